@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.h
+ *		HTTP transfers that share one wait with the process latch.
+ *
+ * IDENTIFICATION
+ *		src/http.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_HTTP_H
+#define ZCSYNC_HTTP_H
+
+#include "nodes/pg_list.h"
+
+typedef struct ZcsyncHttp ZcsyncHttp;
+
+/* How a transfer ended.  All three are final. */
+typedef enum ZcsyncHttpResult
+{
+	ZCSYNC_HTTP_OK,				/* a whole reply came; see status */
+	ZCSYNC_HTTP_FAILED,			/* no whole reply; see curl_code and error */
+	ZCSYNC_HTTP_REFUSED			/* nothing was sent; see error */
+} ZcsyncHttpResult;
+
+/* What to send.  zcsync_http_start() copies all of it. */
+typedef struct ZcsyncHttpRequest
+{
+	const char *method;			/* "GET", "POST", "PUT", ... */
+	const char *url;			/* absolute, already percent-encoded */
+	List	   *headers;		/* of char *, "Name: value" */
+	const char *body;			/* NULL: none */
+	Size		body_len;
+	bool		gzip_allowed;	/* may the body be sent compressed? */
+	int			timeout_ms;		/* whole transfer; 0: zcsync.request_timeout */
+} ZcsyncHttpRequest;
+
+/*
+ * A transfer as its owner sees it.  All fields but "owner" are set when
+ * zcsync_http_next_done() returns it; all pointers live until
+ * zcsync_http_release() and none is NULL unless said so.
+ */
+typedef struct ZcsyncHttpTransfer
+{
+	void	   *owner;			/* as given to zcsync_http_start() */
+	ZcsyncHttpResult result;
+	int			curl_code;		/* CURLcode; 0 if result is OK or REFUSED */
+	const char *error;			/* text without secrets; "" if result is OK */
+	int			status;			/* HTTP status; 0 if none was received */
+	char	   *body;			/* decompressed, NUL-terminated */
+	Size		body_len;
+	const char *content_type;	/* "" if the reply names none */
+	int64		duration_us;	/* from start to end */
+	bool		maybe_sent;		/* false: surely no byte of the request left */
+	bool		too_large;		/* body or headers exceeded their cap */
+} ZcsyncHttpTransfer;
+
+extern ZcsyncHttp *zcsync_http_create(MemoryContext parent, int max_in_flight);
+extern void zcsync_http_destroy(ZcsyncHttp *http);
+extern int	zcsync_http_free_slots(ZcsyncHttp *http);
+extern int	zcsync_http_in_flight(ZcsyncHttp *http);
+
+extern ZcsyncHttpTransfer *zcsync_http_start(ZcsyncHttp *http,
+											 const ZcsyncHttpRequest *request,
+											 void *owner);
+extern void zcsync_http_wait(ZcsyncHttp *http, long timeout_ms,
+							 uint32 wait_event_info);
+extern ZcsyncHttpTransfer *zcsync_http_next_done(ZcsyncHttp *http);
+extern void *zcsync_http_transfer_owner(ZcsyncHttpTransfer *transfer);
+extern const char *zcsync_http_header(ZcsyncHttpTransfer *transfer,
+									  const char *name);
+extern void zcsync_http_release(ZcsyncHttpTransfer *transfer);
+extern void zcsync_http_abort_all(ZcsyncHttp *http);
+
+#endif							/* ZCSYNC_HTTP_H */
