@@ -1,0 +1,129 @@
+# zcsync: make, make install; make test and make demo need nothing installed
+# but make itself: they install what they need first (see make help).
+
+EXTENSION = zcsync
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" zcsync.control)
+MODULE_big = zcsync
+
+OBJS = \
+	src/call.o \
+	src/clock.o \
+	src/connector.o \
+	src/connector_clickup.o \
+	src/connector_zendesk.o \
+	src/engine.o \
+	src/functions.o \
+	src/http.o \
+	src/json.o \
+	src/launcher.o \
+	src/queue.o \
+	src/retry.o \
+	src/secret.o \
+	src/settings.o \
+	src/shared.o \
+	src/token.o \
+	src/url.o \
+	src/wake.o \
+	src/worker.o \
+	src/xact.o \
+	src/zcsync.o
+
+INSTALL_PARTS = $(sort $(wildcard sql/install/*.sql))
+DATA = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
+DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+
+# installcheck needs a server that preloads zcsync; make test makes its own.
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+PROVE_FLAGS = -I $(CURDIR)/test/perl
+
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wshadow -Wstrict-prototypes
+ifdef ZCSYNC_TESTING
+PG_CPPFLAGS += -DZCSYNC_TESTING
+endif
+EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc
+
+PG_CONFIG ?= pg_config
+CURL_CONFIG ?= curl-config
+CURL_FLOOR = 7.85.0
+
+# These run scripts and must work before anything is installed, so they do
+# not look at the build environment.
+SCRIPTS_ONLY = bench demo deps help test
+
+.PHONY: $(SCRIPTS_ONLY)
+
+ifneq (,$(filter-out $(SCRIPTS_ONLY),$(or $(MAKECMDGOALS),all)))
+
+INSTALL_HINT = run "make deps" (Debian 12), or install the PostgreSQL server headers (postgresql-server-dev-NN) and the development files of libcurl, OpenSSL and zlib
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq (,$(PGXS))
+$(error "$(PG_CONFIG)" not found; $(INSTALL_HINT))
+endif
+ifeq (,$(wildcard $(PGXS)))
+$(error the server headers of "$(PG_CONFIG)" are not installed; $(INSTALL_HINT))
+endif
+
+PG_MAJOR := $(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+ifneq (ok,$(shell test "$(PG_MAJOR)" -ge 15 2>/dev/null && echo ok))
+$(error zcsync needs PostgreSQL 15 or newer; "$(PG_CONFIG)" is of version $(PG_MAJOR))
+endif
+
+CURL_VERSION := $(shell $(CURL_CONFIG) --version 2>/dev/null | sed 's/^libcurl //')
+ifeq (,$(CURL_VERSION))
+$(error "$(CURL_CONFIG)" not found; $(INSTALL_HINT))
+endif
+ifneq (ok,$(shell printf '%s\n' $(CURL_FLOOR) $(CURL_VERSION) | sort -CV && echo ok))
+$(error zcsync needs libcurl $(CURL_FLOOR) or newer; "$(CURL_CONFIG)" is of version $(CURL_VERSION))
+endif
+
+SHLIB_LINK = $(shell $(CURL_CONFIG) --libs) -lcrypto -lz
+PG_CPPFLAGS += $(shell $(CURL_CONFIG) --cflags)
+
+# Bitcode for JIT inlining is optional: without the server's clang, go without.
+ifeq (,$(wildcard $(shell sed -n 's/^CLANG = *//p' $(dir $(PGXS))../Makefile.global)))
+override with_llvm = no
+endif
+
+include $(PGXS)
+
+ifneq (ok,$(shell printf '\043include <%s>\n' curl/curl.h openssl/evp.h zlib.h | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo ok))
+$(error the headers of libcurl, OpenSSL or zlib are missing; $(INSTALL_HINT))
+endif
+
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+
+$(DATA_built): $(INSTALL_PARTS) zcsync.control
+	cat $(INSTALL_PARTS) > $@
+
+endif
+
+# install what building and testing need (Debian 12; root or sudo)
+deps:
+	@test/prepare
+
+# a server of its own, simulated vendors, two linked accounts
+demo:
+	@demo/demo.sh
+
+# all tests; make test T=010_launcher runs one
+test:
+	@T='$(T)' test/run-tests
+
+bench:
+	@test/bench/run
+
+help:
+	@echo 'make            build (needs PostgreSQL 15+ headers, libcurl $(CURL_FLOOR)+, OpenSSL, zlib)'
+	@echo 'make install    install into the server of $(PG_CONFIG)'
+	@echo 'make deps       install what building and testing need (Debian 12)'
+	@echo 'make demo       see it work on a server of its own against simulated vendors'
+	@echo 'make test       all tests on servers of their own; T=name runs those of that name'
+	@echo 'make bench      measure it'
+	@echo 'make installcheck  the tests against an installed, preloaded server'
