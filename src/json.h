@@ -21,7 +21,7 @@
 #define ZCSYNC_JSON_MAX_DIGITS	1000
 
 /* Cleaning; the first is pure and works in place. */
-extern const char *zcsync_json_scrub(char *text, Size len);
+extern const char *zcsync_json_scrub(char *json, Size len);
 extern char *zcsync_json_clean(const char *in, Size len, Size *outlen,
 							   const char **why);
 extern Jsonb *zcsync_json_parse(const char *in, Size len, const char **why);

@@ -13,7 +13,7 @@
 
 #include "lib/stringinfo.h"
 
-extern void zcsync_url_append_encoded(StringInfo out, const char *text);
+extern void zcsync_url_append_encoded(StringInfo out, const char *value);
 extern void zcsync_url_query_param(StringInfo url, bool *first,
 								   const char *name, const char *value);
 extern char *zcsync_url_host(const char *url);
