@@ -1,0 +1,100 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.h
+ *		What the worker makes of a job: one HTTP exchange and its outcome.
+ *
+ * IDENTIFICATION
+ *		src/call.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_CALL_H
+#define ZCSYNC_CALL_H
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "http.h"
+#include "retry.h"
+
+struct ZcsyncConnector;
+
+/* One credential of an account, in clear; lives in the account's context. */
+typedef struct ZcsyncCredential
+{
+	char	   *name;			/* "client_id", "api_token", "access_token", ... */
+	char	   *value;
+	TimestampTz expires_at;		/* 0: does not expire */
+} ZcsyncCredential;
+
+/*
+ * An account as the worker sees it: a snapshot of the row of zcsync.accounts
+ * at one version, with its secrets opened.  Made by zcsync_account_load();
+ * everything hangs on "context", which zcsync_account_free() wipes and
+ * deletes.
+ */
+typedef struct ZcsyncAccount
+{
+	MemoryContext context;
+	int64		account_id;
+	int64		version;		/* accounts.version this was read at */
+	char	   *name;
+	const struct ZcsyncConnector *connector;
+	Jsonb	   *settings;		/* accounts.settings */
+	List	   *credentials;	/* of ZcsyncCredential */
+	char	   *secret_error;	/* why the secrets could not be opened, or NULL */
+	char	   *secret_hint;
+} ZcsyncAccount;
+
+/*
+ * One exchange.  The engine makes it from a claimed job, the connector turns
+ * "request" into "http", the engine sends it, and the connector reads
+ * "response" and fills the outcome.  Everything is allocated in "context".
+ */
+typedef struct ZcsyncCall
+{
+	MemoryContext context;
+	ZcsyncAccount *account;
+	int64		job_id;
+	int32		attempts;		/* guards the finish against a lost claim */
+	int32		failures;		/* counted attempts before this one */
+	char	   *budget_class;
+	Jsonb	   *request;		/* made by the vendor's SQL: {"op": ..., ...} */
+	char	   *op;				/* request->op */
+
+	/* filled by the connector's prepare() */
+	ZcsyncHttpRequest http;
+
+	/* filled by the engine when the exchange is over */
+	ZcsyncHttpTransfer *transfer;	/* NULL once the outcome is complete */
+
+	/* the outcome: defaults by the engine from retry.c, refined by interpret() */
+	ZcsyncOutcomeClass outcome;
+	bool		maybe_applied;	/* a write whose effect is not known */
+	int			status;			/* HTTP status, 0: none */
+	int64		delay_ms;		/* try again no sooner than this; -1: the queue's backoff */
+	char	   *message;		/* for people; never holds a secret */
+	char	   *hint;			/* what to do, or NULL */
+	char	   *body;			/* clean JSON, or NULL when there is none */
+	Size		body_len;
+	int64		duration_us;
+
+	/* what the vendor's headers said of the budget; -1: nothing */
+	int			limit;
+	int			remaining;
+	int			reset_s;		/* seconds until the window ends */
+	int64		pause_ms;		/* stop calling this class for so long; 0: no */
+} ZcsyncCall;
+
+/* credentials */
+extern const char *zcsync_account_credential(const ZcsyncAccount *account,
+											 const char *name);
+extern char *zcsync_account_setting(const ZcsyncAccount *account,
+									const char *name);
+
+/* errors in prepare(): sets outcome to 'config' and says why; returns false */
+extern bool zcsync_call_refuse(ZcsyncCall *call, const char *message,
+							   const char *hint);
+
+#endif							/* ZCSYNC_CALL_H */

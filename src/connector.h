@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * connector.h
+ *		What a vendor must provide.
+ *
+ * A connector turns the request documents that the vendor's SQL makes into
+ * HTTP requests, and the vendor's replies into outcomes.  It knows the
+ * vendor's addresses, authorisation, limits and error bodies; it does not know
+ * tables, SPI or the columns of a record.  None of its functions throws for
+ * what a vendor sends: that is data, and goes into the call's outcome.
+ *
+ * A new vendor is one file src/connector_NAME.c, one line in connector.c, one
+ * SQL part sql/install/5N_NAME.sql and one file of the simulator.
+ *
+ * IDENTIFICATION
+ *		src/connector.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_CONNECTOR_H
+#define ZCSYNC_CONNECTOR_H
+
+#include "call.h"
+
+typedef struct ZcsyncConnector
+{
+	const char *vendor;			/* as in accounts.vendor */
+
+	/*
+	 * Does this account's form of authorisation need an access token that is
+	 * fetched first?  Then operation "token" exists and its reply is read by
+	 * token_reply().
+	 */
+	bool		(*needs_token) (const ZcsyncAccount *account);
+
+	/*
+	 * Read the reply of a successful "token" call: access token (palloc'ed in
+	 * call->context) and its lifetime in seconds.  Returns false and refines
+	 * the outcome when the reply is not as it should be.
+	 */
+	bool		(*token_reply) (ZcsyncCall *call, char **access_token,
+								int *lifetime_s);
+
+	/*
+	 * Fill call->http from call->request, authorisation included.  Returns
+	 * false after zcsync_call_refuse() when the request cannot be made.
+	 */
+	bool		(*prepare) (ZcsyncCall *call);
+
+	/*
+	 * Refine the outcome: call->status, headers of call->transfer and
+	 * call->body are there, the class is what retry.c made of them.  Sets
+	 * message and hint from the vendor's error body, the limits from its
+	 * headers, and corrects the class where the vendor's error code says more
+	 * than the status.
+	 */
+	void		(*interpret) (ZcsyncCall *call);
+} ZcsyncConnector;
+
+extern const ZcsyncConnector zcsync_connector_zendesk;
+extern const ZcsyncConnector zcsync_connector_clickup;
+
+/* the connector of a vendor, or NULL */
+extern const ZcsyncConnector *zcsync_connector_find(const char *vendor);
+
+#endif							/* ZCSYNC_CONNECTOR_H */

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine.h
+ *		The work itself: due streams -> claim -> send -> finish.
+ *
+ * One engine is one claimant.  The database worker and CALL zcsync.run() drive
+ * the same engine; they differ only in how a transaction is made (xact.h).
+ *
+ * IDENTIFICATION
+ *		src/engine.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_ENGINE_H
+#define ZCSYNC_ENGINE_H
+
+#include "xact.h"
+
+typedef struct ZcsyncEngine ZcsyncEngine;
+
+extern ZcsyncEngine *zcsync_engine_create(MemoryContext parent,
+										  ZcsyncXactMode mode);
+
+/*
+ * One round of database work: finish what came back, claim and start what is
+ * due, run local jobs.  May throw.  Returns how many milliseconds may pass
+ * before there is something to do again, at most zcsync.poll_interval; 0: at
+ * once.
+ */
+extern long zcsync_engine_round(ZcsyncEngine *engine);
+
+/* Wait for the latch, the sockets or the timeout.  May throw (interrupts). */
+extern void zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms);
+
+/* After an error, outside of any transaction: forget what was in flight. */
+extern void zcsync_engine_reset(ZcsyncEngine *engine);
+
+/* Is nothing in flight and nothing due now? */
+extern bool zcsync_engine_idle(ZcsyncEngine *engine);
+
+extern void zcsync_engine_destroy(ZcsyncEngine *engine);
+
+#endif							/* ZCSYNC_ENGINE_H */

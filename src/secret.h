@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * secret.h
+ *		Credentials: the only reader and writer of zcsync.credentials.
+ *
+ * IDENTIFICATION
+ *		src/secret.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_SECRET_H
+#define ZCSYNC_SECRET_H
+
+#include "call.h"
+
+/*
+ * Open all credentials of account->account_id into account->credentials
+ * (allocated in account->context).  Needs a transaction.  A credential that
+ * cannot be opened (key missing, other key, file missing) does not throw: it
+ * sets account->secret_error and secret_hint.
+ */
+extern void zcsync_secret_load(ZcsyncAccount *account);
+
+/* Seal and store one value, as the table's owner.  Needs a transaction. */
+extern void zcsync_secret_store(int64 account_id, const char *name,
+								const char *value, TimestampTz expires_at);
+
+/* Overwrite a string that held a secret. */
+extern void zcsync_secret_wipe(char *value);
+
+#endif							/* ZCSYNC_SECRET_H */

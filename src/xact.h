@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.h
+ *		Short transactions of the engine, in a worker and inside CALL.
+ *
+ * IDENTIFICATION
+ *		src/xact.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_XACT_H
+#define ZCSYNC_XACT_H
+
+typedef enum ZcsyncXactMode
+{
+	ZCSYNC_XACT_WORKER,			/* our own transactions */
+	ZCSYNC_XACT_CALL			/* CALL zcsync.run(): SPI_commit() */
+} ZcsyncXactMode;
+
+/*
+ * Begin a transaction with SPI connected and an active snapshot; "activity" is
+ * what pg_stat_activity shows meanwhile (a constant, never data).
+ */
+extern void zcsync_xact_begin(ZcsyncXactMode mode, const char *activity);
+extern void zcsync_xact_commit(ZcsyncXactMode mode);
+
+/* After an ERROR between begin and commit was caught. */
+extern void zcsync_xact_abort(ZcsyncXactMode mode);
+
+#endif							/* ZCSYNC_XACT_H */
