@@ -32,6 +32,12 @@ extern int	zcsync_request_timeout;		/* ms */
 extern char *zcsync_role;
 extern int	zcsync_workers_max;
 extern bool zcsync_writes;
+#ifdef ZCSYNC_TESTING
+extern double zcsync_clock_offset;	/* s */
+#endif
+
+/* is this database named by zcsync.databases? */
+extern bool zcsync_settings_names_database(const char *name);
 
 extern void zcsync_settings_define(void);
 

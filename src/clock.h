@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.h
+ *		The time that zcsync goes by.
+ *
+ * IDENTIFICATION
+ *		src/clock.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_CLOCK_H
+#define ZCSYNC_CLOCK_H
+
+#include "datatype/timestamp.h"
+
+extern TimestampTz zcsync_now(void);
+
+#endif							/* ZCSYNC_CLOCK_H */

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Differences between PostgreSQL versions.
+ *
+ * The only file that may test PG_VERSION_NUM.
+ *
+ * IDENTIFICATION
+ *		src/compat.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_COMPAT_H
+#define ZCSYNC_COMPAT_H
+
+#include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
+#include "postmaster/bgworker.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "zcsync needs PostgreSQL 15 or newer"
+#endif
+
+/* One wait event of our own, named from PostgreSQL 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define zcsync_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define zcsync_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/*
+ * A wait event set that belongs to no resource owner: before 17 it belongs to
+ * a memory context.
+ */
+#if PG_VERSION_NUM >= 170000
+#define zcsync_create_wait_event_set(context, nevents) \
+	CreateWaitEventSet(NULL, (nevents))
+#else
+#define zcsync_create_wait_event_set(context, nevents) \
+	CreateWaitEventSet((context), (nevents))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define zcsync_may_connect(database, role) \
+	(object_aclcheck(DatabaseRelationId, (database), (role), \
+					 ACL_CONNECT) == ACLCHECK_OK)
+#define zcsync_may_use_schema(schema, role) \
+	(object_aclcheck(NamespaceRelationId, (schema), (role), \
+					 ACL_USAGE) == ACLCHECK_OK)
+#else
+#define zcsync_may_connect(database, role) \
+	(pg_database_aclcheck((database), (role), ACL_CONNECT) == ACLCHECK_OK)
+#define zcsync_may_use_schema(schema, role) \
+	(pg_namespace_aclcheck((schema), (role), ACL_USAGE) == ACLCHECK_OK)
+#endif
+
+/* From 19 on, DROP DATABASE and the like may end a worker that says so. */
+#ifdef BGWORKER_INTERRUPTIBLE
+#define ZCSYNC_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define ZCSYNC_BGWORKER_INTERRUPTIBLE 0
+#endif
+
+#endif							/* ZCSYNC_COMPAT_H */

@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *		Shared memory: what the launcher, the workers and sessions tell each
+ *		other.
+ *
+ * IDENTIFICATION
+ *		src/shared.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_SHARED_H
+#define ZCSYNC_SHARED_H
+
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+/* Slots beyond zcsync.workers_max, for databases without a worker. */
+#define ZCSYNC_EXTRA_SLOTS		64
+#define ZCSYNC_SIGNALS_MAX		32
+#define ZCSYNC_TEXT_MAX			256
+
+/* What the launcher and its worker last agreed about a database. */
+typedef enum ZcsyncSlotState
+{
+	ZCSYNC_SLOT_FREE,			/* names no database; then STARTING */
+	ZCSYNC_SLOT_STARTING,		/* worker registered; then RUNNING, ENDED */
+	ZCSYNC_SLOT_RUNNING,		/* worker attached; then ENDED */
+	ZCSYNC_SLOT_ENDED,			/* worker gone, the launcher has not looked
+								 * yet; then FREE, IDLE, BACKOFF, WAITING */
+	ZCSYNC_SLOT_IDLE,			/* nothing may run here, see reason; then
+								 * STARTING, FREE */
+	ZCSYNC_SLOT_BACKOFF,		/* worker failed; then STARTING, FREE */
+	ZCSYNC_SLOT_WAITING			/* no worker can be had; then STARTING, FREE */
+} ZcsyncSlotState;
+
+/* Why a worker ended. */
+typedef enum ZcsyncVerdict
+{
+	ZCSYNC_VERDICT_NONE,		/* it did not say: terminated, or an error */
+	ZCSYNC_VERDICT_ABSENT,		/* the extension is not in this database */
+	ZCSYNC_VERDICT_PRESENT,		/* it is, but only a probe was asked for */
+	ZCSYNC_VERDICT_REFUSED,		/* nothing may run here, see reason */
+	ZCSYNC_VERDICT_AGAIN		/* start another one: settings changed */
+} ZcsyncVerdict;
+
+/*
+ * One database.  All fields are protected by ZcsyncShared.lock, but in_flight.
+ * The launcher owns the slot; the worker of the current generation may change
+ * it while it is STARTING or RUNNING.
+ */
+typedef struct ZcsyncSlot
+{
+	Oid			database;		/* InvalidOid: FREE */
+	ZcsyncSlotState state;
+	ZcsyncVerdict verdict;		/* valid in ENDED */
+	uint32		generation;		/* counts the workers of this slot */
+	bool		probe_only;		/* the worker is to look and end */
+	bool		recheck;		/* ask _worker_guard() at once */
+	int			pid;			/* of the worker; 0: none */
+	Latch	   *latch;			/* of the worker; NULL: none */
+	TimestampTz started_at;		/* when the worker was registered; 0: never */
+	TimestampTz start_after;	/* IDLE, BACKOFF, WAITING: not before; STARTING:
+								 * attach deadline */
+	int			restarts;		/* failures in a row */
+	TimestampTz last_error_at;	/* 0: none */
+	char		reason[ZCSYNC_TEXT_MAX];	/* IDLE, BACKOFF, WAITING */
+	char		hint[ZCSYNC_TEXT_MAX];
+	char		last_error[ZCSYNC_TEXT_MAX];
+	pg_atomic_uint32 in_flight; /* requests on the wire */
+} ZcsyncSlot;
+
+typedef struct ZcsyncShared
+{
+	LWLock	   *lock;			/* protects everything below and the slots;
+								 * set at start, never changed */
+	int			launcher_pid;	/* 0: none */
+	Latch	   *launcher_latch;	/* NULL: none */
+	TimestampTz launcher_started_at;
+	char		launcher_reason[ZCSYNC_TEXT_MAX];	/* "": all is well */
+	char		launcher_hint[ZCSYNC_TEXT_MAX];
+	int			nsignals;		/* above ZCSYNC_SIGNALS_MAX: any database */
+	Oid			signals[ZCSYNC_SIGNALS_MAX];	/* databases to look at now */
+	int			nslots;			/* set at start, never changed */
+	ZcsyncSlot	slots[FLEXIBLE_ARRAY_MEMBER];
+} ZcsyncShared;
+
+/* NULL when the library was not preloaded. */
+extern ZcsyncShared *zcsync_shared;
+
+extern void zcsync_shared_request(void);
+
+/* The calling process's own slot; no effect outside of a worker. */
+extern bool zcsync_slot_attach(int slotno, uint32 generation, Oid database);
+extern void zcsync_slot_end(ZcsyncVerdict verdict, const char *reason,
+							const char *hint);
+extern bool zcsync_slot_take_recheck(void);
+extern void zcsync_slot_set_error(const char *message);
+extern void zcsync_slot_set_in_flight(int in_flight);
+
+/* Signals from sessions; do not throw, so that commit callbacks can send. */
+extern void zcsync_signal_worker(Oid database);
+extern void zcsync_signal_launcher(Oid database);
+
+#endif							/* ZCSYNC_SHARED_H */

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * zcsync.c
+ *		Load the library: settings, shared memory, launcher.
+ *
+ * In shared_preload_libraries, shared memory is asked for and the launcher is
+ * registered.  Loaded by a session, there are only the settings: everything
+ * in SQL works, nothing runs in the background, and CALL zcsync.run() does
+ * the work by hand.
+ *
+ * IDENTIFICATION
+ *		src/zcsync.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "launcher.h"
+#include "settings.h"
+#include "shared.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+/*
+ * Called once when the library is loaded.  Quiet where preloading is not
+ * under way, so that DDL, dumps and restores work on any server.
+ */
+void
+_PG_init(void)
+{
+	zcsync_settings_define();
+
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	zcsync_shared_request();
+
+	/* A binary upgrade must not be disturbed by connections of ours. */
+	if (!IsBinaryUpgrade)
+		zcsync_launcher_register();
+}
