@@ -69,6 +69,7 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
 #define CONNECTION_LIFE_S	600 /* then a new one, as addresses change */
 #define LOW_SPEED_BYTES		10	/* per second: slower is stuck */
 #define LOW_SPEED_MIN_S		30
+#define CODE_TOO_LARGE		100 /* CURLE_TOO_LARGE, new in 8.6 */
 
 /* Set one option, or leave the calling function with the option's name. */
 #define EASY_SET(easy, option, value) \
@@ -566,6 +567,7 @@ check_request(const ZcsyncHttpRequest *request)
 {
 	ListCell   *lc;
 	char	   *host;
+	char	   *scheme;
 
 	for (const char *p = request->url; *p != '\0'; p++)
 	{
@@ -588,9 +590,11 @@ check_request(const ZcsyncHttpRequest *request)
 	}
 
 	host = zcsync_url_host(request->url);
-	if (host == NULL)
+	scheme = zcsync_url_scheme(request->url);
+	if (host == NULL || scheme == NULL)
 		return "URL is not valid, or names a user";
-	if (!zcsync_url_is_https(request->url) && !zcsync_allow_insecure_http)
+	if (strcmp(scheme, "https") != 0 &&
+		!(strcmp(scheme, "http") == 0 && zcsync_allow_insecure_http))
 		return "URL scheme is not \"https\"";
 	if (!zcsync_url_host_allowed(host, zcsync_allowed_hosts))
 		return psprintf("host \"%s\" is not in \"zcsync.allowed_hosts\"",
@@ -966,6 +970,18 @@ finish_transfer(HttpTransfer *transfer, CURLcode code)
 	if (content_type != NULL)
 		pub->content_type = content_type;
 
+	/*
+	 * libcurl has a limit of its own for one header line, and calls it out of
+	 * memory before 8.6.
+	 */
+	if (code == CODE_TOO_LARGE ||
+		(code == CURLE_OUT_OF_MEMORY && status != 0 && pub->body_len == 0 &&
+		 !transfer->out_of_memory))
+	{
+		pub->too_large = true;
+		transfer->header_bytes = MAX_HEADER_BYTES + 1;
+	}
+
 	/* what our callbacks did looks to libcurl like an error of theirs */
 	if (pub->too_large || code == CURLE_FILESIZE_EXCEEDED)
 	{
@@ -973,8 +989,7 @@ finish_transfer(HttpTransfer *transfer, CURLcode code)
 		pub->too_large = true;
 		if (transfer->header_bytes > MAX_HEADER_BYTES)
 			snprintf(transfer->error, sizeof(transfer->error),
-					 "headers of the reply are larger than %d kB",
-					 MAX_HEADER_BYTES / 1024);
+					 "headers of the reply are too large");
 		else
 			snprintf(transfer->error, sizeof(transfer->error),
 					 "reply is larger than %d kB", zcsync_max_response_size);

@@ -12,7 +12,9 @@
  * and becomes the outcome of a call.
  *
  * A replacement is exactly as long as the escape it replaces, which is why
- * scrubbing works in place and allocates nothing.
+ * scrubbing works in place and allocates nothing.  It also checks the grammar
+ * while it is there: PostgreSQL's own parser would be a second pass over every
+ * page, with an interface that changes between versions.
  *
  * IDENTIFICATION
  *		src/json.c
@@ -21,22 +23,49 @@
  */
 #include "postgres.h"
 
-#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 
-#include "compat.h"
 #include "json.h"
 
-/* Longest path for zcsync_json_path_text() and its kin. */
+/* Longest key in a path for zcsync_json_path_text() and its kin. */
 #define MAX_PATH_KEY	64
 
-static char *scrub_string(char *p, char *end, const char **why);
-static char *scrub_escape(char *p, char *end, const char **why);
-static char *check_number(char *p, char *end, const char **why);
+/* What may come next. */
+typedef enum JsonExpect
+{
+	EXPECT_VALUE,				/* at the start, after ':' or ',' */
+	EXPECT_FIRST_VALUE,			/* after '[': a value or ']' */
+	EXPECT_KEY,					/* after ',' in an object */
+	EXPECT_FIRST_KEY,			/* after '{': a key or '}' */
+	EXPECT_COLON,				/* after a key */
+	EXPECT_MORE					/* after a value: ',' or the end of it all */
+} JsonExpect;
+
+/* A document while it is scrubbed. */
+typedef struct JsonScrub
+{
+	char	   *p;				/* next character */
+	char	   *end;			/* after the last one */
+	JsonExpect	expect;
+	int			depth;			/* open containers */
+	char		open[ZCSYNC_JSON_MAX_DEPTH];	/* '{' or '[' of each */
+	int			values;			/* seen so far */
+} JsonScrub;
+
+static const char *const not_json = "document is not valid JSON";
+
+static const char *scrub_token(JsonScrub *scrub);
+static const char *scrub_open(JsonScrub *scrub, char bracket);
+static const char *scrub_close(JsonScrub *scrub, char bracket);
+static const char *scrub_string(JsonScrub *scrub);
+static const char *scrub_escape(JsonScrub *scrub);
+static const char *scrub_number(JsonScrub *scrub);
+static int	skip_digits(JsonScrub *scrub);
+static bool skip_word(JsonScrub *scrub, const char *word);
 static int	hex_value(const char *p, const char *end);
 static JsonbValue *get_value(const Jsonb *json, const char *key,
 							 JsonbValue *value);
@@ -45,61 +74,39 @@ static Jsonb *get_container(const Jsonb *json, const char *key,
 static const char *path_step(const char *path, char *key);
 
 /*
- * Replace in place what jsonb cannot hold, and look for what it would raise an
- * error for.  Returns NULL, or the reason (a constant) why the text must be
+ * Check a document, which must be valid UTF-8, and replace in place what jsonb
+ * cannot hold.  Returns NULL, or the reason (a constant) why it must be
  * refused; it may be changed in part then.
- *
- * Purely lexical: it knows strings, numbers and brackets, not the grammar,
- * and has no need of one to find the ends of strings.
  */
 const char *
 zcsync_json_scrub(char *json, Size len)
 {
-	char	   *p = json;
-	char	   *end = json + len;
-	const char *why = NULL;
-	int64		values = 1;
-	int			depth = 0;
+	JsonScrub	scrub;
 
 	if (len > ZCSYNC_JSON_MAX_SIZE)
 		return "document is too large";
 
-	while (p < end)
+	scrub.p = json;
+	scrub.end = json + len;
+	scrub.expect = EXPECT_VALUE;
+	scrub.depth = 0;
+	scrub.values = 0;
+
+	while (scrub.p < scrub.end)
 	{
-		char		c = *p;
+		const char *why;
 
-		if (c == '"')
+		if (*scrub.p == ' ' || *scrub.p == '\n' || *scrub.p == '\r' ||
+			*scrub.p == '\t')
 		{
-			p = scrub_string(p + 1, end, &why);
-			if (p == NULL)
-				return why;
+			scrub.p++;
 			continue;
 		}
-		if (c == '-' || (c >= '0' && c <= '9'))
-		{
-			p = check_number(p, end, &why);
-			if (p == NULL)
-				return why;
-			continue;
-		}
-
-		if (c == '{' || c == '[')
-		{
-			if (++depth > ZCSYNC_JSON_MAX_DEPTH)
-				return "document is nested too deeply";
-		}
-		else if (c == '}' || c == ']')
-			depth--;
-		else if (c == ',')
-		{
-			if (++values > ZCSYNC_JSON_MAX_VALUES)
-				return "document has too many values";
-		}
-		else if (c == '\0')
-			return "document contains a NUL byte";
-		p++;
+		why = scrub_token(&scrub);
+		if (why != NULL)
+			return why;
 	}
-	return NULL;
+	return scrub.depth == 0 && scrub.expect == EXPECT_MORE ? NULL : not_json;
 }
 
 /*
@@ -111,7 +118,6 @@ zcsync_json_scrub(char *json, Size len)
 char *
 zcsync_json_clean(const char *in, Size len, Size *outlen, const char **why)
 {
-	JsonLexContext *lex;
 	char	   *out;
 
 	*why = NULL;
@@ -137,14 +143,6 @@ zcsync_json_clean(const char *in, Size len, Size *outlen, const char **why)
 	out[len] = '\0';
 
 	*why = zcsync_json_scrub(out, len);
-	if (*why == NULL)
-	{
-		/* escapes were checked above; the rest of the grammar is this */
-		lex = zcsync_make_json_lex(out, (int) len, PG_UTF8, false);
-		if (pg_parse_json(lex, &nullSemAction) != JSON_SUCCESS)
-			*why = "document is not valid JSON";
-		pfree(lex);
-	}
 	if (*why != NULL)
 	{
 		pfree(out);
@@ -344,100 +342,238 @@ zcsync_json_append_jsonb(StringInfo out, const Jsonb *json)
 }
 
 /*
- * Scrub a string whose opening quote was just passed.  Returns the place after
- * its closing quote, or NULL and the reason.
+ * Scrub one token and advance past it.  Returns NULL or the reason.
  */
-static char *
-scrub_string(char *p, char *end, const char **why)
+static const char *
+scrub_token(JsonScrub *scrub)
 {
-	while (p < end)
-	{
-		unsigned char c = (unsigned char) *p;
+	char		c = *scrub->p;
+	const char *why;
 
-		if (c == '"')
-			return p + 1;
-		if (c == '\\')
-		{
-			p = scrub_escape(p, end, why);
-			if (p == NULL)
-				return NULL;
-		}
-		else if (c < 0x20)
-		{
-			*why = c == '\0' ? "document contains a NUL byte" :
-				"string contains a raw control character";
+	switch (c)
+	{
+		case '{':
+		case '[':
+			return scrub_open(scrub, c);
+		case '}':
+		case ']':
+			return scrub_close(scrub, c);
+		case ':':
+			if (scrub->expect != EXPECT_COLON)
+				return not_json;
+			scrub->expect = EXPECT_VALUE;
+			scrub->p++;
 			return NULL;
-		}
-		else
-			p++;
+		case ',':
+			if (scrub->expect != EXPECT_MORE || scrub->depth == 0)
+				return not_json;
+			scrub->expect = scrub->open[scrub->depth - 1] == '{' ?
+				EXPECT_KEY : EXPECT_VALUE;
+			scrub->p++;
+			return NULL;
+		case '\0':
+			return "document contains a NUL byte";
 	}
-	*why = "string is not terminated";
+
+	if (c == '"' && (scrub->expect == EXPECT_KEY ||
+					 scrub->expect == EXPECT_FIRST_KEY))
+	{
+		scrub->expect = EXPECT_COLON;
+		return scrub_string(scrub);
+	}
+
+	if (scrub->expect != EXPECT_VALUE && scrub->expect != EXPECT_FIRST_VALUE)
+		return not_json;
+	scrub->expect = EXPECT_MORE;
+	if (++scrub->values > ZCSYNC_JSON_MAX_VALUES)
+		return "document has too many values";
+
+	if (c == '"')
+		why = scrub_string(scrub);
+	else if (c == '-' || (c >= '0' && c <= '9'))
+		why = scrub_number(scrub);
+	else
+		why = skip_word(scrub, "true") || skip_word(scrub, "false") ||
+			skip_word(scrub, "null") ? NULL : not_json;
+	return why;
+}
+
+/*
+ * Enter an object or an array.
+ */
+static const char *
+scrub_open(JsonScrub *scrub, char bracket)
+{
+	if (scrub->expect != EXPECT_VALUE && scrub->expect != EXPECT_FIRST_VALUE)
+		return not_json;
+	if (scrub->depth == ZCSYNC_JSON_MAX_DEPTH)
+		return "document is nested too deeply";
+	if (++scrub->values > ZCSYNC_JSON_MAX_VALUES)
+		return "document has too many values";
+
+	scrub->open[scrub->depth++] = bracket;
+	scrub->expect = bracket == '{' ? EXPECT_FIRST_KEY : EXPECT_FIRST_VALUE;
+	scrub->p++;
 	return NULL;
 }
 
 /*
- * Scrub the escape at p, a backslash.  Both halves of a surrogate pair are
- * passed at once; a half alone and U+0000 become U+FFFD.
+ * Leave an object or an array.
  */
-static char *
-scrub_escape(char *p, char *end, const char **why)
+static const char *
+scrub_close(JsonScrub *scrub, char bracket)
 {
-	int			code;
+	char		opened = bracket == '}' ? '{' : '[';
+	JsonExpect	empty = bracket == '}' ? EXPECT_FIRST_KEY : EXPECT_FIRST_VALUE;
 
-	if (end - p >= 2 && p[1] != 'u' && strchr("\"\\/bfnrt", p[1]) != NULL &&
-		p[1] != '\0')
-		return p + 2;
+	if (scrub->depth == 0 || scrub->open[scrub->depth - 1] != opened ||
+		(scrub->expect != EXPECT_MORE && scrub->expect != empty))
+		return not_json;
 
-	code = hex_value(p, end);
-	if (code < 0)
-	{
-		*why = "string contains an invalid escape";
-		return NULL;
-	}
-	if (code >= 0xD800 && code <= 0xDBFF)
-	{
-		int			low = hex_value(p + 6, end);
-
-		if (low >= 0xDC00 && low <= 0xDFFF)
-			return p + 12;
-	}
-	if (code == 0 || (code >= 0xD800 && code <= 0xDFFF))
-		memcpy(p, "\\ufffd", 6);
-	return p + 6;
+	scrub->depth--;
+	scrub->expect = EXPECT_MORE;
+	scrub->p++;
+	return NULL;
 }
 
 /*
- * Check the number at p against what numeric surely holds: its limits are in
- * digits, and an exponent stands for as many digits as it says.
+ * Scrub a string, whose opening quote is at p.
  */
-static char *
-check_number(char *p, char *end, const char **why)
+static const char *
+scrub_string(JsonScrub *scrub)
 {
-	int			digits = 0;
-	int			exponent = 0;
-	bool		in_exponent = false;
-
-	for (; p < end; p++)
+	scrub->p++;
+	while (scrub->p < scrub->end)
 	{
-		if (*p >= '0' && *p <= '9')
+		unsigned char c = (unsigned char) *scrub->p;
+
+		if (c == '\\')
 		{
-			if (!in_exponent)
-				digits++;
-			else if (exponent <= ZCSYNC_JSON_MAX_DIGITS)
-				exponent = exponent * 10 + (*p - '0');
+			const char *why = scrub_escape(scrub);
+
+			if (why != NULL)
+				return why;
+			continue;
 		}
-		else if (*p == 'e' || *p == 'E')
-			in_exponent = true;
-		else if (*p != '.' && *p != '-' && *p != '+')
-			break;
-		if (digits > ZCSYNC_JSON_MAX_DIGITS ||
-			exponent > ZCSYNC_JSON_MAX_DIGITS)
+		if (c < 0x20)
+			return c == '\0' ? "document contains a NUL byte" :
+				"string contains a raw control character";
+		scrub->p++;
+		if (c == '"')
+			return NULL;
+	}
+	return not_json;
+}
+
+/*
+ * Scrub an escape, whose backslash is at p.  Both halves of a surrogate pair
+ * are passed at once; a half alone and U+0000 become U+FFFD.
+ */
+static const char *
+scrub_escape(JsonScrub *scrub)
+{
+	char	   *p = scrub->p;
+	int			code;
+
+	if (scrub->end - p >= 2 && p[1] != '\0' &&
+		strchr("\"\\/bfnrt", p[1]) != NULL)
+	{
+		scrub->p += 2;
+		return NULL;
+	}
+
+	code = hex_value(p, scrub->end);
+	if (code < 0)
+		return "string contains an invalid escape";
+	scrub->p += 6;
+
+	if (code >= 0xD800 && code <= 0xDBFF)
+	{
+		int			low = hex_value(p + 6, scrub->end);
+
+		if (low >= 0xDC00 && low <= 0xDFFF)
 		{
-			*why = "number is out of range";
+			scrub->p += 6;
 			return NULL;
 		}
 	}
-	return p;
+	if (code == 0 || (code >= 0xD800 && code <= 0xDFFF))
+		memcpy(p, "\\ufffd", 6);
+	return NULL;
+}
+
+/*
+ * Check a number, of its grammar and against what numeric surely holds: the
+ * limits there are in digits, and an exponent stands for as many as it says.
+ */
+static const char *
+scrub_number(JsonScrub *scrub)
+{
+	int			digits;
+	int			exponent = 0;
+	char	   *start;
+
+	if (*scrub->p == '-')
+		scrub->p++;
+	start = scrub->p;
+	digits = skip_digits(scrub);
+	if (digits == 0 || (*start == '0' && digits > 1))
+		return not_json;
+
+	if (scrub->p < scrub->end && *scrub->p == '.')
+	{
+		int			fraction;
+
+		scrub->p++;
+		fraction = skip_digits(scrub);
+		if (fraction == 0)
+			return not_json;
+		digits += fraction;
+	}
+
+	if (scrub->p < scrub->end && (*scrub->p == 'e' || *scrub->p == 'E'))
+	{
+		scrub->p++;
+		if (scrub->p < scrub->end && (*scrub->p == '+' || *scrub->p == '-'))
+			scrub->p++;
+		start = scrub->p;
+		if (skip_digits(scrub) == 0)
+			return not_json;
+		for (; start < scrub->p && exponent <= ZCSYNC_JSON_MAX_DIGITS; start++)
+			exponent = exponent * 10 + (*start - '0');
+	}
+
+	if (digits > ZCSYNC_JSON_MAX_DIGITS || exponent > ZCSYNC_JSON_MAX_DIGITS)
+		return "number is out of range";
+	return NULL;
+}
+
+/*
+ * Advance past digits and count them.
+ */
+static int
+skip_digits(JsonScrub *scrub)
+{
+	char	   *start = scrub->p;
+
+	while (scrub->p < scrub->end && *scrub->p >= '0' && *scrub->p <= '9')
+		scrub->p++;
+	return (int) (scrub->p - start);
+}
+
+/*
+ * Advance past a word if it is the next thing.
+ */
+static bool
+skip_word(JsonScrub *scrub, const char *word)
+{
+	Size		len = strlen(word);
+
+	if ((Size) (scrub->end - scrub->p) < len ||
+		memcmp(scrub->p, word, len) != 0)
+		return false;
+	scrub->p += len;
+	return true;
 }
 
 /*

@@ -78,14 +78,13 @@ zcsync_url_host(const char *url)
 }
 
 /*
- * Is this a URL that zcsync_url_host() accepts, with the scheme https?
+ * The scheme of a URL that zcsync_url_host() accepts, palloc'ed and in lower
+ * case, else NULL.
  */
-bool
-zcsync_url_is_https(const char *url)
+char *
+zcsync_url_scheme(const char *url)
 {
-	char	   *scheme = url_part(url, CURLUPART_SCHEME);
-
-	return scheme != NULL && pg_strcasecmp(scheme, "https") == 0;
+	return url_part(url, CURLUPART_SCHEME);
 }
 
 /*
