@@ -1,0 +1,488 @@
+-- ---------------------------------------------------------------------
+-- Seeing: the views of an operator.
+--
+-- The views read tables with the rights of their owner, so SELECT on a view
+-- is enough for its rows; the functions they call are called as the reader
+-- (see doc/security.md for the grants of a monitoring role).
+--
+-- sync_queue may be big.  What is counted per account comes from its partial
+-- indexes; only stat_queue, errors and the backfill rows of progress read it
+-- whole, once.
+-- ---------------------------------------------------------------------
+
+-- A length of time in at most seven characters: '12 s', '3 min', '5 h', '2 d'.
+CREATE FUNCTION zcsync._span(p_span interval) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_span IS NULL THEN NULL
+		WHEN p_span < interval '2 minutes' THEN ceil(greatest(extract(epoch FROM p_span), 0)) || ' s'
+		WHEN p_span < interval '2 hours' THEN floor(extract(epoch FROM p_span) / 60) || ' min'
+		WHEN p_span < interval '2 days' THEN floor(extract(epoch FROM p_span) / 3600) || ' h'
+		ELSE floor(extract(epoch FROM p_span) / 86400) || ' d'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._span(interval) IS
+'a length of time for people, in at most seven characters';
+
+-- '[#####.....]  50 %'; NULL when the whole is not known.
+CREATE FUNCTION zcsync._bar(p_done numeric, p_whole numeric) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '[' || rpad(repeat('#', share / 10), 10, '.') || ']' || lpad(share::text, 4) || ' %'
+	FROM (SELECT floor(100 * least(greatest(p_done, 0) / p_whole, 1))::integer WHERE p_whole > 0) AS s (share);
+END;
+COMMENT ON FUNCTION zcsync._bar(numeric, numeric) IS
+'a bar of text: how much of a whole is done';
+
+CREATE FUNCTION zcsync._shorten(p_text text, p_length integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN length(p_text) > p_length THEN left(p_text, p_length - 1) || '…' ELSE p_text END;
+END;
+COMMENT ON FUNCTION zcsync._shorten(text, integer) IS
+'a text cut to a length, with an ellipsis where something is missing';
+
+-- What stops this whole database from being in step, worst first.
+CREATE FUNCTION zcsync._installation_trouble()
+RETURNS TABLE (state text, why text, to_do text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_guard record;
+	v_slot record;
+	v_alerts record;
+BEGIN
+	SELECT * INTO v_guard FROM zcsync._worker_guard();
+	IF NOT v_guard.may_run THEN
+		RETURN QUERY SELECT 'stopped', v_guard.reason, v_guard.hint;
+	ELSIF NOT zcsync._preloaded() THEN
+		RETURN QUERY SELECT 'no worker', 'zcsync is not preloaded; only CALL zcsync.run() works',
+			'SELECT * FROM zcsync.selfcheck();';
+	ELSE
+		SELECT w.pid, w.state, w.reason INTO v_slot
+		FROM zcsync._worker_slots() AS w
+		WHERE w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+		IF v_slot.pid IS NULL THEN
+			RETURN QUERY SELECT 'no worker', coalesce(v_slot.reason, 'this database has no worker'),
+				'SELECT * FROM zcsync.selfcheck();';
+		END IF;
+	END IF;
+	IF NOT coalesce(current_setting('zcsync.writes', true)::boolean, true) THEN
+		RETURN QUERY SELECT 'read only', 'zcsync.writes is off: nothing is sent',
+			'ALTER SYSTEM SET zcsync.writes = on;';
+	END IF;
+	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message
+	INTO v_alerts
+	FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
+	IF v_alerts.open > 0 THEN
+		RETURN QUERY SELECT 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
+			'TABLE zcsync.alerts;';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._installation_trouble() IS
+'what keeps this whole database from being in step; no row: nothing';
+
+CREATE FUNCTION zcsync._create_views() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._create_account_views();
+	PERFORM zcsync._create_status_view();
+	PERFORM zcsync._create_progress_view();
+	PERFORM zcsync._create_work_views();
+	PERFORM zcsync._create_errors_view();
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_views() IS
+'creates or replaces all views; called by setup()';
+
+CREATE FUNCTION zcsync._create_account_views() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	-- LATERAL and not GROUP BY: one probe of each partial index per account,
+	-- and a condition on the account reaches the scans.
+	CREATE OR REPLACE VIEW zcsync.stat_accounts AS
+	SELECT a.name AS account, a.vendor, a.state,
+		coalesce(s.streams, 0) AS streams,
+		ready.jobs AS ready, running.jobs AS running, held.jobs AS held,
+		dead.jobs AS dead_letters,
+		coalesce(e.records, 0) AS route_errors,
+		coalesce(s.failing, 0) AS streams_failing,
+		coalesce(s.reading_history, 0) AS reading_history,
+		ready.later AS backfill,
+		greatest(date_trunc('second', greatest(s.pull_lag, zcsync._now() - oldest.created_at)), interval '0') AS lag,
+		s.started,
+		CASE WHEN a.state = 'active' THEN
+			greatest(least(s.next_pull_at, ready.run_at), a.breaker_until, b.paused_until) END AS next_try_at,
+		CASE WHEN a.breaker_failures >= 3 THEN a.breaker_failures END AS breaker_failures,
+		a.breaker_until, b.paused_until, b.pause_reason,
+		coalesce(b.calls, 0) AS calls, coalesce(b.throttled, 0) AS throttled, b.last_call_at,
+		a.last_error, a.last_error_at, a.state_reason, a.state_hint
+	FROM zcsync.accounts AS a
+	LEFT JOIN LATERAL (
+		SELECT count(*) AS streams,
+			count(*) FILTER (WHERE st.last_error_at > coalesce(st.last_pull_at, '-infinity')) AS failing,
+			count(*) FILTER (WHERE st.history_state = 'running') AS reading_history,
+			max(zcsync._now() - st.pull_interval - coalesce(st.last_pull_at, st.created_at)) AS pull_lag,
+			bool_and(st.last_pull_at IS NOT NULL) AS started,
+			min(st.next_pull_at) AS next_pull_at
+		FROM zcsync.streams AS st
+		WHERE st.account_id = a.account_id AND st.state = 'active') AS s ON true
+	LEFT JOIN LATERAL (
+		SELECT count(*) AS jobs, min(q.run_at) AS run_at,
+			count(*) FILTER (WHERE q.priority >= 60) AS later,
+			min(q.job_id) FILTER (WHERE q.priority < 60) AS oldest
+		FROM zcsync.sync_queue AS q
+		WHERE q.account_id = a.account_id AND q.state = 'ready') AS ready ON true
+	LEFT JOIN LATERAL (
+		SELECT count(*) AS jobs, min(q.job_id) FILTER (WHERE q.priority < 60) AS oldest
+		FROM zcsync.sync_queue AS q
+		WHERE q.account_id = a.account_id AND q.state = 'running') AS running ON true
+	LEFT JOIN zcsync.sync_queue AS oldest
+		ON oldest.job_id = least(ready.oldest, running.oldest)
+	LEFT JOIN LATERAL (
+		SELECT count(*) AS jobs FROM zcsync.sync_queue AS q
+		WHERE q.account_id = a.account_id AND q.state = 'held') AS held ON true
+	LEFT JOIN LATERAL (
+		SELECT count(*) AS jobs FROM zcsync.dead_letters AS d
+		WHERE d.account_id = a.account_id) AS dead ON true
+	LEFT JOIN LATERAL (
+		SELECT sum(x.calls_total)::bigint AS calls, sum(x.throttled_total)::bigint AS throttled,
+			max(x.last_call_at) AS last_call_at,
+			max(x.paused_until) FILTER (WHERE x.paused_until > zcsync._now()) AS paused_until,
+			min(x.class || ': ' || x.pause_reason) FILTER (WHERE x.paused_until > zcsync._now()) AS pause_reason
+		FROM zcsync.account_budgets AS x WHERE x.account_id = a.account_id) AS b ON true
+	LEFT JOIN (
+		SELECT st.account_id, count(DISTINCT (re.route_id, re.source_id)) AS records
+		FROM zcsync.route_errors AS re
+		JOIN zcsync.routes AS r USING (route_id)
+		JOIN zcsync.streams AS st ON st.stream_id = r.source_stream_id
+		GROUP BY st.account_id) AS e ON e.account_id = a.account_id;
+	COMMENT ON VIEW zcsync.stat_accounts IS
+	'per account: its jobs, errors, lag, breaker and calls, for programs; zcsync.status is for people';
+	COMMENT ON COLUMN zcsync.stat_accounts.backfill IS 'ready jobs of history and backfills, part of ready';
+	COMMENT ON COLUMN zcsync.stat_accounts.lag IS
+	'for how long the oldest thing that is due has waited: a pull or a fresh change; history and backfills do not count';
+	COMMENT ON COLUMN zcsync.stat_accounts.started IS 'each active stream was up to date at least once';
+	COMMENT ON COLUMN zcsync.stat_accounts.next_try_at IS 'when something is sent or read next, at the earliest';
+	COMMENT ON COLUMN zcsync.stat_accounts.breaker_failures IS
+	'failures of the vendor in a row; NULL while the breaker is closed';
+	COMMENT ON COLUMN zcsync.stat_accounts.route_errors IS 'records that a route of this account could not map fully';
+	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
+
+	CREATE OR REPLACE VIEW zcsync.stat_budgets AS
+	SELECT x.account, x.class, x.per_minute, floor(x.tokens_now)::integer AS tokens, x.concurrency, x.running,
+		CASE
+			WHEN x.state <> 'active' THEN 'account ' || x.state
+			WHEN x.breaker_until > zcsync._now() THEN
+				'vendor down, next try in ' || zcsync._span(x.breaker_until - zcsync._now())
+			WHEN x.paused_until > zcsync._now() THEN
+				concat_ws(': ', 'paused for ' || zcsync._span(x.paused_until - zcsync._now()), x.pause_reason)
+			WHEN x.tokens_now < 1 THEN format('budget %s: %s a minute', x.class, trim_scale(x.per_minute))
+			WHEN x.running >= x.concurrency THEN format('concurrency %s', x.concurrency)
+		END AS limited_by,
+		x.remote_limit, x.remote_remaining, x.calls_total, x.throttled_total, x.last_call_at
+	FROM (
+		SELECT a.name AS account, a.state, a.breaker_until, b.*,
+			round((u.rate * 60)::numeric, 1) AS per_minute,
+			least(u.capacity, b.tokens + u.rate
+				* extract(epoch FROM greatest(zcsync._now() - b.refilled_at, interval '0'))) AS tokens_now,
+			r.running
+		FROM zcsync.account_budgets AS b
+		JOIN zcsync.accounts AS a USING (account_id)
+		-- as zcsync._refill_budgets() fills the bucket
+		CROSS JOIN LATERAL (
+			SELECT greatest(1, floor(b.calls * b.share / 2)) AS capacity) AS c
+		CROSS JOIN LATERAL (
+			SELECT c.capacity, greatest(b.calls * b.share - c.capacity, b.calls * b.share / 2) / b.window_s AS rate) AS u
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS running FROM zcsync.sync_queue AS q
+			WHERE q.account_id = b.account_id AND q.budget_class = b.class AND q.state = 'running') AS r
+	) AS x;
+	COMMENT ON VIEW zcsync.stat_budgets IS
+	'per account and endpoint class: what may still be sent, what the vendor last said, what was sent';
+	COMMENT ON COLUMN zcsync.stat_budgets.per_minute IS 'calls a minute that go on for long; a burst may be as many again';
+	COMMENT ON COLUMN zcsync.stat_budgets.tokens IS 'calls that may be made at once now';
+	COMMENT ON COLUMN zcsync.stat_budgets.limited_by IS 'why no call of this class is started now; empty: one may be';
+	COMMENT ON COLUMN zcsync.stat_budgets.running IS 'jobs of this class that are on the wire';
+	COMMENT ON COLUMN zcsync.stat_budgets.remote_remaining IS 'what the vendor''s headers last said was left';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_account_views() IS
+'creates or replaces stat_accounts and stat_budgets';
+
+CREATE FUNCTION zcsync._create_status_view() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.status AS
+	SELECT x.account, x.state, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
+		zcsync._shorten(x.why, 38) AS why, x.to_do
+	FROM (
+		SELECT 0 AS severity, '(all)' AS account, t.state, NULL::interval AS age, NULL::bigint AS waiting,
+			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do
+		FROM zcsync._installation_trouble() AS t
+		UNION ALL
+		SELECT v.severity, a.account, v.state, a.lag, a.ready + a.running + a.held, e.errors,
+			CASE WHEN a.next_try_at > zcsync._now() THEN zcsync._span(a.next_try_at - zcsync._now())
+				WHEN a.next_try_at IS NOT NULL THEN 'now' END,
+			v.why, v.to_do
+		FROM zcsync.stat_accounts AS a
+		CROSS JOIN LATERAL (
+			SELECT a.dead_letters + a.route_errors + a.streams_failing AS errors) AS e
+		CROSS JOIN LATERAL (
+			-- the first that holds
+			SELECT 1 AS rank, 1 AS severity, 'blocked' AS state, a.state_reason AS why,
+				coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account)) AS to_do
+			WHERE a.state = 'blocked'
+			UNION ALL
+			SELECT 2, 3, 'paused', coalesce(a.state_reason, 'by an operator'),
+				format('SELECT zcsync.resume_account(%L);', a.account)
+			WHERE a.state = 'paused'
+			UNION ALL
+			SELECT 3, 1, 'down', a.last_error, 'nothing: it is tried again by itself'
+			WHERE a.breaker_failures IS NOT NULL
+			UNION ALL
+			SELECT 4, 1, 'held', format('%s changes wait for your word', a.held),
+				format('SELECT zcsync.release_held(%L);', a.account)
+			WHERE a.held > 0
+			UNION ALL
+			SELECT 5, 2, 'errors', format('%s wait for a person', e.errors),
+				format('SELECT * FROM zcsync.errors WHERE account = %L;', a.account)
+			WHERE e.errors > 0
+			UNION ALL
+			SELECT 6, 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself'
+			WHERE a.paused_until IS NOT NULL AND a.lag > interval '1 minute'
+			UNION ALL
+			SELECT 7, 2, 'behind', format('%s jobs wait', a.ready + a.running),
+				format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.account)
+			WHERE a.started AND a.lag > interval '1 minute'
+			UNION ALL
+			SELECT 8, 3, 'starting', 'the first page of a stream has not come yet', 'SELECT * FROM zcsync.progress;'
+			WHERE NOT a.started
+			UNION ALL
+			SELECT 9, 3, 'no stream', 'nothing is mirrored', format('SELECT * FROM zcsync.add_stream(%L, …);', a.account)
+			WHERE a.streams = 0 AND a.vendor <> 'local'
+			UNION ALL
+			SELECT 10, 4, 'in step',
+				CASE WHEN a.reading_history > 0 THEN 'reads history'
+					WHEN a.backfill > 0 THEN format('%s jobs of a backfill wait', a.backfill) END,
+				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;' END
+			ORDER BY 1
+			LIMIT 1) AS v
+	) AS x
+	ORDER BY x.severity, x.age DESC NULLS LAST, x.account;
+	COMMENT ON VIEW zcsync.status IS
+	'one screen: what is wrong with the installation, then each account, worst first; to_do is what to run';
+	COMMENT ON COLUMN zcsync.status.account IS 'name of the account; (all): the whole installation, shown only when something is wrong with it';
+	COMMENT ON COLUMN zcsync.status.state IS
+	'in step, or the first that holds of: blocked, paused, down (the vendor), held, errors, throttled, behind, starting, no stream';
+	COMMENT ON COLUMN zcsync.status.lag IS
+	'for how long the oldest thing that is due has waited: a pull or a fresh change; more than a minute is not in step';
+	COMMENT ON COLUMN zcsync.status.why IS 'shortened; in full in zcsync.errors and zcsync.stat_accounts';
+	COMMENT ON COLUMN zcsync.status.waiting IS 'live jobs: ready, running and held';
+	COMMENT ON COLUMN zcsync.status.errors IS 'rows of zcsync.errors that wait for a person';
+	COMMENT ON COLUMN zcsync.status.next IS 'when something is sent or read next';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_status_view() IS
+'creates or replaces the view status';
+
+CREATE FUNCTION zcsync._create_progress_view() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.progress AS
+	WITH lanes AS (
+		SELECT a.name || '/' || s.kind AS object, 'live' AS lane, s.*, a.name AS account,
+			NULL::double precision AS per_minute
+		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+		UNION ALL
+		SELECT a.name || '/' || s.kind, 'history', s.*, a.name,
+			s.records_done * 60 / nullif(extract(epoch FROM
+				coalesce(s.history_done_at, zcsync._now()) - s.history_started_at), 0)
+		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+		WHERE s.history_state <> 'none'
+	), backfills AS (
+		SELECT r.route_id, r.name, r.target_stream_id, w.mapping, w.sending,
+			(SELECT count(*) FROM zcsync.links AS l WHERE l.route_id = r.route_id) AS linked
+		FROM zcsync.routes AS r
+		JOIN (
+			SELECT q.route_id,
+				count(*) FILTER (WHERE q.operation = 'route') AS mapping,
+				count(*) FILTER (WHERE q.operation = 'push') AS sending
+			FROM zcsync.sync_queue AS q
+			WHERE q.route_id IS NOT NULL AND q.priority >= 60
+			GROUP BY q.route_id) AS w USING (route_id)
+	)
+	SELECT l.object, l.lane,
+		CASE WHEN l.lane = 'history' THEN l.records_done END AS done,
+		CASE WHEN l.lane = 'history' THEN l.records_estimate END AS estimate,
+		CASE
+			WHEN l.lane = 'history' AND l.history_state = 'done' THEN zcsync._bar(1, 1)
+			-- an estimate may be too low: full only when it is done
+			WHEN l.lane = 'history' THEN zcsync._bar(least(l.records_done, 0.99 * l.records_estimate), l.records_estimate)
+			WHEN l.last_pull_at IS NULL THEN 'starting'
+			WHEN zcsync._now() - l.last_pull_at <= l.pull_interval + interval '1 minute' THEN 'in step'
+			ELSE zcsync._span(zcsync._now() - l.last_pull_at) || ' behind'
+		END AS progress,
+		round(CASE
+			WHEN l.lane = 'history' THEN l.calls_done * 60 / nullif(extract(epoch FROM
+				coalesce(l.history_done_at, zcsync._now()) - l.history_started_at), 0)
+			ELSE 60 / extract(epoch FROM l.pull_interval)
+		END, 1) AS calls_minute,
+		CASE WHEN l.lane = 'history' AND l.history_state = 'running' THEN
+			zcsync._span(make_interval(secs => greatest(l.records_estimate - l.records_done, 0) * 60 / nullif(l.per_minute, 0)))
+		END AS eta,
+		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest,
+		to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
+		CASE WHEN l.lane = 'live' OR l.history_state = 'running' THEN
+			CASE WHEN l.state = 'paused' THEN 'stream paused'
+				ELSE b.limited_by END
+		END AS limited_by
+	FROM lanes AS l
+	LEFT JOIN zcsync.sync_queue AS j ON j.account_id = l.account_id AND j.state = 'ready'
+		AND j.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane
+	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = j.budget_class
+	UNION ALL
+	SELECT b.name, 'backfill', b.linked, b.linked + b.mapping + b.sending,
+		zcsync._bar(b.linked, b.linked + b.mapping + b.sending),
+		NULL, NULL, NULL, NULL, x.limited_by
+	FROM backfills AS b
+	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
+	JOIN zcsync.accounts AS a USING (account_id)
+	LEFT JOIN zcsync.stat_budgets AS x ON x.account = a.name AND x.class = 'api'
+	ORDER BY 1, 2;
+	COMMENT ON VIEW zcsync.progress IS
+	'how far each stream has read, live and history, and each backfill of a route, and what holds it';
+	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route';
+	COMMENT ON COLUMN zcsync.progress.estimate IS 'records expected; may be too low or too high';
+	COMMENT ON COLUMN zcsync.progress.calls_minute IS 'history: calls made per minute until now; live: calls planned';
+	COMMENT ON COLUMN zcsync.progress.oldest IS 'creation of the oldest record mirrored';
+	COMMENT ON COLUMN zcsync.progress.limited_by IS 'what it waits for: the account, the vendor, a pause, a budget; empty: nothing';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_progress_view() IS
+'creates or replaces the view progress';
+
+CREATE FUNCTION zcsync._create_work_views() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.stat_queue AS
+	SELECT u.name AS queue, u.state,
+		coalesce(q.ready, 0) AS ready, coalesce(q.due, 0) AS due, coalesce(q.running, 0) AS running,
+		coalesce(q.held, 0) AS held, coalesce(q.retrying, 0) AS retrying,
+		date_trunc('second', zcsync._now() - q.oldest) AS oldest,
+		coalesce(h.ended, 0) AS ended_1m, coalesce(h.failed, 0) AS failed_1m,
+		u.concurrency, u.max_attempts
+	FROM zcsync.queues AS u
+	LEFT JOIN (
+		SELECT j.queue,
+			count(*) FILTER (WHERE j.state = 'ready') AS ready,
+			count(*) FILTER (WHERE j.state = 'ready' AND j.run_at <= zcsync._now()) AS due,
+			count(*) FILTER (WHERE j.state = 'running') AS running,
+			count(*) FILTER (WHERE j.state = 'held') AS held,
+			count(*) FILTER (WHERE j.state = 'ready' AND j.failures > 0) AS retrying,
+			min(j.created_at) FILTER (WHERE j.state <> 'held') AS oldest
+		FROM zcsync.sync_queue AS j
+		GROUP BY j.queue) AS q ON q.queue = u.name
+	LEFT JOIN (
+		SELECT r.queue, count(*) AS ended, count(*) FILTER (WHERE r.status = 'failed') AS failed
+		FROM zcsync.sync_records AS r
+		WHERE r.created_at > zcsync._now() - interval '1 minute'
+		GROUP BY r.queue) AS h ON h.queue = u.name
+	ORDER BY u.name;
+	COMMENT ON VIEW zcsync.stat_queue IS 'the live jobs by queue, and what ended in the last minute';
+	COMMENT ON COLUMN zcsync.stat_queue.due IS 'ready jobs whose time has come, part of ready';
+	COMMENT ON COLUMN zcsync.stat_queue.retrying IS 'ready jobs that failed before, part of ready';
+	COMMENT ON COLUMN zcsync.stat_queue.oldest IS 'age of the oldest job that is ready or running';
+	COMMENT ON COLUMN zcsync.stat_queue.concurrency IS 'jobs of one account that may run at a time';
+
+	CREATE OR REPLACE VIEW zcsync.stat_workers AS
+	SELECT w.pid, 'worker' AS role, d.datname AS database, w.state, w.in_flight, w.started_at, w.restarts,
+		w.reason,
+		CASE WHEN d.datname = current_database() THEN w.last_error END AS last_error
+	FROM zcsync._worker_slots() AS w
+	LEFT JOIN pg_database AS d ON d.oid = w.database
+	UNION ALL
+	SELECT c.pid, c.role, current_database(), CASE WHEN p.pid IS NULL THEN 'gone' ELSE 'running' END,
+		(SELECT count(*)::integer FROM zcsync.sync_queue AS q WHERE q.claimed_by = c.incarnation AND q.state = 'running'),
+		c.started_at, NULL, NULL, NULL
+	FROM zcsync.claimants AS c
+	LEFT JOIN pg_stat_activity AS p ON p.pid = c.pid
+	WHERE c.role <> 'worker' OR p.pid IS NULL
+	ORDER BY database, role, started_at;
+	COMMENT ON VIEW zcsync.stat_workers IS
+	'the workers of all databases of this server, and the sessions of this one that are in CALL zcsync.run()';
+	COMMENT ON COLUMN zcsync.stat_workers.role IS 'worker, or run for a session in CALL zcsync.run()';
+	COMMENT ON COLUMN zcsync.stat_workers.in_flight IS 'requests on the wire';
+	COMMENT ON COLUMN zcsync.stat_workers.restarts IS 'starts since the last healthy run';
+	COMMENT ON COLUMN zcsync.stat_workers.reason IS 'why it does not work, where it does not';
+	COMMENT ON COLUMN zcsync.stat_workers.last_error IS 'shown for the workers of this database only';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_work_views() IS
+'creates or replaces stat_queue and stat_workers';
+
+CREATE FUNCTION zcsync._create_errors_view() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.errors AS
+	SELECT a.name AS account, 'dead letter' AS source,
+		coalesce(zcsync.reference(d.kind, d.local_id), d.record_key) AS reference,
+		concat_ws(' ', d.status, d.class || ':', d.message) AS message,
+		coalesce(d.hint, format('SELECT zcsync.retry(%s);', d.job_id)) AS hint,
+		d.attempts::bigint AS times, d.died_at AS last_at, d.job_id
+	FROM zcsync.dead_letters AS d JOIN zcsync.accounts AS a USING (account_id)
+	UNION ALL
+	SELECT a.name, 'route ' || r.name, zcsync.reference(s.kind, e.source_id),
+		e.message, e.hint, e.times, e.last_at, NULL
+	FROM (
+		-- one row per record, its fields together
+		SELECT x.route_id, x.source_id,
+			string_agg(concat_ws(': ', nullif(x.field, ''), x.message), '; ' ORDER BY x.field) AS message,
+			(array_agg(x.hint ORDER BY x.last_at DESC) FILTER (WHERE x.hint IS NOT NULL))[1] AS hint,
+			sum(x.count)::bigint AS times, max(x.last_at) AS last_at
+		FROM zcsync.route_errors AS x
+		GROUP BY x.route_id, x.source_id) AS e
+	JOIN zcsync.routes AS r USING (route_id)
+	JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts AS a USING (account_id)
+	UNION ALL
+	SELECT a.name, 'stream', a.name || '/' || s.kind, s.last_error,
+		format('SELECT * FROM zcsync.check_account(%L);', a.name), 1, s.last_error_at, NULL
+	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+	WHERE s.last_error_at > coalesce(s.last_pull_at, '-infinity') AND s.state = 'active'
+	UNION ALL
+	SELECT a.name, 'retrying', coalesce(zcsync.reference(q.kind, q.local_id), q.record_key),
+		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts, q.run_at, q.job_id
+	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
+	-- the errors of reading are those of its stream
+	WHERE q.last_error IS NOT NULL AND q.operation <> 'pull'
+	UNION ALL
+	SELECT a.name, 'account', a.name, coalesce(a.state_reason, a.last_error), a.state_hint,
+		greatest(a.breaker_failures, 1), a.last_error_at, NULL
+	FROM zcsync.accounts AS a
+	WHERE a.state = 'blocked' OR a.breaker_failures >= 3;
+	COMMENT ON VIEW zcsync.errors IS
+	'everything that went wrong and is not mended yet, a row per record with its reference';
+	COMMENT ON COLUMN zcsync.errors.source IS
+	'dead letter (waits for a person), route NAME (could not map), stream, retrying (tried again by itself at last_at), account';
+	COMMENT ON COLUMN zcsync.errors.reference IS 'the record, for zcsync.history(); else the key of the job';
+	COMMENT ON COLUMN zcsync.errors.job_id IS 'for zcsync.retry() and zcsync.cancel()';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_errors_view() IS
+'creates or replaces the view errors';
