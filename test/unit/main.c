@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * main.c
+ *		Run the unit tests of the parts that need no server.
+ *
+ * IDENTIFICATION
+ *		test/unit/main.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "unit.h"
+
+static int	tests = 0;
+static int	failures = 0;
+
+/*
+ * Check a condition.
+ */
+void
+ok(bool pass, const char *name)
+{
+	tests++;
+	if (!pass)
+		failures++;
+	printf("%s %d - %s\n", pass ? "ok" : "not ok", tests, name);
+}
+
+/*
+ * Check a number.
+ */
+void
+is_int(int64 got, int64 expected, const char *name)
+{
+	ok(got == expected, name);
+	if (got != expected)
+		printf("#   got " INT64_FORMAT ", expected " INT64_FORMAT "\n",
+			   got, expected);
+}
+
+/*
+ * Check a text; either may be NULL.
+ */
+void
+is_text(const char *got, const char *expected, const char *name)
+{
+	bool		pass = got == NULL || expected == NULL ? got == expected :
+		strcmp(got, expected) == 0;
+
+	ok(pass, name);
+	if (!pass)
+		printf("#   got \"%s\", expected \"%s\"\n",
+			   got ? got : "(null)", expected ? expected : "(null)");
+}
+
+int
+main(void)
+{
+	test_json();
+	test_retry();
+	test_url();
+	printf("1..%d\n", tests);
+	return failures > 0 ? 1 : 0;
+}
