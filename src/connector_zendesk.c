@@ -1,0 +1,472 @@
+/*-------------------------------------------------------------------------
+ *
+ * connector_zendesk.c
+ *		The Zendesk Support API.
+ *
+ * Authorisation is OAuth with the grant client_credentials: a token of half an
+ * hour, fetched by operation "token".  API tokens with an e-mail address work
+ * as long as Zendesk still accepts them.
+ *
+ * Zendesk has four kinds of error body, and plain text for some 429s:
+ *
+ *	  {"error": "RecordInvalid", "description": "...", "details": {...}}
+ *	  {"error": {"title": "...", "message": "..."}}
+ *	  {"errors": [{"code": "...", "title": "...", "detail": "..."}]}
+ *	  {"details": {"base": [{"description": "..."}]}}
+ *
+ * IDENTIFICATION
+ *		src/connector_zendesk.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/base64.h"
+
+#include "connector.h"
+#include "connector_common.h"
+#include "json.h"
+
+/* Lifetime of an access token whose reply does not say, in seconds. */
+#define TOKEN_LIFETIME_S	1800
+
+/* Pause after a 429 that does not say how long, in seconds. */
+#define THROTTLE_S	30
+
+static const ZcsyncOperation operations[] = {
+	{"token", "POST", "/oauth/tokens", NULL, false, "access_token"},
+	{"incremental", "GET", "/api/v2/incremental/{kind}/cursor",
+	"start_time cursor per_page include", false, "{kind}"},
+	{"show_many", "GET", "/api/v2/tickets/show_many", "ids include", false,
+	"tickets"},
+	{"count", "GET", "/api/v2/tickets/count", NULL, false, "count"},
+	{"ticket_fields", "GET", "/api/v2/ticket_fields", NULL, false,
+	"ticket_fields"},
+	{"custom_statuses", "GET", "/api/v2/custom_statuses", NULL, false,
+	"custom_statuses"},
+	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
+	{NULL}
+};
+
+/* What an exhausted export says when it is asked again too soon. */
+static const char *const empty_export =
+"{\"%s\": [], \"end_of_stream\": true, \"after_cursor\": null}";
+
+static bool zendesk_needs_token(const ZcsyncAccount *account);
+static bool zendesk_token_reply(ZcsyncCall *call, char **access_token,
+								int *lifetime_s);
+static bool zendesk_prepare(ZcsyncCall *call);
+static void zendesk_interpret(ZcsyncCall *call);
+static char *base_url(const ZcsyncAccount *account);
+static bool add_authorization(ZcsyncCall *call);
+static bool prepare_token(ZcsyncCall *call);
+static void read_limits(ZcsyncCall *call);
+static bool export_limit(const char *value, const char *key, int *number);
+static bool too_recent(ZcsyncCall *call, const Jsonb *body);
+static char *error_text(const Jsonb *body);
+static void append_details(StringInfo text, const Jsonb *details);
+static const char *error_hint(ZcsyncCall *call, const Jsonb *body);
+static void check_user(ZcsyncCall *call);
+
+const ZcsyncConnector zcsync_connector_zendesk = {
+	"zendesk",
+	zendesk_needs_token,
+	zendesk_token_reply,
+	zendesk_prepare,
+	zendesk_interpret
+};
+
+/*
+ * Does this account use OAuth, and not an API token?
+ */
+static bool
+zendesk_needs_token(const ZcsyncAccount *account)
+{
+	return zcsync_account_credential(account, "client_id") != NULL;
+}
+
+/*
+ * Read the reply of operation "token".
+ */
+static bool
+zendesk_token_reply(ZcsyncCall *call, char **access_token, int *lifetime_s)
+{
+	const char *why;
+	Jsonb	   *body = NULL;
+	int64		lifetime;
+	bool		found;
+
+	if (call->body != NULL)
+		body = zcsync_json_parse(call->body, call->body_len, &why);
+	*access_token = zcsync_json_get_text(body, "access_token");
+	if (*access_token == NULL || (*access_token)[0] == '\0')
+	{
+		call->outcome = ZCSYNC_OUTCOME_BROKEN;
+		call->message = pstrdup("reply to the request for a token has no token");
+		return false;
+	}
+	lifetime = zcsync_json_get_int64(body, "expires_in", &found);
+	if (!found || lifetime <= 0 || lifetime > PG_INT32_MAX)
+		lifetime = TOKEN_LIFETIME_S;
+	*lifetime_s = (int) lifetime;
+	return true;
+}
+
+/*
+ * Fill call->http from call->request.
+ */
+static bool
+zendesk_prepare(ZcsyncCall *call)
+{
+	const ZcsyncOperation *operation = zcsync_operation_find(operations,
+															 call->op);
+	char	   *url = base_url(call->account);
+
+	if (operation == NULL)
+		return zcsync_call_refuse(call,
+								  psprintf("Zendesk has no operation \"%s\"",
+										   call->op), NULL);
+	if (url == NULL)
+		return zcsync_call_refuse(call,
+								  "account has no valid subdomain",
+								  "Set it with zcsync.alter_account(): settings => '{\"subdomain\": \"...\"}'.");
+	if (!zcsync_operation_prepare(call, url, operation))
+		return false;
+
+	zcsync_connector_add_header(call, "Accept", "application/json");
+	call->http.gzip_allowed = true;
+
+	if (strcmp(operation->name, "token") == 0)
+		return prepare_token(call);
+	if (call->http.body != NULL)
+		zcsync_connector_add_header(call, "Content-Type", "application/json");
+	return add_authorization(call);
+}
+
+/*
+ * Refine the outcome of a call.
+ */
+static void
+zendesk_interpret(ZcsyncCall *call)
+{
+	const ZcsyncOperation *operation = zcsync_operation_find(operations,
+															 call->op);
+	Jsonb	   *body;
+
+	read_limits(call);
+
+	if (call->outcome == ZCSYNC_OUTCOME_DONE)
+	{
+		if (operation != NULL)
+			zcsync_operation_check_reply(call, operation);
+		if (strcmp(call->op, "users_me") == 0)
+			check_user(call);
+		return;
+	}
+
+	body = zcsync_connector_error_body(call);
+	if (too_recent(call, body))
+		return;
+	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
+		zcsync_connector_throttle(call, THROTTLE_S);
+	/* a request for a token is refused with 400 or 401 */
+	if (strcmp(call->op, "token") == 0 &&
+		call->outcome == ZCSYNC_OUTCOME_REJECTED)
+		call->outcome = ZCSYNC_OUTCOME_AUTH;
+	zcsync_connector_explain(call, error_text(body), error_hint(call, body));
+}
+
+/*
+ * Where the account's API is, or NULL if the settings do not say.
+ */
+static char *
+base_url(const ZcsyncAccount *account)
+{
+	char	   *url = zcsync_connector_base_url(account);
+	char	   *subdomain;
+
+	if (url != NULL)
+		return url;
+
+	/* only letters, digits and hyphens: no other host may be named here */
+	subdomain = zcsync_account_setting(account, "subdomain");
+	if (subdomain == NULL || subdomain[0] == '\0' ||
+		subdomain[strspn(subdomain, "abcdefghijklmnopqrstuvwxyz"
+						 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")] != '\0')
+		return NULL;
+	return psprintf("https://%s.zendesk.com", subdomain);
+}
+
+/*
+ * Add the header that says who we are.
+ */
+static bool
+add_authorization(ZcsyncCall *call)
+{
+	const ZcsyncAccount *account = call->account;
+	const char *email = zcsync_account_credential(account, "email");
+	const char *api_token = zcsync_account_credential(account, "api_token");
+	const char *access_token = zcsync_account_credential(account,
+														 "access_token");
+	char	   *pair;
+	char	   *encoded;
+	int			size;
+	int			len;
+
+	if (access_token != NULL)
+	{
+		zcsync_connector_add_header(call, "Authorization",
+									psprintf("Bearer %s", access_token));
+		return true;
+	}
+	if (email == NULL || api_token == NULL)
+		return zcsync_call_refuse(call, "account has no usable credentials",
+								  "Set client_id and client_secret with zcsync.set_credentials().");
+
+	pair = psprintf("%s/token:%s", email, api_token);
+	size = pg_b64_enc_len(strlen(pair));
+	encoded = palloc(size + 1);
+	len = pg_b64_encode(pair, strlen(pair), encoded, size);
+	if (len < 0)
+		elog(ERROR, "could not encode credentials");
+	encoded[len] = '\0';
+	zcsync_connector_add_header(call, "Authorization",
+								psprintf("Basic %s", encoded));
+	return true;
+}
+
+/*
+ * The body of a request for an access token.  It asks for reading only unless
+ * the credentials name a scope.
+ */
+static bool
+prepare_token(ZcsyncCall *call)
+{
+	static const char *const names[] = {"client_id", "client_secret", "scope"};
+	StringInfoData body;
+	bool		first = false;
+
+	initStringInfo(&body);
+	appendStringInfoString(&body, "{\"grant_type\": \"client_credentials\"");
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		const char *value = zcsync_account_credential(call->account, names[i]);
+
+		if (value == NULL && strcmp(names[i], "scope") == 0)
+			value = "read";
+		if (value == NULL)
+			return zcsync_call_refuse(call,
+									  psprintf("account has no credential \"%s\"",
+											   names[i]),
+									  "Set client_id and client_secret with zcsync.set_credentials().");
+		zcsync_json_append_key(&body, &first, names[i]);
+		zcsync_json_append_string(&body, value);
+	}
+	appendStringInfoChar(&body, '}');
+
+	call->http.body = body.data;
+	call->http.body_len = body.len;
+	zcsync_connector_add_header(call, "Content-Type", "application/json");
+	return true;
+}
+
+/*
+ * What the headers say of the limits: of exports in a header of their own, a
+ * list such as "total=10; remaining=9; resets=2", of all others in three.
+ */
+static void
+read_limits(ZcsyncCall *call)
+{
+	const char *exports = NULL;
+
+	if (strcmp(call->op, "incremental") == 0)
+		exports = zcsync_http_header(call->transfer,
+									 "zendesk-ratelimit-incremental-exports-cursor");
+	if (exports != NULL &&
+		export_limit(exports, "remaining", &call->remaining) &&
+		export_limit(exports, "resets", &call->reset_s))
+	{
+		(void) export_limit(exports, "total", &call->limit);
+		return;
+	}
+	/* the account's own limit says nothing about the budget of exports */
+	if (strcmp(call->op, "incremental") == 0)
+	{
+		call->remaining = call->reset_s = -1;
+		return;
+	}
+
+	call->limit = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit"),
+							PG_INT32_MAX);
+	call->remaining = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit-Remaining"),
+								PG_INT32_MAX);
+	call->reset_s = (int) Min(zcsync_connector_header_number(call, "ratelimit-reset"),
+							  ZCSYNC_RETRY_AFTER_MAX);
+}
+
+/*
+ * One number of a list "key=value; key=value".
+ */
+static bool
+export_limit(const char *value, const char *key, int *number)
+{
+	Size		len = strlen(key);
+
+	while (*value != '\0')
+	{
+		value += strspn(value, " \t;,");
+		if (pg_strncasecmp(value, key, len) == 0 && value[len] == '=' &&
+			value[len + 1] >= '0' && value[len + 1] <= '9')
+		{
+			*number = (int) Min(strtol(value + len + 1, NULL, 10),
+								(long) ZCSYNC_RETRY_AFTER_MAX);
+			return true;
+		}
+		value += strcspn(value, ";,");
+	}
+	return false;
+}
+
+/*
+ * An export whose start lies less than minutes back has nothing new yet, which
+ * Zendesk reports as an error.  Makes it the empty page that it is.
+ */
+static bool
+too_recent(ZcsyncCall *call, const Jsonb *body)
+{
+	char	   *text;
+
+	if (call->status != 422 || strcmp(call->op, "incremental") != 0)
+		return false;
+	text = error_text(body);
+	if (text == NULL || strstr(text, "Too recent start_time") == NULL)
+		return false;
+
+	call->outcome = ZCSYNC_OUTCOME_DONE;
+	call->body = psprintf(empty_export,
+						  zcsync_json_get_text(call->request, "kind"));
+	call->body_len = strlen(call->body);
+	call->message = NULL;
+	return true;
+}
+
+/*
+ * What an error body says, in one line; NULL if it is none of the known kinds.
+ */
+static char *
+error_text(const Jsonb *body)
+{
+	Jsonb	   *errors = zcsync_json_get_array(body, "errors");
+	StringInfoData text;
+	char	   *code;
+	char	   *description;
+
+	if (errors != NULL && zcsync_json_array_length(errors) > 0)
+		body = zcsync_json_array_element(errors, 0);
+
+	code = zcsync_json_get_text(body, "error");
+	if (code == NULL)
+		code = zcsync_json_path_text(body, "error.title");
+	if (code == NULL)
+		code = zcsync_json_get_text(body, "code");
+	description = zcsync_json_get_text(body, "description");
+	if (description == NULL)
+		description = zcsync_json_get_text(body, "error_description");
+	if (description == NULL)
+		description = zcsync_json_path_text(body, "error.message");
+	if (description == NULL)
+		description = zcsync_json_get_text(body, "detail");
+	if (description == NULL)
+		description = zcsync_json_get_text(body, "title");
+
+	initStringInfo(&text);
+	if (code != NULL)
+		appendStringInfoString(&text, code);
+	if (description != NULL)
+		appendStringInfo(&text, "%s%s", code != NULL ? ": " : "", description);
+	append_details(&text, zcsync_json_get_object(body, "details"));
+	return text.len > 0 ? text.data : NULL;
+}
+
+/*
+ * Append the descriptions of a map {field: [{description}]}.
+ */
+static void
+append_details(StringInfo text, const Jsonb *details)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	bool		wanted = false;
+	bool		first = true;
+
+	if (details == NULL)
+		return;
+	it = JsonbIteratorInit((JsonbContainer *) &details->root);
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			wanted = value.val.string.len == strlen("description") &&
+				memcmp(value.val.string.val, "description",
+					   value.val.string.len) == 0;
+		else if (token == WJB_VALUE && wanted && value.type == jbvString)
+		{
+			appendStringInfo(text, "%s%.*s", !first ? "; " : text->len > 0 ? " (" : "(",
+							 value.val.string.len, value.val.string.val);
+			first = false;
+		}
+	}
+	if (!first)
+		appendStringInfoChar(text, ')');
+}
+
+/*
+ * What to do about an error, or NULL.
+ */
+static const char *
+error_hint(ZcsyncCall *call, const Jsonb *body)
+{
+	const char *name = call->account->name;
+	char	   *code = zcsync_json_get_text(body, "error");
+
+	switch (call->outcome)
+	{
+		case ZCSYNC_OUTCOME_AUTH:
+			return psprintf("Check the credentials at Zendesk and set them with SELECT zcsync.set_credentials('%s', ...).",
+							name);
+		case ZCSYNC_OUTCOME_CONFLICT:
+			return "Somebody changed the record at the same time; it is tried again.";
+		case ZCSYNC_OUTCOME_NOT_FOUND:
+			if (code == NULL || strcmp(code, "InvalidEndpoint") == 0)
+				return psprintf("Check the setting \"subdomain\" of account \"%s\".",
+								name);
+			return "The record was deleted, or the user of the credentials cannot see it.";
+		case ZCSYNC_OUTCOME_REJECTED:
+			if (call->status != 403)
+				return NULL;
+			if (strcmp(call->op, "incremental") == 0)
+				return "Exports need a user with the role of an administrator, and the OAuth scope \"read\".";
+			return "The user of the credentials lacks a right, the OAuth client a scope, or the plan this feature.";
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * Wrong credentials make /users/me answer 200 with an anonymous user.
+ */
+static void
+check_user(ZcsyncCall *call)
+{
+	const char *why;
+	Jsonb	   *body;
+
+	if (call->outcome != ZCSYNC_OUTCOME_DONE)
+		return;
+	body = zcsync_json_parse(call->body, call->body_len, &why);
+	if (zcsync_json_path_text(body, "user.id") != NULL)
+		return;
+	call->outcome = ZCSYNC_OUTCOME_AUTH;
+	zcsync_connector_explain(call, "Zendesk takes us for an anonymous user",
+							 error_hint(call, NULL));
+}
