@@ -16,7 +16,7 @@ static int	tests = 0;
 static int	failures = 0;
 
 /*
- * Check a condition.
+ * Check a condition.  The name may quote anything, a line break included.
  */
 void
 ok(bool pass, const char *name)
@@ -24,7 +24,10 @@ ok(bool pass, const char *name)
 	tests++;
 	if (!pass)
 		failures++;
-	printf("%s %d - %s\n", pass ? "ok" : "not ok", tests, name);
+	printf("%s %d - ", pass ? "ok" : "not ok", tests);
+	for (; *name != '\0'; name++)
+		putchar((unsigned char) *name < ' ' ? '.' : *name);
+	putchar('\n');
 }
 
 /*
