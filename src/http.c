@@ -24,6 +24,9 @@
  * be left in the middle of its work; so they use malloc, note in the transfer
  * what went wrong, and leave the reporting to finish_transfer().
  *
+ * An easy handle is made for each transfer: reusing them gained nothing that
+ * could be measured, and a new one surely remembers nothing of another account.
+ *
  * libcurl repeats a request by itself when a kept connection turns out to be
  * closed before a reply came.  A write may have been applied by then, so only
  * GET and HEAD are left to repeat: see before_request().
@@ -64,7 +67,6 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
 
 #define MAX_HEADER_BYTES	(256 * 1024)	/* of one reply, all lines */
 #define FIRST_BODY_BYTES	8192	/* the buffer doubles from here */
-#define MAX_SPARE_HANDLES	64	/* easy handles kept for reuse */
 #define MAX_READY_SOCKETS	128 /* taken from epoll at a time */
 #define CONNECTION_LIFE_S	600 /* then a new one, as addresses change */
 #define LOW_SPEED_BYTES		10	/* per second: slower is stuck */
@@ -108,8 +110,6 @@ struct ZcsyncHttp
 								 * no connection is kept */
 	dlist_head	active;
 	dlist_head	done;
-	CURL	   *spare[MAX_SPARE_HANDLES];
-	int			spare_count;
 };
 
 typedef struct HttpTransfer
@@ -147,7 +147,6 @@ static void copy_body(HttpTransfer *transfer, const ZcsyncHttpRequest *request,
 static const char *gzip_body(HttpTransfer *transfer, const char *body,
 							 Size len);
 static bool build_headers(HttpTransfer *transfer, List *headers, bool gzipped);
-static CURL *take_easy(ZcsyncHttp *http);
 static const char *prepare_easy(HttpTransfer *transfer,
 								const ZcsyncHttpRequest *request);
 static const char *prepare_method(HttpTransfer *transfer, const char *method);
@@ -314,7 +313,7 @@ zcsync_http_start(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 		copy_body(transfer, request, &gzipped);
 		if (!build_headers(transfer, request->headers, gzipped) ||
 			(http->multi == NULL && !open_multi(http)) ||
-			(transfer->easy = take_easy(http)) == NULL)
+			(transfer->easy = curl_easy_init()) == NULL)
 			why = "could not allocate memory for an HTTP transfer";
 		else if ((option = prepare_easy(transfer, request)) != NULL)
 			why = psprintf("libcurl does not accept %s", option);
@@ -441,8 +440,6 @@ engine_deleted(void *arg)
 	ZcsyncHttp *http = arg;
 
 	close_multi(http);
-	while (http->spare_count > 0)
-		curl_easy_cleanup(http->spare[--http->spare_count]);
 	if (http->wait_set != NULL)
 		FreeWaitEventSet(http->wait_set);
 	if (http->epoll_fd >= 0)
@@ -462,8 +459,6 @@ transfer_deleted(void *arg)
 {
 	HttpTransfer *transfer = arg;
 	ZcsyncHttp *http = transfer->http;
-	bool		reusable = transfer->state == HTTP_TAKEN &&
-		transfer->pub.result == ZCSYNC_HTTP_OK;
 
 	if (transfer->state == HTTP_ACTIVE)
 	{
@@ -475,15 +470,7 @@ transfer_deleted(void *arg)
 		dlist_delete(&transfer->node);
 
 	if (transfer->easy != NULL)
-	{
-		if (reusable && http->spare_count < MAX_SPARE_HANDLES)
-		{
-			curl_easy_reset(transfer->easy);
-			http->spare[http->spare_count++] = transfer->easy;
-		}
-		else
-			curl_easy_cleanup(transfer->easy);
-	}
+		curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
 	free(transfer->body);
 }
@@ -697,17 +684,6 @@ build_headers(HttpTransfer *transfer, List *headers, bool gzipped)
 }
 
 /*
- * An easy handle with all options at their defaults, or NULL.
- */
-static CURL *
-take_easy(ZcsyncHttp *http)
-{
-	if (http->spare_count > 0)
-		return http->spare[--http->spare_count];
-	return curl_easy_init();
-}
-
-/*
  * Set all options of a transfer.  Returns NULL, or the one that libcurl does
  * not take.
  */
@@ -730,9 +706,12 @@ prepare_easy(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 	EASY_SET(easy, CURLOPT_PREREQFUNCTION, before_request);
 	EASY_SET(easy, CURLOPT_PREREQDATA, transfer);
 
-	/* one connection for many requests, where the server speaks HTTP/2 */
+	/*
+	 * Many requests share a connection where the server speaks HTTP/2.  They
+	 * do not wait for one to find out (CURLOPT_PIPEWAIT): if that one hangs
+	 * while it connects, all of them would, one after the other.
+	 */
 	EASY_SET(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
-	EASY_SET(easy, CURLOPT_PIPEWAIT, 1L);
 
 	failed = prepare_method(transfer, request->method);
 	if (failed == NULL)
