@@ -6,10 +6,12 @@ EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" zcsync.control
 MODULE_big = zcsync
 
 OBJS = \
+	src/account.o \
 	src/call.o \
 	src/clock.o \
 	src/connector.o \
 	src/connector_clickup.o \
+	src/connector_common.o \
 	src/connector_zendesk.o \
 	src/engine.o \
 	src/functions.o \
@@ -17,7 +19,9 @@ OBJS = \
 	src/json.o \
 	src/launcher.o \
 	src/queue.o \
+	src/reference.o \
 	src/retry.o \
+	src/seal.o \
 	src/secret.o \
 	src/settings.o \
 	src/shared.o \

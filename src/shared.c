@@ -23,6 +23,7 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -54,7 +55,7 @@ static ZcsyncSlot *find_slot(Oid database);
 static void slot_values(const ZcsyncSlot *slot, Datum *values, bool *nulls);
 static void launcher_values(const ZcsyncShared *shared, Datum *values,
 							bool *nulls);
-static void set_text(Datum *values, bool *nulls, int column, const char *text);
+static void set_text(Datum *values, bool *nulls, int column, const char *value);
 static void set_time(Datum *values, bool *nulls, int column, TimestampTz time);
 static const char *slot_state_name(ZcsyncSlotState state);
 
@@ -152,6 +153,9 @@ slot_detach(int code, Datum arg)
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
 	if (my_slot->pid == MyProcPid && my_slot->generation == my_generation)
 	{
+		/* who ends quietly without a word found no extension */
+		if (code == 0 && my_slot->verdict == ZCSYNC_VERDICT_NONE)
+			my_slot->verdict = ZCSYNC_VERDICT_ABSENT;
 		my_slot->state = ZCSYNC_SLOT_ENDED;
 		my_slot->pid = 0;
 		my_slot->latch = NULL;
@@ -166,11 +170,11 @@ slot_detach(int code, Datum arg)
 }
 
 /*
- * Say why this worker is about to end; reason and hint may be NULL.  The
- * caller ends the process.
+ * Say why this worker is about to end; or, with ZCSYNC_VERDICT_NONE, that all
+ * is well.  Reason and hint may be NULL.
  */
 void
-zcsync_slot_end(ZcsyncVerdict verdict, const char *reason, const char *hint)
+zcsync_slot_report(ZcsyncVerdict verdict, const char *reason, const char *hint)
 {
 	if (my_slot == NULL)
 		return;
@@ -293,7 +297,7 @@ zcsync_sql_preloaded(PG_FUNCTION_ARGS)
 }
 
 /*
- * zcsync._worker_slots(): the launcher (database_oid is null), then all slots
+ * zcsync._worker_slots(): the launcher (its database is null), then all slots
  * in use.  Empty without preloading.
  */
 Datum
@@ -367,15 +371,15 @@ launcher_values(const ZcsyncShared *shared, Datum *values, bool *nulls)
 
 /* A text column; an empty one is null. */
 static void
-set_text(Datum *values, bool *nulls, int column, const char *text)
+set_text(Datum *values, bool *nulls, int column, const char *value)
 {
-	nulls[column] = text[0] == '\0';
+	nulls[column] = value[0] == '\0';
 	if (!nulls[column])
 	{
 		/* The text may have been cut within a character. */
-		int			len = pg_mbcliplen(text, strlen(text), ZCSYNC_TEXT_MAX);
+		int			len = pg_mbcliplen(value, strlen(value), ZCSYNC_TEXT_MAX);
 
-		values[column] = PointerGetDatum(cstring_to_text_with_len(text, len));
+		values[column] = PointerGetDatum(cstring_to_text_with_len(value, len));
 	}
 }
 

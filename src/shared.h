@@ -40,7 +40,8 @@ typedef enum ZcsyncSlotState
 typedef enum ZcsyncVerdict
 {
 	ZCSYNC_VERDICT_NONE,		/* it did not say: terminated, or an error */
-	ZCSYNC_VERDICT_ABSENT,		/* the extension is not in this database */
+	ZCSYNC_VERDICT_ABSENT,		/* the extension is not in this database: exit
+								 * code 0 without a word */
 	ZCSYNC_VERDICT_PRESENT,		/* it is, but only a probe was asked for */
 	ZCSYNC_VERDICT_REFUSED,		/* nothing may run here, see reason */
 	ZCSYNC_VERDICT_AGAIN		/* start another one: settings changed */
@@ -94,8 +95,8 @@ extern void zcsync_shared_request(void);
 
 /* The calling process's own slot; no effect outside of a worker. */
 extern bool zcsync_slot_attach(int slotno, uint32 generation, Oid database);
-extern void zcsync_slot_end(ZcsyncVerdict verdict, const char *reason,
-							const char *hint);
+extern void zcsync_slot_report(ZcsyncVerdict verdict, const char *reason,
+							   const char *hint);
 extern bool zcsync_slot_take_recheck(void);
 extern void zcsync_slot_set_error(const char *message);
 extern void zcsync_slot_set_in_flight(int in_flight);

@@ -1,0 +1,831 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *		Finds the databases that use zcsync and gives each a worker.
+ *
+ * The launcher is a static background worker that is connected to no
+ * database: it reads the shared catalogs only, so that it never stands in the
+ * way of DROP DATABASE.  Whether the extension is in a database can only be
+ * seen from inside.  So each database that zcsync.databases names is visited
+ * by a worker, which ends at once where there is no extension, and stays
+ * where there is one.
+ *
+ * Workers always connect as the role zcsync.role, visits included.  Where
+ * that role does not exist, setup() has run nowhere on this server and there
+ * is nothing to visit; where it is a superuser, nothing is started at all.
+ *
+ * Databases without the extension are visited again at growing intervals, and
+ * at once when CREATE EXTENSION or setup() commits there and signals so.  When
+ * zcsync.workers_max workers are busy, one more process at a time makes these
+ * visits, so that a database that waits for a worker is known and shown.
+ *
+ * What is known of the databases in use is in the slots of shared memory; the
+ * list of all databases, and handles of the workers, are in local memory.  A
+ * launcher that is restarted finds the slots as they are.
+ *
+ * IDENTIFICATION
+ *		src/launcher.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "launcher.h"
+#include "settings.h"
+#include "shared.h"
+#include "worker.h"
+
+#define ATTACH_TIMEOUT_MS		60000
+#define BACKOFF_BASE_MS			1000
+#define BACKOFF_MAX_MS			300000
+#define HEALTHY_UPTIME_MS		60000
+#define NO_SLOT_RETRY_MS		5000
+#define VISIT_FACTOR_MAX		10	/* of zcsync.discover_interval */
+
+#define NO_SLOT_REASON	"no background worker slot is free"
+#define NO_SLOT_HINT	"Raise \"max_worker_processes\" and restart the server."
+#define BUSY_REASON		"all database workers of zcsync are in use"
+#define BUSY_HINT		"Raise \"zcsync.workers_max\" and restart the server."
+
+/* A database of this server, by its oid; in local memory. */
+typedef struct KnownDatabase
+{
+	Oid			database;		/* hash key */
+	NameData	name;
+	bool		listed;			/* there, and to be looked at */
+	int			misses;			/* visits in a row that found no extension */
+	TimestampTz visit_after;
+} KnownDatabase;
+
+/* What only the launcher needs to know of a slot. */
+typedef struct LocalSlot
+{
+	BackgroundWorkerHandle *handle; /* NULL: none, or not started by us */
+	char		logged[ZCSYNC_TEXT_MAX];	/* reason that was logged last */
+} LocalSlot;
+
+static HTAB *known_databases = NULL;
+static LocalSlot *local_slots = NULL;
+static Oid	worker_role = InvalidOid;	/* InvalidOid: nothing can be started */
+static bool no_slot_logged = false;
+static bool busy_logged = false;
+
+static void launcher_attach(void);
+static void launcher_detach(int code, Datum arg);
+static void launcher_cycle(bool refresh);
+static bool slot_is_due(TimestampTz now);
+static bool slot_can_start(const ZcsyncSlot *slot, TimestampTz now);
+static bool take_signals(void);
+static void apply_signal(Oid database);
+static void refresh_databases(void);
+static void refresh_database(Form_pg_database form);
+static Oid	find_worker_role(void);
+static void set_launcher_reason(const char *reason, const char *hint);
+static void reap_slots(TimestampTz now);
+static void reap_slot(int slotno, TimestampTz now);
+static void settle_slot(int slotno, TimestampTz now);
+static void log_refusal(int slotno);
+static void free_slot(int slotno);
+static void start_due(TimestampTz now);
+static int	count_workers(bool probes);
+static int	find_slotno(Oid database);
+static void start_worker(int slotno, KnownDatabase *known, TimestampTz now);
+static bool register_worker(int slotno, KnownDatabase *known, bool probe_only);
+static void slot_wait(int slotno, int delay_ms, const char *reason,
+					  const char *hint);
+static long next_timeout(TimestampTz now, TimestampTz refreshed_at);
+
+/* Register the launcher with the postmaster.  Called while preloading. */
+void
+zcsync_launcher_register(void)
+{
+	BackgroundWorker bgw;
+
+	memset(&bgw, 0, sizeof(bgw));
+	bgw.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	bgw.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	bgw.bgw_restart_time = 5;
+	snprintf(bgw.bgw_library_name, BGW_MAXLEN, "zcsync");
+	snprintf(bgw.bgw_function_name, BGW_MAXLEN, "zcsync_launcher_main");
+	snprintf(bgw.bgw_name, BGW_MAXLEN, "zcsync launcher");
+	snprintf(bgw.bgw_type, BGW_MAXLEN, "zcsync launcher");
+	RegisterBackgroundWorker(&bgw);
+}
+
+/*
+ * Main function of the launcher.  An error ends it; the postmaster starts
+ * another one after bgw_restart_time.
+ */
+void
+zcsync_launcher_main(Datum arg)
+{
+	MemoryContext cycle_context;
+	HASHCTL		ctl;
+	TimestampTz refreshed_at = 0;
+	bool		refresh = true;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	launcher_attach();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(KnownDatabase);
+	known_databases = hash_create("zcsync databases", 64, &ctl,
+								  HASH_ELEM | HASH_BLOBS);
+	local_slots = MemoryContextAllocZero(TopMemoryContext,
+										 zcsync_shared->nslots *
+										 sizeof(LocalSlot));
+	cycle_context = AllocSetContextCreate(TopMemoryContext,
+										  "zcsync launcher cycle",
+										  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(cycle_context);
+
+	for (;;)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (take_signals() ||
+			TimestampDifferenceExceeds(refreshed_at, now,
+									   zcsync_discover_interval * 1000))
+			refresh = true;
+		if (refresh)
+			refreshed_at = now;
+		launcher_cycle(refresh);
+		refresh = false;
+
+		MemoryContextSwitchTo(cycle_context);
+		MemoryContextReset(cycle_context);
+
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 next_timeout(now, refreshed_at),
+						 zcsync_wait_event("ZcsyncLauncherMain"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			refresh = true;
+		}
+	}
+}
+
+static void
+launcher_attach(void)
+{
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	zcsync_shared->launcher_pid = MyProcPid;
+	zcsync_shared->launcher_latch = MyLatch;
+	zcsync_shared->launcher_started_at = GetCurrentTimestamp();
+	LWLockRelease(zcsync_shared->lock);
+	before_shmem_exit(launcher_detach, (Datum) 0);
+}
+
+static void
+launcher_detach(int code, Datum arg)
+{
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	if (zcsync_shared->launcher_pid == MyProcPid)
+	{
+		zcsync_shared->launcher_pid = 0;
+		zcsync_shared->launcher_latch = NULL;
+	}
+	LWLockRelease(zcsync_shared->lock);
+}
+
+/*
+ * One round: see who ended, and start whom it is time to start.
+ */
+static void
+launcher_cycle(bool refresh)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	/*
+	 * A database whose worker was terminated may have been dropped, so the
+	 * list is read anew before another worker is started.
+	 */
+	reap_slots(now);
+	if (refresh || slot_is_due(now))
+	{
+		refresh_databases();
+		reap_slots(now);
+	}
+	if (OidIsValid(worker_role))
+		start_due(now);
+}
+
+/* Is it time to start a worker where there was one before? */
+static bool
+slot_is_due(TimestampTz now)
+{
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		if (slot_can_start(&zcsync_shared->slots[i], now))
+			return true;
+	}
+	return false;
+}
+
+static bool
+slot_can_start(const ZcsyncSlot *slot, TimestampTz now)
+{
+	return (slot->state == ZCSYNC_SLOT_IDLE ||
+			slot->state == ZCSYNC_SLOT_BACKOFF ||
+			slot->state == ZCSYNC_SLOT_WAITING) && slot->start_after <= now;
+}
+
+/*
+ * Take the signals of sessions.  True if there were any: then the list of
+ * databases is read anew, since theirs may be too young to be on it.
+ */
+static bool
+take_signals(void)
+{
+	Oid			signals[ZCSYNC_SIGNALS_MAX];
+	int			nsignals;
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	nsignals = zcsync_shared->nsignals;
+	memcpy(signals, zcsync_shared->signals, sizeof(signals));
+	zcsync_shared->nsignals = 0;
+	LWLockRelease(zcsync_shared->lock);
+
+	if (nsignals > ZCSYNC_SIGNALS_MAX)
+		apply_signal(InvalidOid);
+	else
+	{
+		for (int i = 0; i < nsignals; i++)
+			apply_signal(signals[i]);
+	}
+	return nsignals > 0;
+}
+
+/* Look at a database now; InvalidOid: at all. */
+static void
+apply_signal(Oid database)
+{
+	HASH_SEQ_STATUS seq;
+	KnownDatabase *known;
+
+	hash_seq_init(&seq, known_databases);
+	while ((known = hash_seq_search(&seq)) != NULL)
+	{
+		if (!OidIsValid(database) || known->database == database)
+		{
+			known->visit_after = 0;
+			known->misses = 0;
+		}
+	}
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		ZcsyncSlot *slot = &zcsync_shared->slots[i];
+
+		if ((!OidIsValid(database) || slot->database == database) &&
+			(slot->state == ZCSYNC_SLOT_IDLE ||
+			 slot->state == ZCSYNC_SLOT_BACKOFF))
+			slot->start_after = 0;
+	}
+	LWLockRelease(zcsync_shared->lock);
+}
+
+/*
+ * Read the list of databases and look up the role of the workers.
+ */
+static void
+refresh_databases(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	HASH_SEQ_STATUS seq;
+	KnownDatabase *known;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	hash_seq_init(&seq, known_databases);
+	while ((known = hash_seq_search(&seq)) != NULL)
+		known->listed = false;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+
+	worker_role = find_worker_role();
+
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+		refresh_database((Form_pg_database) GETSTRUCT(tuple));
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
+
+	/* removing the entry just returned is allowed */
+	hash_seq_init(&seq, known_databases);
+	while ((known = hash_seq_search(&seq)) != NULL)
+	{
+		if (!known->listed)
+			hash_search(known_databases, &known->database, HASH_REMOVE, NULL);
+	}
+}
+
+/*
+ * Note one row of pg_database.  Templates, databases that allow no connection
+ * or are half dropped (connection limit -2), and those where the role may not
+ * connect, are left alone.
+ */
+static void
+refresh_database(Form_pg_database form)
+{
+	KnownDatabase *known;
+	bool		found;
+
+	if (form->datistemplate || !form->datallowconn || form->datconnlimit == -2)
+		return;
+	if (!zcsync_settings_names_database(NameStr(form->datname)))
+		return;
+	if (OidIsValid(worker_role) && !zcsync_may_connect(form->oid, worker_role))
+		return;
+
+	known = hash_search(known_databases, &form->oid, HASH_ENTER, &found);
+	if (!found)
+	{
+		known->misses = 0;
+		known->visit_after = 0;
+	}
+	known->name = form->datname;
+	known->listed = true;
+}
+
+/*
+ * The role that workers run as, or InvalidOid if there is none that could.
+ * Needs a transaction; reads shared catalogs only.
+ */
+static Oid
+find_worker_role(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHNAME, CStringGetDatum(zcsync_role));
+	Form_pg_authid form;
+	Oid			role = InvalidOid;
+	char		reason[ZCSYNC_TEXT_MAX];
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		snprintf(reason, sizeof(reason), "role \"%s\" does not exist",
+				 zcsync_role);
+		set_launcher_reason(reason,
+							"Run SELECT * FROM zcsync.setup(); which makes "
+							"it.");
+		return InvalidOid;
+	}
+
+	form = (Form_pg_authid) GETSTRUCT(tuple);
+	if (form->rolsuper)
+	{
+		snprintf(reason, sizeof(reason), "role \"%s\" is a superuser",
+				 zcsync_role);
+		set_launcher_reason(reason,
+							"Name another role in \"zcsync.role\", or run "
+							"ALTER ROLE ... NOSUPERUSER.");
+	}
+	else if (!form->rolcanlogin)
+	{
+		snprintf(reason, sizeof(reason), "role \"%s\" may not log in",
+				 zcsync_role);
+		set_launcher_reason(reason, "Run ALTER ROLE ... LOGIN.");
+	}
+	else
+	{
+		role = form->oid;
+		set_launcher_reason("", "");
+	}
+	ReleaseSysCache(tuple);
+	return role;
+}
+
+/* Show why nothing can be started, and log it when it is news. */
+static void
+set_launcher_reason(const char *reason, const char *hint)
+{
+	bool		news;
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	news = strcmp(zcsync_shared->launcher_reason, reason) != 0;
+	strlcpy(zcsync_shared->launcher_reason, reason, ZCSYNC_TEXT_MAX);
+	strlcpy(zcsync_shared->launcher_hint, hint, ZCSYNC_TEXT_MAX);
+	LWLockRelease(zcsync_shared->lock);
+
+	if (news && reason[0] != '\0')
+		ereport(LOG,
+				(errmsg("zcsync starts no workers: %s", reason),
+				 errhint("%s", hint)));
+}
+
+/* See which workers ended, and which databases are gone. */
+static void
+reap_slots(TimestampTz now)
+{
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		if (zcsync_shared->slots[i].state != ZCSYNC_SLOT_FREE)
+			reap_slot(i, now);
+	}
+}
+
+/*
+ * Only the launcher makes a slot FREE or takes it out of a state without a
+ * worker, so it may look at the state without the lock first.
+ */
+static void
+reap_slot(int slotno, TimestampTz now)
+{
+	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+	LocalSlot  *local = &local_slots[slotno];
+	bool		gone = false;
+	pid_t		pid;
+
+	/*
+	 * A worker is gone when the postmaster says so; only then its background
+	 * worker slot can be had again.  Of workers that an earlier launcher
+	 * started there is no handle, only the process.
+	 */
+	if (local->handle != NULL)
+		gone = GetBackgroundWorkerPid(local->handle, &pid) == BGWH_STOPPED;
+	else if (slot->state == ZCSYNC_SLOT_RUNNING)
+		gone = BackendPidGetProc(slot->pid) == NULL;
+	else if (slot->state == ZCSYNC_SLOT_STARTING)
+		gone = slot->start_after <= now;
+	else
+		gone = true;
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	if (gone && (slot->state == ZCSYNC_SLOT_STARTING ||
+				 slot->state == ZCSYNC_SLOT_RUNNING))
+	{
+		/* It died without leaving its slot, or before it took it. */
+		slot->state = ZCSYNC_SLOT_ENDED;
+		slot->verdict = ZCSYNC_VERDICT_NONE;
+		slot->pid = 0;
+		slot->latch = NULL;
+	}
+	LWLockRelease(zcsync_shared->lock);
+
+	if (!gone)
+		return;
+	if (local->handle != NULL)
+	{
+		pfree(local->handle);
+		local->handle = NULL;
+	}
+	if (slot->state == ZCSYNC_SLOT_ENDED)
+		settle_slot(slotno, now);
+	else if (hash_search(known_databases, &slot->database, HASH_FIND,
+						 NULL) == NULL)
+		free_slot(slotno);
+}
+
+/*
+ * Decide what becomes of a database whose worker ended.
+ */
+static void
+settle_slot(int slotno, TimestampTz now)
+{
+	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+	KnownDatabase *known = hash_search(known_databases, &slot->database,
+									   HASH_FIND, NULL);
+	int			delay_ms;
+
+	if (known == NULL || slot->verdict == ZCSYNC_VERDICT_ABSENT)
+	{
+		if (known != NULL)
+		{
+			int			factor = 1 << Min(known->misses, 4);
+
+			known->misses++;
+			known->visit_after =
+				TimestampTzPlusMilliseconds(now, (int64) 1000 *
+											zcsync_discover_interval *
+											Min(factor, VISIT_FACTOR_MAX));
+		}
+		free_slot(slotno);
+		return;
+	}
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	switch (slot->verdict)
+	{
+		case ZCSYNC_VERDICT_REFUSED:
+			slot->state = ZCSYNC_SLOT_IDLE;
+			slot->restarts = 0;
+			slot->start_after = slot->recheck ? 0 :
+				TimestampTzPlusMilliseconds(now, (int64) 1000 *
+											zcsync_discover_interval);
+			break;
+		case ZCSYNC_VERDICT_PRESENT:
+			slot->state = ZCSYNC_SLOT_WAITING;
+			slot->start_after = 0;
+			break;
+		case ZCSYNC_VERDICT_AGAIN:
+			slot->state = ZCSYNC_SLOT_BACKOFF;
+			slot->start_after = 0;
+			break;
+		default:
+			if (TimestampDifferenceExceeds(slot->started_at, now,
+										   HEALTHY_UPTIME_MS))
+				slot->restarts = 0;
+			delay_ms = BACKOFF_BASE_MS << Min(slot->restarts, 9);
+			slot->restarts++;
+			slot->state = ZCSYNC_SLOT_BACKOFF;
+			slot->start_after =
+				TimestampTzPlusMilliseconds(now, Min(delay_ms,
+													 BACKOFF_MAX_MS));
+			strlcpy(slot->reason, "the worker ended unexpectedly",
+					ZCSYNC_TEXT_MAX);
+			strlcpy(slot->hint, "See the server log for its last message.",
+					ZCSYNC_TEXT_MAX);
+			break;
+	}
+	LWLockRelease(zcsync_shared->lock);
+
+	if (slot->state == ZCSYNC_SLOT_IDLE)
+		log_refusal(slotno);
+}
+
+/* Log why nothing runs in a database, once until the reason changes. */
+static void
+log_refusal(int slotno)
+{
+	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+	LocalSlot  *local = &local_slots[slotno];
+	KnownDatabase *known = hash_search(known_databases, &slot->database,
+									   HASH_FIND, NULL);
+
+	if (known == NULL || strcmp(local->logged, slot->reason) == 0)
+		return;
+	strlcpy(local->logged, slot->reason, ZCSYNC_TEXT_MAX);
+	ereport(LOG,
+			(errmsg("zcsync does not run in database \"%s\": %s",
+					NameStr(known->name), slot->reason),
+			 slot->hint[0] != '\0' ? errhint("%s", slot->hint) : 0));
+}
+
+/* Forget a database.  The generation goes on counting. */
+static void
+free_slot(int slotno)
+{
+	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	slot->database = InvalidOid;
+	slot->state = ZCSYNC_SLOT_FREE;
+	slot->verdict = ZCSYNC_VERDICT_NONE;
+	slot->probe_only = false;
+	slot->recheck = false;
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->started_at = 0;
+	slot->start_after = 0;
+	slot->restarts = 0;
+	slot->last_error_at = 0;
+	slot->reason[0] = '\0';
+	slot->hint[0] = '\0';
+	slot->last_error[0] = '\0';
+	pg_atomic_write_u32(&slot->in_flight, 0);
+	LWLockRelease(zcsync_shared->lock);
+
+	local_slots[slotno].logged[0] = '\0';
+}
+
+/*
+ * Start workers: first where the extension is known to be, then visits.
+ */
+static void
+start_due(TimestampTz now)
+{
+	HASH_SEQ_STATUS seq;
+	KnownDatabase *known;
+
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		ZcsyncSlot *slot = &zcsync_shared->slots[i];
+
+		if (slot_can_start(slot, now))
+		{
+			known = hash_search(known_databases, &slot->database, HASH_FIND,
+								NULL);
+			if (known != NULL)
+				start_worker(i, known, now);
+		}
+	}
+
+	hash_seq_init(&seq, known_databases);
+	while ((known = hash_seq_search(&seq)) != NULL)
+	{
+		int			slotno;
+
+		if (known->visit_after > now || find_slotno(known->database) >= 0)
+			continue;
+		slotno = find_slotno(InvalidOid);
+		if (slotno < 0 ||
+			(count_workers(false) >= zcsync_workers_max &&
+			 count_workers(true) > 0))
+		{
+			/* somebody must end first, and will wake us */
+			hash_seq_term(&seq);
+			break;
+		}
+		start_worker(slotno, known, now);
+	}
+}
+
+/* How many workers there are, or how many of those that only probe. */
+static int
+count_workers(bool probes)
+{
+	int			count = 0;
+
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		ZcsyncSlot *slot = &zcsync_shared->slots[i];
+
+		if ((slot->state == ZCSYNC_SLOT_STARTING ||
+			 slot->state == ZCSYNC_SLOT_RUNNING ||
+			 slot->state == ZCSYNC_SLOT_ENDED) && slot->probe_only == probes)
+			count++;
+	}
+	return count;
+}
+
+/* The slot of a database, or with InvalidOid a free one; -1: none. */
+static int
+find_slotno(Oid database)
+{
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		if (zcsync_shared->slots[i].database == database)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Start a worker for a database in a slot that is free or already its own, or
+ * note why there can be none now.
+ */
+static void
+start_worker(int slotno, KnownDatabase *known, TimestampTz now)
+{
+	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+	bool		visit = slot->state == ZCSYNC_SLOT_FREE;
+	bool		busy = count_workers(false) >= zcsync_workers_max;
+
+	if (busy && !visit)
+	{
+		slot_wait(slotno, 0, BUSY_REASON, BUSY_HINT);
+		if (!busy_logged)
+			ereport(LOG,
+					(errmsg("zcsync has no worker for database \"%s\": %s",
+							NameStr(known->name), BUSY_REASON),
+					 errhint(BUSY_HINT)));
+		busy_logged = true;
+		return;
+	}
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	slot->database = known->database;
+	slot->state = ZCSYNC_SLOT_STARTING;
+	slot->verdict = ZCSYNC_VERDICT_NONE;
+	slot->generation++;
+	slot->probe_only = busy;
+	slot->recheck = false;
+	slot->started_at = now;
+	slot->start_after = TimestampTzPlusMilliseconds(now, ATTACH_TIMEOUT_MS);
+	LWLockRelease(zcsync_shared->lock);
+
+	if (register_worker(slotno, known, busy))
+	{
+		no_slot_logged = false;
+		if (!busy && !visit)
+			busy_logged = false;
+		return;
+	}
+
+	slot_wait(slotno, NO_SLOT_RETRY_MS, NO_SLOT_REASON, NO_SLOT_HINT);
+	if (!no_slot_logged)
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("zcsync cannot start a worker for database \"%s\": %s",
+						NameStr(known->name), NO_SLOT_REASON),
+				 errhint(NO_SLOT_HINT)));
+	no_slot_logged = true;
+}
+
+/* Register a dynamic worker.  False: max_worker_processes is reached. */
+static bool
+register_worker(int slotno, KnownDatabase *known, bool probe_only)
+{
+	BackgroundWorker bgw;
+	ZcsyncWorkerStart start;
+	MemoryContext caller;
+	bool		registered;
+
+	memset(&start, 0, sizeof(start));
+	start.slotno = slotno;
+	start.generation = zcsync_shared->slots[slotno].generation;
+	start.database = known->database;
+	start.role = worker_role;
+	start.database_name = known->name;
+	start.probe_only = probe_only;
+
+	memset(&bgw, 0, sizeof(bgw));
+	bgw.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION | ZCSYNC_BGWORKER_INTERRUPTIBLE;
+	bgw.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	bgw.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(bgw.bgw_library_name, BGW_MAXLEN, "zcsync");
+	snprintf(bgw.bgw_function_name, BGW_MAXLEN, "zcsync_worker_main");
+	snprintf(bgw.bgw_name, BGW_MAXLEN, "zcsync worker for database %s",
+			 NameStr(known->name));
+	snprintf(bgw.bgw_type, BGW_MAXLEN, "zcsync worker");
+	bgw.bgw_notify_pid = MyProcPid;
+	memcpy(bgw.bgw_extra, &start, sizeof(start));
+
+	/* the handle lives as long as the worker */
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&bgw,
+												 &local_slots[slotno].handle);
+	MemoryContextSwitchTo(caller);
+	if (!registered)
+		local_slots[slotno].handle = NULL;
+	return registered;
+}
+
+/* Note that no worker can be had for a database at present. */
+static void
+slot_wait(int slotno, int delay_ms, const char *reason, const char *hint)
+{
+	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	slot->state = ZCSYNC_SLOT_WAITING;
+	slot->start_after = delay_ms == 0 ? 0 :
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
+	strlcpy(slot->reason, reason, ZCSYNC_TEXT_MAX);
+	strlcpy(slot->hint, hint, ZCSYNC_TEXT_MAX);
+	LWLockRelease(zcsync_shared->lock);
+}
+
+/*
+ * How long to wait at most, in ms.  Whoever waits for a worker to end is woken
+ * by that end.
+ */
+static long
+next_timeout(TimestampTz now, TimestampTz refreshed_at)
+{
+	TimestampTz next = TimestampTzPlusMilliseconds(refreshed_at,
+												   (int64) 1000 *
+												   zcsync_discover_interval);
+
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		ZcsyncSlot *slot = &zcsync_shared->slots[i];
+
+		if (slot->state != ZCSYNC_SLOT_FREE && slot->start_after > now &&
+			slot->start_after < next)
+			next = slot->start_after;
+	}
+	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next),
+			   10);
+}

@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.c
+ *		What a session does for the workers when its transaction commits.
+ *
+ * Functions that make work set a flag, and one transaction callback sends the
+ * signal once the work can be seen.  The callback runs after the commit, where
+ * an error would be fatal for the server: it only takes a lock and sets
+ * latches.  A transaction that is prepared sends no signal, and so does one
+ * whose server is not preloaded: polling finds their work.
+ *
+ * The count of remote writes of a transaction lives here for the same reason,
+ * to be reset at its end.
+ *
+ * IDENTIFICATION
+ *		src/wake.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/int.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "shared.h"
+#include "wake.h"
+
+PG_FUNCTION_INFO_V1(zcsync_sql_wake);
+PG_FUNCTION_INFO_V1(zcsync_sql_wake_launcher);
+PG_FUNCTION_INFO_V1(zcsync_sql_count_writes);
+
+/* State of the current transaction. */
+static bool wake_worker = false;
+static bool wake_launcher = false;
+static int64 writes = 0;
+
+static void register_callback(void);
+static void transaction_ended(XactEvent event, void *arg);
+
+/* At commit, wake the worker of this database. */
+void
+zcsync_wake_at_commit(void)
+{
+	register_callback();
+	wake_worker = true;
+}
+
+/*
+ * At commit, have the launcher and the worker look anew at whether and how
+ * this database uses zcsync.
+ */
+void
+zcsync_wake_launcher_at_commit(void)
+{
+	register_callback();
+	wake_launcher = true;
+}
+
+/* zcsync._wake() */
+Datum
+zcsync_sql_wake(PG_FUNCTION_ARGS)
+{
+	zcsync_wake_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* zcsync._wake_launcher() */
+Datum
+zcsync_sql_wake_launcher(PG_FUNCTION_ARGS)
+{
+	zcsync_wake_launcher_at_commit();
+	PG_RETURN_VOID();
+}
+
+/*
+ * zcsync._count_writes(n): add n to the remote writes of this transaction and
+ * return their sum.  Writes of a savepoint that was rolled back still count:
+ * the brake that this is for errs on the side of asking.
+ */
+Datum
+zcsync_sql_count_writes(PG_FUNCTION_ARGS)
+{
+	int64		n = PG_GETARG_INT64(0);
+
+	register_callback();
+	if (n < 0 || pg_add_s64_overflow(writes, n, &writes))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of writes is out of range: %lld",
+						(long long) n)));
+	PG_RETURN_INT64(writes);
+}
+
+/* Callbacks cannot be told apart or listed: register ours only once. */
+static void
+register_callback(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	RegisterXactCallback(transaction_ended, NULL);
+	registered = true;
+}
+
+/* Must not throw or allocate. */
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (wake_worker)
+				zcsync_signal_worker(MyDatabaseId);
+			if (wake_launcher)
+				zcsync_signal_launcher(MyDatabaseId);
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	wake_worker = false;
+	wake_launcher = false;
+	writes = 0;
+}

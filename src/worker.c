@@ -1,0 +1,335 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *		The background worker of one database.
+ *
+ * The launcher starts one for each database that may use zcsync.  It connects
+ * as the role zcsync.role, never as a superuser, and ends at once where there
+ * is no extension.  Where there is one it asks zcsync._worker_guard() whether
+ * anything may run here (setup() has been run, the tables are of this version,
+ * stop() was not called, the database is not a copy), and ends with the reason
+ * if not: the launcher shows it and tries again later, or as soon as somebody
+ * signals a change.  The guard is asked again once a second at most, and at
+ * once when signalled, so that stop() takes effect within a second.
+ *
+ * The work itself is the engine's, see engine.h.  An error in it, outside of
+ * what jobs may cause, is reported, the transaction is rolled back, what was
+ * in flight is forgotten (its jobs are found again), and the next round waits.
+ *
+ * IDENTIFICATION
+ *		src/worker.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "engine.h"
+#include "settings.h"
+#include "shared.h"
+#include "worker.h"
+#include "xact.h"
+
+#define GUARD_INTERVAL_MS		1000
+#define ERROR_PAUSE_MS			1000
+#define ERROR_PAUSE_MAX_MS		60000
+
+static void worker_connect(const ZcsyncWorkerStart *start);
+static void worker_force_settings(void);
+static void worker_loop(const ZcsyncWorkerStart *start);
+static void worker_round(ZcsyncEngine *engine);
+static void worker_check_guard(void);
+static void worker_ask_guard(void);
+static void worker_end(ZcsyncVerdict verdict, const char *reason,
+					   const char *hint);
+static void worker_reload(const ZcsyncWorkerStart *start, const char *role);
+static void worker_recover(ZcsyncEngine *engine, MemoryContext context);
+static void worker_pause(int errors);
+
+/* When the guard was asked last; 0: never. */
+static TimestampTz guard_asked_at = 0;
+
+/* Main function of a worker; see ZcsyncWorkerStart for what it is told. */
+void
+zcsync_worker_main(Datum arg)
+{
+	ZcsyncWorkerStart start;
+
+	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	if (!zcsync_slot_attach(start.slotno, start.generation, start.database))
+		proc_exit(0);
+
+	worker_connect(&start);
+
+	/* ends the process where there is no extension */
+	zcsync_xact_begin(ZCSYNC_XACT_WORKER, "zcsync: look for the extension");
+	zcsync_xact_commit(ZCSYNC_XACT_WORKER);
+
+	if (start.probe_only)
+		worker_end(ZCSYNC_VERDICT_PRESENT, NULL, NULL);
+
+	worker_loop(&start);
+}
+
+/* Connect to the database, as a role that is no superuser. */
+static void
+worker_connect(const ZcsyncWorkerStart *start)
+{
+	bool		is_superuser;
+
+	BackgroundWorkerInitializeConnectionByOid(start->database, start->role, 0);
+
+	StartTransactionCommand();
+	is_superuser = superuser();
+	CommitTransactionCommand();
+	if (is_superuser)
+		worker_end(ZCSYNC_VERDICT_REFUSED,
+				   "the role of \"zcsync.role\" is a superuser",
+				   "Name another role, or run ALTER ROLE ... NOSUPERUSER.");
+
+	worker_force_settings();
+	pgstat_report_appname("zcsync worker");
+}
+
+/*
+ * Settings that must hold whatever the server, the database or the role have
+ * set.  Claims must be durable before anything is sent.
+ */
+static void
+worker_force_settings(void)
+{
+	static const char *const forced[][2] = {
+		{"search_path", ""},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"lock_timeout", "0"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"datestyle", "ISO, YMD"},
+		{"intervalstyle", "postgres"},
+		{"jit", "off"},
+	};
+
+	for (int i = 0; i < lengthof(forced); i++)
+		SetConfigOption(forced[i][0], forced[i][1],
+						PGC_SUSET, PGC_S_OVERRIDE);
+
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		SetConfigOption("synchronous_commit", "local",
+						PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * Work until told to end.
+ */
+static void
+worker_loop(const ZcsyncWorkerStart *start)
+{
+	MemoryContext context;
+	ZcsyncEngine *engine;
+	char	   *role;
+	volatile int errors = 0;
+
+	context = AllocSetContextCreate(TopMemoryContext, "zcsync worker",
+									ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(context);
+	role = pstrdup(zcsync_role);
+
+	worker_check_guard();
+	engine = zcsync_engine_create(context, ZCSYNC_XACT_WORKER);
+
+	for (;;)
+	{
+		volatile bool failed = false;
+
+		PG_TRY();
+		{
+			worker_round(engine);
+		}
+		PG_CATCH();
+		{
+			worker_recover(engine, context);
+			failed = true;
+		}
+		PG_END_TRY();
+
+		MemoryContextSwitchTo(context);
+		errors = failed ? errors + 1 : 0;
+		if (failed)
+			worker_pause(errors);
+		if (ConfigReloadPending)
+			worker_reload(start, role);
+	}
+}
+
+/* One round: is it still allowed, work, wait. */
+static void
+worker_round(ZcsyncEngine *engine)
+{
+	long		timeout_ms;
+
+	CHECK_FOR_INTERRUPTS();
+	worker_check_guard();
+	timeout_ms = zcsync_engine_round(engine);
+	zcsync_engine_wait(engine, timeout_ms);
+}
+
+/* Ask the guard if it is time to. */
+static void
+worker_check_guard(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!zcsync_slot_take_recheck() && guard_asked_at != 0 &&
+		!TimestampDifferenceExceeds(guard_asked_at, now, GUARD_INTERVAL_MS))
+		return;
+	guard_asked_at = now;
+	worker_ask_guard();
+}
+
+/*
+ * Ask zcsync._worker_guard() whether anything may run in this database, and
+ * end the process if not.  Without USAGE on the schema, setup() has not been
+ * run here: it is what grants it.
+ */
+static void
+worker_ask_guard(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	bool		may_run = false;
+	char	   *reason = "zcsync.setup() has not been run";
+	char	   *hint = "Run SELECT * FROM zcsync.setup();";
+
+	zcsync_xact_begin(ZCSYNC_XACT_WORKER, "zcsync: ask _worker_guard()");
+	if (zcsync_may_use_schema(get_namespace_oid("zcsync", false),
+							  GetUserId()))
+	{
+		TupleDesc	desc;
+		HeapTuple	row;
+		bool		isnull;
+
+		if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
+						false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+			elog(ERROR, "zcsync._worker_guard() returned no row");
+		desc = SPI_tuptable->tupdesc;
+		row = SPI_tuptable->vals[0];
+		may_run = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull));
+		if (isnull)
+			may_run = false;
+		reason = SPI_getvalue(row, desc, 2);
+		hint = SPI_getvalue(row, desc, 3);
+	}
+
+	/* survives the transaction, and is freed with the process */
+	if (!may_run)
+	{
+		reason = reason ? MemoryContextStrdup(caller, reason) : NULL;
+		hint = hint ? MemoryContextStrdup(caller, hint) : NULL;
+	}
+	zcsync_xact_commit(ZCSYNC_XACT_WORKER);
+
+	if (!may_run)
+		worker_end(ZCSYNC_VERDICT_REFUSED, reason, hint);
+	zcsync_slot_report(ZCSYNC_VERDICT_NONE, NULL, NULL);
+}
+
+/* End this process, telling the launcher why. */
+static void
+worker_end(ZcsyncVerdict verdict, const char *reason, const char *hint)
+{
+	zcsync_slot_report(verdict, reason, hint);
+	proc_exit(0);
+}
+
+/*
+ * Read the configuration anew.  Another role needs another connection, and a
+ * database that is no longer listed needs no worker.
+ */
+static void
+worker_reload(const ZcsyncWorkerStart *start, const char *role)
+{
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+
+	if (!zcsync_settings_names_database(NameStr(start->database_name)))
+		worker_end(ZCSYNC_VERDICT_ABSENT, NULL, NULL);
+	if (strcmp(zcsync_role, role) != 0)
+		worker_end(ZCSYNC_VERDICT_AGAIN, "the role of workers was changed",
+				   NULL);
+	worker_force_settings();
+}
+
+/*
+ * After an error: report it, leave the transaction and forget what was in
+ * flight.  Called in a PG_CATCH block.
+ */
+static void
+worker_recover(ZcsyncEngine *engine, MemoryContext context)
+{
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	EmitErrorReport();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	AbortOutOfAnyTransaction();
+	FlushErrorState();
+	MemoryContextSwitchTo(context);
+	zcsync_slot_set_error(error->message ? error->message : "unnamed error");
+	FreeErrorData(error);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	RESUME_INTERRUPTS();
+
+	zcsync_engine_reset(engine);
+}
+
+/*
+ * Wait after an error, doubling with each one in a row.  New work must not
+ * shorten it, so the latch is reset and the wait goes on; signals of the
+ * launcher do, for they may be about what is wrong.
+ */
+static void
+worker_pause(int errors)
+{
+	int			pause_ms = Min(ERROR_PAUSE_MS << Min(errors - 1, 6),
+							   ERROR_PAUSE_MAX_MS);
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													pause_ms);
+
+	for (;;)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														   until);
+
+		if (left <= 0 || ConfigReloadPending)
+			break;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 left, zcsync_wait_event("ZcsyncWorkerPause"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (zcsync_slot_take_recheck())
+		{
+			guard_asked_at = 0;
+			break;
+		}
+	}
+}
