@@ -1,0 +1,419 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.c
+ *		The key file, and values sealed under its key.
+ *
+ * Secrets are stored encrypted with AES-256-GCM under a key that is in a file
+ * (zcsync.key_file) and never in the database, so that a dump, a replica or a
+ * stolen table gives nothing away.  A sealed value is
+ *
+ *		version (1 byte) | fingerprint of the key (8) | nonce (12) |
+ *		ciphertext (as long as the value) | tag (16)
+ *
+ * Version, fingerprint, account and name of the credential are authenticated
+ * with it: a value that was moved to another row does not open.  The database
+ * is not part of that, so that a dump restored elsewhere opens with a copy of
+ * the key file.
+ *
+ * The key is read from the file each time and never cached: that a file was
+ * removed is noticed at once, and no process keeps the key in memory.  All
+ * copies are overwritten after use, also when an error is thrown.
+ *
+ * This file knows no tables.  secret.c decides when a key may be created.
+ *
+ * IDENTIFICATION
+ *		src/seal.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "storage/fd.h"
+#include "utils/builtins.h"
+
+#include "seal.h"
+#include "settings.h"
+
+#define SEAL_VERSION	1
+#define NONCE_SIZE		12
+#define TAG_SIZE		16
+#define NONCE_OFFSET	(1 + ZCSYNC_FINGERPRINT_SIZE)
+#define HEADER_SIZE		(NONCE_OFFSET + NONCE_SIZE)
+#define KEY_TEXT_SIZE	(2 * ZCSYNC_KEY_SIZE)
+
+static bool key_parse(ZcsyncKey *key, const char *contents, Size size);
+static void key_fingerprint(ZcsyncKey *key);
+static void key_write_file(const char *path, const char *contents);
+static void crypt_aad(EVP_CIPHER_CTX *ctx, bool encrypt,
+					  const unsigned char *header, int64 account_id,
+					  const char *name);
+static void crypt_failed(void) pg_attribute_noreturn();
+
+/*
+ * Read a small file that holds a secret: palloc'ed, NUL-terminated, its size
+ * in *size.  Returns NULL after setting *why (palloc'ed, for people) and
+ * *error (an errno, or 0) if it is not a readable regular file of at most
+ * max_size bytes or, where asked for, if others than its owner may read it.
+ */
+char *
+zcsync_file_read_secret(const char *path, Size max_size, bool must_be_private,
+						Size *size, int *error, char **why)
+{
+	struct stat st;
+	char	   *buffer;
+	ssize_t		got;
+	int			fd;
+
+	/* O_NONBLOCK: a named pipe must not hang us before fstat() tells */
+	*error = 0;
+	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	if (fd < 0 || fstat(fd, &st) != 0)
+	{
+		*error = errno;
+		*why = psprintf("could not open file \"%s\": %s", path, strerror(*error));
+		if (fd >= 0)
+			CloseTransientFile(fd);
+		return NULL;
+	}
+
+	if (!S_ISREG(st.st_mode))
+		*why = psprintf("\"%s\" is not a regular file", path);
+	else if (must_be_private && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		*why = psprintf("file \"%s\" can be read by group or others", path);
+	else if (must_be_private && st.st_uid != geteuid())
+		*why = psprintf("file \"%s\" is not owned by the user that runs the server", path);
+	else if (st.st_size > max_size)
+		*why = psprintf("file \"%s\" is larger than %zu bytes", path, max_size);
+	else
+	{
+		buffer = palloc0(st.st_size + 1);
+		got = read(fd, buffer, st.st_size);
+		if (got >= 0)
+		{
+			CloseTransientFile(fd);
+			*size = got;
+			return buffer;
+		}
+		*error = errno;
+		*why = psprintf("could not read file \"%s\": %s", path, strerror(*error));
+	}
+	CloseTransientFile(fd);
+	return NULL;
+}
+
+/*
+ * The path of the key file, palloc'ed.  A relative one is under the data
+ * directory.
+ */
+char *
+zcsync_key_path(void)
+{
+	if (is_absolute_path(zcsync_key_file))
+		return pstrdup(zcsync_key_file);
+	return psprintf("%s/%s", DataDir, zcsync_key_file);
+}
+
+/*
+ * Read the key.  Anything but ZCSYNC_KEY_OK sets *message and *hint, palloc'ed,
+ * and leaves no key in *key.  The caller overwrites *key after use.
+ */
+ZcsyncKeyState
+zcsync_key_read(ZcsyncKey *key, char **message, char **hint)
+{
+	char	   *path = zcsync_key_path();
+	char	   *contents;
+	Size		size;
+	int			error;
+	bool		valid;
+
+	contents = zcsync_file_read_secret(path, KEY_TEXT_SIZE + 2, true, &size,
+								   &error, message);
+	if (contents == NULL)
+	{
+		if (error == ENOENT)
+		{
+			*message = psprintf("key file \"%s\" is missing", path);
+			*hint = "Put the key file back from a backup. If it is lost, run zcsync.forget_credentials() for each account, then zcsync.set_credentials().";
+			return ZCSYNC_KEY_MISSING;
+		}
+		*hint = psprintf("The key file must be a regular file with mode 0600, owned by the user that runs the server: \"%s\".",
+						 path);
+		return ZCSYNC_KEY_UNUSABLE;
+	}
+
+	valid = key_parse(key, contents, size);
+	explicit_bzero(contents, size);
+	if (!valid)
+	{
+		*message = psprintf("key file \"%s\" does not hold a key", path);
+		*hint = "A key file is one line of 64 hexadecimal digits. Put the key file back from a backup.";
+		return ZCSYNC_KEY_UNUSABLE;
+	}
+	return ZCSYNC_KEY_OK;
+}
+
+/*
+ * Make the key file with a new random key.  A file that is there already, or
+ * that another session makes meanwhile, is left alone: read it afterwards.
+ * Throws if the file cannot be made.
+ */
+void
+zcsync_key_create(void)
+{
+	unsigned char bytes[ZCSYNC_KEY_SIZE];
+	char		contents[KEY_TEXT_SIZE + 2];
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random key")));
+	hex_encode((const char *) bytes, sizeof(bytes), contents);
+	contents[KEY_TEXT_SIZE] = '\n';
+	contents[KEY_TEXT_SIZE + 1] = '\0';
+
+	PG_TRY();
+	{
+		key_write_file(zcsync_key_path(), contents);
+	}
+	PG_FINALLY();
+	{
+		explicit_bzero(bytes, sizeof(bytes));
+		explicit_bzero(contents, sizeof(contents));
+	}
+	PG_END_TRY();
+}
+
+/*
+ * The fingerprint as 16 hexadecimal digits, palloc'ed.
+ */
+char *
+zcsync_key_fingerprint_text(const ZcsyncKey *key)
+{
+	char	   *contents = palloc0(2 * ZCSYNC_FINGERPRINT_SIZE + 1);
+
+	hex_encode((const char *) key->fingerprint, ZCSYNC_FINGERPRINT_SIZE, contents);
+	return contents;
+}
+
+/*
+ * Seal one value for a credential of an account.
+ */
+bytea *
+zcsync_seal(const ZcsyncKey *key, int64 account_id, const char *name,
+			const char *value)
+{
+	Size		value_size = strlen(value);
+	Size		size = HEADER_SIZE + value_size + TAG_SIZE;
+	bytea	   *sealed = palloc(VARHDRSZ + size);
+	unsigned char *out = (unsigned char *) VARDATA(sealed);
+	EVP_CIPHER_CTX *ctx;
+	int			len;
+
+	SET_VARSIZE(sealed, VARHDRSZ + size);
+	out[0] = SEAL_VERSION;
+	memcpy(out + 1, key->fingerprint, ZCSYNC_FINGERPRINT_SIZE);
+	if (!pg_strong_random(out + NONCE_OFFSET, NONCE_SIZE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random nonce")));
+
+	ctx = EVP_CIPHER_CTX_new();
+	if (ctx == NULL)
+		crypt_failed();
+	PG_TRY();
+	{
+		if (EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes,
+							   out + NONCE_OFFSET) != 1)
+			crypt_failed();
+		crypt_aad(ctx, true, out, account_id, name);
+		if (EVP_EncryptUpdate(ctx, out + HEADER_SIZE, &len,
+							  (const unsigned char *) value, value_size) != 1 ||
+			EVP_EncryptFinal_ex(ctx, out + HEADER_SIZE + len, &len) != 1 ||
+			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_SIZE,
+								out + HEADER_SIZE + value_size) != 1)
+			crypt_failed();
+	}
+	PG_FINALLY();
+	{
+		EVP_CIPHER_CTX_free(ctx);
+	}
+	PG_END_TRY();
+	return sealed;
+}
+
+/*
+ * Open a sealed value: *value is allocated in "context", NUL-terminated, and
+ * the caller's to overwrite.  *value is NULL unless the result is OK.
+ */
+ZcsyncUnsealResult
+zcsync_unseal(const ZcsyncKey *key, int64 account_id, const char *name,
+			  const bytea *sealed, MemoryContext context, char **value)
+{
+	const unsigned char *in = (const unsigned char *) VARDATA_ANY(sealed);
+	Size		size = VARSIZE_ANY_EXHDR(sealed);
+	Size		value_size;
+	unsigned char tag[TAG_SIZE];
+	EVP_CIPHER_CTX *ctx;
+	volatile bool opened = false;
+	int			len;
+
+	*value = NULL;
+	if (size < HEADER_SIZE + TAG_SIZE || in[0] != SEAL_VERSION)
+		return ZCSYNC_UNSEAL_DAMAGED;
+	if (memcmp(in + 1, key->fingerprint, ZCSYNC_FINGERPRINT_SIZE) != 0)
+		return ZCSYNC_UNSEAL_OTHER_KEY;
+	value_size = size - HEADER_SIZE - TAG_SIZE;
+	memcpy(tag, in + HEADER_SIZE + value_size, TAG_SIZE);
+	*value = MemoryContextAllocZero(context, value_size + 1);
+
+	ctx = EVP_CIPHER_CTX_new();
+	if (ctx == NULL)
+		crypt_failed();
+	PG_TRY();
+	{
+		if (EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes,
+							   in + NONCE_OFFSET) != 1)
+			crypt_failed();
+		crypt_aad(ctx, false, in, account_id, name);
+		opened = EVP_DecryptUpdate(ctx, (unsigned char *) *value, &len,
+								   in + HEADER_SIZE, value_size) == 1 &&
+			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag) == 1 &&
+			EVP_DecryptFinal_ex(ctx, (unsigned char *) *value + len, &len) == 1;
+	}
+	PG_FINALLY();
+	{
+		EVP_CIPHER_CTX_free(ctx);
+	}
+	PG_END_TRY();
+
+	if (!opened)
+	{
+		explicit_bzero(*value, value_size);
+		pfree(*value);
+		*value = NULL;
+		return ZCSYNC_UNSEAL_DAMAGED;
+	}
+	return ZCSYNC_UNSEAL_OK;
+}
+
+/*
+ * A key from the text of the file: 64 hexadecimal digits and at most one end
+ * of line.
+ */
+static bool
+key_parse(ZcsyncKey *key, const char *contents, Size size)
+{
+	Size		digits = strspn(contents, "0123456789abcdefABCDEF");
+
+	if (digits != KEY_TEXT_SIZE || digits + strspn(contents + digits, "\r\n") != size)
+		return false;
+	hex_decode(contents, KEY_TEXT_SIZE, (char *) key->bytes);
+	key_fingerprint(key);
+	return true;
+}
+
+/*
+ * Fill in the fingerprint: the first bytes of the SHA-256 of the key.
+ */
+static void
+key_fingerprint(ZcsyncKey *key)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(key->bytes, ZCSYNC_KEY_SIZE, digest, NULL, EVP_sha256(),
+				   NULL) != 1)
+		crypt_failed();
+	memcpy(key->fingerprint, digest, ZCSYNC_FINGERPRINT_SIZE);
+}
+
+/*
+ * Write the key file so that it appears under its name whole and on disk, or
+ * not at all: a half-written key would be refused for ever.  link() gives it
+ * its name only if nobody else has, as O_EXCL would.
+ */
+static void
+key_write_file(const char *path, const char *contents)
+{
+	char	   *temp = psprintf("%s.%d.tmp", path, MyProcPid);
+	char	   *directory = pstrdup(path);
+	Size		size = strlen(contents);
+	int			fd;
+	int			error = 0;
+
+	/* of a process with our number that died here; nobody else uses the name */
+	if (unlink(temp) != 0 && errno != ENOENT)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove file \"%s\": %m", temp)));
+
+	fd = OpenTransientFilePerm(temp, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY,
+							   S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create file \"%s\": %m", temp),
+				 errhint("Set zcsync.key_file to a path that the user of the server can write to.")));
+
+	errno = 0;
+	if (write(fd, contents, size) != size)
+		error = errno != 0 ? errno : ENOSPC;
+	else if (pg_fsync(fd) != 0)
+		error = errno;
+	if (CloseTransientFile(fd) != 0 && error == 0)
+		error = errno;
+	if (error == 0 && link(temp, path) != 0 && errno != EEXIST)
+		error = errno;
+	unlink(temp);
+	if (error != 0)
+	{
+		errno = error;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not write key file \"%s\": %m", path)));
+	}
+	get_parent_directory(directory);
+	fsync_fname(directory, true);
+}
+
+/*
+ * Authenticate with a value what it belongs to: version and fingerprint (the
+ * start of the header), account and name of the credential.
+ */
+static void
+crypt_aad(EVP_CIPHER_CTX *ctx, bool encrypt, const unsigned char *header,
+		  int64 account_id, const char *name)
+{
+	uint64		account = pg_hton64((uint64) account_id);
+	int			(*update) (EVP_CIPHER_CTX *, unsigned char *, int *,
+						   const unsigned char *, int);
+	int			len;
+
+	update = encrypt ? EVP_EncryptUpdate : EVP_DecryptUpdate;
+	if (update(ctx, NULL, &len, header, NONCE_OFFSET) != 1 ||
+		update(ctx, NULL, &len, (const unsigned char *) &account,
+			   sizeof(account)) != 1 ||
+		update(ctx, NULL, &len, (const unsigned char *) name,
+			   strlen(name)) != 1)
+		crypt_failed();
+}
+
+/*
+ * OpenSSL refused something that only lack of memory or a broken installation
+ * can make it refuse.
+ */
+static void
+crypt_failed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			 errmsg("could not encrypt or decrypt a credential"),
+			 errdetail("OpenSSL reported an error.")));
+}

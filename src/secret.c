@@ -1,0 +1,612 @@
+/*-------------------------------------------------------------------------
+ *
+ * secret.c
+ *		Credentials: the only reader and writer of zcsync.credentials.
+ *
+ * A credential is stored sealed (seal.c) or as a reference to a place outside
+ * of the database (reference.c), which is read anew each time.  The table is granted to nobody.  The functions here read and write it
+ * as its owner, for the length of a query, so that neither the worker's role
+ * nor an operator can see what is in it; an error leaves it to the abort of
+ * the (sub)transaction to restore the user, as for SECURITY DEFINER functions.
+ *
+ * No value in clear ever is part of a query, a query's parameter, a message or
+ * a context line: what reaches SQL is the sealed value or the reference.
+ *
+ * A new key is made only while the database holds no sealed value.  A key that
+ * is missing or another one is an operator's to put right: the accounts that
+ * need it are blocked, with one alert for all of them.
+ *
+ * IDENTIFICATION
+ *		src/secret.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "reference.h"
+#include "seal.h"
+#include "secret.h"
+
+/* the alerts that credentials raise, and so the reasons to block an account */
+#define ALERT_KEY			"key_missing"
+#define ALERT_UNREADABLE	"credentials_unreadable"
+
+/* Who we were before we became the owner of the table. */
+typedef struct OwnerScope
+{
+	Oid			user;
+	int			sec_context;
+} OwnerScope;
+
+/* One row of zcsync.credentials. */
+typedef struct StoredCredential
+{
+	char	   *name;
+	bytea	   *sealed;			/* NULL if it is a reference */
+	char	   *reference;		/* NULL if it is sealed */
+	TimestampTz expires_at;		/* 0: does not expire */
+} StoredCredential;
+
+/* The key, read when the first sealed value needs it. */
+typedef struct KeyHolder
+{
+	bool		tried;
+	ZcsyncKeyState state;
+	ZcsyncKey	key;
+	char	   *message;
+	char	   *hint;
+} KeyHolder;
+
+/* Why a credential cannot be opened. */
+typedef struct OpenFailure
+{
+	const char *alert;			/* NULL: it could be opened */
+	bool		other_key;		/* sealed under a key that is not this one */
+	char	   *message;
+	char	   *hint;
+} OpenFailure;
+
+PG_FUNCTION_INFO_V1(zcsync_seal_credential);
+PG_FUNCTION_INFO_V1(zcsync_credential_status);
+
+static void open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure);
+static void owner_begin(OwnerScope *scope);
+static void owner_end(const OwnerScope *scope);
+static SPIPlanPtr plan_keep(SPIPlanPtr *plan, const char *query, int nargs,
+							Oid *types);
+static List *rows_read(int64 account_id);
+static bool row_store(int64 account_id, int64 version, const char *name,
+					  const bytea *sealed, const char *reference,
+					  const char *fingerprint, TimestampTz expires_at);
+static bool value_store(int64 account_id, int64 version, const char *name,
+						const char *value, TimestampTz expires_at);
+static bool sealed_exists(void);
+static void key_for_sealing(ZcsyncKey *key);
+static void account_block(int64 account_id, const OpenFailure *failure);
+static char *credential_open(int64 account_id, const StoredCredential *row,
+							 KeyHolder *holder, MemoryContext context,
+							 OpenFailure *failure);
+
+/*
+ * See secret.h.
+ */
+void
+zcsync_secret_load(ZcsyncAccount *account)
+{
+	OpenFailure failure = {0};
+	OwnerScope	scope;
+	List	   *rows;
+
+	owner_begin(&scope);
+	rows = rows_read(account->account_id);
+	if (rows == NIL)
+	{
+		failure.alert = ALERT_UNREADABLE;
+		failure.message = "the account has no credentials";
+		failure.hint = "Give them with zcsync.set_credentials().";
+	}
+	else
+		open_all(account, rows, &failure);
+
+	if (failure.alert != NULL)
+	{
+		account->secret_error = MemoryContextStrdup(account->context,
+													failure.message);
+		account->secret_hint = MemoryContextStrdup(account->context,
+												   failure.hint);
+		if (!XactReadOnly)
+			account_block(account->account_id, &failure);
+	}
+	owner_end(&scope);
+}
+
+/*
+ * See secret.h.
+ */
+bool
+zcsync_secret_store(int64 account_id, const char *name, const char *value,
+					TimestampTz expires_at)
+{
+	return value_store(account_id, 0, name, value, expires_at);
+}
+
+/*
+ * See secret.h.
+ */
+bool
+zcsync_secret_store_for(const ZcsyncAccount *account, const char *name,
+						const char *value, TimestampTz expires_at)
+{
+	return value_store(account->account_id, account->version, name, value,
+					   expires_at);
+}
+
+/*
+ * See secret.h.  NULL is allowed.
+ */
+void
+zcsync_secret_wipe(char *value)
+{
+	if (value != NULL)
+		explicit_bzero(value, strlen(value));
+}
+
+/*
+ * _seal_credential(account, name, value): store a value sealed, or a reference
+ * as it is.  The caller holds a lock on the account's row and has checked that
+ * the vendor knows such a credential.
+ */
+Datum
+zcsync_seal_credential(PG_FUNCTION_ARGS)
+{
+	int64		account_id = PG_GETARG_INT64(0);
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	bool		stored;
+
+	if (zcsync_reference_is(value))
+	{
+		OwnerScope	scope;
+
+		zcsync_reference_check(name, value);
+		owner_begin(&scope);
+		stored = row_store(account_id, 0, name, NULL, value, NULL, 0);
+		owner_end(&scope);
+	}
+	else
+	{
+		stored = zcsync_secret_store(account_id, name, value, 0);
+		zcsync_secret_wipe(value);
+	}
+	if (!stored)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not store credential \"%s\"", name),
+				 errdetail("The account is gone or locked by another transaction.")));
+	PG_RETURN_VOID();
+}
+
+/*
+ * _credential_status(account, name): can this credential be opened?  Returns
+ * (ok, message, hint), never a value.
+ */
+Datum
+zcsync_credential_status(PG_FUNCTION_ARGS)
+{
+	int64		account_id = PG_GETARG_INT64(0);
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	ZcsyncAccount account = {0};
+	OpenFailure failure = {0};
+	OwnerScope	scope;
+	List	   *rows = NIL;
+	ListCell   *lc;
+	TupleDesc	desc;
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	owner_begin(&scope);
+	foreach(lc, rows_read(account_id))
+	{
+		StoredCredential *row = lfirst(lc);
+
+		if (strcmp(row->name, name) == 0)
+			rows = lappend(rows, row);
+	}
+	owner_end(&scope);
+	if (rows == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("credential \"%s\" does not exist", name)));
+
+	account.context = CurrentMemoryContext;
+	account.account_id = account_id;
+	open_all(&account, rows, &failure);
+	foreach(lc, account.credentials)
+		zcsync_secret_wipe(((ZcsyncCredential *) lfirst(lc))->value);
+
+	values[0] = BoolGetDatum(account.credentials != NIL);
+	if (failure.alert != NULL)
+	{
+		values[1] = CStringGetTextDatum(failure.message);
+		values[2] = CStringGetTextDatum(failure.hint);
+	}
+	else
+	{
+		values[1] = CStringGetTextDatum(account.credentials != NIL ?
+										"can be opened" :
+										"cannot be opened any more and will be fetched again");
+		nulls[2] = true;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * Open stored credentials into account->credentials.  The first that cannot be
+ * opened sets *failure; the others are opened all the same.
+ */
+static void
+open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure)
+{
+	KeyHolder	holder = {0};
+	ListCell   *lc;
+
+	PG_TRY();
+	{
+		foreach(lc, rows)
+		{
+			StoredCredential *row = lfirst(lc);
+			ZcsyncCredential *credential;
+			OpenFailure why = {0};
+			MemoryContext old;
+			char	   *value;
+
+			value = credential_open(account->account_id, row, &holder,
+									account->context, &why);
+			if (value == NULL)
+			{
+				/* A token of another key's time is not lost: we fetch one. */
+				if (why.other_key && row->expires_at != 0)
+					continue;
+				if (failure->alert == NULL)
+					*failure = why;
+				continue;
+			}
+			old = MemoryContextSwitchTo(account->context);
+			credential = palloc0(sizeof(ZcsyncCredential));
+			credential->name = pstrdup(row->name);
+			credential->value = value;
+			credential->expires_at = row->expires_at;
+			account->credentials = lappend(account->credentials, credential);
+			MemoryContextSwitchTo(old);
+		}
+	}
+	PG_FINALLY();
+	{
+		explicit_bzero(&holder.key, sizeof(holder.key));
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Become the owner of zcsync.credentials until owner_end() or the end of the
+ * (sub)transaction.
+ */
+static void
+owner_begin(OwnerScope *scope)
+{
+	Oid			schema = get_namespace_oid("zcsync", true);
+	Oid			table = InvalidOid;
+	HeapTuple	tuple;
+	Oid			owner;
+
+	if (OidIsValid(schema))
+		table = get_relname_relid("credentials", schema);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables of zcsync do not exist in this database"),
+				 errhint("Run SELECT * FROM zcsync.setup().")));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+
+	GetUserIdAndSecContext(&scope->user, &scope->sec_context);
+	SetUserIdAndSecContext(owner, scope->sec_context |
+						   SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/*
+ * Be again who we were.
+ */
+static void
+owner_end(const OwnerScope *scope)
+{
+	SPI_finish();
+	SetUserIdAndSecContext(scope->user, scope->sec_context);
+}
+
+/*
+ * Prepare a query once per process.
+ */
+static SPIPlanPtr
+plan_keep(SPIPlanPtr *plan, const char *query, int nargs, Oid *types)
+{
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare(query, nargs, types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare a query of credentials: %s",
+				 SPI_result_code_string(SPI_result));
+		*plan = prepared;
+	}
+	return *plan;
+}
+
+/*
+ * The rows of an account, as StoredCredential, in the order of their names.
+ * They live until the end of the (sub)transaction.
+ */
+static List *
+rows_read(int64 account_id)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID};
+	Datum		arg = Int64GetDatum(account_id);
+	MemoryContext old;
+	List	   *rows = NIL;
+
+	plan_keep(&plan,
+			  "SELECT name, sealed, reference, expires_at "
+			  "FROM zcsync.credentials "
+			  "WHERE account_id OPERATOR(pg_catalog.=) $1 "
+			  "ORDER BY name COLLATE pg_catalog.\"C\"", 1, types);
+	if (SPI_execute_plan(plan, &arg, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read credentials");
+
+	old = MemoryContextSwitchTo(CurTransactionContext);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		StoredCredential *row = palloc0(sizeof(StoredCredential));
+		Datum		value;
+		bool		isnull;
+
+		row->name = SPI_getvalue(tuple, desc, 1);
+		value = SPI_getbinval(tuple, desc, 2, &isnull);
+		if (!isnull)
+			row->sealed = DatumGetByteaPCopy(value);
+		row->reference = SPI_getvalue(tuple, desc, 3);
+		value = SPI_getbinval(tuple, desc, 4, &isnull);
+		if (!isnull)
+			row->expires_at = DatumGetTimestampTz(value);
+		rows = lappend(rows, row);
+	}
+	MemoryContextSwitchTo(old);
+	return rows;
+}
+
+/*
+ * Insert or replace one row, if nobody else holds the account's row and, with
+ * a version, if that still is the account's.
+ */
+static bool
+row_store(int64 account_id, int64 version, const char *name,
+		  const bytea *sealed, const char *reference, const char *fingerprint,
+		  TimestampTz expires_at)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID, INT8OID, TEXTOID, BYTEAOID, TEXTOID,
+	TEXTOID, TIMESTAMPTZOID};
+	Datum		args[7] = {0};
+	char		nulls[] = "   nnnn";
+
+	args[0] = Int64GetDatum(account_id);
+	args[1] = Int64GetDatum(version);
+	args[2] = CStringGetTextDatum(name);
+	if (sealed != NULL)
+	{
+		args[3] = PointerGetDatum(sealed);
+		args[5] = CStringGetTextDatum(fingerprint);
+		nulls[3] = nulls[5] = ' ';
+	}
+	else
+	{
+		args[4] = CStringGetTextDatum(reference);
+		nulls[4] = ' ';
+	}
+	if (expires_at != 0)
+	{
+		args[6] = TimestampTzGetDatum(expires_at);
+		nulls[6] = ' ';
+	}
+
+	plan_keep(&plan,
+			  "INSERT INTO zcsync.credentials (account_id, name, sealed, "
+			  "	reference, key_fingerprint, expires_at, updated_at) "
+			  "SELECT a.account_id, $3, $4, $5, $6, $7, zcsync._now() "
+			  "FROM (SELECT account_id FROM zcsync.accounts "
+			  "	WHERE account_id OPERATOR(pg_catalog.=) $1 "
+			  "		AND ($2 OPERATOR(pg_catalog.=) 0 "
+			  "			OR version OPERATOR(pg_catalog.=) $2) "
+			  "	FOR NO KEY UPDATE SKIP LOCKED) a "
+			  "ON CONFLICT ON CONSTRAINT credentials_pkey DO UPDATE "
+			  "SET sealed = excluded.sealed, reference = excluded.reference, "
+			  "	key_fingerprint = excluded.key_fingerprint, "
+			  "	expires_at = excluded.expires_at, "
+			  "	updated_at = excluded.updated_at", 7, types);
+	if (SPI_execute_plan(plan, args, nulls, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not store a credential");
+	return SPI_processed == 1;
+}
+
+/*
+ * Check, seal and store one value.  version 0: any.
+ */
+static bool
+value_store(int64 account_id, int64 version, const char *name,
+			const char *value, TimestampTz expires_at)
+{
+	const char *problem = zcsync_secret_problem(value, strlen(value));
+	OwnerScope	scope;
+	ZcsyncKey	key;
+	bool		stored;
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("credential \"%s\" %s", name, problem)));
+
+	owner_begin(&scope);
+	PG_TRY();
+	{
+		bytea	   *sealed;
+
+		key_for_sealing(&key);
+		sealed = zcsync_seal(&key, account_id, name, value);
+		stored = row_store(account_id, version, name, sealed, NULL,
+						   zcsync_key_fingerprint_text(&key), expires_at);
+	}
+	PG_FINALLY();
+	{
+		explicit_bzero(&key, sizeof(key));
+	}
+	PG_END_TRY();
+	owner_end(&scope);
+	return stored;
+}
+
+/*
+ * Does this database hold any sealed value?
+ */
+static bool
+sealed_exists(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	plan_keep(&plan,
+			  "SELECT FROM zcsync.credentials WHERE sealed IS NOT NULL LIMIT 1",
+			  0, NULL);
+	if (SPI_execute_plan(plan, NULL, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read credentials");
+	return SPI_processed > 0;
+}
+
+/*
+ * The key to seal with.  Makes one if there is none yet, and throws if there
+ * ought to be one or it cannot be used.
+ */
+static void
+key_for_sealing(ZcsyncKey *key)
+{
+	char	   *message;
+	char	   *hint;
+	ZcsyncKeyState state = zcsync_key_read(key, &message, &hint);
+
+	if (state == ZCSYNC_KEY_MISSING && !sealed_exists())
+	{
+		zcsync_key_create();
+		state = zcsync_key_read(key, &message, &hint);
+	}
+	if (state != ZCSYNC_KEY_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot seal a credential: %s", message),
+				 errhint("%s", hint)));
+}
+
+/*
+ * Block an account whose credentials cannot be opened.
+ */
+static void
+account_block(int64 account_id, const OpenFailure *failure)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+	Datum		args[4];
+
+	args[0] = Int64GetDatum(account_id);
+	args[1] = CStringGetTextDatum(failure->alert);
+	args[2] = CStringGetTextDatum(failure->message);
+	args[3] = CStringGetTextDatum(failure->hint);
+	plan_keep(&plan, "SELECT zcsync._block_account($1, $2, $3, $4)", 4, types);
+	if (SPI_execute_plan(plan, args, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not block account " INT64_FORMAT, account_id);
+}
+
+/*
+ * Open one credential: its value, allocated in "context", or NULL after
+ * filling in *failure.
+ */
+static char *
+credential_open(int64 account_id, const StoredCredential *row,
+				KeyHolder *holder, MemoryContext context, OpenFailure *failure)
+{
+	char	   *value;
+
+	if (row->sealed == NULL)
+	{
+		value = zcsync_reference_read(row->name, row->reference, context,
+									  &failure->message, &failure->hint);
+		if (value == NULL)
+			failure->alert = ALERT_UNREADABLE;
+		return value;
+	}
+
+	if (!holder->tried)
+	{
+		holder->state = zcsync_key_read(&holder->key, &holder->message,
+										&holder->hint);
+		holder->tried = true;
+	}
+	if (holder->state != ZCSYNC_KEY_OK)
+	{
+		failure->alert = ALERT_KEY;
+		failure->message = holder->message;
+		failure->hint = holder->hint;
+		return NULL;
+	}
+
+	switch (zcsync_unseal(&holder->key, account_id, row->name, row->sealed,
+						  context, &value))
+	{
+		case ZCSYNC_UNSEAL_OK:
+			break;
+		case ZCSYNC_UNSEAL_OTHER_KEY:
+			failure->alert = ALERT_KEY;
+			failure->other_key = true;
+			failure->message = psprintf("key file \"%s\" holds another key than the one that sealed the credentials",
+										zcsync_key_path());
+			failure->hint = "Put the former key file back, or run zcsync.set_credentials() again for each account.";
+			break;
+		case ZCSYNC_UNSEAL_DAMAGED:
+			failure->alert = ALERT_UNREADABLE;
+			failure->message = psprintf("sealed credential \"%s\" is damaged",
+										row->name);
+			failure->hint = "Run zcsync.set_credentials() again for this account.";
+			break;
+	}
+	return value;
+}
