@@ -30,13 +30,14 @@ typedef struct ZcsyncCredential
 
 /*
  * An account as the worker sees it: a snapshot of the row of zcsync.accounts
- * at one version, with its secrets opened.  Made by zcsync_account_load();
- * everything hangs on "context", which zcsync_account_free() wipes and
- * deletes.
+ * at one version, with its secrets opened.  Made by zcsync_account_load() with
+ * one reference; each call holds another.  Everything hangs on "context",
+ * which goes, wiped, with the last zcsync_account_release().
  */
 typedef struct ZcsyncAccount
 {
 	MemoryContext context;
+	int			refs;			/* the calls that use it, and its cache */
 	int64		account_id;
 	int64		version;		/* accounts.version this was read at */
 	char	   *name;
@@ -80,6 +81,11 @@ typedef struct ZcsyncCall
 	Size		body_len;
 	int64		duration_us;
 
+	/* kept by the engine */
+	bool		is_token;		/* fetches the account's access token */
+	int			leftover;		/* ZcsyncLeftover of queue.h */
+	bool		finished;		/* the outcome is committed */
+
 	/* what the vendor's headers said of the budget; -1: nothing */
 	int			limit;
 	int			remaining;
@@ -87,11 +93,23 @@ typedef struct ZcsyncCall
 	int64		pause_ms;		/* stop calling this class for so long; 0: no */
 } ZcsyncCall;
 
-/* credentials */
+/* the account; loading it needs a transaction */
+extern ZcsyncAccount *zcsync_account_load(MemoryContext parent,
+										  int64 account_id);
+extern void zcsync_account_release(ZcsyncAccount *account);
 extern const char *zcsync_account_credential(const ZcsyncAccount *account,
 											 const char *name);
 extern char *zcsync_account_setting(const ZcsyncAccount *account,
 									const char *name);
+
+/* the exchange */
+extern ZcsyncCall *zcsync_call_create(MemoryContext parent,
+									  ZcsyncAccount *account,
+									  Jsonb *request);
+extern bool zcsync_call_prepare(ZcsyncCall *call);
+extern void zcsync_call_complete(ZcsyncCall *call,
+								 ZcsyncHttpTransfer *transfer);
+extern void zcsync_call_free(ZcsyncCall *call);
 
 /* errors in prepare(): sets outcome to 'config' and says why; returns false */
 extern bool zcsync_call_refuse(ZcsyncCall *call, const char *message,

@@ -38,6 +38,10 @@ extern void zcsync_engine_reset(ZcsyncEngine *engine);
 /* Is nothing in flight and nothing due now? */
 extern bool zcsync_engine_idle(ZcsyncEngine *engine);
 
+/* From now on only finish what is in flight; is that done? */
+extern void zcsync_engine_drain(ZcsyncEngine *engine);
+extern bool zcsync_engine_drained(ZcsyncEngine *engine);
+
 extern void zcsync_engine_destroy(ZcsyncEngine *engine);
 
 #endif							/* ZCSYNC_ENGINE_H */

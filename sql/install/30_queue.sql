@@ -40,7 +40,7 @@ COMMENT ON FUNCTION zcsync._claimant_insert(bigint, integer, text) IS
 CREATE FUNCTION zcsync._request_timeout() RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT pg_catalog.coalesce(pg_catalog.current_setting('zcsync.request_timeout', true), '30s')::interval;
+	SELECT coalesce(pg_catalog.current_setting('zcsync.request_timeout', true), '30s')::interval;
 END;
 COMMENT ON FUNCTION zcsync._request_timeout() IS
 'zcsync.request_timeout as an interval';
@@ -96,7 +96,29 @@ COMMENT ON FUNCTION zcsync._enqueue(bigint, text, text, text, text, text, jsonb,
 -- Claim
 -- ---------------------------------------------------------------------
 
--- Accounts that have something due to send.
+-- The token bucket of a budget class.
+--
+-- It holds at most half of the usable limit (calls * share) and is refilled
+-- with the other half over the window, so that no window of that length,
+-- wherever it begins, sees more than the usable limit.
+CREATE FUNCTION zcsync._bucket_size(p_calls integer, p_share double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT greatest(1, floor(p_calls * p_share / 2));
+END;
+COMMENT ON FUNCTION zcsync._bucket_size(integer, double precision) IS
+'calls that a full bucket allows at once';
+
+CREATE FUNCTION zcsync._bucket_rate(p_calls integer, p_share double precision, p_window_s double precision)
+RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT greatest(p_calls * p_share - greatest(1, floor(p_calls * p_share / 2)), p_calls * p_share / 2) / p_window_s;
+END;
+COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precision) IS
+'calls a second by which a bucket is refilled';
+
+-- Accounts that have something due to send, and a call left to send it with.
 CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -116,17 +138,15 @@ BEGIN
 					AND q.budget_class = b.class AND q.state = 'ready' AND q.run_at <= zcsync._now()
 				LIMIT 1) due
 			WHERE qs.state = 'active' AND b.account_id = a.account_id
-				AND (b.paused_until IS NULL OR b.paused_until <= zcsync._now()));
+				AND (b.paused_until IS NULL OR b.paused_until <= zcsync._now())
+				AND b.tokens + extract(epoch FROM zcsync._now() - b.refilled_at)
+					* zcsync._bucket_rate(b.calls, b.share, b.window_s) >= 1);
 END
 $$;
 COMMENT ON FUNCTION zcsync._due_accounts() IS
-'active accounts with a job that is due and not held back by a pause';
+'active accounts with a job that is due and a budget that allows a call';
 
--- Refill the token buckets of an account and say what each class may send now.
---
--- A bucket holds at most half of the usable limit (calls * share) and is
--- refilled with the other half over the window, so that no window of that
--- length, wherever it begins, sees more than the usable limit.
+-- Refill the token buckets of an account.
 CREATE FUNCTION zcsync._refill_budgets(p_account bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -135,10 +155,9 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
 	UPDATE zcsync.account_budgets b
-	SET tokens = least(greatest(1, floor(b.calls * b.share / 2)),
+	SET tokens = least(zcsync._bucket_size(b.calls, b.share),
 			b.tokens + greatest(0, extract(epoch FROM v_now - b.refilled_at))
-				* greatest(b.calls * b.share - greatest(1, floor(b.calls * b.share / 2)), b.calls * b.share / 2)
-				/ b.window_s),
+				* zcsync._bucket_rate(b.calls, b.share, b.window_s)),
 		refilled_at = v_now,
 		paused_until = CASE WHEN b.paused_until > v_now THEN b.paused_until END,
 		pause_reason = CASE WHEN b.paused_until > v_now THEN b.pause_reason END
@@ -151,12 +170,11 @@ COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
 -- Take due jobs of one account for one claimant.
 --
 -- Returns a row for each job that is to be sent, with its request; jobs that
--- turn out to need no call end here.  When budgets hold something back, one
--- more row without a job says how many milliseconds to wait.
+-- turn out to need no call end here.
 CREATE FUNCTION zcsync._claim_jobs(p_claimant bigint, p_account bigint, p_max integer,
 	p_token_only boolean DEFAULT false)
 RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text, budget_class text,
-	request jsonb, wait_ms bigint)
+	request jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -169,7 +187,6 @@ DECLARE
 	v_ids bigint[];
 	v_requests jsonb[];
 	v_push_ids bigint[];
-	v_wait bigint;
 BEGIN
 	-- One claim per account at a time, and a snapshot that is younger than the
 	-- lock: this function is VOLATILE, so each statement below takes its own.
@@ -241,15 +258,6 @@ BEGIN
 	) c
 	WHERE c.in_queue <= c.free_jobs AND c.in_class <= c.free_calls AND c.in_record = 1 AND c.in_all <= v_max;
 
-	-- How long until a bucket that holds jobs back has a token again.
-	SELECT min(CASE
-			WHEN b.paused_until IS NOT NULL THEN extract(epoch FROM b.paused_until - v_now) * 1000
-			ELSE (1 - b.tokens) * 1000 * b.window_s
-				/ greatest(b.calls * b.share - greatest(1, floor(b.calls * b.share / 2)), b.calls * b.share / 2)
-		END)::bigint INTO v_wait
-	FROM zcsync.account_budgets b
-	WHERE b.account_id = p_account AND (b.paused_until IS NOT NULL OR b.tokens < 1);
-
 	IF v_ids IS NOT NULL THEN
 		-- The requests.  A vendor's SQL makes those of all pushes at once.
 		SELECT array_agg(q.job_id) INTO v_push_ids
@@ -269,18 +277,13 @@ BEGIN
 								ELSE q.unclear_since END
 		FROM unnest(v_ids, v_requests) AS r (job_id, request)
 		WHERE q.job_id = r.job_id AND r.request IS NOT NULL
-		RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, NULL::bigint;
+		RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request;
 
 		UPDATE zcsync.account_budgets b
 		SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
 		FROM (SELECT q.budget_class, count(*) AS calls FROM zcsync.sync_queue q
 			WHERE q.job_id = ANY (v_ids) AND q.state = 'running' GROUP BY 1) u
 		WHERE b.account_id = p_account AND b.class = u.budget_class;
-	END IF;
-
-	IF v_wait IS NOT NULL THEN
-		RETURN QUERY SELECT NULL::bigint, NULL::integer, NULL::integer, NULL::text, NULL::text, NULL::jsonb,
-			greatest(v_wait, 10);
 	END IF;
 END
 $$;
@@ -832,11 +835,38 @@ BEGIN
 	RETURN least(
 		(SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND q.run_at > zcsync._now()),
 		(SELECT min(a.breaker_until) FROM zcsync.accounts a WHERE a.breaker_until > zcsync._now()),
+		(SELECT min(b.paused_until) FROM zcsync.account_budgets b WHERE b.paused_until > zcsync._now()),
+		(SELECT min(r.at)
+			FROM (SELECT b.refilled_at + (1 - b.tokens) / zcsync._bucket_rate(b.calls, b.share, b.window_s)
+					* interval '1 second' AS at
+				FROM zcsync.account_budgets b WHERE b.tokens < 1) r
+			WHERE r.at > zcsync._now()),
 		zcsync._next_due());
 END
 $$;
 COMMENT ON FUNCTION zcsync._next_job_at() IS
 'when the next job becomes due or the next stream is to be read';
+
+-- Is there a job that could be sent now, or as soon as a budget allows?
+CREATE FUNCTION zcsync._has_due_jobs() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (
+		SELECT FROM zcsync.accounts a
+		CROSS JOIN zcsync.queues qs
+		CROSS JOIN LATERAL (
+			SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = a.account_id AND q.queue = qs.name AND q.state = 'ready'
+				AND q.run_at <= zcsync._now() AND (q.operation <> 'push' OR zcsync._may_write())
+			LIMIT 1) due
+		WHERE a.state = 'active' AND qs.state = 'active'
+			AND (a.breaker_until IS NULL OR a.breaker_until <= zcsync._now()));
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_due_jobs() IS
+'is there a job that could be sent now, or as soon as a budget allows?';
 
 -- ---------------------------------------------------------------------
 -- For operators

@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *		Accounts and calls as the engine and the connectors share them.
+ *
+ * A call is one HTTP exchange.  The engine creates it from a claimed job, the
+ * vendor's connector turns its request into HTTP, and when the transfer is
+ * over zcsync_call_complete() judges it: first by the rules that hold for
+ * every vendor (retry.c), then the connector refines that with what the
+ * vendor's headers and error body say.  What a vendor sends never raises an
+ * error here; it ends in the outcome, as data.
+ *
+ * IDENTIFICATION
+ *		src/call.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "call.h"
+#include "clock.h"
+#include "connector.h"
+#include "json.h"
+#include "secret.h"
+
+/* Backoff of calls where the queue has no say: of pauses after a 429. */
+#define CALL_BACKOFF_BASE_MS	5000
+#define CALL_BACKOFF_CAP_MS		60000
+
+/* How much of a reply that is not JSON goes into a message. */
+#define CALL_TEXT_MAX	500
+
+static void account_wipe(void *arg);
+static void call_read_body(ZcsyncCall *call);
+static bool call_is_write(const ZcsyncCall *call);
+static char *call_excerpt(const char *body, Size len);
+
+/*
+ * Read an account and open its secrets, in a context of its own under
+ * "parent".  Returns NULL if there is no such account.
+ */
+ZcsyncAccount *
+zcsync_account_load(MemoryContext parent, int64 account_id)
+{
+	static SPIPlanPtr plan = NULL;
+	Datum		arg = Int64GetDatum(account_id);
+	ZcsyncAccount *account;
+	MemoryContext context;
+	MemoryContext old;
+	MemoryContextCallback *callback;
+	bool		isnull;
+	char	   *vendor;
+	HeapTuple	row;
+	TupleDesc	desc;
+
+	if (plan == NULL)
+	{
+		Oid			types[] = {INT8OID};
+		SPIPlanPtr	prepared;
+
+		prepared = SPI_prepare("SELECT name, vendor, settings, version "
+							   "FROM zcsync._account_context($1)", 1, types);
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare the query of an account");
+		plan = prepared;
+	}
+	if (SPI_execute_plan(plan, &arg, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read account " INT64_FORMAT, account_id);
+	if (SPI_processed == 0)
+		return NULL;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+
+	context = AllocSetContextCreate(parent, "zcsync account",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	account = palloc0(sizeof(ZcsyncAccount));
+	account->context = context;
+	account->refs = 1;
+	account->account_id = account_id;
+	callback = palloc0(sizeof(MemoryContextCallback));
+	callback->func = account_wipe;
+	callback->arg = account;
+	MemoryContextRegisterResetCallback(context, callback);
+
+	account->name = SPI_getvalue(row, desc, 1);
+	account->name = MemoryContextStrdup(context, account->name);
+	vendor = SPI_getvalue(row, desc, 2);
+	account->settings = (Jsonb *)
+		PG_DETOAST_DATUM_COPY(SPI_getbinval(row, desc, 3, &isnull));
+	account->version = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
+	account->connector = zcsync_connector_find(vendor);
+	zcsync_secret_load(account);
+	MemoryContextSwitchTo(old);
+	return account;
+}
+
+/* Give up a reference; with the last one the account is wiped and freed. */
+void
+zcsync_account_release(ZcsyncAccount *account)
+{
+	Assert(account->refs > 0);
+	if (--account->refs == 0)
+		MemoryContextDelete(account->context);
+}
+
+/* Context callback: no secret stays behind in freed memory. */
+static void
+account_wipe(void *arg)
+{
+	ZcsyncAccount *account = arg;
+	ListCell   *lc;
+
+	foreach(lc, account->credentials)
+	{
+		ZcsyncCredential *credential = lfirst(lc);
+
+		zcsync_secret_wipe(credential->value);
+	}
+}
+
+/* The value of a credential in clear, or NULL. */
+const char *
+zcsync_account_credential(const ZcsyncAccount *account, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, account->credentials)
+	{
+		ZcsyncCredential *credential = lfirst(lc);
+
+		if (strcmp(credential->name, name) == 0)
+			return credential->value;
+	}
+	return NULL;
+}
+
+/* A setting of the account as text, palloc'ed, or NULL. */
+char *
+zcsync_account_setting(const ZcsyncAccount *account, const char *name)
+{
+	return zcsync_json_get_text(account->settings, name);
+}
+
+/*
+ * Make a call in a context of its own under "parent".  "request" is copied.
+ */
+ZcsyncCall *
+zcsync_call_create(MemoryContext parent, ZcsyncAccount *account,
+				   Jsonb *request)
+{
+	MemoryContext context;
+	MemoryContext old;
+	ZcsyncCall *call;
+
+	context = AllocSetContextCreate(parent, "zcsync call",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	call = palloc0(sizeof(ZcsyncCall));
+	call->context = context;
+	call->account = account;
+	account->refs++;
+	call->request = palloc(VARSIZE(request));
+	memcpy(call->request, request, VARSIZE(request));
+	call->op = zcsync_json_get_text(call->request, "op");
+	call->outcome = ZCSYNC_OUTCOME_CONFIG;
+	call->delay_ms = -1;
+	call->limit = call->remaining = call->reset_s = -1;
+	MemoryContextSwitchTo(old);
+	return call;
+}
+
+/*
+ * Let the connector make the HTTP request.  Returns false when it cannot be
+ * made; the outcome then says why.
+ */
+bool
+zcsync_call_prepare(ZcsyncCall *call)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->context);
+	bool		ok;
+
+	if (call->op == NULL)
+		ok = zcsync_call_refuse(call, "request names no operation", NULL);
+	else
+		ok = call->account->connector->prepare(call);
+	MemoryContextSwitchTo(old);
+	return ok;
+}
+
+/* The request cannot be made: outcome 'config'.  Always returns false. */
+bool
+zcsync_call_refuse(ZcsyncCall *call, const char *message, const char *hint)
+{
+	call->outcome = ZCSYNC_OUTCOME_CONFIG;
+	call->message = MemoryContextStrdup(call->context, message);
+	call->hint = hint ? MemoryContextStrdup(call->context, hint) : NULL;
+	return false;
+}
+
+/*
+ * The transfer is over: judge it and copy what is needed of it.  The transfer
+ * is released.
+ */
+void
+zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->context);
+	ZcsyncRetryInput in = {0};
+	ZcsyncOutcome out;
+
+	call->transfer = transfer;
+	call->status = transfer->status;
+	call->duration_us = transfer->duration_us;
+	call->message = pstrdup(transfer->error);
+
+	in.curl_code = transfer->result == ZCSYNC_HTTP_REFUSED ?
+		ZCSYNC_CURL_REFUSED : transfer->curl_code;
+	in.maybe_sent = transfer->maybe_sent;
+	in.status = transfer->status;
+	in.retry_after_s = zcsync_retry_after_parse(zcsync_http_header(transfer, "Retry-After"),
+												timestamptz_to_time_t(zcsync_now()));
+	in.attempt = Max(call->attempts, 1);
+	in.is_write = call_is_write(call);
+	in.hint = ZCSYNC_OUTCOME_NONE;
+	in.base_ms = CALL_BACKOFF_BASE_MS;
+	in.cap_ms = CALL_BACKOFF_CAP_MS;
+	in.random01 = pg_prng_double(&pg_global_prng_state);
+	out = zcsync_retry_judge(&in);
+	call->outcome = out.class;
+	call->maybe_applied = out.maybe_applied;
+
+	/*
+	 * How long to wait is the vendor's to say, or else the queue's; a pause
+	 * for throttling holds back the whole class of calls.
+	 */
+	call->delay_ms = -1;
+	if (in.retry_after_s >= 0)
+		call->delay_ms = in.retry_after_s * 1000;
+	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
+		call->pause_ms = call->delay_ms = out.delay_ms;
+
+	if (transfer->result == ZCSYNC_HTTP_OK)
+	{
+		call_read_body(call);
+		call->account->connector->interpret(call);
+		if (call->outcome == ZCSYNC_OUTCOME_THROTTLED && call->pause_ms <= 0)
+			call->pause_ms = call->delay_ms > 0 ? call->delay_ms : CALL_BACKOFF_BASE_MS;
+	}
+	if (call->outcome == ZCSYNC_OUTCOME_CONFIG && call->hint == NULL)
+		call->hint = pstrdup("Look at zcsync.allowed_hosts and at the settings of the account.");
+
+	call->transfer = NULL;
+	zcsync_http_release(transfer);
+	MemoryContextSwitchTo(old);
+}
+
+/* Free a call and all that belongs to it. */
+void
+zcsync_call_free(ZcsyncCall *call)
+{
+	zcsync_account_release(call->account);
+	MemoryContextDelete(call->context);
+}
+
+/*
+ * Clean the body of a reply.  A success whose body is not JSON is class
+ * 'broken', or 'vendor' where it is a web page; an error may say anything.
+ */
+static void
+call_read_body(ZcsyncCall *call)
+{
+	ZcsyncHttpTransfer *transfer = call->transfer;
+	const char *why = NULL;
+
+	if (transfer->body_len == 0)
+		return;
+	call->body = zcsync_json_clean(transfer->body, transfer->body_len,
+								   &call->body_len, &why);
+	if (call->body != NULL)
+		return;
+
+	call->message = call_excerpt(transfer->body, transfer->body_len);
+	if (call->outcome == ZCSYNC_OUTCOME_DONE)
+	{
+		bool		page = strstr(transfer->content_type, "text/html") != NULL;
+
+		call->outcome = page ? ZCSYNC_OUTCOME_VENDOR : ZCSYNC_OUTCOME_BROKEN;
+		call->maybe_applied = call_is_write(call);
+		call->message = psprintf("reply is not valid JSON (%s)",
+								 page ? "a web page came" : why);
+	}
+}
+
+/* Would the request change something at the vendor? */
+static bool
+call_is_write(const ZcsyncCall *call)
+{
+	return call->http.method != NULL && strcmp(call->http.method, "GET") != 0 &&
+		(call->op == NULL || strcmp(call->op, "token") != 0);
+}
+
+/*
+ * The beginning of a text as valid UTF-8 in one line, palloc'ed.
+ */
+static char *
+call_excerpt(const char *body, Size len)
+{
+	int			clipped = Min(len, CALL_TEXT_MAX);
+	char	   *excerpt = palloc(clipped + 1);
+
+	for (int i = 0; i < clipped; i++)
+	{
+		unsigned char c = body[i];
+
+		excerpt[i] = (c < ' ' || c == 0x7f) ? ' ' : c;
+	}
+	excerpt[pg_encoding_verifymbstr(PG_UTF8, excerpt, clipped)] = '\0';
+	return excerpt;
+}

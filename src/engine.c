@@ -1,0 +1,792 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine.c
+ *		The work itself: due streams -> claim -> send -> finish.
+ *
+ * The database worker (worker.c) and CALL zcsync.run() (functions.c) drive an
+ * engine in turns: a round of database work, in short transactions, then a
+ * wait for the latch, the sockets and the next thing due.  Nothing is sent or
+ * awaited within a transaction of a worker.
+ *
+ * A round finishes what came back, and then, where it is time, queues the
+ * reads of due streams, runs local jobs (routes), and claims jobs account by
+ * account for as many requests as may be in flight.  Each of these steps
+ * catches its own errors, so that none keeps the others from working: it is
+ * reported, and the step waits a little longer each time it fails.
+ *
+ * An outcome is never dropped once the vendor answered.  Where it cannot be
+ * recorded for now (somebody holds a lock, the disk is full), it is kept and
+ * recorded later; where it cannot be recorded at all (a user's trigger raises
+ * an error), the set is halved down to that one, which becomes a failure of
+ * its job.
+ *
+ * Memory: the engine's context lives as long as the engine, "round" is reset
+ * in each round, every call and every account has a context of its own.
+ *
+ * IDENTIFICATION
+ *		src/engine.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "connector.h"
+#include "engine.h"
+#include "http.h"
+#include "queue.h"
+#include "settings.h"
+#include "shared.h"
+#include "token.h"
+
+#define RECOVER_INTERVAL_MS		5000	/* look for orphans that often */
+#define PARTITION_INTERVAL_MS	(3600 * 1000)	/* and for missing months */
+#define BUSY_SCAN_INTERVAL_MS	20	/* look for jobs while others are in flight */
+#define STEP_BACKOFF_MIN_MS		1000
+#define STEP_BACKOFF_MAX_MS		60000
+#define TOKEN_SECOND_REFUSAL_MS	60000	/* of a fresh token */
+#define FINISH_MAX_CALLS		1000	/* outcomes in one transaction */
+#define FINISH_MAX_BYTES		(8 * 1024 * 1024)	/* replies, likewise */
+
+/* A step that failed waits before it is tried again. */
+typedef struct EngineStep
+{
+	const char *what;			/* "could not %s" */
+	TimestampTz not_before;
+	long		backoff_ms;		/* 0: it went well last time */
+} EngineStep;
+
+typedef struct EngineAccount
+{
+	int64		account_id;		/* hash key */
+	ZcsyncAccount *account;		/* NULL: not loaded */
+	EngineStep	claim;
+	EngineStep	finish;
+	TimestampTz token_refused_at;	/* 0: never */
+	List	   *done;			/* calls that are over, not recorded yet */
+} EngineAccount;
+
+struct ZcsyncEngine
+{
+	MemoryContext context;
+	MemoryContext round;
+	ZcsyncXactMode mode;
+	ZcsyncHttp *http;
+	int64		incarnation;	/* -1: none */
+	HTAB	   *accounts;		/* of EngineAccount */
+	List	   *entries;		/* all of them: a scan of the hash table would
+								 * not outlive a commit */
+	int			done;			/* calls in all the lists of done calls */
+	int			first_account;	/* whose turn it is */
+	bool		draining;		/* take nothing new */
+	bool		idle;			/* the last scan found nothing to do */
+	bool		due_jobs;		/* but there are jobs that wait for a budget */
+	bool		more_local;		/* local jobs are left */
+	TimestampTz scanned_at;
+	TimestampTz scan_at;		/* look for work no later than this */
+	EngineStep	register_step;
+	EngineStep	recover;
+	EngineStep	partitions;
+	EngineStep	due;
+	EngineStep	local;
+	EngineStep	accounts_step;
+
+	/* arguments and results of the step that runs */
+	EngineAccount *current;
+	int64		current_version;
+	List	   *calls;
+	long		next_ms;
+};
+
+typedef void (*EngineStepBody) (ZcsyncEngine *engine);
+
+static bool engine_step(ZcsyncEngine *engine, EngineStep *step,
+						EngineStepBody body, const char *activity);
+static void engine_report(ZcsyncEngine *engine, EngineStep *step,
+						  ErrorData *error);
+static void step_register(ZcsyncEngine *engine);
+static void step_recover(ZcsyncEngine *engine);
+static void step_partitions(ZcsyncEngine *engine);
+static void step_due(ZcsyncEngine *engine);
+static void step_local(ZcsyncEngine *engine);
+static void step_due_accounts(ZcsyncEngine *engine);
+static void step_claim(ZcsyncEngine *engine);
+static void step_finish(ZcsyncEngine *engine);
+static void engine_judge_token(EngineAccount *entry, ZcsyncCall *call);
+static void engine_collect(ZcsyncEngine *engine);
+static void engine_finish(ZcsyncEngine *engine);
+static bool engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry,
+								List *calls);
+static void engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call,
+							 ErrorData *error);
+static bool engine_claim(ZcsyncEngine *engine);
+static void engine_send(ZcsyncEngine *engine, ZcsyncCall *call);
+static void engine_done(ZcsyncEngine *engine, ZcsyncCall *call);
+static EngineAccount *engine_account(ZcsyncEngine *engine, int64 account_id);
+static void engine_load_account(ZcsyncEngine *engine, EngineAccount *entry,
+								int64 version);
+static bool error_is_passing(int sqlerrcode);
+
+/*
+ * Make an engine under "parent".  It becomes a claimant in its first round.
+ * Throws where no file descriptors can be had for its connections.
+ */
+ZcsyncEngine *
+zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "zcsync engine",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ZcsyncEngine *engine = palloc0(sizeof(ZcsyncEngine));
+	HASHCTL		ctl = {0};
+
+	engine->context = context;
+	engine->round = AllocSetContextCreate(context, "zcsync round",
+										  ALLOCSET_DEFAULT_SIZES);
+	engine->mode = mode;
+	engine->incarnation = -1;
+	ctl.keysize = sizeof(int64);
+	ctl.entrysize = sizeof(EngineAccount);
+	ctl.hcxt = context;
+	engine->accounts = hash_create("zcsync accounts", 64, &ctl,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	engine->http = zcsync_http_create(context, zcsync_http_max_connections);
+	engine->register_step.what = "become a claimant";
+	engine->recover.what = "take back jobs of ended workers";
+	engine->partitions.what = "create partitions";
+	engine->due.what = "queue the reads of due streams";
+	engine->local.what = "run local jobs";
+	engine->accounts_step.what = "look for due jobs";
+	MemoryContextSwitchTo(old);
+	return engine;
+}
+
+/*
+ * Give up everything: requests in flight are dropped, and their jobs are free
+ * for the next claimant.  Must not be called within a transaction of xact.h.
+ */
+void
+zcsync_engine_destroy(ZcsyncEngine *engine)
+{
+	zcsync_engine_reset(engine);
+	zcsync_http_destroy(engine->http);
+	MemoryContextDelete(engine->context);
+}
+
+/*
+ * Forget all that was in flight or not recorded.  The incarnation is given up,
+ * so that the jobs are orphans, and found as such in the next round.
+ */
+void
+zcsync_engine_reset(ZcsyncEngine *engine)
+{
+	ListCell   *cell;
+
+	zcsync_http_abort_all(engine->http);
+	foreach(cell, engine->entries)
+	{
+		EngineAccount *entry = lfirst(cell);
+		ListCell   *lc;
+
+		foreach(lc, entry->done)
+			zcsync_call_free(lfirst(lc));
+		list_free(entry->done);
+		entry->done = NIL;
+		if (entry->account != NULL)
+			zcsync_account_release(entry->account);
+		entry->account = NULL;
+	}
+	engine->done = 0;
+	if (engine->incarnation >= 0)
+		zcsync_queue_unregister();
+	engine->incarnation = -1;
+	engine->recover.not_before = 0;
+	engine->scan_at = 0;
+	zcsync_slot_set_in_flight(0);
+}
+
+/*
+ * Is nothing in flight, and did the last round find nothing that could be done
+ * now or as soon as a budget allows?
+ */
+bool
+zcsync_engine_idle(ZcsyncEngine *engine)
+{
+	return engine->idle && !engine->due_jobs && zcsync_engine_drained(engine);
+}
+
+/* From now on only finish what is in flight. */
+void
+zcsync_engine_drain(ZcsyncEngine *engine)
+{
+	engine->draining = true;
+}
+
+/* Is nothing in flight, and everything recorded? */
+bool
+zcsync_engine_drained(ZcsyncEngine *engine)
+{
+	return engine->done == 0 && zcsync_http_in_flight(engine->http) == 0;
+}
+
+/*
+ * One round of database work.  Returns the milliseconds until there may be
+ * more; 0: at once.
+ */
+long
+zcsync_engine_round(ZcsyncEngine *engine)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		finished;
+	long		wait;
+
+	MemoryContextReset(engine->round);
+	MemoryContextSwitchTo(engine->round);
+
+	if (engine->incarnation < 0 &&
+		!engine_step(engine, &engine->register_step, step_register,
+					 "zcsync: become a claimant"))
+		return STEP_BACKOFF_MIN_MS;
+
+	engine_collect(engine);
+	finished = engine->done > 0;
+	engine_finish(engine);
+	if (now >= engine->recover.not_before &&
+		engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
+		engine->recover.not_before =
+			TimestampTzPlusMilliseconds(now, RECOVER_INTERVAL_MS);
+	if (now >= engine->partitions.not_before &&
+		engine_step(engine, &engine->partitions, step_partitions,
+					"zcsync: create partitions"))
+		engine->partitions.not_before =
+			TimestampTzPlusMilliseconds(now, PARTITION_INTERVAL_MS);
+
+	/*
+	 * Look for work when something ended, when it is time, and whenever we
+	 * were woken.  While requests are in flight their sockets wake us all the
+	 * time, so then no more often than every few milliseconds.
+	 */
+	if (engine->draining)
+		engine->scan_at = TimestampTzPlusMilliseconds(now, BUSY_SCAN_INTERVAL_MS);
+	else if (finished || engine->more_local || now >= engine->scan_at ||
+		zcsync_http_in_flight(engine->http) == 0 ||
+		now >= TimestampTzPlusMilliseconds(engine->scanned_at, BUSY_SCAN_INTERVAL_MS))
+	{
+		engine->scanned_at = now;
+		engine->next_ms = -1;
+		engine->more_local = false;
+		engine_step(engine, &engine->due, step_due,
+					"zcsync: queue due streams");
+		engine_step(engine, &engine->local, step_local,
+					"zcsync: run local jobs");
+		engine->idle = !engine_claim(engine) && !engine->more_local;
+		wait = engine->next_ms < 0 ? zcsync_poll_interval :
+			Min(engine->next_ms, zcsync_poll_interval);
+		engine->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
+		if (engine->more_local)
+			return 0;
+	}
+	zcsync_slot_set_in_flight(zcsync_http_in_flight(engine->http));
+	if (engine->done > 0)
+		return Min(BUSY_SCAN_INTERVAL_MS, zcsync_poll_interval);
+	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+											   engine->scan_at), 0);
+}
+
+/*
+ * Wait until something happens, at most "timeout_ms".  A worker is in no
+ * transaction then; run() is in one that holds nothing.
+ */
+void
+zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
+{
+	Assert(engine->mode == ZCSYNC_XACT_CALL || !IsTransactionState());
+	Assert(!ActiveSnapshotSet());
+	Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()));
+	zcsync_http_wait(engine->http, timeout_ms, zcsync_wait_event("ZcsyncMain"));
+}
+
+/*
+ * Run one step in a transaction of its own.  Returns whether it succeeded; an
+ * error is reported and makes the step wait.  Cancellation and shutdown are
+ * passed on.
+ */
+static bool
+engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
+			const char *activity)
+{
+	volatile bool ok = false;
+
+	if (step->backoff_ms > 0 && GetCurrentTimestamp() < step->not_before)
+		return false;
+
+	PG_TRY();
+	{
+		zcsync_xact_begin(engine->mode, activity);
+		body(engine);
+		zcsync_xact_commit(engine->mode);
+		step->backoff_ms = 0;
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(engine->round);
+		error = CopyErrorData();
+		HOLD_INTERRUPTS();
+		FlushErrorState();
+		zcsync_xact_abort(engine->mode);
+		MemoryContextSwitchTo(engine->round);
+		RESUME_INTERRUPTS();
+		engine_report(engine, step, error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(engine->round);
+	return ok;
+}
+
+/*
+ * Report the error of a step, once per kind of trouble as its waits grow, and
+ * make it wait.  Cancellation and the like are thrown again.
+ */
+static void
+engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+
+	step->backoff_ms = step->backoff_ms == 0 ? STEP_BACKOFF_MIN_MS :
+		Min(step->backoff_ms * 2, STEP_BACKOFF_MAX_MS);
+	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   step->backoff_ms);
+	ereport(engine->mode == ZCSYNC_XACT_CALL ? WARNING : LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("zcsync could not %s: %s", step->what, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0,
+			 error->context ? errcontext("%s", error->context) : 0));
+	zcsync_slot_set_error(error->message);
+}
+
+static void
+step_register(ZcsyncEngine *engine)
+{
+	const char *role = engine->mode == ZCSYNC_XACT_CALL ? "run" : "worker";
+
+	engine->incarnation = zcsync_queue_register();
+	zcsync_queue_record_claimant(engine->incarnation, role);
+}
+
+static void
+step_recover(ZcsyncEngine *engine)
+{
+	zcsync_queue_recover(engine->incarnation);
+}
+
+static void
+step_partitions(ZcsyncEngine *engine)
+{
+	zcsync_queue_create_partitions();
+}
+
+static void
+step_due(ZcsyncEngine *engine)
+{
+	zcsync_queue_enqueue_due();
+}
+
+static void
+step_local(ZcsyncEngine *engine)
+{
+	engine->more_local = zcsync_queue_run_local() > 0;
+}
+
+static void
+step_due_accounts(ZcsyncEngine *engine)
+{
+	engine->calls = zcsync_queue_due_accounts(engine->round);
+	engine->due_jobs = false;
+	if (engine->calls == NIL)
+	{
+		engine->next_ms = zcsync_queue_next_job_ms();
+		if (engine->mode == ZCSYNC_XACT_CALL)
+			engine->due_jobs = zcsync_queue_has_due_jobs();
+	}
+}
+
+/*
+ * Take the transfers that are over.
+ */
+static void
+engine_collect(ZcsyncEngine *engine)
+{
+	ZcsyncHttpTransfer *transfer;
+
+	while ((transfer = zcsync_http_next_done(engine->http)) != NULL)
+	{
+		ZcsyncCall *call = zcsync_http_transfer_owner(transfer);
+
+		zcsync_call_complete(call, transfer);
+		engine_done(engine, call);
+	}
+}
+
+/* A call is over: keep it until its outcome is recorded. */
+static void
+engine_done(ZcsyncEngine *engine, ZcsyncCall *call)
+{
+	EngineAccount *entry = engine_account(engine, call->account->account_id);
+	MemoryContext old = MemoryContextSwitchTo(engine->context);
+
+	entry->done = lappend(entry->done, call);
+	engine->done++;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Record outcomes, account by account, as many at a time as make a
+ * transaction of reasonable size.
+ */
+static void
+engine_finish(ZcsyncEngine *engine)
+{
+	ListCell   *cell;
+
+	if (engine->done == 0)
+		return;
+	foreach(cell, engine->entries)
+	{
+		EngineAccount *entry = lfirst(cell);
+		List	   *calls = entry->done;
+		List	   *batch = NIL;
+		Size		bytes = 0;
+		ListCell   *lc;
+
+		if (calls == NIL || (entry->finish.backoff_ms > 0 &&
+							 GetCurrentTimestamp() < entry->finish.not_before))
+			continue;
+		entry->done = NIL;
+		engine->done -= list_length(calls);
+		foreach(lc, calls)
+		{
+			ZcsyncCall *call = lfirst(lc);
+
+			batch = lappend(batch, call);
+			bytes += call->body_len;
+			if (list_length(batch) >= FINISH_MAX_CALLS ||
+				bytes >= FINISH_MAX_BYTES || lnext(calls, lc) == NULL)
+			{
+				engine_finish_calls(engine, entry, batch);
+				batch = NIL;
+				bytes = 0;
+			}
+		}
+		list_free(calls);
+	}
+}
+
+/*
+ * Record these outcomes in one transaction, or in halves if that fails.
+ * Calls that are finished are freed, the others kept for a later round.
+ */
+static bool
+engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
+{
+	volatile bool ok = false;
+	ErrorData  *volatile error = NULL;
+	ListCell   *lc;
+
+	PG_TRY();
+	{
+		engine->current = entry;
+		engine->calls = calls;
+		zcsync_xact_begin(engine->mode, "zcsync: record outcomes");
+		step_finish(engine);
+		zcsync_xact_commit(engine->mode);
+		entry->finish.backoff_ms = 0;
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(engine->round);
+		error = CopyErrorData();
+		HOLD_INTERRUPTS();
+		FlushErrorState();
+		zcsync_xact_abort(engine->mode);
+		MemoryContextSwitchTo(engine->round);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(engine->round);
+
+	if (!ok && !error_is_passing(error->sqlerrcode))
+	{
+		int			half = list_length(calls) / 2;
+
+		if (half > 0)
+		{
+			engine_finish_calls(engine, entry, list_copy_head(calls, half));
+			engine_finish_calls(engine, entry, list_copy_tail(calls, half));
+			return true;
+		}
+		engine_fail_call(engine, linitial(calls), error);
+		return true;
+	}
+	foreach(lc, calls)
+	{
+		ZcsyncCall *call = lfirst(lc);
+
+		if (ok && call->finished)
+			zcsync_call_free(call);
+		else
+			engine_done(engine, call);
+	}
+	if (!ok)
+		engine_report(engine, &entry->finish, error);
+	return ok;
+}
+
+/*
+ * This one outcome cannot be recorded: that is the failure of its job, to be
+ * recorded in the next round.  A create that the vendor made stays unclear, so
+ * that it is looked up and not made again.
+ */
+static void
+engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call, ErrorData *error)
+{
+	EngineAccount *entry = engine_account(engine, call->account->account_id);
+	MemoryContext old = MemoryContextSwitchTo(call->context);
+
+	call->maybe_applied = call->maybe_applied ||
+		call->outcome == ZCSYNC_OUTCOME_DONE;
+	call->message = psprintf("could not store the reply: %s", error->message);
+	call->hint = error->hint ? pstrdup(error->hint) : NULL;
+	call->delay_ms = -1;
+	MemoryContextSwitchTo(old);
+
+	/* not even a failure can be stored: keep it, and try again later */
+	if (call->outcome == ZCSYNC_OUTCOME_BROKEN)
+	{
+		engine_done(engine, call);
+		engine_report(engine, &entry->finish, error);
+		return;
+	}
+	call->outcome = ZCSYNC_OUTCOME_BROKEN;
+	call->body = NULL;
+	call->body_len = 0;
+	engine_done(engine, call);
+}
+
+/*
+ * In a transaction: store tokens and limits, then the outcomes.
+ */
+static void
+step_finish(ZcsyncEngine *engine)
+{
+	ListCell   *lc;
+
+	foreach(lc, engine->calls)
+	{
+		ZcsyncCall *call = lfirst(lc);
+
+		if (call->is_token && call->outcome == ZCSYNC_OUTCOME_DONE)
+		{
+			MemoryContext old = MemoryContextSwitchTo(call->context);
+			char	   *token;
+			int			lifetime_s;
+
+			if (call->account->connector->token_reply(call, &token, &lifetime_s))
+				zcsync_token_store(call->account, token, lifetime_s);
+			MemoryContextSwitchTo(old);
+		}
+		else
+			engine_judge_token(engine->current, call);
+		if (call->limit >= 0 || call->remaining >= 0 || call->pause_ms > 0)
+			zcsync_queue_note_limits(call);
+	}
+	zcsync_queue_finish(engine->incarnation, engine->current->account_id,
+						engine->calls);
+}
+
+/*
+ * A call was refused for want of authorisation: its access token may have
+ * become invalid.  The first time, and for all calls that were sent with the
+ * same token, that is no failure: they go back to the queue and wait for the
+ * next token.  Should that one be refused soon after, it is not the token.
+ */
+static void
+engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (call->is_token || call->outcome != ZCSYNC_OUTCOME_AUTH ||
+		!call->account->connector->needs_token(call->account))
+		return;
+	if (zcsync_token_valid(call->account, zcsync_now()))
+	{
+		bool		again = !TimestampDifferenceExceeds(entry->token_refused_at,
+														now, TOKEN_SECOND_REFUSAL_MS);
+
+		zcsync_token_reject(call->account);
+		entry->token_refused_at = now;
+		if (again)
+			return;
+	}
+	call->leftover = ZCSYNC_LEFTOVER_PUT_BACK;
+	call->delay_ms = 0;
+}
+
+/*
+ * Claim jobs for as many requests as may be sent, account by account,
+ * beginning with another one each time.  Returns whether anything was found
+ * to do.
+ */
+static bool
+engine_claim(ZcsyncEngine *engine)
+{
+	List	   *due;
+	int			naccounts;
+	bool		found = false;
+
+	if (!engine_step(engine, &engine->accounts_step, step_due_accounts,
+					 "zcsync: look for due jobs"))
+		return false;
+	due = engine->calls;
+	naccounts = list_length(due);
+	for (int i = 0; i < naccounts; i++)
+	{
+		ZcsyncDueAccount *account = list_nth(due, (engine->first_account + i) % naccounts);
+		ListCell   *lc;
+
+		if (zcsync_http_free_slots(engine->http) <= 0)
+			break;
+		engine->current = engine_account(engine, account->account_id);
+		engine->current_version = account->version;
+		engine->calls = NIL;
+		if (!engine_step(engine, &engine->current->claim, step_claim,
+						 "zcsync: claim jobs"))
+			continue;
+		foreach(lc, engine->calls)
+			engine_send(engine, lfirst(lc));
+		found = found || engine->calls != NIL;
+	}
+	engine->first_account++;
+	return found;
+}
+
+/*
+ * In a transaction: claim jobs of one account.  Where its secrets cannot be
+ * opened the account is stopped; where it has no valid token only the fetch of
+ * one is claimed, once for all that waits for it.
+ */
+static void
+step_claim(ZcsyncEngine *engine)
+{
+	EngineAccount *entry = engine->current;
+	ZcsyncAccount *account;
+	bool		token_only = false;
+
+	engine_load_account(engine, entry, engine->current_version);
+	account = entry->account;
+	if (account == NULL || account->connector == NULL)
+		return;
+	if (account->secret_error != NULL)
+	{
+		zcsync_queue_block_account(account->account_id, "key_missing",
+								   account->secret_error, account->secret_hint);
+		return;
+	}
+	if (account->connector->needs_token(account) &&
+		!zcsync_token_valid(account, zcsync_now()))
+	{
+		zcsync_queue_enqueue_token(account->account_id);
+		token_only = true;
+	}
+	engine->calls = zcsync_queue_claim(engine->incarnation, account,
+									   zcsync_http_free_slots(engine->http),
+									   token_only, engine->context);
+}
+
+/*
+ * Have the entry's account as it is at this version, with its secrets.  Older
+ * versions live on in the calls that use them.
+ */
+static void
+engine_load_account(ZcsyncEngine *engine, EngineAccount *entry, int64 version)
+{
+	if (entry->account != NULL && entry->account->version == version &&
+		entry->account->secret_error == NULL)
+		return;
+	if (entry->account != NULL)
+		zcsync_account_release(entry->account);
+	entry->account = NULL;
+	entry->account = zcsync_account_load(engine->context, entry->account_id);
+}
+
+/*
+ * Send a claimed job; one that cannot be sent is over at once.
+ */
+static void
+engine_send(ZcsyncEngine *engine, ZcsyncCall *call)
+{
+	if (!zcsync_call_prepare(call))
+	{
+		engine_done(engine, call);
+		engine->scan_at = 0;
+		return;
+	}
+	zcsync_http_start(engine->http, &call->http, call);
+}
+
+/* What the engine knows of an account. */
+static EngineAccount *
+engine_account(ZcsyncEngine *engine, int64 account_id)
+{
+	bool		found;
+	EngineAccount *entry = hash_search(engine->accounts, &account_id,
+									   HASH_ENTER, &found);
+
+	if (!found)
+	{
+		MemoryContext old = MemoryContextSwitchTo(engine->context);
+
+		engine->entries = lappend(engine->entries, entry);
+		MemoryContextSwitchTo(old);
+		entry->account = NULL;
+		entry->done = NIL;
+		entry->token_refused_at = 0;
+		memset(&entry->claim, 0, sizeof(EngineStep));
+		memset(&entry->finish, 0, sizeof(EngineStep));
+		entry->claim.what = "claim jobs";
+		entry->finish.what = "record outcomes";
+	}
+	return entry;
+}
+
+/*
+ * Is this an error that has nothing to do with what was to be stored, so that
+ * the same may well succeed later?
+ */
+static bool
+error_is_passing(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK):
+		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
+		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
+		case ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR):
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	}
+}

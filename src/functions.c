@@ -1,0 +1,301 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *		SQL functions that do the worker's work in the caller's session.
+ *
+ * CALL zcsync.run() drives an engine (engine.c) here, for tests, for debugging
+ * and for servers where nothing can be preloaded.  It commits as it goes, so
+ * it must be called outside of a transaction block.
+ *
+ * zcsync._call() makes one exchange for zcsync.check_account() and
+ * zcsync.discover(), which a person waits for.  It takes nothing from the
+ * queue and no budget: a row lock on a budget held while a request is on the
+ * wire would hold up the worker.
+ *
+ * IDENTIFICATION
+ *		src/functions.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "call.h"
+#include "clock.h"
+#include "compat.h"
+#include "connector.h"
+#include "engine.h"
+#include "settings.h"
+#include "token.h"
+
+#define CALL_COLUMNS	6		/* of zcsync._call() */
+
+PG_FUNCTION_INFO_V1(zcsync_run);
+PG_FUNCTION_INFO_V1(zcsync_call);
+
+static void run_check_guard(void);
+static void run_until(ZcsyncEngine *engine, TimestampTz deadline,
+					  bool until_idle);
+static bool call_have_token(ZcsyncHttp *http, ZcsyncAccount **account,
+							ZcsyncCall **failed);
+static ZcsyncCall *call_make(ZcsyncHttp *http, ZcsyncAccount *account,
+							 Jsonb *request);
+static Datum call_result(FunctionCallInfo fcinfo, ZcsyncAccount *account,
+						 ZcsyncCall *call);
+
+/*
+ * CALL zcsync.run(max_time, until_idle): do the work of the worker here, until
+ * nothing is due or max_time has passed; what is in flight then is finished.
+ */
+Datum
+zcsync_run(PG_FUNCTION_ARGS)
+{
+	Interval   *max_time;
+	bool		until_idle;
+	TimestampTz deadline;
+	ZcsyncEngine *engine;
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("zcsync.run() cannot be called in a transaction block"),
+				 errhint("Call it on its own: CALL zcsync.run().")));
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("zcsync.run() cannot be called during recovery")));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("arguments of zcsync.run() cannot be null")));
+	max_time = PG_GETARG_INTERVAL_P(0);
+	until_idle = PG_GETARG_BOOL(1);
+	if (max_time->month != 0 || max_time->day < 0 || max_time->day > 30 ||
+		max_time->time < 0 || (max_time->day == 0 && max_time->time == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid time for zcsync.run()"),
+				 errdetail("The time must be positive and at most 30 days.")));
+	deadline = GetCurrentTimestamp() + max_time->time +
+		max_time->day * USECS_PER_DAY;
+
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	/* give up the snapshot that this call came with */
+	SPI_commit();
+	run_check_guard();
+	engine = zcsync_engine_create(PortalContext, ZCSYNC_XACT_CALL);
+	PG_TRY();
+	{
+		run_until(engine, deadline, until_idle);
+	}
+	PG_FINALLY();
+	{
+		zcsync_engine_destroy(engine);
+	}
+	PG_END_TRY();
+	SPI_finish();
+	PG_RETURN_NULL();
+}
+
+/*
+ * The rounds and waits of run().
+ */
+static void
+run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
+{
+	for (;;)
+	{
+		TimestampTz now;
+		long		wait;
+
+		CHECK_FOR_INTERRUPTS();
+		wait = zcsync_engine_round(engine);
+		if (until_idle && zcsync_engine_idle(engine))
+			break;
+		now = GetCurrentTimestamp();
+		if (now >= deadline)
+		{
+			zcsync_engine_drain(engine);
+			if (zcsync_engine_drained(engine))
+				break;
+		}
+		else
+			wait = Min(wait, TimestampDifferenceMilliseconds(now, deadline));
+		if (wait > 0)
+			zcsync_engine_wait(engine, wait);
+	}
+}
+
+/*
+ * May zcsync work in this database?  Throws if not.
+ */
+static void
+run_check_guard(void)
+{
+	bool		may_run;
+	bool		isnull;
+	char	   *reason;
+	char	   *hint;
+
+	zcsync_xact_begin(ZCSYNC_XACT_CALL, "check the database");
+	if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
+					false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "zcsync._worker_guard() did not return one row");
+	may_run = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+										 SPI_tuptable->tupdesc, 1, &isnull));
+	reason = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
+	hint = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3);
+	if (!may_run)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("zcsync cannot work in this database: %s",
+						reason ? reason : "no reason given"),
+				 hint ? errhint("%s", hint) : 0));
+	zcsync_xact_commit(ZCSYNC_XACT_CALL);
+}
+
+/*
+ * SQL: one exchange in this session, with a token fetched first where one is
+ * needed.  Whatever comes of it is data, in the row returned.
+ */
+Datum
+zcsync_call(PG_FUNCTION_ARGS)
+{
+	int64		account_id = PG_GETARG_INT64(0);
+	Jsonb	   *request = PG_GETARG_JSONB_P(1);
+	MemoryContext caller = CurrentMemoryContext;
+	ZcsyncAccount *account;
+	ZcsyncHttp *http;
+	ZcsyncCall *call = NULL;
+	Datum		result;
+
+	SPI_connect();
+	account = zcsync_account_load(caller, account_id);
+	if (account == NULL || account->connector == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("account " INT64_FORMAT " cannot be called", account_id)));
+	if (account->secret_error != NULL)
+	{
+		SPI_finish();
+		return call_result(fcinfo, account, NULL);
+	}
+
+	http = zcsync_http_create(caller, 1);
+	PG_TRY();
+	{
+		if (call_have_token(http, &account, &call))
+			call = call_make(http, account, request);
+	}
+	PG_FINALLY();
+	{
+		zcsync_http_destroy(http);
+	}
+	PG_END_TRY();
+	SPI_finish();
+	result = call_result(fcinfo, account, call);
+	zcsync_call_free(call);
+	zcsync_account_release(account);
+	return result;
+}
+
+/*
+ * See to it that the account has a valid token if it needs one.  Returns false
+ * with the call that failed when none can be had.
+ */
+static bool
+call_have_token(ZcsyncHttp *http, ZcsyncAccount **account, ZcsyncCall **failed)
+{
+	MemoryContext parent = MemoryContextGetParent((*account)->context);
+	int64		account_id = (*account)->account_id;
+	ZcsyncCall *call;
+	char	   *token;
+	int			lifetime_s;
+
+	if (!(*account)->connector->needs_token(*account) ||
+		zcsync_token_valid(*account, zcsync_now()))
+		return true;
+	call = call_make(http, *account,
+					 DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+														CStringGetDatum("{\"op\": \"token\"}"))));
+	if (call->outcome != ZCSYNC_OUTCOME_DONE ||
+		!call->account->connector->token_reply(call, &token, &lifetime_s))
+	{
+		*failed = call;
+		return false;
+	}
+	zcsync_token_store(*account, token, lifetime_s);
+	zcsync_call_free(call);
+	zcsync_account_release(*account);
+	CommandCounterIncrement();
+	*account = zcsync_account_load(parent, account_id);
+	return true;
+}
+
+/*
+ * Make one exchange and wait for its end.
+ */
+static ZcsyncCall *
+call_make(ZcsyncHttp *http, ZcsyncAccount *account, Jsonb *request)
+{
+	ZcsyncCall *call;
+	ZcsyncHttpTransfer *transfer;
+
+	call = zcsync_call_create(MemoryContextGetParent(account->context),
+							  account, request);
+	call->attempts = 1;
+	if (!zcsync_call_prepare(call))
+		return call;
+	zcsync_http_start(http, &call->http, call);
+	while ((transfer = zcsync_http_next_done(http)) == NULL)
+		zcsync_http_wait(http, -1, zcsync_wait_event("ZcsyncCall"));
+	zcsync_call_complete(call, transfer);
+	return call;
+}
+
+/*
+ * The row of an exchange: class, status, message, hint, reply, duration_ms.
+ * Without a call the account's secrets could not be opened.
+ */
+static Datum
+call_result(FunctionCallInfo fcinfo, ZcsyncAccount *account, ZcsyncCall *call)
+{
+	TupleDesc	desc;
+	Datum		values[CALL_COLUMNS] = {0};
+	bool		nulls[CALL_COLUMNS] = {false};
+	const char *message = call ? call->message : account->secret_error;
+	const char *hint = call ? call->hint : account->secret_hint;
+	const char *body = call ? call->body : NULL;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	Assert(desc->natts == CALL_COLUMNS);
+
+	values[0] = CStringGetTextDatum(zcsync_outcome_name(call ? call->outcome :
+														ZCSYNC_OUTCOME_CONFIG));
+	nulls[1] = call == NULL || call->status == 0;
+	values[1] = Int32GetDatum(call ? call->status : 0);
+	nulls[2] = message == NULL;
+	values[2] = message ? CStringGetTextDatum(message) : (Datum) 0;
+	nulls[3] = hint == NULL;
+	values[3] = hint ? CStringGetTextDatum(hint) : (Datum) 0;
+	nulls[4] = body == NULL || strcmp(call->op, "token") == 0;
+	if (!nulls[4])
+		values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(body));
+	nulls[5] = call == NULL;
+	values[5] = Float8GetDatum(call ? call->duration_us / 1000.0 : 0);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}

@@ -1,0 +1,565 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *		The engine's side of zcsync.sync_queue, through SPI.
+ *
+ * The rules of the queue live in SQL (sql/install/30_queue.sql); this file
+ * calls them with kept plans, set by set.  Every function here but
+ * zcsync_queue_unregister() needs a transaction of xact.h, and copies what it
+ * returns into a context that its caller names.
+ *
+ * A claimant is known by a random number, its incarnation, and holds a session
+ * lock that goes with it for as long as the process lives.  The lock's tag is
+ * (database, oid of zcsync.claimants, incarnation): no SQL function can take
+ * it, and it is free the moment the process is gone, however it went.  So a
+ * running job whose claimant's lock is free is an orphan, at once: there is no
+ * lease to tune and no heartbeat to write.
+ *
+ * IDENTIFICATION
+ *		src/queue.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "queue.h"
+
+/* A prepared statement of this file. */
+typedef struct QueuePlan
+{
+	const char *sql;
+	int			nargs;
+	Oid			types[13];
+	SPIPlanPtr	plan;			/* NULL: not prepared yet */
+} QueuePlan;
+
+#define INCARNATION_BITS	47	/* what a lock tag and int8 can hold */
+
+/* The lock of this process's last incarnation. */
+static LOCKTAG own_tag;
+
+static QueuePlan plan_record = {
+	.sql = "SELECT zcsync._claimant_insert($1, $2, $3)",
+	.nargs = 3, .types = {INT8OID, INT4OID, TEXTOID}
+};
+static QueuePlan plan_due_accounts = {
+	.sql = "SELECT account_id, version FROM zcsync._due_accounts()"
+};
+static QueuePlan plan_token = {
+	.sql = "SELECT zcsync._enqueue($1, 'account', 'token', 'token', 'token', 'token', '{}', 0)",
+	.nargs = 1, .types = {INT8OID}
+};
+static QueuePlan plan_block = {
+	.sql = "SELECT zcsync._block_account($1, $2, $3, $4)",
+	.nargs = 4, .types = {INT8OID, TEXTOID, TEXTOID, TEXTOID}
+};
+static QueuePlan plan_claim = {
+	.sql = "SELECT job_id, attempts, failures, operation, budget_class, request "
+	"FROM zcsync._claim_jobs($1, $2, $3, $4)",
+	.nargs = 4, .types = {INT8OID, INT8OID, INT4OID, BOOLOID}
+};
+static QueuePlan plan_finish = {
+	.sql = "SELECT job_id, how FROM zcsync._finish_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	.nargs = 13, .types = {INT8OID, INT8OID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+		INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID,
+	JSONBARRAYOID, JSONBARRAYOID, INT8ARRAYOID}
+};
+static QueuePlan plan_limits = {
+	.sql = "SELECT zcsync._note_limits($1, $2, $3, $4, $5, $6)",
+	.nargs = 6, .types = {INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID, INT8OID}
+};
+static QueuePlan plan_recover = {
+	.sql = "SELECT zcsync._recover_jobs($1)",
+	.nargs = 1, .types = {INT8OID}
+};
+static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due_pulls()"};
+static QueuePlan plan_apply = {.sql = "SELECT zcsync._run_apply_jobs()"};
+static QueuePlan plan_route = {.sql = "SELECT zcsync._run_route_jobs()"};
+static QueuePlan plan_partitions = {.sql = "SELECT zcsync.create_partitions()"};
+static QueuePlan plan_due_jobs = {.sql = "SELECT zcsync._has_due_jobs()::int"};
+static QueuePlan plan_next = {
+	.sql = "SELECT (extract(epoch FROM zcsync._next_job_at() - zcsync._now()) * 1000)::int8"
+};
+
+PG_FUNCTION_INFO_V1(zcsync_claimant_alive);
+PG_FUNCTION_INFO_V1(zcsync_claimant_register);
+
+static uint64 queue_execute(QueuePlan *plan, Datum *values, const char *nulls);
+static int64 queue_execute_int(QueuePlan *plan, Datum *values,
+							   const char *nulls);
+static void claimant_tag(LOCKTAG *tag, int64 incarnation);
+static int64 column_int64(int row, int column);
+static char *column_text(int row, int column);
+static Datum array_of(List *calls, Oid type,
+					  Datum (*element) (const ZcsyncCall *call, bool *isnull));
+static void finish_leftovers(List *calls);
+
+/*
+ * Become a claimant: take an incarnation and its lock, which this process
+ * keeps until zcsync_queue_unregister() or its end.  It is not in
+ * zcsync.claimants yet.  A process has one at a time.
+ */
+int64
+zcsync_queue_register(void)
+{
+	for (;;)
+	{
+		LOCKTAG		tag;
+		uint64		random;
+		int64		incarnation;
+
+		if (!pg_strong_random(&random, sizeof(random)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random number")));
+		incarnation = (int64) (random >> (64 - INCARNATION_BITS));
+		claimant_tag(&tag, incarnation);
+		if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_OK)
+		{
+			own_tag = tag;
+			return incarnation;
+		}
+	}
+}
+
+/* Give up this process's incarnation: its running jobs become orphans. */
+void
+zcsync_queue_unregister(void)
+{
+	LockRelease(&own_tag, ExclusiveLock, true);
+}
+
+/* Show a claimant in zcsync.claimants. */
+void
+zcsync_queue_record_claimant(int64 incarnation, const char *role)
+{
+	Datum		values[] = {
+		Int64GetDatum(incarnation), Int32GetDatum(MyProcPid),
+		CStringGetTextDatum(role)
+	};
+
+	queue_execute(&plan_record, values, NULL);
+}
+
+/* Accounts with something due to send: a list of ZcsyncDueAccount. */
+List *
+zcsync_queue_due_accounts(MemoryContext result_context)
+{
+	uint64		rows = queue_execute(&plan_due_accounts, NULL, NULL);
+	MemoryContext old = MemoryContextSwitchTo(result_context);
+	List	   *result = NIL;
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		ZcsyncDueAccount *due = palloc(sizeof(ZcsyncDueAccount));
+
+		due->account_id = column_int64(i, 1);
+		due->version = column_int64(i, 2);
+		result = lappend(result, due);
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/* Queue the fetch of an access token, once per account. */
+void
+zcsync_queue_enqueue_token(int64 account_id)
+{
+	Datum		value = Int64GetDatum(account_id);
+
+	queue_execute(&plan_token, &value, NULL);
+}
+
+/* Stop an account with a reason and a hint for people; hint may be NULL. */
+void
+zcsync_queue_block_account(int64 account_id, const char *code,
+						   const char *reason, const char *hint)
+{
+	Datum		values[] = {
+		Int64GetDatum(account_id), CStringGetTextDatum(code),
+		CStringGetTextDatum(reason),
+		hint ? CStringGetTextDatum(hint) : (Datum) 0
+	};
+
+	queue_execute(&plan_block, values, hint ? NULL : "   n");
+}
+
+/*
+ * Take due jobs of an account: a list of ZcsyncCall, allocated, as the calls
+ * are, under "parent".
+ */
+List *
+zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_jobs,
+				   bool token_only, MemoryContext parent)
+{
+	Datum		values[] = {
+		Int64GetDatum(incarnation), Int64GetDatum(account->account_id),
+		Int32GetDatum(max_jobs), BoolGetDatum(token_only)
+	};
+	uint64		rows = queue_execute(&plan_claim, values, NULL);
+	List	   *calls = NIL;
+
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		request = SPI_getbinval(row, desc, 6, &isnull);
+		ZcsyncCall *call;
+		MemoryContext old;
+
+		call = zcsync_call_create(parent, account, DatumGetJsonbP(request));
+		call->job_id = column_int64(i, 1);
+		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+		call->failures = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
+		call->is_token = strcmp(column_text(i, 4), "token") == 0;
+		call->budget_class = MemoryContextStrdup(call->context,
+												 column_text(i, 5));
+		old = MemoryContextSwitchTo(parent);
+		calls = lappend(calls, call);
+		MemoryContextSwitchTo(old);
+	}
+	return calls;
+}
+
+/* Elements of the arrays that _finish_jobs() takes. */
+static Datum
+element_job(const ZcsyncCall *call, bool *isnull)
+{
+	return Int64GetDatum(call->job_id);
+}
+
+static Datum
+element_attempts(const ZcsyncCall *call, bool *isnull)
+{
+	return Int32GetDatum(call->attempts);
+}
+
+static Datum
+element_class(const ZcsyncCall *call, bool *isnull)
+{
+	if (call->leftover == ZCSYNC_LEFTOVER_PUT_BACK)
+		return CStringGetTextDatum("put_back");
+	return CStringGetTextDatum(zcsync_outcome_name(call->outcome));
+}
+
+static Datum
+element_status(const ZcsyncCall *call, bool *isnull)
+{
+	*isnull = call->status == 0;
+	return Int32GetDatum(call->status);
+}
+
+static Datum
+element_message(const ZcsyncCall *call, bool *isnull)
+{
+	*isnull = call->message == NULL;
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(call->message);
+}
+
+static Datum
+element_hint(const ZcsyncCall *call, bool *isnull)
+{
+	*isnull = call->hint == NULL;
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(call->hint);
+}
+
+static Datum
+element_delay(const ZcsyncCall *call, bool *isnull)
+{
+	return Int64GetDatum(call->delay_ms);
+}
+
+static Datum
+element_unclear(const ZcsyncCall *call, bool *isnull)
+{
+	return BoolGetDatum(call->maybe_applied);
+}
+
+static Datum
+element_request(const ZcsyncCall *call, bool *isnull)
+{
+	return JsonbPGetDatum(call->request);
+}
+
+static Datum
+element_reply(const ZcsyncCall *call, bool *isnull)
+{
+	/* the reply of a token call holds a secret and is nobody's business */
+	*isnull = call->body == NULL || call->is_token;
+	return *isnull ? (Datum) 0 :
+		DirectFunctionCall1(jsonb_in, CStringGetDatum(call->body));
+}
+
+static Datum
+element_duration(const ZcsyncCall *call, bool *isnull)
+{
+	return Int64GetDatum(call->duration_us);
+}
+
+/*
+ * Record the outcomes of calls of one account.  Sets call->finished, or
+ * call->leftover for those that must be finished again later.
+ */
+void
+zcsync_queue_finish(int64 incarnation, int64 account_id, List *calls)
+{
+	Datum		values[] = {
+		Int64GetDatum(incarnation),
+		Int64GetDatum(account_id),
+		array_of(calls, INT8OID, element_job),
+		array_of(calls, INT4OID, element_attempts),
+		array_of(calls, TEXTOID, element_class),
+		array_of(calls, INT4OID, element_status),
+		array_of(calls, TEXTOID, element_message),
+		array_of(calls, TEXTOID, element_hint),
+		array_of(calls, INT8OID, element_delay),
+		array_of(calls, BOOLOID, element_unclear),
+		array_of(calls, JSONBOID, element_request),
+		array_of(calls, JSONBOID, element_reply),
+		array_of(calls, INT8OID, element_duration)
+	};
+
+	queue_execute(&plan_finish, values, NULL);
+	finish_leftovers(calls);
+}
+
+/* Mark which of the calls are finished and which are not. */
+static void
+finish_leftovers(List *calls)
+{
+	ListCell   *lc;
+
+	foreach(lc, calls)
+	{
+		ZcsyncCall *call = lfirst(lc);
+
+		call->finished = true;
+	}
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		int64		job = column_int64(i, 1);
+
+		foreach(lc, calls)
+		{
+			ZcsyncCall *call = lfirst(lc);
+
+			if (call->job_id == job)
+			{
+				call->finished = false;
+				call->leftover = strcmp(column_text(i, 2), "put_back") == 0 ?
+					ZCSYNC_LEFTOVER_PUT_BACK : ZCSYNC_LEFTOVER_FINISH;
+			}
+		}
+	}
+}
+
+/* Correct a budget by what the headers of a reply said. */
+void
+zcsync_queue_note_limits(const ZcsyncCall *call)
+{
+	Datum		values[] = {
+		Int64GetDatum(call->account->account_id),
+		CStringGetTextDatum(call->budget_class),
+		Int32GetDatum(call->limit), Int32GetDatum(call->remaining),
+		Int32GetDatum(call->reset_s), Int64GetDatum(call->pause_ms)
+	};
+	char		nulls[7] = "      ";
+
+	if (call->limit < 0)
+		nulls[2] = 'n';
+	if (call->remaining < 0)
+		nulls[3] = 'n';
+	if (call->reset_s < 0)
+		nulls[4] = 'n';
+	queue_execute(&plan_limits, values, nulls);
+}
+
+/* Take back the jobs of claimants that are gone; returns how many. */
+int
+zcsync_queue_recover(int64 incarnation)
+{
+	Datum		value = Int64GetDatum(incarnation);
+
+	return (int) queue_execute_int(&plan_recover, &value, NULL);
+}
+
+/* Queue the reads of streams that are due; returns how many. */
+int
+zcsync_queue_enqueue_due(void)
+{
+	return (int) queue_execute_int(&plan_due_pulls, NULL, NULL);
+}
+
+/* Run a batch of each kind of job that sends nothing; returns how many. */
+int
+zcsync_queue_run_local(void)
+{
+	return (int) (queue_execute_int(&plan_apply, NULL, NULL) +
+				  queue_execute_int(&plan_route, NULL, NULL));
+}
+
+/* Make the partitions of this month and the next ones. */
+void
+zcsync_queue_create_partitions(void)
+{
+	queue_execute(&plan_partitions, NULL, NULL);
+}
+
+/* Milliseconds until something becomes due; -1: nothing is planned. */
+long
+zcsync_queue_next_job_ms(void)
+{
+	bool		isnull;
+	Datum		ms;
+
+	queue_execute(&plan_next, NULL, NULL);
+	ms = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+					   &isnull);
+	return isnull ? -1 : (long) Max(DatumGetInt64(ms), 0);
+}
+
+/* Is there a job that could be sent now, or as soon as a budget allows? */
+bool
+zcsync_queue_has_due_jobs(void)
+{
+	return queue_execute_int(&plan_due_jobs, NULL, NULL) != 0;
+}
+
+/* SQL: take an incarnation for this session. */
+Datum
+zcsync_claimant_register(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(zcsync_queue_register());
+}
+
+/*
+ * SQL: does the process with this incarnation live?  Our own lock does not
+ * conflict with itself, but then the process is this one.
+ */
+Datum
+zcsync_claimant_alive(PG_FUNCTION_ARGS)
+{
+	int64		incarnation = PG_GETARG_INT64(0);
+	LOCKTAG		tag;
+
+	claimant_tag(&tag, incarnation);
+	if (zcsync_lock_held_by_me(&tag, ExclusiveLock))
+		PG_RETURN_BOOL(true);
+	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		PG_RETURN_BOOL(true);
+	LockRelease(&tag, ShareLock, false);
+	PG_RETURN_BOOL(false);
+}
+
+/* The lock that goes with an incarnation. */
+static void
+claimant_tag(LOCKTAG *tag, int64 incarnation)
+{
+	Oid			table = get_relname_relid("claimants",
+										  get_namespace_oid("zcsync", false));
+
+	if (!OidIsValid(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("zcsync is not set up in this database"),
+				 errhint("Run SELECT * FROM zcsync.setup().")));
+	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, table,
+					   (uint32) incarnation,
+					   (uint16) ((uint64) incarnation >> 32));
+}
+
+/*
+ * Run a statement, preparing it the first time.  Returns the number of rows;
+ * they are in SPI_tuptable.
+ */
+static uint64
+queue_execute(QueuePlan *plan, Datum *values, const char *nulls)
+{
+	if (plan->plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare(plan->sql, plan->nargs, plan->types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare \"%s\": %s", plan->sql,
+				 SPI_result_code_string(SPI_result));
+		plan->plan = prepared;
+	}
+	if (SPI_execute_plan(plan->plan, values, nulls, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\"", plan->sql);
+	return SPI_processed;
+}
+
+/* The same for a statement that returns one number; null is 0. */
+static int64
+queue_execute_int(QueuePlan *plan, Datum *values, const char *nulls)
+{
+	bool		isnull;
+	Datum		value;
+
+	if (queue_execute(plan, values, nulls) != 1)
+		elog(ERROR, "\"%s\" did not return one row", plan->sql);
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						  &isnull);
+	if (isnull)
+		return 0;
+	return SPI_gettypeid(SPI_tuptable->tupdesc, 1) == INT8OID ?
+		DatumGetInt64(value) : DatumGetInt32(value);
+}
+
+/* A bigint of the last result; null is 0. */
+static int64
+column_int64(int row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row],
+									  SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+/* A text of the last result, in the SPI context. */
+static char *
+column_text(int row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+/* An array with an element per call. */
+static Datum
+array_of(List *calls, Oid type,
+		 Datum (*element) (const ZcsyncCall *call, bool *isnull))
+{
+	int			n = list_length(calls);
+	Datum	   *values = palloc(sizeof(Datum) * n);
+	bool	   *nulls = palloc0(sizeof(bool) * n);
+	int			lower = 1;
+	int16		length;
+	bool		by_value;
+	char		align;
+	int			i = 0;
+	ListCell   *lc;
+
+	foreach(lc, calls)
+	{
+		values[i] = element(lfirst(lc), &nulls[i]);
+		i++;
+	}
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
+											  type, length, by_value, align));
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *		The engine's side of zcsync.sync_queue, through SPI.
+ *
+ * IDENTIFICATION
+ *		src/queue.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_QUEUE_H
+#define ZCSYNC_QUEUE_H
+
+#include "call.h"
+
+/* An account with something due. */
+typedef struct ZcsyncDueAccount
+{
+	int64		account_id;
+	int64		version;
+} ZcsyncDueAccount;
+
+/* How a call that could not be finished must be finished later. */
+typedef enum ZcsyncLeftover
+{
+	ZCSYNC_LEFTOVER_NONE,		/* finished */
+	ZCSYNC_LEFTOVER_FINISH,		/* the same again */
+	ZCSYNC_LEFTOVER_PUT_BACK	/* only back to the queue */
+} ZcsyncLeftover;
+
+extern int64 zcsync_queue_register(void);
+extern void zcsync_queue_unregister(void);
+
+/* All of these need a transaction of xact.h. */
+extern void zcsync_queue_record_claimant(int64 incarnation, const char *role);
+extern List *zcsync_queue_due_accounts(MemoryContext result_context);
+extern void zcsync_queue_enqueue_token(int64 account_id);
+extern void zcsync_queue_block_account(int64 account_id, const char *code,
+									   const char *reason, const char *hint);
+extern List *zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account,
+								int max_jobs, bool token_only,
+								MemoryContext parent);
+extern void zcsync_queue_finish(int64 incarnation, int64 account_id,
+								List *calls);
+extern void zcsync_queue_note_limits(const ZcsyncCall *call);
+extern int	zcsync_queue_recover(int64 incarnation);
+extern int	zcsync_queue_enqueue_due(void);
+extern int	zcsync_queue_run_local(void);
+extern void zcsync_queue_create_partitions(void);
+extern long zcsync_queue_next_job_ms(void);
+extern bool zcsync_queue_has_due_jobs(void);
+
+#endif							/* ZCSYNC_QUEUE_H */

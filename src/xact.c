@@ -1,0 +1,185 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.c
+ *		Short transactions of the engine, in a worker and inside CALL.
+ *
+ * The engine does its database work in many short transactions, so that no
+ * snapshot, transaction id or lock is held while a request is on the wire.
+ * In a worker these are transactions of its own.  Inside CALL zcsync.run()
+ * there always is a transaction, begun by the session; each piece of work is
+ * then a subtransaction, which an error can undo, followed by SPI_commit().
+ *
+ * The work runs as the role named by zcsync.role in both cases: a worker is
+ * connected as that role, and run() assumes it for the length of each piece.
+ *
+ * A worker checks at the beginning of each transaction that the extension is
+ * still there, and holds a lock on it until the end, so that DROP EXTENSION
+ * waits for a piece of work and never sees half of one.
+ *
+ * IDENTIFICATION
+ *		src/xact.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+#include "settings.h"
+#include "shared.h"
+#include "xact.h"
+
+/* What zcsync_xact_begin() must undo inside CALL. */
+static ResourceOwner call_owner = NULL;
+static MemoryContext call_context = NULL;
+static Oid	call_user = InvalidOid;
+static int	call_sec_context = 0;
+static int	call_guc_nestlevel = 0;
+
+static void xact_begin_worker(const char *activity);
+static void xact_begin_call(void);
+static void xact_lock_extension(void);
+
+/*
+ * Begin a piece of work: a transaction with SPI connected and an active
+ * snapshot.  CurrentMemoryContext is short-lived afterwards; whatever must
+ * outlive the commit is allocated elsewhere.  In a worker this does not return
+ * if the extension is gone: the process ends quietly.
+ */
+void
+zcsync_xact_begin(ZcsyncXactMode mode, const char *activity)
+{
+	if (mode == ZCSYNC_XACT_WORKER)
+		xact_begin_worker(activity);
+	else
+		xact_begin_call();
+}
+
+/*
+ * Commit a piece of work.  CurrentMemoryContext is the caller's again.
+ */
+void
+zcsync_xact_commit(ZcsyncXactMode mode)
+{
+	if (mode == ZCSYNC_XACT_WORKER)
+	{
+		MemoryContext caller = call_context;
+
+		SPI_finish();
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		pgstat_report_stat(true);
+		pgstat_report_activity(STATE_IDLE, NULL);
+		MemoryContextSwitchTo(caller);
+		return;
+	}
+
+	AtEOXact_GUC(true, call_guc_nestlevel);
+	SetUserIdAndSecContext(call_user, call_sec_context);
+	ReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(call_context);
+	CurrentResourceOwner = call_owner;
+	PopActiveSnapshot();
+	SPI_commit();
+	MemoryContextSwitchTo(call_context);
+}
+
+/*
+ * Undo a piece of work after an error in it was caught.  In a worker it does
+ * no harm where no transaction is open.
+ */
+void
+zcsync_xact_abort(ZcsyncXactMode mode)
+{
+	if (mode == ZCSYNC_XACT_WORKER)
+	{
+		MemoryContext caller = call_context;
+
+		AbortOutOfAnyTransaction();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		if (caller != NULL)
+			MemoryContextSwitchTo(caller);
+		return;
+	}
+
+	/* rolls settings and user back, too */
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(call_context);
+	CurrentResourceOwner = call_owner;
+	PopActiveSnapshot();
+	SPI_commit();
+	MemoryContextSwitchTo(call_context);
+}
+
+static void
+xact_begin_worker(const char *activity)
+{
+	call_context = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	xact_lock_extension();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+/*
+ * The session's transaction is open already and SPI is connected, by run().
+ * The role that the work runs as, and the path, hold until the piece ends.
+ */
+static void
+xact_begin_call(void)
+{
+	Oid			role = get_role_oid(zcsync_role, false);
+
+	call_context = CurrentMemoryContext;
+	call_owner = CurrentResourceOwner;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	BeginInternalSubTransaction("zcsync");
+	GetUserIdAndSecContext(&call_user, &call_sec_context);
+	SetUserIdAndSecContext(role,
+						   call_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	call_guc_nestlevel = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Keep the extension from being dropped until the end of this transaction.
+ */
+static void
+xact_lock_extension(void)
+{
+	Oid			extension;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	extension = get_extension_oid("zcsync", true);
+	if (OidIsValid(extension))
+	{
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+		/* it may have been dropped while we waited for the lock */
+		if (get_extension_oid("zcsync", true) != extension)
+			extension = InvalidOid;
+	}
+	PopActiveSnapshot();
+
+	if (!OidIsValid(extension))
+	{
+		CommitTransactionCommand();
+		zcsync_slot_end(ZCSYNC_VERDICT_ABSENT, NULL, NULL);
+		proc_exit(0);
+	}
+}
