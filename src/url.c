@@ -88,10 +88,10 @@ zcsync_url_scheme(const char *url)
 }
 
 /*
- * Does a comma-separated list allow this host?  An entry is a host, "*.suffix"
- * for any host below that suffix (not the suffix itself), or "*" for every
- * host.  Case, a trailing dot and a port do not matter.  An IP address must be
- * listed itself.  An empty list allows nothing.
+ * Does a comma-separated list allow this host?  An entry is a host, or
+ * "*.suffix" for any host below that suffix (not the suffix itself), in double
+ * quotes or without.  Case, a trailing dot and a port do not matter.  An IP
+ * address must be listed itself.  An empty list allows nothing.
  */
 bool
 zcsync_url_host_allowed(const char *host, const char *list)
@@ -109,9 +109,9 @@ zcsync_url_host_allowed(const char *host, const char *list)
 		const char *end = list + strcspn(list, ",");
 		const char *next = *end == ',' ? end + 1 : end;
 
-		while (list < end && strchr(" \t\r\n", *list) != NULL)
+		while (list < end && strchr(" \t\r\n\"", *list) != NULL)
 			list++;
-		while (end > list && strchr(" \t\r\n", end[-1]) != NULL)
+		while (end > list && strchr(" \t\r\n\"", end[-1]) != NULL)
 			end--;
 		if (end > list && host_matches(host, host_len, list, end - list))
 			return true;
@@ -208,8 +208,6 @@ host_matches(const char *host, Size host_len,
 {
 	bool		suffix;
 
-	if (entry_len == 1 && entry[0] == '*')
-		return true;
 	suffix = entry_len > 2 && entry[0] == '*' && entry[1] == '.';
 	if (suffix)
 	{

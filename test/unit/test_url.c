@@ -130,8 +130,9 @@ test_allowed(void)
 	allowed("a.b", "a.*", false);
 	allowed("a.b", "x,\ta.b\n", true);
 	allowed("a.b", "x;a.b", false);
-	allowed("a.b", "*", true);
+	allowed("a.b", "\"x\", \"*.b\"", true);
+	allowed("a.b", "*", false);
 	allowed("a.b", "**", false);
-	is_int(zcsync_url_host_allowed(NULL, "*"), false, "url: no host");
+	is_int(zcsync_url_host_allowed(NULL, "a"), false, "url: no host");
 	is_int(zcsync_url_host_allowed("a.b", NULL), false, "url: no list");
 }

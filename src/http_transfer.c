@@ -1,0 +1,514 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_transfer.c
+ *		One HTTP transfer: what is sent, what is kept of the reply.
+ *
+ * http.c makes the transfer and its memory context, asks here for an easy
+ * handle that is ready to go, and hands back the code that libcurl ended with.
+ *
+ * libcurl's callbacks are plain C and must not throw; so they use malloc, note
+ * in the transfer what went wrong, and leave the reporting to
+ * zcsync_transfer_conclude().
+ *
+ * An easy handle is made for each transfer: reusing them gained nothing that
+ * could be measured, and a new one surely remembers nothing of another account.
+ *
+ * libcurl repeats a request by itself when a kept connection turns out to be
+ * closed before a reply came.  A write may have been applied by then, so only
+ * GET and HEAD are left to repeat: see before_request().
+ *
+ * A proxy named by environment variables is not used: nobody looks for
+ * settings in the postmaster's environment, and one would see where our
+ * credentials go.  Redirects are not followed for the same reason.
+ *
+ * IDENTIFICATION
+ *		src/http_transfer.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <curl/curl.h>
+#include <zlib.h>
+
+#include "utils/memutils.h"
+
+#include "http_transfer.h"
+#include "settings.h"
+#include "url.h"
+
+/* for CURLOPT_QUICK_EXIT, without which a hung resolver blocks us */
+StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
+				 "libcurl 7.87 or later is required");
+
+#define MAX_HEADER_BYTES	(256 * 1024)	/* of one reply, all lines */
+#define FIRST_BODY_BYTES	8192	/* the buffer doubles from here */
+#define CONNECTION_LIFE_S	600 /* then a new one, as addresses change */
+#define LOW_SPEED_BYTES		10	/* per second: slower is stuck */
+#define LOW_SPEED_MIN_S		30
+#define CODE_TOO_LARGE		100 /* CURLE_TOO_LARGE, new in 8.6 */
+
+/* Set one option, or leave the calling function with the option's name. */
+#define EASY_SET(easy, option, value) \
+	do { \
+		if (curl_easy_setopt((easy), option, value) != CURLE_OK) \
+			return #option; \
+	} while (0)
+
+static const char *check_request(const ZcsyncHttpRequest *request);
+static bool copy_body(HttpTransfer *transfer,
+					  const ZcsyncHttpRequest *request);
+static const char *gzip_body(HttpTransfer *transfer, const char *body,
+							 Size len);
+static bool build_headers(HttpTransfer *transfer, List *headers, bool gzipped);
+static const char *set_options(HttpTransfer *transfer,
+							   const ZcsyncHttpRequest *request);
+static const char *set_method(HttpTransfer *transfer, const char *method);
+static const char *set_limits(CURL *easy, int timeout_ms);
+static const char *set_security(CURL *easy);
+static CURLcode correct_code(HttpTransfer *transfer, CURLcode code);
+static size_t append_body(char *data, size_t size, size_t count, void *userp);
+static size_t count_header(char *data, size_t size, size_t count, void *userp);
+static int	before_request(void *userp, char *remote_ip, char *local_ip,
+						   int remote_port, int local_port);
+
+/*
+ * Check a request, copy it and make an easy handle of it.  The current memory
+ * context is the transfer's.  Returns NULL, or why the request must not or
+ * cannot be sent, in that context.
+ */
+const char *
+zcsync_transfer_prepare(HttpTransfer *transfer,
+						const ZcsyncHttpRequest *request)
+{
+	const char *why = check_request(request);
+	const char *option;
+	bool		gzipped;
+
+	if (why != NULL)
+		return why;
+
+	gzipped = copy_body(transfer, request);
+	if (!build_headers(transfer, request->headers, gzipped) ||
+		(transfer->easy = curl_easy_init()) == NULL)
+		return "could not allocate memory for an HTTP transfer";
+
+	option = set_options(transfer, request);
+	if (option != NULL)
+		return psprintf("libcurl does not accept %s", option);
+	return NULL;
+}
+
+/*
+ * Fill in the result of a transfer that libcurl has ended with this code.
+ */
+void
+zcsync_transfer_conclude(HttpTransfer *transfer, CURLcode code)
+{
+	ZcsyncHttpTransfer *pub = &transfer->pub;
+	long		status = 0;
+	curl_off_t	duration_us = 0;
+	char	   *content_type = NULL;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &duration_us);
+	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
+	pub->status = (int) status;
+	pub->duration_us = duration_us;
+	pub->maybe_sent = transfer->sends > 0;
+	if (transfer->body != NULL)
+		pub->body = transfer->body;
+	if (content_type != NULL)
+		pub->content_type = content_type;
+
+	code = correct_code(transfer, code);
+	pub->curl_code = code;
+	pub->result = code == CURLE_OK ? ZCSYNC_HTTP_OK : ZCSYNC_HTTP_FAILED;
+	if (code == CURLE_OK)
+		transfer->error[0] = '\0';
+	else if (transfer->error[0] == '\0')
+		strlcpy(transfer->error, curl_easy_strerror(code),
+				sizeof(transfer->error));
+}
+
+/*
+ * Free what palloc does not know of.  Must not throw.
+ */
+void
+zcsync_transfer_dispose(HttpTransfer *transfer)
+{
+	if (transfer->easy != NULL)
+		curl_easy_cleanup(transfer->easy);
+	curl_slist_free_all(transfer->headers);
+	free(transfer->body);
+}
+
+/*
+ * May this request be sent?  Returns NULL, or why not, in the current memory
+ * context.  The reason names no header and no URL: both can hold secrets.
+ */
+static const char *
+check_request(const ZcsyncHttpRequest *request)
+{
+	ListCell   *lc;
+	char	   *host;
+	char	   *scheme;
+
+	for (const char *p = request->url; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p <= ' ' || *p == 0x7F)
+			return "URL contains a space or control character";
+	}
+	if (request->method[0] == '\0' ||
+		strspn(request->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
+		strlen(request->method))
+		return "method is not a word in upper case";
+
+	foreach(lc, request->headers)
+	{
+		const char *header = lfirst(lc);
+
+		if (strpbrk(header, "\r\n") != NULL)
+			return "header contains a line break";
+		if (header[0] == ':' || strchr(header, ':') == NULL)
+			return "header has no name";
+	}
+
+	host = zcsync_url_host(request->url);
+	scheme = zcsync_url_scheme(request->url);
+	if (host == NULL || scheme == NULL)
+		return "URL is not valid, or names a user";
+	if (strcmp(scheme, "https") != 0 &&
+		!(strcmp(scheme, "http") == 0 && zcsync_allow_insecure_http))
+		return "URL scheme is not \"https\"";
+	if (!zcsync_url_host_allowed(host, zcsync_allowed_hosts))
+		return psprintf("host \"%s\" is not in \"zcsync.allowed_hosts\"",
+						host);
+	return NULL;
+}
+
+/*
+ * Copy the request's body, compressed if that is allowed and makes it smaller.
+ * Returns whether it is compressed.
+ */
+static bool
+copy_body(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
+{
+	char	   *copy;
+
+	if (request->body == NULL)
+		return false;
+
+	if (request->gzip_allowed && zcsync_gzip_threshold >= 0 &&
+		request->body_len > (Size) zcsync_gzip_threshold)
+	{
+		transfer->request_body = gzip_body(transfer, request->body,
+										   request->body_len);
+		if (transfer->request_body != NULL)
+			return true;
+	}
+
+	copy = MemoryContextAllocHuge(transfer->context, request->body_len + 1);
+	memcpy(copy, request->body, request->body_len);
+	transfer->request_body = copy;
+	transfer->request_body_len = request->body_len;
+	return false;
+}
+
+/*
+ * Compress a body in the format of gzip.  Returns NULL, as if it had not been
+ * tried, when zlib fails or the result is not smaller.
+ */
+static const char *
+gzip_body(HttpTransfer *transfer, const char *body, Size len)
+{
+	z_stream	stream;
+	char	   *out;
+
+	if (len > INT_MAX)
+		return NULL;
+	out = MemoryContextAllocHuge(transfer->context, len);
+
+	memset(&stream, 0, sizeof(stream));
+	/* 16 added to the window bits asks for gzip's header */
+	if (deflateInit2(&stream, zcsync_gzip_level, Z_DEFLATED, MAX_WBITS + 16,
+					 MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+	{
+		pfree(out);
+		return NULL;
+	}
+	stream.next_in = (Bytef *) body;
+	stream.avail_in = len;
+	stream.next_out = (Bytef *) out;
+	stream.avail_out = len;
+	if (deflate(&stream, Z_FINISH) != Z_STREAM_END)
+	{
+		deflateEnd(&stream);
+		pfree(out);
+		return NULL;
+	}
+	transfer->request_body_len = stream.total_out;
+	deflateEnd(&stream);
+	return out;
+}
+
+/*
+ * Make libcurl's list of headers.  Returns false when out of memory.
+ */
+static bool
+build_headers(HttpTransfer *transfer, List *headers, bool gzipped)
+{
+	/* without this, libcurl waits a second before it sends a large body */
+	static const char *const no_expect = "Expect:";
+	List	   *all = list_copy(headers);
+	ListCell   *lc;
+
+	if (transfer->request_body != NULL)
+		all = lappend(all, unconstify(char *, no_expect));
+	if (gzipped)
+		all = lappend(all, "Content-Encoding: gzip");
+
+	foreach(lc, all)
+	{
+		struct curl_slist *longer = curl_slist_append(transfer->headers,
+													  lfirst(lc));
+
+		if (longer == NULL)
+			return false;
+		transfer->headers = longer;
+	}
+	return true;
+}
+
+/*
+ * Set all options of a transfer.  Returns NULL, or the one that libcurl does
+ * not take.
+ */
+static const char *
+set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
+{
+	CURL	   *easy = transfer->easy;
+	const char *failed;
+
+	EASY_SET(easy, CURLOPT_URL, request->url);
+	EASY_SET(easy, CURLOPT_HTTPHEADER, transfer->headers);
+	EASY_SET(easy, CURLOPT_USERAGENT, "zcsync (PostgreSQL " PG_VERSION ")");
+	EASY_SET(easy, CURLOPT_ACCEPT_ENCODING, "");	/* all that libcurl knows */
+	EASY_SET(easy, CURLOPT_ERRORBUFFER, transfer->error);
+	EASY_SET(easy, CURLOPT_PRIVATE, transfer);
+	EASY_SET(easy, CURLOPT_WRITEFUNCTION, append_body);
+	EASY_SET(easy, CURLOPT_WRITEDATA, transfer);
+	EASY_SET(easy, CURLOPT_HEADERFUNCTION, count_header);
+	EASY_SET(easy, CURLOPT_HEADERDATA, transfer);
+	EASY_SET(easy, CURLOPT_PREREQFUNCTION, before_request);
+	EASY_SET(easy, CURLOPT_PREREQDATA, transfer);
+
+	/*
+	 * Many requests share a connection where the server speaks HTTP/2.  They
+	 * do not wait for one to find out (CURLOPT_PIPEWAIT): if that one hangs
+	 * while it connects, all of them would, one after the other.
+	 */
+	EASY_SET(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
+
+	failed = set_method(transfer, request->method);
+	if (failed == NULL)
+		failed = set_limits(easy, request->timeout_ms > 0 ?
+							 request->timeout_ms : zcsync_request_timeout);
+	if (failed == NULL)
+		failed = set_security(easy);
+	return failed;
+}
+
+/*
+ * Set the method and the body.
+ */
+static const char *
+set_method(HttpTransfer *transfer, const char *method)
+{
+	CURL	   *easy = transfer->easy;
+	bool		get = strcmp(method, "GET") == 0;
+	bool		head = strcmp(method, "HEAD") == 0;
+	bool		post = strcmp(method, "POST") == 0;
+
+	transfer->is_write = !get && !head;
+	if (head)
+		EASY_SET(easy, CURLOPT_NOBODY, 1L);
+	else if (post || transfer->request_body != NULL)
+	{
+		/* a POST has a body, if only an empty one */
+		EASY_SET(easy, CURLOPT_POST, 1L);
+		EASY_SET(easy, CURLOPT_POSTFIELDS,
+				 transfer->request_body != NULL ? transfer->request_body : "");
+		EASY_SET(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t) transfer->request_body_len);
+	}
+	if (!head && !post && !(get && transfer->request_body == NULL))
+		EASY_SET(easy, CURLOPT_CUSTOMREQUEST, method);
+	return NULL;
+}
+
+/*
+ * Set what bounds a transfer in time and size.
+ */
+static const char *
+set_limits(CURL *easy, int timeout_ms)
+{
+	long		low_speed_s = Max(LOW_SPEED_MIN_S, timeout_ms / 2000);
+
+	EASY_SET(easy, CURLOPT_NOSIGNAL, 1L);
+	EASY_SET(easy, CURLOPT_TIMEOUT_MS, (long) timeout_ms);
+	EASY_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) zcsync_connect_timeout);
+	EASY_SET(easy, CURLOPT_LOW_SPEED_LIMIT, (long) LOW_SPEED_BYTES);
+	EASY_SET(easy, CURLOPT_LOW_SPEED_TIME, low_speed_s);
+	EASY_SET(easy, CURLOPT_MAXFILESIZE_LARGE,
+			 (curl_off_t) zcsync_max_response_size * 1024);
+	EASY_SET(easy, CURLOPT_MAXAGE_CONN, (long) zcsync_http_idle_timeout);
+	EASY_SET(easy, CURLOPT_MAXLIFETIME_CONN, (long) CONNECTION_LIFE_S);
+	EASY_SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+
+	/* leave a resolver thread that hangs behind instead of waiting for it */
+	EASY_SET(easy, CURLOPT_QUICK_EXIT, 1L);
+	return NULL;
+}
+
+/*
+ * Set whom we talk to and what we believe.
+ */
+static const char *
+set_security(CURL *easy)
+{
+	EASY_SET(easy, CURLOPT_PROTOCOLS_STR,
+			 zcsync_allow_insecure_http ? "https,http" : "https");
+	EASY_SET(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+	EASY_SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	EASY_SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (zcsync_ca_file != NULL && zcsync_ca_file[0] != '\0')
+		EASY_SET(easy, CURLOPT_CAINFO, zcsync_ca_file);
+	EASY_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	EASY_SET(easy, CURLOPT_PROXY, "");	/* not even from the environment */
+	EASY_SET(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
+	EASY_SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	return NULL;
+}
+
+/*
+ * The code that says what happened, and its text.  What our callbacks did looks
+ * to libcurl like an error of theirs.
+ */
+static CURLcode
+correct_code(HttpTransfer *transfer, CURLcode code)
+{
+	ZcsyncHttpTransfer *pub = &transfer->pub;
+	bool		headers = transfer->header_bytes > MAX_HEADER_BYTES;
+
+	if (code == CURLE_OK)
+		return code;
+
+	/*
+	 * libcurl has a limit of its own for one header line, and calls it out of
+	 * memory before 8.6.
+	 */
+	if (code == CODE_TOO_LARGE ||
+		(code == CURLE_OUT_OF_MEMORY && pub->status != 0 &&
+		 pub->body_len == 0 && !transfer->out_of_memory))
+		headers = true;
+
+	if (headers || pub->too_large || code == CURLE_FILESIZE_EXCEEDED)
+	{
+		pub->too_large = true;
+		if (headers)
+			strlcpy(transfer->error, "headers of the reply are too large",
+					sizeof(transfer->error));
+		else
+			snprintf(transfer->error, sizeof(transfer->error),
+					 "reply is larger than %d kB", zcsync_max_response_size);
+		return CURLE_FILESIZE_EXCEEDED;
+	}
+	if (transfer->repeat_refused)
+	{
+		strlcpy(transfer->error, "connection was closed before a reply came",
+				sizeof(transfer->error));
+		return CURLE_GOT_NOTHING;
+	}
+	if (transfer->out_of_memory)
+		return CURLE_OUT_OF_MEMORY;
+	return code;
+}
+
+/*
+ * libcurl's callback: a piece of the reply's body, decompressed.
+ */
+static size_t
+append_body(char *data, size_t size, size_t count, void *userp)
+{
+	HttpTransfer *transfer = userp;
+	Size		len = size * count;
+	Size		limit = (Size) zcsync_max_response_size * 1024;
+	Size		need;
+
+	if (len > limit || transfer->pub.body_len > limit - len)
+	{
+		transfer->pub.too_large = true;
+		return 0;
+	}
+
+	need = transfer->pub.body_len + len + 1;
+	if (need > transfer->body_size)
+	{
+		Size		new_size = Max(transfer->body_size * 2, FIRST_BODY_BYTES);
+		char	   *new_body;
+
+		new_size = Max(new_size, need);
+		new_body = realloc(transfer->body, new_size);
+		if (new_body == NULL)
+		{
+			transfer->out_of_memory = true;
+			return 0;
+		}
+		transfer->body = new_body;
+		transfer->body_size = new_size;
+	}
+	memcpy(transfer->body + transfer->pub.body_len, data, len);
+	transfer->pub.body_len += len;
+	transfer->body[transfer->pub.body_len] = '\0';
+	return len;
+}
+
+/*
+ * libcurl's callback: a line of the reply's headers.
+ */
+static size_t
+count_header(char *data, size_t size, size_t count, void *userp)
+{
+	HttpTransfer *transfer = userp;
+
+	transfer->header_bytes += size * count;
+	if (transfer->header_bytes > MAX_HEADER_BYTES)
+	{
+		transfer->pub.too_large = true;
+		return 0;
+	}
+	return size * count;
+}
+
+/*
+ * libcurl's callback: the connection stands, the request is about to be sent.
+ *
+ * So a transfer that never came here has surely sent nothing.  One that comes
+ * here twice is being repeated because a kept connection died before a reply
+ * came, and a write must not be: it may have been applied.
+ */
+static int
+before_request(void *userp, char *remote_ip, char *local_ip,
+			   int remote_port, int local_port)
+{
+	HttpTransfer *transfer = userp;
+
+	if (transfer->sends > 0 && transfer->is_write)
+	{
+		transfer->repeat_refused = true;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	transfer->sends++;
+	return CURL_PREREQFUNC_OK;
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_transfer.h
+ *		One HTTP transfer, as http.c and http_transfer.c share it.
+ *
+ * IDENTIFICATION
+ *		src/http_transfer.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_HTTP_TRANSFER_H
+#define ZCSYNC_HTTP_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "http.h"
+#include "lib/ilist.h"
+
+/* Where a transfer is. */
+typedef enum HttpState
+{
+	HTTP_NEW,					/* in no list; then ACTIVE or DONE */
+	HTTP_ACTIVE,				/* in the multi handle; then DONE */
+	HTTP_DONE,					/* waits for zcsync_http_next_done() */
+	HTTP_TAKEN					/* owned by the caller until released */
+} HttpState;
+
+typedef struct HttpTransfer
+{
+	ZcsyncHttpTransfer pub;		/* must be first */
+
+	/* http.c's part */
+	MemoryContext context;
+	MemoryContextCallback on_delete;
+	ZcsyncHttp *http;
+	HttpState	state;
+	dlist_node	node;			/* in the engine's active or done list */
+
+	/* http_transfer.c's part */
+	CURL	   *easy;			/* NULL: not prepared */
+	struct curl_slist *headers;
+	const char *request_body;	/* palloc'ed; libcurl does not copy it */
+	Size		request_body_len;
+	bool		is_write;		/* neither GET nor HEAD */
+	int			sends;			/* how often libcurl began to send it */
+	bool		repeat_refused; /* and wanted to once more */
+	bool		out_of_memory;
+	char	   *body;			/* malloc'ed by append_body() */
+	Size		body_size;		/* of the allocation */
+	Size		header_bytes;
+	char		no_body[1];		/* the body when there is none: "" */
+	char		error[CURL_ERROR_SIZE];
+} HttpTransfer;
+
+extern const char *zcsync_transfer_prepare(HttpTransfer *transfer,
+										   const ZcsyncHttpRequest *request);
+extern void zcsync_transfer_conclude(HttpTransfer *transfer, CURLcode code);
+extern void zcsync_transfer_dispose(HttpTransfer *transfer);
+
+#endif							/* ZCSYNC_HTTP_TRANSFER_H */
