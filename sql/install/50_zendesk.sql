@@ -1,0 +1,403 @@
+-- ---------------------------------------------------------------------
+-- Zendesk: its documents as rows, and the requests that read them.
+--
+-- Values go out as JSON exactly as to_jsonb() prints a column's value while
+-- TimeZone is UTC, so that equal values are equal as jsonb.  A value of a type
+-- that the column does not have becomes its text, or null where the column
+-- holds no text: a page is never lost for one odd value.
+--
+-- Tickets are read only: no column of theirs can be pushed.
+-- ---------------------------------------------------------------------
+
+-- A vendor's ISO 8601 time as to_jsonb() prints a timestamptz in UTC; NULL if
+-- it is none.  The pattern knows the days of each month, since a cast of a day
+-- that does not exist would raise.  What vendors nearly always send, whole
+-- seconds in UTC, takes no cast.  The caller's TimeZone must be UTC.
+CREATE FUNCTION zcsync._utc_text(p_time text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_time !~ ('^(?:[12]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))'
+				|| '|(?:[12]\d(?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)-02-29)'
+				|| '[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):?[0-5]\d)?$')
+			THEN NULL
+		WHEN p_time ~ '^.{10}T.{8}Z$' THEN left(p_time, 19) || '+00:00'
+		ELSE to_jsonb(p_time::timestamptz) #>> '{}'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._utc_text(text) IS
+'a time of a vendor as to_jsonb() prints it in UTC, or NULL if it is none';
+
+-- A list of a document, or an empty one.
+CREATE FUNCTION zcsync._json_list(p_list jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN jsonb_typeof(p_list) = 'array' THEN p_list ELSE '[]'::jsonb END;
+END;
+COMMENT ON FUNCTION zcsync._json_list(jsonb) IS
+'the value if it is a list, else an empty list';
+
+-- Where people look at a record.
+CREATE FUNCTION zcsync._zendesk_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce('https://' || (p_settings ->> 'subdomain') || '.zendesk.com',
+			rtrim(p_settings ->> 'base_url', '/'))
+		|| CASE p_kind WHEN 'tickets' THEN '/agent/tickets/' WHEN 'contacts' THEN '/agent/users/' END
+		|| p_remote_id;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_record_url(jsonb, text, text) IS
+'address of a ticket or user in Zendesk''s own pages; NULL for other kinds';
+
+CREATE FUNCTION zcsync._zendesk_pushable(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{}'::text[];
+END;
+COMMENT ON FUNCTION zcsync._zendesk_pushable(text) IS
+'columns of a kind that can be changed at Zendesk: none yet';
+
+CREATE FUNCTION zcsync._zendesk_push_requests(p_job_ids bigint[])
+RETURNS TABLE (job_id bigint, request jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT j, NULL::jsonb FROM unnest(p_job_ids) AS j;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_push_requests(bigint[]) IS
+'requests of push jobs: none, since no column can be pushed and so none differs';
+
+-- Calls per minute that the plan allows.  Exports have a limit of their own.
+CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'api',
+		CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 2500
+			ELSE CASE p_settings ->> 'plan'
+				WHEN 'growth' THEN 400
+				WHEN 'professional' THEN 400
+				WHEN 'enterprise' THEN 700
+				WHEN 'enterprise_plus' THEN 2500
+				ELSE 200 END
+		END, 60.0::double precision, 10
+	UNION ALL
+	SELECT 'export', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 30 ELSE 10 END, 60.0, 1
+	UNION ALL
+	SELECT 'token', 10, 60.0, 1;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_budgets(jsonb) IS
+'budgets of an account by its plan: all calls, exports, requests for tokens';
+
+CREATE FUNCTION zcsync._zendesk_scope_check(p_kind text, p_scope jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_scope IS DISTINCT FROM '{}' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('streams of Zendesk %s take no scope', p_kind),
+			HINT = 'Leave the scope out.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_scope_check(text, jsonb) IS
+'raises an error unless the scope is valid for a stream of this kind';
+
+CREATE FUNCTION zcsync._zendesk_token_request(p_account bigint) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{"op": "token"}'::jsonb;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_token_request(bigint) IS
+'the request for an access token';
+
+CREATE FUNCTION zcsync._zendesk_probe_request() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{"op": "count"}'::jsonb;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_probe_request() IS
+'a cheap request that fails without valid credentials, which /users/me does not';
+
+-- How many records an account has: a request that counts them, or NULL.
+CREATE FUNCTION zcsync._zendesk_estimate_request(p_kind text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tickets' THEN '{"op": "count"}'::jsonb END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_estimate_request(text) IS
+'a request whose reply has the number of records at count.value, or NULL if there is none for this kind';
+
+-- ---------------------------------------------------------------------
+-- Requests of pulls
+-- ---------------------------------------------------------------------
+
+-- The live lane starts when the stream was made, less the time that exports
+-- lag behind, however late its first call succeeds.  An export must not start
+-- in the last minutes.
+CREATE FUNCTION zcsync._zendesk_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_cursor jsonb;
+	v_start timestamptz;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_stream.kind = 'fields' THEN
+		RETURN '{"op": "ticket_fields"}';
+	ELSIF v_stream.kind = 'statuses' THEN
+		RETURN '{"op": "custom_statuses"}';
+	END IF;
+
+	IF p_lane = 'history' THEN
+		v_cursor := v_stream.history_cursor;
+		v_start := v_stream.since;
+	ELSE
+		v_cursor := v_stream.live_cursor;
+		v_start := v_stream.created_at - interval '300 seconds';
+	END IF;
+	v_start := least(v_start, zcsync._now() - interval '300 seconds');
+
+	RETURN jsonb_build_object('op', 'incremental', 'per_page', 1000,
+			'kind', CASE v_stream.kind WHEN 'contacts' THEN 'users' ELSE v_stream.kind END)
+		|| CASE WHEN v_stream.kind = 'tickets' THEN '{"include": "users"}'::jsonb ELSE '{}' END
+		|| CASE
+			WHEN v_cursor ->> 'cursor' IS NOT NULL THEN jsonb_build_object('cursor', v_cursor ->> 'cursor')
+			ELSE jsonb_build_object('start_time',
+				coalesce((v_cursor ->> 'start_time')::bigint, greatest(floor(extract(epoch FROM v_start)), 0)::bigint))
+		END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_pull_request(bigint, text) IS
+'the next request of a lane of a stream';
+
+-- Where the lane goes on after a page.  A page without a cursor, which an
+-- empty export may send, or with the cursor that was sent leads nowhere: the
+-- lane keeps its place.  Only end_of_stream ends the history.
+CREATE FUNCTION zcsync._zendesk_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_after text := p_reply ->> 'after_cursor';
+	v_end boolean := coalesce(p_reply ->> 'end_of_stream' = 'true', false);
+	v_moved boolean;
+BEGIN
+	IF p_request ->> 'op' <> 'incremental' THEN
+		RETURN QUERY SELECT '{}'::jsonb, false, NULL::interval;
+		RETURN;
+	END IF;
+	v_moved := v_after IS NOT NULL AND v_after IS DISTINCT FROM p_request ->> 'cursor';
+	IF v_moved THEN
+		cursor := jsonb_build_object('cursor', v_after);
+	ELSIF p_request ? 'cursor' THEN
+		cursor := jsonb_build_object('cursor', p_request ->> 'cursor');
+	ELSE
+		cursor := jsonb_build_object('start_time', p_request -> 'start_time');
+	END IF;
+	more := NOT v_end AND (v_moved OR p_lane = 'history');
+	IF more AND NOT v_moved THEN
+		run_after := interval '1 minute';
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_next(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page, whether more is waiting, and when to ask for it';
+
+CREATE FUNCTION zcsync._zendesk_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'show_many', 'ids', p_payload -> 'ids', 'include', 'users');
+END;
+COMMENT ON FUNCTION zcsync._zendesk_fetch_request(bigint, jsonb) IS
+'the request for tickets by their ids, at most 100';
+
+-- ---------------------------------------------------------------------
+-- Documents as rows
+-- ---------------------------------------------------------------------
+
+-- The rows of a reply: a page, a list by ids, a single record.  The users
+-- beside tickets come as contacts.
+CREATE FUNCTION zcsync._zendesk_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+BEGIN
+	IF p_kind = 'tickets' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_tickets(p_account, zcsync._json_list(
+			CASE WHEN p_reply ? 'ticket' THEN jsonb_build_array(p_reply -> 'ticket') ELSE p_reply -> 'tickets' END));
+	ELSIF p_kind = 'fields' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_fields(zcsync._json_list(p_reply -> 'ticket_fields'));
+	ELSIF p_kind = 'statuses' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_statuses(zcsync._json_list(p_reply -> 'custom_statuses'));
+	END IF;
+	IF p_kind IN ('tickets', 'contacts') THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(zcsync._json_list(p_reply -> 'users'));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_rows(bigint, text, jsonb, jsonb) IS
+'rows of a reply of Zendesk, with the users beside tickets as contacts';
+
+-- A list of strings and numbers, sorted, as the column of a text[] prints.
+CREATE FUNCTION zcsync._text_list(p_list jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_agg(DISTINCT e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(p_list)) AS e
+	WHERE e IS NOT NULL;
+END;
+COMMENT ON FUNCTION zcsync._text_list(jsonb) IS
+'a list as a sorted list of texts';
+
+CREATE FUNCTION zcsync._zendesk_tickets(p_account bigint, p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_settings jsonb;
+BEGIN
+	SELECT a.settings INTO v_settings FROM zcsync.accounts a WHERE a.account_id = p_account;
+	RETURN QUERY
+	SELECT 'tickets', left(d ->> 'id', 500),
+		CASE WHEN d ->> 'generated_timestamp' ~ '^\d{1,18}$' THEN d ->> 'generated_timestamp' END,
+		jsonb_build_object(
+			'subject', d ->> 'subject',
+			'description', d ->> 'description',
+			'status', left(d ->> 'status', 500),
+			'custom_status_id', d ->> 'custom_status_id',
+			'priority', d ->> 'priority',
+			'type', d ->> 'type',
+			'requester_id', d ->> 'requester_id',
+			'submitter_id', d ->> 'submitter_id',
+			'assignee_id', left(d ->> 'assignee_id', 500),
+			'group_id', d ->> 'group_id',
+			'organization_id', d ->> 'organization_id',
+			'brand_id', d ->> 'brand_id',
+			'form_id', d ->> 'ticket_form_id',
+			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e),
+			'due_at', zcsync._utc_text(d ->> 'due_at'),
+			'external_id', d ->> 'external_id',
+			'channel', d -> 'via' ->> 'channel',
+			'url', zcsync._zendesk_record_url(v_settings, 'tickets', d ->> 'id'),
+			'custom_fields', (SELECT coalesce(jsonb_strip_nulls(jsonb_object_agg(f ->> 'id', f -> 'value')), '{}')
+				FROM jsonb_array_elements(zcsync._json_list(d -> 'custom_fields')) AS f
+				WHERE f ->> 'id' IS NOT NULL),
+			'created_at', zcsync._utc_text(d ->> 'created_at'),
+			'updated_at', zcsync._utc_text(d ->> 'updated_at')),
+		d, coalesce(d ->> 'status' = 'deleted', false)
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_tickets(bigint, jsonb) IS
+'ticket documents as rows; the caller''s TimeZone must be UTC';
+
+-- A user whose "active" is false was deleted.
+CREATE FUNCTION zcsync._zendesk_contacts(p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'contacts', left(d ->> 'id', 500),
+		extract(epoch FROM (zcsync._utc_text(d ->> 'updated_at'))::timestamptz)::bigint::text,
+		jsonb_build_object(
+			'name', d ->> 'name',
+			'email', left(d ->> 'email', 500),
+			'phone', d ->> 'phone',
+			'role', d ->> 'role',
+			'organization_id', d ->> 'organization_id',
+			'external_id', d ->> 'external_id',
+			'active', CASE WHEN jsonb_typeof(d -> 'active') = 'boolean' THEN d -> 'active' END,
+			'time_zone', coalesce(d ->> 'iana_time_zone', d ->> 'time_zone'),
+			'custom_fields', CASE WHEN jsonb_typeof(d -> 'user_fields') = 'object'
+				THEN jsonb_strip_nulls(d -> 'user_fields') ELSE '{}' END,
+			'created_at', zcsync._utc_text(d ->> 'created_at'),
+			'updated_at', zcsync._utc_text(d ->> 'updated_at')),
+		d, d -> 'active' IS NOT DISTINCT FROM 'false'::jsonb
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_contacts(jsonb) IS
+'user documents as rows; the caller''s TimeZone must be UTC';
+
+CREATE FUNCTION zcsync._zendesk_fields(p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'fields', left(d ->> 'id', 500), NULL::text,
+		jsonb_build_object(
+			'scope_id', NULL,
+			'name', d ->> 'title',
+			'type', d ->> 'type',
+			'options', coalesce(nullif(d -> 'custom_field_options', 'null'), nullif(d -> 'system_field_options', 'null')),
+			'required', CASE WHEN jsonb_typeof(d -> 'required') = 'boolean' THEN d -> 'required' END,
+			'active', CASE WHEN jsonb_typeof(d -> 'active') = 'boolean' THEN d -> 'active' END,
+			'position', zcsync._json_integer(d -> 'position'),
+			'custom_fields', '{}'::jsonb,
+			'created_at', zcsync._utc_text(d ->> 'created_at'),
+			'updated_at', zcsync._utc_text(d ->> 'updated_at')),
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_fields(jsonb) IS
+'ticket field documents as rows; the caller''s TimeZone must be UTC';
+
+-- Statuses: those of the account, or the ones that Zendesk itself has when the
+-- account has none of its own.
+CREATE FUNCTION zcsync._zendesk_statuses(p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_list = '[]' THEN
+		SELECT jsonb_agg(jsonb_build_object('id', s, 'status_category', s, 'agent_label', initcap(s),
+				'active', true, 'default', true) ORDER BY n)
+		INTO p_list
+		FROM unnest('{new,open,pending,hold,solved,closed}'::text[]) WITH ORDINALITY AS x (s, n);
+	END IF;
+	RETURN QUERY
+	SELECT 'statuses', left(d ->> 'id', 500), NULL::text,
+		jsonb_build_object(
+			'scope_id', NULL,
+			'status_id', d ->> 'id',
+			'name', d ->> 'agent_label',
+			'category', d ->> 'status_category',
+			'position', n,
+			'color', NULL,
+			'active', CASE WHEN jsonb_typeof(d -> 'active') = 'boolean' THEN d -> 'active' END,
+			'is_default', CASE WHEN jsonb_typeof(d -> 'default') = 'boolean' THEN d -> 'default' END,
+			'custom_fields', '{}'::jsonb,
+			'created_at', zcsync._utc_text(d ->> 'created_at'),
+			'updated_at', zcsync._utc_text(d ->> 'updated_at')),
+		d, false
+	FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_statuses(jsonb) IS
+'status documents as rows; the caller''s TimeZone must be UTC';
+
+-- A whole number that fits an integer column, from a number or its text.
+CREATE FUNCTION zcsync._json_integer(p_value jsonb) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN (p_value #>> '{}') ~ '^-?\d{1,9}$' THEN (p_value #>> '{}')::integer END;
+END;
+COMMENT ON FUNCTION zcsync._json_integer(jsonb) IS
+'a value as an integer, or NULL if it is none';
