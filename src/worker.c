@@ -53,6 +53,7 @@ static void worker_loop(const ZcsyncWorkerStart *start);
 static void worker_round(ZcsyncEngine *engine);
 static void worker_check_guard(void);
 static void worker_ask_guard(void);
+static void worker_note_timeline(void);
 static void worker_end(ZcsyncVerdict verdict, const char *reason,
 					   const char *hint);
 static void worker_reload(const ZcsyncWorkerStart *start, const char *role);
@@ -154,6 +155,7 @@ worker_loop(const ZcsyncWorkerStart *start)
 	role = pstrdup(zcsync_role);
 
 	worker_check_guard();
+	worker_note_timeline();
 	engine = zcsync_engine_create(context, ZCSYNC_XACT_WORKER);
 
 	for (;;)
@@ -227,7 +229,7 @@ worker_ask_guard(void)
 		bool		isnull;
 
 		if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
-						false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+						true, 1) != SPI_OK_SELECT || SPI_processed != 1)
 			elog(ERROR, "zcsync._worker_guard() returned no row");
 		desc = SPI_tuptable->tupdesc;
 		row = SPI_tuptable->vals[0];
@@ -249,6 +251,17 @@ worker_ask_guard(void)
 	if (!may_run)
 		worker_end(ZCSYNC_VERDICT_REFUSED, reason, hint);
 	zcsync_slot_report(ZCSYNC_VERDICT_NONE, NULL, NULL);
+}
+
+/* Notice a failover before any work is done. */
+static void
+worker_note_timeline(void)
+{
+	zcsync_xact_begin(ZCSYNC_XACT_WORKER, "zcsync: look for a failover");
+	if (SPI_execute("SELECT zcsync._note_timeline()", false, 1) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not call zcsync._note_timeline()");
+	zcsync_xact_commit(ZCSYNC_XACT_WORKER);
 }
 
 /* End this process, telling the launcher why. */

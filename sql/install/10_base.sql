@@ -1,0 +1,226 @@
+-- ---------------------------------------------------------------------
+-- What every other part needs: time, signals, the state of the server,
+-- alerts, and which vendors there are.
+-- ---------------------------------------------------------------------
+
+-- All decisions about time ask here, so that tests can move the clock.
+CREATE FUNCTION zcsync._now() RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_now';
+COMMENT ON FUNCTION zcsync._now() IS
+'the time at which the transaction began, by the clock of zcsync';
+
+CREATE FUNCTION zcsync._wake() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_wake';
+COMMENT ON FUNCTION zcsync._wake() IS
+'wakes the worker of this database when this transaction commits';
+
+CREATE FUNCTION zcsync._wake_launcher() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_wake_launcher';
+COMMENT ON FUNCTION zcsync._wake_launcher() IS
+'when this transaction commits, has the launcher and the worker look anew at whether and how this database uses zcsync';
+
+CREATE FUNCTION zcsync._count_writes(p_n bigint) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_count_writes';
+COMMENT ON FUNCTION zcsync._count_writes(bigint) IS
+'adds to the number of remote writes that this transaction has queued, and returns it';
+
+CREATE FUNCTION zcsync._identity(OUT system_identifier bigint, OUT database_oid oid, OUT timeline integer)
+RETURNS record
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_identity';
+COMMENT ON FUNCTION zcsync._identity() IS
+'what tells this database from a copy of it';
+
+CREATE FUNCTION zcsync._preloaded() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_preloaded';
+COMMENT ON FUNCTION zcsync._preloaded() IS
+'is zcsync in shared_preload_libraries of the running server?';
+
+CREATE FUNCTION zcsync._worker_slots()
+RETURNS TABLE (database oid, pid integer, state text, reason text, hint text, started_at timestamptz,
+	last_error text, last_error_at timestamptz, in_flight integer, restarts integer)
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
+COMMENT ON FUNCTION zcsync._worker_slots() IS
+'the launcher (its database is null) and the databases that it knows to use zcsync; empty without preloading';
+
+CREATE FUNCTION zcsync._vendors() RETURNS TABLE (vendor text, kinds text[])
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT v.vendor, v.kinds::text[]
+	FROM (VALUES
+		('zendesk', '{tickets,contacts,fields,statuses}'),
+		('clickup', '{tasks,fields,statuses}'),
+		('local', '{}')) AS v (vendor, kinds);
+END;
+COMMENT ON FUNCTION zcsync._vendors() IS
+'the vendors that accounts can have, and the kinds of records mirrored of each';
+
+-- ---------------------------------------------------------------------
+-- Alerts: one open row for each condition that needs a person.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._alert(p_code text, p_object text, p_severity text, p_message text, p_hint text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO zcsync.alerts AS a (code, object, severity, message, hint, first_at, last_at)
+	VALUES (p_code, coalesce(p_object, ''), p_severity, p_message, p_hint, zcsync._now(), zcsync._now())
+	ON CONFLICT (code, object) WHERE resolved_at IS NULL DO UPDATE
+		SET count = a.count + 1,
+			last_at = excluded.last_at,
+			severity = excluded.severity,
+			message = excluded.message,
+			hint = excluded.hint;
+END
+$$;
+COMMENT ON FUNCTION zcsync._alert(text, text, text, text, text) IS
+'opens an alert, or counts the one that is open for this code and object';
+
+CREATE FUNCTION zcsync._resolve_alert(p_code text, p_object text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.alerts
+	SET resolved_at = zcsync._now()
+	WHERE code = p_code AND object = coalesce(p_object, '') AND resolved_at IS NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
+'closes the open alert of this code and object, if there is one';
+
+-- ---------------------------------------------------------------------
+-- May zcsync work in this database?
+-- ---------------------------------------------------------------------
+
+-- Asked by the worker once a second and by CALL zcsync.run().  A copy of a
+-- database (TEMPLATE, a restored dump, a clone of the disk) has the row of its
+-- original in zcsync.installation, and stays silent until somebody says that
+-- it is the one to send.
+CREATE FUNCTION zcsync._worker_guard() RETURNS TABLE (may_run boolean, reason text, hint text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+	v_identity record;
+BEGIN
+	may_run := false;
+	IF pg_is_in_recovery() THEN
+		reason := 'the server is a standby';
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	IF to_regclass('zcsync.installation') IS NOT NULL THEN
+		SELECT * INTO v_row FROM zcsync.installation;
+	END IF;
+	IF v_row IS NULL THEN
+		reason := 'zcsync.setup() has not been run';
+		hint := 'SELECT * FROM zcsync.setup();';
+	ELSIF v_row.tables_version < zcsync._tables_version() THEN
+		reason := format('the tables are of version %s, zcsync needs version %s',
+			v_row.tables_version, zcsync._tables_version());
+		hint := 'SELECT * FROM zcsync.setup();';
+	ELSIF v_row.tables_version > zcsync._tables_version() THEN
+		reason := format('the tables are of version %s, this zcsync knows version %s only',
+			v_row.tables_version, zcsync._tables_version());
+		hint := 'ALTER EXTENSION zcsync UPDATE;';
+	ELSE
+		v_identity := zcsync._identity();
+		IF v_row.system_identifier <> v_identity.system_identifier OR v_row.database_oid <> v_identity.database_oid THEN
+			reason := 'this database is a copy of the one that zcsync was set up in; nothing is sent';
+			hint := 'SELECT zcsync.adopt_database();';
+		ELSIF v_row.stopped THEN
+			reason := 'zcsync.stop() was called';
+			hint := 'SELECT zcsync.start();';
+		ELSE
+			may_run := true;
+		END IF;
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._worker_guard() IS
+'may zcsync work in this database, and if not why, and what to run';
+
+CREATE FUNCTION zcsync._may_write() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_identity record := zcsync._identity();
+BEGIN
+	RETURN coalesce(current_setting('zcsync.writes', true)::boolean, true)
+		AND EXISTS (
+			SELECT FROM zcsync.installation AS i
+			WHERE i.system_identifier = v_identity.system_identifier AND i.database_oid = v_identity.database_oid);
+END
+$$;
+COMMENT ON FUNCTION zcsync._may_write() IS
+'may changes be sent from this database: is zcsync.writes on, and is it no copy?';
+
+-- After a failover the last transactions may be missing: a create that the
+-- old primary sent may be unknown here.  So what is to be created is looked
+-- up first, and streams are read before anything is written.  A look-up
+-- comes no earlier than a request of the old primary can end.
+CREATE FUNCTION zcsync._distrust_queue() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kind text;
+	v_count integer;
+	v_total integer := 0;
+BEGIN
+	UPDATE zcsync.streams SET next_pull_at = zcsync._now() WHERE state = 'active';
+	FOR v_kind IN
+		SELECT DISTINCT q.kind FROM zcsync.sync_queue AS q WHERE q.operation = 'push' ORDER BY 1
+	LOOP
+		EXECUTE format($sql$
+			UPDATE zcsync.sync_queue AS q
+			SET unclear_since = coalesce(q.unclear_since, q.created_at),
+				run_at = greatest(q.run_at, zcsync._now() + zcsync._request_timeout() + interval '30 seconds')
+			FROM zcsync.%I AS r
+			WHERE q.operation = 'push' AND q.kind = %L AND r.local_id = q.local_id AND r.remote_id IS NULL
+			$sql$, v_kind, v_kind);
+		GET DIAGNOSTICS v_count = ROW_COUNT;
+		v_total := v_total + v_count;
+	END LOOP;
+	RETURN v_total;
+END
+$$;
+COMMENT ON FUNCTION zcsync._distrust_queue() IS
+'has all streams read first and all waiting creates looked up at the vendor before they are sent; returns the number of creates';
+
+-- Called when a worker or CALL zcsync.run() begins.
+CREATE FUNCTION zcsync._note_timeline() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_timeline integer := (zcsync._identity()).timeline;
+	v_before integer;
+BEGIN
+	SELECT timeline INTO v_before FROM zcsync.installation WHERE timeline <> v_timeline FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	UPDATE zcsync.installation SET timeline = v_timeline;
+	PERFORM zcsync._distrust_queue();
+	PERFORM zcsync._alert('failover', '', 'warning',
+		format('this server was promoted or recovered: timeline %s became %s', v_before, v_timeline),
+		'zcsync goes on: it reads all streams first and looks up records before it creates them. '
+		'Changes that the old server had not replicated are lost. '
+		'UPDATE zcsync.alerts SET resolved_at = now() WHERE code = ''failover'';');
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_timeline() IS
+'notices a failover: raises one alert and has zcsync read before it writes; true if there was one';

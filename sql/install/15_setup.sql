@@ -1,0 +1,455 @@
+-- ---------------------------------------------------------------------
+-- Setting up, checking, stopping and starting a whole database.
+-- ---------------------------------------------------------------------
+
+-- Tables, triggers, views, default rows, partitions, the worker's role and its
+-- grants.  Everything that it does is harmless when done again.  It runs as
+-- the owner of the extension, so that tables and functions have one owner.
+CREATE FUNCTION zcsync.setup() RETURNS TABLE (item text, action text, detail text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_encoding text := getdatabaseencoding();
+	v_from integer;
+	v_to integer := zcsync._tables_version();
+	v_partitions integer;
+BEGIN
+	IF v_encoding <> 'UTF8' THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'feature_not_supported',
+			MESSAGE = format('zcsync cannot be used in a database with encoding %s', v_encoding),
+			DETAIL = 'Vendors send text in UTF-8, parts of which this encoding cannot store.',
+			HINT = 'Create a database with ENCODING ''UTF8'' TEMPLATE template0.';
+	END IF;
+
+	-- one at a time
+	PERFORM pg_advisory_xact_lock(hashtextextended('zcsync.setup', 0));
+
+	v_from := zcsync._migrate();
+	item := 'tables';
+	action := CASE WHEN v_from = 0 THEN 'created' WHEN v_from < v_to THEN 'migrated' ELSE 'kept' END;
+	detail := CASE WHEN v_from IN (0, v_to) THEN format('version %s', v_to)
+		ELSE format('version %s to %s', v_from, v_to) END;
+	RETURN NEXT;
+
+	item := 'role';
+	action := CASE WHEN zcsync._create_role() THEN 'created' ELSE 'kept' END;
+	detail := zcsync._worker_role();
+	RETURN NEXT;
+
+	PERFORM zcsync._create_triggers();
+	PERFORM zcsync._create_views();
+	PERFORM zcsync._default_rows();
+	v_partitions := zcsync.create_partitions();
+	item := 'partitions';
+	action := CASE WHEN v_partitions > 0 THEN 'created' ELSE 'kept' END;
+	detail := format('%s new', v_partitions);
+	RETURN NEXT;
+
+	PERFORM zcsync._grant_worker();
+	item := 'grants';
+	action := 'granted';
+	detail := format('to %s: what the worker needs', zcsync._worker_role());
+	RETURN NEXT;
+
+	PERFORM zcsync._wake_launcher();
+
+	RETURN QUERY
+	SELECT c.item, 'to do', concat_ws('; ', c.message, c.hint)
+	FROM zcsync.selfcheck() AS c
+	WHERE NOT c.ok AND c.item <> 'worker';	-- which can only start when this commits
+END
+$$;
+COMMENT ON FUNCTION zcsync.setup() IS
+'creates or migrates the tables of zcsync, the role of its worker and the grants; says what it did and what is still to do';
+
+-- Run the migration steps that are missing.  Returns the version before.
+CREATE FUNCTION zcsync._migrate() RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_from integer := 0;
+	v_to integer := zcsync._tables_version();
+	v_identity record;
+BEGIN
+	IF to_regclass('zcsync.installation') IS NOT NULL THEN
+		SELECT i.tables_version INTO v_from FROM zcsync.installation AS i FOR UPDATE;
+		IF NOT FOUND THEN
+			RAISE EXCEPTION USING
+				ERRCODE = 'object_not_in_prerequisite_state',
+				MESSAGE = 'table "zcsync.installation" is empty',
+				DETAIL = 'Which tables exist cannot be known without its row.',
+				HINT = 'Restore the row from a backup.';
+		END IF;
+	END IF;
+	IF v_from > v_to THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('the tables are of version %s, this zcsync knows version %s only', v_from, v_to),
+			HINT = 'Run ALTER EXTENSION zcsync UPDATE.';
+	END IF;
+
+	FOR v_step IN v_from + 1 .. v_to LOOP
+		EXECUTE format('SELECT zcsync.%I()', '_migrate_' || v_step);
+	END LOOP;
+
+	IF v_from = 0 THEN
+		v_identity := zcsync._identity();
+		INSERT INTO zcsync.installation (tables_version, system_identifier, database_oid, timeline, created_at)
+		VALUES (v_to, v_identity.system_identifier, v_identity.database_oid, v_identity.timeline, zcsync._now());
+	ELSIF v_from < v_to THEN
+		UPDATE zcsync.installation SET tables_version = v_to;
+	END IF;
+	RETURN v_from;
+END
+$$;
+COMMENT ON FUNCTION zcsync._migrate() IS
+'runs the migration steps that are missing; returns the version of the tables before';
+
+CREATE FUNCTION zcsync._worker_role() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(current_setting('zcsync.role', true), 'zcsync_worker');
+END;
+COMMENT ON FUNCTION zcsync._worker_role() IS
+'the role that workers run as: setting zcsync.role';
+
+-- Roles belong to the whole server, so it may be there already, made by
+-- setup() in another database or by an administrator.
+CREATE FUNCTION zcsync._create_role() RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_role text := zcsync._worker_role();
+	v_row record;
+BEGIN
+	SELECT r.rolsuper, r.rolcanlogin INTO v_row FROM pg_roles AS r WHERE r.rolname = v_role;
+	IF NOT FOUND THEN
+		EXECUTE format('CREATE ROLE %I LOGIN', v_role);
+		EXECUTE format('COMMENT ON ROLE %I IS %L', v_role, 'background workers of zcsync');
+		RETURN true;
+	END IF;
+	IF v_row.rolsuper THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('role "%s" is a superuser', v_role),
+			DETAIL = 'Workers of zcsync do not run as a superuser.',
+			HINT = format('Name another role in "zcsync.role", or run ALTER ROLE %I NOSUPERUSER.', v_role);
+	ELSIF NOT v_row.rolcanlogin THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('role "%s" may not log in', v_role),
+			HINT = format('Name another role in "zcsync.role", or run ALTER ROLE %I LOGIN.', v_role);
+	END IF;
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_role() IS
+'creates the role of the workers unless it exists; an existing one must fit';
+
+-- The queues that zcsync itself uses.  Existing ones stay as they are.
+CREATE FUNCTION zcsync._default_rows() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO zcsync.queues (name, concurrency, max_attempts, backoff_base, keep_completed, keep_failed)
+	VALUES
+		('ticket-sync', 5, 3, '2 seconds', 100, 50),
+		('task-sync', 5, 3, '2 seconds', 100, 50),
+		('contact-sync', 5, 3, '2 seconds', 100, 50),
+		('lead-sync', 5, 3, '5 seconds', 50, 100),
+		('catalogue-sync', 2, 3, '5 seconds', 100, 50),
+		('route', 1, 3, '2 seconds', 100, 50),
+		('account', 1, 5, '2 seconds', 100, 50)
+	ON CONFLICT (name) DO NOTHING
+$$;
+COMMENT ON FUNCTION zcsync._default_rows() IS
+'adds the queues that zcsync itself uses where they are missing';
+
+-- ---------------------------------------------------------------------
+-- Stop and start
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._set_stopped(p_stopped boolean) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF to_regclass('zcsync.installation') IS NULL THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'zcsync is not set up in this database',
+			HINT = 'Run SELECT * FROM zcsync.setup();';
+	END IF;
+	UPDATE zcsync.installation SET stopped = p_stopped;
+	PERFORM zcsync._wake_launcher();
+END
+$$;
+COMMENT ON FUNCTION zcsync._set_stopped(boolean) IS
+'what zcsync.stop() and zcsync.start() do';
+
+CREATE FUNCTION zcsync.stop() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._set_stopped(true);
+END
+$$;
+COMMENT ON FUNCTION zcsync.stop() IS
+'ends the worker of this database within a second, and keeps it from starting again until zcsync.start()';
+
+CREATE FUNCTION zcsync.start() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._set_stopped(false);
+END
+$$;
+COMMENT ON FUNCTION zcsync.start() IS
+'undoes zcsync.stop()';
+
+-- Said of a copy that is to take the place of its original.  What the original
+-- sent since the copy was made is not known here.
+CREATE FUNCTION zcsync.adopt_database() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_identity record := zcsync._identity();
+	v_creates integer;
+BEGIN
+	IF to_regclass('zcsync.installation') IS NULL THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'zcsync is not set up in this database',
+			HINT = 'Run SELECT * FROM zcsync.setup();';
+	END IF;
+	PERFORM FROM zcsync.installation AS i
+	WHERE i.system_identifier = v_identity.system_identifier AND i.database_oid = v_identity.database_oid;
+	IF FOUND THEN
+		RAISE NOTICE USING MESSAGE = 'this database is the one that zcsync was set up in, nothing was changed';
+		RETURN;
+	END IF;
+
+	UPDATE zcsync.installation
+	SET system_identifier = v_identity.system_identifier,
+		database_oid = v_identity.database_oid,
+		timeline = v_identity.timeline,
+		adopted_at = zcsync._now();
+	v_creates := zcsync._distrust_queue();
+	PERFORM zcsync._wake_launcher();
+	RAISE NOTICE USING
+		MESSAGE = format('zcsync now works from database "%s"', current_database()),
+		DETAIL = format('All streams are read first; %s waiting creates are looked up before they are sent.', v_creates),
+		HINT = 'Only one of the copies may do this: run SELECT zcsync.stop(); in the others.';
+END
+$$;
+COMMENT ON FUNCTION zcsync.adopt_database() IS
+'says that this copy of a database is the one that sends from now on';
+
+-- ---------------------------------------------------------------------
+-- Self-check
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.selfcheck() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM zcsync._check_server();
+	RETURN QUERY SELECT * FROM zcsync._check_installation();
+	RETURN QUERY SELECT * FROM zcsync._check_workers();
+	RETURN QUERY SELECT * FROM zcsync._check_surroundings();
+END
+$$;
+COMMENT ON FUNCTION zcsync.selfcheck() IS
+'one row for each condition that zcsync needs: whether it holds, and if not the SQL to paste';
+
+-- The statement that adds a library to shared_preload_libraries.
+CREATE FUNCTION zcsync._preload_hint(p_library text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server',
+		string_agg(quote_literal(l.library), ', ' ORDER BY l.position))
+	FROM (
+		SELECT trim(BOTH ' "' FROM u.library), u.position
+		FROM unnest(string_to_array(current_setting('shared_preload_libraries'), ',')) WITH ORDINALITY AS u (library, position)
+		WHERE trim(BOTH ' "' FROM u.library) NOT IN ('', p_library)
+		UNION ALL
+		SELECT p_library, 2147483647) AS l (library, position)
+$$;
+COMMENT ON FUNCTION zcsync._preload_hint(text) IS
+'the statement that adds a library to those that are preloaded already';
+
+CREATE FUNCTION zcsync._check_server() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := now();
+BEGIN
+	item := 'encoding';
+	ok := getdatabaseencoding() = 'UTF8';
+	message := format('the encoding of this database is %s', getdatabaseencoding());
+	hint := CASE WHEN NOT ok THEN 'CREATE DATABASE name ENCODING ''UTF8'' TEMPLATE template0;' END;
+	RETURN NEXT;
+
+	-- TLS certificates, tokens and cursors all depend on it
+	item := 'clock';
+	ok := v_now BETWEEN '2025-01-01 00:00:00+00' AND '2100-01-01 00:00:00+00'
+		AND v_now >= pg_postmaster_start_time();
+	message := format('the server says that it is %s UTC', to_char(v_now AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'));
+	hint := CASE WHEN NOT ok THEN 'Set the clock of the server, best by NTP.' END;
+	RETURN NEXT;
+
+	item := 'preload';
+	ok := zcsync._preloaded();
+	message := CASE WHEN ok THEN 'zcsync is preloaded'
+		ELSE 'zcsync is not preloaded: nothing runs in the background, only CALL zcsync.run() works' END;
+	hint := CASE WHEN NOT ok THEN zcsync._preload_hint('zcsync') END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_server() IS
+'the part of zcsync.selfcheck() about the server';
+
+CREATE FUNCTION zcsync._check_installation() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_role text := zcsync._worker_role();
+	v_row record;
+BEGIN
+	item := 'installation';
+	SELECT g.may_run, g.reason, g.hint INTO ok, message, hint FROM zcsync._worker_guard() AS g;
+	message := coalesce(message, format('set up, tables are of version %s', zcsync._tables_version()));
+	RETURN NEXT;
+
+	item := 'role';
+	SELECT r.rolsuper, r.rolcanlogin INTO v_row FROM pg_roles AS r WHERE r.rolname = v_role;
+	ok := FOUND AND NOT v_row.rolsuper AND v_row.rolcanlogin;
+	IF ok THEN
+		ok := has_schema_privilege(v_role, 'zcsync', 'USAGE') AND
+			has_database_privilege(v_role, current_database(), 'CONNECT');
+		message := format(CASE WHEN ok THEN 'workers run as role "%s"' ELSE 'role "%s" lacks grants' END, v_role);
+		hint := CASE WHEN ok THEN NULL
+			WHEN NOT has_database_privilege(v_role, current_database(), 'CONNECT')
+				THEN format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), v_role)
+			ELSE 'SELECT * FROM zcsync.setup();' END;
+	ELSIF v_row.rolsuper IS NULL THEN
+		message := format('role "%s" does not exist', v_role);
+		hint := 'SELECT * FROM zcsync.setup();';
+	ELSIF v_row.rolsuper THEN
+		message := format('role "%s" is a superuser', v_role);
+		hint := format('ALTER ROLE %I NOSUPERUSER;', v_role);
+	ELSE
+		message := format('role "%s" may not log in', v_role);
+		hint := format('ALTER ROLE %I LOGIN;', v_role);
+	END IF;
+	RETURN NEXT;
+
+	item := 'writes';
+	ok := coalesce(current_setting('zcsync.writes', true)::boolean, true);
+	message := CASE WHEN ok THEN 'changes are sent to vendors'
+		ELSE 'zcsync.writes is off: changes are kept and not sent' END;
+	hint := CASE WHEN NOT ok THEN 'ALTER SYSTEM SET zcsync.writes = on; SELECT pg_reload_conf();' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_installation() IS
+'the part of zcsync.selfcheck() about this database';
+
+CREATE FUNCTION zcsync._check_workers() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_launcher record;
+	v_slot record;
+BEGIN
+	IF NOT zcsync._preloaded() THEN
+		RETURN;
+	END IF;
+
+	item := 'launcher';
+	SELECT * INTO v_launcher FROM zcsync._worker_slots() AS w WHERE w.database IS NULL;
+	ok := v_launcher.pid IS NOT NULL AND v_launcher.reason IS NULL;
+	message := CASE WHEN v_launcher.pid IS NULL THEN 'the launcher is not running'
+		ELSE coalesce(v_launcher.reason, format('the launcher runs as process %s', v_launcher.pid)) END;
+	hint := CASE WHEN v_launcher.pid IS NULL THEN 'It is started again after 5 seconds; if not, see the server log.'
+		ELSE v_launcher.hint END;
+	RETURN NEXT;
+
+	item := 'worker';
+	SELECT * INTO v_slot
+	FROM zcsync._worker_slots() AS w
+	WHERE w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+	ok := coalesce(v_slot.state IN ('running', 'starting'), false);
+	IF v_slot.state IS NULL THEN
+		message := 'this database has no worker';
+		hint := format('The launcher looks for databases every %s; zcsync.databases is ''%s''.',
+			current_setting('zcsync.discover_interval'), current_setting('zcsync.databases'));
+	ELSE
+		message := CASE WHEN ok THEN format('the worker runs as process %s', v_slot.pid)
+			ELSE concat_ws(': ', v_slot.state, v_slot.reason, v_slot.last_error) END;
+		hint := CASE
+			WHEN ok THEN NULL
+			WHEN v_slot.reason = 'no background worker slot is free' THEN
+				format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
+					current_setting('max_worker_processes')::integer + current_setting('zcsync.workers_max')::integer + 1)
+			WHEN v_slot.reason = 'all database workers of zcsync are in use' THEN
+				format('ALTER SYSTEM SET zcsync.workers_max = %s; -- then restart the server',
+					current_setting('zcsync.workers_max')::integer * 2)
+			ELSE v_slot.hint END;
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_workers() IS
+'the part of zcsync.selfcheck() about the processes of zcsync';
+
+CREATE FUNCTION zcsync._check_surroundings() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_key record;
+	v_cron_database text := current_setting('cron.database_name', true);
+BEGIN
+	item := 'key';
+	SELECT * INTO v_key FROM zcsync._key_status();
+	ok := v_key.state = 'ok';
+	message := CASE WHEN ok THEN format('credentials are sealed with key %s', v_key.fingerprint) ELSE v_key.message END;
+	hint := v_key.hint;
+	RETURN NEXT;
+
+	-- pg_cron is a convenience: without it, maintenance must be called
+	item := 'pg_cron';
+	ok := true;
+	IF EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+		message := 'pg_cron is in this database';
+		hint := NULL;
+	ELSIF v_cron_database IS NULL THEN
+		message := 'optional: pg_cron is not preloaded; without it, call zcsync.maintain() once a day';
+		hint := CASE WHEN EXISTS (SELECT FROM pg_available_extensions AS a WHERE a.name = 'pg_cron')
+			THEN zcsync._preload_hint('pg_cron')
+			ELSE 'Install the package postgresql-NN-cron.' END;
+	ELSIF v_cron_database = current_database() THEN
+		message := 'optional: pg_cron is preloaded for this database, but not created';
+		hint := 'CREATE EXTENSION pg_cron;';
+	ELSE
+		message := format('pg_cron works in database "%s", and can run jobs in this one', v_cron_database);
+		hint := NULL;
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_surroundings() IS
+'the part of zcsync.selfcheck() about the key file and pg_cron';
