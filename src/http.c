@@ -49,7 +49,7 @@
 #include "settings.h"
 
 #define MAX_READY_SOCKETS	128 /* taken from epoll at a time */
-#define OWN_FDS				3	/* ours of epoll, libcurl's pair for wake-ups */
+#define OWN_FDS				3	/* epoll_fd, libcurl's pair for wake-ups */
 
 /* Set one option, or leave the calling function with false. */
 #define MULTI_SET(multi, option, value) \
@@ -305,7 +305,8 @@ zcsync_http_header(ZcsyncHttpTransfer *transfer, const char *name)
 	struct curl_header *header;
 
 	if (easy == NULL ||
-		curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		curl_easy_header(easy, name, 0, CURLH_HEADER, -1,
+						 &header) != CURLHE_OK)
 		return NULL;
 	return header->value;
 }

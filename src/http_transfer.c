@@ -11,7 +11,7 @@
  * zcsync_transfer_conclude().
  *
  * An easy handle is made for each transfer: reusing them gained nothing that
- * could be measured, and a new one surely remembers nothing of another account.
+ * could be measured, and a new one remembers nothing of another account.
  *
  * libcurl repeats a request by itself when a kept connection turns out to be
  * closed before a reply came.  A write may have been applied by then, so only
@@ -293,7 +293,7 @@ set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 	EASY_SET(easy, CURLOPT_URL, request->url);
 	EASY_SET(easy, CURLOPT_HTTPHEADER, transfer->headers);
 	EASY_SET(easy, CURLOPT_USERAGENT, "zcsync (PostgreSQL " PG_VERSION ")");
-	EASY_SET(easy, CURLOPT_ACCEPT_ENCODING, "");	/* all that libcurl knows */
+	EASY_SET(easy, CURLOPT_ACCEPT_ENCODING, "");	/* all it knows */
 	EASY_SET(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	EASY_SET(easy, CURLOPT_PRIVATE, transfer);
 	EASY_SET(easy, CURLOPT_WRITEFUNCTION, append_body);
@@ -392,8 +392,8 @@ set_security(CURL *easy)
 }
 
 /*
- * The code that says what happened, and its text.  What our callbacks did looks
- * to libcurl like an error of theirs.
+ * The code that says what happened, and its text.  What our callbacks did
+ * looks to libcurl like an error of theirs.
  */
 static CURLcode
 correct_code(HttpTransfer *transfer, CURLcode code)

@@ -179,6 +179,7 @@ char *
 zcsync_json_get_text(const Jsonb *json, const char *key)
 {
 	JsonbValue	value;
+	Datum		number;
 
 	if (get_value(json, key, &value) == NULL)
 		return NULL;
@@ -187,8 +188,8 @@ zcsync_json_get_text(const Jsonb *json, const char *key)
 		case jbvString:
 			return pnstrdup(value.val.string.val, value.val.string.len);
 		case jbvNumeric:
-			return DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(value.val.numeric)));
+			number = NumericGetDatum(value.val.numeric);
+			return DatumGetCString(DirectFunctionCall1(numeric_out, number));
 		case jbvBool:
 			return pstrdup(value.val.boolean ? "true" : "false");
 		default:

@@ -266,7 +266,7 @@ delay_of(const ZcsyncRetryInput *in, ZcsyncOutcomeClass class)
 	if (!(spread >= 0.0 && spread < 1.0))
 		spread = 0.5;
 
-	/* at least a second of spread, or the whole queue returns at one instant */
+	/* spread over a second or more, or all jobs return at one instant */
 	return asked * 1000 +
 		(int64_t) (Max((double) asked * 1000.0 * RETRY_AFTER_SPREAD, 1000.0) *
 				   spread);

@@ -26,13 +26,13 @@ typedef enum ZcsyncOutcomeClass
 	ZCSYNC_OUTCOME_NONE = -1,	/* as a hint: judge by code and status */
 	ZCSYNC_OUTCOME_DONE,		/* accepted */
 	ZCSYNC_OUTCOME_THROTTLED,	/* too many requests: wait, no attempt spent */
-	ZCSYNC_OUTCOME_VENDOR,		/* DNS, connect, TLS, time-out, 5xx, HTML page */
+	ZCSYNC_OUTCOME_VENDOR,		/* DNS, connect, TLS, time-out, 5xx, HTML */
 	ZCSYNC_OUTCOME_AUTH,		/* credentials not accepted */
 	ZCSYNC_OUTCOME_REJECTED,	/* this request is refused by the vendor */
 	ZCSYNC_OUTCOME_CONFLICT,	/* the record changed meanwhile */
 	ZCSYNC_OUTCOME_NOT_FOUND,	/* the record is not there */
 	ZCSYNC_OUTCOME_BROKEN,		/* accepted, but the reply cannot be read */
-	ZCSYNC_OUTCOME_CONFIG		/* refused here: host not allowed and the like */
+	ZCSYNC_OUTCOME_CONFIG		/* refused here: host not allowed, ... */
 } ZcsyncOutcomeClass;
 
 #define ZCSYNC_OUTCOME_COUNT	(ZCSYNC_OUTCOME_CONFIG + 1)
@@ -46,7 +46,7 @@ typedef struct ZcsyncRetryInput
 	int64_t		retry_after_s;	/* what the vendor asked for; -1: nothing */
 	int			attempt;		/* attempts so far, this one included: 1.. */
 	bool		is_write;		/* would the request change a record? */
-	ZcsyncOutcomeClass hint;	/* what the vendor's reply body says; or NONE */
+	ZcsyncOutcomeClass hint;	/* what the reply's body says; or NONE */
 	int64_t		base_ms;		/* delay after the first attempt */
 	int64_t		cap_ms;			/* longest delay of our own choice */
 	double		random01;		/* 0.0 <= random01 < 1.0 */

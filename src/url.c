@@ -26,8 +26,8 @@ static bool host_matches(const char *host, Size host_len,
 						 const char *entry, Size entry_len);
 
 /*
- * Append a value percent-encoded: all but the unreserved characters of RFC 3986,
- * so that the result is one piece of a path or query whatever it contains.
+ * Append a value percent-encoded: all but RFC 3986's unreserved characters, so
+ * that the result is one piece of a path or query whatever it contains.
  */
 void
 zcsync_url_append_encoded(StringInfo out, const char *value)
