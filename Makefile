@@ -16,6 +16,7 @@ OBJS = \
 	src/engine.o \
 	src/functions.o \
 	src/http.o \
+	src/http_transfer.o \
 	src/identity.o \
 	src/json.o \
 	src/launcher.o \
