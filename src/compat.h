@@ -64,4 +64,11 @@
 #define ZCSYNC_BGWORKER_INTERRUPTIBLE 0
 #endif
 
+/* Does this process hold the lock in exactly this mode? */
+#if PG_VERSION_NUM >= 170000
+#define zcsync_lock_held_by_me(tag, mode) LockHeldByMe((tag), (mode), false)
+#else
+#define zcsync_lock_held_by_me(tag, mode) LockHeldByMe((tag), (mode))
+#endif
+
 #endif							/* ZCSYNC_COMPAT_H */

@@ -191,7 +191,7 @@ clickup_interpret(ZcsyncCall *call)
 	const ErrorRule *rule;
 	const char *hint = NULL;
 	Jsonb	   *body;
-	char	   *text;
+	char	   *said;
 	char	   *code;
 
 	read_limits(call);
@@ -204,10 +204,10 @@ clickup_interpret(ZcsyncCall *call)
 	}
 
 	body = zcsync_connector_error_body(call);
-	text = zcsync_json_get_text(body, "err");
+	said = zcsync_json_get_text(body, "err");
 	code = zcsync_json_get_text(body, "ECODE");
-	if (code != NULL && text != NULL)
-		text = psprintf("%s (%s)", text, code);
+	if (code != NULL && said != NULL)
+		said = psprintf("%s (%s)", said, code);
 
 	rule = code != NULL ? find_rule(code) : NULL;
 	if (rule != NULL)
@@ -222,7 +222,7 @@ clickup_interpret(ZcsyncCall *call)
 
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		zcsync_connector_throttle(call, THROTTLE_S);
-	zcsync_connector_explain(call, text, hint);
+	zcsync_connector_explain(call, said, hint);
 }
 
 /*

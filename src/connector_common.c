@@ -41,9 +41,9 @@ static void append_list(StringInfo url, bool *first, const char *key,
 						const Jsonb *list, bool repeated);
 static char *element_text(const Jsonb *element);
 static char *request_text(const ZcsyncCall *call, const char *start, Size len);
-static char *html_title(const char *text);
-static void one_line(char *text);
-static void hide_secrets(const ZcsyncAccount *account, char *text);
+static char *html_title(const char *said);
+static void one_line(char *said);
+static void hide_secrets(const ZcsyncAccount *account, char *said);
 
 /*
  * The operation of that name in a table that a NULL name ends, or NULL.
@@ -82,14 +82,14 @@ zcsync_operation_prepare(ZcsyncCall *call, const char *base_url,
 	if (operation->has_body)
 	{
 		Jsonb	   *body = zcsync_json_get_object(call->request, "body");
-		StringInfoData text;
+		StringInfoData said;
 
 		if (body == NULL)
 			return zcsync_call_refuse(call, "request has no body", NULL);
-		initStringInfo(&text);
-		zcsync_json_append_jsonb(&text, body);
-		call->http.body = text.data;
-		call->http.body_len = text.len;
+		initStringInfo(&said);
+		zcsync_json_append_jsonb(&said, body);
+		call->http.body = said.data;
+		call->http.body_len = said.len;
 	}
 	return true;
 }
@@ -174,7 +174,7 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 						 const char *hint)
 {
 	const char *source = message;
-	char	   *text;
+	char	   *said;
 	int			len;
 
 	if (source == NULL || source[0] == '\0')
@@ -184,19 +184,19 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 	if (source == NULL || source[0] == '\0')
 		source = psprintf("HTTP status %d without a text", call->status);
 
-	text = html_title(source);
-	if (text == NULL)
-		text = pnstrdup(source, strnlen(source, 4 * MESSAGE_MAX));
-	one_line(text);
-	hide_secrets(call->account, text);
+	said = html_title(source);
+	if (said == NULL)
+		said = pnstrdup(source, strnlen(source, 4 * MESSAGE_MAX));
+	one_line(said);
+	hide_secrets(call->account, said);
 
 	/* what pnstrdup() may have cut in the middle of a character goes, too */
-	len = pg_encoding_verifymbstr(PG_UTF8, text, strlen(text));
-	text[len] = '\0';
+	len = pg_encoding_verifymbstr(PG_UTF8, said, strlen(said));
+	said[len] = '\0';
 	if (len > MESSAGE_MAX)
-		text[pg_encoding_mbcliplen(PG_UTF8, text, len, MESSAGE_MAX)] = '\0';
+		said[pg_encoding_mbcliplen(PG_UTF8, said, len, MESSAGE_MAX)] = '\0';
 
-	call->message = text;
+	call->message = said;
 	if (hint != NULL)
 		call->hint = pstrdup(hint);
 }
@@ -357,18 +357,18 @@ request_text(const ZcsyncCall *call, const char *start, Size len)
  * If the text is a web page, its title, or a name for a page without one.
  */
 static char *
-html_title(const char *text)
+html_title(const char *said)
 {
 	const char *start;
 	const char *end;
 
-	text += strspn(text, " \t\r\n");
-	if (pg_strncasecmp(text, "<!doctype", 9) != 0 &&
-		pg_strncasecmp(text, "<html", 5) != 0 &&
-		pg_strncasecmp(text, "<head", 5) != 0)
+	said += strspn(said, " \t\r\n");
+	if (pg_strncasecmp(said, "<!doctype", 9) != 0 &&
+		pg_strncasecmp(said, "<html", 5) != 0 &&
+		pg_strncasecmp(said, "<head", 5) != 0)
 		return NULL;
 
-	for (start = strchr(text, '<'); start != NULL; start = strchr(start + 1, '<'))
+	for (start = strchr(said, '<'); start != NULL; start = strchr(start + 1, '<'))
 	{
 		if (pg_strncasecmp(start, "<title", 6) == 0)
 			break;
@@ -385,20 +385,20 @@ html_title(const char *text)
  * place, and drop those at the end.
  */
 static void
-one_line(char *text)
+one_line(char *said)
 {
-	char	   *out = text;
+	char	   *out = said;
 
-	for (const char *p = text; *p != '\0'; p++)
+	for (const char *p = said; *p != '\0'; p++)
 	{
 		unsigned char c = (unsigned char) *p;
 
 		if (c > ' ' && c != 0x7F)
 			*out++ = *p;
-		else if (out > text && out[-1] != ' ')
+		else if (out > said && out[-1] != ' ')
 			*out++ = ' ';
 	}
-	while (out > text && out[-1] == ' ')
+	while (out > said && out[-1] == ' ')
 		out--;
 	*out = '\0';
 }
@@ -407,7 +407,7 @@ one_line(char *text)
  * Overwrite, in place, every secret of the account that the text quotes.
  */
 static void
-hide_secrets(const ZcsyncAccount *account, char *text)
+hide_secrets(const ZcsyncAccount *account, char *said)
 {
 	ListCell   *lc;
 
@@ -422,7 +422,7 @@ hide_secrets(const ZcsyncAccount *account, char *text)
 		len = strlen(credential->value);
 		if (len < SECRET_MIN)
 			continue;
-		for (found = text; (found = strstr(found, credential->value)) != NULL; found += len)
+		for (found = said; (found = strstr(found, credential->value)) != NULL; found += len)
 			memset(found, '*', len);
 	}
 }

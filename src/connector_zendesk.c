@@ -64,7 +64,7 @@ static void read_limits(ZcsyncCall *call);
 static bool export_limit(const char *value, const char *key, int *number);
 static bool too_recent(ZcsyncCall *call, const Jsonb *body);
 static char *error_text(const Jsonb *body);
-static void append_details(StringInfo text, const Jsonb *details);
+static void append_details(StringInfo said, const Jsonb *details);
 static const char *error_hint(ZcsyncCall *call, const Jsonb *body);
 static void check_user(ZcsyncCall *call);
 
@@ -334,12 +334,12 @@ export_limit(const char *value, const char *key, int *number)
 static bool
 too_recent(ZcsyncCall *call, const Jsonb *body)
 {
-	char	   *text;
+	char	   *said;
 
 	if (call->status != 422 || strcmp(call->op, "incremental") != 0)
 		return false;
-	text = error_text(body);
-	if (text == NULL || strstr(text, "Too recent start_time") == NULL)
+	said = error_text(body);
+	if (said == NULL || strstr(said, "Too recent start_time") == NULL)
 		return false;
 
 	call->outcome = ZCSYNC_OUTCOME_DONE;
@@ -357,7 +357,7 @@ static char *
 error_text(const Jsonb *body)
 {
 	Jsonb	   *errors = zcsync_json_get_array(body, "errors");
-	StringInfoData text;
+	StringInfoData said;
 	char	   *code;
 	char	   *description;
 
@@ -379,20 +379,20 @@ error_text(const Jsonb *body)
 	if (description == NULL)
 		description = zcsync_json_get_text(body, "title");
 
-	initStringInfo(&text);
+	initStringInfo(&said);
 	if (code != NULL)
-		appendStringInfoString(&text, code);
+		appendStringInfoString(&said, code);
 	if (description != NULL)
-		appendStringInfo(&text, "%s%s", code != NULL ? ": " : "", description);
-	append_details(&text, zcsync_json_get_object(body, "details"));
-	return text.len > 0 ? text.data : NULL;
+		appendStringInfo(&said, "%s%s", code != NULL ? ": " : "", description);
+	append_details(&said, zcsync_json_get_object(body, "details"));
+	return said.len > 0 ? said.data : NULL;
 }
 
 /*
  * Append the descriptions of a map {field: [{description}]}.
  */
 static void
-append_details(StringInfo text, const Jsonb *details)
+append_details(StringInfo said, const Jsonb *details)
 {
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -411,13 +411,13 @@ append_details(StringInfo text, const Jsonb *details)
 					   value.val.string.len) == 0;
 		else if (token == WJB_VALUE && wanted && value.type == jbvString)
 		{
-			appendStringInfo(text, "%s%.*s", !first ? "; " : text->len > 0 ? " (" : "(",
+			appendStringInfo(said, "%s%.*s", !first ? "; " : said->len > 0 ? " (" : "(",
 							 value.val.string.len, value.val.string.val);
 			first = false;
 		}
 	}
 	if (!first)
-		appendStringInfoChar(text, ')');
+		appendStringInfoChar(said, ')');
 }
 
 /*

@@ -179,7 +179,7 @@ xact_lock_extension(void)
 	if (!OidIsValid(extension))
 	{
 		CommitTransactionCommand();
-		zcsync_slot_end(ZCSYNC_VERDICT_ABSENT, NULL, NULL);
+		zcsync_slot_report(ZCSYNC_VERDICT_ABSENT, NULL, NULL);
 		proc_exit(0);
 	}
 }
