@@ -1,0 +1,504 @@
+-- ---------------------------------------------------------------------
+-- Accounts: one login at one vendor each.
+--
+-- States: active <-> paused (by an operator), active -> blocked (by zcsync,
+-- when the credentials are missing, unreadable or refused) -> active (by
+-- set_credentials() or resume_account()).
+--
+-- accounts.version moves with every change that a worker must notice; it then
+-- reads the account and its credentials anew.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.account(name text) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint;
+BEGIN
+	SELECT a.account_id INTO v_id FROM zcsync.accounts a WHERE a.name = account.name;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('account %s does not exist', coalesce('"' || left(name, 80) || '"', 'NULL')),
+			HINT = 'SELECT name, vendor, state FROM zcsync.accounts;';
+	END IF;
+	RETURN v_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync.account(text) IS
+'the account_id of an account by its name';
+
+-- The same for verbs that change the account: its row is locked until the end
+-- of the transaction.  Workers never wait for that.
+CREATE FUNCTION zcsync._lock_account(p_name text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint := zcsync.account(p_name);
+BEGIN
+	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR NO KEY UPDATE;
+	-- it may have been removed while we waited
+	RETURN zcsync.account(p_name);
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_account(text) IS
+'locks an account by its name and returns its account_id';
+
+-- What the worker reads of an account; see src/call.c.
+CREATE FUNCTION zcsync._account_context(p_account_id bigint)
+RETURNS TABLE (name text, vendor text, settings jsonb, version bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT a.name, a.vendor, a.settings, a.version FROM zcsync.accounts a WHERE a.account_id = p_account_id;
+$$;
+COMMENT ON FUNCTION zcsync._account_context(bigint) IS
+'an account as the worker reads it';
+
+-- ---------------------------------------------------------------------
+-- Settings
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._check_url(p_url text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_check_url';
+COMMENT ON FUNCTION zcsync._check_url(text) IS
+'why this address may not be called, or NULL if it may';
+
+-- The settings that accounts of a vendor have.  pattern is for text; hint says
+-- what a right value looks like.
+CREATE FUNCTION zcsync._setting_rules(p_vendor text)
+RETURNS TABLE (key text, type text, pattern text, hint text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT r.key, r.type, r.pattern, r.hint
+	FROM (VALUES
+		('zendesk', 'subdomain', 'string', '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
+			'The subdomain of acme.zendesk.com is "acme".'),
+		('zendesk', 'plan', 'string', '^(team|growth|professional|enterprise|enterprise_plus)$',
+			'The plans are team, growth, professional, enterprise and enterprise_plus.'),
+		('zendesk', 'high_volume', 'boolean', NULL, 'True if the account has the High Volume API add-on.'),
+		('clickup', 'workspace_id', 'string', '^[0-9]{1,19}$',
+			'It is the number that follows app.clickup.com/ in the address of the workspace.'),
+		('clickup', 'plan', 'string', '^(free|unlimited|business|business_plus|enterprise)$',
+			'The plans are free, unlimited, business, business_plus and enterprise.'),
+		(NULL, 'base_url', 'string', '^https?://[^\s?#]+$', 'Leave it out unless the vendor is behind a proxy.'),
+		(NULL, 'budget_share', 'number', NULL,
+			'It is the part of the vendor''s limits that zcsync may use, above 0 and at most 1.'),
+		(NULL, 'budgets', 'object', NULL, 'It looks like {"api": {"calls": 100, "window_s": 60, "concurrency": 5}}.')
+	) AS r (vendor, key, type, pattern, hint)
+	WHERE r.vendor = p_vendor OR (r.vendor IS NULL AND p_vendor <> 'local');
+END;
+COMMENT ON FUNCTION zcsync._setting_rules(text) IS
+'the settings that accounts of a vendor have, their types and forms';
+
+-- Where the requests of an account go; NULL for a local account.
+CREATE FUNCTION zcsync._base_url(p_vendor text, p_settings jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(p_settings ->> 'base_url', CASE p_vendor
+		WHEN 'zendesk' THEN 'https://' || (p_settings ->> 'subdomain') || '.zendesk.com'
+		WHEN 'clickup' THEN 'https://api.clickup.com' END);
+END;
+COMMENT ON FUNCTION zcsync._base_url(text, jsonb) IS
+'the address that the requests of an account begin with';
+
+-- Check settings as an operator gave them and return them in the form that is
+-- stored.  Raises what is wrong.
+CREATE FUNCTION zcsync._check_settings(p_vendor text, p_settings jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_settings jsonb := p_settings;
+	v_given record;
+	v_rule record;
+	v_reason text;
+BEGIN
+	IF jsonb_typeof(v_settings) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'settings of an account must be a JSON object';
+	END IF;
+	-- A workspace's id is a number to people and text to the vendor.
+	IF jsonb_typeof(v_settings -> 'workspace_id') = 'number' THEN
+		v_settings := v_settings || jsonb_build_object('workspace_id', v_settings ->> 'workspace_id');
+	END IF;
+	IF jsonb_typeof(v_settings -> 'base_url') = 'string' THEN
+		v_settings := v_settings || jsonb_build_object('base_url', rtrim(v_settings ->> 'base_url', '/'));
+	END IF;
+
+	FOR v_given IN SELECT e.key, e.value FROM jsonb_each(v_settings) AS e ORDER BY e.key LOOP
+		SELECT r.* INTO v_rule FROM zcsync._setting_rules(p_vendor) r WHERE r.key = v_given.key;
+		IF NOT FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" does not exist for vendor "%s"', left(v_given.key, 80), p_vendor),
+				HINT = coalesce('The settings are ' || (SELECT string_agg(r.key, ', ' ORDER BY r.key)
+					FROM zcsync._setting_rules(p_vendor) r) || '.', 'Accounts of this vendor have no settings.');
+		ELSIF jsonb_typeof(v_given.value) <> v_rule.type THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" must be a JSON %s', v_given.key, v_rule.type),
+				HINT = v_rule.hint;
+		ELSIF (v_given.value #>> '{}') !~ v_rule.pattern THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('invalid value for setting "%s": "%s"', v_given.key, left(v_given.value #>> '{}', 80)),
+				HINT = v_rule.hint;
+		ELSIF v_given.key = 'budget_share' AND NOT ((v_given.value)::numeric > 0 AND (v_given.value)::numeric <= 1) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('invalid value for setting "budget_share": %s', left(v_given.value #>> '{}', 80)),
+				HINT = v_rule.hint;
+		ELSIF v_given.key = 'budgets' THEN
+			PERFORM zcsync._check_budgets(p_vendor, v_given.value);
+		END IF;
+	END LOOP;
+
+	IF p_vendor = 'local' THEN
+		RETURN v_settings;
+	END IF;
+	IF zcsync._base_url(p_vendor, v_settings) IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'setting "subdomain" is missing',
+			HINT = 'settings => ''{"subdomain": "acme"}'', for acme.zendesk.com.';
+	END IF;
+	v_reason := zcsync._check_url(zcsync._base_url(p_vendor, v_settings));
+	IF v_reason IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('address "%s" cannot be called', left(zcsync._base_url(p_vendor, v_settings), 200)),
+			DETAIL = upper(left(v_reason, 1)) || substr(v_reason, 2) || '.',
+			HINT = 'Correct it, or have the administrator change zcsync.allowed_hosts.';
+	END IF;
+	RETURN v_settings;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_settings(text, jsonb) IS
+'checks the settings of an account and returns them as they are stored';
+
+-- Check the setting "budgets": what an operator knows better than the plan.
+CREATE FUNCTION zcsync._check_budgets(p_vendor text, p_budgets jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_classes text[];
+	v_fault text;
+BEGIN
+	EXECUTE format('SELECT array_agg(class ORDER BY class) FROM zcsync.%I(''{}'')', '_' || p_vendor || '_budgets')
+		INTO v_classes;
+	SELECT CASE
+			WHEN c.key <> ALL (v_classes) THEN format('There is no class "%s", only %s.', left(c.key, 80),
+				array_to_string(v_classes, ', '))
+			WHEN jsonb_typeof(c.value) <> 'object' THEN format('"%s" is not a JSON object.', c.key)
+			ELSE format('"%s" of "%s" is not a number of the right size.', left(l.key, 80), c.key)
+		END INTO v_fault
+	FROM jsonb_each(p_budgets) AS c
+	LEFT JOIN LATERAL jsonb_each(CASE jsonb_typeof(c.value) WHEN 'object' THEN c.value ELSE '{}' END) AS l ON true
+	WHERE c.key <> ALL (v_classes) OR jsonb_typeof(c.value) <> 'object'
+		OR NOT CASE
+			WHEN l.key IS NULL THEN true
+			WHEN jsonb_typeof(l.value) <> 'number' THEN false
+			WHEN l.key IN ('calls', 'concurrency') THEN l.value::numeric BETWEEN 1 AND 1000000
+				AND l.value::numeric = trunc(l.value::numeric)
+			WHEN l.key = 'window_s' THEN l.value::numeric BETWEEN 0.001 AND 86400
+			ELSE false END
+	ORDER BY c.key, l.key
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'invalid value for setting "budgets"', DETAIL = v_fault,
+			HINT = (SELECT r.hint FROM zcsync._setting_rules(p_vendor) r WHERE r.key = 'budgets');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_budgets(text, jsonb) IS
+'raises an error unless the setting "budgets" is valid';
+
+-- Make the budgets of an account what its settings say.  What was used of them
+-- and pauses stay.
+CREATE FUNCTION zcsync._make_budgets(p_account_id bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account zcsync.accounts;
+	v_share double precision;
+	v_classes text[];
+BEGIN
+	SELECT * INTO STRICT v_account FROM zcsync.accounts a WHERE a.account_id = p_account_id;
+	IF v_account.vendor = 'local' THEN
+		RETURN;
+	END IF;
+	v_share := coalesce((v_account.settings ->> 'budget_share')::double precision, 0.9);
+	EXECUTE format($sql$
+		WITH wanted AS (
+			SELECT b.class,
+				coalesce(($2 #>> ARRAY[b.class, 'calls'])::integer, b.calls) AS calls,
+				coalesce(($2 #>> ARRAY[b.class, 'window_s'])::double precision, b.window_s) AS window_s,
+				coalesce(($2 #>> ARRAY[b.class, 'concurrency'])::integer, b.concurrency) AS concurrency
+			FROM zcsync.%I($1) b
+		), made AS (
+			INSERT INTO zcsync.account_budgets AS ab
+				(account_id, class, calls, window_s, share, concurrency, tokens, refilled_at)
+			SELECT $3, w.class, w.calls, w.window_s, $4, w.concurrency, zcsync._bucket_size(w.calls, $4), zcsync._now()
+			FROM wanted w
+			ON CONFLICT (account_id, class) DO UPDATE
+				SET calls = excluded.calls, window_s = excluded.window_s, share = excluded.share,
+					concurrency = excluded.concurrency, tokens = least(ab.tokens, excluded.tokens)
+			RETURNING class
+		)
+		SELECT array_agg(class) FROM made$sql$, '_' || v_account.vendor || '_budgets')
+	INTO v_classes
+	USING v_account.settings, coalesce(v_account.settings -> 'budgets', '{}'), p_account_id, v_share;
+	DELETE FROM zcsync.account_budgets ab WHERE ab.account_id = p_account_id AND ab.class <> ALL (v_classes);
+END
+$$;
+COMMENT ON FUNCTION zcsync._make_budgets(bigint) IS
+'makes the budgets of an account what its settings and its plan say';
+
+-- ---------------------------------------------------------------------
+-- Verbs.  Those that take credentials set log_min_error_statement, so that an
+-- error in them does not write the statement, and with it a secret, into the
+-- server's log.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.add_account(name text, vendor text, settings jsonb DEFAULT '{}', credentials jsonb DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET log_min_error_statement = panic
+AS $$
+DECLARE
+	v_settings jsonb;
+	v_id bigint;
+BEGIN
+	IF name IS NULL OR name !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_name',
+			MESSAGE = format('invalid account name: %s', coalesce('"' || left(name, 80) || '"', 'NULL')),
+			HINT = 'A name has at most 63 lower-case letters, digits and "_", ".", "-", and starts with a letter or digit.';
+	END IF;
+	IF NOT EXISTS (SELECT FROM zcsync._vendors() v WHERE v.vendor = add_account.vendor) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('vendor %s does not exist', coalesce('"' || left(vendor, 80) || '"', 'NULL')),
+			HINT = 'The vendors are ' || (SELECT string_agg(v.vendor, ', ' ORDER BY v.vendor) FROM zcsync._vendors() v) || '.';
+	END IF;
+	v_settings := zcsync._check_settings(vendor, settings);
+
+	INSERT INTO zcsync.accounts (name, vendor, settings, created_at)
+	VALUES (add_account.name, add_account.vendor, v_settings, zcsync._now())
+	ON CONFLICT ON CONSTRAINT accounts_name_key DO NOTHING
+	RETURNING account_id INTO v_id;
+	IF v_id IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+			MESSAGE = format('account "%s" already exists', name),
+			HINT = 'Change it with zcsync.alter_account() or zcsync.set_credentials().';
+	END IF;
+	PERFORM zcsync._make_budgets(v_id);
+	IF credentials IS NOT NULL THEN
+		PERFORM zcsync._store_credentials(v_id, vendor, credentials);
+	ELSIF vendor <> 'local' THEN
+		RAISE NOTICE USING MESSAGE = format('account "%s" has no credentials yet', name),
+			HINT = 'Give them with zcsync.set_credentials().';
+	END IF;
+	PERFORM zcsync._wake();
+	RETURN v_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync.add_account(text, text, jsonb, jsonb) IS
+'adds a login at a vendor; credentials are sealed, or referred to as file:NAME';
+
+CREATE FUNCTION zcsync.alter_account(name text, settings jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint := zcsync._lock_account(name);
+	v_account zcsync.accounts;
+	v_settings jsonb;
+	v_key text;
+BEGIN
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_id;
+	IF jsonb_typeof(settings) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'settings of an account must be a JSON object';
+	END IF;
+	v_settings := zcsync._check_settings(v_account.vendor, jsonb_strip_nulls(v_account.settings || settings));
+
+	-- Ids mean something else at another vendor's account: what is mirrored
+	-- must not be written there by mistake.
+	SELECT k INTO v_key FROM unnest('{subdomain,workspace_id}'::text[]) AS k
+	WHERE v_account.settings ->> k <> v_settings ->> k LIMIT 1;
+	IF v_key IS NOT NULL AND v_account.state <> 'paused'
+		AND EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = v_id) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('cannot change setting "%s" of an account with streams', v_key),
+			DETAIL = 'Its rows belong to the records of the present one.',
+			HINT = format('If it is the same one under a new name, pause the account first: SELECT zcsync.pause_account(%L); '
+				'if it is another one, add another account.', name);
+	END IF;
+
+	UPDATE zcsync.accounts a SET settings = v_settings, version = a.version + 1 WHERE a.account_id = v_id;
+	PERFORM zcsync._make_budgets(v_id);
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync.alter_account(text, jsonb) IS
+'changes the settings given and leaves the others; null takes a setting away';
+
+CREATE FUNCTION zcsync.pause_account(name text, reason text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.accounts a
+	SET state = 'paused', state_reason = coalesce(left(reason, 500), 'paused by ' || session_user),
+		state_hint = format('SELECT zcsync.resume_account(%L);', a.name)
+	WHERE a.account_id = zcsync._lock_account(pause_account.name);
+END
+$$;
+COMMENT ON FUNCTION zcsync.pause_account(text, text) IS
+'sends nothing for an account until zcsync.resume_account(); its jobs stay queued';
+
+CREATE FUNCTION zcsync.resume_account(name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint := zcsync._lock_account(name);
+	v_fault record;
+BEGIN
+	SELECT c.* INTO v_fault FROM zcsync._account_credentials(v_id) c WHERE NOT c.ok LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('cannot resume account "%s": %s', name, v_fault.message),
+			HINT = v_fault.hint;
+	END IF;
+	PERFORM zcsync._activate_account(v_id);
+	UPDATE zcsync.accounts a
+	SET state = 'active', state_reason = NULL, state_hint = NULL,
+		breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL
+	WHERE a.account_id = v_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync.resume_account(text) IS
+'lets a paused or blocked account work again';
+
+-- Something about an account is new: have workers read it again, and if it was
+-- blocked, let it try.
+CREATE FUNCTION zcsync._activate_account(p_account bigint) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+	v_code text;
+BEGIN
+	UPDATE zcsync.accounts a
+	SET version = a.version + 1,
+		state = CASE a.state WHEN 'blocked' THEN 'active' ELSE a.state END,
+		state_reason = CASE a.state WHEN 'blocked' THEN NULL ELSE a.state_reason END,
+		state_hint = CASE a.state WHEN 'blocked' THEN NULL ELSE a.state_hint END
+	WHERE a.account_id = p_account
+	RETURNING a.name INTO v_name;
+	FOR v_code IN
+		SELECT al.code FROM zcsync.alerts al
+		WHERE al.object = v_name AND al.code LIKE 'credentials\_%' AND al.resolved_at IS NULL
+	LOOP
+		PERFORM zcsync._resolve_alert(v_code, v_name);
+	END LOOP;
+	PERFORM zcsync._resolve_key_alert();
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync._activate_account(bigint) IS
+'has workers read an account again, sets it active if it was blocked, and resolves its alerts';
+
+-- Block an account that cannot work before a person does something, with one
+-- alert; the alert of a missing key is one for all accounts.  Never waits:
+-- whoever calls this comes again if the row is locked.
+CREATE FUNCTION zcsync._block_account(p_account bigint, p_code text, p_reason text, p_hint text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+BEGIN
+	SELECT a.name INTO v_name FROM zcsync.accounts a
+	WHERE a.account_id = p_account AND a.state = 'active'
+	FOR NO KEY UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	UPDATE zcsync.accounts a
+	SET state = 'blocked', state_reason = p_reason, state_hint = p_hint,
+		last_error = p_reason, last_error_at = zcsync._now()
+	WHERE a.account_id = p_account;
+	IF p_code = 'key_missing' THEN
+		PERFORM zcsync._alert(p_code, '', 'critical', p_reason, p_hint);
+	ELSE
+		PERFORM zcsync._alert(p_code, v_name, 'critical', format('account "%s" is blocked: %s', v_name, p_reason), p_hint);
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._block_account(bigint, text, text, text) IS
+'blocks an active account and raises one alert; codes are key_missing and credentials_...';
+
+CREATE FUNCTION zcsync.remove_account(name text, force boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint := zcsync.account(name);
+	v_routes text[];
+	v_route text;
+	v_streams bigint;
+	v_jobs bigint;
+	v_kind text;
+	v_count bigint;
+	v_rows jsonb := '{}';
+BEGIN
+	-- Nobody may refer to it from now on.
+	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
+	v_id := zcsync.account(name);
+
+	SELECT count(*) INTO v_streams FROM zcsync.streams s WHERE s.account_id = v_id;
+	SELECT coalesce(array_agg(r.name ORDER BY r.name), '{}') INTO v_routes
+	FROM zcsync.routes r
+	WHERE EXISTS (SELECT FROM zcsync.streams s
+		WHERE s.account_id = v_id AND s.stream_id IN (r.source_stream_id, r.target_stream_id));
+	IF v_streams > 0 AND force IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('account "%s" still has streams', name),
+			DETAIL = format('It has %s streams and %s routes.', v_streams, cardinality(v_routes)),
+			HINT = format('To remove them and all rows of this account: SELECT zcsync.remove_account(%L, force => true); '
+				'nothing is deleted at the vendor.', name);
+	END IF;
+
+	FOREACH v_route IN ARRAY v_routes LOOP
+		PERFORM zcsync.cancel_held(v_route)
+		FROM zcsync.routes r JOIN zcsync.sync_queue q ON q.route_id = r.route_id AND q.state = 'held'
+		WHERE r.name = v_route LIMIT 1;
+		PERFORM zcsync.remove_route(v_route);
+	END LOOP;
+	DELETE FROM zcsync.sync_queue q WHERE q.account_id = v_id;
+	GET DIAGNOSTICS v_jobs = ROW_COUNT;
+	PERFORM zcsync._allow_delete();
+	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
+		EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1', v_kind) USING v_id;
+		GET DIAGNOSTICS v_count = ROW_COUNT;
+		IF v_count > 0 THEN
+			v_rows := v_rows || jsonb_build_object(v_kind, v_count);
+		END IF;
+	END LOOP;
+	DELETE FROM zcsync.accounts a WHERE a.account_id = v_id;
+	UPDATE zcsync.alerts al SET resolved_at = zcsync._now()
+	WHERE al.object = remove_account.name AND al.code LIKE 'credentials\_%' AND al.resolved_at IS NULL;
+	PERFORM zcsync._resolve_key_alert();
+	RAISE NOTICE USING MESSAGE = format('removed account "%s" with %s streams, %s routes, %s jobs and %s rows', name,
+			v_streams, cardinality(v_routes), v_jobs,
+			(SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(v_rows))),
+		DETAIL = 'Rows by table: ' || coalesce((SELECT string_agg(key || ' ' || value, ', ' ORDER BY key)
+			FROM jsonb_each_text(v_rows)), 'none') || '. What was done for it stays in sync_records and changes.';
+END
+$$;
+COMMENT ON FUNCTION zcsync.remove_account(text, boolean) IS
+'removes an account with its credentials and jobs; with force also its streams, routes and rows; the vendor keeps everything';

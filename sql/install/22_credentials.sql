@@ -1,0 +1,221 @@
+-- ---------------------------------------------------------------------
+-- Credentials.  Their values never leave C: see src/secret.c.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._seal_credential(p_account bigint, p_name text, p_value text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_seal_credential';
+COMMENT ON FUNCTION zcsync._seal_credential(bigint, text, text) IS
+'stores one credential, sealed or as a reference; the account''s row must be locked';
+
+CREATE FUNCTION zcsync._credential_status(p_account bigint, p_name text, OUT ok boolean, OUT message text, OUT hint text)
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_credential_status';
+COMMENT ON FUNCTION zcsync._credential_status(bigint, text) IS
+'can this credential be opened?';
+
+CREATE FUNCTION zcsync._key_status(OUT state text, OUT fingerprint text, OUT message text, OUT hint text)
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_key_status';
+COMMENT ON FUNCTION zcsync._key_status() IS
+'the key file that seals credentials: ok, missing or unusable';
+
+-- The sets of credentials that a vendor takes.
+CREATE FUNCTION zcsync._credential_forms(p_vendor text) RETURNS TABLE (required text[], optional text[])
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT f.required::text[], f.optional::text[]
+	FROM (VALUES
+		('zendesk', '{client_id,client_secret}', '{scope}'),
+		('zendesk', '{email,api_token}', '{}'),
+		('clickup', '{token}', '{}'),
+		('clickup', '{access_token}', '{}')
+	) AS f (vendor, required, optional)
+	WHERE f.vendor = p_vendor;
+END;
+COMMENT ON FUNCTION zcsync._credential_forms(text) IS
+'the sets of credentials that accounts of a vendor can have';
+
+-- Raise an error unless these are credentials of one form for the vendor.  The
+-- values are no part of any message.
+CREATE FUNCTION zcsync._check_credential_form(p_vendor text, p_credentials jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_keys text[];
+	v_key text;
+BEGIN
+	IF jsonb_typeof(p_credentials) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'credentials of an account must be a JSON object',
+			HINT = 'For example {"token": "file:clickup_token"}.';
+	END IF;
+	SELECT e.key INTO v_key FROM jsonb_each(p_credentials) AS e WHERE jsonb_typeof(e.value) <> 'string' ORDER BY e.key LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('credential "%s" must be a JSON string', left(v_key, 80));
+	END IF;
+	SELECT coalesce(array_agg(k ORDER BY k), '{}') INTO v_keys FROM jsonb_object_keys(p_credentials) AS k;
+	PERFORM FROM zcsync._credential_forms(p_vendor) f
+	WHERE v_keys @> f.required AND v_keys <@ (f.required || f.optional);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('these are not the credentials of an account of vendor "%s"', p_vendor),
+			DETAIL = format('Given: %s.', coalesce(left(nullif(array_to_string(v_keys, ', '), ''), 200), 'none')),
+			HINT = coalesce('It takes ' || (SELECT string_agg(array_to_string(f.required, ' and ')
+				|| CASE WHEN f.optional <> '{}' THEN ' (optional: ' || array_to_string(f.optional, ', ') || ')' ELSE '' END,
+				', or ' ORDER BY f.required DESC) FROM zcsync._credential_forms(p_vendor) f) || '.',
+				'Accounts of this vendor have no credentials.');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_credential_form(text, jsonb) IS
+'raises an error unless these are the credentials that a vendor takes';
+
+-- Does the server's log get the statements of this session, or the values of
+-- their parameters?
+CREATE FUNCTION zcsync._statements_are_logged() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT current_setting('log_statement') <> 'none'
+		OR current_setting('log_min_duration_statement') <> '-1'
+		OR current_setting('log_min_duration_sample') <> '-1'
+		OR current_setting('log_transaction_sample_rate') <> '0'
+		OR current_setting('log_parameter_max_length_on_error') <> '0';
+$$;
+COMMENT ON FUNCTION zcsync._statements_are_logged() IS
+'does the server''s log get the statements of this session?';
+
+-- Replace all credentials of an account, fetched tokens included.  Those that
+-- are not given are deleted last: as long as sealed values are there, no new
+-- key is made.  The account's row is locked by us, or new.
+CREATE FUNCTION zcsync._store_credentials(p_account bigint, p_vendor text, p_credentials jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_fault record;
+BEGIN
+	PERFORM zcsync._check_credential_form(p_vendor, p_credentials);
+	IF zcsync._statements_are_logged() AND EXISTS (
+		SELECT FROM jsonb_each_text(p_credentials) AS e
+		WHERE e.key NOT IN ('client_id', 'email', 'scope') AND e.value !~ '^(file|env):') THEN
+		RAISE WARNING USING MESSAGE = 'the server logs statements, and this one contains a secret',
+			HINT = 'Put the secret in a file of zcsync.credentials_directory and give "file:NAME" in its place; '
+				'then replace the secret that was logged.';
+	END IF;
+
+	PERFORM zcsync._seal_credential(p_account, e.key, e.value) FROM jsonb_each_text(p_credentials) AS e;
+	DELETE FROM zcsync.credentials c WHERE c.account_id = p_account AND NOT p_credentials ? c.name;
+	PERFORM zcsync._activate_account(p_account);
+
+	FOR v_fault IN SELECT c.* FROM zcsync._account_credentials(p_account) c WHERE NOT c.ok LOOP
+		RAISE WARNING USING MESSAGE = format('credential "%s" cannot be used yet: %s', v_fault.name, v_fault.message),
+			HINT = v_fault.hint;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._store_credentials(bigint, text, jsonb) IS
+'replaces all credentials of an account';
+
+CREATE FUNCTION zcsync.set_credentials(name text, credentials jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET log_min_error_statement = panic
+AS $$
+DECLARE
+	v_id bigint := zcsync._lock_account(name);
+BEGIN
+	PERFORM zcsync._store_credentials(v_id, (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = v_id), credentials);
+END
+$$;
+COMMENT ON FUNCTION zcsync.set_credentials(text, jsonb) IS
+'replaces all credentials of an account, and lets it work again if it was blocked';
+
+CREATE FUNCTION zcsync.forget_credentials(name text) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint := zcsync._lock_account(name);
+	v_count integer;
+BEGIN
+	DELETE FROM zcsync.credentials c WHERE c.account_id = v_id;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	UPDATE zcsync.accounts a
+	SET version = a.version + 1,
+		state = CASE a.state WHEN 'paused' THEN 'paused' ELSE 'blocked' END,
+		state_reason = CASE a.state WHEN 'paused' THEN a.state_reason ELSE 'the account has no credentials' END,
+		state_hint = CASE a.state WHEN 'paused' THEN a.state_hint ELSE 'Give them with zcsync.set_credentials().' END
+	WHERE a.account_id = v_id AND a.vendor <> 'local';
+	PERFORM zcsync._resolve_key_alert();
+	PERFORM zcsync._wake();
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.forget_credentials(text) IS
+'deletes the credentials of an account and blocks it until it is given others; once no account has sealed ones, a lost key file is made anew';
+
+-- Credentials of an account and whether they can be opened; one row that says
+-- so if there are none.
+CREATE FUNCTION zcsync._account_credentials(p_account bigint)
+RETURNS TABLE (name text, form text, ok boolean, message text, hint text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT c.name, CASE WHEN c.sealed IS NOT NULL THEN 'sealed' ELSE split_part(c.reference, ':', 1) END,
+		s.ok, s.message, s.hint
+	FROM zcsync.credentials c
+	CROSS JOIN LATERAL zcsync._credential_status(c.account_id, c.name) s
+	WHERE c.account_id = p_account
+	ORDER BY c.name COLLATE "C";
+	IF NOT FOUND THEN
+		RETURN QUERY
+		SELECT NULL::text, NULL::text, false, 'the account has no credentials', 'Give them with zcsync.set_credentials().'
+		FROM zcsync.accounts a WHERE a.account_id = p_account AND a.vendor <> 'local';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._account_credentials(bigint) IS
+'the credentials of an account and whether they can be opened, without their values';
+
+CREATE FUNCTION zcsync.check_credentials()
+RETURNS TABLE (account text, name text, form text, ok boolean, message text, hint text)
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT a.name, c.name, c.form, c.ok, c.message, c.hint
+	FROM zcsync.accounts a
+	CROSS JOIN LATERAL zcsync._account_credentials(a.account_id) c
+	ORDER BY a.name COLLATE "C", c.name COLLATE "C";
+$$;
+COMMENT ON FUNCTION zcsync.check_credentials() IS
+'the credentials of all accounts, in which form they are stored and whether they can be opened';
+
+-- Resolve the alert of a missing key when no sealed value needs another key
+-- than the one that is there.
+CREATE FUNCTION zcsync._resolve_key_alert() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_fingerprint text;
+BEGIN
+	PERFORM FROM zcsync.alerts al WHERE al.code = 'key_missing' AND al.resolved_at IS NULL;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	SELECT k.fingerprint INTO v_fingerprint FROM zcsync._key_status() k;
+	PERFORM FROM zcsync.credentials c
+	WHERE c.sealed IS NOT NULL AND c.key_fingerprint IS DISTINCT FROM v_fingerprint;
+	IF NOT FOUND THEN
+		PERFORM zcsync._resolve_alert('key_missing', '');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_key_alert() IS
+'resolves the alert of a missing key once all sealed values can be opened';
