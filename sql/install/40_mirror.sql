@@ -1,0 +1,455 @@
+-- ---------------------------------------------------------------------
+-- The mirror: what comes from a vendor is merged into rows, and what is
+-- written to rows is noticed.
+--
+-- Downwards, _apply_rows() stores the rows of a page.  Each column is merged
+-- by itself: base is what both sides last agreed on, so a column in which the
+-- incoming value differs from base was changed at the vendor and is taken; in
+-- any other column the row's own value stays, edited here or not.  Where both
+-- sides changed a column to different values the vendor wins, and the value
+-- that is lost becomes a row of zcsync.changes.  What equals base is not
+-- written at all: our own writes coming back cost nothing.
+--
+-- Upwards, triggers notice writes.  Where a write comes from travels in the
+-- row: whoever writes on behalf of a vendor or a route sets a fresh
+-- sync_origin; a write that leaves it alone is a local one.  Origins end in
+-- the number of their transaction, so that rows which a restore brings back
+-- are no news.
+--
+--   BEFORE ROW       zcsync_stamp_*   origin and state of a local write
+--   AFTER STATEMENT  zcsync_guard_*   columns that only the owner may write;
+--                                     runs as the writer, hence not as owner
+--   AFTER STATEMENT  zcsync_notice_*  history, pushes, route jobs, set-based
+--   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
+-- ---------------------------------------------------------------------
+
+-- The columns of a kind that hold a record's own values: those that vals and
+-- base speak of.  The shared ones (12_tables.sql) and columns that users added
+-- are none of them; hence a list, and not what the table happens to have.
+CREATE FUNCTION zcsync._own_columns(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind
+		WHEN 'tickets' THEN '{subject,description,status,custom_status_id,priority,type,requester_id,submitter_id,
+			assignee_id,group_id,organization_id,brand_id,form_id,tags,due_at,external_id,channel,url}'::text[]
+		WHEN 'tasks' THEN '{name,description,status,status_type,priority,assignees,tags,due_at,start_at,closed_at,
+			list_id,folder_id,space_id,parent_id,creator_id,time_estimate,points,archived,url}'::text[]
+		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,external_id,active,time_zone}'::text[]
+		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]
+		WHEN 'statuses' THEN '{scope_id,status_id,name,category,position,color,active,is_default}'::text[]
+	END || '{custom_fields,created_at,updated_at}'::text[];
+END;
+COMMENT ON FUNCTION zcsync._own_columns(text) IS
+'the columns of a kind that hold values of the record itself, as vals and base do';
+
+CREATE FUNCTION zcsync._kinds() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{tickets,tasks,contacts,fields,statuses}'::text[];
+END;
+COMMENT ON FUNCTION zcsync._kinds() IS
+'the kinds that have a mirror table';
+
+CREATE FUNCTION zcsync._kind_queue(p_kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
+		WHEN 'contacts' THEN 'contact-sync' ELSE 'catalogue-sync' END;
+END;
+COMMENT ON FUNCTION zcsync._kind_queue(text) IS
+'the queue of the jobs of a kind';
+
+-- Is the first version before the second?  Versions are times, as numbers or
+-- in ISO form; not known, or not of one form, means no.  Equal is not before:
+-- a vendor's clock has whole seconds.
+CREATE FUNCTION zcsync._is_older(p_version text, p_than text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_version = p_than OR p_version IS NULL OR p_than IS NULL THEN false
+		WHEN p_version ~ '^\d{1,30}$' AND p_than ~ '^\d{1,30}$' THEN p_version::numeric < p_than::numeric
+		WHEN p_version ~ '^\d{4}-\d\d-\d\dT' AND p_than ~ '^\d{4}-\d\d-\d\dT' THEN p_version COLLATE "C" < p_than COLLATE "C"
+		ELSE false
+	END;
+END;
+COMMENT ON FUNCTION zcsync._is_older(text, text) IS
+'is this version of a record before that one? false when they cannot be compared';
+
+-- What a push may send; empty where the vendor takes no writes of this kind.
+CREATE FUNCTION zcsync._pushable(p_vendor text, p_kind text) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_columns text[];
+BEGIN
+	IF to_regprocedure(format('zcsync.%I(text)', '_' || p_vendor || '_pushable')) IS NOT NULL THEN
+		EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_pushable') INTO v_columns USING p_kind;
+	END IF;
+	RETURN coalesce(v_columns, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._pushable(text, text) IS
+'the columns of a kind that can be written at a vendor';
+
+-- ---------------------------------------------------------------------
+-- Merging
+-- ---------------------------------------------------------------------
+
+-- Three-way merge of an object by key: theirs, and the keys of mine that they
+-- did not touch.
+CREATE FUNCTION zcsync._merge_keys(p_base jsonb, p_mine jsonb, p_theirs jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_object_agg(k.key, v.value) FILTER (WHERE v.value IS NOT NULL), '{}')
+	FROM (SELECT jsonb_object_keys(p_mine) UNION SELECT jsonb_object_keys(p_theirs)) AS k (key)
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN p_theirs -> k.key IS DISTINCT FROM coalesce(p_base, '{}') -> k.key
+			THEN p_theirs -> k.key ELSE p_mine -> k.key END) AS v (value);
+END;
+COMMENT ON FUNCTION zcsync._merge_keys(jsonb, jsonb, jsonb) IS
+'merges the keys of two objects that started from the same base; where both changed a key, theirs stays';
+
+-- The keys that both changed, to different values.
+CREATE FUNCTION zcsync._lost_keys(p_base jsonb, p_mine jsonb, p_theirs jsonb, OUT mine jsonb, OUT theirs jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_object_agg(k.key, p_mine -> k.key), jsonb_object_agg(k.key, p_theirs -> k.key)
+	FROM (SELECT jsonb_object_keys(coalesce(p_base, '{}'))
+		UNION SELECT jsonb_object_keys(p_mine) UNION SELECT jsonb_object_keys(p_theirs)) AS k (key)
+	WHERE p_mine -> k.key IS DISTINCT FROM p_base -> k.key
+		AND p_theirs -> k.key IS DISTINCT FROM p_base -> k.key
+		AND p_mine -> k.key IS DISTINCT FROM p_theirs -> k.key;
+END;
+COMMENT ON FUNCTION zcsync._lost_keys(jsonb, jsonb, jsonb) IS
+'the keys of two objects that both changed differently, with their values; NULL when there are none';
+
+-- The statements of _apply_slice() for a kind.  Parameters:
+--   $1 account  $2 remote ids  $3 versions  $4 vals  $5 documents  $6 deleted?
+--   $7 positions  $8 local ids, as many as positions  $9 origin  $10 now
+-- find   positions of new rows; positions and local ids of rows to be written
+-- insert writes the rows at $7; returns the remote ids written.  The rows come
+--        in the order of their remote ids, so that two writers cannot deadlock
+-- lost   keeps the local values that update will replace
+-- update writes the rows at $7, which have the local ids $8 and are locked
+CREATE FUNCTION zcsync._apply_sql(p_kind text, p_step text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_table text := format('zcsync.%I', p_kind);
+	v_rows text := 'unnest($2, $3, $4, $5, $6) WITH ORDINALITY AS u (remote_id, version, vals, doc, deleted, position)';
+	v_record text;		-- column definitions, for jsonb_to_record()
+	v_columns text;		-- a, b, c
+	v_incoming text;	-- i.a, i.b, i.c
+	v_base text;		-- b.a, b.b, b.c
+	v_merged text;		-- the merged value of each column, with its name
+	v_set text;			-- a = m.a, b = m.b, c = m.c
+	v_taken text;		-- m.a, m.b, m.c
+	v_lost text;		-- a row for each column in which both sides changed
+	v_both text;		-- the rows as they are (o), incoming (i) and agreed (b)
+BEGIN
+	-- An object is never NULL in a row, and may be missing in vals.
+	SELECT string_agg(format('%I %s', c.name, c.type), ', ' ORDER BY c.n),
+		string_agg(quote_ident(c.name), ', ' ORDER BY c.n),
+		string_agg(c.incoming, ', ' ORDER BY c.n),
+		string_agg(format('b.%I', c.name), ', ' ORDER BY c.n),
+		string_agg(CASE c.name WHEN 'custom_fields' THEN
+			format('CASE WHEN o.base IS NULL OR o.%1$I = b.%1$I THEN %2$s ELSE zcsync._merge_keys(b.%1$I, o.%1$I, %2$s) END AS %1$I',
+				c.name, c.incoming)
+			ELSE format('CASE WHEN o.base IS NULL OR i.%1$I IS DISTINCT FROM b.%1$I THEN i.%1$I ELSE o.%1$I END AS %1$I', c.name)
+			END, ', ' ORDER BY c.n),
+		string_agg(format('%1$I = m.%1$I', c.name), ', ' ORDER BY c.n),
+		string_agg(format('m.%I', c.name), ', ' ORDER BY c.n),
+		string_agg(CASE c.name WHEN 'custom_fields' THEN
+			format('SELECT %1$L, k.mine, k.theirs FROM zcsync._lost_keys(b.%1$I, o.%1$I, %2$s) AS k WHERE k.mine IS NOT NULL',
+				c.name, c.incoming)
+			ELSE format('SELECT %1$L, to_jsonb(o.%1$I), to_jsonb(i.%1$I) WHERE o.%1$I IS DISTINCT FROM b.%1$I '
+				'AND i.%1$I IS DISTINCT FROM b.%1$I AND o.%1$I IS DISTINCT FROM i.%1$I', c.name)
+			END, ' UNION ALL ' ORDER BY c.n)
+	INTO STRICT v_record, v_columns, v_incoming, v_base, v_merged, v_set, v_taken, v_lost
+	FROM (
+		SELECT o.name, o.n, format_type(a.atttypid, a.atttypmod) AS type,
+			format(CASE o.name WHEN 'custom_fields' THEN 'coalesce(i.%I, ''{}'')' ELSE 'i.%I' END, o.name) AS incoming
+		FROM unnest(zcsync._own_columns(p_kind)) WITH ORDINALITY AS o (name, n)
+		JOIN pg_attribute a ON a.attrelid = v_table::regclass AND a.attname = o.name AND NOT a.attisdropped) AS c;
+
+	-- The row is read beside the one that is updated, since columns of that
+	-- cannot be handed to functions in FROM.  It is locked: both are the same.
+	v_both := format($sql$
+		FROM %2$s
+		JOIN unnest($7, $8) AS p (position, local_id) ON p.position = u.position
+		JOIN %1$s AS o ON o.account_id = $1 AND o.local_id = p.local_id
+		CROSS JOIN LATERAL (SELECT coalesce(o.base, '{}') || u.vals) AS v (vals)
+		CROSS JOIN LATERAL jsonb_to_record(v.vals) AS i (%3$s)
+		CROSS JOIN LATERAL jsonb_to_record(o.base) AS b (%3$s)$sql$,
+		v_table, v_rows, v_record);
+
+	CASE p_step
+		WHEN 'find' THEN
+			RETURN format($sql$
+				SELECT array_agg(u.position::integer ORDER BY u.position) FILTER (WHERE t.local_id IS NULL),
+					array_agg(u.position::integer ORDER BY t.local_id) FILTER (WHERE t.local_id IS NOT NULL),
+					array_agg(t.local_id ORDER BY t.local_id) FILTER (WHERE t.local_id IS NOT NULL)
+				FROM %2$s
+				LEFT JOIN %1$s AS t ON t.account_id = $1 AND t.remote_id = u.remote_id
+				WHERE t.local_id IS NULL
+					OR ((t.base IS DISTINCT FROM u.vals OR (t.deleted_at IS NOT NULL) <> u.deleted)
+						AND NOT zcsync._is_older(u.version, t.remote_version))$sql$,
+				v_table, v_rows);
+		WHEN 'insert' THEN
+			RETURN format($sql$
+				WITH written AS (
+					INSERT INTO %1$s (account_id, remote_id, %3$s, base, remote, remote_version,
+						deleted_at, sync_state, sync_origin, synced_at)
+					SELECT $1, u.remote_id, %4$s, u.vals, u.doc, u.version,
+						CASE WHEN u.deleted THEN $10 END, 'synced', $9, $10
+					FROM %2$s
+					CROSS JOIN LATERAL jsonb_to_record(u.vals) AS i (%5$s)
+					WHERE u.position = ANY ($7)
+					ON CONFLICT (account_id, remote_id) DO NOTHING
+					RETURNING remote_id)
+				SELECT array_agg(remote_id) FROM written$sql$,
+				v_table, v_rows, v_columns, v_incoming, v_record);
+		WHEN 'lost' THEN
+			RETURN format($sql$
+				INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
+				SELECT o.account_id, %3$L, o.local_id, 'lost', l.mine, l.theirs, $9, session_user, $10
+				%1$s
+				CROSS JOIN LATERAL (
+					SELECT jsonb_object_agg(c.name, c.mine), jsonb_object_agg(c.name, c.theirs)
+					FROM (%2$s) AS c (name, mine, theirs)) AS l (mine, theirs)
+				WHERE l.mine IS NOT NULL AND o.sync_state <> 'synced'
+					AND NOT zcsync._is_older(u.version, o.remote_version)$sql$,
+				v_both, v_lost, p_kind);
+		WHEN 'update' THEN
+			RETURN format($sql$
+				UPDATE %1$s AS t
+				SET %5$s, base = m.new_base, remote = coalesce(m.doc, t.remote),
+					remote_version = coalesce(m.version, t.remote_version),
+					deleted_at = CASE WHEN m.deleted THEN coalesce(t.deleted_at, $10) END,
+					sync_state = CASE WHEN t.sync_state = 'synced' OR ROW(%6$s) IS NOT DISTINCT FROM m.incoming
+						THEN 'synced' ELSE t.sync_state END,
+					sync_origin = $9, synced_at = $10
+				FROM (
+					SELECT o.account_id, o.local_id, %4$s, v.vals AS new_base, u.doc, u.version, u.deleted,
+						CASE WHEN o.sync_state <> 'synced' THEN ROW(%2$s) END AS incoming
+					%3$s
+					WHERE NOT zcsync._is_older(u.version, o.remote_version)
+						AND (o.base IS NULL OR (o.deleted_at IS NOT NULL) <> u.deleted
+							OR ROW(%2$s) IS DISTINCT FROM ROW(%7$s))) AS m
+				WHERE t.account_id = m.account_id AND t.local_id = m.local_id$sql$,
+				v_table, v_incoming, v_both, v_merged, v_set, v_taken, v_base);
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION zcsync._apply_sql(text, text) IS
+'text of a statement that merges incoming rows into the table of a kind; steps: find, insert, lost, update';
+
+-- Creates of this account whose effect is not known yet: since when.  A record
+-- that turns up meanwhile may be the one just created.
+CREATE FUNCTION zcsync._creating_since(p_account bigint, p_kind text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF cardinality(zcsync._pushable((SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account), p_kind)) = 0 THEN
+		RETURN NULL;
+	END IF;
+	RETURN (SELECT min(q.unclear_since) - interval '5 minutes' FROM zcsync.sync_queue q
+		WHERE q.account_id = p_account AND q.operation = 'push' AND q.kind = p_kind AND q.unclear_since IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION zcsync._creating_since(bigint, text) IS
+'time from which on a record that is not known here may be one that is being created; NULL: none is';
+
+-- Merge rows that are distinct into the table of their kind, all or, on an
+-- error, none.  Never waits for a row: positions of those that somebody holds,
+-- or that cannot be told from one being created, are returned in waiting.
+CREATE FUNCTION zcsync._apply_slice(p_account bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
+	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[], OUT changed integer, OUT waiting integer[])
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_new integer[];
+	v_found integer[];
+	v_found_ids bigint[];
+	v_locked integer[];
+	v_locked_ids bigint[];
+	v_edited boolean;		-- is any of them edited here?
+	v_written text[];
+	v_since timestamptz;
+BEGIN
+	changed := 0;
+	waiting := '{}';
+	EXECUTE zcsync._apply_sql(p_kind, 'find')
+		INTO v_new, v_found, v_found_ids
+		USING p_account, p_ids, p_versions, p_vals, p_docs, p_deleted;
+
+	IF v_found IS NOT NULL THEN
+		EXECUTE format($sql$
+			SELECT array_agg(l.position), array_agg(l.local_id), bool_or(l.sync_state <> 'synced')
+			FROM (
+				SELECT p.position, t.local_id, t.sync_state
+				FROM unnest($2, $3) AS p (position, local_id)
+				JOIN zcsync.%I AS t ON t.account_id = $1 AND t.local_id = p.local_id
+				ORDER BY t.local_id
+				FOR NO KEY UPDATE OF t SKIP LOCKED) AS l$sql$, p_kind)
+			INTO v_locked, v_locked_ids, v_edited
+			USING p_account, v_found, v_found_ids;
+		waiting := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(v_locked));
+	END IF;
+	IF v_edited THEN
+		EXECUTE zcsync._apply_sql(p_kind, 'lost')
+			USING p_account, p_ids, p_versions, p_vals, p_docs, p_deleted, v_locked, v_locked_ids, p_origin, v_now;
+	END IF;
+	IF v_locked IS NOT NULL THEN
+		EXECUTE zcsync._apply_sql(p_kind, 'update')
+			USING p_account, p_ids, p_versions, p_vals, p_docs, p_deleted, v_locked, v_locked_ids, p_origin, v_now;
+		GET DIAGNOSTICS changed = ROW_COUNT;
+	END IF;
+
+	IF v_new IS NOT NULL THEN
+		-- A record that is gone and was never seen is nothing to store.
+		v_new := ARRAY(SELECT n FROM unnest(v_new) AS n WHERE NOT (p_deleted[n] AND p_vals[n] = '{}'));
+		v_since := zcsync._creating_since(p_account, p_kind);
+		IF v_since IS NOT NULL THEN
+			waiting := waiting || ARRAY(SELECT n FROM unnest(v_new) AS n
+				WHERE coalesce((p_vals[n] ->> 'created_at')::timestamptz >= v_since, true));
+			v_new := ARRAY(SELECT unnest(v_new) EXCEPT SELECT unnest(waiting));
+		END IF;
+		EXECUTE zcsync._apply_sql(p_kind, 'insert')
+			INTO v_written
+			USING p_account, p_ids, p_versions, p_vals, p_docs, p_deleted, v_new, NULL::bigint[], p_origin, v_now;
+		changed := changed + coalesce(cardinality(v_written), 0);
+		-- Somebody else stored the same record just now.
+		IF coalesce(cardinality(v_written), 0) < cardinality(v_new) THEN
+			waiting := waiting || ARRAY(SELECT n FROM unnest(v_new) AS n
+				WHERE p_ids[n] <> ALL (coalesce(v_written, '{}')));
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._apply_slice(bigint, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
+'merges incoming rows without waiting for a lock; says which rows must wait';
+
+-- The same, with neighbours of a row that cannot be stored kept: on an error
+-- the rows are halved down to the one that raises it.  The number of
+-- subtransactions is bounded; rows not tried by then are waiting.
+CREATE FUNCTION zcsync._apply_isolated(p_account bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
+	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[],
+	OUT changed integer, OUT waiting integer[], OUT failed integer[], OUT errors text[])
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET timezone = 'UTC'
+SET work_mem = '32MB'
+AS $$
+DECLARE
+	v_lows integer[] := '{1}';
+	v_highs integer[] := ARRAY[coalesce(cardinality(p_ids), 0)];
+	v_low integer;
+	v_high integer;
+	v_slice record;
+	v_tries integer := 0;
+BEGIN
+	changed := 0;
+	waiting := '{}';
+	failed := '{}';
+	errors := '{}';
+	WHILE cardinality(v_lows) > 0 LOOP
+		v_low := v_lows[1];
+		v_high := v_highs[1];
+		v_lows := v_lows[2:];
+		v_highs := v_highs[2:];
+		CONTINUE WHEN v_low > v_high;
+		-- Past 64 of them, every snapshot of the server pays for it.
+		IF v_tries >= 50 THEN
+			waiting := waiting || ARRAY(SELECT generate_series(v_low, v_high));
+			CONTINUE;
+		END IF;
+		v_tries := v_tries + 1;
+		BEGIN
+			v_slice := zcsync._apply_slice(p_account, p_kind, p_origin, p_ids[v_low:v_high], p_versions[v_low:v_high],
+				p_vals[v_low:v_high], p_docs[v_low:v_high], p_deleted[v_low:v_high]);
+			changed := changed + v_slice.changed;
+			waiting := waiting || ARRAY(SELECT w + v_low - 1 FROM unnest(v_slice.waiting) AS w);
+		EXCEPTION WHEN OTHERS THEN
+			-- Not the fault of a row: deadlock, out of memory, shutdown, ...
+			IF left(SQLSTATE, 2) IN ('25', '40', '53', '57', '58') THEN
+				RAISE;
+			ELSIF v_low = v_high THEN
+				failed := failed || v_low;
+				errors := errors || SQLERRM;
+			ELSE
+				v_lows := ARRAY[v_low, (v_low + v_high) / 2 + 1] || v_lows;
+				v_highs := ARRAY[(v_low + v_high) / 2, v_high] || v_highs;
+			END IF;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._apply_isolated(bigint, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
+'merges incoming rows; a row that cannot be stored does not keep its neighbours from being stored';
+
+-- Store the rows of a reply.  p_rows is an array of objects with remote_id,
+-- remote_version, vals, doc and is_deleted; of rows with one remote_id the
+-- last counts.  The stream says which account; its kind may be another one
+-- (people that come along with tickets).  Rows that must wait, and rows that
+-- cannot be stored, become jobs of their own.  Returns how many rows changed.
+CREATE FUNCTION zcsync._apply_rows(p_stream_id bigint, p_kind text, p_origin text, p_rows jsonb) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account bigint;
+	v_stream bigint;
+	v_ids text[];
+	v_versions text[];
+	v_vals jsonb[];
+	v_docs jsonb[];
+	v_deleted boolean[];
+	v_result record;
+BEGIN
+	SELECT s.account_id INTO STRICT v_account FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	SELECT s.stream_id INTO v_stream FROM zcsync.streams s WHERE s.account_id = v_account AND s.kind = p_kind;
+
+	SELECT array_agg(r.remote_id), array_agg(r.remote_version), array_agg(coalesce(r.vals, '{}')), array_agg(r.doc),
+		array_agg(coalesce(r.is_deleted, false))
+	INTO v_ids, v_versions, v_vals, v_docs, v_deleted
+	FROM (
+		SELECT DISTINCT ON (e.row ->> 'remote_id') e.row ->> 'remote_id' AS remote_id,
+			e.row ->> 'remote_version' AS remote_version, nullif(e.row -> 'vals', 'null') AS vals,
+			nullif(e.row -> 'doc', 'null') AS doc, (e.row ->> 'is_deleted')::boolean AS is_deleted
+		FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (row, n)
+		WHERE e.row ->> 'remote_id' IS NOT NULL
+		ORDER BY e.row ->> 'remote_id', e.n DESC) AS r;
+	IF v_ids IS NULL THEN
+		RETURN 0;
+	END IF;
+
+	v_result := zcsync._apply_isolated(v_account, p_kind, p_origin, v_ids, v_versions, v_vals, v_docs, v_deleted);
+	IF cardinality(v_result.waiting || v_result.failed) > 0 THEN
+		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, kind,
+			record_key, dedupe_key, payload, run_at, created_at)
+		SELECT v_account, zcsync._kind_queue(p_kind), 'apply', '', coalesce(v_stream, p_stream_id), p_kind,
+			k.key, k.key,
+			jsonb_build_object('rows', jsonb_build_array(jsonb_build_object('remote_id', v_ids[n],
+				'remote_version', v_versions[n], 'vals', v_vals[n], 'doc', v_docs[n], 'is_deleted', v_deleted[n]))),
+			zcsync._now() + interval '500 ms', zcsync._now()
+		FROM unnest(v_result.waiting || v_result.failed) AS n
+		CROSS JOIN LATERAL (SELECT format('apply/%s/%s', p_kind, v_ids[n])) AS k (key)
+		ORDER BY k.key
+		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+			SET joins = q.joins + 1,
+				payload = CASE WHEN zcsync._is_older(excluded.payload #>> '{rows,0,remote_version}',
+						q.payload #>> '{rows,0,remote_version}') THEN q.payload ELSE excluded.payload END;
+		PERFORM zcsync._wake();
+	END IF;
+	RETURN v_result.changed;
+END
+$$;
+COMMENT ON FUNCTION zcsync._apply_rows(bigint, text, text, jsonb) IS
+'merges the rows of a reply into the table of their kind; rows that cannot be stored now become jobs of their own';

@@ -1,0 +1,461 @@
+-- ---------------------------------------------------------------------
+-- Noticing writes to mirror rows: the triggers that 40_mirror.sql describes.
+-- ---------------------------------------------------------------------
+
+-- May these columns of a kind be written here?  Raises the reason if not.
+CREATE FUNCTION zcsync._check_write(p_account bigint, p_kind text, p_columns text[]) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account zcsync.accounts;
+	v_writes boolean;
+	v_pushable text[];
+	v_column text;
+BEGIN
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
+	SELECT s.writes INTO v_writes FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind;
+	v_pushable := zcsync._pushable(v_account.vendor, p_kind);
+	IF cardinality(v_pushable) = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of account "%s" cannot be written', p_kind, v_account.name),
+			DETAIL = format('This version of zcsync only reads %s from %s.', p_kind, v_account.vendor),
+			HINT = 'Columns that you add to the table yourself can be written.';
+	ELSIF v_writes IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('account "%s" has no stream of %s', v_account.name, p_kind),
+			HINT = format('SELECT * FROM zcsync.add_stream(%L, %L);', v_account.name, p_kind);
+	ELSIF NOT v_writes THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('stream "%s/%s" is read-only', v_account.name, p_kind),
+			HINT = format('SELECT * FROM zcsync.alter_stream(''%s/%s'', writes => true);', v_account.name, p_kind);
+	END IF;
+	SELECT c INTO v_column FROM unnest(p_columns) AS c WHERE c <> ALL (v_pushable) ORDER BY c LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('column "%s" of %s cannot be written', v_column, p_kind),
+			DETAIL = format('Only %s sets it.', v_account.vendor),
+			HINT = format('The columns that can be written are: %s.', array_to_string(v_pushable, ', '));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
+'raises an error unless these columns of a kind can be written for this account';
+
+-- A local insert.  Its keys are ours, whatever the writer gave.
+CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	NEW.sync_origin := 'local:' || pg_current_xact_id();
+	NEW.sync_state := 'pending';
+	NEW.sync_key := gen_random_uuid();
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zcsync._stamp_insert() IS
+'BEFORE INSERT trigger of mirror tables: marks a local row';
+
+-- A local or routed update of own columns: pending, unless the row is back to
+-- what the vendor has.
+CREATE FUNCTION zcsync._stamp_update() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_row jsonb;
+	v_base jsonb;
+BEGIN
+	IF NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin THEN
+		NEW.sync_origin := 'local:' || pg_current_xact_id();
+	END IF;
+	NEW.sync_state := 'pending';
+	IF NEW.remote_id IS NOT NULL AND NEW.base IS NOT NULL THEN
+		v_row := to_jsonb(NEW);
+		v_base := to_jsonb(jsonb_populate_record(NEW, NEW.base));
+		PERFORM FROM unnest(zcsync._own_columns(TG_TABLE_NAME)) AS c
+		WHERE v_row -> c IS DISTINCT FROM v_base -> c;
+		IF NOT FOUND THEN
+			NEW.sync_state := 'synced';
+		END IF;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zcsync._stamp_update() IS
+'BEFORE UPDATE trigger of mirror tables: marks a local or routed change of own columns';
+
+-- Does the current role own this table, or may act as its owner?
+CREATE FUNCTION zcsync._owns(p_table oid) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = p_table;
+END;
+COMMENT ON FUNCTION zcsync._owns(oid) IS
+'may the current role act as the owner of this table?';
+
+-- Refuse what only the owner may write.  Runs as the writer.
+CREATE FUNCTION zcsync._guard_insert() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF zcsync._owns(TG_RELID) THEN
+		RETURN NULL;
+	END IF;
+	PERFORM FROM new_rows n
+	WHERE n.sync_origin IS DISTINCT FROM 'local:' || pg_current_xact_id() OR n.sync_state <> 'pending'
+		OR num_nonnulls(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.synced_at) > 0
+		OR n.local_id NOT BETWEEN 1 AND pg_sequence_last_value('zcsync.local_id_seq');
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('cannot insert columns of table "%s" that zcsync sets itself', TG_TABLE_NAME),
+			DETAIL = 'These are local_id, remote_id, base, remote, remote_version, deleted_at, synced_at and sync_...',
+			HINT = 'Leave them out; the record is created at the vendor and gets its remote_id then.';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._guard_insert() IS
+'AFTER INSERT trigger of mirror tables: refuses values of columns that only their owner may write';
+
+CREATE FUNCTION zcsync._guard_update() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+SET jit = off
+AS $$
+BEGIN
+	IF zcsync._owns(TG_RELID) THEN
+		RETURN NULL;
+	END IF;
+	PERFORM FROM new_rows n
+	LEFT JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
+	WHERE o.local_id IS NULL
+		OR ROW(o.remote_id, o.base, o.remote, o.remote_version, o.deleted_at, o.sync_key, o.synced_at)
+			IS DISTINCT FROM ROW(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.sync_key, n.synced_at)
+		OR (ROW(o.sync_origin, o.sync_state) IS DISTINCT FROM ROW(n.sync_origin, n.sync_state)
+			AND n.sync_origin IS DISTINCT FROM 'local:' || pg_current_xact_id());
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('cannot update columns of table "%s" that zcsync sets itself', TG_TABLE_NAME),
+			DETAIL = 'These are account_id, local_id, remote_id, base, remote, remote_version, deleted_at, synced_at and sync_...';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._guard_update() IS
+'AFTER UPDATE trigger of mirror tables: refuses changes of columns that only their owner may write';
+
+-- Allow DELETE on mirror tables for the rest of this transaction, to their
+-- owner: zcsync.remove_account() and the like.
+CREATE FUNCTION zcsync._allow_delete() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM set_config('zcsync_delete.allowed_in', pg_current_xact_id()::text, true);
+END
+$$;
+COMMENT ON FUNCTION zcsync._allow_delete() IS
+'lets the owner of the mirror tables delete rows for the rest of this transaction';
+
+CREATE FUNCTION zcsync._refuse_delete() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('zcsync_delete.allowed_in', true) = pg_current_xact_id()::text AND zcsync._owns(TG_RELID) THEN
+		RETURN NULL;
+	END IF;
+	RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+		MESSAGE = format('rows of table "%s" cannot be deleted', TG_TABLE_NAME),
+		DETAIL = 'A row stays as long as its account, with deleted_at set when its record is gone at the vendor.',
+		HINT = 'Delete the record at the vendor, or end the whole mirror with zcsync.remove_account().';
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_delete() IS
+'BEFORE DELETE trigger of mirror tables';
+
+CREATE FUNCTION zcsync._refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+		MESSAGE = format('table "%s" cannot be truncated', TG_TABLE_NAME),
+		HINT = 'End the mirror of an account with zcsync.remove_account().';
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_truncate() IS
+'BEFORE TRUNCATE trigger of mirror tables';
+
+-- ---------------------------------------------------------------------
+-- Notice
+-- ---------------------------------------------------------------------
+
+-- Queue the pushes of local and routed writes.  More than
+-- zcsync.bulk_write_limit of them in one transaction are held.
+CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs bigint[];
+	v_counted bigint[];
+	v_written bigint;
+BEGIN
+	WITH queued AS (
+		INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
+			record_key, dedupe_key, priority, run_at, enqueued_by, created_at)
+		SELECT w.account_id, zcsync._kind_queue(p_kind), 'push', 'api', s.stream_id,
+			CASE WHEN w.origin NOT LIKE 'local%' THEN split_part(w.origin, ':', 2)::bigint END, p_kind, w.local_id,
+			format('%s/%s', p_kind, w.local_id), format('push/%s/%s', p_kind, w.local_id),
+			CASE WHEN w.origin LIKE 'backfill:%' THEN 70 ELSE 50 END, zcsync._now(), session_user, zcsync._now()
+		FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin)
+		JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
+		ORDER BY w.local_id
+		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+			SET joins = sync_queue.joins + 1
+		RETURNING job_id, local_id, xmax = 0 AS inserted)
+	SELECT array_agg(q.job_id), array_agg(q.job_id) FILTER (WHERE w.origin NOT LIKE 'backfill:%')
+	INTO v_jobs, v_counted
+	FROM queued q
+	JOIN unnest(p_ids, p_origins) AS w (local_id, origin) ON w.local_id = q.local_id
+	WHERE q.inserted;
+	IF v_counted IS NOT NULL THEN
+		v_written := zcsync._count_writes(cardinality(v_counted));
+		IF v_written > current_setting('zcsync.bulk_write_limit')::bigint THEN
+			PERFORM zcsync._brake(v_counted, v_written - cardinality(v_counted) <= current_setting('zcsync.bulk_write_limit')::bigint);
+		END IF;
+	END IF;
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync._queue_pushes(text, bigint[], bigint[], text[]) IS
+'queues a push for each of these rows, or joins the one that waits';
+
+-- Hold these pushes; with p_first also those that this transaction queued
+-- before it went over the limit.
+CREATE FUNCTION zcsync._brake(p_jobs bigint[], p_first boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_held record;
+BEGIN
+	UPDATE zcsync.sync_queue q SET state = 'held' WHERE q.job_id = ANY (p_jobs) AND q.state = 'ready';
+	IF NOT p_first THEN
+		RETURN;
+	END IF;
+	UPDATE zcsync.sync_queue q SET state = 'held'
+	WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'ready';
+	FOR v_held IN
+		SELECT DISTINCT coalesce(r.name, a.name) AS name, r.name IS NOT NULL AS is_route
+		FROM zcsync.sync_queue q
+		JOIN zcsync.accounts a ON a.account_id = q.account_id
+		LEFT JOIN zcsync.routes r ON r.route_id = q.route_id
+		WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'held'
+	LOOP
+		PERFORM zcsync._alert('write_brake', v_held.name, 'warning',
+			format('one transaction of %s would write more than %s remote records; its jobs are held',
+				CASE WHEN v_held.is_route THEN format('route "%s"', v_held.name) ELSE session_user::text END,
+				current_setting('zcsync.bulk_write_limit')),
+			format('Look at zcsync.stat_queue, then SELECT zcsync.release_held(%L) or zcsync.cancel_held(%1$L).', v_held.name));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._brake(bigint[], boolean) IS
+'holds the pushes of a transaction that writes too many remote records';
+
+-- What follows from rows that were written: rights, history, pushes, route
+-- jobs.  The arrays run in parallel, an element per row; p_old and p_new hold
+-- the columns that changed.  p_old is NULL for inserts, p_new for rows that
+-- came from a vendor for the first time, which are no history.
+CREATE FUNCTION zcsync._notice(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_new jsonb[],
+	p_origins text[], p_states text[], p_updated_at timestamptz[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_written record;
+	v_accounts bigint[];
+	v_ids bigint[];
+	v_origins text[];
+BEGIN
+	-- Local and routed writes must be allowed, and are pushed.
+	FOR v_written IN
+		SELECT w.account_id, array_agg(DISTINCT k.name) FILTER (WHERE k.name IS NOT NULL) AS columns
+		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, origin)
+		LEFT JOIN LATERAL jsonb_object_keys(w.new) AS k (name) ON true
+		WHERE w.origin !~ '^(pull|push):'
+		GROUP BY w.account_id
+	LOOP
+		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
+	END LOOP;
+
+	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
+	SELECT w.account_id, p_kind, w.local_id,
+		CASE WHEN p_old IS NULL THEN 'insert' WHEN w.new ->> 'deleted_at' IS NOT NULL THEN 'delete' ELSE 'update' END,
+		w.old - 'updated_at', w.new - 'updated_at', regexp_replace(w.origin, '^local:.*', 'local'),
+		coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
+	FROM unnest(p_accounts, p_ids, p_old, p_new, p_origins) AS w (account_id, local_id, old, new, origin)
+	WHERE w.new - 'updated_at' <> '{}';
+
+	SELECT array_agg(w.account_id), array_agg(w.local_id), array_agg(w.origin)
+	INTO v_accounts, v_ids, v_origins
+	FROM unnest(p_accounts, p_ids, p_origins, p_states) AS w (account_id, local_id, origin, state)
+	WHERE w.origin !~ '^(pull|push):' AND w.state <> 'synced';
+	IF v_ids IS NOT NULL THEN
+		PERFORM zcsync._queue_pushes(p_kind, v_accounts, v_ids, v_origins);
+	END IF;
+
+	-- A record that is older than a route is left alone by it.
+	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
+		record_key, dedupe_key, run_at, created_at)
+	SELECT w.account_id, 'route', 'route', '', s.stream_id, r.route_id, p_kind, w.local_id, k.key, k.key,
+		zcsync._now(), zcsync._now()
+	FROM unnest(p_accounts, p_ids, p_updated_at) AS w (account_id, local_id, updated_at)
+	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
+	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id AND r.state = 'active'
+	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
+	WHERE p_old IS NOT NULL OR w.updated_at IS NULL OR r.starts_at IS NULL OR w.updated_at >= r.starts_at
+	ORDER BY r.route_id, w.local_id
+	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+		SET joins = sync_queue.joins + 1;
+	IF FOUND THEN
+		PERFORM zcsync._wake();
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], text[], text[], timestamptz[]) IS
+'checks written rows, writes their history and queues what follows from them';
+
+-- Rows whose origin does not end in this transaction were restored: no news.
+CREATE FUNCTION zcsync._notice_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_rows record;
+BEGIN
+	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids,
+		array_agg(CASE WHEN n.sync_origin NOT LIKE 'pull:%' THEN (
+			SELECT jsonb_object_agg(c.key, c.value)
+			FROM jsonb_each(to_jsonb(n)) AS c
+			WHERE c.key = ANY (zcsync._own_columns(TG_TABLE_NAME)) AND c.value NOT IN ('null', '{}')) END) AS new,
+		array_agg(n.sync_origin) AS origins, array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at
+	INTO v_rows
+	FROM new_rows n
+	WHERE n.sync_origin LIKE '%:' || pg_current_xact_id();
+	IF v_rows.ids IS NOT NULL THEN
+		PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, NULL, v_rows.new, v_rows.origins,
+			v_rows.states, v_rows.updated_at);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._notice_insert() IS
+'AFTER INSERT trigger of mirror tables: history, pushes and route jobs of new rows';
+
+-- The same for updates, a function for each kind: its columns are named, so
+-- that a page of a thousand rows is compared within milliseconds.
+DO $do$
+DECLARE
+	v_kind text;
+	v_own text[];
+	v_changes text;
+BEGIN
+	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
+		SELECT array_agg(c), string_agg(format(
+			'SELECT %1$L, to_jsonb(o.%1$I), to_jsonb(n.%1$I) WHERE o.%1$I IS DISTINCT FROM n.%1$I', c), E'\n\t\t\tUNION ALL ')
+		INTO v_own, v_changes
+		FROM unnest(zcsync._own_columns(v_kind) || '{remote_id,deleted_at}'::text[]) AS c;
+		EXECUTE format($create$
+CREATE FUNCTION zcsync.%1$I() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off	-- the plan is kept, and its first statement may have few rows
+SET jit = off
+SET timezone = 'UTC'
+AS $body$
+DECLARE
+	v_local text := 'local:' || pg_current_xact_id();
+	v_rows record;
+BEGIN
+	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(d.old) AS old, array_agg(d.new) AS new,
+		array_agg(CASE WHEN n.sync_origin IS DISTINCT FROM o.sync_origin THEN n.sync_origin ELSE v_local END) AS origins,
+		array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at
+	INTO v_rows
+	FROM new_rows n
+	JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
+	CROSS JOIN LATERAL (
+		SELECT jsonb_object_agg(c.name, c.old) AS old, jsonb_object_agg(c.name, c.new) AS new
+		FROM (
+			%2$s
+		) AS c (name, old, new)) AS d
+	WHERE d.new IS NOT NULL;
+	IF v_rows.ids IS NOT NULL THEN
+		PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, v_rows.old, v_rows.new, v_rows.origins,
+			v_rows.states, v_rows.updated_at);
+	END IF;
+	RETURN NULL;
+END
+$body$$create$,
+			'_notice_update_' || v_kind, v_changes);
+		EXECUTE format('COMMENT ON FUNCTION zcsync.%I() IS %L', '_notice_update_' || v_kind,
+			'AFTER UPDATE trigger of table ' || v_kind || ': history, pushes and route jobs of changed rows');
+	END LOOP;
+END
+$do$;
+
+-- The triggers of the mirror tables.  Tables that have them are left alone.
+CREATE FUNCTION zcsync._create_triggers() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kind text;
+	v_table text;
+	v_old text;
+	v_new text;
+BEGIN
+	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
+		v_table := format('zcsync.%I', v_kind);
+		SELECT string_agg(format('OLD.%I', c), ', '), string_agg(format('NEW.%I', c), ', ') INTO v_old, v_new
+		FROM unnest(zcsync._own_columns(v_kind)) AS c;
+		EXECUTE format($ddl$
+			CREATE OR REPLACE TRIGGER zcsync_stamp_insert BEFORE INSERT ON %1$s
+				FOR EACH ROW WHEN (NEW.sync_origin IS NULL)
+				EXECUTE FUNCTION zcsync._stamp_insert();
+			CREATE OR REPLACE TRIGGER zcsync_stamp_update BEFORE UPDATE ON %1$s
+				FOR EACH ROW WHEN ((NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
+						OR NEW.sync_origin ~ '^(route|backfill):')
+					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
+				EXECUTE FUNCTION zcsync._stamp_update();
+			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s
+				REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
+				EXECUTE FUNCTION zcsync._guard_insert();
+			CREATE OR REPLACE TRIGGER zcsync_guard_update AFTER UPDATE ON %1$s
+				REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
+				EXECUTE FUNCTION zcsync._guard_update();
+			CREATE OR REPLACE TRIGGER zcsync_notice_insert AFTER INSERT ON %1$s
+				REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
+				EXECUTE FUNCTION zcsync._notice_insert();
+			CREATE OR REPLACE TRIGGER zcsync_notice_update AFTER UPDATE ON %1$s
+				REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
+				EXECUTE FUNCTION zcsync.%2$I();
+			CREATE OR REPLACE TRIGGER zcsync_refuse_delete BEFORE DELETE ON %1$s
+				FOR EACH STATEMENT EXECUTE FUNCTION zcsync._refuse_delete();
+			CREATE OR REPLACE TRIGGER zcsync_refuse_truncate BEFORE TRUNCATE ON %1$s
+				FOR EACH STATEMENT EXECUTE FUNCTION zcsync._refuse_truncate()$ddl$,
+			v_table, '_notice_update_' || v_kind, v_old, v_new);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_triggers() IS
+'makes the triggers of the mirror tables; part of setup()';
