@@ -1,0 +1,589 @@
+-- ---------------------------------------------------------------------
+-- ClickUp: its documents as rows, and the requests that read and write them.
+--
+-- Values go out as JSON exactly as to_jsonb() prints a column's value while
+-- TimeZone is UTC; see 50_zendesk.sql.
+--
+-- ClickUp has no idempotency key, so a task that we create carries its row's
+-- sync_key at the end of its description: a create whose reply was lost is
+-- looked up by it.  _clickup_rows() takes it off again.
+-- ---------------------------------------------------------------------
+
+-- Milliseconds since 1970, a number or its text, as to_jsonb() prints a
+-- timestamptz; NULL if it is none.  The caller's TimeZone must be UTC.
+CREATE FUNCTION zcsync._clickup_time(p_ms text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_ms ~ '^-?\d{1,14}$' THEN to_jsonb(to_timestamp(p_ms::bigint / 1000.0)) #>> '{}' END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_time(text) IS
+'a time of ClickUp as to_jsonb() prints it in UTC, or NULL if it is none';
+
+CREATE FUNCTION zcsync._clickup_ms(p_time timestamptz) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT round(extract(epoch FROM p_time) * 1000)::bigint;
+END;
+COMMENT ON FUNCTION zcsync._clickup_ms(timestamptz) IS
+'a time as ClickUp writes it: milliseconds since 1970';
+
+-- A list of objects, of which one member counts, or of scalars: sorted texts.
+CREATE FUNCTION zcsync._member_list(p_list jsonb, p_member text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_agg(DISTINCT m.value) FILTER (WHERE m.value IS NOT NULL), '[]')
+	FROM jsonb_array_elements(zcsync._json_list(p_list)) AS e,
+		LATERAL (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> p_member ELSE e #>> '{}' END) AS m (value);
+END;
+COMMENT ON FUNCTION zcsync._member_list(jsonb, text) IS
+'one member of each object of a list, or the list''s scalars, as sorted texts';
+
+-- A number as JSON has it, from a number or its text; NULL if it is none.
+CREATE FUNCTION zcsync._json_number(p_value jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN jsonb_typeof(p_value) = 'number' THEN p_value
+		WHEN (p_value #>> '{}') ~ '^-?\d{1,100}(?:\.\d{1,100})?$' THEN to_jsonb((p_value #>> '{}')::numeric)
+	END;
+END;
+COMMENT ON FUNCTION zcsync._json_number(jsonb) IS
+'a number or its text as a JSON number, or NULL if it is none';
+
+CREATE FUNCTION zcsync._clickup_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tasks' THEN 'https://app.clickup.com/t/' || p_remote_id END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_record_url(jsonb, text, text) IS
+'address of a task in ClickUp''s own pages; NULL for other kinds';
+
+-- list_id and parent_id count when a task is created, and cannot be changed
+-- later: a local change of them is taken back.
+CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tasks' THEN '{name,description,status,priority,assignees,tags,due_at,start_at,
+		time_estimate,points,archived,list_id,parent_id,custom_fields}' ELSE '{}' END::text[];
+END;
+COMMENT ON FUNCTION zcsync._clickup_pushable(text) IS
+'columns of a kind that can be changed at ClickUp';
+
+CREATE FUNCTION zcsync._clickup_budgets(p_settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'api',
+		CASE p_settings ->> 'plan' WHEN 'business_plus' THEN 1000 WHEN 'enterprise' THEN 10000 ELSE 100 END,
+		60.0::double precision, 10;
+END;
+COMMENT ON FUNCTION zcsync._clickup_budgets(jsonb) IS
+'budget of an account by its plan: all calls of its token';
+
+CREATE FUNCTION zcsync._clickup_scope_check(p_kind text, p_scope jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_key text;
+	v_list text;
+BEGIN
+	SELECT k INTO v_key FROM jsonb_object_keys(p_scope) AS k WHERE k <> 'list_ids' LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('scope of ClickUp %s has no member "%s"', p_kind, v_key),
+			HINT = 'It may have "list_ids", as in {"list_ids": ["901234"]}; without it, it is the whole workspace.';
+	END IF;
+	IF NOT p_scope ? 'list_ids' THEN
+		RETURN;
+	END IF;
+	IF jsonb_typeof(p_scope -> 'list_ids') <> 'array'
+		OR jsonb_array_length(p_scope -> 'list_ids') NOT BETWEEN 1 AND 100 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'list_ids must be a list of 1 to 100 list ids',
+			HINT = 'zcsync.discover() shows the lists of a workspace.';
+	END IF;
+	SELECT e #>> '{}' INTO v_list FROM jsonb_array_elements(p_scope -> 'list_ids') AS e
+	WHERE (e #>> '{}' ~ '^\d{1,30}$') IS NOT TRUE LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid list id %s', coalesce(quote_literal(v_list), 'null')),
+			HINT = 'zcsync.discover() shows the lists of a workspace and their ids.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_scope_check(text, jsonb) IS
+'raises an error unless the scope is valid for a stream of this kind';
+
+CREATE FUNCTION zcsync._clickup_probe_request() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{"op": "team"}'::jsonb;
+END;
+COMMENT ON FUNCTION zcsync._clickup_probe_request() IS
+'a cheap request that fails without valid credentials';
+
+-- ---------------------------------------------------------------------
+-- Requests of pulls
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_stream.kind = 'tasks' THEN
+		RETURN zcsync._clickup_tasks_request(v_stream.account_id, v_stream.scope,
+			zcsync._clickup_tasks_cursor(p_stream_id, p_lane));
+	END IF;
+	RETURN zcsync._clickup_walk(p_stream_id) -> 'todo' -> 0;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
+'the next request of a lane of a stream';
+
+-- Where a lane of tasks is: a pass over all tasks by the time they were
+-- changed, oldest first, and now and then one over the archived ones, list by
+-- list, which no other request returns.
+--
+--   gt           tasks changed after this, in ms, are asked for
+--   page         page among these
+--   max          latest change seen
+--   sum, before  sum of the ids of the pages since page 0, now and last time
+--   archived     {"gt", "page", "lists": [...]}: the pass over archived tasks
+--   archived_at  when that began last, in ms
+CREATE FUNCTION zcsync._clickup_tasks_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN c.cursor ? 'gt' THEN c.cursor
+		ELSE jsonb_build_object('gt', c.start, 'page', 0, 'max', c.start, 'archived_at', c.start) END
+	FROM (SELECT
+			CASE p_lane WHEN 'history' THEN s.history_cursor ELSE s.live_cursor END,
+			zcsync._clickup_ms(CASE p_lane WHEN 'history' THEN coalesce(s.since, s.created_at)
+				ELSE s.created_at - interval '300 seconds' END)
+		FROM zcsync.streams s WHERE s.stream_id = p_stream_id) AS c (cursor, start)
+$$;
+COMMENT ON FUNCTION zcsync._clickup_tasks_cursor(bigint, text) IS
+'cursor of a lane of tasks: the stored one, or that of a beginning';
+
+CREATE FUNCTION zcsync._clickup_tasks_request(p_account bigint, p_scope jsonb, p_cursor jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '{"include_closed": true, "subtasks": true, "order_by": "updated", "reverse": true}'::jsonb
+		|| CASE WHEN p_cursor ? 'archived' THEN jsonb_build_object(
+				'op', 'list_tasks', 'archived', true,
+				'list_id', p_cursor #> '{archived,lists,0}',
+				'page', p_cursor #> '{archived,page}',
+				'date_updated_gt', p_cursor #> '{archived,gt}')
+			ELSE jsonb_build_object(
+				'op', 'team_tasks',
+				'team_id', (SELECT a.settings -> 'workspace_id' FROM zcsync.accounts a WHERE a.account_id = p_account),
+				'page', p_cursor -> 'page',
+				'date_updated_gt', p_cursor -> 'gt')
+				|| CASE WHEN p_scope ? 'list_ids' THEN jsonb_build_object('list_ids', p_scope -> 'list_ids') ELSE '{}' END
+		END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_tasks_request(bigint, jsonb, jsonb) IS
+'the request that a cursor of tasks stands for';
+
+-- Fields and statuses belong to lists, which are read one after another.  A
+-- walk starts with the lists of the scope, or else with the spaces, below
+-- which it finds all lists.  One that has got stuck on a list, which was
+-- deleted or is not shared any more, begins anew after an hour.
+CREATE FUNCTION zcsync._clickup_walk(p_stream_id bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_now bigint := zcsync._clickup_ms(zcsync._now());
+	v_lists jsonb;
+	v_todo jsonb;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_stream.live_cursor -> 'todo' -> 0 IS NOT NULL
+		AND (v_stream.live_cursor ->> 'started')::bigint > v_now - 3600000 THEN
+		RETURN v_stream.live_cursor;
+	END IF;
+	v_lists := coalesce(v_stream.scope -> 'list_ids',
+		(SELECT s.scope -> 'list_ids' FROM zcsync.streams s
+		WHERE s.account_id = v_stream.account_id AND s.kind = 'tasks'));
+	IF v_lists IS NULL THEN
+		SELECT jsonb_build_array(jsonb_build_object('op', 'spaces', 'archived', false,
+				'team_id', a.settings -> 'workspace_id'))
+		INTO v_todo FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
+	ELSE
+		SELECT jsonb_agg(zcsync._clickup_list_request(v_stream.kind, e #>> '{}') ORDER BY n)
+		INTO v_todo FROM jsonb_array_elements(v_lists) WITH ORDINALITY AS x (e, n);
+	END IF;
+	RETURN jsonb_build_object('todo', v_todo, 'started', v_now);
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_walk(bigint) IS
+'what a stream of fields or statuses has still to read';
+
+CREATE FUNCTION zcsync._clickup_list_request(p_kind text, p_list_id text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', CASE p_kind WHEN 'fields' THEN 'list_fields' ELSE 'list' END, 'list_id', p_list_id);
+END;
+COMMENT ON FUNCTION zcsync._clickup_list_request(text, text) IS
+'the request for the fields or the statuses of a list';
+
+CREATE FUNCTION zcsync._clickup_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'get_task', 'task_id', p_payload -> 'ids' -> 0);
+END;
+COMMENT ON FUNCTION zcsync._clickup_fetch_request(bigint, jsonb) IS
+'the request for a task by its id: ClickUp has none for several, so such a job names one';
+
+-- ---------------------------------------------------------------------
+-- Where a lane goes on
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CASE p_request ->> 'op'
+		WHEN 'team_tasks' THEN
+			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_tasks(p_stream_id, p_lane, p_request, p_reply) AS n;
+		WHEN 'list_tasks' THEN
+			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_archived(p_stream_id, p_lane, p_request, p_reply) AS n;
+		ELSE
+			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_walk(p_stream_id, p_request, p_reply) AS n;
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_next(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page, whether more is waiting, and when to ask for it';
+
+-- A page of tasks is full: there may be more.
+CREATE FUNCTION zcsync._clickup_page_full(p_reply jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_array_length(zcsync._json_list(p_reply -> 'tasks')) >= 100
+		AND p_reply ->> 'last_page' IS DISTINCT FROM 'true';
+END;
+COMMENT ON FUNCTION zcsync._clickup_page_full(jsonb) IS
+'may more tasks follow this page?';
+
+-- Pages shift while they are read: a task that somebody changes moves to the
+-- end, and the first task of the next page slips onto the one just read.  So
+-- after a full page the next request does not ask for page 1 but for what was
+-- changed since the last task of page 0.  Only where more than a page of tasks
+-- changed in the same millisecond must pages be turned, and then until two
+-- passes have seen the same tasks.
+--
+-- At the end, the next poll looks back a little as long as the latest change
+-- is fresh, since changes may become visible late.
+CREATE FUNCTION zcsync._clickup_next_tasks(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now bigint := zcsync._clickup_ms(zcsync._now());
+	v_gt bigint := (p_request ->> 'date_updated_gt')::bigint;
+	v_page integer := (p_request ->> 'page')::integer;
+	v_max bigint;
+	v_last bigint;
+	v_sum bigint;
+	v_seen bigint;
+	v_onward boolean;
+BEGIN
+	cursor := zcsync._clickup_tasks_cursor(p_stream_id, p_lane);
+	SELECT max(u.changed), (array_agg(u.changed ORDER BY u.n DESC))[1], coalesce(sum(hashtext(u.id)), 0)
+	INTO v_max, v_last, v_sum
+	FROM (SELECT CASE WHEN d ->> 'date_updated' ~ '^\d{1,14}$' THEN (d ->> 'date_updated')::bigint END, d ->> 'id', n
+		FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) WITH ORDINALITY AS x (d, n)) AS u (changed, id, n);
+	v_seen := greatest((cursor ->> 'max')::bigint, v_max);
+	IF v_page > 0 THEN
+		v_sum := v_sum + coalesce((cursor ->> 'sum')::bigint, 0);
+	END IF;
+
+	-- oldest first, and past the millisecond that this page started in
+	v_onward := v_last = v_max AND v_max - 1 > v_gt;
+	more := true;
+	IF zcsync._clickup_page_full(p_reply) AND NOT coalesce(v_onward, false) THEN
+		cursor := cursor || jsonb_build_object('gt', v_gt, 'page', v_page + 1, 'max', v_seen, 'sum', v_sum);
+		RETURN;
+	END IF;
+	IF v_page > 0 AND (cursor ->> 'before')::bigint IS DISTINCT FROM v_sum THEN
+		cursor := cursor || jsonb_build_object('gt', v_gt, 'page', 0, 'max', v_seen, 'before', v_sum);
+		RETURN;
+	END IF;
+	cursor := cursor - '{sum,before}'::text[] || jsonb_build_object('page', 0, 'max', v_seen);
+	IF zcsync._clickup_page_full(p_reply) THEN
+		cursor := cursor || jsonb_build_object('gt', v_max - 1);
+		RETURN;
+	END IF;
+
+	IF v_max IS NOT NULL OR v_seen > v_gt THEN
+		cursor := cursor || jsonb_build_object('gt',
+			greatest(v_gt, CASE WHEN v_seen < v_now - 600000 THEN v_seen ELSE v_seen - 10000 END));
+	END IF;
+	more := false;
+	IF p_lane = 'history' OR (cursor ->> 'archived_at')::bigint < v_now - 6 * 3600000 THEN
+		cursor := zcsync._clickup_archived_cursor(p_stream_id, cursor, v_now);
+		more := cursor ? 'archived';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_next_tasks(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page of tasks, and whether more is waiting';
+
+-- Begin a pass over the archived tasks of all lists known.
+CREATE FUNCTION zcsync._clickup_archived_cursor(p_stream_id bigint, p_cursor jsonb, p_now bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_lists jsonb;
+	v_cursor jsonb := p_cursor || jsonb_build_object('archived_at', p_now);
+BEGIN
+	SELECT coalesce(s.scope -> 'list_ids',
+		(SELECT jsonb_agg(DISTINCT t.list_id) FROM zcsync.tasks t
+		WHERE t.account_id = s.account_id AND t.list_id IS NOT NULL))
+	INTO v_lists FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_lists IS NULL THEN
+		RETURN v_cursor;
+	END IF;
+	RETURN v_cursor || jsonb_build_object('archived', jsonb_build_object('lists', v_lists, 'page', 0,
+		'gt', (p_cursor ->> 'archived_at')::bigint - 600000));
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_archived_cursor(bigint, jsonb, bigint) IS
+'a cursor of tasks with a new pass over the archived ones';
+
+CREATE FUNCTION zcsync._clickup_next_archived(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	cursor := zcsync._clickup_tasks_cursor(p_stream_id, p_lane);
+	IF zcsync._clickup_page_full(p_reply) THEN
+		cursor := jsonb_set(cursor, '{archived,page}', to_jsonb((p_request ->> 'page')::integer + 1));
+	ELSE
+		cursor := jsonb_set(cursor, '{archived}', cursor -> 'archived'
+			|| jsonb_build_object('page', 0, 'lists', (cursor #> '{archived,lists}') - 0));
+		IF cursor #> '{archived,lists,0}' IS NULL THEN
+			cursor := cursor - 'archived';
+		END IF;
+	END IF;
+	more := cursor ? 'archived';
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_next_archived(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page of archived tasks, and whether more is waiting';
+
+CREATE FUNCTION zcsync._clickup_next_walk(p_stream_id bigint, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_op text := p_request ->> 'op';
+	v_kind text := (SELECT s.kind FROM zcsync.streams s WHERE s.stream_id = p_stream_id);
+	v_found jsonb;
+BEGIN
+	cursor := zcsync._clickup_walk(p_stream_id);
+	IF v_op = 'spaces' THEN
+		SELECT jsonb_agg(jsonb_build_object('op', o, 'space_id', d ->> 'id', 'archived', false))
+		INTO v_found
+		FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'spaces')) AS d, unnest('{folders,space_lists}'::text[]) AS o;
+	ELSIF v_op = 'folders' THEN
+		SELECT jsonb_agg(jsonb_build_object('op', 'folder_lists', 'folder_id', d ->> 'id', 'archived', false))
+		INTO v_found FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'folders')) AS d;
+	ELSIF v_op IN ('space_lists', 'folder_lists') THEN
+		SELECT jsonb_agg(zcsync._clickup_list_request(v_kind, d ->> 'id'))
+		INTO v_found FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'lists')) AS d;
+	END IF;
+	SELECT jsonb_build_object('started', cursor -> 'started', 'todo',
+		coalesce(jsonb_agg(e ORDER BY n) FILTER (WHERE e <> p_request), '[]') || coalesce(v_found, '[]'))
+	INTO cursor FROM jsonb_array_elements(cursor -> 'todo') WITH ORDINALITY AS x (e, n);
+	more := cursor -> 'todo' <> '[]';
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_next_walk(bigint, jsonb, jsonb) IS
+'what a walk over the lists has still to read after a reply';
+
+-- ---------------------------------------------------------------------
+-- Documents as rows
+-- ---------------------------------------------------------------------
+
+-- The rows of a reply: a page, or a single record.
+CREATE FUNCTION zcsync._clickup_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_op text := p_request ->> 'op';
+BEGIN
+	IF p_kind = 'tasks' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._json_list(
+			CASE WHEN p_reply ? 'tasks' THEN p_reply -> 'tasks' ELSE jsonb_build_array(p_reply) END));
+	ELSIF p_kind = 'fields' AND v_op = 'list_fields' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
+	ELSIF p_kind = 'statuses' AND v_op = 'list' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_statuses(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'statuses'));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_rows(bigint, text, jsonb, jsonb) IS
+'rows of a reply of ClickUp';
+
+-- The text of a description without our mark, and as people see it: ClickUp
+-- drops white space at its end, and so an empty text is none.
+CREATE FUNCTION zcsync._clickup_description(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT nullif(rtrim(CASE
+			WHEN right(t.text, 43) !~ '^zcsync-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN t.text
+			WHEN right(t.text, 44) LIKE '#%' THEN left(t.text, -44)
+			ELSE left(t.text, -43)
+		END, E' \t\n'), '')
+	FROM (SELECT rtrim(replace(p_text, E'\r\n', E'\n'), E' \t\n')) AS t (text);
+END;
+COMMENT ON FUNCTION zcsync._clickup_description(text) IS
+'a description without the mark that a task created here carries';
+
+-- The value of a custom field in the form that is the same in every reply, or
+-- NULL where none is set: a drop-down's option comes as its index or its id, a
+-- time as milliseconds, a number or a truth as text.
+CREATE FUNCTION zcsync._clickup_field_value(p_field jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT nullif(nullif(nullif(CASE p_field ->> 'type'
+		WHEN 'drop_down' THEN coalesce(
+			(SELECT o -> 'id' FROM jsonb_array_elements(zcsync._json_list(p_field #> '{type_config,options}')) AS o
+			WHERE o ->> 'id' = v.text OR o ->> 'orderindex' = v.text LIMIT 1),
+			v.value)
+		WHEN 'labels' THEN zcsync._member_list(v.value, 'id')
+		WHEN 'users' THEN zcsync._member_list(v.value, 'id')
+		WHEN 'tasks' THEN zcsync._member_list(v.value, 'id')
+		WHEN 'list_relationship' THEN zcsync._member_list(v.value, 'id')
+		WHEN 'date' THEN coalesce(to_jsonb(zcsync._clickup_time(v.text)), v.value)
+		WHEN 'number' THEN coalesce(zcsync._json_number(v.value), v.value)
+		WHEN 'currency' THEN coalesce(zcsync._json_number(v.value), v.value)
+		WHEN 'emoji' THEN coalesce(zcsync._json_number(v.value), v.value)
+		WHEN 'checkbox' THEN CASE lower(v.text) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE v.value END
+		ELSE v.value
+	END, 'null'), '[]'), '""')
+	FROM (SELECT p_field -> 'value', p_field ->> 'value') AS v (value, text)
+$$;
+COMMENT ON FUNCTION zcsync._clickup_field_value(jsonb) IS
+'the value of a custom field of a task document; the caller''s TimeZone must be UTC';
+
+CREATE FUNCTION zcsync._clickup_tasks(p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'tasks', left(d ->> 'id', 500),
+		CASE WHEN d ->> 'date_updated' ~ '^\d{1,18}$' THEN d ->> 'date_updated' END,
+		jsonb_build_object(
+			'name', d ->> 'name',
+			'description', zcsync._clickup_description(coalesce(d ->> 'description', d ->> 'text_content')),
+			'status', coalesce(d -> 'status' ->> 'status', CASE WHEN jsonb_typeof(d -> 'status') = 'string' THEN d ->> 'status' END),
+			'status_type', d -> 'status' ->> 'type',
+			'priority', zcsync._json_integer(CASE jsonb_typeof(d -> 'priority')
+				WHEN 'object' THEN d -> 'priority' -> 'id' ELSE d -> 'priority' END),
+			'assignees', zcsync._member_list(d -> 'assignees', 'id'),
+			'tags', zcsync._member_list(d -> 'tags', 'name'),
+			'due_at', zcsync._clickup_time(d ->> 'due_date'),
+			'start_at', zcsync._clickup_time(d ->> 'start_date'),
+			'closed_at', zcsync._clickup_time(d ->> 'date_closed'),
+			'list_id', left(d -> 'list' ->> 'id', 500),
+			'folder_id', coalesce(d -> 'folder' ->> 'id', d -> 'project' ->> 'id'),
+			'space_id', d -> 'space' ->> 'id',
+			'parent_id', d ->> 'parent',
+			'creator_id', d -> 'creator' ->> 'id',
+			'time_estimate', CASE WHEN d ->> 'time_estimate' ~ '^-?\d{1,18}$' THEN (d ->> 'time_estimate')::bigint END,
+			'points', zcsync._json_number(d -> 'points'),
+			'archived', CASE WHEN jsonb_typeof(d -> 'archived') = 'boolean' THEN d -> 'archived' END,
+			'url', d ->> 'url',
+			'custom_fields', (SELECT coalesce(jsonb_object_agg(f ->> 'id', v.value) FILTER (WHERE v.value IS NOT NULL), '{}')
+				FROM jsonb_array_elements(zcsync._json_list(d -> 'custom_fields')) AS f
+				CROSS JOIN LATERAL (SELECT CASE WHEN f ? 'value' THEN zcsync._clickup_field_value(f) END) AS v (value)
+				WHERE f ->> 'id' IS NOT NULL),
+			'created_at', zcsync._clickup_time(d ->> 'date_created'),
+			'updated_at', zcsync._clickup_time(d ->> 'date_updated')),
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_tasks(jsonb) IS
+'task documents as rows; the caller''s TimeZone must be UTC';
+
+-- A field that is used in several lists is a row for each of them, since each
+-- has its own say on whether it is required, and a scope is a set of lists.
+CREATE FUNCTION zcsync._clickup_fields(p_list_id text, p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'fields', left(p_list_id || ':' || (d ->> 'id'), 500), NULL::text,
+		jsonb_build_object(
+			'scope_id', p_list_id,
+			'name', d ->> 'name',
+			'type', d ->> 'type',
+			'options', nullif(d -> 'type_config', 'null'),
+			'required', CASE WHEN jsonb_typeof(d -> 'required') = 'boolean' THEN d -> 'required' END,
+			'active', true,
+			'position', n,
+			'custom_fields', '{}'::jsonb,
+			'created_at', zcsync._clickup_time(d ->> 'date_created'),
+			'updated_at', NULL),
+		d, false
+	FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_fields(text, jsonb) IS
+'custom field documents of a list as rows; the caller''s TimeZone must be UTC';
+
+CREATE FUNCTION zcsync._clickup_statuses(p_list_id text, p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'statuses', left(p_list_id || ':' || lower(d ->> 'status'), 500), NULL::text,
+		jsonb_build_object(
+			'scope_id', p_list_id,
+			'status_id', d ->> 'id',
+			'name', d ->> 'status',
+			'category', d ->> 'type',
+			'position', zcsync._json_integer(d -> 'orderindex'),
+			'color', d ->> 'color',
+			'active', true,
+			'is_default', d ->> 'type' = 'open',
+			'custom_fields', '{}'::jsonb,
+			'created_at', NULL,
+			'updated_at', NULL),
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'status' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_statuses(text, jsonb) IS
+'status documents of a list as rows';
