@@ -61,12 +61,12 @@ BEGIN
 		RETURN QUERY SELECT 'no worker', 'zcsync is not preloaded; only CALL zcsync.run() works',
 			'SELECT * FROM zcsync.selfcheck();';
 	ELSE
-		SELECT w.pid, w.state, w.reason INTO v_slot
+		SELECT w.state, concat_ws(': ', w.state, w.reason, w.last_error) AS why, w.hint INTO v_slot
 		FROM zcsync._worker_slots() AS w
 		WHERE w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-		IF v_slot.pid IS NULL THEN
-			RETURN QUERY SELECT 'no worker', coalesce(v_slot.reason, 'this database has no worker'),
-				'SELECT * FROM zcsync.selfcheck();';
+		IF v_slot.state IS NULL OR v_slot.state NOT IN ('running', 'starting') THEN
+			RETURN QUERY SELECT 'no worker', coalesce(v_slot.why, 'the launcher has not found this database'),
+				coalesce(v_slot.hint, 'SELECT * FROM zcsync.selfcheck();');
 		END IF;
 	END IF;
 	IF NOT coalesce(current_setting('zcsync.writes', true)::boolean, true) THEN
@@ -409,9 +409,9 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_queue.concurrency IS 'jobs of one account that may run at a time';
 
 	CREATE OR REPLACE VIEW zcsync.stat_workers AS
-	SELECT w.pid, 'worker' AS role, d.datname AS database, w.state, w.in_flight, w.started_at, w.restarts,
+	SELECT w.pid, CASE WHEN w.database IS NULL THEN 'launcher' ELSE 'worker' END AS role, d.datname AS database, w.state, w.in_flight, w.started_at, w.restarts,
 		w.reason,
-		CASE WHEN d.datname = current_database() THEN w.last_error END AS last_error
+		CASE WHEN d.datname = current_database() OR w.database IS NULL THEN w.last_error END AS last_error
 	FROM zcsync._worker_slots() AS w
 	LEFT JOIN pg_database AS d ON d.oid = w.database
 	UNION ALL
@@ -421,14 +421,14 @@ BEGIN
 	FROM zcsync.claimants AS c
 	LEFT JOIN pg_stat_activity AS p ON p.pid = c.pid
 	WHERE c.role <> 'worker' OR p.pid IS NULL
-	ORDER BY database, role, started_at;
+	ORDER BY database NULLS FIRST, role, started_at;
 	COMMENT ON VIEW zcsync.stat_workers IS
-	'the workers of all databases of this server, and the sessions of this one that are in CALL zcsync.run()';
-	COMMENT ON COLUMN zcsync.stat_workers.role IS 'worker, or run for a session in CALL zcsync.run()';
+	'the launcher and the workers of all databases of this server, and the sessions of this one that are in CALL zcsync.run()';
+	COMMENT ON COLUMN zcsync.stat_workers.role IS 'launcher, worker, or run for a session in CALL zcsync.run()';
 	COMMENT ON COLUMN zcsync.stat_workers.in_flight IS 'requests on the wire';
 	COMMENT ON COLUMN zcsync.stat_workers.restarts IS 'starts since the last healthy run';
 	COMMENT ON COLUMN zcsync.stat_workers.reason IS 'why it does not work, where it does not';
-	COMMENT ON COLUMN zcsync.stat_workers.last_error IS 'shown for the workers of this database only';
+	COMMENT ON COLUMN zcsync.stat_workers.last_error IS 'not shown for workers of other databases';
 END
 $body$;
 COMMENT ON FUNCTION zcsync._create_work_views() IS

@@ -1,0 +1,80 @@
+#!/bin/bash
+#
+# make demo: a server of its own, simulated vendors, two linked accounts.
+#
+# On a bare Debian 12, as root or as somebody who may use sudo.  Everything
+# lives in one directory, ZCSYNC_DEMO_DIR; nothing else of the machine is
+# touched but the packages that test/prepare installs.  Run again, it begins
+# anew.  The server and the simulator stay up until demo/stop.sh.
+#
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. demo/common.sh
+
+TICKETS=${ZCSYNC_DEMO_TICKETS:-5000}
+
+step 'Installing what is missing (make deps)'
+test/prepare
+PGBIN=$(pg_config --bindir)
+demo/stop.sh --quiet
+make_directory
+
+step 'Building zcsync'
+copy_sources
+run_logged build make -s -C "$DIR/build" clean
+run_logged build make -s -j2 -C "$DIR/build"
+run_logged build make -s -C "$DIR/build" install DESTDIR="$DIR/dest"
+
+step "Starting simulated vendors ($TICKETS tickets) and a PostgreSQL server"
+start_simulator "$TICKETS"
+# Zendesk holds back what changed in the last minute; here two seconds.
+vendor POST /_control/holdback '{"seconds": 2}' >/dev/null
+as_server mkdir -m 700 "$DIR/credentials"
+printf 'secret-acme' | as_server sh -c "umask 077; cat >'$DIR/credentials/zendesk_secret'"
+printf 'pk_183_DEV' | as_server sh -c "umask 077; cat >'$DIR/credentials/clickup_token'"
+start_server
+sql -d postgres -c 'CREATE DATABASE demo'
+started=$SECONDS
+
+step 'Two accounts and what is mirrored of them'
+sql -v url="$VENDOR_URL" -f demo/1_accounts.sql
+wait_for 300 "SELECT count(*) FROM zcsync.progress WHERE lane = 'history' AND progress NOT LIKE '%100 \%' OR progress = 'starting'" \
+	"SELECT rpad(object, 14) || progress || '  ' || done || ' records' FROM zcsync.progress WHERE lane = 'history' ORDER BY object"
+
+step 'A route: each ticket that has the tag "bug" is a task'
+sql -f demo/2_route.sql
+wait_for 300 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" \
+	"SELECT rpad(object, 16) || progress || '  ' || done || ' of ' || estimate FROM zcsync.progress WHERE lane = 'backfill'"
+
+step 'Agents edit 25 tickets at Zendesk; somebody edits a task by SQL'
+edits=$(sql -At -f demo/3_edits.sql)
+vendor POST /_control/edits "$edits" >/dev/null
+wait_for 180 "SELECT (25 - count(*)) FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'" \
+	"SELECT count(*) || ' of 25 edits have arrived at ClickUp' FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'"
+wait_for 60 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" "SELECT ''"
+
+step 'What the vendors have, compared with what is here'
+vendor GET '/_control/state/tickets?account=acme&limit=1000000' | as_server tee "$DIR/state/tickets.json" >/dev/null
+vendor GET '/_control/state/tasks?workspace=dev&limit=1000000' | as_server tee "$DIR/state/tasks.json" >/dev/null
+vendor GET '/_control/ledger?vendor=clickup&limit=1000000' | as_server tee "$DIR/state/ledger.json" >/dev/null
+vendor GET '/_control/stats' | as_server tee "$DIR/state/stats.json" >/dev/null
+sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/4_checks.sql
+failed=$(sql -At -c 'SELECT count(*) FROM checks WHERE NOT ok')
+
+cat <<EOT
+
+The server and the simulator go on. Look around:
+
+    psql -h $DIR/run -U postgres demo
+
+    SELECT * FROM zcsync.status;
+    SELECT * FROM zcsync.history('acme/tickets/$(sql -At -c "SELECT min(remote_id::int) FROM zcsync.tickets")');
+    SELECT zcsync.schedule_maintenance();
+
+Stop both and remove $DIR:
+
+    demo/stop.sh
+EOT
+if [ "$failed" != 0 ]; then
+	fail "$failed of the checks failed"
+fi
