@@ -30,7 +30,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/tableam.h"
@@ -43,11 +42,11 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "tcop/tcopprot.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -101,10 +100,11 @@ static void apply_signal(Oid database);
 static void refresh_databases(void);
 static void refresh_database(Form_pg_database form);
 static Oid	find_worker_role(void);
-static void set_launcher_reason(const char *reason, const char *hint);
+static void set_launcher_reason(const char *wrong, const char *attribute);
 static void reap_slots(TimestampTz now);
 static void reap_slot(int slotno, TimestampTz now);
 static void settle_slot(int slotno, TimestampTz now);
+static void note_miss(KnownDatabase *known, bool signalled, TimestampTz now);
 static void log_refusal(int slotno);
 static void free_slot(int slotno);
 static void start_due(TimestampTz now);
@@ -391,55 +391,64 @@ refresh_database(Form_pg_database form)
 
 /*
  * The role that workers run as, or InvalidOid if there is none that could.
- * Needs a transaction; reads shared catalogs only.
+ * Needs a transaction.
+ *
+ * This reads the catalog and not the system cache: the signal of setup() is
+ * sent before the invalidation of what the cache says about a role that was
+ * not there.
  */
 static Oid
 find_worker_role(void)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHNAME, CStringGetDatum(zcsync_role));
-	Form_pg_authid form;
+	Relation	rel = table_open(AuthIdRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(rel, 0, NULL);
+	HeapTuple	tuple;
 	Oid			role = InvalidOid;
-	char		reason[ZCSYNC_TEXT_MAX];
+	bool		found = false;
 
-	if (!HeapTupleIsValid(tuple))
+	while (!found &&
+		   HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
 	{
-		snprintf(reason, sizeof(reason), "role \"%s\" does not exist",
-				 zcsync_role);
-		set_launcher_reason(reason,
-							"Run SELECT * FROM zcsync.setup(); which makes "
-							"it.");
-		return InvalidOid;
-	}
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
 
-	form = (Form_pg_authid) GETSTRUCT(tuple);
-	if (form->rolsuper)
-	{
-		snprintf(reason, sizeof(reason), "role \"%s\" is a superuser",
-				 zcsync_role);
-		set_launcher_reason(reason,
-							"Name another role in \"zcsync.role\", or run "
-							"ALTER ROLE ... NOSUPERUSER.");
+		if (strcmp(NameStr(form->rolname), zcsync_role) != 0)
+			continue;
+		found = true;
+		if (form->rolsuper)
+			set_launcher_reason("is a superuser", "NOSUPERUSER");
+		else if (!form->rolcanlogin)
+			set_launcher_reason("may not log in", "LOGIN");
+		else
+			role = form->oid;
 	}
-	else if (!form->rolcanlogin)
-	{
-		snprintf(reason, sizeof(reason), "role \"%s\" may not log in",
-				 zcsync_role);
-		set_launcher_reason(reason, "Run ALTER ROLE ... LOGIN.");
-	}
-	else
-	{
-		role = form->oid;
-		set_launcher_reason("", "");
-	}
-	ReleaseSysCache(tuple);
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	if (!found)
+		set_launcher_reason("does not exist", NULL);
+	else if (OidIsValid(role))
+		set_launcher_reason(NULL, NULL);
 	return role;
 }
 
-/* Show why nothing can be started, and log it when it is news. */
+/*
+ * Show what is wrong with the role, and log it when it is news; NULL: nothing
+ * is.  The attribute is what ALTER ROLE must give it; NULL: setup() makes it.
+ */
 static void
-set_launcher_reason(const char *reason, const char *hint)
+set_launcher_reason(const char *wrong, const char *attribute)
 {
+	char		reason[ZCSYNC_TEXT_MAX] = "";
+	char		hint[ZCSYNC_TEXT_MAX] = "";
 	bool		news;
+
+	if (wrong != NULL)
+		snprintf(reason, sizeof(reason), "role \"%s\" %s", zcsync_role, wrong);
+	if (attribute != NULL)
+		snprintf(hint, sizeof(hint), "ALTER ROLE %s %s;",
+				 quote_identifier(zcsync_role), attribute);
+	else if (wrong != NULL)
+		strlcpy(hint, "SELECT * FROM zcsync.setup();", sizeof(hint));
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
 	news = strcmp(zcsync_shared->launcher_reason, reason) != 0;
@@ -447,7 +456,7 @@ set_launcher_reason(const char *reason, const char *hint)
 	strlcpy(zcsync_shared->launcher_hint, hint, ZCSYNC_TEXT_MAX);
 	LWLockRelease(zcsync_shared->lock);
 
-	if (news && reason[0] != '\0')
+	if (news && wrong != NULL)
 		ereport(LOG,
 				(errmsg("zcsync starts no workers: %s", reason),
 				 errhint("%s", hint)));
@@ -530,15 +539,7 @@ settle_slot(int slotno, TimestampTz now)
 	if (known == NULL || slot->verdict == ZCSYNC_VERDICT_ABSENT)
 	{
 		if (known != NULL)
-		{
-			int			factor = 1 << Min(known->misses, 4);
-
-			known->misses++;
-			known->visit_after =
-				TimestampTzPlusMilliseconds(now, (int64) 1000 *
-											zcsync_discover_interval *
-											Min(factor, VISIT_FACTOR_MAX));
-		}
+			note_miss(known, slot->recheck, now);
 		free_slot(slotno);
 		return;
 	}
@@ -581,6 +582,27 @@ settle_slot(int slotno, TimestampTz now)
 
 	if (slot->state == ZCSYNC_SLOT_IDLE)
 		log_refusal(slotno);
+}
+
+/*
+ * A visit found no extension.  The next is due later than the last, or at once
+ * if the database sent a signal during the visit.
+ */
+static void
+note_miss(KnownDatabase *known, bool signalled, TimestampTz now)
+{
+	int			factor = Min(1 << Min(known->misses, 4), VISIT_FACTOR_MAX);
+
+	if (signalled)
+	{
+		known->misses = 0;
+		known->visit_after = 0;
+		return;
+	}
+	known->misses++;
+	known->visit_after =
+		TimestampTzPlusMilliseconds(now, (int64) 1000 * factor *
+									zcsync_discover_interval);
 }
 
 /* Log why nothing runs in a database, once until the reason changes. */

@@ -218,7 +218,7 @@ worker_ask_guard(void)
 	MemoryContext caller = CurrentMemoryContext;
 	bool		may_run = false;
 	char	   *reason = "zcsync.setup() has not been run";
-	char	   *hint = "Run SELECT * FROM zcsync.setup();";
+	char	   *hint = "SELECT * FROM zcsync.setup();";
 
 	zcsync_xact_begin(ZCSYNC_XACT_WORKER, "zcsync: ask _worker_guard()");
 	if (zcsync_may_use_schema(get_namespace_oid("zcsync", false),

@@ -58,7 +58,7 @@ BEGIN
 	RETURN QUERY
 	SELECT c.item, 'to do', concat_ws('; ', c.message, c.hint)
 	FROM zcsync.selfcheck() AS c
-	WHERE NOT c.ok AND c.item <> 'worker';	-- which can only start when this commits
+	WHERE NOT c.ok AND c.item NOT IN ('launcher', 'worker');	-- they see this when it commits
 END
 $$;
 COMMENT ON FUNCTION zcsync.setup() IS
@@ -421,13 +421,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_key record;
+	v_sealed boolean := false;
 	v_cron_database text := current_setting('cron.database_name', true);
 BEGIN
 	item := 'key';
 	SELECT * INTO v_key FROM zcsync._key_status();
-	ok := v_key.state = 'ok';
-	message := CASE WHEN ok THEN format('credentials are sealed with key %s', v_key.fingerprint) ELSE v_key.message END;
-	hint := v_key.hint;
+	IF to_regclass('zcsync.credentials') IS NOT NULL THEN
+		v_sealed := EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.sealed IS NOT NULL);
+	END IF;
+	ok := v_key.state = 'ok' OR (v_key.state = 'missing' AND NOT v_sealed);
+	message := CASE
+		WHEN v_key.state = 'ok' THEN format('credentials are sealed with key %s', v_key.fingerprint)
+		WHEN ok THEN 'there is no key file yet; it is made when the first credentials are stored'
+		ELSE v_key.message END;
+	hint := CASE WHEN NOT ok THEN v_key.hint END;
 	RETURN NEXT;
 
 	-- pg_cron is a convenience: without it, maintenance must be called
