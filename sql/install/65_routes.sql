@@ -1,0 +1,487 @@
+-- ---------------------------------------------------------------------
+-- Routes: how they are defined and compiled.
+--
+-- A route is rows (routes, route_fields, route_values) and functions that are
+-- made from them in schema zcsync_routes:
+--
+--		filter_<id>(source row)		does the route want this record?
+--		map_<id>(source row)		field -> value, before translation
+--		list_<id>(source row)		where a record is created
+--		match_<id>(source row)		existing records, only with match_on
+--
+-- The functions are made by the role that defines the route and run with its
+-- rights, so the verbs that compile are SECURITY INVOKER.  They compile first
+-- and save afterwards: _save_route() stores a definition only when the owner
+-- of the functions has compiled exactly that, which each function's comment
+-- proves by a digest.  Nobody can therefore slip SQL into the route of another
+-- role, and the worker never runs SQL of a route with the rights of the
+-- owner of the tables.
+-- ---------------------------------------------------------------------
+
+-- One thing that a route would do, or cannot do, with one source record.
+-- op: create, link, update, agree (the target has the value already), leave,
+-- return, error.  A create and an update have a row for each field.
+CREATE TYPE zcsync.route_change AS (
+	op text,
+	link_id bigint,
+	source_id bigint,
+	target_id bigint,
+	field text,
+	old jsonb,
+	new jsonb,
+	error_code text,
+	message text,
+	agreed jsonb
+);
+COMMENT ON TYPE zcsync.route_change IS
+'one field of one record that a route would write, or why it cannot; see zcsync._route_changes()';
+
+-- The schema of compiled routes and the indexes that routes need.
+CREATE FUNCTION zcsync._create_routes() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_owner oid := (SELECT nspowner FROM pg_namespace WHERE nspname = 'zcsync');
+BEGIN
+	IF to_regnamespace('zcsync_routes') IS NULL THEN
+		CREATE SCHEMA zcsync_routes;
+		COMMENT ON SCHEMA zcsync_routes IS
+		'functions that zcsync compiled from routes; CREATE on it lets a role define routes';
+	ELSIF (SELECT nspowner FROM pg_namespace WHERE nspname = 'zcsync_routes') <> v_owner THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'schema "zcsync_routes" belongs to another role than schema "zcsync"',
+			HINT = 'Drop it, or give it to the owner of schema "zcsync".';
+	END IF;
+	CREATE INDEX IF NOT EXISTS sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
+		WHERE state = 'ready' AND operation = 'route';
+	CREATE INDEX IF NOT EXISTS idx_tasks_links ON zcsync.tasks USING gin (zcsync._links_in(description))
+		WHERE description LIKE '%://%';
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_routes() IS
+'makes what routes need beside the tables: schema zcsync_routes and indexes; idempotent';
+
+-- The addresses in a text, for the index that finds a task by the link to its
+-- ticket.  At most 50, of 500 characters: an index has limits, and a text that
+-- goes beyond is not one that a route wrote.
+CREATE FUNCTION zcsync._links_in(p_text text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(
+		SELECT left(rtrim(m.link[1], '.,;:!?'), 500)
+		FROM regexp_matches(p_text, 'https?://[^[:space:]<>"'')\]]+', 'g') AS m (link)
+		LIMIT 50);
+END;
+COMMENT ON FUNCTION zcsync._links_in(text) IS
+'the web addresses in a text, at most 50';
+
+-- The address of a record at its vendor; NULL while it does not exist there.
+CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account zcsync.accounts;
+	v_url text;
+BEGIN
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
+	IF NOT FOUND OR p_remote_id IS NULL
+		OR to_regprocedure(format('zcsync.%I(jsonb,text,text)', '_' || v_account.vendor || '_record_url')) IS NULL THEN
+		RETURN NULL;
+	END IF;
+	EXECUTE format('SELECT zcsync.%I($1, $2, $3)', '_' || v_account.vendor || '_record_url')
+		INTO v_url USING v_account.settings, p_kind, p_remote_id;
+	RETURN v_url;
+END
+$$;
+COMMENT ON FUNCTION zcsync.record_url(bigint, text, text) IS
+'address of a record in the web interface of its vendor, by account number, kind and remote id';
+
+-- ---------------------------------------------------------------------
+-- Expressions
+-- ---------------------------------------------------------------------
+
+-- Refuse what is not ONE expression, so that it can stand in parentheses
+-- inside a statement of ours.  Literals and quoted names are taken out first;
+-- of what is left no comment, semicolon, dollar sign or stray quote may
+-- remain, and parentheses must close in order.
+CREATE FUNCTION zcsync._check_expression(p_text text, p_what text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_rest text;
+	v_open text := '';
+	v_sign text;
+	v_reason text;
+BEGIN
+	IF btrim(coalesce(p_text, ''), E' \t\r\n') = '' THEN
+		v_reason := 'It is empty.';
+	ELSIF length(p_text) > 20000 THEN
+		v_reason := 'It is longer than 20000 characters.';
+	ELSE
+		v_rest := regexp_replace(p_text,
+			$re$\m[eE]'([^'\\]|\\.|'')*'|'([^']|'')*'|"([^"]|"")+"$re$, ' 0 ', 'g');
+		v_reason := CASE
+			WHEN v_rest ~ $re$['"]$re$ THEN 'A quote is not closed.'
+			WHEN v_rest ~ '--|/\*' THEN 'It contains a comment.'
+			WHEN v_rest ~ ';' THEN 'It contains a semicolon.'
+			WHEN v_rest ~ '\$' THEN 'It contains a dollar sign outside of quotes.'
+		END;
+	END IF;
+	IF v_reason IS NULL THEN
+		FOREACH v_sign IN ARRAY regexp_split_to_array(regexp_replace(v_rest, '[^][(),]', '', 'g'), '') LOOP
+			IF v_sign IN ('(', '[') THEN
+				v_open := v_open || v_sign;
+			ELSIF v_sign = ',' AND v_open = '' THEN
+				v_reason := 'It contains a comma outside of parentheses.';
+			ELSIF v_sign IN (')', ']') THEN
+				IF right(v_open, 1) || v_sign NOT IN ('()', '[]') THEN
+					v_reason := 'A parenthesis is closed that was not opened.';
+					EXIT;
+				END IF;
+				v_open := left(v_open, -1);
+			END IF;
+		END LOOP;
+		IF v_open <> '' THEN
+			v_reason := coalesce(v_reason, 'A parenthesis is not closed.');
+		END IF;
+	END IF;
+	IF v_reason IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'syntax_error',
+			MESSAGE = format('%s must be one SQL expression', p_what),
+			DETAIL = v_reason,
+			HINT = 'Write an expression over the columns of the source row, without comments; put a subquery in parentheses.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_expression(text, text) IS
+'raises an error unless the text can only be one SQL expression';
+
+-- ---------------------------------------------------------------------
+-- Definition and code
+-- ---------------------------------------------------------------------
+
+-- The row of the route of this name, or an error.  As jsonb, for the table
+-- does not exist yet when this function is made.
+CREATE FUNCTION zcsync._route(p_name text) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route jsonb;
+BEGIN
+	SELECT to_jsonb(r) INTO v_route FROM zcsync.routes r WHERE r.name = p_name;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('there is no route %s', coalesce('"' || p_name || '"', 'NULL')),
+			HINT = 'SELECT name FROM zcsync.routes shows them; zcsync.add_route() makes one.';
+	END IF;
+	RETURN v_route;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route(text) IS
+'the row of a route, by its name; an error when there is none';
+
+-- The fields of a target that a route may write, with their types.  The list
+-- a task is in is chosen by create_in.
+CREATE FUNCTION zcsync._route_target_fields(p_stream bigint) RETURNS TABLE (field text, type text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kind text;
+	v_vendor text;
+BEGIN
+	SELECT s.kind, a.vendor INTO v_kind, v_vendor
+	FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id) WHERE s.stream_id = p_stream;
+	RETURN QUERY
+	SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
+	FROM pg_attribute a
+	WHERE a.attrelid = to_regclass(format('zcsync.%I', v_kind)) AND a.attnum > 0 AND NOT a.attisdropped
+		AND a.attname = ANY (zcsync._pushable(v_vendor, v_kind)) AND a.attname NOT IN ('list_id', 'custom_fields');
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_target_fields(bigint) IS
+'columns of a target stream that a route may write';
+
+-- The id of a list that an expression gave as id or path; NULL when there is
+-- no such list.
+CREATE FUNCTION zcsync._route_list(p_account bigint, p_path text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_list text;
+BEGIN
+	IF p_path ~ '^[0-9]+$' THEN
+		RETURN p_path;
+	ELSIF btrim(coalesce(p_path, '')) = '' THEN
+		RETURN NULL;
+	END IF;
+	BEGIN
+		v_list := zcsync._resolve_list(p_account, p_path);
+	EXCEPTION WHEN undefined_object THEN
+		v_list := NULL;
+	END;
+	RETURN v_list;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_list(bigint, text) IS
+'a list id, given as such or as a path; NULL when there is no such list';
+
+-- A definition as it would be with a change applied: the row of the route,
+-- its fields, and what both sides are.  The change has the keys route (columns)
+-- and fields (field -> {expression, mapped, position}, or null to drop it).
+CREATE FUNCTION zcsync._route_definition(p_route bigint, p_change jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_def jsonb;
+	v_fields jsonb;
+	v_list text;
+	v_create_in text;
+BEGIN
+	SELECT to_jsonb(r) INTO v_def FROM zcsync.routes r WHERE r.route_id = p_route;
+	SELECT jsonb_object_agg(f.field, to_jsonb(f) - 'route_id' - 'field') INTO v_fields
+	FROM zcsync.route_fields f WHERE f.route_id = p_route;
+	v_fields := jsonb_strip_nulls(coalesce(v_fields, '{}') || coalesce(p_change -> 'fields', '{}'));
+	v_def := coalesce(v_def, '{}') || coalesce(p_change -> 'route', '{}') || jsonb_build_object('route_id', p_route);
+
+	SELECT v_def || jsonb_build_object(
+			'source_account', s.account_id, 'source_kind', s.kind, 'source_name', sa.name,
+			'target_account', t.account_id, 'target_kind', t.kind, 'target_name', ta.name)
+	INTO v_def
+	FROM zcsync.streams s JOIN zcsync.accounts sa ON sa.account_id = s.account_id
+	CROSS JOIN zcsync.streams t JOIN zcsync.accounts ta ON ta.account_id = t.account_id
+	WHERE s.stream_id = (v_def ->> 'source_stream_id')::bigint
+		AND t.stream_id = (v_def ->> 'target_stream_id')::bigint;
+
+	-- Where records are created.  Quotes, parentheses, arrows, CASE and the
+	-- name of a column make it an expression; anything else is an id or a path.
+	v_create_in := btrim(v_def ->> 'create_in');
+	IF v_create_in !~* $re$['"()]|->|^s\.|^case\M$re$
+		AND NOT EXISTS (SELECT FROM pg_attribute a
+			WHERE a.attrelid = to_regclass(format('zcsync.%I', v_def ->> 'source_kind'))
+				AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = v_create_in) THEN
+		v_list := zcsync._resolve_list((v_def ->> 'target_account')::bigint, v_create_in);
+	END IF;
+	RETURN v_def || jsonb_build_object('list', v_list, 'fields', v_fields,
+		'types', (SELECT jsonb_object_agg(f.field, f.type)
+			FROM zcsync._route_target_fields((v_def ->> 'target_stream_id')::bigint) f));
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_definition(bigint, jsonb) IS
+'the whole definition of a route as it would be after a change';
+
+-- The expressions of a definition: how messages call them, the text, and the
+-- form in which the code contains it.
+CREATE FUNCTION zcsync._route_expressions(p_def jsonb) RETURNS TABLE (field text, what text, expression text, form text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT NULL, 'filter', p_def ->> 'filter', format(E'(\n%s\n)::boolean', p_def ->> 'filter')
+	WHERE p_def ->> 'filter' IS NOT NULL
+	UNION ALL
+	SELECT NULL, 'create_in', p_def ->> 'create_in', format(E'(\n%s\n)::text', p_def ->> 'create_in')
+	WHERE p_def ->> 'list' IS NULL
+	UNION ALL
+	SELECT NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)::boolean', p_def ->> 'match_on')
+	WHERE p_def ->> 'match_on' IS NOT NULL
+	UNION ALL
+	-- Values that are still to be translated, and custom fields, keep the type
+	-- they have; the others get that of the column.
+	SELECT f.key, format('field "%s"', f.key), f.value ->> 'expression',
+		format(E'(\n%s\n)%s', f.value ->> 'expression',
+			CASE WHEN NOT (f.value ->> 'mapped')::boolean THEN '::' || (p_def -> 'types' ->> f.key) ELSE '' END)
+	FROM jsonb_each(p_def -> 'fields') AS f;
+END;
+COMMENT ON FUNCTION zcsync._route_expressions(jsonb) IS
+'the SQL expressions in the definition of a route';
+
+-- The functions of a definition: name and statement that makes it.
+CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, code text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_source text := '(SELECT (p_source).*) AS s';
+	v_filter text;
+	v_list text;
+	v_match text;
+	v_map text;
+BEGIN
+	SELECT max(e.form) FILTER (WHERE e.what = 'filter'),
+		max(e.form) FILTER (WHERE e.what = 'create_in'),
+		max(e.form) FILTER (WHERE e.what = 'match_on'),
+		string_agg(format('jsonb_build_object(%L, %s)', e.field, e.form), E' ||\n' ORDER BY e.field)
+			FILTER (WHERE e.field IS NOT NULL)
+	INTO v_filter, v_list, v_match, v_map
+	FROM zcsync._route_expressions(p_def) e;
+
+	RETURN QUERY
+	SELECT format('%s_%s', f.name, p_def ->> 'route_id'),
+		format($code$CREATE OR REPLACE FUNCTION zcsync_routes.%I(p_source zcsync.%I) RETURNS %s
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+BEGIN ATOMIC
+%s;
+END$code$, format('%s_%s', f.name, p_def ->> 'route_id'), p_def ->> 'source_kind', f.returns, f.body)
+	FROM (VALUES
+		('filter', 'boolean',
+			format('SELECT coalesce(%s, false) FROM %s', coalesce(v_filter, 'true'), v_source)),
+		('map', 'jsonb',
+			format('SELECT %s FROM %s', coalesce(v_map, $q$'{}'::jsonb$q$), v_source)),
+		('list', 'text',
+			format('SELECT %s FROM %s', coalesce(v_list, format('%L::text', p_def ->> 'list')), v_source)),
+		('match', 'bigint[]',
+			format('SELECT ARRAY(SELECT t.local_id FROM zcsync.%I AS t WHERE t.account_id = %s'
+				' AND t.deleted_at IS NULL AND %s ORDER BY t.local_id LIMIT 10) FROM %s',
+				p_def ->> 'target_kind', p_def ->> 'target_account', v_match, v_source))
+	) AS f (name, returns, body)
+	WHERE f.body IS NOT NULL AND (f.name <> 'match' OR v_match IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_code(jsonb) IS
+'the functions that a definition compiles to';
+
+-- What is wrong with a compiled function: NULL when the role that defined the
+-- route owns it, it runs with that role's rights, and it is this code.
+CREATE FUNCTION zcsync._route_function_fault(p_kind text, p_name text, p_code text, p_owner text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN p.oid IS NULL THEN format('function zcsync_routes.%I is missing', p_name)
+		WHEN NOT p.prosecdef THEN format('function zcsync_routes.%I is not SECURITY DEFINER', p_name)
+		WHEN p_owner <> pg_get_userbyid(p.proowner) THEN
+			format('function zcsync_routes.%I belongs to role "%s", the route to role "%s"', p_name, pg_get_userbyid(p.proowner), p_owner)
+		WHEN obj_description(p.oid, 'pg_proc') IS DISTINCT FROM zcsync._route_digest(p_code) THEN
+			format('function zcsync_routes.%I is not what the route says', p_name)
+	END
+	FROM (VALUES (1)) AS one
+	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', p_name, p_kind))
+$$;
+COMMENT ON FUNCTION zcsync._route_function_fault(text, text, text, text) IS
+'why a compiled function may not be run; NULL when it may';
+
+CREATE FUNCTION zcsync._route_digest(p_code text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'compiled by zcsync, sha256 ' || encode(sha256(convert_to(p_code, 'UTF8')), 'hex');
+END;
+COMMENT ON FUNCTION zcsync._route_digest(text) IS
+'the comment of a compiled function: proves what its owner compiled';
+
+-- Compile a definition with the rights of the caller, who becomes or must be
+-- the owner of the functions.  Each expression is tried alone first, so that
+-- an error names it; WHERE takes neither aggregates nor sets.
+CREATE FUNCTION zcsync._compile_route(p_def jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
+AS $$
+DECLARE
+	v_expression record;
+	v_function record;
+	v_owner name;
+BEGIN
+	FOR v_expression IN SELECT * FROM zcsync._route_expressions(p_def) LOOP
+		PERFORM zcsync._check_expression(v_expression.expression,
+			format('%s of route "%s"', v_expression.what, p_def ->> 'name'));
+		BEGIN
+			EXECUTE format('SELECT FROM (SELECT (NULL::zcsync.%I).*) AS s%s WHERE false AND (%s) IS NOT NULL',
+				p_def ->> 'source_kind',
+				CASE WHEN v_expression.what = 'match_on' THEN format(', zcsync.%I AS t', p_def ->> 'target_kind') ELSE '' END,
+				v_expression.form);
+		EXCEPTION WHEN OTHERS THEN
+			RAISE EXCEPTION USING ERRCODE = SQLSTATE,
+				MESSAGE = format('%s of route "%s": %s', v_expression.what, p_def ->> 'name', SQLERRM),
+				DETAIL = format('The expression is: %s', v_expression.expression),
+				HINT = format('It is SQL over a row of zcsync.%s (alias s%s) and must give %s; write schemas out.',
+					p_def ->> 'source_kind',
+					CASE WHEN v_expression.what = 'match_on' THEN format(') and a row of zcsync.%s (alias t', p_def ->> 'target_kind') ELSE '' END,
+					coalesce('type ' || substring(v_expression.form FROM '::([^:]*)$'), 'any type'));
+		END;
+	END LOOP;
+
+	FOR v_function IN SELECT * FROM zcsync._route_code(p_def) LOOP
+		SELECT pg_get_userbyid(p.proowner) INTO v_owner
+		FROM pg_proc p
+		WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', v_function.name, p_def ->> 'source_kind'));
+		IF NOT pg_has_role(coalesce(v_owner, current_user), 'USAGE') THEN
+			RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+				MESSAGE = format('route "%s" belongs to role "%s"', p_def ->> 'name', v_owner),
+				HINT = format('SET ROLE %I, or ask a member of that role.', v_owner);
+		END IF;
+		EXECUTE v_function.code;
+		EXECUTE format('REVOKE ALL ON FUNCTION zcsync_routes.%I(zcsync.%I) FROM PUBLIC',
+			v_function.name, p_def ->> 'source_kind');
+		EXECUTE format('COMMENT ON FUNCTION zcsync_routes.%I(zcsync.%I) IS %L',
+			v_function.name, p_def ->> 'source_kind', zcsync._route_digest(v_function.code));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._compile_route(jsonb) IS
+'makes the functions of a route, owned by the caller';
+
+-- Store a definition whose functions were compiled.
+CREATE FUNCTION zcsync._save_route(p_route bigint, p_change jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_def jsonb := zcsync._route_definition(p_route, p_change);
+	v_owner text;
+	v_fault text;
+BEGIN
+	SELECT pg_get_userbyid(p.proowner) INTO v_owner
+	FROM pg_proc p
+	WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', 'map_' || p_route, v_def ->> 'source_kind'));
+	SELECT string_agg(zcsync._route_function_fault(v_def ->> 'source_kind', c.name, c.code, coalesce(v_owner, '')), '; ')
+	INTO v_fault FROM zcsync._route_code(v_def) c;
+	IF v_fault IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('cannot store route "%s"', v_def ->> 'name'),
+			DETAIL = format('%s.', v_fault);
+	END IF;
+
+	v_def := v_def || jsonb_build_object('defined_by', v_owner, 'compiled_at', zcsync._now());
+	INSERT INTO zcsync.routes AS r (route_id, name, source_stream_id, target_stream_id, direction, filter, create_in,
+		on_leave, match_on, default_assignee, notify, defined_by, compiled_at, created_at)
+	SELECT d.route_id, d.name, d.source_stream_id, d.target_stream_id, d.direction, d.filter, d.create_in,
+		d.on_leave, d.match_on, d.default_assignee, d.notify, d.defined_by, d.compiled_at, coalesce(d.created_at, d.compiled_at)
+	FROM jsonb_populate_record(NULL::zcsync.routes, v_def) d
+	ON CONFLICT (route_id) DO UPDATE
+	SET filter = excluded.filter, create_in = excluded.create_in, on_leave = excluded.on_leave,
+		match_on = excluded.match_on, default_assignee = excluded.default_assignee, notify = excluded.notify,
+		defined_by = excluded.defined_by, compiled_at = excluded.compiled_at;
+
+	DELETE FROM zcsync.route_fields f WHERE f.route_id = p_route AND NOT v_def -> 'fields' ? f.field;
+	DELETE FROM zcsync.route_values v WHERE v.route_id = p_route AND NOT v_def -> 'fields' ? v.field;
+	DELETE FROM zcsync.route_errors e
+	WHERE e.route_id = p_route AND e.field <> '' AND NOT v_def -> 'fields' ? e.field;
+	INSERT INTO zcsync.route_fields AS f (route_id, field, expression, mapped, position)
+	SELECT p_route, n.key, n.value ->> 'expression', (n.value ->> 'mapped')::boolean, (n.value ->> 'position')::integer
+	FROM jsonb_each(v_def -> 'fields') n
+	ON CONFLICT (route_id, field) DO UPDATE
+	SET expression = excluded.expression, mapped = excluded.mapped, position = excluded.position;
+END
+$$;
+COMMENT ON FUNCTION zcsync._save_route(bigint, jsonb) IS
+'stores the definition of a route, provided that its functions were compiled from exactly that';
+
+-- Compile a change and store it.
+CREATE FUNCTION zcsync._change_route(p_route bigint, p_change jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._compile_route(zcsync._route_definition(p_route, p_change));
+	PERFORM zcsync._save_route(p_route, p_change);
+END
+$$;
+COMMENT ON FUNCTION zcsync._change_route(bigint, jsonb) IS
+'applies a change to a route: compile as the caller, then store';

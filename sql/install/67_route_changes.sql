@@ -1,0 +1,378 @@
+-- ---------------------------------------------------------------------
+-- Routes: what a route would change.
+--
+-- _route_changes() has no side effects.  plan() shows what it returns, and the
+-- route jobs write exactly that.
+-- ---------------------------------------------------------------------
+
+-- The name that a status has in one list.  By id first, which survives
+-- renaming, then by name, then by meaning: the first open status for an open
+-- one, the first done or closed one for those, and one for work that goes on
+-- only if the list has no other.  A list whose statuses are not known takes
+-- the name as it is; NULL: the list has nothing that fits.
+CREATE FUNCTION zcsync._resolve_status(p_account bigint, p_list text, p_name text, p_id text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+	v_category text;
+BEGIN
+	IF p_name IS NULL OR NOT EXISTS (
+		SELECT FROM zcsync.statuses st
+		WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL) THEN
+		RETURN p_name;
+	END IF;
+	SELECT st.name INTO v_name FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+		AND (st.status_id = p_id OR lower(st.name) = lower(p_name))
+	ORDER BY coalesce(st.status_id = p_id, false) DESC LIMIT 1;
+	IF FOUND THEN
+		RETURN v_name;
+	END IF;
+
+	SELECT st.category INTO v_category FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND (st.status_id = p_id OR lower(st.name) = lower(p_name))
+	ORDER BY coalesce(st.status_id = p_id, false) DESC, st.deleted_at IS NULL DESC, st.scope_id LIMIT 1;
+	SELECT CASE WHEN v_category <> 'custom' OR count(*) OVER () = 1 THEN st.name END INTO v_name
+	FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+		AND (st.category = v_category OR (st.category IN ('done', 'closed') AND v_category IN ('done', 'closed')))
+	ORDER BY st.category = v_category DESC, st.position, st.local_id LIMIT 1;
+	RETURN v_name;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text) IS
+'the name of a status in a list, by id, name or meaning; NULL when the list has none that fits';
+
+-- The status that closes a task of this list.
+CREATE FUNCTION zcsync._closing_status(p_account bigint, p_list text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT st.name FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+		AND st.category IN ('closed', 'done')
+	ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._closing_status(bigint, text) IS
+'the status that closes a task of a list; NULL when none is known';
+
+-- The id of a member of an account, given as id or e-mail address.
+CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN p_member ~ '^[0-9]+$' THEN p_member
+		ELSE (SELECT c.remote_id FROM zcsync.contacts c
+			WHERE c.account_id = p_account AND lower(c.email) = lower(p_member) AND c.deleted_at IS NULL
+			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
+	END
+$$;
+COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
+'id of a member of an account by id or e-mail address; NULL when there is none';
+
+-- Are two values of a field the same?  Sets have no order, and an empty one is
+-- the same as none.
+CREATE FUNCTION zcsync._same_value(p_a jsonb, p_b jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN jsonb_typeof(p_a) = 'array' AND jsonb_typeof(p_b) = 'array' THEN p_a @> p_b AND p_b @> p_a
+		ELSE coalesce(nullif(p_a, '[]'), 'null') = coalesce(nullif(p_b, '[]'), 'null')
+	END;
+END;
+COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb) IS
+'are two values of a field the same, sets without order?';
+
+-- Records of the target that exist already for source records without a link:
+-- by match_on, or by the link of another route between the same streams, or
+-- by a description that contains the address of the source record.
+CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[]) RETURNS TABLE (source_id bigint, target_id bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	IF coalesce(cardinality(p_ids), 0) = 0 THEN
+		RETURN;
+	END IF;
+	SELECT r.match_on, r.source_stream_id, r.target_stream_id, s.account_id AS source_account, s.kind AS source_kind,
+		t.account_id AS target_account, t.kind AS target_kind
+	INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+
+	RETURN QUERY EXECUTE format($sql$
+		SELECT DISTINCT ON (u.target_id) u.source_id, u.target_id
+		FROM (
+			SELECT DISTINCT ON (c.source_id) c.source_id, c.target_id
+			FROM (%s) AS c (source_id, target_id)
+			WHERE NOT EXISTS (SELECT FROM zcsync.links l
+				WHERE l.route_id = $1 AND l.target_id = c.target_id AND l.state <> 'unlinked')
+			ORDER BY c.source_id, c.target_id
+		) AS u
+		ORDER BY u.target_id, u.source_id$sql$,
+		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind))
+	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[]) IS
+'existing target records for source records that have no link';
+
+-- The candidates: $1 route, $2 source account, $3 source ids, $4 target
+-- account, $5 and $6 the streams.
+CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_match_on IS NOT NULL THEN format($sql$
+			SELECT s.local_id, unnest(zcsync_routes.%I(s)) FROM zcsync.%I AS s
+			WHERE s.account_id = $2 AND s.local_id = ANY ($3)$sql$, 'match_' || p_route, p_source_kind)
+		ELSE format($sql$
+			SELECT l.source_id, l.target_id
+			FROM zcsync.links AS l
+			JOIN zcsync.routes AS r ON r.route_id = l.route_id
+			JOIN zcsync.%1$I AS t ON t.account_id = $4 AND t.local_id = l.target_id
+			WHERE l.source_id = ANY ($3) AND l.state <> 'unlinked' AND t.deleted_at IS NULL
+				AND r.route_id <> $1 AND r.source_stream_id = $5 AND r.target_stream_id = $6$sql$, p_target_kind)
+			|| CASE WHEN p_target_kind = 'tasks' THEN format($sql$
+			UNION ALL
+			SELECT u.local_id, t.local_id
+			FROM (
+				SELECT s.local_id, zcsync.record_url(s.account_id, %1$L, s.remote_id) AS url
+				FROM zcsync.%1$I AS s WHERE s.account_id = $2 AND s.local_id = ANY ($3)) AS u
+			JOIN (
+				SELECT t.local_id, zcsync._links_in(t.description) AS links
+				FROM zcsync.tasks AS t
+				WHERE t.account_id = $4 AND t.deleted_at IS NULL AND t.description LIKE '%%://%%'
+					AND zcsync._links_in(t.description) && ARRAY(
+						SELECT zcsync.record_url(s.account_id, %1$L, s.remote_id)
+						FROM zcsync.%1$I AS s WHERE s.account_id = $2 AND s.local_id = ANY ($3))) AS t
+				ON u.url = ANY (t.links)$sql$, p_source_kind) ELSE '' END
+		END;
+END;
+COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
+'the query that finds existing target records; see zcsync._route_matches()';
+
+-- The query of _route_changes().  Its parameters: $1 route, $2 source account,
+-- $3 source ids, $4 also records from before the route began, $5 when it began,
+-- $6 target account, $7 default assignee, $8 what to do with records that
+-- leave, $9 types of the target's columns.
+CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($sql$
+WITH src AS MATERIALIZED (
+	SELECT s.local_id AS source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
+		CASE WHEN s.deleted_at IS NULL THEN zcsync_routes.%3$I(s) ELSE false END AS passes, s AS source
+	FROM zcsync.%1$I AS s
+	LEFT JOIN zcsync.links AS l ON l.route_id = $1 AND l.source_id = s.local_id AND l.state <> 'unlinked'
+	WHERE s.account_id = $2 AND s.local_id = ANY ($3)
+		AND (l.link_id IS NOT NULL OR (s.remote_id IS NOT NULL
+			AND ($4 OR $5 IS NULL OR coalesce(s.updated_at, s.created_at, zcsync._now()) >= $5)))
+), matches AS MATERIALIZED (
+	SELECT m.source_id, m.target_id
+	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL)) AS m
+), docs AS MATERIALIZED (
+	SELECT c.source_id, c.link_id, c.link_state, c.agreed, coalesce(c.target_id, m.target_id) AS target_id,
+		zcsync_routes.%4$I(c.source) AS doc,
+		CASE WHEN c.link_id IS NULL AND m.target_id IS NULL THEN zcsync_routes.%5$I(c.source) END AS container
+	FROM src AS c LEFT JOIN matches AS m ON m.source_id = c.source_id
+	WHERE c.passes
+), lists AS MATERIALIZED (
+	SELECT d.container, zcsync._route_list($6, d.container) AS list_id
+	FROM (SELECT DISTINCT container FROM docs WHERE container IS NOT NULL) AS d
+), pairs AS MATERIALIZED (
+	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.list_id ELSE t.list_id END AS list_id,
+		d.target_id IS NOT NULL AND (t.local_id IS NULL OR t.deleted_at IS NOT NULL) AS target_gone,
+		jsonb_build_object(%6$s) AS current
+	FROM docs AS d
+	LEFT JOIN lists AS i ON i.container = d.container
+	LEFT JOIN zcsync.%2$I AS t ON t.account_id = $6 AND t.local_id = d.target_id
+), fields AS MATERIALIZED (
+	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, f.mapped OR f.field IN ('status', 'assignees') AS translated
+	FROM zcsync.route_fields AS f WHERE f.route_id = $1
+), elements AS MATERIALIZED (
+	-- Values to be translated, one by one where they are sets.
+	SELECT p.source_id, p.list_id, f.field, f.mapped, e.value, v.source_value IS NOT NULL AS known,
+		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.field = 'assignees' THEN e.value END AS value1,
+		v.target_id AS value_id
+	FROM pairs AS p
+	CROSS JOIN fields AS f
+	CROSS JOIN LATERAL jsonb_array_elements_text(
+		CASE WHEN jsonb_typeof(p.doc -> f.field) <> 'array' THEN jsonb_build_array(p.doc -> f.field)
+			WHEN f.field = 'assignees' AND p.doc -> f.field = '[]' THEN '[null]'
+			ELSE p.doc -> f.field END) AS e (value)
+	LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.field = f.field AND v.source_value = e.value
+	WHERE f.translated AND NOT p.target_gone
+), statuses AS MATERIALIZED (
+	SELECT d.*, zcsync._resolve_status($6, d.list_id, d.value1, d.value_id) AS name
+	FROM (SELECT DISTINCT e.list_id, e.value1, e.value_id FROM elements AS e WHERE e.field = 'status' AND e.value1 IS NOT NULL) AS d
+), members AS MATERIALIZED (
+	SELECT d.value1, zcsync._member_id($6, d.value1) AS id
+	FROM (SELECT DISTINCT e.value1 FROM elements AS e WHERE e.field = 'assignees' AND e.value1 IS NOT NULL) AS d
+), translated AS MATERIALIZED (
+	SELECT x.source_id, x.field, jsonb_agg(DISTINCT x.value2) FILTER (WHERE x.value2 IS NOT NULL) AS set,
+		min(x.value2) AS value2, min(x.value1) AS value1,
+		min(x.value) FILTER (WHERE x.value IS NOT NULL AND x.value2 IS NULL AND NOT (x.known AND x.value1 IS NULL)) AS unmapped
+	FROM (
+		SELECT e.*, CASE e.field
+				WHEN 'status' THEN st.name
+				WHEN 'assignees' THEN CASE
+					WHEN e.known AND e.value1 IS NULL THEN NULL
+					WHEN e.mapped AND NOT e.known AND e.value1 ~ '^[0-9]+$' THEN $7
+					ELSE coalesce(me.id, $7) END
+				ELSE e.value1 END AS value2
+		FROM elements AS e
+		LEFT JOIN statuses AS st ON e.field = 'status' AND st.value1 = e.value1
+			AND st.list_id IS NOT DISTINCT FROM e.list_id AND st.value_id IS NOT DISTINCT FROM e.value_id
+		LEFT JOIN members AS me ON e.field = 'assignees' AND me.value1 = e.value1
+	) AS x
+	GROUP BY x.source_id, x.field
+), news AS MATERIALIZED (
+	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.list_id, p.container, p.agreed, f.field, f.position, n.new,
+		CASE WHEN f.field = 'status' THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
+		CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8) ELSE p.current -> f.field END AS old,
+		r.unmapped, r.value1
+	FROM pairs AS p
+	CROSS JOIN fields AS f
+	LEFT JOIN translated AS r ON r.source_id = p.source_id AND r.field = f.field
+	CROSS JOIN LATERAL (SELECT coalesce(CASE
+		WHEN NOT f.translated THEN p.doc -> f.field
+		WHEN f.type = 'text[]' OR jsonb_typeof(p.doc -> f.field) = 'array' THEN coalesce(r.set, '[]')
+		WHEN f.type = 'text' OR f.type IS NULL THEN to_jsonb(r.value2)
+		ELSE to_jsonb(jsonb_populate_record(NULL::zcsync.%2$I, jsonb_build_object(f.field, r.value2))) -> f.field
+		END, 'null') AS new) AS n
+	WHERE NOT p.target_gone
+), makeable AS MATERIALIZED (
+	SELECT p.source_id, CASE
+			WHEN p.list_id IS NULL THEN 'no_target'
+			WHEN %7$L AND btrim(coalesce(p.doc ->> 'name', '')) = '' THEN 'empty_name'
+		END AS error_code, p.container
+	FROM pairs AS p WHERE p.target_id IS NULL
+), leaving AS MATERIALIZED (
+	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old, to_jsonb(zcsync._closing_status($6, t.list_id)) AS new, t.list_id
+	FROM src AS c
+	LEFT JOIN zcsync.%2$I AS t ON t.account_id = $6 AND t.local_id = c.target_id AND t.deleted_at IS NULL
+	WHERE c.link_state = 'linked' AND NOT c.passes
+), changes AS (
+	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, 'list_id' AS field, 0 AS position,
+		NULL::jsonb AS old, to_jsonb(p.list_id) AS new, NULL AS error_code, NULL AS message, NULL::jsonb AS agreed
+	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL
+	UNION ALL
+	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, n.new, NULL, NULL, n.agreed_value
+	FROM news AS n JOIN makeable AS m ON m.source_id = n.source_id
+	WHERE m.error_code IS NULL AND n.unmapped IS NULL
+	UNION ALL
+	SELECT 'error', NULL, m.source_id, NULL, '', -1, NULL, to_jsonb(m.container), m.error_code,
+		CASE m.error_code WHEN 'empty_name' THEN 'the name is empty'
+			ELSE CASE WHEN m.container IS NULL THEN 'create_in gives no list'
+				ELSE format('create_in gives "%%s", which is no list of the target', left(m.container, 200)) END END, NULL
+	FROM makeable AS m WHERE m.error_code IS NOT NULL
+	UNION ALL
+	SELECT CASE WHEN p.link_id IS NULL THEN 'link' ELSE 'return' END, p.link_id, p.source_id, p.target_id,
+		NULL, -1, NULL, NULL, NULL, NULL, NULL
+	FROM pairs AS p
+	WHERE p.target_id IS NOT NULL AND NOT p.target_gone AND (p.link_id IS NULL OR p.link_state = 'left')
+	UNION ALL
+	SELECT CASE WHEN n.link_id IS NULL OR zcsync._same_value(n.old, n.new) THEN 'agree' ELSE 'update' END,
+		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, n.new, NULL, NULL, n.agreed_value
+	FROM news AS n
+	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL
+		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
+	UNION ALL
+	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(n.unmapped), 'unmapped_value',
+		CASE WHEN n.value1 IS NULL OR n.field <> 'status' THEN format('value "%%s" of field "%%s" has no counterpart', left(n.unmapped, 200), n.field)
+			ELSE format('value "%%s" of field "%%s" is mapped to "%%s", which list %%s does not have',
+				left(n.unmapped, 200), n.field, n.value1, n.list_id) END, NULL
+	FROM news AS n WHERE n.unmapped IS NOT NULL
+	UNION ALL
+	SELECT 'error', p.link_id, p.source_id, p.target_id, '', -1, NULL, NULL, 'target_deleted',
+		'the record on the other side was deleted', NULL
+	FROM pairs AS p WHERE p.target_gone
+	UNION ALL
+	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL
+	FROM leaving AS g
+	UNION ALL
+	SELECT CASE WHEN g.new IS NULL THEN 'error' WHEN zcsync._same_value(g.old, g.new) THEN 'agree' ELSE 'update' END,
+		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
+		CASE WHEN g.new IS NULL THEN 'no_closing_status' END,
+		CASE WHEN g.new IS NULL THEN format('no closing status is known for list %%s', g.list_id) END, g.new
+	FROM leaving AS g WHERE $8 = 'close' AND g.list_id IS NOT NULL
+)
+SELECT c.op, c.link_id, c.source_id, c.target_id, c.field, c.old, c.new, c.error_code, c.message, c.agreed
+FROM changes AS c
+ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
+		p_source_kind, p_target_kind, 'filter_' || p_route, 'map_' || p_route, 'list_' || p_route,
+		coalesce((SELECT string_agg(format('%L, t.%I', c.field, c.field), ', ' ORDER BY c.field)
+			FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
+				FROM zcsync.route_fields f WHERE f.route_id = p_route) AS c), ''),
+		p_target_kind = 'tasks')
+$$;
+COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
+'the query of a route; see zcsync._route_changes()';
+
+-- Why the functions of a route may not be run: NULL when all are there, belong
+-- to the role that defined the route and run with its rights.  What another
+-- role made under our names is never run.
+CREATE FUNCTION zcsync._route_fault(p_route bigint) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT string_agg(CASE
+			WHEN p.oid IS NULL THEN format('function zcsync_routes.%I is missing', f.name || '_' || p_route)
+			WHEN NOT p.prosecdef THEN format('function zcsync_routes.%I is not SECURITY DEFINER', f.name || '_' || p_route)
+			WHEN pg_get_userbyid(p.proowner) <> r.defined_by THEN
+				format('function zcsync_routes.%I belongs to role "%s", the route to role "%s"',
+					f.name || '_' || p_route, pg_get_userbyid(p.proowner), r.defined_by)
+		END, '; ' ORDER BY f.name)
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	CROSS JOIN unnest(ARRAY['filter', 'map', 'list', 'match']) AS f (name)
+	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', f.name || '_' || p_route, s.kind))
+	WHERE r.route_id = p_route AND (f.name <> 'match' OR r.match_on IS NOT NULL)
+$$;
+COMMENT ON FUNCTION zcsync._route_fault(bigint) IS
+'why the compiled functions of a route may not be run; NULL when they may';
+
+-- What the route would do with these source records now.  Locks nothing and
+-- writes nothing; expressions run with the rights of the role that owns the
+-- compiled functions.
+CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean DEFAULT false)
+RETURNS SETOF zcsync.route_change
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v record;
+	v_fault text;
+BEGIN
+	SELECT r.*, s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
+	INTO STRICT v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+
+	v_fault := zcsync._route_fault(p_route);
+	IF v_fault IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('route "%s" cannot be run', v.name),
+			DETAIL = format('%s.', v_fault),
+			HINT = format('SELECT * FROM zcsync.check_route(%L);', v.name);
+	END IF;
+
+	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
+	USING p_route, v.source_account, p_ids, p_backfill, date_trunc('second', v.starts_at), v.target_account,
+		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
+		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f);
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_changes(bigint, bigint[], boolean) IS
+'what a route would write for these source records now, by their local ids; free of side effects';

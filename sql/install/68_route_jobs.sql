@@ -1,0 +1,532 @@
+-- ---------------------------------------------------------------------
+-- Routes: the jobs that write what _route_changes() says.
+--
+-- A job is one source record.  It needs no HTTP: a batch of at most 200 jobs
+-- of one route is claimed, written and ended in one transaction.  Nothing here
+-- waits for a lock: a record of either side that somebody else holds sends its
+-- job back for a second, and its neighbours are written.
+-- ---------------------------------------------------------------------
+
+-- Bound the SQL of routes by zcsync.mapping_timeout; statement_timeout is not
+-- armed in a worker.
+CREATE FUNCTION zcsync._mapping_timeout() RETURNS interval
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce(current_setting('zcsync.mapping_timeout', true), '5s')::interval;
+END;
+COMMENT ON FUNCTION zcsync._mapping_timeout() IS
+'zcsync.mapping_timeout as an interval';
+
+-- _route_changes() within the timeout.
+CREATE FUNCTION zcsync._timed_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean) RETURNS zcsync.route_change[]
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_timed boolean := to_regprocedure('zcsync._arm_timeout(integer)') IS NOT NULL;
+	v_changes zcsync.route_change[];
+BEGIN
+	IF v_timed THEN
+		PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
+	END IF;
+	SELECT array_agg(c) INTO v_changes FROM zcsync._route_changes(p_route, p_ids, p_backfill) c;
+	IF v_timed THEN
+		PERFORM zcsync._disarm_timeout();
+	END IF;
+	RETURN coalesce(v_changes, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._timed_route_changes(bigint, bigint[], boolean) IS
+'what a route would write, or an error when its SQL takes longer than zcsync.mapping_timeout';
+
+-- Create target records and link them; returns the pairs.
+CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin text,
+	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_columns text[];
+BEGIN
+	SELECT array_agg(DISTINCT c.field) INTO v_columns
+	FROM unnest(p_changes) c WHERE c.op = 'create' AND c.field NOT LIKE 'custom:%';
+	IF v_columns IS NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY EXECUTE format($sql$
+		WITH made AS MATERIALIZED (
+			SELECT g.*, nextval('zcsync.local_id_seq') AS target_id FROM (
+				SELECT c.source_id,
+					jsonb_object_agg(c.field, c.new) FILTER (WHERE c.field NOT LIKE 'custom:%%') AS doc,
+					coalesce(jsonb_object_agg(substr(c.field, 8), c.new)
+						FILTER (WHERE c.field LIKE 'custom:%%' AND c.new <> 'null'), '{}') AS custom_fields,
+					coalesce(jsonb_object_agg(c.field, c.agreed) FILTER (WHERE c.agreed IS NOT NULL), '{}') AS agreed
+				FROM unnest($1) AS c WHERE c.op = 'create'
+				GROUP BY c.source_id ORDER BY c.source_id) AS g
+		), rows AS (
+			INSERT INTO zcsync.%1$I (account_id, local_id, custom_fields, sync_origin, %2$s)
+			SELECT $2, m.target_id, m.custom_fields, $3, %3$s
+			FROM made AS m CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.%1$I, m.doc) AS r
+			ORDER BY m.target_id
+		)
+		INSERT INTO zcsync.links AS l (route_id, source_id, target_id, agreed, created_at)
+		SELECT $4, m.source_id, m.target_id, m.agreed, zcsync._now() FROM made AS m ORDER BY m.source_id
+		ON CONFLICT (route_id, source_id) DO UPDATE
+		SET target_id = excluded.target_id, agreed = excluded.agreed, state = 'linked', changed_at = zcsync._now()
+		RETURNING l.source_id, l.target_id$sql$,
+		p_target_kind,
+		(SELECT string_agg(quote_ident(c), ', ' ORDER BY c) FROM unnest(v_columns) c),
+		(SELECT string_agg('r.' || quote_ident(c), ', ' ORDER BY c) FROM unnest(v_columns) c))
+	USING p_changes, p_target_account, p_origin, p_route;
+END
+$$;
+COMMENT ON FUNCTION zcsync._make_targets(bigint, bigint, text, text, zcsync.route_change[]) IS
+'creates the records that a route wants and links them';
+
+-- Write changed fields of target records; returns the pairs.
+CREATE FUNCTION zcsync._update_targets(p_target_account bigint, p_target_kind text, p_origin text,
+	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_columns text[];
+BEGIN
+	SELECT array_agg(DISTINCT c.field) FILTER (WHERE c.field NOT LIKE 'custom:%') INTO v_columns
+	FROM unnest(p_changes) c WHERE c.op = 'update';
+	RETURN QUERY EXECUTE format($sql$
+		UPDATE zcsync.%1$I AS t
+		SET %2$s custom_fields = t.custom_fields - d.cleared || d.custom_fields, sync_origin = $3
+		FROM (
+			SELECT c.source_id, c.target_id,
+				coalesce(jsonb_object_agg(c.field, c.new) FILTER (WHERE c.field NOT LIKE 'custom:%%'), '{}') AS doc,
+				coalesce(array_agg(substr(c.field, 8)) FILTER (WHERE c.field LIKE 'custom:%%' AND c.new = 'null'), '{}') AS cleared,
+				coalesce(jsonb_object_agg(substr(c.field, 8), c.new)
+					FILTER (WHERE c.field LIKE 'custom:%%' AND c.new <> 'null'), '{}') AS custom_fields
+			FROM unnest($1) AS c WHERE c.op = 'update'
+			GROUP BY c.source_id, c.target_id
+		) AS d
+		CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.%1$I, d.doc) AS r
+		WHERE t.account_id = $2 AND t.local_id = d.target_id
+		RETURNING d.source_id, d.target_id$sql$,
+		p_target_kind,
+		(SELECT string_agg(format('%1$I = CASE WHEN d.doc ? %1$L THEN r.%1$I ELSE t.%1$I END, ', c), '')
+			FROM unnest(v_columns) c))
+	USING p_changes, p_target_account, p_origin;
+END
+$$;
+COMMENT ON FUNCTION zcsync._update_targets(bigint, text, text, zcsync.route_change[]) IS
+'writes the fields that a route changes in existing records';
+
+-- What to run about a route error.
+CREATE FUNCTION zcsync._route_error_hint(p_route text, p_code text, p_field text, p_value text) RETURNS text
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT CASE p_code
+		WHEN 'unmapped_value' THEN format('SELECT zcsync.map_value(%L, %L, %L, %L);', p_route, p_field, p_value,
+			CASE p_field WHEN 'assignees' THEN '<id or e-mail of a member>' ELSE '<value of the target>' END)
+		WHEN 'no_target' THEN format('SELECT zcsync.alter_route(%L, create_in => %L);', p_route, '<list id, path or expression>')
+		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, ''name'', %L);', p_route, '<expression that is never empty>')
+		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'
+		WHEN 'no_closing_status' THEN 'Mirror the statuses of the target: add_stream(''<account>'', ''statuses'').'
+		ELSE format('Mend the expression with zcsync.map_field(%L, ...) or zcsync.alter_route(%1$L, ...), then zcsync.retry(<job id>).', p_route)
+	END;
+END;
+COMMENT ON FUNCTION zcsync._route_error_hint(text, text, text, text) IS
+'what to run about an error of a route';
+
+-- Record the errors of these source records, and forget those that are over.
+CREATE FUNCTION zcsync._note_route_errors(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text := (SELECT r.name FROM zcsync.routes r WHERE r.route_id = p_route);
+BEGIN
+	DELETE FROM zcsync.route_errors e
+	WHERE e.route_id = p_route AND e.source_id = ANY (p_ids)
+		AND NOT EXISTS (SELECT FROM unnest(p_changes) c
+			WHERE c.op = 'error' AND c.source_id = e.source_id AND c.field = e.field);
+	INSERT INTO zcsync.route_errors AS e (route_id, source_id, field, code, value, message, hint, first_at, last_at)
+	SELECT p_route, c.source_id, c.field, c.error_code, left(c.new #>> '{}', 500), left(c.message, 2000),
+		zcsync._route_error_hint(v_name, c.error_code, c.field, left(c.new #>> '{}', 500)), zcsync._now(), zcsync._now()
+	FROM unnest(p_changes) c
+	WHERE c.op = 'error'
+	ORDER BY c.source_id, c.field
+	ON CONFLICT (route_id, source_id, field) DO UPDATE
+	SET code = excluded.code, value = excluded.value, message = excluded.message, hint = excluded.hint,
+		last_at = excluded.last_at, count = e.count + 1;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_route_errors(bigint, bigint[], zcsync.route_change[]) IS
+'records what could not be mapped in these source records, and forgets what now can';
+
+-- Hold the pushes of a route that writes more than zcsync.bulk_write_limit
+-- remote records in an hour.  The caller has locked the row of the route.
+CREATE FUNCTION zcsync._brake_route(p_route bigint, p_targets bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_limit integer := current_setting('zcsync.bulk_write_limit')::integer;
+	v_name text;
+	v_room integer;
+	v_held bigint;
+BEGIN
+	UPDATE zcsync.routes r
+	SET hour_started_at = zcsync._now(), hour_writes = 0
+	WHERE r.route_id = p_route
+		AND (r.hour_started_at IS NULL OR r.hour_started_at <= zcsync._now() - interval '1 hour');
+	SELECT r.name, greatest(0, v_limit - r.hour_writes) INTO v_name, v_room
+	FROM zcsync.routes r WHERE r.route_id = p_route;
+	UPDATE zcsync.routes r SET hour_writes = r.hour_writes + least(v_room, cardinality(p_targets))
+	WHERE r.route_id = p_route AND v_room > 0;
+	IF cardinality(p_targets) <= v_room THEN
+		RETURN;
+	END IF;
+
+	-- A push that waited before joins what is written now, and goes out.
+	UPDATE zcsync.sync_queue q SET state = 'held'
+	WHERE q.local_id = ANY (p_targets[v_room + 1:]) AND q.operation = 'push' AND q.state = 'ready'
+		AND q.enqueued_xid = pg_current_xact_id();
+	GET DIAGNOSTICS v_held = ROW_COUNT;
+	IF v_held > 0 THEN
+		PERFORM zcsync._alert('write_brake', v_name, 'warning',
+			format('route "%s" would write more than %s remote records in an hour; the others are held', v_name, v_limit),
+			format('SELECT zcsync.release_held(%L); or SELECT zcsync.cancel_held(%L);', v_name, v_name));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._brake_route(bigint, bigint[]) IS
+'holds what a route writes beyond the limit of an hour';
+
+-- Write what the route wants for these source records, whose rows and whose
+-- links' targets the caller has locked.  Returns those that did something.
+CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
+RETURNS TABLE (source_id bigint, status text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_changes zcsync.route_change[] := zcsync._timed_route_changes(p_route, p_ids, p_backfill);
+	v_origin text := format('%s:%s:%s', CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route, pg_current_xact_id());
+	v record;
+	v_created bigint[];
+	v_updated bigint[];
+	v_targets bigint[];
+BEGIN
+	SELECT r.on_leave, t.account_id AS target_account, t.kind AS target_kind INTO v
+	FROM zcsync.routes r JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+
+	SELECT array_agg(m.source_id), array_agg(m.target_id) INTO v_created, v_targets
+	FROM zcsync._make_targets(p_route, v.target_account, v.target_kind, v_origin, v_changes) m;
+	IF EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update') THEN
+		SELECT array_agg(u.source_id), v_targets || array_agg(u.target_id) INTO v_updated, v_targets
+		FROM zcsync._update_targets(v.target_account, v.target_kind, v_origin, v_changes) u;
+	END IF;
+
+	INSERT INTO zcsync.links AS l (route_id, source_id, target_id, created_at)
+	SELECT p_route, c.source_id, c.target_id, zcsync._now() FROM unnest(v_changes) c WHERE c.op = 'link'
+	ON CONFLICT ON CONSTRAINT links_route_source_key DO UPDATE
+	SET target_id = excluded.target_id, agreed = '{}', state = 'linked', changed_at = zcsync._now();
+	UPDATE zcsync.links l
+	SET agreed = l.agreed || n.agreed, changed_at = zcsync._now(),
+		state = CASE WHEN n.leaves AND v.on_leave = 'unlink' THEN 'unlinked' WHEN n.leaves THEN 'left'
+			WHEN n.returns THEN 'linked' ELSE l.state END
+	FROM (
+		SELECT c.source_id, bool_or(c.op = 'leave') AS leaves, bool_or(c.op = 'return') AS returns,
+			coalesce(jsonb_object_agg(c.field, c.agreed) FILTER (WHERE c.op IN ('update', 'agree')), '{}') AS agreed
+		FROM unnest(v_changes) c WHERE c.op IN ('update', 'agree', 'leave', 'return')
+		GROUP BY c.source_id
+	) AS n
+	WHERE l.route_id = p_route AND l.source_id = n.source_id;
+	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes);
+	IF v_targets IS NOT NULL AND NOT p_backfill THEN
+		PERFORM zcsync._brake_route(p_route, v_targets);
+	END IF;
+
+	RETURN QUERY
+	SELECT u.id, 'created' FROM unnest(v_created) AS u (id)
+	UNION ALL SELECT u.id, 'updated' FROM unnest(v_updated) AS u (id)
+	UNION ALL SELECT c.source_id, 'found' FROM unnest(v_changes) c WHERE c.op = 'link';
+END
+$$;
+COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean) IS
+'writes what a route wants for these source records';
+
+-- The same, but one bad record does not lose its neighbours: on an error the
+-- set is halved down to the record, after a timeout it is taken record by
+-- record.  What the limits on subtransactions and time leave over is retried.
+CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean,
+	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_deadline timestamptz := clock_timestamp() + 4 * zcsync._mapping_timeout();
+	v_from integer[] := ARRAY[1];
+	v_to integer[] := ARRAY[cardinality(p_ids)];
+	v_first integer;
+	v_last integer;
+	v_count integer := 0;
+	v_written record;
+	v_error text;
+	v_late boolean;
+BEGIN
+	left_over := '{}';
+	WHILE cardinality(v_from) > 0 LOOP
+		v_first := v_from[1];
+		v_last := v_to[1];
+		v_from := v_from[2:];
+		v_to := v_to[2:];
+		-- A transaction with more than 64 subtransactions slows all snapshots.
+		IF v_count >= 60 OR clock_timestamp() > v_deadline THEN
+			left_over := left_over || p_ids[v_first:v_last];
+			CONTINUE;
+		END IF;
+		v_count := v_count + 1;
+		v_error := NULL;
+		v_late := false;
+		BEGIN
+			SELECT array_agg(w.source_id) AS ids, array_agg(w.status) AS statuses INTO v_written
+			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill) w;
+			written := written || v_written.ids;
+			statuses := statuses || v_written.statuses;
+		EXCEPTION
+			WHEN query_canceled THEN
+				IF to_regprocedure('zcsync._arm_timeout(integer)') IS NULL OR NOT zcsync._disarm_timeout() THEN
+					RAISE;
+				END IF;
+				v_late := true;
+				v_error := format('the SQL of the route took longer than zcsync.mapping_timeout (%s)', current_setting('zcsync.mapping_timeout'));
+			WHEN OTHERS THEN
+				-- Of the server, not of a record: rolled back and tried again.
+				IF to_regprocedure('zcsync._arm_timeout(integer)') IS NOT NULL THEN
+					PERFORM zcsync._disarm_timeout();
+				END IF;
+				IF left(SQLSTATE, 2) IN ('40', '53', '57', '58', 'XX') OR SQLSTATE = '55P03' THEN
+					RAISE;
+				END IF;
+				v_error := format('%s (%s)', SQLERRM, SQLSTATE);
+		END;
+		IF v_error IS NULL THEN
+			CONTINUE;
+		ELSIF v_first = v_last THEN
+			failed := failed || p_ids[v_first];
+			messages := messages || v_error;
+		ELSIF v_late THEN
+			v_from := ARRAY(SELECT generate_series(v_first, v_last)) || v_from;
+			v_to := ARRAY(SELECT generate_series(v_first, v_last)) || v_to;
+		ELSE
+			v_from := ARRAY[v_first, (v_first + v_last) / 2 + 1] || v_from;
+			v_to := ARRAY[(v_first + v_last) / 2, v_last] || v_to;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean) IS
+'writes what a route wants, record by record where a record makes it fail';
+
+-- Lock the rows of these source records and of the targets of their links, as
+-- far as nobody else holds them; returns the source ids of which all are ours.
+CREATE FUNCTION zcsync._lock_route_rows(p_route bigint, p_ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+	v_side record;
+	v_sources bigint[] := '{}';
+	v_targets bigint[] := '{}';
+	v_locked bigint[];
+	v_existing bigint[];
+BEGIN
+	SELECT s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+	FOR v_side IN
+		SELECT * FROM (VALUES
+			(true, v.source_kind, v.source_account, p_ids),
+			(false, v.target_kind, v.target_account, ARRAY(
+				SELECT l.target_id FROM zcsync.links l
+				WHERE l.route_id = p_route AND l.source_id = ANY (p_ids) AND l.state <> 'unlinked'))
+		) AS side (is_source, kind, account_id, ids)
+		ORDER BY kind, account_id
+	LOOP
+		EXECUTE format('SELECT array_agg(x.local_id) FROM (SELECT m.local_id FROM zcsync.%I m'
+			' WHERE m.account_id = $1 AND m.local_id = ANY ($2)'
+			' ORDER BY m.local_id FOR NO KEY UPDATE SKIP LOCKED) x', v_side.kind)
+			INTO v_locked USING v_side.account_id, v_side.ids;
+		IF v_side.is_source THEN
+			v_sources := v_locked;
+		ELSE
+			v_targets := v_locked;
+			EXECUTE format('SELECT array_agg(m.local_id) FROM zcsync.%I m'
+				' WHERE m.account_id = $1 AND m.local_id = ANY ($2)', v_side.kind)
+				INTO v_existing USING v_side.account_id, v_side.ids;
+		END IF;
+	END LOOP;
+	-- A source row that is gone altogether has nothing to lock.
+	EXECUTE format('SELECT $3 || array_agg(i) FROM unnest($2) i WHERE NOT EXISTS ('
+		'SELECT FROM zcsync.%I m WHERE m.account_id = $1 AND m.local_id = i)', v.source_kind)
+		INTO v_sources USING v.source_account, p_ids, v_sources;
+	RETURN ARRAY(
+		SELECT i FROM unnest(v_sources) AS i
+		LEFT JOIN zcsync.links l ON l.route_id = p_route AND l.source_id = i AND l.state <> 'unlinked'
+		WHERE l.link_id IS NULL OR l.target_id = ANY (v_targets) OR l.target_id <> ALL (coalesce(v_existing, '{}')));
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_route_rows(bigint, bigint[]) IS
+'locks both ends of the links of these source records without waiting; returns those that could be locked';
+
+-- End jobs whose records failed: back with a delay, or a dead letter.
+CREATE FUNCTION zcsync._fail_route_jobs(p_route bigint, p_failed bigint[], p_messages text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text := (SELECT r.name FROM zcsync.routes r WHERE r.route_id = p_route);
+	v_queue zcsync.queues;
+BEGIN
+	SELECT * INTO v_queue FROM zcsync.queues qs WHERE qs.name = 'route';
+	PERFORM zcsync._note_route_errors(p_route, p_failed, ARRAY(
+		SELECT ROW('error', NULL, f.id, NULL, '', NULL, NULL, 'mapping_error', f.message, NULL)::zcsync.route_change
+		FROM unnest(p_failed, p_messages) AS f (id, message)));
+	UPDATE zcsync.sync_queue q
+	SET attempts = q.attempts + 1, failures = q.failures + 1,
+		run_at = zcsync._now() + zcsync._backoff(v_queue.backoff_base, v_queue.backoff_cap, q.failures),
+		last_class = 'rejected', last_error = left(f.message, 2000),
+		last_hint = zcsync._route_error_hint(v_name, 'mapping_error', '', NULL)
+	FROM unnest(p_failed, p_messages) AS f (id, message)
+	WHERE q.route_id = p_route AND q.local_id = f.id AND q.operation = 'route' AND q.state = 'ready';
+	WITH dead AS (
+		DELETE FROM zcsync.sync_queue q
+		WHERE q.route_id = p_route AND q.local_id = ANY (p_failed) AND q.operation = 'route' AND q.state = 'ready'
+			AND q.failures >= v_queue.max_attempts
+		RETURNING q.*
+	), letters AS (
+		INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
+			local_id, record_key, dedupe_key, payload, priority, attempts, class, message, hint, created_at, died_at)
+		SELECT d.job_id, d.account_id, d.queue, d.operation, d.budget_class, d.stream_id, d.route_id, d.kind,
+			d.local_id, d.record_key, d.dedupe_key, d.payload, d.priority, d.attempts, d.last_class, d.last_error, d.last_hint,
+			d.created_at, zcsync._now()
+		FROM dead d)
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status, class,
+		attempts, message, queued_at, created_at)
+	SELECT d.job_id, d.account_id, d.queue, d.operation, d.kind, d.local_id, d.route_id, 'failed', d.last_class,
+		d.attempts, d.last_error, d.created_at, zcsync._now()
+	FROM dead d;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
+'sends failed jobs of a route back with a delay, or to dead_letters after the last attempt';
+
+-- One batch of one route; returns how many jobs ended.
+CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs bigint[];
+	v_ids bigint[];
+	v_backfill boolean[];
+	v_locked bigint[];
+	v_some bigint[];
+	v_done bigint[] := '{}';
+	v_result record;
+	v_which boolean;
+BEGIN
+	SELECT array_agg(q.job_id), array_agg(q.local_id), array_agg(coalesce((q.payload ->> 'backfill')::boolean, false))
+	INTO v_jobs, v_ids, v_backfill
+	FROM (
+		SELECT q.job_id, q.local_id, q.payload FROM zcsync.sync_queue q
+		WHERE q.route_id = p_route AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
+		ORDER BY q.priority, q.run_at, q.job_id
+		LIMIT p_max
+		FOR UPDATE SKIP LOCKED) q;
+	IF v_jobs IS NULL THEN
+		RETURN 0;
+	END IF;
+	v_locked := zcsync._lock_route_rows(p_route, v_ids);
+
+	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
+		v_some := ARRAY(SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill)
+			WHERE j.backfill = v_which AND j.id = ANY (v_locked) ORDER BY j.id);
+		CONTINUE WHEN v_some = '{}';
+		v_result := zcsync._isolate_route_changes(p_route, v_some, v_which);
+		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+			attempts, message, queued_at, created_at)
+		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, w.status,
+			q.attempts + 1, CASE WHEN v_which THEN 'backfill' END, q.created_at, zcsync._now()
+		FROM unnest(v_result.written, v_result.statuses) AS w (id, status)
+		JOIN zcsync.sync_queue q ON q.job_id = ANY (v_jobs) AND q.local_id = w.id;
+		IF v_result.failed IS NOT NULL THEN
+			PERFORM zcsync._fail_route_jobs(p_route, v_result.failed, v_result.messages);
+		END IF;
+		v_done := v_done || ARRAY(SELECT i FROM unnest(v_some) i
+			WHERE i <> ALL (coalesce(v_result.failed, '{}')) AND i <> ALL (v_result.left_over));
+	END LOOP;
+
+	DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_done);
+	UPDATE zcsync.sync_queue q SET run_at = zcsync._now() + interval '1 second'
+	WHERE q.job_id = ANY (v_jobs) AND q.local_id <> ALL (v_locked);
+	RETURN cardinality(v_done);
+END
+$$;
+COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
+'claims, writes and ends a batch of jobs of a route';
+
+-- Run route jobs that are due, those of the most urgent route first.  The
+-- batches together stay within zcsync.bulk_write_limit, so that it is the
+-- limit of an hour that decides what is held.
+CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200) RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route record;
+	v_fault text;
+	v_batch integer;
+	v_left integer := least(p_max, 200, greatest(1, current_setting('zcsync.bulk_write_limit')::integer));
+	v_done integer := 0;
+BEGIN
+	IF NOT EXISTS (SELECT FROM zcsync.queues qs WHERE qs.name = 'route' AND qs.state = 'active') THEN
+		RETURN 0;
+	END IF;
+	FOR v_route IN
+		SELECT r.route_id, r.name
+		FROM zcsync.routes r
+		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+		CROSS JOIN LATERAL (
+			SELECT q.priority, q.run_at FROM zcsync.sync_queue q
+			WHERE q.route_id = r.route_id AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
+			ORDER BY q.priority, q.run_at LIMIT 1) j
+		WHERE r.state = 'active' AND t.writes
+		ORDER BY j.priority, j.run_at
+	LOOP
+		EXIT WHEN v_left <= 0;
+		-- One batch of a route at a time; the statements after the lock have
+		-- younger snapshots.  The row is locked for the brake.
+		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
+		PERFORM FROM zcsync.routes r WHERE r.route_id = v_route.route_id AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
+		CONTINUE WHEN NOT FOUND;
+		v_fault := zcsync._route_fault(v_route.route_id);
+		IF v_fault IS NOT NULL THEN
+			UPDATE zcsync.routes r SET state = 'paused' WHERE r.route_id = v_route.route_id;
+			PERFORM zcsync._alert('route_fault', v_route.name, 'critical',
+				format('route "%s" was paused: %s', v_route.name, v_fault),
+				format('SELECT * FROM zcsync.check_route(%L);', v_route.name));
+			CONTINUE;
+		END IF;
+		v_batch := zcsync._run_route_batch(v_route.route_id, v_left);
+		v_left := v_left - v_batch;
+		v_done := v_done + v_batch;
+	END LOOP;
+	RETURN v_done;
+END
+$$;
+COMMENT ON FUNCTION zcsync._run_route_jobs(integer) IS
+'runs due jobs of active routes, without HTTP and without waiting for locks; returns how many ended';
