@@ -16,7 +16,8 @@ my $auth = { Authorization => 'Basic ' . b64_encode('admin@acme.example/token:to
 
 sub page ($path, %query)
 {
-	my $url = Mojo::URL->new("$base/$path")->query(%query);
+	my $url = Mojo::URL->new("$base/$path");
+	$url->query([%query]);
 	$t->get_ok($url => $auth)->status_is(200);
 	return $t->tx->res->json;
 }
@@ -64,16 +65,17 @@ my $back = $again->()->{tickets};
 is_deeply [ map { $_->{id} } @$back ], [ 3, 5 ], 'resurfaced tickets come in order';
 my ($old) = grep { $_->{id} == 3 } @$tickets;
 is $back->[0]{updated_at}, $old->{updated_at}, 'with their old updated_at';
+$simulator->post('edit', { account => 'acme', id => 8, fields => { subject => 'Late' }, late_seconds => 30 });
 $simulator->post('delete', { account => 'acme', id => 9 });
-$simulator->post('edit', { account => 'acme', id => 11, fields => { priority => 'urgent' }, late_seconds => 30 });
 $simulator->post('clock', { advance_seconds => 2 });
 $back = $again->()->{tickets};
 is_deeply [ map { "$_->{id} $_->{status}" } @$back ], ['9 deleted'], 'a deletion arrives as a status, the late change does not';
 $simulator->post('clock', { advance_seconds => 30 });
 is_deeply $again->()->{tickets}, [], 'a late one lies behind the cursor';
 my ($seen) = all_from(time - 300);
-ok scalar(grep { $_->{id} == 11 && $_->{priority} eq 'urgent' } @$seen), 'but is found from an earlier time';
+ok scalar(grep { $_->{id} == 8 && $_->{subject} eq 'Late' } @$seen), 'but is found from an earlier time';
 $simulator->post('clock', { offset_seconds => 0 });
+$simulator->post('holdback', { seconds => 60 });
 
 # odd beginnings
 my $now = time;
@@ -83,6 +85,7 @@ is $page->{after_cursor}, undef, 'a start that matches nothing has no cursor';
 is $page->{end_of_stream}, Mojo::JSON->true, 'and is the end';
 $t->get_ok("$base/incremental/tickets/cursor?cursor=nonsense" => $auth)->status_is(400);
 $t->get_ok("$base/incremental/tickets/cursor" => $auth)->status_is(400)->json_is('/error/title', 'Invalid attribute');
+$simulator->post('holdback', { seconds => -3600 });
 $simulator->post('faults', { fault => 'empty_page', path => 'incremental/tickets/cursor' });
 $page = page('incremental/tickets/cursor', start_time => 0);
 is_deeply [ scalar @{ $page->{tickets} }, $page->{end_of_stream} ], [ 0, Mojo::JSON->false ], 'an empty page with more to come';

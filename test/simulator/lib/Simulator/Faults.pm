@@ -66,12 +66,14 @@ sub list ($self)
 # The rule that applies to a request, if any; counts it as used.
 sub pick ($self, $q)
 {
+	my $path = $q->{path} . ($q->{query} eq '' ? '' : "?$q->{query}");
+
 	for my $rule (@{ $self->rules })
 	{
 		next if defined $rule->{vendor} && $rule->{vendor} ne $q->{vendor};
 		next if defined $rule->{account} && $rule->{account} ne ($q->{account} // '');
 		next if defined $rule->{method} && uc $rule->{method} ne $q->{method};
-		next if $rule->{path_re} && "$q->{path}?$q->{query}" !~ $rule->{path_re};
+		next if $rule->{path_re} && $path !~ $rule->{path_re};
 		next if $rule->{body_re} && $q->{body} !~ $rule->{body_re};
 		next if $rule->{count} && $rule->{applied} >= $rule->{count};
 		next if $rule->{skip} && $rule->{skip}-- > 0;
@@ -219,6 +221,7 @@ sub _oversize ($self, $rule, $c, $reply, $send)
 		return $stream->write($chunk => $more) if $left-- > 0;
 		undef $more;
 		$stream->write($tail);
+		$stream->close_gracefully;
 	};
 	$stream->on(close => sub { undef $more });
 	$stream->write($raw => $more);

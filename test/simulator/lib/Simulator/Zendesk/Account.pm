@@ -282,7 +282,7 @@ sub insert ($self, %t)
 		map { { id => $_->{id}, value => $values->{ $_->{id} } // ($_->{type} eq 'checkbox' ? false : undef) } }
 		  @{ $self->custom_fields } ];
 
-	$self->{has_surrogate} = 1 if index($t{subject}, $SURROGATE) >= 0;
+	$self->{has_surrogate} = 1 if index($t{subject} // '', $SURROGATE) >= 0;
 	my $ticket = {
 		url => $self->url . "/api/v2/tickets/$t{id}.json",
 		external_id => undef, type => undef, priority => undef, assignee_id => undef,
