@@ -51,7 +51,12 @@ zcsync_reference_check(const char *name, const char *reference)
 	const char *target = strchr(reference, ':') + 1;
 	bool		file = strncmp(reference, "file:", 5) == 0;
 
-	if (strlen(reference) >= MAXPGPATH || target[0] == '\0' ||
+	if (strlen(reference) >= MAXPGPATH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("reference for credential \"%s\" is longer than %d bytes",
+						name, MAXPGPATH - 1)));
+	if (target[0] == '\0' ||
 		strcspn(reference, "\r\n") != strlen(reference) ||
 		(!file && strchr(target, '=') != NULL) ||
 		(file && !is_absolute_path(target) &&

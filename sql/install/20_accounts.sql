@@ -347,11 +347,13 @@ CREATE FUNCTION zcsync.pause_account(name text, reason text DEFAULT NULL) RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_id bigint := zcsync._lock_account(name);
 BEGIN
 	UPDATE zcsync.accounts a
 	SET state = 'paused', state_reason = coalesce(left(reason, 500), 'paused by ' || session_user),
 		state_hint = format('SELECT zcsync.resume_account(%L);', a.name)
-	WHERE a.account_id = zcsync._lock_account(pause_account.name);
+	WHERE a.account_id = v_id;
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_account(text, text) IS
@@ -468,7 +470,7 @@ BEGIN
 	IF v_streams > 0 AND force IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 			MESSAGE = format('account "%s" still has streams', name),
-			DETAIL = format('It has %s streams and %s routes.', v_streams, cardinality(v_routes)),
+			DETAIL = format('Streams: %s, routes: %s.', v_streams, cardinality(v_routes)),
 			HINT = format('To remove them and all rows of this account: SELECT zcsync.remove_account(%L, force => true); '
 				'nothing is deleted at the vendor.', name);
 	END IF;
@@ -493,11 +495,10 @@ BEGIN
 	UPDATE zcsync.alerts al SET resolved_at = zcsync._now()
 	WHERE al.object = remove_account.name AND al.code LIKE 'credentials\_%' AND al.resolved_at IS NULL;
 	PERFORM zcsync._resolve_key_alert();
-	RAISE NOTICE USING MESSAGE = format('removed account "%s" with %s streams, %s routes, %s jobs and %s rows', name,
+	RAISE NOTICE USING MESSAGE = format('removed account "%s"', name),
+		DETAIL = format('Streams: %s, routes: %s, jobs: %s, rows: %s. What was done for it stays in sync_records and changes.',
 			v_streams, cardinality(v_routes), v_jobs,
-			(SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(v_rows))),
-		DETAIL = 'Rows by table: ' || coalesce((SELECT string_agg(key || ' ' || value, ', ' ORDER BY key)
-			FROM jsonb_each_text(v_rows)), 'none') || '. What was done for it stays in sync_records and changes.';
+			coalesce((SELECT string_agg(value || ' ' || key, ', ' ORDER BY key) FROM jsonb_each_text(v_rows)), '0'));
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_account(text, boolean) IS

@@ -271,7 +271,8 @@ BEGIN
 		v_name := (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account);
 		RAISE EXCEPTION USING ERRCODE = 'external_routine_exception',
 			MESSAGE = format('account "%s" could not be read: %s', v_name, coalesce(v_call.message, v_call.class)),
-			DETAIL = format('The request "%s" ended as "%s", HTTP status %s.', p_request ->> 'op', v_call.class, v_call.status),
+			DETAIL = format('The request "%s" ended as "%s"%s.', p_request ->> 'op', v_call.class,
+				coalesce(' with HTTP status ' || nullif(v_call.status, 0), '')),
 			HINT = coalesce(v_call.hint, format('SELECT * FROM zcsync.check_account(%L);', v_name));
 	END IF;
 	RETURN v_call.reply;
@@ -335,7 +336,7 @@ DECLARE
 	v_call record;
 	v_fields jsonb;
 BEGIN
-	RETURN QUERY SELECT * FROM zcsync._clickup_walk(p_account);
+	RETURN QUERY SELECT * FROM zcsync._clickup_read_lists(p_account);
 
 	-- Statuses and fields cost two requests a list: those not read yet first,
 	-- so that what a limit cuts off is read the next time.
@@ -377,7 +378,7 @@ COMMENT ON FUNCTION zcsync._clickup_discover(bigint) IS
 
 -- Walk through spaces and folders and keep the lists; returns the rows of all
 -- but the lists.
-CREATE FUNCTION zcsync._clickup_walk(p_account bigint)
+CREATE FUNCTION zcsync._clickup_read_lists(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -415,7 +416,7 @@ BEGIN
 	DELETE FROM zcsync.lists l WHERE l.account_id = p_account AND l.seen_at < v_began;
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_walk(bigint) IS
+COMMENT ON FUNCTION zcsync._clickup_read_lists(bigint) IS
 'reads the hierarchy of a ClickUp workspace and keeps its lists';
 
 CREATE FUNCTION zcsync._keep_lists(p_account bigint, p_path text, p_request jsonb) RETURNS void
@@ -448,7 +449,7 @@ BEGIN
 	END IF;
 	IF NOT EXISTS (SELECT FROM zcsync.lists l WHERE l.account_id = p_account)
 		AND NOT EXISTS (SELECT FROM zcsync.claimants c WHERE c.pid = pg_backend_pid()) THEN
-		PERFORM FROM zcsync._clickup_walk(p_account);
+		PERFORM FROM zcsync._clickup_read_lists(p_account);
 	END IF;
 
 	SELECT array_agg(m.list_id), string_agg('"' || m.path || '"', ', ' ORDER BY m.path) INTO v_ids, v_paths
