@@ -1,0 +1,354 @@
+-- ---------------------------------------------------------------------
+-- After a push: the row learns what the vendor made of it.
+--
+-- A vendor's SQL provides
+--
+--   _VENDOR_push_requests(job_ids)   what to send
+--   _VENDOR_push_effect(request, reply, base, sync_key)
+--                                    what a reply means: {status, doc, agreed}
+--   _VENDOR_rows(...)                a document as values
+--
+-- The vendor may have put what was sent into a form of its own, and somebody
+-- may have changed other columns there meanwhile, or the row here.  So each
+-- column is decided by itself: what still is as it was sent takes the vendor's
+-- form of it; what was edited since stays, to be pushed again; a column that
+-- was not sent is merged as a page would be.
+--
+-- Nothing here waits for a row that somebody holds: its job is 'locked', and
+-- the same outcome is tried again later.
+-- ---------------------------------------------------------------------
+
+-- Record the outcomes of pushes that the vendor accepted.  The arrays run in
+-- parallel, an element per job.  again means that the row still differs from
+-- what the vendor has, or must be looked for further (status 'more') or
+-- created anew ('absent').
+CREATE FUNCTION zcsync._finish_pushes(p_job_ids bigint[], p_requests jsonb[], p_replies jsonb[])
+RETURNS TABLE (job_id bigint, again boolean, status text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_group record;
+BEGIN
+	FOR v_group IN
+		SELECT q.account_id, q.kind, a.vendor, array_agg(q.job_id ORDER BY q.local_id) AS jobs,
+			array_agg(q.local_id ORDER BY q.local_id) AS ids,
+			array_agg(o.request ORDER BY q.local_id) AS requests,
+			array_agg(o.reply ORDER BY q.local_id) AS replies
+		FROM unnest(p_job_ids, p_requests, p_replies) AS o (job_id, request, reply)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		JOIN zcsync.accounts a ON a.account_id = q.account_id
+		GROUP BY q.account_id, q.kind, a.vendor
+	LOOP
+		BEGIN
+			RETURN QUERY SELECT f.* FROM zcsync._finish_pushes_of(v_group.account_id, v_group.kind, v_group.vendor,
+				v_group.jobs, v_group.ids, v_group.requests, v_group.replies) AS f;
+		EXCEPTION WHEN unique_violation THEN
+			-- Somebody stored a page with the new record just now.
+			RETURN QUERY SELECT j, true, 'locked'::text FROM unnest(v_group.jobs) AS j;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_pushes(bigint[], jsonb[], jsonb[]) IS
+'records the outcomes of accepted pushes in their rows; says which jobs must go on';
+
+-- The same for the jobs of one account and kind.
+CREATE FUNCTION zcsync._finish_pushes_of(p_account bigint, p_kind text, p_vendor text, p_jobs bigint[], p_ids bigint[],
+	p_requests jsonb[], p_replies jsonb[])
+RETURNS TABLE (job_id bigint, again boolean, status text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_locked bigint[];
+	v_work record;
+	v_taken record;
+BEGIN
+	v_locked := zcsync._lock_rows(p_account, p_kind, p_ids);
+	RETURN QUERY EXECUTE format($sql$
+		SELECT j.job_id, t.local_id IS NOT NULL, CASE WHEN t.local_id IS NULL THEN 'updated' ELSE 'locked' END
+		FROM unnest($1, $2) AS j (job_id, local_id)
+		LEFT JOIN zcsync.%I AS t ON t.account_id = $4 AND t.local_id = j.local_id
+		WHERE j.local_id <> ALL ($3)$sql$, p_kind)
+		USING p_jobs, p_ids, v_locked, p_account;
+
+	SELECT w.* INTO v_work
+	FROM zcsync._push_effects(p_account, p_kind, p_vendor, p_jobs, p_ids, p_requests, p_replies, v_locked) AS w;
+	-- Look-ups that found nothing touch no row.
+	UPDATE zcsync.sync_queue q
+	SET payload = CASE e.status WHEN 'more'
+		THEN q.payload || jsonb_build_object('page', coalesce((q.payload ->> 'page')::integer, 0) + 1)
+		ELSE q.payload - 'page' END
+	FROM unnest(v_work.jobs, v_work.statuses) AS e (job_id, status)
+	WHERE q.job_id = e.job_id AND (e.status IN ('more', 'absent') OR q.payload ? 'page');
+	RETURN QUERY SELECT e.* FROM unnest(v_work.jobs, array_fill(true, ARRAY[cardinality(v_work.jobs)]), v_work.statuses)
+		AS e (job_id, again, status)
+	WHERE e.status IN ('more', 'absent');
+
+	v_taken := zcsync._release_remote_ids(p_account, p_kind, v_work.ids, v_work.remote_ids);
+	RETURN QUERY SELECT e.job_id, true, 'locked'::text FROM unnest(v_work.jobs, v_work.ids) AS e (job_id, local_id)
+	WHERE e.local_id = ANY (v_taken.waiting);
+
+	RETURN QUERY EXECUTE zcsync._finish_sql(p_kind)
+		USING p_account, v_work.jobs, v_work.ids, v_work.statuses, v_work.sent, v_work.agreed, v_work.remote_ids,
+			v_work.versions, v_work.vals, v_work.docs, v_taken.waiting, v_taken.found,
+			zcsync._pushable(p_vendor, p_kind), format('push:%s:%s', p_vendor, pg_current_xact_id()), zcsync._now();
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[]) IS
+'records the outcomes of accepted pushes of one account and kind';
+
+-- Lock rows of a kind without waiting; returns those that were free.  The lock
+-- is the stronger one, since a created record gets its remote_id, which is a
+-- key.
+CREATE FUNCTION zcsync._lock_rows(p_account bigint, p_kind text, p_ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_locked bigint[];
+BEGIN
+	EXECUTE format($sql$
+		SELECT array_agg(l.local_id)
+		FROM (SELECT t.local_id FROM zcsync.%I AS t
+			WHERE t.account_id = $1 AND t.local_id = ANY ($2)
+			ORDER BY t.local_id
+			FOR UPDATE SKIP LOCKED) AS l$sql$, p_kind)
+		INTO v_locked USING p_account, p_ids;
+	RETURN coalesce(v_locked, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_rows(bigint, text, bigint[]) IS
+'locks rows of a kind without waiting, and returns those it could lock';
+
+-- What the replies to pushes of locked rows mean, and their documents as
+-- values: arrays that run in parallel.
+CREATE FUNCTION zcsync._push_effects(p_account bigint, p_kind text, p_vendor text, p_jobs bigint[], p_ids bigint[],
+	p_requests jsonb[], p_replies jsonb[], p_locked bigint[],
+	OUT jobs bigint[], OUT ids bigint[], OUT statuses text[], OUT sent jsonb[], OUT agreed jsonb[],
+	OUT remote_ids text[], OUT versions text[], OUT vals jsonb[], OUT docs jsonb[])
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format($sql$
+		WITH e AS MATERIALIZED (
+			SELECT j.job_id, j.local_id, x.effect, coalesce(j.request -> 'sent', '{}') AS sent, x.effect -> 'doc' AS doc
+			FROM unnest($1, $2, $3, $4) AS j (job_id, local_id, request, reply)
+			JOIN zcsync.%1$I AS t ON t.account_id = $5 AND t.local_id = j.local_id
+			CROSS JOIN LATERAL (SELECT zcsync.%2$I(j.request, j.reply, t.base, t.sync_key::text)) AS x (effect)
+			WHERE j.local_id = ANY ($6)),
+		r AS (
+			SELECT r.remote_id, r.remote_version, r.vals, r.doc
+			FROM zcsync.%3$I($5, $7, '{}', (SELECT jsonb_build_object($7, jsonb_agg(e.doc)) FROM e WHERE e.doc IS NOT NULL)) AS r
+			WHERE r.kind = $7)
+		SELECT array_agg(e.job_id), array_agg(e.local_id), array_agg(e.effect ->> 'status'), array_agg(e.sent),
+			array_agg(e.effect -> 'agreed'), array_agg(r.remote_id), array_agg(r.remote_version),
+			array_agg(CASE WHEN e.doc ? 'custom_fields' THEN r.vals ELSE r.vals - 'custom_fields' END), array_agg(e.doc)
+		FROM e LEFT JOIN r ON r.remote_id = e.doc ->> 'id'$sql$,
+		p_kind, '_' || p_vendor || '_push_effect', '_' || p_vendor || '_rows')
+		INTO jobs, ids, statuses, sent, agreed, remote_ids, versions, vals, docs
+		USING p_jobs, p_ids, p_requests, p_replies, p_account, p_locked, p_kind;
+	jobs := coalesce(jobs, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._push_effects(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[], bigint[]) IS
+'what the replies to pushes mean, and their documents as values';
+
+-- A page may have brought a record that we created before its create was
+-- finished, as a row of its own.  Ours takes its place, with what that row
+-- knows of the vendor if it is newer (found: local id -> {version, vals, doc}).
+-- Rows whose double is locked must wait.
+CREATE FUNCTION zcsync._release_remote_ids(p_account bigint, p_kind text, p_ids bigint[], p_remote_ids text[],
+	OUT waiting bigint[], OUT found jsonb)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_doubles bigint[];
+	v_locked bigint[];
+BEGIN
+	waiting := '{}';
+	found := '{}';
+	EXECUTE format($sql$
+		SELECT array_agg(t.local_id)
+		FROM unnest($2, $3) AS w (local_id, remote_id)
+		JOIN zcsync.%I AS t ON t.account_id = $1 AND t.remote_id = w.remote_id AND t.local_id <> w.local_id$sql$, p_kind)
+		INTO v_doubles USING p_account, p_ids, p_remote_ids;
+	IF v_doubles IS NULL THEN
+		RETURN;
+	END IF;
+	v_locked := zcsync._lock_rows(p_account, p_kind, v_doubles);
+	EXECUTE format($sql$
+		SELECT coalesce(array_agg(w.local_id) FILTER (WHERE t.local_id <> ALL ($4)), '{}'),
+			coalesce(jsonb_object_agg(w.local_id, jsonb_build_object('version', t.remote_version, 'vals', t.base,
+				'doc', t.remote)) FILTER (WHERE t.local_id = ANY ($4)), '{}')
+		FROM unnest($2, $3) AS w (local_id, remote_id)
+		JOIN zcsync.%I AS t ON t.account_id = $1 AND t.remote_id = w.remote_id AND t.local_id <> w.local_id$sql$, p_kind)
+		INTO waiting, found USING p_account, p_ids, p_remote_ids, v_locked;
+	PERFORM zcsync._allow_delete();
+	EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1 AND local_id = ANY ($2)', p_kind)
+		USING p_account, v_locked;
+END
+$$;
+COMMENT ON FUNCTION zcsync._release_remote_ids(bigint, text, bigint[], text[]) IS
+'removes rows that a page made of records just created here; ours take their place';
+
+-- ---------------------------------------------------------------------
+-- Merging a reply
+-- ---------------------------------------------------------------------
+
+-- The custom fields of a row after a push, key by key.  p_vals is what the
+-- vendor has, p_sent what it was asked to have.  A value that was sent and is not in
+-- the reply stays: it is sent again by itself.
+CREATE FUNCTION zcsync._merge_reply_fields(p_row jsonb, p_base jsonb, p_sent jsonb, p_vals jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_object_agg(m.key, m.value) FILTER (WHERE m.value IS NOT NULL), '{}')
+	FROM (
+		SELECT k.key, CASE
+			WHEN p_sent ? k.key THEN
+				CASE WHEN p_row -> k.key = p_sent -> k.key THEN coalesce(p_vals -> k.key, p_row -> k.key) ELSE p_row -> k.key END
+			WHEN jsonb_typeof(p_base) = 'object' THEN
+				CASE WHEN p_vals -> k.key IS NOT DISTINCT FROM p_base -> k.key THEN p_row -> k.key ELSE p_vals -> k.key END
+			ELSE coalesce(p_row -> k.key, p_vals -> k.key)
+		END AS value
+		FROM (SELECT jsonb_object_keys(p_row) UNION SELECT jsonb_object_keys(p_vals)) AS k (key)) AS m;
+END;
+COMMENT ON FUNCTION zcsync._merge_reply_fields(jsonb, jsonb, jsonb, jsonb) IS
+'custom fields of a row after a push, key by key';
+
+-- The same for all values of a row.  A column whose value nobody agreed on before (a new
+-- record) and that was not sent keeps the row's own value, if it has one.
+CREATE FUNCTION zcsync._merge_reply(p_row jsonb, p_base jsonb, p_sent jsonb, p_vals jsonb, p_pushable text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_object_agg(v.key, CASE
+		WHEN p_row -> v.key = v.value THEN v.value
+		WHEN v.key = 'custom_fields' THEN zcsync._merge_reply_fields(p_row -> v.key, p_base -> v.key, p_sent -> v.key, v.value)
+		WHEN v.key <> ALL (p_pushable) THEN v.value
+		WHEN p_sent ? v.key THEN CASE WHEN p_row -> v.key = p_sent -> v.key THEN v.value ELSE p_row -> v.key END
+		WHEN p_base ? v.key THEN CASE WHEN v.value = p_base -> v.key THEN p_row -> v.key ELSE v.value END
+		WHEN p_row -> v.key IN ('null', '[]') THEN v.value
+		ELSE p_row -> v.key
+	END), '{}')
+	FROM jsonb_each(p_vals) AS v;
+END;
+COMMENT ON FUNCTION zcsync._merge_reply(jsonb, jsonb, jsonb, jsonb, text[]) IS
+'values of a row after a push, column by column';
+
+-- Columns that were edited here while a push was on its way, and that somebody
+-- changed at the vendor, too: the vendor's value is taken, ours is history.
+CREATE FUNCTION zcsync._lost_columns(p_row jsonb, p_base jsonb, p_sent jsonb, p_vals jsonb, p_merged jsonb,
+	p_pushable text[], OUT mine jsonb, OUT theirs jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_object_agg(l.key, l.mine), jsonb_object_agg(l.key, l.theirs)
+	FROM (
+		SELECT v.key, p_row -> v.key, p_merged -> v.key
+		FROM jsonb_each(p_vals) AS v
+		WHERE v.key <> 'custom_fields' AND v.key = ANY (p_pushable) AND p_base ? v.key AND NOT p_sent ? v.key
+			AND p_row -> v.key <> p_base -> v.key AND p_row -> v.key <> p_merged -> v.key
+		UNION ALL
+		SELECT 'custom_fields', k.mine, k.theirs
+		FROM zcsync._lost_keys(p_base -> 'custom_fields', p_row -> 'custom_fields', p_vals -> 'custom_fields') AS k
+		WHERE p_vals ? 'custom_fields' AND NOT p_sent ? 'custom_fields' AND k.mine IS NOT NULL) AS l (key, mine, theirs);
+END;
+COMMENT ON FUNCTION zcsync._lost_columns(jsonb, jsonb, jsonb, jsonb, jsonb, text[]) IS
+'columns whose local value a reply replaced, with both values; NULL when there are none';
+
+-- The statement that merges the outcomes of pushes into the table of a kind.
+--   $1 account  $2 jobs  $3 local ids  $4 statuses  $5 sent  $6 agreed
+--   $7 remote ids  $8 versions  $9 vals  $10 docs  $11 local ids that wait
+--   $12 what doubles knew  $13 pushable columns  $14 origin  $15 now
+-- The rows are locked.  A reply without a document tells no version: the
+-- record's is at least the next after the one known, so that a page read
+-- before is seen to be older.
+CREATE FUNCTION zcsync._finish_sql(p_kind text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_columns text;		-- a, b, c
+	v_values text;		-- n.a, n.b, n.c
+	v_row text;			-- 'a', t.a, 'b', t.b, 'c', t.c
+BEGIN
+	SELECT string_agg(quote_ident(c), ', '), string_agg(format('n.%I', c), ', '), string_agg(format('%L, t.%1$I', c), ', ')
+	INTO STRICT v_columns, v_values, v_row
+	FROM unnest(zcsync._own_columns(p_kind)) AS c;
+	RETURN format($sql$
+		WITH w AS MATERIALIZED (
+			SELECT u.job_id, t.account_id, t.local_id, u.status, u.sent, u.remote_id, d.version, d.doc,
+				jsonb_build_object(%5$s) AS row, t.base AS base, coalesce(d.vals, u.agreed) AS vals, d.vals IS NOT NULL AS has_doc
+			FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
+				AS u (job_id, local_id, status, sent, agreed, remote_id, version, vals, doc)
+			JOIN zcsync.%1$I AS t ON t.account_id = $1 AND t.local_id = u.local_id
+			CROSS JOIN LATERAL (
+				SELECT x.version, nullif(x.vals, 'null'), nullif(x.doc, 'null')
+				FROM (SELECT $12 -> u.local_id::text) AS f (double)
+				CROSS JOIN LATERAL (
+					SELECT f.double ->> 'version', f.double -> 'vals', f.double -> 'doc'
+					WHERE zcsync._is_older(u.version, f.double ->> 'version')
+					UNION ALL SELECT u.version, u.vals, u.doc
+					LIMIT 1) AS x (version, vals, doc)) AS d (version, vals, doc)
+			WHERE u.local_id <> ALL ($11) AND u.status NOT IN ('more', 'absent')),
+		m AS MATERIALIZED (
+			SELECT w.*, x.merged, x.new_base,
+				EXISTS (SELECT FROM unnest($13) AS c
+					WHERE (w.row || x.merged) -> c IS DISTINCT FROM coalesce(x.new_base -> c, CASE c WHEN 'custom_fields' THEN '{}' ELSE 'null' END::jsonb)) AS differs
+			FROM w
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN w.has_doc THEN zcsync._merge_reply(w.row, w.base, w.sent, w.vals, $13) ELSE '{}' END,
+					coalesce(w.base, '{}') || w.vals) AS x (merged, new_base)),
+		lost AS (
+			INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
+			SELECT m.account_id, %2$L, m.local_id, 'lost', l.mine, l.theirs, $14, session_user, $15
+			FROM m CROSS JOIN LATERAL zcsync._lost_columns(m.row, m.base, m.sent, m.vals, m.merged, $13) AS l
+			WHERE m.has_doc AND m.base IS NOT NULL AND l.mine IS NOT NULL),
+		written AS (
+			UPDATE zcsync.%1$I AS t
+			SET (%3$s, remote_id, base, remote, remote_version, sync_state, sync_origin, synced_at) =
+				(SELECT %4$s, coalesce(m.remote_id, t.remote_id), m.new_base, coalesce(m.doc, t.remote),
+					CASE WHEN m.has_doc THEN coalesce(m.version, t.remote_version)
+						WHEN t.remote_version ~ '^\d{1,17}$' THEN (t.remote_version::bigint + 1)::text
+						ELSE t.remote_version END,
+					CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, $14, $15
+				FROM jsonb_populate_record(NULL::zcsync.%1$I, m.row || m.merged) AS n)
+			FROM m
+			WHERE t.account_id = m.account_id AND t.local_id = m.local_id)
+		SELECT m.job_id, m.differs, m.status FROM m$sql$,
+		p_kind, p_kind, v_columns, v_values, v_row);
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_sql(text) IS
+'text of the statement that merges the outcomes of pushes into the table of a kind';
+
+-- ---------------------------------------------------------------------
+
+-- The push of a row has changed its state without reaching the vendor: it is
+-- held, failed for good, or is tried again.  A row that somebody holds is left
+-- alone: he is writing it, and that queues a push anew.
+CREATE FUNCTION zcsync._push_failed(p_kind text, p_local_id bigint, p_state text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_kind IS NULL OR p_kind <> ALL (zcsync._kinds()) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('kind "%s" has no mirror table', p_kind);
+	END IF;
+	EXECUTE format($sql$
+		UPDATE zcsync.%1$I AS t SET sync_state = $2, sync_origin = 'push:state:' || pg_current_xact_id()
+		FROM (SELECT l.account_id, l.local_id FROM zcsync.%1$I AS l WHERE l.local_id = $1 AND l.sync_state <> 'synced'
+			FOR NO KEY UPDATE SKIP LOCKED) AS l
+		WHERE t.account_id = l.account_id AND t.local_id = l.local_id$sql$, p_kind)
+		USING p_local_id, p_state;
+END
+$$;
+COMMENT ON FUNCTION zcsync._push_failed(text, bigint, text) IS
+'sets sync_state of a row whose push did not reach the vendor: failed, held or pending';
