@@ -56,7 +56,7 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc
 
 PG_CONFIG ?= pg_config
 CURL_CONFIG ?= curl-config
-CURL_FLOOR = 7.85.0
+CURL_FLOOR = 7.87.0
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.

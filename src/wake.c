@@ -10,7 +10,9 @@
  * whose server is not preloaded: polling finds their work.
  *
  * The count of remote writes of a transaction lives here for the same reason,
- * to be reset at its end.
+ * to be reset at its end.  And so does the notice of CREATE EXTENSION, which
+ * the server would not show while its script runs; it is sent just before the
+ * commit, unless setup() was run meanwhile.
  *
  * IDENTIFICATION
  *		src/wake.c
@@ -29,11 +31,13 @@
 
 PG_FUNCTION_INFO_V1(zcsync_sql_wake);
 PG_FUNCTION_INFO_V1(zcsync_sql_wake_launcher);
+PG_FUNCTION_INFO_V1(zcsync_sql_announce);
 PG_FUNCTION_INFO_V1(zcsync_sql_count_writes);
 
 /* State of the current transaction. */
 static bool wake_worker = false;
 static bool wake_launcher = false;
+static bool announce = false;
 static int64 writes = 0;
 
 static void register_callback(void);
@@ -74,6 +78,15 @@ zcsync_sql_wake_launcher(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* zcsync._announce(on): say at commit what to do next, or do not. */
+Datum
+zcsync_sql_announce(PG_FUNCTION_ARGS)
+{
+	register_callback();
+	announce = PG_GETARG_BOOL(0);
+	PG_RETURN_VOID();
+}
+
 /*
  * zcsync._count_writes(n): add n to the remote writes of this transaction and
  * return their sum.  Writes of a savepoint that was rolled back still count:
@@ -105,12 +118,18 @@ register_callback(void)
 	registered = true;
 }
 
-/* Must not throw or allocate. */
+/* Must not throw or allocate once the transaction has committed. */
 static void
 transaction_ended(XactEvent event, void *arg)
 {
 	switch (event)
 	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (announce)
+				ereport(NOTICE,
+						(errmsg("zcsync is installed, but has no tables yet"),
+						 errhint("Run SELECT * FROM zcsync.setup(); and then SELECT * FROM zcsync.selfcheck();")));
+			return;
 		case XACT_EVENT_COMMIT:
 			if (wake_worker)
 				zcsync_signal_worker(MyDatabaseId);
@@ -125,5 +144,6 @@ transaction_ended(XactEvent event, void *arg)
 	}
 	wake_worker = false;
 	wake_launcher = false;
+	announce = false;
 	writes = 0;
 }

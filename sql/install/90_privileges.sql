@@ -51,14 +51,10 @@ COMMENT ON FUNCTION zcsync._worker_functions() IS
 REVOKE ALL ON SCHEMA zcsync FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA zcsync FROM PUBLIC;
 
--- CREATE EXTENSION silences notices; this one is what a newcomer needs.
+-- At commit: have the launcher look here, and say what to do next.
 DO $$
 BEGIN
 	PERFORM zcsync._wake_launcher();
-	PERFORM set_config('client_min_messages',
-		(SELECT s.reset_val FROM pg_settings AS s WHERE s.name = 'client_min_messages'), true);
-	RAISE NOTICE USING
-		MESSAGE = 'zcsync is installed, but has no tables yet',
-		HINT = 'Run SELECT * FROM zcsync.setup(); and then SELECT * FROM zcsync.selfcheck();';
+	PERFORM zcsync._announce(true);
 END
 $$;
