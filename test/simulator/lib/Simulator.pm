@@ -71,6 +71,7 @@ sub restart ($self, $options = {})
 	}
 }
 
+# Hand a request to its vendor; the others go to the controls.
 sub _route ($self, $next, $c)
 {
 	my $url = $c->req->url;
@@ -89,21 +90,30 @@ sub _route ($self, $next, $c)
 		body => $c->req->body,
 	};
 	$vendor->locate($q);
+	$q->{handler} = $vendor->find_route($q);
 	$self->ledger->request($q);
 	$self->_serve($vendor, $c, $q);
 }
 
+# Answer a request, or let a fault have its way with it.
 sub _serve ($self, $vendor, $c, $q)
 {
 	my $fault = $self->faults->pick($q);
 	my $answer = sub { return $vendor->handle($q) };
+
+	if (!$fault)
+	{
+		my $reply = $answer->();
+		$self->ledger->answered($q, $reply->{status});
+		return _send($c, $q, $reply, $self->clock);
+	}
+	# The closure keeps the transaction: the client may be gone by then.
+	my $tx = $c->render_later->tx;
 	my $send = sub ($reply) {
+		return if $tx->is_finished;
 		$self->ledger->answered($q, $reply->{status});
 		_send($c, $q, $reply, $self->clock);
 	};
-
-	return $send->($answer->()) if !$fault;
-	my $tx = $c->render_later->tx;
 	$tx->on(finish => sub { $self->ledger->answered($q, 0) if !defined $q->{status} });
 	$self->faults->play($fault, $c, $q, $answer, $send);
 }

@@ -9,7 +9,7 @@ use Mojo::JSON qw(decode_json);
 use Simulator::Process;
 use Test::Mojo;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(alarm time);
 
 my $simulator = Simulator::Process->start('--tasks', 5, '--clickup-plan', 'none');
 my $t = Test::Mojo->new;
@@ -106,6 +106,14 @@ cmp_ok $seconds, '>', 0.2, 'a dripping reply takes its time';
 $fault->('delay', delay_ms => 300);
 (undef, undef, $seconds) = raw('GET', "list/$list");
 cmp_ok $seconds, '>', 0.29, 'a delay';
+
+# A client that gives up does not undo its write.
+$fault->('delay', delay_ms => 400);
+$count = $tasks->();
+raw(@create, 0.2);
+is $tasks->(), $count, 'not yet';
+select undef, undef, undef, 0.5;
+is $tasks->(), $count + 1, 'applied after the client had left';
 
 # which requests
 $fault->('status', status => 500, method => 'POST', path => '/task$', match_body => 'boom', skip => 1);

@@ -46,7 +46,7 @@ is $requests->[0]{headers}{Authorization}, 'Basic ***', 'without credentials';
 $simulator->post('faults', { fault => 'reset' });
 eval { $t->ua->get($url => $dev) };
 $stats = $simulator->get('stats')->{endpoints}{clickup}{dev};
-is $stats->{none}{status}{0}, 1, 'a request without an answer is counted, too';
+is $stats->{'GET api/v2/list/:list_id/task'}{status}{0}, 1, 'a request without an answer is counted, too';
 
 # dumps
 my $page = $simulator->get('state/tickets', account => 'acme', limit => 20);

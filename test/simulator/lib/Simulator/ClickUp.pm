@@ -114,7 +114,7 @@ sub locate ($self, $q)
 
 sub dispatch ($self, $q)
 {
-	my $handler = $self->find_route($q) or fail(404, { err => 'Route not found', ECODE => 'APP_001' });
+	my $handler = $q->{handler} or fail(404, { err => 'Route not found', ECODE => 'APP_001' });
 
 	if (($q->{headers}->content_encoding // '') =~ /gzip/i && !$self->accept_gzip)
 	{

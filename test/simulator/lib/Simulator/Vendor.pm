@@ -4,7 +4,8 @@ package Simulator::Vendor;
 # answer, and checks of JSON types.
 #
 # A vendor is a subclass that gives `name` (also the first path segment),
-# `routes`, `authenticate`, and the envelopes of its errors.  A handler gets
+# `reset` (begin anew with the options), `locate` (whose account a request is
+# for), `dispatch` (answer it), `bad_json`, and adds its routes in `new`.  A handler gets
 # the request and returns (status, body, headers); anything else than a reply
 # it dies with, as fail() does.  A body is a reference (encoded as JSON), a
 # reference to a string (JSON already), or a string (plain text).

@@ -94,7 +94,7 @@ sub dispatch ($self, $q)
 {
 	my $account = $q->{a} = $self->accounts->{ $q->{account} // '' }
 	  or fail(404, '<html><body><h1>No help desk at this address</h1></body></html>', { 'Content-Type' => 'text/html' });
-	my $handler = $self->find_route($q)
+	my $handler = $q->{handler}
 	  or fail(404, { error => 'InvalidEndpoint', description => 'Not found' });
 
 	return $self->oauth_token($q) if $handler eq 'oauth_token';

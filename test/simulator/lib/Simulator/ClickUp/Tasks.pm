@@ -433,7 +433,7 @@ sub comment_create ($self, $q)
 	my $comment = $workspace->add_comment($task, $body->{comment_text}, $q->{user});
 	$workspace->stamp($task);
 	$self->wrote($q, 'comment', $task->{id}, 200, comment => "$comment->{id}");
-	return (200, { id => $comment->{id}, hist_id => "h$comment->{id}", date => $comment->{date} });
+	return (200, { id => "$comment->{id}", hist_id => "h$comment->{id}", date => $comment->{date} });
 }
 
 1;

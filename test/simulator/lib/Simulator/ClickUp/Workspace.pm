@@ -326,7 +326,11 @@ sub show_space ($self, $space)
 		archived => false,
 		multiple_assignees => true,
 		statuses => $list ? $list->{statuses} : [],
-		features => { due_dates => { enabled => true }, tags => { enabled => true }, custom_fields => { enabled => true } },
+		features => {
+			due_dates => { enabled => true, start_date => true, remap_due_dates => false, remap_closed_due_date => false },
+			map { $_ => { enabled => true } }
+			  qw(time_tracking tags time_estimates checklists custom_fields remap_dependencies dependency_warning portfolios)
+		},
 	};
 }
 
