@@ -44,7 +44,7 @@ COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
 
 -- A local insert.  Its keys are ours, whatever the writer gave.
 CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION zcsync._stamp_insert() IS
 -- A local or routed update of own columns: pending, unless the row is back to
 -- what the vendor has.
 CREATE FUNCTION zcsync._stamp_update() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -87,22 +87,14 @@ $$;
 COMMENT ON FUNCTION zcsync._stamp_update() IS
 'BEFORE UPDATE trigger of mirror tables: marks a local or routed change of own columns';
 
--- Does the current role own this table, or may act as its owner?
-CREATE FUNCTION zcsync._owns(p_table oid) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = p_table;
-END;
-COMMENT ON FUNCTION zcsync._owns(oid) IS
-'may the current role act as the owner of this table?';
-
--- Refuse what only the owner may write.  Runs as the writer.
+-- Refuse what only the owner may write.  These run as the writer, who has no
+-- right to call any function of zcsync: they use none.
 CREATE FUNCTION zcsync._guard_insert() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF zcsync._owns(TG_RELID) THEN
+	IF (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = TG_RELID) THEN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM new_rows n
@@ -128,7 +120,7 @@ SET enable_nestloop = off
 SET jit = off
 AS $$
 BEGIN
-	IF zcsync._owns(TG_RELID) THEN
+	IF (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = TG_RELID) THEN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM new_rows n
@@ -167,7 +159,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF current_setting('zcsync_delete.allowed_in', true) = pg_current_xact_id()::text AND zcsync._owns(TG_RELID) THEN
+	IF current_setting('zcsync_delete.allowed_in', true) = pg_current_xact_id()::text
+		AND (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = TG_RELID) THEN
 		RETURN NULL;
 	END IF;
 	RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',

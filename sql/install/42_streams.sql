@@ -1,0 +1,631 @@
+-- ---------------------------------------------------------------------
+-- Streams: one kind of one account that is mirrored.
+--
+-- A stream is read in two lanes, each with a cursor of its own: live, from
+-- when the stream was made, and history, from "since" on.  A page and the
+-- cursor that follows it are stored in one transaction.
+-- ---------------------------------------------------------------------
+
+-- The parts of a reference: account/kind, or account/kind/id, where #123 for
+-- an id is the local one.  Raises an error unless the form is right.
+CREATE FUNCTION zcsync._parse_reference(p_reference text, p_parts integer) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := string_to_array(p_reference, '/', '');
+BEGIN
+	IF p_reference IS NULL OR cardinality(v_parts) <> p_parts OR array_position(v_parts, NULL) IS NOT NULL
+		OR length(p_reference) > 700 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid reference: %s', coalesce('"' || left(p_reference, 100) || '"', 'NULL')),
+			HINT = CASE p_parts WHEN 2 THEN 'A stream is named account/kind, as in acme/tickets.'
+				ELSE 'A record is named account/kind/id, as in acme/tickets/35436, or acme/tickets/#12 with its local_id.' END;
+	END IF;
+	RETURN v_parts;
+END
+$$;
+COMMENT ON FUNCTION zcsync._parse_reference(text, integer) IS
+'the parts of a reference, which must have so many';
+
+-- account/kind, or NULL when there is no such stream.
+CREATE FUNCTION zcsync._find_stream(p_account text, p_kind text) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT s.stream_id FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE a.name = p_account AND s.kind = p_kind);
+END
+$$;
+COMMENT ON FUNCTION zcsync._find_stream(text, text) IS
+'the stream of a kind of an account, or NULL';
+
+CREATE FUNCTION zcsync.stream(reference text) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := zcsync._parse_reference(reference, 2);
+	v_stream bigint := zcsync._find_stream(v_parts[1], v_parts[2]);
+BEGIN
+	IF v_stream IS NULL THEN
+		PERFORM zcsync.account(v_parts[1]);
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('stream "%s" does not exist', reference),
+			HINT = format('Make it with zcsync.add_stream(%L, %L).', v_parts[1], v_parts[2]);
+	END IF;
+	RETURN v_stream;
+END
+$$;
+COMMENT ON FUNCTION zcsync.stream(text) IS
+'the number of a stream by its name, as in acme/tickets; an error if there is none';
+
+-- A record in the mirror by its reference.
+CREATE FUNCTION zcsync._find_record(p_reference text)
+RETURNS TABLE (kind text, account_id bigint, local_id bigint, remote_id text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := zcsync._parse_reference(p_reference, 3);
+	v_account bigint := zcsync.account(v_parts[1]);
+BEGIN
+	IF v_parts[2] <> ALL (zcsync._kinds()) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('kind "%s" does not exist', v_parts[2]),
+			HINT = format('The kinds are: %s.', array_to_string(zcsync._kinds(), ', '));
+	ELSIF v_parts[3] ~ '^#\d{1,18}$' THEN
+		RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
+			'WHERE t.account_id = $1 AND t.local_id = $2', v_parts[2]) USING v_account, substr(v_parts[3], 2)::bigint;
+	ELSE
+		RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
+			'WHERE t.account_id = $1 AND t.remote_id = $2', v_parts[2]) USING v_account, v_parts[3];
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._find_record(text) IS
+'the mirror row that a reference names, or none';
+
+CREATE FUNCTION zcsync.record(reference text) RETURNS TABLE (kind text, account_id bigint, local_id bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT r.kind, r.account_id, r.local_id FROM zcsync._find_record(record.reference) AS r;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('record "%s" is not in the mirror', left(record.reference, 100)),
+			HINT = 'zcsync.sync_ticket() and zcsync.sync_task() fetch a record now.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.record(text) IS
+'table, account and local id of a record by its reference, as in acme/tickets/35436 or acme/tickets/#12';
+
+CREATE FUNCTION zcsync.reference(kind text, local_id bigint) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_reference text;
+BEGIN
+	IF (kind = ANY (zcsync._kinds())) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('kind %s does not exist', coalesce(format('"%s"', left(kind, 100)), 'NULL')),
+			HINT = format('The kinds are: %s.', array_to_string(zcsync._kinds(), ', '));
+	END IF;
+	EXECUTE format('SELECT a.name || %L || coalesce(t.remote_id, ''#'' || t.local_id) '
+			'FROM zcsync.%I t JOIN zcsync.accounts a ON a.account_id = t.account_id WHERE t.local_id = $1',
+			'/' || kind || '/', kind)
+		INTO v_reference USING local_id;
+	RETURN v_reference;
+END
+$$;
+COMMENT ON FUNCTION zcsync.reference(text, bigint) IS
+'the reference of a mirror row, or NULL if there is none';
+
+CREATE FUNCTION zcsync.history(reference text, field text DEFAULT NULL)
+RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, origin text, role text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_record record;
+BEGIN
+	SELECT * INTO STRICT v_record FROM zcsync.record(history.reference);
+	RETURN QUERY
+	SELECT c.created_at, c.action, k.name, c.old ->> k.name, c.new ->> k.name, c.origin, c.role
+	FROM zcsync.changes c
+	CROSS JOIN LATERAL (
+		SELECT jsonb_object_keys(coalesce(c.old, '{}')) UNION SELECT jsonb_object_keys(coalesce(c.new, '{}'))) AS k (name)
+	WHERE c.local_id = v_record.local_id AND c.account_id = v_record.account_id AND c.kind = v_record.kind
+		AND (history.field IS NULL OR k.name = history.field)
+	ORDER BY c.created_at, c.action DESC, k.name;
+END
+$$;
+COMMENT ON FUNCTION zcsync.history(text, text) IS
+'what happened to a record here, a row per changed field, oldest first; action lost: a local value that the vendor''s replaced';
+
+-- ---------------------------------------------------------------------
+-- Verbs
+-- ---------------------------------------------------------------------
+
+-- The budget that pulls of a stream spend: exports, where the vendor limits
+-- them apart, carry records; lists of fields and statuses are plain calls.
+CREATE FUNCTION zcsync._pull_class(p_stream bigint) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN EXISTS (
+			SELECT FROM zcsync.streams s JOIN zcsync.account_budgets b ON b.account_id = s.account_id AND b.class = 'export'
+			WHERE s.stream_id = p_stream AND s.kind NOT IN ('fields', 'statuses'))
+		THEN 'export' ELSE 'api' END
+$$;
+COMMENT ON FUNCTION zcsync._pull_class(bigint) IS
+'the budget class of a stream''s pulls';
+
+-- The kind must be one that the vendor has, and the scope one it understands.
+CREATE FUNCTION zcsync._check_stream(p_vendor text, p_kind text, p_scope jsonb) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kinds text[] := (SELECT v.kinds FROM zcsync._vendors() v WHERE v.vendor = p_vendor);
+BEGIN
+	IF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('%s has no records of kind %s', p_vendor, coalesce(format('"%s"', left(p_kind, 100)), 'NULL')),
+			HINT = CASE WHEN v_kinds = '{}' THEN 'Accounts of this vendor have no streams.'
+				ELSE format('The kinds are: %s.', array_to_string(v_kinds, ', ')) END;
+	ELSIF jsonb_typeof(p_scope) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'scope of a stream must be a JSON object';
+	END IF;
+	EXECUTE format('SELECT zcsync.%I($1, $2)', '_' || p_vendor || '_scope_check') USING p_kind, p_scope;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_stream(text, text, jsonb) IS
+'raises an error unless a vendor has this kind and understands this scope';
+
+-- Ask the vendor how many records there are; NULL when it does not say.
+CREATE FUNCTION zcsync._count_remote(p_account bigint, p_vendor text, p_kind text) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_request jsonb;
+	v_count text;
+BEGIN
+	IF to_regprocedure(format('zcsync.%I(text)', '_' || p_vendor || '_estimate_request')) IS NULL THEN
+		RETURN NULL;
+	END IF;
+	EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_estimate_request') INTO v_request USING p_kind;
+	IF v_request IS NOT NULL THEN
+		SELECT c.reply #>> '{count,value}' INTO v_count FROM zcsync._call(p_account, v_request) AS c WHERE c.class = 'done';
+	END IF;
+	RETURN CASE WHEN v_count ~ '^\d{1,15}$' THEN v_count::bigint END;
+EXCEPTION WHEN OTHERS THEN
+	-- A stream can be made before its account works.
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._count_remote(bigint, text, text) IS
+'number of records of a kind at the vendor, by a live call; NULL when that does not work';
+
+-- What reading a stream takes, for people.
+CREATE FUNCTION zcsync._describe_stream(p_stream bigint) RETURNS TABLE (item text, value text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_account zcsync.accounts;
+	v_budget zcsync.account_budgets;
+	v_page integer;
+	v_calls bigint;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	SELECT * INTO STRICT v_account FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
+	SELECT * INTO v_budget FROM zcsync.account_budgets b
+	WHERE b.account_id = v_account.account_id AND b.class = zcsync._pull_class(p_stream);
+
+	RETURN QUERY VALUES
+		('stream', format('%s/%s', v_account.name, v_stream.kind)),
+		('changes', format('read every %s from now on', v_stream.pull_interval)),
+		('history', CASE WHEN v_stream.since IS NULL THEN 'not read' ELSE format('read from %s on', v_stream.since) END);
+	IF v_stream.since IS NOT NULL THEN
+		EXECUTE format('SELECT (zcsync.%I($1, $2) ->> ''per_page'')::integer', '_' || v_account.vendor || '_pull_request')
+			INTO v_page USING p_stream, 'history';
+		v_calls := ceil(v_stream.records_estimate / coalesce(v_page, 100)::numeric);
+		RETURN QUERY VALUES
+			('records', coalesce(format('at most %s', v_stream.records_estimate), 'unknown')),
+			('calls', coalesce(format('about %s', greatest(v_calls, 1)), 'unknown')),
+			('duration', coalesce('about ' || greatest(interval '1 minute', date_trunc('minute',
+				v_calls * v_budget.window_s / (v_budget.calls * v_budget.share) * interval '1 second' + interval '59 seconds')),
+				'unknown'));
+	END IF;
+	RETURN QUERY VALUES
+		('budget', coalesce(format('%s of %s calls in %s s (%s)', floor(v_budget.calls * v_budget.share), v_budget.calls,
+			v_budget.window_s, v_budget.class), 'none yet')),
+		('writes', CASE WHEN v_stream.writes THEN 'allowed' ELSE 'refused' END);
+	IF v_account.state <> 'active' THEN
+		RETURN QUERY VALUES ('waits for', format('account "%s" is %s: %s', v_account.name, v_account.state,
+			coalesce(v_account.state_reason, 'no reason given')));
+	ELSIF v_stream.state <> 'active' THEN
+		RETURN QUERY VALUES ('waits for', format('SELECT zcsync.resume_stream(''%s/%s'');', v_account.name, v_stream.kind));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._describe_stream(bigint) IS
+'what a stream reads and writes, and what that takes';
+
+CREATE FUNCTION zcsync.add_stream(account text, kind text, since timestamptz DEFAULT NULL, scope jsonb DEFAULT '{}',
+	pull_interval interval DEFAULT NULL)
+RETURNS TABLE (item text, value text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account zcsync.accounts;
+	v_catalogue boolean := coalesce(add_stream.kind IN ('fields', 'statuses'), false);
+	v_interval interval := coalesce(add_stream.pull_interval,
+		CASE WHEN v_catalogue THEN interval '30 minutes' ELSE interval '1 minute' END);
+	v_stream bigint;
+BEGIN
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = zcsync.account(add_stream.account);
+	PERFORM zcsync._check_stream(v_account.vendor, add_stream.kind, add_stream.scope);
+	IF v_catalogue AND add_stream.since IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('a stream of %s has no history', add_stream.kind),
+			HINT = 'It is read as a whole each time; leave "since" out.';
+	ELSIF add_stream.since >= zcsync._now() OR NOT isfinite(add_stream.since) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('"since" must be a time in the past: %s', add_stream.since),
+			HINT = 'Leave it out to mirror only what changes from now on.';
+	END IF;
+	PERFORM zcsync._check_interval(v_interval);
+
+	INSERT INTO zcsync.streams AS s (account_id, kind, scope, pull_interval, since, history_state, history_started_at,
+		next_pull_at, created_at)
+	VALUES (v_account.account_id, add_stream.kind, add_stream.scope, v_interval, add_stream.since,
+		CASE WHEN add_stream.since IS NULL THEN 'none' ELSE 'running' END,
+		CASE WHEN add_stream.since IS NOT NULL THEN zcsync._now() END, zcsync._now(), zcsync._now())
+	ON CONFLICT ON CONSTRAINT streams_account_kind_key DO NOTHING
+	RETURNING s.stream_id INTO v_stream;
+	IF v_stream IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+			MESSAGE = format('stream "%s/%s" already exists', v_account.name, add_stream.kind),
+			HINT = 'Change it with zcsync.alter_stream().';
+	END IF;
+	IF add_stream.since IS NOT NULL THEN
+		UPDATE zcsync.streams s
+		SET records_estimate = zcsync._count_remote(v_account.account_id, v_account.vendor, add_stream.kind)
+		WHERE s.stream_id = v_stream;
+	END IF;
+	PERFORM zcsync._wake();
+	RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream);
+END
+$$;
+COMMENT ON FUNCTION zcsync.add_stream(text, text, timestamptz, jsonb, interval) IS
+'mirrors a kind of an account: what changes from now on and, with since, what changed from then on; says what that takes';
+
+CREATE FUNCTION zcsync._check_interval(p_interval interval) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_interval NOT BETWEEN '1 second' AND '1 year' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid pull_interval: %s', p_interval),
+			DETAIL = 'It must be from 1 second to 1 year.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_interval(interval) IS
+'raises an error unless a stream can be read at this interval';
+
+CREATE FUNCTION zcsync.alter_stream(stream text, writes boolean DEFAULT NULL, scope jsonb DEFAULT NULL,
+	pull_interval interval DEFAULT NULL)
+RETURNS TABLE (item text, value text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_vendor text;
+	v_count bigint;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(alter_stream.stream) FOR UPDATE;
+	SELECT a.vendor INTO STRICT v_vendor FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
+	PERFORM zcsync._check_interval(alter_stream.pull_interval);
+	IF alter_stream.writes AND cardinality(zcsync._pushable(v_vendor, v_stream.kind)) = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of %s cannot be written', v_stream.kind, v_vendor),
+			DETAIL = format('This version of zcsync only reads %s from %s.', v_stream.kind, v_vendor);
+	END IF;
+
+	UPDATE zcsync.streams s
+	SET writes = coalesce(alter_stream.writes, s.writes),
+		pull_interval = coalesce(alter_stream.pull_interval, s.pull_interval),
+		next_pull_at = least(s.next_pull_at, zcsync._now() + alter_stream.pull_interval)
+	WHERE s.stream_id = v_stream.stream_id;
+	IF alter_stream.scope IS NOT NULL AND alter_stream.scope <> v_stream.scope THEN
+		PERFORM zcsync._check_stream(v_vendor, v_stream.kind, alter_stream.scope);
+		PERFORM zcsync._restart_stream(v_stream.stream_id, alter_stream.scope);
+	END IF;
+
+	-- What was queued while writing was allowed is not sent behind the back of
+	-- who forbade it.
+	IF NOT alter_stream.writes AND v_stream.writes THEN
+		UPDATE zcsync.sync_queue q SET state = 'held'
+		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id
+			AND q.operation = 'push' AND q.state = 'ready';
+	END IF;
+	PERFORM zcsync._wake();
+	RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream.stream_id);
+	SELECT count(*) INTO v_count FROM zcsync.sync_queue q
+	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id
+		AND q.operation = 'push' AND q.state = 'held';
+	IF v_count > 0 THEN
+		RETURN QUERY SELECT 'held writes', format('%s: see zcsync.release_held() and zcsync.cancel_held()', v_count);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.alter_stream(text, boolean, jsonb, interval) IS
+'changes a stream: whether its rows can be written, what part of the account it reads (which it then reads anew), how often';
+
+-- Read a stream anew from where it began.  A page that is on its way belongs
+-- to the old cursor; its job is marked, so that it does not move the new one.
+CREATE FUNCTION zcsync._restart_stream(p_stream bigint, p_scope jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.streams s
+	SET scope = p_scope, live_cursor = NULL, history_cursor = NULL,
+		history_state = CASE WHEN s.since IS NULL THEN 'none' ELSE 'running' END,
+		history_started_at = CASE WHEN s.since IS NOT NULL THEN zcsync._now() END,
+		history_done_at = NULL, records_done = 0, calls_done = 0, next_pull_at = zcsync._now()
+	WHERE s.stream_id = p_stream;
+	UPDATE zcsync.sync_queue q SET payload = q.payload || '{"stale": true}'
+	WHERE q.account_id = (SELECT s.account_id FROM zcsync.streams s WHERE s.stream_id = p_stream)
+		AND q.stream_id = p_stream AND q.operation = 'pull';
+END
+$$;
+COMMENT ON FUNCTION zcsync._restart_stream(bigint, jsonb) IS
+'forgets the cursors of a stream and makes sure that pages on their way do not bring them back';
+
+CREATE FUNCTION zcsync.pause_stream(stream text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.streams s SET state = 'paused' WHERE s.stream_id = zcsync.stream(pause_stream.stream);
+END
+$$;
+COMMENT ON FUNCTION zcsync.pause_stream(text) IS
+'stops reading a stream; its rows stay, and writes to them are still sent';
+
+CREATE FUNCTION zcsync.resume_stream(stream text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.streams s SET state = 'active', next_pull_at = zcsync._now()
+	WHERE s.stream_id = zcsync.stream(resume_stream.stream) AND s.state <> 'active';
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync.resume_stream(text) IS
+'reads a paused stream again, from where it stopped';
+
+CREATE FUNCTION zcsync.remove_stream(stream text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_route text;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
+	SELECT r.name INTO v_route FROM zcsync.routes r
+	WHERE v_stream.stream_id IN (r.source_stream_id, r.target_stream_id) ORDER BY r.name LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('stream "%s" is used by route "%s"', remove_stream.stream, v_route),
+			HINT = format('SELECT zcsync.remove_route(%L);', v_route);
+	END IF;
+	DELETE FROM zcsync.sync_queue q
+	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running';
+	DELETE FROM zcsync.streams s WHERE s.stream_id = v_stream.stream_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync.remove_stream(text) IS
+'ends a stream and drops its waiting jobs; the rows stay, without being kept up';
+
+-- ---------------------------------------------------------------------
+-- On demand
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.refresh(stream text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_key text;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(refresh.stream);
+	IF v_stream.state <> 'active' THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('stream "%s" is paused', refresh.stream),
+			HINT = format('SELECT zcsync.resume_stream(%L);', refresh.stream);
+	END IF;
+	v_key := format('pull/%s/live', v_stream.stream_id);
+	RETURN zcsync._enqueue(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull',
+		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "live"}', 20,
+		p_stream => v_stream.stream_id, p_kind => v_stream.kind);
+END
+$$;
+COMMENT ON FUNCTION zcsync.refresh(text) IS
+'reads what changed in a stream now, before anything else; returns the job''s number';
+
+-- Which stream and remote id a reference of this kind names, or why it cannot
+-- be fetched.
+CREATE FUNCTION zcsync._resolve_fetch(p_reference text, p_kind text,
+	OUT account_id bigint, OUT stream_id bigint, OUT remote_id text, OUT error text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[];
+BEGIN
+	v_parts := zcsync._parse_reference(p_reference, 3);
+	IF v_parts[2] <> p_kind THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('"%s" does not name one of the %s', left(p_reference, 100), p_kind);
+	END IF;
+	stream_id := zcsync.stream(v_parts[1] || '/' || v_parts[2]);
+	account_id := zcsync.account(v_parts[1]);
+	remote_id := v_parts[3];
+	IF remote_id LIKE '#%' THEN
+		SELECT r.remote_id INTO remote_id FROM zcsync._find_record(p_reference) AS r;
+		IF remote_id IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+				MESSAGE = format('"%s" is not a record at the vendor yet', left(p_reference, 100));
+		END IF;
+	END IF;
+EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
+	stream_id := NULL;
+	error := SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_fetch(text, text) IS
+'stream and remote id of a reference, or an error as text';
+
+-- How many records one call for single records may name.
+CREATE FUNCTION zcsync._fetch_size(p_stream bigint) RETURNS integer
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_vendor text;
+	v_request jsonb;
+BEGIN
+	SELECT a.vendor INTO STRICT v_vendor FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream;
+	EXECUTE format('SELECT zcsync.%I($1, $2)', '_' || v_vendor || '_fetch_request')
+		INTO v_request USING p_stream, '{"ids": ["1", "2"]}'::jsonb;
+	RETURN CASE WHEN v_request ? 'ids' THEN 100 ELSE 1 END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fetch_size(bigint) IS
+'100 where the vendor has a request for several records, else 1';
+
+-- Fetch records now.  Ids of one stream share calls; a job with several ids is
+-- joined only by one with the same ids.
+CREATE FUNCTION zcsync._fetch(p_references text[], p_kind text)
+RETURNS TABLE (reference text, job_id bigint, error text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_found jsonb := '{}';		-- reference -> {stream, id} or {error}
+	v_jobs jsonb := '{}';		-- stream/id -> job
+	v_reference text;
+	v_fetch record;
+	v_chunk record;
+	v_job bigint;
+BEGIN
+	IF p_references IS NULL OR array_ndims(p_references) > 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'references must be a list of texts',
+			HINT = format('For example ARRAY[''account/%s/id''].', p_kind);
+	END IF;
+	FOR v_reference IN SELECT DISTINCT r FROM unnest(p_references) AS r WHERE r IS NOT NULL LOOP
+		v_fetch := zcsync._resolve_fetch(v_reference, p_kind);
+		v_found := v_found || jsonb_build_object(v_reference, to_jsonb(v_fetch));
+	END LOOP;
+	FOR v_chunk IN
+		SELECT f.account_id, f.stream_id, jsonb_agg(f.remote_id ORDER BY f.n) AS ids
+		FROM (
+			SELECT d.*, row_number() OVER (PARTITION BY d.stream_id ORDER BY d.remote_id COLLATE "C") - 1 AS n
+			FROM (SELECT DISTINCT r.account_id, r.stream_id, r.remote_id
+				FROM jsonb_each(v_found) AS e
+				CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (account_id bigint, stream_id bigint, remote_id text)
+				WHERE r.stream_id IS NOT NULL) AS d) AS f
+		GROUP BY f.account_id, f.stream_id, f.n / zcsync._fetch_size(f.stream_id)
+	LOOP
+		v_reference := format('fetch/%s/%s', v_chunk.stream_id, v_chunk.ids ->> 0)
+			|| CASE WHEN jsonb_array_length(v_chunk.ids) > 1 THEN '+' || md5(v_chunk.ids::text) ELSE '' END;
+		v_job := zcsync._enqueue(v_chunk.account_id, zcsync._kind_queue(p_kind), 'fetch', 'api', v_reference, v_reference,
+			jsonb_build_object('ids', v_chunk.ids), 20, p_stream => v_chunk.stream_id, p_kind => p_kind);
+		v_jobs := v_jobs || (SELECT jsonb_object_agg(v_chunk.stream_id || '/' || i, v_job)
+			FROM jsonb_array_elements_text(v_chunk.ids) AS i);
+	END LOOP;
+	RETURN QUERY
+	SELECT r.r, (v_jobs ->> ((v_found -> r.r ->> 'stream_id') || '/' || (v_found -> r.r ->> 'remote_id')))::bigint,
+		CASE WHEN r.r IS NULL THEN 'reference is null' ELSE v_found -> r.r ->> 'error' END
+	FROM unnest(p_references) WITH ORDINALITY AS r (r, n)
+	ORDER BY r.n;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fetch(text[], text) IS
+'queues fetches of records; a row per reference, in their order, with the job or an error';
+
+CREATE FUNCTION zcsync.sync_tickets(refs text[]) RETURNS TABLE (reference text, job_id bigint, error text)
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM zcsync._fetch(refs, 'tickets')
+$$;
+COMMENT ON FUNCTION zcsync.sync_tickets(text[]) IS
+'fetches tickets now, up to 100 in a call; a row per reference in the order given, with the job or why there is none';
+
+CREATE FUNCTION zcsync.sync_tasks(refs text[]) RETURNS TABLE (reference text, job_id bigint, error text)
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM zcsync._fetch(refs, 'tasks')
+$$;
+COMMENT ON FUNCTION zcsync.sync_tasks(text[]) IS
+'fetches tasks now; a row per reference in the order given, with the job or why there is none';
+
+-- One record: what would be a row with an error is an error.
+CREATE FUNCTION zcsync._fetch_one(p_reference text, p_kind text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+BEGIN
+	SELECT * INTO v_row FROM zcsync._fetch(ARRAY[p_reference], p_kind);
+	IF v_row.error IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = v_row.error,
+			HINT = format('A record is named account/%s/id, and its account needs a stream of %1$s.', p_kind);
+	END IF;
+	RETURN v_row.job_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fetch_one(text, text) IS
+'queues the fetch of one record; returns the job''s number';
+
+CREATE FUNCTION zcsync.sync_ticket(reference text) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._fetch_one(reference, 'tickets')
+$$;
+COMMENT ON FUNCTION zcsync.sync_ticket(text) IS
+'fetches a ticket now, as in acme/tickets/35436; returns the job''s number';
+
+CREATE FUNCTION zcsync.sync_task(reference text) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._fetch_one(reference, 'tasks')
+$$;
+COMMENT ON FUNCTION zcsync.sync_task(text) IS
+'fetches a task now, as in dev/tasks/9hx; returns the job''s number';

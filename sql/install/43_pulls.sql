@@ -1,0 +1,263 @@
+-- ---------------------------------------------------------------------
+-- What the engine calls for streams: due pulls, pages that came, rows that
+-- had to wait.
+-- ---------------------------------------------------------------------
+
+-- Queue the pulls that are due.  A lane that is still being read is left
+-- alone.  A stream whose last pull failed is read ten times as rarely.
+CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_count integer;
+BEGIN
+	WITH due AS (
+		SELECT s.stream_id, s.account_id, s.kind, s.history_state
+		FROM zcsync.streams s
+		JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE s.state = 'active' AND s.next_pull_at <= v_now AND a.state = 'active'
+		ORDER BY s.next_pull_at
+		LIMIT 1000
+		FOR NO KEY UPDATE OF s SKIP LOCKED),
+	moved AS (
+		UPDATE zcsync.streams s
+		SET next_pull_at = v_now + CASE WHEN s.last_error_at > coalesce(s.last_pull_at, '-infinity')
+			THEN greatest(s.pull_interval, least(10 * s.pull_interval, interval '1 hour')) ELSE s.pull_interval END
+		FROM due WHERE s.stream_id = due.stream_id)
+	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, kind, record_key, dedupe_key,
+		payload, priority, run_at, created_at)
+	SELECT d.account_id, zcsync._kind_queue(d.kind), 'pull', zcsync._pull_class(d.stream_id), d.stream_id, d.kind,
+		k.key, k.key, jsonb_build_object('lane', l.lane), l.priority, v_now, v_now
+	FROM due d
+	CROSS JOIN (VALUES ('live', 40), ('history', 60)) AS l (lane, priority)
+	CROSS JOIN LATERAL (SELECT format('pull/%s/%s', d.stream_id, l.lane)) AS k (key)
+	WHERE (l.lane = 'live' OR d.history_state = 'running')
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = d.account_id AND q.record_key = k.key AND q.state = 'running')
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = d.account_id AND q.dedupe_key = k.key AND q.state = 'ready')
+	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+		SET joins = sync_queue.joins + 1;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue_due_pulls() IS
+'queues the pulls of streams that are due and plans their next ones; returns how many';
+
+CREATE FUNCTION zcsync._next_due() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.next_pull_at
+	FROM zcsync.streams s
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.state = 'active' AND a.state = 'active'
+	ORDER BY s.next_pull_at
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._next_due() IS
+'when the next stream is to be read; NULL: there is none';
+
+-- Store the rows of a reply, kind by kind.
+CREATE FUNCTION zcsync._apply_reply(p_stream_id bigint, p_origin text, p_request jsonb, p_reply jsonb,
+	OUT changed integer, OUT records integer, OUT oldest timestamptz, OUT newest timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_stream record;
+	v_rows record;
+BEGIN
+	changed := 0;
+	records := 0;
+	SELECT s.account_id, s.kind, a.vendor INTO STRICT v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream_id;
+	FOR v_rows IN EXECUTE format($sql$
+		SELECT r.kind, count(*)::integer AS records,
+			jsonb_agg(jsonb_build_object('remote_id', r.remote_id, 'remote_version', r.remote_version, 'vals', r.vals,
+				'doc', r.doc, 'is_deleted', r.is_deleted)) AS rows,
+			min(r.vals ->> 'created_at') AS oldest, max(r.vals ->> 'updated_at') AS newest
+		FROM zcsync.%I($1, $2, $3, $4) AS r
+		GROUP BY r.kind
+		ORDER BY r.kind = $2 DESC$sql$, '_' || v_stream.vendor || '_rows')
+		USING v_stream.account_id, v_stream.kind, p_request, p_reply
+	LOOP
+		changed := changed + zcsync._apply_rows(p_stream_id, v_rows.kind, p_origin, v_rows.rows);
+		IF v_rows.kind = v_stream.kind THEN
+			records := v_rows.records;
+			oldest := v_rows.oldest;
+			newest := v_rows.newest;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._apply_reply(bigint, text, jsonb, jsonb) IS
+'merges all rows of a reply; says how many changed and how many records of the stream''s kind it held';
+
+-- A page came: store it and move the lane's cursor.
+--
+-- A page is dropped, and nothing moves, when the stream was removed or paused
+-- meanwhile, and when its cursors were reset (see _restart_stream()): the page
+-- answers a question that nobody asks any more.  Nor does it wait for somebody
+-- who holds the stream: it is asked for again.
+CREATE FUNCTION zcsync._finish_pull(p_job_id bigint, p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (again boolean, run_after interval, changed integer)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_stream record;
+	v_page record;
+	v_next record;
+BEGIN
+	again := false;
+	changed := 0;
+	SELECT s.state, a.vendor INTO v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream_id
+	FOR NO KEY UPDATE OF s SKIP LOCKED;
+	IF NOT FOUND THEN
+		again := EXISTS (SELECT FROM zcsync.streams s WHERE s.stream_id = p_stream_id);
+		run_after := '1 second';
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	UPDATE zcsync.sync_queue q SET payload = q.payload - 'stale' WHERE q.job_id = p_job_id AND q.payload ? 'stale';
+	IF FOUND OR v_stream.state <> 'active' THEN
+		again := v_stream.state = 'active';
+		RETURN NEXT;
+		RETURN;
+	END IF;
+
+	v_page := zcsync._apply_reply(p_stream_id,
+		format('pull:%s:%s:%s', v_stream.vendor, p_job_id, pg_current_xact_id()), p_request, p_reply);
+	EXECUTE format('SELECT n.cursor, n.more, n.run_after FROM zcsync.%I($1, $2, $3, $4) AS n', '_' || v_stream.vendor || '_next')
+		INTO v_next USING p_stream_id, p_lane, p_request, p_reply;
+
+	UPDATE zcsync.streams s
+	SET live_cursor = CASE p_lane WHEN 'live' THEN coalesce(v_next.cursor, s.live_cursor) ELSE s.live_cursor END,
+		history_cursor = CASE p_lane WHEN 'history' THEN coalesce(v_next.cursor, s.history_cursor) ELSE s.history_cursor END,
+		last_pull_at = CASE WHEN p_lane = 'live' AND NOT v_next.more THEN v_now ELSE s.last_pull_at END,
+		history_state = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN 'done' ELSE s.history_state END,
+		history_done_at = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN v_now ELSE s.history_done_at END,
+		records_done = s.records_done + CASE p_lane WHEN 'history' THEN v_page.records ELSE 0 END,
+		calls_done = s.calls_done + (p_lane = 'history')::integer,
+		last_change_at = CASE WHEN v_page.changed > 0 THEN v_now ELSE s.last_change_at END,
+		oldest_record_at = least(s.oldest_record_at, v_page.oldest),
+		newest_record_at = greatest(s.newest_record_at, v_page.newest),
+		last_error = NULL, last_error_at = NULL
+	WHERE s.stream_id = p_stream_id;
+	again := v_next.more;
+	run_after := v_next.run_after;
+	changed := v_page.changed;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_pull(bigint, bigint, text, jsonb, jsonb) IS
+'stores a page and moves its lane''s cursor; says whether to go on at once';
+
+-- Records that somebody asked for came.  One that the reply lacks stays as it
+-- is: it may be gone, or out of reach of these credentials.
+CREATE FUNCTION zcsync._finish_fetch(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_vendor text;
+BEGIN
+	SELECT a.vendor INTO v_vendor FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream_id;
+	IF NOT FOUND THEN
+		RETURN 0;
+	END IF;
+	RETURN (zcsync._apply_reply(p_stream_id, format('pull:%s:%s:%s', v_vendor, p_job_id, pg_current_xact_id()),
+		p_request, p_reply)).changed;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_fetch(bigint, bigint, jsonb, jsonb) IS
+'stores records fetched by their ids; returns how many changed';
+
+-- Rows that had to wait: try them again.  One that is still held goes back for
+-- up to half a minute, as often as it takes; one that cannot be stored counts
+-- a failure, and after the queue's attempts is a dead letter.
+CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_batch record;
+	v_result record;
+	v_done bigint[];
+	v_count integer := 0;
+BEGIN
+	FOR v_batch IN
+		SELECT j.account_id, j.kind, a.vendor, array_agg(j.job_id) AS jobs,
+			array_agg(j.row ->> 'remote_id') AS ids, array_agg(j.row ->> 'remote_version') AS versions,
+			array_agg(j.row -> 'vals') AS vals, array_agg(nullif(j.row -> 'doc', 'null')) AS docs,
+			array_agg((j.row ->> 'is_deleted')::boolean) AS deleted
+		FROM (
+			SELECT q.job_id, q.account_id, q.kind, q.payload #> '{rows,0}' AS row
+			FROM zcsync.sync_queue q
+			JOIN zcsync.queues qs ON qs.name = q.queue AND qs.state = 'active'
+			WHERE q.operation = 'apply' AND q.budget_class = '' AND q.state = 'ready' AND q.run_at <= v_now
+			ORDER BY q.account_id, q.kind, q.dedupe_key
+			LIMIT p_max
+			FOR UPDATE OF q SKIP LOCKED) AS j
+		JOIN zcsync.accounts a ON a.account_id = j.account_id
+		GROUP BY j.account_id, j.kind, a.vendor
+	LOOP
+		v_result := zcsync._apply_isolated(v_batch.account_id, v_batch.kind,
+			format('pull:%s:%s:%s', v_batch.vendor, v_batch.jobs[1], pg_current_xact_id()),
+			v_batch.ids, v_batch.versions, v_batch.vals, v_batch.docs, v_batch.deleted);
+		v_done := ARRAY(SELECT j FROM unnest(v_batch.jobs) WITH ORDINALITY AS x (j, n)
+			WHERE n <> ALL (v_result.waiting || v_result.failed));
+
+		UPDATE zcsync.sync_queue q
+		SET attempts = q.attempts + 1, run_at = v_now + least(interval '30 seconds', interval '250 ms' * power(2, least(q.attempts, 10))),
+			last_class = 'waiting', last_error = 'the row is in use by another session'
+		WHERE q.job_id = ANY (ARRAY(SELECT v_batch.jobs[n] FROM unnest(v_result.waiting) AS n));
+
+		PERFORM zcsync._fail_apply(v_batch.jobs[v_result.failed[n]], v_result.errors[n])
+		FROM generate_subscripts(v_result.failed, 1) AS n;
+
+		WITH gone AS (
+			DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_done) RETURNING q.*)
+		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, status, attempts, queued_at, created_at)
+		SELECT g.job_id, g.account_id, g.queue, g.operation, g.kind, g.local_id, 'done', g.attempts + 1, g.created_at, v_now
+		FROM gone g;
+		v_count := v_count + cardinality(v_done);
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._run_apply_jobs(integer) IS
+'stores rows that had to wait for a lock or could not be stored; returns how many jobs ended well';
+
+CREATE FUNCTION zcsync._fail_apply(p_job bigint, p_error text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job record;
+BEGIN
+	UPDATE zcsync.sync_queue q
+	SET attempts = q.attempts + 1, failures = q.failures + 1, last_class = 'broken', last_error = p_error,
+		run_at = zcsync._now() + zcsync._backoff(qs.backoff_base, qs.backoff_cap, q.failures)
+	FROM zcsync.queues qs
+	WHERE q.job_id = p_job AND qs.name = q.queue
+	RETURNING q.failures, qs.max_attempts INTO v_job;
+	IF v_job.failures >= v_job.max_attempts THEN
+		PERFORM zcsync._bury(p_job, 'broken', NULL, p_error,
+			'Look for constraints and triggers of your own on this table, then queue it again with zcsync.retry().', NULL);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fail_apply(bigint, text) IS
+'counts a failure of a row that cannot be stored; after the last attempt it is a dead letter';
