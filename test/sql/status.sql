@@ -1,0 +1,98 @@
+-- What the views say of accounts and of the installation in each state that an
+-- operator has to tell apart.
+\set VERBOSITY default
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+
+-- text that does not depend on the clock
+SELECT zcsync._span(s::interval) AS span, s AS of
+FROM unnest('{0,0.4 s,119 s,2 min,119 min,2 h,47 h,2 d,400 d,-5 s}'::text[]) AS s;
+SELECT zcsync._bar(d, w) AS bar, d AS done, w AS whole
+FROM (VALUES (0, 10), (3, 10), (99, 100), (100, 100), (150, 100), (-1, 10), (5, 0), (5, NULL), (NULL, 5)) AS v (d, w);
+SELECT zcsync._shorten('abcdef', 6) AS fits, zcsync._shorten('abcdefg', 6) AS cut, zcsync._shorten(NULL, 6) AS none;
+
+-- the installation itself: it was stopped
+SELECT state, why, to_do FROM zcsync.status WHERE account = '(all)';
+
+-- One account per state.  Rows are written directly: how they come about is
+-- for the tests of their parts.
+INSERT INTO zcsync.accounts (name, vendor, state, state_reason, state_hint)
+SELECT n, 'clickup', 'active', NULL, NULL
+FROM unnest('{behind,dead,down,empty,fine,held,history,retry,starting,throttled,unmapped}'::text[]) AS n;
+INSERT INTO zcsync.accounts (name, vendor, state, state_reason, state_hint) VALUES
+	('blocked', 'zendesk', 'blocked', 'the vendor refuses the credentials, and said so at length', 'SELECT zcsync.set_credentials(''blocked'', …);'),
+	('leads', 'local', 'active', NULL, NULL),
+	('paused', 'zendesk', 'paused', NULL, NULL);
+INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens, refilled_at)
+SELECT account_id, 'api', 100, 60, 45, zcsync._now() FROM zcsync.accounts WHERE vendor <> 'local';
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at)
+SELECT account_id, 'tasks', zcsync._now() FROM zcsync.accounts WHERE vendor = 'clickup' AND name <> 'empty';
+
+UPDATE zcsync.accounts SET breaker_failures = 3, breaker_opened_at = zcsync._now(), breaker_until = zcsync._now() + interval '30 s',
+	last_error = 'could not connect', last_error_at = zcsync._now() WHERE name = 'down';
+UPDATE zcsync.streams SET last_pull_at = zcsync._now() - interval '10 min' WHERE account_id = zcsync.account('behind');
+UPDATE zcsync.streams SET last_pull_at = zcsync._now() - interval '10 min' WHERE account_id = zcsync.account('throttled');
+UPDATE zcsync.account_budgets SET paused_until = zcsync._now() + interval '50 s', pause_reason = 'the vendor asked to wait'
+WHERE account_id = zcsync.account('throttled');
+UPDATE zcsync.streams SET last_pull_at = NULL WHERE account_id = zcsync.account('starting');
+UPDATE zcsync.streams SET history_state = 'running', records_done = 500, records_estimate = 2000, calls_done = 5,
+	history_started_at = zcsync._now() - interval '1 min' WHERE account_id = zcsync.account('history');
+
+INSERT INTO zcsync.tasks (account_id, remote_id, name, sync_origin, sync_state)
+SELECT zcsync.account(n), 'r-' || n, n, 'pull:clickup:1:1', 'synced' FROM unnest('{dead,retry,unmapped}'::text[]) AS n;
+CREATE FUNCTION task(name text) RETURNS bigint LANGUAGE sql AS
+'SELECT local_id FROM zcsync.tasks WHERE account_id = zcsync.account($1)';
+INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, kind, local_id, record_key, dedupe_key,
+	payload, priority, attempts, class, status, message, created_at)
+VALUES (1, zcsync.account('dead'), 'task-sync', 'push', 'api', 'tasks', task('dead'), 'k', 'k', '{}', 50, 3,
+	'rejected', 400, 'Status does not exist', zcsync._now());
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, kind, local_id, state, priority, run_at,
+	attempts, failures, last_class, last_status, last_error)
+VALUES
+	(zcsync.account('held'), 'task-sync', 'push', 'a', 'a', NULL, NULL, 'held', 50, zcsync._now(), 0, 0, NULL, NULL, NULL),
+	(zcsync.account('retry'), 'task-sync', 'push', 'b', 'b', 'tasks', task('retry'), 'ready', 50, zcsync._now() + interval '4 s', 1, 1, 'conflict', 409, 'Database collision'),
+	(zcsync.account('fine'), 'task-sync', 'push', 'c', 'c', NULL, NULL, 'ready', 70, zcsync._now() - interval '1 h', 0, 0, NULL, NULL, NULL);
+INSERT INTO zcsync.routes (name, source_stream_id, target_stream_id, create_in, defined_by)
+SELECT 'r', s.stream_id, t.stream_id, '1', current_user
+FROM zcsync.streams s, zcsync.streams t
+WHERE s.account_id = zcsync.account('unmapped') AND t.account_id = zcsync.account('fine');
+INSERT INTO zcsync.route_errors (route_id, source_id, field, code, value, message, hint, count)
+SELECT route_id, task('unmapped'), f, 'unmapped_value', 'x', 'value "x" has no counterpart', 'SELECT zcsync.map_value(…);', 2
+FROM zcsync.routes, unnest('{priority,status}'::text[]) AS f;
+
+SELECT account, state, lag, waiting, errors, next IS NOT NULL AS has_next, why, to_do FROM zcsync.status;
+SELECT account, lag, ready, running, held, dead_letters, route_errors, reading_history AS history, backfill, started
+FROM zcsync.stat_accounts ORDER BY account;
+SELECT account, source, reference, message, hint, times, job_id IS NOT NULL AS job FROM zcsync.errors ORDER BY account, source;
+SELECT object, lane, done, estimate, progress, calls_minute, eta, limited_by FROM zcsync.progress
+WHERE object ~ '^(behind|down|fine|history|starting)/' ORDER BY 1, 2;
+SELECT account, class, per_minute, tokens, concurrency, running, limited_by FROM zcsync.stat_budgets
+WHERE account IN ('blocked', 'down', 'fine', 'paused', 'throttled') ORDER BY 1;
+SELECT queue, state, ready, due, running, held, retrying, ended_1m, failed_1m FROM zcsync.stat_queue WHERE queue = 'task-sync';
+SELECT role, database, state FROM zcsync.stat_workers WHERE role = 'run';
+
+-- an empty bucket says so, and so does a full pipe
+UPDATE zcsync.account_budgets SET tokens = 0.5 WHERE account_id = zcsync.account('fine');
+SELECT tokens, limited_by FROM zcsync.stat_budgets WHERE account = 'fine';
+UPDATE zcsync.account_budgets SET tokens = 40, concurrency = 1 WHERE account_id = zcsync.account('fine');
+UPDATE zcsync.sync_queue SET state = 'running', claimed_by = 1, claimed_at = zcsync._now() WHERE record_key = 'c';
+SELECT tokens, running, limited_by FROM zcsync.stat_budgets WHERE account = 'fine';
+
+-- an open alert is a line of its own; a closed one is not
+SELECT zcsync._alert('test', 'fine', 'warning', 'look at this', NULL);
+SELECT state, why, to_do FROM zcsync.status WHERE account = '(all)';
+SELECT zcsync._resolve_alert('test', 'fine');
+SELECT count(*) FROM zcsync.status WHERE account = '(all)' AND state = 'alert';
+
+-- Each account is counted through indexes: the queue is not read whole.
+SET enable_seqscan = off;
+CREATE FUNCTION plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS
+$$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || query; END $$;
+SELECT count(*) AS whole_scans_of_the_queue FROM plan('SELECT * FROM zcsync.status') AS p WHERE p ~ 'Seq Scan on sync_queue';
+SELECT DISTINCT substring(p FROM 'using (sync_queue\w+)') AS index
+FROM plan('SELECT * FROM zcsync.status') AS p WHERE p ~ 'using sync_queue' ORDER BY 1;
+
+DROP FUNCTION plan, task;
+DROP EXTENSION zcsync CASCADE;

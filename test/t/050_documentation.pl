@@ -1,0 +1,84 @@
+# The documentation names what exists, and all of it.
+
+use strict;
+use warnings;
+use File::Basename qw(dirname);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use lib dirname(__FILE__) . '/../perl';
+use ZcsyncTest;
+
+my $top = dirname(__FILE__) . '/../..';
+my $node = new_node('main');
+
+$node->start;
+setup_zcsync($node);
+
+my %text = map { $_ => slurp_file($_) =~ s/\r//gr } "$top/README.md", glob "$top/doc/*.md";
+
+# Differences of two lists, as text; '' if there are none.
+sub differences
+{
+	my ($one, $two) = @_;
+	my %one = map { $_ => 1 } @$one;
+	my %two = map { $_ => 1 } @$two;
+
+	return join '', (map { "only in the catalog: $_\n" } grep { !$two{$_} } sort keys %one),
+	  (map { "only in the page: $_\n" } grep { !$one{$_} } sort keys %two);
+}
+
+# Lines "| `zcsync.name(arguments)` | ... |" and "| `zcsync.name` | ... |".
+my @described = $text{"$top/doc/reference.md"} =~ /^\| `zcsync\.([^`]+)` \| \S/mg;
+my @routines = split /\n/, $node->safe_psql('postgres', <<'SQL');
+SELECT format('%s(%s)', p.proname, array_to_string((p.proargnames)[1:p.pronargs], ', '))
+FROM pg_proc p WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname !~ '^_'
+SQL
+cmp_ok(scalar @routines, '>', 40, 'there are functions');
+is(differences(\@routines, [ grep { /\(/ } @described ]), '', 'doc/reference.md: functions and their arguments');
+
+my @relations = split /\n/, $node->safe_psql('postgres', <<'SQL');
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+SQL
+cmp_ok(scalar @relations, '>', 25, 'there are tables');
+is(differences(\@relations, [ grep { !/\(/ } @described ]), '', 'doc/reference.md: tables and views');
+
+# Settings and their defaults.
+my @settings = split /\n/, $node->safe_psql('postgres',
+	"SELECT name FROM pg_settings WHERE name LIKE 'zcsync.%' AND name <> 'zcsync.clock_offset'");
+for my $page ('doc/settings.md', 'README.md')
+{
+	my %default = $text{"$top/$page"} =~ /^\| `(zcsync\.[a-z_]+)` \| ([^|]*?) \|/mg;
+	is(differences(\@settings, [ keys %default ]), '', "$page: settings");
+	for my $name (sort keys %default)
+	{
+		my $value = $default{$name} =~ s/`//gr;
+		$value = '' if $value eq 'empty';
+		is($node->safe_psql('postgres', <<"SQL"), 't', "$page: default of $name") if grep { $_ eq $name } @settings;
+SELECT CASE
+	WHEN s.unit IN ('ms', 's') THEN \$\$$value\$\$::interval = (s.boot_val || s.unit)::interval
+	WHEN s.unit IN ('B', 'kB') THEN pg_size_bytes(\$\$$value\$\$) = pg_size_bytes(s.boot_val || ' ' || CASE s.unit WHEN 'B' THEN 'bytes' ELSE s.unit END)
+	ELSE s.boot_val = \$\$$value\$\$ END
+FROM pg_settings s WHERE s.name = '$name'
+SQL
+	}
+}
+
+# What is named elsewhere exists.
+my %known = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', <<'SQL');
+SELECT proname FROM pg_proc WHERE pronamespace = 'zcsync'::regnamespace
+UNION SELECT relname FROM pg_class WHERE relnamespace = 'zcsync'::regnamespace
+UNION SELECT substr(name, 8) FROM pg_settings WHERE name LIKE 'zcsync.%'
+SQL
+for my $page (sort keys %text)
+{
+	my $name = substr $page, length("$top/");
+	my %unknown = map { $_ => 1 } grep { !$known{$_} } $text{$page} =~ /\bzcsync\.([a-z_]+)\b(?!\.)/g;
+	delete @unknown{qw(key c h so control)};    # files
+	is(join(' ', sort keys %unknown), '', "$name: names of zcsync");
+	my %missing = map { $_ => 1 } grep { !-e "$top/$_" && !-e dirname($page) . "/$_" }
+	  $text{$page} =~ /(?<![\w\/.])((?:doc|demo|test|src|sql)\/[\w.\/-]+\w)/g, $text{$page} =~ /\]\(([^)#:]+)\)/g;
+	is(join(' ', sort keys %missing), '', "$name: files");
+}
+
+done_testing();

@@ -1,0 +1,72 @@
+# Maintenance as pg_cron runs it: in its own database and in another one; and
+# two at a time, which is refused.
+
+use strict;
+use warnings;
+use File::Basename qw(dirname);
+use PostgreSQL::Test::Cluster;
+use Test::More;
+use lib dirname(__FILE__) . '/../perl';
+use ZcsyncTest;
+
+my $node = new_node('cron', cron => 1);
+my ($stdout, $stderr);
+
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE crm');
+setup_zcsync($node, $_) for qw(postgres crm);
+
+# An alert that was resolved long ago goes; that shows a run to its end.
+my $forgotten = "SELECT count(*) = 0 FROM zcsync.alerts WHERE code = 'test'";
+$node->safe_psql($_, "INSERT INTO zcsync.alerts (code, message, resolved_at) VALUES ('test', 'x', now() - interval '100 days')")
+  for qw(postgres crm);
+
+(undef, undef, $stderr) = $node->psql('postgres', 'SELECT zcsync.schedule_maintenance()');
+like($stderr, qr/ERROR:  the extension pg_cron is not installed in this database\nHINT:  Run CREATE EXTENSION pg_cron/,
+	'pg_cron is loaded but not installed');
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
+
+is($node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance('* * * * *')}),
+	'pg_cron runs the job "zcsync maintenance of postgres" at * * * * *', 'scheduled in the database of pg_cron');
+my $block = $node->safe_psql('crm', q{SELECT zcsync.schedule_maintenance('* * * * *')});
+like($block, qr/\A-- pg_cron is in database postgres; paste there:\nSELECT cron\.schedule_in_database\('zcsync maintenance of crm', /,
+	'elsewhere, what to paste');
+$node->safe_psql('postgres', $block);
+$node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance('* * * * *')});
+is($node->safe_psql('postgres', 'SELECT jobname, database, username = current_user FROM cron.job ORDER BY 1'),
+	"zcsync maintenance of crm|crm|t\nzcsync maintenance of postgres|postgres|t", 'one job a database, however often it is scheduled');
+
+wait_until($node, $_, $forgotten, "pg_cron maintains $_") for qw(postgres crm);
+is($node->safe_psql('postgres', "SELECT count(*) FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'running', 'starting')"),
+	'0', 'no run failed');
+
+is($node->safe_psql('postgres', 'SELECT zcsync.unschedule_maintenance()'), 'removed the job "zcsync maintenance of postgres"', 'unscheduled');
+is($node->safe_psql('postgres', 'SELECT zcsync.unschedule_maintenance()'), 'there was no job "zcsync maintenance of postgres"', 'and again');
+$block = $node->safe_psql('crm', 'SELECT zcsync.unschedule_maintenance()');
+my $command = $node->safe_psql('postgres', 'SELECT command FROM cron.job');
+$node->safe_psql('postgres', $block);
+is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'unscheduled from elsewhere');
+
+# The second of two at a time is refused, and the lock ends with the first.
+my $session = $node->background_psql('crm');
+$session->query_safe('BEGIN');
+$session->query_safe(q{SELECT zcsync._maintain('alerts')});
+(undef, undef, $stderr) = $node->psql('crm', 'CALL zcsync.maintain()');
+like($stderr, qr/ERROR:  another session runs zcsync\.maintain\(\)/, 'two at a time are refused');
+$session->quit;
+is($node->psql('crm', 'CALL zcsync.maintain()'), 0, 'the lock is gone with its session');
+
+# A job that outlives the extension does nothing.
+$node->safe_psql('crm', 'DROP EXTENSION zcsync CASCADE');
+is($node->psql('crm', $command), 0, 'the command is harmless without the extension');
+$node->stop;
+
+# without pg_cron
+$node = new_node('plain');
+$node->start;
+setup_zcsync($node);
+(undef, undef, $stderr) = $node->psql('postgres', 'SELECT zcsync.schedule_maintenance()');
+like($stderr, qr/ERROR:  pg_cron is not loaded by this server\nHINT:  Add pg_cron to shared_preload_libraries/, 'no pg_cron: it says so');
+$node->stop;
+
+done_testing();
