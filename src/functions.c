@@ -139,31 +139,55 @@ run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
 }
 
 /*
- * May zcsync work in this database?  Throws if not.
+ * May zcsync work in this database?  Throws if not; after the piece of work is
+ * closed, since an error must not leave its subtransaction open.
  */
 static void
 run_check_guard(void)
 {
-	bool		may_run;
-	bool		isnull;
-	char	   *reason;
-	char	   *hint;
+	MemoryContext caller = CurrentMemoryContext;
+	volatile bool may_run = false;
+	char	   *volatile reason = NULL;
+	char	   *volatile hint = NULL;
 
-	zcsync_xact_begin(ZCSYNC_XACT_CALL, "check the database");
-	if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
-					false, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "zcsync._worker_guard() did not return one row");
-	may_run = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
-										 SPI_tuptable->tupdesc, 1, &isnull));
-	reason = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
-	hint = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3);
+	zcsync_xact_begin(ZCSYNC_XACT_CALL, "zcsync: check the database");
+	PG_TRY();
+	{
+		HeapTuple	row;
+		TupleDesc	desc;
+		MemoryContext old;
+		bool		isnull;
+
+		if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
+						false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+			elog(ERROR, "zcsync._worker_guard() did not return one row");
+		row = SPI_tuptable->vals[0];
+		desc = SPI_tuptable->tupdesc;
+		may_run = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull));
+		old = MemoryContextSwitchTo(caller);
+		reason = SPI_getvalue(row, desc, 2);
+		hint = SPI_getvalue(row, desc, 3);
+		MemoryContextSwitchTo(old);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		zcsync_xact_abort(ZCSYNC_XACT_CALL);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	zcsync_xact_commit(ZCSYNC_XACT_CALL);
+
 	if (!may_run)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("zcsync cannot work in this database: %s",
 						reason ? reason : "no reason given"),
 				 hint ? errhint("%s", hint) : 0));
-	zcsync_xact_commit(ZCSYNC_XACT_CALL);
 }
 
 /*

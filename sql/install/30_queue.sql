@@ -460,7 +460,7 @@ BEGIN
 	IF EXISTS (SELECT FROM unnest(p_classes) AS c (class) WHERE class <> 'done') THEN
 		SELECT v_back || coalesce(array_agg(f.job_id), '{}'), v_back_at || coalesce(array_agg(f.run_at), '{}')
 		INTO v_back, v_back_at
-		FROM zcsync._fail_jobs(v_ids, p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_replies) f;
+		FROM zcsync._fail_jobs(v_ids, p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies) f;
 	END IF;
 
 	PERFORM zcsync._breaker(p_account, p_classes, p_messages);
@@ -482,7 +482,7 @@ COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], tex
 -- A pull never becomes a dead letter: its stream shows the error and is read
 -- again when it is due.
 CREATE FUNCTION zcsync._fail_jobs(p_ours bigint[], p_ids bigint[], p_classes text[], p_statuses integer[],
-	p_messages text[], p_hints text[], p_delays_ms bigint[], p_unclear boolean[], p_replies jsonb[])
+	p_messages text[], p_hints text[], p_delays_ms bigint[], p_unclear boolean[], p_requests jsonb[], p_replies jsonb[])
 RETURNS TABLE (job_id bigint, run_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -496,10 +496,13 @@ DECLARE
 	v_dead boolean;
 BEGIN
 	FOR v_job IN
-		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.unclear, o.reply,
+		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.reply,
+			-- what is not known of a create stays so until that create is
+			-- refused, or its look-up succeeds
+			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
 			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
-		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_replies)
-			AS o (job_id, class, status, message, hint, delay_ms, unclear, reply)
+		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
+			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		JOIN zcsync.queues qs ON qs.name = q.queue
 		WHERE o.class <> 'done' AND o.job_id = ANY (p_ours)
@@ -552,7 +555,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[]) IS
+COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
 
 CREATE FUNCTION zcsync._record_failure(p_job bigint, p_account bigint, p_queue text, p_operation text, p_kind text,

@@ -1,0 +1,228 @@
+-- The queue: enqueue and join, claim within limits, finish, retry, cancel.
+-- The worker is stopped; what it does is done here by hand.
+\set ON_ERROR_STOP off
+\set VERBOSITY default
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT zcsync.add_account('t', 'clickup', '{"workspace_id": "1"}') > 0 AS added;
+
+-- claim as somebody, and end what was claimed in one way
+CREATE FUNCTION claim(inc bigint, n integer DEFAULT 100) RETURNS SETOF text LANGUAGE sql AS
+$$ SELECT format('%s attempt %s', c.request ->> 'op', c.attempts)
+   FROM zcsync._claim_jobs(inc, zcsync.account('t'), n) c ORDER BY 1 $$;
+CREATE FUNCTION finish(inc bigint, class text, status integer DEFAULT 400, delay bigint DEFAULT 0, unclear boolean DEFAULT false,
+	request jsonb DEFAULT '{}')
+RETURNS SETOF text LANGUAGE sql AS
+$$
+	SELECT f.how FROM (
+		SELECT array_agg(q.job_id) AS ids, array_agg(q.attempts) AS attempts, count(*)::int AS n
+		FROM zcsync.sync_queue q WHERE q.state = 'running' AND q.claimed_by = inc) r,
+	LATERAL zcsync._finish_jobs(inc, zcsync.account('t'), r.ids, r.attempts, array_fill(class, ARRAY[n]),
+		array_fill(status, ARRAY[n]), array_fill('the vendor said no'::text, ARRAY[n]), array_fill(NULL::text, ARRAY[n]),
+		array_fill(delay, ARRAY[n]), array_fill(unclear, ARRAY[n]), array_fill(request, ARRAY[n]),
+		array_fill(NULL::jsonb, ARRAY[n]), array_fill(0::bigint, ARRAY[n])) f
+$$;
+CREATE FUNCTION job(record text, name text, priority integer DEFAULT 50, queue text DEFAULT 'task-sync') RETURNS void LANGUAGE sql AS
+$$ SELECT zcsync._enqueue(zcsync.account('t'), queue, 'test', 'api', record, name, format('{"op": "%s"}', name)::jsonb, priority) $$;
+CREATE VIEW jobs AS
+SELECT dedupe_key AS job, state, attempts, failures, joins, last_class, run_at > zcsync._now() AS later
+FROM zcsync.sync_queue ORDER BY job_id;
+
+-- a ready job is joined, a running one is not
+SELECT job('r1', 'a');
+SELECT job('r1', 'a');
+SELECT * FROM jobs;
+SELECT * FROM claim(1);
+SELECT job('r1', 'a');
+SELECT * FROM jobs;
+-- the second one waits for the first: one job per record
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT operation, status, attempts FROM zcsync.sync_records ORDER BY job_id;
+
+-- priority first, then age; not more than asked for
+SELECT job('r' || i, 'p' || i, 50 - i) FROM generate_series(1, 4) i;
+SELECT * FROM claim(1, 2);
+SELECT * FROM finish(1, 'done');
+
+-- not more than the queue's concurrency, and none of a paused queue
+SELECT zcsync.alter_queue('task-sync', concurrency => 1);
+SELECT * FROM claim(1);
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT zcsync.pause_queue('task-sync');
+SELECT * FROM claim(1);
+SELECT zcsync.resume_queue('task-sync');
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT zcsync.alter_queue('task-sync', concurrency => 5);
+
+-- not more than the budget: a bucket holds half of the usable limit
+UPDATE zcsync.account_budgets SET calls = 10, share = 1, tokens = 5, window_s = 60, refilled_at = now() WHERE class = 'api';
+SELECT zcsync.alter_queue('task-sync', concurrency => 100);
+SELECT job('r' || i, 'b' || i) FROM generate_series(1, 8) i;
+SELECT count(*) FROM claim(1);
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'done');
+-- 24 seconds later there are two more
+UPDATE zcsync.account_budgets SET refilled_at = refilled_at - interval '25 seconds' WHERE class = 'api';
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'done');
+-- a pause holds everything back
+UPDATE zcsync.account_budgets SET tokens = 5 WHERE class = 'api';
+SELECT zcsync._note_limits(zcsync.account('t'), 'api', 100, 0, 60, 30000);
+SELECT count(*) FROM claim(1);
+SELECT calls, remote_limit, remote_remaining, tokens, paused_until > now() AS paused, throttled_total FROM zcsync.account_budgets WHERE class = 'api';
+UPDATE zcsync.account_budgets SET calls = 10000, tokens = 1000, paused_until = NULL WHERE class = 'api';
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'done');
+
+-- rejected: counts, and is a dead letter after three attempts
+SELECT job('r1', 'bad');
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'rejected', 422);
+SELECT * FROM jobs;
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'rejected', 422);
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'rejected', 422);
+SELECT * FROM jobs;
+SELECT dedupe_key, class, status, message, attempts FROM zcsync.dead_letters;
+SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
+SELECT * FROM jobs;
+SELECT count(*) FROM zcsync.dead_letters;
+
+-- throttled and vendor: spend no attempt
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'throttled', 429, 5000);
+SELECT * FROM jobs;
+UPDATE zcsync.sync_queue SET run_at = now();
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'vendor', 503);
+SELECT * FROM jobs;
+SELECT breaker_failures, breaker_until FROM zcsync.accounts;
+-- three failures of the vendor in a row open the breaker
+SELECT job('r' || i, 'v' || i) FROM generate_series(2, 4) i;
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'vendor', 503);
+SELECT breaker_failures >= 3 AS open, breaker_until > now() AS waits FROM zcsync.accounts;
+SELECT count(*) FROM claim(1);
+-- then one probe, and with its answer the breaker closes
+UPDATE zcsync.accounts SET breaker_until = now();
+SELECT count(*) FROM claim(1);
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT breaker_failures, breaker_opened_at IS NOT NULL AS ramp FROM zcsync.accounts;
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'done');
+UPDATE zcsync.accounts SET breaker_until = now() - interval '11 seconds';
+SELECT count(*) FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT breaker_failures, breaker_opened_at FROM zcsync.accounts;
+-- but not for ever
+SELECT job('r1', 'old');
+UPDATE zcsync.sync_queue SET created_at = now() - interval '4 days';
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'vendor', 503);
+SELECT dedupe_key, class FROM zcsync.dead_letters;
+DELETE FROM zcsync.dead_letters;
+UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+
+-- a create whose reply was lost waits for the request to have ended
+SELECT job('r1', 'create');
+UPDATE zcsync.sync_queue SET payload = '{"op": "create", "create": true}';
+SELECT * FROM claim(1);
+SELECT unclear_since IS NOT NULL AS unclear FROM zcsync.sync_queue;
+SELECT * FROM finish(1, 'vendor', 504, unclear => true);
+SELECT unclear_since IS NOT NULL AS unclear, run_at >= now() + interval '59 seconds' AS waits FROM zcsync.sync_queue;
+-- a look-up that fails leaves it so
+UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+UPDATE zcsync.sync_queue SET run_at = now(), payload = '{"op": "find"}';
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'vendor', 503);
+SELECT unclear_since IS NOT NULL AS unclear FROM zcsync.sync_queue;
+-- a create that was refused is clear
+UPDATE zcsync.sync_queue SET run_at = now(), payload = '{"op": "create", "create": true}';
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'rejected', 400, request => '{"op": "create", "create": true}');
+SELECT unclear_since IS NOT NULL AS unclear FROM zcsync.sync_queue;
+SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue;
+UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+
+-- refused for want of rights: a probe decides; its refusal stops the account
+SELECT job('r1', 'auth');
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'auth', 401);
+SELECT job, state, failures, last_class FROM jobs;
+UPDATE zcsync.sync_queue SET payload = '{"op": "probe"}' WHERE operation = 'probe';
+SELECT * FROM claim(1, 1);
+SELECT * FROM finish(1, 'auth', 401);
+SELECT job, state, failures, last_class FROM jobs;
+SELECT state, state_reason FROM zcsync.accounts;
+SELECT code, object, severity FROM zcsync.alerts WHERE resolved_at IS NULL;
+UPDATE zcsync.accounts SET state = 'active', state_reason = NULL, state_hint = NULL;
+
+-- held jobs are released or dropped
+UPDATE zcsync.sync_queue SET state = 'held';
+SELECT count(*) FROM claim(1);
+SELECT zcsync.release_held('t');
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT job('r1', 'held');
+UPDATE zcsync.sync_queue SET state = 'held';
+SELECT zcsync.cancel_held();
+SELECT * FROM jobs;
+SELECT status, message ~ '^cancelled by ' AS by FROM zcsync.sync_records ORDER BY created_at DESC, job_id DESC LIMIT 1;
+
+-- a worker that dies: its jobs go back; one that kills ten workers does not
+SELECT job('r1', 'killer');
+SELECT * FROM claim(7);
+SELECT zcsync._recover_jobs(1);
+SELECT job, state, attempts, failures, last_class FROM jobs;
+UPDATE zcsync.sync_queue SET crashes = 9;
+SELECT * FROM claim(7);
+SELECT zcsync._recover_jobs(1);
+SELECT dedupe_key, class FROM zcsync.dead_letters;
+-- one that lives keeps them
+SELECT zcsync._claimant_register('run') AS inc \gset
+SELECT job('r1', 'mine');
+SELECT * FROM claim(:inc);
+SELECT zcsync._recover_jobs(1);
+SELECT zcsync._claimant_alive(:inc), zcsync._claimant_alive(7);
+
+-- errors
+SELECT zcsync.retry(NULL);
+SELECT zcsync.retry(-1);
+SELECT zcsync.cancel(-1);
+SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue WHERE state = 'running';
+SELECT zcsync.pause_queue('nope');
+SELECT zcsync.pause_queue(NULL);
+SELECT zcsync.alter_queue('task-sync', concurrency => 0);
+SELECT zcsync.alter_queue('task-sync', backoff_base => '-1 s');
+SELECT zcsync.release_held('nope');
+SELECT zcsync.enqueue('task-sync', 'dance', 't/tasks');
+SELECT zcsync.enqueue('task-sync', 'pull', NULL);
+SELECT zcsync.enqueue('task-sync', 'pull', 't/tasks');
+BEGIN;
+CALL zcsync.run();
+ROLLBACK;
+CALL zcsync.run(NULL);
+CALL zcsync.run('-1 s');
+CALL zcsync.run('1 s');
+
+-- the claim reads by index, however many jobs wait
+SELECT count(*) FROM (SELECT job('x' || i, 'x' || i) FROM generate_series(1, 3000) i) j;
+ANALYZE zcsync.sync_queue;
+EXPLAIN (COSTS OFF)
+SELECT q.job_id FROM zcsync.sync_queue q
+WHERE q.account_id = 1 AND q.queue = 'task-sync' AND q.budget_class = 'api' AND q.state = 'ready' AND q.run_at <= now()
+ORDER BY q.priority, q.run_at, q.job_id LIMIT 10;
+
+DROP VIEW jobs;
+DROP FUNCTION claim, finish, job;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
