@@ -8,14 +8,9 @@ use Fcntl ':mode';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use ZcsyncTest;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-shared_preload_libraries = 'zcsync'
-zcsync.databases = ''
-log_statement = none
-CONF
+my $node = new_node('main', conf => "zcsync.databases = ''\nlog_statement = none\nzcsync.allowed_hosts = 'api.clickup.com'");
 $node->start;
 
 my $key_file = $node->data_dir . '/zcsync.key';
@@ -37,7 +32,7 @@ sub set_up
 {
 	my ($in) = @_;
 	$node->safe_psql('postgres', "CREATE DATABASE $in");
-	$node->safe_psql($in, 'CREATE EXTENSION zcsync; SELECT FROM zcsync.setup()');
+	setup_zcsync($node, $in);
 }
 
 # What becomes of an account when a worker, or somebody else, reads it: the

@@ -8,16 +8,15 @@ use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use ZcsyncTest;
 
 $ENV{ZCSYNC_TEST_SECRET} = 'pk_from_environment';
 $ENV{ZCSYNC_TEST_LINES} = "two\nlines";
 
 my $files = PostgreSQL::Test::Utils::tempdir();
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', <<CONF);
-shared_preload_libraries = 'zcsync'
+my $node = new_node('main', conf => <<CONF);
 zcsync.databases = ''
+zcsync.allowed_hosts = 'api.clickup.com, *.zendesk.com'
 zcsync.credentials_directory = '$files'
 log_statement = none
 log_min_duration_statement = -1
@@ -40,7 +39,7 @@ sub write_file
 	close $fh;
 }
 
-value('CREATE EXTENSION zcsync; SELECT FROM zcsync.setup();');
+setup_zcsync($node, 'sync');
 value(q{SELECT zcsync.add_account('dev', 'clickup')});
 
 # Does the credential that refers to this open, and if not, why?
