@@ -9,16 +9,13 @@ package Simulator;
 
 use Mojo::Base 'Mojolicious', -signatures;
 use IO::Compress::Gzip qw(gzip);
-use Mojo::Util ();
+use Mojo::Loader qw(load_class);
 use POSIX ();
-use Simulator::ClickUp;
 use Simulator::Clock;
 use Simulator::Control;
 use Simulator::Faults;
 use Simulator::Ledger;
 use Simulator::Limits;
-use Simulator::Seed;
-use Simulator::Zendesk;
 
 # The registration of the vendors.
 our @VENDORS = qw(Simulator::Zendesk Simulator::ClickUp);
@@ -43,6 +40,8 @@ sub startup ($self)
 	$self->ledger->keep($options->{keep_requests}) if defined $options->{keep_requests};
 	for my $class (@VENDORS)
 	{
+		my $error = load_class($class);
+		die ref $error ? $error : "no class $class\n" if $error;
 		my $vendor = $class->new(
 			clock => $self->clock,
 			limits => $self->limits,

@@ -278,6 +278,7 @@ sub _rename_status ($app, $p)
 	my $list = _list($workspace, $p->{list});
 
 	_status($workspace, $list, $p->{status})->{status} = $p->{to} // die "to is missing\n";
+	$workspace->forget_json;
 	return $workspace->show_list($list);
 }
 

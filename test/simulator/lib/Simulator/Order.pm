@@ -39,6 +39,7 @@ sub set ($self, $number, $time)
 
 	return if ($current->{$number} // '') eq $key;
 	$current->{$number} = $key;
+	return push @$keys, $key if $self->{unsorted};
 	if (!@$keys || $keys->[-1] lt $key)
 	{
 		push @$keys, $key;
@@ -50,6 +51,15 @@ sub set ($self, $number, $time)
 		splice @$keys, $at, 0, $key if !$at || $keys->[ $at - 1 ] ne $key;
 	}
 	$self->_sweep if @$keys > 2 * keys(%$current) + 1000;
+}
+
+# Insert in any order within $work->(), sorting once at its end; nothing may be
+# read, or set twice, meanwhile.
+sub in_bulk ($self, $work)
+{
+	local $self->{unsorted} = 1;
+	$work->();
+	@{ $self->{keys} } = sort @{ $self->{keys} };
 }
 
 sub remove ($self, $number)

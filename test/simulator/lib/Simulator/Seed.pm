@@ -161,7 +161,15 @@ sub text ($self)
 sub zendesk ($self, $account, $count, $nasty = 0)
 {
 	my $now = int $account->clock->now;
-	my $requesters = $count ? $self->_requesters($account, $count, $now) : [];
+
+	return if !$count;
+	$account->user_export->in_bulk(sub { $self->_requesters($account, $count, $now) });
+	$account->export->in_bulk(sub { $self->_tickets($account, $count, $now) });
+	$self->_nasty($account, $now) if $nasty;
+}
+
+sub _tickets ($self, $account, $count, $now)
+{
 	my $bugs = 0;
 
 	for my $i (1 .. $count)
@@ -170,33 +178,33 @@ sub zendesk ($self, $account, $count, $nasty = 0)
 		$bugs++ if $bug;
 		# The newest are minutes old, so that none is still held back.
 		my $created = $now - 600 - int(($DAYS * 86400 - 600) * ($count - $i + 1) / $count);
-		$account->insert($self->_ticket($account, $i, $requesters, $created, $now, $bug));
+		$account->insert($self->_ticket($account, $i, $created, $now, $bug));
 	}
-	$self->_nasty($account, $now) if $nasty && $count;
 }
 
+# A tenth as many as tickets, but ten at least.
 sub _requesters ($self, $account, $count, $now)
 {
 	my $pool = int($count / 10) || 1;
-	my @ids;
 
+	$self->{requesters} = [];
 	for my $i (1 .. ($pool < 10 ? 10 : $pool))
 	{
 		my $name = $self->person;
-		push @ids, $account->add_user(
+		push @{ $self->{requesters} }, $account->add_user(
 			name => $name,
 			email => "customer$i\@" . lc($self->pick(@COMPANIES) =~ s/\W+//gr) . '.example',
 			role => 'end-user',
 			organization_id => $self->chance(80) ? $self->pick(@{ $account->organizations })->{id} : undef,
 			time => $now - $DAYS * 86400 + $self->below($DAYS * 86400 - 600))->{id};
 	}
-	return \@ids;
 }
 
-sub _ticket ($self, $account, $id, $requesters, $created, $now, $bug)
+sub _ticket ($self, $account, $id, $created, $now, $bug)
 {
 	my ($subject, $description) = $self->text;
-	my $requester = $self->pick(@$requesters);
+	my $requesters = $self->{requesters};
+	my $requester = $requesters->[ $self->below(scalar @$requesters) ];
 	my $roll = $self->below(100);
 	my $status =
 	    $roll < 10 ? 'new'

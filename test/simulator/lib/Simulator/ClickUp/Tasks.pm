@@ -97,7 +97,8 @@ sub _listing ($self, $q, $workspace, $place, $in_list)
 	my $more = @tasks > $PAGE;
 	splice @tasks, $PAGE;
 	my $markdown = truthy($params->param('include_markdown_description'));
-	return (200, { tasks => [ map { $workspace->show($_, markdown => $markdown) } @tasks ], last_page => $more ? false : true });
+	return (200, { tasks => [ map { $workspace->show($_, markdown => 1) } @tasks ], last_page => $more ? false : true }) if $markdown;
+	return (200, \('{"tasks":[' . join(',', map { $workspace->json($_) } @tasks) . '],"last_page":' . ($more ? 'false}' : 'true}')));
 }
 
 # The values of a parameter given once or several times, with or without [].

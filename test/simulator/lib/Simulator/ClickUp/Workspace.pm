@@ -9,7 +9,7 @@ package Simulator::ClickUp::Workspace;
 # listings.
 
 use Mojo::Base -base, -signatures;
-use Mojo::JSON qw(false true);
+use Mojo::JSON qw(encode_json false true);
 use Simulator::Order;
 
 has [qw(id name clock)];
@@ -129,6 +129,7 @@ sub stamp ($self, $task)
 	# Two changes in one millisecond must still move the task forward.
 	$now = $task->{updated} + 1 if $now <= $task->{updated} && $task->{updated} - $now < 1000;
 	$task->{updated} = $now;
+	delete $task->{json};
 	$_->set($task->{number}, $now) for $task->{list}{updated}, $self->updated;
 }
 
@@ -158,6 +159,7 @@ sub delete_task ($self, $task)
 sub set_parent ($self, $task, $parent)
 {
 	delete $self->{children}{ $task->{parent} }{ $task->{id} } if defined $task->{parent};
+	delete $task->{json};
 	$task->{parent} = $parent->{id};
 	$self->{children}{ $parent->{id} }{ $task->{id} } = 1;
 }
@@ -183,6 +185,18 @@ sub add_comment ($self, $task, $text, $user)
 # --------------------------------------------------------- what clients see
 
 sub _string ($value) { return defined $value ? "$value" : undef }
+
+# JSON bytes of a task, kept until it changes: listings are read often.
+sub json ($self, $task)
+{
+	return $task->{json} //= encode_json($self->show($task));
+}
+
+# Names or statuses changed: no task's bytes are right any more.
+sub forget_json ($self)
+{
+	delete $_->{json} for values %{ $self->tasks };
+}
 
 # The JSON object of a task; %with: description's markdown, subtasks.
 sub show ($self, $task, %with)
