@@ -136,6 +136,7 @@ BEGIN
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT streams_account_kind_key UNIQUE (account_id, kind)
 	);
+	CREATE INDEX idx_streams_next_pull ON zcsync.streams (next_pull_at) WHERE state = 'active';
 	COMMENT ON TABLE zcsync.streams IS
 	'one kind of one account that is mirrored; cursors move in the transaction that stores the page';
 
