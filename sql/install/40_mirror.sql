@@ -247,17 +247,17 @@ COMMENT ON FUNCTION zcsync._apply_sql(text, text) IS
 'text of a statement that merges incoming rows into the table of a kind; steps: find, insert, lost, update';
 
 -- Creates of this account whose effect is not known yet: since when.  A record
--- that turns up meanwhile may be the one just created.
+-- that turns up meanwhile may be the one just created, so it waits for the end
+-- of the create; but not for long, since a create may stay unclear for days,
+-- and its end also finds a record that was stored before (44_push.sql).
 CREATE FUNCTION zcsync._creating_since(p_account bigint, p_kind text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF cardinality(zcsync._pushable((SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account), p_kind)) = 0 THEN
-		RETURN NULL;
-	END IF;
-	RETURN (SELECT min(q.unclear_since) - interval '5 minutes' FROM zcsync.sync_queue q
-		WHERE q.account_id = p_account AND q.operation = 'push' AND q.kind = p_kind AND q.unclear_since IS NOT NULL);
+	RETURN (SELECT min(q.unclear_since) - interval '1 minute' FROM zcsync.sync_queue q
+		WHERE q.account_id = p_account AND q.operation = 'push' AND q.kind = p_kind AND q.state = 'running'
+			AND q.unclear_since > zcsync._now() - interval '15 minutes');
 END
 $$;
 COMMENT ON FUNCTION zcsync._creating_since(bigint, text) IS

@@ -68,7 +68,9 @@ DECLARE
 	v_row jsonb;
 	v_base jsonb;
 BEGIN
-	IF NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin THEN
+	-- A route may write a row twice in a transaction.
+	IF NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
+		AND (NEW.sync_origin ~ ('^(route|backfill):.*:' || pg_current_xact_id() || '$')) IS NOT TRUE THEN
 		NEW.sync_origin := 'local:' || pg_current_xact_id();
 	END IF;
 	NEW.sync_state := 'pending';
@@ -190,7 +192,8 @@ COMMENT ON FUNCTION zcsync._refuse_truncate() IS
 -- ---------------------------------------------------------------------
 
 -- Queue the pushes of local and routed writes.  More than
--- zcsync.bulk_write_limit of them in one transaction are held.
+-- zcsync.bulk_write_limit local ones in one transaction are held; routes have
+-- a limit of their own, by the hour.
 CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -213,7 +216,7 @@ BEGIN
 		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
 			SET joins = sync_queue.joins + 1
 		RETURNING job_id, local_id, xmax = 0 AS inserted)
-	SELECT array_agg(q.job_id), array_agg(q.job_id) FILTER (WHERE w.origin NOT LIKE 'backfill:%')
+	SELECT array_agg(q.job_id), array_agg(q.job_id) FILTER (WHERE w.origin LIKE 'local:%')
 	INTO v_jobs, v_counted
 	FROM queued q
 	JOIN unnest(p_ids, p_origins) AS w (local_id, origin) ON w.local_id = q.local_id
@@ -237,26 +240,22 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_held record;
+	v_account text;
 BEGIN
 	UPDATE zcsync.sync_queue q SET state = 'held' WHERE q.job_id = ANY (p_jobs) AND q.state = 'ready';
 	IF NOT p_first THEN
 		RETURN;
 	END IF;
 	UPDATE zcsync.sync_queue q SET state = 'held'
-	WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'ready';
-	FOR v_held IN
-		SELECT DISTINCT coalesce(r.name, a.name) AS name, r.name IS NOT NULL AS is_route
-		FROM zcsync.sync_queue q
-		JOIN zcsync.accounts a ON a.account_id = q.account_id
-		LEFT JOIN zcsync.routes r ON r.route_id = q.route_id
+	WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'ready' AND q.route_id IS NULL;
+	FOR v_account IN
+		SELECT DISTINCT a.name FROM zcsync.sync_queue q JOIN zcsync.accounts a ON a.account_id = q.account_id
 		WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'held'
 	LOOP
-		PERFORM zcsync._alert('write_brake', v_held.name, 'warning',
+		PERFORM zcsync._alert('write_brake', v_account, 'warning',
 			format('one transaction of %s would write more than %s remote records; its jobs are held',
-				CASE WHEN v_held.is_route THEN format('route "%s"', v_held.name) ELSE session_user::text END,
-				current_setting('zcsync.bulk_write_limit')),
-			format('Look at zcsync.stat_queue, then SELECT zcsync.release_held(%L) or zcsync.cancel_held(%1$L).', v_held.name));
+				session_user, current_setting('zcsync.bulk_write_limit')),
+			format('SELECT zcsync.release_held(%L); or SELECT zcsync.cancel_held(%1$L);', v_account));
 	END LOOP;
 END
 $$;
@@ -378,10 +377,12 @@ SET timezone = 'UTC'
 AS $body$
 DECLARE
 	v_local text := 'local:' || pg_current_xact_id();
+	v_routed text := '^(route|backfill):.*:' || pg_current_xact_id() || '$';
 	v_rows record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(d.old) AS old, array_agg(d.new) AS new,
-		array_agg(CASE WHEN n.sync_origin IS DISTINCT FROM o.sync_origin THEN n.sync_origin ELSE v_local END) AS origins,
+		array_agg(CASE WHEN n.sync_origin IS DISTINCT FROM o.sync_origin OR n.sync_origin ~ v_routed
+			THEN n.sync_origin ELSE v_local END) AS origins,
 		array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at
 	INTO v_rows
 	FROM new_rows n
