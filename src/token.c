@@ -13,8 +13,7 @@
  * A token ends early when it is revoked.  A call that is refused for want of
  * authorisation makes the engine reject the token and queue a probe of the
  * account: a new token is fetched first, and if that is refused as well, the
- * credentials are to blame and the account is blocked.  A refusal that came
- * late, of a call sent with the token before, costs one more exchange.
+ * credentials are to blame and the account is blocked.
  *
  * Which token was rejected is kept per process, by its hash, and not per
  * ZcsyncAccount: accounts are read anew whenever their row changes, and the
@@ -40,6 +39,9 @@
 /* Longest part of a token's life that is left unused at its end. */
 #define TOKEN_MARGIN_MAX_S	300
 
+/* A version that no account's row has. */
+#define ACCOUNT_OUT_OF_DATE	(-1)
+
 /* The token of an account that was rejected last. */
 typedef struct RejectedToken
 {
@@ -49,45 +51,39 @@ typedef struct RejectedToken
 
 static HTAB *rejected_tokens = NULL;
 
+static void token_replace(ZcsyncAccount *account, const char *access_token,
+						  TimestampTz expires_at);
 static ZcsyncCredential *token_find(const ZcsyncAccount *account);
 static uint64 token_hash(const ZcsyncCredential *token);
 
 /*
- * Keep a new access token: seal and store it, and use it in this account at
- * once.  lifetime_s 0: the vendor named none, and it is used until it is
- * refused.  The last tenth of its life, at most five minutes, is not used.
+ * Keep a new access token: seal and store it.  lifetime_s 0: the vendor named
+ * none, and it is used until it is refused.  The last tenth of its life, at
+ * most five minutes, is not used.  Needs a transaction.
  *
- * Needs a transaction.  The token is not stored, only used here, when the
- * account is being changed by another transaction or has changed since it was
- * read: the token may belong to credentials that no longer count.
+ * The account becomes out of date, as by any change of its row, and is to be
+ * read again; calls that are under way keep the token they were sent with, so
+ * that their refusal is not taken for one of the new token.
+ *
+ * The token is not stored, but used in this account at once, when the row is
+ * being changed by another transaction or has changed since it was read: the
+ * token may belong to credentials that no longer count.
  */
 void
 zcsync_token_store(ZcsyncAccount *account, const char *access_token,
 				   int lifetime_s)
 {
-	ZcsyncCredential *token = token_find(account);
-	TimestampTz now = zcsync_now();
 	TimestampTz expires_at = 0;
-	MemoryContext old;
 
 	if (lifetime_s > 0)
-		expires_at = now + USECS_PER_SEC *
+		expires_at = zcsync_now() + USECS_PER_SEC *
 			(int64) (lifetime_s - Min(lifetime_s / 10, TOKEN_MARGIN_MAX_S));
 
-	(void) zcsync_secret_store_for(account, TOKEN_CREDENTIAL, access_token,
-								   expires_at);
-
-	old = MemoryContextSwitchTo(account->context);
-	if (token == NULL)
-	{
-		token = palloc0(sizeof(ZcsyncCredential));
-		token->name = pstrdup(TOKEN_CREDENTIAL);
-		account->credentials = lappend(account->credentials, token);
-	}
-	zcsync_secret_wipe(token->value);
-	token->value = pstrdup(access_token);
-	token->expires_at = expires_at;
-	MemoryContextSwitchTo(old);
+	if (zcsync_secret_store_for(account, TOKEN_CREDENTIAL, access_token,
+								expires_at))
+		account->version = ACCOUNT_OUT_OF_DATE;
+	else
+		token_replace(account, access_token, expires_at);
 }
 
 /*
@@ -133,6 +129,28 @@ zcsync_token_reject(const ZcsyncAccount *account)
 	rejected = hash_search(rejected_tokens, &account->account_id, HASH_ENTER,
 						   NULL);
 	rejected->token = token_hash(token);
+}
+
+/*
+ * Use this token in this account.
+ */
+static void
+token_replace(ZcsyncAccount *account, const char *access_token,
+			  TimestampTz expires_at)
+{
+	ZcsyncCredential *token = token_find(account);
+	MemoryContext old = MemoryContextSwitchTo(account->context);
+
+	if (token == NULL)
+	{
+		token = palloc0(sizeof(ZcsyncCredential));
+		token->name = pstrdup(TOKEN_CREDENTIAL);
+		account->credentials = lappend(account->credentials, token);
+	}
+	zcsync_secret_wipe(token->value);
+	token->value = pstrdup(access_token);
+	token->expires_at = expires_at;
+	MemoryContextSwitchTo(old);
 }
 
 /*
