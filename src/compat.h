@@ -24,12 +24,22 @@
 #error "zcsync needs PostgreSQL 15 or newer"
 #endif
 
-/* One wait event of our own, named from PostgreSQL 17 on. */
+/*
+ * A wait event of our own, named from PostgreSQL 17 on.  Looking up the name
+ * takes a lock, so the caller keeps the number in a static variable, 0 at
+ * first, for all its later waits.
+ */
+static inline uint32
+zcsync_wait_event(uint32 *known, const char *name)
+{
 #if PG_VERSION_NUM >= 170000
-#define zcsync_wait_event(name) WaitEventExtensionNew(name)
+	if (*known == 0)
+		*known = WaitEventExtensionNew(name);
 #else
-#define zcsync_wait_event(name) PG_WAIT_EXTENSION
+	*known = PG_WAIT_EXTENSION;
 #endif
+	return *known;
+}
 
 /*
  * A wait event set that belongs to no resource owner: before 17 it belongs to

@@ -307,10 +307,13 @@ zcsync_engine_round(ZcsyncEngine *engine)
 void
 zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
 {
+	static uint32 wait_event = 0;
+
 	Assert(engine->mode == ZCSYNC_XACT_CALL || !IsTransactionState());
 	Assert(!ActiveSnapshotSet());
 	Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()));
-	zcsync_http_wait(engine->http, timeout_ms, zcsync_wait_event("ZcsyncMain"));
+	zcsync_http_wait(engine->http, timeout_ms,
+					 zcsync_wait_event(&wait_event, "ZcsyncMain"));
 }
 
 /*

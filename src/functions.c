@@ -276,6 +276,7 @@ call_make(ZcsyncHttp *http, ZcsyncAccount *account, Jsonb *request)
 {
 	ZcsyncCall *call;
 	ZcsyncHttpTransfer *transfer;
+	static uint32 wait_event = 0;
 
 	call = zcsync_call_create(MemoryContextGetParent(account->context),
 							  account, request);
@@ -284,7 +285,8 @@ call_make(ZcsyncHttp *http, ZcsyncAccount *account, Jsonb *request)
 		return call;
 	zcsync_http_start(http, &call->http, call);
 	while ((transfer = zcsync_http_next_done(http)) == NULL)
-		zcsync_http_wait(http, -1, zcsync_wait_event("ZcsyncCall"));
+		zcsync_http_wait(http, -1,
+						 zcsync_wait_event(&wait_event, "ZcsyncCall"));
 	zcsync_call_complete(call, transfer);
 	return call;
 }

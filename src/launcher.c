@@ -145,6 +145,7 @@ zcsync_launcher_main(Datum arg)
 	HASHCTL		ctl;
 	TimestampTz refreshed_at = 0;
 	bool		refresh = true;
+	static uint32 wait_event = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -185,7 +186,7 @@ zcsync_launcher_main(Datum arg)
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 next_timeout(now, refreshed_at),
-						 zcsync_wait_event("ZcsyncLauncherMain"));
+						 zcsync_wait_event(&wait_event, "ZcsyncLauncherMain"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 

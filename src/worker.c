@@ -326,6 +326,7 @@ worker_pause(int errors)
 							   ERROR_PAUSE_MAX_MS);
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													pause_ms);
+	static uint32 wait_event = 0;
 
 	for (;;)
 	{
@@ -336,7 +337,8 @@ worker_pause(int errors)
 			break;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, zcsync_wait_event("ZcsyncWorkerPause"));
+						 left,
+						 zcsync_wait_event(&wait_event, "ZcsyncWorkerPause"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (zcsync_slot_take_recheck())
