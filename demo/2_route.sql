@@ -4,12 +4,13 @@ SELECT zcsync.add_route('support-to-dev', source => 'acme/tickets', target => 'd
 	filter => $$tags @> '{bug}'$$,
 	create_in => $$CASE WHEN priority IN ('urgent', 'high')
 		THEN 'Engineering/Product/Bugs' ELSE 'Engineering/Product/Requests' END$$,
-	default_assignee => 'lena@workspace.example');
+	default_assignee => '185');
 -- the lists have different statuses; what a person has to say is said here
 SELECT zcsync.map_value('support-to-dev', 'status', s, t)
 FROM (VALUES ('open', 'in progress'), ('pending', 'in review'), ('hold', 'in review')) AS v (s, t);
 SELECT item, ok, message FROM zcsync.check_route('support-to-dev');
-SELECT op, source, target, field, new FROM zcsync.plan('support-to-dev', max_records => 100) LIMIT 6;
+SELECT op, source, target, field, left(split_part(new, E'\n', 1), 40) AS new
+FROM zcsync.plan('support-to-dev', max_records => 100) LIMIT 6;
 SELECT zcsync.resume_route('support-to-dev');
 SELECT * FROM zcsync.backfill_route('support-to-dev');
 SELECT * FROM zcsync.backfill_route('support-to-dev', confirm => true);

@@ -111,7 +111,7 @@ start_server()
 		zcsync.credentials_directory = '$DIR/credentials'
 		zcsync.discover_interval = 1s
 	CONF
-	run_logged server "$PGBIN/pg_ctl" -D "$DIR/data" -l "$DIR/logs/server.log" -w start
+	run_logged server "$PGBIN/pg_ctl" -D "$DIR/data" -l "$DIR/logs/postgresql.log" -w start
 }
 
 sql()

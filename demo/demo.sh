@@ -49,16 +49,19 @@ wait_for 300 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route'
 step 'Agents edit 25 tickets at Zendesk; somebody edits a task by SQL'
 edits=$(sql -At -f demo/3_edits.sql)
 vendor POST /_control/edits "$edits" >/dev/null
+sql -f demo/4_local_edit.sql
 wait_for 180 "SELECT (25 - count(*)) FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'" \
 	"SELECT count(*) || ' of 25 edits have arrived at ClickUp' FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'"
 wait_for 60 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" "SELECT ''"
+sql -c "SELECT action, field_name, left(old, 20) AS old, left(new, 20) AS new, split_part(origin, ':', 1) AS origin, role
+	FROM zcsync.history((SELECT zcsync.reference('tasks', local_id) FROM zcsync.tasks WHERE tags @> '{from-sql}')) ORDER BY at, field_name"
 
 step 'What the vendors have, compared with what is here'
 vendor GET '/_control/state/tickets?account=acme&limit=1000000' | as_server tee "$DIR/state/tickets.json" >/dev/null
 vendor GET '/_control/state/tasks?workspace=dev&limit=1000000' | as_server tee "$DIR/state/tasks.json" >/dev/null
 vendor GET '/_control/ledger?vendor=clickup&limit=1000000' | as_server tee "$DIR/state/ledger.json" >/dev/null
 vendor GET '/_control/stats' | as_server tee "$DIR/state/stats.json" >/dev/null
-sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/4_checks.sql
+sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/5_checks.sql
 failed=$(sql -At -c 'SELECT count(*) FROM checks WHERE NOT ok')
 
 cat <<EOT

@@ -78,7 +78,10 @@ BEGIN
 	FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
 	IF v_alerts.open > 0 THEN
 		RETURN QUERY SELECT 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
-			'TABLE zcsync.alerts;';
+			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;';
+	END IF;
+	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
+		RETURN QUERY SELECT 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);';
 	END IF;
 END
 $$;
@@ -250,18 +253,18 @@ BEGIN
 			SELECT 3, 1, 'down', a.last_error, 'nothing: it is tried again by itself'
 			WHERE a.breaker_failures IS NOT NULL
 			UNION ALL
-			SELECT 4, 1, 'held', format('%s changes wait for your word', a.held),
+			SELECT 4, 1, 'held', format('by the write brake: %s', a.held),
 				format('SELECT zcsync.release_held(%L);', a.account)
 			WHERE a.held > 0
 			UNION ALL
-			SELECT 5, 2, 'errors', format('%s wait for a person', e.errors),
+			SELECT 5, 2, 'errors', format('waiting for a person: %s', e.errors),
 				format('SELECT * FROM zcsync.errors WHERE account = %L;', a.account)
 			WHERE e.errors > 0
 			UNION ALL
 			SELECT 6, 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself'
 			WHERE a.paused_until IS NOT NULL AND a.lag > interval '1 minute'
 			UNION ALL
-			SELECT 7, 2, 'behind', format('%s jobs wait', a.ready + a.running),
+			SELECT 7, 2, 'behind', format('jobs waiting: %s', a.ready + a.running),
 				format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.account)
 			WHERE a.started AND a.lag > interval '1 minute'
 			UNION ALL
@@ -273,7 +276,7 @@ BEGIN
 			UNION ALL
 			SELECT 10, 4, 'in step',
 				CASE WHEN a.reading_history > 0 THEN 'reads history'
-					WHEN a.backfill > 0 THEN format('%s jobs of a backfill wait', a.backfill) END,
+					WHEN a.backfill > 0 THEN format('jobs of history or backfill: %s', a.backfill) END,
 				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;' END
 			ORDER BY 1
 			LIMIT 1) AS v
@@ -335,10 +338,10 @@ BEGIN
 			ELSE zcsync._span(zcsync._now() - l.last_pull_at) || ' behind'
 		END AS progress,
 		round(CASE
-			WHEN l.lane = 'history' THEN l.calls_done * 60 / nullif(extract(epoch FROM
-				coalesce(l.history_done_at, zcsync._now()) - l.history_started_at), 0)
-			ELSE 60 / extract(epoch FROM l.pull_interval)
-		END, 1) AS calls_minute,
+			WHEN l.lane = 'live' THEN 60 / extract(epoch FROM l.pull_interval)
+			WHEN l.history_state = 'running' THEN
+				l.calls_done * 60 / nullif(extract(epoch FROM zcsync._now() - l.history_started_at), 0)
+		END, 2) AS calls_minute,
 		CASE WHEN l.lane = 'history' AND l.history_state = 'running' THEN
 			zcsync._span(make_interval(secs => greatest(l.records_estimate - l.records_done, 0) * 60 / nullif(l.per_minute, 0)))
 		END AS eta,
@@ -353,8 +356,9 @@ BEGIN
 		AND j.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane
 	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = j.budget_class
 	UNION ALL
-	SELECT b.name, 'backfill', b.linked, b.linked + b.mapping + b.sending,
-		zcsync._bar(b.linked, b.linked + b.mapping + b.sending),
+	-- a record is done when it is linked and its counterpart was sent
+	SELECT b.name, 'backfill', greatest(b.linked - b.sending, 0), b.linked + b.mapping,
+		zcsync._bar(b.linked - b.sending, b.linked + b.mapping),
 		NULL, NULL, NULL, NULL, x.limited_by
 	FROM backfills AS b
 	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
@@ -365,7 +369,7 @@ BEGIN
 	'how far each stream has read, live and history, and each backfill of a route, and what holds it';
 	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route';
 	COMMENT ON COLUMN zcsync.progress.estimate IS 'records expected; may be too low or too high';
-	COMMENT ON COLUMN zcsync.progress.calls_minute IS 'history: calls made per minute until now; live: calls planned';
+	COMMENT ON COLUMN zcsync.progress.calls_minute IS 'history: calls made a minute since it began; live: pulls planned';
 	COMMENT ON COLUMN zcsync.progress.oldest IS 'creation of the oldest record mirrored';
 	COMMENT ON COLUMN zcsync.progress.limited_by IS 'what it waits for: the account, the vendor, a pause, a budget; empty: nothing';
 END

@@ -1,6 +1,7 @@
 -- zcsync.maintain(): partitions, retention, alerts; and what
 -- schedule_maintenance() says without pg_cron.
 \set VERBOSITY default
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
@@ -21,8 +22,8 @@ SELECT i.inhparent::regclass::text AS parent,
 	string_agg(((extract(year FROM age(month(0), d.begins)) * 12 + extract(month FROM age(month(0), d.begins)))::integer)::text,
 		' ' ORDER BY d.begins) AS months_ago
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-CROSS JOIN LATERAL (SELECT to_date(right(c.relname, 7), 'YYYY"m"MM')) AS d (begins)
-WHERE i.inhparent IN ('zcsync.changes'::regclass, 'zcsync.sync_records'::regclass)
+CROSS JOIN LATERAL (SELECT to_date(substring(c.relname FROM '_y(\d{4}m\d{2})$'), 'YYYY"m"MM')) AS d (begins)
+WHERE d.begins IS NOT NULL AND i.inhparent IN ('zcsync.changes'::regclass, 'zcsync.sync_records'::regclass)
 GROUP BY 1 ORDER BY 1;
 SELECT * FROM months;
 

@@ -1,5 +1,6 @@
 -- A role without grants can read and call nothing, and neither can PUBLIC.
 \set VERBOSITY default
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();

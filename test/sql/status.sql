@@ -1,6 +1,7 @@
 -- What the views say of accounts and of the installation in each state that an
 -- operator has to tell apart.
 \set VERBOSITY default
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();

@@ -65,6 +65,9 @@ FROM (VALUES
 			('hold', 'in review', 'planned'), ('solved', 'complete', 'shipped'), ('closed', 'complete', 'Closed')
 		) AS s (ticket, bugs, requests) ON s.ticket = ticket_doc ->> 'status'
 		WHERE task_doc -> 'status' ->> 'status' = CASE task_doc -> 'list' ->> 'name' WHEN 'Bugs' THEN s.bugs ELSE s.requests END)),
+	('tasks at ClickUp that the UPDATE changed', 1, (
+		SELECT count(*) FROM vendor_tasks
+		WHERE doc @> '{"tags": [{"name": "from-sql"}]}' AND (doc ->> 'points')::numeric = 3)),
 	('jobs left, errors', 0, (SELECT count(*) FROM zcsync.sync_queue WHERE operation <> 'pull') + (SELECT count(*) FROM zcsync.errors)),
 	('calls refused for their number (429)', 0, (SELECT sum(refused) FROM vendor_calls))
 ) AS v (what, vendor, here);
