@@ -61,7 +61,7 @@ BEGIN ATOMIC
 	SELECT v.vendor, v.kinds::text[]
 	FROM (VALUES
 		('zendesk', '{tickets,contacts,fields,statuses}'),
-		('clickup', '{tasks,fields,statuses}'),
+		('clickup', '{tasks,contacts,fields,statuses}'),
 		('local', '{}')) AS v (vendor, kinds);
 END;
 COMMENT ON FUNCTION zcsync._vendors() IS

@@ -297,7 +297,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._keep_seen(bigint, text, text, jsonb, jsonb) IS
-'stores the fields or statuses that discover() saw';
+'stores the fields, statuses or members that discover() saw';
 
 CREATE FUNCTION zcsync._zendesk_discover(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
@@ -386,12 +386,14 @@ AS $$
 DECLARE
 	v_only text := (SELECT a.settings ->> 'workspace_id' FROM zcsync.accounts a WHERE a.account_id = p_account);
 	v_began timestamptz := clock_timestamp();
+	v_teams jsonb := zcsync._ask(p_account, '{"op": "team"}');
 	v_team jsonb;
 	v_space jsonb;
 	v_folder jsonb;
 BEGIN
+	PERFORM zcsync._keep_seen(p_account, 'clickup', 'contacts', '{"op": "team"}', v_teams);
 	FOR v_team IN
-		SELECT t FROM jsonb_array_elements(zcsync._ask(p_account, '{"op": "team"}') -> 'teams') AS t
+		SELECT t FROM jsonb_array_elements(v_teams -> 'teams') AS t
 		WHERE v_only IS NULL OR t ->> 'id' = v_only
 	LOOP
 		RETURN QUERY SELECT 'workspace', v_team ->> 'id', v_team ->> 'name', '{}'::jsonb;
@@ -417,7 +419,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_read_lists(bigint) IS
-'reads the hierarchy of a ClickUp workspace and keeps its lists';
+'reads the hierarchy of a ClickUp workspace and keeps its lists and members';
 
 CREATE FUNCTION zcsync._keep_lists(p_account bigint, p_path text, p_request jsonb) RETURNS void
 LANGUAGE sql

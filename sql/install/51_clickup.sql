@@ -88,7 +88,7 @@ DECLARE
 	v_key text;
 	v_list text;
 BEGIN
-	SELECT k INTO v_key FROM jsonb_object_keys(p_scope) AS k WHERE k <> 'list_ids' LIMIT 1;
+	SELECT k INTO v_key FROM jsonb_object_keys(p_scope) AS k WHERE k <> 'list_ids' OR p_kind = 'contacts' LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('scope of ClickUp %s has no member "%s"', p_kind, v_key),
@@ -138,6 +138,9 @@ BEGIN
 	IF v_stream.kind = 'tasks' THEN
 		RETURN zcsync._clickup_tasks_request(v_stream.account_id, v_stream.scope,
 			zcsync._clickup_tasks_cursor(p_stream_id, p_lane));
+	END IF;
+	IF v_stream.kind = 'contacts' THEN
+		RETURN '{"op": "team"}';
 	END IF;
 	RETURN zcsync._clickup_walk(p_stream_id) -> 'todo' -> 0;
 END
@@ -258,6 +261,8 @@ BEGIN
 			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_tasks(p_stream_id, p_lane, p_request, p_reply) AS n;
 		WHEN 'list_tasks' THEN
 			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_archived(p_stream_id, p_lane, p_request, p_reply) AS n;
+		WHEN 'team' THEN
+			RETURN QUERY SELECT '{}'::jsonb, false, NULL::interval;
 		ELSE
 			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_walk(p_stream_id, p_request, p_reply) AS n;
 	END CASE;
@@ -434,6 +439,8 @@ BEGIN
 	IF p_kind = 'tasks' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._json_list(
 			CASE WHEN p_reply ? 'tasks' THEN p_reply -> 'tasks' ELSE jsonb_build_array(p_reply) END));
+	ELSIF p_kind = 'contacts' AND v_op = 'team' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_members(p_account, zcsync._json_list(p_reply -> 'teams'));
 	ELSIF p_kind = 'fields' AND v_op = 'list_fields' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
 	ELSIF p_kind = 'statuses' AND v_op = 'list' THEN
@@ -443,6 +450,29 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_rows(bigint, text, jsonb, jsonb) IS
 'rows of a reply of ClickUp';
+
+-- The members of the account's workspace, who may be assignees.  Without a
+-- workspace in its settings, those of all that its token can see.
+CREATE FUNCTION zcsync._clickup_members(p_account bigint, p_teams jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT DISTINCT ON (u.doc ->> 'id') 'contacts', u.doc ->> 'id', NULL::text,
+		jsonb_build_object('name', left(u.doc ->> 'username', 500), 'email', left(u.doc ->> 'email', 500),
+			'phone', NULL, 'role', u.doc ->> 'role', 'organization_id', t ->> 'id', 'external_id', NULL,
+			'active', true, 'time_zone', NULL, 'custom_fields', '{}'::jsonb, 'created_at', NULL, 'updated_at', NULL),
+		u.doc, false
+	FROM jsonb_array_elements(p_teams) AS t
+	CROSS JOIN jsonb_array_elements(zcsync._json_list(t -> 'members')) AS m
+	CROSS JOIN LATERAL (SELECT m -> 'user' AS doc) AS u
+	WHERE u.doc ->> 'id' IS NOT NULL
+		AND t ->> 'id' = coalesce((SELECT a.settings ->> 'workspace_id' FROM zcsync.accounts a
+			WHERE a.account_id = p_account), t ->> 'id')
+	ORDER BY u.doc ->> 'id'
+$$;
+COMMENT ON FUNCTION zcsync._clickup_members(bigint, jsonb) IS
+'rows of the members of a ClickUp workspace';
 
 -- The text of a description without our mark, and as people see it: ClickUp
 -- drops white space at its end, and so an empty text is none.
@@ -463,26 +493,32 @@ COMMENT ON FUNCTION zcsync._clickup_description(text) IS
 -- NULL where none is set: a drop-down's option comes as its index or its id, a
 -- time as milliseconds, a number or a truth as text.
 CREATE FUNCTION zcsync._clickup_field_value(p_field jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT nullif(nullif(nullif(CASE p_field ->> 'type'
-		WHEN 'drop_down' THEN coalesce(
-			(SELECT o -> 'id' FROM jsonb_array_elements(zcsync._json_list(p_field #> '{type_config,options}')) AS o
-			WHERE o ->> 'id' = v.text OR o ->> 'orderindex' = v.text LIMIT 1),
-			v.value)
-		WHEN 'labels' THEN zcsync._member_list(v.value, 'id')
-		WHEN 'users' THEN zcsync._member_list(v.value, 'id')
-		WHEN 'tasks' THEN zcsync._member_list(v.value, 'id')
-		WHEN 'list_relationship' THEN zcsync._member_list(v.value, 'id')
-		WHEN 'date' THEN coalesce(to_jsonb(zcsync._clickup_time(v.text)), v.value)
-		WHEN 'number' THEN coalesce(zcsync._json_number(v.value), v.value)
-		WHEN 'currency' THEN coalesce(zcsync._json_number(v.value), v.value)
-		WHEN 'emoji' THEN coalesce(zcsync._json_number(v.value), v.value)
-		WHEN 'checkbox' THEN CASE lower(v.text) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE v.value END
-		ELSE v.value
-	END, 'null'), '[]'), '""')
-	FROM (SELECT p_field -> 'value', p_field ->> 'value') AS v (value, text)
+DECLARE
+	v_value jsonb := p_field -> 'value';
+	v_text text := p_field ->> 'value';
+BEGIN
+	CASE p_field ->> 'type'
+		WHEN 'drop_down' THEN
+			v_value := coalesce(
+				(SELECT o -> 'id' FROM jsonb_array_elements(zcsync._json_list(p_field #> '{type_config,options}')) AS o
+				WHERE o ->> 'id' = v_text OR o ->> 'orderindex' = v_text LIMIT 1),
+				v_value);
+		WHEN 'labels', 'users', 'tasks', 'list_relationship' THEN
+			v_value := zcsync._member_list(v_value, 'id');
+		WHEN 'date' THEN
+			v_value := coalesce(to_jsonb(zcsync._clickup_time(v_text)), v_value);
+		WHEN 'number', 'currency', 'emoji' THEN
+			v_value := coalesce(zcsync._json_number(v_value), v_value);
+		WHEN 'checkbox' THEN
+			v_value := CASE lower(v_text) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE v_value END;
+		ELSE
+			NULL;
+	END CASE;
+	RETURN CASE WHEN v_value NOT IN ('null', '[]', '""') THEN v_value END;
+END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_field_value(jsonb) IS
 'the value of a custom field of a task document; the caller''s TimeZone must be UTC';
@@ -503,8 +539,14 @@ BEGIN
 			'status_type', d -> 'status' ->> 'type',
 			'priority', zcsync._json_integer(CASE jsonb_typeof(d -> 'priority')
 				WHEN 'object' THEN d -> 'priority' -> 'id' ELSE d -> 'priority' END),
-			'assignees', zcsync._member_list(d -> 'assignees', 'id'),
-			'tags', zcsync._member_list(d -> 'tags', 'name'),
+			'assignees', (SELECT coalesce(jsonb_agg(DISTINCT e.id), '[]')
+				FROM (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'id' ELSE e #>> '{}' END
+					FROM jsonb_array_elements(zcsync._json_list(d -> 'assignees')) AS e) AS e (id)
+				WHERE e.id IS NOT NULL),
+			'tags', (SELECT coalesce(jsonb_agg(DISTINCT e.name), '[]')
+				FROM (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'name' ELSE e #>> '{}' END
+					FROM jsonb_array_elements(zcsync._json_list(d -> 'tags')) AS e) AS e (name)
+				WHERE e.name IS NOT NULL),
 			'due_at', zcsync._clickup_time(d ->> 'due_date'),
 			'start_at', zcsync._clickup_time(d ->> 'start_date'),
 			'closed_at', zcsync._clickup_time(d ->> 'date_closed'),
