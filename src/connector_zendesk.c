@@ -23,6 +23,7 @@
 
 #include "common/base64.h"
 
+#include "compat.h"
 #include "connector.h"
 #include "connector_common.h"
 #include "json.h"
@@ -226,7 +227,7 @@ add_authorization(ZcsyncCall *call)
 	pair = psprintf("%s/token:%s", email, api_token);
 	size = pg_b64_enc_len(strlen(pair));
 	encoded = palloc(size + 1);
-	len = pg_b64_encode(pair, strlen(pair), encoded, size);
+	len = zcsync_b64_encode(pair, strlen(pair), encoded, size);
 	if (len < 0)
 		elog(ERROR, "could not encode credentials");
 	encoded[len] = '\0';

@@ -96,7 +96,7 @@ BEGIN
 
 	RETURN QUERY EXECUTE zcsync._finish_sql(p_kind)
 		USING p_account, v_work.jobs, v_work.ids, v_work.statuses, v_work.sent, v_work.agreed, v_work.remote_ids,
-			v_work.versions, v_work.vals, v_work.docs, v_taken.waiting, v_taken.found,
+			v_work.versions, v_work.vals, v_work.docs, v_taken.waiting, v_taken.known,
 			zcsync._pushable(p_vendor, p_kind), format('push:%s:%s', p_vendor, pg_current_xact_id()), zcsync._now();
 END
 $$;
@@ -162,10 +162,10 @@ COMMENT ON FUNCTION zcsync._push_effects(bigint, text, text, bigint[], bigint[],
 
 -- A page may have brought a record that we created before its create was
 -- finished, as a row of its own.  Ours takes its place, with what that row
--- knows of the vendor if it is newer (found: local id -> {version, vals, doc}).
+-- knows of the vendor if it is newer (known: local id -> {version, vals, doc}).
 -- Rows whose double is locked must wait.
 CREATE FUNCTION zcsync._release_remote_ids(p_account bigint, p_kind text, p_ids bigint[], p_remote_ids text[],
-	OUT waiting bigint[], OUT found jsonb)
+	OUT waiting bigint[], OUT known jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -174,7 +174,7 @@ DECLARE
 	v_locked bigint[];
 BEGIN
 	waiting := '{}';
-	found := '{}';
+	known := '{}';
 	EXECUTE format($sql$
 		SELECT array_agg(t.local_id)
 		FROM unnest($2, $3) AS w (local_id, remote_id)
@@ -190,7 +190,7 @@ BEGIN
 				'doc', t.remote)) FILTER (WHERE t.local_id = ANY ($4)), '{}')
 		FROM unnest($2, $3) AS w (local_id, remote_id)
 		JOIN zcsync.%I AS t ON t.account_id = $1 AND t.remote_id = w.remote_id AND t.local_id <> w.local_id$sql$, p_kind)
-		INTO waiting, found USING p_account, p_ids, p_remote_ids, v_locked;
+		INTO waiting, known USING p_account, p_ids, p_remote_ids, v_locked;
 	PERFORM zcsync._allow_delete();
 	EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1 AND local_id = ANY ($2)', p_kind)
 		USING p_account, v_locked;
@@ -297,19 +297,25 @@ BEGIN
 					UNION ALL SELECT u.version, u.vals, u.doc
 					LIMIT 1) AS x (version, vals, doc)) AS d (version, vals, doc)
 			WHERE u.local_id <> ALL ($11) AND u.status NOT IN ('more', 'absent')),
+		-- Nothing edited meanwhile, as nearly always: the vendor's values are it.
+		x AS MATERIALIZED (
+			SELECT w.*, coalesce(w.base, '{}') || w.vals AS new_base, w.has_doc AND w.base IS NOT NULL
+					AND w.row <> w.base || w.sent AS edited,
+				CASE WHEN NOT w.has_doc THEN w.row
+					WHEN w.row = w.base || w.sent AND NOT w.sent ? 'custom_fields' THEN w.row || w.vals
+					ELSE w.row || zcsync._merge_reply(w.row, w.base, w.sent, w.vals, $13)
+				END AS merged
+			FROM w),
 		m AS MATERIALIZED (
-			SELECT w.*, x.merged, x.new_base,
-				EXISTS (SELECT FROM unnest($13) AS c
-					WHERE (w.row || x.merged) -> c IS DISTINCT FROM coalesce(x.new_base -> c, CASE c WHEN 'custom_fields' THEN '{}' ELSE 'null' END::jsonb)) AS differs
-			FROM w
-			CROSS JOIN LATERAL (
-				SELECT CASE WHEN w.has_doc THEN zcsync._merge_reply(w.row, w.base, w.sent, w.vals, $13) ELSE '{}' END,
-					coalesce(w.base, '{}') || w.vals) AS x (merged, new_base)),
+			SELECT x.*, EXISTS (SELECT FROM unnest($13) AS c
+				WHERE x.merged -> c IS DISTINCT FROM
+					coalesce(x.new_base -> c, CASE c WHEN 'custom_fields' THEN '{}' ELSE 'null' END::jsonb)) AS differs
+			FROM x),
 		lost AS (
 			INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
 			SELECT m.account_id, %2$L, m.local_id, 'lost', l.mine, l.theirs, $14, session_user, $15
 			FROM m CROSS JOIN LATERAL zcsync._lost_columns(m.row, m.base, m.sent, m.vals, m.merged, $13) AS l
-			WHERE m.has_doc AND m.base IS NOT NULL AND l.mine IS NOT NULL),
+			WHERE m.edited AND l.mine IS NOT NULL),
 		written AS (
 			UPDATE zcsync.%1$I AS t
 			SET (%3$s, remote_id, base, remote, remote_version, sync_state, sync_origin, synced_at) =
@@ -318,7 +324,7 @@ BEGIN
 						WHEN t.remote_version ~ '^\d{1,17}$' THEN (t.remote_version::bigint + 1)::text
 						ELSE t.remote_version END,
 					CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, $14, $15
-				FROM jsonb_populate_record(NULL::zcsync.%1$I, m.row || m.merged) AS n)
+				FROM jsonb_populate_record(NULL::zcsync.%1$I, m.merged) AS n)
 			FROM m
 			WHERE t.account_id = m.account_id AND t.local_id = m.local_id)
 		SELECT m.job_id, m.differs, m.status FROM m$sql$,

@@ -245,16 +245,6 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_rows(bigint, text, jsonb, jsonb) IS
 'rows of a reply of Zendesk, with the users beside tickets as contacts';
 
--- A list of strings and numbers, sorted, as the column of a text[] prints.
-CREATE FUNCTION zcsync._text_list(p_list jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(jsonb_agg(DISTINCT e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(p_list)) AS e
-	WHERE e IS NOT NULL;
-END;
-COMMENT ON FUNCTION zcsync._text_list(jsonb) IS
-'a list as a sorted list of texts';
-
 CREATE FUNCTION zcsync._zendesk_tickets(p_account bigint, p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE
@@ -281,7 +271,8 @@ BEGIN
 			'organization_id', d ->> 'organization_id',
 			'brand_id', d ->> 'brand_id',
 			'form_id', d ->> 'ticket_form_id',
-			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e),
+			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e
+				WHERE e IS NOT NULL),
 			'due_at', zcsync._utc_text(d ->> 'due_at'),
 			'external_id', d ->> 'external_id',
 			'channel', d -> 'via' ->> 'channel',

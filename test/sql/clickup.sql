@@ -1,0 +1,206 @@
+-- ClickUp: requests of pulls, cursors, documents as rows, what a push sends.
+-- The worker is stopped; documents are given by hand.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT zcsync.add_account('dev', 'clickup', '{"workspace_id": "9001"}') AS dev \gset
+INSERT INTO zcsync.streams (account_id, kind, since, created_at, scope) VALUES
+	(:dev, 'tasks', '2026-01-01 00:00+00', '2026-02-01 00:00+00', '{"list_ids": ["11", "12"]}'),
+	(:dev, 'fields', NULL, '2026-02-01 00:00+00', '{}'),
+	(:dev, 'statuses', NULL, '2026-02-01 00:00+00', '{}');
+SELECT stream_id AS tasks FROM zcsync.streams WHERE kind = 'tasks' \gset
+SELECT stream_id AS fields FROM zcsync.streams WHERE kind = 'fields' \gset
+SELECT stream_id AS statuses FROM zcsync.streams WHERE kind = 'statuses' \gset
+SET timezone = 'Asia/Kolkata';
+
+-- budgets, addresses, scopes
+SELECT p.plan, b.* FROM unnest('{free,unlimited,business,business_plus,enterprise}'::text[]) WITH ORDINALITY AS p (plan, n),
+	zcsync._clickup_budgets(jsonb_build_object('plan', p.plan)) AS b ORDER BY p.n;
+SELECT zcsync._clickup_record_url('{}', k, '9hx') FROM unnest('{tasks,fields}'::text[]) AS k;
+SELECT zcsync._clickup_scope_check('tasks', s) FROM unnest('{"{}","{\"list_ids\": [\"1\", 2]}"}'::jsonb[]) AS s;
+SELECT zcsync._clickup_scope_check('tasks', '{"lists": ["1"]}');
+SELECT zcsync._clickup_scope_check('tasks', '{"list_ids": "1"}');
+SELECT zcsync._clickup_scope_check('tasks', '{"list_ids": []}');
+SELECT zcsync._clickup_scope_check('tasks', '{"list_ids": ["1", "Bugs"]}');
+SELECT zcsync._clickup_scope_check('tasks', '{"list_ids": [null]}');
+
+-- ---------------------------------------------------------------------
+-- Reading tasks
+-- ---------------------------------------------------------------------
+SELECT lane, zcsync._clickup_pull_request(:tasks, lane) FROM unnest('{live,history}'::text[]) AS lane;
+
+-- n tasks, changed at first ms and then step ms apart; ids from "from"
+CREATE FUNCTION page(from_id integer, n integer, first bigint, step bigint, last_page text DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS
+$$
+	SELECT jsonb_strip_nulls(jsonb_build_object('last_page', last_page::jsonb, 'tasks', (SELECT coalesce(jsonb_agg(
+		jsonb_build_object('id', 't' || i, 'date_updated', (first + (i - from_id) * step)::text) ORDER BY i), '[]')
+		FROM generate_series(from_id, from_id + n - 1) i)))
+$$;
+-- one round of a lane: what was asked, and where it goes on
+CREATE FUNCTION poll(lane text, reply jsonb) RETURNS TABLE (page integer, gt bigint, archived text, next jsonb, more boolean) LANGUAGE plpgsql AS
+$$
+DECLARE
+	stream bigint := (SELECT stream_id FROM zcsync.streams WHERE kind = 'tasks');
+	request jsonb := zcsync._clickup_pull_request(stream, lane);
+BEGIN
+	page := request ->> 'page';
+	gt := request ->> 'date_updated_gt';
+	archived := (request ->> 'archived') || ' of ' || (request ->> 'list_id');
+	SELECT x.cursor - 'archived_at', x.more INTO next, more FROM zcsync._clickup_next(stream, lane, request, reply) x;
+	UPDATE zcsync.streams s SET live_cursor = CASE lane WHEN 'live' THEN x.cursor ELSE s.live_cursor END,
+		history_cursor = CASE lane WHEN 'history' THEN x.cursor ELSE s.history_cursor END
+	FROM zcsync._clickup_next(stream, lane, request, reply) x WHERE s.stream_id = stream;
+	RETURN NEXT;
+END
+$$;
+-- keep the archived pass away for a while
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'archived_at', 9e12) WHERE kind = 'tasks';
+-- full pages: onward by time, page 0 each time
+SELECT * FROM poll('live', page(1, 100, 2000, 10, 'false'));
+SELECT * FROM poll('live', page(100, 100, 2990, 10));
+-- a page that ends: old changes are not read again
+SELECT * FROM poll('live', page(200, 3, 4000, 10, 'false'));
+SELECT * FROM poll('live', page(0, 0, 0, 0, 'true'));
+-- 250 tasks of one millisecond: pages are turned, twice
+SELECT * FROM poll('live', page(1000, 100, 5000, 0));
+SELECT zcsync._clickup_pull_request(:tasks, 'live') ->> 'date_updated_gt' AS still;
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1000, 100, 5000, 0));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1100, 100, 5000, 0));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1200, 50, 5000, 0));
+-- again from page 0; the second pass differs (one task moved away), the third is like the second
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1001, 100, 5000, 0));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1101, 100, 5000, 0));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1201, 49, 5000, 0));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1001, 100, 5000, 0));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1101, 100, 5000, 0));
+SELECT page, gt, next, more FROM poll('live', page(1201, 49, 5000, 0));
+-- newest first, should the vendor not heed the order: pages are turned
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'archived_at', 9e12) WHERE kind = 'tasks';
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1, 100, 9000, -10));
+-- fresh changes are looked at again by the next poll
+SELECT zcsync._clickup_ms(zcsync._now()) AS now \gset
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'archived_at', 9e12) WHERE kind = 'tasks';
+SELECT (next ->> 'gt')::bigint - :now AS gt, more FROM poll('live', page(1, 2, :now, 1));
+-- what is no page moves nothing
+SELECT next = (SELECT live_cursor - 'archived_at' FROM zcsync.streams WHERE kind = 'tasks') AS unmoved, more FROM poll('live', '{}');
+SELECT more FROM poll('live', '{"tasks": [null, 1, {"date_updated": "x"}, {"id": 3, "date_updated": null}]}');
+
+-- archived tasks, list by list: after the history, and now and then
+SELECT * FROM poll('history', page(1, 3, 1770000000000, 10));
+SELECT * FROM poll('history', page(1, 100, 1770000000000, 10));
+SELECT * FROM poll('history', page(101, 5, 1770000000000, 10));
+SELECT * FROM poll('history', page(1, 0, 0, 0));
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 5, 'page', 0, 'max', 5, 'archived_at', :now - 3600000) WHERE kind = 'tasks';
+SELECT more FROM poll('live', page(1, 0, 0, 0));
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 5, 'page', 0, 'max', 5, 'archived_at', :now - 7 * 3600000) WHERE kind = 'tasks';
+SELECT more, next -> 'archived' ->> 'gt' = (:now - 7 * 3600000 - 600000)::text AS since_the_last FROM poll('live', page(1, 0, 0, 0));
+-- a whole workspace: the lists of the tasks known
+UPDATE zcsync.streams SET scope = '{}', live_cursor = NULL WHERE kind = 'tasks';
+SELECT zcsync._clickup_pull_request(:tasks, 'live');
+SELECT more, next ? 'archived' AS archived FROM poll('live', page(1, 0, 0, 0));
+
+-- ---------------------------------------------------------------------
+-- Reading fields and statuses
+-- ---------------------------------------------------------------------
+CREATE FUNCTION walk(stream bigint, reply jsonb) RETURNS TABLE (request jsonb, more boolean) LANGUAGE plpgsql AS
+$$
+BEGIN
+	request := zcsync._clickup_pull_request(stream, 'live');
+	SELECT x.more INTO more FROM zcsync._clickup_next(stream, 'live', request, reply) x;
+	UPDATE zcsync.streams s SET live_cursor = x.cursor FROM zcsync._clickup_next(stream, 'live', request, reply) x WHERE s.stream_id = stream;
+	RETURN NEXT;
+END
+$$;
+SELECT * FROM walk(:statuses, '{"spaces": [{"id": "1"}, {"id": "2"}]}');
+SELECT * FROM walk(:statuses, '{"folders": [{"id": "5"}]}');
+SELECT * FROM walk(:statuses, '{"folders": []}');
+SELECT * FROM walk(:statuses, '{"lists": [{"id": "11"}]}');
+SELECT * FROM walk(:statuses, '{"lists": []}');
+SELECT * FROM walk(:statuses, '{"lists": [{"id": "12"}]}');
+SELECT * FROM walk(:statuses, '{"id": "11"}');
+SELECT * FROM walk(:statuses, '{"id": "12"}');
+SELECT request ->> 'op' AS op, more FROM walk(:statuses, '{"spaces": []}');
+-- the lists of the stream of tasks, or of its own scope
+UPDATE zcsync.streams SET scope = '{"list_ids": ["11", "12"]}' WHERE kind = 'tasks';
+SELECT * FROM walk(:fields, '{"fields": []}');
+SELECT * FROM walk(:fields, '{"fields": []}');
+UPDATE zcsync.streams SET scope = '{"list_ids": [13]}' WHERE kind = 'fields';
+SELECT * FROM walk(:fields, '{"fields": []}');
+-- stuck for more than an hour: begins anew
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('started', :now - 3700000, 'todo', '[{"op": "list_fields", "list_id": "gone"}]'::jsonb) WHERE kind = 'fields';
+SELECT zcsync._clickup_pull_request(:fields, 'live');
+-- without a workspace the request is refused where it is made, not here
+UPDATE zcsync.accounts SET settings = '{}';
+UPDATE zcsync.streams SET live_cursor = NULL, scope = '{}';
+SELECT zcsync._clickup_pull_request(:tasks, 'live') -> 'team_id' AS tasks, zcsync._clickup_pull_request(:fields, 'live') -> 'team_id' AS fields;
+SELECT zcsync._clickup_fetch_request(:tasks, '{"ids": ["9hx"]}');
+
+-- ---------------------------------------------------------------------
+-- Documents as rows
+-- ---------------------------------------------------------------------
+SELECT r.kind, r.remote_id, r.remote_version, r.is_deleted, jsonb_pretty(r.vals) AS vals
+FROM zcsync._clickup_rows(:dev, 'tasks', '{}', $${"tasks": [{"id": "9hx", "custom_id": null, "custom_item_id": 0, "name": "Fix \ud83d\udc1e",
+	"text_content": "Text", "description": "Text\r\n\r\nzcsync-12345678-9abc-4def-8123-456789abcdef\n",
+	"status": {"id": "p1_x", "status": "to do", "color": "#d3d3d3", "orderindex": 0, "type": "open"}, "orderindex": "1.0000",
+	"date_created": "1767780450202", "date_updated": "1795165201000", "date_closed": null, "date_done": null, "archived": false,
+	"creator": {"id": 183, "username": "J"}, "assignees": [{"id": 184, "username": "K"}, {"id": 183, "username": "J"}],
+	"tags": [{"name": "zcsync", "tag_fg": "#fff"}, {"name": "bug"}], "parent": null,
+	"priority": {"id": "2", "priority": "high", "color": "#6fddff"}, "due_date": "1795348800123", "start_date": 1795340000000,
+	"points": 2.5, "time_estimate": "3600000", "url": "https://app.clickup.com/t/9hx",
+	"custom_fields": [
+		{"id": "f-drop", "type": "drop_down", "type_config": {"options": [{"id": "o-a", "name": "A", "orderindex": 0}, {"id": "o-b", "name": "B", "orderindex": 1}]}, "value": 1},
+		{"id": "f-drop-id", "type": "drop_down", "type_config": {"options": [{"id": "o-a", "name": "A", "orderindex": 0}]}, "value": "o-a"},
+		{"id": "f-drop-gone", "type": "drop_down", "type_config": {"options": []}, "value": 7},
+		{"id": "f-labels", "type": "labels", "value": ["l-2", "l-1"]},
+		{"id": "f-date", "type": "date", "value": "1795348800123"}, {"id": "f-number", "type": "number", "value": "12.50"},
+		{"id": "f-money", "type": "currency", "value": 8000}, {"id": "f-check", "type": "checkbox", "value": "true"},
+		{"id": "f-users", "type": "users", "value": [{"id": 184}, {"id": 183}]}, {"id": "f-tasks", "type": "tasks", "value": [{"id": "abc"}]},
+		{"id": "f-text", "type": "short_text", "value": "x"}, {"id": "f-unset", "type": "text"}, {"id": "f-null", "type": "text", "value": null},
+		{"id": "f-empty", "type": "text", "value": ""}, {"id": "f-nobody", "type": "users", "value": []},
+		{"id": "f-place", "type": "location", "value": {"location": {"lat": 1.5, "lng": 2}, "formatted_address": "x"}}],
+	"list": {"id": "123", "name": "L"}, "project": {"id": "456"}, "folder": {"id": "456"}, "space": {"id": "789"}}]}$$) AS r;
+
+-- a mark is only what is one, at the very end
+SELECT quote_nullable(zcsync._clickup_description(d)) FROM unnest(ARRAY[
+	'zcsync-12345678-9abc-4def-8123-456789abcdef', E'a\n\nzcsync-12345678-9abc-4def-8123-456789abcdef',
+	'https://x.com/y#zcsync-12345678-9abc-4def-8123-456789abcdef', 'zcsync-12345678-9abc-4def-8123-456789abcdef then',
+	'zcsync-12345678', E'a \n\t', '', ' ', NULL]) AS d;
+
+-- what vendors should not send, but do: no row of the page is lost for it
+CREATE TEMP TABLE odd AS
+SELECT n, d::jsonb FROM (VALUES
+	(1, '{"id": 12, "name": {"a": 1}, "description": ["x"], "status": "open", "priority": 3, "assignees": [1, null, {"username": "x"}], "tags": ["b", {"name": null}, 1]}'),
+	(2, '{"id": "a", "status": ["x"], "priority": "urgent", "assignees": {"id": 1}, "tags": "x", "due_date": "tomorrow", "start_date": "99999999999999999999", "time_estimate": "1.5", "points": "many", "archived": "yes"}'),
+	(3, '{"id": "b", "date_updated": -5, "date_created": "-86400000", "due_date": 1.5, "list": "x", "folder": [], "creator": 1, "custom_fields": [null, 1, {}, {"id": 1, "value": 2}, {"id": "d", "type": "date", "value": "x"}, {"id": "n", "type": "number", "value": "many"}, {"id": "u", "type": "users", "value": "x"}, {"id": "o", "type": "drop_down", "type_config": {"options": {}}, "value": {"id": 1}}, {"id": "c", "type": "checkbox", "value": 1}]}'),
+	(4, '{"id": "c", "priority": {"priority": "high"}, "custom_fields": {"a": 1}, "points": "2.50", "time_estimate": 99999999999999999999}'),
+	(5, '{"id": null}'), (6, '{}'), (7, '[]'), (8, 'null'), (9, '7'), (10, '"x"')) AS v (n, d);
+SELECT r.remote_id, r.remote_version, jsonb_strip_nulls(r.vals) AS vals
+FROM zcsync._clickup_rows(:dev, 'tasks', '{}', (SELECT jsonb_build_object('tasks', jsonb_agg(d ORDER BY n)) FROM odd)) AS r;
+SET timezone = 'UTC';
+SELECT r.vals = (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(p)) AS e WHERE r.vals ? e.key) AS fits
+FROM zcsync._clickup_rows(:dev, 'tasks', '{}', (SELECT jsonb_build_object('tasks', jsonb_agg(d ORDER BY n)) FROM odd)) AS r,
+	jsonb_populate_record(NULL::zcsync.tasks, r.vals) AS p;
+SET timezone = 'Asia/Kolkata';
+SELECT x.reply, count(r.*)
+FROM (VALUES ('{}'), ('{"tasks": null}'), ('{"tasks": {}}'), ('[]'), ('{"id": "single"}'), (NULL)) AS x (reply)
+LEFT JOIN LATERAL zcsync._clickup_rows(:dev, 'tasks', '{}', x.reply::jsonb) AS r ON true GROUP BY 1 ORDER BY 1;
+
+-- the catalogue
+SELECT r.remote_id, jsonb_strip_nulls(r.vals) FROM zcsync._clickup_rows(:dev, 'statuses', '{"op": "list", "list_id": "124"}', '{"id": "124",
+	"statuses": [{"id": "p1_x", "status": "To Do", "orderindex": 0, "color": "#d3d3d3", "type": "open"},
+	{"status": "complete", "orderindex": 1, "color": "#6bc950", "type": "closed"}, {"status": null}, 5]}') AS r;
+SELECT r.remote_id, jsonb_strip_nulls(r.vals) FROM zcsync._clickup_rows(:dev, 'fields', '{"op": "list_fields", "list_id": "124"}', '{
+	"fields": [{"id": "f-1", "name": "Stage", "type": "drop_down", "type_config": {"options": [{"id": "o-a", "name": "A", "orderindex": 0}]}, "required": false, "date_created": "1767780450202"}]}') AS r;
+SELECT count(*) FROM zcsync._clickup_rows(:dev, 'fields', '{"op": "spaces"}', '{"spaces": [{"id": "1"}]}');
+SELECT k.kind, ARRAY(SELECT unnest(zcsync._own_columns(k.kind)) EXCEPT SELECT jsonb_object_keys(r.vals)) AS missing,
+	ARRAY(SELECT jsonb_object_keys(r.vals) EXCEPT SELECT unnest(zcsync._own_columns(k.kind))) AS unknown
+FROM (VALUES ('tasks', '{}', '{"tasks": [{"id": 1}]}'), ('fields', '{"op": "list_fields", "list_id": 1}', '{"fields": [{"id": 1}]}'),
+	('statuses', '{"op": "list", "list_id": 1}', '{"statuses": [{"status": 1}]}')) AS k (kind, request, reply),
+	zcsync._clickup_rows(:dev, k.kind, k.request::jsonb, k.reply::jsonb) AS r;
+
+DROP FUNCTION page, poll, walk;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;

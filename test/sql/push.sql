@@ -1,0 +1,205 @@
+-- Pushes: what is sent for a row, and what the row learns from the reply.
+-- The worker is stopped; replies are given by hand.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT zcsync.add_account('dev', 'clickup', '{"workspace_id": "9001"}') AS dev \gset
+SELECT count(*) > 0 AS added FROM zcsync.add_stream('dev', 'tasks');
+SELECT count(*) > 0 AS writable FROM zcsync.alter_stream('dev/tasks', writes => true);
+SELECT stream_id AS tasks FROM zcsync.streams \gset
+SET timezone = 'Asia/Kolkata';
+
+-- the push of a row: its job, claimed or not, and its next request
+CREATE FUNCTION job(id bigint) RETURNS bigint LANGUAGE sql AS
+$$ SELECT max(job_id) FROM zcsync.sync_queue q WHERE q.local_id = id AND operation = 'push' $$;
+CREATE FUNCTION request(id bigint) RETURNS jsonb LANGUAGE sql AS
+$$ SELECT request FROM zcsync._clickup_push_requests(ARRAY[job(id)]) $$;
+-- without the row's random key, for reading
+CREATE FUNCTION shown(id bigint) RETURNS jsonb LANGUAGE sql AS
+$$ SELECT replace((request(id) - 'sent')::text, (SELECT sync_key::text FROM zcsync.tasks WHERE local_id = id), 'KEY')::jsonb $$;
+-- what ClickUp makes of a request for a task that was "doc"
+CREATE FUNCTION reply(request jsonb, doc jsonb, updated bigint) RETURNS jsonb LANGUAGE sql AS
+$$
+	SELECT '{"id": "t1", "tags": [], "assignees": [], "custom_fields": [], "archived": false, "date_created": "1795165201000", "list": {"id": "11"}}'::jsonb
+		|| doc || jsonb_build_object('date_updated', updated)
+		|| (SELECT coalesce(jsonb_object_agg(e.key,
+			CASE e.key WHEN 'status' THEN jsonb_build_object('status', lower(e.value #>> '{}'), 'type', 'open')
+				WHEN 'description' THEN to_jsonb(rtrim(e.value #>> '{}', E' \n'))
+				WHEN 'assignees' THEN (SELECT jsonb_agg(jsonb_build_object('id', a)) FROM jsonb_array_elements(CASE jsonb_typeof(e.value)
+					WHEN 'array' THEN e.value ELSE e.value -> 'add' END) a)
+				WHEN 'tags' THEN (SELECT jsonb_agg(jsonb_build_object('name', lower(a))) FROM jsonb_array_elements_text(e.value) a)
+				ELSE e.value END), '{}')
+			FROM jsonb_each(request -> 'body') AS e WHERE e.key !~ '_time$|^(notify_all|check_|custom_)')
+$$;
+-- answer the next request, and let the job go on
+CREATE FUNCTION finish(id bigint, request jsonb, reply jsonb) RETURNS TABLE (again boolean, status text) LANGUAGE sql AS
+$$ SELECT again, status FROM zcsync._finish_pushes(ARRAY[job(id)], ARRAY[request], ARRAY[reply]) $$;
+CREATE FUNCTION same(id bigint) RETURNS boolean LANGUAGE sql SET timezone = 'UTC' AS
+$$ SELECT to_jsonb(t) @> t.base FROM zcsync.tasks t WHERE local_id = id $$;
+
+-- ---------------------------------------------------------------------
+-- A create
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.tasks (account_id, name, description, list_id, status, priority, assignees, tags, due_at, time_estimate, custom_fields)
+VALUES (:dev, 'Fix "it" 🐞', E'Text\n', '11', 'To Do', 2, '{184,183}', '{Bug,zcsync}', '2026-11-22 12:00:00.123456+00', 3600000, '{"f-1": "x", "f-2": true}')
+RETURNING local_id AS id \gset
+SELECT jsonb_pretty(shown(:id));
+SELECT request(:id) AS req \gset
+SELECT jsonb_object_keys(:'req'::jsonb -> 'sent') AS sent;
+SELECT * FROM finish(:id, :'req', reply(:'req', '{"custom_fields": [{"id": "f-1", "type": "text", "value": "x"}], "url": "https://app.clickup.com/t/t1"}', 1795165201000));
+-- the vendor's form is taken: case, order, whole milliseconds, no white space
+SELECT remote_id, name, description, status, assignees, tags, due_at, custom_fields, url, sync_state, remote_version, synced_at IS NOT NULL AS synced
+FROM zcsync.tasks WHERE local_id = :id;
+-- what it did not take in the create is sent by itself
+SELECT shown(:id);
+SELECT * FROM finish(:id, request(:id), '{}');
+SELECT custom_fields, base -> 'custom_fields' AS base, sync_state, remote_version FROM zcsync.tasks WHERE local_id = :id;
+SELECT request(:id), same(:id);
+SELECT action, old - 'due_at' AS old, new - '{due_at,created_at}'::text[] AS new, origin ~ '^(local|push:clickup:\d+)$' AS origin FROM zcsync.changes ORDER BY created_at, action;
+-- its echo brings nothing but the time of the last step
+SELECT remote AS doc FROM zcsync.tasks WHERE local_id = :id \gset
+SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(),
+	(SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}', jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb
+		|| '{"date_updated": "1795165201500", "custom_fields": [{"id": "f-1", "type": "text", "value": "x"}, {"id": "f-2", "type": "checkbox", "value": "true"}]}'))) AS r)) AS echo;
+SELECT new, old FROM zcsync.changes WHERE origin LIKE 'pull:%';
+SELECT request(:id), same(:id);
+-- a page that was read before the last field was set does not take it back
+SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(),
+	(SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}', jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb))) AS r)) AS stale;
+
+-- ---------------------------------------------------------------------
+-- Updates: only what differs
+-- ---------------------------------------------------------------------
+UPDATE zcsync.tasks SET name = 'Fixed' WHERE local_id = :id;
+SELECT shown(:id);
+UPDATE zcsync.tasks SET name = 'Fix "it" 🐞', description = NULL, due_at = NULL, start_at = '2026-12-01 00:00+00', priority = NULL,
+	assignees = '{183,185}', status = 'in review', time_estimate = 60000, points = 2.5, archived = true WHERE local_id = :id;
+SELECT jsonb_pretty(shown(:id));
+SELECT * FROM finish(:id, request(:id), reply(request(:id), :'doc', 1795165202000) || '{"assignees": [{"id": 185}, {"id": 183}],
+	"custom_fields": [{"id": "f-1", "type": "text", "value": "x"}, {"id": "f-2", "type": "checkbox", "value": "true"}]}');
+SELECT description, due_at, start_at, priority, assignees, status, time_estimate, points, archived, sync_state FROM zcsync.tasks WHERE local_id = :id;
+SELECT request(:id), same(:id);
+-- a mark once removed by people is not put back, nor put into tasks of theirs
+UPDATE zcsync.tasks SET description = 'https://acme.zendesk.com/agent/tickets/1' WHERE local_id = :id;
+SELECT shown(:id) -> 'body' AS marked;
+UPDATE zcsync.tasks SET remote = remote || '{"description": "none"}', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE local_id = :id;
+SELECT shown(:id) -> 'body' AS unmarked;
+UPDATE zcsync.tasks SET description = NULL WHERE local_id = :id;
+
+-- fields and tags, one at a time
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, type, options, sync_origin) VALUES
+	(:dev, '11:f-date', '11', 'date', NULL, 'pull:test:' || pg_current_xact_id()),
+	(:dev, '11:f-drop', '11', 'drop_down', '{"options": [{"id": "o-a", "name": "A"}, {"id": "o-b", "name": "B"}]}', 'pull:test:' || pg_current_xact_id()),
+	(:dev, '11:f-labels', '11', 'labels', '{"options": [{"id": "l-a", "label": "A"}]}', 'pull:test:' || pg_current_xact_id()),
+	(:dev, '11:f-users', '11', 'users', NULL, 'pull:test:' || pg_current_xact_id()),
+	(:dev, '11:f-number', '11', 'number', NULL, 'pull:test:' || pg_current_xact_id());
+UPDATE zcsync.tasks SET tags = '{zcsync,"a b"}', custom_fields = custom_fields - 'f-1' || '{"f-2": false, "f-date": "2026-11-22T12:00:00+00:00",
+	"f-drop": "b", "f-labels": ["A", "l-x"], "f-users": ["183", "x"], "f-number": "1.50", "f-other": {"a": 1}}' WHERE local_id = :id;
+CREATE FUNCTION steps(id bigint) RETURNS SETOF jsonb LANGUAGE plpgsql AS
+$$
+DECLARE
+	r jsonb;
+BEGIN
+	FOR n IN 1..20 LOOP
+		r := request(id);
+		EXIT WHEN r IS NULL;
+		RETURN NEXT r - '{sent,task_id}'::text[];
+		PERFORM finish(id, r, '{}');
+	END LOOP;
+END
+$$;
+SELECT * FROM steps(:id);
+SELECT sync_state, custom_fields = base -> 'custom_fields' AS fields, tags, base -> 'tags' AS base FROM zcsync.tasks WHERE local_id = :id;
+
+-- what differs in form only, or cannot be changed, is settled without a request
+UPDATE zcsync.tasks SET tags = '{ZCSYNC,"a b"}', assignees = '{185,183}', status = 'IN REVIEW', list_id = '99' WHERE local_id = :id;
+SELECT sync_state FROM zcsync.tasks WHERE local_id = :id;
+SELECT request(:id);
+SELECT tags, assignees, status, list_id, sync_state FROM zcsync.tasks WHERE local_id = :id;
+-- gone at the vendor, or here
+SELECT * FROM zcsync._clickup_push_requests(ARRAY[-1]);
+
+-- ---------------------------------------------------------------------
+-- Edits while a push is on its way
+-- ---------------------------------------------------------------------
+UPDATE zcsync.tasks SET name = 'one', points = 1 WHERE local_id = :id;
+SELECT request(:id) AS req \gset
+-- here: the column sent, and another one; there: a third, and the other one, too
+UPDATE zcsync.tasks SET name = 'two', priority = 4, time_estimate = 5 WHERE local_id = :id;
+SELECT * FROM finish(:id, :'req', reply(:'req', (SELECT remote FROM zcsync.tasks WHERE local_id = :id), 1795165203000)
+	- 'custom_fields' || '{"status": {"status": "complete", "type": "closed"}, "time_estimate": 7}');
+SELECT name, base ->> 'name' AS base, points, priority, base ->> 'priority' AS base, status, status_type, time_estimate, sync_state FROM zcsync.tasks WHERE local_id = :id;
+SELECT action, old, new FROM zcsync.changes WHERE action = 'lost';
+SELECT shown(:id);
+SELECT * FROM finish(:id, request(:id), reply(request(:id), (SELECT remote FROM zcsync.tasks WHERE local_id = :id), 1795165204000) - 'custom_fields');
+SELECT name, priority, sync_state, request(:id), same(:id) FROM zcsync.tasks WHERE local_id = :id;
+
+-- ---------------------------------------------------------------------
+-- A create whose reply was lost
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.tasks (account_id, name, description, list_id) VALUES (:dev, 'Lost', 'x', '11') RETURNING local_id AS id, sync_key AS key \gset
+SELECT request(:id) ->> 'op' AS first;
+UPDATE zcsync.sync_queue SET unclear_since = '2026-11-22 12:00:00+00' WHERE job_id = job(:id);
+SELECT shown(:id);
+-- not on a full page: the next one
+CREATE FUNCTION others(n integer) RETURNS jsonb LANGUAGE sql AS
+$$ SELECT jsonb_build_object('tasks', jsonb_agg(jsonb_build_object('id', 'o' || i, 'description', 'zcsync-' || gen_random_uuid()))) FROM generate_series(1, n) i $$;
+SELECT * FROM finish(:id, request(:id), others(100));
+SELECT shown(:id) -> 'page' AS page;
+-- nowhere: it may be created now, and a later look-up starts from page 0
+SELECT * FROM finish(:id, request(:id), others(99));
+SELECT shown(:id) -> 'page' AS page, (SELECT payload FROM zcsync.sync_queue WHERE job_id = job(:id)) AS payload;
+-- found; the row was edited meanwhile
+UPDATE zcsync.tasks SET name = 'Lost and found' WHERE local_id = :id;
+SELECT * FROM finish(:id, request(:id), jsonb_set(others(5), '{tasks,3}', jsonb_build_object('id', 't2', 'name', 'Lost', 'text_content', E'x\n\nzcsync-' || :'key',
+	'description', E'x\n\nzcsync-' || :'key', 'status', '{"status": "to do"}'::jsonb, 'list', '{"id": "11"}'::jsonb, 'date_updated', '1795165205000', 'custom_fields', '[]'::jsonb)));
+SELECT remote_id, name, description, status, base ->> 'name' AS base, sync_state FROM zcsync.tasks WHERE local_id = :id;
+UPDATE zcsync.sync_queue SET unclear_since = NULL WHERE job_id = job(:id);
+SELECT shown(:id);
+
+-- ---------------------------------------------------------------------
+-- A page brought the task before its create was finished
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (:dev, 'Twice', '11') RETURNING local_id AS id \gset
+SELECT request(:id) AS req \gset
+SELECT reply(:'req', '{"id": "t3"}', 1795165206000) AS doc \gset
+SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(), (SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}',
+	jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb || '{"date_updated": "1795165207000", "priority": {"id": "1"}}'))) AS r)) AS pulled;
+SELECT count(*) FROM zcsync.tasks WHERE remote_id = 't3';
+SELECT * FROM finish(:id, :'req', :'doc');
+SELECT count(*) AS tasks, bool_and(local_id = :id) AS ours, max(priority) AS priority, max(remote_version) AS version FROM zcsync.tasks WHERE remote_id = 't3' OR local_id = :id;
+SELECT request(:id), same(:id);
+-- deleting stays refused
+DELETE FROM zcsync.tasks WHERE local_id = :id;
+
+-- ---------------------------------------------------------------------
+-- Many at once; a job whose row is gone; failures
+-- ---------------------------------------------------------------------
+SET zcsync.bulk_write_limit = 1000;
+INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT :dev, 'many ' || i, '11' FROM generate_series(1, 300) i;
+CREATE TEMP TABLE sent AS SELECT r.*, row_number() OVER () AS n FROM zcsync._clickup_push_requests(
+	ARRAY(SELECT job_id FROM zcsync.sync_queue q JOIN zcsync.tasks t USING (local_id) WHERE t.name LIKE 'many %')) AS r;
+SELECT status, again, count(*) FROM zcsync._finish_pushes((SELECT array_agg(job_id ORDER BY n) FROM sent), (SELECT array_agg(request ORDER BY n) FROM sent),
+	(SELECT array_agg(reply(request, jsonb_build_object('id', 'm' || n), 1795165208000) ORDER BY n) FROM sent)) GROUP BY 1, 2;
+SELECT sync_state, count(*), count(DISTINCT remote_id), bool_and(same(local_id)) AS same FROM zcsync.tasks WHERE name LIKE 'many %' GROUP BY 1;
+SELECT zcsync._enqueue(:dev, 'task-sync', 'push', 'api', 'tasks/-5', 'push/tasks/-5', p_kind => 'tasks', p_local_id => -5) AS gone \gset
+SELECT again, status FROM zcsync._finish_pushes(ARRAY[:gone], ARRAY['{"op": "update_task"}'::jsonb], ARRAY['{"id": "x"}'::jsonb]);
+SELECT request FROM zcsync._clickup_push_requests(ARRAY[:gone]);
+UPDATE zcsync.tasks SET points = 9 WHERE local_id = :id;
+SELECT zcsync._push_failed('tasks', :id, 'failed');
+SELECT sync_state, points FROM zcsync.tasks WHERE local_id = :id;
+UPDATE zcsync.tasks SET points = 10 WHERE local_id = :id;
+SELECT sync_state, points FROM zcsync.tasks WHERE local_id = :id;
+SELECT zcsync._push_failed('accounts', :id, 'failed');
+SELECT zcsync._push_failed(NULL, :id, 'failed');
+-- a row that needs no push is not marked
+UPDATE zcsync.tasks SET points = NULL WHERE local_id = :id;
+SELECT zcsync._push_failed('tasks', :id, 'failed');
+SELECT sync_state FROM zcsync.tasks WHERE local_id = :id;
+
+DROP FUNCTION job, request, shown, reply, finish, same, steps, others;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
