@@ -4,7 +4,7 @@ SELECT zcsync.add_route('support-to-dev', source => 'acme/tickets', target => 'd
 	filter => $$tags @> '{bug}'$$,
 	create_in => $$CASE WHEN priority IN ('urgent', 'high')
 		THEN 'Engineering/Product/Bugs' ELSE 'Engineering/Product/Requests' END$$,
-	default_assignee => '185');
+	default_assignee => 'lena@workspace.example');
 -- the lists have different statuses; what a person has to say is said here
 SELECT zcsync.map_value('support-to-dev', 'status', s, t)
 FROM (VALUES ('open', 'in progress'), ('pending', 'in review'), ('hold', 'in review')) AS v (s, t);
