@@ -93,6 +93,7 @@ static bool busy_logged = false;
 static void launcher_attach(void);
 static void launcher_detach(int code, Datum arg);
 static void launcher_cycle(bool refresh);
+static bool somebody_waits(void);
 static bool slot_is_due(TimestampTz now);
 static bool slot_can_start(const ZcsyncSlot *slot, TimestampTz now);
 static bool take_signals(void);
@@ -242,6 +243,25 @@ launcher_cycle(bool refresh)
 	}
 	if (OidIsValid(worker_role))
 		start_due(now);
+
+	/* Say it again only after it was over. */
+	if (!somebody_waits())
+	{
+		no_slot_logged = false;
+		busy_logged = false;
+	}
+}
+
+/* Is there a database that waits for a worker? */
+static bool
+somebody_waits(void)
+{
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+	{
+		if (zcsync_shared->slots[i].state == ZCSYNC_SLOT_WAITING)
+			return true;
+	}
+	return false;
 }
 
 /* Is it time to start a worker where there was one before? */
@@ -758,12 +778,7 @@ start_worker(int slotno, KnownDatabase *known, TimestampTz now)
 	LWLockRelease(zcsync_shared->lock);
 
 	if (register_worker(slotno, known, busy))
-	{
-		no_slot_logged = false;
-		if (!busy && !visit)
-			busy_logged = false;
 		return;
-	}
 
 	slot_wait(slotno, NO_SLOT_RETRY_MS, NO_SLOT_REASON, NO_SLOT_HINT);
 	if (!no_slot_logged)
