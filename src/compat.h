@@ -19,6 +19,9 @@
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #if PG_VERSION_NUM < 150000
 #error "zcsync needs PostgreSQL 15 or newer"
@@ -80,5 +83,14 @@ zcsync_wait_event(uint32 *known, const char *name)
 #else
 #define zcsync_lock_held_by_me(tag, mode) LockHeldByMe((tag), (mode))
 #endif
+
+/* Goes before the whole prototype from 18 on. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* Binary data is "uint8 *" from 18 on, "char *" before. */
+#define zcsync_b64_encode(src, len, dst, dstlen) \
+	pg_b64_encode((const void *) (src), (len), (dst), (dstlen))
 
 #endif							/* ZCSYNC_COMPAT_H */

@@ -39,6 +39,7 @@
 #include "storage/fd.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "seal.h"
 #include "settings.h"
 
@@ -55,7 +56,7 @@ static void key_write_file(const char *path, const char *contents);
 static void crypt_aad(EVP_CIPHER_CTX *ctx, bool encrypt,
 					  const unsigned char *header, int64 account_id,
 					  const char *name);
-static void crypt_failed(void) pg_attribute_noreturn();
+pg_noreturn static void crypt_failed(void);
 
 /*
  * Read a small file that holds a secret: palloc'ed, NUL-terminated, its size
