@@ -60,7 +60,7 @@ static QueuePlan plan_due_accounts = {
 	.sql = "SELECT account_id, version FROM zcsync._due_accounts()"
 };
 static QueuePlan plan_token = {
-	.sql = "SELECT zcsync._enqueue($1, 'account', 'token', 'token', 'token', 'token', '{}', 0)",
+	.sql = "SELECT zcsync._enqueue_token($1)",
 	.nargs = 1, .types = {INT8OID}
 };
 static QueuePlan plan_block = {

@@ -92,6 +92,22 @@ $$;
 COMMENT ON FUNCTION zcsync._enqueue(bigint, text, text, text, text, text, jsonb, integer, timestamptz, bigint, bigint, text, bigint, text) IS
 'queues a job in this transaction or joins the ready one with the same key; returns its number';
 
+-- Queue the fetch of an access token, once for all that waits for it.
+CREATE FUNCTION zcsync._enqueue_token(p_account bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM FROM zcsync.sync_queue q
+	WHERE q.account_id = p_account AND q.record_key = 'token' AND q.state = 'running';
+	IF NOT FOUND THEN
+		PERFORM zcsync._enqueue(p_account, 'account', 'token', 'token', 'token', 'token', '{}', 0);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue_token(bigint) IS
+'queues the fetch of an access token unless one is under way';
+
 -- ---------------------------------------------------------------------
 -- Claim
 -- ---------------------------------------------------------------------

@@ -4,7 +4,7 @@ CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
 SELECT FROM zcsync.add_account('bench', 'clickup',
 	settings => jsonb_build_object('workspace_id', '1', 'base_url', :'url', 'budgets',
-		jsonb_build_object('api', jsonb_build_object('calls', 100000000, 'window_s', 1, 'concurrency', :in_flight))),
+		jsonb_build_object('api', jsonb_build_object('calls', 1000000, 'window_s', 1, 'concurrency', :in_flight))),
 	credentials => '{"token": "pk_1_BENCH"}');
 SELECT FROM zcsync.add_stream('bench', 'tasks', scope => '{"list_ids": ["1"]}', pull_interval => '1 day');
 SELECT FROM zcsync.alter_stream('bench/tasks', writes => true);

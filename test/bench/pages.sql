@@ -3,7 +3,7 @@
 -- table.  Both with all indexes; COPY without the triggers, as a bulk load
 -- would be.
 SET client_min_messages = warning;
-SELECT FROM zcsync.add_account('pages', 'zendesk', settings => '{"subdomain": "pages"}',
+SELECT FROM zcsync.add_account('pages', 'zendesk', settings => '{"subdomain": "pages", "base_url": "http://127.0.0.1:9"}',
 	credentials => '{"email": "a@example.com", "api_token": "t"}');
 SELECT FROM zcsync.add_stream('pages', 'tickets', since => now() - interval '1 year', pull_interval => '1 day');
 SELECT FROM zcsync.pause_account('pages', 'measured by hand');
