@@ -53,6 +53,9 @@
 static bool key_parse(ZcsyncKey *key, const char *contents, Size size);
 static void key_fingerprint(ZcsyncKey *key);
 static void key_write_file(const char *path, const char *contents);
+static bool crypt_open(const ZcsyncKey *key, int64 account_id,
+					   const char *name, const unsigned char *in, char *value,
+					   Size value_size);
 static void crypt_aad(EVP_CIPHER_CTX *ctx, bool encrypt,
 					  const unsigned char *header, int64 account_id,
 					  const char *name);
@@ -261,10 +264,6 @@ zcsync_unseal(const ZcsyncKey *key, int64 account_id, const char *name,
 	const unsigned char *in = (const unsigned char *) VARDATA_ANY(sealed);
 	Size		size = VARSIZE_ANY_EXHDR(sealed);
 	Size		value_size;
-	unsigned char tag[TAG_SIZE];
-	EVP_CIPHER_CTX *ctx;
-	volatile bool opened = false;
-	int			len;
 
 	*value = NULL;
 	if (size < HEADER_SIZE + TAG_SIZE || in[0] != SEAL_VERSION)
@@ -272,9 +271,32 @@ zcsync_unseal(const ZcsyncKey *key, int64 account_id, const char *name,
 	if (memcmp(in + 1, key->fingerprint, ZCSYNC_FINGERPRINT_SIZE) != 0)
 		return ZCSYNC_UNSEAL_OTHER_KEY;
 	value_size = size - HEADER_SIZE - TAG_SIZE;
-	memcpy(tag, in + HEADER_SIZE + value_size, TAG_SIZE);
 	*value = MemoryContextAllocZero(context, value_size + 1);
 
+	if (!crypt_open(key, account_id, name, in, *value, value_size))
+	{
+		explicit_bzero(*value, value_size);
+		pfree(*value);
+		*value = NULL;
+		return ZCSYNC_UNSEAL_DAMAGED;
+	}
+	return ZCSYNC_UNSEAL_OK;
+}
+
+/*
+ * Decrypt what is sealed in "in" into "value", which has room for its
+ * value_size bytes.  Returns whether it is authentic.
+ */
+static bool
+crypt_open(const ZcsyncKey *key, int64 account_id, const char *name,
+		   const unsigned char *in, char *value, Size value_size)
+{
+	unsigned char tag[TAG_SIZE];
+	EVP_CIPHER_CTX *ctx;
+	volatile bool opened = false;
+	int			len;
+
+	memcpy(tag, in + HEADER_SIZE + value_size, TAG_SIZE);
 	ctx = EVP_CIPHER_CTX_new();
 	if (ctx == NULL)
 		crypt_failed();
@@ -284,25 +306,17 @@ zcsync_unseal(const ZcsyncKey *key, int64 account_id, const char *name,
 							   in + NONCE_OFFSET) != 1)
 			crypt_failed();
 		crypt_aad(ctx, false, in, account_id, name);
-		opened = EVP_DecryptUpdate(ctx, (unsigned char *) *value, &len,
+		opened = EVP_DecryptUpdate(ctx, (unsigned char *) value, &len,
 								   in + HEADER_SIZE, value_size) == 1 &&
 			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag) == 1 &&
-			EVP_DecryptFinal_ex(ctx, (unsigned char *) *value + len, &len) == 1;
+			EVP_DecryptFinal_ex(ctx, (unsigned char *) value + len, &len) == 1;
 	}
 	PG_FINALLY();
 	{
 		EVP_CIPHER_CTX_free(ctx);
 	}
 	PG_END_TRY();
-
-	if (!opened)
-	{
-		explicit_bzero(*value, value_size);
-		pfree(*value);
-		*value = NULL;
-		return ZCSYNC_UNSEAL_DAMAGED;
-	}
-	return ZCSYNC_UNSEAL_OK;
+	return opened;
 }
 
 /*
