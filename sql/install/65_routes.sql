@@ -55,7 +55,9 @@ BEGIN
 	END IF;
 	CREATE INDEX IF NOT EXISTS sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
 		WHERE state = 'ready' AND operation = 'route';
+	-- Looked up with 200 keys at once, so without a pending list.
 	CREATE INDEX IF NOT EXISTS idx_tasks_links ON zcsync.tasks USING gin (zcsync._links_in(description))
+		WITH (fastupdate = off)
 		WHERE description LIKE '%://%';
 END
 $$;
@@ -66,7 +68,7 @@ COMMENT ON FUNCTION zcsync._create_routes() IS
 -- ticket.  At most 50, of 500 characters: an index has limits, and a text that
 -- goes beyond is not one that a route wrote.
 CREATE FUNCTION zcsync._links_in(p_text text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
 BEGIN ATOMIC
 	SELECT ARRAY(
 		SELECT left(rtrim(m.link[1], '.,;:!?'), 500)
@@ -217,7 +219,8 @@ DECLARE
 BEGIN
 	IF p_path ~ '^[0-9]+$' THEN
 		RETURN p_path;
-	ELSIF btrim(coalesce(p_path, '')) = '' THEN
+	ELSIF btrim(coalesce(p_path, '')) = ''
+		OR NOT EXISTS (SELECT FROM zcsync.lists l WHERE l.account_id = p_account) THEN	-- never asks the vendor
 		RETURN NULL;
 	END IF;
 	BEGIN
@@ -281,13 +284,13 @@ COMMENT ON FUNCTION zcsync._route_definition(bigint, jsonb) IS
 CREATE FUNCTION zcsync._route_expressions(p_def jsonb) RETURNS TABLE (field text, what text, expression text, form text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT NULL, 'filter', p_def ->> 'filter', format(E'(\n%s\n)::boolean', p_def ->> 'filter')
+	SELECT NULL, 'filter', p_def ->> 'filter', format(E'(\n%s\n)', p_def ->> 'filter')
 	WHERE p_def ->> 'filter' IS NOT NULL
 	UNION ALL
 	SELECT NULL, 'create_in', p_def ->> 'create_in', format(E'(\n%s\n)::text', p_def ->> 'create_in')
 	WHERE p_def ->> 'list' IS NULL
 	UNION ALL
-	SELECT NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)::boolean', p_def ->> 'match_on')
+	SELECT NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)', p_def ->> 'match_on')
 	WHERE p_def ->> 'match_on' IS NOT NULL
 	UNION ALL
 	-- Values that are still to be translated, and custom fields, keep the type
@@ -376,8 +379,9 @@ COMMENT ON FUNCTION zcsync._route_digest(text) IS
 'the comment of a compiled function: proves what its owner compiled';
 
 -- Compile a definition with the rights of the caller, who becomes or must be
--- the owner of the functions.  Each expression is tried alone first, so that
--- an error names it; WHERE takes neither aggregates nor sets.
+-- the owner of the functions.  Each expression is tried alone first, on no row
+-- at all, so that an error names it: syntax, types, and what the caller may
+-- not read.  WHERE takes neither aggregates nor sets.
 CREATE FUNCTION zcsync._compile_route(p_def jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -392,18 +396,19 @@ BEGIN
 		PERFORM zcsync._check_expression(v_expression.expression,
 			format('%s of route "%s"', v_expression.what, p_def ->> 'name'));
 		BEGIN
-			EXECUTE format('SELECT FROM (SELECT (NULL::zcsync.%I).*) AS s%s WHERE false AND (%s) IS NOT NULL',
+			EXECUTE format('SELECT FROM unnest(NULL::zcsync.%I[]) AS s%s WHERE %s',
 				p_def ->> 'source_kind',
 				CASE WHEN v_expression.what = 'match_on' THEN format(', zcsync.%I AS t', p_def ->> 'target_kind') ELSE '' END,
-				v_expression.form);
+				v_expression.form || CASE WHEN v_expression.what IN ('filter', 'match_on') THEN '' ELSE ' IS NOT NULL' END);
 		EXCEPTION WHEN OTHERS THEN
 			RAISE EXCEPTION USING ERRCODE = SQLSTATE,
 				MESSAGE = format('%s of route "%s": %s', v_expression.what, p_def ->> 'name', SQLERRM),
 				DETAIL = format('The expression is: %s', v_expression.expression),
-				HINT = format('It is SQL over a row of zcsync.%s (alias s%s) and must give %s; write schemas out.',
+				HINT = format('It is SQL over a row of zcsync.%s, alias s%s, and must give %s.  Tables and functions need their schema.',
 					p_def ->> 'source_kind',
-					CASE WHEN v_expression.what = 'match_on' THEN format(') and a row of zcsync.%s (alias t', p_def ->> 'target_kind') ELSE '' END,
-					coalesce('type ' || substring(v_expression.form FROM '::([^:]*)$'), 'any type'));
+					CASE WHEN v_expression.what = 'match_on' THEN format(', and a row of zcsync.%s, alias t', p_def ->> 'target_kind') ELSE '' END,
+					CASE WHEN v_expression.what IN ('filter', 'match_on') THEN 'type boolean'
+						ELSE coalesce('type ' || substring(v_expression.form FROM '\n\)::([a-z][a-z ]*(\[\])?)$'), 'a value') END);
 		END;
 	END LOOP;
 

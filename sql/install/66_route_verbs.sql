@@ -498,3 +498,40 @@ END
 $$;
 COMMENT ON FUNCTION zcsync.unmap_value(text, text, text) IS
 'forgets the translation of a value; records that have it hold that field back from then on';
+
+-- ---------------------------------------------------------------------
+-- Rights
+-- ---------------------------------------------------------------------
+
+-- What a role needs to define and run routes.  What its expressions read, it
+-- must be allowed to read besides: zcsync.contacts for the default fields.
+CREATE FUNCTION zcsync.allow_routes(role name) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_function regprocedure;
+BEGIN
+	IF role IS NULL OR to_regrole(quote_ident(role)) IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('role %s does not exist', coalesce('"' || role || '"', 'NULL'));
+	END IF;
+	PERFORM zcsync._create_routes();
+	EXECUTE format('GRANT USAGE ON SCHEMA zcsync TO %I', role);
+	EXECUTE format('GRANT USAGE, CREATE ON SCHEMA zcsync_routes TO %I', role);
+	FOR v_function IN
+		SELECT p.oid::regprocedure FROM pg_proc p
+		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
+			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'backfill_route',
+			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'record_url', 'stream', 'release_held', 'cancel_held',
+			-- what the verbs call with the rights of their caller
+			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
+			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
+			'_save_route', '_save_value', '_suggest_values')
+	LOOP
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync.allow_routes(name) IS
+'lets a role define, start and stop routes, which run with the rights of that role';

@@ -131,28 +131,31 @@ BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_match_on IS NOT NULL THEN format($sql$
 			SELECT s.local_id, unnest(zcsync_routes.%I(s)) FROM zcsync.%I AS s
-			WHERE s.account_id = $2 AND s.local_id = ANY ($3)$sql$, 'match_' || p_route, p_source_kind)
+			WHERE s.local_id = ANY ($3)$sql$, 'match_' || p_route, p_source_kind)
 		ELSE format($sql$
 			SELECT l.source_id, l.target_id
-			FROM zcsync.links AS l
+			FROM unnest($3) AS i (id)
+			CROSS JOIN LATERAL (
+				SELECT k.* FROM zcsync.links AS k WHERE k.source_id = i.id AND k.state <> 'unlinked' OFFSET 0) AS l
 			JOIN zcsync.routes AS r ON r.route_id = l.route_id
-			JOIN zcsync.%1$I AS t ON t.account_id = $4 AND t.local_id = l.target_id
-			WHERE l.source_id = ANY ($3) AND l.state <> 'unlinked' AND t.deleted_at IS NULL
-				AND r.route_id <> $1 AND r.source_stream_id = $5 AND r.target_stream_id = $6$sql$, p_target_kind)
+			CROSS JOIN LATERAL (
+				SELECT FROM zcsync.%1$I AS m WHERE m.local_id = l.target_id AND m.deleted_at IS NULL OFFSET 0) AS t
+			WHERE r.route_id <> $1 AND r.source_stream_id = $5 AND r.target_stream_id = $6$sql$, p_target_kind)
 			|| CASE WHEN p_target_kind = 'tasks' THEN format($sql$
 			UNION ALL
-			SELECT u.local_id, t.local_id
-			FROM (
-				SELECT s.local_id, zcsync.record_url(s.account_id, %1$L, s.remote_id) AS url
-				FROM zcsync.%1$I AS s WHERE s.account_id = $2 AND s.local_id = ANY ($3)) AS u
-			JOIN (
-				SELECT t.local_id, zcsync._links_in(t.description) AS links
+			(WITH urls AS MATERIALIZED (
+				SELECT s.local_id, zcsync.record_url($2, %1$L, s.remote_id) AS url
+				FROM zcsync.%1$I AS s WHERE s.local_id = ANY ($3)
+			), found AS MATERIALIZED (
+				SELECT t.local_id, t.account_id, t.deleted_at, t.description
 				FROM zcsync.tasks AS t
-				WHERE t.account_id = $4 AND t.deleted_at IS NULL AND t.description LIKE '%%://%%'
-					AND zcsync._links_in(t.description) && ARRAY(
-						SELECT zcsync.record_url(s.account_id, %1$L, s.remote_id)
-						FROM zcsync.%1$I AS s WHERE s.account_id = $2 AND s.local_id = ANY ($3))) AS t
-				ON u.url = ANY (t.links)$sql$, p_source_kind) ELSE '' END
+				WHERE t.description LIKE '%%://%%' AND zcsync._links_in(t.description) && ARRAY(SELECT u.url FROM urls AS u)
+			)
+			SELECT u.local_id, f.local_id
+			FROM found AS f
+			CROSS JOIN LATERAL unnest(zcsync._links_in(f.description)) AS x (url)
+			JOIN urls AS u ON u.url = x.url
+			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind) ELSE '' END
 		END;
 END;
 COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
@@ -161,20 +164,25 @@ COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
 -- The query of _route_changes().  Its parameters: $1 route, $2 source account,
 -- $3 source ids, $4 also records from before the route began, $5 when it began,
 -- $6 target account, $7 default assignee, $8 what to do with records that
--- leave, $9 types of the target's columns.
+-- leave, $9 types of the target's columns.  Rows are looked up by local_id alone
+-- and one by one (LATERAL, OFFSET 0), so that the plan needs no statistics.
 CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$
 WITH src AS MATERIALIZED (
-	SELECT s.local_id AS source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
-		CASE WHEN s.deleted_at IS NULL THEN zcsync_routes.%3$I(s) ELSE false END AS passes, s AS source
-	FROM zcsync.%1$I AS s
-	LEFT JOIN zcsync.links AS l ON l.route_id = $1 AND l.source_id = s.local_id AND l.state <> 'unlinked'
-	WHERE s.account_id = $2 AND s.local_id = ANY ($3)
-		AND (l.link_id IS NOT NULL OR (s.remote_id IS NOT NULL
-			AND ($4 OR $5 IS NULL OR coalesce(s.updated_at, s.created_at, zcsync._now()) >= $5)))
+	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
+		CASE WHEN (r.source).deleted_at IS NULL THEN zcsync_routes.%3$I(r.source) ELSE false END AS passes, r.source
+	FROM (
+		SELECT s.local_id AS source_id, s AS source,
+			s.remote_id IS NOT NULL
+				AND ($4 OR $5 IS NULL OR coalesce(s.updated_at, s.created_at, zcsync._now()) >= $5) AS is_due
+		FROM zcsync.%1$I AS s WHERE s.local_id = ANY ($3) OFFSET 0) AS r
+	LEFT JOIN LATERAL (
+		SELECT k.* FROM zcsync.links AS k
+		WHERE k.route_id = $1 AND k.source_id = r.source_id AND k.state <> 'unlinked' OFFSET 0) AS l ON true
+	WHERE (r.source).account_id = $2 AND (l.link_id IS NOT NULL OR r.is_due)
 ), matches AS MATERIALIZED (
 	SELECT m.source_id, m.target_id
 	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL)) AS m
@@ -193,7 +201,8 @@ WITH src AS MATERIALIZED (
 		jsonb_build_object(%6$s) AS current
 	FROM docs AS d
 	LEFT JOIN lists AS i ON i.container = d.container
-	LEFT JOIN zcsync.%2$I AS t ON t.account_id = $6 AND t.local_id = d.target_id
+	LEFT JOIN LATERAL (
+		SELECT m.* FROM zcsync.%2$I AS m WHERE m.local_id = d.target_id OFFSET 0) AS t ON true
 ), fields AS MATERIALIZED (
 	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, f.mapped OR f.field IN ('status', 'assignees') AS translated
 	FROM zcsync.route_fields AS f WHERE f.route_id = $1
@@ -258,7 +267,9 @@ WITH src AS MATERIALIZED (
 ), leaving AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old, to_jsonb(zcsync._closing_status($6, t.list_id)) AS new, t.list_id
 	FROM src AS c
-	LEFT JOIN zcsync.%2$I AS t ON t.account_id = $6 AND t.local_id = c.target_id AND t.deleted_at IS NULL
+	LEFT JOIN LATERAL (
+		SELECT m.* FROM zcsync.%2$I AS m
+		WHERE m.local_id = c.target_id AND m.deleted_at IS NULL OFFSET 0) AS t ON true
 	WHERE c.link_state = 'linked' AND NOT c.passes
 ), changes AS (
 	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, 'list_id' AS field, 0 AS position,

@@ -84,8 +84,7 @@ COMMENT ON FUNCTION zcsync._make_targets(bigint, bigint, text, text, zcsync.rout
 'creates the records that a route wants and links them';
 
 -- Write changed fields of target records; returns the pairs.
-CREATE FUNCTION zcsync._update_targets(p_target_account bigint, p_target_kind text, p_origin text,
-	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
+CREATE FUNCTION zcsync._update_targets(p_target_kind text, p_origin text, p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -96,7 +95,7 @@ BEGIN
 	FROM unnest(p_changes) c WHERE c.op = 'update';
 	RETURN QUERY EXECUTE format($sql$
 		UPDATE zcsync.%1$I AS t
-		SET %2$s custom_fields = t.custom_fields - d.cleared || d.custom_fields, sync_origin = $3
+		SET %2$s custom_fields = t.custom_fields - d.cleared || d.custom_fields, sync_origin = $2
 		FROM (
 			SELECT c.source_id, c.target_id,
 				coalesce(jsonb_object_agg(c.field, c.new) FILTER (WHERE c.field NOT LIKE 'custom:%%'), '{}') AS doc,
@@ -107,15 +106,16 @@ BEGIN
 			GROUP BY c.source_id, c.target_id
 		) AS d
 		CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.%1$I, d.doc) AS r
-		WHERE t.account_id = $2 AND t.local_id = d.target_id
+		WHERE t.local_id = d.target_id
+			AND t.local_id = ANY (ARRAY(SELECT c.target_id FROM unnest($1) AS c WHERE c.op = 'update'))
 		RETURNING d.source_id, d.target_id$sql$,
 		p_target_kind,
 		(SELECT string_agg(format('%1$I = CASE WHEN d.doc ? %1$L THEN r.%1$I ELSE t.%1$I END, ', c), '')
 			FROM unnest(v_columns) c))
-	USING p_changes, p_target_account, p_origin;
+	USING p_changes, p_origin;
 END
 $$;
-COMMENT ON FUNCTION zcsync._update_targets(bigint, text, text, zcsync.route_change[]) IS
+COMMENT ON FUNCTION zcsync._update_targets(text, text, zcsync.route_change[]) IS
 'writes the fields that a route changes in existing records';
 
 -- What to run about a route error.
@@ -223,7 +223,7 @@ BEGIN
 	FROM zcsync._make_targets(p_route, v.target_account, v.target_kind, v_origin, v_changes) m;
 	IF EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update') THEN
 		SELECT array_agg(u.source_id), v_targets || array_agg(u.target_id) INTO v_updated, v_targets
-		FROM zcsync._update_targets(v.target_account, v.target_kind, v_origin, v_changes) u;
+		FROM zcsync._update_targets(v.target_kind, v_origin, v_changes) u;
 	END IF;
 
 	INSERT INTO zcsync.links AS l (route_id, source_id, target_id, created_at)
@@ -240,7 +240,7 @@ BEGIN
 		FROM unnest(v_changes) c WHERE c.op IN ('update', 'agree', 'leave', 'return')
 		GROUP BY c.source_id
 	) AS n
-	WHERE l.route_id = p_route AND l.source_id = n.source_id;
+	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.source_id = ANY (p_ids);
 	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes);
 	IF v_targets IS NOT NULL AND NOT p_backfill THEN
 		PERFORM zcsync._brake_route(p_route, v_targets);
@@ -330,6 +330,7 @@ COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean) IS
 
 -- Lock the rows of these source records and of the targets of their links, as
 -- far as nobody else holds them; returns the source ids of which all are ours.
+-- What is gone altogether has nothing to lock.
 CREATE FUNCTION zcsync._lock_route_rows(p_route bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -337,10 +338,9 @@ AS $$
 DECLARE
 	v record;
 	v_side record;
-	v_sources bigint[] := '{}';
-	v_targets bigint[] := '{}';
-	v_locked bigint[];
-	v_existing bigint[];
+	v_busy bigint[];
+	v_busy_sources bigint[];
+	v_busy_targets bigint[];
 BEGIN
 	SELECT s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind INTO v
 	FROM zcsync.routes r
@@ -356,27 +356,25 @@ BEGIN
 		) AS side (is_source, kind, account_id, ids)
 		ORDER BY kind, account_id
 	LOOP
-		EXECUTE format('SELECT array_agg(x.local_id) FROM (SELECT m.local_id FROM zcsync.%I m'
-			' WHERE m.account_id = $1 AND m.local_id = ANY ($2)'
-			' ORDER BY m.local_id FOR NO KEY UPDATE SKIP LOCKED) x', v_side.kind)
-			INTO v_locked USING v_side.account_id, v_side.ids;
+		EXECUTE format($sql$
+			WITH locked AS MATERIALIZED (
+				SELECT m.local_id FROM zcsync.%1$I AS m WHERE m.local_id = ANY ($1)
+				ORDER BY m.local_id FOR NO KEY UPDATE SKIP LOCKED)
+			SELECT coalesce(array_agg(m.local_id), '{}') FROM zcsync.%1$I AS m
+			WHERE m.local_id = ANY ($1) AND m.local_id NOT IN (SELECT k.local_id FROM locked AS k)$sql$, v_side.kind)
+			INTO v_busy USING v_side.ids;
 		IF v_side.is_source THEN
-			v_sources := v_locked;
+			v_busy_sources := v_busy;
 		ELSE
-			v_targets := v_locked;
-			EXECUTE format('SELECT array_agg(m.local_id) FROM zcsync.%I m'
-				' WHERE m.account_id = $1 AND m.local_id = ANY ($2)', v_side.kind)
-				INTO v_existing USING v_side.account_id, v_side.ids;
+			v_busy_targets := v_busy;
 		END IF;
 	END LOOP;
-	-- A source row that is gone altogether has nothing to lock.
-	EXECUTE format('SELECT $3 || array_agg(i) FROM unnest($2) i WHERE NOT EXISTS ('
-		'SELECT FROM zcsync.%I m WHERE m.account_id = $1 AND m.local_id = i)', v.source_kind)
-		INTO v_sources USING v.source_account, p_ids, v_sources;
 	RETURN ARRAY(
-		SELECT i FROM unnest(v_sources) AS i
-		LEFT JOIN zcsync.links l ON l.route_id = p_route AND l.source_id = i AND l.state <> 'unlinked'
-		WHERE l.link_id IS NULL OR l.target_id = ANY (v_targets) OR l.target_id <> ALL (coalesce(v_existing, '{}')));
+		SELECT i FROM unnest(p_ids) AS i
+		WHERE i <> ALL (v_busy_sources)
+			AND NOT EXISTS (SELECT FROM zcsync.links l
+				WHERE l.route_id = p_route AND l.source_id = i AND l.state <> 'unlinked'
+					AND l.target_id = ANY (v_busy_targets)));
 END
 $$;
 COMMENT ON FUNCTION zcsync._lock_route_rows(bigint, bigint[]) IS

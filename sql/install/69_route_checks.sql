@@ -275,7 +275,8 @@ BEGIN
 	IF v_route.default_assignee IS NOT NULL THEN
 		RETURN QUERY
 		SELECT 'default assignee', m.id IS NOT NULL,
-			coalesce(format('%s is member %s', v_route.default_assignee, m.id), format('%s is no member of the target that zcsync knows', v_route.default_assignee)),
+			format(CASE WHEN m.id IS NULL THEN '%s is no member of the target that zcsync knows' ELSE '%s is member %s' END,
+				v_route.default_assignee, m.id),
 			CASE WHEN m.id IS NULL THEN format('SELECT zcsync.alter_route(%L, default_assignee => ''<member id>'');', v_route.name) END
 		FROM (SELECT zcsync._member_id((v_def ->> 'target_account')::bigint, v_route.default_assignee) AS id) m;
 	END IF;
