@@ -112,7 +112,7 @@ DECLARE
 BEGIN
 	IF (kind = ANY (zcsync._kinds())) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('kind %s does not exist', coalesce(format('"%s"', left(kind, 100)), 'NULL')),
+			MESSAGE = format('kind %s does not exist', coalesce('"' || left(kind, 100) || '"', 'NULL')),
 			HINT = format('The kinds are: %s.', array_to_string(zcsync._kinds(), ', '));
 	END IF;
 	EXECUTE format('SELECT a.name || %L || coalesce(t.remote_id, ''#'' || t.local_id) '
@@ -175,7 +175,7 @@ DECLARE
 BEGIN
 	IF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('%s has no records of kind %s', p_vendor, coalesce(format('"%s"', left(p_kind, 100)), 'NULL')),
+			MESSAGE = format('%s has no records of kind %s', p_vendor, coalesce('"' || left(p_kind, 100) || '"', 'NULL')),
 			HINT = CASE WHEN v_kinds = '{}' THEN 'Accounts of this vendor have no streams.'
 				ELSE format('The kinds are: %s.', array_to_string(v_kinds, ', ')) END;
 	ELSIF jsonb_typeof(p_scope) IS DISTINCT FROM 'object' THEN
@@ -232,22 +232,23 @@ BEGIN
 
 	RETURN QUERY VALUES
 		('stream', format('%s/%s', v_account.name, v_stream.kind)),
-		('changes', format('read every %s from now on', v_stream.pull_interval)),
+		('changes', format('read every %s from now on', zcsync._span(v_stream.pull_interval))),
 		('history', CASE WHEN v_stream.since IS NULL THEN 'not read' ELSE format('read from %s on', v_stream.since) END);
 	IF v_stream.since IS NOT NULL THEN
 		EXECUTE format('SELECT (zcsync.%I($1, $2) ->> ''per_page'')::integer', '_' || v_account.vendor || '_pull_request')
 			INTO v_page USING p_stream, 'history';
-		v_calls := ceil(v_stream.records_estimate / coalesce(v_page, 100)::numeric);
+		v_calls := CASE WHEN v_stream.records_estimate IS NOT NULL
+			THEN ceil(greatest(v_stream.records_estimate, 1) / coalesce(v_page, 100)::numeric) END;
 		RETURN QUERY VALUES
-			('records', coalesce(format('at most %s', v_stream.records_estimate), 'unknown')),
-			('calls', coalesce(format('about %s', greatest(v_calls, 1)), 'unknown')),
-			('duration', coalesce('about ' || greatest(interval '1 minute', date_trunc('minute',
-				v_calls * v_budget.window_s / (v_budget.calls * v_budget.share) * interval '1 second' + interval '59 seconds')),
-				'unknown'));
+			('records', coalesce('at most ' || v_stream.records_estimate, 'unknown')),
+			('calls', coalesce('about ' || v_calls, 'unknown')),
+			('duration', coalesce('about ' || zcsync._span(v_calls * v_budget.window_s
+				/ (v_budget.calls * v_budget.share) * interval '1 second'), 'unknown'));
 	END IF;
 	RETURN QUERY VALUES
-		('budget', coalesce(format('%s of %s calls in %s s (%s)', floor(v_budget.calls * v_budget.share), v_budget.calls,
-			v_budget.window_s, v_budget.class), 'none yet')),
+		('budget', CASE WHEN v_budget.class IS NULL THEN 'none yet'
+			ELSE format('%s of %s calls in %s s (%s)', floor(v_budget.calls * v_budget.share), v_budget.calls,
+				v_budget.window_s, v_budget.class) END),
 		('writes', CASE WHEN v_stream.writes THEN 'allowed' ELSE 'refused' END);
 	IF v_account.state <> 'active' THEN
 		RETURN QUERY VALUES ('waits for', format('account "%s" is %s: %s', v_account.name, v_account.state,
@@ -400,8 +401,13 @@ CREATE FUNCTION zcsync.pause_stream(stream text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_stream bigint := zcsync.stream(pause_stream.stream);
 BEGIN
-	UPDATE zcsync.streams s SET state = 'paused' WHERE s.stream_id = zcsync.stream(pause_stream.stream);
+	UPDATE zcsync.streams s SET state = 'paused' WHERE s.stream_id = v_stream;
+	DELETE FROM zcsync.sync_queue q USING zcsync.streams s
+	WHERE s.stream_id = v_stream AND q.account_id = s.account_id AND q.stream_id = v_stream
+		AND q.operation = 'pull' AND q.state = 'ready';
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_stream(text) IS

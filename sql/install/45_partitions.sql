@@ -37,7 +37,7 @@ CREATE FUNCTION zcsync.create_partitions() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
-SET lock_timeout = '2s'
+SET lock_timeout = '500ms'
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
