@@ -16,6 +16,32 @@ WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 SELECT FROM zcsync.setup();
 SELECT zcsync.stop();
 
+-- The indexes that readers rely on serve these queries.
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+CREATE FUNCTION index_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		IF line ~ 'Index.* using ' THEN
+			RETURN NEXT regexp_replace(line, '.* using (\S+) on .*', '\1');
+		END IF;
+	END LOOP;
+END $$;
+SELECT q.n, i.index FROM (VALUES
+	(1, $$SELECT subject FROM zcsync.tickets WHERE assignee_id = '1' AND status IN ('open', 'pending') AND deleted_at IS NULL$$),
+	(2, $$SELECT subject FROM zcsync.tickets ORDER BY created_at DESC, local_id DESC LIMIT 20$$),
+	(3, $$SELECT subject FROM zcsync.tickets WHERE account_id = 1 AND remote_id = '1'$$),
+	(4, $$SELECT name FROM zcsync.tasks WHERE account_id = 1 AND list_id = '1' AND deleted_at IS NULL$$),
+	(5, $$SELECT name FROM zcsync.contacts WHERE account_id = 1 AND lower(email) = 'a@example.com'$$),
+	(6, $$SELECT message FROM zcsync.sync_records_default WHERE status = 'failed' ORDER BY created_at DESC LIMIT 1$$),
+	(7, $$SELECT new FROM zcsync.changes_default WHERE local_id = 1 ORDER BY created_at$$)) AS q (n, query),
+	index_of(q.query) AS i (index) ORDER BY 1, 2;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+DROP FUNCTION index_of;
+
 -- Everything has a comment.
 SELECT oid::regprocedure AS routine_without_comment FROM pg_proc
 WHERE pronamespace = 'zcsync'::regnamespace AND coalesce(obj_description(oid, 'pg_proc'), '') = '' ORDER BY 1;

@@ -43,24 +43,20 @@ SQL
 cmp_ok(scalar @relations, '>', 25, 'there are tables');
 is(differences(\@relations, [ grep { !/\(/ } @described ]), '', 'doc/reference.md: tables and views');
 
-# Settings and their defaults.
-my @settings = split /\n/, $node->safe_psql('postgres',
-	"SELECT name FROM pg_settings WHERE name LIKE 'zcsync.%' AND name <> 'zcsync.clock_offset'");
+# Settings and their defaults.  "1min" and "60s" are the same.
+my %setting = map { my ($name, @rest) = split /\|/, $_, -1; $name => \@rest } split /\n/, $node->safe_psql('postgres',
+	"SELECT name, unit, boot_val FROM pg_settings WHERE name LIKE 'zcsync.%' AND name <> 'zcsync.clock_offset'");
 for my $page ('doc/settings.md', 'README.md')
 {
-	my %default = $text{"$top/$page"} =~ /^\| `(zcsync\.[a-z_]+)` \| ([^|]*?) \|/mg;
-	is(differences(\@settings, [ keys %default ]), '', "$page: settings");
-	for my $name (sort keys %default)
+	my %default = $text{"$top/$page"} =~ /^\| `(zcsync\.[a-z_]+)` \| `?([^|`]*?)`? \|/mg;
+	is(differences([ keys %setting ], [ keys %default ]), '', "$page: settings");
+	for my $name (sort grep { $setting{$_} } keys %default)
 	{
-		my $value = $default{$name} =~ s/`//gr;
-		$value = '' if $value eq 'empty';
-		is($node->safe_psql('postgres', <<"SQL"), 't', "$page: default of $name") if grep { $_ eq $name } @settings;
-SELECT CASE
-	WHEN s.unit IN ('ms', 's') THEN \$\$$value\$\$::interval = (s.boot_val || s.unit)::interval
-	WHEN s.unit IN ('B', 'kB') THEN pg_size_bytes(\$\$$value\$\$) = pg_size_bytes(s.boot_val || ' ' || CASE s.unit WHEN 'B' THEN 'bytes' ELSE s.unit END)
-	ELSE s.boot_val = \$\$$value\$\$ END
-FROM pg_settings s WHERE s.name = '$name'
-SQL
+		my ($unit, $value) = @{ $setting{$name} };
+		my $same = $unit =~ /^m?s$/ ? "'$default{$name}'::interval = '$value $unit'::interval"
+		  : $unit =~ /B$/ ? "pg_size_bytes('$default{$name}') = pg_size_bytes('$value " . ($unit eq 'B' ? 'bytes' : $unit) . "')"
+		  : "'" . ($default{$name} eq 'empty' ? '' : $default{$name}) . "' = '$value'";
+		is($node->safe_psql('postgres', "SELECT $same"), 't', "$page: default of $name");
 	}
 }
 
