@@ -12,7 +12,7 @@
  * The count of remote writes of a transaction lives here for the same reason,
  * to be reset at its end.  And so does the notice of CREATE EXTENSION, which
  * the server would not show while its script runs; it is sent just before the
- * commit, unless setup() was run meanwhile.
+ * commit, unless setup() or a restore has made the tables by then.
  *
  * IDENTIFICATION
  *		src/wake.c
@@ -22,9 +22,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 
 #include "shared.h"
 #include "wake.h"
@@ -41,6 +43,7 @@ static bool announce = false;
 static int64 writes = 0;
 
 static void register_callback(void);
+static bool have_tables(void);
 static void transaction_ended(XactEvent event, void *arg);
 
 /* At commit, wake the worker of this database. */
@@ -78,12 +81,12 @@ zcsync_sql_wake_launcher(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* zcsync._announce(on): say at commit what to do next, or do not. */
+/* zcsync._announce(): say at commit what to do next, if it is still to do. */
 Datum
 zcsync_sql_announce(PG_FUNCTION_ARGS)
 {
 	register_callback();
-	announce = PG_GETARG_BOOL(0);
+	announce = true;
 	PG_RETURN_VOID();
 }
 
@@ -118,6 +121,16 @@ register_callback(void)
 	registered = true;
 }
 
+/* Are the tables of zcsync there? */
+static bool
+have_tables(void)
+{
+	Oid			schema = get_namespace_oid("zcsync", true);
+
+	return OidIsValid(schema) &&
+		OidIsValid(get_relname_relid("installation", schema));
+}
+
 /* Must not throw or allocate once the transaction has committed. */
 static void
 transaction_ended(XactEvent event, void *arg)
@@ -125,7 +138,7 @@ transaction_ended(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (announce)
+			if (announce && !have_tables())
 				ereport(NOTICE,
 						(errmsg("zcsync is installed, but has no tables yet"),
 						 errhint("Run SELECT * FROM zcsync.setup(); and then SELECT * FROM zcsync.selfcheck();")));

@@ -22,11 +22,11 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_wake_launcher';
 COMMENT ON FUNCTION zcsync._wake_launcher() IS
 'when this transaction commits, has the launcher and the worker look anew at whether and how this database uses zcsync';
 
-CREATE FUNCTION zcsync._announce(p_on boolean) RETURNS void
+CREATE FUNCTION zcsync._announce() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_announce';
-COMMENT ON FUNCTION zcsync._announce(boolean) IS
-'whether a notice says, when this transaction commits, that zcsync.setup() is to be run';
+COMMENT ON FUNCTION zcsync._announce() IS
+'has a notice say that zcsync.setup() is to be run, if that is still so when this transaction commits';
 
 CREATE FUNCTION zcsync._count_writes(p_n bigint) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

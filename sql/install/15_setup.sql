@@ -54,7 +54,6 @@ BEGIN
 	RETURN NEXT;
 
 	PERFORM zcsync._wake_launcher();
-	PERFORM zcsync._announce(false);
 
 	RETURN QUERY
 	SELECT c.item, 'to do', concat_ws('; ', c.message, c.hint)

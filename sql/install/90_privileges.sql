@@ -55,6 +55,6 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA zcsync FROM PUBLIC;
 DO $$
 BEGIN
 	PERFORM zcsync._wake_launcher();
-	PERFORM zcsync._announce(true);
+	PERFORM zcsync._announce();
 END
 $$;

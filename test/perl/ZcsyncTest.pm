@@ -84,9 +84,10 @@ sub add_simulated_accounts
 	my ($node, $database, $simulator) = @_;
 
 	$node->safe_psql($database, sprintf(<<'SQL', $simulator->zendesk, $simulator->clickup));
+SET log_statement = none;
 SELECT zcsync.add_account('acme', 'zendesk',
 	settings => '{"subdomain": "acme", "base_url": "%s", "plan": "enterprise"}',
-	credentials => '{"client_id": "zcsync", "client_secret": "secret-acme"}');
+	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}');
 SELECT zcsync.add_account('dev', 'clickup',
 	settings => '{"workspace_id": "9001001", "base_url": "%s", "plan": "business"}',
 	credentials => '{"token": "pk_183_DEV"}');
