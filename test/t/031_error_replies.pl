@@ -1,0 +1,237 @@
+# What the connectors send, and what they make of errors: class, message, hint,
+# limits.
+
+use strict;
+use warnings;
+
+use JSON::PP;
+use MIME::Base64;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use ZcsyncTest;
+
+use CannedServer;
+
+my $json = JSON::PP->new->canonical->allow_nonref->utf8;
+my $server = CannedServer->start(PostgreSQL::Test::Utils::tempdir());
+my $url = $server->url;
+my $node = new_node('main', conf => "zcsync.databases = ''");
+$node->start;
+setup_zcsync($node, 'postgres');
+
+sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; $_[0]"); }
+sub quote { my ($text) = @_; return "'" . $text =~ s/'/''/gr . "'"; }
+
+value(qq{
+	SELECT zcsync.add_account('zendesk', 'zendesk', '{"subdomain": "acme", "base_url": "$url/"}', '{"email": "admin\@example.com", "api_token": "top-secret-token"}');
+	SELECT zcsync.add_account('clickup', 'clickup', '{"workspace_id": "1", "base_url": "$url"}', '{"token": "pk_1_TOPSECRET"}');});
+
+my %json_type = ('Content-Type' => 'application/json');
+my %get = (
+	zendesk => { op => 'incremental', kind => 'tickets', start_time => 1 },
+	clickup => { op => 'get_task', task_id => '9hx' });
+my $create = { op => 'create_task', list_id => '11', body => { name => 'x' } };
+
+# One exchange: what came of it, as a hash.
+sub call
+{
+	my ($vendor, $request, $status, $body, %headers) = @_;
+
+	$body = $json->encode($body) if ref $body;
+	%headers = %json_type if !%headers;
+	$server->reply($status, [ map { "$_: $headers{$_}" } sort keys %headers ], $body);
+	return $json->decode(value(sprintf "SELECT to_jsonb(c) FROM zcsync._call(zcsync.account('%s'), %s) AS c", $vendor, quote($json->encode($request))));
+}
+
+# class, message and hint of an error
+sub check
+{
+	my ($name, $call, $class, $message, $hint) = @_;
+
+	is($call->{class}, $class, "$name: class") or diag explain $call;
+	like($call->{message}, $message, "$name: message");
+	like($call->{hint} // 'none', $hint // qr/^none$/, "$name: hint");
+	unlike(join(' ', grep { defined } @{$call}{qw(message hint)}), qr/secret|\n|</i, "$name: no secret, no markup, one line");
+}
+
+# -------------------------------------------------------------- requests
+
+call('zendesk', { op => 'incremental', kind => 'tickets', cursor => 'MTU3+/=', per_page => 1000, include => 'users' }, 200, { tickets => [] });
+my ($line, $headers) = $server->request;
+is($line, 'GET /api/v2/incremental/tickets/cursor?cursor=MTU3%2B%2F%3D&per_page=1000&include=users HTTP/1.1', 'an export');
+is($headers->{accept}, 'application/json', 'Accept');
+is($headers->{authorization}, 'Basic ' . encode_base64("admin\@example.com/token:top-secret-token", ''), 'an API token');
+call('zendesk', { op => 'show_many', ids => [ '1', '2' ], include => 'users' }, 200, { tickets => [] });
+like(($server->request)[0], qr{^GET /api/v2/tickets/show_many\?ids=1%2C2&include=users }, 'tickets by id');
+value(q{SELECT zcsync.set_credentials('zendesk', '{"client_id": "c", "client_secret": "top-secret-secret"}')});
+my $call = call('zendesk', { op => 'count' }, 200, { access_token => 'fetched-secret', expires_in => 1800, count => {} });
+is($call->{class}, 'done', 'a token is fetched first');
+is(($server->request)[1]{authorization}, 'Bearer fetched-secret', 'and used');
+is(value(q{SELECT extract(epoch FROM expires_at - now()) BETWEEN 600 AND 1800 FROM zcsync.credentials WHERE name = 'access_token'}), 't', 'and its lifetime known');
+call('zendesk', { op => 'token' }, 200, { access_token => 'x', expires_in => 1800 });
+($line, $headers, my $body) = $server->request;
+like($line, qr{^POST /oauth/tokens }, 'request for a token');
+is_deeply($json->decode($body), { grant_type => 'client_credentials', client_id => 'c', client_secret => 'top-secret-secret', scope => 'read' }, 'its body');
+is($headers->{'content-type'}, 'application/json', 'JSON, not a form');
+
+check('a refused client', call('zendesk', { op => 'token' }, 400, { error => 'invalid_client', error_description => 'No such client' }), 'auth', qr/^invalid_client: No such client$/, qr/set_credentials/);
+
+call('clickup', { op => 'team_tasks', team_id => '1', page => 0, list_ids => [ '11', '12' ], include_closed => JSON::PP::true, date_updated_gt => 1795165201000 }, 200, { tasks => [] });
+($line, $headers) = $server->request;
+is($line, 'GET /api/v2/team/1/task?page=0&include_closed=true&list_ids%5B%5D=11&list_ids%5B%5D=12&date_updated_gt=1795165201000 HTTP/1.1', 'tasks of lists');
+is($headers->{authorization}, 'pk_1_TOPSECRET', 'a personal token, as it is');
+is($headers->{'content-type'}, 'application/json', 'Content-Type even without a body');
+call('clickup', { op => 'create_task', list_id => '11', body => { name => 'x' x 100_000 } }, 200, { id => '9hx' });
+($line, $headers, $body) = $server->request;
+is($line, 'POST /api/v2/list/11/task HTTP/1.1', 'a create');
+is(length $body, 100_012, 'its body, whole and not compressed');
+call('clickup', { op => 'add_tag', task_id => '9hx', tag => "a b/c?\x{fc}" }, 200, {});
+like(($server->request)[0], qr{^POST /api/v2/task/9hx/tag/a%20b%2Fc%3F%C3%BC }, 'a tag is one part of the path');
+value(q{SELECT zcsync.set_credentials('clickup', '{"access_token": "oauth-secret"}')});
+call('clickup', { op => 'team' }, 200, { teams => [] });
+is(($server->request)[1]{authorization}, 'Bearer oauth-secret', 'an OAuth token');
+value(q{SELECT zcsync.set_credentials('clickup', '{"token": "pk_1_TOPSECRET"}')});
+value(q{SELECT zcsync.set_credentials('zendesk', '{"email": "admin@example.com", "api_token": "top-secret-token"}')});
+
+# what cannot be asked is not
+check('no list', call('clickup', { op => 'create_task', list_id => undef, body => {} }, 200, {}), 'config', qr/^request has no "list_id"$/, qr/./);
+check('dots for an id', call('clickup', { op => 'get_task', task_id => '..' }, 200, {}), 'config', qr/^request has no "task_id"$/, qr/./);
+check('no body', call('clickup', { op => 'create_task', list_id => '1' }, 200, {}), 'config', qr/^request has no body$/, qr/./);
+check('no such operation', call($_, { op => 'nonsense' }, 200, {}), 'config', qr/has no operation "nonsense"$/, qr/./) foreach qw(zendesk clickup);
+value(q{UPDATE zcsync.accounts SET settings = '{"subdomain": "evil.example/"}' WHERE name = 'zendesk'});
+check('subdomain', call('zendesk', $get{zendesk}, 200, {}), 'config', qr/no valid subdomain/, qr/alter_account/);
+value(qq{UPDATE zcsync.accounts SET settings = '{"subdomain": "acme", "base_url": "$url"}' WHERE name = 'zendesk'});
+
+# -------------------------------------------------------------- Zendesk
+
+my $export = $get{zendesk};
+check('Zendesk 400', call('zendesk', $export, 400, { error => { title => 'Invalid attribute', message => 'You passed an invalid value for the id attribute.' } }),
+	'rejected', qr/^Invalid attribute: You passed an invalid value for the id attribute\.$/);
+check('Zendesk errors array', call('zendesk', $export, 400, { errors => [ { code => 'InvalidPaginationDepth', title => 'Depth', detail => 'Too deep', status => '400' } ] }),
+	'rejected', qr/^InvalidPaginationDepth: Too deep$/);
+check('Zendesk 401', call('zendesk', $export, 401, { error => "Couldn't authenticate you" }), 'auth', qr/^Couldn't authenticate you$/, qr/set_credentials\('zendesk'/);
+check('Zendesk OAuth 401', call('zendesk', $export, 401, { error => 'invalid_token', error_description => 'The access token expired' }),
+	'auth', qr/^invalid_token: The access token expired$/, qr/set_credentials/);
+check('Zendesk 403', call('zendesk', $export, 403, { error => { title => 'Forbidden', message => 'You do not have access to this page.' } }),
+	'rejected', qr/^Forbidden: You do not have access/, qr/administrator/);
+check('Zendesk 403 elsewhere', call('zendesk', { op => 'custom_statuses' }, 403, { error => 'Forbidden' }), 'rejected', qr/^Forbidden$/, qr/plan/);
+check('Zendesk 404', call('zendesk', $export, 404, { error => 'RecordNotFound', description => 'Not found' }), 'not_found', qr/^RecordNotFound: Not found$/, qr/deleted/);
+check('Zendesk wrong path', call('zendesk', $export, 404, { error => 'InvalidEndpoint', description => 'Not found' }), 'not_found', qr/^InvalidEndpoint/, qr/subdomain/);
+check('Zendesk unknown subdomain', call('zendesk', $export, 404, "<!DOCTYPE html>\n<html><head>\n<title>No help desk\n at acme</title></head><body>x</body></html>", 'Content-Type' => 'text/html'),
+	'not_found', qr/^web page "No help desk at acme"$/, qr/subdomain/);
+check('Zendesk 409', call('zendesk', $export, 409, { error => 'DatabaseConflict', description => 'Database collision' }), 'conflict', qr/^DatabaseConflict: Database collision$/, qr/same time/);
+check('Zendesk 422', call('zendesk', $export, 422, { error => 'RecordInvalid', description => 'Record validation errors',
+	details => { status => [ { description => 'Status: closed prevents ticket update', error => 'x' } ], base => [ { description => 'Other' } ] } }),
+	'rejected', qr/^RecordInvalid: Record validation errors \((Status: closed prevents ticket update; Other|Other; Status: closed prevents ticket update)\)$/);
+check('Zendesk 422 details alone', call('zendesk', $export, 422, { details => { base => [ { description => 'Just this' } ] } }), 'rejected', qr/^\(Just this\)$/);
+check('Zendesk 429 text', call('zendesk', $export, 429, 'Number of allowed API requests per minute exceeded', 'Content-Type' => 'text/plain', 'Retry-After' => 7),
+	'throttled', qr/^Number of allowed API requests per minute exceeded$/);
+check('Zendesk 429 JSON', call('zendesk', $export, 429, { error => 'APIRateLimitExceeded', description => 'Number of allowed incremental export API requests per minute exceeded' }),
+	'throttled', qr/^APIRateLimitExceeded: Number/);
+check('Zendesk 502', call('zendesk', $export, 502, '<html><head><title>502 Bad Gateway</title></head></html>', 'Content-Type' => 'text/html'), 'vendor', qr/^web page "502 Bad Gateway"$/);
+check('Zendesk 503 empty', call('zendesk', $export, 503, ''), 'vendor', qr/^HTTP status 503 without a text$/);
+check('Zendesk quotes a secret', call('zendesk', $export, 400, { error => 'No token top-secret-token and again top-secret-token for admin@example.com' }),
+	'rejected', qr/^No token \*{16} and again \*{16} for \*{17}$/);
+check('an endless message', call('zendesk', $export, 400, { error => "\x{e4}" x 3000 }), 'rejected', qr/^.{250}$/);
+check('an error that is no text', call('zendesk', $export, 400, "\xff\xfe\x01\x02 x", 'Content-Type' => 'text/plain'), 'rejected', qr/./);
+
+$call = call('zendesk', $export, 422, { error => 'InvalidValue', description => 'Too recent start_time. Use a start_time older than 5 minutes' });
+is($call->{class}, 'done', 'an export that starts too late is an empty one');
+is_deeply($call->{reply}, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => undef }, 'with nothing in it');
+$call = call('zendesk', { op => 'incremental', kind => 'users', start_time => 1 }, 422, { error => 'InvalidValue', description => 'Too recent start_time. Use a start_time older than 5 minutes' });
+is_deeply($call->{reply}{users}, [], 'of users, too');
+check('an anonymous user', call('zendesk', { op => 'users_me' }, 200, { user => { id => undef, name => 'Anonymous user' } }), 'auth', qr/anonymous/, qr/set_credentials/);
+is(call('zendesk', { op => 'users_me' }, 200, { user => { id => 7 } })->{class}, 'done', 'a user');
+
+# a success that is none
+check('an empty page', call('zendesk', $export, 200, ''), 'broken', qr/^reply has no "tickets"$/);
+check('another document', call('zendesk', $export, 200, { users => [] }), 'broken', qr/^reply has no "tickets"$/);
+check('a list', call('zendesk', $export, 200, '["tickets"]'), 'broken', qr/^reply has no "tickets"$/);
+check('half a page', call('zendesk', $export, 200, '{"tickets": [{"id": 1}, {"i'), 'broken', qr/not valid JSON/);
+check('a web page', call('zendesk', $export, 200, '<html><title>Login</title></html>', 'Content-Type' => 'text/html'), 'vendor', qr/web page/);
+
+# -------------------------------------------------------------- ClickUp
+
+# request, status, code, class, hint
+my @clickup = (
+	[ $create, 400, 'CRTSK_001', 'rejected', qr/no such status/ ],
+	[ $get{clickup}, 400, 'ITEM_114', 'rejected', qr/no such status/ ],
+	[ $create, 400, 'INPUT_003', 'rejected', undef ],
+	[ $create, 400, 'FIELD_011', 'rejected', qr/zcsync\.fields/ ],
+	[ $create, 400, 'FIELD_033', 'rejected', qr/plan/ ],
+	[ $create, 403, 'FIELD_033', 'rejected', qr/plan/ ],
+	[ $create, 400, 'FIELD_115', 'rejected', qr/does not have this custom field/ ],
+	[ $create, 400, 'ITEM_137', 'rejected', qr/same list/ ],
+	[ $create, 400, 'ITEM_246', 'rejected', qr/default type/ ],
+	[ $create, 500, 'FIELD_017', 'rejected', undef ],
+	[ $create, 500, 'SOME_001', 'broken', undef ],
+	[ $get{clickup}, 500, 'SOME_001', 'vendor', undef ],
+	[ $get{clickup}, 401, 'OAUTH_017', 'auth', qr/set_credentials/ ],
+	[ $get{clickup}, 401, 'OAUTH_019', 'auth', qr/set_credentials/ ],
+	[ $get{clickup}, 401, 'OAUTH_025', 'auth', qr/set_credentials/ ],
+	[ $get{clickup}, 401, 'OAUTH_077', 'auth', qr/set_credentials/ ],
+	[ $get{clickup}, 401, 'OAUTH_023', 'rejected', qr/Share the list/ ],
+	[ $get{clickup}, 401, 'OAUTH_027', 'rejected', qr/Share the list/ ],
+	[ $get{clickup}, 401, 'OAUTH_045', 'rejected', qr/Share the list/ ],
+	[ $get{clickup}, 401, 'OAUTH_099', 'auth', qr/set_credentials/ ],
+	[ $get{clickup}, 401, 'ITEM_013', 'not_found', qr/deleted/ ],
+	[ $get{clickup}, 404, 'ITEM_013', 'not_found', qr/deleted/ ],
+	[ $create, 404, 'ITEM_015', 'not_found', qr/deleted/ ],
+	[ $get{clickup}, 429, 'APP_002', 'throttled', undef ],
+	[ $get{clickup}, 400, 'APP_002', 'throttled', undef ]);
+check("ClickUp $_->[1] $_->[2]", call('clickup', $_->[0], $_->[1], { err => 'Some text', ECODE => $_->[2] }), $_->[3], qr/^Some text \($_->[2]\)$/, $_->[4]) foreach @clickup;
+check('ClickUp 401 without a code', call('clickup', $get{clickup}, 401, { err => 'Token invalid' }), 'auth', qr/^Token invalid$/, qr/set_credentials/);
+check('ClickUp wrong path', call('clickup', $get{clickup}, 404, { err => 'Route not found' }), 'not_found', qr/^Route not found$/, qr/base_url/);
+check('ClickUp 403', call('clickup', $get{clickup}, 403, { err => 'No' }), 'rejected', qr/^No$/, qr/right/);
+check('ClickUp 502', call('clickup', $create, 502, '<html><body>x</body></html>', 'Content-Type' => 'text/html'), 'vendor', qr/^a web page$/);
+check('ClickUp odd error', call('clickup', $create, 400, { err => { a => 1 }, ECODE => 5 }), 'rejected', qr/\{.*ECODE/);
+check('ClickUp half a task', call('clickup', $create, 200, {}), 'broken', qr/^reply has no "id"$/);
+is(call('clickup', { op => 'set_field', task_id => 'x', field_id => 'y', body => { value => 1 } }, 200, {})->{class}, 'done', 'a field needs no reply');
+is(call('clickup', { op => 'clear_field', task_id => 'x', field_id => 'y' }, 204, '')->{class}, 'done', 'nor does clearing it');
+
+# -------------------------------------------------------------- limits
+
+value(q{
+	INSERT INTO zcsync.streams (account_id, kind, since) VALUES (zcsync.account('zendesk'), 'tickets', NULL), (zcsync.account('zendesk'), 'fields', NULL),
+		(zcsync.account('clickup'), 'tasks', NULL);
+	UPDATE zcsync.streams SET state = 'paused'});
+
+# The budget of a class after a pull of a stream whose reply was this.
+sub budget
+{
+	my ($vendor, $kind, $class, $status, $body, %headers) = @_;
+
+	$server->reply($status, [ map { "$_: $headers{$_}" } sort keys %headers ], ref $body ? $json->encode($body) : $body);
+	value(qq{
+		DELETE FROM zcsync.sync_queue;
+		UPDATE zcsync.account_budgets SET tokens = 10, paused_until = NULL, remote_limit = NULL, remote_remaining = NULL, remote_reset_at = NULL;
+		UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, state = 'active';
+		UPDATE zcsync.streams s SET state = CASE WHEN a.name = '$vendor' AND s.kind = '$kind' THEN 'active' ELSE 'paused' END, next_pull_at = now()
+		FROM zcsync.accounts a WHERE a.account_id = s.account_id});
+	value(q{CALL zcsync.run('10 seconds')});
+	return value(qq{SELECT concat_ws(' ', coalesce(remote_limit::text, '-'), coalesce(remote_remaining::text, '-'),
+			coalesce(round(extract(epoch FROM remote_reset_at - last_call_at) / 5) * 5 || ' s', '-'),
+			coalesce('paused ' || round(extract(epoch FROM paused_until - last_call_at) / 5) * 5 || ' s', '-'))
+		FROM zcsync.account_budgets WHERE account_id = zcsync.account('$vendor') AND class = '$class'});
+}
+
+is(budget('zendesk', 'fields', 'api', 200, { ticket_fields => [] }, %json_type, 'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699, 'ratelimit-reset' => 40),
+	'700 699 40 s -', 'limits of Zendesk');
+is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type,
+	'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699, 'zendesk-ratelimit-incremental-exports-cursor' => 'total=10; remaining=9; resets=30'),
+	'10 9 30 s -', 'limits of exports');
+is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type, 'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699),
+	'- - - -', 'the limit of the account is not that of exports');
+like(budget('zendesk', 'tickets', 'export', 429, 'Number of allowed', 'Content-Type' => 'text/plain', 'Retry-After' => 40), qr/paused 4[05] s$/, 'Retry-After pauses exports');
+like(budget('zendesk', 'tickets', 'export', 429, 'Number of allowed', 'Content-Type' => 'text/plain'), qr/paused 30 s$/, 'without it they pause, too');
+like(budget('zendesk', 'tickets', 'export', 429, 'x', 'Content-Type' => 'text/plain', 'zendesk-ratelimit-incremental-exports-cursor' => 'total=10; remaining=0; resets=55'), qr/paused 55 s$/,
+	'until the end of the window');
+my $reset = time + 50;
+is(budget('clickup', 'tasks', 'api', 200, { tasks => [] }, %json_type, 'X-RateLimit-Limit' => 100, 'X-RateLimit-Remaining' => 98, 'X-RateLimit-Reset' => $reset), '100 98 50 s -', 'limits of ClickUp');
+$reset = (time + 50) . '123';
+is(budget('clickup', 'tasks', 'api', 200, { tasks => [] }, %json_type, 'X-RateLimit-Limit' => 100, 'X-RateLimit-Remaining' => 98, 'X-RateLimit-Reset' => $reset), '100 98 50 s -', 'in milliseconds');
+$reset = time + 30;
+like(budget('clickup', 'tasks', 'api', 429, { err => 'Rate limit reached', ECODE => 'APP_002' }, %json_type, 'X-RateLimit-Limit' => 100, 'X-RateLimit-Remaining' => 0, 'X-RateLimit-Reset' => $reset),
+	qr/paused 30 s$/, 'a 429 of ClickUp');
+
+done_testing();
