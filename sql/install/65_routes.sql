@@ -65,18 +65,18 @@ COMMENT ON FUNCTION zcsync._create_routes() IS
 'makes what routes need beside the tables: schema zcsync_routes and indexes; idempotent';
 
 -- The addresses in a text, for the index that finds a task by the link to its
--- ticket.  At most 50, of 500 characters: an index has limits, and a text that
+-- ticket; without fragments, which may hold the mark of a create.  At most 50, of 500 characters: an index has limits, and a text that
 -- goes beyond is not one that a route wrote.
 CREATE FUNCTION zcsync._links_in(p_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
 BEGIN ATOMIC
 	SELECT ARRAY(
 		SELECT left(rtrim(m.link[1], '.,;:!?'), 500)
-		FROM regexp_matches(p_text, 'https?://[^[:space:]<>"'')\]]+', 'g') AS m (link)
+		FROM regexp_matches(p_text, 'https?://[^[:space:]<>"'')\]#]+', 'g') AS m (link)
 		LIMIT 50);
 END;
 COMMENT ON FUNCTION zcsync._links_in(text) IS
-'the web addresses in a text, at most 50';
+'the web addresses in a text, without fragments, at most 50';
 
 -- The address of a record at its vendor; NULL while it does not exist there.
 CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text

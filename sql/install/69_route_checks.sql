@@ -280,6 +280,11 @@ BEGIN
 			CASE WHEN m.id IS NULL THEN format('SELECT zcsync.alter_route(%L, default_assignee => ''<member id>'');', v_route.name) END
 		FROM (SELECT zcsync._member_id((v_def ->> 'target_account')::bigint, v_route.default_assignee) AS id) m;
 	END IF;
+	RETURN QUERY
+	SELECT 'members', true, 'no member of the target is known, so no assignee is found by e-mail address',
+		format('SELECT * FROM zcsync.discover(%L);', v_def ->> 'target_name')
+	WHERE v_def -> 'fields' ? 'assignees'
+		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (v_def ->> 'target_account')::bigint);
 	RETURN QUERY SELECT 'write brake', true,
 		format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit')), NULL;
 END

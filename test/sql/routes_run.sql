@@ -83,7 +83,7 @@ DELETE FROM zcsync.sync_queue;
 SELECT tickets(1, 4);
 SELECT tickets(11, 11);
 SELECT tasks('901', '{a,b,c,d}', ARRAY[
-	'Ticket #1' || E'\n\nhttps://acme.zendesk.com/agent/tickets/1', 'see (https://acme.zendesk.com/agent/tickets/2).',
+	'Ticket #1' || E'\n\nhttps://acme.zendesk.com/agent/tickets/1', 'see (https://acme.zendesk.com/agent/tickets/2#zcsync-0b5e1c9e).',
 	'https://other.zendesk.com/agent/tickets/3', NULL]);
 SELECT FROM zcsync.add_route('first', 'acme/tickets', 'dev/tasks', create_in => '901');
 SELECT op, source, target FROM zcsync.plan('first') WHERE op = 'link' OR field = 'name' ORDER BY 2, 1;
@@ -118,6 +118,7 @@ SELECT source_value, target_value FROM zcsync.route_values WHERE field = 'status
 SELECT zcsync.map_value('lists', 'status', 'pending', 'in progress'), zcsync.map_value('lists', 'status', 'solved', 'complete');
 SELECT op, source, field, new FROM zcsync.plan('lists') WHERE field IN ('list_id', 'status') OR op = 'error' ORDER BY 2, 1, 3;
 SELECT item, ok, message FROM zcsync.check_route('lists') WHERE NOT ok;
+SELECT item, ok, message, hint FROM zcsync.check_route('lists') WHERE item = 'members';
 -- a status that is renamed at the vendor keeps working by its id
 UPDATE zcsync.statuses SET name = 'doing', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE status_id = 'p2';
 SELECT new FROM zcsync.plan('lists') WHERE source = 'acme/tickets/31' AND field = 'status';
