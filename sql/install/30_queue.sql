@@ -6,6 +6,10 @@
 -- and finishing are three steps, and a transaction each for the first and the
 -- last: state, attempts and claimant are durable before anything is sent.
 --
+-- Statistics of a queue are always out of date: it is empty one moment and holds
+-- a million rows the next.  So the functions that read it say what the planner
+-- cannot know, that the index is the way (enable_seqscan = off).
+--
 -- Only the engine (src/engine.c) calls _due_accounts(), _claim_jobs(),
 -- _finish_jobs() and _recover_jobs(); isolation tests call them too.
 -- ---------------------------------------------------------------------
@@ -138,6 +142,7 @@ COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precis
 CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
 	RETURN QUERY
@@ -193,6 +198,7 @@ RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text
 	request jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -312,6 +318,7 @@ CREATE FUNCTION zcsync._requests(p_vendor text, p_ids bigint[], p_push_ids bigin
 	OUT ids bigint[], OUT requests jsonb[])
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
 	v_push_ids bigint[];
@@ -368,6 +375,7 @@ CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_ids b
 RETURNS TABLE (job_id bigint, how text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -502,6 +510,7 @@ CREATE FUNCTION zcsync._fail_jobs(p_ours bigint[], p_ids bigint[], p_classes tex
 RETURNS TABLE (job_id bigint, run_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -629,6 +638,7 @@ COMMENT ON FUNCTION zcsync._bury(bigint, text, integer, text, text, text) IS
 CREATE FUNCTION zcsync._put_back(p_ids bigint[], p_run_at timestamptz[]) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
 	v_job record;
@@ -786,6 +796,7 @@ COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer,
 CREATE FUNCTION zcsync._recover_jobs(p_self bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
 	v_dead bigint[];
@@ -849,6 +860,7 @@ COMMENT ON FUNCTION zcsync._recover_jobs(bigint) IS
 CREATE FUNCTION zcsync._next_job_at() RETURNS timestamptz
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
 	RETURN least(
@@ -870,6 +882,7 @@ COMMENT ON FUNCTION zcsync._next_job_at() IS
 CREATE FUNCTION zcsync._has_due_jobs() RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
 	RETURN EXISTS (
@@ -1097,6 +1110,19 @@ $$;
 COMMENT ON FUNCTION zcsync._held_jobs(text) IS
 'held jobs of a route or account, or all';
 
+-- The alerts of the write brake: of a route or account, or all.
+CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._resolve_alert(a.code, a.object) FROM zcsync.alerts a
+	WHERE a.code = 'write_brake' AND a.resolved_at IS NULL AND (p_name IS NULL OR a.object = p_name);
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
+'closes the alerts of the write brake for a route or account, or all';
+
 CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -1114,7 +1140,7 @@ BEGIN
 	UPDATE zcsync.sync_queue q SET state = 'ready', run_at = zcsync._now()
 	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name));
 	GET DIAGNOSTICS v_count = ROW_COUNT;
-	PERFORM zcsync._resolve_alert('write_brake', coalesce(release_held.name, ''));
+	PERFORM zcsync._resolve_brake(release_held.name);
 	PERFORM zcsync._wake();
 	RETURN v_count;
 END
@@ -1131,7 +1157,7 @@ DECLARE
 BEGIN
 	SELECT count(*) INTO v_count
 	FROM (SELECT zcsync.cancel(h) FROM zcsync._held_jobs(cancel_held.name) AS h) c;
-	PERFORM zcsync._resolve_alert('write_brake', coalesce(cancel_held.name, ''));
+	PERFORM zcsync._resolve_brake(cancel_held.name);
 	RETURN v_count;
 END
 $$;
