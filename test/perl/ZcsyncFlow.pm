@@ -13,7 +13,7 @@ package ZcsyncFlow;
 
 use strict;
 use warnings;
-use JSON::PP ();
+use HTTP::Tiny;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use ZcsyncTest;
@@ -181,14 +181,14 @@ sub load_vendors
 	for my $state ([ 'tickets', 'account', 'acme' ], [ 'tasks', 'workspace', 'dev' ])
 	{
 		my ($what, $filter, $name) = @$state;
-		my $dump = $self->{simulator}->get("state/$what", $filter => $name, limit => 1000000)->{$what};
+		my $url = $self->{simulator}->url . "/_control/state/$what?$filter=$name&limit=1000000";
+		my $reply = HTTP::Tiny->new->mirror($url, "$directory/$what.json");
 
-		open my $file, '>', "$directory/$what.json" or die $!;
-		print $file JSON::PP->new->utf8->encode($dump);
-		close $file;
+		die "$url: $reply->{status}" if !$reply->{success};
 		$self->value("DROP TABLE IF EXISTS vendor_$what;
 			CREATE TABLE vendor_$what AS SELECT t ->> 'id' AS id, t AS doc
-			FROM jsonb_array_elements(pg_read_file('$directory/$what.json')::jsonb) AS t");
+			FROM jsonb_array_elements(pg_read_file('$directory/$what.json')::jsonb -> '$what') AS t");
+		unlink "$directory/$what.json";
 	}
 	return;
 }
@@ -202,8 +202,9 @@ sub agree
 	is($self->value(<<'SQL'), '', "$when: tickets here are those at Zendesk");
 SELECT string_agg(coalesce(v.id, t.remote_id), ', ')
 FROM vendor_tickets AS v FULL JOIN zcsync.tickets AS t ON t.remote_id = v.id
-WHERE (v.doc ->> 'subject', v.doc ->> 'description', v.doc ->> 'status', v.doc ->> 'priority', v.doc -> 'tags', v.doc ->> 'assignee_id')
-	IS DISTINCT FROM (t.subject, t.description, t.status, t.priority, to_jsonb(t.tags), t.assignee_id)
+WHERE (v.doc ->> 'subject', v.doc ->> 'description', v.doc ->> 'status', v.doc ->> 'priority', v.doc -> 'tags', v.doc ->> 'assignee_id',
+		v.doc ->> 'type', v.doc ->> 'external_id', (v.doc ->> 'updated_at')::timestamptz)
+	IS DISTINCT FROM (t.subject, t.description, t.status, t.priority, to_jsonb(t.tags), t.assignee_id, t.type, t.external_id, t.updated_at)
 SQL
 	is($self->value(<<'SQL'), '', "$when: tasks here are those at ClickUp");
 SELECT string_agg(coalesce(v.id, t.remote_id, 'local ' || t.local_id), ', ')
