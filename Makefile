@@ -27,6 +27,7 @@ OBJS = \
 	src/secret.o \
 	src/settings.o \
 	src/shared.o \
+	src/timeout.o \
 	src/token.o \
 	src/url.o \
 	src/wake.o \

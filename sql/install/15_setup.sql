@@ -38,6 +38,7 @@ BEGIN
 	detail := zcsync._worker_role();
 	RETURN NEXT;
 
+	PERFORM zcsync._create_routes();
 	PERFORM zcsync._create_triggers();
 	PERFORM zcsync._create_views();
 	PERFORM zcsync._default_rows();

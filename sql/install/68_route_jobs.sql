@@ -8,7 +8,19 @@
 -- ---------------------------------------------------------------------
 
 -- Bound the SQL of routes by zcsync.mapping_timeout; statement_timeout is not
--- armed in a worker.
+-- armed in a worker.  See src/timeout.c.
+CREATE FUNCTION zcsync._arm_timeout(p_ms integer) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_arm_timeout';
+COMMENT ON FUNCTION zcsync._arm_timeout(integer) IS
+'cancels the running query in so many milliseconds, unless _disarm_timeout() comes first';
+
+CREATE FUNCTION zcsync._disarm_timeout() RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_disarm_timeout';
+COMMENT ON FUNCTION zcsync._disarm_timeout() IS
+'takes _arm_timeout() back; true: it had fired';
+
 CREATE FUNCTION zcsync._mapping_timeout() RETURNS interval
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -23,16 +35,11 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_timed boolean := to_regprocedure('zcsync._arm_timeout(integer)') IS NOT NULL;
 	v_changes zcsync.route_change[];
 BEGIN
-	IF v_timed THEN
-		PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
-	END IF;
+	PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
 	SELECT array_agg(c) INTO v_changes FROM zcsync._route_changes(p_route, p_ids, p_backfill) c;
-	IF v_timed THEN
-		PERFORM zcsync._disarm_timeout();
-	END IF;
+	PERFORM zcsync._disarm_timeout();
 	RETURN coalesce(v_changes, '{}');
 END
 $$;
@@ -295,16 +302,14 @@ BEGIN
 			statuses := statuses || v_written.statuses;
 		EXCEPTION
 			WHEN query_canceled THEN
-				IF to_regprocedure('zcsync._arm_timeout(integer)') IS NULL OR NOT zcsync._disarm_timeout() THEN
+				IF NOT zcsync._disarm_timeout() THEN
 					RAISE;
 				END IF;
 				v_late := true;
 				v_error := format('the SQL of the route took longer than zcsync.mapping_timeout (%s)', current_setting('zcsync.mapping_timeout'));
 			WHEN OTHERS THEN
 				-- Of the server, not of a record: rolled back and tried again.
-				IF to_regprocedure('zcsync._arm_timeout(integer)') IS NOT NULL THEN
-					PERFORM zcsync._disarm_timeout();
-				END IF;
+				PERFORM zcsync._disarm_timeout();
 				IF left(SQLSTATE, 2) IN ('40', '53', '57', '58', 'XX') OR SQLSTATE = '55P03' THEN
 					RAISE;
 				END IF;
