@@ -13,8 +13,13 @@ cd "$(dirname "$0")/.."
 
 TICKETS=${ZCSYNC_DEMO_TICKETS:-5000}
 
-step 'Installing what is missing (make deps)'
-test/prepare
+step 'Installing what is missing (make deps; takes a minute the first time)'
+prepare_log=$(mktemp)
+test/prepare >"$prepare_log" 2>&1 || {
+	tail -n 15 "$prepare_log" >&2
+	exit 1
+}
+rm "$prepare_log"
 PGBIN=$(pg_config --bindir)
 demo/stop.sh --quiet
 make_directory
@@ -53,15 +58,14 @@ sql -f demo/4_local_edit.sql
 wait_for 180 "SELECT (25 - count(*)) FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'" \
 	"SELECT count(*) || ' of 25 edits have arrived at ClickUp' FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'"
 wait_for 60 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" "SELECT ''"
-sql -c "SELECT action, field_name, left(old, 20) AS old, left(new, 20) AS new, split_part(origin, ':', 1) AS origin, role
-	FROM zcsync.history((SELECT zcsync.reference('tasks', local_id) FROM zcsync.tasks WHERE tags @> '{from-sql}')) ORDER BY at, field_name"
+sql -f demo/5_history.sql
 
 step 'What the vendors have, compared with what is here'
 vendor GET '/_control/state/tickets?account=acme&limit=1000000' | as_server tee "$DIR/state/tickets.json" >/dev/null
 vendor GET '/_control/state/tasks?workspace=dev&limit=1000000' | as_server tee "$DIR/state/tasks.json" >/dev/null
 vendor GET '/_control/ledger?vendor=clickup&limit=1000000' | as_server tee "$DIR/state/ledger.json" >/dev/null
 vendor GET '/_control/stats' | as_server tee "$DIR/state/stats.json" >/dev/null
-sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/5_checks.sql
+sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/6_checks.sql
 failed=$(sql -At -c 'SELECT count(*) FROM checks WHERE NOT ok')
 
 cat <<EOT
@@ -76,7 +80,7 @@ The server and the simulator go on. Look around:
 
 Stop both and remove $DIR:
 
-    demo/stop.sh
+    ${ZCSYNC_DEMO_DIR:+ZCSYNC_DEMO_DIR=$DIR }demo/stop.sh
 EOT
 if [ "$failed" != 0 ]; then
 	fail "$failed of the checks failed"

@@ -65,6 +65,13 @@ FROM (VALUES
 			('hold', 'in review', 'planned'), ('solved', 'complete', 'shipped'), ('closed', 'complete', 'Closed')
 		) AS s (ticket, bugs, requests) ON s.ticket = ticket_doc ->> 'status'
 		WHERE task_doc -> 'status' ->> 'status' = CASE task_doc -> 'list' ->> 'name' WHEN 'Bugs' THEN s.bugs ELSE s.requests END)),
+	-- by e-mail address; else, and where nobody is assigned, the route's default
+	('of these with the right assignee', (SELECT count(*) FROM pairs), (
+		SELECT count(*) FROM pairs
+		LEFT JOIN zcsync.contacts AS agent ON agent.account_id = zcsync.account('acme') AND agent.remote_id = ticket_doc ->> 'assignee_id'
+		LEFT JOIN zcsync.contacts AS member ON member.account_id = zcsync.account('dev') AND member.email = agent.email
+		WHERE task_doc #>> '{assignees,0,id}' = coalesce(member.remote_id, '185')
+			AND jsonb_array_length(task_doc -> 'assignees') = 1)),
 	('tasks at ClickUp that the UPDATE changed', 1, (
 		SELECT count(*) FROM vendor_tasks
 		WHERE doc @> '{"tags": [{"name": "from-sql"}]}' AND (doc ->> 'points')::numeric = 3)),
