@@ -99,7 +99,24 @@ sub wait_until
 {
 	my ($node, $database, $query, $what) = @_;
 
-	return ok($node->poll_query_until($database, $query), $what // $query);
+	return 1 if ok($node->poll_query_until($database, $query), $what // $query);
+	show_state($node, $database);
+	return 0;
+}
+
+# What a failed wait leaves to find out: jobs, accounts, slots.
+sub show_state
+{
+	my ($node, $database) = @_;
+
+	for my $query (
+		'SELECT job_id, operation, state, run_at - zcsync._now() AS due, attempts, failures, claimed_by, last_class, last_error FROM zcsync.sync_queue',
+		'SELECT name, state, state_reason, breaker_failures, breaker_until - zcsync._now() AS breaker, last_error FROM zcsync.accounts',
+		'SELECT * FROM zcsync._worker_slots()')
+	{
+		my ($rc, $stdout, $stderr) = $node->psql($database, $query, extra_params => ['-P', 'format=aligned', '-P', 'tuples_only=off']);
+		diag($query, "\n", $rc == 0 ? $stdout : $stderr);
+	}
 }
 
 # A condition on this database's row of zcsync._worker_slots(), as SQL.

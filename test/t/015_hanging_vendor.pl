@@ -57,8 +57,8 @@ quick('pg_terminate_backend()', sub {
 quick('fast shutdown', sub { $node->stop('fast') });
 
 # What was in flight is taken up again.
-$node->start;
 $simulator->no_faults;
+$node->start;
 wait_until($node, 'app', 'SELECT last_pull_at IS NOT NULL FROM zcsync.streams', 'the work that hung is done after a restart');
 
 $simulator->post('faults', { fault => 'hang', vendor => 'clickup', count => 0 });
