@@ -84,6 +84,26 @@ SELECT count(*) >= 0 AS workers FROM zcsync.stat_workers;
 DELETE FROM zcsync.accounts;
 RESET ROLE;
 
+-- A role that works with records, as doc/security.md grants it: it edits and
+-- creates, which is sent, and can do nothing else to the tables.
+INSERT INTO zcsync.accounts (name, vendor) VALUES ('dev', 'clickup');
+INSERT INTO zcsync.streams (account_id, kind, writes) VALUES (zcsync.account('dev'), 'tasks', true);
+GRANT SELECT, INSERT, UPDATE ON zcsync.tasks TO regress_zcsync_nobody;
+GRANT USAGE ON SEQUENCE zcsync.local_id_seq TO regress_zcsync_nobody;
+GRANT EXECUTE ON FUNCTION zcsync.account, zcsync.history TO regress_zcsync_nobody;
+SET ROLE regress_zcsync_nobody;
+INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.account('dev'), 'a task', '1');
+UPDATE zcsync.tasks SET priority = 2 WHERE name = 'a task';
+UPDATE zcsync.tasks SET remote_id = 'x' WHERE name = 'a task';
+SELECT name, priority, sync_state FROM zcsync.tasks;
+SELECT action, field_name, new, origin, role
+FROM zcsync.history((SELECT 'dev/tasks/#' || local_id FROM zcsync.tasks)) ORDER BY action, field_name;
+SELECT * FROM zcsync.sync_queue;
+DELETE FROM zcsync.tasks;
+TRUNCATE zcsync.tasks;
+RESET ROLE;
+SELECT operation, state, enqueued_by = session_user AS by_session FROM zcsync.sync_queue WHERE operation = 'push';
+
 DROP VIEW relations, routines;
 DROP EXTENSION zcsync CASCADE;
 DROP OWNED BY regress_zcsync_nobody;
