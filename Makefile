@@ -13,6 +13,7 @@ OBJS = \
 	src/connector_clickup.o \
 	src/connector_common.o \
 	src/connector_zendesk.o \
+	src/databases.o \
 	src/engine.o \
 	src/functions.o \
 	src/http.o \

@@ -20,7 +20,8 @@
  * visits, so that a database that waits for a worker is known and shown.
  *
  * What is known of the databases in use is in the slots of shared memory; the
- * list of all databases, and handles of the workers, are in local memory.  A
+ * list of all databases (databases.c), and handles of the workers, are in
+ * local memory.  A
  * launcher that is restarted finds the slots as they are.
  *
  * IDENTIFICATION
@@ -30,11 +31,6 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -42,14 +38,12 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "databases.h"
 #include "launcher.h"
 #include "settings.h"
 #include "shared.h"
@@ -60,22 +54,11 @@
 #define BACKOFF_MAX_MS			300000
 #define HEALTHY_UPTIME_MS		60000
 #define NO_SLOT_RETRY_MS		5000
-#define VISIT_FACTOR_MAX		10	/* of zcsync.discover_interval */
 
 #define NO_SLOT_REASON	"no background worker slot is free"
 #define NO_SLOT_HINT	"Raise \"max_worker_processes\" and restart the server."
 #define BUSY_REASON		"all database workers of zcsync are in use"
 #define BUSY_HINT		"Raise \"zcsync.workers_max\" and restart the server."
-
-/* A database of this server, by its oid; in local memory. */
-typedef struct KnownDatabase
-{
-	Oid			database;		/* hash key */
-	NameData	name;
-	bool		listed;			/* there, and to be looked at */
-	int			misses;			/* visits in a row that found no extension */
-	TimestampTz visit_after;
-} KnownDatabase;
 
 /* What only the launcher needs to know of a slot. */
 typedef struct LocalSlot
@@ -84,7 +67,6 @@ typedef struct LocalSlot
 	char		logged[ZCSYNC_TEXT_MAX];	/* reason that was logged last */
 } LocalSlot;
 
-static HTAB *known_databases = NULL;
 static LocalSlot *local_slots = NULL;
 static Oid	worker_role = InvalidOid;	/* InvalidOid: nothing can be started */
 static bool no_slot_logged = false;
@@ -98,21 +80,16 @@ static bool slot_is_due(TimestampTz now);
 static bool slot_can_start(const ZcsyncSlot *slot, TimestampTz now);
 static bool take_signals(void);
 static void apply_signal(Oid database);
-static void refresh_databases(void);
-static void refresh_database(Form_pg_database form);
-static Oid	find_worker_role(void);
-static void set_launcher_reason(const char *wrong, const char *attribute);
 static void reap_slots(TimestampTz now);
 static void reap_slot(int slotno, TimestampTz now);
 static void settle_slot(int slotno, TimestampTz now);
-static void note_miss(KnownDatabase *known, bool signalled, TimestampTz now);
 static void log_refusal(int slotno);
 static void free_slot(int slotno);
 static void start_due(TimestampTz now);
 static int	count_workers(bool probes);
 static int	find_slotno(Oid database);
-static void start_worker(int slotno, KnownDatabase *known, TimestampTz now);
-static bool register_worker(int slotno, KnownDatabase *known, bool probe_only);
+static void start_worker(int slotno, ZcsyncDatabase *known, TimestampTz now);
+static bool register_worker(int slotno, ZcsyncDatabase *known, bool probe_only);
 static void slot_wait(int slotno, int delay_ms, const char *reason,
 					  const char *hint);
 static long next_timeout(TimestampTz now, TimestampTz refreshed_at);
@@ -143,7 +120,6 @@ void
 zcsync_launcher_main(Datum arg)
 {
 	MemoryContext cycle_context;
-	HASHCTL		ctl;
 	TimestampTz refreshed_at = 0;
 	bool		refresh = true;
 	static uint32 wait_event = 0;
@@ -155,11 +131,6 @@ zcsync_launcher_main(Datum arg)
 	launcher_attach();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
-	memset(&ctl, 0, sizeof(ctl));
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(KnownDatabase);
-	known_databases = hash_create("zcsync databases", 64, &ctl,
-								  HASH_ELEM | HASH_BLOBS);
 	local_slots = MemoryContextAllocZero(TopMemoryContext,
 										 zcsync_shared->nslots *
 										 sizeof(LocalSlot));
@@ -235,12 +206,15 @@ launcher_cycle(bool refresh)
 	 * A database whose worker was terminated may have been dropped, so the
 	 * list is read anew before another worker is started.
 	 */
-	reap_slots(now);
-	if (refresh || slot_is_due(now))
+	if (!refresh)
 	{
-		refresh_databases();
 		reap_slots(now);
+		refresh = slot_is_due(now);
 	}
+	if (refresh)
+		worker_role = zcsync_databases_refresh();
+	reap_slots(now);
+
 	if (OidIsValid(worker_role))
 		start_due(now);
 
@@ -314,18 +288,7 @@ take_signals(void)
 static void
 apply_signal(Oid database)
 {
-	HASH_SEQ_STATUS seq;
-	KnownDatabase *known;
-
-	hash_seq_init(&seq, known_databases);
-	while ((known = hash_seq_search(&seq)) != NULL)
-	{
-		if (!OidIsValid(database) || known->database == database)
-		{
-			known->visit_after = 0;
-			known->misses = 0;
-		}
-	}
+	zcsync_databases_visit_now(database);
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < zcsync_shared->nslots; i++)
@@ -338,149 +301,6 @@ apply_signal(Oid database)
 			slot->start_after = 0;
 	}
 	LWLockRelease(zcsync_shared->lock);
-}
-
-/*
- * Read the list of databases and look up the role of the workers.
- */
-static void
-refresh_databases(void)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	HASH_SEQ_STATUS seq;
-	KnownDatabase *known;
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tuple;
-
-	hash_seq_init(&seq, known_databases);
-	while ((known = hash_seq_search(&seq)) != NULL)
-		known->listed = false;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-
-	worker_role = find_worker_role();
-
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
-		refresh_database((Form_pg_database) GETSTRUCT(tuple));
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(caller);
-
-	/* removing the entry just returned is allowed */
-	hash_seq_init(&seq, known_databases);
-	while ((known = hash_seq_search(&seq)) != NULL)
-	{
-		if (!known->listed)
-			hash_search(known_databases, &known->database, HASH_REMOVE, NULL);
-	}
-}
-
-/*
- * Note one row of pg_database.  Templates, databases that allow no connection
- * or are half dropped (connection limit -2), and those where the role may not
- * connect, are left alone.
- */
-static void
-refresh_database(Form_pg_database form)
-{
-	KnownDatabase *known;
-	bool		found;
-
-	if (form->datistemplate || !form->datallowconn || form->datconnlimit == -2)
-		return;
-	if (!zcsync_settings_names_database(NameStr(form->datname)))
-		return;
-	if (OidIsValid(worker_role) && !zcsync_may_connect(form->oid, worker_role))
-		return;
-
-	known = hash_search(known_databases, &form->oid, HASH_ENTER, &found);
-	if (!found)
-	{
-		known->misses = 0;
-		known->visit_after = 0;
-	}
-	known->name = form->datname;
-	known->listed = true;
-}
-
-/*
- * The role that workers run as, or InvalidOid if there is none that could.
- * Needs a transaction.
- *
- * This reads the catalog and not the system cache: the signal of setup() is
- * sent before the invalidation of what the cache says about a role that was
- * not there.
- */
-static Oid
-find_worker_role(void)
-{
-	Relation	rel = table_open(AuthIdRelationId, AccessShareLock);
-	TableScanDesc scan = table_beginscan_catalog(rel, 0, NULL);
-	HeapTuple	tuple;
-	Oid			role = InvalidOid;
-	bool		found = false;
-
-	while (!found &&
-		   HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
-	{
-		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
-
-		if (strcmp(NameStr(form->rolname), zcsync_role) != 0)
-			continue;
-		found = true;
-		if (form->rolsuper)
-			set_launcher_reason("is a superuser", "NOSUPERUSER");
-		else if (!form->rolcanlogin)
-			set_launcher_reason("may not log in", "LOGIN");
-		else
-			role = form->oid;
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	if (!found)
-		set_launcher_reason("does not exist", NULL);
-	else if (OidIsValid(role))
-		set_launcher_reason(NULL, NULL);
-	return role;
-}
-
-/*
- * Show what is wrong with the role, and log it when it is news; NULL: nothing
- * is.  The attribute is what ALTER ROLE must give it; NULL: setup() makes it.
- */
-static void
-set_launcher_reason(const char *wrong, const char *attribute)
-{
-	char		reason[ZCSYNC_TEXT_MAX] = "";
-	char		hint[ZCSYNC_TEXT_MAX] = "";
-	bool		news;
-
-	if (wrong != NULL)
-		snprintf(reason, sizeof(reason), "role \"%s\" %s", zcsync_role, wrong);
-	if (attribute != NULL)
-		snprintf(hint, sizeof(hint), "ALTER ROLE %s %s;",
-				 quote_identifier(zcsync_role), attribute);
-	else if (wrong != NULL)
-		strlcpy(hint, "SELECT * FROM zcsync.setup();", sizeof(hint));
-
-	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
-	news = strcmp(zcsync_shared->launcher_reason, reason) != 0;
-	strlcpy(zcsync_shared->launcher_reason, reason, ZCSYNC_TEXT_MAX);
-	strlcpy(zcsync_shared->launcher_hint, hint, ZCSYNC_TEXT_MAX);
-	LWLockRelease(zcsync_shared->lock);
-
-	if (news && wrong != NULL)
-		ereport(LOG,
-				(errmsg("zcsync starts no workers: %s", reason),
-				 errhint("%s", hint)));
 }
 
 /* See which workers ended, and which databases are gone. */
@@ -541,8 +361,7 @@ reap_slot(int slotno, TimestampTz now)
 	}
 	if (slot->state == ZCSYNC_SLOT_ENDED)
 		settle_slot(slotno, now);
-	else if (hash_search(known_databases, &slot->database, HASH_FIND,
-						 NULL) == NULL)
+	else if (zcsync_database_find(slot->database) == NULL)
 		free_slot(slotno);
 }
 
@@ -553,14 +372,13 @@ static void
 settle_slot(int slotno, TimestampTz now)
 {
 	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
-	KnownDatabase *known = hash_search(known_databases, &slot->database,
-									   HASH_FIND, NULL);
+	ZcsyncDatabase *known = zcsync_database_find(slot->database);
 	int			delay_ms;
 
 	if (known == NULL || slot->verdict == ZCSYNC_VERDICT_ABSENT)
 	{
 		if (known != NULL)
-			note_miss(known, slot->recheck, now);
+			zcsync_database_note_miss(known, slot->recheck, now);
 		free_slot(slotno);
 		return;
 	}
@@ -605,35 +423,13 @@ settle_slot(int slotno, TimestampTz now)
 		log_refusal(slotno);
 }
 
-/*
- * A visit found no extension.  The next is due later than the last, or at once
- * if the database sent a signal during the visit.
- */
-static void
-note_miss(KnownDatabase *known, bool signalled, TimestampTz now)
-{
-	int			factor = Min(1 << Min(known->misses, 4), VISIT_FACTOR_MAX);
-
-	if (signalled)
-	{
-		known->misses = 0;
-		known->visit_after = 0;
-		return;
-	}
-	known->misses++;
-	known->visit_after =
-		TimestampTzPlusMilliseconds(now, (int64) 1000 * factor *
-									zcsync_discover_interval);
-}
-
 /* Log why nothing runs in a database, once until the reason changes. */
 static void
 log_refusal(int slotno)
 {
 	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
 	LocalSlot  *local = &local_slots[slotno];
-	KnownDatabase *known = hash_search(known_databases, &slot->database,
-									   HASH_FIND, NULL);
+	ZcsyncDatabase *known = zcsync_database_find(slot->database);
 
 	if (known == NULL || strcmp(local->logged, slot->reason) == 0)
 		return;
@@ -677,8 +473,8 @@ free_slot(int slotno)
 static void
 start_due(TimestampTz now)
 {
-	HASH_SEQ_STATUS seq;
-	KnownDatabase *known;
+	ZcsyncDatabase *known;
+	ListCell   *lc;
 
 	for (int i = 0; i < zcsync_shared->nslots; i++)
 	{
@@ -686,29 +482,25 @@ start_due(TimestampTz now)
 
 		if (slot_can_start(slot, now))
 		{
-			known = hash_search(known_databases, &slot->database, HASH_FIND,
-								NULL);
+			known = zcsync_database_find(slot->database);
 			if (known != NULL)
 				start_worker(i, known, now);
 		}
 	}
 
-	hash_seq_init(&seq, known_databases);
-	while ((known = hash_seq_search(&seq)) != NULL)
+	foreach(lc, zcsync_databases_to_visit(now))
 	{
-		int			slotno;
+		int			slotno = find_slotno(InvalidOid);
 
-		if (known->visit_after > now || find_slotno(known->database) >= 0)
+		known = (ZcsyncDatabase *) lfirst(lc);
+		if (find_slotno(known->database) >= 0)
 			continue;
-		slotno = find_slotno(InvalidOid);
+
+		/* somebody must end first, and will wake us */
 		if (slotno < 0 ||
 			(count_workers(false) >= zcsync_workers_max &&
 			 count_workers(true) > 0))
-		{
-			/* somebody must end first, and will wake us */
-			hash_seq_term(&seq);
 			break;
-		}
 		start_worker(slotno, known, now);
 	}
 }
@@ -748,7 +540,7 @@ find_slotno(Oid database)
  * note why there can be none now.
  */
 static void
-start_worker(int slotno, KnownDatabase *known, TimestampTz now)
+start_worker(int slotno, ZcsyncDatabase *known, TimestampTz now)
 {
 	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
 	bool		visit = slot->state == ZCSYNC_SLOT_FREE;
@@ -792,7 +584,7 @@ start_worker(int slotno, KnownDatabase *known, TimestampTz now)
 
 /* Register a dynamic worker.  False: max_worker_processes is reached. */
 static bool
-register_worker(int slotno, KnownDatabase *known, bool probe_only)
+register_worker(int slotno, ZcsyncDatabase *known, bool probe_only)
 {
 	BackgroundWorker bgw;
 	ZcsyncWorkerStart start;
