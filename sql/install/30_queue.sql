@@ -8,7 +8,8 @@
 --
 -- Statistics of a queue are always out of date: it is empty one moment and holds
 -- a million rows the next.  So the functions that read it say what the planner
--- cannot know, that the index is the way (enable_seqscan = off).
+-- cannot know: that the index is the way (enable_seqscan = off).  The costs that
+-- come of it would start jit for nothing.
 --
 -- Only the engine (src/engine.c) calls _due_accounts(), _claim_jobs(),
 -- _finish_jobs() and _recover_jobs(); isolation tests call them too.
@@ -118,13 +119,13 @@ COMMENT ON FUNCTION zcsync._enqueue_token(bigint) IS
 
 -- The token bucket of a budget class.
 --
--- It holds at most half of the usable limit (calls * share) and is refilled
--- with the other half over the window, so that no window of that length,
--- wherever it begins, sees more than the usable limit.
+-- It holds at most a fifth of the usable limit (calls * share) and is refilled
+-- with the rest over the window, so that no window of that length, wherever it
+-- begins, sees more than the usable limit.
 CREATE FUNCTION zcsync._bucket_size(p_calls integer, p_share double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT greatest(1, floor(p_calls * p_share / 2));
+	SELECT greatest(1, floor(p_calls * p_share / 5));
 END;
 COMMENT ON FUNCTION zcsync._bucket_size(integer, double precision) IS
 'calls that a full bucket allows at once';
@@ -133,7 +134,7 @@ CREATE FUNCTION zcsync._bucket_rate(p_calls integer, p_share double precision, p
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT greatest(p_calls * p_share - greatest(1, floor(p_calls * p_share / 2)), p_calls * p_share / 2) / p_window_s;
+	SELECT greatest(p_calls * p_share - greatest(1, floor(p_calls * p_share / 5)), p_calls * p_share / 2) / p_window_s;
 END;
 COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precision) IS
 'calls a second by which a bucket is refilled';
@@ -143,6 +144,7 @@ CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY
@@ -199,6 +201,7 @@ RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -319,6 +322,7 @@ CREATE FUNCTION zcsync._requests(p_vendor text, p_ids bigint[], p_push_ids bigin
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	v_push_ids bigint[];
@@ -376,6 +380,7 @@ RETURNS TABLE (job_id bigint, how text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -489,6 +494,12 @@ BEGIN
 
 	PERFORM zcsync._breaker(p_account, p_classes, p_messages);
 
+	-- What went wrong before is over for jobs that go on after a success.
+	UPDATE zcsync.sync_queue q
+	SET failures = 0, last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
+	FROM unnest(p_ids, p_classes) AS o (job_id, class)
+	WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL;
+
 	RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
 END
 $$;
@@ -511,6 +522,7 @@ RETURNS TABLE (job_id bigint, run_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -639,6 +651,7 @@ CREATE FUNCTION zcsync._put_back(p_ids bigint[], p_run_at timestamptz[]) RETURNS
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	v_job record;
@@ -797,6 +810,7 @@ CREATE FUNCTION zcsync._recover_jobs(p_self bigint) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
 	v_dead bigint[];
@@ -861,6 +875,7 @@ CREATE FUNCTION zcsync._next_job_at() RETURNS timestamptz
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
 	RETURN least(
@@ -883,6 +898,7 @@ CREATE FUNCTION zcsync._has_due_jobs() RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
 	RETURN EXISTS (

@@ -201,16 +201,16 @@ BEGIN
 		JOIN zcsync.accounts AS a USING (account_id)
 		-- as zcsync._refill_budgets() fills the bucket
 		CROSS JOIN LATERAL (
-			SELECT greatest(1, floor(b.calls * b.share / 2)) AS capacity) AS c
+			SELECT zcsync._bucket_size(b.calls, b.share) AS capacity) AS c
 		CROSS JOIN LATERAL (
-			SELECT c.capacity, greatest(b.calls * b.share - c.capacity, b.calls * b.share / 2) / b.window_s AS rate) AS u
+			SELECT c.capacity, zcsync._bucket_rate(b.calls, b.share, b.window_s) AS rate) AS u
 		CROSS JOIN LATERAL (
 			SELECT count(*) AS running FROM zcsync.sync_queue AS q
 			WHERE q.account_id = b.account_id AND q.budget_class = b.class AND q.state = 'running') AS r
 	) AS x;
 	COMMENT ON VIEW zcsync.stat_budgets IS
 	'per account and endpoint class: what may still be sent, what the vendor last said, what was sent';
-	COMMENT ON COLUMN zcsync.stat_budgets.per_minute IS 'calls a minute that go on for long; a burst may be as many again';
+	COMMENT ON COLUMN zcsync.stat_budgets.per_minute IS 'calls a minute that go on for long; a burst may be a quarter of that on top';
 	COMMENT ON COLUMN zcsync.stat_budgets.tokens IS 'calls that may be made at once now';
 	COMMENT ON COLUMN zcsync.stat_budgets.limited_by IS 'why no call of this class is started now; empty: one may be';
 	COMMENT ON COLUMN zcsync.stat_budgets.running IS 'jobs of this class that are on the wire';

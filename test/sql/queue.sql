@@ -2,6 +2,7 @@
 -- The worker is stopped; what it does is done here by hand.
 \set ON_ERROR_STOP off
 \set VERBOSITY default
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
@@ -61,22 +62,22 @@ SELECT * FROM claim(1);
 SELECT * FROM finish(1, 'done');
 SELECT zcsync.alter_queue('task-sync', concurrency => 5);
 
--- not more than the budget: a bucket holds half of the usable limit
-UPDATE zcsync.account_budgets SET calls = 10, share = 1, tokens = 5, window_s = 60, refilled_at = now() WHERE class = 'api';
+-- not more than the budget: a bucket holds a fifth of the usable limit
+UPDATE zcsync.account_budgets SET calls = 25, share = 1, tokens = 5, window_s = 60, refilled_at = now() WHERE class = 'api';
 SELECT zcsync.alter_queue('task-sync', concurrency => 100);
 SELECT job('r' || i, 'b' || i) FROM generate_series(1, 8) i;
 SELECT count(*) FROM claim(1);
 SELECT count(*) FROM claim(1);
 SELECT * FROM finish(1, 'done');
--- 24 seconds later there are two more
-UPDATE zcsync.account_budgets SET refilled_at = refilled_at - interval '25 seconds' WHERE class = 'api';
+-- 20 a minute come back: 7 seconds later there are two more
+UPDATE zcsync.account_budgets SET refilled_at = refilled_at - interval '7 seconds' WHERE class = 'api';
 SELECT count(*) FROM claim(1);
 SELECT * FROM finish(1, 'done');
 -- a pause holds everything back
 UPDATE zcsync.account_budgets SET tokens = 5 WHERE class = 'api';
 SELECT zcsync._note_limits(zcsync.account('t'), 'api', 100, 0, 60, 30000);
 SELECT count(*) FROM claim(1);
-SELECT calls, remote_limit, remote_remaining, tokens, paused_until > now() AS paused, throttled_total FROM zcsync.account_budgets WHERE class = 'api';
+SELECT calls, remote_limit, remote_remaining, tokens < 1 AS empty, paused_until > now() AS paused, throttled_total FROM zcsync.account_budgets WHERE class = 'api';
 UPDATE zcsync.account_budgets SET calls = 10000, tokens = 1000, paused_until = NULL WHERE class = 'api';
 SELECT count(*) FROM claim(1);
 SELECT * FROM finish(1, 'done');
