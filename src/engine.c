@@ -254,6 +254,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 		!engine_step(engine, &engine->register_step, step_register,
 					 "zcsync: become a claimant"))
 		return STEP_BACKOFF_MIN_MS;
+	zcsync_queue_keep_registered();
 
 	engine_collect(engine);
 	finished = engine->done > 0;

@@ -5,8 +5,9 @@
  *
  * The rules of the queue live in SQL (sql/install/30_queue.sql); this file
  * calls them with kept plans, set by set.  Every function here but
- * zcsync_queue_unregister() needs a transaction of xact.h, and copies what it
- * returns into a context that its caller names.
+ * zcsync_queue_keep_registered() and zcsync_queue_unregister() needs a
+ * transaction of xact.h, and copies what it returns into a context that its
+ * caller names.
  *
  * A claimant is known by a random number, its incarnation, and holds a session
  * lock that goes with it for as long as the process lives.  The lock's tag is
@@ -14,6 +15,10 @@
  * it, and it is free the moment the process is gone, however it went.  So a
  * running job whose claimant's lock is free is an orphan, at once: there is no
  * lease to tune and no heartbeat to write.
+ *
+ * The lock is of the method of advisory locks.  Session locks of the default
+ * method are given up when a transaction aborts, and are not given up when a
+ * process ends outside of a transaction, which is where a worker waits.
  *
  * IDENTIFICATION
  *		src/queue.c
@@ -136,11 +141,23 @@ zcsync_queue_register(void)
 	}
 }
 
+/*
+ * See to it that the incarnation's lock is still held: a user's trigger may
+ * have called pg_advisory_unlock_all() in this process.
+ */
+void
+zcsync_queue_keep_registered(void)
+{
+	if (!zcsync_lock_held_by_me(&own_tag, ExclusiveLock))
+		(void) LockAcquire(&own_tag, ExclusiveLock, true, false);
+}
+
 /* Give up this process's incarnation: its running jobs become orphans. */
 void
 zcsync_queue_unregister(void)
 {
-	LockRelease(&own_tag, ExclusiveLock, true);
+	if (zcsync_lock_held_by_me(&own_tag, ExclusiveLock))
+		LockRelease(&own_tag, ExclusiveLock, true);
 }
 
 /* Show a claimant in zcsync.claimants. */
@@ -481,6 +498,7 @@ claimant_tag(LOCKTAG *tag, int64 incarnation)
 	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId, table,
 					   (uint32) incarnation,
 					   (uint16) ((uint64) incarnation >> 32));
+	tag->locktag_lockmethodid = USER_LOCKMETHOD;
 }
 
 /*

@@ -29,6 +29,7 @@ typedef enum ZcsyncLeftover
 } ZcsyncLeftover;
 
 extern int64 zcsync_queue_register(void);
+extern void zcsync_queue_keep_registered(void);
 extern void zcsync_queue_unregister(void);
 
 /* All of these need a transaction of xact.h. */
