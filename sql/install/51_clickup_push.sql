@@ -22,9 +22,14 @@ DECLARE
 	v_requests jsonb[];
 	v_equal bigint[];
 BEGIN
-	SELECT array_agg(q.job_id), array_agg(r.request), array_agg(t.local_id) FILTER (WHERE r.request IS NULL)
+	-- ClickUp tells nobody of a new task unless its route says so.
+	SELECT array_agg(q.job_id),
+		array_agg(CASE WHEN n.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
+			ELSE r.request END),
+		array_agg(t.local_id) FILTER (WHERE r.request IS NULL)
 	INTO v_jobs, v_requests, v_equal
 	FROM zcsync.sync_queue q
+	LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 	LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
 	CROSS JOIN LATERAL (SELECT CASE WHEN t.local_id IS NOT NULL
 		THEN zcsync._clickup_push_request(to_jsonb(t), q.unclear_since, (q.payload ->> 'page')::integer) END) AS r (request)
