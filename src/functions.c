@@ -22,6 +22,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -40,6 +41,7 @@
 #include "token.h"
 
 #define CALL_COLUMNS	6		/* of zcsync._call() */
+#define GUARD_INTERVAL_MS	1000	/* may run() still work here? */
 
 PG_FUNCTION_INFO_V1(zcsync_run);
 PG_FUNCTION_INFO_V1(zcsync_call);
@@ -110,17 +112,26 @@ zcsync_run(PG_FUNCTION_ARGS)
 }
 
 /*
- * The rounds and waits of run().
+ * The rounds and waits of run().  Like a worker, it ends when the extension is
+ * dropped or zcsync.stop() is called meanwhile.
  */
 static void
 run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
 {
+	TimestampTz guard_asked_at = GetCurrentTimestamp();
+
 	for (;;)
 	{
 		TimestampTz now;
 		long		wait;
 
 		CHECK_FOR_INTERRUPTS();
+		if (TimestampDifferenceExceeds(guard_asked_at, GetCurrentTimestamp(),
+									   GUARD_INTERVAL_MS))
+		{
+			run_check_guard();
+			guard_asked_at = GetCurrentTimestamp();
+		}
 		wait = zcsync_engine_round(engine);
 		if (until_idle && zcsync_engine_idle(engine))
 			break;
@@ -158,6 +169,10 @@ run_check_guard(void)
 		MemoryContext old;
 		bool		isnull;
 
+		if (!OidIsValid(get_extension_oid("zcsync", true)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("extension \"zcsync\" was dropped")));
 		if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
 						false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 			elog(ERROR, "zcsync._worker_guard() did not return one row");

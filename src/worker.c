@@ -118,19 +118,17 @@ static void
 worker_force_settings(void)
 {
 	static const char *const forced[][2] = {
-		{"search_path", ""},
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_read_only", "off"},
-		{"lock_timeout", "0"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
-		{"datestyle", "ISO, YMD"},
-		{"intervalstyle", "postgres"},
-		{"jit", "off"},
 	};
 
 	for (int i = 0; i < lengthof(forced); i++)
 		SetConfigOption(forced[i][0], forced[i][1],
+						PGC_SUSET, PGC_S_OVERRIDE);
+	for (int i = 0; i < ZCSYNC_XACT_SETTINGS; i++)
+		SetConfigOption(zcsync_xact_settings[i][0], zcsync_xact_settings[i][1],
 						PGC_SUSET, PGC_S_OVERRIDE);
 
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)

@@ -41,6 +41,20 @@
 #include "shared.h"
 #include "xact.h"
 
+/*
+ * Settings under which the SQL of zcsync runs, whatever the server, the
+ * database, the role or the session that calls run() have set.
+ */
+const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2] = {
+	{"search_path", "pg_catalog, pg_temp"},
+	{"datestyle", "ISO, YMD"},
+	{"intervalstyle", "postgres"},
+	{"jit", "off"},
+	{"lock_timeout", "0"},
+	{"row_security", "on"},
+	{"standard_conforming_strings", "on"},
+};
+
 /* What zcsync_xact_begin() must undo inside CALL. */
 static ResourceOwner call_owner = NULL;
 static MemoryContext call_context = NULL;
@@ -137,7 +151,11 @@ xact_begin_worker(const char *activity)
 
 /*
  * The session's transaction is open already and SPI is connected, by run().
- * The role that the work runs as, and the path, hold until the piece ends.
+ * The role that the work runs as, and the settings, hold until the piece ends.
+ *
+ * The transaction has only just begun, with the session's defaults: nothing
+ * was done in it yet, so it can still become one as the queue needs it.  What
+ * it commits must be durable before anything is sent.
  */
 static void
 xact_begin_call(void)
@@ -146,15 +164,21 @@ xact_begin_call(void)
 
 	call_context = CurrentMemoryContext;
 	call_owner = CurrentResourceOwner;
+	Assert(!FirstSnapshotSet);
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	ForceSyncCommit();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	BeginInternalSubTransaction("zcsync");
 	GetUserIdAndSecContext(&call_user, &call_sec_context);
 	SetUserIdAndSecContext(role,
 						   call_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	call_guc_nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < ZCSYNC_XACT_SETTINGS; i++)
+		(void) set_config_option(zcsync_xact_settings[i][0],
+								 zcsync_xact_settings[i][1],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*

@@ -17,6 +17,11 @@ typedef enum ZcsyncXactMode
 	ZCSYNC_XACT_CALL			/* CALL zcsync.run(): SPI_commit() */
 } ZcsyncXactMode;
 
+#define ZCSYNC_XACT_SETTINGS	7
+
+/* Names and values of the settings that the work runs under. */
+extern const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2];
+
 /*
  * Begin a transaction with SPI connected and an active snapshot; "activity" is
  * what pg_stat_activity shows meanwhile (a constant, never data).
