@@ -199,11 +199,11 @@ BEGIN
 			r.running
 		FROM zcsync.account_budgets AS b
 		JOIN zcsync.accounts AS a USING (account_id)
-		-- as zcsync._refill_budgets() fills the bucket
+		-- as zcsync._bucket_size() and _bucket_rate(), which readers may not execute
 		CROSS JOIN LATERAL (
-			SELECT zcsync._bucket_size(b.calls, b.share) AS capacity) AS c
+			SELECT greatest(1, floor(b.calls * b.share / 5)) AS capacity) AS c
 		CROSS JOIN LATERAL (
-			SELECT c.capacity, zcsync._bucket_rate(b.calls, b.share, b.window_s) AS rate) AS u
+			SELECT c.capacity, greatest(b.calls * b.share - c.capacity, b.calls * b.share / 2) / b.window_s AS rate) AS u
 		CROSS JOIN LATERAL (
 			SELECT count(*) AS running FROM zcsync.sync_queue AS q
 			WHERE q.account_id = b.account_id AND q.budget_class = b.class AND q.state = 'running') AS r
