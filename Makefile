@@ -62,7 +62,7 @@ CURL_FLOOR = 7.87.0
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.
-SCRIPTS_ONLY = bench demo deps help test
+SCRIPTS_ONLY = bench demo deps help test test-all-versions
 
 .PHONY: $(SCRIPTS_ONLY)
 
@@ -124,6 +124,10 @@ demo:
 test:
 	@T='$(T)' test/run-tests
 
+# PostgreSQL 17 and 18 in chroots of other Debian releases (root)
+test-all-versions:
+	@test/test-all-versions
+
 bench:
 	@test/bench/run
 
@@ -133,5 +137,6 @@ help:
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
 	@echo 'make test       all tests on servers of their own; T=name runs those of that name'
+	@echo 'make test-all-versions  build and start with PostgreSQL 17 and 18, in chroots'
 	@echo 'make bench      measure it'
 	@echo 'make installcheck  the tests against an installed, preloaded server'

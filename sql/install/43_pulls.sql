@@ -198,10 +198,10 @@ DECLARE
 	v_count integer := 0;
 BEGIN
 	FOR v_batch IN
-		SELECT j.account_id, j.kind, a.vendor, array_agg(j.job_id) AS jobs,
-			array_agg(j.row ->> 'remote_id') AS ids, array_agg(j.row ->> 'remote_version') AS versions,
-			array_agg(j.row -> 'vals') AS vals, array_agg(nullif(j.row -> 'doc', 'null')) AS docs,
-			array_agg((j.row ->> 'is_deleted')::boolean) AS deleted
+		SELECT j.account_id, j.kind, a.vendor, array_agg(j.job_id ORDER BY j.job_id) AS jobs,
+			array_agg(j.row ->> 'remote_id' ORDER BY j.job_id) AS ids, array_agg(j.row ->> 'remote_version' ORDER BY j.job_id) AS versions,
+			array_agg(j.row -> 'vals' ORDER BY j.job_id) AS vals, array_agg(nullif(j.row -> 'doc', 'null') ORDER BY j.job_id) AS docs,
+			array_agg((j.row ->> 'is_deleted')::boolean ORDER BY j.job_id) AS deleted
 		FROM (
 			SELECT q.job_id, q.account_id, q.kind, q.payload #> '{rows,0}' AS row
 			FROM zcsync.sync_queue q
