@@ -30,8 +30,8 @@ sub start
 		'--zendesk-plan', 'none', '--clickup-plan', 'none', '--keep-requests', 20000, @{ $options{simulator} // [] });
 	my $node = new_node($name, conf => "log_statement = none\n" . ($options{conf} // ''));
 
-	# what changes at Zendesk is seen at once
-	$simulator->post('holdback', { seconds => -1 });
+	# what changes at Zendesk is seen after a second, and not after a minute
+	$simulator->post('holdback', { seconds => 0 });
 	$node->start;
 	setup_zcsync($node, 'postgres');
 	return bless { node => $node, simulator => $simulator }, $class;
@@ -103,14 +103,15 @@ sub backfill
 }
 
 # Wait until each stream was read $times times from beginning to end, counted
-# from now: a read that is under way does not count.
+# from when all that has changed so far can be seen: a read that is under way
+# then does not count.
 sub polls
 {
 	my ($self, $times) = @_;
 
-	for (0 .. ($times // 1))
+	for my $time (0 .. ($times // 1))
 	{
-		my $now = $self->value('SELECT zcsync._now()');
+		my $now = $self->value(sprintf q{SELECT zcsync._now() + interval '%s'}, $time == 0 ? '1.2 seconds' : '0');
 		$self->{node}->poll_query_until('postgres', "SELECT bool_and(last_pull_at > '$now') FROM zcsync.streams
 			WHERE state = 'active' AND pull_interval = '1 second'") or die 'streams are not read';
 	}

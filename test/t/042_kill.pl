@@ -1,0 +1,151 @@
+# kill -9 of the worker, of a backend, of the launcher or of the whole server,
+# again and again at random moments while tickets flow: the same state in the
+# end, nothing twice, nothing lost, nothing stuck.
+#
+#	ZCSYNC_TEST_SEED=n			replay a run
+#	ZCSYNC_TEST_KILLS=n			how often (20)
+#	ZCSYNC_TEST_KILL_TICKETS=n	tickets (2000, with which it takes a minute)
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+use ZcsyncFlow;
+use ZcsyncTest;
+
+my $seed = $ENV{ZCSYNC_TEST_SEED} // int rand 1_000_000;
+my $kills = $ENV{ZCSYNC_TEST_KILLS} // 20;
+srand $seed;
+diag("replay with ZCSYNC_TEST_SEED=$seed");
+
+# ClickUp takes its time, so that there is always something on its way.
+my $tickets = $ENV{ZCSYNC_TEST_KILL_TICKETS} // 2000;
+my $flow = ZcsyncFlow->start('main', tickets => $tickets,
+	conf => "zcsync.request_timeout = 2s\nrestart_after_crash = on\nfsync = on\nzcsync.bulk_write_limit = 100000");
+my ($node, $simulator) = ($flow->node, $flow->simulator);
+
+# A query that is asked again while the server is down.
+sub ask
+{
+	my ($query) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my ($out, $error);
+		my $status = eval { $node->psql('postgres', $query, stdout => \$out, stderr => \$error) };
+		return $out if defined $status && $status == 0;
+		usleep 100_000;
+	}
+	BAIL_OUT('the server does not come back');
+}
+
+sub processes { return split /\n/, ask("SELECT pid FROM pg_stat_activity WHERE backend_type = '$_[0]' AND pid <> pg_backend_pid()"); }
+
+# Kill one of a kind; what it was, '' if there is none now.
+my %kill = (
+	worker => sub { my ($pid) = processes('zcsync worker') or return 0; return kill 9, $pid; },
+	launcher => sub { my ($pid) = processes('zcsync launcher') or return 0; return kill 9, $pid; },
+	backend => sub
+	{
+		my $backend = $node->background_psql('postgres', on_error_stop => 0);
+		$backend->query_safe('BEGIN; UPDATE zcsync.tasks SET points = 99 WHERE local_id IN (SELECT target_id FROM zcsync.links LIMIT 3)');
+		my $killed = kill 9, $backend->query_safe('SELECT pg_backend_pid()');
+		eval { $backend->{run}->kill_kill };
+		return $killed;
+	},
+	postmaster => sub
+	{
+		my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+		my @children = split /\n/, ask('SELECT pid FROM pg_stat_activity');
+		kill 9, $pid;
+		# its children notice; the next server waits for the last of them
+		for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
+		{
+			last if !grep { kill 0, $_ } @children;
+			usleep 10_000;
+		}
+		$node->{_pid} = undef;
+		unlink $node->data_dir . '/postmaster.pid';
+		$node->start;
+		return 1;
+	},);
+
+# 20 new bugs, and 20 edits of old ones.
+sub agents_work
+{
+	my ($n) = @_;
+
+	$simulator->post('create', { account => 'acme', fields => { subject => "New $n.$_", comment => { body => 'It is new.' }, priority => 'high', tags => ['bug'] } })
+	  for 1 .. 20;
+	$simulator->post('edits', [ map { { account => 'acme', id => 5 * (1 + int rand $tickets / 5), fields => { subject => "Edited $n.$_" } } } 1 .. 20 ]);
+	return;
+}
+
+$simulator->post('faults', { vendor => 'clickup', method => 'POST', path => '/task$', fault => 'delay', delay_ms => 300, count => 0 });
+
+# Everything is killed, from the first page on.
+$flow->accounts;
+$flow->value(q{SELECT zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '1 second')});
+$flow->value(q{SELECT zcsync.add_stream('dev', 'statuses'); SELECT zcsync.alter_stream('dev/tasks', writes => true)});
+wait_until($node, 'postgres', q{SELECT count(*) = 2 FROM zcsync.streams WHERE history_state IN ('none', 'done') AND last_pull_at IS NOT NULL}, 'ClickUp is read');
+$flow->value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second')});
+
+my @kinds = map { (qw(worker worker backend launcher postmaster))[ int rand 5 ] } 1 .. $kills;
+my (%killed, @log);
+my ($round, $bugs) = (0, 0);
+for my $kind (@kinds)
+{
+	agents_work($round++);
+	usleep int rand 1_000_000;
+	my $jobs = ask("SELECT count(*) FILTER (WHERE state = 'running') || '/' || count(*) FROM zcsync.sync_queue");
+	my ($checkpointer) = processes('checkpointer');
+	if ($kill{$kind}->())
+	{
+		$killed{$kind}++;
+		push @log, "$kind\@$jobs";
+		# all other processes are restarted, which takes a moment to begin
+		for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
+		{
+			my ($now) = processes('checkpointer');
+			last if defined $now && $now != $checkpointer;
+			usleep 10_000;
+		}
+	}
+	if ($round == 1)
+	{
+		# the route begins with what is there, and goes on with the rest
+		wait_until($node, 'postgres', 'SELECT count(*) > 100 FROM zcsync.tickets', 'tickets come');
+		$flow->route;
+		cmp_ok($flow->backfill, '>', 0, 'a backfill goes on');
+	}
+	# what is not known of creates is looked up, and killed
+	$flow->advance(33) if $round % 4 == 0;
+}
+diag("killed, with jobs running/in the queue: @log");
+cmp_ok(scalar keys %killed, '>', 1, 'killed ' . join(', ', map { "$killed{$_} x $_" } sort keys %killed));
+
+# The rest of the backfill.
+wait_until($node, 'postgres', q{SELECT history_state = 'done' FROM zcsync.streams WHERE kind = 'tickets'}, 'all tickets are read');
+$flow->backfill;
+my $left = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation <> 'pull'};
+for my $round (1 .. 40)
+{
+	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
+		WHERE q.operation <> 'pull' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+	last if $flow->value($left) == 0;
+	# creates whose effect is not known wait for their look-up
+	$flow->advance(33);
+}
+is($flow->value($left), 0, 'no job is left');
+$flow->settle('nothing comes after it');
+is($flow->writes->{create}, $flow->value(q{SELECT count(*) FROM zcsync.tickets WHERE tags @> '{bug}' AND deleted_at IS NULL}), 'one create for each bug');
+$flow->agree('after all that');
+is($flow->value(q{SELECT count(*) FROM zcsync.sync_queue WHERE state IN ('running', 'held') AND operation <> 'pull'}), 0, 'nothing runs, nothing is held');
+is($flow->value('SELECT count(*) FROM zcsync.tasks WHERE points = 99'), 0, 'what was not committed never was');
+
+is($flow->value('SELECT count(*) FROM zcsync.claimants'), 1, 'there is one claimant');
+is(log_lines($node, 'PANIC|zcsync could not|TRAP|Assert'), 0, 'no trouble in the log');
+$node->stop;
+done_testing();
