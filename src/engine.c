@@ -229,6 +229,13 @@ zcsync_engine_drain(ZcsyncEngine *engine)
 	engine->draining = true;
 }
 
+/* Requests on the wire. */
+int
+zcsync_engine_in_flight(ZcsyncEngine *engine)
+{
+	return zcsync_http_in_flight(engine->http);
+}
+
 /* Is nothing in flight, and everything recorded? */
 bool
 zcsync_engine_drained(ZcsyncEngine *engine)

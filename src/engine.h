@@ -42,6 +42,9 @@ extern bool zcsync_engine_idle(ZcsyncEngine *engine);
 extern void zcsync_engine_drain(ZcsyncEngine *engine);
 extern bool zcsync_engine_drained(ZcsyncEngine *engine);
 
+/* Requests on the wire. */
+extern int	zcsync_engine_in_flight(ZcsyncEngine *engine);
+
 extern void zcsync_engine_destroy(ZcsyncEngine *engine);
 
 #endif							/* ZCSYNC_ENGINE_H */

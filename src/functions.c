@@ -40,6 +40,9 @@
 #include "settings.h"
 #include "token.h"
 
+/* How long run() goes on trying to record outcomes after its time. */
+#define RUN_GRACE_MS	2000
+
 #define CALL_COLUMNS	6		/* of zcsync._call() */
 #define GUARD_INTERVAL_MS	1000	/* may run() still work here? */
 
@@ -139,7 +142,14 @@ run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
 		if (now >= deadline)
 		{
 			zcsync_engine_drain(engine);
-			if (zcsync_engine_drained(engine))
+
+			/*
+			 * What somebody's lock still keeps from being recorded is left to
+			 * the next claimant, which looks a create up before it repeats it.
+			 */
+			if (zcsync_engine_drained(engine) ||
+				(zcsync_engine_in_flight(engine) == 0 &&
+				 TimestampDifferenceExceeds(deadline, now, RUN_GRACE_MS)))
 				break;
 		}
 		else
