@@ -552,7 +552,10 @@ BEGIN
 			+ (v_job.class NOT IN ('vendor', 'throttled'))::integer;
 		v_run_at := v_now + greatest(v_job.delay_ms, 0) * interval '1 ms';
 		IF v_job.delay_ms < 0 THEN
-			v_run_at := v_now + zcsync._backoff(v_job.backoff_base, v_job.backoff_cap,
+			-- While the vendor is down the breaker spaces the probes, at most
+			-- 5 min apart; a job must be due by then to be one.
+			v_run_at := v_now + zcsync._backoff(v_job.backoff_base,
+				CASE v_job.class WHEN 'vendor' THEN least(v_job.backoff_cap, interval '3 minutes') ELSE v_job.backoff_cap END,
 				CASE WHEN v_failures > 0 THEN v_failures ELSE v_job.attempts END - 1);
 		END IF;
 		-- The vendor may still be at work on a create whose reply was lost.
