@@ -49,7 +49,7 @@
 PG_FUNCTION_INFO_V1(zcsync_run);
 PG_FUNCTION_INFO_V1(zcsync_call);
 
-static void run_check_guard(void);
+static void run_check_guard(bool first);
 static void run_until(ZcsyncEngine *engine, TimestampTz deadline,
 					  bool until_idle);
 static bool call_have_token(ZcsyncHttp *http, ZcsyncAccount **account,
@@ -99,7 +99,7 @@ zcsync_run(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	/* give up the snapshot that this call came with */
 	SPI_commit();
-	run_check_guard();
+	run_check_guard(true);
 	engine = zcsync_engine_create(PortalContext, ZCSYNC_XACT_CALL);
 	PG_TRY();
 	{
@@ -132,7 +132,7 @@ run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
 		if (TimestampDifferenceExceeds(guard_asked_at, GetCurrentTimestamp(),
 									   GUARD_INTERVAL_MS))
 		{
-			run_check_guard();
+			run_check_guard(false);
 			guard_asked_at = GetCurrentTimestamp();
 		}
 		wait = zcsync_engine_round(engine);
@@ -164,7 +164,7 @@ run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
  * closed, since an error must not leave its subtransaction open.
  */
 static void
-run_check_guard(void)
+run_check_guard(bool first)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	volatile bool may_run = false;
@@ -193,6 +193,11 @@ run_check_guard(void)
 		reason = SPI_getvalue(row, desc, 2);
 		hint = SPI_getvalue(row, desc, 3);
 		MemoryContextSwitchTo(old);
+
+		/* after a failover, what was in flight is not known */
+		if (first && may_run &&
+			SPI_execute("SELECT zcsync._note_timeline()", false, 1) != SPI_OK_SELECT)
+			elog(ERROR, "could not note the timeline");
 	}
 	PG_CATCH();
 	{
