@@ -194,6 +194,11 @@ SELECT r.remote_id, jsonb_strip_nulls(r.vals) FROM zcsync._clickup_rows(:dev, 's
 	{"status": "complete", "orderindex": 1, "color": "#6bc950", "type": "closed"}, {"status": null}, 5]}') AS r;
 SELECT r.remote_id, jsonb_strip_nulls(r.vals) FROM zcsync._clickup_rows(:dev, 'fields', '{"op": "list_fields", "list_id": "124"}', '{
 	"fields": [{"id": "f-1", "name": "Stage", "type": "drop_down", "type_config": {"options": [{"id": "o-a", "name": "A", "orderindex": 0}]}, "required": false, "date_created": "1767780450202"}]}') AS r;
+-- the members of the account's workspace, as contacts
+UPDATE zcsync.accounts SET settings = '{"workspace_id": "9001"}';
+SELECT r.kind, r.remote_id, jsonb_strip_nulls(r.vals) AS vals FROM zcsync._clickup_rows(:dev, 'contacts', '{"op": "team"}', '{"teams": [
+	{"id": "9001", "members": [{"user": {"id": 183, "username": "J", "email": "j@example.com", "role": 3}}, {"user": null}, 5]},
+	{"id": "9002", "members": [{"user": {"id": 184}}]}, {"id": "9001", "members": "x"}, 7]}') AS r;
 SELECT count(*) FROM zcsync._clickup_rows(:dev, 'fields', '{"op": "spaces"}', '{"spaces": [{"id": "1"}]}');
 SELECT k.kind, ARRAY(SELECT unnest(zcsync._own_columns(k.kind)) EXCEPT SELECT jsonb_object_keys(r.vals)) AS missing,
 	ARRAY(SELECT jsonb_object_keys(r.vals) EXCEPT SELECT unnest(zcsync._own_columns(k.kind))) AS unknown
