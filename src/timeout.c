@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * timeout.c
- *		Bound the SQL of routes.
+ *		Bound the SQL of routes: in time, and in what it leaves behind.
  *
  * statement_timeout is armed by a client's command loop only, never in a
  * background worker, and a function cannot arm it.  So the route jobs arm a
@@ -13,6 +13,12 @@
  * zcsync._isolate_route_changes() in one transaction; the latter disarms in
  * its exception handlers, so that no timeout outlives the SQL it bounds.
  *
+ * The compiled functions run with the rights of their owner, but a session has
+ * more than that: settings, temporary tables, and triggers deferred to the end
+ * of the transaction, which then fire with the rights of the session.  So the
+ * SQL runs as a security-restricted operation, as PostgreSQL itself runs
+ * functions of indexes and materialized views, with settings put back.
+ *
  * IDENTIFICATION
  *		src/timeout.c
  *
@@ -22,6 +28,7 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 #include "utils/timeout.h"
 
 static TimeoutId mapping_timeout = MAX_TIMEOUTS;	/* not registered yet */
@@ -31,6 +38,8 @@ static void mapping_timeout_handler(void);
 
 PG_FUNCTION_INFO_V1(zcsync_sql_arm_timeout);
 PG_FUNCTION_INFO_V1(zcsync_sql_disarm_timeout);
+PG_FUNCTION_INFO_V1(zcsync_sql_restrict);
+PG_FUNCTION_INFO_V1(zcsync_sql_unrestrict);
 
 /*
  * Cancel the running query in so many milliseconds.  Replaces a timeout that
@@ -69,6 +78,38 @@ zcsync_sql_disarm_timeout(PG_FUNCTION_ARGS)
 		QueryCancelPending = false;
 	mapping_timed_out = false;
 	PG_RETURN_BOOL(fired);
+}
+
+/*
+ * Begin a security-restricted operation in which settings are put back at the
+ * end.  Returns what zcsync_sql_unrestrict() needs to end it, which the caller
+ * must do in the same function; an error ends it, too.
+ */
+Datum
+zcsync_sql_restrict(PG_FUNCTION_ARGS)
+{
+	Oid			user;
+	int			sec_context;
+	int			nestlevel = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &sec_context);
+	SetUserIdAndSecContext(user, sec_context | SECURITY_RESTRICTED_OPERATION);
+	PG_RETURN_INT32(nestlevel * 2 +
+					((sec_context & SECURITY_RESTRICTED_OPERATION) != 0));
+}
+
+Datum
+zcsync_sql_unrestrict(PG_FUNCTION_ARGS)
+{
+	int32		state = PG_GETARG_INT32(0);
+	Oid			user;
+	int			sec_context;
+
+	AtEOXact_GUC(false, state / 2);
+	GetUserIdAndSecContext(&user, &sec_context);
+	if (state % 2 == 0)
+		SetUserIdAndSecContext(user, sec_context & ~SECURITY_RESTRICTED_OPERATION);
+	PG_RETURN_VOID();
 }
 
 /* In a signal handler: set flags only; the caller sets the latch. */

@@ -379,9 +379,10 @@ COMMENT ON FUNCTION zcsync._route_digest(text) IS
 'the comment of a compiled function: proves what its owner compiled';
 
 -- Compile a definition with the rights of the caller, who becomes or must be
--- the owner of the functions.  Each expression is tried alone first, on no row
--- at all, so that an error names it: syntax, types, and what the caller may
--- not read.  WHERE takes neither aggregates nor sets.
+-- the owner of the functions: nobody else, no superuser either, since trying
+-- an expression runs what it calls.  Each expression is tried alone first, on
+-- no row at all, so that an error names it: syntax, types, and what the caller
+-- may not read.  WHERE takes neither aggregates nor sets.
 CREATE FUNCTION zcsync._compile_route(p_def jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -392,6 +393,23 @@ DECLARE
 	v_function record;
 	v_owner name;
 BEGIN
+	SELECT o.owner INTO v_owner
+	FROM (
+		SELECT p_def ->> 'defined_by'
+		UNION ALL
+		SELECT pg_get_userbyid(p.proowner)
+		FROM pg_proc p
+		JOIN zcsync._route_code(p_def) AS c
+			ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', c.name, p_def ->> 'source_kind'))
+	) AS o (owner)
+	WHERE o.owner <> current_user LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('route "%s" belongs to role "%s"', p_def ->> 'name', v_owner),
+			DETAIL = 'Only that role itself compiles it: its SQL must not run with the rights of another.',
+			HINT = format('SET ROLE %I;', v_owner);
+	END IF;
 	FOR v_expression IN SELECT * FROM zcsync._route_expressions(p_def) LOOP
 		PERFORM zcsync._check_expression(v_expression.expression,
 			format('%s of route "%s"', v_expression.what, p_def ->> 'name'));
@@ -413,14 +431,6 @@ BEGIN
 	END LOOP;
 
 	FOR v_function IN SELECT * FROM zcsync._route_code(p_def) LOOP
-		SELECT pg_get_userbyid(p.proowner) INTO v_owner
-		FROM pg_proc p
-		WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', v_function.name, p_def ->> 'source_kind'));
-		IF NOT pg_has_role(coalesce(v_owner, current_user), 'USAGE') THEN
-			RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-				MESSAGE = format('route "%s" belongs to role "%s"', p_def ->> 'name', v_owner),
-				HINT = format('SET ROLE %I, or ask a member of that role.', v_owner);
-		END IF;
 		EXECUTE v_function.code;
 		EXECUTE format('REVOKE ALL ON FUNCTION zcsync_routes.%I(zcsync.%I) FROM PUBLIC',
 			v_function.name, p_def ->> 'source_kind');

@@ -351,6 +351,21 @@ $$;
 COMMENT ON FUNCTION zcsync._route_fault(bigint) IS
 'why the compiled functions of a route may not be run; NULL when they may';
 
+-- Around the SQL of routes: what it sets is undone, and it can leave nothing
+-- behind for the end of the transaction, where it would run with the rights of
+-- the session.  See src/timeout.c.
+CREATE FUNCTION zcsync._restrict() RETURNS integer
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_restrict';
+COMMENT ON FUNCTION zcsync._restrict() IS
+'begins a security-restricted operation; returns what _unrestrict() takes to end it';
+
+CREATE FUNCTION zcsync._unrestrict(p_restricted integer) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_unrestrict';
+COMMENT ON FUNCTION zcsync._unrestrict(integer) IS
+'ends what _restrict() began, in the same function';
+
 -- What the route would do with these source records now.  Locks nothing and
 -- writes nothing; expressions run with the rights of the role that owns the
 -- compiled functions.
@@ -363,6 +378,7 @@ AS $$
 DECLARE
 	v record;
 	v_fault text;
+	v_restricted integer;
 BEGIN
 	SELECT r.*, s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
 	INTO STRICT v
@@ -379,10 +395,12 @@ BEGIN
 			HINT = format('SELECT * FROM zcsync.check_route(%L);', v.name);
 	END IF;
 
+	v_restricted := zcsync._restrict();
 	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
 	USING p_route, v.source_account, p_ids, p_backfill, date_trunc('second', v.starts_at), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f);
+	PERFORM zcsync._unrestrict(v_restricted);
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_changes(bigint, bigint[], boolean) IS

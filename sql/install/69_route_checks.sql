@@ -323,6 +323,7 @@ DECLARE
 	v_budget zcsync.account_budgets;
 	v_count bigint;
 	v_linked bigint;
+	v_restricted integer;
 BEGIN
 	IF v_fault IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -333,6 +334,7 @@ BEGIN
 	SELECT s.account_id, s.kind, s.stream_id INTO v_source
 	FROM zcsync.streams s WHERE s.stream_id = v_route.source_stream_id;
 
+	v_restricted := zcsync._restrict();
 	IF confirm THEN
 		EXECUTE format($sql$
 			INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
@@ -345,6 +347,7 @@ BEGIN
 				SET joins = q.joins + 1, payload = q.payload || excluded.payload$sql$, v_query)
 		USING v_source.stream_id, v_route.route_id, v_source.kind;
 		GET DIAGNOSTICS v_count = ROW_COUNT;
+		PERFORM zcsync._unrestrict(v_restricted);
 		PERFORM zcsync._wake();
 		RETURN QUERY VALUES
 			('queued', v_count::text),
@@ -355,6 +358,7 @@ BEGIN
 	END IF;
 
 	EXECUTE 'SELECT count(*) ' || v_query INTO v_count;
+	PERFORM zcsync._unrestrict(v_restricted);
 	SELECT count(*) INTO v_linked FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked';
 	SELECT b.* INTO v_budget FROM zcsync.account_budgets b
 	JOIN zcsync.streams t ON t.account_id = b.account_id

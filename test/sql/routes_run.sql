@@ -168,6 +168,26 @@ SELECT zcsync.map_field('mine', 'name', '''theirs''');
 SELECT zcsync._save_route((zcsync._route('mine') ->> 'route_id')::bigint, '{"fields": {"name": {"expression": "''theirs''", "mapped": false, "position": 1}}}');
 RESET ROLE;
 SELECT expression FROM zcsync.route_fields WHERE field = 'name';
+-- not even a superuser, with whose rights it would run
+SELECT zcsync.alter_route('mine', on_leave => 'close');
+-- what the SQL of a route does to the session ends with it
+CREATE SCHEMA regress_router AUTHORIZATION regress_router;
+SET ROLE regress_router;
+CREATE TABLE regress_router.trap (a integer);
+CREATE FUNCTION regress_router.spring() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'sprung as %', current_user; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON regress_router.trap DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION regress_router.spring();
+CREATE FUNCTION regress_router.f(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO regress_router.trap VALUES (1); RETURN true; END $$;
+SELECT zcsync.alter_route('mine', filter => 'regress_router.f(subject)');
+RESET ROLE;
+SELECT DISTINCT op, new FROM zcsync.plan('mine');
+SELECT * FROM zcsync.backfill_route('mine');
+CREATE OR REPLACE FUNCTION regress_router.f(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('zcsync.bulk_write_limit', '9999', false); RETURN true; END $$;
+SELECT count(*) > 0 AS planned FROM zcsync.plan('mine');
+SHOW zcsync.bulk_write_limit;
+SET ROLE regress_router;
+SELECT zcsync.alter_route('mine', filter => $$remote_id = '31'$$);
+RESET ROLE;
+DROP SCHEMA regress_router CASCADE;
 -- functions of somebody else under our names are not run
 SELECT route_id AS id FROM zcsync.routes WHERE name = 'mine' \gset
 SELECT zcsync.resume_route('mine') LIKE '%is active%' AS active;
