@@ -445,7 +445,8 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.errors AS
 	SELECT a.name AS account, 'dead letter' AS source,
-		coalesce(zcsync.reference(d.kind, d.local_id), d.record_key) AS reference,
+		coalesce(zcsync.reference(d.kind, d.local_id),
+			CASE d.operation WHEN 'apply' THEN a.name || substr(d.record_key, 6) ELSE d.record_key END) AS reference,
 		concat_ws(' ', d.status, d.class || ':', d.message) AS message,
 		coalesce(d.hint, format('SELECT zcsync.retry(%s);', d.job_id)) AS hint,
 		d.attempts::bigint AS times, d.died_at AS last_at, d.job_id
@@ -470,7 +471,8 @@ BEGIN
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 	WHERE s.last_error_at > coalesce(s.last_pull_at, '-infinity') AND s.state = 'active'
 	UNION ALL
-	SELECT a.name, 'retrying', coalesce(zcsync.reference(q.kind, q.local_id), q.record_key),
+	SELECT a.name, 'retrying', coalesce(zcsync.reference(q.kind, q.local_id),
+			CASE q.operation WHEN 'apply' THEN a.name || substr(q.record_key, 6) ELSE q.record_key END),
 		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts, q.run_at, q.job_id
 	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
 	-- the errors of reading are those of its stream
