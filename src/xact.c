@@ -8,6 +8,8 @@
  * In a worker these are transactions of its own.  Inside CALL zcsync.run()
  * there always is a transaction, begun by the session; each piece of work is
  * then a subtransaction, which an error can undo, followed by SPI_commit().
+ * It has an SPI connection of its own, since what results leave in memory is
+ * freed with the connection and not before.
  *
  * The work runs as the role named by zcsync.role in both cases: a worker is
  * connected as that role, and run() assumes it for the length of each piece.
@@ -61,6 +63,7 @@ static MemoryContext call_context = NULL;
 static Oid	call_user = InvalidOid;
 static int	call_sec_context = 0;
 static int	call_guc_nestlevel = 0;
+static int	call_xact_nestlevel = 0;
 
 static void xact_begin_worker(const char *activity);
 static void xact_begin_call(void);
@@ -100,6 +103,7 @@ zcsync_xact_commit(ZcsyncXactMode mode)
 		return;
 	}
 
+	SPI_finish();
 	AtEOXact_GUC(true, call_guc_nestlevel);
 	SetUserIdAndSecContext(call_user, call_sec_context);
 	ReleaseCurrentSubTransaction();
@@ -128,11 +132,19 @@ zcsync_xact_abort(ZcsyncXactMode mode)
 		return;
 	}
 
-	/* rolls settings and user back, too */
-	RollbackAndReleaseCurrentSubTransaction();
+	/*
+	 * The error may have come before the subtransaction began, or from
+	 * SPI_commit(), which then has rolled back everything by itself.
+	 */
+	if (GetCurrentTransactionNestLevel() > call_xact_nestlevel)
+	{
+		/* rolls settings, user and SPI connections back, too */
+		RollbackAndReleaseCurrentSubTransaction();
+		CurrentResourceOwner = call_owner;
+	}
 	MemoryContextSwitchTo(call_context);
-	CurrentResourceOwner = call_owner;
-	PopActiveSnapshot();
+	if (ActiveSnapshotSet())
+		PopActiveSnapshot();
 	SPI_commit();
 	MemoryContextSwitchTo(call_context);
 }
@@ -160,10 +172,12 @@ xact_begin_worker(const char *activity)
 static void
 xact_begin_call(void)
 {
-	Oid			role = get_role_oid(zcsync_role, false);
+	Oid			role;
 
 	call_context = CurrentMemoryContext;
 	call_owner = CurrentResourceOwner;
+	call_xact_nestlevel = GetCurrentTransactionNestLevel();
+	role = get_role_oid(zcsync_role, false);
 	Assert(!FirstSnapshotSet);
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
@@ -179,6 +193,7 @@ xact_begin_call(void)
 								 zcsync_xact_settings[i][1],
 								 PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
 }
 
 /*
