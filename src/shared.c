@@ -377,8 +377,9 @@ set_text(Datum *values, bool *nulls, int column, const char *value)
 	if (!nulls[column])
 	{
 		/* The text may have been cut within a character. */
-		int			len = pg_mbcliplen(value, strlen(value), ZCSYNC_TEXT_MAX);
+		int			len = strlen(value);
 
+		len = pg_mbcliplen(value, len, len);
 		values[column] = PointerGetDatum(cstring_to_text_with_len(value, len));
 	}
 }
