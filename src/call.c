@@ -78,7 +78,8 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
 
-	context = AllocSetContextCreate(parent, "zcsync account",
+	/* until all is read, an error frees it with the transaction */
+	context = AllocSetContextCreate(CurTransactionContext, "zcsync account",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	account = palloc0(sizeof(ZcsyncAccount));
@@ -91,7 +92,6 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 	MemoryContextRegisterResetCallback(context, callback);
 
 	account->name = SPI_getvalue(row, desc, 1);
-	account->name = MemoryContextStrdup(context, account->name);
 	vendor = SPI_getvalue(row, desc, 2);
 	account->settings = (Jsonb *)
 		PG_DETOAST_DATUM_COPY(SPI_getbinval(row, desc, 3, &isnull));
@@ -99,6 +99,7 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 	account->connector = zcsync_connector_find(vendor);
 	zcsync_secret_load(account);
 	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, parent);
 	return account;
 }
 

@@ -85,6 +85,8 @@ typedef struct ZcsyncCall
 	bool		is_token;		/* fetches the account's access token */
 	int			leftover;		/* ZcsyncLeftover of queue.h */
 	bool		finished;		/* the outcome is committed */
+	int			finish_wait_ms; /* between attempts to record it; 0: none yet */
+	TimestampTz finish_at;		/* record it no sooner than this */
 
 	/* what the vendor's headers said of the budget; -1: nothing */
 	int			limit;

@@ -21,7 +21,9 @@
  * its job.
  *
  * Memory: the engine's context lives as long as the engine, "round" is reset
- * in each round, every call and every account has a context of its own.
+ * in each round.  Every call and every account has a context of its own under
+ * "work", which is emptied when the engine is reset: so an error anywhere may
+ * lose track of them without losing their memory.
  *
  * IDENTIFICATION
  *		src/engine.c
@@ -52,6 +54,8 @@
 #define STEP_BACKOFF_MIN_MS		1000
 #define STEP_BACKOFF_MAX_MS		60000
 #define TOKEN_SECOND_REFUSAL_MS	60000	/* of a fresh token */
+#define LOCKED_RETRY_MIN_MS		20	/* record an outcome again after a lock */
+#define LOCKED_RETRY_MAX_MS		1000
 #define FINISH_MAX_CALLS		1000	/* outcomes in one transaction */
 #define FINISH_MAX_BYTES		(8 * 1024 * 1024)	/* replies, likewise */
 
@@ -77,6 +81,7 @@ struct ZcsyncEngine
 {
 	MemoryContext context;
 	MemoryContext round;
+	MemoryContext work;
 	ZcsyncXactMode mode;
 	ZcsyncHttp *http;
 	int64		incarnation;	/* -1: none */
@@ -84,7 +89,7 @@ struct ZcsyncEngine
 	List	   *entries;		/* all of them: a scan of the hash table would
 								 * not outlive a commit */
 	int			done;			/* calls in all the lists of done calls */
-	int			first_account;	/* whose turn it is */
+	unsigned int first_account; /* whose turn it is; may wrap around */
 	bool		draining;		/* take nothing new */
 	bool		idle;			/* the last scan found nothing to do */
 	bool		due_jobs;		/* but there are jobs that wait for a budget */
@@ -121,9 +126,11 @@ static void step_claim(ZcsyncEngine *engine);
 static void step_finish(ZcsyncEngine *engine);
 static void engine_judge_token(EngineAccount *entry, ZcsyncCall *call);
 static void engine_collect(ZcsyncEngine *engine);
-static void engine_finish(ZcsyncEngine *engine);
+static bool engine_finish(ZcsyncEngine *engine);
+static TimestampTz engine_next_finish(ZcsyncEngine *engine);
 static bool engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry,
 								List *calls);
+static void engine_wait_for_lock(ZcsyncCall *call);
 static void engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call,
 							 ErrorData *error);
 static bool engine_claim(ZcsyncEngine *engine);
@@ -150,6 +157,8 @@ zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode)
 	engine->context = context;
 	engine->round = AllocSetContextCreate(context, "zcsync round",
 										  ALLOCSET_DEFAULT_SIZES);
+	engine->work = AllocSetContextCreate(context, "zcsync work",
+										 ALLOCSET_DEFAULT_SIZES);
 	engine->mode = mode;
 	engine->incarnation = -1;
 	ctl.keysize = sizeof(int64);
@@ -177,6 +186,8 @@ zcsync_engine_destroy(ZcsyncEngine *engine)
 {
 	zcsync_engine_reset(engine);
 	zcsync_http_destroy(engine->http);
+	/* a round leaves its own context behind as the current one */
+	MemoryContextSwitchTo(MemoryContextGetParent(engine->context));
 	MemoryContextDelete(engine->context);
 }
 
@@ -193,19 +204,14 @@ zcsync_engine_reset(ZcsyncEngine *engine)
 	foreach(cell, engine->entries)
 	{
 		EngineAccount *entry = lfirst(cell);
-		ListCell   *lc;
 
-		foreach(lc, entry->done)
-			zcsync_call_free(lfirst(lc));
 		list_free(entry->done);
 		entry->done = NIL;
-		if (entry->account != NULL)
-			zcsync_account_release(entry->account);
 		entry->account = NULL;
 	}
+	MemoryContextReset(engine->work);
 	engine->done = 0;
-	if (engine->incarnation >= 0)
-		zcsync_queue_unregister();
+	zcsync_queue_unregister();
 	engine->incarnation = -1;
 	engine->recover.not_before = 0;
 	engine->scan_at = 0;
@@ -251,6 +257,7 @@ long
 zcsync_engine_round(ZcsyncEngine *engine)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next;
 	bool		finished;
 	long		wait;
 
@@ -264,8 +271,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	zcsync_queue_keep_registered();
 
 	engine_collect(engine);
-	finished = engine->done > 0;
-	engine_finish(engine);
+	finished = engine_finish(engine);
 	if (now >= engine->recover.not_before &&
 		engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
 		engine->recover.not_before =
@@ -302,10 +308,8 @@ zcsync_engine_round(ZcsyncEngine *engine)
 			return 0;
 	}
 	zcsync_slot_set_in_flight(zcsync_http_in_flight(engine->http));
-	if (engine->done > 0)
-		return Min(BUSY_SCAN_INTERVAL_MS, zcsync_poll_interval);
-	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-											   engine->scan_at), 0);
+	next = Min(engine->scan_at, engine_next_finish(engine));
+	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 0);
 }
 
 /*
@@ -392,9 +396,10 @@ static void
 step_register(ZcsyncEngine *engine)
 {
 	const char *role = engine->mode == ZCSYNC_XACT_CALL ? "run" : "worker";
+	int64		incarnation = zcsync_queue_register();
 
-	engine->incarnation = zcsync_queue_register();
-	zcsync_queue_record_claimant(engine->incarnation, role);
+	zcsync_queue_record_claimant(incarnation, role);
+	engine->incarnation = incarnation;
 }
 
 static void
@@ -465,15 +470,17 @@ engine_done(ZcsyncEngine *engine, ZcsyncCall *call)
 
 /*
  * Record outcomes, account by account, as many at a time as make a
- * transaction of reasonable size.
+ * transaction of reasonable size.  Returns whether there were any to record.
  */
-static void
+static bool
 engine_finish(ZcsyncEngine *engine)
 {
+	TimestampTz now = GetCurrentTimestamp();
+	bool		any = false;
 	ListCell   *cell;
 
 	if (engine->done == 0)
-		return;
+		return false;
 	foreach(cell, engine->entries)
 	{
 		EngineAccount *entry = lfirst(cell);
@@ -482,8 +489,8 @@ engine_finish(ZcsyncEngine *engine)
 		Size		bytes = 0;
 		ListCell   *lc;
 
-		if (calls == NIL || (entry->finish.backoff_ms > 0 &&
-							 GetCurrentTimestamp() < entry->finish.not_before))
+		if (calls == NIL ||
+			(entry->finish.backoff_ms > 0 && now < entry->finish.not_before))
 			continue;
 		entry->done = NIL;
 		engine->done -= list_length(calls);
@@ -491,18 +498,53 @@ engine_finish(ZcsyncEngine *engine)
 		{
 			ZcsyncCall *call = lfirst(lc);
 
+			if (now < call->finish_at)
+			{
+				engine_done(engine, call);
+				continue;
+			}
+			any = true;
 			batch = lappend(batch, call);
 			bytes += call->body_len;
 			if (list_length(batch) >= FINISH_MAX_CALLS ||
-				bytes >= FINISH_MAX_BYTES || lnext(calls, lc) == NULL)
+				bytes >= FINISH_MAX_BYTES)
 			{
 				engine_finish_calls(engine, entry, batch);
 				batch = NIL;
 				bytes = 0;
 			}
 		}
+		if (batch != NIL)
+			engine_finish_calls(engine, entry, batch);
 		list_free(calls);
 	}
+	return any;
+}
+
+/* When is the next outcome to be recorded?  DT_NOEND: there is none. */
+static TimestampTz
+engine_next_finish(ZcsyncEngine *engine)
+{
+	TimestampTz next = DT_NOEND;
+	ListCell   *cell;
+
+	if (engine->done == 0)
+		return next;
+	foreach(cell, engine->entries)
+	{
+		EngineAccount *entry = lfirst(cell);
+		TimestampTz not_before = entry->finish.backoff_ms > 0 ?
+			entry->finish.not_before : 0;
+		ListCell   *lc;
+
+		foreach(lc, entry->done)
+		{
+			ZcsyncCall *call = lfirst(lc);
+
+			next = Min(next, Max(call->finish_at, not_before));
+		}
+	}
+	return next;
 }
 
 /*
@@ -557,13 +599,30 @@ engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
 		ZcsyncCall *call = lfirst(lc);
 
 		if (ok && call->finished)
+		{
 			zcsync_call_free(call);
-		else
-			engine_done(engine, call);
+			continue;
+		}
+		if (ok)
+			engine_wait_for_lock(call);
+		engine_done(engine, call);
 	}
 	if (!ok)
 		engine_report(engine, &entry->finish, error);
 	return ok;
+}
+
+/*
+ * Somebody holds a lock that this outcome needs: he may take his time, so try
+ * less and less often.
+ */
+static void
+engine_wait_for_lock(ZcsyncCall *call)
+{
+	call->finish_wait_ms = call->finish_wait_ms == 0 ? LOCKED_RETRY_MIN_MS :
+		Min(call->finish_wait_ms * 2, LOCKED_RETRY_MAX_MS);
+	call->finish_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  call->finish_wait_ms);
 }
 
 /*
@@ -685,7 +744,12 @@ engine_claim(ZcsyncEngine *engine)
 		engine->calls = NIL;
 		if (!engine_step(engine, &engine->current->claim, step_claim,
 						 "zcsync: claim jobs"))
+		{
+			/* claimed, but not committed */
+			foreach(lc, engine->calls)
+				zcsync_call_free(lfirst(lc));
 			continue;
+		}
 		foreach(lc, engine->calls)
 			engine_send(engine, lfirst(lc));
 		found = found || engine->calls != NIL;
@@ -724,7 +788,7 @@ step_claim(ZcsyncEngine *engine)
 	}
 	engine->calls = zcsync_queue_claim(engine->incarnation, account,
 									   zcsync_http_free_slots(engine->http),
-									   token_only, engine->context);
+									   token_only, engine->work, engine->round);
 }
 
 /*
@@ -740,7 +804,7 @@ engine_load_account(ZcsyncEngine *engine, EngineAccount *entry, int64 version)
 	if (entry->account != NULL)
 		zcsync_account_release(entry->account);
 	entry->account = NULL;
-	entry->account = zcsync_account_load(engine->context, entry->account_id);
+	entry->account = zcsync_account_load(engine->work, entry->account_id);
 }
 
 /*

@@ -52,9 +52,9 @@ typedef struct QueuePlan
 	SPIPlanPtr	plan;			/* NULL: not prepared yet */
 } QueuePlan;
 
-#define INCARNATION_BITS	47	/* what a lock tag and int8 can hold */
+#define INCARNATION_BITS	47	/* a lock tag has room for 48 */
 
-/* The lock of this process's last incarnation. */
+/* The lock of the engine's incarnation; all zero: it never had one. */
 static LOCKTAG own_tag;
 
 static QueuePlan plan_record = {
@@ -106,6 +106,7 @@ PG_FUNCTION_INFO_V1(zcsync_claimant_register);
 static uint64 queue_execute(QueuePlan *plan, Datum *values, const char *nulls);
 static int64 queue_execute_int(QueuePlan *plan, Datum *values,
 							   const char *nulls);
+static int64 claimant_lock(LOCKTAG *tag);
 static void claimant_tag(LOCKTAG *tag, int64 incarnation);
 static int64 column_int64(int row, int column);
 static char *column_text(int row, int column);
@@ -116,29 +117,14 @@ static void finish_leftovers(List *calls);
 /*
  * Become a claimant: take an incarnation and its lock, which this process
  * keeps until zcsync_queue_unregister() or its end.  It is not in
- * zcsync.claimants yet.  A process has one at a time.
+ * zcsync.claimants yet.  A process has one at a time; one that an error kept
+ * from being recorded is given up.
  */
 int64
 zcsync_queue_register(void)
 {
-	for (;;)
-	{
-		LOCKTAG		tag;
-		uint64		random;
-		int64		incarnation;
-
-		if (!pg_strong_random(&random, sizeof(random)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not generate random number")));
-		incarnation = (int64) (random >> (64 - INCARNATION_BITS));
-		claimant_tag(&tag, incarnation);
-		if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_OK)
-		{
-			own_tag = tag;
-			return incarnation;
-		}
-	}
+	zcsync_queue_unregister();
+	return claimant_lock(&own_tag);
 }
 
 /*
@@ -216,12 +202,13 @@ zcsync_queue_block_account(int64 account_id, const char *code,
 }
 
 /*
- * Take due jobs of an account: a list of ZcsyncCall, allocated, as the calls
- * are, under "parent".
+ * Take due jobs of an account: ZcsyncCalls under "parent", in a list that is
+ * allocated in "result_context".
  */
 List *
 zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_jobs,
-				   bool token_only, MemoryContext parent)
+				   bool token_only, MemoryContext parent,
+				   MemoryContext result_context)
 {
 	Datum		values[] = {
 		Int64GetDatum(incarnation), Int64GetDatum(account->account_id),
@@ -246,7 +233,7 @@ zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_jobs,
 		call->is_token = strcmp(column_text(i, 4), "token") == 0;
 		call->budget_class = MemoryContextStrdup(call->context,
 												 column_text(i, 5));
-		old = MemoryContextSwitchTo(parent);
+		old = MemoryContextSwitchTo(result_context);
 		calls = lappend(calls, call);
 		MemoryContextSwitchTo(old);
 	}
@@ -457,11 +444,13 @@ zcsync_queue_has_due_jobs(void)
 	return queue_execute_int(&plan_due_jobs, NULL, NULL) != 0;
 }
 
-/* SQL: take an incarnation for this session. */
+/* SQL: take an incarnation for this session, beside that of an engine. */
 Datum
 zcsync_claimant_register(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(zcsync_queue_register());
+	LOCKTAG		tag;
+
+	PG_RETURN_INT64(claimant_lock(&tag));
 }
 
 /*
@@ -481,6 +470,32 @@ zcsync_claimant_alive(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(true);
 	LockRelease(&tag, ShareLock, false);
 	PG_RETURN_BOOL(false);
+}
+
+/*
+ * Take a new incarnation and its lock; *tag is valid once the lock is held.
+ */
+static int64
+claimant_lock(LOCKTAG *tag)
+{
+	for (;;)
+	{
+		LOCKTAG		try;
+		uint64		random;
+		int64		incarnation;
+
+		if (!pg_strong_random(&random, sizeof(random)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random number")));
+		incarnation = (int64) (random >> (64 - INCARNATION_BITS));
+		claimant_tag(&try, incarnation);
+		if (LockAcquire(&try, ExclusiveLock, true, true) == LOCKACQUIRE_OK)
+		{
+			*tag = try;
+			return incarnation;
+		}
+	}
 }
 
 /* The lock that goes with an incarnation. */

@@ -40,7 +40,8 @@ extern void zcsync_queue_block_account(int64 account_id, const char *code,
 									   const char *reason, const char *hint);
 extern List *zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account,
 								int max_jobs, bool token_only,
-								MemoryContext parent);
+								MemoryContext parent,
+								MemoryContext result_context);
 extern void zcsync_queue_finish(int64 incarnation, int64 account_id,
 								List *calls);
 extern void zcsync_queue_note_limits(const ZcsyncCall *call);
