@@ -242,6 +242,9 @@ BEGIN
 		database_oid = v_identity.database_oid,
 		timeline = v_identity.timeline,
 		adopted_at = zcsync._now();
+	-- Access tokens are fetched anew: the key that sealed them may have stayed
+	-- where the original was.
+	DELETE FROM zcsync.credentials WHERE name = 'access_token' AND expires_at IS NOT NULL;
 	v_creates := zcsync._distrust_queue();
 	PERFORM zcsync._wake_launcher();
 	RAISE NOTICE USING
