@@ -174,8 +174,10 @@ COMMENT ON FUNCTION zcsync._may_write() IS
 
 -- After a failover the last transactions may be missing: a create that the
 -- old primary sent may be unknown here.  So what is to be created is looked
--- up first, and streams are read before anything is written.  A look-up
--- comes no earlier than a request of the old primary can end.
+-- up first, and streams are read before anything is written; routes wait for
+-- the streams they write to (_run_route_jobs()).  A look-up comes no earlier
+-- than a request of the old primary can end.  Dead letters may have been
+-- retried there.
 CREATE FUNCTION zcsync._distrust_queue() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -187,8 +189,17 @@ DECLARE
 BEGIN
 	UPDATE zcsync.streams SET next_pull_at = zcsync._now() WHERE state = 'active';
 	FOR v_kind IN
-		SELECT DISTINCT q.kind FROM zcsync.sync_queue AS q WHERE q.operation = 'push' ORDER BY 1
+		SELECT q.kind FROM zcsync.sync_queue AS q WHERE q.operation = 'push'
+		UNION
+		SELECT d.kind FROM zcsync.dead_letters AS d WHERE d.operation = 'push'
+		ORDER BY 1
 	LOOP
+		EXECUTE format($sql$
+			UPDATE zcsync.dead_letters AS d
+			SET unclear_since = coalesce(d.unclear_since, d.created_at)
+			FROM zcsync.%I AS r
+			WHERE d.operation = 'push' AND d.kind = %L AND r.local_id = d.local_id AND r.remote_id IS NULL
+			$sql$, v_kind, v_kind);
 		EXECUTE format($sql$
 			UPDATE zcsync.sync_queue AS q
 			SET unclear_since = coalesce(q.unclear_since, q.created_at),
@@ -218,7 +229,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	UPDATE zcsync.installation SET timeline = v_timeline;
+	UPDATE zcsync.installation SET timeline = v_timeline, adopted_at = zcsync._now();
 	PERFORM zcsync._distrust_queue();
 	PERFORM zcsync._alert('failover', '', 'warning',
 		format('this server was promoted or recovered: timeline %s became %s', v_before, v_timeline),

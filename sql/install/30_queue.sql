@@ -212,6 +212,7 @@ DECLARE
 	v_ids bigint[];
 	v_requests jsonb[];
 	v_push_ids bigint[];
+	v_early bigint[];
 BEGIN
 	-- One claim per account at a time, and a snapshot that is younger than the
 	-- lock: this function is VOLATILE, so each statement below takes its own.
@@ -287,6 +288,13 @@ BEGIN
 		-- The requests.  A vendor's SQL makes those of all pushes at once.
 		SELECT array_agg(q.job_id) INTO v_push_ids
 		FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids) AND q.operation = 'push';
+		IF v_push_ids IS NOT NULL THEN
+			v_early := zcsync._inherit_unclear(v_push_ids);
+			IF v_early IS NOT NULL THEN
+				v_ids := ARRAY(SELECT unnest(v_ids) EXCEPT SELECT unnest(v_early));
+				v_push_ids := nullif(ARRAY(SELECT unnest(v_push_ids) EXCEPT SELECT unnest(v_early)), '{}');
+			END IF;
+		END IF;
 		SELECT * INTO v_ids, v_requests FROM zcsync._requests(v_account.vendor, v_ids, v_push_ids);
 
 		-- Nothing to send: the row already is what the vendor has.
@@ -314,6 +322,71 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._claim_jobs(bigint, bigint, integer, boolean) IS
 'takes due jobs of an account within its budgets and the limits of its queues; returns what to send';
+
+-- A create whose effect is not known may have left the queue as a dead letter,
+-- or be held; the row was written again since, which queued another push.
+-- That one must not create blindly: it looks the record up, and not before the
+-- create can have ended.  The jobs are locked by the caller; returns those
+-- that must wait.
+CREATE FUNCTION zcsync._inherit_unclear(p_push_ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_records bigint[] := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (p_push_ids) AND q.unclear_since IS NULL);
+	v_early bigint[];
+BEGIN
+	WITH marked AS (
+		UPDATE zcsync.sync_queue q
+		SET unclear_since = u.since, run_at = greatest(q.run_at, u.not_before)
+		FROM (
+			SELECT x.local_id, min(x.since) AS since, max(x.not_before) AS not_before
+			FROM (
+				SELECT d.local_id, d.unclear_since, d.died_at + zcsync._request_timeout() + interval '30 seconds'
+				FROM zcsync.dead_letters d
+				WHERE d.local_id = ANY (v_records) AND d.operation = 'push' AND d.unclear_since IS NOT NULL
+				UNION ALL
+				SELECT h.local_id, h.unclear_since, h.run_at
+				FROM zcsync.sync_queue h
+				WHERE h.local_id = ANY (v_records) AND h.operation = 'push' AND h.state = 'held'
+					AND h.unclear_since IS NOT NULL) AS x (local_id, since, not_before)
+			GROUP BY x.local_id) AS u
+		WHERE q.job_id = ANY (p_push_ids) AND q.local_id = u.local_id AND q.unclear_since IS NULL
+		RETURNING q.job_id, q.run_at)
+	SELECT array_agg(m.job_id) INTO v_early FROM marked m WHERE m.run_at > zcsync._now();
+	RETURN v_early;
+END
+$$;
+COMMENT ON FUNCTION zcsync._inherit_unclear(bigint[]) IS
+'marks pushes of records that an earlier push may have created; returns those that are not to be sent yet';
+
+-- These records were created, or found, or found missing: what earlier pushes
+-- of them did is known now.  Markers that somebody holds stay, at the price of
+-- another look-up.
+CREATE FUNCTION zcsync._settle_unclear(p_records bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	UPDATE zcsync.dead_letters d SET unclear_since = NULL
+	WHERE d.job_id IN (
+		SELECT l.job_id FROM zcsync.dead_letters l
+		WHERE l.local_id = ANY (p_records) AND l.operation = 'push' AND l.unclear_since IS NOT NULL
+		FOR UPDATE SKIP LOCKED);
+	UPDATE zcsync.sync_queue q SET unclear_since = NULL
+	WHERE q.job_id IN (
+		SELECT h.job_id FROM zcsync.sync_queue h
+		WHERE h.local_id = ANY (p_records) AND h.operation = 'push' AND h.state = 'held' AND h.unclear_since IS NOT NULL
+		FOR UPDATE SKIP LOCKED);
+END
+$$;
+COMMENT ON FUNCTION zcsync._settle_unclear(bigint[]) IS
+'forgets that earlier pushes of these records ended unclear';
 
 -- The requests of claimed jobs, in the order of the ids returned; NULL where
 -- nothing is left to send.
@@ -444,6 +517,8 @@ BEGIN
 		UPDATE zcsync.sync_queue q SET unclear_since = NULL
 		WHERE q.job_id = ANY (v_back) AND q.unclear_since IS NOT NULL
 			AND coalesce(v_pushes ->> q.job_id::text, '') <> 'more';
+		PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (v_push_ids) AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'locked');
 	END IF;
 
 	-- Pages and the like, one by one: each is many rows.
@@ -589,6 +664,8 @@ BEGIN
 			PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
 				v_job.local_id, v_job.route_id, v_job.class, v_job.http_status, v_job.attempts, v_job.message, v_job.created_at);
 		ELSE
+			UPDATE zcsync.sync_queue q SET unclear_since = NULL
+			WHERE q.job_id = v_job.job_id AND q.unclear_since IS NOT NULL AND NOT v_job.unclear;
 			PERFORM zcsync._bury(v_job.job_id, v_job.class, v_job.http_status, v_job.message, v_job.hint,
 				left(v_job.reply::text, 2000));
 		END IF;
@@ -866,7 +943,10 @@ BEGIN
 	IF v_ids IS NULL THEN
 		RETURN 0;
 	END IF;
-	PERFORM zcsync._put_back(v_ids, v_at);
+	-- One that somebody's lock keeps from going back is taken again the next
+	-- time; its worker died once.
+	UPDATE zcsync.sync_queue q SET crashes = q.crashes - 1
+	WHERE q.job_id IN (SELECT zcsync._put_back(v_ids, v_at));
 	RETURN cardinality(v_ids);
 END
 $$;
@@ -955,7 +1035,8 @@ BEGIN
 			MESSAGE = 'enqueue needs a reference and a priority from 0 to 100';
 	END IF;
 	IF operation = 'pull' THEN
-		SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(reference);
+		-- as zcsync.refresh() does
+		SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(reference) FOR SHARE;
 		RETURN zcsync._enqueue(v_stream.account_id, queue, 'pull', zcsync._pull_class(v_stream.stream_id),
 			format('pull/%s/live', v_stream.stream_id), format('pull/%s/live', v_stream.stream_id),
 			'{"lane": "live"}', priority, run_at, v_stream.stream_id, NULL, v_stream.kind);
@@ -995,7 +1076,9 @@ BEGIN
 		v_job := zcsync._enqueue(v_dead.account_id, v_dead.queue, v_dead.operation, v_dead.budget_class,
 			v_dead.record_key, v_dead.dedupe_key, v_dead.payload, v_dead.priority, NULL, v_dead.stream_id,
 			v_dead.route_id, v_dead.kind, v_dead.local_id);
-		UPDATE zcsync.sync_queue q SET unclear_since = coalesce(q.unclear_since, v_dead.unclear_since)
+		UPDATE zcsync.sync_queue q
+		SET unclear_since = least(q.unclear_since, v_dead.unclear_since),
+			run_at = greatest(q.run_at, v_dead.died_at + zcsync._request_timeout() + interval '30 seconds')
 		WHERE q.job_id = v_job AND v_dead.unclear_since IS NOT NULL;
 		IF v_dead.operation = 'push' THEN
 			PERFORM zcsync._push_failed(v_dead.kind, v_dead.local_id, 'pending');
@@ -1025,6 +1108,15 @@ DECLARE
 	v_job zcsync.sync_queue;
 	v_id bigint := job_id;
 BEGIN
+	-- What is not known of a create must not be forgotten: see _inherit_unclear().
+	PERFORM FROM zcsync.sync_queue q
+	WHERE q.job_id = v_id AND q.state IN ('ready', 'held') AND q.unclear_since IS NOT NULL FOR UPDATE;
+	IF FOUND THEN
+		PERFORM zcsync._bury(v_id, 'cancelled', NULL,
+			format('cancelled by %s before it was known whether the vendor had created the record', session_user),
+			'The next push of the record looks it up first, and so does zcsync.retry().', NULL);
+		RETURN;
+	END IF;
 	DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_id AND q.state IN ('ready', 'held') RETURNING * INTO v_job;
 	IF NOT FOUND THEN
 		IF EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.job_id = v_id) THEN
@@ -1046,7 +1138,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel(bigint) IS
-'takes a waiting or held job out of the queue; its record says who did';
+'takes a waiting or held job out of the queue; its record says who did; a create whose effect is not known becomes a dead letter';
 
 CREATE FUNCTION zcsync.pause_queue(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -1150,13 +1242,20 @@ DECLARE
 	v_count bigint;
 BEGIN
 	-- A held job whose record has a ready twin has nothing of its own to do:
-	-- the twin sends the row as it is then.
+	-- the twin sends the row as it is then, and looks it up first where need be.
+	UPDATE zcsync.sync_queue t SET unclear_since = q.unclear_since, run_at = greatest(t.run_at, q.run_at)
+	FROM zcsync.sync_queue q
+	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name)) AND q.unclear_since IS NOT NULL
+		AND t.local_id = q.local_id AND t.dedupe_key = q.dedupe_key AND t.state IN ('ready', 'held')
+		AND t.unclear_since IS NULL;
 	DELETE FROM zcsync.sync_queue q
 	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name))
 		AND EXISTS (SELECT FROM zcsync.sync_queue t
 			WHERE t.account_id = q.account_id AND t.dedupe_key = q.dedupe_key
 				AND (t.state = 'ready' OR (t.state = 'held' AND t.job_id < q.job_id)));
-	UPDATE zcsync.sync_queue q SET state = 'ready', run_at = zcsync._now()
+	UPDATE zcsync.sync_queue q
+	SET state = 'ready',
+		run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
 	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name));
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	PERFORM zcsync._resolve_brake(release_held.name);

@@ -442,6 +442,10 @@ BEGIN
 			MESSAGE = format('stream "%s" is used by route "%s"', remove_stream.stream, v_route),
 			HINT = format('SELECT zcsync.remove_route(%L);', v_route);
 	END IF;
+	-- cancel() keeps what is not known of a create
+	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
+	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
+		AND q.unclear_since IS NOT NULL;
 	DELETE FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running';
 	DELETE FROM zcsync.streams s WHERE s.stream_id = v_stream.stream_id;
@@ -462,7 +466,9 @@ DECLARE
 	v_stream zcsync.streams;
 	v_key text;
 BEGIN
-	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(refresh.stream);
+	-- Locked, so that workers leave the stream alone until this commits, and do
+	-- not wait for it when they queue the same pull.
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(refresh.stream) FOR SHARE;
 	IF v_stream.state <> 'active' THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('stream "%s" is paused', refresh.stream),

@@ -47,16 +47,24 @@ $$;
 COMMENT ON FUNCTION zcsync._enqueue_due_pulls() IS
 'queues the pulls of streams that are due and plans their next ones; returns how many';
 
+-- A stream that is overdue although the due ones were just queued is held by
+-- somebody: look again in a second.
 CREATE FUNCTION zcsync._next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT s.next_pull_at
-	FROM zcsync.streams s
-	JOIN zcsync.accounts a ON a.account_id = s.account_id
-	WHERE s.state = 'active' AND a.state = 'active'
-	ORDER BY s.next_pull_at
-	LIMIT 1
+	SELECT least(
+		(SELECT s.next_pull_at
+		FROM zcsync.streams s
+		JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE s.state = 'active' AND a.state = 'active' AND s.next_pull_at > zcsync._now()
+		ORDER BY s.next_pull_at
+		LIMIT 1),
+		(SELECT zcsync._now() + interval '1 second'
+		FROM zcsync.streams s
+		JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE s.state = 'active' AND a.state = 'active' AND s.next_pull_at <= zcsync._now()
+		LIMIT 1))
 $$;
 COMMENT ON FUNCTION zcsync._next_due() IS
 'when the next stream is to be read; NULL: there is none';

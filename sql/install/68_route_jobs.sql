@@ -484,7 +484,9 @@ COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 
 -- Run route jobs that are due, those of the most urgent route first.  The
 -- batches together stay within zcsync.bulk_write_limit, so that it is the
--- limit of an hour that decides what is held.
+-- limit of an hour that decides what is held.  After a failover, and in a copy
+-- that was adopted, a route waits until the stream it writes to was read: what
+-- the other database created is then there to be found.
 CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -503,11 +505,13 @@ BEGIN
 		SELECT r.route_id, r.name
 		FROM zcsync.routes r
 		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+		CROSS JOIN zcsync.installation i
 		CROSS JOIN LATERAL (
 			SELECT q.priority, q.run_at FROM zcsync.sync_queue q
 			WHERE q.route_id = r.route_id AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
 			ORDER BY q.priority, q.run_at LIMIT 1) j
 		WHERE r.state = 'active' AND t.writes
+			AND (i.adopted_at IS NULL OR t.last_pull_at >= i.adopted_at OR t.state <> 'active')
 		ORDER BY j.priority, j.run_at
 	LOOP
 		EXIT WHEN v_left <= 0;

@@ -200,6 +200,68 @@ UPDATE zcsync.tasks SET points = NULL WHERE local_id = :id;
 SELECT zcsync._push_failed('tasks', :id, 'failed');
 SELECT sync_state FROM zcsync.tasks WHERE local_id = :id;
 
-DROP FUNCTION job, request, shown, reply, finish, same, steps, others;
+-- ---------------------------------------------------------------------
+-- What is not known of a create survives the job that made it
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+CREATE FUNCTION claim() RETURNS text LANGUAGE sql AS
+$$
+	UPDATE zcsync.account_budgets SET tokens = 10;
+	UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+	SELECT string_agg(c.request ->> 'op', ',') FROM zcsync._claim_jobs(1, zcsync.account('dev'), 10) c
+$$;
+CREATE FUNCTION outcome(id bigint, class text, unclear boolean, request jsonb, reply jsonb DEFAULT NULL) RETURNS bigint LANGUAGE sql AS
+$$
+	SELECT count(*) FROM zcsync.sync_queue q CROSS JOIN LATERAL zcsync._finish_jobs(1, q.account_id, ARRAY[q.job_id], ARRAY[q.attempts],
+		ARRAY[class], ARRAY[500], ARRAY['said so'], ARRAY[NULL], ARRAY[0::bigint], ARRAY[unclear], ARRAY[request], ARRAY[reply], ARRAY[0::bigint])
+	WHERE q.local_id = id AND q.state = 'running'
+$$;
+CREATE FUNCTION later() RETURNS void LANGUAGE sql AS
+$$
+	UPDATE zcsync.sync_queue SET run_at = now() WHERE state = 'ready';
+	UPDATE zcsync.dead_letters SET died_at = died_at - interval '1 hour'
+$$;
+CREATE VIEW unclear AS
+SELECT state, unclear_since IS NOT NULL AS unclear, run_at > now() + interval '50 seconds' AS later FROM zcsync.sync_queue WHERE operation = 'push'
+UNION ALL SELECT class, unclear_since IS NOT NULL, NULL FROM zcsync.dead_letters WHERE operation = 'push';
+SELECT zcsync.alter_queue('task-sync', max_attempts => 1);
+INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (:dev, 'Once', '11') RETURNING local_id AS id \gset
+SELECT claim();
+SELECT outcome(:id, 'broken', true, '{"op": "create_task", "create": true}');
+SELECT * FROM unclear;
+-- the next edit does not create it anew: it is looked up, and not at once
+UPDATE zcsync.tasks SET name = 'Once more' WHERE local_id = :id;
+SELECT claim();
+SELECT * FROM unclear;
+SELECT later();
+SELECT claim();
+SELECT outcome(:id, 'done', false, '{"op": "find_task", "page": 0}', '{"tasks": [], "last_page": true}');
+SELECT * FROM unclear;
+SELECT later(), claim();
+-- nor does it when the job was cancelled or held, or its stream removed
+SELECT zcsync.alter_queue('task-sync', max_attempts => 3);
+DELETE FROM zcsync.dead_letters;
+SELECT outcome(:id, 'vendor', true, '{"op": "create_task", "create": true}');
+SELECT zcsync.cancel(job(:id));
+SELECT * FROM unclear;
+UPDATE zcsync.tasks SET name = 'Once again' WHERE local_id = :id;
+SELECT later(), claim();
+SELECT outcome(:id, 'vendor', true, '{"op": "find_task", "page": 0}');
+DELETE FROM zcsync.dead_letters;
+SELECT FROM zcsync.alter_stream('dev/tasks', writes => false);
+SELECT FROM zcsync.alter_stream('dev/tasks', writes => true);
+UPDATE zcsync.tasks SET name = 'Once for all' WHERE local_id = :id;
+SELECT claim();
+SELECT * FROM unclear;
+UPDATE zcsync.sync_queue SET unclear_since = NULL WHERE state = 'ready';
+SELECT zcsync.release_held();
+SELECT * FROM unclear;
+SELECT zcsync.remove_stream('dev/tasks');
+SELECT * FROM unclear;
+SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
+SELECT * FROM unclear;
+
+DROP VIEW unclear;
+DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

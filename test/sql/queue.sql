@@ -188,6 +188,18 @@ UPDATE zcsync.sync_queue SET crashes = 9;
 SELECT * FROM claim(7);
 SELECT zcsync._recover_jobs(1);
 SELECT dedupe_key, class FROM zcsync.dead_letters;
+-- as often as it died, and not as often as somebody's lock kept the job
+SELECT job('r1', 'blocked');
+SELECT * FROM claim(7);
+BEGIN;
+SELECT job('r2', 'blocked');
+PREPARE TRANSACTION 'regress_twin';
+SELECT zcsync._recover_jobs(1), zcsync._recover_jobs(1);
+SELECT state, crashes FROM zcsync.sync_queue WHERE dedupe_key = 'blocked';
+ROLLBACK PREPARED 'regress_twin';
+SELECT zcsync._recover_jobs(1);
+SELECT state, crashes FROM zcsync.sync_queue WHERE dedupe_key = 'blocked';
+DELETE FROM zcsync.sync_queue WHERE dedupe_key = 'blocked';
 -- one that lives keeps them
 SELECT zcsync._claimant_register('run') AS inc \gset
 SELECT job('r1', 'mine');

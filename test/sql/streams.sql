@@ -55,7 +55,7 @@ SELECT * FROM zcsync._describe_stream(zcsync.stream('acme/tickets'));
 -- ---------------------------------------------------------------------
 -- Due pulls
 -- ---------------------------------------------------------------------
-SELECT zcsync._next_due() <= now() AS due;
+SELECT zcsync._next_due() <= now() + interval '1 second' AS due;
 SELECT zcsync._enqueue_due_pulls();
 SELECT * FROM jobs;
 SELECT zcsync._enqueue_due_pulls() AS again;
@@ -63,6 +63,18 @@ SELECT zcsync._next_due() BETWEEN now() AND now() + interval '1 minute' AS next;
 -- due again while the last ones wait or run: nothing is doubled
 UPDATE zcsync.streams SET next_pull_at = now();
 UPDATE zcsync.sync_queue SET state = 'running', claimed_by = 1 WHERE payload ->> 'lane' = 'history';
+SELECT zcsync._enqueue_due_pulls();
+-- a refresh that is not committed keeps nobody waiting
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.streams SET next_pull_at = now();
+BEGIN;
+SELECT zcsync.refresh('acme/tickets') > 0 AS queued;
+PREPARE TRANSACTION 'regress_refresh';
+SET lock_timeout = '1s';
+SELECT zcsync._enqueue_due_pulls();
+SELECT zcsync._next_due() > now() AS later;
+RESET lock_timeout;
+COMMIT PREPARED 'regress_refresh';
 SELECT zcsync._enqueue_due_pulls();
 -- after an error less often
 DELETE FROM zcsync.sync_queue;
