@@ -70,34 +70,41 @@ DECLARE
 	v_taken record;
 BEGIN
 	v_locked := zcsync._lock_rows(p_account, p_kind, p_ids);
-	RETURN QUERY EXECUTE format($sql$
-		SELECT j.job_id, t.local_id IS NOT NULL, CASE WHEN t.local_id IS NULL THEN 'updated' ELSE 'locked' END
-		FROM unnest($1, $2) AS j (job_id, local_id)
-		LEFT JOIN zcsync.%I AS t ON t.account_id = $4 AND t.local_id = j.local_id
-		WHERE j.local_id <> ALL ($3)$sql$, p_kind)
-		USING p_jobs, p_ids, v_locked, p_account;
+	IF cardinality(v_locked) < cardinality(p_ids) THEN
+		RETURN QUERY EXECUTE format($sql$
+			SELECT j.job_id, t.local_id IS NOT NULL, CASE WHEN t.local_id IS NULL THEN 'updated' ELSE 'locked' END
+			FROM unnest($1, $2) AS j (job_id, local_id)
+			LEFT JOIN zcsync.%I AS t ON t.account_id = $4 AND t.local_id = j.local_id
+			WHERE j.local_id <> ALL ($3)$sql$, p_kind)
+			USING p_jobs, p_ids, v_locked, p_account;
+	END IF;
 
 	SELECT w.* INTO v_work
 	FROM zcsync._push_effects(p_account, p_kind, p_vendor, p_jobs, p_ids, p_requests, p_replies, v_locked) AS w;
 	-- Look-ups that found nothing touch no row.
-	UPDATE zcsync.sync_queue q
-	SET payload = CASE e.status WHEN 'more'
-		THEN q.payload || jsonb_build_object('page', coalesce((q.payload ->> 'page')::integer, 0) + 1)
-		ELSE q.payload - 'page' END
-	FROM unnest(v_work.jobs, v_work.statuses) AS e (job_id, status)
-	WHERE q.job_id = e.job_id AND (e.status IN ('more', 'absent') OR q.payload ? 'page');
-	RETURN QUERY SELECT e.* FROM unnest(v_work.jobs, array_fill(true, ARRAY[cardinality(v_work.jobs)]), v_work.statuses)
-		AS e (job_id, again, status)
-	WHERE e.status IN ('more', 'absent');
+	IF v_work.statuses && '{more,absent,found}' THEN
+		UPDATE zcsync.sync_queue q
+		SET payload = CASE e.status WHEN 'more'
+			THEN q.payload || jsonb_build_object('page', coalesce((q.payload ->> 'page')::integer, 0) + 1)
+			ELSE q.payload - 'page' END
+		FROM unnest(v_work.jobs, v_work.statuses) AS e (job_id, status)
+		WHERE q.job_id = e.job_id AND (e.status IN ('more', 'absent') OR q.payload ? 'page');
+		RETURN QUERY SELECT e.* FROM unnest(v_work.jobs, array_fill(true, ARRAY[cardinality(v_work.jobs)]), v_work.statuses)
+			AS e (job_id, again, status)
+		WHERE e.status IN ('more', 'absent');
+	END IF;
 
 	v_taken := zcsync._release_remote_ids(p_account, p_kind, v_work.ids, v_work.remote_ids);
-	RETURN QUERY SELECT e.job_id, true, 'locked'::text FROM unnest(v_work.jobs, v_work.ids) AS e (job_id, local_id)
-	WHERE e.local_id = ANY (v_taken.waiting);
+	IF cardinality(v_taken.waiting) > 0 THEN
+		RETURN QUERY SELECT e.job_id, true, 'locked'::text FROM unnest(v_work.jobs, v_work.ids) AS e (job_id, local_id)
+		WHERE e.local_id = ANY (v_taken.waiting);
+	END IF;
 
-	RETURN QUERY EXECUTE zcsync._finish_sql(p_kind)
+	RETURN QUERY EXECUTE format('SELECT * FROM zcsync.%I($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+			'_merge_replies_' || p_kind)
 		USING p_account, v_work.jobs, v_work.ids, v_work.statuses, v_work.sent, v_work.agreed, v_work.remote_ids,
 			v_work.versions, v_work.vals, v_work.docs, v_taken.waiting, v_taken.known,
-			zcsync._pushable(p_vendor, p_kind), format('push:%s:%s', p_vendor, pg_current_xact_id()), zcsync._now();
+			zcsync._pushable(p_vendor, p_kind), format('push:%s:%s', p_vendor, pg_current_xact_id());
 END
 $$;
 COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[]) IS
@@ -175,6 +182,9 @@ DECLARE
 BEGIN
 	waiting := '{}';
 	known := '{}';
+	IF cardinality(array_remove(p_remote_ids, NULL)) IS NOT DISTINCT FROM 0 THEN
+		RETURN;
+	END IF;
 	EXECUTE format($sql$
 		SELECT array_agg(t.local_id)
 		FROM unnest($2, $3) AS w (local_id, remote_id)
@@ -262,77 +272,96 @@ END;
 COMMENT ON FUNCTION zcsync._lost_columns(jsonb, jsonb, jsonb, jsonb, jsonb, text[]) IS
 'columns whose local value a reply replaced, with both values; NULL when there are none';
 
--- The statement that merges the outcomes of pushes into the table of a kind.
---   $1 account  $2 jobs  $3 local ids  $4 statuses  $5 sent  $6 agreed
---   $7 remote ids  $8 versions  $9 vals  $10 docs  $11 local ids that wait
---   $12 what doubles knew  $13 pushable columns  $14 origin  $15 now
--- The rows are locked.  A reply without a document tells no version: the
--- record's is at least the next after the one known, so that a page read
--- before is seen to be older.
-CREATE FUNCTION zcsync._finish_sql(p_kind text) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
+-- Merge the outcomes of pushes into the table of a kind, whose rows are locked.
+-- A function for each kind: its columns are named, and its plan is kept, which
+-- takes longer to make than to run for a dozen rows.
+--
+-- A reply without a document tells no version: the record's is at least the
+-- next after the one known, so that a page read before is seen to be older.
+DO $do$
 DECLARE
+	v_kind text;
 	v_columns text;		-- a, b, c
 	v_values text;		-- n.a, n.b, n.c
 	v_row text;			-- 'a', t.a, 'b', t.b, 'c', t.c
 BEGIN
-	SELECT string_agg(quote_ident(c), ', '), string_agg(format('n.%I', c), ', '), string_agg(format('%L, t.%1$I', c), ', ')
-	INTO STRICT v_columns, v_values, v_row
-	FROM unnest(zcsync._own_columns(p_kind)) AS c;
-	RETURN format($sql$
-		WITH w AS MATERIALIZED (
-			SELECT u.job_id, t.account_id, t.local_id, u.status, u.sent, u.remote_id, d.version, d.doc,
-				jsonb_build_object(%5$s) AS row, t.base AS base, coalesce(d.vals, u.agreed) AS vals, d.vals IS NOT NULL AS has_doc
-			FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
-				AS u (job_id, local_id, status, sent, agreed, remote_id, version, vals, doc)
-			JOIN zcsync.%1$I AS t ON t.account_id = $1 AND t.local_id = u.local_id
+	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
+		SELECT string_agg(quote_ident(c), ', '), string_agg(format('n.%I', c), ', '), string_agg(format('%L, t.%1$I', c), ', ')
+		INTO STRICT v_columns, v_values, v_row
+		FROM unnest(zcsync._own_columns(v_kind)) AS c;
+		EXECUTE format($create$
+CREATE FUNCTION zcsync.%1$I(p_account bigint, p_jobs bigint[], p_ids bigint[], p_statuses text[], p_sent jsonb[], p_agreed jsonb[],
+	p_remote_ids text[], p_versions text[], p_vals jsonb[], p_docs jsonb[], p_waiting bigint[], p_known jsonb, p_pushable text[],
+	p_origin text)
+RETURNS TABLE (job_id bigint, again boolean, status text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $body$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH w AS MATERIALIZED (
+		SELECT u.job_id, t.local_id, u.status, u.sent, u.remote_id, d.version, d.doc,
+			jsonb_build_object(%5$s) AS row, t.base AS base, coalesce(d.vals, u.agreed) AS vals, d.vals IS NOT NULL AS has_doc
+		FROM unnest(p_jobs, p_ids, p_statuses, p_sent, p_agreed, p_remote_ids, p_versions, p_vals, p_docs)
+			AS u (job_id, local_id, status, sent, agreed, remote_id, version, vals, doc)
+		JOIN zcsync.%2$I AS t ON t.account_id = p_account AND t.local_id = u.local_id
+		CROSS JOIN LATERAL (
+			SELECT x.version, nullif(x.vals, 'null'), nullif(x.doc, 'null')
+			FROM (SELECT p_known -> u.local_id::text) AS f (double)
 			CROSS JOIN LATERAL (
-				SELECT x.version, nullif(x.vals, 'null'), nullif(x.doc, 'null')
-				FROM (SELECT $12 -> u.local_id::text) AS f (double)
-				CROSS JOIN LATERAL (
-					SELECT f.double ->> 'version', f.double -> 'vals', f.double -> 'doc'
-					WHERE zcsync._is_older(u.version, f.double ->> 'version')
-					UNION ALL SELECT u.version, u.vals, u.doc
-					LIMIT 1) AS x (version, vals, doc)) AS d (version, vals, doc)
-			WHERE u.local_id <> ALL ($11) AND u.status NOT IN ('more', 'absent')),
-		-- Nothing edited meanwhile, as nearly always: the vendor's values are it.
-		x AS MATERIALIZED (
-			SELECT w.*, coalesce(w.base, '{}') || w.vals AS new_base, w.has_doc AND w.base IS NOT NULL
-					AND w.row <> w.base || w.sent AS edited,
-				CASE WHEN NOT w.has_doc THEN w.row
-					WHEN w.row = w.base || w.sent AND NOT w.sent ? 'custom_fields' THEN w.row || w.vals
-					ELSE w.row || zcsync._merge_reply(w.row, w.base, w.sent, w.vals, $13)
-				END AS merged
-			FROM w),
-		m AS MATERIALIZED (
-			SELECT x.*, EXISTS (SELECT FROM unnest($13) AS c
-				WHERE x.merged -> c IS DISTINCT FROM
-					coalesce(x.new_base -> c, CASE c WHEN 'custom_fields' THEN '{}' ELSE 'null' END::jsonb)) AS differs
-			FROM x),
-		lost AS (
-			INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
-			SELECT m.account_id, %2$L, m.local_id, 'lost', l.mine, l.theirs, $14, session_user, $15
-			FROM m CROSS JOIN LATERAL zcsync._lost_columns(m.row, m.base, m.sent, m.vals, m.merged, $13) AS l
-			WHERE m.edited AND l.mine IS NOT NULL),
-		written AS (
-			UPDATE zcsync.%1$I AS t
-			SET (%3$s, remote_id, base, remote, remote_version, sync_state, sync_origin, synced_at) =
-				(SELECT %4$s, coalesce(m.remote_id, t.remote_id), m.new_base, coalesce(m.doc, t.remote),
-					CASE WHEN m.has_doc THEN coalesce(m.version, t.remote_version)
-						WHEN t.remote_version ~ '^\d{1,17}$' THEN (t.remote_version::bigint + 1)::text
-						ELSE t.remote_version END,
-					CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, $14, $15
-				FROM jsonb_populate_record(NULL::zcsync.%1$I, m.merged) AS n)
-			FROM m
-			WHERE t.account_id = m.account_id AND t.local_id = m.local_id)
-		SELECT m.job_id, m.differs, m.status FROM m$sql$,
-		p_kind, p_kind, v_columns, v_values, v_row);
+				SELECT f.double ->> 'version', f.double -> 'vals', f.double -> 'doc'
+				WHERE zcsync._is_older(u.version, f.double ->> 'version')
+				UNION ALL SELECT u.version, u.vals, u.doc
+				LIMIT 1) AS x (version, vals, doc)) AS d (version, vals, doc)
+		WHERE u.local_id <> ALL (p_waiting) AND u.status NOT IN ('more', 'absent')),
+	-- Nothing edited meanwhile, as nearly always: the vendor's values are it.
+	x AS MATERIALIZED (
+		SELECT w.*, coalesce(w.base, '{}') || w.vals AS new_base, w.has_doc AND w.base IS NOT NULL
+				AND w.row <> w.base || w.sent AS edited,
+			CASE WHEN NOT w.has_doc THEN w.row
+				WHEN w.row = w.base || w.sent AND NOT w.sent ? 'custom_fields' THEN w.row || w.vals
+				ELSE w.row || zcsync._merge_reply(w.row, w.base, w.sent, w.vals, p_pushable)
+			END AS merged
+		FROM w),
+	m AS MATERIALIZED (
+		SELECT x.*, EXISTS (SELECT FROM unnest(p_pushable) AS c
+			WHERE x.merged -> c IS DISTINCT FROM
+				coalesce(x.new_base -> c, CASE c WHEN 'custom_fields' THEN '{}' ELSE 'null' END::jsonb)) AS differs
+		FROM x),
+	lost AS (
+		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
+		SELECT p_account, %2$L, m.local_id, 'lost', l.mine, l.theirs, p_origin, session_user, zcsync._now()
+		FROM m CROSS JOIN LATERAL zcsync._lost_columns(m.row, m.base, m.sent, m.vals, m.merged, p_pushable) AS l
+		WHERE m.edited AND l.mine IS NOT NULL),
+	stored AS (
+		UPDATE zcsync.%2$I AS t
+		SET (%3$s, remote_id, base, remote, remote_version, sync_state, sync_origin, synced_at) =
+			(SELECT %4$s, coalesce(m.remote_id, t.remote_id), m.new_base, coalesce(m.doc, t.remote),
+				coalesce(m.version, t.remote_version),
+				CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, p_origin, zcsync._now()
+			FROM jsonb_populate_record(NULL::zcsync.%2$I, m.merged) AS n)
+		FROM m
+		WHERE m.has_doc AND t.account_id = p_account AND t.local_id = m.local_id),
+	agreed AS (
+		UPDATE zcsync.%2$I AS t
+		SET base = m.new_base,
+			remote_version = CASE WHEN t.remote_version ~ '^\d{1,17}$' THEN (t.remote_version::bigint + 1)::text
+				ELSE t.remote_version END,
+			sync_state = CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, sync_origin = p_origin, synced_at = zcsync._now()
+		FROM m
+		WHERE NOT m.has_doc AND t.account_id = p_account AND t.local_id = m.local_id)
+	SELECT m.job_id, m.differs, m.status FROM m;
 END
-$$;
-COMMENT ON FUNCTION zcsync._finish_sql(text) IS
-'text of the statement that merges the outcomes of pushes into the table of a kind';
+$body$$create$,
+			'_merge_replies_' || v_kind, v_kind, v_columns, v_values, v_row);
+		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, bigint[], bigint[], text[], jsonb[], jsonb[], text[], text[], jsonb[], '
+			'jsonb[], bigint[], jsonb, text[], text) IS %L', '_merge_replies_' || v_kind,
+			'merges the outcomes of pushes into table ' || v_kind);
+	END LOOP;
+END
+$do$;
 
 -- ---------------------------------------------------------------------
 
