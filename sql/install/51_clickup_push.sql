@@ -23,17 +23,26 @@ DECLARE
 	v_equal bigint[];
 BEGIN
 	-- ClickUp tells nobody of a new task unless its route says so.
-	SELECT array_agg(q.job_id),
-		array_agg(CASE WHEN n.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
+	WITH r AS MATERIALIZED (
+		SELECT q.job_id, t.local_id, n.notify,
+			CASE WHEN t.local_id IS NOT NULL AND t.deleted_at IS NULL THEN zcsync._clickup_push_request(
+				-- not to_jsonb(t): the whole document would be read with it
+				jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
+					'name', t.name, 'description', t.description, 'status', t.status, 'priority', t.priority,
+					'assignees', t.assignees, 'tags', t.tags, 'due_at', t.due_at, 'start_at', t.start_at,
+					'time_estimate', t.time_estimate, 'points', t.points, 'archived', t.archived,
+					'list_id', t.list_id, 'parent_id', t.parent_id, 'custom_fields', t.custom_fields),
+				t.base, t.remote, q.unclear_since, (q.payload ->> 'page')::integer) END AS request
+		FROM zcsync.sync_queue q
+		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
+		LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
+		WHERE q.job_id = ANY (p_job_ids))
+	SELECT array_agg(r.job_id),
+		array_agg(CASE WHEN r.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
 			ELSE r.request END),
-		array_agg(t.local_id) FILTER (WHERE r.request IS NULL)
+		array_agg(r.local_id) FILTER (WHERE r.request IS NULL)
 	INTO v_jobs, v_requests, v_equal
-	FROM zcsync.sync_queue q
-	LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
-	LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
-	CROSS JOIN LATERAL (SELECT CASE WHEN t.local_id IS NOT NULL
-		THEN zcsync._clickup_push_request(to_jsonb(t), q.unclear_since, (q.payload ->> 'page')::integer) END) AS r (request)
-	WHERE q.job_id = ANY (p_job_ids);
+	FROM r;
 	IF v_equal IS NOT NULL THEN
 		PERFORM zcsync._clickup_settle(v_equal);
 	END IF;
@@ -68,27 +77,28 @@ BEGIN
 			b.points, b.archived, b.list_id, b.parent_id, coalesce(b.custom_fields, '{}'),
 			'synced', 'push:clickup:' || pg_current_xact_id()
 		FROM jsonb_populate_record(NULL::zcsync.tasks, t.base) AS b)
-	WHERE t.local_id = ANY (v_locked) AND zcsync._clickup_push_request(to_jsonb(t), NULL, NULL) IS NULL;
+	WHERE t.local_id = ANY (v_locked) AND zcsync._clickup_push_request(to_jsonb(t), t.base, t.remote, NULL, NULL) IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_settle(bigint[]) IS
 'makes rows for which there is nothing to send equal to their base, and synced';
 
--- The next request of a row of tasks (as to_jsonb() makes it in UTC), or NULL
--- when it equals its base.  p_unclear is set while a create may have been
--- applied whose reply was lost; p_page is the page to look for it on.
-CREATE FUNCTION zcsync._clickup_push_request(p_row jsonb, p_unclear timestamptz, p_page integer) RETURNS jsonb
+-- The next request of a row of tasks (as to_jsonb() makes it in UTC, without
+-- what is only here), or NULL when it equals its base.  p_remote is its last
+-- document.  p_unclear is set while a create may have been applied whose reply
+-- was lost; p_page is the page to look for it on.
+CREATE FUNCTION zcsync._clickup_push_request(p_row jsonb, p_base jsonb, p_remote jsonb, p_unclear timestamptz,
+	p_page integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE
-	v_base jsonb := coalesce(nullif(p_row -> 'base', 'null'), '{}');
+	v_base jsonb := coalesce(p_base, '{}');
 	v_body jsonb;
+	v_request jsonb;
 BEGIN
-	IF p_row ->> 'deleted_at' IS NOT NULL THEN
-		RETURN NULL;
-	ELSIF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
+	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'find_task', 'list_id', p_row -> 'list_id', 'page', coalesce(p_page, 0),
 			'date_created_gt', zcsync._clickup_ms(p_unclear - interval '5 minutes'),
 			'include_closed', true, 'subtasks', true, 'order_by', 'created', 'reverse', true);
@@ -98,17 +108,30 @@ BEGIN
 			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c));
 	END IF;
 
-	v_body := zcsync._clickup_update_body(p_row, v_base);
+	-- Each part is looked at more closely only if something in it differs.  (One
+	-- list contains another also when it has more.)
+	IF v_base @> (p_row - '{account_id,remote_id,sync_key,tags,list_id,parent_id,custom_fields}'::text[])
+		AND v_base -> 'assignees' = p_row -> 'assignees' THEN
+		v_body := '{}';
+	ELSE
+		v_body := zcsync._clickup_update_body(p_row, v_base, p_remote);
+	END IF;
 	IF v_body <> '{}' THEN
 		RETURN jsonb_build_object('op', 'update_task', 'task_id', p_row -> 'remote_id', 'body', v_body,
 			'sent', (SELECT jsonb_object_agg(c.name, p_row -> c.name)
 				FROM unnest(zcsync._clickup_pushable('tasks')) AS c (name)
 				WHERE v_body ? zcsync._clickup_member(c.name)));
 	END IF;
-	RETURN coalesce(zcsync._clickup_field_request(p_row, v_base), zcsync._clickup_tag_request(p_row, v_base));
+	IF p_row -> 'custom_fields' IS DISTINCT FROM v_base -> 'custom_fields' THEN
+		v_request := zcsync._clickup_field_request(p_row, v_base, p_remote);
+	END IF;
+	IF v_request IS NULL AND p_row -> 'tags' IS DISTINCT FROM v_base -> 'tags' THEN
+		v_request := zcsync._clickup_tag_request(p_row, v_base);
+	END IF;
+	RETURN v_request;
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_push_request(jsonb, timestamptz, integer) IS
+COMMENT ON FUNCTION zcsync._clickup_push_request(jsonb, jsonb, jsonb, timestamptz, integer) IS
 'the next request that brings a task closer to its row, or NULL';
 
 -- The member of a task in requests that stands for a column.
@@ -188,7 +211,7 @@ BEGIN
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m;
 
 	SELECT jsonb_agg(jsonb_build_object('id', f.key)
-		|| zcsync._clickup_field_body(p_row, f.key, f.value, NULL) ORDER BY f.key)
+		|| zcsync._clickup_field_body(p_row, NULL, f.key, f.value, NULL) ORDER BY f.key)
 	INTO v_fields
 	FROM jsonb_each(p_row -> 'custom_fields') AS f WHERE f.value <> 'null';
 
@@ -209,7 +232,7 @@ COMMENT ON FUNCTION zcsync._clickup_create_body(jsonb) IS
 'body of the request that creates the task of a row';
 
 -- Only what differs.  Names of statuses are the same in any case.
-CREATE FUNCTION zcsync._clickup_update_body(p_row jsonb, p_base jsonb) RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_update_body(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -232,7 +255,7 @@ BEGIN
 	-- The mark stays where it is, and is not put into tasks of others.  A text
 	-- is cleared with a space, since an empty one changes nothing.
 	IF coalesce(v_text, '') <> coalesce(p_base ->> 'description', '') THEN
-		IF strpos(p_row -> 'remote' ->> 'description', 'zcsync-' || (p_row ->> 'sync_key')) > 0 THEN
+		IF strpos(p_remote ->> 'description', 'zcsync-' || (p_row ->> 'sync_key')) > 0 THEN
 			v_text := zcsync._clickup_marked(v_text, p_row ->> 'sync_key');
 		END IF;
 		v_body := v_body || jsonb_build_object('description', coalesce(nullif(v_text, ''), ' '));
@@ -245,11 +268,11 @@ BEGIN
 	RETURN v_body;
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_update_body(jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._clickup_update_body(jsonb, jsonb, jsonb) IS
 'body of the request that changes a task to what its row is; {} when it need not';
 
 -- The request for the first custom field that differs.
-CREATE FUNCTION zcsync._clickup_field_request(p_row jsonb, p_base jsonb) RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_field_request(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -260,7 +283,7 @@ DECLARE
 	v_value jsonb;
 BEGIN
 	SELECT k INTO v_key
-	FROM (SELECT jsonb_object_keys(v_old) UNION SELECT jsonb_object_keys(v_new)) AS x (k)
+	FROM jsonb_object_keys(v_old || v_new) AS k
 	WHERE nullif(v_old -> k, 'null') IS DISTINCT FROM nullif(v_new -> k, 'null')
 	ORDER BY k LIMIT 1;
 	IF NOT FOUND THEN
@@ -271,15 +294,15 @@ BEGIN
 			'task_id', p_row -> 'remote_id', 'field_id', v_key,
 			'sent', jsonb_build_object('custom_fields', jsonb_build_object(v_key, v_value)))
 		|| CASE WHEN v_value IS NULL THEN '{}'
-			ELSE jsonb_build_object('body', zcsync._clickup_field_body(p_row, v_key, v_value, v_old -> v_key)) END;
+			ELSE jsonb_build_object('body', zcsync._clickup_field_body(p_row, p_remote, v_key, v_value, v_old -> v_key)) END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_field_request(jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._clickup_field_request(jsonb, jsonb, jsonb) IS
 'the request for the first custom field in which a row differs from its base, or NULL';
 
 -- What a field of the task's list is: from the mirrored fields, or else as the
 -- task's own document has it.
-CREATE FUNCTION zcsync._clickup_field_type(p_row jsonb, p_field_id text, OUT type text, OUT config jsonb)
+CREATE FUNCTION zcsync._clickup_field_type(p_row jsonb, p_remote jsonb, p_field_id text, OUT type text, OUT config jsonb)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -287,26 +310,27 @@ BEGIN
 	SELECT f.type, f.options INTO type, config
 	FROM zcsync.fields f
 	WHERE f.account_id = (p_row ->> 'account_id')::bigint AND f.remote_id = (p_row ->> 'list_id') || ':' || p_field_id;
-	IF NOT FOUND THEN
+	IF NOT FOUND AND p_remote IS NOT NULL THEN
 		SELECT f ->> 'type', f -> 'type_config' INTO type, config
-		FROM jsonb_array_elements(zcsync._json_list(p_row #> '{remote,custom_fields}')) AS f
+		FROM jsonb_array_elements(zcsync._json_list(p_remote -> 'custom_fields')) AS f
 		WHERE f ->> 'id' = p_field_id LIMIT 1;
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, text) IS
+COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, jsonb, text) IS
 'type and configuration of a custom field, NULL where they are not known';
 
 -- The value of a custom field as a request has it: {"value": ...}.  Options may
 -- be given by their names.  A value that does not fit the field's type goes as
 -- it is, and is refused there with a reason.
-CREATE FUNCTION zcsync._clickup_field_body(p_row jsonb, p_field_id text, p_value jsonb, p_old jsonb) RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_field_body(p_row jsonb, p_remote jsonb, p_field_id text, p_value jsonb, p_old jsonb)
+RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE
-	v_field record := zcsync._clickup_field_type(p_row, p_field_id);
+	v_field record := zcsync._clickup_field_type(p_row, p_remote, p_field_id);
 	v_options jsonb := zcsync._json_list(v_field.config -> 'options');
 	v_text text := p_value #>> '{}';
 	v_lists record;
@@ -343,7 +367,7 @@ BEGIN
 	RETURN jsonb_build_object('value', p_value);
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_field_body(jsonb, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._clickup_field_body(jsonb, jsonb, text, jsonb, jsonb) IS
 'what a request holds for the value of a custom field';
 
 -- The id of an option that is given by its id or its name.
