@@ -144,9 +144,12 @@ CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_sort = off
 SET jit = off
 AS $$
 BEGIN
+	-- In the order of sync_queue_claim, or else the planner would go through all
+	-- ready jobs by their time, once for each queue that has none.
 	RETURN QUERY
 	SELECT a.account_id, a.version
 	FROM zcsync.accounts a
@@ -159,6 +162,7 @@ BEGIN
 				SELECT FROM zcsync.sync_queue q
 				WHERE q.account_id = a.account_id AND q.queue = qs.name
 					AND q.budget_class = b.class AND q.state = 'ready' AND q.run_at <= zcsync._now()
+				ORDER BY q.priority, q.run_at, q.job_id
 				LIMIT 1) due
 			WHERE qs.state = 'active' AND b.account_id = a.account_id
 				AND (b.paused_until IS NULL OR b.paused_until <= zcsync._now())
@@ -201,6 +205,7 @@ RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_sort = off	-- candidates come in the order of sync_queue_claim, not all of them sorted
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -209,6 +214,9 @@ DECLARE
 	v_account zcsync.accounts;
 	v_max integer := p_max;
 	v_may_write boolean;
+	v_records text[];			-- of the jobs that run
+	v_queues text[];
+	v_classes text[];
 	v_ids bigint[];
 	v_requests jsonb[];
 	v_push_ids bigint[];
@@ -246,9 +254,17 @@ BEGIN
 	v_may_write := zcsync._may_write();
 	PERFORM zcsync._refill_budgets(p_account);
 
+	-- What runs already.  Nobody else claims jobs of this account now, so that
+	-- can only become less.
+	SELECT coalesce(array_agg(r.record_key), '{}'), coalesce(array_agg(r.queue), '{}'), coalesce(array_agg(r.budget_class), '{}')
+	INTO v_records, v_queues, v_classes
+	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
+
 	-- The candidates, by queue and class, so that neither a full queue nor an
 	-- empty bucket hides the jobs of another; then the limits of each.
-	SELECT array_agg(c.job_id ORDER BY c.priority, c.run_at, c.job_id) INTO v_ids
+	SELECT array_agg(c.job_id) FILTER (WHERE c.operation = 'push'),
+		array_agg(c.job_id) FILTER (WHERE c.operation <> 'push')
+	INTO v_push_ids, v_ids
 	FROM (
 		SELECT d.*,
 			row_number() OVER (PARTITION BY d.queue ORDER BY d.priority, d.run_at, d.job_id) AS in_queue,
@@ -256,45 +272,36 @@ BEGIN
 			row_number() OVER (PARTITION BY d.record_key ORDER BY d.priority, d.run_at, d.job_id) AS in_record,
 			row_number() OVER (ORDER BY d.priority, d.run_at, d.job_id) AS in_all
 		FROM (
-			SELECT q.job_id, q.queue, q.budget_class, q.record_key, q.priority, q.run_at,
-				free.jobs AS free_jobs, least(floor(b.tokens), b.concurrency - busy.calls) AS free_calls
+			SELECT q.*, free.jobs AS free_jobs, free.calls AS free_calls
 			FROM zcsync.queues qs
-			CROSS JOIN LATERAL (
-				SELECT qs.concurrency - count(*) AS jobs FROM zcsync.sync_queue r
-				WHERE r.account_id = p_account AND r.state = 'running' AND r.queue = qs.name) free
 			CROSS JOIN zcsync.account_budgets b
 			CROSS JOIN LATERAL (
-				SELECT count(*) AS calls FROM zcsync.sync_queue r
-				WHERE r.account_id = p_account AND r.state = 'running' AND r.budget_class = b.class) busy
+				SELECT qs.concurrency - cardinality(array_positions(v_queues, qs.name)) AS jobs,
+					least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_classes, b.class))) AS calls
+				OFFSET 0) free
 			CROSS JOIN LATERAL (
-				SELECT q.job_id, q.queue, q.budget_class, q.record_key, q.priority, q.run_at
+				SELECT q.job_id, q.operation, q.queue, q.budget_class, q.record_key, q.priority, q.run_at
 				FROM zcsync.sync_queue q
 				WHERE q.account_id = p_account AND q.queue = qs.name AND q.budget_class = b.class
 					AND q.state = 'ready' AND q.run_at <= v_now
 					AND (v_may_write OR q.operation <> 'push')
 					AND (NOT p_token_only OR q.operation = 'token')
-					AND NOT EXISTS (
-						SELECT FROM zcsync.sync_queue r
-						WHERE r.account_id = p_account AND r.record_key = q.record_key AND r.state = 'running')
+					AND q.record_key NOT IN (SELECT unnest(v_records))
 				ORDER BY q.priority, q.run_at, q.job_id
-				LIMIT greatest(0, least(v_max, free.jobs, floor(b.tokens)::bigint, b.concurrency - busy.calls))
+				LIMIT greatest(0, least(v_max, free.jobs, free.calls))::bigint
 				FOR UPDATE SKIP LOCKED) q
 			WHERE qs.state = 'active' AND b.account_id = p_account AND b.paused_until IS NULL
 		) d
 	) c
 	WHERE c.in_queue <= c.free_jobs AND c.in_class <= c.free_calls AND c.in_record = 1 AND c.in_all <= v_max;
 
-	IF v_ids IS NOT NULL THEN
-		-- The requests.  A vendor's SQL makes those of all pushes at once.
-		SELECT array_agg(q.job_id) INTO v_push_ids
-		FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids) AND q.operation = 'push';
-		IF v_push_ids IS NOT NULL THEN
-			v_early := zcsync._inherit_unclear(v_push_ids);
-			IF v_early IS NOT NULL THEN
-				v_ids := ARRAY(SELECT unnest(v_ids) EXCEPT SELECT unnest(v_early));
-				v_push_ids := nullif(ARRAY(SELECT unnest(v_push_ids) EXCEPT SELECT unnest(v_early)), '{}');
-			END IF;
+	IF v_push_ids IS NOT NULL THEN
+		v_early := zcsync._inherit_unclear(v_push_ids);
+		IF v_early IS NOT NULL THEN
+			v_push_ids := nullif(ARRAY(SELECT unnest(v_push_ids) EXCEPT SELECT unnest(v_early)), '{}');
 		END IF;
+	END IF;
+	IF v_ids IS NOT NULL OR v_push_ids IS NOT NULL THEN
 		SELECT * INTO v_ids, v_requests FROM zcsync._requests(v_account.vendor, v_ids, v_push_ids);
 
 		-- Nothing to send: the row already is what the vendor has.
@@ -302,21 +309,22 @@ BEGIN
 		WHERE q.job_id = r.job_id AND r.request IS NULL;
 
 		RETURN QUERY
-		UPDATE zcsync.sync_queue q
-		SET state = 'running', attempts = q.attempts + 1, claimed_by = p_claimant, claimed_at = v_now,
-			-- Durable before it is sent: should this create's reply be lost, it
-			-- is looked up before it is sent again.
-			unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
-								ELSE q.unclear_since END
-		FROM unnest(v_ids, v_requests) AS r (job_id, request)
-		WHERE q.job_id = r.job_id AND r.request IS NOT NULL
-		RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request;
-
-		UPDATE zcsync.account_budgets b
-		SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
-		FROM (SELECT q.budget_class, count(*) AS calls FROM zcsync.sync_queue q
-			WHERE q.job_id = ANY (v_ids) AND q.state = 'running' GROUP BY 1) u
-		WHERE b.account_id = p_account AND b.class = u.budget_class;
+		WITH taken AS (
+			UPDATE zcsync.sync_queue q
+			SET state = 'running', attempts = q.attempts + 1, claimed_by = p_claimant, claimed_at = v_now,
+				-- Durable before it is sent: should this create's reply be lost, it
+				-- is looked up before it is sent again.
+				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
+									ELSE q.unclear_since END
+			FROM unnest(v_ids, v_requests) AS r (job_id, request)
+			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
+			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request),
+		spent AS (
+			UPDATE zcsync.account_budgets b
+			SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
+			FROM (SELECT t.budget_class, count(*) AS calls FROM taken t GROUP BY 1) u
+			WHERE b.account_id = p_account AND b.class = u.budget_class)
+		SELECT t.* FROM taken t;
 	END IF;
 END
 $$;
@@ -390,7 +398,7 @@ COMMENT ON FUNCTION zcsync._settle_unclear(bigint[]) IS
 
 -- The requests of claimed jobs, in the order of the ids returned; NULL where
 -- nothing is left to send.
-CREATE FUNCTION zcsync._requests(p_vendor text, p_ids bigint[], p_push_ids bigint[],
+CREATE FUNCTION zcsync._requests(p_vendor text, p_other_ids bigint[], p_push_ids bigint[],
 	OUT ids bigint[], OUT requests jsonb[])
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -398,11 +406,10 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
-	v_push_ids bigint[];
-	v_push_requests jsonb[];
 	v_job record;
 	v_request jsonb;
 BEGIN
+	-- A vendor's SQL makes those of all pushes at once.
 	IF p_push_ids IS NOT NULL THEN
 		EXECUTE format('SELECT array_agg(job_id), array_agg(request) FROM zcsync.%I($1)',
 				'_' || p_vendor || '_push_requests')
@@ -410,7 +417,7 @@ BEGIN
 	END IF;
 	FOR v_job IN
 		SELECT q.* FROM zcsync.sync_queue q
-		WHERE q.job_id = ANY (p_ids) AND q.operation <> 'push'
+		WHERE q.job_id = ANY (p_other_ids)
 	LOOP
 		CASE v_job.operation
 			WHEN 'pull' THEN
@@ -470,32 +477,32 @@ DECLARE
 	v_push_ids bigint[];
 	v_push_requests jsonb[];
 	v_push_replies jsonb[];
+	v_unclear boolean;			-- is any of them a create whose effect was not known?
 BEGIN
-	SELECT array_agg(x.job_id) INTO v_ids
+	SELECT array_agg(x.job_id), array_agg(x.job_id) FILTER (WHERE x.push), array_agg(x.request) FILTER (WHERE x.push),
+		array_agg(x.reply) FILTER (WHERE x.push), bool_or(x.push AND x.unclear_since IS NOT NULL)
+	INTO v_ids, v_push_ids, v_push_requests, v_push_replies, v_unclear
 	FROM (
-		SELECT q.job_id
-		FROM unnest(p_ids, p_attempts) AS o (job_id, attempts)
+		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AND q.operation = 'push' AS push
+		FROM unnest(p_ids, p_attempts, p_classes, p_requests, p_replies) AS o (job_id, attempts, class, request, reply)
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
 		ORDER BY q.job_id
 		FOR UPDATE OF q SKIP LOCKED) x;
 	-- Somebody holds a lock on a running job: not ours to wait for.
-	RETURN QUERY
-	SELECT o.job_id, 'finish'::text
-	FROM unnest(p_ids, p_attempts) AS o (job_id, attempts)
-	JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-	WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
-		AND q.job_id <> ALL (coalesce(v_ids, '{}'));
+	IF cardinality(v_ids) IS DISTINCT FROM cardinality(p_ids) THEN
+		RETURN QUERY
+		SELECT o.job_id, 'finish'::text
+		FROM unnest(p_ids, p_attempts) AS o (job_id, attempts)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
+			AND q.job_id <> ALL (coalesce(v_ids, '{}'));
+	END IF;
 	IF v_ids IS NULL THEN
 		RETURN;
 	END IF;
 
 	-- Pushes that were applied, all at once.
-	SELECT array_agg(o.job_id), array_agg(o.request), array_agg(o.reply)
-	INTO v_push_ids, v_push_requests, v_push_replies
-	FROM unnest(p_ids, p_classes, p_requests, p_replies) AS o (job_id, class, request, reply)
-	JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-	WHERE o.class = 'done' AND q.operation = 'push' AND o.job_id = ANY (v_ids);
 	IF v_push_ids IS NOT NULL THEN
 		SELECT array_agg(f.job_id) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
 			array_agg(f.status) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
@@ -514,11 +521,13 @@ BEGIN
 			RETURN QUERY SELECT k::bigint, 'finish'::text FROM jsonb_each_text(v_pushes) AS e (k, v) WHERE v = 'locked';
 		END IF;
 		-- The effect of these creates is known now.
-		UPDATE zcsync.sync_queue q SET unclear_since = NULL
-		WHERE q.job_id = ANY (v_back) AND q.unclear_since IS NOT NULL
-			AND coalesce(v_pushes ->> q.job_id::text, '') <> 'more';
-		PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q
-		WHERE q.job_id = ANY (v_push_ids) AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'locked');
+		IF v_unclear THEN
+			UPDATE zcsync.sync_queue q SET unclear_since = NULL
+			WHERE q.job_id = ANY (v_back) AND q.unclear_since IS NOT NULL
+				AND coalesce(v_pushes ->> q.job_id::text, '') <> 'more';
+			PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q
+			WHERE q.job_id = ANY (v_push_ids) AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'locked');
+		END IF;
 	END IF;
 
 	-- Pages and the like, one by one: each is many rows.
@@ -569,13 +578,15 @@ BEGIN
 
 	PERFORM zcsync._breaker(p_account, p_classes, p_messages);
 
-	-- What went wrong before is over for jobs that go on after a success.
-	UPDATE zcsync.sync_queue q
-	SET failures = 0, last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
-	FROM unnest(p_ids, p_classes) AS o (job_id, class)
-	WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL;
+	IF v_back <> '{}' THEN
+		-- What went wrong before is over for jobs that go on after a success.
+		UPDATE zcsync.sync_queue q
+		SET failures = 0, last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
+		FROM unnest(p_ids, p_classes) AS o (job_id, class)
+		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL;
 
-	RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
+		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[], bigint[]) IS
@@ -900,15 +911,8 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
 	SELECT array_agg(c.claimed_by) INTO v_dead
-	FROM (
-		WITH RECURSIVE claimants (claimed_by) AS (
-			(SELECT q.claimed_by FROM zcsync.sync_queue q WHERE q.state = 'running' ORDER BY q.claimed_by LIMIT 1)
-			UNION ALL
-			SELECT (SELECT q.claimed_by FROM zcsync.sync_queue q
-				WHERE q.state = 'running' AND q.claimed_by > c.claimed_by ORDER BY q.claimed_by LIMIT 1)
-			FROM claimants c WHERE c.claimed_by IS NOT NULL)
-		SELECT * FROM claimants) c
-	WHERE c.claimed_by IS NOT NULL AND c.claimed_by <> p_self AND NOT zcsync._claimant_alive(c.claimed_by);
+	FROM (SELECT DISTINCT q.claimed_by FROM zcsync.sync_queue q WHERE q.state = 'running') c
+	WHERE c.claimed_by <> p_self AND NOT zcsync._claimant_alive(c.claimed_by);
 
 	DELETE FROM zcsync.claimants c
 	WHERE c.incarnation <> p_self AND NOT zcsync._claimant_alive(c.incarnation);

@@ -197,6 +197,8 @@ COMMENT ON FUNCTION zcsync._finish_fetch(bigint, bigint, jsonb, jsonb) IS
 CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- see 30_queue.sql
+SET jit = off
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
