@@ -54,14 +54,13 @@ $flow->value(sprintf $insert, 'name, parent_id', q{'child', (SELECT remote_id FR
 for my $change (
 	q{SET name = 'renamed', description = 'other text', status = 'in review', priority = 1, points = 8, time_estimate = 60000 WHERE name = 'full'},
 	q{SET assignees = '{184,185}', due_at = NULL, start_at = NULL, priority = NULL, points = NULL, time_estimate = NULL WHERE name = 'renamed'},
-	q{SET description = NULL WHERE name = 'renamed'},
-	q{SET tags = '{two,three}', custom_fields = '{}' WHERE name = 'renamed'},
+	q{SET description = NULL, tags = '{two,three}', custom_fields = '{}' WHERE name = 'renamed'},
 	qq{SET custom_fields = '$fields', due_at = '2027-05-05Z' WHERE name = 'bare'},
 	q{SET archived = true WHERE name = 'child'},
 	q{SET archived = false WHERE name = 'child'})
 {
 	$flow->value("UPDATE zcsync.tasks $change");
-	$flow->settle("UPDATE tasks $change");
+	wait_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push')}, "UPDATE tasks $change");
 }
 is($flow->value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'all of it is accepted');
 

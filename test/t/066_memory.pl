@@ -91,7 +91,7 @@ for my $calls (60, 140)
 	}
 	@after = holds();
 }
-cmp_ok((() = $flow->requests(path => '/team/')) - $polled, ''>=', 200, 'run(): each call made a request');
+cmp_ok((() = $flow->requests(path => '/team/')) - $polled, '>=', 200, 'run(): each call made a request');
 cmp_ok($after[0], '<=', $before[0] + 5, "run(): $after[0] descriptors after 140 calls, $before[0] before");
 cmp_ok($after[1], '<', $before[1] + 4096, "run(): $after[1] kB of memory after, $before[1] before");
 cmp_ok($after[2], '<', $before[2] + 1024, sprintf('run(): %d kB of memory contexts after, %d before', $after[2], $before[2]));
