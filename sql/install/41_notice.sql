@@ -426,11 +426,11 @@ BEGIN
 		FROM unnest(zcsync._own_columns(v_kind)) AS c;
 		EXECUTE format($ddl$
 			CREATE OR REPLACE TRIGGER zcsync_stamp_insert BEFORE INSERT ON %1$s
-				FOR EACH ROW WHEN (NEW.sync_origin IS NULL)
+				FOR EACH ROW WHEN (NEW.sync_origin IS NULL OR NEW.sync_origin = 'local:' || pg_current_xact_id())
 				EXECUTE FUNCTION zcsync._stamp_insert();
 			CREATE OR REPLACE TRIGGER zcsync_stamp_update BEFORE UPDATE ON %1$s
 				FOR EACH ROW WHEN ((NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-						OR NEW.sync_origin ~ '^(route|backfill):')
+						OR NEW.sync_origin ~ '^(route|backfill):' OR NEW.sync_origin = 'local:' || pg_current_xact_id())
 					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
 				EXECUTE FUNCTION zcsync._stamp_update();
 			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s

@@ -67,6 +67,14 @@ BEGIN;
 UPDATE zcsync.tasks SET name = 'edited' WHERE remote_id = 'a' RETURNING name, sync_state, sync_origin ~ '^local:\d+$' AS local;
 INSERT INTO zcsync.tasks (account_id, name, sync_key) VALUES (2, 'new', '00000000-0000-0000-0000-000000000000')
 RETURNING name, sync_state, sync_key = '00000000-0000-0000-0000-000000000000' AS own_key;
+-- not even by saying what the triggers would
+SAVEPOINT said;
+UPDATE zcsync.tasks SET name = 'said', sync_state = 'synced', sync_origin = 'local:' || pg_current_xact_id() WHERE remote_id = 'a'
+RETURNING name, sync_state;
+INSERT INTO zcsync.tasks (account_id, name, sync_key, sync_state, sync_origin)
+VALUES (2, 'said', '00000000-0000-0000-0000-000000000000', 'pending', 'local:' || pg_current_xact_id())
+RETURNING name, sync_state, sync_key = '00000000-0000-0000-0000-000000000000' AS own_key;
+ROLLBACK TO said;
 RESET ROLE;
 SELECT * FROM jobs;
 SELECT action, new, origin, role FROM zcsync.changes ORDER BY local_id;
