@@ -145,11 +145,11 @@ COMMENT ON PROCEDURE zcsync.maintain() IS
 
 CREATE FUNCTION zcsync._maintenance_job() RETURNS TABLE (name text, command text)
 LANGUAGE sql STABLE
-AS $$
-	SELECT 'zcsync maintenance of ' || pg_catalog.current_database(),
+BEGIN ATOMIC
+	SELECT 'zcsync maintenance of ' || current_database(),
 		'DO $zcsync$ BEGIN IF pg_catalog.to_regprocedure(''zcsync.maintain()'') IS NOT NULL '
-		'THEN CALL zcsync.maintain(); END IF; END $zcsync$'
-$$;
+		'THEN CALL zcsync.maintain(); END IF; END $zcsync$';
+END;
 COMMENT ON FUNCTION zcsync._maintenance_job() IS
 'name and command of the pg_cron job for this database';
 
