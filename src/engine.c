@@ -263,6 +263,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 
 	MemoryContextReset(engine->round);
 	MemoryContextSwitchTo(engine->round);
+	zcsync_http_set_limit(engine->http, zcsync_http_max_connections);
 
 	if (engine->incarnation < 0 &&
 		!engine_step(engine, &engine->register_step, step_register,
@@ -775,11 +776,7 @@ step_claim(ZcsyncEngine *engine)
 	if (account == NULL || account->connector == NULL)
 		return;
 	if (account->secret_error != NULL)
-	{
-		zcsync_queue_block_account(account->account_id, "key_missing",
-								   account->secret_error, account->secret_hint);
-		return;
-	}
+		return;					/* reading it has blocked it */
 	if (account->connector->needs_token(account) &&
 		!zcsync_token_valid(account, zcsync_now()))
 	{

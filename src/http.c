@@ -66,6 +66,7 @@ struct ZcsyncHttp
 	int			epoll_fd;		/* libcurl's sockets; -1: none yet */
 	WaitEventSet *wait_set;		/* latch, postmaster, epoll_fd */
 	int			held_fds;		/* to be given back by ReleaseExternalFD() */
+	int			wanted;			/* the limit that was asked for */
 	int			max_in_flight;	/* transfers, hence connections */
 	int			in_flight;		/* length of "active" */
 	int64		deadline_us;	/* libcurl's timer, monotonic; -1: none */
@@ -76,10 +77,12 @@ struct ZcsyncHttp
 };
 
 static void reserve_fds(ZcsyncHttp *http, int max_in_flight);
+static void set_limit(ZcsyncHttp *http, int max_in_flight);
 static void engine_deleted(void *arg);
 static void transfer_deleted(void *arg);
 static bool open_multi(ZcsyncHttp *http);
 static bool configure_multi(ZcsyncHttp *http);
+static bool limit_connections(ZcsyncHttp *http);
 static void close_multi(ZcsyncHttp *http);
 static void close_idle_connections(ZcsyncHttp *http);
 static void refuse_transfer(HttpTransfer *transfer, const char *why);
@@ -163,7 +166,23 @@ zcsync_http_destroy(ZcsyncHttp *http)
 }
 
 /*
- * How many transfers may be started now.
+ * Change how many transfers there may be at a time.  Those on the wire go on;
+ * descriptors that are no longer needed are kept.
+ */
+void
+zcsync_http_set_limit(ZcsyncHttp *http, int max_in_flight)
+{
+	if (max_in_flight == http->wanted)
+		return;
+	while (http->held_fds < max_in_flight + OWN_FDS && AcquireExternalFD())
+		http->held_fds++;
+	set_limit(http, max_in_flight);
+	if (http->multi != NULL)
+		(void) limit_connections(http);
+}
+
+/*
+ * How many transfers may be started now; negative after a limit was lowered.
  */
 int
 zcsync_http_free_slots(ZcsyncHttp *http)
@@ -350,8 +369,17 @@ reserve_fds(ZcsyncHttp *http, int max_in_flight)
 	}
 	ReleaseExternalFD();
 	http->held_fds--;
+	set_limit(http, max_in_flight);
+}
 
-	http->max_in_flight = http->held_fds - OWN_FDS;
+/*
+ * As many transfers as are wanted, or as there are descriptors for.
+ */
+static void
+set_limit(ZcsyncHttp *http, int max_in_flight)
+{
+	http->wanted = max_in_flight;
+	http->max_in_flight = Min(max_in_flight, http->held_fds - OWN_FDS);
 	if (http->max_in_flight < max_in_flight)
 		ereport(LOG,
 				(errmsg("zcsync can keep only %d of %d requests in flight",
@@ -425,21 +453,31 @@ static bool
 configure_multi(ZcsyncHttp *http)
 {
 	CURLM	   *multi = http->multi;
-	long		connections = http->max_in_flight;
 
 	MULTI_SET(multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
 	MULTI_SET(multi, CURLMOPT_SOCKETDATA, http);
 	MULTI_SET(multi, CURLMOPT_TIMERFUNCTION, timer_changed);
 	MULTI_SET(multi, CURLMOPT_TIMERDATA, http);
 	MULTI_SET(multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX);
+	return limit_connections(http);
+}
+
+/*
+ * Tell the multi handle how many connections there may be.  Returns false
+ * when it refuses.
+ */
+static bool
+limit_connections(ZcsyncHttp *http)
+{
+	long		connections = http->max_in_flight;
 
 	/*
 	 * Kept connections count too: at the limit libcurl closes the one that is
 	 * idle longest.  As no more transfers are started than there are
 	 * connections, none ever waits inside libcurl, where its time-out runs.
 	 */
-	MULTI_SET(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
-	MULTI_SET(multi, CURLMOPT_MAXCONNECTS, connections);
+	MULTI_SET(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+	MULTI_SET(http->multi, CURLMOPT_MAXCONNECTS, connections);
 	return true;
 }
 

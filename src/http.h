@@ -57,6 +57,7 @@ typedef struct ZcsyncHttpTransfer
 
 extern ZcsyncHttp *zcsync_http_create(MemoryContext parent, int max_in_flight);
 extern void zcsync_http_destroy(ZcsyncHttp *http);
+extern void zcsync_http_set_limit(ZcsyncHttp *http, int max_in_flight);
 extern int	zcsync_http_free_slots(ZcsyncHttp *http);
 extern int	zcsync_http_in_flight(ZcsyncHttp *http);
 

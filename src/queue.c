@@ -68,10 +68,6 @@ static QueuePlan plan_token = {
 	.sql = "SELECT zcsync._enqueue_token($1)",
 	.nargs = 1, .types = {INT8OID}
 };
-static QueuePlan plan_block = {
-	.sql = "SELECT zcsync._block_account($1, $2, $3, $4)",
-	.nargs = 4, .types = {INT8OID, TEXTOID, TEXTOID, TEXTOID}
-};
 static QueuePlan plan_claim = {
 	.sql = "SELECT job_id, attempts, failures, operation, budget_class, request "
 	"FROM zcsync._claim_jobs($1, $2, $3, $4)",
@@ -185,20 +181,6 @@ zcsync_queue_enqueue_token(int64 account_id)
 	Datum		value = Int64GetDatum(account_id);
 
 	queue_execute(&plan_token, &value, NULL);
-}
-
-/* Stop an account with a reason and a hint for people; hint may be NULL. */
-void
-zcsync_queue_block_account(int64 account_id, const char *code,
-						   const char *reason, const char *hint)
-{
-	Datum		values[] = {
-		Int64GetDatum(account_id), CStringGetTextDatum(code),
-		CStringGetTextDatum(reason),
-		hint ? CStringGetTextDatum(hint) : (Datum) 0
-	};
-
-	queue_execute(&plan_block, values, hint ? NULL : "   n");
 }
 
 /*

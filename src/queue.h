@@ -36,8 +36,6 @@ extern void zcsync_queue_unregister(void);
 extern void zcsync_queue_record_claimant(int64 incarnation, const char *role);
 extern List *zcsync_queue_due_accounts(MemoryContext result_context);
 extern void zcsync_queue_enqueue_token(int64 account_id);
-extern void zcsync_queue_block_account(int64 account_id, const char *code,
-									   const char *reason, const char *hint);
 extern List *zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account,
 								int max_jobs, bool token_only,
 								MemoryContext parent,
