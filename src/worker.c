@@ -131,6 +131,11 @@ worker_force_settings(void)
 		SetConfigOption(zcsync_xact_settings[i][0], zcsync_xact_settings[i][1],
 						PGC_SUSET, PGC_S_OVERRIDE);
 
+	/* from PostgreSQL 17 on; this one is armed in workers, too */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0",
+						PGC_SUSET, PGC_S_OVERRIDE);
+
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		SetConfigOption("synchronous_commit", "local",
 						PGC_SUSET, PGC_S_OVERRIDE);
