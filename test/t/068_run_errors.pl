@@ -1,0 +1,94 @@
+# What goes wrong outside of a job: errors of a commit, a role that is gone, a
+# claimant that cannot be recorded.  Neither a session nor a worker ends by it,
+# or grows; and a worker follows its limits when they are changed.
+
+use strict;
+use warnings;
+use utf8;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use ZcsyncTest;
+
+my $simulator = start_simulator('--tickets', 20, '--tasks', 5, '--zendesk-plan', 'none', '--clickup-plan', 'none');
+my $bugs = $simulator->get('info')->{clickup}{dev}{lists}{Bugs};
+my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.request_timeout = 10min\nzcsync.http_max_connections = 2");
+$node->start;
+setup_zcsync($node, 'postgres');
+add_simulated_accounts($node, 'postgres', $simulator);
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+sub set { value("ALTER SYSTEM SET $_[0]"); $node->reload; }
+sub pause { value("SELECT pg_sleep($_[0])"); }
+
+# ---------------------------------------------------------------------
+# CALL zcsync.run()
+# ---------------------------------------------------------------------
+
+value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01');
+	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''refused at commit''; END';
+	CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON zcsync.tickets DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW EXECUTE FUNCTION refuse()});
+my ($rc, $out, $err) = $node->psql('postgres', q{CALL zcsync.run('1 min')});
+is($rc, 0, 'an error of a commit does not end the session');
+is(value(q{SELECT last_class || ' ' || last_error FROM zcsync.sync_queue WHERE last_error IS NOT NULL}),
+	'broken could not store the reply: refused at commit', 'but is the failure of its job');
+value(q{DROP TRIGGER refuse ON zcsync.tickets; UPDATE zcsync.account_budgets SET tokens = 5; UPDATE zcsync.sync_queue SET run_at = now()});
+run_worker($node, 'postgres');
+is(value('SELECT count(*) FROM zcsync.tickets'), 20, 'which goes on when it can');
+
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $pid = $session->query('SELECT pg_backend_pid()');
+
+sub call_run { $session->query_until(qr/going/, "\\echo going\nCALL zcsync.run('$_[0]', until_idle => false);\n"); pause(1); }
+
+call_run('1 min');
+value('ALTER ROLE zcsync_worker RENAME TO somebody_else');
+is($session->query('SELECT 6 * 7'), 42, 'without its role, run() ends and the session does not');
+like($session->{stderr}, qr/ERROR:  role "zcsync_worker" does not exist/, 'and it says why');
+value('ALTER ROLE somebody_else RENAME TO zcsync_worker');
+
+sub memory { return (slurp_file("/proc/$pid/status") =~ /RssAnon:\s+(\d+)/)[0]; }
+
+set('zcsync.poll_interval = 10');
+$session->query('SELECT 1');
+call_run('9 s');
+pause(2);
+my $memory = memory();
+pause(5);
+cmp_ok(memory() - $memory, '<', 1000, 'run() does not grow with its rounds (kB)');
+$session->quit;
+set('zcsync.poll_interval = 500');
+
+# ---------------------------------------------------------------------
+# The worker
+# ---------------------------------------------------------------------
+
+value(q{CREATE FUNCTION refuse_claimant() RETURNS trigger LANGUAGE plpgsql
+	AS 'BEGIN RAISE EXCEPTION ''%'', repeat(''x'', 254) || U&''\00E9''; END';
+	CREATE TRIGGER refuse BEFORE INSERT ON zcsync.claimants FOR EACH ROW EXECUTE FUNCTION refuse_claimant()});
+set("zcsync.databases = '*'");
+wait_until($node, 'postgres', worker_sql('w.last_error IS NOT NULL'), 'a worker that cannot be recorded says so');
+is(value(q{SELECT last_error = repeat('x', 254) FROM zcsync._worker_slots() WHERE last_error IS NOT NULL}), 't',
+	'in whole characters, where the text is too long');
+pause(4);
+is(value(q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND mode = 'ExclusiveLock'}), 1,
+	'tries again, and keeps no lock of a number that it did not use');
+value('DROP TRIGGER refuse ON zcsync.claimants');
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM zcsync.claimants WHERE role = 'worker'}, 'and is recorded in the end');
+
+value(q{SELECT zcsync.add_stream('dev', 'tasks'); SELECT zcsync.alter_stream('dev/tasks', writes => true)});
+$simulator->post('faults', { fault => 'hang', vendor => 'clickup', method => 'POST', count => 0 });
+value("INSERT INTO zcsync.tasks (account_id, list_id, name) SELECT zcsync.account('dev'), '$bugs', 'hanging ' || i FROM generate_series(1, 5) AS i");
+sub in_flight { wait_until($node, 'postgres', worker_sql("w.in_flight = $_[0]"), "$_[0] requests are in flight, $_[1]"); }
+in_flight(2, 'as many as may be');
+set('zcsync.http_max_connections = 4');
+in_flight(4, 'after the limit was raised');
+set('zcsync.http_max_connections = 1');
+pause(1);
+in_flight(4, 'and go on after it was lowered');
+
+is(log_lines($node, 'FATAL|PANIC|terminated by signal'), 0, 'no process ended by an error');
+$node->stop;
+done_testing();
