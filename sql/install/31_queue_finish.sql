@@ -1,0 +1,517 @@
+-- ---------------------------------------------------------------------
+-- The queue: what becomes of a job whose call is over, or whose worker is gone.
+--
+-- Nothing here waits for anybody's transaction, and a twin in the queue never
+-- is an error: what cannot be done now is said, and done later.
+-- ---------------------------------------------------------------------
+
+-- Record the outcomes of one account's calls that are ready together.
+--
+-- The arrays run in parallel, an element per job.  A job that this claimant no
+-- longer owns is left alone: somebody else has it.  Returns the jobs that
+-- could not be finished now, without waiting for anybody: 'finish' means call
+-- again with the same outcome, 'put_back' means that the effects are stored
+-- and only the way back to the queue is blocked (class 'put_back' next time).
+CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_ids bigint[], p_attempts integer[],
+	p_classes text[], p_statuses integer[], p_messages text[], p_hints text[], p_delays_ms bigint[],
+	p_unclear boolean[], p_requests jsonb[], p_replies jsonb[], p_durations_us bigint[])
+RETURNS TABLE (job_id bigint, how text)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_ids bigint[];				-- jobs that are ours and locked
+	v_job record;
+	v_result record;
+	v_pushes jsonb := '{}';		-- job -> {again, status}
+	v_ended bigint[] := '{}';
+	v_end_status text[] := '{}';
+	v_end_changed integer[] := '{}';
+	v_back bigint[] := '{}';
+	v_back_at timestamptz[] := '{}';
+	v_push_ids bigint[];
+	v_push_requests jsonb[];
+	v_push_replies jsonb[];
+	v_unclear boolean;			-- is any of them a create whose effect was not known?
+BEGIN
+	SELECT array_agg(x.job_id), array_agg(x.job_id) FILTER (WHERE x.push), array_agg(x.request) FILTER (WHERE x.push),
+		array_agg(x.reply) FILTER (WHERE x.push), bool_or(x.push AND x.unclear_since IS NOT NULL)
+	INTO v_ids, v_push_ids, v_push_requests, v_push_replies, v_unclear
+	FROM (
+		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AND q.operation = 'push' AS push
+		FROM unnest(p_ids, p_attempts, p_classes, p_requests, p_replies) AS o (job_id, attempts, class, request, reply)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
+		ORDER BY q.job_id
+		FOR UPDATE OF q SKIP LOCKED) x;
+	-- Somebody holds a lock on a running job: not ours to wait for.
+	IF cardinality(v_ids) IS DISTINCT FROM cardinality(p_ids) THEN
+		RETURN QUERY
+		SELECT o.job_id, 'finish'::text
+		FROM unnest(p_ids, p_attempts) AS o (job_id, attempts)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
+			AND q.job_id <> ALL (coalesce(v_ids, '{}'));
+	END IF;
+	IF v_ids IS NULL THEN
+		RETURN;
+	END IF;
+
+	-- Pushes that were applied, all at once.
+	IF v_push_ids IS NOT NULL THEN
+		SELECT array_agg(f.job_id) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
+			array_agg(f.status) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
+			array_agg(NULL::integer) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
+			array_agg(f.job_id) FILTER (WHERE f.status <> 'locked' AND f.again),
+			array_agg(v_now) FILTER (WHERE f.status <> 'locked' AND f.again),
+			coalesce(jsonb_object_agg(f.job_id, f.status) FILTER (WHERE f.status = 'locked' OR f.again), '{}')
+		INTO v_ended, v_end_status, v_end_changed, v_back, v_back_at, v_pushes
+		FROM zcsync._finish_pushes(v_push_ids, v_push_requests, v_push_replies) f;
+		v_ended := coalesce(v_ended, '{}');
+		v_end_status := coalesce(v_end_status, '{}');
+		v_end_changed := coalesce(v_end_changed, '{}');
+		v_back := coalesce(v_back, '{}');
+		v_back_at := coalesce(v_back_at, '{}');
+		IF v_pushes <> '{}' THEN
+			RETURN QUERY SELECT k::bigint, 'finish'::text FROM jsonb_each_text(v_pushes) AS e (k, v) WHERE v = 'locked';
+		END IF;
+		-- The effect of these creates is known now.
+		IF v_unclear THEN
+			UPDATE zcsync.sync_queue q SET unclear_since = NULL
+			WHERE q.job_id = ANY (v_back) AND q.unclear_since IS NOT NULL
+				AND coalesce(v_pushes ->> q.job_id::text, '') <> 'more';
+			PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q
+			WHERE q.job_id = ANY (v_push_ids) AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'locked');
+		END IF;
+	END IF;
+
+	-- Pages and the like, one by one: each is many rows.
+	FOR v_job IN
+		SELECT q.job_id, q.operation, q.stream_id, q.payload, o.request, o.reply
+		FROM unnest(p_ids, p_classes, p_requests, p_replies) AS o (job_id, class, request, reply)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		WHERE o.class = 'done' AND q.operation <> 'push' AND o.job_id = ANY (v_ids)
+	LOOP
+		IF v_job.operation = 'pull' THEN
+			SELECT * INTO v_result FROM zcsync._finish_pull(v_job.job_id, v_job.stream_id,
+				v_job.payload ->> 'lane', v_job.request, v_job.reply);
+			IF v_result.again THEN
+				v_back := v_back || v_job.job_id;
+				v_back_at := v_back_at || (v_now + coalesce(v_result.run_after, '0'));
+				CONTINUE;
+			END IF;
+			v_end_changed := v_end_changed || v_result.changed;
+		ELSIF v_job.operation = 'fetch' THEN
+			v_end_changed := v_end_changed || zcsync._finish_fetch(v_job.job_id, v_job.stream_id,
+				v_job.request, v_job.reply);
+		ELSE
+			v_end_changed := v_end_changed || NULL::integer;
+		END IF;
+		v_ended := v_ended || v_job.job_id;
+		v_end_status := v_end_status || 'done'::text;
+	END LOOP;
+
+	-- Jobs that end well.  A poll that brought nothing leaves no record.
+	WITH gone AS (
+		DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ended) RETURNING q.*
+	)
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+		http_status, attempts, changed, queued_at, duration_us, created_at)
+	SELECT g.job_id, g.account_id, g.queue, g.operation, g.kind, g.local_id, g.route_id, e.status,
+		o.http_status, g.attempts, e.changed, g.created_at, o.duration_us, v_now
+	FROM gone g
+	JOIN unnest(v_ended, v_end_status, v_end_changed) AS e (job_id, status, changed) ON e.job_id = g.job_id
+	JOIN unnest(p_ids, p_statuses, p_durations_us) AS o (job_id, http_status, duration_us) ON o.job_id = g.job_id
+	WHERE NOT (g.operation IN ('pull', 'probe', 'token') AND coalesce(e.changed, 0) = 0);
+
+	-- Everything that did not end well.
+	IF EXISTS (SELECT FROM unnest(p_classes) AS c (class) WHERE class <> 'done') THEN
+		SELECT v_back || coalesce(array_agg(f.job_id), '{}'), v_back_at || coalesce(array_agg(f.run_at), '{}')
+		INTO v_back, v_back_at
+		FROM zcsync._fail_jobs(v_ids, p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies) f;
+	END IF;
+
+	PERFORM zcsync._breaker(p_account, p_classes, p_messages);
+
+	IF v_back <> '{}' THEN
+		-- What went wrong before is over for jobs that go on after a success.
+		UPDATE zcsync.sync_queue q
+		SET failures = 0, last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
+		FROM unnest(p_ids, p_classes) AS o (job_id, class)
+		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL;
+
+		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[], bigint[]) IS
+'records the outcomes of calls; returns the jobs that must be finished again later, since somebody holds a lock';
+
+-- What becomes of jobs whose call failed: which go back, and when.
+--
+--   vendor, throttled   spend no attempt; they end with the queue's max_age
+--   auth                counts; the probe that it starts tells a wrong secret,
+--                       which blocks the account, from a record out of reach
+--   rejected, conflict, not_found, broken, config
+--                       count; after the queue's max_attempts a dead letter
+--
+-- A pull never becomes a dead letter: its stream shows the error and is read
+-- again when it is due.
+CREATE FUNCTION zcsync._fail_jobs(p_ours bigint[], p_ids bigint[], p_classes text[], p_statuses integer[],
+	p_messages text[], p_hints text[], p_delays_ms bigint[], p_unclear boolean[], p_requests jsonb[], p_replies jsonb[])
+RETURNS TABLE (job_id bigint, run_at timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_job record;
+	v_failures integer;
+	v_run_at timestamptz;
+	v_dead boolean;
+BEGIN
+	FOR v_job IN
+		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.reply,
+			-- what is not known of a create stays so until that create is
+			-- refused, or its look-up succeeds
+			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
+			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
+		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
+			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		JOIN zcsync.queues qs ON qs.name = q.queue
+		WHERE o.class <> 'done' AND o.job_id = ANY (p_ours)
+	LOOP
+		IF v_job.class = 'put_back' THEN
+			RETURN QUERY SELECT v_job.job_id, v_now + v_job.delay_ms * interval '1 ms';
+			CONTINUE;
+		END IF;
+		v_failures := v_job.failures
+			+ (v_job.class NOT IN ('vendor', 'throttled'))::integer;
+		v_run_at := v_now + greatest(v_job.delay_ms, 0) * interval '1 ms';
+		IF v_job.delay_ms < 0 THEN
+			-- While the vendor is down the breaker spaces the probes, at most
+			-- 5 min apart; a job must be due by then to be one.
+			v_run_at := v_now + zcsync._backoff(v_job.backoff_base,
+				CASE v_job.class WHEN 'vendor' THEN least(v_job.backoff_cap, interval '3 minutes') ELSE v_job.backoff_cap END,
+				CASE WHEN v_failures > 0 THEN v_failures ELSE v_job.attempts END - 1);
+		END IF;
+		-- The vendor may still be at work on a create whose reply was lost.
+		IF v_job.unclear AND v_job.unclear_since IS NOT NULL THEN
+			v_run_at := greatest(v_run_at, v_job.claimed_at + zcsync._request_timeout() + interval '30 seconds');
+		END IF;
+		v_dead := v_failures >= v_job.max_attempts
+			OR (v_failures = v_job.failures AND v_now - v_job.created_at > v_job.max_age);
+
+		IF v_job.operation = 'pull' THEN
+			UPDATE zcsync.streams s SET last_error = v_job.message, last_error_at = v_now
+			WHERE s.stream_id = v_job.stream_id;
+		END IF;
+		IF v_job.class = 'auth' THEN
+			PERFORM zcsync._auth_failed(v_job.account_id, v_job.operation, v_job.message, v_job.hint);
+			IF v_job.operation IN ('token', 'probe') THEN
+				DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
+				CONTINUE;
+			END IF;
+		END IF;
+
+		IF NOT v_dead THEN
+			UPDATE zcsync.sync_queue q
+			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
+				last_error = v_job.message, last_hint = v_job.hint,
+				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END
+			WHERE q.job_id = v_job.job_id;
+			RETURN QUERY SELECT v_job.job_id, v_run_at;
+		ELSIF v_job.operation IN ('pull', 'token', 'probe') THEN
+			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
+			PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
+				v_job.local_id, v_job.route_id, v_job.class, v_job.http_status, v_job.attempts, v_job.message, v_job.created_at);
+		ELSE
+			UPDATE zcsync.sync_queue q SET unclear_since = NULL
+			WHERE q.job_id = v_job.job_id AND q.unclear_since IS NOT NULL AND NOT v_job.unclear;
+			PERFORM zcsync._bury(v_job.job_id, v_job.class, v_job.http_status, v_job.message, v_job.hint,
+				left(v_job.reply::text, 2000));
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[]) IS
+'decides what becomes of jobs whose call failed; returns those that go back to the queue';
+
+CREATE FUNCTION zcsync._record_failure(p_job bigint, p_account bigint, p_queue text, p_operation text, p_kind text,
+	p_local_id bigint, p_route bigint, p_class text, p_status integer, p_attempts integer, p_message text,
+	p_queued_at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status, class,
+		http_status, attempts, message, queued_at, created_at)
+	VALUES (p_job, p_account, p_queue, p_operation, p_kind, p_local_id, p_route, 'failed', p_class,
+		p_status, p_attempts, p_message, p_queued_at, zcsync._now());
+END
+$$;
+COMMENT ON FUNCTION zcsync._record_failure(bigint, bigint, text, text, text, bigint, bigint, text, integer, integer, text, timestamptz) IS
+'writes the record of a job that failed';
+
+-- Move a job to the dead letters.
+CREATE FUNCTION zcsync._bury(p_job bigint, p_class text, p_status integer, p_message text, p_hint text, p_reply text)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job zcsync.sync_queue;
+BEGIN
+	DELETE FROM zcsync.sync_queue WHERE job_id = p_job RETURNING * INTO v_job;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
+		local_id, record_key, dedupe_key, payload, priority, attempts, class, status, message, hint, reply,
+		unclear_since, created_at, died_at)
+	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.budget_class, v_job.stream_id,
+		v_job.route_id, v_job.kind, v_job.local_id, v_job.record_key, v_job.dedupe_key, v_job.payload, v_job.priority,
+		v_job.attempts, p_class, p_status, coalesce(p_message, 'no message'), p_hint, p_reply,
+		v_job.unclear_since, v_job.created_at, zcsync._now())
+	ON CONFLICT (job_id) DO NOTHING;
+	PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
+		v_job.local_id, v_job.route_id, p_class, p_status, v_job.attempts, p_message, v_job.created_at);
+	IF v_job.operation = 'push' THEN
+		PERFORM zcsync._push_failed(v_job.kind, v_job.local_id, 'failed');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._bury(bigint, text, integer, text, text, text) IS
+'moves a job to dead_letters';
+
+-- Put running jobs back to ready, each at its time, without ever waiting.
+--
+-- Where a ready twin exists the job is folded into it.  Where the twin is
+-- locked or not yet committed the job stays running; it is returned, to be
+-- tried again.
+CREATE FUNCTION zcsync._put_back(p_ids bigint[], p_run_at timestamptz[]) RETURNS SETOF bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_job record;
+	v_twin bigint;
+	v_lock_timeout text := current_setting('lock_timeout');
+BEGIN
+	IF cardinality(p_ids) = 0 THEN
+		RETURN;
+	END IF;
+	-- An uncommitted twin shows only as a wait on the unique index.
+	PERFORM set_config('lock_timeout', '20ms', true);
+
+	-- Most of the time nobody else is there.
+	BEGIN
+		UPDATE zcsync.sync_queue q
+		SET state = 'ready', claimed_by = NULL, claimed_at = NULL, run_at = b.run_at
+		FROM unnest(p_ids, p_run_at) AS b (job_id, run_at)
+		WHERE q.job_id = b.job_id AND q.state = 'running';
+		PERFORM set_config('lock_timeout', v_lock_timeout, true);
+		RETURN;
+	EXCEPTION WHEN lock_not_available OR unique_violation THEN
+		NULL;
+	END;
+
+	FOR v_job IN
+		SELECT q.*, b.run_at AS back_at
+		FROM unnest(p_ids, p_run_at) AS b (job_id, run_at)
+		JOIN zcsync.sync_queue q ON q.job_id = b.job_id
+		WHERE q.state = 'running'
+		ORDER BY q.job_id
+	LOOP
+		IF EXISTS (SELECT FROM zcsync.sync_queue t
+				WHERE t.account_id = v_job.account_id AND t.dedupe_key = v_job.dedupe_key AND t.state = 'ready') THEN
+			SELECT t.job_id INTO v_twin FROM zcsync.sync_queue t
+			WHERE t.account_id = v_job.account_id AND t.dedupe_key = v_job.dedupe_key AND t.state = 'ready'
+			FOR UPDATE SKIP LOCKED;
+			IF NOT FOUND THEN
+				RETURN NEXT v_job.job_id;
+				CONTINUE;
+			END IF;
+			-- An unclear create keeps its marker, and its time if it has one to
+			-- wait for; else the earlier of the two times.
+			UPDATE zcsync.sync_queue t
+			SET attempts = t.attempts + v_job.attempts,
+				failures = greatest(t.failures, v_job.failures),
+				crashes = greatest(t.crashes, v_job.crashes),
+				unclear_since = coalesce(v_job.unclear_since, t.unclear_since),
+				run_at = CASE WHEN v_job.unclear_since IS NOT NULL THEN greatest(t.run_at, v_job.back_at)
+							ELSE least(t.run_at, v_job.back_at) END,
+				priority = least(t.priority, v_job.priority),
+				last_class = v_job.last_class, last_status = v_job.last_status,
+				last_error = v_job.last_error, last_hint = v_job.last_hint,
+				created_at = least(t.created_at, v_job.created_at)
+			WHERE t.job_id = v_twin;
+			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
+		ELSE
+			BEGIN
+				UPDATE zcsync.sync_queue q
+				SET state = 'ready', claimed_by = NULL, claimed_at = NULL, run_at = v_job.back_at
+				WHERE q.job_id = v_job.job_id;
+			EXCEPTION WHEN lock_not_available OR unique_violation THEN
+				RETURN NEXT v_job.job_id;
+			END;
+		END IF;
+	END LOOP;
+	PERFORM set_config('lock_timeout', v_lock_timeout, true);
+END
+$$;
+COMMENT ON FUNCTION zcsync._put_back(bigint[], timestamptz[]) IS
+'puts running jobs back to ready or folds them into their ready twins; returns those that are blocked by somebody''s lock';
+
+-- Count failures of the vendor in a row; three open the account's breaker.
+CREATE FUNCTION zcsync._breaker(p_account bigint, p_classes text[], p_messages text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_failed integer := cardinality(array_positions(p_classes, 'vendor'));
+	v_answered boolean;
+	v_failures integer;
+BEGIN
+	v_answered := EXISTS (SELECT FROM unnest(p_classes) AS c (class)
+		WHERE class NOT IN ('vendor', 'config', 'put_back', 'crash'));
+	IF v_answered THEN
+		UPDATE zcsync.accounts a
+		SET breaker_failures = 0, breaker_until = CASE WHEN a.breaker_opened_at IS NOT NULL THEN v_now END
+		WHERE a.account_id = p_account AND a.breaker_failures > 0;
+	ELSIF v_failed > 0 THEN
+		SELECT a.breaker_failures + v_failed INTO v_failures FROM zcsync.accounts a WHERE a.account_id = p_account;
+		UPDATE zcsync.accounts a
+		SET breaker_failures = v_failures,
+			breaker_opened_at = CASE WHEN v_failures >= 3 THEN coalesce(a.breaker_opened_at, v_now) END,
+			-- one probe after 30 s, then after twice as long, at most 5 min
+			breaker_until = CASE
+				WHEN v_failures < 3 THEN NULL
+				WHEN a.breaker_failures < 3 OR a.breaker_until IS NULL THEN v_now + interval '30 seconds'
+				ELSE v_now + least(interval '5 minutes',
+					greatest(interval '30 seconds', 2 * (a.breaker_until - coalesce(a.last_error_at, a.breaker_opened_at)))) END,
+			last_error = p_messages[array_position(p_classes, 'vendor')],
+			last_error_at = v_now
+		WHERE a.account_id = p_account;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._breaker(bigint, text[], text[]) IS
+'opens an account''s breaker after three failures of the vendor in a row, and closes it with the first answer';
+
+-- A call was refused for want of rights: find out whether it is the account.
+CREATE FUNCTION zcsync._auth_failed(p_account bigint, p_operation text, p_message text, p_hint text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_operation IN ('token', 'probe') THEN
+		PERFORM zcsync._block_account(p_account, 'credentials_refused', coalesce(p_message, 'the vendor refused the credentials'),
+			p_hint);
+		-- What failed for this reason did not fail on its own account.
+		UPDATE zcsync.sync_queue SET failures = 0
+		WHERE account_id = p_account AND state = 'ready' AND last_class = 'auth';
+	ELSE
+		PERFORM zcsync._enqueue(p_account, 'account', 'probe', 'api', 'probe', 'probe', '{}', 1);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._auth_failed(bigint, text, text, text) IS
+'after a refusal for want of rights: probes the account, or blocks it if that was the probe';
+
+-- What the vendor's headers said of a budget.
+CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
+	p_reset_s integer, p_pause_ms bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	UPDATE zcsync.account_budgets b
+	SET remote_limit = coalesce(p_limit, b.remote_limit),
+		remote_remaining = coalesce(p_remaining, b.remote_remaining),
+		remote_reset_at = coalesce(v_now + p_reset_s * interval '1 second', b.remote_reset_at),
+		tokens = CASE WHEN p_pause_ms > 0 THEN least(b.tokens, 0)
+					ELSE least(b.tokens, coalesce(p_remaining, b.tokens)) END,
+		paused_until = CASE WHEN p_pause_ms > 0
+			THEN greatest(b.paused_until, v_now + p_pause_ms * interval '1 ms') ELSE b.paused_until END,
+		pause_reason = CASE WHEN p_pause_ms > 0 THEN 'the vendor asked to wait' ELSE b.pause_reason END,
+		throttled_total = b.throttled_total + (p_pause_ms > 0)::integer
+	WHERE b.account_id = p_account AND b.class = p_class;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer, bigint) IS
+'corrects a budget by what the vendor said in its headers';
+
+-- Take back what claimants that are gone left running.
+CREATE FUNCTION zcsync._recover_jobs(p_self bigint) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_dead bigint[];
+	v_ids bigint[];
+	v_at timestamptz[];
+	v_job record;
+	v_now timestamptz := zcsync._now();
+BEGIN
+	SELECT array_agg(c.claimed_by) INTO v_dead
+	FROM (SELECT DISTINCT q.claimed_by FROM zcsync.sync_queue q WHERE q.state = 'running') c
+	WHERE c.claimed_by <> p_self AND NOT zcsync._claimant_alive(c.claimed_by);
+
+	DELETE FROM zcsync.claimants c
+	WHERE c.incarnation <> p_self AND NOT zcsync._claimant_alive(c.incarnation);
+	IF v_dead IS NULL THEN
+		RETURN 0;
+	END IF;
+
+	-- A job that kills its worker must not do so for ever.
+	FOR v_job IN
+		SELECT q.job_id, q.account_id FROM zcsync.sync_queue q
+		WHERE q.state = 'running' AND q.claimed_by = ANY (v_dead) AND q.crashes >= 9
+			AND q.operation NOT IN ('pull', 'token', 'probe')
+		FOR UPDATE SKIP LOCKED
+	LOOP
+		PERFORM zcsync._bury(v_job.job_id, 'crash', NULL, 'the worker ended while this job ran, ten times',
+			'Look into the server log around these times; zcsync.retry() queues the job again.', NULL);
+	END LOOP;
+
+	WITH taken AS (
+		SELECT q.job_id FROM zcsync.sync_queue q
+		WHERE q.state = 'running' AND q.claimed_by = ANY (v_dead)
+		FOR UPDATE SKIP LOCKED),
+	marked AS (
+		UPDATE zcsync.sync_queue q
+		SET crashes = q.crashes + 1, last_class = 'crash', last_error = 'the worker ended while this job ran'
+		FROM taken t WHERE q.job_id = t.job_id
+		RETURNING q.job_id,
+			CASE WHEN q.unclear_since IS NOT NULL
+				THEN greatest(v_now, q.claimed_at + zcsync._request_timeout() + interval '30 seconds')
+				ELSE v_now END AS run_at)
+	SELECT array_agg(m.job_id), array_agg(m.run_at) INTO v_ids, v_at FROM marked m;
+	IF v_ids IS NULL THEN
+		RETURN 0;
+	END IF;
+	-- One that somebody's lock keeps from going back is taken again the next
+	-- time; its worker died once.
+	UPDATE zcsync.sync_queue q SET crashes = q.crashes - 1
+	WHERE q.job_id IN (SELECT zcsync._put_back(v_ids, v_at));
+	RETURN cardinality(v_ids);
+END
+$$;
+COMMENT ON FUNCTION zcsync._recover_jobs(bigint) IS
+'puts jobs of claimants that are gone back to ready';

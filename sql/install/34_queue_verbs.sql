@@ -1,0 +1,282 @@
+-- ---------------------------------------------------------------------
+-- The queue: what operators call.
+-- ---------------------------------------------------------------------
+
+-- A named queue, or an error that lists them.
+CREATE FUNCTION zcsync._check_queue(p_queue text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_queue IS NULL OR NOT EXISTS (SELECT FROM zcsync.queues q WHERE q.name = p_queue) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('queue %s does not exist', coalesce(quote_ident(p_queue), 'NULL')),
+			HINT = format('The queues are: %s.', (SELECT string_agg(q.name, ', ' ORDER BY q.name) FROM zcsync.queues q));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_queue(text) IS
+'raises an error unless the queue exists';
+
+CREATE FUNCTION zcsync.enqueue(queue text, operation text, reference text, priority integer DEFAULT 50,
+	run_at timestamptz DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_stream zcsync.streams;
+	v_record record;
+BEGIN
+	PERFORM zcsync._check_queue(queue);
+	IF reference IS NULL OR priority IS NULL OR priority NOT BETWEEN 0 AND 100 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'enqueue needs a reference and a priority from 0 to 100';
+	END IF;
+	IF operation = 'pull' THEN
+		-- as zcsync.refresh() does
+		SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(reference) FOR SHARE;
+		RETURN zcsync._enqueue(v_stream.account_id, queue, 'pull', zcsync._pull_class(v_stream.stream_id),
+			format('pull/%s/live', v_stream.stream_id), format('pull/%s/live', v_stream.stream_id),
+			'{"lane": "live"}', priority, run_at, v_stream.stream_id, NULL, v_stream.kind);
+	ELSIF operation = 'push' THEN
+		SELECT * INTO STRICT v_record FROM zcsync.record(reference);
+		SELECT * INTO v_stream FROM zcsync.streams s
+		WHERE s.account_id = v_record.account_id AND s.kind = v_record.kind;
+		IF v_stream.writes IS NOT TRUE THEN
+			RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+				MESSAGE = format('the stream of "%s" is read-only', reference),
+				HINT = 'Allow writes with zcsync.alter_stream(''account/kind'', writes => true).';
+		END IF;
+		RETURN zcsync._enqueue(v_record.account_id, queue, 'push', 'api',
+			format('%s/%s', v_record.kind, v_record.local_id), format('push/%s/%s', v_record.kind, v_record.local_id),
+			'{}', priority, run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id);
+	ELSE
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('operation %s cannot be queued', coalesce(quote_literal(operation), 'NULL')),
+			HINT = 'Use ''pull'' with a stream (account/kind) or ''push'' with a record (account/kind/id).';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.enqueue(text, text, text, integer, timestamptz) IS
+'queues a job by hand: operation pull with a stream (acme/tickets) or push with a record (dev/tasks/9hx); returns its number';
+
+CREATE FUNCTION zcsync.retry(job_id bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_dead zcsync.dead_letters;
+	v_job bigint := job_id;
+BEGIN
+	DELETE FROM zcsync.dead_letters d WHERE d.job_id = v_job RETURNING * INTO v_dead;
+	IF FOUND THEN
+		v_job := zcsync._enqueue(v_dead.account_id, v_dead.queue, v_dead.operation, v_dead.budget_class,
+			v_dead.record_key, v_dead.dedupe_key, v_dead.payload, v_dead.priority, NULL, v_dead.stream_id,
+			v_dead.route_id, v_dead.kind, v_dead.local_id);
+		UPDATE zcsync.sync_queue q
+		SET unclear_since = least(q.unclear_since, v_dead.unclear_since),
+			run_at = greatest(q.run_at, v_dead.died_at + zcsync._request_timeout() + interval '30 seconds')
+		WHERE q.job_id = v_job AND v_dead.unclear_since IS NOT NULL;
+		IF v_dead.operation = 'push' THEN
+			PERFORM zcsync._push_failed(v_dead.kind, v_dead.local_id, 'pending');
+		END IF;
+		RETURN v_job;
+	END IF;
+	UPDATE zcsync.sync_queue q SET run_at = zcsync._now(), failures = 0
+	WHERE q.job_id = v_job AND q.state = 'ready' AND q.unclear_since IS NULL;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('job %s is neither a dead letter nor waiting', coalesce(v_job::text, 'NULL')),
+			HINT = 'Look it up in zcsync.dead_letters, zcsync.sync_queue and zcsync.sync_records. A create whose effect is not known waits for its look-up.';
+	END IF;
+	PERFORM zcsync._wake();
+	RETURN v_job;
+END
+$$;
+COMMENT ON FUNCTION zcsync.retry(bigint) IS
+'queues a dead letter again, or makes a waiting job due now; returns the job''s number';
+
+CREATE FUNCTION zcsync.cancel(job_id bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_job zcsync.sync_queue;
+	v_id bigint := job_id;
+BEGIN
+	-- What is not known of a create must not be forgotten: see _inherit_unclear().
+	PERFORM FROM zcsync.sync_queue q
+	WHERE q.job_id = v_id AND q.state IN ('ready', 'held') AND q.unclear_since IS NOT NULL FOR UPDATE;
+	IF FOUND THEN
+		PERFORM zcsync._bury(v_id, 'cancelled', NULL,
+			format('cancelled by %s before it was known whether the vendor had created the record', session_user),
+			'The next push of the record looks it up first, and so does zcsync.retry().', NULL);
+		RETURN;
+	END IF;
+	DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_id AND q.state IN ('ready', 'held') RETURNING * INTO v_job;
+	IF NOT FOUND THEN
+		IF EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.job_id = v_id) THEN
+			RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+				MESSAGE = format('job %s is running', v_id),
+				HINT = 'Try again when its call has ended.';
+		END IF;
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('job %s is not in the queue', coalesce(v_id::text, 'NULL')),
+			HINT = 'Look it up in zcsync.sync_records and zcsync.dead_letters.';
+	END IF;
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+		attempts, message, queued_at, created_at)
+	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind, v_job.local_id, v_job.route_id,
+		'cancelled', v_job.attempts, format('cancelled by %s', session_user), v_job.created_at, zcsync._now());
+	IF v_job.operation = 'push' THEN
+		PERFORM zcsync._push_failed(v_job.kind, v_job.local_id, 'held');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.cancel(bigint) IS
+'takes a waiting or held job out of the queue; its record says who did; a create whose effect is not known becomes a dead letter';
+
+CREATE FUNCTION zcsync.pause_queue(name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	PERFORM zcsync._check_queue(name);
+	UPDATE zcsync.queues q SET state = 'paused' WHERE q.name = pause_queue.name;
+END
+$$;
+COMMENT ON FUNCTION zcsync.pause_queue(text) IS
+'stops taking jobs of a queue; jobs that run are finished, new ones wait';
+
+CREATE FUNCTION zcsync.resume_queue(name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	PERFORM zcsync._check_queue(name);
+	UPDATE zcsync.queues q SET state = 'active' WHERE q.name = resume_queue.name;
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync.resume_queue(text) IS
+'takes jobs of a paused queue again';
+
+CREATE FUNCTION zcsync.alter_queue(name text, concurrency integer DEFAULT NULL, max_attempts integer DEFAULT NULL,
+	backoff_base interval DEFAULT NULL, backoff_cap interval DEFAULT NULL, max_age interval DEFAULT NULL,
+	keep_completed integer DEFAULT NULL, keep_failed integer DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	PERFORM zcsync._check_queue(name);
+	IF concurrency NOT BETWEEN 1 AND 10000 OR max_attempts NOT BETWEEN 1 AND 1000
+		OR backoff_base < '0' OR backoff_cap < '0' OR max_age <= '0' OR keep_completed < 0 OR keep_failed < 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid setting for queue "%s"', name),
+			DETAIL = 'Concurrency is 1 to 10000, attempts 1 to 1000, and no interval or count is negative.';
+	END IF;
+	UPDATE zcsync.queues q
+	SET concurrency = coalesce(alter_queue.concurrency, q.concurrency),
+		max_attempts = coalesce(alter_queue.max_attempts, q.max_attempts),
+		backoff_base = coalesce(alter_queue.backoff_base, q.backoff_base),
+		backoff_cap = coalesce(alter_queue.backoff_cap, q.backoff_cap),
+		max_age = coalesce(alter_queue.max_age, q.max_age),
+		keep_completed = coalesce(alter_queue.keep_completed, q.keep_completed),
+		keep_failed = coalesce(alter_queue.keep_failed, q.keep_failed)
+	WHERE q.name = alter_queue.name;
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync.alter_queue(text, integer, integer, interval, interval, interval, integer, integer) IS
+'changes the settings of a queue; what is not given stays';
+
+-- Held jobs: those of a route by its name, those of an account by its name, or
+-- all of them with NULL.
+CREATE FUNCTION zcsync._held_jobs(p_name text) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_name IS NOT NULL
+		AND NOT EXISTS (SELECT FROM zcsync.routes r WHERE r.name = p_name)
+		AND NOT EXISTS (SELECT FROM zcsync.accounts a WHERE a.name = p_name) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('there is no route or account "%s"', p_name);
+	END IF;
+	RETURN QUERY
+	SELECT q.job_id FROM zcsync.sync_queue q
+	WHERE q.state = 'held'
+		AND (p_name IS NULL
+			OR q.route_id IN (SELECT r.route_id FROM zcsync.routes r WHERE r.name = p_name)
+			OR q.account_id IN (SELECT a.account_id FROM zcsync.accounts a WHERE a.name = p_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync._held_jobs(text) IS
+'held jobs of a route or account, or all';
+
+-- The alerts of the write brake: of a route or account, or all.
+CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._resolve_alert(a.code, a.object) FROM zcsync.alerts a
+	WHERE a.code = 'write_brake' AND a.resolved_at IS NULL AND (p_name IS NULL OR a.object = p_name);
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
+'closes the alerts of the write brake for a route or account, or all';
+
+CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	-- A held job whose record has a ready twin has nothing of its own to do:
+	-- the twin sends the row as it is then, and looks it up first where need be.
+	UPDATE zcsync.sync_queue t SET unclear_since = q.unclear_since, run_at = greatest(t.run_at, q.run_at)
+	FROM zcsync.sync_queue q
+	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name)) AND q.unclear_since IS NOT NULL
+		AND t.local_id = q.local_id AND t.dedupe_key = q.dedupe_key AND t.state IN ('ready', 'held')
+		AND t.unclear_since IS NULL;
+	DELETE FROM zcsync.sync_queue q
+	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name))
+		AND EXISTS (SELECT FROM zcsync.sync_queue t
+			WHERE t.account_id = q.account_id AND t.dedupe_key = q.dedupe_key
+				AND (t.state = 'ready' OR (t.state = 'held' AND t.job_id < q.job_id)));
+	UPDATE zcsync.sync_queue q
+	SET state = 'ready',
+		run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
+	WHERE q.job_id IN (SELECT zcsync._held_jobs(release_held.name));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	PERFORM zcsync._resolve_brake(release_held.name);
+	PERFORM zcsync._wake();
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.release_held(text) IS
+'sends what the write brake held back: of a route, of an account, or all; returns how many jobs';
+
+CREATE FUNCTION zcsync.cancel_held(name text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	SELECT count(*) INTO v_count
+	FROM (SELECT zcsync.cancel(h) FROM zcsync._held_jobs(cancel_held.name) AS h) c;
+	PERFORM zcsync._resolve_brake(cancel_held.name);
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.cancel_held(text) IS
+'drops what the write brake held back: of a route, of an account, or all; returns how many jobs';
