@@ -77,12 +77,15 @@ for my $vendor ([ 'zendesk', '/incremental/', 'acme' ], [ 'clickup', '/team/\d+/
 	{
 		my $page = 'Page ' . ++$n;
 		my $stream = $vendor->[0] eq 'zendesk' ? 'tickets' : 'tasks';
-		my $cursor = $flow->value("SELECT live_cursor FROM zcsync.streams WHERE kind = '$stream'");
-		$simulator->post('faults', { vendor => $vendor->[0], path => $vendor->[1], method => 'GET', count => 1, %$fault });
+		$simulator->post('faults', { vendor => $vendor->[0], path => $vendor->[1], method => 'GET', count => 0, %$fault });
 		# a stream that failed is read more rarely, if not asked for
 		$flow->value("SELECT zcsync.refresh('$vendor->[2]/$stream')");
-		waits("SELECT last_error IS NOT NULL AND live_cursor IS NOT DISTINCT FROM '$cursor' FROM zcsync.streams WHERE kind = '$stream'",
-			"$vendor->[0]: $fault->{fault}");
+		waits("SELECT last_error IS NOT NULL FROM zcsync.streams WHERE kind = '$stream'", "$vendor->[0]: $fault->{fault}");
+		my ($cursor, $at) = split /\|/, $flow->value("SELECT live_cursor, last_error_at FROM zcsync.streams WHERE kind = '$stream'");
+		$flow->advance(40);
+		waits("SELECT last_error_at > '$at' AND live_cursor IS NOT DISTINCT FROM '$cursor' FROM zcsync.streams WHERE kind = '$stream'",
+			"$vendor->[0]: $fault->{fault} moves no cursor, and the page is asked for again");
+		$simulator->no_faults;
 		edit(10, $page);
 		$flow->advance(40);
 		$node->poll_query_until('postgres', named($page)) or fail("$page does not come");
