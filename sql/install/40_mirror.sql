@@ -191,12 +191,13 @@ BEGIN
 				SELECT array_agg(u.position::integer ORDER BY u.position) FILTER (WHERE t.local_id IS NULL),
 					array_agg(u.position::integer ORDER BY t.local_id) FILTER (WHERE t.local_id IS NOT NULL),
 					array_agg(t.local_id ORDER BY t.local_id) FILTER (WHERE t.local_id IS NOT NULL)
-				FROM %2$s
-				LEFT JOIN %1$s AS t ON t.account_id = $1 AND t.remote_id = u.remote_id
+				FROM unnest($2, $3, $4, $6) WITH ORDINALITY AS u (remote_id, version, vals, deleted, position)
+				LEFT JOIN LATERAL (	-- by the index, whatever the planner thinks of the table
+					SELECT * FROM %1$s AS t WHERE t.account_id = $1 AND t.remote_id = u.remote_id OFFSET 0) AS t ON true
 				WHERE t.local_id IS NULL
 					OR ((t.base IS DISTINCT FROM u.vals OR (t.deleted_at IS NOT NULL) <> u.deleted)
 						AND NOT zcsync._is_older(u.version, t.remote_version))$sql$,
-				v_table, v_rows);
+				v_table);
 		WHEN 'insert' THEN
 			RETURN format($sql$
 				WITH written AS (
@@ -394,12 +395,12 @@ $$;
 COMMENT ON FUNCTION zcsync._apply_isolated(bigint, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
 'merges incoming rows; a row that cannot be stored does not keep its neighbours from being stored';
 
--- Store the rows of a reply.  p_rows is an array of objects with remote_id,
--- remote_version, vals, doc and is_deleted; of rows with one remote_id the
--- last counts.  The stream says which account; its kind may be another one
--- (people that come along with tickets).  Rows that must wait, and rows that
--- cannot be stored, become jobs of their own.  Returns how many rows changed.
-CREATE FUNCTION zcsync._apply_rows(p_stream_id bigint, p_kind text, p_origin text, p_rows jsonb) RETURNS integer
+-- Store the rows of a reply; of rows with one remote id the last counts.  The
+-- stream says which account; its kind may be another one (people that come along
+-- with tickets).  Rows that must wait, and rows that cannot be stored, become
+-- jobs of their own.  Returns how many rows changed.
+CREATE FUNCTION zcsync._apply_records(p_stream_id bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
+	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -420,12 +421,11 @@ BEGIN
 		array_agg(coalesce(r.is_deleted, false))
 	INTO v_ids, v_versions, v_vals, v_docs, v_deleted
 	FROM (
-		SELECT DISTINCT ON (e.row ->> 'remote_id') e.row ->> 'remote_id' AS remote_id,
-			e.row ->> 'remote_version' AS remote_version, nullif(e.row -> 'vals', 'null') AS vals,
-			nullif(e.row -> 'doc', 'null') AS doc, (e.row ->> 'is_deleted')::boolean AS is_deleted
-		FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (row, n)
-		WHERE e.row ->> 'remote_id' IS NOT NULL
-		ORDER BY e.row ->> 'remote_id', e.n DESC) AS r;
+		SELECT DISTINCT ON (u.remote_id) u.*
+		FROM unnest(p_ids, p_versions, p_vals, p_docs, p_deleted) WITH ORDINALITY
+			AS u (remote_id, remote_version, vals, doc, is_deleted, n)
+		WHERE u.remote_id IS NOT NULL
+		ORDER BY u.remote_id, u.n DESC) AS r;
 	IF v_ids IS NULL THEN
 		RETURN 0;
 	END IF;
@@ -451,5 +451,21 @@ BEGIN
 	RETURN v_result.changed;
 END
 $$;
-COMMENT ON FUNCTION zcsync._apply_rows(bigint, text, text, jsonb) IS
+COMMENT ON FUNCTION zcsync._apply_records(bigint, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
 'merges the rows of a reply into the table of their kind; rows that cannot be stored now become jobs of their own';
+
+-- The same for an array of objects with remote_id, remote_version, vals, doc and
+-- is_deleted.
+CREATE FUNCTION zcsync._apply_rows(p_stream_id bigint, p_kind text, p_origin text, p_rows jsonb) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT zcsync._apply_records(p_stream_id, p_kind, p_origin, array_agg(e.row ->> 'remote_id' ORDER BY e.n),
+			array_agg(e.row ->> 'remote_version' ORDER BY e.n), array_agg(nullif(e.row -> 'vals', 'null') ORDER BY e.n),
+			array_agg(nullif(e.row -> 'doc', 'null') ORDER BY e.n), array_agg((e.row ->> 'is_deleted')::boolean ORDER BY e.n))
+		FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (row, n));
+END
+$$;
+COMMENT ON FUNCTION zcsync._apply_rows(bigint, text, text, jsonb) IS
+'merges an array of rows into the table of their kind';

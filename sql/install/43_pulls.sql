@@ -87,15 +87,16 @@ BEGIN
 	WHERE s.stream_id = p_stream_id;
 	FOR v_rows IN EXECUTE format($sql$
 		SELECT r.kind, count(*)::integer AS records,
-			jsonb_agg(jsonb_build_object('remote_id', r.remote_id, 'remote_version', r.remote_version, 'vals', r.vals,
-				'doc', r.doc, 'is_deleted', r.is_deleted)) AS rows,
+			array_agg(r.remote_id) AS ids, array_agg(r.remote_version) AS versions, array_agg(r.vals) AS vals,
+			array_agg(r.doc) AS docs, array_agg(r.is_deleted) AS deleted,
 			min(r.vals ->> 'created_at') AS oldest, max(r.vals ->> 'updated_at') AS newest
 		FROM zcsync.%I($1, $2, $3, $4) AS r
 		GROUP BY r.kind
 		ORDER BY r.kind = $2 DESC$sql$, '_' || v_stream.vendor || '_rows')
 		USING v_stream.account_id, v_stream.kind, p_request, p_reply
 	LOOP
-		changed := changed + zcsync._apply_rows(p_stream_id, v_rows.kind, p_origin, v_rows.rows);
+		changed := changed + zcsync._apply_records(p_stream_id, v_rows.kind, p_origin, v_rows.ids, v_rows.versions,
+			v_rows.vals, v_rows.docs, v_rows.deleted);
 		IF v_rows.kind = v_stream.kind THEN
 			records := v_rows.records;
 			oldest := v_rows.oldest;
