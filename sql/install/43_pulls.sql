@@ -5,6 +5,9 @@
 
 -- Queue the pulls that are due.  A lane that is still being read is left
 -- alone.  A stream whose last pull failed is read ten times as rarely.
+--
+-- Live lanes go before history.  But where they are due more often than the
+-- budget allows calls, a history that waits has its turn after each of theirs.
 CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -14,7 +17,7 @@ DECLARE
 	v_count integer;
 BEGIN
 	WITH due AS (
-		SELECT s.stream_id, s.account_id, s.kind, s.history_state
+		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class
 		FROM zcsync.streams s
 		JOIN zcsync.accounts a ON a.account_id = s.account_id
 		WHERE s.state = 'active' AND s.next_pull_at <= v_now AND a.state = 'active'
@@ -28,12 +31,20 @@ BEGIN
 		FROM due WHERE s.stream_id = due.stream_id)
 	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, kind, record_key, dedupe_key,
 		payload, priority, run_at, created_at)
-	SELECT d.account_id, zcsync._kind_queue(d.kind), 'pull', zcsync._pull_class(d.stream_id), d.stream_id, d.kind,
+	SELECT d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, d.stream_id, d.kind,
 		k.key, k.key, jsonb_build_object('lane', l.lane), l.priority, v_now, v_now
 	FROM due d
 	CROSS JOIN (VALUES ('live', 40), ('history', 60)) AS l (lane, priority)
 	CROSS JOIN LATERAL (SELECT format('pull/%s/%s', d.stream_id, l.lane)) AS k (key)
-	WHERE (l.lane = 'live' OR d.history_state = 'running')
+	WHERE CASE l.lane
+			WHEN 'history' THEN d.history_state = 'running'
+			ELSE NOT EXISTS (
+				SELECT FROM zcsync.streams h
+				JOIN zcsync.sync_queue q ON q.account_id = h.account_id AND q.dedupe_key = format('pull/%s/history', h.stream_id)
+				JOIN zcsync.queues qs ON qs.name = q.queue
+				WHERE h.account_id = d.account_id AND h.state = 'active' AND h.history_state = 'running'
+					AND q.state = 'ready' AND q.budget_class = d.class AND q.run_at < d.last_pull_at AND qs.state = 'active')
+			END
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = d.account_id AND q.record_key = k.key AND q.state = 'running')
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
