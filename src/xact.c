@@ -52,7 +52,7 @@ const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2] = {
 	{"datestyle", "ISO, YMD"},
 	{"intervalstyle", "postgres"},
 	{"jit", "off"},
-	{"lock_timeout", "0"},
+	{"lock_timeout", "1s"},		/* of users; what is blocked is tried again */
 	{"row_security", "on"},
 	{"standard_conforming_strings", "on"},
 };

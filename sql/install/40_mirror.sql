@@ -338,7 +338,9 @@ COMMENT ON FUNCTION zcsync._apply_slice(bigint, text, text, text[], text[], json
 
 -- The same, with neighbours of a row that cannot be stored kept: on an error
 -- the rows are halved down to the one that raises it.  The number of
--- subtransactions is bounded; rows not tried by then are waiting.
+-- subtransactions is bounded; rows not tried by then are waiting.  So are rows
+-- whose route job somebody queued and has not committed, which the triggers
+-- meet as a lock.
 CREATE FUNCTION zcsync._apply_isolated(p_account bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
 	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[],
 	OUT changed integer, OUT waiting integer[], OUT failed integer[], OUT errors text[])
@@ -347,6 +349,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET timezone = 'UTC'
 SET work_mem = '32MB'
+SET lock_timeout = '50ms'
 AS $$
 DECLARE
 	v_lows integer[] := '{1}';
@@ -381,6 +384,8 @@ BEGIN
 			-- Not the fault of a row: deadlock, out of memory, shutdown, ...
 			IF left(SQLSTATE, 2) IN ('25', '40', '53', '57', '58') THEN
 				RAISE;
+			ELSIF v_low = v_high AND SQLSTATE = '55P03' THEN
+				waiting := waiting || v_low;
 			ELSIF v_low = v_high THEN
 				failed := failed || v_low;
 				errors := errors || SQLERRM;

@@ -105,6 +105,17 @@ waits(named($bug, 'Sixth'), 'it is sent after a rollback');
 $flow->load_vendors;
 is($flow->value("SELECT concat_ws(', ', doc ->> 'name', doc ->> 'points') FROM vendor_tasks WHERE id = '$bug->[1]'"), 'Sixth, 7', 'without what was rolled back');
 
+# Jobs that somebody queued and did not commit: the worker can neither see
+# them nor queue the same, and goes on with other things.
+$user = user();
+$user->query_safe("SELECT zcsync.pause_route(name), zcsync.resume_route(name), zcsync.refresh('dev/tasks') FROM zcsync.routes");
+edit($bugs[4], 'Overtaken');
+waits("SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'apply')", 'the ticket of such a job waits');
+$flow->value("UPDATE zcsync.tasks SET points = 8 WHERE remote_id = '$bugs[5][1]'");
+waits("SELECT sync_state = 'synced' FROM zcsync.tasks WHERE remote_id = '$bugs[5][1]'", 'another account goes on');
+commit($user);
+waits(named($bugs[4], 'Overtaken'), 'then that ticket follows');
+
 # Somebody holds the whole queue, or the tables.
 $user = user();
 $user->query_safe('SELECT FROM zcsync.sync_queue FOR UPDATE');
