@@ -103,14 +103,6 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_scope_check(text, jsonb) IS
 'raises an error unless the scope is valid for a stream of this kind';
 
-CREATE FUNCTION zcsync._zendesk_token_request(p_account bigint) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{"op": "token"}'::jsonb;
-END;
-COMMENT ON FUNCTION zcsync._zendesk_token_request(bigint) IS
-'the request for an access token';
-
 CREATE FUNCTION zcsync._zendesk_probe_request() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
