@@ -338,7 +338,7 @@ BEGIN
 	CREATE INDEX sync_queue_claim ON zcsync.sync_queue (account_id, queue, budget_class, priority, run_at, job_id) WHERE state = 'ready';
 	CREATE INDEX sync_queue_run_at ON zcsync.sync_queue (run_at) WHERE state = 'ready';
 	CREATE INDEX sync_queue_held ON zcsync.sync_queue (account_id, route_id) WHERE state = 'held';
-	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (run_at) WHERE operation = 'apply' AND state = 'ready';
+	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	COMMENT ON TABLE zcsync.sync_queue IS
 	'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';

@@ -195,6 +195,70 @@ $$;
 COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
 'refills the token buckets of an account up to now';
 
+-- Jobs of an account that may be sent now, locked: at most p_max, within the
+-- limits of their queues and budgets.  The caller holds the account's lock.
+--
+-- They come in the order of sync_queue_claim; a plan that sorts them looks at
+-- all that wait (enable_sort = off; not for the caller's other statements).
+CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_may_write boolean, p_token_only boolean,
+	OUT push_ids bigint[], OUT other_ids bigint[])
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_records text[];			-- of the jobs that run
+	v_queues text[];
+	v_classes text[];
+BEGIN
+	-- What runs already.  Nobody else claims jobs of this account now, so that
+	-- can only become less.
+	SELECT coalesce(array_agg(r.record_key), '{}'), coalesce(array_agg(r.queue), '{}'), coalesce(array_agg(r.budget_class), '{}')
+	INTO v_records, v_queues, v_classes
+	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
+
+	-- The candidates, by queue and class, so that neither a full queue nor an
+	-- empty bucket hides the jobs of another; then the limits of each.
+	SELECT array_agg(c.job_id) FILTER (WHERE c.operation = 'push'),
+		array_agg(c.job_id) FILTER (WHERE c.operation <> 'push')
+	INTO push_ids, other_ids
+	FROM (
+		SELECT d.*,
+			row_number() OVER (PARTITION BY d.queue ORDER BY d.priority, d.run_at, d.job_id) AS in_queue,
+			row_number() OVER (PARTITION BY d.budget_class ORDER BY d.priority, d.run_at, d.job_id) AS in_class,
+			row_number() OVER (PARTITION BY d.record_key ORDER BY d.priority, d.run_at, d.job_id) AS in_record,
+			row_number() OVER (ORDER BY d.priority, d.run_at, d.job_id) AS in_all
+		FROM (
+			SELECT q.*, free.jobs AS free_jobs, free.calls AS free_calls
+			FROM zcsync.queues qs
+			CROSS JOIN zcsync.account_budgets b
+			CROSS JOIN LATERAL (
+				SELECT qs.concurrency - cardinality(array_positions(v_queues, qs.name)) AS jobs,
+					least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_classes, b.class))) AS calls
+				OFFSET 0) free
+			CROSS JOIN LATERAL (
+				SELECT q.job_id, q.operation, q.queue, q.budget_class, q.record_key, q.priority, q.run_at
+				FROM zcsync.sync_queue q
+				WHERE q.account_id = p_account AND q.queue = qs.name AND q.budget_class = b.class
+					AND q.state = 'ready' AND q.run_at <= v_now
+					AND (p_may_write OR q.operation <> 'push')
+					AND (NOT p_token_only OR q.operation = 'token')
+					AND q.record_key NOT IN (SELECT unnest(v_records))
+				ORDER BY q.priority, q.run_at, q.job_id
+				LIMIT greatest(0, least(p_max, free.jobs, free.calls))::bigint
+				FOR UPDATE SKIP LOCKED) q
+			WHERE qs.state = 'active' AND b.account_id = p_account AND b.paused_until IS NULL
+		) d
+	) c
+	WHERE c.in_queue <= c.free_jobs AND c.in_class <= c.free_calls AND c.in_record = 1 AND c.in_all <= p_max;
+END
+$$;
+COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, boolean, boolean) IS
+'jobs of an account that its budgets and the limits of its queues let through now, locked';
+
 -- Take due jobs of one account for one claimant.
 --
 -- Returns a row for each job that is to be sent, with its request; jobs that
@@ -206,7 +270,7 @@ RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
-SET enable_sort = off	-- candidates come in the order of sync_queue_claim, not all of them sorted
+SET plan_cache_mode = force_generic_plan	-- to plan anew for each small batch takes longer than to run it
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -215,9 +279,6 @@ DECLARE
 	v_account zcsync.accounts;
 	v_max integer := p_max;
 	v_may_write boolean;
-	v_records text[];			-- of the jobs that run
-	v_queues text[];
-	v_classes text[];
 	v_ids bigint[];
 	v_requests jsonb[];
 	v_push_ids bigint[];
@@ -255,47 +316,8 @@ BEGIN
 	v_may_write := zcsync._may_write();
 	PERFORM zcsync._refill_budgets(p_account);
 
-	-- What runs already.  Nobody else claims jobs of this account now, so that
-	-- can only become less.
-	SELECT coalesce(array_agg(r.record_key), '{}'), coalesce(array_agg(r.queue), '{}'), coalesce(array_agg(r.budget_class), '{}')
-	INTO v_records, v_queues, v_classes
-	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
-
-	-- The candidates, by queue and class, so that neither a full queue nor an
-	-- empty bucket hides the jobs of another; then the limits of each.
-	SELECT array_agg(c.job_id) FILTER (WHERE c.operation = 'push'),
-		array_agg(c.job_id) FILTER (WHERE c.operation <> 'push')
-	INTO v_push_ids, v_ids
-	FROM (
-		SELECT d.*,
-			row_number() OVER (PARTITION BY d.queue ORDER BY d.priority, d.run_at, d.job_id) AS in_queue,
-			row_number() OVER (PARTITION BY d.budget_class ORDER BY d.priority, d.run_at, d.job_id) AS in_class,
-			row_number() OVER (PARTITION BY d.record_key ORDER BY d.priority, d.run_at, d.job_id) AS in_record,
-			row_number() OVER (ORDER BY d.priority, d.run_at, d.job_id) AS in_all
-		FROM (
-			SELECT q.*, free.jobs AS free_jobs, free.calls AS free_calls
-			FROM zcsync.queues qs
-			CROSS JOIN zcsync.account_budgets b
-			CROSS JOIN LATERAL (
-				SELECT qs.concurrency - cardinality(array_positions(v_queues, qs.name)) AS jobs,
-					least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_classes, b.class))) AS calls
-				OFFSET 0) free
-			CROSS JOIN LATERAL (
-				SELECT q.job_id, q.operation, q.queue, q.budget_class, q.record_key, q.priority, q.run_at
-				FROM zcsync.sync_queue q
-				WHERE q.account_id = p_account AND q.queue = qs.name AND q.budget_class = b.class
-					AND q.state = 'ready' AND q.run_at <= v_now
-					AND (v_may_write OR q.operation <> 'push')
-					AND (NOT p_token_only OR q.operation = 'token')
-					AND q.record_key NOT IN (SELECT unnest(v_records))
-				ORDER BY q.priority, q.run_at, q.job_id
-				LIMIT greatest(0, least(v_max, free.jobs, free.calls))::bigint
-				FOR UPDATE SKIP LOCKED) q
-			WHERE qs.state = 'active' AND b.account_id = p_account AND b.paused_until IS NULL
-		) d
-	) c
-	WHERE c.in_queue <= c.free_jobs AND c.in_class <= c.free_calls AND c.in_record = 1 AND c.in_all <= v_max;
-
+	SELECT c.push_ids, c.other_ids INTO v_push_ids, v_ids
+	FROM zcsync._claim_candidates(p_account, v_max, v_may_write, p_token_only) c;
 	IF v_push_ids IS NOT NULL THEN
 		v_early := zcsync._inherit_unclear(v_push_ids);
 		IF v_early IS NOT NULL THEN
@@ -471,6 +493,7 @@ CREATE FUNCTION zcsync._has_due_jobs() RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_sort = off	-- as in _due_accounts()
 SET jit = off
 AS $$
 BEGIN
@@ -481,6 +504,7 @@ BEGIN
 			SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = a.account_id AND q.queue = qs.name AND q.state = 'ready'
 				AND q.run_at <= zcsync._now() AND (q.operation <> 'push' OR zcsync._may_write())
+			ORDER BY q.budget_class, q.priority, q.run_at, q.job_id
 			LIMIT 1) due
 		WHERE a.state = 'active' AND qs.state = 'active'
 			AND (a.breaker_until IS NULL OR a.breaker_until <= zcsync._now()));

@@ -203,6 +203,30 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_fetch(bigint, bigint, jsonb, jsonb) IS
 'stores records fetched by their ids; returns how many changed';
 
+-- Lock rows that waited and may be tried again.  They come in the order of
+-- sync_queue_apply: an order that only this index has, so that the planner takes
+-- no other, through which it would look at all jobs.
+CREATE FUNCTION zcsync._due_apply_jobs(p_max integer) RETURNS SETOF bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT q.job_id
+	FROM zcsync.sync_queue q
+	JOIN zcsync.queues qs ON qs.name = q.queue AND qs.state = 'active'
+	WHERE q.operation = 'apply' AND q.budget_class = '' AND q.state = 'ready' AND q.run_at <= zcsync._now()
+	ORDER BY q.account_id, q.kind, q.dedupe_key
+	LIMIT p_max
+	FOR UPDATE OF q SKIP LOCKED;
+END
+$$;
+COMMENT ON FUNCTION zcsync._due_apply_jobs(integer) IS
+'locks jobs of rows that waited and are due, and returns them';
+
 -- Rows that had to wait: try them again.  One that is still held goes back for
 -- up to half a minute, as often as it takes; one that cannot be stored counts
 -- a failure, and after the queue's attempts is a dead letter.
@@ -214,11 +238,15 @@ SET jit = off
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
+	v_jobs bigint[] := ARRAY(SELECT zcsync._due_apply_jobs(p_max));
 	v_batch record;
 	v_result record;
 	v_done bigint[];
 	v_count integer := 0;
 BEGIN
+	IF v_jobs = '{}' THEN
+		RETURN 0;
+	END IF;
 	FOR v_batch IN
 		SELECT j.account_id, j.kind, a.vendor, array_agg(j.job_id ORDER BY j.job_id) AS jobs,
 			array_agg(j.row ->> 'remote_id' ORDER BY j.job_id) AS ids, array_agg(j.row ->> 'remote_version' ORDER BY j.job_id) AS versions,
@@ -226,12 +254,7 @@ BEGIN
 			array_agg((j.row ->> 'is_deleted')::boolean ORDER BY j.job_id) AS deleted
 		FROM (
 			SELECT q.job_id, q.account_id, q.kind, q.payload #> '{rows,0}' AS row
-			FROM zcsync.sync_queue q
-			JOIN zcsync.queues qs ON qs.name = q.queue AND qs.state = 'active'
-			WHERE q.operation = 'apply' AND q.budget_class = '' AND q.state = 'ready' AND q.run_at <= v_now
-			ORDER BY q.account_id, q.kind, q.dedupe_key
-			LIMIT p_max
-			FOR UPDATE OF q SKIP LOCKED) AS j
+			FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs)) AS j
 		JOIN zcsync.accounts a ON a.account_id = j.account_id
 		GROUP BY j.account_id, j.kind, a.vendor
 	LOOP

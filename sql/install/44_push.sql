@@ -27,6 +27,7 @@ RETURNS TABLE (job_id bigint, again boolean, status text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET plan_cache_mode = force_generic_plan	-- see _claim_jobs()
 SET jit = off
 AS $$
 #variable_conflict use_column
