@@ -62,7 +62,7 @@ BEGIN ATOMIC
 	FROM (VALUES
 		('zendesk', '{tickets,contacts,fields,statuses}'),
 		('clickup', '{tasks,contacts,fields,statuses}'),
-		('local', '{}')) AS v (vendor, kinds);
+		('local', '{leads}')) AS v (vendor, kinds);
 END;
 COMMENT ON FUNCTION zcsync._vendors() IS
 'the vendors that accounts can have, and the kinds of records mirrored of each';

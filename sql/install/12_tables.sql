@@ -161,6 +161,8 @@ BEGIN
 		scope_id text, status_id text, name text, category text, position integer, color text, active boolean, is_default boolean
 	$cols$);
 
+	PERFORM zcsync._create_lead_tables();
+
 	CREATE INDEX idx_tickets_assignee_status ON zcsync.tickets (assignee_id, status) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
 	CREATE INDEX idx_tasks_list ON zcsync.tasks (account_id, list_id) WHERE deleted_at IS NULL;
@@ -444,8 +446,11 @@ $migrate$;
 COMMENT ON FUNCTION zcsync._migrate_1() IS
 'migration step 1: the tables of the first release';
 
--- A mirror table: the columns that all kinds share, and those of this kind.
-CREATE FUNCTION zcsync._create_mirror_table(p_kind text, p_columns text) RETURNS void
+-- A mirror table: the columns that all kinds share, those of this kind, and
+-- columns that no vendor knows of.  With p_month it is partitioned by that
+-- column, and what must be unique is left to the caller.
+CREATE FUNCTION zcsync._create_mirror_table(p_kind text, p_columns text, p_local_columns text DEFAULT NULL,
+	p_month text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -471,13 +476,14 @@ BEGIN
 			sync_state text NOT NULL DEFAULT 'pending'
 				CONSTRAINT %4$I CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
 			sync_origin text,
-			synced_at timestamptz,
-			CONSTRAINT %5$I PRIMARY KEY (account_id, local_id),
-			CONSTRAINT %6$I UNIQUE (account_id, remote_id),
-			CONSTRAINT %7$I UNIQUE (local_id)
-		)$ddl$,
-		p_kind, p_kind || '_account_fkey', p_columns, p_kind || '_sync_state',
-		p_kind || '_pkey', p_kind || '_remote_id_key', p_kind || '_local_id_key');
+			synced_at timestamptz%5$s,
+			%6$s)%7$s$ddl$,
+		p_kind, p_kind || '_account_fkey', p_columns, p_kind || '_sync_state', ', ' || p_local_columns,
+		CASE WHEN p_month IS NULL THEN
+			format('CONSTRAINT %I PRIMARY KEY (account_id, local_id), CONSTRAINT %I UNIQUE (account_id, remote_id), '
+				'CONSTRAINT %I UNIQUE (local_id)', p_kind || '_pkey', p_kind || '_remote_id_key', p_kind || '_local_id_key')
+			ELSE format('CONSTRAINT %I PRIMARY KEY (account_id, local_id, %I)', p_kind || '_pkey', p_month) END,
+		' PARTITION BY RANGE (' || quote_ident(p_month) || ')');
 	-- lz4 takes a third less time than pglz over a page of documents; not every
 	-- server is built with it
 	BEGIN
@@ -490,5 +496,5 @@ BEGIN
 		'base: values last agreed with the vendor, remote: its last document');
 END
 $$;
-COMMENT ON FUNCTION zcsync._create_mirror_table(text, text) IS
+COMMENT ON FUNCTION zcsync._create_mirror_table(text, text, text, text) IS
 'creates the table of one kind with the columns that all kinds share';

@@ -81,6 +81,8 @@ BEGIN ATOMIC
 		('zendesk', 'high_volume', 'boolean', NULL, 'True if the account has the High Volume API add-on.'),
 		('clickup', 'workspace_id', 'string', '^[0-9]{1,19}$',
 			'It is the number that follows app.clickup.com/ in the address of the workspace.'),
+		('local', 'country', 'string', '^[A-Z]{2}$',
+			'It is the country of phone numbers without one, as two letters: "GB" and not "UK".'),
 		('clickup', 'plan', 'string', '^(free|unlimited|business|business_plus|enterprise)$',
 			'The plans are free, unlimited, business, business_plus and enterprise.'),
 		(NULL, 'base_url', 'string', '^https?://[^\s?#]+$', 'Leave it out unless the vendor is behind a proxy.'),
@@ -292,6 +294,9 @@ BEGIN
 			HINT = 'Change it with zcsync.alter_account() or zcsync.set_credentials().';
 	END IF;
 	PERFORM zcsync._make_budgets(v_id);
+	IF vendor = 'local' THEN
+		PERFORM zcsync._make_local_stream(v_id);
+	END IF;
 	IF credentials IS NOT NULL THEN
 		PERFORM zcsync._store_credentials(v_id, vendor, credentials);
 	ELSIF vendor <> 'local' THEN
@@ -462,7 +467,10 @@ BEGIN
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);
 
-	SELECT count(*) INTO v_streams FROM zcsync.streams s WHERE s.account_id = v_id;
+	SELECT count(*) INTO v_streams FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.account_id = v_id
+		-- that of a local account came with it
+		AND (a.vendor <> 'local' OR EXISTS (SELECT FROM zcsync.leads l WHERE l.account_id = v_id));
 	SELECT coalesce(array_agg(r.name ORDER BY r.name), '{}') INTO v_routes
 	FROM zcsync.routes r
 	WHERE EXISTS (SELECT FROM zcsync.streams s

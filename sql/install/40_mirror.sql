@@ -34,6 +34,10 @@ BEGIN ATOMIC
 			assignee_id,group_id,organization_id,brand_id,form_id,tags,due_at,external_id,channel,url}'::text[]
 		WHEN 'tasks' THEN '{name,description,status,status_type,priority,assignees,tags,due_at,start_at,closed_at,
 			list_id,folder_id,space_id,parent_id,creator_id,time_estimate,points,archived,url}'::text[]
+		WHEN 'leads' THEN '{summary,description,first_name,last_name,company,title,email,email_status,phone,mobile,
+			website,linkedin_url,street,city,region,postal_code,country,industry,employees,revenue,
+			do_not_call,source,status_id,status,type_id,company_id,site_id,contact_id,owner_id,team,
+			value,probability,stage_id,closed_at,external_id,url}'
 		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,external_id,active,time_zone}'::text[]
 		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]
 		WHEN 'statuses' THEN '{scope_id,status_id,name,category,position,color,active,is_default}'::text[]
@@ -45,7 +49,7 @@ COMMENT ON FUNCTION zcsync._own_columns(text) IS
 CREATE FUNCTION zcsync._kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT '{tickets,tasks,contacts,fields,statuses}'::text[];
+	SELECT '{tickets,tasks,leads,contacts,fields,statuses}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._kinds() IS
 'the kinds that have a mirror table';
@@ -54,7 +58,7 @@ CREATE FUNCTION zcsync._kind_queue(p_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
-		WHEN 'contacts' THEN 'contact-sync' ELSE 'catalogue-sync' END;
+		WHEN 'leads' THEN 'lead-sync' WHEN 'contacts' THEN 'contact-sync' ELSE 'catalogue-sync' END;
 END;
 COMMENT ON FUNCTION zcsync._kind_queue(text) IS
 'the queue of the jobs of a kind';
@@ -129,7 +133,8 @@ COMMENT ON FUNCTION zcsync._lost_keys(jsonb, jsonb, jsonb) IS
 --   $7 positions  $8 local ids, as many as positions  $9 origin  $10 now
 -- find   positions of new rows; positions and local ids of rows to be written
 -- insert writes the rows at $7; returns the remote ids written.  The rows come
---        in the order of their remote ids, so that two writers cannot deadlock
+--        in the order of their remote ids, so that two writers cannot deadlock.
+--        A table by month has no key of remote ids: see 13_lead_tables.sql
 -- lost   keeps the local values that update will replace
 -- update writes the rows at $7, which have the local ids $8 and are locked
 CREATE FUNCTION zcsync._apply_sql(p_kind text, p_step text) RETURNS text
@@ -199,6 +204,29 @@ BEGIN
 						AND NOT zcsync._is_older(u.version, t.remote_version))$sql$,
 				v_table);
 		WHEN 'insert' THEN
+			IF p_kind = 'leads' THEN
+				RETURN format($sql$
+					WITH named AS (
+						INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
+						SELECT $1, 'remote', u.remote_id, nextval('zcsync.local_id_seq')
+						FROM %2$s
+						WHERE u.position = ANY ($7)
+						ORDER BY u.remote_id COLLATE "C"
+						ON CONFLICT (account_id, kind, value) DO NOTHING
+						RETURNING value, local_id),
+					written AS (
+						INSERT INTO %1$s (account_id, local_id, remote_id, %3$s, base, remote, remote_version,
+							deleted_at, sync_state, sync_origin, synced_at, inserted_at)
+						SELECT $1, n.local_id, u.remote_id, %4$s, u.vals, u.doc, u.version,
+							CASE WHEN u.deleted THEN $10 END, 'synced', $9, $10, $10
+						FROM %2$s
+						JOIN named n ON n.value = u.remote_id
+						CROSS JOIN LATERAL jsonb_to_record(u.vals) AS i (%5$s)
+						WHERE u.position = ANY ($7)
+						RETURNING remote_id)
+					SELECT array_agg(remote_id) FROM written$sql$,
+					v_table, v_rows, v_columns, v_incoming, v_record);
+			END IF;
 			RETURN format($sql$
 				WITH written AS (
 					INSERT INTO %1$s (account_id, remote_id, %3$s, base, remote, remote_version,

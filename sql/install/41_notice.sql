@@ -15,6 +15,9 @@ DECLARE
 BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
 	SELECT s.writes INTO v_writes FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind;
+	IF v_account.vendor = 'local' AND p_kind = 'leads' THEN
+		RETURN;
+	END IF;
 	v_pushable := zcsync._pushable(v_account.vendor, p_kind);
 	IF cardinality(v_pushable) = 0 THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
@@ -51,6 +54,12 @@ BEGIN
 	NEW.sync_origin := 'local:' || pg_current_xact_id();
 	NEW.sync_state := 'pending';
 	NEW.sync_key := gen_random_uuid();
+	-- what no vendor has is never out of step
+	IF TG_ARGV[0] = 'leads' THEN
+		SELECT 'synced' INTO NEW.sync_state FROM zcsync.accounts a
+		WHERE a.account_id = NEW.account_id AND a.vendor = 'local';
+		NEW.sync_state := coalesce(NEW.sync_state, 'pending');
+	END IF;
 	RETURN NEW;
 END
 $$;
@@ -70,14 +79,19 @@ DECLARE
 BEGIN
 	-- A route may write a row twice in a transaction.
 	IF NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-		AND (NEW.sync_origin ~ ('^(route|backfill):.*:' || pg_current_xact_id() || '$')) IS NOT TRUE THEN
+		AND (NEW.sync_origin ~ ('^(route|backfill|intake):.*:' || pg_current_xact_id() || '$')) IS NOT TRUE THEN
 		NEW.sync_origin := 'local:' || pg_current_xact_id();
+	END IF;
+	-- a row that is synced without a remote record belongs to a local account
+	IF OLD.sync_state = 'synced' AND OLD.remote_id IS NULL THEN
+		NEW.sync_state := 'synced';
+		RETURN NEW;
 	END IF;
 	NEW.sync_state := 'pending';
 	IF NEW.remote_id IS NOT NULL AND NEW.base IS NOT NULL THEN
 		v_row := to_jsonb(NEW);
 		v_base := to_jsonb(jsonb_populate_record(NEW, NEW.base));
-		PERFORM FROM unnest(zcsync._own_columns(TG_TABLE_NAME)) AS c
+		PERFORM FROM unnest(zcsync._own_columns(TG_ARGV[0])) AS c
 		WHERE v_row -> c IS DISTINCT FROM v_base -> c;
 		IF NOT FOUND THEN
 			NEW.sync_state := 'synced';
@@ -100,7 +114,7 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM new_rows n
-	WHERE n.sync_origin IS DISTINCT FROM 'local:' || pg_current_xact_id() OR n.sync_state <> 'pending'
+	WHERE n.sync_origin IS DISTINCT FROM 'local:' || pg_current_xact_id() OR n.sync_state NOT IN ('pending', 'synced')
 		OR num_nonnulls(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.synced_at) > 0
 		OR n.local_id NOT BETWEEN 1 AND pg_sequence_last_value('zcsync.local_id_seq');
 	IF FOUND THEN
@@ -378,7 +392,7 @@ SET timezone = 'UTC'
 AS $body$
 DECLARE
 	v_local text := 'local:' || pg_current_xact_id();
-	v_routed text := '^(route|backfill):.*:' || pg_current_xact_id() || '$';
+	v_routed text := '^(route|backfill|intake):.*:' || pg_current_xact_id() || '$';
 	v_rows record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(d.old) AS old, array_agg(d.new) AS new,
@@ -427,12 +441,12 @@ BEGIN
 		EXECUTE format($ddl$
 			CREATE OR REPLACE TRIGGER zcsync_stamp_insert BEFORE INSERT ON %1$s
 				FOR EACH ROW WHEN (NEW.sync_origin IS NULL OR NEW.sync_origin = 'local:' || pg_current_xact_id())
-				EXECUTE FUNCTION zcsync._stamp_insert();
+				EXECUTE FUNCTION zcsync._stamp_insert(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_stamp_update BEFORE UPDATE ON %1$s
 				FOR EACH ROW WHEN ((NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-						OR NEW.sync_origin ~ '^(route|backfill):' OR NEW.sync_origin = 'local:' || pg_current_xact_id())
+						OR NEW.sync_origin ~ '^(route|backfill|intake):' OR NEW.sync_origin = 'local:' || pg_current_xact_id())
 					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
-				EXECUTE FUNCTION zcsync._stamp_update();
+				EXECUTE FUNCTION zcsync._stamp_update(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s
 				REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
 				EXECUTE FUNCTION zcsync._guard_insert();
@@ -449,8 +463,9 @@ BEGIN
 				FOR EACH STATEMENT EXECUTE FUNCTION zcsync._refuse_delete();
 			CREATE OR REPLACE TRIGGER zcsync_refuse_truncate BEFORE TRUNCATE ON %1$s
 				FOR EACH STATEMENT EXECUTE FUNCTION zcsync._refuse_truncate()$ddl$,
-			v_table, '_notice_update_' || v_kind, v_old, v_new);
+			v_table, '_notice_update_' || v_kind, v_old, v_new, v_kind);
 	END LOOP;
+	PERFORM zcsync._create_lead_triggers();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_triggers() IS

@@ -230,6 +230,13 @@ BEGIN
 	SELECT * INTO v_budget FROM zcsync.account_budgets b
 	WHERE b.account_id = v_account.account_id AND b.class = zcsync._pull_class(p_stream);
 
+	IF v_account.vendor = 'local' THEN
+		RETURN QUERY VALUES
+			('stream', format('%s/%s', v_account.name, v_stream.kind)),
+			('changes', 'made here: nothing is read'),
+			('writes', 'allowed');
+		RETURN;
+	END IF;
 	RETURN QUERY VALUES
 		('stream', format('%s/%s', v_account.name, v_stream.kind)),
 		('changes', format('read every %s from now on', zcsync._span(v_stream.pull_interval))),
@@ -261,6 +268,63 @@ $$;
 COMMENT ON FUNCTION zcsync._describe_stream(bigint) IS
 'what a stream reads and writes, and what that takes';
 
+-- What a local account holds is written here: its stream is never read and
+-- always writable.
+CREATE FUNCTION zcsync._make_local_stream(p_account bigint) RETURNS bigint
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO zcsync.streams (account_id, kind, writes, next_pull_at, created_at)
+	VALUES (p_account, 'leads', true, 'infinity', zcsync._now())
+	ON CONFLICT ON CONSTRAINT streams_account_kind_key DO NOTHING
+	RETURNING stream_id
+$$;
+COMMENT ON FUNCTION zcsync._make_local_stream(bigint) IS
+'makes the stream of the leads of a local account';
+
+-- Raise an error for verbs that a local account's stream does not have.
+CREATE FUNCTION zcsync._refuse_local_stream(p_stream bigint) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+BEGIN
+	SELECT a.name || '/' || s.kind INTO v_name
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream AND a.vendor = 'local';
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('stream "%s" belongs to a local account', v_name),
+			DETAIL = 'It is read from nowhere, and its rows can always be written.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_local_stream(bigint) IS
+'raises an error if a stream is that of a local account';
+
+CREATE FUNCTION zcsync._local_scope_check(p_kind text, p_scope jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_scope <> '{}' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'streams of local accounts have no scope';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._local_scope_check(text, jsonb) IS
+'raises an error unless the scope is empty';
+
+CREATE FUNCTION zcsync._local_pushable(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{}'::text[];
+END;
+COMMENT ON FUNCTION zcsync._local_pushable(text) IS
+'nothing of a local account is sent anywhere';
+
 CREATE FUNCTION zcsync.add_stream(account text, kind text, since timestamptz DEFAULT NULL, scope jsonb DEFAULT '{}',
 	pull_interval interval DEFAULT NULL)
 RETURNS TABLE (item text, value text)
@@ -286,6 +350,17 @@ BEGIN
 			HINT = 'Leave it out to mirror only what changes from now on.';
 	END IF;
 	PERFORM zcsync._check_interval(v_interval);
+	IF v_account.vendor = 'local' AND num_nonnulls(add_stream.since, add_stream.pull_interval) = 0 THEN
+		v_stream := zcsync._make_local_stream(v_account.account_id);
+		IF v_stream IS NOT NULL THEN
+			RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream);
+			RETURN;
+		END IF;
+	ELSIF v_account.vendor = 'local' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a stream of a local account is read from nowhere',
+			HINT = 'Leave "since" and "pull_interval" out.';
+	END IF;
 
 	INSERT INTO zcsync.streams AS s (account_id, kind, scope, pull_interval, since, history_state, history_started_at,
 		next_pull_at, created_at)
@@ -338,6 +413,7 @@ DECLARE
 	v_count bigint;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(alter_stream.stream) FOR UPDATE;
+	PERFORM zcsync._refuse_local_stream(v_stream.stream_id);
 	SELECT a.vendor INTO STRICT v_vendor FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
 	PERFORM zcsync._check_interval(alter_stream.pull_interval);
 	IF alter_stream.writes AND cardinality(zcsync._pushable(v_vendor, v_stream.kind)) = 0 THEN
@@ -404,6 +480,7 @@ AS $$
 DECLARE
 	v_stream bigint := zcsync.stream(pause_stream.stream);
 BEGIN
+	PERFORM zcsync._refuse_local_stream(v_stream);
 	UPDATE zcsync.streams s SET state = 'paused' WHERE s.stream_id = v_stream;
 	DELETE FROM zcsync.sync_queue q USING zcsync.streams s
 	WHERE s.stream_id = v_stream AND q.account_id = s.account_id AND q.stream_id = v_stream
@@ -469,6 +546,7 @@ BEGIN
 	-- Locked, so that workers leave the stream alone until this commits, and do
 	-- not wait for it when they queue the same pull.
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(refresh.stream) FOR SHARE;
+	PERFORM zcsync._refuse_local_stream(v_stream.stream_id);
 	IF v_stream.state <> 'active' THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('stream "%s" is paused', refresh.stream),

@@ -20,7 +20,7 @@ BEGIN
 		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class
 		FROM zcsync.streams s
 		JOIN zcsync.accounts a ON a.account_id = s.account_id
-		WHERE s.state = 'active' AND s.next_pull_at <= v_now AND a.state = 'active'
+		WHERE s.state = 'active' AND s.next_pull_at <= v_now AND a.state = 'active' AND a.vendor <> 'local'
 		ORDER BY s.next_pull_at
 		LIMIT 1000
 		FOR NO KEY UPDATE OF s SKIP LOCKED),
@@ -68,13 +68,13 @@ AS $$
 		(SELECT s.next_pull_at
 		FROM zcsync.streams s
 		JOIN zcsync.accounts a ON a.account_id = s.account_id
-		WHERE s.state = 'active' AND a.state = 'active' AND s.next_pull_at > zcsync._now()
+		WHERE s.state = 'active' AND a.state = 'active' AND a.vendor <> 'local' AND s.next_pull_at > zcsync._now()
 		ORDER BY s.next_pull_at
 		LIMIT 1),
 		(SELECT zcsync._now() + interval '1 second'
 		FROM zcsync.streams s
 		JOIN zcsync.accounts a ON a.account_id = s.account_id
-		WHERE s.state = 'active' AND a.state = 'active' AND s.next_pull_at <= zcsync._now()
+		WHERE s.state = 'active' AND a.state = 'active' AND a.vendor <> 'local' AND s.next_pull_at <= zcsync._now()
 		LIMIT 1))
 $$;
 COMMENT ON FUNCTION zcsync._next_due() IS

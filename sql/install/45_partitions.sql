@@ -1,14 +1,15 @@
 -- ---------------------------------------------------------------------
--- Partitions of history: sync_records and changes, by month in UTC.
+-- Partitions by month in UTC: sync_records and changes by created_at, leads by
+-- inserted_at.
 --
--- A row must never fail for want of its month, so both tables have a DEFAULT
+-- A row must never fail for want of its month, so each table has a DEFAULT
 -- partition.  Rows that landed there move when their month is made.
 -- ---------------------------------------------------------------------
 
 -- Make one month of a table and move the rows of it that are in the DEFAULT
 -- partition.  The month is made beside its parent and attached, which does not
 -- lock out those who write.
-CREATE FUNCTION zcsync._create_partition(p_table text, p_month date) RETURNS void
+CREATE FUNCTION zcsync._create_partition(p_table text, p_key text, p_month date) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -20,29 +21,28 @@ DECLARE
 BEGIN
 	EXECUTE format('CREATE TABLE zcsync.%I (LIKE zcsync.%I INCLUDING ALL)', v_name, p_table);
 	EXECUTE format('LOCK TABLE zcsync.%I IN ACCESS EXCLUSIVE MODE', p_table || '_default');
-	EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE created_at >= $1 AND created_at < $2 RETURNING *) '
-			'INSERT INTO zcsync.%I SELECT * FROM moved', p_table || '_default', v_name)
+	EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 RETURNING *) '
+			'INSERT INTO zcsync.%3$I SELECT * FROM moved', p_table || '_default', p_key, v_name)
 		USING v_from, v_to;
 	EXECUTE format('ALTER TABLE zcsync.%I ATTACH PARTITION zcsync.%I FOR VALUES FROM (%L) TO (%L)',
 		p_table, v_name, v_from, v_to);
 END
 $$;
-COMMENT ON FUNCTION zcsync._create_partition(text, date) IS
+COMMENT ON FUNCTION zcsync._create_partition(text, text, date) IS
 'makes the partition of one month; rows of that month that are in the DEFAULT partition move to it';
 
--- Make what is missing: this month, those of zcsync.partition_ahead, and those
--- of rows in the DEFAULT partition.  Done by the worker each day; a table that
--- somebody holds a lock on is left for the next time.
-CREATE FUNCTION zcsync.create_partitions() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+-- Make what a table lacks: its DEFAULT partition, this month, those of
+-- zcsync.partition_ahead, and those of rows in the DEFAULT partition, unless
+-- they are a lifetime away.  A table that somebody holds a lock on is left for
+-- the next time; so are rows that a foreign key of a user's table refers to.
+CREATE FUNCTION zcsync._create_partitions_of(p_table text, p_key text) RETURNS integer
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
-SET lock_timeout = '500ms'
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 	v_ahead integer := coalesce(current_setting('zcsync.partition_ahead', true), '2')::integer;
-	v_table text;
 	v_month date;
 	v_made integer := 0;
 BEGIN
@@ -50,35 +50,59 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock('zcsync.changes'::regclass::oid::integer, 45) THEN
 		RETURN 0;
 	END IF;
-	FOREACH v_table IN ARRAY '{sync_records,changes}'::text[] LOOP
-		IF to_regclass(format('zcsync.%I', v_table || '_default')) IS NULL THEN
-			EXECUTE format('CREATE TABLE zcsync.%I PARTITION OF zcsync.%I DEFAULT', v_table || '_default', v_table);
-			EXECUTE format('COMMENT ON TABLE zcsync.%I IS %L', v_table || '_default',
-				'rows whose month had no partition yet; create_partitions() moves them');
-		END IF;
-		FOR v_month IN EXECUTE format($sql$
-			SELECT m.month
-			FROM (
-				SELECT (date_trunc('month', $1) + n * interval '1 month')::date FROM generate_series(0, $2) AS n
-				UNION
-				SELECT date_trunc('month', d.created_at)::date FROM zcsync.%1$I AS d WHERE isfinite(d.created_at)
-				) AS m (month)
-			WHERE to_regclass(format('zcsync.%%I', %2$L || to_char(m.month, '"_y"YYYY"m"MM'))) IS NULL
-			ORDER BY m.month$sql$, v_table || '_default', v_table)
-			USING v_now, v_ahead
-		LOOP
-			BEGIN
-				PERFORM zcsync._create_partition(v_table, v_month);
-				v_made := v_made + 1;
-			EXCEPTION WHEN lock_not_available THEN
-				RAISE LOG USING ERRCODE = SQLSTATE,
-					MESSAGE = format('could not make the partition of table "%s" for %s', v_table, to_char(v_month, 'YYYY-MM')),
-					DETAIL = 'Another session holds a lock on the table. Rows go to its default partition until then.';
-			END;
-		END LOOP;
+	IF to_regclass(format('zcsync.%I', p_table || '_default')) IS NULL THEN
+		EXECUTE format('CREATE TABLE zcsync.%I PARTITION OF zcsync.%I DEFAULT', p_table || '_default', p_table);
+		EXECUTE format('COMMENT ON TABLE zcsync.%I IS %L', p_table || '_default',
+			'rows whose month had no partition yet; create_partitions() moves them');
+	END IF;
+	FOR v_month IN EXECUTE format($sql$
+		SELECT m.month
+		FROM (
+			SELECT (date_trunc('month', $1) + n * interval '1 month')::date FROM generate_series(0, $2) AS n
+			UNION
+			SELECT date_trunc('month', d.%3$I)::date FROM zcsync.%1$I AS d
+			WHERE d.%3$I > $1 - interval '100 years' AND d.%3$I < $1 + interval '100 years') AS m (month)
+		WHERE to_regclass(format('zcsync.%%I', %2$L || to_char(m.month, '"_y"YYYY"m"MM'))) IS NULL
+		ORDER BY m.month$sql$, p_table || '_default', p_table, p_key)
+		USING v_now, v_ahead
+	LOOP
+		BEGIN
+			PERFORM zcsync._create_partition(p_table, p_key, v_month);
+			v_made := v_made + 1;
+		EXCEPTION WHEN lock_not_available OR foreign_key_violation THEN
+			RAISE LOG USING ERRCODE = SQLSTATE,
+				MESSAGE = format('could not make the partition of table "%s" for %s: %s', p_table, to_char(v_month, 'YYYY-MM'), SQLERRM),
+				DETAIL = 'Rows go to its default partition until then.';
+		END;
 	END LOOP;
 	RETURN v_made;
 END
 $$;
+COMMENT ON FUNCTION zcsync._create_partitions_of(text, text) IS
+'makes the monthly partitions that a table lacks; returns how many';
+
+-- Done by the worker each day.
+CREATE FUNCTION zcsync.create_partitions() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms'
+AS $$
+BEGIN
+	RETURN zcsync._create_partitions_of('sync_records', 'created_at') + zcsync._create_partitions_of('changes', 'created_at')
+		+ zcsync.create_lead_partitions();
+END
+$$;
 COMMENT ON FUNCTION zcsync.create_partitions() IS
-'makes the monthly partitions of sync_records and changes that are missing, for now and zcsync.partition_ahead months; returns how many';
+'makes the monthly partitions of sync_records, changes and leads that are missing, for now and zcsync.partition_ahead months; returns how many';
+
+CREATE FUNCTION zcsync.create_lead_partitions() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms'
+AS $$
+BEGIN
+	RETURN zcsync._create_partitions_of('leads', 'inserted_at');
+END
+$$;
+COMMENT ON FUNCTION zcsync.create_lead_partitions() IS
+'makes the monthly partitions of leads that are missing and moves leads of the default partition into them; returns how many it made';

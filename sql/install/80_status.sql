@@ -136,7 +136,7 @@ BEGIN
 			bool_and(st.last_pull_at IS NOT NULL) AS started,
 			min(st.next_pull_at) AS next_pull_at
 		FROM zcsync.streams AS st
-		WHERE st.account_id = a.account_id AND st.state = 'active') AS s ON true
+		WHERE st.account_id = a.account_id AND st.state = 'active' AND a.vendor <> 'local') AS s ON true
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS jobs, min(q.run_at) AS run_at,
 			count(*) FILTER (WHERE q.priority >= 60) AS later,
@@ -308,6 +308,7 @@ BEGIN
 		SELECT a.name || '/' || s.kind AS object, 'live' AS lane, s.*, a.name AS account,
 			NULL::double precision AS per_minute
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+		WHERE a.vendor <> 'local'
 		UNION ALL
 		SELECT a.name || '/' || s.kind, 'history', s.*, a.name,
 			s.records_done * 60 / nullif(extract(epoch FROM

@@ -1,0 +1,267 @@
+-- ---------------------------------------------------------------------
+-- Leads: a mirror table by month, and what keeps a lead from being there
+-- twice.
+--
+-- Leads of a local account are imported or written here; leads of a vendor's
+-- account mirror its opportunities.  The table is partitioned by the time of
+-- the local insert, so it can have no unique key without that time.  Who a lead
+-- is, is therefore a row of lead_identities for each thing that names it alone:
+-- 'remote' (the remote id of a mirrored lead), 'email' (of a lead of a local
+-- account, normalised) and the name of a source (the id it has there).  The
+-- statement triggers below keep the first two in step with leads, whoever
+-- writes.  Who imports inserts identities first and leads second, so that of
+-- two sessions with one e-mail the second finds what the first made.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._create_lead_tables() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $migrate$
+BEGIN
+	PERFORM zcsync._create_mirror_table('leads', $cols$
+		summary text, description text, first_name text, last_name text, company text, title text,
+		email text, email_status text, phone text, mobile text, website text, linkedin_url text,
+		street text, city text, region text, postal_code text, country text, industry text,
+		employees integer, revenue numeric, do_not_call boolean, source text, status_id integer, status text,
+		type_id text, company_id text, site_id text, contact_id text, owner_id text, team text,
+		value numeric, probability numeric, stage_id text, closed_at timestamptz, external_id text, url text
+	$cols$, $cols$
+		inserted_at timestamptz NOT NULL DEFAULT now(),
+		fit integer
+			CONSTRAINT leads_fit CHECK (fit BETWEEN 0 AND 100),
+		engagement integer
+			CONSTRAINT leads_engagement CHECK (engagement BETWEEN 0 AND 100),
+		quality integer
+			CONSTRAINT leads_quality CHECK (quality BETWEEN 0 AND 100),
+		stage text
+			CONSTRAINT leads_stage CHECK (stage IN ('lead', 'prospect', 'opportunity')),
+		provenance jsonb NOT NULL DEFAULT '{}',
+		merged_into bigint
+	$cols$, 'inserted_at');
+	COMMENT ON COLUMN zcsync.leads.inserted_at IS 'when the row was inserted here: the month of its partition';
+	COMMENT ON COLUMN zcsync.leads.status_id IS 'status of a lead of a local account: zcsync.lead_statuses';
+	COMMENT ON COLUMN zcsync.leads.status IS 'status at the vendor, of a mirrored lead';
+	COMMENT ON COLUMN zcsync.leads.provenance IS 'where each value came from: {column: {source, at, row}}';
+	COMMENT ON COLUMN zcsync.leads.merged_into IS 'local_id of the lead that this one was merged into';
+
+	CREATE INDEX idx_leads_local_id ON zcsync.leads (local_id);
+	CREATE INDEX idx_leads_remote_id ON zcsync.leads (account_id, remote_id) WHERE remote_id IS NOT NULL;
+	CREATE INDEX idx_leads_email ON zcsync.leads (email);
+	CREATE INDEX idx_leads_company ON zcsync.leads (company);
+	CREATE INDEX idx_leads_status ON zcsync.leads (status_id);
+	CREATE INDEX idx_leads_created_at ON zcsync.leads (created_at DESC);
+	CREATE INDEX idx_leads_status_created ON zcsync.leads (status_id, created_at DESC);
+	CREATE INDEX idx_leads_source_email ON zcsync.leads (source, email);
+	CREATE INDEX idx_leads_active ON zcsync.leads (created_at) WHERE status_id NOT IN (5, 6, 7);
+	CREATE INDEX idx_leads_search ON zcsync.leads USING gin (to_tsvector('pg_catalog.english',
+		coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(company, '')));
+
+	CREATE TABLE zcsync.lead_identities (
+		account_id bigint NOT NULL,
+		kind text NOT NULL,				-- remote, email, or the name of a source
+		value text NOT NULL,
+		local_id bigint NOT NULL,		-- of the lead
+		CONSTRAINT lead_identities_pkey PRIMARY KEY (account_id, kind, value)
+	);
+	CREATE INDEX idx_lead_identities_local_id ON zcsync.lead_identities (local_id);
+	COMMENT ON TABLE zcsync.lead_identities IS
+	'what names one lead alone: its remote id, its e-mail, its ids at sources; kept by triggers and by imports';
+
+	CREATE TABLE zcsync.lead_sources (
+		name text NOT NULL
+			CONSTRAINT lead_sources_pkey PRIMARY KEY
+			CONSTRAINT lead_sources_name_form CHECK (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$' AND name NOT IN ('remote', 'email')),
+		precedence integer NOT NULL DEFAULT 100,	-- lower wins
+		groups jsonb NOT NULL DEFAULT '{}'			-- precedence of groups of fields where it is another
+			CONSTRAINT lead_sources_groups CHECK (jsonb_typeof(groups) = 'object'),
+		field_map jsonb NOT NULL DEFAULT '{}'		-- {column: [where its value may be, the best first]}
+			CONSTRAINT lead_sources_field_map CHECK (jsonb_typeof(field_map) = 'object'),
+		id_field text,					-- where the source's own id is
+		unwrap text[] NOT NULL DEFAULT '{}',		-- objects in a document that stand for the lead itself
+		created_at timestamptz NOT NULL DEFAULT now()
+	);
+	COMMENT ON TABLE zcsync.lead_sources IS
+	'where leads come from: how their fields are named there, and whose values win; a new source is a new row';
+END
+$migrate$;
+COMMENT ON FUNCTION zcsync._create_lead_tables() IS
+'the tables of leads; part of migration step 1';
+
+-- ---------------------------------------------------------------------
+-- Identities
+-- ---------------------------------------------------------------------
+
+-- Make these identities theirs, or raise whose they are.  In the order of the
+-- key, so that two writers cannot deadlock; each waits for the other here.
+CREATE FUNCTION zcsync._identify_leads(p_accounts bigint[], p_kinds text[], p_values text[], p_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_other record;
+BEGIN
+	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
+	SELECT u.account_id, u.kind, u.value, u.local_id
+	FROM unnest(p_accounts, p_kinds, p_values, p_ids) AS u (account_id, kind, value, local_id)
+	ORDER BY u.account_id, u.kind, u.value
+	ON CONFLICT (account_id, kind, value) DO NOTHING;
+
+	SELECT i.kind, i.value, a.name AS account, i.local_id INTO v_other
+	FROM unnest(p_accounts, p_kinds, p_values, p_ids) AS u (account_id, kind, value, local_id)
+	JOIN zcsync.lead_identities i ON i.account_id = u.account_id AND i.kind = u.kind AND i.value = u.value
+	JOIN zcsync.accounts a ON a.account_id = i.account_id
+	WHERE i.local_id <> u.local_id
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+			MESSAGE = format('a lead with %s "%s" exists already in account "%s"',
+				CASE v_other.kind WHEN 'email' THEN 'e-mail' WHEN 'remote' THEN 'remote id' ELSE v_other.kind || ' id' END,
+				v_other.value, v_other.account),
+			DETAIL = format('It is "%s/leads/#%s".', v_other.account, v_other.local_id),
+			HINT = CASE v_other.kind WHEN 'remote' THEN NULL
+				ELSE 'Update that lead, or use zcsync.sync_lead(), which merges what is new into it.' END,
+			SCHEMA = 'zcsync', TABLE = 'lead_identities', CONSTRAINT = 'lead_identities_pkey';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._identify_leads(bigint[], text[], text[], bigint[]) IS
+'makes identities those of leads; an error if one is that of another lead';
+
+-- Rows whose origin does not end in this transaction were restored, and so
+-- were their identities.
+CREATE FUNCTION zcsync._identify_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_rows record;
+BEGIN
+	SELECT array_agg(n.account_id) AS accounts, array_agg(k.kind) AS kinds, array_agg(k.value) AS values,
+		array_agg(n.local_id) AS ids
+	INTO v_rows
+	FROM new_rows n
+	JOIN zcsync.accounts a ON a.account_id = n.account_id
+	CROSS JOIN LATERAL (VALUES ('remote', n.remote_id),
+		('email', CASE WHEN a.vendor = 'local' AND n.deleted_at IS NULL THEN zcsync._lead_email_key(n.email, n.email_status) END))
+		AS k (kind, value)
+	WHERE k.value IS NOT NULL AND n.sync_origin LIKE '%:' || pg_current_xact_id();
+	IF v_rows.ids IS NOT NULL THEN
+		PERFORM zcsync._identify_leads(v_rows.accounts, v_rows.kinds, v_rows.values, v_rows.ids);
+	END IF;
+	-- The table cannot have a unique key of local_id alone.
+	PERFORM FROM new_rows n
+	JOIN zcsync.leads l ON l.local_id = n.local_id
+	WHERE n.sync_origin LIKE 'local:%'
+	GROUP BY n.local_id HAVING count(*) > 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'unique_violation',
+			MESSAGE = 'cannot insert a lead with the local_id of another',
+			HINT = 'Leave local_id out.';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._identify_insert() IS
+'AFTER INSERT trigger of leads: makes the identities of new rows, refuses leads that exist already';
+
+CREATE FUNCTION zcsync._identify_update() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off	-- the plan is kept, and its first statement may have few rows
+SET jit = off
+AS $$
+DECLARE
+	v_rows record;
+BEGIN
+	PERFORM FROM new_rows n
+	LEFT JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id AND o.inserted_at = n.inserted_at
+	WHERE o.local_id IS NULL;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = 'column "inserted_at" of table "leads" cannot be changed',
+			DETAIL = 'It is the key of the partition that the row is in.';
+	END IF;
+
+	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(k.kind) AS kinds,
+		array_agg(k.old) AS old, array_agg(k.new) AS new
+	INTO v_rows
+	FROM new_rows n
+	JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
+		AND ROW(o.remote_id, o.email, o.email_status, o.deleted_at) IS DISTINCT FROM ROW(n.remote_id, n.email, n.email_status, n.deleted_at)
+	JOIN zcsync.accounts a ON a.account_id = n.account_id
+	CROSS JOIN LATERAL (VALUES ('remote', o.remote_id, n.remote_id),
+		('email', CASE WHEN a.vendor = 'local' AND o.deleted_at IS NULL THEN zcsync._lead_email_key(o.email, o.email_status) END,
+			CASE WHEN a.vendor = 'local' AND n.deleted_at IS NULL THEN zcsync._lead_email_key(n.email, n.email_status) END))
+		AS k (kind, old, new)
+	WHERE k.old IS DISTINCT FROM k.new;
+	IF v_rows.ids IS NULL THEN
+		RETURN NULL;
+	END IF;
+	DELETE FROM zcsync.lead_identities i
+	USING unnest(v_rows.accounts, v_rows.kinds, v_rows.old, v_rows.ids) AS u (account_id, kind, value, local_id)
+	WHERE i.account_id = u.account_id AND i.kind = u.kind AND i.value = u.value AND i.local_id = u.local_id;
+	PERFORM zcsync._identify_leads(array_agg(u.account_id), array_agg(u.kind), array_agg(u.value), array_agg(u.local_id))
+	FROM unnest(v_rows.accounts, v_rows.kinds, v_rows.new, v_rows.ids) AS u (account_id, kind, value, local_id)
+	WHERE u.value IS NOT NULL;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._identify_update() IS
+'AFTER UPDATE trigger of leads: keeps their identities, refuses what would make two leads one';
+
+CREATE FUNCTION zcsync._identify_delete() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM zcsync.lead_identities i USING old_rows o
+	WHERE i.local_id = o.local_id AND i.account_id = o.account_id;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._identify_delete() IS
+'AFTER DELETE trigger of leads: removes their identities';
+
+CREATE FUNCTION zcsync._create_lead_triggers() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE OR REPLACE TRIGGER zcsync_identify_insert AFTER INSERT ON zcsync.leads
+		REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
+		EXECUTE FUNCTION zcsync._identify_insert();
+	CREATE OR REPLACE TRIGGER zcsync_identify_update AFTER UPDATE ON zcsync.leads
+		REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
+		EXECUTE FUNCTION zcsync._identify_update();
+	CREATE OR REPLACE TRIGGER zcsync_identify_delete AFTER DELETE ON zcsync.leads
+		REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT
+		EXECUTE FUNCTION zcsync._identify_delete();
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_lead_triggers() IS
+'makes the triggers that only leads have; part of setup()';
+
+CREATE FUNCTION zcsync._email_key(p_email text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN e.domain IN ('gmail.com', 'googlemail.com') THEN
+			replace(split_part(e.name, '+', 1), '.', '') || '@gmail.com'
+		ELSE e.name || '@' || e.domain END
+	FROM (SELECT lower(btrim(p_email, E' \t\r\n'))) AS t (email)
+	CROSS JOIN LATERAL (SELECT split_part(t.email, '@', 1), split_part(t.email, '@', 2)) AS e (name, domain)
+	WHERE t.email ~ '^[^@\s<>()\[\],;:"\\]{1,64}@([^@\s<>()\[\],;:"\\._]+\.)+[^@\s<>()\[\],;:"\\.0-9_-]{2,63}$'
+		AND length(t.email) <= 254;
+END;
+COMMENT ON FUNCTION zcsync._email_key(text) IS
+'an e-mail address in the form in which equal ones are equal; NULL: it is none. Dots and "+..." of the name mean nothing at gmail.com alone, which also is googlemail.com';
+
+CREATE FUNCTION zcsync._lead_email_key(p_email text, p_status text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN lower(p_status) IN ('unavailable', 'invalid', 'bounced', 'undeliverable') THEN NULL
+		ELSE zcsync._email_key(p_email) END;
+END;
+COMMENT ON FUNCTION zcsync._lead_email_key(text, text) IS
+'the e-mail that names a lead alone; NULL: it has none, or none that reaches anybody';
