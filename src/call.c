@@ -180,15 +180,23 @@ zcsync_call_create(MemoryContext parent, ZcsyncAccount *account,
 
 /*
  * Let the connector make the HTTP request.  Returns false when it cannot be
- * made; the outcome then says why.
+ * made; the outcome then says why.  The vendor's SQL may have found that the
+ * record cannot be sent: {"refuse": message, "hint": ...}.
  */
 bool
 zcsync_call_prepare(ZcsyncCall *call)
 {
 	MemoryContext old = MemoryContextSwitchTo(call->context);
+	char	   *refused = zcsync_json_get_text(call->request, "refuse");
 	bool		ok;
 
-	if (call->op == NULL)
+	if (refused != NULL)
+	{
+		ok = zcsync_call_refuse(call, refused,
+								zcsync_json_get_text(call->request, "hint"));
+		call->outcome = ZCSYNC_OUTCOME_REJECTED;
+	}
+	else if (call->op == NULL)
 		ok = zcsync_call_refuse(call, "request names no operation", NULL);
 	else
 		ok = call->account->connector->prepare(call);
@@ -269,6 +277,83 @@ zcsync_call_free(ZcsyncCall *call)
 {
 	zcsync_account_release(call->account);
 	MemoryContextDelete(call->context);
+}
+
+/*
+ * Make a carrier for calls of one account, in a context of its own under
+ * "parent".  The members stay in theirs; they are not freed with the carrier.
+ */
+ZcsyncCall *
+zcsync_call_carry(MemoryContext parent, List *members)
+{
+	ZcsyncCall *first = linitial(members);
+	ZcsyncCall *carrier = zcsync_call_create(parent, first->account,
+											 first->request);
+	MemoryContext old = MemoryContextSwitchTo(carrier->context);
+
+	carrier->attempts = first->attempts;
+	carrier->budget_class = pstrdup(first->budget_class);
+	carrier->members = list_copy(members);
+	MemoryContextSwitchTo(old);
+	return carrier;
+}
+
+/*
+ * A carrier is over: its outcome becomes that of its members.  If the vendor
+ * refused it, one of them may be to blame, and those before that one may have
+ * been accepted: so all are to be tried again in a smaller set.
+ */
+void
+zcsync_call_split(ZcsyncCall *carrier)
+{
+	bool		refused = carrier->outcome == ZCSYNC_OUTCOME_REJECTED ||
+		carrier->outcome == ZCSYNC_OUTCOME_CONFLICT ||
+		carrier->outcome == ZCSYNC_OUTCOME_NOT_FOUND;
+	ZcsyncCall *first = linitial(carrier->members);
+	ListCell   *lc;
+
+	foreach(lc, carrier->members)
+	{
+		ZcsyncCall *member = lfirst(lc);
+		MemoryContext old = MemoryContextSwitchTo(member->context);
+
+		member->outcome = carrier->outcome;
+		member->maybe_applied = carrier->maybe_applied;
+		member->halved = refused && list_length(carrier->members) > 1;
+		member->status = carrier->status;
+		member->delay_ms = carrier->delay_ms;
+		member->duration_us = carrier->duration_us;
+		member->message = carrier->message ? pstrdup(carrier->message) : NULL;
+		member->hint = carrier->hint ? pstrdup(carrier->hint) : NULL;
+		MemoryContextSwitchTo(old);
+	}
+
+	/* what the headers said is noted once */
+	first->limit = carrier->limit;
+	first->remaining = carrier->remaining;
+	first->reset_s = carrier->reset_s;
+	first->pause_ms = carrier->pause_ms;
+
+	if (carrier->outcome == ZCSYNC_OUTCOME_DONE)
+	{
+		MemoryContext old = MemoryContextSwitchTo(carrier->context);
+
+		carrier->account->connector->split(carrier);
+		MemoryContextSwitchTo(old);
+	}
+}
+
+/*
+ * The reply to a carrier says nothing of this member: what became of it is not
+ * known.
+ */
+void
+zcsync_call_leave(ZcsyncCall *member)
+{
+	member->outcome = ZCSYNC_OUTCOME_BROKEN;
+	member->maybe_applied = true;
+	member->message = MemoryContextStrdup(member->context,
+										  "reply has no part for this record");
 }
 
 /*

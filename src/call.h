@@ -52,6 +52,10 @@ typedef struct ZcsyncAccount
  * One exchange.  The engine makes it from a claimed job, the connector turns
  * "request" into "http", the engine sends it, and the connector reads
  * "response" and fills the outcome.  Everything is allocated in "context".
+ *
+ * Where a vendor takes many records in one exchange, the calls of several jobs
+ * are the members of a carrier: a call without a job, which is sent for all of
+ * them.  When it is over each member has its own outcome, and the carrier goes.
  */
 typedef struct ZcsyncCall
 {
@@ -63,6 +67,8 @@ typedef struct ZcsyncCall
 	char	   *budget_class;
 	Jsonb	   *request;		/* made by the vendor's SQL: {"op": ..., ...} */
 	char	   *op;				/* request->op */
+	int64		call_id;		/* jobs with the same one share a call; 0: alone */
+	List	   *members;		/* of a carrier: the calls that travel in it */
 
 	/* filled by the connector's prepare() */
 	ZcsyncHttpRequest http;
@@ -83,6 +89,8 @@ typedef struct ZcsyncCall
 
 	/* kept by the engine */
 	bool		is_token;		/* fetches the account's access token */
+	bool		halved;			/* refused together with others: try it again in
+								 * a smaller set */
 	int			leftover;		/* ZcsyncLeftover of queue.h */
 	bool		finished;		/* the outcome is committed */
 	int			finish_wait_ms; /* between attempts to record it; 0: none yet */
@@ -112,6 +120,11 @@ extern bool zcsync_call_prepare(ZcsyncCall *call);
 extern void zcsync_call_complete(ZcsyncCall *call,
 								 ZcsyncHttpTransfer *transfer);
 extern void zcsync_call_free(ZcsyncCall *call);
+
+/* calls that travel together */
+extern ZcsyncCall *zcsync_call_carry(MemoryContext parent, List *members);
+extern void zcsync_call_split(ZcsyncCall *carrier);
+extern void zcsync_call_leave(ZcsyncCall *member);
 
 /* errors in prepare(): sets outcome to 'config' and says why; returns false */
 extern bool zcsync_call_refuse(ZcsyncCall *call, const char *message,

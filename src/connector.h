@@ -9,6 +9,10 @@
  * tables, SPI or the columns of a record.  None of its functions throws for
  * what a vendor sends: that is data, and goes into the call's outcome.
  *
+ * Requests with a member "batch" may travel together with others that have the
+ * same value there: prepare() then gets a carrier, see call.h, whose request
+ * is that of its first member.
+ *
  * A new vendor is one file src/connector_NAME.c, one line in connector.c, one
  * SQL part sql/install/5N_NAME.sql and one file of the simulator.
  *
@@ -55,6 +59,15 @@ typedef struct ZcsyncConnector
 	 * than the status.
 	 */
 	void		(*interpret) (ZcsyncCall *call);
+
+	/*
+	 * A carrier was accepted: give each of carrier->members its part of
+	 * carrier->body, as member->body (allocated in member->context) in the
+	 * form that the vendor's SQL expects, or zcsync_call_leave() where the
+	 * reply has none.  NULL where the vendor's SQL never asks for calls to
+	 * travel together (member "batch" of a request).
+	 */
+	void		(*split) (ZcsyncCall *carrier);
 } ZcsyncConnector;
 
 extern const ZcsyncConnector zcsync_connector_zendesk;

@@ -125,7 +125,8 @@ const ZcsyncConnector zcsync_connector_clickup = {
 	clickup_needs_token,
 	clickup_token_reply,
 	clickup_prepare,
-	clickup_interpret
+	clickup_interpret,
+	NULL
 };
 
 /*

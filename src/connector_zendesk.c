@@ -74,7 +74,8 @@ const ZcsyncConnector zcsync_connector_zendesk = {
 	zendesk_needs_token,
 	zendesk_token_reply,
 	zendesk_prepare,
-	zendesk_interpret
+	zendesk_interpret,
+	NULL
 };
 
 /*

@@ -135,6 +135,8 @@ static void engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call,
 							 ErrorData *error);
 static bool engine_claim(ZcsyncEngine *engine);
 static void engine_send(ZcsyncEngine *engine, ZcsyncCall *call);
+static void engine_send_all(ZcsyncEngine *engine, List *calls);
+static void engine_over(ZcsyncEngine *engine, ZcsyncCall *call);
 static void engine_done(ZcsyncEngine *engine, ZcsyncCall *call);
 static EngineAccount *engine_account(ZcsyncEngine *engine, int64 account_id);
 static void engine_load_account(ZcsyncEngine *engine, EngineAccount *entry,
@@ -453,11 +455,28 @@ engine_collect(ZcsyncEngine *engine)
 		ZcsyncCall *call = zcsync_http_transfer_owner(transfer);
 
 		zcsync_call_complete(call, transfer);
-		engine_done(engine, call);
+		engine_over(engine, call);
 	}
 }
 
-/* A call is over: keep it until its outcome is recorded. */
+/* A call is over, and with it those that travelled in it. */
+static void
+engine_over(ZcsyncEngine *engine, ZcsyncCall *call)
+{
+	ListCell   *lc;
+
+	if (call->members == NIL)
+	{
+		engine_done(engine, call);
+		return;
+	}
+	zcsync_call_split(call);
+	foreach(lc, call->members)
+		engine_done(engine, lfirst(lc));
+	zcsync_call_free(call);
+}
+
+/* Keep a call that is over until its outcome is recorded. */
 static void
 engine_done(ZcsyncEngine *engine, ZcsyncCall *call)
 {
@@ -751,8 +770,7 @@ engine_claim(ZcsyncEngine *engine)
 				zcsync_call_free(lfirst(lc));
 			continue;
 		}
-		foreach(lc, engine->calls)
-			engine_send(engine, lfirst(lc));
+		engine_send_all(engine, engine->calls);
 		found = found || engine->calls != NIL;
 	}
 	engine->first_account++;
@@ -805,14 +823,44 @@ engine_load_account(ZcsyncEngine *engine, EngineAccount *entry, int64 version)
 }
 
 /*
- * Send a claimed job; one that cannot be sent is over at once.
+ * Send claimed jobs; neighbours with the same call_id travel together.
+ */
+static void
+engine_send_all(ZcsyncEngine *engine, List *calls)
+{
+	List	   *members = NIL;
+	ListCell   *lc;
+
+	foreach(lc, calls)
+	{
+		ZcsyncCall *call = lfirst(lc);
+		ListCell   *next = lnext(calls, lc);
+
+		if (call->call_id == 0)
+		{
+			engine_send(engine, call);
+			continue;
+		}
+		members = lappend(members, call);
+		if (next == NULL ||
+			((ZcsyncCall *) lfirst(next))->call_id != call->call_id)
+		{
+			engine_send(engine, zcsync_call_carry(engine->work, members));
+			list_free(members);
+			members = NIL;
+		}
+	}
+}
+
+/*
+ * Send a call; one that cannot be sent is over at once.
  */
 static void
 engine_send(ZcsyncEngine *engine, ZcsyncCall *call)
 {
 	if (!zcsync_call_prepare(call))
 	{
-		engine_done(engine, call);
+		engine_over(engine, call);
 		engine->scan_at = 0;
 		return;
 	}

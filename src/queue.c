@@ -69,7 +69,7 @@ static QueuePlan plan_token = {
 	.nargs = 1, .types = {INT8OID}
 };
 static QueuePlan plan_claim = {
-	.sql = "SELECT job_id, attempts, failures, operation, budget_class, request "
+	.sql = "SELECT job_id, attempts, failures, operation, budget_class, request, call_id "
 	"FROM zcsync._claim_jobs($1, $2, $3, $4)",
 	.nargs = 4, .types = {INT8OID, INT8OID, INT4OID, BOOLOID}
 };
@@ -184,17 +184,18 @@ zcsync_queue_enqueue_token(int64 account_id)
 }
 
 /*
- * Take due jobs of an account: ZcsyncCalls under "parent", in a list that is
- * allocated in "result_context".
+ * Take due jobs of an account, as many as make "max_calls" exchanges:
+ * ZcsyncCalls under "parent", in a list that is allocated in "result_context".
+ * Those that travel together have the same call_id and are neighbours.
  */
 List *
-zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_jobs,
+zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
 				   bool token_only, MemoryContext parent,
 				   MemoryContext result_context)
 {
 	Datum		values[] = {
 		Int64GetDatum(incarnation), Int64GetDatum(account->account_id),
-		Int32GetDatum(max_jobs), BoolGetDatum(token_only)
+		Int32GetDatum(max_calls), BoolGetDatum(token_only)
 	};
 	uint64		rows = queue_execute(&plan_claim, values, NULL);
 	List	   *calls = NIL;
@@ -213,6 +214,7 @@ zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_jobs,
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
 		call->failures = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
 		call->is_token = strcmp(column_text(i, 4), "token") == 0;
+		call->call_id = column_int64(i, 7);
 		call->budget_class = MemoryContextStrdup(call->context,
 												 column_text(i, 5));
 		old = MemoryContextSwitchTo(result_context);
@@ -240,6 +242,8 @@ element_class(const ZcsyncCall *call, bool *isnull)
 {
 	if (call->leftover == ZCSYNC_LEFTOVER_PUT_BACK)
 		return CStringGetTextDatum("put_back");
+	if (call->halved)
+		return CStringGetTextDatum("halved");
 	return CStringGetTextDatum(zcsync_outcome_name(call->outcome));
 }
 

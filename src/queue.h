@@ -37,7 +37,7 @@ extern void zcsync_queue_record_claimant(int64 incarnation, const char *role);
 extern List *zcsync_queue_due_accounts(MemoryContext result_context);
 extern void zcsync_queue_enqueue_token(int64 account_id);
 extern List *zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account,
-								int max_jobs, bool token_only,
+								int max_calls, bool token_only,
 								MemoryContext parent,
 								MemoryContext result_context);
 extern void zcsync_queue_finish(int64 incarnation, int64 account_id,

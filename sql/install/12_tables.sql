@@ -323,6 +323,9 @@ BEGIN
 		claimed_at timestamptz,
 		crashes integer NOT NULL DEFAULT 0,			-- how often its worker died while it ran
 		unclear_since timestamptz,		-- a create was begun then and its effect is not known
+		call_id bigint,					-- while running: the job whose call this one travels in
+		batch_max integer				-- most jobs that may travel with this one; NULL: as many as the vendor takes
+			CONSTRAINT sync_queue_batch_max CHECK (batch_max > 0),
 		joins integer NOT NULL DEFAULT 0,			-- how often an enqueue found this job waiting
 		last_class text,				-- outcome of the last attempt
 		last_status integer,

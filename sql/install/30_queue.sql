@@ -195,13 +195,29 @@ $$;
 COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
 'refills the token buckets of an account up to now';
 
--- Jobs of an account that may be sent now, locked: at most p_max, within the
--- limits of their queues and budgets.  The caller holds the account's lock.
+-- How many calls each queue and each budget class of an account has running.
+-- A call that carries several jobs counts once: for the job it is named after.
+CREATE FUNCTION zcsync._running_calls(p_account bigint, OUT records text[], OUT queues text[], OUT classes text[])
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+	SELECT coalesce(array_agg(r.record_key), '{}'),
+		coalesce(array_agg(r.queue) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}'),
+		coalesce(array_agg(r.budget_class) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}')
+	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running'
+$$;
+COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
+'the records that running jobs of an account touch, and queue and budget class of each running call';
+
+-- Jobs of an account that may be sent now, locked: at most p_max calls of p_batch
+-- jobs each, within the limits of their queues and budgets, if all of them can
+-- travel that well.  The caller holds the account's lock.
 --
 -- They come in the order of sync_queue_claim; a plan that sorts them looks at
 -- all that wait (enable_sort = off; not for the caller's other statements).
-CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_may_write boolean, p_token_only boolean,
-	OUT push_ids bigint[], OUT other_ids bigint[])
+CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_batch integer, p_may_write boolean,
+	p_token_only boolean, OUT push_ids bigint[], OUT other_ids bigint[])
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -210,16 +226,10 @@ SET jit = off
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_records text[];			-- of the jobs that run
-	v_queues text[];
-	v_classes text[];
-BEGIN
 	-- What runs already.  Nobody else claims jobs of this account now, so that
 	-- can only become less.
-	SELECT coalesce(array_agg(r.record_key), '{}'), coalesce(array_agg(r.queue), '{}'), coalesce(array_agg(r.budget_class), '{}')
-	INTO v_records, v_queues, v_classes
-	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
-
+	v_running record := zcsync._running_calls(p_account);
+BEGIN
 	-- The candidates, by queue and class, so that neither a full queue nor an
 	-- empty bucket hides the jobs of another; then the limits of each.
 	SELECT array_agg(c.job_id) FILTER (WHERE c.operation = 'push'),
@@ -232,12 +242,13 @@ BEGIN
 			row_number() OVER (PARTITION BY d.record_key ORDER BY d.priority, d.run_at, d.job_id) AS in_record,
 			row_number() OVER (ORDER BY d.priority, d.run_at, d.job_id) AS in_all
 		FROM (
-			SELECT q.*, free.jobs AS free_jobs, free.calls AS free_calls
+			SELECT q.*, free.in_queue AS free_in_queue, free.in_class AS free_in_class
 			FROM zcsync.queues qs
 			CROSS JOIN zcsync.account_budgets b
 			CROSS JOIN LATERAL (
-				SELECT qs.concurrency - cardinality(array_positions(v_queues, qs.name)) AS jobs,
-					least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_classes, b.class))) AS calls
+				SELECT p_batch * (qs.concurrency - cardinality(array_positions(v_running.queues, qs.name))) AS in_queue,
+					p_batch * least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_running.classes, b.class)))
+						AS in_class
 				OFFSET 0) free
 			CROSS JOIN LATERAL (
 				SELECT q.job_id, q.operation, q.queue, q.budget_class, q.record_key, q.priority, q.run_at
@@ -246,27 +257,76 @@ BEGIN
 					AND q.state = 'ready' AND q.run_at <= v_now
 					AND (p_may_write OR q.operation <> 'push')
 					AND (NOT p_token_only OR q.operation = 'token')
-					AND q.record_key NOT IN (SELECT unnest(v_records))
+					AND q.record_key NOT IN (SELECT unnest(v_running.records))
 				ORDER BY q.priority, q.run_at, q.job_id
-				LIMIT greatest(0, least(p_max, free.jobs, free.calls))::bigint
+				LIMIT greatest(0, least(p_max * p_batch, free.in_queue, free.in_class))::bigint
 				FOR UPDATE SKIP LOCKED) q
 			WHERE qs.state = 'active' AND b.account_id = p_account AND b.paused_until IS NULL
 		) d
 	) c
-	WHERE c.in_queue <= c.free_jobs AND c.in_class <= c.free_calls AND c.in_record = 1 AND c.in_all <= p_max;
+	WHERE c.in_queue <= c.free_in_queue AND c.in_class <= c.free_in_class AND c.in_record = 1
+		AND c.in_all <= p_max * p_batch;
 END
 $$;
-COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, boolean) IS
 'jobs of an account that its budgets and the limits of its queues let through now, locked';
 
--- Take due jobs of one account for one claimant.
+-- Which of these jobs travel together, and which may be sent now: at most p_max
+-- calls, within the limits of queues and budgets.  Requests of a queue and
+-- class with the same member "batch" share calls of p_batch jobs, or fewer
+-- where a job has been refused in a larger one.  A call is named after its first
+-- job; call_ids is NULL for jobs that travel alone.
+CREATE FUNCTION zcsync._group_calls(p_account bigint, p_max integer, p_batch integer,
+	INOUT ids bigint[], INOUT requests jsonb[], OUT call_ids bigint[])
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_running record := zcsync._running_calls(p_account);
+BEGIN
+	WITH job AS (
+		SELECT r.job_id, r.request, q.queue, q.budget_class, coalesce(r.request ->> 'batch', r.job_id::text) AS key,
+			least(p_batch, q.batch_max) AS size, row_number() OVER (ORDER BY q.priority, q.run_at, q.job_id) AS position
+		FROM unnest(ids, requests) AS r (job_id, request)
+		JOIN zcsync.sync_queue q ON q.job_id = r.job_id
+		WHERE r.request IS NOT NULL),
+	sliced AS (
+		SELECT j.*, (row_number() OVER (PARTITION BY j.queue, j.budget_class, j.key, j.size ORDER BY j.position) - 1) / j.size AS slice
+		FROM job j),
+	call AS (
+		SELECT s.*, first_value(s.position) OVER w AS call, first_value(s.job_id) OVER w AS call_id
+		FROM sliced s
+		WINDOW w AS (PARTITION BY s.queue, s.budget_class, s.key, s.size, s.slice ORDER BY s.position)),
+	ranked AS (
+		SELECT c.*, dense_rank() OVER (PARTITION BY c.queue ORDER BY c.call) AS in_queue,
+			dense_rank() OVER (PARTITION BY c.budget_class ORDER BY c.call) AS in_class,
+			dense_rank() OVER (ORDER BY c.call) AS in_all
+		FROM call c)
+	SELECT array_agg(r.job_id ORDER BY r.call, r.position), array_agg(r.request ORDER BY r.call, r.position),
+		array_agg(CASE WHEN r.request ? 'batch' THEN r.call_id END ORDER BY r.call, r.position)
+	INTO ids, requests, call_ids
+	FROM ranked r
+	JOIN zcsync.queues qs ON qs.name = r.queue
+	JOIN zcsync.account_budgets b ON b.account_id = p_account AND b.class = r.budget_class
+	WHERE r.in_all <= p_max
+		AND r.in_queue <= qs.concurrency - cardinality(array_positions(v_running.queues, qs.name))
+		AND r.in_class <= least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_running.classes, b.class)));
+END
+$$;
+COMMENT ON FUNCTION zcsync._group_calls(bigint, integer, integer, bigint[], jsonb[]) IS
+'puts jobs whose requests may travel together into calls, and leaves out what the limits do not allow now';
+
+-- Take due jobs of one account for one claimant, as many as make p_max calls.
 --
--- Returns a row for each job that is to be sent, with its request; jobs that
--- turn out to need no call end here.
+-- Returns a row for each job that is to be sent, with its request; those that
+-- travel together are neighbours with the same call_id.  Jobs that turn out to
+-- need no call end here.
 CREATE FUNCTION zcsync._claim_jobs(p_claimant bigint, p_account bigint, p_max integer,
 	p_token_only boolean DEFAULT false)
 RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text, budget_class text,
-	request jsonb)
+	request jsonb, call_id bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -278,9 +338,11 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	v_account zcsync.accounts;
 	v_max integer := p_max;
+	v_batch integer;
 	v_may_write boolean;
 	v_ids bigint[];
 	v_requests jsonb[];
+	v_calls bigint[];
 	v_push_ids bigint[];
 	v_early bigint[];
 BEGIN
@@ -296,9 +358,11 @@ BEGIN
 		RETURN;
 	END IF;
 
+	v_batch := (SELECT v.batch FROM zcsync._vendors() v WHERE v.vendor = v_account.vendor);
 	-- An open breaker lets one probe through; after it closed, the number of
 	-- calls doubles each second.
 	IF v_account.breaker_failures >= 3 THEN
+		v_batch := 1;
 		v_max := 1 - least(1, (SELECT count(*) FROM zcsync.sync_queue q
 			WHERE q.account_id = p_account AND q.state = 'running'))::integer;
 	ELSIF v_account.breaker_opened_at IS NOT NULL THEN
@@ -317,7 +381,7 @@ BEGIN
 	PERFORM zcsync._refill_budgets(p_account);
 
 	SELECT c.push_ids, c.other_ids INTO v_push_ids, v_ids
-	FROM zcsync._claim_candidates(p_account, v_max, v_may_write, p_token_only) c;
+	FROM zcsync._claim_candidates(p_account, v_max, v_batch, v_may_write, p_token_only) c;
 	IF v_push_ids IS NOT NULL THEN
 		v_early := zcsync._inherit_unclear(v_push_ids);
 		IF v_early IS NOT NULL THEN
@@ -331,23 +395,29 @@ BEGIN
 		DELETE FROM zcsync.sync_queue q USING unnest(v_ids, v_requests) AS r (job_id, request)
 		WHERE q.job_id = r.job_id AND r.request IS NULL;
 
+		IF v_batch > 1 OR v_requests[1] ? 'batch' THEN
+			SELECT g.ids, g.requests, g.call_ids INTO v_ids, v_requests, v_calls
+			FROM zcsync._group_calls(p_account, v_max, v_batch, v_ids, v_requests) g;
+		END IF;
+
 		RETURN QUERY
 		WITH taken AS (
 			UPDATE zcsync.sync_queue q
-			SET state = 'running', attempts = q.attempts + 1, claimed_by = p_claimant, claimed_at = v_now,
+			SET state = 'running', attempts = q.attempts + 1, claimed_by = p_claimant, claimed_at = v_now, call_id = r.call_id,
 				-- Durable before it is sent: should this create's reply be lost, it
 				-- is looked up before it is sent again.
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
 									ELSE q.unclear_since END
-			FROM unnest(v_ids, v_requests) AS r (job_id, request)
+			FROM unnest(v_ids, v_requests, v_calls) AS r (job_id, request, call_id)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
-			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request),
+			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, r.call_id),
 		spent AS (
 			UPDATE zcsync.account_budgets b
 			SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
-			FROM (SELECT t.budget_class, count(*) AS calls FROM taken t GROUP BY 1) u
+			FROM (SELECT t.budget_class, count(*) FILTER (WHERE coalesce(t.call_id, t.job_id) = t.job_id) AS calls
+				FROM taken t GROUP BY 1) u
 			WHERE b.account_id = p_account AND b.class = u.budget_class)
-		SELECT t.* FROM taken t;
+		SELECT t.* FROM taken t ORDER BY t.call_id, t.job_id;
 	END IF;
 END
 $$;

@@ -138,11 +138,13 @@ BEGIN
 	PERFORM zcsync._breaker(p_account, p_classes, p_messages);
 
 	IF v_back <> '{}' THEN
-		-- What went wrong before is over for jobs that go on after a success.
+		-- What went wrong before is over for jobs that go on after a success; not
+		-- for a create that was looked for in vain, or it would go on for ever.
 		UPDATE zcsync.sync_queue q
 		SET failures = 0, last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
 		FROM unnest(p_ids, p_classes) AS o (job_id, class)
-		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL;
+		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL
+			AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'absent');
 
 		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
 	END IF;
@@ -156,6 +158,10 @@ COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], tex
 --   vendor, throttled   spend no attempt; they end with the queue's max_age
 --   auth                counts; the probe that it starts tells a wrong secret,
 --                       which blocks the account, from a record out of reach
+--   halved              refused in a call together with others, of which one may
+--                       be to blame: spends no attempt, and travels with half
+--                       as many the next time.  Those before the bad one may
+--                       have been accepted, so a create stays unclear
 --   rejected, conflict, not_found, broken, config
 --                       count; after the queue's max_attempts a dead letter
 --
@@ -182,6 +188,7 @@ BEGIN
 			-- what is not known of a create stays so until that create is
 			-- refused, or its look-up succeeds
 			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
+			count(*) OVER (PARTITION BY q.call_id) AS together,
 			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
 		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
 			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
@@ -191,6 +198,13 @@ BEGIN
 	LOOP
 		IF v_job.class = 'put_back' THEN
 			RETURN QUERY SELECT v_job.job_id, v_now + v_job.delay_ms * interval '1 ms';
+			CONTINUE;
+		ELSIF v_job.class = 'halved' THEN
+			UPDATE zcsync.sync_queue q
+			SET batch_max = greatest(1, v_job.together / 2), last_class = 'rejected', last_status = v_job.http_status,
+				last_error = v_job.message, last_hint = v_job.hint
+			WHERE q.job_id = v_job.job_id;
+			RETURN QUERY SELECT v_job.job_id, v_now;
 			CONTINUE;
 		END IF;
 		v_failures := v_job.failures
@@ -349,6 +363,7 @@ BEGIN
 				failures = greatest(t.failures, v_job.failures),
 				crashes = greatest(t.crashes, v_job.crashes),
 				unclear_since = coalesce(v_job.unclear_since, t.unclear_since),
+				batch_max = least(t.batch_max, v_job.batch_max),
 				run_at = CASE WHEN v_job.unclear_since IS NOT NULL THEN greatest(t.run_at, v_job.back_at)
 							ELSE least(t.run_at, v_job.back_at) END,
 				priority = least(t.priority, v_job.priority),
