@@ -17,7 +17,10 @@ my %options = (
 	tickets => 0,
 	tasks => 20,
 	zendesk_plan => 'enterprise',
-	clickup_plan => 'business');
+	clickup_plan => 'business',
+	halopsa_plan => '300',
+	halopsa_tickets => 20,
+	halopsa_leads => 5);
 
 GetOptions(
 	'port=i' => \$options{port},
@@ -28,6 +31,11 @@ GetOptions(
 	'zendesk-plan=s' => \$options{zendesk_plan},
 	'clickup-plan=s' => \$options{clickup_plan},
 	'clickup-gzip' => \$options{clickup_gzip},
+	'halopsa-plan=s' => \$options{halopsa_plan},
+	'halopsa-tickets=i' => \$options{halopsa_tickets},
+	'halopsa-leads=i' => \$options{halopsa_leads},
+	'halopsa-batch=s' => \$options{halopsa_batch},
+	'halopsa-retry-after' => \$options{halopsa_retry_after},
 	'keep-requests=i' => \$options{keep_requests},
 	'tls' => \$options{tls},
 	'tls-host=s' => \$options{tls_host},
@@ -39,6 +47,7 @@ if ($options{help})
 {
 	print "usage: simulator.pl [--port N] [--tickets N] [--tasks N] [--seed N] [--nasty]\n"
 	  . "  [--zendesk-plan PLAN] [--clickup-plan PLAN] [--clickup-gzip] [--keep-requests N]\n"
+	  . "  [--halopsa-plan PLAN] [--halopsa-tickets N] [--halopsa-leads N] [--halopsa-batch partial|atomic] [--halopsa-retry-after]\n"
 	  . "  [--tls [--tls-host NAME] --state-dir DIR] [--watch-stdin] [--quiet]\n";
 	exit 0;
 }

@@ -18,7 +18,7 @@ use Simulator::Ledger;
 use Simulator::Limits;
 
 # The registration of the vendors.
-our @VENDORS = qw(Simulator::Zendesk Simulator::ClickUp);
+our @VENDORS = qw(Simulator::Zendesk Simulator::ClickUp Simulator::HaloPSA);
 
 my $GZIP_FROM = 512;    # bytes; smaller replies are not compressed
 

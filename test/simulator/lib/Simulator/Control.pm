@@ -6,6 +6,7 @@ package Simulator::Control;
 
 use Mojo::Base -strict, -signatures;
 use Mojo::JSON qw(decode_json encode_json);
+use Simulator::HaloPSA::Control;
 
 my %POST = (
 	reset => \&_reset,
@@ -19,6 +20,7 @@ my %POST = (
 	add_list => \&_add_list,
 	rename_status => \&_rename_status,
 	remove_status => \&_remove_status,
+	catalogue => \&Simulator::HaloPSA::Control::catalogue,
 	clock => \&_clock,
 	faults => \&_add_fault,
 	expire_tokens => \&_expire_tokens,
@@ -32,7 +34,11 @@ my %GET = (
 	requests => \&_requests,
 	faults => sub ($app, $p) { return { faults => $app->faults->list } },
 	'state/tickets' => \&_state_tickets,
-	'state/tasks' => \&_state_tasks);
+	'state/tasks' => \&_state_tasks,
+	map {
+		my $what = $_;
+		("state/halopsa/$what" => sub ($app, $p) { return Simulator::HaloPSA::Control::state($app, $what, $p) })
+	} qw(tickets opportunities clients sites users));
 
 sub register ($class, $app)
 {
@@ -97,13 +103,17 @@ sub _list ($workspace, $name)
 	return $found // die "no list \"$name\"\n";
 }
 
-sub _is_clickup ($p)
+sub _vendor ($p)
 {
 	my $vendor = $p->{vendor} // (exists $p->{workspace} ? 'clickup' : 'zendesk');
 
-	die "no vendor \"$vendor\"\n" if $vendor !~ /^(?:clickup|zendesk)\z/;
-	return $vendor eq 'clickup';
+	die "no vendor \"$vendor\"\n" if $vendor !~ /^(?:clickup|halopsa|zendesk)\z/;
+	return $vendor;
 }
+
+sub _is_clickup ($p) { return _vendor($p) eq 'clickup' }
+
+sub _is_halopsa ($p) { return _vendor($p) eq 'halopsa' }
 
 # (workspace, task)
 sub _task ($app, $p)
@@ -127,6 +137,7 @@ sub _create ($app, $p)
 {
 	my $fields = $p->{fields} // {};
 
+	return Simulator::HaloPSA::Control::create($app, $p) if _is_halopsa($p);
 	if (_is_clickup($p))
 	{
 		my $workspace = _workspace($app, $p);
@@ -159,6 +170,7 @@ sub _edit ($app, $p)
 {
 	my $fields = $p->{fields} // {};
 
+	return Simulator::HaloPSA::Control::edit($app, $p) if _is_halopsa($p);
 	return _edit_task($app, $p, {%$fields}) if _is_clickup($p);
 	my ($account, $ticket) = _ticket($app, $p);
 	my %changes = %$fields;
@@ -205,6 +217,7 @@ sub _touch ($app, $p)
 {
 	my $text = $p->{text} // 'An agent was here.';
 
+	return Simulator::HaloPSA::Control::touch($app, $p) if _is_halopsa($p);
 	return _edit_task($app, $p, { comment => $text }) if _is_clickup($p);
 	return _edit($app, { %$p, fields => { comment => { body => $text, public => $p->{public} // Mojo::JSON->false } } });
 }
@@ -226,6 +239,7 @@ sub _resurface ($app, $p)
 
 sub _delete ($app, $p)
 {
+	return Simulator::HaloPSA::Control::delete_record($app, $p) if _is_halopsa($p);
 	if (_is_clickup($p))
 	{
 		my ($workspace, $task) = _task($app, $p);
@@ -310,7 +324,11 @@ sub _reset ($app, $p)
 
 sub _seed ($app, $p)
 {
-	if (_is_clickup($p))
+	if (_is_halopsa($p))
+	{
+		Simulator::HaloPSA::Control::seed($app, $p);
+	}
+	elsif (_is_clickup($p))
 	{
 		my $id = $p->{id} // die "id is missing\n";
 		my $name = $p->{name} // $id;
@@ -346,11 +364,10 @@ sub _expire_tokens ($app, $p)
 {
 	my $expired = 0;
 
-	for my $account (values %{ $app->vendors->{zendesk}->accounts })
+	for my $name (sort keys %{ $app->vendors })
 	{
-		next if defined $p->{account} && $p->{account} ne $account->subdomain;
-		$expired += keys %{ $account->tokens };
-		$_->{expires} = 0 for values %{ $account->tokens };
+		next if defined $p->{vendor} && $p->{vendor} ne $name;
+		$expired += $app->vendors->{$name}->expire_tokens($p->{account});
 	}
 	return { expired => $expired };
 }
@@ -374,6 +391,13 @@ sub _holdback ($app, $p)
 sub _settings ($app, $p)
 {
 	my %settings = %$p;
+	my $vendor = delete $settings{vendor} // '';
+
+	if ($vendor eq 'halopsa')
+	{
+		$app->vendors->{halopsa}->setting($_, $settings{$_}) for sort keys %settings;
+		return {};
+	}
 	my ($zendesk, $clickup) = @{ $app->vendors }{qw(zendesk clickup)};
 	my @accounts = defined $settings{account} ? _account($app, \%settings) : values %{ $zendesk->accounts };
 
@@ -417,19 +441,19 @@ sub _info ($app, $p)
 			tasks => scalar keys %{ $workspace->tasks },
 		};
 	}
-	return { zendesk => \%accounts, clickup => \%workspaces };
+	return { zendesk => \%accounts, clickup => \%workspaces, halopsa => Simulator::HaloPSA::Control::info($app) };
 }
 
 sub _ledger ($app, $p)
 {
-	my %filter = map { $_ => $p->{$_} } grep { defined $p->{$_} } qw(vendor account operation object method);
+	my %filter = map { $_ => $p->{$_} } grep { defined $p->{$_} } qw(vendor account operation object method entity);
 
 	return { writes => $app->ledger->writes($p->{since} // 0, $p->{limit} // 10000, %filter), last_seq => $app->ledger->last_seq };
 }
 
 sub _stats ($app, $p)
 {
-	return { %{ $app->ledger->stats }, max_calls_per_minute => $app->limits->rolling };
+	return { %{ $app->ledger->stats }, max_calls_per_minute => $app->limits->rolling, max_calls_per_5_minutes => $app->limits->rolling(300) };
 }
 
 sub _requests ($app, $p)

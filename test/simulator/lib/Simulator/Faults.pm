@@ -23,10 +23,15 @@ my %INSTEAD = map { $_ => 1 } qw(hang reset status rate_limit html_502 unavailab
 my %SPOIL = map { $_ => 1 }
   qw(drip truncated_json truncated_body broken_json oversize gzip_bomb header_injection content_type);
 
-my %OTHER = map { $_ => 1 } qw(delay empty_page);
+my %OTHER = map { $_ => 1 } qw(delay empty_page expire_tokens stop_at);
 
 my $HTML = "<html>\r\n<head><title>%s</title></head>\r\n<body>\r\n<center><h1>%s</h1></center>\r\n"
   . "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+
+# The text of a 429, by vendor.
+my %RATE_LIMITED = (
+	zendesk => 'Number of allowed API requests per minute exceeded',
+	halopsa => 'Rate Limit Reached - 300 Requests per rolling 5 minute window');
 
 # Add a rule; returns its id, dies with a message if it makes no sense.
 sub add ($self, $rule)
@@ -100,6 +105,13 @@ sub play ($self, $rule, $c, $q, $answer, $send)
 		$q->{empty_page} = 1;
 		$send->($answer->());
 	}
+	elsif ($fault eq 'expire_tokens' || $fault eq 'stop_at')
+	{
+		# The vendor does it: tokens end before this request is looked at, or
+		# the server breaks down at an element of the array.
+		$q->{$fault} = $fault eq 'stop_at' ? $rule->{element} // 0 : 1;
+		$send->($answer->());
+	}
 	elsif ($SPOIL{$fault})
 	{
 		my $method = "_$fault";
@@ -108,11 +120,11 @@ sub play ($self, $rule, $c, $q, $answer, $send)
 	else
 	{
 		$answer->() if $rule->{after};
-		$self->_instead($rule, $c, $send);
+		$self->_instead($rule, $c, $q, $send);
 	}
 }
 
-sub _instead ($self, $rule, $c, $send)
+sub _instead ($self, $rule, $c, $q, $send)
 {
 	my $fault = $rule->{fault};
 
@@ -132,9 +144,9 @@ sub _instead ($self, $rule, $c, $send)
 	if ($fault eq 'rate_limit')
 	{
 		$status //= 429;
-		$headers{'Retry-After'} //= $rule->{retry_after} // 2;
+		$headers{'Retry-After'} //= $rule->{retry_after} // 2 if !exists $rule->{retry_after} || defined $rule->{retry_after};
 		$headers{'Content-Type'} //= 'text/plain; charset=utf-8';
-		$body = 'Number of allowed API requests per minute exceeded' if $body eq '';
+		$body = $RATE_LIMITED{ $q->{vendor} } // $RATE_LIMITED{zendesk} if $body eq '';
 	}
 	elsif ($fault eq 'html_502' || $fault eq 'unavailable')
 	{

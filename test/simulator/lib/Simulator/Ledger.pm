@@ -18,7 +18,7 @@ my $UUID = qr/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
 
 sub reset ($self)
 {
-	delete @$self{qw(writes endpoints markers requests request_seq)};
+	delete @$self{qw(writes calls endpoints markers requests request_seq)};
 }
 
 # Record a write.  The caller gives vendor, account, operation, object,
@@ -49,7 +49,34 @@ sub write ($self, %write)
 	push @{ $self->{markers}{ $write{vendor} }{external_id}{"$write{account} $write{external_id}"} },
 	  $write{object}
 	  if $texts && defined $write{external_id};
+	$self->_count(\%write) if $request;
 	push @$writes, { seq => 1 + @$writes, time => $self->clock->now, %write };
+}
+
+# Count the calls that wrote, and what they wrote: one call may write several.
+sub _count ($self, $write)
+{
+	my $count = $self->{calls}{ $write->{vendor} }{ $write->{account} // '-' }{ $write->{entity} // 'all' } //= { calls => 0, elements => 0, last => 0 };
+
+	$count->{calls}++ if $write->{request} != $count->{last};
+	$count->{elements}++;
+	$count->{last} = $write->{request};
+}
+
+# vendor => account => entity => {calls, elements}
+sub write_calls ($self)
+{
+	my %result;
+
+	for my $vendor (keys %{ $self->{calls} // {} })
+	{
+		for my $account (keys %{ $self->{calls}{$vendor} })
+		{
+			my $entities = $self->{calls}{$vendor}{$account};
+			$result{$vendor}{$account} = { map { $_ => { calls => $entities->{$_}{calls}, elements => $entities->{$_}{elements} } } keys %$entities };
+		}
+	}
+	return \%result;
 }
 
 # Writes with a seq above $since, filtered by equal values of keys.
@@ -121,6 +148,8 @@ sub _show ($self, $request)
 	{
 		$headers->{$name} =~ s/^(Basic|Bearer) .*|.*/($1 ? "$1 " : '') . '***'/se;
 	}
+	# of a form
+	$body =~ s/((?:^|&)(?:client_secret|password|code|refresh_token)=)[^&]*/$1***/g if $body !~ /^\s*[\[{]/;
 	$body =~ s/("(?:client_secret|password|code|refresh_token|access_token)"\s*:\s*")[^"]*/$1***/g;
 	return {
 		(map { $_ => $request->{$_} } qw(seq time vendor account endpoint method path query status)),
@@ -151,6 +180,7 @@ sub stats ($self)
 	return {
 		requests => $self->{request_seq} // 0,
 		writes => $self->last_seq,
+		write_calls => $self->write_calls,
 		endpoints => $self->{endpoints} // {},
 		duplicates => \%duplicates,
 	};

@@ -1,15 +1,17 @@
 package Simulator::Limits;
 
-# Rate limits: fixed windows that begin with the first call in them, one per
-# (vendor, account or token, class).  Beside them, for the tests, the highest
-# number of calls that any rolling minute has seen.
+# Rate limits, one window per (vendor, account or token, class).  HaloPSA's
+# windows roll: they hold the calls of the last seconds.  Those of the others
+# are fixed and begin with the first call in them.  Beside them, for the tests,
+# the highest number of calls that any rolling minute has seen, and for HaloPSA
+# any rolling five minutes.
 
 use Mojo::Base -base, -signatures;
 use Time::HiRes ();
 
 has 'clock';
 
-# Calls a minute by plan; undef means no limit.
+# Calls a minute by plan, or [calls, seconds]; undef means no limit.
 my %PLANS = (
 	zendesk => {
 		none => { high => 1 },
@@ -28,7 +30,14 @@ my %PLANS = (
 		business => { token => 100 },
 		business_plus => { token => 1000 },
 		enterprise => { token => 10000 },
+	},
+	halopsa => {
+		none => {},
+		300 => { api => [ 300, 300 ] },
+		450 => { api => [ 450, 300 ] },
+		700 => { api => [ 700, 300 ] },
 	},);
+my %ROLLS = (halopsa => 1);
 
 # Limits that Zendesk has whatever the plan: class => [calls, seconds], then
 # the same with the High Volume add-on.
@@ -56,7 +65,7 @@ sub plans ($class, $vendor)
 sub plan ($self, $vendor, $name)
 {
 	my $plan = $PLANS{$vendor}{$name} or die "unknown plan \"$name\"\n";
-	my %limits = map { $_ => [ $plan->{$_}, 60 ] } grep { $_ ne 'high' } keys %$plan;
+	my %limits = map { $_ => ref $plan->{$_} ? $plan->{$_} : [ $plan->{$_}, 60 ] } grep { $_ ne 'high' } keys %$plan;
 
 	if ($vendor eq 'zendesk')
 	{
@@ -72,7 +81,7 @@ sub plan ($self, $vendor, $name)
 # Set one limit: of one account or, with undef, of all; undef calls lift it.
 sub set ($self, $vendor, $account, $class, $calls, $seconds = undef)
 {
-	$seconds //= ($self->_limit($vendor, $account // '*', $class) // [ 0, 60 ])->[1];
+	$seconds //= ($self->_limit($vendor, $account // '*', $class) // [ 0, $ROLLS{$vendor} ? 300 : 60 ])->[1];
 	$self->{special}{$vendor}{ $account // '*' }{$class} =
 	  defined $calls ? [ $calls, $seconds ] : 0;
 	delete $self->{windows};
@@ -86,8 +95,8 @@ sub calls ($self, $vendor, $account, $class)
 }
 
 # Take one call.  Returns undef where no limit exists, else a hash of limit,
-# remaining, reset (seconds to go), and refused.  $key tells calls of the same
-# class apart (a token, a ticket).
+# seconds, remaining, reset (seconds to go), and refused.  $key tells calls of
+# the same class apart (a token, a ticket).
 sub take ($self, $vendor, $account, $class, $key = '')
 {
 	my $limit = $self->_limit($vendor, $account, $class) or return;
@@ -95,40 +104,64 @@ sub take ($self, $vendor, $account, $class, $key = '')
 	my $now = $self->clock->now;
 	my $window = $self->{windows}{"$vendor $account $class $key"} //= { start => 0, used => 0 };
 
+	return _roll($window->{calls} //= [], $calls, $seconds, $now) if $ROLLS{$vendor};
 	@$window{qw(start used)} = ($now, 0)
 	  if $now >= $window->{start} + $seconds || $now < $window->{start};
 	my $refused = $window->{used} >= $calls;
 	$window->{used}++ if !$refused;
 	return {
 		limit => $calls,
+		seconds => $seconds,
 		remaining => $calls - $window->{used},
 		reset => $window->{start} + $seconds - $now,
 		refused => $refused,
 	};
 }
 
-# Note a call for the rolling-minute maximum.
+# The same for a rolling window, of which the times of its calls are kept.
+# Calls that are refused do not count.
+sub _roll ($times, $calls, $seconds, $now)
+{
+	# After the clock was set back, the times ahead of it say nothing.
+	@$times = () if @$times && $times->[-1] > $now;
+	shift @$times while @$times && $times->[0] <= $now - $seconds;
+	my $refused = @$times >= $calls;
+	push @$times, $now if !$refused;
+	return {
+		limit => $calls,
+		seconds => $seconds,
+		remaining => $calls - @$times,
+		reset => @$times ? $times->[0] + $seconds - $now : 0,
+		refused => $refused,
+	};
+}
+
+# Note a call for the maxima of a rolling minute and of rolling five minutes.
 sub note ($self, $vendor, $account, $class)
 {
 	my $now = Time::HiRes::time();
-	my $seen = $self->{rolling}{$vendor}{$account}{$class} //= { times => [], max => 0 };
-	my $times = $seen->{times};
 
-	push @$times, $now;
-	shift @$times while $times->[0] <= $now - 60;
-	$seen->{max} = @$times if @$times > $seen->{max};
+	for my $seconds (60, $ROLLS{$vendor} ? 300 : ())
+	{
+		my $seen = $self->{rolling}{$seconds}{$vendor}{$account}{$class} //= { times => [], max => 0 };
+		my $times = $seen->{times};
+		push @$times, $now;
+		shift @$times while $times->[0] <= $now - $seconds;
+		$seen->{max} = @$times if @$times > $seen->{max};
+	}
 }
 
-# vendor => account => class => highest number of calls in a rolling minute.
-sub rolling ($self)
+# vendor => account => class => highest number of calls in rolling $seconds.
+sub rolling ($self, $seconds = 60)
 {
 	my %result;
+	my $rolling = $self->{rolling}{$seconds} // {};
 
-	for my $vendor (keys %{ $self->{rolling} // {} })
+	for my $vendor (keys %$rolling)
 	{
-		for my $account (keys %{ $self->{rolling}{$vendor} })
+		for my $account (keys %{ $rolling->{$vendor} })
 		{
-			my $classes = $self->{rolling}{$vendor}{$account};
+			my $classes = $rolling->{$vendor}{$account};
 			$result{$vendor}{$account} = { map { $_ => $classes->{$_}{max} } keys %$classes };
 		}
 	}

@@ -52,6 +52,12 @@ sub clickup
 	return "$self->{url}/clickup";
 }
 
+sub halopsa
+{
+	my ($self, $instance) = @_;
+	return "$self->{url}/halopsa/" . ($instance // 'acme');
+}
+
 # GET /_control/$what with query parameters.
 sub get
 {

@@ -95,6 +95,7 @@ sub find_route ($self, $q)
 # Answer a request; returns a reply {status, headers, body (bytes)}.
 sub handle ($self, $q)
 {
+	$self->expire_tokens($q->{account}) if $q->{expire_tokens};
 	my ($status, $body, $headers) = eval { $self->dispatch($q) };
 
 	if (my $error = $@)
@@ -135,6 +136,13 @@ sub body ($self, $q)
 	my $json = eval { decode_json($bytes) };
 	$self->bad_json if $@;
 	return $q->{json} = $json;
+}
+
+# End the tokens of an account, or of all accounts, now; returns how many.
+# Vendors whose tokens end have a method of their own.
+sub expire_tokens ($self, $account = undef)
+{
+	return 0;
 }
 
 sub inflate ($self, $bytes)

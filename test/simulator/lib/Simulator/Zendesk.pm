@@ -283,6 +283,19 @@ sub oauth_token ($self, $q)
 		});
 }
 
+sub expire_tokens ($self, $subdomain = undef)
+{
+	my $expired = 0;
+
+	for my $account (values %{ $self->accounts })
+	{
+		next if defined $subdomain && $subdomain ne $account->subdomain;
+		$expired += keys %{ $account->tokens };
+		$_->{expires} = 0 for values %{ $account->tokens };
+	}
+	return $expired;
+}
+
 # A new token with the rights of the first admin, who made the client.
 sub _issue ($self, $account, $scope, $lifetime, $refreshable)
 {
