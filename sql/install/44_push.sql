@@ -5,7 +5,9 @@
 --
 --   _VENDOR_push_requests(job_ids)   what to send
 --   _VENDOR_push_effect(request, reply, base, sync_key)
---                                    what a reply means: {status, doc, agreed}
+--                                    what a reply means: {status, doc, agreed};
+--                                    beside a document, agreed holds the custom
+--                                    fields that it does not show
 --   _VENDOR_rows(...)                a document as values
 --
 -- The vendor may have put what was sent into a form of its own, and somebody
@@ -157,7 +159,10 @@ BEGIN
 			WHERE r.kind = $7)
 		SELECT array_agg(e.job_id), array_agg(e.local_id), array_agg(e.effect ->> 'status'), array_agg(e.sent),
 			array_agg(e.effect -> 'agreed'), array_agg(r.remote_id), array_agg(r.remote_version),
-			array_agg(CASE WHEN e.doc ? 'custom_fields' THEN r.vals ELSE r.vals - 'custom_fields' END), array_agg(e.doc)
+			array_agg(CASE WHEN NOT e.doc ?| '{custom_fields,customfields}' THEN r.vals - 'custom_fields'
+				WHEN e.effect #> '{agreed,custom_fields}' IS NOT NULL THEN r.vals || jsonb_build_object('custom_fields',
+					(e.effect #> '{agreed,custom_fields}') || coalesce(nullif(r.vals -> 'custom_fields', 'null'), '{}'))
+				ELSE r.vals END), array_agg(e.doc)
 		FROM e LEFT JOIN r ON r.remote_id = e.doc ->> 'id'$sql$,
 		p_kind, '_' || p_vendor || '_push_effect', '_' || p_vendor || '_rows')
 		INTO jobs, ids, statuses, sent, agreed, remote_ids, versions, vals, docs
@@ -224,7 +229,8 @@ BEGIN ATOMIC
 	FROM (
 		SELECT k.key, CASE
 			WHEN p_sent ? k.key THEN
-				CASE WHEN p_row -> k.key = p_sent -> k.key THEN coalesce(p_vals -> k.key, p_row -> k.key) ELSE p_row -> k.key END
+				CASE WHEN coalesce(p_row -> k.key, 'null') = p_sent -> k.key THEN coalesce(p_vals -> k.key, p_row -> k.key)
+					ELSE p_row -> k.key END
 			WHEN jsonb_typeof(p_base) = 'object' THEN
 				CASE WHEN p_vals -> k.key IS NOT DISTINCT FROM p_base -> k.key THEN p_row -> k.key ELSE p_vals -> k.key END
 			ELSE coalesce(p_row -> k.key, p_vals -> k.key)
