@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IO::Uncompress::Gunzip qw(gunzip $GunzipError);
 use JSON::PP;
 use MIME::Base64;
 use PostgreSQL::Test::Utils;
@@ -73,6 +74,16 @@ call('zendesk', { op => 'token' }, 200, { access_token => 'x', expires_in => 180
 like($line, qr{^POST /oauth/tokens }, 'request for a token');
 is_deeply($json->decode($body), { grant_type => 'client_credentials', client_id => 'c', client_secret => 'top-secret-secret', scope => 'read' }, 'its body');
 is($headers->{'content-type'}, 'application/json', 'JSON, not a form');
+is($headers->{'content-encoding'}, undef, 'a short body is not compressed');
+value(sprintf q{SELECT zcsync.set_credentials('zendesk', '{"client_id": "%s", "client_secret": "top-secret-secret"}')}, 'c' x 2000);
+call('zendesk', { op => 'token' }, 200, { access_token => 'x', expires_in => 1800 });
+($line, $headers, $body) = $server->request;
+is($headers->{'content-encoding'}, 'gzip', 'a body above zcsync.gzip_threshold is, where the vendor takes it');
+cmp_ok(length $body, '<', 1024, 'which makes it shorter');
+is($headers->{'content-length'}, length $body, 'and its length is that of what is sent');
+gunzip(\$body => \my $plain) or die $GunzipError;
+is($json->decode($plain)->{client_id}, 'c' x 2000, 'and it is the body');
+value(q{SELECT zcsync.set_credentials('zendesk', '{"client_id": "c", "client_secret": "top-secret-secret"}')});
 
 check('a refused client', call('zendesk', { op => 'token' }, 400, { error => 'invalid_client', error_description => 'No such client' }), 'auth', qr/^invalid_client: No such client$/, qr/set_credentials/);
 
