@@ -261,7 +261,43 @@ SELECT * FROM unclear;
 SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
 SELECT * FROM unclear;
 
+-- ---------------------------------------------------------------------
+-- A create whose reply cannot be read, and which then is not to be found,
+-- comes to an end
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+DELETE FROM zcsync.dead_letters;
+SELECT count(*) > 0 AS added FROM zcsync.add_stream('dev', 'tasks');
+DELETE FROM zcsync.sync_queue;
+SELECT count(*) > 0 AS writable FROM zcsync.alter_stream('dev/tasks', writes => true);
+INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (:dev, 'Vanishing', '11') RETURNING local_id AS id \gset
+-- claim the job and end its call in this way; what was sent
+CREATE FUNCTION attempt(class text, reply jsonb) RETURNS TABLE (op text, how text) LANGUAGE plpgsql AS $$
+DECLARE
+	v_account bigint := zcsync.account('dev');
+	v_call record;
+BEGIN
+	UPDATE zcsync.sync_queue SET run_at = zcsync._now();
+	SELECT * INTO STRICT v_call FROM zcsync._claim_jobs(1, v_account, 10);
+	op := v_call.request ->> 'op';
+	how := (SELECT f.how FROM zcsync._finish_jobs(1, v_account, ARRAY[v_call.job_id], ARRAY[v_call.attempts], ARRAY[class], ARRAY[200],
+		ARRAY['reply is not valid JSON'], ARRAY[NULL::text], ARRAY[-1::bigint], ARRAY[class <> 'done'], ARRAY[v_call.request],
+		ARRAY[reply], ARRAY[0::bigint]) f);
+	RETURN NEXT;
+END
+$$;
+SELECT op FROM attempt('broken', NULL);
+SELECT failures, unclear_since IS NOT NULL AS unclear FROM zcsync.sync_queue;
+SELECT op FROM attempt('done', '{"tasks": [], "last_page": true}');
+SELECT failures, unclear_since IS NOT NULL AS unclear FROM zcsync.sync_queue;
+SELECT op FROM attempt('broken', NULL);
+SELECT op FROM attempt('done', '{"tasks": [], "last_page": true}');
+SELECT op FROM attempt('broken', NULL);
+SELECT count(*) FROM zcsync.sync_queue;
+SELECT d.class, d.message, d.unclear_since IS NOT NULL AS unclear, t.sync_state
+FROM zcsync.dead_letters d JOIN zcsync.tasks t USING (local_id) WHERE d.local_id = :id;
+
 DROP VIEW unclear;
-DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later;
+DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later, attempt;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
