@@ -42,6 +42,7 @@ BEGIN
 	PERFORM zcsync._create_triggers();
 	PERFORM zcsync._create_views();
 	PERFORM zcsync._default_rows();
+	PERFORM zcsync._default_lead_sources();
 	v_partitions := zcsync.create_partitions();
 	item := 'partitions';
 	action := CASE WHEN v_partitions > 0 THEN 'created' ELSE 'kept' END;
