@@ -1,0 +1,678 @@
+-- ---------------------------------------------------------------------
+-- Taking leads: normalised rows become new leads, or part of leads that exist.
+--
+-- Two sessions that bring the same lead meet at its identity: both insert it,
+-- one waits for the other and then finds its lead.  Locks are always taken in
+-- this order: identities by kind and value, lead_rows by key, leads by number.
+-- ---------------------------------------------------------------------
+
+-- The rows as lead_rows, in the order given; local_id is NULL for those that
+-- are not to be stored, and the number of a new lead for all others: rows with
+-- one e-mail, or without one with one id, have the same.
+CREATE FUNCTION zcsync._lead_rows_of(p_account bigint, p_source text, p_rows jsonb[]) RETURNS zcsync.lead_rows[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+BEGIN
+	RETURN (
+		WITH given AS (
+			SELECT u.n, k.source_id, k.email, left(k.name, 200) AS name, left(k.company, 200) AS company, k.domain,
+				k.phone, k.mobile, k.title, v.vals
+			FROM unnest(p_rows) WITH ORDINALITY AS u (row, n)
+			-- custom fields one by one, as custom:<name>; what is empty says nothing
+			CROSS JOIN LATERAL (
+				SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') AS vals
+				FROM (
+					SELECT c.key, c.value FROM jsonb_each(u.row -> 'values') AS c WHERE c.key <> 'custom_fields'
+					UNION ALL
+					SELECT 'custom:' || c.key, c.value FROM jsonb_each(u.row -> 'values' -> 'custom_fields') AS c) AS e
+				WHERE e.value NOT IN ('null', '""', '[]', '{}')) AS v
+			CROSS JOIN LATERAL (SELECT u.row -> 'keys' ->> 'source_id', u.row -> 'keys' ->> 'email', u.row -> 'keys' ->> 'name',
+				u.row -> 'keys' ->> 'company', u.row -> 'keys' ->> 'domain', u.row -> 'keys' ->> 'phone',
+				u.row -> 'values' ->> 'mobile', lower(u.row -> 'values' ->> 'title')) AS k (source_id, email, name, company, domain, phone, mobile, title)),
+		keyed AS (
+			SELECT g.*, h.hash, coalesce('id:' || g.source_id || '/' || coalesce(g.email, ''), 'row:' || h.hash) AS row_key,
+				coalesce('email:' || g.email, 'id:' || g.source_id, h.hash) AS lead_key
+			FROM given g CROSS JOIN LATERAL (SELECT md5(g.vals::text)) AS h (hash)),
+		fresh AS (
+			SELECT k.lead_key, nextval('zcsync.local_id_seq') AS local_id
+			FROM (SELECT k.lead_key FROM keyed k WHERE k.lead_key IS NOT NULL GROUP BY k.lead_key ORDER BY min(k.n)) AS k)
+		SELECT array_agg(ROW(NULL, p_account, f.local_id, p_source, k.row_key, k.hash, k.email, k.name, k.company, k.domain,
+			k.phone, k.mobile, k.title, k.source_id, k.vals,
+			coalesce((k.vals ->> 'updated_at')::timestamptz, zcsync._now()), zcsync._now(), 'new')::zcsync.lead_rows ORDER BY k.n)
+		FROM keyed k LEFT JOIN fresh f ON f.lead_key = k.lead_key);
+END
+$$;
+COMMENT ON FUNCTION zcsync._lead_rows_of(bigint, text, jsonb[]) IS
+'normalised leads as rows of lead_rows that are not stored yet';
+
+-- For each row the lead that has taken the very same already and would not
+-- change by it; else NULL.  What a source says of a record of its own replaces
+-- what it said before, so only its last word counts; a row without an id at its
+-- source is news again if another came after it, unless it is read from a file,
+-- which may be read twice.
+CREATE FUNCTION zcsync._known_leads(p_rows zcsync.lead_rows[], p_from_file boolean) RETURNS bigint[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg(CASE WHEN k.hash = u.hash AND (p_from_file OR u.source_id IS NOT NULL OR u.vals ? 'updated_at'
+			OR NOT EXISTS (SELECT FROM zcsync.lead_rows x
+				WHERE x.local_id = k.local_id AND x.source = k.source AND (x.at, x.row_id) > (k.at, k.row_id)))
+		THEN k.local_id END ORDER BY u.n)
+	FROM unnest(p_rows) WITH ORDINALITY AS u (row_id, account_id, local_id, source, row_key, hash, email, name, company, domain,
+		phone, mobile, title, source_id, vals, at, taken_at, via, n)
+	LEFT JOIN zcsync.lead_rows k ON k.account_id = u.account_id AND k.source = u.source AND k.row_key = u.row_key
+$$;
+COMMENT ON FUNCTION zcsync._known_leads(zcsync.lead_rows[], boolean) IS
+'for each row the lead that has it already, NULL where it is news';
+
+-- Store rows, and make their identities those of their leads where nobody has
+-- them yet; waits for others who are about to make the same.  Returns the ids of
+-- the stored rows.
+CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync.lead_rows[]) RETURNS bigint[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_ids bigint[];
+BEGIN
+	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
+	SELECT DISTINCT ON (i.kind, i.value) p_account, i.kind, i.value, u.local_id
+	FROM unnest(p_rows) AS u
+	CROSS JOIN LATERAL (VALUES ('email', u.email), (p_source, u.source_id)) AS i (kind, value)
+	WHERE i.value IS NOT NULL
+	ORDER BY i.kind, i.value, u.local_id
+	ON CONFLICT (account_id, kind, value) DO NOTHING;
+
+	-- A row that is new goes to the lead of its e-mail, else to that of its id.
+	WITH stored AS (
+		INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile,
+			title, source_id, vals, at, taken_at, via)
+		SELECT u.account_id, coalesce(e.local_id, s.local_id, u.local_id), u.source, u.row_key, u.hash, u.email, u.name, u.company,
+			u.domain, u.phone, u.mobile, u.title, u.source_id, u.vals, u.at, u.taken_at,
+			CASE WHEN e.local_id <> u.local_id THEN 'email' WHEN e.local_id IS NULL AND s.local_id <> u.local_id THEN 'source id' ELSE 'new' END
+		FROM unnest(p_rows) AS u
+		LEFT JOIN zcsync.lead_identities e ON e.account_id = p_account AND e.kind = 'email' AND e.value = u.email
+		LEFT JOIN zcsync.lead_identities s ON s.account_id = p_account AND s.kind = p_source AND s.value = u.source_id AND u.email IS NULL
+		ORDER BY u.row_key
+		ON CONFLICT (account_id, source, row_key) DO UPDATE
+			SET hash = excluded.hash, name = coalesce(excluded.name, r.name), company = coalesce(excluded.company, r.company),
+				domain = coalesce(excluded.domain, r.domain), phone = coalesce(excluded.phone, r.phone),
+				mobile = coalesce(excluded.mobile, r.mobile), title = coalesce(excluded.title, r.title),
+				vals = r.vals || excluded.vals, at = excluded.at, taken_at = excluded.taken_at
+		RETURNING r.row_id)
+	SELECT array_agg(s.row_id) INTO v_ids FROM stored s;
+	RETURN v_ids;
+END
+$$;
+COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync.lead_rows[]) IS
+'stores rows of leads and their identities; waits for others who store the same';
+
+-- ---------------------------------------------------------------------
+-- Which leads are one
+-- ---------------------------------------------------------------------
+
+-- What speaks for joining the leads of these rows with others: ids that belong
+-- to another lead than the row, and resemblance.  The strongest come first.
+CREATE FUNCTION zcsync._lead_edges(p_account bigint, p_rows bigint[])
+RETURNS TABLE (lead_a bigint, lead_b bigint, via text, score numeric, parts jsonb, may_merge boolean)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT DISTINCT least(r.local_id, i.local_id), greatest(r.local_id, i.local_id),
+		CASE k.kind WHEN 'email' THEN 'email' ELSE 'source id' END, NULL::numeric, '{}'::jsonb, true
+	FROM zcsync.lead_rows r
+	CROSS JOIN LATERAL (VALUES ('email', r.email), (r.source, r.source_id)) AS k (kind, value)
+	JOIN zcsync.lead_identities i ON i.account_id = p_account AND i.kind = k.kind AND i.value = k.value AND i.local_id <> r.local_id
+	WHERE r.row_id = ANY (p_rows)
+	ORDER BY 3, 1, 2;
+
+	-- Of the pairs of rows of two leads, the one that may merge, or else the most alike.
+	RETURN QUERY
+	SELECT e.lead_a, e.lead_b, 'similar', e.score, e.parts, e.may_merge
+	FROM (
+		SELECT DISTINCT ON (p.lead_a, p.lead_b) p.lead_a, p.lead_b, p.score, p.parts, p.may_merge
+		FROM (
+			SELECT least(p.lead_a, p.lead_b) AS lead_a, greatest(p.lead_a, p.lead_b) AS lead_b, p.score, p.parts, p.may_merge
+			FROM zcsync._lead_pairs(p_account, p_rows) AS p) AS p
+		ORDER BY p.lead_a, p.lead_b, p.may_merge DESC, p.score DESC) AS e
+	ORDER BY e.may_merge DESC, e.score DESC, e.lead_a, e.lead_b;
+END
+$$;
+COMMENT ON FUNCTION zcsync._lead_edges(bigint, bigint[]) IS
+'what speaks for these rows'' leads being one with others, the strongest first';
+
+-- Decide which leads become one.  Leads are joined one pair after the other,
+-- the strongest first, unless both have an e-mail, both are linked by one route,
+-- or somebody keeps them apart; or unless a lead without e-mail resembles several
+-- that have one.  What is not joined is flagged.
+CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[],
+	OUT nodes bigint[], OUT roots bigint[], OUT vias jsonb[], OUT flags jsonb[])
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_edge record;
+	v_edges jsonb[];
+	v_mail boolean[];		-- has the lead an e-mail?
+	v_parent integer[];		-- of each node; a root is its own
+	v_linked text[];		-- routes that the lead is linked by
+	v_apart jsonb;			-- {"low/high": true}
+	v_a integer;
+	v_b integer;
+	v_reason text;
+BEGIN
+	v_edges := ARRAY(SELECT to_jsonb(e) FROM zcsync._lead_edges(p_account, p_rows) AS e);
+	flags := '{}';
+	IF cardinality(v_edges) = 0 THEN
+		nodes := '{}';
+		RETURN;
+	END IF;
+
+	-- Leads that exist first, the oldest first: they stay.
+	SELECT array_agg(n.id ORDER BY l.local_id IS NULL, n.id),
+		array_agg(EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = n.id AND i.account_id = p_account AND i.kind = 'email')
+			ORDER BY l.local_id IS NULL, n.id),
+		array_agg(array_to_string(ARRAY(SELECT k.route_id FROM zcsync.links k WHERE k.source_id = n.id AND k.state <> 'unlinked' ORDER BY 1), ',')
+			ORDER BY l.local_id IS NULL, n.id)
+	INTO nodes, v_mail, v_linked
+	FROM (
+		SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e) AS n (id)
+	LEFT JOIN zcsync.leads l ON l.account_id = p_account AND l.local_id = n.id;
+	v_parent := ARRAY(SELECT generate_series(1, cardinality(nodes)));
+	vias := array_fill(NULL::jsonb, ARRAY[cardinality(nodes)]);
+	SELECT coalesce(jsonb_object_agg(d.lead_a || '/' || d.lead_b, true), '{}') INTO v_apart
+	FROM zcsync.lead_duplicates d
+	WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_a = ANY (nodes) AND d.lead_b = ANY (nodes);
+
+	FOR v_edge IN
+		SELECT array_position(nodes, e.lead_a) AS a, array_position(nodes, e.lead_b) AS b, e.*, to_jsonb(e) AS doc
+		FROM unnest(v_edges) WITH ORDINALITY AS u (doc, n)
+		CROSS JOIN LATERAL jsonb_to_record(u.doc) AS e (lead_a bigint, lead_b bigint, via text, score numeric, parts jsonb, may_merge boolean)
+		ORDER BY u.n
+	LOOP
+		v_a := zcsync._root_of(v_parent, v_edge.a);
+		v_b := zcsync._root_of(v_parent, v_edge.b);
+		CONTINUE WHEN v_a = v_b;
+		v_reason := CASE
+			WHEN v_mail[v_a] AND v_mail[v_b] THEN 'different e-mail addresses'
+			WHEN NOT v_edge.may_merge THEN 'not alike enough'
+			WHEN string_to_array(v_linked[v_a], ',') && string_to_array(v_linked[v_b], ',') THEN 'both are routed already'
+			WHEN v_edge.via = 'similar' AND v_mail[v_a] <> v_mail[v_b] AND (
+				SELECT count(DISTINCT r.root)
+				FROM unnest(v_edges) AS o
+				CROSS JOIN LATERAL (SELECT CASE WHEN v_mail[v_a] THEN v_edge.lead_b ELSE v_edge.lead_a END) AS m (lead)
+				CROSS JOIN LATERAL (SELECT zcsync._root_of(v_parent, array_position(nodes,
+					CASE (o ->> 'lead_a')::bigint WHEN m.lead THEN o ->> 'lead_b' ELSE o ->> 'lead_a' END::bigint))) AS r (root)
+				WHERE o ->> 'via' = 'similar' AND (o ->> 'may_merge')::boolean
+					AND m.lead::text IN (o ->> 'lead_a', o ->> 'lead_b') AND v_mail[r.root]) > 1
+				THEN 'like several leads with e-mail addresses'
+			END;
+		-- Does anybody in the one part keep apart from somebody in the other?
+		IF v_apart <> '{}' THEN
+			PERFORM FROM jsonb_object_keys(v_apart) AS k (pair)
+			CROSS JOIN LATERAL (SELECT
+				zcsync._root_of(v_parent, array_position(nodes, split_part(k.pair, '/', 1)::bigint)),
+				zcsync._root_of(v_parent, array_position(nodes, split_part(k.pair, '/', 2)::bigint))) AS p (x, y)
+			WHERE (p.x = v_a AND p.y = v_b) OR (p.x = v_b AND p.y = v_a);
+			CONTINUE WHEN FOUND;
+		END IF;
+		IF v_reason IS NOT NULL THEN
+			flags := flags || (v_edge.doc || jsonb_build_object('reason', v_reason));
+		ELSE
+			-- the node with the lower number stays
+			v_parent[greatest(v_a, v_b)] := least(v_a, v_b);
+			v_mail[least(v_a, v_b)] := v_mail[v_a] OR v_mail[v_b];
+			v_linked[least(v_a, v_b)] := concat_ws(',', nullif(v_linked[v_a], ''), nullif(v_linked[v_b], ''));
+			vias[greatest(v_a, v_b)] := v_edge.doc;
+		END IF;
+	END LOOP;
+	roots := ARRAY(SELECT nodes[zcsync._root_of(v_parent, g)] FROM generate_series(1, cardinality(nodes)) AS g ORDER BY g);
+END
+$$;
+COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[]) IS
+'which leads become one because of these rows (nodes and what each becomes part of), and which are flagged';
+
+CREATE FUNCTION zcsync._root_of(p_parents integer[], p_node integer) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	WHILE p_parents[p_node] <> p_node LOOP
+		p_node := p_parents[p_node];
+	END LOOP;
+	RETURN p_node;
+END
+$$;
+COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
+'the root of a node in a forest that is given by the parent of each node';
+
+-- ---------------------------------------------------------------------
+-- Merging
+-- ---------------------------------------------------------------------
+
+-- Make one lead part of another, which both exist and are locked: its rows,
+-- identities, pairs and links.  Returns the link that the other had in a route
+-- that keep is linked by, too: it is ended, its target stays as it is.
+CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
+RETURNS SETOF bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_ended bigint[];
+BEGIN
+	v_ended := ARRAY(
+		SELECT o.link_id FROM zcsync.links o
+		JOIN zcsync.links k ON k.route_id = o.route_id AND k.source_id = p_keep
+		WHERE o.source_id = p_other);
+	INSERT INTO zcsync.lead_merges (account_id, kept_id, merged_id, row_ids, score, parts, reason, role, merged_at, undo)
+	SELECT p_account, p_keep, p_other,
+		ARRAY(SELECT r.row_id FROM zcsync.lead_rows r WHERE r.local_id = p_other AND r.account_id = p_account ORDER BY 1),
+		(p_edge ->> 'score')::numeric, coalesce(p_edge -> 'parts', '{}'), p_edge ->> 'via', session_user, zcsync._now(),
+		jsonb_build_object(
+			'identities', (SELECT coalesce(jsonb_agg(jsonb_build_array(i.kind, i.value)), '[]')
+				FROM zcsync.lead_identities i WHERE i.local_id = p_other AND i.account_id = p_account),
+			'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('link_id', l.link_id, 'state', l.state)), '[]')
+				FROM zcsync.links l WHERE l.source_id = p_other),
+			'pairs', (SELECT coalesce(jsonb_agg(to_jsonb(d)), '[]')
+				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b)));
+
+	UPDATE zcsync.lead_rows r SET local_id = p_keep,
+		via = CASE p_edge ->> 'via' WHEN 'by hand' THEN 'by hand' ELSE r.via END
+	WHERE r.local_id = p_other AND r.account_id = p_account;
+	UPDATE zcsync.lead_identities i SET local_id = p_keep WHERE i.local_id = p_other AND i.account_id = p_account;
+	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()
+	WHERE l.link_id = ANY (v_ended) AND l.state <> 'unlinked';
+	UPDATE zcsync.links l SET source_id = p_keep, changed_at = zcsync._now()
+	WHERE l.source_id = p_other AND l.link_id <> ALL (v_ended);
+
+	UPDATE zcsync.lead_duplicates d SET state = 'merged', decided_at = zcsync._now(), decided_by = session_user
+	WHERE d.account_id = p_account AND d.lead_a = least(p_keep, p_other) AND d.lead_b = greatest(p_keep, p_other);
+	INSERT INTO zcsync.lead_duplicates (account_id, lead_a, lead_b, score, parts, reason, state, found_at, decided_at, decided_by)
+	SELECT p_account, least(p_keep, x.lead), greatest(p_keep, x.lead), d.score, d.parts, d.reason, d.state, d.found_at, d.decided_at, d.decided_by
+	FROM zcsync.lead_duplicates d
+	CROSS JOIN LATERAL (SELECT CASE d.lead_a WHEN p_other THEN d.lead_b ELSE d.lead_a END) AS x (lead)
+	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND x.lead <> p_keep AND d.state <> 'merged'
+	ON CONFLICT (account_id, lead_a, lead_b) DO UPDATE SET state = excluded.state WHERE excluded.state = 'apart';
+	DELETE FROM zcsync.lead_duplicates d
+	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND p_keep NOT IN (d.lead_a, d.lead_b) AND d.state <> 'merged';
+
+	UPDATE zcsync.leads l SET merged_into = p_keep, deleted_at = zcsync._now(), sync_origin = p_origin
+	WHERE l.account_id = p_account AND l.local_id = p_other;
+	RETURN QUERY SELECT unnest(v_ended);
+END
+$$;
+COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, text) IS
+'makes a lead part of another: rows, identities, links and pairs; returns the links that had to be ended';
+
+-- What all rows of leads amount to: of each column the value of the source that
+-- comes first in its group of fields, of equal ones the newest.  "Do not call"
+-- wins however it came, and an e-mail that reaches somebody over one that does
+-- not.  NULL is a value only where somebody emptied a column by hand.
+CREATE FUNCTION zcsync._lead_values(p_account bigint, p_leads bigint[])
+RETURNS TABLE (local_id bigint, vals jsonb, provenance jsonb)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT b.local_id,
+		coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE b.key NOT LIKE 'custom:%'), '{}')
+			|| coalesce(jsonb_build_object('custom_fields', jsonb_object_agg(substr(b.key, 8), b.value) FILTER (WHERE b.key LIKE 'custom:%' AND b.value <> 'null')), '{}'),
+		jsonb_object_agg(b.key, jsonb_build_object('source', b.source, 'at', b.at, 'row', b.row_id))
+	FROM (
+		SELECT DISTINCT ON (r.local_id, c.key) r.local_id, c.key, c.value, r.source, r.at, r.row_id
+		FROM zcsync.lead_rows r
+		LEFT JOIN zcsync.lead_sources s ON s.name = r.source
+		CROSS JOIN LATERAL jsonb_each(r.vals) AS c (key, value)
+		WHERE r.account_id = p_account AND r.local_id = ANY (p_leads)
+			AND (c.key = ANY (zcsync._own_columns('leads')) OR c.key LIKE 'custom:%')
+			AND c.key NOT IN ('updated_at', 'source', 'custom_fields')
+		ORDER BY r.local_id, c.key, (c.key = 'do_not_call' AND c.value = 'true') DESC,
+			c.key IN ('email', 'email_status') AND r.email IS NULL,
+			CASE c.key WHEN 'created_at' THEN (c.value #>> '{}')::timestamptz END,
+			coalesce((s.groups ->> zcsync._lead_field_group(c.key))::numeric, s.precedence, 1000000),
+			r.at DESC, r.row_id DESC) AS b
+	GROUP BY b.local_id
+$$;
+COMMENT ON FUNCTION zcsync._lead_values(bigint, bigint[]) IS
+'values of leads by precedence of the sources of their rows, and where each comes from';
+
+CREATE FUNCTION zcsync._lead_field_group(p_column text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_column IN ('first_name', 'last_name', 'title', 'linkedin_url') THEN 'person'
+		WHEN p_column IN ('email', 'email_status') THEN 'email'
+		WHEN p_column IN ('phone', 'mobile', 'do_not_call') THEN 'phone'
+		WHEN p_column IN ('company', 'website', 'industry', 'employees', 'revenue') THEN 'company'
+		WHEN p_column IN ('street', 'city', 'region', 'postal_code', 'country') THEN 'address'
+		WHEN p_column LIKE 'custom:%' THEN 'custom'
+		ELSE 'other' END;
+END;
+COMMENT ON FUNCTION zcsync._lead_field_group(text) IS
+'the group of fields of a column of leads that lead_sources.groups gives a precedence to';
+
+-- Write leads as their rows have it: new ones are inserted, of others the
+-- columns whose value comes from another row than before.  Who changes nothing
+-- writes nothing.  Returns how many leads were written.
+CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET jit = off
+AS $$
+DECLARE
+	v_columns text[] := zcsync._own_columns('leads') || '{fit,engagement,quality,stage,provenance}'::text[];
+	v_now timestamptz := zcsync._now();
+	v_ids bigint[];
+	v_docs jsonb[];
+	v_new integer;
+	v_changed integer;
+BEGIN
+	SELECT array_agg(v.local_id), array_agg(jsonb_build_object('status_id', 1, 'created_at', v_now, 'custom_fields', '{}'::jsonb) || v.vals
+		|| jsonb_build_object('updated_at', v_now, 'source', zcsync._lead_source(v.provenance), 'provenance', v.provenance))
+	INTO v_ids, v_docs
+	FROM zcsync._lead_values(p_account, p_leads) AS v
+	WHERE NOT EXISTS (SELECT FROM zcsync.leads l WHERE l.account_id = p_account AND l.local_id = v.local_id);
+	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_origin, inserted_at, %1$s) '
+		'SELECT $1, u.local_id, ''synced'', $2, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
+		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
+		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i ORDER BY u.local_id',
+		(SELECT string_agg(quote_ident(c), ', ') FROM unnest(v_columns) AS c),
+		(SELECT string_agg(format('i.%I', c), ', ') FROM unnest(v_columns) AS c))
+		USING p_account, p_origin, v_ids, v_docs, v_now;
+	GET DIAGNOSTICS v_new = ROW_COUNT;
+
+	-- patch: columns that come from elsewhere now, and those that nobody gives any more
+	SELECT array_agg(p.local_id), array_agg(p.doc || p.patch || jsonb_build_object('provenance', p.provenance)
+		|| CASE WHEN p.doc || p.patch = p.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
+	INTO v_ids, v_docs
+	FROM (
+		SELECT l.local_id, v.provenance, to_jsonb(l) AS doc,
+			coalesce((SELECT jsonb_object_agg(k.key, coalesce(v.vals -> k.key, 'null'))
+				FROM (SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
+				WHERE k.key NOT LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key
+					AND (v.vals ? k.key OR k.key NOT IN ('created_at', 'status_id'))), '{}')
+			|| coalesce((SELECT jsonb_build_object('custom_fields', l.custom_fields - array_agg(k.key) FILTER (WHERE NOT v.vals -> 'custom_fields' ? k.key)
+					|| coalesce(jsonb_object_agg(k.key, v.vals -> 'custom_fields' -> k.key) FILTER (WHERE v.vals -> 'custom_fields' ? k.key), '{}'))
+				FROM (SELECT substr(k.key, 8) FROM (
+					SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
+					WHERE k.key LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key) AS k (key)
+				HAVING count(*) > 0), '{}')
+			|| jsonb_build_object('source', zcsync._lead_source(v.provenance)) AS patch
+		FROM zcsync._lead_values(p_account, p_leads) AS v
+		JOIN zcsync.leads l ON l.account_id = p_account AND l.local_id = v.local_id
+		WHERE l.provenance <> v.provenance) AS p;
+	IF v_ids IS NULL THEN
+		RETURN v_new;
+	END IF;
+	EXECUTE format('UPDATE zcsync.leads AS t SET sync_origin = $2, %1$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
+		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
+		'JOIN zcsync.leads l ON l.account_id = $1 AND l.local_id = u.local_id '
+		'CROSS JOIN LATERAL jsonb_populate_record(l, u.doc || s.scores) AS i '
+		'WHERE t.account_id = l.account_id AND t.local_id = l.local_id AND t.inserted_at = l.inserted_at',
+		(SELECT string_agg(format('%1$I = i.%1$I', c), ', ') FROM unnest(v_columns) AS c))
+		USING p_account, p_origin, v_ids, v_docs;
+	GET DIAGNOSTICS v_changed = ROW_COUNT;
+
+	-- A lead keeps the e-mails of all its rows, whichever of them it shows.
+	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
+	SELECT DISTINCT p_account, 'email', r.email, r.local_id
+	FROM zcsync.lead_rows r
+	WHERE r.account_id = p_account AND r.local_id = ANY (v_ids) AND r.email IS NOT NULL
+	ORDER BY r.email
+	ON CONFLICT (account_id, kind, value) DO NOTHING;
+	RETURN v_new + v_changed;
+END
+$$;
+COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], text) IS
+'inserts or updates leads to what their rows amount to; returns how many it wrote';
+
+-- The source of a lead is the one whose values count most; of equal ones the
+-- first by name.
+CREATE FUNCTION zcsync._lead_source(p_provenance jsonb) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT n.source
+	FROM (SELECT DISTINCT e.value ->> 'source' FROM jsonb_each(p_provenance) AS e) AS n (source)
+	LEFT JOIN zcsync.lead_sources s ON s.name = n.source
+	ORDER BY n.source = 'manual', s.precedence, n.source
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._lead_source(jsonb) IS
+'the source of a lead: of those that its values come from, the one with the best precedence';
+
+-- ---------------------------------------------------------------------
+-- Taking
+-- ---------------------------------------------------------------------
+
+-- Join the leads of these rows with those they are one with.  Others may merge
+-- the same leads meanwhile: what was planned is planned again once the leads are
+-- locked and one of them is found to be gone.
+CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_plan record;
+	v_gone boolean;
+	v_node record;
+BEGIN
+	FOR v_try IN 1 .. 5 LOOP
+		v_plan := zcsync._plan_joins(p_account, p_rows);
+		SELECT coalesce(bool_or(l.merged_into IS NOT NULL), false) INTO v_gone
+		FROM (
+			SELECT l.merged_into FROM zcsync.leads l
+			WHERE l.account_id = p_account AND l.local_id = ANY (v_plan.nodes || ARRAY(
+				SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows)))
+			ORDER BY l.local_id
+			FOR NO KEY UPDATE) AS l;
+		EXIT WHEN NOT v_gone;
+		UPDATE zcsync.lead_rows r SET local_id = l.merged_into
+		FROM zcsync.leads l
+		WHERE r.row_id = ANY (p_rows) AND l.account_id = p_account AND l.local_id = r.local_id AND l.merged_into IS NOT NULL;
+	END LOOP;
+	IF v_gone THEN
+		RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+			MESSAGE = 'could not take leads, since others keep merging the same ones',
+			HINT = 'Try again.';
+	END IF;
+
+	-- leads that exist, one by one
+	FOR v_node IN
+		SELECT u.node, u.root, u.via
+		FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
+		JOIN zcsync.leads l ON l.account_id = p_account AND l.local_id = u.node
+		WHERE u.node <> u.root
+		ORDER BY u.root, u.node
+	LOOP
+		PERFORM zcsync._absorb_lead(p_account, v_node.root, v_node.node, v_node.via, p_origin);
+	END LOOP;
+
+	-- those that were about to be made, at once
+	INSERT INTO zcsync.lead_merges (account_id, kept_id, row_ids, score, parts, reason, role, merged_at)
+	SELECT p_account, u.root, array_agg(r.row_id ORDER BY r.row_id), (u.via ->> 'score')::numeric, u.via -> 'parts', 'similar',
+		session_user, zcsync._now()
+	FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
+	JOIN zcsync.lead_rows r ON r.account_id = p_account AND r.local_id = u.node
+	WHERE u.node <> u.root AND u.via ->> 'via' = 'similar'
+	GROUP BY u.root, u.node, u.via;
+	UPDATE zcsync.lead_identities i SET local_id = u.root
+	FROM unnest(v_plan.nodes, v_plan.roots) AS u (node, root)
+	WHERE i.account_id = p_account AND i.local_id = u.node AND u.node <> u.root;
+	UPDATE zcsync.lead_rows r SET local_id = u.root, via = u.via ->> 'via'
+	FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
+	WHERE r.account_id = p_account AND r.local_id = u.node AND u.node <> u.root;
+
+	INSERT INTO zcsync.lead_duplicates AS d (account_id, lead_a, lead_b, score, parts, reason, found_at)
+	SELECT DISTINCT ON (1, 2, 3) p_account, least(a.root, b.root), greatest(a.root, b.root), (f.doc ->> 'score')::numeric,
+		f.doc -> 'parts', f.doc ->> 'reason', zcsync._now()
+	FROM unnest(v_plan.flags) AS f (doc)
+	JOIN unnest(v_plan.nodes, v_plan.roots) AS a (node, root) ON a.node = (f.doc ->> 'lead_a')::bigint
+	JOIN unnest(v_plan.nodes, v_plan.roots) AS b (node, root) ON b.node = (f.doc ->> 'lead_b')::bigint
+	WHERE a.root <> b.root
+	ORDER BY 1, 2, 3, 4 DESC NULLS LAST
+	ON CONFLICT (account_id, lead_a, lead_b) DO UPDATE
+		SET score = excluded.score, parts = excluded.parts, reason = excluded.reason
+		WHERE d.state = 'open' AND excluded.score > d.score;
+END
+$$;
+COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text) IS
+'merges and flags the leads of these rows';
+
+-- Take rows that have no error of their own, all or, on an error, none.
+CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean)
+RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_origin text := format('intake:%s:%s', p_source, pg_current_xact_id());
+	v_rows zcsync.lead_rows[] := zcsync._lead_rows_of(p_account, p_source, p_rows);
+	v_known bigint[] := zcsync._known_leads(v_rows, p_from_file);
+	v_ids bigint[];
+	v_first bigint := (SELECT min(u.local_id) FROM unnest(v_rows) AS u);
+BEGIN
+	-- of rows with one key the last counts
+	v_ids := zcsync._store_lead_rows(p_account, p_source, ARRAY(
+		SELECT DISTINCT ON (v_rows[g].row_key) v_rows[g] FROM generate_subscripts(v_rows, 1) AS g
+		WHERE v_known[g] IS NULL
+		ORDER BY v_rows[g].row_key, g DESC));
+	IF v_ids IS NOT NULL THEN
+		PERFORM zcsync._join_leads(p_account, v_ids, v_origin);
+		PERFORM zcsync._write_leads(p_account, ARRAY(
+			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
+	END IF;
+
+	RETURN QUERY
+	SELECT t.n::integer, t.lead, CASE
+			WHEN t.known IS NOT NULL THEN 'unchanged'
+			WHEN t.lead < v_first OR row_number() OVER (PARTITION BY t.lead ORDER BY t.n) > 1 THEN 'merged'
+			WHEN f.flags IS NOT NULL THEN 'flagged'
+			ELSE 'created' END,
+		CASE WHEN t.known IS NULL THEN jsonb_strip_nulls(jsonb_build_object('via', nullif(t.via, 'new'), 'flagged', f.flags)) ELSE '{}' END
+	FROM (
+		SELECT g AS n, v_known[g] AS known, coalesce(v_known[g], r.local_id) AS lead, r.via
+		FROM generate_subscripts(v_rows, 1) AS g
+		LEFT JOIN zcsync.lead_rows r ON v_known[g] IS NULL
+			AND r.account_id = p_account AND r.source = p_source AND r.row_key = v_rows[g].row_key) AS t
+	LEFT JOIN LATERAL (
+		SELECT jsonb_agg(jsonb_build_object('lead', CASE d.lead_a WHEN t.lead THEN d.lead_b ELSE d.lead_a END, 'score', d.score,
+			'reason', d.reason) ORDER BY d.score DESC NULLS LAST, d.lead_a, d.lead_b) AS flags
+		FROM zcsync.lead_duplicates d
+		WHERE d.account_id = p_account AND t.lead IN (d.lead_a, d.lead_b) AND d.state = 'open') AS f ON t.known IS NULL
+	ORDER BY t.n;
+END
+$$;
+COMMENT ON FUNCTION zcsync._take_slice(bigint, text, jsonb[], boolean) IS
+'takes normalised leads that have no errors; a row each with what became of it';
+
+-- Take normalised leads, a row each with what became of it: created, merged,
+-- flagged (made, and much like others), unchanged, rejected.  A row that cannot
+-- be stored does not keep its neighbours from it: on an error they are halved
+-- down to it.  Says "from file" who may bring the same rows again.
+CREATE FUNCTION zcsync._take_leads(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean DEFAULT false)
+RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, detail jsonb)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET timezone = 'UTC'
+SET work_mem = '32MB'
+SET plan_cache_mode = force_custom_plan		-- batches and single rows share these statements
+AS $$
+DECLARE
+	v_good integer[];
+	v_lows integer[] := '{1}';
+	v_highs integer[];
+	v_low integer;
+	v_high integer;
+	v_tries integer := 0;
+	v_retries integer := 0;
+BEGIN
+	PERFORM zcsync._check_take(p_account, p_source, p_rows);
+	v_good := ARRAY(SELECT g FROM generate_subscripts(p_rows, 1) AS g WHERE zcsync._lead_row_error(p_rows[g]) IS NULL ORDER BY g);
+	RETURN QUERY
+	SELECT g, false, NULL::bigint, 'rejected', zcsync._lead_row_error(p_rows[g]), '{}'::jsonb
+	FROM generate_subscripts(p_rows, 1) AS g WHERE g <> ALL (v_good);
+	v_highs := ARRAY[cardinality(v_good)];
+	WHILE cardinality(v_lows) > 0 LOOP
+		v_low := v_lows[1];
+		v_high := v_highs[1];
+		v_lows := v_lows[2:];
+		v_highs := v_highs[2:];
+		CONTINUE WHEN v_low > v_high;
+		v_tries := v_tries + 1;
+		BEGIN
+			RETURN QUERY
+			SELECT v_good[v_low + s.n - 1], true, s.lead_id, s.result, NULL::text, s.detail
+			FROM zcsync._take_slice(p_account, p_source, ARRAY(
+				SELECT p_rows[v_good[g]] FROM generate_series(v_low, v_high) AS g ORDER BY g), p_from_file) AS s;
+		EXCEPTION WHEN OTHERS THEN
+			IF SQLSTATE = '40P01' AND v_retries < 3 THEN
+				v_retries := v_retries + 1;
+				v_lows := v_low || v_lows;
+				v_highs := v_high || v_highs;
+			ELSIF left(SQLSTATE, 2) IN ('25', '40', '53', '55', '57', '58') OR (v_tries >= 50 AND v_low < v_high) THEN
+				RAISE;
+			ELSIF v_low < v_high THEN
+				v_lows := ARRAY[v_low, (v_low + v_high) / 2 + 1] || v_lows;
+				v_highs := ARRAY[(v_low + v_high) / 2, v_high] || v_highs;
+			ELSE
+				index := v_good[v_low];
+				ok := false;
+				lead_id := NULL;
+				result := 'rejected';
+				error := SQLERRM;
+				detail := jsonb_build_object('sqlstate', SQLSTATE);
+				RETURN NEXT;
+			END IF;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._take_leads(bigint, text, jsonb[], boolean) IS
+'takes normalised leads into a local account: new ones are made, known ones merged; a row each';
+
+CREATE FUNCTION zcsync._lead_row_error(p_row jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_row IS NULL OR jsonb_typeof(p_row) <> 'object' THEN 'a lead is an object'
+		WHEN p_row ->> 'error' IS NOT NULL THEN p_row ->> 'error'
+		WHEN jsonb_typeof(p_row -> 'values') IS DISTINCT FROM 'object' THEN 'a lead has values'
+		WHEN p_row #>> '{keys,email}' IS NULL AND p_row #>> '{keys,name}' IS NULL AND p_row #>> '{keys,phone}' IS NULL
+			AND p_row #>> '{keys,company}' IS NULL AND p_row #>> '{keys,source_id}' IS NULL
+			THEN 'neither e-mail, name, phone, company nor id is given' END;
+END;
+COMMENT ON FUNCTION zcsync._lead_row_error(jsonb) IS
+'why a normalised lead cannot be taken; NULL if it can';
+
+CREATE FUNCTION zcsync._check_take(p_account bigint, p_source text, p_rows jsonb[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account zcsync.accounts;
+BEGIN
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
+	IF v_account.vendor IS DISTINCT FROM 'local' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('account %s takes no leads', coalesce('"' || v_account.name || '"', p_account::text, 'NULL')),
+			DETAIL = 'Leads are taken into accounts of vendor "local".',
+			HINT = 'SELECT zcsync.add_account(''crm'', ''local'');';
+	ELSIF NOT EXISTS (SELECT FROM zcsync.lead_sources s WHERE s.name = p_source) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('lead source %s does not exist', coalesce('"' || left(p_source, 100) || '"', 'NULL')),
+			HINT = 'The sources are the rows of zcsync.lead_sources.';
+	ELSIF p_rows IS NULL OR cardinality(p_rows) > 1000 OR array_ndims(p_rows) > 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded',
+			MESSAGE = 'cannot take more than 1000 leads at a time';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_take(bigint, text, jsonb[]) IS
+'raises an error unless leads of this source can be taken into this account';
