@@ -82,6 +82,8 @@ BEGIN
 	);
 	COMMENT ON TABLE zcsync.lead_sources IS
 	'where leads come from: how their fields are named there, and whose values win; a new source is a new row';
+
+	PERFORM zcsync._create_lead_match_tables();
 END
 $migrate$;
 COMMENT ON FUNCTION zcsync._create_lead_tables() IS

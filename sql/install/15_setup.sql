@@ -40,6 +40,7 @@ BEGIN
 
 	PERFORM zcsync._create_routes();
 	PERFORM zcsync._create_triggers();
+	PERFORM zcsync._create_trigram_index();
 	PERFORM zcsync._create_views();
 	PERFORM zcsync._default_rows();
 	PERFORM zcsync._default_lead_sources();

@@ -108,7 +108,7 @@ BEGIN
 	);
 	CREATE INDEX idx_lead_merges_kept_id ON zcsync.lead_merges (kept_id);
 	COMMENT ON TABLE zcsync.lead_merges IS
-	'each merge of two leads, with its score and what zcsync.split_lead() needs to undo it';
+	'each merge of two leads, with its score and what it takes to undo it';
 END
 $migrate$;
 COMMENT ON FUNCTION zcsync._create_lead_match_tables() IS
@@ -208,12 +208,12 @@ AS $$
 			WHERE f.fields >= 2) AS s
 		WHERE s.score >= $4
 		ORDER BY s.score DESC, a.row_id, b.row_id$sql$,
-		CASE WHEN t.schema IS NOT NULL AND to_regclass('zcsync.idx_lead_rows_trigrams') IS NOT NULL THEN format($sql$
+		VARIADIC ARRAY[
+			CASE WHEN t.schema IS NOT NULL AND to_regclass('zcsync.idx_lead_rows_trigrams') IS NOT NULL THEN format($sql$
 			UNION ALL
 			SELECT w.row_id, x.row_id
 			FROM w JOIN zcsync.lead_rows x ON x.account_id = $1 AND x.local_id <> w.local_id AND x.name OPERATOR(%s.%%) w.name$sql$,
-			t.schema) END,
-		VARIADIC ARRAY(
+				t.schema) END] || ARRAY(
 			SELECT CASE WHEN t.schema IS NULL THEN format('(a.%1$s = b.%1$s)::integer::numeric', f.name)
 				ELSE format('round(%2$s.similarity(a.%1$s, b.%1$s)::numeric, 4)', f.name, t.schema) END
 			FROM unnest('{email,name,company}'::text[]) WITH ORDINALITY AS f (name, n)

@@ -6,10 +6,29 @@
 -- this order: identities by kind and value, lead_rows by key, leads by number.
 -- ---------------------------------------------------------------------
 
--- The rows as lead_rows, in the order given; local_id is NULL for those that
--- are not to be stored, and the number of a new lead for all others: rows with
--- one e-mail, or without one with one id, have the same.
-CREATE FUNCTION zcsync._lead_rows_of(p_account bigint, p_source text, p_rows jsonb[]) RETURNS zcsync.lead_rows[]
+-- A row of lead_rows that is not stored yet.  Tables are made by setup(), and
+-- functions must be able to speak of it before that.
+CREATE TYPE zcsync._lead_row AS (
+	local_id bigint,
+	row_key text,
+	hash text,
+	email text,
+	name text,
+	company text,
+	domain text,
+	phone text,
+	mobile text,
+	title text,
+	source_id text,
+	vals jsonb,
+	at timestamptz
+);
+COMMENT ON TYPE zcsync._lead_row IS
+'a lead as a source gave it, with its keys';
+
+-- The rows in the order given, each with the number of a new lead: rows with one
+-- e-mail, or without one with one id, have the same.
+CREATE FUNCTION zcsync._lead_rows_of(p_rows jsonb[]) RETURNS zcsync._lead_row[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -37,14 +56,14 @@ BEGIN
 			FROM given g CROSS JOIN LATERAL (SELECT md5(g.vals::text)) AS h (hash)),
 		fresh AS (
 			SELECT k.lead_key, nextval('zcsync.local_id_seq') AS local_id
-			FROM (SELECT k.lead_key FROM keyed k WHERE k.lead_key IS NOT NULL GROUP BY k.lead_key ORDER BY min(k.n)) AS k)
-		SELECT array_agg(ROW(NULL, p_account, f.local_id, p_source, k.row_key, k.hash, k.email, k.name, k.company, k.domain,
+			FROM (SELECT k.lead_key FROM keyed k GROUP BY k.lead_key ORDER BY min(k.n)) AS k)
+		SELECT array_agg(ROW(f.local_id, k.row_key, k.hash, k.email, k.name, k.company, k.domain,
 			k.phone, k.mobile, k.title, k.source_id, k.vals,
-			coalesce((k.vals ->> 'updated_at')::timestamptz, zcsync._now()), zcsync._now(), 'new')::zcsync.lead_rows ORDER BY k.n)
-		FROM keyed k LEFT JOIN fresh f ON f.lead_key = k.lead_key);
+			coalesce((k.vals ->> 'updated_at')::timestamptz, zcsync._now()))::zcsync._lead_row ORDER BY k.n)
+		FROM keyed k JOIN fresh f ON f.lead_key = k.lead_key);
 END
 $$;
-COMMENT ON FUNCTION zcsync._lead_rows_of(bigint, text, jsonb[]) IS
+COMMENT ON FUNCTION zcsync._lead_rows_of(jsonb[]) IS
 'normalised leads as rows of lead_rows that are not stored yet';
 
 -- For each row the lead that has taken the very same already and would not
@@ -52,7 +71,7 @@ COMMENT ON FUNCTION zcsync._lead_rows_of(bigint, text, jsonb[]) IS
 -- what it said before, so only its last word counts; a row without an id at its
 -- source is news again if another came after it, unless it is read from a file,
 -- which may be read twice.
-CREATE FUNCTION zcsync._known_leads(p_rows zcsync.lead_rows[], p_from_file boolean) RETURNS bigint[]
+CREATE FUNCTION zcsync._known_leads(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_from_file boolean) RETURNS bigint[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -60,17 +79,17 @@ AS $$
 			OR NOT EXISTS (SELECT FROM zcsync.lead_rows x
 				WHERE x.local_id = k.local_id AND x.source = k.source AND (x.at, x.row_id) > (k.at, k.row_id)))
 		THEN k.local_id END ORDER BY u.n)
-	FROM unnest(p_rows) WITH ORDINALITY AS u (row_id, account_id, local_id, source, row_key, hash, email, name, company, domain,
-		phone, mobile, title, source_id, vals, at, taken_at, via, n)
-	LEFT JOIN zcsync.lead_rows k ON k.account_id = u.account_id AND k.source = u.source AND k.row_key = u.row_key
+	FROM unnest(p_rows) WITH ORDINALITY AS u (local_id, row_key, hash, email, name, company, domain, phone, mobile, title,
+		source_id, vals, at, n)
+	LEFT JOIN zcsync.lead_rows k ON k.account_id = p_account AND k.source = p_source AND k.row_key = u.row_key
 $$;
-COMMENT ON FUNCTION zcsync._known_leads(zcsync.lead_rows[], boolean) IS
+COMMENT ON FUNCTION zcsync._known_leads(bigint, text, zcsync._lead_row[], boolean) IS
 'for each row the lead that has it already, NULL where it is news';
 
 -- Store rows, and make their identities those of their leads where nobody has
 -- them yet; waits for others who are about to make the same.  Returns the ids of
 -- the stored rows.
-CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync.lead_rows[]) RETURNS bigint[]
+CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync._lead_row[]) RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -89,8 +108,8 @@ BEGIN
 	WITH stored AS (
 		INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile,
 			title, source_id, vals, at, taken_at, via)
-		SELECT u.account_id, coalesce(e.local_id, s.local_id, u.local_id), u.source, u.row_key, u.hash, u.email, u.name, u.company,
-			u.domain, u.phone, u.mobile, u.title, u.source_id, u.vals, u.at, u.taken_at,
+		SELECT p_account, coalesce(e.local_id, s.local_id, u.local_id), p_source, u.row_key, u.hash, u.email, u.name, u.company,
+			u.domain, u.phone, u.mobile, u.title, u.source_id, u.vals, u.at, zcsync._now(),
 			CASE WHEN e.local_id <> u.local_id THEN 'email' WHEN e.local_id IS NULL AND s.local_id <> u.local_id THEN 'source id' ELSE 'new' END
 		FROM unnest(p_rows) AS u
 		LEFT JOIN zcsync.lead_identities e ON e.account_id = p_account AND e.kind = 'email' AND e.value = u.email
@@ -106,7 +125,7 @@ BEGIN
 	RETURN v_ids;
 END
 $$;
-COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync.lead_rows[]) IS
+COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[]) IS
 'stores rows of leads and their identities; waits for others who store the same';
 
 -- ---------------------------------------------------------------------
@@ -320,7 +339,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT b.local_id,
 		coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE b.key NOT LIKE 'custom:%'), '{}')
-			|| coalesce(jsonb_build_object('custom_fields', jsonb_object_agg(substr(b.key, 8), b.value) FILTER (WHERE b.key LIKE 'custom:%' AND b.value <> 'null')), '{}'),
+			|| jsonb_build_object('custom_fields',
+				coalesce(jsonb_object_agg(substr(b.key, 8), b.value) FILTER (WHERE b.key LIKE 'custom:%' AND b.value <> 'null'), '{}')),
 		jsonb_object_agg(b.key, jsonb_build_object('source', b.source, 'at', b.at, 'row', b.row_id))
 	FROM (
 		SELECT DISTINCT ON (r.local_id, c.key) r.local_id, c.key, c.value, r.source, r.at, r.row_id
@@ -372,7 +392,7 @@ DECLARE
 	v_new integer;
 	v_changed integer;
 BEGIN
-	SELECT array_agg(v.local_id), array_agg(jsonb_build_object('status_id', 1, 'created_at', v_now, 'custom_fields', '{}'::jsonb) || v.vals
+	SELECT array_agg(v.local_id), array_agg(jsonb_build_object('status_id', 1, 'created_at', v_now) || v.vals
 		|| jsonb_build_object('updated_at', v_now, 'source', zcsync._lead_source(v.provenance), 'provenance', v.provenance))
 	INTO v_ids, v_docs
 	FROM zcsync._lead_values(p_account, p_leads) AS v
@@ -396,7 +416,7 @@ BEGIN
 				FROM (SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
 				WHERE k.key NOT LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key
 					AND (v.vals ? k.key OR k.key NOT IN ('created_at', 'status_id'))), '{}')
-			|| coalesce((SELECT jsonb_build_object('custom_fields', l.custom_fields - array_agg(k.key) FILTER (WHERE NOT v.vals -> 'custom_fields' ? k.key)
+			|| coalesce((SELECT jsonb_build_object('custom_fields', l.custom_fields - coalesce(array_agg(k.key) FILTER (WHERE NOT v.vals -> 'custom_fields' ? k.key), '{}')
 					|| coalesce(jsonb_object_agg(k.key, v.vals -> 'custom_fields' -> k.key) FILTER (WHERE v.vals -> 'custom_fields' ? k.key), '{}'))
 				FROM (SELECT substr(k.key, 8) FROM (
 					SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
@@ -532,8 +552,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_origin text := format('intake:%s:%s', p_source, pg_current_xact_id());
-	v_rows zcsync.lead_rows[] := zcsync._lead_rows_of(p_account, p_source, p_rows);
-	v_known bigint[] := zcsync._known_leads(v_rows, p_from_file);
+	v_rows zcsync._lead_row[] := zcsync._lead_rows_of(p_rows);
+	v_known bigint[] := zcsync._known_leads(p_account, p_source, v_rows, p_from_file);
 	v_ids bigint[];
 	v_first bigint := (SELECT min(u.local_id) FROM unnest(v_rows) AS u);
 BEGIN
