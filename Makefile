@@ -12,6 +12,7 @@ OBJS = \
 	src/connector.o \
 	src/connector_clickup.o \
 	src/connector_common.o \
+	src/connector_halopsa.o \
 	src/connector_zendesk.o \
 	src/databases.o \
 	src/engine.o \

@@ -15,6 +15,7 @@
 static const ZcsyncConnector *const connectors[] = {
 	&zcsync_connector_zendesk,
 	&zcsync_connector_clickup,
+	&zcsync_connector_halopsa,
 };
 
 /*

@@ -72,6 +72,7 @@ typedef struct ZcsyncConnector
 
 extern const ZcsyncConnector zcsync_connector_zendesk;
 extern const ZcsyncConnector zcsync_connector_clickup;
+extern const ZcsyncConnector zcsync_connector_halopsa;
 
 /* the connector of a vendor, or NULL */
 extern const ZcsyncConnector *zcsync_connector_find(const char *vendor);

@@ -62,6 +62,7 @@ BEGIN ATOMIC
 	FROM (VALUES
 		('zendesk', '{tickets,contacts,fields,statuses}', 1),
 		('clickup', '{tasks,contacts,fields,statuses}', 1),
+		('halopsa', '{tickets,leads,comments,contacts,companies,fields,statuses}', 100),
 		('local', '{leads}', 1)) AS v (vendor, kinds, batch);
 END;
 COMMENT ON FUNCTION zcsync._vendors() IS

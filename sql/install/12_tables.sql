@@ -142,7 +142,7 @@ BEGIN
 
 	PERFORM zcsync._create_mirror_table('tickets', $cols$
 		subject text, description text, status text, custom_status_id text, priority text, type text,
-		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text,
+		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text, site_id text,
 		brand_id text, form_id text, tags text[], due_at timestamptz, external_id text, channel text, url text
 	$cols$);
 	PERFORM zcsync._create_mirror_table('tasks', $cols$
@@ -152,7 +152,13 @@ BEGIN
 		time_estimate bigint, points numeric, archived boolean, url text
 	$cols$);
 	PERFORM zcsync._create_mirror_table('contacts', $cols$
-		name text, email text, phone text, role text, organization_id text, external_id text, active boolean, time_zone text
+		name text, email text, phone text, role text, organization_id text, site_id text, external_id text, active boolean, time_zone text
+	$cols$);
+	PERFORM zcsync._create_mirror_table('companies', $cols$
+		name text, type text, parent_id text, domain text, website text, phone text, external_id text, active boolean, is_prospect boolean
+	$cols$);
+	PERFORM zcsync._create_mirror_table('comments', $cols$
+		parent_id text, parent_kind text, author_id text, author_name text, body text, is_private boolean, outcome text, channel text
 	$cols$);
 	PERFORM zcsync._create_mirror_table('fields', $cols$
 		scope_id text, name text, type text, options jsonb, required boolean, active boolean, position integer
@@ -167,6 +173,9 @@ BEGIN
 	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
 	CREATE INDEX idx_tasks_list ON zcsync.tasks (account_id, list_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_contacts_email ON zcsync.contacts (account_id, lower(email));
+	CREATE INDEX idx_companies_domain ON zcsync.companies (account_id, lower(domain));
+	CREATE INDEX idx_companies_parent ON zcsync.companies (account_id, parent_id);
+	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
 	CREATE INDEX idx_statuses_scope ON zcsync.statuses (account_id, scope_id);
 	CREATE INDEX idx_fields_scope ON zcsync.fields (account_id, scope_id);
 

@@ -85,6 +85,14 @@ BEGIN ATOMIC
 			'It is the country of phone numbers without one, as two letters: "GB" and not "UK".'),
 		('clickup', 'plan', 'string', '^(free|unlimited|business|business_plus|enterprise)$',
 			'The plans are free, unlimited, business, business_plus and enterprise.'),
+		('halopsa', 'host', 'string', '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$',
+			'It is the name that the address of the instance begins with, as in "acme.halopsa.com".'),
+		('halopsa', 'auth_url', 'string', '^https?://[^\s?#]+$',
+			'Leave it out unless the authorisation server is not at HOST/auth.'),
+		('halopsa', 'tenant', 'string', '^[^\s]{1,100}$', 'HaloPSA shows it beside the address of the authorisation server.'),
+		('halopsa', 'tenant_in', 'string', '^(query|body)$', 'It says where the tenant goes: query (the default) or body.'),
+		('halopsa', 'reconcile_limit', 'number', '^[0-9]{1,7}$',
+			'It is the number of records that may be missing at HaloPSA before a daily comparison stops.'),
 		(NULL, 'base_url', 'string', '^https?://[^\s?#]+$', 'Leave it out unless the vendor is behind a proxy.'),
 		(NULL, 'budget_share', 'number', NULL,
 			'It is the part of the vendor''s limits that zcsync may use, above 0 and at most 1.'),
@@ -101,6 +109,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(p_settings ->> 'base_url', CASE p_vendor
 		WHEN 'zendesk' THEN 'https://' || (p_settings ->> 'subdomain') || '.zendesk.com'
+		WHEN 'halopsa' THEN 'https://' || (p_settings ->> 'host')
 		WHEN 'clickup' THEN 'https://api.clickup.com' END);
 END;
 COMMENT ON FUNCTION zcsync._base_url(text, jsonb) IS
@@ -117,6 +126,7 @@ DECLARE
 	v_given record;
 	v_rule record;
 	v_reason text;
+	v_url text;
 BEGIN
 	IF jsonb_typeof(v_settings) IS DISTINCT FROM 'object' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -159,16 +169,19 @@ BEGIN
 	END IF;
 	IF zcsync._base_url(p_vendor, v_settings) IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'setting "subdomain" is missing',
-			HINT = 'settings => ''{"subdomain": "acme"}'', for acme.zendesk.com.';
+			MESSAGE = format('setting "%s" is missing', CASE p_vendor WHEN 'halopsa' THEN 'host' ELSE 'subdomain' END),
+			HINT = CASE p_vendor WHEN 'halopsa' THEN 'settings => ''{"host": "acme.halopsa.com"}''.'
+				ELSE 'settings => ''{"subdomain": "acme"}'', for acme.zendesk.com.' END;
 	END IF;
-	v_reason := zcsync._check_url(zcsync._base_url(p_vendor, v_settings));
-	IF v_reason IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('address "%s" cannot be called', left(zcsync._base_url(p_vendor, v_settings), 200)),
-			DETAIL = upper(left(v_reason, 1)) || substr(v_reason, 2) || '.',
-			HINT = 'Correct it, or have the administrator change zcsync.allowed_hosts.';
-	END IF;
+	FOREACH v_url IN ARRAY array_remove(ARRAY[zcsync._base_url(p_vendor, v_settings), v_settings ->> 'auth_url'], NULL) LOOP
+		v_reason := zcsync._check_url(v_url);
+		IF v_reason IS NOT NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('address "%s" cannot be called', left(v_url, 200)),
+				DETAIL = upper(left(v_reason, 1)) || substr(v_reason, 2) || '.',
+				HINT = 'Correct it, or have the administrator change zcsync.allowed_hosts.';
+		END IF;
+	END LOOP;
 	RETURN v_settings;
 END
 $$;
@@ -329,7 +342,7 @@ BEGIN
 
 	-- Ids mean something else at another vendor's account: what is mirrored
 	-- must not be written there by mistake.
-	SELECT k INTO v_key FROM unnest('{subdomain,workspace_id}'::text[]) AS k
+	SELECT k INTO v_key FROM unnest('{subdomain,workspace_id,host}'::text[]) AS k
 	WHERE v_account.settings ->> k <> v_settings ->> k LIMIT 1;
 	IF v_key IS NOT NULL AND v_account.state <> 'paused'
 		AND EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = v_id) THEN

@@ -28,6 +28,7 @@ BEGIN ATOMIC
 	FROM (VALUES
 		('zendesk', '{client_id,client_secret}', '{scope}'),
 		('zendesk', '{email,api_token}', '{}'),
+		('halopsa', '{client_id,client_secret}', '{scope}'),
 		('clickup', '{token}', '{}'),
 		('clickup', '{access_token}', '{}')
 	) AS f (vendor, required, optional)

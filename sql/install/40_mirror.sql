@@ -31,14 +31,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind
 		WHEN 'tickets' THEN '{subject,description,status,custom_status_id,priority,type,requester_id,submitter_id,
-			assignee_id,group_id,organization_id,brand_id,form_id,tags,due_at,external_id,channel,url}'::text[]
+			assignee_id,group_id,organization_id,site_id,brand_id,form_id,tags,due_at,external_id,channel,url}'::text[]
 		WHEN 'tasks' THEN '{name,description,status,status_type,priority,assignees,tags,due_at,start_at,closed_at,
 			list_id,folder_id,space_id,parent_id,creator_id,time_estimate,points,archived,url}'::text[]
 		WHEN 'leads' THEN '{summary,description,first_name,last_name,company,title,email,email_status,phone,mobile,
 			website,linkedin_url,street,city,region,postal_code,country,industry,employees,revenue,
 			do_not_call,source,status_id,status,type_id,company_id,site_id,contact_id,owner_id,team,
 			value,probability,stage_id,closed_at,external_id,url}'
-		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,external_id,active,time_zone}'::text[]
+		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,site_id,external_id,active,time_zone}'::text[]
+		WHEN 'companies' THEN '{name,type,parent_id,domain,website,phone,external_id,active,is_prospect}'::text[]
+		WHEN 'comments' THEN '{parent_id,parent_kind,author_id,author_name,body,is_private,outcome,channel}'::text[]
 		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]
 		WHEN 'statuses' THEN '{scope_id,status_id,name,category,position,color,active,is_default}'::text[]
 	END || '{custom_fields,created_at,updated_at}'::text[];
@@ -49,7 +51,7 @@ COMMENT ON FUNCTION zcsync._own_columns(text) IS
 CREATE FUNCTION zcsync._kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT '{tickets,tasks,leads,contacts,fields,statuses}'::text[];
+	SELECT '{tickets,tasks,leads,comments,contacts,companies,fields,statuses}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._kinds() IS
 'the kinds that have a mirror table';
@@ -58,7 +60,8 @@ CREATE FUNCTION zcsync._kind_queue(p_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
-		WHEN 'leads' THEN 'lead-sync' WHEN 'contacts' THEN 'contact-sync' ELSE 'catalogue-sync' END;
+		WHEN 'leads' THEN 'lead-sync' WHEN 'comments' THEN 'ticket-sync'
+		WHEN 'contacts' THEN 'contact-sync' WHEN 'companies' THEN 'contact-sync' ELSE 'catalogue-sync' END;
 END;
 COMMENT ON FUNCTION zcsync._kind_queue(text) IS
 'the queue of the jobs of a kind';

@@ -202,7 +202,7 @@ BEGIN
 	END IF;
 	EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_estimate_request') INTO v_request USING p_kind;
 	IF v_request IS NOT NULL THEN
-		SELECT c.reply #>> '{count,value}' INTO v_count FROM zcsync._call(p_account, v_request) AS c WHERE c.class = 'done';
+		SELECT coalesce(c.reply #>> '{count,value}', c.reply ->> 'record_count') INTO v_count FROM zcsync._call(p_account, v_request) AS c WHERE c.class = 'done';
 	END IF;
 	RETURN CASE WHEN v_count ~ '^\d{1,15}$' THEN v_count::bigint END;
 EXCEPTION WHEN OTHERS THEN
@@ -554,7 +554,7 @@ BEGIN
 	END IF;
 	v_key := format('pull/%s/live', v_stream.stream_id);
 	RETURN zcsync._enqueue(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull',
-		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "live"}', 20,
+		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "live", "reconcile": true}', 20,
 		p_stream => v_stream.stream_id, p_kind => v_stream.kind);
 END
 $$;

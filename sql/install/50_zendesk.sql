@@ -261,6 +261,7 @@ BEGIN
 			'assignee_id', left(d ->> 'assignee_id', 500),
 			'group_id', d ->> 'group_id',
 			'organization_id', d ->> 'organization_id',
+			'site_id', NULL,
 			'brand_id', d ->> 'brand_id',
 			'form_id', d ->> 'ticket_form_id',
 			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e
@@ -298,6 +299,7 @@ BEGIN
 			'phone', d ->> 'phone',
 			'role', d ->> 'role',
 			'organization_id', d ->> 'organization_id',
+			'site_id', NULL,
 			'external_id', d ->> 'external_id',
 			'active', CASE WHEN jsonb_typeof(d -> 'active') = 'boolean' THEN d -> 'active' END,
 			'time_zone', coalesce(d ->> 'iana_time_zone', d ->> 'time_zone'),

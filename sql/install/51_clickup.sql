@@ -460,7 +460,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT DISTINCT ON (u.doc ->> 'id') 'contacts', u.doc ->> 'id', NULL::text,
 		jsonb_build_object('name', left(u.doc ->> 'username', 500), 'email', left(u.doc ->> 'email', 500),
-			'phone', NULL, 'role', u.doc ->> 'role', 'organization_id', t ->> 'id', 'external_id', NULL,
+			'phone', NULL, 'role', u.doc ->> 'role', 'organization_id', t ->> 'id', 'site_id', NULL, 'external_id', NULL,
 			'active', true, 'time_zone', NULL, 'custom_fields', '{}'::jsonb, 'created_at', NULL, 'updated_at', NULL),
 		u.doc, false
 	FROM jsonb_array_elements(p_teams) AS t

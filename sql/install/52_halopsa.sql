@@ -1,0 +1,575 @@
+-- ---------------------------------------------------------------------
+-- HaloPSA: its documents as rows.  52_halopsa_pull.sql has the requests that
+-- read them, 54_halopsa_checks.sql what check_account() and discover() ask.
+--
+-- Values go out as JSON exactly as to_jsonb() prints a column's value while
+-- TimeZone is UTC; see 50_zendesk.sql.
+--
+-- HaloPSA has its own ways to write "nothing": an empty text, 0 and -1 for an
+-- id, and times in the years 1, 1899, 1900 and 1901.  All of them are null here.
+-- An id may come as 18, 18.0 or "18", and is "18" here.  A time without a zone
+-- is in UTC.
+-- ---------------------------------------------------------------------
+
+-- An id as text, from a number or its text; NULL for what stands for none.
+CREATE FUNCTION zcsync._halopsa_read_id(p_id jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN (p_id #>> '{}') ~ '^\d{1,18}(?:\.0*)?$'
+		THEN nullif(split_part(p_id #>> '{}', '.', 1)::bigint, 0)::text END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_read_id(jsonb) IS
+'an id of HaloPSA as text, or NULL if it stands for none';
+
+CREATE FUNCTION zcsync._halopsa_read_text(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_text ~ '\S' THEN replace(p_text, E'\r\n', E'\n') END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_read_text(text) IS
+'a text of HaloPSA, or NULL if it is blank';
+
+-- The caller's TimeZone must be UTC.
+CREATE FUNCTION zcsync._halopsa_read_time(p_time text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_time ~ '^(?:0001|1899|190[01])-' THEN NULL
+		WHEN p_time ~ '(?:Z|[+-]\d\d:?\d\d)$' THEN zcsync._utc_text(p_time)
+		WHEN p_time ~ 'T' THEN zcsync._utc_text(p_time || 'Z')
+		ELSE zcsync._utc_text(p_time || 'T00:00:00Z')
+	END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_read_time(text) IS
+'a time of HaloPSA as to_jsonb() prints it in UTC, or NULL if it stands for none';
+
+-- The records of a reply: an array, an object with one under a key of its own,
+-- or a single record.
+CREATE FUNCTION zcsync._halopsa_list(p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN jsonb_typeof(p_reply) = 'array' THEN p_reply
+		WHEN jsonb_typeof(p_reply) <> 'object' THEN '[]'::jsonb
+		WHEN p_reply ? 'id' THEN jsonb_build_array(p_reply)
+		ELSE coalesce((SELECT e.value FROM jsonb_each(p_reply) AS e WHERE jsonb_typeof(e.value) = 'array'
+			ORDER BY e.key LIMIT 1), '[]')
+	END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_list(jsonb) IS
+'the records of a reply of HaloPSA as a list';
+
+-- Where people look at a record.
+CREATE FUNCTION zcsync._halopsa_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce('https://' || (p_settings ->> 'host'), regexp_replace(p_settings ->> 'base_url', '/+(?:api/*)?$', ''))
+		|| CASE
+			WHEN p_kind IN ('tickets', 'leads') THEN '/ticket?id=' || p_remote_id
+			WHEN p_kind = 'contacts' THEN '/customers?userid=' || p_remote_id
+			WHEN p_kind = 'companies' AND p_remote_id LIKE 'site-%' THEN '/customers?siteid=' || substr(p_remote_id, 6)
+			WHEN p_kind = 'companies' THEN '/customers?clientid=' || p_remote_id
+		END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_record_url(jsonb, text, text) IS
+'address of a record in HaloPSA''s own pages; NULL for kinds that have none';
+
+-- ---------------------------------------------------------------------
+-- Custom fields
+-- ---------------------------------------------------------------------
+
+-- The types of custom fields, by HaloPSA's numbers.  A text that only takes
+-- numbers is one.
+CREATE FUNCTION zcsync._halopsa_field_type(p_type jsonb, p_input jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_type #>> '{}'
+		WHEN '0' THEN CASE WHEN p_input #>> '{}' IN ('1', '2', '4') THEN 'number' ELSE 'text' END
+		WHEN '1' THEN 'memo'
+		WHEN '2' THEN 'select'
+		WHEN '3' THEN 'multiselect'
+		WHEN '4' THEN 'date'
+		WHEN '5' THEN 'time'
+		WHEN '6' THEN 'checkbox'
+		WHEN '10' THEN 'rich'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_field_type(jsonb, jsonb) IS
+'the type of a custom field by its numbers; NULL for types that hold no value of a record';
+
+-- The value of a custom field: the number of an option, a sorted list of such,
+-- a time, a time of day, a truth, a number or a text; NULL where none is set.
+-- The caller's TimeZone must be UTC.
+CREATE FUNCTION zcsync._halopsa_read_field(p_field jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_value jsonb := p_field -> 'value';
+	v_text text := p_field ->> 'value';
+BEGIN
+	CASE zcsync._halopsa_field_type(p_field -> 'type', p_field -> 'inputtype')
+		WHEN 'number' THEN
+			v_value := coalesce(zcsync._json_number(v_value), to_jsonb(zcsync._halopsa_read_text(v_text)));
+		WHEN 'select' THEN
+			v_value := to_jsonb(zcsync._halopsa_read_id(v_value)::bigint);
+		WHEN 'multiselect' THEN
+			SELECT jsonb_agg(DISTINCT i.id ORDER BY i.id) INTO v_value
+			FROM jsonb_array_elements(CASE jsonb_typeof(v_value) WHEN 'array' THEN v_value
+				ELSE to_jsonb(string_to_array(v_text, ',')) END) AS e
+			CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(CASE jsonb_typeof(e) WHEN 'object' THEN e -> 'id'
+				ELSE to_jsonb(btrim(e #>> '{}')) END)::bigint) AS i (id)
+			WHERE i.id IS NOT NULL;
+		WHEN 'date' THEN
+			v_value := to_jsonb(zcsync._halopsa_read_time(v_text));
+		WHEN 'time' THEN
+			v_value := to_jsonb(CASE WHEN v_text !~ '^(?:0001|1899|1900)-' THEN
+				substring(v_text FROM '(?:^|^1901-01-01T)((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?)') END);
+		WHEN 'checkbox' THEN
+			v_value := CASE lower(v_text) WHEN 'true' THEN 'true' WHEN '1' THEN 'true'
+				WHEN 'false' THEN 'false' WHEN '0' THEN 'false' END;
+		ELSE
+			v_value := to_jsonb(zcsync._halopsa_read_text(v_text));
+	END CASE;
+	RETURN nullif(v_value, '[]');
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_read_field(jsonb) IS
+'the value of a custom field of a document; the caller''s TimeZone must be UTC';
+
+CREATE FUNCTION zcsync._halopsa_read_fields(p_fields jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_object_agg(f.id, f.value) FILTER (WHERE f.value IS NOT NULL), '{}')
+	FROM (SELECT zcsync._halopsa_read_id(e -> 'id'), zcsync._halopsa_read_field(e)
+		FROM jsonb_array_elements(zcsync._json_list(p_fields)) AS e) AS f (id, value)
+	WHERE f.id IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_read_fields(jsonb) IS
+'the custom fields of a document by their ids; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Documents as rows
+-- ---------------------------------------------------------------------
+
+-- The rows of a reply: a list, or the answer to a read or a write of single
+-- records.  A list of tickets whose records are read singly afterwards (member
+-- "index" of the request) has none.
+CREATE FUNCTION zcsync._halopsa_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_list jsonb;
+	v_lean boolean := coalesce(p_request ->> 'op' IN ('list', 'find'), false);
+	v_entity text := lower(p_request ->> 'entity');
+BEGIN
+	IF p_request ? 'index' OR p_request ? 'ids' THEN
+		RETURN;
+	END IF;
+	IF p_reply ? 'zcsync_missing' AND p_kind IN ('fields', 'statuses', 'comments') THEN
+		RETURN;
+	ELSIF p_reply ? 'zcsync_missing' THEN
+		RETURN QUERY SELECT p_kind, CASE WHEN v_entity = 'site' THEN 'site-' ELSE '' END || (p_reply ->> 'id'),
+			NULL::text, '{}'::jsonb, NULL::jsonb, true;
+		RETURN;
+	END IF;
+	v_list := zcsync._halopsa_list(p_reply);
+	CASE p_kind
+		WHEN 'tickets' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_tickets(p_account, v_list, v_lean);
+		WHEN 'leads' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_leads(p_account, v_list, v_lean);
+		WHEN 'comments' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_comments(v_list, p_request ->> 'ticket_id');
+		WHEN 'contacts' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_contacts(v_list);
+		WHEN 'companies' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_companies(v_list, v_entity);
+		WHEN 'statuses' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_statuses(v_list,
+				CASE p_request ->> 'type' WHEN 'opportunity' THEN 'leads' ELSE 'tickets' END);
+		WHEN 'fields' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_fields(p_account, v_list, v_entity);
+		ELSE
+			NULL;
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_rows(bigint, text, jsonb, jsonb) IS
+'rows of a reply of HaloPSA';
+
+-- When a record changed last, which each kind and build names differently.
+CREATE FUNCTION zcsync._halopsa_version(p_doc jsonb) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._halopsa_read_time(coalesce(p_doc ->> 'last_update', p_doc ->> 'flastupdate', p_doc ->> 'ulastupdate',
+		p_doc ->> 'alastupdate', p_doc ->> 'slastupdate', p_doc ->> 'last_updated'));
+END;
+COMMENT ON FUNCTION zcsync._halopsa_version(jsonb) IS
+'the time of the last change of a document; the caller''s TimeZone must be UTC';
+
+-- Of a row of a list only what it holds: a column whose member is not there
+-- keeps its value.  Tags and custom fields of lists are not complete.
+CREATE FUNCTION zcsync._halopsa_lean(p_vals jsonb, p_doc jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p_vals - '{tags,custom_fields}'::text[]
+		- ARRAY(SELECT m.column_name
+			FROM (VALUES ('subject', 'summary'), ('summary', 'summary'), ('description', 'details'), ('type_id', 'tickettype_id'),
+				('form_id', 'tickettype_id'), ('status', 'status_id'), ('priority', 'priority_id'), ('assignee_id', 'agent_id'),
+				('owner_id', 'agent_id'), ('group_id', 'team'), ('team', 'team'), ('requester_id', 'user_id'), ('contact_id', 'user_id'),
+				('organization_id', 'client_id'), ('company_id', 'client_id'), ('site_id', 'site_id'),
+				('external_id', 'third_party_id_string'), ('first_name', 'oppcontactname'), ('last_name', 'oppcontactname'),
+				('company', 'oppcompanyname'), ('title', 'oppjobtitle'), ('email', 'oppemailaddress'), ('phone', 'opptel'),
+				('street', 'oppaddr1'), ('city', 'oppaddr2'), ('region', 'oppaddr3'), ('postal_code', 'opppostcode'),
+				('country', 'oppcountry'), ('value', 'oppvalue'), ('probability', 'oppconversionprobability'),
+				('stage_id', 'pipeline_stage_id')) AS m (column_name, member)
+			WHERE NOT p_doc ? m.member);
+END;
+COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
+'the values of a ticket that a row of a list says something about';
+
+-- An opportunity is a ticket, too, and a ticket may become one: as a ticket it
+-- is gone then.
+CREATE FUNCTION zcsync._halopsa_tickets(p_account bigint, p_list jsonb, p_lean boolean)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_settings jsonb := (SELECT a.settings FROM zcsync.accounts a WHERE a.account_id = p_account);
+BEGIN
+	RETURN QUERY
+	SELECT 'tickets', i.id, zcsync._halopsa_version(d),
+		CASE WHEN p_lean THEN zcsync._halopsa_lean(v.vals, d) WHEN g.gone AND d -> 'is_opportunity' = 'true' THEN '{}' ELSE v.vals END,
+		d, g.gone
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+	CROSS JOIN LATERAL (SELECT coalesce(d -> 'deleted' = 'true', false) OR coalesce(d -> 'is_opportunity' = 'true', false)) AS g (gone)
+	CROSS JOIN LATERAL (SELECT jsonb_build_object(
+		'subject', zcsync._halopsa_read_text(d ->> 'summary'),
+		'description', zcsync._halopsa_read_text(d ->> 'details'),
+		'status', zcsync._halopsa_read_id(d -> 'status_id'),
+		'custom_status_id', NULL,
+		'priority', zcsync._halopsa_read_id(d -> 'priority_id'),
+		'type', NULL,
+		'requester_id', zcsync._halopsa_read_id(d -> 'user_id'),
+		'submitter_id', NULL,
+		'assignee_id', zcsync._halopsa_read_id(d -> 'agent_id'),
+		'group_id', zcsync._halopsa_read_text(d ->> 'team'),
+		'organization_id', zcsync._halopsa_read_id(d -> 'client_id'),
+		'site_id', zcsync._halopsa_read_id(d -> 'site_id'),
+		'brand_id', NULL,
+		'form_id', zcsync._halopsa_read_id(d -> 'tickettype_id'),
+		'tags', zcsync._member_list(d -> 'tags', 'text'),
+		'due_at', coalesce(zcsync._halopsa_read_time(d ->> 'deadlinedate'), zcsync._halopsa_read_time(d ->> 'fixbydate')),
+		'external_id', zcsync._halopsa_read_text(d ->> 'third_party_id_string'),
+		'channel', NULL,
+		'url', zcsync._halopsa_record_url(v_settings, 'tickets', i.id),
+		'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
+		'created_at', coalesce(zcsync._halopsa_read_time(d ->> 'dateoccurred'), zcsync._halopsa_read_time(d ->> 'datecreated')),
+		'updated_at', zcsync._halopsa_version(d))) AS v (vals)
+	WHERE i.id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_tickets(bigint, jsonb, boolean) IS
+'ticket documents as rows; the caller''s TimeZone must be UTC';
+
+-- A name as its parts: all but the last word, and the last word.
+CREATE FUNCTION zcsync._halopsa_name(p_name text, OUT first_name text, OUT last_name text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT nullif(regexp_replace(n.name, '\s*\S+$', ''), ''), substring(n.name FROM '\S+$')
+	FROM (SELECT btrim(p_name, E' \t\n')) AS n (name);
+END;
+COMMENT ON FUNCTION zcsync._halopsa_name(text) IS
+'first and last name of a whole name';
+
+CREATE FUNCTION zcsync._halopsa_leads(p_account bigint, p_list jsonb, p_lean boolean)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_settings jsonb := (SELECT a.settings FROM zcsync.accounts a WHERE a.account_id = p_account);
+BEGIN
+	RETURN QUERY
+	SELECT 'leads', i.id, zcsync._halopsa_version(d),
+		CASE WHEN p_lean THEN zcsync._halopsa_lean(v.vals, d) WHEN g.gone AND d -> 'is_opportunity' = 'false' THEN '{}' ELSE v.vals END,
+		d, g.gone
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+	CROSS JOIN LATERAL (SELECT coalesce(d -> 'deleted' = 'true', false) OR coalesce(d -> 'is_opportunity' = 'false', false)) AS g (gone)
+	CROSS JOIN LATERAL zcsync._halopsa_name(d ->> 'oppcontactname') AS n
+	CROSS JOIN LATERAL (SELECT jsonb_build_object(
+		'summary', zcsync._halopsa_read_text(d ->> 'summary'),
+		'description', zcsync._halopsa_read_text(d ->> 'details'),
+		'first_name', n.first_name,
+		'last_name', n.last_name,
+		'company', left(zcsync._halopsa_read_text(d ->> 'oppcompanyname'), 500),
+		'title', zcsync._halopsa_read_text(d ->> 'oppjobtitle'),
+		'email', left(zcsync._halopsa_read_text(d ->> 'oppemailaddress'), 500),
+		'phone', zcsync._halopsa_read_text(d ->> 'opptel'),
+		'street', zcsync._halopsa_read_text(d ->> 'oppaddr1'),
+		'city', zcsync._halopsa_read_text(d ->> 'oppaddr2'),
+		'region', zcsync._halopsa_read_text(d ->> 'oppaddr3'),
+		'postal_code', zcsync._halopsa_read_text(d ->> 'opppostcode'),
+		'country', zcsync._halopsa_read_text(d ->> 'oppcountry'),
+		'value', nullif(zcsync._json_number(d -> 'oppvalue'), '0'),
+		'probability', nullif(zcsync._json_number(d -> 'oppconversionprobability'), '0'),
+		'stage_id', zcsync._halopsa_read_id(d -> 'pipeline_stage_id'),
+		'status', zcsync._halopsa_read_id(d -> 'status_id'),
+		'type_id', zcsync._halopsa_read_id(d -> 'tickettype_id'),
+		'company_id', zcsync._halopsa_read_id(d -> 'client_id'),
+		'site_id', zcsync._halopsa_read_id(d -> 'site_id'),
+		'contact_id', zcsync._halopsa_read_id(d -> 'user_id'),
+		'owner_id', zcsync._halopsa_read_id(d -> 'agent_id'),
+		'team', zcsync._halopsa_read_text(d ->> 'team'),
+		'external_id', zcsync._halopsa_read_text(d ->> 'third_party_id_string'),
+		'closed_at', zcsync._halopsa_read_time(d ->> 'dateclosed'),
+		'url', zcsync._halopsa_record_url(v_settings, 'leads', i.id),
+		'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
+		'created_at', coalesce(zcsync._halopsa_read_time(d ->> 'dateoccurred'), zcsync._halopsa_read_time(d ->> 'datecreated')),
+		'updated_at', zcsync._halopsa_version(d))) AS v (vals)
+	WHERE i.id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_leads(bigint, jsonb, boolean) IS
+'opportunity documents as rows; the caller''s TimeZone must be UTC';
+
+-- Actions are numbered within their ticket.
+CREATE FUNCTION zcsync._halopsa_comments(p_list jsonb, p_ticket text)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'comments', i.ticket || '-' || i.id, zcsync._halopsa_version(d),
+		jsonb_build_object(
+			'parent_id', i.ticket,
+			'parent_kind', 'tickets',
+			'author_id', zcsync._halopsa_read_id(d -> 'who_agentid'),
+			'author_name', zcsync._halopsa_read_text(d ->> 'who'),
+			'body', zcsync._halopsa_read_text(d ->> 'note'),
+			'is_private', CASE WHEN jsonb_typeof(d -> 'hiddenfromuser') = 'boolean' THEN d -> 'hiddenfromuser' END,
+			'outcome', zcsync._halopsa_read_text(d ->> 'outcome'),
+			'channel', CASE WHEN d ->> 'emaildirection' IN ('I', 'O') THEN 'email' END,
+			'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
+			'created_at', zcsync._halopsa_read_time(d ->> 'datetime'),
+			'updated_at', coalesce(zcsync._halopsa_version(d), zcsync._halopsa_read_time(d ->> 'datetime'))),
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id'),
+		coalesce(zcsync._halopsa_read_id(d -> 'ticket_id'), p_ticket)) AS i (id, ticket)
+	WHERE i.id IS NOT NULL AND i.ticket IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_comments(jsonb, text) IS
+'action documents of tickets as rows; the caller''s TimeZone must be UTC';
+
+CREATE FUNCTION zcsync._halopsa_contacts(p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'contacts', i.id, zcsync._halopsa_version(d),
+		jsonb_build_object(
+			'name', zcsync._halopsa_read_text(d ->> 'name'),
+			'email', left(zcsync._halopsa_read_text(d ->> 'emailaddress'), 500),
+			'phone', coalesce(zcsync._halopsa_read_text(d ->> 'phonenumber'), zcsync._halopsa_read_text(d ->> 'mobilenumber')),
+			'role', zcsync._halopsa_read_text(d ->> 'title'),
+			'site_id', coalesce(zcsync._halopsa_read_id(d -> 'site_id_int'), zcsync._halopsa_read_id(d -> 'site_id')),
+			'external_id', zcsync._halopsa_read_id(d -> 'third_party_id'),
+			'active', CASE WHEN jsonb_typeof(d -> 'inactive') = 'boolean' THEN d -> 'inactive' = 'false' END,
+			'time_zone', NULL,
+			'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
+			'created_at', zcsync._halopsa_read_time(d ->> 'datecreated'),
+			'updated_at', zcsync._halopsa_version(d))
+		-- a list may leave the client out, and leave the value alone then
+		|| CASE WHEN d ? 'client_id' THEN jsonb_build_object('organization_id', zcsync._halopsa_read_id(d -> 'client_id'))
+			WHEN d #> '{site,client_id}' IS NOT NULL THEN jsonb_build_object('organization_id',
+				zcsync._halopsa_read_id(d #> '{site,client_id}'))
+			ELSE '{}' END,
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+	WHERE i.id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_contacts(jsonb) IS
+'user documents as rows; the caller''s TimeZone must be UTC';
+
+-- Clients and sites are numbered apart: site 18 is "site-18".
+CREATE FUNCTION zcsync._halopsa_companies(p_list jsonb, p_entity text)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'companies', CASE p_entity WHEN 'site' THEN 'site-' ELSE '' END || i.id, zcsync._halopsa_version(d),
+		jsonb_build_object(
+			'name', left(zcsync._halopsa_read_text(d ->> 'name'), 500),
+			'type', CASE p_entity WHEN 'site' THEN 'site' ELSE 'client' END,
+			'parent_id', CASE p_entity WHEN 'site' THEN zcsync._halopsa_read_id(d -> 'client_id') END,
+			'domain', left(lower(coalesce(zcsync._halopsa_read_text(d ->> 'domain'), zcsync._halopsa_read_text(d ->> 'emaildomain'))), 500),
+			'website', zcsync._halopsa_read_text(d ->> 'website'),
+			'phone', coalesce(zcsync._halopsa_read_text(d ->> 'phonenumber'), zcsync._halopsa_read_text(d ->> 'main_phonenumber')),
+			'external_id', coalesce(zcsync._halopsa_read_text(d ->> 'third_party_id_string'), zcsync._halopsa_read_id(d -> 'third_party_id'),
+				zcsync._halopsa_read_text(d ->> 'ref')),
+			'active', CASE WHEN jsonb_typeof(d -> 'inactive') = 'boolean' THEN d -> 'inactive' = 'false' END,
+			'is_prospect', CASE WHEN p_entity = 'site' THEN NULL
+				WHEN jsonb_typeof(d -> 'is_prospect') = 'boolean' THEN d -> 'is_prospect'
+				ELSE to_jsonb(coalesce(d -> 'customer_relationship' @? '$[*].name ? (@ like_regex "prospect" flag "i")', false)) END,
+			'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
+			'created_at', zcsync._halopsa_read_time(d ->> 'datecreated'),
+			'updated_at', zcsync._halopsa_version(d)),
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+	WHERE i.id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_companies(jsonb, text) IS
+'client or site documents as rows; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Catalogues
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._halopsa_statuses(p_list jsonb, p_scope text)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'statuses', p_scope || ':' || i.id, NULL::text,
+		jsonb_build_object(
+			'scope_id', p_scope,
+			'status_id', i.id,
+			'name', left(d ->> 'name', 500),
+			'category', zcsync._halopsa_read_text(d ->> 'type'),
+			'position', coalesce(zcsync._json_integer(d -> 'sequence'), x.n),
+			'color', zcsync._halopsa_read_text(d ->> 'colour'),
+			'active', true,
+			'is_default', NULL,
+			'custom_fields', '{}'::jsonb,
+			'created_at', NULL,
+			'updated_at', NULL),
+		d, false
+	FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+	WHERE i.id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_statuses(jsonb, text) IS
+'status documents of tickets or opportunities as rows';
+
+CREATE FUNCTION zcsync._halopsa_fields(p_account bigint, p_list jsonb, p_entity text)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_entity = 'fieldinfo' THEN
+		RETURN QUERY
+		SELECT 'fields', i.id, NULL::text, zcsync._halopsa_field('custom',
+				left(coalesce(zcsync._halopsa_read_text(d ->> 'label'), d ->> 'name'), 500),
+				zcsync._halopsa_field_type(d -> 'type', d -> 'inputtype'),
+				(SELECT jsonb_agg(jsonb_build_object('id', zcsync._halopsa_read_id(o -> 'id'),
+					'name', coalesce(o ->> 'name', o ->> 'value')) ORDER BY n)
+				FROM jsonb_array_elements(zcsync._json_list(d -> 'values')) WITH ORDINALITY AS v (o, n)
+				WHERE zcsync._halopsa_read_id(o -> 'id') IS NOT NULL),
+				CASE WHEN jsonb_typeof(d -> 'mandatory') = 'boolean' THEN d -> 'mandatory' END, x.n::integer), d, false
+		FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+		CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+		WHERE i.id IS NOT NULL AND coalesce(d ->> 'custom', '1') NOT IN ('0', 'false');
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT 'fields', p_entity, NULL::text, zcsync._halopsa_field('system',
+			CASE p_entity WHEN 'priority' THEN 'Priority' WHEN 'tickettype' THEN 'Ticket type' WHEN 'team' THEN 'Team' ELSE 'Agent' END,
+			'select', zcsync._halopsa_options(p_account, p_list, p_entity), 'false', NULL), NULL::jsonb, false
+	WHERE p_entity IN ('priority', 'tickettype', 'team', 'agent');
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_fields(bigint, jsonb, text) IS
+'custom fields as rows, or the priorities, ticket types, teams or agents as the options of one';
+
+CREATE FUNCTION zcsync._halopsa_field(p_scope text, p_name text, p_type text, p_options jsonb, p_required jsonb, p_position integer)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('scope_id', p_scope, 'name', p_name, 'type', p_type, 'options', p_options, 'required', p_required,
+		'active', true, 'position', p_position, 'custom_fields', '{}'::jsonb, 'created_at', NULL, 'updated_at', NULL);
+END;
+COMMENT ON FUNCTION zcsync._halopsa_field(text, text, text, jsonb, jsonb, integer) IS
+'values of a row of zcsync.fields';
+
+-- What an agent must fill in to make a ticket of this type: by the type's own
+-- list of fields, which only a single type has, and "summary".
+CREATE FUNCTION zcsync._halopsa_mandatory(p_type jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN jsonb_typeof(p_type -> 'fields') = 'array' THEN (
+		SELECT coalesce(jsonb_agg(DISTINCT n.name) FILTER (WHERE n.name IS NOT NULL), '[]')
+		FROM jsonb_array_elements(p_type -> 'fields') AS f
+		CROSS JOIN LATERAL (SELECT coalesce(zcsync._halopsa_read_text(f ->> 'fieldname'), f #>> '{fieldinfo,name}')) AS n (name)
+		WHERE f ->> 'technew' = '2' OR f #> '{fieldinfo,mandatory}' = 'true') END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_mandatory(jsonb) IS
+'names of the required fields of a ticket type, or NULL where the document does not say';
+
+-- Options of a system field.  A list of ticket types does not say which fields
+-- are required, so that is kept as it is known; a single type says nothing of
+-- the others.
+CREATE FUNCTION zcsync._halopsa_options(p_account bigint, p_list jsonb, p_entity text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_known jsonb := '[]';
+	v_options jsonb;
+BEGIN
+	SELECT coalesce(jsonb_agg(o.option ORDER BY o.n), '[]') INTO v_options
+	FROM (
+		SELECT DISTINCT ON (i.id) x.n, jsonb_strip_nulls(jsonb_build_object('id', i.id, 'name', d ->> 'name',
+			'use', CASE WHEN p_entity = 'tickettype' THEN CASE WHEN d ->> 'use' LIKE 'ticket%' THEN 'ticket' ELSE d ->> 'use' END END,
+			'required', CASE WHEN p_entity = 'tickettype' THEN zcsync._halopsa_mandatory(d) END,
+			'email', CASE WHEN p_entity = 'agent' THEN zcsync._halopsa_read_text(d ->> 'email') END,
+			'team', CASE WHEN p_entity = 'agent' THEN zcsync._halopsa_read_text(d ->> 'team') END,
+			'disabled', CASE WHEN p_entity = 'agent' AND d -> 'isdisabled' = 'true' THEN true END)) AS option
+		FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+		-- the id of a priority is a GUID; tickets have its number
+		CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(CASE p_entity WHEN 'priority' THEN coalesce(d -> 'priorityid', d -> 'id')
+			ELSE d -> 'id' END)) AS i (id)
+		WHERE i.id IS NOT NULL
+		ORDER BY i.id, x.n) AS o;
+	IF p_entity <> 'tickettype' THEN
+		RETURN v_options;
+	END IF;
+
+	SELECT zcsync._json_list(f.options) INTO v_known FROM zcsync.fields f
+	WHERE f.account_id = p_account AND f.remote_id = 'tickettype';
+	v_known := coalesce(v_known, '[]');
+	IF jsonb_array_length(p_list) = 1 AND p_list -> 0 ? 'fields' AND v_known <> '[]' THEN
+		RETURN (SELECT jsonb_agg(CASE WHEN k ->> 'id' = v_options -> 0 ->> 'id' THEN v_options -> 0 ELSE k END ORDER BY n)
+			FROM jsonb_array_elements(v_known) WITH ORDINALITY AS x (k, n));
+	END IF;
+	RETURN (SELECT coalesce(jsonb_agg(CASE WHEN o ? 'required' OR k.required IS NULL THEN o
+			ELSE o || jsonb_build_object('required', k.required) END ORDER BY n), '[]')
+		FROM jsonb_array_elements(v_options) WITH ORDINALITY AS x (o, n)
+		LEFT JOIN LATERAL (SELECT e -> 'required' FROM jsonb_array_elements(v_known) AS e
+			WHERE e ->> 'id' = o ->> 'id' LIMIT 1) AS k (required) ON true);
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_options(bigint, jsonb, text) IS
+'priorities, ticket types, teams or agents as options; required fields of ticket types stay as they are known';

@@ -1,0 +1,643 @@
+-- ---------------------------------------------------------------------
+-- HaloPSA: the requests that read it.
+--
+-- A lane reads in passes.  A pass lists what changed since a time, in pages by
+-- id, so that records that change meanwhile do not shift the pages not read
+-- yet.  The next pass begins five minutes before the latest change that this
+-- one saw, or before its own beginning if that is earlier.
+--
+-- Rows of lists of tickets and opportunities are lean: tags and most custom
+-- fields are missing.  So they serve as an index only: each record whose time
+-- of change differs from that of its mirror row is read by a job of its own
+-- ("fetch"), after the changes that wait to be sent, before the history.  One
+-- that cannot be read keeps no other waiting.  With "details": false in the
+-- scope the rows of lists are stored as they are.
+--
+-- What was deleted is in no list of changes.  So once a day, and on refresh(),
+-- the live lane lists all ids.  Records that the mirror lacks are read, and
+-- those that the list lacks are looked up one by one: only the answer 404 to
+-- that marks a row as deleted, see missing() in connector_halopsa.c.  Where too
+-- many would be, which a lost permission looks like, nothing is done but an
+-- alert raised.
+--
+-- A cursor:
+--
+--   from      changes since then are listed
+--   page      page of the pass
+--   count     records of the pass, as its last page said
+--   began     when the pass began
+--   max       the latest change seen in it
+--   entity    of companies: Client, and then Site
+--   seen      of comments: tickets and the time of their last action
+--   ids       {"page", "last", "gone", "entity"}: the pass over all ids
+--   ids_at    when that was done last
+--   todo      of catalogues: the requests that are left
+--   listed    of history: all pages were read
+-- ---------------------------------------------------------------------
+
+-- Default of 300 calls in five minutes, which HaloPSA allowed when this was
+-- written, less what other integrations need.  Requests for tokens go to
+-- another server.
+CREATE FUNCTION zcsync._halopsa_budgets(p_settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT b.class, b.calls, b.window_s, b.concurrency
+	FROM (VALUES ('api', 250, 300.0::double precision, 10), ('token', 10, 60.0, 1)) AS b (class, calls, window_s, concurrency);
+END;
+COMMENT ON FUNCTION zcsync._halopsa_budgets(jsonb) IS
+'budgets of an account: all calls, requests for tokens; the setting budgets has others';
+
+CREATE FUNCTION zcsync._halopsa_scope_check(p_kind text, p_scope jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_member record;
+BEGIN
+	FOR v_member IN SELECT e.key, e.value FROM jsonb_each(p_scope) AS e ORDER BY e.key LOOP
+		IF p_kind NOT IN ('tickets', 'leads') OR v_member.key NOT IN ('ticket_type_id', 'client_id', 'details') THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('scope of HaloPSA %s has no member "%s"', p_kind, left(v_member.key, 80)),
+				HINT = CASE WHEN p_kind IN ('tickets', 'leads')
+					THEN 'It may have "ticket_type_id" and "client_id", as in {"ticket_type_id": 36}, and "details": false.'
+					ELSE 'Leave the scope out.' END;
+		ELSIF v_member.key = 'details' AND jsonb_typeof(v_member.value) <> 'boolean' THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = 'details must be true or false',
+				HINT = 'False stores the rows of lists, without tags and custom fields, and takes a hundredth of the calls.';
+		ELSIF v_member.key <> 'details' AND zcsync._halopsa_read_id(v_member.value) IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('%s must be a number: %s', v_member.key, left(v_member.value #>> '{}', 80)),
+				HINT = 'zcsync.discover() shows ticket types with their numbers.';
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_scope_check(text, jsonb) IS
+'raises an error unless the scope is valid for a stream of this kind';
+
+CREATE FUNCTION zcsync._halopsa_probe_request() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{"op": "list", "entity": "Tickets", "pageinate": true, "page_no": 1, "page_size": 1}'::jsonb;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_probe_request() IS
+'a cheap request that fails without valid credentials';
+
+-- ---------------------------------------------------------------------
+-- Requests
+-- ---------------------------------------------------------------------
+
+-- The entity that the records of a kind are listed by.  There is no list of
+-- actions but that of one ticket, so comments are found by their tickets.
+CREATE FUNCTION zcsync._halopsa_entity(p_kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tickets' THEN 'Tickets' WHEN 'comments' THEN 'Tickets' WHEN 'leads' THEN 'Opportunities'
+		WHEN 'contacts' THEN 'Users' WHEN 'companies' THEN 'Client' END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_entity(text) IS
+'the entity of HaloPSA that records of a kind are listed by';
+
+-- A list of all records of an entity, whatever their state: the vendor's own
+-- view may leave some out.
+CREATE FUNCTION zcsync._halopsa_list_request(p_entity text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'list', 'entity', p_entity, 'pageinate', true, 'page_size', 100,
+			'order', 'id', 'orderdesc', false)
+		|| CASE p_entity
+			WHEN 'Tickets' THEN '{"domain": "reqs", "includeclosed": true}'::jsonb
+			WHEN 'Opportunities' THEN '{"domain": "opps", "includeclosed": true}'
+			ELSE '{"includeactive": true, "includeinactive": true}' END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_list_request(text) IS
+'a request that lists the records of an entity in pages by their ids';
+
+-- How many records an account has: a request that counts them, or NULL.
+CREATE FUNCTION zcsync._halopsa_estimate_request(p_kind text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._halopsa_list_request(zcsync._halopsa_entity(p_kind)) || '{"page_no": 1, "page_size": 1}'
+	WHERE p_kind IN ('tickets', 'leads', 'contacts', 'companies');
+END;
+COMMENT ON FUNCTION zcsync._halopsa_estimate_request(text) IS
+'a request whose reply has the number of records at record_count, or NULL if there is none for this kind';
+
+-- Where a lane is: the stored cursor, or that of a beginning.  The vendor's
+-- clock may be behind.
+CREATE FUNCTION zcsync._halopsa_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT CASE WHEN c.cursor ? 'from' THEN c.cursor
+		ELSE jsonb_build_object('from', to_jsonb(c.start), 'page', 1, 'ids_at', to_jsonb(c.created_at)) END
+	FROM (SELECT
+			CASE p_lane WHEN 'history' THEN s.history_cursor ELSE s.live_cursor END,
+			CASE p_lane WHEN 'history' THEN coalesce(s.since, s.created_at) ELSE s.created_at - interval '15 minutes' END,
+			s.created_at
+		FROM zcsync.streams s WHERE s.stream_id = p_stream_id) AS c (cursor, start, created_at)
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_cursor(bigint, text) IS
+'cursor of a lane: the stored one, or that of a beginning';
+
+-- Jobs of this stream that are to read single records.
+CREATE FUNCTION zcsync._halopsa_waiting(p_account bigint, p_stream bigint) RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT count(*) FROM zcsync.sync_queue q
+	WHERE q.account_id = p_account AND q.stream_id = p_stream AND q.operation = 'fetch' AND q.state IN ('ready', 'running')
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_waiting(bigint, bigint) IS
+'number of records of a stream that are still to be read singly';
+
+-- The next request of a lane.  NULL, and no call then, for a history whose
+-- records wait to be read: it goes on when less than two minutes' worth of calls
+-- is left, and ends when none is.
+CREATE FUNCTION zcsync._halopsa_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_cursor jsonb;
+	v_request jsonb;
+	v_waiting bigint;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_stream.kind IN ('fields', 'statuses') THEN
+		RETURN zcsync._halopsa_walk(p_stream_id) -> 'todo' -> 0;
+	END IF;
+	v_cursor := zcsync._halopsa_cursor(p_stream_id, p_lane);
+	IF p_lane = 'history' AND (v_cursor ? 'listed' OR v_cursor ->> 'page' <> '1') THEN
+		v_waiting := zcsync._halopsa_waiting(v_stream.account_id, p_stream_id);
+		IF v_waiting > CASE WHEN v_cursor ? 'listed' THEN 0 ELSE (
+				SELECT greatest(200, 120 * b.calls * b.share / b.window_s) FROM zcsync.account_budgets b
+				WHERE b.account_id = v_stream.account_id AND b.class = 'api') END THEN
+			RETURN NULL;
+		END IF;
+	END IF;
+	IF v_cursor ? 'ids' THEN
+		RETURN zcsync._halopsa_ids_request(v_stream.kind, v_cursor -> 'ids');
+	END IF;
+
+	v_request := zcsync._halopsa_list_request(coalesce(v_cursor ->> 'entity', zcsync._halopsa_entity(v_stream.kind)))
+		|| jsonb_build_object('page_no', v_cursor -> 'page',
+			'lastupdatefromdate', to_char((v_cursor ->> 'from')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'),
+			'began', coalesce(v_cursor ->> 'began', to_jsonb(zcsync._now() AT TIME ZONE 'UTC') #>> '{}' || '+00:00'))
+		|| CASE WHEN v_stream.scope ? 'ticket_type_id'
+			THEN jsonb_build_object('requesttype', zcsync._halopsa_read_id(v_stream.scope -> 'ticket_type_id')) ELSE '{}' END
+		|| CASE WHEN v_stream.scope ? 'client_id'
+			THEN jsonb_build_object('client_id', zcsync._halopsa_read_id(v_stream.scope -> 'client_id')) ELSE '{}' END
+		|| CASE WHEN v_stream.kind = 'comments' OR (v_stream.kind IN ('tickets', 'leads')
+				AND v_stream.scope -> 'details' IS DISTINCT FROM 'false')
+			THEN '{"index": true, "per_page": 1}'::jsonb ELSE '{}' END;
+	-- refresh() asks for the ids, too
+	IF p_lane = 'live' AND EXISTS (
+		SELECT FROM zcsync.sync_queue q
+		WHERE q.account_id = v_stream.account_id AND q.dedupe_key = format('pull/%s/live', p_stream_id)
+			AND q.state = 'ready' AND q.payload ? 'reconcile') THEN
+		v_request := v_request || '{"reconcile": true}';
+	END IF;
+	RETURN v_request;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_pull_request(bigint, text) IS
+'the next request of a lane of a stream; NULL while it has to wait for records that are read singly';
+
+-- All ids: in one list, which not every build gives (page 0), else in pages.
+CREATE FUNCTION zcsync._halopsa_ids_request(p_kind text, p_ids jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._halopsa_list_request(coalesce(p_ids ->> 'entity', zcsync._halopsa_entity(p_kind)))
+		|| CASE WHEN p_kind IN ('tickets', 'leads') THEN '{"ticketidonly": true}'::jsonb ELSE '{"idonly": true}' END
+		|| '{"ids": true}'
+		|| CASE p_ids ->> 'page' WHEN '0' THEN '{"pageinate": false, "count": 10000000}'::jsonb
+			ELSE jsonb_build_object('page_no', p_ids -> 'page') END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_ids_request(text, jsonb) IS
+'a request of the pass over all ids';
+
+-- A single record; of comments, those of one ticket.
+CREATE FUNCTION zcsync._halopsa_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE s.kind
+		WHEN 'comments' THEN jsonb_build_object('op', 'list', 'entity', 'Actions', 'excludesys', true, 'count', 100000,
+			'ticket_id', split_part(i.id, '-', 1))
+		WHEN 'companies' THEN jsonb_build_object('op', 'get', 'includedetails', true,
+			'entity', CASE WHEN i.id LIKE 'site-%' THEN 'Site' ELSE 'Client' END, 'id', replace(i.id, 'site-', ''))
+		ELSE jsonb_build_object('op', 'get', 'includedetails', true, 'entity', zcsync._halopsa_entity(s.kind), 'id', i.id) END
+	FROM zcsync.streams s, (SELECT p_payload -> 'ids' ->> 0) AS i (id)
+	WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_fetch_request(bigint, jsonb) IS
+'the request for a record by its id: HaloPSA has none for several, so such a job names one';
+
+-- Queue the reading of single records.  One that failed for good within the
+-- hour is left alone.
+CREATE FUNCTION zcsync._halopsa_enqueue_fetches(p_stream_id bigint, p_ids text[], p_priority integer) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, kind, record_key, dedupe_key,
+		payload, priority, run_at, created_at)
+	SELECT s.account_id, zcsync._kind_queue(s.kind), 'fetch', 'api', s.stream_id, s.kind, k.key, k.key,
+		jsonb_build_object('ids', jsonb_build_array(i.id)), p_priority, zcsync._now(), zcsync._now()
+	FROM zcsync.streams s
+	CROSS JOIN (SELECT DISTINCT id FROM unnest(p_ids) AS u (id) WHERE id IS NOT NULL) AS i
+	CROSS JOIN LATERAL (SELECT format('fetch/%s/%s', s.stream_id, i.id)) AS k (key)
+	WHERE s.stream_id = p_stream_id
+		AND NOT EXISTS (SELECT FROM zcsync.dead_letters d
+			WHERE d.account_id = s.account_id AND d.dedupe_key = k.key AND d.died_at > zcsync._now() - interval '1 hour')
+	ORDER BY k.key
+	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+		SET joins = sync_queue.joins + 1, priority = least(sync_queue.priority, excluded.priority);
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_enqueue_fetches(bigint, text[], integer) IS
+'queues jobs that read single records of a stream';
+
+-- ---------------------------------------------------------------------
+-- Where a lane goes on
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._halopsa_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_kind text := (SELECT s.kind FROM zcsync.streams s WHERE s.stream_id = p_stream_id);
+BEGIN
+	IF v_kind IN ('fields', 'statuses') THEN
+		RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._halopsa_next_catalogue(p_stream_id, p_request, p_reply) AS n;
+	ELSIF p_request ? 'ids' THEN
+		RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._halopsa_next_ids(p_stream_id, p_request, p_reply) AS n;
+	ELSE
+		RETURN QUERY SELECT * FROM zcsync._halopsa_next_page(p_stream_id, p_lane, p_request, p_reply);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_next(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page, whether more is waiting, and when to ask for it; queues the reading of single records';
+
+-- After a page of a pass.  Where records left the list meanwhile, later ones
+-- have moved forward past the page just read: then that is read again.
+CREATE FUNCTION zcsync._halopsa_next_page(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_page integer := (p_request ->> 'page_no')::integer;
+	v_list jsonb := zcsync._halopsa_list(p_reply);
+	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^\d{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
+	v_size integer := coalesce(nullif(zcsync._json_integer(CASE jsonb_typeof(p_reply) WHEN 'object' THEN p_reply -> 'page_size' END), 0), 100);
+	v_max text;
+	v_shrunk boolean;
+BEGIN
+	cursor := zcsync._halopsa_cursor(p_stream_id, p_lane);
+	IF cursor ? 'listed' THEN
+		more := false;
+		RETURN;
+	END IF;
+	IF p_request ? 'index' THEN
+		cursor := cursor || zcsync._halopsa_index(p_stream_id, p_lane, v_list, cursor -> 'seen');
+	END IF;
+	PERFORM zcsync._halopsa_check_filter(p_stream_id, v_list, (p_request ->> 'lastupdatefromdate')::timestamptz);
+
+	SELECT max(coalesce(zcsync._halopsa_version(d), zcsync._halopsa_read_time(d ->> 'lastactiondate')) COLLATE "C") INTO v_max FROM jsonb_array_elements(v_list) AS d;
+	v_shrunk := v_page > 1 AND v_count < (cursor ->> 'count')::bigint;
+	cursor := cursor || jsonb_strip_nulls(jsonb_build_object('began', p_request -> 'began', 'count', v_count,
+		'max', greatest(cursor ->> 'max', v_max COLLATE "C")));
+	more := true;
+	IF v_shrunk THEN
+		cursor := cursor || jsonb_build_object('page', v_page - 1);
+	ELSIF v_list <> '[]' AND coalesce(v_page::bigint * v_size < v_count, jsonb_array_length(v_list) >= v_size) THEN
+		cursor := cursor || jsonb_build_object('page', v_page + 1);
+	ELSE
+		SELECT n.* INTO cursor, more, run_after FROM zcsync._halopsa_end_pass(p_stream_id, p_lane, p_request, cursor) AS n;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_next_page(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page of a list of changes';
+
+-- After the last page.  A history is done when the records it listed have been
+-- read, too; the page asked for then is a last, idle one.
+CREATE FUNCTION zcsync._halopsa_end_pass(p_stream_id bigint, p_lane text, p_request jsonb, p_cursor jsonb,
+	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_latest timestamptz := CASE WHEN p_cursor ? 'max' THEN
+		least((p_cursor ->> 'max')::timestamptz, (p_cursor ->> 'began')::timestamptz) END;
+	v_ids_at timestamptz := (p_cursor ->> 'ids_at')::timestamptz;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	more := true;
+	IF v_stream.kind = 'companies' AND p_request ->> 'entity' = 'Client' THEN
+		cursor := p_cursor - 'count' || '{"page": 1, "entity": "Site"}';
+		RETURN;
+	END IF;
+	IF p_lane = 'history' THEN
+		cursor := p_cursor || '{"listed": true}';
+		more := zcsync._halopsa_waiting(v_stream.account_id, p_stream_id) > 0;
+		run_after := interval '1 second';
+		RETURN;
+	END IF;
+
+	cursor := p_cursor - '{began,count,entity,max}'::text[] || jsonb_build_object('page', 1,
+		'from', greatest((p_cursor ->> 'from')::timestamptz, v_latest - interval '5 minutes'));
+	more := v_stream.kind IN ('tickets', 'leads', 'contacts', 'companies') AND v_stream.history_state <> 'running'
+		AND (v_ids_at <= zcsync._now() - interval '1 day'
+			OR (p_request ? 'reconcile' AND v_ids_at < (p_cursor ->> 'began')::timestamptz));
+	IF more THEN
+		cursor := cursor || '{"ids": {"page": 0, "last": 0, "gone": []}}';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_end_pass(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after the last page of a pass, and whether the pass over all ids follows';
+
+-- Queue the reading of the records of an index that are not as the mirror has
+-- them; of comments, of the tickets that were acted on.  Returns what the
+-- cursor is to keep of it.
+CREATE FUNCTION zcsync._halopsa_index(p_stream_id bigint, p_lane text, p_list jsonb, p_seen jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_ids text[];
+	v_acted jsonb;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_stream.kind = 'comments' THEN
+		SELECT array_agg(a.id) FILTER (WHERE p_seen ->> a.id IS DISTINCT FROM a.acted), jsonb_object_agg(a.id, a.acted)
+		INTO v_ids, v_acted
+		FROM (SELECT zcsync._halopsa_read_id(d -> 'id'), coalesce(zcsync._halopsa_read_time(d ->> 'lastactiondate'), zcsync._halopsa_version(d))
+			FROM jsonb_array_elements(p_list) AS d) AS a (id, acted)
+		WHERE a.id IS NOT NULL;
+		-- what changed before the latest pass is not listed any more
+		v_acted := CASE WHEN p_lane = 'live' THEN (
+			SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(coalesce(p_seen, '{}') || coalesce(v_acted, '{}')) AS e
+			WHERE v_acted ? e.key OR e.value::timestamptz > zcsync._now() - interval '1 day') END;
+	ELSE
+		EXECUTE format($sql$
+			SELECT array_agg(d.id)
+			FROM (SELECT zcsync._halopsa_read_id(e -> 'id'), zcsync._halopsa_version(e), zcsync._halopsa_read_time(e ->> 'lastactiondate')
+				FROM jsonb_array_elements($1) AS e
+				WHERE ($3 ->> 'ticket_type_id' IS NULL OR NOT e ? 'tickettype_id'
+						OR zcsync._halopsa_read_id(e -> 'tickettype_id') = zcsync._halopsa_read_id($3 -> 'ticket_type_id'))
+					AND ($3 ->> 'client_id' IS NULL OR NOT e ? 'client_id'
+						OR zcsync._halopsa_read_id(e -> 'client_id') = zcsync._halopsa_read_id($3 -> 'client_id'))) AS d (id, version, acted)
+			LEFT JOIN zcsync.%I t ON t.account_id = $2 AND t.remote_id = d.id
+			WHERE t.local_id IS NULL OR t.deleted_at IS NOT NULL OR t.remote_version IS NULL OR CASE
+				WHEN d.version IS NULL THEN zcsync._halopsa_read_time(t.remote ->> 'lastactiondate') IS DISTINCT FROM d.acted
+				ELSE zcsync._is_older(t.remote_version, d.version) END$sql$, v_stream.kind)
+		INTO v_ids USING p_list, v_stream.account_id, v_stream.scope;
+	END IF;
+	PERFORM zcsync._halopsa_enqueue_fetches(p_stream_id, v_ids, CASE p_lane WHEN 'history' THEN 65 ELSE 55 END);
+	UPDATE zcsync.streams s SET records_done = s.records_done + jsonb_array_length(p_list)
+	WHERE s.stream_id = p_stream_id AND p_lane = 'history';
+	RETURN CASE WHEN v_acted IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('seen', v_acted) END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_index(bigint, text, jsonb, jsonb) IS
+'queues the reading of the records of a list that changed';
+
+-- HaloPSA ignores parameters that it does not know, and lists everything then.
+CREATE FUNCTION zcsync._halopsa_check_filter(p_stream_id bigint, p_list jsonb, p_from timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+	v_kind text;
+BEGIN
+	PERFORM FROM jsonb_array_elements(p_list) AS d
+	WHERE zcsync._halopsa_version(d)::timestamptz < p_from - interval '1 hour' LIMIT 1;
+	IF FOUND THEN
+		SELECT a.name, s.kind INTO v_name, v_kind FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE s.stream_id = p_stream_id;
+		PERFORM zcsync._alert('halopsa_filter', v_name || '/' || v_kind, 'warning',
+			format('HaloPSA lists %s of account "%s" that did not change: it does not heed lastupdatefromdate', v_kind, v_name),
+			format('Each reading lists all records. To read less often: SELECT zcsync.alter_stream(''%s/%s'', pull_interval => ''15 minutes'');',
+				v_name, v_kind));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_check_filter(bigint, jsonb, timestamptz) IS
+'raises an alert where a list holds records that it was not asked for';
+
+-- ---------------------------------------------------------------------
+-- The pass over all ids
+-- ---------------------------------------------------------------------
+
+-- Compare a page of ids with the mirror rows between the last id of the page
+-- before and its own last one.
+CREATE FUNCTION zcsync._halopsa_compare(p_stream_id bigint, p_ids bigint[], p_prefix text, p_after bigint, p_to bigint,
+	OUT gone text[], OUT lacking text[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_first bigint;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	-- What was created before the stream's beginning need not be here: ids rise
+	-- with time, so only those above the first one created since then must.
+	EXECUTE format($sql$
+		WITH here AS (
+			SELECT t.remote_id, substr(t.remote_id, length($2) + 1)::bigint AS id, t.created_at, t.deleted_at
+			FROM zcsync.%I t
+			WHERE t.account_id = $1 AND t.remote_id ~ ('^' || $2 || '\d{1,18}$'))
+		SELECT (SELECT min(h.id) FROM here h WHERE h.created_at >= $3),
+			(SELECT array_agg(h.remote_id) FROM here h
+				WHERE h.deleted_at IS NULL AND h.id > $4 AND h.id <= $5 AND h.id <> ALL ($6)),
+			(SELECT array_agg($2 || u.id ORDER BY u.id) FROM unnest($6) AS u (id)
+				WHERE NOT EXISTS (SELECT FROM here h WHERE h.id = u.id))$sql$, v_stream.kind)
+	INTO v_first, gone, lacking
+	USING v_stream.account_id, p_prefix, coalesce(v_stream.since, v_stream.created_at), p_after, p_to, p_ids;
+	gone := coalesce(gone, '{}');
+	lacking := ARRAY(SELECT l FROM unnest(lacking) AS l WHERE substr(l, length(p_prefix) + 1)::bigint >= v_first LIMIT 1000);
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_compare(bigint, bigint[], text, bigint, bigint) IS
+'rows of the mirror that a list of ids lacks, and ids that the mirror lacks';
+
+CREATE FUNCTION zcsync._halopsa_next_ids(p_stream_id bigint, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_cursor jsonb := zcsync._halopsa_cursor(p_stream_id, 'live');
+	v_pass jsonb := v_cursor -> 'ids';
+	v_page integer := (v_pass ->> 'page')::integer;
+	v_list jsonb := zcsync._halopsa_list(p_reply);
+	v_ids bigint[];
+	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^\d{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
+	v_last boolean;
+	v_found record;
+BEGIN
+	SELECT coalesce(array_agg(i.id ORDER BY i.id), '{}') INTO v_ids
+	FROM (SELECT DISTINCT zcsync._halopsa_read_id(CASE jsonb_typeof(e) WHEN 'object' THEN e -> 'id' ELSE e END)::bigint
+		FROM jsonb_array_elements(v_list) AS e) AS i (id)
+	WHERE i.id IS NOT NULL;
+	more := true;
+	-- the whole list was cut off
+	IF v_page = 0 AND cardinality(v_ids) < coalesce(v_count, CASE WHEN cardinality(v_ids) = 50 THEN 51 ELSE 0 END) THEN
+		cursor := v_cursor || jsonb_build_object('ids', v_pass || '{"page": 1}');
+		RETURN;
+	END IF;
+	v_last := v_page = 0 OR v_ids = '{}' OR coalesce(v_page::bigint * 100 >= v_count, cardinality(v_ids) < 100);
+	v_found := zcsync._halopsa_compare(p_stream_id, v_ids, CASE p_request ->> 'entity' WHEN 'Site' THEN 'site-' ELSE '' END,
+		(v_pass ->> 'last')::bigint, CASE WHEN v_last THEN 9223372036854775807 ELSE v_ids[cardinality(v_ids)] END);
+	PERFORM zcsync._halopsa_enqueue_fetches(p_stream_id, v_found.lacking, 60);
+	v_pass := v_pass || jsonb_build_object('page', v_page + 1, 'gone', (v_pass -> 'gone') || to_jsonb(v_found.gone),
+		'last', coalesce(v_ids[cardinality(v_ids)], (v_pass ->> 'last')::bigint));
+	IF NOT v_last AND NOT zcsync._halopsa_too_many(p_stream_id, jsonb_array_length(v_pass -> 'gone')) THEN
+		cursor := v_cursor || jsonb_build_object('ids', v_pass);
+	ELSIF v_last AND p_request ->> 'entity' = 'Client' THEN
+		cursor := v_cursor || jsonb_build_object('ids', v_pass || '{"entity": "Site", "page": 0, "last": 0}');
+	ELSE
+		PERFORM zcsync._halopsa_end_ids(p_stream_id, v_pass -> 'gone');
+		cursor := v_cursor - 'ids' || jsonb_build_object('ids_at', zcsync._now());
+		more := false;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_next_ids(bigint, jsonb, jsonb) IS
+'cursor of a live lane after a list of ids';
+
+-- So many rows may be missing in the vendor's list at once: 20 or a twentieth
+-- of all, whichever is more, or as many as the account's settings say.
+CREATE FUNCTION zcsync._halopsa_too_many(p_stream_id bigint, p_gone integer) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_rows bigint;
+BEGIN
+	IF p_gone = 0 THEN
+		RETURN false;
+	END IF;
+	SELECT s.account_id, s.kind, (a.settings ->> 'reconcile_limit')::integer AS allowed INTO STRICT v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
+	IF v_stream.allowed IS NOT NULL THEN
+		RETURN p_gone > v_stream.allowed;
+	END IF;
+	EXECUTE format('SELECT count(*) FROM zcsync.%I t WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL',
+			v_stream.kind)
+		INTO v_rows USING v_stream.account_id;
+	RETURN p_gone > greatest(20, v_rows / 20);
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_too_many(bigint, integer) IS
+'are these more missing records than can be believed?';
+
+CREATE FUNCTION zcsync._halopsa_end_ids(p_stream_id bigint, p_gone jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_gone integer := jsonb_array_length(p_gone);
+	v_name text;
+	v_kind text;
+BEGIN
+	SELECT a.name, s.kind INTO STRICT v_name, v_kind
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
+	IF zcsync._halopsa_too_many(p_stream_id, v_gone) THEN
+		PERFORM zcsync._alert('records_missing', v_name || '/' || v_kind, 'warning',
+			format('%s or more %s of account "%s" are not in the list of HaloPSA; none of them was marked as deleted', v_gone, v_kind, v_name),
+			format('Look with zcsync.check_account(%L) whether the API application lost a permission. If they were deleted: '
+				'SELECT zcsync.alter_account(%1$L, ''{"reconcile_limit": 100000}''); SELECT zcsync.refresh(''%s/%s''); '
+				'each of them is looked up then.', v_name, v_name, v_kind));
+		RETURN;
+	END IF;
+	PERFORM zcsync._halopsa_enqueue_fetches(p_stream_id, ARRAY(SELECT jsonb_array_elements_text(p_gone)), 60);
+	PERFORM zcsync._resolve_alert('records_missing', v_name || '/' || v_kind);
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_end_ids(bigint, jsonb) IS
+'has records that the list of ids lacked looked up, or raises an alert where they are too many';
+
+-- ---------------------------------------------------------------------
+-- Catalogues
+-- ---------------------------------------------------------------------
+
+-- What a stream of fields or statuses has still to read.  A walk that has got
+-- stuck begins anew after an hour.
+CREATE FUNCTION zcsync._halopsa_walk(p_stream_id bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	IF v_stream.live_cursor -> 'todo' -> 0 IS NOT NULL
+		AND (v_stream.live_cursor ->> 'started')::timestamptz > zcsync._now() - interval '1 hour' THEN
+		RETURN v_stream.live_cursor;
+	END IF;
+	RETURN jsonb_build_object('started', zcsync._now(), 'todo', zcsync._halopsa_catalogue(v_stream.kind));
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_walk(bigint) IS
+'what a stream of fields or statuses has still to read';
+
+CREATE FUNCTION zcsync._halopsa_catalogue(p_kind text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind
+		WHEN 'statuses' THEN '[{"op": "list", "entity": "Status", "type": "ticket", "showall": true},
+			{"op": "list", "entity": "Status", "type": "opportunity", "showall": true}]'::jsonb
+		ELSE '[{"op": "list", "entity": "FieldInfo", "includevalues": true},
+			{"op": "list", "entity": "Priority"},
+			{"op": "list", "entity": "Team", "showall": true},
+			{"op": "list", "entity": "Agent", "includeenabled": true, "includedisabled": true},
+			{"op": "list", "entity": "TicketType", "showall": true}]' END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_catalogue(text) IS
+'the requests that read the statuses, or the fields and what else tickets refer to';
+
+-- The list of ticket types does not say which fields are required: each is
+-- read by itself.
+CREATE FUNCTION zcsync._halopsa_next_catalogue(p_stream_id bigint, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_found jsonb;
+BEGIN
+	cursor := zcsync._halopsa_walk(p_stream_id);
+	IF p_request ->> 'entity' = 'TicketType' AND p_request ->> 'op' = 'list' THEN
+		SELECT jsonb_agg(jsonb_build_object('op', 'get', 'entity', 'TicketType', 'id', i.id, 'includedetails', true) ORDER BY n)
+		INTO v_found
+		FROM jsonb_array_elements(zcsync._halopsa_list(p_reply)) WITH ORDINALITY AS x (d, n)
+		CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+		WHERE i.id IS NOT NULL;
+	END IF;
+	SELECT cursor || jsonb_build_object('todo',
+		coalesce(jsonb_agg(e ORDER BY n) FILTER (WHERE e <> p_request), '[]') || coalesce(v_found, '[]'))
+	INTO cursor FROM jsonb_array_elements(cursor -> 'todo') WITH ORDINALITY AS x (e, n);
+	more := cursor -> 'todo' <> '[]';
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_next_catalogue(bigint, jsonb, jsonb) IS
+'what a walk through the catalogues has still to read after a reply';

@@ -1,0 +1,463 @@
+/*-------------------------------------------------------------------------
+ *
+ * connector_halopsa.c
+ *		The HaloPSA API (the same in HaloITSM and HaloCRM).
+ *
+ * An instance has two servers: the API below BASE/api, and the authorisation
+ * server below BASE/auth or where the setting auth_url says.  The latter gives
+ * a token of an hour for client_credentials, asked for with a form.
+ *
+ * Records of all kinds are read and written alike: GET of an entity is a list,
+ * GET of entity and id is a record, POST takes an array of elements, with an
+ * id to be changed and without one to be created.  So there are few operations
+ * here, and the entity is part of the request.
+ *
+ * Errors have many forms: {"resultCode", "errorMessage"}, {"ClassName",
+ * "Message"}, {"Message"}, {"message"}, {"error", "error_description"}, plain
+ * text and web pages.  A 429 says in plain text how many requests are allowed,
+ * but seldom when to come back.
+ *
+ * IDENTIFICATION
+ *		src/connector_halopsa.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "connector.h"
+#include "connector_common.h"
+#include "json.h"
+#include "url.h"
+
+/* Lifetime of an access token whose reply does not say, in seconds. */
+#define TOKEN_LIFETIME_S	3600
+
+/* Pause after the first 429 that does not say how long, in seconds. */
+#define THROTTLE_S	60
+
+/* The window that budgets are counted in, in minutes. */
+#define WINDOW_MINUTES	5
+
+#define LIST_QUERY \
+	"pageinate page_no page_size count order orderdesc domain type " \
+	"includeclosed includeactive includeinactive includeenabled " \
+	"includedisabled includevalues ticketidonly idonly lastupdatefromdate " \
+	"requesttype client_id ticket_id excludesys showall nocache"
+
+/* newest records first, whatever their state */
+#define FIND_QUERY \
+	"pageinate=true&page_size=100&order=id&orderdesc=true&includeclosed=true" \
+	"&nocache=true"
+
+static const ZcsyncOperation operations[] = {
+	{"token", "POST", "/token", NULL, false, NULL},
+	{"list", "GET", "/{entity}", LIST_QUERY, false, NULL},
+	{"get", "GET", "/{entity}/{id}", "includedetails nocache", false, "id"},
+	{"find", "GET", "/{entity}?" FIND_QUERY "&page_no={page}", NULL, false,
+	NULL},
+	{"post", "POST", "/{entity}?returnall=true", NULL, false, NULL},
+	{NULL}
+};
+
+/* The reply that stands for "there is no such record". */
+static const char *const missing_record =
+"{\"id\": \"%s\", \"zcsync_missing\": true}";
+
+static bool halopsa_needs_token(const ZcsyncAccount *account);
+static bool halopsa_token_reply(ZcsyncCall *call, char **access_token,
+								int *lifetime_s);
+static bool halopsa_prepare(ZcsyncCall *call);
+static void halopsa_interpret(ZcsyncCall *call);
+static char *instance_url(const ZcsyncAccount *account);
+static char *api_url(const ZcsyncAccount *account);
+static char *auth_url(const ZcsyncAccount *account);
+static bool prepare_token(ZcsyncCall *call);
+static void append_form(StringInfo form, const char *name, const char *value);
+static bool prepare_items(ZcsyncCall *call);
+static void check_list(ZcsyncCall *call);
+static bool missing(ZcsyncCall *call);
+static char *error_text(const Jsonb *body);
+static const char *error_hint(ZcsyncCall *call);
+static void read_limit(ZcsyncCall *call, const char *said);
+
+const ZcsyncConnector zcsync_connector_halopsa = {
+	"halopsa",
+	halopsa_needs_token,
+	halopsa_token_reply,
+	halopsa_prepare,
+	halopsa_interpret,
+	NULL
+};
+
+/* All accounts have tokens that end. */
+static bool
+halopsa_needs_token(const ZcsyncAccount *account)
+{
+	return true;
+}
+
+/*
+ * Read the reply of operation "token".
+ */
+static bool
+halopsa_token_reply(ZcsyncCall *call, char **access_token, int *lifetime_s)
+{
+	const char *why;
+	Jsonb	   *body = NULL;
+	int64		lifetime;
+	bool		found;
+
+	if (call->body != NULL)
+		body = zcsync_json_parse(call->body, call->body_len, &why);
+	*access_token = zcsync_json_get_text(body, "access_token");
+	if (*access_token == NULL || (*access_token)[0] == '\0')
+	{
+		call->outcome = ZCSYNC_OUTCOME_BROKEN;
+		call->message = pstrdup("reply to the request for a token has no token");
+		return false;
+	}
+	lifetime = zcsync_json_get_int64(body, "expires_in", &found);
+	if (!found || lifetime <= 0 || lifetime > PG_INT32_MAX)
+		lifetime = TOKEN_LIFETIME_S;
+	*lifetime_s = (int) lifetime;
+	return true;
+}
+
+/*
+ * Fill call->http from call->request.
+ */
+static bool
+halopsa_prepare(ZcsyncCall *call)
+{
+	const ZcsyncOperation *operation = zcsync_operation_find(operations,
+															 call->op);
+	bool		is_token = strcmp(call->op, "token") == 0;
+	char	   *url = is_token ? auth_url(call->account) : api_url(call->account);
+	const char *token;
+
+	if (operation == NULL)
+		return zcsync_call_refuse(call,
+								  psprintf("HaloPSA has no operation \"%s\"",
+										   call->op), NULL);
+	if (url == NULL)
+		return zcsync_call_refuse(call, "account has no valid host",
+								  "Set it with zcsync.alter_account(): settings => '{\"host\": \"acme.halopsa.com\"}'.");
+	if (!zcsync_operation_prepare(call, url, operation))
+		return false;
+
+	zcsync_connector_add_header(call, "Accept", "application/json");
+	if (is_token)
+		return prepare_token(call);
+	if (strcmp(call->op, "post") == 0 && !prepare_items(call))
+		return false;
+
+	token = zcsync_account_credential(call->account, "access_token");
+	if (token == NULL)
+		return zcsync_call_refuse(call, "account has no usable credentials",
+								  "Set client_id and client_secret with zcsync.set_credentials().");
+	zcsync_connector_add_header(call, "Authorization",
+								psprintf("Bearer %s", token));
+	return true;
+}
+
+/*
+ * Refine the outcome of a call.
+ */
+static void
+halopsa_interpret(ZcsyncCall *call)
+{
+	const ZcsyncOperation *operation = zcsync_operation_find(operations,
+															 call->op);
+	char	   *said;
+
+	if (call->outcome == ZCSYNC_OUTCOME_DONE)
+	{
+		if (strcmp(call->op, "list") == 0 || strcmp(call->op, "find") == 0)
+			check_list(call);
+		else if (operation != NULL)
+			zcsync_operation_check_reply(call, operation);
+		return;
+	}
+
+	if (missing(call))
+		return;
+	said = error_text(zcsync_connector_error_body(call));
+	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
+	{
+		zcsync_connector_throttle(call, THROTTLE_S);
+		read_limit(call, said != NULL ? said : call->message);
+	}
+	/* a request for a token is refused with 400, 401 or 403 */
+	if (strcmp(call->op, "token") == 0 &&
+		call->outcome == ZCSYNC_OUTCOME_REJECTED)
+		call->outcome = ZCSYNC_OUTCOME_AUTH;
+	zcsync_connector_explain(call, said, error_hint(call));
+}
+
+/*
+ * Where the instance is, without a slash at the end; NULL if the settings do
+ * not say.
+ */
+static char *
+instance_url(const ZcsyncAccount *account)
+{
+	char	   *url = zcsync_connector_base_url(account);
+	char	   *host;
+
+	if (url != NULL)
+		return url;
+
+	/* nothing that could name another host, or a path */
+	host = zcsync_account_setting(account, "host");
+	if (host == NULL || host[0] == '\0' ||
+		host[strspn(host, "abcdefghijklmnopqrstuvwxyz"
+					"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:")] != '\0')
+		return NULL;
+	return psprintf("https://%s", host);
+}
+
+/* Where its API is; base_url may name that. */
+static char *
+api_url(const ZcsyncAccount *account)
+{
+	char	   *url = instance_url(account);
+	Size		len = url != NULL ? strlen(url) : 0;
+
+	if (url == NULL || (len > 4 && strcmp(url + len - 4, "/api") == 0))
+		return url;
+	return psprintf("%s/api", url);
+}
+
+/* Where its authorisation server is, likewise without "/token". */
+static char *
+auth_url(const ZcsyncAccount *account)
+{
+	char	   *url = zcsync_account_setting(account, "auth_url");
+	Size		len;
+
+	if (url != NULL && url[0] != '\0')
+	{
+		len = strlen(url);
+		while (len > 0 && url[len - 1] == '/')
+			url[--len] = '\0';
+		if (len > 6 && strcmp(url + len - 6, "/token") == 0)
+			url[len - 6] = '\0';
+		return url;
+	}
+	url = instance_url(account);
+	if (url == NULL)
+		return NULL;
+	len = strlen(url);
+	if (len > 4 && strcmp(url + len - 4, "/api") == 0)
+		url[len - 4] = '\0';
+	return psprintf("%s/auth", url);
+}
+
+/*
+ * The form that asks for an access token.  Hosted instances share an
+ * authorisation server, which wants to know the tenant: in the query, or in
+ * the form.
+ */
+static bool
+prepare_token(ZcsyncCall *call)
+{
+	static const char *const names[] = {"client_id", "client_secret", "scope"};
+	char	   *tenant = zcsync_account_setting(call->account, "tenant");
+	char	   *tenant_in = zcsync_account_setting(call->account, "tenant_in");
+	StringInfoData form;
+
+	initStringInfo(&form);
+	append_form(&form, "grant_type", "client_credentials");
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		const char *value = zcsync_account_credential(call->account, names[i]);
+
+		if (value == NULL && strcmp(names[i], "scope") == 0)
+			value = "all";
+		if (value == NULL)
+			return zcsync_call_refuse(call,
+									  psprintf("account has no credential \"%s\"",
+											   names[i]),
+									  "Set client_id and client_secret with zcsync.set_credentials().");
+		append_form(&form, names[i], value);
+	}
+	if (tenant != NULL && tenant[0] != '\0')
+	{
+		if (tenant_in != NULL && strcmp(tenant_in, "body") == 0)
+			append_form(&form, "tenant", tenant);
+		else
+		{
+			StringInfoData url;
+
+			initStringInfo(&url);
+			appendStringInfo(&url, "%s?tenant=", call->http.url);
+			zcsync_url_append_encoded(&url, tenant);
+			call->http.url = url.data;
+		}
+	}
+	call->http.body = form.data;
+	call->http.body_len = form.len;
+	zcsync_connector_add_header(call, "Content-Type",
+								"application/x-www-form-urlencoded");
+	return true;
+}
+
+/* Append one field of a form. */
+static void
+append_form(StringInfo form, const char *name, const char *value)
+{
+	appendStringInfo(form, "%s%s=", form->len > 0 ? "&" : "", name);
+	zcsync_url_append_encoded(form, value);
+}
+
+/*
+ * The body of a POST: an array of the elements that the requests carry, of all
+ * calls that travel in this one or of this alone.
+ */
+static bool
+prepare_items(ZcsyncCall *call)
+{
+	List	   *calls = call->members != NIL ? call->members : list_make1(call);
+	StringInfoData body;
+	ListCell   *lc;
+
+	initStringInfo(&body);
+	foreach(lc, calls)
+	{
+		const ZcsyncCall *member = lfirst(lc);
+		Jsonb	   *item = zcsync_json_get_object(member->request, "item");
+
+		if (item == NULL)
+			return zcsync_call_refuse(call, "request has no element to write",
+									  NULL);
+		appendStringInfoChar(&body, body.len == 0 ? '[' : ',');
+		zcsync_json_append_jsonb(&body, item);
+	}
+	appendStringInfoChar(&body, ']');
+	call->http.body = body.data;
+	call->http.body_len = body.len;
+	zcsync_connector_add_header(call, "Content-Type",
+								"application/json; charset=utf-8");
+	return true;
+}
+
+/*
+ * A list is an array, or an object that has one.  What else may come with
+ * status 200 is none.
+ */
+static void
+check_list(ZcsyncCall *call)
+{
+	if (call->body != NULL && strchr(call->body, '[') != NULL)
+		return;
+	call->outcome = ZCSYNC_OUTCOME_BROKEN;
+	zcsync_connector_explain(call, "reply has no list", NULL);
+}
+
+/*
+ * A record that is asked for by its id and is not there: makes that a reply of
+ * its own, from which the mirror learns it.  Not when a web page says so, which
+ * is somebody on the way.
+ */
+static bool
+missing(ZcsyncCall *call)
+{
+	const char *type;
+
+	if (call->status != 404 || strcmp(call->op, "get") != 0)
+		return false;
+	type = zcsync_http_header(call->transfer, "Content-Type");
+	if (type != NULL && strstr(type, "text/html") != NULL)
+		return false;
+	call->outcome = ZCSYNC_OUTCOME_DONE;
+	call->body = psprintf(missing_record,
+						  zcsync_json_get_text(call->request, "id"));
+	call->body_len = strlen(call->body);
+	call->message = NULL;
+	return true;
+}
+
+/*
+ * What an error body says, in one line; NULL if it is none of the known kinds.
+ */
+static char *
+error_text(const Jsonb *body)
+{
+	static const char *const keys[] = {"errorMessage", "Message", "message",
+	"error_description", "detail", "title"};
+	char	   *code = zcsync_json_get_text(body, "error");
+
+	for (int i = 0; i < lengthof(keys); i++)
+	{
+		char	   *said = zcsync_json_get_text(body, keys[i]);
+
+		if (said != NULL && said[0] != '\0')
+			return code != NULL ? psprintf("%s: %s", code, said) : said;
+	}
+	return code;
+}
+
+/*
+ * What to do about an error, or NULL.
+ */
+static const char *
+error_hint(ZcsyncCall *call)
+{
+	const char *name = call->account->name;
+
+	switch (call->outcome)
+	{
+		case ZCSYNC_OUTCOME_AUTH:
+			if (strcmp(call->op, "token") == 0)
+				return psprintf("Check client id, secret and scope at HaloPSA (Configuration > Integrations > HaloPSA API) and set them with SELECT zcsync.set_credentials('%s', ...); on hosted instances also the setting \"tenant\".",
+								name);
+			return psprintf("Check the credentials at HaloPSA and set them with SELECT zcsync.set_credentials('%s', ...).",
+							name);
+		case ZCSYNC_OUTCOME_NOT_FOUND:
+			if (strcmp(call->op, "token") == 0)
+				return psprintf("Check the settings \"host\" and \"auth_url\" of account \"%s\".",
+								name);
+			return psprintf("Check the setting \"host\" of account \"%s\".", name);
+		case ZCSYNC_OUTCOME_REJECTED:
+			if (call->status == 403)
+				return "The agent of the API application at HaloPSA lacks a permission, or its scope leaves this out.";
+			return NULL;
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * The limit that the text of a 429 names, as in "300 Requests per rolling 5
+ * minute window", in calls per window of ours.
+ */
+static void
+read_limit(ZcsyncCall *call, const char *said)
+{
+	const char *requests;
+	const char *number;
+	int64		limit;
+	long		minutes = 0;
+
+	if (said == NULL)
+		return;
+	for (requests = said; *requests != '\0'; requests++)
+	{
+		if (pg_strncasecmp(requests, "request", 7) == 0)
+			break;
+	}
+	number = requests;
+	while (number > said && number[-1] == ' ')
+		number--;
+	while (number > said && number[-1] >= '0' && number[-1] <= '9')
+		number--;
+	limit = strtoll(number, NULL, 10);
+	if (*requests == '\0' || limit <= 0 || limit > PG_INT32_MAX / WINDOW_MINUTES)
+		return;
+	requests += strcspn(requests, "0123456789");
+	if (*requests != '\0' && strstr(requests, "minute") != NULL)
+		minutes = strtol(requests, NULL, 10);
+	if (minutes > 0 && minutes < 24 * 60)
+		limit = Max(limit * WINDOW_MINUTES / minutes, 1);
+	call->limit = (int) limit;
+}
