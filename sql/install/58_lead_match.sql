@@ -212,7 +212,9 @@ AS $$
 			CASE WHEN t.schema IS NOT NULL AND to_regclass('zcsync.idx_lead_rows_trigrams') IS NOT NULL THEN format($sql$
 			UNION ALL
 			SELECT w.row_id, x.row_id
-			FROM w JOIN zcsync.lead_rows x ON x.account_id = $1 AND x.local_id <> w.local_id AND x.name OPERATOR(%s.%%) w.name$sql$,
+			FROM w CROSS JOIN LATERAL (		-- by the index, whatever the planner thinks of the table
+				SELECT x.row_id, x.account_id, x.local_id FROM zcsync.lead_rows x WHERE x.name OPERATOR(%s.%%) w.name OFFSET 0) AS x
+			WHERE x.account_id = $1 AND x.local_id <> w.local_id$sql$,
 				t.schema) END] || ARRAY(
 			SELECT CASE WHEN t.schema IS NULL THEN format('(a.%1$s = b.%1$s)::integer::numeric', f.name)
 				ELSE format('round(%2$s.similarity(a.%1$s, b.%1$s)::numeric, 4)', f.name, t.schema) END

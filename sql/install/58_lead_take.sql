@@ -49,7 +49,7 @@ BEGIN
 				WHERE e.value NOT IN ('null', '""', '[]', '{}')) AS v
 			CROSS JOIN LATERAL (SELECT u.row -> 'keys' ->> 'source_id', u.row -> 'keys' ->> 'email', u.row -> 'keys' ->> 'name',
 				u.row -> 'keys' ->> 'company', u.row -> 'keys' ->> 'domain', u.row -> 'keys' ->> 'phone',
-				u.row -> 'values' ->> 'mobile', lower(u.row -> 'values' ->> 'title')) AS k (source_id, email, name, company, domain, phone, mobile, title)),
+				u.row -> 'keys' ->> 'mobile', lower(u.row -> 'values' ->> 'title')) AS k (source_id, email, name, company, domain, phone, mobile, title)),
 		keyed AS (
 			SELECT g.*, h.hash, coalesce('id:' || g.source_id || '/' || coalesce(g.email, ''), 'row:' || h.hash) AS row_key,
 				coalesce('email:' || g.email, 'id:' || g.source_id, h.hash) AS lead_key
@@ -191,16 +191,17 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- Leads that exist first, the oldest first: they stay.
+	-- Leads that exist first, the oldest first: they stay.  A number is that of
+	-- one lead in all accounts; to name the account, too, misleads the planner.
 	SELECT array_agg(n.id ORDER BY l.local_id IS NULL, n.id),
-		array_agg(EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = n.id AND i.account_id = p_account AND i.kind = 'email')
+		array_agg(EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = n.id AND i.kind = 'email')
 			ORDER BY l.local_id IS NULL, n.id),
 		array_agg(array_to_string(ARRAY(SELECT k.route_id FROM zcsync.links k WHERE k.source_id = n.id AND k.state <> 'unlinked' ORDER BY 1), ',')
 			ORDER BY l.local_id IS NULL, n.id)
 	INTO nodes, v_mail, v_linked
 	FROM (
 		SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e) AS n (id)
-	LEFT JOIN zcsync.leads l ON l.account_id = p_account AND l.local_id = n.id;
+	LEFT JOIN zcsync.leads l ON l.local_id = n.id;
 	v_parent := ARRAY(SELECT generate_series(1, cardinality(nodes)));
 	vias := array_fill(NULL::jsonb, ARRAY[cardinality(nodes)]);
 	SELECT coalesce(jsonb_object_agg(d.lead_a || '/' || d.lead_b, true), '{}') INTO v_apart
@@ -332,7 +333,7 @@ COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, text) IS
 -- comes first in its group of fields, of equal ones the newest.  "Do not call"
 -- wins however it came, and an e-mail that reaches somebody over one that does
 -- not.  NULL is a value only where somebody emptied a column by hand.
-CREATE FUNCTION zcsync._lead_values(p_account bigint, p_leads bigint[])
+CREATE FUNCTION zcsync._lead_values(p_leads bigint[])
 RETURNS TABLE (local_id bigint, vals jsonb, provenance jsonb)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -347,7 +348,7 @@ AS $$
 		FROM zcsync.lead_rows r
 		LEFT JOIN zcsync.lead_sources s ON s.name = r.source
 		CROSS JOIN LATERAL jsonb_each(r.vals) AS c (key, value)
-		WHERE r.account_id = p_account AND r.local_id = ANY (p_leads)
+		WHERE r.local_id = ANY (p_leads)
 			AND (c.key = ANY (zcsync._own_columns('leads')) OR c.key LIKE 'custom:%')
 			AND c.key NOT IN ('updated_at', 'source', 'custom_fields')
 		ORDER BY r.local_id, c.key, (c.key = 'do_not_call' AND c.value = 'true') DESC,
@@ -357,7 +358,7 @@ AS $$
 			r.at DESC, r.row_id DESC) AS b
 	GROUP BY b.local_id
 $$;
-COMMENT ON FUNCTION zcsync._lead_values(bigint, bigint[]) IS
+COMMENT ON FUNCTION zcsync._lead_values(bigint[]) IS
 'values of leads by precedence of the sources of their rows, and where each comes from';
 
 CREATE FUNCTION zcsync._lead_field_group(p_column text) RETURNS text
@@ -388,6 +389,7 @@ DECLARE
 	v_columns text[] := zcsync._own_columns('leads') || '{fit,engagement,quality,stage,provenance}'::text[];
 	v_now timestamptz := zcsync._now();
 	v_ids bigint[];
+	v_at timestamptz[];
 	v_docs jsonb[];
 	v_new integer;
 	v_changed integer;
@@ -395,8 +397,8 @@ BEGIN
 	SELECT array_agg(v.local_id), array_agg(jsonb_build_object('status_id', 1, 'created_at', v_now) || v.vals
 		|| jsonb_build_object('updated_at', v_now, 'source', zcsync._lead_source(v.provenance), 'provenance', v.provenance))
 	INTO v_ids, v_docs
-	FROM zcsync._lead_values(p_account, p_leads) AS v
-	WHERE NOT EXISTS (SELECT FROM zcsync.leads l WHERE l.account_id = p_account AND l.local_id = v.local_id);
+	FROM zcsync._lead_values(p_leads) AS v
+	WHERE NOT EXISTS (SELECT FROM zcsync.leads l WHERE l.local_id = v.local_id);
 	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_origin, inserted_at, %1$s) '
 		'SELECT $1, u.local_id, ''synced'', $2, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
 		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
@@ -407,11 +409,11 @@ BEGIN
 	GET DIAGNOSTICS v_new = ROW_COUNT;
 
 	-- patch: columns that come from elsewhere now, and those that nobody gives any more
-	SELECT array_agg(p.local_id), array_agg(p.doc || p.patch || jsonb_build_object('provenance', p.provenance)
+	SELECT array_agg(p.local_id), array_agg(p.inserted_at), array_agg(p.doc || p.patch || jsonb_build_object('provenance', p.provenance)
 		|| CASE WHEN p.doc || p.patch = p.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
-	INTO v_ids, v_docs
+	INTO v_ids, v_at, v_docs
 	FROM (
-		SELECT l.local_id, v.provenance, to_jsonb(l) AS doc,
+		SELECT l.local_id, l.inserted_at, v.provenance, to_jsonb(l) AS doc,
 			coalesce((SELECT jsonb_object_agg(k.key, coalesce(v.vals -> k.key, 'null'))
 				FROM (SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
 				WHERE k.key NOT LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key
@@ -423,26 +425,25 @@ BEGIN
 					WHERE k.key LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key) AS k (key)
 				HAVING count(*) > 0), '{}')
 			|| jsonb_build_object('source', zcsync._lead_source(v.provenance)) AS patch
-		FROM zcsync._lead_values(p_account, p_leads) AS v
-		JOIN zcsync.leads l ON l.account_id = p_account AND l.local_id = v.local_id
+		FROM zcsync._lead_values(p_leads) AS v
+		JOIN zcsync.leads l ON l.local_id = v.local_id
 		WHERE l.provenance <> v.provenance) AS p;
 	IF v_ids IS NULL THEN
 		RETURN v_new;
 	END IF;
-	EXECUTE format('UPDATE zcsync.leads AS t SET sync_origin = $2, %1$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
+	EXECUTE format('UPDATE zcsync.leads AS t SET sync_origin = $1, %1$s FROM unnest($2, $3, $4) WITH ORDINALITY AS u (local_id, at, doc, n) '
 		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
-		'JOIN zcsync.leads l ON l.account_id = $1 AND l.local_id = u.local_id '
-		'CROSS JOIN LATERAL jsonb_populate_record(l, u.doc || s.scores) AS i '
-		'WHERE t.account_id = l.account_id AND t.local_id = l.local_id AND t.inserted_at = l.inserted_at',
+		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i '
+		'WHERE t.local_id = u.local_id AND t.inserted_at = u.at',
 		(SELECT string_agg(format('%1$I = i.%1$I', c), ', ') FROM unnest(v_columns) AS c))
-		USING p_account, p_origin, v_ids, v_docs;
+		USING p_origin, v_ids, v_at, v_docs;
 	GET DIAGNOSTICS v_changed = ROW_COUNT;
 
 	-- A lead keeps the e-mails of all its rows, whichever of them it shows.
 	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 	SELECT DISTINCT p_account, 'email', r.email, r.local_id
 	FROM zcsync.lead_rows r
-	WHERE r.account_id = p_account AND r.local_id = ANY (v_ids) AND r.email IS NOT NULL
+	WHERE r.local_id = ANY (v_ids) AND r.email IS NOT NULL
 	ORDER BY r.email
 	ON CONFLICT (account_id, kind, value) DO NOTHING;
 	RETURN v_new + v_changed;
@@ -487,14 +488,14 @@ BEGIN
 		SELECT coalesce(bool_or(l.merged_into IS NOT NULL), false) INTO v_gone
 		FROM (
 			SELECT l.merged_into FROM zcsync.leads l
-			WHERE l.account_id = p_account AND l.local_id = ANY (v_plan.nodes || ARRAY(
+			WHERE l.local_id = ANY (v_plan.nodes || ARRAY(
 				SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows)))
 			ORDER BY l.local_id
 			FOR NO KEY UPDATE) AS l;
 		EXIT WHEN NOT v_gone;
 		UPDATE zcsync.lead_rows r SET local_id = l.merged_into
 		FROM zcsync.leads l
-		WHERE r.row_id = ANY (p_rows) AND l.account_id = p_account AND l.local_id = r.local_id AND l.merged_into IS NOT NULL;
+		WHERE r.row_id = ANY (p_rows) AND l.local_id = r.local_id AND l.merged_into IS NOT NULL;
 	END LOOP;
 	IF v_gone THEN
 		RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
@@ -506,7 +507,7 @@ BEGIN
 	FOR v_node IN
 		SELECT u.node, u.root, u.via
 		FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
-		JOIN zcsync.leads l ON l.account_id = p_account AND l.local_id = u.node
+		JOIN zcsync.leads l ON l.local_id = u.node
 		WHERE u.node <> u.root
 		ORDER BY u.root, u.node
 	LOOP
@@ -518,15 +519,15 @@ BEGIN
 	SELECT p_account, u.root, array_agg(r.row_id ORDER BY r.row_id), (u.via ->> 'score')::numeric, u.via -> 'parts', 'similar',
 		session_user, zcsync._now()
 	FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
-	JOIN zcsync.lead_rows r ON r.account_id = p_account AND r.local_id = u.node
+	JOIN zcsync.lead_rows r ON r.local_id = u.node
 	WHERE u.node <> u.root AND u.via ->> 'via' = 'similar'
 	GROUP BY u.root, u.node, u.via;
 	UPDATE zcsync.lead_identities i SET local_id = u.root
 	FROM unnest(v_plan.nodes, v_plan.roots) AS u (node, root)
-	WHERE i.account_id = p_account AND i.local_id = u.node AND u.node <> u.root;
+	WHERE i.local_id = u.node AND u.node <> u.root;
 	UPDATE zcsync.lead_rows r SET local_id = u.root, via = u.via ->> 'via'
 	FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
-	WHERE r.account_id = p_account AND r.local_id = u.node AND u.node <> u.root;
+	WHERE r.local_id = u.node AND u.node <> u.root;
 
 	INSERT INTO zcsync.lead_duplicates AS d (account_id, lead_a, lead_b, score, parts, reason, found_at)
 	SELECT DISTINCT ON (1, 2, 3) p_account, least(a.root, b.root), greatest(a.root, b.root), (f.doc ->> 'score')::numeric,
