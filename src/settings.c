@@ -38,6 +38,9 @@ int			zcsync_gzip_threshold = 1024;
 int			zcsync_http_idle_timeout = 60;
 int			zcsync_http_max_connections = 300;
 char	   *zcsync_key_file = NULL;
+int			zcsync_lead_batch_max = 100;
+int			zcsync_lead_retention_action = ZCSYNC_RETENTION_DETACH;
+int			zcsync_lead_retention_months = 0;
 int			zcsync_mapping_timeout = 5000;
 int			zcsync_max_response_size = 64 * 1024;
 int			zcsync_partition_ahead = 2;
@@ -49,6 +52,12 @@ bool		zcsync_writes = true;
 #ifdef ZCSYNC_TESTING
 double		zcsync_clock_offset = 0;
 #endif
+
+static const struct config_enum_entry retention_actions[] = {
+	{"detach", ZCSYNC_RETENTION_DETACH, false},
+	{"drop", ZCSYNC_RETENTION_DROP, false},
+	{NULL, 0, false}
+};
 
 static bool check_allowed_hosts(char **newval, void **extra, GucSource source);
 static bool check_host_pattern(const char *pattern);
@@ -223,6 +232,38 @@ zcsync_settings_define(void)
 							64 * 1024, 64, 1024 * 1024 - 1,
 							PGC_SIGHUP,
 							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.lead_batch_max",
+							"Sets how many leads one call of "
+							"zcsync.sync_leads() may bring.",
+							"Files have no such limit.",
+							&zcsync_lead_batch_max,
+							100, 1, 1000,
+							PGC_USERSET,
+							0,
+							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("zcsync.lead_retention_action",
+							 "Sets what becomes of months of leads that are "
+							 "past their retention.",
+							 "A detached month is a table of its own, which "
+							 "zcsync forgets.",
+							 &zcsync_lead_retention_action,
+							 ZCSYNC_RETENTION_DETACH,
+							 retention_actions,
+							 PGC_SIGHUP,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.lead_retention_months",
+							"Sets for how many months leads are kept; 0: for "
+							"ever.",
+							"Counted from when they were inserted here.",
+							&zcsync_lead_retention_months,
+							0, 0, 1200,
+							PGC_SIGHUP,
+							0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.partition_ahead",

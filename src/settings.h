@@ -11,6 +11,13 @@
 #ifndef ZCSYNC_SETTINGS_H
 #define ZCSYNC_SETTINGS_H
 
+/* what becomes of months of leads that are past their retention */
+typedef enum
+{
+	ZCSYNC_RETENTION_DETACH,
+	ZCSYNC_RETENTION_DROP
+} ZcsyncRetentionAction;
+
 extern bool zcsync_allow_insecure_http;
 extern char *zcsync_allowed_hosts;		/* comma list: host or *.suffix */
 extern int	zcsync_bulk_write_limit;
@@ -24,6 +31,9 @@ extern int	zcsync_gzip_threshold;		/* bytes */
 extern int	zcsync_http_idle_timeout;	/* s */
 extern int	zcsync_http_max_connections;	/* requests in flight per worker */
 extern char *zcsync_key_file;
+extern int	zcsync_lead_batch_max;
+extern int	zcsync_lead_retention_action;
+extern int	zcsync_lead_retention_months;	/* 0: for ever */
 extern int	zcsync_mapping_timeout;		/* ms */
 extern int	zcsync_max_response_size;	/* kB */
 extern int	zcsync_partition_ahead;		/* months */

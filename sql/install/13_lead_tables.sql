@@ -84,6 +84,7 @@ BEGIN
 	'where leads come from: how their fields are named there, and whose values win; a new source is a new row';
 
 	PERFORM zcsync._create_lead_match_tables();
+	PERFORM zcsync._create_intake_tables();
 END
 $migrate$;
 COMMENT ON FUNCTION zcsync._create_lead_tables() IS

@@ -502,6 +502,7 @@ BEGIN
 		WHERE r.name = v_route LIMIT 1;
 		PERFORM zcsync.remove_route(v_route);
 	END LOOP;
+	PERFORM zcsync.drop_intake(i.name) FROM zcsync.intakes i WHERE i.account_id = v_id;
 	DELETE FROM zcsync.sync_queue q WHERE q.account_id = v_id;
 	GET DIAGNOSTICS v_jobs = ROW_COUNT;
 	PERFORM zcsync._allow_delete();

@@ -365,10 +365,13 @@ BEGIN
 	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
 	JOIN zcsync.accounts AS a USING (account_id)
 	LEFT JOIN zcsync.stat_budgets AS x ON x.account = a.name AND x.class = 'api'
+	UNION ALL
+	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, NULL, NULL, NULL, NULL
+	FROM zcsync._running_imports() AS i
 	ORDER BY 1, 2;
 	COMMENT ON VIEW zcsync.progress IS
-	'how far each stream has read, live and history, and each backfill of a route, and what holds it';
-	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route';
+	'how far each stream has read, live and history, each backfill of a route and each import of leads, and what holds it';
+	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route or intake';
 	COMMENT ON COLUMN zcsync.progress.estimate IS 'records expected; may be too low or too high';
 	COMMENT ON COLUMN zcsync.progress.calls_minute IS 'history: calls made a minute since it began; live: pulls planned';
 	COMMENT ON COLUMN zcsync.progress.oldest IS 'creation of the oldest record mirrored';

@@ -6,7 +6,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'months'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'months', 'leads'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -47,6 +47,8 @@ BEGIN
 			RETURN zcsync._trim_records(20000) = 20000;
 		WHEN 'months' THEN
 			RETURN zcsync._drop_month();
+		WHEN 'leads' THEN
+			RETURN zcsync._retire_leads();
 		WHEN 'alerts' THEN
 			DELETE FROM zcsync.alerts AS a
 			WHERE a.resolved_at < zcsync._now() - interval '90 days';
@@ -117,6 +119,63 @@ $$;
 COMMENT ON FUNCTION zcsync._drop_month() IS
 'drops the oldest month of history that ended more than 13 months ago; false: there is none';
 
+CREATE FUNCTION zcsync._forget_leads(p_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM zcsync.sync_queue q WHERE q.local_id = ANY (p_ids) AND q.kind = 'leads' AND q.state <> 'running';
+	DELETE FROM zcsync.route_errors e WHERE e.source_id = ANY (p_ids);
+	DELETE FROM zcsync.links l WHERE l.source_id = ANY (p_ids) OR l.target_id = ANY (p_ids);
+	DELETE FROM zcsync.lead_duplicates d WHERE d.lead_a = ANY (p_ids) OR d.lead_b = ANY (p_ids);
+	DELETE FROM zcsync.lead_merges m WHERE m.kept_id = ANY (p_ids) OR m.merged_id = ANY (p_ids);
+	DELETE FROM zcsync.lead_rows r WHERE r.local_id = ANY (p_ids);
+	DELETE FROM zcsync.lead_identities i WHERE i.local_id = ANY (p_ids);
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_leads(bigint[]) IS
+'removes what is known of leads that are gone: rows of sources, identities, links, jobs';
+
+-- Detach or drop the oldest month of leads that is past its retention: one
+-- that ended zcsync.lead_retention_months ago.  What else is known of its leads
+-- goes, so that a lead which comes again is a new one.
+CREATE FUNCTION zcsync._retire_leads() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_months integer := coalesce(current_setting('zcsync.lead_retention_months', true), '0')::integer;
+	v_drop boolean := coalesce(current_setting('zcsync.lead_retention_action', true), 'detach') = 'drop';
+	v_month regclass;
+BEGIN
+	IF v_months = 0 THEN
+		RETURN false;
+	END IF;
+	SELECT m.month INTO v_month
+	FROM (
+		SELECT c.oid::regclass AS month, to_date(substring(c.relname FROM '_y(\d{4}m\d{2})$'), 'YYYY"m"MM') AS begins
+		FROM pg_inherits AS i
+		JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = 'zcsync.leads'::regclass) AS m
+	WHERE m.begins + make_interval(months => v_months + 1) <= zcsync._now() AT TIME ZONE 'UTC'
+	ORDER BY m.begins
+	LIMIT 1;
+	IF v_month IS NULL THEN
+		RETURN false;
+	END IF;
+	-- Rather next time than hold up everybody behind a long reader.
+	PERFORM set_config('lock_timeout', '5s', true);
+	EXECUTE format('ALTER TABLE zcsync.leads DETACH PARTITION %s', v_month);
+	EXECUTE format('SELECT zcsync._forget_leads(array_agg(l.local_id)) FROM %s AS l', v_month);
+	IF v_drop THEN
+		EXECUTE format('DROP TABLE %s', v_month);
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._retire_leads() IS
+'detaches or drops the oldest month of leads that is past its retention; false: there is none';
+
 -- It commits, so it can have neither a SET clause nor SECURITY DEFINER; all
 -- work is in functions that pin their path, and nothing here depends on one.
 CREATE PROCEDURE zcsync.maintain()
@@ -136,7 +195,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records and old months, forgets old alerts; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the
