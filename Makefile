@@ -22,6 +22,7 @@ OBJS = \
 	src/identity.o \
 	src/json.o \
 	src/launcher.o \
+	src/merge.o \
 	src/queue.o \
 	src/reference.o \
 	src/retry.o \

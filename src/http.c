@@ -48,7 +48,7 @@
 #include "http_transfer.h"
 #include "settings.h"
 
-#define MAX_READY_SOCKETS	128 /* taken from epoll at a time */
+#define MAX_READY_SOCKETS	1024 /* taken from epoll at a time */
 #define OWN_FDS				3	/* epoll_fd, libcurl's pair for wake-ups */
 
 /* Set one option, or leave the calling function with false. */

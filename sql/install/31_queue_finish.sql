@@ -37,12 +37,14 @@ DECLARE
 	v_push_requests jsonb[];
 	v_push_replies jsonb[];
 	v_unclear boolean;			-- is any of them a create whose effect was not known?
+	v_others boolean;			-- did any that is no push end well?
 BEGIN
 	SELECT array_agg(x.job_id), array_agg(x.job_id) FILTER (WHERE x.push), array_agg(x.request) FILTER (WHERE x.push),
-		array_agg(x.reply) FILTER (WHERE x.push), bool_or(x.push AND x.unclear_since IS NOT NULL)
-	INTO v_ids, v_push_ids, v_push_requests, v_push_replies, v_unclear
+		array_agg(x.reply) FILTER (WHERE x.push), bool_or(x.push AND x.unclear_since IS NOT NULL), bool_or(x.done AND NOT x.push)
+	INTO v_ids, v_push_ids, v_push_requests, v_push_replies, v_unclear, v_others
 	FROM (
-		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AND q.operation = 'push' AS push
+		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AS done,
+			o.class = 'done' AND q.operation = 'push' AS push
 		FROM unnest(p_ids, p_attempts, p_classes, p_requests, p_replies) AS o (job_id, attempts, class, request, reply)
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
@@ -94,7 +96,7 @@ BEGIN
 		SELECT q.job_id, q.operation, q.stream_id, q.payload, o.request, o.reply
 		FROM unnest(p_ids, p_classes, p_requests, p_replies) AS o (job_id, class, request, reply)
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-		WHERE o.class = 'done' AND q.operation <> 'push' AND o.job_id = ANY (v_ids)
+		WHERE v_others AND o.class = 'done' AND q.operation <> 'push' AND o.job_id = ANY (v_ids)
 	LOOP
 		IF v_job.operation = 'pull' THEN
 			SELECT * INTO v_result FROM zcsync._finish_pull(v_job.job_id, v_job.stream_id,

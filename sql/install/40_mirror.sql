@@ -103,6 +103,21 @@ COMMENT ON FUNCTION zcsync._pushable(text, text) IS
 -- Merging
 -- ---------------------------------------------------------------------
 
+-- What differs between a row and what was agreed on: the columns named, in
+-- the order of the row's, whose values are others than in the object.  Missing
+-- there is null; times are texts in UTC.
+CREATE FUNCTION zcsync._differing(p_base jsonb, p_columns text[], p_row record) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_differing';
+COMMENT ON FUNCTION zcsync._differing(jsonb, text[], record) IS
+'the columns of a row that differ from the members of an object, with the values of the row';
+
+CREATE FUNCTION zcsync._differing_keys(p_base jsonb, p_object jsonb) RETURNS text[]
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_differing_keys';
+COMMENT ON FUNCTION zcsync._differing_keys(jsonb, jsonb) IS
+'the keys whose values differ in two objects, a missing one being null; NULL when there are none';
+
 -- Three-way merge of an object by key: theirs, and the keys of mine that they
 -- did not touch.
 CREATE FUNCTION zcsync._merge_keys(p_base jsonb, p_mine jsonb, p_theirs jsonb) RETURNS jsonb

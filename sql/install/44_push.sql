@@ -151,7 +151,8 @@ BEGIN
 			SELECT j.job_id, j.local_id, x.effect, coalesce(j.request -> 'sent', '{}') AS sent, x.effect -> 'doc' AS doc
 			FROM unnest($1, $2, $3, $4) AS j (job_id, local_id, request, reply)
 			JOIN zcsync.%1$I AS t ON t.account_id = $5 AND t.local_id = j.local_id
-			CROSS JOIN LATERAL (SELECT zcsync.%2$I(j.request, j.reply, t.base, t.sync_key::text)) AS x (effect)
+			CROSS JOIN LATERAL (	-- once a row
+				SELECT zcsync.%2$I(j.request, j.reply, t.base, t.sync_key::text) OFFSET 0) AS x (effect)
 			WHERE j.local_id = ANY ($6)),
 		r AS (
 			SELECT r.remote_id, r.remote_version, r.vals, r.doc
@@ -289,12 +290,14 @@ DO $do$
 DECLARE
 	v_kind text;
 	v_columns text;		-- a, b, c
+	v_own text;			-- t.a, t.b, t.c
 	v_values text;		-- n.a, n.b, n.c
 	v_row text;			-- 'a', t.a, 'b', t.b, 'c', t.c
 BEGIN
 	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
-		SELECT string_agg(quote_ident(c), ', '), string_agg(format('n.%I', c), ', '), string_agg(format('%L, t.%1$I', c), ', ')
-		INTO STRICT v_columns, v_values, v_row
+		SELECT string_agg(quote_ident(c), ', '), string_agg(format('t.%I', c), ', '), string_agg(format('n.%I', c), ', '),
+			string_agg(format('%L, t.%1$I', c), ', ')
+		INTO STRICT v_columns, v_own, v_values, v_row
 		FROM unnest(zcsync._own_columns(v_kind)) AS c;
 		EXECUTE format($create$
 CREATE FUNCTION zcsync.%1$I(p_account bigint, p_jobs bigint[], p_ids bigint[], p_statuses text[], p_sent jsonb[], p_agreed jsonb[],
@@ -306,11 +309,16 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $body$
 #variable_conflict use_column
+DECLARE
+	v_columns text[] := zcsync._own_columns(%2$L);
 BEGIN
 	RETURN QUERY
 	WITH w AS MATERIALIZED (
-		SELECT u.job_id, t.local_id, u.status, u.sent, u.remote_id, d.version, d.doc,
-			jsonb_build_object(%5$s) AS row, t.base AS base, coalesce(d.vals, u.agreed) AS vals, d.vals IS NOT NULL AS has_doc
+		SELECT u.job_id, t.local_id, u.status, u.sent, u.remote_id, d.version, d.doc, t.base, d.vals,
+			CASE WHEN d.vals IS NOT NULL THEN jsonb_build_object(%5$s) END AS row,
+			b.new_base,
+			-- a reply without a document changes no column of the row
+			CASE WHEN d.vals IS NULL THEN zcsync._differing(b.new_base, v_columns, ROW(%6$s)) END AS rest
 		FROM unnest(p_jobs, p_ids, p_statuses, p_sent, p_agreed, p_remote_ids, p_versions, p_vals, p_docs)
 			AS u (job_id, local_id, status, sent, agreed, remote_id, version, vals, doc)
 		JOIN zcsync.%2$I AS t ON t.account_id = p_account AND t.local_id = u.local_id
@@ -322,16 +330,15 @@ BEGIN
 				WHERE zcsync._is_older(u.version, f.double ->> 'version')
 				UNION ALL SELECT u.version, u.vals, u.doc
 				LIMIT 1) AS x (version, vals, doc)) AS d (version, vals, doc)
+		CROSS JOIN LATERAL (SELECT coalesce(t.base, '{}') || coalesce(d.vals, u.agreed, '{}') OFFSET 0) AS b (new_base)
 		WHERE u.local_id <> ALL (p_waiting) AND u.status NOT IN ('more', 'absent')),
 	-- Nothing edited meanwhile, as nearly always: the vendor's values are it.
 	x AS MATERIALIZED (
-		SELECT w.*, coalesce(w.base, '{}') || w.vals AS new_base, w.has_doc AND w.base IS NOT NULL
-				AND w.row <> w.base || w.sent AS edited,
-			CASE WHEN NOT w.has_doc THEN w.row
-				WHEN w.row = w.base || w.sent AND NOT w.sent ? 'custom_fields' THEN w.row || w.vals
+		SELECT w.*, w.base IS NOT NULL AND w.row <> w.base || w.sent AS edited,
+			CASE WHEN w.row = w.base || w.sent AND NOT w.sent ? 'custom_fields' THEN w.row || w.vals
 				ELSE w.row || zcsync._merge_reply(w.row, w.base, w.sent, w.vals, p_pushable)
 			END AS merged
-		FROM w),
+		FROM w WHERE w.rest IS NULL),
 	m AS MATERIALIZED (
 		SELECT x.*, EXISTS (SELECT FROM unnest(p_pushable) AS c
 			WHERE x.merged -> c IS DISTINCT FROM
@@ -350,19 +357,22 @@ BEGIN
 				CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, p_origin, zcsync._now()
 			FROM jsonb_populate_record(NULL::zcsync.%2$I, m.merged) AS n)
 		FROM m
-		WHERE m.has_doc AND t.account_id = p_account AND t.local_id = m.local_id),
+		WHERE t.account_id = p_account AND t.local_id = m.local_id),
 	agreed AS (
 		UPDATE zcsync.%2$I AS t
-		SET base = m.new_base,
+		SET base = w.new_base,
 			remote_version = CASE WHEN t.remote_version ~ '^\d{1,17}$' THEN (t.remote_version::bigint + 1)::text
 				ELSE t.remote_version END,
-			sync_state = CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, sync_origin = p_origin, synced_at = zcsync._now()
-		FROM m
-		WHERE NOT m.has_doc AND t.account_id = p_account AND t.local_id = m.local_id)
-	SELECT m.job_id, m.differs, m.status FROM m;
+			sync_state = CASE WHEN w.rest ?| p_pushable THEN 'pending' ELSE 'synced' END, sync_origin = p_origin,
+			synced_at = zcsync._now()
+		FROM w
+		WHERE w.rest IS NOT NULL AND t.account_id = p_account AND t.local_id = w.local_id)
+	SELECT m.job_id, m.differs, m.status FROM m
+	UNION ALL
+	SELECT w.job_id, w.rest ?| p_pushable, w.status FROM w WHERE w.rest IS NOT NULL;
 END
 $body$$create$,
-			'_merge_replies_' || v_kind, v_kind, v_columns, v_values, v_row);
+			'_merge_replies_' || v_kind, v_kind, v_columns, v_values, v_row, v_own);
 		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, bigint[], bigint[], text[], jsonb[], jsonb[], text[], text[], jsonb[], '
 			'jsonb[], bigint[], jsonb, text[], text) IS %L', '_merge_replies_' || v_kind,
 			'merges the outcomes of pushes into table ' || v_kind);

@@ -18,25 +18,40 @@ SET timezone = 'UTC'
 AS $$
 #variable_conflict use_column
 DECLARE
+	v_columns text[] := '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived,
+		tags,custom_fields}';
 	v_jobs bigint[];
 	v_requests jsonb[];
 	v_equal bigint[];
 BEGIN
+	-- Of a new task all columns are sent.  Where nothing but custom fields
+	-- differs, as after an edit of one, there is no need to look at the rest.
 	-- ClickUp tells nobody of a new task unless its route says so.
-	WITH r AS MATERIALIZED (
-		SELECT q.job_id, t.local_id, n.notify,
-			CASE WHEN t.local_id IS NOT NULL AND t.deleted_at IS NULL THEN zcsync._clickup_push_request(
-				-- not to_jsonb(t): the whole document would be read with it
-				jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
-					'name', t.name, 'description', t.description, 'status', t.status, 'priority', t.priority,
-					'assignees', t.assignees, 'tags', t.tags, 'due_at', t.due_at, 'start_at', t.start_at,
-					'time_estimate', t.time_estimate, 'points', t.points, 'archived', t.archived,
-					'list_id', t.list_id, 'parent_id', t.parent_id, 'custom_fields', t.custom_fields),
-				t.base, t.remote, q.unclear_since, (q.payload ->> 'page')::integer) END AS request
+	WITH j AS MATERIALIZED (
+		SELECT q.job_id, t.local_id, n.notify, q.unclear_since, (q.payload ->> 'page')::integer AS page,
+			t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, t.base, t.remote,
+			CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN t.base END, v_columns,
+				ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at, t.time_estimate, t.points,
+					t.archived, t.tags, t.custom_fields)) END AS changed,
+			(zcsync._differing_keys(t.base -> 'custom_fields', t.custom_fields))[1] AS field
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 		LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
-		WHERE q.job_id = ANY (p_job_ids))
+		WHERE q.job_id = ANY (p_job_ids)),
+	r AS MATERIALIZED (
+		SELECT j.job_id, j.local_id, j.notify, CASE
+			WHEN j.local_id IS NULL OR j.changed IS NULL THEN NULL
+			WHEN j.remote_id IS NOT NULL AND j.field IS NOT NULL AND NOT j.changed ?| v_columns[1:10]
+				AND (f.remote_id IS NOT NULL OR j.remote IS NULL)
+			THEN zcsync._clickup_field_request(j.remote_id, j.field, j.custom_fields -> j.field,
+				j.base #> ARRAY['custom_fields', j.field], f.type, f.options)
+			ELSE zcsync._clickup_push_request(
+				jsonb_build_object('account_id', j.account_id, 'remote_id', j.remote_id, 'sync_key', j.sync_key,
+					'list_id', j.list_id, 'parent_id', j.parent_id) || j.changed,
+				j.base, j.remote, j.unclear_since, j.page)
+			END AS request
+		FROM j
+		LEFT JOIN zcsync.fields f ON f.account_id = j.account_id AND f.remote_id = j.list_id || ':' || j.field)
 	SELECT array_agg(r.job_id),
 		array_agg(CASE WHEN r.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
 			ELSE r.request END),
@@ -84,7 +99,8 @@ COMMENT ON FUNCTION zcsync._clickup_settle(bigint[]) IS
 'makes rows for which there is nothing to send equal to their base, and synced';
 
 -- The next request of a row of tasks (as to_jsonb() makes it in UTC, without
--- what is only here), or NULL when it equals its base.  p_remote is its last
+-- what is only here), or NULL when it equals its base.  Columns that equal base
+-- may be missing, and those of a new task that are empty.  p_remote is its last
 -- document.  p_unclear is set while a create may have been applied whose reply
 -- was lost; p_page is the page to look for it on.
 CREATE FUNCTION zcsync._clickup_push_request(p_row jsonb, p_base jsonb, p_remote jsonb, p_unclear timestamptz,
@@ -96,7 +112,8 @@ AS $$
 DECLARE
 	v_base jsonb := coalesce(p_base, '{}');
 	v_body jsonb;
-	v_request jsonb;
+	v_field text;
+	v_type record;
 BEGIN
 	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'find_task', 'list_id', p_row -> 'list_id', 'page', coalesce(p_page, 0),
@@ -108,12 +125,8 @@ BEGIN
 			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c));
 	END IF;
 
-	-- Each part is looked at more closely only if something in it differs.  (One
-	-- list contains another also when it has more.)
-	IF v_base @> (p_row - '{account_id,remote_id,sync_key,tags,list_id,parent_id,custom_fields}'::text[])
-		AND v_base -> 'assignees' = p_row -> 'assignees' THEN
-		v_body := '{}';
-	ELSE
+	v_body := '{}';
+	IF p_row ?| '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived}' THEN
 		v_body := zcsync._clickup_update_body(p_row, v_base, p_remote);
 	END IF;
 	IF v_body <> '{}' THEN
@@ -122,13 +135,18 @@ BEGIN
 				FROM unnest(zcsync._clickup_pushable('tasks')) AS c (name)
 				WHERE v_body ? zcsync._clickup_member(c.name)));
 	END IF;
-	IF p_row -> 'custom_fields' IS DISTINCT FROM v_base -> 'custom_fields' THEN
-		v_request := zcsync._clickup_field_request(p_row, v_base, p_remote);
+	IF p_row ? 'custom_fields' THEN
+		v_field := (zcsync._differing_keys(v_base -> 'custom_fields', p_row -> 'custom_fields'))[1];
 	END IF;
-	IF v_request IS NULL AND p_row -> 'tags' IS DISTINCT FROM v_base -> 'tags' THEN
-		v_request := zcsync._clickup_tag_request(p_row, v_base);
+	IF v_field IS NOT NULL THEN
+		v_type := zcsync._clickup_field_type(p_row, p_remote, v_field);
+		RETURN zcsync._clickup_field_request(p_row ->> 'remote_id', v_field, p_row #> ARRAY['custom_fields', v_field],
+			v_base #> ARRAY['custom_fields', v_field], v_type.type, v_type.config);
 	END IF;
-	RETURN v_request;
+	IF p_row ? 'tags' THEN
+		RETURN zcsync._clickup_tag_request(p_row, v_base);
+	END IF;
+	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_push_request(jsonb, jsonb, jsonb, timestamptz, integer) IS
@@ -211,9 +229,11 @@ BEGIN
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m;
 
 	SELECT jsonb_agg(jsonb_build_object('id', f.key)
-		|| zcsync._clickup_field_body(p_row, NULL, f.key, f.value, NULL) ORDER BY f.key)
+		|| zcsync._clickup_field_body(t.type, t.config, f.value, NULL) ORDER BY f.key)
 	INTO v_fields
-	FROM jsonb_each(p_row -> 'custom_fields') AS f WHERE f.value <> 'null';
+	FROM jsonb_each(p_row -> 'custom_fields') AS f
+	CROSS JOIN LATERAL zcsync._clickup_field_type(p_row, NULL, f.key) AS t
+	WHERE f.value <> 'null';
 
 	-- The default type of a list may be one that the plan allows no more of;
 	-- 0 is a plain task.
@@ -244,7 +264,7 @@ BEGIN
 	SELECT coalesce(jsonb_object_agg(m.key, m.value), '{}') INTO v_body
 	FROM unnest('{name,priority,due_at,start_at,time_estimate,points}'::text[]) AS c (name)
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m
-	WHERE p_row -> c.name IS DISTINCT FROM coalesce(p_base -> c.name, 'null');
+	WHERE p_row -> c.name <> coalesce(p_base -> c.name, 'null');
 
 	IF lower(p_row ->> 'status') <> coalesce(lower(p_base ->> 'status'), '') THEN
 		v_body := v_body || jsonb_build_object('status', p_row -> 'status');
@@ -254,13 +274,13 @@ BEGIN
 	END IF;
 	-- The mark stays where it is, and is not put into tasks of others.  A text
 	-- is cleared with a space, since an empty one changes nothing.
-	IF coalesce(v_text, '') <> coalesce(p_base ->> 'description', '') THEN
+	IF p_row ? 'description' AND coalesce(v_text, '') <> coalesce(p_base ->> 'description', '') THEN
 		IF strpos(p_remote ->> 'description', 'zcsync-' || (p_row ->> 'sync_key')) > 0 THEN
 			v_text := zcsync._clickup_marked(v_text, p_row ->> 'sync_key');
 		END IF;
 		v_body := v_body || jsonb_build_object('description', coalesce(nullif(v_text, ''), ' '));
 	END IF;
-	v_people := zcsync._list_changes(p_base -> 'assignees', p_row -> 'assignees');
+	v_people := zcsync._list_changes(p_base -> 'assignees', coalesce(p_row -> 'assignees', p_base -> 'assignees'));
 	IF cardinality(v_people.added || v_people.removed) > 0 THEN
 		v_body := v_body || jsonb_build_object('assignees', jsonb_build_object(
 			'add', zcsync._clickup_ids(v_people.added), 'rem', zcsync._clickup_ids(v_people.removed)));
@@ -271,34 +291,24 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_update_body(jsonb, jsonb, jsonb) IS
 'body of the request that changes a task to what its row is; {} when it need not';
 
--- The request for the first custom field that differs.
-CREATE FUNCTION zcsync._clickup_field_request(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
+-- The request that gives a custom field another value.
+CREATE FUNCTION zcsync._clickup_field_request(p_task text, p_field text, p_value jsonb, p_old jsonb, p_type text, p_config jsonb)
+RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_old jsonb := coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}');
-	v_new jsonb := coalesce(nullif(p_row -> 'custom_fields', 'null'), '{}');
-	v_key text;
-	v_value jsonb;
 BEGIN
-	SELECT k INTO v_key
-	FROM jsonb_object_keys(v_old || v_new) AS k
-	WHERE nullif(v_old -> k, 'null') IS DISTINCT FROM nullif(v_new -> k, 'null')
-	ORDER BY k LIMIT 1;
-	IF NOT FOUND THEN
-		RETURN NULL;
+	IF p_value IS NULL OR p_value = 'null' THEN
+		RETURN jsonb_build_object('op', 'clear_field', 'task_id', p_task, 'field_id', p_field,
+			'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)));
 	END IF;
-	v_value := nullif(v_new -> v_key, 'null');
-	RETURN jsonb_build_object('op', CASE WHEN v_value IS NULL THEN 'clear_field' ELSE 'set_field' END,
-			'task_id', p_row -> 'remote_id', 'field_id', v_key,
-			'sent', jsonb_build_object('custom_fields', jsonb_build_object(v_key, v_value)))
-		|| CASE WHEN v_value IS NULL THEN '{}'
-			ELSE jsonb_build_object('body', zcsync._clickup_field_body(p_row, p_remote, v_key, v_value, v_old -> v_key)) END;
+	RETURN jsonb_build_object('op', 'set_field', 'task_id', p_task, 'field_id', p_field,
+		'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, p_value)),
+		'body', zcsync._clickup_field_body(p_type, p_config, p_value, p_old));
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_field_request(jsonb, jsonb, jsonb) IS
-'the request for the first custom field in which a row differs from its base, or NULL';
+COMMENT ON FUNCTION zcsync._clickup_field_request(text, text, jsonb, jsonb, text, jsonb) IS
+'the request that sets a custom field of a task, or clears it';
 
 -- What a field of the task's list is: from the mirrored fields, or else as the
 -- task's own document has it.
@@ -323,19 +333,17 @@ COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, jsonb, text) IS
 -- The value of a custom field as a request has it: {"value": ...}.  Options may
 -- be given by their names.  A value that does not fit the field's type goes as
 -- it is, and is refused there with a reason.
-CREATE FUNCTION zcsync._clickup_field_body(p_row jsonb, p_remote jsonb, p_field_id text, p_value jsonb, p_old jsonb)
-RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE
-	v_field record := zcsync._clickup_field_type(p_row, p_remote, p_field_id);
-	v_options jsonb := zcsync._json_list(v_field.config -> 'options');
+	v_options jsonb := zcsync._json_list(p_config -> 'options');
 	v_text text := p_value #>> '{}';
 	v_lists record;
 BEGIN
-	CASE v_field.type
+	CASE p_type
 		WHEN 'date' THEN
 			IF zcsync._utc_text(v_text) IS NOT NULL THEN
 				RETURN jsonb_build_object('value', zcsync._clickup_ms(zcsync._utc_text(v_text)::timestamptz),
@@ -344,7 +352,7 @@ BEGIN
 		WHEN 'users', 'tasks', 'list_relationship' THEN
 			v_lists := zcsync._list_changes(p_old, CASE jsonb_typeof(p_value) WHEN 'array' THEN p_value
 				ELSE jsonb_build_array(p_value) END);
-			RETURN jsonb_build_object('value', CASE v_field.type
+			RETURN jsonb_build_object('value', CASE p_type
 				WHEN 'users' THEN jsonb_build_object('add', zcsync._clickup_ids(v_lists.added),
 					'rem', zcsync._clickup_ids(v_lists.removed))
 				ELSE jsonb_build_object('add', v_lists.added, 'rem', v_lists.removed) END);
@@ -367,7 +375,7 @@ BEGIN
 	RETURN jsonb_build_object('value', p_value);
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_field_body(jsonb, jsonb, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._clickup_field_body(text, jsonb, jsonb, jsonb) IS
 'what a request holds for the value of a custom field';
 
 -- The id of an option that is given by its id or its name.

@@ -103,3 +103,8 @@ DELETE FROM zcsync.sync_queue;
 SELECT job('a' || i, 'post') FROM generate_series(1, 4) AS i;
 UPDATE zcsync.accounts SET breaker_failures = 3, breaker_opened_at = zcsync._now(), breaker_until = zcsync._now();
 SELECT * FROM claim(1);
+
+DROP VIEW jobs;
+DROP FUNCTION claim, finish, job, spent;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
