@@ -85,6 +85,10 @@ BEGIN
 	-- a row that is synced without a remote record belongs to a local account
 	IF OLD.sync_state = 'synced' AND OLD.remote_id IS NULL THEN
 		NEW.sync_state := 'synced';
+		-- nobody else tells when it changed
+		IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+			NEW.updated_at := zcsync._now();
+		END IF;
 		RETURN NEW;
 	END IF;
 	NEW.sync_state := 'pending';
@@ -334,10 +338,45 @@ BEGIN
 	IF FOUND THEN
 		PERFORM zcsync._wake();
 	END IF;
+	IF p_old IS NOT NULL THEN
+		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], text[], text[], timestamptz[]) IS
 'checks written rows, writes their history and queues what follows from them';
+
+-- Queue routes that take something back from these rows, for the records that
+-- are linked to them.  What a route wrote itself is no news to it.
+CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
+		record_key, dedupe_key, run_at, created_at)
+	SELECT s.account_id, 'route', 'route', '', s.stream_id, r.route_id, s.kind, l.source_id, k.key, k.key,
+		zcsync._now(), zcsync._now()
+	FROM zcsync.streams t
+	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND r.state = 'active'
+		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
+	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin) ON w.account_id = t.account_id
+		AND split_part(w.origin, ':', 1) || ':' || split_part(w.origin, ':', 2)
+			NOT IN ('route:' || r.route_id, 'backfill:' || r.route_id)
+	JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
+	WHERE t.kind = p_kind
+	ORDER BY r.route_id, l.source_id
+	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+		SET joins = sync_queue.joins + 1;
+	IF FOUND THEN
+		PERFORM zcsync._wake();
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[]) IS
+'queues routes that take something back from these rows';
 
 -- Rows whose origin does not end in this transaction were restored: no news.
 CREATE FUNCTION zcsync._notice_insert() RETURNS trigger

@@ -8,6 +8,7 @@
 --		map_<id>(source row)		field -> value, before translation
 --		list_<id>(source row)		where a record is created
 --		match_<id>(source row)		existing records, only with match_on
+--		back_<id>(target row)		field of the source -> value, only if some come back
 --
 -- The functions are made by the role that defines the route and run with its
 -- rights, so the verbs that compile are SECURITY INVOKER.  They compile first
@@ -59,6 +60,14 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS idx_tasks_links ON zcsync.tasks USING gin (zcsync._links_in(description))
 		WITH (fastupdate = off)
 		WHERE description LIKE '%://%';
+	-- Only tickets of HaloPSA have a site.
+	CREATE INDEX IF NOT EXISTS idx_tickets_links ON zcsync.tickets USING gin (zcsync._links_in(description))
+		WITH (fastupdate = off)
+		WHERE site_id IS NOT NULL AND description LIKE '%://%';
+	CREATE INDEX IF NOT EXISTS idx_leads_route_email ON zcsync.leads (account_id, lower(email)) WHERE remote_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS idx_leads_reference ON zcsync.leads (account_id, zcsync._reference_in(description))
+		WHERE description LIKE '%Reference: %';
+	PERFORM zcsync._create_company_indexes();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_routes() IS
@@ -77,6 +86,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._links_in(text) IS
 'the web addresses in a text, without fragments, at most 50';
+
+-- The reference in a text, by which an opportunity is found again: the first
+-- that stands in a line of its own.
+CREATE FUNCTION zcsync._reference_in(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT left(substring(p_text FROM '(?n)^Reference: ([^[:space:]]+)$'), 500);
+END;
+COMMENT ON FUNCTION zcsync._reference_in(text) IS
+'the reference to a record that a text contains in a line of its own; NULL: none';
 
 -- The address of a record at its vendor; NULL while it does not exist there.
 CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
@@ -186,57 +205,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route(text) IS
 'the row of a route, by its name; an error when there is none';
 
--- The fields of a target that a route may write, with their types.  The list
--- a task is in is chosen by create_in.
-CREATE FUNCTION zcsync._route_target_fields(p_stream bigint) RETURNS TABLE (field text, type text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_kind text;
-	v_vendor text;
-BEGIN
-	SELECT s.kind, a.vendor INTO v_kind, v_vendor
-	FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id) WHERE s.stream_id = p_stream;
-	RETURN QUERY
-	SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
-	FROM pg_attribute a
-	WHERE a.attrelid = to_regclass(format('zcsync.%I', v_kind)) AND a.attnum > 0 AND NOT a.attisdropped
-		AND a.attname = ANY (zcsync._pushable(v_vendor, v_kind)) AND a.attname NOT IN ('list_id', 'custom_fields');
-END
-$$;
-COMMENT ON FUNCTION zcsync._route_target_fields(bigint) IS
-'columns of a target stream that a route may write';
-
--- The id of a list that an expression gave as id or path; NULL when there is
--- no such list.
-CREATE FUNCTION zcsync._route_list(p_account bigint, p_path text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_list text;
-BEGIN
-	IF p_path ~ '^[0-9]+$' THEN
-		RETURN p_path;
-	ELSIF btrim(coalesce(p_path, '')) = ''
-		OR NOT EXISTS (SELECT FROM zcsync.lists l WHERE l.account_id = p_account) THEN	-- never asks the vendor
-		RETURN NULL;
-	END IF;
-	BEGIN
-		v_list := zcsync._resolve_list(p_account, p_path);
-	EXCEPTION WHEN undefined_object THEN
-		v_list := NULL;
-	END;
-	RETURN v_list;
-END
-$$;
-COMMENT ON FUNCTION zcsync._route_list(bigint, text) IS
-'a list id, given as such or as a path; NULL when there is no such list';
-
 -- A definition as it would be with a change applied: the row of the route,
--- its fields, and what both sides are.  The change has the keys route (columns)
--- and fields (field -> {expression, mapped, position}, or null to drop it).
+-- its fields, and what both sides are.  The change has the keys route (columns),
+-- fields and back (field -> {expression, mapped, position}, or null to drop it).
 CREATE FUNCTION zcsync._route_definition(p_route bigint, p_change jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -244,18 +215,23 @@ AS $$
 DECLARE
 	v_def jsonb;
 	v_fields jsonb;
-	v_list text;
+	v_back jsonb;
+	v_place text;
 	v_create_in text;
 BEGIN
 	SELECT to_jsonb(r) INTO v_def FROM zcsync.routes r WHERE r.route_id = p_route;
-	SELECT jsonb_object_agg(f.field, to_jsonb(f) - 'route_id' - 'field') INTO v_fields
+	SELECT jsonb_object_agg(f.field, to_jsonb(f) - '{route_id,direction,field}'::text[]) FILTER (WHERE f.direction = 'forward'),
+		jsonb_object_agg(f.field, to_jsonb(f) - '{route_id,direction,field}'::text[]) FILTER (WHERE f.direction = 'back')
+	INTO v_fields, v_back
 	FROM zcsync.route_fields f WHERE f.route_id = p_route;
 	v_fields := jsonb_strip_nulls(coalesce(v_fields, '{}') || coalesce(p_change -> 'fields', '{}'));
+	v_back := jsonb_strip_nulls(coalesce(v_back, '{}') || coalesce(p_change -> 'back', '{}'));
 	v_def := coalesce(v_def, '{}') || coalesce(p_change -> 'route', '{}') || jsonb_build_object('route_id', p_route);
 
 	SELECT v_def || jsonb_build_object(
-			'source_account', s.account_id, 'source_kind', s.kind, 'source_name', sa.name,
-			'target_account', t.account_id, 'target_kind', t.kind, 'target_name', ta.name)
+			'source_account', s.account_id, 'source_kind', s.kind, 'source_name', sa.name, 'source_vendor', sa.vendor,
+			'target_account', t.account_id, 'target_kind', t.kind, 'target_name', ta.name, 'target_vendor', ta.vendor,
+			'target', (SELECT to_jsonb(x) FROM zcsync._route_targets() x WHERE x.vendor = ta.vendor AND x.kind = t.kind))
 	INTO v_def
 	FROM zcsync.streams s JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	CROSS JOIN zcsync.streams t JOIN zcsync.accounts ta ON ta.account_id = t.account_id
@@ -263,48 +239,58 @@ BEGIN
 		AND t.stream_id = (v_def ->> 'target_stream_id')::bigint;
 
 	-- Where records are created.  Quotes, parentheses, arrows, CASE and the
-	-- name of a column make it an expression; anything else is an id or a path.
+	-- name of a column make it an expression, unless a place has that name;
+	-- anything else is an id, a path or a name.
 	v_create_in := btrim(v_def ->> 'create_in');
-	IF v_create_in !~* $re$['"()]|->|^s\.|^case\M$re$
+	v_place := zcsync._route_place((v_def ->> 'target_account')::bigint, v_def ->> 'target_kind', v_create_in,
+		v_create_in !~* $re$['"()]|->|^s\.|^case\M$re$
 		AND NOT EXISTS (SELECT FROM pg_attribute a
 			WHERE a.attrelid = to_regclass(format('zcsync.%I', v_def ->> 'source_kind'))
-				AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = v_create_in) THEN
-		v_list := zcsync._resolve_list((v_def ->> 'target_account')::bigint, v_create_in);
-	END IF;
-	RETURN v_def || jsonb_build_object('list', v_list, 'fields', v_fields,
+				AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = v_create_in));
+	RETURN v_def || jsonb_build_object('place', v_place, 'fields', v_fields, 'back', v_back,
 		'types', (SELECT jsonb_object_agg(f.field, f.type)
-			FROM zcsync._route_target_fields((v_def ->> 'target_stream_id')::bigint) f));
+			FROM zcsync._route_target_fields((v_def ->> 'target_stream_id')::bigint) f),
+		'back_types', (SELECT jsonb_object_agg(f.field, f.type)
+			FROM zcsync._route_source_fields((v_def ->> 'source_stream_id')::bigint) f));
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_definition(bigint, jsonb) IS
 'the whole definition of a route as it would be after a change';
 
--- The expressions of a definition: how messages call them, the text, and the
--- form in which the code contains it.
-CREATE FUNCTION zcsync._route_expressions(p_def jsonb) RETURNS TABLE (field text, what text, expression text, form text)
+-- The expressions of a definition: the function they are part of, the field,
+-- how messages call them, the text, and the form in which the code contains it.
+CREATE FUNCTION zcsync._route_expressions(p_def jsonb)
+RETURNS TABLE (part text, field text, what text, expression text, form text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT NULL, 'filter', p_def ->> 'filter', format(E'(\n%s\n)', p_def ->> 'filter')
+	SELECT 'filter', NULL, 'filter', p_def ->> 'filter', format(E'(\n%s\n)', p_def ->> 'filter')
 	WHERE p_def ->> 'filter' IS NOT NULL
 	UNION ALL
-	SELECT NULL, 'create_in', p_def ->> 'create_in', format(E'(\n%s\n)::text', p_def ->> 'create_in')
-	WHERE p_def ->> 'list' IS NULL
+	SELECT 'list', NULL, p_def #>> '{target,setting}', p_def ->> 'create_in', format(E'(\n%s\n)::text', p_def ->> 'create_in')
+	WHERE p_def ->> 'place' IS NULL
 	UNION ALL
-	SELECT NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)', p_def ->> 'match_on')
+	SELECT 'match', NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)', p_def ->> 'match_on')
 	WHERE p_def ->> 'match_on' IS NOT NULL
 	UNION ALL
 	-- Values that are still to be translated, and custom fields, keep the type
 	-- they have; the others get that of the column.
-	SELECT f.key, format('field "%s"', f.key), f.value ->> 'expression',
+	SELECT 'map', f.key, format('field "%s"', f.key), f.value ->> 'expression',
 		format(E'(\n%s\n)%s', f.value ->> 'expression',
-			CASE WHEN NOT (f.value ->> 'mapped')::boolean THEN '::' || (p_def -> 'types' ->> f.key) ELSE '' END)
-	FROM jsonb_each(p_def -> 'fields') AS f;
+			CASE WHEN NOT (f.value ->> 'mapped')::boolean AND coalesce(p_def #>> ARRAY['target', 'roles', f.key] NOT IN ('company', 'user', 'site'), true)
+				THEN '::' || (p_def -> 'types' ->> f.key) ELSE '' END)
+	FROM jsonb_each(p_def -> 'fields') AS f
+	UNION ALL
+	SELECT 'back', f.key, format('field "%s"', f.key), f.value ->> 'expression',
+		format(E'(\n%s\n)%s', f.value ->> 'expression',
+			CASE WHEN NOT (f.value ->> 'mapped')::boolean THEN '::' || (p_def -> 'back_types' ->> f.key) ELSE '' END)
+	FROM jsonb_each(p_def -> 'back') AS f;
 END;
 COMMENT ON FUNCTION zcsync._route_expressions(jsonb) IS
 'the SQL expressions in the definition of a route';
 
--- The functions of a definition: name and statement that makes it.
-CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, code text)
+-- The functions of a definition: name, kind of the row they take, and statement
+-- that makes it.
+CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, kind text, code text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -314,37 +300,42 @@ DECLARE
 	v_list text;
 	v_match text;
 	v_map text;
+	v_back text;
 BEGIN
-	SELECT max(e.form) FILTER (WHERE e.what = 'filter'),
-		max(e.form) FILTER (WHERE e.what = 'create_in'),
-		max(e.form) FILTER (WHERE e.what = 'match_on'),
+	SELECT max(e.form) FILTER (WHERE e.part = 'filter'),
+		max(e.form) FILTER (WHERE e.part = 'list'),
+		max(e.form) FILTER (WHERE e.part = 'match'),
 		string_agg(format('jsonb_build_object(%L, %s)', e.field, e.form), E' ||\n' ORDER BY e.field)
-			FILTER (WHERE e.field IS NOT NULL)
-	INTO v_filter, v_list, v_match, v_map
+			FILTER (WHERE e.part = 'map'),
+		string_agg(format('jsonb_build_object(%L, %s)', e.field, e.form), E' ||\n' ORDER BY e.field)
+			FILTER (WHERE e.part = 'back')
+	INTO v_filter, v_list, v_match, v_map, v_back
 	FROM zcsync._route_expressions(p_def) e;
 
 	RETURN QUERY
-	SELECT format('%s_%s', f.name, p_def ->> 'route_id'),
+	SELECT format('%s_%s', f.name, p_def ->> 'route_id'), f.kind,
 		format($code$CREATE OR REPLACE FUNCTION zcsync_routes.%I(p_source zcsync.%I) RETURNS %s
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 BEGIN ATOMIC
 %s;
-END$code$, format('%s_%s', f.name, p_def ->> 'route_id'), p_def ->> 'source_kind', f.returns, f.body)
+END$code$, format('%s_%s', f.name, p_def ->> 'route_id'), f.kind, f.returns, f.body)
 	FROM (VALUES
-		('filter', 'boolean',
+		('filter', p_def ->> 'source_kind', 'boolean',
 			format('SELECT coalesce(%s, false) FROM %s', coalesce(v_filter, 'true'), v_source)),
-		('map', 'jsonb',
+		('map', p_def ->> 'source_kind', 'jsonb',
 			format('SELECT %s FROM %s', coalesce(v_map, $q$'{}'::jsonb$q$), v_source)),
-		('list', 'text',
-			format('SELECT %s FROM %s', coalesce(v_list, format('%L::text', p_def ->> 'list')), v_source)),
-		('match', 'bigint[]',
+		('list', p_def ->> 'source_kind', 'text',
+			format('SELECT %s FROM %s', coalesce(v_list, format('%L::text', p_def ->> 'place')), v_source)),
+		('match', p_def ->> 'source_kind', 'bigint[]',
 			format('SELECT ARRAY(SELECT t.local_id FROM zcsync.%I AS t WHERE t.account_id = %s'
 				' AND t.deleted_at IS NULL AND %s ORDER BY t.local_id LIMIT 10) FROM %s',
-				p_def ->> 'target_kind', p_def ->> 'target_account', v_match, v_source))
-	) AS f (name, returns, body)
-	WHERE f.body IS NOT NULL AND (f.name <> 'match' OR v_match IS NOT NULL);
+				p_def ->> 'target_kind', p_def ->> 'target_account', v_match, v_source)),
+		('back', p_def ->> 'target_kind', 'jsonb',
+			format('SELECT %s FROM (SELECT (p_source).*) AS t', v_back))
+	) AS f (name, kind, returns, body)
+	WHERE f.body IS NOT NULL AND (f.name <> 'match' OR v_match IS NOT NULL) AND (f.name <> 'back' OR v_back IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_code(jsonb) IS
@@ -392,6 +383,8 @@ DECLARE
 	v_expression record;
 	v_function record;
 	v_owner name;
+	v_rows text;		-- that an expression is tried on, none of them
+	v_about text;		-- what they are, for people
 BEGIN
 	SELECT o.owner INTO v_owner
 	FROM (
@@ -400,7 +393,7 @@ BEGIN
 		SELECT pg_get_userbyid(p.proowner)
 		FROM pg_proc p
 		JOIN zcsync._route_code(p_def) AS c
-			ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', c.name, p_def ->> 'source_kind'))
+			ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', c.name, c.kind))
 	) AS o (owner)
 	WHERE o.owner <> current_user LIMIT 1;
 	IF FOUND THEN
@@ -413,29 +406,30 @@ BEGIN
 	FOR v_expression IN SELECT * FROM zcsync._route_expressions(p_def) LOOP
 		PERFORM zcsync._check_expression(v_expression.expression,
 			format('%s of route "%s"', v_expression.what, p_def ->> 'name'));
+		v_rows := CASE WHEN v_expression.part = 'back' THEN format('unnest(NULL::zcsync.%I[]) AS t', p_def ->> 'target_kind')
+			ELSE format('unnest(NULL::zcsync.%I[]) AS s', p_def ->> 'source_kind')
+				|| CASE WHEN v_expression.part = 'match' THEN format(', zcsync.%I AS t', p_def ->> 'target_kind') ELSE '' END END;
 		BEGIN
-			EXECUTE format('SELECT FROM unnest(NULL::zcsync.%I[]) AS s%s WHERE %s',
-				p_def ->> 'source_kind',
-				CASE WHEN v_expression.what = 'match_on' THEN format(', zcsync.%I AS t', p_def ->> 'target_kind') ELSE '' END,
-				v_expression.form || CASE WHEN v_expression.what IN ('filter', 'match_on') THEN '' ELSE ' IS NOT NULL' END);
+			EXECUTE format('SELECT FROM %s WHERE %s', v_rows,
+				v_expression.form || CASE WHEN v_expression.part IN ('filter', 'match') THEN '' ELSE ' IS NOT NULL' END);
 		EXCEPTION WHEN OTHERS THEN
+			v_about := CASE WHEN v_expression.part = 'back' THEN format('zcsync.%s, alias t', p_def ->> 'target_kind')
+				ELSE format('zcsync.%s, alias s', p_def ->> 'source_kind')
+					|| CASE WHEN v_expression.part = 'match' THEN format(', and a row of zcsync.%s, alias t', p_def ->> 'target_kind') ELSE '' END END;
 			RAISE EXCEPTION USING ERRCODE = SQLSTATE,
 				MESSAGE = format('%s of route "%s": %s', v_expression.what, p_def ->> 'name', SQLERRM),
 				DETAIL = format('The expression is: %s', v_expression.expression),
-				HINT = format('It is SQL over a row of zcsync.%s, alias s%s, and must give %s.  Tables and functions need their schema.',
-					p_def ->> 'source_kind',
-					CASE WHEN v_expression.what = 'match_on' THEN format(', and a row of zcsync.%s, alias t', p_def ->> 'target_kind') ELSE '' END,
-					CASE WHEN v_expression.what IN ('filter', 'match_on') THEN 'type boolean'
+				HINT = format('It is SQL over a row of %s, and must give %s.  Tables and functions need their schema.', v_about,
+					CASE WHEN v_expression.part IN ('filter', 'match') THEN 'type boolean'
 						ELSE coalesce('type ' || substring(v_expression.form FROM '\n\)::([a-z][a-z ]*(\[\])?)$'), 'a value') END);
 		END;
 	END LOOP;
 
 	FOR v_function IN SELECT * FROM zcsync._route_code(p_def) LOOP
 		EXECUTE v_function.code;
-		EXECUTE format('REVOKE ALL ON FUNCTION zcsync_routes.%I(zcsync.%I) FROM PUBLIC',
-			v_function.name, p_def ->> 'source_kind');
+		EXECUTE format('REVOKE ALL ON FUNCTION zcsync_routes.%I(zcsync.%I) FROM PUBLIC', v_function.name, v_function.kind);
 		EXECUTE format('COMMENT ON FUNCTION zcsync_routes.%I(zcsync.%I) IS %L',
-			v_function.name, p_def ->> 'source_kind', zcsync._route_digest(v_function.code));
+			v_function.name, v_function.kind, zcsync._route_digest(v_function.code));
 	END LOOP;
 END
 $$;
@@ -455,7 +449,7 @@ BEGIN
 	SELECT pg_get_userbyid(p.proowner) INTO v_owner
 	FROM pg_proc p
 	WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', 'map_' || p_route, v_def ->> 'source_kind'));
-	SELECT string_agg(zcsync._route_function_fault(v_def ->> 'source_kind', c.name, c.code, coalesce(v_owner, '')), '; ')
+	SELECT string_agg(zcsync._route_function_fault(c.kind, c.name, c.code, coalesce(v_owner, '')), '; ')
 	INTO v_fault FROM zcsync._route_code(v_def) c;
 	IF v_fault IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
@@ -465,23 +459,29 @@ BEGIN
 
 	v_def := v_def || jsonb_build_object('defined_by', v_owner, 'compiled_at', zcsync._now());
 	INSERT INTO zcsync.routes AS r (route_id, name, source_stream_id, target_stream_id, direction, filter, create_in,
-		on_leave, match_on, default_assignee, notify, defined_by, compiled_at, created_at)
+		on_leave, match_on, default_assignee, default_client, unknown_user, notify, defined_by, compiled_at, created_at)
 	SELECT d.route_id, d.name, d.source_stream_id, d.target_stream_id, d.direction, d.filter, d.create_in,
-		d.on_leave, d.match_on, d.default_assignee, d.notify, d.defined_by, d.compiled_at, coalesce(d.created_at, d.compiled_at)
+		d.on_leave, d.match_on, d.default_assignee, d.default_client, d.unknown_user, d.notify, d.defined_by, d.compiled_at,
+		coalesce(d.created_at, d.compiled_at)
 	FROM jsonb_populate_record(NULL::zcsync.routes, v_def) d
 	ON CONFLICT (route_id) DO UPDATE
 	SET filter = excluded.filter, create_in = excluded.create_in, on_leave = excluded.on_leave,
-		match_on = excluded.match_on, default_assignee = excluded.default_assignee, notify = excluded.notify,
+		match_on = excluded.match_on, default_assignee = excluded.default_assignee, default_client = excluded.default_client,
+		unknown_user = excluded.unknown_user, notify = excluded.notify,
 		defined_by = excluded.defined_by, compiled_at = excluded.compiled_at;
 
-	DELETE FROM zcsync.route_fields f WHERE f.route_id = p_route AND NOT v_def -> 'fields' ? f.field;
-	DELETE FROM zcsync.route_values v WHERE v.route_id = p_route AND NOT v_def -> 'fields' ? v.field;
+	DELETE FROM zcsync.route_fields f
+	WHERE f.route_id = p_route AND NOT v_def -> CASE f.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? f.field;
+	DELETE FROM zcsync.route_values v
+	WHERE v.route_id = p_route AND NOT v_def -> CASE v.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? v.field;
 	DELETE FROM zcsync.route_errors e
-	WHERE e.route_id = p_route AND e.field <> '' AND NOT v_def -> 'fields' ? e.field;
-	INSERT INTO zcsync.route_fields AS f (route_id, field, expression, mapped, position)
-	SELECT p_route, n.key, n.value ->> 'expression', (n.value ->> 'mapped')::boolean, (n.value ->> 'position')::integer
-	FROM jsonb_each(v_def -> 'fields') n
-	ON CONFLICT (route_id, field) DO UPDATE
+	WHERE e.route_id = p_route AND e.field <> '' AND NOT v_def -> 'fields' ? e.field
+		AND NOT (e.field LIKE 'back:%' AND v_def -> 'back' ? substr(e.field, 6));
+	INSERT INTO zcsync.route_fields AS f (route_id, direction, field, expression, mapped, position)
+	SELECT p_route, n.direction, n.key, n.value ->> 'expression', (n.value ->> 'mapped')::boolean, (n.value ->> 'position')::integer
+	FROM (SELECT 'forward', e.* FROM jsonb_each(v_def -> 'fields') e
+		UNION ALL SELECT 'back', e.* FROM jsonb_each(v_def -> 'back') e) AS n (direction, key, value)
+	ON CONFLICT (route_id, direction, field) DO UPDATE
 	SET expression = excluded.expression, mapped = excluded.mapped, position = excluded.position;
 END
 $$;

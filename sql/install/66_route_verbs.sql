@@ -2,90 +2,6 @@
 -- Routes: the verbs that define, start and stop them.
 -- ---------------------------------------------------------------------
 
--- What a new route copies when nothing else is said.  Text of a ticket whose
--- comments are all private stays out: everybody who sees the list could read
--- a task's description.
-CREATE FUNCTION zcsync._route_default_fields(p_source_kind text, p_target_kind text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-BEGIN ATOMIC
-	SELECT coalesce(jsonb_object_agg(f.field, jsonb_build_object('expression', f.expression, 'mapped', f.mapped, 'position', f.position)), '{}')
-	FROM (VALUES
-		('name', false, 10, $sql$coalesce(nullif(btrim(subject), ''), 'Ticket #' || remote_id)$sql$),
-		('description', false, 20, $sql$concat_ws(E'\n\n',
-	'Ticket #' || remote_id,
-	CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END,
-	'Requester: ' || (SELECT concat_ws(' ', c.name, '<' || c.email || '>') FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.requester_id),
-	zcsync.record_url(account_id, 'tickets', remote_id))$sql$),
-		('status', true, 30, 'status'),
-		('priority', true, 40, 'priority'),
-		('assignees', true, 50, $sql$coalesce(
-	(SELECT lower(c.email) FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.assignee_id),
-	'user ' || assignee_id)$sql$),
-		('due_at', false, 60, 'due_at')
-	) AS f (field, mapped, position, expression)
-	WHERE p_source_kind = 'tickets' AND p_target_kind = 'tasks';
-END;
-COMMENT ON FUNCTION zcsync._route_default_fields(text, text) IS
-'what a new route between these kinds copies';
-
--- Fill in the values that can be told without a person: priorities, and for
--- each status of the source the status of the target that means the same.
--- What is mapped already stays.
-CREATE FUNCTION zcsync._suggest_values(p_route bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_def jsonb := zcsync._route_definition(p_route, '{}');
-BEGIN
-	IF v_def ->> 'source_kind' <> 'tickets' OR v_def ->> 'target_kind' <> 'tasks' THEN
-		RETURN;
-	END IF;
-	IF (v_def -> 'fields' -> 'priority' ->> 'mapped')::boolean THEN
-		INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, created_at)
-		SELECT p_route, 'priority', p.source, p.target, zcsync._now()
-		FROM (VALUES ('urgent', '1'), ('high', '2'), ('normal', '3'), ('low', '4')) AS p (source, target)
-		ON CONFLICT DO NOTHING;
-	END IF;
-	IF NOT coalesce((v_def -> 'fields' -> 'status' ->> 'mapped')::boolean, false) THEN
-		RETURN;
-	END IF;
-
-	-- The choices for a source status, best first: the same name, then its
-	-- category.  Open and closed ones have an order; between several statuses
-	-- for work that goes on, only a person can choose.
-	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, created_at)
-	SELECT p_route, 'status', c.source, c.name, c.status_id, zcsync._now()
-	FROM (
-		SELECT DISTINCT ON (w.source) w.source, t.name, t.status_id,
-			t.category = 'custom' AND lower(t.name) <> w.source AND t.customs > 1
-				AND NOT (t.progress AND t.progresses = 1) AS ambiguous
-		FROM (VALUES
-			('new', ARRAY['open']), ('open', ARRAY['open']), ('pending', ARRAY['custom']), ('hold', ARRAY['custom']),
-			('solved', ARRAY['done', 'closed']), ('closed', ARRAY['closed', 'done'])) AS w (source, categories)
-		JOIN (
-			SELECT st.*, lower(st.name) LIKE '%progress%' AS progress,
-				(SELECT count(DISTINCT lower(o.name)) FROM zcsync.statuses o
-				WHERE o.account_id = st.account_id AND o.scope_id = st.scope_id AND o.category = 'custom'
-					AND o.deleted_at IS NULL AND o.active IS NOT FALSE) AS customs,
-				(SELECT count(DISTINCT lower(o.name)) FROM zcsync.statuses o
-				WHERE o.account_id = st.account_id AND o.scope_id = st.scope_id AND o.category = 'custom'
-					AND o.deleted_at IS NULL AND o.active IS NOT FALSE AND lower(o.name) LIKE '%progress%') AS progresses
-			FROM zcsync.statuses st
-			WHERE st.account_id = (v_def ->> 'target_account')::bigint
-				AND (v_def ->> 'list' IS NULL OR st.scope_id = v_def ->> 'list')
-				AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		) AS t ON lower(t.name) = w.source OR t.category = ANY (w.categories)
-		ORDER BY w.source, lower(t.name) = w.source DESC, array_position(w.categories, t.category),
-			t.category = 'custom' AND t.progress DESC, t.position, t.scope_id, t.local_id
-	) AS c
-	WHERE NOT c.ambiguous
-	ON CONFLICT DO NOTHING;
-END
-$$;
-COMMENT ON FUNCTION zcsync._suggest_values(bigint) IS
-'maps priorities and those statuses of a route that have one obvious counterpart';
-
 -- Check the settings of a route that are not SQL, and give it a number.
 CREATE FUNCTION zcsync._begin_route(p_route jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -132,26 +48,52 @@ COMMENT ON FUNCTION zcsync._begin_route(jsonb) IS
 'checks name, streams and settings of a new route and returns its number';
 
 CREATE FUNCTION zcsync._check_route_settings(p_route jsonb) RETURNS void
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_target record;
 BEGIN
+	SELECT t.*, a.name, a.account_id INTO v_target
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	JOIN zcsync._route_targets() t ON t.vendor = a.vendor AND t.kind = s.kind
+	WHERE s.stream_id = (p_route ->> 'target_stream_id')::bigint;
 	IF p_route ->> 'direction' IS DISTINCT FROM 'forward' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('direction %s is not supported', coalesce('"' || (p_route ->> 'direction') || '"', 'NULL')),
-			HINT = 'Use direction => ''forward''.';
+			HINT = 'Use direction => ''forward''; single fields come back with map_field(..., back => true).';
 	ELSIF coalesce(p_route ->> 'on_leave', '') NOT IN ('keep', 'unlink', 'close') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid value for on_leave: %s', coalesce('"' || (p_route ->> 'on_leave') || '"', 'NULL')),
 			HINT = 'Use ''keep'', ''unlink'' or ''close''.';
 	ELSIF btrim(coalesce(p_route ->> 'create_in', '')) = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'a route needs to know where to create records',
-			HINT = 'Give create_in: a list id, a path such as ''Engineering/Bugs'', or an SQL expression that gives one of them.';
+			MESSAGE = CASE v_target.setting WHEN 'ticket_type' THEN format('a route to %s/%s needs a ticket type', v_target.name, v_target.kind)
+				ELSE 'a route needs to know where to create records' END,
+			HINT = CASE v_target.setting WHEN 'ticket_type' THEN
+					format('Give ticket_type: name or id of one of %s, or an SQL expression that gives one of them.',
+						coalesce((SELECT left(string_agg(format('%s (%s)', y.name, y.id), ', ' ORDER BY y.name), 1000)
+							FROM zcsync._halopsa_types(v_target.account_id, v_target.kind) y), 'those that the stream of fields will read'))
+				ELSE 'Give create_in: a list id, a path such as ''Engineering/Bugs'', or an SQL expression that gives one of them.' END;
 	ELSIF p_route ->> 'default_assignee' !~ '^([0-9]{1,20}|[^[:space:]@]+@[^[:space:]@]+)$' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid default assignee "%s"', p_route ->> 'default_assignee'),
 			HINT = 'Give the id or the e-mail address of a member.';
+	ELSIF p_route ->> 'default_assignee' IS NOT NULL AND NOT v_target.roles @? '$.* ? (@ == "member")' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of %s have no default assignee', v_target.kind, v_target.vendor),
+			HINT = 'Map the field: SELECT zcsync.map_field(<route>, <field>, <expression>);';
+	ELSIF p_route ->> 'default_client' IS NOT NULL AND NOT v_target.roles @? '$.* ? (@ == "company")' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of %s have no client', v_target.kind, v_target.vendor);
+	ELSIF p_route ->> 'default_client' IS NOT NULL AND zcsync._find_client(v_target.account_id, p_route ->> 'default_client') IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('account "%s" has no client "%s"', v_target.name, left(p_route ->> 'default_client', 100)),
+			HINT = format('Give the id or the name of a client: SELECT remote_id, name FROM zcsync.companies WHERE account_id = zcsync.account(%L) AND type = ''client'';', v_target.name);
+	ELSIF coalesce(p_route ->> 'unknown_user', '') NOT IN ('none', 'general') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for unknown_user: %s', coalesce('"' || (p_route ->> 'unknown_user') || '"', 'NULL')),
+			HINT = 'Use ''none'' or ''general''.';
 	ELSIF p_route ->> 'notify' IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'notify must be true or false';
@@ -161,9 +103,28 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
 'raises an error when a setting of a route is not valid';
 
+-- The place is given as create_in or as ticket_type, as people call it at the
+-- target.
+CREATE FUNCTION zcsync._place_setting(p_create_in text, p_ticket_type text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF num_nonnulls(p_create_in, p_ticket_type) = 2 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'create_in and ticket_type are two names for one setting',
+			HINT = 'Give ticket_type for a target at HaloPSA, create_in for one at ClickUp.';
+	END IF;
+	RETURN coalesce(p_create_in, p_ticket_type);
+END
+$$;
+COMMENT ON FUNCTION zcsync._place_setting(text, text) IS
+'where a route creates records, given by one of two names';
+
 CREATE FUNCTION zcsync.add_route(name text, source text, target text, direction text DEFAULT 'forward',
 	filter text DEFAULT NULL, create_in text DEFAULT NULL, match_on text DEFAULT NULL, on_leave text DEFAULT 'keep',
-	default_assignee text DEFAULT NULL, notify boolean DEFAULT false) RETURNS text
+	default_assignee text DEFAULT NULL, notify boolean DEFAULT false, ticket_type text DEFAULT NULL,
+	default_client text DEFAULT NULL, unknown_user text DEFAULT 'none') RETURNS text
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -175,26 +136,32 @@ DECLARE
 BEGIN
 	v_route := jsonb_build_object('name', name,
 		'source_stream_id', zcsync.stream(source), 'target_stream_id', zcsync.stream(target),
-		'direction', direction, 'filter', nullif(btrim(filter), ''), 'create_in', create_in,
+		'direction', direction, 'filter', nullif(btrim(filter), ''), 'create_in', zcsync._place_setting(create_in, ticket_type),
 		'match_on', nullif(btrim(match_on), ''), 'on_leave', on_leave,
-		'default_assignee', nullif(btrim(default_assignee), ''), 'notify', notify);
+		'default_assignee', nullif(btrim(default_assignee), ''), 'default_client', nullif(btrim(default_client), ''),
+		'unknown_user', unknown_user, 'notify', notify);
 	v_id := zcsync._begin_route(v_route);
 	v_def := zcsync._route_definition(v_id, jsonb_build_object('route', v_route));
+	IF filter IS NULL THEN
+		v_route := v_route || jsonb_build_object('filter',
+			zcsync._route_default_filter(v_def ->> 'source_vendor', v_def ->> 'source_kind'));
+	END IF;
 	PERFORM zcsync._change_route(v_id, jsonb_build_object('route', v_route,
-		'fields', zcsync._route_default_fields(v_def ->> 'source_kind', v_def ->> 'target_kind')));
+		'fields', zcsync._route_default_fields(v_def, 'forward'), 'back', zcsync._route_default_fields(v_def, 'back')));
 	PERFORM zcsync._suggest_values(v_id);
 	RETURN format('route "%s" is made and paused; SELECT * FROM zcsync.check_route(%L) says what is to do before zcsync.resume_route(%L)',
 		name, name, name);
 END
 $$;
-COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, text, text, boolean) IS
-'makes a route between two streams, paused; filter, create_in and match_on are SQL over the source row and run with the rights of the caller';
+COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, text, text, boolean, text, text, text) IS
+'makes a route between two streams, paused; filter, create_in, ticket_type and match_on are SQL over the source row and run with the rights of the caller';
 
--- NULL leaves a setting as it is; '' takes filter, match_on and
--- default_assignee away.
+-- NULL leaves a setting as it is; '' takes filter, match_on, default_assignee
+-- and default_client away.
 CREATE FUNCTION zcsync.alter_route(name text, filter text DEFAULT NULL, create_in text DEFAULT NULL,
 	match_on text DEFAULT NULL, on_leave text DEFAULT NULL, default_assignee text DEFAULT NULL,
-	notify boolean DEFAULT NULL) RETURNS void
+	notify boolean DEFAULT NULL, ticket_type text DEFAULT NULL, default_client text DEFAULT NULL,
+	unknown_user text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -203,8 +170,9 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(name));
 	v_change jsonb;
 BEGIN
-	v_change := jsonb_strip_nulls(jsonb_build_object('filter', filter, 'create_in', create_in, 'match_on', match_on,
-		'on_leave', on_leave, 'default_assignee', default_assignee, 'notify', notify));
+	v_change := jsonb_strip_nulls(jsonb_build_object('filter', filter, 'create_in', zcsync._place_setting(create_in, ticket_type),
+		'match_on', match_on, 'on_leave', on_leave, 'default_assignee', default_assignee, 'notify', notify,
+		'default_client', default_client, 'unknown_user', unknown_user));
 	SELECT jsonb_object_agg(c.key, CASE WHEN btrim(c.value #>> '{}') <> '' THEN c.value ELSE 'null' END)
 	INTO v_change FROM jsonb_each(v_change) c;
 	IF v_change IS NULL THEN
@@ -216,8 +184,8 @@ BEGIN
 	PERFORM zcsync._suggest_values(v_route.route_id);
 END
 $$;
-COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean) IS
-'changes settings of a route; what is not given stays, an empty text takes filter, match_on or default_assignee away';
+COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text) IS
+'changes settings of a route; what is not given stays, an empty text takes filter, match_on, default_assignee or default_client away';
 
 CREATE FUNCTION zcsync.remove_route(name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -243,7 +211,7 @@ BEGIN
 	FOR v_function IN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = to_regnamespace('zcsync_routes')
-			AND p.proname ~ ('^(filter|map|list|match)_' || v_route.route_id || '$')
+			AND p.proname ~ ('^(filter|map|list|match|back)_' || v_route.route_id || '$')
 	LOOP
 		EXECUTE format('DROP FUNCTION %s', v_function);
 	END LOOP;
@@ -303,7 +271,7 @@ COMMENT ON FUNCTION zcsync.resume_route(text) IS
 'starts a route, or goes on where it was paused; refused while zcsync.check_route() finds something';
 
 -- Queue what may have changed while a route was paused: all records that
--- changed since it first began.  Those that are as they were cost no write.
+-- changed since it first began, on either side if something comes back.  Those that are as they were cost no write.
 CREATE FUNCTION zcsync._catch_up_route(p_route bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -311,8 +279,13 @@ AS $$
 DECLARE
 	v record;
 BEGIN
-	SELECT r.starts_at, s.stream_id, s.account_id, s.kind INTO v
-	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	SELECT r.starts_at, s.stream_id, s.account_id, s.kind, a.vendor, t.kind AS target_kind,
+		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
+	INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	WHERE r.route_id = p_route;
 	EXECUTE format($sql$
 		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
@@ -321,10 +294,13 @@ BEGIN
 			format('route/%%s/%%s', $2, s.local_id), format('route/%%s/%%s', $2, s.local_id),
 			60, zcsync._now(), session_user, zcsync._now()
 		FROM zcsync.%I AS s
-		WHERE s.account_id = $4 AND (coalesce(s.updated_at, s.created_at, $5) >= $5 OR s.deleted_at >= $5)
+		WHERE s.account_id = $4 AND (%s >= $5 OR s.deleted_at >= $5
+			OR s.local_id IN (SELECT l.source_id FROM zcsync.links AS l JOIN zcsync.%I AS t ON t.local_id = l.target_id
+				WHERE l.route_id = $2 AND t.updated_at >= $5 AND $6))
 		ORDER BY s.local_id
-		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE SET joins = q.joins + 1$sql$, v.kind)
-	USING v.stream_id, p_route, v.kind, v.account_id, date_trunc('second', v.starts_at);
+		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE SET joins = q.joins + 1$sql$,
+		v.kind, zcsync._route_changed_at(v.vendor), v.target_kind)
+	USING v.stream_id, p_route, v.kind, v.account_id, date_trunc('second', v.starts_at), v.comes_back;
 END
 $$;
 COMMENT ON FUNCTION zcsync._catch_up_route(bigint) IS
@@ -334,7 +310,7 @@ COMMENT ON FUNCTION zcsync._catch_up_route(bigint) IS
 -- Maps
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync.map_field(route text, field text, expression text) RETURNS void
+CREATE FUNCTION zcsync.map_field(route text, field text, expression text, back boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -342,152 +318,268 @@ AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
+	v_part text := CASE WHEN back THEN 'back' ELSE 'fields' END;
+	v_types jsonb := coalesce(v_def -> CASE WHEN back THEN 'back_types' ELSE 'types' END, '{}');
+	v_field text;
 BEGIN
-	IF field IS NULL OR NOT (v_def -> 'types' ? field OR field ~ '^custom:[^[:space:]:]{1,100}$') THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('%s/%s has no field %s that a route can write',
-				v_def ->> 'target_name', v_def ->> 'target_kind', coalesce('"' || left(field, 100) || '"', 'NULL')),
-			HINT = format('Fields are %s, and custom:<field id>.',
-				(SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(v_def -> 'types') k));
+	IF back IS NOT TRUE THEN
+		v_field := zcsync._route_field(v_def, field);
+	ELSIF v_types = '{}' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('nothing can come back to %s/%s', v_def ->> 'source_name', v_def ->> 'source_kind'),
+			DETAIL = 'Its records cannot be written.';
+	ELSE
+		v_field := field;
 	END IF;
-	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object('fields', jsonb_build_object(field,
+	IF v_field IS NULL OR NOT (v_types ? v_field OR (v_field LIKE 'custom:%' AND NOT back)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('%s has no field %s that a route can write',
+				CASE WHEN back THEN format('%s/%s', v_def ->> 'source_name', v_def ->> 'source_kind')
+					ELSE format('%s/%s', v_def ->> 'target_name', v_def ->> 'target_kind') END,
+				coalesce('"' || left(field, 100) || '"', 'NULL')),
+			HINT = format('Fields are %s%s.',
+				(SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(v_types) k),
+				CASE WHEN back THEN '' ELSE ', and custom:<field id or name>' END);
+	END IF;
+	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object(v_part, jsonb_build_object(v_field,
 		jsonb_build_object('expression', coalesce(expression, ''),
-			'mapped', coalesce((v_def -> 'fields' -> field ->> 'mapped')::boolean, false),
-			'position', coalesce((v_def -> 'fields' -> field ->> 'position')::integer, 100)))));
+			'mapped', coalesce((v_def -> v_part -> v_field ->> 'mapped')::boolean, false),
+			'position', coalesce((v_def -> v_part -> v_field ->> 'position')::integer, 100)))));
 END
 $$;
-COMMENT ON FUNCTION zcsync.map_field(text, text, text) IS
-'copies the value of an SQL expression over the source row to a field of the target, or to custom:<field id>';
+COMMENT ON FUNCTION zcsync.map_field(text, text, text, boolean) IS
+'copies the value of an SQL expression over the source row to a field of the target, or to custom:<field id or name>; with back, one over the target row to a column of the source';
 
-CREATE FUNCTION zcsync.unmap_field(route text, field text) RETURNS void
+CREATE FUNCTION zcsync.unmap_field(route text, field text, back boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
+	v_field text := zcsync._check_route_field(v_route.route_id, field, back);
 BEGIN
-	PERFORM zcsync._check_route_field(v_route.route_id, field);
 	PERFORM zcsync._change_route(v_route.route_id,
-		jsonb_build_object('fields', jsonb_build_object(field, NULL)));
+		jsonb_build_object(CASE WHEN back THEN 'back' ELSE 'fields' END, jsonb_build_object(v_field, NULL)));
 END
 $$;
-COMMENT ON FUNCTION zcsync.unmap_field(text, text) IS
+COMMENT ON FUNCTION zcsync.unmap_field(text, text, boolean) IS
 'stops copying a field, and forgets its values; the records keep what they have';
 
--- Does the route copy this field?
-CREATE FUNCTION zcsync._check_route_field(p_route bigint, p_field text) RETURNS void
+-- The field as it is stored, provided that the route copies it.
+CREATE FUNCTION zcsync._check_route_field(p_route bigint, p_field text, p_back boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_def jsonb := zcsync._route_definition(p_route, '{}');
+	v_fields jsonb := v_def -> CASE WHEN p_back THEN 'back' ELSE 'fields' END;
+	v_field text := p_field;
 BEGIN
-	IF NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.field = p_field) THEN
-		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('route "%s" does not copy a field %s',
-				(SELECT r.name FROM zcsync.routes r WHERE r.route_id = p_route), coalesce('"' || left(p_field, 100) || '"', 'NULL')),
-			HINT = coalesce('It copies ' || (SELECT string_agg(f.field, ', ' ORDER BY f.field)
-				FROM zcsync.route_fields f WHERE f.route_id = p_route) || '.', 'Add it with zcsync.map_field().');
+	IF p_field LIKE 'custom:%' AND NOT v_fields ? p_field THEN
+		SELECT 'custom:' || min(coalesce(f.remote ->> 'id', f.remote_id)) INTO v_field
+		FROM zcsync.fields f
+		WHERE f.account_id = (v_def ->> 'target_account')::bigint AND lower(f.name) = lower(btrim(substr(p_field, 8)))
+			AND v_fields ? ('custom:' || coalesce(f.remote ->> 'id', f.remote_id));
 	END IF;
+	IF (v_fields ? v_field) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('route "%s" does not copy a field %s%s', v_def ->> 'name',
+				coalesce('"' || left(p_field, 100) || '"', 'NULL'), CASE WHEN p_back THEN ' back' ELSE '' END),
+			HINT = coalesce('It copies ' || (SELECT string_agg(f, ', ' ORDER BY f) FROM jsonb_object_keys(v_fields) f) || '.',
+				'Add it with zcsync.map_field().');
+	END IF;
+	RETURN v_field;
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_route_field(bigint, text) IS
-'raises an error unless the route copies the field';
+COMMENT ON FUNCTION zcsync._check_route_field(bigint, text, boolean) IS
+'a field as the route stores it; an error unless the route copies the field';
 
-CREATE FUNCTION zcsync.map_value(route text, field text, source_value text, target_value text) RETURNS bigint
+CREATE FUNCTION zcsync.map_value(route text, field text, source_value text, target_value text, back boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
-	v_field jsonb;
+	v_part text := CASE WHEN back THEN 'back' ELSE 'fields' END;
+	v_name text := zcsync._check_route_field(v_route.route_id, field, back);
+	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
+	v_field jsonb := v_def -> v_part -> v_name;
 BEGIN
-	PERFORM zcsync._check_route_field(v_route.route_id, field);
 	IF source_value IS NULL OR length(source_value) > 500 OR length(target_value) > 500 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = CASE WHEN source_value IS NULL THEN 'source value must not be NULL'
 				ELSE 'a mapped value has at most 500 characters' END,
 			HINT = 'A target value of NULL means: leave the field empty.';
+	ELSIF back IS NOT TRUE AND v_def #>> ARRAY['target', 'roles', v_name] IN ('company', 'user', 'site') THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('values of field "%s" are not mapped one by one', v_name),
+			HINT = 'Companies are mapped with zcsync.map_company(), people by their e-mail address.';
 	END IF;
-	v_field := zcsync._route_definition(v_route.route_id, '{}') -> 'fields' -> field;
 	IF NOT (v_field ->> 'mapped')::boolean THEN
 		PERFORM zcsync._change_route(v_route.route_id,
-			jsonb_build_object('fields', jsonb_build_object(field, v_field || '{"mapped": true}')));
+			jsonb_build_object(v_part, jsonb_build_object(v_name, v_field || '{"mapped": true}')));
 	END IF;
-	RETURN zcsync._save_value(v_route.route_id, field, source_value, target_value);
+	RETURN zcsync._save_value(v_route.route_id, v_name, source_value, target_value, coalesce(back, false));
 END
 $$;
-COMMENT ON FUNCTION zcsync.map_value(text, text, text, text) IS
-'translates a value of a field; returns how many records that waited for it are gone through again';
+COMMENT ON FUNCTION zcsync.map_value(text, text, text, text, boolean) IS
+'translates a value of a field, or of one that comes back; returns how many records that waited for it are gone through again';
+
+-- A status of an account that a person names by id or name, in one scope or,
+-- without p_scope, in any.
+CREATE FUNCTION zcsync._named_status(p_account bigint, p_scope text, p_value text, OUT id text, OUT name text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT st.status_id, st.name FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND st.deleted_at IS NULL AND (p_scope IS NULL OR st.scope_id = p_scope)
+		AND (lower(st.name) = lower(p_value) OR st.status_id = p_value)
+	ORDER BY coalesce(st.status_id = p_value, false) DESC, st.scope_id, st.position LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._named_status(bigint, text, text) IS
+'id and name of a status that is given by one of them; NULL when there is none';
+
+-- A value as rows hold it: where they hold the id of a status, the name will do.
+CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce((
+		SELECT s.id FROM zcsync._route_targets() t
+		CROSS JOIN LATERAL zcsync._named_status((p_def ->> CASE WHEN p_back THEN 'target_account' ELSE 'source_account' END)::bigint,
+			t.status_scope, p_value) AS s
+		WHERE t.status_is_id
+			AND t.vendor = p_def ->> CASE WHEN p_back THEN 'target_vendor' ELSE 'source_vendor' END
+			AND t.kind = p_def ->> CASE WHEN p_back THEN 'target_kind' ELSE 'source_kind' END), p_value)
+$$;
+COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text) IS
+'the id of a status that is read and given by its name; any other value as it is';
+
+-- The translation of a value as it is stored: that of a status with its id.
+-- Raises an error when the field that is written cannot have it.
+CREATE FUNCTION zcsync._translation(p_def jsonb, p_field text, p_back boolean, p_value text, OUT value text, OUT id text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_type text := p_def -> CASE WHEN p_back THEN 'back_types' ELSE 'types' END ->> p_field;
+	v_target bigint := (p_def ->> 'target_account')::bigint;
+	v_scope text := coalesce(p_def #>> '{target,status_scope}', p_def ->> 'place');
+	v_status record;
+BEGIN
+	value := p_value;
+	IF p_back AND p_field = 'status_id' AND p_def ->> 'source_kind' = 'leads' THEN
+		value := coalesce((SELECT l.status_id::text FROM zcsync.lead_statuses l WHERE lower(l.name) = lower(p_value)), p_value);
+		IF p_value IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.lead_statuses l WHERE l.status_id::text = value) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('leads have no status "%s"', p_value),
+				HINT = format('Their statuses are %s.', (SELECT string_agg(format('%s (%s)', l.status_id, l.name), ', ' ORDER BY l.status_id)
+					FROM zcsync.lead_statuses l));
+		END IF;
+	ELSIF v_type IS NOT NULL AND v_type NOT IN ('text', 'text[]') THEN
+		BEGIN
+			EXECUTE format('SELECT $1::%s', v_type) USING p_value;
+		EXCEPTION WHEN data_exception THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('"%s" is not a value of type %s', p_value, v_type),
+				DETAIL = format('Field "%s" has that type.', p_field);
+		END;
+	ELSIF NOT p_back AND p_def #>> ARRAY['target', 'roles', p_field] = 'status' THEN
+		SELECT s.* INTO v_status FROM zcsync._named_status(v_target, v_scope, p_value) s;
+		IF v_status.id IS NULL AND p_value IS NOT NULL AND v_scope IS NOT NULL
+			AND EXISTS (SELECT FROM zcsync.statuses st
+				WHERE st.account_id = v_target AND st.scope_id = v_scope AND st.deleted_at IS NULL) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('%s has no status "%s"', CASE WHEN p_def #>> '{target,status_scope}' IS NULL
+					THEN format('%s %s', p_def #>> '{target,place}', v_scope)
+					ELSE format('%s/%s', p_def ->> 'target_name', p_def ->> 'target_kind') END, p_value),
+				HINT = format('Its statuses are %s.', (SELECT string_agg(
+						CASE WHEN (p_def #>> '{target,status_is_id}')::boolean THEN format('%s (%s)', st.name, st.status_id) ELSE st.name END,
+						', ' ORDER BY st.position, st.name)
+					FROM zcsync.statuses st WHERE st.account_id = v_target
+						AND st.scope_id = v_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE));
+		END IF;
+		value := coalesce(v_status.name, p_value);
+		id := v_status.id;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._translation(jsonb, text, boolean, text) IS
+'the translation of a value as route_values holds it; an error when the field cannot have it';
+
+-- Queue records of a route's source anew; returns how many.
+CREATE FUNCTION zcsync._queue_route_records(p_route bigint, p_ids bigint[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
+		record_key, dedupe_key, payload, run_at, enqueued_by, created_at)
+	SELECT s.account_id, 'route', 'route', '', s.stream_id, p_route, s.kind, i.id, k.key, k.key,
+		CASE WHEN e.backfill THEN '{"backfill": true}'::jsonb ELSE '{}' END, zcsync._now(), session_user, zcsync._now()
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	CROSS JOIN unnest(p_ids) AS i (id)
+	CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i.id)) AS k (key)
+	CROSS JOIN LATERAL (SELECT coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
+		WHERE x.route_id = p_route AND x.source_id = i.id) AS e
+	WHERE r.route_id = p_route
+	ORDER BY i.id
+	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+		SET joins = q.joins + 1, payload = q.payload || excluded.payload;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	PERFORM zcsync._wake();
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[]) IS
+'has a route go through these source records again; returns how many';
 
 -- Store the translation of a value, with the id of the status it names, and
 -- queue the records that were held up for want of it.
-CREATE FUNCTION zcsync._save_value(p_route bigint, p_field text, p_source_value text, p_target_value text) RETURNS bigint
+CREATE FUNCTION zcsync._save_value(p_route bigint, p_field text, p_source_value text, p_target_value text, p_back boolean) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_def jsonb := zcsync._route_definition(p_route, '{}');
-	v_type text := v_def -> 'types' ->> p_field;
-	v_status zcsync.statuses;
-	v_count bigint;
+	v_new record;
+	v_value text := p_source_value;
 BEGIN
-	IF v_type IS NOT NULL AND v_type NOT IN ('text', 'text[]') THEN
-		BEGIN
-			EXECUTE format('SELECT $1::%s', v_type) USING p_target_value;
-		EXCEPTION WHEN data_exception THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('"%s" is not a value of type %s', p_target_value, v_type),
-				DETAIL = format('Field "%s" has that type.', p_field);
-		END;
-	ELSIF p_field = 'status' AND v_def ->> 'target_kind' = 'tasks' THEN
-		SELECT * INTO v_status FROM zcsync.statuses st
-		WHERE st.account_id = (v_def ->> 'target_account')::bigint AND lower(st.name) = lower(p_target_value)
-			AND st.deleted_at IS NULL AND (v_def ->> 'list' IS NULL OR st.scope_id = v_def ->> 'list')
-		ORDER BY st.scope_id, st.position LIMIT 1;
-		IF NOT FOUND AND p_target_value IS NOT NULL AND v_def ->> 'list' IS NOT NULL
-			AND EXISTS (SELECT FROM zcsync.statuses st WHERE st.account_id = (v_def ->> 'target_account')::bigint
-				AND st.scope_id = v_def ->> 'list' AND st.deleted_at IS NULL) THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('list %s has no status "%s"', v_def ->> 'list', p_target_value),
-				HINT = format('Its statuses are %s.', (SELECT string_agg(st.name, ', ' ORDER BY st.position)
-					FROM zcsync.statuses st WHERE st.account_id = (v_def ->> 'target_account')::bigint
-						AND st.scope_id = v_def ->> 'list' AND st.deleted_at IS NULL AND st.active IS NOT FALSE));
-		END IF;
+	SELECT t.* INTO v_new FROM zcsync._translation(v_def, p_field, p_back, p_target_value) t;
+	IF p_field IN ('status', 'status_id') THEN
+		v_value := zcsync._status_value(v_def, p_back, p_source_value);
 	END IF;
-	INSERT INTO zcsync.route_values AS v (route_id, field, source_value, target_value, target_id, created_at)
-	VALUES (p_route, p_field, p_source_value, coalesce(v_status.name, p_target_value), v_status.status_id, zcsync._now())
-	ON CONFLICT (route_id, field, source_value) DO UPDATE
+	INSERT INTO zcsync.route_values AS v (route_id, direction, field, source_value, target_value, target_id, created_at)
+	VALUES (p_route, CASE WHEN p_back THEN 'back' ELSE 'forward' END, p_field, v_value, v_new.value, v_new.id, zcsync._now())
+	ON CONFLICT (route_id, direction, field, source_value) DO UPDATE
 	SET target_value = excluded.target_value, target_id = excluded.target_id;
-
-	WITH queued AS (
-		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, route_id, kind, local_id,
-			record_key, dedupe_key, run_at, enqueued_by, created_at)
-		SELECT (v_def ->> 'source_account')::bigint, 'route', 'route', '', p_route, v_def ->> 'source_kind', e.source_id,
-			format('route/%s/%s', p_route, e.source_id), format('route/%s/%s', p_route, e.source_id),
-			zcsync._now(), session_user, zcsync._now()
-		FROM zcsync.route_errors e
-		WHERE e.route_id = p_route AND e.field = p_field AND e.value = p_source_value
-		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE SET joins = q.joins + 1
-		RETURNING 1)
-	SELECT count(*) INTO v_count FROM queued;
-	PERFORM zcsync._wake();
-	RETURN v_count;
+	RETURN zcsync._queue_route_records(p_route, ARRAY(
+		SELECT e.source_id FROM zcsync.route_errors e
+		WHERE e.route_id = p_route AND e.field = CASE WHEN p_back THEN 'back:' ELSE '' END || p_field AND e.value = v_value));
 END
 $$;
-COMMENT ON FUNCTION zcsync._save_value(bigint, text, text, text) IS
+COMMENT ON FUNCTION zcsync._save_value(bigint, text, text, text, boolean) IS
 'stores the translation of a value and queues the records that waited for it';
 
-CREATE FUNCTION zcsync.unmap_value(route text, field text, source_value text) RETURNS void
+CREATE FUNCTION zcsync.unmap_value(route text, field text, source_value text, back boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
+	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
+	v_values text[] := ARRAY[source_value, zcsync._status_value(v_def, coalesce(back, false), source_value)];
 BEGIN
 	DELETE FROM zcsync.route_values v
-	WHERE v.route_id = v_route.route_id AND v.field = unmap_value.field AND v.source_value = unmap_value.source_value;
+	WHERE v.route_id = v_route.route_id AND v.field IN (unmap_value.field, CASE WHEN back IS NOT TRUE THEN zcsync._route_field(v_def, unmap_value.field) END)
+		AND v.direction = CASE WHEN back THEN 'back' ELSE 'forward' END
+		AND v.source_value = ANY (v_values);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('route "%s" does not translate value %s of field %s', route,
@@ -496,7 +588,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync.unmap_value(text, text, text) IS
+COMMENT ON FUNCTION zcsync.unmap_value(text, text, text, boolean) IS
 'forgets the translation of a value; records that have it hold that field back from then on';
 
 -- ---------------------------------------------------------------------
@@ -527,7 +619,8 @@ BEGIN
 			-- what the verbs call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
-			'_save_route', '_save_value', '_suggest_values')
+			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field',
+			'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;

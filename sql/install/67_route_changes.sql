@@ -5,12 +5,12 @@
 -- route jobs write exactly that.
 -- ---------------------------------------------------------------------
 
--- The name that a status has in one list.  By id first, which survives
--- renaming, then by name, then by meaning: the first open status for an open
--- one, the first done or closed one for those, and one for work that goes on
--- only if the list has no other.  A list whose statuses are not known takes
--- the name as it is; NULL: the list has nothing that fits.
-CREATE FUNCTION zcsync._resolve_status(p_account bigint, p_list text, p_name text, p_id text) RETURNS text
+-- What a status column holds for a status of a scope, a list or a kind: by id
+-- first, which survives renaming, then by name.  In a list then by meaning: the
+-- first open status for an open one, the first done or closed one for those,
+-- and one for work that goes on only if the list has no other.  A scope whose
+-- statuses are not known takes the name as it is; NULL: it has nothing that fits.
+CREATE FUNCTION zcsync._resolve_status(p_account bigint, p_scope text, p_name text, p_id text, p_is_id boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,14 +20,14 @@ DECLARE
 BEGIN
 	IF p_name IS NULL OR NOT EXISTS (
 		SELECT FROM zcsync.statuses st
-		WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL) THEN
-		RETURN p_name;
+		WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL) THEN
+		RETURN CASE WHEN p_is_id THEN coalesce(p_id, substring(p_name FROM '^[0-9]{1,10}$')) ELSE p_name END;
 	END IF;
-	SELECT st.name INTO v_name FROM zcsync.statuses st
-	WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		AND (st.status_id = p_id OR lower(st.name) = lower(p_name))
+	SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END INTO v_name FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+		AND (st.status_id IN (p_id, p_name) OR lower(st.name) = lower(p_name))
 	ORDER BY coalesce(st.status_id = p_id, false) DESC LIMIT 1;
-	IF FOUND THEN
+	IF FOUND OR p_is_id THEN
 		RETURN v_name;
 	END IF;
 
@@ -36,34 +36,40 @@ BEGIN
 	ORDER BY coalesce(st.status_id = p_id, false) DESC, st.deleted_at IS NULL DESC, st.scope_id LIMIT 1;
 	SELECT CASE WHEN v_category <> 'custom' OR count(*) OVER () = 1 THEN st.name END INTO v_name
 	FROM zcsync.statuses st
-	WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+	WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
 		AND (st.category = v_category OR (st.category IN ('done', 'closed') AND v_category IN ('done', 'closed')))
 	ORDER BY st.category = v_category DESC, st.position, st.local_id LIMIT 1;
 	RETURN v_name;
 END
 $$;
-COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text) IS
-'the name of a status in a list, by id, name or meaning; NULL when the list has none that fits';
+COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text, boolean) IS
+'what a status column holds for a status of a list or a kind, by id, name or meaning; NULL when none fits';
 
--- The status that closes a task of this list.
-CREATE FUNCTION zcsync._closing_status(p_account bigint, p_list text) RETURNS text
+-- The status that closes a record of this scope.
+CREATE FUNCTION zcsync._closing_status(p_account bigint, p_scope text, p_is_id boolean DEFAULT false) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT st.name FROM zcsync.statuses st
-	WHERE st.account_id = p_account AND st.scope_id = p_list AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		AND st.category IN ('closed', 'done')
+	SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
+	WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+		AND CASE WHEN p_is_id THEN lower(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
 	ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1
 $$;
-COMMENT ON FUNCTION zcsync._closing_status(bigint, text) IS
-'the status that closes a task of a list; NULL when none is known';
+COMMENT ON FUNCTION zcsync._closing_status(bigint, text, boolean) IS
+'the status that closes a record of a list or a kind; NULL when none is known';
 
--- The id of a member of an account, given as id or e-mail address.
+-- The id of a member of an account, given as id or e-mail address.  Agents of
+-- HaloPSA are a catalogue; its contacts are people of its clients.
 CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN p_member ~ '^[0-9]+$' THEN p_member
+		WHEN EXISTS (SELECT FROM zcsync.accounts a WHERE a.account_id = p_account AND a.vendor = 'halopsa') THEN (
+			SELECT o.agent ->> 'id' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
+			WHERE f.account_id = p_account AND f.remote_id = 'agent' AND f.deleted_at IS NULL AND lower(o.agent ->> 'email') = lower(p_member)
+				AND o.agent -> 'disabled' IS DISTINCT FROM 'true'
+			LIMIT 1)
 		ELSE (SELECT c.remote_id FROM zcsync.contacts c
 			WHERE c.account_id = p_account AND lower(c.email) = lower(p_member) AND c.deleted_at IS NULL
 			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
@@ -87,7 +93,9 @@ COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb) IS
 
 -- Records of the target that exist already for source records without a link:
 -- by match_on, or by the link of another route between the same streams, or
--- by a description that contains the address of the source record.
+-- by a description that contains the address of the source record.  A lead has
+-- no address: it is found by its reference in a description, or by its e-mail
+-- address in an opportunity that is open.
 CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[]) RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -141,31 +149,90 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL (
 				SELECT FROM zcsync.%1$I AS m WHERE m.local_id = l.target_id AND m.deleted_at IS NULL OFFSET 0) AS t
 			WHERE r.route_id <> $1 AND r.source_stream_id = $5 AND r.target_stream_id = $6$sql$, p_target_kind)
-			|| CASE WHEN p_target_kind = 'tasks' THEN format($sql$
+			|| CASE
+			WHEN p_source_kind = 'leads' AND p_target_kind = 'leads' THEN $sql$
+			UNION ALL
+			SELECT s.local_id, t.local_id
+			FROM zcsync.leads AS s
+			CROSS JOIN LATERAL (
+				SELECT m.local_id FROM zcsync.leads AS m
+				WHERE m.account_id = $4 AND m.description LIKE '%Reference: %'
+					AND zcsync._reference_in(m.description) = zcsync.reference('leads', s.local_id) AND m.deleted_at IS NULL
+				UNION ALL
+				SELECT m.local_id FROM zcsync.leads AS m
+				WHERE m.account_id = $4 AND lower(m.email) = lower(s.email) AND m.remote_id IS NOT NULL
+					AND m.deleted_at IS NULL AND m.closed_at IS NULL
+				OFFSET 0) AS t
+			WHERE s.local_id = ANY ($3)$sql$
+			WHEN p_target_kind IN ('tasks', 'tickets') THEN format($sql$
 			UNION ALL
 			(WITH urls AS MATERIALIZED (
 				SELECT s.local_id, zcsync.record_url($2, %1$L, s.remote_id) AS url
 				FROM zcsync.%1$I AS s WHERE s.local_id = ANY ($3)
 			), found AS MATERIALIZED (
 				SELECT t.local_id, t.account_id, t.deleted_at, t.description
-				FROM zcsync.tasks AS t
-				WHERE t.description LIKE '%%://%%' AND zcsync._links_in(t.description) && ARRAY(SELECT u.url FROM urls AS u)
+				FROM zcsync.%2$I AS t
+				WHERE %3$s t.description LIKE '%%://%%' AND zcsync._links_in(t.description) && ARRAY(SELECT u.url FROM urls AS u)
 			)
 			SELECT u.local_id, f.local_id
 			FROM found AS f
 			CROSS JOIN LATERAL unnest(zcsync._links_in(f.description)) AS x (url)
 			JOIN urls AS u ON u.url = x.url
-			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind) ELSE '' END
+			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind, p_target_kind,
+			CASE p_target_kind WHEN 'tickets' THEN 't.site_id IS NOT NULL AND' ELSE '' END)
+			ELSE '' END
 		END;
 END;
 COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
 'the query that finds existing target records; see zcsync._route_matches()';
 
+-- When a source record last changed: an expression over its row, s.  A record
+-- of a local account may bring a time from elsewhere.
+CREATE FUNCTION zcsync._route_changed_at(p_vendor text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_vendor WHEN 'local' THEN 'greatest(s.updated_at, s.created_at, s.inserted_at)'
+		ELSE 'coalesce(s.updated_at, s.created_at, zcsync._now())' END;
+END;
+COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
+'the SQL expression that tells when a record of a source last changed';
+
+-- The part of the query that finds client, user and site of each record, where
+-- the route copies the company; see 71_companies.sql.
+CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($sql$clients AS MATERIALIZED (
+	SELECT d.company, c.client_id, c.key
+	FROM (SELECT DISTINCT p.doc -> %1$L AS company FROM pairs AS p WHERE NOT p.target_gone) AS d
+	CROSS JOIN LATERAL zcsync._route_client($2, $6, d.company, $10) AS c
+), parties AS MATERIALIZED (
+	SELECT p.source_id, c.company, c.key, c.client_id, u.user_id, coalesce(p.doc ->> %3$L, u.site_id) AS site_id
+	FROM pairs AS p
+	JOIN clients AS c ON c.company IS NOT DISTINCT FROM p.doc -> %1$L
+	CROSS JOIN LATERAL zcsync._route_user($6, c.client_id, p.doc ->> %2$L, $11) AS u
+	WHERE NOT p.target_gone
+)$sql$, max(x.key) FILTER (WHERE x.value = 'company'), max(x.key) FILTER (WHERE x.value = 'user'),
+			max(x.key) FILTER (WHERE x.value = 'site'))
+	FROM jsonb_each_text(p_roles) AS x
+	WHERE EXISTS (SELECT FROM zcsync.route_fields f JOIN jsonb_each_text(p_roles) c ON c.key = f.field AND c.value = 'company'
+		WHERE f.route_id = p_route AND f.direction = 'forward')
+	HAVING count(*) > 0
+	UNION ALL
+	SELECT 'parties AS (SELECT NULL::bigint AS source_id, NULL::jsonb AS company, NULL::text AS key, NULL::text AS client_id,'
+		' NULL::text AS user_id, NULL::text AS site_id WHERE false)'
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb) IS
+'the part of the query of a route that finds client, user and site';
+
 -- The query of _route_changes().  Its parameters: $1 route, $2 source account,
 -- $3 source ids, $4 also records from before the route began, $5 when it began,
 -- $6 target account, $7 default assignee, $8 what to do with records that
--- leave, $9 types of the target's columns.  Rows are looked up by local_id alone
--- and one by one (LATERAL, OFFSET 0), so that the plan needs no statistics.
+-- leave, $9 types of the target's columns, $10 default client, $11 who asks when
+-- the client has no such user.  Rows are looked up by local_id alone and one by
+-- one (LATERAL, OFFSET 0), so that the plan needs no statistics.
 CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -176,8 +243,7 @@ WITH src AS MATERIALIZED (
 		CASE WHEN (r.source).deleted_at IS NULL THEN zcsync_routes.%3$I(r.source) ELSE false END AS passes, r.source
 	FROM (
 		SELECT s.local_id AS source_id, s AS source,
-			s.remote_id IS NOT NULL
-				AND ($4 OR $5 IS NULL OR coalesce(s.updated_at, s.created_at, zcsync._now()) >= $5) AS is_due
+			%8$s AND ($4 OR $5 IS NULL OR %9$s >= $5) AS is_due
 		FROM zcsync.%1$I AS s WHERE s.local_id = ANY ($3) OFFSET 0) AS r
 	LEFT JOIN LATERAL (
 		SELECT k.* FROM zcsync.links AS k
@@ -193,10 +259,10 @@ WITH src AS MATERIALIZED (
 	FROM src AS c LEFT JOIN matches AS m ON m.source_id = c.source_id
 	WHERE c.passes
 ), lists AS MATERIALIZED (
-	SELECT d.container, zcsync._route_list($6, d.container) AS list_id
+	SELECT d.container, zcsync._route_place($6, %2$L, d.container, false) AS place_id
 	FROM (SELECT DISTINCT container FROM docs WHERE container IS NOT NULL) AS d
 ), pairs AS MATERIALIZED (
-	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.list_id ELSE t.list_id END AS list_id,
+	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.place_id ELSE t.%10$I END AS place_id,
 		d.target_id IS NOT NULL AND (t.local_id IS NULL OR t.deleted_at IS NOT NULL) AS target_gone,
 		jsonb_build_object(%6$s) AS current
 	FROM docs AS d
@@ -204,54 +270,59 @@ WITH src AS MATERIALIZED (
 	LEFT JOIN LATERAL (
 		SELECT m.* FROM zcsync.%2$I AS m WHERE m.local_id = d.target_id OFFSET 0) AS t ON true
 ), fields AS MATERIALIZED (
-	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, f.mapped OR f.field IN ('status', 'assignees') AS translated
-	FROM zcsync.route_fields AS f WHERE f.route_id = $1
+	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, x.role, x.role IN ('company', 'user', 'site') IS TRUE AS of_party,
+		f.mapped OR x.role IN ('status', 'member') IS TRUE AS translated
+	FROM zcsync.route_fields AS f
+	CROSS JOIN LATERAL (SELECT %11$L::jsonb ->> f.field) AS x (role)
+	WHERE f.route_id = $1 AND f.direction = 'forward'
 ), elements AS MATERIALIZED (
 	-- Values to be translated, one by one where they are sets.
-	SELECT p.source_id, p.list_id, f.field, f.mapped, e.value, v.source_value IS NOT NULL AS known,
-		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.field = 'assignees' THEN e.value END AS value1,
+	SELECT p.source_id, coalesce(%12$L, p.place_id) AS scope, f.field, f.role, f.mapped, e.value, v.source_value IS NOT NULL AS known,
+		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.role = 'member' THEN e.value END AS value1,
 		v.target_id AS value_id
 	FROM pairs AS p
 	CROSS JOIN fields AS f
 	CROSS JOIN LATERAL jsonb_array_elements_text(
 		CASE WHEN jsonb_typeof(p.doc -> f.field) <> 'array' THEN jsonb_build_array(p.doc -> f.field)
-			WHEN f.field = 'assignees' AND p.doc -> f.field = '[]' THEN '[null]'
+			WHEN f.role = 'member' AND p.doc -> f.field = '[]' THEN '[null]'
 			ELSE p.doc -> f.field END) AS e (value)
-	LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.field = f.field AND v.source_value = e.value
-	WHERE f.translated AND NOT p.target_gone
+	LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'forward' AND v.field = f.field AND v.source_value = e.value
+	WHERE f.translated AND NOT f.of_party AND NOT p.target_gone
 ), statuses AS MATERIALIZED (
-	SELECT d.*, zcsync._resolve_status($6, d.list_id, d.value1, d.value_id) AS name
-	FROM (SELECT DISTINCT e.list_id, e.value1, e.value_id FROM elements AS e WHERE e.field = 'status' AND e.value1 IS NOT NULL) AS d
+	SELECT d.*, zcsync._resolve_status($6, d.scope, d.value1, d.value_id, %13$L) AS name
+	FROM (SELECT DISTINCT e.scope, e.value1, e.value_id FROM elements AS e WHERE e.role = 'status' AND e.value1 IS NOT NULL) AS d
 ), members AS MATERIALIZED (
 	SELECT d.value1, zcsync._member_id($6, d.value1) AS id
-	FROM (SELECT DISTINCT e.value1 FROM elements AS e WHERE e.field = 'assignees' AND e.value1 IS NOT NULL) AS d
+	FROM (SELECT DISTINCT e.value1 FROM elements AS e WHERE e.role = 'member' AND e.value1 IS NOT NULL) AS d
 ), translated AS MATERIALIZED (
 	SELECT x.source_id, x.field, jsonb_agg(DISTINCT x.value2) FILTER (WHERE x.value2 IS NOT NULL) AS set,
 		min(x.value2) AS value2, min(x.value1) AS value1,
 		min(x.value) FILTER (WHERE x.value IS NOT NULL AND x.value2 IS NULL AND NOT (x.known AND x.value1 IS NULL)) AS unmapped
 	FROM (
-		SELECT e.*, CASE e.field
+		SELECT e.*, CASE e.role
 				WHEN 'status' THEN st.name
-				WHEN 'assignees' THEN CASE
+				WHEN 'member' THEN CASE
 					WHEN e.known AND e.value1 IS NULL THEN NULL
 					WHEN e.mapped AND NOT e.known AND e.value1 ~ '^[0-9]+$' THEN $7
 					ELSE coalesce(me.id, $7) END
 				ELSE e.value1 END AS value2
 		FROM elements AS e
-		LEFT JOIN statuses AS st ON e.field = 'status' AND st.value1 = e.value1
-			AND st.list_id IS NOT DISTINCT FROM e.list_id AND st.value_id IS NOT DISTINCT FROM e.value_id
-		LEFT JOIN members AS me ON e.field = 'assignees' AND me.value1 = e.value1
+		LEFT JOIN statuses AS st ON e.role = 'status' AND st.value1 = e.value1
+			AND st.scope IS NOT DISTINCT FROM e.scope AND st.value_id IS NOT DISTINCT FROM e.value_id
+		LEFT JOIN members AS me ON e.role = 'member' AND me.value1 = e.value1
 	) AS x
 	GROUP BY x.source_id, x.field
-), news AS MATERIALIZED (
-	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.list_id, p.container, p.agreed, f.field, f.position, n.new,
-		CASE WHEN f.field = 'status' THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
+), %14$s, news AS MATERIALIZED (
+	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, f.field, f.role, f.position, n.new,
+		CASE WHEN f.role = 'status' THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
 		CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8) ELSE p.current -> f.field END AS old,
-		r.unmapped, r.value1
+		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
 	FROM pairs AS p
 	CROSS JOIN fields AS f
 	LEFT JOIN translated AS r ON r.source_id = p.source_id AND r.field = f.field
+	LEFT JOIN parties AS q ON q.source_id = p.source_id
 	CROSS JOIN LATERAL (SELECT coalesce(CASE
+		WHEN f.of_party THEN to_jsonb(CASE f.role WHEN 'company' THEN q.client_id WHEN 'user' THEN q.user_id ELSE q.site_id END)
 		WHEN NOT f.translated THEN p.doc -> f.field
 		WHEN f.type = 'text[]' OR jsonb_typeof(p.doc -> f.field) = 'array' THEN coalesce(r.set, '[]')
 		WHEN f.type = 'text' OR f.type IS NULL THEN to_jsonb(r.value2)
@@ -260,30 +331,36 @@ WITH src AS MATERIALIZED (
 	WHERE NOT p.target_gone
 ), makeable AS MATERIALIZED (
 	SELECT p.source_id, CASE
-			WHEN p.list_id IS NULL THEN 'no_target'
-			WHEN %7$L AND btrim(coalesce(p.doc ->> 'name', '')) = '' THEN 'empty_name'
-		END AS error_code, p.container
-	FROM pairs AS p WHERE p.target_id IS NULL
+			WHEN p.place_id IS NULL THEN 'no_target'
+			WHEN btrim(coalesce(p.doc ->> %7$L, '')) = '' THEN 'empty_name'
+			WHEN q.source_id IS NOT NULL AND q.client_id IS NULL THEN 'unmapped_company'
+		END AS error_code, p.container, q.company, q.key
+	FROM pairs AS p LEFT JOIN parties AS q ON q.source_id = p.source_id
+	WHERE p.target_id IS NULL
 ), leaving AS MATERIALIZED (
-	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old, to_jsonb(zcsync._closing_status($6, t.list_id)) AS new, t.list_id
+	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old,
+		to_jsonb(zcsync._closing_status($6, coalesce(%12$L, t.%10$I), %13$L)) AS new, coalesce(%12$L, t.%10$I) AS scope
 	FROM src AS c
 	LEFT JOIN LATERAL (
 		SELECT m.* FROM zcsync.%2$I AS m
 		WHERE m.local_id = c.target_id AND m.deleted_at IS NULL OFFSET 0) AS t ON true
 	WHERE c.link_state = 'linked' AND NOT c.passes
 ), changes AS (
-	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, 'list_id' AS field, 0 AS position,
-		NULL::jsonb AS old, to_jsonb(p.list_id) AS new, NULL AS error_code, NULL AS message, NULL::jsonb AS agreed
+	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, %10$L AS field, 0 AS position,
+		NULL::jsonb AS old, to_jsonb(p.place_id) AS new, NULL AS error_code, NULL AS message, NULL::jsonb AS agreed
 	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL
 	UNION ALL
 	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, n.new, NULL, NULL, n.agreed_value
 	FROM news AS n JOIN makeable AS m ON m.source_id = n.source_id
-	WHERE m.error_code IS NULL AND n.unmapped IS NULL
+	WHERE m.error_code IS NULL AND n.unmapped IS NULL AND NOT n.waits
 	UNION ALL
-	SELECT 'error', NULL, m.source_id, NULL, '', -1, NULL, to_jsonb(m.container), m.error_code,
-		CASE m.error_code WHEN 'empty_name' THEN 'the name is empty'
-			ELSE CASE WHEN m.container IS NULL THEN 'create_in gives no list'
-				ELSE format('create_in gives "%%s", which is no list of the target', left(m.container, 200)) END END, NULL
+	SELECT 'error', NULL, m.source_id, NULL, '', -1, NULL,
+		to_jsonb(CASE m.error_code WHEN 'unmapped_company' THEN m.key ELSE m.container END), m.error_code,
+		CASE m.error_code WHEN 'empty_name' THEN format('the %%s is empty', %7$L)
+			WHEN 'unmapped_company' THEN zcsync._unmapped_company_text(m.key)
+			ELSE CASE WHEN m.container IS NULL THEN format('%%s gives no %%s', %15$L, %16$L)
+				ELSE format('%%s gives "%%s", which is no %%s of the target', %15$L, left(m.container, 200), %16$L) END END,
+		CASE m.error_code WHEN 'unmapped_company' THEN m.company END
 	FROM makeable AS m WHERE m.error_code IS NOT NULL
 	UNION ALL
 	SELECT CASE WHEN p.link_id IS NULL THEN 'link' ELSE 'return' END, p.link_id, p.source_id, p.target_id,
@@ -294,14 +371,19 @@ WITH src AS MATERIALIZED (
 	SELECT CASE WHEN n.link_id IS NULL OR zcsync._same_value(n.old, n.new) THEN 'agree' ELSE 'update' END,
 		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, n.new, NULL, NULL, n.agreed_value
 	FROM news AS n
-	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL
+	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL AND NOT n.waits
 		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
 	UNION ALL
 	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(n.unmapped), 'unmapped_value',
-		CASE WHEN n.value1 IS NULL OR n.field <> 'status' THEN format('value "%%s" of field "%%s" has no counterpart', left(n.unmapped, 200), n.field)
-			ELSE format('value "%%s" of field "%%s" is mapped to "%%s", which list %%s does not have',
-				left(n.unmapped, 200), n.field, n.value1, n.list_id) END, NULL
+		CASE WHEN n.value1 IS NULL OR n.role IS DISTINCT FROM 'status' THEN format('value "%%s" of field "%%s" has no counterpart', left(n.unmapped, 200), n.field)
+			ELSE format('value "%%s" of field "%%s" is mapped to "%%s", which %%s does not have',
+				left(n.unmapped, 200), n.field, n.value1, coalesce(%17$L, %16$L || ' ' || n.place_id)) END, NULL
 	FROM news AS n WHERE n.unmapped IS NOT NULL
+	UNION ALL
+	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(q.key), 'unmapped_company',
+		zcsync._unmapped_company_text(q.key), q.company
+	FROM news AS n JOIN parties AS q ON q.source_id = n.source_id
+	WHERE n.target_id IS NOT NULL AND n.waits AND n.role = 'company'
 	UNION ALL
 	SELECT 'error', p.link_id, p.source_id, p.target_id, '', -1, NULL, NULL, 'target_deleted',
 		'the record on the other side was deleted', NULL
@@ -313,8 +395,8 @@ WITH src AS MATERIALIZED (
 	SELECT CASE WHEN g.new IS NULL THEN 'error' WHEN zcsync._same_value(g.old, g.new) THEN 'agree' ELSE 'update' END,
 		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
 		CASE WHEN g.new IS NULL THEN 'no_closing_status' END,
-		CASE WHEN g.new IS NULL THEN format('no closing status is known for list %%s', g.list_id) END, g.new
-	FROM leaving AS g WHERE $8 = 'close' AND g.list_id IS NOT NULL
+		CASE WHEN g.new IS NULL THEN format('no closing status is known for %%s', coalesce(%17$L, %16$L || ' ' || g.scope)) END, g.new
+	FROM leaving AS g WHERE $8 = 'close' AND g.scope IS NOT NULL AND g.target_id IS NOT NULL
 )
 SELECT c.op, c.link_id, c.source_id, c.target_id, c.field, c.old, c.new, c.error_code, c.message, c.agreed
 FROM changes AS c
@@ -322,8 +404,18 @@ ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
 		p_source_kind, p_target_kind, 'filter_' || p_route, 'map_' || p_route, 'list_' || p_route,
 		coalesce((SELECT string_agg(format('%L, t.%I', c.field, c.field), ', ' ORDER BY c.field)
 			FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
-				FROM zcsync.route_fields f WHERE f.route_id = p_route) AS c), ''),
-		p_target_kind = 'tasks')
+				FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
+		x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
+		zcsync._route_changed_at(sa.vendor), x.place_field, x.roles, x.status_scope, x.status_is_id,
+		zcsync._route_parties_query(p_route, x.roles), x.setting, x.place,
+		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END)
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	JOIN zcsync.accounts ta ON ta.account_id = t.account_id
+	JOIN zcsync._route_targets() x ON x.vendor = ta.vendor AND x.kind = t.kind
+	WHERE r.route_id = p_route
 $$;
 COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
 'the query of a route; see zcsync._route_changes()';
@@ -344,9 +436,12 @@ AS $$
 		END, '; ' ORDER BY f.name)
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	CROSS JOIN unnest(ARRAY['filter', 'map', 'list', 'match']) AS f (name)
-	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', f.name || '_' || p_route, s.kind))
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	CROSS JOIN unnest(ARRAY['filter', 'map', 'list', 'match', 'back']) AS f (name)
+	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', f.name || '_' || p_route,
+		CASE f.name WHEN 'back' THEN t.kind ELSE s.kind END))
 	WHERE r.route_id = p_route AND (f.name <> 'match' OR r.match_on IS NOT NULL)
+		AND (f.name <> 'back' OR EXISTS (SELECT FROM zcsync.route_fields b WHERE b.route_id = p_route AND b.direction = 'back'))
 $$;
 COMMENT ON FUNCTION zcsync._route_fault(bigint) IS
 'why the compiled functions of a route may not be run; NULL when they may';
@@ -399,7 +494,8 @@ BEGIN
 	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
 	USING p_route, v.source_account, p_ids, p_backfill, date_trunc('second', v.starts_at), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
-		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f);
+		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
+		zcsync._find_client(v.target_account, v.default_client), v.unknown_user;
 	PERFORM zcsync._unrestrict(v_restricted);
 END
 $$;

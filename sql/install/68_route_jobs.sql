@@ -127,23 +127,35 @@ COMMENT ON FUNCTION zcsync._update_targets(text, text, zcsync.route_change[]) IS
 
 -- What to run about a route error.
 CREATE FUNCTION zcsync._route_error_hint(p_route text, p_code text, p_field text, p_value text) RETURNS text
-LANGUAGE sql IMMUTABLE
-BEGIN ATOMIC
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
 	SELECT CASE p_code
-		WHEN 'unmapped_value' THEN format('SELECT zcsync.map_value(%L, %L, %L, %L);', p_route, p_field, p_value,
-			CASE p_field WHEN 'assignees' THEN '<id or e-mail of a member>' ELSE '<value of the target>' END)
-		WHEN 'no_target' THEN format('SELECT zcsync.alter_route(%L, create_in => %L);', p_route, '<list id, path or expression>')
-		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, ''name'', %L);', p_route, '<expression that is never empty>')
+		WHEN 'unmapped_value' THEN CASE WHEN p_field LIKE 'back:%'
+			THEN format('SELECT zcsync.map_value(%L, %L, %L, %L, back => true);', p_route, substr(p_field, 6), p_value, '<value of the source>')
+			ELSE format('SELECT zcsync.map_value(%L, %L, %L, %L);', p_route, p_field, p_value,
+				CASE p_field WHEN 'assignees' THEN '<id or e-mail of a member>' ELSE '<value of the target>' END) END
+		WHEN 'unmapped_company' THEN CASE WHEN p_value IS NULL THEN format('SELECT zcsync.alter_route(%L, default_client => %L);', p_route, '<client>')
+			ELSE format('SELECT zcsync.map_company(%L, %L);', p.source || '/companies/' || p_value, p.target || '/companies/<client>') END
+		WHEN 'no_target' THEN format('SELECT zcsync.alter_route(%L, %s => %L);', p_route, p.setting, '<' || p.place || ' or expression>')
+		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, %L, %L);', p_route, p.name_field, '<expression that is never empty>')
 		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'
 		WHEN 'no_closing_status' THEN 'Mirror the statuses of the target: add_stream(''<account>'', ''statuses'').'
 		ELSE format('Mend the expression with zcsync.map_field(%L, ...) or zcsync.alter_route(%1$L, ...), then zcsync.retry(<job id>).', p_route)
-	END;
-END;
+	END
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts sa ON sa.account_id = s.account_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id JOIN zcsync.accounts ta ON ta.account_id = t.account_id
+	CROSS JOIN LATERAL (SELECT x.setting, x.name_field, CASE x.place WHEN 'list' THEN 'list id, path' ELSE x.place END AS place,
+			sa.name AS source, ta.name AS target
+		FROM zcsync._route_targets() x WHERE x.vendor = ta.vendor AND x.kind = t.kind) AS p
+	WHERE r.name = p_route
+$$;
 COMMENT ON FUNCTION zcsync._route_error_hint(text, text, text, text) IS
 'what to run about an error of a route';
 
 -- Record the errors of these source records, and forget those that are over.
-CREATE FUNCTION zcsync._note_route_errors(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[]) RETURNS void
+CREATE FUNCTION zcsync._note_route_errors(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[], p_backfill boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -154,18 +166,22 @@ BEGIN
 	WHERE e.route_id = p_route AND e.source_id = ANY (p_ids)
 		AND NOT EXISTS (SELECT FROM unnest(p_changes) c
 			WHERE c.op = 'error' AND c.source_id = e.source_id AND c.field = e.field);
-	INSERT INTO zcsync.route_errors AS e (route_id, source_id, field, code, value, message, hint, first_at, last_at)
+	INSERT INTO zcsync.route_errors AS e (route_id, source_id, field, code, value, message, hint, detail, backfill, first_at, last_at)
 	SELECT p_route, c.source_id, c.field, c.error_code, left(c.new #>> '{}', 500), left(c.message, 2000),
-		zcsync._route_error_hint(v_name, c.error_code, c.field, left(c.new #>> '{}', 500)), zcsync._now(), zcsync._now()
+		h.hint, CASE c.error_code WHEN 'unmapped_company' THEN c.agreed END, p_backfill, zcsync._now(), zcsync._now()
 	FROM unnest(p_changes) c
+	JOIN (SELECT d.error_code, d.field, d.value, zcsync._route_error_hint(v_name, d.error_code, d.field, left(d.value, 500)) AS hint
+		FROM (SELECT DISTINCT x.error_code, x.field, x.new #>> '{}' AS value FROM unnest(p_changes) x WHERE x.op = 'error') AS d) AS h
+		ON h.error_code = c.error_code AND h.field = c.field AND h.value IS NOT DISTINCT FROM c.new #>> '{}'
 	WHERE c.op = 'error'
 	ORDER BY c.source_id, c.field
 	ON CONFLICT (route_id, source_id, field) DO UPDATE
 	SET code = excluded.code, value = excluded.value, message = excluded.message, hint = excluded.hint,
+		detail = excluded.detail, backfill = e.backfill OR excluded.backfill,
 		last_at = excluded.last_at, count = e.count + 1;
 END
 $$;
-COMMENT ON FUNCTION zcsync._note_route_errors(bigint, bigint[], zcsync.route_change[]) IS
+COMMENT ON FUNCTION zcsync._note_route_errors(bigint, bigint[], zcsync.route_change[], boolean) IS
 'records what could not be mapped in these source records, and forgets what now can';
 
 -- Hold the pushes of a route that writes more than zcsync.bulk_write_limit
@@ -207,6 +223,27 @@ $$;
 COMMENT ON FUNCTION zcsync._brake_route(bigint, bigint[]) IS
 'holds what a route writes beyond the limit of an hour';
 
+-- Remember in the links what was written or was so already, and which records
+-- left the route or returned.
+CREATE FUNCTION zcsync._agree_forward(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[]) RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.links l
+	SET agreed = l.agreed || n.agreed, changed_at = zcsync._now(),
+		state = CASE WHEN n.leaves AND r.on_leave = 'unlink' THEN 'unlinked' WHEN n.leaves THEN 'left'
+			WHEN n.returns THEN 'linked' ELSE l.state END
+	FROM zcsync.routes r, (
+		SELECT c.source_id, bool_or(c.op = 'leave') AS leaves, bool_or(c.op = 'return') AS returns,
+			coalesce(jsonb_object_agg(c.field, c.agreed) FILTER (WHERE c.op IN ('update', 'agree')), '{}') AS agreed
+		FROM unnest(p_changes) c WHERE c.op IN ('update', 'agree', 'leave', 'return')
+		GROUP BY c.source_id
+	) AS n
+	WHERE r.route_id = p_route AND l.route_id = p_route AND l.source_id = n.source_id AND l.source_id = ANY (p_ids)
+$$;
+COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[]) IS
+'remembers in the links of a route what its source and target agree on';
+
 -- Write what the route wants for these source records, whose rows and whose
 -- links' targets the caller has locked.  Returns those that did something.
 CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
@@ -221,14 +258,24 @@ DECLARE
 	v_created bigint[];
 	v_updated bigint[];
 	v_targets bigint[];
+	v_updates boolean := EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update');
+	v_before zcsync.route_change[];
+	v_back record;
 BEGIN
-	SELECT r.on_leave, t.account_id AS target_account, t.kind AS target_kind INTO v
-	FROM zcsync.routes r JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	SELECT t.account_id AS target_account, t.kind AS target_kind, sa.vendor <> 'local' AS source_is_remote,
+		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
+	INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
+	IF v.comes_back AND v_updates THEN
+		v_before := zcsync._timed_back_changes(p_route, p_ids);
+	END IF;
 
 	SELECT array_agg(m.source_id), array_agg(m.target_id) INTO v_created, v_targets
 	FROM zcsync._make_targets(p_route, v.target_account, v.target_kind, v_origin, v_changes) m;
-	IF EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update') THEN
+	IF v_updates THEN
 		SELECT array_agg(u.source_id), v_targets || array_agg(u.target_id) INTO v_updated, v_targets
 		FROM zcsync._update_targets(v.target_kind, v_origin, v_changes) u;
 	END IF;
@@ -237,18 +284,15 @@ BEGIN
 	SELECT p_route, c.source_id, c.target_id, zcsync._now() FROM unnest(v_changes) c WHERE c.op = 'link'
 	ON CONFLICT ON CONSTRAINT links_route_source_key DO UPDATE
 	SET target_id = excluded.target_id, agreed = '{}', state = 'linked', changed_at = zcsync._now();
-	UPDATE zcsync.links l
-	SET agreed = l.agreed || n.agreed, changed_at = zcsync._now(),
-		state = CASE WHEN n.leaves AND v.on_leave = 'unlink' THEN 'unlinked' WHEN n.leaves THEN 'left'
-			WHEN n.returns THEN 'linked' ELSE l.state END
-	FROM (
-		SELECT c.source_id, bool_or(c.op = 'leave') AS leaves, bool_or(c.op = 'return') AS returns,
-			coalesce(jsonb_object_agg(c.field, c.agreed) FILTER (WHERE c.op IN ('update', 'agree')), '{}') AS agreed
-		FROM unnest(v_changes) c WHERE c.op IN ('update', 'agree', 'leave', 'return')
-		GROUP BY c.source_id
-	) AS n
-	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.source_id = ANY (p_ids);
-	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes);
+	PERFORM zcsync._agree_forward(p_route, p_ids, v_changes);
+	IF v.comes_back THEN
+		v_back := zcsync._write_back(p_route, p_ids, v_before, v_origin);
+		v_changes := v_changes || v_back.errors;
+		v_targets := v_targets || v_back.targets || CASE WHEN v.source_is_remote THEN v_back.written END;
+	ELSE
+		SELECT NULL::bigint[] AS written INTO v_back;
+	END IF;
+	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes, p_backfill);
 	IF v_targets IS NOT NULL AND NOT p_backfill THEN
 		PERFORM zcsync._brake_route(p_route, v_targets);
 	END IF;
@@ -256,7 +300,9 @@ BEGIN
 	RETURN QUERY
 	SELECT u.id, 'created' FROM unnest(v_created) AS u (id)
 	UNION ALL SELECT u.id, 'updated' FROM unnest(v_updated) AS u (id)
-	UNION ALL SELECT c.source_id, 'found' FROM unnest(v_changes) c WHERE c.op = 'link';
+	UNION ALL SELECT c.source_id, 'found' FROM unnest(v_changes) c WHERE c.op = 'link'
+	UNION ALL SELECT u.id, 'updated' FROM unnest(v_back.written) AS u (id)
+		WHERE u.id <> ALL (coalesce(v_created, '{}') || coalesce(v_updated, '{}'));
 END
 $$;
 COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean) IS
@@ -397,7 +443,7 @@ BEGIN
 	SELECT * INTO v_queue FROM zcsync.queues qs WHERE qs.name = 'route';
 	PERFORM zcsync._note_route_errors(p_route, p_failed, ARRAY(
 		SELECT ROW('error', NULL, f.id, NULL, '', NULL, NULL, 'mapping_error', f.message, NULL)::zcsync.route_change
-		FROM unnest(p_failed, p_messages) AS f (id, message)));
+		FROM unnest(p_failed, p_messages) AS f (id, message)), false);
 	UPDATE zcsync.sync_queue q
 	SET attempts = q.attempts + 1, failures = q.failures + 1,
 		run_at = zcsync._now() + zcsync._backoff(v_queue.backoff_base, v_queue.backoff_cap, q.failures),

@@ -54,6 +54,33 @@ $$;
 COMMENT ON FUNCTION zcsync._try_route_changes(bigint, bigint[], boolean) IS
 'what a route would write, record by record where a record makes it fail';
 
+-- The same for what comes back.
+CREATE FUNCTION zcsync._try_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint;
+BEGIN
+	BEGIN
+		RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, p_ids);
+		RETURN;
+	EXCEPTION WHEN OTHERS THEN
+		NULL;
+	END;
+	FOREACH v_id IN ARRAY p_ids LOOP
+		BEGIN
+			RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, ARRAY[v_id]);
+		EXCEPTION WHEN OTHERS THEN
+			RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
+				format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._try_back_changes(bigint, bigint[]) IS
+'what would come back, record by record where a record makes it fail';
+
 -- The dry run.  A route that never ran is shown as if everything were new to
 -- it, the way a backfill would take it.
 CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_records integer DEFAULT 1000)
@@ -84,8 +111,11 @@ BEGIN
 			WHEN c.op = 'create' THEN format('%s/%s (new)', v.target_name, v.target_kind) END,
 		nullif(c.field, ''), c.old #>> '{}',
 		CASE WHEN c.op = 'error' THEN c.error_code || ': ' || c.message ELSE c.new #>> '{}' END
-	FROM zcsync._try_route_changes(v_route.route_id, v_ids, false) WITH ORDINALITY AS
-		c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, ord)
+	FROM (
+		SELECT f.*, f.ordinality FROM zcsync._try_route_changes(v_route.route_id, v_ids, false) WITH ORDINALITY AS f
+		UNION ALL
+		SELECT b.*, 1000000000 + b.ordinality FROM zcsync._try_back_changes(v_route.route_id, v_ids) WITH ORDINALITY AS b
+		) AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, ord)
 	WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null'))
 	ORDER BY c.ord;
 END
@@ -93,35 +123,19 @@ $$;
 COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer) IS
 'what a route would do now with these source records, or with those stored last; writes nothing';
 
--- The lists in which a route creates records, as far as the sample tells.
-CREATE FUNCTION zcsync._route_lists(p_changes zcsync.route_change[]) RETURNS text[]
+-- The places in which a route creates records, as far as the sample tells.
+CREATE FUNCTION zcsync._route_places(p_changes zcsync.route_change[], p_field text) RETURNS text[]
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(DISTINCT c.new #>> '{}'), '{}')
 	FROM unnest(p_changes) AS c
-	WHERE c.op = 'create' AND c.field = 'list_id';
+	WHERE c.op = 'create' AND c.field = p_field;
 END;
-COMMENT ON FUNCTION zcsync._route_lists(zcsync.route_change[]) IS
-'the lists in which these changes create records';
+COMMENT ON FUNCTION zcsync._route_places(zcsync.route_change[], text) IS
+'the places in which these changes create records';
 
--- The statuses a source record can have: those of the catalogue, or the usual
--- ones while there is none.
-CREATE FUNCTION zcsync._route_source_statuses(p_account bigint) RETURNS SETOF text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH known AS (
-		SELECT DISTINCT st.category AS status FROM zcsync.statuses st
-		WHERE st.account_id = p_account AND st.deleted_at IS NULL AND st.active IS NOT FALSE AND st.category IS NOT NULL)
-	SELECT status FROM known
-	UNION
-	SELECT unnest(CASE WHEN EXISTS (SELECT FROM known) THEN '{closed}'::text[] ELSE '{new,open,pending,solved,closed}' END)
-$$;
-COMMENT ON FUNCTION zcsync._route_source_statuses(bigint) IS
-'the statuses that tickets of an account can have';
-
--- Is each status of the source mapped, to one that the target's lists have?
-CREATE FUNCTION zcsync._check_route_statuses(p_def jsonb, p_lists text[])
+-- Is each status of the source mapped, to one that the target has?
+CREATE FUNCTION zcsync._check_route_statuses(p_def jsonb, p_places text[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -129,43 +143,108 @@ AS $$
 DECLARE
 	v_route text := p_def ->> 'name';
 	v_target bigint := (p_def ->> 'target_account')::bigint;
+	v_is_id boolean := (p_def #>> '{target,status_is_id}')::boolean;
+	v_scopes text[] := coalesce(ARRAY[p_def #>> '{target,status_scope}'] || '{}'::text[], '{}');
 	v_choices text;
 	v_status record;
 BEGIN
 	IF NOT coalesce((p_def -> 'fields' -> 'status' ->> 'mapped')::boolean, false) OR p_def ->> 'source_kind' <> 'tickets' THEN
 		RETURN;
 	END IF;
+	v_scopes := CASE WHEN v_scopes[1] IS NULL THEN p_places ELSE v_scopes END;
 	SELECT string_agg(x.name, ', ') INTO v_choices
 	FROM (SELECT st.name FROM zcsync.statuses st
 		WHERE st.account_id = v_target AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-			AND (st.scope_id = ANY (p_lists) OR p_lists = '{}')
+			AND (st.scope_id = ANY (v_scopes) OR v_scopes = '{}')
 		GROUP BY st.name ORDER BY min(st.position), st.name LIMIT 30) x;
 	FOR v_status IN
-		SELECT s.status, v.source_value IS NOT NULL AS is_mapped, v.target_value,
-			(SELECT string_agg(l, ', ' ORDER BY l) FROM unnest(p_lists) l
-			WHERE zcsync._resolve_status(v_target, l, v.target_value, v.target_id) IS NULL) AS lacking
-		FROM zcsync._route_source_statuses((p_def ->> 'source_account')::bigint) AS s (status)
+		SELECT s.value, nullif(s.name, s.value) AS name, v.source_value IS NOT NULL AS is_mapped, v.target_value,
+			(SELECT string_agg(l, ', ' ORDER BY l) FROM unnest(v_scopes) l
+			WHERE zcsync._resolve_status(v_target, l, v.target_value, v.target_id, v_is_id) IS NULL) AS lacking
+		FROM zcsync._route_source_statuses((p_def ->> 'source_account')::bigint) AS s
 		LEFT JOIN zcsync.route_values v ON v.route_id = (p_def ->> 'route_id')::bigint
-			AND v.field = 'status' AND v.source_value = s.status
-		ORDER BY array_position('{new,open,pending,hold,solved,closed}', s.status), s.status
+			AND v.direction = 'forward' AND v.field = 'status' AND v.source_value = s.value
+		WHERE s.is_known
+		ORDER BY array_position('{new,open,pending,hold,solved,closed}', s.value), length(s.value), s.value
 	LOOP
-		item := format('status "%s"', v_status.status);
+		item := format('status "%s"', coalesce(v_status.name, v_status.value));
 		ok := v_status.is_mapped AND (v_status.target_value IS NULL OR v_status.lacking IS NULL);
 		message := CASE
 			WHEN NOT v_status.is_mapped THEN 'is not mapped' || coalesce('; the target has: ' || v_choices, '')
 			WHEN v_status.target_value IS NULL THEN 'leaves the status empty'
-			WHEN v_status.lacking IS NOT NULL THEN
-				format('is mapped to "%s", for which list %s has nothing', v_status.target_value, v_status.lacking)
+			WHEN v_status.lacking IS NOT NULL THEN format('is mapped to "%s", for which %s has nothing', v_status.target_value,
+				CASE WHEN v_is_id THEN format('%s/%s', p_def ->> 'target_name', p_def ->> 'target_kind')
+					ELSE format('%s %s', p_def #>> '{target,place}', v_status.lacking) END)
 			ELSE format('becomes "%s"', v_status.target_value)
 		END;
 		hint := CASE WHEN NOT ok THEN
-			format('SELECT zcsync.map_value(%L, ''status'', %L, ''<status of the target>'');', v_route, v_status.status) END;
+			format('SELECT zcsync.map_value(%L, ''status'', %L, ''<status of the target>'');', v_route, coalesce(v_status.name, v_status.value)) END;
 		RETURN NEXT;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_route_statuses(jsonb, text[]) IS
 'the rows of check_route() about statuses';
+
+-- What comes back of statuses: one that is not mapped changes nothing here.
+CREATE FUNCTION zcsync._check_route_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT coalesce((p_def -> 'back' -> 'status_id' ->> 'mapped')::boolean, false) OR p_def ->> 'source_kind' <> 'leads' THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT format('back: status "%s"', k.name), true,
+		CASE WHEN v.source_value IS NULL THEN format('is not mapped; the %s keep theirs', p_def ->> 'source_kind')
+			ELSE format('becomes "%s"', coalesce(l.name, v.target_value)) END,
+		CASE WHEN v.source_value IS NULL THEN
+			format('SELECT zcsync.map_value(%L, ''status_id'', %L, ''<status of the source>'', back => true);', p_def ->> 'name', k.name) END
+	FROM zcsync._known_values((p_def ->> 'target_account')::bigint, 'status', p_def #>> '{target,status_scope}') AS k
+	LEFT JOIN zcsync.route_values v ON v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = 'back'
+		AND v.field = 'status_id' AND v.source_value = k.id
+	LEFT JOIN zcsync.lead_statuses l ON l.status_id::text = v.target_value
+	ORDER BY length(k.id), k.id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_route_back(jsonb) IS
+'the rows of check_route() about statuses that come back';
+
+-- Are clients known, and is it said which one a record belongs to?
+CREATE FUNCTION zcsync._check_route_companies(p_def jsonb, p_changes zcsync.route_change[])
+RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_field text := (SELECT r.key FROM jsonb_each_text(p_def #> '{target,roles}') r WHERE r.value = 'company');
+	v_routed boolean := coalesce(p_def -> 'fields' ? v_field, false);
+	v_name text := p_def ->> 'target_name';
+BEGIN
+	IF v_routed OR (p_def #>> '{target,needs_company}')::boolean THEN
+		item := 'clients';
+		message := CASE WHEN NOT v_routed THEN format('nothing is mapped to "%s"', v_field)
+			WHEN NOT EXISTS (SELECT FROM zcsync.companies c WHERE c.account_id = (p_def ->> 'target_account')::bigint AND c.type = 'client')
+				THEN format('no client of "%s" is known', v_name) END;
+		ok := message IS NULL;
+		hint := CASE WHEN ok THEN NULL WHEN NOT v_routed THEN format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', v_field)
+			ELSE format('SELECT * FROM zcsync.add_stream(%L, ''companies'', since => ''2000-01-01'');', v_name) END;
+		message := coalesce(message, (SELECT format('%s of %s/companies are known', count(*), v_name) FROM zcsync.companies c
+			WHERE c.account_id = (p_def ->> 'target_account')::bigint AND c.type = 'client' AND c.deleted_at IS NULL));
+		RETURN NEXT;
+	END IF;
+	-- These wait and say so; they do not keep the others from going.
+	RETURN QUERY
+	SELECT 'unmapped companies', true,
+		format('%s of the newest records will wait: %s', count(DISTINCT c.source_id), left(string_agg(DISTINCT coalesce(c.new #>> '{}', 'no company'), ', '), 500)),
+		zcsync._route_error_hint(p_def ->> 'name', 'unmapped_company', '', min(c.new #>> '{}'))
+	FROM unnest(p_changes) c WHERE c.error_code = 'unmapped_company'
+	HAVING count(*) > 0;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_route_companies(jsonb, zcsync.route_change[]) IS
+'the rows of check_route() about companies';
 
 -- Are the streams at both ends at work?
 CREATE FUNCTION zcsync._check_route_streams(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
@@ -196,22 +275,20 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_streams(jsonb) IS
 'the rows of check_route() about streams';
 
--- Fields that must be set in the lists of the target and that nothing is
+-- Fields that must be set in the places of the target and that nothing is
 -- mapped to.
-CREATE FUNCTION zcsync._check_route_required(p_def jsonb, p_lists text[])
+CREATE FUNCTION zcsync._check_route_required(p_def jsonb, p_places text[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('required field "%s"', min(f.name)), false,
-		format('list %s requires it, and nothing is mapped to it', string_agg(DISTINCT f.scope_id, ', ')),
-		format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', 'custom:' || k.field_id)
-	FROM zcsync.fields f
-	CROSS JOIN LATERAL (SELECT coalesce(f.remote ->> 'id', f.remote_id) AS field_id) AS k
-	WHERE f.account_id = (p_def ->> 'target_account')::bigint AND f.scope_id = ANY (p_lists)
-		AND f.required AND f.active IS NOT FALSE AND f.deleted_at IS NULL
-		AND NOT p_def -> 'fields' ? ('custom:' || k.field_id)
-	GROUP BY k.field_id
+	SELECT format('required field "%s"', min(r.name)), false,
+		format('%s %s requires it, and nothing is mapped to it', p_def #>> '{target,place}', string_agg(DISTINCT p.id, ', ')),
+		format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', r.field)
+	FROM unnest(p_places) AS p (id)
+	CROSS JOIN LATERAL zcsync._route_required((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', p.id) AS r
+	WHERE NOT p_def -> 'fields' ? r.field AND r.field IS DISTINCT FROM p_def #>> '{target,place_field}'
+	GROUP BY r.field
 	ORDER BY 1
 $$;
 COMMENT ON FUNCTION zcsync._check_route_required(jsonb, text[]) IS
@@ -227,19 +304,18 @@ DECLARE
 	v_def jsonb;
 	v_fault text;
 	v_changes zcsync.route_change[] := '{}';
-	v_lists text[];
+	v_places text[];
 BEGIN
 	BEGIN
 		v_def := zcsync._route_definition(v_route.route_id, '{}');
 	EXCEPTION WHEN undefined_object THEN
-		RETURN QUERY SELECT 'create_in', false, SQLERRM,
-			format('SELECT zcsync.alter_route(%L, create_in => ''<list id, path or expression>'');', v_route.name);
+		RETURN QUERY SELECT 'create_in', false, SQLERRM, zcsync._route_error_hint(v_route.name, 'no_target', '', NULL);
 		RETURN;
 	END;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_streams(v_def) c;
 
 	-- The functions: there, owned by the right role, made from what is stored.
-	SELECT string_agg(zcsync._route_function_fault(v_def ->> 'source_kind', c.name, c.code, v_route.defined_by), '; ')
+	SELECT string_agg(zcsync._route_function_fault(c.kind, c.name, c.code, v_route.defined_by), '; ')
 	INTO v_fault FROM zcsync._route_code(v_def) c;
 	RETURN QUERY SELECT 'functions', v_fault IS NULL,
 		coalesce(v_fault, format('run with the rights of role "%s"%s', v_route.defined_by,
@@ -252,9 +328,9 @@ BEGIN
 
 	-- Try it on the newest records, each as if it were new to the route.
 	v_changes := ARRAY(SELECT c FROM zcsync._try_route_changes(v_route.route_id, zcsync._route_sample(v_route.route_id, 100), true) c);
-	v_lists := zcsync._route_lists(v_changes);
-	IF v_def ->> 'list' IS NOT NULL THEN
-		v_lists := ARRAY[v_def ->> 'list'];
+	v_places := zcsync._route_places(v_changes, v_def #>> '{target,place_field}');
+	IF v_def ->> 'place' IS NOT NULL THEN
+		v_places := ARRAY[v_def ->> 'place'];
 	END IF;
 	RETURN QUERY
 	SELECT 'mapping', count(*) = 0,
@@ -263,15 +339,17 @@ BEGIN
 		CASE WHEN count(*) > 0 THEN format('SELECT * FROM zcsync.plan(%L) WHERE op = ''error'';', v_route.name) END
 	FROM unnest(v_changes) c WHERE c.error_code IN ('mapping_error', 'empty_name');
 	RETURN QUERY
-	SELECT 'create_in', count(*) = 0,
+	SELECT v_def #>> '{target,setting}', count(*) = 0,
 		CASE WHEN count(*) > 0 THEN min(c.message)
-			WHEN v_def ->> 'list' IS NOT NULL THEN format('list %s', v_def ->> 'list')
-			ELSE coalesce('lists ' || nullif(array_to_string(v_lists, ', '), ''), 'is an expression; no record to try it on') END,
-		CASE WHEN count(*) > 0 THEN
-			format('SELECT zcsync.alter_route(%L, create_in => ''<list id, path or expression>'');', v_route.name) END
+			WHEN v_def ->> 'place' IS NOT NULL THEN format('%s %s', v_def #>> '{target,place}', v_def ->> 'place')
+			ELSE coalesce(format('%ss ', v_def #>> '{target,place}') || nullif(array_to_string(v_places, ', '), ''),
+				'is an expression; no record to try it on') END,
+		CASE WHEN count(*) > 0 THEN zcsync._route_error_hint(v_route.name, 'no_target', '', NULL) END
 	FROM unnest(v_changes) c WHERE c.error_code = 'no_target';
-	RETURN QUERY SELECT c.* FROM zcsync._check_route_statuses(v_def, v_lists) c;
-	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_lists) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_statuses(v_def, v_places) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_back(v_def) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
 	IF v_route.default_assignee IS NOT NULL THEN
 		RETURN QUERY
 		SELECT 'default assignee', m.id IS NOT NULL,
@@ -301,10 +379,11 @@ CREATE FUNCTION zcsync._route_unlinked(p_route bigint) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('FROM zcsync.%I AS s WHERE s.account_id = %s AND s.deleted_at IS NULL AND s.remote_id IS NOT NULL'
+	SELECT format('FROM zcsync.%I AS s WHERE s.account_id = %s AND s.deleted_at IS NULL%s'
 		' AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = %s AND l.source_id = s.local_id AND l.state <> ''unlinked'')'
-		' AND zcsync_routes.%I(s)', s.kind, s.account_id, p_route, 'filter_' || p_route)
-	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+		' AND zcsync_routes.%I(s)', s.kind, s.account_id, CASE WHEN a.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END,
+		p_route, 'filter_' || p_route)
+	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE r.route_id = p_route
 $$;
 COMMENT ON FUNCTION zcsync._route_unlinked(bigint) IS

@@ -98,6 +98,7 @@ BEGIN
 	PERFORM zcsync._create_progress_view();
 	PERFORM zcsync._create_work_views();
 	PERFORM zcsync._create_errors_view();
+	PERFORM zcsync._create_company_view();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_views() IS

@@ -1,0 +1,187 @@
+-- ---------------------------------------------------------------------
+-- Routes: what comes back.
+--
+-- A field that comes back is an expression over the target row, translated by
+-- the map of direction back, and written to the source row.  A link remembers
+-- in agreed_back the value that the expression last had.  The first one that is
+-- seen is only remembered, so a pair that is made or found changes nothing at
+-- the source.
+--
+-- A job does both directions, forward first.  What that itself makes of
+-- a field that comes back is no change of the other side: it is remembered, not
+-- written.  The same holds the other way round, so maps that lead in a circle
+-- go round once and stop.
+-- ---------------------------------------------------------------------
+
+-- The fields of records, $2, whose value at the target is another than the
+-- agreed one: what the source has, and would have.  $1 is the route, $3 has the
+-- types of the source's columns.  An empty status is none yet.
+CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($sql$
+WITH pairs AS MATERIALIZED (
+	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, zcsync_routes.%3$I(t.target) AS doc,
+		jsonb_build_object(%4$s) AS current
+	FROM zcsync.links AS l
+	CROSS JOIN LATERAL (
+		SELECT m AS target FROM zcsync.%2$I AS m WHERE m.local_id = l.target_id AND m.deleted_at IS NULL OFFSET 0) AS t
+	CROSS JOIN LATERAL (
+		SELECT m.* FROM zcsync.%1$I AS m WHERE m.local_id = l.source_id AND m.deleted_at IS NULL OFFSET 0) AS s
+	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked'
+)
+SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, v.source_value IS NULL AND f.mapped AS unmapped,
+	CASE WHEN NOT f.mapped THEN p.doc -> f.field
+		WHEN f.type = 'text' THEN coalesce(to_jsonb(v.target_value), 'null')
+		ELSE coalesce(to_jsonb(jsonb_populate_record(NULL::zcsync.%1$I, jsonb_build_object(f.field, v.target_value))) -> f.field, 'null')
+		END AS new,
+	p.doc -> f.field AS value, NOT p.agreed_back ? f.field AS first
+FROM pairs AS p
+CROSS JOIN (
+	SELECT b.field, b.mapped, $3 ->> b.field AS type FROM zcsync.route_fields AS b
+	WHERE b.route_id = $1 AND b.direction = 'back') AS f
+LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'back' AND v.field = f.field AND v.source_value = p.doc ->> f.field
+WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
+	AND (p.doc ->> f.field IS NOT NULL OR (p.agreed_back ? f.field AND NOT f.mapped))
+ORDER BY p.source_id, f.field$sql$,
+		p_source_kind, p_target_kind, 'back_' || p_route,
+		coalesce((SELECT string_agg(format('%L, s.%I', f.field, f.field), ', ' ORDER BY f.field)
+			FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back'), ''))
+$$;
+COMMENT ON FUNCTION zcsync._route_back_query(bigint, text, text) IS
+'the query that tells what comes back to the source of a route';
+
+-- What would come back to these records now; has no side effects.  op: update,
+-- agree (the source has it, or it is the first that is seen), error.
+CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v record;
+	v_restricted integer;
+BEGIN
+	SELECT s.kind AS source_kind, t.kind AS target_kind, r.source_stream_id INTO STRICT v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+	IF NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back')
+		OR zcsync._route_fault(p_route) IS NOT NULL THEN
+		RETURN;
+	END IF;
+	v_restricted := zcsync._restrict();
+	RETURN QUERY EXECUTE format($sql$
+		SELECT CASE WHEN b.first THEN 'agree' WHEN b.unmapped THEN 'error' WHEN zcsync._same_value(b.old, b.new) THEN 'agree' ELSE 'update' END,
+			NULL::bigint, b.source_id, b.target_id, 'back:' || b.field, b.old, CASE WHEN b.unmapped THEN b.value ELSE b.new END,
+			CASE WHEN b.unmapped THEN 'unmapped_value' END,
+			CASE WHEN b.unmapped THEN format('value "%%s" has no counterpart, so "%%s" does not come back', left(b.value #>> '{}', 200), b.field) END,
+			b.value
+		FROM (%s) AS b$sql$,
+		zcsync._route_back_query(p_route, v.source_kind, v.target_kind))
+	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f);
+	PERFORM zcsync._unrestrict(v_restricted);
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[]) IS
+'what would come back to these source records now, by their local ids; free of side effects';
+
+-- Remember values that came back, or went forward, as agreed.
+CREATE FUNCTION zcsync._agree_back(p_route bigint, p_changes zcsync.route_change[]) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.links l
+	SET agreed_back = l.agreed_back || n.agreed, changed_at = zcsync._now()
+	FROM (
+		SELECT c.source_id, jsonb_object_agg(substr(c.field, 6), c.agreed) AS agreed
+		FROM unnest(p_changes) c WHERE c.op IN ('update', 'agree')
+		GROUP BY c.source_id) AS n
+	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.agreed_back <> l.agreed_back || n.agreed
+$$;
+COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
+'remembers the values that came back in the links of a route';
+
+-- The same within the timeout.
+CREATE FUNCTION zcsync._timed_back_changes(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_change[]
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_changes zcsync.route_change[];
+BEGIN
+	PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
+	SELECT array_agg(c) INTO v_changes FROM zcsync._route_back_changes(p_route, p_ids) c;
+	PERFORM zcsync._disarm_timeout();
+	RETURN coalesce(v_changes, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._timed_back_changes(bigint, bigint[]) IS
+'what would come back, or an error when its SQL takes longer than zcsync.mapping_timeout';
+
+-- Write what comes back.  p_before is what would have come back before this
+-- job wrote the target, NULL if it did not; the caller has locked the rows.
+-- Returns the source records that were written, target records that were, and
+-- what could not come back.
+CREATE FUNCTION zcsync._write_back(p_route bigint, p_ids bigint[], p_before zcsync.route_change[], p_origin text,
+	OUT written bigint[], OUT targets bigint[], OUT errors zcsync.route_change[])
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+	v_changes zcsync.route_change[] := zcsync._timed_back_changes(p_route, p_ids);
+	v_forward zcsync.route_change[];
+BEGIN
+	SELECT s.kind AS source_kind, t.kind AS target_kind INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+	-- What the forward half of this job itself made of the target is agreed.
+	v_changes := ARRAY(
+		SELECT CASE WHEN p_before IS NULL OR EXISTS (SELECT FROM unnest(p_before) AS b
+				WHERE b.source_id = c.source_id AND b.field = c.field AND b.agreed = c.agreed) THEN c
+			ELSE zcsync._as_agreed(c) END
+		FROM unnest(v_changes) AS c);
+	errors := ARRAY(SELECT c FROM unnest(v_changes) c WHERE c.op = 'error');
+	IF EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update') THEN
+		SELECT array_agg(u.source_id) INTO written
+		FROM zcsync._update_targets(v.source_kind, p_origin, ARRAY(
+			SELECT ROW('update', NULL, c.source_id, c.source_id, substr(c.field, 6), c.old, c.new, NULL, NULL, NULL)::zcsync.route_change
+			FROM unnest(v_changes) c WHERE c.op = 'update')) u;
+	END IF;
+	PERFORM zcsync._agree_back(p_route, v_changes);
+	IF written IS NULL THEN
+		RETURN;
+	END IF;
+
+	-- The same the other way round: what this makes of the fields that go forward
+	-- is agreed.  A record may leave the route by it, or return; then its other
+	-- fields may have changed while it was away.
+	v_forward := zcsync._timed_route_changes(p_route, written, false);
+	SELECT array_agg(DISTINCT u.target_id) INTO targets
+	FROM zcsync._update_targets(v.target_kind, p_origin, ARRAY(
+		SELECT c FROM unnest(v_forward) c
+		WHERE c.op = 'update' AND EXISTS (SELECT FROM unnest(v_forward) x WHERE x.op = 'return' AND x.source_id = c.source_id))) u;
+	PERFORM zcsync._agree_forward(p_route, written, v_forward);
+	IF targets IS NOT NULL THEN
+		PERFORM zcsync._agree_back(p_route, ARRAY(
+			SELECT zcsync._as_agreed(c) FROM unnest(zcsync._timed_back_changes(p_route, written)) c));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._write_back(bigint, bigint[], zcsync.route_change[], text) IS
+'writes to source records what comes back from their targets';
+
+-- A change that is remembered and not written.
+CREATE FUNCTION zcsync._as_agreed(p_change zcsync.route_change) RETURNS zcsync.route_change
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW('agree', (p_change).link_id, (p_change).source_id, (p_change).target_id, (p_change).field, (p_change).old,
+		(p_change).new, NULL, NULL, (p_change).agreed)::zcsync.route_change;
+END;
+COMMENT ON FUNCTION zcsync._as_agreed(zcsync.route_change) IS
+'a change as one that both sides agree on already';

@@ -1,0 +1,377 @@
+-- ---------------------------------------------------------------------
+-- Companies: which client of a target a record belongs to.
+--
+-- A record brings what is known of its company: {id, name, external_id, email},
+-- each of which may be missing.  It belongs to the client that a person mapped
+-- (zcsync.map_company()), else to the only client with the company's id or
+-- external id as its external id, else to the only client that owns the domain
+-- of the e-mail address.  A domain that two clients have, or that a mail
+-- provider gives to everybody, is nobody's.  A record of which this tells
+-- nothing waits as a row of zcsync.unmapped_companies, unless its route has a
+-- default client.
+--
+-- People are looked for by e-mail address among the users of that client only.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._create_company_tables() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $migrate$
+BEGIN
+	CREATE TABLE zcsync.company_maps (
+		source_account_id bigint NOT NULL
+			CONSTRAINT company_maps_source_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		company text NOT NULL,			-- id of a company, an e-mail address, or @ and a domain
+		target_account_id bigint NOT NULL
+			CONSTRAINT company_maps_target_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		client_id text NOT NULL,		-- remote id of the client
+		mapped_by text NOT NULL DEFAULT session_user,
+		created_at timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT company_maps_pkey PRIMARY KEY (source_account_id, company, target_account_id)
+	);
+	COMMENT ON TABLE zcsync.company_maps IS
+	'which client of one account a company of another is; see zcsync.map_company()';
+
+	CREATE TABLE zcsync.mail_providers (
+		domain text NOT NULL
+			CONSTRAINT mail_providers_pkey PRIMARY KEY
+			CONSTRAINT mail_providers_form CHECK (domain = lower(domain) AND domain ~ '^[^@\s]+\.[^@\s]+$')
+	);
+	COMMENT ON TABLE zcsync.mail_providers IS
+	'domains at which anybody can have an address, beside those that zcsync knows: they tell nothing of a company';
+END
+$migrate$;
+COMMENT ON FUNCTION zcsync._create_company_tables() IS
+'the tables of mapped companies; part of migration step 1';
+
+-- The indexes that the look-ups below need.
+CREATE FUNCTION zcsync._create_company_indexes() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE INDEX IF NOT EXISTS idx_contacts_domain ON zcsync.contacts (account_id, zcsync._mail_domain(email))
+		WHERE organization_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS idx_companies_external_id ON zcsync.companies (account_id, external_id);
+	CREATE INDEX IF NOT EXISTS idx_companies_domains ON zcsync.companies USING gin (zcsync._domains_in(domain));
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_company_indexes() IS
+'indexes by which clients and users are found; idempotent';
+
+-- ---------------------------------------------------------------------
+-- Looking for the client
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._mail_domain(p_email text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT left(nullif(split_part(lower(btrim(p_email)), '@', 2), ''), 255);
+END;
+COMMENT ON FUNCTION zcsync._mail_domain(text) IS
+'the domain of an e-mail address; NULL: it has none';
+
+-- Can anybody have an address there?
+CREATE FUNCTION zcsync._is_public_domain(p_domain text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(zcsync._is_mail_provider(p_domain), false) OR EXISTS (SELECT FROM zcsync.mail_providers m WHERE m.domain = p_domain)
+$$;
+COMMENT ON FUNCTION zcsync._is_public_domain(text) IS
+'is this the domain of a mail provider, so that its addresses tell nothing of a company?';
+
+-- A client's domain is a text, in which people write several.
+CREATE FUNCTION zcsync._domains_in(p_text text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ARRAY(SELECT left(regexp_replace(m.domain[1], '^www\.', ''), 255)
+		FROM regexp_matches(lower(p_text), '([a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)+)', 'g') AS m (domain) LIMIT 20);
+END;
+COMMENT ON FUNCTION zcsync._domains_in(text) IS
+'the domains that a text names, at most 20';
+
+-- The clients of an account that have a domain: as their own, or as that of one
+-- of their users.
+CREATE FUNCTION zcsync._domain_owners(p_account bigint, p_domain text) RETURNS SETOF text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.remote_id FROM zcsync.companies c
+	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
+		AND zcsync._domains_in(c.domain) @> ARRAY[p_domain]
+	UNION
+	SELECT u.organization_id FROM zcsync.contacts u
+	WHERE u.account_id = p_account AND zcsync._mail_domain(u.email) = p_domain
+		AND u.organization_id IS NOT NULL AND u.deleted_at IS NULL
+$$;
+COMMENT ON FUNCTION zcsync._domain_owners(bigint, text) IS
+'the clients that have an e-mail domain; if it is more than one, it tells nothing';
+
+-- A client of an account by id or by its name, if only one has that.
+CREATE FUNCTION zcsync._find_client(p_account bigint, p_client text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN count(*) = 1 OR bool_or(c.remote_id = p_client) THEN
+		coalesce(min(c.remote_id) FILTER (WHERE c.remote_id = p_client), min(c.remote_id)) END
+	FROM zcsync.companies c
+	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
+		AND (c.remote_id = p_client OR lower(c.name) = lower(p_client))
+$$;
+COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
+'id of the client that has this id or, alone, this name; NULL when there is none';
+
+-- The client of a record, and what its company is called where it is to be
+-- mapped: by its id, else by its domain, else by the address.
+CREATE FUNCTION zcsync._route_client(p_source bigint, p_target bigint, p_company jsonb, p_default text)
+RETURNS TABLE (client_id text, key text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id text := CASE jsonb_typeof(p_company) WHEN 'object' THEN nullif(btrim(p_company ->> 'id'), '')
+		ELSE nullif(btrim(p_company #>> '{}'), '') END;
+	v_email text := CASE WHEN jsonb_typeof(p_company) = 'object' THEN nullif(lower(btrim(p_company ->> 'email')), '') END;
+	v_domain text := zcsync._mail_domain(v_email);
+	v_external text;
+	v_clients text[];
+BEGIN
+	IF zcsync._is_public_domain(v_domain) THEN
+		v_domain := NULL;
+	END IF;
+	key := coalesce(v_id, '@' || v_domain, v_email);
+
+	SELECT ARRAY[m.client_id] INTO v_clients
+	FROM unnest(ARRAY[v_id, v_email, '@' || v_domain]) WITH ORDINALITY AS k (key, n)
+	JOIN zcsync.company_maps m ON m.source_account_id = p_source AND m.company = k.key AND m.target_account_id = p_target
+	JOIN zcsync.companies c ON c.account_id = p_target AND c.remote_id = m.client_id AND c.deleted_at IS NULL
+	ORDER BY k.n LIMIT 1;
+	IF v_clients IS NULL AND v_id IS NOT NULL THEN
+		v_external := coalesce(p_company ->> 'external_id', (SELECT c.external_id FROM zcsync.companies c
+			WHERE c.account_id = p_source AND c.remote_id = v_id));
+		SELECT array_agg(c.remote_id) INTO v_clients FROM zcsync.companies c
+		WHERE c.account_id = p_target AND c.external_id IN (v_id, v_external) AND c.type = 'client'
+			AND c.deleted_at IS NULL AND c.active IS NOT FALSE;
+	END IF;
+	IF cardinality(v_clients) IS DISTINCT FROM 1 AND v_domain IS NOT NULL THEN
+		SELECT array_agg(o.id) INTO v_clients FROM zcsync._domain_owners(p_target, v_domain) AS o (id);
+		IF EXISTS (SELECT FROM zcsync.companies c WHERE c.account_id = p_target AND c.remote_id = ANY (v_clients)
+				AND (c.deleted_at IS NOT NULL OR c.active IS FALSE)) THEN
+			v_clients := NULL;
+		END IF;
+	END IF;
+	client_id := CASE WHEN cardinality(v_clients) = 1 THEN v_clients[1] ELSE p_default END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_client(bigint, bigint, jsonb, text) IS
+'the client of the target that a company of the source is, and how the company is called where it is mapped';
+
+CREATE FUNCTION zcsync._unmapped_company_text(p_key text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_key IS NULL THEN 'the record has no company and no e-mail address'
+		ELSE format('company "%s" is no client of the target that zcsync knows', left(p_key, 200)) END;
+END;
+COMMENT ON FUNCTION zcsync._unmapped_company_text(text) IS
+'what is wrong with a record whose company is not mapped';
+
+-- The user of a client with this e-mail address, or its general user if the
+-- route wants that, and the site: that of the user, or the client's main one.
+CREATE FUNCTION zcsync._route_user(p_account bigint, p_client text, p_email text, p_unknown text)
+RETURNS TABLE (user_id text, site_id text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_client IS NOT NULL THEN
+		SELECT u.remote_id, u.site_id INTO user_id, site_id
+		FROM zcsync.contacts u
+		WHERE u.account_id = p_account AND lower(u.email) = lower(btrim(p_email)) AND u.organization_id = p_client AND u.deleted_at IS NULL
+		ORDER BY u.active IS NOT FALSE DESC, u.local_id LIMIT 1;
+		IF site_id IS NULL THEN
+			SELECT substring(c.remote ->> 'main_site_id' FROM '^[0-9]+') INTO site_id
+			FROM zcsync.companies c WHERE c.account_id = p_account AND c.remote_id = p_client;
+			IF coalesce(site_id, '0') = '0' THEN
+				-- the only site, if there is one
+				SELECT CASE WHEN count(*) = 1 THEN min(substr(c.remote_id, 6)) END INTO site_id
+				FROM zcsync.companies c
+				WHERE c.account_id = p_account AND c.parent_id = p_client AND c.type = 'site'
+					AND c.deleted_at IS NULL AND c.active IS NOT FALSE;
+			END IF;
+		END IF;
+		IF user_id IS NULL AND p_unknown = 'general' THEN
+			SELECT u.remote_id INTO user_id FROM zcsync.contacts u
+			WHERE u.account_id = p_account AND u.organization_id = p_client AND lower(u.name) = 'general user' AND u.deleted_at IS NULL
+			ORDER BY coalesce(u.site_id = _route_user.site_id, false) DESC, u.local_id LIMIT 1;
+		END IF;
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_user(bigint, text, text, text) IS
+'user and site of a record at its client, by e-mail address';
+
+-- ---------------------------------------------------------------------
+-- Verbs
+-- ---------------------------------------------------------------------
+
+-- Clients that an unmapped company may be, for a person to choose from.
+CREATE FUNCTION zcsync._company_candidates(p_account bigint, p_company jsonb, p_name text) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_agg(jsonb_build_object('client', x.remote_id, 'name', x.name, 'because', x.because) ORDER BY x.rank, x.name), '[]')
+	FROM (
+		SELECT DISTINCT ON (c.remote_id) c.remote_id, c.name, k.rank, k.because
+		FROM (
+			SELECT o.id, 1 AS rank, 'has users or a domain of ' || d.domain AS because
+			FROM (SELECT zcsync._mail_domain(p_company ->> 'email')) AS d (domain)
+			CROSS JOIN LATERAL zcsync._domain_owners(p_account, d.domain) AS o (id)
+			WHERE NOT zcsync._is_public_domain(d.domain)
+			UNION ALL
+			SELECT n.remote_id, CASE WHEN n.plain = w.plain THEN 2 ELSE 3 END,
+				CASE WHEN n.plain = w.plain THEN 'has that name' ELSE 'has a name like it' END
+			FROM (SELECT zcsync._plain_name(coalesce(p_name, split_part(zcsync._mail_domain(p_company ->> 'email'), '.', 1)))) AS w (plain)
+			JOIN LATERAL (SELECT c.remote_id, zcsync._plain_name(c.name) AS plain FROM zcsync.companies c
+				WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL) AS n
+				ON n.plain = w.plain OR (length(w.plain) >= 4 AND n.plain LIKE w.plain || '%')
+					OR (length(n.plain) >= 4 AND w.plain LIKE n.plain || '%')
+			WHERE w.plain <> '' AND NOT (p_name IS NULL AND zcsync._is_public_domain(zcsync._mail_domain(p_company ->> 'email')))
+		) AS k (id, rank, because)
+		JOIN zcsync.companies c ON c.account_id = p_account AND c.remote_id = k.id AND c.deleted_at IS NULL
+		ORDER BY c.remote_id, k.rank
+		LIMIT 10) AS x
+$$;
+COMMENT ON FUNCTION zcsync._company_candidates(bigint, jsonb, text) IS
+'clients that a company may be, with the reason';
+
+CREATE FUNCTION zcsync._plain_name(p_name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT regexp_replace(lower(p_name), '[^[:alnum:]]', '', 'g');
+END;
+COMMENT ON FUNCTION zcsync._plain_name(text) IS
+'letters and digits of a name, in lower case';
+
+-- account/companies/id, and what it names: the company may be one that is not
+-- mirrored, as its id, an e-mail address, or @ and a domain.
+CREATE FUNCTION zcsync._parse_company(p_reference text, OUT account_id bigint, OUT account text, OUT company text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := zcsync._parse_reference(p_reference, 3);
+BEGIN
+	IF v_parts[2] <> 'companies' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('"%s" does not name a company', left(p_reference, 100)),
+			HINT = 'A company is named account/companies/id; for id also an e-mail address or @ and a domain, as in acme/companies/@example.com.';
+	END IF;
+	account_id := zcsync.account(v_parts[1]);
+	account := v_parts[1];
+	company := CASE WHEN v_parts[3] LIKE '%@%' THEN lower(v_parts[3]) ELSE v_parts[3] END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._parse_company(text) IS
+'account and id of a company that is named account/companies/id';
+
+CREATE FUNCTION zcsync.map_company(company text, client text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_source record := zcsync._parse_company(map_company.company);
+	v_target record := zcsync._parse_company(map_company.client);
+	v_client text := zcsync._find_client(v_target.account_id, v_target.company);
+	v_route record;
+	v_count bigint := 0;
+BEGIN
+	IF v_client IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('account "%s" has no client "%s"', v_target.account, left(v_target.company, 100)),
+			HINT = format('Give the id or the name of a client: SELECT remote_id, name FROM zcsync.companies WHERE account_id = zcsync.account(%L) AND type = ''client'';', v_target.account);
+	ELSIF v_source.company LIKE '@%' AND zcsync._is_public_domain(substr(v_source.company, 2)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('anybody can have an address of "%s"', substr(v_source.company, 2)),
+			DETAIL = 'It is the domain of a mail provider, which tells nothing of a company.',
+			HINT = 'Map single addresses, or the id of the company.';
+	END IF;
+	INSERT INTO zcsync.company_maps AS m (source_account_id, company, target_account_id, client_id, mapped_by, created_at)
+	VALUES (v_source.account_id, v_source.company, v_target.account_id, v_client, session_user, zcsync._now())
+	ON CONFLICT ON CONSTRAINT company_maps_pkey DO UPDATE
+	SET client_id = excluded.client_id, mapped_by = excluded.mapped_by, created_at = excluded.created_at;
+
+	-- The records that waited for it go on.
+	FOR v_route IN
+		SELECT r.route_id, array_agg(e.source_id) AS ids
+		FROM zcsync.routes r
+		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id AND s.account_id = v_source.account_id
+		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.account_id = v_target.account_id
+		JOIN zcsync.route_errors e ON e.route_id = r.route_id AND e.code = 'unmapped_company'
+		WHERE v_source.company IN (e.value, lower(e.detail ->> 'email'), '@' || zcsync._mail_domain(e.detail ->> 'email'))
+		GROUP BY r.route_id
+	LOOP
+		v_count := v_count + zcsync._queue_route_records(v_route.route_id, v_route.ids);
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.map_company(text, text) IS
+'says which client a company is: both as account/companies/id; returns how many records that waited for it go on';
+
+CREATE FUNCTION zcsync.unmap_company(company text, account text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_source record := zcsync._parse_company(unmap_company.company);
+	v_target bigint := zcsync.account(unmap_company.account);
+BEGIN
+	DELETE FROM zcsync.company_maps m
+	WHERE m.source_account_id = v_source.account_id AND m.company = v_source.company AND m.target_account_id = v_target;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('company "%s" is not mapped to a client of account "%s"', left(unmap_company.company, 100), unmap_company.account),
+			HINT = 'SELECT * FROM zcsync.company_maps shows what is mapped.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.unmap_company(text, text) IS
+'forgets which client of an account a company is; records that exist keep theirs';
+
+CREATE FUNCTION zcsync._create_company_view() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $do$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.unmapped_companies AS
+	SELECT sa.name || '/companies/' || g.value AS company, coalesce(c.name, g.name) AS name, g.email, ta.name AS target,
+		g.records, g.first_at,
+		zcsync._company_candidates(ta.account_id, jsonb_build_object('email', g.email), coalesce(c.name, g.name)) AS candidates,
+		CASE WHEN g.value IS NULL THEN format('SELECT zcsync.alter_route(%L, default_client => ''<client>'');', g.route)
+			ELSE format('SELECT zcsync.map_company(%L, %L);', sa.name || '/companies/' || g.value, ta.name || '/companies/<client>') END AS hint
+	FROM (
+		SELECT s.account_id AS source, t.account_id AS target, e.value, min(r.name) AS route, count(DISTINCT e.source_id) AS records,
+			min(e.first_at) AS first_at, min(lower(e.detail ->> 'email')) AS email, min(e.detail ->> 'name') AS name
+		FROM zcsync.route_errors e
+		JOIN zcsync.routes r ON r.route_id = e.route_id
+		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+		WHERE e.code = 'unmapped_company'
+		GROUP BY s.account_id, t.account_id, e.value) AS g
+	JOIN zcsync.accounts sa ON sa.account_id = g.source
+	JOIN zcsync.accounts ta ON ta.account_id = g.target
+	LEFT JOIN zcsync.companies c ON c.account_id = g.source AND c.remote_id = g.value;
+	COMMENT ON VIEW zcsync.unmapped_companies IS
+	'companies whose records wait because no client of the target is known for them, with those it may be';
+	COMMENT ON COLUMN zcsync.unmapped_companies.company IS 'as map_company() takes it; NULL: the records name no company and no address';
+	COMMENT ON COLUMN zcsync.unmapped_companies.email IS 'an address of one of its people';
+	COMMENT ON COLUMN zcsync.unmapped_companies.records IS 'how many records wait';
+	COMMENT ON COLUMN zcsync.unmapped_companies.candidates IS 'clients that it may be, with the reason';
+	COMMENT ON COLUMN zcsync.unmapped_companies.hint IS 'what to run';
+END
+$do$;
+COMMENT ON FUNCTION zcsync._create_company_view() IS
+'makes zcsync.unmapped_companies; part of setup()';

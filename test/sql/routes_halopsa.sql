@@ -1,0 +1,229 @@
+-- Routes to HaloPSA: leads become opportunities and their status comes back,
+-- tickets become tickets of the right client.
+-- The worker is stopped; route jobs are run here by hand.
+\set ON_ERROR_STOP off
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+CREATE TABLE zcsync.lead_statuses (status_id integer, name text, closed boolean);
+INSERT INTO zcsync.lead_statuses VALUES (1, 'New', false), (2, 'Contacted', false), (3, 'Qualified', false), (4, 'Meeting', false), (5, 'No interest', true), (6, 'Do not contact', true), (7, 'Invalid data', true), (8, 'Customer', false);
+
+-- accounts whose data are in place
+INSERT INTO zcsync.accounts (name, vendor, settings) VALUES ('acme', 'zendesk', '{"subdomain": "acme"}'),
+	('halo', 'halopsa', '{"host": "acme.halopsa.com"}'), ('crm', 'local', '{}'), ('dev', 'clickup', '{"workspace_id": "1"}');
+INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens)
+SELECT account_id, 'api', 250, 300, 50 FROM zcsync.accounts WHERE name = 'halo';
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at, writes)
+SELECT a.account_id, s.kind, now(), a.name <> 'acme'
+FROM (VALUES ('acme', 'tickets'), ('halo', 'tickets'), ('halo', 'leads'), ('crm', 'leads'), ('dev', 'tasks')) AS s (name, kind)
+JOIN zcsync.accounts a ON a.name = s.name;
+
+-- the catalogues of HaloPSA
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, position, active, sync_origin)
+SELECT a.account_id, s.scope || ':' || s.id, s.scope, s.id, s.name, s.id::integer, true, 'pull:test:0'
+FROM (VALUES ('tickets', '1', 'New'), ('tickets', '2', 'In Progress'), ('tickets', '3', 'Pending'), ('tickets', '9', 'Closed'),
+	('tickets', '18', 'Resolved'), ('leads', '40', 'New'), ('leads', '41', 'Contacted'), ('leads', '44', 'Won'), ('leads', '45', 'Lost'))
+	AS s (scope, id, name)
+JOIN zcsync.accounts a ON a.name = 'halo';
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, remote, active, sync_origin)
+SELECT a.account_id, f.id, f.scope, f.name, f.type, f.options::jsonb, f.remote::jsonb, true, 'pull:test:0'
+FROM (VALUES
+	('tickettype', 'system', 'Ticket type', 'select', '[{"id": "1", "name": "Incident", "use": "ticket", "required": ["summary", "details"]},
+		{"id": "3", "name": "Request", "use": "ticket", "required": ["summary", "CFService"]}, {"id": "4", "name": "Twin", "use": "ticket"},
+		{"id": "5", "name": "twin", "use": "ticket"}, {"id": "40", "name": "Lead", "use": "opportunity", "required": ["summary", "oppcontactname"]},
+		{"id": "41", "name": "Deal", "use": "opportunity", "required": ["oppvalue", "CFFitScore"]}]', NULL),
+	('priority', 'system', 'Priority', 'select', '[{"id": "1", "name": "Critical"}, {"id": "2", "name": "High"}, {"id": "3", "name": "Medium"}]', NULL),
+	('agent', 'system', 'Agent', 'select', '[{"id": "3", "name": "Alex", "email": "alex@halo.example"}, {"id": "8", "name": "Otto", "email": "otto@halo.example", "disabled": true}]', NULL),
+	('206', 'custom', 'Service', 'select', '[{"id": "33", "name": "E-mail"}]', '{"id": 206, "name": "CFService"}'),
+	('221', 'custom', 'Fit score', 'number', NULL, '{"id": 221, "name": "CFFitScore"}'),
+	('230', 'custom', 'Twin', 'text', NULL, '{"id": 230}'), ('231', 'custom', 'twin', 'text', NULL, '{"id": 231}'))
+	AS f (id, scope, name, type, options, remote)
+JOIN zcsync.accounts a ON a.name = 'halo';
+
+-- leads of the intake
+CREATE FUNCTION intake(first text, last text, company text, email text, status integer DEFAULT NULL, more jsonb DEFAULT '{}') RETURNS void LANGUAGE sql AS
+$$
+	INSERT INTO zcsync.leads (account_id, first_name, last_name, company, email, status_id, source, phone, city, country, value, title)
+	SELECT a.account_id, first, last, company, email, status, coalesce(more ->> 'source', 'apollo'), more ->> 'phone', more ->> 'city',
+		more ->> 'country', (more ->> 'value')::numeric, more ->> 'title'
+	FROM zcsync.accounts a WHERE a.name = 'crm'
+$$;
+-- pushes reach HaloPSA, which gives ids and a first status
+CREATE FUNCTION push() RETURNS void LANGUAGE sql AS
+$$
+	DELETE FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready';
+	UPDATE zcsync.leads l SET remote_id = coalesce(remote_id, (9000 + local_id)::text), status = coalesce(status, '40'), sync_state = 'synced',
+		sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(l) || jsonb_build_object('status', coalesce(status, '40'))
+	WHERE sync_state <> 'synced' AND account_id = zcsync.account('halo');
+	UPDATE zcsync.tickets l SET remote_id = coalesce(remote_id, (8000 + local_id)::text), status = coalesce(status, '1'), sync_state = 'synced',
+		site_id = coalesce(site_id, '1'), sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(l)
+	WHERE sync_state <> 'synced' AND account_id = zcsync.account('halo');
+$$;
+-- somebody changes an opportunity at HaloPSA
+CREATE FUNCTION pull(mail text, change text) RETURNS void LANGUAGE plpgsql AS
+$$
+BEGIN
+	EXECUTE format('UPDATE zcsync.leads SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_origin = ''pull:test:'' || clock_timestamp() || '':'' || pg_current_xact_id()
+		WHERE account_id = zcsync.account(''halo'') AND email = $1', change) USING mail;
+END
+$$;
+CREATE VIEW opportunities AS
+SELECT l.email, l.summary, l.first_name, l.last_name, l.type_id, l.status, l.value, l.custom_fields, l.sync_state, regexp_replace(l.sync_origin, ':.*', '') AS origin
+FROM zcsync.leads l WHERE l.account_id = zcsync.account('halo') ORDER BY l.email;
+CREATE VIEW leads AS
+SELECT l.email, l.status_id, l.sync_state FROM zcsync.leads l WHERE l.account_id = zcsync.account('crm') ORDER BY l.email;
+CREATE VIEW jobs AS
+SELECT q.operation, q.kind, q.state, q.priority, count(*) FROM zcsync.sync_queue q GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+CREATE VIEW errors AS
+SELECT r.name AS route, zcsync.reference(s.kind, e.source_id) ~ '#' AS local, e.field, e.code, e.value, e.message, e.hint, e.count
+FROM zcsync.route_errors e JOIN zcsync.routes r USING (route_id) JOIN zcsync.streams s ON s.stream_id = r.source_stream_id ORDER BY 1, e.value, e.source_id;
+
+SELECT intake('Ada', 'Byron', 'Engines Ltd', 'ada@engines.example', 1, '{"phone": "+441234567890", "city": "London", "country": "GB", "value": 12000, "title": "CTO"}');
+SELECT intake('Bob', NULL, NULL, 'bob@engines.example', 1);
+SELECT intake(NULL, NULL, NULL, 'cy@gmail.com', 2);
+SELECT intake('Dan', 'Out', 'Gone', 'dan@gone.example', 6);
+UPDATE zcsync.leads SET merged_into = 1 WHERE email = 'bob@engines.example';
+
+-- errors of definition
+SELECT zcsync.add_route('intake', 'crm/leads', 'halo/leads');
+SELECT zcsync.add_route('intake', 'crm/leads', 'halo/leads', ticket_type => 'Incident');
+SELECT zcsync.add_route('intake', 'acme/tickets', 'halo/tickets', ticket_type => 'Twin');
+SELECT zcsync.add_route('intake', 'crm/leads', 'halo/leads', ticket_type => 'Lead', create_in => '40');
+SELECT zcsync.add_route('intake', 'crm/leads', 'halo/leads', ticket_type => 'Lead', default_client => 'Nobody');
+SELECT zcsync.add_route('intake', 'crm/leads', 'halo/leads', ticket_type => 'Lead', unknown_user => 'anybody');
+SELECT zcsync.add_route('intake', 'halo/leads', 'crm/leads', ticket_type => 'Lead');
+
+-- defaults
+SELECT zcsync.add_route('intake', 'crm/leads', 'halo/leads', ticket_type => 'lead');
+SELECT state, filter, create_in FROM zcsync.routes;
+SELECT direction, field, mapped, expression FROM zcsync.route_fields ORDER BY direction DESC, position;
+SELECT direction, field, source_value, target_value FROM zcsync.route_values ORDER BY 1, 2, 3;
+SELECT * FROM zcsync.check_route('intake');
+-- a type with other required fields
+SELECT zcsync.alter_route('intake', ticket_type => 'Deal');
+SELECT item, message, hint FROM zcsync.check_route('intake') WHERE NOT ok;
+SELECT zcsync.resume_route('intake');
+SELECT zcsync.map_field('intake', 'custom:fit SCORE', 'fit');
+SELECT zcsync.map_field('intake', 'custom:twin', 'title');
+SELECT zcsync.map_field('intake', 'custom:No Such', 'title');
+SELECT zcsync.map_field('intake', 'custom:230', 'title');
+SELECT field FROM zcsync.route_fields WHERE field LIKE 'custom:%' ORDER BY 1;
+SELECT zcsync.unmap_field('intake', 'custom:230');
+SELECT item, message, hint FROM zcsync.check_route('intake') WHERE NOT ok;
+SELECT zcsync.alter_route('intake', ticket_type => '40');
+
+-- nothing is written before the route is resumed
+SELECT op, source, target, field, new FROM zcsync.plan('intake') WHERE field <> 'description';
+SELECT new FROM zcsync.plan('intake') WHERE field = 'description' AND new LIKE '%apollo%' LIMIT 1;
+SELECT count(*) FROM opportunities;
+SELECT zcsync.resume_route('intake') LIKE '%is active%' AS active;
+SELECT * FROM zcsync.backfill_route('intake') WHERE item <> 'duration';
+SELECT zcsync._run_route_jobs();
+SELECT count(*) FROM opportunities;
+SELECT item, value FROM zcsync.backfill_route('intake', confirm => true) WHERE item = 'queued';
+SELECT zcsync._run_route_jobs();
+SELECT * FROM opportunities;
+SELECT * FROM jobs;
+SELECT push();
+
+-- the first status that HaloPSA gives changes nothing here
+SELECT zcsync._run_route_jobs();
+SELECT * FROM leads;
+SELECT agreed_back FROM zcsync.links;
+
+-- a change there comes back, once, and is no news for HaloPSA
+SELECT zcsync.map_value('intake', 'status_id', 'Won', '8', back => true), zcsync.map_value('intake', 'status_id', '44', '8', back => true);
+SELECT zcsync.map_value('intake', 'status_id', 'Lost', '99', back => true);
+SELECT zcsync.map_value('intake', 'status_id', 'Lost', '5', back => true);
+SELECT source_value, target_value FROM zcsync.route_values WHERE direction = 'back' ORDER BY 1;
+SELECT pull('ada@engines.example', 'status = ''44''');
+SELECT op, target, field, old, new FROM zcsync.plan('intake') WHERE field LIKE 'back:%';
+SELECT zcsync._run_route_jobs();
+SELECT * FROM leads;
+SELECT zcsync._run_route_jobs();
+SELECT * FROM jobs;
+SELECT c.old, c.new, regexp_replace(c.origin, '\d+', 'N', 'g') AS origin FROM zcsync.changes c JOIN zcsync.leads l USING (local_id)
+WHERE l.email = 'ada@engines.example' AND l.account_id = zcsync.account('crm') AND c.action = 'update';
+-- unmapped: a row that says so, and the lead waits for it
+SELECT pull('cy@gmail.com', 'status = ''41''');
+SELECT zcsync.unmap_value('intake', 'status_id', 'Contacted', back => true);
+SELECT zcsync._run_route_jobs();
+SELECT * FROM errors;
+SELECT zcsync.map_value('intake', 'status_id', '41', '3', back => true);
+SELECT zcsync._run_route_jobs();
+SELECT * FROM errors;
+SELECT * FROM leads;
+-- lost: the lead leaves the route, and comes back with its status
+SELECT pull('ada@engines.example', 'status = ''45''');
+SELECT zcsync._run_route_jobs();
+SELECT zcsync._run_route_jobs();
+SELECT email, status_id, (SELECT k.state FROM zcsync.links k WHERE k.source_id = l.local_id) AS link FROM zcsync.leads l WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+UPDATE zcsync.leads SET city = 'Paris' WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+SELECT zcsync._run_route_jobs();
+SELECT * FROM jobs;
+SELECT pull('ada@engines.example', 'status = ''44''');
+SELECT zcsync._run_route_jobs();
+SELECT zcsync._run_route_jobs();
+SELECT email, status_id, (SELECT k.state FROM zcsync.links k WHERE k.source_id = l.local_id) AS link FROM zcsync.leads l WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+SELECT city FROM zcsync.leads WHERE email = 'ada@engines.example' AND account_id = zcsync.account('halo');
+SELECT * FROM jobs;
+SELECT push();
+
+-- changes of a lead go forward; a change here does not undo one there
+UPDATE zcsync.leads SET title = 'CEO', status_id = 2 WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+SELECT zcsync._run_route_jobs();
+SELECT email, title, status FROM zcsync.leads WHERE email = 'ada@engines.example' ORDER BY account_id;
+SELECT * FROM jobs;
+SELECT push();
+-- both at once: each side has what the other changed
+UPDATE zcsync.leads SET title = 'CFO' WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+SELECT pull('ada@engines.example', 'status = ''41''');
+SELECT zcsync._run_route_jobs();
+SELECT email, title, status, status_id FROM zcsync.leads WHERE email = 'ada@engines.example' ORDER BY account_id;
+SELECT push();
+SELECT zcsync._run_route_jobs();
+SELECT * FROM jobs;
+
+-- maps that lead in a circle go round once
+SELECT zcsync.map_field('intake', 'status', 'status_id');
+SELECT zcsync.map_value('intake', 'status', '3', '45');
+SELECT zcsync.map_value('intake', 'status', '5', '44');
+SELECT zcsync.map_value('intake', 'status', '8', '41');
+SELECT zcsync.map_value('intake', 'status', '2', '40');
+UPDATE zcsync.leads SET status_id = 2, title = 'x' WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+SELECT zcsync._run_route_jobs(), zcsync._run_route_jobs();
+SELECT push();
+SELECT zcsync._run_route_jobs();
+SELECT email, status, status_id FROM zcsync.leads WHERE email = 'ada@engines.example' ORDER BY account_id;
+SELECT pull('ada@engines.example', 'status = ''44''');
+SELECT zcsync._run_route_jobs();
+SELECT zcsync._run_route_jobs();
+SELECT email, status, status_id FROM zcsync.leads WHERE email = 'ada@engines.example' ORDER BY account_id;
+UPDATE zcsync.leads SET title = 'y' WHERE email = 'ada@engines.example' AND account_id = zcsync.account('crm');
+SELECT zcsync._run_route_jobs();
+SELECT email, status, status_id FROM zcsync.leads WHERE email = 'ada@engines.example' ORDER BY account_id;
+SELECT push();
+DELETE FROM zcsync.sync_queue;
+
+-- what exists is found: by e-mail among open ones, by the reference in any
+SELECT zcsync.remove_route('intake');
+SELECT intake('Eve', 'Open', 'Open Ltd', 'Eve@open.example', 1), intake('Fay', 'Shut', 'Shut Ltd', 'fay@shut.example', 1);
+INSERT INTO zcsync.leads (account_id, remote_id, summary, email, status, closed_at, sync_origin, sync_state)
+SELECT a.account_id, l.id, 'made there', l.email, '40', l.closed_at::timestamptz, 'pull:test:' || pg_current_xact_id(), 'synced'
+FROM (VALUES ('1', 'eve@OPEN.example', NULL), ('2', 'eve@open.example', '2026-01-01'), ('3', 'fay@shut.example', '2026-01-01')) AS l (id, email, closed_at)
+JOIN zcsync.accounts a ON a.name = 'halo';
+UPDATE zcsync.leads SET email = NULL WHERE email = 'cy@gmail.com';
+SELECT zcsync.add_route('again', 'crm/leads', 'halo/leads', ticket_type => $$CASE WHEN value > 10000 THEN 'Deal' ELSE 'Lead' END$$) IS NOT NULL AS made;
+SELECT op, regexp_replace(target, '/9\d+', '/9N') AS target, field, new FROM zcsync.plan('again') WHERE op <> 'create' OR field IN ('type_id', 'summary');
+SELECT item, ok, message FROM zcsync.check_route('again') WHERE item IN ('ticket_type', 'mapping') OR NOT ok;
+SELECT zcsync.remove_route('again');
+
+DROP VIEW opportunities, leads, jobs, errors;
+DROP FUNCTION intake, push, pull;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
+DROP SCHEMA zcsync_routes CASCADE;
