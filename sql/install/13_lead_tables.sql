@@ -121,7 +121,7 @@ BEGIN
 				CASE v_other.kind WHEN 'email' THEN 'e-mail' WHEN 'remote' THEN 'remote id' ELSE v_other.kind || ' id' END,
 				v_other.value, v_other.account),
 			DETAIL = format('It is "%s/leads/#%s".', v_other.account, v_other.local_id),
-			HINT = CASE v_other.kind WHEN 'remote' THEN NULL
+			HINT = CASE v_other.kind WHEN 'remote' THEN 'A record of the vendor has one row.'
 				ELSE 'Update that lead, or use zcsync.sync_lead(), which merges what is new into it.' END,
 			SCHEMA = 'zcsync', TABLE = 'lead_identities', CONSTRAINT = 'lead_identities_pkey';
 	END IF;

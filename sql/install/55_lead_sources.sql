@@ -341,7 +341,7 @@ BEGIN ATOMIC
 			'haftungsbeschränkt|ek|ev|eg|se|sa|sas|sasu|sarl|eurl|srl|srls|spa|snc|sl|slu|sau|lda|ltda|bv|nv|vof|cv|bvba|sprl|oy|oyj|ab|publ|as|asa|aps|ivs|hf|ehf|'
 			'pty|pte|pvt|private|sdn|bhd|kk|spzoo|sp z oo|zoo|sro|as|doo|dd|kft|zrt|nyrt|ooo|oao|zao|fze|fzco|fzllc|wll|cic|cio|and)( |$))+$', '') AS short
 		FROM (
-			SELECT btrim(regexp_replace(regexp_replace(replace(replace(lower(normalize(p_company, NFKC)), '&', ' and '), '+', ' and '),
+			SELECT btrim(regexp_replace(regexp_replace(replace(replace(replace(lower(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and '),
 				'[.''’`]', '', 'g'), '[\u0001-\u002f\u003a-\u0060\u007b-\u00bf\u2010-\u2027\u3000]+', ' ', 'g')) AS whole) AS w) AS s;
 END;
 COMMENT ON FUNCTION zcsync._company_key(text) IS

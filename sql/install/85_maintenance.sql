@@ -169,6 +169,9 @@ BEGIN
 	EXECUTE format('SELECT zcsync._forget_leads(array_agg(l.local_id)) FROM %s AS l', v_month);
 	IF v_drop THEN
 		EXECUTE format('DROP TABLE %s', v_month);
+	ELSE
+		-- its account may go
+		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS leads_account_fkey', v_month);
 	END IF;
 	RETURN true;
 END
