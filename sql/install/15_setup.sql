@@ -40,6 +40,7 @@ BEGIN
 
 	PERFORM zcsync._create_routes();
 	PERFORM zcsync._create_triggers();
+	PERFORM zcsync._create_lead_score_triggers();
 	PERFORM zcsync._create_trigram_index();
 	PERFORM zcsync._create_views();
 	PERFORM zcsync._default_rows();
@@ -271,6 +272,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._check_installation();
 	RETURN QUERY SELECT * FROM zcsync._check_workers();
 	RETURN QUERY SELECT * FROM zcsync._check_surroundings();
+	RETURN QUERY SELECT * FROM zcsync._check_leads();
 END
 $$;
 COMMENT ON FUNCTION zcsync.selfcheck() IS

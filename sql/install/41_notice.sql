@@ -79,7 +79,7 @@ DECLARE
 BEGIN
 	-- A route may write a row twice in a transaction.
 	IF NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-		AND (NEW.sync_origin ~ ('^(route|backfill|intake):.*:' || pg_current_xact_id() || '$')) IS NOT TRUE THEN
+		AND (NEW.sync_origin ~ ('^(route|backfill):.*:' || pg_current_xact_id() || '$')) IS NOT TRUE THEN
 		NEW.sync_origin := 'local:' || pg_current_xact_id();
 	END IF;
 	-- a row that is synced without a remote record belongs to a local account
@@ -431,7 +431,7 @@ SET timezone = 'UTC'
 AS $body$
 DECLARE
 	v_local text := 'local:' || pg_current_xact_id();
-	v_routed text := '^(route|backfill|intake):.*:' || pg_current_xact_id() || '$';
+	v_routed text := '^(route|backfill):.*:' || pg_current_xact_id() || '$';
 	v_rows record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(d.old) AS old, array_agg(d.new) AS new,
@@ -483,7 +483,7 @@ BEGIN
 				EXECUTE FUNCTION zcsync._stamp_insert(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_stamp_update BEFORE UPDATE ON %1$s
 				FOR EACH ROW WHEN ((NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-						OR NEW.sync_origin ~ '^(route|backfill|intake):' OR NEW.sync_origin = 'local:' || pg_current_xact_id())
+						OR NEW.sync_origin ~ '^(route|backfill):' OR NEW.sync_origin = 'local:' || pg_current_xact_id())
 					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
 				EXECUTE FUNCTION zcsync._stamp_update(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s

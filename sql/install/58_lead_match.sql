@@ -109,6 +109,8 @@ BEGIN
 	CREATE INDEX idx_lead_merges_kept_id ON zcsync.lead_merges (kept_id);
 	COMMENT ON TABLE zcsync.lead_merges IS
 	'each merge of two leads, with its score and what it takes to undo it';
+
+	PERFORM zcsync._create_lead_score_tables();
 END
 $migrate$;
 COMMENT ON FUNCTION zcsync._create_lead_match_tables() IS

@@ -275,7 +275,8 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 -- ---------------------------------------------------------------------
 
 -- Make one lead part of another, which both exist and are locked: its rows,
--- identities, pairs and links.  Returns the link that the other had in a route
+-- identities, pairs and links.  undo remembers what they were, and whom the one
+-- that is kept was paired with (paired).  Returns the link that the other had in a route
 -- that keep is linked by, too: it is ended, its target stays as it is.
 CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
 RETURNS SETOF bigint
@@ -299,7 +300,9 @@ BEGIN
 			'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('link_id', l.link_id, 'state', l.state)), '[]')
 				FROM zcsync.links l WHERE l.source_id = p_other),
 			'pairs', (SELECT coalesce(jsonb_agg(to_jsonb(d)), '[]')
-				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b)));
+				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b)),
+			'paired', (SELECT coalesce(jsonb_agg(CASE d.lead_a WHEN p_keep THEN d.lead_b ELSE d.lead_a END), '[]')
+				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_keep IN (d.lead_a, d.lead_b)));
 
 	UPDATE zcsync.lead_rows r SET local_id = p_keep,
 		via = CASE p_edge ->> 'via' WHEN 'by hand' THEN 'by hand' ELSE r.via END
@@ -376,6 +379,40 @@ END;
 COMMENT ON FUNCTION zcsync._lead_field_group(text) IS
 'the group of fields of a column of leads that lead_sources.groups gives a precedence to';
 
+-- What changes in a lead that has these values now: columns whose value comes
+-- from elsewhere than before, and those that nobody gives any more.  What a route
+-- wrote is in no row; it stays until a row has something newer.
+CREATE FUNCTION zcsync._lead_patch(p_doc jsonb, p_vals jsonb, p_provenance jsonb, OUT patch jsonb, OUT provenance jsonb)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_old jsonb := p_doc -> 'provenance';
+	v_custom jsonb := p_doc -> 'custom_fields';
+	v_key text;
+BEGIN
+	provenance := p_provenance || coalesce((
+		SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(v_old) AS e
+		WHERE NOT e.value ? 'row' AND e.value ->> 'source' <> 'manual'
+			AND ((p_provenance #>> ARRAY[e.key, 'at'])::timestamptz > (e.value ->> 'at')::timestamptz) IS NOT TRUE), '{}');
+	patch := jsonb_build_object('source', coalesce(zcsync._lead_source(p_provenance), p_doc ->> 'source'));
+	FOR v_key IN
+		SELECT k.key FROM (SELECT jsonb_object_keys(v_old) UNION SELECT jsonb_object_keys(provenance)) AS k (key)
+		WHERE provenance -> k.key IS DISTINCT FROM v_old -> k.key
+	LOOP
+		IF v_key LIKE 'custom:%' THEN
+			v_custom := (v_custom - substr(v_key, 8)) || coalesce((SELECT jsonb_build_object(substr(v_key, 8), p_vals -> 'custom_fields' -> substr(v_key, 8))
+				WHERE p_vals -> 'custom_fields' ? substr(v_key, 8)), '{}');
+		ELSIF p_vals ? v_key OR v_key NOT IN ('created_at', 'status_id') THEN
+			patch := patch || jsonb_build_object(v_key, coalesce(p_vals -> v_key, 'null'));
+		END IF;
+	END LOOP;
+	patch := patch || jsonb_build_object('custom_fields', v_custom);
+END
+$$;
+COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
+'what changes in a lead whose rows have these values, and where its values come from then';
+
 -- Write leads as their rows have it: new ones are inserted, of others the
 -- columns whose value comes from another row than before.  Who changes nothing
 -- writes nothing.  Returns how many leads were written.
@@ -408,26 +445,14 @@ BEGIN
 		USING p_account, p_origin, v_ids, v_docs, v_now;
 	GET DIAGNOSTICS v_new = ROW_COUNT;
 
-	-- patch: columns that come from elsewhere now, and those that nobody gives any more
-	SELECT array_agg(p.local_id), array_agg(p.inserted_at), array_agg(p.doc || p.patch || jsonb_build_object('provenance', p.provenance)
-		|| CASE WHEN p.doc || p.patch = p.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
+	SELECT array_agg(l.local_id), array_agg(l.inserted_at), array_agg(d.doc || p.patch || jsonb_build_object('provenance', p.provenance)
+		|| CASE WHEN d.doc || p.patch = d.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
 	INTO v_ids, v_at, v_docs
-	FROM (
-		SELECT l.local_id, l.inserted_at, v.provenance, to_jsonb(l) AS doc,
-			coalesce((SELECT jsonb_object_agg(k.key, coalesce(v.vals -> k.key, 'null'))
-				FROM (SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
-				WHERE k.key NOT LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key
-					AND (v.vals ? k.key OR k.key NOT IN ('created_at', 'status_id'))), '{}')
-			|| coalesce((SELECT jsonb_build_object('custom_fields', l.custom_fields - coalesce(array_agg(k.key) FILTER (WHERE NOT v.vals -> 'custom_fields' ? k.key), '{}')
-					|| coalesce(jsonb_object_agg(k.key, v.vals -> 'custom_fields' -> k.key) FILTER (WHERE v.vals -> 'custom_fields' ? k.key), '{}'))
-				FROM (SELECT substr(k.key, 8) FROM (
-					SELECT jsonb_object_keys(v.provenance) UNION SELECT jsonb_object_keys(l.provenance)) AS k (key)
-					WHERE k.key LIKE 'custom:%' AND v.provenance -> k.key IS DISTINCT FROM l.provenance -> k.key) AS k (key)
-				HAVING count(*) > 0), '{}')
-			|| jsonb_build_object('source', zcsync._lead_source(v.provenance)) AS patch
-		FROM zcsync._lead_values(p_leads) AS v
-		JOIN zcsync.leads l ON l.local_id = v.local_id
-		WHERE l.provenance <> v.provenance) AS p;
+	FROM zcsync._lead_values(p_leads) AS v
+	JOIN zcsync.leads l ON l.local_id = v.local_id
+	CROSS JOIN LATERAL (SELECT to_jsonb(l)) AS d (doc)
+	CROSS JOIN LATERAL zcsync._lead_patch(d.doc, v.vals, v.provenance) AS p
+	WHERE l.provenance <> p.provenance;
 	IF v_ids IS NULL THEN
 		RETURN v_new;
 	END IF;
@@ -545,6 +570,16 @@ $$;
 COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text) IS
 'merges and flags the leads of these rows';
 
+-- A fresh one each time, since a write that leaves it as it is counts as local.
+CREATE FUNCTION zcsync._intake_origin(p_source text) RETURNS text
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('intake:%s:%s:%s', p_source, nextval('zcsync.local_id_seq'), pg_current_xact_id())
+$$;
+COMMENT ON FUNCTION zcsync._intake_origin(text) IS
+'the sync_origin of leads that are written on behalf of a source';
+
 -- Take rows that have no error of their own, all or, on an error, none.
 CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean)
 RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
@@ -552,7 +587,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_origin text := format('intake:%s:%s', p_source, pg_current_xact_id());
+	v_origin text := zcsync._intake_origin(p_source);
 	v_rows zcsync._lead_row[] := zcsync._lead_rows_of(p_rows);
 	v_known bigint[] := zcsync._known_leads(p_account, p_source, v_rows, p_from_file);
 	v_ids bigint[];
