@@ -182,6 +182,9 @@ BEGIN
 	PERFORM zcsync._check_route_settings(to_jsonb(v_route) || v_change);
 	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object('route', v_change));
 	PERFORM zcsync._suggest_values(v_route.route_id);
+	IF v_change ->> 'default_client' IS NOT NULL THEN
+		PERFORM zcsync._queue_unmapped(v_route.route_id);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text) IS
@@ -319,7 +322,7 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_part text := CASE WHEN back THEN 'back' ELSE 'fields' END;
-	v_types jsonb := coalesce(v_def -> CASE WHEN back THEN 'back_types' ELSE 'types' END, '{}');
+	v_types jsonb := coalesce(nullif(v_def -> CASE WHEN back THEN 'back_types' ELSE 'types' END, 'null'), '{}');
 	v_field text;
 BEGIN
 	IF back IS NOT TRUE THEN
@@ -539,6 +542,17 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[]) IS
 'has a route go through these source records again; returns how many';
 
+-- The same for those that wait for a client.
+CREATE FUNCTION zcsync._queue_unmapped(p_route bigint) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._queue_route_records(p_route, ARRAY(
+		SELECT e.source_id FROM zcsync.route_errors e WHERE e.route_id = p_route AND e.code = 'unmapped_company'))
+$$;
+COMMENT ON FUNCTION zcsync._queue_unmapped(bigint) IS
+'has a route go again through the records that wait for a client';
+
 -- Store the translation of a value, with the id of the status it names, and
 -- queue the records that were held up for want of it.
 CREATE FUNCTION zcsync._save_value(p_route bigint, p_field text, p_source_value text, p_target_value text, p_back boolean) RETURNS bigint
@@ -619,7 +633,7 @@ BEGIN
 			-- what the verbs call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
-			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field',
+			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
 			'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);

@@ -4,8 +4,8 @@
 -- A record brings what is known of its company: {id, name, external_id, email},
 -- each of which may be missing.  It belongs to the client that a person mapped
 -- (zcsync.map_company()), else to the only client with the company's id or
--- external id as its external id, else to the only client that owns the domain
--- of the e-mail address.  A domain that two clients have, or that a mail
+-- external id as its external id, else to the client that a person mapped to the
+-- e-mail address or its domain, else to the only client that owns that domain.  A domain that two clients have, or that a mail
 -- provider gives to everybody, is nobody's.  A record of which this tells
 -- nothing waits as a row of zcsync.unmapped_companies, unless its route has a
 -- default client.
@@ -122,6 +122,21 @@ $$;
 COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
 'id of the client that has this id or, alone, this name; NULL when there is none';
 
+-- The client that the first of these names of a company is mapped to, alone in
+-- an array; NULL when none is.
+CREATE FUNCTION zcsync._mapped_client(p_source bigint, p_target bigint, p_keys text[]) RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY[m.client_id]
+	FROM unnest(p_keys) WITH ORDINALITY AS k (key, n)
+	JOIN zcsync.company_maps m ON m.source_account_id = p_source AND m.company = k.key AND m.target_account_id = p_target
+	JOIN zcsync.companies c ON c.account_id = p_target AND c.remote_id = m.client_id AND c.deleted_at IS NULL
+	ORDER BY k.n LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._mapped_client(bigint, bigint, text[]) IS
+'the client that a company is mapped to by one of its names';
+
 -- The client of a record, and what its company is called where it is to be
 -- mapped: by its id, else by its domain, else by the address.
 CREATE FUNCTION zcsync._route_client(p_source bigint, p_target bigint, p_company jsonb, p_default text)
@@ -142,17 +157,16 @@ BEGIN
 	END IF;
 	key := coalesce(v_id, '@' || v_domain, v_email);
 
-	SELECT ARRAY[m.client_id] INTO v_clients
-	FROM unnest(ARRAY[v_id, v_email, '@' || v_domain]) WITH ORDINALITY AS k (key, n)
-	JOIN zcsync.company_maps m ON m.source_account_id = p_source AND m.company = k.key AND m.target_account_id = p_target
-	JOIN zcsync.companies c ON c.account_id = p_target AND c.remote_id = m.client_id AND c.deleted_at IS NULL
-	ORDER BY k.n LIMIT 1;
+	v_clients := zcsync._mapped_client(p_source, p_target, ARRAY[v_id]);
 	IF v_clients IS NULL AND v_id IS NOT NULL THEN
 		v_external := coalesce(p_company ->> 'external_id', (SELECT c.external_id FROM zcsync.companies c
 			WHERE c.account_id = p_source AND c.remote_id = v_id));
 		SELECT array_agg(c.remote_id) INTO v_clients FROM zcsync.companies c
 		WHERE c.account_id = p_target AND c.external_id IN (v_id, v_external) AND c.type = 'client'
 			AND c.deleted_at IS NULL AND c.active IS NOT FALSE;
+	END IF;
+	IF cardinality(v_clients) IS DISTINCT FROM 1 THEN
+		v_clients := zcsync._mapped_client(p_source, p_target, ARRAY[v_email, '@' || v_domain]);
 	END IF;
 	IF cardinality(v_clients) IS DISTINCT FROM 1 AND v_domain IS NOT NULL THEN
 		SELECT array_agg(o.id) INTO v_clients FROM zcsync._domain_owners(p_target, v_domain) AS o (id);
