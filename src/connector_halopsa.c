@@ -59,6 +59,30 @@ static const ZcsyncOperation operations[] = {
 	{NULL}
 };
 
+/* Records on a page of a look-up, where the reply does not say. */
+#define FIND_PAGE_SIZE		100
+
+/* Length of a time to the second, YYYY-MM-DDTHH:MM:SS. */
+#define TIME_LEN	19
+
+/* A record of a reply. */
+typedef struct Record
+{
+	Jsonb	   *json;
+	int64		id;
+	bool		has_id;
+	char	   *mark;			/* third_party_id_string, or NULL */
+	char	   *created;		/* when it was made, or NULL */
+} Record;
+
+/* The reply to a POST or a look-up. */
+typedef struct Reply
+{
+	int			count;
+	Record	   *records;
+	bool		more_pages;		/* of a look-up */
+} Reply;
+
 /* The reply that stands for "there is no such record". */
 static const char *const missing_record =
 "{\"id\": \"%s\", \"zcsync_missing\": true}";
@@ -68,6 +92,8 @@ static bool halopsa_token_reply(ZcsyncCall *call, char **access_token,
 								int *lifetime_s);
 static bool halopsa_prepare(ZcsyncCall *call);
 static void halopsa_interpret(ZcsyncCall *call);
+static void halopsa_split(ZcsyncCall *carrier);
+static void split_alone(ZcsyncCall *call);
 static char *instance_url(const ZcsyncAccount *account);
 static char *api_url(const ZcsyncAccount *account);
 static char *auth_url(const ZcsyncAccount *account);
@@ -76,6 +102,12 @@ static void append_form(StringInfo form, const char *name, const char *value);
 static bool prepare_items(ZcsyncCall *call);
 static void check_list(ZcsyncCall *call);
 static bool missing(ZcsyncCall *call);
+static void read_reply(ZcsyncCall *call, Reply *reply);
+static bool more_on_next_page(const ZcsyncCall *call, const Jsonb *body,
+							  int count);
+static void give_part(ZcsyncCall *call, const Reply *reply);
+static const Record *find_record(const ZcsyncCall *call, const Reply *reply,
+								 bool *recent);
 static char *error_text(const Jsonb *body);
 static const char *error_hint(ZcsyncCall *call);
 static void read_limit(ZcsyncCall *call, const char *said);
@@ -86,7 +118,7 @@ const ZcsyncConnector zcsync_connector_halopsa = {
 	halopsa_token_reply,
 	halopsa_prepare,
 	halopsa_interpret,
-	NULL
+	halopsa_split
 };
 
 /* All accounts have tokens that end. */
@@ -176,6 +208,9 @@ halopsa_interpret(ZcsyncCall *call)
 			check_list(call);
 		else if (operation != NULL)
 			zcsync_operation_check_reply(call, operation);
+		if (call->outcome == ZCSYNC_OUTCOME_DONE && call->members == NIL &&
+			(strcmp(call->op, "post") == 0 || strcmp(call->op, "find") == 0))
+			split_alone(call);
 		return;
 	}
 
@@ -375,6 +410,168 @@ missing(ZcsyncCall *call)
 	call->body_len = strlen(call->body);
 	call->message = NULL;
 	return true;
+}
+
+/*
+ * What came back for several records at once: each member gets its part.  A
+ * POST may answer with all records or with the last one only.  A change that
+ * the reply leaves out was accepted; a create that it leaves out stays unclear,
+ * and is looked up.
+ */
+static void
+halopsa_split(ZcsyncCall *carrier)
+{
+	Reply		reply;
+	ListCell   *lc;
+
+	read_reply(carrier, &reply);
+	foreach(lc, carrier->members)
+	{
+		ZcsyncCall *member = lfirst(lc);
+		MemoryContext old = MemoryContextSwitchTo(member->context);
+
+		give_part(member, &reply);
+		MemoryContextSwitchTo(old);
+	}
+}
+
+/*
+ * The same for a call of one record: a reply with one can be about no other.
+ */
+static void
+split_alone(ZcsyncCall *call)
+{
+	Reply		reply;
+
+	read_reply(call, &reply);
+	if (strcmp(call->op, "post") == 0 && reply.count == 1 &&
+		reply.records[0].mark == NULL)
+		reply.records[0].mark = zcsync_json_path_text(call->request,
+													  "match.third_party_id_string");
+	give_part(call, &reply);
+}
+
+/*
+ * Read the records of a reply: an array, an array in an object, or a single
+ * record.
+ */
+static void
+read_reply(ZcsyncCall *call, Reply *reply)
+{
+	const char *why;
+	Jsonb	   *body = NULL;
+	Jsonb	   *list;
+
+	memset(reply, 0, sizeof(Reply));
+	if (call->body != NULL)
+		body = zcsync_json_parse(call->body, call->body_len, &why);
+	if (body == NULL)
+		return;
+	list = JB_ROOT_IS_ARRAY(body) ? body : zcsync_json_get_array(body, "tickets");
+	reply->count = list != NULL ? zcsync_json_array_length(list) : 1;
+	reply->records = palloc0(sizeof(Record) * Max(reply->count, 1));
+	for (int i = 0; i < reply->count; i++)
+	{
+		Record	   *record = &reply->records[i];
+		Jsonb	   *json = list != NULL ? zcsync_json_array_element(list, i) : body;
+
+		record->json = json;
+		record->id = zcsync_json_get_int64(json, "id", &record->has_id);
+		record->mark = zcsync_json_get_text(json, "third_party_id_string");
+		if (record->mark != NULL && record->mark[0] == '\0')
+			record->mark = NULL;
+		record->created = zcsync_json_get_text(json, "datecreated");
+		if (record->created == NULL)
+			record->created = zcsync_json_get_text(json, "dateoccurred");
+	}
+	reply->more_pages = more_on_next_page(call, body, reply->count);
+}
+
+/*
+ * Are there records beyond this page of a look-up?
+ */
+static bool
+more_on_next_page(const ZcsyncCall *call, const Jsonb *body, int count)
+{
+	int64		page;
+	int64		size;
+	int64		total;
+	bool		found;
+
+	if (strcmp(call->op, "find") != 0 || count == 0)
+		return false;
+	page = zcsync_json_get_int64(call->request, "page", &found);
+	size = zcsync_json_get_int64(body, "page_size", &found);
+	if (!found || size <= 0)
+		size = FIND_PAGE_SIZE;
+	total = zcsync_json_get_int64(body, "record_count", &found);
+	return found ? page * size < total : count >= size;
+}
+
+/*
+ * Make call->body the part of a reply that is about the call's record, in the
+ * form that _halopsa_push_effect() expects.
+ */
+static void
+give_part(ZcsyncCall *call, const Reply *reply)
+{
+	bool		recent;
+	const Record *record = find_record(call, reply, &recent);
+	StringInfoData part;
+	bool		create;
+
+	initStringInfo(&part);
+	if (strcmp(call->op, "find") == 0)
+	{
+		appendStringInfoString(&part, "{\"tickets\":[");
+		if (record != NULL)
+			zcsync_json_append_jsonb(&part, record->json);
+		appendStringInfo(&part, "],\"more\":%s}",
+						 reply->more_pages && recent ? "true" : "false");
+	}
+	else if (record != NULL)
+		zcsync_json_append_jsonb(&part, record->json);
+	else if (zcsync_json_get_bool(call->request, "create", &create))
+	{
+		zcsync_call_leave(call);
+		return;
+	}
+	else
+		appendStringInfoString(&part, "{}");
+	call->body = part.data;
+	call->body_len = part.len;
+}
+
+/*
+ * The record of a reply that a request is about, or NULL: by its id, or by its
+ * mark where it is to be created or looked up.  *recent: was any of the records
+ * made since the time that a look-up goes back to?  One that does not say may
+ * have been.
+ */
+static const Record *
+find_record(const ZcsyncCall *call, const Reply *reply, bool *recent)
+{
+	Jsonb	   *match = zcsync_json_get_object(call->request, "match");
+	char	   *mark = zcsync_json_get_text(match, "third_party_id_string");
+	char	   *since = zcsync_json_get_text(call->request, "since");
+	bool		by_id;
+	int64		id = zcsync_json_get_int64(match, "id", &by_id);
+
+	*recent = false;
+	for (int i = 0; i < reply->count; i++)
+	{
+		const Record *record = &reply->records[i];
+
+		if (record->has_id &&
+			((by_id && record->id == id) ||
+			 (mark != NULL && record->mark != NULL &&
+			  strcmp(record->mark, mark) == 0)))
+			return record;
+		if (since == NULL || record->created == NULL ||
+			strncmp(record->created, since, TIME_LEN) >= 0)
+			*recent = true;
+	}
+	return NULL;
 }
 
 /*

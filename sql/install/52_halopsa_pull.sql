@@ -174,9 +174,9 @@ BEGIN
 	v_cursor := zcsync._halopsa_cursor(p_stream_id, p_lane);
 	IF p_lane = 'history' AND (v_cursor ? 'listed' OR v_cursor ->> 'page' <> '1') THEN
 		v_waiting := zcsync._halopsa_waiting(v_stream.account_id, p_stream_id);
-		IF v_waiting > CASE WHEN v_cursor ? 'listed' THEN 0 ELSE (
+		IF v_waiting > (CASE WHEN v_cursor ? 'listed' THEN 0 ELSE (
 				SELECT greatest(200, 120 * b.calls * b.share / b.window_s) FROM zcsync.account_budgets b
-				WHERE b.account_id = v_stream.account_id AND b.class = 'api') END THEN
+				WHERE b.account_id = v_stream.account_id AND b.class = 'api') END) THEN
 			RETURN NULL;
 		END IF;
 	END IF;

@@ -324,8 +324,8 @@ DECLARE
 BEGIN
 	WITH v AS MATERIALIZED (
 		SELECT m.name, m.member, m.form, x.mine, zcsync._halopsa_value(m.form, x.mine) AS value,
-			x.mine <> x.base AND zcsync._halopsa_value(m.form, x.mine) IS DISTINCT FROM zcsync._halopsa_value(m.form, x.base)
-				AND (m.form <> 'fixed id' OR x.mine <> 'null') AS differs
+			x.mine <> x.base AND (m.form <> 'fixed id' OR x.mine <> 'null')
+				AND (zcsync._halopsa_value(m.form, x.mine) = zcsync._halopsa_value(m.form, x.base)) IS NOT TRUE AS differs
 		FROM zcsync._halopsa_members(p_kind) AS m
 		CROSS JOIN LATERAL (SELECT v_row -> m.name, coalesce(p_base -> m.name, 'null') OFFSET 0) AS x (mine, base)
 		WHERE x.mine <> x.base OR m.member IN ('user_id', 'site_id', 'client_id')),

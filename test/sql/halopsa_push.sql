@@ -54,7 +54,7 @@ SELECT request('leads', '{"first_name": "Anna Maria", "last_name": "Berg", "comp
 -- what cannot be sent is refused, for that record alone
 SELECT r ->> 'refuse' AS refuse, r ->> 'hint' AS hint, r ? 'batch' OR r ? 'item' AS sent FROM unnest(ARRAY['{"status": "Open"}', '{"status": "", "assignee_id": "95.5", "subject": "x"}', '{"due_at": "infinity"}',
 	'{"custom_fields": {"Colour": "red"}}']::jsonb[]) AS changes, request('tickets', changes, :'ticket') AS r;
-SELECT request('leads', '{"value": "NaN"}') - 'op' AS refused;
+SELECT request('leads', '{"value": "NaN"}') - 'op' AS refused, request('leads', '{"status": "Won"}') - 'op' AS refused;
 -- a look-up, shared by all that look on that page
 SELECT request('leads', '{}', unclear => '2026-11-22 12:00:00+00'), request('tickets', '{}', unclear => '2026-11-22 12:00:00+00', page => 2);
 

@@ -25,6 +25,7 @@ has settings => sub { {} };
 # What a test may set, and what holds otherwise.
 my %SETTINGS = (
 	batch => 'partial',           # or atomic: what a bad element does to those before it
+	returnall => 1,               # 0: of several records only the last one comes back, whatever is asked for
 	retry_after => 0,             # whether a 429 says how long to wait
 	error_format => 'mixed',      # or one of the formats of error(), for all errors
 	tenant_required => 0,
@@ -298,7 +299,7 @@ sub apply ($self, $q, $prepare)
 		push @done, $work->();
 	}
 	my $instance = $q->{i};
-	my $shown = truthy($q->{params}->param('returnall')) ? [ map { $_->() } @done ] : $done[-1]->();
+	my $shown = $self->settings->{returnall} && truthy($q->{params}->param('returnall')) ? [ map { $_->() } @done ] : $done[-1]->();
 	return (201, \$instance->json($shown));
 }
 
