@@ -14,13 +14,15 @@ use Test::More;
 my $documents = Simulator::OpenAPI->load
   or plan skip_all => 'the vendors\' OpenAPI documents are not here; ZCSYNC_VENDOR_DOCS may say where they are';
 
-my $simulator = Simulator::Process->start('--tickets', 200, '--tasks', 30, '--zendesk-plan', 'none', '--clickup-plan', 'none');
+my $simulator = Simulator::Process->start('--tickets', 200, '--tasks', 30, '--zendesk-plan', 'none', '--clickup-plan', 'none', '--halopsa-plan', 'none', '--halopsa-tickets', 60, '--halopsa-leads', 10);
 my $ua = Mojo::UserAgent->new;
 my $info = $simulator->get('info');
-my %base = (zendesk => $simulator->zendesk, clickup => $simulator->clickup);
+my %base = (zendesk => $simulator->zendesk, clickup => $simulator->clickup, halopsa => $simulator->halopsa);
+my $token = $ua->post("$base{halopsa}/auth/token" => form => { grant_type => 'client_credentials', client_id => 'client-acme', client_secret => 'secret-acme' })->res->json->{access_token};
 my %auth = (
 	zendesk => { Authorization => 'Basic ' . b64_encode('admin@acme.example/token:token-acme', '') },
-	clickup => { Authorization => 'pk_183_DEV' });
+	clickup => { Authorization => 'pk_183_DEV' },
+	halopsa => { Authorization => "Bearer $token" });
 
 # Make a request and check it and its reply; returns the reply.
 sub try ($vendor, $method, $path, $body = undef)
@@ -68,6 +70,21 @@ try(clickup => GET => "/api/v2/task/$task->{id}/comment");
 try(clickup => DELETE => "/api/v2/task/$task->{id}/field/$text->{id}");
 try(clickup => DELETE => "/api/v2/task/$task->{id}");
 
+# HaloPSA
+try(halopsa => GET => "/api/$_") for qw(Tickets?pageinate=true&page_no=1&page_size=100&order=id&orderdesc=false&lastupdatefromdate=2020-01-01T00:00:00&includeclosed=true
+  Opportunities?count=5 Tickets/1003?includedetails=true Opportunities/1007?includedetails=true Client?pageinate=true&page_no=1&page_size=10 Client/2 Site?client_id=2 Site/19 Users?site_id=19 Users/38
+  Actions?ticket_id=1003&excludesys=true Status?type=ticket Status/1 Priority TicketType TicketType/3?includedetails=true Team Agent?includedisabled=true Agent/3 FieldInfo?includevalues=true FieldInfo/206 Lookup?lookupid=1206);
+my $halo = try(
+	halopsa => POST => '/api/Tickets',
+	[ { summary => 'S', details => 'text', tickettype_id => 1, client_id => 2, site_id => 19, status_id => 1, priority_id => 4, agent_id => 3, team => '2nd Line', category_1 => 'Hardware>Laptop',
+			tags => [ { text => 'a' } ], customfields => [ { id => 206, value => 34 } ], third_party_id_string => 'x', donotapplytemplateintheapi => true } ]);
+try(halopsa => POST => '/api/Tickets?returnall=true', [ { id => $halo->{id}, status_id => 9 }, { id => 1003, summary => 'T' } ]);
+try(halopsa => POST => '/api/Opportunities', [ { summary => 'L', tickettype_id => 40, oppcontactname => 'A B', oppcompanyname => 'C', oppemailaddress => 'a@c.example', oppjobtitle => 'CTO', opptel => '+1', oppcountry => 'UK', oppvalue => 0 } ]);
+try(halopsa => POST => '/api/Actions', [ { ticket_id => $halo->{id}, outcome_id => 7, note_html => '<p>x</p>', hiddenfromuser => true, sendemail => false } ]);
+try(halopsa => POST => '/api/Client', [ { name => 'N', domain => 'n.example' } ]);
+try(halopsa => POST => '/api/Users', [ { name => 'A B', emailaddress => 'a@n.example', site_id => 19 } ]);
+try(halopsa => DELETE => "/api/Tickets/$halo->{id}?reason=double");
+
 # The check itself finds what it should.
 my @bad = (
 	[ 'no such operation', clickup => GET => '/api/v2/nothing', '', undef ],
@@ -78,6 +95,11 @@ my @bad = (
 	[ 'body.custom_fields is not known', clickup => PUT => '/api/v2/task/a', '', '{"custom_fields":[]}' ],
 	[ 'body.assignees is a', clickup => PUT => '/api/v2/task/a', '', '{"assignees":[1]}' ],
 	[ 'body is not JSON', clickup => PUT => '/api/v2/task/a', '', '{' ],
+	[ 'no such operation', halopsa => GET => '/api/Leads', '', undef ],
+	[ 'query parameter modified_since is not known', halopsa => GET => '/halopsa/acme/api/Tickets', 'modified_since=1', undef ],
+	[ 'body is an object, not array', halopsa => POST => '/api/Tickets', '', '{"summary":"x"}' ],
+	[ 'body[0].title is not known', halopsa => POST => '/api/Opportunities', '', '[{"title":"x"}]' ],
+	[ 'body[0].status_id is a string', halopsa => POST => '/api/Tickets', '', '[{"status_id":"9"}]' ],
 	[ 'not one of the values', zendesk => PUT => '/zendesk/acme/api/v2/tickets/1', '', '{"ticket":{"priority":"huge"}}' ],
 	[ 'body.ticket.subject is an integer', zendesk => POST => '/api/v2/tickets', '', '{"ticket":{"comment":{"body":"x"},"subject":5}}' ]);
 for my $bad (@bad)

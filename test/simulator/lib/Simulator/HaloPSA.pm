@@ -236,8 +236,8 @@ sub list ($self, $q, $found, $show, %list)
 	my $by = $list{sort}{$order};
 	my %page;
 
-	($by, $descending) = ($list{sort}{id}, $list{newest_first}) if !$by;
-	my @rows = sort { $by->($a, $b) || $a->{id} <=> $b->{id} } @$found;
+	$descending = $list{newest_first} if !$by && $order ne 'id';
+	my @rows = $by ? sort { $by->($a, $b) || $a->{id} <=> $b->{id} } @$found : sort { $a->{id} <=> $b->{id} } @$found;
 	@rows = reverse @rows if $descending;
 	my $ids_only = truthy($params->param($list{ids}));
 	if (truthy($params->param('pageinate')))

@@ -25,27 +25,42 @@ has documents => sub { {} };
 
 my %FILES = (
 	zendesk => 'zendesk/support-oas.yaml',
-	clickup => 'clickup/clickup-api-v2-reference.json');
+	clickup => 'clickup/clickup-api-v2-reference.json',
+	halopsa => 'halopsa/swagger-v2.json');
 my $ROOT = File::Spec->rel2abs(dirname(__FILE__) . '/../../../..');
 
 # What the vendors accept and their documents leave out.
 my %UNDOCUMENTED_QUERY = (
 	zendesk => { map { $_ => 1 } qw(per_page page include exclude_deleted page[size] page[after] ids) },
-	clickup => { map { $_ => 1 } qw(start start_id) });
+	clickup => { map { $_ => 1 } qw(start start_id) },
+	halopsa => { map { $_ => 1 } qw(returnall nocache tenant) });
 my %UNDOCUMENTED_BODY = (
 	zendesk => { map { $_ => 1 } qw(updated_stamp safe_update requester external_id additional_tags remove_tags id) },
-	clickup => {});
+	clickup => {},
+	halopsa => {});
 my %NULLABLE = (
 	zendesk => {},
-	clickup => { map { $_ => 1 } qw(due_date start_date time_estimate points priority) });
+	clickup => { map { $_ => 1 } qw(due_date start_date time_estimate points priority) },
+	halopsa => {});
 my %UNDOCUMENTED_OPERATION = (
 	zendesk => { map { $_ => 1 } 'POST /oauth/tokens' },
-	clickup => {});
+	clickup => {},
+	halopsa => { map { $_ => 1 } 'POST /auth/token', 'GET /api/authinfo' });
 
 # Where the documents contradict what the vendors really send.
 my %CONTRADICTED = (
 	zendesk => qr/^reply\.tickets\[\d+\]\.status: "deleted" is not/,
-	clickup => qr/^reply\.(?:folders is an array|(?:\w+\[\d+\]\.)*task_count is an integer|(?:tasks\[\d+\]\.)?(?:(?:assignees|watchers|tags)\[\d+\]|priority) is an object)/);
+	clickup => qr/^reply\.(?:folders is an array|(?:\w+\[\d+\]\.)*task_count is an integer|(?:tasks\[\d+\]\.)?(?:(?:assignees|watchers|tags)\[\d+\]|priority) is an object)/,
+	# Members that replies have and the schema of requests, by which they are
+	# checked, has not.
+	halopsa => qr/^reply(?:\.\w+)?(?:\[\d+\])?\.(?:guid|key|priority|user|tickettype|team_id|flastupdate|services|site|who)\b.* (?:is not known|is an object)|\.user\./);
+
+# What HaloPSA's lists hold, by the last segment of the path: the schema of the
+# elements, and the key of the array where the list is not bare.
+my %LISTS = (
+	Tickets => [ 'Faults', 'tickets' ], Opportunities => [ 'Faults', 'tickets' ], Client => [ 'Area', 'clients' ], Site => [ 'Site', 'sites' ],
+	Users => [ 'Users', 'users' ], Actions => [ 'Actions', 'actions' ], Status => ['TStatus'], Priority => ['Policy'], TicketType => ['RequestType'], Team => ['SectionDetail'],
+	Agent => ['Uname'], FieldInfo => ['FieldInfo'], Lookup => ['Lookup']);
 
 # The documents that were found; undef if there is none.
 sub load ($class)
@@ -98,6 +113,7 @@ sub check_reply ($self, $vendor, $method, $path, $status, $body)
 	my $name = "$method " . _bare($path);
 
 	return ("$name: no such operation") if !$operation;
+	return map { "$name: $_" } $self->_check_halopsa($path, $status, ref $body || !defined $body || $body eq '' ? $body : decode_json($body)) if $vendor eq 'halopsa';
 	my $replies = $operation->{responses};
 	my $reply = $replies->{$status} // $replies->{default};
 	return ("$name: status $status is not documented") if !$reply;
@@ -107,17 +123,33 @@ sub check_reply ($self, $vendor, $method, $path, $status, $body)
 	return map { "$name: $_" } grep { $_ !~ $CONTRADICTED{$vendor} } $self->_check($vendor, $schema, $body, 'reply', 0);
 }
 
+# HaloPSA's document has no schemas of replies, and says 200 where 201 comes.
+# Records look the same both ways, so that the schema of a request will do.
+sub _check_halopsa ($self, $path, $status, $body)
+{
+	my ($entity, $id) = _bare($path) =~ m{^/api/(\w+)(?:/(\d+))?\z} or return 'no list of that name';
+	my ($schema, $key) = @{ $LISTS{$entity} // [] } or return;
+
+	return "status $status is not expected" if $status !~ /^20[01]\z/;
+	return 'the reply is not an object' if $key && ref $body ne 'HASH' && !($status == 201 && ref $body eq 'ARRAY');
+	my $found = $status == 201 || $id ? $body : $key ? $body->{$key} : $body;
+	return 'the list is not an array' if $status == 200 && !$id && ref $found ne 'ARRAY';
+	my $check = { '$ref' => "#/components/schemas/$schema" };
+	$check = { type => 'array', items => $check } if ref $found eq 'ARRAY';
+	return grep { $_ !~ $CONTRADICTED{halopsa} } $self->_check('halopsa', $check, $found, 'reply', 1);
+}
+
 # The path as the vendor has it.
 sub _bare ($path)
 {
-	return $path =~ s{\A/(?:zendesk/[^/]+|clickup)(?=/)}{}r =~ s{\.json\z}{}r;
+	return $path =~ s{\A/(?:(?:zendesk|halopsa)/[^/]+|clickup)(?=/)}{}r =~ s{\.json\z}{}r;
 }
 
 # The operation of a method and path, with the parameters of its path item.
 sub _operation ($self, $vendor, $method, $path)
 {
 	my $document = $self->documents->{$vendor} // die "no document of \"$vendor\"\n";
-	my @segments = split m{/}, $vendor eq 'clickup' ? _bare($path) =~ s{\A/api}{}r : _bare($path);
+	my @segments = split m{/}, $vendor ne 'zendesk' ? _bare($path) =~ s{\A/api}{}r : _bare($path);
 	my $paths = $self->{segments}{$vendor} //= { map { $_ => [ split m{/} ] } keys %{ $document->{paths} } };
 	my ($best, $literals);
 

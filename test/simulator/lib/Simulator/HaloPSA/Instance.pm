@@ -210,8 +210,8 @@ sub local_date ($self, $time) { return $self->date($time, 3, '') }
 sub parse_date ($class, $text)
 {
 	my ($year, $month, $day, $hour, $minute, $second, $fraction, $zone) =
-	  ($text // '') =~ /\A(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:(\.\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?\z/ or return;
-	my $time = eval { timegm($second // 0, $minute // 0, $hour // 0, $day, $month - 1, $year) } // return;
+	  ($text // '') =~ /\A(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:(\.\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?\z/ or return undef;
+	my $time = eval { timegm($second // 0, $minute // 0, $hour // 0, $day, $month - 1, $year) } // return undef;
 
 	$time -= "${1}1" * ($2 * 3600 + $3 * 60) if ($zone // '') =~ /([+-])(\d\d):?(\d\d)/;
 	return $time + ($fraction // 0);
@@ -397,9 +397,9 @@ sub show_client ($self, $client)
 	return {
 		id => $client->{id}, name => $client->{name}, toplevel_id => $client->{toplevel_id}, toplevel_name => 'UK',
 		inactive => _bool($client->{inactive}), colour => '#2bd3c6', website => $client->{website} // '', domain => $client->{domain} // '',
-		ref => $client->{ref} // '', accountsid => $client->{accountsid} // '', third_party_id => $client->{third_party_id} // 0, notes => $client->{notes} // '',
-		main_site_id => $site ? $site->{id} : 0, main_site_name => $site ? $site->{name} : '', phonenumber => $site ? $site->{phonenumber} : '',
-		customer_relationship => $client->{prospect} ? [ { id => 2, name => 'Prospect' } ] : [ { id => 1, name => 'Customer' } ],
+		ref => $client->{ref} // '', accountsid => $client->{accountsid} // '', notes => $client->{notes} // '',
+		main_site_id => $site ? $site->{id} : 0, main_site_name => $site ? $site->{name} : '',
+		customer_relationship => $client->{prospect} ? [ { id => '2', name => 'Prospect' } ] : [ { id => '1', name => 'Customer' } ],
 		customertype => $client->{prospect} ? 2 : 1, datecreated => $self->local_date($client->{created}), alastupdate => $self->local_date($client->{updated}),
 		calldate => $EPOCH, is_vip => false, customfields => [], use => 'client', default_currency_code => 0,
 	};
@@ -426,7 +426,7 @@ sub show_user ($self, $user)
 		(map { $_ => $user->{$_} // '' } qw(name emailaddress phonenumber mobilenumber title firstname surname)),
 		id => $user->{id}, site_id => decimal($user->{site_id}), site_id_int => $user->{site_id}, site_name => $site->{name} // '',
 		client_id => $client->{id} // 0, client_name => $client->{name} // '', initials => uc join('', map { substr $_, 0, 1 } @$user{qw(firstname surname)}),
-		inactive => _bool($user->{inactive}), third_party_id => $user->{third_party_id} // 0, is_prospect => false, isserviceaccount => false,
+		inactive => _bool($user->{inactive}), third_party_id => $user->{third_party_id} // '', is_prospect => false, isserviceaccount => false,
 		datecreated => $self->local_date($user->{created}), ulastupdate => $self->local_date($user->{updated}), delegation_start => $EPOCH,
 		azure_last_login_date => $EPOCH, colour => '#2bd3c6', linked_agent_id => 0, customfields => [], use => 'user',
 	};

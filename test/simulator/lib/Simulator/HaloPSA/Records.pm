@@ -64,7 +64,7 @@ sub _records ($self, $q, $kind, $key, $filter)
 		$q, \@found,
 		sub ($record) { $instance->$show($record) },
 		key => $key, most => 1000, ids => 'idonly', no_id_pages => 1,
-		sort => { id => sub ($a, $b) { $a->{id} <=> $b->{id} }, name => sub ($a, $b) { lc $a->{name} cmp lc $b->{name} } });
+		sort => { name => sub ($a, $b) { lc $a->{name} cmp lc $b->{name} } });
 }
 
 # A filter of ids given as query parameters, and of a text in a record's values.
@@ -133,9 +133,9 @@ sub user_delete ($self, $q) { return _delete($self, $q, 'users', 'User') }
 
 # What may be set of a client, a site, a user: name => type.
 my %SETTABLE = (
-	Client => { (map { $_ => 'text' } qw(name website domain ref accountsid notes newclient_sitename phonenumber)), (map { $_ => 'integer' } qw(toplevel_id main_site_id third_party_id)), inactive => 'flag' },
+	Client => { (map { $_ => 'text' } qw(name website domain ref accountsid notes newclient_sitename newclient_phonenumber)), (map { $_ => 'integer' } qw(toplevel_id main_site_id)), inactive => 'flag' },
 	Site => { (map { $_ => 'text' } qw(name phonenumber)), client_id => 'integer', inactive => 'flag' },
-	User => { (map { $_ => 'text' } qw(name firstname surname emailaddress phonenumber mobilenumber title)), (map { $_ => 'integer' } qw(site_id third_party_id)), inactive => 'flag' });
+	User => { (map { $_ => 'text' } qw(name firstname surname emailaddress phonenumber mobilenumber title third_party_id)), site_id => 'integer', inactive => 'flag' });
 
 # The values of an element, by their types; other keys have no effect.
 sub _values ($self, $name, $element)
@@ -187,7 +187,9 @@ sub client_post ($self, $q)
 			my $name = $values->{name} // ($old // {})->{name} // '';
 			$self->error(400, 'Please enter a name for the Client', 'class_name') if $name eq '';
 			$self->error(400, 'A Client with this name already exists.', 'Message') if grep { lc $_->{name} eq lc $name && (!$old || $_ != $old) } values %{ $q->{i}->clients };
-			$values->{site} = delete $values->{newclient_sitename} // 'Main' if !$old;
+			# A new client gets a first site with it.
+			my ($site, $phone) = delete @$values{qw(newclient_sitename newclient_phonenumber)};
+			@$values{qw(site phonenumber)} = ($site // 'Main', $phone // '') if !$old;
 		});
 }
 

@@ -61,7 +61,7 @@ sub _clients ($self, $instance, $now)
 		my $time = $now - ($DAYS + 100) * 86400 + $self->random->below(86_400_000) / 1000;
 		my $made = $instance->add_client(
 			name => $name, domain => $domain, website => $domain =~ /example/ ? "https://www.$domain" : '', time => $time,
-			accountsid => $self->random->chance(40) ? sprintf('C%05d', $self->random->below(100_000)) : '',
+			ref => $self->random->chance(40) ? sprintf('C%05d', $self->random->below(100_000)) : '',
 			phonenumber => sprintf('+44 20 7946 %04d', $self->random->below(1000)), %more);
 		$instance->add_site(client_id => $made->{id}, name => $site, time => $time) if defined $site;
 	}

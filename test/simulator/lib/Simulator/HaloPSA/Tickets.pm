@@ -77,7 +77,7 @@ sub _listing ($self, $q, $use)
 		sub ($ticket) { $instance->row($ticket) },
 		key => 'tickets', most => $PAGE, ids => 'ticketidonly', newest_first => 1,
 		sort => {
-			(map { $_ => $by_number->($_) } qw(id status_id priority_id client_id)),
+			(map { $_ => $by_number->($_) } qw(status_id priority_id client_id)),
 			(map { $_ => $by_text->($_) } qw(summary team)),
 			(map { $_ => $by_number->('created') } qw(dateoccurred datecreated)),
 			(map { $_ => $by_number->('updated') } qw(last_update flastupdate)),
