@@ -55,7 +55,7 @@ for my $truth (@truth)
 	my @compared = (
 		Simulator::Leads::plain_address($row->{ $apollo ? 'Email' : 'Email Address' }),
 		lc("$row->{'First Name'} $row->{'Last Name'}") =~ s/^\s+|\s+\z//gr =~ s/\s+/ /gr,
-		plain_phone($apollo ? $row->{Phone} : $row->{'Direct Phone Number'} || $row->{'Mobile phone'}),
+		($row->{'Direct Phone Do Not Call'} // '') eq 'Yes' ? '' : plain_phone($apollo ? $row->{Phone} : $row->{'Direct Phone Number'} || $row->{'Mobile phone'}),
 		lc Simulator::Leads::plain_company($row->{ $apollo ? 'Company' : 'Company Name' }));
 	my $one = { %$truth, compared => \@compared };
 	push @all, $one;

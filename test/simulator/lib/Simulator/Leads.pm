@@ -10,8 +10,8 @@ package Simulator::Leads;
 # trigrams).  Above 0.95 they are merged, from 0.8 on flagged, and two different
 # e-mails or a phone that many share never merge.
 #
-# Each person has a phone number of his own or an e-mail at a company's domain,
-# names within a company are unlike each other, and those of people who also
+# Each person has a phone number of his own, which may be used, or an e-mail at
+# a company's domain; names within a company are unlike each other, and those of people who also
 # come without an e-mail are unlike all others.
 
 use Mojo::Base -base, -signatures;
@@ -211,7 +211,7 @@ sub _person ($self, $kind, $company, %given)
 	my $private = !$given{phone} && $random->chance(12);
 	my $person = {
 		id => sprintf('P%06d', 1 + @{ $self->people }), kind => $kind, company => $company, first => $first, last => $last, title => $random->pick(@TITLES),
-		phone => $private || $random->chance(75) ? $self->_phone($company->{place}[2]) : '', private => $private, dnc => $random->chance(6),
+		phone => $private || $random->chance(75) ? $self->_phone($company->{place}[2]) : '', private => $private, dnc => $random->chance(6) && $kind eq 'plain' && !$private ? 1 : 0,
 		linkedin => 'https://www.linkedin.com/in/' . $random->uuid, %given,
 	};
 
@@ -237,7 +237,7 @@ sub _homonym ($self, $person)
 
 	$company = $self->_company while $company == $person->{company} || grep { similarity("$person->{first} $person->{last}", $_) >= 0.5 } @{ $company->{names} };
 	push @{ $company->{names} }, "$person->{first} $person->{last}";
-	$person->{alike} = 1;
+	@$person{qw(alike dnc)} = (1, 0);
 	$person->{phone} ||= $self->_phone($person->{company}{place}[2]);
 	$self->_person(homonym => $company, first => $person->{first}, last => $person->{last}, phone => $self->_phone($company->{place}[2]));
 }
@@ -248,7 +248,7 @@ sub _two_mails ($self, $person)
 	my $company = $person->{company};
 	my $first = $person->{first} =~ /^(.+)[a-z]\z/ ? $1 : "$person->{first}a";
 
-	$person->{alike} = 1;
+	@$person{qw(alike dnc)} = (1, 0);
 	$person->{phone} ||= $self->_phone($company->{place}[2]);
 	push @{ $company->{names} }, "$first $person->{last}";
 	$self->_person(two_mails => $company, first => $first, last => $person->{last}, phone => $self->_phone($company->{place}[2]));
@@ -324,8 +324,7 @@ sub _flagged ($self, $number)
 	my @people = map { $self->_person(flag => $company, %$_, phone => $phone, title => 'Buyer') } $one, $other;
 	my $file = $random->below(2);
 
-	$self->_row($people[0], $file);
-	$self->_row($people[1], 1 - $file, other => $people[0]);
+	$self->_row($people[$_], $_ ? 1 - $file : $file, like => $people[ 1 - $_ ]) for 0, 1;
 }
 
 # The same person again, with the same e-mail otherwise written.
@@ -368,9 +367,11 @@ sub _settle ($self)
 		@$rows[ $i, $j ] = @$rows[ $j, $i ];
 	}
 	my (@number, %seen);
+	# Of two that are to be flagged the later row is.
 	for my $row (sort { $a->{file} <=> $b->{file} } @$rows)
 	{
 		$row->{number} = ++$number[ $row->{file} ];
+		$row->{other} = $row->{like} if $row->{like} && $seen{ $row->{like}{id} };
 		$row->{expect} = $seen{ $row->{person}{id} }++ ? 'merge' : $row->{other} ? 'flag' : 'distinct';
 	}
 	return $self;
