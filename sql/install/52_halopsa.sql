@@ -456,7 +456,7 @@ BEGIN
 			'scope_id', p_scope,
 			'status_id', i.id,
 			'name', left(d ->> 'name', 500),
-			'category', zcsync._halopsa_read_text(d ->> 'type'),
+			'category', NULL,
 			'position', coalesce(zcsync._json_integer(d -> 'sequence'), x.n),
 			'color', zcsync._halopsa_read_text(d ->> 'colour'),
 			'active', true,

@@ -133,7 +133,9 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 	SELECT CASE WHEN c.cursor ? 'from' THEN c.cursor
-		ELSE jsonb_build_object('from', to_jsonb(c.start), 'page', 1, 'ids_at', to_jsonb(c.created_at)) END
+		ELSE jsonb_build_object('from', c.start, 'page', 1)
+			|| CASE p_lane WHEN 'live' THEN jsonb_build_object('ids_at', c.created_at) ELSE '{}' END
+		END
 	FROM (SELECT
 			CASE p_lane WHEN 'history' THEN s.history_cursor ELSE s.live_cursor END,
 			CASE p_lane WHEN 'history' THEN coalesce(s.since, s.created_at) ELSE s.created_at - interval '15 minutes' END,
@@ -165,7 +167,7 @@ DECLARE
 	v_stream zcsync.streams;
 	v_cursor jsonb;
 	v_request jsonb;
-	v_waiting bigint;
+	v_may_wait double precision;	-- records that are to be read singly
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
 	IF v_stream.kind IN ('fields', 'statuses') THEN
@@ -173,10 +175,10 @@ BEGIN
 	END IF;
 	v_cursor := zcsync._halopsa_cursor(p_stream_id, p_lane);
 	IF p_lane = 'history' AND (v_cursor ? 'listed' OR v_cursor ->> 'page' <> '1') THEN
-		v_waiting := zcsync._halopsa_waiting(v_stream.account_id, p_stream_id);
-		IF v_waiting > (CASE WHEN v_cursor ? 'listed' THEN 0 ELSE (
-				SELECT greatest(200, 120 * b.calls * b.share / b.window_s) FROM zcsync.account_budgets b
-				WHERE b.account_id = v_stream.account_id AND b.class = 'api') END) THEN
+		v_may_wait := CASE WHEN v_cursor ? 'listed' THEN 0 ELSE (
+			SELECT greatest(200, 120 * b.calls * b.share / b.window_s) FROM zcsync.account_budgets b
+			WHERE b.account_id = v_stream.account_id AND b.class = 'api') END;
+		IF zcsync._halopsa_waiting(v_stream.account_id, p_stream_id) > v_may_wait THEN
 			RETURN NULL;
 		END IF;
 	END IF;
