@@ -101,6 +101,7 @@ typedef struct ZcsyncCall
 	int			remaining;
 	int			reset_s;		/* seconds until the window ends */
 	int64		pause_ms;		/* stop calling this class for so long; 0: no */
+	bool		pause_guessed;	/* the vendor did not say how long */
 } ZcsyncCall;
 
 /* the account; loading it needs a transaction */

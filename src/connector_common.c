@@ -236,7 +236,8 @@ zcsync_connector_throttle(ZcsyncCall *call, int default_s)
 		return;					/* the general rules have spread it already */
 	if (wait_s < 0 && call->reset_s >= 0)
 		wait_s = call->reset_s;
-	if (wait_s < 0)
+	call->pause_guessed = wait_s < 0;
+	if (call->pause_guessed)
 		wait_s = default_s;
 	call->pause_ms = Max(wait_s, 1) * 1000;
 	call->delay_ms = call->pause_ms;

@@ -80,8 +80,9 @@ static QueuePlan plan_finish = {
 	JSONBARRAYOID, JSONBARRAYOID, INT8ARRAYOID}
 };
 static QueuePlan plan_limits = {
-	.sql = "SELECT zcsync._note_limits($1, $2, $3, $4, $5, $6)",
-	.nargs = 6, .types = {INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID, INT8OID}
+	.sql = "SELECT zcsync._note_limits($1, $2, $3, $4, $5, $6, $7)",
+	.nargs = 7, .types = {INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID, INT8OID,
+	BOOLOID}
 };
 static QueuePlan plan_recover = {
 	.sql = "SELECT zcsync._recover_jobs($1)",
@@ -366,9 +367,10 @@ zcsync_queue_note_limits(const ZcsyncCall *call)
 		Int64GetDatum(call->account->account_id),
 		CStringGetTextDatum(call->budget_class),
 		Int32GetDatum(call->limit), Int32GetDatum(call->remaining),
-		Int32GetDatum(call->reset_s), Int64GetDatum(call->pause_ms)
+		Int32GetDatum(call->reset_s), Int64GetDatum(call->pause_ms),
+		BoolGetDatum(call->pause_guessed)
 	};
-	char		nulls[7] = "      ";
+	char		nulls[8] = "       ";
 
 	if (call->limit < 0)
 		nulls[2] = 'n';

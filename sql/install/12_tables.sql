@@ -91,6 +91,8 @@ BEGIN
 		refilled_at timestamptz NOT NULL DEFAULT now(),
 		paused_until timestamptz,		-- Retry-After and the like
 		pause_reason text,
+		guessed_pauses integer NOT NULL DEFAULT 0,	-- in a row, whose length the vendor left open
+		guessed_at timestamptz,			-- when the last of them began
 		remote_limit integer,			-- as the vendor's headers last said
 		remote_remaining integer,
 		remote_reset_at timestamptz,

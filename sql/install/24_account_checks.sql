@@ -281,7 +281,9 @@ $$;
 COMMENT ON FUNCTION zcsync._ask(bigint, jsonb) IS
 'makes one live exchange with the vendor of an account; raises an error unless it succeeds';
 
--- Store the rows of one kind that a reply holds, as a pull would.
+-- Store the rows of one kind that a reply holds, as a pull would.  One
+-- transaction may store a row several times, and each needs an origin of its
+-- own: a write with the same one is taken for a local one.
 CREATE FUNCTION zcsync._keep_seen(p_account bigint, p_vendor text, p_kind text, p_request jsonb, p_reply jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -293,7 +295,8 @@ BEGIN
 		FROM zcsync.%I($1, $2, $4, $5) r
 		WHERE r.kind = $2
 		HAVING count(*) > 0$sql$, '_' || p_vendor || '_rows')
-	USING p_account, p_kind, format('pull:%s:discover:%s', p_vendor, pg_current_xact_id()), p_request, p_reply;
+	USING p_account, p_kind, format('pull:%s:discover.%s:%s', p_vendor, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()),
+		p_request, p_reply;
 END
 $$;
 COMMENT ON FUNCTION zcsync._keep_seen(bigint, text, text, jsonb, jsonb) IS

@@ -447,9 +447,14 @@ $$;
 COMMENT ON FUNCTION zcsync._auth_failed(bigint, text, text, text) IS
 'after a refusal for want of rights: probes the account, or blocks it if that was the probe';
 
--- What the vendor's headers said of a budget.
+-- What the vendor said of a budget.
+--
+-- One that refuses a call and names a limit below ours has the last word: calls
+-- is lowered to it, until the account's settings are changed.  A pause whose
+-- length the vendor left open doubles each time the calls after it are refused
+-- again, up to five minutes.
 CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
-	p_reset_s integer, p_pause_ms bigint) RETURNS void
+	p_reset_s integer, p_pause_ms bigint, p_guessed boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -460,17 +465,28 @@ BEGIN
 	SET remote_limit = coalesce(p_limit, b.remote_limit),
 		remote_remaining = coalesce(p_remaining, b.remote_remaining),
 		remote_reset_at = coalesce(v_now + p_reset_s * interval '1 second', b.remote_reset_at),
+		calls = CASE WHEN p_pause_ms > 0 AND p_limit > 0 THEN least(b.calls, p_limit) ELSE b.calls END,
 		tokens = CASE WHEN p_pause_ms > 0 THEN least(b.tokens, 0)
 					ELSE least(b.tokens, coalesce(p_remaining, b.tokens)) END,
 		paused_until = CASE WHEN p_pause_ms > 0
-			THEN greatest(b.paused_until, v_now + p_pause_ms * interval '1 ms') ELSE b.paused_until END,
+			THEN greatest(b.paused_until, v_now + CASE WHEN p_guessed
+				THEN least(p_pause_ms * power(2, least(g.pauses, 10) - 1), greatest(p_pause_ms, 300000))
+				ELSE p_pause_ms END * interval '1 ms') ELSE b.paused_until END,
+		guessed_pauses = CASE WHEN p_pause_ms > 0 AND p_guessed THEN g.pauses ELSE b.guessed_pauses END,
+		guessed_at = CASE WHEN p_pause_ms > 0 AND p_guessed THEN v_now ELSE b.guessed_at END,
 		pause_reason = CASE WHEN p_pause_ms > 0 THEN 'the vendor asked to wait' ELSE b.pause_reason END,
 		throttled_total = b.throttled_total + (p_pause_ms > 0)::integer
+	FROM (
+		-- calls that were refused together made one pause
+		SELECT CASE WHEN o.paused_until > v_now THEN greatest(o.guessed_pauses, 1)
+			WHEN o.guessed_at > v_now - interval '10 minutes' THEN o.guessed_pauses + 1
+			ELSE 1 END AS pauses
+		FROM zcsync.account_budgets o WHERE o.account_id = p_account AND o.class = p_class) AS g
 	WHERE b.account_id = p_account AND b.class = p_class;
 END
 $$;
-COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer, bigint) IS
-'corrects a budget by what the vendor said in its headers';
+COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer, bigint, boolean) IS
+'corrects a budget by what the vendor said in a reply';
 
 -- Take back what claimants that are gone left running.
 CREATE FUNCTION zcsync._recover_jobs(p_self bigint) RETURNS integer
