@@ -449,8 +449,9 @@ COMMENT ON FUNCTION zcsync._auth_failed(bigint, text, text, text) IS
 
 -- What the vendor said of a budget.
 --
--- One that refuses a call and names a limit below ours has the last word: calls
--- is lowered to it, until the account's settings are changed.  A pause whose
+-- One that refuses a call, names a limit below ours and does not keep us posted
+-- of what is left of it has the last word: calls is lowered to it, until the
+-- account's settings are changed.  A pause whose
 -- length the vendor left open doubles each time the calls after it are refused
 -- again, up to five minutes.
 CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
@@ -465,7 +466,7 @@ BEGIN
 	SET remote_limit = coalesce(p_limit, b.remote_limit),
 		remote_remaining = coalesce(p_remaining, b.remote_remaining),
 		remote_reset_at = coalesce(v_now + p_reset_s * interval '1 second', b.remote_reset_at),
-		calls = CASE WHEN p_pause_ms > 0 AND p_limit > 0 THEN least(b.calls, p_limit) ELSE b.calls END,
+		calls = CASE WHEN p_pause_ms > 0 AND p_limit > 0 AND p_remaining IS NULL THEN least(b.calls, p_limit) ELSE b.calls END,
 		tokens = CASE WHEN p_pause_ms > 0 THEN least(b.tokens, 0)
 					ELSE least(b.tokens, coalesce(p_remaining, b.tokens)) END,
 		paused_until = CASE WHEN p_pause_ms > 0

@@ -66,6 +66,8 @@ for (1 .. 10)
 	$node->poll_query_until('postgres', q{SELECT bool_and(next_pull_at <= now()) FROM zcsync.streams WHERE history_state = 'running'});
 	run_worker($node, 'postgres', '60 s');
 }
+# from now on they are read when asked for
+value(q{SELECT zcsync.alter_stream('psa/' || kind, pull_interval => '1 day') FROM zcsync.streams; UPDATE zcsync.streams SET next_pull_at = now() + interval '1 day'});
 is(value(q{SELECT count(*) FROM zcsync.streams WHERE history_state = 'running' OR last_error IS NOT NULL}), 0, 'all is read');
 is(value('SELECT count(*) FROM zcsync.dead_letters'), 0, 'without failures');
 
