@@ -4,11 +4,14 @@
 use strict;
 use warnings;
 
+use Encode qw(encode);
 use Mojo::JSON qw(decode_json);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use ZcsyncTest;
+
+use Simulator::OpenAPI;
 
 my $simulator = start_simulator('--tickets', 0, '--tasks', 0, '--halopsa-tickets', 12, '--halopsa-leads', 8, '--halopsa-plan', 'none', '--keep-requests', 20000);
 my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.request_timeout = 3s\nzcsync.bulk_write_limit = 100000\njit = off\n");
@@ -275,6 +278,25 @@ cmp_ok(scalar(posts(@requests)), '<=', 12, '1,000 rows take at most 12 calls');
 is(synced('Thousand'), 1000, 'all synced');
 is(there('^Thousand'), 1000, 'each once');
 is(duplicates(), 0, 'no duplicates');
+
+# ---------------------------------------------------------------------
+# Each request, as it was sent, against the vendor's own description
+# ---------------------------------------------------------------------
+SKIP:
+{
+	my $documents = Simulator::OpenAPI->load;
+
+	skip "the vendor's description is not here", 2 if !$documents || !$documents->documents->{halopsa};
+	my %wrong;
+	my @all = grep { $_->{path} =~ m{/(?:Tickets|Opportunities)\b} } @{ $simulator->get('requests', vendor => 'halopsa', limit => 1000000)->{requests} };
+
+	for my $request (@all)
+	{
+		$wrong{$_}++ for $documents->check_request('halopsa', $request->{method}, $request->{path}, $request->{query}, encode('UTF-8', $request->{body} // ''));
+	}
+	cmp_ok(scalar(@all), '>', 200, scalar(@all) . ' requests were made');
+	is(join("\n", sort keys %wrong), '', 'all of them valid');
+}
 
 is(log_lines($node, 'PANIC|FATAL|ERROR|zcsync could not'), 0, 'no error in the log');
 $node->stop;
