@@ -1,0 +1,80 @@
+# 20,000 rows of files as leads: within a minute, visibly, and only once.
+
+use strict;
+use warnings;
+use File::Basename qw(dirname);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+use lib dirname(__FILE__) . '/../perl';
+use ZcsyncTest;
+
+my $files = PostgreSQL::Test::Utils::tempdir();
+my $node = new_node('main', conf => "zcsync.databases = ''");
+
+$node->start;
+setup_zcsync($node, 'postgres');
+sub value { return $node->safe_psql('postgres', $_[0]) }
+value(q{SELECT zcsync.add_account('crm', 'local')});
+system_or_bail($^X, dirname(__FILE__) . '/../simulator/leads.pl', '--rows', 20000, '--out', $files);
+
+# A table for a file, filled by the command that create_intake() gives.
+sub intake
+{
+	my ($source) = @_;
+	my ($header) = split /\r?\n/, slurp_file("$files/$source.csv"), 2;
+	my %said;
+
+	for (split /\n/, value("SELECT item || '=' || value FROM zcsync.create_intake('crm', '$source', header => \$header\$$header\$header\$)"))
+	{
+		my ($item, $value) = split /=/, $_, 2;
+		push @{ $said{$item} }, $value;
+	}
+	$said{fill}[0] =~ s/'file\.csv'/'$files\/$source.csv'/;
+	$node->safe_psql('postgres', $said{fill}[0]);
+	return ($said{intake}[0], $said{unmapped} // []);
+}
+
+my ($apollo, $apollo_unmapped) = intake('apollo');
+my ($zoominfo, $zoominfo_unmapped) = intake('zoominfo');
+is_deeply($apollo_unmapped, [ 'Seniority', 'Stage', 'Lists' ], 'what an export of Apollo has that leads have not');
+is_deeply($zoominfo_unmapped, [ 'Middle Name', 'Management Level' ], 'and one of ZoomInfo');
+my $rows = value("SELECT (SELECT count(*) FROM zcsync_intake.$apollo) + (SELECT count(*) FROM zcsync_intake.$zoominfo)");
+is($rows, 20000, '\copy filled the tables');
+
+# ---------------------------------------------------------------------
+my $begun = time;
+my $import = $node->background_psql('postgres', on_error_die => 1);
+$import->query_until(qr/begun/, "\\echo begun\nCREATE TABLE answers AS SELECT 'apollo' AS file, * FROM zcsync.import_leads('$apollo');\n");
+wait_until($node, 'postgres', "SELECT count(*) > 0 FROM zcsync.progress WHERE object = '$apollo' AND lane = 'import' AND done > 0 AND done < estimate", 'an import can be watched');
+my ($rc, $out, $err) = $node->psql('postgres', "SELECT * FROM zcsync.import_leads('$apollo')");
+like($err, qr/ERROR:  intake "$apollo" is being imported by another session/, 'and not be begun twice');
+$import->query_safe("INSERT INTO answers SELECT 'zoominfo', * FROM zcsync.import_leads('$zoominfo')");
+$import->quit;
+my $seconds = time - $begun;
+cmp_ok($seconds, '<', 60, sprintf '20,000 rows are imported within a minute: %.0f s', $seconds);
+is(value('SELECT count(*) FROM zcsync.progress'), 0, 'nothing is left of it in progress');
+
+is(value('SELECT count(*), count(DISTINCT (file, file_row)) FROM answers'), '20000|20000', 'there is an answer for each row of the files');
+is(value("SELECT count(*) FROM answers WHERE result = 'rejected' OR NOT ok OR lead IS NULL"), 0, 'none was rejected');
+is(value("SELECT count(*) FROM answers WHERE result IN ('created', 'flagged')"), value('SELECT count(*) FROM zcsync.leads'), 'leads are those that were created or flagged');
+is(value('SELECT count(*) FROM (SELECT email FROM zcsync.leads WHERE deleted_at IS NULL AND email IS NOT NULL GROUP BY zcsync._email_key(email), email HAVING count(*) > 1) AS d'), 0, 'no e-mail is there twice');
+
+# ---------------------------------------------------------------------
+# The same files again
+# ---------------------------------------------------------------------
+my $written = q{SELECT (SELECT md5(string_agg(l.local_id || l.ctid::text || l.xmin, ',' ORDER BY l.local_id)) FROM zcsync.leads l),
+	(SELECT count(*) FROM zcsync.changes), (SELECT count(*) FROM zcsync.sync_queue), (SELECT md5(string_agg(i.value || i.xmin, ',' ORDER BY i.kind, i.value)) FROM zcsync.lead_identities i),
+	(SELECT md5(string_agg(r.row_id::text || r.xmin, ',' ORDER BY r.row_id)) FROM zcsync.lead_rows r)};
+my $before = value($written);
+is(value("SELECT string_agg(result || ' ' || leads, ', ') FROM zcsync.plan_import('$apollo') WHERE leads > 0"),
+	'unchanged ' . value("SELECT count(*) FROM zcsync_intake.$apollo"), 'the plan of the same file again');
+($apollo) = intake('apollo');
+($zoominfo) = intake('zoominfo');
+is(value("SELECT DISTINCT result FROM zcsync.import_leads('$apollo')"), 'unchanged', 'Apollo again: all unchanged');
+is(value("SELECT DISTINCT result FROM zcsync.import_leads('$zoominfo')"), 'unchanged', 'ZoomInfo again: all unchanged');
+is(value($written), $before, 'and nothing was written');
+
+$node->stop;
+done_testing();
