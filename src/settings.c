@@ -252,7 +252,7 @@ zcsync_settings_define(void)
 							 &zcsync_lead_retention_action,
 							 ZCSYNC_RETENTION_DETACH,
 							 retention_actions,
-							 PGC_SIGHUP,
+							 PGC_SUSET,
 							 0,
 							 NULL, NULL, NULL);
 
@@ -262,7 +262,7 @@ zcsync_settings_define(void)
 							"Counted from when they were inserted here.",
 							&zcsync_lead_retention_months,
 							0, 0, 1200,
-							PGC_SIGHUP,
+							PGC_SUSET,
 							0,
 							NULL, NULL, NULL);
 

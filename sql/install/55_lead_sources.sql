@@ -243,14 +243,14 @@ COMMENT ON FUNCTION zcsync._pick_fields(text, jsonb[]) IS
 -- Normalisation
 -- ---------------------------------------------------------------------
 
--- How many places of a phone number are the country's, and what is dialled
--- before a number within it.  Where nothing is given it is 0.
-CREATE FUNCTION zcsync._country_phones() RETURNS TABLE (country text, code text, trunk text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT split_part(w.word, ':', 1), split_part(w.word, ':', 2),
-		CASE WHEN w.word ~ ':.*:' THEN split_part(w.word, ':', 3) ELSE '0' END
-	FROM regexp_split_to_table('US:1:1 CA:1:1 PR:1:1 DO:1:1 JM:1:1 BS:1:1 BB:1:1 TT:1:1 BM:1:1 KY:1:1 AG:1:1 DM:1:1 GD:1:1 LC:1:1 VC:1:1 KN:1:1 GU:1:1 VI:1:1 '
+-- A country's calling code and, after a colon, what precedes a number that is
+-- dialled within it, unless that is 0.
+CREATE FUNCTION zcsync._country_phone(p_country text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_list text := ' US:1:1 CA:1:1 PR:1:1 DO:1:1 JM:1:1 BS:1:1 BB:1:1 TT:1:1 BM:1:1 KY:1:1 AG:1:1 DM:1:1 GD:1:1 LC:1:1 VC:1:1 KN:1:1 GU:1:1 VI:1:1 '
 		'GB:44 GG:44 JE:44 IM:44 IE:353 DE:49 AT:43 CH:41 LI:423: FR:33 BE:32 NL:31 LU:352: ES:34: PT:351: IT:39: VA:39: SM:378: MT:356: '
 		'DK:45: SE:46 NO:47: FI:358 IS:354: EE:372: LV:371: LT:370 PL:48: CZ:420: SK:421 HU:36:06 RO:40 BG:359 GR:30: CY:357: '
 		'HR:385 SI:386 RS:381 BA:387 ME:382 MK:389 AL:355 XK:383 MD:373 UA:380 BY:375:80 RU:7:8 KZ:7:8 GE:995 AM:374 AZ:994 TR:90 '
@@ -258,10 +258,14 @@ BEGIN ATOMIC
 		'ZA:27 NA:264 BW:267: ZW:263 ZM:260 MZ:258: MW:265 TZ:255 KE:254 UG:256 RW:250 ET:251 GH:233 NG:234 CI:225: SN:221: CM:237: GA:241: CD:243 AO:244: MG:261 MU:230: '
 		'IN:91 PK:92 BD:880 LK:94 NP:977 AF:93 MM:95 TH:66 VN:84 KH:855 LA:856 MY:60 SG:65: ID:62 PH:63 BN:673: CN:86 HK:852: MO:853: TW:886 JP:81 KR:82 MN:976 '
 		'UZ:998: KG:996 TJ:992: TM:993:8 AU:61 NZ:64 FJ:679: PG:675: BR:55 AR:54 CL:56: CO:57: PE:51 VE:58 EC:593 BO:591 PY:595 UY:598 '
-		'MX:52: GT:502: SV:503: HN:504: NI:505: CR:506: PA:507: CU:53 HT:509:', ' ') AS w (word);
-END;
-COMMENT ON FUNCTION zcsync._country_phones() IS
-'calling codes of countries, and what precedes a number that is dialled within the country';
+		'MX:52: GT:502: SV:503: HN:504: NI:505: CR:506: PA:507: CU:53 HT:509:';
+	v_place integer := strpos(v_list, ' ' || p_country || ':');
+BEGIN
+	RETURN CASE WHEN v_place > 0 THEN split_part(substr(v_list, v_place + 4, 12), ' ', 1) END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._country_phone(text) IS
+'calling code of a country, and what precedes a number that is dialled within it; NULL: not known';
 
 -- The country of a lead as two letters, if it is one that can be told.
 CREATE FUNCTION zcsync._country_code(p_country text) RETURNS text
@@ -305,7 +309,9 @@ BEGIN
 	END IF;
 	v_digits := regexp_replace(v_text, '\D', '', 'g');
 	IF v_text NOT LIKE '+%' THEN
-		SELECT c.code, c.trunk INTO v_code, v_trunk FROM zcsync._country_phones() AS c WHERE c.country = p_country;
+		v_code := zcsync._country_phone(p_country);
+		v_trunk := CASE WHEN v_code LIKE '%:%' THEN split_part(v_code, ':', 2) ELSE '0' END;
+		v_code := split_part(v_code, ':', 1);
 		IF v_code = '1' AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
 			v_digits := substr(v_digits, 4);
 		ELSIF v_digits LIKE '00%' AND length(v_digits) > 9 AND v_code IS DISTINCT FROM '1' THEN
@@ -448,6 +454,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_field record;
+	v_number numeric;
 	v_value jsonb;
 BEGIN
 	vals := '{}';
@@ -457,12 +464,15 @@ BEGIN
 		WHERE e.key IN ('employees', 'revenue', 'revenue_thousands', 'value', 'probability', 'status_id', 'closed_at', 'created_at', 'updated_at')
 		ORDER BY e.key DESC
 	LOOP
-		v_value := CASE
-			WHEN v_field.key LIKE '%\_at' THEN to_jsonb(zcsync._time_of(v_field.value))
-			WHEN v_field.key IN ('employees', 'status_id') THEN (
-				SELECT to_jsonb(round(n)) FROM zcsync._number_of(v_field.value) AS n WHERE n BETWEEN 0 AND 2147483647)
-			WHEN v_field.key = 'revenue_thousands' THEN to_jsonb(zcsync._number_of(v_field.value) * 1000)
-			ELSE to_jsonb(zcsync._number_of(v_field.value)) END;
+		IF v_field.key LIKE '%\_at' THEN
+			v_value := to_jsonb(zcsync._time_of(v_field.value));
+		ELSE
+			v_number := zcsync._number_of(v_field.value);
+			v_value := to_jsonb(CASE
+				WHEN v_field.key = 'revenue_thousands' THEN v_number * 1000
+				WHEN v_field.key NOT IN ('employees', 'status_id') THEN v_number
+				WHEN v_number BETWEEN 0 AND 2147483647 THEN round(v_number) END);
+		END IF;
 		IF v_value IS NULL THEN
 			notes := notes || format('%s "%s" was left out', v_field.key, left(v_field.value, 100));
 		ELSE

