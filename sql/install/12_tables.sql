@@ -510,6 +510,11 @@ BEGIN
 				'CONSTRAINT %I UNIQUE (local_id)', p_kind || '_pkey', p_kind || '_remote_id_key', p_kind || '_local_id_key')
 			ELSE format('CONSTRAINT %I PRIMARY KEY (account_id, local_id, %I)', p_kind || '_pkey', p_month) END,
 		' PARTITION BY RANGE (' || quote_ident(p_month) || ')');
+	-- A row is written twice for each edit, by its writer and when it was sent:
+	-- with room on its page the indexes need not hear of that.
+	IF p_month IS NULL THEN
+		EXECUTE format('ALTER TABLE zcsync.%I SET (fillfactor = 80)', p_kind);
+	END IF;
 	-- lz4 takes a third less time than pglz over a page of documents; not every
 	-- server is built with it
 	BEGIN

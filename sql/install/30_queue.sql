@@ -197,15 +197,22 @@ COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
 
 -- How many calls each queue and each budget class of an account has running.
 -- A call that carries several jobs counts once: for the job it is named after.
+-- Ended jobs leave dead entries in the index; only a plain scan of it marks
+-- them, so that the next one passes over them.
 CREATE FUNCTION zcsync._running_calls(p_account bigint, OUT records text[], OUT queues text[], OUT classes text[])
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
 AS $$
+BEGIN
 	SELECT coalesce(array_agg(r.record_key), '{}'),
 		coalesce(array_agg(r.queue) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}'),
 		coalesce(array_agg(r.budget_class) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}')
-	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running'
+	INTO records, queues, classes
+	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
+END
 $$;
 COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
 'the records that running jobs of an account touch, and queue and budget class of each running call';
@@ -440,21 +447,22 @@ DECLARE
 		WHERE q.job_id = ANY (p_push_ids) AND q.unclear_since IS NULL);
 	v_early bigint[];
 BEGIN
-	WITH marked AS (
+	WITH u AS MATERIALIZED (
+		SELECT x.local_id, min(x.since) AS since, max(x.not_before) AS not_before
+		FROM (
+			SELECT d.local_id, d.unclear_since, d.died_at + zcsync._request_timeout() + interval '30 seconds'
+			FROM zcsync.dead_letters d
+			WHERE d.local_id = ANY (v_records) AND d.operation = 'push' AND d.unclear_since IS NOT NULL
+			UNION ALL
+			SELECT h.local_id, h.unclear_since, h.run_at
+			FROM zcsync.sync_queue h
+			WHERE h.local_id = ANY (v_records) AND h.operation = 'push' AND h.state = 'held'
+				AND h.unclear_since IS NOT NULL) AS x (local_id, since, not_before)
+		GROUP BY x.local_id),
+	marked AS (
 		UPDATE zcsync.sync_queue q
 		SET unclear_since = u.since, run_at = greatest(q.run_at, u.not_before)
-		FROM (
-			SELECT x.local_id, min(x.since) AS since, max(x.not_before) AS not_before
-			FROM (
-				SELECT d.local_id, d.unclear_since, d.died_at + zcsync._request_timeout() + interval '30 seconds'
-				FROM zcsync.dead_letters d
-				WHERE d.local_id = ANY (v_records) AND d.operation = 'push' AND d.unclear_since IS NOT NULL
-				UNION ALL
-				SELECT h.local_id, h.unclear_since, h.run_at
-				FROM zcsync.sync_queue h
-				WHERE h.local_id = ANY (v_records) AND h.operation = 'push' AND h.state = 'held'
-					AND h.unclear_since IS NOT NULL) AS x (local_id, since, not_before)
-			GROUP BY x.local_id) AS u
+		FROM u
 		WHERE q.job_id = ANY (p_push_ids) AND q.local_id = u.local_id AND q.unclear_since IS NULL
 		RETURNING q.job_id, q.run_at)
 	SELECT array_agg(m.job_id) INTO v_early FROM marked m WHERE m.run_at > zcsync._now();

@@ -46,10 +46,10 @@ BEGIN
 		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AS done,
 			o.class = 'done' AND q.operation = 'push' AS push
 		FROM unnest(p_ids, p_attempts, p_classes, p_requests, p_replies) AS o (job_id, attempts, class, request, reply)
-		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
-		ORDER BY q.job_id
-		FOR UPDATE OF q SKIP LOCKED) x;
+		CROSS JOIN LATERAL (	-- one by one: a plan that begins with all running jobs compares each with each
+			SELECT q.job_id, q.unclear_since, q.operation FROM zcsync.sync_queue q
+			WHERE q.job_id = o.job_id AND q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
+			FOR UPDATE OF q SKIP LOCKED) AS q) x;
 	-- Somebody holds a lock on a running job: not ours to wait for.
 	IF cardinality(v_ids) IS DISTINCT FROM cardinality(p_ids) THEN
 		RETURN QUERY

@@ -290,14 +290,16 @@ DO $do$
 DECLARE
 	v_kind text;
 	v_columns text;		-- a, b, c
-	v_own text;			-- t.a, t.b, t.c
+	v_names text;		-- a, b, c: those that somebody can change here
+	v_own text;			-- t.a, t.b, t.c, likewise
 	v_values text;		-- n.a, n.b, n.c
 	v_row text;			-- 'a', t.a, 'b', t.b, 'c', t.c
 BEGIN
 	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
-		SELECT string_agg(quote_ident(c), ', '), string_agg(format('t.%I', c), ', '), string_agg(format('n.%I', c), ', '),
-			string_agg(format('%L, t.%1$I', c), ', ')
-		INTO STRICT v_columns, v_own, v_values, v_row
+		SELECT string_agg(quote_ident(c), ', '), string_agg(format('n.%I', c), ', '), string_agg(format('%L, t.%1$I', c), ', '),
+			string_agg(c, ',') FILTER (WHERE c NOT IN ('created_at', 'updated_at')),
+			string_agg(format('t.%I', c), ', ') FILTER (WHERE c NOT IN ('created_at', 'updated_at'))
+		INTO STRICT v_columns, v_values, v_row, v_names, v_own
 		FROM unnest(zcsync._own_columns(v_kind)) AS c;
 		EXECUTE format($create$
 CREATE FUNCTION zcsync.%1$I(p_account bigint, p_jobs bigint[], p_ids bigint[], p_statuses text[], p_sent jsonb[], p_agreed jsonb[],
@@ -310,7 +312,7 @@ SET timezone = 'UTC'
 AS $body$
 #variable_conflict use_column
 DECLARE
-	v_columns text[] := zcsync._own_columns(%2$L);
+	v_columns text[] := %7$L;
 BEGIN
 	RETURN QUERY
 	WITH w AS MATERIALIZED (
@@ -372,7 +374,7 @@ BEGIN
 	SELECT w.job_id, w.rest ?| p_pushable, w.status FROM w WHERE w.rest IS NOT NULL;
 END
 $body$$create$,
-			'_merge_replies_' || v_kind, v_kind, v_columns, v_values, v_row, v_own);
+			'_merge_replies_' || v_kind, v_kind, v_columns, v_values, v_row, v_own, format('{%s}', v_names));
 		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, bigint[], bigint[], text[], jsonb[], jsonb[], text[], text[], jsonb[], '
 			'jsonb[], bigint[], jsonb, text[], text) IS %L', '_merge_replies_' || v_kind,
 			'merges the outcomes of pushes into table ' || v_kind);
