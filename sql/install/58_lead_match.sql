@@ -191,8 +191,8 @@ AS $$
 		JOIN zcsync.lead_rows a ON a.row_id = p.a
 		JOIN zcsync.lead_rows b ON b.row_id = p.b
 		CROSS JOIN LATERAL (
-			SELECT ARRAY(SELECT x FROM (VALUES (a.phone), (a.mobile)) AS v (x) WHERE x NOT IN (SELECT s.phone FROM silent s)) AS of_a,
-				ARRAY(SELECT x FROM (VALUES (b.phone), (b.mobile)) AS v (x) WHERE x NOT IN (SELECT s.phone FROM silent s)) AS of_b) AS t
+			SELECT ARRAY(SELECT x FROM (VALUES (a.phone), (a.mobile)) AS v (x) WHERE x IS NOT NULL AND x NOT IN (SELECT s.phone FROM silent s)) AS of_a,
+				ARRAY(SELECT x FROM (VALUES (b.phone), (b.mobile)) AS v (x) WHERE x IS NOT NULL AND x NOT IN (SELECT s.phone FROM silent s)) AS of_b) AS t
 		CROSS JOIN LATERAL (
 			SELECT sum(round(f.weight * f.similarity / nullif(f.total, 0), 4)) AS score, coalesce(bool_or(f.same_phone), false) AS same_phone,
 				jsonb_object_agg(f.field, jsonb_build_object('similarity', f.similarity, 'weight', f.weight,

@@ -425,6 +425,7 @@ AS $$
 DECLARE
 	v_columns text[] := zcsync._own_columns('leads') || '{fit,engagement,quality,stage,provenance}'::text[];
 	v_now timestamptz := zcsync._now();
+	v_existing bigint[] := ARRAY(SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads));
 	v_ids bigint[];
 	v_at timestamptz[];
 	v_docs jsonb[];
@@ -434,8 +435,7 @@ BEGIN
 	SELECT array_agg(v.local_id), array_agg(jsonb_build_object('status_id', 1, 'created_at', v_now) || v.vals
 		|| jsonb_build_object('updated_at', v_now, 'source', zcsync._lead_source(v.provenance), 'provenance', v.provenance))
 	INTO v_ids, v_docs
-	FROM zcsync._lead_values(p_leads) AS v
-	WHERE NOT EXISTS (SELECT FROM zcsync.leads l WHERE l.local_id = v.local_id);
+	FROM zcsync._lead_values(ARRAY(SELECT unnest(p_leads) EXCEPT SELECT unnest(v_existing))) AS v;
 	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_origin, inserted_at, %1$s) '
 		'SELECT $1, u.local_id, ''synced'', $2, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
 		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
@@ -448,7 +448,7 @@ BEGIN
 	SELECT array_agg(l.local_id), array_agg(l.inserted_at), array_agg(d.doc || p.patch || jsonb_build_object('provenance', p.provenance)
 		|| CASE WHEN d.doc || p.patch = d.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
 	INTO v_ids, v_at, v_docs
-	FROM zcsync._lead_values(p_leads) AS v
+	FROM zcsync._lead_values(v_existing) AS v
 	JOIN zcsync.leads l ON l.local_id = v.local_id
 	CROSS JOIN LATERAL (SELECT to_jsonb(l)) AS d (doc)
 	CROSS JOIN LATERAL zcsync._lead_patch(d.doc, v.vals, v.provenance) AS p
@@ -591,7 +591,7 @@ DECLARE
 	v_rows zcsync._lead_row[] := zcsync._lead_rows_of(p_rows);
 	v_known bigint[] := zcsync._known_leads(p_account, p_source, v_rows, p_from_file);
 	v_ids bigint[];
-	v_first bigint := (SELECT min(u.local_id) FROM unnest(v_rows) AS u);
+	v_fresh bigint[] := ARRAY(SELECT DISTINCT u.local_id FROM unnest(v_rows) AS u);
 BEGIN
 	-- of rows with one key the last counts
 	v_ids := zcsync._store_lead_rows(p_account, p_source, ARRAY(
@@ -607,7 +607,7 @@ BEGIN
 	RETURN QUERY
 	SELECT t.n::integer, t.lead, CASE
 			WHEN t.known IS NOT NULL THEN 'unchanged'
-			WHEN t.lead < v_first OR row_number() OVER (PARTITION BY t.lead ORDER BY t.n) > 1 THEN 'merged'
+			WHEN t.lead <> ALL (v_fresh) OR row_number() OVER (PARTITION BY t.lead ORDER BY t.n) > 1 THEN 'merged'
 			WHEN f.flags IS NOT NULL THEN 'flagged'
 			ELSE 'created' END,
 		CASE WHEN t.known IS NULL THEN jsonb_strip_nulls(jsonb_build_object('via', nullif(t.via, 'new'), 'flagged', f.flags)) ELSE '{}' END

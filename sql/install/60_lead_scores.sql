@@ -207,7 +207,7 @@ CREATE FUNCTION zcsync._active_predicate() RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(format('status_id NOT IN (%s)', string_agg(s.status_id::text, ', ' ORDER BY s.status_id)), 'true')
+	SELECT coalesce('status_id NOT IN (' || string_agg(s.status_id::text, ', ' ORDER BY s.status_id) || ')', 'true')
 	FROM zcsync.lead_statuses s WHERE s.closed
 $$;
 COMMENT ON FUNCTION zcsync._active_predicate() IS
