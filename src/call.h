@@ -89,6 +89,7 @@ typedef struct ZcsyncCall
 
 	/* kept by the engine */
 	bool		is_token;		/* fetches the account's access token */
+	bool		is_probe;		/* finds out whether the account works */
 	bool		halved;			/* refused together with others: try it again in
 								 * a smaller set */
 	int			leftover;		/* ZcsyncLeftover of queue.h */

@@ -711,7 +711,8 @@ step_finish(ZcsyncEngine *engine)
  * A call was refused for want of authorisation: its access token may have
  * become invalid.  The first time, and for all calls that were sent with the
  * same token, that is no failure: they go back to the queue and wait for the
- * next token.  Should that one be refused soon after, it is not the token.
+ * next token.  Should that one be refused soon after, it is not the token, and
+ * the probe of the account that follows is not put back.
  */
 static void
 engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
@@ -731,6 +732,10 @@ engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
 		if (again)
 			return;
 	}
+	else if (call->is_probe &&
+			 !TimestampDifferenceExceeds(entry->token_refused_at, now,
+										 TOKEN_SECOND_REFUSAL_MS))
+		return;					/* a call beside it was judged first */
 	call->leftover = ZCSYNC_LEFTOVER_PUT_BACK;
 	call->delay_ms = 0;
 }

@@ -215,6 +215,7 @@ zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
 		call->failures = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
 		call->is_token = strcmp(column_text(i, 4), "token") == 0;
+		call->is_probe = strcmp(column_text(i, 4), "probe") == 0;
 		call->call_id = column_int64(i, 7);
 		call->budget_class = MemoryContextStrdup(call->context,
 												 column_text(i, 5));
