@@ -8,6 +8,7 @@
 CREATE FUNCTION zcsync.setup() RETURNS TABLE (item text, action text, detail text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning	-- what is there already is no news
 AS $$
 DECLARE
 	v_encoding text := getdatabaseencoding();

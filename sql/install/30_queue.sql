@@ -247,6 +247,7 @@ BEGIN
 			row_number() OVER (PARTITION BY d.queue ORDER BY d.priority, d.run_at, d.job_id) AS in_queue,
 			row_number() OVER (PARTITION BY d.budget_class ORDER BY d.priority, d.run_at, d.job_id) AS in_class,
 			row_number() OVER (PARTITION BY d.record_key ORDER BY d.priority, d.run_at, d.job_id) AS in_record,
+			row_number() OVER (PARTITION BY d.budget_class, d.operation IN ('pull', 'fetch') ORDER BY d.priority, d.run_at, d.job_id) AS in_kind,
 			row_number() OVER (ORDER BY d.priority, d.run_at, d.job_id) AS in_all
 		FROM (
 			SELECT q.*, free.in_queue AS free_in_queue, free.in_class AS free_in_class
@@ -272,7 +273,8 @@ BEGIN
 		) d
 	) c
 	WHERE c.in_queue <= c.free_in_queue AND c.in_class <= c.free_in_class AND c.in_record = 1
-		AND c.in_all <= p_max * p_batch;
+		AND c.in_all <= p_max * p_batch
+		AND (c.operation NOT IN ('pull', 'fetch') OR c.in_kind <= c.free_in_class / p_batch);	-- these travel alone
 END
 $$;
 COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, boolean) IS

@@ -38,7 +38,7 @@ BEGIN ATOMIC
 	nullif(btrim(description), ''),
 	concat_ws(E'\n', 'Source: ' || source, 'Fit: ' || fit, 'Engagement: ' || engagement, 'Quality: ' || quality,
 		'Mobile: ' || mobile, 'Website: ' || website, 'LinkedIn: ' || linkedin_url,
-		'Reference: ' || zcsync.reference('leads', local_id)))$sql$),
+		'Reference: ' || zcsync.reference(account_id, 'leads', remote_id, local_id)))$sql$),
 		('leads>leads', 'forward', 'first_name', false, 30, 'first_name'),
 		('leads>leads', 'forward', 'last_name', false, 31, 'last_name'),
 		('leads>leads', 'forward', 'company', false, 32, 'company'),

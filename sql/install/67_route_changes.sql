@@ -157,7 +157,7 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL (
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND m.description LIKE '%Reference: %'
-					AND zcsync._reference_in(m.description) = zcsync.reference('leads', s.local_id) AND m.deleted_at IS NULL
+					AND zcsync._reference_in(m.description) = zcsync.reference(s.account_id, 'leads', s.remote_id, s.local_id) AND m.deleted_at IS NULL
 				UNION ALL
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND lower(m.email) = lower(s.email) AND m.remote_id IS NOT NULL
