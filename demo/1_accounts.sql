@@ -2,6 +2,7 @@
 \set zendesk_url :url/zendesk/acme
 \set clickup_url :url/clickup
 \set ECHO queries
+CREATE EXTENSION pg_trgm;
 CREATE EXTENSION zcsync;
 SELECT * FROM zcsync.setup();
 SELECT zcsync.add_account('acme', 'zendesk',

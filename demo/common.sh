@@ -119,6 +119,16 @@ sql()
 	"$PGBIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$DIR/run" -U postgres -d demo "$@"
 }
 
+# fill_intake NAME FILE: with the command that create_intake() gave.
+fill_intake()
+{
+	local columns
+
+	columns=$(sql -At -c "SELECT string_agg(quote_ident(c ->> 'column'), ', ' ORDER BY n)
+		FROM zcsync.intakes, jsonb_array_elements(columns) WITH ORDINALITY AS c (c, n) WHERE name = '$1'")
+	sql -c "\\copy zcsync_intake.$1 ($columns) FROM '$DIR/leads/$2' (FORMAT csv, HEADER)"
+}
+
 # wait_for SECONDS LEFT SHOW: until the query LEFT gives 0; shows what the
 # query SHOW gives whenever that changes.
 wait_for()

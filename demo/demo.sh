@@ -37,6 +37,7 @@ vendor POST /_control/holdback '{"seconds": 2}' >/dev/null
 as_server mkdir -m 700 "$DIR/credentials"
 printf 'secret-acme' | as_server sh -c "umask 077; cat >'$DIR/credentials/zendesk_secret'"
 printf 'pk_183_DEV' | as_server sh -c "umask 077; cat >'$DIR/credentials/clickup_token'"
+printf 'secret-acme' | as_server sh -c "umask 077; cat >'$DIR/credentials/halopsa_secret'"
 start_server
 sql -d postgres -c 'CREATE DATABASE demo'
 started=$SECONDS
@@ -60,12 +61,25 @@ wait_for 180 "SELECT (25 - count(*)) FROM zcsync.tasks WHERE name LIKE 'Edited: 
 wait_for 60 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" "SELECT ''"
 sql -f demo/5_history.sql
 
+step 'Leads: 1,000 rows of exports from Apollo and ZoomInfo, one in five a duplicate'
+as_server mkdir "$DIR/leads"
+run_logged leads perl "$DIR/build/test/simulator/leads.pl" --rows 1000 --exact 0.15 --fuzzy 0.05 --out "$DIR/leads"
+sql -v url="$VENDOR_URL" -v apollo="$(head -n 1 "$DIR/leads/apollo.csv")" -v zoominfo="$(head -n 1 "$DIR/leads/zoominfo.csv")" \
+	-f demo/7_leads.sql
+fill_intake apollo_1 apollo.csv
+fill_intake zoominfo_2 zoominfo.csv
+sql -f demo/8_import.sql
+wait_for 180 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" \
+	"SELECT rpad(object, 16) || progress || '  ' || done || ' of ' || estimate FROM zcsync.progress WHERE lane = 'backfill' AND object LIKE 'leads%'"
+
 step 'What the vendors have, compared with what is here'
+vendor GET '/_control/state/halopsa/opportunities?limit=1000000' | as_server tee "$DIR/state/opportunities.json" >/dev/null
 vendor GET '/_control/state/tickets?account=acme&limit=1000000' | as_server tee "$DIR/state/tickets.json" >/dev/null
 vendor GET '/_control/state/tasks?workspace=dev&limit=1000000' | as_server tee "$DIR/state/tasks.json" >/dev/null
 vendor GET '/_control/ledger?vendor=clickup&limit=1000000' | as_server tee "$DIR/state/ledger.json" >/dev/null
 vendor GET '/_control/stats' | as_server tee "$DIR/state/stats.json" >/dev/null
 sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/6_checks.sql
+sql -v dir="$DIR/state" -f demo/9_lead_checks.sql <"$DIR/leads/truth.csv"
 failed=$(sql -At -c 'SELECT count(*) FROM checks WHERE NOT ok')
 
 cat <<EOT
