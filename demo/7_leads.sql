@@ -13,7 +13,7 @@ SELECT zcsync.add_stream('psa', 'leads', since => '2020-01-01', pull_interval =>
 SELECT zcsync.alter_stream('psa/leads', writes => true);
 \o
 \set ECHO queries
-SELECT * FROM zcsync.create_intake('crm', 'apollo', header => :'apollo');
+SELECT item, left(value, 100) AS value FROM zcsync.create_intake('crm', 'apollo', header => :'apollo');
 \set ECHO none
 \o /dev/null
 SELECT zcsync.create_intake('crm', 'zoominfo', header => :'zoominfo');

@@ -6,7 +6,8 @@ CREATE TABLE vendor_leads AS
 SELECT o AS doc
 FROM jsonb_array_elements(pg_read_file(:'dir' || '/opportunities.json')::jsonb -> 'opportunities') AS o
 WHERE o ->> 'third_party_id_string' LIKE 'zcsync-%';
-SELECT what, files, psa, CASE WHEN files = psa THEN 'ok' ELSE 'WRONG' END AS verdict
+CREATE TABLE lead_checks AS
+SELECT what, files, psa, files = psa AS ok
 FROM (VALUES
 	('people in the files, and opportunities made of them',
 		(SELECT count(DISTINCT person) FROM lead_truth), (SELECT count(*) FROM vendor_leads)),
@@ -19,5 +20,6 @@ FROM (VALUES
 		JOIN vendor_leads AS v ON v.doc ->> 'id' = o.remote_id
 		WHERE v.doc ->> 'oppemailaddress' = coalesce(l.email, '') AND v.doc ->> 'oppcompanyname' = coalesce(l.company, '')))
 ) AS v (what, files, psa);
+SELECT what, files, psa, CASE WHEN ok THEN 'ok' ELSE 'WRONG' END AS verdict FROM lead_checks;
 SELECT (SELECT count(*) FROM lead_truth) AS rows_in_files, (SELECT count(*) FROM vendor_leads) AS opportunities,
 	pg_read_file(:'dir' || '/stats.json')::jsonb #>> '{write_calls,halopsa,acme,Opportunities,calls}' AS calls_that_wrote;

@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# make demo: a server of its own, simulated vendors, two linked accounts.
+# make demo: a server of its own, simulated vendors, linked accounts, leads.
 #
 # On a bare Debian 12, as root or as somebody who may use sudo.  Everything
 # lives in one directory, ZCSYNC_DEMO_DIR; nothing else of the machine is
@@ -80,7 +80,7 @@ vendor GET '/_control/ledger?vendor=clickup&limit=1000000' | as_server tee "$DIR
 vendor GET '/_control/stats' | as_server tee "$DIR/state/stats.json" >/dev/null
 sql -v dir="$DIR/state" -v seconds="$((SECONDS - started))" -f demo/6_checks.sql
 sql -v dir="$DIR/state" -f demo/9_lead_checks.sql <"$DIR/leads/truth.csv"
-failed=$(sql -At -c 'SELECT count(*) FROM checks WHERE NOT ok')
+failed=$(sql -At -c 'SELECT (SELECT count(*) FROM checks WHERE NOT ok) + (SELECT count(*) FROM lead_checks WHERE NOT ok)')
 
 cat <<EOT
 
