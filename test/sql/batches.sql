@@ -108,8 +108,3 @@ DROP VIEW jobs;
 DROP FUNCTION claim, finish, job, spent;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
-
-DROP VIEW jobs;
-DROP FUNCTION claim, finish, job, spent;
-SET client_min_messages = error;
-DROP EXTENSION zcsync CASCADE;
