@@ -153,17 +153,19 @@ BEGIN ATOMIC
 			WHEN p_source_kind = 'leads' AND p_target_kind = 'leads' THEN $sql$
 			UNION ALL
 			SELECT s.local_id, t.local_id
-			FROM zcsync.leads AS s
+			FROM unnest($3) AS i (id)
+			CROSS JOIN LATERAL (
+				SELECT m.local_id, m.email, zcsync.reference(m.account_id, 'leads', m.remote_id, m.local_id) AS reference
+				FROM zcsync.leads AS m WHERE m.local_id = i.id OFFSET 0) AS s
 			CROSS JOIN LATERAL (
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND m.description LIKE '%Reference: %'
-					AND zcsync._reference_in(m.description) = zcsync.reference(s.account_id, 'leads', s.remote_id, s.local_id) AND m.deleted_at IS NULL
+					AND zcsync._reference_in(m.description) = s.reference AND m.deleted_at IS NULL
 				UNION ALL
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND lower(m.email) = lower(s.email) AND m.remote_id IS NOT NULL
 					AND m.deleted_at IS NULL AND m.closed_at IS NULL
-				OFFSET 0) AS t
-			WHERE s.local_id = ANY ($3)$sql$
+				OFFSET 0) AS t$sql$
 			WHEN p_target_kind IN ('tasks', 'tickets') THEN format($sql$
 			UNION ALL
 			(WITH urls AS MATERIALIZED (
@@ -241,10 +243,10 @@ AS $$
 WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
 		CASE WHEN (r.source).deleted_at IS NULL THEN zcsync_routes.%3$I(r.source) ELSE false END AS passes, r.source
-	FROM (
-		SELECT s.local_id AS source_id, s AS source,
-			%8$s AND ($4 OR $5 IS NULL OR %9$s >= $5) AS is_due
-		FROM zcsync.%1$I AS s WHERE s.local_id = ANY ($3) OFFSET 0) AS r
+	FROM unnest($3) AS i (id)
+	CROSS JOIN LATERAL (
+		SELECT s.local_id AS source_id, s AS source, %8$s AND ($4 OR $5 IS NULL OR %9$s >= $5) AS is_due
+		FROM zcsync.%1$I AS s WHERE s.local_id = i.id OFFSET 0) AS r
 	LEFT JOIN LATERAL (
 		SELECT k.* FROM zcsync.links AS k
 		WHERE k.route_id = $1 AND k.source_id = r.source_id AND k.state <> 'unlinked' OFFSET 0) AS l ON true
@@ -469,6 +471,7 @@ RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET jit = off
 AS $$
 DECLARE
 	v record;

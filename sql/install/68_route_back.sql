@@ -58,6 +58,7 @@ CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[]) RETUR
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET jit = off
 AS $$
 DECLARE
 	v record;

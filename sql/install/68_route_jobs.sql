@@ -536,6 +536,7 @@ COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	v_route record;
