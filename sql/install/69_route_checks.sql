@@ -402,6 +402,7 @@ DECLARE
 	v_budget zcsync.account_budgets;
 	v_count bigint;
 	v_linked bigint;
+	v_batch integer;		-- records that one call may carry
 	v_restricted integer;
 BEGIN
 	IF v_fault IS NOT NULL THEN
@@ -442,13 +443,16 @@ BEGIN
 	SELECT b.* INTO v_budget FROM zcsync.account_budgets b
 	JOIN zcsync.streams t ON t.account_id = b.account_id
 	WHERE t.stream_id = v_route.target_stream_id AND b.class = 'api';
+	SELECT coalesce(max(n.batch), 1) INTO v_batch
+	FROM zcsync.streams t JOIN zcsync.accounts a ON a.account_id = t.account_id JOIN zcsync._vendors() n ON n.vendor = a.vendor
+	WHERE t.stream_id = v_route.target_stream_id;
 	RETURN QUERY VALUES
 		('linked already', v_linked::text),
 		('to link or create', v_count::text),
-		('calls', format('at most %s', v_count)),
+		('calls', format('at most %s', ceil(v_count / v_batch::numeric))),
 		('duration', CASE WHEN v_budget.calls IS NULL THEN 'not known: the target has no budget'
 			ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(
-				secs => ceil(v_count / (v_budget.calls * v_budget.share / v_budget.window_s)))),
+				secs => ceil(ceil(v_count / v_batch::numeric) / (v_budget.calls * v_budget.share / v_budget.window_s)))),
 				round((v_budget.calls * v_budget.share * 60 / v_budget.window_s)::numeric)) END),
 		('to begin', format('SELECT * FROM zcsync.backfill_route(%L, confirm => true);', v_route.name));
 END
