@@ -32,6 +32,9 @@
 /* An error body beyond this is not worth parsing. */
 #define ERROR_BODY_MAX	(64 * 1024)
 
+/* Lifetime of an access token whose reply names none, in seconds. */
+#define TOKEN_LIFETIME_S	1800
+
 /* A secret shorter than this is not looked for in messages. */
 #define SECRET_MIN		6
 
@@ -121,6 +124,35 @@ zcsync_operation_check_reply(ZcsyncCall *call,
 	zcsync_connector_explain(call,
 							 psprintf("reply has no \"%s\"", key),
 							 NULL);
+}
+
+/*
+ * Read the reply to a request for an access token, as RFC 6749, section 5.1,
+ * has it.  The token is allocated in the call's context.
+ */
+bool
+zcsync_connector_token_reply(ZcsyncCall *call, char **access_token,
+							 int *lifetime_s)
+{
+	const char *why;
+	Jsonb	   *body = NULL;
+	int64		lifetime;
+	bool		found;
+
+	if (call->body != NULL)
+		body = zcsync_json_parse(call->body, call->body_len, &why);
+	*access_token = zcsync_json_get_text(body, "access_token");
+	if (*access_token == NULL || (*access_token)[0] == '\0')
+	{
+		call->outcome = ZCSYNC_OUTCOME_BROKEN;
+		call->message = pstrdup("reply to the request for a token has no token");
+		return false;
+	}
+	lifetime = zcsync_json_get_int64(body, "expires_in", &found);
+	if (!found || lifetime <= 0 || lifetime > PG_INT32_MAX)
+		lifetime = TOKEN_LIFETIME_S;
+	*lifetime_s = (int) lifetime;
+	return true;
 }
 
 /*

@@ -36,6 +36,9 @@ extern bool zcsync_operation_prepare(ZcsyncCall *call, const char *base_url,
 extern void zcsync_operation_check_reply(ZcsyncCall *call,
 										 const ZcsyncOperation *operation);
 
+extern bool zcsync_connector_token_reply(ZcsyncCall *call,
+										 char **access_token,
+										 int *lifetime_s);
 extern char *zcsync_connector_base_url(const ZcsyncAccount *account);
 extern void zcsync_connector_add_header(ZcsyncCall *call, const char *name,
 										const char *value);

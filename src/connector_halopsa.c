@@ -29,8 +29,6 @@
 #include "json.h"
 #include "url.h"
 
-/* Lifetime of an access token whose reply does not say, in seconds. */
-#define TOKEN_LIFETIME_S	3600
 
 /* Pause after the first 429 that does not say how long, in seconds. */
 #define THROTTLE_S	60
@@ -88,8 +86,6 @@ static const char *const missing_record =
 "{\"id\": \"%s\", \"zcsync_missing\": true}";
 
 static bool halopsa_needs_token(const ZcsyncAccount *account);
-static bool halopsa_token_reply(ZcsyncCall *call, char **access_token,
-								int *lifetime_s);
 static bool halopsa_prepare(ZcsyncCall *call);
 static void halopsa_interpret(ZcsyncCall *call);
 static void halopsa_split(ZcsyncCall *carrier);
@@ -115,7 +111,7 @@ static void read_limit(ZcsyncCall *call, const char *said);
 const ZcsyncConnector zcsync_connector_halopsa = {
 	"halopsa",
 	halopsa_needs_token,
-	halopsa_token_reply,
+	zcsync_connector_token_reply,
 	halopsa_prepare,
 	halopsa_interpret,
 	halopsa_split
@@ -125,33 +121,6 @@ const ZcsyncConnector zcsync_connector_halopsa = {
 static bool
 halopsa_needs_token(const ZcsyncAccount *account)
 {
-	return true;
-}
-
-/*
- * Read the reply of operation "token".
- */
-static bool
-halopsa_token_reply(ZcsyncCall *call, char **access_token, int *lifetime_s)
-{
-	const char *why;
-	Jsonb	   *body = NULL;
-	int64		lifetime;
-	bool		found;
-
-	if (call->body != NULL)
-		body = zcsync_json_parse(call->body, call->body_len, &why);
-	*access_token = zcsync_json_get_text(body, "access_token");
-	if (*access_token == NULL || (*access_token)[0] == '\0')
-	{
-		call->outcome = ZCSYNC_OUTCOME_BROKEN;
-		call->message = pstrdup("reply to the request for a token has no token");
-		return false;
-	}
-	lifetime = zcsync_json_get_int64(body, "expires_in", &found);
-	if (!found || lifetime <= 0 || lifetime > PG_INT32_MAX)
-		lifetime = TOKEN_LIFETIME_S;
-	*lifetime_s = (int) lifetime;
 	return true;
 }
 

@@ -28,8 +28,6 @@
 #include "connector_common.h"
 #include "json.h"
 
-/* Lifetime of an access token whose reply does not say, in seconds. */
-#define TOKEN_LIFETIME_S	1800
 
 /* Pause after a 429 that does not say how long, in seconds. */
 #define THROTTLE_S	30
@@ -54,8 +52,6 @@ static const char *const empty_export =
 "{\"%s\": [], \"end_of_stream\": true, \"after_cursor\": null}";
 
 static bool zendesk_needs_token(const ZcsyncAccount *account);
-static bool zendesk_token_reply(ZcsyncCall *call, char **access_token,
-								int *lifetime_s);
 static bool zendesk_prepare(ZcsyncCall *call);
 static void zendesk_interpret(ZcsyncCall *call);
 static char *base_url(const ZcsyncAccount *account);
@@ -72,7 +68,7 @@ static void check_user(ZcsyncCall *call);
 const ZcsyncConnector zcsync_connector_zendesk = {
 	"zendesk",
 	zendesk_needs_token,
-	zendesk_token_reply,
+	zcsync_connector_token_reply,
 	zendesk_prepare,
 	zendesk_interpret,
 	NULL
@@ -85,33 +81,6 @@ static bool
 zendesk_needs_token(const ZcsyncAccount *account)
 {
 	return zcsync_account_credential(account, "client_id") != NULL;
-}
-
-/*
- * Read the reply of operation "token".
- */
-static bool
-zendesk_token_reply(ZcsyncCall *call, char **access_token, int *lifetime_s)
-{
-	const char *why;
-	Jsonb	   *body = NULL;
-	int64		lifetime;
-	bool		found;
-
-	if (call->body != NULL)
-		body = zcsync_json_parse(call->body, call->body_len, &why);
-	*access_token = zcsync_json_get_text(body, "access_token");
-	if (*access_token == NULL || (*access_token)[0] == '\0')
-	{
-		call->outcome = ZCSYNC_OUTCOME_BROKEN;
-		call->message = pstrdup("reply to the request for a token has no token");
-		return false;
-	}
-	lifetime = zcsync_json_get_int64(body, "expires_in", &found);
-	if (!found || lifetime <= 0 || lifetime > PG_INT32_MAX)
-		lifetime = TOKEN_LIFETIME_S;
-	*lifetime_s = (int) lifetime;
-	return true;
 }
 
 /*
