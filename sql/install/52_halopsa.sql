@@ -227,7 +227,7 @@ BEGIN ATOMIC
 				('company', 'oppcompanyname'), ('title', 'oppjobtitle'), ('email', 'oppemailaddress'), ('phone', 'opptel'),
 				('street', 'oppaddr1'), ('city', 'oppaddr2'), ('region', 'oppaddr3'), ('postal_code', 'opppostcode'),
 				('country', 'oppcountry'), ('value', 'oppvalue'), ('probability', 'oppconversionprobability'),
-				('stage_id', 'pipeline_stage_id')) AS m (column_name, member)
+				('stage_id', 'pipeline_stage_id'), ('created_at', 'dateoccurred'), ('due_at', 'fixbydate')) AS m (column_name, member)
 			WHERE NOT p_doc ? m.member);
 END;
 COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
@@ -289,6 +289,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_name(text) IS
 'first and last name of a whole name';
 
+-- HaloPSA has one text for the name of a person: one whose parts are known keeps
+-- them as long as that does not change.
 CREATE FUNCTION zcsync._halopsa_leads(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE
@@ -304,12 +306,14 @@ BEGIN
 	FROM jsonb_array_elements(p_list) AS d
 	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
 	CROSS JOIN LATERAL (SELECT coalesce(d -> 'deleted' = 'true', false) OR coalesce(d -> 'is_opportunity' = 'false', false)) AS g (gone)
+	LEFT JOIN zcsync.leads AS l ON l.account_id = p_account AND l.remote_id = i.id
+		AND concat_ws(' ', l.base ->> 'first_name', l.base ->> 'last_name') = d ->> 'oppcontactname'
 	CROSS JOIN LATERAL zcsync._halopsa_name(d ->> 'oppcontactname') AS n
 	CROSS JOIN LATERAL (SELECT jsonb_build_object(
 		'summary', zcsync._halopsa_read_text(d ->> 'summary'),
 		'description', zcsync._halopsa_read_text(d ->> 'details'),
-		'first_name', n.first_name,
-		'last_name', n.last_name,
+		'first_name', CASE WHEN l.local_id IS NULL THEN n.first_name ELSE l.base ->> 'first_name' END,
+		'last_name', CASE WHEN l.local_id IS NULL THEN n.last_name ELSE l.base ->> 'last_name' END,
 		'company', left(zcsync._halopsa_read_text(d ->> 'oppcompanyname'), 500),
 		'title', zcsync._halopsa_read_text(d ->> 'oppjobtitle'),
 		'email', left(zcsync._halopsa_read_text(d ->> 'oppemailaddress'), 500),
@@ -389,10 +393,11 @@ BEGIN
 			'external_id', zcsync._halopsa_read_id(d -> 'third_party_id'),
 			'active', CASE WHEN jsonb_typeof(d -> 'inactive') = 'boolean' THEN d -> 'inactive' = 'false' END,
 			'time_zone', NULL,
-			'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
 			'created_at', zcsync._halopsa_read_time(d ->> 'datecreated'),
 			'updated_at', zcsync._halopsa_version(d))
-		-- a list may leave the client out, and leave the value alone then
+		-- a list may leave these out, and leaves the values alone then
+		|| CASE WHEN d ? 'customfields' THEN jsonb_build_object('custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'))
+			ELSE '{}' END
 		|| CASE WHEN d ? 'client_id' THEN jsonb_build_object('organization_id', zcsync._halopsa_read_id(d -> 'client_id'))
 			WHEN d #> '{site,client_id}' IS NOT NULL THEN jsonb_build_object('organization_id',
 				zcsync._halopsa_read_id(d #> '{site,client_id}'))
@@ -428,9 +433,10 @@ BEGIN
 			'is_prospect', CASE WHEN p_entity = 'site' THEN NULL
 				WHEN jsonb_typeof(d -> 'is_prospect') = 'boolean' THEN d -> 'is_prospect'
 				ELSE to_jsonb(coalesce(d -> 'customer_relationship' @? '$[*].name ? (@ like_regex "prospect" flag "i")', false)) END,
-			'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
 			'created_at', zcsync._halopsa_read_time(d ->> 'datecreated'),
-			'updated_at', zcsync._halopsa_version(d)),
+			'updated_at', zcsync._halopsa_version(d))
+		|| CASE WHEN d ? 'customfields' THEN jsonb_build_object('custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'))
+			ELSE '{}' END,
 		d, false
 	FROM jsonb_array_elements(p_list) AS d
 	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
