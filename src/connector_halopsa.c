@@ -575,7 +575,7 @@ error_hint(ZcsyncCall *call)
 	{
 		case ZCSYNC_OUTCOME_AUTH:
 			if (strcmp(call->op, "token") == 0)
-				return psprintf("Check client id, secret and scope at HaloPSA (Configuration > Integrations > HaloPSA API) and set them with SELECT zcsync.set_credentials('%s', ...); on hosted instances also the setting \"tenant\".",
+				return psprintf("Check the application and its scope at HaloPSA (Configuration > Integrations > HaloPSA API) and set them with SELECT zcsync.set_credentials('%s', ...); on hosted instances also the setting \"tenant\".",
 								name);
 			return psprintf("Check the credentials at HaloPSA and set them with SELECT zcsync.set_credentials('%s', ...).",
 							name);

@@ -175,4 +175,52 @@ for (@operations)
 }
 cmp_ok($seen{$_}, '>', 0, "examples of $_") foreach grep { $documents->documents->{$_} } qw(zendesk clickup);
 
+# Replies that a HaloPSA instance gave, as they came over the wire.
+SKIP:
+{
+	my ($directory) = grep { -d } map { "$_/halopsa/fixtures" }
+	  defined $ENV{ZCSYNC_VENDOR_DOCS} ? $ENV{ZCSYNC_VENDOR_DOCS} : glob('../vendor ../*/vendor');
+	skip 'replies of HaloPSA are not here', 1 if !defined $directory;
+
+	$node->safe_psql('postgres', qq{SET client_min_messages = error;
+		SELECT zcsync.add_account('halopsa', 'halopsa', '{"base_url": "$url"}', '{"client_id": "c", "client_secret": "s"}');
+	});
+	$server->reply(200, ['Content-Type: application/json'], '{"access_token": "fetched", "expires_in": 3600, "teams": []}');
+	$node->safe_psql('postgres', q{SELECT * FROM zcsync._call(zcsync.account('halopsa'), '{"op": "list", "entity": "Team"}')});
+	for (
+		[ 'ticket-post-response-v1.json', { op => 'post', entity => 'Tickets', item => { id => 9499 }, match => { id => '9499' } }, 'tickets', {
+				remote_id => '9499', remote_version => '2024-06-20T14:45:17.15210', subject => 'Halo via API at 2024-06-20T14:45:15.788760', description => 'Blah', status => '1', priority => '4', form_id => '36',
+				organization_id => '12', site_id => '18', requester_id => '38', assignee_id => '1', group_id => '1st Line Support', tags => '["bug"]', external_id => '-',
+				due_at => '2024-06-27T14:45:15.97462', created_at => '2024-06-20T14:45:15.97462', custom_fields => '{"165": 3, "174": "2024-06-20T14:45:16.49263+00:00", "175": "2024-06-20T14:45:16.492628+00:00"}' } ],
+		[ 'ticket-post-response-v2.json', { op => 'get', entity => 'Tickets', id => '9950' }, 'tickets', {
+				remote_id => '9950', remote_version => '2024-08-12T15:54:55.2847', subject => 'Test 2024-08-12', priority => '1', form_id => '28', group_id => '2nd Line', tags => '[]',
+				due_at => '2024-08-28T07:30:00', custom_fields => '{"174": "2024-08-12T15:54:54.644786+00:00", "175": "2024-08-12T15:54:54.644781+00:00", "206": 35}' } ],
+		[ 'user-detail.json', { op => 'get', entity => 'Users', id => '38' }, 'contacts', {
+				remote_id => '38', remote_version => '2024-06-27T08:24:23.933', name => 'Some Body', email => 'some.body@example.com', phone => '-', organization_id => '12', site_id => '18',
+				active => 'true', created_at => '2022-09-26T16:15:38.897', custom_fields => '{}' } ])
+	{
+		my ($name, $request, $kind, $expected) = @$_;
+		my $text = slurp_file("$directory/$name");
+
+		$server->reply($request->{op} eq 'post' ? 201 : 200, ['Content-Type: application/json; charset=utf-8'], $text);
+		my $row = $node->safe_psql('postgres', sprintf(q{SET timezone = 'UTC';
+			SELECT jsonb_build_object('class', c.class, 'fits', to_jsonb(jsonb_populate_record(NULL::zcsync.%1$s, r.vals)) @> r.vals, 'deleted', r.is_deleted)
+				|| jsonb_build_object('row', r.vals || jsonb_build_object('remote_id', r.remote_id, 'remote_version', r.remote_version))
+			FROM zcsync._call(zcsync.account('halopsa'), '%2$s') AS c, zcsync._halopsa_rows(zcsync.account('halopsa'), '%1$s', '%2$s', c.reply) AS r},
+			$kind, $json->encode($request)));
+		is(() = $row =~ /\n/g, 0, "$name: one row");
+		$row = $json->decode($row);
+		is($row->{class}, 'done', "$name is accepted");
+		ok($row->{fits}, "$name fits the columns");
+		ok(!$row->{deleted}, "$name is there");
+		for my $column (sort keys %$expected)
+		{
+			my $value = $row->{row}{$column};
+			$value = !defined $value ? '-' : ref $value && $value =~ /^[01]$/ ? ($value ? 'true' : 'false') : ref $value ? $json->encode($value) : $value;
+			s/ //g foreach grep { /^[\[{]/ } $value, $expected->{$column};
+			like($value, qr/^\Q$expected->{$column}\E/, "$name: $column");
+		}
+	}
+}
+
 done_testing();

@@ -200,6 +200,64 @@ check('ClickUp half a task', call('clickup', $create, 200, {}), 'broken', qr/^re
 is(call('clickup', { op => 'set_field', task_id => 'x', field_id => 'y', body => { value => 1 } }, 200, {})->{class}, 'done', 'a field needs no reply');
 is(call('clickup', { op => 'clear_field', task_id => 'x', field_id => 'y' }, 204, '')->{class}, 'done', 'nor does clearing it');
 
+# -------------------------------------------------------------- HaloPSA
+
+value(qq{SELECT zcsync.add_account('halopsa', 'halopsa', '{"base_url": "$url/api/", "auth_url": "$url/auth/", "tenant": "a&b=c"}', '{"client_id": "c/+d", "client_secret": "top&secret=value %+x", "scope": "read:tickets edit:tickets"}')});
+call('halopsa', { op => 'token' }, 200, { access_token => 'fetched-secret', expires_in => 3600 });
+($line, $headers, $body) = $server->request;
+is($line, 'POST /auth/token?tenant=a%26b%3Dc HTTP/1.1', 'HaloPSA: the tenant in the query');
+is($headers->{'content-type'}, 'application/x-www-form-urlencoded', 'a form');
+is($body, 'grant_type=client_credentials&client_id=c%2F%2Bd&client_secret=top%26secret%3Dvalue%20%25%2Bx&scope=read%3Atickets%20edit%3Atickets', 'with its values encoded');
+value(q{SELECT zcsync.alter_account('halopsa', '{"tenant_in": "body", "auth_url": null}')});
+call('halopsa', { op => 'token' }, 200, { access_token => 'fetched-secret', expires_in => 3600 });
+($line, $headers, $body) = $server->request;
+is($line, 'POST /auth/token HTTP/1.1', 'the authorisation server beside the API');
+like($body, qr/&scope=read%3Atickets%20edit%3Atickets&tenant=a%26b%3Dc$/, 'the tenant in the form');
+call('halopsa', { op => 'list', entity => 'Team' }, 200, { access_token => 'fetched-secret', expires_in => 3600, teams => [] });
+my %halo = (op => 'get', entity => 'Tickets', id => '12');
+call('halopsa', { %halo, includedetails => JSON::PP::true }, 200, { id => 12 });
+($line, $headers) = $server->request;
+is($line, 'GET /api/Tickets/12?includedetails=true HTTP/1.1', 'a ticket');
+is($headers->{authorization}, 'Bearer fetched-secret', 'with the token');
+my %list = (op => 'list', entity => 'Tickets', pageinate => JSON::PP::true, page_no => 1, page_size => 100, lastupdatefromdate => '2026-01-01T00:00:00', began => 'x', index => JSON::PP::true);
+is(call('halopsa', \%list, 200, { record_count => 0, tickets => [] })->{class}, 'done', 'a list');
+is(($server->request)[0], 'GET /api/Tickets?pageinate=true&page_no=1&page_size=100&lastupdatefromdate=2026-01-01T00%3A00%3A00 HTTP/1.1', 'its parameters and no others');
+is(call('halopsa', { op => 'list', entity => 'Status' }, 200, [])->{class}, 'done', 'a bare list');
+call('halopsa', { op => 'post', entity => 'Tickets', item => { id => 12, summary => "x\x{e4}" } }, 201, [ { id => 12 } ]);
+($line, $headers, $body) = $server->request;
+is($line, 'POST /api/Tickets?returnall=true HTTP/1.1', 'a write');
+is_deeply($json->decode($body), [ { id => 12, summary => "x\x{e4}" } ], 'an array of one');
+call('halopsa', { op => 'find', entity => 'Opportunities', page => 2, match => { third_party_id_string => 'x' } }, 200, { record_count => 0, tickets => [] });
+is(($server->request)[0], 'GET /api/Opportunities?pageinate=true&page_size=100&order=id&orderdesc=true&includeclosed=true&nocache=true&page_no=2 HTTP/1.1', 'a look-up');
+check('HaloPSA: an entity that climbs', call('halopsa', { op => 'list', entity => '..' }, 200, []), 'config', qr/^request has no "entity"$/, qr/./);
+check('HaloPSA: nothing to write', call('halopsa', { op => 'post', entity => 'Tickets' }, 200, []), 'config', qr/no element/, qr/./);
+check('HaloPSA: no such operation', call('halopsa', { op => 'nonsense' }, 200, {}), 'config', qr/has no operation/, qr/./);
+
+my %post = (op => 'post', entity => 'Tickets', item => { summary => 'x' });
+check('HaloPSA 400 message', call('halopsa', \%post, 400, { message => 'An Outcome must be entered for this Action' }), 'rejected', qr/^An Outcome must be entered for this Action$/);
+check('HaloPSA 400 Message', call('halopsa', \%post, 400, { Message => 'Please complete the Details' }), 'rejected', qr/^Please complete the Details$/);
+check('HaloPSA 400 ClassName', call('halopsa', \%post, 400, { ClassName => 'System.Exception', Message => 'Category is required', Data => undef }), 'rejected', qr/^Category is required$/);
+check('HaloPSA 400 resultCode', call('halopsa', \%post, 400, { resultCode => 400, errorMessage => 'Invalid status' }), 'rejected', qr/^Invalid status$/);
+check('HaloPSA 400 error', call('halopsa', \%post, 400, { error => 'invalid_request', error_description => 'No' }), 'rejected', qr/^invalid_request: No$/);
+check('HaloPSA 400 text', call('halopsa', \%post, 400, "Cannot deserialize\r\nthe JSON", 'Content-Type' => 'text/plain'), 'rejected', qr/^Cannot deserialize the JSON$/);
+check('HaloPSA 400 page', call('halopsa', \%post, 400, '<!DOCTYPE html><html><head><title>Error</title></head></html>', 'Content-Type' => 'text/html'), 'rejected', qr/^web page "Error"$/);
+check('HaloPSA 401', call('halopsa', \%halo, 401, { error => 'invalid_token', error_description => 'The token is expired.' }), 'auth', qr/^invalid_token: The token/, qr/set_credentials/);
+check('HaloPSA 401 empty', call('halopsa', \%halo, 401, ''), 'auth', qr/^HTTP status 401/, qr/set_credentials/);
+check('HaloPSA 403', call('halopsa', \%halo, 403, { message => 'You do not have permission' }), 'rejected', qr/permission/, qr/permission/);
+check('HaloPSA 404 of a list', call('halopsa', \%list, 404, { message => 'No HTTP resource was found' }), 'not_found', qr/No HTTP resource/, qr/host/);
+check('HaloPSA 404 page', call('halopsa', \%halo, 404, '<html><head><title>404</title></head></html>', 'Content-Type' => 'text/html'), 'not_found', qr/^web page "404"$/, qr/host/);
+check('HaloPSA 404 of a write', call('halopsa', \%post, 404, { message => 'No such ticket' }), 'not_found', qr/No such ticket/, qr/host/);
+$call = call('halopsa', \%halo, 404, { message => 'The Ticket was not found' });
+is($call->{class}, 'done', 'HaloPSA 404 of a record is an answer');
+is_deeply($call->{reply}, { id => '12', zcsync_missing => JSON::PP::true }, 'which says that it is not there');
+check('HaloPSA 200 without the record', call('halopsa', \%halo, 200, {}), 'broken', qr/^reply has no "id"$/);
+check('HaloPSA 200 without a list', call('halopsa', \%list, 200, { message => 'x' }), 'broken', qr/^reply has no list$/);
+check('HaloPSA 500', call('halopsa', \%post, 500, { ClassName => 'System.Exception', Message => 'Object reference not set' }), 'vendor', qr/^Object reference not set$/);
+check('HaloPSA 429', call('halopsa', \%post, 429, 'Rate Limit Reached - 300 Requests per rolling 5 minute window', 'Content-Type' => 'text/plain'), 'throttled', qr/^Rate Limit Reached/);
+check('HaloPSA: a refused client', call('halopsa', { op => 'token' }, 401, { error => 'invalid_client', error_description => 'Wrong top&secret=value %+x' }), 'auth', qr/^invalid_client: Wrong \*+$/, qr/set_credentials.*tenant/);
+check('HaloPSA: a refused scope', call('halopsa', { op => 'token' }, 400, { error => 'invalid_scope' }), 'auth', qr/^invalid_scope$/, qr/scope/);
+check('HaloPSA: no such authorisation server', call('halopsa', { op => 'token' }, 404, ''), 'not_found', qr/404/, qr/auth_url/);
+
 # -------------------------------------------------------------- limits
 
 value(q{

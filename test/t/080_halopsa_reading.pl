@@ -41,7 +41,7 @@ is(value(q{SELECT id || ' ' || detail::text FROM zcsync.discover('psa') WHERE ki
 	'21 {"use": "ticket", "required": ["CFimpact", "category_1", "details", "summary"]}', 'with the fields that a ticket type requires');
 value(q{SELECT zcsync.set_credentials('psa', '{"client_id": "client-acme", "client_secret": "wrong"}')});
 like(value(q{SELECT message || ' | ' || hint FROM zcsync.check_account('psa') WHERE item = 'login' AND NOT ok}),
-	qr/not accepted.*invalid_client.*secret.*set_credentials/, 'a wrong secret');
+	qr/not accepted.*invalid_client.*application.*set_credentials/, 'a wrong secret');
 value(q{SELECT zcsync.set_credentials('psa', '{"client_id": "client-acme", "client_secret": "secret-acme"}')});
 value(q{SELECT zcsync.alter_account('psa', '{"tenant": "other"}')});
 like(value(q{SELECT message || ' | ' || hint FROM zcsync.check_account('psa') WHERE item = 'login' AND NOT ok}), qr/not accepted.*tenant/, 'a wrong tenant');

@@ -103,7 +103,7 @@ waits($idle, 'all is made up for');
 value(q{SELECT zcsync.set_credentials('psa', '{"client_id": "client-acme", "client_secret": "secret&acme=1 + more"}')});
 value($all);
 waits(q{SELECT state = 'blocked' FROM zcsync.accounts}, 'a refused client blocks the account');
-like(value('SELECT state_reason || state_hint FROM zcsync.accounts'), qr/invalid_client.*secret.*set_credentials/, 'and says what to do');
+like(value('SELECT state_reason || state_hint FROM zcsync.accounts'), qr/invalid_client.*application.*set_credentials/, 'and says what to do');
 unlike(value('SELECT state_reason || state_hint FROM zcsync.accounts'), qr/secret&acme/, 'without the secret');
 value(q{SELECT zcsync.set_credentials('psa', '{"client_id": "client-acme", "client_secret": "secret-acme"}')});
 waits($idle, 'the right one lets it work');
