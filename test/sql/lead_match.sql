@@ -202,3 +202,5 @@ SELECT result, lead FROM take('csv', '{"name": "Ed Moon", "email": "ed@moon.de",
 DROP SCHEMA tools;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
+DROP TABLE before;
+DROP FUNCTION take(text, jsonb[]), ref(bigint), lead_no(bigint), forget();

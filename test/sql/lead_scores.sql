@@ -79,3 +79,5 @@ SELECT item, ok FROM zcsync.selfcheck() WHERE item = 'idx_leads_active';
 
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
+DROP TABLE before;
+DROP FUNCTION take(jsonb[]);
