@@ -9,6 +9,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use ZcsyncTest;
 
+use Simulator::OpenAPI;
+
 my $simulator = start_simulator('--tickets', 0, '--tasks', 0, '--halopsa-tickets', 230, '--halopsa-leads', 20, '--halopsa-plan', 'none');
 my $node = new_node('main', conf => "zcsync.databases = ''\nlog_statement = none");
 $node->start;
@@ -159,6 +161,17 @@ is(value("SELECT subject || ' ' || array_to_string(tags, ',') FROM zcsync.ticket
 value(q{SELECT zcsync.alter_stream('psa/tickets', scope => '{"ticket_type_id": 3}')});
 pull('tickets');
 is(value('SELECT count(*) FROM zcsync.tickets WHERE deleted_at IS NOT NULL'), 0, 'a narrower scope deletes nothing');
+
+# ------------------------------------------------------------ the vendor's document
+
+SKIP:
+{
+	my $documents = Simulator::OpenAPI->load;
+	skip 'the document of HaloPSA is not here', 1 if !$documents || !$documents->documents->{halopsa};
+
+	my %problems = map { $_ => 1 } map { $documents->check_request('halopsa', $_->{method}, $_->{path}, $_->{query}) } grep { $_->{path} !~ m{/auth/} } requests();
+	is(join("\n", sort keys %problems), '', 'every request is one that HaloPSA documents');
+}
 
 $node->stop;
 done_testing();
