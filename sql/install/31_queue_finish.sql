@@ -46,9 +46,11 @@ BEGIN
 		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AS done,
 			o.class = 'done' AND q.operation = 'push' AS push
 		FROM unnest(p_ids, p_attempts, p_classes, p_requests, p_replies) AS o (job_id, attempts, class, request, reply)
-		CROSS JOIN LATERAL (	-- one by one: a plan that begins with all running jobs compares each with each
+		-- One by one, and by its number: that a claimed job runs is not said, or
+		-- a plan may go through all running jobs for each.
+		CROSS JOIN LATERAL (
 			SELECT q.job_id, q.unclear_since, q.operation FROM zcsync.sync_queue q
-			WHERE q.job_id = o.job_id AND q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
+			WHERE q.job_id = o.job_id AND q.claimed_by = p_claimant AND q.attempts = o.attempts
 			FOR UPDATE OF q SKIP LOCKED) AS q) x;
 	-- Somebody holds a lock on a running job: not ours to wait for.
 	IF cardinality(v_ids) IS DISTINCT FROM cardinality(p_ids) THEN
@@ -335,7 +337,7 @@ BEGIN
 		UPDATE zcsync.sync_queue q
 		SET state = 'ready', claimed_by = NULL, claimed_at = NULL, run_at = b.run_at
 		FROM unnest(p_ids, p_run_at) AS b (job_id, run_at)
-		WHERE q.job_id = b.job_id AND q.state = 'running';
+		WHERE q.job_id = b.job_id AND q.claimed_by IS NOT NULL;	-- as in _finish_jobs()
 		PERFORM set_config('lock_timeout', v_lock_timeout, true);
 		RETURN;
 	EXCEPTION WHEN lock_not_available OR unique_violation THEN
