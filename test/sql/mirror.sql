@@ -112,6 +112,20 @@ SELECT name, sync_state FROM zcsync.tasks;
 SELECT zcsync._merge_keys('{"a": 1}', '{"a": 2}', '{}') AS removed_there, zcsync._merge_keys(NULL, '{"a": 1}', '{"b": 1}') AS no_base;
 SELECT * FROM zcsync._lost_keys('{"a": 1, "b": 1}', '{"a": 2, "b": 2}', '{"b": 2}');
 
+-- Columns against agreed values: each type, null and missing, whatever the time zone.
+SET timezone = 'Asia/Kolkata';
+SELECT zcsync._differing('{"t": "a", "i": 1, "n": 1.50, "b": true, "at": "2026-01-01T00:00:00+00:00", "l": ["x", null], "o": {"k": [1]}}',
+	'{t,i,n,b,at,l,o,none,empty}', ROW('a'::text, 1, 1.5, true, '2026-01-01 00:00Z'::timestamptz, '{x,NULL}'::text[],
+		'{"k": [1]}'::jsonb, NULL::text, '{}'::jsonb)) AS nothing;
+SELECT zcsync._differing('{"t": "a", "i": 1, "n": 1.50, "b": true, "at": "2026-01-01T00:00:00+00:00", "l": ["x"], "o": {"k": 1}, "gone": 1, "s": "1"}',
+	'{t,i,n,b,at,l,o,gone,s}', ROW('b'::text, 2::bigint, 'NaN'::numeric, false, '2026-01-01 00:00:00.5Z'::timestamptz, '{}'::text[],
+		'"scalar"'::jsonb, NULL::text, 1)) AS everything;
+SELECT zcsync._differing(NULL, '{t,o}', ROW('a'::text, 'null'::jsonb)) AS no_base, zcsync._differing('[1]', '{t}', ROW(NULL::text)) AS no_object;
+SELECT zcsync._differing('{}', '{t}', ROW(1, 2));
+SELECT zcsync._differing_keys('{"a": 1, "b": {"c": 1}, "gone": [1], "none": null}', '{"a": 1.0, "b": {"c": 2}, "new": "x", "null": null}') AS keys,
+	zcsync._differing_keys('{"a": 1}', '{"a": 1}') AS same, zcsync._differing_keys(NULL, '{"a": 1}') AS no_base, zcsync._differing_keys('[1]', NULL) AS none;
+SET timezone = 'UTC';
+
 -- ---------------------------------------------------------------------
 -- Odd values
 -- ---------------------------------------------------------------------
