@@ -2,7 +2,7 @@
 -- Who is who: the tables of matching and merging, and how alike two leads are.
 --
 -- Each lead that a source gives is kept as it came, as a row of lead_rows; a
--- lead is what its rows amount to (58_lead_take.sql).  Rows are compared, not
+-- lead is what its rows amount to (58_lead_values.sql).  Rows are compared, not
 -- leads, so that it does not matter which row came first.
 --
 --   1. The same e-mail is the same lead, always.
@@ -69,6 +69,8 @@ BEGIN
 	CREATE INDEX idx_lead_rows_mobile ON zcsync.lead_rows (account_id, mobile) WHERE mobile IS NOT NULL;
 	COMMENT ON TABLE zcsync.lead_rows IS
 	'each lead as a source gave it, and which lead it became part of; the values of a lead are made of these';
+
+	CREATE INDEX idx_companies_phone ON zcsync.companies (right(regexp_replace(phone, '\D', '', 'g'), 8));
 
 	CREATE TABLE zcsync.lead_duplicates (
 		account_id bigint NOT NULL
@@ -232,8 +234,10 @@ CREATE FUNCTION zcsync._is_shared_phone(p_account bigint, p_phone text) RETURNS 
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT count(DISTINCT coalesce(x.name, x.email, x.row_id::text)) > (
-		SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'phone_shared_by')
+	SELECT EXISTS (SELECT FROM zcsync.companies c		-- written in any way: by its last digits
+			WHERE right(regexp_replace(c.phone, '\D', '', 'g'), 8) = right(p_phone, 8))
+		OR count(DISTINCT coalesce(x.name, x.email, x.row_id::text)) > (
+			SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'phone_shared_by')
 	FROM (
 		(SELECT r.name, r.email, r.row_id FROM zcsync.lead_rows r
 		WHERE r.account_id = p_account AND r.phone = p_phone LIMIT 1000)

@@ -1,0 +1,222 @@
+-- ---------------------------------------------------------------------
+-- What leads amount to: one lead that becomes part of another, and the values
+-- that all rows of a lead make together.
+-- ---------------------------------------------------------------------
+
+-- Make one lead part of another, which both exist and are locked: its rows,
+-- identities, pairs and links.  undo remembers what they were, and whom the one
+-- that is kept was paired with (paired).  Returns the link that the other had in a route
+-- that keep is linked by, too: it is ended, its target stays as it is.
+CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
+RETURNS SETOF bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_ended bigint[];
+BEGIN
+	v_ended := ARRAY(
+		SELECT o.link_id FROM zcsync.links o
+		JOIN zcsync.links k ON k.route_id = o.route_id AND k.source_id = p_keep
+		WHERE o.source_id = p_other);
+	INSERT INTO zcsync.lead_merges (account_id, kept_id, merged_id, row_ids, score, parts, reason, role, merged_at, undo)
+	SELECT p_account, p_keep, p_other,
+		ARRAY(SELECT r.row_id FROM zcsync.lead_rows r WHERE r.local_id = p_other AND r.account_id = p_account ORDER BY 1),
+		(p_edge ->> 'score')::numeric, coalesce(p_edge -> 'parts', '{}'), p_edge ->> 'via', session_user, zcsync._now(),
+		jsonb_build_object(
+			'identities', (SELECT coalesce(jsonb_agg(jsonb_build_array(i.kind, i.value)), '[]')
+				FROM zcsync.lead_identities i WHERE i.local_id = p_other AND i.account_id = p_account),
+			'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('link_id', l.link_id, 'state', l.state)), '[]')
+				FROM zcsync.links l WHERE l.source_id = p_other),
+			'pairs', (SELECT coalesce(jsonb_agg(to_jsonb(d)), '[]')
+				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b)),
+			'paired', (SELECT coalesce(jsonb_agg(CASE d.lead_a WHEN p_keep THEN d.lead_b ELSE d.lead_a END), '[]')
+				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_keep IN (d.lead_a, d.lead_b)));
+
+	UPDATE zcsync.lead_rows r SET local_id = p_keep,
+		via = CASE p_edge ->> 'via' WHEN 'by hand' THEN 'by hand' ELSE r.via END
+	WHERE r.local_id = p_other AND r.account_id = p_account;
+	UPDATE zcsync.lead_identities i SET local_id = p_keep WHERE i.local_id = p_other AND i.account_id = p_account;
+	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()
+	WHERE l.link_id = ANY (v_ended) AND l.state <> 'unlinked';
+	UPDATE zcsync.links l SET source_id = p_keep, changed_at = zcsync._now()
+	WHERE l.source_id = p_other AND l.link_id <> ALL (v_ended);
+
+	UPDATE zcsync.lead_duplicates d SET state = 'merged', decided_at = zcsync._now(), decided_by = session_user
+	WHERE d.account_id = p_account AND d.lead_a = least(p_keep, p_other) AND d.lead_b = greatest(p_keep, p_other);
+	INSERT INTO zcsync.lead_duplicates (account_id, lead_a, lead_b, score, parts, reason, state, found_at, decided_at, decided_by)
+	SELECT p_account, least(p_keep, x.lead), greatest(p_keep, x.lead), d.score, d.parts, d.reason, d.state, d.found_at, d.decided_at, d.decided_by
+	FROM zcsync.lead_duplicates d
+	CROSS JOIN LATERAL (SELECT CASE d.lead_a WHEN p_other THEN d.lead_b ELSE d.lead_a END) AS x (lead)
+	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND x.lead <> p_keep AND d.state <> 'merged'
+	ON CONFLICT (account_id, lead_a, lead_b) DO UPDATE SET state = excluded.state WHERE excluded.state = 'apart';
+	DELETE FROM zcsync.lead_duplicates d
+	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND p_keep NOT IN (d.lead_a, d.lead_b) AND d.state <> 'merged';
+
+	UPDATE zcsync.leads l SET merged_into = p_keep, deleted_at = zcsync._now(), sync_origin = p_origin
+	WHERE l.account_id = p_account AND l.local_id = p_other;
+	RETURN QUERY SELECT unnest(v_ended);
+END
+$$;
+COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, text) IS
+'makes a lead part of another: rows, identities, links and pairs; returns the links that had to be ended';
+
+-- What all rows of leads amount to: of each column the value of the source that
+-- comes first in its group of fields, of equal ones the newest.  "Do not call"
+-- wins however it came, and an e-mail that reaches somebody over one that does
+-- not.  NULL is a value only where somebody emptied a column by hand.
+CREATE FUNCTION zcsync._lead_values(p_leads bigint[])
+RETURNS TABLE (local_id bigint, vals jsonb, provenance jsonb)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT b.local_id,
+		coalesce(jsonb_object_agg(b.key, b.value) FILTER (WHERE b.key NOT LIKE 'custom:%'), '{}')
+			|| jsonb_build_object('custom_fields',
+				coalesce(jsonb_object_agg(substr(b.key, 8), b.value) FILTER (WHERE b.key LIKE 'custom:%' AND b.value <> 'null'), '{}')),
+		jsonb_object_agg(b.key, jsonb_build_object('source', b.source, 'at', b.at, 'row', b.row_id))
+	FROM (
+		SELECT DISTINCT ON (r.local_id, c.key) r.local_id, c.key, c.value, r.source, r.at, r.row_id
+		FROM zcsync.lead_rows r
+		LEFT JOIN zcsync.lead_sources s ON s.name = r.source
+		CROSS JOIN LATERAL jsonb_each(r.vals) AS c (key, value)
+		WHERE r.local_id = ANY (p_leads)
+			AND (c.key = ANY (zcsync._own_columns('leads')) OR c.key LIKE 'custom:%')
+			AND c.key NOT IN ('updated_at', 'source', 'custom_fields')
+		ORDER BY r.local_id, c.key, (c.key = 'do_not_call' AND c.value = 'true') DESC,
+			c.key IN ('email', 'email_status') AND r.email IS NULL,
+			CASE c.key WHEN 'created_at' THEN (c.value #>> '{}')::timestamptz END,
+			coalesce((s.groups ->> zcsync._lead_field_group(c.key))::numeric, s.precedence, 1000000),
+			r.at DESC, r.row_id DESC) AS b
+	GROUP BY b.local_id
+$$;
+COMMENT ON FUNCTION zcsync._lead_values(bigint[]) IS
+'values of leads by precedence of the sources of their rows, and where each comes from';
+
+CREATE FUNCTION zcsync._lead_field_group(p_column text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_column IN ('first_name', 'last_name', 'title', 'linkedin_url') THEN 'person'
+		WHEN p_column IN ('email', 'email_status') THEN 'email'
+		WHEN p_column IN ('phone', 'mobile', 'do_not_call') THEN 'phone'
+		WHEN p_column IN ('company', 'website', 'industry', 'employees', 'revenue') THEN 'company'
+		WHEN p_column IN ('street', 'city', 'region', 'postal_code', 'country') THEN 'address'
+		WHEN p_column LIKE 'custom:%' THEN 'custom'
+		ELSE 'other' END;
+END;
+COMMENT ON FUNCTION zcsync._lead_field_group(text) IS
+'the group of fields of a column of leads that lead_sources.groups gives a precedence to';
+
+-- What changes in a lead that has these values now: columns whose value comes
+-- from elsewhere than before, and those that nobody gives any more.  What a route
+-- wrote is in no row; it stays until a row has something newer.
+CREATE FUNCTION zcsync._lead_patch(p_doc jsonb, p_vals jsonb, p_provenance jsonb, OUT patch jsonb, OUT provenance jsonb)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_old jsonb := p_doc -> 'provenance';
+	v_custom jsonb := p_doc -> 'custom_fields';
+	v_key text;
+BEGIN
+	provenance := p_provenance || coalesce((
+		SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(v_old) AS e
+		WHERE NOT e.value ? 'row' AND e.value ->> 'source' <> 'manual'
+			AND ((p_provenance #>> ARRAY[e.key, 'at'])::timestamptz > (e.value ->> 'at')::timestamptz) IS NOT TRUE), '{}');
+	patch := jsonb_build_object('source', coalesce(zcsync._lead_source(p_provenance), p_doc ->> 'source'));
+	FOR v_key IN
+		SELECT k.key FROM (SELECT jsonb_object_keys(v_old) UNION SELECT jsonb_object_keys(provenance)) AS k (key)
+		WHERE provenance -> k.key IS DISTINCT FROM v_old -> k.key
+	LOOP
+		IF v_key LIKE 'custom:%' THEN
+			v_custom := (v_custom - substr(v_key, 8)) || coalesce((SELECT jsonb_build_object(substr(v_key, 8), p_vals -> 'custom_fields' -> substr(v_key, 8))
+				WHERE p_vals -> 'custom_fields' ? substr(v_key, 8)), '{}');
+		ELSIF p_vals ? v_key OR v_key NOT IN ('created_at', 'status_id') THEN
+			patch := patch || jsonb_build_object(v_key, coalesce(p_vals -> v_key, 'null'));
+		END IF;
+	END LOOP;
+	patch := patch || jsonb_build_object('custom_fields', v_custom);
+END
+$$;
+COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
+'what changes in a lead whose rows have these values, and where its values come from then';
+
+-- Write leads as their rows have it: new ones are inserted, of others the
+-- columns whose value comes from another row than before.  Who changes nothing
+-- writes nothing.  Returns how many leads were written.
+CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin text) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET jit = off
+AS $$
+DECLARE
+	v_columns text[] := zcsync._own_columns('leads') || '{fit,engagement,quality,stage,provenance}'::text[];
+	v_now timestamptz := zcsync._now();
+	v_existing bigint[] := ARRAY(SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads));
+	v_ids bigint[];
+	v_at timestamptz[];
+	v_docs jsonb[];
+	v_new integer;
+	v_changed integer;
+BEGIN
+	SELECT array_agg(v.local_id), array_agg(jsonb_build_object('status_id', 1, 'created_at', v_now) || v.vals
+		|| jsonb_build_object('updated_at', v_now, 'source', zcsync._lead_source(v.provenance), 'provenance', v.provenance))
+	INTO v_ids, v_docs
+	FROM zcsync._lead_values(ARRAY(SELECT unnest(p_leads) EXCEPT SELECT unnest(v_existing))) AS v;
+	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_origin, inserted_at, %1$s) '
+		'SELECT $1, u.local_id, ''synced'', $2, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
+		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
+		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i ORDER BY u.local_id',
+		(SELECT string_agg(quote_ident(c), ', ') FROM unnest(v_columns) AS c),
+		(SELECT string_agg(format('i.%I', c), ', ') FROM unnest(v_columns) AS c))
+		USING p_account, p_origin, v_ids, v_docs, v_now;
+	GET DIAGNOSTICS v_new = ROW_COUNT;
+
+	SELECT array_agg(l.local_id), array_agg(l.inserted_at), array_agg(d.doc || p.patch || jsonb_build_object('provenance', p.provenance)
+		|| CASE WHEN d.doc || p.patch = d.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
+	INTO v_ids, v_at, v_docs
+	FROM zcsync._lead_values(v_existing) AS v
+	JOIN zcsync.leads l ON l.local_id = v.local_id
+	CROSS JOIN LATERAL (SELECT to_jsonb(l)) AS d (doc)
+	CROSS JOIN LATERAL zcsync._lead_patch(d.doc, v.vals, v.provenance) AS p
+	WHERE l.provenance <> p.provenance;
+	IF v_ids IS NULL THEN
+		RETURN v_new;
+	END IF;
+	EXECUTE format('UPDATE zcsync.leads AS t SET sync_origin = $1, %1$s FROM unnest($2, $3, $4) WITH ORDINALITY AS u (local_id, at, doc, n) '
+		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
+		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i '
+		'WHERE t.local_id = u.local_id AND t.inserted_at = u.at',
+		(SELECT string_agg(format('%1$I = i.%1$I', c), ', ') FROM unnest(v_columns) AS c))
+		USING p_origin, v_ids, v_at, v_docs;
+	GET DIAGNOSTICS v_changed = ROW_COUNT;
+
+	-- A lead keeps the e-mails of all its rows, whichever of them it shows.
+	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
+	SELECT DISTINCT p_account, 'email', r.email, r.local_id
+	FROM zcsync.lead_rows r
+	WHERE r.local_id = ANY (v_ids) AND r.email IS NOT NULL
+	ORDER BY r.email
+	ON CONFLICT (account_id, kind, value) DO NOTHING;
+	RETURN v_new + v_changed;
+END
+$$;
+COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], text) IS
+'inserts or updates leads to what their rows amount to; returns how many it wrote';
+
+-- The source of a lead is the one whose values count most; of equal ones the
+-- first by name.
+CREATE FUNCTION zcsync._lead_source(p_provenance jsonb) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT n.source
+	FROM (SELECT DISTINCT e.value ->> 'source' FROM jsonb_each(p_provenance) AS e) AS n (source)
+	LEFT JOIN zcsync.lead_sources s ON s.name = n.source
+	ORDER BY n.source = 'manual', s.precedence, n.source
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._lead_source(jsonb) IS
+'the source of a lead: of those that its values come from, the one with the best precedence';
