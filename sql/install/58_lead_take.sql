@@ -219,6 +219,8 @@ BEGIN
 		CONTINUE WHEN v_a = v_b;
 		v_reason := CASE
 			WHEN v_mail[v_a] AND v_mail[v_b] THEN 'different e-mail addresses'
+			WHEN NOT v_edge.may_merge AND v_edge.score > (SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'merge_above')
+				THEN 'alike in too few fields'
 			WHEN NOT v_edge.may_merge THEN 'not alike enough'
 			WHEN string_to_array(v_linked[v_a], ',') && string_to_array(v_linked[v_b], ',') THEN 'both are routed already'
 			WHEN v_edge.via = 'similar' AND v_mail[v_a] <> v_mail[v_b] AND (
