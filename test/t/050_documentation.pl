@@ -77,4 +77,20 @@ for my $page (sort keys %text)
 	is(join(' ', sort keys %missing), '', "$name: files");
 }
 
+# The grants of doc/security.md can be run as they stand, and are enough.
+my $grants = join '', $text{"$top/doc/security.md"} =~ /^    (GRANT [^;]+;)/mg;
+my @roles = sort keys %{ { map { $_ => 1 } $grants =~ / TO (\w+);/g } };
+is("@roles", 'marketing monitor support', 'roles of doc/security.md');
+$node->safe_psql('postgres', join '', map { "CREATE ROLE $_;" } @roles);
+is(($node->psql('postgres', $grants, on_error_stop => 1))[0], 0, 'doc/security.md: the grants are right');
+for my $role (@roles)
+{
+	my @views = split /\n/, $node->safe_psql('postgres', <<"SQL");
+SELECT c.oid::regclass FROM pg_class c
+WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('$role', c.oid, 'SELECT')
+SQL
+	cmp_ok(scalar @views, '>', 2, "$role may read something");
+	is(($node->psql('postgres', "SET ROLE $role;" . join '', map { "SELECT * FROM $_;" } @views))[0], 0, "doc/security.md: $role can read it");
+}
+
 done_testing();
