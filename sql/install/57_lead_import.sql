@@ -87,6 +87,7 @@ BEGIN
 		v_base := btrim(regexp_replace(lower(p_headers[i]), '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a0\ufeff]+', '_', 'g'), '_');
 		v_base := CASE WHEN v_base = '' THEN 'column_' || i WHEN v_base ~ '^\d' THEN 'c_' || v_base ELSE v_base END;
 		-- names have 63 bytes
+		v_base := left(v_base, 58);
 		WHILE octet_length(v_base) > 58 LOOP
 			v_base := left(v_base, -1);
 		END LOOP;
@@ -239,6 +240,7 @@ COMMENT ON FUNCTION zcsync._intake(text) IS
 'the name of an intake; an error if there is none, or the caller may not read it';
 
 -- Take the rows of an intake, a thousand at a time, each time as they are then.
+-- An import waits for others of its account.
 CREATE FUNCTION zcsync._import_rows(p_intake text)
 RETURNS TABLE (file_row bigint, ok boolean, lead_id bigint, result text, error text)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -258,6 +260,8 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 			MESSAGE = format('intake "%s" is being imported by another session', v_intake.name);
 	END IF;
+	-- Two imports of one account would meet the same leads in another order.
+	PERFORM pg_advisory_xact_lock('zcsync.lead_rows'::regclass::oid::integer, (v_intake.account_id % 2147483647)::integer);
 	PERFORM setval(v_done, 0, true);
 	LOOP
 		EXECUTE format('SELECT array_agg(r.intake_row ORDER BY r.intake_row), array_agg(to_jsonb(r) - ''intake_row'' ORDER BY r.intake_row) '

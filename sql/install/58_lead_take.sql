@@ -87,8 +87,9 @@ COMMENT ON FUNCTION zcsync._known_leads(bigint, text, zcsync._lead_row[], boolea
 'for each row the lead that has it already, NULL where it is news';
 
 -- Store rows, and make their identities those of their leads where nobody has
--- them yet; waits for others who are about to make the same.  Returns the ids of
--- the stored rows.
+-- them yet; waits for others who are about to make the same.  A row that is
+-- stored already stays with its lead, though somebody may have given that
+-- another e-mail.  Returns the ids of the stored rows.
 CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync._lead_row[]) RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -97,11 +98,12 @@ DECLARE
 	v_ids bigint[];
 BEGIN
 	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
-	SELECT DISTINCT ON (i.kind, i.value) p_account, i.kind, i.value, u.local_id
+	SELECT DISTINCT ON (i.kind, i.value) p_account, i.kind, i.value, coalesce(k.local_id, u.local_id)
 	FROM unnest(p_rows) AS u
+	LEFT JOIN zcsync.lead_rows k ON k.account_id = p_account AND k.source = p_source AND k.row_key = u.row_key
 	CROSS JOIN LATERAL (VALUES ('email', u.email), (p_source, u.source_id)) AS i (kind, value)
 	WHERE i.value IS NOT NULL
-	ORDER BY i.kind, i.value, u.local_id
+	ORDER BY i.kind, i.value, k.local_id, u.local_id
 	ON CONFLICT (account_id, kind, value) DO NOTHING;
 
 	-- A row that is new goes to the lead of its e-mail, else to that of its id.
@@ -169,7 +171,7 @@ COMMENT ON FUNCTION zcsync._lead_edges(bigint, bigint[]) IS
 -- or somebody keeps them apart; or unless a lead without e-mail resembles several
 -- that have one.  What is not joined is flagged.
 CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[],
-	OUT nodes bigint[], OUT roots bigint[], OUT vias jsonb[], OUT flags jsonb[])
+	OUT nodes bigint[], OUT roots bigint[], OUT vias jsonb[], OUT flags jsonb[], OUT facts jsonb)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -191,22 +193,19 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- Leads that exist first, the oldest first: they stay.  A number is that of
-	-- one lead in all accounts; to name the account, too, misleads the planner.
-	SELECT array_agg(n.id ORDER BY l.local_id IS NULL, n.id),
-		array_agg(EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = n.id AND i.kind = 'email')
-			ORDER BY l.local_id IS NULL, n.id),
-		array_agg(array_to_string(ARRAY(SELECT k.route_id FROM zcsync.links k WHERE k.source_id = n.id AND k.state <> 'unlinked' ORDER BY 1), ',')
-			ORDER BY l.local_id IS NULL, n.id)
-	INTO nodes, v_mail, v_linked
-	FROM (
-		SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e) AS n (id)
-	LEFT JOIN zcsync.leads l ON l.local_id = n.id;
+	-- Leads that exist first, the oldest first: they stay.
+	nodes := ARRAY(
+		SELECT n.id
+		FROM (
+			SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e) AS n (id)
+		LEFT JOIN zcsync.leads l ON l.local_id = n.id
+		ORDER BY l.local_id IS NULL, n.id);
+	facts := zcsync._lead_facts(p_account, nodes);
+	SELECT array_agg(f.mail ORDER BY f.n), array_agg(f.linked ORDER BY f.n) INTO v_mail, v_linked
+	FROM ROWS FROM (jsonb_to_recordset(facts -> 'leads') AS (mail boolean, linked text)) WITH ORDINALITY AS f (mail, linked, n);
+	v_apart := facts -> 'apart';
 	v_parent := ARRAY(SELECT generate_series(1, cardinality(nodes)));
 	vias := array_fill(NULL::jsonb, ARRAY[cardinality(nodes)]);
-	SELECT coalesce(jsonb_object_agg(d.lead_a || '/' || d.lead_b, true), '{}') INTO v_apart
-	FROM zcsync.lead_duplicates d
-	WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_a = ANY (nodes) AND d.lead_b = ANY (nodes);
 
 	FOR v_edge IN
 		SELECT array_position(nodes, e.lead_a) AS a, array_position(nodes, e.lead_b) AS b, e.*, to_jsonb(e) AS doc
@@ -256,7 +255,28 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[]) IS
-'which leads become one because of these rows (nodes and what each becomes part of), and which are flagged';
+'which leads become one because of these rows (nodes and what each becomes part of), which are flagged, and the facts that this rests on';
+
+-- A number is that of one lead in all accounts; to name the account, too,
+-- misleads the planner.
+CREATE FUNCTION zcsync._lead_facts(p_account bigint, p_leads bigint[]) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object(
+		'leads', (
+			SELECT jsonb_agg(jsonb_build_object(
+				'mail', EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = u.id AND i.kind = 'email'),
+				'linked', array_to_string(ARRAY(
+					SELECT k.route_id FROM zcsync.links k WHERE k.source_id = u.id AND k.state <> 'unlinked' ORDER BY 1), ',')) ORDER BY u.n)
+			FROM unnest(p_leads) WITH ORDINALITY AS u (id, n)),
+		'apart', (
+			SELECT coalesce(jsonb_object_agg(d.lead_a || '/' || d.lead_b, true), '{}')
+			FROM zcsync.lead_duplicates d
+			WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_a = ANY (p_leads) AND d.lead_b = ANY (p_leads)))
+$$;
+COMMENT ON FUNCTION zcsync._lead_facts(bigint, bigint[]) IS
+'what keeps leads from being joined: which of them have an e-mail, routes they are linked by, pairs kept apart';
 
 CREATE FUNCTION zcsync._root_of(p_parents integer[], p_node integer) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -277,8 +297,8 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 -- ---------------------------------------------------------------------
 
 -- Join the leads of these rows with those they are one with.  Others may merge
--- the same leads meanwhile: what was planned is planned again once the leads are
--- locked and one of them is found to be gone.
+-- the same leads meanwhile, or bring an e-mail for one: what was planned is
+-- planned again if that is seen once the leads are locked.
 CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -286,6 +306,7 @@ AS $$
 DECLARE
 	v_plan record;
 	v_gone boolean;
+	v_stale boolean;
 	v_node record;
 BEGIN
 	FOR v_try IN 1 .. 5 LOOP
@@ -297,12 +318,18 @@ BEGIN
 				SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows)))
 			ORDER BY l.local_id
 			FOR NO KEY UPDATE) AS l;
-		EXIT WHEN NOT v_gone;
-		UPDATE zcsync.lead_rows r SET local_id = l.merged_into
-		FROM zcsync.leads l
-		WHERE r.row_id = ANY (p_rows) AND l.local_id = r.local_id AND l.merged_into IS NOT NULL;
+		v_stale := v_gone OR v_plan.facts <> zcsync._lead_facts(p_account, v_plan.nodes);
+		EXIT WHEN v_stale IS NOT TRUE;
+		IF v_gone THEN
+			UPDATE zcsync.lead_rows r SET local_id = l.merged_into
+			FROM zcsync.leads l
+			WHERE r.row_id = ANY (p_rows) AND l.local_id = r.local_id AND l.merged_into IS NOT NULL;
+			UPDATE zcsync.lead_identities i SET local_id = l.merged_into
+			FROM zcsync.leads l
+			WHERE i.local_id = ANY (v_plan.nodes) AND l.local_id = i.local_id AND l.merged_into IS NOT NULL;
+		END IF;
 	END LOOP;
-	IF v_gone THEN
+	IF v_stale THEN
 		RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
 			MESSAGE = 'could not take leads, since others keep merging the same ones',
 			HINT = 'Try again.';

@@ -15,6 +15,8 @@ DECLARE
 BEGIN
 	SELECT array_agg(r.local_id ORDER BY u.n), min(r.account_id) INTO ids, account_id
 	FROM unnest(p_references) WITH ORDINALITY AS u (reference, n) CROSS JOIN LATERAL zcsync.record(u.reference) AS r;
+	-- first, since others may merge them meanwhile
+	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (ids) ORDER BY l.local_id FOR NO KEY UPDATE;
 	FOR v_lead IN
 		SELECT u.reference, r.kind, l.merged_into, a.vendor, r.account_id <> _lock_leads.account_id AS elsewhere
 		FROM unnest(p_references) AS u (reference)
@@ -39,7 +41,6 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'that is one lead, not two';
 	END IF;
-	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (ids) ORDER BY l.local_id FOR NO KEY UPDATE;
 END
 $$;
 COMMENT ON FUNCTION zcsync._lock_leads(text[]) IS

@@ -63,6 +63,10 @@ SELECT * FROM zcsync.import_leads('csv_2');
 SELECT result, leads FROM zcsync.plan_import('csv_2');
 SELECT * FROM zcsync.import_leads('nix');
 SELECT * FROM zcsync.plan_import(NULL);
+-- headers that are long, and many that are equal
+SET statement_timeout = '20s';
+SELECT length(c), octet_length(c) FROM unnest(zcsync._column_names(ARRAY[repeat('x', 1000000), repeat('é', 1000000)])) AS c;
+RESET statement_timeout;
 -- one that is being imported
 BEGIN;
 SELECT count(*) FROM zcsync.import_leads('apollo_1');

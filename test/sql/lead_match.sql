@@ -200,12 +200,32 @@ ALTER TABLE zcsync.leads ADD CONSTRAINT no_moles CHECK (last_name <> 'Mole');
 SELECT index, result, error FROM take('csv', '{"email": "a1@a.de"}', '{"email": "a2@a.de", "last_name": "Mole"}', '{"email": "a3@a.de"}', NULL, '[]');
 SELECT count(*) FROM zcsync.lead_identities WHERE value = 'a2@a.de';
 
+-- a row comes again whose lead was given another e-mail by hand: it stays that lead's
+SELECT forget();
+SELECT result, lead FROM take('apollo', '{"id": "1", "first_name": "Ann", "last_name": "Lee", "email": "old@acme.com"}');
+UPDATE zcsync.leads SET email = 'new@acme.com';
+SELECT result, lead FROM take('apollo', '{"id": "1", "first_name": "Ann", "last_name": "Lee", "email": "old@acme.com", "title": "CTO"}');
+SELECT i.kind, i.value, lead_no(i.local_id) AS lead FROM zcsync.lead_identities i ORDER BY 1, 2;
+SELECT * FROM shown;
+SELECT * FROM pairs;
+-- a name and a phone that thousands have: the work does not grow with their square
+SELECT forget();
+SET statement_timeout = '60s';
+SELECT t.result, count(*) FROM generate_series(1, 3) AS g CROSS JOIN LATERAL take('csv', VARIADIC ARRAY(
+	SELECT jsonb_build_object('name', 'John Smith', 'email', format('john%s@firm%1$s.com', n), 'company', 'Firm ' || n, 'phone', '+49 30 81000000')
+	FROM generate_series(g * 1000, g * 1000 + 999) AS n)) AS t GROUP BY 1;
+RESET statement_timeout;
+-- within one company they are still compared
+SELECT result FROM take('csv', '{"name": "John Smith", "company": "Firm 2999"}', '{"name": "John Smith", "company": "Firm 2999", "website": "firm2999.com"}');
+SELECT count(*) FROM pairs;
+
 SELECT item, ok, hint FROM zcsync.selfcheck() WHERE item = 'pg_trgm';
 DROP EXTENSION pg_trgm CASCADE;
 SELECT item, ok, hint FROM zcsync.selfcheck() WHERE item = 'pg_trgm';
 SELECT forget();
 SELECT result, lead FROM take('csv', '{"name": "Ed Moon", "email": "ed@moon.de", "company": "Moon"}', '{"name": "Ed Moon", "company": "MOON Inc.", "website": "moon.de"}', '{"name": "Eddy Moon", "company": "MOON Inc.", "website": "moon.de"}');
 DROP SCHEMA tools;
+DROP FUNCTION take;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP TABLE before;

@@ -87,5 +87,23 @@ is(value("SELECT DISTINCT result FROM zcsync.import_leads('$apollo')"), 'unchang
 is(value("SELECT DISTINCT result FROM zcsync.import_leads('$zoominfo')"), 'unchanged', 'ZoomInfo again: all unchanged');
 is(value($written), $before, 'and nothing was written');
 
+# ---------------------------------------------------------------------
+# Two imports of the same people in opposite orders
+# ---------------------------------------------------------------------
+my @both;
+for my $order ('n', '-n')
+{
+	my $name = value(q{SELECT value FROM zcsync.create_intake('crm', 'csv', header => 'Name,Email') WHERE item = 'intake'});
+
+	value("INSERT INTO zcsync_intake.$name (name, email) SELECT 'N ' || md5(n::text), n || '\@both.com' FROM generate_series(1, 3000) AS n ORDER BY $order");
+	push @both, $name;
+}
+my $first = $node->background_psql('postgres', on_error_die => 1);
+$first->query_until(qr/begun/, "\\echo begun\nSELECT count(*) FROM zcsync.import_leads('$both[0]');\n");
+is(value("SELECT count(*) FROM zcsync.import_leads('$both[1]') WHERE ok"), 3000, 'two imports at once do not block each other for ever');
+$first->query_safe('SELECT 1');
+$first->quit;
+is(value(q{SELECT count(*), count(DISTINCT email) FROM zcsync.leads WHERE email LIKE '%@both.com'}), '3000|3000', 'and make each lead once');
+
 $node->stop;
 done_testing();
