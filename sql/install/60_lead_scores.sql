@@ -307,7 +307,8 @@ COMMENT ON FUNCTION zcsync._score_lead() IS
 
 -- What people write of a lead is a row like that of any source, so that it has
 -- its precedence when others bring values for the same columns, and is found when
--- others resemble it.  What they empty is empty.
+-- others resemble it.  What they empty is empty.  A number that they did not
+-- write may be a company's, and names nobody.
 CREATE FUNCTION zcsync._keep_manual_rows() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -319,7 +320,10 @@ BEGIN
 	SELECT n.account_id, n.local_id, 'manual', 'lead:' || n.local_id, '', zcsync._lead_email_key(n.email, n.email_status),
 		left(zcsync._name_key(n.first_name, n.last_name), 200), left(zcsync._company_key(n.company), 200),
 		coalesce(zcsync._domain_key(n.website), CASE WHEN NOT zcsync._is_mail_provider(d.domain) THEN d.domain END),
-		zcsync._phone_key(n.phone, zcsync._country_code(n.country)), zcsync._phone_key(n.mobile, zcsync._country_code(n.country)),
+		CASE WHEN n.provenance #>> '{phone,source}' = 'manual' AND n.do_not_call IS NOT TRUE
+			THEN zcsync._phone_key(n.phone, zcsync._country_code(n.country)) END,
+		CASE WHEN n.provenance #>> '{mobile,source}' = 'manual' AND n.do_not_call IS NOT TRUE
+			THEN zcsync._phone_key(n.mobile, zcsync._country_code(n.country)) END,
 		lower(n.title), v.vals, zcsync._now(), zcsync._now()
 	FROM new_rows n
 	JOIN zcsync.accounts a ON a.account_id = n.account_id AND a.vendor = 'local'

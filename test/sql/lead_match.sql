@@ -208,6 +208,16 @@ SELECT result, lead FROM take('apollo', '{"id": "1", "first_name": "Ann", "last_
 SELECT i.kind, i.value, lead_no(i.local_id) AS lead FROM zcsync.lead_identities i ORDER BY 1, 2;
 SELECT * FROM shown;
 SELECT * FROM pairs;
+-- whoever edits such a lead does not make a company's number, or one that must not be called, a person's
+SELECT forget();
+SELECT result FROM take('apollo', '{"id": "1", "first_name": "Ann", "last_name": "Lee", "email": "ann@acme.com", "corporate_phone": "+49 30 81000001"}',
+	'{"id": "2", "first_name": "Bob", "last_name": "Ray", "email": "bob@acme.com", "direct_phone": "+49 30 81000002", "Do Not Call": "true"}',
+	'{"id": "3", "first_name": "Cy", "last_name": "Orr", "email": "cy@acme.com"}');
+UPDATE zcsync.leads SET title = 'Boss';
+UPDATE zcsync.leads SET phone = '+49 30 81000003' WHERE first_name = 'Cy';
+UPDATE zcsync.leads SET city = 'Ulm';
+SELECT r.vals, r.phone FROM zcsync.lead_rows r WHERE r.source = 'manual' ORDER BY r.local_id;
+SELECT result, via FROM take('csv', '{"name": "Ann Lee", "phone": "+49 30 81000001"}', '{"name": "Bob Ray", "phone": "+49 30 81000002"}', '{"name": "Cy Orr", "phone": "+49 30 81000003"}');
 -- a name and a phone that thousands have: the work does not grow with their square
 SELECT forget();
 SET statement_timeout = '60s';
@@ -225,7 +235,6 @@ SELECT item, ok, hint FROM zcsync.selfcheck() WHERE item = 'pg_trgm';
 SELECT forget();
 SELECT result, lead FROM take('csv', '{"name": "Ed Moon", "email": "ed@moon.de", "company": "Moon"}', '{"name": "Ed Moon", "company": "MOON Inc.", "website": "moon.de"}', '{"name": "Eddy Moon", "company": "MOON Inc.", "website": "moon.de"}');
 DROP SCHEMA tools;
-DROP FUNCTION take;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP TABLE before;
