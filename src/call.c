@@ -300,15 +300,17 @@ zcsync_call_carry(MemoryContext parent, List *members)
 
 /*
  * A carrier is over: its outcome becomes that of its members.  If the vendor
- * refused it, one of them may be to blame, and those before that one may have
- * been accepted: so all are to be tried again in a smaller set.
+ * refused a write, one of them may be to blame, and those before that one may
+ * have been accepted: so all are to be tried again in a smaller set.  Reads
+ * that travel together are one and the same, whoever asks.
  */
 void
 zcsync_call_split(ZcsyncCall *carrier)
 {
-	bool		refused = carrier->outcome == ZCSYNC_OUTCOME_REJECTED ||
-		carrier->outcome == ZCSYNC_OUTCOME_CONFLICT ||
-		carrier->outcome == ZCSYNC_OUTCOME_NOT_FOUND;
+	bool		refused = call_is_write(carrier) &&
+		(carrier->outcome == ZCSYNC_OUTCOME_REJECTED ||
+		 carrier->outcome == ZCSYNC_OUTCOME_CONFLICT ||
+		 carrier->outcome == ZCSYNC_OUTCOME_NOT_FOUND);
 	ZcsyncCall *first = linitial(carrier->members);
 	ListCell   *lc;
 
@@ -333,6 +335,7 @@ zcsync_call_split(ZcsyncCall *carrier)
 	first->remaining = carrier->remaining;
 	first->reset_s = carrier->reset_s;
 	first->pause_ms = carrier->pause_ms;
+	first->pause_guessed = carrier->pause_guessed;
 
 	if (carrier->outcome == ZCSYNC_OUTCOME_DONE)
 	{
@@ -344,16 +347,14 @@ zcsync_call_split(ZcsyncCall *carrier)
 }
 
 /*
- * The reply to a carrier says nothing of this member: what became of it is not
- * known.
+ * The reply to a carrier does not tell what became of this member.
  */
 void
-zcsync_call_leave(ZcsyncCall *member)
+zcsync_call_leave(ZcsyncCall *member, const char *why)
 {
 	member->outcome = ZCSYNC_OUTCOME_BROKEN;
 	member->maybe_applied = true;
-	member->message = MemoryContextStrdup(member->context,
-										  "reply has no part for this record");
+	member->message = MemoryContextStrdup(member->context, why);
 }
 
 /*

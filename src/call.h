@@ -126,7 +126,7 @@ extern void zcsync_call_free(ZcsyncCall *call);
 /* calls that travel together */
 extern ZcsyncCall *zcsync_call_carry(MemoryContext parent, List *members);
 extern void zcsync_call_split(ZcsyncCall *carrier);
-extern void zcsync_call_leave(ZcsyncCall *member);
+extern void zcsync_call_leave(ZcsyncCall *member, const char *why);
 
 /* errors in prepare(): sets outcome to 'config' and says why; returns false */
 extern bool zcsync_call_refuse(ZcsyncCall *call, const char *message,

@@ -69,7 +69,9 @@ typedef struct Record
 	Jsonb	   *json;
 	int64		id;
 	bool		has_id;
-	char	   *mark;			/* third_party_id_string, or NULL */
+	char	   *summary;		/* or NULL */
+	bool		shows_mark;		/* has it a member third_party_id_string? */
+	char	   *mark;			/* that, or NULL if it is none */
 	char	   *created;		/* when it was made, or NULL */
 } Record;
 
@@ -78,7 +80,9 @@ typedef struct Reply
 {
 	int			count;
 	Record	   *records;
+	bool		is_list;
 	bool		more_pages;		/* of a look-up */
+	bool		descending;		/* the newest come first, as was asked */
 } Reply;
 
 /* The reply that stands for "there is no such record". */
@@ -89,7 +93,6 @@ static bool halopsa_needs_token(const ZcsyncAccount *account);
 static bool halopsa_prepare(ZcsyncCall *call);
 static void halopsa_interpret(ZcsyncCall *call);
 static void halopsa_split(ZcsyncCall *carrier);
-static void split_alone(ZcsyncCall *call);
 static char *instance_url(const ZcsyncAccount *account);
 static char *api_url(const ZcsyncAccount *account);
 static char *auth_url(const ZcsyncAccount *account);
@@ -101,9 +104,12 @@ static bool missing(ZcsyncCall *call);
 static void read_reply(ZcsyncCall *call, Reply *reply);
 static bool more_on_next_page(const ZcsyncCall *call, const Jsonb *body,
 							  int count);
-static void give_part(ZcsyncCall *call, const Reply *reply);
-static const Record *find_record(const ZcsyncCall *call, const Reply *reply,
-								 bool *recent);
+static void give_part(ZcsyncCall *call, const Reply *reply, int position);
+static void give_found(ZcsyncCall *call, const Reply *reply);
+static const Record *find_record(const ZcsyncCall *call, const Reply *reply);
+static const Record *record_in_place(const ZcsyncCall *call,
+									 const Reply *reply, int position);
+static bool goes_back_far_enough(const ZcsyncCall *call, const Reply *reply);
 static char *error_text(const Jsonb *body);
 static const char *error_hint(ZcsyncCall *call);
 static void read_limit(ZcsyncCall *call, const char *said);
@@ -177,9 +183,6 @@ halopsa_interpret(ZcsyncCall *call)
 			check_list(call);
 		else if (operation != NULL)
 			zcsync_operation_check_reply(call, operation);
-		if (call->outcome == ZCSYNC_OUTCOME_DONE && call->members == NIL &&
-			(strcmp(call->op, "post") == 0 || strcmp(call->op, "find") == 0))
-			split_alone(call);
 		return;
 	}
 
@@ -382,10 +385,10 @@ missing(ZcsyncCall *call)
 }
 
 /*
- * What came back for several records at once: each member gets its part.  A
- * POST may answer with all records or with the last one only.  A change that
- * the reply leaves out was accepted; a create that it leaves out stays unclear,
- * and is looked up.
+ * What came back for the records that travelled together: each member gets its
+ * part.  A POST may answer with all records or with the last one only.  A
+ * change that the reply leaves out was accepted; a create that it leaves out
+ * stays unclear, and is looked up.
  */
 static void
 halopsa_split(ZcsyncCall *carrier)
@@ -399,25 +402,14 @@ halopsa_split(ZcsyncCall *carrier)
 		ZcsyncCall *member = lfirst(lc);
 		MemoryContext old = MemoryContextSwitchTo(member->context);
 
-		give_part(member, &reply);
+		if (strcmp(carrier->op, "find") == 0)
+			give_found(member, &reply);
+		else
+			give_part(member, &reply,
+					  list_length(carrier->members) == reply.count ?
+					  foreach_current_index(lc) : -1);
 		MemoryContextSwitchTo(old);
 	}
-}
-
-/*
- * The same for a call of one record: a reply with one can be about no other.
- */
-static void
-split_alone(ZcsyncCall *call)
-{
-	Reply		reply;
-
-	read_reply(call, &reply);
-	if (strcmp(call->op, "post") == 0 && reply.count == 1 &&
-		reply.records[0].mark == NULL)
-		reply.records[0].mark = zcsync_json_path_text(call->request,
-													  "match.third_party_id_string");
-	give_part(call, &reply);
 }
 
 /*
@@ -437,6 +429,8 @@ read_reply(ZcsyncCall *call, Reply *reply)
 	if (body == NULL)
 		return;
 	list = JB_ROOT_IS_ARRAY(body) ? body : zcsync_json_get_array(body, "tickets");
+	reply->is_list = list != NULL;
+	reply->descending = true;
 	reply->count = list != NULL ? zcsync_json_array_length(list) : 1;
 	reply->records = palloc0(sizeof(Record) * Max(reply->count, 1));
 	for (int i = 0; i < reply->count; i++)
@@ -446,7 +440,13 @@ read_reply(ZcsyncCall *call, Reply *reply)
 
 		record->json = json;
 		record->id = zcsync_json_get_int64(json, "id", &record->has_id);
+		if (record->id <= 0 || record->id > PG_INT32_MAX)
+			record->has_id = false;
+		if (i > 0 && record->id > reply->records[i - 1].id)
+			reply->descending = false;
+		record->summary = zcsync_json_get_text(json, "summary");
 		record->mark = zcsync_json_get_text(json, "third_party_id_string");
+		record->shows_mark = record->mark != NULL;
 		if (record->mark != NULL && record->mark[0] == '\0')
 			record->mark = NULL;
 		record->created = zcsync_json_get_text(json, "datecreated");
@@ -478,31 +478,25 @@ more_on_next_page(const ZcsyncCall *call, const Jsonb *body, int count)
 }
 
 /*
- * Make call->body the part of a reply that is about the call's record, in the
- * form that _halopsa_push_effect() expects.
+ * Make call->body the part of the reply to a POST that is about the call's
+ * record: its document, or an empty object for a change that is not shown.
+ * "position" is the record's, -1 where the reply has another number of them.
  */
 static void
-give_part(ZcsyncCall *call, const Reply *reply)
+give_part(ZcsyncCall *call, const Reply *reply, int position)
 {
-	bool		recent;
-	const Record *record = find_record(call, reply, &recent);
+	const Record *record = find_record(call, reply);
 	StringInfoData part;
 	bool		create;
 
 	initStringInfo(&part);
-	if (strcmp(call->op, "find") == 0)
-	{
-		appendStringInfoString(&part, "{\"tickets\":[");
-		if (record != NULL)
-			zcsync_json_append_jsonb(&part, record->json);
-		appendStringInfo(&part, "],\"more\":%s}",
-						 reply->more_pages && recent ? "true" : "false");
-	}
-	else if (record != NULL)
+	if (record == NULL && position >= 0)
+		record = record_in_place(call, reply, position);
+	if (record != NULL)
 		zcsync_json_append_jsonb(&part, record->json);
 	else if (zcsync_json_get_bool(call->request, "create", &create))
 	{
-		zcsync_call_leave(call);
+		zcsync_call_leave(call, "reply has no part for this record");
 		return;
 	}
 	else
@@ -512,21 +506,59 @@ give_part(ZcsyncCall *call, const Reply *reply)
 }
 
 /*
+ * The same for a look-up: {"tickets": [the record, if it is there], "more": may
+ * it be on the next page?}.  A reply that may hide the record tells nothing: to
+ * take it for missing would be to make it twice.
+ */
+static void
+give_found(ZcsyncCall *call, const Reply *reply)
+{
+	const Record *record = find_record(call, reply);
+	char	   *summary = zcsync_json_get_text(call->request, "summary");
+	char	   *page = zcsync_json_get_text(call->request, "page");
+	bool		known;
+	StringInfoData part;
+
+	known = zcsync_json_get_bool(call->request, "known", &known);
+	if (!reply->is_list)
+		return zcsync_call_leave(call, "reply has no list");
+	if (reply->count == 0 && known && page != NULL && strcmp(page, "1") == 0)
+		return zcsync_call_leave(call, "list is empty, though there are records: the API application may not see them");
+
+	for (int i = 0; record == NULL && i < reply->count; i++)
+	{
+		const Record *other = &reply->records[i];
+
+		if (other->has_id && !other->shows_mark && summary != NULL &&
+			other->summary != NULL && strcmp(other->summary, summary) == 0)
+			return zcsync_call_leave(call,
+									 psprintf("record " INT64_FORMAT " may be this one, but does not show its third_party_id_string",
+											  other->id));
+	}
+
+	initStringInfo(&part);
+	appendStringInfoString(&part, "{\"tickets\":[");
+	if (record != NULL)
+		zcsync_json_append_jsonb(&part, record->json);
+	appendStringInfo(&part, "],\"more\":%s}",
+					 reply->more_pages && !goes_back_far_enough(call, reply) ?
+					 "true" : "false");
+	call->body = part.data;
+	call->body_len = part.len;
+}
+
+/*
  * The record of a reply that a request is about, or NULL: by its id, or by its
- * mark where it is to be created or looked up.  *recent: was any of the records
- * made since the time that a look-up goes back to?  One that does not say may
- * have been.
+ * mark where it is to be created or looked up.
  */
 static const Record *
-find_record(const ZcsyncCall *call, const Reply *reply, bool *recent)
+find_record(const ZcsyncCall *call, const Reply *reply)
 {
 	Jsonb	   *match = zcsync_json_get_object(call->request, "match");
 	char	   *mark = zcsync_json_get_text(match, "third_party_id_string");
-	char	   *since = zcsync_json_get_text(call->request, "since");
 	bool		by_id;
 	int64		id = zcsync_json_get_int64(match, "id", &by_id);
 
-	*recent = false;
 	for (int i = 0; i < reply->count; i++)
 	{
 		const Record *record = &reply->records[i];
@@ -536,11 +568,59 @@ find_record(const ZcsyncCall *call, const Reply *reply, bool *recent)
 			 (mark != NULL && record->mark != NULL &&
 			  strcmp(record->mark, mark) == 0)))
 			return record;
-		if (since == NULL || record->created == NULL ||
-			strncmp(record->created, since, TIME_LEN) >= 0)
-			*recent = true;
 	}
 	return NULL;
+}
+
+/*
+ * The new record in the call's place of a reply whose records do not show
+ * their marks, or NULL.  Where it is not alone, its summary must be what was
+ * sent.
+ */
+static const Record *
+record_in_place(const ZcsyncCall *call, const Reply *reply, int position)
+{
+	const Record *record = &reply->records[position];
+	char	   *summary = zcsync_json_path_text(call->request, "item.summary");
+	bool		create;
+
+	if (!zcsync_json_get_bool(call->request, "create", &create) ||
+		!record->has_id || record->mark != NULL)
+		return NULL;
+	if (reply->count > 1 &&
+		(record->shows_mark || summary == NULL || record->summary == NULL ||
+		 strcmp(record->summary, summary) != 0))
+		return NULL;
+	return record;
+}
+
+/*
+ * Has a look-up reached records that are older than the one it looks for?  By
+ * an id that was known before that can have been made ("floor"), or else by
+ * their times, where all of them say when they were made.
+ */
+static bool
+goes_back_far_enough(const ZcsyncCall *call, const Reply *reply)
+{
+	char	   *since = zcsync_json_get_text(call->request, "since");
+	bool		has_floor;
+	int64		floor = zcsync_json_get_int64(call->request, "floor", &has_floor);
+
+	if (!reply->descending)
+		return false;
+	for (int i = 0; i < reply->count; i++)
+	{
+		const Record *record = &reply->records[i];
+
+		if (has_floor && record->has_id && record->id <= floor)
+			return true;
+		if (!has_floor &&
+			(since == NULL || record->created == NULL ||
+			 strncmp(record->created, "19", 2) <= 0 ||
+			 strncmp(record->created, since, TIME_LEN) >= 0))
+			return false;
+	}
+	return !has_floor;
 }
 
 /*

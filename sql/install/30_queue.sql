@@ -284,7 +284,8 @@ COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, 
 -- calls, within the limits of queues and budgets.  Requests of a queue and
 -- class with the same member "batch" share calls of p_batch jobs, or fewer
 -- where a job has been refused in a larger one.  A call is named after its first
--- job; call_ids is NULL for jobs that travel alone.
+-- job; call_ids is NULL for jobs that travel alone, and for those that are
+-- refused before they are sent.
 CREATE FUNCTION zcsync._group_calls(p_account bigint, p_max integer, p_batch integer,
 	INOUT ids bigint[], INOUT requests jsonb[], OUT call_ids bigint[])
 LANGUAGE plpgsql SECURITY DEFINER
@@ -296,7 +297,8 @@ DECLARE
 	v_running record := zcsync._running_calls(p_account);
 BEGIN
 	WITH job AS (
-		SELECT r.job_id, r.request, q.queue, q.budget_class, coalesce(r.request ->> 'batch', r.job_id::text) AS key,
+		SELECT r.job_id, r.request, q.queue, q.budget_class,
+			coalesce(r.request ->> 'batch', CASE WHEN r.request ? 'refuse' THEN 'refuse' ELSE r.job_id::text END) AS key,
 			least(p_batch, q.batch_max) AS size, row_number() OVER (ORDER BY q.priority, q.run_at, q.job_id) AS position
 		FROM unnest(ids, requests) AS r (job_id, request)
 		JOIN zcsync.sync_queue q ON q.job_id = r.job_id
@@ -416,7 +418,8 @@ BEGIN
 				-- Durable before it is sent: should this create's reply be lost, it
 				-- is looked up before it is sent again.
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
-									ELSE q.unclear_since END
+									ELSE q.unclear_since END,
+				payload = coalesce((r.request -> 'remember') || q.payload, q.payload)
 			FROM unnest(v_ids, v_requests, v_calls) AS r (job_id, request, call_id)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
 			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, r.call_id),
@@ -424,7 +427,7 @@ BEGIN
 			UPDATE zcsync.account_budgets b
 			SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
 			FROM (SELECT t.budget_class, count(*) FILTER (WHERE coalesce(t.call_id, t.job_id) = t.job_id) AS calls
-				FROM taken t GROUP BY 1) u
+				FROM taken t WHERE NOT t.request ? 'refuse' GROUP BY 1) u
 			WHERE b.account_id = p_account AND b.class = u.budget_class)
 		SELECT t.* FROM taken t ORDER BY t.call_id, t.job_id;
 	END IF;

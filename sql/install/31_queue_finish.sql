@@ -38,6 +38,7 @@ DECLARE
 	v_push_replies jsonb[];
 	v_unclear boolean;			-- is any of them a create whose effect was not known?
 	v_others boolean;			-- did any that is no push end well?
+	v_failed_calls integer := 0;	-- by the vendor's fault
 BEGIN
 	SELECT array_agg(x.job_id), array_agg(x.job_id) FILTER (WHERE x.push), array_agg(x.request) FILTER (WHERE x.push),
 		array_agg(x.reply) FILTER (WHERE x.push), bool_or(x.push AND x.unclear_since IS NOT NULL), bool_or(x.done AND NOT x.push)
@@ -133,13 +134,22 @@ BEGIN
 	WHERE NOT (g.operation IN ('pull', 'probe', 'token') AND coalesce(e.changed, 0) = 0);
 
 	-- Everything that did not end well.
+	IF 'vendor' = ANY (p_classes) THEN
+		SELECT count(DISTINCT coalesce(q.call_id, q.job_id)) INTO v_failed_calls
+		FROM unnest(p_ids, p_classes) AS o (job_id, class)
+		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		WHERE o.class = 'vendor' AND o.job_id = ANY (v_ids);
+	END IF;
 	IF EXISTS (SELECT FROM unnest(p_classes) AS c (class) WHERE class <> 'done') THEN
 		SELECT v_back || coalesce(array_agg(f.job_id), '{}'), v_back_at || coalesce(array_agg(f.run_at), '{}')
 		INTO v_back, v_back_at
 		FROM zcsync._fail_jobs(v_ids, p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies) f;
 	END IF;
 
-	PERFORM zcsync._breaker(p_account, p_classes, p_messages);
+	PERFORM zcsync._breaker(p_account, v_failed_calls,
+		EXISTS (SELECT FROM unnest(p_classes, p_statuses) AS o (class, status)
+			WHERE o.class = 'done' OR (o.status IS NOT NULL AND o.class NOT IN ('vendor', 'config', 'put_back'))),
+		p_messages[array_position(p_classes, 'vendor')]);
 
 	IF v_back <> '{}' THEN
 		-- What went wrong before is over for jobs that go on after a success; not
@@ -159,7 +169,9 @@ COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], tex
 
 -- What becomes of jobs whose call failed: which go back, and when.
 --
---   vendor, throttled   spend no attempt; they end with the queue's max_age
+--   vendor, throttled   spend no attempt; they end with the queue's max_age.
+--                       A 500 may be due to one record of those that travelled
+--                       together, so these travel with half as many, too
 --   auth                counts; the probe that it starts tells a wrong secret,
 --                       which blocks the account, from a record out of reach
 --   halved              refused in a call together with others, of which one may
@@ -192,7 +204,8 @@ BEGIN
 			-- what is not known of a create stays so until that create is
 			-- refused, or its look-up succeeds
 			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
-			count(*) OVER (PARTITION BY q.call_id) AS together,
+			o.unclear AND o.class = 'vendor' AND o.status = 500 AS broke_down,
+			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
 			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
 		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
 			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
@@ -244,7 +257,8 @@ BEGIN
 			UPDATE zcsync.sync_queue q
 			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
 				last_error = v_job.message, last_hint = v_job.hint,
-				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END
+				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
+				batch_max = CASE WHEN v_job.broke_down AND v_job.together > 1 THEN v_job.together / 2 ELSE q.batch_max END
 			WHERE q.job_id = v_job.job_id;
 			RETURN QUERY SELECT v_job.job_id, v_run_at;
 		ELSIF v_job.operation IN ('pull', 'token', 'probe') THEN
@@ -392,25 +406,22 @@ $$;
 COMMENT ON FUNCTION zcsync._put_back(bigint[], timestamptz[]) IS
 'puts running jobs back to ready or folds them into their ready twins; returns those that are blocked by somebody''s lock';
 
--- Count failures of the vendor in a row; three open the account's breaker.
-CREATE FUNCTION zcsync._breaker(p_account bigint, p_classes text[], p_messages text[]) RETURNS void
+-- Count calls that failed by the vendor's fault in a row; three open the account's
+-- breaker.  p_answered: the vendor answered others meanwhile.
+CREATE FUNCTION zcsync._breaker(p_account bigint, p_failed integer, p_answered boolean, p_message text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_failed integer := cardinality(array_positions(p_classes, 'vendor'));
-	v_answered boolean;
 	v_failures integer;
 BEGIN
-	v_answered := EXISTS (SELECT FROM unnest(p_classes) AS c (class)
-		WHERE class NOT IN ('vendor', 'config', 'put_back', 'crash'));
-	IF v_answered THEN
+	IF p_answered THEN
 		UPDATE zcsync.accounts a
 		SET breaker_failures = 0, breaker_until = CASE WHEN a.breaker_opened_at IS NOT NULL THEN v_now END
 		WHERE a.account_id = p_account AND a.breaker_failures > 0;
-	ELSIF v_failed > 0 THEN
-		SELECT a.breaker_failures + v_failed INTO v_failures FROM zcsync.accounts a WHERE a.account_id = p_account;
+	ELSIF p_failed > 0 THEN
+		SELECT a.breaker_failures + p_failed INTO v_failures FROM zcsync.accounts a WHERE a.account_id = p_account;
 		UPDATE zcsync.accounts a
 		SET breaker_failures = v_failures,
 			breaker_opened_at = CASE WHEN v_failures >= 3 THEN coalesce(a.breaker_opened_at, v_now) END,
@@ -420,13 +431,13 @@ BEGIN
 				WHEN a.breaker_failures < 3 OR a.breaker_until IS NULL THEN v_now + interval '30 seconds'
 				ELSE v_now + least(interval '5 minutes',
 					greatest(interval '30 seconds', 2 * (a.breaker_until - coalesce(a.last_error_at, a.breaker_opened_at)))) END,
-			last_error = p_messages[array_position(p_classes, 'vendor')],
+			last_error = p_message,
 			last_error_at = v_now
 		WHERE a.account_id = p_account;
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._breaker(bigint, text[], text[]) IS
+COMMENT ON FUNCTION zcsync._breaker(bigint, integer, boolean, text) IS
 'opens an account''s breaker after three failures of the vendor in a row, and closes it with the first answer';
 
 -- A call was refused for want of rights: find out whether it is the account.

@@ -269,9 +269,10 @@ COMMENT ON FUNCTION zcsync._halopsa_with_site(bigint, jsonb, jsonb, text, text) 
 -- The next request of a row of tickets or leads (as to_jsonb() makes it in UTC,
 -- without what is only here), or NULL when it equals its base.  p_unclear is set
 -- while a create may have been applied whose effect is not known; p_page is the
--- page to look for it on, counted from 0.
+-- page to look for it on, counted from 0, p_floor an id that was there before, so
+-- that all below it need not be looked at, and p_latest one that is there now.
 CREATE FUNCTION zcsync._halopsa_push_request(p_kind text, p_row jsonb, p_base jsonb, p_unclear timestamptz, p_page integer,
-	p_notify boolean) RETURNS jsonb
+	p_notify boolean, p_floor bigint DEFAULT NULL, p_latest bigint DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -285,7 +286,9 @@ BEGIN
 	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'find', 'entity', v_entity,
 			'batch', format('find/%s/%s', v_entity, coalesce(p_page, 0) + 1), 'page', coalesce(p_page, 0) + 1, 'match', v_mark,
-			'since', to_char(p_unclear - interval '5 minutes', 'YYYY-MM-DD"T"HH24:MI:SS'));
+			'since', to_char(p_unclear - interval '5 minutes', 'YYYY-MM-DD"T"HH24:MI:SS'),
+			'summary', coalesce(p_row ->> 'summary', p_row ->> 'subject'), 'known', p_latest IS NOT NULL)
+			|| CASE WHEN p_floor IS NOT NULL THEN jsonb_build_object('floor', p_floor) ELSE '{}' END;
 	END IF;
 
 	v_parts := zcsync._halopsa_item(p_kind, p_row, coalesce(p_base, '{}'));
@@ -296,7 +299,8 @@ BEGIN
 			'item', v_parts.item || v_mark || jsonb_build_object('donotapplytemplateintheapi', true,
 				'sendack', coalesce(p_notify, false)),
 			'match', v_mark,
-			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._halopsa_pushable(p_kind)) AS c));
+			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._halopsa_pushable(p_kind)) AS c))
+			|| CASE WHEN p_latest IS NOT NULL THEN jsonb_build_object('remember', jsonb_build_object('floor', p_latest)) ELSE '{}' END;
 	ELSIF v_parts.item <> '{}' THEN
 		RETURN jsonb_build_object('op', 'post', 'entity', v_entity, 'batch', 'post/' || v_entity,
 			'item', v_parts.item || jsonb_build_object('id', v_id),
@@ -305,7 +309,7 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_push_request(text, jsonb, jsonb, timestamptz, integer, boolean) IS
+COMMENT ON FUNCTION zcsync._halopsa_push_request(text, jsonb, jsonb, timestamptz, integer, boolean, bigint, bigint) IS
 'the next request that brings a record at HaloPSA closer to its row, or NULL';
 
 -- The members of a record in which a row differs from its base, the values of
@@ -361,6 +365,27 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_item(text, jsonb, jsonb) IS
 'what a request holds for a row that differs from its base, and why it cannot be sent';
 
+-- The latest record of an account that is known here, by its id, or nearly so:
+-- ids rise with time.  NULL: none is known.
+CREATE FUNCTION zcsync._halopsa_latest(p_account bigint, p_kind text) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_latest bigint;
+BEGIN
+	EXECUTE format($sql$
+		SELECT max(zcsync._halopsa_read_id(to_jsonb(r.remote_id))::bigint)
+		FROM (SELECT t.remote_id FROM zcsync.%I t
+			WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
+			ORDER BY t.local_id DESC LIMIT 100) AS r$sql$, p_kind)
+		INTO v_latest USING p_account;
+	RETURN v_latest;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_latest(bigint, text) IS
+'id of a record of a kind that is among the latest ones known; NULL if none is';
+
 -- The requests of push jobs; NULL for a row that already equals its base, or is
 -- gone.  A row that equals it is settled: what differs in form only, or cannot be
 -- changed at HaloPSA, becomes what base has.
@@ -378,7 +403,8 @@ DECLARE
 	v_leads bigint[];
 BEGIN
 	WITH j AS MATERIALIZED (
-		SELECT q.job_id, q.account_id, q.kind, q.local_id, q.unclear_since, (q.payload ->> 'page')::integer AS page, n.notify
+		SELECT q.job_id, q.account_id, q.kind, q.local_id, q.unclear_since, (q.payload ->> 'page')::integer AS page,
+			(q.payload ->> 'floor')::bigint AS floor, n.notify
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 		WHERE q.job_id = ANY (p_job_ids)),
@@ -401,11 +427,15 @@ BEGIN
 				'custom_fields', t.custom_fields)
 		FROM j JOIN zcsync.leads t ON t.account_id = j.account_id AND t.local_id = j.local_id
 		WHERE j.kind = 'leads' AND t.deleted_at IS NULL),
+	latest AS MATERIALIZED (
+		SELECT k.account_id, k.kind, zcsync._halopsa_latest(k.account_id, k.kind) AS id
+		FROM (SELECT DISTINCT j.account_id, j.kind FROM j JOIN w ON w.job_id = j.job_id WHERE w.row ->> 'remote_id' IS NULL) AS k),
 	r AS MATERIALIZED (
 		SELECT j.job_id, j.kind, j.local_id, w.job_id IS NOT NULL AS found,
 			CASE WHEN w.job_id IS NOT NULL
-				THEN zcsync._halopsa_push_request(j.kind, w.row, w.base, j.unclear_since, j.page, j.notify) END AS request
-		FROM j LEFT JOIN w ON w.job_id = j.job_id)
+				THEN zcsync._halopsa_push_request(j.kind, w.row, w.base, j.unclear_since, j.page, j.notify, j.floor, l.id) END AS request
+		FROM j LEFT JOIN w ON w.job_id = j.job_id
+		LEFT JOIN latest l ON l.account_id = j.account_id AND l.kind = j.kind)
 	SELECT array_agg(r.job_id), array_agg(r.request),
 		array_agg(r.local_id) FILTER (WHERE r.found AND r.request IS NULL AND r.kind = 'tickets'),
 		array_agg(r.local_id) FILTER (WHERE r.found AND r.request IS NULL AND r.kind = 'leads')

@@ -33,6 +33,7 @@ my %SETTINGS = (
 	lastupdate_filter => 1,       # 0: lastupdatefromdate and lastupdatetodate have no effect
 	missing_as_empty => 0,        # 1: a record that is not there is 200 and {}
 	old_build => 0,               # 1: tickets have flastupdate in place of last_update
+	marks => 1,                   # 0: tickets do not show third_party_id_string
 	deny => 'hide',               # or forbid: how lists look to a token without the right to read
 );
 my $DEFAULT_PAGE = 50;
@@ -70,7 +71,7 @@ sub reset ($self, $options)
 # Make an instance, or make it anew.
 sub seed ($self, $name, $tickets, $leads, $seed)
 {
-	my $instance = Simulator::HaloPSA::Instance->new(name => $name, clock => $self->clock, old_build => $self->settings->{old_build});
+	my $instance = Simulator::HaloPSA::Instance->new(name => $name, clock => $self->clock, old_build => $self->settings->{old_build}, marks => $self->settings->{marks});
 
 	Simulator::HaloPSA::Seed->new($seed * 17 + 5)->fill($instance, $tickets, $leads);
 	return $self->instances->{$name} = $instance;
@@ -81,6 +82,7 @@ sub setting ($self, $name, $value)
 	die "no setting \"$name\"\n" if !exists $SETTINGS{$name};
 	$self->settings->{$name} = $value;
 	if ($name eq 'old_build') { $_->old_build($value) for values %{ $self->instances } }
+	if ($name eq 'marks') { $_->marks($value) for values %{ $self->instances } }
 }
 
 # -------------------------------------------------------- one request's way

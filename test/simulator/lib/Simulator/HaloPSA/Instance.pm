@@ -18,6 +18,7 @@ has [qw(name clock)];
 has [qw(tokens tickets clients sites users)] => sub { {} };
 has ids => sub { [] };
 has old_build => 0;
+has marks => 1;
 has [qw(statuses priorities ticket_types teams outcomes custom_fields)] =>
   undef;
 has 'agents';
@@ -285,7 +286,7 @@ sub row ($self, $ticket)
 		opptype => $t->{opptype} // ' ',
 		source => $t->{source} // 3,
 		quantity => 1,
-		third_party_id_string => $t->{third_party_id_string} // '',
+		$self->marks ? (third_party_id_string => $t->{third_party_id_string} // '') : (),
 		customfields => $self->show_fields($t, $type, 1),
 	};
 }

@@ -1,0 +1,164 @@
+# What goes wrong with calls that carry many records, at a simulated HaloPSA:
+# nobody pays for what another did, and nothing is made twice.
+
+use strict;
+use warnings;
+
+use Mojo::JSON qw(decode_json);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use ZcsyncTest;
+
+my $simulator = start_simulator('--tickets', 0, '--tasks', 0, '--halopsa-tickets', 3, '--halopsa-leads', 3, '--halopsa-plan', 'none', '--keep-requests', 20000);
+my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.request_timeout = 3s\nzcsync.bulk_write_limit = 100000\njit = off\n");
+$node->start;
+setup_zcsync($node, 'postgres');
+
+sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; $_[0]"); }
+# One run of the worker, with what waits for a time due; breaker and pauses stay.
+sub round
+{
+	value(q{UPDATE zcsync.sync_queue SET run_at = now() WHERE state = 'ready'; UPDATE zcsync.account_budgets SET tokens = 1000});
+	run_worker($node, 'postgres', '20 s');
+}
+sub calm { value(q{UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, breaker_opened_at = NULL; UPDATE zcsync.account_budgets SET paused_until = NULL, guessed_at = NULL}); }
+sub waiting { return value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation <> 'pull'}); }
+sub work { for (1 .. $_[0] // 12) { calm(); round(); last if waiting() == 0; } }
+sub clean { $simulator->no_faults; value(q{DELETE FROM zcsync.sync_queue WHERE operation = 'push'; DELETE FROM zcsync.dead_letters}); calm(); requests(); }
+my $seen = 0;
+sub requests
+{
+	my @all = grep { $_->{seq} > $seen } @{ $simulator->get('requests', vendor => 'halopsa', limit => 1000000)->{requests} };
+
+	$seen = $all[-1]{seq} if @all;
+	return @all;
+}
+sub posts { return grep { $_->{method} eq 'POST' && $_->{path} =~ m{/api/} } @_; }
+sub lookups { return grep { $_->{method} eq 'GET' && $_->{query} =~ /orderdesc=true/ } @_; }
+sub there { my ($pattern) = @_; return scalar grep { $_->{summary} =~ /$pattern/ } @{ $simulator->get('state/halopsa/opportunities', limit => 100000)->{opportunities} }; }
+sub insert { my ($n, $name, $status) = @_; return value(sprintf "INSERT INTO zcsync.leads (account_id, summary, first_name, last_name, type_id, status) SELECT zcsync.account('halo'), '%s ' || i, 'Ann', 'Lead' || i, '40', %s FROM generate_series(1, %d) i", $name, $status // 'NULL', $n); }
+sub synced { my ($name) = @_; return value("SELECT count(*) FROM zcsync.leads WHERE summary LIKE '$name %' AND sync_state = 'synced' AND remote_id IS NOT NULL"); }
+sub dead { return value(q{SELECT coalesce(string_agg(DISTINCT concat_ws('|', d.class, d.status, d.message), E'\n'), '') FROM zcsync.dead_letters d}); }
+sub breaker { return value(q{SELECT breaker_failures || CASE WHEN breaker_until > now() THEN ' open' ELSE '' END FROM zcsync.accounts}); }
+
+value(sprintf q{SELECT zcsync.add_account('halo', 'halopsa', settings => '{"base_url": "%s", "budgets": {"api": {"calls": 1000000, "concurrency": 20}}}',
+	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}')}, $simulator->halopsa);
+value(q{SELECT zcsync.add_stream('halo', 'leads', since => '2000-01-01');
+	SELECT zcsync.alter_stream('halo/leads', writes => true)});
+work();
+is(value('SELECT count(*) FROM zcsync.leads'), 3, 'opportunities are read');
+requests();
+
+# ---------------------------------------------------------------------
+# The breaker counts calls
+# ---------------------------------------------------------------------
+$simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'unavailable', count => 1 });
+insert(50, 'Breaker');
+run_worker($node, 'postgres', '5 s');
+is(breaker(), '1', 'a call with 50 records that fails is one failure');
+work();
+is(synced('Breaker'), 50, 'all are synced later');
+clean();
+
+# ---------------------------------------------------------------------
+# One that makes HaloPSA break down, among 20
+# ---------------------------------------------------------------------
+$simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Opportunities', match_body => 'Poison', fault => 'status', status => 500, body => { ClassName => 'System.InvalidCastException', Message => 'Conversion failed' }, count => 0 });
+insert(19, 'Beside');
+insert(1, 'Poison');
+work(15);
+is(synced('Beside'), 19, 'one record at which HaloPSA breaks down keeps no other');
+is(there('^Beside'), 19, 'each once');
+clean();
+
+# ---------------------------------------------------------------------
+# What is never sent costs nothing
+# ---------------------------------------------------------------------
+my $before = value(q{SELECT calls_total FROM zcsync.account_budgets WHERE class = 'api'});
+insert(30, 'Refused', "'Won'");
+insert(5, 'Sent');
+round() for 1 .. 4;
+is(synced('Sent'), 5, 'refused rows keep no other');
+is(value(qq{SELECT calls_total - $before FROM zcsync.account_budgets WHERE class = 'api'}), scalar(grep { $_->{path} =~ m{/api/} } requests()), 'a row that is refused here takes nothing of the budget');
+clean();
+
+value(q{UPDATE zcsync.accounts SET breaker_failures = 5, breaker_opened_at = now(), breaker_until = now() - interval '1 s'});
+insert(1, 'Refused again', "'Won'");
+run_worker($node, 'postgres', '5 s');
+is(breaker() =~ /^[5-9]/ ? 'open' : breaker(), 'open', 'and is no answer of the vendor');
+clean();
+
+# ---------------------------------------------------------------------
+# Refusals of a call with many
+# ---------------------------------------------------------------------
+$simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'rate_limit', retry_after => undef, count => 2 });
+insert(10, 'Throttled');
+run_worker($node, 'postgres', '3 s');
+is(value(q{SELECT round(extract(epoch FROM paused_until - now()) / 20) FROM zcsync.account_budgets WHERE class = 'api'}), 3, 'a 429 that does not say how long: a minute');
+value(q{UPDATE zcsync.account_budgets SET paused_until = NULL});
+round();
+is(value(q{SELECT round(extract(epoch FROM paused_until - now()) / 20) FROM zcsync.account_budgets WHERE class = 'api'}), 6, 'the second in a row: two');
+work();
+is(synced('Throttled'), 10, 'all are synced');
+clean();
+
+$simulator->post('faults', [ { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'reset_after', count => 1 },
+	{ vendor => 'halopsa', method => 'GET', path => 'orderdesc=true', fault => 'status', status => 403, body => { message => 'no' }, count => 2 } ]);
+insert(60, 'Looked');
+work(8);
+is(synced('Looked'), 60, 'a look-up that is refused is made again');
+is(there('^Looked'), 60, 'each is there once');
+is(scalar(lookups(requests())), 3, 'look-ups that are refused stay together');
+clean();
+
+# ---------------------------------------------------------------------
+# Look-ups that do not tell
+# ---------------------------------------------------------------------
+sub lost
+{
+	my ($name, $n, @faults) = @_;
+
+	$simulator->post('faults', [ { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'reset_after', count => 1 }, @faults ]);
+	insert($n, $name);
+	round();
+}
+my $look = { vendor => 'halopsa', method => 'GET', path => 'orderdesc=true', fault => 'status', status => 200, count => 1 };
+lost('Message', 5, { %$look, body => { message => '[E12] not now' } });
+work();
+is(there('^Message'), 5, 'a look-up that brings a message and no list: nothing is made twice');
+is(synced('Message'), 5, 'all are synced');
+clean();
+lost('Nothing', 5, { %$look, body => { record_count => 0, tickets => [] } });
+work();
+is(there('^Nothing'), 5, 'one that brings an empty list where there are records');
+is(synced('Nothing'), 5, 'all are synced');
+clean();
+
+$simulator->post('settings', { vendor => 'halopsa', marks => 0 });
+insert(20, 'Unmarked');
+work();
+is(there('^Unmarked'), 20, 'HaloPSA does not show our mark: nothing is made twice');
+is(synced('Unmarked'), 20, 'all are synced');
+is(value(q{SELECT count(DISTINCT remote_id) FROM zcsync.leads l WHERE summary LIKE 'Unmarked %' AND remote ->> 'summary' = summary}), 20, 'each with its own record');
+lost('Unseen', 20);
+work(20);
+is(there('^Unseen'), 20, 'nor where the reply got lost');
+$simulator->post('settings', { vendor => 'halopsa', marks => 1 });
+value('SELECT zcsync.retry(d.job_id) FROM zcsync.dead_letters d');
+work();
+is(synced('Unseen'), 20, 'all are synced once it does');
+is(there('^Unseen'), 20, 'each once');
+clean();
+
+# others write meanwhile, with times of long ago
+lost('Import', 150);
+$simulator->post('create', { vendor => 'halopsa', fields => { summary => "old $_", tickettype_id => 40, dateoccurred => '2020-01-01T00:00:00Z' } }) for 1 .. 110;
+work();
+is(there('^Import'), 150, 'an import of old records by somebody else: nothing is made twice');
+is(synced('Import'), 150, 'all are synced');
+clean();
+
+is(log_lines($node, 'PANIC|FATAL|ERROR|zcsync could not'), 0, 'no error in the log');
+$node->stop;
+done_testing();
