@@ -368,6 +368,7 @@ BEGIN
 	CREATE INDEX sync_queue_held ON zcsync.sync_queue (account_id, route_id) WHERE state = 'held';
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
+	CREATE INDEX sync_queue_unclear ON zcsync.sync_queue (local_id) WHERE state = 'held' AND unclear_since IS NOT NULL;
 	COMMENT ON TABLE zcsync.sync_queue IS
 	'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
 
@@ -409,6 +410,7 @@ BEGIN
 	);
 	CREATE INDEX idx_dead_letters_account ON zcsync.dead_letters (account_id, died_at DESC);
 	CREATE INDEX idx_dead_letters_local_id ON zcsync.dead_letters (local_id);
+	CREATE INDEX idx_dead_letters_unclear ON zcsync.dead_letters (local_id) WHERE unclear_since IS NOT NULL;
 	COMMENT ON TABLE zcsync.dead_letters IS
 	'jobs that failed for good, with what the vendor said; zcsync.retry(job_id) queues one again';
 

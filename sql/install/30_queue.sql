@@ -448,10 +448,16 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
-	v_records bigint[] := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
-		WHERE q.job_id = ANY (p_push_ids) AND q.unclear_since IS NULL);
+	v_records bigint[];
 	v_early bigint[];
 BEGIN
+	-- Nearly always nothing is unclear, which the indexes of what is tell at once.
+	IF NOT EXISTS (SELECT FROM zcsync.dead_letters d WHERE d.unclear_since IS NOT NULL)
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue h WHERE h.state = 'held' AND h.unclear_since IS NOT NULL) THEN
+		RETURN NULL;
+	END IF;
+	v_records := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (p_push_ids) AND q.unclear_since IS NULL);
 	WITH u AS MATERIALIZED (
 		SELECT x.local_id, min(x.since) AS since, max(x.not_before) AS not_before
 		FROM (

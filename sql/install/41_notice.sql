@@ -483,7 +483,8 @@ BEGIN
 				EXECUTE FUNCTION zcsync._stamp_insert(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_stamp_update BEFORE UPDATE ON %1$s
 				FOR EACH ROW WHEN ((NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-						OR NEW.sync_origin ~ '^(route|backfill):' OR NEW.sync_origin = 'local:' || pg_current_xact_id())
+						OR NEW.sync_origin LIKE 'route:%%' OR NEW.sync_origin LIKE 'backfill:%%'
+						OR NEW.sync_origin = 'local:' || pg_current_xact_id())
 					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
 				EXECUTE FUNCTION zcsync._stamp_update(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s

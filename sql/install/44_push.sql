@@ -37,10 +37,8 @@ DECLARE
 	v_group record;
 BEGIN
 	FOR v_group IN
-		SELECT q.account_id, q.kind, a.vendor, array_agg(q.job_id ORDER BY q.local_id) AS jobs,
-			array_agg(q.local_id ORDER BY q.local_id) AS ids,
-			array_agg(o.request ORDER BY q.local_id) AS requests,
-			array_agg(o.reply ORDER BY q.local_id) AS replies
+		SELECT q.account_id, q.kind, a.vendor, array_agg(q.job_id) AS jobs, array_agg(q.local_id) AS ids,
+			array_agg(o.request) AS requests, array_agg(o.reply) AS replies
 		FROM unnest(p_job_ids, p_requests, p_replies) AS o (job_id, request, reply)
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		JOIN zcsync.accounts a ON a.account_id = q.account_id
@@ -363,8 +361,8 @@ BEGIN
 	agreed AS (
 		UPDATE zcsync.%2$I AS t
 		SET base = w.new_base,
-			remote_version = CASE WHEN t.remote_version ~ '^\d{1,17}$' THEN (t.remote_version::bigint + 1)::text
-				ELSE t.remote_version END,
+			remote_version = CASE WHEN length(t.remote_version) BETWEEN 1 AND 17 AND btrim(t.remote_version, '0123456789') = ''
+				THEN (t.remote_version::bigint + 1)::text ELSE t.remote_version END,
 			sync_state = CASE WHEN w.rest ?| p_pushable THEN 'pending' ELSE 'synced' END, sync_origin = p_origin,
 			synced_at = zcsync._now()
 		FROM w

@@ -291,25 +291,6 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_update_body(jsonb, jsonb, jsonb) IS
 'body of the request that changes a task to what its row is; {} when it need not';
 
--- The request that gives a custom field another value.
-CREATE FUNCTION zcsync._clickup_field_request(p_task text, p_field text, p_value jsonb, p_old jsonb, p_type text, p_config jsonb)
-RETURNS jsonb
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF p_value IS NULL OR p_value = 'null' THEN
-		RETURN jsonb_build_object('op', 'clear_field', 'task_id', p_task, 'field_id', p_field,
-			'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)));
-	END IF;
-	RETURN jsonb_build_object('op', 'set_field', 'task_id', p_task, 'field_id', p_field,
-		'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, p_value)),
-		'body', zcsync._clickup_field_body(p_type, p_config, p_value, p_old));
-END
-$$;
-COMMENT ON FUNCTION zcsync._clickup_field_request(text, text, jsonb, jsonb, text, jsonb) IS
-'the request that sets a custom field of a task, or clears it';
-
 -- What a field of the task's list is: from the mirrored fields, or else as the
 -- task's own document has it.
 CREATE FUNCTION zcsync._clickup_field_type(p_row jsonb, p_remote jsonb, p_field_id text, OUT type text, OUT config jsonb)
@@ -333,7 +314,7 @@ COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, jsonb, text) IS
 -- The value of a custom field as a request has it: {"value": ...}.  Options may
 -- be given by their names.  A value that does not fit the field's type goes as
 -- it is, and is refused there with a reason.
-CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_typed_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -367,16 +348,42 @@ BEGIN
 		WHEN 'checkbox' THEN
 			RETURN jsonb_build_object('value', CASE lower(v_text) WHEN 'true' THEN 'true'::jsonb
 				WHEN 'false' THEN 'false' ELSE p_value END);
-		WHEN 'text', 'short_text', 'email', 'phone', 'url' THEN
-			RETURN jsonb_build_object('value', v_text);
 		ELSE
 			NULL;
 	END CASE;
 	RETURN jsonb_build_object('value', p_value);
 END
 $$;
+COMMENT ON FUNCTION zcsync._clickup_typed_body(text, jsonb, jsonb, jsonb) IS
+'what a request holds for the value of a custom field whose type gives it a form';
+
+-- The same for any field.  Called for each row, so that the planner takes it in.
+CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_type IS NULL THEN jsonb_build_object('value', p_value)
+		WHEN p_type IN ('text', 'short_text', 'email', 'phone', 'url') THEN jsonb_build_object('value', p_value #>> '{}')
+		ELSE zcsync._clickup_typed_body(p_type, p_config, p_value, p_old) END;
+END;
 COMMENT ON FUNCTION zcsync._clickup_field_body(text, jsonb, jsonb, jsonb) IS
 'what a request holds for the value of a custom field';
+
+-- The request that gives a custom field another value.
+CREATE FUNCTION zcsync._clickup_field_request(p_task text, p_field text, p_value jsonb, p_old jsonb, p_type text, p_config jsonb)
+RETURNS jsonb
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_value IS NULL OR p_value = 'null' THEN
+			jsonb_build_object('op', 'clear_field', 'task_id', p_task, 'field_id', p_field,
+				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)))
+		ELSE
+			jsonb_build_object('op', 'set_field', 'task_id', p_task, 'field_id', p_field,
+				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, p_value)),
+				'body', zcsync._clickup_field_body(p_type, p_config, p_value, p_old))
+		END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_field_request(text, text, jsonb, jsonb, text, jsonb) IS
+'the request that sets a custom field of a task, or clears it';
 
 -- The id of an option that is given by its id or its name.
 CREATE FUNCTION zcsync._clickup_option(p_options jsonb, p_name_member text, p_value jsonb) RETURNS jsonb
@@ -418,7 +425,7 @@ COMMENT ON FUNCTION zcsync._clickup_tag_request(jsonb, jsonb) IS
 --   doc      the task's document, where the reply has one
 --   agreed   values of columns that both sides have now, where it has none
 -- p_base is the row's base, p_sync_key its mark.
-CREATE FUNCTION zcsync._clickup_push_effect(p_request jsonb, p_reply jsonb, p_base jsonb, p_sync_key text) RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_reply_effect(p_request jsonb, p_reply jsonb, p_base jsonb, p_sync_key text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -440,9 +447,6 @@ BEGIN
 				RETURN jsonb_build_object('status', 'found', 'doc', v_doc);
 			END IF;
 			RETURN jsonb_build_object('status', CASE WHEN zcsync._clickup_page_full(p_reply) THEN 'more' ELSE 'absent' END);
-		WHEN 'set_field', 'clear_field' THEN
-			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('custom_fields', jsonb_strip_nulls(
-				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || (p_request #> '{sent,custom_fields}'))));
 		WHEN 'add_tag' THEN
 			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags',
 				zcsync._member_list(zcsync._json_list(p_base -> 'tags') || jsonb_build_array(v_tag), '')));
@@ -453,5 +457,18 @@ BEGIN
 	END CASE;
 END
 $$;
+COMMENT ON FUNCTION zcsync._clickup_reply_effect(jsonb, jsonb, jsonb, text) IS
+'what the reply to a push of anything but a custom field means';
+
+-- The same with custom fields, of which there are many: for each row, so that
+-- the planner takes it in.
+CREATE FUNCTION zcsync._clickup_push_effect(p_request jsonb, p_reply jsonb, p_base jsonb, p_sync_key text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_request ->> 'op' IN ('set_field', 'clear_field') THEN
+			jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('custom_fields', jsonb_strip_nulls(
+				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || (p_request #> '{sent,custom_fields}'))))
+		ELSE zcsync._clickup_reply_effect(p_request, p_reply, p_base, p_sync_key) END;
+END;
 COMMENT ON FUNCTION zcsync._clickup_push_effect(jsonb, jsonb, jsonb, text) IS
 'what the reply to a push means: its status, and the document or the values agreed on';
