@@ -403,8 +403,10 @@ BEGIN
 		SELECT * INTO v_ids, v_requests FROM zcsync._requests(v_account.vendor, v_ids, v_push_ids);
 
 		-- Nothing to send: the row already is what the vendor has.
-		DELETE FROM zcsync.sync_queue q USING unnest(v_ids, v_requests) AS r (job_id, request)
-		WHERE q.job_id = r.job_id AND r.request IS NULL;
+		IF array_position(v_requests, NULL) IS NOT NULL THEN
+			DELETE FROM zcsync.sync_queue q USING unnest(v_ids, v_requests) AS r (job_id, request)
+			WHERE q.job_id = r.job_id AND r.request IS NULL;
+		END IF;
 
 		IF v_batch > 1 OR v_requests[1] ? 'batch' THEN
 			SELECT g.ids, g.requests, g.call_ids INTO v_ids, v_requests, v_calls

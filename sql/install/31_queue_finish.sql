@@ -122,7 +122,8 @@ BEGIN
 
 	-- Jobs that end well.  A poll that brought nothing leaves no record.
 	WITH gone AS (
-		DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ended) RETURNING q.*
+		DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ended)
+		RETURNING q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, q.attempts, q.created_at
 	)
 	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
 		http_status, attempts, changed, queued_at, duration_us, created_at)
@@ -140,7 +141,7 @@ BEGIN
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		WHERE o.class = 'vendor' AND o.job_id = ANY (v_ids);
 	END IF;
-	IF EXISTS (SELECT FROM unnest(p_classes) AS c (class) WHERE class <> 'done') THEN
+	IF 'done' <> ANY (p_classes) THEN
 		SELECT v_back || coalesce(array_agg(f.job_id), '{}'), v_back_at || coalesce(array_agg(f.run_at), '{}')
 		INTO v_back, v_back_at
 		FROM zcsync._fail_jobs(v_ids, p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies) f;

@@ -27,18 +27,13 @@ BEGIN
 	-- Of a new task all columns are sent.  Where nothing but custom fields
 	-- differs, as after an edit of one, there is no need to look at the rest.
 	-- ClickUp tells nobody of a new task unless its route says so.
-	WITH j AS MATERIALIZED (
-		SELECT q.job_id, t.local_id, n.notify, q.unclear_since, (q.payload ->> 'page')::integer AS page,
-			t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, t.base, t.remote,
-			CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN t.base END, v_columns,
-				ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at, t.time_estimate, t.points,
-					t.archived, t.tags, t.custom_fields)) END AS changed,
-			(zcsync._differing_keys(t.base -> 'custom_fields', t.custom_fields))[1] AS field
-		FROM zcsync.sync_queue q
-		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
-		LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
-		WHERE q.job_id = ANY (p_job_ids)),
-	r AS MATERIALIZED (
+	-- OFFSET 0: what a subquery makes of a row is made once.
+	SELECT array_agg(r.job_id),
+		array_agg(CASE WHEN r.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
+			ELSE r.request END),
+		array_agg(r.local_id) FILTER (WHERE r.request IS NULL)
+	INTO v_jobs, v_requests, v_equal
+	FROM (
 		SELECT j.job_id, j.local_id, j.notify, CASE
 			WHEN j.local_id IS NULL OR j.changed IS NULL THEN NULL
 			WHEN j.remote_id IS NOT NULL AND j.field IS NOT NULL AND NOT j.changed ?| v_columns[1:10]
@@ -50,14 +45,20 @@ BEGIN
 					'list_id', j.list_id, 'parent_id', j.parent_id) || j.changed,
 				j.base, j.remote, j.unclear_since, j.page)
 			END AS request
-		FROM j
-		LEFT JOIN zcsync.fields f ON f.account_id = j.account_id AND f.remote_id = j.list_id || ':' || j.field)
-	SELECT array_agg(r.job_id),
-		array_agg(CASE WHEN r.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
-			ELSE r.request END),
-		array_agg(r.local_id) FILTER (WHERE r.request IS NULL)
-	INTO v_jobs, v_requests, v_equal
-	FROM r;
+		FROM (
+			SELECT q.job_id, t.local_id, n.notify, q.unclear_since, (q.payload ->> 'page')::integer AS page,
+				t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, t.base, t.remote,
+				CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN t.base END,
+					v_columns, ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at,
+						t.time_estimate, t.points, t.archived, t.tags, t.custom_fields)) END AS changed,
+				(zcsync._differing_keys(t.base -> 'custom_fields', t.custom_fields))[1] AS field
+			FROM zcsync.sync_queue q
+			LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
+			LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
+			WHERE q.job_id = ANY (p_job_ids)
+			OFFSET 0) j
+		LEFT JOIN zcsync.fields f ON f.account_id = j.account_id AND f.remote_id = j.list_id || ':' || j.field
+		OFFSET 0) r;
 	IF v_equal IS NOT NULL THEN
 		PERFORM zcsync._clickup_settle(v_equal);
 	END IF;
