@@ -358,11 +358,13 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_typed_body(text, jsonb, jsonb, jsonb) IS
 'what a request holds for the value of a custom field whose type gives it a form';
 
--- The same for any field.  Called for each row, so that the planner takes it in.
+-- The same for any field.  This and the request are made for each row: without
+-- settings, so that the planner takes them in; and jsonb_set() takes less than
+-- half as long as jsonb_build_object().
 CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_type IS NULL THEN jsonb_build_object('value', p_value)
+	SELECT CASE WHEN p_type IS NULL THEN jsonb_set('{"value": null}', '{value}', coalesce(p_value, 'null'))
 		WHEN p_type IN ('text', 'short_text', 'email', 'phone', 'url') THEN jsonb_build_object('value', p_value #>> '{}')
 		ELSE zcsync._clickup_typed_body(p_type, p_config, p_value, p_old) END;
 END;
@@ -379,7 +381,7 @@ BEGIN ATOMIC
 				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)))
 		ELSE
 			jsonb_build_object('op', 'set_field', 'task_id', p_task, 'field_id', p_field,
-				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, p_value)),
+				'sent', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], p_value),
 				'body', zcsync._clickup_field_body(p_type, p_config, p_value, p_old))
 		END;
 END;
@@ -467,8 +469,8 @@ CREATE FUNCTION zcsync._clickup_push_effect(p_request jsonb, p_reply jsonb, p_ba
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_request ->> 'op' IN ('set_field', 'clear_field') THEN
-			jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('custom_fields', jsonb_strip_nulls(
-				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || (p_request #> '{sent,custom_fields}'))))
+			jsonb_set('{"status": "updated", "agreed": {}}', '{agreed,custom_fields}', jsonb_strip_nulls(
+				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || (p_request #> '{sent,custom_fields}')))
 		ELSE zcsync._clickup_reply_effect(p_request, p_reply, p_base, p_sync_key) END;
 END;
 COMMENT ON FUNCTION zcsync._clickup_push_effect(jsonb, jsonb, jsonb, text) IS
