@@ -382,7 +382,9 @@ BEGIN ATOMIC
 		proton.me,protonmail.com,pm.me,zoho.com,fastmail.com,tutanota.com,hey.com,orange.fr,wanadoo.fr,free.fr,laposte.net,sfr.fr,
 		libero.it,virgilio.it,btinternet.com,virginmedia.com,sky.com,comcast.net,verizon.net,att.net,sbcglobal.net,cox.net,
 		bigpond.com,optusnet.com.au,rediffmail.com,naver.com,uol.com.br,bol.com.br,terra.com.br,telenet.be,skynet.be,ziggo.nl,kpnmail.nl,
-		seznam.cz,wp.pl,o2.pl,onet.pl,interia.pl,example.invalid}'::text[]);
+		seznam.cz,wp.pl,o2.pl,onet.pl,interia.pl,example.invalid,talktalk.net,blueyonder.co.uk,ntlworld.com,tiscali.co.uk,earthlink.net,charter.net,
+		shaw.ca,rogers.com,xtra.co.nz,arcor.de,bluewin.ch,chello.nl,home.nl,tin.it,alice.it}'::text[])
+		OR p_domain ~ '^(?:outlook|hotmail|live|yahoo|gmx)\.(?:com?\.)?[a-z]{2}$';	-- of one country
 END;
 COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
 'is this the domain of a provider that gives mailboxes to anybody?';

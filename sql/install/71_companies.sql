@@ -63,10 +63,11 @@ COMMENT ON FUNCTION zcsync._create_company_indexes() IS
 -- Looking for the client
 -- ---------------------------------------------------------------------
 
+-- The address may have a name beside it, and a dot at its end.
 CREATE FUNCTION zcsync._mail_domain(p_email text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT left(nullif(split_part(lower(btrim(p_email)), '@', 2), ''), 255);
+	SELECT left(substring(lower(p_email) FROM '@([^@[:space:]<>(),;]*[^@[:space:]<>(),;.])[^@]*$'), 255);
 END;
 COMMENT ON FUNCTION zcsync._mail_domain(text) IS
 'the domain of an e-mail address; NULL: it has none';
