@@ -114,7 +114,7 @@ is(value($waiting), 0, 'all is done');
 my @there = opportunities();
 my $calls = posts();
 is(scalar @there, $people, 'as many opportunities as people');
-cmp_ok($calls, '<=', 120 * $rows / 10_000 + 5, "in $calls calls that write");
+cmp_ok($calls, '<=', 120 * $rows / 10_000, "in $calls calls that write");
 cmp_ok($calls, '>=', $people / 100, 'of at most 100 records');
 my $lost = 0;
 $lost += $_->{applied} for @{ $simulator->get('faults')->{faults} };
