@@ -67,7 +67,8 @@ static bool check_key_file(char **newval, void **extra, GucSource source);
 static bool check_role(char **newval, void **extra, GucSource source);
 
 /*
- * Define all settings.  Called by _PG_init() only.
+ * Define all settings, in the order of their names: a list and nothing else,
+ * which is why it is one function.  Called by _PG_init() only.
  */
 void
 zcsync_settings_define(void)
@@ -225,15 +226,6 @@ zcsync_settings_define(void)
 							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
-	DefineCustomIntVariable("zcsync.max_response_size",
-							"Sets how large a reply of a vendor may be.",
-							"Counted after decompression.",
-							&zcsync_max_response_size,
-							64 * 1024, 64, 1024 * 1024 - 1,
-							PGC_SIGHUP,
-							GUC_UNIT_KB,
-							NULL, NULL, NULL);
-
 	DefineCustomIntVariable("zcsync.lead_batch_max",
 							"Sets how many leads one call of "
 							"zcsync.sync_leads() may bring.",
@@ -264,6 +256,15 @@ zcsync_settings_define(void)
 							0, 0, 1200,
 							PGC_SUSET,
 							0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.max_response_size",
+							"Sets how large a reply of a vendor may be.",
+							"Counted after decompression.",
+							&zcsync_max_response_size,
+							64 * 1024, 64, 1024 * 1024 - 1,
+							PGC_SIGHUP,
+							GUC_UNIT_KB,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.partition_ahead",
