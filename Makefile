@@ -16,6 +16,7 @@ OBJS = \
 	src/connector_zendesk.o \
 	src/databases.o \
 	src/engine.o \
+	src/engine_finish.o \
 	src/functions.o \
 	src/http.o \
 	src/http_transfer.o \

@@ -8,17 +8,12 @@
  * wait for the latch, the sockets and the next thing due.  Nothing is sent or
  * awaited within a transaction of a worker.
  *
- * A round finishes what came back, and then, where it is time, queues the
- * reads of due streams, runs local jobs (routes), and claims jobs account by
- * account for as many requests as may be in flight.  Each of these steps
- * catches its own errors, so that none keeps the others from working: it is
- * reported, and the step waits a little longer each time it fails.
- *
- * An outcome is never dropped once the vendor answered.  Where it cannot be
- * recorded for now (somebody holds a lock, the disk is full), it is kept and
- * recorded later; where it cannot be recorded at all (a user's trigger raises
- * an error), the set is halved down to that one, which becomes a failure of
- * its job.
+ * A round finishes what came back (engine_finish.c), and then, where it is
+ * time, queues the reads of due streams, runs local jobs (routes), and claims
+ * jobs account by account for as many requests as may be in flight.  Each of
+ * these steps catches its own errors, so that none keeps the others from
+ * working: it is reported, and the step waits a little longer each time it
+ * fails.
  *
  * Memory: the engine's context lives as long as the engine, "round" is reset
  * in each round.  Every call and every account has a context of its own under
@@ -42,6 +37,7 @@
 #include "compat.h"
 #include "connector.h"
 #include "engine.h"
+#include "engine_private.h"
 #include "http.h"
 #include "queue.h"
 #include "settings.h"
@@ -53,69 +49,11 @@
 #define BUSY_SCAN_INTERVAL_MS	20	/* look for jobs while others are in flight */
 #define STEP_BACKOFF_MIN_MS		1000
 #define STEP_BACKOFF_MAX_MS		60000
-#define TOKEN_SECOND_REFUSAL_MS	60000	/* of a fresh token */
-#define LOCKED_RETRY_MIN_MS		20	/* record an outcome again after a lock */
-#define LOCKED_RETRY_MAX_MS		1000
-#define FINISH_MAX_CALLS		1000	/* outcomes in one transaction */
-#define FINISH_MAX_BYTES		(8 * 1024 * 1024)	/* replies, likewise */
-
-/* A step that failed waits before it is tried again. */
-typedef struct EngineStep
-{
-	const char *what;			/* "could not %s" */
-	TimestampTz not_before;
-	long		backoff_ms;		/* 0: it went well last time */
-} EngineStep;
-
-typedef struct EngineAccount
-{
-	int64		account_id;		/* hash key */
-	ZcsyncAccount *account;		/* NULL: not loaded */
-	EngineStep	claim;
-	EngineStep	finish;
-	TimestampTz token_refused_at;	/* 0: never */
-	List	   *done;			/* calls that are over, not recorded yet */
-} EngineAccount;
-
-struct ZcsyncEngine
-{
-	MemoryContext context;
-	MemoryContext round;
-	MemoryContext work;
-	ZcsyncXactMode mode;
-	ZcsyncHttp *http;
-	int64		incarnation;	/* -1: none */
-	HTAB	   *accounts;		/* of EngineAccount */
-	List	   *entries;		/* all of them: a scan of the hash table would
-								 * not outlive a commit */
-	int			done;			/* calls in all the lists of done calls */
-	unsigned int first_account; /* whose turn it is; may wrap around */
-	bool		draining;		/* take nothing new */
-	bool		idle;			/* the last scan found nothing to do */
-	bool		due_jobs;		/* but there are jobs that wait for a budget */
-	bool		more_local;		/* local jobs are left */
-	TimestampTz scanned_at;
-	TimestampTz scan_at;		/* look for work no later than this */
-	EngineStep	register_step;
-	EngineStep	recover;
-	EngineStep	partitions;
-	EngineStep	due;
-	EngineStep	local;
-	EngineStep	accounts_step;
-
-	/* arguments and results of the step that runs */
-	EngineAccount *current;
-	int64		current_version;
-	List	   *calls;
-	long		next_ms;
-};
 
 typedef void (*EngineStepBody) (ZcsyncEngine *engine);
 
 static bool engine_step(ZcsyncEngine *engine, EngineStep *step,
 						EngineStepBody body, const char *activity);
-static void engine_report(ZcsyncEngine *engine, EngineStep *step,
-						  ErrorData *error);
 static void step_register(ZcsyncEngine *engine);
 static void step_recover(ZcsyncEngine *engine);
 static void step_partitions(ZcsyncEngine *engine);
@@ -123,25 +61,13 @@ static void step_due(ZcsyncEngine *engine);
 static void step_local(ZcsyncEngine *engine);
 static void step_due_accounts(ZcsyncEngine *engine);
 static void step_claim(ZcsyncEngine *engine);
-static void step_finish(ZcsyncEngine *engine);
-static void engine_judge_token(EngineAccount *entry, ZcsyncCall *call);
 static void engine_collect(ZcsyncEngine *engine);
-static bool engine_finish(ZcsyncEngine *engine);
-static TimestampTz engine_next_finish(ZcsyncEngine *engine);
-static bool engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry,
-								List *calls);
-static void engine_wait_for_lock(ZcsyncCall *call);
-static void engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call,
-							 ErrorData *error);
 static bool engine_claim(ZcsyncEngine *engine);
 static void engine_send(ZcsyncEngine *engine, ZcsyncCall *call);
 static void engine_send_all(ZcsyncEngine *engine, List *calls);
 static void engine_over(ZcsyncEngine *engine, ZcsyncCall *call);
-static void engine_done(ZcsyncEngine *engine, ZcsyncCall *call);
-static EngineAccount *engine_account(ZcsyncEngine *engine, int64 account_id);
 static void engine_load_account(ZcsyncEngine *engine, EngineAccount *entry,
 								int64 version);
-static bool error_is_passing(int sqlerrcode);
 
 /*
  * Make an engine under "parent".  It becomes a claimant in its first round.
@@ -274,7 +200,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	zcsync_queue_keep_registered();
 
 	engine_collect(engine);
-	finished = engine_finish(engine);
+	finished = zcsync_engine_finish(engine);
 	if (now >= engine->recover.not_before &&
 		engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
 		engine->recover.not_before =
@@ -311,7 +237,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 			return 0;
 	}
 	zcsync_slot_set_in_flight(zcsync_http_in_flight(engine->http));
-	next = Min(engine->scan_at, engine_next_finish(engine));
+	next = Min(engine->scan_at, zcsync_engine_next_finish(engine));
 	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 0);
 }
 
@@ -364,7 +290,7 @@ engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
 		zcsync_xact_abort(engine->mode);
 		MemoryContextSwitchTo(engine->round);
 		RESUME_INTERRUPTS();
-		engine_report(engine, step, error);
+		zcsync_engine_report(engine, step, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(engine->round);
@@ -375,8 +301,8 @@ engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
  * Report the error of a step, once per kind of trouble as its waits grow, and
  * make it wait.  Cancellation and the like are thrown again.
  */
-static void
-engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
+void
+zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
 {
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
@@ -467,277 +393,13 @@ engine_over(ZcsyncEngine *engine, ZcsyncCall *call)
 
 	if (call->members == NIL)
 	{
-		engine_done(engine, call);
+		zcsync_engine_done(engine, call);
 		return;
 	}
 	zcsync_call_split(call);
 	foreach(lc, call->members)
-		engine_done(engine, lfirst(lc));
+		zcsync_engine_done(engine, lfirst(lc));
 	zcsync_call_free(call);
-}
-
-/* Keep a call that is over until its outcome is recorded. */
-static void
-engine_done(ZcsyncEngine *engine, ZcsyncCall *call)
-{
-	EngineAccount *entry = engine_account(engine, call->account->account_id);
-	MemoryContext old = MemoryContextSwitchTo(engine->context);
-
-	entry->done = lappend(entry->done, call);
-	engine->done++;
-	MemoryContextSwitchTo(old);
-}
-
-/*
- * Record outcomes, account by account, as many at a time as make a
- * transaction of reasonable size.  Returns whether there were any to record.
- */
-static bool
-engine_finish(ZcsyncEngine *engine)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	bool		any = false;
-	ListCell   *cell;
-
-	if (engine->done == 0)
-		return false;
-	foreach(cell, engine->entries)
-	{
-		EngineAccount *entry = lfirst(cell);
-		List	   *calls = entry->done;
-		List	   *batch = NIL;
-		Size		bytes = 0;
-		ListCell   *lc;
-
-		if (calls == NIL ||
-			(entry->finish.backoff_ms > 0 && now < entry->finish.not_before))
-			continue;
-		entry->done = NIL;
-		engine->done -= list_length(calls);
-		foreach(lc, calls)
-		{
-			ZcsyncCall *call = lfirst(lc);
-
-			if (now < call->finish_at)
-			{
-				engine_done(engine, call);
-				continue;
-			}
-			any = true;
-			batch = lappend(batch, call);
-			bytes += call->body_len;
-			if (list_length(batch) >= FINISH_MAX_CALLS ||
-				bytes >= FINISH_MAX_BYTES)
-			{
-				engine_finish_calls(engine, entry, batch);
-				batch = NIL;
-				bytes = 0;
-			}
-		}
-		if (batch != NIL)
-			engine_finish_calls(engine, entry, batch);
-		list_free(calls);
-	}
-	return any;
-}
-
-/* When is the next outcome to be recorded?  DT_NOEND: there is none. */
-static TimestampTz
-engine_next_finish(ZcsyncEngine *engine)
-{
-	TimestampTz next = DT_NOEND;
-	ListCell   *cell;
-
-	if (engine->done == 0)
-		return next;
-	foreach(cell, engine->entries)
-	{
-		EngineAccount *entry = lfirst(cell);
-		TimestampTz not_before = entry->finish.backoff_ms > 0 ?
-			entry->finish.not_before : 0;
-		ListCell   *lc;
-
-		foreach(lc, entry->done)
-		{
-			ZcsyncCall *call = lfirst(lc);
-
-			next = Min(next, Max(call->finish_at, not_before));
-		}
-	}
-	return next;
-}
-
-/*
- * Record these outcomes in one transaction, or in halves if that fails.
- * Calls that are finished are freed, the others kept for a later round.
- */
-static bool
-engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
-{
-	volatile bool ok = false;
-	ErrorData  *volatile error = NULL;
-	ListCell   *lc;
-
-	PG_TRY();
-	{
-		engine->current = entry;
-		engine->calls = calls;
-		zcsync_xact_begin(engine->mode, "zcsync: record outcomes");
-		step_finish(engine);
-		zcsync_xact_commit(engine->mode);
-		entry->finish.backoff_ms = 0;
-		ok = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(engine->round);
-		error = CopyErrorData();
-		HOLD_INTERRUPTS();
-		FlushErrorState();
-		zcsync_xact_abort(engine->mode);
-		MemoryContextSwitchTo(engine->round);
-		RESUME_INTERRUPTS();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(engine->round);
-
-	if (!ok && !error_is_passing(error->sqlerrcode))
-	{
-		int			half = list_length(calls) / 2;
-
-		if (half > 0)
-		{
-			engine_finish_calls(engine, entry, list_copy_head(calls, half));
-			engine_finish_calls(engine, entry, list_copy_tail(calls, half));
-			return true;
-		}
-		engine_fail_call(engine, linitial(calls), error);
-		return true;
-	}
-	foreach(lc, calls)
-	{
-		ZcsyncCall *call = lfirst(lc);
-
-		if (ok && call->finished)
-		{
-			zcsync_call_free(call);
-			continue;
-		}
-		if (ok)
-			engine_wait_for_lock(call);
-		engine_done(engine, call);
-	}
-	if (!ok)
-		engine_report(engine, &entry->finish, error);
-	return ok;
-}
-
-/*
- * Somebody holds a lock that this outcome needs: he may take his time, so try
- * less and less often.
- */
-static void
-engine_wait_for_lock(ZcsyncCall *call)
-{
-	call->finish_wait_ms = call->finish_wait_ms == 0 ? LOCKED_RETRY_MIN_MS :
-		Min(call->finish_wait_ms * 2, LOCKED_RETRY_MAX_MS);
-	call->finish_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  call->finish_wait_ms);
-}
-
-/*
- * This one outcome cannot be recorded: that is the failure of its job, to be
- * recorded in the next round.  A create that the vendor made stays unclear, so
- * that it is looked up and not made again.
- */
-static void
-engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call, ErrorData *error)
-{
-	EngineAccount *entry = engine_account(engine, call->account->account_id);
-	MemoryContext old = MemoryContextSwitchTo(call->context);
-
-	call->maybe_applied = call->maybe_applied ||
-		call->outcome == ZCSYNC_OUTCOME_DONE;
-	call->message = psprintf("could not store the reply: %s", error->message);
-	call->hint = error->hint ? pstrdup(error->hint) : NULL;
-	call->delay_ms = -1;
-	MemoryContextSwitchTo(old);
-
-	/* not even a failure can be stored: keep it, and try again later */
-	if (call->outcome == ZCSYNC_OUTCOME_BROKEN)
-	{
-		engine_done(engine, call);
-		engine_report(engine, &entry->finish, error);
-		return;
-	}
-	call->outcome = ZCSYNC_OUTCOME_BROKEN;
-	call->body = NULL;
-	call->body_len = 0;
-	engine_done(engine, call);
-}
-
-/*
- * In a transaction: store tokens and limits, then the outcomes.
- */
-static void
-step_finish(ZcsyncEngine *engine)
-{
-	ListCell   *lc;
-
-	foreach(lc, engine->calls)
-	{
-		ZcsyncCall *call = lfirst(lc);
-
-		if (call->is_token && call->outcome == ZCSYNC_OUTCOME_DONE)
-		{
-			MemoryContext old = MemoryContextSwitchTo(call->context);
-			char	   *token;
-			int			lifetime_s;
-
-			if (call->account->connector->token_reply(call, &token, &lifetime_s))
-				zcsync_token_store(call->account, token, lifetime_s);
-			MemoryContextSwitchTo(old);
-		}
-		else
-			engine_judge_token(engine->current, call);
-		if (call->limit >= 0 || call->remaining >= 0 || call->pause_ms > 0)
-			zcsync_queue_note_limits(call);
-	}
-	zcsync_queue_finish(engine->incarnation, engine->current->account_id,
-						engine->calls);
-}
-
-/*
- * A call was refused for want of authorisation: its access token may have
- * become invalid.  The first time, and for all calls that were sent with the
- * same token, that is no failure: they go back to the queue and wait for the
- * next token.  Should that one be refused soon after, it is not the token, and
- * the probe of the account that follows is not put back.
- */
-static void
-engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (call->is_token || call->outcome != ZCSYNC_OUTCOME_AUTH ||
-		!call->account->connector->needs_token(call->account))
-		return;
-	if (zcsync_token_valid(call->account, zcsync_now()))
-	{
-		bool		again = !TimestampDifferenceExceeds(entry->token_refused_at,
-														now, TOKEN_SECOND_REFUSAL_MS);
-
-		zcsync_token_reject(call->account);
-		entry->token_refused_at = now;
-		if (again)
-			return;
-	}
-	else if (call->is_probe &&
-			 !TimestampDifferenceExceeds(entry->token_refused_at, now,
-										 TOKEN_SECOND_REFUSAL_MS))
-		return;					/* a call beside it was judged first */
-	call->leftover = ZCSYNC_LEFTOVER_PUT_BACK;
-	call->delay_ms = 0;
 }
 
 /*
@@ -764,7 +426,7 @@ engine_claim(ZcsyncEngine *engine)
 
 		if (zcsync_http_free_slots(engine->http) <= 0)
 			break;
-		engine->current = engine_account(engine, account->account_id);
+		engine->current = zcsync_engine_account(engine, account->account_id);
 		engine->current_version = account->version;
 		engine->calls = NIL;
 		if (!engine_step(engine, &engine->current->claim, step_claim,
@@ -873,8 +535,8 @@ engine_send(ZcsyncEngine *engine, ZcsyncCall *call)
 }
 
 /* What the engine knows of an account. */
-static EngineAccount *
-engine_account(ZcsyncEngine *engine, int64 account_id)
+EngineAccount *
+zcsync_engine_account(ZcsyncEngine *engine, int64 account_id)
 {
 	bool		found;
 	EngineAccount *entry = hash_search(engine->accounts, &account_id,
@@ -897,21 +559,3 @@ engine_account(ZcsyncEngine *engine, int64 account_id)
 	return entry;
 }
 
-/*
- * Is this an error that has nothing to do with what was to be stored, so that
- * the same may well succeed later?
- */
-static bool
-error_is_passing(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK):
-		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
-		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
-		case ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR):
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-	}
-}

@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_private.h
+ *		The engine's own state, for its two files: engine.c, the rounds, and
+ *		engine_finish.c, the recording of outcomes.
+ *
+ * IDENTIFICATION
+ *		src/engine_private.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZCSYNC_ENGINE_PRIVATE_H
+#define ZCSYNC_ENGINE_PRIVATE_H
+
+#include "utils/hsearch.h"
+
+#include "call.h"
+#include "engine.h"
+#include "http.h"
+
+/* A step that failed waits before it is tried again. */
+typedef struct EngineStep
+{
+	const char *what;			/* "could not %s" */
+	TimestampTz not_before;
+	long		backoff_ms;		/* 0: it went well last time */
+} EngineStep;
+
+typedef struct EngineAccount
+{
+	int64		account_id;		/* hash key */
+	ZcsyncAccount *account;		/* NULL: not loaded */
+	EngineStep	claim;
+	EngineStep	finish;
+	TimestampTz token_refused_at;	/* 0: never */
+	List	   *done;			/* calls that are over, not recorded yet */
+} EngineAccount;
+
+struct ZcsyncEngine
+{
+	MemoryContext context;
+	MemoryContext round;
+	MemoryContext work;
+	ZcsyncXactMode mode;
+	ZcsyncHttp *http;
+	int64		incarnation;	/* -1: none */
+	HTAB	   *accounts;		/* of EngineAccount */
+	List	   *entries;		/* all of them: a scan of the hash table would
+								 * not outlive a commit */
+	int			done;			/* calls in all the lists of done calls */
+	unsigned int first_account; /* whose turn it is; may wrap around */
+	bool		draining;		/* take nothing new */
+	bool		idle;			/* the last scan found nothing to do */
+	bool		due_jobs;		/* but there are jobs that wait for a budget */
+	bool		more_local;		/* local jobs are left */
+	TimestampTz scanned_at;
+	TimestampTz scan_at;		/* look for work no later than this */
+	EngineStep	register_step;
+	EngineStep	recover;
+	EngineStep	partitions;
+	EngineStep	due;
+	EngineStep	local;
+	EngineStep	accounts_step;
+
+	/* arguments and results of the step that runs */
+	EngineAccount *current;
+	int64		current_version;
+	List	   *calls;
+	long		next_ms;
+};
+
+/* engine.c */
+extern EngineAccount *zcsync_engine_account(ZcsyncEngine *engine,
+											int64 account_id);
+extern void zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step,
+								 ErrorData *error);
+
+/* engine_finish.c */
+extern void zcsync_engine_done(ZcsyncEngine *engine, ZcsyncCall *call);
+extern bool zcsync_engine_finish(ZcsyncEngine *engine);
+extern TimestampTz zcsync_engine_next_finish(ZcsyncEngine *engine);
+
+#endif							/* ZCSYNC_ENGINE_PRIVATE_H */
