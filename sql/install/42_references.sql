@@ -1,0 +1,154 @@
+-- ---------------------------------------------------------------------
+-- References: the text names of streams and records, and what happened to a
+-- record.
+-- ---------------------------------------------------------------------
+
+-- The parts of a reference: account/kind, or account/kind/id, where #123 for
+-- an id is the local one.  Raises an error unless the form is right.
+CREATE FUNCTION zcsync._parse_reference(p_reference text, p_parts integer) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := string_to_array(p_reference, '/', '');
+BEGIN
+	IF p_reference IS NULL OR cardinality(v_parts) <> p_parts OR array_position(v_parts, NULL) IS NOT NULL
+		OR length(p_reference) > 700 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid reference: %s', coalesce('"' || left(p_reference, 100) || '"', 'NULL')),
+			HINT = CASE p_parts WHEN 2 THEN 'A stream is named account/kind, as in acme/tickets.'
+				ELSE 'A record is named account/kind/id, as in acme/tickets/35436, or acme/tickets/#12 with its local_id.' END;
+	END IF;
+	RETURN v_parts;
+END
+$$;
+COMMENT ON FUNCTION zcsync._parse_reference(text, integer) IS
+'the parts of a reference, which must have so many';
+
+-- account/kind, or NULL when there is no such stream.
+CREATE FUNCTION zcsync._find_stream(p_account text, p_kind text) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT s.stream_id FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE a.name = p_account AND s.kind = p_kind);
+END
+$$;
+COMMENT ON FUNCTION zcsync._find_stream(text, text) IS
+'the stream of a kind of an account, or NULL';
+
+CREATE FUNCTION zcsync.stream(reference text) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := zcsync._parse_reference(reference, 2);
+	v_stream bigint := zcsync._find_stream(v_parts[1], v_parts[2]);
+BEGIN
+	IF v_stream IS NULL THEN
+		PERFORM zcsync.account(v_parts[1]);
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('stream "%s" does not exist', reference),
+			HINT = format('Make it with zcsync.add_stream(%L, %L).', v_parts[1], v_parts[2]);
+	END IF;
+	RETURN v_stream;
+END
+$$;
+COMMENT ON FUNCTION zcsync.stream(text) IS
+'the number of a stream by its name, as in acme/tickets; an error if there is none';
+
+-- A record in the mirror by its reference.
+CREATE FUNCTION zcsync._find_record(p_reference text)
+RETURNS TABLE (kind text, account_id bigint, local_id bigint, remote_id text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := zcsync._parse_reference(p_reference, 3);
+	v_account bigint := zcsync.account(v_parts[1]);
+BEGIN
+	IF v_parts[2] <> ALL (zcsync._kinds()) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('kind "%s" does not exist', v_parts[2]),
+			HINT = format('The kinds are: %s.', array_to_string(zcsync._kinds(), ', '));
+	ELSIF v_parts[3] ~ '^#\d{1,18}$' THEN
+		RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
+			'WHERE t.account_id = $1 AND t.local_id = $2', v_parts[2]) USING v_account, substr(v_parts[3], 2)::bigint;
+	ELSE
+		RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
+			'WHERE t.account_id = $1 AND t.remote_id = $2', v_parts[2]) USING v_account, v_parts[3];
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._find_record(text) IS
+'the mirror row that a reference names, or none';
+
+CREATE FUNCTION zcsync.record(reference text) RETURNS TABLE (kind text, account_id bigint, local_id bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT r.kind, r.account_id, r.local_id FROM zcsync._find_record(record.reference) AS r;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('record "%s" is not in the mirror', left(record.reference, 100)),
+			HINT = 'zcsync.sync_ticket() and zcsync.sync_task() fetch a record now.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.record(text) IS
+'table, account and local id of a record by its reference, as in acme/tickets/35436 or acme/tickets/#12';
+
+CREATE FUNCTION zcsync.reference(kind text, local_id bigint) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_reference text;
+BEGIN
+	IF (kind = ANY (zcsync._kinds())) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('kind %s does not exist', coalesce('"' || left(kind, 100) || '"', 'NULL')),
+			HINT = format('The kinds are: %s.', array_to_string(zcsync._kinds(), ', '));
+	END IF;
+	EXECUTE format('SELECT a.name || %L || coalesce(t.remote_id, ''#'' || t.local_id) '
+			'FROM zcsync.%I t JOIN zcsync.accounts a ON a.account_id = t.account_id WHERE t.local_id = $1',
+			'/' || kind || '/', kind)
+		INTO v_reference USING local_id;
+	RETURN v_reference;
+END
+$$;
+COMMENT ON FUNCTION zcsync.reference(text, bigint) IS
+'the reference of a mirror row, or NULL if there is none';
+
+CREATE FUNCTION zcsync.reference(account bigint, kind text, remote_id text, local_id bigint) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT a.name || '/' || $2 || '/' || coalesce($3, '#' || $4) FROM zcsync.accounts a WHERE a.account_id = $1
+$$;
+COMMENT ON FUNCTION zcsync.reference(bigint, text, text, bigint) IS
+'the reference of a mirror row whose columns are at hand; faster, as the row is not looked up';
+
+CREATE FUNCTION zcsync.history(reference text, field text DEFAULT NULL)
+RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, origin text, role text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_record record;
+BEGIN
+	SELECT * INTO STRICT v_record FROM zcsync.record(history.reference);
+	RETURN QUERY
+	SELECT c.created_at, c.action, k.name, c.old ->> k.name, c.new ->> k.name, c.origin, c.role
+	FROM zcsync.changes c
+	CROSS JOIN LATERAL (
+		SELECT jsonb_object_keys(coalesce(c.old, '{}')) UNION SELECT jsonb_object_keys(coalesce(c.new, '{}'))) AS k (name)
+	WHERE c.local_id = v_record.local_id AND c.account_id = v_record.account_id AND c.kind = v_record.kind
+		AND (history.field IS NULL OR k.name = history.field)
+	ORDER BY c.created_at, c.action DESC, k.name;
+END
+$$;
+COMMENT ON FUNCTION zcsync.history(text, text) IS
+'what happened to a record here, a row per changed field, oldest first; action lost: a local value that the vendor''s replaced';
