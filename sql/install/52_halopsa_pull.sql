@@ -27,6 +27,7 @@
 --   count     records of the pass, as its last page said
 --   began     when the pass began
 --   max       the latest change seen in it
+--   unasked   the pass listed records that had not changed
 --   entity    of companies: Client, and then Site
 --   seen      of comments: tickets and the time of their last action
 --   ids       {"page", "last", "gone", "entity"}: the pass over all ids
@@ -314,7 +315,9 @@ BEGIN
 	IF p_request ? 'index' THEN
 		cursor := cursor || zcsync._halopsa_index(p_stream_id, p_lane, v_list, cursor -> 'seen');
 	END IF;
-	PERFORM zcsync._halopsa_check_filter(p_stream_id, v_list, (p_request ->> 'lastupdatefromdate')::timestamptz);
+	IF zcsync._halopsa_check_filter(p_stream_id, v_list, (p_request ->> 'lastupdatefromdate')::timestamptz) THEN
+		cursor := cursor || '{"unasked": true}';
+	END IF;
 
 	SELECT max(coalesce(zcsync._halopsa_version(d), zcsync._halopsa_read_time(d ->> 'lastactiondate')) COLLATE "C") INTO v_max FROM jsonb_array_elements(v_list) AS d;
 	v_shrunk := v_page > 1 AND v_count < (cursor ->> 'count')::bigint;
@@ -337,7 +340,7 @@ COMMENT ON FUNCTION zcsync._halopsa_next_page(bigint, text, jsonb, jsonb) IS
 -- read, too; the page asked for then is a last, idle one.
 CREATE FUNCTION zcsync._halopsa_end_pass(p_stream_id bigint, p_lane text, p_request jsonb, p_cursor jsonb,
 	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -359,7 +362,11 @@ BEGIN
 		RETURN;
 	END IF;
 
-	cursor := p_cursor - '{began,count,entity,max}'::text[] || jsonb_build_object('page', 1,
+	IF NOT p_cursor ? 'unasked' THEN
+		PERFORM zcsync._resolve_alert('halopsa_filter', a.name || '/' || v_stream.kind)
+		FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
+	END IF;
+	cursor := p_cursor - '{began,count,entity,max,unasked}'::text[] || jsonb_build_object('page', 1,
 		'from', greatest((p_cursor ->> 'from')::timestamptz, v_latest - interval '5 minutes'));
 	more := v_stream.kind IN ('tickets', 'leads', 'contacts', 'companies') AND v_stream.history_state <> 'running'
 		AND (v_ids_at <= zcsync._now() - interval '1 day'
@@ -420,7 +427,9 @@ COMMENT ON FUNCTION zcsync._halopsa_index(bigint, text, jsonb, jsonb) IS
 'queues the reading of the records of a list that changed';
 
 -- HaloPSA ignores parameters that it does not know, and lists everything then.
-CREATE FUNCTION zcsync._halopsa_check_filter(p_stream_id bigint, p_list jsonb, p_from timestamptz) RETURNS void
+-- Says whether the list is such a one; the alert ends with the first pass of the
+-- live lane that has none, see _halopsa_end_pass().
+CREATE FUNCTION zcsync._halopsa_check_filter(p_stream_id bigint, p_list jsonb, p_from timestamptz) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -430,18 +439,20 @@ DECLARE
 BEGIN
 	PERFORM FROM jsonb_array_elements(p_list) AS d
 	WHERE zcsync._halopsa_version(d)::timestamptz < p_from - interval '1 hour' LIMIT 1;
-	IF FOUND THEN
-		SELECT a.name, s.kind INTO v_name, v_kind FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
-		WHERE s.stream_id = p_stream_id;
-		PERFORM zcsync._alert('halopsa_filter', v_name || '/' || v_kind, 'warning',
-			format('HaloPSA lists %s of account "%s" that did not change: it does not heed lastupdatefromdate', v_kind, v_name),
-			format('Each reading lists all records. To read less often: SELECT zcsync.alter_stream(''%s/%s'', pull_interval => ''15 minutes'');',
-				v_name, v_kind));
+	IF NOT FOUND THEN
+		RETURN false;
 	END IF;
+	SELECT a.name, s.kind INTO v_name, v_kind FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream_id;
+	PERFORM zcsync._alert('halopsa_filter', v_name || '/' || v_kind, 'warning',
+		format('HaloPSA lists %s of account "%s" that did not change: it does not heed lastupdatefromdate', v_kind, v_name),
+		format('Each reading lists all records. To read less often: SELECT zcsync.alter_stream(''%s/%s'', pull_interval => ''15 minutes'');',
+			v_name, v_kind));
+	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_check_filter(bigint, jsonb, timestamptz) IS
-'raises an alert where a list holds records that it was not asked for';
+'does a list hold records that it was not asked for? raises an alert then';
 
 -- ---------------------------------------------------------------------
 -- The pass over all ids
