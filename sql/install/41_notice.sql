@@ -341,6 +341,9 @@ BEGIN
 	IF p_old IS NOT NULL THEN
 		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins);
 	END IF;
+	IF p_kind IN ('companies', 'contacts') THEN
+		PERFORM zcsync._queue_known_companies(p_kind, p_accounts, p_ids, p_old);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], text[], text[], timestamptz[]) IS

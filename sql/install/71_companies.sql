@@ -8,7 +8,7 @@
 -- e-mail address or its domain, else to the only client that owns that domain.  A domain that two clients have, or that a mail
 -- provider gives to everybody, is nobody's.  A record of which this tells
 -- nothing waits as a row of zcsync.unmapped_companies, unless its route has a
--- default client.
+-- default client; it goes on when its client becomes known.
 --
 -- People are looked for by e-mail address among the users of that client only.
 -- ---------------------------------------------------------------------
@@ -54,10 +54,11 @@ BEGIN
 		WHERE organization_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS idx_companies_external_id ON zcsync.companies (account_id, external_id);
 	CREATE INDEX IF NOT EXISTS idx_companies_domains ON zcsync.companies USING gin (zcsync._domains_in(domain));
+	CREATE INDEX IF NOT EXISTS idx_route_errors_companies ON zcsync.route_errors (route_id) WHERE code = 'unmapped_company';
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_company_indexes() IS
-'indexes by which clients and users are found; idempotent';
+'indexes by which clients and users are found, and records that wait for one; idempotent';
 
 -- ---------------------------------------------------------------------
 -- Looking for the client
@@ -228,6 +229,88 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._route_user(bigint, text, text, text) IS
 'user and site of a record at its client, by e-mail address';
+
+-- ---------------------------------------------------------------------
+-- Clients that become known later
+-- ---------------------------------------------------------------------
+
+-- What companies or contacts that were written are called by records that wait
+-- for a client, in their accounts: ids, external ids, domains, and what is mapped
+-- to them; p_old has what changed of them as it was, NULL for new ones.
+CREATE FUNCTION zcsync._company_names(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[])
+RETURNS TABLE (account_id bigint, name text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH written AS MATERIALIZED (
+		SELECT c.account_id, c.remote_id, c.external_id, c.domain, NULL::text AS email, w.old
+		FROM unnest(p_ids, p_old) AS w (local_id, old)
+		JOIN zcsync.companies c ON c.account_id = ANY (p_accounts) AND c.local_id = w.local_id
+		WHERE p_kind = 'companies'
+		UNION ALL
+		SELECT c.account_id, NULL, NULL, NULL, c.email, w.old
+		FROM unnest(p_ids, p_old) AS w (local_id, old)
+		JOIN zcsync.contacts c ON c.account_id = ANY (p_accounts) AND c.local_id = w.local_id
+		WHERE p_kind = 'contacts')
+	SELECT w.account_id, n.name
+	FROM written w
+	CROSS JOIN LATERAL (
+		VALUES (w.remote_id), (w.external_id), (w.old ->> 'external_id'),
+			('@' || zcsync._mail_domain(w.email)), ('@' || zcsync._mail_domain(w.old ->> 'email'))) AS n (name)
+	WHERE n.name IS NOT NULL
+	UNION
+	SELECT w.account_id, '@' || d
+	FROM written w CROSS JOIN LATERAL unnest(zcsync._domains_in(concat_ws(' ', w.domain, w.old ->> 'domain'))) AS d
+	UNION
+	SELECT w.account_id, m.company
+	FROM written w JOIN zcsync.company_maps m ON m.target_account_id = w.account_id AND m.client_id = w.remote_id
+$$;
+COMMENT ON FUNCTION zcsync._company_names(text, bigint[], bigint[], jsonb[]) IS
+'the names by which records may wait for companies, or contacts, that were written';
+
+-- Companies or contacts were written: the records that waited for one of them,
+-- and whose client is known now, go on.
+CREATE FUNCTION zcsync._queue_known_companies(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM zcsync.route_errors e WHERE e.code = 'unmapped_company') THEN
+		RETURN;
+	END IF;
+	PERFORM zcsync._queue_route_records(q.route_id, q.ids)
+	FROM (
+		WITH names AS MATERIALIZED (
+			SELECT n.account_id, n.name FROM zcsync._company_names(p_kind, p_accounts, p_ids, p_old) AS n),
+		held AS MATERIALIZED (
+			SELECT r.route_id, s.account_id AS source, t.account_id AS target, e.source_id, e.value, e.detail,
+				lower(e.detail ->> 'email') AS email,
+				coalesce(e.detail ->> 'external_id', (SELECT c.external_id FROM zcsync.companies c
+					WHERE c.account_id = s.account_id AND c.remote_id = e.value)) AS external_id
+			FROM zcsync.routes r
+			JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+			JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+			JOIN zcsync.route_errors e ON e.route_id = r.route_id AND e.code = 'unmapped_company'
+			WHERE s.account_id = ANY (p_accounts) OR t.account_id = ANY (p_accounts)),
+		waiting AS MATERIALIZED (
+			SELECT DISTINCT h.route_id, h.source, h.target, h.source_id, h.detail
+			FROM held h
+			CROSS JOIN LATERAL (
+				VALUES (h.value), (h.external_id), (h.email), ('@' || zcsync._mail_domain(h.email))) AS v (name)
+			JOIN names n ON n.name = v.name AND n.account_id IN (h.source, h.target)),
+		known AS (
+			SELECT d.source, d.target, d.detail
+			FROM (SELECT DISTINCT w.source, w.target, w.detail FROM waiting w) AS d
+			CROSS JOIN LATERAL zcsync._route_client(d.source, d.target, d.detail, NULL) AS c
+			WHERE c.client_id IS NOT NULL)
+		SELECT w.route_id, array_agg(w.source_id) AS ids
+		FROM waiting w JOIN known k ON k.source = w.source AND k.target = w.target AND k.detail = w.detail
+		GROUP BY w.route_id
+		ORDER BY w.route_id) AS q;
+END
+$$;
+COMMENT ON FUNCTION zcsync._queue_known_companies(text, bigint[], bigint[], jsonb[]) IS
+'has routes go again through records that waited for a client which is known now';
 
 -- ---------------------------------------------------------------------
 -- Verbs
