@@ -16,6 +16,12 @@ SELECT zcsync.add_account('psa', 'halopsa', '{"host": "acme.halopsa.com", "tenan
 SELECT zcsync.add_account('psa', 'halopsa', '{"host": "acme.halopsa.com", "reconcile_limit": -1}');
 SELECT zcsync.add_account('psa', 'halopsa', '{"host": "acme.halopsa.com"}', '{"token": "x"}');
 SELECT zcsync.add_account('psa', 'halopsa', '{"host": "acme.halopsa.com", "auth_url": "https://auth.haloitsm.com/auth", "tenant": "acme", "tenant_in": "body", "reconcile_limit": 50}') AS psa \gset
+-- what may not be called is refused at once, and changes nothing
+SELECT zcsync.alter_account('psa', '{"host": "halo.example.com"}');
+SELECT zcsync.alter_account('psa', '{"auth_url": "https://auth.example.com"}');
+SELECT zcsync.alter_account('psa', '{"base_url": "https://acme.halopsa.com.example.com/api"}');
+SELECT zcsync.alter_account('psa', '{"auth_url": "http://acme.halopsa.com/auth"}');
+SELECT settings FROM zcsync.accounts;
 SELECT * FROM zcsync._halopsa_budgets('{}');
 SELECT class, calls, window_s FROM zcsync.account_budgets ORDER BY class;
 SELECT zcsync.alter_account('psa', '{"budgets": {"api": {"calls": 700}}}');
