@@ -43,6 +43,11 @@ static const ZcsyncOperation operations[] = {
 	"ticket_fields"},
 	{"custom_statuses", "GET", "/api/v2/custom_statuses", NULL, false,
 	"custom_statuses"},
+	{"find_ticket", "GET", "/api/v2/tickets", "external_id", false, "tickets"},
+	{"get_ticket", "GET", "/api/v2/tickets/{ticket_id}", NULL, false, "ticket"},
+	{"create_ticket", "POST", "/api/v2/tickets", NULL, true, "ticket"},
+	{"update_ticket", "PUT", "/api/v2/tickets/{ticket_id}", NULL, true,
+	"ticket"},
 	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
 	{NULL}
 };
@@ -111,6 +116,15 @@ zendesk_prepare(ZcsyncCall *call)
 		return prepare_token(call);
 	if (call->http.body != NULL)
 		zcsync_connector_add_header(call, "Content-Type", "application/json");
+	if (strcmp(operation->name, "create_ticket") == 0)
+	{
+		char	   *key = zcsync_json_get_text(call->request, "idempotency_key");
+
+		if (key == NULL)
+			return zcsync_call_refuse(call, "request has no idempotency key",
+									  NULL);
+		zcsync_connector_add_header(call, "Idempotency-Key", key);
+	}
 	return add_authorization(call);
 }
 

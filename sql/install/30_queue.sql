@@ -174,7 +174,9 @@ $$;
 COMMENT ON FUNCTION zcsync._due_accounts() IS
 'active accounts with a job that is due and a budget that allows a call';
 
--- Refill the token buckets of an account.
+-- Refill the token buckets of an account.  Writes that have a budget of their
+-- own are calls like others, too: they have no more than is left of these, and
+-- wait when these do.
 CREATE FUNCTION zcsync._refill_budgets(p_account bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -182,14 +184,23 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
+	WITH filled AS (
+		SELECT f.class,
+			least(zcsync._bucket_size(f.calls, f.share),
+				f.tokens + greatest(0, extract(epoch FROM v_now - f.refilled_at))
+					* zcsync._bucket_rate(f.calls, f.share, f.window_s)) AS tokens,
+			CASE WHEN f.paused_until > v_now THEN f.paused_until END AS paused_until,
+			CASE WHEN f.paused_until > v_now THEN f.pause_reason END AS pause_reason
+		FROM zcsync.account_budgets f
+		WHERE f.account_id = p_account)
 	UPDATE zcsync.account_budgets b
-	SET tokens = least(zcsync._bucket_size(b.calls, b.share),
-			b.tokens + greatest(0, extract(epoch FROM v_now - b.refilled_at))
-				* zcsync._bucket_rate(b.calls, b.share, b.window_s)),
+	SET tokens = least(f.tokens, a.tokens),
 		refilled_at = v_now,
-		paused_until = CASE WHEN b.paused_until > v_now THEN b.paused_until END,
-		pause_reason = CASE WHEN b.paused_until > v_now THEN b.pause_reason END
-	WHERE b.account_id = p_account;
+		paused_until = greatest(f.paused_until, a.paused_until),
+		pause_reason = coalesce(f.pause_reason, a.pause_reason)
+	FROM filled f
+	LEFT JOIN filled a ON f.class = 'write' AND a.class = 'api'
+	WHERE b.account_id = p_account AND b.class = f.class;
 END
 $$;
 COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
@@ -428,9 +439,12 @@ BEGIN
 		spent AS (
 			UPDATE zcsync.account_budgets b
 			SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
-			FROM (SELECT t.budget_class, count(*) FILTER (WHERE coalesce(t.call_id, t.job_id) = t.job_id) AS calls
-				FROM taken t WHERE NOT t.request ? 'refuse' GROUP BY 1) u
-			WHERE b.account_id = p_account AND b.class = u.budget_class)
+			FROM (SELECT c.class, count(*) FILTER (WHERE coalesce(t.call_id, t.job_id) = t.job_id) AS calls
+				FROM taken t
+				CROSS JOIN LATERAL unnest(ARRAY[t.budget_class, CASE t.budget_class WHEN 'write' THEN 'api' END]) AS c (class)
+				WHERE NOT t.request ? 'refuse'
+				GROUP BY 1) u
+			WHERE b.account_id = p_account AND b.class = u.class)
 		SELECT t.* FROM taken t ORDER BY t.call_id, t.job_id;
 	END IF;
 END

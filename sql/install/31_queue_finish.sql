@@ -154,11 +154,14 @@ BEGIN
 
 	IF v_back <> '{}' THEN
 		-- What went wrong before is over for jobs that go on after a success; not
-		-- for a create that was looked for in vain, or it would go on for ever.
+		-- for a create that was looked for in vain, or an update that was merged
+		-- with another one, or these would go on for ever.
 		UPDATE zcsync.sync_queue q
-		SET failures = 0, last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
+		SET failures = CASE v_pushes ->> q.job_id::text WHEN 'merged' THEN q.failures ELSE 0 END,
+			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL
 		FROM unnest(p_ids, p_classes) AS o (job_id, class)
-		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back) AND q.last_class IS NOT NULL
+		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back)
+			AND (q.last_class IS NOT NULL OR q.failures > 0)
 			AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'absent');
 
 		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;

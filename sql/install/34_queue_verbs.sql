@@ -48,7 +48,7 @@ BEGIN
 				MESSAGE = format('the stream of "%s" is read-only', reference),
 				HINT = 'Allow writes with zcsync.alter_stream(''account/kind'', writes => true).';
 		END IF;
-		RETURN zcsync._enqueue(v_record.account_id, queue, 'push', 'api',
+		RETURN zcsync._enqueue(v_record.account_id, queue, 'push', zcsync._push_class(v_record.account_id),
 			format('%s/%s', v_record.kind, v_record.local_id), format('push/%s/%s', v_record.kind, v_record.local_id),
 			'{}', priority, run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id);
 	ELSE

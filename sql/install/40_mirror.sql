@@ -99,6 +99,23 @@ $$;
 COMMENT ON FUNCTION zcsync._pushable(text, text) IS
 'the columns of a kind that can be written at a vendor';
 
+-- Those of them that only a new record can be given.
+CREATE FUNCTION zcsync._create_only(p_vendor text, p_kind text) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_columns text[];
+BEGIN
+	IF to_regprocedure(format('zcsync.%I(text)', '_' || p_vendor || '_create_only')) IS NOT NULL THEN
+		EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_create_only') INTO v_columns USING p_kind;
+	END IF;
+	RETURN coalesce(v_columns, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._create_only(text, text) IS
+'the columns of a kind that can be written at a vendor for a new record only';
+
 -- ---------------------------------------------------------------------
 -- Merging
 -- ---------------------------------------------------------------------

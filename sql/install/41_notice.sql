@@ -45,6 +45,39 @@ $$;
 COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
 'raises an error unless these columns of a kind can be written for this account';
 
+-- A column that a vendor takes for a new record only stays as it is once the
+-- record is there.
+CREATE FUNCTION zcsync._check_create_only(p_account bigint, p_kind text, p_columns text[], p_accounts bigint[],
+	p_ids bigint[], p_new jsonb[], p_origins text[]) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_fixed text[] := ARRAY(SELECT c FROM unnest(zcsync._create_only(v_vendor, p_kind)) AS c WHERE c = ANY (p_columns));
+	v_column text;
+BEGIN
+	IF v_fixed = '{}' THEN
+		RETURN;
+	END IF;
+	EXECUTE format($sql$
+		SELECT c FROM unnest($1, $2, $3, $4) AS w (account_id, local_id, new, origin)
+		JOIN zcsync.%I AS t ON t.account_id = w.account_id AND t.local_id = w.local_id AND t.remote_id IS NOT NULL
+		JOIN unnest($5) AS c ON w.new ? c
+		WHERE w.account_id = $6 AND w.origin !~ '^(pull|push):'
+		LIMIT 1$sql$, p_kind)
+		INTO v_column USING p_accounts, p_ids, p_new, p_origins, v_fixed, p_account;
+	IF v_column IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('column "%s" of %s cannot be changed', v_column, p_kind),
+			DETAIL = format('It is taken by %s for a new record only.', v_vendor),
+			HINT = 'Leave it as it is; the other columns of the row can be written.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_create_only(bigint, text, text[], bigint[], bigint[], jsonb[], text[]) IS
+'raises an error if written rows have a remote record and new values in columns that only a new record can be given';
+
 -- A local insert.  Its keys are ours, whatever the writer gave.
 CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -209,6 +242,18 @@ COMMENT ON FUNCTION zcsync._refuse_truncate() IS
 -- Notice
 -- ---------------------------------------------------------------------
 
+-- The budget that pushes of an account spend: writes, where the vendor limits
+-- them apart.
+CREATE FUNCTION zcsync._push_class(p_account bigint) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN EXISTS (SELECT FROM zcsync.account_budgets b WHERE b.account_id = p_account AND b.class = 'write')
+		THEN 'write' ELSE 'api' END
+$$;
+COMMENT ON FUNCTION zcsync._push_class(bigint) IS
+'the budget class of an account''s pushes';
+
 -- Queue the pushes of local and routed writes.  More than
 -- zcsync.bulk_write_limit local ones in one transaction are held; routes have
 -- a limit of their own, by the hour.
@@ -224,12 +269,14 @@ BEGIN
 	WITH queued AS (
 		INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
 			record_key, dedupe_key, priority, run_at, enqueued_by, created_at)
-		SELECT w.account_id, zcsync._kind_queue(p_kind), 'push', 'api', s.stream_id,
+		SELECT w.account_id, zcsync._kind_queue(p_kind), 'push', b.class, s.stream_id,
 			CASE WHEN w.origin NOT LIKE 'local%' THEN split_part(w.origin, ':', 2)::bigint END, p_kind, w.local_id,
 			format('%s/%s', p_kind, w.local_id), format('push/%s/%s', p_kind, w.local_id),
 			CASE WHEN w.origin LIKE 'backfill:%' THEN 70 ELSE 50 END, zcsync._now(), session_user, zcsync._now()
 		FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin)
 		JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
+		JOIN (SELECT a.id, zcsync._push_class(a.id) AS class FROM (SELECT DISTINCT unnest(p_accounts)) AS a (id) OFFSET 0) AS b
+			ON b.id = w.account_id
 		ORDER BY w.local_id
 		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
 			SET joins = sync_queue.joins + 1
@@ -304,6 +351,9 @@ BEGIN
 		GROUP BY w.account_id
 	LOOP
 		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
+		IF p_old IS NOT NULL THEN
+			PERFORM zcsync._check_create_only(v_written.account_id, p_kind, v_written.columns, p_accounts, p_ids, p_new, p_origins);
+		END IF;
 	END LOOP;
 
 	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)

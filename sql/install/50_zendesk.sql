@@ -5,8 +5,6 @@
 -- TimeZone is UTC, so that equal values are equal as jsonb.  A value of a type
 -- that the column does not have becomes its text, or null where the column
 -- holds no text: a page is never lost for one odd value.
---
--- Tickets are read only: no column of theirs can be pushed.
 -- ---------------------------------------------------------------------
 
 -- A vendor's ISO 8601 time as to_jsonb() prints a timestamptz in UTC; NULL if
@@ -49,24 +47,8 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_record_url(jsonb, text, text) IS
 'address of a ticket or user in Zendesk''s own pages; NULL for other kinds';
 
-CREATE FUNCTION zcsync._zendesk_pushable(p_kind text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{}'::text[];
-END;
-COMMENT ON FUNCTION zcsync._zendesk_pushable(text) IS
-'columns of a kind that can be changed at Zendesk: none yet';
-
-CREATE FUNCTION zcsync._zendesk_push_requests(p_job_ids bigint[])
-RETURNS TABLE (job_id bigint, request jsonb)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT j, NULL::jsonb FROM unnest(p_job_ids) AS j;
-END;
-COMMENT ON FUNCTION zcsync._zendesk_push_requests(bigint[]) IS
-'requests of push jobs: none, since no column can be pushed and so none differs';
-
--- Calls per minute that the plan allows.  Exports have a limit of their own.
+-- Calls per minute that the plan allows.  Exports have a limit of their own, and
+-- so have updates of tickets; these count among all calls, too.
 CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
 RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -83,10 +65,12 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT 'export', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 30 ELSE 10 END, 60.0, 1
 	UNION ALL
+	SELECT 'write', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 300 ELSE 100 END, 60.0, 10
+	UNION ALL
 	SELECT 'token', 10, 60.0, 1;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_budgets(jsonb) IS
-'budgets of an account by its plan: all calls, exports, requests for tokens';
+'budgets of an account by its plan: all calls, exports, writes, requests for tokens';
 
 CREATE FUNCTION zcsync._zendesk_scope_check(p_kind text, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -248,7 +232,8 @@ BEGIN
 	SELECT a.settings INTO v_settings FROM zcsync.accounts a WHERE a.account_id = p_account;
 	RETURN QUERY
 	SELECT 'tickets', left(d ->> 'id', 500),
-		CASE WHEN d ->> 'generated_timestamp' ~ '^\d{1,18}$' THEN d ->> 'generated_timestamp' END,
+		CASE WHEN d ->> 'generated_timestamp' ~ '^\d{1,18}$' THEN d ->> 'generated_timestamp'
+			ELSE extract(epoch FROM (zcsync._utc_text(d ->> 'updated_at'))::timestamptz)::bigint::text END,
 		jsonb_build_object(
 			'subject', d ->> 'subject',
 			'description', d ->> 'description',

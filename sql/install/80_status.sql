@@ -365,7 +365,9 @@ BEGIN
 	FROM backfills AS b
 	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
 	JOIN zcsync.accounts AS a USING (account_id)
-	LEFT JOIN zcsync.stat_budgets AS x ON x.account = a.name AND x.class = 'api'
+	LEFT JOIN LATERAL (	-- see _push_class()
+		SELECT y.limited_by FROM zcsync.stat_budgets AS y
+		WHERE y.account = a.name AND y.class IN ('api', 'write') ORDER BY y.class = 'write' DESC LIMIT 1) AS x ON true
 	UNION ALL
 	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, NULL, NULL, NULL, NULL
 	FROM zcsync._running_imports() AS i

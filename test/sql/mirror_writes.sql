@@ -27,12 +27,15 @@ SELECT pull('acme/tickets', '[{"remote_id": "1", "subject": "one", "status": "op
 -- ---------------------------------------------------------------------
 -- Refusals
 -- ---------------------------------------------------------------------
--- a vendor that cannot be written yet; a stream that is read-only; no stream
+-- a kind that cannot be written; a stream that is read-only; no stream
+INSERT INTO zcsync.contacts (account_id, name) VALUES (zcsync.account('acme'), 'new');
 UPDATE zcsync.tickets SET subject = 'mine';
 UPDATE zcsync.tasks SET name = 'mine';
 INSERT INTO zcsync.tasks (account_id, name) VALUES (zcsync.account('dev'), 'new');
 INSERT INTO zcsync.tasks (account_id, name) VALUES (zcsync.account('ops'), 'new');
-SELECT zcsync.alter_stream('acme/tickets', writes => true);
+SELECT count(*) FROM zcsync.add_stream('acme', 'contacts');
+SELECT zcsync.alter_stream('acme/contacts', writes => true);
+SELECT zcsync.remove_stream('acme/contacts');
 SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => true) WHERE item = 'writes';
 -- a column that only the vendor sets
 UPDATE zcsync.tasks SET creator_id = '1' WHERE remote_id = 'a';

@@ -91,9 +91,9 @@ like(as('editor', q{BEGIN; SELECT set_config('zcsync_delete.allowed_in', pg_curr
 like(as('editor', 'TRUNCATE zcsync.tasks'), qr/cannot be truncated/, 'or truncate');
 like(as('editor', 'ALTER TABLE zcsync.tasks DISABLE TRIGGER USER'), qr/must be owner/, 'or switch the triggers off');
 like(as('editor', 'SET session_replication_role = replica'), qr/permission denied/, 'in any way');
-like(as('editor', q{UPDATE zcsync.tickets SET subject = 'x'}), qr/ERROR:  tickets of account "acme" cannot be written/, 'tickets are read only');
+like(as('editor', q{UPDATE zcsync.tickets SET subject = 'x'}), qr/ERROR:  stream "acme\/tickets" is read-only/, 'a stream is read only unless somebody allows writes');
 $flow->value(q{SELECT zcsync.alter_stream('dev/tasks', writes => false)});
-like(as('editor', "UPDATE zcsync.tasks SET points = 4 WHERE local_id = $task"), qr/stream "dev\/tasks" is read-only/, 'and so is a stream that is not writable');
+like(as('editor', "UPDATE zcsync.tasks SET points = 4 WHERE local_id = $task"), qr/stream "dev\/tasks" is read-only/, 'and again when that is taken back');
 $flow->value(q{SELECT zcsync.alter_stream('dev/tasks', writes => true)});
 my $last = $flow->last_write;
 $flow->polls;

@@ -1,0 +1,439 @@
+-- ---------------------------------------------------------------------
+-- Zendesk: what must be sent so that a ticket becomes what its row is, and
+-- what was agreed on when it was sent.
+--
+-- A push is one request: POST of a new ticket with all there is, or PUT of what
+-- differs from base.  Each PUT says which state of the ticket it was made for
+-- (updated_stamp), and Zendesk refuses it (409) where somebody was faster.  The
+-- ticket is then read again and merged as a page would be: what was changed
+-- there is taken, what only we changed is sent again.
+--
+-- A ticket made here carries its row's sync_key as external_id: a create whose
+-- effect is not known is looked up by it.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._zendesk_pushable(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind
+		WHEN 'tickets' THEN '{subject,description,status,priority,type,requester_id,assignee_id,group_id,organization_id,
+			tags,due_at,custom_fields}'
+		ELSE '{}' END::text[];
+END;
+COMMENT ON FUNCTION zcsync._zendesk_pushable(text) IS
+'columns of a kind that can be changed at Zendesk';
+
+-- The description of a ticket is its first comment, which stays as it is.
+CREATE FUNCTION zcsync._zendesk_create_only(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tickets' THEN '{description}' ELSE '{}' END::text[];
+END;
+COMMENT ON FUNCTION zcsync._zendesk_create_only(text) IS
+'pushable columns of a kind that only a new record can be given';
+
+-- ---------------------------------------------------------------------
+-- Values
+-- ---------------------------------------------------------------------
+
+-- The form in which a request has the value of a column, see _zendesk_value().
+CREATE FUNCTION zcsync._zendesk_form(p_column text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_column IN ('status', 'priority', 'type') THEN p_column
+		WHEN p_column = 'requester_id' THEN 'fixed id'
+		WHEN p_column LIKE '%\_id' THEN 'id'
+		WHEN p_column = 'due_at' THEN 'time'
+		WHEN p_column = 'tags' THEN 'tags'
+		ELSE 'text' END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_form(text) IS
+'the form in which a request has the value of a column of tickets';
+
+-- An id as requests have it, a whole number; NULL if it is none.
+CREATE FUNCTION zcsync._zendesk_id(p_id text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_id ~ '^[1-9]\d{0,17}$' THEN to_jsonb(p_id::bigint) END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_id(text) IS
+'an id as requests have it, a whole number; NULL if it is none';
+
+-- A value as a request has it; NULL where it cannot be sent.  Status and
+-- requester cannot be empty.
+CREATE FUNCTION zcsync._zendesk_value(p_form text, p_value jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(lower(btrim(e)), '\s+', '_', 'g')), '[]')
+			FROM jsonb_array_elements_text(zcsync._json_list(p_value)) AS e WHERE btrim(e) <> '')
+		WHEN p_form IN ('status', 'fixed id') AND p_value IN ('null', '""') THEN NULL
+		WHEN p_value = 'null' OR (p_form <> 'text' AND p_value = '""') THEN 'null'
+		WHEN p_form = 'text' THEN p_value
+		WHEN p_form IN ('id', 'fixed id') THEN zcsync._zendesk_id(p_value #>> '{}')
+		WHEN p_form = 'time' THEN (SELECT to_jsonb(left(v.text, 19) || 'Z') FROM (SELECT p_value #>> '{}') AS v (text)
+			WHERE v.text ~ '^\d{4}-.*\+00:00$')
+		WHEN lower(p_value #>> '{}') = ANY (CASE p_form
+			WHEN 'status' THEN '{new,open,pending,hold,solved,closed}'
+			WHEN 'priority' THEN '{urgent,high,normal,low}'
+			WHEN 'type' THEN '{problem,incident,question,task}' END::text[]) THEN to_jsonb(lower(p_value #>> '{}'))
+	END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_value(text, jsonb) IS
+'the value of a column as a request has it; NULL if it cannot be sent';
+
+-- The tag of an option of a custom field that is given by its tag or its name;
+-- NULL when there is none such.
+CREATE FUNCTION zcsync._zendesk_option(p_options jsonb, p_value jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT o.option -> 'value'
+	FROM jsonb_array_elements(zcsync._json_list(p_options)) AS o (option)
+	WHERE o.option ->> 'value' = p_value #>> '{}' OR lower(o.option ->> 'name') = lower(p_value #>> '{}')
+	ORDER BY o.option ->> 'value' = p_value #>> '{}' DESC, o.option ->> 'value' LIMIT 1;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_option(jsonb, jsonb) IS
+'the tag of an option of a custom field that is given by its tag or name; NULL when there is none such';
+
+-- The value of a custom field of a type (NULL: not known) as a request has it;
+-- NULL where it cannot be sent.  What is to be empty is an empty text.
+CREATE FUNCTION zcsync._zendesk_field_value(p_type text, p_options jsonb, p_value jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_text text := nullif(btrim(p_value #>> '{}'), '');
+	v_list jsonb := CASE jsonb_typeof(p_value) WHEN 'array' THEN p_value ELSE jsonb_build_array(p_value) END;
+BEGIN
+	IF p_type = 'multiselect' AND v_text IS NOT NULL THEN
+		RETURN (SELECT CASE WHEN count(*) = count(o.tag) THEN coalesce(jsonb_agg(DISTINCT o.tag), '[]') END
+			FROM jsonb_array_elements(v_list) AS e
+			CROSS JOIN LATERAL (SELECT zcsync._zendesk_option(p_options, e)) AS o (tag));
+	ELSIF v_text IS NULL THEN
+		RETURN CASE p_type WHEN 'checkbox' THEN 'false' WHEN 'multiselect' THEN '[]' ELSE '""' END::jsonb;
+	ELSIF p_type = 'tagger' THEN
+		RETURN zcsync._zendesk_option(p_options, p_value);
+	ELSIF p_type IS NULL THEN
+		RETURN CASE WHEN jsonb_typeof(p_value) <> 'object' THEN p_value END;
+	ELSIF jsonb_typeof(p_value) IN ('array', 'object') THEN
+		RETURN NULL;
+	ELSIF p_type = 'checkbox' THEN
+		RETURN CASE WHEN lower(v_text) IN ('true', 'yes', '1') THEN 'true'::jsonb
+			WHEN lower(v_text) IN ('false', 'no', '0') THEN 'false' END;
+	ELSIF p_type = 'integer' THEN
+		RETURN CASE WHEN v_text ~ '^[-+]?\d{1,18}(?:\.0+)?$' THEN to_jsonb(trunc(v_text::numeric)) END;
+	ELSIF p_type = 'decimal' THEN
+		RETURN CASE WHEN v_text ~ '^[-+]?\d{1,18}(?:\.\d{1,18})?$' THEN to_jsonb(trim_scale(v_text::numeric)::text) END;
+	ELSIF p_type = 'date' THEN
+		RETURN to_jsonb(left(zcsync._utc_text(CASE WHEN v_text ~ '^\d{4}-\d\d-\d\d$' THEN v_text || 'T00:00:00Z' ELSE v_text END), 10));
+	END IF;
+	RETURN to_jsonb(p_value #>> '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_field_value(text, jsonb, jsonb) IS
+'the value of a custom field as a request has it; NULL if it cannot be sent';
+
+-- What a request holds for the custom fields in which a row differs from its
+-- base, what of them was sent, and what is wrong with those that cannot be.
+-- Without a catalogue of the account's fields values go as they are.
+CREATE FUNCTION zcsync._zendesk_field_items(p_account bigint, p_row jsonb, p_base jsonb,
+	OUT items jsonb, OUT sent jsonb, OUT problem text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	SELECT jsonb_agg(jsonb_build_object('id', zcsync._zendesk_id(d.key), 'value', d.value) ORDER BY d.key)
+			FILTER (WHERE d.problem IS NULL),
+		jsonb_object_agg(d.key, d.mine) FILTER (WHERE d.problem IS NULL),
+		string_agg(d.problem, '; ' ORDER BY d.key)
+	INTO items, sent, problem
+	FROM (
+		SELECT k.key, m.mine, v.value, v.value IS DISTINCT FROM v.base AS differs,
+			CASE
+				WHEN zcsync._zendesk_id(k.key) IS NULL OR (f.remote_id IS NULL AND EXISTS (
+						SELECT FROM zcsync.fields c WHERE c.account_id = p_account AND c.deleted_at IS NULL))
+					THEN format('there is no custom field "%s"', left(k.key, 100))
+				WHEN v.value IS NULL
+					THEN format('"%s" is not a value of custom field "%s", which is of type %s',
+						left(m.mine #>> '{}', 100), coalesce(f.name, k.key), coalesce(f.type, 'unknown'))
+			END AS problem
+		FROM (SELECT jsonb_object_keys(p_row || p_base)) AS k (key)
+		LEFT JOIN zcsync.fields f ON f.account_id = p_account AND f.remote_id = k.key AND f.deleted_at IS NULL
+			AND f.type <> ALL ('{subject,description,status,custom_status,tickettype,priority,group,assignee}')
+		CROSS JOIN LATERAL (
+			SELECT coalesce(p_row -> k.key, 'null'), coalesce(p_base -> k.key, 'null') OFFSET 0) AS m (mine, base)
+		CROSS JOIN LATERAL (
+			SELECT zcsync._zendesk_field_value(f.type, f.options, m.mine), zcsync._zendesk_field_value(f.type, f.options, m.base)
+			OFFSET 0) AS v (value, base)
+		WHERE m.mine <> m.base) AS d
+	WHERE d.problem IS NOT NULL OR d.differs;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_field_items(bigint, jsonb, jsonb) IS
+'the custom fields of a request in which a row differs from its base, and why some cannot be sent';
+
+-- The requester of a row as requests have it: an id, or for a new ticket a
+-- person who is given by an e-mail address and may be new there, too.  NULL:
+-- neither.
+CREATE FUNCTION zcsync._zendesk_requester(p_account bigint, p_value text, p_new boolean) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id text;
+BEGIN
+	IF p_value !~ '@' THEN
+		RETURN jsonb_build_object('requester_id', zcsync._zendesk_id(p_value));
+	ELSIF p_value !~ '^[^@\s]+@[^@\s]+$' THEN
+		RETURN NULL;
+	END IF;
+	SELECT c.remote_id INTO v_id
+	FROM zcsync.contacts c
+	WHERE c.account_id = p_account AND lower(c.email) = lower(p_value) AND c.deleted_at IS NULL
+	ORDER BY c.local_id LIMIT 1;
+	RETURN CASE
+		WHEN v_id IS NOT NULL THEN jsonb_build_object('requester_id', zcsync._zendesk_id(v_id))
+		WHEN p_new THEN jsonb_build_object('requester',
+			jsonb_build_object('email', p_value, 'name', split_part(p_value, '@', 1)))
+	END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_requester(bigint, text, boolean) IS
+'the requester as a request has it, given by id or e-mail address; NULL if it cannot be sent';
+
+-- ---------------------------------------------------------------------
+-- Requests
+-- ---------------------------------------------------------------------
+
+-- The members of a ticket in which a row differs from its base, the values of
+-- the columns they stand for, and what cannot be sent and why.
+CREATE FUNCTION zcsync._zendesk_item(p_row jsonb, p_base jsonb,
+	OUT item jsonb, OUT sent jsonb, OUT problem text, OUT hint text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_account bigint := (p_row ->> 'account_id')::bigint;
+	v_new boolean := p_row ->> 'remote_id' IS NULL;
+	v_fields record;
+BEGIN
+	SELECT coalesce(jsonb_object_agg(v.name, v.value), '{}'), coalesce(jsonb_object_agg(v.name, v.mine), '{}'),
+		string_agg(format('"%s" is not a valid %s', left(v.mine #>> '{}', 100), v.name), '; ' ORDER BY v.name)
+			FILTER (WHERE v.value IS NULL),
+		min(CASE WHEN v.form ~ 'id$' THEN 'It takes an id, which is a whole number; zcsync.contacts shows those of people.'
+			WHEN v.form = 'status' THEN 'The statuses are new, open, pending, hold, solved and closed.'
+			WHEN v.form = 'priority' THEN 'The priorities are urgent, high, normal and low.'
+			WHEN v.form = 'type' THEN 'The types are problem, incident, question and task.' END)
+			FILTER (WHERE v.value IS NULL)
+	INTO item, sent, problem, hint
+	FROM (
+		SELECT c.name, f.form, x.mine, r.value, r.base
+		FROM unnest(zcsync._zendesk_pushable('tickets')) AS c (name)
+		CROSS JOIN LATERAL (SELECT zcsync._zendesk_form(c.name)) AS f (form)
+		CROSS JOIN LATERAL (SELECT p_row -> c.name, coalesce(p_base -> c.name, 'null') OFFSET 0) AS x (mine, base)
+		CROSS JOIN LATERAL (
+			SELECT zcsync._zendesk_value(f.form, x.mine), zcsync._zendesk_value(f.form, x.base) OFFSET 0) AS r (value, base)
+		WHERE x.mine <> x.base AND c.name NOT IN ('description', 'requester_id', 'custom_fields')
+			AND (f.form <> 'status' OR x.mine NOT IN ('null', '""'))) AS v
+	WHERE (v.value = v.base) IS NOT TRUE;
+
+	-- whoever asks stays as he is where nobody is named
+	IF p_row ->> 'requester_id' <> coalesce(p_base ->> 'requester_id', '') THEN
+		item := item || coalesce(zcsync._zendesk_requester(v_account, p_row ->> 'requester_id', v_new), '{"requester_id": null}');
+		sent := sent || jsonb_build_object('requester_id', p_row -> 'requester_id');
+		IF item -> 'requester_id' = 'null' THEN
+			problem := concat_ws('; ', problem, format('"%s" is not a valid requester_id', left(p_row ->> 'requester_id', 100)));
+			hint := CASE WHEN p_row ->> 'requester_id' ~ '@' AND NOT v_new
+				THEN 'Only a new ticket takes the e-mail address of somebody who is not known in zcsync.contacts.'
+				ELSE 'It takes an id, which is a whole number, or for a new ticket an e-mail address.' END;
+		END IF;
+	END IF;
+	IF coalesce(item -> 'due_at', 'null') <> 'null' AND lower(p_row ->> 'type') IS DISTINCT FROM 'task' THEN
+		problem := concat_ws('; ', problem, 'only a ticket of type "task" has a due_at');
+		hint := coalesce(hint, 'Set type to ''task'', or due_at to NULL.');
+	END IF;
+	IF p_row -> 'custom_fields' IS DISTINCT FROM p_base -> 'custom_fields' THEN
+		v_fields := zcsync._zendesk_field_items(v_account, coalesce(nullif(p_row -> 'custom_fields', 'null'), '{}'),
+			coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}'));
+		IF v_fields.problem IS NOT NULL THEN
+			problem := concat_ws('; ', problem, v_fields.problem);
+			hint := coalesce(hint, 'zcsync.fields shows the custom fields and their options.');
+		ELSIF v_fields.items IS NOT NULL THEN
+			item := item || jsonb_build_object('custom_fields', v_fields.items);
+			sent := sent || jsonb_build_object('custom_fields', v_fields.sent);
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_item(jsonb, jsonb) IS
+'what a request holds for a row that differs from its base, and why it cannot be sent';
+
+-- The request that makes the ticket of a row.  The first comment must have a
+-- text; where the row has none the subject is it.
+CREATE FUNCTION zcsync._zendesk_create_request(p_row jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts record := zcsync._zendesk_item(p_row, '{}');
+	v_text text := coalesce(nullif(btrim(p_row ->> 'description', E' \t\r\n'), ''), nullif(btrim(p_row ->> 'subject', E' \t\r\n'), ''));
+BEGIN
+	IF v_text IS NULL THEN
+		v_parts.problem := concat_ws('; ', v_parts.problem, 'a new ticket needs a description or a subject');
+	END IF;
+	IF v_parts.problem IS NOT NULL THEN
+		RETURN jsonb_build_object('op', 'create_ticket', 'refuse', 'cannot be sent to Zendesk: ' || v_parts.problem, 'hint', v_parts.hint);
+	END IF;
+	RETURN jsonb_build_object('op', 'create_ticket', 'create', true, 'idempotency_key', p_row -> 'sync_key',
+		'body', jsonb_build_object('ticket', (jsonb_strip_nulls(v_parts.item)
+			|| jsonb_build_object('external_id', 'zcsync-' || (p_row ->> 'sync_key'),
+				'comment', jsonb_build_object('body', v_text, 'public', true)))),
+		'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._zendesk_pushable('tickets')) AS c));
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb) IS
+'the request that makes the ticket of a row';
+
+-- The next request of a row of tickets (as to_jsonb() makes it in UTC, without
+-- what is only here), or NULL when it equals its base.  p_unclear is set while a
+-- create may have been applied whose effect is not known; p_conflict after an
+-- update that came too late.
+CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_base jsonb := coalesce(p_base, '{}');
+	v_parts record;
+BEGIN
+	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
+		RETURN jsonb_build_object('op', 'find_ticket', 'external_id', 'zcsync-' || (p_row ->> 'sync_key'));
+	ELSIF p_row ->> 'remote_id' IS NULL THEN
+		RETURN zcsync._zendesk_create_request(p_row);
+	END IF;
+
+	v_parts := zcsync._zendesk_item(p_row, v_base);
+	IF v_parts.item = '{}' AND v_parts.problem IS NULL THEN
+		RETURN NULL;
+	ELSIF p_conflict THEN
+		RETURN jsonb_build_object('op', 'get_ticket', 'ticket_id', p_row -> 'remote_id');
+	ELSIF v_base ->> 'status' = 'closed' THEN
+		RETURN jsonb_build_object('op', 'update_ticket', 'refuse', 'cannot be sent to Zendesk: a closed ticket cannot be changed',
+			'hint', 'Make a new ticket for what is left to do; zcsync.history() shows what the row had before.');
+	ELSIF v_parts.problem IS NOT NULL THEN
+		RETURN jsonb_build_object('op', 'update_ticket', 'refuse', 'cannot be sent to Zendesk: ' || v_parts.problem, 'hint', v_parts.hint);
+	END IF;
+	RETURN jsonb_build_object('op', 'update_ticket', 'ticket_id', p_row -> 'remote_id', 'sent', v_parts.sent,
+		'body', jsonb_build_object('ticket', v_parts.item
+			|| CASE WHEN v_base ->> 'updated_at' IS NOT NULL THEN jsonb_build_object('safe_update', true,
+				'updated_stamp', replace(v_base ->> 'updated_at', '+00:00', 'Z')) ELSE '{}' END));
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, boolean) IS
+'the next request that brings a ticket closer to its row, or NULL';
+
+-- The requests of push jobs; NULL for a row that already equals its base, or is
+-- gone.  A row that equals it is settled: what differs in form only, or cannot be
+-- changed at Zendesk, becomes what base has.
+CREATE FUNCTION zcsync._zendesk_push_requests(p_job_ids bigint[])
+RETURNS TABLE (job_id bigint, request jsonb)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_jobs bigint[];
+	v_requests jsonb[];
+	v_equal bigint[];
+BEGIN
+	-- not to_jsonb(t): the whole document would be read with it
+	SELECT array_agg(r.job_id), array_agg(r.request), array_agg(r.local_id) FILTER (WHERE r.request IS NULL AND r.found)
+	INTO v_jobs, v_requests, v_equal
+	FROM (
+		SELECT q.job_id, q.local_id, t.local_id IS NOT NULL AS found, CASE WHEN t.local_id IS NOT NULL
+			THEN zcsync._zendesk_push_request(jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id,
+					'sync_key', t.sync_key, 'subject', t.subject, 'description', t.description, 'status', t.status,
+					'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
+					'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
+					'custom_fields', t.custom_fields),
+				t.base, q.unclear_since, q.last_class = 'conflict')
+			END AS request
+		FROM zcsync.sync_queue q
+		LEFT JOIN zcsync.tickets t ON t.account_id = q.account_id AND t.local_id = q.local_id AND t.deleted_at IS NULL
+		WHERE q.job_id = ANY (p_job_ids)
+		OFFSET 0) AS r;
+	IF v_equal IS NOT NULL THEN
+		PERFORM zcsync._zendesk_settle(v_equal);
+	END IF;
+	RETURN QUERY SELECT * FROM unnest(v_jobs, v_requests);
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_push_requests(bigint[]) IS
+'what to send for each of these push jobs; NULL: nothing';
+
+-- Looked at again under the lock: somebody may have written the row meanwhile.
+CREATE FUNCTION zcsync._zendesk_settle(p_ids bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+BEGIN
+	WITH locked AS MATERIALIZED (
+		SELECT t.account_id, t.local_id FROM zcsync.tickets t
+		WHERE t.local_id = ANY (p_ids) AND t.sync_state <> 'synced' AND t.base IS NOT NULL
+			AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
+		ORDER BY t.account_id, t.local_id
+		FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE zcsync.tickets t
+	SET (subject, description, status, priority, type, requester_id, assignee_id, group_id, organization_id, tags, due_at,
+			custom_fields, sync_state, sync_origin) =
+		(SELECT b.subject, b.description, b.status, b.priority, b.type, b.requester_id, b.assignee_id, b.group_id,
+			b.organization_id, b.tags, b.due_at, coalesce(b.custom_fields, '{}'), 'synced', 'push:zendesk:' || pg_current_xact_id()
+		FROM jsonb_populate_record(NULL::zcsync.tickets, t.base) AS b)
+	FROM locked l
+	WHERE t.account_id = l.account_id AND t.local_id = l.local_id
+		AND zcsync._zendesk_push_request(to_jsonb(t) - 'remote', t.base, NULL, false) IS NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_settle(bigint[]) IS
+'makes rows for which there is nothing to send equal to their base, and synced';
+
+-- ---------------------------------------------------------------------
+-- What a reply to a push means
+-- ---------------------------------------------------------------------
+
+-- An object with
+--   status   created, updated, found, absent, or merged: read again after a
+--            conflict
+--   doc      the ticket's document
+--   agreed   custom fields that were sent and that the document does not show:
+--            the next page tells what became of them
+CREATE FUNCTION zcsync._zendesk_push_effect(p_request jsonb, p_reply jsonb, p_base jsonb, p_sync_key text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_doc jsonb := CASE WHEN p_request ->> 'op' = 'find_ticket' THEN p_reply #> '{tickets,0}' ELSE p_reply -> 'ticket' END;
+	v_fields jsonb;
+BEGIN
+	IF v_doc IS NULL THEN
+		RETURN '{"status": "absent"}';
+	END IF;
+	SELECT jsonb_object_agg(s.key, s.value) INTO v_fields
+	FROM jsonb_each(coalesce(nullif(p_request #> '{sent,custom_fields}', 'null'), '{}')) AS s
+	WHERE s.value <> 'null' AND NOT EXISTS (
+		SELECT FROM jsonb_array_elements(zcsync._json_list(v_doc -> 'custom_fields')) AS f
+		WHERE f ->> 'id' = s.key AND f ->> 'value' IS NOT NULL);
+	RETURN jsonb_build_object('doc', v_doc, 'status', CASE p_request ->> 'op' WHEN 'create_ticket' THEN 'created'
+			WHEN 'find_ticket' THEN 'found' WHEN 'get_ticket' THEN 'merged' ELSE 'updated' END)
+		|| CASE WHEN v_fields IS NOT NULL THEN jsonb_build_object('agreed', jsonb_build_object('custom_fields', v_fields)) ELSE '{}' END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_push_effect(jsonb, jsonb, jsonb, text) IS
+'what the reply to a push means: its status, the document, and the values agreed on beside it';
