@@ -551,6 +551,7 @@ zcsync_engine_account(ZcsyncEngine *engine, int64 account_id)
 		entry->account = NULL;
 		entry->done = NIL;
 		entry->token_refused_at = 0;
+		entry->refused_call = 0;
 		memset(&entry->claim, 0, sizeof(EngineStep));
 		memset(&entry->finish, 0, sizeof(EngineStep));
 		entry->claim.what = "claim jobs";

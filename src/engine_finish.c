@@ -275,8 +275,9 @@ step_finish(ZcsyncEngine *engine)
  * A call was refused for want of authorisation: its access token may have
  * become invalid.  The first time, and for all calls that were sent with the
  * same token, that is no failure: they go back to the queue and wait for the
- * next token.  Should that one be refused soon after, it is not the token, and
- * the probe of the account that follows is not put back.
+ * next token.  Should that one be refused soon after, it is not the token:
+ * none of those that travelled together is put back then, nor is the probe of
+ * the account that follows.
  */
 static void
 engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
@@ -293,9 +294,12 @@ engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
 
 		zcsync_token_reject(call->account);
 		entry->token_refused_at = now;
+		entry->refused_call = again ? call->call_id : 0;
 		if (again)
 			return;
 	}
+	else if (call->call_id != 0 && call->call_id == entry->refused_call)
+		return;
 	else if (call->is_probe &&
 			 !TimestampDifferenceExceeds(entry->token_refused_at, now,
 										 TOKEN_SECOND_REFUSAL_MS))

@@ -33,6 +33,8 @@ typedef struct EngineAccount
 	EngineStep	claim;
 	EngineStep	finish;
 	TimestampTz token_refused_at;	/* 0: never */
+	int64		refused_call;	/* call_id of jobs that were refused together with
+								 * a fresh token; 0: none */
 	List	   *done;			/* calls that are over, not recorded yet */
 } EngineAccount;
 

@@ -182,6 +182,8 @@ COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], tex
 --                       be to blame: spends no attempt, and travels with half
 --                       as many the next time.  Those before the bad one may
 --                       have been accepted, so a create stays unclear
+--                       If it looks like a missing right, the first and the last
+--                       of them go alone, the others wait: see _hold_refused()
 --   rejected, conflict, not_found, broken, config
 --                       count; after the queue's max_attempts a dead letter
 --
@@ -202,6 +204,7 @@ DECLARE
 	v_failures integer;
 	v_run_at timestamptz;
 	v_dead boolean;
+	v_alone boolean;
 BEGIN
 	FOR v_job IN
 		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.reply,
@@ -210,6 +213,9 @@ BEGIN
 			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
 			o.unclear AND o.class = 'vendor' AND o.status = 500 AS broke_down,
 			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
+			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
+			-- no permission, or no such address: hardly the fault of a record
+			q.operation = 'push' AND o.status IN (403, 404, 405) AND o.class IN ('halved', 'rejected', 'not_found') AS no_right,
 			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
 		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
 			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
@@ -221,11 +227,16 @@ BEGIN
 			RETURN QUERY SELECT v_job.job_id, v_now + v_job.delay_ms * interval '1 ms';
 			CONTINUE;
 		ELSIF v_job.class = 'halved' THEN
+			v_alone := v_job.no_right AND v_job.place IN (1, v_job.together);
 			UPDATE zcsync.sync_queue q
-			SET batch_max = greatest(1, v_job.together / 2), last_class = 'rejected', last_status = v_job.http_status,
-				last_error = v_job.message, last_hint = v_job.hint
+			SET batch_max = CASE WHEN v_alone THEN 1 ELSE greatest(1, v_job.together / 2) END,
+				payload = CASE WHEN v_job.no_right THEN q.payload - 'refused_alone' || jsonb_build_object('refused_at', v_now)
+					ELSE q.payload END,
+				last_class = 'rejected', last_status = v_job.http_status, last_error = v_job.message, last_hint = v_job.hint
 			WHERE q.job_id = v_job.job_id;
-			RETURN QUERY SELECT v_job.job_id, v_now;
+			IF NOT (v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, false, v_job.message, v_job.hint)) THEN
+				RETURN QUERY SELECT v_job.job_id, CASE WHEN v_job.no_right AND NOT v_alone THEN v_now + interval '10 seconds' ELSE v_now END;
+			END IF;
 			CONTINUE;
 		END IF;
 		v_failures := v_job.failures
@@ -257,7 +268,9 @@ BEGIN
 			END IF;
 		END IF;
 
-		IF NOT v_dead THEN
+		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, true, v_job.message, v_job.hint) THEN
+			CONTINUE;
+		ELSIF NOT v_dead THEN
 			UPDATE zcsync.sync_queue q
 			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
 				last_error = v_job.message, last_hint = v_job.hint,
@@ -280,6 +293,64 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
+
+-- A push was refused in a way that looks like a missing right.  Refused are not
+-- records then but the account, if two that were sent alone (p_alone) are
+-- refused as the call was in which they had travelled together, and nothing of
+-- their kind was accepted since: one alert, and what was refused is held until a
+-- person releases it.  So is, while that alert is open, what is refused later.
+-- Says whether it is held.
+CREATE FUNCTION zcsync._hold_refused(p_job bigint, p_ours bigint[], p_alone boolean, p_message text, p_hint text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_job zcsync.sync_queue;
+	v_account zcsync.accounts;
+	v_refused_at text;
+	v_object text;
+	v_known boolean;
+BEGIN
+	SELECT * INTO v_job FROM zcsync.sync_queue q WHERE q.job_id = p_job;
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_job.account_id;
+	v_refused_at := v_job.payload ->> 'refused_at';
+	v_object := v_account.name || '/' || v_job.kind;
+	v_known := EXISTS (SELECT FROM zcsync.alerts a
+		WHERE a.code = 'write_refused' AND a.object = v_object AND a.resolved_at IS NULL);
+	IF v_known THEN
+		UPDATE zcsync.sync_queue q
+		SET payload = q.payload || jsonb_build_object('refused_at', coalesce(q.payload -> 'refused_at', to_jsonb(zcsync._now())))
+		WHERE q.job_id = p_job;
+	ELSIF NOT p_alone OR v_refused_at IS NULL OR EXISTS (
+			SELECT FROM zcsync.sync_records r
+			WHERE r.status IN ('created', 'updated', 'found') AND r.created_at >= v_refused_at::timestamptz
+				AND r.account_id = v_job.account_id AND r.kind = v_job.kind AND r.operation = 'push') THEN
+		RETURN false;
+	ELSIF NOT EXISTS (
+			SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind AND q.job_id <> p_job
+				AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.payload ->> 'refused_alone' = v_refused_at) THEN
+		UPDATE zcsync.sync_queue q SET payload = q.payload || jsonb_build_object('refused_alone', v_refused_at) WHERE q.job_id = p_job;
+		RETURN false;
+	END IF;
+
+	IF NOT v_known THEN
+		PERFORM zcsync._alert('write_refused', v_object, 'critical',
+			format('%s refuses to write %s of account "%s": %s', v_account.vendor, v_job.kind, v_account.name, p_message),
+			concat_ws(' ', p_hint, format('Then send what is held: SELECT zcsync.release_held(%L);', v_account.name)));
+	END IF;
+	UPDATE zcsync.sync_queue q
+	SET state = 'held', claimed_by = NULL, claimed_at = NULL, batch_max = NULL,
+		last_class = 'rejected', last_error = coalesce(q.last_error, p_message), last_hint = coalesce(q.last_hint, p_hint)
+	WHERE q.job_id = p_job OR (q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind
+		AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.payload ->> 'refused_at' = v_refused_at);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._hold_refused(bigint, bigint[], boolean, text, text) IS
+'holds pushes that are refused for want of a right of the account; false: that is not what this one is refused for';
 
 CREATE FUNCTION zcsync._record_failure(p_job bigint, p_account bigint, p_queue text, p_operation text, p_kind text,
 	p_local_id bigint, p_route bigint, p_class text, p_status integer, p_attempts integer, p_message text,

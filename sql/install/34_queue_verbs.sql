@@ -220,18 +220,23 @@ $$;
 COMMENT ON FUNCTION zcsync._held_jobs(text) IS
 'held jobs of a route or account, or all';
 
--- The alerts of the write brake: of a route or account, or all.
+-- The alerts of the write brake: of a route or account, or all; and those of
+-- refused writes of which none is held any more.
 CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM zcsync._resolve_alert(a.code, a.object) FROM zcsync.alerts a
-	WHERE a.code = 'write_brake' AND a.resolved_at IS NULL AND (p_name IS NULL OR a.object = p_name);
+	WHERE a.resolved_at IS NULL AND CASE a.code
+		WHEN 'write_brake' THEN p_name IS NULL OR a.object = p_name
+		WHEN 'write_refused' THEN NOT EXISTS (
+			SELECT FROM zcsync.sync_queue q JOIN zcsync.accounts c ON c.account_id = q.account_id
+			WHERE q.state = 'held' AND q.payload ? 'refused_at' AND c.name || '/' || q.kind = a.object) END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
-'closes the alerts of the write brake for a route or account, or all';
+'closes the alerts of the write brake for a route or account, or all, and those of refused writes that are not held any more';
 
 CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -263,7 +268,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.release_held(text) IS
-'sends what the write brake held back: of a route, of an account, or all; returns how many jobs';
+'sends what the write brake held back, or was held for want of a right: of a route, of an account, or all; returns how many jobs';
 
 CREATE FUNCTION zcsync.cancel_held(name text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -279,4 +284,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel_held(text) IS
-'drops what the write brake held back: of a route, of an account, or all; returns how many jobs';
+'drops what the write brake held back, or was held for want of a right: of a route, of an account, or all; returns how many jobs';

@@ -113,6 +113,56 @@ is(scalar(lookups(requests())), 3, 'look-ups that are refused stay together');
 clean();
 
 # ---------------------------------------------------------------------
+# Refusals for want of a right, which are nobody's fault among those that travel
+# ---------------------------------------------------------------------
+sub held { return value(q{SELECT count(*) FROM zcsync.sync_queue WHERE state = 'held'}); }
+sub alerts { return value(q{SELECT coalesce(string_agg(concat_ws('|', code, object, severity, message, hint), E'\n'), '') FROM zcsync.alerts WHERE resolved_at IS NULL}); }
+my $forbidden = { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'status', status => 403, body => { message => 'You do not have permission to do this.' }, count => 0 };
+$simulator->post('faults', $forbidden);
+insert(100, 'Forbidden');
+run_worker($node, 'postgres', '5 s');
+run_worker($node, 'postgres', '5 s');
+my @refused = requests();
+cmp_ok(scalar(posts(@refused)), '<=', 3, 'a missing right: ' . posts(@refused) . ' calls that write');
+cmp_ok(scalar(@refused), '<=', 8, 'and ' . @refused . ' in all');
+is(held(), 100, 'all wait for a person');
+is(dead(), '', 'none is lost');
+like(alerts(), qr/\Awrite_refused\|halo\/leads\|critical\|halopsa refuses to write leads of account "halo": You do not have permission to do this\.\|.*permission.*release_held\('halo'\);\z/, 'who is told once');
+insert(100, 'Later');
+run_worker($node, 'postgres', '5 s');
+is(scalar(posts(requests())), 1, 'what is written meanwhile costs a call and waits');
+is(held(), 200, 'too');
+$simulator->no_faults;
+value(q{UPDATE zcsync.leads SET phone = '1' WHERE summary = 'Forbidden 1'});
+is(value(q{SELECT zcsync.release_held('halo')}), 199, 'released');
+is(alerts(), '', 'which ends the alert');
+work();
+is(synced('Forbidden') + synced('Later'), 200, 'all are synced then');
+is(there('^(Forbidden|Later)'), 200, 'each once');
+clean();
+
+$simulator->post('faults', { %$forbidden, match_body => 'Guarded 1"' });
+insert(40, 'Guarded');
+work(20);
+is(synced('Guarded'), 39, 'one record that may not be written keeps no other');
+is(there('^Guarded'), 39, 'each once');
+is(dead(), 'rejected|403|You do not have permission to do this.', 'it is a dead letter');
+is(held() . alerts(), '0', 'nothing is held, and nobody told');
+clean();
+
+$simulator->post('faults', { %$forbidden, status => 401 });
+insert(100, 'Unauthorised');
+round() for 1 .. 8;
+cmp_ok(scalar(posts(@refused = requests())), '<=', 6, 'a 401 that is not about the token: ' . posts(@refused) . ' calls that write');
+is(value(q{SELECT count(*) FROM zcsync.dead_letters WHERE class = 'auth'}), 100, 'are rejected');
+$simulator->no_faults;
+value('SELECT zcsync.retry(d.job_id) FROM zcsync.dead_letters d');
+work();
+is(synced('Unauthorised'), 100, 'and can be sent again');
+is(there('^Unauthorised'), 100, 'each once');
+clean();
+
+# ---------------------------------------------------------------------
 # Look-ups that do not tell
 # ---------------------------------------------------------------------
 sub lost
