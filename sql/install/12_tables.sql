@@ -358,7 +358,7 @@ BEGIN
 		enqueued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT sync_queue_running_claimed CHECK ((state = 'running') = (claimed_by IS NOT NULL))
-	) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+	) WITH (fillfactor = 70);
 	-- One ready job per record and operation; enqueue joins it.
 	CREATE UNIQUE INDEX sync_queue_ready_key ON zcsync.sync_queue (account_id, dedupe_key) WHERE state = 'ready';
 	-- One running job per record: the proof, not the mechanism.

@@ -47,6 +47,7 @@ BEGIN
 	PERFORM zcsync._default_rows();
 	PERFORM zcsync._default_lead_sources();
 	v_partitions := zcsync.create_partitions();
+	PERFORM zcsync._set_table_options();
 	item := 'partitions';
 	action := CASE WHEN v_partitions > 0 THEN 'created' ELSE 'kept' END;
 	detail := format('%s new', v_partitions);

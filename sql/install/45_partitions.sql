@@ -26,6 +26,7 @@ BEGIN
 		USING v_from, v_to;
 	EXECUTE format('ALTER TABLE zcsync.%I ATTACH PARTITION zcsync.%I FOR VALUES FROM (%L) TO (%L)',
 		p_table, v_name, v_from, v_to);
+	PERFORM zcsync._set_table_options(format('zcsync.%I', v_name)::regclass);
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_partition(text, text, date) IS

@@ -99,6 +99,7 @@ BEGIN
 	PERFORM zcsync._create_work_views();
 	PERFORM zcsync._create_errors_view();
 	PERFORM zcsync._create_company_view();
+	PERFORM zcsync._create_advice_views();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_views() IS

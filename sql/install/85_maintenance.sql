@@ -6,7 +6,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'months', 'leads'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'months', 'leads', 'statistics'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -49,6 +49,9 @@ BEGIN
 			RETURN zcsync._drop_month();
 		WHEN 'leads' THEN
 			RETURN zcsync._retire_leads();
+		WHEN 'statistics' THEN
+			PERFORM zcsync._analyze_by_month();
+			RETURN false;
 		WHEN 'alerts' THEN
 			DELETE FROM zcsync.alerts AS a
 			WHERE a.resolved_at < zcsync._now() - interval '90 days';
@@ -179,6 +182,35 @@ $$;
 COMMENT ON FUNCTION zcsync._retire_leads() IS
 'detaches or drops the oldest month of leads that is past its retention; false: there is none';
 
+-- Autovacuum analyses months, never the table that they are part of, which is
+-- what a plan over several of them goes by.  A table that is being vacuumed or
+-- reindexed is left for the next time: whoever waits for a REINDEX CONCURRENTLY
+-- with a snapshot has it wait for him.
+CREATE FUNCTION zcsync._analyze_by_month() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_table regclass;
+	v_count integer := 0;
+BEGIN
+	FOR v_table IN
+		SELECT c.oid::regclass
+		FROM pg_class AS c
+		WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'p'
+			AND coalesce(pg_stat_get_last_analyze_time(c.oid), '-infinity') < zcsync._now() - interval '7 days'
+			AND EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = c.oid AND pg_stat_get_live_tuples(i.inhrelid) > 0)
+		ORDER BY c.relname
+	LOOP
+		EXECUTE format('ANALYZE (SKIP_LOCKED) %s', v_table);
+		v_count := v_count + 1;
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._analyze_by_month() IS
+'analyses the tables by month that were not for a week; returns how many';
+
 -- It commits, so it can have neither a SET clause nor SECURITY DEFINER; all
 -- work is in functions that pin their path, and nothing here depends on one.
 CREATE PROCEDURE zcsync.maintain()
@@ -198,17 +230,28 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts, analyses tables by month; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the
 -- database it is for; its command does nothing once the extension is gone.
 -- ---------------------------------------------------------------------
 
+-- pg_cron keeps the names of jobs as type name, which ends after 63 bytes; cut
+-- there, two jobs could be one.
+CREATE FUNCTION zcsync._job_name(p_what text, p_object text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT format('zcsync %s of %s', p_what,
+		CASE WHEN octet_length(format('zcsync %s of %s', p_what, p_object)) < 64 THEN p_object ELSE md5(p_object) END);
+END;
+COMMENT ON FUNCTION zcsync._job_name(text, text) IS
+'the name of a job of pg_cron, of at most 63 bytes';
+
 CREATE FUNCTION zcsync._maintenance_job() RETURNS TABLE (name text, command text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT 'zcsync maintenance of ' || current_database(),
+	SELECT zcsync._job_name('maintenance', current_database()),
 		'DO $zcsync$ BEGIN IF pg_catalog.to_regprocedure(''zcsync.maintain()'') IS NOT NULL '
 		'THEN CALL zcsync.maintain(); END IF; END $zcsync$';
 END;
@@ -250,48 +293,150 @@ $$;
 COMMENT ON FUNCTION zcsync._cron_is_here() IS
 'is pg_cron in this database? false: in another one; an error: nowhere';
 
-CREATE FUNCTION zcsync.schedule_maintenance(schedule text DEFAULT '7 * * * *') RETURNS text
+CREATE FUNCTION zcsync._schedule_job(p_name text, p_schedule text, p_command text) RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_job record;
 BEGIN
-	IF coalesce(schedule, '') = '' THEN
+	IF coalesce(p_schedule, '') = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'schedule must not be empty',
 			HINT = 'Give it as in a crontab, for example ''7 * * * *'' for seven minutes past each hour.';
 	END IF;
-	SELECT * INTO v_job FROM zcsync._maintenance_job();
 	IF zcsync._cron_is_here() THEN
-		PERFORM cron.schedule(v_job.name, schedule, v_job.command);
-		RETURN format('pg_cron runs the job "%s" at %s', v_job.name, schedule);
+		PERFORM cron.schedule(p_name, p_schedule, p_command);
+		RETURN format('pg_cron runs the job "%s" at %s', p_name, p_schedule);
 	END IF;
 	RETURN format(E'-- pg_cron is in database %I; paste there:\nSELECT cron.schedule_in_database(%L, %L, %L, %L, %L);',
-		zcsync._cron_database(), v_job.name, schedule, v_job.command, current_database(), current_user);
+		zcsync._cron_database(), p_name, p_schedule, p_command, current_database(), current_user);
 END
+$$;
+COMMENT ON FUNCTION zcsync._schedule_job(text, text, text) IS
+'makes or changes a job of pg_cron, or says what makes it';
+
+CREATE FUNCTION zcsync._unschedule_job(p_name text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF zcsync._cron_is_here() THEN
+		IF NOT EXISTS (SELECT FROM cron.job AS j WHERE j.jobname = p_name AND j.username = current_user) THEN
+			RETURN format('there was no job "%s"', p_name);
+		END IF;
+		PERFORM cron.unschedule(p_name);
+		RETURN format('removed the job "%s"', p_name);
+	END IF;
+	RETURN format(E'-- pg_cron is in database %I; paste there:\nSELECT cron.unschedule(%L);', zcsync._cron_database(), p_name);
+END
+$$;
+COMMENT ON FUNCTION zcsync._unschedule_job(text) IS
+'removes a job of pg_cron, or says what removes it';
+
+CREATE FUNCTION zcsync.schedule_maintenance(schedule text DEFAULT '7 * * * *') RETURNS text
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._schedule_job(j.name, schedule_maintenance.schedule, j.command) FROM zcsync._maintenance_job() AS j
 $$;
 COMMENT ON FUNCTION zcsync.schedule_maintenance(text) IS
 'makes pg_cron call zcsync.maintain() for this database, hourly unless told; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_maintenance() RETURNS text
-LANGUAGE plpgsql
+LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_job record;
-BEGIN
-	SELECT * INTO v_job FROM zcsync._maintenance_job();
-	IF zcsync._cron_is_here() THEN
-		IF NOT EXISTS (SELECT FROM cron.job AS j WHERE j.jobname = v_job.name AND j.username = current_user) THEN
-			RETURN format('there was no job "%s"', v_job.name);
-		END IF;
-		PERFORM cron.unschedule(v_job.name);
-		RETURN format('removed the job "%s"', v_job.name);
-	END IF;
-	RETURN format(E'-- pg_cron is in database %I; paste there:\nSELECT cron.unschedule(%L);',
-		zcsync._cron_database(), v_job.name);
-END
+	SELECT zcsync._unschedule_job(j.name) FROM zcsync._maintenance_job() AS j
 $$;
 COMMENT ON FUNCTION zcsync.unschedule_maintenance() IS
 'removes the job of zcsync.schedule_maintenance(); where pg_cron is in another database, returns what to paste there';
+
+-- ---------------------------------------------------------------------
+-- VACUUM and REINDEX CONCURRENTLY refuse a transaction block, so no function
+-- can run them.  Each is the one command of a job.
+-- ---------------------------------------------------------------------
+
+-- VACUUM passes over a table that its role may not maintain with no more than
+-- a warning, which nobody would see.
+CREATE FUNCTION zcsync._check_table_job(p_table regclass) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+BEGIN
+	IF p_table IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'table_name must not be null';
+	END IF;
+	SELECT c.relkind, c.relnamespace, c.relowner INTO v_row FROM pg_class AS c WHERE c.oid = p_table;
+	IF v_row.relnamespace IS DISTINCT FROM 'zcsync'::regnamespace OR v_row.relkind NOT IN ('r', 'p') THEN
+		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
+			MESSAGE = format('"%s" is not a table of schema zcsync', p_table),
+			HINT = 'SELECT relname FROM zcsync.table_bloat; has them, beside those by month as a whole: zcsync.leads, zcsync.changes, zcsync.sync_records.';
+	END IF;
+	IF NOT pg_has_role(v_row.relowner, 'USAGE') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('must be owner of table "%s"', p_table),
+			HINT = format('A job of pg_cron runs as the role that makes it; run SET ROLE %I; first.', pg_get_userbyid(v_row.relowner));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_table_job(regclass) IS
+'an error unless the caller may have pg_cron maintain this table of zcsync';
+
+-- In this order of the words two tables or two databases never have one name.
+CREATE FUNCTION zcsync._table_job(p_what text, p_table regclass) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._job_name(p_what, format('%s in %s', p_table, current_database()))
+$$;
+COMMENT ON FUNCTION zcsync._table_job(text, regclass) IS
+'the name of the job of pg_cron that does something to a table of this database';
+
+CREATE FUNCTION zcsync.schedule_vacuum(table_name regclass, schedule text DEFAULT '17 3 * * 0') RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._check_table_job(table_name);
+	RETURN zcsync._schedule_job(zcsync._table_job('vacuum', table_name), schedule, format('VACUUM (ANALYZE) %s', table_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync.schedule_vacuum(regclass, text) IS
+'makes pg_cron run VACUUM (ANALYZE) on a table of zcsync, one by month with all its months; Sundays unless told; where pg_cron is in another database, returns what to paste there';
+
+CREATE FUNCTION zcsync.unschedule_vacuum(table_name regclass) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._check_table_job(table_name);
+	RETURN zcsync._unschedule_job(zcsync._table_job('vacuum', table_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync.unschedule_vacuum(regclass) IS
+'removes the job of zcsync.schedule_vacuum(); where pg_cron is in another database, returns what to paste there';
+
+CREATE FUNCTION zcsync.schedule_reindex(table_name regclass, schedule text DEFAULT '37 3 1 * *') RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._check_table_job(table_name);
+	RETURN zcsync._schedule_job(zcsync._table_job('reindex', table_name), schedule, format('REINDEX TABLE CONCURRENTLY %s', table_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync.schedule_reindex(regclass, text) IS
+'makes pg_cron run REINDEX TABLE CONCURRENTLY on a table of zcsync, one by month with all its months; the first of each month unless told; where pg_cron is in another database, returns what to paste there';
+
+CREATE FUNCTION zcsync.unschedule_reindex(table_name regclass) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._check_table_job(table_name);
+	RETURN zcsync._unschedule_job(zcsync._table_job('reindex', table_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync.unschedule_reindex(regclass) IS
+'removes the job of zcsync.schedule_reindex(); where pg_cron is in another database, returns what to paste there';

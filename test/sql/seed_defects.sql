@@ -13,6 +13,30 @@ CREATE FUNCTION month_of(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT 'zcsync.leads_y' || to_char(at AT TIME ZONE 'UTC', 'YYYY"m"MM') $$;
 
 -- ---------------------------------------------------------------------
+-- 1. Slow queries by total_time, which is called total_exec_time since
+-- PostgreSQL 13.  The server of this test does not load the library, so that a
+-- right query finds nothing; test/t/052_advice.pl has one that does.
+-- 2. Dead rows by tablename, which is relname.
+-- 3. The share of dead rows, which for a table without rows divides by zero.
+-- ---------------------------------------------------------------------
+CREATE EXTENSION pg_stat_statements;
+SELECT total_time FROM pg_stat_statements;
+SELECT count(*) AS slow FROM zcsync.slow_queries;
+DROP EXTENSION pg_stat_statements;
+SELECT tablename FROM pg_stat_user_tables;
+SELECT round(n_dead_tup::numeric / (n_live_tup + n_dead_tup) * 100, 2) FROM pg_stat_user_tables WHERE relname = 'mail_providers';
+SELECT relname, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+
+-- ---------------------------------------------------------------------
+-- 8. ALTER SYSTEM of a setting that needs a restart, beside four that do not:
+-- before PostgreSQL 18, which is what the server says.
+-- ---------------------------------------------------------------------
+SELECT a.item, a.needs = 'restart' AS needs_restart
+FROM zcsync.maintenance_advice() AS a
+WHERE a.item ~ '^autovacuum' AND (a.item <> 'autovacuum_max_workers' OR current_setting('server_version_num')::integer < 180000) ORDER BY 1;
+SELECT count(*) FROM pg_settings WHERE pending_restart;
+
+-- ---------------------------------------------------------------------
 -- 5. A table by month, of which only next month's partition is made: nothing
 -- can be inserted today.
 -- ---------------------------------------------------------------------
@@ -59,9 +83,24 @@ SELECT count(*), count(DISTINCT lower(email)) FROM zcsync.leads;
 -- ---------------------------------------------------------------------
 -- 7. Maintenance that no function can run: VACUUM, and CREATE INDEX CONCURRENTLY
 -- on a table with partitions.  The command of pg_cron's job runs as it is and
--- commits its steps; an index of one's own is made month by month, as
--- doc/operations.md says.
+-- commits its steps, and those of VACUUM and REINDEX are one command each; an
+-- index of one's own is made month by month, as doc/operations.md says.
 -- ---------------------------------------------------------------------
+CREATE FUNCTION vacuum_leads() RETURNS void LANGUAGE plpgsql AS $$ BEGIN VACUUM ANALYZE zcsync.leads; END $$;
+SELECT vacuum_leads();
+DROP FUNCTION vacuum_leads;
+CREATE EXTENSION pg_cron;
+SELECT zcsync.schedule_vacuum('zcsync.leads');
+SELECT zcsync.schedule_reindex('zcsync.leads');
+SELECT pg_relation_filenode('zcsync.leads_default_pkey') AS before \gset
+SELECT command FROM cron.job ORDER BY 1
+\gexec
+SELECT pg_relation_filenode('zcsync.leads_default_pkey') <> :before AS reindexed, last_vacuum IS NOT NULL AS vacuumed
+FROM zcsync.table_bloat WHERE relname = 'leads_default';
+SELECT zcsync.unschedule_vacuum('zcsync.leads');
+SELECT zcsync.unschedule_reindex('zcsync.leads');
+SELECT count(*) FROM cron.job;
+DROP EXTENSION pg_cron;
 DROP TABLE zcsync.leads_y2020m02;
 INSERT INTO zcsync.leads (account_id, email, inserted_at) VALUES (zcsync.account('crm'), 'ago2@acme.example', '2020-02-10');
 \set ECHO none

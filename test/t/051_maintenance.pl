@@ -1,5 +1,5 @@
-# Maintenance as pg_cron runs it: in its own database and in another one; and
-# two at a time, which is refused.
+# Maintenance as pg_cron runs it: in its own database and in another one, VACUUM
+# and REINDEX too; and two at a time, which is refused.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use Test::More;
 use lib dirname(__FILE__) . '/../perl';
 use ZcsyncTest;
 
-my $node = new_node('cron', cron => 1);
+my $node = new_node('cron', cron => 1, conf => 'max_worker_processes = 24');
 my ($stdout, $stderr);
 
 $node->start;
@@ -36,7 +36,45 @@ $node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance('* * * * *')})
 is($node->safe_psql('postgres', 'SELECT jobname, database, username = current_user FROM cron.job ORDER BY 1'),
 	"zcsync maintenance of crm|crm|t\nzcsync maintenance of postgres|postgres|t", 'one job a database, however often it is scheduled');
 
+# VACUUM and REINDEX of a table, and of one by month with all its months.  Not
+# of the same: the ANALYZE of one may end the other by a deadlock.
+my @jobs = ([ vacuum => 'tickets' ], [ vacuum => 'leads' ], [ reindex => 'tasks' ], [ reindex => 'changes' ]);
+my $files = "SELECT array_agg(pg_relation_filenode(indexrelid)) AS files FROM pg_index
+	WHERE indrelid IN (SELECT 'zcsync.tasks'::regclass UNION ALL SELECT relid FROM pg_partition_tree('zcsync.changes') WHERE isleaf)";
+my %files_before = map { $_ => $node->safe_psql($_, $files) } qw(postgres crm);
+for my $job (@jobs)
+{
+	my ($what, $table) = @$job;
+
+	is($node->safe_psql('postgres', "SELECT zcsync.schedule_$what('zcsync.$table', '* * * * *')"),
+		qq(pg_cron runs the job "zcsync $what of zcsync.$table in postgres" at * * * * *), "scheduled: $what of $table");
+	$block = $node->safe_psql('crm', "SELECT zcsync.schedule_$what('zcsync.$table', '* * * * *')");
+	like($block, qr/\A-- pg_cron is in database postgres; paste there:\nSELECT cron\.schedule_in_database\('zcsync $what of zcsync\.$table in crm', /,
+		"elsewhere, what to paste: $what of $table");
+	$node->safe_psql('postgres', $block);
+}
+is($node->safe_psql('postgres', "SELECT DISTINCT command FROM cron.job WHERE jobname !~ 'maintenance' ORDER BY 1"),
+	join("\n", 'REINDEX TABLE CONCURRENTLY zcsync.changes', 'REINDEX TABLE CONCURRENTLY zcsync.tasks',
+		'VACUUM (ANALYZE) zcsync.leads', 'VACUUM (ANALYZE) zcsync.tickets'), 'each is one command');
+
 wait_until($node, $_, $forgotten, "pg_cron maintains $_") for qw(postgres crm);
+for my $database (qw(postgres crm))
+{
+	wait_until($node, $database, "SELECT count(*) FILTER (WHERE last_vacuum IS NULL OR last_analyze IS NULL) = 0 AND count(*) > 3
+		FROM zcsync.table_bloat WHERE relname ~ '^(tickets|leads_(y[0-9]{4}m[0-9]{2}|default))\$'", "pg_cron vacuums and analyses in $database");
+	wait_until($node, $database, "SELECT NOT x.files && '$files_before{$database}' FROM ($files) AS x", "pg_cron reindexes in $database");
+	is($node->safe_psql($database, "SELECT count(*) FROM zcsync.maintenance_advice() WHERE item LIKE 'index%'"), '0', "$database: no index is left over");
+}
+for my $job (@jobs)
+{
+	my ($what, $table) = @$job;
+
+	is($node->safe_psql('postgres', "SELECT zcsync.unschedule_$what('zcsync.$table')"),
+		qq(removed the job "zcsync $what of zcsync.$table in postgres"), "unscheduled: $what of $table");
+	$node->safe_psql('postgres', $node->safe_psql('crm', "SELECT zcsync.unschedule_$what('zcsync.$table')"));
+}
+is($node->safe_psql('postgres', q{SELECT zcsync.unschedule_vacuum('zcsync.leads')}), 'there was no job "zcsync vacuum of zcsync.leads in postgres"', 'and again');
+is($node->safe_psql('postgres', "SELECT count(*) FROM cron.job WHERE jobname !~ 'maintenance'"), '0', 'none of them is left');
 is($node->safe_psql('postgres', "SELECT count(*) FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'running', 'starting')"),
 	'0', 'no run failed');
 

@@ -1,0 +1,271 @@
+-- ---------------------------------------------------------------------
+-- Advice: which statements are slow, which tables are full of dead rows, and
+-- which settings keep them from being so.
+-- ---------------------------------------------------------------------
+
+-- What autovacuum is told of the tables that zcsync writes most.  By the
+-- server's own numbers a table of a million rows is vacuumed after 200,000
+-- dead ones.  A partitioned table cannot be told; its partitions are.
+CREATE FUNCTION zcsync._table_options() RETURNS TABLE (table_name text, option text, advised numeric)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT t.name, o.name, o.value
+	FROM (VALUES
+		('sync_queue', 0.02), ('account_budgets', 0.02), ('streams', 0.02),
+		('tickets', 0.05), ('tasks', 0.05), ('leads', 0.05), ('contacts', 0.05), ('companies', 0.05),
+		('comments', 0.05), ('links', 0.05)) AS t (name, share)
+	CROSS JOIN LATERAL (VALUES
+		('autovacuum_vacuum_threshold', 50), ('autovacuum_vacuum_scale_factor', t.share),
+		('autovacuum_analyze_threshold', 50), ('autovacuum_analyze_scale_factor', t.share)) AS o (name, value);
+END;
+COMMENT ON FUNCTION zcsync._table_options() IS
+'the storage parameters of the tables that are written most';
+
+-- NULL is a parameter that the table does not have.
+CREATE FUNCTION zcsync._table_settings()
+RETURNS TABLE (relation regclass, option text, advised numeric, current_value text, disabled boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.oid::regclass, o.option, o.advised, x.options ->> o.option,
+		NOT coalesce((x.options ->> 'autovacuum_enabled')::boolean, true)
+	FROM pg_class AS c
+	LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
+	LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent
+	JOIN zcsync._table_options() AS o ON o.table_name = coalesce(parent.relname, c.relname)
+	CROSS JOIN LATERAL (
+		SELECT coalesce(jsonb_object_agg(r.option_name, r.option_value), '{}') AS options
+		FROM pg_options_to_table(c.reloptions) AS r) AS x
+	WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'r'
+$$;
+COMMENT ON FUNCTION zcsync._table_settings() IS
+'the storage parameters that the tables written most should have, and those that they and their partitions have';
+
+CREATE FUNCTION zcsync._set_table_options(p_relation regclass DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+	v_count integer := 0;
+BEGIN
+	FOR v_row IN
+		SELECT s.relation, string_agg(format('%s = %s', s.option, s.advised), ', ' ORDER BY s.option) AS options
+		FROM zcsync._table_settings() AS s
+		WHERE s.current_value IS NULL AND s.relation = coalesce(p_relation, s.relation)
+		GROUP BY s.relation
+	LOOP
+		EXECUTE format('ALTER TABLE %s SET (%s)', v_row.relation, v_row.options);
+		v_count := v_count + 1;
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._set_table_options(regclass) IS
+'gives a table, or all, the storage parameters that they lack, and leaves those that they have; returns how many tables';
+
+-- ---------------------------------------------------------------------
+-- Views
+-- ---------------------------------------------------------------------
+
+-- With the rights of the reader, from whom pg_stat_statements hides what others
+-- ran.  The view is named in a text only: nothing may depend on it, so that it
+-- can be dropped, and a dump can be restored without it.  Its column of the time
+-- was total_time until PostgreSQL 13, and still is where the extension was never
+-- updated.  A statement that failed each time it ran has no calls.
+CREATE FUNCTION zcsync._slow_queries()
+RETURNS TABLE (query text, role name, calls bigint, total_ms numeric, mean_ms numeric, rows_per_call numeric)
+LANGUAGE plpgsql ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_view record;
+BEGIN
+	SELECT c.oid::regclass AS name, a.attname AS total INTO v_view
+	FROM pg_extension AS e
+	JOIN pg_class AS c ON c.relnamespace = e.extnamespace AND c.relname = e.extname
+	JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname IN ('total_exec_time', 'total_time')
+	WHERE e.extname = 'pg_stat_statements';
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	BEGIN
+		RETURN QUERY EXECUTE format($sql$
+			SELECT s.query, pg_get_userbyid(s.userid), s.calls, round(s.%I::numeric, 3),
+				round((s.%1$I / nullif(s.calls, 0))::numeric, 3), round(s.rows::numeric / nullif(s.calls, 0), 1)
+			FROM %s AS s
+			WHERE s.dbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+			ORDER BY s.%1$I DESC, s.calls DESC, s.query
+			LIMIT 10$sql$, v_view.total, v_view.name);
+	EXCEPTION WHEN object_not_in_prerequisite_state THEN
+		NULL;	-- created, but the server does not load it
+	END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._slow_queries() IS
+'what the view slow_queries shows: nothing where pg_stat_statements is not installed or not loaded';
+
+CREATE FUNCTION zcsync._create_advice_views() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.slow_queries AS
+	SELECT s.query, s.role, s.calls, s.total_ms, s.mean_ms, s.rows_per_call
+	FROM zcsync._slow_queries() AS s
+	ORDER BY s.total_ms DESC, s.calls DESC, s.query;
+	COMMENT ON VIEW zcsync.slow_queries IS
+	'the ten statements that took this database longest in all, of pg_stat_statements; empty without that';
+	COMMENT ON COLUMN zcsync.slow_queries.mean_ms IS 'NULL: no call of it came to its end';
+
+	CREATE OR REPLACE VIEW zcsync.table_bloat AS
+	SELECT s.relname, s.n_tup_ins AS inserted, s.n_tup_upd AS updated, s.n_tup_del AS deleted,
+		s.n_live_tup AS live, s.n_dead_tup AS dead,
+		round(100.0 * s.n_dead_tup / nullif(s.n_live_tup + s.n_dead_tup, 0), 2) AS dead_ratio,
+		greatest(s.last_vacuum, s.last_autovacuum) AS last_vacuum,
+		greatest(s.last_analyze, s.last_autoanalyze) AS last_analyze
+	FROM pg_stat_user_tables AS s
+	JOIN pg_class AS c ON c.oid = s.relid
+	WHERE s.schemaname = 'zcsync' AND c.relkind = 'r'
+	ORDER BY s.n_dead_tup DESC, s.relname;
+	COMMENT ON VIEW zcsync.table_bloat IS
+	'the tables of zcsync, those by month with each of their months: rows written, alive and dead, when they were vacuumed and analysed';
+	COMMENT ON COLUMN zcsync.table_bloat.dead_ratio IS 'dead rows in percent of all; NULL: there are none';
+	COMMENT ON COLUMN zcsync.table_bloat.last_vacuum IS 'by autovacuum or by hand';
+	COMMENT ON COLUMN zcsync.table_bloat.last_analyze IS 'by autovacuum or by hand';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_advice_views() IS
+'creates or replaces slow_queries and table_bloat';
+
+-- ---------------------------------------------------------------------
+-- Advice
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.maintenance_advice()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM zcsync._advise_settings();
+	RETURN QUERY SELECT * FROM zcsync._advise_statements();
+	RETURN QUERY SELECT * FROM zcsync._advise_tables();
+	RETURN QUERY SELECT * FROM zcsync._advise_indexes();
+END
+$$;
+COMMENT ON FUNCTION zcsync.maintenance_advice() IS
+'compares settings of the server and of the tables with what keeps them fast; a row each, with the command to paste and whether it needs a reload or a restart; changes nothing';
+
+-- Better than advised is as good.  Whether a setting needs a restart depends on
+-- the release of PostgreSQL, which says so in pg_settings.
+CREATE FUNCTION zcsync._advise_settings()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.name, v.ok, current_setting(s.name), a.advised, n.needs,
+		CASE
+			WHEN v.ok THEN NULL
+			WHEN s.pending_restart THEN '-- is changed already: restart the server'
+			ELSE format('ALTER SYSTEM SET %I = %L;', s.name, a.advised) ||
+				CASE n.needs WHEN 'restart' THEN ' -- then restart the server' ELSE ' SELECT pg_reload_conf();' END
+		END,
+		a.reason
+	FROM (VALUES
+		(1, 'autovacuum', 'on', NULL::numeric, NULL::numeric,
+			'without it dead rows stay, and tables and indexes only grow'),
+		(2, 'track_counts', 'on', NULL, NULL,
+			'without its counts autovacuum does not know which tables to look at'),
+		(3, 'autovacuum_max_workers', '3', 3, NULL,
+			'a long vacuum of a large table must not keep the queue waiting for its own'),
+		(4, 'autovacuum_naptime', '20s', NULL, 20,
+			'the queue turns over within seconds: the sooner its dead rows go, the less a claim reads'),
+		(5, 'autovacuum_vacuum_threshold', '50', NULL, 50,
+			'for small tables, which are changed often; those of zcsync that are written most have it by themselves'),
+		(6, 'autovacuum_analyze_threshold', '50', NULL, 50,
+			'so that plans follow tables which grow from nothing to many rows')
+		) AS a (place, name, advised, at_least, at_most, reason)
+	JOIN pg_settings AS s ON s.name = a.name
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN a.at_least IS NOT NULL THEN s.setting::numeric >= a.at_least
+			WHEN a.at_most IS NOT NULL THEN s.setting::numeric <= a.at_most
+			ELSE s.setting = a.advised END AS ok) AS v
+	CROSS JOIN LATERAL (SELECT CASE s.context WHEN 'postmaster' THEN 'restart' ELSE 'reload' END AS needs) AS n
+	ORDER BY a.place
+$$;
+COMMENT ON FUNCTION zcsync._advise_settings() IS
+'the part of zcsync.maintenance_advice() about settings of the server';
+
+CREATE FUNCTION zcsync._advise_statements()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'pg_stat_statements', x.loaded AND x.created,
+		CASE WHEN NOT x.loaded THEN 'not loaded' WHEN x.created THEN 'installed' ELSE 'not installed in this database' END,
+		'installed', CASE WHEN x.loaded THEN 'nothing' ELSE 'restart' END,
+		CASE WHEN NOT x.loaded THEN zcsync._preload_hint('pg_stat_statements')
+			WHEN NOT x.created THEN 'CREATE EXTENSION pg_stat_statements;' END,
+		'without it zcsync.slow_queries is empty'
+	FROM (
+		-- of a library that is not loaded, a line of postgresql.conf is a text
+		SELECT EXISTS (SELECT FROM pg_settings AS s WHERE s.name = 'pg_stat_statements.max' AND s.vartype = 'integer') AS loaded,
+			EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_stat_statements') AS created) AS x
+$$;
+COMMENT ON FUNCTION zcsync._advise_statements() IS
+'the part of zcsync.maintenance_advice() about pg_stat_statements';
+
+CREATE FUNCTION zcsync._advise_tables()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'table ' || s.relation, false,
+		concat_ws(', ', CASE WHEN bool_or(s.disabled) THEN 'autovacuum_enabled = false' END,
+			string_agg(format('%s = %s', s.option, s.current_value), ', ' ORDER BY s.option) FILTER (WHERE s.current_value IS NOT NULL)),
+		string_agg(format('%s = %s', s.option, s.advised), ', ' ORDER BY s.option), 'nothing',
+		format('ALTER TABLE %s SET (%s);', s.relation,
+			concat_ws(', ', CASE WHEN bool_or(s.disabled) THEN 'autovacuum_enabled = true' END,
+				string_agg(format('%s = %s', s.option, s.advised), ', ' ORDER BY s.option)
+					FILTER (WHERE coalesce(s.current_value::numeric > s.advised, true)))),
+		'a table that is written all the time needs vacuum sooner than others'
+	FROM zcsync._table_settings() AS s
+	GROUP BY s.relation
+	HAVING bool_or(s.disabled OR coalesce(s.current_value::numeric > s.advised, true))
+	ORDER BY s.relation::text;
+	IF NOT FOUND THEN
+		item := 'tables';
+		ok := true;
+		current_value := 'as advised';
+		advised_value := 'parameters of autovacuum for each table that is written often';
+		needs := 'nothing';
+		reason := 'a table that is written all the time needs vacuum sooner than others';
+		RETURN NEXT;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._advise_tables() IS
+'the part of zcsync.maintenance_advice() about storage parameters of tables';
+
+-- A REINDEX CONCURRENTLY that was broken off leaves its new index, and would
+-- not take it up the next time.
+CREATE FUNCTION zcsync._advise_indexes()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'index ' || c.oid::regclass, false, 'invalid', 'valid', 'nothing',
+		format(CASE WHEN c.relname ~ '_cc(?:new|old)\d*$' THEN 'DROP INDEX CONCURRENTLY %s;'
+			ELSE 'REINDEX INDEX CONCURRENTLY %s;' END, c.oid::regclass),
+		'what was to build it did not come to its end: each write keeps it up, and no query uses it'
+	FROM pg_index AS i
+	JOIN pg_class AS c ON c.oid = i.indexrelid
+	WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'i' AND NOT i.indisvalid
+		AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.relid = i.indrelid)
+	ORDER BY c.relname
+$$;
+COMMENT ON FUNCTION zcsync._advise_indexes() IS
+'the part of zcsync.maintenance_advice() about indexes that are not valid';

@@ -1,0 +1,162 @@
+-- What zcsync.table_bloat, zcsync.slow_queries and zcsync.maintenance_advice()
+-- say, on a server without pg_stat_statements in shared_preload_libraries.
+-- test/t/052_advice.pl has it with pg_stat_statements, and the jobs of pg_cron.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT zcsync.add_account('crm', 'local', '{"country": "GB"}') > 0 AS added;
+
+-- ---------------------------------------------------------------------
+-- table_bloat
+-- ---------------------------------------------------------------------
+-- every table of the schema, months and not the table they are part of
+SELECT relname FROM zcsync.table_bloat WHERE relname IN ('leads', 'changes', 'sync_records');
+SELECT count(*) = (SELECT count(*) FROM pg_class WHERE relnamespace = 'zcsync'::regnamespace AND relkind = 'r') AS every_table FROM zcsync.table_bloat;
+-- a table without any row
+SELECT relname, inserted, updated, deleted, live, dead, dead_ratio, last_vacuum, last_analyze FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+-- rows written, of which some are dead
+ALTER TABLE zcsync.mail_providers SET (autovacuum_enabled = false);
+INSERT INTO zcsync.mail_providers (domain) SELECT format('d%s.example', i) FROM generate_series(1, 8) AS i;
+DELETE FROM zcsync.mail_providers WHERE domain IN ('d1.example', 'd2.example', 'd3.example');
+SELECT pg_stat_force_next_flush();
+SELECT relname, inserted, updated, deleted, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+-- only dead ones
+DELETE FROM zcsync.mail_providers;
+SELECT pg_stat_force_next_flush();
+SELECT live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+-- the worst come first
+SELECT array_agg(dead) = array_agg(dead ORDER BY dead DESC) AS in_order FROM zcsync.table_bloat;
+VACUUM (ANALYZE) zcsync.mail_providers;
+SELECT live, dead, dead_ratio, now() - last_vacuum < interval '1 hour' AS vacuumed, now() - last_analyze < interval '1 hour' AS analysed
+FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+ALTER TABLE zcsync.mail_providers RESET (autovacuum_enabled);
+-- a month
+INSERT INTO zcsync.leads (account_id, last_name, inserted_at) VALUES (zcsync.account('crm'), 'Old', '2020-02-10');
+SELECT zcsync.create_lead_partitions();
+SELECT pg_stat_force_next_flush();
+SELECT relname, inserted, live, dead_ratio FROM zcsync.table_bloat WHERE relname ~ '^leads_(?:default|y2020m02)$' ORDER BY 1;
+
+-- ---------------------------------------------------------------------
+-- slow_queries: nothing, and no error, without pg_stat_statements, and where
+-- it is created in whatever schema but not loaded
+-- ---------------------------------------------------------------------
+SELECT * FROM zcsync.slow_queries;
+CREATE SCHEMA "My Tools";
+CREATE EXTENSION pg_stat_statements SCHEMA "My Tools";
+SELECT count(*) FROM "My Tools".pg_stat_statements;
+SELECT * FROM zcsync.slow_queries;
+SELECT item, ok, current_value, advised_value, needs, command ~ '^ALTER SYSTEM SET shared_preload_libraries = .*pg_stat_statements.*restart the server$' AS command
+FROM zcsync.maintenance_advice() WHERE item = 'pg_stat_statements';
+-- a line of postgresql.conf does not make it loaded
+SET pg_stat_statements.max = '5000';
+SELECT current_value FROM zcsync.maintenance_advice() WHERE item = 'pg_stat_statements';
+RESET pg_stat_statements.max;
+-- nothing depends on it
+DROP EXTENSION pg_stat_statements;
+DROP SCHEMA "My Tools";
+SELECT * FROM zcsync.slow_queries;
+
+-- ---------------------------------------------------------------------
+-- Settings of the server: 60 s between two looks is what a server comes with
+-- ---------------------------------------------------------------------
+SELECT item, ok, current_value, advised_value, command FROM zcsync.maintenance_advice() WHERE item NOT IN ('pg_stat_statements', 'tables');
+-- what a change needs is what the server says
+SELECT a.item, a.needs = CASE s.context WHEN 'postmaster' THEN 'restart' ELSE 'reload' END AS as_the_server_says
+FROM zcsync.maintenance_advice() AS a JOIN pg_settings AS s ON s.name = a.item ORDER BY 1;
+SELECT needs FROM zcsync.maintenance_advice() WHERE item IN ('autovacuum', 'autovacuum_naptime') GROUP BY 1;
+SELECT count(*) FROM zcsync.maintenance_advice() WHERE reason IS NULL OR reason = '' OR (command IS NULL) <> ok;
+-- a session that counts nothing is told so
+SET track_counts = off;
+SELECT item, ok, current_value, command FROM zcsync.maintenance_advice() WHERE item = 'track_counts';
+RESET track_counts;
+-- nothing was changed
+SELECT count(*) FROM pg_file_settings WHERE name ~ '^autovacuum' AND sourcefile ~ 'auto.conf';
+
+-- ---------------------------------------------------------------------
+-- Tables: setup() tells autovacuum of those that are written most, each month too
+-- ---------------------------------------------------------------------
+SELECT c.relname, array_to_string(c.reloptions, ', ') AS options FROM pg_class c
+WHERE c.oid IN ('zcsync.sync_queue'::regclass, 'zcsync.tickets'::regclass, 'zcsync.leads_y2020m02'::regclass,
+	'zcsync.leads_default'::regclass, 'zcsync.leads'::regclass, 'zcsync.queues'::regclass) ORDER BY 1;
+SELECT * FROM zcsync.maintenance_advice() WHERE item = 'tables';
+-- what somebody set stays, what is missing is put back
+ALTER TABLE zcsync.tickets SET (autovacuum_vacuum_threshold = 7000), RESET (autovacuum_analyze_threshold);
+ALTER TABLE zcsync.leads_default SET (autovacuum_enabled = off);
+ALTER TABLE zcsync.tasks SET (autovacuum_vacuum_scale_factor = 0.01);
+SELECT * FROM zcsync.maintenance_advice() WHERE item LIKE 'table%' \gx
+SELECT FROM zcsync.setup();
+SELECT item, current_value, command FROM zcsync.maintenance_advice() WHERE item LIKE 'table%' ORDER BY 1 \gx
+\set ECHO none
+SELECT command FROM zcsync.maintenance_advice() WHERE item LIKE 'table%'
+\gexec
+\set ECHO all
+SELECT item, ok FROM zcsync.maintenance_advice() WHERE item LIKE 'table%';
+SELECT array_to_string(reloptions, ', ') AS options FROM pg_class WHERE oid = 'zcsync.tasks'::regclass;
+
+-- ---------------------------------------------------------------------
+-- Indexes that something did not finish
+-- ---------------------------------------------------------------------
+SELECT item FROM zcsync.maintenance_advice() WHERE item LIKE 'index%';
+INSERT INTO zcsync.mail_providers (domain) VALUES ('one.example'), ('two.example');
+CREATE UNIQUE INDEX CONCURRENTLY my_index ON zcsync.mail_providers (length(domain));
+CREATE UNIQUE INDEX CONCURRENTLY my_index_ccnew ON zcsync.mail_providers (length(domain));
+SELECT item, ok, current_value, advised_value, needs, command FROM zcsync.maintenance_advice() WHERE item LIKE 'index%' ORDER BY 1;
+DELETE FROM zcsync.mail_providers;
+\set ECHO none
+SELECT command FROM zcsync.maintenance_advice() WHERE item LIKE 'index%'
+\gexec
+\set ECHO all
+SELECT item FROM zcsync.maintenance_advice() WHERE item LIKE 'index%';
+SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE 'zcsync.my_index%';
+-- the index of a table by month that has not all its months yet is none of them
+CREATE INDEX my_title ON ONLY zcsync.leads (title);
+SELECT item FROM zcsync.maintenance_advice() WHERE item LIKE 'index%';
+
+-- ---------------------------------------------------------------------
+-- maintain() analyses tables by month, which autovacuum does not
+-- ---------------------------------------------------------------------
+SELECT pg_stat_force_next_flush();
+SELECT zcsync._analyze_by_month() > 0 AS analysed;
+SELECT count(*) > 0 AS known FROM pg_stats WHERE schemaname = 'zcsync' AND tablename = 'leads' AND inherited;
+SELECT zcsync._analyze_by_month() AS again;
+SELECT zcsync._maintain('statistics') AS more;
+
+-- ---------------------------------------------------------------------
+-- VACUUM and REINDEX by pg_cron: what is refused before pg_cron is asked
+-- ---------------------------------------------------------------------
+SELECT zcsync.schedule_vacuum(NULL);
+SELECT zcsync.schedule_vacuum('pg_class');
+SELECT zcsync.schedule_reindex('zcsync.errors');
+SELECT zcsync.schedule_reindex('zcsync.tickets_pkey');
+SELECT zcsync.schedule_reindex('zcsync.nothing');
+SELECT zcsync.schedule_vacuum('zcsync.tickets', '');
+SELECT zcsync.schedule_vacuum('zcsync.tickets', NULL);
+CREATE ROLE regress_zcsync_analyst;
+GRANT USAGE ON SCHEMA zcsync TO regress_zcsync_analyst;
+SET ROLE regress_zcsync_analyst;
+SELECT zcsync.schedule_vacuum('zcsync.tickets');
+SELECT * FROM zcsync.maintenance_advice();
+SELECT * FROM zcsync.slow_queries;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION zcsync.schedule_vacuum, zcsync._check_table_job TO regress_zcsync_analyst;
+GRANT SELECT ON zcsync.table_bloat, zcsync.slow_queries TO regress_zcsync_analyst;
+GRANT EXECUTE ON FUNCTION zcsync._slow_queries, zcsync.maintenance_advice TO regress_zcsync_analyst;
+SET ROLE regress_zcsync_analyst;
+\set VERBOSITY terse
+SELECT zcsync.schedule_vacuum('zcsync.tickets');
+SELECT count(*) > 30 AS tables FROM zcsync.table_bloat;
+SELECT * FROM zcsync.slow_queries;
+SELECT count(*) > 5 AS advised FROM zcsync.maintenance_advice();
+RESET ROLE;
+-- names of jobs end after 63 bytes, and two never become one
+SELECT zcsync._job_name('vacuum', 'zcsync.tickets in crm');
+SELECT zcsync._job_name('vacuum', 'zcsync.tickets in ' || repeat('x', 28)), zcsync._job_name('vacuum', 'zcsync.tickets in ' || repeat('x', 29));
+SELECT count(DISTINCT zcsync._job_name('vacuum', format('zcsync.%s in %s', t, repeat('ü', 31)))::name) FROM unnest('{tickets,tasks,leads}'::text[]) AS t;
+
+DROP OWNED BY regress_zcsync_analyst;
+DROP ROLE regress_zcsync_analyst;
+DROP EXTENSION zcsync CASCADE;
