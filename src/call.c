@@ -332,6 +332,7 @@ zcsync_call_split(ZcsyncCall *carrier)
 
 	/* what the headers said is noted once */
 	first->limit = carrier->limit;
+	first->limit_window_s = carrier->limit_window_s;
 	first->remaining = carrier->remaining;
 	first->reset_s = carrier->reset_s;
 	first->pause_ms = carrier->pause_ms;

@@ -99,6 +99,7 @@ typedef struct ZcsyncCall
 
 	/* what the vendor's headers said of the budget; -1: nothing */
 	int			limit;
+	int			limit_window_s; /* of that; 0: the window of the budget */
 	int			remaining;
 	int			reset_s;		/* seconds until the window ends */
 	int64		pause_ms;		/* stop calling this class for so long; 0: no */

@@ -33,7 +33,7 @@
 /* Pause after the first 429 that does not say how long, in seconds. */
 #define THROTTLE_S	60
 
-/* The window that budgets are counted in, in minutes. */
+/* The window of a limit that names none, in minutes. */
 #define WINDOW_MINUTES	5
 
 #define LIST_QUERY \
@@ -675,7 +675,7 @@ error_hint(ZcsyncCall *call)
 
 /*
  * The limit that the text of a 429 names, as in "300 Requests per rolling 5
- * minute window", in calls per window of ours.
+ * minute window".
  */
 static void
 read_limit(ZcsyncCall *call, const char *said)
@@ -698,12 +698,13 @@ read_limit(ZcsyncCall *call, const char *said)
 	while (number > said && number[-1] >= '0' && number[-1] <= '9')
 		number--;
 	limit = strtoll(number, NULL, 10);
-	if (*requests == '\0' || limit <= 0 || limit > PG_INT32_MAX / WINDOW_MINUTES)
+	if (*requests == '\0' || limit <= 0 || limit > PG_INT32_MAX)
 		return;
 	requests += strcspn(requests, "0123456789");
 	if (*requests != '\0' && strstr(requests, "minute") != NULL)
 		minutes = strtol(requests, NULL, 10);
-	if (minutes > 0 && minutes < 24 * 60)
-		limit = Max(limit * WINDOW_MINUTES / minutes, 1);
+	if (minutes <= 0 || minutes >= 24 * 60)
+		minutes = WINDOW_MINUTES;
 	call->limit = (int) limit;
+	call->limit_window_s = (int) minutes * 60;
 }

@@ -80,9 +80,9 @@ static QueuePlan plan_finish = {
 	JSONBARRAYOID, JSONBARRAYOID, INT8ARRAYOID}
 };
 static QueuePlan plan_limits = {
-	.sql = "SELECT zcsync._note_limits($1, $2, $3, $4, $5, $6, $7)",
-	.nargs = 7, .types = {INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID, INT8OID,
-	BOOLOID}
+	.sql = "SELECT zcsync._note_limits($1, $2, $3, $4, $5, $6, $7, $8)",
+	.nargs = 8, .types = {INT8OID, TEXTOID, INT4OID, INT4OID, INT4OID, INT8OID,
+	BOOLOID, INT4OID}
 };
 static QueuePlan plan_recover = {
 	.sql = "SELECT zcsync._recover_jobs($1)",
@@ -369,9 +369,9 @@ zcsync_queue_note_limits(const ZcsyncCall *call)
 		CStringGetTextDatum(call->budget_class),
 		Int32GetDatum(call->limit), Int32GetDatum(call->remaining),
 		Int32GetDatum(call->reset_s), Int64GetDatum(call->pause_ms),
-		BoolGetDatum(call->pause_guessed)
+		BoolGetDatum(call->pause_guessed), Int32GetDatum(call->limit_window_s)
 	};
-	char		nulls[8] = "       ";
+	char		nulls[9] = "        ";
 
 	if (call->limit < 0)
 		nulls[2] = 'n';
@@ -379,6 +379,8 @@ zcsync_queue_note_limits(const ZcsyncCall *call)
 		nulls[3] = 'n';
 	if (call->reset_s < 0)
 		nulls[4] = 'n';
+	if (call->limit_window_s <= 0)
+		nulls[7] = 'n';
 	queue_execute(&plan_limits, values, nulls);
 }
 

@@ -93,9 +93,11 @@ BEGIN
 		pause_reason text,
 		guessed_pauses integer NOT NULL DEFAULT 0,	-- in a row, whose length the vendor left open
 		guessed_at timestamptz,			-- when the last of them began
-		remote_limit integer,			-- as the vendor's headers last said
+		remote_limit integer,			-- as the vendor last said, for one window
 		remote_remaining integer,
 		remote_reset_at timestamptz,
+		lowered_from integer,			-- what calls was before the vendor named a lower limit; NULL: it is that
+		lowered_at timestamptz,			-- when calls were last refused since
 		calls_total bigint NOT NULL DEFAULT 0,
 		throttled_total bigint NOT NULL DEFAULT 0,
 		last_call_at timestamptz,

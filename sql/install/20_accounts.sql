@@ -257,7 +257,8 @@ BEGIN
 			FROM wanted w
 			ON CONFLICT (account_id, class) DO UPDATE
 				SET calls = excluded.calls, window_s = excluded.window_s, share = excluded.share,
-					concurrency = excluded.concurrency, tokens = least(ab.tokens, excluded.tokens)
+					concurrency = excluded.concurrency, tokens = least(ab.tokens, excluded.tokens),
+					lowered_from = NULL, lowered_at = NULL
 			RETURNING class
 		)
 		SELECT array_agg(class) FROM made$sql$, '_' || v_account.vendor || '_budgets')

@@ -174,7 +174,8 @@ $$;
 COMMENT ON FUNCTION zcsync._due_accounts() IS
 'active accounts with a job that is due and a budget that allows a call';
 
--- Refill the token buckets of an account.  Writes that have a budget of their
+-- Refill the token buckets of an account.  One that was made smaller by what the
+-- vendor said is as large as before after a day without a refusal.  Writes that have a budget of their
 -- own are calls like others, too: they have no more than is left of these, and
 -- wait when these do.
 CREATE FUNCTION zcsync._refill_budgets(p_account bigint) RETURNS void
@@ -184,6 +185,8 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
+	UPDATE zcsync.account_budgets b SET calls = b.lowered_from, lowered_from = NULL, lowered_at = NULL
+	WHERE b.account_id = p_account AND b.lowered_at <= v_now - interval '1 day';
 	WITH filled AS (
 		SELECT f.class,
 			least(zcsync._bucket_size(f.calls, f.share),

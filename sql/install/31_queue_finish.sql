@@ -537,13 +537,15 @@ COMMENT ON FUNCTION zcsync._auth_failed(bigint, text, text, text) IS
 
 -- What the vendor said of a budget.
 --
--- One that refuses a call, names a limit below ours and does not keep us posted
--- of what is left of it has the last word: calls is lowered to it, until the
--- account's settings are changed.  A pause whose
+-- Where one that refuses a call names a limit below ours (for p_limit_window_s, or
+-- else a window of the budget) and does not keep us posted of what is left of it,
+-- calls is lowered to it: until it names another one, for a day without a refusal,
+-- or until the account's settings are changed.  Calls that the settings name
+-- themselves stay.  A pause whose
 -- length the vendor left open doubles each time the calls after it are refused
 -- again, up to five minutes.
 CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
-	p_reset_s integer, p_pause_ms bigint, p_guessed boolean DEFAULT false) RETURNS void
+	p_reset_s integer, p_pause_ms bigint, p_guessed boolean DEFAULT false, p_limit_window_s integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -551,30 +553,41 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
 	UPDATE zcsync.account_budgets b
-	SET remote_limit = coalesce(p_limit, b.remote_limit),
+	SET remote_limit = coalesce(l.remote_limit, b.remote_limit),
 		remote_remaining = coalesce(p_remaining, b.remote_remaining),
 		remote_reset_at = coalesce(v_now + p_reset_s * interval '1 second', b.remote_reset_at),
-		calls = CASE WHEN p_pause_ms > 0 AND p_limit > 0 AND p_remaining IS NULL THEN least(b.calls, p_limit) ELSE b.calls END,
+		calls = CASE WHEN l.decides THEN least(l.remote_limit, l.own) ELSE b.calls END,
+		lowered_from = CASE WHEN NOT l.decides THEN b.lowered_from WHEN l.remote_limit < l.own THEN l.own END,
+		lowered_at = CASE WHEN NOT l.decides AND p_pause_ms > 0 AND b.lowered_from IS NOT NULL THEN v_now
+			WHEN NOT l.decides THEN b.lowered_at WHEN l.remote_limit < l.own THEN v_now END,
 		tokens = CASE WHEN p_pause_ms > 0 THEN least(b.tokens, 0)
 					ELSE least(b.tokens, coalesce(p_remaining, b.tokens)) END,
 		paused_until = CASE WHEN p_pause_ms > 0
 			THEN greatest(b.paused_until, v_now + CASE WHEN p_guessed
-				THEN least(p_pause_ms * power(2, least(g.pauses, 10) - 1), greatest(p_pause_ms, 300000))
+				THEN least(p_pause_ms * power(2, least(l.pauses, 10) - 1), greatest(p_pause_ms, 300000))
 				ELSE p_pause_ms END * interval '1 ms') ELSE b.paused_until END,
-		guessed_pauses = CASE WHEN p_pause_ms > 0 AND p_guessed THEN g.pauses ELSE b.guessed_pauses END,
+		guessed_pauses = CASE WHEN p_pause_ms > 0 AND p_guessed THEN l.pauses ELSE b.guessed_pauses END,
 		guessed_at = CASE WHEN p_pause_ms > 0 AND p_guessed THEN v_now ELSE b.guessed_at END,
 		pause_reason = CASE WHEN p_pause_ms > 0 THEN 'the vendor asked to wait' ELSE b.pause_reason END,
 		throttled_total = b.throttled_total + (p_pause_ms > 0)::integer
 	FROM (
-		-- calls that were refused together made one pause
-		SELECT CASE WHEN o.paused_until > v_now THEN greatest(o.guessed_pauses, 1)
-			WHEN o.guessed_at > v_now - interval '10 minutes' THEN o.guessed_pauses + 1
-			ELSE 1 END AS pauses
-		FROM zcsync.account_budgets o WHERE o.account_id = p_account AND o.class = p_class) AS g
+		SELECT w.pauses, w.own, w.remote_limit, coalesce(p_pause_ms > 0 AND w.remote_limit > 0 AND p_remaining IS NULL
+			AND a.settings #> ARRAY['budgets', p_class, 'calls'] IS NULL, false) AS decides
+		FROM (
+			-- calls that were refused together made one pause
+			SELECT CASE WHEN o.paused_until > v_now THEN greatest(o.guessed_pauses, 1)
+					WHEN o.guessed_at > v_now - interval '10 minutes' THEN o.guessed_pauses + 1
+					ELSE 1 END AS pauses,
+				coalesce(o.lowered_from, o.calls) AS own,
+				CASE WHEN p_limit > 0 AND p_limit_window_s > 0
+					THEN greatest(1, least(2147483647, floor(p_limit * o.window_s / p_limit_window_s)))::integer
+					ELSE p_limit END AS remote_limit
+			FROM zcsync.account_budgets o WHERE o.account_id = p_account AND o.class = p_class) AS w
+		JOIN zcsync.accounts a ON a.account_id = p_account) AS l
 	WHERE b.account_id = p_account AND b.class = p_class;
 END
 $$;
-COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer, bigint, boolean) IS
+COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer, bigint, boolean, integer) IS
 'corrects a budget by what the vendor said in a reply';
 
 -- Take back what claimants that are gone left running.

@@ -157,10 +157,17 @@ is(throttle('Rate Limit Reached - 700 Requests per rolling 5 minute window'), '2
 is(throttle('Rate Limit Reached - 200 Requests per rolling 5 minute window'), '200 200 240', 'four; a lower limit is kept to');
 is(throttle('Rate Limit Reached - 200 Requests per rolling 5 minute window'), '200 200 300', 'five, and no more');
 is(throttle('Rate Limit Reached - 30 Requests per rolling 1 minute window'), '150 150 300', 'a limit a minute');
-is(throttle('Rate Limit Reached - 300 Requests per rolling 5 minute window', 'Retry-After' => 20), '150 300 20', 'Retry-After counts');
+is(throttle('Rate Limit Reached - 300 Requests per rolling 5 minute window', 'Retry-After' => 20), '250 300 20', 'one that is higher is believed, too; Retry-After counts');
 is(value(q{SELECT remote_limit || ' ' || (limited_by ~ '^paused') || ' ' || (throttled_total >= 6) FROM zcsync.stat_budgets WHERE class = 'api'}), '300 true true', 'as stat_budgets shows');
 value(q{SELECT zcsync.alter_account('psa', '{"budgets": {"api": {"calls": 700}}}')});
 is(value(q{SELECT calls FROM zcsync.account_budgets WHERE class = 'api'}), 700, 'the settings have the first word');
+is(throttle('Rate Limit Reached - 200 Requests per rolling 5 minute window', 'Retry-After' => 20), '700 200 20', 'and the last');
+value(q{SELECT zcsync.alter_account('psa', '{"budgets": {"api": {"window_s": 60}}}')});
+is(throttle('Rate Limit Reached - 200 Requests per rolling 5 minute window', 'Retry-After' => 20), '40 40 20', 'in a window of a minute the limit of five is a fifth');
+value(q{UPDATE zcsync.account_budgets SET lowered_at = lowered_at - interval '23 hours'; SELECT zcsync._refill_budgets(zcsync.account('psa'))});
+is(value(q{SELECT calls FROM zcsync.account_budgets WHERE class = 'api'}), 40, 'it is kept to for a day');
+value(q{UPDATE zcsync.account_budgets SET lowered_at = lowered_at - interval '1 hour'; SELECT zcsync._refill_budgets(zcsync.account('psa'))});
+is(value(q{SELECT calls FROM zcsync.account_budgets WHERE class = 'api'}), 250, 'without a refusal');
 is(value('SELECT count(*) FROM zcsync.dead_letters WHERE class <> \'not_found\''), 0, 'no job died of it');
 
 $node->stop;
