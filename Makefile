@@ -7,6 +7,7 @@ MODULE_big = zcsync
 
 OBJS = \
 	src/account.o \
+	src/cache.o \
 	src/call.o \
 	src/clock.o \
 	src/connector.o \

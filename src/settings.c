@@ -5,7 +5,7 @@
  *
  * All are defined when the library is loaded: at server start if it is in
  * shared_preload_libraries, else by the first function that a session calls.
- * zcsync.workers_max sizes shared memory and exists only with preloading.
+ * Those that size shared memory exist only with preloading.
  *
  * Lists are checked when they are set and split again where they are used;
  * they are short and used rarely.
@@ -29,6 +29,9 @@ bool		zcsync_allow_insecure_http = false;
 char	   *zcsync_allowed_hosts = NULL;
 int			zcsync_bulk_write_limit = 200;
 char	   *zcsync_ca_file = NULL;
+int			zcsync_cache_max_entries = 1000;
+int			zcsync_cache_size = 8 * 1024;
+int			zcsync_cache_ttl = 3600;
 int			zcsync_connect_timeout = 10000;
 char	   *zcsync_credentials_directory = NULL;
 char	   *zcsync_databases = NULL;
@@ -114,6 +117,39 @@ zcsync_settings_define(void)
 							   PGC_SIGHUP,
 							   GUC_SUPERUSER_ONLY,
 							   check_absolute_path, NULL, NULL);
+
+	if (process_shared_preload_libraries_in_progress)
+	{
+		DefineCustomIntVariable("zcsync.cache_max_entries",
+								"Sets how many values the cache holds.",
+								"For all databases together.",
+								&zcsync_cache_max_entries,
+								1000, 1, 1000000,
+								PGC_POSTMASTER,
+								0,
+								NULL, NULL, NULL);
+
+		DefineCustomIntVariable("zcsync.cache_size",
+								"Sets how much shared memory the values of the "
+								"cache take.",
+								"One value takes a quarter of it at most; 0 "
+								"turns the cache off.",
+								&zcsync_cache_size,
+								8 * 1024, 0, 64 * 1024 * 1024,
+								PGC_POSTMASTER,
+								GUC_UNIT_KB,
+								NULL, NULL, NULL);
+	}
+
+	DefineCustomIntVariable("zcsync.cache_ttl",
+							"Sets for how long a value stays in the cache.",
+							"For values that are put without a time of their "
+							"own.",
+							&zcsync_cache_ttl,
+							3600, 1, INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_S,
+							NULL, NULL, NULL);
 
 #ifdef ZCSYNC_TESTING
 	DefineCustomRealVariable("zcsync.clock_offset",
@@ -329,9 +365,9 @@ zcsync_settings_define(void)
 							 NULL, NULL, NULL);
 
 	/*
-	 * Without preloading zcsync.workers_max may stand in postgresql.conf as a
-	 * placeholder, which reserving the prefix would remove with a warning in
-	 * every session.
+	 * Without preloading, the settings that need it may stand in
+	 * postgresql.conf as placeholders, which reserving the prefix would remove
+	 * with a warning in every session.
 	 */
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("zcsync");

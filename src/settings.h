@@ -22,6 +22,9 @@ extern bool zcsync_allow_insecure_http;
 extern char *zcsync_allowed_hosts;		/* comma list: host or *.suffix */
 extern int	zcsync_bulk_write_limit;
 extern char *zcsync_ca_file;			/* empty: the system's */
+extern int	zcsync_cache_max_entries;
+extern int	zcsync_cache_size;	/* kB */
+extern int	zcsync_cache_ttl;	/* s */
 extern int	zcsync_connect_timeout;		/* ms */
 extern char *zcsync_credentials_directory;
 extern char *zcsync_databases;			/* comma list of names, '*': all */

@@ -30,6 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "cache.h"
 #include "settings.h"
 #include "shared.h"
 
@@ -85,6 +86,8 @@ shared_request_hook(void)
 
 	RequestAddinShmemSpace(shared_size());
 	RequestNamedLWLockTranche("zcsync", 1);
+	RequestAddinShmemSpace(zcsync_cache_shared_size());
+	RequestNamedLWLockTranche("zcsync_cache", 1);
 }
 
 static void
@@ -105,6 +108,7 @@ shared_startup_hook(void)
 		for (int i = 0; i < zcsync_shared->nslots; i++)
 			pg_atomic_init_u32(&zcsync_shared->slots[i].in_flight, 0);
 	}
+	zcsync_cache_shared_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

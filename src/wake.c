@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * wake.c
- *		What a session does for the workers when its transaction commits.
+ *		What a session does for others when its transaction commits.
  *
  * Functions that make work set a flag, and one transaction callback sends the
  * signal once the work can be seen.  The callback runs after the commit, where
  * an error would be fatal for the server: it only takes a lock and sets
  * latches.  A transaction that is prepared sends no signal, and so does one
  * whose server is not preloaded: polling finds their work.
+ *
+ * What a transaction invalidates of the cache (cache.c) takes effect here, too;
+ * it cannot be prepared, as nothing would find that out later.
  *
  * The count of remote writes of a transaction lives here for the same reason,
  * to be reset at its end.  And so does the notice of CREATE EXTENSION, which
@@ -28,6 +31,7 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 
+#include "cache.h"
 #include "shared.h"
 #include "wake.h"
 
@@ -42,7 +46,6 @@ static bool wake_launcher = false;
 static bool announce = false;
 static int64 writes = 0;
 
-static void register_callback(void);
 static bool have_tables(void);
 static void transaction_ended(XactEvent event, void *arg);
 
@@ -50,7 +53,7 @@ static void transaction_ended(XactEvent event, void *arg);
 void
 zcsync_wake_at_commit(void)
 {
-	register_callback();
+	zcsync_watch_transaction();
 	wake_worker = true;
 }
 
@@ -61,7 +64,7 @@ zcsync_wake_at_commit(void)
 void
 zcsync_wake_launcher_at_commit(void)
 {
-	register_callback();
+	zcsync_watch_transaction();
 	wake_launcher = true;
 }
 
@@ -85,7 +88,7 @@ zcsync_sql_wake_launcher(PG_FUNCTION_ARGS)
 Datum
 zcsync_sql_announce(PG_FUNCTION_ARGS)
 {
-	register_callback();
+	zcsync_watch_transaction();
 	announce = true;
 	PG_RETURN_VOID();
 }
@@ -100,7 +103,7 @@ zcsync_sql_count_writes(PG_FUNCTION_ARGS)
 {
 	int64		n = PG_GETARG_INT64(0);
 
-	register_callback();
+	zcsync_watch_transaction();
 	if (n < 0 || pg_add_s64_overflow(writes, n, &writes))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -109,9 +112,12 @@ zcsync_sql_count_writes(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(writes);
 }
 
-/* Callbacks cannot be told apart or listed: register ours only once. */
-static void
-register_callback(void)
+/*
+ * Have transaction_ended() called from now on.  Callbacks cannot be told apart
+ * or listed: register ours only once.
+ */
+void
+zcsync_watch_transaction(void)
 {
 	static bool registered = false;
 
@@ -143,6 +149,9 @@ transaction_ended(XactEvent event, void *arg)
 						(errmsg("zcsync is installed, but has no tables yet"),
 						 errhint("Run SELECT * FROM zcsync.setup(); and then SELECT * FROM zcsync.selfcheck();")));
 			return;
+		case XACT_EVENT_PRE_PREPARE:
+			zcsync_cache_before_prepare();
+			return;
 		case XACT_EVENT_COMMIT:
 			if (wake_worker)
 				zcsync_signal_worker(MyDatabaseId);
@@ -155,6 +164,7 @@ transaction_ended(XactEvent event, void *arg)
 		default:
 			return;
 	}
+	zcsync_cache_transaction_ended(event == XACT_EVENT_COMMIT);
 	wake_worker = false;
 	wake_launcher = false;
 	announce = false;

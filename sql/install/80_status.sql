@@ -100,6 +100,7 @@ BEGIN
 	PERFORM zcsync._create_errors_view();
 	PERFORM zcsync._create_company_view();
 	PERFORM zcsync._create_advice_views();
+	PERFORM zcsync._create_cache_view();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_views() IS

@@ -140,5 +140,39 @@ SELECT index, ok, result, error FROM zcsync.sync_leads('manual', '[{"title": "No
 SELECT email FROM zcsync.leads WHERE email ~ '^(?:one|two|three)@' ORDER BY 1;
 SELECT reference, job_id IS NOT NULL AS queued, error FROM zcsync.sync_tickets('{nobody/tickets/1,nonsense}');
 
-DROP FUNCTION search, month_of;
+-- ---------------------------------------------------------------------
+-- 12. A cache that calls itself least recently used and evicts what was put
+-- first, though it was just read.
+-- ---------------------------------------------------------------------
+CREATE FUNCTION put(k text, v jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM zcsync.cache_get(k);
+	RETURN zcsync.cache_set(k, v);
+END $$;
+SELECT zcsync.cache_clear();
+SELECT count(*) FILTER (WHERE put('ticket:' || i, to_jsonb(i))) = max(i) AS full
+FROM generate_series(1, current_setting('zcsync.cache_max_entries')::integer) AS i;
+SELECT zcsync.cache_get('ticket:1');
+SELECT put('ticket:new', '"new"');
+SELECT zcsync.cache_get('ticket:1') IS NOT NULL AS just_read_is_there, zcsync.cache_get('ticket:2') IS NULL AS oldest_is_gone;
+SELECT zcsync.cache_clear();
+
+-- ---------------------------------------------------------------------
+-- 15. Keys that are deleted after the update: whoever read in between puts the
+-- old value back, and there it stays.
+-- ---------------------------------------------------------------------
+SELECT zcsync.cache_get('lead:today') IS NULL AS miss;
+SELECT to_jsonb(title) AS read FROM (SELECT coalesce(title, 'none') FROM zcsync.leads WHERE last_name = 'Today') AS l (title) \gset
+BEGIN;
+UPDATE zcsync.leads SET title = 'CEO' WHERE last_name = 'Today';
+SELECT zcsync.cache_delete('lead:today');
+COMMIT;
+SELECT :'read' AS read, zcsync.cache_set('lead:today', :'read') AS stored;
+SELECT zcsync.cache_get('lead:today') IS NULL AS nothing_old;
+-- the next one who asks first, stores
+SELECT zcsync.cache_set('lead:today', to_jsonb(title)) AS stored FROM zcsync.leads WHERE last_name = 'Today';
+SELECT zcsync.cache_get('lead:today');
+SELECT zcsync.cache_clear();
+
+DROP FUNCTION search, month_of, put;
 DROP EXTENSION zcsync CASCADE;
