@@ -260,7 +260,8 @@ zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 	{
 		call_read_body(call);
 		call->account->connector->interpret(call);
-		if (call->outcome == ZCSYNC_OUTCOME_THROTTLED && call->pause_ms <= 0)
+		if (call->outcome == ZCSYNC_OUTCOME_THROTTLED && call->pause_ms <= 0 &&
+			!call->limit_of_record)
 			call->pause_ms = call->delay_ms > 0 ? call->delay_ms : CALL_BACKOFF_BASE_MS;
 	}
 	if (call->outcome == ZCSYNC_OUTCOME_CONFIG && call->hint == NULL)
@@ -337,6 +338,7 @@ zcsync_call_split(ZcsyncCall *carrier)
 	first->reset_s = carrier->reset_s;
 	first->pause_ms = carrier->pause_ms;
 	first->pause_guessed = carrier->pause_guessed;
+	first->limits_class = carrier->limits_class;
 
 	if (carrier->outcome == ZCSYNC_OUTCOME_DONE)
 	{

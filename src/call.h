@@ -104,6 +104,9 @@ typedef struct ZcsyncCall
 	int			reset_s;		/* seconds until the window ends */
 	int64		pause_ms;		/* stop calling this class for so long; 0: no */
 	bool		pause_guessed;	/* the vendor did not say how long */
+	const char *limits_class;	/* the class they are about; NULL: the call's */
+	bool		limit_of_record;	/* throttled: this record must wait, others
+									 * need not */
 } ZcsyncCall;
 
 /* the account; loading it needs a transaction */

@@ -32,6 +32,9 @@
 /* Pause after a 429 that does not say how long, in seconds. */
 #define THROTTLE_S	30
 
+/* The window of all limits but that of one ticket, in seconds. */
+#define WINDOW_S	60
+
 static const ZcsyncOperation operations[] = {
 	{"token", "POST", "/oauth/tokens", NULL, false, "access_token"},
 	{"incremental", "GET", "/api/v2/incremental/{kind}/cursor",
@@ -62,11 +65,15 @@ static void zendesk_interpret(ZcsyncCall *call);
 static char *base_url(const ZcsyncAccount *account);
 static bool add_authorization(ZcsyncCall *call);
 static bool prepare_token(ZcsyncCall *call);
+static bool is_write(const ZcsyncCall *call);
 static void read_limits(ZcsyncCall *call);
+static void throttle(ZcsyncCall *call);
 static bool export_limit(const char *value, const char *key, int *number);
 static bool too_recent(ZcsyncCall *call, const Jsonb *body);
+static void judge_create(ZcsyncCall *call, const Jsonb *body);
 static char *error_text(const Jsonb *body);
 static void append_details(StringInfo said, const Jsonb *details);
+static bool closed(const Jsonb *body);
 static const char *error_hint(ZcsyncCall *call, const Jsonb *body);
 static void check_user(ZcsyncCall *call);
 
@@ -153,7 +160,8 @@ zendesk_interpret(ZcsyncCall *call)
 	if (too_recent(call, body))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
-		zcsync_connector_throttle(call, THROTTLE_S);
+		throttle(call);
+	judge_create(call, body);
 	/* a request for a token is refused with 400 or 401 */
 	if (strcmp(call->op, "token") == 0 &&
 		call->outcome == ZCSYNC_OUTCOME_REJECTED)
@@ -256,8 +264,19 @@ prepare_token(ZcsyncCall *call)
 }
 
 /*
+ * Does the call change a ticket?  Such calls have a limit of their own.
+ */
+static bool
+is_write(const ZcsyncCall *call)
+{
+	return strcmp(call->op, "create_ticket") == 0 ||
+		strcmp(call->op, "update_ticket") == 0;
+}
+
+/*
  * What the headers say of the limits: of exports in a header of their own, a
- * list such as "total=10; remaining=9; resets=2", of all others in three.
+ * list such as "total=10; remaining=9; resets=2", of all calls in three.  What
+ * is left of the limit of writes they do not say.
  */
 static void
 read_limits(ZcsyncCall *call)
@@ -287,6 +306,30 @@ read_limits(ZcsyncCall *call)
 								PG_INT32_MAX);
 	call->reset_s = (int) Min(zcsync_connector_header_number(call, "ratelimit-reset"),
 							  ZCSYNC_RETRY_AFTER_MAX);
+	if (is_write(call))
+		call->limits_class = "api";
+}
+
+/*
+ * Too many calls.  If calls of other kinds are left it is the limit of writes
+ * that is used up; and if that takes longer than its window, the limit of one
+ * ticket, which keeps no other one from being written.
+ */
+static void
+throttle(ZcsyncCall *call)
+{
+	bool		writes_only = is_write(call) && call->remaining > 0;
+
+	zcsync_connector_throttle(call, THROTTLE_S);
+	if (!writes_only)
+		return;
+	call->limits_class = NULL;
+	call->limit = call->remaining = call->reset_s = -1;
+	if (zcsync_connector_header_number(call, "Retry-After") > WINDOW_S)
+	{
+		call->limit_of_record = true;
+		call->pause_ms = 0;
+	}
 }
 
 /*
@@ -333,6 +376,26 @@ too_recent(ZcsyncCall *call, const Jsonb *body)
 	call->body_len = strlen(call->body);
 	call->message = NULL;
 	return true;
+}
+
+/*
+ * A create that was refused since one with the same key was sent before: that
+ * one may have made the ticket, so it is looked up.
+ */
+static void
+judge_create(ZcsyncCall *call, const Jsonb *body)
+{
+	char	   *code = zcsync_json_get_text(body, "error");
+
+	if (strcmp(call->op, "create_ticket") != 0)
+		return;
+	if (call->outcome == ZCSYNC_OUTCOME_CONFLICT ||
+		(call->outcome == ZCSYNC_OUTCOME_REJECTED && code != NULL &&
+		 strcmp(code, "IdempotentRequestError") == 0))
+	{
+		call->outcome = ZCSYNC_OUTCOME_CONFLICT;
+		call->maybe_applied = true;
+	}
 }
 
 /*
@@ -406,6 +469,17 @@ append_details(StringInfo said, const Jsonb *details)
 }
 
 /*
+ * Was a change refused since the ticket is closed?
+ */
+static bool
+closed(const Jsonb *body)
+{
+	char	   *said = error_text(body);
+
+	return said != NULL && strstr(said, "closed prevents ticket update") != NULL;
+}
+
+/*
  * What to do about an error, or NULL.
  */
 static const char *
@@ -420,15 +494,22 @@ error_hint(ZcsyncCall *call, const Jsonb *body)
 			return psprintf("Check the credentials at Zendesk and set them with SELECT zcsync.set_credentials('%s', ...).",
 							name);
 		case ZCSYNC_OUTCOME_CONFLICT:
-			return "Somebody changed the record at the same time; it is tried again.";
+			if (call->maybe_applied)
+				return "The ticket may have been made before; it is looked up.";
+			return "Somebody changed the ticket at the same time; it is read and merged, and then tried again.";
 		case ZCSYNC_OUTCOME_NOT_FOUND:
 			if (code == NULL || strcmp(code, "InvalidEndpoint") == 0)
 				return psprintf("Check the setting \"subdomain\" of account \"%s\".",
 								name);
 			return "The record was deleted, or the user of the credentials cannot see it.";
 		case ZCSYNC_OUTCOME_REJECTED:
+			if (closed(body))
+				return "A closed ticket cannot be changed; make a new one for what is left to do.";
 			if (call->status != 403)
 				return NULL;
+			if (is_write(call))
+				return psprintf("Writing needs the OAuth scope \"read write\": give it with SELECT zcsync.set_credentials('%s', '{..., \"scope\": \"read write\"}'); or else the user of the credentials lacks a right.",
+								name);
 			if (strcmp(call->op, "incremental") == 0)
 				return "Exports need a user with the role of an administrator, and the OAuth scope \"read\".";
 			return "The user of the credentials lacks a right, the OAuth client a scope, or the plan this feature.";

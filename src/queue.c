@@ -366,7 +366,8 @@ zcsync_queue_note_limits(const ZcsyncCall *call)
 {
 	Datum		values[] = {
 		Int64GetDatum(call->account->account_id),
-		CStringGetTextDatum(call->budget_class),
+		CStringGetTextDatum(call->limits_class != NULL ? call->limits_class :
+							call->budget_class),
 		Int32GetDatum(call->limit), Int32GetDatum(call->remaining),
 		Int32GetDatum(call->reset_s), Int64GetDatum(call->pause_ms),
 		BoolGetDatum(call->pause_guessed), Int32GetDatum(call->limit_window_s)

@@ -424,7 +424,7 @@ BEGIN
 		kind text,
 		local_id bigint,
 		route_id bigint,
-		status text NOT NULL,			-- done, created, updated, found, unchanged, cancelled, failed
+		status text NOT NULL,			-- done, created, updated, found, merged, unchanged, cancelled, failed
 		class text,						-- failure class, where it failed
 		http_status integer,
 		attempts integer NOT NULL,

@@ -158,14 +158,41 @@ BEGIN
 			'Only administrators may use the incremental export: use an OAuth client or an API token of an administrator, '
 			'with the scope "read".');
 		IF v_stream.writes THEN
-			RETURN QUERY SELECT 'write ' || v_stream.kind, NULL::boolean, 'cannot be told without writing',
-				'See to it that the OAuth client has the scope "write".';
+			RETURN QUERY SELECT * FROM zcsync._zendesk_check_write(p_account, v_stream.kind);
 		END IF;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_check_account(bigint) IS
 'the live part of check_account() for Zendesk';
+
+-- A change of nothing, of a ticket that cannot be there: who may write is told
+-- that it is not there.
+CREATE FUNCTION zcsync._zendesk_check_write(p_account bigint, p_kind text)
+RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_call record;
+BEGIN
+	IF NOT zcsync._may_write() THEN
+		RETURN QUERY SELECT 'write ' || p_kind, NULL::boolean, 'cannot be told while nothing may be sent from this database',
+			'SELECT * FROM zcsync.status();';
+		RETURN;
+	END IF;
+	SELECT * INTO v_call FROM zcsync._call(p_account, '{"op": "update_ticket", "ticket_id": "0", "body": {"ticket": {}}}');
+	IF v_call.class = 'not_found' THEN
+		v_call.class := 'done';
+	END IF;
+	RETURN QUERY SELECT * FROM zcsync._check_right('write ' || p_kind, v_call.class, v_call.status, v_call.message, v_call.hint,
+		'tickets can be written', format('Give the OAuth scope "read write": SELECT zcsync.set_credentials(%L, '
+			'''{"client_id": "...", "client_secret": "...", "scope": "read write"}'');',
+			(SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account)));
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_check_write(bigint, text) IS
+'the row of check_account() for writing to Zendesk';
 
 -- ---------------------------------------------------------------------
 -- ClickUp

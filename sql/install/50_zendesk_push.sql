@@ -136,10 +136,11 @@ COMMENT ON FUNCTION zcsync._zendesk_field_value(text, jsonb, jsonb) IS
 'the value of a custom field as a request has it; NULL if it cannot be sent';
 
 -- What a request holds for the custom fields in which a row differs from its
--- base, what of them was sent, and what is wrong with those that cannot be.
--- Without a catalogue of the account's fields values go as they are.
+-- base, what of them was sent, and what is wrong with those that cannot be; and
+-- the tags of options that were and that are now chosen.  Without a catalogue of
+-- the account's fields values go as they are.
 CREATE FUNCTION zcsync._zendesk_field_items(p_account bigint, p_row jsonb, p_base jsonb,
-	OUT items jsonb, OUT sent jsonb, OUT problem text)
+	OUT items jsonb, OUT sent jsonb, OUT problem text, OUT old_tags text[], OUT new_tags text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -147,10 +148,12 @@ BEGIN
 	SELECT jsonb_agg(jsonb_build_object('id', zcsync._zendesk_id(d.key), 'value', d.value) ORDER BY d.key)
 			FILTER (WHERE d.problem IS NULL),
 		jsonb_object_agg(d.key, d.mine) FILTER (WHERE d.problem IS NULL),
-		string_agg(d.problem, '; ' ORDER BY d.key)
-	INTO items, sent, problem
+		string_agg(d.problem, '; ' ORDER BY d.key),
+		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.base) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e),
+		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.value) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e)
+	INTO items, sent, problem, old_tags, new_tags
 	FROM (
-		SELECT k.key, m.mine, v.value, v.value IS DISTINCT FROM v.base AS differs,
+		SELECT k.key, m.mine, v.value, v.base, v.value IS DISTINCT FROM v.base AS differs, f.type IN ('tagger', 'multiselect') AS has_options,
 			CASE
 				WHEN zcsync._zendesk_id(k.key) IS NULL OR (f.remote_id IS NULL AND EXISTS (
 						SELECT FROM zcsync.fields c WHERE c.account_id = p_account AND c.deleted_at IS NULL))
@@ -264,6 +267,12 @@ BEGIN
 		ELSIF v_fields.items IS NOT NULL THEN
 			item := item || jsonb_build_object('custom_fields', v_fields.items);
 			sent := sent || jsonb_build_object('custom_fields', v_fields.sent);
+			-- Chosen options are tags, too.
+			IF item ? 'tags' THEN
+				item := item || jsonb_build_object('tags', zcsync._zendesk_value('tags', to_jsonb(ARRAY(
+					SELECT t FROM jsonb_array_elements_text(item -> 'tags') AS t WHERE t <> ALL (v_fields.old_tags)
+					UNION SELECT unnest(v_fields.new_tags)))));
+			END IF;
 		END IF;
 	END IF;
 END
@@ -288,9 +297,9 @@ BEGIN
 		RETURN jsonb_build_object('op', 'create_ticket', 'refuse', 'cannot be sent to Zendesk: ' || v_parts.problem, 'hint', v_parts.hint);
 	END IF;
 	RETURN jsonb_build_object('op', 'create_ticket', 'create', true, 'idempotency_key', p_row -> 'sync_key',
-		'body', jsonb_build_object('ticket', (jsonb_strip_nulls(v_parts.item)
+		'body', jsonb_build_object('ticket', v_parts.item
 			|| jsonb_build_object('external_id', 'zcsync-' || (p_row ->> 'sync_key'),
-				'comment', jsonb_build_object('body', v_text, 'public', true)))),
+				'comment', jsonb_build_object('body', v_text, 'public', true))),
 		'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._zendesk_pushable('tickets')) AS c));
 END
 $$;
@@ -419,11 +428,17 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_doc jsonb := CASE WHEN p_request ->> 'op' = 'find_ticket' THEN p_reply #> '{tickets,0}' ELSE p_reply -> 'ticket' END;
+	v_doc jsonb := p_reply -> 'ticket';
 	v_fields jsonb;
 BEGIN
-	IF v_doc IS NULL THEN
-		RETURN '{"status": "absent"}';
+	IF p_request ->> 'op' = 'find_ticket' THEN
+		-- by its mark, whatever else the list may hold
+		SELECT d INTO v_doc FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tickets')) AS d
+		WHERE d ->> 'external_id' = 'zcsync-' || p_sync_key
+		ORDER BY d -> 'id' LIMIT 1;
+		IF NOT FOUND THEN
+			RETURN '{"status": "absent"}';
+		END IF;
 	END IF;
 	SELECT jsonb_object_agg(s.key, s.value) INTO v_fields
 	FROM jsonb_each(coalesce(nullif(p_request #> '{sent,custom_fields}', 'null'), '{}')) AS s

@@ -59,8 +59,23 @@ value(q{SELECT zcsync.set_credentials('acme', '{"email": "admin@acme.example", "
 # Streams ask for more rights.
 value(q{INSERT INTO zcsync.streams (account_id, kind, writes)
 	SELECT zcsync.account('acme'), k, k = 'tickets' FROM unnest('{tickets,contacts,fields,statuses}'::text[]) AS k});
-like(check('acme'), qr/export tickets: true\nwrite tickets: \? .*\nexport contacts: true\nread fields: true\nread statuses: true$/,
+like(check('acme'), qr/export tickets: true\nwrite tickets: true\nexport contacts: true\nread fields: true\nread statuses: true$/,
 	'a row for each right that the streams need');
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme"}')});
+like(check('acme'), qr/export tickets: true\nwrite tickets: false \| .*HTTP 403.* \| .*"scope": "read write".*\nexport contacts: true/, 'the scope to write is missing');
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')});
+like(check('acme'), qr/\nwrite tickets: true\n/, 'it is there');
+$node->append_conf('postgresql.conf', 'zcsync.writes = off');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('zcsync.writes') = 'off'}) or die;
+my $calls = scalar @{ $simulator->get('requests', vendor => 'zendesk', method => 'PUT')->{requests} };
+like(check('acme'), qr/\nwrite tickets: \? \| cannot be told while nothing may be sent/, 'nothing is tried where nothing may be sent');
+is(scalar @{ $simulator->get('requests', vendor => 'zendesk', method => 'PUT')->{requests} }, $calls, 'no request');
+$node->append_conf('postgresql.conf', 'zcsync.writes = on');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('zcsync.writes') = 'on'}) or die;
+is(scalar @{ $simulator->get('ledger', vendor => 'zendesk')->{writes} }, 0, 'nothing was written');
+value(q{SELECT zcsync.set_credentials('acme', '{"email": "admin@acme.example", "api_token": "token-acme"}')});
 value(q{DELETE FROM zcsync.streams});
 
 # The way there.

@@ -57,7 +57,9 @@ sub ticket { my ($id) = @_; my ($ticket) = grep { $_->{id} == $id } @{ $simulato
 sub row { my ($subject, $columns) = @_; return value(sprintf "SELECT %s FROM zcsync.tickets WHERE subject = '%s'", $columns, $subject); }
 sub dead { return value(q{SELECT coalesce(string_agg(concat_ws('|', t.subject, d.class, d.status, d.message, d.hint), E'\n' ORDER BY d.job_id), '')
 	FROM zcsync.dead_letters d LEFT JOIN zcsync.tickets t USING (local_id)}); }
-sub edit { my ($id, %fields) = @_; return $simulator->post('edit', { account => 'acme', id => $id, fields => \%fields }); }
+# somebody changes a ticket at the vendor; times there are in whole seconds
+sub later { $simulator->post('clock', { advance_seconds => 2 }); }
+sub edit { my ($id, %fields) = @_; later(); $simulator->post('edit', { account => 'acme', id => $id, fields => \%fields }); later(); }
 
 value(sprintf q{SELECT zcsync.add_account('acme', 'zendesk', settings => '{"subdomain": "acme", "base_url": "%s", "plan": "enterprise"}',
 	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')}, $simulator->zendesk);
@@ -92,7 +94,7 @@ my ($write) = grep { ($_->{marker} // '') eq $key } writes(0);
 is($write->{idempotency_key}, $key, 'with an idempotency key');
 is(body($full)->{external_id}, "zcsync-$key", 'and the mark');
 is(row('Full', q{sync_state, status, priority, type, requester_id, assignee_id, group_id, tags, due_at AT TIME ZONE 'UTC', external_id = 'zcsync-' || sync_key, created_at IS NOT NULL}),
-	"synced|open|high|task|$person|$agent|$group|{a_b,vip,zcsync}|2026-12-24 18:00:00|t|t", 'in the vendor\'s form');
+	"synced|open|high|task|$person|$agent|$group|{a_b,components_backend,components_frontend,product_portal,vip,zcsync}|2026-12-24 18:00:00|t|t", 'in the vendor\'s form');
 is(row('Full', "custom_fields = '{\"$field{text}\": \"x\", \"$field{integer}\": 12, \"$field{decimal}\": \"12.5\", \"$field{date}\": \"2026-12-24\", \"$field{checkbox}\": true, \"$field{tagger}\": \"product_portal\", \"$field{multiselect}\": [\"components_backend\", \"components_frontend\"], \"$field{regexp}\": \"AT-00001\"}'"),
 	't', 'custom fields by their types') or diag row('Full', 'custom_fields');
 is(value(q{SELECT email FROM zcsync.tickets t JOIN zcsync.contacts c ON c.remote_id = t.requester_id WHERE subject = 'By mail'}), '', 'a requester by e-mail');
@@ -120,4 +122,218 @@ $seq = last_write();
 pull();
 is(what($seq), '', 'quiet');
 
+
+# ---------------------------------------------------------------------
+# Somebody else was faster: 409
+# ---------------------------------------------------------------------
+my $id = row('Full', 'remote_id');
+requests();
+edit($id, priority => 'urgent');
+value(q{UPDATE zcsync.tickets SET status = 'hold' WHERE subject = 'Full'});
+work();
+is(sent(), 'PUT 409, GET 200, PUT 200', 'another column: read again, merged, sent again');
+is(row('Full', 'sync_state, status, priority'), 'synced|hold|urgent', 'both changes are here');
+is(join('|', @{ ticket($id) }{qw(status priority)}), 'hold|urgent', 'and there');
+is(value(q{SELECT count(*) FROM zcsync.changes WHERE action = 'lost'}), 0, 'nothing was lost');
+is(dead(), '', 'and nothing failed');
+
+edit($id, subject => 'Theirs', tags => [ 'theirs' ]);
+value(q{UPDATE zcsync.tickets SET subject = 'Mine', tags = '{mine}', type = 'incident' WHERE subject = 'Full'});
+work();
+is(sent(), 'PUT 409, GET 200, PUT 200', 'the same column');
+is(row('Theirs', 'sync_state, type, tags'), 'synced|incident|{theirs}', 'what was changed there stays, the rest is sent');
+is(join('|', @{ ticket($id) }{qw(subject type)}), 'Theirs|incident', 'as it is there');
+is(value(q{SELECT old, new FROM zcsync.changes WHERE action = 'lost'}), '{"tags": ["mine"], "subject": "Mine"}|{"tags": ["theirs"], "subject": "Theirs"}', 'the value that lost is kept in the history');
+pull();
+is(sent(), '', 'quiet');
+
+# again and again: it comes to an end, and the row says so
+$simulator->post('faults', { vendor => 'zendesk', fault => 'status', status => 409, body => { error => 'DatabaseConflict', description => 'Database collision' }, method => 'PUT', count => 3 });
+value(q{UPDATE zcsync.tickets SET status = 'open' WHERE subject = 'Theirs'});
+work();
+is(sent(), 'PUT 409, GET 200, PUT 409, GET 200, PUT 409', 'three attempts');
+like(dead(), qr/^Theirs\|conflict\|409\|DatabaseConflict: Database collision\|Somebody changed the ticket at the same time/, 'a dead letter');
+is(row('Theirs', 'sync_state, status'), 'failed|open', 'the local value is not lost');
+value(q{SELECT zcsync.retry(job_id) FROM zcsync.dead_letters});
+work();
+is(row('Theirs', 'sync_state') . ' ' . sent(), 'synced PUT 200', 'and is sent when it is tried again');
+
+# An update whose reply was lost was applied: it is not sent twice.
+$simulator->post('faults', { vendor => 'zendesk', fault => 'reset_after', method => 'PUT' });
+$seq = last_write();
+later();
+value(q{UPDATE zcsync.tickets SET status = 'solved', priority = 'low' WHERE subject = 'Theirs'});
+work();
+is(what($seq), 'update', 'a lost reply: applied once');
+is(row('Theirs', 'sync_state, status, priority'), 'synced|solved|low', 'and found so');
+is(value(q{SELECT count(*) FROM zcsync.changes WHERE action = 'lost'}), 1, 'nothing was lost');
+
+# ---------------------------------------------------------------------
+# A create whose reply is lost: looked up, not repeated
+# ---------------------------------------------------------------------
+foreach my $fault ('reset_after', 'truncated_json')
+{
+	$simulator->post('faults', { vendor => 'zendesk', fault => $fault, method => 'POST', path => '/tickets$' });
+	value("INSERT INTO zcsync.tickets (account_id, subject) VALUES (zcsync.account('acme'), 'Lost $fault')");
+	$seq = last_write();
+	requests();
+	run_worker($node, 'postgres', '3 s');
+	is(row("Lost $fault", 'remote_id'), '', "$fault: not known yet");
+	is(value(q{SELECT count(*) FROM zcsync.sync_queue WHERE unclear_since IS NOT NULL}), 1, "$fault: its effect is unclear");
+	# a page brings it meanwhile, as a row of its own; the row is edited, too
+	value(q{UPDATE zcsync.streams SET next_pull_at = now()});
+	run_worker($node, 'postgres', '3 s');
+	value(qq{UPDATE zcsync.tickets SET priority = 'high' WHERE subject = 'Lost $fault' AND remote_id IS NULL});
+	work();
+	like(sent(), qr/^POST (?:201|0|), GET by external_id 200, PUT 200$/, "$fault: looked up by its mark");
+	is(what($seq), 'create, update', "$fault: created once");
+	is(row("Lost $fault", q{count(*) || ' ' || min(sync_state) || ' ' || min(priority)}), '1 synced high', "$fault: one row");
+}
+is(duplicates(), 0, 'no duplicates at the vendor');
+
+# One that was never applied is made after the look-up; one whose key is known
+# with other values is looked up.
+$simulator->post('faults', { vendor => 'zendesk', fault => 'reset_before', method => 'POST', path => '/tickets$' });
+value(q{INSERT INTO zcsync.tickets (account_id, subject) VALUES (zcsync.account('acme'), 'Never arrived')});
+work();
+is(row('Never arrived', 'sync_state'), 'synced', 'created after all');
+$simulator->post('faults', { vendor => 'zendesk', fault => 'reset_after', method => 'POST', path => '/tickets$' });
+value(q{INSERT INTO zcsync.tickets (account_id, subject) VALUES (zcsync.account('acme'), 'Repeated')});
+run_worker($node, 'postgres', '3 s');
+requests();
+value(q{UPDATE zcsync.sync_queue SET unclear_since = NULL; UPDATE zcsync.tickets SET priority = 'low' WHERE subject = 'Repeated'});
+work();
+is(sent(), 'POST 400, GET by external_id 200, PUT 200', 'a key that was used with other values: looked up');
+is(row('Repeated', 'sync_state, priority'), 'synced|low', 'and found');
+is(duplicates(), 0, 'once');
+is(value(q{SELECT count(*) FROM zcsync.dead_letters}), 0, 'nothing failed');
+
+# ---------------------------------------------------------------------
+# What cannot be written
+# ---------------------------------------------------------------------
+requests();
+my ($closed) = split /\n/, value(q{SELECT remote_id FROM zcsync.tickets WHERE status = 'closed' ORDER BY local_id LIMIT 1});
+value(qq{UPDATE zcsync.tickets SET priority = 'low', subject = 'Over' WHERE remote_id = '$closed';
+	INSERT INTO zcsync.tickets (account_id, subject, due_at) VALUES (zcsync.account('acme'), 'No task', '2027-01-01Z');
+	INSERT INTO zcsync.tickets (account_id, subject, status) VALUES (zcsync.account('acme'), 'Bad status', 'Done')});
+work();
+is(sent(), '', 'nothing is sent that would be refused');
+is(value(q{SELECT t.subject || ': ' || d.class || ': ' || d.message FROM zcsync.dead_letters d JOIN zcsync.tickets t USING (local_id) ORDER BY 1}),
+	"Bad status: rejected: cannot be sent to Zendesk: \"Done\" is not a valid status\n"
+	. "No task: rejected: cannot be sent to Zendesk: only a ticket of type \"task\" has a due_at\n"
+	. "Over: rejected: cannot be sent to Zendesk: a closed ticket cannot be changed", 'each with a reason');
+is(value(q{SELECT count(*) FROM zcsync.errors}), 3, 'they are among the errors');
+is(row('Over', 'sync_state'), 'failed', 'the rows say so');
+# one that was closed a moment ago
+edit(row('Plain', 'remote_id'), status => 'closed');
+value(q{UPDATE zcsync.tickets SET priority = 'low' WHERE subject = 'Plain'});
+work();
+like(sent(), qr/^PUT 4\d\d/, 'closed meanwhile');
+like(value(q{SELECT d.message || ' ' || d.hint FROM zcsync.dead_letters d JOIN zcsync.tickets t USING (local_id) WHERE t.subject = 'Plain'}), qr/closed.* new (?:one|ticket)/, 'a reason and a hint');
+value(q{UPDATE zcsync.tickets SET due_at = NULL WHERE subject = 'No task'; UPDATE zcsync.tickets SET status = 'pending' WHERE subject = 'Bad status'});
+work();
+is(value(q{SELECT string_agg(sync_state, ' ') FROM zcsync.tickets WHERE subject IN ('No task', 'Bad status')}), 'synced synced', 'a change of the row tries anew');
+is(value(q{SELECT state FROM zcsync.accounts}), 'active', 'the account goes on');
+
+# Without the scope to write.
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme"}');
+	UPDATE zcsync.tickets SET priority = 'urgent' WHERE subject = 'No task'});
+work();
+like(value(q{SELECT concat_ws('|', d.class, d.status, d.message, d.hint) FROM zcsync.dead_letters d JOIN zcsync.tickets t USING (local_id) WHERE t.subject = 'No task' ORDER BY d.job_id DESC LIMIT 1}),
+	qr/^rejected\|403\|Forbidden.*\|Writing needs the OAuth scope "read write": .*set_credentials\('acme'/, 'the scope is missing: a hint what to do');
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}'); SELECT zcsync.retry(job_id) FROM zcsync.dead_letters WHERE status = 403});
+work();
+is(row('No task', 'sync_state, priority'), 'synced|urgent', 'with it the write goes through');
+
+# ---------------------------------------------------------------------
+# Limits
+# ---------------------------------------------------------------------
+sub budget { my ($class, $columns) = @_; return value("SELECT $columns FROM zcsync.account_budgets WHERE class = '$class'"); }
+sub fresh { value(q{UPDATE zcsync.account_budgets SET paused_until = NULL, tokens = 5, throttled_total = 0, remote_limit = NULL, remote_remaining = NULL, remote_reset_at = NULL;
+	UPDATE zcsync.sync_queue SET run_at = now()}); }
+my $paused = q{paused_until > now() + interval '5 seconds'};
+
+$simulator->post('limits', { vendor => 'zendesk', plan => 'enterprise' });
+fresh();
+value(q{UPDATE zcsync.tickets SET priority = 'low' WHERE subject = 'No task'});
+run_worker($node, 'postgres', '5 s');
+is(budget('api', q{remote_limit, remote_remaining < 700}), '700|t', 'what the headers say of all calls belongs to their budget');
+is(budget('write', 'remote_limit, remote_remaining'), '|', 'and not to that of writes');
+
+# those of writes are used up
+$simulator->post('limits', { vendor => 'zendesk', class => 'ticket_updates', calls => 1, seconds => 30 });
+fresh();
+value(q{UPDATE zcsync.tickets SET priority = 'high' WHERE subject IN ('No task', 'Bad status', 'Repeated')});
+run_worker($node, 'postgres', '3 s');
+is(budget('write', "$paused, throttled_total > 0"), 't|t', 'writes pause');
+is(budget('api', "coalesce($paused, false), throttled_total"), 'f|0', 'other calls do not');
+is(value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready' AND failures = 0}), 2, 'the jobs wait, and have not failed');
+$simulator->post('limits', { vendor => 'zendesk', class => 'ticket_updates', calls => undef });
+fresh();
+run_worker($node, 'postgres', '5 s');
+is(value(q{SELECT count(*) FROM zcsync.tickets WHERE priority = 'high' AND sync_state = 'synced' AND subject IN ('No task', 'Bad status', 'Repeated')}), 3, 'and go on');
+
+# one ticket was changed too often: only that one waits
+$simulator->post('limits', { vendor => 'zendesk', class => 'one_ticket', calls => 1, seconds => 600 });
+fresh();
+value(q{UPDATE zcsync.tickets SET priority = 'low' WHERE subject = 'No task'});
+run_worker($node, 'postgres', '3 s');
+value(q{UPDATE zcsync.tickets SET priority = 'normal' WHERE subject IN ('No task', 'Bad status')});
+run_worker($node, 'postgres', '3 s');
+is(row('No task', 'sync_state') . ' ' . row('Bad status', 'sync_state'), 'pending synced', 'one ticket has had too many changes');
+is(budget('write', "coalesce($paused, false)"), 'f', 'the others need not wait');
+is(value(q{SELECT run_at > now() + interval '5 minutes', failures FROM zcsync.sync_queue WHERE operation = 'push'}), 't|0', 'it does, as long as the vendor says');
+$simulator->post('limits', { vendor => 'zendesk', class => 'one_ticket', calls => undef });
+
+# all calls are used up
+$simulator->post('limits', { vendor => 'zendesk', class => 'account', calls => 1, seconds => 30 });
+fresh();
+value(q{UPDATE zcsync.tickets SET priority = 'urgent' WHERE subject IN ('Repeated', 'Bad status')});
+run_worker($node, 'postgres', '3 s');
+is(budget('api', $paused), 't', 'all calls pause');
+$simulator->post('limits', { vendor => 'zendesk', plan => 'none' });
+work();
+is(value(q{SELECT count(*) FROM zcsync.tickets WHERE sync_state NOT IN ('synced', 'failed')}), 0, 'in the end all are sent');
+is(duplicates(), 0, 'nothing twice');
+
+# ---------------------------------------------------------------------
+# Each request is one that the vendor's own document allows
+# ---------------------------------------------------------------------
+SKIP:
+{
+	my $documents = Simulator::OpenAPI->load;
+	skip "the vendor's document is not here", 2 if !$documents || !$documents->documents->{zendesk};
+	my @all = grep { $_->{status} && $_->{path} =~ m{/api/v2/tickets} } @{ $simulator->get('requests', vendor => 'zendesk', limit => 1000000)->{requests} };
+	my %wrong;
+
+	$wrong{$_}++ for map { $documents->check_request('zendesk', $_->{method}, $_->{path}, $_->{query}, encode('UTF-8', $_->{body} // '')) } @all;
+	is(join("\n", sort keys %wrong), '', scalar(@all) . ' requests for tickets are valid');
+	my %seen = map { $_->{method} => 1 } @all;
+	is(join(' ', sort keys %seen), 'GET POST PUT', 'of all kinds');
+}
+
+# Somebody holds the row when the reply comes: nobody waits for him, nothing is
+# sent twice.
+my $holder = $node->background_psql('postgres');
+my $worker = $node->background_psql('postgres');
+value(q{INSERT INTO zcsync.tickets (account_id, subject) VALUES (zcsync.account('acme'), 'Held')});
+value(q{UPDATE zcsync.tickets SET priority = 'low' WHERE subject = 'Repeated'});
+$seq = last_write();
+$holder->query_safe(q{BEGIN; SELECT FROM zcsync.tickets WHERE subject IN ('Held', 'Repeated') FOR UPDATE});
+$worker->query_until(qr/begin/, "\\echo begin\nCALL zcsync.run('5 s');\n\\echo end\n");
+for (1 .. 600)
+{
+	last if writes($seq) >= 2;
+	select undef, undef, undef, 0.1;
+}
+is(join(', ', sort map { $_->{operation} } writes($seq)), 'create, update', 'both are sent');
+is(row('Held', 'remote_id'), '', 'the reply for a row that is held is not recorded');
+$holder->query_safe('COMMIT');
+wait_until($node, 'postgres', q{SELECT bool_and(sync_state = 'synced') FROM zcsync.tickets WHERE subject IN ('Held', 'Repeated')}, 'until the row is free');
+$worker->quit;
+$holder->quit;
+is(join(', ', sort map { $_->{operation} } writes($seq)), 'create, update', 'nothing was sent twice');
+
+is(log_lines($node, 'FATAL|PANIC|ERROR|zcsync could not'), 0, 'no error in the log');
+$node->stop;
 done_testing();
