@@ -103,6 +103,20 @@ call('clickup', { op => 'team' }, 200, { teams => [] });
 is(($server->request)[1]{authorization}, 'Bearer oauth-secret', 'an OAuth token');
 value(q{SELECT zcsync.set_credentials('clickup', '{"token": "pk_1_TOPSECRET"}')});
 value(q{SELECT zcsync.set_credentials('zendesk', '{"email": "admin@example.com", "api_token": "top-secret-token"}')});
+my $ticket = { op => 'create_ticket', idempotency_key => 'a-key', body => { ticket => { subject => 'x' } } };
+call('zendesk', $ticket, 201, { ticket => { id => 1 } });
+($line, $headers, $body) = $server->request;
+is($line, 'POST /api/v2/tickets HTTP/1.1', 'a new ticket');
+is($headers->{'idempotency-key'}, 'a-key', 'its key');
+is_deeply($json->decode($body), { ticket => { subject => 'x' } }, 'its body');
+my $change = { op => 'update_ticket', ticket_id => '35436', body => { ticket => { status => 'open' } } };
+call('zendesk', $change, 200, { ticket => { id => 35436 } });
+($line, $headers) = $server->request;
+is($line, 'PUT /api/v2/tickets/35436 HTTP/1.1', 'a change of one');
+is($headers->{'idempotency-key'}, undef, 'has no key');
+call('zendesk', { op => 'find_ticket', external_id => 'zcsync-1&2' }, 200, { tickets => [] });
+is(($server->request)[0], 'GET /api/v2/tickets?external_id=zcsync-1%262 HTTP/1.1', 'a look-up');
+check('no key', call('zendesk', { op => 'create_ticket', body => {} }, 200, {}), 'config', qr/^request has no idempotency key$/, qr/./);
 
 # what cannot be asked is not
 check('no list', call('clickup', { op => 'create_task', list_id => undef, body => {} }, 200, {}), 'config', qr/^request has no "list_id"$/, qr/./);
@@ -131,9 +145,16 @@ check('Zendesk wrong path', call('zendesk', $export, 404, { error => 'InvalidEnd
 check('Zendesk unknown subdomain', call('zendesk', $export, 404, "<!DOCTYPE html>\n<html><head>\n<title>No help desk\n at acme</title></head><body>x</body></html>", 'Content-Type' => 'text/html'),
 	'not_found', qr/^web page "No help desk at acme"$/, qr/subdomain/);
 check('Zendesk 409', call('zendesk', $export, 409, { error => 'DatabaseConflict', description => 'Database collision' }), 'conflict', qr/^DatabaseConflict: Database collision$/, qr/same time/);
+check('Zendesk 409 of a change', call('zendesk', $change, 409, { error => 'DatabaseConflict', description => 'Database collision' }), 'conflict', qr/^DatabaseConflict/, qr/read and merged/);
+check('Zendesk 409 of a create', call('zendesk', $ticket, 409, { error => 'DatabaseConflict', description => 'Database collision' }), 'conflict', qr/^DatabaseConflict/, qr/looked up/);
+check('Zendesk 400 of a key', call('zendesk', $ticket, 400, { error => 'IdempotentRequestError', description => "Request parameters don't match the given idempotency key" }),
+	'conflict', qr/^IdempotentRequestError: Request parameters/, qr/looked up/);
+check('Zendesk 400 of a create', call('zendesk', $ticket, 400, { error => 'Other' }), 'rejected', qr/^Other$/);
+check('Zendesk 403 of a write', call('zendesk', $_, 403, { error => 'Forbidden' }), 'rejected', qr/^Forbidden$/, qr/scope "read write": .*set_credentials\('zendesk'/) for $ticket, $change;
+check('Zendesk 429 of a write', call('zendesk', $change, 429, 'Number of allowed API requests per minute exceeded', 'Content-Type' => 'text/plain', 'X-Rate-Limit-Remaining' => 600, 'Retry-After' => 400), 'throttled', qr/^Number of allowed/);
 check('Zendesk 422', call('zendesk', $export, 422, { error => 'RecordInvalid', description => 'Record validation errors',
 	details => { status => [ { description => 'Status: closed prevents ticket update', error => 'x' } ], base => [ { description => 'Other' } ] } }),
-	'rejected', qr/^RecordInvalid: Record validation errors \((Status: closed prevents ticket update; Other|Other; Status: closed prevents ticket update)\)$/);
+	'rejected', qr/^RecordInvalid: Record validation errors \((Status: closed prevents ticket update; Other|Other; Status: closed prevents ticket update)\)$/, qr/^A closed ticket cannot be changed/);
 check('Zendesk 422 details alone', call('zendesk', $export, 422, { details => { base => [ { description => 'Just this' } ] } }), 'rejected', qr/^\(Just this\)$/);
 check('Zendesk 429 text', call('zendesk', $export, 429, 'Number of allowed API requests per minute exceeded', 'Content-Type' => 'text/plain', 'Retry-After' => 7),
 	'throttled', qr/^Number of allowed API requests per minute exceeded$/);
