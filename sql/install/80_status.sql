@@ -454,7 +454,7 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.errors AS
 	SELECT a.name AS account, 'dead letter' AS source,
-		coalesce(zcsync.reference(d.kind, d.local_id),
+		coalesce(CASE WHEN d.local_id IS NOT NULL THEN zcsync.reference(d.kind, d.local_id) END,
 			CASE d.operation WHEN 'apply' THEN a.name || substr(d.record_key, 6) ELSE d.record_key END) AS reference,
 		concat_ws(' ', d.status, d.class || ':', d.message) AS message,
 		coalesce(d.hint, format('SELECT zcsync.retry(%s);', d.job_id)) AS hint,
@@ -480,7 +480,7 @@ BEGIN
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 	WHERE s.last_error_at > coalesce(s.last_pull_at, '-infinity') AND s.state = 'active'
 	UNION ALL
-	SELECT a.name, 'retrying', coalesce(zcsync.reference(q.kind, q.local_id),
+	SELECT a.name, 'retrying', coalesce(CASE WHEN q.local_id IS NOT NULL THEN zcsync.reference(q.kind, q.local_id) END,
 			CASE q.operation WHEN 'apply' THEN a.name || substr(q.record_key, 6) ELSE q.record_key END),
 		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts, q.run_at, q.job_id
 	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)

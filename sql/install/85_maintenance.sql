@@ -6,7 +6,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'months', 'leads', 'statistics'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'months', 'leads', 'statistics'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -45,6 +45,9 @@ BEGIN
 			RETURN false;
 		WHEN 'records' THEN
 			RETURN zcsync._trim_records(20000) = 20000;
+		WHEN 'errors' THEN
+			PERFORM zcsync._forget_letters(k) + zcsync._forget_route_errors(k) FROM unnest(zcsync._kinds()) AS k;
+			RETURN false;
 		WHEN 'months' THEN
 			RETURN zcsync._drop_month();
 		WHEN 'leads' THEN
@@ -90,6 +93,75 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._trim_records(integer) IS
 'deletes records of jobs beyond what their queues keep; returns how many, at most p_max';
+
+-- Forget dead letters of a kind that nobody need do anything about, a week after
+-- they died: a push whose row has been brought into step since, a mapping that
+-- works now, a record that was read since; and those of rows and streams that
+-- are gone.  All others wait for a person, however long, and so does what is not
+-- known of a create.
+CREATE FUNCTION zcsync._forget_letters(p_kind text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	EXECUTE format($sql$
+		WITH settled AS (
+			DELETE FROM zcsync.dead_letters AS d
+			WHERE d.kind = %1$L AND d.died_at < $1 AND d.unclear_since IS NULL
+				AND CASE
+					WHEN d.operation IN ('push', 'route') THEN
+						d.local_id IS NOT NULL AND NOT EXISTS (
+							SELECT FROM zcsync.%1$I AS t
+							WHERE t.local_id = d.local_id AND CASE d.operation
+								WHEN 'push' THEN t.sync_state <> 'synced'
+								-- the error of a mapping goes when it works
+								ELSE d.class <> 'rejected' OR EXISTS (SELECT FROM zcsync.route_errors AS e
+									WHERE e.route_id = d.route_id AND e.source_id = d.local_id AND e.field = '') END)
+					WHEN d.operation IN ('pull', 'fetch', 'apply') THEN
+						d.stream_id IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.streams AS s WHERE s.stream_id = d.stream_id)
+						OR d.operation = 'fetch' AND jsonb_typeof(d.payload -> 'ids') = 'array' AND NOT EXISTS (
+							SELECT FROM jsonb_array_elements_text(d.payload -> 'ids') AS i (id)
+							WHERE NOT EXISTS (SELECT FROM zcsync.%1$I AS t
+								WHERE t.account_id = d.account_id AND t.remote_id = i.id
+									AND (t.synced_at > d.died_at OR t.deleted_at IS NOT NULL)))
+					ELSE false END
+			RETURNING d.*)
+		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+			attempts, message, queued_at, created_at)
+		SELECT s.job_id, s.account_id, s.queue, s.operation, s.kind, s.local_id, s.route_id, 'cancelled', s.attempts,
+			'a dead letter that was settled since: ' || s.message, s.created_at, zcsync._now()
+		FROM settled AS s$sql$, p_kind)
+		USING zcsync._now() - interval '7 days';
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_letters(text) IS
+'removes dead letters of a kind that were settled, or whose row is gone, and are older than a week; returns how many';
+
+-- An error of a route goes when the record can be mapped; that of a record
+-- without a row, a week later.
+CREATE FUNCTION zcsync._forget_route_errors(p_kind text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	EXECUTE format($sql$
+		DELETE FROM zcsync.route_errors AS e
+		USING zcsync.routes AS r JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
+		WHERE r.route_id = e.route_id AND s.kind = %1$L AND e.last_at < $1
+			AND NOT EXISTS (SELECT FROM zcsync.%1$I AS t WHERE t.local_id = e.source_id)$sql$, p_kind)
+		USING zcsync._now() - interval '7 days';
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_route_errors(text) IS
+'removes errors of routes about rows of a kind that are gone; returns how many';
 
 -- Drop the oldest month that ended more than 13 months ago, of changes or of
 -- sync_records.  One at a time, so that the lock on the parent is short.
@@ -230,7 +302,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts, analyses tables by month; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts and settled dead letters, analyses tables by month; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the

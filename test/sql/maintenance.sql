@@ -65,6 +65,63 @@ INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, status, a
 SELECT i, zcsync.account('a'), 'route', 'route', 'done', 1, zcsync._now(), zcsync._now() - interval '2 days' FROM generate_series(1, 10) i;
 SELECT zcsync._trim_records(4), zcsync._trim_records(4), zcsync._trim_records(4), zcsync._trim_records(4);
 
+-- ---------------------------------------------------------------------
+-- Dead letters: a week later those go that are settled, and no other
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.accounts (name, vendor) VALUES ('dev', 'clickup');
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at) VALUES (zcsync.account('dev'), 'tasks', zcsync._now()), (zcsync.account('dev'), 'contacts', zcsync._now());
+INSERT INTO zcsync.routes (name, source_stream_id, target_stream_id, create_in, defined_by)
+VALUES ('r', zcsync.stream('dev/tasks'), zcsync.stream('dev/contacts'), '1', current_user);
+INSERT INTO zcsync.tasks (account_id, remote_id, name, sync_origin, sync_state, synced_at, deleted_at)
+SELECT zcsync.account('dev'), n, n, 'pull:clickup:1:1', s, zcsync._now() - make_interval(days => d), CASE WHEN n = 'deleted' THEN zcsync._now() END
+FROM (VALUES ('sent', 'synced', 1), ('failed', 'failed', 9), ('pending', 'pending', 9), ('unclear', 'synced', 1), ('mapped', 'synced', 9),
+	('unmapped', 'synced', 9), ('crashed', 'synced', 9), ('read', 'synced', 1), ('unread', 'synced', 20), ('deleted', 'synced', 20)) AS v (n, s, d);
+CREATE FUNCTION letter(what text, operation text, task text, died interval DEFAULT '8 days', class text DEFAULT 'rejected') RETURNS void LANGUAGE sql AS $$
+	INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id, record_key, dedupe_key,
+		payload, priority, attempts, class, message, unclear_since, created_at, died_at)
+	SELECT nextval('zcsync.job_id_seq'), zcsync.account('dev'), 'task-sync', operation, 'api',
+		CASE WHEN operation IN ('pull', 'fetch', 'apply') THEN CASE task WHEN 'no stream' THEN 0 ELSE zcsync.stream('dev/tasks') END END,
+		CASE operation WHEN 'route' THEN (SELECT route_id FROM zcsync.routes) END, 'tasks',
+		CASE WHEN operation IN ('push', 'route') THEN coalesce((SELECT local_id FROM zcsync.tasks WHERE name = task), 0) END, 'k', 'k',
+		CASE operation WHEN 'fetch' THEN jsonb_build_object('ids', to_jsonb(string_to_array(task, ' '))) ELSE '{}' END, 50, 3, class, what,
+		CASE WHEN task ~ 'unclear' THEN zcsync._now() - interval '9 days' END, zcsync._now() - interval '9 days', zcsync._now() - died
+$$;
+INSERT INTO zcsync.route_errors (route_id, source_id, field, code, message, last_at)
+SELECT r.route_id, t.id, t.field, 'mapping_error', t.what, zcsync._now() - t.age
+FROM zcsync.routes r, (VALUES
+	((SELECT local_id FROM zcsync.tasks WHERE name = 'unmapped'), '', 'stays: cannot be mapped', interval '20 days'),
+	((SELECT local_id FROM zcsync.tasks WHERE name = 'mapped'), 'status', 'stays: a field of it', '20 days'),
+	(0, '', 'goes: no row', '8 days'), (-1, '', 'stays: no row, but of this week', '6 days')) AS t (id, field, what, age);
+SELECT letter('goes: sent since', 'push', 'sent');
+SELECT letter('stays: sent since, but died this week', 'push', 'sent', '6 days');
+SELECT letter('stays: failed', 'push', 'failed', '400 days');
+SELECT letter('stays: pending', 'push', 'pending');
+SELECT letter('stays: may have created a record', 'push', 'unclear');
+SELECT letter('stays: may have created a record, no row', 'push', 'unclear, gone');
+SELECT letter('goes: no row', 'push', 'gone');
+SELECT letter('goes: mapped since', 'route', 'mapped');
+SELECT letter('stays: cannot be mapped', 'route', 'unmapped');
+SELECT letter('stays: nobody knows why', 'route', 'crashed', class => 'crash');
+SELECT letter('goes: no row to map', 'route', 'gone');
+SELECT letter('goes: no stream to read', 'pull', 'no stream');
+SELECT letter('stays: a stream to read', 'pull', 'sent');
+SELECT letter('goes: no stream to fetch from', 'fetch', 'no stream');
+SELECT letter('goes: fetched since, or deleted', 'fetch', 'read deleted');
+SELECT letter('stays: one of them not fetched since', 'fetch', 'read unread');
+SELECT letter('stays: one of them not there', 'fetch', 'read gone');
+SELECT letter('stays: something else', 'token', '');
+SELECT zcsync._maintain('errors') AS more;
+SELECT message FROM zcsync.dead_letters ORDER BY 1;
+SELECT message FROM zcsync.route_errors ORDER BY 1;
+-- what became of them is not silent
+SELECT operation, status, kind, message FROM zcsync.sync_records WHERE message LIKE 'a dead letter%' ORDER BY message;
+-- and again: nothing
+SELECT sum(zcsync._forget_letters(k)) AS letters, sum(zcsync._forget_route_errors(k)) AS errors FROM unnest(zcsync._kinds()) AS k;
+-- one that failed goes when it was sent at last
+UPDATE zcsync.tasks SET sync_state = 'synced', sync_origin = 'push:clickup:1' WHERE name = 'failed';
+SELECT zcsync._forget_letters('tasks') AS letters;
+DROP FUNCTION letter;
+
 -- a step that does not exist
 SELECT zcsync._maintain('nonsense');
 

@@ -92,6 +92,25 @@ SET enable_seqscan = off;
 CREATE FUNCTION plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS
 $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || query; END $$;
 SELECT count(*) AS whole_scans_of_the_queue FROM plan('SELECT * FROM zcsync.status') AS p WHERE p ~ 'Seq Scan on sync_queue';
+RESET enable_seqscan;
+
+-- a job without a record can fail, too
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, state, attempts, last_class, last_status, last_error)
+VALUES (zcsync.account('history'), 'account', 'token', 'token', 'token', 'ready', 2, 'vendor', 503, 'out of order');
+INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, record_key, dedupe_key,
+	payload, priority, attempts, class, message, created_at)
+VALUES (2, zcsync.account('history'), 'account', 'token', 'token', 'token', 'token', '{}', 50, 3, 'broken', 'no token in the reply', zcsync._now());
+SELECT source, reference, message, times FROM zcsync.errors WHERE account = 'history' ORDER BY 1;
+
+-- and of a long queue only the jobs that failed are read for what went wrong
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, state, attempts, last_class, last_error)
+SELECT zcsync.account('fine'), 'task-sync', 'fetch', 'long/' || i, 'long/' || i, 'ready', (i <= 20)::integer,
+	CASE WHEN i <= 20 THEN 'conflict' END, CASE WHEN i <= 20 THEN 'Database collision' END
+FROM generate_series(1, 20000) AS i;
+ANALYZE zcsync.sync_queue;
+SELECT count(*) FROM zcsync.errors WHERE source = 'retrying' AND account = 'fine';
+SELECT substring(p FROM '\S+ Scan.*sync_queue\S*') AS how FROM plan('SELECT * FROM zcsync.errors') AS p WHERE p ~ 'Scan .*sync_queue';
+SELECT substring(p FROM '\S+ Scan.*sync_queue\S*') AS how FROM plan('SELECT * FROM zcsync.errors WHERE account = ''fine''') AS p WHERE p ~ 'Scan .*sync_queue';
 
 DROP FUNCTION plan, task;
 DROP EXTENSION zcsync CASCADE;
