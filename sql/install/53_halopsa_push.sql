@@ -270,9 +270,10 @@ COMMENT ON FUNCTION zcsync._halopsa_with_site(bigint, jsonb, jsonb, text, text) 
 -- without what is only here), or NULL when it equals its base.  p_unclear is set
 -- while a create may have been applied whose effect is not known; p_page is the
 -- page to look for it on, counted from 0, p_floor an id that was there before, so
--- that all below it need not be looked at, and p_latest one that is there now.
+-- that all below it need not be looked at, and p_latest one that is there now;
+-- p_required has the fields that its type requires, see _halopsa_required_of().
 CREATE FUNCTION zcsync._halopsa_push_request(p_kind text, p_row jsonb, p_base jsonb, p_unclear timestamptz, p_page integer,
-	p_notify boolean, p_floor bigint DEFAULT NULL, p_latest bigint DEFAULT NULL) RETURNS jsonb
+	p_notify boolean, p_floor bigint DEFAULT NULL, p_latest bigint DEFAULT NULL, p_required jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -291,7 +292,7 @@ BEGIN
 			|| CASE WHEN p_floor IS NOT NULL THEN jsonb_build_object('floor', p_floor) ELSE '{}' END;
 	END IF;
 
-	v_parts := zcsync._halopsa_item(p_kind, p_row, coalesce(p_base, '{}'));
+	v_parts := zcsync._halopsa_item(p_kind, p_row, coalesce(p_base, '{}'), p_required);
 	IF v_parts.problem IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'post', 'refuse', 'cannot be sent to HaloPSA: ' || v_parts.problem, 'hint', v_parts.hint);
 	ELSIF p_row ->> 'remote_id' IS NULL THEN
@@ -309,12 +310,12 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_push_request(text, jsonb, jsonb, timestamptz, integer, boolean, bigint, bigint) IS
+COMMENT ON FUNCTION zcsync._halopsa_push_request(text, jsonb, jsonb, timestamptz, integer, boolean, bigint, bigint, jsonb) IS
 'the next request that brings a record at HaloPSA closer to its row, or NULL';
 
 -- The members of a record in which a row differs from its base, the values of
 -- the columns they stand for, and what cannot be sent and why.
-CREATE FUNCTION zcsync._halopsa_item(p_kind text, p_row jsonb, p_base jsonb,
+CREATE FUNCTION zcsync._halopsa_item(p_kind text, p_row jsonb, p_base jsonb, p_required jsonb,
 	OUT item jsonb, OUT sent jsonb, OUT problem text, OUT hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -325,6 +326,7 @@ DECLARE
 		CASE p_kind WHEN 'leads' THEN 'contact_id' ELSE 'requester_id' END,
 		CASE p_kind WHEN 'leads' THEN 'company_id' ELSE 'organization_id' END);
 	v_fields record;
+	v_missing text;
 BEGIN
 	WITH v AS MATERIALIZED (
 		SELECT m.name, m.member, m.form, x.mine, zcsync._halopsa_value(m.form, x.mine) AS value,
@@ -360,10 +362,47 @@ BEGIN
 			sent := sent || jsonb_build_object('custom_fields', v_fields.sent);
 		END IF;
 	END IF;
+	IF p_required IS NOT NULL THEN
+		v_missing := zcsync._halopsa_missing(v_row, sent, p_required);
+		IF v_missing IS NOT NULL THEN
+			problem := concat_ws('; ', problem, v_missing);
+			hint := coalesce(hint, 'The ticket type requires it: give it a value here, or have the route map it.');
+		END IF;
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_item(text, jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._halopsa_item(text, jsonb, jsonb, jsonb) IS
 'what a request holds for a row that differs from its base, and why it cannot be sent';
+
+-- The fields that records of a ticket type must have, of those that can be sent:
+-- {field: name at HaloPSA}.  NULL: none is known.
+CREATE FUNCTION zcsync._halopsa_required_of(p_account bigint, p_kind text, p_type text) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_object_agg(r.field, r.name) FROM zcsync._halopsa_required(p_account, p_kind, p_type) AS r
+	WHERE r.field LIKE 'custom:%' OR r.field = ANY (zcsync._halopsa_pushable(p_kind))
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_required_of(bigint, text, text) IS
+'the fields that records of a ticket type must have, as far as they can be sent';
+
+-- A new record needs all of them; of one that is there those that are sent must
+-- not become empty; value and probability cannot, they become 0.
+CREATE FUNCTION zcsync._halopsa_missing(p_row jsonb, p_sent jsonb, p_required jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(format('required field "%s" (%s) is empty', f.name, replace(f.field, 'custom:', 'custom field ')), '; ' ORDER BY f.field)
+	FROM jsonb_each_text(p_required) AS f (field, name)
+	CROSS JOIN LATERAL (SELECT CASE
+		WHEN f.name = 'oppcontactname' THEN to_jsonb(zcsync._halopsa_person(p_row))
+		WHEN f.field LIKE 'custom:%' THEN p_row -> 'custom_fields' -> substr(f.field, 8)
+		ELSE p_row -> f.field END) AS v (value)
+	WHERE (coalesce(v.value, 'null') IN ('null', '[]', '{}') OR btrim(v.value #>> '{}') = '')
+		AND (p_row ->> 'remote_id' IS NULL OR p_sent -> 'custom_fields' ? substr(f.field, 8)
+			OR (p_sent ? f.field AND f.field NOT IN ('value', 'probability')));
+END;
+COMMENT ON FUNCTION zcsync._halopsa_missing(jsonb, jsonb, jsonb) IS
+'which required fields of a row are empty; NULL: none is';
 
 -- The latest record of an account that is known here, by its id, or nearly so:
 -- ids rise with time.  NULL: none is known.
@@ -430,11 +469,17 @@ BEGIN
 	latest AS MATERIALIZED (
 		SELECT k.account_id, k.kind, zcsync._halopsa_latest(k.account_id, k.kind) AS id
 		FROM (SELECT DISTINCT j.account_id, j.kind FROM j JOIN w ON w.job_id = j.job_id WHERE w.row ->> 'remote_id' IS NULL) AS k),
+	types AS MATERIALIZED (
+		SELECT k.account_id, k.kind, k.type, zcsync._halopsa_required_of(k.account_id, k.kind, k.type) AS required
+		FROM (SELECT DISTINCT j.account_id, j.kind, coalesce(w.row ->> 'form_id', w.row ->> 'type_id') AS type
+			FROM j JOIN w ON w.job_id = j.job_id) AS k
+		WHERE k.type IS NOT NULL),
 	r AS MATERIALIZED (
 		SELECT j.job_id, j.kind, j.local_id, w.job_id IS NOT NULL AS found,
 			CASE WHEN w.job_id IS NOT NULL
-				THEN zcsync._halopsa_push_request(j.kind, w.row, w.base, j.unclear_since, j.page, j.notify, j.floor, l.id) END AS request
+				THEN zcsync._halopsa_push_request(j.kind, w.row, w.base, j.unclear_since, j.page, j.notify, j.floor, l.id, q.required) END AS request
 		FROM j LEFT JOIN w ON w.job_id = j.job_id
+		LEFT JOIN types q ON q.account_id = j.account_id AND q.kind = j.kind AND q.type = coalesce(w.row ->> 'form_id', w.row ->> 'type_id')
 		LEFT JOIN latest l ON l.account_id = j.account_id AND l.kind = j.kind)
 	SELECT array_agg(r.job_id), array_agg(r.request),
 		array_agg(r.local_id) FILTER (WHERE r.found AND r.request IS NULL AND r.kind = 'tickets'),

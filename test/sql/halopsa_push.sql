@@ -55,6 +55,15 @@ SELECT request('leads', '{"first_name": "Anna Maria", "last_name": "Berg", "comp
 SELECT r ->> 'refuse' AS refuse, r ->> 'hint' AS hint, r ? 'batch' OR r ? 'item' AS sent FROM unnest(ARRAY['{"status": "Open"}', '{"status": "", "assignee_id": "95.5", "subject": "x"}', '{"due_at": "infinity"}',
 	'{"custom_fields": {"Colour": "red"}}']::jsonb[]) AS changes, request('tickets', changes, :'ticket') AS r;
 SELECT request('leads', '{"value": "NaN"}') - 'op' AS refused, request('leads', '{"status": "Won"}') - 'op' AS refused;
+-- what the ticket type requires: of a new record, and of what is changed
+SELECT r ->> 'refuse' AS refuse, r ->> 'hint' AS hint FROM (VALUES
+	('tickets', NULL::jsonb, '{"subject": "x", "form_id": "3"}'::jsonb), ('tickets', NULL, '{"subject": "x", "description": " ", "form_id": "3", "custom_fields": {"206": null}}'),
+	('tickets', NULL, '{"subject": "x", "description": "y", "form_id": "3", "custom_fields": {"206": 33}}'), ('tickets', '{"subject": "x"}', '{"subject": "y"}'),
+	('tickets', '{"subject": "x", "description": "y", "custom_fields": {"206": 33}}', '{"description": null, "custom_fields": {}}'),
+	('leads', NULL, '{"first_name": " ", "value": 0}'), ('leads', NULL, '{"last_name": "Lee"}'), ('leads', '{"first_name": "Ann", "value": 5}', '{"first_name": null, "value": null}')) AS v (kind, base, changes)
+CROSS JOIN LATERAL (SELECT zcsync._halopsa_push_request(kind, jsonb_build_object('account_id', -1, 'remote_id', CASE WHEN base IS NOT NULL THEN '12' END, 'sync_key', 'KEY', 'custom_fields', '{}'::jsonb)
+	|| (SELECT jsonb_object_agg(c, NULL) FROM unnest(array_remove(zcsync._halopsa_pushable(kind), 'custom_fields')) AS c) || coalesce(base, '{}') || changes, base, NULL, NULL, false,
+	p_required => CASE kind WHEN 'leads' THEN '{"last_name": "oppcontactname", "value": "oppvalue"}' ELSE '{"description": "details", "custom:206": "CFService"}' END::jsonb)) AS q (r);
 -- a look-up, shared by all that look on that page
 SELECT request('leads', '{}', unclear => '2026-11-22 12:00:00+00'), request('tickets', '{}', unclear => '2026-11-22 12:00:00+00', page => 2);
 

@@ -89,6 +89,18 @@ run_worker($node, 'postgres', '5 s');
 is(breaker() =~ /^[5-9]/ ? 'open' : breaker(), 'open', 'and is no answer of the vendor');
 clean();
 
+# What a ticket type requires is known from the catalogue.
+value(q{SELECT count(*) FROM zcsync.discover('halo')});
+requests();
+value(q{INSERT INTO zcsync.leads (account_id, summary, type_id, company, last_name)
+	SELECT zcsync.account('halo'), 'Nameless ' || i, '40', 'Example', CASE WHEN i > 30 THEN 'Lead' || i END FROM generate_series(1, 40) i});
+round() for 1 .. 4;
+is(synced('Nameless'), 10, 'rows without a required field keep no other');
+is(scalar(posts(requests())), 1, 'and are not sent');
+is(dead(), 'rejected|cannot be sent to HaloPSA: required field "oppcontactname" (last_name) is empty', 'but say which it is');
+is(value(q{SELECT count(*) FROM zcsync.errors WHERE message LIKE '%oppcontactname%' AND hint LIKE '%ticket type%'}), 30, 'each of them');
+clean();
+
 # ---------------------------------------------------------------------
 # Refusals of a call with many
 # ---------------------------------------------------------------------
