@@ -47,13 +47,13 @@ sub accounts
 {
 	my ($self, %budgets) = @_;
 	my $wide = '{"calls": 1000000, "concurrency": 30}';
-	my $zendesk = $budgets{zendesk} // qq({"api": $wide, "export": $wide, "token": {"calls": 1000, "concurrency": 1}});
+	my $zendesk = $budgets{zendesk} // qq({"api": $wide, "export": $wide, "write": $wide, "token": {"calls": 1000, "concurrency": 1}});
 	my $clickup = $budgets{clickup} // qq({"api": $wide});
 
 	$self->value(sprintf <<'SQL', $self->{simulator}->zendesk, $zendesk, $self->{simulator}->clickup, $clickup);
 SELECT zcsync.add_account('acme', 'zendesk',
 	settings => '{"subdomain": "acme", "plan": "enterprise_plus", "high_volume": true, "base_url": "%s", "budgets": %s}',
-	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}');
+	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}');
 SELECT zcsync.add_account('dev', 'clickup',
 	settings => '{"workspace_id": "9001001", "plan": "enterprise", "base_url": "%s", "budgets": %s}',
 	credentials => '{"token": "pk_183_DEV"}');

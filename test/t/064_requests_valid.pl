@@ -64,6 +64,26 @@ for my $change (
 }
 is($flow->value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'all of it is accepted');
 
+# A ticket with everything, and every change of it.
+$flow->value(q{SELECT zcsync.alter_stream('acme/tickets', writes => true)});
+my %ticket_field = $flow->value(q{SELECT string_agg(type || '=' || remote_id, ' ') FROM zcsync.fields WHERE account_id = zcsync.account('acme')}) =~ /(\S+)=(\S+)/g;
+my %ticket_value = (text => '"a text"', textarea => '"a text"', integer => '12', decimal => '12.5', checkbox => 'true', date => '"2026-03-04"', tagger => '"Portal"', multiselect => '["Frontend", "Backend"]', regexp => '"AT-00001"');
+my $ticket_fields = '{' . join(', ', map { qq("$ticket_field{$_}": $ticket_value{$_}) } grep { defined $ticket_field{$_} } sort keys %ticket_value) . '}';
+is(scalar(grep { defined $ticket_field{$_} } keys %ticket_value), 9, 'custom fields of all types');
+$flow->value(q{INSERT INTO zcsync.tickets (account_id, subject) VALUES (zcsync.account('acme'), 'bare ticket')});
+$flow->value(qq{INSERT INTO zcsync.tickets (account_id, subject, description, status, priority, type, requester_id, assignee_id, group_id, tags, due_at, custom_fields)
+	SELECT account_id, 'full ticket', 'text', 'open', 'high', 'task', 'somebody.new\@example.com', assignee_id, group_id, '{one,two}', '2027-01-01 12:00Z', '$ticket_fields'
+	FROM zcsync.tickets WHERE account_id = zcsync.account('acme') AND assignee_id IS NOT NULL AND group_id IS NOT NULL ORDER BY local_id LIMIT 1});
+$flow->settle('tickets are created');
+for my $change (
+	q{SET subject = 'renamed ticket', status = 'pending', priority = NULL, type = NULL, due_at = NULL, tags = '{}', assignee_id = NULL, group_id = NULL, organization_id = NULL, custom_fields = '{}' WHERE subject = 'full ticket'},
+	qq{SET custom_fields = '$ticket_fields', type = 'problem', priority = 'low' WHERE subject = 'bare ticket'})
+{
+	$flow->value("UPDATE zcsync.tickets $change");
+	wait_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push')}, "UPDATE tickets $change");
+}
+is($flow->value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'all of it is accepted');
+
 # Records on demand, and the look-up of a create whose reply was lost.
 my $missing = $simulator->post('create', { account => 'acme', fields => { subject => 'asked for' } })->{id};
 $flow->value(qq{SELECT zcsync.sync_ticket('acme/tickets/$missing'); SELECT * FROM zcsync.sync_tickets(ARRAY(SELECT 'acme/tickets/' || remote_id FROM zcsync.tickets LIMIT 30))});
@@ -71,8 +91,11 @@ $flow->value(q{SELECT zcsync.sync_task('dev/tasks/' || remote_id) FROM zcsync.ta
 $simulator->post('faults', { fault => 'reset_after', vendor => 'clickup', method => 'POST', path => '/list/' });
 $flow->value(sprintf $insert, 'name', q{'lost reply'});
 wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push' AND unclear_since IS NOT NULL AND state = 'ready')}, 'the reply to a create is lost');
+$simulator->post('faults', { fault => 'reset_after', vendor => 'zendesk', method => 'POST', path => '/tickets$' });
+$flow->value(q{INSERT INTO zcsync.tickets (account_id, subject) VALUES (zcsync.account('acme'), 'lost ticket')});
+wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'tickets' AND unclear_since IS NOT NULL AND state = 'ready')}, 'and to one of a ticket');
 $flow->advance(120);
-$flow->settle('it is looked up');
+$flow->settle('they are looked up');
 is($flow->duplicates, 0, 'and not made again');
 
 # Each request, as it was sent.
@@ -91,7 +114,7 @@ cmp_ok(scalar @requests, '>', 50, scalar(@requests) . ' requests were made');
 is(join("\n", sort keys %wrong), '', 'all of them valid, and none refused');
 
 # What a user may cause was caused.
-my @expected = ('zendesk POST oauth/tokens', map({ "zendesk GET api/v2/$_" } qw(tickets/count incremental/tickets/cursor incremental/users/cursor tickets/show_many ticket_fields custom_statuses)),
+my @expected = ('zendesk POST oauth/tokens', map({ "zendesk GET api/v2/$_" } qw(tickets/count incremental/tickets/cursor incremental/users/cursor tickets/show_many tickets ticket_fields custom_statuses)), 'zendesk POST api/v2/tickets', 'zendesk PUT api/v2/tickets/:id',
 	map({ "clickup GET api/v2/$_" } qw(team team/:team_id/space space/:space_id/folder space/:space_id/list folder/:folder_id/list list/:list_id list/:list_id/field list/:list_id/task team/:team_id/task task/:task_id)),
 	'clickup POST api/v2/list/:list_id/task', 'clickup PUT api/v2/task/:task_id', map({ "clickup $_ api/v2/task/:task_id/field/:field_id" } qw(POST DELETE)), map { "clickup $_ api/v2/task/:task_id/tag/:tag" } qw(POST DELETE));
 is(join(', ', grep { !$seen{$_} } @expected), '', 'every operation was used') or diag explain \%seen;
