@@ -312,8 +312,8 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT jsonb_build_object(
 		'summary', zcsync._halopsa_read_text(d ->> 'summary'),
 		'description', zcsync._halopsa_read_text(d ->> 'details'),
-		'first_name', CASE WHEN l.local_id IS NULL THEN n.first_name ELSE l.base ->> 'first_name' END,
-		'last_name', CASE WHEN l.local_id IS NULL THEN n.last_name ELSE l.base ->> 'last_name' END,
+		'first_name', CASE WHEN l.local_id IS NULL THEN left(n.first_name, 500) ELSE l.base ->> 'first_name' END,
+		'last_name', CASE WHEN l.local_id IS NULL THEN left(n.last_name, 500) ELSE l.base ->> 'last_name' END,
 		'company', left(zcsync._halopsa_read_text(d ->> 'oppcompanyname'), 500),
 		'title', zcsync._halopsa_read_text(d ->> 'oppjobtitle'),
 		'email', left(zcsync._halopsa_read_text(d ->> 'oppemailaddress'), 500),

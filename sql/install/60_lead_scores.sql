@@ -266,22 +266,31 @@ COMMENT ON FUNCTION zcsync._check_leads() IS
 -- ---------------------------------------------------------------------
 
 -- Scores of the row, and whose values they are: a route's are its own, all other
--- writers are people.
+-- writers are people.  What an index cannot hold is cut, as that of sources is.
 CREATE FUNCTION zcsync._score_lead() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE
-	v_given jsonb := to_jsonb(NEW);
+	v_given jsonb;
 	v_old jsonb;
 	v_scores jsonb;
 	v_source text := CASE WHEN NEW.sync_origin LIKE 'local:%' THEN 'manual' ELSE split_part(NEW.sync_origin, ':', 1) END;
 BEGIN
+	IF greatest(octet_length(NEW.email), octet_length(NEW.company), octet_length(NEW.source), octet_length(NEW.first_name),
+			octet_length(NEW.last_name)) > 500 THEN
+		NEW.email := left(NEW.email, 500);
+		NEW.company := left(NEW.company, 500);
+		NEW.source := left(NEW.source, 500);
+		NEW.first_name := left(NEW.first_name, 500);
+		NEW.last_name := left(NEW.last_name, 500);
+	END IF;
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = NEW.account_id AND a.vendor = 'local';
 	IF NOT FOUND THEN
 		RETURN NEW;
 	END IF;
+	v_given := to_jsonb(NEW);
 	IF TG_OP = 'INSERT' THEN
 		NEW.status_id := coalesce(NEW.status_id, 1);
 		NEW.created_at := coalesce(NEW.created_at, zcsync._now());
@@ -303,7 +312,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._score_lead() IS
-'BEFORE trigger of leads: scores, stage and provenance of what people and routes write';
+'BEFORE trigger of leads: scores, stage and provenance of what people and routes write; cuts what no index can hold';
 
 -- What people write of a lead is a row like that of any source, so that it has
 -- its precedence when others bring values for the same columns, and is found when

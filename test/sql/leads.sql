@@ -214,6 +214,23 @@ SELECT * FROM zcsync.sync_leads('csv', '[]');
 -- the same e-mail in another account is another lead
 SELECT result FROM zcsync.sync_lead('csv', '{"email": "jl@example.com"}', account => 'sales');
 
+-- a text that no index can hold is cut, whoever writes it
+SELECT string_agg(md5(i::text), '') AS long FROM generate_series(1, 2000) AS i \gset
+SELECT string_agg(md5(i::text), ' ') AS words FROM generate_series(1, 60000) AS i \gset
+INSERT INTO zcsync.leads (account_id, email, company, source, title) VALUES (zcsync.account('sales'), :'long', :'long', :'long', :'long');
+SELECT length(email), length(company), length(source), length(title), company = left(:'long', 500) AS cut, provenance #>> '{company,source}' AS from
+FROM zcsync.leads WHERE account_id = zcsync.account('sales') AND title IS NOT NULL;
+INSERT INTO zcsync.leads (account_id, first_name, last_name, company) VALUES (zcsync.account('sales'), :'words', :'words', 'Words');
+UPDATE zcsync.leads SET company = :'words' WHERE company = 'Words';
+SELECT length(l.first_name), length(l.last_name), length(l.company), r.vals ->> 'company' = l.company AS same
+FROM zcsync.leads l JOIN zcsync.lead_rows r USING (local_id) WHERE l.first_name LIKE 'c4ca%';
+UPDATE zcsync.leads SET company = repeat('é', 500) WHERE first_name LIKE 'c4ca%';
+SELECT length(company) FROM zcsync.leads WHERE first_name LIKE 'c4ca%';
+INSERT INTO zcsync.accounts (name, vendor) VALUES ('psa', 'halopsa');
+INSERT INTO zcsync.streams (account_id, kind, writes) VALUES (zcsync.account('psa'), 'leads', true);
+INSERT INTO zcsync.leads (account_id, summary, company) VALUES (zcsync.account('psa'), 'long', :'long');
+SELECT length(company), sync_state FROM zcsync.leads WHERE summary = 'long';
+
 SELECT zcsync.remove_account('crm');
 SELECT zcsync.remove_account('crm', force => true);
 SELECT zcsync.remove_account('sales', force => true);
