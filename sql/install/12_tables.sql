@@ -208,9 +208,9 @@ BEGIN
 		target_stream_id bigint NOT NULL
 			CONSTRAINT routes_target_fkey REFERENCES zcsync.streams,
 		direction text NOT NULL DEFAULT 'forward'
-			CONSTRAINT routes_direction CHECK (direction IN ('forward')),
+			CONSTRAINT routes_direction CHECK (direction IN ('forward', 'both')),
 		filter text,					-- SQL condition over the source row; NULL: all
-		create_in text NOT NULL,		-- as given: list or ticket type by id, path or name, or SQL expression
+		create_in text,		-- as given: list or ticket type by id, path or name, or SQL expression
 		on_leave text NOT NULL DEFAULT 'keep'
 			CONSTRAINT routes_on_leave CHECK (on_leave IN ('keep', 'unlink', 'close')),
 		match_on text,					-- SQL condition over source s and target t that finds existing records

@@ -6,13 +6,17 @@
 --
 --   _VENDOR_place(account, kind, text, ask)   the id of a place
 --   _VENDOR_required(account, kind, place)    fields that must be set there
+--
+-- A target without places, as Zendesk's tickets, provides the second only.
 -- ---------------------------------------------------------------------
 
 -- name_field must not be empty; place_field holds the place, which people call
 -- place and give as setting; statuses are those of status_scope, or of the
 -- place, and a row holds their id or their name.  Roles: how a value of the
 -- route becomes one of the target, beside the map of values:
---   status, member (by e-mail address), company, user and site (71_companies.sql)
+--   status (of the catalogue), member (by e-mail address), requester (by e-mail
+--   address, which stays one where nobody has it), company, user and site
+--   (71_companies.sql)
 CREATE FUNCTION zcsync._route_targets() RETURNS TABLE (vendor text, kind text, name_field text, place_field text, place text,
 	setting text, status_scope text, status_is_id boolean, needs_company boolean, roles jsonb)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -23,6 +27,8 @@ BEGIN ATOMIC
 			'{"status": "status", "assignees": "member"}'::jsonb),
 		('halopsa', 'tickets', 'subject', 'form_id', 'ticket type', 'ticket_type', 'tickets', true, true,
 			'{"status": "status", "assignee_id": "member", "organization_id": "company", "requester_id": "user", "site_id": "site"}'),
+		('zendesk', 'tickets', 'subject', NULL, NULL, NULL, 'tickets', false, false,
+			'{"assignee_id": "member", "requester_id": "requester"}'),
 		('halopsa', 'leads', 'summary', 'type_id', 'ticket type', 'ticket_type', 'leads', true, false,
 			'{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'))
 		AS t (vendor, kind, name_field, place_field, place, setting, status_scope, status_is_id, needs_company, roles);
@@ -158,6 +164,16 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_required(bigint, text, text) IS
 'fields that records of a ticket type must have';
 
+-- A ticket begins with its first comment.  Fields that Zendesk calls required
+-- are so for agents who solve tickets, in its own pages.
+CREATE FUNCTION zcsync._zendesk_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'description', 'description';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_required(bigint, text, text) IS
+'fields that tickets of Zendesk must have';
+
 -- What must be set in a place, as fields of a route.
 CREATE FUNCTION zcsync._route_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -213,9 +229,34 @@ AS $$
 	JOIN pg_attribute a ON a.attrelid = to_regclass(format('zcsync.%I', s.kind)) AND a.attnum > 0 AND NOT a.attisdropped
 	WHERE s.stream_id = p_stream AND a.attname <> ALL ('{custom_fields,created_at,updated_at}')
 		AND a.attname = ANY (CASE ac.vendor WHEN 'local' THEN zcsync._own_columns(s.kind) ELSE zcsync._pushable(ac.vendor, s.kind) END)
+		AND a.attname <> ALL (zcsync._create_only(ac.vendor, s.kind))
 $$;
 COMMENT ON FUNCTION zcsync._route_source_fields(bigint) IS
 'columns of a source stream that a route may write back';
+
+-- Raise an error unless something can come back to a stream.
+CREATE FUNCTION zcsync._check_source_writable(p_stream bigint) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	SELECT a.name || '/' || s.kind AS reference, s.writes OR a.vendor = 'local' AS writes INTO v
+	FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id) WHERE s.stream_id = p_stream;
+	IF NOT EXISTS (SELECT FROM zcsync._route_source_fields(p_stream)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('nothing can come back to %s', v.reference),
+			DETAIL = 'Its records cannot be written.';
+	ELSIF NOT v.writes THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('nothing can come back to %s: the stream is read-only', v.reference),
+			HINT = format('SELECT zcsync.alter_stream(%L, writes => true);', v.reference);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_source_writable(bigint) IS
+'raises an error unless routes can write back to a stream';
 
 -- A field as people give it, as routes store it: a custom field, which may be
 -- given by its name, by its id.  Without a catalogue of the target's fields,

@@ -64,6 +64,10 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS idx_tickets_links ON zcsync.tickets USING gin (zcsync._links_in(description))
 		WITH (fastupdate = off)
 		WHERE site_id IS NOT NULL AND description LIKE '%://%';
+	-- Of Zendesk only tickets that were made from here can be copies.
+	CREATE INDEX IF NOT EXISTS idx_tickets_copies ON zcsync.tickets USING gin (zcsync._links_in(description))
+		WITH (fastupdate = off)
+		WHERE external_id LIKE 'zcsync-%' AND description LIKE '%://%';
 	CREATE INDEX IF NOT EXISTS idx_leads_route_email ON zcsync.leads (account_id, lower(email)) WHERE remote_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS idx_leads_reference ON zcsync.leads (account_id, zcsync._reference_in(description))
 		WHERE description LIKE '%Reference: %';
@@ -86,6 +90,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._links_in(text) IS
 'the web addresses in a text, without fragments, at most 50';
+
+-- The address in the last line of a text, where a copy has that of what it is a
+-- copy of.
+CREATE FUNCTION zcsync._copied_from(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT substring(right(p_text, 1000) FROM $re$(?:^|\n)[ \t]*(https?://[^[:space:]<>"')\]#]+)(?:#[^[:space:]]*)?[[:space:]]*$$re$);
+END;
+COMMENT ON FUNCTION zcsync._copied_from(text) IS
+'the web address that is the last line of a text, without fragment; NULL: none';
 
 -- The reference in a text, by which an opportunity is found again: the first
 -- that stands in a line of its own.
@@ -267,7 +281,7 @@ BEGIN ATOMIC
 	WHERE p_def ->> 'filter' IS NOT NULL
 	UNION ALL
 	SELECT 'list', NULL, p_def #>> '{target,setting}', p_def ->> 'create_in', format(E'(\n%s\n)::text', p_def ->> 'create_in')
-	WHERE p_def ->> 'place' IS NULL
+	WHERE p_def ->> 'place' IS NULL AND p_def #>> '{target,setting}' IS NOT NULL
 	UNION ALL
 	SELECT 'match', NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)', p_def ->> 'match_on')
 	WHERE p_def ->> 'match_on' IS NOT NULL

@@ -38,6 +38,9 @@ BEGIN
 			HINT = format('SELECT zcsync.alter_stream(%L, writes => true);', v_reference);
 	END IF;
 	PERFORM zcsync._check_route_settings(p_route);
+	IF p_route ->> 'direction' = 'both' THEN
+		PERFORM zcsync._check_source_writable(v_source.stream_id);
+	END IF;
 	IF to_regnamespace('zcsync_routes') IS NULL THEN
 		PERFORM zcsync._create_routes();
 	END IF;
@@ -58,15 +61,19 @@ BEGIN
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	JOIN zcsync._route_targets() t ON t.vendor = a.vendor AND t.kind = s.kind
 	WHERE s.stream_id = (p_route ->> 'target_stream_id')::bigint;
-	IF p_route ->> 'direction' IS DISTINCT FROM 'forward' THEN
-		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('direction %s is not supported', coalesce('"' || (p_route ->> 'direction') || '"', 'NULL')),
-			HINT = 'Use direction => ''forward''; single fields come back with map_field(..., back => true).';
+	IF coalesce(p_route ->> 'direction', '') NOT IN ('forward', 'both') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for direction: %s', coalesce('"' || (p_route ->> 'direction') || '"', 'NULL')),
+			HINT = 'Use ''forward'' or ''both''; single fields come back with map_field(..., back => true).';
 	ELSIF coalesce(p_route ->> 'on_leave', '') NOT IN ('keep', 'unlink', 'close') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid value for on_leave: %s', coalesce('"' || (p_route ->> 'on_leave') || '"', 'NULL')),
 			HINT = 'Use ''keep'', ''unlink'' or ''close''.';
-	ELSIF btrim(coalesce(p_route ->> 'create_in', '')) = '' THEN
+	ELSIF v_target.setting IS NULL AND p_route ->> 'create_in' IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of %s take neither create_in nor ticket_type', v_target.kind, v_target.vendor),
+			HINT = 'Leave it out; map group_id for a group.';
+	ELSIF v_target.setting IS NOT NULL AND btrim(coalesce(p_route ->> 'create_in', '')) = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = CASE v_target.setting WHEN 'ticket_type' THEN format('a route to %s/%s needs a ticket type', v_target.name, v_target.kind)
 				ELSE 'a route needs to know where to create records' END,
@@ -327,11 +334,8 @@ DECLARE
 BEGIN
 	IF back IS NOT TRUE THEN
 		v_field := zcsync._route_field(v_def, field);
-	ELSIF v_types = '{}' THEN
-		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('nothing can come back to %s/%s', v_def ->> 'source_name', v_def ->> 'source_kind'),
-			DETAIL = 'Its records cannot be written.';
 	ELSE
+		PERFORM zcsync._check_source_writable(v_route.source_stream_id);
 		v_field := field;
 	END IF;
 	IF v_field IS NULL OR NOT (v_types ? v_field OR (v_field LIKE 'custom:%' AND NOT back)) THEN
@@ -460,6 +464,15 @@ $$;
 COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text) IS
 'the id of a status that is read and given by its name; any other value as it is';
 
+-- What a ticket of Zendesk can be given.
+CREATE FUNCTION zcsync._zendesk_choices(p_field text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_field WHEN 'status' THEN '{new,open,pending,hold,solved}'::text[] ELSE '{urgent,high,normal,low}' END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_choices(text) IS
+'the statuses, or priorities, that tickets of Zendesk can be given';
+
 -- The translation of a value as it is stored: that of a status with its id.
 -- Raises an error when the field that is written cannot have it.
 CREATE FUNCTION zcsync._translation(p_def jsonb, p_field text, p_back boolean, p_value text, OUT value text, OUT id text)
@@ -473,7 +486,25 @@ DECLARE
 	v_status record;
 BEGIN
 	value := p_value;
-	IF p_back AND p_field = 'status_id' AND p_def ->> 'source_kind' = 'leads' THEN
+	IF p_field IN ('status', 'priority') AND p_def ->> (CASE WHEN p_back THEN 'source_vendor' ELSE 'target_vendor' END) = 'zendesk' THEN
+		value := lower(p_value);
+		IF value <> ALL (zcsync._zendesk_choices(p_field)) OR (value IS NULL AND p_field = 'status') THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('tickets of Zendesk cannot be given %s %s', p_field, coalesce('"' || p_value || '"', 'NULL')),
+				HINT = format('Use %s.%s', array_to_string(zcsync._zendesk_choices(p_field), ', '),
+					CASE WHEN value = 'closed' THEN '  Zendesk itself closes what is solved.' ELSE '' END);
+		END IF;
+	ELSIF p_back AND p_field = 'status' AND p_def ->> 'source_vendor' = 'halopsa' THEN
+		SELECT s.* INTO v_status FROM zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', p_value) s;
+		IF v_status.id IS NULL AND p_value IS NOT NULL
+			AND EXISTS (SELECT FROM zcsync._known_values((p_def ->> 'source_account')::bigint, 'status', p_def ->> 'source_kind')) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('%s/%s has no status "%s"', p_def ->> 'source_name', p_def ->> 'source_kind', p_value),
+				HINT = format('Its statuses are %s.', (SELECT string_agg(format('%s (%s)', k.name, k.id), ', ' ORDER BY length(k.id), k.id)
+					FROM zcsync._known_values((p_def ->> 'source_account')::bigint, 'status', p_def ->> 'source_kind') k));
+		END IF;
+		value := coalesce(v_status.id, p_value);
+	ELSIF p_back AND p_field = 'status_id' AND p_def ->> 'source_kind' = 'leads' THEN
 		value := coalesce((SELECT l.status_id::text FROM zcsync.lead_statuses l WHERE lower(l.name) = lower(p_value)), p_value);
 		IF p_value IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.lead_statuses l WHERE l.status_id::text = value) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -634,7 +665,7 @@ BEGIN
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
-			'reference', 'map_company', 'unmap_company')
+			'_assignee_expression', '_check_source_writable', 'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;

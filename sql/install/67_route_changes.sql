@@ -50,16 +50,19 @@ CREATE FUNCTION zcsync._closing_status(p_account bigint, p_scope text, p_is_id b
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
-	WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		AND CASE WHEN p_is_id THEN lower(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
-	ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1
+	SELECT CASE a.vendor WHEN 'zendesk' THEN 'solved' ELSE (
+		SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
+		WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+			AND CASE WHEN p_is_id THEN lower(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
+		ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1) END
+	FROM zcsync.accounts a WHERE a.account_id = p_account
 $$;
 COMMENT ON FUNCTION zcsync._closing_status(bigint, text, boolean) IS
 'the status that closes a record of a list or a kind; NULL when none is known';
 
 -- The id of a member of an account, given as id or e-mail address.  Agents of
--- HaloPSA are a catalogue; its contacts are people of its clients.
+-- HaloPSA are a catalogue; its contacts are people of its clients.  Of Zendesk's
+-- users only some are agents.
 CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -72,11 +75,27 @@ AS $$
 			LIMIT 1)
 		ELSE (SELECT c.remote_id FROM zcsync.contacts c
 			WHERE c.account_id = p_account AND lower(c.email) = lower(p_member) AND c.deleted_at IS NULL
+				AND (c.role IN ('agent', 'admin') OR NOT EXISTS (SELECT FROM zcsync.accounts a WHERE a.account_id = p_account AND a.vendor = 'zendesk'))
 			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
 	END
 $$;
 COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
 'id of a member of an account by id or e-mail address; NULL when there is none';
+
+-- Who asks, given as id or e-mail address: the user who has the address, else the
+-- address itself.
+CREATE FUNCTION zcsync._requester(p_account bigint, p_requester text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(
+		(SELECT c.remote_id FROM zcsync.contacts c
+		WHERE c.account_id = p_account AND lower(c.email) = lower(btrim(p_requester)) AND c.deleted_at IS NULL
+		ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1),
+		CASE WHEN p_requester ~ '^[0-9]{1,20}$|^[^@[:space:]]+@[^@[:space:]]+$' THEN p_requester END)
+$$;
+COMMENT ON FUNCTION zcsync._requester(bigint, text) IS
+'the user of an account with this e-mail address, or the address where nobody has it; NULL when it is none';
 
 -- Are two values of a field the same?  Sets have no order, and an empty one is
 -- the same as none.
@@ -91,8 +110,41 @@ END;
 COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb) IS
 'are two values of a field the same, sets without order?';
 
+-- What becomes of a new value of a field: it is written ('update'), or left as
+-- it is there ('agree'), or cannot be written: the record is final ('closed'), or
+-- there is nobody with that e-mail address ('unknown_user').  Tickets of Zendesk
+-- have some status and some requester, do not become new again, and are closed
+-- by Zendesk, which takes no change afterwards.  p_fixed are the columns that only
+-- a new record can be given.
+CREATE FUNCTION zcsync._write_step(p_vendor text, p_kind text, p_fixed text[], p_field text, p_status text, p_old jsonb, p_new jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN zcsync._same_value(p_old, p_new) OR p_field = ANY (p_fixed) THEN 'agree'
+		WHEN p_vendor <> 'zendesk' OR p_kind <> 'tickets' THEN 'update'
+		WHEN p_field IN ('status', 'requester_id') AND p_new IN ('null', '"new"') THEN 'agree'
+		WHEN p_status = 'closed' THEN CASE WHEN p_field = 'status' AND p_new = '"solved"' THEN 'agree' ELSE 'closed' END
+		WHEN p_field = 'requester_id' AND p_new #>> '{}' !~ '^[0-9]+$' THEN 'unknown_user'
+		ELSE 'update'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._write_step(text, text, text[], text, text, jsonb, jsonb) IS
+'what a route does with a new value of a field of a record that exists: update, agree, or why it cannot';
+
+-- Why a value cannot be written, for people.
+CREATE FUNCTION zcsync._write_step_text(p_step text, p_field text, p_new jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_step
+		WHEN 'closed' THEN format('the record there is closed, so its field "%s" cannot be changed', p_field)
+		WHEN 'unknown_user' THEN format('nobody there has the e-mail address "%s"', left(p_new #>> '{}', 200)) END;
+END;
+COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
+'why a value cannot be written; NULL when it can';
+
 -- Records of the target that exist already for source records without a link:
--- by match_on, or by the link of another route between the same streams, or
+-- what the source record is itself a copy of, see _route_origin_query(); else by
+-- match_on, or by the link of another route between the same streams, or
 -- by a description that contains the address of the source record.  A lead has
 -- no address: it is found by its reference in a description, or by its e-mail
 -- address in an opportunity that is open.
@@ -107,33 +159,71 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT r.match_on, r.source_stream_id, r.target_stream_id, s.account_id AS source_account, s.kind AS source_kind,
-		t.account_id AS target_account, t.kind AS target_kind
+		t.account_id AS target_account, t.kind AS target_kind, a.vendor AS target_vendor
 	INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	JOIN zcsync.accounts a ON a.account_id = t.account_id
 	WHERE r.route_id = p_route;
 
 	RETURN QUERY EXECUTE format($sql$
-		SELECT DISTINCT ON (u.target_id) u.source_id, u.target_id
-		FROM (
-			SELECT DISTINCT ON (c.source_id) c.source_id, c.target_id
-			FROM (%s) AS c (source_id, target_id)
-			WHERE NOT EXISTS (SELECT FROM zcsync.links l
-				WHERE l.route_id = $1 AND l.target_id = c.target_id AND l.state <> 'unlinked')
-			ORDER BY c.source_id, c.target_id
-		) AS u
-		ORDER BY u.target_id, u.source_id$sql$,
-		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind))
+		WITH origins (source_id, target_id) AS MATERIALIZED (%s
+		), found AS MATERIALIZED (
+			SELECT DISTINCT ON (u.target_id) u.source_id, u.target_id
+			FROM (
+				SELECT DISTINCT ON (c.source_id) c.source_id, c.target_id
+				FROM (SELECT o.*, 1 FROM origins AS o UNION ALL SELECT m.*, 2 FROM (%s) AS m) AS c (source_id, target_id, rank)
+				WHERE NOT EXISTS (SELECT FROM zcsync.links l
+					WHERE l.route_id = $1 AND l.target_id = c.target_id AND l.state <> 'unlinked')
+				ORDER BY c.source_id, c.rank, c.target_id
+			) AS u
+			ORDER BY u.target_id, u.source_id)
+		SELECT f.source_id, f.target_id FROM found AS f
+		UNION ALL
+		SELECT DISTINCT o.source_id, NULL::bigint FROM origins AS o WHERE o.source_id NOT IN (SELECT f.source_id FROM found AS f)$sql$,
+		zcsync._route_origin_query(v.source_kind, v.target_kind),
+		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind, v.target_vendor))
 	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id;
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[]) IS
-'existing target records for source records that have no link';
+'existing target records for source records that have no link; NULL: a copy of one that is taken';
+
+-- What the source records are copies of, with the same parameters as below: a
+-- route the other way made them, or their text ends with the address of a record
+-- of the target.  Such a record is never copied back: the two are a pair, also
+-- when the link has ended or the original is deleted, unless that is taken.
+CREATE FUNCTION zcsync._route_origin_query(p_source_kind text, p_target_kind text) RETURNS text
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	SELECT $sql$
+			SELECT l.target_id AS source_id, l.source_id AS target_id
+			FROM unnest($3) AS i (id)
+			CROSS JOIN LATERAL (
+				SELECT k.* FROM zcsync.links AS k WHERE k.target_id = i.id OFFSET 0) AS l
+			JOIN zcsync.routes AS r ON r.route_id = l.route_id
+			WHERE r.source_stream_id = $6 AND r.target_stream_id = $5$sql$
+		|| CASE WHEN p_source_kind IN ('tasks', 'tickets') AND p_target_kind IN ('tasks', 'tickets') THEN format($sql$
+			UNION ALL
+			SELECT s.local_id, t.local_id
+			FROM (SELECT zcsync.record_url($4, %2$L, '')) AS u (prefix)
+			CROSS JOIN unnest($3) AS i (id)
+			CROSS JOIN LATERAL (
+				SELECT m.local_id, zcsync._copied_from(m.description) AS url FROM zcsync.%1$I AS m WHERE m.local_id = i.id OFFSET 0) AS s
+			CROSS JOIN LATERAL (
+				SELECT m.local_id FROM zcsync.%2$I AS m
+				WHERE m.account_id = $4 AND m.remote_id = substr(s.url, length(u.prefix) + 1) OFFSET 0) AS t
+			WHERE starts_with(s.url, u.prefix)$sql$, p_source_kind, p_target_kind)
+			ELSE '' END;
+END;
+COMMENT ON FUNCTION zcsync._route_origin_query(text, text) IS
+'the query that finds what source records are copies of; see zcsync._route_matches()';
 
 -- The candidates: $1 route, $2 source account, $3 source ids, $4 target
 -- account, $5 and $6 the streams.
-CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
+CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text,
+	p_target_vendor text) RETURNS text
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	SELECT CASE
@@ -181,11 +271,12 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL unnest(zcsync._links_in(f.description)) AS x (url)
 			JOIN urls AS u ON u.url = x.url
 			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind, p_target_kind,
-			CASE p_target_kind WHEN 'tickets' THEN 't.site_id IS NOT NULL AND' ELSE '' END)
+			CASE WHEN p_target_vendor = 'zendesk' THEN $q$t.external_id LIKE 'zcsync-%' AND$q$
+				WHEN p_target_kind = 'tickets' THEN 't.site_id IS NOT NULL AND' ELSE '' END)
 			ELSE '' END
 		END;
 END;
-COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
+COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text, text) IS
 'the query that finds existing target records; see zcsync._route_matches()';
 
 -- When a source record last changed: an expression over its row, s.  A record
@@ -256,6 +347,7 @@ WITH src AS MATERIALIZED (
 	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL)) AS m
 ), docs AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.link_state, c.agreed, coalesce(c.target_id, m.target_id) AS target_id,
+		m.source_id IS NOT NULL AND m.target_id IS NULL AS is_copy,
 		zcsync_routes.%4$I(c.source) AS doc,
 		CASE WHEN c.link_id IS NULL AND m.target_id IS NULL THEN zcsync_routes.%5$I(c.source) END AS container
 	FROM src AS c LEFT JOIN matches AS m ON m.source_id = c.source_id
@@ -264,7 +356,7 @@ WITH src AS MATERIALIZED (
 	SELECT d.container, zcsync._route_place($6, %2$L, d.container, false) AS place_id
 	FROM (SELECT DISTINCT container FROM docs WHERE container IS NOT NULL) AS d
 ), pairs AS MATERIALIZED (
-	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.place_id ELSE t.%10$I END AS place_id,
+	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.place_id ELSE %10$s END AS place_id, t.status AS status_there,
 		d.target_id IS NOT NULL AND (t.local_id IS NULL OR t.deleted_at IS NOT NULL) AS target_gone,
 		jsonb_build_object(%6$s) AS current
 	FROM docs AS d
@@ -273,14 +365,14 @@ WITH src AS MATERIALIZED (
 		SELECT m.* FROM zcsync.%2$I AS m WHERE m.local_id = d.target_id OFFSET 0) AS t ON true
 ), fields AS MATERIALIZED (
 	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, x.role, x.role IN ('company', 'user', 'site') IS TRUE AS of_party,
-		f.mapped OR x.role IN ('status', 'member') IS TRUE AS translated
+		f.mapped OR x.role IN ('status', 'member', 'requester') IS TRUE AS translated
 	FROM zcsync.route_fields AS f
 	CROSS JOIN LATERAL (SELECT %11$L::jsonb ->> f.field) AS x (role)
 	WHERE f.route_id = $1 AND f.direction = 'forward'
 ), elements AS MATERIALIZED (
 	-- Values to be translated, one by one where they are sets.
 	SELECT p.source_id, coalesce(%12$L, p.place_id) AS scope, f.field, f.role, f.mapped, e.value, v.source_value IS NOT NULL AS known,
-		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.role = 'member' THEN e.value END AS value1,
+		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.role IN ('member', 'requester') THEN e.value END AS value1,
 		v.target_id AS value_id
 	FROM pairs AS p
 	CROSS JOIN fields AS f
@@ -296,6 +388,9 @@ WITH src AS MATERIALIZED (
 ), members AS MATERIALIZED (
 	SELECT d.value1, zcsync._member_id($6, d.value1) AS id
 	FROM (SELECT DISTINCT e.value1 FROM elements AS e WHERE e.role = 'member' AND e.value1 IS NOT NULL) AS d
+), requesters AS MATERIALIZED (
+	SELECT d.value1, zcsync._requester($6, d.value1) AS id
+	FROM (SELECT DISTINCT e.value1 FROM elements AS e WHERE e.role = 'requester' AND e.value1 IS NOT NULL) AS d
 ), translated AS MATERIALIZED (
 	SELECT x.source_id, x.field, jsonb_agg(DISTINCT x.value2) FILTER (WHERE x.value2 IS NOT NULL) AS set,
 		min(x.value2) AS value2, min(x.value1) AS value1,
@@ -307,17 +402,19 @@ WITH src AS MATERIALIZED (
 					WHEN e.known AND e.value1 IS NULL THEN NULL
 					WHEN e.mapped AND NOT e.known AND e.value1 ~ '^[0-9]+$' THEN $7
 					ELSE coalesce(me.id, $7) END
+				WHEN 'requester' THEN rq.id
 				ELSE e.value1 END AS value2
 		FROM elements AS e
 		LEFT JOIN statuses AS st ON e.role = 'status' AND st.value1 = e.value1
 			AND st.scope IS NOT DISTINCT FROM e.scope AND st.value_id IS NOT DISTINCT FROM e.value_id
 		LEFT JOIN members AS me ON e.role = 'member' AND me.value1 = e.value1
+		LEFT JOIN requesters AS rq ON e.role = 'requester' AND rq.value1 = e.value1
 	) AS x
 	GROUP BY x.source_id, x.field
 ), %14$s, news AS MATERIALIZED (
 	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, f.field, f.role, f.position, n.new,
-		CASE WHEN f.role = 'status' THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
-		CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8) ELSE p.current -> f.field END AS old,
+		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
+		o.old, CASE WHEN p.link_id IS NULL THEN 'agree' ELSE zcsync._write_step(%19$L, %2$L, %20$L, f.field, p.status_there, o.old, n.new) END AS step,
 		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
 	FROM pairs AS p
 	CROSS JOIN fields AS f
@@ -330,10 +427,13 @@ WITH src AS MATERIALIZED (
 		WHEN f.type = 'text' OR f.type IS NULL THEN to_jsonb(r.value2)
 		ELSE to_jsonb(jsonb_populate_record(NULL::zcsync.%2$I, jsonb_build_object(f.field, r.value2))) -> f.field
 		END, 'null') AS new) AS n
+	CROSS JOIN LATERAL (SELECT CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8)
+		ELSE p.current -> f.field END AS old) AS o
 	WHERE NOT p.target_gone
 ), makeable AS MATERIALIZED (
 	SELECT p.source_id, CASE
-			WHEN p.place_id IS NULL THEN 'no_target'
+			WHEN p.is_copy THEN 'copy'
+			WHEN p.place_id IS NULL AND %18$L IS NOT NULL THEN 'no_target'
 			WHEN btrim(coalesce(p.doc ->> %7$L, '')) = '' THEN 'empty_name'
 			WHEN q.source_id IS NOT NULL AND q.client_id IS NULL THEN 'unmapped_company'
 		END AS error_code, p.container, q.company, q.key
@@ -341,16 +441,16 @@ WITH src AS MATERIALIZED (
 	WHERE p.target_id IS NULL
 ), leaving AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old,
-		to_jsonb(zcsync._closing_status($6, coalesce(%12$L, t.%10$I), %13$L)) AS new, coalesce(%12$L, t.%10$I) AS scope
+		to_jsonb(zcsync._closing_status($6, coalesce(%12$L, %10$s), %13$L)) AS new, coalesce(%12$L, %10$s) AS scope
 	FROM src AS c
 	LEFT JOIN LATERAL (
 		SELECT m.* FROM zcsync.%2$I AS m
 		WHERE m.local_id = c.target_id AND m.deleted_at IS NULL OFFSET 0) AS t ON true
 	WHERE c.link_state = 'linked' AND NOT c.passes
 ), changes AS (
-	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, %10$L AS field, 0 AS position,
+	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, %18$L AS field, 0 AS position,
 		NULL::jsonb AS old, to_jsonb(p.place_id) AS new, NULL AS error_code, NULL AS message, NULL::jsonb AS agreed
-	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL
+	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL AND %18$L IS NOT NULL
 	UNION ALL
 	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, n.new, NULL, NULL, n.agreed_value
 	FROM news AS n JOIN makeable AS m ON m.source_id = n.source_id
@@ -360,6 +460,7 @@ WITH src AS MATERIALIZED (
 		to_jsonb(CASE m.error_code WHEN 'unmapped_company' THEN m.key ELSE m.container END), m.error_code,
 		CASE m.error_code WHEN 'empty_name' THEN format('the %%s is empty', %7$L)
 			WHEN 'unmapped_company' THEN zcsync._unmapped_company_text(m.key)
+			WHEN 'copy' THEN 'the record is a copy of one that has another counterpart'
 			ELSE CASE WHEN m.container IS NULL THEN format('%%s gives no %%s', %15$L, %16$L)
 				ELSE format('%%s gives "%%s", which is no %%s of the target', %15$L, left(m.container, 200), %16$L) END END,
 		CASE m.error_code WHEN 'unmapped_company' THEN m.company END
@@ -370,8 +471,9 @@ WITH src AS MATERIALIZED (
 	FROM pairs AS p
 	WHERE p.target_id IS NOT NULL AND NOT p.target_gone AND (p.link_id IS NULL OR p.link_state = 'left')
 	UNION ALL
-	SELECT CASE WHEN n.link_id IS NULL OR zcsync._same_value(n.old, n.new) THEN 'agree' ELSE 'update' END,
-		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, n.new, NULL, NULL, n.agreed_value
+	SELECT CASE WHEN n.step IN ('update', 'agree') THEN n.step ELSE 'error' END,
+		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, n.new,
+		CASE WHEN n.step NOT IN ('update', 'agree') THEN n.step END, zcsync._write_step_text(n.step, n.field, n.new), n.agreed_value
 	FROM news AS n
 	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL AND NOT n.waits
 		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
@@ -394,7 +496,7 @@ WITH src AS MATERIALIZED (
 	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL
 	FROM leaving AS g
 	UNION ALL
-	SELECT CASE WHEN g.new IS NULL THEN 'error' WHEN zcsync._same_value(g.old, g.new) THEN 'agree' ELSE 'update' END,
+	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%19$L, %2$L, %20$L, 'status', g.old #>> '{}', g.old, g.new) END,
 		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
 		CASE WHEN g.new IS NULL THEN 'no_closing_status' END,
 		CASE WHEN g.new IS NULL THEN format('no closing status is known for %%s', coalesce(%17$L, %16$L || ' ' || g.scope)) END, g.new
@@ -408,9 +510,10 @@ ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
 			FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
 				FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
 		x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
-		zcsync._route_changed_at(sa.vendor), x.place_field, x.roles, x.status_scope, x.status_is_id,
+		zcsync._route_changed_at(sa.vendor), CASE WHEN x.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', x.place_field) END, x.roles, x.status_scope, x.status_is_id,
 		zcsync._route_parties_query(p_route, x.roles), x.setting, x.place,
-		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END)
+		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field, ta.vendor,
+		zcsync._create_only(ta.vendor, t.kind))
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.accounts sa ON sa.account_id = s.account_id

@@ -10,12 +10,14 @@
 -- A job does both directions, forward first.  What that itself makes of
 -- a field that comes back is no change of the other side: it is remembered, not
 -- written.  The same holds the other way round, so maps that lead in a circle
--- go round once and stop.
+-- go round once and stop.  It also holds for other routes that join the same two
+-- records, such as one the other way: what this route writes is agreed there.
 -- ---------------------------------------------------------------------
 
 -- The fields of records, $2, whose value at the target is another than the
 -- agreed one: what the source has, and would have.  $1 is the route, $3 has the
--- types of the source's columns.  An empty status is none yet.
+-- types of the source's columns, $4 their roles, $5 is the source account.  An
+-- empty status is none yet, and so is anything empty until the record is there.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +25,7 @@ AS $$
 	SELECT format($sql$
 WITH pairs AS MATERIALIZED (
 	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, zcsync_routes.%3$I(t.target) AS doc,
-		jsonb_build_object(%4$s) AS current
+		jsonb_build_object(%4$s) AS current, s.status AS status_here, (t.target).remote_id IS NOT NULL AS is_there
 	FROM zcsync.links AS l
 	CROSS JOIN LATERAL (
 		SELECT m AS target FROM zcsync.%2$I AS m WHERE m.local_id = l.target_id AND m.deleted_at IS NULL OFFSET 0) AS t
@@ -31,19 +33,23 @@ WITH pairs AS MATERIALIZED (
 		SELECT m.* FROM zcsync.%1$I AS m WHERE m.local_id = l.source_id AND m.deleted_at IS NULL OFFSET 0) AS s
 	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked'
 )
-SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, v.source_value IS NULL AND f.mapped AS unmapped,
-	CASE WHEN NOT f.mapped THEN p.doc -> f.field
+SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, p.status_here,
+	v.source_value IS NULL AND CASE f.role WHEN 'member' THEN m.id IS NULL ELSE f.mapped END AS unmapped,
+	CASE WHEN f.role = 'member' THEN coalesce(to_jsonb(CASE WHEN v.source_value IS NULL THEN m.id ELSE v.target_value END), 'null')
+		WHEN NOT f.mapped THEN p.doc -> f.field
 		WHEN f.type = 'text' THEN coalesce(to_jsonb(v.target_value), 'null')
 		ELSE coalesce(to_jsonb(jsonb_populate_record(NULL::zcsync.%1$I, jsonb_build_object(f.field, v.target_value))) -> f.field, 'null')
 		END AS new,
 	p.doc -> f.field AS value, NOT p.agreed_back ? f.field AS first
 FROM pairs AS p
 CROSS JOIN (
-	SELECT b.field, b.mapped, $3 ->> b.field AS type FROM zcsync.route_fields AS b
+	SELECT b.field, b.mapped, $3 ->> b.field AS type, $4 ->> b.field AS role FROM zcsync.route_fields AS b
 	WHERE b.route_id = $1 AND b.direction = 'back') AS f
 LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'back' AND v.field = f.field AND v.source_value = p.doc ->> f.field
+LEFT JOIN LATERAL (SELECT zcsync._member_id($5, p.doc ->> f.field) AS id WHERE f.role = 'member') AS m ON true
 WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
-	AND (p.doc ->> f.field IS NOT NULL OR (p.agreed_back ? f.field AND NOT f.mapped))
+	AND (p.doc ->> f.field IS NOT NULL OR CASE WHEN p.agreed_back ? f.field THEN NOT f.mapped AND f.role IS DISTINCT FROM 'member'
+		ELSE p.is_there AND f.field NOT IN ('status', 'status_id') END)
 ORDER BY p.source_id, f.field$sql$,
 		p_source_kind, p_target_kind, 'back_' || p_route,
 		coalesce((SELECT string_agg(format('%L, s.%I', f.field, f.field), ', ' ORDER BY f.field)
@@ -64,9 +70,11 @@ DECLARE
 	v record;
 	v_restricted integer;
 BEGIN
-	SELECT s.kind AS source_kind, t.kind AS target_kind, r.source_stream_id INTO STRICT v
+	SELECT s.kind AS source_kind, t.kind AS target_kind, r.source_stream_id, s.account_id AS source_account, a.vendor AS source_vendor
+	INTO STRICT v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	WHERE r.route_id = p_route;
 	IF NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back')
@@ -75,14 +83,18 @@ BEGIN
 	END IF;
 	v_restricted := zcsync._restrict();
 	RETURN QUERY EXECUTE format($sql$
-		SELECT CASE WHEN b.first THEN 'agree' WHEN b.unmapped THEN 'error' WHEN zcsync._same_value(b.old, b.new) THEN 'agree' ELSE 'update' END,
+		SELECT CASE x.step WHEN 'update' THEN 'update' WHEN 'agree' THEN 'agree' ELSE 'error' END,
 			NULL::bigint, b.source_id, b.target_id, 'back:' || b.field, b.old, CASE WHEN b.unmapped THEN b.value ELSE b.new END,
-			CASE WHEN b.unmapped THEN 'unmapped_value' END,
-			CASE WHEN b.unmapped THEN format('value "%%s" has no counterpart, so "%%s" does not come back', left(b.value #>> '{}', 200), b.field) END,
+			CASE WHEN x.step NOT IN ('update', 'agree') THEN x.step END,
+			CASE x.step WHEN 'unmapped_value' THEN format('value "%%s" has no counterpart, so "%%s" does not come back', left(b.value #>> '{}', 200), b.field)
+				ELSE zcsync._write_step_text(x.step, b.field, b.new) END,
 			b.value
-		FROM (%s) AS b$sql$,
-		zcsync._route_back_query(p_route, v.source_kind, v.target_kind))
-	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f);
+		FROM (%s) AS b
+		CROSS JOIN LATERAL (SELECT CASE WHEN b.first THEN 'agree' WHEN b.unmapped THEN 'unmapped_value'
+			ELSE zcsync._write_step(%L, %L, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x$sql$,
+		zcsync._route_back_query(p_route, v.source_kind, v.target_kind), v.source_vendor, v.source_kind)
+	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
+		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account;
 	PERFORM zcsync._unrestrict(v_restricted);
 END
 $$;
@@ -104,6 +116,66 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
 'remembers the values that came back in the links of a route';
+
+-- What other routes would do now with the pairs of these source records, in
+-- either direction.
+CREATE FUNCTION zcsync._peer_changes(p_route bigint, p_ids bigint[]) RETURNS TABLE (route_id bigint, change zcsync.route_change)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	FOR v IN
+		SELECT k.route_id AS id, array_agg(k.source_id) AS ids
+		FROM zcsync.links l
+		CROSS JOIN LATERAL (
+			SELECT o.route_id, o.source_id FROM zcsync.links o WHERE o.source_id = l.target_id AND o.target_id = l.source_id AND o.state <> 'unlinked'
+			UNION ALL
+			SELECT o.route_id, o.source_id FROM zcsync.links o WHERE o.source_id = l.source_id AND o.target_id = l.target_id AND o.state <> 'unlinked'
+			OFFSET 0) AS k
+		WHERE l.route_id = p_route AND l.source_id = ANY (p_ids) AND l.state <> 'unlinked' AND k.route_id <> p_route
+		GROUP BY k.route_id ORDER BY k.route_id
+	LOOP
+		CONTINUE WHEN zcsync._route_fault(v.id) IS NOT NULL;
+		PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
+		RETURN QUERY
+		SELECT v.id, c FROM zcsync._try_route_changes(v.id, v.ids, false) c WHERE c.op IN ('update', 'agree')
+		UNION ALL
+		SELECT v.id, c FROM zcsync._try_back_changes(v.id, v.ids) c WHERE c.op IN ('update', 'agree');
+		PERFORM zcsync._disarm_timeout();
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._peer_changes(bigint, bigint[]) IS
+'what other routes would do with the pairs of these source records';
+
+-- Agree with the other routes of these pairs on what this one just wrote: all
+-- that they would do now and would not have done before.  The rows of both ends
+-- are locked, and so are, in effect, all links of the pair.
+CREATE FUNCTION zcsync._agree_peers(p_route bigint, p_ids bigint[], p_routes bigint[], p_before zcsync.route_change[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	FOR v IN
+		SELECT p.route_id, array_agg(zcsync._as_agreed(p.change)) AS changes, array_agg((p.change).source_id) AS ids
+		FROM zcsync._peer_changes(p_route, p_ids) p
+		WHERE NOT EXISTS (SELECT FROM unnest(p_routes, p_before)
+				AS b (route_id, op, link_id, source_id, target_id, field, old, new, error_code, message, agreed)
+			WHERE b.route_id = p.route_id AND b.source_id = (p.change).source_id AND b.field = (p.change).field
+				AND b.agreed IS NOT DISTINCT FROM (p.change).agreed)
+		GROUP BY p.route_id ORDER BY p.route_id
+	LOOP
+		PERFORM zcsync._agree_forward(v.route_id, v.ids, ARRAY(SELECT c FROM unnest(v.changes) c WHERE c.field NOT LIKE 'back:%'));
+		PERFORM zcsync._agree_back(v.route_id, ARRAY(SELECT c FROM unnest(v.changes) c WHERE c.field LIKE 'back:%'));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._agree_peers(bigint, bigint[], bigint[], zcsync.route_change[]) IS
+'makes what a route wrote agreed for other routes that join the same records';
 
 -- The same within the timeout.
 CREATE FUNCTION zcsync._timed_back_changes(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_change[]

@@ -139,6 +139,9 @@ AS $$
 			ELSE format('SELECT zcsync.map_company(%L, %L);', p.source || '/companies/' || p_value, p.target || '/companies/<client>') END
 		WHEN 'no_target' THEN format('SELECT zcsync.alter_route(%L, %s => %L);', p_route, p.setting, '<' || p.place || ' or expression>')
 		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, %L, %L);', p_route, p.name_field, '<expression that is never empty>')
+		WHEN 'closed' THEN 'A closed ticket is final at its vendor; make a follow-up of it there.'
+		WHEN 'copy' THEN 'Two records have the same original: look at zcsync.links, and delete the one that is too many.'
+		WHEN 'unknown_user' THEN 'It is tried again with the next change, when somebody has that address.'
 		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'
 		WHEN 'no_closing_status' THEN 'Mirror the statuses of the target: add_stream(''<account>'', ''statuses'').'
 		ELSE format('Mend the expression with zcsync.map_field(%L, ...) or zcsync.alter_route(%1$L, ...), then zcsync.retry(<job id>).', p_route)
@@ -261,9 +264,12 @@ DECLARE
 	v_updates boolean := EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update');
 	v_before zcsync.route_change[];
 	v_back record;
+	v_peers record;
 BEGIN
 	SELECT t.account_id AS target_account, t.kind AS target_kind, sa.vendor <> 'local' AS source_is_remote,
-		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
+		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back,
+		EXISTS (SELECT FROM zcsync.routes o WHERE o.route_id <> r.route_id AND r.source_stream_id IN (o.source_stream_id, o.target_stream_id)
+			AND r.target_stream_id IN (o.source_stream_id, o.target_stream_id)) AS has_peers
 	INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
@@ -271,6 +277,11 @@ BEGIN
 	WHERE r.route_id = p_route;
 	IF v.comes_back AND v_updates THEN
 		v_before := zcsync._timed_back_changes(p_route, p_ids);
+	END IF;
+	v.has_peers := v.has_peers AND (v.comes_back OR v_updates);
+	IF v.has_peers THEN
+		SELECT array_agg(p.route_id) AS routes, array_agg(p.change) AS changes INTO v_peers
+		FROM zcsync._peer_changes(p_route, p_ids) p;
 	END IF;
 
 	SELECT array_agg(m.source_id), array_agg(m.target_id) INTO v_created, v_targets
@@ -291,6 +302,9 @@ BEGIN
 		v_targets := v_targets || v_back.targets || CASE WHEN v.source_is_remote THEN v_back.written END;
 	ELSE
 		SELECT NULL::bigint[] AS written INTO v_back;
+	END IF;
+	IF v.has_peers AND (v_updates OR v_back.written IS NOT NULL) THEN
+		PERFORM zcsync._agree_peers(p_route, p_ids, v_peers.routes, v_peers.changes);
 	END IF;
 	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes, p_backfill);
 	IF v_targets IS NOT NULL AND NOT p_backfill THEN
@@ -552,12 +566,16 @@ BEGIN
 		SELECT r.route_id, r.name
 		FROM zcsync.routes r
 		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+		JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 		CROSS JOIN zcsync.installation i
 		CROSS JOIN LATERAL (
 			SELECT q.priority, q.run_at FROM zcsync.sync_queue q
 			WHERE q.route_id = r.route_id AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
 			ORDER BY q.priority, q.run_at LIMIT 1) j
 		WHERE r.state = 'active' AND t.writes
+			AND (s.writes OR sa.vendor = 'local'
+				OR NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back'))
 			AND (i.adopted_at IS NULL OR t.last_pull_at >= i.adopted_at OR t.state <> 'active')
 		ORDER BY j.priority, j.run_at
 	LOOP

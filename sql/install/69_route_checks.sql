@@ -147,12 +147,13 @@ DECLARE
 	v_scopes text[] := coalesce(ARRAY[p_def #>> '{target,status_scope}'] || '{}'::text[], '{}');
 	v_choices text;
 	v_status record;
+	v_zendesk boolean := p_def ->> 'target_vendor' = 'zendesk';
 BEGIN
 	IF NOT coalesce((p_def -> 'fields' -> 'status' ->> 'mapped')::boolean, false) OR p_def ->> 'source_kind' <> 'tickets' THEN
 		RETURN;
 	END IF;
 	v_scopes := CASE WHEN v_scopes[1] IS NULL THEN p_places ELSE v_scopes END;
-	SELECT string_agg(x.name, ', ') INTO v_choices
+	SELECT CASE WHEN v_zendesk THEN array_to_string(zcsync._zendesk_choices('status'), ', ') ELSE string_agg(x.name, ', ') END INTO v_choices
 	FROM (SELECT st.name FROM zcsync.statuses st
 		WHERE st.account_id = v_target AND st.deleted_at IS NULL AND st.active IS NOT FALSE
 			AND (st.scope_id = ANY (v_scopes) OR v_scopes = '{}')
@@ -186,26 +187,32 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_statuses(jsonb, text[]) IS
 'the rows of check_route() about statuses';
 
--- What comes back of statuses: one that is not mapped changes nothing here.
+-- What comes back of statuses: one that is not mapped changes nothing here, and a
+-- ticket of Zendesk does not become new again.
 CREATE FUNCTION zcsync._check_route_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_field text := CASE p_def ->> 'source_kind' WHEN 'leads' THEN 'status_id' WHEN 'tickets' THEN 'status' END;
 BEGIN
-	IF NOT coalesce((p_def -> 'back' -> 'status_id' ->> 'mapped')::boolean, false) OR p_def ->> 'source_kind' <> 'leads' THEN
+	IF NOT coalesce((p_def -> 'back' -> v_field ->> 'mapped')::boolean, false) THEN
 		RETURN;
 	END IF;
 	RETURN QUERY
 	SELECT format('back: status "%s"', k.name), true,
 		CASE WHEN v.source_value IS NULL THEN format('is not mapped; the %s keep theirs', p_def ->> 'source_kind')
-			ELSE format('becomes "%s"', coalesce(l.name, v.target_value)) END,
+			WHEN v.target_value = 'new' AND p_def ->> 'source_vendor' = 'zendesk' THEN 'changes nothing: no ticket becomes "new" again'
+			ELSE format('becomes "%s"', coalesce(l.name, n.name, v.target_value)) END,
 		CASE WHEN v.source_value IS NULL THEN
-			format('SELECT zcsync.map_value(%L, ''status_id'', %L, ''<status of the source>'', back => true);', p_def ->> 'name', k.name) END
-	FROM zcsync._known_values((p_def ->> 'target_account')::bigint, 'status', p_def #>> '{target,status_scope}') AS k
+			format('SELECT zcsync.map_value(%L, %L, %L, ''<status of the source>'', back => true);', p_def ->> 'name', v_field, k.name) END
+	FROM zcsync._route_back_statuses(p_def) AS k
 	LEFT JOIN zcsync.route_values v ON v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = 'back'
-		AND v.field = 'status_id' AND v.source_value = k.id
-	LEFT JOIN zcsync.lead_statuses l ON l.status_id::text = v.target_value
-	ORDER BY length(k.id), k.id;
+		AND v.field = v_field AND v.source_value = k.value
+	LEFT JOIN zcsync.lead_statuses l ON v_field = 'status_id' AND l.status_id::text = v.target_value
+	LEFT JOIN zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', v.target_value) n
+		ON p_def ->> 'source_vendor' = 'halopsa'
+	ORDER BY k.position, length(k.value), k.value;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_route_back(jsonb) IS
@@ -251,22 +258,25 @@ CREATE FUNCTION zcsync._check_route_streams(p_def jsonb) RETURNS TABLE (item tex
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT e.item, NOT (a.state <> 'active' OR s.state <> 'active' OR (e.is_target AND NOT s.writes) OR waits.matching),
+	SELECT e.item, NOT (a.state <> 'active' OR s.state <> 'active' OR (e.is_written AND NOT s.writes) OR waits.matching),
 		CASE
 			WHEN a.state <> 'active' THEN format('account "%s" is %s%s', a.name, a.state, coalesce(': ' || a.state_reason, ''))
 			WHEN s.state <> 'active' THEN format('stream %s/%s is paused', a.name, s.kind)
-			WHEN e.is_target AND NOT s.writes THEN format('stream %s/%s is read-only', a.name, s.kind)
+			WHEN e.is_written AND NOT s.writes THEN format('stream %s/%s is read-only%s', a.name, s.kind,
+				CASE WHEN e.is_target THEN '' ELSE ', and the route writes back to it' END)
 			WHEN waits.matching THEN format('%s/%s is not read yet; records that exist there could not be found', a.name, s.kind)
-			ELSE format('%s/%s is active%s', a.name, s.kind, CASE WHEN e.is_target THEN ' and writable' ELSE '' END)
+			ELSE format('%s/%s is active%s', a.name, s.kind, CASE WHEN e.is_written THEN ' and writable' ELSE '' END)
 		END,
 		CASE
 			WHEN a.state <> 'active' THEN coalesce(a.state_hint, format('SELECT zcsync.resume_account(%L);', a.name))
 			WHEN s.state <> 'active' THEN format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind)
-			WHEN e.is_target AND NOT s.writes THEN format('SELECT zcsync.alter_stream(%L, writes => true);', a.name || '/' || s.kind)
+			WHEN e.is_written AND NOT s.writes THEN format('SELECT zcsync.alter_stream(%L, writes => true);', a.name || '/' || s.kind)
 			WHEN waits.matching THEN 'SELECT * FROM zcsync.progress; shows how far it is.'
 		END
-	FROM (VALUES (1, 'source', false, p_def ->> 'source_stream_id'), (2, 'target', true, p_def ->> 'target_stream_id'))
-		AS e (ord, item, is_target, stream)
+	FROM (VALUES
+		(1, 'source', false, p_def -> 'back' <> '{}' AND p_def ->> 'source_vendor' <> 'local', p_def ->> 'source_stream_id'),
+		(2, 'target', true, true, p_def ->> 'target_stream_id'))
+		AS e (ord, item, is_target, is_written, stream)
 	JOIN zcsync.streams s ON s.stream_id = e.stream::bigint
 	JOIN zcsync.accounts a ON a.account_id = s.account_id
 	CROSS JOIN LATERAL (SELECT e.is_target AND (s.history_state = 'running' OR s.last_pull_at IS NULL) AS matching) AS waits
@@ -283,7 +293,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('required field "%s"', min(r.name)), false,
-		format('%s %s requires it, and nothing is mapped to it', p_def #>> '{target,place}', string_agg(DISTINCT p.id, ', ')),
+		format('%s requires it, and nothing is mapped to it',
+			coalesce((p_def #>> '{target,place}') || ' ' || string_agg(DISTINCT p.id, ', '), 'Zendesk')),
 		format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', r.field)
 	FROM unnest(p_places) AS p (id)
 	CROSS JOIN LATERAL zcsync._route_required((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', p.id) AS r
@@ -329,8 +340,8 @@ BEGIN
 	-- Try it on the newest records, each as if it were new to the route.
 	v_changes := ARRAY(SELECT c FROM zcsync._try_route_changes(v_route.route_id, zcsync._route_sample(v_route.route_id, 100), true) c);
 	v_places := zcsync._route_places(v_changes, v_def #>> '{target,place_field}');
-	IF v_def ->> 'place' IS NOT NULL THEN
-		v_places := ARRAY[v_def ->> 'place'];
+	IF v_def ->> 'place' IS NOT NULL OR v_def #>> '{target,setting}' IS NULL THEN
+		v_places := ARRAY[coalesce(v_def ->> 'place', '')];		-- '' : there are no places
 	END IF;
 	RETURN QUERY
 	SELECT 'mapping', count(*) = 0,
@@ -345,7 +356,8 @@ BEGIN
 			ELSE coalesce(format('%ss ', v_def #>> '{target,place}') || nullif(array_to_string(v_places, ', '), ''),
 				'is an expression; no record to try it on') END,
 		CASE WHEN count(*) > 0 THEN zcsync._route_error_hint(v_route.name, 'no_target', '', NULL) END
-	FROM unnest(v_changes) c WHERE c.error_code = 'no_target';
+	FROM unnest(v_changes) c WHERE c.error_code = 'no_target'
+	HAVING v_def #>> '{target,setting}' IS NOT NULL;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_statuses(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_back(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
@@ -363,6 +375,11 @@ BEGIN
 		format('SELECT * FROM zcsync.discover(%L);', v_def ->> 'target_name')
 	WHERE v_def -> 'fields' ? 'assignees'
 		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (v_def ->> 'target_account')::bigint);
+	RETURN QUERY
+	SELECT 'requesters', true, format('no contact of %s is known, so the tickets are asked by our own user', v_def ->> 'source_name'),
+		format('SELECT * FROM zcsync.add_stream(%L, ''contacts'', since => ''2000-01-01'');', v_def ->> 'source_name')
+	WHERE v_def ->> 'target_vendor' = 'zendesk' AND v_def -> 'fields' ? 'requester_id'
+		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (v_def ->> 'source_account')::bigint);
 	RETURN QUERY SELECT 'write brake', true,
 		format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit')), NULL;
 END

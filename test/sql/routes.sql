@@ -78,6 +78,7 @@ SELECT zcsync.add_route(NULL, 'acme/tickets', 'dev/tasks', create_in => '901');
 SELECT zcsync.add_route('r', 'dev/tasks', 'acme/tickets', create_in => '901');
 SELECT zcsync.add_route('r', 'dev/tasks', 'dev/tasks', create_in => '901');
 SELECT zcsync.add_route('r', 'acme/tickets', 'dev/tasks', direction => 'both', create_in => '901');
+SELECT zcsync.add_route('r', 'acme/tickets', 'dev/tasks', direction => 'sideways', create_in => '901');
 SELECT zcsync.add_route('r', 'acme/tickets', 'dev/tasks', on_leave => 'delete', create_in => '901');
 SELECT zcsync.add_route('r', 'acme/tickets', 'dev/tasks', default_assignee => 'somebody', create_in => '901');
 SELECT zcsync.add_route('r', 'acme/tickets', 'dev/tasks', create_in => '901', filter => 'tag = 1');
