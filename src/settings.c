@@ -46,6 +46,7 @@ int			zcsync_lead_retention_action = ZCSYNC_RETENTION_DETACH;
 int			zcsync_lead_retention_months = 0;
 int			zcsync_mapping_timeout = 5000;
 int			zcsync_max_response_size = 64 * 1024;
+int			zcsync_page_max = 100;
 int			zcsync_partition_ahead = 2;
 int			zcsync_poll_interval = 5000;
 int			zcsync_request_timeout = 30000;
@@ -301,6 +302,16 @@ zcsync_settings_define(void)
 							64 * 1024, 64, 1024 * 1024 - 1,
 							PGC_SIGHUP,
 							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.page_max",
+							"Sets how many rows a page of tickets, tasks or "
+							"leads may have.",
+							"A larger page that is asked for is cut to it.",
+							&zcsync_page_max,
+							100, 1, 10000,
+							PGC_USERSET,
+							0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.partition_ahead",

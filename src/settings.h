@@ -39,6 +39,7 @@ extern int	zcsync_lead_retention_action;
 extern int	zcsync_lead_retention_months;	/* 0: for ever */
 extern int	zcsync_mapping_timeout;		/* ms */
 extern int	zcsync_max_response_size;	/* kB */
+extern int	zcsync_page_max;
 extern int	zcsync_partition_ahead;		/* months */
 extern int	zcsync_poll_interval;		/* ms */
 extern int	zcsync_request_timeout;		/* ms */

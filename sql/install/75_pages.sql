@@ -1,0 +1,338 @@
+-- ---------------------------------------------------------------------
+-- Pages: tickets, tasks and leads a page at a time, short lists of them, and a
+-- report that streams.
+--
+-- A page begins where its cursor points: behind the sort key and the local_id of
+-- the last row of the page before.  So its cost does not grow with its number,
+-- rows with equal keys are neither skipped nor repeated, and rows that are
+-- inserted meanwhile shift nothing.  One row more than the page has is looked
+-- at, which tells whether there are more.
+--
+-- NULL comes first in descending and last in ascending order, which is the
+-- order of the indexes: a record that its vendor does not have yet has no
+-- created_at, and is the newest.  What is behind a cursor is therefore one
+-- range of an index or two, of the keys and of those that are NULL, since no
+-- comparison that an index can serve is true of both.
+--
+-- Rows are read with the rights of the caller.
+-- ---------------------------------------------------------------------
+
+-- A cursor is a position and no capability: whoever makes one up sees nothing
+-- that he would not come to from the first page.  Its checksum is against
+-- accidents.
+CREATE FUNCTION zcsync._encode_cursor(p_list jsonb, p_key jsonb, p_local_id bigint) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT translate(encode(substr(sha256(d.document), 1, 6) || d.document, 'base64'), E'+/=\n', '-_')
+	FROM (SELECT convert_to((p_list || jsonb_build_array(p_key, p_local_id))::text, 'UTF8')) AS d (document);
+END;
+COMMENT ON FUNCTION zcsync._encode_cursor(jsonb, jsonb, bigint) IS
+'the cursor of a row, fit for a URL: the list it is in (kind, sort key, order, account), its key and its local_id';
+
+CREATE FUNCTION zcsync._decode_cursor(p_cursor text, p_list jsonb, p_type regtype, OUT key text, OUT local_id bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_bytes bytea;
+	v_document jsonb;
+	v_other jsonb;		-- the list that it is of, if that is not this one
+BEGIN
+	BEGIN
+		v_bytes := decode(rpad(translate(p_cursor, '-_', '+/'), (length(p_cursor) + 3) / 4 * 4, '='), 'base64');
+		v_document := CASE WHEN substr(v_bytes, 1, 6) = substr(sha256(substr(v_bytes, 7)), 1, 6)
+			THEN convert_from(substr(v_bytes, 7), 'UTF8') END;
+		IF jsonb_array_length(v_document) = 6 AND v_document - 5 - 4 <> p_list THEN
+			v_other := v_document - 5 - 4;
+		ELSIF jsonb_array_length(v_document) = 6 THEN
+			local_id := v_document ->> 5;
+			key := v_document ->> 4;
+			EXECUTE format('SELECT %L::%s', key, p_type);	-- an error if it is none of that type
+		END IF;
+	EXCEPTION WHEN data_exception THEN
+		local_id := NULL;
+	END;
+	IF v_other IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'the cursor is of another list',
+			DETAIL = format('It is of %s, this is %s.', zcsync._list_text(v_other), zcsync._list_text(p_list)),
+			HINT = 'Begin without a cursor when the sort key, the order or the account changes.';
+	ELSIF local_id IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid cursor "%s"', zcsync._shorten(p_cursor, 60)),
+			HINT = 'Pass next_cursor of the page before as it is, and NULL for the first page.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._decode_cursor(text, jsonb, regtype) IS
+'key and local_id of the row that a cursor points to; an error unless it is a cursor of this list';
+
+CREATE FUNCTION zcsync._list_text(p_list jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT format('%s by %s %s', p_list ->> 0, p_list ->> 1, p_list ->> 2)
+		|| CASE WHEN p_list ->> 3 IS NULL THEN ' of all accounts' ELSE format(' of account "%s"', p_list ->> 3) END;
+END;
+COMMENT ON FUNCTION zcsync._list_text(jsonb) IS
+'what a list has and in which order, in words';
+
+CREATE FUNCTION zcsync._check_rows(p_name text, p_rows integer) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (p_rows > 0) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for argument "%s": %s', p_name, coalesce(p_rows::text, 'NULL')),
+			HINT = 'It is a number of rows, at least 1.';
+	END IF;
+	RETURN p_rows;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_rows(text, integer) IS
+'a number of rows that is asked for; an error unless it is at least 1';
+
+CREATE FUNCTION zcsync._page_rows(p_page_size integer) RETURNS integer
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT least(zcsync._check_rows('page_size', p_page_size), coalesce(current_setting('zcsync.page_max', true), '100')::integer);
+END;
+COMMENT ON FUNCTION zcsync._page_rows(integer) IS
+'how many rows a page has when so many are asked for: no more than zcsync.page_max';
+
+-- By created_at and local_id pages are read from an index; by another key, what
+-- is behind the cursor is sorted.
+CREATE FUNCTION zcsync._sort_keys(p_kind text) RETURNS TABLE (name text, type regtype)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT k.name, k.type::regtype
+	FROM (VALUES
+		(1, NULL, 'created_at', 'timestamptz'), (2, NULL, 'local_id', 'bigint'), (3, NULL, 'updated_at', 'timestamptz'),
+		(4, 'tickets', 'due_at', 'timestamptz'), (5, 'tickets', 'status', 'text'), (6, 'tickets', 'subject', 'text'),
+		(4, 'tasks', 'due_at', 'timestamptz'), (5, 'tasks', 'status', 'text'), (6, 'tasks', 'priority', 'integer'), (7, 'tasks', 'name', 'text'),
+		(4, 'leads', 'quality', 'integer'), (5, 'leads', 'value', 'numeric'), (6, 'leads', 'last_name', 'text'), (7, 'leads', 'company', 'text')
+	) AS k (n, kind, name, type)
+	WHERE k.kind IS NULL OR k.kind = p_kind
+	ORDER BY k.n;
+END;
+COMMENT ON FUNCTION zcsync._sort_keys(text) IS
+'the columns that pages of a kind can be sorted by';
+
+-- What is behind a cursor, as conditions that an index can serve, in order; %1$I
+-- is the sort key, %2$s its type, %3$L and %4$s the position.
+CREATE FUNCTION zcsync._page_ranges(p_order text, p_cursor boolean, p_null boolean) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN NOT p_cursor THEN ARRAY['true']
+		WHEN p_order = 'desc' AND p_null THEN ARRAY['t.%1$I IS NULL AND t.local_id < %4$s', 't.%1$I IS NOT NULL']
+		WHEN p_order = 'desc' THEN ARRAY['(t.%1$I, t.local_id) < (%3$L::%2$s, %4$s)']
+		WHEN p_null THEN ARRAY['t.%1$I IS NULL AND t.local_id > %4$s']
+		ELSE ARRAY['(t.%1$I, t.local_id) > (%3$L::%2$s, %4$s)', 't.%1$I IS NULL'] END;
+END;
+COMMENT ON FUNCTION zcsync._page_ranges(text, boolean, boolean) IS
+'which rows are behind a cursor, as one or two conditions';
+
+-- The query of a page.  It touches no row; its caller runs the query.  What
+-- comes from outside gets into it as a literal, the sort key from the list above.
+CREATE FUNCTION zcsync._page_query(p_kind text, p_columns text[], p_cursor text, p_page_size integer, p_sort_by text,
+	p_sort_order text, p_account text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_order text := lower(p_sort_order);
+	v_type regtype := (SELECT k.type FROM zcsync._sort_keys(p_kind) AS k WHERE k.name = p_sort_by);
+	v_rows integer := zcsync._page_rows(p_page_size);
+	v_list jsonb := jsonb_build_array(p_kind, p_sort_by, v_order, p_account);
+	v_live text := concat_ws(' AND ', 't.deleted_at IS NULL', CASE WHEN p_kind = 'leads' THEN 't.merged_into IS NULL' END,
+		't.account_id = ' || CASE WHEN p_account IS NOT NULL THEN zcsync.account(p_account) END);
+	v_columns text := (SELECT string_agg('t.' || quote_ident(c), ', ') FROM unnest(p_columns) AS c);
+	v_at record;
+	v_ranges text;
+BEGIN
+	IF v_type IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('cannot sort %s by %s', p_kind, coalesce('"' || left(p_sort_by, 80) || '"', 'NULL')),
+			HINT = format('sort_by is one of: %s.', (SELECT string_agg(k.name, ', ') FROM zcsync._sort_keys(p_kind) AS k));
+	ELSIF (v_order IN ('asc', 'desc')) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid sort order %s', coalesce('"' || left(p_sort_order, 80) || '"', 'NULL')),
+			HINT = 'sort_order is asc or desc.';
+	END IF;
+	SELECT NULL::text AS key, NULL::bigint AS local_id INTO v_at;
+	IF p_cursor IS NOT NULL THEN
+		v_at := zcsync._decode_cursor(p_cursor, v_list, v_type);
+	END IF;
+	SELECT string_agg(format('(SELECT t.account_id, t.local_id, t.remote_id, %s, t.%I AS sort_key FROM zcsync.%I AS t WHERE %s AND %s '
+			'ORDER BY sort_key %s, t.local_id %6$s LIMIT %7$s + 1)',
+			v_columns, p_sort_by, p_kind, v_live, format(r.range, p_sort_by, v_type, v_at.key, v_at.local_id), v_order, v_rows),
+		' UNION ALL ' ORDER BY r.n)
+	INTO v_ranges
+	FROM unnest(zcsync._page_ranges(v_order, p_cursor IS NOT NULL, v_at.key IS NULL)) WITH ORDINALITY AS r (range, n);
+
+	RETURN format($sql$
+		WITH page AS MATERIALIZED (
+			SELECT t.account_id, t.local_id, t.remote_id, %1$s, t.sort_key, row_number() OVER (ORDER BY t.sort_key %2$s, t.local_id %2$s) AS n
+			FROM (%3$s) AS t ORDER BY t.sort_key %2$s, t.local_id %2$s LIMIT %4$s + 1
+		), next AS MATERIALIZED (
+			SELECT zcsync._encode_cursor(%5$L, to_jsonb(t.sort_key), t.local_id) AS cursor
+			FROM page AS t WHERE t.n = %4$s AND EXISTS (SELECT FROM page AS m WHERE m.n > %4$s)
+		)
+		SELECT a.name || %6$L || coalesce(t.remote_id, '#' || t.local_id), t.local_id, %1$s,
+			(SELECT x.cursor FROM next AS x), EXISTS (SELECT FROM next)
+		FROM page AS t LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
+		WHERE t.n <= %4$s ORDER BY t.n$sql$,
+		v_columns, v_order, v_ranges, v_rows, v_list, '/' || p_kind || '/');
+END
+$$;
+COMMENT ON FUNCTION zcsync._page_query(text, text[], text, integer, text, text, text) IS
+'the query of a page: reference, local_id, these columns, next_cursor, has_more; an error where what is asked for cannot be';
+
+CREATE FUNCTION zcsync.tickets_page(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
+	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
+RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text, group_id text, organization_id text,
+	tags text[], due_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
+	next_cursor text, has_more boolean)
+LANGUAGE plpgsql STABLE ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE zcsync._page_query('tickets',
+		'{subject,status,priority,type,requester_id,assignee_id,group_id,organization_id,tags,due_at,url,created_at,updated_at}',
+		tickets_page.cursor, tickets_page.page_size, tickets_page.sort_by, tickets_page.sort_order, tickets_page.account);
+END
+$$;
+COMMENT ON FUNCTION zcsync.tickets_page(text, integer, text, text, text) IS
+'a page of tickets, the newest first unless told; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
+
+CREATE FUNCTION zcsync.tickets_page_json(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
+	sort_order text DEFAULT 'desc', account text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT jsonb_build_object('success', true, 'data', coalesce(jsonb_agg(to_jsonb(p) - '{next_cursor,has_more,ordinality}'::text[] ORDER BY p.ordinality), '[]'),
+		'pagination', jsonb_build_object('nextCursor', min(p.next_cursor), 'hasMore', coalesce(bool_or(p.has_more), false)))
+	FROM zcsync.tickets_page(tickets_page_json.cursor, tickets_page_json.page_size, tickets_page_json.sort_by, tickets_page_json.sort_order,
+		tickets_page_json.account) WITH ORDINALITY AS p
+$$;
+COMMENT ON FUNCTION zcsync.tickets_page_json(text, integer, text, text, text) IS
+'the same as one document (success, data, pagination: nextCursor, hasMore), times in UTC';
+
+CREATE FUNCTION zcsync.tasks_page(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
+	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
+RETURNS TABLE (reference text, local_id bigint, name text, status text, status_type text, priority integer, assignees text[], tags text[], list_id text, parent_id text,
+	due_at timestamptz, closed_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
+	next_cursor text, has_more boolean)
+LANGUAGE plpgsql STABLE ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE zcsync._page_query('tasks',
+		'{name,status,status_type,priority,assignees,tags,list_id,parent_id,due_at,closed_at,url,created_at,updated_at}',
+		tasks_page.cursor, tasks_page.page_size, tasks_page.sort_by, tasks_page.sort_order, tasks_page.account);
+END
+$$;
+COMMENT ON FUNCTION zcsync.tasks_page(text, integer, text, text, text) IS
+'a page of tasks, the newest first unless told; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
+
+CREATE FUNCTION zcsync.leads_page(cursor text DEFAULT NULL, page_size integer DEFAULT 50, sort_by text DEFAULT 'created_at',
+	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
+RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, phone text, source text, stage text, quality integer,
+	status_id integer, status text, owner_id text, value numeric, created_at timestamptz, updated_at timestamptz,
+	next_cursor text, has_more boolean)
+LANGUAGE plpgsql STABLE ROWS 50
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE zcsync._page_query('leads',
+		'{first_name,last_name,company,title,email,phone,source,stage,quality,status_id,status,owner_id,value,created_at,updated_at}',
+		leads_page.cursor, leads_page.page_size, leads_page.sort_by, leads_page.sort_order, leads_page.account);
+END
+$$;
+COMMENT ON FUNCTION zcsync.leads_page(text, integer, text, text, text) IS
+'a page of leads, the newest first unless told; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
+
+CREATE FUNCTION zcsync.leads_page_json(cursor text DEFAULT NULL, page_size integer DEFAULT 50, sort_by text DEFAULT 'created_at',
+	sort_order text DEFAULT 'desc', account text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT jsonb_build_object('data', coalesce(jsonb_agg(to_jsonb(p) - '{next_cursor,has_more,ordinality}'::text[] ORDER BY p.ordinality), '[]'),
+		'pagination', jsonb_build_object('hasNextPage', coalesce(bool_or(p.has_more), false), 'nextCursor', min(p.next_cursor),
+			'limit', zcsync._page_rows(leads_page_json.page_size)))
+	FROM zcsync.leads_page(leads_page_json.cursor, leads_page_json.page_size, leads_page_json.sort_by, leads_page_json.sort_order,
+		leads_page_json.account) WITH ORDINALITY AS p
+$$;
+COMMENT ON FUNCTION zcsync.leads_page_json(text, integer, text, text, text) IS
+'the same as one document (data, pagination: hasNextPage, nextCursor, limit), times in UTC';
+
+-- ---------------------------------------------------------------------
+-- Short lists and the report: plain SQL that the planner inlines, so without a
+-- pinned path and with every name qualified.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.active_tickets_by_user(assignee_id text, max_rows integer DEFAULT 100, account text DEFAULT NULL)
+RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, created_at timestamptz)
+LANGUAGE sql STABLE
+AS $$
+	SELECT a.name || '/tickets/' || coalesce(t.remote_id, '#' || t.local_id), t.local_id, t.subject, t.status, t.priority, t.created_at
+	FROM zcsync.tickets AS t
+	LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
+	WHERE t.assignee_id = active_tickets_by_user.assignee_id AND t.status IN ('open', 'pending') AND t.deleted_at IS NULL
+		AND (active_tickets_by_user.account IS NULL OR t.account_id = (SELECT zcsync.account(active_tickets_by_user.account)))
+	ORDER BY t.created_at DESC, t.local_id DESC
+	LIMIT zcsync._check_rows('max_rows', active_tickets_by_user.max_rows)
+$$;
+COMMENT ON FUNCTION zcsync.active_tickets_by_user(text, integer, text) IS
+'open and pending tickets that are assigned to a user, by the user''s id at the vendor, the newest first';
+
+CREATE FUNCTION zcsync.recent_leads(max_rows integer DEFAULT 100)
+RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, source text,
+	stage text, quality integer, created_at timestamptz)
+LANGUAGE sql STABLE
+AS $$
+	SELECT a.name || '/leads/' || coalesce(l.remote_id, '#' || l.local_id), l.local_id, l.first_name, l.last_name, l.company, l.title,
+		l.email, l.source, l.stage, l.quality, l.created_at
+	FROM zcsync.leads AS l
+	LEFT JOIN zcsync.accounts AS a ON a.account_id = l.account_id
+	WHERE l.deleted_at IS NULL AND l.merged_into IS NULL
+	ORDER BY l.created_at DESC, l.local_id DESC
+	LIMIT zcsync._check_rows('max_rows', recent_leads.max_rows)
+$$;
+COMMENT ON FUNCTION zcsync.recent_leads(integer) IS
+'the newest leads';
+
+CREATE FUNCTION zcsync.top_companies(max_rows integer DEFAULT 50)
+RETURNS TABLE (company text, leads bigint, opportunities bigint, best_quality integer, last_lead_at timestamptz)
+LANGUAGE sql STABLE
+AS $$
+	SELECT min(l.company), count(*), count(*) FILTER (WHERE l.stage = 'opportunity'), max(l.quality), max(l.created_at)
+	FROM zcsync.leads AS l
+	WHERE l.deleted_at IS NULL AND l.merged_into IS NULL AND l.company <> ''
+	GROUP BY lower(l.company)
+	ORDER BY count(*) DESC, lower(l.company)
+	LIMIT zcsync._check_rows('max_rows', top_companies.max_rows)
+$$;
+COMMENT ON FUNCTION zcsync.top_companies(integer) IS
+'the companies with the most leads';
+
+CREATE FUNCTION zcsync.tickets_report(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, account text DEFAULT NULL)
+RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
+	group_id text, organization_id text, tags text[], due_at timestamptz, created_at timestamptz, updated_at timestamptz)
+LANGUAGE sql STABLE ROWS 100000
+AS $$
+	SELECT a.name || '/tickets/' || coalesce(t.remote_id, '#' || t.local_id), t.local_id, t.subject, t.status, t.priority, t.type,
+		t.requester_id, t.assignee_id, t.group_id, t.organization_id, t.tags, t.due_at, t.created_at, t.updated_at
+	FROM zcsync.tickets AS t
+	LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
+	WHERE t.deleted_at IS NULL
+		AND (tickets_report.since IS NULL OR t.created_at >= tickets_report.since)
+		AND (tickets_report.until IS NULL OR t.created_at < tickets_report.until)
+		AND (tickets_report.account IS NULL OR t.account_id = (SELECT zcsync.account(tickets_report.account)))
+	ORDER BY t.created_at, t.local_id
+$$;
+COMMENT ON FUNCTION zcsync.tickets_report(timestamptz, timestamptz, text) IS
+'all tickets that were created in a time (until is not part of it), the oldest first; one statement, to be read with a cursor or COPY';
