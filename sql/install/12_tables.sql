@@ -175,9 +175,9 @@ BEGIN
 
 	CREATE INDEX idx_tickets_assignee_status ON zcsync.tickets (assignee_id, status) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
-	CREATE INDEX idx_tickets_account_created ON zcsync.tickets (account_id, created_at DESC, local_id DESC) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_tickets_account_created ON zcsync.tickets (account_id, created_at, local_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tasks_created_at ON zcsync.tasks (created_at DESC, local_id DESC);
-	CREATE INDEX idx_tasks_account_created ON zcsync.tasks (account_id, created_at DESC, local_id DESC) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_tasks_account_created ON zcsync.tasks (account_id, created_at, local_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tasks_list ON zcsync.tasks (account_id, list_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_contacts_email ON zcsync.contacts (account_id, lower(email));
 	CREATE INDEX idx_companies_domain ON zcsync.companies (account_id, lower(domain));

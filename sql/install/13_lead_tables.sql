@@ -50,7 +50,7 @@ BEGIN
 	CREATE INDEX idx_leads_company ON zcsync.leads (company);
 	CREATE INDEX idx_leads_status ON zcsync.leads (status_id);
 	CREATE INDEX idx_leads_created_at ON zcsync.leads (created_at DESC, local_id DESC);
-	CREATE INDEX idx_leads_account_created ON zcsync.leads (account_id, created_at DESC, local_id DESC) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_leads_account_created ON zcsync.leads (account_id, created_at, local_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_leads_status_created ON zcsync.leads (status_id, created_at DESC);
 	CREATE INDEX idx_leads_source_email ON zcsync.leads (source, email);
 	CREATE INDEX idx_leads_active ON zcsync.leads (created_at) WHERE status_id NOT IN (5, 6, 7);

@@ -14,6 +14,10 @@
 -- range of an index or two, of the keys and of those that are NULL, since no
 -- comparison that an index can serve is true of both.
 --
+-- An index in whose order rows can be read is used, whatever statistics say of
+-- how few they are.  Hence sorting is off, which leaves a sort where nothing else
+-- would do.
+--
 -- Rows are read with the rights of the caller.
 -- ---------------------------------------------------------------------
 
@@ -118,19 +122,31 @@ END;
 COMMENT ON FUNCTION zcsync._sort_keys(text) IS
 'the columns that pages of a kind can be sorted by';
 
--- What is behind a cursor, as conditions that an index can serve, in order; %1$I
--- is the sort key, %2$s its type, %3$L and %4$s the position.
-CREATE FUNCTION zcsync._page_ranges(p_order text, p_cursor boolean, p_null boolean) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- What is behind a cursor, as conditions that an index can serve, in order.  An
+-- account is written as a range of one value, which only its own index can serve
+-- in order.  Were it an equality, the index of all accounts would do as well, and
+-- be read over a great many rows of the others where those of the account are
+-- few.
+CREATE FUNCTION zcsync._page_ranges(p_key text, p_type regtype, p_order text, p_account bigint, p_cursor boolean, p_at text, p_id bigint)
+RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN NOT p_cursor THEN ARRAY['true']
-		WHEN p_order = 'desc' AND p_null THEN ARRAY['t.%1$I IS NULL AND t.local_id < %4$s', 't.%1$I IS NOT NULL']
-		WHEN p_order = 'desc' THEN ARRAY['(t.%1$I, t.local_id) < (%3$L::%2$s, %4$s)']
-		WHEN p_null THEN ARRAY['t.%1$I IS NULL AND t.local_id > %4$s']
-		ELSE ARRAY['(t.%1$I, t.local_id) > (%3$L::%2$s, %4$s)', 't.%1$I IS NULL'] END;
+		WHEN NOT p_cursor THEN ARRAY[r.every]
+		WHEN p_at IS NULL AND p_order = 'desc' THEN
+			ARRAY[r.keyless || format(' AND t.local_id %s %s', o.behind, p_id), r.every || format(' AND t.%I IS NOT NULL', p_key)]
+		WHEN p_at IS NULL THEN ARRAY[r.keyless || format(' AND t.local_id %s %s', o.behind, p_id)]
+		WHEN p_order = 'desc' THEN ARRAY[r.keyed]
+		ELSE ARRAY[r.keyed, r.keyless] END
+	FROM (SELECT CASE p_order WHEN 'desc' THEN '<' ELSE '>' END, CASE p_order WHEN 'desc' THEN '>=' ELSE '<=' END) AS o (behind, within)
+	CROSS JOIN LATERAL (SELECT
+		coalesce('t.account_id BETWEEN ' || p_account || ' AND ' || p_account, 'true'),
+		format('t.%I IS NULL', p_key) || coalesce(' AND t.account_id = ' || p_account, ''),
+		CASE WHEN p_account IS NULL THEN format('(t.%I, t.local_id) %s (%L::%s, %s)', p_key, o.behind, p_at, p_type, p_id)
+			ELSE format('(t.account_id, t.%I, t.local_id) %s (%s, %L::%s, %s) AND t.account_id %s %s', p_key, o.behind, p_account, p_at,
+				p_type, p_id, o.within, p_account) END) AS r (every, keyless, keyed);
 END;
-COMMENT ON FUNCTION zcsync._page_ranges(text, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._page_ranges(text, regtype, text, bigint, boolean, text, bigint) IS
 'which rows are behind a cursor, as one or two conditions';
 
 -- The query of a page.  It touches no row; its caller runs the query.  What
@@ -145,8 +161,8 @@ DECLARE
 	v_type regtype := (SELECT k.type FROM zcsync._sort_keys(p_kind) AS k WHERE k.name = p_sort_by);
 	v_rows integer := zcsync._page_rows(p_page_size);
 	v_list jsonb := jsonb_build_array(p_kind, p_sort_by, v_order, p_account);
-	v_live text := concat_ws(' AND ', 't.deleted_at IS NULL', CASE WHEN p_kind = 'leads' THEN 't.merged_into IS NULL' END,
-		't.account_id = ' || CASE WHEN p_account IS NOT NULL THEN zcsync.account(p_account) END);
+	v_account bigint := CASE WHEN p_account IS NOT NULL THEN zcsync.account(p_account) END;
+	v_sort text;
 	v_columns text := (SELECT string_agg('t.' || quote_ident(c), ', ') FROM unnest(p_columns) AS c);
 	v_at record;
 	v_ranges text;
@@ -164,17 +180,20 @@ BEGIN
 	IF p_cursor IS NOT NULL THEN
 		v_at := zcsync._decode_cursor(p_cursor, v_list, v_type);
 	END IF;
-	SELECT string_agg(format('(SELECT t.account_id, t.local_id, t.remote_id, %s, t.%I AS sort_key FROM zcsync.%I AS t WHERE %s AND %s '
-			'ORDER BY sort_key %s, t.local_id %6$s LIMIT %7$s + 1)',
-			v_columns, p_sort_by, p_kind, v_live, format(r.range, p_sort_by, v_type, v_at.key, v_at.local_id), v_order, v_rows),
+	v_sort := concat('t.account_id ' || CASE WHEN v_account IS NOT NULL THEN v_order || ', ' END,
+		't.sort_key ', v_order, ', t.local_id ', v_order);
+	SELECT string_agg(format('(SELECT t.account_id, t.local_id, t.remote_id, %s, t.%I AS sort_key FROM zcsync.%I AS t '
+			'WHERE t.deleted_at IS NULL%s AND %s ORDER BY %s LIMIT %s + 1)', v_columns, p_sort_by, p_kind,
+			CASE WHEN p_kind = 'leads' THEN ' AND t.merged_into IS NULL' END, r.range, replace(v_sort, 't.sort_key', 'sort_key'), v_rows),
 		' UNION ALL ' ORDER BY r.n)
 	INTO v_ranges
-	FROM unnest(zcsync._page_ranges(v_order, p_cursor IS NOT NULL, v_at.key IS NULL)) WITH ORDINALITY AS r (range, n);
+	FROM unnest(zcsync._page_ranges(p_sort_by, v_type, v_order, v_account, p_cursor IS NOT NULL, v_at.key, v_at.local_id))
+		WITH ORDINALITY AS r (range, n);
 
 	RETURN format($sql$
 		WITH page AS MATERIALIZED (
-			SELECT t.account_id, t.local_id, t.remote_id, %1$s, t.sort_key, row_number() OVER (ORDER BY t.sort_key %2$s, t.local_id %2$s) AS n
-			FROM (%3$s) AS t ORDER BY t.sort_key %2$s, t.local_id %2$s LIMIT %4$s + 1
+			SELECT t.account_id, t.local_id, t.remote_id, %1$s, t.sort_key, row_number() OVER (ORDER BY %2$s) AS n
+			FROM (%3$s) AS t ORDER BY %2$s LIMIT %4$s + 1
 		), next AS MATERIALIZED (
 			SELECT zcsync._encode_cursor(%5$L, to_jsonb(t.sort_key), t.local_id) AS cursor
 			FROM page AS t WHERE t.n = %4$s AND EXISTS (SELECT FROM page AS m WHERE m.n > %4$s)
@@ -183,7 +202,7 @@ BEGIN
 			(SELECT x.cursor FROM next AS x), EXISTS (SELECT FROM next)
 		FROM page AS t LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
 		WHERE t.n <= %4$s ORDER BY t.n$sql$,
-		v_columns, v_order, v_ranges, v_rows, v_list, '/' || p_kind || '/');
+		v_columns, v_sort, v_ranges, v_rows, v_list, '/' || p_kind || '/');
 END
 $$;
 COMMENT ON FUNCTION zcsync._page_query(text, text[], text, integer, text, text, text) IS
@@ -191,11 +210,14 @@ COMMENT ON FUNCTION zcsync._page_query(text, text[], text, integer, text, text, 
 
 CREATE FUNCTION zcsync.tickets_page(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
-RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text, group_id text, organization_id text,
-	tags text[], due_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
+RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
+	group_id text, organization_id text, tags text[], due_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
 	next_cursor text, has_more boolean)
 LANGUAGE plpgsql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET enable_incremental_sort = off
+SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE zcsync._page_query('tickets',
@@ -212,7 +234,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
-	SELECT jsonb_build_object('success', true, 'data', coalesce(jsonb_agg(to_jsonb(p) - '{next_cursor,has_more,ordinality}'::text[] ORDER BY p.ordinality), '[]'),
+	SELECT jsonb_build_object('success', true, 'data',
+			coalesce(jsonb_agg(to_jsonb(p) - '{next_cursor,has_more,ordinality}'::text[] ORDER BY p.ordinality), '[]'),
 		'pagination', jsonb_build_object('nextCursor', min(p.next_cursor), 'hasMore', coalesce(bool_or(p.has_more), false)))
 	FROM zcsync.tickets_page(tickets_page_json.cursor, tickets_page_json.page_size, tickets_page_json.sort_by, tickets_page_json.sort_order,
 		tickets_page_json.account) WITH ORDINALITY AS p
@@ -222,11 +245,14 @@ COMMENT ON FUNCTION zcsync.tickets_page_json(text, integer, text, text, text) IS
 
 CREATE FUNCTION zcsync.tasks_page(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
-RETURNS TABLE (reference text, local_id bigint, name text, status text, status_type text, priority integer, assignees text[], tags text[], list_id text, parent_id text,
-	due_at timestamptz, closed_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
+RETURNS TABLE (reference text, local_id bigint, name text, status text, status_type text, priority integer, assignees text[], tags text[], list_id text,
+	parent_id text, due_at timestamptz, closed_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
 	next_cursor text, has_more boolean)
 LANGUAGE plpgsql STABLE ROWS 20
 SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET enable_incremental_sort = off
+SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE zcsync._page_query('tasks',
@@ -239,11 +265,14 @@ COMMENT ON FUNCTION zcsync.tasks_page(text, integer, text, text, text) IS
 
 CREATE FUNCTION zcsync.leads_page(cursor text DEFAULT NULL, page_size integer DEFAULT 50, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
-RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, phone text, source text, stage text, quality integer,
-	status_id integer, status text, owner_id text, value numeric, created_at timestamptz, updated_at timestamptz,
+RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, phone text, source text,
+	stage text, quality integer, status_id integer, status text, owner_id text, value numeric, created_at timestamptz, updated_at timestamptz,
 	next_cursor text, has_more boolean)
 LANGUAGE plpgsql STABLE ROWS 50
 SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET enable_incremental_sort = off
+SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE zcsync._page_query('leads',
@@ -260,7 +289,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
-	SELECT jsonb_build_object('data', coalesce(jsonb_agg(to_jsonb(p) - '{next_cursor,has_more,ordinality}'::text[] ORDER BY p.ordinality), '[]'),
+	SELECT jsonb_build_object('data',
+			coalesce(jsonb_agg(to_jsonb(p) - '{next_cursor,has_more,ordinality}'::text[] ORDER BY p.ordinality), '[]'),
 		'pagination', jsonb_build_object('hasNextPage', coalesce(bool_or(p.has_more), false), 'nextCursor', min(p.next_cursor),
 			'limit', zcsync._page_rows(leads_page_json.page_size)))
 	FROM zcsync.leads_page(leads_page_json.cursor, leads_page_json.page_size, leads_page_json.sort_by, leads_page_json.sort_order,
