@@ -174,5 +174,75 @@ SELECT zcsync.cache_set('lead:today', to_jsonb(title)) AS stored FROM zcsync.lea
 SELECT zcsync.cache_get('lead:today');
 SELECT zcsync.cache_clear();
 
-DROP FUNCTION search, month_of, put;
+-- ---------------------------------------------------------------------
+-- 9. A page of "50" + 1 = "501" rows; a cursor that compares the sort key alone,
+-- so that rows of the same time as the last one are skipped; a sort key that
+-- nobody looks at.
+-- ---------------------------------------------------------------------
+SELECT zcsync.add_account('pages', 'local') > 0 AS added;
+INSERT INTO zcsync.leads (account_id, last_name, email, created_at)
+SELECT zcsync.account('pages'), 'Lead ' || i, i || '@pages.example', '2026-01-01'::timestamptz + (i / 40) * interval '1 day' FROM generate_series(1, 60) i;
+SELECT jsonb_array_length(e -> 'data') AS rows, e #> '{pagination,limit}' AS "limit", e #> '{pagination,hasNextPage}' AS has_next
+FROM zcsync.leads_page_json(page_size => '50', account => 'pages') AS e;
+SELECT count(*) FROM zcsync.leads_page(page_size => '50 ', account => 'pages');
+SELECT count(*) FROM zcsync.leads_page(page_size => 'fifty', account => 'pages');
+WITH RECURSIVE pages AS (
+	SELECT zcsync.leads_page_json(page_size => 7, account => 'pages') AS e
+	UNION ALL
+	SELECT zcsync.leads_page_json(e #>> '{pagination,nextCursor}', 7, account => 'pages') FROM pages WHERE e #> '{pagination,hasNextPage}' = 'true')
+SELECT count(*) AS leads, count(DISTINCT d ->> 'reference') AS different, count(DISTINCT d ->> 'created_at') AS times
+FROM pages, jsonb_array_elements(e -> 'data') AS d;
+SELECT count(*) FROM zcsync.leads_page(sort_by => 'password');
+SELECT count(*) FROM zcsync.leads_page(sort_by => 'created_at DESC; DROP TABLE zcsync.leads; --');
+
+-- ---------------------------------------------------------------------
+-- 11. More rows are there when as many came as were asked for: who asks for 500
+-- and gets 100 hears that this is all, and a last page that is full says that
+-- there is another.
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.accounts (name, vendor) VALUES ('desk', 'zendesk');
+SET session_replication_role = replica;		-- rows as reading brings them
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, created_at)
+SELECT zcsync.account('desk'), i, 'Ticket', '2026-01-01'::timestamptz + (i / 9) * interval '1 hour' FROM generate_series(1, 200) i;
+RESET session_replication_role;
+SELECT jsonb_array_length(e -> 'data') AS rows, e #> '{pagination,hasMore}' AS has_more, e #>> '{pagination,nextCursor}' AS next
+FROM zcsync.tickets_page_json(page_size => 500) AS e \gset
+SELECT :rows AS rows, :'has_more' AS has_more;
+SELECT jsonb_array_length(e -> 'data') AS rows, e -> 'pagination' AS pagination FROM zcsync.tickets_page_json(:'next', page_size => 500) AS e;
+
+-- ---------------------------------------------------------------------
+-- 14. Reports by OFFSET: each piece reads again what is before it, and rows that
+-- are inserted meanwhile shift it.
+-- ---------------------------------------------------------------------
+CREATE TABLE pieces (way text, piece integer, local_id bigint);
+BEGIN;
+DECLARE report CURSOR FOR SELECT local_id FROM zcsync.tickets_report(account => 'desk');
+CREATE FUNCTION read_pieces() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	v_report refcursor := 'report';
+	v_id bigint;
+	v_next text;
+BEGIN
+	FOR piece IN 0..3 LOOP
+		INSERT INTO pieces SELECT 'offset', piece, t.local_id FROM zcsync.tickets t WHERE t.account_id = zcsync.account('desk')
+		ORDER BY t.created_at, t.local_id LIMIT 50 OFFSET piece * 50;
+		FOR i IN 1..50 LOOP
+			FETCH v_report INTO v_id;
+			INSERT INTO pieces VALUES ('cursor', piece, v_id);
+		END LOOP;
+		WITH page AS MATERIALIZED (SELECT p.local_id, p.next_cursor FROM zcsync.tickets_page(v_next, 50, sort_order => 'asc', account => 'desk') AS p),
+			kept AS (INSERT INTO pieces SELECT 'page', piece, p.local_id FROM page p)
+		SELECT min(p.next_cursor) INTO v_next FROM page p;
+		-- meanwhile
+		INSERT INTO zcsync.tickets (account_id, remote_id, created_at) SELECT zcsync.account('desk'), 'old' || piece || i, '2025-12-31' FROM generate_series(1, 5) i;
+	END LOOP;
+END $$;
+SET LOCAL session_replication_role = replica;
+SELECT FROM read_pieces();
+COMMIT;
+SELECT p.way, count(*), count(DISTINCT p.local_id) AS different, count(DISTINCT p.local_id) FILTER (WHERE t.subject = 'Ticket') AS of_200
+FROM pieces p JOIN zcsync.tickets t USING (local_id) GROUP BY p.way ORDER BY p.way;
+DROP TABLE pieces;
+
+DROP FUNCTION search, month_of, put, read_pieces;
 DROP EXTENSION zcsync CASCADE;
