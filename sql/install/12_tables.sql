@@ -499,7 +499,8 @@ BEGIN
 			local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq'),
 			remote_id text,
 			%3$s,
-			custom_fields jsonb NOT NULL DEFAULT '{}',
+			custom_fields jsonb NOT NULL DEFAULT '{}'
+				CONSTRAINT %8$I CHECK (jsonb_typeof(custom_fields) = 'object'),
 			created_at timestamptz,
 			updated_at timestamptz,
 			deleted_at timestamptz,
@@ -517,7 +518,7 @@ BEGIN
 			format('CONSTRAINT %I PRIMARY KEY (account_id, local_id), CONSTRAINT %I UNIQUE (account_id, remote_id), '
 				'CONSTRAINT %I UNIQUE (local_id)', p_kind || '_pkey', p_kind || '_remote_id_key', p_kind || '_local_id_key')
 			ELSE format('CONSTRAINT %I PRIMARY KEY (account_id, local_id, %I)', p_kind || '_pkey', p_month) END,
-		' PARTITION BY RANGE (' || quote_ident(p_month) || ')');
+		' PARTITION BY RANGE (' || quote_ident(p_month) || ')', p_kind || '_custom_fields');
 	-- A row is written twice for each edit, by its writer and when it was sent:
 	-- with room on its page the indexes need not hear of that.
 	IF p_month IS NULL THEN

@@ -444,7 +444,9 @@ BEGIN
 			SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
 			FROM (SELECT c.class, count(*) FILTER (WHERE coalesce(t.call_id, t.job_id) = t.job_id) AS calls
 				FROM taken t
-				CROSS JOIN LATERAL unnest(ARRAY[t.budget_class, CASE t.budget_class WHEN 'write' THEN 'api' END]) AS c (class)
+				-- a request may name the class it spends; writes are calls like others, too
+				CROSS JOIN LATERAL (SELECT coalesce(t.request ->> 'class', t.budget_class) OFFSET 0) AS o (class)
+				CROSS JOIN LATERAL unnest(ARRAY[o.class, CASE o.class WHEN 'write' THEN 'api' END]) AS c (class)
 				WHERE NOT t.request ? 'refuse'
 				GROUP BY 1) u
 			WHERE b.account_id = p_account AND b.class = u.class)

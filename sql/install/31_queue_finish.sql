@@ -216,11 +216,13 @@ BEGIN
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
 			-- no permission, or no such address: hardly the fault of a record
 			q.operation = 'push' AND o.status IN (403, 404, 405) AND o.class IN ('halved', 'rejected', 'not_found') AS no_right,
+			q.operation = 'push' AND o.status = 403 AND o.class = 'rejected' AND q.call_id IS NULL AND a.vendor = 'zendesk' AS alone,
 			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
 		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
 			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		JOIN zcsync.queues qs ON qs.name = q.queue
+		JOIN zcsync.accounts a ON a.account_id = q.account_id
 		WHERE o.class <> 'done' AND o.job_id = ANY (p_ours)
 	LOOP
 		IF v_job.class = 'put_back' THEN
@@ -268,6 +270,9 @@ BEGIN
 			END IF;
 		END IF;
 
+		IF v_job.alone THEN
+			PERFORM zcsync._note_refused(v_job.job_id, p_ours);
+		END IF;
 		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, true, v_job.message, v_job.hint) THEN
 			CONTINUE;
 		ELSIF NOT v_dead THEN
@@ -293,6 +298,26 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
+
+-- The same for a vendor whose pushes never travel together, and who says 403
+-- where the login lacks a scope: the first one that is refused so, begins it.
+CREATE FUNCTION zcsync._note_refused(p_job bigint, p_ours bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	UPDATE zcsync.sync_queue q
+	SET payload = q.payload || jsonb_build_object('refused_at', coalesce((
+		SELECT min(o.payload ->> 'refused_at') FROM zcsync.sync_queue o
+		WHERE o.account_id = q.account_id AND o.operation = 'push' AND o.kind = q.kind AND o.job_id <> q.job_id
+			AND (o.state = 'ready' OR o.job_id = ANY (p_ours)) AND o.payload ? 'refused_alone'), zcsync._now()::text))
+	WHERE q.job_id = p_job AND NOT q.payload ? 'refused_at';
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_refused(bigint, bigint[]) IS
+'marks a push that was refused for want of a right, together with others that were';
 
 -- A push was refused in a way that looks like a missing right.  Refused are not
 -- records then but the account, if two that were sent alone (p_alone) are

@@ -48,7 +48,7 @@ COMMENT ON FUNCTION zcsync._zendesk_record_url(jsonb, text, text) IS
 'address of a ticket or user in Zendesk''s own pages; NULL for other kinds';
 
 -- Calls per minute that the plan allows.  Exports have a limit of their own, and
--- so have updates of tickets; these count among all calls, too.
+-- so have changes of tickets; these count among all calls, too.
 CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
 RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

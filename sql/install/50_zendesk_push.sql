@@ -149,8 +149,8 @@ BEGIN
 			FILTER (WHERE d.problem IS NULL),
 		jsonb_object_agg(d.key, d.mine) FILTER (WHERE d.problem IS NULL),
 		string_agg(d.problem, '; ' ORDER BY d.key),
-		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.base) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e),
-		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.value) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e)
+		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.base) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e WHERE e <> 'null'),
+		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.value) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e WHERE e <> 'null')
 	INTO items, sent, problem, old_tags, new_tags
 	FROM (
 		SELECT k.key, m.mine, v.value, v.base, v.value IS DISTINCT FROM v.base AS differs, f.type IN ('tagger', 'multiselect') AS has_options,
@@ -296,7 +296,7 @@ BEGIN
 	IF v_parts.problem IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'create_ticket', 'refuse', 'cannot be sent to Zendesk: ' || v_parts.problem, 'hint', v_parts.hint);
 	END IF;
-	RETURN jsonb_build_object('op', 'create_ticket', 'create', true, 'idempotency_key', p_row -> 'sync_key',
+	RETURN jsonb_build_object('op', 'create_ticket', 'create', true, 'class', 'api', 'idempotency_key', p_row -> 'sync_key',
 		'body', jsonb_build_object('ticket', v_parts.item
 			|| jsonb_build_object('external_id', 'zcsync-' || (p_row ->> 'sync_key'),
 				'comment', jsonb_build_object('body', v_text, 'public', true))),
@@ -309,7 +309,8 @@ COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb) IS
 -- The next request of a row of tickets (as to_jsonb() makes it in UTC, without
 -- what is only here), or NULL when it equals its base.  p_unclear is set while a
 -- create may have been applied whose effect is not known; p_conflict after an
--- update that came too late.
+-- update that came too late.  Only updates spend the budget of writes; the others
+-- name the class that they spend.
 CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE
@@ -321,7 +322,7 @@ DECLARE
 	v_parts record;
 BEGIN
 	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
-		RETURN jsonb_build_object('op', 'find_ticket', 'external_id', 'zcsync-' || (p_row ->> 'sync_key'));
+		RETURN jsonb_build_object('op', 'find_ticket', 'class', 'api', 'external_id', 'zcsync-' || (p_row ->> 'sync_key'));
 	ELSIF p_row ->> 'remote_id' IS NULL THEN
 		RETURN zcsync._zendesk_create_request(p_row);
 	END IF;
@@ -330,7 +331,7 @@ BEGIN
 	IF v_parts.item = '{}' AND v_parts.problem IS NULL THEN
 		RETURN NULL;
 	ELSIF p_conflict THEN
-		RETURN jsonb_build_object('op', 'get_ticket', 'ticket_id', p_row -> 'remote_id');
+		RETURN jsonb_build_object('op', 'get_ticket', 'class', 'api', 'ticket_id', p_row -> 'remote_id');
 	ELSIF v_base ->> 'status' = 'closed' THEN
 		RETURN jsonb_build_object('op', 'update_ticket', 'refuse', 'cannot be sent to Zendesk: a closed ticket cannot be changed',
 			'hint', 'Make a new ticket for what is left to do; zcsync.history() shows what the row had before.');

@@ -61,6 +61,7 @@ SELECT changes, (request(changes, :'ticket') -> 'body' -> 'ticket')::text AS tic
 -- options are tags, too: a set of tags does not take back the one that was chosen
 SELECT request('{"tags": ["a", "area_portal", "b"], "custom_fields": {"20": "x", "22": "area_api", "23": ["area_portal"]}}', jsonb_set(:'ticket', '{tags}', '["a", "area_portal"]')) #> '{body,ticket}' AS ticket;
 SELECT request('{"tags": ["a", "area_portal", "b"], "custom_fields": {"20": "x", "22": "area_api"}}', jsonb_set(:'ticket', '{tags}', '["a", "area_portal"]')) #> '{body,ticket,tags}' AS tags;
+SELECT request('{"tags": ["a", "b"], "custom_fields": {"20": "x", "22": "area_api"}}', jsonb_set(:'ticket', '{custom_fields,22}', '"area_gone"')) #> '{body,ticket,tags}' AS tags;
 -- nothing: the same in another form, or what cannot be changed or be empty
 SELECT changes, request(changes, :'ticket') FROM unnest(ARRAY['{}', '{"status": "OPEN", "tags": ["A", "a", ""]}', '{"due_at": "2026-12-24T18:00:00+00:00"}', '{"status": null, "requester_id": null}', '{"description": "other"}',
 	'{"custom_fields": {"20": "x", "22": "portal", "24": "no", "23": []}}']::jsonb[]) AS changes;
@@ -121,6 +122,10 @@ SELECT remote AS doc FROM zcsync.tickets WHERE local_id = :id \gset
 SELECT page(:'doc') AS echo, page(:'doc'::jsonb || '{"generated_timestamp": 1795348700, "subject": "old", "updated_at": "2026-11-22T11:58:20Z"}') AS stale;
 SELECT action, origin ~ '^(local|push:zendesk:\d+)$' AS origin, new - '{created_at,external_id}'::text[] AS new FROM zcsync.changes WHERE kind = 'tickets' ORDER BY created_at, action;
 
+-- what no record can be
+\set VERBOSITY terse
+UPDATE zcsync.tickets SET custom_fields = '["x"]' WHERE local_id = :id;
+\set VERBOSITY default
 -- what only a new ticket can be given
 UPDATE zcsync.tickets SET description = 'other' WHERE local_id = :id;
 UPDATE zcsync.tickets SET description = 'other', subject = 'x' WHERE local_id = :id;
@@ -200,7 +205,8 @@ UPDATE zcsync.account_budgets SET paused_until = NULL, tokens = 20;
 UPDATE zcsync.accounts SET state = 'active';
 DELETE FROM zcsync.sync_queue;
 INSERT INTO zcsync.tickets (account_id, subject) SELECT :acme, 'Many ' || i FROM generate_series(1, 3) i;
-SELECT count(*) FROM zcsync._claim_jobs(1, :acme, 10);
+UPDATE zcsync.tickets SET subject = 'Few' WHERE remote_id = '35437';
+SELECT request ->> 'op' AS op, count(*) FROM zcsync._claim_jobs(1, :acme, 10) GROUP BY 1 ORDER BY 1;
 SELECT class, round(tokens) AS tokens, calls_total FROM zcsync.account_budgets ORDER BY class;
 
 DROP EXTENSION zcsync CASCADE;

@@ -244,6 +244,21 @@ like(value(q{SELECT concat_ws('|', d.class, d.status, d.message, d.hint) FROM zc
 value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}'); SELECT zcsync.retry(job_id) FROM zcsync.dead_letters WHERE status = 403});
 work();
 is(row('No task', 'sync_state, priority'), 'synced|urgent', 'with it the write goes through');
+# with many: one alert, and they are held
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme"}');
+	UPDATE zcsync.tickets SET tags = tags || '{held}' WHERE status IN ('open', 'pending') AND sync_state = 'synced'});
+my $held = value(q{SELECT count(*) FROM zcsync.tickets WHERE sync_state = 'pending'});
+cmp_ok($held, '>', 5, "$held tickets are edited");
+requests();
+value(q{UPDATE zcsync.sync_queue SET failures = 0});
+work(3);
+cmp_ok(scalar(grep { $_->{method} eq 'PUT' } requests()), '<=', 2 * $held, 'refused once or twice each');
+is(value(q{SELECT string_agg(DISTINCT state, ' ') || ' ' || count(*) FROM zcsync.sync_queue WHERE operation = 'push'}), "held $held", 'all are held');
+like(value(q{SELECT string_agg(message || '|' || hint, E'\n') FROM zcsync.alerts WHERE code = 'write_refused' AND resolved_at IS NULL}),
+	qr/^zendesk refuses to write tickets of account "acme": Forbidden.*\|Writing needs the OAuth scope "read write".*release_held\('acme'\)[^\n]*$/, 'with one alert');
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}'); SELECT zcsync.release_held('acme')});
+work();
+is(value(q{SELECT count(*) FROM zcsync.tickets WHERE sync_state = 'synced' AND tags @> '{held}'}), $held, 'then they are sent');
 
 # ---------------------------------------------------------------------
 # Limits
