@@ -6,7 +6,8 @@
 -- Make one lead part of another, which both exist and are locked: its rows,
 -- identities, pairs and links.  undo remembers what they were, and whom the one
 -- that is kept was paired with (paired).  Returns the link that the other had in a route
--- that keep is linked by, too: it is ended, its target stays as it is.
+-- that keep is linked by, too: it is ended, its target stays as it is.  A link of
+-- keep that has ended makes place for one of the other that has not.
 CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
 RETURNS SETOF bigint
 LANGUAGE plpgsql
@@ -15,6 +16,9 @@ AS $$
 DECLARE
 	v_ended bigint[];
 BEGIN
+	DELETE FROM zcsync.links k USING zcsync.links o
+	WHERE k.source_id = p_keep AND k.state = 'unlinked'
+		AND o.route_id = k.route_id AND o.source_id = p_other AND o.state <> 'unlinked';
 	v_ended := ARRAY(
 		SELECT o.link_id FROM zcsync.links o
 		JOIN zcsync.links k ON k.route_id = o.route_id AND k.source_id = p_keep

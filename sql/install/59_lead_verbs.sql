@@ -76,6 +76,18 @@ BEGIN
 	v_origin := zcsync._intake_origin('merge');
 	v_ended := ARRAY(SELECT e FROM zcsync._absorb_lead(v_leads.account_id, v_leads.ids[1], v_leads.ids[2], '{"via": "by hand"}', v_origin) AS e);
 	PERFORM zcsync._write_leads(v_leads.account_id, v_leads.ids[1:1], v_origin);
+	PERFORM zcsync._alert('record_left_over', zcsync._link_target(l.link_id), 'warning',
+		format('%s has no lead any more: %s was merged into %s, which route "%s" linked to %s', zcsync._link_target(l.link_id),
+			zcsync.reference('leads', v_leads.ids[2]), zcsync.reference('leads', v_leads.ids[1]), r.name, zcsync._link_target(k.link_id)),
+		format('Close it at its vendor; to undo the merge: SELECT * FROM zcsync.split_lead(%L);', zcsync.reference('leads', v_leads.ids[1])))
+	FROM zcsync.lead_merges m
+	CROSS JOIN LATERAL jsonb_to_recordset(m.undo -> 'links') AS u (link_id bigint, state text)
+	JOIN zcsync.links l ON l.link_id = u.link_id
+	JOIN zcsync.routes r ON r.route_id = l.route_id
+	JOIN zcsync.links k ON k.route_id = l.route_id AND k.source_id = v_leads.ids[1]
+	WHERE m.merge_id = (SELECT max(x.merge_id) FROM zcsync.lead_merges x WHERE x.kept_id = v_leads.ids[1])
+		AND l.link_id = ANY (v_ended) AND u.state <> 'unlinked'
+	ORDER BY l.link_id;
 
 	RETURN QUERY VALUES ('kept', zcsync.reference('leads', v_leads.ids[1])),
 		('merged', zcsync.reference('leads', v_leads.ids[2]));
@@ -174,6 +186,8 @@ BEGIN
 	UPDATE zcsync.links l SET source_id = v_other, state = u.state, changed_at = zcsync._now()
 	FROM jsonb_to_recordset(v_merge.undo -> 'links') AS u (link_id bigint, state text)
 	WHERE l.link_id = u.link_id;
+	PERFORM zcsync._resolve_alert('record_left_over', zcsync._link_target(u.link_id))
+	FROM jsonb_to_recordset(v_merge.undo -> 'links') AS u (link_id bigint);
 	-- pairs that came along with the other, and nobody decided on since
 	DELETE FROM zcsync.lead_duplicates d
 	USING jsonb_to_recordset(v_merge.undo -> 'pairs') AS u (lead_a bigint, lead_b bigint)

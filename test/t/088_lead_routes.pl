@@ -154,6 +154,56 @@ work(1);
 is(status('ann3@company3.example'), 8, 'a lost one that is won after all comes back as well');
 is(join(' ', map { join ',', sort keys %$_ } map { @$_ } writes()), 'details,id', 'and what changed in it meanwhile, its scores, goes there');
 
+# ------------------------------------------------------------ merging leads that both have an opportunity
+
+sub crm { return value("SELECT zcsync.reference('leads', local_id) FROM zcsync.leads WHERE email = '$_[0]' AND account_id = zcsync.account('crm')"); }
+sub opportunity { my ($id) = @_; return (grep { $_->{id} == $id } opportunities())[0]; }
+my ($kept, $other) = map { { lead => crm($_), id => $there{$_}{id} } } qw(ann10@company10.example ann11@company11.example);
+my $before = JSON::PP->new->canonical->encode(opportunity($other->{id}));
+value(q{UPDATE zcsync.leads SET city = 'Leeds' WHERE email = 'ann11@company11.example' AND account_id = zcsync.account('crm')});
+my $said = value("SELECT string_agg(item || ' ' || value, E'\n' ORDER BY item) FROM zcsync.merge_leads('$kept->{lead}', '$other->{lead}')");
+is($said, "kept $kept->{lead}\nmerged $other->{lead}\nunlinked halo/leads/$other->{id} stays as it is, without a lead: route \"intake\" has halo/leads/$kept->{id} for the lead that was kept. Close it there by hand.",
+	'the answer names both opportunities');
+is(value(q{SELECT concat_ws('|', code, object, severity, message, hint) FROM zcsync.alerts WHERE resolved_at IS NULL}),
+	"record_left_over|halo/leads/$other->{id}|warning|halo/leads/$other->{id} has no lead any more: $other->{lead} was merged into $kept->{lead}, which route \"intake\" linked to halo/leads/$kept->{id}|"
+	. "Close it at its vendor; to undo the merge: SELECT * FROM zcsync.split_lead('$kept->{lead}');", 'and an alert stays');
+work();
+writes();
+my ($number) = $kept->{lead} =~ /(\d+)$/;
+sub kept { return value("SELECT $_[0] FROM zcsync.leads WHERE local_id = $number"); }
+value("UPDATE zcsync.leads SET city = 'York', title = 'CEO' WHERE local_id = $number");
+value(q{SELECT zcsync.sync_lead('apollo', '{"id": "a11", "first_name": "Ann", "last_name": "Lead11", "title": "CFO", "email": "ann11@company11.example", "city": "Hull"}', 'crm')});
+work(1);
+is(join(',', sort map { $_->{id} } map { @$_ } writes()), $kept->{id}, 'what the kept lead becomes goes to its opportunity alone');
+is(opportunity($kept->{id})->{oppaddr2}, 'York', 'and is there');
+is(JSON::PP->new->canonical->encode(opportunity($other->{id})), $before, 'the other is as it was');
+edit('ann11@company11.example', 44);
+work(1);
+is(kept('status_id'), 1, 'what happens to it is no news to the kept lead');
+edit('ann10@company10.example', 42);
+work(1);
+is(kept('status_id'), 3, 'what happens to its own is');
+value("SELECT count(*) FROM zcsync.split_lead('$kept->{lead}')");
+is(value(q{SELECT count(*) FROM zcsync.alerts WHERE resolved_at IS NULL AND code = 'record_left_over'}), 0, 'taken apart again the alert is over');
+work(1);
+is(status('ann11@company11.example'), 8, 'and each has its opportunity again');
+writes();
+value(q{UPDATE zcsync.leads SET city = 'Derby' WHERE email ~ '^ann1[01]@' AND account_id = zcsync.account('crm')});
+work();
+is(join(',', sort map { $_->{id} } map { @$_ } writes()), join(',', sort $kept->{id}, $other->{id}), 'which gets what becomes of it');
+is(value(q{SELECT count(*) FROM zcsync.links WHERE state = 'linked'}), 38, 'nothing is lost');
+
+# a lead that has left the route takes over the opportunity of the one that it absorbs
+value("UPDATE zcsync.links SET state = 'unlinked' WHERE source_id = $number");
+like(value("SELECT string_agg(item || ' ' || value, E'\n' ORDER BY item) FROM zcsync.merge_leads('$kept->{lead}', '$other->{lead}')"),
+	qr{^linked halo/leads/$other->{id} is now that of the lead that was kept}m, 'an opportunity that only the other lead has goes over to the kept one');
+is(value(q{SELECT count(*) FROM zcsync.alerts WHERE resolved_at IS NULL AND code = 'record_left_over'}), 0, 'and none is left over');
+work();
+writes();
+value("UPDATE zcsync.leads SET city = 'Ely' WHERE local_id = $number");
+work();
+is(join(',', map { $_->{id} } map { @$_ } writes()), $other->{id}, 'and gets what becomes of it');
+
 # ------------------------------------------------------------ the brake
 
 value(q{ALTER SYSTEM SET zcsync.bulk_write_limit = 60});
@@ -178,7 +228,7 @@ is(scalar(map { @$_ } writes()), $held, 'and they go');
 value(q{SELECT zcsync.remove_route('intake'); SELECT zcsync.add_route('again', 'crm/leads', 'halo/leads', ticket_type => '40')});
 work(1);
 is(value(q{SELECT string_agg(op || ' ' || n, ', ' ORDER BY op) FROM (SELECT op, count(DISTINCT source) AS n FROM zcsync.plan('again') GROUP BY op) AS p}),
-	'link ' . (37 + 1 + 80), 'a route that is made again finds all pairs');
+	'link ' . (36 + 1 + 80), 'a route that is made again finds all pairs');
 is($simulator->get('stats')->{duplicates}{halopsa}{marker}{duplicates} // 0, 0, 'nothing was made twice');
 is(value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.dead_letters}), '', 'nothing failed');
 is(log_lines($node, 'FATAL|PANIC|ERROR|zcsync could not') - log_lines($node, 'ERROR:  (?:stream "halo/leads" is read-only|halo/leads has no ticket type|route "intake" is not ready)'), 0, 'no other error in the log');
