@@ -475,6 +475,16 @@ BEGIN
 	CREATE UNIQUE INDEX idx_alerts_open ON zcsync.alerts (code, object) WHERE resolved_at IS NULL;
 	COMMENT ON TABLE zcsync.alerts IS
 	'conditions that need a person: one open row per condition, counted when it repeats';
+
+	CREATE TABLE zcsync.report_archive (
+		report text NOT NULL,			-- the view: 'slow_queries', 'table_bloat'
+		taken_at timestamptz NOT NULL,
+		place integer NOT NULL,			-- in the order of the view
+		line jsonb NOT NULL,			-- its row
+		CONSTRAINT report_archive_pkey PRIMARY KEY (report, taken_at, place)
+	);
+	COMMENT ON TABLE zcsync.report_archive IS
+	'slow_queries and table_bloat as they were each week, for 13 months; written by zcsync.maintain()';
 END
 $migrate$;
 COMMENT ON FUNCTION zcsync._migrate_1() IS

@@ -6,7 +6,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'months', 'leads', 'statistics'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'months', 'leads', 'statistics', 'reports'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -54,6 +54,9 @@ BEGIN
 			RETURN zcsync._retire_leads();
 		WHEN 'statistics' THEN
 			PERFORM zcsync._analyze_by_month();
+			RETURN false;
+		WHEN 'reports' THEN
+			PERFORM zcsync._archive_reports();
 			RETURN false;
 		WHEN 'alerts' THEN
 			DELETE FROM zcsync.alerts AS a
@@ -302,7 +305,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts and settled dead letters, analyses tables by month; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts and settled dead letters, analyses tables by month, archives reports; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the

@@ -138,6 +138,37 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_advice_views() IS
 'creates or replaces slow_queries and table_bloat';
 
+-- Both views as they are now, if they were not kept for a week.  Of statements
+-- only those of which pg_stat_statements keeps no constants: the text of others
+-- may hold a password, which has no place in a table and in dumps.
+CREATE FUNCTION zcsync._archive_reports() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	DELETE FROM zcsync.report_archive AS a WHERE a.taken_at < zcsync._now() - interval '13 months';
+	INSERT INTO zcsync.report_archive (report, taken_at, place, line)
+	SELECT n.report, zcsync._now(), l.place, l.line
+	FROM unnest('{slow_queries,table_bloat}'::text[]) AS n (report)
+	CROSS JOIN LATERAL (
+		SELECT row_number() OVER (ORDER BY s.total_ms DESC, s.calls DESC, s.query), to_jsonb(s)
+		FROM zcsync.slow_queries AS s
+		WHERE n.report = 'slow_queries' AND s.query ~* '^\s*(?:select|with|insert|update|delete|merge|values)\M'
+		UNION ALL
+		SELECT row_number() OVER (ORDER BY b.dead DESC, b.relname), to_jsonb(b)
+		FROM zcsync.table_bloat AS b
+		WHERE n.report = 'table_bloat' AND b.live + b.dead > 0) AS l (place, line)
+	WHERE NOT EXISTS (SELECT FROM zcsync.report_archive AS a
+		WHERE a.report = n.report AND a.taken_at > zcsync._now() - interval '7 days');
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._archive_reports() IS
+'keeps slow_queries and table_bloat as they are now, once a week; returns how many rows';
+
 -- ---------------------------------------------------------------------
 -- Advice
 -- ---------------------------------------------------------------------

@@ -126,6 +126,21 @@ SELECT zcsync._analyze_by_month() AS again;
 SELECT zcsync._maintain('statistics') AS more;
 
 -- ---------------------------------------------------------------------
+-- and keeps both views once a week, for 13 months
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.report_archive (report, taken_at, place, line)
+SELECT 'table_bloat', zcsync._now() - t::interval, 1, '{}' FROM unnest('{14 months,12 months,6 days}'::text[]) AS t;
+SELECT zcsync._archive_reports() AS of_this_week;
+UPDATE zcsync.report_archive SET taken_at = zcsync._now() - interval '8 days' WHERE taken_at > zcsync._now() - interval '1 month';
+SELECT zcsync._maintain('reports') AS more;
+SELECT zcsync._archive_reports() AS again;
+SELECT report, count(DISTINCT taken_at) FROM zcsync.report_archive GROUP BY 1;
+SELECT a.line ->> 'relname' AS relname, (a.line ->> 'live')::integer AS live FROM zcsync.report_archive AS a
+WHERE a.line ->> 'relname' = 'leads_y2020m02';
+SELECT count(*) > 3 AS kept, min(place), max(place) = count(*) AS in_order, count(*) FILTER (WHERE line ->> 'dead' IS NULL) AS without
+FROM zcsync.report_archive WHERE taken_at > zcsync._now() - interval '1 day';
+
+-- ---------------------------------------------------------------------
 -- VACUUM and REINDEX by pg_cron: what is refused before pg_cron is asked
 -- ---------------------------------------------------------------------
 SELECT zcsync.schedule_vacuum(NULL);

@@ -18,68 +18,92 @@ shared_preload_libraries = 'pg_cron,pg_stat_statements,zcsync'
 cron.use_background_workers = off
 cron.host = '%s'
 pg_stat_statements.track_planning = on
+zcsync.databases = ''
 CONF
 $node->start;
-setup_zcsync($node);
+$node->safe_psql('postgres', 'CREATE DATABASE crm');
+setup_zcsync($node, $_) for qw(postgres crm);
 
 # Jobs first: pg_cron works once a minute.
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron; SELECT zcsync.stop();');
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
 $node->safe_psql('postgres', $_) for q{SELECT zcsync.schedule_vacuum('zcsync.changes', '* * * * *')},
   q{SELECT zcsync.schedule_reindex('zcsync.sync_records', '* * * * *')};
 my $months = "FROM pg_partition_tree('zcsync.sync_records') AS t JOIN pg_index AS i ON i.indrelid = t.relid WHERE t.isleaf";
 my $files = $node->safe_psql('postgres', "SELECT array_agg(pg_relation_filenode(i.indexrelid)) $months");
 
 # ---------------------------------------------------------------------
-# Slow queries
+# Slow queries, in a database in which nobody else runs any
 # ---------------------------------------------------------------------
 my $slow = 'SELECT count(*) FROM zcsync.slow_queries';
-my $advised = sub { $node->safe_psql('postgres', "SELECT ok, current_value, needs, command FROM zcsync.maintenance_advice() WHERE item = '$_[0]'") };
+my $advised = sub { $node->safe_psql('crm', "SELECT ok, current_value, needs, command FROM zcsync.maintenance_advice() WHERE item = '$_[0]'") };
 
-is($node->safe_psql('postgres', $slow), '0', 'loaded, but not installed in this database');
+is($node->safe_psql('crm', $slow), '0', 'loaded, but not installed in this database');
 is($advised->('pg_stat_statements'), 'f|not installed in this database|nothing|CREATE EXTENSION pg_stat_statements;', 'which is advised');
-$node->safe_psql('postgres', 'CREATE SCHEMA "My Tools"; CREATE EXTENSION pg_stat_statements SCHEMA "My Tools"');
+$node->safe_psql('crm', 'CREATE SCHEMA "My Tools"; CREATE EXTENSION pg_stat_statements SCHEMA "My Tools"');
 is($advised->('pg_stat_statements'), 't|installed|nothing|', 'until it is');
-$node->safe_psql('postgres', 'CREATE DATABASE other; SELECT "My Tools".pg_stat_statements_reset();');
+$node->safe_psql('crm', 'CREATE DATABASE other; SELECT "My Tools".pg_stat_statements_reset();');
 $node->safe_psql('other', 'SELECT 1 AS not_from_here');
-$node->psql('postgres', 'SELECT 1 / (g - g) AS never_ends FROM generate_series(1, 1) AS g');
-$node->safe_psql('postgres', 'SELECT g AS two_rows FROM generate_series(1, 2) AS g; SELECT g AS two_rows FROM generate_series(1, 2) AS g; SELECT 1 AS one_row, pg_sleep(0.2)');
-is($node->safe_psql('postgres', "SELECT query ~ 'one_row', calls, total_ms BETWEEN 200 AND 60000, mean_ms = total_ms, rows_per_call FROM zcsync.slow_queries LIMIT 1"),
+$node->psql('crm', 'SELECT 1 / (g - g) AS never_ends FROM generate_series(1, 1) AS g');
+$node->safe_psql('crm', 'SELECT g AS two_rows FROM generate_series(1, 2) AS g; SELECT g AS two_rows FROM generate_series(1, 2) AS g; SELECT 1 AS one_row, pg_sleep(0.2)');
+is($node->safe_psql('crm', "SELECT query ~ 'one_row', calls, total_ms BETWEEN 200 AND 60000, mean_ms = total_ms, rows_per_call FROM zcsync.slow_queries LIMIT 1"),
 	't|1|t|t|1.0', 'the slowest first');
-is($node->safe_psql('postgres', "SELECT calls, total_ms > mean_ms, rows_per_call, role = current_user FROM zcsync.slow_queries WHERE query ~ '^SELECT g AS two_rows'"),
+is($node->safe_psql('crm', "SELECT calls, total_ms > mean_ms, rows_per_call, role = current_user FROM zcsync.slow_queries WHERE query ~ '^SELECT g AS two_rows'"),
 	'2|t|2.0|t', 'means of two calls');
-is($node->safe_psql('postgres', q{SELECT calls, total_ms, mean_ms IS NULL, rows_per_call IS NULL FROM zcsync.slow_queries WHERE query ~ '^SELECT \$?\d+ / \(g - g\)'}),
+is($node->safe_psql('crm', q{SELECT calls, total_ms, mean_ms IS NULL, rows_per_call IS NULL FROM zcsync.slow_queries WHERE query ~ '^SELECT \$?\d+ / \(g - g\)'}),
 	'0|0.000|t|t', 'a statement that never came to its end');
-is($node->safe_psql('postgres', "$slow WHERE query ~ 'not_from_here'"), '0', 'not those of another database');
-$node->safe_psql('postgres', join '', map { "SELECT 1 AS c$_;" } 1 .. 30);
-$node->safe_psql('postgres', join '', map { "SELECT " . join(',', (1) x $_) . ';' } 1 .. 15);
-is($node->safe_psql('postgres', $slow), '10', 'ten of them');
-is($node->safe_psql('postgres', 'SELECT array_agg(total_ms) = array_agg(total_ms ORDER BY total_ms DESC) FROM zcsync.slow_queries'), 't', 'in order');
+is($node->safe_psql('crm', "$slow WHERE query ~ 'not_from_here'"), '0', 'not those of another database');
+$node->safe_psql('crm', join '', map { "SELECT 1 AS c$_;" } 1 .. 30);
+$node->safe_psql('crm', join '', map { "SELECT " . join(',', (1) x $_) . ';' } 1 .. 15);
+is($node->safe_psql('crm', $slow), '10', 'ten of them');
+is($node->safe_psql('crm', 'SELECT array_agg(total_ms) = array_agg(total_ms ORDER BY total_ms DESC) FROM zcsync.slow_queries'), 't', 'in order');
 
 # Who may not see what others run, does not see it here.
-$node->safe_psql('postgres', <<'SQL');
+$node->safe_psql('crm', <<'SQL');
 CREATE ROLE analyst;
 GRANT USAGE ON SCHEMA zcsync, "My Tools" TO analyst;
 GRANT SELECT ON zcsync.slow_queries TO analyst;
 GRANT EXECUTE ON FUNCTION zcsync._slow_queries TO analyst;
 SQL
-is($node->safe_psql('postgres', 'SET ROLE analyst; SELECT count(*) > 5, count(*) FILTER (WHERE query <> \'<insufficient privilege>\') FROM zcsync.slow_queries'),
+is($node->safe_psql('crm', 'SET ROLE analyst; SELECT count(*) > 5, count(*) FILTER (WHERE query <> \'<insufficient privilege>\') FROM zcsync.slow_queries'),
 	't|0', 'the text of a statement is hidden from others');
-$node->safe_psql('postgres', 'GRANT pg_read_all_stats TO analyst');
-is($node->safe_psql('postgres', "SET ROLE analyst; SELECT count(*) > 5 FROM zcsync.slow_queries WHERE query ~ '^SELECT'"), 't', 'and shown who may read it');
+$node->safe_psql('crm', 'GRANT pg_read_all_stats TO analyst');
+is($node->safe_psql('crm', "SET ROLE analyst; SELECT count(*) > 5 FROM zcsync.slow_queries WHERE query ~ '^SELECT'"), 't', 'and shown who may read it');
 
-# In another schema, of an old version, and gone: nothing depends on it.
-$node->safe_psql('postgres', 'ALTER EXTENSION pg_stat_statements SET SCHEMA public');
-is($node->safe_psql('postgres', $slow), '10', 'in another schema');
-$node->safe_psql('postgres', q{DROP EXTENSION pg_stat_statements; CREATE EXTENSION pg_stat_statements VERSION '1.7'});
-is($node->safe_psql('postgres', $slow), '10', 'with the columns of its old versions');
+# In another schema, and of an old version
+$node->safe_psql('crm', 'ALTER EXTENSION pg_stat_statements SET SCHEMA public');
+is($node->safe_psql('crm', $slow), '10', 'in another schema');
+$node->safe_psql('crm', q{DROP EXTENSION pg_stat_statements; CREATE EXTENSION pg_stat_statements VERSION '1.7'});
+is($node->safe_psql('crm', $slow), '10', 'with the columns of its old versions');
+
+# Kept once a week, but not what may hold a password.
+$node->safe_psql('crm', q{SELECT pg_stat_statements_reset();
+	DO $$ BEGIN PERFORM pg_sleep(0.3), 'password'; END $$;
+	SELECT pg_sleep(0.1), 'kept';});
+is($node->safe_psql('crm', "SELECT count(*) FROM zcsync.slow_queries WHERE query ~ 'password'"), '1', 'a slow statement with its text');
+$node->safe_psql('crm', 'CALL zcsync.maintain()');
+is($node->safe_psql('crm', "SELECT line ->> 'query' FROM zcsync.report_archive WHERE report = 'slow_queries' ORDER BY place LIMIT 1"),
+	'SELECT pg_sleep($1), $2', 'the slowest is kept without its values');
+is($node->safe_psql('crm', "SELECT count(*) FROM zcsync.report_archive WHERE line::text ~ 'password'"), '0', 'and no command');
+
+# A dump does not need it.
 my $dump = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres'), '-n', 'zcsync', '-e', 'zcsync' ], 'dumped');
-$node->safe_psql('postgres', 'DROP EXTENSION pg_stat_statements');
-is($node->safe_psql('postgres', $slow), '0', 'dropped');
-$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('crm'), '-n', 'zcsync', '-e', 'zcsync' ], 'dumped');
+$node->safe_psql('crm', 'DROP EXTENSION pg_stat_statements');
+is($node->safe_psql('crm', $slow), '0', 'dropped');
+$node->safe_psql('crm', 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'restored without it');
 is($node->safe_psql('restored', $slow), '0', 'where the view is empty');
 is($node->safe_psql('restored', "SELECT count(*) FROM zcsync.maintenance_advice() WHERE item = 'tables' AND ok"), '1', 'storage parameters are restored');
+
+# ---------------------------------------------------------------------
+# VACUUM and REINDEX
+# ---------------------------------------------------------------------
+wait_until($node, 'postgres', "SELECT count(*) FILTER (WHERE last_vacuum IS NULL OR last_analyze IS NULL) = 0 AND count(*) > 3
+	FROM zcsync.table_bloat WHERE relname ~ '^changes_'", 'all months are vacuumed');
+wait_until($node, 'postgres', "SELECT NOT array_agg(pg_relation_filenode(i.indexrelid)) && '$files' $months", 'all their indexes are new');
+is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT command, '; ') FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'running', 'starting', 'connecting', 'sending')"),
+	'', 'no run failed');
+$node->safe_psql('postgres', 'SELECT cron.unschedule(jobid) FROM cron.job');
 
 # ---------------------------------------------------------------------
 # Advice is taken by pasting it
@@ -106,15 +130,6 @@ is($advised->('autovacuum_max_workers'), "t|3|$needs|", 'done');
 $node->safe_psql('postgres', 'ALTER SYSTEM SET autovacuum_max_workers = 7');
 $node->restart;
 is($advised->('autovacuum_max_workers'), "t|7|$needs|", 'more is as good');
-
-# ---------------------------------------------------------------------
-# VACUUM and REINDEX
-# ---------------------------------------------------------------------
-wait_until($node, 'postgres', "SELECT count(*) FILTER (WHERE last_vacuum IS NULL OR last_analyze IS NULL) = 0 AND count(*) > 3
-	FROM zcsync.table_bloat WHERE relname ~ '^changes_'", 'all months are vacuumed');
-wait_until($node, 'postgres', "SELECT NOT array_agg(pg_relation_filenode(i.indexrelid)) && '$files' $months", 'all their indexes are new');
-is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT command, '; ') FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'running', 'starting', 'connecting', 'sending')"),
-	'', 'no run failed');
 $node->stop;
 
 done_testing();
