@@ -8,6 +8,7 @@ MODULE_big = zcsync
 OBJS = \
 	src/account.o \
 	src/cache.o \
+	src/cache_store.o \
 	src/call.o \
 	src/clock.o \
 	src/connector.o \

@@ -11,10 +11,6 @@
 #ifndef ZCSYNC_CACHE_H
 #define ZCSYNC_CACHE_H
 
-/* called by shared.c while libraries are preloaded and the server starts */
-extern Size zcsync_cache_shared_size(void);
-extern void zcsync_cache_shared_init(void);
-
 /* throws if this transaction cannot be prepared */
 extern void zcsync_cache_before_prepare(void);
 

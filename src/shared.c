@@ -30,7 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "cache.h"
+#include "cache_store.h"
 #include "settings.h"
 #include "shared.h"
 
