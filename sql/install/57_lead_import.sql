@@ -239,6 +239,40 @@ $$;
 COMMENT ON FUNCTION zcsync._intake(text) IS
 'the name of an intake; an error if there is none, or the caller may not read it';
 
+-- Lock the leads that an import is about to change.  One of a single slice does so
+-- by itself; one of several keeps what a slice has locked while it takes the next.
+CREATE FUNCTION zcsync._lock_import(p_name text, p_account bigint, p_source text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_country text := (SELECT a.settings ->> 'country' FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_last bigint := -9223372036854775808;
+	v_count integer;
+	v_docs jsonb[];
+	v_leads bigint[] := '{}';
+BEGIN
+	EXECUTE format('SELECT count(*) FROM (SELECT FROM zcsync_intake.%I LIMIT 1001) AS r', p_name) INTO v_count;
+	IF v_count <= 1000 OR NOT EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.account_id = p_account) THEN
+		RETURN;
+	END IF;
+	LOOP
+		EXECUTE format('SELECT max(r.intake_row), array_agg(to_jsonb(r) - ''intake_row'') '
+				'FROM (SELECT * FROM zcsync_intake.%I AS t WHERE t.intake_row > $1 ORDER BY t.intake_row LIMIT 1000) AS r', p_name)
+			INTO v_last, v_docs USING v_last;
+		EXIT WHEN v_last IS NULL;
+		v_leads := v_leads || (
+			SELECT zcsync._leads_to_change(p_account, p_source, r.rows, zcsync._known_leads(p_account, p_source, r.rows, true))
+			FROM (SELECT zcsync._lead_rows_of(ARRAY(SELECT n FROM unnest(zcsync._normalise_leads(p_source, v_docs, v_country)) AS n
+				WHERE zcsync._lead_row_error(n) IS NULL)) OFFSET 0) AS r (rows));
+	END LOOP;
+	PERFORM zcsync._lock_busy_leads(v_leads);
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_import(text, bigint, text) IS
+'locks the leads that an import of several slices is about to change';
+
 -- Take the rows of an intake, a thousand at a time, each time as they are then.
 -- An import waits for others of its account.
 CREATE FUNCTION zcsync._import_rows(p_intake text)
@@ -263,6 +297,7 @@ BEGIN
 	-- Two imports of one account would meet the same leads in another order.
 	PERFORM pg_advisory_xact_lock('zcsync.lead_rows'::regclass::oid::integer, (v_intake.account_id % 2147483647)::integer);
 	PERFORM setval(v_done, 0, true);
+	PERFORM zcsync._lock_import(v_intake.name, v_intake.account_id, v_intake.source);
 	LOOP
 		EXECUTE format('SELECT array_agg(r.intake_row ORDER BY r.intake_row), array_agg(to_jsonb(r) - ''intake_row'' ORDER BY r.intake_row) '
 				'FROM (SELECT * FROM zcsync_intake.%I AS t WHERE t.intake_row > $1 ORDER BY t.intake_row LIMIT 1000) AS r', v_intake.name)

@@ -3,7 +3,8 @@
 --
 -- Two sessions that bring the same lead meet at its identity: both insert it,
 -- one waits for the other and then finds its lead.  Locks are always taken in
--- this order: identities by kind and value, lead_rows by key, leads by number.
+-- this order: leads that are known to change, as _lock_busy_leads() does it;
+-- identities by kind and value, lead_rows by key, other leads by number.
 -- ---------------------------------------------------------------------
 
 -- A row of lead_rows that is not stored yet.  Tables are made by setup(), and
@@ -129,6 +130,68 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[]) IS
 'stores rows of leads and their identities; waits for others who store the same';
+
+-- ---------------------------------------------------------------------
+-- Locks
+-- ---------------------------------------------------------------------
+
+-- The leads that rows are about to change, by their e-mails and ids at their
+-- source.
+CREATE FUNCTION zcsync._leads_to_change(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_known bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(array_agg(DISTINCT i.local_id), '{}')
+	FROM unnest(p_rows) WITH ORDINALITY AS u (local_id, row_key, hash, email, name, company, domain, phone, mobile, title,
+		source_id, vals, at, n)
+	CROSS JOIN LATERAL (VALUES ('email', u.email), (p_source, u.source_id)) AS k (kind, value)
+	CROSS JOIN LATERAL (		-- by the index, whatever the planner thinks of the table
+		SELECT x.local_id FROM zcsync.lead_identities x
+		WHERE x.account_id = p_account AND x.kind = k.kind AND x.value = k.value OFFSET 0) AS i
+	WHERE p_known[u.n] IS NULL AND k.value IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._leads_to_change(bigint, text, zcsync._lead_row[], bigint[]) IS
+'the leads that rows which are not known yet are about to change, as far as their e-mails and ids tell';
+
+-- Lock leads before anything else is locked.  Other people write several of
+-- them, too, in an order of their own: so as long as somebody has one, nothing is
+-- kept while we wait for that one.
+CREATE FUNCTION zcsync._lock_busy_leads(p_leads bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_locked bigint[];
+	v_busy bigint;
+BEGIN
+	FOR v_try IN 1 .. 20 LOOP
+		BEGIN
+			v_locked := ARRAY(
+				SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
+				ORDER BY l.local_id FOR NO KEY UPDATE SKIP LOCKED);
+			SELECT min(b.local_id) INTO v_busy
+			FROM (SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
+				EXCEPT SELECT unnest(v_locked)) AS b;
+			IF v_busy IS NULL THEN
+				RETURN;
+			END IF;
+			RAISE EXCEPTION USING ERRCODE = 'ZC001';
+		EXCEPTION WHEN SQLSTATE 'ZC001' THEN
+			NULL;
+		END;
+		BEGIN
+			PERFORM FROM zcsync.leads l WHERE l.local_id = v_busy FOR NO KEY UPDATE;
+			RAISE EXCEPTION USING ERRCODE = 'ZC001';
+		EXCEPTION WHEN SQLSTATE 'ZC001' THEN
+			NULL;
+		END;
+	END LOOP;
+	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint[]) IS
+'locks leads; waits for others without keeping any of them meanwhile';
 
 -- ---------------------------------------------------------------------
 -- Which leads are one
@@ -399,7 +462,11 @@ DECLARE
 	v_known bigint[] := zcsync._known_leads(p_account, p_source, v_rows, p_from_file);
 	v_ids bigint[];
 	v_fresh bigint[] := ARRAY(SELECT DISTINCT u.local_id FROM unnest(v_rows) AS u);
+	v_leads bigint[] := zcsync._leads_to_change(p_account, p_source, v_rows, v_known);
 BEGIN
+	IF v_leads <> '{}' THEN
+		PERFORM zcsync._lock_busy_leads(v_leads);
+	END IF;
 	-- of rows with one key the last counts
 	v_ids := zcsync._store_lead_rows(p_account, p_source, ARRAY(
 		SELECT DISTINCT ON (v_rows[g].row_key) v_rows[g] FROM generate_subscripts(v_rows, 1) AS g
