@@ -191,9 +191,11 @@ COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[]) IS
 'existing target records for source records that have no link; NULL: a copy of one that is taken';
 
 -- What the source records are copies of, with the same parameters as below: a
--- route the other way made them, or their text ends with the address of a record
--- of the target.  Such a record is never copied back: the two are a pair, also
--- when the link has ended or the original is deleted, unless that is taken.
+-- route the other way made them, or they have the form of what it makes, which
+-- is a text that ends with the address of a record of the target, beside the mark
+-- of a create or the number of that record as first line.  Such a record is never
+-- copied back: the two are a pair, also when the link has ended or the original
+-- is deleted, unless that is taken.
 CREATE FUNCTION zcsync._route_origin_query(p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
@@ -210,11 +212,14 @@ BEGIN ATOMIC
 			FROM (SELECT zcsync.record_url($4, %2$L, '')) AS u (prefix)
 			CROSS JOIN unnest($3) AS i (id)
 			CROSS JOIN LATERAL (
-				SELECT m.local_id, zcsync._copied_from(m.description) AS url FROM zcsync.%1$I AS m WHERE m.local_id = i.id OFFSET 0) AS s
+				SELECT m.local_id, zcsync._copied_from(m.description) AS url, %3$s AS is_marked,
+					rtrim(split_part(m.description, E'\n', 1), E'\r ') AS first_line
+				FROM zcsync.%1$I AS m WHERE m.local_id = i.id OFFSET 0) AS s
 			CROSS JOIN LATERAL (
-				SELECT m.local_id FROM zcsync.%2$I AS m
+				SELECT m.local_id, m.remote_id FROM zcsync.%2$I AS m
 				WHERE m.account_id = $4 AND m.remote_id = substr(s.url, length(u.prefix) + 1) OFFSET 0) AS t
-			WHERE starts_with(s.url, u.prefix)$sql$, p_source_kind, p_target_kind)
+			WHERE starts_with(s.url, u.prefix) AND (s.is_marked OR s.first_line = 'Ticket #' || t.remote_id)$sql$, p_source_kind, p_target_kind,
+				CASE p_source_kind WHEN 'tickets' THEN $q$coalesce(m.external_id LIKE 'zcsync-%', false)$q$ ELSE 'false' END)
 			ELSE '' END;
 END;
 COMMENT ON FUNCTION zcsync._route_origin_query(text, text) IS

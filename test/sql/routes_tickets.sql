@@ -323,8 +323,9 @@ SELECT made('psa', '442', 'copied by hand', '2', '2', '501', jsonb_build_object(
 SELECT * FROM work();
 SELECT route, subject, code, message, hint FROM errors WHERE code = 'copy';
 -- somebody else's text with an address in it is none
-SELECT made('psa', '441', 'about another', '2', '2', '501', jsonb_build_object('description', E'See https://acme.zendesk.com/agent/tickets/31 for that.\nThanks'));
-SELECT account, subject, what FROM work() WHERE subject = 'about another';
+SELECT made('psa', '441', 'about another', '2', '2', '501', jsonb_build_object('description', E'See https://acme.zendesk.com/agent/tickets/31 for that.\nThanks')),
+	made('psa', '443', 'about one, too', '2', '2', '501', jsonb_build_object('description', E'It is like\nhttps://acme.zendesk.com/agent/tickets/31'));
+SELECT account, subject, what FROM work() WHERE subject LIKE 'about%';
 SELECT zcsync.remove_route(name) FROM zcsync.routes;
 
 -- ---------------------------------------------------------------------
