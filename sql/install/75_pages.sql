@@ -300,19 +300,23 @@ COMMENT ON FUNCTION zcsync.leads_page_json(text, integer, text, text, text) IS
 'the same as one document (data, pagination: hasNextPage, nextCursor, limit), times in UTC';
 
 -- ---------------------------------------------------------------------
--- Short lists and the report: plain SQL that the planner inlines, so without a
--- pinned path and with every name qualified.
+-- Short lists, and the report
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.active_tickets_by_user(assignee_id text, max_rows integer DEFAULT 100, account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, created_at timestamptz)
 LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
 AS $$
+	-- by themselves first: for so few rows the order of all tickets is no help
+	WITH mine AS MATERIALIZED (
+		SELECT t.account_id, t.local_id, t.remote_id, t.subject, t.status, t.priority, t.created_at
+		FROM zcsync.tickets AS t
+		WHERE t.assignee_id = active_tickets_by_user.assignee_id AND t.status IN ('open', 'pending') AND t.deleted_at IS NULL
+			AND (active_tickets_by_user.account IS NULL OR t.account_id = (SELECT zcsync.account(active_tickets_by_user.account))))
 	SELECT a.name || '/tickets/' || coalesce(t.remote_id, '#' || t.local_id), t.local_id, t.subject, t.status, t.priority, t.created_at
-	FROM zcsync.tickets AS t
+	FROM mine AS t
 	LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
-	WHERE t.assignee_id = active_tickets_by_user.assignee_id AND t.status IN ('open', 'pending') AND t.deleted_at IS NULL
-		AND (active_tickets_by_user.account IS NULL OR t.account_id = (SELECT zcsync.account(active_tickets_by_user.account)))
 	ORDER BY t.created_at DESC, t.local_id DESC
 	LIMIT zcsync._check_rows('max_rows', active_tickets_by_user.max_rows)
 $$;
@@ -323,6 +327,9 @@ CREATE FUNCTION zcsync.recent_leads(max_rows integer DEFAULT 100)
 RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, source text,
 	stage text, quality integer, created_at timestamptz)
 LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET jit = off
 AS $$
 	SELECT a.name || '/leads/' || coalesce(l.remote_id, '#' || l.local_id), l.local_id, l.first_name, l.last_name, l.company, l.title,
 		l.email, l.source, l.stage, l.quality, l.created_at
@@ -338,6 +345,7 @@ COMMENT ON FUNCTION zcsync.recent_leads(integer) IS
 CREATE FUNCTION zcsync.top_companies(max_rows integer DEFAULT 50)
 RETURNS TABLE (company text, leads bigint, opportunities bigint, best_quality integer, last_lead_at timestamptz)
 LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT min(l.company), count(*), count(*) FILTER (WHERE l.stage = 'opportunity'), max(l.quality), max(l.created_at)
 	FROM zcsync.leads AS l
@@ -349,19 +357,23 @@ $$;
 COMMENT ON FUNCTION zcsync.top_companies(integer) IS
 'the companies with the most leads';
 
+-- The planner makes this a part of the statement that calls it, which then has
+-- its first rows at once and need not hold them all.  It does that with a
+-- function without a pinned path only; so operators are qualified as well.
 CREATE FUNCTION zcsync.tickets_report(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
 	group_id text, organization_id text, tags text[], due_at timestamptz, created_at timestamptz, updated_at timestamptz)
 LANGUAGE sql STABLE ROWS 100000
 AS $$
-	SELECT a.name || '/tickets/' || coalesce(t.remote_id, '#' || t.local_id), t.local_id, t.subject, t.status, t.priority, t.type,
-		t.requester_id, t.assignee_id, t.group_id, t.organization_id, t.tags, t.due_at, t.created_at, t.updated_at
+	SELECT a.name OPERATOR(pg_catalog.||) '/tickets/' OPERATOR(pg_catalog.||) coalesce(t.remote_id, '#' OPERATOR(pg_catalog.||) t.local_id),
+		t.local_id, t.subject, t.status, t.priority, t.type, t.requester_id, t.assignee_id, t.group_id, t.organization_id, t.tags, t.due_at,
+		t.created_at, t.updated_at
 	FROM zcsync.tickets AS t
-	LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
+	LEFT JOIN zcsync.accounts AS a ON a.account_id OPERATOR(pg_catalog.=) t.account_id
 	WHERE t.deleted_at IS NULL
-		AND (tickets_report.since IS NULL OR t.created_at >= tickets_report.since)
-		AND (tickets_report.until IS NULL OR t.created_at < tickets_report.until)
-		AND (tickets_report.account IS NULL OR t.account_id = (SELECT zcsync.account(tickets_report.account)))
+		AND (tickets_report.since IS NULL OR t.created_at OPERATOR(pg_catalog.>=) tickets_report.since)
+		AND (tickets_report.until IS NULL OR t.created_at OPERATOR(pg_catalog.<) tickets_report.until)
+		AND (tickets_report.account IS NULL OR t.account_id OPERATOR(pg_catalog.=) (SELECT zcsync.account(tickets_report.account)))
 	ORDER BY t.created_at, t.local_id
 $$;
 COMMENT ON FUNCTION zcsync.tickets_report(timestamptz, timestamptz, text) IS

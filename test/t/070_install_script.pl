@@ -92,6 +92,8 @@ GRANT INSERT ON public.caught TO PUBLIC;
 SET ROLE mallory;
 CREATE FUNCTION public.lurk(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.caught VALUES (current_user); RETURN $1; END $$;
 CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = text, FUNCTION = public.lurk);
+CREATE FUNCTION public.lurk_too(timestamptz, timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.caught VALUES (current_user); RETURN true; END $$;
+CREATE OPERATOR public.>= (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = public.lurk_too);
 CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.caught VALUES (current_user); RETURN $1; END $$;
 CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.caught VALUES (current_user); RETURN pg_catalog.now(); END $$;
 SQL
@@ -110,6 +112,11 @@ INSERT INTO zcsync.tasks (account_id, list_id, name) VALUES (1, '901', 'a');
 UPDATE zcsync.tasks SET name = 'b';
 SELECT FROM zcsync._claim_jobs(1, 1, 10);
 SELECT * FROM zcsync.status, zcsync.errors, zcsync.progress;
+SELECT * FROM zcsync.tasks_page();
+SET session_replication_role = replica;
+INSERT INTO zcsync.tickets (account_id, remote_id, created_at) VALUES (1, '1', '2026-01-01');
+RESET session_replication_role;
+SELECT 1 / count(*) FROM (SELECT reference FROM zcsync.tickets_report('2026-01-01', '2026-02-01', 'dev') OFFSET 0) AS r;
 CALL zcsync.maintain();
 SELECT zcsync.remove_account('dev', force => true);
 SQL
@@ -121,12 +128,12 @@ SQL
 
 # Every function: with the rights of its owner or in plpgsql only with a pinned
 # path, pg_temp last; else with a body that was bound when it was made.  The
-# one exception commits, and so cannot have a SET clause.
+# two exceptions cannot have a SET clause: one commits, the other is inlined.
 my $unpinned = q{FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))};
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'zcsync'::regnamespace AND proconfig IS NOT NULL}), '>', 200, 'functions pin their path');
 is($node->safe_psql('postgres', "SELECT p.oid::regprocedure $unpinned AND (p.prosecdef OR l.lanname NOT IN ('c', 'sql') OR (l.lanname = 'sql' AND p.prosqlbody IS NULL)) ORDER BY 1"),
-	'zcsync.maintain()', 'all others have bodies without names to look up');
+	"zcsync.tickets_report(timestamp with time zone,timestamp with time zone,text)\nzcsync.maintain()", 'all others have bodies without names to look up');
 is($node->safe_psql('postgres', q{SELECT p.oid::regprocedure FROM pg_proc p, unnest(p.proconfig) AS c
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND c LIKE 'search_path=%' AND c <> 'search_path=pg_catalog, pg_temp'}), '', 'and no path is another one');
 my ($maintain) = $script =~ /^CREATE PROCEDURE zcsync\.maintain\(\).*?\$\$(.*?)\$\$/ms;
