@@ -374,6 +374,7 @@ BEGIN
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
+	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE payload ? 'sent';
 	CREATE INDEX sync_queue_unclear ON zcsync.sync_queue (local_id) WHERE state = 'held' AND unclear_since IS NOT NULL;
 	COMMENT ON TABLE zcsync.sync_queue IS
 	'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';

@@ -365,6 +365,10 @@ BEGIN
 			USING p_account, v_found, v_found_ids;
 		waiting := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(v_locked));
 	END IF;
+	IF v_locked IS NOT NULL THEN
+		v_edited := zcsync._agree_sent(p_account, p_kind, v_locked_ids,
+			ARRAY(SELECT p_vals[n] FROM unnest(v_locked) WITH ORDINALITY AS l (n, o) ORDER BY o)) OR v_edited;
+	END IF;
 	IF v_edited THEN
 		EXECUTE zcsync._apply_sql(p_kind, 'lost')
 			USING p_account, p_ids, p_versions, p_vals, p_docs, p_deleted, v_locked, v_locked_ids, p_origin, v_now;

@@ -3,7 +3,10 @@
 --
 -- A vendor's SQL provides
 --
---   _VENDOR_push_requests(job_ids)   what to send
+--   _VENDOR_push_requests(job_ids)   what to send.  "sent" has the values of the
+--                                    columns sent; with "base", what was agreed
+--                                    on of them before, a lost reply is no riddle:
+--                                    see _agree_sent()
 --   _VENDOR_push_effect(request, reply, base, sync_key)
 --                                    what a reply means: {status, doc, agreed};
 --                                    beside a document, agreed holds the custom
@@ -101,6 +104,9 @@ BEGIN
 		WHERE e.local_id = ANY (v_taken.waiting);
 	END IF;
 
+	IF 'merged' = ANY (v_work.statuses) THEN
+		PERFORM zcsync._agree_sent(p_account, p_kind, v_work.ids, v_work.vals);
+	END IF;
 	RETURN QUERY EXECUTE format('SELECT * FROM zcsync.%I($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
 			'_merge_replies_' || p_kind)
 		USING p_account, v_work.jobs, v_work.ids, v_work.statuses, v_work.sent, v_work.agreed, v_work.remote_ids,
@@ -288,6 +294,86 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._lost_columns(jsonb, jsonb, jsonb, jsonb, jsonb, text[]) IS
 'columns whose local value a reply replaced, with both values; NULL when there are none';
+
+-- Do two values differ in form only: in case, in the order of a list, as text or
+-- number?
+CREATE FUNCTION zcsync._alike(p_one jsonb, p_other jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN coalesce(p_one, 'null') = coalesce(p_other, 'null') THEN true
+		WHEN jsonb_typeof(p_one) = 'array' AND jsonb_typeof(p_other) = 'array' THEN
+			ARRAY(SELECT DISTINCT lower(e #>> '{}') FROM jsonb_array_elements(p_one) AS e ORDER BY 1)
+				= ARRAY(SELECT DISTINCT lower(e #>> '{}') FROM jsonb_array_elements(p_other) AS e ORDER BY 1)
+		WHEN jsonb_typeof(p_one) IN ('array', 'object') OR jsonb_typeof(p_other) IN ('array', 'object') THEN false
+		ELSE coalesce(lower(p_one #>> '{}') = lower(p_other #>> '{}'), false) END;
+END;
+COMMENT ON FUNCTION zcsync._alike(jsonb, jsonb) IS
+'are two values the same but for case, order, and being text or number?';
+
+-- What of a vendor's values is our own: columns and custom fields that pushes
+-- sent whose replies were lost.  p_pushes lists what each sent, and what was agreed
+-- on then (base): if that is another value by now, the vendor was seen since, and
+-- what it has is somebody else's.
+CREATE FUNCTION zcsync._own_values(p_base jsonb, p_pushes jsonb, p_vals jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_object_agg(c.key, c.value), '{}')
+	FROM (
+		SELECT s.key, p_vals -> s.key
+		FROM jsonb_array_elements(p_pushes) AS l (push)
+		CROSS JOIN LATERAL jsonb_each(l.push -> 'sent') AS s
+		WHERE s.key <> 'custom_fields' AND p_vals ? s.key
+			AND coalesce(p_base -> s.key, 'null') = coalesce(l.push #> ARRAY['base', s.key], 'null')
+			AND zcsync._alike(p_vals -> s.key, s.value)
+		UNION
+		SELECT 'custom_fields', jsonb_strip_nulls(coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}')
+			|| jsonb_object_agg(f.key, p_vals #> ARRAY['custom_fields', f.key]))
+		FROM jsonb_array_elements(p_pushes) AS l (push)
+		CROSS JOIN LATERAL jsonb_each(coalesce(nullif(l.push #> '{sent,custom_fields}', 'null'), '{}')) AS f
+		WHERE p_vals ? 'custom_fields'
+			AND coalesce(p_base #> ARRAY['custom_fields', f.key], 'null') = coalesce(l.push #> ARRAY['base', 'custom_fields', f.key], 'null')
+			AND zcsync._alike(p_vals #> ARRAY['custom_fields', f.key], f.value)
+		HAVING count(*) > 0) AS c (key, value)
+$$;
+COMMENT ON FUNCTION zcsync._own_values(jsonb, jsonb, jsonb) IS
+'the values of a vendor that are those of pushes whose replies were lost';
+
+-- A push whose reply was lost may have been accepted.  Its values, seen at the
+-- vendor, are then what both sides agreed on, and not what somebody there wrote:
+-- or they would win over what was written here since.  The rows are locked.
+-- Says whether there were any; the push that is under way for each of them goes on.
+CREATE FUNCTION zcsync._agree_sent(p_account bigint, p_kind text, p_ids bigint[], p_vals jsonb[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_agreed integer;
+BEGIN
+	-- nearly always nothing is, which the index tells at once
+	IF NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.payload ? 'sent') THEN
+		RETURN false;
+	END IF;
+	EXECUTE format($sql$
+		UPDATE zcsync.%1$I AS t
+		SET base = t.base || o.own, sync_state = 'pending'
+		FROM (
+			SELECT r.local_id, zcsync._own_values(r.base, q.payload -> 'sent', w.vals) AS own
+			FROM unnest($2, $3) AS w (local_id, vals)
+			JOIN zcsync.sync_queue AS q ON q.local_id = w.local_id AND q.account_id = $1 AND q.kind = $4 AND q.payload ? 'sent'
+			JOIN zcsync.%1$I AS r ON r.account_id = $1 AND r.local_id = w.local_id AND r.base IS NOT NULL) AS o
+		WHERE t.account_id = $1 AND t.local_id = o.local_id AND o.own <> '{}'$sql$, p_kind)
+		USING p_account, p_ids, p_vals, p_kind;
+	GET DIAGNOSTICS v_agreed = ROW_COUNT;
+	RETURN v_agreed > 0;
+END
+$$;
+COMMENT ON FUNCTION zcsync._agree_sent(bigint, text, bigint[], jsonb[]) IS
+'takes into base what pushes whose replies were lost are seen to have written';
 
 -- Merge the outcomes of pushes into the table of a kind, whose rows are locked.
 -- A function for each kind: its columns are named, and its plan is kept, which

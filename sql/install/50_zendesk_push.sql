@@ -309,10 +309,10 @@ COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb) IS
 -- The next request of a row of tickets (as to_jsonb() makes it in UTC, without
 -- what is only here), or NULL when it equals its base.  p_unclear is set while a
 -- create may have been applied whose effect is not known; p_conflict after an
--- update that came too late.  Only updates spend the budget of writes; the others
+-- update that came too late, p_lost after one whose reply was lost.  Only updates spend the budget of writes; the others
 -- name the class that they spend.
-CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean)
-RETURNS jsonb
+CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean,
+	p_lost boolean) RETURNS jsonb
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -331,9 +331,9 @@ BEGIN
 	END IF;
 
 	v_parts := zcsync._zendesk_item(p_row, v_base);
-	IF v_parts.item = '{}' AND v_parts.problem IS NULL THEN
+	IF v_parts.item = '{}' AND v_parts.problem IS NULL AND NOT p_lost THEN
 		RETURN NULL;
-	ELSIF p_conflict THEN
+	ELSIF p_conflict OR p_lost THEN
 		RETURN jsonb_build_object('op', 'get_ticket', 'class', 'api', 'ticket_id', p_row -> 'remote_id');
 	ELSIF v_base ->> 'status' = 'closed' THEN
 		RETURN jsonb_build_object('op', 'update_ticket', 'refuse', 'cannot be sent to Zendesk: a closed ticket cannot be changed',
@@ -342,12 +342,13 @@ BEGIN
 		RETURN jsonb_build_object('op', 'update_ticket', 'refuse', 'cannot be sent to Zendesk: ' || v_parts.problem, 'hint', v_parts.hint);
 	END IF;
 	RETURN jsonb_build_object('op', 'update_ticket', 'ticket_id', p_row -> 'remote_id', 'sent', v_parts.sent,
+		'base', (SELECT jsonb_object_agg(k, v_base -> k) FROM jsonb_object_keys(v_parts.sent) AS k),
 		'body', jsonb_build_object('ticket', v_parts.item
 			|| CASE WHEN v_base ->> 'updated_at' IS NOT NULL THEN jsonb_build_object('safe_update', true,
 				'updated_stamp', replace(v_base ->> 'updated_at', '+00:00', 'Z')) ELSE '{}' END));
 END
 $$;
-COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, boolean) IS
+COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, boolean, boolean) IS
 'the next request that brings a ticket closer to its row, or NULL';
 
 -- The requests of push jobs; NULL for a row that already equals its base, or is
@@ -375,7 +376,7 @@ BEGIN
 					'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
 					'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
 					'custom_fields', t.custom_fields),
-				t.base, q.unclear_since, q.last_class = 'conflict')
+				t.base, q.unclear_since, coalesce(q.last_class = 'conflict', false), q.payload ? 'sent')
 			END AS request
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.tickets t ON t.account_id = q.account_id AND t.local_id = q.local_id AND t.deleted_at IS NULL
@@ -411,7 +412,7 @@ BEGIN
 		FROM jsonb_populate_record(NULL::zcsync.tickets, t.base) AS b)
 	FROM locked l
 	WHERE t.account_id = l.account_id AND t.local_id = l.local_id
-		AND zcsync._zendesk_push_request(to_jsonb(t) - 'remote', t.base, NULL, false) IS NULL;
+		AND zcsync._zendesk_push_request(to_jsonb(t) - 'remote', t.base, NULL, false, false) IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_settle(bigint[]) IS

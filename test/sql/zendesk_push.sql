@@ -41,11 +41,11 @@ INSERT INTO zcsync.fields (account_id, remote_id, name, type, options, sync_orig
 SELECT :acme, id, name, type, '[{"id": 1, "name": "Portal", "value": "area_portal"}, {"id": 2, "name": "API", "value": "area_api"}]', 'pull:test:' || pg_current_xact_id()
 FROM (VALUES ('1', 'Subject', 'subject'), ('20', 'Order', 'text'), ('21', 'Seats', 'integer'), ('22', 'Area', 'tagger'), ('23', 'Parts', 'multiselect'), ('24', 'Contract', 'checkbox')) AS f (id, name, type);
 INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_origin) VALUES (:acme, '901', 'ann@example.com', 'pull:test:' || pg_current_xact_id());
-CREATE FUNCTION request(changes jsonb, base jsonb DEFAULT NULL, unclear timestamptz DEFAULT NULL, conflict boolean DEFAULT false) RETURNS jsonb LANGUAGE sql AS
+CREATE FUNCTION request(changes jsonb, base jsonb DEFAULT NULL, unclear timestamptz DEFAULT NULL, conflict boolean DEFAULT false, lost boolean DEFAULT false) RETURNS jsonb LANGUAGE sql AS
 $$
 	SELECT zcsync._zendesk_push_request(
 		jsonb_build_object('account_id', zcsync.account('acme'), 'remote_id', CASE WHEN base IS NOT NULL THEN '12' END, 'sync_key', 'KEY', 'custom_fields', '{}'::jsonb)
-		|| (SELECT jsonb_object_agg(c, NULL) FROM unnest(array_remove(zcsync._zendesk_pushable('tickets'), 'custom_fields')) AS c) || coalesce(base, '{}') || changes, base, unclear, conflict)
+		|| (SELECT jsonb_object_agg(c, NULL) FROM unnest(array_remove(zcsync._zendesk_pushable('tickets'), 'custom_fields')) AS c) || coalesce(base, '{}') || changes, base, unclear, conflict, lost)
 $$;
 \set ticket '{"subject": "Printer", "description": "on fire", "status": "open", "priority": "high", "type": "task", "requester_id": "38", "assignee_id": "3", "group_id": "4", "organization_id": "5", "tags": ["a"], "due_at": "2026-12-24T18:00:00.5+00:00", "updated_at": "2026-11-22T12:00:00+00:00", "custom_fields": {"20": "x", "22": "area_portal"}}'
 -- a create: all there is, and what it can be found by
@@ -71,7 +71,7 @@ SELECT r ->> 'op' AS op, r ->> 'refuse' AS refuse, r ->> 'hint' AS hint, r ? 'bo
 SELECT request('{"subject": "x", "status": "Done", "requester_id": "x"}') - 'op' AS refused;
 SELECT request('{"subject": "x"}', jsonb_set(:'ticket', '{status}', '"closed"')) AS closed, request('{}', jsonb_set(:'ticket', '{status}', '"closed"')) AS unchanged;
 -- a look-up; a ticket that somebody else changed
-SELECT request(:'ticket', unclear => '2026-11-22 12:00:00+00'), request('{"subject": "x"}', :'ticket', conflict => true), request('{}', :'ticket', conflict => true) AS nothing;
+SELECT request(:'ticket', unclear => '2026-11-22 12:00:00+00'), request('{"subject": "x"}', :'ticket', conflict => true), request('{}', :'ticket', conflict => true) AS nothing, request('{}', :'ticket', lost => true) AS lost;
 
 -- ---------------------------------------------------------------------
 -- Replies
@@ -83,6 +83,12 @@ SELECT zcsync._zendesk_push_effect(request, reply, '{}', 'KEY') FROM (VALUES
 	('{"op": "find_ticket"}', '{"tickets": [{"id": 11}, {"id": 12, "external_id": "zcsync-KEY"}, {"id": 13, "external_id": "zcsync-KEY"}], "count": 3}'),
 	('{"op": "find_ticket"}', '{"tickets": [{"id": 11, "external_id": null}], "count": 1}'),
 	('{"op": "find_ticket"}', '{"tickets": [], "count": 0}')) AS e (request, reply);
+
+-- values that are our own: sent, seen, and nobody has been there since
+SELECT zcsync._own_values('{"status": "open", "tags": ["a"], "subject": "s", "due_at": null, "custom_fields": {"20": "x", "21": 1}}',
+	'[{"sent": {"status": "Solved", "tags": ["C", "b"]}, "base": {"status": "open", "tags": ["a"]}}, {"sent": {"subject": "t", "due_at": null}, "base": {"subject": "r"}},
+	{"sent": {"custom_fields": {"20": null, "21": "2", "22": "z"}}, "base": {"custom_fields": {"20": "x", "21": 1}}}]', v)
+FROM unnest(ARRAY['{"status": "solved", "tags": ["b", "c"], "subject": "t", "custom_fields": {"21": 2}}', '{"status": "hold", "tags": ["b"], "subject": "t", "custom_fields": {"20": "y", "21": 3, "22": "z"}}', '{"status": "solved"}']::jsonb[]) AS v;
 
 -- ---------------------------------------------------------------------
 -- Rows
@@ -146,7 +152,7 @@ SELECT action, old, new FROM zcsync.changes WHERE local_id = :other AND new ? 'd
 -- an update, and edits meanwhile: here the column sent and another one; there a third
 UPDATE zcsync.tickets SET subject = 'one', priority = 'low' WHERE local_id = :id;
 SELECT next(:id) AS req \gset
-SELECT :'req'::jsonb - 'sent' AS request;
+SELECT :'req'::jsonb - '{sent,base}'::text[] AS request;
 UPDATE zcsync.tickets SET subject = 'two', assignee_id = '7' WHERE local_id = :id;
 SELECT * FROM finish(:id, :'req', reply(:'req', :'doc'::jsonb || '{"status": "pending"}', '2026-11-22T12:01:00Z'));
 SELECT subject, base ->> 'subject' AS base, priority, assignee_id, status, sync_state FROM zcsync.tickets WHERE local_id = :id;

@@ -168,6 +168,29 @@ is(what($seq), 'update', 'a lost reply: applied once');
 is(row('Theirs', 'sync_state, status, priority'), 'synced|solved|low', 'and found so');
 is(value(q{SELECT count(*) FROM zcsync.changes WHERE action = 'lost'}), 1, 'nothing was lost');
 
+# And what was written here since is not taken for older than that, whether a
+# page or the ticket itself shows it first.
+for my $first ('the ticket', 'a page')
+{
+	$simulator->post('faults', { vendor => 'zendesk', fault => 'reset_after', method => 'PUT' });
+	later();
+	value(q{UPDATE zcsync.tickets SET status = 'open', tags = '{B,a}' WHERE subject = 'Theirs'});
+	run_worker($node, 'postgres', '2 s');
+	value(q{UPDATE zcsync.tickets SET status = 'solved', tags = '{c}' WHERE subject = 'Theirs'});
+	if ($first eq 'a page')
+	{
+		value(q{UPDATE zcsync.sync_queue SET run_at = now() + interval '1 hour' WHERE operation = 'push';
+			UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, breaker_opened_at = NULL;
+			UPDATE zcsync.streams SET next_pull_at = now()});
+		run_worker($node, 'postgres', '3 s');
+		is(row('Theirs', q{base ->> 'status', status, sync_state}), 'open|solved|pending', "$first shows what was sent");
+	}
+	work();
+	is(row('Theirs', 'sync_state, status, tags'), 'synced|solved|{c}', "$first was seen first: the last value here stays");
+	is(join('|', ticket($id)->{status}, @{ ticket($id)->{tags} }), 'solved|c', 'and is sent');
+}
+is(value(q{SELECT count(*) FROM zcsync.changes WHERE action = 'lost'}), 1, 'nothing was lost');
+
 # ---------------------------------------------------------------------
 # A create whose reply is lost: looked up, not repeated
 # ---------------------------------------------------------------------
