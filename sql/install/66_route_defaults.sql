@@ -3,13 +3,15 @@
 -- ---------------------------------------------------------------------
 
 -- The e-mail address of the assignee of a ticket, else what names that person.
+-- Agent 1 of HaloPSA is nobody.
 CREATE FUNCTION zcsync._assignee_expression(p_vendor text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_vendor
 		WHEN 'halopsa' THEN $sql$coalesce(
 	(SELECT lower(o.agent ->> 'email') FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
-	WHERE f.account_id = s.account_id AND f.remote_id = 'agent' AND o.agent ->> 'id' = s.assignee_id), 'agent ' || assignee_id)$sql$
+	WHERE f.account_id = s.account_id AND f.remote_id = 'agent' AND o.agent ->> 'id' = s.assignee_id AND o.agent ->> 'email' <> ''),
+	'agent ' || nullif(assignee_id, '1'))$sql$
 		ELSE $sql$coalesce(
 	(SELECT lower(c.email) FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.assignee_id),
 	'user ' || assignee_id)$sql$ END;

@@ -153,7 +153,9 @@ BEGIN
 		RETURN;
 	END IF;
 	v_scopes := CASE WHEN v_scopes[1] IS NULL THEN p_places ELSE v_scopes END;
-	SELECT CASE WHEN v_zendesk THEN array_to_string(zcsync._zendesk_choices('status'), ', ') ELSE string_agg(x.name, ', ') END INTO v_choices
+	SELECT CASE WHEN v_zendesk THEN array_to_string(array_remove(zcsync._zendesk_choices('status'),
+			CASE WHEN NOT zcsync._zendesk_holds(v_target) THEN 'hold' END), ', ')
+		ELSE string_agg(x.name, ', ') END INTO v_choices
 	FROM (SELECT st.name FROM zcsync.statuses st
 		WHERE st.account_id = v_target AND st.deleted_at IS NULL AND st.active IS NOT FALSE
 			AND (st.scope_id = ANY (v_scopes) OR v_scopes = '{}')

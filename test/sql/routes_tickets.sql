@@ -28,7 +28,7 @@ INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options,
 SELECT a.account_id, f.id, 'system', f.id, 'select', f.options::jsonb, true, 'pull:test:0'
 FROM (VALUES ('tickettype', '[{"id": "1", "name": "Incident", "use": "ticket", "required": ["summary"]}]'),
 	('priority', '[{"id": "1", "name": "Critical"}, {"id": "2", "name": "High"}, {"id": "3", "name": "Medium"}, {"id": "4", "name": "Low"}, {"id": "5", "name": "Planned"}]'),
-	('agent', '[{"id": "3", "name": "Alex", "email": "alex@desk.example"}, {"id": "4", "name": "Zoe", "email": "zoe@desk.example"}]')) AS f (id, options)
+	('agent', '[{"id": "1", "name": "Unassigned", "email": ""}, {"id": "3", "name": "Alex", "email": "alex@desk.example"}, {"id": "4", "name": "Zoe", "email": "zoe@desk.example"}]')) AS f (id, options)
 JOIN zcsync.accounts a ON a.name = 'psa';
 INSERT INTO zcsync.companies (account_id, remote_id, name, type, domain, active, sync_origin)
 SELECT account_id, '12', 'Acme Works', 'client', 'acme.example', true, 'pull:test:0' FROM zcsync.accounts WHERE name = 'psa';
@@ -178,7 +178,7 @@ SELECT * FROM work();
 SELECT * FROM errors;
 SELECT * FROM pairs;
 -- the assignee by e-mail address, where somebody wants that
-SELECT zcsync.map_field('desk', 'assignee_id', $$(SELECT o.agent ->> 'email' FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
+SELECT zcsync.map_field('desk', 'assignee_id', $$(SELECT nullif(o.agent ->> 'email', '') FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
 	WHERE f.account_id = t.account_id AND f.remote_id = 'agent' AND o.agent ->> 'id' = t.assignee_id)$$, back => true);
 SELECT changed('psa', 'one', $$assignee_id = '77'$$);
 SELECT * FROM work();
@@ -225,7 +225,7 @@ SELECT zcsync.map_field('up', 'description', expression) FROM (VALUES ($$concat_
 SELECT op, source, target FROM zcsync.plan('up') WHERE op <> 'create';
 SELECT zcsync.resume_route('up') LIKE '%is active%' AS active;
 SELECT made('psa', '401', 'known', '2', '1', '501', '{"assignee": "3"}'), made('psa', '402', 'no user there', '1', NULL, '502', '{"assignee": "4"}'),
-	made('psa', '403', 'nobody', '9', '3', '503', '{"assignee": "9"}');
+	made('psa', '403', 'nobody', '9', '3', '503', '{"assignee": "9"}'), made('psa', '404', 'unassigned', '2', '3', '501', '{"assignee": "1"}');
 SELECT * FROM work();
 SELECT t.subject, t.status, t.priority, t.requester_id, t.assignee_id, t.description FROM zcsync.tickets t WHERE account_id = zcsync.account('acme') AND external_id IS NOT NULL ORDER BY subject;
 SELECT subject, field, code, value, message, hint FROM errors;
@@ -340,6 +340,40 @@ SELECT r.name, p.new FROM zcsync.routes r, zcsync.plan(r.name) p WHERE p.field =
 SELECT field, new FROM zcsync.plan('z') WHERE op = 'create' AND field <> 'description' ORDER BY 1;
 SELECT field, source_value, target_value FROM zcsync.route_values JOIN zcsync.routes USING (route_id) WHERE name = 'z' AND source_value <> target_value;
 SELECT zcsync.remove_route('z'), zcsync.remove_route('h');
+-- an account without the status hold is not given it
+INSERT INTO zcsync.statuses (account_id, remote_id, status_id, name, category, position, active, sync_origin)
+SELECT account_id, c, c, initcap(c), c, 1, true, 'pull:test:0' FROM zcsync.accounts, unnest('{new,open,pending,solved}'::text[]) c WHERE name = 'globex';
+SELECT zcsync.add_route('g', 'psa/tickets', 'globex/tickets', direction => 'both') IS NOT NULL AS made;
+SELECT item, ok, message FROM zcsync.check_route('g') WHERE item LIKE '%Hold%' OR item LIKE 'back:%';
+SELECT zcsync.remove_route('g');
+
+-- a role that is no superuser
+CREATE ROLE regress_desk;
+SELECT zcsync.allow_routes('regress_desk');
+GRANT SELECT ON zcsync.contacts, zcsync.fields TO regress_desk;
+SET ROLE regress_desk;
+SELECT zcsync.add_route('mine', 'acme/tickets', 'psa/tickets', direction => 'both', ticket_type => '1') IS NOT NULL AS made,
+	zcsync.add_route('yours', 'psa/tickets', 'acme/tickets', direction => 'both') IS NOT NULL AS made;
+SELECT zcsync.map_field('mine', 'type', 't.form_id', back => true), zcsync.map_value('yours', 'status', 'Parts Ordered', 'hold');
+SELECT count(*) > 0 AS planned FROM zcsync.plan('yours');
+RESET ROLE;
+-- what comes back counts for the write brake
+SELECT zcsync.unmap_field('mine', 'type', back => true);
+SET ROLE regress_desk;
+SELECT zcsync.unmap_field('mine', 'type', back => true), zcsync.alter_route('mine', filter => $$subject LIKE 'brake%'$$);
+RESET ROLE;
+SELECT zcsync.resume_route('mine') LIKE '%is active%' AS active;
+SELECT made('acme', '6' || i, 'brake ' || i, 'open', 'high', '11') FROM generate_series(1, 3) i;
+SELECT * FROM work();
+SET zcsync.bulk_write_limit = 4;
+SELECT changed('psa', 'brake%', $$status = '3'$$);
+SELECT count(*) FROM work();
+SELECT q.operation, q.kind, q.state, r.name FROM zcsync.sync_queue q LEFT JOIN zcsync.routes r USING (route_id);
+SELECT message, hint FROM zcsync.alerts WHERE resolved_at IS NULL AND code = 'write_brake';
+SELECT zcsync.release_held('mine');
+SELECT count(*) FROM work();
+RESET zcsync.bulk_write_limit;
+SELECT zcsync.remove_route('mine'), zcsync.remove_route('yours');
 
 SELECT zcsync.add_route('tasks', 'acme/tickets', 'dev/tasks', direction => 'both', create_in => '901', filter => $$subject IN ('one', 'two')$$) IS NOT NULL AS made;
 SELECT field, direction, source_value, target_value FROM zcsync.route_values ORDER BY 1, 2 DESC, length(source_value), 3;
@@ -359,3 +393,4 @@ DROP TABLE ledger;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP SCHEMA zcsync_routes CASCADE;
+DROP ROLE regress_desk;
