@@ -138,9 +138,10 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_advice_views() IS
 'creates or replaces slow_queries and table_bloat';
 
--- Both views as they are now, if they were not kept for a week.  Of statements
--- only those of which pg_stat_statements keeps no constants: the text of others
--- may hold a password, which has no place in a table and in dumps.
+-- Both views as they are now, if they were not kept for a week.  A statement
+-- whose text still has a quoted constant is left out: it may be a password,
+-- which has no place in a table and in dumps.  pg_stat_statements keeps those of
+-- commands, of SELECT INTO, and of what it met again after forgetting it.
 CREATE FUNCTION zcsync._archive_reports() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -155,7 +156,7 @@ BEGIN
 	CROSS JOIN LATERAL (
 		SELECT row_number() OVER (ORDER BY s.total_ms DESC, s.calls DESC, s.query), to_jsonb(s)
 		FROM zcsync.slow_queries AS s
-		WHERE n.report = 'slow_queries' AND s.query ~* '^\s*(?:select|with|insert|update|delete|merge|values)\M'
+		WHERE n.report = 'slow_queries' AND s.query !~ '''|\$\D'
 		UNION ALL
 		SELECT row_number() OVER (ORDER BY b.dead DESC, b.relname), to_jsonb(b)
 		FROM zcsync.table_bloat AS b

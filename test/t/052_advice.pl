@@ -78,12 +78,16 @@ is($node->safe_psql('crm', $slow), '10', 'with the columns of its old versions')
 # Kept once a week, but not what may hold a password.
 $node->safe_psql('crm', q{SELECT pg_stat_statements_reset();
 	DO $$ BEGIN PERFORM pg_sleep(0.3), 'password'; END $$;
+	DO $do$ BEGIN PERFORM set_config('my.password', '', false); END $do$;
+	CREATE ROLE robot PASSWORD $_$password$_$;
+	SELECT pg_sleep(0.05)::text AS slept, 'password'::text AS secret INTO TABLE kept_by_itself;
 	SELECT pg_sleep(0.1), 'kept';});
-is($node->safe_psql('crm', "SELECT count(*) FROM zcsync.slow_queries WHERE query ~ 'password'"), '1', 'a slow statement with its text');
+# that of SELECT INTO has no value from PostgreSQL 16 on
+cmp_ok($node->safe_psql('crm', "SELECT count(*) FROM zcsync.slow_queries WHERE query ~ 'password'"), '>=', 3, 'slow statements with their text');
 $node->safe_psql('crm', 'CALL zcsync.maintain()');
 is($node->safe_psql('crm', "SELECT line ->> 'query' FROM zcsync.report_archive WHERE report = 'slow_queries' ORDER BY place LIMIT 1"),
 	'SELECT pg_sleep($1), $2', 'the slowest is kept without its values');
-is($node->safe_psql('crm', "SELECT count(*) FROM zcsync.report_archive WHERE line::text ~ 'password'"), '0', 'and no command');
+is($node->safe_psql('crm', "SELECT count(*) FROM zcsync.report_archive WHERE line::text ~ 'password'"), '0', 'and none whose text has values');
 
 # A dump does not need it.
 my $dump = $node->basedir . '/dump.sql';
