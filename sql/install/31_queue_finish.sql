@@ -161,7 +161,7 @@ BEGIN
 			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, payload = q.payload - 'sent'
 		FROM unnest(p_ids, p_classes) AS o (job_id, class)
 		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back)
-			AND (q.last_class IS NOT NULL OR q.failures > 0)
+			AND (q.last_class IS NOT NULL OR q.failures > 0 OR q.payload ? 'sent')
 			AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'absent');
 
 		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
@@ -212,8 +212,7 @@ BEGIN
 			-- refused, or its look-up succeeds
 			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
 			o.unclear AND o.class = 'vendor' AND o.status = 500 AS broke_down,
-			CASE WHEN o.unclear AND q.operation = 'push' AND o.request ? 'base'
-				THEN jsonb_build_array(jsonb_build_object('sent', o.request -> 'sent', 'base', o.request -> 'base')) END AS maybe_sent,
+			o.request ? 'base' AND NOT o.unclear AS not_applied,
 			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
 			-- no permission, or no such address: hardly the fault of a record
@@ -281,8 +280,7 @@ BEGIN
 			UPDATE zcsync.sync_queue q
 			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
 				last_error = v_job.message, last_hint = v_job.hint,
-				payload = CASE WHEN NOT coalesce(q.payload -> 'sent', '[]') @> v_job.maybe_sent	-- see _agree_sent()
-					THEN jsonb_set(q.payload, '{sent}', coalesce(q.payload -> 'sent', '[]') || v_job.maybe_sent) ELSE q.payload END,
+				payload = CASE WHEN v_job.not_applied THEN q.payload - 'sent' ELSE q.payload END,	-- see _agree_sent()
 				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
 				batch_max = CASE WHEN v_job.broke_down AND v_job.together > 1 THEN v_job.together / 2 ELSE q.batch_max END
 			WHERE q.job_id = v_job.job_id;

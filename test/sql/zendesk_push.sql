@@ -214,5 +214,10 @@ INSERT INTO zcsync.tickets (account_id, subject) SELECT :acme, 'Many ' || i FROM
 UPDATE zcsync.tickets SET subject = 'Few' WHERE remote_id = '35437';
 SELECT request ->> 'op' AS op, count(*) FROM zcsync._claim_jobs(1, :acme, 10) GROUP BY 1 ORDER BY 1;
 SELECT class, round(tokens) AS tokens, calls_total FROM zcsync.account_budgets ORDER BY class;
+-- what an update sends is kept until its end is known: after a crash the ticket is read first
+SELECT q.payload, r.request ->> 'op' AS op FROM zcsync.sync_queue q, zcsync._zendesk_push_requests(ARRAY[q.job_id]) AS r WHERE q.payload <> '{}';
+SELECT job_id AS few, attempts FROM zcsync.sync_queue WHERE payload ? 'sent' \gset
+SELECT how FROM zcsync._finish_jobs(1, :acme, ARRAY[:few]::bigint[], ARRAY[:attempts], '{rejected}', '{422}', '{no}', '{NULL}', '{-1}', '{f}', ARRAY['{"op": "update_ticket", "sent": {}, "base": {}}'::jsonb], '{NULL}', '{1}');
+SELECT payload, state, failures FROM zcsync.sync_queue WHERE job_id = :few;
 
 DROP EXTENSION zcsync CASCADE;

@@ -156,7 +156,7 @@ like(dead(), qr/^Theirs\|conflict\|409\|DatabaseConflict: Database collision\|So
 is(row('Theirs', 'sync_state, status'), 'failed|open', 'the local value is not lost');
 value(q{SELECT zcsync.retry(job_id) FROM zcsync.dead_letters});
 work();
-is(row('Theirs', 'sync_state') . ' ' . sent(), 'synced PUT 200', 'and is sent when it is tried again');
+is(row('Theirs', 'sync_state') . ' ' . sent(), 'synced GET 200, PUT 200', 'and is sent when it is tried again');
 
 # An update whose reply was lost was applied: it is not sent twice.
 $simulator->post('faults', { vendor => 'zendesk', fault => 'reset_after', method => 'PUT' });
