@@ -3,9 +3,9 @@
 --
 -- A field that comes back is an expression over the target row, translated by
 -- the map of direction back, and written to the source row.  A link remembers
--- in agreed_back the value that the expression last had.  The first one that is
--- seen is only remembered, so a pair that is made or found changes nothing at
--- the source.
+-- in agreed_back the value that the expression last had.  The first one that the
+-- vendor tells is only remembered, so a pair that is made or found changes nothing
+-- at the source, whatever the vendor makes of a new record.
 --
 -- A job does both directions, forward first.  What that itself makes of
 -- a field that comes back is no change of the other side: it is remembered, not
@@ -16,8 +16,8 @@
 
 -- The fields of records, $2, whose value at the target is another than the
 -- agreed one: what the source has, and would have.  $1 is the route, $3 has the
--- types of the source's columns, $4 their roles, $5 is the source account.  An
--- empty status is none yet, and so is anything empty until the record is there.
+-- types of the source's columns, $4 their roles, $5 is the source account.  A
+-- record that is still to be created has none, and an empty status is none yet.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -25,10 +25,11 @@ AS $$
 	SELECT format($sql$
 WITH pairs AS MATERIALIZED (
 	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, zcsync_routes.%3$I(t.target) AS doc,
-		jsonb_build_object(%4$s) AS current, s.status AS status_here, (t.target).remote_id IS NOT NULL AS is_there
+		jsonb_build_object(%4$s) AS current, s.status AS status_here
 	FROM zcsync.links AS l
 	CROSS JOIN LATERAL (
-		SELECT m AS target FROM zcsync.%2$I AS m WHERE m.local_id = l.target_id AND m.deleted_at IS NULL OFFSET 0) AS t
+		SELECT m AS target FROM zcsync.%2$I AS m
+		WHERE m.local_id = l.target_id AND m.remote_id IS NOT NULL AND m.deleted_at IS NULL OFFSET 0) AS t
 	CROSS JOIN LATERAL (
 		SELECT m.* FROM zcsync.%1$I AS m WHERE m.local_id = l.source_id AND m.deleted_at IS NULL OFFSET 0) AS s
 	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked'
@@ -49,7 +50,7 @@ LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'back' A
 LEFT JOIN LATERAL (SELECT zcsync._member_id($5, p.doc ->> f.field) AS id WHERE f.role = 'member') AS m ON true
 WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
 	AND (p.doc ->> f.field IS NOT NULL OR CASE WHEN p.agreed_back ? f.field THEN NOT f.mapped AND f.role IS DISTINCT FROM 'member'
-		ELSE p.is_there AND f.field NOT IN ('status', 'status_id') END)
+		ELSE f.field NOT IN ('status', 'status_id') END)
 ORDER BY p.source_id, f.field$sql$,
 		p_source_kind, p_target_kind, 'back_' || p_route,
 		coalesce((SELECT string_agg(format('%L, s.%I', f.field, f.field), ', ' ORDER BY f.field)

@@ -135,6 +135,13 @@ SELECT zcsync.resume_route('desk') LIKE '%is active%' AS active;
 
 SELECT made('acme', '1', 'one', 'open', 'high', '11'), made('acme', '2', 'two', 'new', NULL, '11'), made('acme', '3', 'three', 'solved', 'low', '11');
 SELECT * FROM work();
+-- what a vendor makes of a new record is no change
+SELECT made('acme', '4', 'four', 'solved', 'low', '11');
+SELECT zcsync._run_route_jobs();
+DELETE FROM zcsync.sync_queue WHERE operation = 'push';
+UPDATE zcsync.tickets SET remote_id = '8004', status = '2', priority = '1', url = 'x', site_id = '19', sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(tickets)
+	|| '{"status": "2", "priority": "1"}' WHERE subject = 'four' AND remote_id IS NULL;
+SELECT * FROM work();
 SELECT * FROM pairs;
 SELECT * FROM work();
 -- a change there arrives here once, and is no news there
