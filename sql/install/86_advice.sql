@@ -282,8 +282,8 @@ $$;
 COMMENT ON FUNCTION zcsync._advise_tables() IS
 'the part of zcsync.maintenance_advice() about storage parameters of tables';
 
--- A REINDEX CONCURRENTLY that was broken off leaves its new index, and would
--- not take it up the next time.
+-- A REINDEX CONCURRENTLY that was broken off leaves its new indexes, that of the
+-- TOAST table as well, and would not take them up the next time.
 CREATE FUNCTION zcsync._advise_indexes()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
 LANGUAGE sql STABLE
@@ -293,9 +293,10 @@ AS $$
 		format(CASE WHEN c.relname ~ '_cc(?:new|old)\d*$' THEN 'DROP INDEX CONCURRENTLY %s;'
 			ELSE 'REINDEX INDEX CONCURRENTLY %s;' END, c.oid::regclass),
 		'what was to build it did not come to its end: each write keeps it up, and no query uses it'
-	FROM pg_index AS i
+	FROM pg_class AS t
+	JOIN pg_index AS i ON i.indrelid IN (t.oid, t.reltoastrelid)
 	JOIN pg_class AS c ON c.oid = i.indexrelid
-	WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'i' AND NOT i.indisvalid
+	WHERE t.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'i' AND NOT i.indisvalid
 		AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.relid = i.indrelid)
 	ORDER BY c.relname
 $$;
