@@ -301,8 +301,9 @@ $$;
 COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
 
--- The same for a vendor whose pushes never travel together, and who says 403
--- where the login lacks a scope: the first one that is refused so, begins it.
+-- A push that travelled alone was refused for want of a right: for a vendor whose
+-- pushes never travel together, and who says so where the login lacks a scope, the
+-- first of them begins what _hold_refused() looks for, and others join.
 CREATE FUNCTION zcsync._note_refused(p_job bigint, p_ours bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
