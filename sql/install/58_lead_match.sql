@@ -62,9 +62,11 @@ BEGIN
 		at timestamptz NOT NULL,		-- how old its values are, by the source; else taken_at
 		taken_at timestamptz NOT NULL,
 		via text NOT NULL DEFAULT 'new',	-- how it came to its lead: new, email, source id, similar, by hand
+		look_again boolean NOT NULL DEFAULT false,	-- others brought leads meanwhile that could not be seen
 		CONSTRAINT lead_rows_key UNIQUE (account_id, source, row_key)
 	);
 	CREATE INDEX idx_lead_rows_local_id ON zcsync.lead_rows (local_id);
+	CREATE INDEX idx_lead_rows_look_again ON zcsync.lead_rows (account_id, row_id) WHERE look_again;
 	CREATE INDEX idx_lead_rows_name ON zcsync.lead_rows (account_id, name);
 	CREATE INDEX idx_lead_rows_phone ON zcsync.lead_rows (account_id, phone) WHERE phone IS NOT NULL;
 	CREATE INDEX idx_lead_rows_mobile ON zcsync.lead_rows (account_id, mobile) WHERE mobile IS NOT NULL;

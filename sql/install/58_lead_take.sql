@@ -91,7 +91,7 @@ COMMENT ON FUNCTION zcsync._known_leads(bigint, text, zcsync._lead_row[], boolea
 -- them yet; waits for others who are about to make the same.  A row that is
 -- stored already stays with its lead, though somebody may have given that
 -- another e-mail.  Returns the ids of the stored rows.
-CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync._lead_row[]) RETURNS bigint[]
+CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_look_again boolean) RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -110,9 +110,9 @@ BEGIN
 	-- A row that is new goes to the lead of its e-mail, else to that of its id.
 	WITH stored AS (
 		INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile,
-			title, source_id, vals, at, taken_at, via)
+			title, source_id, vals, at, taken_at, look_again, via)
 		SELECT p_account, coalesce(e.local_id, s.local_id, u.local_id), p_source, u.row_key, u.hash, u.email, u.name, u.company,
-			u.domain, u.phone, u.mobile, u.title, u.source_id, u.vals, u.at, zcsync._now(),
+			u.domain, u.phone, u.mobile, u.title, u.source_id, u.vals, u.at, zcsync._now(), p_look_again,
 			CASE WHEN e.local_id <> u.local_id THEN 'email' WHEN e.local_id IS NULL AND s.local_id <> u.local_id THEN 'source id' ELSE 'new' END
 		FROM unnest(p_rows) AS u
 		LEFT JOIN zcsync.lead_identities e ON e.account_id = p_account AND e.kind = 'email' AND e.value = u.email
@@ -122,13 +122,14 @@ BEGIN
 			SET hash = excluded.hash, name = coalesce(excluded.name, r.name), company = coalesce(excluded.company, r.company),
 				domain = coalesce(excluded.domain, r.domain), phone = coalesce(excluded.phone, r.phone),
 				mobile = coalesce(excluded.mobile, r.mobile), title = coalesce(excluded.title, r.title),
-				vals = r.vals || excluded.vals, at = excluded.at, taken_at = excluded.taken_at
+				vals = r.vals || excluded.vals, at = excluded.at, taken_at = excluded.taken_at,
+				look_again = r.look_again OR excluded.look_again
 		RETURNING r.row_id)
 	SELECT array_agg(s.row_id) INTO v_ids FROM stored s;
 	RETURN v_ids;
 END
 $$;
-COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[]) IS
+COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[], boolean) IS
 'stores rows of leads and their identities; waits for others who store the same';
 
 -- ---------------------------------------------------------------------
@@ -450,6 +451,66 @@ $$;
 COMMENT ON FUNCTION zcsync._intake_origin(text) IS
 'the sync_origin of leads that are written on behalf of a source';
 
+-- Does nobody else bring leads of this account at the moment?  Until its end this
+-- transaction is one that does.  Somebody who is told no marks his rows; that he is
+-- not among those who take, since a second look is under way, is a no as well, and
+-- so is a snapshot that may be older than leads of others.
+CREATE FUNCTION zcsync._takes_leads_alone(p_account bigint) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_class integer := 'zcsync.lead_duplicates'::regclass::oid::integer;
+	v_key integer := (p_account % 2147483647)::integer;
+	v_alone boolean := pg_try_advisory_lock(v_class, v_key);
+	v_known boolean := pg_try_advisory_xact_lock_shared(v_class, v_key);
+BEGIN
+	IF v_alone THEN
+		PERFORM pg_advisory_unlock(v_class, v_key);
+	END IF;
+	RETURN v_alone AND v_known AND current_setting('transaction_isolation') = 'read committed';
+END
+$$;
+COMMENT ON FUNCTION zcsync._takes_leads_alone(bigint) IS
+'is this transaction the only one that takes leads of an account?';
+
+-- Rows that were taken while others brought leads that could not be seen yet are
+-- compared once more, when nobody does: those that are alike become one, or are
+-- flagged, as if they had come one after the other.  Up to p_max of an account;
+-- returns whether there may be more.
+CREATE FUNCTION zcsync._look_again(p_max integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_account bigint;
+	v_quiet boolean;
+	v_ids bigint[];
+	v_origin text;
+	v_more boolean := false;
+BEGIN
+	FOR v_account IN SELECT DISTINCT r.account_id FROM zcsync.lead_rows r WHERE r.look_again ORDER BY 1 LOOP
+		v_quiet := pg_try_advisory_xact_lock('zcsync.lead_duplicates'::regclass::oid::integer, (v_account % 2147483647)::integer);
+		-- somebody always does: what was taken long ago can be seen by now
+		v_ids := ARRAY(SELECT r.row_id FROM zcsync.lead_rows r
+			WHERE r.account_id = v_account AND r.look_again AND (v_quiet OR r.taken_at < zcsync._now() - interval '1 hour')
+			ORDER BY r.row_id LIMIT p_max);
+		CONTINUE WHEN v_ids = '{}';
+		v_origin := zcsync._intake_origin('match');
+		PERFORM zcsync._join_leads(v_account, v_ids, v_origin);
+		PERFORM zcsync._write_leads(v_account, ARRAY(
+			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
+		UPDATE zcsync.lead_rows r SET look_again = false WHERE r.row_id = ANY (v_ids);
+		v_more := v_more OR cardinality(v_ids) = p_max;
+	END LOOP;
+	RETURN v_more;
+END
+$$;
+COMMENT ON FUNCTION zcsync._look_again(integer) IS
+'compares rows of leads that others brought at the same moment once more; true: there may be more of them';
+
 -- Take rows that have no error of their own, all or, on an error, none.
 CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean)
 RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
@@ -463,6 +524,7 @@ DECLARE
 	v_ids bigint[];
 	v_fresh bigint[] := ARRAY(SELECT DISTINCT u.local_id FROM unnest(v_rows) AS u);
 	v_leads bigint[] := zcsync._leads_to_change(p_account, p_source, v_rows, v_known);
+	v_look_again boolean := NOT zcsync._takes_leads_alone(p_account);
 BEGIN
 	IF v_leads <> '{}' THEN
 		PERFORM zcsync._lock_busy_leads(v_leads);
@@ -471,7 +533,7 @@ BEGIN
 	v_ids := zcsync._store_lead_rows(p_account, p_source, ARRAY(
 		SELECT DISTINCT ON (v_rows[g].row_key) v_rows[g] FROM generate_subscripts(v_rows, 1) AS g
 		WHERE v_known[g] IS NULL
-		ORDER BY v_rows[g].row_key, g DESC));
+		ORDER BY v_rows[g].row_key, g DESC), v_look_again);
 	IF v_ids IS NOT NULL THEN
 		PERFORM zcsync._join_leads(p_account, v_ids, v_origin);
 		PERFORM zcsync._write_leads(p_account, ARRAY(

@@ -6,7 +6,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'months', 'leads', 'statistics', 'reports'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'months', 'leads', 'pairs', 'statistics', 'reports'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -52,6 +52,8 @@ BEGIN
 			RETURN zcsync._drop_month();
 		WHEN 'leads' THEN
 			RETURN zcsync._retire_leads();
+		WHEN 'pairs' THEN
+			RETURN zcsync._look_again(500);
 		WHEN 'statistics' THEN
 			PERFORM zcsync._analyze_by_month();
 			RETURN false;
@@ -305,7 +307,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, forgets old alerts and settled dead letters, analyses tables by month, archives reports; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, looks again for leads that are alike, forgets old alerts and settled dead letters, analyses tables by month, archives reports; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the
