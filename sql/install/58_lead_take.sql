@@ -4,7 +4,8 @@
 -- Two sessions that bring the same lead meet at its identity: both insert it,
 -- one waits for the other and then finds its lead.  Locks are always taken in
 -- this order: leads that are known to change, as _lock_busy_leads() does it;
--- identities by kind and value, lead_rows by key, other leads by number.
+-- identities by kind and value, lead_rows by key.  Other leads are not waited for
+-- then: who finds one busy gives up what he has, and begins with that lead.
 -- ---------------------------------------------------------------------
 
 -- A row of lead_rows that is not stored yet.  Tables are made by setup(), and
@@ -132,10 +133,6 @@ $$;
 COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[], boolean) IS
 'stores rows of leads and their identities; waits for others who store the same';
 
--- ---------------------------------------------------------------------
--- Locks
--- ---------------------------------------------------------------------
-
 -- The leads that rows are about to change, by their e-mails and ids at their
 -- source.
 CREATE FUNCTION zcsync._leads_to_change(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_known bigint[]) RETURNS bigint[]
@@ -153,46 +150,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._leads_to_change(bigint, text, zcsync._lead_row[], bigint[]) IS
 'the leads that rows which are not known yet are about to change, as far as their e-mails and ids tell';
-
--- Lock leads before anything else is locked.  Other people write several of
--- them, too, in an order of their own: so as long as somebody has one, nothing is
--- kept while we wait for that one.
-CREATE FUNCTION zcsync._lock_busy_leads(p_leads bigint[]) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-AS $$
-DECLARE
-	v_locked bigint[];
-	v_busy bigint;
-BEGIN
-	FOR v_try IN 1 .. 20 LOOP
-		BEGIN
-			v_locked := ARRAY(
-				SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
-				ORDER BY l.local_id FOR NO KEY UPDATE SKIP LOCKED);
-			SELECT min(b.local_id) INTO v_busy
-			FROM (SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
-				EXCEPT SELECT unnest(v_locked)) AS b;
-			IF v_busy IS NULL THEN
-				RETURN;
-			END IF;
-			RAISE EXCEPTION USING ERRCODE = 'ZC001';
-		EXCEPTION WHEN SQLSTATE 'ZC001' THEN
-			NULL;
-		END;
-		BEGIN
-			PERFORM FROM zcsync.leads l WHERE l.local_id = v_busy FOR NO KEY UPDATE;
-			RAISE EXCEPTION USING ERRCODE = 'ZC001';
-		EXCEPTION WHEN SQLSTATE 'ZC001' THEN
-			NULL;
-		END;
-	END LOOP;
-	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
-END
-$$;
-COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint[]) IS
-'locks leads; waits for others without keeping any of them meanwhile';
 
 -- ---------------------------------------------------------------------
 -- Which leads are one
@@ -363,25 +320,23 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 -- Join the leads of these rows with those they are one with.  Others may merge
 -- the same leads meanwhile, or bring an e-mail for one: what was planned is
 -- planned again if that is seen once the leads are locked.
-CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text) RETURNS void
+CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text, p_wait boolean) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_plan record;
+	v_leads bigint[];
 	v_gone boolean;
 	v_stale boolean;
 	v_node record;
 BEGIN
 	FOR v_try IN 1 .. 5 LOOP
 		v_plan := zcsync._plan_joins(p_account, p_rows);
+		v_leads := v_plan.nodes || ARRAY(SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows));
+		PERFORM zcsync._lock_joined(v_leads, p_wait);
 		SELECT coalesce(bool_or(l.merged_into IS NOT NULL), false) INTO v_gone
-		FROM (
-			SELECT l.merged_into FROM zcsync.leads l
-			WHERE l.local_id = ANY (v_plan.nodes || ARRAY(
-				SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows)))
-			ORDER BY l.local_id
-			FOR NO KEY UPDATE) AS l;
+		FROM zcsync.leads l WHERE l.local_id = ANY (v_leads);
 		v_stale := v_gone OR v_plan.facts <> zcsync._lead_facts(p_account, v_plan.nodes);
 		EXIT WHEN v_stale IS NOT TRUE;
 		IF v_gone THEN
@@ -438,7 +393,7 @@ BEGIN
 		WHERE d.state = 'open' AND excluded.score > d.score;
 END
 $$;
-COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text) IS
+COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text, boolean) IS
 'merges and flags the leads of these rows';
 
 -- A fresh one each time, since a write that leaves it as it is counts as local.
@@ -450,29 +405,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._intake_origin(text) IS
 'the sync_origin of leads that are written on behalf of a source';
-
--- Does nobody else bring leads of this account at the moment?  Until its end this
--- transaction is one that does.  Somebody who is told no marks his rows; that he is
--- not among those who take, since a second look is under way, is a no as well, and
--- so is a snapshot that may be older than leads of others.
-CREATE FUNCTION zcsync._takes_leads_alone(p_account bigint) RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_class integer := 'zcsync.lead_duplicates'::regclass::oid::integer;
-	v_key integer := (p_account % 2147483647)::integer;
-	v_alone boolean := pg_try_advisory_lock(v_class, v_key);
-	v_known boolean := pg_try_advisory_xact_lock_shared(v_class, v_key);
-BEGIN
-	IF v_alone THEN
-		PERFORM pg_advisory_unlock(v_class, v_key);
-	END IF;
-	RETURN v_alone AND v_known AND current_setting('transaction_isolation') = 'read committed';
-END
-$$;
-COMMENT ON FUNCTION zcsync._takes_leads_alone(bigint) IS
-'is this transaction the only one that takes leads of an account?';
 
 -- Rows that were taken while others brought leads that could not be seen yet are
 -- compared once more, when nobody does: those that are alike become one, or are
@@ -499,7 +431,7 @@ BEGIN
 			ORDER BY r.row_id LIMIT p_max);
 		CONTINUE WHEN v_ids = '{}';
 		v_origin := zcsync._intake_origin('match');
-		PERFORM zcsync._join_leads(v_account, v_ids, v_origin);
+		PERFORM zcsync._join_leads(v_account, v_ids, v_origin, true);
 		PERFORM zcsync._write_leads(v_account, ARRAY(
 			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
 		UPDATE zcsync.lead_rows r SET look_again = false WHERE r.row_id = ANY (v_ids);
@@ -511,8 +443,10 @@ $$;
 COMMENT ON FUNCTION zcsync._look_again(integer) IS
 'compares rows of leads that others brought at the same moment once more; true: there may be more of them';
 
--- Take rows that have no error of their own, all or, on an error, none.
-CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean)
+-- Take rows that have no error of their own, all or, on an error, none.  p_busy are
+-- leads to begin with, p_wait says to wait for others that turn up later.
+CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean, p_busy bigint[],
+	p_wait boolean)
 RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -523,7 +457,7 @@ DECLARE
 	v_known bigint[] := zcsync._known_leads(p_account, p_source, v_rows, p_from_file);
 	v_ids bigint[];
 	v_fresh bigint[] := ARRAY(SELECT DISTINCT u.local_id FROM unnest(v_rows) AS u);
-	v_leads bigint[] := zcsync._leads_to_change(p_account, p_source, v_rows, v_known);
+	v_leads bigint[] := p_busy || zcsync._leads_to_change(p_account, p_source, v_rows, v_known);
 	v_look_again boolean := NOT zcsync._takes_leads_alone(p_account);
 BEGIN
 	IF v_leads <> '{}' THEN
@@ -535,7 +469,7 @@ BEGIN
 		WHERE v_known[g] IS NULL
 		ORDER BY v_rows[g].row_key, g DESC), v_look_again);
 	IF v_ids IS NOT NULL THEN
-		PERFORM zcsync._join_leads(p_account, v_ids, v_origin);
+		PERFORM zcsync._join_leads(p_account, v_ids, v_origin, p_wait);
 		PERFORM zcsync._write_leads(p_account, ARRAY(
 			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
 	END IF;
@@ -560,13 +494,14 @@ BEGIN
 	ORDER BY t.n;
 END
 $$;
-COMMENT ON FUNCTION zcsync._take_slice(bigint, text, jsonb[], boolean) IS
+COMMENT ON FUNCTION zcsync._take_slice(bigint, text, jsonb[], boolean, bigint[], boolean) IS
 'takes normalised leads that have no errors; a row each with what became of it';
 
 -- Take normalised leads, a row each with what became of it: created, merged,
 -- flagged (made, and much like others), unchanged, rejected.  A row that cannot
 -- be stored does not keep its neighbours from it: on an error they are halved
--- down to it.  Says "from file" who may bring the same rows again.
+-- down to it.  Says "from file" who may bring the same rows again.  Where a lead is
+-- busy (ZC002) the rows are taken anew, beginning with that lead.
 CREATE FUNCTION zcsync._take_leads(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean DEFAULT false)
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, detail jsonb)
 LANGUAGE plpgsql SECURITY DEFINER
@@ -584,6 +519,9 @@ DECLARE
 	v_high integer;
 	v_tries integer := 0;
 	v_retries integer := 0;
+	v_busy bigint[] := '{}';
+	v_waits integer := 0;
+	v_detail text;
 BEGIN
 	PERFORM zcsync._check_take(p_account, p_source, p_rows);
 	v_good := ARRAY(SELECT g FROM generate_subscripts(p_rows, 1) AS g WHERE zcsync._lead_row_error(p_rows[g]) IS NULL ORDER BY g);
@@ -602,9 +540,16 @@ BEGIN
 			RETURN QUERY
 			SELECT v_good[v_low + s.n - 1], true, s.lead_id, s.result, NULL::text, s.detail
 			FROM zcsync._take_slice(p_account, p_source, ARRAY(
-				SELECT p_rows[v_good[g]] FROM generate_series(v_low, v_high) AS g ORDER BY g), p_from_file) AS s;
+				SELECT p_rows[v_good[g]] FROM generate_series(v_low, v_high) AS g ORDER BY g), p_from_file, v_busy, v_waits >= 20) AS s;
 		EXCEPTION WHEN OTHERS THEN
-			IF SQLSTATE = '40P01' AND v_retries < 3 THEN
+			GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
+			IF SQLSTATE = 'ZC002' THEN
+				v_busy := v_busy || v_detail::bigint[];
+				v_waits := v_waits + 1;
+				v_tries := v_tries - 1;
+				v_lows := v_low || v_lows;
+				v_highs := v_high || v_highs;
+			ELSIF SQLSTATE = '40P01' AND v_retries < 3 THEN
 				v_retries := v_retries + 1;
 				v_lows := v_low || v_lows;
 				v_highs := v_high || v_highs;
