@@ -128,6 +128,8 @@ SELECT remote AS doc FROM zcsync.tickets WHERE local_id = :id \gset
 SELECT page(:'doc') AS echo, page(:'doc'::jsonb || '{"generated_timestamp": 1795348700, "subject": "old", "updated_at": "2026-11-22T11:58:20Z"}') AS stale;
 SELECT action, origin ~ '^(local|push:zendesk:\d+)$' AS origin, new - '{created_at,external_id}'::text[] AS new FROM zcsync.changes WHERE kind = 'tickets' ORDER BY created_at, action;
 
+-- a document without generated_timestamp is as old as its last change
+SELECT remote_version FROM zcsync._zendesk_rows(:acme, 'tickets', '{}', jsonb_build_object('ticket', :'doc'::jsonb - 'generated_timestamp'));
 -- what no record can be
 \set VERBOSITY terse
 UPDATE zcsync.tickets SET custom_fields = '["x"]' WHERE local_id = :id;
