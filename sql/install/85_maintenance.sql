@@ -2,11 +2,13 @@
 -- Maintenance: what has to be done now and then, and pg_cron to do it.
 -- ---------------------------------------------------------------------
 
--- The steps in their order.  Each is a transaction of its own.
+-- The steps in their order.  Each is a transaction of its own.  Those that need
+-- a lock on a whole table come last: a long reader, such as a dump, makes them
+-- fail, and with them what would follow.
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'months', 'leads', 'pairs', 'statistics', 'reports'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'months', 'leads'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';

@@ -94,6 +94,19 @@ like($stderr, qr/ERROR:  another session runs zcsync\.maintain\(\)/, 'two at a t
 $session->quit;
 is($node->psql('crm', 'CALL zcsync.maintain()'), 0, 'the lock is gone with its session');
 
+# Who reads for long keeps a month from being dropped, and nothing else from
+# being done.
+$node->safe_psql('crm', q{SELECT zcsync._create_partition('changes', 'created_at', '2020-01-01'); TRUNCATE zcsync.report_archive});
+$session = $node->background_psql('crm');
+$session->query_safe('BEGIN');
+$session->query_safe('SELECT count(*) FROM zcsync.changes');
+(undef, undef, $stderr) = $node->psql('crm', 'CALL zcsync.maintain()');
+like($stderr, qr/ERROR:  canceling statement due to lock timeout/, 'a month that is being read is not dropped');
+cmp_ok($node->safe_psql('crm', 'SELECT count(*) FROM zcsync.report_archive'), '>', 0, 'what needs no lock on a table was done before');
+$session->quit;
+is($node->psql('crm', 'CALL zcsync.maintain()'), 0, 'and with the reader gone');
+is($node->safe_psql('crm', q{SELECT to_regclass('zcsync.changes_y2020m01')}), '', 'the month goes');
+
 # A job that outlives the extension does nothing.
 $node->safe_psql('crm', 'DROP EXTENSION zcsync CASCADE');
 is($node->psql('crm', $command), 0, 'the command is harmless without the extension');
