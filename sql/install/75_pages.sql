@@ -96,10 +96,11 @@ $$;
 COMMENT ON FUNCTION zcsync._check_rows(text, integer) IS
 'a number of rows that is asked for; an error unless it is at least 1';
 
+-- Without preloading the setting may be unknown, and is empty after SET LOCAL.
 CREATE FUNCTION zcsync._page_rows(p_page_size integer) RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT least(zcsync._check_rows('page_size', p_page_size), coalesce(current_setting('zcsync.page_max', true), '100')::integer);
+	SELECT least(zcsync._check_rows('page_size', p_page_size), coalesce(nullif(current_setting('zcsync.page_max', true), ''), '100')::integer);
 END;
 COMMENT ON FUNCTION zcsync._page_rows(integer) IS
 'how many rows a page has when so many are asked for: no more than zcsync.page_max';

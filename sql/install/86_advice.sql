@@ -21,7 +21,8 @@ END;
 COMMENT ON FUNCTION zcsync._table_options() IS
 'the storage parameters of the tables that are written most';
 
--- NULL is a parameter that the table does not have.
+-- NULL is a parameter that the table does not have.  What it has may be written
+-- as C writes numbers.
 CREATE FUNCTION zcsync._table_settings()
 RETURNS TABLE (relation regclass, option text, advised numeric, current_value text, disabled boolean)
 LANGUAGE sql STABLE
@@ -262,11 +263,11 @@ BEGIN
 		format('ALTER TABLE %s SET (%s);', s.relation,
 			concat_ws(', ', CASE WHEN bool_or(s.disabled) THEN 'autovacuum_enabled = true' END,
 				string_agg(format('%s = %s', s.option, s.advised), ', ' ORDER BY s.option)
-					FILTER (WHERE coalesce(s.current_value::numeric > s.advised, true)))),
+					FILTER (WHERE coalesce(s.current_value::float8 > s.advised, true)))),
 		'a table that is written all the time needs vacuum sooner than others'
 	FROM zcsync._table_settings() AS s
 	GROUP BY s.relation
-	HAVING bool_or(s.disabled OR coalesce(s.current_value::numeric > s.advised, true))
+	HAVING bool_or(s.disabled OR coalesce(s.current_value::float8 > s.advised, true))
 	ORDER BY s.relation::text;
 	IF NOT FOUND THEN
 		item := 'tables';

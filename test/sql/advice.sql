@@ -84,7 +84,7 @@ WHERE c.oid IN ('zcsync.sync_queue'::regclass, 'zcsync.tickets'::regclass, 'zcsy
 	'zcsync.leads_default'::regclass, 'zcsync.leads'::regclass, 'zcsync.queues'::regclass) ORDER BY 1;
 SELECT * FROM zcsync.maintenance_advice() WHERE item = 'tables';
 -- what somebody set stays, what is missing is put back
-ALTER TABLE zcsync.tickets SET (autovacuum_vacuum_threshold = 7000), RESET (autovacuum_analyze_threshold);
+ALTER TABLE zcsync.tickets SET (autovacuum_vacuum_threshold = '0x1B58'), RESET (autovacuum_analyze_threshold);
 ALTER TABLE zcsync.leads_default SET (autovacuum_enabled = off);
 ALTER TABLE zcsync.tasks SET (autovacuum_vacuum_scale_factor = 0.01);
 SELECT * FROM zcsync.maintenance_advice() WHERE item LIKE 'table%' \gx

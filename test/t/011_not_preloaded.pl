@@ -23,6 +23,8 @@ my $remedy = $node->safe_psql('postgres', "SELECT hint FROM zcsync.selfcheck() W
 like($remedy, qr/^ALTER SYSTEM SET shared_preload_libraries = 'auto_explain', 'zcsync';/, 'and what to do, with what is preloaded already');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM zcsync._worker_slots()'), '0', 'there are no slots');
 is($node->safe_psql('postgres', 'SELECT zcsync.stop(); SELECT zcsync.start(); SELECT zcsync._wake()'), "\n\n", 'signals go nowhere');
+is($node->safe_psql('postgres', 'BEGIN; SET LOCAL zcsync.page_max = 5; COMMIT; SELECT count(*) FROM zcsync.tickets_page()'), '0',
+	'pages after a setting that the session knew for one transaction');
 run_worker($node, 'postgres', '5 s');
 pass('CALL zcsync.run() works');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'zcsync%'"), '0', 'nothing runs');
