@@ -159,12 +159,13 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT r.match_on, r.source_stream_id, r.target_stream_id, s.account_id AS source_account, s.kind AS source_kind,
-		t.account_id AS target_account, t.kind AS target_kind, a.vendor AS target_vendor
+		t.account_id AS target_account, t.kind AS target_kind, a.vendor AS target_vendor, sa.vendor AS source_vendor
 	INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	JOIN zcsync.accounts a ON a.account_id = t.account_id
+	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
 
 	RETURN QUERY EXECUTE format($sql$
@@ -182,7 +183,7 @@ BEGIN
 		SELECT f.source_id, f.target_id FROM found AS f
 		UNION ALL
 		SELECT DISTINCT o.source_id, NULL::bigint FROM origins AS o WHERE o.source_id NOT IN (SELECT f.source_id FROM found AS f)$sql$,
-		zcsync._route_origin_query(v.source_kind, v.target_kind),
+		zcsync._route_origin_query(v.source_vendor, v.source_kind, v.target_kind),
 		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind, v.target_vendor))
 	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id;
 END
@@ -191,21 +192,27 @@ COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[]) IS
 'existing target records for source records that have no link; NULL: a copy of one that is taken';
 
 -- What the source records are copies of, with the same parameters as below: a
--- route the other way made them, or they have the form of what it makes, which
--- is a text that ends with the address of a record of the target, beside the mark
--- of a create or the number of that record as first line.  Such a record is never
--- copied back: the two are a pair, also when the link has ended or the original
--- is deleted, unless that is taken.
-CREATE FUNCTION zcsync._route_origin_query(p_source_kind text, p_target_kind text) RETURNS text
+-- route the other way made them, or routes that lead in a circle one after the
+-- other; or they have the form of what is made here, which is a text that ends
+-- with the address of a record of the target, beside the mark of a create.  Where
+-- the vendor keeps no mark the first line is the number of that record; at Zendesk
+-- each has one, and customers write the text.  Such a record is never copied
+-- back: the two are a pair, also when the link has ended or the original is
+-- deleted, unless that is taken.
+CREATE FUNCTION zcsync._route_origin_query(p_source_vendor text, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	SELECT $sql$
-			SELECT l.target_id AS source_id, l.source_id AS target_id
-			FROM unnest($3) AS i (id)
-			CROSS JOIN LATERAL (
-				SELECT k.* FROM zcsync.links AS k WHERE k.target_id = i.id OFFSET 0) AS l
-			JOIN zcsync.routes AS r ON r.route_id = l.route_id
-			WHERE r.source_stream_id = $6 AND r.target_stream_id = $5$sql$
+			(WITH RECURSIVE chain AS (
+				SELECT i.id AS source_id, i.id AS made_from, NULL::bigint AS route_id FROM unnest($3) AS i (id)
+				UNION
+				SELECT c.source_id, l.source_id, l.route_id
+				FROM chain AS c
+				CROSS JOIN LATERAL (
+					SELECT k.source_id, k.route_id FROM zcsync.links AS k WHERE k.target_id = c.made_from OFFSET 0) AS l)
+			SELECT c.source_id, c.made_from AS target_id
+			FROM chain AS c JOIN zcsync.routes AS r ON r.route_id = c.route_id
+			WHERE r.source_stream_id = $6 AND c.made_from <> c.source_id)$sql$
 		|| CASE WHEN p_source_kind IN ('tasks', 'tickets') AND p_target_kind IN ('tasks', 'tickets') THEN format($sql$
 			UNION ALL
 			SELECT s.local_id, t.local_id
@@ -218,11 +225,12 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL (
 				SELECT m.local_id, m.remote_id FROM zcsync.%2$I AS m
 				WHERE m.account_id = $4 AND m.remote_id = substr(s.url, length(u.prefix) + 1) OFFSET 0) AS t
-			WHERE starts_with(s.url, u.prefix) AND (s.is_marked OR s.first_line = 'Ticket #' || t.remote_id)$sql$, p_source_kind, p_target_kind,
-				CASE p_source_kind WHEN 'tickets' THEN $q$coalesce(m.external_id LIKE 'zcsync-%', false)$q$ ELSE 'false' END)
+			WHERE starts_with(s.url, u.prefix) AND (s.is_marked%4$s)$sql$, p_source_kind, p_target_kind,
+				CASE p_source_kind WHEN 'tickets' THEN $q$coalesce(m.external_id LIKE 'zcsync-%', false)$q$ ELSE 'false' END,
+				CASE WHEN p_source_vendor <> 'zendesk' THEN $q$ OR s.first_line = 'Ticket #' || t.remote_id$q$ ELSE '' END)
 			ELSE '' END;
 END;
-COMMENT ON FUNCTION zcsync._route_origin_query(text, text) IS
+COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS
 'the query that finds what source records are copies of; see zcsync._route_matches()';
 
 -- The candidates: $1 route, $2 source account, $3 source ids, $4 target
