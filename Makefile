@@ -19,6 +19,7 @@ OBJS = \
 	src/databases.o \
 	src/engine.o \
 	src/engine_finish.o \
+	src/engine_state.o \
 	src/functions.o \
 	src/http.o \
 	src/http_transfer.o \

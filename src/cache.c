@@ -46,12 +46,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "cache.h"
 #include "cache_store.h"
 #include "clock.h"
 #include "compat.h"
 #include "settings.h"
-#include "wake.h"
 
 #define NOTES_MAX			1024
 #define PENDING_NAMES_MAX	1000
@@ -89,6 +87,8 @@ static bool may_put(const char *name, uint64 *asked_at);
 static void add_pending(const char *name);
 static bool have_pending(void);
 static bool is_pending(const char *name);
+static void watch_transactions(void);
+static void transaction_ended(XactEvent event, void *arg);
 
 /* ---------------------------------------------------------------------
  * Keys
@@ -163,7 +163,7 @@ zcsync_sql_cache_get(PG_FUNCTION_ARGS)
 	get_name(fcinfo, name, false);
 	if (!zcsync_cache_usable())
 		PG_RETURN_NULL();
-	zcsync_watch_transaction();
+	watch_transactions();
 
 	/* what this transaction invalidated is gone for it at once */
 	hidden = is_pending(name);
@@ -220,7 +220,7 @@ zcsync_sql_cache_set(PG_FUNCTION_ARGS)
 	expires_at = get_expiry(fcinfo);
 	if (PG_ARGISNULL(1) || !zcsync_cache_usable())
 		PG_RETURN_BOOL(false);
-	zcsync_watch_transaction();
+	watch_transactions();
 
 	if (!may_put(name, &asked_at))
 	{
@@ -317,7 +317,7 @@ add_pending(const char *name)
 
 	if (!zcsync_cache_usable() || pending_everything)
 		return;
-	zcsync_watch_transaction();
+	watch_transactions();
 
 	if (pending != NULL && hash_search(pending, name, HASH_FIND, NULL) != NULL)
 		return;
@@ -365,30 +365,55 @@ is_pending(const char *name)
 		zcsync_cache_matches(name, &pending_prefixes);
 }
 
-/*
- * A prepared transaction may be committed by another session, or after a
- * restart: what it invalidates would be lost.
+/* ---------------------------------------------------------------------
+ * The end of transactions
+ * ---------------------------------------------------------------------
  */
-void
-zcsync_cache_before_prepare(void)
+
+/*
+ * Have transaction_ended() called from now on.  Callbacks cannot be told apart
+ * or listed: register ours only once.
+ */
+static void
+watch_transactions(void)
 {
-	if (have_pending())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot prepare a transaction that has invalidated entries of the cache of zcsync"),
-				 errhint("Commit it with COMMIT.")));
+	static bool registered = false;
+
+	if (registered)
+		return;
+	RegisterXactCallback(transaction_ended, NULL);
+	registered = true;
 }
 
 /*
- * The transaction has ended.  This runs after the commit, where an error would
- * be fatal for the server.
+ * A prepared transaction may be committed by another session, or after a
+ * restart: what it invalidates would be lost, so it cannot be prepared.  Once
+ * the transaction has committed an error would be fatal for the server: from
+ * there on nothing throws or allocates.
  */
-void
-zcsync_cache_transaction_ended(bool committed)
+static void
+transaction_ended(XactEvent event, void *arg)
 {
-	if (committed && have_pending())
-		zcsync_cache_invalidate(&pending_names, &pending_prefixes,
-								pending_everything);
+	switch (event)
+	{
+		case XACT_EVENT_PRE_PREPARE:
+			if (have_pending())
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot prepare a transaction that has invalidated entries of the cache of zcsync"),
+						 errhint("Commit it with COMMIT.")));
+			return;
+		case XACT_EVENT_COMMIT:
+			if (have_pending())
+				zcsync_cache_invalidate(&pending_names, &pending_prefixes,
+										pending_everything);
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
 	pending = NULL;				/* its memory goes with the transaction */
 	slist_init(&pending_names);
 	slist_init(&pending_prefixes);

@@ -37,7 +37,8 @@
 #include "compat.h"
 #include "connector.h"
 #include "engine.h"
-#include "engine_private.h"
+#include "engine_finish.h"
+#include "engine_state.h"
 #include "http.h"
 #include "queue.h"
 #include "settings.h"
@@ -47,8 +48,6 @@
 #define RECOVER_INTERVAL_MS		5000	/* look for orphans that often */
 #define PARTITION_INTERVAL_MS	(3600 * 1000)	/* and for missing months */
 #define BUSY_SCAN_INTERVAL_MS	20	/* look for jobs while others are in flight */
-#define STEP_BACKOFF_MIN_MS		1000
-#define STEP_BACKOFF_MAX_MS		60000
 
 typedef void (*EngineStepBody) (ZcsyncEngine *engine);
 
@@ -297,30 +296,6 @@ engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
 	return ok;
 }
 
-/*
- * Report the error of a step, once per kind of trouble as its waits grow, and
- * make it wait.  Cancellation and the like are thrown again.
- */
-void
-zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
-{
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-		ReThrowError(error);
-
-	step->backoff_ms = step->backoff_ms == 0 ? STEP_BACKOFF_MIN_MS :
-		Min(step->backoff_ms * 2, STEP_BACKOFF_MAX_MS);
-	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												   step->backoff_ms);
-	ereport(engine->mode == ZCSYNC_XACT_CALL ? WARNING : LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("zcsync could not %s: %s", step->what, error->message),
-			 error->detail ? errdetail_internal("%s", error->detail) : 0,
-			 error->hint ? errhint("%s", error->hint) : 0,
-			 error->context ? errcontext("%s", error->context) : 0));
-	zcsync_slot_set_error(error->message);
-}
-
 static void
 step_register(ZcsyncEngine *engine)
 {
@@ -532,31 +507,5 @@ engine_send(ZcsyncEngine *engine, ZcsyncCall *call)
 		return;
 	}
 	zcsync_http_start(engine->http, &call->http, call);
-}
-
-/* What the engine knows of an account. */
-EngineAccount *
-zcsync_engine_account(ZcsyncEngine *engine, int64 account_id)
-{
-	bool		found;
-	EngineAccount *entry = hash_search(engine->accounts, &account_id,
-									   HASH_ENTER, &found);
-
-	if (!found)
-	{
-		MemoryContext old = MemoryContextSwitchTo(engine->context);
-
-		engine->entries = lappend(engine->entries, entry);
-		MemoryContextSwitchTo(old);
-		entry->account = NULL;
-		entry->done = NIL;
-		entry->token_refused_at = 0;
-		entry->refused_call = 0;
-		memset(&entry->claim, 0, sizeof(EngineStep));
-		memset(&entry->finish, 0, sizeof(EngineStep));
-		entry->claim.what = "claim jobs";
-		entry->finish.what = "record outcomes";
-	}
-	return entry;
 }
 

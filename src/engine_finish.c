@@ -21,7 +21,7 @@
 
 #include "clock.h"
 #include "connector.h"
-#include "engine_private.h"
+#include "engine_finish.h"
 #include "queue.h"
 #include "token.h"
 

@@ -9,9 +9,6 @@
  * latches.  A transaction that is prepared sends no signal, and so does one
  * whose server is not preloaded: polling finds their work.
  *
- * What a transaction invalidates of the cache (cache.c) takes effect here, too;
- * it cannot be prepared, as nothing would find that out later.
- *
  * The count of remote writes of a transaction lives here for the same reason,
  * to be reset at its end.  And so does the notice of CREATE EXTENSION, which
  * the server would not show while its script runs; it is sent just before the
@@ -31,7 +28,6 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 
-#include "cache.h"
 #include "shared.h"
 #include "wake.h"
 
@@ -46,6 +42,7 @@ static bool wake_launcher = false;
 static bool announce = false;
 static int64 writes = 0;
 
+static void watch_transactions(void);
 static bool have_tables(void);
 static void transaction_ended(XactEvent event, void *arg);
 
@@ -53,7 +50,7 @@ static void transaction_ended(XactEvent event, void *arg);
 void
 zcsync_wake_at_commit(void)
 {
-	zcsync_watch_transaction();
+	watch_transactions();
 	wake_worker = true;
 }
 
@@ -64,7 +61,7 @@ zcsync_wake_at_commit(void)
 void
 zcsync_wake_launcher_at_commit(void)
 {
-	zcsync_watch_transaction();
+	watch_transactions();
 	wake_launcher = true;
 }
 
@@ -88,7 +85,7 @@ zcsync_sql_wake_launcher(PG_FUNCTION_ARGS)
 Datum
 zcsync_sql_announce(PG_FUNCTION_ARGS)
 {
-	zcsync_watch_transaction();
+	watch_transactions();
 	announce = true;
 	PG_RETURN_VOID();
 }
@@ -103,7 +100,7 @@ zcsync_sql_count_writes(PG_FUNCTION_ARGS)
 {
 	int64		n = PG_GETARG_INT64(0);
 
-	zcsync_watch_transaction();
+	watch_transactions();
 	if (n < 0 || pg_add_s64_overflow(writes, n, &writes))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -116,8 +113,8 @@ zcsync_sql_count_writes(PG_FUNCTION_ARGS)
  * Have transaction_ended() called from now on.  Callbacks cannot be told apart
  * or listed: register ours only once.
  */
-void
-zcsync_watch_transaction(void)
+static void
+watch_transactions(void)
 {
 	static bool registered = false;
 
@@ -149,9 +146,6 @@ transaction_ended(XactEvent event, void *arg)
 						(errmsg("zcsync is installed, but has no tables yet"),
 						 errhint("Run SELECT * FROM zcsync.setup(); and then SELECT * FROM zcsync.selfcheck();")));
 			return;
-		case XACT_EVENT_PRE_PREPARE:
-			zcsync_cache_before_prepare();
-			return;
 		case XACT_EVENT_COMMIT:
 			if (wake_worker)
 				zcsync_signal_worker(MyDatabaseId);
@@ -164,7 +158,6 @@ transaction_ended(XactEvent event, void *arg)
 		default:
 			return;
 	}
-	zcsync_cache_transaction_ended(event == XACT_EVENT_COMMIT);
 	wake_worker = false;
 	wake_launcher = false;
 	announce = false;

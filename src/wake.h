@@ -17,7 +17,4 @@ extern void zcsync_wake_at_commit(void);
 /* at commit, have the launcher and the worker look at this database anew */
 extern void zcsync_wake_launcher_at_commit(void);
 
-/* have the end of each transaction noticed from now on */
-extern void zcsync_watch_transaction(void);
-
 #endif							/* ZCSYNC_WAKE_H */

@@ -164,7 +164,7 @@ AS $$
 DECLARE
 	v_identity record := zcsync._identity();
 BEGIN
-	RETURN coalesce(current_setting('zcsync.writes', true)::boolean, true)
+	RETURN coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true)
 		AND EXISTS (
 			SELECT FROM zcsync.installation AS i
 			WHERE i.system_identifier = v_identity.system_identifier AND i.database_oid = v_identity.database_oid);

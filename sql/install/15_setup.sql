@@ -117,7 +117,7 @@ COMMENT ON FUNCTION zcsync._migrate() IS
 CREATE FUNCTION zcsync._worker_role() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(current_setting('zcsync.role', true), 'zcsync_worker');
+	SELECT coalesce(nullif(current_setting('zcsync.role', true), ''), 'zcsync_worker');
 END;
 COMMENT ON FUNCTION zcsync._worker_role() IS
 'the role that workers run as: setting zcsync.role';
@@ -366,7 +366,7 @@ BEGIN
 	RETURN NEXT;
 
 	item := 'writes';
-	ok := coalesce(current_setting('zcsync.writes', true)::boolean, true);
+	ok := coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true);
 	message := CASE WHEN ok THEN 'changes are sent to vendors'
 		ELSE 'zcsync.writes is off: changes are kept and not sent' END;
 	hint := CASE WHEN NOT ok THEN 'ALTER SYSTEM SET zcsync.writes = on; SELECT pg_reload_conf();' END;

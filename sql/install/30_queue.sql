@@ -46,7 +46,7 @@ COMMENT ON FUNCTION zcsync._claimant_insert(bigint, integer, text) IS
 CREATE FUNCTION zcsync._request_timeout() RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(pg_catalog.current_setting('zcsync.request_timeout', true), '30s')::interval;
+	SELECT coalesce(nullif(pg_catalog.current_setting('zcsync.request_timeout', true), ''), '30s')::interval;
 END;
 COMMENT ON FUNCTION zcsync._request_timeout() IS
 'zcsync.request_timeout as an interval';

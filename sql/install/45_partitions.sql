@@ -43,7 +43,7 @@ SET timezone = 'UTC'
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_ahead integer := coalesce(current_setting('zcsync.partition_ahead', true), '2')::integer;
+	v_ahead integer := coalesce(nullif(current_setting('zcsync.partition_ahead', true), ''), '2')::integer;
 	v_month date;
 	v_made integer := 0;
 BEGIN

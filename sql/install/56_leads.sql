@@ -67,7 +67,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_max integer := coalesce(current_setting('zcsync.lead_batch_max', true), '100')::integer;
+	v_max integer := coalesce(nullif(current_setting('zcsync.lead_batch_max', true), ''), '100')::integer;
 BEGIN
 	IF jsonb_typeof(p_leads) IS DISTINCT FROM 'array' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

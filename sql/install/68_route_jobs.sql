@@ -24,7 +24,7 @@ COMMENT ON FUNCTION zcsync._disarm_timeout() IS
 CREATE FUNCTION zcsync._mapping_timeout() RETURNS interval
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT coalesce(current_setting('zcsync.mapping_timeout', true), '5s')::interval;
+	SELECT coalesce(nullif(current_setting('zcsync.mapping_timeout', true), ''), '5s')::interval;
 END;
 COMMENT ON FUNCTION zcsync._mapping_timeout() IS
 'zcsync.mapping_timeout as an interval';

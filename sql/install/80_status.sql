@@ -69,7 +69,7 @@ BEGIN
 				coalesce(v_slot.hint, 'SELECT * FROM zcsync.selfcheck();');
 		END IF;
 	END IF;
-	IF NOT coalesce(current_setting('zcsync.writes', true)::boolean, true) THEN
+	IF NOT coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) THEN
 		RETURN QUERY SELECT 'read only', 'zcsync.writes is off: nothing is sent',
 			'ALTER SYSTEM SET zcsync.writes = on;';
 	END IF;

@@ -226,8 +226,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_months integer := coalesce(current_setting('zcsync.lead_retention_months', true), '0')::integer;
-	v_drop boolean := coalesce(current_setting('zcsync.lead_retention_action', true), 'detach') = 'drop';
+	v_months integer := coalesce(nullif(current_setting('zcsync.lead_retention_months', true), ''), '0')::integer;
+	v_drop boolean := coalesce(nullif(current_setting('zcsync.lead_retention_action', true), ''), 'detach') = 'drop';
 	v_month regclass;
 BEGIN
 	IF v_months = 0 THEN

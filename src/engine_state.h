@@ -1,22 +1,25 @@
 /*-------------------------------------------------------------------------
  *
- * engine_private.h
- *		The engine's own state, for its two files: engine.c, the rounds, and
- *		engine_finish.c, the recording of outcomes.
+ * engine_state.h
+ *		An engine's state: for engine.c, the rounds, and engine_finish.c, the
+ *		recording of outcomes.
  *
  * IDENTIFICATION
- *		src/engine_private.h
+ *		src/engine_state.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef ZCSYNC_ENGINE_PRIVATE_H
-#define ZCSYNC_ENGINE_PRIVATE_H
+#ifndef ZCSYNC_ENGINE_STATE_H
+#define ZCSYNC_ENGINE_STATE_H
 
 #include "utils/hsearch.h"
 
 #include "call.h"
 #include "engine.h"
 #include "http.h"
+
+#define STEP_BACKOFF_MIN_MS		1000
+#define STEP_BACKOFF_MAX_MS		60000
 
 /* A step that failed waits before it is tried again. */
 typedef struct EngineStep
@@ -71,15 +74,15 @@ struct ZcsyncEngine
 	long		next_ms;
 };
 
-/* engine.c */
+/* What the engine knows of an account; nothing yet, if it is a new one. */
 extern EngineAccount *zcsync_engine_account(ZcsyncEngine *engine,
 											int64 account_id);
+
+/*
+ * Report the error of a step, and make it wait.  Throws cancellation and
+ * shutdown again.
+ */
 extern void zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step,
 								 ErrorData *error);
 
-/* engine_finish.c */
-extern void zcsync_engine_done(ZcsyncEngine *engine, ZcsyncCall *call);
-extern bool zcsync_engine_finish(ZcsyncEngine *engine);
-extern TimestampTz zcsync_engine_next_finish(ZcsyncEngine *engine);
-
-#endif							/* ZCSYNC_ENGINE_PRIVATE_H */
+#endif							/* ZCSYNC_ENGINE_STATE_H */

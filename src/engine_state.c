@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_state.c
+ *		What an engine remembers of its accounts and of steps that failed.
+ *
+ * IDENTIFICATION
+ *		src/engine_state.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "engine_state.h"
+#include "shared.h"
+
+/* What the engine knows of an account. */
+EngineAccount *
+zcsync_engine_account(ZcsyncEngine *engine, int64 account_id)
+{
+	bool		found;
+	EngineAccount *entry = hash_search(engine->accounts, &account_id,
+									   HASH_ENTER, &found);
+
+	if (!found)
+	{
+		MemoryContext old = MemoryContextSwitchTo(engine->context);
+
+		engine->entries = lappend(engine->entries, entry);
+		MemoryContextSwitchTo(old);
+		entry->account = NULL;
+		entry->done = NIL;
+		entry->token_refused_at = 0;
+		entry->refused_call = 0;
+		memset(&entry->claim, 0, sizeof(EngineStep));
+		memset(&entry->finish, 0, sizeof(EngineStep));
+		entry->claim.what = "claim jobs";
+		entry->finish.what = "record outcomes";
+	}
+	return entry;
+}
+
+/*
+ * Report the error of a step, once per kind of trouble as its waits grow, and
+ * make it wait.  Cancellation and the like are thrown again.
+ */
+void
+zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+
+	step->backoff_ms = step->backoff_ms == 0 ? STEP_BACKOFF_MIN_MS :
+		Min(step->backoff_ms * 2, STEP_BACKOFF_MAX_MS);
+	step->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   step->backoff_ms);
+	ereport(engine->mode == ZCSYNC_XACT_CALL ? WARNING : LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("zcsync could not %s: %s", step->what, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0,
+			 error->context ? errcontext("%s", error->context) : 0));
+	zcsync_slot_set_error(error->message);
+}
