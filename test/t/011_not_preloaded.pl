@@ -25,6 +25,9 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM zcsync._worker_slots()'), 
 is($node->safe_psql('postgres', 'SELECT zcsync.stop(); SELECT zcsync.start(); SELECT zcsync._wake()'), "\n\n", 'signals go nowhere');
 is($node->safe_psql('postgres', 'BEGIN; SET LOCAL zcsync.page_max = 5; COMMIT; SELECT count(*) FROM zcsync.tickets_page()'), '0',
 	'pages after a setting that the session knew for one transaction');
+is($node->safe_psql('postgres', q{SELECT zcsync.add_account('crm', 'local') > 0}), 't', 'an account for leads');
+is($node->safe_psql('postgres', q{BEGIN; SET LOCAL zcsync.lead_batch_max = 5; COMMIT;
+	SELECT result FROM zcsync.sync_leads('manual', '[{"last_name": "One", "email": "one@acme.example"}]')}), 'created', 'leads likewise');
 run_worker($node, 'postgres', '5 s');
 pass('CALL zcsync.run() works');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'zcsync%'"), '0', 'nothing runs');
