@@ -60,11 +60,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS idx_tasks_links ON zcsync.tasks USING gin (zcsync._links_in(description))
 		WITH (fastupdate = off)
 		WHERE description LIKE '%://%';
-	-- Only tickets of HaloPSA have a site.
-	CREATE INDEX IF NOT EXISTS idx_tickets_links ON zcsync.tickets USING gin (zcsync._links_in(description))
-		WITH (fastupdate = off)
-		WHERE site_id IS NOT NULL AND description LIKE '%://%';
-	-- Of Zendesk only tickets that were made from here can be copies.
+	-- Only tickets that were made from here can be copies.
 	CREATE INDEX IF NOT EXISTS idx_tickets_copies ON zcsync.tickets USING gin (zcsync._links_in(description))
 		WITH (fastupdate = off)
 		WHERE external_id LIKE 'zcsync-%' AND description LIKE '%://%';

@@ -159,12 +159,11 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT r.match_on, r.source_stream_id, r.target_stream_id, s.account_id AS source_account, s.kind AS source_kind,
-		t.account_id AS target_account, t.kind AS target_kind, a.vendor AS target_vendor, sa.vendor AS source_vendor
+		t.account_id AS target_account, t.kind AS target_kind, sa.vendor AS source_vendor
 	INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-	JOIN zcsync.accounts a ON a.account_id = t.account_id
 	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
 
@@ -184,7 +183,7 @@ BEGIN
 		UNION ALL
 		SELECT DISTINCT o.source_id, NULL::bigint FROM origins AS o WHERE o.source_id NOT IN (SELECT f.source_id FROM found AS f)$sql$,
 		zcsync._route_origin_query(v.source_vendor, v.source_kind, v.target_kind),
-		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind, v.target_vendor))
+		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind))
 	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id;
 END
 $$;
@@ -235,8 +234,7 @@ COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS
 
 -- The candidates: $1 route, $2 source account, $3 source ids, $4 target
 -- account, $5 and $6 the streams.
-CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text,
-	p_target_vendor text) RETURNS text
+CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
 	SELECT CASE
@@ -284,12 +282,12 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL unnest(zcsync._links_in(f.description)) AS x (url)
 			JOIN urls AS u ON u.url = x.url
 			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind, p_target_kind,
-			CASE WHEN p_target_vendor = 'zendesk' THEN $q$t.external_id LIKE 'zcsync-%' AND$q$
-				WHEN p_target_kind = 'tickets' THEN 't.site_id IS NOT NULL AND' ELSE '' END)
+			-- customers write tickets, and may know the address of another one
+			CASE p_target_kind WHEN 'tickets' THEN $q$t.external_id LIKE 'zcsync-%' AND$q$ ELSE '' END)
 			ELSE '' END
 		END;
 END;
-COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text, text) IS
+COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
 'the query that finds existing target records; see zcsync._route_matches()';
 
 -- When a source record last changed: an expression over its row, s.  A record

@@ -57,7 +57,7 @@ $$
 	UPDATE zcsync.leads l SET remote_id = coalesce(remote_id, (9000 + local_id)::text), status = coalesce(status, '40'), sync_state = 'synced',
 		sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(l) || jsonb_build_object('status', coalesce(status, '40'))
 	WHERE sync_state <> 'synced' AND account_id = zcsync.account('halo');
-	UPDATE zcsync.tickets l SET remote_id = coalesce(remote_id, (8000 + local_id)::text), status = coalesce(status, '1'), sync_state = 'synced',
+	UPDATE zcsync.tickets l SET remote_id = coalesce(remote_id, (8000 + local_id)::text), external_id = 'zcsync-' || sync_key, status = coalesce(status, '1'), sync_state = 'synced',
 		site_id = coalesce(site_id, '1'), sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(l)
 	WHERE sync_state <> 'synced' AND account_id = zcsync.account('halo');
 $$;

@@ -88,5 +88,15 @@ work();
 is(tickets('Forged'), '1 1 0', 'what a customer writes makes no ticket the copy of another one');
 is(value(qq{SELECT count(*) FROM zcsync.links l JOIN zcsync.tickets t ON t.local_id = l.target_id WHERE t.remote_id = '$h'}), 0, 'which stays alone');
 
+# The same at HaloPSA, of a ticket that is still to come.
+create('acme', subject => 'First', description => 'Help', status => 'open', priority => 'normal');
+my $next = value(q{SELECT max(remote_id::bigint) + 2 FROM zcsync.tickets WHERE account_id = zcsync.account('acme')});
+$url = value(qq{SELECT zcsync.record_url(zcsync.account('acme'), 'tickets', '$next')});
+create('halopsa', summary => 'Cites', details => "Ticket #$next\n\n$url", status_id => 2, tickettype_id => 1, client_id => 12, site_id => 18);
+work();
+is(create('acme', subject => 'Cited', description => 'Help', status => 'open', priority => 'normal'), $next, 'a ticket that was cited before');
+work();
+is(tickets('Cited'), '1 1 0', 'is not taken for the original of what a customer wrote');
+
 $node->stop;
 done_testing();
