@@ -343,6 +343,7 @@ DECLARE
 	v_locked integer[];
 	v_locked_ids bigint[];
 	v_edited boolean;		-- is any of them edited here?
+	v_agreed boolean;
 	v_written text[];
 	v_since timestamptz;
 BEGIN
@@ -366,8 +367,10 @@ BEGIN
 		waiting := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(v_locked));
 	END IF;
 	IF v_locked IS NOT NULL THEN
-		v_edited := zcsync._agree_sent(p_account, p_kind, v_locked_ids,
-			ARRAY(SELECT p_vals[n] FROM unnest(v_locked) WITH ORDINALITY AS l (n, o) ORDER BY o)) OR v_edited;
+		-- a statement of its own: "f() OR true" is true without a call of f()
+		v_agreed := zcsync._agree_sent(p_account, p_kind, v_locked_ids,
+			ARRAY(SELECT p_vals[n] FROM unnest(v_locked) WITH ORDINALITY AS l (n, o) ORDER BY o));
+		v_edited := v_edited OR v_agreed;
 	END IF;
 	IF v_edited THEN
 		EXECUTE zcsync._apply_sql(p_kind, 'lost')

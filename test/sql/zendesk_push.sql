@@ -198,6 +198,17 @@ SELECT * FROM finish(:id, next(:id), '{"tickets": [], "count": 0}');
 SELECT * FROM finish(:id, next(:id), jsonb_build_object('tickets', jsonb_build_array(reply(NULL, '{"id": 35440, "subject": "Lost", "description": "Lost"}', '2026-11-22T12:00:00Z') -> 'ticket'
 	|| jsonb_build_object('external_id', 'zcsync-' || (SELECT sync_key FROM zcsync.tickets WHERE local_id = :id)))));
 SELECT remote_id, sync_state FROM zcsync.tickets WHERE local_id = :id;
+-- an update whose reply was lost, and another edit here: the page that shows the first one takes nothing from the second
+UPDATE zcsync.tickets SET subject = 'first' WHERE local_id = :id;
+UPDATE zcsync.sync_queue SET payload = payload || jsonb_build_object('sent', jsonb_build_array(jsonb_build_object('sent', r -> 'sent', 'base', r -> 'base')))
+FROM next(:id) AS r WHERE job_id = job(:id);
+UPDATE zcsync.tickets SET subject = 'second' WHERE local_id = :id;
+SET plan_cache_mode = force_custom_plan;
+SELECT page(remote || '{"subject": "first", "updated_at": "2026-11-22T12:10:00Z", "generated_timestamp": 1795349400}') FROM zcsync.tickets WHERE local_id = :id;
+RESET plan_cache_mode;
+SELECT subject, base ->> 'subject' AS agreed, sync_state FROM zcsync.tickets WHERE local_id = :id;
+SELECT count(*) AS lost FROM zcsync.changes WHERE action = 'lost' AND local_id = :id;
+UPDATE zcsync.tickets SET subject = 'first' WHERE local_id = :id;
 
 -- ---------------------------------------------------------------------
 -- Budgets: writes are calls, too
