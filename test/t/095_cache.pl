@@ -115,8 +115,7 @@ append_to_file("$script.function", <<'SQL');
 \set id random(1, 20)
 SELECT put('fact:' || id, jsonb_build_object('v', v, 'id', id)) FROM facts WHERE id = :id;
 SQL
-SKIP: {
-	skip 'there is no pgbench', 4 unless eval { run_log([ 'pgbench', '--version' ]) };
+{
 	my $dropped = value('SELECT dropped FROM zcsync.stat_cache');
 	my $hits = value('SELECT hits FROM zcsync.stat_cache');
 	$node->command_ok([ 'pgbench', '-n', '-T', '5', '-c', '8', '-f', "$script\@1", '-f', "$script.reader\@3", '-f', "$script.function\@1", 'postgres' ],
