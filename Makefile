@@ -42,7 +42,8 @@ OBJS = \
 	src/xact.o \
 	src/zcsync.o
 
-INSTALL_PARTS = $(sort $(wildcard sql/install/*.sql))
+# the parts of the install script, a room a folder, in the order of loading
+INSTALL_PARTS = $(addprefix sql/,$(shell cat sql/load_order))
 DATA = $(wildcard sql/upgrade/$(EXTENSION)--*--*.sql)
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 
@@ -113,7 +114,7 @@ endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-$(DATA_built): $(INSTALL_PARTS) zcsync.control
+$(DATA_built): $(INSTALL_PARTS) sql/load_order zcsync.control
 	cat $(INSTALL_PARTS) > $@
 
 endif

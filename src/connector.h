@@ -14,7 +14,7 @@
  * is that of its first member.
  *
  * A new vendor is one file src/connector_NAME.c, one line in connector.c, one
- * SQL part sql/install/5N_NAME.sql and one file of the simulator.
+ * folder sql/vendor/NAME and one file of the simulator.
  *
  * IDENTIFICATION
  *		src/connector.h

@@ -3,7 +3,7 @@
  * queue.c
  *		The engine's side of zcsync.sync_queue, through SPI.
  *
- * The rules of the queue live in SQL (sql/install/3*_queue*.sql); this file
+ * The rules of the queue live in SQL (sql/queue); this file
  * calls them with kept plans, set by set.  Every function here but
  * zcsync_queue_keep_registered() and zcsync_queue_unregister() needs a
  * transaction of xact.h, and copies what it returns into a context that its

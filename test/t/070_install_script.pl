@@ -62,8 +62,11 @@ COMMENT ON FUNCTION zcsync.e() IS 'CREATE OR REPLACE; isn''t one';
 GRANT USAGE ON SCHEMA zcsync TO PUBLIC; -- GRANT
 SQL
 
-my @parts = sort glob "$FindBin::Bin/../../sql/install/*.sql";
-my $script = join '', map { slurp_file($_) } @parts;
+my $folder = "$FindBin::Bin/../../sql";
+my @parts = split ' ', slurp_file("$folder/load_order");
+my $script = join '', map { slurp_file("$folder/$_") } @parts;
+is(join("\n", sort @parts), join("\n", sort map { substr($_, length("$folder/")) } map { glob "$folder/$_/*.sql" } qw(* vendor/*)),
+	'each file of a room is loaded, once');
 my @statements = statements($script);
 cmp_ok(scalar @statements, '>', 500, 'the script has statements');
 like($script, qr/^\\echo Use "CREATE EXTENSION zcsync" to load this file\. \\quit\n\nSET LOCAL search_path TO pg_catalog, pg_temp;\n/,

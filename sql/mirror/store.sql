@@ -24,7 +24,7 @@
 -- ---------------------------------------------------------------------
 
 -- The columns of a kind that hold a record's own values: those that vals and
--- base speak of.  The shared ones (12_tables.sql) and columns that users added
+-- base speak of.  The shared ones (tables/tables.sql) and columns that users added
 -- are none of them; hence a list, and not what the table happens to have.
 CREATE FUNCTION zcsync._own_columns(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -169,7 +169,7 @@ COMMENT ON FUNCTION zcsync._lost_keys(jsonb, jsonb, jsonb) IS
 -- find   positions of new rows; positions and local ids of rows to be written
 -- insert writes the rows at $7; returns the remote ids written.  The rows come
 --        in the order of their remote ids, so that two writers cannot deadlock.
---        A table by month has no key of remote ids: see 13_lead_tables.sql
+--        A table by month has no key of remote ids: see tables/lead_tables.sql
 -- lost   keeps the local values that update will replace
 -- update writes the rows at $7, which have the local ids $8 and are locked
 CREATE FUNCTION zcsync._apply_sql(p_kind text, p_step text) RETURNS text
@@ -313,7 +313,7 @@ COMMENT ON FUNCTION zcsync._apply_sql(text, text) IS
 -- Creates of this account whose effect is not known yet: since when.  A record
 -- that turns up meanwhile may be the one just created, so it waits for the end
 -- of the create; but not for long, since a create may stay unclear for days,
--- and its end also finds a record that was stored before (44_push.sql).
+-- and its end also finds a record that was stored before (push.sql).
 CREATE FUNCTION zcsync._creating_since(p_account bigint, p_kind text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -1,9 +1,9 @@
 -- ---------------------------------------------------------------------
--- HaloPSA: its documents as rows.  52_halopsa_pull.sql has the requests that
--- read them, 54_halopsa_checks.sql what check_account() and discover() ask.
+-- HaloPSA: its documents as rows.  read.sql has the requests that
+-- read them, checks.sql what check_account() and discover() ask.
 --
 -- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC; see 50_zendesk.sql.
+-- TimeZone is UTC; see vendor/zendesk/read.sql.
 --
 -- HaloPSA has its own ways to write "nothing": an empty text, 0 and -1 for an
 -- id, and times in the years 1, 1899, 1900 and 1901.  All of them are null here.

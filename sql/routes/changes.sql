@@ -302,7 +302,7 @@ COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
 'the SQL expression that tells when a record of a source last changed';
 
 -- The part of the query that finds client, user and site of each record, where
--- the route copies the company; see 71_companies.sql.
+-- the route copies the company; see companies.sql.
 CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp

@@ -16,7 +16,7 @@
 -- route becomes one of the target, beside the map of values:
 --   status (of the catalogue), member (by e-mail address), requester (by e-mail
 --   address, which stays one where nobody has it), company, user and site
---   (71_companies.sql)
+--   (companies.sql)
 CREATE FUNCTION zcsync._route_targets() RETURNS TABLE (vendor text, kind text, name_field text, place_field text, place text,
 	setting text, status_scope text, status_is_id boolean, needs_company boolean, roles jsonb)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -2,7 +2,7 @@
 -- Who is who: the tables of matching and merging, and how alike two leads are.
 --
 -- Each lead that a source gives is kept as it came, as a row of lead_rows; a
--- lead is what its rows amount to (58_lead_values.sql).  Rows are compared, not
+-- lead is what its rows amount to (values.sql).  Rows are compared, not
 -- leads, so that it does not matter which row came first.
 --
 --   1. The same e-mail is the same lead, always.

@@ -1,7 +1,7 @@
 -- ---------------------------------------------------------------------
 -- Ways in for leads that come one by one or by the hundred: sync_lead() and
--- sync_leads().  Files come by 57_lead_import.sql.  What becomes of a lead is
--- decided in 58_lead_take.sql.
+-- sync_leads().  Files come by import.sql.  What becomes of a lead is
+-- decided in take.sql.
 -- ---------------------------------------------------------------------
 
 -- The local account of a name; without a name the only one that there is.

@@ -2,7 +2,7 @@
 -- ClickUp: its documents as rows, and the requests that read and write them.
 --
 -- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC; see 50_zendesk.sql.
+-- TimeZone is UTC; see vendor/zendesk/read.sql.
 --
 -- ClickUp has no idempotency key, so a task that we create carries its row's
 -- sync_key at the end of its description: a create whose reply was lost is

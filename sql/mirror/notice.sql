@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- Noticing writes to mirror rows: the triggers that 40_mirror.sql describes.
+-- Noticing writes to mirror rows: the triggers that store.sql describes.
 -- ---------------------------------------------------------------------
 
 -- May these columns of a kind be written here?  Raises the reason if not.

@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- The queue: enqueue and claim.  31_queue_finish.sql has finish and recover,
--- 34_queue_verbs.sql what operators call.
+-- The queue: enqueue and claim.  finish.sql has finish and recover,
+-- verbs.sql what operators call.
 --
 -- Life of a job: ready -> running -> gone, with a row in sync_records; or back
 -- to ready with a later run_at; or held; or to dead_letters.  Claiming, sending

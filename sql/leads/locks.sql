@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- Locks of those who take leads (58_lead_take.sql): nobody waits for a lead
+-- Locks of those who take leads (take.sql): nobody waits for a lead
 -- while he has something that others may wait for.
 -- ---------------------------------------------------------------------
 

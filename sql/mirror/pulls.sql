@@ -233,7 +233,7 @@ COMMENT ON FUNCTION zcsync._due_apply_jobs(integer) IS
 CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off	-- see 30_queue.sql
+SET enable_seqscan = off	-- see queue/claim.sql
 SET jit = off
 AS $$
 DECLARE
