@@ -10,7 +10,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.account(name text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION zcsync.account(text) IS
 -- The same for verbs that change the account: its row is locked until the end
 -- of the transaction.  Workers never wait for that.
 CREATE FUNCTION zcsync._lock_account(p_name text) RETURNS bigint
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION zcsync._lock_account(text) IS
 -- What the worker reads of an account; see src/call.c.
 CREATE FUNCTION zcsync._account_context(p_account_id bigint)
 RETURNS TABLE (name text, vendor text, settings jsonb, version bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT a.name, a.vendor, a.settings, a.version FROM zcsync.accounts a WHERE a.account_id = p_account_id;
@@ -118,7 +118,7 @@ COMMENT ON FUNCTION zcsync._base_url(text, jsonb) IS
 -- Check settings as an operator gave them and return them in the form that is
 -- stored.  Raises what is wrong.
 CREATE FUNCTION zcsync._check_settings(p_vendor text, p_settings jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -190,7 +190,7 @@ COMMENT ON FUNCTION zcsync._check_settings(text, jsonb) IS
 
 -- Check the setting "budgets": what an operator knows better than the plan.
 CREATE FUNCTION zcsync._check_budgets(p_vendor text, p_budgets jsonb) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -230,7 +230,7 @@ COMMENT ON FUNCTION zcsync._check_budgets(text, jsonb) IS
 -- Make the budgets of an account what its settings say.  What was used of them
 -- and pauses stay.
 CREATE FUNCTION zcsync._make_budgets(p_account_id bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -278,7 +278,7 @@ COMMENT ON FUNCTION zcsync._make_budgets(bigint) IS
 
 CREATE FUNCTION zcsync.add_account(name text, vendor text, settings jsonb DEFAULT '{}', credentials jsonb DEFAULT NULL)
 RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET log_min_error_statement = panic
 AS $$
@@ -325,7 +325,7 @@ COMMENT ON FUNCTION zcsync.add_account(text, text, jsonb, jsonb) IS
 'adds a login at a vendor; credentials are sealed, or referred to as file:NAME';
 
 CREATE FUNCTION zcsync.alter_account(name text, settings jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -363,7 +363,7 @@ COMMENT ON FUNCTION zcsync.alter_account(text, jsonb) IS
 'changes the settings given and leaves the others; null takes a setting away';
 
 CREATE FUNCTION zcsync.pause_account(name text, reason text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -379,7 +379,7 @@ COMMENT ON FUNCTION zcsync.pause_account(text, text) IS
 'sends nothing for an account until zcsync.resume_account(); its jobs stay queued';
 
 CREATE FUNCTION zcsync.resume_account(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -405,7 +405,7 @@ COMMENT ON FUNCTION zcsync.resume_account(text) IS
 -- Something about an account is new: have workers read it again, and if it was
 -- blocked, let it try.
 CREATE FUNCTION zcsync._activate_account(p_account bigint) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -436,7 +436,7 @@ COMMENT ON FUNCTION zcsync._activate_account(bigint) IS
 -- alert; the alert of a missing key is one for all accounts.  Never waits:
 -- whoever calls this comes again if the row is locked.
 CREATE FUNCTION zcsync._block_account(p_account bigint, p_code text, p_reason text, p_hint text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -464,7 +464,7 @@ COMMENT ON FUNCTION zcsync._block_account(bigint, text, text, text) IS
 'blocks an active account and raises one alert; codes are key_missing and credentials_...';
 
 CREATE FUNCTION zcsync.remove_account(name text, force boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

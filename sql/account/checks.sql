@@ -6,7 +6,7 @@
 
 CREATE FUNCTION zcsync.check_account(name text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION zcsync.check_account(text) IS
 -- credentials: the rows "connection" and "login".
 CREATE FUNCTION zcsync._check_login(p_class text, p_status integer, p_message text, p_hint text, p_address text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -109,7 +109,7 @@ COMMENT ON FUNCTION zcsync._check_right(text, text, integer, text, text, text, t
 -- Not /users/me: it answers 200 to anybody, as "Anonymous user".
 CREATE FUNCTION zcsync._zendesk_check_account(p_account bigint)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -170,7 +170,7 @@ COMMENT ON FUNCTION zcsync._zendesk_check_account(bigint) IS
 -- that it is not there.
 CREATE FUNCTION zcsync._zendesk_check_write(p_account bigint, p_kind text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -200,7 +200,7 @@ COMMENT ON FUNCTION zcsync._zendesk_check_write(bigint, text) IS
 
 CREATE FUNCTION zcsync._clickup_check_account(p_account bigint)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -267,7 +267,7 @@ COMMENT ON FUNCTION zcsync._clickup_check_account(bigint) IS
 
 CREATE FUNCTION zcsync.discover(name text)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -286,7 +286,7 @@ COMMENT ON FUNCTION zcsync.discover(text) IS
 
 -- One exchange whose reply is needed.
 CREATE FUNCTION zcsync._ask(p_account bigint, p_request jsonb) RETURNS jsonb
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -312,7 +312,7 @@ COMMENT ON FUNCTION zcsync._ask(bigint, jsonb) IS
 -- transaction may store a row several times, and each needs an origin of its
 -- own: a write with the same one is taken for a local one.
 CREATE FUNCTION zcsync._keep_seen(p_account bigint, p_vendor text, p_kind text, p_request jsonb, p_reply jsonb) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -331,7 +331,7 @@ COMMENT ON FUNCTION zcsync._keep_seen(bigint, text, text, jsonb, jsonb) IS
 
 CREATE FUNCTION zcsync._zendesk_discover(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -357,7 +357,7 @@ COMMENT ON FUNCTION zcsync._zendesk_discover(bigint) IS
 
 CREATE FUNCTION zcsync._clickup_discover(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -410,7 +410,7 @@ COMMENT ON FUNCTION zcsync._clickup_discover(bigint) IS
 -- but the lists.
 CREATE FUNCTION zcsync._clickup_read_lists(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -452,7 +452,7 @@ COMMENT ON FUNCTION zcsync._clickup_read_lists(bigint) IS
 'reads the hierarchy of a ClickUp workspace and keeps its lists and members';
 
 CREATE FUNCTION zcsync._keep_lists(p_account bigint, p_path text, p_request jsonb) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.lists (account_id, list_id, path, seen_at)
@@ -467,7 +467,7 @@ COMMENT ON FUNCTION zcsync._keep_lists(bigint, text, jsonb) IS
 -- other list has.  Reads the vendor's lists when none are known yet, unless
 -- this is a process that works off jobs: that must not wait for a vendor here.
 CREATE FUNCTION zcsync._resolve_list(p_account bigint, p_path text) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

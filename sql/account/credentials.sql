@@ -40,7 +40,7 @@ COMMENT ON FUNCTION zcsync._credential_forms(text) IS
 -- Raise an error unless these are credentials of one form for the vendor.  The
 -- values are no part of any message.
 CREATE FUNCTION zcsync._check_credential_form(p_vendor text, p_credentials jsonb) RETURNS void
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -77,7 +77,7 @@ COMMENT ON FUNCTION zcsync._check_credential_form(text, jsonb) IS
 -- Does the server's log get the statements of this session, or the values of
 -- their parameters?
 CREATE FUNCTION zcsync._statements_are_logged() RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT current_setting('log_statement') <> 'none'
@@ -93,7 +93,7 @@ COMMENT ON FUNCTION zcsync._statements_are_logged() IS
 -- are not given are deleted last: as long as sealed values are there, no new
 -- key is made.  The account's row is locked by us, or new.
 CREATE FUNCTION zcsync._store_credentials(p_account bigint, p_vendor text, p_credentials jsonb) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -122,7 +122,7 @@ COMMENT ON FUNCTION zcsync._store_credentials(bigint, text, jsonb) IS
 'replaces all credentials of an account';
 
 CREATE FUNCTION zcsync.set_credentials(name text, credentials jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET log_min_error_statement = panic
 AS $$
@@ -136,7 +136,7 @@ COMMENT ON FUNCTION zcsync.set_credentials(text, jsonb) IS
 'replaces all credentials of an account, and lets it work again if it was blocked';
 
 CREATE FUNCTION zcsync.forget_credentials(name text) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION zcsync.forget_credentials(text) IS
 -- so if there are none.
 CREATE FUNCTION zcsync._account_credentials(p_account bigint)
 RETURNS TABLE (name text, form text, ok boolean, message text, hint text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -186,7 +186,7 @@ COMMENT ON FUNCTION zcsync._account_credentials(bigint) IS
 
 CREATE FUNCTION zcsync.check_credentials()
 RETURNS TABLE (account text, name text, form text, ok boolean, message text, hint text)
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT a.name, c.name, c.form, c.ok, c.message, c.hint
@@ -200,7 +200,7 @@ COMMENT ON FUNCTION zcsync.check_credentials() IS
 -- Resolve the alert of a missing key when no sealed value needs another key
 -- than the one that is there.
 CREATE FUNCTION zcsync._resolve_key_alert() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

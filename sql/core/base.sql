@@ -73,7 +73,7 @@ COMMENT ON FUNCTION zcsync._vendors() IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._alert(p_code text, p_object text, p_severity text, p_message text, p_hint text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -91,7 +91,7 @@ COMMENT ON FUNCTION zcsync._alert(text, text, text, text, text) IS
 'opens an alert, or counts the one that is open for this code and object';
 
 CREATE FUNCTION zcsync._resolve_alert(p_code text, p_object text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -112,7 +112,7 @@ COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
 -- original in zcsync.installation, and stays silent until somebody says that
 -- it is the one to send.
 CREATE FUNCTION zcsync._worker_guard() RETURNS TABLE (may_run boolean, reason text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -158,7 +158,7 @@ COMMENT ON FUNCTION zcsync._worker_guard() IS
 'may zcsync work in this database, and if not why, and what to run';
 
 CREATE FUNCTION zcsync._may_write() RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -180,7 +180,7 @@ COMMENT ON FUNCTION zcsync._may_write() IS
 -- than a request of the old primary can end.  Dead letters may have been
 -- retried there.
 CREATE FUNCTION zcsync._distrust_queue() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -219,7 +219,7 @@ COMMENT ON FUNCTION zcsync._distrust_queue() IS
 
 -- Called when a worker or CALL zcsync.run() begins.
 CREATE FUNCTION zcsync._note_timeline() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

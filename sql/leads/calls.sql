@@ -6,7 +6,7 @@
 
 -- The local account of a name; without a name the only one that there is.
 CREATE FUNCTION zcsync._lead_account(p_name text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -45,7 +45,7 @@ COMMENT ON FUNCTION zcsync._lead_account(text) IS
 -- Normalise and take leads, any number of them.  from_file: see _take_leads().
 CREATE FUNCTION zcsync._sync_leads(p_account bigint, p_source text, p_data jsonb[], p_from_file boolean)
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, notes jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -63,7 +63,7 @@ COMMENT ON FUNCTION zcsync._sync_leads(bigint, text, jsonb[], boolean) IS
 
 -- An array of leads that is not too long, as an SQL array.
 CREATE FUNCTION zcsync._lead_batch(p_leads jsonb) RETURNS jsonb[]
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -87,7 +87,7 @@ COMMENT ON FUNCTION zcsync._lead_batch(jsonb) IS
 
 CREATE FUNCTION zcsync.sync_leads(source text, leads jsonb, account text DEFAULT NULL)
 RETURNS TABLE (index integer, ok boolean, lead text, result text, error text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -103,7 +103,7 @@ COMMENT ON FUNCTION zcsync.sync_leads(text, jsonb, text) IS
 'takes an array of leads of a source; a row for each, counted from 1: created, merged, flagged, unchanged or rejected; one bad lead spoils no other';
 
 CREATE FUNCTION zcsync.sync_leads_json(source text, leads jsonb, account text DEFAULT NULL) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -123,7 +123,7 @@ COMMENT ON FUNCTION zcsync.sync_leads_json(text, jsonb, text) IS
 
 -- One lead: what would be a row with an error is an error.
 CREATE FUNCTION zcsync.sync_lead(source text, data jsonb, account text DEFAULT NULL, OUT lead text, OUT result text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

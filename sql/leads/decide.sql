@@ -7,7 +7,7 @@
 -- The leads of references, locked; they must be different ones of one local
 -- account that were not merged away.
 CREATE FUNCTION zcsync._lock_leads(p_references text[], OUT account_id bigint, OUT ids bigint[])
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION zcsync._lock_leads(text[]) IS
 'account and numbers of leads by their references, locked; an error unless they can be merged and split';
 
 CREATE FUNCTION zcsync._check_reference(p_name text, p_reference text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION zcsync._check_reference(text, text) IS
 'raises an error if a reference is NULL';
 
 CREATE FUNCTION zcsync.merge_leads(keep text, other text) RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -110,7 +110,7 @@ COMMENT ON FUNCTION zcsync.merge_leads(text, text) IS
 'makes the other lead part of the one to keep: values by precedence, identities, links; says what became of records it was routed to';
 
 CREATE FUNCTION zcsync._link_target(p_link bigint) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(zcsync.reference(s.kind, l.target_id), s.kind || '/#' || l.target_id)
@@ -123,7 +123,7 @@ COMMENT ON FUNCTION zcsync._link_target(bigint) IS
 'reference of the record that a link leads to';
 
 CREATE FUNCTION zcsync.keep_apart(a text, b text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -138,7 +138,7 @@ COMMENT ON FUNCTION zcsync.keep_apart(text, text) IS
 'says that two leads are two: they are never flagged or merged again by themselves';
 
 CREATE FUNCTION zcsync._set_apart(p_account bigint, p_a bigint, p_b bigint, p_reason text) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.lead_duplicates AS d (account_id, lead_a, lead_b, reason, state, found_at, decided_at, decided_by)
@@ -153,7 +153,7 @@ COMMENT ON FUNCTION zcsync._set_apart(bigint, bigint, bigint, text) IS
 -- Undo the last merge into a lead.  What the other was made of goes back to it;
 -- if it never was a lead of its own, it becomes one.
 CREATE FUNCTION zcsync.split_lead(lead text) RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION zcsync.split_lead(text) IS
 -- rules, except where it is kept between 0 and 100, which is a row of its own.
 CREATE FUNCTION zcsync.explain_lead(lead text)
 RETURNS TABLE (item text, name text, value text, source text, part numeric, score numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$

@@ -8,7 +8,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_intake_tables() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $migrate$
 BEGIN
@@ -109,7 +109,7 @@ COMMENT ON FUNCTION zcsync._column_names(text[]) IS
 -- The columns of a header, and the fields of a lead that each is for.
 CREATE FUNCTION zcsync._intake_columns(p_source text, p_header text)
 RETURNS TABLE (n bigint, name text, header text, fields text[])
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -154,7 +154,7 @@ COMMENT ON FUNCTION zcsync._intake_columns(text, text) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._caller() RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION zcsync._caller() IS
 'the role that called a function which runs as the owner of zcsync';
 
 CREATE FUNCTION zcsync.create_intake(account text, source text, header text) RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION zcsync.create_intake(text, text, text) IS
 
 -- An intake that the caller may use.
 CREATE FUNCTION zcsync._intake(p_name text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -242,7 +242,7 @@ COMMENT ON FUNCTION zcsync._intake(text) IS
 -- Lock the leads that an import is about to change.  One of a single slice does so
 -- by itself; one of several keeps what a slice has locked while it takes the next.
 CREATE FUNCTION zcsync._lock_import(p_name text, p_account bigint, p_source text) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -277,7 +277,7 @@ COMMENT ON FUNCTION zcsync._lock_import(text, bigint, text) IS
 -- An import waits for others of its account.
 CREATE FUNCTION zcsync._import_rows(p_intake text)
 RETURNS TABLE (file_row bigint, ok boolean, lead_id bigint, result text, error text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -317,7 +317,7 @@ COMMENT ON FUNCTION zcsync._import_rows(text) IS
 
 -- Done, counted and undone.
 CREATE FUNCTION zcsync.plan_import(intake text) RETURNS TABLE (result text, leads bigint, example text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -347,7 +347,7 @@ COMMENT ON FUNCTION zcsync.plan_import(text) IS
 
 CREATE FUNCTION zcsync.import_leads(intake text)
 RETURNS TABLE (file_row bigint, ok boolean, lead text, result text, error text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -377,7 +377,7 @@ COMMENT ON FUNCTION zcsync.import_leads(text) IS
 'takes the rows of an intake as leads; a row for each, by its number in the file: created, merged, flagged, unchanged or rejected and why';
 
 CREATE FUNCTION zcsync.drop_intake(intake text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -397,7 +397,7 @@ COMMENT ON FUNCTION zcsync.drop_intake(text) IS
 
 -- Imports that run, for zcsync.progress.
 CREATE FUNCTION zcsync._running_imports() RETURNS TABLE (name text, account text, done bigint, estimate bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -7,7 +7,7 @@
 -- them, too, in an order of their own: so as long as somebody has one, nothing is
 -- kept while we wait for that one.
 CREATE FUNCTION zcsync._lock_busy_leads(p_leads bigint[]) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -46,7 +46,7 @@ COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint[]) IS
 -- Lock leads for _join_leads().  Without p_wait an error names those that somebody
 -- else has, see _take_leads().
 CREATE FUNCTION zcsync._lock_joined(p_leads bigint[], p_wait boolean) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION zcsync._lock_joined(bigint[], boolean) IS
 -- not among those who take, since a second look is under way, is a no as well, and
 -- so is a snapshot that may be older than leads of others.
 CREATE FUNCTION zcsync._takes_leads_alone(p_account bigint) RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

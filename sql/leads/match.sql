@@ -18,7 +18,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_lead_match_tables() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $migrate$
 BEGIN
@@ -126,7 +126,7 @@ COMMENT ON FUNCTION zcsync._create_lead_match_tables() IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._trigram_schema() RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'
@@ -137,7 +137,7 @@ COMMENT ON FUNCTION zcsync._trigram_schema() IS
 -- Part of setup().  Pending entries of an index are searched one by one, which
 -- an import would do for each of its rows: so there are none.
 CREATE FUNCTION zcsync._create_trigram_index() RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -158,7 +158,7 @@ COMMENT ON FUNCTION zcsync._create_trigram_index() IS
 -- leads.  By name with the index of trigrams; equal names; equal phones that
 -- are people's own.  A row must never have thousands of them.
 CREATE FUNCTION zcsync._pairs_sql() RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$
@@ -250,7 +250,7 @@ COMMENT ON FUNCTION zcsync._pairs_sql() IS
 
 -- Does a phone belong to more than a few people, or to a company?
 CREATE FUNCTION zcsync._is_shared_phone(p_account bigint, p_phone text) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT EXISTS (SELECT FROM zcsync.companies c		-- written in any way: by its last digits
@@ -274,7 +274,7 @@ COMMENT ON FUNCTION zcsync._is_shared_phone(bigint, text) IS
 -- tell: e-mails that differ, pairs that were kept apart.
 CREATE FUNCTION zcsync._lead_pairs(p_account bigint, p_rows bigint[])
 RETURNS TABLE (row_a bigint, row_b bigint, lead_a bigint, lead_b bigint, score numeric, parts jsonb, may_merge boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET pg_trgm.similarity_threshold = 0.6	-- a name less alike is not made up for by the rest

@@ -9,7 +9,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_lead_score_tables() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $migrate$
 BEGIN
@@ -122,7 +122,7 @@ COMMENT ON FUNCTION zcsync._rule_holds(text, text, text) IS
 -- The points of leads, a row for each rule that holds.
 CREATE FUNCTION zcsync._lead_points(p_docs jsonb[])
 RETURNS TABLE (n bigint, score text, rule_id bigint, field text, condition text, points integer)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT d.n, r.score, r.rule_id, r.field, concat_ws(' ', r.operator, r.value), r.points
@@ -136,7 +136,7 @@ COMMENT ON FUNCTION zcsync._lead_points(jsonb[]) IS
 
 -- Scores and stage of leads, given as objects of their columns.
 CREATE FUNCTION zcsync._score_leads(p_docs jsonb[]) RETURNS TABLE (n bigint, scores jsonb)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT d.n, jsonb_build_object('fit', s.fit, 'engagement', s.engagement, 'quality', s.quality, 'stage', coalesce(
@@ -161,7 +161,7 @@ COMMENT ON FUNCTION zcsync._score_leads(jsonb[]) IS
 -- Compute scores and stages anew, after rules or statuses have changed.  Writes
 -- only leads that come out otherwise.
 CREATE FUNCTION zcsync.rescore_leads(account text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
@@ -204,7 +204,7 @@ COMMENT ON FUNCTION zcsync.rescore_leads(text) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._active_predicate() RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce('status_id NOT IN (' || string_agg(s.status_id::text, ', ' ORDER BY s.status_id) || ')', 'true')
@@ -216,7 +216,7 @@ COMMENT ON FUNCTION zcsync._active_predicate() IS
 -- The predicate of an index is fixed, so the index is made anew.  An index of a
 -- partitioned table cannot be made while others write: they wait.
 CREATE FUNCTION zcsync.rebuild_active_index() RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -232,7 +232,7 @@ COMMENT ON FUNCTION zcsync.rebuild_active_index() IS
 
 -- Rows of selfcheck().
 CREATE FUNCTION zcsync._check_leads() RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION zcsync._check_leads() IS
 -- Scores of the row, and whose values they are: a route's are its own, all other
 -- writers are people.  What an index cannot hold is cut, as that of sources is.
 CREATE FUNCTION zcsync._score_lead() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -319,7 +319,7 @@ COMMENT ON FUNCTION zcsync._score_lead() IS
 -- others resemble it.  What they empty is empty.  A number that they did not
 -- write may be a company's, and names nobody.
 CREATE FUNCTION zcsync._keep_manual_rows() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -355,7 +355,7 @@ COMMENT ON FUNCTION zcsync._keep_manual_rows() IS
 
 -- They come after the trigger that tells who writes, by name.
 CREATE FUNCTION zcsync._create_lead_score_triggers() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -34,7 +34,7 @@ COMMENT ON FUNCTION zcsync._lead_targets() IS
 -- Leads of vendors' exports and interfaces, of files by hand, and of people who
 -- type.  Existing sources stay as they are.
 CREATE FUNCTION zcsync._default_lead_sources() RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.lead_sources (name, precedence, groups, id_field, unwrap, field_map)
@@ -108,7 +108,7 @@ COMMENT ON FUNCTION zcsync._default_lead_sources() IS
 
 -- A misspelt column would lose its values without a word.
 CREATE FUNCTION zcsync._check_lead_source() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -184,7 +184,7 @@ COMMENT ON FUNCTION zcsync._unwrap_lead(jsonb, text[]) IS
 -- The values that a source's field map finds in documents: an object
 -- {target: text} for each, in their order.
 CREATE FUNCTION zcsync._pick_fields(p_source text, p_data jsonb[]) RETURNS jsonb[]
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -402,7 +402,7 @@ COMMENT ON FUNCTION zcsync._number_of(text) IS
 
 -- A time in ISO form, or as exports have it: 1/5/2020 2:59 PM, month first.
 CREATE FUNCTION zcsync._time_of(p_text text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, MDY'
@@ -575,7 +575,7 @@ COMMENT ON FUNCTION zcsync._shape_lead(jsonb, text) IS
 -- domain, source_id}, "error": why it is none, "notes": what was left out}.
 -- The country is that of phone numbers where neither they nor the lead say.
 CREATE FUNCTION zcsync._normalise_leads(p_source text, p_data jsonb[], p_country text DEFAULT NULL) RETURNS jsonb[]
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(array_agg(zcsync._shape_lead(f.fields, p_country) ORDER BY f.n), '{}')
@@ -585,7 +585,7 @@ COMMENT ON FUNCTION zcsync._normalise_leads(text, jsonb[], text) IS
 'leads of a source in the form in which they are stored and compared';
 
 CREATE FUNCTION zcsync._normalise_lead(p_source text, p_data jsonb, p_country text DEFAULT NULL) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT (zcsync._normalise_leads(p_source, ARRAY[p_data], p_country))[1]

@@ -31,7 +31,7 @@ COMMENT ON TYPE zcsync._lead_row IS
 -- The rows in the order given, each with the number of a new lead: rows with one
 -- e-mail, or without one with one id, have the same.
 CREATE FUNCTION zcsync._lead_rows_of(p_rows jsonb[]) RETURNS zcsync._lead_row[]
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION zcsync._lead_rows_of(jsonb[]) IS
 -- source is news again if another came after it, unless it is read from a file,
 -- which may be read twice.
 CREATE FUNCTION zcsync._known_leads(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_from_file boolean) RETURNS bigint[]
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(CASE WHEN k.hash = u.hash AND (p_from_file OR u.source_id IS NOT NULL OR u.vals ? 'updated_at'
@@ -93,7 +93,7 @@ COMMENT ON FUNCTION zcsync._known_leads(bigint, text, zcsync._lead_row[], boolea
 -- stored already stays with its lead, though somebody may have given that
 -- another e-mail.  Returns the ids of the stored rows.
 CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_look_again boolean) RETURNS bigint[]
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -136,7 +136,7 @@ COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[], bo
 -- The leads that rows are about to change, by their e-mails and ids at their
 -- source.
 CREATE FUNCTION zcsync._leads_to_change(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_known bigint[]) RETURNS bigint[]
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(array_agg(DISTINCT i.local_id), '{}')
@@ -159,7 +159,7 @@ COMMENT ON FUNCTION zcsync._leads_to_change(bigint, text, zcsync._lead_row[], bi
 -- to another lead than the row, and resemblance.  The strongest come first.
 CREATE FUNCTION zcsync._lead_edges(p_account bigint, p_rows bigint[])
 RETURNS TABLE (lead_a bigint, lead_b bigint, via text, score numeric, parts jsonb, may_merge boolean)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -193,7 +193,7 @@ COMMENT ON FUNCTION zcsync._lead_edges(bigint, bigint[]) IS
 -- that have one.  What is not joined is flagged.
 CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[],
 	OUT nodes bigint[], OUT roots bigint[], OUT vias jsonb[], OUT flags jsonb[], OUT facts jsonb)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -281,7 +281,7 @@ COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[]) IS
 -- A number is that of one lead in all accounts; to name the account, too,
 -- misleads the planner.
 CREATE FUNCTION zcsync._lead_facts(p_account bigint, p_leads bigint[]) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT jsonb_build_object(
@@ -321,7 +321,7 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 -- the same leads meanwhile, or bring an e-mail for one: what was planned is
 -- planned again if that is seen once the leads are locked.
 CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text, p_wait boolean) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -398,7 +398,7 @@ COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text, boolean) IS
 
 -- A fresh one each time, since a write that leaves it as it is counts as local.
 CREATE FUNCTION zcsync._intake_origin(p_source text) RETURNS text
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('intake:%s:%s:%s', p_source, nextval('zcsync.local_id_seq'), pg_current_xact_id())
@@ -411,7 +411,7 @@ COMMENT ON FUNCTION zcsync._intake_origin(text) IS
 -- flagged, as if they had come one after the other.  Up to p_max of an account;
 -- returns whether there may be more.
 CREATE FUNCTION zcsync._look_again(p_max integer) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET timezone = 'UTC'
@@ -448,7 +448,7 @@ COMMENT ON FUNCTION zcsync._look_again(integer) IS
 CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean, p_busy bigint[],
 	p_wait boolean)
 RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -504,7 +504,7 @@ COMMENT ON FUNCTION zcsync._take_slice(bigint, text, jsonb[], boolean, bigint[],
 -- busy (ZC002) the rows are taken anew, beginning with that lead.
 CREATE FUNCTION zcsync._take_leads(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean DEFAULT false)
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, detail jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET timezone = 'UTC'
@@ -589,7 +589,7 @@ COMMENT ON FUNCTION zcsync._lead_row_error(jsonb) IS
 'why a normalised lead cannot be taken; NULL if it can';
 
 CREATE FUNCTION zcsync._check_take(p_account bigint, p_source text, p_rows jsonb[]) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -10,7 +10,7 @@
 -- keep that has ended makes place for one of the other that has not.
 CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
 RETURNS SETOF bigint
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -71,7 +71,7 @@ COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, text) IS
 -- not.  NULL is a value only where somebody emptied a column by hand.
 CREATE FUNCTION zcsync._lead_values(p_leads bigint[])
 RETURNS TABLE (local_id bigint, vals jsonb, provenance jsonb)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT b.local_id,
@@ -116,7 +116,7 @@ COMMENT ON FUNCTION zcsync._lead_field_group(text) IS
 -- from elsewhere than before, and those that nobody gives any more.  What a route
 -- wrote is in no row; it stays until a row has something newer.
 CREATE FUNCTION zcsync._lead_patch(p_doc jsonb, p_vals jsonb, p_provenance jsonb, OUT patch jsonb, OUT provenance jsonb)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -150,7 +150,7 @@ COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
 -- columns whose value comes from another row than before.  Who changes nothing
 -- writes nothing.  Returns how many leads were written.
 CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin text) RETURNS integer
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
@@ -213,7 +213,7 @@ COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], text) IS
 -- The source of a lead is the one whose values count most; of equal ones the
 -- first by name.
 CREATE FUNCTION zcsync._lead_source(p_provenance jsonb) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT n.source

@@ -4,7 +4,7 @@
 
 -- May these columns of a kind be written here?  Raises the reason if not.
 CREATE FUNCTION zcsync._check_write(p_account bigint, p_kind text, p_columns text[]) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
 -- record is there.
 CREATE FUNCTION zcsync._check_create_only(p_account bigint, p_kind text, p_columns text[], p_accounts bigint[],
 	p_ids bigint[], p_new jsonb[], p_origins text[]) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -80,7 +80,7 @@ COMMENT ON FUNCTION zcsync._check_create_only(bigint, text, text[], bigint[], bi
 
 -- A local insert.  Its keys are ours, whatever the writer gave.
 CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -102,7 +102,7 @@ COMMENT ON FUNCTION zcsync._stamp_insert() IS
 -- A local or routed update of own columns: pending, unless the row is back to
 -- what the vendor has.
 CREATE FUNCTION zcsync._stamp_update() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -143,7 +143,7 @@ COMMENT ON FUNCTION zcsync._stamp_update() IS
 -- Refuse what only the owner may write.  These run as the writer, who has no
 -- right to call any function of zcsync: they use none.
 CREATE FUNCTION zcsync._guard_insert() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -167,7 +167,7 @@ COMMENT ON FUNCTION zcsync._guard_insert() IS
 'AFTER INSERT trigger of mirror tables: refuses values of columns that only their owner may write';
 
 CREATE FUNCTION zcsync._guard_update() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
 SET jit = off
@@ -197,7 +197,7 @@ COMMENT ON FUNCTION zcsync._guard_update() IS
 -- Allow DELETE on mirror tables for the rest of this transaction, to their
 -- owner: zcsync.remove_account() and the like.
 CREATE FUNCTION zcsync._allow_delete() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -208,7 +208,7 @@ COMMENT ON FUNCTION zcsync._allow_delete() IS
 'lets the owner of the mirror tables delete rows for the rest of this transaction';
 
 CREATE FUNCTION zcsync._refuse_delete() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -226,7 +226,7 @@ COMMENT ON FUNCTION zcsync._refuse_delete() IS
 'BEFORE DELETE trigger of mirror tables';
 
 CREATE FUNCTION zcsync._refuse_truncate() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -245,7 +245,7 @@ COMMENT ON FUNCTION zcsync._refuse_truncate() IS
 -- The budget that pushes of an account spend: writes, where the vendor limits
 -- them apart.
 CREATE FUNCTION zcsync._push_class(p_account bigint) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN EXISTS (SELECT FROM zcsync.account_budgets b WHERE b.account_id = p_account AND b.class = 'write')
@@ -258,7 +258,7 @@ COMMENT ON FUNCTION zcsync._push_class(bigint) IS
 -- zcsync.bulk_write_limit local ones in one transaction are held; routes have
 -- a limit of their own, by the hour.
 CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -301,7 +301,7 @@ COMMENT ON FUNCTION zcsync._queue_pushes(text, bigint[], bigint[], text[]) IS
 -- Hold these pushes; with p_first also those that this transaction queued
 -- before it went over the limit.
 CREATE FUNCTION zcsync._brake(p_jobs bigint[], p_first boolean) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -333,7 +333,7 @@ COMMENT ON FUNCTION zcsync._brake(bigint[], boolean) IS
 -- came from a vendor for the first time, which are no history.
 CREATE FUNCTION zcsync._notice(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_new jsonb[],
 	p_origins text[], p_states text[], p_updated_at timestamptz[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -402,7 +402,7 @@ COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], t
 -- Queue routes that take something back from these rows, for the records that
 -- are linked to them.  What a route wrote itself is no news to it.
 CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -433,7 +433,7 @@ COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[]) IS
 
 -- Rows whose origin does not end in this transaction were restored: no news.
 CREATE FUNCTION zcsync._notice_insert() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET timezone = 'UTC'
@@ -476,7 +476,7 @@ BEGIN
 		FROM unnest(zcsync._own_columns(v_kind) || '{remote_id,deleted_at}'::text[]) AS c;
 		EXECUTE format($create$
 CREATE FUNCTION zcsync.%1$I() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	-- the plan is kept, and its first statement may have few rows
 SET jit = off
@@ -517,7 +517,7 @@ $do$;
 
 -- The triggers of the mirror tables.  Tables that have them are left alone.
 CREATE FUNCTION zcsync._create_triggers() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

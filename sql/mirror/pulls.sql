@@ -9,7 +9,7 @@
 -- Live lanes go before history.  But where they are due more often than the
 -- budget allows calls, a history that waits has its turn after each of theirs.
 CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -61,7 +61,7 @@ COMMENT ON FUNCTION zcsync._enqueue_due_pulls() IS
 -- A stream that is overdue although the due ones were just queued is held by
 -- somebody: look again in a second.
 CREATE FUNCTION zcsync._next_due() RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT least(
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION zcsync._next_due() IS
 -- Store the rows of a reply, kind by kind.
 CREATE FUNCTION zcsync._apply_reply(p_stream_id bigint, p_origin text, p_request jsonb, p_reply jsonb,
 	OUT changed integer, OUT records integer, OUT oldest timestamptz, OUT newest timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -127,7 +127,7 @@ COMMENT ON FUNCTION zcsync._apply_reply(bigint, text, jsonb, jsonb) IS
 -- who holds the stream: it is asked for again.
 CREATE FUNCTION zcsync._finish_pull(p_job_id bigint, p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (again boolean, run_after interval, changed integer)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -185,7 +185,7 @@ COMMENT ON FUNCTION zcsync._finish_pull(bigint, bigint, text, jsonb, jsonb) IS
 -- Records that somebody asked for came.  One that the reply lacks stays as it
 -- is: it may be gone, or out of reach of these credentials.
 CREATE FUNCTION zcsync._finish_fetch(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -207,7 +207,7 @@ COMMENT ON FUNCTION zcsync._finish_fetch(bigint, bigint, jsonb, jsonb) IS
 -- sync_queue_apply: an order that only this index has, so that the planner takes
 -- no other, through which it would look at all jobs.
 CREATE FUNCTION zcsync._due_apply_jobs(p_max integer) RETURNS SETOF bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_sort = off
@@ -231,7 +231,7 @@ COMMENT ON FUNCTION zcsync._due_apply_jobs(integer) IS
 -- up to half a minute, as often as it takes; one that cannot be stored counts
 -- a failure, and after the queue's attempts is a dead letter.
 CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off	-- see queue/claim.sql
 SET jit = off
@@ -286,7 +286,7 @@ COMMENT ON FUNCTION zcsync._run_apply_jobs(integer) IS
 'stores rows that had to wait for a lock or could not be stored; returns how many jobs ended well';
 
 CREATE FUNCTION zcsync._fail_apply(p_job bigint, p_error text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -29,7 +29,7 @@
 -- created anew ('absent').
 CREATE FUNCTION zcsync._finish_pushes(p_job_ids bigint[], p_requests jsonb[], p_replies jsonb[])
 RETURNS TABLE (job_id bigint, again boolean, status text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET plan_cache_mode = force_generic_plan	-- see _claim_jobs()
@@ -64,7 +64,7 @@ COMMENT ON FUNCTION zcsync._finish_pushes(bigint[], jsonb[], jsonb[]) IS
 CREATE FUNCTION zcsync._finish_pushes_of(p_account bigint, p_kind text, p_vendor text, p_jobs bigint[], p_ids bigint[],
 	p_requests jsonb[], p_replies jsonb[])
 RETURNS TABLE (job_id bigint, again boolean, status text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -121,7 +121,7 @@ COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigin
 -- is the stronger one, since a created record gets its remote_id, which is a
 -- key.
 CREATE FUNCTION zcsync._lock_rows(p_account bigint, p_kind text, p_ids bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -146,7 +146,7 @@ CREATE FUNCTION zcsync._push_effects(p_account bigint, p_kind text, p_vendor tex
 	p_requests jsonb[], p_replies jsonb[], p_locked bigint[],
 	OUT jobs bigint[], OUT ids bigint[], OUT statuses text[], OUT sent jsonb[], OUT agreed jsonb[],
 	OUT remote_ids text[], OUT versions text[], OUT vals jsonb[], OUT docs jsonb[])
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -184,7 +184,7 @@ COMMENT ON FUNCTION zcsync._push_effects(bigint, text, text, bigint[], bigint[],
 -- Rows whose double is locked must wait.
 CREATE FUNCTION zcsync._release_remote_ids(p_account bigint, p_kind text, p_ids bigint[], p_remote_ids text[],
 	OUT waiting bigint[], OUT known jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -345,7 +345,7 @@ COMMENT ON FUNCTION zcsync._own_values(jsonb, jsonb, jsonb) IS
 -- or they would win over what was written here since.  The rows are locked.
 -- Says whether there were any; the push that is under way for each of them goes on.
 CREATE FUNCTION zcsync._agree_sent(p_account bigint, p_kind text, p_ids bigint[], p_vals jsonb[]) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -401,7 +401,7 @@ CREATE FUNCTION zcsync.%1$I(p_account bigint, p_jobs bigint[], p_ids bigint[], p
 	p_remote_ids text[], p_versions text[], p_vals jsonb[], p_docs jsonb[], p_waiting bigint[], p_known jsonb, p_pushable text[],
 	p_origin text)
 RETURNS TABLE (job_id bigint, again boolean, status text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $body$
@@ -483,7 +483,7 @@ $do$;
 -- held, failed for good, or is tried again.  A row that somebody holds is left
 -- alone: he is writing it, and that queues a push anew.
 CREATE FUNCTION zcsync._push_failed(p_kind text, p_local_id bigint, p_state text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -27,7 +27,7 @@ COMMENT ON FUNCTION zcsync._parse_reference(text, integer) IS
 
 -- account/kind, or NULL when there is no such stream.
 CREATE FUNCTION zcsync._find_stream(p_account text, p_kind text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -39,7 +39,7 @@ COMMENT ON FUNCTION zcsync._find_stream(text, text) IS
 'the stream of a kind of an account, or NULL';
 
 CREATE FUNCTION zcsync.stream(reference text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -61,7 +61,7 @@ COMMENT ON FUNCTION zcsync.stream(text) IS
 -- A record in the mirror by its reference.
 CREATE FUNCTION zcsync._find_record(p_reference text)
 RETURNS TABLE (kind text, account_id bigint, local_id bigint, remote_id text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION zcsync._find_record(text) IS
 'the mirror row that a reference names, or none';
 
 CREATE FUNCTION zcsync.record(reference text) RETURNS TABLE (kind text, account_id bigint, local_id bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -101,7 +101,7 @@ COMMENT ON FUNCTION zcsync.record(text) IS
 'table, account and local id of a record by its reference, as in acme/tickets/35436 or acme/tickets/#12';
 
 CREATE FUNCTION zcsync.reference(kind text, local_id bigint) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -123,7 +123,7 @@ COMMENT ON FUNCTION zcsync.reference(text, bigint) IS
 'the reference of a mirror row, or NULL if there is none';
 
 CREATE FUNCTION zcsync.reference(account bigint, kind text, remote_id text, local_id bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT a.name || '/' || $2 || '/' || coalesce($3, '#' || $4) FROM zcsync.accounts a WHERE a.account_id = $1
@@ -133,7 +133,7 @@ COMMENT ON FUNCTION zcsync.reference(bigint, text, text, bigint) IS
 
 CREATE FUNCTION zcsync.history(reference text, field text DEFAULT NULL)
 RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, origin text, role text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

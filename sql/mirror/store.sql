@@ -84,7 +84,7 @@ COMMENT ON FUNCTION zcsync._is_older(text, text) IS
 
 -- What a push may send; empty where the vendor takes no writes of this kind.
 CREATE FUNCTION zcsync._pushable(p_vendor text, p_kind text) RETURNS text[]
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -101,7 +101,7 @@ COMMENT ON FUNCTION zcsync._pushable(text, text) IS
 
 -- Those of them that only a new record can be given.
 CREATE FUNCTION zcsync._create_only(p_vendor text, p_kind text) RETURNS text[]
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -173,7 +173,7 @@ COMMENT ON FUNCTION zcsync._lost_keys(jsonb, jsonb, jsonb) IS
 -- lost   keeps the local values that update will replace
 -- update writes the rows at $7, which have the local ids $8 and are locked
 CREATE FUNCTION zcsync._apply_sql(p_kind text, p_step text) RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -315,7 +315,7 @@ COMMENT ON FUNCTION zcsync._apply_sql(text, text) IS
 -- of the create; but not for long, since a create may stay unclear for days,
 -- and its end also finds a record that was stored before (push.sql).
 CREATE FUNCTION zcsync._creating_since(p_account bigint, p_kind text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -332,7 +332,7 @@ COMMENT ON FUNCTION zcsync._creating_since(bigint, text) IS
 -- or that cannot be told from one being created, are returned in waiting.
 CREATE FUNCTION zcsync._apply_slice(p_account bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
 	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[], OUT changed integer, OUT waiting integer[])
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -414,7 +414,7 @@ COMMENT ON FUNCTION zcsync._apply_slice(bigint, text, text, text[], text[], json
 CREATE FUNCTION zcsync._apply_isolated(p_account bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
 	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[],
 	OUT changed integer, OUT waiting integer[], OUT failed integer[], OUT errors text[])
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 SET timezone = 'UTC'
@@ -476,7 +476,7 @@ COMMENT ON FUNCTION zcsync._apply_isolated(bigint, text, text, text[], text[], j
 -- jobs of their own.  Returns how many rows changed.
 CREATE FUNCTION zcsync._apply_records(p_stream_id bigint, p_kind text, p_origin text, p_ids text[], p_versions text[],
 	p_vals jsonb[], p_docs jsonb[], p_deleted boolean[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -532,7 +532,7 @@ COMMENT ON FUNCTION zcsync._apply_records(bigint, text, text, text[], text[], js
 -- The same for an array of objects with remote_id, remote_version, vals, doc and
 -- is_deleted.
 CREATE FUNCTION zcsync._apply_rows(p_stream_id bigint, p_kind text, p_origin text, p_rows jsonb) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -13,7 +13,7 @@
 -- The budget that pulls of a stream spend: exports, where the vendor limits
 -- them apart, carry records; lists of fields and statuses are plain calls.
 CREATE FUNCTION zcsync._pull_class(p_stream bigint) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN EXISTS (
@@ -26,7 +26,7 @@ COMMENT ON FUNCTION zcsync._pull_class(bigint) IS
 
 -- The kind must be one that the vendor has, and the scope one it understands.
 CREATE FUNCTION zcsync._check_stream(p_vendor text, p_kind text, p_scope jsonb) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION zcsync._check_stream(text, text, jsonb) IS
 
 -- Ask the vendor how many records there are; NULL when it does not say.
 CREATE FUNCTION zcsync._count_remote(p_account bigint, p_vendor text, p_kind text) RETURNS bigint
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION zcsync._count_remote(bigint, text, text) IS
 
 -- What reading a stream takes, for people.
 CREATE FUNCTION zcsync._describe_stream(p_stream bigint) RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -130,7 +130,7 @@ COMMENT ON FUNCTION zcsync._describe_stream(bigint) IS
 -- What a local account holds is written here: its stream is never read and
 -- always writable.
 CREATE FUNCTION zcsync._make_local_stream(p_account bigint) RETURNS bigint
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.streams (account_id, kind, writes, next_pull_at, created_at)
@@ -143,7 +143,7 @@ COMMENT ON FUNCTION zcsync._make_local_stream(bigint) IS
 
 -- Raise an error for verbs that a local account's stream does not have.
 CREATE FUNCTION zcsync._refuse_local_stream(p_stream bigint) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -187,7 +187,7 @@ COMMENT ON FUNCTION zcsync._local_pushable(text) IS
 CREATE FUNCTION zcsync.add_stream(account text, kind text, since timestamptz DEFAULT NULL, scope jsonb DEFAULT '{}',
 	pull_interval interval DEFAULT NULL)
 RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -263,7 +263,7 @@ COMMENT ON FUNCTION zcsync._check_interval(interval) IS
 CREATE FUNCTION zcsync.alter_stream(stream text, writes boolean DEFAULT NULL, scope jsonb DEFAULT NULL,
 	pull_interval interval DEFAULT NULL)
 RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -314,7 +314,7 @@ COMMENT ON FUNCTION zcsync.alter_stream(text, boolean, jsonb, interval) IS
 -- Read a stream anew from where it began.  A page that is on its way belongs
 -- to the old cursor; its job is marked, so that it does not move the new one.
 CREATE FUNCTION zcsync._restart_stream(p_stream bigint, p_scope jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -333,7 +333,7 @@ COMMENT ON FUNCTION zcsync._restart_stream(bigint, jsonb) IS
 'forgets the cursors of a stream and makes sure that pages on their way do not bring them back';
 
 CREATE FUNCTION zcsync.pause_stream(stream text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -350,7 +350,7 @@ COMMENT ON FUNCTION zcsync.pause_stream(text) IS
 'stops reading a stream; its rows stay, and writes to them are still sent';
 
 CREATE FUNCTION zcsync.resume_stream(stream text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -363,7 +363,7 @@ COMMENT ON FUNCTION zcsync.resume_stream(text) IS
 'reads a paused stream again, from where it stopped';
 
 CREATE FUNCTION zcsync.remove_stream(stream text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -395,7 +395,7 @@ COMMENT ON FUNCTION zcsync.remove_stream(text) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.refresh(stream text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -424,7 +424,7 @@ COMMENT ON FUNCTION zcsync.refresh(text) IS
 -- be fetched.
 CREATE FUNCTION zcsync._resolve_fetch(p_reference text, p_kind text,
 	OUT account_id bigint, OUT stream_id bigint, OUT remote_id text, OUT error text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -455,7 +455,7 @@ COMMENT ON FUNCTION zcsync._resolve_fetch(text, text) IS
 
 -- How many records one call for single records may name.
 CREATE FUNCTION zcsync._fetch_size(p_stream bigint) RETURNS integer
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -476,7 +476,7 @@ COMMENT ON FUNCTION zcsync._fetch_size(bigint) IS
 -- joined only by one with the same ids.
 CREATE FUNCTION zcsync._fetch(p_references text[], p_kind text)
 RETURNS TABLE (reference text, job_id bigint, error text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -525,7 +525,7 @@ COMMENT ON FUNCTION zcsync._fetch(text[], text) IS
 'queues fetches of records; a row per reference, in their order, with the job or an error';
 
 CREATE FUNCTION zcsync.sync_tickets(refs text[]) RETURNS TABLE (reference text, job_id bigint, error text)
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT * FROM zcsync._fetch(refs, 'tickets')
@@ -534,7 +534,7 @@ COMMENT ON FUNCTION zcsync.sync_tickets(text[]) IS
 'fetches tickets now, up to 100 in a call; a row per reference in the order given, with the job or why there is none';
 
 CREATE FUNCTION zcsync.sync_tasks(refs text[]) RETURNS TABLE (reference text, job_id bigint, error text)
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT * FROM zcsync._fetch(refs, 'tasks')
@@ -544,7 +544,7 @@ COMMENT ON FUNCTION zcsync.sync_tasks(text[]) IS
 
 -- One record: what would be a row with an error is an error.
 CREATE FUNCTION zcsync._fetch_one(p_reference text, p_kind text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -562,7 +562,7 @@ COMMENT ON FUNCTION zcsync._fetch_one(text, text) IS
 'queues the fetch of one record; returns the job''s number';
 
 CREATE FUNCTION zcsync.sync_ticket(reference text) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._fetch_one(reference, 'tickets')
@@ -571,7 +571,7 @@ COMMENT ON FUNCTION zcsync.sync_ticket(text) IS
 'fetches a ticket now, as in acme/tickets/35436; returns the job''s number';
 
 CREATE FUNCTION zcsync.sync_task(reference text) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._fetch_one(reference, 'tasks')

@@ -25,7 +25,7 @@ COMMENT ON FUNCTION zcsync._table_options() IS
 -- as C writes numbers.
 CREATE FUNCTION zcsync._table_settings()
 RETURNS TABLE (relation regclass, option text, advised numeric, current_value text, disabled boolean)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT c.oid::regclass, o.option, o.advised, x.options ->> o.option,
@@ -43,7 +43,7 @@ COMMENT ON FUNCTION zcsync._table_settings() IS
 'the storage parameters that the tables written most should have, and those that they and their partitions have';
 
 CREATE FUNCTION zcsync._set_table_options(p_relation regclass DEFAULT NULL) RETURNS integer
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -76,7 +76,7 @@ COMMENT ON FUNCTION zcsync._set_table_options(regclass) IS
 -- updated.  A statement that failed each time it ran has no calls.
 CREATE FUNCTION zcsync._slow_queries()
 RETURNS TABLE (query text, role name, calls bigint, total_ms numeric, mean_ms numeric, rows_per_call numeric)
-LANGUAGE plpgsql ROWS 10
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -107,7 +107,7 @@ COMMENT ON FUNCTION zcsync._slow_queries() IS
 'what the view slow_queries shows: nothing where pg_stat_statements is not installed or not loaded';
 
 CREATE FUNCTION zcsync._create_advice_views() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
@@ -144,7 +144,7 @@ COMMENT ON FUNCTION zcsync._create_advice_views() IS
 -- which has no place in a table and in dumps.  pg_stat_statements keeps those of
 -- commands, of SELECT INTO, and of what it met again after forgetting it.
 CREATE FUNCTION zcsync._archive_reports() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -177,7 +177,7 @@ COMMENT ON FUNCTION zcsync._archive_reports() IS
 
 CREATE FUNCTION zcsync.maintenance_advice()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -194,7 +194,7 @@ COMMENT ON FUNCTION zcsync.maintenance_advice() IS
 -- the release of PostgreSQL, which says so in pg_settings.
 CREATE FUNCTION zcsync._advise_settings()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT s.name, v.ok, current_setting(s.name), a.advised, n.needs,
@@ -232,7 +232,7 @@ COMMENT ON FUNCTION zcsync._advise_settings() IS
 
 CREATE FUNCTION zcsync._advise_statements()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'pg_stat_statements', x.loaded AND x.created,
@@ -251,7 +251,7 @@ COMMENT ON FUNCTION zcsync._advise_statements() IS
 
 CREATE FUNCTION zcsync._advise_tables()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -287,7 +287,7 @@ COMMENT ON FUNCTION zcsync._advise_tables() IS
 -- TOAST table as well, and would not take them up the next time.
 CREATE FUNCTION zcsync._advise_indexes()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'index ' || c.oid::regclass, false, 'invalid', 'valid', 'nothing',

@@ -19,7 +19,7 @@ COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 -- transaction, so that a session that is cancelled between two steps does not
 -- keep it.
 CREATE FUNCTION zcsync._maintain(p_step text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -75,7 +75,7 @@ COMMENT ON FUNCTION zcsync._maintain(text) IS
 -- Delete up to p_max records of jobs that are older than a day and not among
 -- the newest keep_completed, or keep_failed, of their queue and account.
 CREATE FUNCTION zcsync._trim_records(p_max integer) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -107,7 +107,7 @@ COMMENT ON FUNCTION zcsync._trim_records(integer) IS
 -- are gone.  All others wait for a person, however long, and so does what is not
 -- known of a create.
 CREATE FUNCTION zcsync._forget_letters(p_kind text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -151,7 +151,7 @@ COMMENT ON FUNCTION zcsync._forget_letters(text) IS
 -- An error of a route goes when the record can be mapped; that of a record
 -- without a row, a week later.
 CREATE FUNCTION zcsync._forget_route_errors(p_kind text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -173,7 +173,7 @@ COMMENT ON FUNCTION zcsync._forget_route_errors(text) IS
 -- Drop the oldest month that ended more than 13 months ago, of changes or of
 -- sync_records.  One at a time, so that the lock on the parent is short.
 CREATE FUNCTION zcsync._drop_month() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -202,7 +202,7 @@ COMMENT ON FUNCTION zcsync._drop_month() IS
 'drops the oldest month of history that ended more than 13 months ago; false: there is none';
 
 CREATE FUNCTION zcsync._forget_leads(p_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -222,7 +222,7 @@ COMMENT ON FUNCTION zcsync._forget_leads(bigint[]) IS
 -- that ended zcsync.lead_retention_months ago.  What else is known of its leads
 -- goes, so that a lead which comes again is a new one.
 CREATE FUNCTION zcsync._retire_leads() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -266,7 +266,7 @@ COMMENT ON FUNCTION zcsync._retire_leads() IS
 -- reindexed is left for the next time: whoever waits for a REINDEX CONCURRENTLY
 -- with a snapshot has it wait for him.
 CREATE FUNCTION zcsync._analyze_by_month() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -328,7 +328,7 @@ COMMENT ON FUNCTION zcsync._job_name(text, text) IS
 'the name of a job of pg_cron, of at most 63 bytes';
 
 CREATE FUNCTION zcsync._maintenance_job() RETURNS TABLE (name text, command text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT zcsync._job_name('maintenance', current_database()),
 		'DO $zcsync$ BEGIN IF pg_catalog.to_regprocedure(''zcsync.maintain()'') IS NOT NULL '
@@ -340,7 +340,7 @@ COMMENT ON FUNCTION zcsync._maintenance_job() IS
 -- The database of pg_cron; NULL: it is not preloaded.  The setting may be read
 -- by few, so this asks as the owner.
 CREATE FUNCTION zcsync._cron_database() RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT current_setting('cron.database_name', true)
@@ -350,7 +350,7 @@ COMMENT ON FUNCTION zcsync._cron_database() IS
 
 -- True: pg_cron is in this database.  False: in another one.
 CREATE FUNCTION zcsync._cron_is_here() RETURNS boolean
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -373,7 +373,7 @@ COMMENT ON FUNCTION zcsync._cron_is_here() IS
 'is pg_cron in this database? false: in another one; an error: nowhere';
 
 CREATE FUNCTION zcsync._schedule_job(p_name text, p_schedule text, p_command text) RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -394,7 +394,7 @@ COMMENT ON FUNCTION zcsync._schedule_job(text, text, text) IS
 'makes or changes a job of pg_cron, or says what makes it';
 
 CREATE FUNCTION zcsync._unschedule_job(p_name text) RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -412,7 +412,7 @@ COMMENT ON FUNCTION zcsync._unschedule_job(text) IS
 'removes a job of pg_cron, or says what removes it';
 
 CREATE FUNCTION zcsync.schedule_maintenance(schedule text DEFAULT '7 * * * *') RETURNS text
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._schedule_job(j.name, schedule_maintenance.schedule, j.command) FROM zcsync._maintenance_job() AS j
@@ -421,7 +421,7 @@ COMMENT ON FUNCTION zcsync.schedule_maintenance(text) IS
 'makes pg_cron call zcsync.maintain() for this database, hourly unless told; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_maintenance() RETURNS text
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._unschedule_job(j.name) FROM zcsync._maintenance_job() AS j
@@ -437,7 +437,7 @@ COMMENT ON FUNCTION zcsync.unschedule_maintenance() IS
 -- VACUUM passes over a table that its role may not maintain with no more than
 -- a warning, which nobody would see.
 CREATE FUNCTION zcsync._check_table_job(p_table regclass) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -464,7 +464,7 @@ COMMENT ON FUNCTION zcsync._check_table_job(regclass) IS
 
 -- In this order of the words two tables or two databases never have one name.
 CREATE FUNCTION zcsync._table_job(p_what text, p_table regclass) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._job_name(p_what, format('%s in %s', p_table, current_database()))
@@ -473,7 +473,7 @@ COMMENT ON FUNCTION zcsync._table_job(text, regclass) IS
 'the name of the job of pg_cron that does something to a table of this database';
 
 CREATE FUNCTION zcsync.schedule_vacuum(table_name regclass, schedule text DEFAULT '17 3 * * 0') RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -485,7 +485,7 @@ COMMENT ON FUNCTION zcsync.schedule_vacuum(regclass, text) IS
 'makes pg_cron run VACUUM (ANALYZE) on a table of zcsync, one by month with all its months; Sundays unless told; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_vacuum(table_name regclass) RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -497,7 +497,7 @@ COMMENT ON FUNCTION zcsync.unschedule_vacuum(regclass) IS
 'removes the job of zcsync.schedule_vacuum(); where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.schedule_reindex(table_name regclass, schedule text DEFAULT '37 3 1 * *') RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -509,7 +509,7 @@ COMMENT ON FUNCTION zcsync.schedule_reindex(regclass, text) IS
 'makes pg_cron run REINDEX TABLE CONCURRENTLY on a table of zcsync, one by month with all its months; the first of each month unless told; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_reindex(table_name regclass) RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

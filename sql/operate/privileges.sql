@@ -5,7 +5,7 @@
 -- The worker calls these and touches no table itself: what they do to tables,
 -- they do as their owner.
 CREATE FUNCTION zcsync._grant_worker() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -46,7 +46,7 @@ COMMENT ON FUNCTION zcsync._shorten(text, integer) IS
 -- What stops this whole database from being in step, worst first.
 CREATE FUNCTION zcsync._installation_trouble()
 RETURNS TABLE (state text, why text, to_do text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -89,7 +89,7 @@ COMMENT ON FUNCTION zcsync._installation_trouble() IS
 'what keeps this whole database from being in step; no row: nothing';
 
 CREATE FUNCTION zcsync._create_views() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -107,7 +107,7 @@ COMMENT ON FUNCTION zcsync._create_views() IS
 'creates or replaces all views; called by setup()';
 
 CREATE FUNCTION zcsync._create_account_views() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
@@ -224,7 +224,7 @@ COMMENT ON FUNCTION zcsync._create_account_views() IS
 'creates or replaces stat_accounts and stat_budgets';
 
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
@@ -302,7 +302,7 @@ COMMENT ON FUNCTION zcsync._create_status_view() IS
 'creates or replaces the view status';
 
 CREATE FUNCTION zcsync._create_progress_view() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
@@ -387,7 +387,7 @@ COMMENT ON FUNCTION zcsync._create_progress_view() IS
 'creates or replaces the view progress';
 
 CREATE FUNCTION zcsync._create_work_views() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
@@ -448,7 +448,7 @@ COMMENT ON FUNCTION zcsync._create_work_views() IS
 'creates or replaces stat_queue and stat_workers';
 
 CREATE FUNCTION zcsync._create_errors_view() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN

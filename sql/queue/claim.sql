@@ -32,7 +32,7 @@ COMMENT ON FUNCTION zcsync._claimant_register(text) IS
 'takes an incarnation number and its session lock, for the process that calls it';
 
 CREATE FUNCTION zcsync._claimant_insert(p_incarnation bigint, p_pid integer, p_role text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION zcsync._request_timeout() IS
 
 -- Exponential backoff with jitter: base * 2^failures, capped, times 0.5 to 1.5.
 CREATE FUNCTION zcsync._backoff(p_base interval, p_cap interval, p_failures integer) RETURNS interval
-LANGUAGE sql VOLATILE PARALLEL SAFE
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	SELECT least(p_base * power(2, least(greatest(p_failures, 0), 30)), p_cap) * (0.5 + random());
 END;
@@ -73,7 +73,7 @@ CREATE FUNCTION zcsync._enqueue(p_account bigint, p_queue text, p_operation text
 	p_run_at timestamptz DEFAULT NULL, p_stream bigint DEFAULT NULL, p_route bigint DEFAULT NULL,
 	p_kind text DEFAULT NULL, p_local_id bigint DEFAULT NULL, p_state text DEFAULT 'ready')
 RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -100,7 +100,7 @@ COMMENT ON FUNCTION zcsync._enqueue(bigint, text, text, text, text, text, jsonb,
 
 -- Queue the fetch of an access token, once for all that waits for it.
 CREATE FUNCTION zcsync._enqueue_token(p_account bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -124,7 +124,7 @@ COMMENT ON FUNCTION zcsync._enqueue_token(bigint) IS
 -- with the rest over the window, so that no window of that length, wherever it
 -- begins, sees more than the usable limit.
 CREATE FUNCTION zcsync._bucket_size(p_calls integer, p_share double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	SELECT greatest(1, floor(p_calls * p_share / 5));
 END;
@@ -142,7 +142,7 @@ COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precis
 
 -- Accounts that have something due to send, and a call left to send it with.
 CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_sort = off
@@ -179,7 +179,7 @@ COMMENT ON FUNCTION zcsync._due_accounts() IS
 -- own are calls like others, too: they have no more than is left of these, and
 -- wait when these do.
 CREATE FUNCTION zcsync._refill_budgets(p_account bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
 -- Ended jobs leave dead entries in the index; only a plain scan of it marks
 -- them, so that the next one passes over them.
 CREATE FUNCTION zcsync._running_calls(p_account bigint, OUT records text[], OUT queues text[], OUT classes text[])
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -239,7 +239,7 @@ COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
 -- all that wait (enable_sort = off; not for the caller's other statements).
 CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_batch integer, p_may_write boolean,
 	p_token_only boolean, OUT push_ids bigint[], OUT other_ids bigint[])
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_sort = off
@@ -302,7 +302,7 @@ COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, 
 -- refused before they are sent.
 CREATE FUNCTION zcsync._group_calls(p_account bigint, p_max integer, p_batch integer,
 	INOUT ids bigint[], INOUT requests jsonb[], OUT call_ids bigint[])
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -352,7 +352,7 @@ CREATE FUNCTION zcsync._claim_jobs(p_claimant bigint, p_account bigint, p_max in
 	p_token_only boolean DEFAULT false)
 RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text, budget_class text,
 	request jsonb, call_id bigint)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan	-- to plan anew for each small batch takes longer than to run it
@@ -466,7 +466,7 @@ COMMENT ON FUNCTION zcsync._claim_jobs(bigint, bigint, integer, boolean) IS
 -- create can have ended.  The jobs are locked by the caller; returns those
 -- that must wait.
 CREATE FUNCTION zcsync._inherit_unclear(p_push_ids bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -511,7 +511,7 @@ COMMENT ON FUNCTION zcsync._inherit_unclear(bigint[]) IS
 -- of them did is known now.  Markers that somebody holds stay, at the price of
 -- another look-up.
 CREATE FUNCTION zcsync._settle_unclear(p_records bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -536,7 +536,7 @@ COMMENT ON FUNCTION zcsync._settle_unclear(bigint[]) IS
 -- nothing is left to send.
 CREATE FUNCTION zcsync._requests(p_vendor text, p_other_ids bigint[], p_push_ids bigint[],
 	OUT ids bigint[], OUT requests jsonb[])
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -580,7 +580,7 @@ COMMENT ON FUNCTION zcsync._requests(text, bigint[], bigint[]) IS
 
 -- The next time at which something becomes due; NULL: nothing is planned.
 CREATE FUNCTION zcsync._next_job_at() RETURNS timestamptz
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -603,7 +603,7 @@ COMMENT ON FUNCTION zcsync._next_job_at() IS
 
 -- Is there a job that could be sent now, or as soon as a budget allows?
 CREATE FUNCTION zcsync._has_due_jobs() RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_sort = off	-- as in _due_accounts()

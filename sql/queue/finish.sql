@@ -16,7 +16,7 @@ CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_ids b
 	p_classes text[], p_statuses integer[], p_messages text[], p_hints text[], p_delays_ms bigint[],
 	p_unclear boolean[], p_requests jsonb[], p_replies jsonb[], p_durations_us bigint[])
 RETURNS TABLE (job_id bigint, how text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -192,7 +192,7 @@ COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], tex
 CREATE FUNCTION zcsync._fail_jobs(p_ours bigint[], p_ids bigint[], p_classes text[], p_statuses integer[],
 	p_messages text[], p_hints text[], p_delays_ms bigint[], p_unclear boolean[], p_requests jsonb[], p_replies jsonb[])
 RETURNS TABLE (job_id bigint, run_at timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -305,7 +305,7 @@ COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], tex
 -- pushes never travel together, and who says so where the login lacks a scope, the
 -- first of them begins what _hold_refused() looks for, and others join.
 CREATE FUNCTION zcsync._note_refused(p_job bigint, p_ours bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -329,7 +329,7 @@ COMMENT ON FUNCTION zcsync._note_refused(bigint, bigint[]) IS
 -- person releases it.  So is, while that alert is open, what is refused later.
 -- Says whether it is held.
 CREATE FUNCTION zcsync._hold_refused(p_job bigint, p_ours bigint[], p_alone boolean, p_message text, p_hint text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -383,7 +383,7 @@ COMMENT ON FUNCTION zcsync._hold_refused(bigint, bigint[], boolean, text, text) 
 CREATE FUNCTION zcsync._record_failure(p_job bigint, p_account bigint, p_queue text, p_operation text, p_kind text,
 	p_local_id bigint, p_route bigint, p_class text, p_status integer, p_attempts integer, p_message text,
 	p_queued_at timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -399,7 +399,7 @@ COMMENT ON FUNCTION zcsync._record_failure(bigint, bigint, text, text, text, big
 -- Move a job to the dead letters.
 CREATE FUNCTION zcsync._bury(p_job bigint, p_class text, p_status integer, p_message text, p_hint text, p_reply text)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -433,7 +433,7 @@ COMMENT ON FUNCTION zcsync._bury(bigint, text, integer, text, text, text) IS
 -- locked or not yet committed the job stays running; it is returned, to be
 -- tried again.
 CREATE FUNCTION zcsync._put_back(p_ids bigint[], p_run_at timestamptz[]) RETURNS SETOF bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -513,7 +513,7 @@ COMMENT ON FUNCTION zcsync._put_back(bigint[], timestamptz[]) IS
 -- Count calls that failed by the vendor's fault in a row; three open the account's
 -- breaker.  p_answered: the vendor answered others meanwhile.
 CREATE FUNCTION zcsync._breaker(p_account bigint, p_failed integer, p_answered boolean, p_message text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -546,7 +546,7 @@ COMMENT ON FUNCTION zcsync._breaker(bigint, integer, boolean, text) IS
 
 -- A call was refused for want of rights: find out whether it is the account.
 CREATE FUNCTION zcsync._auth_failed(p_account bigint, p_operation text, p_message text, p_hint text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -575,7 +575,7 @@ COMMENT ON FUNCTION zcsync._auth_failed(bigint, text, text, text) IS
 -- again, up to five minutes.
 CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
 	p_reset_s integer, p_pause_ms bigint, p_guessed boolean DEFAULT false, p_limit_window_s integer DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -621,7 +621,7 @@ COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer,
 
 -- Take back what claimants that are gone left running.
 CREATE FUNCTION zcsync._recover_jobs(p_self bigint) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off

@@ -4,7 +4,7 @@
 
 -- A named queue, or an error that lists them.
 CREATE FUNCTION zcsync._check_queue(p_queue text) RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION zcsync._check_queue(text) IS
 
 CREATE FUNCTION zcsync.enqueue(queue text, operation text, reference text, priority integer DEFAULT 50,
 	run_at timestamptz DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION zcsync.enqueue(text, text, text, integer, timestamptz) IS
 'queues a job by hand: operation pull with a stream (acme/tickets) or push with a record (dev/tasks/9hx); returns its number';
 
 CREATE FUNCTION zcsync.retry(job_id bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION zcsync.retry(bigint) IS
 'queues a dead letter again, or makes a waiting job due now; returns the job''s number';
 
 CREATE FUNCTION zcsync.cancel(job_id bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -140,7 +140,7 @@ COMMENT ON FUNCTION zcsync.cancel(bigint) IS
 'takes a waiting or held job out of the queue; its record says who did; a create whose effect is not known becomes a dead letter';
 
 CREATE FUNCTION zcsync.pause_queue(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -153,7 +153,7 @@ COMMENT ON FUNCTION zcsync.pause_queue(text) IS
 'stops taking jobs of a queue; jobs that run are finished, new ones wait';
 
 CREATE FUNCTION zcsync.resume_queue(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -169,7 +169,7 @@ COMMENT ON FUNCTION zcsync.resume_queue(text) IS
 CREATE FUNCTION zcsync.alter_queue(name text, concurrency integer DEFAULT NULL, max_attempts integer DEFAULT NULL,
 	backoff_base interval DEFAULT NULL, backoff_cap interval DEFAULT NULL, max_age interval DEFAULT NULL,
 	keep_completed integer DEFAULT NULL, keep_failed integer DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -199,7 +199,7 @@ COMMENT ON FUNCTION zcsync.alter_queue(text, integer, integer, interval, interva
 -- Held jobs: those of a route by its name, those of an account by its name, or
 -- all of them with NULL.
 CREATE FUNCTION zcsync._held_jobs(p_name text) RETURNS SETOF bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -223,7 +223,7 @@ COMMENT ON FUNCTION zcsync._held_jobs(text) IS
 -- The alerts of the write brake: of a route or account, or all; and those of
 -- refused writes of which none is held any more.
 CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -239,7 +239,7 @@ COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
 'closes the alerts of the write brake for a route or account, or all, and those of refused writes that are not held any more';
 
 CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION zcsync.release_held(text) IS
 'sends what the write brake held back, or was held for want of a right: of a route, of an account, or all; returns how many jobs';
 
 CREATE FUNCTION zcsync.cancel_held(name text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

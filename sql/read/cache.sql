@@ -12,25 +12,25 @@ COMMENT ON FUNCTION zcsync.cache_get(text) IS
 'the cached value of a key, or NULL; asking comes before the query whose result is then given to zcsync.cache_set()';
 
 CREATE FUNCTION zcsync.cache_set(key text, value jsonb, ttl interval DEFAULT NULL) RETURNS boolean
-LANGUAGE c VOLATILE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_set';
 COMMENT ON FUNCTION zcsync.cache_set(text, jsonb, interval) IS
 'caches a value that was read after zcsync.cache_get() of its key, for ttl or zcsync.cache_ttl; false: not stored, as it may be old already or is too large';
 
 CREATE FUNCTION zcsync.cache_delete(key text) RETURNS void
-LANGUAGE c VOLATILE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_delete';
 COMMENT ON FUNCTION zcsync.cache_delete(text) IS
 'forgets the cached value of a key when this transaction commits; to be called by the transaction that changes what it was made of';
 
 CREATE FUNCTION zcsync.cache_invalidate(pattern text) RETURNS void
-LANGUAGE c VOLATILE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_invalidate';
 COMMENT ON FUNCTION zcsync.cache_invalidate(text) IS
 'the same for all keys that begin as the pattern, which ends in *, as in tickets:*';
 
 CREATE FUNCTION zcsync.cache_clear() RETURNS void
-LANGUAGE c VOLATILE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_clear';
 COMMENT ON FUNCTION zcsync.cache_clear() IS
 'the same for all keys of this database';
@@ -44,7 +44,7 @@ COMMENT ON FUNCTION zcsync._cache_statistics() IS
 'what zcsync.stat_cache shows; empty without preloading';
 
 CREATE FUNCTION zcsync._create_cache_view() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN

@@ -34,7 +34,7 @@ COMMENT ON FUNCTION zcsync._encode_cursor(jsonb, jsonb, bigint) IS
 'the cursor of a row, fit for a URL: the list it is in (kind, sort key, order, account), its key and its local_id';
 
 CREATE FUNCTION zcsync._decode_cursor(p_cursor text, p_list jsonb, p_type regtype, OUT key text, OUT local_id bigint)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -154,7 +154,7 @@ COMMENT ON FUNCTION zcsync._page_ranges(text, regtype, text, bigint, boolean, te
 -- comes from outside gets into it as a literal, the sort key from the list above.
 CREATE FUNCTION zcsync._page_query(p_kind text, p_columns text[], p_cursor text, p_page_size integer, p_sort_by text,
 	p_sort_order text, p_account text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -214,7 +214,7 @@ CREATE FUNCTION zcsync.tickets_page(cursor text DEFAULT NULL, page_size integer 
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
 	group_id text, organization_id text, tags text[], due_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
 	next_cursor text, has_more boolean)
-LANGUAGE plpgsql STABLE ROWS 20
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET enable_incremental_sort = off
@@ -231,7 +231,7 @@ COMMENT ON FUNCTION zcsync.tickets_page(text, integer, text, text, text) IS
 
 CREATE FUNCTION zcsync.tickets_page_json(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -249,7 +249,7 @@ CREATE FUNCTION zcsync.tasks_page(cursor text DEFAULT NULL, page_size integer DE
 RETURNS TABLE (reference text, local_id bigint, name text, status text, status_type text, priority integer, assignees text[], tags text[], list_id text,
 	parent_id text, due_at timestamptz, closed_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
 	next_cursor text, has_more boolean)
-LANGUAGE plpgsql STABLE ROWS 20
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET enable_incremental_sort = off
@@ -269,7 +269,7 @@ CREATE FUNCTION zcsync.leads_page(cursor text DEFAULT NULL, page_size integer DE
 RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, phone text, source text,
 	stage text, quality integer, status_id integer, status text, owner_id text, value numeric, created_at timestamptz, updated_at timestamptz,
 	next_cursor text, has_more boolean)
-LANGUAGE plpgsql STABLE ROWS 50
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 50
 SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET enable_incremental_sort = off
@@ -286,7 +286,7 @@ COMMENT ON FUNCTION zcsync.leads_page(text, integer, text, text, text) IS
 
 CREATE FUNCTION zcsync.leads_page_json(cursor text DEFAULT NULL, page_size integer DEFAULT 50, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -306,7 +306,7 @@ COMMENT ON FUNCTION zcsync.leads_page_json(text, integer, text, text, text) IS
 
 CREATE FUNCTION zcsync.active_tickets_by_user(assignee_id text, max_rows integer DEFAULT 100, account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, created_at timestamptz)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	-- by themselves first: for so few rows the order of all tickets is no help
@@ -327,7 +327,7 @@ COMMENT ON FUNCTION zcsync.active_tickets_by_user(text, integer, text) IS
 CREATE FUNCTION zcsync.recent_leads(max_rows integer DEFAULT 100)
 RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, source text,
 	stage text, quality integer, created_at timestamptz)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET jit = off
@@ -345,7 +345,7 @@ COMMENT ON FUNCTION zcsync.recent_leads(integer) IS
 
 CREATE FUNCTION zcsync.top_companies(max_rows integer DEFAULT 50)
 RETURNS TABLE (company text, leads bigint, opportunities bigint, best_quality integer, last_lead_at timestamptz)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT min(l.company), count(*), count(*) FILTER (WHERE l.stage = 'opportunity'), max(l.quality), max(l.created_at)
@@ -364,7 +364,7 @@ COMMENT ON FUNCTION zcsync.top_companies(integer) IS
 CREATE FUNCTION zcsync.tickets_report(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
 	group_id text, organization_id text, tags text[], due_at timestamptz, created_at timestamptz, updated_at timestamptz)
-LANGUAGE sql STABLE ROWS 100000
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
 AS $$
 	SELECT a.name OPERATOR(pg_catalog.||) '/tickets/' OPERATOR(pg_catalog.||) coalesce(t.remote_id, '#' OPERATOR(pg_catalog.||) t.local_id),
 		t.local_id, t.subject, t.status, t.priority, t.type, t.requester_id, t.assignee_id, t.group_id, t.organization_id, t.tags, t.due_at,

@@ -19,7 +19,7 @@
 -- types of the source's columns, $4 their roles, $5 is the source account.  A
 -- record that is still to be created has none, and an empty status is none yet.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION zcsync._route_back_query(bigint, text, text) IS
 -- What would come back to these records now; has no side effects.  op: update,
 -- agree (the source has it, or it is the first that is seen), error.
 CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
@@ -104,7 +104,7 @@ COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[]) IS
 
 -- Remember values that came back, or went forward, as agreed.
 CREATE FUNCTION zcsync._agree_back(p_route bigint, p_changes zcsync.route_change[]) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.links l
@@ -121,7 +121,7 @@ COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
 -- What other routes would do now with the pairs of these source records, in
 -- either direction.
 CREATE FUNCTION zcsync._peer_changes(p_route bigint, p_ids bigint[]) RETURNS TABLE (route_id bigint, change zcsync.route_change)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -155,7 +155,7 @@ COMMENT ON FUNCTION zcsync._peer_changes(bigint, bigint[]) IS
 -- that they would do now and would not have done before.  The rows of both ends
 -- are locked, and so are, in effect, all links of the pair.
 CREATE FUNCTION zcsync._agree_peers(p_route bigint, p_ids bigint[], p_routes bigint[], p_before zcsync.route_change[]) RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -180,7 +180,7 @@ COMMENT ON FUNCTION zcsync._agree_peers(bigint, bigint[], bigint[], zcsync.route
 
 -- The same within the timeout.
 CREATE FUNCTION zcsync._timed_back_changes(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_change[]
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -201,7 +201,7 @@ COMMENT ON FUNCTION zcsync._timed_back_changes(bigint, bigint[]) IS
 -- what could not come back.
 CREATE FUNCTION zcsync._write_back(p_route bigint, p_ids bigint[], p_before zcsync.route_change[], p_origin text,
 	OUT written bigint[], OUT targets bigint[], OUT errors zcsync.route_change[])
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -11,7 +11,7 @@
 -- and one for work that goes on only if the list has no other.  A scope whose
 -- statuses are not known takes the name as it is; NULL: it has nothing that fits.
 CREATE FUNCTION zcsync._resolve_status(p_account bigint, p_scope text, p_name text, p_id text, p_is_id boolean DEFAULT false) RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text, boolean) IS
 
 -- The status that closes a record of this scope.
 CREATE FUNCTION zcsync._closing_status(p_account bigint, p_scope text, p_is_id boolean DEFAULT false) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE a.vendor WHEN 'zendesk' THEN 'solved' ELSE (
@@ -64,7 +64,7 @@ COMMENT ON FUNCTION zcsync._closing_status(bigint, text, boolean) IS
 -- HaloPSA are a catalogue; its contacts are people of its clients.  Of Zendesk's
 -- users only some are agents.
 CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN p_member ~ '^[0-9]+$' THEN p_member
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
 -- Who asks, given as id or e-mail address: the user who has the address, else the
 -- address itself.
 CREATE FUNCTION zcsync._requester(p_account bigint, p_requester text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(
@@ -149,7 +149,7 @@ COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
 -- no address: it is found by its reference in a description, or by its e-mail
 -- address in an opportunity that is open.
 CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[]) RETURNS TABLE (source_id bigint, target_id bigint)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -199,7 +199,7 @@ COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[]) IS
 -- back: the two are a pair, also when the link has ended or the original is
 -- deleted, unless that is taken.
 CREATE FUNCTION zcsync._route_origin_query(p_source_vendor text, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT $sql$
 			(WITH RECURSIVE chain AS (
@@ -235,7 +235,7 @@ COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS
 -- The candidates: $1 route, $2 source account, $3 source ids, $4 target
 -- account, $5 and $6 the streams.
 CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_match_on IS NOT NULL THEN format($sql$
@@ -304,7 +304,7 @@ COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
 -- The part of the query that finds client, user and site of each record, where
 -- the route copies the company; see companies.sql.
 CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$clients AS MATERIALIZED (
@@ -338,7 +338,7 @@ COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb) IS
 -- the client has no such user.  Rows are looked up by local_id alone and one by
 -- one (LATERAL, OFFSET 0), so that the plan needs no statistics.
 CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$
@@ -540,7 +540,7 @@ COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
 -- to the role that defined the route and run with its rights.  What another
 -- role made under our names is never run.
 CREATE FUNCTION zcsync._route_fault(p_route bigint) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT string_agg(CASE
@@ -582,7 +582,7 @@ COMMENT ON FUNCTION zcsync._unrestrict(integer) IS
 -- compiled functions.
 CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off

@@ -5,7 +5,7 @@
 -- The newest records of a source that the route wants, by local id.  Newest
 -- means stored last, which the primary key knows.
 CREATE FUNCTION zcsync._route_sample(p_route bigint, p_max integer) RETURNS bigint[]
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -27,7 +27,7 @@ COMMENT ON FUNCTION zcsync._route_sample(bigint, integer) IS
 -- _route_changes() that goes on behind a record whose mapping fails.
 CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
 RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -56,7 +56,7 @@ COMMENT ON FUNCTION zcsync._try_route_changes(bigint, bigint[], boolean) IS
 
 -- The same for what comes back.
 CREATE FUNCTION zcsync._try_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION zcsync._try_back_changes(bigint, bigint[]) IS
 -- it, the way a backfill would take it.
 CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_records integer DEFAULT 1000)
 RETURNS TABLE (op text, source text, target text, field text, old text, new text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -125,7 +125,7 @@ COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer) IS
 
 -- The places in which a route creates records, as far as the sample tells.
 CREATE FUNCTION zcsync._route_places(p_changes zcsync.route_change[], p_field text) RETURNS text[]
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(DISTINCT c.new #>> '{}'), '{}')
 	FROM unnest(p_changes) AS c
@@ -137,7 +137,7 @@ COMMENT ON FUNCTION zcsync._route_places(zcsync.route_change[], text) IS
 -- Is each status of the source mapped, to one that the target has?
 CREATE FUNCTION zcsync._check_route_statuses(p_def jsonb, p_places text[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -192,7 +192,7 @@ COMMENT ON FUNCTION zcsync._check_route_statuses(jsonb, text[]) IS
 -- What comes back of statuses: one that is not mapped changes nothing here, and a
 -- ticket of Zendesk does not become new again.
 CREATE FUNCTION zcsync._check_route_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -223,7 +223,7 @@ COMMENT ON FUNCTION zcsync._check_route_back(jsonb) IS
 -- Are clients known, and is it said which one a record belongs to?
 CREATE FUNCTION zcsync._check_route_companies(p_def jsonb, p_changes zcsync.route_change[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -257,7 +257,7 @@ COMMENT ON FUNCTION zcsync._check_route_companies(jsonb, zcsync.route_change[]) 
 
 -- Are the streams at both ends at work?
 CREATE FUNCTION zcsync._check_route_streams(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT e.item, NOT (a.state <> 'active' OR s.state <> 'active' OR (e.is_written AND NOT s.writes) OR waits.matching),
@@ -291,7 +291,7 @@ COMMENT ON FUNCTION zcsync._check_route_streams(jsonb) IS
 -- mapped to.
 CREATE FUNCTION zcsync._check_route_required(p_def jsonb, p_places text[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('required field "%s"', min(r.name)), false,
@@ -308,7 +308,7 @@ COMMENT ON FUNCTION zcsync._check_route_required(jsonb, text[]) IS
 'the rows of check_route() about required fields of the target';
 
 CREATE FUNCTION zcsync.check_route(name text) RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -395,7 +395,7 @@ COMMENT ON FUNCTION zcsync.check_route(text) IS
 
 -- The source records that the route wants and that have no link yet.
 CREATE FUNCTION zcsync._route_unlinked(p_route bigint) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('FROM zcsync.%I AS s WHERE s.account_id = %s AND s.deleted_at IS NULL%s'
@@ -409,7 +409,7 @@ COMMENT ON FUNCTION zcsync._route_unlinked(bigint) IS
 'the part of a query that finds source records which a route wants and which have no link';
 
 CREATE FUNCTION zcsync.backfill_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column

@@ -14,7 +14,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_company_tables() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $migrate$
 BEGIN
@@ -46,7 +46,7 @@ COMMENT ON FUNCTION zcsync._create_company_tables() IS
 
 -- The indexes that the look-ups below need.
 CREATE FUNCTION zcsync._create_company_indexes() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -75,7 +75,7 @@ COMMENT ON FUNCTION zcsync._mail_domain(text) IS
 
 -- Can anybody have an address there?
 CREATE FUNCTION zcsync._is_public_domain(p_domain text) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(zcsync._is_mail_provider(p_domain), false) OR EXISTS (SELECT FROM zcsync.mail_providers m WHERE m.domain = p_domain)
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION zcsync._domains_in(text) IS
 -- The clients of an account that have a domain: as their own, or as that of one
 -- of their users.
 CREATE FUNCTION zcsync._domain_owners(p_account bigint, p_domain text) RETURNS SETOF text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT c.remote_id
@@ -113,7 +113,7 @@ COMMENT ON FUNCTION zcsync._domain_owners(bigint, text) IS
 
 -- A client of an account by id or by its name, if only one has that.
 CREATE FUNCTION zcsync._find_client(p_account bigint, p_client text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN count(*) = 1 OR bool_or(c.remote_id = p_client) THEN
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
 -- The client that the first of these names of a company is mapped to, alone in
 -- an array; NULL when none is.
 CREATE FUNCTION zcsync._mapped_client(p_source bigint, p_target bigint, p_keys text[]) RETURNS text[]
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT ARRAY[m.client_id]
@@ -144,7 +144,7 @@ COMMENT ON FUNCTION zcsync._mapped_client(bigint, bigint, text[]) IS
 -- mapped: by its id, else by its domain, else by the address.
 CREATE FUNCTION zcsync._route_client(p_source bigint, p_target bigint, p_company jsonb, p_default text)
 RETURNS TABLE (client_id text, key text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -198,7 +198,7 @@ COMMENT ON FUNCTION zcsync._unmapped_company_text(text) IS
 -- route wants that, and the site: that of the user, or the client's main one.
 CREATE FUNCTION zcsync._route_user(p_account bigint, p_client text, p_email text, p_unknown text)
 RETURNS TABLE (user_id text, site_id text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -239,7 +239,7 @@ COMMENT ON FUNCTION zcsync._route_user(bigint, text, text, text) IS
 -- to them; p_old has what changed of them as it was, NULL for new ones.
 CREATE FUNCTION zcsync._company_names(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[])
 RETURNS TABLE (account_id bigint, name text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH written AS MATERIALIZED (
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION zcsync._company_names(text, bigint[], bigint[], jsonb[]) IS
 -- Companies or contacts were written: the records that waited for one of them,
 -- and whose client is known now, go on.
 CREATE FUNCTION zcsync._queue_known_companies(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -318,7 +318,7 @@ COMMENT ON FUNCTION zcsync._queue_known_companies(text, bigint[], bigint[], json
 
 -- Clients that an unmapped company may be, for a person to choose from.
 CREATE FUNCTION zcsync._company_candidates(p_account bigint, p_company jsonb, p_name text) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_agg(jsonb_build_object('client', x.remote_id, 'name', x.name, 'because', x.because) ORDER BY x.rank, x.name), '[]')
@@ -357,7 +357,7 @@ COMMENT ON FUNCTION zcsync._plain_name(text) IS
 -- account/companies/id, and what it names: the company may be one that is not
 -- mirrored, as its id, an e-mail address, or @ and a domain.
 CREATE FUNCTION zcsync._parse_company(p_reference text, OUT account_id bigint, OUT account text, OUT company text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -377,7 +377,7 @@ COMMENT ON FUNCTION zcsync._parse_company(text) IS
 'account and id of a company that is named account/companies/id';
 
 CREATE FUNCTION zcsync.map_company(company text, client text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -421,7 +421,7 @@ COMMENT ON FUNCTION zcsync.map_company(text, text) IS
 'says which client a company is: both as account/companies/id; returns how many records that waited for it go on';
 
 CREATE FUNCTION zcsync.unmap_company(company text, account text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -441,7 +441,7 @@ COMMENT ON FUNCTION zcsync.unmap_company(text, text) IS
 'forgets which client of an account a company is; records that exist keep theirs';
 
 CREATE FUNCTION zcsync._create_company_view() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $do$
 BEGIN

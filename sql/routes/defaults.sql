@@ -24,7 +24,7 @@ COMMENT ON FUNCTION zcsync._assignee_expression(text) IS
 -- target could read it there.  Scores and reference of a lead are text, for
 -- people and to find it again.
 CREATE FUNCTION zcsync._route_default_fields(p_def jsonb, p_direction text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT coalesce(jsonb_object_agg(f.field, jsonb_build_object('expression', f.expression, 'mapped', f.mapped, 'position', f.position)), '{}')
 	FROM (VALUES
@@ -95,7 +95,7 @@ COMMENT ON FUNCTION zcsync._route_default_filter(text, text) IS
 -- The values that a record can have there, by the catalogues: those of status
 -- of a scope, and those of priority.
 CREATE FUNCTION zcsync._known_values(p_account bigint, p_field text, p_scope text) RETURNS TABLE (id text, name text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT st.status_id, st.name FROM zcsync.statuses st
@@ -143,7 +143,7 @@ COMMENT ON FUNCTION zcsync._halopsa_meaning(text, text) IS
 -- Can tickets of a Zendesk account be on hold?  Not all accounts have that
 -- status; one whose statuses are not mirrored may.
 CREATE FUNCTION zcsync._zendesk_holds(p_account bigint) RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(bool_or(st.category = 'hold' AND st.active IS NOT FALSE), true)
@@ -155,7 +155,7 @@ COMMENT ON FUNCTION zcsync._zendesk_holds(bigint) IS
 -- From Zendesk to HaloPSA.  An account may have other numbers, so only what it
 -- has is taken.
 CREATE FUNCTION zcsync._suggest_halopsa_values(p_def jsonb) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, created_at)
@@ -172,7 +172,7 @@ COMMENT ON FUNCTION zcsync._suggest_halopsa_values(jsonb) IS
 -- To Zendesk, from HaloPSA or from another account of Zendesk.  What is closed
 -- becomes solved.
 CREATE FUNCTION zcsync._suggest_zendesk_values(p_def jsonb) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, created_at)
@@ -198,7 +198,7 @@ COMMENT ON FUNCTION zcsync._suggest_zendesk_values(jsonb) IS
 -- and what they are at the source of the route where that is obvious: what is
 -- closed is solved, and one of several lists counts as what it means.
 CREATE FUNCTION zcsync._route_back_statuses(p_def jsonb) RETURNS TABLE (value text, name text, "position" integer, meaning text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH there AS (
@@ -230,7 +230,7 @@ COMMENT ON FUNCTION zcsync._route_back_statuses(jsonb) IS
 -- what is obvious.  Where several statuses go to one, the one of that name comes
 -- back, else the most usual.
 CREATE FUNCTION zcsync._suggest_back_values(p_def jsonb) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.route_values (route_id, direction, field, source_value, target_value, created_at)
@@ -257,7 +257,7 @@ COMMENT ON FUNCTION zcsync._suggest_back_values(jsonb) IS
 
 -- What comes back: statuses of the target with the name of one of ours.
 CREATE FUNCTION zcsync._suggest_lead_values(p_def jsonb) RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.route_values (route_id, direction, field, source_value, target_value, created_at)
@@ -273,7 +273,7 @@ COMMENT ON FUNCTION zcsync._suggest_lead_values(jsonb) IS
 -- The statuses of a source: what a row holds, its name, the categories of what it
 -- may become, best first, and whether records of this account can have it.
 CREATE FUNCTION zcsync._route_source_statuses(p_account bigint) RETURNS TABLE (value text, name text, categories text[], is_known boolean)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH zendesk AS (
@@ -303,7 +303,7 @@ COMMENT ON FUNCTION zcsync._route_source_statuses(bigint) IS
 -- category.  Open and closed ones have an order; between several statuses for
 -- work that goes on, only a person can choose.
 CREATE FUNCTION zcsync._suggest_task_values(p_def jsonb) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -352,7 +352,7 @@ COMMENT ON FUNCTION zcsync._suggest_task_values(jsonb) IS
 
 -- What is mapped already stays.
 CREATE FUNCTION zcsync._suggest_values(p_route bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -39,7 +39,7 @@ COMMENT ON TYPE zcsync.route_change IS
 
 -- The schema of compiled routes and the indexes that routes need.
 CREATE FUNCTION zcsync._create_routes() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -109,7 +109,7 @@ COMMENT ON FUNCTION zcsync._reference_in(text) IS
 
 -- The address of a record at its vendor; NULL while it does not exist there.
 CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -197,7 +197,7 @@ COMMENT ON FUNCTION zcsync._check_expression(text, text) IS
 -- The row of the route of this name, or an error.  As jsonb, for the table
 -- does not exist yet when this function is made.
 CREATE FUNCTION zcsync._route(p_name text) RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -219,7 +219,7 @@ COMMENT ON FUNCTION zcsync._route(text) IS
 -- its fields, and what both sides are.  The change has the keys route (columns),
 -- fields and back (field -> {expression, mapped, position}, or null to drop it).
 CREATE FUNCTION zcsync._route_definition(p_route bigint, p_change jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION zcsync._route_definition(bigint, jsonb) IS
 -- how messages call them, the text, and the form in which the code contains it.
 CREATE FUNCTION zcsync._route_expressions(p_def jsonb)
 RETURNS TABLE (part text, field text, what text, expression text, form text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT 'filter', NULL, 'filter', p_def ->> 'filter', format(E'(\n%s\n)', p_def ->> 'filter')
 	WHERE p_def ->> 'filter' IS NOT NULL
@@ -301,7 +301,7 @@ COMMENT ON FUNCTION zcsync._route_expressions(jsonb) IS
 -- The functions of a definition: name, kind of the row they take, and statement
 -- that makes it.
 CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, kind text, code text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -354,7 +354,7 @@ COMMENT ON FUNCTION zcsync._route_code(jsonb) IS
 -- What is wrong with a compiled function: NULL when the role that defined the
 -- route owns it, it runs with that role's rights, and it is this code.
 CREATE FUNCTION zcsync._route_function_fault(p_kind text, p_name text, p_code text, p_owner text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
@@ -385,7 +385,7 @@ COMMENT ON FUNCTION zcsync._route_digest(text) IS
 -- no row at all, so that an error names it: syntax, types, and what the caller
 -- may not read.  WHERE takes neither aggregates nor sets.
 CREATE FUNCTION zcsync._compile_route(p_def jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET standard_conforming_strings = on
 AS $$
@@ -448,7 +448,7 @@ COMMENT ON FUNCTION zcsync._compile_route(jsonb) IS
 
 -- Store a definition whose functions were compiled.
 CREATE FUNCTION zcsync._save_route(p_route bigint, p_change jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -500,7 +500,7 @@ COMMENT ON FUNCTION zcsync._save_route(bigint, jsonb) IS
 
 -- Compile a change and store it.
 CREATE FUNCTION zcsync._change_route(p_route bigint, p_change jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

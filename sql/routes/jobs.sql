@@ -22,7 +22,7 @@ COMMENT ON FUNCTION zcsync._disarm_timeout() IS
 'takes _arm_timeout() back; true: it had fired';
 
 CREATE FUNCTION zcsync._mapping_timeout() RETURNS interval
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(nullif(current_setting('zcsync.mapping_timeout', true), ''), '5s')::interval;
 END;
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION zcsync._mapping_timeout() IS
 
 -- _route_changes() within the timeout.
 CREATE FUNCTION zcsync._timed_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean) RETURNS zcsync.route_change[]
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -49,7 +49,7 @@ COMMENT ON FUNCTION zcsync._timed_route_changes(bigint, bigint[], boolean) IS
 -- Create target records and link them; returns the pairs.
 CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin text,
 	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -92,7 +92,7 @@ COMMENT ON FUNCTION zcsync._make_targets(bigint, bigint, text, text, zcsync.rout
 
 -- Write changed fields of target records; returns the pairs.
 CREATE FUNCTION zcsync._update_targets(p_target_kind text, p_origin text, p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -127,7 +127,7 @@ COMMENT ON FUNCTION zcsync._update_targets(text, text, zcsync.route_change[]) IS
 
 -- What to run about a route error.
 CREATE FUNCTION zcsync._route_error_hint(p_route text, p_code text, p_field text, p_value text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE p_code
@@ -159,7 +159,7 @@ COMMENT ON FUNCTION zcsync._route_error_hint(text, text, text, text) IS
 
 -- Record the errors of these source records, and forget those that are over.
 CREATE FUNCTION zcsync._note_route_errors(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[], p_backfill boolean) RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -190,7 +190,7 @@ COMMENT ON FUNCTION zcsync._note_route_errors(bigint, bigint[], zcsync.route_cha
 -- Hold the pushes of a route that writes more than zcsync.bulk_write_limit
 -- remote records in an hour.  The caller has locked the row of the route.
 CREATE FUNCTION zcsync._brake_route(p_route bigint, p_targets bigint[]) RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -229,7 +229,7 @@ COMMENT ON FUNCTION zcsync._brake_route(bigint, bigint[]) IS
 -- Remember in the links what was written or was so already, and which records
 -- left the route or returned.
 CREATE FUNCTION zcsync._agree_forward(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[]) RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.links l
@@ -251,7 +251,7 @@ COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[
 -- links' targets the caller has locked.  Returns those that did something.
 CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
 RETURNS TABLE (source_id bigint, status text)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -327,7 +327,7 @@ COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean) IS
 -- record.  What the limits on subtransactions and time leave over is retried.
 CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean,
 	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -397,7 +397,7 @@ COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean) IS
 -- far as nobody else holds them; returns the source ids of which all are ours.
 -- What is gone altogether has nothing to lock.
 CREATE FUNCTION zcsync._lock_route_rows(p_route bigint, p_ids bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -447,7 +447,7 @@ COMMENT ON FUNCTION zcsync._lock_route_rows(bigint, bigint[]) IS
 
 -- End jobs whose records failed: back with a delay, or a dead letter.
 CREATE FUNCTION zcsync._fail_route_jobs(p_route bigint, p_failed bigint[], p_messages text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -489,7 +489,7 @@ COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
 
 -- One batch of one route; returns how many jobs ended.
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -548,7 +548,7 @@ COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 -- that was adopted, a route waits until the stream it writes to was read: what
 -- the other database created is then there to be found.
 CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200) RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$

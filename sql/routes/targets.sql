@@ -43,7 +43,7 @@ COMMENT ON FUNCTION zcsync._route_targets() IS
 -- Paths of lists are looked up among those that discover() saw; with p_ask
 -- the vendor is asked if none was seen.
 CREATE FUNCTION zcsync._clickup_place(p_account bigint, p_kind text, p_place text, p_ask boolean) RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION zcsync._clickup_place(bigint, text, text, boolean) IS
 
 -- The ticket types of an account that records of a kind can have.
 CREATE FUNCTION zcsync._halopsa_types(p_account bigint, p_kind text) RETURNS TABLE (id text, name text, required jsonb)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT o.type ->> 'id', o.type ->> 'name', o.type -> 'required'
@@ -72,7 +72,7 @@ COMMENT ON FUNCTION zcsync._halopsa_types(bigint, text) IS
 'ticket types of a HaloPSA account that records of a kind can have, by the catalogue of fields';
 
 CREATE FUNCTION zcsync._halopsa_place(p_account bigint, p_kind text, p_place text, p_ask boolean) RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -103,7 +103,7 @@ COMMENT ON FUNCTION zcsync._halopsa_place(bigint, text, text, boolean) IS
 -- The id of the place that a setting or an expression names.  With p_ask an
 -- error says what is wrong with it, otherwise the answer is NULL.
 CREATE FUNCTION zcsync._route_place(p_account bigint, p_kind text, p_place text, p_ask boolean DEFAULT false) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -131,7 +131,7 @@ COMMENT ON FUNCTION zcsync._route_place(bigint, text, text, boolean) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._clickup_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'custom:' || coalesce(f.remote ->> 'id', f.remote_id), f.name
@@ -145,7 +145,7 @@ COMMENT ON FUNCTION zcsync._clickup_required(bigint, text, text) IS
 -- A ticket type names its required fields as HaloPSA calls them.  Custom fields
 -- it names as the catalogue does, or by their id.
 CREATE FUNCTION zcsync._halopsa_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(m.name, CASE WHEN r.name = 'oppcontactname' THEN 'last_name' END, 'custom:' || f.remote_id, r.name), r.name
@@ -176,7 +176,7 @@ COMMENT ON FUNCTION zcsync._zendesk_required(bigint, text, text) IS
 
 -- What must be set in a place, as fields of a route.
 CREATE FUNCTION zcsync._route_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -196,7 +196,7 @@ COMMENT ON FUNCTION zcsync._route_required(bigint, text, text) IS
 -- The fields of a target that a route may write, with their types.  The place
 -- a record is in is chosen by create_in.
 CREATE FUNCTION zcsync._route_target_fields(p_stream bigint) RETURNS TABLE (field text, type text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -220,7 +220,7 @@ COMMENT ON FUNCTION zcsync._route_target_fields(bigint) IS
 -- The same for what comes back to the source.  Records of a local account are
 -- only here, and can be written whole.
 CREATE FUNCTION zcsync._route_source_fields(p_stream bigint) RETURNS TABLE (field text, type text)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
@@ -236,7 +236,7 @@ COMMENT ON FUNCTION zcsync._route_source_fields(bigint) IS
 
 -- Raise an error unless something can come back to a stream.
 CREATE FUNCTION zcsync._check_source_writable(p_stream bigint) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -262,7 +262,7 @@ COMMENT ON FUNCTION zcsync._check_source_writable(bigint) IS
 -- given by its name, by its id.  Without a catalogue of the target's fields,
 -- what has the form of an id is one.
 CREATE FUNCTION zcsync._route_field(p_def jsonb, p_field text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

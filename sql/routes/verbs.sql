@@ -4,7 +4,7 @@
 
 -- Check the settings of a route that are not SQL, and give it a number.
 CREATE FUNCTION zcsync._begin_route(p_route jsonb) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -51,7 +51,7 @@ COMMENT ON FUNCTION zcsync._begin_route(jsonb) IS
 'checks name, streams and settings of a new route and returns its number';
 
 CREATE FUNCTION zcsync._check_route_settings(p_route jsonb) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -113,7 +113,7 @@ COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
 -- The place is given as create_in or as ticket_type, as people call it at the
 -- target.
 CREATE FUNCTION zcsync._place_setting(p_create_in text, p_ticket_type text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -132,7 +132,7 @@ CREATE FUNCTION zcsync.add_route(name text, source text, target text, direction 
 	filter text DEFAULT NULL, create_in text DEFAULT NULL, match_on text DEFAULT NULL, on_leave text DEFAULT 'keep',
 	default_assignee text DEFAULT NULL, notify boolean DEFAULT false, ticket_type text DEFAULT NULL,
 	default_client text DEFAULT NULL, unknown_user text DEFAULT 'none') RETURNS text
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -169,7 +169,7 @@ CREATE FUNCTION zcsync.alter_route(name text, filter text DEFAULT NULL, create_i
 	match_on text DEFAULT NULL, on_leave text DEFAULT NULL, default_assignee text DEFAULT NULL,
 	notify boolean DEFAULT NULL, ticket_type text DEFAULT NULL, default_client text DEFAULT NULL,
 	unknown_user text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -198,7 +198,7 @@ COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boole
 'changes settings of a route; what is not given stays, an empty text takes filter, match_on, default_assignee or default_client away';
 
 CREATE FUNCTION zcsync.remove_route(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -232,7 +232,7 @@ COMMENT ON FUNCTION zcsync.remove_route(text) IS
 'removes a route, its links and what waits in its name; the records on both sides stay';
 
 CREATE FUNCTION zcsync.pause_route(name text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -246,7 +246,7 @@ COMMENT ON FUNCTION zcsync.pause_route(text) IS
 'stops a route; zcsync.resume_route() catches up with what changed meanwhile';
 
 CREATE FUNCTION zcsync.resume_route(name text) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -283,7 +283,7 @@ COMMENT ON FUNCTION zcsync.resume_route(text) IS
 -- Queue what may have changed while a route was paused: all records that
 -- changed since it first began, on either side if something comes back.  Those that are as they were cost no write.
 CREATE FUNCTION zcsync._catch_up_route(p_route bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -321,7 +321,7 @@ COMMENT ON FUNCTION zcsync._catch_up_route(bigint) IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.map_field(route text, field text, expression text, back boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -358,7 +358,7 @@ COMMENT ON FUNCTION zcsync.map_field(text, text, text, boolean) IS
 'copies the value of an SQL expression over the source row to a field of the target, or to custom:<field id or name>; with back, one over the target row to a column of the source';
 
 CREATE FUNCTION zcsync.unmap_field(route text, field text, back boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -375,7 +375,7 @@ COMMENT ON FUNCTION zcsync.unmap_field(text, text, boolean) IS
 
 -- The field as it is stored, provided that the route copies it.
 CREATE FUNCTION zcsync._check_route_field(p_route bigint, p_field text, p_back boolean) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -403,7 +403,7 @@ COMMENT ON FUNCTION zcsync._check_route_field(bigint, text, boolean) IS
 'a field as the route stores it; an error unless the route copies the field';
 
 CREATE FUNCTION zcsync.map_value(route text, field text, source_value text, target_value text, back boolean DEFAULT false) RETURNS bigint
-LANGUAGE plpgsql SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -437,7 +437,7 @@ COMMENT ON FUNCTION zcsync.map_value(text, text, text, text, boolean) IS
 -- A status of an account that a person names by id or name, in one scope or,
 -- without p_scope, in any.
 CREATE FUNCTION zcsync._named_status(p_account bigint, p_scope text, p_value text, OUT id text, OUT name text)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT st.status_id, st.name FROM zcsync.statuses st
@@ -450,7 +450,7 @@ COMMENT ON FUNCTION zcsync._named_status(bigint, text, text) IS
 
 -- A value as rows hold it: where they hold the id of a status, the name will do.
 CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce((
@@ -476,7 +476,7 @@ COMMENT ON FUNCTION zcsync._zendesk_choices(text) IS
 -- The translation of a value as it is stored: that of a status with its id.
 -- Raises an error when the field that is written cannot have it.
 CREATE FUNCTION zcsync._translation(p_def jsonb, p_field text, p_back boolean, p_value text, OUT value text, OUT id text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -545,7 +545,7 @@ COMMENT ON FUNCTION zcsync._translation(jsonb, text, boolean, text) IS
 
 -- Queue records of a route's source anew; returns how many.
 CREATE FUNCTION zcsync._queue_route_records(p_route bigint, p_ids bigint[]) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -575,7 +575,7 @@ COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[]) IS
 
 -- The same for those that wait for a client.
 CREATE FUNCTION zcsync._queue_unmapped(p_route bigint) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._queue_route_records(p_route, ARRAY(
@@ -587,7 +587,7 @@ COMMENT ON FUNCTION zcsync._queue_unmapped(bigint) IS
 -- Store the translation of a value, with the id of the status it names, and
 -- queue the records that were held up for want of it.
 CREATE FUNCTION zcsync._save_value(p_route bigint, p_field text, p_source_value text, p_target_value text, p_back boolean) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -612,7 +612,7 @@ COMMENT ON FUNCTION zcsync._save_value(bigint, text, text, text, boolean) IS
 'stores the translation of a value and queues the records that waited for it';
 
 CREATE FUNCTION zcsync.unmap_value(route text, field text, source_value text, back boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -643,7 +643,7 @@ COMMENT ON FUNCTION zcsync.unmap_value(text, text, text, boolean) IS
 -- What a role needs to define and run routes.  What its expressions read, it
 -- must be allowed to read besides: zcsync.contacts for the default fields.
 CREATE FUNCTION zcsync.allow_routes(role name) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -14,7 +14,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_lead_tables() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $migrate$
 BEGIN
@@ -98,7 +98,7 @@ COMMENT ON FUNCTION zcsync._create_lead_tables() IS
 -- Make these identities theirs, or raise whose they are.  In the order of the
 -- key, so that two writers cannot deadlock; each waits for the other here.
 CREATE FUNCTION zcsync._identify_leads(p_accounts bigint[], p_kinds text[], p_values text[], p_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -134,7 +134,7 @@ COMMENT ON FUNCTION zcsync._identify_leads(bigint[], text[], text[], bigint[]) I
 -- Rows whose origin does not end in this transaction were restored, and so
 -- were their identities.
 CREATE FUNCTION zcsync._identify_insert() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -170,7 +170,7 @@ COMMENT ON FUNCTION zcsync._identify_insert() IS
 'AFTER INSERT trigger of leads: makes the identities of new rows, refuses leads that exist already';
 
 CREATE FUNCTION zcsync._identify_update() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	-- the plan is kept, and its first statement may have few rows
 SET jit = off
@@ -215,7 +215,7 @@ COMMENT ON FUNCTION zcsync._identify_update() IS
 'AFTER UPDATE trigger of leads: keeps their identities, refuses what would make two leads one';
 
 CREATE FUNCTION zcsync._identify_delete() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -228,7 +228,7 @@ COMMENT ON FUNCTION zcsync._identify_delete() IS
 'AFTER DELETE trigger of leads: removes their identities';
 
 CREATE FUNCTION zcsync._create_lead_triggers() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -10,7 +10,7 @@
 -- partition.  The month is made beside its parent and attached, which does not
 -- lock out those who write.
 CREATE FUNCTION zcsync._create_partition(p_table text, p_key text, p_month date) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION zcsync._create_partition(text, text, date) IS
 -- they are a lifetime away.  A table that somebody holds a lock on is left for
 -- the next time; so are rows that a foreign key of a user's table refers to.
 CREATE FUNCTION zcsync._create_partitions_of(p_table text, p_key text) RETURNS integer
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -84,7 +84,7 @@ COMMENT ON FUNCTION zcsync._create_partitions_of(text, text) IS
 
 -- Done by the worker each day.
 CREATE FUNCTION zcsync.create_partitions() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms'
 AS $$
@@ -97,7 +97,7 @@ COMMENT ON FUNCTION zcsync.create_partitions() IS
 'makes the monthly partitions of sync_records, changes and leads that are missing, for now and zcsync.partition_ahead months; returns how many';
 
 CREATE FUNCTION zcsync.create_lead_partitions() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms'
 AS $$

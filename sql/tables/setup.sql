@@ -6,7 +6,7 @@
 -- grants.  Everything that it does is harmless when done again.  It runs as
 -- the owner of the extension, so that tables and functions have one owner.
 CREATE FUNCTION zcsync.setup() RETURNS TABLE (item text, action text, detail text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning	-- what is there already is no news
 AS $$
@@ -72,7 +72,7 @@ COMMENT ON FUNCTION zcsync.setup() IS
 
 -- Run the migration steps that are missing.  Returns the version before.
 CREATE FUNCTION zcsync._migrate() RETURNS integer
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -125,7 +125,7 @@ COMMENT ON FUNCTION zcsync._worker_role() IS
 -- Roles belong to the whole server, so it may be there already, made by
 -- setup() in another database or by an administrator.
 CREATE FUNCTION zcsync._create_role() RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -158,7 +158,7 @@ COMMENT ON FUNCTION zcsync._create_role() IS
 
 -- The queues that zcsync itself uses.  Existing ones stay as they are.
 CREATE FUNCTION zcsync._default_rows() RETURNS void
-LANGUAGE sql
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.queues (name, concurrency, max_attempts, backoff_base, keep_completed, keep_failed)
@@ -180,7 +180,7 @@ COMMENT ON FUNCTION zcsync._default_rows() IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._set_stopped(p_stopped boolean) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -198,7 +198,7 @@ COMMENT ON FUNCTION zcsync._set_stopped(boolean) IS
 'what zcsync.stop() and zcsync.start() do';
 
 CREATE FUNCTION zcsync.stop() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -209,7 +209,7 @@ COMMENT ON FUNCTION zcsync.stop() IS
 'ends the worker of this database within a second, and keeps it from starting again until zcsync.start()';
 
 CREATE FUNCTION zcsync.start() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -222,7 +222,7 @@ COMMENT ON FUNCTION zcsync.start() IS
 -- Said of a copy that is to take the place of its original.  What the original
 -- sent since the copy was made is not known here.
 CREATE FUNCTION zcsync.adopt_database() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -266,7 +266,7 @@ COMMENT ON FUNCTION zcsync.adopt_database() IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.selfcheck() RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -282,7 +282,7 @@ COMMENT ON FUNCTION zcsync.selfcheck() IS
 
 -- The statement that adds a library to shared_preload_libraries.
 CREATE FUNCTION zcsync._preload_hint(p_library text) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server',
@@ -298,7 +298,7 @@ COMMENT ON FUNCTION zcsync._preload_hint(text) IS
 'the statement that adds a library to those that are preloaded already';
 
 CREATE FUNCTION zcsync._check_server() RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -330,7 +330,7 @@ COMMENT ON FUNCTION zcsync._check_server() IS
 'the part of zcsync.selfcheck() about the server';
 
 CREATE FUNCTION zcsync._check_installation() RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -377,7 +377,7 @@ COMMENT ON FUNCTION zcsync._check_installation() IS
 'the part of zcsync.selfcheck() about this database';
 
 CREATE FUNCTION zcsync._check_workers() RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -426,7 +426,7 @@ COMMENT ON FUNCTION zcsync._check_workers() IS
 'the part of zcsync.selfcheck() about the processes of zcsync';
 
 CREATE FUNCTION zcsync._check_surroundings() RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

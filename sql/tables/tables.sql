@@ -16,7 +16,7 @@ COMMENT ON FUNCTION zcsync._tables_version() IS
 'number of the last migration step that this version of the extension knows';
 
 CREATE FUNCTION zcsync._migrate_1() RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $migrate$
 BEGIN
@@ -496,7 +496,7 @@ COMMENT ON FUNCTION zcsync._migrate_1() IS
 -- column, and what must be unique is left to the caller.
 CREATE FUNCTION zcsync._create_mirror_table(p_kind text, p_columns text, p_local_columns text DEFAULT NULL,
 	p_month text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

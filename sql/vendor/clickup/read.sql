@@ -128,7 +128,7 @@ COMMENT ON FUNCTION zcsync._clickup_probe_request() IS
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._clickup_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -159,7 +159,7 @@ COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
 --   archived     {"gt", "page", "lists": [...]}: the pass over archived tasks
 --   archived_at  when that began last, in ms
 CREATE FUNCTION zcsync._clickup_tasks_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN c.cursor ? 'gt' THEN c.cursor
@@ -174,7 +174,7 @@ COMMENT ON FUNCTION zcsync._clickup_tasks_cursor(bigint, text) IS
 'cursor of a lane of tasks: the stored one, or that of a beginning';
 
 CREATE FUNCTION zcsync._clickup_tasks_request(p_account bigint, p_scope jsonb, p_cursor jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT '{"include_closed": true, "subtasks": true, "order_by": "updated", "reverse": true}'::jsonb
@@ -199,7 +199,7 @@ COMMENT ON FUNCTION zcsync._clickup_tasks_request(bigint, jsonb, jsonb) IS
 -- which it finds all lists.  One that has got stuck on a list, which was
 -- deleted or is not shared any more, begins anew after an hour.
 CREATE FUNCTION zcsync._clickup_walk(p_stream_id bigint) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -252,7 +252,7 @@ COMMENT ON FUNCTION zcsync._clickup_fetch_request(bigint, jsonb) IS
 
 CREATE FUNCTION zcsync._clickup_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -292,7 +292,7 @@ COMMENT ON FUNCTION zcsync._clickup_page_full(jsonb) IS
 -- is fresh, since changes may become visible late.
 CREATE FUNCTION zcsync._clickup_next_tasks(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -348,7 +348,7 @@ COMMENT ON FUNCTION zcsync._clickup_next_tasks(bigint, text, jsonb, jsonb) IS
 
 -- Begin a pass over the archived tasks of all lists known.
 CREATE FUNCTION zcsync._clickup_archived_cursor(p_stream_id bigint, p_cursor jsonb, p_now bigint) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -371,7 +371,7 @@ COMMENT ON FUNCTION zcsync._clickup_archived_cursor(bigint, jsonb, bigint) IS
 
 CREATE FUNCTION zcsync._clickup_next_archived(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -393,7 +393,7 @@ COMMENT ON FUNCTION zcsync._clickup_next_archived(bigint, text, jsonb, jsonb) IS
 
 CREATE FUNCTION zcsync._clickup_next_walk(p_stream_id bigint, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -429,7 +429,7 @@ COMMENT ON FUNCTION zcsync._clickup_next_walk(bigint, jsonb, jsonb) IS
 -- The rows of a reply: a page, or a single record.
 CREATE FUNCTION zcsync._clickup_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -455,7 +455,7 @@ COMMENT ON FUNCTION zcsync._clickup_rows(bigint, text, jsonb, jsonb) IS
 -- workspace in its settings, those of all that its token can see.
 CREATE FUNCTION zcsync._clickup_members(p_account bigint, p_teams jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT DISTINCT ON (u.doc ->> 'id') 'contacts', u.doc ->> 'id', NULL::text,
@@ -525,7 +525,7 @@ COMMENT ON FUNCTION zcsync._clickup_field_value(jsonb) IS
 
 CREATE FUNCTION zcsync._clickup_tasks(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -577,7 +577,7 @@ COMMENT ON FUNCTION zcsync._clickup_tasks(jsonb) IS
 -- has its own say on whether it is required, and a scope is a set of lists.
 CREATE FUNCTION zcsync._clickup_fields(p_list_id text, p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -604,7 +604,7 @@ COMMENT ON FUNCTION zcsync._clickup_fields(text, jsonb) IS
 
 CREATE FUNCTION zcsync._clickup_statuses(p_list_id text, p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

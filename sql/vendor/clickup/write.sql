@@ -12,7 +12,7 @@
 -- cannot be changed at ClickUp, becomes what base has.
 CREATE FUNCTION zcsync._clickup_push_requests(p_job_ids bigint[])
 RETURNS TABLE (job_id bigint, request jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -70,7 +70,7 @@ COMMENT ON FUNCTION zcsync._clickup_push_requests(bigint[]) IS
 
 -- Looked at again under the lock: somebody may have written the row meanwhile.
 CREATE FUNCTION zcsync._clickup_settle(p_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -106,7 +106,7 @@ COMMENT ON FUNCTION zcsync._clickup_settle(bigint[]) IS
 -- was lost; p_page is the page to look for it on.
 CREATE FUNCTION zcsync._clickup_push_request(p_row jsonb, p_base jsonb, p_remote jsonb, p_unclear timestamptz,
 	p_page integer) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -218,7 +218,7 @@ COMMENT ON FUNCTION zcsync._list_changes(jsonb, jsonb) IS
 'the elements that one list has and the other has not, both ways';
 
 CREATE FUNCTION zcsync._clickup_create_body(p_row jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -254,7 +254,7 @@ COMMENT ON FUNCTION zcsync._clickup_create_body(jsonb) IS
 
 -- Only what differs.  Names of statuses are the same in any case.
 CREATE FUNCTION zcsync._clickup_update_body(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -295,7 +295,7 @@ COMMENT ON FUNCTION zcsync._clickup_update_body(jsonb, jsonb, jsonb) IS
 -- What a field of the task's list is: from the mirrored fields, or else as the
 -- task's own document has it.
 CREATE FUNCTION zcsync._clickup_field_type(p_row jsonb, p_remote jsonb, p_field_id text, OUT type text, OUT config jsonb)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -316,7 +316,7 @@ COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, jsonb, text) IS
 -- be given by their names.  A value that does not fit the field's type goes as
 -- it is, and is refused there with a reason.
 CREATE FUNCTION zcsync._clickup_typed_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -362,7 +362,7 @@ COMMENT ON FUNCTION zcsync._clickup_typed_body(text, jsonb, jsonb, jsonb) IS
 -- settings, so that the planner takes them in; and jsonb_set() takes less than
 -- half as long as jsonb_build_object().
 CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_type IS NULL THEN jsonb_set('{"value": null}', '{value}', coalesce(p_value, 'null'))
 		WHEN p_type IN ('text', 'short_text', 'email', 'phone', 'url') THEN jsonb_build_object('value', p_value #>> '{}')
@@ -374,7 +374,7 @@ COMMENT ON FUNCTION zcsync._clickup_field_body(text, jsonb, jsonb, jsonb) IS
 -- The request that gives a custom field another value.
 CREATE FUNCTION zcsync._clickup_field_request(p_task text, p_field text, p_value jsonb, p_old jsonb, p_type text, p_config jsonb)
 RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_value IS NULL OR p_value = 'null' THEN
 			jsonb_build_object('op', 'clear_field', 'task_id', p_task, 'field_id', p_field,
@@ -403,7 +403,7 @@ COMMENT ON FUNCTION zcsync._clickup_option(jsonb, text, jsonb) IS
 
 -- The request for the first tag that differs.  Tags have no case.
 CREATE FUNCTION zcsync._clickup_tag_request(p_row jsonb, p_base jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

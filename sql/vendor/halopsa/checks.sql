@@ -6,7 +6,7 @@
 -- and no error, so that an empty list proves nothing.
 CREATE FUNCTION zcsync._halopsa_check_right(p_item text, p_call record, p_what text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION zcsync._halopsa_check_right(text, record, text) IS
 
 CREATE FUNCTION zcsync._halopsa_check_account(p_account bigint)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -81,7 +81,7 @@ COMMENT ON FUNCTION zcsync._halopsa_check_account(bigint) IS
 -- One row of discover() for each option of a system field.
 CREATE FUNCTION zcsync._halopsa_seen_options(p_account bigint, p_field text)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE p_field WHEN 'tickettype' THEN 'ticket type' ELSE p_field END, o ->> 'id', o ->> 'name', o - '{id,name}'::text[]
@@ -94,7 +94,7 @@ COMMENT ON FUNCTION zcsync._halopsa_seen_options(bigint, text) IS
 
 CREATE FUNCTION zcsync._halopsa_discover(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -158,7 +158,7 @@ COMMENT ON FUNCTION zcsync._halopsa_read_fields(jsonb) IS
 -- "index" of the request) has none.
 CREATE FUNCTION zcsync._halopsa_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -237,7 +237,7 @@ COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
 -- is gone then.
 CREATE FUNCTION zcsync._halopsa_tickets(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -293,7 +293,7 @@ COMMENT ON FUNCTION zcsync._halopsa_name(text) IS
 -- them as long as that does not change.
 CREATE FUNCTION zcsync._halopsa_leads(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -348,7 +348,7 @@ COMMENT ON FUNCTION zcsync._halopsa_leads(bigint, jsonb, boolean) IS
 -- Actions are numbered within their ticket.
 CREATE FUNCTION zcsync._halopsa_comments(p_list jsonb, p_ticket text)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -378,7 +378,7 @@ COMMENT ON FUNCTION zcsync._halopsa_comments(jsonb, text) IS
 
 CREATE FUNCTION zcsync._halopsa_contacts(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -414,7 +414,7 @@ COMMENT ON FUNCTION zcsync._halopsa_contacts(jsonb) IS
 -- Clients and sites are numbered apart: site 18 is "site-18".
 CREATE FUNCTION zcsync._halopsa_companies(p_list jsonb, p_entity text)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -452,7 +452,7 @@ COMMENT ON FUNCTION zcsync._halopsa_companies(jsonb, text) IS
 
 CREATE FUNCTION zcsync._halopsa_statuses(p_list jsonb, p_scope text)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -481,7 +481,7 @@ COMMENT ON FUNCTION zcsync._halopsa_statuses(jsonb, text) IS
 
 CREATE FUNCTION zcsync._halopsa_fields(p_account bigint, p_list jsonb, p_entity text)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -538,7 +538,7 @@ COMMENT ON FUNCTION zcsync._halopsa_mandatory(jsonb) IS
 -- are required, so that is kept as it is known; a single type says nothing of
 -- the others.
 CREATE FUNCTION zcsync._halopsa_options(p_account bigint, p_list jsonb, p_entity text) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

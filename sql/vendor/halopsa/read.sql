@@ -129,7 +129,7 @@ COMMENT ON FUNCTION zcsync._halopsa_estimate_request(text) IS
 -- Where a lane is: the stored cursor, or that of a beginning.  The vendor's
 -- clock may be behind.
 CREATE FUNCTION zcsync._halopsa_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -148,7 +148,7 @@ COMMENT ON FUNCTION zcsync._halopsa_cursor(bigint, text) IS
 
 -- Jobs of this stream that are to read single records.
 CREATE FUNCTION zcsync._halopsa_waiting(p_account bigint, p_stream bigint) RETURNS bigint
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT count(*) FROM zcsync.sync_queue q
@@ -161,7 +161,7 @@ COMMENT ON FUNCTION zcsync._halopsa_waiting(bigint, bigint) IS
 -- records wait to be read: it goes on when less than two minutes' worth of calls
 -- is left, and ends when none is.
 CREATE FUNCTION zcsync._halopsa_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -226,7 +226,7 @@ COMMENT ON FUNCTION zcsync._halopsa_ids_request(text, jsonb) IS
 
 -- A single record; of comments, those of one ticket.
 CREATE FUNCTION zcsync._halopsa_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE s.kind
@@ -244,7 +244,7 @@ COMMENT ON FUNCTION zcsync._halopsa_fetch_request(bigint, jsonb) IS
 -- Queue the reading of single records.  One that failed for good within the
 -- hour is left alone.
 CREATE FUNCTION zcsync._halopsa_enqueue_fetches(p_stream_id bigint, p_ids text[], p_priority integer) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -273,7 +273,7 @@ COMMENT ON FUNCTION zcsync._halopsa_enqueue_fetches(bigint, text[], integer) IS
 
 CREATE FUNCTION zcsync._halopsa_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -296,7 +296,7 @@ COMMENT ON FUNCTION zcsync._halopsa_next(bigint, text, jsonb, jsonb) IS
 -- have moved forward past the page just read: then that is read again.
 CREATE FUNCTION zcsync._halopsa_next_page(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -340,7 +340,7 @@ COMMENT ON FUNCTION zcsync._halopsa_next_page(bigint, text, jsonb, jsonb) IS
 -- read, too; the page asked for then is a last, idle one.
 CREATE FUNCTION zcsync._halopsa_end_pass(p_stream_id bigint, p_lane text, p_request jsonb, p_cursor jsonb,
 	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -383,7 +383,7 @@ COMMENT ON FUNCTION zcsync._halopsa_end_pass(bigint, text, jsonb, jsonb) IS
 -- them; of comments, of the tickets that were acted on.  Returns what the
 -- cursor is to keep of it.
 CREATE FUNCTION zcsync._halopsa_index(p_stream_id bigint, p_lane text, p_list jsonb, p_seen jsonb) RETURNS jsonb
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -430,7 +430,7 @@ COMMENT ON FUNCTION zcsync._halopsa_index(bigint, text, jsonb, jsonb) IS
 -- Says whether the list is such a one; the alert ends with the first pass of the
 -- live lane that has none, see _halopsa_end_pass().
 CREATE FUNCTION zcsync._halopsa_check_filter(p_stream_id bigint, p_list jsonb, p_from timestamptz) RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -462,7 +462,7 @@ COMMENT ON FUNCTION zcsync._halopsa_check_filter(bigint, jsonb, timestamptz) IS
 -- before and its own last one.
 CREATE FUNCTION zcsync._halopsa_compare(p_stream_id bigint, p_ids bigint[], p_prefix text, p_after bigint, p_to bigint,
 	OUT gone text[], OUT lacking text[])
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -493,7 +493,7 @@ COMMENT ON FUNCTION zcsync._halopsa_compare(bigint, bigint[], text, bigint, bigi
 
 CREATE FUNCTION zcsync._halopsa_next_ids(p_stream_id bigint, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -539,7 +539,7 @@ COMMENT ON FUNCTION zcsync._halopsa_next_ids(bigint, jsonb, jsonb) IS
 -- So many rows may be missing in the vendor's list at once: 20 or a twentieth
 -- of all, whichever is more, or as many as the account's settings say.
 CREATE FUNCTION zcsync._halopsa_too_many(p_stream_id bigint, p_gone integer) RETURNS boolean
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -564,7 +564,7 @@ COMMENT ON FUNCTION zcsync._halopsa_too_many(bigint, integer) IS
 'are these more missing records than can be believed?';
 
 CREATE FUNCTION zcsync._halopsa_end_ids(p_stream_id bigint, p_gone jsonb) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -596,7 +596,7 @@ COMMENT ON FUNCTION zcsync._halopsa_end_ids(bigint, jsonb) IS
 -- What a stream of fields or statuses has still to read.  A walk that has got
 -- stuck begins anew after an hour.
 CREATE FUNCTION zcsync._halopsa_walk(p_stream_id bigint) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -632,7 +632,7 @@ COMMENT ON FUNCTION zcsync._halopsa_catalogue(text) IS
 -- read by itself.
 CREATE FUNCTION zcsync._halopsa_next_catalogue(p_stream_id bigint, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

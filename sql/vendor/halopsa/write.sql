@@ -201,7 +201,7 @@ COMMENT ON FUNCTION zcsync._halopsa_field_value(text, jsonb, jsonb) IS
 -- Without a catalogue of the account's fields values go as they are.
 CREATE FUNCTION zcsync._halopsa_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -243,7 +243,7 @@ COMMENT ON FUNCTION zcsync._halopsa_field_items(bigint, jsonb, jsonb) IS
 -- client are those of the new one, as far as that contact is known here.
 CREATE FUNCTION zcsync._halopsa_with_site(p_account bigint, p_row jsonb, p_base jsonb, p_user text, p_client text)
 RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -274,7 +274,7 @@ COMMENT ON FUNCTION zcsync._halopsa_with_site(bigint, jsonb, jsonb, text, text) 
 -- p_required has the fields that its type requires, see _halopsa_required_of().
 CREATE FUNCTION zcsync._halopsa_push_request(p_kind text, p_row jsonb, p_base jsonb, p_unclear timestamptz, p_page integer,
 	p_notify boolean, p_floor bigint DEFAULT NULL, p_latest bigint DEFAULT NULL, p_required jsonb DEFAULT NULL) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -317,7 +317,7 @@ COMMENT ON FUNCTION zcsync._halopsa_push_request(text, jsonb, jsonb, timestamptz
 -- the columns they stand for, and what cannot be sent and why.
 CREATE FUNCTION zcsync._halopsa_item(p_kind text, p_row jsonb, p_base jsonb, p_required jsonb,
 	OUT item jsonb, OUT sent jsonb, OUT problem text, OUT hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -377,7 +377,7 @@ COMMENT ON FUNCTION zcsync._halopsa_item(text, jsonb, jsonb, jsonb) IS
 -- The fields that records of a ticket type must have, of those that can be sent:
 -- {field: name at HaloPSA}.  NULL: none is known.
 CREATE FUNCTION zcsync._halopsa_required_of(p_account bigint, p_kind text, p_type text) RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT jsonb_object_agg(r.field, r.name) FROM zcsync._halopsa_required(p_account, p_kind, p_type) AS r
@@ -407,7 +407,7 @@ COMMENT ON FUNCTION zcsync._halopsa_missing(jsonb, jsonb, jsonb) IS
 -- The latest record of an account that is known here, by its id, or nearly so:
 -- ids rise with time.  NULL: none is known.
 CREATE FUNCTION zcsync._halopsa_latest(p_account bigint, p_kind text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -430,7 +430,7 @@ COMMENT ON FUNCTION zcsync._halopsa_latest(bigint, text) IS
 -- changed at HaloPSA, becomes what base has.
 CREATE FUNCTION zcsync._halopsa_push_requests(p_job_ids bigint[])
 RETURNS TABLE (job_id bigint, request jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -497,7 +497,7 @@ COMMENT ON FUNCTION zcsync._halopsa_push_requests(bigint[]) IS
 
 -- Looked at again under the lock: somebody may have written the row meanwhile.
 CREATE FUNCTION zcsync._halopsa_settle(p_kind text, p_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$

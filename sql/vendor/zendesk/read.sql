@@ -112,7 +112,7 @@ COMMENT ON FUNCTION zcsync._zendesk_estimate_request(text) IS
 -- lag behind, however late its first call succeeds.  An export must not start
 -- in the last minutes.
 CREATE FUNCTION zcsync._zendesk_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -200,7 +200,7 @@ COMMENT ON FUNCTION zcsync._zendesk_fetch_request(bigint, jsonb) IS
 -- beside tickets come as contacts.
 CREATE FUNCTION zcsync._zendesk_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -223,7 +223,7 @@ COMMENT ON FUNCTION zcsync._zendesk_rows(bigint, text, jsonb, jsonb) IS
 
 CREATE FUNCTION zcsync._zendesk_tickets(p_account bigint, p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION zcsync._zendesk_tickets(bigint, jsonb) IS
 -- A user whose "active" is false was deleted.
 CREATE FUNCTION zcsync._zendesk_contacts(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -302,7 +302,7 @@ COMMENT ON FUNCTION zcsync._zendesk_contacts(jsonb) IS
 
 CREATE FUNCTION zcsync._zendesk_fields(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -331,7 +331,7 @@ COMMENT ON FUNCTION zcsync._zendesk_fields(jsonb) IS
 -- account has none of its own.
 CREATE FUNCTION zcsync._zendesk_statuses(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

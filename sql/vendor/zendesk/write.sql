@@ -141,7 +141,7 @@ COMMENT ON FUNCTION zcsync._zendesk_field_value(text, jsonb, jsonb) IS
 -- the account's fields values go as they are.
 CREATE FUNCTION zcsync._zendesk_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text, OUT old_tags text[], OUT new_tags text[])
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -181,7 +181,7 @@ COMMENT ON FUNCTION zcsync._zendesk_field_items(bigint, jsonb, jsonb) IS
 -- person who is given by an e-mail address and may be new there, too.  NULL:
 -- neither.
 CREATE FUNCTION zcsync._zendesk_requester(p_account bigint, p_value text, p_new boolean) RETURNS jsonb
-LANGUAGE plpgsql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION zcsync._zendesk_requester(bigint, text, boolean) IS
 -- the columns they stand for, and what cannot be sent and why.
 CREATE FUNCTION zcsync._zendesk_item(p_row jsonb, p_base jsonb,
 	OUT item jsonb, OUT sent jsonb, OUT problem text, OUT hint text)
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -283,7 +283,7 @@ COMMENT ON FUNCTION zcsync._zendesk_item(jsonb, jsonb) IS
 -- The request that makes the ticket of a row.  The first comment must have a
 -- text; where the row has none the subject is it.
 CREATE FUNCTION zcsync._zendesk_create_request(p_row jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -313,7 +313,7 @@ COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb) IS
 -- name the class that they spend.
 CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean,
 	p_lost boolean) RETURNS jsonb
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -356,7 +356,7 @@ COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, bool
 -- changed at Zendesk, becomes what base has.
 CREATE FUNCTION zcsync._zendesk_push_requests(p_job_ids bigint[])
 RETURNS TABLE (job_id bigint, request jsonb)
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
@@ -393,7 +393,7 @@ COMMENT ON FUNCTION zcsync._zendesk_push_requests(bigint[]) IS
 
 -- Looked at again under the lock: somebody may have written the row meanwhile.
 CREATE FUNCTION zcsync._zendesk_settle(p_ids bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
