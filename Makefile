@@ -127,9 +127,9 @@ deps:
 demo:
 	@demo/demo.sh
 
-# all tests; make test T=010_launcher runs one
+# all tests; make test T=010_launcher runs one, make test S=sql one stage
 test:
-	@T='$(T)' test/run-tests
+	@T='$(T)' S='$(S)' test/run-tests
 
 # PostgreSQL 17 and 18 in chroots of other Debian releases (root)
 test-all-versions:
@@ -143,7 +143,7 @@ help:
 	@echo 'make install    install into the server of $(PG_CONFIG)'
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
-	@echo 'make test       all tests on servers of their own; T=name runs those of that name'
+	@echo 'make test       all tests on servers of their own; T=name or S=stage for some'
 	@echo 'make test-all-versions  build and start with PostgreSQL 17 and 18, in chroots'
 	@echo 'make bench      measure it'
 	@echo 'make installcheck  the tests against an installed, preloaded server'
