@@ -148,7 +148,7 @@ BEGIN
 		RETURN NEXT;
 		RETURN;
 	END IF;
-	UPDATE zcsync.sync_queue q SET payload = q.payload - 'stale' WHERE q.job_id = p_job_id AND q.payload ? 'stale';
+	UPDATE zcsync.sync_queue q SET stale = false WHERE q.job_id = p_job_id AND q.stale;
 	IF FOUND OR v_stream.state <> 'active' THEN
 		again := v_stream.state = 'active';
 		RETURN NEXT;

@@ -88,11 +88,9 @@ BEGIN
 	-- Look-ups that found nothing touch no row.
 	IF v_work.statuses && '{more,absent,found}' THEN
 		UPDATE zcsync.sync_queue q
-		SET payload = CASE e.status WHEN 'more'
-			THEN q.payload || jsonb_build_object('page', coalesce((q.payload ->> 'page')::integer, 0) + 1)
-			ELSE q.payload - 'page' END
+		SET lookup_page = CASE e.status WHEN 'more' THEN coalesce(q.lookup_page, 0) + 1 END
 		FROM unnest(v_work.jobs, v_work.statuses) AS e (job_id, status)
-		WHERE q.job_id = e.job_id AND (e.status IN ('more', 'absent') OR q.payload ? 'page');
+		WHERE q.job_id = e.job_id AND (e.status IN ('more', 'absent') OR q.lookup_page IS NOT NULL);
 		RETURN QUERY SELECT e.* FROM unnest(v_work.jobs, array_fill(true, ARRAY[cardinality(v_work.jobs)]), v_work.statuses)
 			AS e (job_id, again, status)
 		WHERE e.status IN ('more', 'absent');
@@ -355,16 +353,17 @@ DECLARE
 	v_agreed integer;
 BEGIN
 	-- nearly always nothing is, which the index tells at once
-	IF NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.payload ? 'sent') THEN
+	IF NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.sent IS NOT NULL) THEN
 		RETURN false;
 	END IF;
 	EXECUTE format($sql$
 		UPDATE zcsync.%1$I AS t
 		SET base = t.base || o.own, sync_state = 'pending'
 		FROM (
-			SELECT r.local_id, zcsync._own_values(r.base, q.payload -> 'sent', w.vals) AS own
+			SELECT r.local_id, zcsync._own_values(r.base, jsonb_build_array(jsonb_build_object('sent', q.sent, 'base', q.sent_base)),
+				w.vals) AS own
 			FROM unnest($2, $3) AS w (local_id, vals)
-			JOIN zcsync.sync_queue AS q ON q.local_id = w.local_id AND q.account_id = $1 AND q.kind = $4 AND q.payload ? 'sent'
+			JOIN zcsync.sync_queue AS q ON q.local_id = w.local_id AND q.account_id = $1 AND q.kind = $4 AND q.sent IS NOT NULL
 			JOIN zcsync.%1$I AS r ON r.account_id = $1 AND r.local_id = w.local_id AND r.base IS NOT NULL) AS o
 		WHERE t.account_id = $1 AND t.local_id = o.local_id AND o.own <> '{}'$sql$, p_kind)
 		USING p_account, p_ids, p_vals, p_kind;

@@ -324,7 +324,7 @@ BEGIN
 		history_started_at = CASE WHEN s.since IS NOT NULL THEN zcsync._now() END,
 		history_done_at = NULL, records_done = 0, calls_done = 0, next_pull_at = zcsync._now()
 	WHERE s.stream_id = p_stream;
-	UPDATE zcsync.sync_queue q SET payload = q.payload || '{"stale": true}'
+	UPDATE zcsync.sync_queue q SET stale = true
 	WHERE q.account_id = (SELECT s.account_id FROM zcsync.streams s WHERE s.stream_id = p_stream)
 		AND q.stream_id = p_stream AND q.operation = 'pull';
 END

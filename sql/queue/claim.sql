@@ -435,10 +435,10 @@ BEGIN
 				-- is looked up before it is sent again.
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
 									ELSE q.unclear_since END,
+				lookup_floor = coalesce(q.lookup_floor, r.request ->> 'remember'),
 				-- and what an update sends is known, see _agree_sent()
-				payload = CASE WHEN r.request ? 'base' THEN q.payload || jsonb_build_object('sent', jsonb_build_array(
-						jsonb_build_object('sent', r.request -> 'sent', 'base', r.request -> 'base')))
-					ELSE coalesce((r.request -> 'remember') || q.payload, q.payload) END
+				sent = CASE WHEN r.request ? 'base' THEN r.request -> 'sent' ELSE q.sent END,
+				sent_base = CASE WHEN r.request ? 'base' THEN r.request -> 'base' ELSE q.sent_base END
 			FROM unnest(v_ids, v_requests, v_calls) AS r (job_id, request, call_id)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
 			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, r.call_id),

@@ -158,10 +158,10 @@ BEGIN
 		-- with another one, or these would go on for ever.
 		UPDATE zcsync.sync_queue q
 		SET failures = CASE v_pushes ->> q.job_id::text WHEN 'merged' THEN q.failures ELSE 0 END,
-			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, payload = q.payload - 'sent'
+			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, sent = NULL, sent_base = NULL
 		FROM unnest(p_ids, p_classes) AS o (job_id, class)
 		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back)
-			AND (q.last_class IS NOT NULL OR q.failures > 0 OR q.payload ? 'sent')
+			AND (q.last_class IS NOT NULL OR q.failures > 0 OR q.sent IS NOT NULL)
 			AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'absent');
 
 		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
@@ -233,8 +233,8 @@ BEGIN
 			v_alone := v_job.no_right AND v_job.place IN (1, v_job.together);
 			UPDATE zcsync.sync_queue q
 			SET batch_max = CASE WHEN v_alone THEN 1 ELSE greatest(1, v_job.together / 2) END,
-				payload = CASE WHEN v_job.no_right THEN q.payload - 'refused_alone' || jsonb_build_object('refused_at', v_now)
-					ELSE q.payload END,
+				refused_at = CASE WHEN v_job.no_right THEN v_now ELSE q.refused_at END,
+				refused_alone = q.refused_alone AND NOT v_job.no_right,
 				last_class = 'rejected', last_status = v_job.http_status, last_error = v_job.message, last_hint = v_job.hint
 			WHERE q.job_id = v_job.job_id;
 			IF NOT (v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, false, v_job.message, v_job.hint)) THEN
@@ -280,7 +280,8 @@ BEGIN
 			UPDATE zcsync.sync_queue q
 			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
 				last_error = v_job.message, last_hint = v_job.hint,
-				payload = CASE WHEN v_job.not_applied THEN q.payload - 'sent' ELSE q.payload END,	-- see _agree_sent()
+				sent = CASE WHEN NOT v_job.not_applied THEN q.sent END,		-- see _agree_sent()
+				sent_base = CASE WHEN NOT v_job.not_applied THEN q.sent_base END,
 				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
 				batch_max = CASE WHEN v_job.broke_down AND v_job.together > 1 THEN v_job.together / 2 ELSE q.batch_max END
 			WHERE q.job_id = v_job.job_id;
@@ -312,11 +313,11 @@ SET jit = off
 AS $$
 BEGIN
 	UPDATE zcsync.sync_queue q
-	SET payload = q.payload || jsonb_build_object('refused_at', coalesce((
-		SELECT min(o.payload ->> 'refused_at') FROM zcsync.sync_queue o
+	SET refused_at = coalesce((
+		SELECT min(o.refused_at) FROM zcsync.sync_queue o
 		WHERE o.account_id = q.account_id AND o.operation = 'push' AND o.kind = q.kind AND o.job_id <> q.job_id
-			AND (o.state = 'ready' OR o.job_id = ANY (p_ours)) AND o.payload ? 'refused_alone'), zcsync._now()::text))
-	WHERE q.job_id = p_job AND NOT q.payload ? 'refused_at';
+			AND (o.state = 'ready' OR o.job_id = ANY (p_ours)) AND o.refused_alone), zcsync._now())
+	WHERE q.job_id = p_job AND q.refused_at IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_refused(bigint, bigint[]) IS
@@ -337,30 +338,27 @@ AS $$
 DECLARE
 	v_job zcsync.sync_queue;
 	v_account zcsync.accounts;
-	v_refused_at text;
 	v_object text;
 	v_known boolean;
 BEGIN
 	SELECT * INTO v_job FROM zcsync.sync_queue q WHERE q.job_id = p_job;
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_job.account_id;
-	v_refused_at := v_job.payload ->> 'refused_at';
 	v_object := v_account.name || '/' || v_job.kind;
 	v_known := EXISTS (SELECT FROM zcsync.alerts a
 		WHERE a.code = 'write_refused' AND a.object = v_object AND a.resolved_at IS NULL);
 	IF v_known THEN
-		UPDATE zcsync.sync_queue q
-		SET payload = q.payload || jsonb_build_object('refused_at', coalesce(q.payload -> 'refused_at', to_jsonb(zcsync._now())))
-		WHERE q.job_id = p_job;
-	ELSIF NOT p_alone OR v_refused_at IS NULL OR EXISTS (
+		UPDATE zcsync.sync_queue q SET refused_at = zcsync._now() WHERE q.job_id = p_job AND q.refused_at IS NULL;
+		v_job.refused_at := coalesce(v_job.refused_at, zcsync._now());
+	ELSIF NOT p_alone OR v_job.refused_at IS NULL OR EXISTS (
 			SELECT FROM zcsync.sync_records r
-			WHERE r.status IN ('created', 'updated', 'found') AND r.created_at >= v_refused_at::timestamptz
+			WHERE r.status IN ('created', 'updated', 'found') AND r.created_at >= v_job.refused_at
 				AND r.account_id = v_job.account_id AND r.kind = v_job.kind AND r.operation = 'push') THEN
 		RETURN false;
 	ELSIF NOT EXISTS (
 			SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind AND q.job_id <> p_job
-				AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.payload ->> 'refused_alone' = v_refused_at) THEN
-		UPDATE zcsync.sync_queue q SET payload = q.payload || jsonb_build_object('refused_alone', v_refused_at) WHERE q.job_id = p_job;
+				AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_alone AND q.refused_at = v_job.refused_at) THEN
+		UPDATE zcsync.sync_queue q SET refused_alone = true WHERE q.job_id = p_job;
 		RETURN false;
 	END IF;
 
@@ -373,7 +371,7 @@ BEGIN
 	SET state = 'held', claimed_by = NULL, claimed_at = NULL, batch_max = NULL,
 		last_class = 'rejected', last_error = coalesce(q.last_error, p_message), last_hint = coalesce(q.last_hint, p_hint)
 	WHERE q.job_id = p_job OR (q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind
-		AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.payload ->> 'refused_at' = v_refused_at);
+		AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_at = v_job.refused_at);
 	RETURN true;
 END
 $$;
@@ -410,11 +408,11 @@ BEGIN
 		RETURN;
 	END IF;
 	INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
-		local_id, record_key, dedupe_key, payload, priority, attempts, class, status, message, hint, reply,
-		unclear_since, created_at, died_at)
+		local_id, record_key, dedupe_key, payload, backfill, sent, sent_base, lookup_floor, priority, attempts, class,
+		status, message, hint, reply, unclear_since, created_at, died_at)
 	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.budget_class, v_job.stream_id,
-		v_job.route_id, v_job.kind, v_job.local_id, v_job.record_key, v_job.dedupe_key, v_job.payload, v_job.priority,
-		v_job.attempts, p_class, p_status, coalesce(p_message, 'no message'), p_hint, p_reply,
+		v_job.route_id, v_job.kind, v_job.local_id, v_job.record_key, v_job.dedupe_key, v_job.payload, v_job.backfill,
+		v_job.sent, v_job.sent_base, v_job.lookup_floor, v_job.priority, v_job.attempts, p_class, p_status, coalesce(p_message, 'no message'), p_hint, p_reply,
 		v_job.unclear_since, v_job.created_at, zcsync._now())
 	ON CONFLICT (job_id) DO NOTHING;
 	PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
@@ -485,7 +483,9 @@ BEGIN
 				crashes = greatest(t.crashes, v_job.crashes),
 				unclear_since = coalesce(v_job.unclear_since, t.unclear_since),
 				batch_max = least(t.batch_max, v_job.batch_max),
-				payload = CASE WHEN v_job.payload ? 'sent' THEN jsonb_set(t.payload, '{sent}', v_job.payload -> 'sent') ELSE t.payload END,
+				lookup_floor = coalesce(v_job.lookup_floor, t.lookup_floor),
+				sent = CASE WHEN v_job.sent IS NULL THEN t.sent ELSE v_job.sent END,
+				sent_base = CASE WHEN v_job.sent IS NULL THEN t.sent_base ELSE v_job.sent_base END,
 				run_at = CASE WHEN v_job.unclear_since IS NOT NULL THEN greatest(t.run_at, v_job.back_at)
 							ELSE least(t.run_at, v_job.back_at) END,
 				priority = least(t.priority, v_job.priority),

@@ -79,6 +79,10 @@ BEGIN
 		SET unclear_since = least(q.unclear_since, v_dead.unclear_since),
 			run_at = greatest(q.run_at, v_dead.died_at + zcsync._request_timeout() + interval '30 seconds')
 		WHERE q.job_id = v_job AND v_dead.unclear_since IS NOT NULL;
+		UPDATE zcsync.sync_queue q
+		SET backfill = q.backfill OR v_dead.backfill, sent = v_dead.sent, sent_base = v_dead.sent_base,
+			lookup_floor = v_dead.lookup_floor
+		WHERE q.job_id = v_job AND (v_dead.backfill OR v_dead.sent IS NOT NULL OR v_dead.lookup_floor IS NOT NULL);
 		IF v_dead.operation = 'push' THEN
 			PERFORM zcsync._push_failed(v_dead.kind, v_dead.local_id, 'pending');
 		END IF;
@@ -232,7 +236,7 @@ BEGIN
 		WHEN 'write_brake' THEN p_name IS NULL OR a.object = p_name
 		WHEN 'write_refused' THEN NOT EXISTS (
 			SELECT FROM zcsync.sync_queue q JOIN zcsync.accounts c ON c.account_id = q.account_id
-			WHERE q.state = 'held' AND q.payload ? 'refused_at' AND c.name || '/' || q.kind = a.object) END;
+			WHERE q.state = 'held' AND q.refused_at IS NOT NULL AND c.name || '/' || q.kind = a.object) END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._resolve_brake(text) IS

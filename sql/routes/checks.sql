@@ -437,13 +437,13 @@ BEGIN
 	IF confirm THEN
 		EXECUTE format($sql$
 			INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-				record_key, dedupe_key, payload, priority, run_at, enqueued_by, created_at)
+				record_key, dedupe_key, backfill, priority, run_at, enqueued_by, created_at)
 			SELECT s.account_id, 'route', 'route', '', $1, $2, $3, s.local_id,
 				format('route/%%s/%%s', $2, s.local_id), format('route/%%s/%%s', $2, s.local_id),
-				'{"backfill": true}', 70, zcsync._now(), session_user, zcsync._now()
+				true, 70, zcsync._now(), session_user, zcsync._now()
 			%s ORDER BY s.local_id
 			ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-				SET joins = q.joins + 1, payload = q.payload || excluded.payload$sql$, v_query)
+				SET joins = q.joins + 1, backfill = true$sql$, v_query)
 		USING v_source.stream_id, v_route.route_id, v_source.kind;
 		GET DIAGNOSTICS v_count = ROW_COUNT;
 		PERFORM zcsync._unrestrict(v_restricted);

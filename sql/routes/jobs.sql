@@ -472,9 +472,9 @@ BEGIN
 		RETURNING q.*
 	), letters AS (
 		INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
-			local_id, record_key, dedupe_key, payload, priority, attempts, class, message, hint, created_at, died_at)
+			local_id, record_key, dedupe_key, payload, backfill, priority, attempts, class, message, hint, created_at, died_at)
 		SELECT d.job_id, d.account_id, d.queue, d.operation, d.budget_class, d.stream_id, d.route_id, d.kind,
-			d.local_id, d.record_key, d.dedupe_key, d.payload, d.priority, d.attempts, d.last_class, d.last_error, d.last_hint,
+			d.local_id, d.record_key, d.dedupe_key, d.payload, d.backfill, d.priority, d.attempts, d.last_class, d.last_error, d.last_hint,
 			d.created_at, zcsync._now()
 		FROM dead d)
 	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status, class,
@@ -502,10 +502,10 @@ DECLARE
 	v_result record;
 	v_which boolean;
 BEGIN
-	SELECT array_agg(q.job_id), array_agg(q.local_id), array_agg(coalesce((q.payload ->> 'backfill')::boolean, false))
+	SELECT array_agg(q.job_id), array_agg(q.local_id), array_agg(q.backfill)
 	INTO v_jobs, v_ids, v_backfill
 	FROM (
-		SELECT q.job_id, q.local_id, q.payload FROM zcsync.sync_queue q
+		SELECT q.job_id, q.local_id, q.backfill FROM zcsync.sync_queue q
 		WHERE q.route_id = p_route AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
 		ORDER BY q.priority, q.run_at, q.job_id
 		LIMIT p_max

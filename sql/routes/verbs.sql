@@ -552,9 +552,9 @@ DECLARE
 	v_count bigint;
 BEGIN
 	INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-		record_key, dedupe_key, payload, run_at, enqueued_by, created_at)
+		record_key, dedupe_key, backfill, run_at, enqueued_by, created_at)
 	SELECT s.account_id, 'route', 'route', '', s.stream_id, p_route, s.kind, i.id, k.key, k.key,
-		CASE WHEN e.backfill THEN '{"backfill": true}'::jsonb ELSE '{}' END, zcsync._now(), session_user, zcsync._now()
+		e.backfill, zcsync._now(), session_user, zcsync._now()
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	CROSS JOIN unnest(p_ids) AS i (id)
@@ -564,7 +564,7 @@ BEGIN
 	WHERE r.route_id = p_route
 	ORDER BY i.id
 	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = q.joins + 1, payload = q.payload || excluded.payload;
+		SET joins = q.joins + 1, backfill = q.backfill OR excluded.backfill;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	PERFORM zcsync._wake();
 	RETURN v_count;

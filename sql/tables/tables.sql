@@ -340,7 +340,7 @@ BEGIN
 		local_id bigint,				-- of the mirror row, where there is one
 		record_key text NOT NULL,		-- what only one running job may touch
 		dedupe_key text NOT NULL,		-- ready jobs with the same key are one
-		payload jsonb NOT NULL DEFAULT '{}',
+		payload jsonb NOT NULL DEFAULT '{}',		-- what to do, as its operation understands it
 		priority smallint NOT NULL DEFAULT 50,		-- lower first
 		state text NOT NULL DEFAULT 'ready'
 			CONSTRAINT sync_queue_state CHECK (state IN ('ready', 'running', 'held')),
@@ -355,6 +355,14 @@ BEGIN
 		batch_max integer				-- most jobs that may travel with this one; NULL: as many as the vendor takes
 			CONSTRAINT sync_queue_batch_max CHECK (batch_max > 0),
 		joins integer NOT NULL DEFAULT 0,			-- how often an enqueue found this job waiting
+		backfill boolean NOT NULL DEFAULT false,	-- of a route: asked for whatever the age of the record
+		sent jsonb,						-- of a push: the values last sent, while the vendor may have taken them unseen
+		sent_base jsonb,				-- what was agreed on of these when they were sent
+		lookup_page integer,			-- of an unclear create: the next page to look for it on
+		lookup_floor text,				-- and the latest remote id known before it was sent
+		refused_at timestamptz,			-- of a push: when it was refused as for want of a right
+		refused_alone boolean NOT NULL DEFAULT false,	-- and no other job travelled with it then
+		stale boolean NOT NULL DEFAULT false,		-- of a pull: its page answers what nobody asks any more
 		last_class text,				-- outcome of the last attempt
 		last_status integer,
 		last_error text,
@@ -374,7 +382,7 @@ BEGIN
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
-	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE payload ? 'sent';
+	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE sent IS NOT NULL;
 	CREATE INDEX sync_queue_unclear ON zcsync.sync_queue (local_id) WHERE state = 'held' AND unclear_since IS NOT NULL;
 	COMMENT ON TABLE zcsync.sync_queue IS
 	'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
@@ -404,6 +412,10 @@ BEGIN
 		record_key text NOT NULL,
 		dedupe_key text NOT NULL,
 		payload jsonb NOT NULL,
+		backfill boolean NOT NULL DEFAULT false,
+		sent jsonb,
+		sent_base jsonb,
+		lookup_floor text,
 		priority smallint NOT NULL,
 		attempts integer NOT NULL,
 		class text NOT NULL,

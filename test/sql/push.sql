@@ -151,7 +151,7 @@ SELECT * FROM finish(:id, request(:id), others(100));
 SELECT shown(:id) -> 'page' AS page;
 -- nowhere: it may be created now, and a later look-up starts from page 0
 SELECT * FROM finish(:id, request(:id), others(99));
-SELECT shown(:id) -> 'page' AS page, (SELECT payload FROM zcsync.sync_queue WHERE job_id = job(:id)) AS payload;
+SELECT shown(:id) -> 'page' AS page, (SELECT lookup_page FROM zcsync.sync_queue WHERE job_id = job(:id)) AS lookup_page;
 -- found; the row was edited meanwhile
 UPDATE zcsync.tasks SET name = 'Lost and found' WHERE local_id = :id;
 SELECT * FROM finish(:id, request(:id), jsonb_set(others(5), '{tasks,3}', jsonb_build_object('id', 't2', 'name', 'Lost', 'text_content', E'x\n\nzcsync-' || :'key',

@@ -9,7 +9,7 @@ SELECT zcsync.stop();
 SELECT zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme"}') > 0 AS acme, zcsync.add_account('dev', 'clickup', '{"workspace_id": "1"}') > 0 AS dev,
 	zcsync.add_account('leads', 'local') > 0 AS leads;
 CREATE VIEW jobs AS
-SELECT a.name || '/' || q.kind AS stream, q.operation, q.payload - 'stale' AS payload, q.payload ? 'stale' AS stale, q.queue, q.budget_class,
+SELECT a.name || '/' || q.kind AS stream, q.operation, q.payload, q.stale, q.queue, q.budget_class,
 	q.priority, q.state, q.joins
 FROM zcsync.sync_queue q JOIN zcsync.accounts a ON a.account_id = q.account_id ORDER BY q.job_id;
 

@@ -200,7 +200,7 @@ SELECT * FROM finish(:id, next(:id), jsonb_build_object('tickets', jsonb_build_a
 SELECT remote_id, sync_state FROM zcsync.tickets WHERE local_id = :id;
 -- an update whose reply was lost, and another edit here: the page that shows the first one takes nothing from the second
 UPDATE zcsync.tickets SET subject = 'first' WHERE local_id = :id;
-UPDATE zcsync.sync_queue SET payload = payload || jsonb_build_object('sent', jsonb_build_array(jsonb_build_object('sent', r -> 'sent', 'base', r -> 'base')))
+UPDATE zcsync.sync_queue SET sent = r -> 'sent', sent_base = r -> 'base'
 FROM next(:id) AS r WHERE job_id = job(:id);
 UPDATE zcsync.tickets SET subject = 'second' WHERE local_id = :id;
 SET plan_cache_mode = force_custom_plan;
@@ -228,9 +228,9 @@ UPDATE zcsync.tickets SET subject = 'Few' WHERE remote_id = '35437';
 SELECT request ->> 'op' AS op, count(*) FROM zcsync._claim_jobs(1, :acme, 10) GROUP BY 1 ORDER BY 1;
 SELECT class, round(tokens) AS tokens, calls_total FROM zcsync.account_budgets ORDER BY class;
 -- what an update sends is kept until its end is known: after a crash the ticket is read first
-SELECT q.payload, r.request ->> 'op' AS op FROM zcsync.sync_queue q, zcsync._zendesk_push_requests(ARRAY[q.job_id]) AS r WHERE q.payload <> '{}';
-SELECT job_id AS few, attempts FROM zcsync.sync_queue WHERE payload ? 'sent' \gset
+SELECT q.sent, q.sent_base, r.request ->> 'op' AS op FROM zcsync.sync_queue q, zcsync._zendesk_push_requests(ARRAY[q.job_id]) AS r WHERE q.sent IS NOT NULL;
+SELECT job_id AS few, attempts FROM zcsync.sync_queue WHERE sent IS NOT NULL \gset
 SELECT how FROM zcsync._finish_jobs(1, :acme, ARRAY[:few]::bigint[], ARRAY[:attempts], '{rejected}', '{422}', '{no}', '{NULL}', '{-1}', '{f}', ARRAY['{"op": "update_ticket", "sent": {}, "base": {}}'::jsonb], '{NULL}', '{1}');
-SELECT payload, state, failures FROM zcsync.sync_queue WHERE job_id = :few;
+SELECT sent, sent_base, state, failures FROM zcsync.sync_queue WHERE job_id = :few;
 
 DROP EXTENSION zcsync CASCADE;

@@ -46,7 +46,7 @@ BEGIN
 				j.base, j.remote, j.unclear_since, j.page)
 			END AS request
 		FROM (
-			SELECT q.job_id, t.local_id, n.notify, q.unclear_since, (q.payload ->> 'page')::integer AS page,
+			SELECT q.job_id, t.local_id, n.notify, q.unclear_since, q.lookup_page AS page,
 				t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, t.base, t.remote,
 				CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN t.base END,
 					v_columns, ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at,

@@ -301,7 +301,7 @@ BEGIN
 				'sendack', coalesce(p_notify, false)),
 			'match', v_mark,
 			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._halopsa_pushable(p_kind)) AS c))
-			|| CASE WHEN p_latest IS NOT NULL THEN jsonb_build_object('remember', jsonb_build_object('floor', p_latest)) ELSE '{}' END;
+			|| CASE WHEN p_latest IS NOT NULL THEN jsonb_build_object('remember', p_latest) ELSE '{}' END;
 	ELSIF v_parts.item <> '{}' THEN
 		RETURN jsonb_build_object('op', 'post', 'entity', v_entity, 'batch', 'post/' || v_entity,
 			'item', v_parts.item || jsonb_build_object('id', v_id),
@@ -442,8 +442,8 @@ DECLARE
 	v_leads bigint[];
 BEGIN
 	WITH j AS MATERIALIZED (
-		SELECT q.job_id, q.account_id, q.kind, q.local_id, q.unclear_since, (q.payload ->> 'page')::integer AS page,
-			(q.payload ->> 'floor')::bigint AS floor, n.notify
+		SELECT q.job_id, q.account_id, q.kind, q.local_id, q.unclear_since, q.lookup_page AS page,
+			q.lookup_floor::bigint AS floor, n.notify
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 		WHERE q.job_id = ANY (p_job_ids)),

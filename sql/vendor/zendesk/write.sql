@@ -376,7 +376,7 @@ BEGIN
 					'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
 					'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
 					'custom_fields', t.custom_fields),
-				t.base, q.unclear_since, coalesce(q.last_class = 'conflict', false), q.payload ? 'sent')
+				t.base, q.unclear_since, coalesce(q.last_class = 'conflict', false), q.sent IS NOT NULL)
 			END AS request
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.tickets t ON t.account_id = q.account_id AND t.local_id = q.local_id AND t.deleted_at IS NULL

@@ -1,0 +1,96 @@
+-- ---------------------------------------------------------------------
+-- The queue: how a job gets into it.
+--
+-- A job is queued in the transaction of whoever wants it.  A ready job of the
+-- same key is joined, never doubled.  The join locks that job (an update of
+-- unindexed columns), so that a claim passes over it until this transaction
+-- ends: what the job will read is then what this transaction wrote.
+-- ---------------------------------------------------------------------
+
+CREATE TYPE zcsync.new_job AS (
+	account_id bigint,
+	queue text,
+	operation text,
+	budget_class text,		-- '': sends nothing
+	record_key text,		-- what only one running job may touch
+	dedupe_key text,		-- ready jobs with the same key are one
+	payload jsonb,
+	priority integer,		-- lower first
+	run_at timestamptz,		-- NULL: now
+	stream_id bigint,
+	route_id bigint,
+	kind text,
+	local_id bigint,
+	backfill boolean,
+	version text
+);
+COMMENT ON TYPE zcsync.new_job IS
+'a job that is to be queued; see zcsync._job() and zcsync._enqueue()';
+
+-- Inlined where it is called, so that it costs nothing for each job of a set.
+CREATE FUNCTION zcsync._job(p_account bigint, p_queue text, p_operation text, p_budget_class text,
+	p_record_key text, p_dedupe_key text, p_payload jsonb DEFAULT '{}', p_priority integer DEFAULT 50,
+	p_run_at timestamptz DEFAULT NULL, p_stream bigint DEFAULT NULL, p_route bigint DEFAULT NULL,
+	p_kind text DEFAULT NULL, p_local_id bigint DEFAULT NULL, p_backfill boolean DEFAULT false,
+	p_version text DEFAULT NULL)
+RETURNS zcsync.new_job
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(p_account, p_queue, p_operation, p_budget_class, p_record_key, p_dedupe_key, p_payload, p_priority,
+		p_run_at, p_stream, p_route, p_kind, p_local_id, p_backfill, p_version)::zcsync.new_job;
+END;
+COMMENT ON FUNCTION zcsync._job(bigint, text, text, text, text, text, jsonb, integer, timestamptz, bigint, bigint, text, bigint, boolean, text) IS
+'a job to be queued, from its parts';
+
+-- Queue jobs.  They are taken in the order of their keys, whoever brings them,
+-- so that two transactions that join the same jobs cannot wait for each other.
+--
+-- A job that waits already takes over what the new one is to do: members of the
+-- payload, unless its own version is the later one, and the more urgent
+-- priority.  It keeps its time, which may be that of another attempt, but with
+-- p_hurry; and never is an unclear create looked up earlier than planned.
+--
+-- Returns a row for each job, with whether it is new.
+CREATE FUNCTION zcsync._enqueue(p_jobs zcsync.new_job[], p_hurry boolean DEFAULT false)
+RETURNS TABLE (job_id bigint, local_id bigint, is_new boolean)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	RETURN QUERY
+	INSERT INTO zcsync.sync_queue AS q
+		(account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority,
+		 run_at, stream_id, route_id, kind, local_id, backfill, version, enqueued_by, created_at)
+	SELECT j.account_id, j.queue, j.operation, j.budget_class, j.record_key, j.dedupe_key, j.payload, j.priority,
+		coalesce(j.run_at, v_now), j.stream_id, j.route_id, j.kind, j.local_id, j.backfill, j.version, session_user, v_now
+	FROM unnest(p_jobs) AS j
+	ORDER BY j.account_id, j.dedupe_key COLLATE "C"
+	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+		SET joins = q.joins + 1,
+			payload = CASE WHEN zcsync._is_older(excluded.version, q.version) THEN q.payload
+				ELSE q.payload || excluded.payload END,
+			version = CASE WHEN zcsync._is_older(excluded.version, q.version) THEN q.version ELSE excluded.version END,
+			backfill = q.backfill OR excluded.backfill,
+			priority = least(q.priority, excluded.priority),
+			run_at = CASE WHEN p_hurry AND q.unclear_since IS NULL THEN least(q.run_at, excluded.run_at) ELSE q.run_at END
+	RETURNING q.job_id, q.local_id, q.xmax = 0;
+	PERFORM zcsync._wake();
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job[], boolean) IS
+'queues jobs in this transaction, or joins the ready ones with the same keys; with p_hurry these are due as early as the new ones';
+
+-- A single job that somebody waits for; returns its number.
+CREATE FUNCTION zcsync._enqueue(p_job zcsync.new_job) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT e.job_id FROM zcsync._enqueue(ARRAY[p_job], true) AS e);
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job) IS
+'queues a job in this transaction or joins the ready one with the same key, which is then due as early; returns its number';
