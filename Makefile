@@ -30,6 +30,7 @@ OBJS = \
 	src/queue.o \
 	src/reference.o \
 	src/retry.o \
+	src/sandbox.o \
 	src/seal.o \
 	src/secret.o \
 	src/settings.o \

@@ -17,6 +17,8 @@
 #include "catalog/pg_namespace.h"
 #include "postmaster/bgworker.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
 #if PG_VERSION_NUM >= 160000
@@ -83,6 +85,31 @@ zcsync_wait_event(uint32 *known, const char *name)
 #else
 #define zcsync_lock_held_by_me(tag, mode) LockHeldByMe((tag), (mode))
 #endif
+
+/*
+ * The lock behind "after" in a partition of the shared lock table, of those
+ * that this process holds; NULL begins, and ends.
+ */
+static inline PROCLOCK *
+zcsync_next_own_lock(int partition, PROCLOCK *after)
+{
+#if PG_VERSION_NUM >= 160000
+	dlist_head *locks = &MyProc->myProcLocks[partition];
+
+	if (after == NULL ? dlist_is_empty(locks) :
+		!dlist_has_next(locks, &after->procLink))
+		return NULL;
+	return dlist_container(PROCLOCK, procLink, after == NULL ?
+						   dlist_head_node(locks) :
+						   dlist_next_node(locks, &after->procLink));
+#else
+	SHM_QUEUE  *locks = &MyProc->myProcLocks[partition];
+
+	return (PROCLOCK *) SHMQueueNext(locks, after == NULL ? locks :
+									 &after->procLink,
+									 offsetof(PROCLOCK, procLink));
+#endif
+}
 
 /* Goes before the whole prototype from 18 on. */
 #if PG_VERSION_NUM < 180000

@@ -37,6 +37,24 @@ CREATE TYPE zcsync.route_change AS (
 COMMENT ON TYPE zcsync.route_change IS
 'one field of one record that a route would write, or why it cannot; see zcsync._route_changes()';
 
+-- What the compiled SQL of a route gives for one record.
+CREATE TYPE zcsync.route_value AS (
+	passes boolean,			-- does the route want it?
+	doc jsonb,				-- field -> value, before translation
+	place text,				-- where it is created
+	targets bigint[]		-- records that match_on found
+);
+COMMENT ON TYPE zcsync.route_value IS
+'what the SQL of a route gives for one record; see zcsync._evaluate()';
+
+-- The only way in which the SQL of a route is run; see src/sandbox.c.
+CREATE FUNCTION zcsync._evaluate(p_function oid, p_owner oid, p_rows anyarray, p_place boolean, p_timeout_ms integer)
+RETURNS TABLE (n integer, value zcsync.route_value, error text)
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_evaluate';
+COMMENT ON FUNCTION zcsync._evaluate(oid, oid, anyarray, boolean, integer) IS
+'calls a compiled function of a route as its owner, read-only and rolled back; for each row its value, or the error it raised, or neither when the time did not suffice';
+
 -- The schema of compiled routes and the indexes that routes need.
 CREATE FUNCTION zcsync._create_routes() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
