@@ -23,39 +23,6 @@
 --   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
 
--- The columns of a kind that hold a record's own values: those that vals and
--- base speak of.  The shared ones (tables/tables.sql) and columns that users added
--- are none of them; hence a list, and not what the table happens to have.
-CREATE FUNCTION zcsync._own_columns(p_kind text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE p_kind
-		WHEN 'tickets' THEN '{subject,description,status,custom_status_id,priority,type,requester_id,submitter_id,
-			assignee_id,group_id,organization_id,site_id,brand_id,form_id,tags,due_at,external_id,channel,url}'::text[]
-		WHEN 'tasks' THEN '{name,description,status,status_type,priority,assignees,tags,due_at,start_at,closed_at,
-			list_id,folder_id,space_id,parent_id,creator_id,time_estimate,points,archived,url}'::text[]
-		WHEN 'leads' THEN '{summary,description,first_name,last_name,company,title,email,email_status,phone,mobile,
-			website,linkedin_url,street,city,region,postal_code,country,industry,employees,revenue,
-			do_not_call,source,status_id,status,type_id,company_id,site_id,contact_id,owner_id,team,
-			value,probability,stage_id,closed_at,external_id,url}'
-		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,site_id,external_id,active,time_zone}'::text[]
-		WHEN 'companies' THEN '{name,type,parent_id,domain,website,phone,external_id,active,is_prospect}'::text[]
-		WHEN 'comments' THEN '{parent_id,parent_kind,author_id,author_name,body,is_private,outcome,channel}'::text[]
-		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]
-		WHEN 'statuses' THEN '{scope_id,status_id,name,category,position,color,active,is_default}'::text[]
-	END || '{custom_fields,created_at,updated_at}'::text[];
-END;
-COMMENT ON FUNCTION zcsync._own_columns(text) IS
-'the columns of a kind that hold values of the record itself, as vals and base do';
-
-CREATE FUNCTION zcsync._kinds() RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{tickets,tasks,leads,comments,contacts,companies,fields,statuses}'::text[];
-END;
-COMMENT ON FUNCTION zcsync._kinds() IS
-'the kinds that have a mirror table';
-
 CREATE FUNCTION zcsync._kind_queue(p_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -169,7 +136,7 @@ COMMENT ON FUNCTION zcsync._lost_keys(jsonb, jsonb, jsonb) IS
 -- find   positions of new rows; positions and local ids of rows to be written
 -- insert writes the rows at $7; returns the remote ids written.  The rows come
 --        in the order of their remote ids, so that two writers cannot deadlock.
---        A table by month has no key of remote ids: see tables/lead_tables.sql
+--        A table by month has no key of remote ids: see tables/identities.sql
 -- lost   keeps the local values that update will replace
 -- update writes the rows at $7, which have the local ids $8 and are locked
 CREATE FUNCTION zcsync._apply_sql(p_kind text, p_step text) RETURNS text

@@ -261,7 +261,7 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL (
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND m.description LIKE '%Reference: %'
-					AND zcsync._reference_in(m.description) = s.reference AND m.deleted_at IS NULL
+					AND zcsync._index_reference(m.description) = s.reference AND m.deleted_at IS NULL
 				UNION ALL
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND lower(m.email) = lower(s.email) AND m.remote_id IS NOT NULL
@@ -275,11 +275,11 @@ BEGIN ATOMIC
 			), found AS MATERIALIZED (
 				SELECT t.local_id, t.account_id, t.deleted_at, t.description
 				FROM zcsync.%2$I AS t
-				WHERE %3$s t.description LIKE '%%://%%' AND zcsync._links_in(t.description) && ARRAY(SELECT u.url FROM urls AS u)
+				WHERE %3$s t.description LIKE '%%://%%' AND zcsync._index_links(t.description) && ARRAY(SELECT u.url FROM urls AS u)
 			)
 			SELECT u.local_id, f.local_id
 			FROM found AS f
-			CROSS JOIN LATERAL unnest(zcsync._links_in(f.description)) AS x (url)
+			CROSS JOIN LATERAL unnest(zcsync._index_links(f.description)) AS x (url)
 			JOIN urls AS u ON u.url = x.url
 			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind, p_target_kind,
 			-- customers write tickets, and may know the address of another one

@@ -13,65 +13,9 @@
 -- People are looked for by e-mail address among the users of that client only.
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._create_company_tables() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $migrate$
-BEGIN
-	CREATE TABLE zcsync.company_maps (
-		source_account_id bigint NOT NULL
-			CONSTRAINT company_maps_source_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
-		company text NOT NULL,			-- id of a company, an e-mail address, or @ and a domain
-		target_account_id bigint NOT NULL
-			CONSTRAINT company_maps_target_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
-		client_id text NOT NULL,		-- remote id of the client
-		mapped_by text NOT NULL DEFAULT session_user,
-		created_at timestamptz NOT NULL DEFAULT now(),
-		CONSTRAINT company_maps_pkey PRIMARY KEY (source_account_id, company, target_account_id)
-	);
-	COMMENT ON TABLE zcsync.company_maps IS
-	'which client of one account a company of another is; see zcsync.map_company()';
-
-	CREATE TABLE zcsync.mail_providers (
-		domain text NOT NULL
-			CONSTRAINT mail_providers_pkey PRIMARY KEY
-			CONSTRAINT mail_providers_form CHECK (domain = lower(domain) AND domain ~ '^[^@\s]+\.[^@\s]+$')
-	);
-	COMMENT ON TABLE zcsync.mail_providers IS
-	'domains at which anybody can have an address, beside those that zcsync knows: they tell nothing of a company';
-END
-$migrate$;
-COMMENT ON FUNCTION zcsync._create_company_tables() IS
-'the tables of mapped companies; part of migration step 1';
-
--- The indexes that the look-ups below need.
-CREATE FUNCTION zcsync._create_company_indexes() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	CREATE INDEX IF NOT EXISTS idx_contacts_domain ON zcsync.contacts (account_id, zcsync._mail_domain(email))
-		WHERE organization_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS idx_companies_external_id ON zcsync.companies (account_id, external_id);
-	CREATE INDEX IF NOT EXISTS idx_companies_domains ON zcsync.companies USING gin (zcsync._domains_in(domain));
-	CREATE INDEX IF NOT EXISTS idx_route_errors_companies ON zcsync.route_errors (route_id) WHERE code = 'unmapped_company';
-END
-$$;
-COMMENT ON FUNCTION zcsync._create_company_indexes() IS
-'indexes by which clients and users are found, and records that wait for one; idempotent';
-
 -- ---------------------------------------------------------------------
 -- Looking for the client
 -- ---------------------------------------------------------------------
-
--- The address may have a name beside it, and a dot at its end.
-CREATE FUNCTION zcsync._mail_domain(p_email text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT left(substring(lower(p_email) FROM '@([^@[:space:]<>(),;]*[^@[:space:]<>(),;.])[^@]*$'), 255);
-END;
-COMMENT ON FUNCTION zcsync._mail_domain(text) IS
-'the domain of an e-mail address; NULL: it has none';
 
 -- Can anybody have an address there?
 CREATE FUNCTION zcsync._is_public_domain(p_domain text) RETURNS boolean
@@ -83,16 +27,6 @@ $$;
 COMMENT ON FUNCTION zcsync._is_public_domain(text) IS
 'is this the domain of a mail provider, so that its addresses tell nothing of a company?';
 
--- A client's domain is a text, in which people write several.
-CREATE FUNCTION zcsync._domains_in(p_text text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
-BEGIN ATOMIC
-	SELECT ARRAY(SELECT left(regexp_replace(m.domain[1], '^www\.', ''), 255)
-		FROM regexp_matches(lower(p_text), '([a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)+)', 'g') AS m (domain) LIMIT 20);
-END;
-COMMENT ON FUNCTION zcsync._domains_in(text) IS
-'the domains that a text names, at most 20';
-
 -- The clients of an account that have a domain: as their own, or as that of one
 -- of their users.
 CREATE FUNCTION zcsync._domain_owners(p_account bigint, p_domain text) RETURNS SETOF text
@@ -101,11 +35,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT c.remote_id
 	FROM (	-- by that index, whatever the planner thinks of the table
-		SELECT * FROM zcsync.companies d WHERE zcsync._domains_in(d.domain) @> ARRAY[p_domain] OFFSET 0) AS c
+		SELECT * FROM zcsync.companies d WHERE zcsync._index_domains(d.domain) @> ARRAY[p_domain] OFFSET 0) AS c
 	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
 	UNION
 	SELECT u.organization_id FROM zcsync.contacts u
-	WHERE u.account_id = p_account AND zcsync._mail_domain(u.email) = p_domain
+	WHERE u.account_id = p_account AND zcsync._index_mail_domain(u.email) = p_domain
 		AND u.organization_id IS NOT NULL AND u.deleted_at IS NULL
 $$;
 COMMENT ON FUNCTION zcsync._domain_owners(bigint, text) IS
@@ -151,7 +85,7 @@ DECLARE
 	v_id text := CASE jsonb_typeof(p_company) WHEN 'object' THEN nullif(btrim(p_company ->> 'id'), '')
 		ELSE nullif(btrim(p_company #>> '{}'), '') END;
 	v_email text := CASE WHEN jsonb_typeof(p_company) = 'object' THEN nullif(lower(btrim(p_company ->> 'email')), '') END;
-	v_domain text := zcsync._mail_domain(v_email);
+	v_domain text := zcsync._index_mail_domain(v_email);
 	v_external text;
 	v_clients text[];
 BEGIN
@@ -256,11 +190,11 @@ AS $$
 	FROM written w
 	CROSS JOIN LATERAL (
 		VALUES (w.remote_id), (w.external_id), (w.old ->> 'external_id'),
-			('@' || zcsync._mail_domain(w.email)), ('@' || zcsync._mail_domain(w.old ->> 'email'))) AS n (name)
+			('@' || zcsync._index_mail_domain(w.email)), ('@' || zcsync._index_mail_domain(w.old ->> 'email'))) AS n (name)
 	WHERE n.name IS NOT NULL
 	UNION
 	SELECT w.account_id, '@' || d
-	FROM written w CROSS JOIN LATERAL unnest(zcsync._domains_in(concat_ws(' ', w.domain, w.old ->> 'domain'))) AS d
+	FROM written w CROSS JOIN LATERAL unnest(zcsync._index_domains(concat_ws(' ', w.domain, w.old ->> 'domain'))) AS d
 	UNION
 	SELECT w.account_id, m.company
 	FROM written w JOIN zcsync.company_maps m ON m.target_account_id = w.account_id AND m.client_id = w.remote_id
@@ -296,7 +230,7 @@ BEGIN
 			SELECT DISTINCT h.route_id, h.source, h.target, h.source_id, h.detail
 			FROM held h
 			CROSS JOIN LATERAL (
-				VALUES (h.value), (h.external_id), (h.email), ('@' || zcsync._mail_domain(h.email))) AS v (name)
+				VALUES (h.value), (h.external_id), (h.email), ('@' || zcsync._index_mail_domain(h.email))) AS v (name)
 			JOIN names n ON n.name = v.name AND n.account_id IN (h.source, h.target)),
 		known AS (
 			SELECT d.source, d.target, d.detail
@@ -326,18 +260,18 @@ AS $$
 		SELECT DISTINCT ON (c.remote_id) c.remote_id, c.name, k.rank, k.because
 		FROM (
 			SELECT o.id, 1 AS rank, 'has users or a domain of ' || d.domain AS because
-			FROM (SELECT zcsync._mail_domain(p_company ->> 'email')) AS d (domain)
+			FROM (SELECT zcsync._index_mail_domain(p_company ->> 'email')) AS d (domain)
 			CROSS JOIN LATERAL zcsync._domain_owners(p_account, d.domain) AS o (id)
 			WHERE NOT zcsync._is_public_domain(d.domain)
 			UNION ALL
 			SELECT n.remote_id, CASE WHEN n.plain = w.plain THEN 2 ELSE 3 END,
 				CASE WHEN n.plain = w.plain THEN 'has that name' ELSE 'has a name like it' END
-			FROM (SELECT zcsync._plain_name(coalesce(p_name, split_part(zcsync._mail_domain(p_company ->> 'email'), '.', 1)))) AS w (plain)
+			FROM (SELECT zcsync._plain_name(coalesce(p_name, split_part(zcsync._index_mail_domain(p_company ->> 'email'), '.', 1)))) AS w (plain)
 			JOIN LATERAL (SELECT c.remote_id, zcsync._plain_name(c.name) AS plain FROM zcsync.companies c
 				WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL) AS n
 				ON n.plain = w.plain OR (length(w.plain) >= 4 AND n.plain LIKE w.plain || '%')
 					OR (length(n.plain) >= 4 AND w.plain LIKE n.plain || '%')
-			WHERE w.plain <> '' AND NOT (p_name IS NULL AND zcsync._is_public_domain(zcsync._mail_domain(p_company ->> 'email')))
+			WHERE w.plain <> '' AND NOT (p_name IS NULL AND zcsync._is_public_domain(zcsync._index_mail_domain(p_company ->> 'email')))
 		) AS k (id, rank, because)
 		JOIN zcsync.companies c ON c.account_id = p_account AND c.remote_id = k.id AND c.deleted_at IS NULL
 		ORDER BY c.remote_id, k.rank
@@ -409,7 +343,7 @@ BEGIN
 		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id AND s.account_id = v_source.account_id
 		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.account_id = v_target.account_id
 		JOIN zcsync.route_errors e ON e.route_id = r.route_id AND e.code = 'unmapped_company'
-		WHERE v_source.company IN (e.value, lower(e.detail ->> 'email'), '@' || zcsync._mail_domain(e.detail ->> 'email'))
+		WHERE v_source.company IN (e.value, lower(e.detail ->> 'email'), '@' || zcsync._index_mail_domain(e.detail ->> 'email'))
 		GROUP BY r.route_id
 	LOOP
 		v_count := v_count + zcsync._queue_route_records(v_route.route_id, v_route.ids);

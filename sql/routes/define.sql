@@ -55,7 +55,7 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_evaluate';
 COMMENT ON FUNCTION zcsync._evaluate(oid, oid, anyarray, boolean, integer) IS
 'calls a compiled function of a route as its owner, read-only and rolled back; for each row its value, or the error it raised, or neither when the time did not suffice';
 
--- The schema of compiled routes and the indexes that routes need.
+-- The schema of compiled routes.
 CREATE FUNCTION zcsync._create_routes() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -72,38 +72,10 @@ BEGIN
 			MESSAGE = 'schema "zcsync_routes" belongs to another role than schema "zcsync"',
 			HINT = 'Drop it, or give it to the owner of schema "zcsync".';
 	END IF;
-	CREATE INDEX IF NOT EXISTS sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
-		WHERE state = 'ready' AND operation = 'route';
-	-- Looked up with 200 keys at once, so without a pending list.
-	CREATE INDEX IF NOT EXISTS idx_tasks_links ON zcsync.tasks USING gin (zcsync._links_in(description))
-		WITH (fastupdate = off)
-		WHERE description LIKE '%://%';
-	-- Only tickets that were made from here can be copies.
-	CREATE INDEX IF NOT EXISTS idx_tickets_copies ON zcsync.tickets USING gin (zcsync._links_in(description))
-		WITH (fastupdate = off)
-		WHERE external_id LIKE 'zcsync-%' AND description LIKE '%://%';
-	CREATE INDEX IF NOT EXISTS idx_leads_route_email ON zcsync.leads (account_id, lower(email)) WHERE remote_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS idx_leads_reference ON zcsync.leads (account_id, zcsync._reference_in(description))
-		WHERE description LIKE '%Reference: %';
-	PERFORM zcsync._create_company_indexes();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_routes() IS
-'makes what routes need beside the tables: schema zcsync_routes and indexes; idempotent';
-
--- The addresses in a text, for the index that finds a task by the link to its
--- ticket; without fragments, which may hold the mark of a create.  At most 50, of 500 characters: an index has limits, and a text that
--- goes beyond is not one that a route wrote.
-CREATE FUNCTION zcsync._links_in(p_text text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
-BEGIN ATOMIC
-	SELECT ARRAY(
-		SELECT left(rtrim(m.link[1], '.,;:!?'), 500)
-		FROM regexp_matches(p_text, 'https?://[^[:space:]<>"'')\]#]+', 'g') AS m (link)
-		LIMIT 50);
-END;
-COMMENT ON FUNCTION zcsync._links_in(text) IS
-'the web addresses in a text, without fragments, at most 50';
+'makes the schema of compiled routes; part of setup()';
 
 -- The address in the last line of a text, where a copy has that of what it is a
 -- copy of.
@@ -114,16 +86,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._copied_from(text) IS
 'the web address that is the last line of a text, without fragment; NULL: none';
-
--- The reference in a text, by which an opportunity is found again: the first
--- that stands in a line of its own.
-CREATE FUNCTION zcsync._reference_in(p_text text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT left(substring(p_text FROM '(?n)^Reference: ([^[:space:]]+)$'), 500);
-END;
-COMMENT ON FUNCTION zcsync._reference_in(text) IS
-'the reference to a record that a text contains in a line of its own; NULL: none';
 
 -- The address of a record at its vendor; NULL while it does not exist there.
 CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text

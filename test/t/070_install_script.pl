@@ -74,6 +74,21 @@ like($script, qr/^\\echo Use "CREATE EXTENSION zcsync" to load this file\. \\qui
 is(join("\n", faults(@statements)), '', 'no statement can adopt or be led to what another role made');
 is(join("\n", grep { /^CREATE SCHEMA/ } @statements), 'CREATE SCHEMA zcsync', 'it makes its schema itself');
 
+# A step of the tables must do for ever what it did when it was released.
+my ($made, @called) = (0);
+for my $part (grep { m{^tables/step_} } @parts)
+{
+	for my $line (split /\n/, slurp_file("$folder/$part"))
+	{
+		next if $line =~ /^(?:CREATE|COMMENT ON) FUNCTION zcsync\._step_\d+_\w+\(/;
+		$made++ if $line =~ /^\tCREATE TABLE /;
+		push @called, "$part: $line" if $line =~ /zcsync\.(?!_index_)\w+\((?!\d)/ && $line !~ /\b(?:TABLE|INDEX|ON|REFERENCES) zcsync\.\w+ ?\(/
+			|| $line =~ /\b(?:PERFORM|EXECUTE|IF|LOOP)\b/;
+	}
+}
+cmp_ok($made, '>', 30, 'the steps of the tables make tables');
+is(join("\n", @called), '', 'by literal DDL, which calls nothing of zcsync but functions of indexes');
+
 my $node = new_node('main', conf => "zcsync.databases = ''");
 $node->start;
 

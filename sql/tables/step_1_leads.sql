@@ -1,0 +1,344 @@
+-- ---------------------------------------------------------------------
+-- Step 1 of the tables: leads, by month.
+--
+-- The table of leads is partitioned by the time of the local insert, so it can
+-- have no unique key without that time.  Who a lead is, is therefore a row of
+-- lead_identities for each thing that names it alone (identities.sql).
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._step_1_leads() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.leads (
+		account_id bigint NOT NULL
+			CONSTRAINT leads_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq'),
+		remote_id text,
+		summary text, description text, first_name text, last_name text, company text, title text,
+		email text, email_status text, phone text, mobile text, website text, linkedin_url text, street text,
+		city text, region text, postal_code text, country text, industry text, employees integer,
+		revenue numeric, do_not_call boolean, source text, status_id integer, status text, type_id text,
+		company_id text, site_id text, contact_id text, owner_id text, team text, value numeric,
+		probability numeric, stage_id text, closed_at timestamptz, external_id text, url text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT leads_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT leads_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		inserted_at timestamptz NOT NULL DEFAULT now(),
+		fit integer
+			CONSTRAINT leads_fit CHECK (fit BETWEEN 0 AND 100),
+		engagement integer
+			CONSTRAINT leads_engagement CHECK (engagement BETWEEN 0 AND 100),
+		quality integer
+			CONSTRAINT leads_quality CHECK (quality BETWEEN 0 AND 100),
+		stage text
+			CONSTRAINT leads_stage CHECK (stage IN ('lead', 'prospect', 'opportunity')),
+		provenance jsonb NOT NULL DEFAULT '{}',
+		merged_into bigint,
+		CONSTRAINT leads_pkey PRIMARY KEY (account_id, local_id, inserted_at)
+	) PARTITION BY RANGE (inserted_at);
+	COMMENT ON TABLE zcsync.leads IS
+	'mirror of the leads of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	COMMENT ON COLUMN zcsync.leads.inserted_at IS 'when the row was inserted here: the month of its partition';
+	COMMENT ON COLUMN zcsync.leads.status_id IS 'status of a lead of a local account: zcsync.lead_statuses';
+	COMMENT ON COLUMN zcsync.leads.status IS 'status at the vendor, of a mirrored lead';
+	COMMENT ON COLUMN zcsync.leads.provenance IS 'where each value came from: {column: {source, at, row}}';
+	COMMENT ON COLUMN zcsync.leads.merged_into IS 'local_id of the lead that this one was merged into';
+
+	CREATE INDEX idx_leads_local_id ON zcsync.leads (local_id);
+	CREATE INDEX idx_leads_remote_id ON zcsync.leads (account_id, remote_id) WHERE remote_id IS NOT NULL;
+	CREATE INDEX idx_leads_email ON zcsync.leads (email);
+	CREATE INDEX idx_leads_company ON zcsync.leads (company);
+	CREATE INDEX idx_leads_status ON zcsync.leads (status_id);
+	CREATE INDEX idx_leads_created_at ON zcsync.leads (created_at DESC, local_id DESC);
+	CREATE INDEX idx_leads_account_created ON zcsync.leads (account_id, created_at, local_id) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_leads_status_created ON zcsync.leads (status_id, created_at DESC);
+	CREATE INDEX idx_leads_source_email ON zcsync.leads (source, email);
+	CREATE INDEX idx_leads_active ON zcsync.leads (created_at) WHERE status_id NOT IN (5, 6, 7);
+	CREATE INDEX idx_leads_search ON zcsync.leads USING gin (to_tsvector('pg_catalog.english',
+		coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(company, '')));
+	CREATE INDEX idx_leads_route_email ON zcsync.leads (account_id, lower(email)) WHERE remote_id IS NOT NULL;
+	CREATE INDEX idx_leads_reference ON zcsync.leads (account_id, zcsync._index_reference(description))
+		WHERE description LIKE '%Reference: %';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_leads() IS
+'tables of step 1: leads';
+
+CREATE FUNCTION zcsync._step_1_lead_sources() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.lead_identities (
+		account_id bigint NOT NULL,
+		kind text NOT NULL,				-- remote, email, or the name of a source
+		value text NOT NULL,
+		local_id bigint NOT NULL,		-- of the lead
+		CONSTRAINT lead_identities_pkey PRIMARY KEY (account_id, kind, value)
+	);
+	CREATE INDEX idx_lead_identities_local_id ON zcsync.lead_identities (local_id);
+	COMMENT ON TABLE zcsync.lead_identities IS
+	'what names one lead alone: its remote id, its e-mail, its ids at sources; kept by triggers and by imports';
+
+	CREATE TABLE zcsync.lead_sources (
+		name text NOT NULL
+			CONSTRAINT lead_sources_pkey PRIMARY KEY
+			CONSTRAINT lead_sources_name_form CHECK (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$' AND name NOT IN ('remote', 'email')),
+		precedence integer NOT NULL DEFAULT 100,	-- lower wins
+		groups jsonb NOT NULL DEFAULT '{}'			-- precedence of groups of fields where it is another
+			CONSTRAINT lead_sources_groups CHECK (jsonb_typeof(groups) = 'object'),
+		field_map jsonb NOT NULL DEFAULT '{}'		-- {column: [where its value may be, the best first]}
+			CONSTRAINT lead_sources_field_map CHECK (jsonb_typeof(field_map) = 'object'),
+		id_field text,					-- where the source's own id is
+		unwrap text[] NOT NULL DEFAULT '{}',		-- objects in a document that stand for the lead itself
+		created_at timestamptz NOT NULL DEFAULT now()
+	);
+	COMMENT ON TABLE zcsync.lead_sources IS
+	'where leads come from: how their fields are named there, and whose values win; a new source is a new row';
+
+	CREATE TABLE zcsync.intakes (
+		intake_id bigint GENERATED BY DEFAULT AS IDENTITY
+			CONSTRAINT intakes_pkey PRIMARY KEY,
+		name text NOT NULL				-- of its table in schema zcsync_intake
+			CONSTRAINT intakes_name_key UNIQUE,
+		account_id bigint NOT NULL
+			CONSTRAINT intakes_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		source text NOT NULL
+			CONSTRAINT intakes_source_fkey REFERENCES zcsync.lead_sources,
+		columns jsonb NOT NULL,			-- [{"column", "header", "fields"}]
+		created_by text NOT NULL,
+		created_at timestamptz NOT NULL DEFAULT now(),
+		imported_at timestamptz,
+		counts jsonb					-- of the last import: {result: rows}
+	);
+	COMMENT ON TABLE zcsync.intakes IS
+	'files with leads: a table each in schema zcsync_intake, and what became of it';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_lead_sources() IS
+'tables of step 1: what names a lead alone, and where leads come from';
+
+CREATE FUNCTION zcsync._step_1_lead_rows() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.lead_match_rules (
+		name text NOT NULL
+			CONSTRAINT lead_match_rules_pkey PRIMARY KEY,
+		value numeric NOT NULL
+			CONSTRAINT lead_match_rules_value CHECK (value >= 0),
+		meaning text NOT NULL
+	);
+	COMMENT ON TABLE zcsync.lead_match_rules IS
+	'the numbers by which leads are matched: weights of fields, limits of scores';
+	INSERT INTO zcsync.lead_match_rules (name, value, meaning) VALUES
+		('weight_email', 0.4, 'weight of the similarity of e-mail addresses'),
+		('weight_name', 0.3, 'weight of the similarity of names'),
+		('weight_phone', 0.2, 'weight of equal phone numbers'),
+		('weight_company', 0.1, 'weight of the similarity of companies'),
+		('merge_above', 0.95, 'leads with a score above this are merged'),
+		('flag_from', 0.8, 'leads with a score from here on are flagged'),
+		('phone_shared_by', 3, 'a phone that more people have says nothing about any of them'),
+		('name_shared_by', 100, 'a name that more leads have is compared within one company alone');
+
+	CREATE TABLE zcsync.lead_rows (
+		row_id bigint GENERATED BY DEFAULT AS IDENTITY
+			CONSTRAINT lead_rows_pkey PRIMARY KEY,
+		account_id bigint NOT NULL
+			CONSTRAINT lead_rows_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		local_id bigint NOT NULL,		-- the lead that it is part of
+		source text NOT NULL,
+		row_key text NOT NULL,			-- its id at the source and e-mail; without an id, what it says
+		hash text NOT NULL,				-- of what came last
+		email text,						-- the keys are normalised; NULL: none that is valid
+		name text,
+		company text,
+		domain text,
+		phone text,
+		mobile text,
+		title text,
+		source_id text,
+		vals jsonb NOT NULL,			-- {column of leads: value}
+		at timestamptz NOT NULL,		-- how old its values are, by the source; else taken_at
+		taken_at timestamptz NOT NULL,
+		via text NOT NULL DEFAULT 'new',	-- how it came to its lead: new, email, source id, similar, by hand
+		look_again boolean NOT NULL DEFAULT false,	-- others brought leads meanwhile that could not be seen
+		CONSTRAINT lead_rows_key UNIQUE (account_id, source, row_key)
+	);
+	CREATE INDEX idx_lead_rows_local_id ON zcsync.lead_rows (local_id);
+	CREATE INDEX idx_lead_rows_look_again ON zcsync.lead_rows (account_id, row_id) WHERE look_again;
+	CREATE INDEX idx_lead_rows_name ON zcsync.lead_rows (account_id, name);
+	CREATE INDEX idx_lead_rows_phone ON zcsync.lead_rows (account_id, phone) WHERE phone IS NOT NULL;
+	CREATE INDEX idx_lead_rows_mobile ON zcsync.lead_rows (account_id, mobile) WHERE mobile IS NOT NULL;
+	COMMENT ON TABLE zcsync.lead_rows IS
+	'each lead as a source gave it, and which lead it became part of; the values of a lead are made of these';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_lead_rows() IS
+'tables of step 1: leads as their sources gave them, and how they are matched';
+
+CREATE FUNCTION zcsync._step_1_lead_merges() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.lead_duplicates (
+		account_id bigint NOT NULL
+			CONSTRAINT lead_duplicates_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		lead_a bigint NOT NULL,			-- local_id
+		lead_b bigint NOT NULL,
+		score numeric,					-- NULL: nobody compared them
+		parts jsonb NOT NULL DEFAULT '{}',	-- {field: {similarity, weight, part}}; the parts add up to score
+		reason text NOT NULL,			-- why they were not merged
+		state text NOT NULL DEFAULT 'open'
+			CONSTRAINT lead_duplicates_state CHECK (state IN ('open', 'merged', 'apart')),
+		found_at timestamptz NOT NULL DEFAULT now(),
+		decided_at timestamptz,
+		decided_by text,
+		CONSTRAINT lead_duplicates_pkey PRIMARY KEY (account_id, lead_a, lead_b),
+		CONSTRAINT lead_duplicates_order CHECK (lead_a < lead_b)
+	);
+	CREATE INDEX idx_lead_duplicates_b ON zcsync.lead_duplicates (account_id, lead_b);
+	COMMENT ON TABLE zcsync.lead_duplicates IS
+	'pairs of leads that may be one: open until zcsync.merge_leads() or zcsync.keep_apart(); apart is remembered';
+
+	CREATE TABLE zcsync.lead_merges (
+		merge_id bigint GENERATED BY DEFAULT AS IDENTITY
+			CONSTRAINT lead_merges_pkey PRIMARY KEY,
+		account_id bigint NOT NULL
+			CONSTRAINT lead_merges_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		kept_id bigint NOT NULL,		-- local_id
+		merged_id bigint,				-- NULL: it was never a lead of its own
+		row_ids bigint[] NOT NULL,		-- lead_rows that came along
+		score numeric,					-- NULL: not by similarity
+		parts jsonb NOT NULL DEFAULT '{}',
+		reason text NOT NULL,
+		undo jsonb NOT NULL DEFAULT '{}',	-- identities, links and pairs as they were
+		role text NOT NULL,
+		merged_at timestamptz NOT NULL DEFAULT now(),
+		undone_at timestamptz			-- by zcsync.split_lead()
+	);
+	CREATE INDEX idx_lead_merges_kept_id ON zcsync.lead_merges (kept_id);
+	COMMENT ON TABLE zcsync.lead_merges IS
+	'each merge of two leads, with its score and what it takes to undo it';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_lead_merges() IS
+'tables of step 1: leads that may be one, and merges';
+
+CREATE FUNCTION zcsync._step_1_lead_scores() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.lead_statuses (
+		status_id integer NOT NULL
+			CONSTRAINT lead_statuses_pkey PRIMARY KEY,
+		name text NOT NULL
+			CONSTRAINT lead_statuses_name_key UNIQUE,
+		closed boolean NOT NULL DEFAULT false	-- nobody works on such leads; see zcsync.rebuild_active_index()
+	);
+	COMMENT ON TABLE zcsync.lead_statuses IS
+	'the statuses that leads of local accounts can have, and which of them are closed';
+	INSERT INTO zcsync.lead_statuses (status_id, name, closed) VALUES
+		(1, 'new', false), (2, 'contacted', false), (3, 'qualified', false), (4, 'nurturing', false),
+		(5, 'not interested', true), (6, 'do not contact', true), (7, 'invalid data', true), (8, 'converted', false);
+	ALTER TABLE zcsync.leads
+		ADD CONSTRAINT leads_status_id_fkey FOREIGN KEY (status_id) REFERENCES zcsync.lead_statuses;
+
+	CREATE TABLE zcsync.lead_score_rules (
+		rule_id bigint GENERATED BY DEFAULT AS IDENTITY
+			CONSTRAINT lead_score_rules_pkey PRIMARY KEY,
+		score text NOT NULL
+			CONSTRAINT lead_score_rules_score CHECK (score IN ('fit', 'engagement', 'quality')),
+		field text NOT NULL				-- column of leads, or custom:NAME
+			CONSTRAINT lead_score_rules_field CHECK (field LIKE 'custom:_%' OR field IN (
+				'summary', 'description', 'first_name', 'last_name', 'company', 'title', 'email',
+				'email_status', 'phone', 'mobile', 'website', 'linkedin_url', 'street', 'city', 'region',
+				'postal_code', 'country', 'industry', 'employees', 'revenue', 'do_not_call', 'source',
+				'status_id', 'status', 'type_id', 'company_id', 'site_id', 'contact_id', 'owner_id', 'team',
+				'value', 'probability', 'stage_id', 'closed_at', 'external_id', 'url', 'custom_fields',
+				'created_at', 'updated_at')),
+		operator text NOT NULL
+			CONSTRAINT lead_score_rules_operator CHECK (operator IN
+				('is_filled', 'is_empty', 'equals', 'not_equals', 'one_of', 'contains', 'at_least', 'at_most', 'newer_than')),
+		value text,						-- of one_of and contains: several, with | between them
+		points integer NOT NULL
+			CONSTRAINT lead_score_rules_points CHECK (points BETWEEN -100 AND 100),
+		CONSTRAINT lead_score_rules_value CHECK (CASE
+			WHEN operator IN ('is_filled', 'is_empty') THEN value IS NULL
+			WHEN operator IN ('at_least', 'at_most') THEN coalesce(value ~ '^-?\d{1,30}(\.\d{1,20})?$', false)
+			WHEN operator = 'newer_than' THEN coalesce(value ~ '^\d{1,5} (hour|day|week|month)s?$', false)
+			ELSE value IS NOT NULL END)
+	);
+	COMMENT ON TABLE zcsync.lead_score_rules IS
+	'what gives a lead points: a condition on a column, and how many; the sum of a score is kept between 0 and 100';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_lead_scores() IS
+'tables of step 1: statuses of leads, and what gives them points';
+
+CREATE FUNCTION zcsync._step_1_lead_rules() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO zcsync.lead_score_rules (score, field, operator, value, points) VALUES
+		('fit', 'title', 'contains', 'chief|ceo|cto|cio|cfo|coo|founder|owner|president', 40),
+		('fit', 'title', 'contains', 'vp|vice president|head|director', 30),
+		('fit', 'title', 'contains', 'manager|lead|principal', 15),
+		('fit', 'employees', 'at_least', '50', 20),
+		('fit', 'employees', 'at_least', '500', 10),
+		('fit', 'revenue', 'at_least', '1000000', 10),
+		('fit', 'industry', 'is_filled', NULL, 10),
+		('fit', 'title', 'contains', 'intern|student|assistant', -30),
+		('engagement', 'status_id', 'one_of', '2', 30),
+		('engagement', 'status_id', 'one_of', '4', 40),
+		('engagement', 'status_id', 'one_of', '3|8', 70),
+		('engagement', 'value', 'at_least', '1', 15),
+		('engagement', 'probability', 'at_least', '50', 15),
+		('engagement', 'do_not_call', 'equals', 'true', -20),
+		('quality', 'email', 'is_filled', NULL, 30),
+		('quality', 'email_status', 'one_of', 'verified|valid', 15),
+		('quality', 'email_status', 'one_of', 'invalid|bounced|unavailable|undeliverable', -40),
+		('quality', 'phone', 'is_filled', NULL, 15),
+		('quality', 'mobile', 'is_filled', NULL, 5),
+		('quality', 'first_name', 'is_filled', NULL, 5),
+		('quality', 'last_name', 'is_filled', NULL, 10),
+		('quality', 'company', 'is_filled', NULL, 10),
+		('quality', 'title', 'is_filled', NULL, 5),
+		('quality', 'linkedin_url', 'is_filled', NULL, 5);
+
+	CREATE TABLE zcsync.lead_stage_rules (
+		rule_id bigint GENERATED BY DEFAULT AS IDENTITY
+			CONSTRAINT lead_stage_rules_pkey PRIMARY KEY,
+		stage text NOT NULL
+			CONSTRAINT lead_stage_rules_stage CHECK (stage IN ('prospect', 'opportunity')),
+		min_fit integer NOT NULL DEFAULT 0,
+		min_engagement integer NOT NULL DEFAULT 0,
+		min_quality integer NOT NULL DEFAULT 0,
+		status_ids integer[]			-- NULL: any status that is not closed
+	);
+	COMMENT ON TABLE zcsync.lead_stage_rules IS
+	'what makes a lead a prospect or an opportunity: scores and a status, all of a rule at once';
+	INSERT INTO zcsync.lead_stage_rules (stage, min_fit, min_engagement, min_quality, status_ids) VALUES
+		('prospect', 40, 0, 50, NULL),
+		('prospect', 0, 30, 0, NULL),
+		('opportunity', 40, 60, 50, NULL),
+		('opportunity', 0, 0, 0, '{3,8}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_lead_rules() IS
+'rows of step 1: the first rules of scores and stages';

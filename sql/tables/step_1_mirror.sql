@@ -1,0 +1,282 @@
+-- ---------------------------------------------------------------------
+-- Step 1 of the tables: mirror tables, those of leads apart.
+--
+-- All have the same columns before and after those of their kind.  A row is
+-- written twice for each edit, by its writer and when it was sent: with room on
+-- its page (fillfactor) the indexes need not hear of that.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._step_1_tickets() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE SEQUENCE zcsync.local_id_seq;
+	CREATE TABLE zcsync.tickets (
+		account_id bigint NOT NULL
+			CONSTRAINT tickets_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT tickets_local_id_key UNIQUE,
+		remote_id text,
+		subject text, description text, status text, custom_status_id text, priority text, type text,
+		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text,
+		site_id text, brand_id text, form_id text, tags text[], due_at timestamptz, external_id text,
+		channel text, url text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT tickets_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT tickets_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT tickets_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT tickets_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.tickets IS
+	'mirror of the tickets of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_tickets_assignee_status ON zcsync.tickets (assignee_id, status) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
+	CREATE INDEX idx_tickets_account_created ON zcsync.tickets (account_id, created_at, local_id) WHERE deleted_at IS NULL;
+	-- Only tickets that were made from here can be copies.
+	CREATE INDEX idx_tickets_copies ON zcsync.tickets USING gin (zcsync._index_links(description))
+		WITH (fastupdate = off)
+		WHERE external_id LIKE 'zcsync-%' AND description LIKE '%://%';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_tickets() IS
+'tables of step 1: tickets';
+
+CREATE FUNCTION zcsync._step_1_tasks() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.tasks (
+		account_id bigint NOT NULL
+			CONSTRAINT tasks_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT tasks_local_id_key UNIQUE,
+		remote_id text,
+		name text, description text, status text, status_type text, priority integer, assignees text[],
+		tags text[], due_at timestamptz, start_at timestamptz, closed_at timestamptz, list_id text,
+		folder_id text, space_id text, parent_id text, creator_id text, time_estimate bigint, points numeric,
+		archived boolean, url text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT tasks_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT tasks_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT tasks_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT tasks_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.tasks IS
+	'mirror of the tasks of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_tasks_created_at ON zcsync.tasks (created_at DESC, local_id DESC);
+	CREATE INDEX idx_tasks_account_created ON zcsync.tasks (account_id, created_at, local_id) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_tasks_list ON zcsync.tasks (account_id, list_id) WHERE deleted_at IS NULL;
+	-- Looked up with 200 keys at once, so without a pending list.
+	CREATE INDEX idx_tasks_links ON zcsync.tasks USING gin (zcsync._index_links(description))
+		WITH (fastupdate = off)
+		WHERE description LIKE '%://%';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_tasks() IS
+'tables of step 1: tasks';
+
+CREATE FUNCTION zcsync._step_1_contacts() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.contacts (
+		account_id bigint NOT NULL
+			CONSTRAINT contacts_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT contacts_local_id_key UNIQUE,
+		remote_id text,
+		name text, email text, phone text, role text, organization_id text, site_id text, external_id text,
+		active boolean, time_zone text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT contacts_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT contacts_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT contacts_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT contacts_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.contacts IS
+	'mirror of the contacts of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_contacts_email ON zcsync.contacts (account_id, lower(email));
+	CREATE INDEX idx_contacts_domain ON zcsync.contacts (account_id, zcsync._index_mail_domain(email))
+		WHERE organization_id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_contacts() IS
+'tables of step 1: contacts';
+
+CREATE FUNCTION zcsync._step_1_companies() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.companies (
+		account_id bigint NOT NULL
+			CONSTRAINT companies_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT companies_local_id_key UNIQUE,
+		remote_id text,
+		name text, type text, parent_id text, domain text, website text, phone text, external_id text,
+		active boolean, is_prospect boolean,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT companies_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT companies_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT companies_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT companies_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.companies IS
+	'mirror of the companies of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_companies_domain ON zcsync.companies (account_id, lower(domain));
+	CREATE INDEX idx_companies_parent ON zcsync.companies (account_id, parent_id);
+	CREATE INDEX idx_companies_external_id ON zcsync.companies (account_id, external_id);
+	CREATE INDEX idx_companies_domains ON zcsync.companies USING gin (zcsync._index_domains(domain));
+	CREATE INDEX idx_companies_phone ON zcsync.companies (right(regexp_replace(phone, '\D', '', 'g'), 8));
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_companies() IS
+'tables of step 1: companies';
+
+CREATE FUNCTION zcsync._step_1_comments() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.comments (
+		account_id bigint NOT NULL
+			CONSTRAINT comments_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT comments_local_id_key UNIQUE,
+		remote_id text,
+		parent_id text, parent_kind text, author_id text, author_name text, body text, is_private boolean,
+		outcome text, channel text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT comments_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT comments_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT comments_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT comments_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.comments IS
+	'mirror of the comments of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_comments() IS
+'tables of step 1: comments';
+
+CREATE FUNCTION zcsync._step_1_fields() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.fields (
+		account_id bigint NOT NULL
+			CONSTRAINT fields_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT fields_local_id_key UNIQUE,
+		remote_id text,
+		scope_id text, name text, type text, options jsonb, required boolean, active boolean,
+		position integer,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT fields_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT fields_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT fields_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT fields_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.fields IS
+	'mirror of the fields of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_fields_scope ON zcsync.fields (account_id, scope_id);
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_fields() IS
+'tables of step 1: the catalogue of fields';
+
+CREATE FUNCTION zcsync._step_1_statuses() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.statuses (
+		account_id bigint NOT NULL
+			CONSTRAINT statuses_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT statuses_local_id_key UNIQUE,
+		remote_id text,
+		scope_id text, status_id text, name text, category text, position integer, color text,
+		active boolean, is_default boolean,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT statuses_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT statuses_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_origin text,
+		synced_at timestamptz,
+		CONSTRAINT statuses_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT statuses_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.statuses IS
+	'mirror of the statuses of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
+
+	CREATE INDEX idx_statuses_scope ON zcsync.statuses (account_id, scope_id);
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_statuses() IS
+'tables of step 1: the catalogue of statuses';

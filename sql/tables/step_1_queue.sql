@@ -1,0 +1,198 @@
+-- ---------------------------------------------------------------------
+-- Step 1 of the tables: the queue, what became of its jobs, and the history of rows.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._step_1_queues() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.queues (
+		name text NOT NULL
+			CONSTRAINT queues_pkey PRIMARY KEY,
+		concurrency integer NOT NULL DEFAULT 5		-- running jobs per account
+			CONSTRAINT queues_concurrency CHECK (concurrency BETWEEN 1 AND 10000),
+		max_attempts integer NOT NULL DEFAULT 3
+			CONSTRAINT queues_max_attempts CHECK (max_attempts BETWEEN 1 AND 1000),
+		backoff_base interval NOT NULL DEFAULT '2 seconds',
+		backoff_cap interval NOT NULL DEFAULT '10 minutes',
+		max_age interval NOT NULL DEFAULT '3 days',	-- failures of the vendor and throttling end here
+		keep_completed integer NOT NULL DEFAULT 100,
+		keep_failed integer NOT NULL DEFAULT 50,
+		state text NOT NULL DEFAULT 'active'
+			CONSTRAINT queues_state CHECK (state IN ('active', 'paused')),
+		created_at timestamptz NOT NULL DEFAULT now()
+	);
+	COMMENT ON TABLE zcsync.queues IS
+	'named queues: concurrency per account, attempts, backoff and retention of their jobs';
+
+	CREATE TABLE zcsync.claimants (
+		incarnation bigint NOT NULL
+			CONSTRAINT claimants_pkey PRIMARY KEY,
+		pid integer NOT NULL,
+		role text NOT NULL,				-- 'worker' or 'run'
+		started_at timestamptz NOT NULL DEFAULT now()
+	);
+	COMMENT ON TABLE zcsync.claimants IS
+	'processes that take jobs; each holds a session lock on its incarnation, so that its jobs are free when it is gone';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_queues() IS
+'tables of step 1: queues and claimants';
+
+CREATE FUNCTION zcsync._step_1_sync_queue() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE SEQUENCE zcsync.job_id_seq;
+	CREATE TABLE zcsync.sync_queue (
+		job_id bigint NOT NULL DEFAULT nextval('zcsync.job_id_seq')
+			CONSTRAINT sync_queue_pkey PRIMARY KEY,
+		account_id bigint NOT NULL
+			CONSTRAINT sync_queue_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		queue text NOT NULL
+			CONSTRAINT sync_queue_queue_fkey REFERENCES zcsync.queues,
+		operation text NOT NULL,		-- pull, fetch, push, route, apply, token, custom ones later
+		budget_class text NOT NULL DEFAULT 'api',	-- '' : sends nothing
+		stream_id bigint,
+		route_id bigint,
+		kind text,
+		local_id bigint,				-- of the mirror row, where there is one
+		record_key text NOT NULL,		-- what only one running job may touch
+		dedupe_key text NOT NULL,		-- ready jobs with the same key are one
+		payload jsonb NOT NULL DEFAULT '{}',		-- what to do, as its operation understands it
+		priority smallint NOT NULL DEFAULT 50,		-- lower first
+		state text NOT NULL DEFAULT 'ready'
+			CONSTRAINT sync_queue_state CHECK (state IN ('ready', 'running', 'held')),
+		run_at timestamptz NOT NULL DEFAULT now(),
+		attempts integer NOT NULL DEFAULT 0,		-- sends that were begun
+		failures integer NOT NULL DEFAULT 0,		-- attempts that count towards max_attempts
+		claimed_by bigint,				-- claimants.incarnation
+		claimed_at timestamptz,
+		crashes integer NOT NULL DEFAULT 0,			-- how often its worker died while it ran
+		unclear_since timestamptz,		-- a create was begun then and its effect is not known
+		call_id bigint,					-- while running: the job whose call this one travels in
+		batch_max integer				-- most jobs that may travel with this one; NULL: as many as the vendor takes
+			CONSTRAINT sync_queue_batch_max CHECK (batch_max > 0),
+		joins integer NOT NULL DEFAULT 0,			-- how often an enqueue found this job waiting
+		backfill boolean NOT NULL DEFAULT false,	-- of a route: asked for whatever the age of the record
+		sent jsonb,						-- of a push: the values last sent, while the vendor may have taken them unseen
+		sent_base jsonb,				-- what was agreed on of these when they were sent
+		lookup_page integer,			-- of an unclear create: the next page to look for it on
+		lookup_floor text,				-- and the latest remote id known before it was sent
+		refused_at timestamptz,			-- of a push: when it was refused as for want of a right
+		refused_alone boolean NOT NULL DEFAULT false,	-- and no other job travelled with it then
+		stale boolean NOT NULL DEFAULT false,		-- of a pull: its page answers what nobody asks any more
+		last_class text,				-- outcome of the last attempt
+		last_status integer,
+		last_error text,
+		last_hint text,
+		enqueued_by text NOT NULL DEFAULT current_user,
+		enqueued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+		created_at timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT sync_queue_running_claimed CHECK ((state = 'running') = (claimed_by IS NOT NULL))
+	) WITH (fillfactor = 70);
+	-- One ready job per record and operation; enqueue joins it.
+	CREATE UNIQUE INDEX sync_queue_ready_key ON zcsync.sync_queue (account_id, dedupe_key) WHERE state = 'ready';
+	-- One running job per record: the proof, not the mechanism.
+	CREATE UNIQUE INDEX sync_queue_running_key ON zcsync.sync_queue (account_id, record_key) WHERE state = 'running';
+	CREATE INDEX sync_queue_claim ON zcsync.sync_queue (account_id, queue, budget_class, priority, run_at, job_id) WHERE state = 'ready';
+	CREATE INDEX sync_queue_run_at ON zcsync.sync_queue (run_at) WHERE state = 'ready';
+	CREATE INDEX sync_queue_held ON zcsync.sync_queue (account_id, route_id) WHERE state = 'held';
+	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
+	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
+	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
+	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE sent IS NOT NULL;
+	CREATE INDEX sync_queue_unclear ON zcsync.sync_queue (local_id) WHERE state = 'held' AND unclear_since IS NOT NULL;
+	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
+		WHERE state = 'ready' AND operation = 'route';
+	COMMENT ON TABLE zcsync.sync_queue IS
+	'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_sync_queue() IS
+'tables of step 1: the live jobs';
+
+CREATE FUNCTION zcsync._step_1_records() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.dead_letters (
+		job_id bigint NOT NULL
+			CONSTRAINT dead_letters_pkey PRIMARY KEY,
+		account_id bigint NOT NULL
+			CONSTRAINT dead_letters_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		queue text NOT NULL,
+		operation text NOT NULL,
+		budget_class text NOT NULL,
+		stream_id bigint,
+		route_id bigint,
+		kind text,
+		local_id bigint,
+		record_key text NOT NULL,
+		dedupe_key text NOT NULL,
+		payload jsonb NOT NULL,
+		backfill boolean NOT NULL DEFAULT false,
+		sent jsonb,
+		sent_base jsonb,
+		lookup_floor text,
+		priority smallint NOT NULL,
+		attempts integer NOT NULL,
+		class text NOT NULL,
+		status integer,
+		message text NOT NULL,
+		hint text,
+		reply text,						-- first part of the last reply
+		unclear_since timestamptz,
+		created_at timestamptz NOT NULL,
+		died_at timestamptz NOT NULL DEFAULT now()
+	);
+	CREATE INDEX idx_dead_letters_account ON zcsync.dead_letters (account_id, died_at DESC);
+	CREATE INDEX idx_dead_letters_local_id ON zcsync.dead_letters (local_id);
+	CREATE INDEX idx_dead_letters_unclear ON zcsync.dead_letters (local_id) WHERE unclear_since IS NOT NULL;
+	COMMENT ON TABLE zcsync.dead_letters IS
+	'jobs that failed for good, with what the vendor said; zcsync.retry(job_id) queues one again';
+
+	CREATE TABLE zcsync.sync_records (
+		job_id bigint NOT NULL,
+		account_id bigint NOT NULL,
+		queue text NOT NULL,
+		operation text NOT NULL,
+		kind text,
+		local_id bigint,
+		route_id bigint,
+		status text NOT NULL,			-- done, created, updated, found, merged, unchanged, cancelled, failed
+		class text,						-- failure class, where it failed
+		http_status integer,
+		attempts integer NOT NULL,
+		changed integer,				-- rows that a page changed
+		message text,
+		queued_at timestamptz NOT NULL,
+		duration_us bigint,				-- of the last call
+		created_at timestamptz NOT NULL DEFAULT now()
+	) PARTITION BY RANGE (created_at);
+	CREATE INDEX idx_sync_records_status ON zcsync.sync_records (status, created_at);
+	CREATE INDEX idx_sync_records_local_id ON zcsync.sync_records (local_id, created_at);
+	COMMENT ON TABLE zcsync.sync_records IS
+	'what became of each job that did something, by month';
+
+	CREATE TABLE zcsync.changes (
+		account_id bigint NOT NULL,
+		kind text NOT NULL,
+		local_id bigint NOT NULL,
+		action text NOT NULL,			-- insert, update, delete, lost (a local value that a remote one replaced)
+		old jsonb,						-- changed columns only
+		new jsonb,
+		origin text NOT NULL,			-- local, pull:..., push:..., route:...
+		role text NOT NULL,				-- database role
+		created_at timestamptz NOT NULL DEFAULT now()
+	) PARTITION BY RANGE (created_at);
+	CREATE INDEX idx_changes_record ON zcsync.changes (local_id, created_at);
+	COMMENT ON TABLE zcsync.changes IS
+	'the history of mirror rows, by month; read it with zcsync.history(reference)';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_records() IS
+'tables of step 1: jobs that ended, and the history of mirror rows';

@@ -1,0 +1,53 @@
+-- ---------------------------------------------------------------------
+-- The steps of the tables.  The install script creates no table: setup() runs
+-- the steps that are missing, one after the other, so that every table is a
+-- plain table of the database, dumped and restored like any other.
+--
+-- A step is literal DDL, CHECKs and defaults included, and calls nothing of
+-- zcsync but immutable functions that are named for an index.  Neither a step
+-- nor such a function is ever edited after a release: a new release adds a step.
+-- ---------------------------------------------------------------------
+
+-- The number of the last step that this version of the extension knows.
+CREATE FUNCTION zcsync._tables_version() RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 1;
+END;
+COMMENT ON FUNCTION zcsync._tables_version() IS
+'number of the last migration step that this version of the extension knows';
+
+-- Run the steps after this one, in their order.
+CREATE FUNCTION zcsync._run_steps(p_from integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_from < 1 THEN
+		PERFORM zcsync._step_1_installation();
+		PERFORM zcsync._step_1_accounts();
+		PERFORM zcsync._step_1_streams();
+		PERFORM zcsync._step_1_tickets();
+		PERFORM zcsync._step_1_tasks();
+		PERFORM zcsync._step_1_contacts();
+		PERFORM zcsync._step_1_companies();
+		PERFORM zcsync._step_1_comments();
+		PERFORM zcsync._step_1_fields();
+		PERFORM zcsync._step_1_statuses();
+		PERFORM zcsync._step_1_leads();
+		PERFORM zcsync._step_1_lead_sources();
+		PERFORM zcsync._step_1_lead_rows();
+		PERFORM zcsync._step_1_lead_merges();
+		PERFORM zcsync._step_1_lead_scores();
+		PERFORM zcsync._step_1_lead_rules();
+		PERFORM zcsync._step_1_routes();
+		PERFORM zcsync._step_1_route_maps();
+		PERFORM zcsync._step_1_links();
+		PERFORM zcsync._step_1_queues();
+		PERFORM zcsync._step_1_sync_queue();
+		PERFORM zcsync._step_1_records();
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._run_steps(integer) IS
+'makes the tables that this version has and an earlier one had not';
