@@ -224,7 +224,7 @@ SELECT FROM zcsync.add_route('plans', 'acme/tickets', 'dev/tasks', create_in => 
 SELECT zcsync.resume_route('plans') IS NOT NULL AS done;
 SELECT count(*) FROM zcsync.backfill_route('plans', confirm => true);
 SELECT zcsync._run_route_jobs();
-SELECT status, count(*) FROM zcsync.sync_records WHERE created_at = (SELECT max(created_at) FROM zcsync.sync_records) GROUP BY 1;
+SELECT status, count(*) FROM zcsync.sync_records WHERE created_at = (SELECT max(created_at) FROM zcsync.sync_records) GROUP BY 1 ORDER BY 1;
 ANALYZE zcsync.tickets, zcsync.tasks, zcsync.links, zcsync.sync_queue;
 CREATE FUNCTION scans(query text) RETURNS SETOF text LANGUAGE plpgsql AS
 $$

@@ -67,7 +67,7 @@ SELECT account, state, lag, waiting, errors, next IS NOT NULL AS has_next, why, 
 SELECT account, lag, ready, running, held, dead_letters, route_errors, reading_history AS history, backfill, started
 FROM zcsync.stat_accounts ORDER BY account;
 SELECT account, source, reference, message, hint, times, job_id IS NOT NULL AS job FROM zcsync.errors ORDER BY account, source;
-SELECT object, lane, done, estimate, progress, calls_minute, eta, limited_by FROM zcsync.progress
+SELECT object, lane, done, estimate, progress, round(calls_minute) AS calls_minute, eta, limited_by FROM zcsync.progress
 WHERE object ~ '^(behind|down|fine|history|starting)/' ORDER BY 1, 2;
 SELECT account, class, per_minute, tokens, concurrency, running, limited_by FROM zcsync.stat_budgets
 WHERE account IN ('blocked', 'down', 'fine', 'paused', 'throttled') ORDER BY 1;
