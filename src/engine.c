@@ -249,9 +249,7 @@ zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
 {
 	static uint32 wait_event = 0;
 
-	Assert(engine->mode == ZCSYNC_XACT_CALL || !IsTransactionState());
-	Assert(!ActiveSnapshotSet());
-	Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()));
+	zcsync_xact_assert_idle(engine->mode);
 	zcsync_http_wait(engine->http, timeout_ms,
 					 zcsync_wait_event(&wait_event, "ZcsyncMain"));
 }

@@ -31,6 +31,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -155,6 +156,7 @@ zcsync_launcher_main(Datum arg)
 		MemoryContextSwitchTo(cycle_context);
 		MemoryContextReset(cycle_context);
 
+		Assert(!IsTransactionState());
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 next_timeout(now, refreshed_at),

@@ -338,6 +338,7 @@ worker_pause(int errors)
 
 		if (left <= 0 || ConfigReloadPending)
 			break;
+		zcsync_xact_assert_idle(ZCSYNC_XACT_WORKER);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 left,

@@ -162,6 +162,34 @@ xact_begin_worker(const char *activity)
 }
 
 /*
+ * Assert that nothing is held that others could wait for: who is about to wait
+ * for the network or for time calls this.  A worker is in no transaction then;
+ * run() is in one, that of its CALL, which has neither snapshot nor id.
+ */
+void
+zcsync_xact_assert_idle(ZcsyncXactMode mode)
+{
+	Assert(mode == ZCSYNC_XACT_CALL || !IsTransactionState());
+	Assert(!ActiveSnapshotSet());
+	Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()));
+}
+
+#ifdef ZCSYNC_TESTING
+PG_FUNCTION_INFO_V1(zcsync_test_idle);
+
+/*
+ * zcsync_test_idle(): what a worker asserts before it waits.  A session that
+ * calls it is in a transaction, so it ends the session and with it the test.
+ */
+Datum
+zcsync_test_idle(PG_FUNCTION_ARGS)
+{
+	zcsync_xact_assert_idle(ZCSYNC_XACT_WORKER);
+	PG_RETURN_VOID();
+}
+#endif
+
+/*
  * The session's transaction is open already and SPI is connected, by run().
  * The role that the work runs as, and the settings, hold until the piece ends.
  *

@@ -32,4 +32,7 @@ extern void zcsync_xact_commit(ZcsyncXactMode mode);
 /* After an ERROR between begin and commit was caught. */
 extern void zcsync_xact_abort(ZcsyncXactMode mode);
 
+/* Asserts that the process holds nothing, before it waits. */
+extern void zcsync_xact_assert_idle(ZcsyncXactMode mode);
+
 #endif							/* ZCSYNC_XACT_H */
