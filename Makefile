@@ -38,6 +38,7 @@ OBJS = \
 	src/timeout.o \
 	src/token.o \
 	src/url.o \
+	src/vendor.o \
 	src/wake.o \
 	src/worker.o \
 	src/xact.o \

@@ -66,52 +66,42 @@ AS 'MODULE_PATHNAME', 'zcsync_check_url';
 COMMENT ON FUNCTION zcsync._check_url(text) IS
 'why this address may not be called, or NULL if it may';
 
--- The settings that accounts of a vendor have.  pattern is for text; hint says
--- what a right value looks like.
-CREATE FUNCTION zcsync._setting_rules(p_vendor text)
-RETURNS TABLE (key text, type text, pattern text, hint text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- The settings that accounts of a vendor have: its own, and those of all that
+-- are called.
+CREATE FUNCTION zcsync._setting_rules(p_vendor text) RETURNS SETOF zcsync.vendor_setting
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT r.key, r.type, r.pattern, r.hint
+	SELECT r.* FROM unnest((zcsync._vendor_of(p_vendor)).settings) AS r
+	UNION ALL
+	SELECT r.*
 	FROM (VALUES
-		('zendesk', 'subdomain', 'string', '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
-			'The subdomain of acme.zendesk.com is "acme".'),
-		('zendesk', 'plan', 'string', '^(team|growth|professional|enterprise|enterprise_plus)$',
-			'The plans are team, growth, professional, enterprise and enterprise_plus.'),
-		('zendesk', 'high_volume', 'boolean', NULL, 'True if the account has the High Volume API add-on.'),
-		('clickup', 'workspace_id', 'string', '^[0-9]{1,19}$',
-			'It is the number that follows app.clickup.com/ in the address of the workspace.'),
-		('local', 'country', 'string', '^[A-Z]{2}$',
-			'It is the country of phone numbers without one, as two letters: "GB" and not "UK".'),
-		('clickup', 'plan', 'string', '^(free|unlimited|business|business_plus|enterprise)$',
-			'The plans are free, unlimited, business, business_plus and enterprise.'),
-		('halopsa', 'host', 'string', '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$',
-			'It is the name that the address of the instance begins with, as in "acme.halopsa.com".'),
-		('halopsa', 'auth_url', 'string', '^https?://[^\s?#]+$',
-			'Leave it out unless the authorisation server is not at HOST/auth.'),
-		('halopsa', 'tenant', 'string', '^[^\s]{1,100}$', 'HaloPSA shows it beside the address of the authorisation server.'),
-		('halopsa', 'tenant_in', 'string', '^(query|body)$', 'It says where the tenant goes: query (the default) or body.'),
-		('halopsa', 'reconcile_limit', 'number', '^[0-9]{1,7}$',
-			'It is the number of records that may be missing at HaloPSA before a daily comparison stops.'),
-		(NULL, 'base_url', 'string', '^https?://[^\s?#]+$', 'Leave it out unless the vendor is behind a proxy.'),
-		(NULL, 'budget_share', 'number', NULL,
-			'It is the part of the vendor''s limits that zcsync may use, above 0 and at most 1.'),
-		(NULL, 'budgets', 'object', NULL, 'It looks like {"api": {"calls": 100, "window_s": 60, "concurrency": 5}}.')
-	) AS r (vendor, key, type, pattern, hint)
-	WHERE r.vendor = p_vendor OR (r.vendor IS NULL AND p_vendor <> 'local');
+		(zcsync._describe_setting('base_url', 'string', '^https?://[^\s?#]+$', 'Leave it out unless the vendor is behind a proxy.')),
+		(zcsync._describe_setting('budget_share', 'number', NULL,
+			'It is the part of the vendor''s limits that zcsync may use, above 0 and at most 1.')),
+		(zcsync._describe_setting('budgets', 'object', NULL, 'It looks like {"api": {"calls": 100, "window_s": 60, "concurrency": 5}}.'))
+	) AS v (rule)
+	CROSS JOIN LATERAL (SELECT (v.rule).*) AS r
+	WHERE (zcsync._vendor_of(p_vendor)).connector IS NOT NULL;
 END;
 COMMENT ON FUNCTION zcsync._setting_rules(text) IS
 'the settings that accounts of a vendor have, their types and forms';
 
--- Where the requests of an account go; NULL for a local account.
+-- Where the requests of an account go; NULL for a local account, and while a
+-- setting is missing.
 CREATE FUNCTION zcsync._base_url(p_vendor text, p_settings jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(p_settings ->> 'base_url', CASE p_vendor
-		WHEN 'zendesk' THEN 'https://' || (p_settings ->> 'subdomain') || '.zendesk.com'
-		WHEN 'halopsa' THEN 'https://' || (p_settings ->> 'host')
-		WHEN 'clickup' THEN 'https://api.clickup.com' END);
-END;
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_hook regproc := (zcsync._vendor_of(p_vendor)).base_url;
+	v_url text := p_settings ->> 'base_url';
+BEGIN
+	IF v_url IS NULL AND v_hook IS NOT NULL THEN
+		EXECUTE format('SELECT %s($1)', v_hook) INTO v_url USING p_settings;
+	END IF;
+	RETURN v_url;
+END
+$$;
 COMMENT ON FUNCTION zcsync._base_url(text, jsonb) IS
 'the address that the requests of an account begin with';
 
@@ -132,10 +122,10 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'settings of an account must be a JSON object';
 	END IF;
-	-- A workspace's id is a number to people and text to the vendor.
-	IF jsonb_typeof(v_settings -> 'workspace_id') = 'number' THEN
-		v_settings := v_settings || jsonb_build_object('workspace_id', v_settings ->> 'workspace_id');
-	END IF;
+	-- An id may be a number to people and text to the vendor.
+	v_settings := v_settings || (
+		SELECT coalesce(jsonb_object_agg(r.key, v_settings ->> r.key), '{}') FROM zcsync._setting_rules(p_vendor) r
+		WHERE r.from_number AND jsonb_typeof(v_settings -> r.key) = 'number');
 	IF jsonb_typeof(v_settings -> 'base_url') = 'string' THEN
 		v_settings := v_settings || jsonb_build_object('base_url', rtrim(v_settings ->> 'base_url', '/'));
 	END IF;
@@ -164,16 +154,18 @@ BEGIN
 		END IF;
 	END LOOP;
 
-	IF p_vendor = 'local' THEN
+	IF (zcsync._vendor_of(p_vendor)).connector IS NULL THEN
 		RETURN v_settings;
 	END IF;
-	IF zcsync._base_url(p_vendor, v_settings) IS NULL THEN
+	v_url := zcsync._base_url(p_vendor, v_settings);
+	IF v_url IS NULL THEN
+		SELECT r.* INTO v_rule FROM zcsync._setting_rules(p_vendor) r WHERE r.missing IS NOT NULL AND NOT v_settings ? r.key LIMIT 1;
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('setting "%s" is missing', CASE p_vendor WHEN 'halopsa' THEN 'host' ELSE 'subdomain' END),
-			HINT = CASE p_vendor WHEN 'halopsa' THEN 'settings => ''{"host": "acme.halopsa.com"}''.'
-				ELSE 'settings => ''{"subdomain": "acme"}'', for acme.zendesk.com.' END;
+			MESSAGE = format('setting "%s" is missing', v_rule.key), HINT = v_rule.missing;
 	END IF;
-	FOREACH v_url IN ARRAY array_remove(ARRAY[zcsync._base_url(p_vendor, v_settings), v_settings ->> 'auth_url'], NULL) LOOP
+	FOREACH v_url IN ARRAY v_url || ARRAY(
+		SELECT v_settings ->> r.key FROM zcsync._setting_rules(p_vendor) r WHERE r.is_address AND v_settings ? r.key ORDER BY r.key)
+	LOOP
 		v_reason := zcsync._check_url(v_url);
 		IF v_reason IS NOT NULL THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -197,7 +189,7 @@ DECLARE
 	v_classes text[];
 	v_fault text;
 BEGIN
-	EXECUTE format('SELECT array_agg(class ORDER BY class) FROM zcsync.%I(''{}'')', '_' || p_vendor || '_budgets')
+	EXECUTE format('SELECT array_agg(class ORDER BY class) FROM %s(''{}'')', (zcsync._vendor_of(p_vendor)).budgets::regproc)
 		INTO v_classes;
 	SELECT CASE
 			WHEN c.key <> ALL (v_classes) THEN format('There is no class "%s", only %s.', left(c.key, 80),
@@ -249,7 +241,7 @@ BEGIN
 				coalesce(($2 #>> ARRAY[b.class, 'calls'])::integer, b.calls) AS calls,
 				coalesce(($2 #>> ARRAY[b.class, 'window_s'])::double precision, b.window_s) AS window_s,
 				coalesce(($2 #>> ARRAY[b.class, 'concurrency'])::integer, b.concurrency) AS concurrency
-			FROM zcsync.%I($1) b
+			FROM %s($1) b
 		), made AS (
 			INSERT INTO zcsync.account_budgets AS ab
 				(account_id, class, calls, window_s, share, concurrency, tokens, refilled_at)
@@ -261,7 +253,7 @@ BEGIN
 					lowered_from = NULL, lowered_at = NULL
 			RETURNING class
 		)
-		SELECT array_agg(class) FROM made$sql$, '_' || v_account.vendor || '_budgets')
+		SELECT array_agg(class) FROM made$sql$, (zcsync._vendor_of(v_account.vendor)).budgets::regproc)
 	INTO v_classes
 	USING v_account.settings, coalesce(v_account.settings -> 'budgets', '{}'), p_account_id, v_share;
 	DELETE FROM zcsync.account_budgets ab WHERE ab.account_id = p_account_id AND ab.class <> ALL (v_classes);
@@ -291,11 +283,12 @@ BEGIN
 			MESSAGE = format('invalid account name: %s', coalesce('"' || left(name, 80) || '"', 'NULL')),
 			HINT = 'A name has at most 63 lower-case letters, digits and "_", ".", "-", and starts with a letter or digit.';
 	END IF;
-	IF NOT EXISTS (SELECT FROM zcsync._vendors() v WHERE v.vendor = add_account.vendor) THEN
+	IF NOT EXISTS (SELECT FROM zcsync._vendors() v WHERE v.name = add_account.vendor) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('vendor %s does not exist', coalesce('"' || left(vendor, 80) || '"', 'NULL')),
-			HINT = 'The vendors are ' || (SELECT string_agg(v.vendor, ', ' ORDER BY v.vendor) FROM zcsync._vendors() v) || '.';
+			HINT = 'The vendors are ' || (SELECT string_agg(v.name, ', ' ORDER BY v.name) FROM zcsync._vendors() v) || '.';
 	END IF;
+	PERFORM zcsync._check_vendor(zcsync._vendor_of(vendor));
 	v_settings := zcsync._check_settings(vendor, settings);
 
 	INSERT INTO zcsync.accounts (name, vendor, settings, created_at)
@@ -343,8 +336,8 @@ BEGIN
 
 	-- Ids mean something else at another vendor's account: what is mirrored
 	-- must not be written there by mistake.
-	SELECT k INTO v_key FROM unnest('{subdomain,workspace_id,host}'::text[]) AS k
-	WHERE v_account.settings ->> k <> v_settings ->> k LIMIT 1;
+	SELECT r.key INTO v_key FROM zcsync._setting_rules(v_account.vendor) AS r
+	WHERE r.identifies AND v_account.settings ->> r.key <> v_settings ->> r.key LIMIT 1;
 	IF v_key IS NOT NULL AND v_account.state <> 'paused'
 		AND EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = v_id) THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',

@@ -20,37 +20,22 @@ AS 'MODULE_PATHNAME', 'zcsync_key_status';
 COMMENT ON FUNCTION zcsync._key_status() IS
 'the key file that seals credentials: ok, missing or unusable';
 
--- The sets of credentials that a vendor takes.
-CREATE FUNCTION zcsync._credential_forms(p_vendor text) RETURNS TABLE (required text[], optional text[])
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT f.required::text[], f.optional::text[]
-	FROM (VALUES
-		('zendesk', '{client_id,client_secret}', '{scope}'),
-		('zendesk', '{email,api_token}', '{}'),
-		('halopsa', '{client_id,client_secret}', '{scope}'),
-		('clickup', '{token}', '{}'),
-		('clickup', '{access_token}', '{}')
-	) AS f (vendor, required, optional)
-	WHERE f.vendor = p_vendor;
-END;
-COMMENT ON FUNCTION zcsync._credential_forms(text) IS
-'the sets of credentials that accounts of a vendor can have';
-
 -- Raise an error unless these are credentials of one form for the vendor.  The
 -- values are no part of any message.
 CREATE FUNCTION zcsync._check_credential_form(p_vendor text, p_credentials jsonb) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_forms zcsync.vendor_credentials[] := (zcsync._vendor_of(p_vendor)).credentials;
 	v_keys text[];
 	v_key text;
 BEGIN
 	IF jsonb_typeof(p_credentials) IS DISTINCT FROM 'object' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'credentials of an account must be a JSON object',
-			HINT = 'For example {"token": "file:clickup_token"}.';
+			HINT = (SELECT format('For example {%s}.', string_agg(format('"%s": "file:NAME"', k), ', ' ORDER BY n))
+				FROM unnest((v_forms[1]).required) WITH ORDINALITY AS x (k, n));
 	END IF;
 	SELECT e.key INTO v_key FROM jsonb_each(p_credentials) AS e WHERE jsonb_typeof(e.value) <> 'string' ORDER BY e.key LIMIT 1;
 	IF FOUND THEN
@@ -58,7 +43,7 @@ BEGIN
 			MESSAGE = format('credential "%s" must be a JSON string', left(v_key, 80));
 	END IF;
 	SELECT coalesce(array_agg(k ORDER BY k), '{}') INTO v_keys FROM jsonb_object_keys(p_credentials) AS k;
-	PERFORM FROM zcsync._credential_forms(p_vendor) f
+	PERFORM FROM unnest(v_forms) f
 	WHERE v_keys @> f.required AND v_keys <@ (f.required || f.optional);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -66,7 +51,7 @@ BEGIN
 			DETAIL = format('Given: %s.', coalesce(left(nullif(array_to_string(v_keys, ', '), ''), 200), 'none')),
 			HINT = coalesce('It takes ' || (SELECT string_agg(array_to_string(f.required, ' and ')
 				|| CASE WHEN f.optional <> '{}' THEN ' (optional: ' || array_to_string(f.optional, ', ') || ')' ELSE '' END,
-				', or ' ORDER BY f.required DESC) FROM zcsync._credential_forms(p_vendor) f) || '.',
+				', or ' ORDER BY f.required DESC) FROM unnest(v_forms) f) || '.',
 				'Accounts of this vendor have no credentials.');
 	END IF;
 END

@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
 -- What every other part needs: time, signals, the state of the server,
--- alerts, and which vendors there are.
+-- alerts.
 -- ---------------------------------------------------------------------
 
 -- All decisions about time ask here, so that tests can move the clock.
@@ -54,19 +54,6 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
 COMMENT ON FUNCTION zcsync._worker_slots() IS
 'the launcher (its database is null) and the databases that it knows to use zcsync; empty without preloading';
-
-CREATE FUNCTION zcsync._vendors() RETURNS TABLE (vendor text, kinds text[], batch integer)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT v.vendor, v.kinds::text[], v.batch
-	FROM (VALUES
-		('zendesk', '{tickets,contacts,fields,statuses}', 1),
-		('clickup', '{tasks,contacts,fields,statuses}', 1),
-		('halopsa', '{tickets,leads,comments,contacts,companies,fields,statuses}', 100),
-		('local', '{leads}', 1)) AS v (vendor, kinds, batch);
-END;
-COMMENT ON FUNCTION zcsync._vendors() IS
-'the vendors that accounts can have, the kinds of records mirrored of each, and how many records one call may write';
 
 -- ---------------------------------------------------------------------
 -- Alerts: one open row for each condition that needs a person.

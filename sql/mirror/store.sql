@@ -23,16 +23,6 @@
 --   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._kind_queue(p_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
-		WHEN 'leads' THEN 'lead-sync' WHEN 'comments' THEN 'ticket-sync'
-		WHEN 'contacts' THEN 'contact-sync' WHEN 'companies' THEN 'contact-sync' ELSE 'catalogue-sync' END;
-END;
-COMMENT ON FUNCTION zcsync._kind_queue(text) IS
-'the queue of the jobs of a kind';
-
 -- Is the first version before the second?  Versions are times, as numbers or
 -- in ISO form; not known, or not of one form, means no.  Equal is not before:
 -- a vendor's clock has whole seconds.
@@ -48,40 +38,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._is_older(text, text) IS
 'is this version of a record before that one? false when they cannot be compared';
-
--- What a push may send; empty where the vendor takes no writes of this kind.
-CREATE FUNCTION zcsync._pushable(p_vendor text, p_kind text) RETURNS text[]
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_columns text[];
-BEGIN
-	IF to_regprocedure(format('zcsync.%I(text)', '_' || p_vendor || '_pushable')) IS NOT NULL THEN
-		EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_pushable') INTO v_columns USING p_kind;
-	END IF;
-	RETURN coalesce(v_columns, '{}');
-END
-$$;
-COMMENT ON FUNCTION zcsync._pushable(text, text) IS
-'the columns of a kind that can be written at a vendor';
-
--- Those of them that only a new record can be given.
-CREATE FUNCTION zcsync._create_only(p_vendor text, p_kind text) RETURNS text[]
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_columns text[];
-BEGIN
-	IF to_regprocedure(format('zcsync.%I(text)', '_' || p_vendor || '_create_only')) IS NOT NULL THEN
-		EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_create_only') INTO v_columns USING p_kind;
-	END IF;
-	RETURN coalesce(v_columns, '{}');
-END
-$$;
-COMMENT ON FUNCTION zcsync._create_only(text, text) IS
-'the columns of a kind that can be written at a vendor for a new record only';
 
 -- ---------------------------------------------------------------------
 -- Merging

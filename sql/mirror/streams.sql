@@ -30,7 +30,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_kinds text[] := (SELECT v.kinds FROM zcsync._vendors() v WHERE v.vendor = p_vendor);
+	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest((zcsync._vendor_of(p_vendor)).kinds) AS k);
 BEGIN
 	IF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -161,28 +161,6 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._refuse_local_stream(bigint) IS
 'raises an error if a stream is that of a local account';
-
-CREATE FUNCTION zcsync._local_scope_check(p_kind text, p_scope jsonb) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF p_scope <> '{}' THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'streams of local accounts have no scope';
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION zcsync._local_scope_check(text, jsonb) IS
-'raises an error unless the scope is empty';
-
-CREATE FUNCTION zcsync._local_pushable(p_kind text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{}'::text[];
-END;
-COMMENT ON FUNCTION zcsync._local_pushable(text) IS
-'nothing of a local account is sent anywhere';
 
 CREATE FUNCTION zcsync.add_stream(account text, kind text, since timestamptz DEFAULT NULL, scope jsonb DEFAULT '{}',
 	pull_interval interval DEFAULT NULL)

@@ -383,7 +383,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	v_batch := (SELECT v.batch FROM zcsync._vendors() v WHERE v.vendor = v_account.vendor);
+	v_batch := (zcsync._vendor_of(v_account.vendor)).write_batch;
 	-- An open breaker lets one probe through; after it closed, the number of
 	-- calls doubles each second.
 	IF v_account.breaker_failures >= 3 THEN

@@ -462,8 +462,8 @@ BEGIN
 	SELECT b.* INTO v_budget FROM zcsync.account_budgets b
 	JOIN zcsync.streams t ON t.account_id = b.account_id
 	WHERE t.stream_id = v_route.target_stream_id AND b.class = zcsync._push_class(t.account_id);
-	SELECT coalesce(max(n.batch), 1) INTO v_batch
-	FROM zcsync.streams t JOIN zcsync.accounts a ON a.account_id = t.account_id JOIN zcsync._vendors() n ON n.vendor = a.vendor
+	SELECT (zcsync._vendor_of(a.vendor)).write_batch INTO v_batch
+	FROM zcsync.streams t JOIN zcsync.accounts a ON a.account_id = t.account_id
 	WHERE t.stream_id = v_route.target_stream_id;
 	RETURN QUERY VALUES
 		('linked already', v_linked::text),

@@ -10,8 +10,9 @@ SELECT FROM zcsync.setup();
 SELECT zcsync.stop();
 SELECT zcsync.add_account('t', 'clickup', '{"workspace_id": "1"}') > 0 AS added;
 -- a vendor that takes four records in one call
-CREATE OR REPLACE FUNCTION zcsync._vendors() RETURNS TABLE (vendor text, kinds text[], batch integer)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ VALUES ('clickup'::text, '{tasks}'::text[], 4) $$;
+CREATE FUNCTION zcsync._vendor_four() RETURNS zcsync.vendor LANGUAGE sql STABLE PARALLEL SAFE AS
+$$ SELECT zcsync._describe_vendor('four', 'Four', 'clickup', ARRAY[zcsync._describe_kind('tasks')], write_batch => 4) $$;
+UPDATE zcsync.accounts SET vendor = 'four';
 
 -- the jobs of each call, in the order in which they are returned
 CREATE FUNCTION claim(inc bigint, n integer DEFAULT 100) RETURNS TABLE (call text, jobs text) LANGUAGE sql AS $$

@@ -52,7 +52,7 @@ my %ALLOWED = (
 # Lines that put the name of a function together when they run.  The number
 # may only fall, too.  CREATE, COMMENT ON and the like of FUNCTION are none:
 # functions for each kind are made by a generator.
-my $GLUED_ALLOWED = 28;
+my $GLUED_ALLOWED = 22;
 
 # ---------------------------------------------------------------------
 # The scan sees what it is for
@@ -78,6 +78,9 @@ is(join('; ', InstallScript::sql_of_c('f("SELECT a " "FROM b"); hint("SELECT c()
 # ---------------------------------------------------------------------
 
 my @definitions = InstallScript::definitions();
+
+# What a vendor is, all rooms may know; vendors themselves they do not.
+$_->{room} = 'core' foreach grep { $_->{file} =~ m{vendor/contract\.sql$} } @definitions;
 my (%function, %relation, %generated);
 
 cmp_ok(scalar @definitions, '>', 500, 'the install script has definitions');

@@ -58,28 +58,6 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_record_url(jsonb, text, text) IS
 'address of a task in ClickUp''s own pages; NULL for other kinds';
 
--- list_id and parent_id count when a task is created, and cannot be changed
--- later: a local change of them is taken back.
-CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tasks' THEN '{name,description,status,priority,assignees,tags,due_at,start_at,
-		time_estimate,points,archived,list_id,parent_id,custom_fields}' ELSE '{}' END::text[];
-END;
-COMMENT ON FUNCTION zcsync._clickup_pushable(text) IS
-'columns of a kind that can be changed at ClickUp';
-
-CREATE FUNCTION zcsync._clickup_budgets(p_settings jsonb)
-RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT 'api',
-		CASE p_settings ->> 'plan' WHEN 'business_plus' THEN 1000 WHEN 'enterprise' THEN 10000 ELSE 100 END,
-		60.0::double precision, 10;
-END;
-COMMENT ON FUNCTION zcsync._clickup_budgets(jsonb) IS
-'budget of an account by its plan: all calls of its token';
-
 CREATE FUNCTION zcsync._clickup_scope_check(p_kind text, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

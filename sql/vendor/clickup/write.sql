@@ -7,6 +7,17 @@
 -- one of them, and goes back to the queue until the row equals its base.
 -- ---------------------------------------------------------------------
 
+-- list_id and parent_id count when a task is created, and cannot be changed
+-- later: a local change of them is taken back.
+CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tasks' THEN '{name,description,status,priority,assignees,tags,due_at,start_at,
+		time_estimate,points,archived,list_id,parent_id,custom_fields}' ELSE '{}' END::text[];
+END;
+COMMENT ON FUNCTION zcsync._clickup_pushable(text) IS
+'columns of a kind that can be changed at ClickUp';
+
 -- The requests of push jobs; NULL for a row that already equals its base.  Such
 -- a row is settled: what differs in form only, as the order of a list does, or
 -- cannot be changed at ClickUp, becomes what base has.

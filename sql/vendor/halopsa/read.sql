@@ -36,19 +36,6 @@
 --   listed    of history: all pages were read
 -- ---------------------------------------------------------------------
 
--- Default of 300 calls in five minutes, which HaloPSA allowed when this was
--- written, less what other integrations need.  Requests for tokens go to
--- another server.
-CREATE FUNCTION zcsync._halopsa_budgets(p_settings jsonb)
-RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT b.class, b.calls, b.window_s, b.concurrency
-	FROM (VALUES ('api', 250, 300.0::double precision, 10), ('token', 10, 60.0, 1)) AS b (class, calls, window_s, concurrency);
-END;
-COMMENT ON FUNCTION zcsync._halopsa_budgets(jsonb) IS
-'budgets of an account: all calls, requests for tokens; the setting budgets has others';
-
 CREATE FUNCTION zcsync._halopsa_scope_check(p_kind text, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

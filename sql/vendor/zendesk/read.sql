@@ -47,31 +47,6 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_record_url(jsonb, text, text) IS
 'address of a ticket or user in Zendesk''s own pages; NULL for other kinds';
 
--- Calls per minute that the plan allows.  Exports have a limit of their own, and
--- so have changes of tickets; these count among all calls, too.
-CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
-RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT 'api',
-		CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 2500
-			ELSE CASE p_settings ->> 'plan'
-				WHEN 'growth' THEN 400
-				WHEN 'professional' THEN 400
-				WHEN 'enterprise' THEN 700
-				WHEN 'enterprise_plus' THEN 2500
-				ELSE 200 END
-		END, 60.0::double precision, 10
-	UNION ALL
-	SELECT 'export', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 30 ELSE 10 END, 60.0, 1
-	UNION ALL
-	SELECT 'write', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 300 ELSE 100 END, 60.0, 10
-	UNION ALL
-	SELECT 'token', 10, 60.0, 1;
-END;
-COMMENT ON FUNCTION zcsync._zendesk_budgets(jsonb) IS
-'budgets of an account by its plan: all calls, exports, writes, requests for tokens';
-
 CREATE FUNCTION zcsync._zendesk_scope_check(p_kind text, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

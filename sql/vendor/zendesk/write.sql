@@ -23,15 +23,6 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_pushable(text) IS
 'columns of a kind that can be changed at Zendesk';
 
--- The description of a ticket is its first comment, which stays as it is.
-CREATE FUNCTION zcsync._zendesk_create_only(p_kind text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tickets' THEN '{description}' ELSE '{}' END::text[];
-END;
-COMMENT ON FUNCTION zcsync._zendesk_create_only(text) IS
-'pushable columns of a kind that only a new record can be given';
-
 -- ---------------------------------------------------------------------
 -- Values
 -- ---------------------------------------------------------------------

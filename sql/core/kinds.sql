@@ -1,17 +1,9 @@
 -- ---------------------------------------------------------------------
--- The kinds of records, and the columns that each has of its own.
+-- The kinds of records.
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._kinds() RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{tickets,tasks,leads,comments,contacts,companies,fields,statuses}'::text[];
-END;
-COMMENT ON FUNCTION zcsync._kinds() IS
-'the kinds that have a mirror table';
-
 -- The columns of a kind that hold a record's own values: those that vals and
--- base speak of.  The shared ones (step_1_mirror.sql) and columns that users added
+-- base speak of.  The shared ones (tables/step_1_mirror.sql) and columns that users added
 -- are none of them; hence a list, and not what the table happens to have.
 CREATE FUNCTION zcsync._own_columns(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -34,3 +26,21 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._own_columns(text) IS
 'the columns of a kind that hold values of the record itself, as vals and base do';
+
+CREATE FUNCTION zcsync._kinds() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{tickets,tasks,leads,comments,contacts,companies,fields,statuses}'::text[];
+END;
+COMMENT ON FUNCTION zcsync._kinds() IS
+'the kinds that have a mirror table';
+
+CREATE FUNCTION zcsync._kind_queue(p_kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
+		WHEN 'leads' THEN 'lead-sync' WHEN 'comments' THEN 'ticket-sync'
+		WHEN 'contacts' THEN 'contact-sync' WHEN 'companies' THEN 'contact-sync' ELSE 'catalogue-sync' END;
+END;
+COMMENT ON FUNCTION zcsync._kind_queue(text) IS
+'the queue of the jobs of a kind';

@@ -1,0 +1,46 @@
+-- ---------------------------------------------------------------------
+-- ClickUp: the descriptor; see sql/vendor/contract.sql.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_base_url(p_settings jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'https://api.clickup.com'::text;
+END;
+COMMENT ON FUNCTION zcsync._clickup_base_url(jsonb) IS
+'the address of ClickUp, the same for all accounts';
+
+CREATE FUNCTION zcsync._clickup_budgets(p_settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'api',
+		CASE p_settings ->> 'plan' WHEN 'business_plus' THEN 1000 WHEN 'enterprise' THEN 10000 ELSE 100 END,
+		60.0::double precision, 10;
+END;
+COMMENT ON FUNCTION zcsync._clickup_budgets(jsonb) IS
+'budget of an account by its plan: all calls of its token';
+
+CREATE FUNCTION zcsync._vendor_clickup() RETURNS zcsync.vendor
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_vendor('clickup', 'ClickUp', 'clickup',
+		kinds => ARRAY[
+			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks')),
+			zcsync._describe_kind('contacts'),
+			zcsync._describe_kind('fields'),
+			zcsync._describe_kind('statuses')],
+		settings => ARRAY[
+			zcsync._describe_setting('workspace_id', 'string', '^[0-9]{1,19}$',
+				'It is the number that follows app.clickup.com/ in the address of the workspace.',
+				identifies => true, from_number => true),
+			zcsync._describe_setting('plan', 'string', '^(free|unlimited|business|business_plus|enterprise)$',
+				'The plans are free, unlimited, business, business_plus and enterprise.')],
+		credentials => ARRAY[
+			ROW('{token}', '{}'),
+			ROW('{access_token}', '{}')]::zcsync.vendor_credentials[],
+		base_url => 'zcsync._clickup_base_url(jsonb)',
+		budgets => 'zcsync._clickup_budgets(jsonb)');
+END;
+COMMENT ON FUNCTION zcsync._vendor_clickup() IS
+'what there is to know about ClickUp';

@@ -1,0 +1,62 @@
+-- ---------------------------------------------------------------------
+-- Zendesk: the descriptor; see sql/vendor/contract.sql.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._zendesk_base_url(p_settings jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'https://' || (p_settings ->> 'subdomain') || '.zendesk.com';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_base_url(jsonb) IS
+'the address of an account of Zendesk';
+
+-- Calls per minute that the plan allows.  Exports have a limit of their own, and
+-- so have changes of tickets; these count among all calls, too.
+CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'api',
+		CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 2500
+			ELSE CASE p_settings ->> 'plan'
+				WHEN 'growth' THEN 400
+				WHEN 'professional' THEN 400
+				WHEN 'enterprise' THEN 700
+				WHEN 'enterprise_plus' THEN 2500
+				ELSE 200 END
+		END, 60.0::double precision, 10
+	UNION ALL
+	SELECT 'export', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 30 ELSE 10 END, 60.0, 1
+	UNION ALL
+	SELECT 'write', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 300 ELSE 100 END, 60.0, 10
+	UNION ALL
+	SELECT 'token', 10, 60.0, 1;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_budgets(jsonb) IS
+'budgets of an account by its plan: all calls, exports, writes, requests for tokens';
+
+-- The description of a ticket is its first comment, which stays as it is.
+CREATE FUNCTION zcsync._vendor_zendesk() RETURNS zcsync.vendor
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_vendor('zendesk', 'Zendesk', 'zendesk',
+		kinds => ARRAY[
+			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}'),
+			zcsync._describe_kind('contacts'),
+			zcsync._describe_kind('fields'),
+			zcsync._describe_kind('statuses')],
+		settings => ARRAY[
+			zcsync._describe_setting('subdomain', 'string', '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
+				'The subdomain of acme.zendesk.com is "acme".', identifies => true,
+				missing => 'settings => ''{"subdomain": "acme"}'', for acme.zendesk.com.'),
+			zcsync._describe_setting('plan', 'string', '^(team|growth|professional|enterprise|enterprise_plus)$',
+				'The plans are team, growth, professional, enterprise and enterprise_plus.'),
+			zcsync._describe_setting('high_volume', 'boolean', NULL, 'True if the account has the High Volume API add-on.')],
+		credentials => ARRAY[
+			ROW('{client_id,client_secret}', '{scope}'),
+			ROW('{email,api_token}', '{}')]::zcsync.vendor_credentials[],
+		base_url => 'zcsync._zendesk_base_url(jsonb)',
+		budgets => 'zcsync._zendesk_budgets(jsonb)');
+END;
+COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
+'what there is to know about Zendesk';

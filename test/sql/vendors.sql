@@ -1,0 +1,83 @@
+-- Vendors are found by what their descriptors return, and held to the contract.
+\set ON_ERROR_STOP off
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+
+SELECT v.name, v.title, v.connector, v.write_batch, (SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, create_only, n)) AS kinds,
+	(SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, create_only, n) WHERE x.written <> '{}') AS written
+FROM zcsync._vendors() AS v;
+SELECT zcsync._vendor_of('nobody') IS NULL AS unknown, (zcsync._vendor_of('zendesk')).title, zcsync._pushable('nobody', 'tickets'),
+	zcsync._pushable('zendesk', 'contacts'), zcsync._create_only('zendesk', 'tickets');
+
+-- a descriptor depends on the hooks that it names
+DROP FUNCTION zcsync._zendesk_budgets(jsonb);
+
+-- one more: it is there at once, and gone at once
+CREATE FUNCTION zcsync._mine_base_url(settings jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'https://api.clickup.com' $$;
+CREATE FUNCTION zcsync._mine_budgets(settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer) LANGUAGE sql AS $$ SELECT 'api', 7, 60.0, 1 $$;
+CREATE FUNCTION zcsync._mine() RETURNS zcsync.vendor LANGUAGE sql BEGIN ATOMIC
+	SELECT zcsync._describe_vendor('mine', 'Mine', 'clickup', ARRAY[zcsync._describe_kind('tickets', written => '{subject}')],
+		credentials => ARRAY[ROW('{token}', '{}')]::zcsync.vendor_credentials[],
+		base_url => 'zcsync._mine_base_url(jsonb)', budgets => 'zcsync._mine_budgets(jsonb)');
+END;
+SELECT string_agg(v.name, ' ') FROM zcsync._vendors() AS v;
+SELECT zcsync.add_account('m', 'mine') > 0 AS added;
+SELECT class, calls FROM zcsync.account_budgets WHERE account_id = zcsync.account('m');
+SELECT zcsync.add_account('x', 'nobody');
+SELECT zcsync.set_credentials('m', '{"key": "x"}');
+BEGIN;
+CREATE OR REPLACE FUNCTION zcsync._mine() RETURNS zcsync.vendor LANGUAGE sql BEGIN ATOMIC
+	SELECT zcsync._describe_vendor('mine', 'Changed', 'clickup', ARRAY[zcsync._describe_kind('tickets')]);
+END;
+SELECT (zcsync._vendor_of('mine')).title;
+ROLLBACK;
+SELECT (zcsync._vendor_of('mine')).title;
+
+-- what is wrong with one is said before an account is made
+SELECT h.hook, h.needed, h.arguments, h.result FROM zcsync._vendor_hooks() AS h WHERE h.hook = 'budgets';
+CREATE FUNCTION zcsync._wrong() RETURNS zcsync.vendor LANGUAGE sql AS $$
+	SELECT zcsync._describe_vendor('wrong', 'Wrong', 'clickup',
+		ARRAY[zcsync._describe_kind('tickets', written => '{subject,name}', create_only => '{status}'), zcsync._describe_kind('cats')],
+		write_batch => 0, budgets => 'zcsync._mine_base_url(jsonb)')
+$$;
+SELECT zcsync.add_account('w', 'wrong');
+DROP FUNCTION zcsync._wrong();
+CREATE FUNCTION zcsync._again() RETURNS zcsync.vendor LANGUAGE sql AS $$ SELECT zcsync._vendor_of('mine') $$;
+SELECT count(*) FROM zcsync._vendors();
+DROP FUNCTION zcsync._again();
+CREATE FUNCTION zcsync._again() RETURNS zcsync.vendor LANGUAGE sql AS $$
+	SELECT zcsync._describe_vendor('mine', 'Again', NULL, ARRAY[zcsync._describe_kind('tickets')])
+$$;
+SELECT count(*) FROM zcsync._vendors();
+DROP FUNCTION zcsync._again();
+
+-- what others make is no vendor, and is not run
+CREATE ROLE zcsync_test_maker;
+CREATE SCHEMA maker AUTHORIZATION zcsync_test_maker;
+GRANT USAGE ON SCHEMA zcsync TO zcsync_test_maker;
+SET ROLE zcsync_test_maker;
+CREATE FUNCTION maker.evil() RETURNS zcsync.vendor LANGUAGE plpgsql AS $$ BEGIN RAISE 'run as %', current_user; END $$;
+RESET ROLE;
+GRANT USAGE ON TYPE zcsync.vendor TO zcsync_test_maker;
+SET ROLE zcsync_test_maker;
+CREATE FUNCTION maker.evil() RETURNS zcsync.vendor LANGUAGE plpgsql AS $$ BEGIN RAISE 'run as %', current_user; END $$;
+RESET ROLE;
+SELECT string_agg(v.name, ' ') FROM zcsync._vendors() AS v;
+DROP FUNCTION maker.evil();
+-- nor are hooks of others
+CREATE OR REPLACE FUNCTION zcsync._mine_budgets(settings jsonb)
+RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer) LANGUAGE sql AS $$ SELECT 'api', 7, 60.0, 1 $$;
+ALTER FUNCTION zcsync._mine_budgets(jsonb) OWNER TO zcsync_test_maker;
+SELECT zcsync.add_account('m2', 'mine');
+DROP SCHEMA maker;
+REVOKE ALL ON SCHEMA zcsync FROM zcsync_test_maker;
+
+SELECT zcsync.remove_account('m');
+DROP FUNCTION zcsync._mine();
+SELECT string_agg(v.name, ' ') FROM zcsync._vendors() AS v;
+DROP EXTENSION zcsync CASCADE;
+DROP ROLE zcsync_test_maker;
