@@ -17,6 +17,7 @@ OBJS = \
 	src/connector_halopsa.o \
 	src/connector_zendesk.o \
 	src/databases.o \
+	src/differing.o \
 	src/engine.o \
 	src/engine_finish.o \
 	src/engine_state.o \
@@ -27,6 +28,7 @@ OBJS = \
 	src/json.o \
 	src/launcher.o \
 	src/merge.o \
+	src/merge_row.o \
 	src/queue.o \
 	src/reference.o \
 	src/retry.o \
@@ -38,6 +40,8 @@ OBJS = \
 	src/timeout.o \
 	src/token.o \
 	src/url.o \
+	src/value.o \
+	src/value_jsonb.o \
 	src/vendor.o \
 	src/wake.o \
 	src/worker.o \

@@ -1,14 +1,33 @@
 /*-------------------------------------------------------------------------
  *
  * merge.c
- *		Compare typed columns of a row with values agreed on as jsonb.
+ *		Merge a column of a row with what a document says of it.
  *
- * A push is due for the columns in which a row differs from its base.  To make
- * the whole row jsonb first, only to find that one column differs, would take
- * longer than all the rest of a push; so each column is compared where it is,
- * and only those that differ become jsonb.
+ * mine is the row's value, base the one that both sides last agreed on, theirs
+ * the document's.  The caller makes theirs the new base, whatever comes out
+ * here: so a column in which the merged value differs from theirs is one that
+ * is still to be sent.
  *
- * Pure: no table is read, and neither settings nor the time zone matter.
+ * In this order:
+ *
+ * 1. What the vendor cannot be told of is theirs.
+ * 2. What this database sent and now finds there is agreed on.  A reply to a
+ *    push agrees on what was sent in whatever form it has it; any other
+ *    document does so if it shows the same value in another form.  Mine takes
+ *    the vendor's form if it still is what was sent, and stays if it was edited
+ *    since.  This holds unless somebody else moved base since it was sent.
+ * 3. What equals base in the row was not changed here and takes theirs; what
+ *    shows base in the document, in whatever form, was not changed there, and
+ *    mine stays.
+ * 4. What both changed, to different values, is a dispute, which the policy of
+ *    the column ends.
+ *
+ * Sets go through this element by element, where a value is whether the
+ * element is there: so they have no disputes.  A record (the custom fields)
+ * goes through it key by key.
+ *
+ * Pure: no table, clock or setting is looked at.  Memory is allocated only for
+ * mixed values and disputes, and belongs to the caller.
  *
  * IDENTIFICATION
  *		src/merge.c
@@ -17,312 +36,447 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "fmgr.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/fmgrprotos.h"
-#include "utils/json.h"
-#include "utils/jsonb.h"
-#include "utils/lsyscache.h"
-#include "utils/numeric.h"
-#include "utils/typcache.h"
+#include "merge.h"
 
-#include "compat.h"
+static const ZcsyncValue null_value = {.type = ZCSYNC_VALUE_NULL};
 
-PG_FUNCTION_INFO_V1(zcsync_differing);
-PG_FUNCTION_INFO_V1(zcsync_differing_keys);
-
-static JsonbValue *base_value(Jsonb *base, Datum name, JsonbValue *value);
-static JsonbValue *member_value(Jsonb *object, const char *key, int len,
-								JsonbValue *value);
-static ArrayBuildState *add_differing(ArrayBuildState *keys, Jsonb *of,
-									  Jsonb *other, bool missing_only);
-static JsonbValue *column_value(Datum datum, Oid type, JsonbValue *value);
-static JsonbValue *array_value(ArrayType *array);
-static bool values_equal(const JsonbValue *a, const JsonbValue *b);
-static bool is_empty_object(const JsonbValue *value);
+static ZcsyncWinner merge_value(const ZcsyncMergeInput *input,
+								ZcsyncDisputeEnd *end, bool *disputed);
+static ZcsyncWinner end_dispute(const ZcsyncMergeInput *input,
+								ZcsyncDisputeEnd *end);
+static bool base_was_moved(const ZcsyncMergeInput *input,
+						   const ZcsyncSent *sent);
+static bool merges_as_set(const ZcsyncMergeInput *input);
+static void merge_sets(const ZcsyncMergeInput *input,
+					   ZcsyncMergeResult *result);
+static bool keep_element(const ZcsyncMergeInput *input,
+						 const ZcsyncValue *element, bool theirs);
+static bool has_element(const ZcsyncValue *list, const ZcsyncValue *element);
+static void merge_records(const ZcsyncMergeInput *input,
+						  ZcsyncMergeResult *result);
+static void merge_member(const ZcsyncMergeInput *input, const char *key,
+						 int keylen, ZcsyncMergeResult *result);
+static const ZcsyncValue *member_or_null(const ZcsyncValue *record,
+										 const char *key, int keylen);
+static void add_dispute(ZcsyncMergeResult *result, const char *key, int keylen,
+						ZcsyncDisputeEnd end, const ZcsyncValue *mine,
+						const ZcsyncValue *theirs);
 
 /*
- * SQL: those columns of a row whose values differ from the members of an
- * object that have their names, as an object; {} when none does.  The names
- * are those of the row's columns, in their order.
- *
- * A member that is missing is null.  An object is never null in a row, so an
- * empty one equals a null member.
+ * The policy of that name; false if there is none.
  */
-Datum
-zcsync_differing(PG_FUNCTION_ARGS)
+bool
+zcsync_policy_parse(const char *name, int len, ZcsyncPolicy *policy)
 {
-	Jsonb	   *base = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
-	ArrayType  *names = PG_GETARG_ARRAYTYPE_P(1);
-	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(2);
-	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-											  HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {0};
-	Datum	   *values = palloc(desc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(desc->natts * sizeof(bool));
-	Datum	   *name;
-	int			nnames;
-	JsonbParseState *state = NULL;
+	static const char *const names[] = {
+		[ZCSYNC_POLICY_DEFAULT] = "default",
+		[ZCSYNC_POLICY_REMOTE] = "remote",
+		[ZCSYNC_POLICY_LOCAL] = "local",
+		[ZCSYNC_POLICY_NEWEST] = "newest",
+		[ZCSYNC_POLICY_UNION] = "union",
+		[ZCSYNC_POLICY_MANUAL] = "manual"
+	};
 
-	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT,
-					  &name, NULL, &nnames);
-	if (nnames != desc->natts)
-		elog(ERROR, "%d names for %d columns", nnames, desc->natts);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	tuple.t_data = header;
-	heap_deform_tuple(&tuple, desc, values, nulls);
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < nnames; i++)
-	{
-		JsonbValue	there_value;
-		JsonbValue	here_value;
-		JsonbValue *there = base_value(base, name[i], &there_value);
-		JsonbValue *here;
-		JsonbValue	key;
-
-		if (nulls[i])
+	for (int i = 0; i < lengthof(names); i++)
+		if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
 		{
-			here_value.type = jbvNull;
-			here = &here_value;
+			*policy = (ZcsyncPolicy) i;
+			return true;
 		}
-		else
-			here = column_value(values[i], TupleDescAttr(desc, i)->atttypid,
-								&here_value);
-		if (values_equal(here, there) ||
-			(there->type == jbvNull && is_empty_object(here)))
-			continue;
-
-		key.type = jbvString;
-		key.val.string.val = VARDATA_ANY(DatumGetPointer(name[i]));
-		key.val.string.len = VARSIZE_ANY_EXHDR(DatumGetPointer(name[i]));
-		pushJsonbValue(&state, WJB_KEY, &key);
-		pushJsonbValue(&state, WJB_VALUE, here);
-	}
-	ReleaseTupleDesc(desc);
-	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT,
-													   NULL)));
+	return false;
 }
 
 /*
- * SQL: the keys whose values differ in two objects; NULL when there are none.
- * A member that is missing is null, and so is an object that is missing.
+ * Merge a column.
  */
-Datum
-zcsync_differing_keys(PG_FUNCTION_ARGS)
+void
+zcsync_merge(const ZcsyncMergeInput *input, ZcsyncMergeResult *result)
 {
-	Jsonb	   *a = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
-	Jsonb	   *b = PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1);
-	ArrayBuildState *keys = NULL;
+	ZcsyncDisputeEnd end;
+	bool		disputed = false;
 
-	keys = add_differing(keys, a, b, false);
-	keys = add_differing(keys, b, a, true);
-	if (keys == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(makeArrayResult(keys, CurrentMemoryContext));
-}
-
-/*
- * Add the keys of an object whose values differ from those of another one;
- * with missing_only those only that the other one has not got.
- */
-static ArrayBuildState *
-add_differing(ArrayBuildState *keys, Jsonb *of, Jsonb *other, bool missing_only)
-{
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue	key;
-	JsonbValue	value;
-
-	if (of == NULL || !JB_ROOT_IS_OBJECT(of))
-		return keys;
-	iterator = JsonbIteratorInit(&of->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
-	{
-		JsonbValue	other_value;
-		int			len;
-
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		len = key.val.string.len;
-		(void) member_value(other, key.val.string.val, len, &other_value);
-		if (values_equal(&value, &other_value) ||
-			(missing_only && other_value.type != jbvNull))
-			continue;
-		keys = accumArrayResult(keys,
-								PointerGetDatum(cstring_to_text_with_len(key.val.string.val, len)),
-								false, TEXTOID, CurrentMemoryContext);
-	}
-	return keys;
-}
-
-/*
- * The member of that name, null if there is none.
- */
-static JsonbValue *
-base_value(Jsonb *base, Datum name, JsonbValue *value)
-{
-	text	   *key = DatumGetTextPP(name);
-
-	return member_value(base, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key), value);
-}
-
-static JsonbValue *
-member_value(Jsonb *object, const char *key, int len, JsonbValue *value)
-{
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object) ||
-		getKeyJsonValueFromContainer(&object->root, key, len, value) == NULL)
-		value->type = jbvNull;
-	return value;
-}
-
-/*
- * A value of a column as to_jsonb() would have it with UTC as the time zone.
- */
-static JsonbValue *
-column_value(Datum datum, Oid type, JsonbValue *value)
-{
-	switch (type)
-	{
-		case BOOLOID:
-			value->type = jbvBool;
-			value->val.boolean = DatumGetBool(datum);
-			return value;
-		case INT4OID:
-			value->type = jbvNumeric;
-			value->val.numeric = int64_to_numeric(DatumGetInt32(datum));
-			return value;
-		case INT8OID:
-			value->type = jbvNumeric;
-			value->val.numeric = int64_to_numeric(DatumGetInt64(datum));
-			return value;
-		case NUMERICOID:
-			if (!numeric_is_nan(DatumGetNumeric(datum)) &&
-				!numeric_is_inf(DatumGetNumeric(datum)))
-			{
-				value->type = jbvNumeric;
-				value->val.numeric = DatumGetNumeric(datum);
-				return value;
-			}
-			break;				/* JSON has no such number: as a text */
-		case TEXTARRAYOID:
-			return array_value(DatumGetArrayTypeP(datum));
-		case JSONBOID:
-			{
-				Jsonb	   *json = DatumGetJsonbP(datum);
-
-				if (JB_ROOT_IS_SCALAR(json))
-					(void) JsonbExtractScalar(&json->root, value);
-				else
-				{
-					value->type = jbvBinary;
-					value->val.binary.data = &json->root;
-					value->val.binary.len = VARSIZE_ANY_EXHDR(json);
-				}
-				return value;
-			}
-		default:
-			break;
-	}
-
-	value->type = jbvString;
-	if (type == TEXTOID)
-	{
-		text	   *string = DatumGetTextPP(datum);
-
-		value->val.string.val = VARDATA_ANY(string);
-		value->val.string.len = VARSIZE_ANY_EXHDR(string);
-	}
-	else if (type == TIMESTAMPTZOID)
-	{
-		int			utc = 0;
-
-		value->val.string.val = palloc(MAXDATELEN + 1);
-		JsonEncodeDateTime(value->val.string.val, datum, type, &utc);
-		value->val.string.len = strlen(value->val.string.val);
-	}
+	memset(result, 0, sizeof(*result));
+	if (!input->pushable)
+		result->winner = ZCSYNC_THEIRS;
+	else if (input->is_set && merges_as_set(input))
+		merge_sets(input, result);
+	else if (input->is_record)
+		merge_records(input, result);
 	else
 	{
-		Oid			output;
-		bool		is_varlena;
-
-		getTypeOutputInfo(type, &output, &is_varlena);
-		value->val.string.val = OidOutputFunctionCall(output, datum);
-		value->val.string.len = strlen(value->val.string.val);
+		result->winner = merge_value(input, &end, &disputed);
+		if (disputed)
+			add_dispute(result, NULL, 0, end, input->mine, input->theirs);
 	}
-	return value;
+
+	if (result->winner == ZCSYNC_MINE)
+		result->value = *input->mine;
+	else if (result->winner == ZCSYNC_THEIRS)
+		result->value = *input->theirs;
+}
+
+/* ----------------------------------------------------------------
+ *		Single values
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Steps 2 to 4 for a value as a whole.
+ */
+static ZcsyncWinner
+merge_value(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end,
+			bool *disputed)
+{
+	const ZcsyncValue *mine = input->mine;
+	const ZcsyncValue *base = input->base;
+	const ZcsyncValue *theirs = input->theirs;
+
+	for (int i = input->nsent - 1; i >= 0; i--)
+	{
+		const ZcsyncSent *sent = &input->sent[i];
+
+		if (sent->value == NULL || base_was_moved(input, sent) ||
+			!(sent->answered ||
+			  zcsync_value_same(theirs, sent->value, ZCSYNC_ALIKE)))
+			continue;
+		return zcsync_value_same(mine, sent->value, ZCSYNC_EQUAL) ?
+			ZCSYNC_THEIRS : ZCSYNC_MINE;
+	}
+
+	if (base == NULL)
+	{
+		if (zcsync_value_empty(mine))
+			return ZCSYNC_THEIRS;
+		if (zcsync_value_empty(theirs))
+			return ZCSYNC_MINE;
+	}
+	else if (zcsync_value_same(mine, base, ZCSYNC_EQUAL))
+		return ZCSYNC_THEIRS;
+	else if (zcsync_value_same(theirs, base, ZCSYNC_ALIKE))
+		return ZCSYNC_MINE;
+
+	if (zcsync_value_same(mine, theirs, ZCSYNC_ALIKE))
+		return ZCSYNC_THEIRS;
+	*disputed = true;
+	return end_dispute(input, end);
 }
 
 /*
- * A list of texts.
+ * Who wins what both changed.
  */
-static JsonbValue *
-array_value(ArrayType *array)
+static ZcsyncWinner
+end_dispute(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue *binary = palloc(sizeof(JsonbValue));
-	Datum	   *element;
-	bool	   *isnull;
-	int			n;
-	Jsonb	   *json;
+	bool		mine_wins = false;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &element, &isnull, &n);
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < n; i++)
+	*end = ZCSYNC_LOST_MINE;
+	switch (input->policy)
 	{
-		JsonbValue	value;
-
-		if (isnull[i])
-			value.type = jbvNull;
-		else
-			(void) column_value(element[i], TEXTOID, &value);
-		pushJsonbValue(&state, WJB_ELEM, &value);
+		case ZCSYNC_POLICY_DEFAULT:
+		case ZCSYNC_POLICY_UNION:
+			mine_wins = input->base == NULL;
+			break;
+		case ZCSYNC_POLICY_REMOTE:
+			break;
+		case ZCSYNC_POLICY_LOCAL:
+			mine_wins = true;
+			break;
+		case ZCSYNC_POLICY_NEWEST:
+			mine_wins = input->mine_is_newer;
+			break;
+		case ZCSYNC_POLICY_MANUAL:
+			*end = ZCSYNC_UNDECIDED;
+			return ZCSYNC_MINE;
 	}
-	json = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
-	binary->type = jbvBinary;
-	binary->val.binary.data = &json->root;
-	binary->val.binary.len = VARSIZE(json) - VARHDRSZ;
-	return binary;
+	if (!mine_wins)
+		return ZCSYNC_THEIRS;
+	*end = ZCSYNC_LOST_THEIRS;
+	return ZCSYNC_MINE;
 }
 
+/*
+ * Did somebody else change what was agreed on since this was sent?  Not if it
+ * is what it was then, or something that this database itself sent.
+ */
 static bool
-values_equal(const JsonbValue *a, const JsonbValue *b)
+base_was_moved(const ZcsyncMergeInput *input, const ZcsyncSent *sent)
 {
-	if (a->type != b->type)
+	const ZcsyncValue *now = input->base ? input->base : &null_value;
+	const ZcsyncValue *then = sent->base ? sent->base : &null_value;
+
+	if (zcsync_value_same(now, then, ZCSYNC_EQUAL))
 		return false;
-	switch (a->type)
-	{
-		case jbvNull:
+	for (int i = 0; i < input->nsent; i++)
+		if (input->sent[i].value != NULL &&
+			zcsync_value_same(now, input->sent[i].value, ZCSYNC_ALIKE))
+			return false;
+	return true;
+}
+
+/* ----------------------------------------------------------------
+ *		Sets
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Are these sets whose elements can be told apart into old and new?  Without a
+ * base a push can tell that; and the policy "union" keeps both.
+ */
+static bool
+merges_as_set(const ZcsyncMergeInput *input)
+{
+	if (input->mine->type > ZCSYNC_VALUE_NULL &&
+		input->mine->type != ZCSYNC_VALUE_LIST)
+		return false;
+	if (input->theirs->type > ZCSYNC_VALUE_NULL &&
+		input->theirs->type != ZCSYNC_VALUE_LIST)
+		return false;
+	if (input->base != NULL || input->policy == ZCSYNC_POLICY_UNION)
+		return true;
+	for (int i = 0; i < input->nsent; i++)
+		if (input->sent[i].value != NULL)
 			return true;
-		case jbvBool:
-			return a->val.boolean == b->val.boolean;
-		case jbvString:
-			return a->val.string.len == b->val.string.len &&
-				memcmp(a->val.string.val, b->val.string.val,
-					   a->val.string.len) == 0;
-		case jbvNumeric:
-			return DatumGetBool(DirectFunctionCall2(numeric_eq,
-													NumericGetDatum(a->val.numeric),
-													NumericGetDatum(b->val.numeric)));
-		case jbvBinary:
-			return compareJsonbContainers(a->val.binary.data,
-										  b->val.binary.data) == 0;
-		default:
-			elog(ERROR, "unexpected type of jsonb value: %d", (int) a->type);
-			return false;		/* keep compiler quiet */
+	return false;
+}
+
+/*
+ * Theirs, in their order and form, without what was removed here, and with
+ * what was added here.
+ */
+static void
+merge_sets(const ZcsyncMergeInput *input, ZcsyncMergeResult *result)
+{
+	const ZcsyncValue *mine = input->mine;
+	const ZcsyncValue *theirs = input->theirs;
+	ZcsyncValue set = {.type = ZCSYNC_VALUE_LIST};
+
+	/* nearly always one side changed nothing */
+	if (input->nsent == 0 && input->base != NULL)
+	{
+		if (zcsync_value_same(mine, input->base, ZCSYNC_EQUAL))
+		{
+			result->winner = ZCSYNC_THEIRS;
+			return;
+		}
+		if (zcsync_value_same(theirs, input->base, ZCSYNC_EQUAL))
+		{
+			result->winner = ZCSYNC_MINE;
+			return;
+		}
 	}
+
+	set.u.elements = palloc((mine->len + theirs->len + 1) * sizeof(ZcsyncValue));
+	for (int i = 0; i < theirs->len; i++)
+	{
+		const ZcsyncValue *element = &theirs->u.elements[i];
+
+		if (has_element(mine, element) || keep_element(input, element, true))
+			set.u.elements[set.len++] = *element;
+	}
+	for (int i = 0; i < mine->len; i++)
+	{
+		const ZcsyncValue *element = &mine->u.elements[i];
+
+		if (!has_element(theirs, element) &&
+			keep_element(input, element, false))
+			set.u.elements[set.len++] = *element;
+	}
+
+	if (zcsync_value_same(&set, theirs, ZCSYNC_EQUAL))
+		result->winner = ZCSYNC_THEIRS;
+	else if (zcsync_value_same(&set, mine, ZCSYNC_EQUAL))
+		result->winner = ZCSYNC_MINE;
+	else
+	{
+		result->winner = ZCSYNC_MIXED;
+		result->value = set;
+		result->made = set.u.elements;
+		return;
+	}
+	pfree(set.u.elements);
+}
+
+/*
+ * Does an element that only one side has stay?  theirs says whether it is they
+ * who have it.
+ */
+static bool
+keep_element(const ZcsyncMergeInput *input, const ZcsyncValue *element,
+			 bool theirs)
+{
+	bool		base;
+
+	/* without a base both sides added what they have */
+	if (input->base == NULL && input->nsent == 0)
+		return true;
+	base = input->base != NULL && has_element(input->base, element);
+	for (int i = input->nsent - 1; i >= 0; i--)
+	{
+		const ZcsyncSent *sent = &input->sent[i];
+		bool		sent_it;
+
+		if (sent->value == NULL ||
+			base != (sent->base != NULL && has_element(sent->base, element)))
+			continue;
+		sent_it = has_element(sent->value, element);
+		if (sent_it == theirs)
+			return !theirs;		/* agreed on, and edited here since */
+		if (sent->answered)
+			return theirs;		/* not accepted */
+	}
+	if (input->base == NULL)
+		return true;
+	return theirs != base ? theirs : !theirs;
 }
 
 static bool
-is_empty_object(const JsonbValue *value)
+has_element(const ZcsyncValue *list, const ZcsyncValue *element)
 {
-	return value->type == jbvBinary &&
-		JsonContainerIsObject(value->val.binary.data) &&
-		JsonContainerSize(value->val.binary.data) == 0;
+	return zcsync_value_element(list, element, ZCSYNC_ALIKE) != NULL;
+}
+
+/* ----------------------------------------------------------------
+ *		Records
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Merge two objects key by key.
+ */
+static void
+merge_records(const ZcsyncMergeInput *input, ZcsyncMergeResult *result)
+{
+	static const ZcsyncValue no_members = {.type = ZCSYNC_VALUE_OBJECT};
+	ZcsyncMergeInput record = *input;
+	int			i = 0;
+	int			j = 0;
+
+	if (record.mine->type != ZCSYNC_VALUE_OBJECT)
+		record.mine = &no_members;
+	if (record.theirs->type != ZCSYNC_VALUE_OBJECT)
+		record.theirs = &no_members;
+	if (record.nsent == 0 && record.base != NULL &&
+		zcsync_value_same(record.mine, record.base, ZCSYNC_EQUAL))
+	{
+		result->winner = ZCSYNC_THEIRS;
+		return;
+	}
+
+	result->winner = ZCSYNC_MIXED;
+	result->value.type = ZCSYNC_VALUE_OBJECT;
+	result->value.u.members = palloc((record.mine->len + record.theirs->len + 1) *
+									 sizeof(ZcsyncMember));
+	result->made = result->value.u.members;
+	while (i < record.mine->len || j < record.theirs->len)
+	{
+		const ZcsyncMember *m = &record.mine->u.members[i];
+		const ZcsyncMember *t = &record.theirs->u.members[j];
+		int			order;
+
+		if (i == record.mine->len)
+			order = 1;
+		else if (j == record.theirs->len)
+			order = -1;
+		else
+			order = zcsync_key_compare(m->key, m->keylen, t->key, t->keylen);
+		if (order <= 0)
+			i++;
+		if (order >= 0)
+			j++;
+		if (order > 0)
+			m = t;
+		merge_member(&record, m->key, m->keylen, result);
+	}
+	if (zcsync_value_same(&result->value, record.mine, ZCSYNC_IDENTICAL))
+		result->winner = ZCSYNC_MINE;
+	else if (zcsync_value_same(&result->value, record.theirs, ZCSYNC_IDENTICAL))
+		result->winner = ZCSYNC_THEIRS;
+	else
+		return;
+	pfree(result->made);
+	result->made = NULL;
+}
+
+/*
+ * Merge the values of a key, and add what comes out to the result.
+ */
+static void
+merge_member(const ZcsyncMergeInput *input, const char *key, int keylen,
+			 ZcsyncMergeResult *result)
+{
+	const ZcsyncValue *mine = zcsync_value_member(input->mine, key, keylen);
+	const ZcsyncValue *theirs = zcsync_value_member(input->theirs, key, keylen);
+	const ZcsyncValue *value;
+	ZcsyncMergeInput member = *input;
+	ZcsyncSent	buffer[8];
+	ZcsyncSent *sent = buffer;
+	ZcsyncDisputeEnd end;
+	bool		disputed = false;
+	bool		answered = false;
+
+	if (input->nsent > lengthof(buffer))
+		sent = palloc(input->nsent * sizeof(ZcsyncSent));
+	for (int i = 0; i < input->nsent; i++)
+	{
+		sent[i] = input->sent[i];
+		if (sent[i].value != NULL)
+			sent[i].value = zcsync_value_member(sent[i].value, key, keylen);
+		if (sent[i].base != NULL)
+			sent[i].base = member_or_null(sent[i].base, key, keylen);
+		answered |= sent[i].answered && sent[i].value != NULL;
+	}
+	member.mine = mine != NULL ? mine : &null_value;
+	member.theirs = theirs != NULL ? theirs : &null_value;
+	if (input->base != NULL)
+		member.base = member_or_null(input->base, key, keylen);
+	member.sent = sent;
+
+	if (merge_value(&member, &end, &disputed) == ZCSYNC_MINE)
+		value = mine;
+	else
+		/* what was sent and is not shown stays, to be sent again by itself */
+		value = theirs == NULL && answered ? mine : theirs;
+	if (value != NULL)
+	{
+		ZcsyncMember *merged = &result->value.u.members[result->value.len++];
+
+		merged->key = key;
+		merged->keylen = keylen;
+		merged->value = *value;
+	}
+	if (disputed)
+		add_dispute(result, key, keylen, end, mine, theirs);
+	if (sent != buffer)
+		pfree(sent);
+}
+
+static const ZcsyncValue *
+member_or_null(const ZcsyncValue *record, const char *key, int keylen)
+{
+	const ZcsyncValue *value = zcsync_value_member(record, key, keylen);
+
+	return value != NULL ? value : &null_value;
+}
+
+/*
+ * Note a dispute; a value that is missing is null.
+ */
+static void
+add_dispute(ZcsyncMergeResult *result, const char *key, int keylen,
+			ZcsyncDisputeEnd end, const ZcsyncValue *mine,
+			const ZcsyncValue *theirs)
+{
+	ZcsyncDispute *dispute;
+
+	if (result->disputes == NULL)
+		result->disputes = palloc(sizeof(ZcsyncDispute));
+	else
+		result->disputes = repalloc(result->disputes,
+									(result->ndisputes + 1) * sizeof(ZcsyncDispute));
+	dispute = &result->disputes[result->ndisputes++];
+	dispute->key = key;
+	dispute->keylen = keylen;
+	dispute->end = end;
+	dispute->mine = mine != NULL ? mine : &null_value;
+	dispute->theirs = theirs != NULL ? theirs : &null_value;
 }

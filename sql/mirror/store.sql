@@ -58,6 +58,37 @@ AS 'MODULE_PATHNAME', 'zcsync_differing_keys';
 COMMENT ON FUNCTION zcsync._differing_keys(jsonb, jsonb) IS
 'the keys whose values differ in two objects, a missing one being null; NULL when there are none';
 
+-- A row merged with what a document says of it: see src/merge_row.c, which
+-- tells all arguments, and src/merge.c for the rules.  The result has the columns
+-- of the row and then base jsonb (NULL: it stays), changed boolean, differs
+-- boolean (is anything to be sent?) and disputes jsonb.
+CREATE FUNCTION zcsync._merge_row(p_mine record, p_names text[], p_edited boolean, p_base jsonb, p_theirs jsonb,
+	p_sent jsonb, p_answered boolean, p_pushable text[], p_policies jsonb, p_newer text[], p_open text[]) RETURNS record
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_merge_row';
+COMMENT ON FUNCTION zcsync._merge_row(record, text[], boolean, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[]) IS
+'a row merged with the values of a document, the new base, and what the two sides disputed';
+
+-- The same for values as objects.  changed: members of mine that become others;
+-- rest: what differs from theirs afterwards, and is to be sent there.
+CREATE FUNCTION zcsync._merge_values(p_mine jsonb, p_base jsonb, p_theirs jsonb, p_sent jsonb DEFAULT NULL,
+	p_answered boolean DEFAULT false, p_pushable text[] DEFAULT NULL, p_policies jsonb DEFAULT NULL,
+	p_newer text[] DEFAULT NULL, p_open text[] DEFAULT NULL,
+	OUT changed jsonb, OUT base jsonb, OUT rest jsonb, OUT disputes jsonb)
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_merge_values';
+COMMENT ON FUNCTION zcsync._merge_values(jsonb, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[]) IS
+'two objects merged: what changes in the first one, the new base, what is to be sent to the other side, and disputes';
+
+-- Lists are sets, and none is the same as an empty one; with p_alike forms that
+-- vendors give to values do not count either: case, white space at both ends,
+-- a number as a text.  NULL is null.  See src/value.c.
+CREATE FUNCTION zcsync._same_value(p_a jsonb, p_b jsonb, p_alike boolean DEFAULT false) RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_same_value';
+COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb, boolean) IS
+'are two values the same?';
+
 -- Three-way merge of an object by key: theirs, and the keys of mine that they
 -- did not touch.
 CREATE FUNCTION zcsync._merge_keys(p_base jsonb, p_mine jsonb, p_theirs jsonb) RETURNS jsonb

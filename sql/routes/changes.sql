@@ -97,19 +97,6 @@ $$;
 COMMENT ON FUNCTION zcsync._requester(bigint, text) IS
 'the user of an account with this e-mail address, or the address where nobody has it; NULL when it is none';
 
--- Are two values of a field the same?  Sets have no order, and an empty one is
--- the same as none.
-CREATE FUNCTION zcsync._same_value(p_a jsonb, p_b jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN jsonb_typeof(p_a) = 'array' AND jsonb_typeof(p_b) = 'array' THEN p_a @> p_b AND p_b @> p_a
-		ELSE coalesce(nullif(p_a, '[]'), 'null') = coalesce(nullif(p_b, '[]'), 'null')
-	END;
-END;
-COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb) IS
-'are two values of a field the same, sets without order?';
-
 -- What becomes of a new value of a field: it is written ('update'), or left as
 -- it is there ('agree'), or cannot be written: the record is final ('closed'), or
 -- there is nobody with that e-mail address ('unknown_user').  Tickets of Zendesk

@@ -61,6 +61,8 @@ int
 main(void)
 {
 	test_json();
+	test_merge();
+	test_merge_laws();
 	test_retry();
 	test_url();
 	printf("1..%d\n", tests);

@@ -1,0 +1,782 @@
+/*-------------------------------------------------------------------------
+ *
+ * merge_row.c
+ *		Merge rows and objects with documents, for SQL.
+ *
+ * zcsync._merge_row() merges a row of a kind, given as ROW(its own columns),
+ * and returns it merged.  zcsync._merge_values() merges two objects, as pairs
+ * of records do.  What becomes of a value is decided in merge.c; here it is
+ * only fetched and put back, and as seldom as can be: of a page's thousand
+ * rows most columns are what they were, which is seen without looking at the
+ * row at all.
+ *
+ * Arguments that both have:
+ *
+ *	base		what was last agreed on; NULL: nothing ever was
+ *	theirs		what the document says; a column that is not there it does not
+ *				cover
+ *	sent		pushes that base may not know yet, the oldest first:
+ *				[{"sent": {...}, "base": {...}}, ...]
+ *	answered	is the document the reply to the last of them?
+ *	pushable	columns of which the vendor can be told; NULL: all
+ *	policies	{column: policy}; see merge.h for those that are not there
+ *	newer		columns that were changed here later than there
+ *	open		columns in which a person is still to decide; a key of the
+ *				custom fields is "custom_fields/key"
+ *
+ * What the two sides disputed comes as a list of {"column", "key" (of a custom
+ * field), "end", "mine", "theirs"}, where end is "remote" or "local" (who won),
+ * "undecided", or "settled": a person was to decide and need not any more.
+ *
+ * IDENTIFICATION
+ *		src/merge_row.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/pg_list.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "merge.h"
+#include "value_jsonb.h"
+
+PG_FUNCTION_INFO_V1(zcsync_merge_row);
+PG_FUNCTION_INFO_V1(zcsync_merge_values);
+PG_FUNCTION_INFO_V1(zcsync_same_value);
+
+/* The column whose keys are values of their own. */
+#define RECORD_COLUMN	"custom_fields"
+
+/* Columns of the result of _merge_row() after those of the row. */
+#define EXTRA_COLUMNS	4
+
+typedef struct MergeColumn
+{
+	const char *name;
+	int			len;
+	Oid			type;
+	bool		pushable;
+	bool		is_record;
+	ZcsyncPolicy policy;
+} MergeColumn;
+
+/* What is the same for all calls of a statement. */
+typedef struct MergePlan
+{
+	struct varlena *names;		/* copies of the arguments it was made of */
+	struct varlena *pushable;
+	struct varlena *policies;
+	MergeColumn *columns;
+	int			ncolumns;
+	TupleDesc	result;
+} MergePlan;
+
+/* What is the same for all columns of a row. */
+typedef struct MergeContext
+{
+	Jsonb	   *base;			/* NULL: nothing was ever agreed on */
+	Jsonb	   *theirs;
+	Jsonb	  **sent;			/* values and base of each push */
+	Jsonb	  **sent_base;
+	int			nsent;
+	bool		answered;
+	ArrayType  *newer;
+	ArrayType  *open;
+	List	   *undecided;		/* likewise, of disputes that came up now */
+	bool		differs;		/* is there anything to be sent? */
+	JsonbParseState *disputes;	/* NULL: none */
+} MergeContext;
+
+static void init_context(MergeContext *context, FunctionCallInfo fcinfo,
+						 int first);
+static void read_sent(MergeContext *context, Jsonb *sent);
+static Jsonb *jsonb_member(Jsonb *object, const char *key);
+static MergePlan *get_plan(FunctionCallInfo fcinfo, TupleDesc row,
+						   ArrayType *names, struct varlena *pushable,
+						   struct varlena *policies);
+static bool same_argument(struct varlena *known, struct varlena *now);
+static struct varlena *copy_argument(struct varlena *argument);
+static void init_column(MergeColumn *column, const char *name, int len,
+						ArrayType *pushable, Jsonb *policies);
+static void merge_column(MergeContext *context, const MergeColumn *column,
+						 const ZcsyncValue *mine, const ZcsyncValue *theirs,
+						 ZcsyncMergeResult *result);
+static void note_rest(MergeContext *context, const MergeColumn *column,
+					  const ZcsyncValue *merged, const ZcsyncValue *agreed);
+static void note_rest_of_key(MergeContext *context, const MergeColumn *column,
+							 const ZcsyncMember *member,
+							 const ZcsyncValue *other);
+static bool is_open(MergeContext *context, const MergeColumn *column,
+					const char *key, int keylen);
+static char *dispute_name(const MergeColumn *column, const char *key,
+						  int keylen);
+static void push_dispute(MergeContext *context, const MergeColumn *column,
+						 const char *key, int keylen, const char *end,
+						 const ZcsyncValue *mine, const ZcsyncValue *theirs);
+static void push_text(JsonbParseState **state, const char *key,
+					  const char *text, int len);
+static bool array_has(ArrayType *array, const char *name, int len);
+static bool json_identical(const JsonbValue *a, const JsonbValue *b);
+static Datum finish_disputes(MergeContext *context, bool *isnull);
+
+/*
+ * SQL: a row merged with a document.
+ *
+ *		_merge_row(mine record, names text[], edited boolean, base, theirs,
+ *				   sent, answered, pushable, policies, newer, open)
+ *
+ * names are those of the row's columns, in their order.  edited is false where
+ * the row is known to equal its base.  The result has the columns of the row
+ * and then
+ *
+ *	base		the new base; NULL: it stays as it is
+ *	changed		is any column of the row another one?
+ *	differs		is anything still to be sent?
+ *	disputes	NULL: there are none
+ */
+Datum
+zcsync_merge_row(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+											  HeapTupleHeaderGetTypMod(header));
+	bool		edited = PG_GETARG_BOOL(2);
+	HeapTupleData tuple = {0};
+	MergePlan  *plan;
+	MergeContext context;
+	Datum	   *values;
+	bool	   *nulls;
+	bool		changed = false;
+	bool		base_changed;
+	int			in_base = 0;
+	int			kept = 0;		/* members of base that theirs does not cover */
+
+	plan = get_plan(fcinfo, desc, PG_GETARG_ARRAYTYPE_P(1),
+					PG_ARGISNULL(7) ? NULL :
+					(struct varlena *) PG_GETARG_ARRAYTYPE_P(7),
+					PG_ARGISNULL(8) ? NULL :
+					(struct varlena *) PG_GETARG_JSONB_P(8));
+	init_context(&context, fcinfo, 3);
+	base_changed = context.base == NULL;
+	if (context.base == NULL || context.nsent > 0)
+		edited = true;
+
+	values = palloc((plan->ncolumns + EXTRA_COLUMNS) * sizeof(Datum));
+	nulls = palloc((plan->ncolumns + EXTRA_COLUMNS) * sizeof(bool));
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, desc, values, nulls);
+	ReleaseTupleDesc(desc);
+
+	for (int i = 0; i < plan->ncolumns; i++)
+	{
+		const MergeColumn *column = &plan->columns[i];
+		JsonbValue	their_json;
+		JsonbValue	base_json;
+		JsonbValue *their_found;
+		JsonbValue *base_found = NULL;
+		ZcsyncValue mine;
+		ZcsyncValue theirs;
+		ZcsyncMergeResult result;
+
+		their_found = getKeyJsonValueFromContainer(&context.theirs->root,
+												   column->name, column->len,
+												   &their_json);
+		if (context.base != NULL)
+			base_found = getKeyJsonValueFromContainer(&context.base->root,
+													  column->name,
+													  column->len, &base_json);
+		if (base_found != NULL)
+			in_base++;
+		if (their_found == NULL)
+		{
+			kept += base_found != NULL;
+			if (edited && column->pushable)
+			{
+				zcsync_value_of_column(values[i], nulls[i], column->type, &mine);
+				zcsync_value_of_member(context.base, column->name, column->len,
+									   &theirs);
+				note_rest(&context, column, &mine, &theirs);
+			}
+			continue;
+		}
+
+		/* Not touched there: mine stays, whatever it is. */
+		if (base_found != NULL && json_identical(base_found, their_found))
+		{
+			if (!edited || (!column->pushable && context.nsent == 0))
+				continue;
+		}
+		else
+			base_changed = true;
+
+		zcsync_value_of_json(their_found, &theirs);
+		zcsync_value_of_column(values[i], nulls[i], column->type, &mine);
+		merge_column(&context, column, &mine, &theirs, &result);
+		if (column->pushable)
+			note_rest(&context, column, &result.value, &theirs);
+		if (result.winner == ZCSYNC_MINE ||
+			zcsync_value_same(&result.value, &mine, ZCSYNC_IDENTICAL))
+			continue;
+		if (column->is_record && result.value.type == ZCSYNC_VALUE_NULL)
+		{
+			/* an object is never null in a row */
+			if (zcsync_value_empty(&mine))
+				continue;
+			result.value.type = ZCSYNC_VALUE_OBJECT;
+		}
+		values[i] = zcsync_value_to_column(&result.value, column->type,
+										   &nulls[i]);
+		changed = true;
+	}
+
+	/* The new base is theirs, with what they do not cover as it was. */
+	nulls[plan->ncolumns] = !base_changed;
+	if (base_changed && context.base != NULL &&
+		(kept > 0 || in_base < JsonContainerSize(&context.base->root)))
+		values[plan->ncolumns] =
+			DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(context.base),
+								JsonbPGetDatum(context.theirs));
+	else
+		values[plan->ncolumns] = JsonbPGetDatum(context.theirs);
+	values[plan->ncolumns + 1] = BoolGetDatum(changed);
+	nulls[plan->ncolumns + 1] = false;
+	values[plan->ncolumns + 2] = BoolGetDatum(context.differs);
+	nulls[plan->ncolumns + 2] = false;
+	values[plan->ncolumns + 3] = finish_disputes(&context,
+												 &nulls[plan->ncolumns + 3]);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(plan->result, values,
+													  nulls)));
+}
+
+/*
+ * SQL: two objects merged.
+ *
+ *		_merge_values(mine, base, theirs, sent, answered, pushable, policies,
+ *					  newer, open,
+ *					  OUT changed jsonb, OUT base jsonb, OUT rest jsonb,
+ *					  OUT disputes jsonb)
+ *
+ * changed has the members of mine that become others, rest those that are
+ * others than theirs, which are still to be sent.  A member of mine that is
+ * missing is null.
+ */
+Datum
+zcsync_merge_values(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *mine = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
+	ArrayType  *pushable = PG_ARGISNULL(5) ? NULL : PG_GETARG_ARRAYTYPE_P(5);
+	Jsonb	   *policies = PG_ARGISNULL(6) ? NULL : PG_GETARG_JSONB_P(6);
+	MergeContext context;
+	TupleDesc	desc;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	JsonbValue	their_json;
+	JsonbParseState *changed = NULL;
+	JsonbParseState *rest = NULL;
+	Datum		values[4];
+	bool		nulls[4] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	init_context(&context, fcinfo, 1);
+	pushJsonbValue(&changed, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(&rest, WJB_BEGIN_OBJECT, NULL);
+	iterator = JsonbIteratorInit(&context.theirs->root);
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		MergeColumn column;
+		ZcsyncValue my_value;
+		ZcsyncValue their_value;
+		ZcsyncMergeResult result;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &their_json, true);
+		init_column(&column, key.val.string.val, key.val.string.len, pushable,
+					policies);
+		zcsync_value_of_json(&their_json, &their_value);
+		zcsync_value_of_member(mine, column.name, column.len, &my_value);
+		merge_column(&context, &column, &my_value, &their_value, &result);
+		note_rest(&context, &column, &result.value, &their_value);
+		if (result.winner != ZCSYNC_MINE &&
+			!zcsync_value_same(&result.value, &my_value, ZCSYNC_IDENTICAL))
+		{
+			zcsync_value_push_key(&changed, column.name, column.len);
+			zcsync_value_push(&changed, WJB_VALUE, &result.value);
+		}
+		if (!zcsync_value_same(&result.value, &their_value, ZCSYNC_EQUAL))
+		{
+			zcsync_value_push_key(&rest, column.name, column.len);
+			zcsync_value_push(&rest, WJB_VALUE, &result.value);
+		}
+	}
+
+	values[0] = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&changed, WJB_END_OBJECT, NULL)));
+	values[1] = context.base == NULL ? JsonbPGetDatum(context.theirs) :
+		DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(context.base),
+							JsonbPGetDatum(context.theirs));
+	values[2] = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&rest, WJB_END_OBJECT, NULL)));
+	values[3] = finish_disputes(&context, &nulls[3]);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * SQL: are two values the same?  NULL is null.
+ *
+ *		_same_value(a jsonb, b jsonb, alike boolean)
+ */
+Datum
+zcsync_same_value(PG_FUNCTION_ARGS)
+{
+	ZcsyncValue a = {.type = ZCSYNC_VALUE_NULL};
+	ZcsyncValue b = {.type = ZCSYNC_VALUE_NULL};
+
+	if (!PG_ARGISNULL(0))
+		zcsync_value_of_jsonb(PG_GETARG_JSONB_P(0), &a);
+	if (!PG_ARGISNULL(1))
+		zcsync_value_of_jsonb(PG_GETARG_JSONB_P(1), &b);
+	PG_RETURN_BOOL(zcsync_value_same(&a, &b, PG_GETARG_BOOL(2) ?
+									 ZCSYNC_ALIKE : ZCSYNC_EQUAL));
+}
+
+/* ----------------------------------------------------------------
+ *		Arguments
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Read base, theirs, sent, answered, and after pushable and policies newer and
+ * open, of which base is the argument with the number first.
+ */
+static void
+init_context(MergeContext *context, FunctionCallInfo fcinfo, int first)
+{
+	memset(context, 0, sizeof(*context));
+	if (!PG_ARGISNULL(first))
+		context->base = PG_GETARG_JSONB_P(first);
+	if (context->base != NULL && !JB_ROOT_IS_OBJECT(context->base))
+		context->base = NULL;
+	if (!PG_ARGISNULL(first + 1))
+		context->theirs = PG_GETARG_JSONB_P(first + 1);
+	if (context->theirs == NULL || !JB_ROOT_IS_OBJECT(context->theirs))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a document's values must be an object")));
+	if (!PG_ARGISNULL(first + 2))
+		read_sent(context, PG_GETARG_JSONB_P(first + 2));
+	context->answered = !PG_ARGISNULL(first + 3) && PG_GETARG_BOOL(first + 3);
+	if (!PG_ARGISNULL(first + 6))
+		context->newer = PG_GETARG_ARRAYTYPE_P(first + 6);
+	if (!PG_ARGISNULL(first + 7))
+		context->open = PG_GETARG_ARRAYTYPE_P(first + 7);
+}
+
+/*
+ * The pushes whose values base may not know.
+ */
+static void
+read_sent(MergeContext *context, Jsonb *sent)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	push;
+
+	if (!JB_ROOT_IS_ARRAY(sent) || JB_ROOT_COUNT(sent) == 0)
+		return;
+	context->sent = palloc(JB_ROOT_COUNT(sent) * sizeof(Jsonb *));
+	context->sent_base = palloc(JB_ROOT_COUNT(sent) * sizeof(Jsonb *));
+	iterator = JsonbIteratorInit(&sent->root);
+	while ((token = JsonbIteratorNext(&iterator, &push, true)) != WJB_DONE)
+	{
+		Jsonb	   *object;
+
+		if (token != WJB_ELEM || push.type != jbvBinary)
+			continue;
+		object = JsonbValueToJsonb(&push);
+		context->sent[context->nsent] = jsonb_member(object, "sent");
+		context->sent_base[context->nsent] = jsonb_member(object, "base");
+		context->nsent++;
+	}
+}
+
+/*
+ * A member of an object that is an object itself, or NULL.
+ */
+static Jsonb *
+jsonb_member(Jsonb *object, const char *key)
+{
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_OBJECT(object) ||
+		getKeyJsonValueFromContainer(&object->root, key, strlen(key),
+									 &value) == NULL ||
+		value.type != jbvBinary ||
+		!JsonContainerIsObject(value.val.binary.data))
+		return NULL;
+	return JsonbValueToJsonb(&value);
+}
+
+/*
+ * What does not change from row to row.  It is made at the first call of a
+ * statement, and again in the rare case that its arguments change.
+ */
+static MergePlan *
+get_plan(FunctionCallInfo fcinfo, TupleDesc row, ArrayType *names,
+		 struct varlena *pushable, struct varlena *policies)
+{
+	MergePlan  *plan = fcinfo->flinfo->fn_extra;
+	MemoryContext old;
+	TupleDesc	result;
+	Datum	   *name;
+	int			n;
+
+	if (plan != NULL && plan->ncolumns == row->natts &&
+		same_argument(plan->names, (struct varlena *) names) &&
+		same_argument(plan->pushable, pushable) &&
+		same_argument(plan->policies, policies))
+		return plan;
+
+	if (get_call_result_type(fcinfo, NULL, &result) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the columns of the merged row must be listed")));
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	plan = palloc(sizeof(MergePlan));
+	plan->names = copy_argument((struct varlena *) names);
+	plan->pushable = copy_argument(pushable);
+	plan->policies = copy_argument(policies);
+	deconstruct_array((ArrayType *) plan->names, TEXTOID, -1, false,
+					  TYPALIGN_INT, &name, NULL, &n);
+	if (n != row->natts || result->natts != n + EXTRA_COLUMNS)
+		elog(ERROR, "%d names for %d columns, of which %d are to be returned",
+			 n, row->natts, result->natts - EXTRA_COLUMNS);
+	plan->ncolumns = n;
+	plan->columns = palloc(n * sizeof(MergeColumn));
+	for (int i = 0; i < n; i++)
+	{
+		MergeColumn *column = &plan->columns[i];
+
+		column->type = TupleDescAttr(row, i)->atttypid;
+		if (column->type != TupleDescAttr(result, i)->atttypid)
+			elog(ERROR, "column %d must be returned as it is given", i + 1);
+		init_column(column, VARDATA_ANY(DatumGetPointer(name[i])),
+					VARSIZE_ANY_EXHDR(DatumGetPointer(name[i])),
+					(ArrayType *) plan->pushable, (Jsonb *) plan->policies);
+	}
+	plan->result = BlessTupleDesc(CreateTupleDescCopy(result));
+	MemoryContextSwitchTo(old);
+	fcinfo->flinfo->fn_extra = plan;
+	return plan;
+}
+
+static bool
+same_argument(struct varlena *known, struct varlena *now)
+{
+	if (known == NULL || now == NULL)
+		return known == now;
+	return VARSIZE(known) == VARSIZE(now) &&
+		memcmp(known, now, VARSIZE(known)) == 0;
+}
+
+static struct varlena *
+copy_argument(struct varlena *argument)
+{
+	struct varlena *copy;
+
+	if (argument == NULL)
+		return NULL;
+	copy = palloc(VARSIZE(argument));
+	memcpy(copy, argument, VARSIZE(argument));
+	return copy;
+}
+
+/*
+ * What is known of a column beside its type.
+ */
+static void
+init_column(MergeColumn *column, const char *name, int len,
+			ArrayType *pushable, Jsonb *policies)
+{
+	JsonbValue	policy;
+
+	column->name = name;
+	column->len = len;
+	column->is_record = len == strlen(RECORD_COLUMN) &&
+		memcmp(name, RECORD_COLUMN, len) == 0;
+	column->pushable = pushable == NULL || array_has(pushable, name, len);
+	column->policy = ZCSYNC_POLICY_DEFAULT;
+	if (policies == NULL || !JB_ROOT_IS_OBJECT(policies) ||
+		getKeyJsonValueFromContainer(&policies->root, name, len,
+									 &policy) == NULL)
+		return;
+	if (policy.type != jbvString ||
+		!zcsync_policy_parse(policy.val.string.val, policy.val.string.len,
+							 &column->policy))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid policy for column \"%.*s\"", len, name),
+				 errhint("The policies are \"default\", \"remote\", \"local\", \"newest\", \"union\" and \"manual\".")));
+}
+
+static bool
+array_has(ArrayType *array, const char *name, int len)
+{
+	Datum	   *element;
+	bool	   *isnull;
+	int			n;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &element, &isnull, &n);
+	for (int i = 0; i < n; i++)
+	{
+		struct varlena *e = (struct varlena *) DatumGetPointer(element[i]);
+
+		if (!isnull[i] && VARSIZE_ANY_EXHDR(e) == len &&
+			memcmp(VARDATA_ANY(e), name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ----------------------------------------------------------------
+ *		Columns
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Merge a column that the document covers, and note its disputes.
+ */
+static void
+merge_column(MergeContext *context, const MergeColumn *column,
+			 const ZcsyncValue *mine, const ZcsyncValue *theirs,
+			 ZcsyncMergeResult *result)
+{
+	static const char *const ends[] = {
+		[ZCSYNC_LOST_MINE] = "remote",
+		[ZCSYNC_LOST_THEIRS] = "local",
+		[ZCSYNC_UNDECIDED] = "undecided"
+	};
+	ZcsyncMergeInput input = {0};
+	ZcsyncValue base;
+	ZcsyncSent *sent = NULL;
+
+	if (context->nsent > 0)
+	{
+		ZcsyncValue *pool = palloc(2 * context->nsent * sizeof(ZcsyncValue));
+
+		sent = palloc0(context->nsent * sizeof(ZcsyncSent));
+		for (int i = 0; i < context->nsent; i++)
+		{
+			if (zcsync_value_of_member(context->sent[i], column->name,
+									   column->len, &pool[2 * i]))
+				sent[i].value = &pool[2 * i];
+			if (zcsync_value_of_member(context->sent_base[i], column->name,
+									   column->len, &pool[2 * i + 1]))
+				sent[i].base = &pool[2 * i + 1];
+			sent[i].answered = context->answered && i == context->nsent - 1;
+		}
+	}
+	if (context->base != NULL &&
+		zcsync_value_of_member(context->base, column->name, column->len, &base))
+		input.base = &base;
+	input.mine = mine;
+	input.theirs = theirs;
+	input.sent = sent;
+	input.nsent = context->nsent;
+	input.policy = column->policy;
+	input.is_set = !column->is_record;
+	input.is_record = column->is_record;
+	input.pushable = column->pushable;
+	input.mine_is_newer = context->newer != NULL &&
+		array_has(context->newer, column->name, column->len);
+	zcsync_merge(&input, result);
+
+	for (int i = 0; i < result->ndisputes; i++)
+	{
+		ZcsyncDispute *dispute = &result->disputes[i];
+
+		push_dispute(context, column, dispute->key, dispute->keylen,
+					 ends[dispute->end], dispute->mine, dispute->theirs);
+		if (dispute->end == ZCSYNC_UNDECIDED)
+			context->undecided = lappend(context->undecided,
+										 dispute_name(column, dispute->key,
+													  dispute->keylen));
+	}
+}
+
+/*
+ * Note whether a column is still to be sent, as it is where it differs from
+ * what is agreed on now and nobody is to decide about it; and which of those
+ * somebody was to decide are settled.
+ */
+static void
+note_rest(MergeContext *context, const MergeColumn *column,
+		  const ZcsyncValue *merged, const ZcsyncValue *agreed)
+{
+	bool		same = zcsync_value_same(merged, agreed, ZCSYNC_EQUAL);
+
+	if (context->open == NULL && context->undecided == NIL)
+	{
+		context->differs |= !same;
+		return;
+	}
+	if (column->is_record)
+	{
+		if (merged->type == ZCSYNC_VALUE_OBJECT)
+			for (int i = 0; i < merged->len; i++)
+				note_rest_of_key(context, column, &merged->u.members[i],
+								 agreed);
+		if (agreed->type == ZCSYNC_VALUE_OBJECT)
+			for (int i = 0; i < agreed->len; i++)
+				if (zcsync_value_member(merged, agreed->u.members[i].key,
+										agreed->u.members[i].keylen) == NULL)
+					note_rest_of_key(context, column, &agreed->u.members[i],
+									 merged);
+		return;
+	}
+	if (same)
+	{
+		if (is_open(context, column, NULL, 0))
+			push_dispute(context, column, NULL, 0, "settled", merged, agreed);
+	}
+	else if (!is_open(context, column, NULL, 0))
+		context->differs = true;
+}
+
+/*
+ * The same for a custom field: a member of one object, and the other object.
+ */
+static void
+note_rest_of_key(MergeContext *context, const MergeColumn *column,
+				 const ZcsyncMember *member, const ZcsyncValue *other)
+{
+	static const ZcsyncValue null_value = {.type = ZCSYNC_VALUE_NULL};
+	const ZcsyncValue *value = zcsync_value_member(other, member->key,
+												   member->keylen);
+
+	if (value == NULL)
+		value = &null_value;
+	if (zcsync_value_same(&member->value, value, ZCSYNC_EQUAL))
+	{
+		if (is_open(context, column, member->key, member->keylen))
+			push_dispute(context, column, member->key, member->keylen,
+						 "settled", &member->value, value);
+	}
+	else if (!is_open(context, column, member->key, member->keylen))
+		context->differs = true;
+}
+
+/*
+ * Is a person to decide about this column, or this key of it?
+ */
+static bool
+is_open(MergeContext *context, const MergeColumn *column, const char *key,
+		int keylen)
+{
+	char	   *name = dispute_name(column, key, keylen);
+	ListCell   *cell;
+
+	foreach(cell, context->undecided)
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	return context->open != NULL &&
+		array_has(context->open, name, strlen(name));
+}
+
+/*
+ * The name of a column, or of a key of it, as the argument "open" has it.
+ */
+static char *
+dispute_name(const MergeColumn *column, const char *key, int keylen)
+{
+	if (key == NULL)
+		return pnstrdup(column->name, column->len);
+	return psprintf("%.*s/%.*s", column->len, column->name, keylen, key);
+}
+
+static void
+push_dispute(MergeContext *context, const MergeColumn *column,
+			 const char *key, int keylen, const char *end,
+			 const ZcsyncValue *mine, const ZcsyncValue *theirs)
+{
+	JsonbParseState **state = &context->disputes;
+
+	if (*state == NULL)
+		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_text(state, "column", column->name, column->len);
+	if (key != NULL)
+		push_text(state, "key", key, keylen);
+	push_text(state, "end", end, strlen(end));
+	zcsync_value_push_key(state, "mine", 4);
+	zcsync_value_push(state, WJB_VALUE, mine);
+	zcsync_value_push_key(state, "theirs", 6);
+	zcsync_value_push(state, WJB_VALUE, theirs);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static void
+push_text(JsonbParseState **state, const char *key, const char *string, int len)
+{
+	ZcsyncValue value = {.type = ZCSYNC_VALUE_TEXT,.len = len};
+
+	value.u.text = string;
+	zcsync_value_push_key(state, key, strlen(key));
+	zcsync_value_push(state, WJB_VALUE, &value);
+}
+
+static Datum
+finish_disputes(MergeContext *context, bool *isnull)
+{
+	*isnull = context->disputes == NULL;
+	if (*isnull)
+		return (Datum) 0;
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&context->disputes,
+														   WJB_END_ARRAY,
+														   NULL)));
+}
+
+/*
+ * Are two values of jsonb the same to the byte?  False where it would take long
+ * to tell.
+ */
+static bool
+json_identical(const JsonbValue *a, const JsonbValue *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch (a->type)
+	{
+		case jbvNull:
+			return true;
+		case jbvBool:
+			return a->val.boolean == b->val.boolean;
+		case jbvString:
+			return a->val.string.len == b->val.string.len &&
+				memcmp(a->val.string.val, b->val.string.val,
+					   a->val.string.len) == 0;
+		case jbvNumeric:
+			return VARSIZE_ANY(a->val.numeric) == VARSIZE_ANY(b->val.numeric) &&
+				memcmp(a->val.numeric, b->val.numeric,
+					   VARSIZE_ANY(a->val.numeric)) == 0;
+		case jbvBinary:
+			return a->val.binary.len == b->val.binary.len &&
+				memcmp(a->val.binary.data, b->val.binary.data,
+					   a->val.binary.len) == 0;
+		default:
+			return false;
+	}
+}
