@@ -92,9 +92,11 @@ DECLARE
 BEGIN
 	SELECT string_agg(f.fault, '; ' ORDER BY f.fault) INTO v_faults
 	FROM (
-		SELECT format('hook "%s" %s', h.hook, zcsync._hook_fault(o.function, h.needed AND p_vendor.connector IS NOT NULL, h.arguments, h.result))
+		SELECT format('hook "%s" %s', h.hook, zcsync._hook_fault(o.function, n.needed, h.arguments, h.result))
 		FROM zcsync._vendor_hooks() h JOIN zcsync._hooks_of(p_vendor) o ON o.hook = h.hook
-		WHERE zcsync._hook_fault(o.function, h.needed AND p_vendor.connector IS NOT NULL, h.arguments, h.result) IS NOT NULL
+		CROSS JOIN LATERAL (SELECT p_vendor.connector IS NOT NULL AND (h.needed = 'always'
+			OR (h.needed = 'to write' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.written <> '{}')))) AS n (needed)
+		WHERE zcsync._hook_fault(o.function, n.needed, h.arguments, h.result) IS NOT NULL
 		UNION ALL
 		SELECT format('kind "%s" has no table', k.kind) FROM unnest(p_vendor.kinds) k WHERE k.kind <> ALL (zcsync._kinds())
 		UNION ALL
@@ -107,7 +109,7 @@ BEGIN
 		UNION ALL
 		SELECT 'it has no kinds' WHERE p_vendor.kinds IS NULL OR p_vendor.kinds = '{}'
 		UNION ALL
-		SELECT 'write_batch must be at least 1' WHERE (p_vendor.write_batch >= 1) IS NOT TRUE
+		SELECT 'write_batch and fetch_batch must be at least 1' WHERE (least(p_vendor.write_batch, p_vendor.fetch_batch) >= 1) IS NOT TRUE
 	) AS f (fault);
 	IF v_faults IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_object_definition',

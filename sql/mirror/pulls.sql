@@ -101,9 +101,9 @@ BEGIN
 			array_agg(r.remote_id) AS ids, array_agg(r.remote_version) AS versions, array_agg(r.vals) AS vals,
 			array_agg(r.doc) AS docs, array_agg(r.is_deleted) AS deleted,
 			min(r.vals ->> 'created_at') AS oldest, max(r.vals ->> 'updated_at') AS newest
-		FROM zcsync.%I($1, $2, $3, $4) AS r
+		FROM %s($1, $2, $3, $4) AS r
 		GROUP BY r.kind
-		ORDER BY r.kind = $2 DESC$sql$, '_' || v_stream.vendor || '_rows')
+		ORDER BY r.kind = $2 DESC$sql$, (zcsync._vendor_of(v_stream.vendor)).rows::regproc)
 		USING v_stream.account_id, v_stream.kind, p_request, p_reply
 	LOOP
 		changed := changed + zcsync._apply_records(p_stream_id, v_rows.kind, p_origin, v_rows.ids, v_rows.versions,
@@ -157,7 +157,7 @@ BEGIN
 
 	v_page := zcsync._apply_reply(p_stream_id,
 		format('pull:%s:%s:%s', v_stream.vendor, p_job_id, pg_current_xact_id()), p_request, p_reply);
-	EXECUTE format('SELECT n.cursor, n.more, n.run_after FROM zcsync.%I($1, $2, $3, $4) AS n', '_' || v_stream.vendor || '_next')
+	EXECUTE format('SELECT n.cursor, n.more, n.run_after FROM %s($1, $2, $3, $4) AS n', (zcsync._vendor_of(v_stream.vendor)).next::regproc)
 		INTO v_next USING p_stream_id, p_lane, p_request, p_reply;
 
 	UPDATE zcsync.streams s

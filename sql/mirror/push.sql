@@ -1,17 +1,12 @@
 -- ---------------------------------------------------------------------
 -- After a push: the row learns what the vendor made of it.
 --
--- A vendor's SQL provides
---
---   _VENDOR_push_requests(job_ids)   what to send.  "sent" has the values of the
---                                    columns sent; with "base", what was agreed
---                                    on of them before, a lost reply is no riddle:
---                                    see _agree_sent()
---   _VENDOR_push_effect(request, reply, base, sync_key)
---                                    what a reply means: {status, doc, agreed};
---                                    beside a document, agreed holds the custom
---                                    fields that it does not show
---   _VENDOR_rows(...)                a document as values
+-- A vendor's hooks (vendor/contract.sql) are push_requests, which makes what to
+-- send: "sent" has the values of the columns sent, and with "base", what was
+-- agreed on of them before, a lost reply is no riddle, see _agree_sent(); push_effect,
+-- which says what a reply means: {status, doc, agreed}, where agreed beside a
+-- document holds the custom fields that it does not show; and rows, which makes
+-- values of the document.
 --
 -- The vendor may have put what was sent into a form of its own, and somebody
 -- may have changed other columns there meanwhile, or the row here.  So each
@@ -147,6 +142,8 @@ CREATE FUNCTION zcsync._push_effects(p_account bigint, p_kind text, p_vendor tex
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
 BEGIN
 	EXECUTE format($sql$
 		WITH e AS MATERIALIZED (
@@ -154,11 +151,11 @@ BEGIN
 			FROM unnest($1, $2, $3, $4) AS j (job_id, local_id, request, reply)
 			JOIN zcsync.%1$I AS t ON t.account_id = $5 AND t.local_id = j.local_id
 			CROSS JOIN LATERAL (	-- once a row
-				SELECT zcsync.%2$I(j.request, j.reply, t.base, t.sync_key::text) OFFSET 0) AS x (effect)
+				SELECT %2$s(j.request, j.reply, t.base, t.sync_key::text) OFFSET 0) AS x (effect)
 			WHERE j.local_id = ANY ($6)),
 		r AS (
 			SELECT r.remote_id, r.remote_version, r.vals, r.doc
-			FROM zcsync.%3$I($5, $7, '{}', (SELECT jsonb_build_object($7, jsonb_agg(e.doc)) FROM e WHERE e.doc IS NOT NULL)) AS r
+			FROM %3$s($5, $7, '{}', (SELECT jsonb_build_object($7, jsonb_agg(e.doc)) FROM e WHERE e.doc IS NOT NULL)) AS r
 			WHERE r.kind = $7)
 		SELECT array_agg(e.job_id), array_agg(e.local_id), array_agg(e.effect ->> 'status'), array_agg(e.sent),
 			array_agg(e.effect -> 'agreed'), array_agg(r.remote_id), array_agg(r.remote_version),
@@ -167,7 +164,7 @@ BEGIN
 					(e.effect #> '{agreed,custom_fields}') || coalesce(nullif(r.vals -> 'custom_fields', 'null'), '{}'))
 				ELSE r.vals END), array_agg(e.doc)
 		FROM e LEFT JOIN r ON r.remote_id = e.doc ->> 'id'$sql$,
-		p_kind, '_' || p_vendor || '_push_effect', '_' || p_vendor || '_rows')
+		p_kind, v_vendor.push_effect::regproc, v_vendor.rows::regproc)
 		INTO jobs, ids, statuses, sent, agreed, remote_ids, versions, vals, docs
 		USING p_jobs, p_ids, p_requests, p_replies, p_account, p_locked, p_kind;
 	jobs := coalesce(jobs, '{}');

@@ -16,10 +16,9 @@ CREATE FUNCTION zcsync._pull_class(p_stream bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN EXISTS (
-			SELECT FROM zcsync.streams s JOIN zcsync.account_budgets b ON b.account_id = s.account_id AND b.class = 'export'
-			WHERE s.stream_id = p_stream AND s.kind NOT IN ('fields', 'statuses'))
-		THEN 'export' ELSE 'api' END
+	SELECT coalesce((zcsync._kind_of(a.vendor, s.kind)).pull_class, 'api')
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream
 $$;
 COMMENT ON FUNCTION zcsync._pull_class(bigint) IS
 'the budget class of a stream''s pulls';
@@ -30,7 +29,8 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest((zcsync._vendor_of(p_vendor)).kinds) AS k);
+	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
+	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k);
 BEGIN
 	IF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -41,7 +41,13 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'scope of a stream must be a JSON object';
 	END IF;
-	EXECUTE format('SELECT zcsync.%I($1, $2)', '_' || p_vendor || '_scope_check') USING p_kind, p_scope;
+	IF v_vendor.scope_check IS NOT NULL THEN
+		EXECUTE format('SELECT %s($1, $2)', v_vendor.scope_check::regproc) USING p_kind, p_scope;
+	ELSIF p_scope <> '{}' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('streams of %s %s take no scope', v_vendor.title, p_kind),
+			HINT = 'Leave the scope out.';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_stream(text, text, jsonb) IS
@@ -53,15 +59,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_request jsonb;
+	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
+	v_request jsonb := (zcsync._kind_of(p_vendor, p_kind)).count_request;
 	v_count text;
 BEGIN
-	IF to_regprocedure(format('zcsync.%I(text)', '_' || p_vendor || '_estimate_request')) IS NULL THEN
-		RETURN NULL;
-	END IF;
-	EXECUTE format('SELECT zcsync.%I($1)', '_' || p_vendor || '_estimate_request') INTO v_request USING p_kind;
 	IF v_request IS NOT NULL THEN
-		SELECT coalesce(c.reply #>> '{count,value}', c.reply ->> 'record_count') INTO v_count FROM zcsync._call(p_account, v_request) AS c WHERE c.class = 'done';
+		SELECT c.reply #>> v_vendor.count_path INTO v_count FROM zcsync._call(p_account, v_request) AS c WHERE c.class = 'done';
 	END IF;
 	RETURN CASE WHEN v_count ~ '^\d{1,15}$' THEN v_count::bigint END;
 EXCEPTION WHEN OTHERS THEN
@@ -101,7 +104,7 @@ BEGIN
 		('changes', format('read every %s from now on', zcsync._span(v_stream.pull_interval))),
 		('history', CASE WHEN v_stream.since IS NULL THEN 'not read' ELSE format('read from %s on', v_stream.since) END);
 	IF v_stream.since IS NOT NULL THEN
-		EXECUTE format('SELECT (zcsync.%I($1, $2) ->> ''per_page'')::integer', '_' || v_account.vendor || '_pull_request')
+		EXECUTE format('SELECT (%s($1, $2) ->> ''per_page'')::integer', (zcsync._vendor_of(v_account.vendor)).pull_request::regproc)
 			INTO v_page USING p_stream, 'history';
 		v_calls := CASE WHEN v_stream.records_estimate IS NOT NULL
 			THEN ceil(greatest(v_stream.records_estimate, 1) / coalesce(v_page, 100)::numeric) END;
@@ -433,22 +436,15 @@ COMMENT ON FUNCTION zcsync._resolve_fetch(text, text) IS
 
 -- How many records one call for single records may name.
 CREATE FUNCTION zcsync._fetch_size(p_stream bigint) RETURNS integer
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_vendor text;
-	v_request jsonb;
-BEGIN
-	SELECT a.vendor INTO STRICT v_vendor FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
-	WHERE s.stream_id = p_stream;
-	EXECUTE format('SELECT zcsync.%I($1, $2)', '_' || v_vendor || '_fetch_request')
-		INTO v_request USING p_stream, '{"ids": ["1", "2"]}'::jsonb;
-	RETURN CASE WHEN v_request ? 'ids' THEN 100 ELSE 1 END;
-END
+	SELECT (zcsync._vendor_of(a.vendor)).fetch_batch
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream
 $$;
 COMMENT ON FUNCTION zcsync._fetch_size(bigint) IS
-'100 where the vendor has a request for several records, else 1';
+'how many records one request of the vendor may fetch';
 
 -- Fetch records now.  Ids of one stream share calls; a job with several ids is
 -- joined only by one with the same ids.

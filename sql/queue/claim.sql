@@ -542,13 +542,13 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
+	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
 	v_job record;
 	v_request jsonb;
 BEGIN
 	-- A vendor's SQL makes those of all pushes at once.
 	IF p_push_ids IS NOT NULL THEN
-		EXECUTE format('SELECT array_agg(job_id), array_agg(request) FROM zcsync.%I($1)',
-				'_' || p_vendor || '_push_requests')
+		EXECUTE format('SELECT array_agg(job_id), array_agg(request) FROM %s($1)', v_vendor.push_requests::regproc)
 			INTO ids, requests USING p_push_ids;
 	END IF;
 	FOR v_job IN
@@ -557,16 +557,15 @@ BEGIN
 	LOOP
 		CASE v_job.operation
 			WHEN 'pull' THEN
-				EXECUTE format('SELECT zcsync.%I($1, $2)', '_' || p_vendor || '_pull_request')
+				EXECUTE format('SELECT %s($1, $2)', v_vendor.pull_request::regproc)
 					INTO v_request USING v_job.stream_id, v_job.payload ->> 'lane';
 			WHEN 'fetch' THEN
-				EXECUTE format('SELECT zcsync.%I($1, $2)', '_' || p_vendor || '_fetch_request')
+				EXECUTE format('SELECT %s($1, $2)', v_vendor.fetch_request::regproc)
 					INTO v_request USING v_job.stream_id, v_job.payload;
 			WHEN 'token' THEN
 				v_request := '{"op": "token"}';
 			WHEN 'probe' THEN
-				EXECUTE format('SELECT zcsync.%I()', '_' || p_vendor || '_probe_request')
-					INTO v_request;
+				v_request := v_vendor.probe_request;
 			ELSE
 				v_request := v_job.payload;
 		END CASE;

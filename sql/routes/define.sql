@@ -94,15 +94,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_account zcsync.accounts;
+	v_hook regproc;
 	v_url text;
 BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
-	IF NOT FOUND OR p_remote_id IS NULL
-		OR to_regprocedure(format('zcsync.%I(jsonb,text,text)', '_' || v_account.vendor || '_record_url')) IS NULL THEN
-		RETURN NULL;
+	v_hook := (zcsync._vendor_of(v_account.vendor)).record_url;
+	IF v_hook IS NOT NULL AND p_remote_id IS NOT NULL THEN
+		EXECUTE format('SELECT %s($1, $2, $3)', v_hook) INTO v_url USING v_account.settings, p_kind, p_remote_id;
 	END IF;
-	EXECUTE format('SELECT zcsync.%I($1, $2, $3)', '_' || v_account.vendor || '_record_url')
-		INTO v_url USING v_account.settings, p_kind, p_remote_id;
 	RETURN v_url;
 END
 $$;

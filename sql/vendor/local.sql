@@ -23,7 +23,8 @@ BEGIN ATOMIC
 		kinds => ARRAY[zcsync._describe_kind('leads')],
 		settings => ARRAY[
 			zcsync._describe_setting('country', 'string', '^[A-Z]{2}$',
-				'It is the country of phone numbers without one, as two letters: "GB" and not "UK".')]);
+				'It is the country of phone numbers without one, as two letters: "GB" and not "UK".')],
+		scope_check => 'zcsync._local_scope_check(text,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_local() IS
 'what there is to know about local accounts';

@@ -6,8 +6,8 @@ CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
 SELECT zcsync.stop();
 
-SELECT v.name, v.title, v.connector, v.write_batch, (SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, create_only, n)) AS kinds,
-	(SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, create_only, n) WHERE x.written <> '{}') AS written
+SELECT v.name, v.title, v.connector, v.write_batch, (SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, a, b, c, n)) AS kinds,
+	(SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, a, b, c, n) WHERE x.written <> '{}') AS written
 FROM zcsync._vendors() AS v;
 SELECT zcsync._vendor_of('nobody') IS NULL AS unknown, (zcsync._vendor_of('zendesk')).title, zcsync._pushable('nobody', 'tickets'),
 	zcsync._pushable('zendesk', 'contacts'), zcsync._create_only('zendesk', 'tickets');
@@ -19,8 +19,17 @@ DROP FUNCTION zcsync._zendesk_budgets(jsonb);
 CREATE FUNCTION zcsync._mine_base_url(settings jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'https://api.clickup.com' $$;
 CREATE FUNCTION zcsync._mine_budgets(settings jsonb)
 RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer) LANGUAGE sql AS $$ SELECT 'api', 7, 60.0, 1 $$;
+CREATE FUNCTION zcsync._mine_pull_request(stream_id bigint, lane text) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"op": "team"}'::jsonb $$;
+CREATE FUNCTION zcsync._mine_next(stream_id bigint, lane text, request jsonb, reply jsonb)
+RETURNS TABLE (cursor jsonb, more boolean, run_after interval) LANGUAGE sql AS $$ SELECT '{}'::jsonb, false, NULL::interval $$;
+CREATE FUNCTION zcsync._mine_rows(account bigint, kind text, request jsonb, reply jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean) LANGUAGE sql AS
+$$ SELECT 'tickets', '1', NULL, '{}'::jsonb, reply, false $$;
 CREATE FUNCTION zcsync._mine() RETURNS zcsync.vendor LANGUAGE sql BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('mine', 'Mine', 'clickup', ARRAY[zcsync._describe_kind('tickets', written => '{subject}')],
+		pull_request => 'zcsync._mine_pull_request(bigint,text)', next => 'zcsync._mine_next(bigint,text,jsonb,jsonb)',
+		rows => 'zcsync._mine_rows(bigint,text,jsonb,jsonb)',
+		push_requests => 'zcsync._clickup_push_requests(bigint[])', push_effect => 'zcsync._clickup_push_effect(jsonb,jsonb,jsonb,text)',
 		credentials => ARRAY[ROW('{token}', '{}')]::zcsync.vendor_credentials[],
 		base_url => 'zcsync._mine_base_url(jsonb)', budgets => 'zcsync._mine_budgets(jsonb)');
 END;
@@ -29,6 +38,8 @@ SELECT zcsync.add_account('m', 'mine') > 0 AS added;
 SELECT class, calls FROM zcsync.account_budgets WHERE account_id = zcsync.account('m');
 SELECT zcsync.add_account('x', 'nobody');
 SELECT zcsync.set_credentials('m', '{"key": "x"}');
+SELECT * FROM zcsync.add_stream('m', 'tickets', scope => '{"a": 1}');
+SELECT * FROM zcsync.discover('m');
 BEGIN;
 CREATE OR REPLACE FUNCTION zcsync._mine() RETURNS zcsync.vendor LANGUAGE sql BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('mine', 'Changed', 'clickup', ARRAY[zcsync._describe_kind('tickets')]);

@@ -39,8 +39,19 @@ BEGIN ATOMIC
 		credentials => ARRAY[
 			ROW('{token}', '{}'),
 			ROW('{access_token}', '{}')]::zcsync.vendor_credentials[],
+		probe_request => '{"op": "team"}',
 		base_url => 'zcsync._clickup_base_url(jsonb)',
-		budgets => 'zcsync._clickup_budgets(jsonb)');
+		budgets => 'zcsync._clickup_budgets(jsonb)',
+		check_account => 'zcsync._clickup_check_account(bigint)',
+		discover => 'zcsync._clickup_discover(bigint)',
+		record_url => 'zcsync._clickup_record_url(jsonb,text,text)',
+		scope_check => 'zcsync._clickup_scope_check(text,jsonb)',
+		pull_request => 'zcsync._clickup_pull_request(bigint,text)',
+		next => 'zcsync._clickup_next(bigint,text,jsonb,jsonb)',
+		fetch_request => 'zcsync._clickup_fetch_request(bigint,jsonb)',
+		rows => 'zcsync._clickup_rows(bigint,text,jsonb,jsonb)',
+		push_requests => 'zcsync._clickup_push_requests(bigint[])',
+		push_effect => 'zcsync._clickup_push_effect(jsonb,jsonb,jsonb,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'what there is to know about ClickUp';

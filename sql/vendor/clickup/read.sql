@@ -93,14 +93,6 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_scope_check(text, jsonb) IS
 'raises an error unless the scope is valid for a stream of this kind';
 
-CREATE FUNCTION zcsync._clickup_probe_request() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{"op": "team"}'::jsonb;
-END;
-COMMENT ON FUNCTION zcsync._clickup_probe_request() IS
-'a cheap request that fails without valid credentials';
-
 -- ---------------------------------------------------------------------
 -- Requests of pulls
 -- ---------------------------------------------------------------------

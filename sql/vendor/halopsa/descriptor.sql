@@ -28,11 +28,13 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('halopsa', 'HaloPSA', 'halopsa',
 		kinds => ARRAY[
-			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets')),
-			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads')),
+			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'),
+				count_request => zcsync._halopsa_estimate_request('tickets')),
+			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'),
+				count_request => zcsync._halopsa_estimate_request('leads')),
 			zcsync._describe_kind('comments'),
-			zcsync._describe_kind('contacts'),
-			zcsync._describe_kind('companies'),
+			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts')),
+			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies')),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
 		settings => ARRAY[
@@ -49,8 +51,20 @@ BEGIN ATOMIC
 				'It is the number of records that may be missing at HaloPSA before a daily comparison stops.')],
 		credentials => ARRAY[ROW('{client_id,client_secret}', '{scope}')]::zcsync.vendor_credentials[],
 		write_batch => 100,
+		probe_request => '{"op": "list", "entity": "Tickets", "pageinate": true, "page_no": 1, "page_size": 1}',
+		count_path => '{record_count}',
 		base_url => 'zcsync._halopsa_base_url(jsonb)',
-		budgets => 'zcsync._halopsa_budgets(jsonb)');
+		budgets => 'zcsync._halopsa_budgets(jsonb)',
+		check_account => 'zcsync._halopsa_check_account(bigint)',
+		discover => 'zcsync._halopsa_discover(bigint)',
+		record_url => 'zcsync._halopsa_record_url(jsonb,text,text)',
+		scope_check => 'zcsync._halopsa_scope_check(text,jsonb)',
+		pull_request => 'zcsync._halopsa_pull_request(bigint,text)',
+		next => 'zcsync._halopsa_next(bigint,text,jsonb,jsonb)',
+		fetch_request => 'zcsync._halopsa_fetch_request(bigint,jsonb)',
+		rows => 'zcsync._halopsa_rows(bigint,text,jsonb,jsonb)',
+		push_requests => 'zcsync._halopsa_push_requests(bigint[])',
+		push_effect => 'zcsync._halopsa_push_effect(jsonb,jsonb,jsonb,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'what there is to know about HaloPSA';

@@ -65,14 +65,6 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_scope_check(text, jsonb) IS
 'raises an error unless the scope is valid for a stream of this kind';
 
-CREATE FUNCTION zcsync._halopsa_probe_request() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{"op": "list", "entity": "Tickets", "pageinate": true, "page_no": 1, "page_size": 1}'::jsonb;
-END;
-COMMENT ON FUNCTION zcsync._halopsa_probe_request() IS
-'a cheap request that fails without valid credentials';
-
 -- ---------------------------------------------------------------------
 -- Requests
 -- ---------------------------------------------------------------------

@@ -41,8 +41,9 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('zendesk', 'Zendesk', 'zendesk',
 		kinds => ARRAY[
-			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}'),
-			zcsync._describe_kind('contacts'),
+			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
+				pull_class => 'export', count_request => '{"op": "count"}'),
+			zcsync._describe_kind('contacts', pull_class => 'export'),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
 		settings => ARRAY[
@@ -55,8 +56,22 @@ BEGIN ATOMIC
 		credentials => ARRAY[
 			ROW('{client_id,client_secret}', '{scope}'),
 			ROW('{email,api_token}', '{}')]::zcsync.vendor_credentials[],
+		fetch_batch => 100,
+		refuses_scope => true,
+		probe_request => '{"op": "count"}',	-- /users/me does not fail
+		count_path => '{count,value}',
 		base_url => 'zcsync._zendesk_base_url(jsonb)',
-		budgets => 'zcsync._zendesk_budgets(jsonb)');
+		budgets => 'zcsync._zendesk_budgets(jsonb)',
+		check_account => 'zcsync._zendesk_check_account(bigint)',
+		discover => 'zcsync._zendesk_discover(bigint)',
+		record_url => 'zcsync._zendesk_record_url(jsonb,text,text)',
+		scope_check => 'zcsync._zendesk_scope_check(text,jsonb)',
+		pull_request => 'zcsync._zendesk_pull_request(bigint,text)',
+		next => 'zcsync._zendesk_next(bigint,text,jsonb,jsonb)',
+		fetch_request => 'zcsync._zendesk_fetch_request(bigint,jsonb)',
+		rows => 'zcsync._zendesk_rows(bigint,text,jsonb,jsonb)',
+		push_requests => 'zcsync._zendesk_push_requests(bigint[])',
+		push_effect => 'zcsync._zendesk_push_effect(jsonb,jsonb,jsonb,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'what there is to know about Zendesk';

@@ -62,23 +62,6 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_scope_check(text, jsonb) IS
 'raises an error unless the scope is valid for a stream of this kind';
 
-CREATE FUNCTION zcsync._zendesk_probe_request() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT '{"op": "count"}'::jsonb;
-END;
-COMMENT ON FUNCTION zcsync._zendesk_probe_request() IS
-'a cheap request that fails without valid credentials, which /users/me does not';
-
--- How many records an account has: a request that counts them, or NULL.
-CREATE FUNCTION zcsync._zendesk_estimate_request(p_kind text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tickets' THEN '{"op": "count"}'::jsonb END;
-END;
-COMMENT ON FUNCTION zcsync._zendesk_estimate_request(text) IS
-'a request whose reply has the number of records at count.value, or NULL if there is none for this kind';
-
 -- ---------------------------------------------------------------------
 -- Requests of pulls
 -- ---------------------------------------------------------------------
