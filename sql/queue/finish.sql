@@ -217,7 +217,7 @@ BEGIN
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
 			-- no permission, or no such address: hardly the fault of a record
 			q.operation = 'push' AND o.status IN (403, 404, 405) AND o.class IN ('halved', 'rejected', 'not_found') AS no_right,
-			q.operation = 'push' AND o.status = 403 AND o.class = 'rejected' AND q.q.call_id IS NULL
+			q.operation = 'push' AND o.status = 403 AND o.class = 'rejected' AND q.call_id IS NULL
 				AND (zcsync._vendor_of(a.vendor)).refuses_scope AS alone,
 			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
 		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
