@@ -37,7 +37,6 @@ OBJS = \
 	src/secret.o \
 	src/settings.o \
 	src/shared.o \
-	src/timeout.o \
 	src/token.o \
 	src/url.o \
 	src/value.o \

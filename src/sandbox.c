@@ -94,7 +94,7 @@ typedef struct Evaluation
 	Oid			rows_type;		/* array of the kind's rows */
 	Oid			value_type;		/* zcsync.route_value */
 	int			nargs;			/* 2: the function also takes "place" */
-	bool		place;			/* is the place of new records wanted? */
+	NullableDatum place;		/* is the place of new records wanted? */
 	int			timeout_ms;
 	TimestampTz deadline;		/* no call begins after it */
 	Oid			row_type;
@@ -153,7 +153,8 @@ static void restore_locks(const HeldLocks *before);
 static int	release_session_lock(HeldLock *lock);
 
 /*
- * SQL: _evaluate(function, owner, rows, place, timeout in ms).
+ * SQL: _evaluate(function, owner, rows, place, timeout in ms); "place" is passed on
+ * and may be null.
  *
  * Gives for each row its number and the value that the function has for it, or
  * the error that it raised, or neither where the time did not suffice.  On an
@@ -164,7 +165,7 @@ Datum
 zcsync_sql_evaluate(PG_FUNCTION_ARGS)
 {
 	Evaluation	eval = {0};
-	ArrayType  *rows = PG_GETARG_ARRAYTYPE_P(2);
+	ArrayType  *rows;
 	int16		length;
 	bool		by_value;
 	char		align;
@@ -175,12 +176,16 @@ zcsync_sql_evaluate(PG_FUNCTION_ARGS)
 				 errmsg("the SQL of a route cannot run the SQL of routes")));
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(4))
+		return (Datum) 0;
+	rows = PG_GETARG_ARRAYTYPE_P(2);
 	eval.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	eval.function = PG_GETARG_OID(0);
 	eval.owner = PG_GETARG_OID(1);
 	eval.rows_type = get_fn_expr_argtype(fcinfo->flinfo, 2);
 	eval.value_type = TupleDescAttr(eval.result->setDesc, 1)->atttypid;
-	eval.place = PG_GETARG_BOOL(3);
+	eval.place.value = PG_GETARG_DATUM(3);
+	eval.place.isnull = PG_ARGISNULL(3);
 	eval.timeout_ms = PG_GETARG_INT32(4);
 	eval.deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												(int64) eval.timeout_ms * TIMEOUTS_IN_ALL);
@@ -383,8 +388,7 @@ call_restricted(Evaluation *eval, int first, int last,
 							 NULL);
 	fcinfo->args[0].value = PointerGetDatum(rows_between(eval, first, last));
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = BoolGetDatum(eval->place);
-	fcinfo->args[1].isnull = false;
+	fcinfo->args[1] = eval->place;
 
 	arm_timeout(eval->timeout_ms);
 	result = FunctionCallInvoke(fcinfo);

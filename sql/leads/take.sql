@@ -553,7 +553,7 @@ BEGIN
 				v_retries := v_retries + 1;
 				v_lows := v_low || v_lows;
 				v_highs := v_high || v_highs;
-			ELSIF left(SQLSTATE, 2) IN ('25', '40', '53', '55', '57', '58') OR (v_tries >= 50 AND v_low < v_high) THEN
+			ELSIF zcsync._is_servers_error(SQLSTATE) OR (v_tries >= 50 AND v_low < v_high) THEN
 				RAISE;
 			ELSIF v_low < v_high THEN
 				v_lows := ARRAY[v_low, (v_low + v_high) / 2 + 1] || v_lows;

@@ -406,7 +406,7 @@ BEGIN
 			waiting := waiting || ARRAY(SELECT w + v_low - 1 FROM unnest(v_slice.waiting) AS w);
 		EXCEPTION WHEN OTHERS THEN
 			-- Not the fault of a row: deadlock, out of memory, shutdown, ...
-			IF left(SQLSTATE, 2) IN ('25', '40', '53', '57', '58') THEN
+			IF zcsync._is_servers_error(SQLSTATE) AND SQLSTATE <> '55P03' THEN
 				RAISE;
 			ELSIF v_low = v_high AND SQLSTATE = '55P03' THEN
 				waiting := waiting || v_low;

@@ -16,23 +16,21 @@
 
 -- The fields of records, $2, whose value at the target is another than the
 -- agreed one: what the source has, and would have.  $1 is the route, $3 has the
--- types of the source's columns, $4 their roles, $5 is the source account.  A
--- record that is still to be created has none, and an empty status is none yet.
+-- types of the source's columns, $4 their roles, $5 is the source account, $6 what
+-- the SQL of the route said.  An empty status is none yet.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$
 WITH pairs AS MATERIALIZED (
-	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, zcsync_routes.%3$I(t.target) AS doc,
+	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, v.doc,
 		jsonb_build_object(%4$s) AS current, s.status AS status_here
-	FROM zcsync.links AS l
-	CROSS JOIN LATERAL (
-		SELECT m AS target FROM zcsync.%2$I AS m
-		WHERE m.local_id = l.target_id AND m.remote_id IS NOT NULL AND m.deleted_at IS NULL OFFSET 0) AS t
+	FROM unnest($6) AS v
+	JOIN zcsync.links AS l ON l.source_id = v.source_id
 	CROSS JOIN LATERAL (
 		SELECT m.* FROM zcsync.%1$I AS m WHERE m.local_id = l.source_id AND m.deleted_at IS NULL OFFSET 0) AS s
-	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked'
+	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked' AND v.error IS NULL AND NOT v.late
 )
 SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, p.status_here,
 	v.source_value IS NULL AND CASE f.role WHEN 'member' THEN m.id IS NULL ELSE f.mapped END AS unmapped,
@@ -52,7 +50,7 @@ WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
 	AND (p.doc ->> f.field IS NOT NULL OR CASE WHEN p.agreed_back ? f.field THEN NOT f.mapped AND f.role IS DISTINCT FROM 'member'
 		ELSE f.field NOT IN ('status', 'status_id') END)
 ORDER BY p.source_id, f.field$sql$,
-		p_source_kind, p_target_kind, 'back_' || p_route,
+		p_source_kind, p_target_kind, NULL,
 		coalesce((SELECT string_agg(format('%L, s.%I', f.field, f.field), ', ' ORDER BY f.field)
 			FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back'), ''))
 $$;
@@ -61,7 +59,7 @@ COMMENT ON FUNCTION zcsync._route_back_query(bigint, text, text) IS
 
 -- What would come back to these records now; has no side effects.  op: update,
 -- agree (the source has it, or it is the first that is seen), error.
-CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
+CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[]) RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -69,7 +67,6 @@ SET jit = off
 AS $$
 DECLARE
 	v record;
-	v_restricted integer;
 BEGIN
 	SELECT s.kind AS source_kind, t.kind AS target_kind, r.source_stream_id, s.account_id AS source_account, a.vendor AS source_vendor
 	INTO STRICT v
@@ -78,11 +75,9 @@ BEGIN
 	JOIN zcsync.accounts a ON a.account_id = s.account_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	WHERE r.route_id = p_route;
-	IF NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back')
-		OR zcsync._route_fault(p_route) IS NOT NULL THEN
+	IF coalesce(cardinality(p_values), 0) = 0 THEN
 		RETURN;
 	END IF;
-	v_restricted := zcsync._restrict();
 	RETURN QUERY EXECUTE format($sql$
 		SELECT CASE x.step WHEN 'update' THEN 'update' WHEN 'agree' THEN 'agree' ELSE 'error' END,
 			NULL::bigint, b.source_id, b.target_id, 'back:' || b.field, b.old, CASE WHEN b.unmapped THEN b.value ELSE b.new END,
@@ -95,12 +90,12 @@ BEGIN
 			ELSE zcsync._write_step(%L, %L, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x$sql$,
 		zcsync._route_back_query(p_route, v.source_kind, v.target_kind), v.source_vendor, v.source_kind)
 	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
-		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account;
-	PERFORM zcsync._unrestrict(v_restricted);
+		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values;
+	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[]) IS
-'what would come back to these source records now, by their local ids; free of side effects';
+COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[], zcsync.route_evaluation[]) IS
+'what would come back to these source records now, by their local ids and what the SQL of the route said of their targets; free of side effects';
 
 -- Remember values that came back, or went forward, as agreed.
 CREATE FUNCTION zcsync._agree_back(p_route bigint, p_changes zcsync.route_change[]) RETURNS void
@@ -138,13 +133,11 @@ BEGIN
 		WHERE l.route_id = p_route AND l.source_id = ANY (p_ids) AND l.state <> 'unlinked' AND k.route_id <> p_route
 		GROUP BY k.route_id ORDER BY k.route_id
 	LOOP
-		CONTINUE WHEN zcsync._route_fault(v.id) IS NOT NULL;
-		PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
+		CONTINUE WHEN (SELECT f.fault FROM zcsync._route_functions(v.id) f) IS NOT NULL;
 		RETURN QUERY
 		SELECT v.id, c FROM zcsync._try_route_changes(v.id, v.ids, false) c WHERE c.op IN ('update', 'agree')
 		UNION ALL
 		SELECT v.id, c FROM zcsync._try_back_changes(v.id, v.ids) c WHERE c.op IN ('update', 'agree');
-		PERFORM zcsync._disarm_timeout();
 	END LOOP;
 END
 $$;
@@ -178,22 +171,15 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_peers(bigint, bigint[], bigint[], zcsync.route_change[]) IS
 'makes what a route wrote agreed for other routes that join the same records';
 
--- The same within the timeout.
-CREATE FUNCTION zcsync._timed_back_changes(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_change[]
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- What comes back now.
+CREATE FUNCTION zcsync._back_changes_now(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_change[]
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_changes zcsync.route_change[];
-BEGIN
-	PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
-	SELECT array_agg(c) INTO v_changes FROM zcsync._route_back_changes(p_route, p_ids) c;
-	PERFORM zcsync._disarm_timeout();
-	RETURN coalesce(v_changes, '{}');
-END
+	SELECT ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, zcsync._evaluate_targets(p_route, p_ids)) c)
 $$;
-COMMENT ON FUNCTION zcsync._timed_back_changes(bigint, bigint[]) IS
-'what would come back, or an error when its SQL takes longer than zcsync.mapping_timeout';
+COMMENT ON FUNCTION zcsync._back_changes_now(bigint, bigint[]) IS
+'what would come back to these source records, as the SQL of the route says now';
 
 -- Write what comes back.  p_before is what would have come back before this
 -- job wrote the target, NULL if it did not; the caller has locked the rows.
@@ -206,7 +192,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v record;
-	v_changes zcsync.route_change[] := zcsync._timed_back_changes(p_route, p_ids);
+	v_changes zcsync.route_change[] := zcsync._back_changes_now(p_route, p_ids);
 	v_forward zcsync.route_change[];
 BEGIN
 	SELECT s.kind AS source_kind, t.kind AS target_kind INTO v
@@ -235,7 +221,7 @@ BEGIN
 	-- The same the other way round: what this makes of the fields that go forward
 	-- is agreed.  A record may leave the route by it, or return; then its other
 	-- fields may have changed while it was away.
-	v_forward := zcsync._timed_route_changes(p_route, written, false);
+	v_forward := ARRAY(SELECT c FROM zcsync._route_changes(p_route, written, false, zcsync._evaluate_sources(p_route, written, false)) c);
 	SELECT array_agg(DISTINCT u.target_id) INTO targets
 	FROM zcsync._update_targets(v.target_kind, p_origin, ARRAY(
 		SELECT c FROM unnest(v_forward) c
@@ -243,7 +229,7 @@ BEGIN
 	PERFORM zcsync._agree_forward(p_route, written, v_forward);
 	IF targets IS NOT NULL THEN
 		PERFORM zcsync._agree_back(p_route, ARRAY(
-			SELECT zcsync._as_agreed(c) FROM unnest(zcsync._timed_back_changes(p_route, written)) c));
+			SELECT zcsync._as_agreed(c) FROM unnest(zcsync._back_changes_now(p_route, written)) c));
 	END IF;
 END
 $$;

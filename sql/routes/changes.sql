@@ -135,7 +135,7 @@ COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
 -- by a description that contains the address of the source record.  A lead has
 -- no address: it is found by its reference in a description, or by its e-mail
 -- address in an opportunity that is open.
-CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[]) RETURNS TABLE (source_id bigint, target_id bigint)
+CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[]) RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -171,10 +171,10 @@ BEGIN
 		SELECT DISTINCT o.source_id, NULL::bigint FROM origins AS o WHERE o.source_id NOT IN (SELECT f.source_id FROM found AS f)$sql$,
 		zcsync._route_origin_query(v.source_vendor, v.source_kind, v.target_kind),
 		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind))
-	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id;
+	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id, p_values;
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[]) IS
+COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[], zcsync.route_evaluation[]) IS
 'existing target records for source records that have no link; NULL: a copy of one that is taken';
 
 -- What the source records are copies of, with the same parameters as below: a
@@ -220,14 +220,20 @@ COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS
 'the query that finds what source records are copies of; see zcsync._route_matches()';
 
 -- The candidates: $1 route, $2 source account, $3 source ids, $4 target
--- account, $5 and $6 the streams.
+-- account, $5 and $6 the streams, $7 what the SQL of the route said.  What match_on
+-- found counts only if it is a record of the target.
 CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_match_on IS NOT NULL THEN format($sql$
-			SELECT s.local_id, unnest(zcsync_routes.%I(s)) FROM zcsync.%I AS s
-			WHERE s.local_id = ANY ($3)$sql$, 'match_' || p_route, p_source_kind)
+			SELECT m.source_id, t.local_id
+			FROM unnest($7) AS m
+			CROSS JOIN LATERAL unnest(m.targets) AS x (id)
+			CROSS JOIN LATERAL (
+				SELECT k.local_id FROM zcsync.%I AS k
+				WHERE k.local_id = x.id AND k.account_id = $4 AND k.deleted_at IS NULL OFFSET 0) AS t
+			WHERE m.source_id = ANY ($3)$sql$, p_target_kind)
 		ELSE format($sql$
 			SELECT l.source_id, l.target_id
 			FROM unnest($3) AS i (id)
@@ -322,7 +328,8 @@ COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb) IS
 -- $3 source ids, $4 also records from before the route began, $5 when it began,
 -- $6 target account, $7 default assignee, $8 what to do with records that
 -- leave, $9 types of the target's columns, $10 default client, $11 who asks when
--- the client has no such user.  Rows are looked up by local_id alone and one by
+-- the client has no such user, $12 what the SQL of the
+-- route said.  Rows are looked up by local_id alone and one by
 -- one (LATERAL, OFFSET 0), so that the plan needs no statistics.
 CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -331,23 +338,23 @@ AS $$
 	SELECT format($sql$
 WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
-		CASE WHEN (r.source).deleted_at IS NULL THEN zcsync_routes.%3$I(r.source) ELSE false END AS passes, r.source
+		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM unnest($3) AS i (id)
 	CROSS JOIN LATERAL (
-		SELECT s.local_id AS source_id, s AS source, %8$s AND ($4 OR $5 IS NULL OR %9$s >= $5) AS is_due
+		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %8$s AND ($4 OR $5 IS NULL OR %9$s >= $5) AS is_due
 		FROM zcsync.%1$I AS s WHERE s.local_id = i.id OFFSET 0) AS r
+	LEFT JOIN unnest($12) AS v ON v.source_id = r.source_id
 	LEFT JOIN LATERAL (
 		SELECT k.* FROM zcsync.links AS k
 		WHERE k.route_id = $1 AND k.source_id = r.source_id AND k.state <> 'unlinked' OFFSET 0) AS l ON true
-	WHERE (r.source).account_id = $2 AND (l.link_id IS NOT NULL OR r.is_due)
+	WHERE r.account_id = $2 AND (l.link_id IS NOT NULL OR r.is_due) AND v.error IS NULL AND v.late IS NOT TRUE
 ), matches AS MATERIALIZED (
 	SELECT m.source_id, m.target_id
-	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL)) AS m
+	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL), $12) AS m
 ), docs AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.link_state, c.agreed, coalesce(c.target_id, m.target_id) AS target_id,
 		m.source_id IS NOT NULL AND m.target_id IS NULL AS is_copy,
-		zcsync_routes.%4$I(c.source) AS doc,
-		CASE WHEN c.link_id IS NULL AND m.target_id IS NULL THEN zcsync_routes.%5$I(c.source) END AS container
+		c.doc, CASE WHEN c.link_id IS NULL AND m.target_id IS NULL THEN c.place END AS container
 	FROM src AS c LEFT JOIN matches AS m ON m.source_id = c.source_id
 	WHERE c.passes
 ), lists AS MATERIALIZED (
@@ -503,7 +510,7 @@ WITH src AS MATERIALIZED (
 SELECT c.op, c.link_id, c.source_id, c.target_id, c.field, c.old, c.new, c.error_code, c.message, c.agreed
 FROM changes AS c
 ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
-		p_source_kind, p_target_kind, 'filter_' || p_route, 'map_' || p_route, 'list_' || p_route,
+		p_source_kind, p_target_kind, NULL, NULL, NULL,
 		coalesce((SELECT string_agg(format('%L, t.%I', c.field, c.field), ', ' ORDER BY c.field)
 			FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
 				FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
@@ -523,51 +530,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
 'the query of a route; see zcsync._route_changes()';
 
--- Why the functions of a route may not be run: NULL when all are there, belong
--- to the role that defined the route and run with its rights.  What another
--- role made under our names is never run.
-CREATE FUNCTION zcsync._route_fault(p_route bigint) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT string_agg(CASE
-			WHEN p.oid IS NULL THEN format('function zcsync_routes.%I is missing', f.name || '_' || p_route)
-			WHEN NOT p.prosecdef THEN format('function zcsync_routes.%I is not SECURITY DEFINER', f.name || '_' || p_route)
-			WHEN pg_get_userbyid(p.proowner) <> r.defined_by THEN
-				format('function zcsync_routes.%I belongs to role "%s", the route to role "%s"',
-					f.name || '_' || p_route, pg_get_userbyid(p.proowner), r.defined_by)
-		END, '; ' ORDER BY f.name)
-	FROM zcsync.routes r
-	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-	CROSS JOIN unnest(ARRAY['filter', 'map', 'list', 'match', 'back']) AS f (name)
-	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', f.name || '_' || p_route,
-		CASE f.name WHEN 'back' THEN t.kind ELSE s.kind END))
-	WHERE r.route_id = p_route AND (f.name <> 'match' OR r.match_on IS NOT NULL)
-		AND (f.name <> 'back' OR EXISTS (SELECT FROM zcsync.route_fields b WHERE b.route_id = p_route AND b.direction = 'back'))
-$$;
-COMMENT ON FUNCTION zcsync._route_fault(bigint) IS
-'why the compiled functions of a route may not be run; NULL when they may';
-
--- Around the SQL of routes: what it sets is undone, and it can leave nothing
--- behind for the end of the transaction, where it would run with the rights of
--- the session.  See src/timeout.c.
-CREATE FUNCTION zcsync._restrict() RETURNS integer
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_restrict';
-COMMENT ON FUNCTION zcsync._restrict() IS
-'begins a security-restricted operation; returns what _unrestrict() takes to end it';
-
-CREATE FUNCTION zcsync._unrestrict(p_restricted integer) RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_unrestrict';
-COMMENT ON FUNCTION zcsync._unrestrict(integer) IS
-'ends what _restrict() began, in the same function';
-
--- What the route would do with these source records now.  Locks nothing and
--- writes nothing; expressions run with the rights of the role that owns the
--- compiled functions.
-CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean DEFAULT false)
+-- What the route would do with these source records now, given what its SQL said
+-- of them.  Locks nothing and writes nothing.
+CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[])
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -576,8 +541,6 @@ SET jit = off
 AS $$
 DECLARE
 	v record;
-	v_fault text;
-	v_restricted integer;
 BEGIN
 	SELECT r.*, s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
 	INTO STRICT v
@@ -585,23 +548,13 @@ BEGIN
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	WHERE r.route_id = p_route;
-
-	v_fault := zcsync._route_fault(p_route);
-	IF v_fault IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('route "%s" cannot be run', v.name),
-			DETAIL = format('%s.', v_fault),
-			HINT = format('SELECT * FROM zcsync.check_route(%L);', v.name);
-	END IF;
-
-	v_restricted := zcsync._restrict();
 	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
 	USING p_route, v.source_account, p_ids, p_backfill, date_trunc('second', v.starts_at), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
-		zcsync._find_client(v.target_account, v.default_client), v.unknown_user;
-	PERFORM zcsync._unrestrict(v_restricted);
+		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values;
+	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_changes(bigint, bigint[], boolean) IS
-'what a route would write for these source records now, by their local ids; free of side effects';
+COMMENT ON FUNCTION zcsync._route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[]) IS
+'what a route would write for these source records now, by their local ids and what its SQL said of them; free of side effects';

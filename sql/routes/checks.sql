@@ -24,30 +24,39 @@ $$;
 COMMENT ON FUNCTION zcsync._route_sample(bigint, integer) IS
 'the records of a route''s source that were stored last';
 
--- _route_changes() that goes on behind a record whose mapping fails.
+-- What a route would write and what would come back, in sets of the size of a
+-- batch, so that each has the time that a batch has.  A value that cannot be written
+-- is an error of its record.
 CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
 RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_some bigint[];
+	v_values zcsync.route_evaluation[];
 	v_id bigint;
 BEGIN
-	BEGIN
-		RETURN QUERY SELECT * FROM zcsync._route_changes(p_route, p_ids, p_backfill);
-		RETURN;
-	EXCEPTION WHEN OTHERS THEN
-		IF zcsync._route_fault(p_route) IS NOT NULL THEN
-			RAISE;
-		END IF;
-	END;
-	FOREACH v_id IN ARRAY p_ids LOOP
+	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
+		v_some := p_ids[i : i + 199];
+		v_values := zcsync._evaluate_sources(p_route, v_some, p_backfill);
 		BEGIN
-			RETURN QUERY SELECT * FROM zcsync._route_changes(p_route, ARRAY[v_id], p_backfill);
+			RETURN QUERY SELECT * FROM zcsync._route_changes(p_route, v_some, p_backfill, v_values);
+			CONTINUE;
 		EXCEPTION WHEN OTHERS THEN
-			RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
-				format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+			IF zcsync._is_servers_error(SQLSTATE) THEN
+				RAISE;
+			END IF;
 		END;
+		FOREACH v_id IN ARRAY v_some LOOP
+			BEGIN
+				RETURN QUERY SELECT * FROM zcsync._route_changes(p_route, ARRAY[v_id], p_backfill,
+					ARRAY(SELECT e FROM unnest(v_values) e WHERE e.source_id = v_id));
+			EXCEPTION WHEN OTHERS THEN
+				RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
+					format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+			END;
+		END LOOP;
 	END LOOP;
 END
 $$;
@@ -56,25 +65,34 @@ COMMENT ON FUNCTION zcsync._try_route_changes(bigint, bigint[], boolean) IS
 
 -- The same for what comes back.
 CREATE FUNCTION zcsync._try_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_some bigint[];
+	v_values zcsync.route_evaluation[];
 	v_id bigint;
 BEGIN
-	BEGIN
-		RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, p_ids);
-		RETURN;
-	EXCEPTION WHEN OTHERS THEN
-		NULL;
-	END;
-	FOREACH v_id IN ARRAY p_ids LOOP
+	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
+		v_some := p_ids[i : i + 199];
+		v_values := zcsync._evaluate_targets(p_route, v_some);
 		BEGIN
-			RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, ARRAY[v_id]);
+			RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, v_some, v_values);
+			CONTINUE;
 		EXCEPTION WHEN OTHERS THEN
-			RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
-				format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+			IF zcsync._is_servers_error(SQLSTATE) THEN
+				RAISE;
+			END IF;
 		END;
+		FOREACH v_id IN ARRAY v_some LOOP
+			BEGIN
+				RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, ARRAY[v_id],
+					ARRAY(SELECT e FROM unnest(v_values) e WHERE e.source_id = v_id));
+			EXCEPTION WHEN OTHERS THEN
+				RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
+					format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+			END;
+		END LOOP;
 	END LOOP;
 END
 $$;
@@ -85,7 +103,7 @@ COMMENT ON FUNCTION zcsync._try_back_changes(bigint, bigint[]) IS
 -- it, the way a backfill would take it.
 CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_records integer DEFAULT 1000)
 RETURNS TABLE (op text, source text, target text, field text, old text, new text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -308,7 +326,7 @@ COMMENT ON FUNCTION zcsync._check_route_required(jsonb, text[]) IS
 'the rows of check_route() about required fields of the target';
 
 CREATE FUNCTION zcsync.check_route(name text) RETURNS TABLE (item text, ok boolean, message text, hint text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -328,14 +346,14 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_streams(v_def) c;
 
 	-- The functions: there, owned by the right role, made from what is stored.
-	SELECT string_agg(zcsync._route_function_fault(c.kind, c.name, c.code, v_route.defined_by), '; ')
+	SELECT string_agg(zcsync._route_function_fault(c.name, c.arguments, c.code, v_route.defined_by), '; ')
 	INTO v_fault FROM zcsync._route_code(v_def) c;
 	RETURN QUERY SELECT 'functions', v_fault IS NULL,
 		coalesce(v_fault, format('run with the rights of role "%s"%s', v_route.defined_by,
 			CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = v_route.defined_by) THEN ', a superuser' ELSE '' END)),
 		CASE WHEN v_fault IS NOT NULL THEN
 			format('SELECT zcsync.alter_route(%L, on_leave => %L);  -- as role "%s"; compiles again', v_route.name, v_route.on_leave, v_route.defined_by) END;
-	IF v_fault IS NOT NULL OR zcsync._route_fault(v_route.route_id) IS NOT NULL THEN
+	IF v_fault IS NOT NULL THEN
 		RETURN;
 	END IF;
 
@@ -350,7 +368,7 @@ BEGIN
 		CASE WHEN count(*) = 0 THEN 'works for the newest records'
 			ELSE format('fails for %s of the newest records: %s', count(DISTINCT c.source_id), min(c.message)) END,
 		CASE WHEN count(*) > 0 THEN format('SELECT * FROM zcsync.plan(%L) WHERE op = ''error'';', v_route.name) END
-	FROM unnest(v_changes) c WHERE c.error_code IN ('mapping_error', 'empty_name');
+	FROM unnest(v_changes) c WHERE c.error_code IN ('mapping_error', 'late', 'empty_name');
 	RETURN QUERY
 	SELECT v_def #>> '{target,setting}', count(*) = 0,
 		CASE WHEN count(*) > 0 THEN min(c.message)
@@ -393,20 +411,49 @@ COMMENT ON FUNCTION zcsync.check_route(text) IS
 -- Backfill
 -- ---------------------------------------------------------------------
 
--- The source records that the route wants and that have no link yet.
-CREATE FUNCTION zcsync._route_unlinked(p_route bigint) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+-- The source records that the route wants and that it does not have yet.  A
+-- filter that fails for one of them is an error.
+CREATE FUNCTION zcsync._route_unlinked(p_route bigint) RETURNS SETOF bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('FROM zcsync.%I AS s WHERE s.account_id = %s AND s.deleted_at IS NULL%s'
-		' AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = %s AND l.source_id = s.local_id AND l.state <> ''unlinked'')'
-		' AND zcsync_routes.%I(s)', s.kind, s.account_id, CASE WHEN a.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END,
-		p_route, 'filter_' || p_route)
+DECLARE
+	v record;
+	v_functions record;
+	v_ids bigint[];
+	v_last bigint := 0;
+	v_values zcsync.route_evaluation[];
+	v_error text;
+BEGIN
+	SELECT r.name, s.account_id, s.kind, a.vendor INTO v
 	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts a ON a.account_id = s.account_id
-	WHERE r.route_id = p_route
+	WHERE r.route_id = p_route;
+	SELECT f.* INTO v_functions FROM zcsync._runnable_route(p_route) f;
+	LOOP
+		EXECUTE format($sql$
+			SELECT array_agg(x.local_id) FROM (
+				SELECT s.local_id FROM zcsync.%I AS s
+				WHERE s.account_id = $1 AND s.local_id > $2 AND s.deleted_at IS NULL%s
+					AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked')
+				ORDER BY s.local_id LIMIT 1000) AS x$sql$,
+			v.kind, CASE WHEN v.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END)
+		INTO v_ids USING v.account_id, v_last, p_route;
+		EXIT WHEN v_ids IS NULL;
+		v_values := ARRAY(
+			SELECT e FROM zcsync._evaluate_rows(v_functions.forward, v_functions.owner, v.kind, v_ids, NULL, zcsync._mapping_timeout()) e);
+		SELECT e.message INTO v_error FROM zcsync._failed_evaluations(v_values) e LIMIT 1;
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'external_routine_invocation_exception',
+				MESSAGE = format('filter of route "%s": %s', v.name, v_error),
+				HINT = format('Mend it: SELECT zcsync.alter_route(%L, filter => ...);', v.name);
+		END IF;
+		RETURN QUERY SELECT e.source_id FROM unnest(v_values) e WHERE e.passes;
+		v_last := v_ids[cardinality(v_ids)];
+	END LOOP;
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_unlinked(bigint) IS
-'the part of a query that finds source records which a route wants and which have no link';
+'source records that a route wants and does not have, by local id';
 
 CREATE FUNCTION zcsync.backfill_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -415,38 +462,26 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(backfill_route.name));
-	v_fault text := zcsync._route_fault(v_route.route_id);
-	v_query text;
+	v_ids bigint[] := ARRAY(SELECT u.id FROM zcsync._route_unlinked(v_route.route_id) AS u (id));
 	v_source record;
 	v_budget zcsync.account_budgets;
 	v_count bigint;
 	v_linked bigint;
 	v_batch integer;		-- records that one call may carry
-	v_restricted integer;
 BEGIN
-	IF v_fault IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('route "%s" cannot be run', v_route.name), DETAIL = v_fault || '.',
-			HINT = format('SELECT * FROM zcsync.check_route(%L);', v_route.name);
-	END IF;
-	v_query := zcsync._route_unlinked(v_route.route_id);
 	SELECT s.account_id, s.kind, s.stream_id INTO v_source
 	FROM zcsync.streams s WHERE s.stream_id = v_route.source_stream_id;
 
-	v_restricted := zcsync._restrict();
 	IF confirm THEN
-		EXECUTE format($sql$
-			INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-				record_key, dedupe_key, backfill, priority, run_at, enqueued_by, created_at)
-			SELECT s.account_id, 'route', 'route', '', $1, $2, $3, s.local_id,
-				format('route/%%s/%%s', $2, s.local_id), format('route/%%s/%%s', $2, s.local_id),
-				true, 70, zcsync._now(), session_user, zcsync._now()
-			%s ORDER BY s.local_id
-			ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-				SET joins = q.joins + 1, backfill = true$sql$, v_query)
-		USING v_source.stream_id, v_route.route_id, v_source.kind;
+		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
+			record_key, dedupe_key, backfill, priority, run_at, enqueued_by, created_at)
+		SELECT v_source.account_id, 'route', 'route', '', v_source.stream_id, v_route.route_id, v_source.kind, s.id,
+			format('route/%s/%s', v_route.route_id, s.id), format('route/%s/%s', v_route.route_id, s.id),
+			true, 70, zcsync._now(), session_user, zcsync._now()
+		FROM unnest(v_ids) AS s (id) ORDER BY s.id
+		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
+			SET joins = q.joins + 1, backfill = true;
 		GET DIAGNOSTICS v_count = ROW_COUNT;
-		PERFORM zcsync._unrestrict(v_restricted);
 		PERFORM zcsync._wake();
 		RETURN QUERY VALUES
 			('queued', v_count::text),
@@ -456,8 +491,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	EXECUTE 'SELECT count(*) ' || v_query INTO v_count;
-	PERFORM zcsync._unrestrict(v_restricted);
+	v_count := cardinality(v_ids);
 	SELECT count(*) INTO v_linked FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked';
 	SELECT b.* INTO v_budget FROM zcsync.account_budgets b
 	JOIN zcsync.streams t ON t.account_id = b.account_id

@@ -4,14 +4,15 @@
 -- A route is rows (routes, route_fields, route_values) and functions that are
 -- made from them in schema zcsync_routes:
 --
---		filter_<id>(source row)		does the route want this record?
---		map_<id>(source row)		field -> value, before translation
---		list_<id>(source row)		where a record is created
---		match_<id>(source row)		existing records, only with match_on
---		back_<id>(target row)		field of the source -> value, only if some come back
+--		forward_<id>(source rows, place)	does the route want these records, the value of
+--										each field before translation and, if asked for,
+--										the place where the record is created
+--		match_<id>(source rows)			existing records, only with match_on
+--		back_<id>(target rows)			fields of the source, only if some come back
 --
--- The functions are made by the role that defines the route and run with its
--- rights, so the verbs that compile are SECURITY INVOKER.  They compile first
+-- Each gives a zcsync.route_value for each row, and is called by
+-- zcsync._evaluate() only.  The functions are made by the role that defines the
+-- route and run with its rights, so the verbs that compile are SECURITY INVOKER.  They compile first
 -- and save afterwards: _save_route() stores a definition only when the owner
 -- of the functions has compiled exactly that, which each function's comment
 -- proves by a digest.  Nobody can therefore slip SQL into the route of another
@@ -36,24 +37,6 @@ CREATE TYPE zcsync.route_change AS (
 );
 COMMENT ON TYPE zcsync.route_change IS
 'one field of one record that a route would write, or why it cannot; see zcsync._route_changes()';
-
--- What the compiled SQL of a route gives for one record.
-CREATE TYPE zcsync.route_value AS (
-	passes boolean,			-- does the route want it?
-	doc jsonb,				-- field -> value, before translation
-	place text,				-- where it is created
-	targets bigint[]		-- records that match_on found
-);
-COMMENT ON TYPE zcsync.route_value IS
-'what the SQL of a route gives for one record; see zcsync._evaluate()';
-
--- The only way in which the SQL of a route is run; see src/sandbox.c.
-CREATE FUNCTION zcsync._evaluate(p_function oid, p_owner oid, p_rows anyarray, p_place boolean, p_timeout_ms integer)
-RETURNS TABLE (n integer, value zcsync.route_value, error text)
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_evaluate';
-COMMENT ON FUNCTION zcsync._evaluate(oid, oid, anyarray, boolean, integer) IS
-'calls a compiled function of a route as its owner, read-only and rolled back; for each row its value, or the error it raised, or neither when the time did not suffice';
 
 -- The schema of compiled routes.
 CREATE FUNCTION zcsync._create_routes() RETURNS void
@@ -277,14 +260,14 @@ END;
 COMMENT ON FUNCTION zcsync._route_expressions(jsonb) IS
 'the SQL expressions in the definition of a route';
 
--- The functions of a definition: name, kind of the row they take, and statement
--- that makes it.
-CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, kind text, code text)
+-- The functions of a definition: name, arguments, and statement that makes it.
+-- The filter stands in a subquery that is not pulled up, so that it is evaluated
+-- once, and before the rest.
+CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, arguments text, code text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_source text := '(SELECT (p_source).*) AS s';
 	v_filter text;
 	v_list text;
 	v_match text;
@@ -302,50 +285,51 @@ BEGIN
 	FROM zcsync._route_expressions(p_def) e;
 
 	RETURN QUERY
-	SELECT format('%s_%s', f.name, p_def ->> 'route_id'), f.kind,
-		format($code$CREATE OR REPLACE FUNCTION zcsync_routes.%I(p_source zcsync.%I) RETURNS %s
-LANGUAGE sql STABLE SECURITY DEFINER
+	SELECT n.name, format('zcsync.%I[]%s', f.kind, f.also),
+		format($code$CREATE OR REPLACE FUNCTION zcsync_routes.%I(zcsync_rows zcsync.%I[]%s) RETURNS zcsync.route_value[]
+LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 BEGIN ATOMIC
-%s;
-END$code$, format('%s_%s', f.name, p_def ->> 'route_id'), f.kind, f.returns, f.body)
+SELECT ARRAY(SELECT ROW(%s)::zcsync.route_value
+FROM unnest(zcsync_rows) AS %s);
+END$code$, n.name, f.kind, replace(f.also, ' ', ' zcsync_place '), f.value, f.rows)
 	FROM (VALUES
-		('filter', p_def ->> 'source_kind', 'boolean',
-			format('SELECT coalesce(%s, false) FROM %s', coalesce(v_filter, 'true'), v_source)),
-		('map', p_def ->> 'source_kind', 'jsonb',
-			format('SELECT %s FROM %s', coalesce(v_map, $q$'{}'::jsonb$q$), v_source)),
-		('list', p_def ->> 'source_kind', 'text',
-			format('SELECT %s FROM %s', coalesce(v_list, format('%L::text', p_def ->> 'place')), v_source)),
-		('match', p_def ->> 'source_kind', 'bigint[]',
-			format('SELECT ARRAY(SELECT t.local_id FROM zcsync.%I AS t WHERE t.account_id = %s'
-				' AND t.deleted_at IS NULL AND %s ORDER BY t.local_id LIMIT 10) FROM %s',
-				p_def ->> 'target_kind', p_def ->> 'target_account', v_match, v_source)),
-		('back', p_def ->> 'target_kind', 'jsonb',
-			format('SELECT %s FROM (SELECT (p_source).*) AS t', v_back))
-	) AS f (name, kind, returns, body)
-	WHERE f.body IS NOT NULL AND (f.name <> 'match' OR v_match IS NOT NULL) AND (f.name <> 'back' OR v_back IS NOT NULL);
+		('forward', p_def ->> 'source_kind', ', boolean',
+			format(E'zcsync_filter.zcsync_passes,\nCASE WHEN zcsync_filter.zcsync_passes AND zcsync_place IS NOT NULL THEN %s END,\n'
+				'CASE WHEN zcsync_filter.zcsync_passes AND zcsync_place THEN %s END, NULL',
+				coalesce(v_map, $q$'{}'::jsonb$q$), coalesce(v_list, format('%L::text', p_def ->> 'place'))),
+			format('s CROSS JOIN LATERAL (SELECT coalesce(%s, false) OFFSET 0) AS zcsync_filter (zcsync_passes)', coalesce(v_filter, 'true'))),
+		('match', p_def ->> 'source_kind', '',
+			format('true, NULL, NULL, ARRAY(SELECT t.local_id FROM zcsync.%I AS t WHERE t.account_id = %s'
+				' AND t.deleted_at IS NULL AND %s ORDER BY t.local_id LIMIT 10)',
+				p_def ->> 'target_kind', p_def ->> 'target_account', v_match), 's'),
+		('back', p_def ->> 'target_kind', '', format('true, %s, NULL, NULL', v_back), 't')
+	) AS f (name, kind, also, value, rows)
+	CROSS JOIN LATERAL (SELECT format('%s_%s', f.name, p_def ->> 'route_id')) AS n (name)
+	WHERE f.value IS NOT NULL AND (f.name <> 'match' OR v_match IS NOT NULL) AND (f.name <> 'back' OR v_back IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_code(jsonb) IS
 'the functions that a definition compiles to';
 
 -- What is wrong with a compiled function: NULL when the role that defined the
--- route owns it, it runs with that role's rights, and it is this code.
-CREATE FUNCTION zcsync._route_function_fault(p_kind text, p_name text, p_code text, p_owner text) RETURNS text
+-- route owns it, it runs with the rights of its caller, who is that role, and it
+-- is this code.
+CREATE FUNCTION zcsync._route_function_fault(p_name text, p_arguments text, p_code text, p_owner text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
 		WHEN p.oid IS NULL THEN format('function zcsync_routes.%I is missing', p_name)
-		WHEN NOT p.prosecdef THEN format('function zcsync_routes.%I is not SECURITY DEFINER', p_name)
+		WHEN p.prosecdef THEN format('function zcsync_routes.%I is SECURITY DEFINER', p_name)
 		WHEN p_owner <> pg_get_userbyid(p.proowner) THEN
 			format('function zcsync_routes.%I belongs to role "%s", the route to role "%s"', p_name, pg_get_userbyid(p.proowner), p_owner)
 		WHEN obj_description(p.oid, 'pg_proc') IS DISTINCT FROM zcsync._route_digest(p_code) THEN
 			format('function zcsync_routes.%I is not what the route says', p_name)
 	END
 	FROM (VALUES (1)) AS one
-	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', p_name, p_kind))
+	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(%s)', p_name, p_arguments))
 $$;
 COMMENT ON FUNCTION zcsync._route_function_fault(text, text, text, text) IS
 'why a compiled function may not be run; NULL when it may';
@@ -382,7 +366,7 @@ BEGIN
 		SELECT pg_get_userbyid(p.proowner)
 		FROM pg_proc p
 		JOIN zcsync._route_code(p_def) AS c
-			ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', c.name, c.kind))
+			ON p.oid = to_regprocedure(format('zcsync_routes.%I(%s)', c.name, c.arguments))
 	) AS o (owner)
 	WHERE o.owner <> current_user LIMIT 1;
 	IF FOUND THEN
@@ -416,9 +400,9 @@ BEGIN
 
 	FOR v_function IN SELECT * FROM zcsync._route_code(p_def) LOOP
 		EXECUTE v_function.code;
-		EXECUTE format('REVOKE ALL ON FUNCTION zcsync_routes.%I(zcsync.%I) FROM PUBLIC', v_function.name, v_function.kind);
-		EXECUTE format('COMMENT ON FUNCTION zcsync_routes.%I(zcsync.%I) IS %L',
-			v_function.name, v_function.kind, zcsync._route_digest(v_function.code));
+		EXECUTE format('REVOKE ALL ON FUNCTION zcsync_routes.%I(%s) FROM PUBLIC', v_function.name, v_function.arguments);
+		EXECUTE format('COMMENT ON FUNCTION zcsync_routes.%I(%s) IS %L',
+			v_function.name, v_function.arguments, zcsync._route_digest(v_function.code));
 	END LOOP;
 END
 $$;
@@ -437,8 +421,8 @@ DECLARE
 BEGIN
 	SELECT pg_get_userbyid(p.proowner) INTO v_owner
 	FROM pg_proc p
-	WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I)', 'map_' || p_route, v_def ->> 'source_kind'));
-	SELECT string_agg(zcsync._route_function_fault(c.kind, c.name, c.code, coalesce(v_owner, '')), '; ')
+	WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I[], boolean)', 'forward_' || p_route, v_def ->> 'source_kind'));
+	SELECT string_agg(zcsync._route_function_fault(c.name, c.arguments, c.code, coalesce(v_owner, '')), '; ')
 	INTO v_fault FROM zcsync._route_code(v_def) c;
 	IF v_fault IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',

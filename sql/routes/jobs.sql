@@ -7,45 +7,6 @@
 -- job back for a second, and its neighbours are written.
 -- ---------------------------------------------------------------------
 
--- Bound the SQL of routes by zcsync.mapping_timeout; statement_timeout is not
--- armed in a worker.  See src/timeout.c.
-CREATE FUNCTION zcsync._arm_timeout(p_ms integer) RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_arm_timeout';
-COMMENT ON FUNCTION zcsync._arm_timeout(integer) IS
-'cancels the running query in so many milliseconds, unless _disarm_timeout() comes first';
-
-CREATE FUNCTION zcsync._disarm_timeout() RETURNS boolean
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_disarm_timeout';
-COMMENT ON FUNCTION zcsync._disarm_timeout() IS
-'takes _arm_timeout() back; true: it had fired';
-
-CREATE FUNCTION zcsync._mapping_timeout() RETURNS interval
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(nullif(current_setting('zcsync.mapping_timeout', true), ''), '5s')::interval;
-END;
-COMMENT ON FUNCTION zcsync._mapping_timeout() IS
-'zcsync.mapping_timeout as an interval';
-
--- _route_changes() within the timeout.
-CREATE FUNCTION zcsync._timed_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean) RETURNS zcsync.route_change[]
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_changes zcsync.route_change[];
-BEGIN
-	PERFORM zcsync._arm_timeout((extract(epoch FROM zcsync._mapping_timeout()) * 1000)::integer);
-	SELECT array_agg(c) INTO v_changes FROM zcsync._route_changes(p_route, p_ids, p_backfill) c;
-	PERFORM zcsync._disarm_timeout();
-	RETURN coalesce(v_changes, '{}');
-END
-$$;
-COMMENT ON FUNCTION zcsync._timed_route_changes(bigint, bigint[], boolean) IS
-'what a route would write, or an error when its SQL takes longer than zcsync.mapping_timeout';
-
 -- Create target records and link them; returns the pairs.
 CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin text,
 	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
@@ -249,13 +210,13 @@ COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[
 
 -- Write what the route wants for these source records, whose rows and whose
 -- links' targets the caller has locked.  Returns those that did something.
-CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
+CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[])
 RETURNS TABLE (source_id bigint, status text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_changes zcsync.route_change[] := zcsync._timed_route_changes(p_route, p_ids, p_backfill);
+	v_changes zcsync.route_change[] := ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values) c);
 	v_origin text := format('%s:%s:%s', CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route, pg_current_xact_id());
 	v record;
 	v_created bigint[];
@@ -276,7 +237,7 @@ BEGIN
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
 	IF v.comes_back AND v_updates THEN
-		v_before := zcsync._timed_back_changes(p_route, p_ids);
+		v_before := zcsync._back_changes_now(p_route, p_ids);
 	END IF;
 	v.has_peers := v.has_peers AND (v.comes_back OR v_updates);
 	IF v.has_peers THEN
@@ -319,27 +280,24 @@ BEGIN
 		WHERE u.id <> ALL (coalesce(v_created, '{}') || coalesce(v_updated, '{}'));
 END
 $$;
-COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean) IS
-'writes what a route wants for these source records';
+COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[]) IS
+'writes what a route wants for these source records, given what its SQL said of them';
 
 -- The same, but one bad record does not lose its neighbours: on an error the
--- set is halved down to the record, after a timeout it is taken record by
--- record.  What the limits on subtransactions and time leave over is retried.
-CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean,
+-- set is halved down to the record.  What the limit on subtransactions leaves
+-- over is tried again.
+CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
 	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_deadline timestamptz := clock_timestamp() + 4 * zcsync._mapping_timeout();
-	v_from integer[] := ARRAY[1];
-	v_to integer[] := ARRAY[cardinality(p_ids)];
+	v_from integer[] := CASE WHEN p_ids = '{}' THEN '{}' ELSE ARRAY[1] END;
+	v_to integer[] := CASE WHEN p_ids = '{}' THEN '{}' ELSE ARRAY[cardinality(p_ids)] END;
 	v_first integer;
 	v_last integer;
 	v_count integer := 0;
 	v_written record;
-	v_error text;
-	v_late boolean;
 BEGIN
 	left_over := '{}';
 	WHILE cardinality(v_from) > 0 LOOP
@@ -348,49 +306,31 @@ BEGIN
 		v_from := v_from[2:];
 		v_to := v_to[2:];
 		-- A transaction with more than 64 subtransactions slows all snapshots.
-		IF v_count >= 60 OR clock_timestamp() > v_deadline THEN
+		IF v_count >= 60 THEN
 			left_over := left_over || p_ids[v_first:v_last];
 			CONTINUE;
 		END IF;
 		v_count := v_count + 1;
-		v_error := NULL;
-		v_late := false;
 		BEGIN
 			SELECT array_agg(w.source_id) AS ids, array_agg(w.status) AS statuses INTO v_written
-			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill) w;
+			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill, p_values) w;
 			written := written || v_written.ids;
 			statuses := statuses || v_written.statuses;
-		EXCEPTION
-			WHEN query_canceled THEN
-				IF NOT zcsync._disarm_timeout() THEN
-					RAISE;
-				END IF;
-				v_late := true;
-				v_error := format('the SQL of the route took longer than zcsync.mapping_timeout (%s)', current_setting('zcsync.mapping_timeout'));
-			WHEN OTHERS THEN
-				-- Of the server, not of a record: rolled back and tried again.
-				PERFORM zcsync._disarm_timeout();
-				IF left(SQLSTATE, 2) IN ('40', '53', '57', '58', 'XX') OR SQLSTATE = '55P03' THEN
-					RAISE;
-				END IF;
-				v_error := format('%s (%s)', SQLERRM, SQLSTATE);
+		EXCEPTION WHEN OTHERS THEN
+			IF zcsync._is_servers_error(SQLSTATE) THEN
+				RAISE;
+			ELSIF v_first = v_last THEN
+				failed := failed || p_ids[v_first];
+				messages := messages || format('%s (%s)', SQLERRM, SQLSTATE);
+			ELSE
+				v_from := ARRAY[v_first, (v_first + v_last) / 2 + 1] || v_from;
+				v_to := ARRAY[(v_first + v_last) / 2, v_last] || v_to;
+			END IF;
 		END;
-		IF v_error IS NULL THEN
-			CONTINUE;
-		ELSIF v_first = v_last THEN
-			failed := failed || p_ids[v_first];
-			messages := messages || v_error;
-		ELSIF v_late THEN
-			v_from := ARRAY(SELECT generate_series(v_first, v_last)) || v_from;
-			v_to := ARRAY(SELECT generate_series(v_first, v_last)) || v_to;
-		ELSE
-			v_from := ARRAY[v_first, (v_first + v_last) / 2 + 1] || v_from;
-			v_to := ARRAY[(v_first + v_last) / 2, v_last] || v_to;
-		END IF;
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean) IS
+COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[]) IS
 'writes what a route wants, record by record where a record makes it fail';
 
 -- Lock the rows of these source records and of the targets of their links, as
@@ -487,6 +427,36 @@ $$;
 COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
 'sends failed jobs of a route back with a delay, or to dead_letters after the last attempt';
 
+-- Evaluate and write.  A record whose SQL fails is failed, one that the time did
+-- not suffice for is left over.
+CREATE FUNCTION zcsync._evaluate_and_write(p_route bigint, p_ids bigint[], p_backfill boolean,
+	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_values zcsync.route_evaluation[] := zcsync._evaluate_sources(p_route, p_ids, p_backfill);
+	v_back zcsync.route_evaluation[] := zcsync._evaluate_targets(p_route, p_ids);
+	v_bad record;
+BEGIN
+	SELECT array_agg(e.source_id) FILTER (WHERE NOT e.late) AS failed, array_agg(e.error) FILTER (WHERE NOT e.late) AS messages,
+		coalesce(array_agg(e.source_id) FILTER (WHERE e.late), '{}') AS late
+	INTO v_bad
+	FROM (SELECT x.source_id, min(x.error) AS error, min(x.error) IS NULL AS late FROM unnest(v_values || v_back) x
+		WHERE x.late OR x.error IS NOT NULL GROUP BY x.source_id) AS e;
+	-- the rest
+	SELECT i.* INTO written, statuses, failed, messages, left_over
+	FROM zcsync._isolate_route_changes(p_route,
+		ARRAY(SELECT u.id FROM unnest(p_ids) AS u (id) WHERE u.id <> ALL (v_bad.late) AND u.id <> ALL (coalesce(v_bad.failed, '{}'))),
+		p_backfill, v_values) i;
+	failed := failed || v_bad.failed;
+	messages := messages || v_bad.messages;
+	left_over := left_over || v_bad.late;
+END
+$$;
+COMMENT ON FUNCTION zcsync._evaluate_and_write(bigint, bigint[], boolean) IS
+'runs the SQL of a route for source records and writes what the route wants';
+
 -- One batch of one route; returns how many jobs ended.
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -519,7 +489,7 @@ BEGIN
 		v_some := ARRAY(SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill)
 			WHERE j.backfill = v_which AND j.id = ANY (v_locked) ORDER BY j.id);
 		CONTINUE WHEN v_some = '{}';
-		v_result := zcsync._isolate_route_changes(p_route, v_some, v_which);
+		v_result := zcsync._evaluate_and_write(p_route, v_some, v_which);
 		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
 			attempts, message, queued_at, created_at)
 		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, w.status,
@@ -585,7 +555,7 @@ BEGIN
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
 		PERFORM FROM zcsync.routes r WHERE r.route_id = v_route.route_id AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
-		v_fault := zcsync._route_fault(v_route.route_id);
+		SELECT f.fault INTO v_fault FROM zcsync._route_functions(v_route.route_id) f;
 		IF v_fault IS NOT NULL THEN
 			UPDATE zcsync.routes r SET state = 'paused' WHERE r.route_id = v_route.route_id;
 			PERFORM zcsync._alert('route_fault', v_route.name, 'critical',

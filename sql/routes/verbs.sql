@@ -221,7 +221,7 @@ BEGIN
 	FOR v_function IN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = to_regnamespace('zcsync_routes')
-			AND p.proname ~ ('^(filter|map|list|match|back)_' || v_route.route_id || '$')
+			AND p.proname ~ ('^(forward|match|back)_' || v_route.route_id || '$')
 	LOOP
 		EXECUTE format('DROP FUNCTION %s', v_function);
 	END LOOP;

@@ -27,7 +27,6 @@ SELECT count(*) FROM zcsync.tasks;
 SELECT zcsync.reference('tickets', source_id), field, code, message FROM zcsync.route_errors;
 -- nothing is armed any more
 SELECT pg_sleep(1.2);
-SELECT zcsync._disarm_timeout();
 
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

@@ -191,9 +191,9 @@ DROP SCHEMA regress_router CASCADE;
 -- functions of somebody else under our names are not run
 SELECT route_id AS id FROM zcsync.routes WHERE name = 'mine' \gset
 SELECT zcsync.resume_route('mine') LIKE '%is active%' AS active;
-DROP FUNCTION zcsync_routes.map_:id;
+DROP FUNCTION zcsync_routes.forward_:id;
 SET ROLE regress_other;
-CREATE FUNCTION zcsync_routes.map_:id(zcsync.tickets) RETURNS jsonb SECURITY DEFINER LANGUAGE sql AS $$ SELECT '{"name": "theirs"}'::jsonb $$;
+CREATE FUNCTION zcsync_routes.forward_:id(zcsync.tickets[], boolean) RETURNS zcsync.route_value[] LANGUAGE sql AS $$ SELECT ARRAY(SELECT ROW(true, '{"name": "theirs"}', NULL, NULL)::zcsync.route_value FROM unnest($1)) $$;
 RESET ROLE;
 UPDATE zcsync.tickets SET subject = 'changed', updated_at = now() + interval '1 minute', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '31';
 SELECT zcsync._run_route_jobs();
@@ -201,7 +201,7 @@ SELECT state FROM zcsync.routes WHERE name = 'mine';
 SELECT regexp_replace(message, '_\d+', '_N') AS message FROM zcsync.alerts WHERE resolved_at IS NULL;
 SELECT op FROM zcsync.plan('mine');
 SELECT item, ok, regexp_replace(message, '_\d+', '_N', 'g') AS message FROM zcsync.check_route('mine') WHERE NOT ok;
-DROP FUNCTION zcsync_routes.map_:id;
+DROP FUNCTION zcsync_routes.forward_:id;
 SET ROLE regress_router;
 SELECT zcsync.alter_route('mine', on_leave => 'keep');
 SELECT zcsync.resume_route('mine') LIKE '%is active%' AS active;
@@ -240,8 +240,8 @@ END
 $$;
 SELECT route_id AS id, source_stream_id AS source, target_stream_id AS target FROM zcsync.routes \gset
 SELECT array_agg(local_id) AS ids FROM (SELECT local_id FROM zcsync.tickets WHERE remote_id::integer BETWEEN 2000 AND 2199) s \gset
-SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(replace(replace(replace(zcsync._route_query(:id, 'tickets', 'tasks'),
-	'$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::timestamptz'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
+SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(zcsync._route_query(:id, 'tickets', 'tasks'),
+	'$12', 'NULL::zcsync.route_evaluation[]'), '$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::timestamptz'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(zcsync._route_match_query(:id, NULL, 'tickets', 'tasks'),
 	'$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', '2'), '$5', :'source'), '$6', :'target')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(zcsync._route_origin_query('zendesk', 'tickets', 'tasks'),
