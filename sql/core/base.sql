@@ -99,7 +99,7 @@ COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
 -- original in zcsync.installation, and stays silent until somebody says that
 -- it is the one to send.
 CREATE FUNCTION zcsync._worker_guard() RETURNS TABLE (may_run boolean, reason text, hint text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

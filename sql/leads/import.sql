@@ -380,7 +380,7 @@ COMMENT ON FUNCTION zcsync.drop_intake(text) IS
 
 -- Imports that run, for zcsync.progress.
 CREATE FUNCTION zcsync._running_imports() RETURNS TABLE (name text, account text, done bigint, estimate bigint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -451,7 +451,7 @@ COMMENT ON FUNCTION zcsync._shape_phones(jsonb, text) IS
 
 -- Numbers and times; what cannot be read as one becomes a note.
 CREATE FUNCTION zcsync._shape_numbers(p_fields jsonb, OUT vals jsonb, OUT notes text[])
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -516,7 +516,7 @@ COMMENT ON FUNCTION zcsync._shape_name(jsonb) IS
 
 -- Fields that were picked as a lead: see _normalise_lead().
 CREATE FUNCTION zcsync._shape_lead(p_fields jsonb, p_country text) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -575,7 +575,7 @@ COMMENT ON FUNCTION zcsync._shape_lead(jsonb, text) IS
 -- domain, source_id}, "error": why it is none, "notes": what was left out}.
 -- The country is that of phone numbers where neither they nor the lead say.
 CREATE FUNCTION zcsync._normalise_leads(p_source text, p_data jsonb[], p_country text DEFAULT NULL) RETURNS jsonb[]
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(array_agg(zcsync._shape_lead(f.fields, p_country) ORDER BY f.n), '{}')
@@ -585,7 +585,7 @@ COMMENT ON FUNCTION zcsync._normalise_leads(text, jsonb[], text) IS
 'leads of a source in the form in which they are stored and compared';
 
 CREATE FUNCTION zcsync._normalise_lead(p_source text, p_data jsonb, p_country text DEFAULT NULL) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT (zcsync._normalise_leads(p_source, ARRAY[p_data], p_country))[1]

@@ -46,7 +46,7 @@ COMMENT ON FUNCTION zcsync._shorten(text, integer) IS
 -- What stops this whole database from being in step, worst first.
 CREATE FUNCTION zcsync._installation_trouble()
 RETURNS TABLE (state text, why text, to_do text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

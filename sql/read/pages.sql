@@ -25,7 +25,7 @@
 -- that he would not come to from the first page.  Its checksum is against
 -- accidents.
 CREATE FUNCTION zcsync._encode_cursor(p_list jsonb, p_key jsonb, p_local_id bigint) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT translate(encode(substr(sha256(d.document), 1, 6) || d.document, 'base64'), E'+/=\n', '-_')
 	FROM (SELECT convert_to((p_list || jsonb_build_array(p_key, p_local_id))::text, 'UTF8')) AS d (document);

@@ -335,7 +335,7 @@ COMMENT ON FUNCTION zcsync._route_function_fault(text, text, text, text) IS
 'why a compiled function may not be run; NULL when it may';
 
 CREATE FUNCTION zcsync._route_digest(p_code text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT 'compiled by zcsync, sha256 ' || encode(sha256(convert_to(p_code, 'UTF8')), 'hex');
 END;

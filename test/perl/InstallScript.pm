@@ -163,6 +163,34 @@ sub uses
 	return @uses;
 }
 
+# What of a function's body runs: the body without comments and without
+# literals, but with those that EXECUTE is given.
+sub code
+{
+	my ($sql) = @_;
+	my ($executed, $code) = (0, '');
+
+	while ($sql =~ /\G(?:
+			(?<skip>--[^\n]*|\/\*.*?\*\/)
+			|(?<tag>\$[a-z_]*\$)(?<inner>.*?)\k<tag>
+			|'(?<literal>(?:[^']|'')*)'
+			|(?<word>\w+)
+			|(?<other>.))/gxs)
+	{
+		my %token = %+;
+
+		if (defined(my $literal = $token{inner} // $token{literal}))
+		{
+			$code .= !$executed ? "''" : defined $token{inner} ? " $literal " : ' ' . $literal =~ s/''/'/gr . ' ';
+			next;
+		}
+		$executed = 1 if ($token{word} // '') eq 'EXECUTE';
+		$executed = 0 if ($token{other} // '') eq ';';
+		$code .= $token{word} // $token{other} // ' ';
+	}
+	return $code;
+}
+
 # The SQL statements in the strings of a C file.  Those that end with a
 # semicolon are hints: what somebody is to run.
 sub sql_of_c
