@@ -75,7 +75,7 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT r.*
 	FROM (VALUES
-		(zcsync._describe_setting('base_url', 'string', '^https?://[^\s?#]+$', 'Leave it out unless the vendor is behind a proxy.')),
+		(zcsync._describe_setting('base_url', 'string', '^https?://[^[:space:]?#]+$', 'Leave it out unless the vendor is behind a proxy.')),
 		(zcsync._describe_setting('budget_share', 'number', NULL,
 			'It is the part of the vendor''s limits that zcsync may use, above 0 and at most 1.')),
 		(zcsync._describe_setting('budgets', 'object', NULL, 'It looks like {"api": {"calls": 100, "window_s": 60, "concurrency": 5}}.'))
@@ -414,7 +414,7 @@ BEGIN
 	RETURNING a.name INTO v_name;
 	FOR v_code IN
 		SELECT al.code FROM zcsync.alerts al
-		WHERE al.object = v_name AND al.code LIKE 'credentials\_%' AND al.resolved_at IS NULL
+		WHERE al.object = v_name AND al.code LIKE E'credentials\\_%' AND al.resolved_at IS NULL
 	LOOP
 		PERFORM zcsync._resolve_alert(v_code, v_name);
 	END LOOP;
@@ -509,7 +509,7 @@ BEGIN
 	END LOOP;
 	DELETE FROM zcsync.accounts a WHERE a.account_id = v_id;
 	UPDATE zcsync.alerts al SET resolved_at = zcsync._now()
-	WHERE al.object = remove_account.name AND al.code LIKE 'credentials\_%' AND al.resolved_at IS NULL;
+	WHERE al.object = remove_account.name AND al.code LIKE E'credentials\\_%' AND al.resolved_at IS NULL;
 	PERFORM zcsync._resolve_key_alert();
 	RAISE NOTICE USING MESSAGE = format('removed account "%s"', name),
 		DETAIL = format('Streams: %s, routes: %s, jobs: %s, rows: %s. What was done for it stays in sync_records and changes.',

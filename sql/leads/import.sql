@@ -37,7 +37,7 @@ COMMENT ON FUNCTION zcsync._create_intake_schema() IS
 CREATE FUNCTION zcsync._csv_delimiter(p_line text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(substring(regexp_replace(p_line, '"([^"]|"")*"', '', 'g') FROM '[,;\t|]'), ',');
+	SELECT coalesce(substring(regexp_replace(p_line, '"([^"]|"")*"', '', 'g') FROM E'[,;\\t|]'), ',');
 END;
 COMMENT ON FUNCTION zcsync._csv_delimiter(text) IS
 'what separates the columns of the first line of a file';
@@ -67,8 +67,8 @@ DECLARE
 	v_n integer;
 BEGIN
 	FOR i IN 1 .. cardinality(p_headers) LOOP
-		v_base := btrim(regexp_replace(lower(p_headers[i]), '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a0\ufeff]+', '_', 'g'), '_');
-		v_base := CASE WHEN v_base = '' THEN 'column_' || i WHEN v_base ~ '^\d' THEN 'c_' || v_base ELSE v_base END;
+		v_base := btrim(regexp_replace(lower(p_headers[i]), E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '_', 'g'), '_');
+		v_base := CASE WHEN v_base = '' THEN 'column_' || i WHEN v_base ~ '^[0-9]' THEN 'c_' || v_base ELSE v_base END;
 		-- names have 63 bytes
 		v_base := left(v_base, 58);
 		WHILE octet_length(v_base) > 58 LOOP
@@ -96,14 +96,14 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_line text := regexp_replace(p_header, '^\ufeff|[\r\n]+$', '', 'g');
+	v_line text := regexp_replace(p_header, E'^\\ufeff|[\\r\\n]+$', '', 'g');
 	v_headers text[];
 BEGIN
 	IF coalesce(btrim(v_line), '') = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'header must be the first line of the file',
 			HINT = 'For example header => ''First Name,Last Name,Email''.';
-	ELSIF v_line ~ '[\r\n]' AND regexp_replace(v_line, '"([^"]|"")*"', '', 'g') ~ '[\r\n]' THEN
+	ELSIF v_line ~ E'[\\r\\n]' AND regexp_replace(v_line, '"([^"]|"")*"', '', 'g') ~ E'[\\r\\n]' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'header has more than one line';
 	ELSIF length(regexp_replace(v_line, '[^"]', '', 'g')) % 2 = 1 THEN
@@ -181,9 +181,9 @@ BEGIN
 
 	v_delimiter := zcsync._csv_delimiter(create_intake.header);
 	RETURN QUERY VALUES ('intake', v_name), ('fill', (
-		SELECT format('\copy zcsync_intake.%I (%s) FROM ''file.csv'' (FORMAT csv, HEADER%s)', v_name,
+		SELECT format(E'\\copy zcsync_intake.%I (%s) FROM ''file.csv'' (FORMAT csv, HEADER%s)', v_name,
 			string_agg(quote_ident(c ->> 'column'), ', ' ORDER BY n),
-			CASE v_delimiter WHEN ',' THEN '' WHEN E'\t' THEN ', DELIMITER E''\t''' ELSE format(', DELIMITER %L', v_delimiter) END)
+			CASE v_delimiter WHEN ',' THEN '' WHEN E'\t' THEN E', DELIMITER E''\\t''' ELSE format(', DELIMITER %L', v_delimiter) END)
 		FROM jsonb_array_elements(v_columns) WITH ORDINALITY AS c (c, n)));
 	RETURN QUERY
 	SELECT CASE WHEN c -> 'fields' = '[]' THEN 'unmapped' ELSE 'mapped' END,
@@ -203,7 +203,7 @@ AS $$
 DECLARE
 	v_intake zcsync.intakes;
 BEGIN
-	SELECT * INTO v_intake FROM zcsync.intakes i WHERE i.name = regexp_replace(p_name, '^zcsync_intake\.', '');
+	SELECT * INTO v_intake FROM zcsync.intakes i WHERE i.name = regexp_replace(p_name, '^zcsync_intake[.]', '');
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('intake %s does not exist', coalesce('"' || left(p_name, 80) || '"', 'NULL')),
@@ -364,7 +364,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_name text := regexp_replace(drop_intake.intake, '^zcsync_intake\.', '');
+	v_name text := regexp_replace(drop_intake.intake, '^zcsync_intake[.]', '');
 BEGIN
 	IF NOT EXISTS (SELECT FROM zcsync.intakes i WHERE i.name = v_name)
 		OR to_regclass(format('zcsync_intake.%I', v_name)) IS NOT NULL THEN

@@ -150,7 +150,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT EXISTS (SELECT FROM zcsync.companies c		-- written in any way: by its last digits
-			WHERE right(regexp_replace(c.phone, '\D', '', 'g'), 8) = right(p_phone, 8))
+			WHERE right(regexp_replace(c.phone, '[^0-9]', '', 'g'), 8) = right(p_phone, 8))
 		OR count(DISTINCT coalesce(x.name, x.email, x.row_id::text)) > (
 			SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'phone_shared_by')
 		OR count(DISTINCT x.local_id) > (

@@ -22,9 +22,9 @@ BEGIN ATOMIC
 		-- words, not parts of words: "vp" is not in "mvp"
 		WHEN 'contains' THEN EXISTS (SELECT FROM unnest(string_to_array(lower(p_operand), '|')) AS w (word)
 			WHERE position(' ' || w.word || ' ' IN ' ' || translate(lower(p_value), ',.;:/()-&', '         ') || ' ') > 0)
-		WHEN 'at_least' THEN CASE WHEN p_value ~ '^-?\d{1,30}(\.\d{1,30})?$' THEN p_value::numeric >= p_operand::numeric END
-		WHEN 'at_most' THEN CASE WHEN p_value ~ '^-?\d{1,30}(\.\d{1,30})?$' THEN p_value::numeric <= p_operand::numeric END
-		WHEN 'newer_than' THEN CASE WHEN p_value ~ '^\d{4}-\d\d-\d\d[T ]' THEN p_value::timestamptz > zcsync._now() - p_operand::interval END
+		WHEN 'at_least' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric >= p_operand::numeric END
+		WHEN 'at_most' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric <= p_operand::numeric END
+		WHEN 'newer_than' THEN CASE WHEN p_value ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ]' THEN p_value::timestamptz > zcsync._now() - p_operand::interval END
 		END, false);
 END;
 COMMENT ON FUNCTION zcsync._rule_holds(text, text, text) IS
@@ -161,7 +161,7 @@ BEGIN
 		WHEN to_regclass('zcsync.idx_lead_rows_trigrams') IS NULL THEN 'SELECT * FROM zcsync.setup();' END;
 	RETURN NEXT;
 	item := 'idx_leads_active';
-	ok := coalesce((SELECT ARRAY(SELECT m[1]::integer FROM regexp_matches(pg_get_expr(i.indpred, i.indrelid), '\d+', 'g') AS m ORDER BY 1)
+	ok := coalesce((SELECT ARRAY(SELECT m[1]::integer FROM regexp_matches(pg_get_expr(i.indpred, i.indrelid), '[0-9]+', 'g') AS m ORDER BY 1)
 			= ARRAY(SELECT s.status_id FROM zcsync.lead_statuses s WHERE s.closed ORDER BY 1)
 		FROM pg_index i WHERE i.indexrelid = to_regclass('zcsync.idx_leads_active')), false);
 	message := CASE WHEN ok THEN 'leaves out the closed statuses' ELSE 'is not of the statuses that are closed now' END;

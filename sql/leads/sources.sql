@@ -147,7 +147,7 @@ COMMENT ON FUNCTION zcsync._check_lead_source() IS
 CREATE FUNCTION zcsync._field_key(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT lower(regexp_replace(p_name, '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a0\ufeff]+', '', 'g'));
+	SELECT lower(regexp_replace(p_name, E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '', 'g'));
 END;
 COMMENT ON FUNCTION zcsync._field_key(text) IS
 'a header or path in the form in which equal ones are equal: its letters and digits';
@@ -296,18 +296,18 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_text text := lower(regexp_replace(p_phone, '^[\s''"=]*(tel:)?\s*', '', 'i'));
+	v_text text := lower(regexp_replace(p_phone, '^[[:space:]''"=]*(tel:)?[[:space:]]*', '', 'i'));
 	v_digits text;
 	v_code text;
 	v_trunk text;
 BEGIN
-	v_text := regexp_replace(v_text, '\s+(or|oder)\s.*$|\s*[;|]\s*\+?\d.*$|\s+/\s+\+?\d.*$', '');
-	v_text := regexp_replace(v_text, '\s*[,;]?\s*(ext(ension|n)?\.?|x|#|durchwahl|poste|anexo)\s*[.:]?\s*\d{1,7}\s*$', '');
+	v_text := regexp_replace(v_text, '[[:space:]]+(or|oder)[[:space:]].*$|[[:space:]]*[;|][[:space:]]*[+]?[0-9].*$|[[:space:]]+/[[:space:]]+[+]?[0-9].*$', '');
+	v_text := regexp_replace(v_text, '[[:space:]]*[,;]?[[:space:]]*(ext(ension|n)?[.]?|x|#|durchwahl|poste|anexo)[[:space:]]*[.:]?[[:space:]]*[0-9]{1,7}[[:space:]]*$', '');
 	v_text := replace(v_text, '(0)', '');
-	IF v_text !~ '^\+?[\d\s().\-\u2010-\u2015\u00a0/]+$' THEN
+	IF v_text !~ E'^\\+?[\\d\\s().\\-\\u2010-\\u2015\\u00a0/]+$' THEN
 		RETURN NULL;
 	END IF;
-	v_digits := regexp_replace(v_text, '\D', '', 'g');
+	v_digits := regexp_replace(v_text, '[^0-9]', '', 'g');
 	IF v_text NOT LIKE '+%' THEN
 		v_code := zcsync._country_phone(p_country);
 		v_trunk := CASE WHEN v_code LIKE '%:%' THEN split_part(v_code, ':', 2) ELSE '0' END;
@@ -329,7 +329,7 @@ BEGIN
 		END IF;
 	END IF;
 	-- North America numbers all alike
-	IF length(v_digits) NOT BETWEEN 8 AND 15 OR v_digits LIKE '0%' OR (v_digits LIKE '1%' AND v_digits !~ '^1[2-9]\d{9}$') THEN
+	IF length(v_digits) NOT BETWEEN 8 AND 15 OR v_digits LIKE '0%' OR (v_digits LIKE '1%' AND v_digits !~ '^1[2-9][0-9]{9}$') THEN
 		RETURN NULL;
 	END IF;
 	RETURN '+' || v_digits;
@@ -348,7 +348,7 @@ BEGIN ATOMIC
 			'pty|pte|pvt|private|sdn|bhd|kk|spzoo|sp z oo|zoo|sro|as|doo|dd|kft|zrt|nyrt|ooo|oao|zao|fze|fzco|fzllc|wll|cic|cio|and)( |$))+$', '') AS short
 		FROM (
 			SELECT btrim(regexp_replace(regexp_replace(replace(replace(replace(lower(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and '),
-				'[.''’`]', '', 'g'), '[\u0001-\u002f\u003a-\u0060\u007b-\u00bf\u2010-\u2027\u3000]+', ' ', 'g')) AS whole) AS w) AS s;
+				'[.''’`]', '', 'g'), E'[\\u0001-\\u002f\\u003a-\\u0060\\u007b-\\u00bf\\u2010-\\u2027\\u3000]+', ' ', 'g')) AS whole) AS w) AS s;
 END;
 COMMENT ON FUNCTION zcsync._company_key(text) IS
 'a company''s name without what says its legal form, punctuation and case';
@@ -356,7 +356,7 @@ COMMENT ON FUNCTION zcsync._company_key(text) IS
 CREATE FUNCTION zcsync._name_key(p_first text, p_last text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT nullif(lower(btrim(regexp_replace(normalize(concat_ws(' ', p_first, p_last), NFKC), '[\s.,"]+', ' ', 'g'))), '');
+	SELECT nullif(lower(btrim(regexp_replace(normalize(concat_ws(' ', p_first, p_last), NFKC), '[[:space:].,"]+', ' ', 'g'))), '');
 END;
 COMMENT ON FUNCTION zcsync._name_key(text, text) IS
 'a person''s name with single spaces, in lower case';
@@ -366,8 +366,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT d.domain
 	FROM (SELECT regexp_replace(lower(btrim(p_website)), '^[a-z][a-z0-9+.-]*://|^//', '')) AS a (address)
-	CROSS JOIN LATERAL (SELECT regexp_replace(regexp_replace(regexp_replace(a.address, '[/?#].*$', ''), '^.*@|:\d+$', '', 'g'), '^www\d?\.|\.$', '', 'g')) AS d (domain)
-	WHERE d.domain ~ '^([^\s.@_]+\.)+[^\s.@_0-9]{2,63}$' AND length(d.domain) <= 253;
+	CROSS JOIN LATERAL (SELECT regexp_replace(regexp_replace(regexp_replace(a.address, '[/?#].*$', ''), '^.*@|:[0-9]+$', '', 'g'), '^www[0-9]?[.]|[.]$', '', 'g')) AS d (domain)
+	WHERE d.domain ~ '^([^[:space:].@_]+[.])+[^[:space:].@_0-9]{2,63}$' AND length(d.domain) <= 253;
 END;
 COMMENT ON FUNCTION zcsync._domain_key(text) IS
 'the domain of a web address; NULL: there is none in it';
@@ -384,7 +384,7 @@ BEGIN ATOMIC
 		bigpond.com,optusnet.com.au,rediffmail.com,naver.com,uol.com.br,bol.com.br,terra.com.br,telenet.be,skynet.be,ziggo.nl,kpnmail.nl,
 		seznam.cz,wp.pl,o2.pl,onet.pl,interia.pl,example.invalid,talktalk.net,blueyonder.co.uk,ntlworld.com,tiscali.co.uk,earthlink.net,charter.net,
 		shaw.ca,rogers.com,xtra.co.nz,arcor.de,bluewin.ch,chello.nl,home.nl,tin.it,alice.it}'::text[])
-		OR p_domain ~ '^(?:outlook|hotmail|live|yahoo|gmx)\.(?:com?\.)?[a-z]{2}$';	-- of one country
+		OR p_domain ~ '^(?:outlook|hotmail|live|yahoo|gmx)[.](?:com?[.])?[a-z]{2}$';	-- of one country
 END;
 COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
 'is this the domain of a provider that gives mailboxes to anybody?';
@@ -395,7 +395,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT n.match[1]::numeric * CASE lower(left(n.match[2], 1)) WHEN 'k' THEN 1000 WHEN 'm' THEN 1000000 WHEN 'b' THEN 1000000000 ELSE 1 END
 	FROM (SELECT regexp_match(replace(replace(p_text, ',', ''), ' ', ''),
-		'^[^\d.\-]{0,4}(-?\d{1,30}(?:\.\d{1,20})?)(k|mio|million|m|billion|bn|b)?(?:[-–+].*|to.*|%|[a-z]{3}|employees)?$', 'i') AS match) AS n;
+		'^[^0-9.-]{0,4}(-?[0-9]{1,30}(?:[.][0-9]{1,20})?)(k|mio|million|m|billion|bn|b)?(?:[-–+].*|to.*|%|[a-z]{3}|employees)?$', 'i') AS match) AS n;
 END;
 COMMENT ON FUNCTION zcsync._number_of(text) IS
 'a number as people write it; NULL: it is none';
@@ -408,7 +408,7 @@ SET timezone = 'UTC'
 SET datestyle = 'ISO, MDY'
 AS $$
 BEGIN
-	IF p_text ~ '^\d{4}-\d\d?-\d\d?|^\d\d?/\d\d?/\d{4}' THEN
+	IF p_text ~ '^[0-9]{4}-[0-9][0-9]?-[0-9][0-9]?|^[0-9][0-9]?/[0-9][0-9]?/[0-9]{4}' THEN
 		RETURN p_text::timestamptz;
 	END IF;
 	RETURN NULL;
@@ -466,7 +466,7 @@ BEGIN
 		WHERE e.key IN ('employees', 'revenue', 'revenue_thousands', 'value', 'probability', 'status_id', 'closed_at', 'created_at', 'updated_at')
 		ORDER BY e.key DESC
 	LOOP
-		IF v_field.key LIKE '%\_at' THEN
+		IF v_field.key LIKE E'%\\_at' THEN
 			v_value := to_jsonb(zcsync._time_of(v_field.value));
 		ELSE
 			v_number := zcsync._number_of(v_field.value);
@@ -492,10 +492,10 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_name text := regexp_replace(p_fields ->> 'name', '\s+', ' ', 'g');
+	v_name text := regexp_replace(p_fields ->> 'name', '[[:space:]]+', ' ', 'g');
 BEGIN
-	first_name := left(regexp_replace(p_fields ->> 'first_name', '\s+', ' ', 'g'), 500);
-	last_name := left(regexp_replace(p_fields ->> 'last_name', '\s+', ' ', 'g'), 500);
+	first_name := left(regexp_replace(p_fields ->> 'first_name', '[[:space:]]+', ' ', 'g'), 500);
+	last_name := left(regexp_replace(p_fields ->> 'last_name', '[[:space:]]+', ' ', 'g'), 500);
 	IF num_nonnulls(first_name, last_name) = 2 OR v_name IS NULL THEN
 		RETURN;
 	ELSIF first_name IS NOT NULL THEN
@@ -524,7 +524,7 @@ DECLARE
 	v_phones record := zcsync._shape_phones(p_fields, p_country);
 	v_numbers record := zcsync._shape_numbers(p_fields);
 	v_notes text[] := v_numbers.notes;
-	v_mail text := lower(substring(p_fields ->> 'email' FROM '[^\s<>;,:]+@[^\s<>;,]+'));
+	v_mail text := lower(substring(p_fields ->> 'email' FROM '[^[:space:]<>;,:]+@[^[:space:]<>;,]+'));
 	v_status text := lower(left(p_fields ->> 'email_status', 500));
 	v_email text := zcsync._email_key(v_mail);
 	v_website text := zcsync._domain_key(p_fields ->> 'website');
@@ -535,7 +535,7 @@ BEGIN
 		RETURN '{"values": {}, "keys": {}, "error": "a lead must be a JSON object"}';
 	END IF;
 	-- what stands there until somebody pays for the address
-	IF v_mail LIKE 'email\_not\_unlocked@%' THEN
+	IF v_mail LIKE E'email\\_not\\_unlocked@%' THEN
 		v_email := NULL;
 	ELSIF v_email IS NULL AND p_fields ? 'email' THEN
 		v_notes := format('e-mail "%s" is not valid', left(p_fields ->> 'email', 100)) || v_notes;

@@ -72,7 +72,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('kind "%s" does not exist', v_parts[2]),
 			HINT = format('The kinds are: %s.', array_to_string(zcsync._kinds(), ', '));
-	ELSIF v_parts[3] ~ '^#\d{1,18}$' THEN
+	ELSIF v_parts[3] ~ '^#[0-9]{1,18}$' THEN
 		RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
 			'WHERE t.account_id = $1 AND t.local_id = $2', v_parts[2]) USING v_account, substr(v_parts[3], 2)::bigint;
 	ELSE

@@ -31,8 +31,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_version = p_than OR p_version IS NULL OR p_than IS NULL THEN false
-		WHEN p_version ~ '^\d{1,30}$' AND p_than ~ '^\d{1,30}$' THEN p_version::numeric < p_than::numeric
-		WHEN p_version ~ '^\d{4}-\d\d-\d\dT' AND p_than ~ '^\d{4}-\d\d-\d\dT' THEN p_version COLLATE "C" < p_than COLLATE "C"
+		WHEN p_version ~ '^[0-9]{1,30}$' AND p_than ~ '^[0-9]{1,30}$' THEN p_version::numeric < p_than::numeric
+		WHEN p_version ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T' AND p_than ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T' THEN p_version COLLATE "C" < p_than COLLATE "C"
 		ELSE false
 	END;
 END;

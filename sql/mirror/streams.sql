@@ -66,7 +66,7 @@ BEGIN
 	IF v_request IS NOT NULL THEN
 		SELECT c.reply #>> v_vendor.count_path INTO v_count FROM zcsync._call(p_account, v_request) AS c WHERE c.class = 'done';
 	END IF;
-	RETURN CASE WHEN v_count ~ '^\d{1,15}$' THEN v_count::bigint END;
+	RETURN CASE WHEN v_count ~ '^[0-9]{1,15}$' THEN v_count::bigint END;
 EXCEPTION WHEN OTHERS THEN
 	-- A stream can be made before its account works.
 	RETURN NULL;

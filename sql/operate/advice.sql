@@ -157,7 +157,7 @@ BEGIN
 	CROSS JOIN LATERAL (
 		SELECT row_number() OVER (ORDER BY s.total_ms DESC, s.calls DESC, s.query), to_jsonb(s)
 		FROM zcsync.slow_queries AS s
-		WHERE n.report = 'slow_queries' AND s.query !~ '''|\$\D'
+		WHERE n.report = 'slow_queries' AND s.query !~ '''|[$][^0-9]'
 		UNION ALL
 		SELECT row_number() OVER (ORDER BY b.dead DESC, b.relname), to_jsonb(b)
 		FROM zcsync.table_bloat AS b
@@ -291,7 +291,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'index ' || c.oid::regclass, false, 'invalid', 'valid', 'nothing',
-		format(CASE WHEN c.relname ~ '_cc(?:new|old)\d*$' THEN 'DROP INDEX CONCURRENTLY %s;'
+		format(CASE WHEN c.relname ~ '_cc(?:new|old)[0-9]*$' THEN 'DROP INDEX CONCURRENTLY %s;'
 			ELSE 'REINDEX INDEX CONCURRENTLY %s;' END, c.oid::regclass),
 		'what was to build it did not come to its end: each write keeps it up, and no query uses it'
 	FROM pg_class AS t

@@ -182,7 +182,7 @@ BEGIN
 	SELECT m.month INTO v_month
 	FROM (
 		SELECT c.oid::regclass AS month, c.relname,
-			to_date(substring(c.relname FROM '_y(\d{4}m\d{2})$'), 'YYYY"m"MM') AS begins
+			to_date(substring(c.relname FROM '_y([0-9]{4}m[0-9]{2})$'), 'YYYY"m"MM') AS begins
 		FROM pg_inherits AS i
 		JOIN pg_class AS c ON c.oid = i.inhrelid
 		WHERE i.inhparent IN ('zcsync.changes'::regclass, 'zcsync.sync_records'::regclass)) AS m
@@ -235,7 +235,7 @@ BEGIN
 	END IF;
 	SELECT m.month INTO v_month
 	FROM (
-		SELECT c.oid::regclass AS month, to_date(substring(c.relname FROM '_y(\d{4}m\d{2})$'), 'YYYY"m"MM') AS begins
+		SELECT c.oid::regclass AS month, to_date(substring(c.relname FROM '_y([0-9]{4}m[0-9]{2})$'), 'YYYY"m"MM') AS begins
 		FROM pg_inherits AS i
 		JOIN pg_class AS c ON c.oid = i.inhrelid
 		WHERE i.inhparent = 'zcsync.leads'::regclass) AS m

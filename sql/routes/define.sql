@@ -118,9 +118,9 @@ BEGIN
 			$re$\m[eE]'([^'\\]|\\.|'')*'|'([^']|'')*'|"([^"]|"")+"$re$, ' 0 ', 'g');
 		v_reason := CASE
 			WHEN v_rest ~ $re$['"]$re$ THEN 'A quote is not closed.'
-			WHEN v_rest ~ '--|/\*' THEN 'It contains a comment.'
+			WHEN v_rest ~ '--|/[*]' THEN 'It contains a comment.'
 			WHEN v_rest ~ ';' THEN 'It contains a semicolon.'
-			WHEN v_rest ~ '\$' THEN 'It contains a dollar sign outside of quotes.'
+			WHEN v_rest ~ '[$]' THEN 'It contains a dollar sign outside of quotes.'
 		END;
 	END IF;
 	IF v_reason IS NULL THEN
@@ -394,7 +394,7 @@ BEGIN
 				DETAIL = format('The expression is: %s', v_expression.expression),
 				HINT = format('It is SQL over a row of %s, and must give %s.  Tables and functions need their schema.', v_about,
 					CASE WHEN v_expression.part IN ('filter', 'match') THEN 'type boolean'
-						ELSE coalesce('type ' || substring(v_expression.form FROM '\n\)::([a-z][a-z ]*(\[\])?)$'), 'a value') END);
+						ELSE coalesce('type ' || substring(v_expression.form FROM E'\\n\\)::([a-z][a-z ]*(\\[\\])?)$'), 'a value') END);
 		END;
 	END LOOP;
 

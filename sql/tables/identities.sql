@@ -178,7 +178,7 @@ BEGIN ATOMIC
 		ELSE e.name || '@' || e.domain END
 	FROM (SELECT lower(btrim(p_email, E' \t\r\n'))) AS t (email)
 	CROSS JOIN LATERAL (SELECT split_part(t.email, '@', 1), split_part(t.email, '@', 2)) AS e (name, domain)
-	WHERE t.email ~ '^[^@\s<>()\[\],;:"\\]{1,64}@([^@\s<>()\[\],;:"\\._]+\.)+[^@\s<>()\[\],;:"\\.0-9_-]{2,63}$'
+	WHERE t.email ~ E'^[^@\\s<>()\\[\\],;:"\\\\]{1,64}@([^@\\s<>()\\[\\],;:"\\\\._]+\\.)+[^@\\s<>()\\[\\],;:"\\\\.0-9_-]{2,63}$'
 		AND length(t.email) <= 254;
 END;
 COMMENT ON FUNCTION zcsync._email_key(text) IS

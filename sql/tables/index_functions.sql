@@ -12,7 +12,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
 BEGIN ATOMIC
 	SELECT ARRAY(
 		SELECT left(rtrim(m.link[1], '.,;:!?'), 500)
-		FROM regexp_matches(p_text, 'https?://[^[:space:]<>"'')\]#]+', 'g') AS m (link)
+		FROM regexp_matches(p_text, E'https?://[^[:space:]<>"'')\\]#]+', 'g') AS m (link)
 		LIMIT 50);
 END;
 COMMENT ON FUNCTION zcsync._index_links(text) IS
@@ -41,8 +41,8 @@ COMMENT ON FUNCTION zcsync._index_mail_domain(text) IS
 CREATE FUNCTION zcsync._index_domains(p_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
 BEGIN ATOMIC
-	SELECT ARRAY(SELECT left(regexp_replace(m.domain[1], '^www\.', ''), 255)
-		FROM regexp_matches(lower(p_text COLLATE "C"), '([a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)+)', 'g') AS m (domain) LIMIT 20);
+	SELECT ARRAY(SELECT left(regexp_replace(m.domain[1], '^www[.]', ''), 255)
+		FROM regexp_matches(lower(p_text COLLATE "C"), '([a-z0-9][a-z0-9-]*(?:[.][a-z0-9][a-z0-9-]*)+)', 'g') AS m (domain) LIMIT 20);
 END;
 COMMENT ON FUNCTION zcsync._index_domains(text) IS
 'the domains that a text names, at most 20';

@@ -279,8 +279,8 @@ BEGIN
 			CONSTRAINT lead_score_rules_points CHECK (points BETWEEN -100 AND 100),
 		CONSTRAINT lead_score_rules_value CHECK (CASE
 			WHEN operator IN ('is_filled', 'is_empty') THEN value IS NULL
-			WHEN operator IN ('at_least', 'at_most') THEN coalesce(value ~ '^-?\d{1,30}(\.\d{1,20})?$', false)
-			WHEN operator = 'newer_than' THEN coalesce(value ~ '^\d{1,5} (hour|day|week|month)s?$', false)
+			WHEN operator IN ('at_least', 'at_most') THEN coalesce(value ~ '^-?[0-9]{1,30}([.][0-9]{1,20})?$', false)
+			WHEN operator = 'newer_than' THEN coalesce(value ~ '^[0-9]{1,5} (hour|day|week|month)s?$', false)
 			ELSE value IS NOT NULL END)
 	);
 	COMMENT ON TABLE zcsync.lead_score_rules IS

@@ -167,7 +167,7 @@ BEGIN
 	CREATE INDEX idx_companies_parent ON zcsync.companies (account_id, parent_id);
 	CREATE INDEX idx_companies_external_id ON zcsync.companies (account_id, external_id);
 	CREATE INDEX idx_companies_domains ON zcsync.companies USING gin (zcsync._index_domains(domain));
-	CREATE INDEX idx_companies_phone ON zcsync.companies (right(regexp_replace(phone, '\D', '', 'g'), 8));
+	CREATE INDEX idx_companies_phone ON zcsync.companies (right(regexp_replace(phone, '[^0-9]', '', 'g'), 8));
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_companies() IS

@@ -96,7 +96,7 @@ BEGIN
 	CREATE TABLE zcsync.mail_providers (
 		domain text NOT NULL
 			CONSTRAINT mail_providers_pkey PRIMARY KEY
-			CONSTRAINT mail_providers_form CHECK (domain = lower(domain COLLATE "C") AND domain ~ '^[^@\s]+\.[^@\s]+$')
+			CONSTRAINT mail_providers_form CHECK (domain = lower(domain COLLATE "C") AND domain ~ '^[^@[:space:]]+[.][^@[:space:]]+$')
 	);
 	COMMENT ON TABLE zcsync.mail_providers IS
 	'domains at which anybody can have an address, beside those that zcsync knows: they tell nothing of a company';

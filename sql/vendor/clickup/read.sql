@@ -14,7 +14,7 @@
 CREATE FUNCTION zcsync._clickup_time(p_ms text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_ms ~ '^-?\d{1,14}$' THEN to_jsonb(to_timestamp(p_ms::bigint / 1000.0)) #>> '{}' END;
+	SELECT CASE WHEN p_ms ~ '^-?[0-9]{1,14}$' THEN to_jsonb(to_timestamp(p_ms::bigint / 1000.0)) #>> '{}' END;
 END;
 COMMENT ON FUNCTION zcsync._clickup_time(text) IS
 'a time of ClickUp as to_jsonb() prints it in UTC, or NULL if it is none';
@@ -44,7 +44,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN jsonb_typeof(p_value) = 'number' THEN p_value
-		WHEN (p_value #>> '{}') ~ '^-?\d{1,100}(?:\.\d{1,100})?$' THEN to_jsonb((p_value #>> '{}')::numeric)
+		WHEN (p_value #>> '{}') ~ '^-?[0-9]{1,100}(?:[.][0-9]{1,100})?$' THEN to_jsonb((p_value #>> '{}')::numeric)
 	END;
 END;
 COMMENT ON FUNCTION zcsync._json_number(jsonb) IS
@@ -82,7 +82,7 @@ BEGIN
 			HINT = 'zcsync.discover() shows the lists of a workspace.';
 	END IF;
 	SELECT e #>> '{}' INTO v_list FROM jsonb_array_elements(p_scope -> 'list_ids') AS e
-	WHERE (e #>> '{}' ~ '^\d{1,30}$') IS NOT TRUE LIMIT 1;
+	WHERE (e #>> '{}' ~ '^[0-9]{1,30}$') IS NOT TRUE LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid list id %s', coalesce(quote_literal(v_list), 'null')),
@@ -278,7 +278,7 @@ BEGIN
 	cursor := zcsync._clickup_tasks_cursor(p_stream_id, p_lane);
 	SELECT max(u.changed), (array_agg(u.changed ORDER BY u.n DESC))[1], coalesce(sum(hashtext(u.id)), 0)
 	INTO v_max, v_last, v_sum
-	FROM (SELECT CASE WHEN d ->> 'date_updated' ~ '^\d{1,14}$' THEN (d ->> 'date_updated')::bigint END, d ->> 'id', n
+	FROM (SELECT CASE WHEN d ->> 'date_updated' ~ '^[0-9]{1,14}$' THEN (d ->> 'date_updated')::bigint END, d ->> 'id', n
 		FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) WITH ORDINALITY AS x (d, n)) AS u (changed, id, n);
 	v_seen := greatest((cursor ->> 'max')::bigint, v_max);
 	IF v_page > 0 THEN
@@ -501,7 +501,7 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT 'tasks', left(d ->> 'id', 500),
-		CASE WHEN d ->> 'date_updated' ~ '^\d{1,18}$' THEN d ->> 'date_updated' END,
+		CASE WHEN d ->> 'date_updated' ~ '^[0-9]{1,18}$' THEN d ->> 'date_updated' END,
 		jsonb_build_object(
 			'name', d ->> 'name',
 			'description', zcsync._clickup_description(coalesce(d ->> 'description', d ->> 'text_content')),
@@ -525,7 +525,7 @@ BEGIN
 			'space_id', d -> 'space' ->> 'id',
 			'parent_id', d ->> 'parent',
 			'creator_id', d -> 'creator' ->> 'id',
-			'time_estimate', CASE WHEN d ->> 'time_estimate' ~ '^-?\d{1,18}$' THEN (d ->> 'time_estimate')::bigint END,
+			'time_estimate', CASE WHEN d ->> 'time_estimate' ~ '^-?[0-9]{1,18}$' THEN (d ->> 'time_estimate')::bigint END,
 			'points', zcsync._json_number(d -> 'points'),
 			'archived', CASE WHEN jsonb_typeof(d -> 'archived') = 'boolean' THEN d -> 'archived' END,
 			'url', d ->> 'url',

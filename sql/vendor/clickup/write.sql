@@ -197,7 +197,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_text IS NULL OR p_text = '' THEN ''
-		WHEN p_text ~ '(?:^|\s)https?://[^\s#]+$' THEN p_text || '#'
+		WHEN p_text ~ '(?:^|[[:space:]])https?://[^[:space:]#]+$' THEN p_text || '#'
 		ELSE p_text || E'\n\n'
 	END || 'zcsync-' || p_sync_key;
 END;
@@ -209,7 +209,7 @@ COMMENT ON FUNCTION zcsync._clickup_marked(text, text) IS
 CREATE FUNCTION zcsync._clickup_ids(p_ids text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(jsonb_agg(CASE WHEN i ~ '^\d{1,18}$' THEN to_jsonb(i::bigint) ELSE to_jsonb(i) END), '[]')
+	SELECT coalesce(jsonb_agg(CASE WHEN i ~ '^[0-9]{1,18}$' THEN to_jsonb(i::bigint) ELSE to_jsonb(i) END), '[]')
 	FROM unnest(p_ids) AS i WHERE i IS NOT NULL;
 END;
 COMMENT ON FUNCTION zcsync._clickup_ids(text[]) IS

@@ -15,7 +15,7 @@
 CREATE FUNCTION zcsync._halopsa_read_id(p_id jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN (p_id #>> '{}') ~ '^\d{1,18}(?:\.0*)?$'
+	SELECT CASE WHEN (p_id #>> '{}') ~ '^[0-9]{1,18}(?:[.]0*)?$'
 		THEN nullif(split_part(p_id #>> '{}', '.', 1)::bigint, 0)::text END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_read_id(jsonb) IS
@@ -24,7 +24,7 @@ COMMENT ON FUNCTION zcsync._halopsa_read_id(jsonb) IS
 CREATE FUNCTION zcsync._halopsa_read_text(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_text ~ '\S' THEN replace(p_text, E'\r\n', E'\n') END;
+	SELECT CASE WHEN p_text ~ '[^[:space:]]' THEN replace(p_text, E'\r\n', E'\n') END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_read_text(text) IS
 'a text of HaloPSA, or NULL if it is blank';
@@ -35,7 +35,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_time ~ '^(?:0001|1899|190[01])-' THEN NULL
-		WHEN p_time ~ '(?:Z|[+-]\d\d:?\d\d)$' THEN zcsync._utc_text(p_time)
+		WHEN p_time ~ '(?:Z|[+-][0-9][0-9]:?[0-9][0-9])$' THEN zcsync._utc_text(p_time)
 		WHEN p_time ~ 'T' THEN zcsync._utc_text(p_time || 'Z')
 		ELSE zcsync._utc_text(p_time || 'T00:00:00Z')
 	END;
@@ -124,7 +124,7 @@ BEGIN
 			v_value := to_jsonb(zcsync._halopsa_read_time(v_text));
 		WHEN 'time' THEN
 			v_value := to_jsonb(CASE WHEN v_text !~ '^(?:0001|1899|1900)-' THEN
-				substring(v_text FROM '(?:^|^1901-01-01T)((?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?)') END);
+				substring(v_text FROM '(?:^|^1901-01-01T)((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)') END);
 		WHEN 'checkbox' THEN
 			v_value := CASE lower(v_text) WHEN 'true' THEN 'true' WHEN '1' THEN 'true'
 				WHEN 'false' THEN 'false' WHEN '0' THEN 'false' END;
@@ -283,7 +283,7 @@ COMMENT ON FUNCTION zcsync._halopsa_tickets(bigint, jsonb, boolean) IS
 CREATE FUNCTION zcsync._halopsa_name(p_name text, OUT first_name text, OUT last_name text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT nullif(regexp_replace(n.name, '\s*\S+$', ''), ''), substring(n.name FROM '\S+$')
+	SELECT nullif(regexp_replace(n.name, '[[:space:]]*[^[:space:]]+$', ''), ''), substring(n.name FROM '[^[:space:]]+$')
 	FROM (SELECT btrim(p_name, E' \t\n')) AS n (name);
 END;
 COMMENT ON FUNCTION zcsync._halopsa_name(text) IS

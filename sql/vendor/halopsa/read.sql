@@ -281,7 +281,7 @@ AS $$
 DECLARE
 	v_page integer := (p_request ->> 'page_no')::integer;
 	v_list jsonb := zcsync._halopsa_list(p_reply);
-	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^\d{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
+	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^[0-9]{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
 	v_size integer := coalesce(nullif(zcsync._json_integer(CASE jsonb_typeof(p_reply) WHEN 'object' THEN p_reply -> 'page_size' END), 0), 100);
 	v_max text;
 	v_shrunk boolean;
@@ -455,7 +455,7 @@ BEGIN
 		WITH here AS (
 			SELECT t.remote_id, substr(t.remote_id, length($2) + 1)::bigint AS id, t.created_at, t.deleted_at
 			FROM zcsync.%I t
-			WHERE t.account_id = $1 AND t.remote_id ~ ('^' || $2 || '\d{1,18}$'))
+			WHERE t.account_id = $1 AND t.remote_id ~ ('^' || $2 || '[0-9]{1,18}$'))
 		SELECT (SELECT min(h.id) FROM here h WHERE h.created_at >= $3),
 			(SELECT array_agg(h.remote_id) FROM here h
 				WHERE h.deleted_at IS NULL AND h.id > $4 AND h.id <= $5 AND h.id <> ALL ($6)),
@@ -481,7 +481,7 @@ DECLARE
 	v_page integer := (v_pass ->> 'page')::integer;
 	v_list jsonb := zcsync._halopsa_list(p_reply);
 	v_ids bigint[];
-	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^\d{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
+	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^[0-9]{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
 	v_last boolean;
 	v_found record;
 BEGIN

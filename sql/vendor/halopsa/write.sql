@@ -77,7 +77,7 @@ COMMENT ON FUNCTION zcsync._halopsa_members(text) IS
 CREATE FUNCTION zcsync._halopsa_id(p_id text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_id ~ '^-?\d{1,10}(?:\.0+)?$' THEN
+	SELECT CASE WHEN p_id ~ '^-?[0-9]{1,10}(?:[.]0+)?$' THEN
 		CASE WHEN trunc(p_id::numeric) BETWEEN -2147483648 AND 2147483647 THEN to_jsonb(trunc(p_id::numeric)) END END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_id(text) IS
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION zcsync._halopsa_number(jsonb) IS
 CREATE FUNCTION zcsync._halopsa_time(p_time text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT to_jsonb(left(p_time, 19) || 'Z') WHERE p_time ~ '^\d{4}-.*\+00:00$' AND p_time >= '1753';
+	SELECT to_jsonb(left(p_time, 19) || 'Z') WHERE p_time ~ '^[0-9]{4}-.*[+]00:00$' AND p_time >= '1753';
 END;
 COMMENT ON FUNCTION zcsync._halopsa_time(text) IS
 'a time as requests have it; NULL for one that HaloPSA cannot hold';
@@ -184,11 +184,11 @@ BEGIN
 		RETURN CASE WHEN lower(v_text) IN ('true', 'yes', '1') THEN 'true'::jsonb
 			WHEN lower(v_text) IN ('false', 'no', '0') THEN 'false' END;
 	ELSIF p_type = 'date' THEN
-		RETURN zcsync._halopsa_time(zcsync._utc_text(CASE WHEN v_text ~ '^\d{4}-\d\d-\d\d$' THEN v_text || 'T00:00:00Z'
-			WHEN v_text ~ 'T[\d:.]+$' THEN v_text || 'Z' ELSE v_text END));
+		RETURN zcsync._halopsa_time(zcsync._utc_text(CASE WHEN v_text ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]$' THEN v_text || 'T00:00:00Z'
+			WHEN v_text ~ 'T[0-9:.]+$' THEN v_text || 'Z' ELSE v_text END));
 	ELSIF p_type = 'time' THEN
 		RETURN to_jsonb('1901-01-01T' || m.part[1] || coalesce(m.part[2], ':00'))
-		FROM regexp_matches(v_text, '^(?:\d{4}-\d\d-\d\dT)?((?:[01]\d|2[0-3]):[0-5]\d)(:[0-5]\d)?(?:\.\d+)?Z?$') AS m (part);
+		FROM regexp_matches(v_text, '^(?:[0-9]{4}-[0-9][0-9]-[0-9][0-9]T)?((?:[01][0-9]|2[0-3]):[0-5][0-9])(:[0-5][0-9])?(?:[.][0-9]+)?Z?$') AS m (part);
 	END IF;
 	RETURN to_jsonb(p_value #>> '{}');
 END

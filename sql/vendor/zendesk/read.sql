@@ -15,9 +15,9 @@ CREATE FUNCTION zcsync._utc_text(p_time text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN p_time !~ ('^(?:[12]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))'
-				|| '|(?:[12]\d(?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)-02-29)'
-				|| '[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):?[0-5]\d)?$')
+		WHEN p_time !~ ('^(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))'
+				|| '|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)-02-29)'
+				|| '[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?$')
 			THEN NULL
 		WHEN p_time ~ '^.{10}T.{8}Z$' THEN left(p_time, 19) || '+00:00'
 		ELSE to_jsonb(p_time::timestamptz) #>> '{}'
@@ -190,7 +190,7 @@ BEGIN
 	SELECT a.settings INTO v_settings FROM zcsync.accounts a WHERE a.account_id = p_account;
 	RETURN QUERY
 	SELECT 'tickets', left(d ->> 'id', 500),
-		CASE WHEN d ->> 'generated_timestamp' ~ '^\d{1,18}$' THEN d ->> 'generated_timestamp'
+		CASE WHEN d ->> 'generated_timestamp' ~ '^[0-9]{1,18}$' THEN d ->> 'generated_timestamp'
 			ELSE extract(epoch FROM (zcsync._utc_text(d ->> 'updated_at'))::timestamptz)::bigint::text END,
 		jsonb_build_object(
 			'subject', d ->> 'subject',
@@ -325,7 +325,7 @@ COMMENT ON FUNCTION zcsync._zendesk_statuses(jsonb) IS
 CREATE FUNCTION zcsync._json_integer(p_value jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN (p_value #>> '{}') ~ '^-?\d{1,9}$' THEN (p_value #>> '{}')::integer END;
+	SELECT CASE WHEN (p_value #>> '{}') ~ '^-?[0-9]{1,9}$' THEN (p_value #>> '{}')::integer END;
 END;
 COMMENT ON FUNCTION zcsync._json_integer(jsonb) IS
 'a value as an integer, or NULL if it is none';

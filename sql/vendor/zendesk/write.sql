@@ -34,7 +34,7 @@ BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_column IN ('status', 'priority', 'type') THEN p_column
 		WHEN p_column = 'requester_id' THEN 'fixed id'
-		WHEN p_column LIKE '%\_id' THEN 'id'
+		WHEN p_column LIKE E'%\\_id' THEN 'id'
 		WHEN p_column = 'due_at' THEN 'time'
 		WHEN p_column = 'tags' THEN 'tags'
 		ELSE 'text' END;
@@ -46,7 +46,7 @@ COMMENT ON FUNCTION zcsync._zendesk_form(text) IS
 CREATE FUNCTION zcsync._zendesk_id(p_id text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_id ~ '^[1-9]\d{0,17}$' THEN to_jsonb(p_id::bigint) END;
+	SELECT CASE WHEN p_id ~ '^[1-9][0-9]{0,17}$' THEN to_jsonb(p_id::bigint) END;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_id(text) IS
 'an id as requests have it, a whole number; NULL if it is none';
@@ -57,14 +57,14 @@ CREATE FUNCTION zcsync._zendesk_value(p_form text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(lower(btrim(e)), '\s+', '_', 'g')), '[]')
+		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(lower(btrim(e)), '[[:space:]]+', '_', 'g')), '[]')
 			FROM jsonb_array_elements_text(zcsync._json_list(p_value)) AS e WHERE btrim(e) <> '')
 		WHEN p_form IN ('status', 'fixed id') AND p_value IN ('null', '""') THEN NULL
 		WHEN p_value = 'null' OR (p_form <> 'text' AND p_value = '""') THEN 'null'
 		WHEN p_form = 'text' THEN p_value
 		WHEN p_form IN ('id', 'fixed id') THEN zcsync._zendesk_id(p_value #>> '{}')
 		WHEN p_form = 'time' THEN (SELECT to_jsonb(left(v.text, 19) || 'Z') FROM (SELECT p_value #>> '{}') AS v (text)
-			WHERE v.text ~ '^\d{4}-.*\+00:00$')
+			WHERE v.text ~ '^[0-9]{4}-.*[+]00:00$')
 		WHEN lower(p_value #>> '{}') = ANY (CASE p_form
 			WHEN 'status' THEN '{new,open,pending,hold,solved,closed}'
 			WHEN 'priority' THEN '{urgent,high,normal,low}'
@@ -114,11 +114,11 @@ BEGIN
 		RETURN CASE WHEN lower(v_text) IN ('true', 'yes', '1') THEN 'true'::jsonb
 			WHEN lower(v_text) IN ('false', 'no', '0') THEN 'false' END;
 	ELSIF p_type = 'integer' THEN
-		RETURN CASE WHEN v_text ~ '^[-+]?\d{1,18}(?:\.0+)?$' THEN to_jsonb(trunc(v_text::numeric)) END;
+		RETURN CASE WHEN v_text ~ '^[-+]?[0-9]{1,18}(?:[.]0+)?$' THEN to_jsonb(trunc(v_text::numeric)) END;
 	ELSIF p_type = 'decimal' THEN
-		RETURN CASE WHEN v_text ~ '^[-+]?\d{1,18}(?:\.\d{1,18})?$' THEN to_jsonb(trim_scale(v_text::numeric)::text) END;
+		RETURN CASE WHEN v_text ~ '^[-+]?[0-9]{1,18}(?:[.][0-9]{1,18})?$' THEN to_jsonb(trim_scale(v_text::numeric)::text) END;
 	ELSIF p_type = 'date' THEN
-		RETURN to_jsonb(left(zcsync._utc_text(CASE WHEN v_text ~ '^\d{4}-\d\d-\d\d$' THEN v_text || 'T00:00:00Z' ELSE v_text END), 10));
+		RETURN to_jsonb(left(zcsync._utc_text(CASE WHEN v_text ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]$' THEN v_text || 'T00:00:00Z' ELSE v_text END), 10));
 	END IF;
 	RETURN to_jsonb(p_value #>> '{}');
 END
@@ -180,7 +180,7 @@ DECLARE
 BEGIN
 	IF p_value !~ '@' THEN
 		RETURN jsonb_build_object('requester_id', zcsync._zendesk_id(p_value));
-	ELSIF p_value !~ '^[^@\s]+@[^@\s]+$' THEN
+	ELSIF p_value !~ '^[^@[:space:]]+@[^@[:space:]]+$' THEN
 		RETURN NULL;
 	END IF;
 	SELECT c.remote_id INTO v_id
