@@ -77,14 +77,16 @@ BEGIN
 	v_ended := ARRAY(SELECT e FROM zcsync._absorb_lead(v_leads.account_id, v_leads.ids[1], v_leads.ids[2], '{"via": "by hand"}', v_origin) AS e);
 	PERFORM zcsync._write_leads(v_leads.account_id, v_leads.ids[1:1], v_origin);
 	PERFORM zcsync._alert('record_left_over', zcsync._link_target(l.link_id), 'warning',
-		format('%s has no lead any more: %s was merged into %s, which route "%s" linked to %s', zcsync._link_target(l.link_id),
-			zcsync.reference('leads', v_leads.ids[2]), zcsync.reference('leads', v_leads.ids[1]), r.name, zcsync._link_target(k.link_id)),
+		format('%s has no lead any more: %s was merged into %s, which %s linked to %s', zcsync._link_target(l.link_id),
+			zcsync.reference('leads', v_leads.ids[2]), zcsync.reference('leads', v_leads.ids[1]),
+			coalesce(format('route "%s"', r.name), 'a route that was removed'), zcsync._link_target(k.link_id)),
 		format('Close it at its vendor; to undo the merge: SELECT * FROM zcsync.split_lead(%L);', zcsync.reference('leads', v_leads.ids[1])))
 	FROM zcsync.lead_merges m
 	CROSS JOIN LATERAL jsonb_to_recordset(m.undo -> 'links') AS u (link_id bigint, state text)
 	JOIN zcsync.links l ON l.link_id = u.link_id
-	JOIN zcsync.routes r ON r.route_id = l.route_id
-	JOIN zcsync.links k ON k.route_id = l.route_id AND k.source_id = v_leads.ids[1]
+	LEFT JOIN zcsync.routes r ON r.route_id = l.route_id
+	JOIN zcsync.links k ON k.source_id = v_leads.ids[1] AND k.target_account = l.target_account AND k.target_kind = l.target_kind
+		AND k.state <> 'unlinked'
 	WHERE m.merge_id = (SELECT max(x.merge_id) FROM zcsync.lead_merges x WHERE x.kept_id = v_leads.ids[1])
 		AND l.link_id = ANY (v_ended) AND u.state <> 'unlinked'
 	ORDER BY l.link_id;
@@ -94,14 +96,15 @@ BEGIN
 	RETURN QUERY
 	SELECT CASE WHEN l.link_id = ANY (v_ended) THEN 'unlinked' ELSE 'linked' END,
 		CASE WHEN l.link_id = ANY (v_ended)
-			THEN format('%s stays as it is, without a lead: route "%s" has %s for the lead that was kept. Close it there by hand.',
-				zcsync._link_target(l.link_id), r.name, zcsync._link_target(k.link_id))
-			ELSE format('%s is now that of the lead that was kept, by route "%s"', zcsync._link_target(l.link_id), r.name) END
+			THEN format('%s stays as it is, without a lead: %s has %s for the lead that was kept. Close it there by hand.',
+				zcsync._link_target(l.link_id), coalesce(format('route "%s"', r.name), 'a route that was removed'), zcsync._link_target(k.link_id))
+			ELSE format('%s is now that of the lead that was kept%s', zcsync._link_target(l.link_id), coalesce(format(', by route "%s"', r.name), '')) END
 	FROM zcsync.lead_merges m
 	CROSS JOIN LATERAL jsonb_to_recordset(m.undo -> 'links') AS u (link_id bigint, state text)
 	JOIN zcsync.links l ON l.link_id = u.link_id
-	JOIN zcsync.routes r ON r.route_id = l.route_id
-	LEFT JOIN zcsync.links k ON k.route_id = l.route_id AND k.source_id = v_leads.ids[1] AND k.link_id <> l.link_id
+	LEFT JOIN zcsync.routes r ON r.route_id = l.route_id
+	LEFT JOIN zcsync.links k ON k.source_id = v_leads.ids[1] AND k.target_account = l.target_account AND k.target_kind = l.target_kind
+		AND k.state <> 'unlinked' AND k.link_id <> l.link_id
 	WHERE m.merge_id = (SELECT max(x.merge_id) FROM zcsync.lead_merges x WHERE x.kept_id = v_leads.ids[1]) AND u.state <> 'unlinked'
 	ORDER BY 1, 2;
 END
@@ -113,10 +116,8 @@ CREATE FUNCTION zcsync._link_target(p_link bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(zcsync.reference(s.kind, l.target_id), s.kind || '/#' || l.target_id)
+	SELECT coalesce(zcsync.reference(l.target_kind, l.target_id), l.target_kind || '/#' || l.target_id)
 	FROM zcsync.links l
-	JOIN zcsync.routes r ON r.route_id = l.route_id
-	JOIN zcsync.streams s ON s.stream_id = r.target_stream_id
 	WHERE l.link_id = p_link
 $$;
 COMMENT ON FUNCTION zcsync._link_target(bigint) IS

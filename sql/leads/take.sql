@@ -188,7 +188,7 @@ COMMENT ON FUNCTION zcsync._lead_edges(bigint, bigint[]) IS
 'what speaks for these rows'' leads being one with others, the strongest first';
 
 -- Decide which leads become one.  Leads are joined one pair after the other,
--- the strongest first, unless both have an e-mail, both are linked by one route,
+-- the strongest first, unless both have an e-mail, both have a counterpart in one stream,
 -- or somebody keeps them apart; or unless a lead without e-mail resembles several
 -- that have one.  What is not joined is flagged.
 CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[],
@@ -201,7 +201,7 @@ DECLARE
 	v_edges jsonb[];
 	v_mail boolean[];		-- has the lead an e-mail?
 	v_parent integer[];		-- of each node; a root is its own
-	v_linked text[];		-- routes that the lead is linked by
+	v_linked text[];		-- streams in which the lead has a counterpart
 	v_apart jsonb;			-- {"low/high": true}
 	v_a integer;
 	v_b integer;
@@ -289,7 +289,7 @@ AS $$
 			SELECT jsonb_agg(jsonb_build_object(
 				'mail', EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = u.id AND i.kind = 'email'),
 				'linked', array_to_string(ARRAY(
-					SELECT k.route_id FROM zcsync.links k WHERE k.source_id = u.id AND k.state <> 'unlinked' ORDER BY 1), ',')) ORDER BY u.n)
+					SELECT k.target_account || k.target_kind FROM zcsync.links k WHERE k.source_id = u.id AND k.state <> 'unlinked' ORDER BY 1), ',')) ORDER BY u.n)
 			FROM unnest(p_leads) WITH ORDINALITY AS u (id, n)),
 		'apart', (
 			SELECT coalesce(jsonb_object_agg(d.lead_a || '/' || d.lead_b, true), '{}')
@@ -297,7 +297,7 @@ AS $$
 			WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_a = ANY (p_leads) AND d.lead_b = ANY (p_leads)))
 $$;
 COMMENT ON FUNCTION zcsync._lead_facts(bigint, bigint[]) IS
-'what keeps leads from being joined: which of them have an e-mail, routes they are linked by, pairs kept apart';
+'what keeps leads from being joined: which of them have an e-mail, streams in which they have a counterpart, pairs kept apart';
 
 CREATE FUNCTION zcsync._root_of(p_parents integer[], p_node integer) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -5,9 +5,9 @@
 
 -- Make one lead part of another, which both exist and are locked: its rows,
 -- identities, pairs and links.  undo remembers what they were, and whom the one
--- that is kept was paired with (paired).  Returns the link that the other had in a route
--- that keep is linked by, too: it is ended, its target stays as it is.  A link of
--- keep that has ended makes place for one of the other that has not.
+-- that is kept was paired with (paired).  Returns the links that the other had with
+-- streams in which keep has a counterpart, too: they are ended, their targets stay
+-- as they are.
 CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
 RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -16,13 +16,10 @@ AS $$
 DECLARE
 	v_ended bigint[];
 BEGIN
-	DELETE FROM zcsync.links k USING zcsync.links o
-	WHERE k.source_id = p_keep AND k.state = 'unlinked'
-		AND o.route_id = k.route_id AND o.source_id = p_other AND o.state <> 'unlinked';
 	v_ended := ARRAY(
 		SELECT o.link_id FROM zcsync.links o
-		JOIN zcsync.links k ON k.route_id = o.route_id AND k.source_id = p_keep
-		WHERE o.source_id = p_other);
+		JOIN zcsync.links k ON k.source_id = p_keep AND k.target_account = o.target_account AND k.target_kind = o.target_kind
+		WHERE o.source_id = p_other AND k.state <> 'unlinked');
 	INSERT INTO zcsync.lead_merges (account_id, kept_id, merged_id, row_ids, score, parts, reason, role, merged_at, undo)
 	SELECT p_account, p_keep, p_other,
 		ARRAY(SELECT r.row_id FROM zcsync.lead_rows r WHERE r.local_id = p_other AND r.account_id = p_account ORDER BY 1),
@@ -44,7 +41,8 @@ BEGIN
 	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()
 	WHERE l.link_id = ANY (v_ended) AND l.state <> 'unlinked';
 	UPDATE zcsync.links l SET source_id = p_keep, changed_at = zcsync._now()
-	WHERE l.source_id = p_other AND l.link_id <> ALL (v_ended);
+	WHERE l.source_id = p_other AND l.link_id <> ALL (v_ended)
+		AND NOT EXISTS (SELECT FROM zcsync.links k WHERE k.source_id = p_keep AND k.target_id = l.target_id);
 
 	UPDATE zcsync.lead_duplicates d SET state = 'merged', decided_at = zcsync._now(), decided_by = session_user
 	WHERE d.account_id = p_account AND d.lead_a = least(p_keep, p_other) AND d.lead_b = greatest(p_keep, p_other);

@@ -108,68 +108,11 @@ AS $$
 		SELECT c.source_id, jsonb_object_agg(substr(c.field, 6), c.agreed) AS agreed
 		FROM unnest(p_changes) c WHERE c.op IN ('update', 'agree')
 		GROUP BY c.source_id) AS n
-	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.agreed_back <> l.agreed_back || n.agreed
+	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.state <> 'unlinked'
+		AND l.agreed_back <> l.agreed_back || n.agreed
 $$;
 COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
 'remembers the values that came back in the links of a route';
-
--- What other routes would do now with the pairs of these source records, in
--- either direction.
-CREATE FUNCTION zcsync._peer_changes(p_route bigint, p_ids bigint[]) RETURNS TABLE (route_id bigint, change zcsync.route_change)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v record;
-BEGIN
-	FOR v IN
-		SELECT k.route_id AS id, array_agg(k.source_id) AS ids
-		FROM zcsync.links l
-		CROSS JOIN LATERAL (
-			SELECT o.route_id, o.source_id FROM zcsync.links o WHERE o.source_id = l.target_id AND o.target_id = l.source_id AND o.state <> 'unlinked'
-			UNION ALL
-			SELECT o.route_id, o.source_id FROM zcsync.links o WHERE o.source_id = l.source_id AND o.target_id = l.target_id AND o.state <> 'unlinked'
-			OFFSET 0) AS k
-		WHERE l.route_id = p_route AND l.source_id = ANY (p_ids) AND l.state <> 'unlinked' AND k.route_id <> p_route
-		GROUP BY k.route_id ORDER BY k.route_id
-	LOOP
-		CONTINUE WHEN (SELECT f.fault FROM zcsync._route_functions(v.id) f) IS NOT NULL;
-		RETURN QUERY
-		SELECT v.id, c FROM zcsync._try_route_changes(v.id, v.ids, false) c WHERE c.op IN ('update', 'agree')
-		UNION ALL
-		SELECT v.id, c FROM zcsync._try_back_changes(v.id, v.ids) c WHERE c.op IN ('update', 'agree');
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION zcsync._peer_changes(bigint, bigint[]) IS
-'what other routes would do with the pairs of these source records';
-
--- Agree with the other routes of these pairs on what this one just wrote: all
--- that they would do now and would not have done before.  The rows of both ends
--- are locked, and so are, in effect, all links of the pair.
-CREATE FUNCTION zcsync._agree_peers(p_route bigint, p_ids bigint[], p_routes bigint[], p_before zcsync.route_change[]) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v record;
-BEGIN
-	FOR v IN
-		SELECT p.route_id, array_agg(zcsync._as_agreed(p.change)) AS changes, array_agg((p.change).source_id) AS ids
-		FROM zcsync._peer_changes(p_route, p_ids) p
-		WHERE NOT EXISTS (SELECT FROM unnest(p_routes, p_before)
-				AS b (route_id, op, link_id, source_id, target_id, field, old, new, error_code, message, agreed)
-			WHERE b.route_id = p.route_id AND b.source_id = (p.change).source_id AND b.field = (p.change).field
-				AND b.agreed IS NOT DISTINCT FROM (p.change).agreed)
-		GROUP BY p.route_id ORDER BY p.route_id
-	LOOP
-		PERFORM zcsync._agree_forward(v.route_id, v.ids, ARRAY(SELECT c FROM unnest(v.changes) c WHERE c.field NOT LIKE 'back:%'));
-		PERFORM zcsync._agree_back(v.route_id, ARRAY(SELECT c FROM unnest(v.changes) c WHERE c.field LIKE 'back:%'));
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION zcsync._agree_peers(bigint, bigint[], bigint[], zcsync.route_change[]) IS
-'makes what a route wrote agreed for other routes that join the same records';
 
 -- What comes back now.
 CREATE FUNCTION zcsync._back_changes_now(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_change[]

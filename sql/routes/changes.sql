@@ -129,160 +129,6 @@ END;
 COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
 'why a value cannot be written; NULL when it can';
 
--- Records of the target that exist already for source records without a link:
--- what the source record is itself a copy of, see _route_origin_query(); else by
--- match_on, or by the link of another route between the same streams, or
--- by a description that contains the address of the source record.  A lead has
--- no address: it is found by its reference in a description, or by its e-mail
--- address in an opportunity that is open.
-CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[]) RETURNS TABLE (source_id bigint, target_id bigint)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v record;
-BEGIN
-	IF coalesce(cardinality(p_ids), 0) = 0 THEN
-		RETURN;
-	END IF;
-	SELECT r.match_on, r.source_stream_id, r.target_stream_id, s.account_id AS source_account, s.kind AS source_kind,
-		t.account_id AS target_account, t.kind AS target_kind, sa.vendor AS source_vendor
-	INTO v
-	FROM zcsync.routes r
-	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
-	WHERE r.route_id = p_route;
-
-	RETURN QUERY EXECUTE format($sql$
-		WITH origins (source_id, target_id) AS MATERIALIZED (%s
-		), found AS MATERIALIZED (
-			SELECT DISTINCT ON (u.target_id) u.source_id, u.target_id
-			FROM (
-				SELECT DISTINCT ON (c.source_id) c.source_id, c.target_id
-				FROM (SELECT o.*, 1 FROM origins AS o UNION ALL SELECT m.*, 2 FROM (%s) AS m) AS c (source_id, target_id, rank)
-				WHERE NOT EXISTS (SELECT FROM zcsync.links l
-					WHERE l.route_id = $1 AND l.target_id = c.target_id AND l.state <> 'unlinked')
-				ORDER BY c.source_id, c.rank, c.target_id
-			) AS u
-			ORDER BY u.target_id, u.source_id)
-		SELECT f.source_id, f.target_id FROM found AS f
-		UNION ALL
-		SELECT DISTINCT o.source_id, NULL::bigint FROM origins AS o WHERE o.source_id NOT IN (SELECT f.source_id FROM found AS f)$sql$,
-		zcsync._route_origin_query(v.source_vendor, v.source_kind, v.target_kind),
-		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind))
-	USING p_route, v.source_account, p_ids, v.target_account, v.source_stream_id, v.target_stream_id, p_values;
-END
-$$;
-COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[], zcsync.route_evaluation[]) IS
-'existing target records for source records that have no link; NULL: a copy of one that is taken';
-
--- What the source records are copies of, with the same parameters as below: a
--- route the other way made them, or routes that lead in a circle one after the
--- other; or they have the form of what is made here, which is a text that ends
--- with the address of a record of the target, beside the mark of a create.  Where
--- the vendor keeps no mark the first line is the number of that record; at Zendesk
--- each has one, and customers write the text.  Such a record is never copied
--- back: the two are a pair, also when the link has ended or the original is
--- deleted, unless that is taken.
-CREATE FUNCTION zcsync._route_origin_query(p_source_vendor text, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
-BEGIN ATOMIC
-	SELECT $sql$
-			(WITH RECURSIVE chain AS (
-				SELECT i.id AS source_id, i.id AS made_from, NULL::bigint AS route_id FROM unnest($3) AS i (id)
-				UNION
-				SELECT c.source_id, l.source_id, l.route_id
-				FROM chain AS c
-				CROSS JOIN LATERAL (
-					SELECT k.source_id, k.route_id FROM zcsync.links AS k WHERE k.target_id = c.made_from OFFSET 0) AS l)
-			SELECT c.source_id, c.made_from AS target_id
-			FROM chain AS c JOIN zcsync.routes AS r ON r.route_id = c.route_id
-			WHERE r.source_stream_id = $6 AND c.made_from <> c.source_id)$sql$
-		|| CASE WHEN p_source_kind IN ('tasks', 'tickets') AND p_target_kind IN ('tasks', 'tickets') THEN format($sql$
-			UNION ALL
-			SELECT s.local_id, t.local_id
-			FROM (SELECT zcsync.record_url($4, %2$L, '')) AS u (prefix)
-			CROSS JOIN unnest($3) AS i (id)
-			CROSS JOIN LATERAL (
-				SELECT m.local_id, zcsync._copied_from(m.description) AS url, %3$s AS is_marked,
-					rtrim(split_part(m.description, E'\n', 1), E'\r ') AS first_line
-				FROM zcsync.%1$I AS m WHERE m.local_id = i.id OFFSET 0) AS s
-			CROSS JOIN LATERAL (
-				SELECT m.local_id, m.remote_id FROM zcsync.%2$I AS m
-				WHERE m.account_id = $4 AND m.remote_id = substr(s.url, length(u.prefix) + 1) OFFSET 0) AS t
-			WHERE starts_with(s.url, u.prefix) AND (s.is_marked%4$s)$sql$, p_source_kind, p_target_kind,
-				CASE p_source_kind WHEN 'tickets' THEN $q$coalesce(m.external_id LIKE 'zcsync-%', false)$q$ ELSE 'false' END,
-				CASE WHEN p_source_vendor <> 'zendesk' THEN $q$ OR s.first_line = 'Ticket #' || t.remote_id$q$ ELSE '' END)
-			ELSE '' END;
-END;
-COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS
-'the query that finds what source records are copies of; see zcsync._route_matches()';
-
--- The candidates: $1 route, $2 source account, $3 source ids, $4 target
--- account, $5 and $6 the streams, $7 what the SQL of the route said.  What match_on
--- found counts only if it is a record of the target.
-CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN p_match_on IS NOT NULL THEN format($sql$
-			SELECT m.source_id, t.local_id
-			FROM unnest($7) AS m
-			CROSS JOIN LATERAL unnest(m.targets) AS x (id)
-			CROSS JOIN LATERAL (
-				SELECT k.local_id FROM zcsync.%I AS k
-				WHERE k.local_id = x.id AND k.account_id = $4 AND k.deleted_at IS NULL OFFSET 0) AS t
-			WHERE m.source_id = ANY ($3)$sql$, p_target_kind)
-		ELSE format($sql$
-			SELECT l.source_id, l.target_id
-			FROM unnest($3) AS i (id)
-			CROSS JOIN LATERAL (
-				SELECT k.* FROM zcsync.links AS k WHERE k.source_id = i.id AND k.state <> 'unlinked' OFFSET 0) AS l
-			JOIN zcsync.routes AS r ON r.route_id = l.route_id
-			CROSS JOIN LATERAL (
-				SELECT FROM zcsync.%1$I AS m WHERE m.local_id = l.target_id AND m.deleted_at IS NULL OFFSET 0) AS t
-			WHERE r.route_id <> $1 AND r.source_stream_id = $5 AND r.target_stream_id = $6$sql$, p_target_kind)
-			|| CASE
-			WHEN p_source_kind = 'leads' AND p_target_kind = 'leads' THEN $sql$
-			UNION ALL
-			SELECT s.local_id, t.local_id
-			FROM unnest($3) AS i (id)
-			CROSS JOIN LATERAL (
-				SELECT m.local_id, m.email, zcsync.reference(m.account_id, 'leads', m.remote_id, m.local_id) AS reference
-				FROM zcsync.leads AS m WHERE m.local_id = i.id OFFSET 0) AS s
-			CROSS JOIN LATERAL (
-				SELECT m.local_id FROM zcsync.leads AS m
-				WHERE m.account_id = $4 AND m.description LIKE '%Reference: %'
-					AND zcsync._index_reference(m.description) = s.reference AND m.deleted_at IS NULL
-				UNION ALL
-				SELECT m.local_id FROM zcsync.leads AS m
-				WHERE m.account_id = $4 AND lower(m.email) = lower(s.email) AND m.remote_id IS NOT NULL
-					AND m.deleted_at IS NULL AND m.closed_at IS NULL
-				OFFSET 0) AS t$sql$
-			WHEN p_target_kind IN ('tasks', 'tickets') THEN format($sql$
-			UNION ALL
-			(WITH urls AS MATERIALIZED (
-				SELECT s.local_id, zcsync.record_url($2, %1$L, s.remote_id) AS url
-				FROM zcsync.%1$I AS s WHERE s.local_id = ANY ($3)
-			), found AS MATERIALIZED (
-				SELECT t.local_id, t.account_id, t.deleted_at, t.description
-				FROM zcsync.%2$I AS t
-				WHERE %3$s t.description LIKE '%%://%%' AND zcsync._index_links(t.description) && ARRAY(SELECT u.url FROM urls AS u)
-			)
-			SELECT u.local_id, f.local_id
-			FROM found AS f
-			CROSS JOIN LATERAL unnest(zcsync._index_links(f.description)) AS x (url)
-			JOIN urls AS u ON u.url = x.url
-			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind, p_target_kind,
-			-- customers write tickets, and may know the address of another one
-			CASE p_target_kind WHEN 'tickets' THEN $q$t.external_id LIKE 'zcsync-%' AND$q$ ELSE '' END)
-			ELSE '' END
-		END;
-END;
-COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
-'the query that finds existing target records; see zcsync._route_matches()';
-
 -- When a source record last changed: an expression over its row, s.  A record
 -- of a local account may bring a time from elsewhere.
 CREATE FUNCTION zcsync._route_changed_at(p_vendor text) RETURNS text
@@ -349,14 +195,14 @@ WITH src AS MATERIALIZED (
 		WHERE k.route_id = $1 AND k.source_id = r.source_id AND k.state <> 'unlinked' OFFSET 0) AS l ON true
 	WHERE r.account_id = $2 AND (l.link_id IS NOT NULL OR r.is_due) AND v.error IS NULL AND v.late IS NOT TRUE
 ), matches AS MATERIALIZED (
-	SELECT m.source_id, m.target_id
+	SELECT m.source_id, m.target_id, m.verdict
 	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL), $12) AS m
 ), docs AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.link_state, c.agreed, coalesce(c.target_id, m.target_id) AS target_id,
-		m.source_id IS NOT NULL AND m.target_id IS NULL AS is_copy,
-		c.doc, CASE WHEN c.link_id IS NULL AND m.target_id IS NULL THEN c.place END AS container
+		nullif(m.verdict, 'link') AS refused,
+		c.doc, CASE WHEN c.link_id IS NULL AND m.source_id IS NULL THEN c.place END AS container
 	FROM src AS c LEFT JOIN matches AS m ON m.source_id = c.source_id
-	WHERE c.passes
+	WHERE c.passes AND m.verdict IS DISTINCT FROM 'skip'
 ), lists AS MATERIALIZED (
 	SELECT d.container, zcsync._route_place($6, %2$L, d.container, false) AS place_id
 	FROM (SELECT DISTINCT container FROM docs WHERE container IS NOT NULL) AS d
@@ -437,7 +283,7 @@ WITH src AS MATERIALIZED (
 	WHERE NOT p.target_gone
 ), makeable AS MATERIALIZED (
 	SELECT p.source_id, CASE
-			WHEN p.is_copy THEN 'copy'
+			WHEN p.refused IS NOT NULL THEN p.refused
 			WHEN p.place_id IS NULL AND %18$L IS NOT NULL THEN 'no_target'
 			WHEN btrim(coalesce(p.doc ->> %7$L, '')) = '' THEN 'empty_name'
 			WHEN q.source_id IS NOT NULL AND q.client_id IS NULL THEN 'unmapped_company'
@@ -465,9 +311,9 @@ WITH src AS MATERIALIZED (
 		to_jsonb(CASE m.error_code WHEN 'unmapped_company' THEN m.key ELSE m.container END), m.error_code,
 		CASE m.error_code WHEN 'empty_name' THEN format('the %%s is empty', %7$L)
 			WHEN 'unmapped_company' THEN zcsync._unmapped_company_text(m.key)
-			WHEN 'copy' THEN 'the record is a copy of one that has another counterpart'
-			ELSE CASE WHEN m.container IS NULL THEN format('%%s gives no %%s', %15$L, %16$L)
-				ELSE format('%%s gives "%%s", which is no %%s of the target', %15$L, left(m.container, 200), %16$L) END END,
+			WHEN 'no_target' THEN CASE WHEN m.container IS NULL THEN format('%%s gives no %%s', %15$L, %16$L)
+				ELSE format('%%s gives "%%s", which is no %%s of the target', %15$L, left(m.container, 200), %16$L) END
+			ELSE zcsync._refusal_text(m.error_code) END,
 		CASE m.error_code WHEN 'unmapped_company' THEN m.company END
 	FROM makeable AS m WHERE m.error_code IS NOT NULL
 	UNION ALL

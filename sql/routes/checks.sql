@@ -408,8 +408,34 @@ COMMENT ON FUNCTION zcsync.check_route(text) IS
 'what a route needs, a row for each condition, with what to run where it is not met';
 
 -- ---------------------------------------------------------------------
--- Backfill
+-- Backfill, and applying a changed map
 -- ---------------------------------------------------------------------
+
+-- Calls and time that writing so many records of a route's target takes.
+CREATE FUNCTION zcsync._route_effort(p_route bigint, p_count bigint) RETURNS TABLE (item text, value text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+	v_calls bigint;
+BEGIN
+	SELECT coalesce((zcsync._vendor_of(a.vendor)).write_batch, 1) AS batch, b.calls * b.share / b.window_s AS rate INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	JOIN zcsync.accounts a ON a.account_id = t.account_id
+	LEFT JOIN zcsync.account_budgets b ON b.account_id = t.account_id AND b.class = zcsync._push_class(t.account_id)
+	WHERE r.route_id = p_route;
+	v_calls := ceil(p_count / v.batch::numeric);
+	RETURN QUERY VALUES
+		('calls', format('at most %s', v_calls)),
+		('duration', CASE WHEN v.rate IS NULL THEN 'not known: the target has no budget'
+			ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(secs => ceil(v_calls / v.rate))),
+				round((v.rate * 60)::numeric)) END);
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_effort(bigint, bigint) IS
+'calls and time that writing so many records of the target of a route takes';
 
 -- The source records that the route wants and that it does not have yet.  A
 -- filter that fails for one of them is an error.
@@ -464,10 +490,8 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(backfill_route.name));
 	v_ids bigint[] := ARRAY(SELECT u.id FROM zcsync._route_unlinked(v_route.route_id) AS u (id));
 	v_source record;
-	v_budget zcsync.account_budgets;
 	v_count bigint;
 	v_linked bigint;
-	v_batch integer;		-- records that one call may carry
 BEGIN
 	SELECT s.account_id, s.kind, s.stream_id INTO v_source
 	FROM zcsync.streams s WHERE s.stream_id = v_route.source_stream_id;
@@ -493,22 +517,57 @@ BEGIN
 
 	v_count := cardinality(v_ids);
 	SELECT count(*) INTO v_linked FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked';
-	SELECT b.* INTO v_budget FROM zcsync.account_budgets b
-	JOIN zcsync.streams t ON t.account_id = b.account_id
-	WHERE t.stream_id = v_route.target_stream_id AND b.class = zcsync._push_class(t.account_id);
-	SELECT (zcsync._vendor_of(a.vendor)).write_batch INTO v_batch
-	FROM zcsync.streams t JOIN zcsync.accounts a ON a.account_id = t.account_id
-	WHERE t.stream_id = v_route.target_stream_id;
 	RETURN QUERY VALUES
 		('linked already', v_linked::text),
-		('to link or create', v_count::text),
-		('calls', format('at most %s', ceil(v_count / v_batch::numeric))),
-		('duration', CASE WHEN v_budget.calls IS NULL THEN 'not known: the target has no budget'
-			ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(
-				secs => ceil(ceil(v_count / v_batch::numeric) / (v_budget.calls * v_budget.share / v_budget.window_s)))),
-				round((v_budget.calls * v_budget.share * 60 / v_budget.window_s)::numeric)) END),
+		('to link or create', v_count::text);
+	RETURN QUERY SELECT e.* FROM zcsync._route_effort(v_route.route_id, v_count) AS e;
+	RETURN QUERY VALUES
 		('to begin', format('SELECT * FROM zcsync.backfill_route(%L, confirm => true);', v_route.name));
 END
 $$;
 COMMENT ON FUNCTION zcsync.backfill_route(text, boolean) IS
 'says what it takes to route the records from before the route began; with confirm, queues them';
+
+-- A changed map or expression reaches a record with its next change; this
+-- writes it to all pairs that the route drives.  What is edited on the other
+-- side stays, unless the map makes another value of what the source has.
+CREATE FUNCTION zcsync.apply_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(apply_route.name));
+	v_ids bigint[] := ARRAY(SELECT l.source_id FROM zcsync.links l
+		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' ORDER BY l.link_id DESC);
+	v_max CONSTANT integer := 10000;	-- pairs that are looked at before it begins
+	v_records bigint := 0;
+	v_fields bigint := 0;
+	v_part record;
+BEGIN
+	IF confirm THEN
+		RETURN QUERY VALUES
+			('queued', zcsync._queue_route_records(v_route.route_id, v_ids)::text),
+			('state', CASE v_route.state WHEN 'active' THEN 'active' ELSE
+				format('paused; it begins with SELECT zcsync.resume_route(%L);', v_route.name) END);
+		RETURN;
+	END IF;
+	FOR v_first IN 1 .. least(cardinality(v_ids), v_max) BY 1000 LOOP
+		SELECT count(DISTINCT c.source_id) AS records, count(*) AS fields INTO v_part
+		FROM zcsync._try_route_changes(v_route.route_id, v_ids[v_first:least(v_first + 999, v_max)], false) c WHERE c.op = 'update';
+		v_records := v_records + v_part.records;
+		v_fields := v_fields + v_part.fields;
+	END LOOP;
+	RETURN QUERY VALUES
+		('pairs', cardinality(v_ids)::text),
+		('to write', format('%s fields of %s records', v_fields, v_records)
+			|| CASE WHEN cardinality(v_ids) > v_max THEN format(', of the newest %s pairs', v_max) ELSE '' END);
+	RETURN QUERY SELECT e.* FROM zcsync._route_effort(v_route.route_id, v_records) AS e;
+	RETURN QUERY VALUES
+		('write brake', format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit'))),
+		('to look', format('SELECT * FROM zcsync.plan(%L) WHERE op = ''update'';', v_route.name)),
+		('to begin', format('SELECT * FROM zcsync.apply_route(%L, confirm => true);', v_route.name));
+END
+$$;
+COMMENT ON FUNCTION zcsync.apply_route(text, boolean) IS
+'says what it takes to write a changed map to the pairs that a route drives; with confirm, queues them';

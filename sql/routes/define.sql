@@ -438,13 +438,17 @@ BEGIN
 		coalesce(d.created_at, d.compiled_at)
 	FROM jsonb_populate_record(NULL::zcsync.routes, v_def) d
 	ON CONFLICT (route_id) DO UPDATE
-	SET filter = excluded.filter, create_in = excluded.create_in, on_leave = excluded.on_leave,
+	SET direction = excluded.direction, filter = excluded.filter, create_in = excluded.create_in, on_leave = excluded.on_leave,
 		match_on = excluded.match_on, default_assignee = excluded.default_assignee, default_client = excluded.default_client,
 		unknown_user = excluded.unknown_user, notify = excluded.notify,
 		defined_by = excluded.defined_by, compiled_at = excluded.compiled_at;
 
 	DELETE FROM zcsync.route_fields f
 	WHERE f.route_id = p_route AND NOT v_def -> CASE f.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? f.field;
+	-- What comes back again later is remembered first.
+	UPDATE zcsync.links l
+	SET agreed_back = (SELECT coalesce(jsonb_object_agg(a.key, a.value), '{}') FROM jsonb_each(l.agreed_back) AS a WHERE v_def -> 'back' ? a.key)
+	WHERE l.route_id = p_route AND EXISTS (SELECT FROM jsonb_object_keys(l.agreed_back) AS k WHERE NOT v_def -> 'back' ? k);
 	DELETE FROM zcsync.route_values v
 	WHERE v.route_id = p_route AND NOT v_def -> CASE v.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? v.field;
 	DELETE FROM zcsync.route_errors e

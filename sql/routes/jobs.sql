@@ -7,50 +7,6 @@
 -- job back for a second, and its neighbours are written.
 -- ---------------------------------------------------------------------
 
--- Create target records and link them; returns the pairs.
-CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin text,
-	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_columns text[];
-BEGIN
-	SELECT array_agg(DISTINCT c.field) INTO v_columns
-	FROM unnest(p_changes) c WHERE c.op = 'create' AND c.field NOT LIKE 'custom:%';
-	IF v_columns IS NULL THEN
-		RETURN;
-	END IF;
-	RETURN QUERY EXECUTE format($sql$
-		WITH made AS MATERIALIZED (
-			SELECT g.*, nextval('zcsync.local_id_seq') AS target_id FROM (
-				SELECT c.source_id,
-					jsonb_object_agg(c.field, c.new) FILTER (WHERE c.field NOT LIKE 'custom:%%') AS doc,
-					coalesce(jsonb_object_agg(substr(c.field, 8), c.new)
-						FILTER (WHERE c.field LIKE 'custom:%%' AND c.new <> 'null'), '{}') AS custom_fields,
-					coalesce(jsonb_object_agg(c.field, c.agreed) FILTER (WHERE c.agreed IS NOT NULL), '{}') AS agreed
-				FROM unnest($1) AS c WHERE c.op = 'create'
-				GROUP BY c.source_id ORDER BY c.source_id) AS g
-		), rows AS (
-			INSERT INTO zcsync.%1$I (account_id, local_id, custom_fields, sync_origin, %2$s)
-			SELECT $2, m.target_id, m.custom_fields, $3, %3$s
-			FROM made AS m CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.%1$I, m.doc) AS r
-			ORDER BY m.target_id
-		)
-		INSERT INTO zcsync.links AS l (route_id, source_id, target_id, agreed, created_at)
-		SELECT $4, m.source_id, m.target_id, m.agreed, zcsync._now() FROM made AS m ORDER BY m.source_id
-		ON CONFLICT (route_id, source_id) DO UPDATE
-		SET target_id = excluded.target_id, agreed = excluded.agreed, state = 'linked', changed_at = zcsync._now()
-		RETURNING l.source_id, l.target_id$sql$,
-		p_target_kind,
-		(SELECT string_agg(quote_ident(c), ', ' ORDER BY c) FROM unnest(v_columns) c),
-		(SELECT string_agg('r.' || quote_ident(c), ', ' ORDER BY c) FROM unnest(v_columns) c))
-	USING p_changes, p_target_account, p_origin, p_route;
-END
-$$;
-COMMENT ON FUNCTION zcsync._make_targets(bigint, bigint, text, text, zcsync.route_change[]) IS
-'creates the records that a route wants and links them';
-
 -- Write changed fields of target records; returns the pairs.
 CREATE FUNCTION zcsync._update_targets(p_target_kind text, p_origin text, p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -102,6 +58,7 @@ AS $$
 		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, %L, %L);', p_route, p.name_field, '<expression that is never empty>')
 		WHEN 'closed' THEN 'A closed ticket is final at its vendor; make a follow-up of it there.'
 		WHEN 'copy' THEN 'Two records have the same original: look at zcsync.links, and delete the one that is too many.'
+		WHEN 'taken' THEN 'What match_on finds for it belongs to another record: look at zcsync.links, or change match_on.'
 		WHEN 'unknown_user' THEN 'It is tried again with the next change, when somebody has that address.'
 		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'
 		WHEN 'no_closing_status' THEN 'Mirror the statuses of the target: add_stream(''<account>'', ''statuses'').'
@@ -204,6 +161,7 @@ AS $$
 		GROUP BY c.source_id
 	) AS n
 	WHERE r.route_id = p_route AND l.route_id = p_route AND l.source_id = n.source_id AND l.source_id = ANY (p_ids)
+		AND l.state <> 'unlinked'
 $$;
 COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[]) IS
 'remembers in the links of a route what its source and target agree on';
@@ -225,12 +183,9 @@ DECLARE
 	v_updates boolean := EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update');
 	v_before zcsync.route_change[];
 	v_back record;
-	v_peers record;
 BEGIN
 	SELECT t.account_id AS target_account, t.kind AS target_kind, sa.vendor <> 'local' AS source_is_remote,
-		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back,
-		EXISTS (SELECT FROM zcsync.routes o WHERE o.route_id <> r.route_id AND r.source_stream_id IN (o.source_stream_id, o.target_stream_id)
-			AND r.target_stream_id IN (o.source_stream_id, o.target_stream_id)) AS has_peers
+		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
 	INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
@@ -238,11 +193,6 @@ BEGIN
 	WHERE r.route_id = p_route;
 	IF v.comes_back AND v_updates THEN
 		v_before := zcsync._back_changes_now(p_route, p_ids);
-	END IF;
-	v.has_peers := v.has_peers AND (v.comes_back OR v_updates);
-	IF v.has_peers THEN
-		SELECT array_agg(p.route_id) AS routes, array_agg(p.change) AS changes INTO v_peers
-		FROM zcsync._peer_changes(p_route, p_ids) p;
 	END IF;
 
 	SELECT array_agg(m.source_id), array_agg(m.target_id) INTO v_created, v_targets
@@ -252,10 +202,8 @@ BEGIN
 		FROM zcsync._update_targets(v.target_kind, v_origin, v_changes) u;
 	END IF;
 
-	INSERT INTO zcsync.links AS l (route_id, source_id, target_id, created_at)
-	SELECT p_route, c.source_id, c.target_id, zcsync._now() FROM unnest(v_changes) c WHERE c.op = 'link'
-	ON CONFLICT ON CONSTRAINT links_route_source_key DO UPDATE
-	SET target_id = excluded.target_id, agreed = '{}', state = 'linked', changed_at = zcsync._now();
+	PERFORM zcsync._link_pairs(p_route, array_agg(c.source_id), array_agg(c.target_id))
+	FROM unnest(v_changes) c WHERE c.op = 'link' HAVING count(*) > 0;
 	PERFORM zcsync._agree_forward(p_route, p_ids, v_changes);
 	IF v.comes_back THEN
 		v_back := zcsync._write_back(p_route, p_ids, v_before, v_origin);
@@ -263,9 +211,6 @@ BEGIN
 		v_targets := v_targets || v_back.targets || CASE WHEN v.source_is_remote THEN v_back.written END;
 	ELSE
 		SELECT NULL::bigint[] AS written INTO v_back;
-	END IF;
-	IF v.has_peers AND (v_updates OR v_back.written IS NOT NULL) THEN
-		PERFORM zcsync._agree_peers(p_route, p_ids, v_peers.routes, v_peers.changes);
 	END IF;
 	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes, p_backfill);
 	IF v_targets IS NOT NULL AND NOT p_backfill THEN

@@ -168,7 +168,7 @@ COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, t
 CREATE FUNCTION zcsync.alter_route(name text, filter text DEFAULT NULL, create_in text DEFAULT NULL,
 	match_on text DEFAULT NULL, on_leave text DEFAULT NULL, default_assignee text DEFAULT NULL,
 	notify boolean DEFAULT NULL, ticket_type text DEFAULT NULL, default_client text DEFAULT NULL,
-	unknown_user text DEFAULT NULL) RETURNS void
+	unknown_user text DEFAULT NULL, direction text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -176,10 +176,11 @@ AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(name));
 	v_change jsonb;
+	v_back jsonb := '{}';
 BEGIN
 	v_change := jsonb_strip_nulls(jsonb_build_object('filter', filter, 'create_in', zcsync._place_setting(create_in, ticket_type),
 		'match_on', match_on, 'on_leave', on_leave, 'default_assignee', default_assignee, 'notify', notify,
-		'default_client', default_client, 'unknown_user', unknown_user));
+		'default_client', default_client, 'unknown_user', unknown_user, 'direction', direction));
 	SELECT jsonb_object_agg(c.key, CASE WHEN btrim(c.value #>> '{}') <> '' THEN c.value ELSE 'null' END)
 	INTO v_change FROM jsonb_each(v_change) c;
 	IF v_change IS NULL THEN
@@ -187,15 +188,42 @@ BEGIN
 			MESSAGE = format('nothing to change in route "%s"', name);
 	END IF;
 	PERFORM zcsync._check_route_settings(to_jsonb(v_route) || v_change);
-	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object('route', v_change));
+	IF direction <> v_route.direction THEN
+		v_back := zcsync._turned_back_fields(v_route.route_id, direction);
+	END IF;
+	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object('route', v_change, 'back', v_back));
 	PERFORM zcsync._suggest_values(v_route.route_id);
+	IF v_back <> '{}' AND direction = 'both' THEN
+		PERFORM zcsync._queue_pairs(v_route.route_id);
+	END IF;
 	IF v_change ->> 'default_client' IS NOT NULL THEN
 		PERFORM zcsync._queue_unmapped(v_route.route_id);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text) IS
+COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text, text) IS
 'changes settings of a route; what is not given stays, an empty text takes filter, match_on, default_assignee or default_client away';
+
+-- The change of the fields that come back when a route gets another direction:
+-- those that a new route in that direction has are added, or what comes back
+-- otherwise is taken away.
+CREATE FUNCTION zcsync._turned_back_fields(p_route bigint, p_direction text) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_def jsonb := zcsync._route_definition(p_route, jsonb_build_object('route', jsonb_build_object('direction', p_direction)));
+	v_usual jsonb := zcsync._route_default_fields(v_def, 'back');
+BEGIN
+	IF p_direction = 'both' THEN
+		PERFORM zcsync._check_source_writable((v_def ->> 'source_stream_id')::bigint);
+		RETURN (SELECT coalesce(jsonb_object_agg(f.key, f.value), '{}') FROM jsonb_each(v_usual) AS f WHERE NOT v_def -> 'back' ? f.key);
+	END IF;
+	RETURN (SELECT coalesce(jsonb_object_agg(f, NULL), '{}') FROM jsonb_object_keys(v_def -> 'back') AS f WHERE NOT v_usual ? f);
+END
+$$;
+COMMENT ON FUNCTION zcsync._turned_back_fields(bigint, text) IS
+'which fields begin or cease to come back when a route gets another direction';
 
 CREATE FUNCTION zcsync.remove_route(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -217,7 +245,7 @@ BEGIN
 	END IF;
 	DELETE FROM zcsync.sync_queue q WHERE q.route_id = v_route.route_id AND q.operation = 'route' AND q.state = 'ready';
 	DELETE FROM zcsync.dead_letters d WHERE d.route_id = v_route.route_id AND d.operation = 'route';
-	DELETE FROM zcsync.routes r WHERE r.route_id = v_route.route_id;
+	DELETE FROM zcsync.routes r WHERE r.route_id = v_route.route_id;	-- its pairs stay, without a driver
 	FOR v_function IN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = to_regnamespace('zcsync_routes')
@@ -229,7 +257,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_route(text) IS
-'removes a route, its links and what waits in its name; the records on both sides stay';
+'removes a route and what waits in its name; the records on both sides stay, and so do their pairs, which another route may take over';
 
 CREATE FUNCTION zcsync.pause_route(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -256,6 +284,7 @@ DECLARE
 	v_count bigint;
 BEGIN
 	PERFORM zcsync._suggest_values(v_route.route_id);
+	PERFORM zcsync._refuse_rival(v_route.route_id);
 	SELECT string_agg(c.item || ': ' || c.message, E'\n'), count(*) INTO v_faults, v_count
 	FROM zcsync.check_route(name) c WHERE NOT c.ok;
 	IF v_count > 0 THEN
@@ -573,6 +602,17 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[]) IS
 'has a route go through these source records again; returns how many';
 
+-- The same for all records whose pairs the route drives.
+CREATE FUNCTION zcsync._queue_pairs(p_route bigint) RETURNS bigint
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._queue_route_records(p_route, ARRAY(
+		SELECT l.source_id FROM zcsync.links l WHERE l.route_id = p_route AND l.state <> 'unlinked'))
+$$;
+COMMENT ON FUNCTION zcsync._queue_pairs(bigint) IS
+'has a route go through all its pairs again; returns how many';
+
 -- The same for those that wait for a client.
 CREATE FUNCTION zcsync._queue_unmapped(p_route bigint) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -659,13 +699,13 @@ BEGIN
 	FOR v_function IN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
-			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'backfill_route',
+			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'backfill_route', 'apply_route',
 			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'record_url', 'stream', 'release_held', 'cancel_held',
 			-- what the verbs call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
-			'_assignee_expression', '_check_source_writable', 'reference', 'map_company', 'unmap_company')
+			'_assignee_expression', '_check_source_writable', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;
