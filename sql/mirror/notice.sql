@@ -262,37 +262,33 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_jobs bigint[];
+	v_jobs zcsync.new_job[];
 	v_counted bigint[];
 	v_written bigint;
 BEGIN
-	WITH queued AS (
-		INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-			record_key, dedupe_key, priority, run_at, enqueued_by, created_at)
-		SELECT w.account_id, zcsync._kind_queue(p_kind), 'push', b.class, s.stream_id,
-			CASE WHEN w.origin NOT LIKE 'local%' THEN split_part(w.origin, ':', 2)::bigint END, p_kind, w.local_id,
-			format('%s/%s', p_kind, w.local_id), format('push/%s/%s', p_kind, w.local_id),
-			CASE WHEN w.origin LIKE 'backfill:%' THEN 70 ELSE 50 END, zcsync._now(), session_user, zcsync._now()
-		FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin)
-		JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
-		JOIN (SELECT a.id, zcsync._push_class(a.id) AS class FROM (SELECT DISTINCT unnest(p_accounts)) AS a (id) OFFSET 0) AS b
-			ON b.id = w.account_id
-		ORDER BY w.local_id
-		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-			SET joins = sync_queue.joins + 1
-		RETURNING job_id, local_id, xmax = 0 AS inserted)
-	SELECT array_agg(q.job_id), array_agg(q.job_id) FILTER (WHERE w.origin LIKE 'local:%')
-	INTO v_jobs, v_counted
-	FROM queued q
-	JOIN unnest(p_ids, p_origins) AS w (local_id, origin) ON w.local_id = q.local_id
-	WHERE q.inserted;
+	SELECT array_agg(zcsync._job(w.account_id, b.queue, 'push', b.class, format('%s/%s', p_kind, w.local_id),
+		format('push/%s/%s', p_kind, w.local_id), p_priority => CASE WHEN w.origin LIKE 'backfill:%' THEN 70 ELSE 50 END,
+		p_stream => b.stream_id, p_kind => p_kind, p_local_id => w.local_id,
+		p_route => CASE WHEN w.origin NOT LIKE 'local%' THEN split_part(w.origin, ':', 2)::bigint END) ORDER BY w.local_id)
+	INTO v_jobs
+	FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin)
+	JOIN (
+		SELECT s.account_id, s.stream_id, zcsync._push_class(s.account_id) AS class, zcsync._kind_queue(p_kind) AS queue
+		FROM zcsync.streams s WHERE s.account_id = ANY (p_accounts) AND s.kind = p_kind
+		OFFSET 0) AS b ON b.account_id = w.account_id;
+	IF v_jobs IS NULL THEN
+		RETURN;
+	END IF;
+	-- LEFT, or nothing would be queued where no write is local
+	SELECT array_agg(q.job_id) FILTER (WHERE q.is_new AND w.local_id IS NOT NULL) INTO v_counted
+	FROM zcsync._enqueue(v_jobs) AS q
+	LEFT JOIN unnest(p_ids, p_origins) AS w (local_id, origin) ON w.local_id = q.local_id AND w.origin LIKE 'local:%';
 	IF v_counted IS NOT NULL THEN
 		v_written := zcsync._count_writes(cardinality(v_counted));
 		IF v_written > current_setting('zcsync.bulk_write_limit')::bigint THEN
 			PERFORM zcsync._brake(v_counted, v_written - cardinality(v_counted) <= current_setting('zcsync.bulk_write_limit')::bigint);
 		END IF;
 	END IF;
-	PERFORM zcsync._wake();
 END
 $$;
 COMMENT ON FUNCTION zcsync._queue_pushes(text, bigint[], bigint[], text[]) IS
@@ -341,6 +337,7 @@ DECLARE
 	v_accounts bigint[];
 	v_ids bigint[];
 	v_origins text[];
+	v_jobs zcsync.new_job[];
 BEGIN
 	-- Local and routed writes must be allowed, and are pushed.
 	FOR v_written IN
@@ -373,20 +370,16 @@ BEGIN
 	END IF;
 
 	-- A record that is older than a route is left alone by it.
-	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-		record_key, dedupe_key, run_at, created_at)
-	SELECT w.account_id, 'route', 'route', '', s.stream_id, r.route_id, p_kind, w.local_id, k.key, k.key,
-		zcsync._now(), zcsync._now()
+	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id) ORDER BY r.route_id, w.local_id)
+	INTO v_jobs
 	FROM unnest(p_accounts, p_ids, p_updated_at) AS w (account_id, local_id, updated_at)
 	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
 	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id AND r.state = 'active'
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
-	WHERE p_old IS NOT NULL OR w.updated_at IS NULL OR r.starts_at IS NULL OR w.updated_at >= r.starts_at
-	ORDER BY r.route_id, w.local_id
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = sync_queue.joins + 1;
-	IF FOUND THEN
-		PERFORM zcsync._wake();
+	WHERE p_old IS NOT NULL OR w.updated_at IS NULL OR r.starts_at IS NULL OR w.updated_at >= r.starts_at;
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._enqueue(v_jobs);
 	END IF;
 	IF p_old IS NOT NULL THEN
 		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins);
@@ -405,11 +398,12 @@ CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigin
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_jobs zcsync.new_job[];
 BEGIN
-	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-		record_key, dedupe_key, run_at, created_at)
-	SELECT s.account_id, 'route', 'route', '', s.stream_id, r.route_id, s.kind, l.source_id, k.key, k.key,
-		zcsync._now(), zcsync._now()
+	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+		p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
+	INTO v_jobs
 	FROM zcsync.streams t
 	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND r.state = 'active'
 		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
@@ -419,12 +413,9 @@ BEGIN
 	JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
-	WHERE t.kind = p_kind
-	ORDER BY r.route_id, l.source_id
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = sync_queue.joins + 1;
-	IF FOUND THEN
-		PERFORM zcsync._wake();
+	WHERE t.kind = p_kind;
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._enqueue(v_jobs);
 	END IF;
 END
 $$;

@@ -14,7 +14,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_count integer;
+	v_jobs zcsync.new_job[];
 BEGIN
 	WITH due AS (
 		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class
@@ -29,10 +29,9 @@ BEGIN
 		SET next_pull_at = v_now + CASE WHEN s.last_error_at > coalesce(s.last_pull_at, '-infinity')
 			THEN greatest(s.pull_interval, least(10 * s.pull_interval, interval '1 hour')) ELSE s.pull_interval END
 		FROM due WHERE s.stream_id = due.stream_id)
-	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, kind, record_key, dedupe_key,
-		payload, priority, run_at, created_at)
-	SELECT d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, d.stream_id, d.kind,
-		k.key, k.key, jsonb_build_object('lane', l.lane), l.priority, v_now, v_now
+	SELECT array_agg(zcsync._job(d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, k.key, k.key,
+		jsonb_build_object('lane', l.lane), l.priority, p_stream => d.stream_id, p_kind => d.kind) ORDER BY d.stream_id, l.priority)
+	INTO v_jobs
 	FROM due d
 	CROSS JOIN (VALUES ('live', 40), ('history', 60)) AS l (lane, priority)
 	CROSS JOIN LATERAL (SELECT format('pull/%s/%s', d.stream_id, l.lane)) AS k (key)
@@ -48,11 +47,11 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = d.account_id AND q.record_key = k.key AND q.state = 'running')
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
-			WHERE q.account_id = d.account_id AND q.dedupe_key = k.key AND q.state = 'ready')
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = sync_queue.joins + 1;
-	GET DIAGNOSTICS v_count = ROW_COUNT;
-	RETURN v_count;
+			WHERE q.account_id = d.account_id AND q.dedupe_key = k.key AND q.state = 'ready');
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._enqueue(v_jobs);
+	END IF;
+	RETURN coalesce(cardinality(v_jobs), 0);
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue_due_pulls() IS

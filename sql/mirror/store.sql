@@ -23,21 +23,6 @@
 --   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
 
--- Is the first version before the second?  Versions are times, as numbers or
--- in ISO form; not known, or not of one form, means no.  Equal is not before:
--- a vendor's clock has whole seconds.
-CREATE FUNCTION zcsync._is_older(p_version text, p_than text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN p_version = p_than OR p_version IS NULL OR p_than IS NULL THEN false
-		WHEN p_version ~ '^[0-9]{1,30}$' AND p_than ~ '^[0-9]{1,30}$' THEN p_version::numeric < p_than::numeric
-		WHEN p_version ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T' AND p_than ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T' THEN p_version COLLATE "C" < p_than COLLATE "C"
-		ELSE false
-	END;
-END;
-COMMENT ON FUNCTION zcsync._is_older(text, text) IS
-'is this version of a record before that one? false when they cannot be compared';
 
 -- ---------------------------------------------------------------------
 -- Merging
@@ -461,21 +446,15 @@ BEGIN
 
 	v_result := zcsync._apply_isolated(v_account, p_kind, p_origin, v_ids, v_versions, v_vals, v_docs, v_deleted);
 	IF cardinality(v_result.waiting || v_result.failed) > 0 THEN
-		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, kind,
-			record_key, dedupe_key, payload, run_at, created_at)
-		SELECT v_account, zcsync._kind_queue(p_kind), 'apply', '', coalesce(v_stream, p_stream_id), p_kind,
-			k.key, k.key,
-			jsonb_build_object('rows', jsonb_build_array(jsonb_build_object('remote_id', v_ids[n],
-				'remote_version', v_versions[n], 'vals', v_vals[n], 'doc', v_docs[n], 'is_deleted', v_deleted[n]))),
-			zcsync._now() + interval '500 ms', zcsync._now()
-		FROM unnest(v_result.waiting || v_result.failed) AS n
-		CROSS JOIN LATERAL (SELECT format('apply/%s/%s', p_kind, v_ids[n])) AS k (key)
-		ORDER BY k.key
-		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-			SET joins = q.joins + 1,
-				payload = CASE WHEN zcsync._is_older(excluded.payload #>> '{rows,0,remote_version}',
-						q.payload #>> '{rows,0,remote_version}') THEN q.payload ELSE excluded.payload END;
-		PERFORM zcsync._wake();
+		PERFORM zcsync._enqueue(ARRAY(
+			SELECT zcsync._job(v_account, zcsync._kind_queue(p_kind), 'apply', '', k.key, k.key,
+				jsonb_build_object('rows', jsonb_build_array(jsonb_build_object('remote_id', v_ids[n],
+					'remote_version', v_versions[n], 'vals', v_vals[n], 'doc', v_docs[n], 'is_deleted', v_deleted[n]))),
+				p_run_at => zcsync._now() + interval '500 ms', p_stream => coalesce(v_stream, p_stream_id), p_kind => p_kind,
+				p_version => v_versions[n])
+			FROM unnest(v_result.waiting || v_result.failed) AS n
+			CROSS JOIN LATERAL (SELECT format('apply/%s/%s', p_kind, v_ids[n])) AS k (key)
+			ORDER BY k.key));
 	END IF;
 	RETURN v_result.changed;
 END

@@ -393,9 +393,9 @@ BEGIN
 			HINT = format('SELECT zcsync.resume_stream(%L);', refresh.stream);
 	END IF;
 	v_key := format('pull/%s/live', v_stream.stream_id);
-	RETURN zcsync._enqueue(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull',
+	RETURN zcsync._enqueue(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull',
 		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "live", "reconcile": true}', 20,
-		p_stream => v_stream.stream_id, p_kind => v_stream.kind);
+		p_stream => v_stream.stream_id, p_kind => v_stream.kind));
 END
 $$;
 COMMENT ON FUNCTION zcsync.refresh(text) IS
@@ -483,8 +483,8 @@ BEGIN
 	LOOP
 		v_reference := format('fetch/%s/%s', v_chunk.stream_id, v_chunk.ids ->> 0)
 			|| CASE WHEN jsonb_array_length(v_chunk.ids) > 1 THEN '+' || md5(v_chunk.ids::text) ELSE '' END;
-		v_job := zcsync._enqueue(v_chunk.account_id, zcsync._kind_queue(p_kind), 'fetch', 'api', v_reference, v_reference,
-			jsonb_build_object('ids', v_chunk.ids), 20, p_stream => v_chunk.stream_id, p_kind => p_kind);
+		v_job := zcsync._enqueue(zcsync._job(v_chunk.account_id, zcsync._kind_queue(p_kind), 'fetch', 'api', v_reference,
+			v_reference, jsonb_build_object('ids', v_chunk.ids), 20, p_stream => v_chunk.stream_id, p_kind => p_kind));
 		v_jobs := v_jobs || (SELECT jsonb_object_agg(v_chunk.stream_id || '/' || i, v_job)
 			FROM jsonb_array_elements_text(v_chunk.ids) AS i);
 	END LOOP;

@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- The queue: enqueue and claim.  finish.sql has finish and recover,
--- verbs.sql what operators call.
+-- The queue: claim.  enqueue.sql has how a job gets here, finish.sql finish and
+-- recover, verbs.sql what operators call.
 --
 -- Life of a job: ready -> running -> gone, with a row in sync_records; or back
 -- to ready with a later run_at; or held; or to dead_letters.  Claiming, sending
@@ -60,44 +60,6 @@ END;
 COMMENT ON FUNCTION zcsync._backoff(interval, interval, integer) IS
 'delay before the next attempt: exponential from the base up to the cap, with jitter';
 
--- ---------------------------------------------------------------------
--- Enqueue
--- ---------------------------------------------------------------------
-
--- Queue one job in the caller's transaction.  A ready job with the same key is
--- joined, never doubled.  The join locks that job (an update of an unindexed
--- column), so that a claim passes over it until this transaction ends: what
--- the job will read is then what this transaction wrote.
-CREATE FUNCTION zcsync._enqueue(p_account bigint, p_queue text, p_operation text, p_budget_class text,
-	p_record_key text, p_dedupe_key text, p_payload jsonb DEFAULT '{}', p_priority integer DEFAULT 50,
-	p_run_at timestamptz DEFAULT NULL, p_stream bigint DEFAULT NULL, p_route bigint DEFAULT NULL,
-	p_kind text DEFAULT NULL, p_local_id bigint DEFAULT NULL, p_state text DEFAULT 'ready')
-RETURNS bigint
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_job bigint;
-BEGIN
-	INSERT INTO zcsync.sync_queue AS q
-		(account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority,
-		 run_at, stream_id, route_id, kind, local_id, state, enqueued_by, created_at)
-	VALUES
-		(p_account, p_queue, p_operation, p_budget_class, p_record_key, p_dedupe_key, p_payload, p_priority,
-		 coalesce(p_run_at, zcsync._now()), p_stream, p_route, p_kind, p_local_id, p_state, session_user, zcsync._now())
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = q.joins + 1,
-			payload = excluded.payload,
-			priority = least(q.priority, excluded.priority),
-			run_at = least(q.run_at, excluded.run_at)
-	RETURNING q.job_id INTO v_job;
-	PERFORM zcsync._wake();
-	RETURN v_job;
-END
-$$;
-COMMENT ON FUNCTION zcsync._enqueue(bigint, text, text, text, text, text, jsonb, integer, timestamptz, bigint, bigint, text, bigint, text) IS
-'queues a job in this transaction or joins the ready one with the same key; returns its number';
-
 -- Queue the fetch of an access token, once for all that waits for it.
 CREATE FUNCTION zcsync._enqueue_token(p_account bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -107,7 +69,7 @@ BEGIN
 	PERFORM FROM zcsync.sync_queue q
 	WHERE q.account_id = p_account AND q.record_key = 'token' AND q.state = 'running';
 	IF NOT FOUND THEN
-		PERFORM zcsync._enqueue(p_account, 'account', 'token', 'token', 'token', 'token', '{}', 0);
+		PERFORM zcsync._enqueue(zcsync._job(p_account, 'account', 'token', 'token', 'token', 'token', '{}', 0));
 	END IF;
 END
 $$;

@@ -42,8 +42,9 @@ END;
 COMMENT ON FUNCTION zcsync._job(bigint, text, text, text, text, text, jsonb, integer, timestamptz, bigint, bigint, text, bigint, boolean, text) IS
 'a job to be queued, from its parts';
 
--- Queue jobs.  They are taken in the order of their keys, whoever brings them,
--- so that two transactions that join the same jobs cannot wait for each other.
+-- Queue jobs.  They are numbered as they come, and stored in the order of their
+-- keys, so that two transactions that join the same jobs cannot wait for each
+-- other.
 --
 -- A job that waits already takes over what the new one is to do: members of the
 -- payload, unless its own version is the later one, and the more urgent
@@ -62,11 +63,11 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	INSERT INTO zcsync.sync_queue AS q
-		(account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority,
+		(job_id, account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority,
 		 run_at, stream_id, route_id, kind, local_id, backfill, version, enqueued_by, created_at)
-	SELECT j.account_id, j.queue, j.operation, j.budget_class, j.record_key, j.dedupe_key, j.payload, j.priority,
+	SELECT j.job_id, j.account_id, j.queue, j.operation, j.budget_class, j.record_key, j.dedupe_key, j.payload, j.priority,
 		coalesce(j.run_at, v_now), j.stream_id, j.route_id, j.kind, j.local_id, j.backfill, j.version, session_user, v_now
-	FROM unnest(p_jobs) AS j
+	FROM (SELECT nextval('zcsync.job_id_seq') AS job_id, u.* FROM unnest(p_jobs) AS u) AS j
 	ORDER BY j.account_id, j.dedupe_key COLLATE "C"
 	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
 		SET joins = q.joins + 1,

@@ -409,10 +409,10 @@ BEGIN
 		RETURN;
 	END IF;
 	INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
-		local_id, record_key, dedupe_key, payload, backfill, sent, sent_base, lookup_floor, priority, attempts, class,
+		local_id, record_key, dedupe_key, payload, version, backfill, sent, sent_base, lookup_floor, priority, attempts, class,
 		status, message, hint, reply, unclear_since, created_at, died_at)
 	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.budget_class, v_job.stream_id,
-		v_job.route_id, v_job.kind, v_job.local_id, v_job.record_key, v_job.dedupe_key, v_job.payload, v_job.backfill,
+		v_job.route_id, v_job.kind, v_job.local_id, v_job.record_key, v_job.dedupe_key, v_job.payload, v_job.version, v_job.backfill,
 		v_job.sent, v_job.sent_base, v_job.lookup_floor, v_job.priority, v_job.attempts, p_class, p_status, coalesce(p_message, 'no message'), p_hint, p_reply,
 		v_job.unclear_since, v_job.created_at, zcsync._now())
 	ON CONFLICT (job_id) DO NOTHING;
@@ -558,7 +558,7 @@ BEGIN
 		UPDATE zcsync.sync_queue SET failures = 0
 		WHERE account_id = p_account AND state = 'ready' AND last_class = 'auth';
 	ELSE
-		PERFORM zcsync._enqueue(p_account, 'account', 'probe', 'api', 'probe', 'probe', '{}', 1);
+		PERFORM zcsync._enqueue(zcsync._job(p_account, 'account', 'probe', 'api', 'probe', 'probe', '{}', 1));
 	END IF;
 END
 $$;

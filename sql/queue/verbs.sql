@@ -36,9 +36,9 @@ BEGIN
 	IF operation = 'pull' THEN
 		-- as zcsync.refresh() does
 		SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(reference) FOR SHARE;
-		RETURN zcsync._enqueue(v_stream.account_id, queue, 'pull', zcsync._pull_class(v_stream.stream_id),
+		RETURN zcsync._enqueue(zcsync._job(v_stream.account_id, queue, 'pull', zcsync._pull_class(v_stream.stream_id),
 			format('pull/%s/live', v_stream.stream_id), format('pull/%s/live', v_stream.stream_id),
-			'{"lane": "live"}', priority, run_at, v_stream.stream_id, NULL, v_stream.kind);
+			'{"lane": "live"}', priority, run_at, v_stream.stream_id, NULL, v_stream.kind));
 	ELSIF operation = 'push' THEN
 		SELECT * INTO STRICT v_record FROM zcsync.record(reference);
 		SELECT * INTO v_stream FROM zcsync.streams s
@@ -48,9 +48,9 @@ BEGIN
 				MESSAGE = format('the stream of "%s" is read-only', reference),
 				HINT = 'Allow writes with zcsync.alter_stream(''account/kind'', writes => true).';
 		END IF;
-		RETURN zcsync._enqueue(v_record.account_id, queue, 'push', zcsync._push_class(v_record.account_id),
+		RETURN zcsync._enqueue(zcsync._job(v_record.account_id, queue, 'push', zcsync._push_class(v_record.account_id),
 			format('%s/%s', v_record.kind, v_record.local_id), format('push/%s/%s', v_record.kind, v_record.local_id),
-			'{}', priority, run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id);
+			'{}', priority, run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id));
 	ELSE
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('operation %s cannot be queued', coalesce(quote_literal(operation), 'NULL')),
@@ -72,17 +72,16 @@ DECLARE
 BEGIN
 	DELETE FROM zcsync.dead_letters d WHERE d.job_id = v_job RETURNING * INTO v_dead;
 	IF FOUND THEN
-		v_job := zcsync._enqueue(v_dead.account_id, v_dead.queue, v_dead.operation, v_dead.budget_class,
+		v_job := zcsync._enqueue(zcsync._job(v_dead.account_id, v_dead.queue, v_dead.operation, v_dead.budget_class,
 			v_dead.record_key, v_dead.dedupe_key, v_dead.payload, v_dead.priority, NULL, v_dead.stream_id,
-			v_dead.route_id, v_dead.kind, v_dead.local_id);
+			v_dead.route_id, v_dead.kind, v_dead.local_id, v_dead.backfill, v_dead.version));
 		UPDATE zcsync.sync_queue q
 		SET unclear_since = least(q.unclear_since, v_dead.unclear_since),
 			run_at = greatest(q.run_at, v_dead.died_at + zcsync._request_timeout() + interval '30 seconds')
 		WHERE q.job_id = v_job AND v_dead.unclear_since IS NOT NULL;
 		UPDATE zcsync.sync_queue q
-		SET backfill = q.backfill OR v_dead.backfill, sent = v_dead.sent, sent_base = v_dead.sent_base,
-			lookup_floor = v_dead.lookup_floor
-		WHERE q.job_id = v_job AND (v_dead.backfill OR v_dead.sent IS NOT NULL OR v_dead.lookup_floor IS NOT NULL);
+		SET sent = v_dead.sent, sent_base = v_dead.sent_base, lookup_floor = v_dead.lookup_floor
+		WHERE q.job_id = v_job AND (v_dead.sent IS NOT NULL OR v_dead.lookup_floor IS NOT NULL);
 		IF v_dead.operation = 'push' THEN
 			PERFORM zcsync._push_failed(v_dead.kind, v_dead.local_id, 'pending');
 		END IF;

@@ -489,24 +489,12 @@ AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(backfill_route.name));
 	v_ids bigint[] := ARRAY(SELECT u.id FROM zcsync._route_unlinked(v_route.route_id) AS u (id));
-	v_source record;
 	v_count bigint;
 	v_linked bigint;
 BEGIN
-	SELECT s.account_id, s.kind, s.stream_id INTO v_source
-	FROM zcsync.streams s WHERE s.stream_id = v_route.source_stream_id;
-
 	IF confirm THEN
-		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-			record_key, dedupe_key, backfill, priority, run_at, enqueued_by, created_at)
-		SELECT v_source.account_id, 'route', 'route', '', v_source.stream_id, v_route.route_id, v_source.kind, s.id,
-			format('route/%s/%s', v_route.route_id, s.id), format('route/%s/%s', v_route.route_id, s.id),
-			true, 70, zcsync._now(), session_user, zcsync._now()
-		FROM unnest(v_ids) AS s (id) ORDER BY s.id
-		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-			SET joins = q.joins + 1, backfill = true;
-		GET DIAGNOSTICS v_count = ROW_COUNT;
-		PERFORM zcsync._wake();
+		PERFORM zcsync._enqueue_source(v_route.route_id, v_ids, 70, true);
+		v_count := cardinality(v_ids);
 		RETURN QUERY VALUES
 			('queued', v_count::text),
 			('progress', format('SELECT * FROM zcsync.progress WHERE object = %L;', v_route.name)),

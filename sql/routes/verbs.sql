@@ -309,6 +309,30 @@ $$;
 COMMENT ON FUNCTION zcsync.resume_route(text) IS
 'starts a route, or goes on where it was paused; refused while zcsync.check_route() finds something';
 
+-- Queue source records of a route, 10,000 at a time: there may be millions.
+CREATE FUNCTION zcsync._enqueue_source(p_route bigint, p_ids bigint[], p_priority integer, p_backfill boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_source record;
+BEGIN
+	SELECT s.account_id, s.stream_id, s.kind INTO v_source
+	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	WHERE r.route_id = p_route;
+	FOR v_first IN 1 .. coalesce(cardinality(p_ids), 0) BY 10000 LOOP
+		PERFORM zcsync._enqueue(ARRAY(
+			SELECT zcsync._job(v_source.account_id, 'route', 'route', '', k.key, k.key, p_priority => p_priority,
+				p_stream => v_source.stream_id, p_route => p_route, p_kind => v_source.kind, p_local_id => i, p_backfill => p_backfill)
+			FROM unnest(p_ids[v_first:v_first + 9999]) AS i
+			CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i)) AS k (key)
+			ORDER BY i));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue_source(bigint, bigint[], integer, boolean) IS
+'queues source records of a route';
+
 -- Queue what may have changed while a route was paused: all records that
 -- changed since it first began, on either side if something comes back.  Those that are as they were cost no write.
 CREATE FUNCTION zcsync._catch_up_route(p_route bigint) RETURNS void
@@ -317,6 +341,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v record;
+	v_ids bigint[];
 BEGIN
 	SELECT r.starts_at, s.stream_id, s.account_id, s.kind, a.vendor, t.kind AS target_kind,
 		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
@@ -327,19 +352,14 @@ BEGIN
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	WHERE r.route_id = p_route;
 	EXECUTE format($sql$
-		INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-			record_key, dedupe_key, priority, run_at, enqueued_by, created_at)
-		SELECT s.account_id, 'route', 'route', '', $1, $2, $3, s.local_id,
-			format('route/%%s/%%s', $2, s.local_id), format('route/%%s/%%s', $2, s.local_id),
-			60, zcsync._now(), session_user, zcsync._now()
+		SELECT array_agg(s.local_id ORDER BY s.local_id)
 		FROM zcsync.%I AS s
-		WHERE s.account_id = $4 AND (%s >= $5 OR s.deleted_at >= $5
+		WHERE s.account_id = $1 AND (%s >= $2 OR s.deleted_at >= $2
 			OR s.local_id IN (SELECT l.source_id FROM zcsync.links AS l JOIN zcsync.%I AS t ON t.local_id = l.target_id
-				WHERE l.route_id = $2 AND t.updated_at >= $5 AND $6))
-		ORDER BY s.local_id
-		ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE SET joins = q.joins + 1$sql$,
+				WHERE l.route_id = $3 AND t.updated_at >= $2 AND $4))$sql$,
 		v.kind, zcsync._route_changed_at(v.vendor), v.target_kind)
-	USING v.stream_id, p_route, v.kind, v.account_id, date_trunc('second', v.starts_at), v.comes_back;
+		INTO v_ids USING v.account_id, date_trunc('second', v.starts_at), p_route, v.comes_back;
+	PERFORM zcsync._enqueue_source(p_route, v_ids, 60, false);
 END
 $$;
 COMMENT ON FUNCTION zcsync._catch_up_route(bigint) IS
@@ -578,25 +598,22 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_count bigint;
+	v_jobs zcsync.new_job[];
 BEGIN
-	INSERT INTO zcsync.sync_queue AS q (account_id, queue, operation, budget_class, stream_id, route_id, kind, local_id,
-		record_key, dedupe_key, backfill, run_at, enqueued_by, created_at)
-	SELECT s.account_id, 'route', 'route', '', s.stream_id, p_route, s.kind, i.id, k.key, k.key,
-		e.backfill, zcsync._now(), session_user, zcsync._now()
+	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+		p_route => p_route, p_kind => s.kind, p_local_id => i.id, p_backfill => e.backfill) ORDER BY i.id)
+	INTO v_jobs
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	CROSS JOIN unnest(p_ids) AS i (id)
+	CROSS JOIN (SELECT DISTINCT unnest(p_ids)) AS i (id)
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i.id)) AS k (key)
 	CROSS JOIN LATERAL (SELECT coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
 		WHERE x.route_id = p_route AND x.source_id = i.id) AS e
-	WHERE r.route_id = p_route
-	ORDER BY i.id
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = q.joins + 1, backfill = q.backfill OR excluded.backfill;
-	GET DIAGNOSTICS v_count = ROW_COUNT;
-	PERFORM zcsync._wake();
-	RETURN v_count;
+	WHERE r.route_id = p_route;
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._enqueue(v_jobs);
+	END IF;
+	RETURN coalesce(cardinality(v_jobs), 0);
 END
 $$;
 COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[]) IS

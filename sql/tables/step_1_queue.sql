@@ -76,6 +76,7 @@ BEGIN
 		batch_max integer				-- most jobs that may travel with this one; NULL: as many as the vendor takes
 			CONSTRAINT sync_queue_batch_max CHECK (batch_max > 0),
 		joins integer NOT NULL DEFAULT 0,			-- how often an enqueue found this job waiting
+		version text,					-- of a document that waits: its version
 		backfill boolean NOT NULL DEFAULT false,	-- of a route: asked for whatever the age of the record
 		sent jsonb,						-- of a push: the values last sent, while the vendor may have taken them unseen
 		sent_base jsonb,				-- what was agreed on of these when they were sent
@@ -134,6 +135,7 @@ BEGIN
 		record_key text NOT NULL,
 		dedupe_key text NOT NULL,
 		payload jsonb NOT NULL,
+		version text,
 		backfill boolean NOT NULL DEFAULT false,
 		sent jsonb,
 		sent_base jsonb,

@@ -33,8 +33,8 @@ $$
 		array_fill(NULL::jsonb, ARRAY[n]), array_fill(0::bigint, ARRAY[n])) f
 $$;
 CREATE FUNCTION job(name text, batch text DEFAULT NULL, queue text DEFAULT 'task-sync') RETURNS void LANGUAGE sql AS $$
-	SELECT zcsync._enqueue(zcsync.account('t'), queue, 'test', 'api', name, name,
-		jsonb_strip_nulls(jsonb_build_object('op', name, 'batch', batch, 'create', true)))
+	SELECT zcsync._enqueue(zcsync._job(zcsync.account('t'), queue, 'test', 'api', name, name,
+		jsonb_strip_nulls(jsonb_build_object('op', name, 'batch', batch, 'create', true))))
 $$;
 CREATE FUNCTION spent() RETURNS bigint LANGUAGE sql AS
 $$ SELECT calls_total FROM zcsync.account_budgets WHERE account_id = zcsync.account('t') AND class = 'api' $$;

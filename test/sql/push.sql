@@ -185,7 +185,7 @@ CREATE TEMP TABLE sent AS SELECT r.*, row_number() OVER () AS n FROM zcsync._cli
 SELECT status, again, count(*) FROM zcsync._finish_pushes((SELECT array_agg(job_id ORDER BY n) FROM sent), (SELECT array_agg(request ORDER BY n) FROM sent),
 	(SELECT array_agg(reply(request, jsonb_build_object('id', 'm' || n), 1795165208000) ORDER BY n) FROM sent)) GROUP BY 1, 2;
 SELECT sync_state, count(*), count(DISTINCT remote_id), bool_and(same(local_id)) AS same FROM zcsync.tasks WHERE name LIKE 'many %' GROUP BY 1;
-SELECT zcsync._enqueue(:dev, 'task-sync', 'push', 'api', 'tasks/-5', 'push/tasks/-5', p_kind => 'tasks', p_local_id => -5) AS gone \gset
+SELECT zcsync._enqueue(zcsync._job(:dev, 'task-sync', 'push', 'api', 'tasks/-5', 'push/tasks/-5', p_kind => 'tasks', p_local_id => -5)) AS gone \gset
 SELECT again, status FROM zcsync._finish_pushes(ARRAY[:gone], ARRAY['{"op": "update_task"}'::jsonb], ARRAY['{"id": "x"}'::jsonb]);
 SELECT request FROM zcsync._clickup_push_requests(ARRAY[:gone]);
 UPDATE zcsync.tasks SET points = 9 WHERE local_id = :id;

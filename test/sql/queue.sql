@@ -26,7 +26,7 @@ $$
 		array_fill(NULL::jsonb, ARRAY[n]), array_fill(0::bigint, ARRAY[n])) f
 $$;
 CREATE FUNCTION job(record text, name text, priority integer DEFAULT 50, queue text DEFAULT 'task-sync') RETURNS void LANGUAGE sql AS
-$$ SELECT zcsync._enqueue(zcsync.account('t'), queue, 'test', 'api', record, name, format('{"op": "%s"}', name)::jsonb, priority) $$;
+$$ SELECT zcsync._enqueue(zcsync._job(zcsync.account('t'), queue, 'test', 'api', record, name, format('{"op": "%s"}', name)::jsonb, priority)) $$;
 CREATE VIEW jobs AS
 SELECT dedupe_key AS job, state, attempts, failures, joins, last_class, run_at > zcsync._now() AS later
 FROM zcsync.sync_queue ORDER BY job_id;
@@ -38,6 +38,24 @@ SELECT * FROM jobs;
 SELECT * FROM claim(1);
 SELECT job('r1', 'a');
 SELECT * FROM jobs;
+-- many at once: each is new or joins, and one that joins changes neither the time of the waiting one nor its later version
+CREATE FUNCTION jobs(hurry boolean, versions text[]) RETURNS SETOF boolean LANGUAGE sql AS $$
+	SELECT e.is_new FROM zcsync._enqueue(ARRAY(
+		SELECT zcsync._job(zcsync.account('t'), 'task-sync', 'test', '', 's' || n, 's' || n, jsonb_build_object('op', 's' || n, v, true),
+			p_priority => 90 - n::integer, p_run_at => CASE WHEN n = 1 THEN zcsync._now() + interval '1 hour' END, p_version => v)
+		FROM unnest(versions) WITH ORDINALITY AS u (v, n)), hurry) AS e
+$$;
+CREATE VIEW many AS SELECT dedupe_key, joins, priority, version, payload, run_at > zcsync._now() AS later
+FROM zcsync.sync_queue WHERE dedupe_key LIKE 's_' ORDER BY job_id;
+SELECT * FROM jobs(false, '{7,7}');
+SELECT * FROM many;
+SELECT * FROM jobs(false, '{8,6,5}');
+SELECT * FROM many;
+UPDATE zcsync.sync_queue SET run_at = zcsync._now() + interval '2 hours', unclear_since = CASE dedupe_key WHEN 's2' THEN zcsync._now() END
+WHERE dedupe_key LIKE 's_';
+SELECT * FROM jobs(true, '{8,8,8}');
+SELECT dedupe_key, later FROM many;
+DELETE FROM zcsync.sync_queue WHERE dedupe_key LIKE 's_';
 -- the second one waits for the first: one job per record
 SELECT * FROM claim(1);
 SELECT * FROM finish(1, 'done');

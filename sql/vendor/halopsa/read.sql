@@ -227,20 +227,16 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, kind, record_key, dedupe_key,
-		payload, priority, run_at, created_at)
-	SELECT s.account_id, zcsync._kind_queue(s.kind), 'fetch', 'api', s.stream_id, s.kind, k.key, k.key,
-		jsonb_build_object('ids', jsonb_build_array(i.id)), p_priority, zcsync._now(), zcsync._now()
-	FROM zcsync.streams s
-	CROSS JOIN (SELECT DISTINCT id FROM unnest(p_ids) AS u (id) WHERE id IS NOT NULL) AS i
-	CROSS JOIN LATERAL (SELECT format('fetch/%s/%s', s.stream_id, i.id)) AS k (key)
-	WHERE s.stream_id = p_stream_id
-		AND NOT EXISTS (SELECT FROM zcsync.dead_letters d
-			WHERE d.account_id = s.account_id AND d.dedupe_key = k.key AND d.died_at > zcsync._now() - interval '1 hour')
-	ORDER BY k.key
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = sync_queue.joins + 1, priority = least(sync_queue.priority, excluded.priority);
-	PERFORM zcsync._wake();
+	PERFORM zcsync._enqueue(ARRAY(
+		SELECT zcsync._job(s.account_id, zcsync._kind_queue(s.kind), 'fetch', 'api', k.key, k.key,
+			jsonb_build_object('ids', jsonb_build_array(i.id)), p_priority, p_stream => s.stream_id, p_kind => s.kind)
+		FROM zcsync.streams s
+		CROSS JOIN (SELECT DISTINCT id FROM unnest(p_ids) AS u (id) WHERE id IS NOT NULL) AS i
+		CROSS JOIN LATERAL (SELECT format('fetch/%s/%s', s.stream_id, i.id)) AS k (key)
+		WHERE s.stream_id = p_stream_id
+			AND NOT EXISTS (SELECT FROM zcsync.dead_letters d
+				WHERE d.account_id = s.account_id AND d.dedupe_key = k.key AND d.died_at > zcsync._now() - interval '1 hour')
+		ORDER BY k.key));
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_enqueue_fetches(bigint, text[], integer) IS
