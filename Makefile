@@ -23,6 +23,7 @@ OBJS = \
 	src/engine_state.o \
 	src/functions.o \
 	src/http.o \
+	src/http_deadline.o \
 	src/http_transfer.o \
 	src/identity.o \
 	src/json.o \

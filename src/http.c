@@ -45,11 +45,14 @@
 
 #include "compat.h"
 #include "http.h"
+#include "http_deadline.h"
 #include "http_transfer.h"
 #include "settings.h"
 
 #define MAX_READY_SOCKETS	1024 /* taken from epoll at a time */
 #define OWN_FDS				3	/* epoll_fd, libcurl's pair for wake-ups */
+#define HELD_UP_US			1000000 /* away from the sockets for so long */
+#define READS_MAX			64	/* before a time-out is decided */
 
 /* Set one option, or leave the calling function with false. */
 #define MULTI_SET(multi, option, value) \
@@ -70,6 +73,8 @@ struct ZcsyncHttp
 	int			max_in_flight;	/* transfers, hence connections */
 	int			in_flight;		/* length of "active" */
 	int64		deadline_us;	/* libcurl's timer, monotonic; -1: none */
+	int64		overdue_us;		/* no transfer is overdue before; -1: none */
+	int64		left_us;		/* when zcsync_http_wait() returned last */
 	int64		idle_since_us;	/* when the last transfer ended; 0: in use, or
 								 * no connection is kept */
 	dlist_head	active;
@@ -88,8 +93,11 @@ static void close_idle_connections(ZcsyncHttp *http);
 static void refuse_transfer(HttpTransfer *transfer, const char *why);
 static long wait_limit(ZcsyncHttp *http, long timeout_ms);
 static void run_timer(ZcsyncHttp *http);
-static void feed_sockets(ZcsyncHttp *http);
+static bool feed_sockets(ZcsyncHttp *http);
 static void collect_finished(ZcsyncHttp *http);
+static bool connect_again(HttpTransfer *transfer);
+static void note_held_up(ZcsyncHttp *http);
+static void end_overdue(ZcsyncHttp *http);
 static void finish_transfer(HttpTransfer *transfer, CURLcode code);
 static void fail_all(ZcsyncHttp *http, CURLMcode code);
 static int64 now_us(void);
@@ -127,6 +135,7 @@ zcsync_http_create(MemoryContext parent, int max_in_flight)
 	http->context = context;
 	http->epoll_fd = -1;
 	http->deadline_us = -1;
+	http->overdue_us = -1;
 	dlist_init(&http->active);
 	dlist_init(&http->done);
 	http->on_delete.func = engine_deleted;
@@ -243,6 +252,12 @@ zcsync_http_start(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 		refuse_transfer(transfer, why);
 	else
 	{
+		int64		overdue;
+
+		zcsync_deadline_start(transfer, request->timeout_ms, now_us());
+		overdue = zcsync_deadline_next(transfer);
+		if (http->overdue_us < 0 || overdue < http->overdue_us)
+			http->overdue_us = overdue;
 		transfer->state = HTTP_ACTIVE;
 		dlist_push_tail(&http->active, &transfer->node);
 		http->in_flight++;
@@ -266,6 +281,7 @@ zcsync_http_wait(ZcsyncHttp *http, long timeout_ms, uint32 wait_event_info)
 	int			count;
 
 	close_idle_connections(http);
+	note_held_up(http);
 
 	/* sends what was started since the last time */
 	run_timer(http);
@@ -283,9 +299,11 @@ zcsync_http_wait(ZcsyncHttp *http, long timeout_ms, uint32 wait_event_info)
 
 	/* a set latch hides the sockets, so look for them after any event */
 	if (count > 0)
-		feed_sockets(http);
+		(void) feed_sockets(http);
 	run_timer(http);
 	collect_finished(http);
+	end_overdue(http);
+	http->left_us = now_us();
 }
 
 /*
@@ -527,15 +545,18 @@ refuse_transfer(HttpTransfer *transfer, const char *why)
 static long
 wait_limit(ZcsyncHttp *http, long timeout_ms)
 {
+	int64		until_us = http->deadline_us;
 	int64		left_ms;
 
 	if (!dlist_is_empty(&http->done))
 		return 0;
-	if (http->deadline_us < 0)
+	if (http->in_flight > 0 && (until_us < 0 || http->overdue_us < until_us))
+		until_us = http->overdue_us;
+	if (until_us < 0)
 		return timeout_ms;
 
 	/* rounded up, or the last millisecond would be spent spinning */
-	left_ms = (http->deadline_us - now_us() + 999) / 1000;
+	left_ms = (until_us - now_us() + 999) / 1000;
 	left_ms = Max(left_ms, 0);
 	return timeout_ms < 0 ? (long) left_ms : (long) Min(left_ms, timeout_ms);
 }
@@ -571,9 +592,9 @@ run_timer(ZcsyncHttp *http)
 }
 
 /*
- * Tell libcurl of the sockets that are ready.
+ * Tell libcurl of the sockets that are ready.  Returns whether there were any.
  */
-static void
+static bool
 feed_sockets(ZcsyncHttp *http)
 {
 	struct epoll_event ready[MAX_READY_SOCKETS];
@@ -584,10 +605,10 @@ feed_sockets(ZcsyncHttp *http)
 	int			count;
 
 	if (http->multi == NULL)
-		return;
+		return false;
 	count = epoll_wait(http->epoll_fd, ready, MAX_READY_SOCKETS, 0);
 	if (count <= 0)
-		return;
+		return false;
 
 	/* for the same reason as in run_timer() */
 	sigfillset(&all);
@@ -609,6 +630,7 @@ feed_sockets(ZcsyncHttp *http)
 
 	if (code != CURLM_OK)
 		fail_all(http, code);
+	return true;
 }
 
 /*
@@ -630,7 +652,87 @@ collect_finished(ZcsyncHttp *http)
 		if (message->msg != CURLMSG_DONE ||
 			curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer) != CURLE_OK)
 			continue;
+		if (code == CURLE_OPERATION_TIMEDOUT &&
+			connect_again((HttpTransfer *) transfer))
+			continue;
 		finish_transfer((HttpTransfer *) transfer, code);
+	}
+}
+
+/*
+ * libcurl gave up connecting.  If it did because this process looked away for
+ * so long, start again while there is time: nothing was sent.  Returns whether
+ * it did.
+ */
+static bool
+connect_again(HttpTransfer *transfer)
+{
+	CURLM	   *multi = transfer->http->multi;
+	const char *why = zcsync_deadline_passed(transfer, now_us());
+
+	if (why == NULL && transfer->sends == 0)
+	{
+		curl_multi_remove_handle(multi, transfer->easy);
+		if (curl_multi_add_handle(multi, transfer->easy) == CURLM_OK)
+			return true;
+	}
+	if (why != NULL)
+		strlcpy(transfer->error, why, sizeof(transfer->error));
+	return false;
+}
+
+/*
+ * This process may have been busy with the database for long, so that what
+ * came meanwhile was not answered: that is not the vendors' fault.
+ */
+static void
+note_held_up(ZcsyncHttp *http)
+{
+	dlist_iter	iter;
+	int64		now = now_us();
+
+	if (http->in_flight == 0 || now - http->left_us < HELD_UP_US)
+		return;
+	dlist_foreach(iter, &http->active)
+		zcsync_deadline_extend(dlist_container(HttpTransfer, node, iter.cur),
+							   now);
+}
+
+/*
+ * End the transfers that took too long.  First everything is read that came
+ * in time: the loop ends, for no more can be waiting in the sockets than
+ * their buffers hold, but a peer that goes on sending must not hold us.
+ */
+static void
+end_overdue(ZcsyncHttp *http)
+{
+	dlist_mutable_iter iter;
+	int64		now = now_us();
+
+	if (http->in_flight == 0 || now < http->overdue_us)
+		return;
+	for (int i = 0; i < READS_MAX && feed_sockets(http); i++)
+	{
+		run_timer(http);
+		collect_finished(http);
+	}
+
+	http->overdue_us = -1;
+	dlist_foreach_modify(iter, &http->active)
+	{
+		HttpTransfer *transfer = dlist_container(HttpTransfer, node, iter.cur);
+		const char *why = zcsync_deadline_passed(transfer, now);
+		int64		next;
+
+		if (why != NULL)
+		{
+			strlcpy(transfer->error, why, sizeof(transfer->error));
+			finish_transfer(transfer, CURLE_OPERATION_TIMEDOUT);
+			continue;
+		}
+		next = zcsync_deadline_next(transfer);
+		if (http->overdue_us < 0 || next < http->overdue_us)
+			http->overdue_us = next;
 	}
 }
 

@@ -44,8 +44,6 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
 #define MAX_HEADER_BYTES	(256 * 1024)	/* of one reply, all lines */
 #define FIRST_BODY_BYTES	8192	/* the buffer doubles from here */
 #define CONNECTION_LIFE_S	600 /* then a new one, as addresses change */
-#define LOW_SPEED_BYTES		10	/* per second: slower is stuck */
-#define LOW_SPEED_MIN_S		30
 #define CODE_TOO_LARGE		100 /* CURLE_TOO_LARGE, new in 8.6 */
 
 /* Set one option, or leave the calling function with the option's name. */
@@ -64,7 +62,7 @@ static bool build_headers(HttpTransfer *transfer, List *headers, bool gzipped);
 static const char *set_options(HttpTransfer *transfer,
 							   const ZcsyncHttpRequest *request);
 static const char *set_method(HttpTransfer *transfer, const char *method);
-static const char *set_limits(CURL *easy, int timeout_ms);
+static const char *set_limits(CURL *easy);
 static const char *set_security(CURL *easy);
 static CURLcode correct_code(HttpTransfer *transfer, CURLcode code);
 static size_t append_body(char *data, size_t size, size_t count, void *userp);
@@ -312,8 +310,7 @@ set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 
 	failed = set_method(transfer, request->method);
 	if (failed == NULL)
-		failed = set_limits(easy, request->timeout_ms > 0 ?
-							 request->timeout_ms : zcsync_request_timeout);
+		failed = set_limits(easy);
 	if (failed == NULL)
 		failed = set_security(easy);
 	return failed;
@@ -348,18 +345,16 @@ set_method(HttpTransfer *transfer, const char *method)
 }
 
 /*
- * Set what bounds a transfer in time and size.
+ * Set what bounds a transfer in size, and how long a connection lives.  What
+ * bounds it in time is http_deadline.c's: libcurl would look at the clock
+ * before it reads a reply that is already there.  It only has a time-out for
+ * connecting, half of which it gives to the first of several addresses.
  */
 static const char *
-set_limits(CURL *easy, int timeout_ms)
+set_limits(CURL *easy)
 {
-	long		low_speed_s = Max(LOW_SPEED_MIN_S, timeout_ms / 2000);
-
 	EASY_SET(easy, CURLOPT_NOSIGNAL, 1L);
-	EASY_SET(easy, CURLOPT_TIMEOUT_MS, (long) timeout_ms);
 	EASY_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long) zcsync_connect_timeout);
-	EASY_SET(easy, CURLOPT_LOW_SPEED_LIMIT, (long) LOW_SPEED_BYTES);
-	EASY_SET(easy, CURLOPT_LOW_SPEED_TIME, low_speed_s);
 	EASY_SET(easy, CURLOPT_MAXFILESIZE_LARGE,
 			 (curl_off_t) zcsync_max_response_size * 1024);
 	EASY_SET(easy, CURLOPT_MAXAGE_CONN, (long) zcsync_http_idle_timeout);

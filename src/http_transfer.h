@@ -36,6 +36,15 @@ typedef struct HttpTransfer
 	HttpState	state;
 	dlist_node	node;			/* in the engine's active or done list */
 
+	/* http_deadline.c's part: times of a monotonic clock, in microseconds */
+	int64		started_us;
+	int64		end_by_us;		/* the whole transfer is to be over */
+	int64		connect_by_us;	/* the request is to be on its way */
+	int64		speed_at_us;	/* when its speed is looked at next */
+	int64		speed_span_us;	/* the time between two such looks */
+	int64		speed_bytes;	/* that had moved at the last one */
+	int64		extend_to_us;	/* none of these is put off beyond this */
+
 	/* http_transfer.c's part */
 	CURL	   *easy;			/* NULL: not prepared */
 	struct curl_slist *headers;
