@@ -107,6 +107,11 @@ BEGIN
 		SELECT format('only what can be written can be create_only: "%s" of %s', c, k.kind)
 		FROM unnest(p_vendor.kinds) k CROSS JOIN LATERAL unnest(k.create_only) c WHERE c <> ALL (k.written)
 		UNION ALL
+		SELECT format('%s have place_field but the hook "place" is missing', k.kind)
+		FROM unnest(p_vendor.kinds) k WHERE k.place_field IS NOT NULL AND p_vendor.place IS NULL
+		UNION ALL
+		SELECT format('the name_field of %s cannot be written', k.kind) FROM unnest(p_vendor.kinds) k WHERE k.name_field IS NOT NULL AND k.name_field <> ALL (k.written)
+		UNION ALL
 		SELECT 'it has no kinds' WHERE p_vendor.kinds IS NULL OR p_vendor.kinds = '{}'
 		UNION ALL
 		SELECT 'write_batch and fetch_batch must be at least 1' WHERE (least(p_vendor.write_batch, p_vendor.fetch_batch) >= 1) IS NOT TRUE

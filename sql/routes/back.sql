@@ -87,8 +87,8 @@ BEGIN
 			b.value
 		FROM (%s) AS b
 		CROSS JOIN LATERAL (SELECT CASE WHEN b.first THEN 'agree' WHEN b.unmapped THEN 'unmapped_value'
-			ELSE zcsync._write_step(%L, %L, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x$sql$,
-		zcsync._route_back_query(p_route, v.source_kind, v.target_kind), v.source_vendor, v.source_kind)
+			ELSE zcsync._write_step(%L::zcsync.vendor_rules, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x$sql$,
+		zcsync._route_back_query(p_route, v.source_kind, v.target_kind), (zcsync._kind_of(v.source_vendor, v.source_kind)).rules)
 	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
 		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values;
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);

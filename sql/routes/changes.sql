@@ -45,39 +45,41 @@ $$;
 COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text, boolean) IS
 'what a status column holds for a status of a list or a kind, by id, name or meaning; NULL when none fits';
 
--- The status that closes a record of this scope.
-CREATE FUNCTION zcsync._closing_status(p_account bigint, p_scope text, p_is_id boolean DEFAULT false) RETURNS text
+-- The status that closes a record of this kind and scope: the vendor's, or what
+-- the catalogue has.
+CREATE FUNCTION zcsync._closing_status(p_account bigint, p_kind text, p_scope text, p_is_id boolean DEFAULT false) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE a.vendor WHEN 'zendesk' THEN 'solved' ELSE (
+	SELECT coalesce(((zcsync._kind_of(a.vendor, p_kind)).rules).closing_status, (
 		SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
 		WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
 			AND CASE WHEN p_is_id THEN lower(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
-		ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1) END
+		ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1))
 	FROM zcsync.accounts a WHERE a.account_id = p_account
 $$;
-COMMENT ON FUNCTION zcsync._closing_status(bigint, text, boolean) IS
+COMMENT ON FUNCTION zcsync._closing_status(bigint, text, text, boolean) IS
 'the status that closes a record of a list or a kind; NULL when none is known';
 
--- The id of a member of an account, given as id or e-mail address.  Agents of
--- HaloPSA are a catalogue; its contacts are people of its clients.  Of Zendesk's
--- users only some are agents.
+-- The id of a member of an account, given as id or e-mail address: one of a
+-- catalogue of its own, or a contact, of which only some may be members.
 CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN p_member ~ '^[0-9]+$' THEN p_member
-		WHEN EXISTS (SELECT FROM zcsync.accounts a WHERE a.account_id = p_account AND a.vendor = 'halopsa') THEN (
-			SELECT o.agent ->> 'id' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
-			WHERE f.account_id = p_account AND f.remote_id = 'agent' AND f.deleted_at IS NULL AND lower(o.agent ->> 'email') = lower(p_member)
-				AND o.agent -> 'disabled' IS DISTINCT FROM 'true'
+		WHEN v.members_field IS NOT NULL THEN (
+			SELECT o.member ->> 'id' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (member)
+			WHERE f.account_id = p_account AND f.remote_id = v.members_field AND f.deleted_at IS NULL
+				AND lower(o.member ->> 'email') = lower(p_member) AND o.member -> 'disabled' IS DISTINCT FROM 'true'
 			LIMIT 1)
 		ELSE (SELECT c.remote_id FROM zcsync.contacts c
 			WHERE c.account_id = p_account AND lower(c.email) = lower(p_member) AND c.deleted_at IS NULL
-				AND (c.role IN ('agent', 'admin') OR NOT EXISTS (SELECT FROM zcsync.accounts a WHERE a.account_id = p_account AND a.vendor = 'zendesk'))
+				AND (v.member_roles IS NULL OR c.role = ANY (v.member_roles))
 			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
 	END
+	FROM (SELECT (x.v).members_field, (x.v).member_roles
+		FROM (SELECT zcsync._vendor_of(a.vendor) AS v FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS x OFFSET 0) AS v
 $$;
 COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
 'id of a member of an account by id or e-mail address; NULL when there is none';
@@ -99,23 +101,23 @@ COMMENT ON FUNCTION zcsync._requester(bigint, text) IS
 
 -- What becomes of a new value of a field: it is written ('update'), or left as
 -- it is there ('agree'), or cannot be written: the record is final ('closed'), or
--- there is nobody with that e-mail address ('unknown_user').  Tickets of Zendesk
--- have some status and some requester, do not become new again, and are closed
--- by Zendesk, which takes no change afterwards.  p_fixed are the columns that only
--- a new record can be given.
-CREATE FUNCTION zcsync._write_step(p_vendor text, p_kind text, p_fixed text[], p_field text, p_status text, p_old jsonb, p_new jsonb) RETURNS text
+-- there is nobody with that e-mail address ('unknown_user').  p_rules are those
+-- of the kind, p_fixed the columns that only a new record can be given.
+CREATE FUNCTION zcsync._write_step(p_rules zcsync.vendor_rules, p_fixed text[], p_field text, p_status text, p_old jsonb, p_new jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN zcsync._same_value(p_old, p_new) OR p_field = ANY (p_fixed) THEN 'agree'
-		WHEN p_vendor <> 'zendesk' OR p_kind <> 'tickets' THEN 'update'
-		WHEN p_field IN ('status', 'requester_id') AND p_new IN ('null', '"new"') THEN 'agree'
-		WHEN p_status = 'closed' THEN CASE WHEN p_field = 'status' AND p_new = '"solved"' THEN 'agree' ELSE 'closed' END
-		WHEN p_field = 'requester_id' AND p_new #>> '{}' !~ '^[0-9]+$' THEN 'unknown_user'
+		WHEN p_rules IS NULL THEN 'update'
+		WHEN p_field = ANY (p_rules.never_empty) AND p_new = 'null' THEN 'agree'
+		WHEN p_field = 'status' AND p_new #>> '{}' = p_rules.initial_status THEN 'agree'
+		WHEN p_status = p_rules.final_status THEN
+			CASE WHEN p_field = 'status' AND p_new #>> '{}' = p_rules.closing_status THEN 'agree' ELSE 'closed' END
+		WHEN p_field = ANY (p_rules.only_ids) AND p_new #>> '{}' !~ '^[0-9]+$' THEN 'unknown_user'
 		ELSE 'update'
 	END;
 END;
-COMMENT ON FUNCTION zcsync._write_step(text, text, text[], text, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._write_step(zcsync.vendor_rules, text[], text, text, jsonb, jsonb) IS
 'what a route does with a new value of a field of a record that exists: update, agree, or why it cannot';
 
 -- Why a value cannot be written, for people.
@@ -265,7 +267,7 @@ WITH src AS MATERIALIZED (
 ), %14$s, news AS MATERIALIZED (
 	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, f.field, f.role, f.position, n.new,
 		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
-		o.old, CASE WHEN p.link_id IS NULL THEN 'agree' ELSE zcsync._write_step(%19$L, %2$L, %20$L, f.field, p.status_there, o.old, n.new) END AS step,
+		o.old, CASE WHEN p.link_id IS NULL THEN 'agree' ELSE zcsync._write_step(%19$L::zcsync.vendor_rules, %20$L, f.field, p.status_there, o.old, n.new) END AS step,
 		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
 	FROM pairs AS p
 	CROSS JOIN fields AS f
@@ -292,7 +294,7 @@ WITH src AS MATERIALIZED (
 	WHERE p.target_id IS NULL
 ), leaving AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old,
-		to_jsonb(zcsync._closing_status($6, coalesce(%12$L, %10$s), %13$L)) AS new, coalesce(%12$L, %10$s) AS scope
+		to_jsonb(zcsync._closing_status($6, %2$L, coalesce(%12$L, %10$s), %13$L)) AS new, coalesce(%12$L, %10$s) AS scope
 	FROM src AS c
 	LEFT JOIN LATERAL (
 		SELECT m.* FROM zcsync.%2$I AS m
@@ -347,7 +349,7 @@ WITH src AS MATERIALIZED (
 	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL
 	FROM leaving AS g
 	UNION ALL
-	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%19$L, %2$L, %20$L, 'status', g.old #>> '{}', g.old, g.new) END,
+	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%19$L::zcsync.vendor_rules, %20$L, 'status', g.old #>> '{}', g.old, g.new) END,
 		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
 		CASE WHEN g.new IS NULL THEN 'no_closing_status' END,
 		CASE WHEN g.new IS NULL THEN format('no closing status is known for %%s', coalesce(%17$L, %16$L || ' ' || g.scope)) END, g.new
@@ -363,7 +365,7 @@ ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
 		x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
 		zcsync._route_changed_at(sa.vendor), CASE WHEN x.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', x.place_field) END, x.roles, x.status_scope, x.status_is_id,
 		zcsync._route_parties_query(p_route, x.roles), x.setting, x.place,
-		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field, ta.vendor,
+		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field, (zcsync._kind_of(ta.vendor, t.kind)).rules,
 		zcsync._create_only(ta.vendor, t.kind))
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id

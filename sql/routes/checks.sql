@@ -165,14 +165,13 @@ DECLARE
 	v_scopes text[] := coalesce(ARRAY[p_def #>> '{target,status_scope}'] || '{}'::text[], '{}');
 	v_choices text;
 	v_status record;
-	v_zendesk boolean := p_def ->> 'target_vendor' = 'zendesk';
 BEGIN
 	IF NOT coalesce((p_def -> 'fields' -> 'status' ->> 'mapped')::boolean, false) OR p_def ->> 'source_kind' <> 'tickets' THEN
 		RETURN;
 	END IF;
 	v_scopes := CASE WHEN v_scopes[1] IS NULL THEN p_places ELSE v_scopes END;
-	SELECT CASE WHEN v_zendesk THEN array_to_string(array_remove(zcsync._zendesk_choices('status'),
-			CASE WHEN NOT zcsync._zendesk_holds(v_target) THEN 'hold' END), ', ')
+	SELECT CASE WHEN p_def #> '{target,fixed_values}' ? 'status' THEN (
+			SELECT string_agg(c.name, ', ' ORDER BY c.position) FROM zcsync._route_choices(v_target, p_def ->> 'target_kind', 'status') AS c)
 		ELSE string_agg(x.name, ', ') END INTO v_choices
 	FROM (SELECT st.name FROM zcsync.statuses st
 		WHERE st.account_id = v_target AND st.deleted_at IS NULL AND st.active IS NOT FALSE
@@ -182,7 +181,7 @@ BEGIN
 		SELECT s.value, nullif(s.name, s.value) AS name, v.source_value IS NOT NULL AS is_mapped, v.target_value,
 			(SELECT string_agg(l, ', ' ORDER BY l) FROM unnest(v_scopes) l
 			WHERE zcsync._resolve_status(v_target, l, v.target_value, v.target_id, v_is_id) IS NULL) AS lacking
-		FROM zcsync._route_source_statuses((p_def ->> 'source_account')::bigint) AS s
+		FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', NULL) AS s
 		LEFT JOIN zcsync.route_values v ON v.route_id = (p_def ->> 'route_id')::bigint
 			AND v.direction = 'forward' AND v.field = 'status' AND v.source_value = s.value
 		WHERE s.is_known
@@ -207,14 +206,15 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_statuses(jsonb, text[]) IS
 'the rows of check_route() about statuses';
 
--- What comes back of statuses: one that is not mapped changes nothing here, and a
--- ticket of Zendesk does not become new again.
+-- What comes back of statuses: one that is not mapped changes nothing here, nor
+-- does the one that no record gets again.
 CREATE FUNCTION zcsync._check_route_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_field text := CASE p_def ->> 'source_kind' WHEN 'leads' THEN 'status_id' WHEN 'tickets' THEN 'status' END;
+	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> 'source_vendor', p_def ->> 'source_kind');
 BEGIN
 	IF NOT coalesce((p_def -> 'back' -> v_field ->> 'mapped')::boolean, false) THEN
 		RETURN;
@@ -222,7 +222,7 @@ BEGIN
 	RETURN QUERY
 	SELECT format('back: status "%s"', k.name), true,
 		CASE WHEN v.source_value IS NULL THEN format('is not mapped; the %s keep theirs', p_def ->> 'source_kind')
-			WHEN v.target_value = 'new' AND p_def ->> 'source_vendor' = 'zendesk' THEN 'changes nothing: no ticket becomes "new" again'
+			WHEN v.target_value = (v_kind.rules).initial_status THEN format('changes nothing: no ticket becomes "%s" again', v.target_value)
 			ELSE format('becomes "%s"', coalesce(l.name, n.name, v.target_value)) END,
 		CASE WHEN v.source_value IS NULL THEN
 			format('SELECT zcsync.map_value(%L, %L, %L, ''<status of the source>'', back => true);', p_def ->> 'name', v_field, k.name) END
@@ -231,7 +231,7 @@ BEGIN
 		AND v.field = v_field AND v.source_value = k.value
 	LEFT JOIN zcsync.lead_statuses l ON v_field = 'status_id' AND l.status_id::text = v.target_value
 	LEFT JOIN zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', v.target_value) n
-		ON p_def ->> 'source_vendor' = 'halopsa'
+		ON v_kind.status_is_id
 	ORDER BY k.position, length(k.value), k.value;
 END
 $$;
@@ -314,7 +314,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('required field "%s"', min(r.name)), false,
 		format('%s requires it, and nothing is mapped to it',
-			coalesce((p_def #>> '{target,place}') || ' ' || string_agg(DISTINCT p.id, ', '), 'Zendesk')),
+			coalesce((p_def #>> '{target,place}') || ' ' || string_agg(DISTINCT p.id, ', '), p_def #>> '{target,title}')),
 		format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', r.field)
 	FROM unnest(p_places) AS p (id)
 	CROSS JOIN LATERAL zcsync._route_required((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', p.id) AS r
@@ -398,7 +398,7 @@ BEGIN
 	RETURN QUERY
 	SELECT 'requesters', true, format('no contact of %s is known, so the tickets are asked by our own user', v_def ->> 'source_name'),
 		format('SELECT * FROM zcsync.add_stream(%L, ''contacts'', since => ''2000-01-01'');', v_def ->> 'source_name')
-	WHERE v_def ->> 'target_vendor' = 'zendesk' AND v_def -> 'fields' ? 'requester_id'
+	WHERE v_def #>> '{target,roles,requester_id}' = 'requester' AND v_def -> 'fields' ? 'requester_id'
 		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (v_def ->> 'source_account')::bigint);
 	RETURN QUERY SELECT 'write brake', true,
 		format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit')), NULL;

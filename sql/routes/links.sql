@@ -176,12 +176,12 @@ COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[], zcsync.route_evaluat
 
 -- What the source records are copies of by their form, with the same parameters
 -- as below: a text that ends with the address of a record of the target, beside
--- the mark of a create.  Where the vendor keeps no mark the first line is the
--- number of that record; at Zendesk each has one, and customers write the text.
+-- the mark of a create.  Where not all have one there, the first line is the
+-- number of that record; where they have, customers may have written the text.
 -- Such a record is never copied back: the two are a pair, unless the original is
 -- taken.
 CREATE FUNCTION zcsync._route_origin_query(p_source_vendor text, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_source_kind IN ('tasks', 'tickets') AND p_target_kind IN ('tasks', 'tickets') THEN format($sql$
 			SELECT s.local_id, t.local_id
@@ -196,7 +196,7 @@ BEGIN ATOMIC
 				WHERE m.account_id = $4 AND m.remote_id = substr(s.url, length(u.prefix) + 1) OFFSET 0) AS t
 			WHERE starts_with(s.url, u.prefix) AND (s.is_marked%4$s)$sql$, p_source_kind, p_target_kind,
 				CASE p_source_kind WHEN 'tickets' THEN $q$coalesce(m.external_id LIKE 'zcsync-%', false)$q$ ELSE 'false' END,
-				CASE WHEN p_source_vendor <> 'zendesk' THEN $q$ OR s.first_line = 'Ticket #' || t.remote_id$q$ ELSE '' END)
+				CASE WHEN NOT (zcsync._kind_of(p_source_vendor, p_source_kind)).marks_all THEN $q$ OR s.first_line = 'Ticket #' || t.remote_id$q$ ELSE '' END)
 			ELSE ' SELECT NULL::bigint, NULL::bigint WHERE false' END;
 END;
 COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS

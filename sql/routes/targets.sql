@@ -1,37 +1,18 @@
 -- ---------------------------------------------------------------------
--- Routes: what differs between targets, so that nothing else need know.
+-- Routes: what targets have, as their vendors describe it.
 --
--- A target creates its records somewhere: in a list of ClickUp, with a ticket
--- type of HaloPSA.  That is its place.  A vendor's SQL provides
---
---   _VENDOR_place(account, kind, text, ask)   the id of a place
---   _VENDOR_required(account, kind, place)    fields that must be set there
---
--- A target without places, as Zendesk's tickets, provides the second only.
+-- A target may create its records somewhere: in a list, with a ticket type.  That
+-- is its place.
 -- ---------------------------------------------------------------------
 
--- name_field must not be empty; place_field holds the place, which people call
--- place and give as setting; statuses are those of status_scope, or of the
--- place, and a row holds their id or their name.  Roles: how a value of the
--- route becomes one of the target, beside the map of values:
---   status (of the catalogue), member (by e-mail address), requester (by e-mail
---   address, which stays one where nobody has it), company, user and site
---   (companies.sql)
-CREATE FUNCTION zcsync._route_targets() RETURNS TABLE (vendor text, kind text, name_field text, place_field text, place text,
-	setting text, status_scope text, status_is_id boolean, needs_company boolean, roles jsonb)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION zcsync._route_targets() RETURNS TABLE (vendor text, title text, kind text, name_field text, place_field text, place text,
+	setting text, status_scope text, status_is_id boolean, needs_company boolean, roles jsonb, fixed_values text[])
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT t.*
-	FROM (VALUES
-		('clickup', 'tasks', 'name', 'list_id', 'list', 'create_in', NULL, false, false,
-			'{"status": "status", "assignees": "member"}'::jsonb),
-		('halopsa', 'tickets', 'subject', 'form_id', 'ticket type', 'ticket_type', 'tickets', true, true,
-			'{"status": "status", "assignee_id": "member", "organization_id": "company", "requester_id": "user", "site_id": "site"}'),
-		('zendesk', 'tickets', 'subject', NULL, NULL, NULL, 'tickets', false, false,
-			'{"assignee_id": "member", "requester_id": "requester"}'),
-		('halopsa', 'leads', 'summary', 'type_id', 'ticket type', 'ticket_type', 'leads', true, false,
-			'{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'))
-		AS t (vendor, kind, name_field, place_field, place, setting, status_scope, status_is_id, needs_company, roles);
+	SELECT v.name, v.title, k.kind, k.name_field, k.place_field, k.place, k.setting, k.status_scope, k.status_is_id, k.needs_company,
+		k.roles, k.fixed_values
+	FROM zcsync._vendors() AS v CROSS JOIN LATERAL unnest(v.kinds) AS k
+	WHERE k.name_field IS NOT NULL;
 END;
 COMMENT ON FUNCTION zcsync._route_targets() IS
 'the kinds of vendors that routes can write, and in what they differ';
@@ -40,65 +21,21 @@ COMMENT ON FUNCTION zcsync._route_targets() IS
 -- Places
 -- ---------------------------------------------------------------------
 
--- Paths of lists are looked up among those that discover() saw; with p_ask
--- the vendor is asked if none was seen.
-CREATE FUNCTION zcsync._clickup_place(p_account bigint, p_kind text, p_place text, p_ask boolean) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF p_place ~ '^[0-9]+$' THEN
-		RETURN p_place;
-	ELSIF NOT p_ask AND NOT EXISTS (SELECT FROM zcsync.lists l WHERE l.account_id = p_account) THEN
-		RETURN NULL;
-	END IF;
-	RETURN zcsync._resolve_list(p_account, p_place);
-END
-$$;
-COMMENT ON FUNCTION zcsync._clickup_place(bigint, text, text, boolean) IS
-'id of a list, given as such or as a path; an error when there is none';
-
--- The ticket types of an account that records of a kind can have.
-CREATE FUNCTION zcsync._halopsa_types(p_account bigint, p_kind text) RETURNS TABLE (id text, name text, required jsonb)
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT o.type ->> 'id', o.type ->> 'name', o.type -> 'required'
-	FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (type)
-	WHERE f.account_id = p_account AND f.remote_id = 'tickettype' AND f.deleted_at IS NULL
-		AND o.type ->> 'use' = CASE p_kind WHEN 'leads' THEN 'opportunity' ELSE 'ticket' END
-$$;
-COMMENT ON FUNCTION zcsync._halopsa_types(bigint, text) IS
-'ticket types of a HaloPSA account that records of a kind can have, by the catalogue of fields';
-
-CREATE FUNCTION zcsync._halopsa_place(p_account bigint, p_kind text, p_place text, p_ask boolean) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+-- Where records of a kind can be created, as far as the vendor's SQL knows.
+CREATE FUNCTION zcsync._route_places(p_account bigint, p_kind text) RETURNS TABLE (id text, name text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_account text := (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account);
-	v_ids text[];
-	v_names text;
+	v_hook regproc := (SELECT (zcsync._vendor_of(a.vendor)).places FROM zcsync.accounts a WHERE a.account_id = p_account);
 BEGIN
-	SELECT array_agg(t.id) FILTER (WHERE t.id = p_place OR lower(t.name) = lower(btrim(p_place))),
-		string_agg(format('%s (%s)', t.name, t.id), ', ' ORDER BY t.name)
-	INTO v_ids, v_names FROM zcsync._halopsa_types(p_account, p_kind) t;
-	IF p_place = ANY (v_ids) THEN
-		RETURN p_place;
-	ELSIF cardinality(v_ids) = 1 THEN
-		RETURN v_ids[1];
+	IF v_hook IS NOT NULL THEN
+		RETURN QUERY EXECUTE format('SELECT p.id, p.name FROM %s($1, $2) AS p', v_hook) USING p_account, p_kind;
 	END IF;
-	RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-		MESSAGE = CASE WHEN v_names IS NULL THEN format('no ticket type of %s/%s is known', v_account, p_kind)
-			WHEN v_ids IS NULL THEN format('%s/%s has no ticket type "%s"', v_account, p_kind, left(p_place, 100))
-			ELSE format('%s/%s has several ticket types "%s"', v_account, p_kind, left(p_place, 100)) END,
-		HINT = CASE WHEN v_names IS NULL THEN
-				format('They are read with the fields: SELECT * FROM zcsync.add_stream(%L, ''fields'');', v_account)
-			ELSE format('Ticket types for %s are: %s.', p_kind, left(v_names, 1000)) END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_place(bigint, text, text, boolean) IS
-'id of a ticket type, given as such or by name; an error when there is none for this kind';
+COMMENT ON FUNCTION zcsync._route_places(bigint, text) IS
+'the places in which records of a kind can be created, as far as they are known';
 
 -- The id of the place that a setting or an expression names.  With p_ask an
 -- error says what is wrong with it, otherwise the answer is NULL.
@@ -107,13 +44,13 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_hook regproc := (SELECT (zcsync._vendor_of(a.vendor)).place FROM zcsync.accounts a WHERE a.account_id = p_account);
 	v_id text;
 BEGIN
-	IF btrim(coalesce(p_place, '')) = '' THEN
+	IF btrim(coalesce(p_place, '')) = '' OR v_hook IS NULL THEN
 		RETURN NULL;
 	END IF;
-	EXECUTE format('SELECT zcsync.%I($1, $2, $3, $4)', '_' || v_vendor || '_place')
+	EXECUTE format('SELECT %s($1, $2, $3, $4)', v_hook)
 		INTO v_id USING p_account, p_kind, btrim(p_place), p_ask;
 	RETURN v_id;
 EXCEPTION WHEN undefined_object THEN
@@ -130,60 +67,17 @@ COMMENT ON FUNCTION zcsync._route_place(bigint, text, text, boolean) IS
 -- Required fields
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._clickup_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT 'custom:' || coalesce(f.remote ->> 'id', f.remote_id), f.name
-	FROM zcsync.fields f
-	WHERE f.account_id = p_account AND f.scope_id = p_place AND f.required
-		AND f.active IS NOT FALSE AND f.deleted_at IS NULL
-$$;
-COMMENT ON FUNCTION zcsync._clickup_required(bigint, text, text) IS
-'fields that tasks of a list must have';
-
--- A ticket type names its required fields as HaloPSA calls them.  Custom fields
--- it names as the catalogue does, or by their id.
-CREATE FUNCTION zcsync._halopsa_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT coalesce(m.name, CASE WHEN r.name = 'oppcontactname' THEN 'last_name' END, 'custom:' || f.remote_id, r.name), r.name
-	FROM zcsync._halopsa_types(p_account, p_kind) t
-	CROSS JOIN LATERAL jsonb_array_elements_text(CASE WHEN jsonb_typeof(t.required) = 'array' THEN t.required ELSE '[]' END) AS r (name)
-	LEFT JOIN LATERAL (
-		SELECT h.name FROM zcsync._halopsa_members(p_kind) h
-		WHERE lower(r.name) IN (h.member, h.name) ORDER BY h.member <> lower(r.name) LIMIT 1) AS m ON true
-	LEFT JOIN LATERAL (
-		SELECT c.remote_id FROM zcsync.fields c
-		WHERE c.account_id = p_account AND c.scope_id = 'custom' AND c.deleted_at IS NULL
-			AND (lower(c.name) = lower(r.name) OR c.remote_id = r.name OR lower(c.remote ->> 'name') = lower(r.name))
-		ORDER BY c.local_id LIMIT 1) AS f ON true
-	WHERE t.id = p_place
-$$;
-COMMENT ON FUNCTION zcsync._halopsa_required(bigint, text, text) IS
-'fields that records of a ticket type must have';
-
--- A ticket begins with its first comment.  Fields that Zendesk calls required
--- are so for agents who solve tickets, in its own pages.
-CREATE FUNCTION zcsync._zendesk_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT 'description', 'description';
-END;
-COMMENT ON FUNCTION zcsync._zendesk_required(bigint, text, text) IS
-'fields that tickets of Zendesk must have';
-
 -- What must be set in a place, as fields of a route.
 CREATE FUNCTION zcsync._route_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_hook regproc := (SELECT (zcsync._vendor_of(a.vendor)).required FROM zcsync.accounts a WHERE a.account_id = p_account);
 BEGIN
-	RETURN QUERY EXECUTE format('SELECT r.field, r.name FROM zcsync.%I($1, $2, $3) AS r', '_' || v_vendor || '_required')
-		USING p_account, p_kind, p_place;
+	IF v_hook IS NOT NULL THEN
+		RETURN QUERY EXECUTE format('SELECT r.field, r.name FROM %s($1, $2, $3) AS r', v_hook) USING p_account, p_kind, p_place;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_required(bigint, text, text) IS

@@ -80,7 +80,7 @@ BEGIN
 			HINT = CASE v_target.setting WHEN 'ticket_type' THEN
 					format('Give ticket_type: name or id of one of %s, or an SQL expression that gives one of them.',
 						coalesce((SELECT left(string_agg(format('%s (%s)', y.name, y.id), ', ' ORDER BY y.name), 1000)
-							FROM zcsync._halopsa_types(v_target.account_id, v_target.kind) y), 'those that the stream of fields will read'))
+							FROM zcsync._route_places(v_target.account_id, v_target.kind) y), 'those that the stream of fields will read'))
 				ELSE 'Give create_in: a list id, a path such as ''Engineering/Bugs'', or an SQL expression that gives one of them.' END;
 	ELSIF p_route ->> 'default_assignee' !~ '^([0-9]{1,20}|[^[:space:]@]+@[^[:space:]@]+)$' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -113,14 +113,17 @@ COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
 -- The place is given as create_in or as ticket_type, as people call it at the
 -- target.
 CREATE FUNCTION zcsync._place_setting(p_create_in text, p_ticket_type text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF num_nonnulls(p_create_in, p_ticket_type) = 2 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'create_in and ticket_type are two names for one setting',
-			HINT = 'Give ticket_type for a target at HaloPSA, create_in for one at ClickUp.';
+			HINT = (SELECT 'Give ' || string_agg(format(CASE x.n WHEN 1 THEN '%s for a target at %s' ELSE '%s for one at %s' END, x.setting, x.titles),
+					', ' ORDER BY x.n) || '.'
+				FROM (SELECT t.setting, string_agg(DISTINCT t.title, ', ') AS titles, row_number() OVER (ORDER BY t.setting DESC) AS n
+					FROM zcsync._route_targets() t WHERE t.setting IS NOT NULL GROUP BY t.setting) AS x);
 	END IF;
 	RETURN coalesce(p_create_in, p_ticket_type);
 END
@@ -513,14 +516,19 @@ $$;
 COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text) IS
 'the id of a status that is read and given by its name; any other value as it is';
 
--- What a ticket of Zendesk can be given.
-CREATE FUNCTION zcsync._zendesk_choices(p_field text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- What the vendor's own statuses, or priorities, are; NULL: accounts name theirs.
+CREATE FUNCTION zcsync._fixed_values(p_vendor text, p_kind text, p_field text) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE p_field WHEN 'status' THEN '{new,open,pending,hold,solved}'::text[] ELSE '{urgent,high,normal,low}' END;
+	SELECT array_agg(x.value ORDER BY x.n)
+	FROM (
+		SELECT u.value, min(u.n) AS n
+		FROM zcsync._kind_of(p_vendor, p_kind) AS k CROSS JOIN LATERAL unnest(k.usual) WITH ORDINALITY AS u (field, value, meaning, n)
+		WHERE p_field = ANY (k.fixed_values) AND u.field = p_field
+		GROUP BY u.value) AS x;
 END;
-COMMENT ON FUNCTION zcsync._zendesk_choices(text) IS
-'the statuses, or priorities, that tickets of Zendesk can be given';
+COMMENT ON FUNCTION zcsync._fixed_values(text, text, text) IS
+'the statuses, or priorities, that records of a kind can be given in all accounts of a vendor; NULL where accounts name theirs';
 
 -- The translation of a value as it is stored: that of a status with its id.
 -- Raises an error when the field that is written cannot have it.
@@ -533,17 +541,22 @@ DECLARE
 	v_target bigint := (p_def ->> 'target_account')::bigint;
 	v_scope text := coalesce(p_def #>> '{target,status_scope}', p_def ->> 'place');
 	v_status record;
+	v_end text := CASE WHEN p_back THEN 'source' ELSE 'target' END;
+	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'));
+	v_fixed text[] := zcsync._fixed_values(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'), p_field);
 BEGIN
 	value := p_value;
-	IF p_field IN ('status', 'priority') AND p_def ->> (CASE WHEN p_back THEN 'source_vendor' ELSE 'target_vendor' END) = 'zendesk' THEN
+	IF v_fixed IS NOT NULL AND v_type = 'text' THEN
 		value := lower(p_value);
-		IF value <> ALL (zcsync._zendesk_choices(p_field)) OR (value IS NULL AND p_field = 'status') THEN
+		IF value <> ALL (v_fixed) OR (value IS NULL AND p_field = 'status') THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('tickets of Zendesk cannot be given %s %s', p_field, coalesce('"' || p_value || '"', 'NULL')),
-				HINT = format('Use %s.%s', array_to_string(zcsync._zendesk_choices(p_field), ', '),
-					CASE WHEN value = 'closed' THEN '  Zendesk itself closes what is solved.' ELSE '' END);
+				MESSAGE = format('%s of %s cannot be given %s %s', p_def ->> (v_end || '_kind'), (zcsync._vendor_of(p_def ->> (v_end || '_vendor'))).title,
+					p_field, coalesce('"' || p_value || '"', 'NULL')),
+				HINT = format('Use %s.%s', array_to_string(v_fixed, ', '), CASE WHEN value = (v_kind.rules).final_status THEN
+					format('  %s itself closes what is %s.', (zcsync._vendor_of(p_def ->> (v_end || '_vendor'))).title, (v_kind.rules).closing_status)
+					ELSE '' END);
 		END IF;
-	ELSIF p_back AND p_field = 'status' AND p_def ->> 'source_vendor' = 'halopsa' THEN
+	ELSIF p_back AND p_field = 'status' AND v_kind.status_is_id THEN
 		SELECT s.* INTO v_status FROM zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', p_value) s;
 		IF v_status.id IS NULL AND p_value IS NOT NULL
 			AND EXISTS (SELECT FROM zcsync._known_values((p_def ->> 'source_account')::bigint, 'status', p_def ->> 'source_kind')) THEN
@@ -722,7 +735,7 @@ BEGIN
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
-			'_assignee_expression', '_check_source_writable', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
+			'_check_source_writable', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;

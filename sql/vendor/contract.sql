@@ -45,25 +45,82 @@ CREATE TYPE zcsync.vendor_credentials AS (
 COMMENT ON TYPE zcsync.vendor_credentials IS
 'a set of credentials that opens an account';
 
--- One kind of records of a vendor.
+-- What a status or a priority is called there.  Meanings are the words that
+-- vendors have in common: of statuses new, open, pending, hold, solved and closed;
+-- of priorities urgent, high, normal and low.  Two of one value: the first counts
+-- for what it is, all for what becomes it.
+CREATE TYPE zcsync.vendor_value AS (
+	field		text,		-- status or priority
+	value		text,		-- what a row holds
+	meaning		text
+);
+COMMENT ON TYPE zcsync.vendor_value IS
+'the usual value of a vendor for a meaning that vendors have in common';
+
+-- What cannot be done with the values of a record that exists.
+CREATE TYPE zcsync.vendor_rules AS (
+	initial_status	text,	-- no record gets it again
+	final_status	text,	-- takes no change any more, and is given by the vendor itself
+	closing_status	text,	-- what closes a record; NULL: the catalogue of statuses tells
+	never_empty		text[],	-- columns that always have some value
+	only_ids		text[]	-- columns that take an e-mail address for a new record only
+);
+COMMENT ON TYPE zcsync.vendor_rules IS
+'what cannot be done with the values of a record that exists at a vendor';
+
+-- What a new route to a kind copies besides the fields that all routes between
+-- these kinds copy.
+CREATE TYPE zcsync.vendor_default AS (
+	source_kind	text,
+	field		text,
+	mapped		boolean,
+	"position"	integer,
+	expression	text		-- over the source row; NULL: the e-mail address of the assignee
+);
+COMMENT ON TYPE zcsync.vendor_default IS
+'a field that a new route to a kind of a vendor copies';
+
+-- One kind of records of a vendor.  A kind with a name_field can be the target
+-- of routes.
 CREATE TYPE zcsync.vendor_kind AS (
 	kind		text,
 	written		text[],		-- columns that a push may send; {}: it is only read
 	create_only	text[],		-- those of them that only a new record can be given
 	pull_class	text,		-- the budget of its pulls, if not "api"
-	count_request	jsonb	-- a request whose reply has their number at count_path
+	count_request	jsonb,	-- a request whose reply has their number at count_path
+	marks_all	boolean,	-- each record made here has our mark as external_id, beside what its text says
+	assignee	text,		-- expression over a row s: who it is assigned to; NULL: by its contacts
+	usual		zcsync.vendor_value[],
+	fixed_values	text[],	-- of status and priority, those whose values are the vendor's own and that no account can name
+	rules		zcsync.vendor_rules,
+	name_field	text,		-- must not be empty
+	place_field	text,		-- holds where a record is; NULL: there are no places
+	place		text,		-- what people call that
+	setting		text,		-- of a route, that says where records are created
+	status_scope	text,	-- whose statuses records have; NULL: those of the place
+	status_is_id	boolean,	-- rows hold the id of a status, not its name
+	needs_company	boolean,
+	roles		jsonb,		-- {column: how a value of a route becomes one}:
+							-- status (of the catalogue), member (by e-mail address), requester (by e-mail
+							-- address, which stays one where nobody has it), company, user, site
+	defaults	zcsync.vendor_default[]
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
 
 CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', create_only text[] DEFAULT '{}',
-	pull_class text DEFAULT 'api', count_request jsonb DEFAULT NULL)
+	pull_class text DEFAULT 'api', count_request jsonb DEFAULT NULL, marks_all boolean DEFAULT false, assignee text DEFAULT NULL,
+	usual zcsync.vendor_value[] DEFAULT '{}', fixed_values text[] DEFAULT '{}', rules zcsync.vendor_rules DEFAULT NULL,
+	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
+	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
+	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}')
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19;
 END;
-COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb) IS
+COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, boolean, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[]) IS
 'a kind of records that a vendor has';
 
 CREATE TYPE zcsync.vendor AS (
@@ -78,6 +135,8 @@ CREATE TYPE zcsync.vendor AS (
 	refuses_scope	boolean,	-- a single write that is refused (403) may be so for want of a scope of the login
 	probe_request	jsonb,	-- a cheap request that fails without valid credentials
 	count_path	text[],		-- where a reply has a number of records
+	members_field	text,	-- the field of the catalogue whose options are the people that records can be assigned to
+	member_roles	text[],	-- or else the roles of contacts that they have; NULL: all contacts
 	-- hooks, see _vendor_hooks()
 	base_url	regprocedure,
 	budgets		regprocedure,
@@ -90,7 +149,11 @@ CREATE TYPE zcsync.vendor AS (
 	fetch_request	regprocedure,
 	rows		regprocedure,
 	push_requests	regprocedure,
-	push_effect	regprocedure
+	push_effect	regprocedure,
+	statuses	regprocedure,
+	places		regprocedure,
+	place		regprocedure,
+	required	regprocedure
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; functions that return it are the vendors there are';
@@ -100,18 +163,23 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	settings zcsync.vendor_setting[] DEFAULT '{}', credentials zcsync.vendor_credentials[] DEFAULT '{}',
 	write_batch integer DEFAULT 1, fetch_batch integer DEFAULT 1, refuses_scope boolean DEFAULT false,
 	probe_request jsonb DEFAULT NULL, count_path text[] DEFAULT '{count}',
+	members_field text DEFAULT NULL, member_roles text[] DEFAULT NULL,
 	base_url regprocedure DEFAULT NULL, budgets regprocedure DEFAULT NULL, check_account regprocedure DEFAULT NULL,
 	discover regprocedure DEFAULT NULL, record_url regprocedure DEFAULT NULL, scope_check regprocedure DEFAULT NULL,
 	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
-	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL)
+	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
+	statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
+	required regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+		$24, $25, $26, $27, $28, $29;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
-	integer, integer, boolean, jsonb, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
+	integer, integer, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
+	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
+	regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and when a vendor must have it: always
@@ -146,7 +214,18 @@ BEGIN ATOMIC
 		-- what to send for push jobs; NULL: nothing is left to send
 		('push_requests', 'to write', '{bigint[]}', 'TABLE(job_id bigint, request jsonb)'),
 		-- what the reply to a push means: request, reply, base, sync_key -> {status, doc, agreed}
-		('push_effect', 'to write', '{jsonb,jsonb,jsonb,text}', 'jsonb')
+		('push_effect', 'to write', '{jsonb,jsonb,jsonb,text}', 'jsonb'),
+		-- the statuses that records can have: account, kind, place (NULL: any).  categories are those of what a
+		-- status may become in a list, best first; is_known: records of this account can have it; is_choice: they
+		-- can be given it
+		('statuses', 'never', '{bigint,text,text}',
+			'TABLE(value text, name text, "position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)'),
+		-- the places that records of a kind can be created in, as far as they are known: account, kind
+		('places', 'never', '{bigint,text}', 'TABLE(id text, name text)'),
+		-- the id of a place by id, path or name: account, kind, text, may the vendor be asked?  undefined_object: there is none
+		('place', 'never', '{bigint,text,text,boolean}', 'text'),
+		-- what must be set there, as fields of a route: account, kind, place
+		('required', 'never', '{bigint,text,text}', 'TABLE(field text, name text)')
 	) AS h (hook, needed, arguments, result);
 END;
 COMMENT ON FUNCTION zcsync._vendor_hooks() IS

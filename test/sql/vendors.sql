@@ -6,8 +6,8 @@ CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
 SELECT zcsync.stop();
 
-SELECT v.name, v.title, v.connector, v.write_batch, (SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, a, b, c, n)) AS kinds,
-	(SELECT string_agg(x.kind, ' ' ORDER BY n) FROM unnest(v.kinds) WITH ORDINALITY AS x (kind, written, a, b, c, n) WHERE x.written <> '{}') AS written
+SELECT v.name, v.title, v.connector, v.write_batch, (SELECT string_agg(k.kind, ' ') FROM unnest(v.kinds) AS k) AS kinds,
+	(SELECT string_agg(k.kind, ' ') FROM unnest(v.kinds) AS k WHERE k.written <> '{}') AS written
 FROM zcsync._vendors() AS v;
 SELECT zcsync._vendor_of('nobody') IS NULL AS unknown, (zcsync._vendor_of('zendesk')).title, zcsync._pushable('nobody', 'tickets'),
 	zcsync._pushable('zendesk', 'contacts'), zcsync._create_only('zendesk', 'tickets');

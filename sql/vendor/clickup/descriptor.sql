@@ -26,7 +26,13 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('clickup', 'ClickUp', 'clickup',
 		kinds => ARRAY[
-			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks')),
+			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'),
+				usual => ARRAY[
+					('priority', '1', 'urgent'), ('priority', '2', 'high'), ('priority', '3', 'normal'),
+					('priority', '4', 'low')]::zcsync.vendor_value[],
+				fixed_values => '{priority}',
+				name_field => 'name', place_field => 'list_id', place => 'list', setting => 'create_in',
+				roles => '{"status": "status", "assignees": "member"}'),
 			zcsync._describe_kind('contacts'),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
@@ -51,7 +57,10 @@ BEGIN ATOMIC
 		fetch_request => 'zcsync._clickup_fetch_request(bigint,jsonb)',
 		rows => 'zcsync._clickup_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._clickup_push_requests(bigint[])',
-		push_effect => 'zcsync._clickup_push_effect(jsonb,jsonb,jsonb,text)');
+		push_effect => 'zcsync._clickup_push_effect(jsonb,jsonb,jsonb,text)',
+		statuses => 'zcsync._clickup_list_statuses(bigint,text,text)',
+		place => 'zcsync._clickup_place(bigint,text,text,boolean)',
+		required => 'zcsync._clickup_required(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'what there is to know about ClickUp';

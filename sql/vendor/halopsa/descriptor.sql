@@ -29,9 +29,28 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('halopsa', 'HaloPSA', 'halopsa',
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'),
-				count_request => zcsync._halopsa_estimate_request('tickets')),
+				count_request => zcsync._halopsa_estimate_request('tickets'),
+				assignee => $sql$coalesce(
+	(SELECT lower(o.agent ->> 'email') FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
+	WHERE f.account_id = s.account_id AND f.remote_id = 'agent' AND o.agent ->> 'id' = s.assignee_id AND o.agent ->> 'email' <> ''),
+	'agent ' || nullif(assignee_id, '1'))$sql$,	-- agent 1 is nobody
+				usual => ARRAY[
+					('status', '1', 'new'), ('status', '2', 'open'), ('status', '3', 'pending'), ('status', '28', 'hold'),
+					('status', '18', 'solved'), ('status', '9', 'closed'),
+					('priority', '1', 'urgent'), ('priority', '2', 'high'), ('priority', '3', 'normal'),
+					('priority', '4', 'low')]::zcsync.vendor_value[],
+				name_field => 'subject', place_field => 'form_id', place => 'ticket type', setting => 'ticket_type',
+				status_scope => 'tickets', status_is_id => true, needs_company => true,
+				roles => '{"status": "status", "assignee_id": "member", "organization_id": "company", "requester_id": "user", "site_id": "site"}',
+				defaults => ARRAY[
+					('tickets', 'organization_id', false, 50, $sql$jsonb_build_object('id', organization_id, 'email',
+	(SELECT c.email FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.requester_id))$sql$),
+					('tickets', 'site_id', false, 70, 'NULL::text')]::zcsync.vendor_default[]),
 			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'),
-				count_request => zcsync._halopsa_estimate_request('leads')),
+				count_request => zcsync._halopsa_estimate_request('leads'),
+				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
+				status_scope => 'leads', status_is_id => true,
+				roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'),
 			zcsync._describe_kind('comments'),
 			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts')),
 			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies')),
@@ -53,6 +72,7 @@ BEGIN ATOMIC
 		write_batch => 100,
 		probe_request => '{"op": "list", "entity": "Tickets", "pageinate": true, "page_no": 1, "page_size": 1}',
 		count_path => '{record_count}',
+		members_field => 'agent',
 		base_url => 'zcsync._halopsa_base_url(jsonb)',
 		budgets => 'zcsync._halopsa_budgets(jsonb)',
 		check_account => 'zcsync._halopsa_check_account(bigint)',
@@ -64,7 +84,11 @@ BEGIN ATOMIC
 		fetch_request => 'zcsync._halopsa_fetch_request(bigint,jsonb)',
 		rows => 'zcsync._halopsa_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._halopsa_push_requests(bigint[])',
-		push_effect => 'zcsync._halopsa_push_effect(jsonb,jsonb,jsonb,text)');
+		push_effect => 'zcsync._halopsa_push_effect(jsonb,jsonb,jsonb,text)',
+		statuses => 'zcsync._halopsa_kind_statuses(bigint,text,text)',
+		places => 'zcsync._halopsa_places(bigint,text)',
+		place => 'zcsync._halopsa_place(bigint,text,text,boolean)',
+		required => 'zcsync._halopsa_required(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'what there is to know about HaloPSA';

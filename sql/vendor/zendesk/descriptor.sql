@@ -42,7 +42,17 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('zendesk', 'Zendesk', 'zendesk',
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
-				pull_class => 'export', count_request => '{"op": "count"}'),
+				pull_class => 'export', count_request => '{"op": "count"}', marks_all => true,
+				usual => ARRAY[
+					('status', 'new', 'new'), ('status', 'open', 'open'), ('status', 'pending', 'pending'), ('status', 'hold', 'hold'),
+					('status', 'solved', 'solved'), ('status', 'solved', 'closed'),
+					('priority', 'urgent', 'urgent'), ('priority', 'high', 'high'), ('priority', 'normal', 'normal'),
+					('priority', 'low', 'low')]::zcsync.vendor_value[],
+				fixed_values => '{status,priority}',
+				rules => ROW('new', 'closed', 'solved', '{status,requester_id}', '{requester_id}')::zcsync.vendor_rules,
+				name_field => 'subject', status_scope => 'tickets',
+				roles => '{"assignee_id": "member", "requester_id": "requester"}',
+				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
 			zcsync._describe_kind('contacts', pull_class => 'export'),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
@@ -60,6 +70,7 @@ BEGIN ATOMIC
 		refuses_scope => true,
 		probe_request => '{"op": "count"}',	-- /users/me does not fail
 		count_path => '{count,value}',
+		member_roles => '{agent,admin}',
 		base_url => 'zcsync._zendesk_base_url(jsonb)',
 		budgets => 'zcsync._zendesk_budgets(jsonb)',
 		check_account => 'zcsync._zendesk_check_account(bigint)',
@@ -71,7 +82,9 @@ BEGIN ATOMIC
 		fetch_request => 'zcsync._zendesk_fetch_request(bigint,jsonb)',
 		rows => 'zcsync._zendesk_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._zendesk_push_requests(bigint[])',
-		push_effect => 'zcsync._zendesk_push_effect(jsonb,jsonb,jsonb,text)');
+		push_effect => 'zcsync._zendesk_push_effect(jsonb,jsonb,jsonb,text)',
+		statuses => 'zcsync._zendesk_ticket_statuses(bigint,text,text)',
+		required => 'zcsync._zendesk_required(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'what there is to know about Zendesk';

@@ -1,0 +1,37 @@
+-- ---------------------------------------------------------------------
+-- Zendesk as an end of routes: statuses, required fields.
+-- ---------------------------------------------------------------------
+
+-- A ticket begins with its first comment.  Fields that Zendesk calls required
+-- are so for agents who solve tickets, in its own pages.
+CREATE FUNCTION zcsync._zendesk_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'description', 'description';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_required(bigint, text, text) IS
+'fields that tickets of Zendesk must have';
+
+-- The statuses, those of the catalogue or all that Zendesk has.  It closes solved
+-- tickets itself.  Not all accounts have the status hold; one whose statuses are
+-- not mirrored may.
+CREATE FUNCTION zcsync._zendesk_ticket_statuses(p_account bigint, p_kind text, p_place text) RETURNS TABLE (value text, name text,
+	"position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH ours AS (
+		SELECT * FROM (VALUES
+			('new', 1, ARRAY['open']), ('open', 2, ARRAY['open']), ('pending', 3, ARRAY['custom']), ('hold', 4, ARRAY['custom']),
+			('solved', 5, ARRAY['done', 'closed']), ('closed', 6, ARRAY['closed', 'done'])) AS z (value, position, categories)
+	), known AS (
+		SELECT DISTINCT st.category FROM zcsync.statuses st
+		WHERE st.account_id = p_account AND st.deleted_at IS NULL AND st.active IS NOT FALSE AND st.category IS NOT NULL)
+	SELECT coalesce(k.category, z.value), coalesce(k.category, z.value), z.position, coalesce(k.category, z.value), z.categories,
+		k.category IS NOT NULL OR z.value = 'closed' OR (z.value <> 'hold' AND NOT EXISTS (SELECT FROM known)),
+		z.value <> 'closed' AND (z.value <> 'hold' OR k.category IS NOT NULL
+			OR NOT EXISTS (SELECT FROM zcsync.statuses st WHERE st.account_id = p_account AND st.deleted_at IS NULL))
+	FROM ours z FULL JOIN known k ON k.category = z.value
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_ticket_statuses(bigint, text, text) IS
+'the statuses that tickets of an account can have, by the catalogue or the usual ones';
