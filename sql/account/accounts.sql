@@ -170,7 +170,7 @@ BEGIN
 		IF v_reason IS NOT NULL THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('address "%s" cannot be called', left(v_url, 200)),
-				DETAIL = upper(left(v_reason, 1)) || substr(v_reason, 2) || '.',
+				DETAIL = upper(left(v_reason, 1) COLLATE "C") || substr(v_reason, 2) || '.',
 				HINT = 'Correct it, or have the administrator change zcsync.allowed_hosts.';
 		END IF;
 	END LOOP;

@@ -55,6 +55,18 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
 COMMENT ON FUNCTION zcsync._worker_slots() IS
 'the launcher (its database is null) and the databases that it knows to use zcsync; empty without preloading';
 
+-- lower() alone would say in a Turkish database that INFO is not info, and with
+-- the collation "C" that ÉTÉ is not été.  What has to be the same in each database (an
+-- e-mail address, a code, a header) is not folded by this, but by
+-- lower(... COLLATE "C").
+CREATE FUNCTION zcsync._fold(p_name text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT lower(lower(p_name COLLATE "C") COLLATE "default");
+END;
+COMMENT ON FUNCTION zcsync._fold(text) IS
+'a name in lower case: the letters A to Z whatever the locale of the database is, others as it says';
+
 -- ---------------------------------------------------------------------
 -- Alerts: one open row for each condition that needs a person.
 -- ---------------------------------------------------------------------

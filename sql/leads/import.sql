@@ -67,7 +67,7 @@ DECLARE
 	v_n integer;
 BEGIN
 	FOR i IN 1 .. cardinality(p_headers) LOOP
-		v_base := btrim(regexp_replace(lower(p_headers[i]), E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '_', 'g'), '_');
+		v_base := btrim(regexp_replace(zcsync._fold(p_headers[i]), E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '_', 'g'), '_');
 		v_base := CASE WHEN v_base = '' THEN 'column_' || i WHEN v_base ~ '^[0-9]' THEN 'c_' || v_base ELSE v_base END;
 		-- names have 63 bytes
 		v_base := left(v_base, 58);

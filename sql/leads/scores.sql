@@ -16,12 +16,12 @@ BEGIN ATOMIC
 	SELECT coalesce(CASE p_operator
 		WHEN 'is_filled' THEN p_value <> ''
 		WHEN 'is_empty' THEN coalesce(p_value, '') = ''
-		WHEN 'equals' THEN lower(p_value) = lower(p_operand)
-		WHEN 'not_equals' THEN lower(p_value) <> lower(p_operand)
-		WHEN 'one_of' THEN lower(p_value) = ANY (string_to_array(lower(p_operand), '|'))
+		WHEN 'equals' THEN zcsync._fold(p_value) = zcsync._fold(p_operand)
+		WHEN 'not_equals' THEN zcsync._fold(p_value) <> zcsync._fold(p_operand)
+		WHEN 'one_of' THEN zcsync._fold(p_value) = ANY (string_to_array(zcsync._fold(p_operand), '|'))
 		-- words, not parts of words: "vp" is not in "mvp"
-		WHEN 'contains' THEN EXISTS (SELECT FROM unnest(string_to_array(lower(p_operand), '|')) AS w (word)
-			WHERE position(' ' || w.word || ' ' IN ' ' || translate(lower(p_value), ',.;:/()-&', '         ') || ' ') > 0)
+		WHEN 'contains' THEN EXISTS (SELECT FROM unnest(string_to_array(zcsync._fold(p_operand), '|')) AS w (word)
+			WHERE position(' ' || w.word || ' ' IN ' ' || translate(zcsync._fold(p_value), ',.;:/()-&', '         ') || ' ') > 0)
 		WHEN 'at_least' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric >= p_operand::numeric END
 		WHEN 'at_most' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric <= p_operand::numeric END
 		WHEN 'newer_than' THEN CASE WHEN p_value ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ]' THEN p_value::timestamptz > zcsync._now() - p_operand::interval END
@@ -244,7 +244,7 @@ BEGIN
 			THEN zcsync._phone_key(n.phone, zcsync._country_code(n.country)) END,
 		CASE WHEN n.provenance #>> '{mobile,source}' = 'manual' AND n.do_not_call IS NOT TRUE
 			THEN zcsync._phone_key(n.mobile, zcsync._country_code(n.country)) END,
-		lower(n.title), v.vals, zcsync._now(), zcsync._now()
+		zcsync._fold(n.title), v.vals, zcsync._now(), zcsync._now()
 	FROM new_rows n
 	JOIN zcsync.accounts a ON a.account_id = n.account_id AND a.vendor = 'local'
 	CROSS JOIN LATERAL (SELECT nullif(split_part(zcsync._email_key(n.email), '@', 2), '')) AS d (domain)

@@ -147,7 +147,7 @@ COMMENT ON FUNCTION zcsync._check_lead_source() IS
 CREATE FUNCTION zcsync._field_key(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT lower(regexp_replace(p_name, E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '', 'g'));
+	SELECT zcsync._fold(regexp_replace(p_name, E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '', 'g'));
 END;
 COMMENT ON FUNCTION zcsync._field_key(text) IS
 'a header or path in the form in which equal ones are equal: its letters and digits';
@@ -229,7 +229,7 @@ BEGIN
 			JOIN map m ON m.key = f.key
 			CROSS JOIN LATERAL (
 				SELECT CASE WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n\u00a0') END) AS t (value)
-			WHERE t.value <> '' AND t.value !~* '^(-+|#?n/a)$'
+			WHERE t.value <> '' AND t.value COLLATE "C" !~* '^(-+|#?n/a)$'
 			ORDER BY f.n, m.target, m.n, f.depth, t.value)
 		SELECT array_agg(CASE WHEN jsonb_typeof(d.doc) = 'object' THEN coalesce(p.fields, '{}') END ORDER BY d.n)
 		FROM unnest(p_data) WITH ORDINALITY AS d (doc, n)
@@ -272,8 +272,8 @@ CREATE FUNCTION zcsync._country_code(p_country text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN upper(p_country) = 'UK' THEN 'GB'
-		WHEN p_country ~ '^[A-Za-z]{2}$' THEN upper(p_country)
+		WHEN upper(p_country COLLATE "C") = 'UK' THEN 'GB'
+		WHEN p_country ~ '^[A-Za-z]{2}$' THEN upper(p_country COLLATE "C")
 		ELSE '{"united states": "US", "united states of america": "US", "usa": "US", "canada": "CA", "united kingdom": "GB", "great britain": "GB",
 			"england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "ireland": "IE", "germany": "DE", "deutschland": "DE",
 			"austria": "AT", "österreich": "AT", "switzerland": "CH", "schweiz": "CH", "france": "FR", "belgium": "BE", "netherlands": "NL",
@@ -283,7 +283,7 @@ BEGIN ATOMIC
 			"south africa": "ZA", "nigeria": "NG", "kenya": "KE", "egypt": "EG", "india": "IN", "pakistan": "PK", "singapore": "SG",
 			"malaysia": "MY", "indonesia": "ID", "philippines": "PH", "thailand": "TH", "vietnam": "VN", "hong kong": "HK", "china": "CN",
 			"taiwan": "TW", "japan": "JP", "south korea": "KR", "australia": "AU", "new zealand": "NZ", "brazil": "BR", "argentina": "AR",
-			"chile": "CL", "colombia": "CO", "peru": "PE", "mexico": "MX", "ukraine": "UA", "russia": "RU"}'::jsonb ->> lower(p_country)
+			"chile": "CL", "colombia": "CO", "peru": "PE", "mexico": "MX", "ukraine": "UA", "russia": "RU"}'::jsonb ->> lower(p_country COLLATE "C")
 	END;
 END;
 COMMENT ON FUNCTION zcsync._country_code(text) IS
@@ -296,7 +296,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_text text := lower(regexp_replace(p_phone, '^[[:space:]''"=]*(tel:)?[[:space:]]*', '', 'i'));
+	v_text text := regexp_replace(lower(p_phone COLLATE "C"), '^[[:space:]''"=]*(tel:)?[[:space:]]*', '');
 	v_digits text;
 	v_code text;
 	v_trunk text;
@@ -347,7 +347,7 @@ BEGIN ATOMIC
 			'haftungsbeschränkt|ek|ev|eg|se|sa|sas|sasu|sarl|eurl|srl|srls|spa|snc|sl|slu|sau|lda|ltda|bv|nv|vof|cv|bvba|sprl|oy|oyj|ab|publ|as|asa|aps|ivs|hf|ehf|'
 			'pty|pte|pvt|private|sdn|bhd|kk|spzoo|sp z oo|zoo|sro|as|doo|dd|kft|zrt|nyrt|ooo|oao|zao|fze|fzco|fzllc|wll|cic|cio|and)( |$))+$', '') AS short
 		FROM (
-			SELECT btrim(regexp_replace(regexp_replace(replace(replace(replace(lower(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and '),
+			SELECT btrim(regexp_replace(regexp_replace(replace(replace(replace(zcsync._fold(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and '),
 				'[.''’`]', '', 'g'), E'[\\u0001-\\u002f\\u003a-\\u0060\\u007b-\\u00bf\\u2010-\\u2027\\u3000]+', ' ', 'g')) AS whole) AS w) AS s;
 END;
 COMMENT ON FUNCTION zcsync._company_key(text) IS
@@ -356,7 +356,7 @@ COMMENT ON FUNCTION zcsync._company_key(text) IS
 CREATE FUNCTION zcsync._name_key(p_first text, p_last text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT nullif(lower(btrim(regexp_replace(normalize(concat_ws(' ', p_first, p_last), NFKC), '[[:space:].,"]+', ' ', 'g'))), '');
+	SELECT nullif(zcsync._fold(btrim(regexp_replace(normalize(concat_ws(' ', p_first, p_last), NFKC), '[[:space:].,"]+', ' ', 'g'))), '');
 END;
 COMMENT ON FUNCTION zcsync._name_key(text, text) IS
 'a person''s name with single spaces, in lower case';
@@ -365,7 +365,7 @@ CREATE FUNCTION zcsync._domain_key(p_website text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT d.domain
-	FROM (SELECT regexp_replace(lower(btrim(p_website)), '^[a-z][a-z0-9+.-]*://|^//', '')) AS a (address)
+	FROM (SELECT regexp_replace(lower(btrim(p_website) COLLATE "C"), '^[a-z][a-z0-9+.-]*://|^//', '')) AS a (address)
 	CROSS JOIN LATERAL (SELECT regexp_replace(regexp_replace(regexp_replace(a.address, '[/?#].*$', ''), '^.*@|:[0-9]+$', '', 'g'), '^www[0-9]?[.]|[.]$', '', 'g')) AS d (domain)
 	WHERE d.domain ~ '^([^[:space:].@_]+[.])+[^[:space:].@_0-9]{2,63}$' AND length(d.domain) <= 253;
 END;
@@ -393,9 +393,9 @@ COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
 CREATE FUNCTION zcsync._number_of(p_text text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT n.match[1]::numeric * CASE lower(left(n.match[2], 1)) WHEN 'k' THEN 1000 WHEN 'm' THEN 1000000 WHEN 'b' THEN 1000000000 ELSE 1 END
-	FROM (SELECT regexp_match(replace(replace(p_text, ',', ''), ' ', ''),
-		'^[^0-9.-]{0,4}(-?[0-9]{1,30}(?:[.][0-9]{1,20})?)(k|mio|million|m|billion|bn|b)?(?:[-–+].*|to.*|%|[a-z]{3}|employees)?$', 'i') AS match) AS n;
+	SELECT n.match[1]::numeric * CASE left(n.match[2], 1) WHEN 'k' THEN 1000 WHEN 'm' THEN 1000000 WHEN 'b' THEN 1000000000 ELSE 1 END
+	FROM (SELECT regexp_match(replace(replace(lower(p_text COLLATE "C"), ',', ''), ' ', ''),
+		'^[^0-9.-]{0,4}(-?[0-9]{1,30}(?:[.][0-9]{1,20})?)(k|mio|million|m|billion|bn|b)?(?:[-–+].*|to.*|%|[a-z]{3}|employees)?$') AS match) AS n;
 END;
 COMMENT ON FUNCTION zcsync._number_of(text) IS
 'a number as people write it; NULL: it is none';
@@ -434,7 +434,7 @@ DECLARE
 	v_phone text := zcsync._phone_key(p_fields ->> 'phone', v_country);
 	v_mobile text := zcsync._phone_key(p_fields ->> 'mobile', v_country);
 	v_company text := zcsync._phone_key(p_fields ->> 'company_phone', v_country);
-	v_refused boolean[] := ARRAY(SELECT lower(f.value) !~ '^(false|f|no|n|0|off|none|unknown)$'
+	v_refused boolean[] := ARRAY(SELECT lower(f.value COLLATE "C") !~ '^(false|f|no|n|0|off|none|unknown)$'
 		FROM unnest(ARRAY[p_fields ->> 'do_not_call', p_fields ->> 'phone_do_not_call', p_fields ->> 'mobile_do_not_call'])
 			WITH ORDINALITY AS f (value, n) ORDER BY f.n);
 BEGIN
@@ -524,8 +524,8 @@ DECLARE
 	v_phones record := zcsync._shape_phones(p_fields, p_country);
 	v_numbers record := zcsync._shape_numbers(p_fields);
 	v_notes text[] := v_numbers.notes;
-	v_mail text := lower(substring(p_fields ->> 'email' FROM '[^[:space:]<>;,:]+@[^[:space:]<>;,]+'));
-	v_status text := lower(left(p_fields ->> 'email_status', 500));
+	v_mail text := lower(substring(p_fields ->> 'email' FROM '[^[:space:]<>;,:]+@[^[:space:]<>;,]+') COLLATE "C");
+	v_status text := lower(left(p_fields ->> 'email_status', 500) COLLATE "C");
 	v_email text := zcsync._email_key(v_mail);
 	v_website text := zcsync._domain_key(p_fields ->> 'website');
 	v_values jsonb;

@@ -51,7 +51,7 @@ BEGIN
 				WHERE e.value NOT IN ('null', '""', '[]', '{}')) AS v
 			CROSS JOIN LATERAL (SELECT u.row -> 'keys' ->> 'source_id', u.row -> 'keys' ->> 'email', u.row -> 'keys' ->> 'name',
 				u.row -> 'keys' ->> 'company', u.row -> 'keys' ->> 'domain', u.row -> 'keys' ->> 'phone',
-				u.row -> 'keys' ->> 'mobile', lower(u.row -> 'values' ->> 'title')) AS k (source_id, email, name, company, domain, phone, mobile, title)),
+				u.row -> 'keys' ->> 'mobile', zcsync._fold(u.row -> 'values' ->> 'title')) AS k (source_id, email, name, company, domain, phone, mobile, title)),
 		keyed AS (
 			SELECT g.*, h.hash, coalesce('id:' || g.source_id || '/' || coalesce(g.email, ''), 'row:' || h.hash) AS row_key,
 				coalesce('email:' || g.email, 'id:' || g.source_id, h.hash) AS lead_key

@@ -158,7 +158,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_order text := lower(p_sort_order);
+	v_order text := lower(p_sort_order COLLATE "C");
 	v_type regtype := (SELECT k.type FROM zcsync._sort_keys(p_kind) AS k WHERE k.name = p_sort_by);
 	v_rows integer := zcsync._page_rows(p_page_size);
 	v_list jsonb := jsonb_build_array(p_kind, p_sort_by, v_order, p_account);
@@ -351,8 +351,8 @@ AS $$
 	SELECT min(l.company), count(*), count(*) FILTER (WHERE l.stage = 'opportunity'), max(l.quality), max(l.created_at)
 	FROM zcsync.leads AS l
 	WHERE l.deleted_at IS NULL AND l.merged_into IS NULL AND l.company <> ''
-	GROUP BY lower(l.company)
-	ORDER BY count(*) DESC, lower(l.company)
+	GROUP BY zcsync._fold(l.company)
+	ORDER BY count(*) DESC, zcsync._fold(l.company)
 	LIMIT zcsync._check_rows('max_rows', top_companies.max_rows)
 $$;
 COMMENT ON FUNCTION zcsync.top_companies(integer) IS

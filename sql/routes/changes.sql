@@ -25,14 +25,14 @@ BEGIN
 	END IF;
 	SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END INTO v_name FROM zcsync.statuses st
 	WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		AND (st.status_id IN (p_id, p_name) OR lower(st.name) = lower(p_name))
+		AND (st.status_id IN (p_id, p_name) OR zcsync._fold(st.name) = zcsync._fold(p_name))
 	ORDER BY coalesce(st.status_id = p_id, false) DESC LIMIT 1;
 	IF FOUND OR p_is_id THEN
 		RETURN v_name;
 	END IF;
 
 	SELECT st.category INTO v_category FROM zcsync.statuses st
-	WHERE st.account_id = p_account AND (st.status_id = p_id OR lower(st.name) = lower(p_name))
+	WHERE st.account_id = p_account AND (st.status_id = p_id OR zcsync._fold(st.name) = zcsync._fold(p_name))
 	ORDER BY coalesce(st.status_id = p_id, false) DESC, st.deleted_at IS NULL DESC, st.scope_id LIMIT 1;
 	SELECT CASE WHEN v_category <> 'custom' OR count(*) OVER () = 1 THEN st.name END INTO v_name
 	FROM zcsync.statuses st
@@ -54,7 +54,7 @@ AS $$
 	SELECT coalesce(((zcsync._kind_of(a.vendor, p_kind)).rules).closing_status, (
 		SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
 		WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-			AND CASE WHEN p_is_id THEN lower(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
+			AND CASE WHEN p_is_id THEN zcsync._fold(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
 		ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1))
 	FROM zcsync.accounts a WHERE a.account_id = p_account
 $$;
@@ -71,10 +71,10 @@ AS $$
 		WHEN v.members_field IS NOT NULL THEN (
 			SELECT o.member ->> 'id' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (member)
 			WHERE f.account_id = p_account AND f.remote_id = v.members_field AND f.deleted_at IS NULL
-				AND lower(o.member ->> 'email') = lower(p_member) AND o.member -> 'disabled' IS DISTINCT FROM 'true'
+				AND lower((o.member ->> 'email') COLLATE "C") = lower(p_member COLLATE "C") AND o.member -> 'disabled' IS DISTINCT FROM 'true'
 			LIMIT 1)
 		ELSE (SELECT c.remote_id FROM zcsync.contacts c
-			WHERE c.account_id = p_account AND lower(c.email) = lower(p_member) AND c.deleted_at IS NULL
+			WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_member COLLATE "C") AND c.deleted_at IS NULL
 				AND (v.member_roles IS NULL OR c.role = ANY (v.member_roles))
 			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
 	END
@@ -92,7 +92,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(
 		(SELECT c.remote_id FROM zcsync.contacts c
-		WHERE c.account_id = p_account AND lower(c.email) = lower(btrim(p_requester)) AND c.deleted_at IS NULL
+		WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(btrim(p_requester) COLLATE "C") AND c.deleted_at IS NULL
 		ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1),
 		CASE WHEN p_requester ~ '^[0-9]{1,20}$|^[^@[:space:]]+@[^@[:space:]]+$' THEN p_requester END)
 $$;

@@ -54,7 +54,7 @@ AS $$
 		coalesce(min(c.remote_id) FILTER (WHERE c.remote_id = p_client), min(c.remote_id)) END
 	FROM zcsync.companies c
 	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
-		AND (c.remote_id = p_client OR lower(c.name) = lower(p_client))
+		AND (c.remote_id = p_client OR zcsync._fold(c.name) = zcsync._fold(p_client))
 $$;
 COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
 'id of the client that has this id or, alone, this name; NULL when there is none';
@@ -84,7 +84,7 @@ AS $$
 DECLARE
 	v_id text := CASE jsonb_typeof(p_company) WHEN 'object' THEN nullif(btrim(p_company ->> 'id'), '')
 		ELSE nullif(btrim(p_company #>> '{}'), '') END;
-	v_email text := CASE WHEN jsonb_typeof(p_company) = 'object' THEN nullif(lower(btrim(p_company ->> 'email')), '') END;
+	v_email text := CASE WHEN jsonb_typeof(p_company) = 'object' THEN nullif(lower(btrim(p_company ->> 'email') COLLATE "C"), '') END;
 	v_domain text := zcsync._index_mail_domain(v_email);
 	v_external text;
 	v_clients text[];
@@ -139,7 +139,7 @@ BEGIN
 	IF p_client IS NOT NULL THEN
 		SELECT u.remote_id, u.site_id INTO user_id, site_id
 		FROM zcsync.contacts u
-		WHERE u.account_id = p_account AND lower(u.email) = lower(btrim(p_email)) AND u.organization_id = p_client AND u.deleted_at IS NULL
+		WHERE u.account_id = p_account AND lower(u.email COLLATE "C") = lower(btrim(p_email) COLLATE "C") AND u.organization_id = p_client AND u.deleted_at IS NULL
 		ORDER BY u.active IS NOT FALSE DESC, u.local_id LIMIT 1;
 		IF site_id IS NULL THEN
 			SELECT substring(c.remote ->> 'main_site_id' FROM '^[0-9]+') INTO site_id
@@ -154,7 +154,7 @@ BEGIN
 		END IF;
 		IF user_id IS NULL AND p_unknown = 'general' THEN
 			SELECT u.remote_id INTO user_id FROM zcsync.contacts u
-			WHERE u.account_id = p_account AND u.organization_id = p_client AND lower(u.name) = 'general user' AND u.deleted_at IS NULL
+			WHERE u.account_id = p_account AND u.organization_id = p_client AND zcsync._fold(u.name) = 'general user' AND u.deleted_at IS NULL
 			ORDER BY coalesce(u.site_id = _route_user.site_id, false) DESC, u.local_id LIMIT 1;
 		END IF;
 	END IF;
@@ -218,7 +218,7 @@ BEGIN
 			SELECT n.account_id, n.name FROM zcsync._company_names(p_kind, p_accounts, p_ids, p_old) AS n),
 		held AS MATERIALIZED (
 			SELECT r.route_id, s.account_id AS source, t.account_id AS target, e.source_id, e.value, e.detail,
-				lower(e.detail ->> 'email') AS email,
+				lower((e.detail ->> 'email') COLLATE "C") COLLATE "default" AS email,
 				coalesce(e.detail ->> 'external_id', (SELECT c.external_id FROM zcsync.companies c
 					WHERE c.account_id = s.account_id AND c.remote_id = e.value)) AS external_id
 			FROM zcsync.routes r
@@ -283,7 +283,7 @@ COMMENT ON FUNCTION zcsync._company_candidates(bigint, jsonb, text) IS
 CREATE FUNCTION zcsync._plain_name(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT regexp_replace(lower(p_name), '[^[:alnum:]]', '', 'g');
+	SELECT regexp_replace(zcsync._fold(p_name), '[^[:alnum:]]', '', 'g');
 END;
 COMMENT ON FUNCTION zcsync._plain_name(text) IS
 'letters and digits of a name, in lower case';
@@ -304,7 +304,7 @@ BEGIN
 	END IF;
 	account_id := zcsync.account(v_parts[1]);
 	account := v_parts[1];
-	company := CASE WHEN v_parts[3] LIKE '%@%' THEN lower(v_parts[3]) ELSE v_parts[3] END;
+	company := CASE WHEN v_parts[3] LIKE '%@%' THEN lower(v_parts[3] COLLATE "C") ELSE v_parts[3] END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._parse_company(text) IS
@@ -343,7 +343,7 @@ BEGIN
 		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id AND s.account_id = v_source.account_id
 		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.account_id = v_target.account_id
 		JOIN zcsync.route_errors e ON e.route_id = r.route_id AND e.code = 'unmapped_company'
-		WHERE v_source.company IN (e.value, lower(e.detail ->> 'email'), '@' || zcsync._index_mail_domain(e.detail ->> 'email'))
+		WHERE v_source.company IN (e.value, lower((e.detail ->> 'email') COLLATE "C"), '@' || zcsync._index_mail_domain(e.detail ->> 'email'))
 		GROUP BY r.route_id
 	LOOP
 		v_count := v_count + zcsync._queue_route_records(v_route.route_id, v_route.ids);
@@ -387,7 +387,7 @@ BEGIN
 			ELSE format('SELECT zcsync.map_company(%L, %L);', sa.name || '/companies/' || g.value, ta.name || '/companies/<client>') END AS hint
 	FROM (
 		SELECT s.account_id AS source, t.account_id AS target, e.value, min(r.name) AS route, count(DISTINCT e.source_id) AS records,
-			min(e.first_at) AS first_at, min(lower(e.detail ->> 'email')) AS email, min(e.detail ->> 'name') AS name
+			min(e.first_at) AS first_at, min(lower((e.detail ->> 'email') COLLATE "C") COLLATE "default") AS email, min(e.detail ->> 'name') AS name
 		FROM zcsync.route_errors e
 		JOIN zcsync.routes r ON r.route_id = e.route_id
 		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id

@@ -7,7 +7,7 @@ CREATE FUNCTION zcsync._assignee_expression(p_vendor text, p_kind text) RETURNS 
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce((zcsync._kind_of(p_vendor, p_kind)).assignee, $sql$coalesce(
-	(SELECT lower(c.email) FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.assignee_id),
+	(SELECT lower(c.email COLLATE "C") FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.assignee_id),
 	'user ' || assignee_id)$sql$);
 END;
 COMMENT ON FUNCTION zcsync._assignee_expression(text, text) IS
@@ -220,7 +220,7 @@ AS $$
 			CASE WHEN v.field <> 'status' OR 'status' <> ALL ((k.kind).fixed_values) OR s.is_choice THEN v.source_value
 				ELSE (SELECT m.value FROM zcsync._route_meant((p_def ->> 'source_account')::bigint, p_def ->> 'source_vendor',
 					p_def ->> 'source_kind', 'status', s.meaning) AS m) END AS here,
-			1 AS rank, CASE WHEN lower(v.source_value) = lower(v.target_value) THEN 0
+			1 AS rank, CASE WHEN zcsync._fold(v.source_value) = zcsync._fold(v.target_value) THEN 0
 				ELSE array_position('{open,pending,hold,solved,closed,new}', coalesce(CASE WHEN 'status' = ANY ((k.kind).fixed_values) THEN s.meaning END,
 					(SELECT u.meaning FROM unnest((k.kind).usual) AS u WHERE u.field = v.field AND u.value = v.source_value LIMIT 1))) END AS place
 		FROM zcsync.route_values v
@@ -247,7 +247,7 @@ AS $$
 	INSERT INTO zcsync.route_values (route_id, direction, field, source_value, target_value, created_at)
 	SELECT (p_def ->> 'route_id')::bigint, 'back', 'status_id', k.id, l.status_id::text, zcsync._now()
 	FROM zcsync._known_values((p_def ->> 'target_account')::bigint, 'status', p_def #>> '{target,status_scope}') AS k
-	JOIN zcsync.lead_statuses l ON lower(l.name) = lower(k.name)
+	JOIN zcsync.lead_statuses l ON zcsync._fold(l.name) = zcsync._fold(k.name)
 	WHERE (p_def -> 'back' -> 'status_id' ->> 'mapped')::boolean
 	ON CONFLICT DO NOTHING
 $$;
@@ -269,23 +269,23 @@ BEGIN
 	SELECT (p_def ->> 'route_id')::bigint, 'status', c.source, c.name, c.status_id, zcsync._now()
 	FROM (
 		SELECT DISTINCT ON (w.value) w.value AS source, t.name, t.status_id,
-			t.category = 'custom' AND lower(t.name) <> lower(w.name) AND t.customs > 1
+			t.category = 'custom' AND zcsync._fold(t.name) <> zcsync._fold(w.name) AND t.customs > 1
 				AND NOT (t.progress AND t.progresses = 1) AS ambiguous
 		FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'tickets', NULL) AS w
 		JOIN (
-			SELECT st.*, lower(st.name) LIKE '%progress%' AS progress,
-				(SELECT count(DISTINCT lower(o.name)) FROM zcsync.statuses o
+			SELECT st.*, zcsync._fold(st.name) LIKE '%progress%' AS progress,
+				(SELECT count(DISTINCT zcsync._fold(o.name)) FROM zcsync.statuses o
 				WHERE o.account_id = st.account_id AND o.scope_id = st.scope_id AND o.category = 'custom'
 					AND o.deleted_at IS NULL AND o.active IS NOT FALSE) AS customs,
-				(SELECT count(DISTINCT lower(o.name)) FROM zcsync.statuses o
+				(SELECT count(DISTINCT zcsync._fold(o.name)) FROM zcsync.statuses o
 				WHERE o.account_id = st.account_id AND o.scope_id = st.scope_id AND o.category = 'custom'
-					AND o.deleted_at IS NULL AND o.active IS NOT FALSE AND lower(o.name) LIKE '%progress%') AS progresses
+					AND o.deleted_at IS NULL AND o.active IS NOT FALSE AND zcsync._fold(o.name) LIKE '%progress%') AS progresses
 			FROM zcsync.statuses st
 			WHERE st.account_id = (p_def ->> 'target_account')::bigint
 				AND (p_def ->> 'place' IS NULL OR st.scope_id = p_def ->> 'place')
 				AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		) AS t ON lower(t.name) = lower(w.name) OR t.category = ANY (w.categories)
-		ORDER BY w.value, lower(t.name) = lower(w.name) DESC, array_position(w.categories, t.category),
+		) AS t ON zcsync._fold(t.name) = zcsync._fold(w.name) OR t.category = ANY (w.categories)
+		ORDER BY w.value, zcsync._fold(t.name) = zcsync._fold(w.name) DESC, array_position(w.categories, t.category),
 			t.category = 'custom' AND t.progress DESC, t.position, t.scope_id, t.local_id
 	) AS c
 	WHERE NOT c.ambiguous

@@ -215,7 +215,7 @@ BEGIN
 	-- anything else is an id, a path or a name.
 	v_create_in := btrim(v_def ->> 'create_in');
 	v_place := zcsync._route_place((v_def ->> 'target_account')::bigint, v_def ->> 'target_kind', v_create_in,
-		v_create_in !~* $re$['"()]|->|^s\.|^case\M$re$
+		v_create_in COLLATE "C" !~* $re$['"()]|->|^s\.|^case\M$re$
 		AND NOT EXISTS (SELECT FROM pg_attribute a
 			WHERE a.attrelid = to_regclass(format('zcsync.%I', v_def ->> 'source_kind'))
 				AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = v_create_in));

@@ -231,7 +231,7 @@ BEGIN ATOMIC
 					AND zcsync._index_reference(m.description) = s.reference AND m.deleted_at IS NULL
 				UNION ALL
 				SELECT m.local_id FROM zcsync.leads AS m
-				WHERE m.account_id = $4 AND lower(m.email) = lower(s.email) AND m.remote_id IS NOT NULL
+				WHERE m.account_id = $4 AND lower(m.email COLLATE "C") = lower(s.email COLLATE "C") AND m.remote_id IS NOT NULL
 					AND m.deleted_at IS NULL AND m.closed_at IS NULL
 				OFFSET 0) AS t$sql$
 		WHEN p_target_kind IN ('tasks', 'tickets') THEN format($sql$

@@ -167,7 +167,7 @@ BEGIN
 	IF p_field NOT LIKE 'custom:%' OR p_def -> 'fields' ? p_field THEN
 		RETURN p_field;
 	END IF;
-	SELECT array_agg(DISTINCT k.id) FILTER (WHERE k.id = v_name OR lower(k.name) = lower(v_name)),
+	SELECT array_agg(DISTINCT k.id) FILTER (WHERE k.id = v_name OR zcsync._fold(k.name) = zcsync._fold(v_name)),
 		string_agg(DISTINCT k.name, ', ')
 	INTO v_ids, v_names
 	FROM (

@@ -438,7 +438,7 @@ BEGIN
 	IF p_field LIKE 'custom:%' AND NOT v_fields ? p_field THEN
 		SELECT 'custom:' || min(coalesce(f.remote ->> 'id', f.remote_id)) INTO v_field
 		FROM zcsync.fields f
-		WHERE f.account_id = (v_def ->> 'target_account')::bigint AND lower(f.name) = lower(btrim(substr(p_field, 8)))
+		WHERE f.account_id = (v_def ->> 'target_account')::bigint AND zcsync._fold(f.name) = zcsync._fold(btrim(substr(p_field, 8)))
 			AND v_fields ? ('custom:' || coalesce(f.remote ->> 'id', f.remote_id));
 	END IF;
 	IF (v_fields ? v_field) IS NOT TRUE THEN
@@ -494,7 +494,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT st.status_id, st.name FROM zcsync.statuses st
 	WHERE st.account_id = p_account AND st.deleted_at IS NULL AND (p_scope IS NULL OR st.scope_id = p_scope)
-		AND (lower(st.name) = lower(p_value) OR st.status_id = p_value)
+		AND (zcsync._fold(st.name) = zcsync._fold(p_value) OR st.status_id = p_value)
 	ORDER BY coalesce(st.status_id = p_value, false) DESC, st.scope_id, st.position LIMIT 1
 $$;
 COMMENT ON FUNCTION zcsync._named_status(bigint, text, text) IS
@@ -547,7 +547,7 @@ DECLARE
 BEGIN
 	value := p_value;
 	IF v_fixed IS NOT NULL AND v_type = 'text' THEN
-		value := lower(p_value);
+		value := lower(p_value COLLATE "C");
 		IF value <> ALL (v_fixed) OR (value IS NULL AND p_field = 'status') THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('%s of %s cannot be given %s %s', p_def ->> (v_end || '_kind'), (zcsync._vendor_of(p_def ->> (v_end || '_vendor'))).title,
@@ -567,7 +567,7 @@ BEGIN
 		END IF;
 		value := coalesce(v_status.id, p_value);
 	ELSIF p_back AND p_field = 'status_id' AND p_def ->> 'source_kind' = 'leads' THEN
-		value := coalesce((SELECT l.status_id::text FROM zcsync.lead_statuses l WHERE lower(l.name) = lower(p_value)), p_value);
+		value := coalesce((SELECT l.status_id::text FROM zcsync.lead_statuses l WHERE zcsync._fold(l.name) = zcsync._fold(p_value)), p_value);
 		IF p_value IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.lead_statuses l WHERE l.status_id::text = value) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('leads have no status "%s"', p_value),

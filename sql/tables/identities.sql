@@ -176,7 +176,7 @@ BEGIN ATOMIC
 		WHEN e.domain IN ('gmail.com', 'googlemail.com') THEN
 			replace(split_part(e.name, '+', 1), '.', '') || '@gmail.com'
 		ELSE e.name || '@' || e.domain END
-	FROM (SELECT lower(btrim(p_email, E' \t\r\n'))) AS t (email)
+	FROM (SELECT lower(btrim(p_email, E' \t\r\n') COLLATE "C")) AS t (email)
 	CROSS JOIN LATERAL (SELECT split_part(t.email, '@', 1), split_part(t.email, '@', 2)) AS e (name, domain)
 	WHERE t.email ~ E'^[^@\\s<>()\\[\\],;:"\\\\]{1,64}@([^@\\s<>()\\[\\],;:"\\\\._]+\\.)+[^@\\s<>()\\[\\],;:"\\\\.0-9_-]{2,63}$'
 		AND length(t.email) <= 254;
@@ -187,7 +187,7 @@ COMMENT ON FUNCTION zcsync._email_key(text) IS
 CREATE FUNCTION zcsync._lead_email_key(p_email text, p_status text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN lower(p_status) IN ('unavailable', 'invalid', 'bounced', 'undeliverable') THEN NULL
+	SELECT CASE WHEN lower(p_status COLLATE "C") IN ('unavailable', 'invalid', 'bounced', 'undeliverable') THEN NULL
 		ELSE zcsync._email_key(p_email) END;
 END;
 COMMENT ON FUNCTION zcsync._lead_email_key(text, text) IS

@@ -125,7 +125,7 @@ BEGIN
 	COMMENT ON TABLE zcsync.contacts IS
 	'mirror of the contacts of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
 
-	CREATE INDEX idx_contacts_email ON zcsync.contacts (account_id, lower(email));
+	CREATE INDEX idx_contacts_email ON zcsync.contacts (account_id, lower(email COLLATE "C"));
 	CREATE INDEX idx_contacts_domain ON zcsync.contacts (account_id, zcsync._index_mail_domain(email))
 		WHERE organization_id IS NOT NULL;
 END
@@ -163,7 +163,7 @@ BEGIN
 	COMMENT ON TABLE zcsync.companies IS
 	'mirror of the companies of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
 
-	CREATE INDEX idx_companies_domain ON zcsync.companies (account_id, lower(domain));
+	CREATE INDEX idx_companies_domain ON zcsync.companies (account_id, lower(domain COLLATE "C"));
 	CREATE INDEX idx_companies_parent ON zcsync.companies (account_id, parent_id);
 	CREATE INDEX idx_companies_external_id ON zcsync.companies (account_id, external_id);
 	CREATE INDEX idx_companies_domains ON zcsync.companies USING gin (zcsync._index_domains(domain));

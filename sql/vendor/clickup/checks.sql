@@ -182,7 +182,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_name text := (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account);
-	v_path text := lower(btrim(p_path, '/ '));
+	v_path text := zcsync._fold(btrim(p_path, '/ '));
 	v_ids text[];
 	v_paths text;
 BEGIN
@@ -196,10 +196,10 @@ BEGIN
 
 	SELECT array_agg(m.list_id), string_agg('"' || m.path || '"', ', ' ORDER BY m.path) INTO v_ids, v_paths
 	FROM (
-		SELECT l.list_id, l.path, rank() OVER (ORDER BY (lower(l.path) = v_path) DESC) AS place
+		SELECT l.list_id, l.path, rank() OVER (ORDER BY (zcsync._fold(l.path) = v_path) DESC) AS place
 		FROM zcsync.lists l
 		WHERE l.account_id = p_account
-			AND (lower(l.path) = v_path OR right(lower(l.path), length(v_path) + 1) = '/' || v_path)
+			AND (zcsync._fold(l.path) = v_path OR right(zcsync._fold(l.path), length(v_path) + 1) = '/' || v_path)
 	) AS m
 	WHERE m.place = 1;
 	IF cardinality(v_ids) = 1 THEN

@@ -483,7 +483,7 @@ BEGIN
 		WHEN 'number', 'currency', 'emoji' THEN
 			v_value := coalesce(zcsync._json_number(v_value), v_value);
 		WHEN 'checkbox' THEN
-			v_value := CASE lower(v_text) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE v_value END;
+			v_value := CASE lower(v_text COLLATE "C") WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE v_value END;
 		ELSE
 			NULL;
 	END CASE;
@@ -579,7 +579,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
-	SELECT 'statuses', left(p_list_id || ':' || lower(d ->> 'status'), 500), NULL::text,
+	SELECT 'statuses', left(p_list_id || ':' || zcsync._fold(d ->> 'status'), 500), NULL::text,
 		jsonb_build_object(
 			'scope_id', p_list_id,
 			'status_id', d ->> 'id',

@@ -278,7 +278,7 @@ BEGIN
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m
 	WHERE p_row -> c.name <> coalesce(p_base -> c.name, 'null');
 
-	IF lower(p_row ->> 'status') <> coalesce(lower(p_base ->> 'status'), '') THEN
+	IF zcsync._fold(p_row ->> 'status') <> coalesce(zcsync._fold(p_base ->> 'status'), '') THEN
 		v_body := v_body || jsonb_build_object('status', p_row -> 'status');
 	END IF;
 	IF p_row ->> 'archived' <> coalesce(p_base ->> 'archived', 'false') THEN
@@ -358,7 +358,7 @@ BEGIN
 		WHEN 'number', 'currency', 'emoji' THEN
 			RETURN jsonb_build_object('value', coalesce(zcsync._json_number(p_value), p_value));
 		WHEN 'checkbox' THEN
-			RETURN jsonb_build_object('value', CASE lower(v_text) WHEN 'true' THEN 'true'::jsonb
+			RETURN jsonb_build_object('value', CASE lower(v_text COLLATE "C") WHEN 'true' THEN 'true'::jsonb
 				WHEN 'false' THEN 'false' ELSE p_value END);
 		ELSE
 			NULL;
@@ -405,7 +405,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(
 		(SELECT o -> 'id' FROM jsonb_array_elements(p_options) AS o
-		WHERE o ->> 'id' = p_value #>> '{}' OR lower(o ->> p_name_member) = lower(p_value #>> '{}')
+		WHERE o ->> 'id' = p_value #>> '{}' OR zcsync._fold(o ->> p_name_member) = zcsync._fold(p_value #>> '{}')
 		ORDER BY o ->> 'id' = p_value #>> '{}' DESC LIMIT 1),
 		p_value);
 END;
@@ -418,7 +418,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_tags record := zcsync._list_changes(lower(p_base ->> 'tags')::jsonb, lower(p_row ->> 'tags')::jsonb);
+	v_tags record := zcsync._list_changes(zcsync._fold(p_base ->> 'tags')::jsonb, zcsync._fold(p_row ->> 'tags')::jsonb);
 BEGIN
 	IF cardinality(v_tags.added || v_tags.removed) = 0 THEN
 		RETURN NULL;
@@ -467,7 +467,7 @@ BEGIN
 		WHEN 'remove_tag' THEN
 			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags',
 				(SELECT coalesce(jsonb_agg(e ORDER BY e), '[]')
-				FROM jsonb_array_elements_text(zcsync._json_list(p_base -> 'tags')) AS e WHERE lower(e) <> v_tag)));
+				FROM jsonb_array_elements_text(zcsync._json_list(p_base -> 'tags')) AS e WHERE zcsync._fold(e) <> v_tag)));
 	END CASE;
 END
 $$;

@@ -31,7 +31,7 @@ BEGIN ATOMIC
 			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'),
 				count_request => zcsync._halopsa_estimate_request('tickets'),
 				assignee => $sql$coalesce(
-	(SELECT lower(o.agent ->> 'email') FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
+	(SELECT lower((o.agent ->> 'email') COLLATE "C") FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
 	WHERE f.account_id = s.account_id AND f.remote_id = 'agent' AND o.agent ->> 'id' = s.assignee_id AND o.agent ->> 'email' <> ''),
 	'agent ' || nullif(assignee_id, '1'))$sql$,	-- agent 1 is nobody
 				usual => ARRAY[

@@ -126,7 +126,7 @@ BEGIN
 			v_value := to_jsonb(CASE WHEN v_text !~ '^(?:0001|1899|1900)-' THEN
 				substring(v_text FROM '(?:^|^1901-01-01T)((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)') END);
 		WHEN 'checkbox' THEN
-			v_value := CASE lower(v_text) WHEN 'true' THEN 'true' WHEN '1' THEN 'true'
+			v_value := CASE lower(v_text COLLATE "C") WHEN 'true' THEN 'true' WHEN '1' THEN 'true'
 				WHEN 'false' THEN 'false' WHEN '0' THEN 'false' END;
 		ELSE
 			v_value := to_jsonb(zcsync._halopsa_read_text(v_text));
@@ -165,7 +165,7 @@ AS $$
 DECLARE
 	v_list jsonb;
 	v_lean boolean := coalesce(p_request ->> 'op' IN ('list', 'find'), false);
-	v_entity text := lower(p_request ->> 'entity');
+	v_entity text := lower((p_request ->> 'entity') COLLATE "C");
 BEGIN
 	IF p_request ? 'index' OR p_request ? 'ids' THEN
 		RETURN;
@@ -424,7 +424,7 @@ BEGIN
 			'name', left(zcsync._halopsa_read_text(d ->> 'name'), 500),
 			'type', CASE p_entity WHEN 'site' THEN 'site' ELSE 'client' END,
 			'parent_id', CASE p_entity WHEN 'site' THEN zcsync._halopsa_read_id(d -> 'client_id') END,
-			'domain', left(lower(coalesce(zcsync._halopsa_read_text(d ->> 'domain'), zcsync._halopsa_read_text(d ->> 'emaildomain'))), 500),
+			'domain', left(lower(coalesce(zcsync._halopsa_read_text(d ->> 'domain'), zcsync._halopsa_read_text(d ->> 'emaildomain')) COLLATE "C"), 500),
 			'website', zcsync._halopsa_read_text(d ->> 'website'),
 			'phone', coalesce(zcsync._halopsa_read_text(d ->> 'phonenumber'), zcsync._halopsa_read_text(d ->> 'main_phonenumber')),
 			'external_id', coalesce(zcsync._halopsa_read_text(d ->> 'third_party_id_string'), zcsync._halopsa_read_id(d -> 'third_party_id'),

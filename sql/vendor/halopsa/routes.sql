@@ -24,7 +24,7 @@ DECLARE
 	v_ids text[];
 	v_names text;
 BEGIN
-	SELECT array_agg(t.id) FILTER (WHERE t.id = p_place OR lower(t.name) = lower(btrim(p_place))),
+	SELECT array_agg(t.id) FILTER (WHERE t.id = p_place OR zcsync._fold(t.name) = zcsync._fold(btrim(p_place))),
 		string_agg(format('%s (%s)', t.name, t.id), ', ' ORDER BY t.name)
 	INTO v_ids, v_names FROM zcsync._halopsa_types(p_account, p_kind) t;
 	IF p_place = ANY (v_ids) THEN
@@ -55,11 +55,11 @@ AS $$
 	CROSS JOIN LATERAL jsonb_array_elements_text(CASE WHEN jsonb_typeof(t.required) = 'array' THEN t.required ELSE '[]' END) AS r (name)
 	LEFT JOIN LATERAL (
 		SELECT h.name FROM zcsync._halopsa_members(p_kind) h
-		WHERE lower(r.name) IN (h.member, h.name) ORDER BY h.member <> lower(r.name) LIMIT 1) AS m ON true
+		WHERE zcsync._fold(r.name) IN (h.member, h.name) ORDER BY h.member <> zcsync._fold(r.name) LIMIT 1) AS m ON true
 	LEFT JOIN LATERAL (
 		SELECT c.remote_id FROM zcsync.fields c
 		WHERE c.account_id = p_account AND c.scope_id = 'custom' AND c.deleted_at IS NULL
-			AND (lower(c.name) = lower(r.name) OR c.remote_id = r.name OR lower(c.remote ->> 'name') = lower(r.name))
+			AND (zcsync._fold(c.name) = zcsync._fold(r.name) OR c.remote_id = r.name OR zcsync._fold(c.remote ->> 'name') = zcsync._fold(r.name))
 		ORDER BY c.local_id LIMIT 1) AS f ON true
 	WHERE t.id = p_place
 $$;
@@ -90,7 +90,7 @@ BEGIN ATOMIC
 		ELSE CASE p_id WHEN '1' THEN 'new' WHEN '2' THEN 'open' WHEN '3' THEN 'pending' WHEN '28' THEN 'hold'
 			WHEN '18' THEN 'solved' WHEN '9' THEN 'solved' WHEN '8' THEN 'solved' END
 	END
-	FROM (SELECT lower(btrim(p_name))) AS n (name);
+	FROM (SELECT zcsync._fold(btrim(p_name))) AS n (name);
 END;
 COMMENT ON FUNCTION zcsync._halopsa_meaning(text, text) IS
 'what a status of HaloPSA means; NULL: only a person can tell';

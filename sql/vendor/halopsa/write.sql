@@ -146,8 +146,8 @@ BEGIN ATOMIC
 	FROM (SELECT coalesce(p_value ->> 'id', p_value #>> '{}')) AS v (said)
 	CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(p_options)) AS o (option)
 	WHERE o.option ->> 'id' = v.said OR zcsync._halopsa_id(o.option ->> 'id') = zcsync._halopsa_id(v.said)
-		OR lower(o.option ->> 'name') = lower(v.said)
-	ORDER BY lower(o.option ->> 'name') = lower(v.said), o.option ->> 'id' LIMIT 1;
+		OR zcsync._fold(o.option ->> 'name') = zcsync._fold(v.said)
+	ORDER BY zcsync._fold(o.option ->> 'name') = zcsync._fold(v.said), o.option ->> 'id' LIMIT 1;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_option(jsonb, jsonb) IS
 'the id of an option of a custom field that is given by its id or name; NULL when there is none such';
@@ -181,8 +181,8 @@ BEGIN
 	ELSIF p_type = 'number' THEN
 		RETURN zcsync._halopsa_number(p_value);
 	ELSIF p_type = 'checkbox' THEN
-		RETURN CASE WHEN lower(v_text) IN ('true', 'yes', '1') THEN 'true'::jsonb
-			WHEN lower(v_text) IN ('false', 'no', '0') THEN 'false' END;
+		RETURN CASE WHEN lower(v_text COLLATE "C") IN ('true', 'yes', '1') THEN 'true'::jsonb
+			WHEN lower(v_text COLLATE "C") IN ('false', 'no', '0') THEN 'false' END;
 	ELSIF p_type = 'date' THEN
 		RETURN zcsync._halopsa_time(zcsync._utc_text(CASE WHEN v_text ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]$' THEN v_text || 'T00:00:00Z'
 			WHEN v_text ~ 'T[0-9:.]+$' THEN v_text || 'Z' ELSE v_text END));

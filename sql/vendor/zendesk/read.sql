@@ -294,7 +294,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF p_list = '[]' THEN
-		SELECT jsonb_agg(jsonb_build_object('id', s, 'status_category', s, 'agent_label', initcap(s),
+		SELECT jsonb_agg(jsonb_build_object('id', s, 'status_category', s, 'agent_label', initcap(s COLLATE "C"),
 				'active', true, 'default', true) ORDER BY n)
 		INTO p_list
 		FROM unnest('{new,open,pending,hold,solved,closed}'::text[]) WITH ORDINALITY AS x (s, n);

@@ -57,7 +57,7 @@ CREATE FUNCTION zcsync._zendesk_value(p_form text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(lower(btrim(e)), '[[:space:]]+', '_', 'g')), '[]')
+		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(zcsync._fold(btrim(e)), '[[:space:]]+', '_', 'g')), '[]')
 			FROM jsonb_array_elements_text(zcsync._json_list(p_value)) AS e WHERE btrim(e) <> '')
 		WHEN p_form IN ('status', 'fixed id') AND p_value IN ('null', '""') THEN NULL
 		WHEN p_value = 'null' OR (p_form <> 'text' AND p_value = '""') THEN 'null'
@@ -65,10 +65,10 @@ BEGIN ATOMIC
 		WHEN p_form IN ('id', 'fixed id') THEN zcsync._zendesk_id(p_value #>> '{}')
 		WHEN p_form = 'time' THEN (SELECT to_jsonb(left(v.text, 19) || 'Z') FROM (SELECT p_value #>> '{}') AS v (text)
 			WHERE v.text ~ '^[0-9]{4}-.*[+]00:00$')
-		WHEN lower(p_value #>> '{}') = ANY (CASE p_form
+		WHEN lower((p_value #>> '{}') COLLATE "C") = ANY (CASE p_form
 			WHEN 'status' THEN '{new,open,pending,hold,solved,closed}'
 			WHEN 'priority' THEN '{urgent,high,normal,low}'
-			WHEN 'type' THEN '{problem,incident,question,task}' END::text[]) THEN to_jsonb(lower(p_value #>> '{}'))
+			WHEN 'type' THEN '{problem,incident,question,task}' END::text[]) THEN to_jsonb(lower((p_value #>> '{}') COLLATE "C"))
 	END;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_value(text, jsonb) IS
@@ -81,7 +81,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT o.option -> 'value'
 	FROM jsonb_array_elements(zcsync._json_list(p_options)) AS o (option)
-	WHERE o.option ->> 'value' = p_value #>> '{}' OR lower(o.option ->> 'name') = lower(p_value #>> '{}')
+	WHERE o.option ->> 'value' = p_value #>> '{}' OR zcsync._fold(o.option ->> 'name') = zcsync._fold(p_value #>> '{}')
 	ORDER BY o.option ->> 'value' = p_value #>> '{}' DESC, o.option ->> 'value' LIMIT 1;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_option(jsonb, jsonb) IS
@@ -111,8 +111,8 @@ BEGIN
 	ELSIF jsonb_typeof(p_value) IN ('array', 'object') THEN
 		RETURN NULL;
 	ELSIF p_type = 'checkbox' THEN
-		RETURN CASE WHEN lower(v_text) IN ('true', 'yes', '1') THEN 'true'::jsonb
-			WHEN lower(v_text) IN ('false', 'no', '0') THEN 'false' END;
+		RETURN CASE WHEN lower(v_text COLLATE "C") IN ('true', 'yes', '1') THEN 'true'::jsonb
+			WHEN lower(v_text COLLATE "C") IN ('false', 'no', '0') THEN 'false' END;
 	ELSIF p_type = 'integer' THEN
 		RETURN CASE WHEN v_text ~ '^[-+]?[0-9]{1,18}(?:[.]0+)?$' THEN to_jsonb(trunc(v_text::numeric)) END;
 	ELSIF p_type = 'decimal' THEN
@@ -185,7 +185,7 @@ BEGIN
 	END IF;
 	SELECT c.remote_id INTO v_id
 	FROM zcsync.contacts c
-	WHERE c.account_id = p_account AND lower(c.email) = lower(p_value) AND c.deleted_at IS NULL
+	WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_value COLLATE "C") AND c.deleted_at IS NULL
 	ORDER BY c.local_id LIMIT 1;
 	RETURN CASE
 		WHEN v_id IS NOT NULL THEN jsonb_build_object('requester_id', zcsync._zendesk_id(v_id))
@@ -245,7 +245,7 @@ BEGIN
 				ELSE 'It takes an id, which is a whole number, or for a new ticket an e-mail address.' END;
 		END IF;
 	END IF;
-	IF coalesce(item -> 'due_at', 'null') <> 'null' AND lower(p_row ->> 'type') IS DISTINCT FROM 'task' THEN
+	IF coalesce(item -> 'due_at', 'null') <> 'null' AND lower((p_row ->> 'type') COLLATE "C") IS DISTINCT FROM 'task' THEN
 		problem := concat_ws('; ', problem, 'only a ticket of type "task" has a due_at');
 		hint := coalesce(hint, 'Set type to ''task'', or due_at to NULL.');
 	END IF;
