@@ -57,6 +57,7 @@ static void step_register(ZcsyncEngine *engine);
 static void step_recover(ZcsyncEngine *engine);
 static void step_partitions(ZcsyncEngine *engine);
 static void step_due(ZcsyncEngine *engine);
+static void step_begin_local(ZcsyncEngine *engine);
 static void step_local(ZcsyncEngine *engine);
 static void step_due_accounts(ZcsyncEngine *engine);
 static void step_claim(ZcsyncEngine *engine);
@@ -98,6 +99,7 @@ zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode)
 	engine->recover.what = "take back jobs of ended workers";
 	engine->partitions.what = "create partitions";
 	engine->due.what = "queue the reads of due streams";
+	engine->begin_local.what = "count attempts of routes";
 	engine->local.what = "run local jobs";
 	engine->accounts_step.what = "look for due jobs";
 	MemoryContextSwitchTo(old);
@@ -226,8 +228,10 @@ zcsync_engine_round(ZcsyncEngine *engine)
 		engine->more_local = false;
 		engine_step(engine, &engine->due, step_due,
 					"zcsync: queue due streams");
-		engine_step(engine, &engine->local, step_local,
-					"zcsync: run local jobs");
+		if (engine_step(engine, &engine->begin_local, step_begin_local,
+						"zcsync: count attempts of routes"))
+			engine_step(engine, &engine->local, step_local,
+						"zcsync: run local jobs");
 		engine->idle = !engine_claim(engine) && !engine->more_local;
 		wait = engine->next_ms < 0 ? zcsync_poll_interval :
 			Min(engine->next_ms, zcsync_poll_interval);
@@ -320,6 +324,12 @@ static void
 step_due(ZcsyncEngine *engine)
 {
 	zcsync_queue_enqueue_due();
+}
+
+static void
+step_begin_local(ZcsyncEngine *engine)
+{
+	zcsync_queue_begin_local();
 }
 
 static void

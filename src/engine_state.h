@@ -64,6 +64,7 @@ struct ZcsyncEngine
 	EngineStep	recover;
 	EngineStep	partitions;
 	EngineStep	due;
+	EngineStep	begin_local;
 	EngineStep	local;
 	EngineStep	accounts_step;
 

@@ -57,6 +57,9 @@ typedef struct QueuePlan
 /* The lock of the engine's incarnation; all zero: it never had one. */
 static LOCKTAG own_tag;
 
+/* The route that must run alone; 0: all may run. */
+static int64 only_route = 0;
+
 static QueuePlan plan_record = {
 	.sql = "SELECT zcsync._claimant_insert($1, $2, $3)",
 	.nargs = 3, .types = {INT8OID, INT4OID, TEXTOID}
@@ -90,7 +93,11 @@ static QueuePlan plan_recover = {
 };
 static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due_pulls()"};
 static QueuePlan plan_apply = {.sql = "SELECT zcsync._run_apply_jobs()"};
-static QueuePlan plan_route = {.sql = "SELECT zcsync._run_route_jobs()"};
+static QueuePlan plan_begin_routes = {.sql = "SELECT zcsync._begin_route_jobs()"};
+static QueuePlan plan_route = {
+	.sql = "SELECT zcsync._run_route_jobs(p_only => nullif($1, 0))",
+	.nargs = 1, .types = {INT8OID}
+};
 static QueuePlan plan_partitions = {.sql = "SELECT zcsync.create_partitions()"};
 static QueuePlan plan_due_jobs = {.sql = "SELECT zcsync._has_due_jobs()::int"};
 static QueuePlan plan_next = {
@@ -401,12 +408,24 @@ zcsync_queue_enqueue_due(void)
 	return (int) queue_execute_int(&plan_due_pulls, NULL, NULL);
 }
 
+/*
+ * Count the attempt that zcsync_queue_run_local() makes to run the SQL of
+ * routes.  Must be committed before that: such SQL may end the process.
+ */
+void
+zcsync_queue_begin_local(void)
+{
+	only_route = queue_execute_int(&plan_begin_routes, NULL, NULL);
+}
+
 /* Run a batch of each kind of job that sends nothing; returns how many. */
 int
 zcsync_queue_run_local(void)
 {
+	Datum		value = Int64GetDatum(only_route);
+
 	return (int) (queue_execute_int(&plan_apply, NULL, NULL) +
-				  queue_execute_int(&plan_route, NULL, NULL));
+				  queue_execute_int(&plan_route, &value, NULL));
 }
 
 /* Make the partitions of this month and the next ones. */

@@ -260,9 +260,23 @@ END;
 COMMENT ON FUNCTION zcsync._route_expressions(jsonb) IS
 'the SQL expressions in the definition of a route';
 
+-- What a definition says beside its SQL, as one line.
+CREATE FUNCTION zcsync._route_settings_line(p_def jsonb) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object(
+		'settings', (SELECT jsonb_object_agg(k.name, p_def ->> k.name)
+			FROM unnest('{name,source_stream_id,target_stream_id,direction,on_leave,default_assignee,default_client,unknown_user,notify}'::text[]) AS k (name)),
+		'fields', (SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value ->> 'mapped', f.value ->> 'position')) FROM jsonb_each(p_def -> 'fields') AS f),
+		'back', (SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value ->> 'mapped', f.value ->> 'position')) FROM jsonb_each(p_def -> 'back') AS f))::text;
+END;
+COMMENT ON FUNCTION zcsync._route_settings_line(jsonb) IS
+'the settings in the definition of a route, as one line of text';
+
 -- The functions of a definition: name, arguments, and statement that makes it.
 -- The filter stands in a subquery that is not pulled up, so that it is evaluated
--- once, and before the rest.
+-- once, and before the rest.  A comment holds the settings, so that the digest of
+-- the code proves that the owner of the functions asked for those as well.
 CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, arguments text, code text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -287,13 +301,14 @@ BEGIN
 	RETURN QUERY
 	SELECT n.name, format('zcsync.%I[]%s', f.kind, f.also),
 		format($code$CREATE OR REPLACE FUNCTION zcsync_routes.%I(zcsync_rows zcsync.%I[]%s) RETURNS zcsync.route_value[]
-LANGUAGE sql STABLE SECURITY INVOKER
+LANGUAGE sql STABLE SECURITY INVOKER PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 BEGIN ATOMIC
 SELECT ARRAY(SELECT ROW(%s)::zcsync.route_value
 FROM unnest(zcsync_rows) AS %s);
-END$code$, n.name, f.kind, replace(f.also, ' ', ' zcsync_place '), f.value, f.rows)
+END
+-- %s$code$, n.name, f.kind, replace(f.also, ' ', ' zcsync_place '), f.value, f.rows, zcsync._route_settings_line(p_def))
 	FROM (VALUES
 		('forward', p_def ->> 'source_kind', ', boolean',
 			format(E'zcsync_filter.zcsync_passes,\nCASE WHEN zcsync_filter.zcsync_passes AND zcsync_place IS NOT NULL THEN %s END,\n'
@@ -409,6 +424,48 @@ $$;
 COMMENT ON FUNCTION zcsync._compile_route(jsonb) IS
 'makes the functions of a route, owned by the caller';
 
+-- Refuse what the verbs refuse, whoever calls this with what: a role that may
+-- define routes can call _save_route() itself.
+CREATE FUNCTION zcsync._check_route_definition(p_def jsonb) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stored zcsync.routes;
+	v record;
+BEGIN
+	SELECT r.* INTO v_stored FROM zcsync.routes r WHERE r.route_id = (p_def ->> 'route_id')::bigint;
+	IF NOT FOUND THEN
+		PERFORM zcsync._check_new_route(p_def);
+	ELSIF (p_def ->> 'name', p_def ->> 'source_stream_id', p_def ->> 'target_stream_id')
+		IS DISTINCT FROM (v_stored.name, v_stored.source_stream_id::text, v_stored.target_stream_id::text) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('name and streams of route "%s" cannot be changed', v_stored.name),
+			HINT = 'Make another route with zcsync.add_route().';
+	END IF;
+	PERFORM zcsync._check_route_settings(p_def);
+	IF p_def -> 'back' <> '{}' OR p_def ->> 'direction' = 'both' THEN
+		PERFORM zcsync._check_source_writable((p_def ->> 'source_stream_id')::bigint);
+	END IF;
+	FOR v IN
+		SELECT f.key AS field, f.value, false AS back FROM jsonb_each(p_def -> 'fields') f
+		UNION ALL
+		SELECT f.key, f.value, true FROM jsonb_each(p_def -> 'back') f
+	LOOP
+		PERFORM zcsync._check_writable_field(p_def, v.field, v.back);
+		IF v.value ->> 'mapped' IS NULL OR v.value ->> 'position' IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+				MESSAGE = format('mapped and position of field "%s" must be given', v.field);
+		END IF;
+	END LOOP;
+	FOR v IN SELECT * FROM zcsync._route_expressions(p_def) LOOP
+		PERFORM zcsync._check_expression(v.expression, format('%s of route "%s"', v.what, p_def ->> 'name'));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_route_definition(jsonb) IS
+'raises an error unless a route may be what its definition says';
+
 -- Store a definition whose functions were compiled.
 CREATE FUNCTION zcsync._save_route(p_route bigint, p_change jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -419,6 +476,7 @@ DECLARE
 	v_owner text;
 	v_fault text;
 BEGIN
+	PERFORM zcsync._check_route_definition(v_def);
 	SELECT pg_get_userbyid(p.proowner) INTO v_owner
 	FROM pg_proc p
 	WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I[], boolean)', 'forward_' || p_route, v_def ->> 'source_kind'));

@@ -457,12 +457,86 @@ $$;
 COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 'claims, writes and ends a batch of jobs of a route';
 
--- Run route jobs that are due, those of the most urgent route first.  The
--- batches together stay within zcsync.bulk_write_limit, so that it is the
--- limit of an hour that decides what is held.  After a failover, and in a copy
--- that was adopted, a route waits until the stream it writes to was read: what
--- the other database created is then there to be found.
-CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200) RETURNS integer
+-- The routes that have something to do and may do it, the most urgent first.
+-- After a failover, and in a copy that was adopted, a route waits until the stream
+-- it writes to was read: what the other database created is then there to be
+-- found.
+CREATE FUNCTION zcsync._due_routes() RETURNS TABLE (route_id bigint, name text, attempts smallint)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT r.route_id, r.name, r.attempts
+	FROM zcsync.routes r
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
+	CROSS JOIN zcsync.installation i
+	CROSS JOIN LATERAL (
+		SELECT q.priority, q.run_at FROM zcsync.sync_queue q
+		WHERE q.route_id = r.route_id AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
+		ORDER BY q.priority, q.run_at LIMIT 1) j
+	WHERE r.state = 'active' AND t.writes
+		AND EXISTS (SELECT FROM zcsync.queues qs WHERE qs.name = 'route' AND qs.state = 'active')
+		AND (s.writes OR sa.vendor = 'local'
+			OR NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back'))
+		AND (i.adopted_at IS NULL OR t.last_pull_at >= i.adopted_at OR t.state <> 'active')
+	ORDER BY j.priority, j.run_at
+$$;
+COMMENT ON FUNCTION zcsync._due_routes() IS
+'active routes with jobs that are due, the most urgent first';
+
+-- Stop a route, and say why.
+CREATE FUNCTION zcsync._pause_faulty_route(p_route bigint, p_why text, p_hint text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_name text;
+BEGIN
+	UPDATE zcsync.routes r SET state = 'paused', attempts = 0 WHERE r.route_id = p_route RETURNING r.name INTO v_name;
+	PERFORM zcsync._alert('route_fault', v_name, 'critical', format('route "%s" was paused: %s', v_name, p_why), format(p_hint, v_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync._pause_faulty_route(bigint, text, text) IS
+'pauses a route whose SQL must not run, with an alert';
+
+-- Count the attempt to run the SQL of routes, before it is made and in a
+-- transaction of its own: SQL that will not be stopped ends the process that runs
+-- it, and then nobody gets to write.  A route whose last attempt did not come to an
+-- end is tried again alone, so that it is the right one that is paused when that
+-- ends the process, too.  Returns that route; NULL: all that are due may run.
+CREATE FUNCTION zcsync._begin_route_jobs() RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_ids bigint[];
+	v record;
+BEGIN
+	FOR v IN SELECT d.route_id, d.attempts FROM zcsync._due_routes() d LOOP
+		-- somebody is running it
+		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v.route_id % 2147483647)::integer);
+		IF v.attempts >= 2 THEN
+			PERFORM zcsync._pause_faulty_route(v.route_id, 'its SQL ended the process that ran it, twice',
+				'Mend its SQL, then: SELECT zcsync.resume_route(%L);');
+		ELSIF v.attempts = 1 THEN
+			UPDATE zcsync.routes r SET attempts = 2 WHERE r.route_id = v.route_id;
+			RETURN v.route_id;
+		ELSE
+			v_ids := v_ids || v.route_id;
+		END IF;
+	END LOOP;
+	UPDATE zcsync.routes r SET attempts = 1 WHERE r.route_id = ANY (v_ids);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._begin_route_jobs() IS
+'counts the attempt to run the SQL of routes; returns the route that must run alone';
+
+-- Run route jobs that are due, those of the most urgent route first, or those of
+-- one route.  The batches together stay within zcsync.bulk_write_limit, so that it
+-- is the limit of an hour that decides what is held.
+CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200, p_only bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -474,26 +548,7 @@ DECLARE
 	v_left integer := least(p_max, 200, greatest(1, current_setting('zcsync.bulk_write_limit')::integer));
 	v_done integer := 0;
 BEGIN
-	IF NOT EXISTS (SELECT FROM zcsync.queues qs WHERE qs.name = 'route' AND qs.state = 'active') THEN
-		RETURN 0;
-	END IF;
-	FOR v_route IN
-		SELECT r.route_id, r.name
-		FROM zcsync.routes r
-		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-		JOIN zcsync.accounts sa ON sa.account_id = s.account_id
-		CROSS JOIN zcsync.installation i
-		CROSS JOIN LATERAL (
-			SELECT q.priority, q.run_at FROM zcsync.sync_queue q
-			WHERE q.route_id = r.route_id AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
-			ORDER BY q.priority, q.run_at LIMIT 1) j
-		WHERE r.state = 'active' AND t.writes
-			AND (s.writes OR sa.vendor = 'local'
-				OR NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back'))
-			AND (i.adopted_at IS NULL OR t.last_pull_at >= i.adopted_at OR t.state <> 'active')
-		ORDER BY j.priority, j.run_at
-	LOOP
+	FOR v_route IN SELECT d.route_id FROM zcsync._due_routes() d WHERE p_only IS NULL OR d.route_id = p_only LOOP
 		EXIT WHEN v_left <= 0;
 		-- One batch of a route at a time; the statements after the lock have
 		-- younger snapshots.  The row is locked for the brake.
@@ -502,18 +557,16 @@ BEGIN
 		CONTINUE WHEN NOT FOUND;
 		SELECT f.fault INTO v_fault FROM zcsync._route_functions(v_route.route_id) f;
 		IF v_fault IS NOT NULL THEN
-			UPDATE zcsync.routes r SET state = 'paused' WHERE r.route_id = v_route.route_id;
-			PERFORM zcsync._alert('route_fault', v_route.name, 'critical',
-				format('route "%s" was paused: %s', v_route.name, v_fault),
-				format('SELECT * FROM zcsync.check_route(%L);', v_route.name));
+			PERFORM zcsync._pause_faulty_route(v_route.route_id, v_fault, 'SELECT * FROM zcsync.check_route(%L);');
 			CONTINUE;
 		END IF;
 		v_batch := zcsync._run_route_batch(v_route.route_id, v_left);
 		v_left := v_left - v_batch;
 		v_done := v_done + v_batch;
 	END LOOP;
+	UPDATE zcsync.routes r SET attempts = 0 WHERE r.attempts > 0 AND (p_only IS NULL OR r.route_id = p_only);
 	RETURN v_done;
 END
 $$;
-COMMENT ON FUNCTION zcsync._run_route_jobs(integer) IS
+COMMENT ON FUNCTION zcsync._run_route_jobs(integer, bigint) IS
 'runs due jobs of active routes, without HTTP and without waiting for locks; returns how many ended';

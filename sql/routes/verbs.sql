@@ -2,9 +2,9 @@
 -- Routes: the verbs that define, start and stop them.
 -- ---------------------------------------------------------------------
 
--- Check the settings of a route that are not SQL, and give it a number.
-CREATE FUNCTION zcsync._begin_route(p_route jsonb) RETURNS bigint
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+-- Refuse a new route whose name or streams will not do.
+CREATE FUNCTION zcsync._check_new_route(p_route jsonb) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -37,9 +37,21 @@ BEGIN
 			MESSAGE = format('stream "%s" is read-only', v_reference),
 			HINT = format('SELECT zcsync.alter_stream(%L, writes => true);', v_reference);
 	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_new_route(jsonb) IS
+'raises an error when a new route cannot have this name or these streams';
+
+-- Check the settings of a route that are not SQL, and give it a number.
+CREATE FUNCTION zcsync._begin_route(p_route jsonb) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._check_new_route(p_route);
 	PERFORM zcsync._check_route_settings(p_route);
 	IF p_route ->> 'direction' = 'both' THEN
-		PERFORM zcsync._check_source_writable(v_source.stream_id);
+		PERFORM zcsync._check_source_writable((p_route ->> 'source_stream_id')::bigint);
 	END IF;
 	IF to_regnamespace('zcsync_routes') IS NULL THEN
 		PERFORM zcsync._create_routes();
@@ -372,6 +384,31 @@ COMMENT ON FUNCTION zcsync._catch_up_route(bigint) IS
 -- Maps
 -- ---------------------------------------------------------------------
 
+-- A field that a route may write, as it is stored; an error for any other.
+CREATE FUNCTION zcsync._check_writable_field(p_def jsonb, p_field text, p_back boolean) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_types jsonb := coalesce(nullif(p_def -> CASE WHEN p_back THEN 'back_types' ELSE 'types' END, 'null'), '{}');
+	v_field text := CASE WHEN p_back THEN p_field ELSE zcsync._route_field(p_def, p_field) END;
+BEGIN
+	IF v_field IS NULL OR NOT (v_types ? v_field OR (v_field LIKE 'custom:%' AND p_back IS NOT TRUE)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('%s has no field %s that a route can write',
+				CASE WHEN p_back THEN format('%s/%s', p_def ->> 'source_name', p_def ->> 'source_kind')
+					ELSE format('%s/%s', p_def ->> 'target_name', p_def ->> 'target_kind') END,
+				coalesce('"' || left(p_field, 100) || '"', 'NULL')),
+			HINT = format('Fields are %s%s.',
+				(SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(v_types) k),
+				CASE WHEN p_back THEN '' ELSE ', and custom:<field id or name>' END);
+	END IF;
+	RETURN v_field;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_writable_field(jsonb, text, boolean) IS
+'a field of a route as it is stored; an error unless a route can write it';
+
 CREATE FUNCTION zcsync.map_field(route text, field text, expression text, back boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -381,25 +418,12 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_part text := CASE WHEN back THEN 'back' ELSE 'fields' END;
-	v_types jsonb := coalesce(nullif(v_def -> CASE WHEN back THEN 'back_types' ELSE 'types' END, 'null'), '{}');
 	v_field text;
 BEGIN
-	IF back IS NOT TRUE THEN
-		v_field := zcsync._route_field(v_def, field);
-	ELSE
+	IF back THEN
 		PERFORM zcsync._check_source_writable(v_route.source_stream_id);
-		v_field := field;
 	END IF;
-	IF v_field IS NULL OR NOT (v_types ? v_field OR (v_field LIKE 'custom:%' AND NOT back)) THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('%s has no field %s that a route can write',
-				CASE WHEN back THEN format('%s/%s', v_def ->> 'source_name', v_def ->> 'source_kind')
-					ELSE format('%s/%s', v_def ->> 'target_name', v_def ->> 'target_kind') END,
-				coalesce('"' || left(field, 100) || '"', 'NULL')),
-			HINT = format('Fields are %s%s.',
-				(SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(v_types) k),
-				CASE WHEN back THEN '' ELSE ', and custom:<field id or name>' END);
-	END IF;
+	v_field := zcsync._check_writable_field(v_def, field, back);
 	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object(v_part, jsonb_build_object(v_field,
 		jsonb_build_object('expression', coalesce(expression, ''),
 			'mapped', coalesce((v_def -> v_part -> v_field ->> 'mapped')::boolean, false),
@@ -454,6 +478,27 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_field(bigint, text, boolean) IS
 'a field as the route stores it; an error unless the route copies the field';
 
+-- Refuse the translation of a value that no field can have, or not this one.
+CREATE FUNCTION zcsync._check_translation(p_def jsonb, p_field text, p_back boolean, p_source_value text, p_target_value text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_source_value IS NULL OR length(p_source_value) > 500 OR length(p_target_value) > 500 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = CASE WHEN p_source_value IS NULL THEN 'source value must not be NULL'
+				ELSE 'a mapped value has at most 500 characters' END,
+			HINT = 'A target value of NULL means: leave the field empty.';
+	ELSIF NOT p_back AND p_def #>> ARRAY['target', 'roles', p_field] IN ('company', 'user', 'site') THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('values of field "%s" are not mapped one by one', p_field),
+			HINT = 'Companies are mapped with zcsync.map_company(), people by their e-mail address.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_translation(jsonb, text, boolean, text, text) IS
+'raises an error unless values of a field can be translated like this';
+
 CREATE FUNCTION zcsync.map_value(route text, field text, source_value text, target_value text, back boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -466,16 +511,7 @@ DECLARE
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_field jsonb := v_def -> v_part -> v_name;
 BEGIN
-	IF source_value IS NULL OR length(source_value) > 500 OR length(target_value) > 500 THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = CASE WHEN source_value IS NULL THEN 'source value must not be NULL'
-				ELSE 'a mapped value has at most 500 characters' END,
-			HINT = 'A target value of NULL means: leave the field empty.';
-	ELSIF back IS NOT TRUE AND v_def #>> ARRAY['target', 'roles', v_name] IN ('company', 'user', 'site') THEN
-		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('values of field "%s" are not mapped one by one', v_name),
-			HINT = 'Companies are mapped with zcsync.map_company(), people by their e-mail address.';
-	END IF;
+	PERFORM zcsync._check_translation(v_def, v_name, coalesce(back, false), source_value, target_value);
 	IF NOT (v_field ->> 'mapped')::boolean THEN
 		PERFORM zcsync._change_route(v_route.route_id,
 			jsonb_build_object(v_part, jsonb_build_object(v_name, v_field || '{"mapped": true}')));
@@ -665,6 +701,8 @@ DECLARE
 	v_new record;
 	v_value text := p_source_value;
 BEGIN
+	PERFORM zcsync._check_route_field(p_route, p_field, p_back);
+	PERFORM zcsync._check_translation(v_def, p_field, p_back, p_source_value, p_target_value);
 	SELECT t.* INTO v_new FROM zcsync._translation(v_def, p_field, p_back, p_target_value) t;
 	IF p_field IN ('status', 'status_id') THEN
 		v_value := zcsync._status_value(v_def, p_back, p_source_value);
@@ -735,7 +773,7 @@ BEGIN
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
-			'_check_source_writable', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
+			'_check_source_writable', '_check_writable_field', '_check_translation', '_route_settings_line', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;

@@ -34,6 +34,7 @@ BEGIN
 		starts_at timestamptz,			-- changes of records before this are left alone; set by the first resume
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,
+		attempts smallint NOT NULL DEFAULT 0,	-- to run its SQL, since it last came to an end
 		hour_started_at timestamptz,	-- write brake
 		hour_writes integer NOT NULL DEFAULT 0,
 		created_at timestamptz NOT NULL DEFAULT now()
