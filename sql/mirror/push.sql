@@ -305,10 +305,10 @@ BEGIN ATOMIC
 	SELECT CASE
 		WHEN coalesce(p_one, 'null') = coalesce(p_other, 'null') THEN true
 		WHEN jsonb_typeof(p_one) = 'array' AND jsonb_typeof(p_other) = 'array' THEN
-			ARRAY(SELECT DISTINCT lower(e #>> '{}') FROM jsonb_array_elements(p_one) AS e ORDER BY 1)
-				= ARRAY(SELECT DISTINCT lower(e #>> '{}') FROM jsonb_array_elements(p_other) AS e ORDER BY 1)
+			ARRAY(SELECT DISTINCT zcsync._fold(e #>> '{}') FROM jsonb_array_elements(p_one) AS e ORDER BY 1)
+				= ARRAY(SELECT DISTINCT zcsync._fold(e #>> '{}') FROM jsonb_array_elements(p_other) AS e ORDER BY 1)
 		WHEN jsonb_typeof(p_one) IN ('array', 'object') OR jsonb_typeof(p_other) IN ('array', 'object') THEN false
-		ELSE coalesce(lower(p_one #>> '{}') = lower(p_other #>> '{}'), false) END;
+		ELSE coalesce(zcsync._fold(p_one #>> '{}') = zcsync._fold(p_other #>> '{}'), false) END;
 END;
 COMMENT ON FUNCTION zcsync._alike(jsonb, jsonb) IS
 'are two values the same but for case, order, and being text or number?';
