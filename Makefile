@@ -5,6 +5,9 @@ EXTENSION = zcsync
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" zcsync.control)
 MODULE_big = zcsync
 
+# one file for each line of the list
+CONNECTORS := $(shell sed -n 's/^ZCSYNC_CONNECTOR(\([a-z0-9_]*\)).*/\1/p' src/connector_list.h)
+
 OBJS = \
 	src/account.o \
 	src/cache.o \
@@ -12,10 +15,7 @@ OBJS = \
 	src/call.o \
 	src/clock.o \
 	src/connector.o \
-	src/connector_clickup.o \
 	src/connector_common.o \
-	src/connector_halopsa.o \
-	src/connector_zendesk.o \
 	src/databases.o \
 	src/differing.o \
 	src/engine.o \
@@ -46,7 +46,12 @@ OBJS = \
 	src/wake.o \
 	src/worker.o \
 	src/xact.o \
-	src/zcsync.o
+	src/zcsync.o \
+	$(CONNECTORS:%=src/connector_%.o)
+ifdef ZCSYNC_TESTING
+# a vendor for tests
+OBJS += test/vendor/connector_desk.o
+endif
 
 # the parts of the install script, a room a folder, in the order of loading
 INSTALL_PARTS = $(addprefix sql/,$(shell cat sql/load_order))
@@ -68,7 +73,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 ifdef ZCSYNC_TESTING
 PG_CPPFLAGS += -DZCSYNC_TESTING -DUSE_ASSERT_CHECKING
 endif
-EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc
+EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc test/vendor/*.bc
 
 PG_CONFIG ?= pg_config
 CURL_CONFIG ?= curl-config

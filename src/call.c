@@ -56,7 +56,6 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 	MemoryContext old;
 	MemoryContextCallback *callback;
 	bool		isnull;
-	char	   *vendor;
 	HeapTuple	row;
 	TupleDesc	desc;
 
@@ -65,7 +64,7 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 		Oid			types[] = {INT8OID};
 		SPIPlanPtr	prepared;
 
-		prepared = SPI_prepare("SELECT name, vendor, settings, version "
+		prepared = SPI_prepare("SELECT name, connector, settings, version "
 							   "FROM zcsync._account_context($1)", 1, types);
 		if (prepared == NULL || SPI_keepplan(prepared) != 0)
 			elog(ERROR, "could not prepare the query of an account");
@@ -92,11 +91,10 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 	MemoryContextRegisterResetCallback(context, callback);
 
 	account->name = SPI_getvalue(row, desc, 1);
-	vendor = SPI_getvalue(row, desc, 2);
 	account->settings = (Jsonb *)
 		PG_DETOAST_DATUM_COPY(SPI_getbinval(row, desc, 3, &isnull));
 	account->version = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
-	account->connector = zcsync_connector_find(vendor);
+	account->connector = zcsync_connector_find(SPI_getvalue(row, desc, 2));
 	zcsync_secret_load(account);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, parent);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * connector.c
- *		The vendors that this build knows.
+ *		Find a connector by its name.
  *
  * IDENTIFICATION
  *		src/connector.c
@@ -12,21 +12,29 @@
 
 #include "connector.h"
 
+#define ZCSYNC_CONNECTOR(name) \
+	extern const ZcsyncConnector zcsync_connector_##name;
+#include "connector_list.h"
+#undef ZCSYNC_CONNECTOR
+
 static const ZcsyncConnector *const connectors[] = {
-	&zcsync_connector_zendesk,
-	&zcsync_connector_clickup,
-	&zcsync_connector_halopsa,
+#define ZCSYNC_CONNECTOR(name) &zcsync_connector_##name,
+#include "connector_list.h"
+#undef ZCSYNC_CONNECTOR
 };
 
 /*
- * The connector of a vendor, as in accounts.vendor; NULL if it has none.
+ * The connector of that name, which a vendor's descriptor gives; NULL if there
+ * is none, or no name.
  */
 const ZcsyncConnector *
-zcsync_connector_find(const char *vendor)
+zcsync_connector_find(const char *name)
 {
+	if (name == NULL)
+		return NULL;
 	for (int i = 0; i < lengthof(connectors); i++)
 	{
-		if (strcmp(connectors[i]->vendor, vendor) == 0)
+		if (strcmp(connectors[i]->name, name) == 0)
 			return connectors[i];
 	}
 	return NULL;

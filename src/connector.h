@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * connector.h
- *		What a vendor must provide.
+ *		What a vendor provides in C.
  *
  * A connector turns the request documents that the vendor's SQL makes into
  * HTTP requests, and the vendor's replies into outcomes.  It knows the
@@ -13,8 +13,9 @@
  * same value there: prepare() then gets a carrier, see call.h, whose request
  * is that of its first member.
  *
- * A new vendor is one file src/connector_NAME.c, one line in connector.c, one
- * folder sql/vendor/NAME and one file of the simulator.
+ * A vendor is a descriptor in SQL, sql/vendor/contract.sql says of what; it
+ * names its connector.  A connector is found by that name, and is registered by
+ * one line of connector_list.h.  doc/new-vendor.md goes through it all.
  *
  * IDENTIFICATION
  *		src/connector.h
@@ -28,7 +29,7 @@
 
 typedef struct ZcsyncConnector
 {
-	const char *vendor;			/* as in accounts.vendor */
+	const char *name;			/* as in the descriptor of the vendor */
 
 	/*
 	 * Does this account's form of authorisation need an access token that is
@@ -70,11 +71,7 @@ typedef struct ZcsyncConnector
 	void		(*split) (ZcsyncCall *carrier);
 } ZcsyncConnector;
 
-extern const ZcsyncConnector zcsync_connector_zendesk;
-extern const ZcsyncConnector zcsync_connector_clickup;
-extern const ZcsyncConnector zcsync_connector_halopsa;
-
-/* the connector of a vendor, or NULL */
-extern const ZcsyncConnector *zcsync_connector_find(const char *vendor);
+/* the connector of that name, or NULL */
+extern const ZcsyncConnector *zcsync_connector_find(const char *name);
 
 #endif							/* ZCSYNC_CONNECTOR_H */

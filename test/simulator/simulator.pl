@@ -40,6 +40,8 @@ GetOptions(
 	'tls' => \$options{tls},
 	'tls-host=s' => \$options{tls_host},
 	'state-dir=s' => \$options{state_dir},
+	'lib=s' => sub { unshift @INC, $_[1] },
+	'vendor=s' => sub { push @Simulator::VENDORS, $_[1] },
 	'watch-stdin' => \$options{watch_stdin},
 	'quiet' => \$options{quiet},
 	'help' => \$options{help}) && !@ARGV or exit 2;
@@ -48,7 +50,7 @@ if ($options{help})
 	print "usage: simulator.pl [--port N] [--tickets N] [--tasks N] [--seed N] [--nasty]\n"
 	  . "  [--zendesk-plan PLAN] [--clickup-plan PLAN] [--clickup-gzip] [--keep-requests N]\n"
 	  . "  [--halopsa-plan PLAN] [--halopsa-tickets N] [--halopsa-leads N] [--halopsa-batch partial|atomic] [--halopsa-retry-after]\n"
-	  . "  [--tls [--tls-host NAME] --state-dir DIR] [--watch-stdin] [--quiet]\n";
+	  . "  [--tls [--tls-host NAME] --state-dir DIR] [--watch-stdin] [--quiet]\n  [--lib DIR --vendor CLASS]\n";
 	exit 0;
 }
 

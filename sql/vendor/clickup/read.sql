@@ -2,7 +2,7 @@
 -- ClickUp: its documents as rows, and the requests that read and write them.
 --
 -- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC; see vendor/zendesk/read.sql.
+-- TimeZone is UTC; see core/json.sql.
 --
 -- ClickUp has no idempotency key, so a task that we create carries its row's
 -- sync_key at the end of its description: a create whose reply was lost is
@@ -26,29 +26,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._clickup_ms(timestamptz) IS
 'a time as ClickUp writes it: milliseconds since 1970';
-
--- A list of objects, of which one member counts, or of scalars: sorted texts.
-CREATE FUNCTION zcsync._member_list(p_list jsonb, p_member text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(jsonb_agg(DISTINCT m.value) FILTER (WHERE m.value IS NOT NULL), '[]')
-	FROM jsonb_array_elements(zcsync._json_list(p_list)) AS e,
-		LATERAL (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> p_member ELSE e #>> '{}' END) AS m (value);
-END;
-COMMENT ON FUNCTION zcsync._member_list(jsonb, text) IS
-'one member of each object of a list, or the list''s scalars, as sorted texts';
-
--- A number as JSON has it, from a number or its text; NULL if it is none.
-CREATE FUNCTION zcsync._json_number(p_value jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN jsonb_typeof(p_value) = 'number' THEN p_value
-		WHEN (p_value #>> '{}') ~ '^-?[0-9]{1,100}(?:[.][0-9]{1,100})?$' THEN to_jsonb((p_value #>> '{}')::numeric)
-	END;
-END;
-COMMENT ON FUNCTION zcsync._json_number(jsonb) IS
-'a number or its text as a JSON number, or NULL if it is none';
 
 CREATE FUNCTION zcsync._clickup_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -215,19 +215,6 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_ids(text[]) IS
 'ids of people as a request has them';
 
--- What must be added to a list and what removed from it, as texts.
-CREATE FUNCTION zcsync._list_changes(p_from jsonb, p_to jsonb, OUT added text[], OUT removed text[])
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT
-		ARRAY(SELECT e FROM jsonb_array_elements_text(zcsync._json_list(p_to)) AS e WHERE e IS NOT NULL
-			EXCEPT SELECT e FROM jsonb_array_elements_text(zcsync._json_list(p_from)) AS e ORDER BY 1),
-		ARRAY(SELECT e FROM jsonb_array_elements_text(zcsync._json_list(p_from)) AS e WHERE e IS NOT NULL
-			EXCEPT SELECT e FROM jsonb_array_elements_text(zcsync._json_list(p_to)) AS e ORDER BY 1);
-END;
-COMMENT ON FUNCTION zcsync._list_changes(jsonb, jsonb) IS
-'the elements that one list has and the other has not, both ways';
-
 CREATE FUNCTION zcsync._clickup_create_body(p_row jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

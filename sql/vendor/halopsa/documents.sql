@@ -3,7 +3,7 @@
 -- read them, checks.sql what check_account() and discover() ask.
 --
 -- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC; see vendor/zendesk/read.sql.
+-- TimeZone is UTC; see core/json.sql.
 --
 -- HaloPSA has its own ways to write "nothing": an empty text, 0 and -1 for an
 -- id, and times in the years 1, 1899, 1900 and 1901.  All of them are null here.

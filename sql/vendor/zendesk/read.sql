@@ -1,39 +1,6 @@
 -- ---------------------------------------------------------------------
 -- Zendesk: its documents as rows, and the requests that read them.
---
--- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC, so that equal values are equal as jsonb.  A value of a type
--- that the column does not have becomes its text, or null where the column
--- holds no text: a page is never lost for one odd value.
 -- ---------------------------------------------------------------------
-
--- A vendor's ISO 8601 time as to_jsonb() prints a timestamptz in UTC; NULL if
--- it is none.  The pattern knows the days of each month, since a cast of a day
--- that does not exist would raise.  What vendors nearly always send, whole
--- seconds in UTC, takes no cast.  The caller's TimeZone must be UTC.
-CREATE FUNCTION zcsync._utc_text(p_time text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN p_time !~ ('^(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))'
-				|| '|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)-02-29)'
-				|| '[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?$')
-			THEN NULL
-		WHEN p_time ~ '^.{10}T.{8}Z$' THEN left(p_time, 19) || '+00:00'
-		ELSE to_jsonb(p_time::timestamptz) #>> '{}'
-	END;
-END;
-COMMENT ON FUNCTION zcsync._utc_text(text) IS
-'a time of a vendor as to_jsonb() prints it in UTC, or NULL if it is none';
-
--- A list of a document, or an empty one.
-CREATE FUNCTION zcsync._json_list(p_list jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN jsonb_typeof(p_list) = 'array' THEN p_list ELSE '[]'::jsonb END;
-END;
-COMMENT ON FUNCTION zcsync._json_list(jsonb) IS
-'the value if it is a list, else an empty list';
 
 -- Where people look at a record.
 CREATE FUNCTION zcsync._zendesk_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
@@ -320,12 +287,3 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_statuses(jsonb) IS
 'status documents as rows; the caller''s TimeZone must be UTC';
-
--- A whole number that fits an integer column, from a number or its text.
-CREATE FUNCTION zcsync._json_integer(p_value jsonb) RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN (p_value #>> '{}') ~ '^-?[0-9]{1,9}$' THEN (p_value #>> '{}')::integer END;
-END;
-COMMENT ON FUNCTION zcsync._json_integer(jsonb) IS
-'a value as an integer, or NULL if it is none';
