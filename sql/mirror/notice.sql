@@ -437,13 +437,26 @@ BEGIN
 			SELECT jsonb_object_agg(c.key, c.value)
 			FROM jsonb_each(to_jsonb(n)) AS c
 			WHERE c.key = ANY (zcsync._own_columns(TG_TABLE_NAME)) AND c.value NOT IN ('null', '{}')) END) AS new,
-		array_agg(n.sync_origin) AS origins, array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at
+		array_agg(n.sync_origin) AS origins, array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at,
+		bool_or(n.sync_origin NOT LIKE 'pull:%') AS made
 	INTO v_rows
 	FROM new_rows n
 	WHERE n.sync_origin LIKE '%:' || pg_current_xact_id();
-	IF v_rows.ids IS NOT NULL THEN
-		PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, NULL, v_rows.new, v_rows.origins,
-			v_rows.states, v_rows.updated_at);
+	IF v_rows.ids IS NULL THEN
+		RETURN NULL;
+	END IF;
+	PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, NULL, v_rows.new, v_rows.origins,
+		v_rows.states, v_rows.updated_at);
+	IF v_rows.made THEN
+		PERFORM zcsync._note_creates(TG_TABLE_NAME, array_agg(n.account_id), array_agg(n.local_id), array_agg(n.sync_key), array_agg(n.sync_origin))
+		FROM new_rows n
+		WHERE n.sync_origin LIKE '%:' || pg_current_xact_id() AND n.sync_origin NOT LIKE 'pull:%' AND n.sync_state <> 'synced'
+		HAVING count(*) > 0;
+	ELSIF zcsync._has_marks(TG_TABLE_NAME) THEN
+		PERFORM zcsync._note_marks(TG_TABLE_NAME, array_agg(n.local_id))
+		FROM new_rows n
+		WHERE n.sync_origin LIKE '%:' || pg_current_xact_id() AND n.external_id LIKE 'zcsync-%'
+		HAVING count(*) > 0;
 	END IF;
 	RETURN NULL;
 END

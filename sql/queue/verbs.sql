@@ -223,8 +223,8 @@ $$;
 COMMENT ON FUNCTION zcsync._held_jobs(text) IS
 'held jobs of a route or account, or all';
 
--- The alerts of the write brake: of a route or account, or all; and those of
--- refused writes of which none is held any more.
+-- The alerts of the write brake and of other installations: of a route or account,
+-- or all; and those of refused writes of which none is held any more.
 CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -233,6 +233,7 @@ BEGIN
 	PERFORM zcsync._resolve_alert(a.code, a.object) FROM zcsync.alerts a
 	WHERE a.resolved_at IS NULL AND CASE a.code
 		WHEN 'write_brake' THEN p_name IS NULL OR a.object = p_name
+		WHEN 'other_installation' THEN p_name IS NULL OR a.object = p_name
 		WHEN 'write_refused' THEN NOT EXISTS (
 			SELECT FROM zcsync.sync_queue q JOIN zcsync.accounts c ON c.account_id = q.account_id
 			WHERE q.state = 'held' AND q.refused_at IS NOT NULL AND c.name || '/' || q.kind = a.object) END;
@@ -271,7 +272,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.release_held(text) IS
-'sends what the write brake held back, or was held for want of a right: of a route, of an account, or all; returns how many jobs';
+'sends what the write brake held back, or was held for want of a right or because of another installation: of a route, of an account, or all; returns how many jobs';
 
 CREATE FUNCTION zcsync.cancel_held(name text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

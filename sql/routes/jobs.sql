@@ -58,6 +58,9 @@ AS $$
 		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, %L, %L);', p_route, p.name_field, '<expression that is never empty>')
 		WHEN 'closed' THEN 'A closed ticket is final at its vendor; make a follow-up of it there.'
 		WHEN 'copy' THEN 'Two records have the same original: look at zcsync.links, and delete the one that is too many.'
+		WHEN 'marked_twice' THEN 'Somebody duplicated a record: take the mark from one of the two, or delete it.'
+		WHEN 'made_elsewhere' THEN format('SELECT * FROM zcsync.adopt_marks(%L);', p.source)
+		WHEN 'other_installation' THEN format('SELECT * FROM zcsync.adopt_marks(%L);', p.target)
 		WHEN 'taken' THEN 'What match_on finds for it belongs to another record: look at zcsync.links, or change match_on.'
 		WHEN 'unknown_user' THEN 'It is tried again with the next change, when somebody has that address.'
 		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'

@@ -108,17 +108,41 @@ CREATE FUNCTION zcsync._refusal_text(p_verdict text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_verdict
-		WHEN 'copy' THEN 'the record is a copy of one that has another counterpart'
-		WHEN 'taken' THEN 'what match_on finds for the record has another counterpart' END;
+		WHEN 'copy' THEN 'the record is a copy of one that has another counterpart, or that is not known'
+		WHEN 'taken' THEN 'what match_on finds for the record has another counterpart'
+		WHEN 'marked_twice' THEN 'the record has the mark of another one'
+		WHEN 'made_elsewhere' THEN 'the record was made by another installation'
+		WHEN 'other_installation' THEN 'what belongs to the record was made by another installation' END;
 END;
 COMMENT ON FUNCTION zcsync._refusal_text(text) IS
 'why a route makes nothing for a record; NULL when it does';
 
+-- What the marks of source records without a counterpart say; see _marked().  One
+-- that is still in the making is left alone until its row has its remote_id.  A copy
+-- whose pair is not known here, as when its account was removed and added again, is
+-- no source: 'copy'.
+CREATE FUNCTION zcsync._marked_sources(p_kind text, p_ids bigint[]) RETURNS TABLE (source_id bigint, verdict text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT m.local_id, CASE m.standing WHEN 'making' THEN 'skip' WHEN 'double' THEN 'marked_twice'
+		WHEN 'foreign' THEN 'made_elsewhere' ELSE 'copy' END
+	FROM zcsync._marked(p_kind, p_ids) AS m
+	WHERE m.standing <> 'own' OR (m.copied AND NOT EXISTS (
+		SELECT FROM zcsync.links AS l WHERE l.source_id = m.local_id AND l.copy_id = m.local_id
+		UNION ALL
+		SELECT FROM zcsync.links AS l WHERE l.target_id = m.local_id AND l.copy_id = m.local_id))
+$$;
+COMMENT ON FUNCTION zcsync._marked_sources(text, bigint[]) IS
+'source records that are left alone for their marks, or are copies whose pair is not known';
+
 -- What source records that a route does not drive have to do with its target:
--- see _route_standing() for the verdicts; 'taken' means that match_on finds only
--- what belongs to another record.  Candidates are sought for records of which
--- nothing is known, see _route_match_query().  A record without a row here is
--- new to the target.
+-- see _route_standing() and _marked_sources() for the verdicts; besides
+--   taken               match_on finds only what has another counterpart
+--   other_installation  what is found for the record was made by another installation
+-- Candidates are sought for records of which nothing is known, see
+-- _route_match_query(), and for copies whose pair is not known, see
+-- _route_origin_query().  A record without a row here is new to the target.
 CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[])
 RETURNS TABLE (source_id bigint, target_id bigint, verdict text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -126,28 +150,36 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v record;
-	v_standing record;
+	v_known record;
+	v_marked record;
+	v_new bigint[];
 BEGIN
 	IF coalesce(cardinality(p_ids), 0) = 0 THEN
 		RETURN;
 	END IF;
-	SELECT r.match_on, s.account_id AS source_account, s.kind AS source_kind,
-		t.account_id AS target_account, t.kind AS target_kind, sa.vendor AS source_vendor
+	SELECT r.match_on, s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
 	INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
 
 	SELECT coalesce(array_agg(k.source_id), '{}') AS ids, array_agg(k.target_id) AS targets, array_agg(k.verdict) AS verdicts
-	INTO v_standing FROM zcsync._route_standing(p_route, p_ids) AS k;
-	RETURN QUERY SELECT * FROM unnest(v_standing.ids, v_standing.targets, v_standing.verdicts);
+	INTO v_known FROM zcsync._route_standing(p_route, p_ids) AS k;
+	v_new := ARRAY(SELECT i FROM unnest(p_ids) AS i WHERE i <> ALL (v_known.ids));
+	SELECT coalesce(array_agg(m.source_id), '{}') AS ids, array_agg(m.verdict) AS verdicts,
+		coalesce(array_agg(m.source_id) FILTER (WHERE m.verdict = 'copy'), '{}') AS copies
+	INTO v_marked FROM zcsync._marked_sources(v.source_kind, v_new) AS m;
+	RETURN QUERY SELECT * FROM unnest(v_known.ids, v_known.targets, v_known.verdicts);
+	RETURN QUERY SELECT m.id, NULL::bigint, m.verdict FROM unnest(v_marked.ids, v_marked.verdicts) AS m (id, verdict) WHERE m.verdict <> 'copy';
 
 	RETURN QUERY EXECUTE format($sql$
-		WITH origins (source_id, target_id) AS MATERIALIZED (%s
-		), candidates (source_id, target_id, rank) AS MATERIALIZED (
-			SELECT o.*, 1 FROM origins AS o UNION ALL SELECT m.*, 2 FROM (%s) AS m
+		WITH candidates (source_id, target_id) AS MATERIALIZED (
+			%s
+			UNION
+			%s
+		), marked AS MATERIALIZED (
+			SELECT m.local_id, m.standing FROM zcsync._marked(%L, ARRAY(SELECT c.target_id FROM candidates AS c)) AS m WHERE m.standing <> 'own'
 		), taken AS MATERIALIZED (
 			SELECT DISTINCT p.id FROM zcsync._pairs_with(ARRAY(SELECT c.target_id FROM candidates AS c), $2, $5) AS p
 			WHERE p.state <> 'unlinked'
@@ -156,57 +188,52 @@ BEGIN
 			FROM (
 				SELECT DISTINCT ON (c.source_id) c.source_id, c.target_id
 				FROM candidates AS c
-				WHERE c.target_id NOT IN (SELECT x.id FROM taken AS x)
-				ORDER BY c.source_id, c.rank, c.target_id
+				WHERE c.target_id NOT IN (SELECT x.id FROM taken AS x UNION ALL SELECT m.local_id FROM marked AS m)
+				ORDER BY c.source_id, c.target_id
 			) AS u
 			ORDER BY u.target_id, u.source_id)
 		SELECT f.source_id, f.target_id, 'link' FROM found AS f
 		UNION ALL
-		SELECT c.source_id, NULL::bigint, CASE min(c.rank) WHEN 1 THEN 'copy' ELSE 'taken' END FROM candidates AS c
-		WHERE c.source_id NOT IN (SELECT f.source_id FROM found AS f) AND (c.rank = 1 OR $6)
-		GROUP BY c.source_id$sql$,
-		zcsync._route_origin_query(v.source_vendor, v.source_kind, v.target_kind),
-		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind))
-	USING p_route, v.source_account, ARRAY(SELECT i FROM unnest(p_ids) AS i WHERE i <> ALL (v_standing.ids)),
-		v.target_account, v.source_kind, v.match_on IS NOT NULL, p_values;
+		SELECT i, NULL::bigint, 'copy' FROM unnest($8) AS i WHERE i NOT IN (SELECT f.source_id FROM found AS f)
+		UNION ALL
+		SELECT c.source_id, NULL::bigint, CASE WHEN bool_or(m.standing = 'foreign') THEN 'other_installation' ELSE 'taken' END
+		FROM candidates AS c LEFT JOIN marked AS m ON m.local_id = c.target_id
+		WHERE c.source_id NOT IN (SELECT f.source_id FROM found AS f UNION ALL SELECT unnest($8))
+		GROUP BY c.source_id HAVING bool_or(m.standing = 'foreign') OR $6$sql$,
+		zcsync._route_origin_query(v.source_kind, v.target_kind),
+		zcsync._route_match_query(p_route, v.match_on, v.source_kind, v.target_kind), v.target_kind)
+	USING p_route, v.source_account, ARRAY(SELECT i FROM unnest(v_new) AS i WHERE i <> ALL (v_marked.ids)),
+		v.target_account, v.source_kind, v.match_on IS NOT NULL, p_values, v_marked.copies;
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[], zcsync.route_evaluation[]) IS
 'counterparts of source records that a route does not drive, or why it leaves them alone';
 
--- What the source records are copies of by their form, with the same parameters
--- as below: a text that ends with the address of a record of the target, beside
--- the mark of a create.  Where not all have one there, the first line is the
--- number of that record; where they have, customers may have written the text.
--- Such a record is never copied back: the two are a pair, unless the original is
--- taken.
-CREATE FUNCTION zcsync._route_origin_query(p_source_vendor text, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+-- The originals of copies whose pair is not known, $8, with the other parameters as
+-- below: the text of a copy ends with the address of its original.
+CREATE FUNCTION zcsync._route_origin_query(p_source_kind text, p_target_kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_source_kind IN ('tasks', 'tickets') AND p_target_kind IN ('tasks', 'tickets') THEN format($sql$
 			SELECT s.local_id, t.local_id
 			FROM (SELECT zcsync.record_url($4, %2$L, '')) AS u (prefix)
-			CROSS JOIN unnest($3) AS i (id)
+			CROSS JOIN unnest($8) AS i (id)
 			CROSS JOIN LATERAL (
-				SELECT m.local_id, zcsync._copied_from(m.description) AS url, %3$s AS is_marked,
-					rtrim(split_part(m.description, E'\n', 1), E'\r ') AS first_line
-				FROM zcsync.%1$I AS m WHERE m.local_id = i.id OFFSET 0) AS s
+				SELECT m.local_id, zcsync._copied_from(m.description) AS url FROM zcsync.%1$I AS m WHERE m.local_id = i.id OFFSET 0) AS s
 			CROSS JOIN LATERAL (
 				SELECT m.local_id, m.remote_id FROM zcsync.%2$I AS m
 				WHERE m.account_id = $4 AND m.remote_id = substr(s.url, length(u.prefix) + 1) OFFSET 0) AS t
-			WHERE starts_with(s.url, u.prefix) AND (s.is_marked%4$s)$sql$, p_source_kind, p_target_kind,
-				CASE p_source_kind WHEN 'tickets' THEN $q$coalesce(m.external_id LIKE 'zcsync-%', false)$q$ ELSE 'false' END,
-				CASE WHEN NOT (zcsync._kind_of(p_source_vendor, p_source_kind)).marks_all THEN $q$ OR s.first_line = 'Ticket #' || t.remote_id$q$ ELSE '' END)
-			ELSE ' SELECT NULL::bigint, NULL::bigint WHERE false' END;
+			WHERE starts_with(s.url, u.prefix)$sql$, p_source_kind, p_target_kind)
+		ELSE 'SELECT NULL::bigint, NULL::bigint WHERE false' END;
 END;
-COMMENT ON FUNCTION zcsync._route_origin_query(text, text, text) IS
+COMMENT ON FUNCTION zcsync._route_origin_query(text, text) IS
 'the query that finds what source records are copies of; see zcsync._route_matches()';
 
 -- The candidates: $1 route, $2 source account, $3 source ids, $4 target account,
 -- $7 what the SQL of the route said.  match_on finds them, as far as they are
 -- records of the target; else a description that contains the address of the
--- source record.  A lead has no address: it is found by its reference in a
--- description, or by its e-mail address in an opportunity that is open.
+-- source record.  A lead has no address: it is found by its e-mail address in an
+-- opportunity that is open.
 CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
@@ -222,14 +249,8 @@ BEGIN ATOMIC
 		WHEN p_source_kind = 'leads' AND p_target_kind = 'leads' THEN $sql$
 			SELECT s.local_id, t.local_id
 			FROM unnest($3) AS i (id)
+			CROSS JOIN LATERAL (SELECT m.local_id, m.email FROM zcsync.leads AS m WHERE m.local_id = i.id OFFSET 0) AS s
 			CROSS JOIN LATERAL (
-				SELECT m.local_id, m.email, zcsync.reference(m.account_id, 'leads', m.remote_id, m.local_id) AS reference
-				FROM zcsync.leads AS m WHERE m.local_id = i.id OFFSET 0) AS s
-			CROSS JOIN LATERAL (
-				SELECT m.local_id FROM zcsync.leads AS m
-				WHERE m.account_id = $4 AND m.description LIKE '%Reference: %'
-					AND zcsync._index_reference(m.description) = s.reference AND m.deleted_at IS NULL
-				UNION ALL
 				SELECT m.local_id FROM zcsync.leads AS m
 				WHERE m.account_id = $4 AND lower(m.email COLLATE "C") = lower(s.email COLLATE "C") AND m.remote_id IS NOT NULL
 					AND m.deleted_at IS NULL AND m.closed_at IS NULL
@@ -347,20 +368,22 @@ COMMENT ON FUNCTION zcsync._refuse_rival(bigint) IS
 -- ---------------------------------------------------------------------
 
 -- Make pairs of records that exist, or take them over; nothing is agreed on yet.
+-- A copy that this database once made brings the key of its pair with its mark.
 -- Where somebody made another pair of one of them just now, that one stands, and
 -- the next job of the record sees it.
 CREATE FUNCTION zcsync._link_pairs(p_route bigint, p_sources bigint[], p_targets bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v record;
 BEGIN
-	WITH ends AS (
-		SELECT s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
-		FROM zcsync.routes r
-		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-		WHERE r.route_id = p_route
-	), known AS (
+	SELECT s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+	WITH known AS MATERIALIZED (
 		SELECT l.link_id, p.source_id, p.target_id
 		FROM unnest(p_sources, p_targets) AS p (source_id, target_id)
 		CROSS JOIN LATERAL (
@@ -370,17 +393,28 @@ BEGIN
 			OFFSET 0) AS l
 	), taken_over AS (
 		UPDATE zcsync.links AS l
-		SET route_id = p_route, source_id = k.source_id, target_id = k.target_id, source_account = e.source_account,
-			source_kind = e.source_kind, target_account = e.target_account, target_kind = e.target_kind,
+		SET route_id = p_route, source_id = k.source_id, target_id = k.target_id, source_account = v.source_account,
+			source_kind = v.source_kind, target_account = v.target_account, target_kind = v.target_kind,
 			agreed = '{}', agreed_back = '{}', state = 'linked', changed_at = zcsync._now()
-		FROM known AS k CROSS JOIN ends AS e
-		WHERE l.link_id = k.link_id AND l.link_id = ANY (ARRAY(SELECT x.link_id FROM known AS x)))
-	INSERT INTO zcsync.links (route_id, source_id, target_id, source_account, source_kind, target_account, target_kind, created_at)
-	SELECT p_route, p.source_id, p.target_id, e.source_account, e.source_kind, e.target_account, e.target_kind, zcsync._now()
-	FROM unnest(p_sources, p_targets) AS p (source_id, target_id) CROSS JOIN ends AS e
-	WHERE (p.source_id, p.target_id) NOT IN (SELECT k.source_id, k.target_id FROM known AS k)
-	ORDER BY p.source_id
-	ON CONFLICT DO NOTHING;
+		FROM known AS k
+		WHERE l.link_id = k.link_id AND l.link_id = ANY (ARRAY(SELECT x.link_id FROM known AS x))
+	), copies AS MATERIALIZED (
+		SELECT m.local_id, m.key
+		FROM (SELECT * FROM zcsync._marked(v.target_kind, p_targets) UNION ALL SELECT * FROM zcsync._marked(v.source_kind, p_sources)) AS m
+		WHERE m.standing = 'own' AND m.copied AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.key = m.key)
+	), made AS (
+		INSERT INTO zcsync.links AS l (key, route_id, source_id, target_id, source_account, source_kind, target_account, target_kind,
+			copy_id, created_at)
+		SELECT coalesce(c.key, gen_random_uuid()), p_route, p.source_id, p.target_id, v.source_account, v.source_kind,
+			v.target_account, v.target_kind, c.local_id, zcsync._now()
+		FROM unnest(p_sources, p_targets) AS p (source_id, target_id)
+		LEFT JOIN LATERAL (SELECT x.* FROM copies AS x WHERE x.local_id IN (p.target_id, p.source_id) ORDER BY x.local_id = p.target_id DESC LIMIT 1) AS c ON true
+		WHERE (p.source_id, p.target_id) NOT IN (SELECT k.source_id, k.target_id FROM known AS k)
+		ORDER BY p.source_id
+		ON CONFLICT DO NOTHING
+		RETURNING l.key, l.copy_id)
+	UPDATE zcsync.marks AS m SET local_id = n.copy_id
+	FROM made AS n WHERE m.key = n.key AND m.local_id <> n.copy_id;
 END
 $$;
 COMMENT ON FUNCTION zcsync._link_pairs(bigint, bigint[], bigint[]) IS

@@ -18,16 +18,6 @@ END;
 COMMENT ON FUNCTION zcsync._index_links(text) IS
 'the web addresses in a text, without fragments, at most 50';
 
--- The reference in a text, by which an opportunity is found again: the first
--- that stands in a line of its own.
-CREATE FUNCTION zcsync._index_reference(p_text text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT left(substring(p_text FROM '(?n)^Reference: ([^[:space:]]+)$'), 500);
-END;
-COMMENT ON FUNCTION zcsync._index_reference(text) IS
-'the reference to a record that a text contains in a line of its own; NULL: none';
-
 -- The address may have a name beside it, and a dot at its end.
 CREATE FUNCTION zcsync._index_mail_domain(p_email text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -68,8 +68,6 @@ BEGIN
 	CREATE INDEX idx_leads_search ON zcsync.leads USING gin (to_tsvector('pg_catalog.english',
 		coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(company, '')));
 	CREATE INDEX idx_leads_route_email ON zcsync.leads (account_id, lower(email COLLATE "C")) WHERE remote_id IS NOT NULL;
-	CREATE INDEX idx_leads_reference ON zcsync.leads (account_id, zcsync._index_reference(description))
-		WHERE description LIKE '%Reference: %';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_leads() IS

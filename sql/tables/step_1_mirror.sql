@@ -65,7 +65,7 @@ BEGIN
 		name text, description text, status text, status_type text, priority integer, assignees text[],
 		tags text[], due_at timestamptz, start_at timestamptz, closed_at timestamptz, list_id text,
 		folder_id text, space_id text, parent_id text, creator_id text, time_estimate bigint, points numeric,
-		archived boolean, url text,
+		archived boolean, external_id text, url text,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT tasks_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,

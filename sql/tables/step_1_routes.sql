@@ -177,3 +177,26 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_links() IS
 'tables of step 1: links, and what routes could not map';
+
+CREATE FUNCTION zcsync._step_1_marks() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- Of accounts that were removed, too: the vendor still shows these marks.
+	CREATE TABLE zcsync.marks (
+		key uuid NOT NULL
+			CONSTRAINT marks_pkey PRIMARY KEY,
+		account_id bigint NOT NULL,
+		kind text NOT NULL,
+		local_id bigint NOT NULL,		-- of the row that has it
+		copied boolean NOT NULL DEFAULT false,	-- a route made the row, as a copy
+		made_at timestamptz NOT NULL DEFAULT now()
+	);
+	CREATE INDEX idx_marks_record ON zcsync.marks (account_id, kind, local_id);
+	COMMENT ON TABLE zcsync.marks IS
+	'the keys of all records that this database made or adopted, by which it knows them again at their vendor; a row is never removed';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_marks() IS
+'tables of step 1: the keys of records that were made here';

@@ -58,7 +58,7 @@ SELECT shown(:id);
 SELECT * FROM finish(:id, request(:id), '{}');
 SELECT custom_fields, base -> 'custom_fields' AS base, sync_state, remote_version FROM zcsync.tasks WHERE local_id = :id;
 SELECT request(:id), same(:id);
-SELECT action, old - 'due_at' AS old, new - '{due_at,created_at}'::text[] AS new, origin ~ '^(local|push:clickup:\d+)$' AS origin FROM zcsync.changes ORDER BY created_at, action;
+SELECT action, old - 'due_at' AS old, new - '{due_at,created_at,external_id}'::text[] AS new, origin ~ '^(local|push:clickup:\d+)$' AS origin FROM zcsync.changes ORDER BY created_at, action;
 -- its echo brings nothing but the time of the last step
 SELECT remote AS doc FROM zcsync.tasks WHERE local_id = :id \gset
 SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(),

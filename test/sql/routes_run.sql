@@ -244,8 +244,8 @@ SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(replace(re
 	'$12', 'NULL::zcsync.route_evaluation[]'), '$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::timestamptz'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(zcsync._route_match_query(:id, NULL, 'tickets', 'tasks'),
 	'$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', '2'), '$5', :'source'), '$6', :'target')) ORDER BY 1;
-SELECT DISTINCT scans(replace(replace(replace(replace(zcsync._route_origin_query('zendesk', 'tickets', 'tasks'),
-	'$3', quote_literal(:'ids') || '::bigint[]'), '$4', '2'), '$5', :'source'), '$6', :'target')) ORDER BY 1;
+SELECT DISTINCT scans(replace(replace(replace(replace(zcsync._route_origin_query('tickets', 'tasks'),
+	'$8', quote_literal(:'ids') || '::bigint[]'), '$4', '2'), '$5', :'source'), '$6', :'target')) ORDER BY 1;
 SELECT scans(format('SELECT q.job_id FROM zcsync.sync_queue q WHERE q.route_id = %s AND q.operation = ''route'' AND q.state = ''ready'' AND q.run_at <= now() ORDER BY q.priority, q.run_at, q.job_id LIMIT 200', :id));
 
 DROP VIEW pushes, links;

@@ -337,10 +337,10 @@ SELECT * FROM work();
 SELECT route, subject, code, message FROM errors WHERE subject = 'from here';
 SELECT count(*) AS tickets FROM zcsync.tickets WHERE subject LIKE 'from%';
 SELECT zcsync.alter_route('up', filter => '');
--- a page was faster than the answer to a create: its row is a copy, too
+-- a page was faster than the answer to a create: its row has the mark, and waits
 SELECT made('acme', '41', 'twice', 'open', 'high', '11');
 SELECT zcsync._run_route_jobs();
-SELECT made('psa', '440', 'twice', '28', '2', '501', jsonb_build_object('description', t.description)) FROM zcsync.tickets t WHERE t.subject = 'twice' AND remote_id IS NULL;
+SELECT made('psa', '440', 'twice', '28', '2', '501', jsonb_build_object('description', t.description, 'external_id', 'zcsync-' || t.sync_key)) FROM zcsync.tickets t WHERE t.subject = 'twice' AND remote_id IS NULL;
 SELECT zcsync._run_route_jobs();
 SELECT l.route, l.state, (SELECT zcsync.reference('tickets', k.source_id) ~ '440$' FROM zcsync.links k JOIN zcsync.routes r USING (route_id) WHERE r.name = 'up' AND r.name = l.route
 	AND k.target_id = (SELECT local_id FROM zcsync.tickets WHERE remote_id = '41')) AS of_page FROM pairs l WHERE subject = 'twice';
@@ -349,10 +349,10 @@ UPDATE zcsync.tickets SET remote_id = '440', sync_state = 'synced', sync_origin 
 SELECT * FROM work() WHERE what IS NOT NULL;
 SELECT route, state, subject FROM pairs WHERE subject = 'twice';
 SELECT count(*) AS tickets, count(DISTINCT source_id) + count(DISTINCT target_id) AS ends FROM zcsync.tickets t LEFT JOIN zcsync.links l ON l.source_id = t.local_id WHERE subject = 'twice';
--- and a copy of what has a counterpart already is not copied
-SELECT made('psa', '442', 'copied by hand', '2', '2', '501', jsonb_build_object('description', t.description)) FROM zcsync.tickets t WHERE t.subject = 'twice' AND remote_id = '440';
+-- what somebody duplicated with its mark is shown, and not copied
+SELECT made('psa', '442', 'copied by hand', '2', '2', '501', jsonb_build_object('description', t.description, 'external_id', 'zcsync-' || t.sync_key)) FROM zcsync.tickets t WHERE t.subject = 'twice' AND remote_id = '440';
 SELECT * FROM work();
-SELECT route, subject, code, message, hint FROM errors WHERE code = 'copy';
+SELECT route, subject, code, message, hint FROM errors WHERE code IN ('copy', 'marked_twice');
 -- somebody else's text with an address in it is none
 SELECT made('psa', '441', 'about another', '2', '2', '501', jsonb_build_object('description', E'See https://acme.zendesk.com/agent/tickets/31 for that.\nThanks')),
 	made('psa', '443', 'about one, too', '2', '2', '501', jsonb_build_object('description', E'It is like\nhttps://acme.zendesk.com/agent/tickets/31'));

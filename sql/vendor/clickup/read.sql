@@ -436,6 +436,18 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_description(text) IS
 'a description without the mark that a task created here carries';
 
+-- The mark of a create in the last line of a text, which is that of our footer: the
+-- fragment of an address, or the mark alone.
+CREATE FUNCTION zcsync._clickup_mark(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN zcsync._mark_key(right(rtrim(p_text, E' \t\r\n'), 43)) IS NOT NULL
+			AND right(rtrim(p_text, E' \t\r\n'), 2000) ~ E'(?:^|[\r\n])(?:https?://[^[:space:]#]+#)?zcsync-[0-9a-f-]{36}$'
+		THEN right(rtrim(p_text, E' \t\r\n'), 43) END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_mark(text) IS
+'the mark in the last line of a text; NULL: none';
+
 -- The value of a custom field in the form that is the same in every reply, or
 -- NULL where none is set: a drop-down's option comes as its index or its id, a
 -- time as milliseconds, a number or a truth as text.
@@ -505,6 +517,7 @@ BEGIN
 			'time_estimate', CASE WHEN d ->> 'time_estimate' ~ '^-?[0-9]{1,18}$' THEN (d ->> 'time_estimate')::bigint END,
 			'points', zcsync._json_number(d -> 'points'),
 			'archived', CASE WHEN jsonb_typeof(d -> 'archived') = 'boolean' THEN d -> 'archived' END,
+			'external_id', zcsync._clickup_mark(coalesce(d ->> 'description', d ->> 'text_content')),
 			'url', d ->> 'url',
 			'custom_fields', (SELECT coalesce(jsonb_object_agg(f ->> 'id', v.value) FILTER (WHERE v.value IS NOT NULL), '{}')
 				FROM jsonb_array_elements(zcsync._json_list(d -> 'custom_fields')) AS f

@@ -191,13 +191,13 @@ COMMENT ON FUNCTION zcsync._clickup_body_value(text, jsonb) IS
 'what the body of a request holds for the value of a column';
 
 -- A description with our mark at its end: as the fragment of an address when
--- the text ends in one, so that it does not show, else in a line of its own.
+-- the last line is one, so that it does not show, else in a line of its own.
 CREATE FUNCTION zcsync._clickup_marked(p_text text, p_sync_key text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_text IS NULL OR p_text = '' THEN ''
-		WHEN p_text ~ '(?:^|[[:space:]])https?://[^[:space:]#]+$' THEN p_text || '#'
+		WHEN p_text ~ E'(?:^|[\r\n])https?://[^[:space:]#]+$' THEN p_text || '#'
 		ELSE p_text || E'\n\n'
 	END || 'zcsync-' || p_sync_key;
 END;
@@ -274,7 +274,7 @@ BEGIN
 	-- The mark stays where it is, and is not put into tasks of others.  A text
 	-- is cleared with a space, since an empty one changes nothing.
 	IF p_row ? 'description' AND coalesce(v_text, '') <> coalesce(p_base ->> 'description', '') THEN
-		IF strpos(p_remote ->> 'description', 'zcsync-' || (p_row ->> 'sync_key')) > 0 THEN
+		IF zcsync._clickup_mark(p_remote ->> 'description') = 'zcsync-' || (p_row ->> 'sync_key') THEN
 			v_text := zcsync._clickup_marked(v_text, p_row ->> 'sync_key');
 		END IF;
 		v_body := v_body || jsonb_build_object('description', coalesce(nullif(v_text, ''), ' '));
@@ -440,10 +440,10 @@ BEGIN
 		WHEN 'update_task' THEN
 			RETURN jsonb_build_object('status', 'updated', 'doc', p_reply);
 		WHEN 'find_task' THEN
+			-- of several, as when people duplicate a task, the first one is it
 			SELECT d INTO v_doc FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) AS d
-			WHERE strpos(d ->> 'description', 'zcsync-' || p_sync_key) > 0
-				OR strpos(d ->> 'text_content', 'zcsync-' || p_sync_key) > 0
-			LIMIT 1;
+			WHERE 'zcsync-' || p_sync_key IN (zcsync._clickup_mark(d ->> 'description'), zcsync._clickup_mark(d ->> 'text_content'))
+			ORDER BY length(d ->> 'date_created'), d ->> 'date_created' LIMIT 1;
 			IF FOUND THEN
 				RETURN jsonb_build_object('status', 'found', 'doc', v_doc);
 			END IF;
