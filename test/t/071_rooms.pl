@@ -4,6 +4,9 @@
 #
 #	perl test/t/071_rooms.pl
 #
+# Vendors come last: they may use all rooms, and no room may use a function of
+# theirs but as a hook of a descriptor.
+#
 # prints each arrow that runs back, and what only one other room uses.
 
 use strict;
@@ -13,7 +16,7 @@ use lib "$FindBin::Bin/../perl";
 use Test::More;
 use InstallScript;
 
-my @ROOMS = qw(core tables account queue mirror vendor routes leads read operate);
+my @ROOMS = qw(core tables account queue mirror routes leads read operate vendor);
 my %RANK = map { $ROOMS[$_] => $_ } 0 .. $#ROOMS;
 
 # The DDL of all tables stands in tables/, but a table belongs to the room that
@@ -44,7 +47,6 @@ my %ALLOWED = (
 	account => { queue => 5, mirror => 6, routes => 2, leads => 2 },
 	queue => { mirror => 15, routes => 2 },
 	mirror => { routes => 7, leads => 1, operate => 1 },
-	vendor => { routes => 2 },
 	routes => { leads => 4 },
 	read => { operate => 1 },
 );
@@ -199,6 +201,32 @@ foreach my $definition (@definitions)
 	note("hint: $definition->{name} of $definition->{file} is used by $rooms[0] alone")
 	  if @rooms == 1 && $RANK{ $rooms[0] } > $RANK{ $definition->{room} } && $definition->{kind} ne 'TYPE' && $definition->{name} =~ /^_/;
 }
+
+# ---------------------------------------------------------------------
+# Nothing but its own files and the registrations names a vendor
+# ---------------------------------------------------------------------
+
+my @vendors = map { m{/sql/vendor/(\w+)/$} ? $1 : () } map { "$_/" } grep { -d } glob "$FindBin::Bin/../../sql/vendor/*";
+my @named;
+
+cmp_ok(scalar @vendors, '>=', 2, 'there are vendors');
+foreach my $file (glob("$FindBin::Bin/../../sql/*/*.sql $FindBin::Bin/../../sql/vendor/*/*.sql $FindBin::Bin/../../src/*.[ch]"))
+{
+	my $name = $file =~ s{^.*/\.\./\.\./}{}r;
+	open my $in, '<', $file or die "$file: $!";
+	while (my $line = <$in>)
+	{
+		foreach my $vendor (@vendors)
+		{
+			next if $line !~ /$vendor/i || $name =~ m{^sql/vendor/$vendor/|^src/connector_$vendor\.c$};
+			# the default of allowed_hosts
+			next if $name eq 'src/connector_list.h' || ($name eq 'src/settings.c' && $line =~ /"[a-z. *,]+"/);
+			push @named, "$name:$.: $line";
+		}
+	}
+	close $in;
+}
+is(join('', @named), '', 'no vendor is named but in its own files and where it is registered');
 
 # ---------------------------------------------------------------------
 # Names of functions are never put together
