@@ -127,7 +127,7 @@ BEGIN
 	LOOP
 		PERFORM zcsync._alert('other_installation', v_other.name, 'critical',
 			format('another installation of zcsync writes to account "%s": it made %s; creates of this one are held', v_other.name, v_other.reference),
-			format('Run SELECT zcsync.stop(); in the other one, look at SELECT * FROM zcsync.adopt_marks(%L); then SELECT zcsync.release_held(%1$L);', v_other.name));
+			format('Run SELECT zcsync.stop(); in the other one, and here SELECT zcsync.release_held(%L);', v_other.name));
 		FOREACH v_kind IN ARRAY ARRAY(SELECT k FROM unnest(zcsync._kinds()) AS k WHERE zcsync._has_marks(k)) LOOP
 			EXECUTE format($sql$
 				UPDATE zcsync.sync_queue AS q SET state = 'held'

@@ -25,8 +25,7 @@ BEGIN
 			coalesce(zcsync._fold(btrim(o.company)) = zcsync._fold(btrim(r.company)), true)
 		FROM zcsync.leads AS r
 		JOIN zcsync.accounts AS a ON a.vendor = 'local'
-		JOIN zcsync.lead_identities AS i ON i.account_id = a.account_id AND i.kind = 'email' AND i.value = lower(btrim(r.email) COLLATE "C")
-		JOIN zcsync.leads AS o ON o.local_id = i.local_id AND o.account_id = a.account_id AND o.deleted_at IS NULL
+		JOIN zcsync.leads AS o ON o.account_id = a.account_id AND lower(o.email COLLATE "C") = lower(btrim(r.email) COLLATE "C") AND o.deleted_at IS NULL
 		WHERE r.local_id = ANY (p_ids);
 		RETURN;
 	END IF;

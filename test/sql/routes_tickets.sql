@@ -353,6 +353,20 @@ SELECT count(*) AS tickets, count(DISTINCT source_id) + count(DISTINCT target_id
 SELECT made('psa', '442', 'copied by hand', '2', '2', '501', jsonb_build_object('description', t.description, 'external_id', 'zcsync-' || t.sync_key)) FROM zcsync.tickets t WHERE t.subject = 'twice' AND remote_id = '440';
 SELECT * FROM work();
 SELECT route, subject, code, message, hint FROM errors WHERE code IN ('copy', 'marked_twice');
+-- pairs that a person makes: a target with several sources, and another counterpart
+SELECT made('acme', '45', 'shares', 'open', 'high', '11');
+SELECT zcsync.link_records('acme/tickets/45', 'acme/tickets/1');
+SELECT zcsync.link_records('acme/tickets/45', 'psa/tickets/8026');
+SELECT * FROM work();
+SELECT r.name, zcsync.reference('tickets', l.source_id) AS source, l.shared, l.state FROM zcsync.links l JOIN zcsync.routes r USING (route_id)
+WHERE l.target_id = (SELECT local_id FROM zcsync.record('psa/tickets/8026')) ORDER BY 2;
+SELECT changed('acme', 'shares', $$status = 'hold'$$);
+SELECT * FROM work();
+SELECT zcsync.link_records('acme/tickets/45', 'psa/tickets/8027');
+SELECT zcsync.link_records('acme/tickets/45', 'psa/tickets/8027', replace => true);
+SELECT * FROM work();
+SELECT r.name, zcsync.reference('tickets', l.target_id) AS target, l.shared, l.state FROM zcsync.links l JOIN zcsync.routes r USING (route_id)
+WHERE l.source_id = (SELECT local_id FROM zcsync.record('acme/tickets/45')) ORDER BY 2;
 -- somebody else's text with an address in it is none
 SELECT made('psa', '441', 'about another', '2', '2', '501', jsonb_build_object('description', E'See https://acme.zendesk.com/agent/tickets/31 for that.\nThanks')),
 	made('psa', '443', 'about one, too', '2', '2', '501', jsonb_build_object('description', E'It is like\nhttps://acme.zendesk.com/agent/tickets/31'));

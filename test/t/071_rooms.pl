@@ -25,7 +25,7 @@ my %TABLES_OF = (
 	core => 'installation alerts',
 	account => 'accounts credentials account_budgets',
 	queue => 'queues sync_queue claimants dead_letters sync_records job_id_seq',
-	mirror => 'streams lists changes tickets tasks contacts companies comments fields statuses leads local_id_seq',
+	mirror => 'streams lists changes marks tickets tasks contacts companies comments fields statuses leads local_id_seq',
 	routes => 'routes route_fields route_values links route_errors company_maps mail_providers',
 	leads => 'lead_identities lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'
 	  . ' lead_duplicates lead_merges intakes',

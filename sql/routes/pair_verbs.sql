@@ -1,0 +1,56 @@
+-- ---------------------------------------------------------------------
+-- Pairs that a person makes.
+-- ---------------------------------------------------------------------
+
+-- The pair waits for a route between the two streams to take it over, which happens
+-- at once where one is active.  A target may have several sources then, which is a
+-- person's decision alone.
+CREATE FUNCTION zcsync.link_records(source text, target text, replace boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_source record;
+	v_target record;
+	v_other record;
+	v_shared boolean;
+BEGIN
+	SELECT r.* INTO STRICT v_source FROM zcsync.record(source) AS r;
+	SELECT r.* INTO STRICT v_target FROM zcsync.record(target) AS r;
+	IF v_source.account_id = v_target.account_id AND v_source.kind = v_target.kind THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('"%s" and "%s" are records of one stream', source, target),
+			HINT = 'A pair has a record in each of two streams; leads are made one with zcsync.merge_leads().';
+	END IF;
+	SELECT p.link_id, p.other_id INTO v_other
+	FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p
+	WHERE p.state <> 'unlinked' AND p.other_id <> v_target.local_id;
+	IF FOUND AND replace IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('"%s" has another counterpart, "%s"', source, zcsync.reference(v_target.kind, v_other.other_id)),
+			HINT = format('To end that pair: SELECT zcsync.link_records(%L, %L, replace => true);', source, target);
+	END IF;
+	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now() WHERE l.link_id = v_other.link_id;
+
+	v_shared := EXISTS (
+		SELECT FROM zcsync._pairs_with(ARRAY[v_target.local_id], v_source.account_id, v_source.kind) AS p
+		WHERE p.state <> 'unlinked' AND p.other_id <> v_source.local_id);
+	UPDATE zcsync.links l SET state = 'linked', shared = v_shared, agreed = '{}', agreed_back = '{}', changed_at = zcsync._now()
+	WHERE l.state = 'unlinked' AND l.link_id IN (
+		SELECT p.link_id FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p
+		WHERE p.other_id = v_target.local_id);
+	INSERT INTO zcsync.links (source_id, target_id, source_account, source_kind, target_account, target_kind, shared, created_at)
+	SELECT v_source.local_id, v_target.local_id, v_source.account_id, v_source.kind, v_target.account_id, v_target.kind, v_shared, zcsync._now()
+	WHERE NOT EXISTS (
+		SELECT FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p WHERE p.other_id = v_target.local_id);
+	PERFORM zcsync._queue_route_records(r.route_id, ARRAY[v_source.local_id])
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id AND s.account_id = v_source.account_id AND s.kind = v_source.kind
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.account_id = v_target.account_id AND t.kind = v_target.kind
+	WHERE r.state = 'active';
+	RETURN format('"%s" and "%s" are a pair', source, target);
+END
+$$;
+COMMENT ON FUNCTION zcsync.link_records(text, text, boolean) IS
+'makes two records a pair, which a route between their streams takes over; several sources may have one target; with replace, the pair that the source has ends';
