@@ -122,13 +122,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_id bigint := zcsync.account(name);
-	v_hook regproc := (SELECT (zcsync._vendor_of(a.vendor)).discover FROM zcsync.accounts a WHERE a.account_id = v_id);
+	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = v_id);
 BEGIN
-	IF v_hook IS NULL THEN
+	IF v_vendor.connector IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
 			MESSAGE = format('account "%s" has no vendor to ask', name);
+	ELSIF v_vendor.discover IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('accounts of %s have nothing to discover', v_vendor.title);
 	END IF;
-	RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_hook) USING v_id;
+	RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_vendor.discover::regproc) USING v_id;
 END
 $$;
 COMMENT ON FUNCTION zcsync.discover(text) IS

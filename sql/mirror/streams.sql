@@ -410,6 +410,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_parts text[];
+	v_vendor zcsync.vendor;
 BEGIN
 	v_parts := zcsync._parse_reference(p_reference, 3);
 	IF v_parts[2] <> p_kind THEN
@@ -418,6 +419,11 @@ BEGIN
 	END IF;
 	stream_id := zcsync.stream(v_parts[1] || '/' || v_parts[2]);
 	account_id := zcsync.account(v_parts[1]);
+	v_vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = _resolve_fetch.account_id);
+	IF v_vendor.fetch_request IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('records of %s cannot be fetched one by one', v_vendor.title);
+	END IF;
 	remote_id := v_parts[3];
 	IF remote_id LIKE '#%' THEN
 		SELECT r.remote_id INTO remote_id FROM zcsync._find_record(p_reference) AS r;

@@ -28,7 +28,7 @@ AS $$
 		('tickets>tickets', 'forward', 'subject', false, 10, $sql$coalesce(nullif(btrim(subject), ''), 'Ticket #' || remote_id)$sql$),
 		('tickets>*', 'forward', 'description', false, 20, $sql$concat_ws(E'\n\n',
 	'Ticket #' || remote_id,
-	CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END,
+	$sql$ || coalesce((zcsync._kind_of(p_def ->> 'source_vendor', 'tickets')).public_text, $sql$nullif(btrim(description), '')$sql$) || $sql$,
 	'Requester: ' || (SELECT concat_ws(' ', c.name, '<' || c.email || '>') FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.requester_id),
 	zcsync.record_url(account_id, 'tickets', remote_id))$sql$),
 		('tickets>*', 'forward', 'status', true, 30, 'status'),

@@ -40,6 +40,9 @@ SELECT zcsync.add_account('x', 'nobody');
 SELECT zcsync.set_credentials('m', '{"key": "x"}');
 SELECT * FROM zcsync.add_stream('m', 'tickets', scope => '{"a": 1}');
 SELECT * FROM zcsync.discover('m');
+SELECT item, value FROM zcsync.add_stream('m', 'tickets') WHERE item = 'stream';
+SELECT zcsync.sync_ticket('m/tickets/1');
+SELECT zcsync.remove_stream('m/tickets');
 BEGIN;
 CREATE OR REPLACE FUNCTION zcsync._mine() RETURNS zcsync.vendor LANGUAGE sql BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('mine', 'Changed', 'clickup', ARRAY[zcsync._describe_kind('tickets')]);

@@ -43,6 +43,8 @@ BEGIN ATOMIC
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
 				pull_class => 'export', count_request => '{"op": "count"}', marks_all => true,
+				-- of a ticket whose comments are all private
+				public_text => $sql$CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END$sql$,
 				usual => ARRAY[
 					('status', 'new', 'new'), ('status', 'open', 'open'), ('status', 'pending', 'pending'), ('status', 'hold', 'hold'),
 					('status', 'solved', 'solved'), ('status', 'solved', 'closed'),
