@@ -88,7 +88,6 @@ CREATE TYPE zcsync.vendor_kind AS (
 	create_only	text[],		-- those of them that only a new record can be given
 	pull_class	text,		-- the budget of its pulls, if not "api"
 	count_request	jsonb,	-- a request whose reply has their number at count_path
-	marks_all	boolean,	-- each record made here has our mark as external_id, beside what its text says
 	assignee	text,		-- expression over a row s: who it is assigned to; NULL: by its contacts
 	public_text	text,		-- expression over a row s: its text, if all who see a copy may read it; NULL: they may
 	usual		zcsync.vendor_value[],
@@ -110,7 +109,7 @@ COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
 
 CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', create_only text[] DEFAULT '{}',
-	pull_class text DEFAULT 'api', count_request jsonb DEFAULT NULL, marks_all boolean DEFAULT false, assignee text DEFAULT NULL, public_text text DEFAULT NULL,
+	pull_class text DEFAULT 'api', count_request jsonb DEFAULT NULL, assignee text DEFAULT NULL, public_text text DEFAULT NULL,
 	usual zcsync.vendor_value[] DEFAULT '{}', fixed_values text[] DEFAULT '{}', rules zcsync.vendor_rules DEFAULT NULL,
 	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
@@ -118,9 +117,9 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19;
 END;
-COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, boolean, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
+COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
 	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[]) IS
 'a kind of records that a vendor has';
 

@@ -134,7 +134,6 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('desk', 'Desk', 'desk',
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => '{subject,description,status,priority}',
-				marks_all => true,
 				usual => ARRAY[
 					('status', 'fresh', 'new'), ('status', 'busy', 'open'), ('status', 'parked', 'pending'), ('status', 'parked', 'hold'),
 					('status', 'finished', 'solved'), ('status', 'finished', 'closed'),

@@ -42,7 +42,7 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('zendesk', 'Zendesk', 'zendesk',
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
-				pull_class => 'export', count_request => '{"op": "count"}', marks_all => true,
+				pull_class => 'export', count_request => '{"op": "count"}',
 				-- of a ticket whose comments are all private
 				public_text => $sql$CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END$sql$,
 				usual => ARRAY[
