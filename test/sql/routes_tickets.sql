@@ -367,6 +367,12 @@ SELECT zcsync.link_records('acme/tickets/45', 'psa/tickets/8027', replace => tru
 SELECT * FROM work();
 SELECT r.name, zcsync.reference('tickets', l.target_id) AS target, l.shared, l.state FROM zcsync.links l JOIN zcsync.routes r USING (route_id)
 WHERE l.source_id = (SELECT local_id FROM zcsync.record('acme/tickets/45')) ORDER BY 2;
+-- what match_on finds has another counterpart
+SELECT zcsync.alter_route('up', match_on => 't.subject = s.subject');
+SELECT made('psa', '450', 'one', '2', '2', '501');
+SELECT * FROM work();
+SELECT route, code, message, hint FROM errors WHERE code = 'taken';
+SELECT zcsync.alter_route('up', match_on => 'false');
 -- somebody else's text with an address in it is none
 SELECT made('psa', '441', 'about another', '2', '2', '501', jsonb_build_object('description', E'See https://acme.zendesk.com/agent/tickets/31 for that.\nThanks')),
 	made('psa', '443', 'about one, too', '2', '2', '501', jsonb_build_object('description', E'It is like\nhttps://acme.zendesk.com/agent/tickets/31'));
