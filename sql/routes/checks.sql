@@ -124,18 +124,23 @@ BEGIN
 		v_ids := zcsync._route_sample(v_route.route_id, max_records);
 	END IF;
 	RETURN QUERY
+	WITH forward AS MATERIALIZED (
+		SELECT f.* FROM zcsync._try_route_changes(v_route.route_id, v_ids, false) WITH ORDINALITY
+			AS f (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+	), back AS MATERIALIZED (
+		SELECT b.* FROM zcsync._try_back_changes(v_route.route_id, v_ids) WITH ORDINALITY
+			AS b (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+		WHERE NOT EXISTS (SELECT FROM forward AS f
+			WHERE f.op = 'update' AND f.source_id = b.source_id AND zcsync._is_disputed(v_route.route_id, substr(b.field, 6), f.field))
+	)
 	SELECT c.op, zcsync.reference(v.source_kind, c.source_id),
 		CASE WHEN c.target_id IS NOT NULL THEN zcsync.reference(v.target_kind, c.target_id)
 			WHEN c.op = 'create' THEN format('%s/%s (new)', v.target_name, v.target_kind) END,
 		nullif(c.field, ''), c.old #>> '{}',
 		CASE WHEN c.op = 'error' THEN c.error_code || ': ' || c.message ELSE c.new #>> '{}' END
-	FROM (
-		SELECT f.*, f.ordinality FROM zcsync._try_route_changes(v_route.route_id, v_ids, false) WITH ORDINALITY AS f
-		UNION ALL
-		SELECT b.*, 1000000000 + b.ordinality FROM zcsync._try_back_changes(v_route.route_id, v_ids) WITH ORDINALITY AS b
-		) AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, ord)
+	FROM (SELECT f.*, 1 AS part FROM forward AS f UNION ALL SELECT b.*, 2 FROM back AS b) AS c
 	WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null'))
-	ORDER BY c.ord;
+	ORDER BY c.part, c.n;
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer) IS

@@ -23,9 +23,10 @@ CREATE TYPE zcsync.route_evaluation AS (
 	passes boolean,
 	doc jsonb,
 	place text,
-	targets bigint[],
+	targets bigint[],		-- what match_on found; of what comes back, the target itself
 	error text,				-- why there is no value
-	late boolean			-- there is none for want of time
+	late boolean,			-- there is none for want of time
+	seen xid				-- version of the row that was evaluated
 );
 COMMENT ON TYPE zcsync.route_evaluation IS
 'what the SQL of a route gave for a record, or why it gave nothing; see zcsync._evaluate_sources()';
@@ -106,9 +107,10 @@ AS $$
 BEGIN
 	RETURN QUERY EXECUTE format($sql$
 		SELECT a.ids[e.n], (e.value).passes, (e.value).doc, (e.value).place, (e.value).targets, e.error,
-			e.value IS NULL AND e.error IS NULL
+			e.value IS NULL AND e.error IS NULL, a.seen[e.n]
 		FROM (
-			SELECT array_agg(m.local_id ORDER BY m.local_id) AS ids, array_agg(m ORDER BY m.local_id) AS rows
+			SELECT array_agg(m.local_id ORDER BY m.local_id) AS ids, array_agg(m ORDER BY m.local_id) AS rows,
+				array_agg(m.xmin ORDER BY m.local_id) AS seen
 			FROM zcsync.%I AS m WHERE m.local_id = ANY ($1)) AS a
 		CROSS JOIN LATERAL zcsync._evaluate($2, $3, a.rows, $4, $5) AS e$sql$, p_kind)
 	USING p_ids, p_function, p_owner, p_place, (extract(epoch FROM p_timeout) * 1000)::integer;
@@ -157,7 +159,7 @@ BEGIN
 			ARRAY(SELECT x.source_id FROM unnest(v_values) x WHERE x.passes AND x.source_id = ANY (v_new)), false, p_timeout) e);
 		v_values := ARRAY(
 			SELECT CASE WHEN m.source_id IS NULL THEN e
-				ELSE ROW(e.source_id, e.passes, e.doc, e.place, m.targets, m.error, m.late)::zcsync.route_evaluation END
+				ELSE ROW(e.source_id, e.passes, e.doc, e.place, m.targets, m.error, m.late, e.seen)::zcsync.route_evaluation END
 			FROM unnest(v_values) AS e LEFT JOIN unnest(v_found) AS m ON m.source_id = e.source_id);
 	END IF;
 	RETURN v_values;
@@ -194,7 +196,7 @@ BEGIN
 		WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked'$sql$, v_kind)
 	INTO v_ids USING p_route, p_ids;
 	RETURN ARRAY(
-		SELECT ROW(l.source_id, e.passes, e.doc, NULL, NULL, e.error, e.late)::zcsync.route_evaluation
+		SELECT ROW(l.source_id, e.passes, e.doc, NULL, ARRAY[l.target_id], e.error, e.late, e.seen)::zcsync.route_evaluation
 		FROM zcsync._evaluate_rows(v_functions.back, v_functions.owner, v_kind, v_ids, false, p_timeout) AS e
 		JOIN zcsync.links AS l ON l.route_id = p_route AND l.target_id = e.source_id AND l.source_id = ANY (p_ids) AND l.state <> 'unlinked');
 END

@@ -169,72 +169,119 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[]) IS
 'remembers in the links of a route what its source and target agree on';
 
--- Write what the route wants for these source records, whose rows and whose
--- links' targets the caller has locked.  Returns those that did something.
-CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[])
-RETURNS TABLE (source_id bigint, status text)
+-- Agree on what the job itself made of the other side: the values are those of
+-- the second evaluation, on what was written.  p_targets are pairs whose target
+-- was written or that are new, p_sources those whose source was.  What came back
+-- before, in p_back, and is the same afterwards, is no doing of ours and waits for
+-- the next turn; so does a record that came back to the route by it, since its
+-- other fields may have changed while it was away.  Returns those that wait.
+CREATE FUNCTION zcsync._agree_written(p_route bigint, p_targets bigint[], p_sources bigint[], p_back zcsync.route_evaluation[], p_limit interval)
+RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_targets zcsync.route_evaluation[] := zcsync._evaluate_targets(p_route, p_targets, p_limit);
+	v_sources zcsync.route_evaluation[] := CASE WHEN p_sources = '{}' THEN '{}' ELSE zcsync._evaluate_sources(p_route, p_sources, false, p_limit) END;
+	v_error text;
+	v_changes zcsync.route_change[];
+	v_again bigint[];
+	v_returned bigint[];
+BEGIN
+	SELECT e.message INTO v_error FROM zcsync._failed_evaluations(v_targets || v_sources) e LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'external_routine_invocation_exception', MESSAGE = v_error;
+	END IF;
+
+	SELECT array_agg(ROW('agree', NULL, c.source_id, c.target_id, c.field, c.old, c.new, NULL, NULL, c.agreed)::zcsync.route_change)
+			FILTER (WHERE c.op = 'agree' OR x.is_ours),
+		array_agg(DISTINCT c.source_id) FILTER (WHERE c.op <> 'agree' AND NOT x.is_ours)
+	INTO v_changes, v_again
+	FROM zcsync._route_back_changes(p_route, p_targets, v_targets) AS c
+	CROSS JOIN LATERAL (SELECT NOT EXISTS (SELECT FROM unnest(p_back) AS b
+		WHERE b.source_id = c.source_id AND b.doc -> substr(c.field, 6) = c.agreed) AS is_ours) AS x;
+	PERFORM zcsync._agree_back(p_route, v_changes);
+
+	v_changes := ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_sources, false, v_sources) c);
+	v_returned := ARRAY(SELECT DISTINCT c.source_id FROM unnest(v_changes) c WHERE c.op = 'return');
+	PERFORM zcsync._agree_forward(p_route, p_sources, ARRAY(SELECT c FROM unnest(v_changes) c WHERE c.source_id <> ALL (v_returned)));
+	RETURN coalesce(v_again, '{}') || v_returned;
+END
+$$;
+COMMENT ON FUNCTION zcsync._agree_written(bigint, bigint[], bigint[], zcsync.route_evaluation[], interval) IS
+'evaluates what a route has just written and remembers it as agreed; returns source records that need another turn';
+
+-- Write what the route wants for these source records, given what its SQL said
+-- of them and, in p_back, of their targets.  The caller has locked the rows.  Both
+-- sides of a pair are written; of a field that changed on both the source's value
+-- counts.  Returns what was done to which, and 'again' for those that need another
+-- turn.
+CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
+	p_back zcsync.route_evaluation[], p_limit interval) RETURNS TABLE (source_id bigint, status text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_changes zcsync.route_change[] := ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values) c);
+	v_back zcsync.route_change[] := ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, p_back) c);
 	v_origin text := format('%s:%s:%s', CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route, pg_current_xact_id());
 	v record;
 	v_created bigint[];
-	v_updated bigint[];
+	v_updated bigint[] := '{}';
+	v_linked bigint[] := ARRAY(SELECT c.source_id FROM unnest(v_changes) c WHERE c.op = 'link');
+	v_written bigint[] := '{}';
 	v_targets bigint[];
-	v_updates boolean := EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update');
-	v_before zcsync.route_change[];
-	v_back record;
+	v_again bigint[];
 BEGIN
-	SELECT t.account_id AS target_account, t.kind AS target_kind, sa.vendor <> 'local' AS source_is_remote,
-		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
-	INTO v
+	SELECT t.account_id AS target_account, t.kind AS target_kind, s.kind AS source_kind, sa.vendor <> 'local' AS source_is_remote INTO v
 	FROM zcsync.routes r
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
-	IF v.comes_back AND v_updates THEN
-		v_before := zcsync._back_changes_now(p_route, p_ids);
-	END IF;
 
 	SELECT array_agg(m.source_id), array_agg(m.target_id) INTO v_created, v_targets
 	FROM zcsync._make_targets(p_route, v.target_account, v.target_kind, v_origin, v_changes) m;
-	IF v_updates THEN
-		SELECT array_agg(u.source_id), v_targets || array_agg(u.target_id) INTO v_updated, v_targets
+	IF EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update') THEN
+		SELECT coalesce(array_agg(u.source_id), '{}'), v_targets || array_agg(u.target_id) INTO v_updated, v_targets
 		FROM zcsync._update_targets(v.target_kind, v_origin, v_changes) u;
 	END IF;
-
-	PERFORM zcsync._link_pairs(p_route, array_agg(c.source_id), array_agg(c.target_id))
-	FROM unnest(v_changes) c WHERE c.op = 'link' HAVING count(*) > 0;
+	PERFORM zcsync._link_pairs(p_route, v_linked, ARRAY(SELECT c.target_id FROM unnest(v_changes) c WHERE c.op = 'link'))
+	WHERE v_linked <> '{}';
 	PERFORM zcsync._agree_forward(p_route, p_ids, v_changes);
-	IF v.comes_back THEN
-		v_back := zcsync._write_back(p_route, p_ids, v_before, v_origin);
-		v_changes := v_changes || v_back.errors;
-		v_targets := v_targets || v_back.targets || CASE WHEN v.source_is_remote THEN v_back.written END;
-	ELSE
-		SELECT NULL::bigint[] AS written INTO v_back;
+
+	IF v_updated <> '{}' AND v_back <> '{}' THEN
+		v_back := zcsync._undisputed(p_route, v_changes, v_back);
 	END IF;
-	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes, p_backfill);
-	IF v_targets IS NOT NULL AND NOT p_backfill THEN
+	IF EXISTS (SELECT FROM unnest(v_back) c WHERE c.op = 'update') THEN
+		SELECT coalesce(array_agg(u.source_id), '{}') INTO v_written
+		FROM zcsync._update_targets(v.source_kind, v_origin, ARRAY(
+			SELECT ROW('update', NULL, c.source_id, c.source_id, substr(c.field, 6), c.old, c.new, NULL, NULL, NULL)::zcsync.route_change
+			FROM unnest(v_back) c WHERE c.op = 'update')) u;
+	END IF;
+	PERFORM zcsync._agree_back(p_route, v_back);
+	v_again := zcsync._agree_written(p_route, v_updated || v_linked, v_written, p_back, p_limit);
+
+	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes || ARRAY(SELECT c FROM unnest(v_back) c WHERE c.op = 'error'), p_backfill);
+	v_targets := v_targets || CASE WHEN v.source_is_remote THEN v_written END;
+	IF v_targets <> '{}' AND NOT p_backfill THEN
 		PERFORM zcsync._brake_route(p_route, v_targets);
 	END IF;
 
 	RETURN QUERY
 	SELECT u.id, 'created' FROM unnest(v_created) AS u (id)
-	UNION ALL SELECT u.id, 'updated' FROM unnest(v_updated) AS u (id)
-	UNION ALL SELECT c.source_id, 'found' FROM unnest(v_changes) c WHERE c.op = 'link'
-	UNION ALL SELECT u.id, 'updated' FROM unnest(v_back.written) AS u (id)
-		WHERE u.id <> ALL (coalesce(v_created, '{}') || coalesce(v_updated, '{}'));
+	UNION ALL SELECT DISTINCT u.id, 'updated' FROM unnest(v_updated || v_written) AS u (id)
+	UNION ALL SELECT u.id, 'found' FROM unnest(v_linked) AS u (id)
+	UNION ALL SELECT u.id, 'again' FROM unnest(v_again) AS u (id);
 END
 $$;
-COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[]) IS
+COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes what a route wants for these source records, given what its SQL said of them';
 
 -- The same, but one bad record does not lose its neighbours: on an error the
 -- set is halved down to the record.  What the limit on subtransactions leaves
 -- over is tried again.
 CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
+	p_back zcsync.route_evaluation[], p_limit interval,
 	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -261,7 +308,7 @@ BEGIN
 		v_count := v_count + 1;
 		BEGIN
 			SELECT array_agg(w.source_id) AS ids, array_agg(w.status) AS statuses INTO v_written
-			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill, p_values) w;
+			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill, p_values, p_back, p_limit) w;
 			written := written || v_written.ids;
 			statuses := statuses || v_written.statuses;
 		EXCEPTION WHEN OTHERS THEN
@@ -278,7 +325,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[]) IS
+COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes what a route wants, record by record where a record makes it fail';
 
 -- Lock the rows of these source records and of the targets of their links, as
@@ -375,82 +422,143 @@ $$;
 COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
 'sends failed jobs of a route back with a delay, or to dead_letters after the last attempt';
 
--- Evaluate and write.  A record whose SQL fails is failed, one that the time did
--- not suffice for is left over.
-CREATE FUNCTION zcsync._evaluate_and_write(p_route bigint, p_ids bigint[], p_backfill boolean,
-	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
+-- Write a set of records, all of a backfill or none, and record what became of
+-- them; returns those whose jobs are done.
+CREATE FUNCTION zcsync._write_route_batch(p_route bigint, p_jobs bigint[], p_backfill boolean, p_ids bigint[],
+	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_values zcsync.route_evaluation[] := zcsync._evaluate_sources(p_route, p_ids, p_backfill);
-	v_back zcsync.route_evaluation[] := zcsync._evaluate_targets(p_route, p_ids);
-	v_bad record;
+	v_result record;
 BEGIN
-	SELECT array_agg(e.source_id) FILTER (WHERE NOT e.late) AS failed, array_agg(e.error) FILTER (WHERE NOT e.late) AS messages,
-		coalesce(array_agg(e.source_id) FILTER (WHERE e.late), '{}') AS late
-	INTO v_bad
-	FROM (SELECT x.source_id, min(x.error) AS error, min(x.error) IS NULL AS late FROM unnest(v_values || v_back) x
-		WHERE x.late OR x.error IS NOT NULL GROUP BY x.source_id) AS e;
-	-- the rest
-	SELECT i.* INTO written, statuses, failed, messages, left_over
-	FROM zcsync._isolate_route_changes(p_route,
-		ARRAY(SELECT u.id FROM unnest(p_ids) AS u (id) WHERE u.id <> ALL (v_bad.late) AND u.id <> ALL (coalesce(v_bad.failed, '{}'))),
-		p_backfill, v_values) i;
-	failed := failed || v_bad.failed;
-	messages := messages || v_bad.messages;
-	left_over := left_over || v_bad.late;
+	IF p_ids = '{}' THEN
+		RETURN '{}';
+	END IF;
+	v_result := zcsync._isolate_route_changes(p_route, p_ids, p_backfill, p_values, p_back, p_limit);
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+		attempts, message, queued_at, created_at)
+	SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, w.status,
+		q.attempts + 1, CASE WHEN p_backfill THEN 'backfill' END, q.created_at, zcsync._now()
+	FROM unnest(v_result.written, v_result.statuses) AS w (id, status)
+	JOIN zcsync.sync_queue q ON q.job_id = ANY (p_jobs) AND q.local_id = w.id
+	WHERE w.status <> 'again';
+	IF v_result.failed IS NOT NULL THEN
+		PERFORM zcsync._fail_route_jobs(p_route, v_result.failed, v_result.messages);
+	END IF;
+	RETURN ARRAY(
+		SELECT i FROM unnest(p_ids) i
+		WHERE i <> ALL (coalesce(v_result.failed, '{}')) AND i <> ALL (v_result.left_over)
+			AND i NOT IN (SELECT w.id FROM unnest(v_result.written, v_result.statuses) AS w (id, status) WHERE w.status = 'again'));
 END
 $$;
-COMMENT ON FUNCTION zcsync._evaluate_and_write(bigint, bigint[], boolean) IS
-'runs the SQL of a route for source records and writes what the route wants';
+COMMENT ON FUNCTION zcsync._write_route_batch(bigint, bigint[], boolean, bigint[], zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
+'writes a set of source records of a route and records what became of them';
 
--- One batch of one route; returns how many jobs ended.
+-- Those of these rows that are not the version that was seen.
+CREATE FUNCTION zcsync._changed_rows(p_kind text, p_ids bigint[], p_seen xid[]) RETURNS SETOF bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($sql$
+		SELECT u.id FROM unnest($1, $2) AS u (id, seen)
+		CROSS JOIN LATERAL (SELECT m.xmin AS version FROM zcsync.%I AS m WHERE m.local_id = u.id OFFSET 0) AS r
+		WHERE r.version <> u.seen$sql$, p_kind)
+	USING p_ids, p_seen;
+END
+$$;
+COMMENT ON FUNCTION zcsync._changed_rows(text, bigint[], xid[]) IS
+'rows that changed since they were seen, by their local ids';
+
+-- What must not be written of what the SQL of a route said: records for which it
+-- failed, and those that must be evaluated again, because the time did not suffice
+-- or because one of their rows changed before it was locked.
+CREATE FUNCTION zcsync._stale_evaluations(p_route bigint, p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[],
+	OUT failed bigint[], OUT messages text[], OUT again bigint[])
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	SELECT s.kind AS source_kind, t.kind AS target_kind INTO v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	WHERE r.route_id = p_route;
+	again := ARRAY(
+		SELECT c.id FROM zcsync._changed_rows(v.source_kind, ARRAY(SELECT e.source_id FROM unnest(p_values) e), ARRAY(SELECT e.seen FROM unnest(p_values) e)) AS c (id)
+		UNION
+		SELECT e.source_id
+		FROM zcsync._changed_rows(v.target_kind, ARRAY(SELECT e.targets[1] FROM unnest(p_back) e), ARRAY(SELECT e.seen FROM unnest(p_back) e)) AS c (id)
+		JOIN unnest(p_back) AS e ON e.targets[1] = c.id
+		UNION
+		SELECT e.source_id FROM unnest(p_values || p_back) e WHERE e.late);
+	SELECT coalesce(array_agg(e.source_id), '{}'), coalesce(array_agg(e.error), '{}') INTO failed, messages
+	FROM (SELECT x.source_id, min(x.error) AS error FROM unnest(p_values || p_back) x
+		WHERE x.error IS NOT NULL AND x.source_id <> ALL (again) GROUP BY x.source_id ORDER BY x.source_id) AS e;
+END
+$$;
+COMMENT ON FUNCTION zcsync._stale_evaluations(bigint, zcsync.route_evaluation[], zcsync.route_evaluation[]) IS
+'records that failed in what the SQL of a route said, and those that must be evaluated again';
+
+-- One batch of one route; returns how many jobs ended.  The SQL of the route runs
+-- first, while nothing is locked: neither rows, so that nobody waits for it, nor jobs,
+-- which users join.  Then route, jobs and rows are locked, and what changed since gets
+-- another turn, as does what somebody else holds, after a second.
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_began timestamptz := clock_timestamp();
+	v_limit interval;
 	v_jobs bigint[];
 	v_ids bigint[];
 	v_backfill boolean[];
+	v_values zcsync.route_evaluation[];
+	v_back zcsync.route_evaluation[];
 	v_locked bigint[];
-	v_some bigint[];
+	v_stale record;
 	v_done bigint[] := '{}';
-	v_result record;
 	v_which boolean;
 BEGIN
-	SELECT array_agg(q.job_id), array_agg(q.local_id), array_agg(q.backfill)
-	INTO v_jobs, v_ids, v_backfill
+	SELECT array_agg(q.job_id), array_agg(q.local_id), array_agg(q.backfill) INTO v_jobs, v_ids, v_backfill
 	FROM (
 		SELECT q.job_id, q.local_id, q.backfill FROM zcsync.sync_queue q
 		WHERE q.route_id = p_route AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
 		ORDER BY q.priority, q.run_at, q.job_id
-		LIMIT p_max
-		FOR UPDATE SKIP LOCKED) q;
+		LIMIT p_max) q;
 	IF v_jobs IS NULL THEN
 		RETURN 0;
 	END IF;
+	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
+		v_values := v_values || zcsync._evaluate_sources(p_route,
+			ARRAY(SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill) WHERE j.backfill = v_which), v_which);
+	END LOOP;
+	v_back := zcsync._evaluate_targets(p_route, v_ids);
+	-- what is written is not more than this was
+	v_limit := least(zcsync._mapping_timeout(), greatest(interval '1 second', 3 * (clock_timestamp() - v_began)));
+
+	PERFORM FROM zcsync.routes r WHERE r.route_id = p_route AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN 0;
+	END IF;
+	SELECT coalesce(array_agg(q.job_id), '{}'), coalesce(array_agg(q.local_id), '{}') INTO v_jobs, v_ids
+	FROM (SELECT k.job_id, k.local_id FROM zcsync.sync_queue k WHERE k.job_id = ANY (v_jobs) AND k.state = 'ready'
+		ORDER BY k.job_id FOR UPDATE SKIP LOCKED) AS q;
 	v_locked := zcsync._lock_route_rows(p_route, v_ids);
+	v_stale := zcsync._stale_evaluations(p_route, v_values, v_back);
 
 	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
-		v_some := ARRAY(SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill)
-			WHERE j.backfill = v_which AND j.id = ANY (v_locked) ORDER BY j.id);
-		CONTINUE WHEN v_some = '{}';
-		v_result := zcsync._evaluate_and_write(p_route, v_some, v_which);
-		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
-			attempts, message, queued_at, created_at)
-		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, w.status,
-			q.attempts + 1, CASE WHEN v_which THEN 'backfill' END, q.created_at, zcsync._now()
-		FROM unnest(v_result.written, v_result.statuses) AS w (id, status)
-		JOIN zcsync.sync_queue q ON q.job_id = ANY (v_jobs) AND q.local_id = w.id;
-		IF v_result.failed IS NOT NULL THEN
-			PERFORM zcsync._fail_route_jobs(p_route, v_result.failed, v_result.messages);
-		END IF;
-		v_done := v_done || ARRAY(SELECT i FROM unnest(v_some) i
-			WHERE i <> ALL (coalesce(v_result.failed, '{}')) AND i <> ALL (v_result.left_over));
+		v_done := v_done || zcsync._write_route_batch(p_route, v_jobs, v_which, ARRAY(
+			SELECT q.local_id FROM zcsync.sync_queue q
+			WHERE q.job_id = ANY (v_jobs) AND q.backfill = v_which AND q.local_id = ANY (v_locked)
+				AND q.local_id <> ALL (v_stale.failed) AND q.local_id <> ALL (v_stale.again)
+			ORDER BY q.local_id), v_values, v_back, v_limit);
 	END LOOP;
-
+	PERFORM zcsync._fail_route_jobs(p_route, v_stale.failed, v_stale.messages) WHERE v_stale.failed && v_locked;
 	DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_done);
 	UPDATE zcsync.sync_queue q SET run_at = zcsync._now() + interval '1 second'
 	WHERE q.job_id = ANY (v_jobs) AND q.local_id <> ALL (v_locked);
@@ -458,7 +566,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
-'claims, writes and ends a batch of jobs of a route';
+'evaluates, locks, writes and ends a batch of jobs of a route';
 
 -- The routes that have something to do and may do it, the most urgent first.
 -- After a failover, and in a copy that was adopted, a route waits until the stream
@@ -554,10 +662,8 @@ BEGIN
 	FOR v_route IN SELECT d.route_id FROM zcsync._due_routes() d WHERE p_only IS NULL OR d.route_id = p_only LOOP
 		EXIT WHEN v_left <= 0;
 		-- One batch of a route at a time; the statements after the lock have
-		-- younger snapshots.  The row is locked for the brake.
+		-- younger snapshots.
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
-		PERFORM FROM zcsync.routes r WHERE r.route_id = v_route.route_id AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
-		CONTINUE WHEN NOT FOUND;
 		SELECT f.fault INTO v_fault FROM zcsync._route_functions(v_route.route_id) f;
 		IF v_fault IS NOT NULL THEN
 			PERFORM zcsync._pause_faulty_route(v_route.route_id, v_fault, 'SELECT * FROM zcsync.check_route(%L);');
