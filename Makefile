@@ -45,6 +45,7 @@ OBJS = \
 	src/vendor.o \
 	src/wake.o \
 	src/worker.o \
+	src/write_count.o \
 	src/xact.o \
 	src/zcsync.o \
 	$(CONNECTORS:%=src/connector_%.o)

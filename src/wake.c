@@ -9,10 +9,9 @@
  * latches.  A transaction that is prepared sends no signal, and so does one
  * whose server is not preloaded: polling finds their work.
  *
- * The count of remote writes of a transaction lives here for the same reason,
- * to be reset at its end.  And so does the notice of CREATE EXTENSION, which
- * the server would not show while its script runs; it is sent just before the
- * commit, unless setup() or a restore has made the tables by then.
+ * The notice of CREATE EXTENSION lives here for the same reason: the server
+ * would not show it while its script runs.  It is sent just before the commit,
+ * unless setup() or a restore has made the tables by then.
  *
  * IDENTIFICATION
  *		src/wake.c
@@ -23,7 +22,6 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "common/int.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
@@ -34,13 +32,11 @@
 PG_FUNCTION_INFO_V1(zcsync_sql_wake);
 PG_FUNCTION_INFO_V1(zcsync_sql_wake_launcher);
 PG_FUNCTION_INFO_V1(zcsync_sql_announce);
-PG_FUNCTION_INFO_V1(zcsync_sql_count_writes);
 
 /* State of the current transaction. */
 static bool wake_worker = false;
 static bool wake_launcher = false;
 static bool announce = false;
-static int64 writes = 0;
 
 static void watch_transactions(void);
 static bool have_tables(void);
@@ -88,25 +84,6 @@ zcsync_sql_announce(PG_FUNCTION_ARGS)
 	watch_transactions();
 	announce = true;
 	PG_RETURN_VOID();
-}
-
-/*
- * zcsync._count_writes(n): add n to the remote writes of this transaction and
- * return their sum.  Writes of a savepoint that was rolled back still count:
- * the brake that this is for errs on the side of asking.
- */
-Datum
-zcsync_sql_count_writes(PG_FUNCTION_ARGS)
-{
-	int64		n = PG_GETARG_INT64(0);
-
-	watch_transactions();
-	if (n < 0 || pg_add_s64_overflow(writes, n, &writes))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("number of writes is out of range: %lld",
-						(long long) n)));
-	PG_RETURN_INT64(writes);
 }
 
 /*
@@ -161,5 +138,4 @@ transaction_ended(XactEvent event, void *arg)
 	wake_worker = false;
 	wake_launcher = false;
 	announce = false;
-	writes = 0;
 }

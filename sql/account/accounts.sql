@@ -491,10 +491,7 @@ BEGIN
 	END IF;
 
 	FOREACH v_route IN ARRAY v_routes LOOP
-		PERFORM zcsync.cancel_held(v_route)
-		FROM zcsync.routes r JOIN zcsync.sync_queue q ON q.route_id = r.route_id AND q.state = 'held'
-		WHERE r.name = v_route LIMIT 1;
-		PERFORM zcsync.remove_route(v_route);
+		PERFORM zcsync.remove_route(v_route, force => true);
 	END LOOP;
 	PERFORM zcsync.drop_intake(i.name) FROM zcsync.intakes i WHERE i.account_id = v_id;
 	DELETE FROM zcsync.sync_queue q WHERE q.account_id = v_id;

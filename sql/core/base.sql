@@ -32,7 +32,7 @@ CREATE FUNCTION zcsync._count_writes(p_n bigint) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_count_writes';
 COMMENT ON FUNCTION zcsync._count_writes(bigint) IS
-'adds to the number of remote writes that this transaction has queued, and returns it';
+'adds to the number of remote records that this transaction writes to, and returns it; what was rolled back does not count';
 
 CREATE FUNCTION zcsync._identity(OUT system_identifier bigint, OUT database_oid oid, OUT timeline integer)
 RETURNS record

@@ -64,7 +64,7 @@ BEGIN
 		SELECT c FROM unnest($1, $2, $3, $4) AS w (account_id, local_id, new, origin)
 		JOIN zcsync.%I AS t ON t.account_id = w.account_id AND t.local_id = w.local_id AND t.remote_id IS NOT NULL
 		JOIN unnest($5) AS c ON w.new ? c
-		WHERE w.account_id = $6 AND w.origin !~ '^(pull|push):'
+		WHERE w.account_id = $6 AND w.origin !~ '^(pull|push|cancel):'
 		LIMIT 1$sql$, p_kind)
 		INTO v_column USING p_accounts, p_ids, p_new, p_origins, v_fixed, p_account;
 	IF v_column IS NOT NULL THEN
@@ -254,9 +254,9 @@ $$;
 COMMENT ON FUNCTION zcsync._push_class(bigint) IS
 'the budget class of an account''s pushes';
 
--- Queue the pushes of local and routed writes.  More than
--- zcsync.bulk_write_limit local ones in one transaction are held; routes have
--- a limit of their own, by the hour.
+-- Queue the pushes of local and routed writes.  Those of more than
+-- zcsync.bulk_write_limit records that one transaction writes locally are held,
+-- also where a push waited before; routes have a limit of their own, by the hour.
 CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -280,7 +280,7 @@ BEGIN
 		RETURN;
 	END IF;
 	-- LEFT, or nothing would be queued where no write is local
-	SELECT array_agg(q.job_id) FILTER (WHERE q.is_new AND w.local_id IS NOT NULL) INTO v_counted
+	SELECT array_agg(q.job_id) FILTER (WHERE q.is_first AND w.local_id IS NOT NULL) INTO v_counted
 	FROM zcsync._enqueue(v_jobs) AS q
 	LEFT JOIN unnest(p_ids, p_origins) AS w (local_id, origin) ON w.local_id = q.local_id AND w.origin LIKE 'local:%';
 	IF v_counted IS NOT NULL THEN
@@ -308,7 +308,8 @@ BEGIN
 		RETURN;
 	END IF;
 	UPDATE zcsync.sync_queue q SET state = 'held'
-	WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'ready' AND q.route_id IS NULL;
+	WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'ready'
+		AND (q.route_id IS NULL OR q.joins > 0);	-- not what a route queues in this transaction
 	FOR v_account IN
 		SELECT DISTINCT a.name FROM zcsync.sync_queue q JOIN zcsync.accounts a ON a.account_id = q.account_id
 		WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'held'
@@ -344,7 +345,7 @@ BEGIN
 		SELECT w.account_id, array_agg(DISTINCT k.name) FILTER (WHERE k.name IS NOT NULL) AS columns
 		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, origin)
 		LEFT JOIN LATERAL jsonb_object_keys(w.new) AS k (name) ON true
-		WHERE w.origin !~ '^(pull|push):'
+		WHERE w.origin !~ '^(pull|push|cancel):'
 		GROUP BY w.account_id
 	LOOP
 		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
@@ -356,7 +357,7 @@ BEGIN
 	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
 	SELECT w.account_id, p_kind, w.local_id,
 		CASE WHEN p_old IS NULL THEN 'insert' WHEN w.new ->> 'deleted_at' IS NOT NULL THEN 'delete' ELSE 'update' END,
-		w.old - 'updated_at', w.new - 'updated_at', regexp_replace(w.origin, '^local:.*', 'local'),
+		w.old - 'updated_at', w.new - 'updated_at', regexp_replace(w.origin, '^(local|cancel):.*', split_part(w.origin, ':', 1)),
 		coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
 	FROM unnest(p_accounts, p_ids, p_old, p_new, p_origins) AS w (account_id, local_id, old, new, origin)
 	WHERE w.new - 'updated_at' <> '{}';
@@ -364,7 +365,7 @@ BEGIN
 	SELECT array_agg(w.account_id), array_agg(w.local_id), array_agg(w.origin)
 	INTO v_accounts, v_ids, v_origins
 	FROM unnest(p_accounts, p_ids, p_origins, p_states) AS w (account_id, local_id, origin, state)
-	WHERE w.origin !~ '^(pull|push):' AND w.state <> 'synced';
+	WHERE w.origin !~ '^(pull|push|cancel):' AND w.state <> 'synced';
 	IF v_ids IS NOT NULL THEN
 		PERFORM zcsync._queue_pushes(p_kind, v_accounts, v_ids, v_origins);
 	END IF;

@@ -223,6 +223,20 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_account_views() IS
 'creates or replaces stat_accounts and stat_budgets';
 
+-- What is held of an account: pushes that wait for a decision, and new rows that
+-- cancel_held() left, the first of them by its reference.
+CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text)
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
+		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept')
+	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a ON a.account_id = q.account_id
+	WHERE a.name = p_account AND q.state = 'held'
+$$;
+COMMENT ON FUNCTION zcsync._held_of(text) IS
+'what is held of an account: pushes, and new rows that are not to be sent';
+
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -256,8 +270,9 @@ BEGIN
 			SELECT 3, 1, 'down', a.last_error, 'nothing: it is tried again by itself'
 			WHERE a.breaker_failures IS NOT NULL
 			UNION ALL
-			SELECT 4, 1, 'held', format('by the write brake: %s', a.held),
-				format('SELECT zcsync.release_held(%L);', a.account)
+			SELECT 4, 1, 'held', format(CASE WHEN h.jobs > 0 THEN 'by the write brake: %s' ELSE 'new rows that were not sent: %2$s' END, h.jobs, h.kept),
+				CASE WHEN h.jobs > 0 THEN format('SELECT zcsync.release_held(%L);', a.account) ELSE format('SELECT zcsync.discard(%L);', h.first) END
+			FROM zcsync._held_of(a.account) AS h
 			WHERE a.held > 0
 			UNION ALL
 			SELECT 5, 2, 'errors', format('waiting for a person: %s', e.errors),

@@ -1,8 +1,8 @@
 -- ---------------------------------------------------------------------
 -- The queue: how a job gets into it.
 --
--- A job is queued in the transaction of whoever wants it.  A ready job of the
--- same key is joined, never doubled.  The join locks that job (an update of
+-- A job is queued in the transaction of whoever wants it.  A job of the
+-- same key that waits, be it ready or held, is joined, never doubled.  The join locks that job (an update of
 -- unindexed columns), so that a claim passes over it until this transaction
 -- ends: what the job will read is then what this transaction wrote.
 -- ---------------------------------------------------------------------
@@ -51,9 +51,10 @@ COMMENT ON FUNCTION zcsync._job(bigint, text, text, text, text, text, jsonb, int
 -- priority.  It keeps its time, which may be that of another attempt, but with
 -- p_hurry; and never is an unclear create looked up earlier than planned.
 --
--- Returns a row for each job, with whether it is new.
+-- Returns a row for each job, with whether this transaction queues it for the
+-- first time.
 CREATE FUNCTION zcsync._enqueue(p_jobs zcsync.new_job[], p_hurry boolean DEFAULT false)
-RETURNS TABLE (job_id bigint, local_id bigint, is_new boolean)
+RETURNS TABLE (job_id bigint, local_id bigint, is_first boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -69,20 +70,20 @@ BEGIN
 		coalesce(j.run_at, v_now), j.stream_id, j.route_id, j.kind, j.local_id, j.backfill, j.version, session_user, v_now
 	FROM (SELECT nextval('zcsync.job_id_seq') AS job_id, u.* FROM unnest(p_jobs) AS u) AS j
 	ORDER BY j.account_id, j.dedupe_key COLLATE "C"
-	ON CONFLICT (account_id, dedupe_key) WHERE state = 'ready' DO UPDATE
-		SET joins = q.joins + 1,
+	ON CONFLICT (account_id, dedupe_key) WHERE state IN ('ready', 'held') DO UPDATE
+		SET joins = q.joins + 1, previous_xid = q.enqueued_xid, enqueued_xid = excluded.enqueued_xid,
 			payload = CASE WHEN zcsync._is_older(excluded.version, q.version) THEN q.payload
 				ELSE q.payload || excluded.payload END,
 			version = CASE WHEN zcsync._is_older(excluded.version, q.version) THEN q.version ELSE excluded.version END,
 			backfill = q.backfill OR excluded.backfill,
 			priority = least(q.priority, excluded.priority),
 			run_at = CASE WHEN p_hurry AND q.unclear_since IS NULL THEN least(q.run_at, excluded.run_at) ELSE q.run_at END
-	RETURNING q.job_id, q.local_id, q.xmax = 0;
+	RETURNING q.job_id, q.local_id, q.previous_xid IS DISTINCT FROM q.enqueued_xid;
 	PERFORM zcsync._wake();
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job[], boolean) IS
-'queues jobs in this transaction, or joins the ready ones with the same keys; with p_hurry these are due as early as the new ones';
+'queues jobs in this transaction, or joins those with the same keys that wait; with p_hurry these are due as early as the new ones';
 
 -- A single job that somebody waits for; returns its number.
 CREATE FUNCTION zcsync._enqueue(p_job zcsync.new_job) RETURNS bigint
@@ -94,4 +95,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job) IS
-'queues a job in this transaction or joins the ready one with the same key, which is then due as early; returns its number';
+'queues a job in this transaction or joins the one with the same key that waits, which is then due as early; returns its number';

@@ -238,7 +238,9 @@ BEGIN
 				refused_alone = q.refused_alone AND NOT v_job.no_right,
 				last_class = 'rejected', last_status = v_job.http_status, last_error = v_job.message, last_hint = v_job.hint
 			WHERE q.job_id = v_job.job_id;
-			IF NOT (v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, false, v_job.message, v_job.hint)) THEN
+			IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, false, v_job.message, v_job.hint) THEN
+				RETURN QUERY SELECT v_job.job_id, v_now;
+			ELSE
 				RETURN QUERY SELECT v_job.job_id, CASE WHEN v_job.no_right AND NOT v_alone THEN v_now + interval '10 seconds' ELSE v_now END;
 			END IF;
 			CONTINUE;
@@ -276,7 +278,7 @@ BEGIN
 			PERFORM zcsync._note_refused(v_job.job_id, p_ours);
 		END IF;
 		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, true, v_job.message, v_job.hint) THEN
-			CONTINUE;
+			RETURN QUERY SELECT v_job.job_id, v_now;
 		ELSIF NOT v_dead THEN
 			UPDATE zcsync.sync_queue q
 			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
@@ -329,7 +331,7 @@ COMMENT ON FUNCTION zcsync._note_refused(bigint, bigint[]) IS
 -- refused as the call was in which they had travelled together, and nothing of
 -- their kind was accepted since: one alert, and what was refused is held until a
 -- person releases it.  So is, while that alert is open, what is refused later.
--- Says whether it is held.
+-- Says whether it is to be held when it goes back.
 CREATE FUNCTION zcsync._hold_refused(p_job bigint, p_ours bigint[], p_alone boolean, p_message text, p_hint text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -368,8 +370,9 @@ BEGIN
 			format('%s refuses to write %s of account "%s": %s', v_account.vendor, v_job.kind, v_account.name, p_message),
 			concat_ws(' ', p_hint, format('Then send what is held: SELECT zcsync.release_held(%L);', v_account.name)));
 	END IF;
+	-- those that run go back first, which may be to a twin
 	UPDATE zcsync.sync_queue q
-	SET state = 'held', claimed_by = NULL, claimed_at = NULL, batch_max = NULL,
+	SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running', batch_max = NULL,
 		last_class = 'rejected', last_error = coalesce(q.last_error, p_message), last_hint = coalesce(q.last_hint, p_hint)
 	WHERE q.job_id = p_job OR (q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind
 		AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_at = v_job.refused_at);
@@ -426,9 +429,19 @@ $$;
 COMMENT ON FUNCTION zcsync._bury(bigint, text, integer, text, text, text) IS
 'moves a job to dead_letters';
 
+-- What becomes of a job that goes back: one that is to be held is, and a cancelled
+-- one goes on only to look up what a create did.
+CREATE FUNCTION zcsync._state_after(p_to_hold boolean, p_cancelled text, p_unclear_since timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_to_hold OR (p_cancelled IS NOT NULL AND p_unclear_since IS NULL) THEN 'held' ELSE 'ready' END;
+END;
+COMMENT ON FUNCTION zcsync._state_after(boolean, text, timestamptz) IS
+'the state of a job that goes back to the queue: ready or held';
+
 -- Put running jobs back to ready, each at its time, without ever waiting.
 --
--- Where a ready twin exists the job is folded into it.  Where the twin is
+-- Where a ready or held twin exists the job is folded into it.  Where the twin is
 -- locked or not yet committed the job stays running; it is returned, to be
 -- tried again.
 CREATE FUNCTION zcsync._put_back(p_ids bigint[], p_run_at timestamptz[]) RETURNS SETOF bigint
@@ -451,7 +464,8 @@ BEGIN
 	-- Most of the time nobody else is there.
 	BEGIN
 		UPDATE zcsync.sync_queue q
-		SET state = 'ready', claimed_by = NULL, claimed_at = NULL, run_at = b.run_at
+		SET state = zcsync._state_after(q.to_hold, q.cancelled, q.unclear_since), to_hold = false,
+			claimed_by = NULL, claimed_at = NULL, run_at = b.run_at
 		FROM unnest(p_ids, p_run_at) AS b (job_id, run_at)
 		WHERE q.job_id = b.job_id AND q.claimed_by IS NOT NULL;	-- as in _finish_jobs()
 		PERFORM set_config('lock_timeout', v_lock_timeout, true);
@@ -468,9 +482,9 @@ BEGIN
 		ORDER BY q.job_id
 	LOOP
 		IF EXISTS (SELECT FROM zcsync.sync_queue t
-				WHERE t.account_id = v_job.account_id AND t.dedupe_key = v_job.dedupe_key AND t.state = 'ready') THEN
+				WHERE t.account_id = v_job.account_id AND t.dedupe_key = v_job.dedupe_key AND t.state IN ('ready', 'held')) THEN
 			SELECT t.job_id INTO v_twin FROM zcsync.sync_queue t
-			WHERE t.account_id = v_job.account_id AND t.dedupe_key = v_job.dedupe_key AND t.state = 'ready'
+			WHERE t.account_id = v_job.account_id AND t.dedupe_key = v_job.dedupe_key AND t.state IN ('ready', 'held')
 			FOR UPDATE SKIP LOCKED;
 			IF NOT FOUND THEN
 				RETURN NEXT v_job.job_id;
@@ -479,26 +493,27 @@ BEGIN
 			-- An unclear create keeps its marker, and its time if it has one to
 			-- wait for; else the earlier of the two times.
 			UPDATE zcsync.sync_queue t
-			SET attempts = t.attempts + v_job.attempts,
-				failures = greatest(t.failures, v_job.failures),
+			SET state = CASE WHEN v_job.to_hold THEN 'held'
+					WHEN t.cancelled = 'wanted' AND v_job.unclear_since IS NOT NULL THEN 'ready'	-- to be looked up
+					ELSE t.state END,
+				attempts = t.attempts + v_job.attempts, failures = greatest(t.failures, v_job.failures),
 				crashes = greatest(t.crashes, v_job.crashes),
 				unclear_since = coalesce(v_job.unclear_since, t.unclear_since),
 				batch_max = least(t.batch_max, v_job.batch_max),
 				lookup_floor = coalesce(v_job.lookup_floor, t.lookup_floor),
 				sent = CASE WHEN v_job.sent IS NULL THEN t.sent ELSE v_job.sent END,
 				sent_base = CASE WHEN v_job.sent IS NULL THEN t.sent_base ELSE v_job.sent_base END,
-				run_at = CASE WHEN v_job.unclear_since IS NOT NULL THEN greatest(t.run_at, v_job.back_at)
-							ELSE least(t.run_at, v_job.back_at) END,
+				run_at = CASE WHEN v_job.unclear_since IS NULL THEN least(t.run_at, v_job.back_at) ELSE greatest(t.run_at, v_job.back_at) END,
 				priority = least(t.priority, v_job.priority),
-				last_class = v_job.last_class, last_status = v_job.last_status,
-				last_error = v_job.last_error, last_hint = v_job.last_hint,
-				created_at = least(t.created_at, v_job.created_at)
+				last_class = v_job.last_class, last_status = v_job.last_status, last_error = v_job.last_error,
+				last_hint = v_job.last_hint, created_at = least(t.created_at, v_job.created_at)
 			WHERE t.job_id = v_twin;
 			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
 		ELSE
 			BEGIN
 				UPDATE zcsync.sync_queue q
-				SET state = 'ready', claimed_by = NULL, claimed_at = NULL, run_at = v_job.back_at
+				SET state = zcsync._state_after(q.to_hold, q.cancelled, q.unclear_since), to_hold = false,
+					claimed_by = NULL, claimed_at = NULL, run_at = v_job.back_at
 				WHERE q.job_id = v_job.job_id;
 			EXCEPTION WHEN lock_not_available OR unique_violation THEN
 				RETURN NEXT v_job.job_id;
@@ -509,7 +524,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._put_back(bigint[], timestamptz[]) IS
-'puts running jobs back to ready or folds them into their ready twins; returns those that are blocked by somebody''s lock';
+'puts running jobs back to ready or folds them into their twins; returns those that are blocked by somebody''s lock';
 
 -- Count calls that failed by the vendor's fault in a row; three open the account's
 -- breaker.  p_answered: the vendor answered others meanwhile.

@@ -132,7 +132,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- A push that waited before joins what is written now, and goes out.
+	-- also a push that waited before, which what is written now has joined
 	UPDATE zcsync.sync_queue q SET state = 'held'
 	WHERE q.local_id = ANY (p_targets[v_room + 1:]) AND q.operation = 'push' AND q.state = 'ready'
 		AND q.enqueued_xid = pg_current_xact_id();
@@ -624,7 +624,12 @@ DECLARE
 	v_ids bigint[];
 	v record;
 BEGIN
-	FOR v IN SELECT d.route_id, d.attempts FROM zcsync._due_routes() d LOOP
+	FOR v IN
+		SELECT d.route_id, d.attempts FROM zcsync._due_routes() d
+		UNION	-- _end_cancelled() runs the SQL of these, too
+		SELECT r.route_id, r.attempts FROM zcsync.routes r
+		WHERE r.state = 'active' AND EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.cancelled = 'wanted' AND q.state = 'held')
+	LOOP
 		-- somebody is running it
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v.route_id % 2147483647)::integer);
 		IF v.attempts >= 2 THEN
@@ -659,6 +664,7 @@ DECLARE
 	v_left integer := least(p_max, 200, greatest(1, current_setting('zcsync.bulk_write_limit')::integer));
 	v_done integer := 0;
 BEGIN
+	PERFORM zcsync._end_cancelled(p_by_worker => true, p_only => p_only);
 	FOR v_route IN SELECT d.route_id FROM zcsync._due_routes() d WHERE p_only IS NULL OR d.route_id = p_only LOOP
 		EXIT WHEN v_left <= 0;
 		-- One batch of a route at a time; the statements after the lock have

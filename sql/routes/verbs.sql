@@ -240,7 +240,7 @@ $$;
 COMMENT ON FUNCTION zcsync._turned_back_fields(bigint, text) IS
 'which fields begin or cease to come back when a route gets another direction';
 
-CREATE FUNCTION zcsync.remove_route(name text) RETURNS void
+CREATE FUNCTION zcsync.remove_route(name text, force boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -252,14 +252,19 @@ DECLARE
 BEGIN
 	-- Wait for a batch of this route, which takes the same lock.
 	PERFORM pg_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
+	IF force THEN
+		PERFORM zcsync.cancel_held(name) FROM zcsync.sync_queue q
+		WHERE q.route_id = v_route.route_id AND q.state = 'held' LIMIT 1;
+	END IF;
 	SELECT count(*) INTO v_held FROM zcsync.sync_queue q WHERE q.route_id = v_route.route_id AND q.state = 'held';
-	IF v_held > 0 THEN
+	IF v_held > 0 AND force IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 			MESSAGE = format('%s writes of route "%s" are held', v_held, name),
 			HINT = format('Decide about them first: SELECT zcsync.release_held(%L); or SELECT zcsync.cancel_held(%L);', name, name);
 	END IF;
 	DELETE FROM zcsync.sync_queue q WHERE q.route_id = v_route.route_id AND q.operation = 'route' AND q.state = 'ready';
 	DELETE FROM zcsync.dead_letters d WHERE d.route_id = v_route.route_id AND d.operation = 'route';
+	DELETE FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'cancelled';
 	DELETE FROM zcsync.routes r WHERE r.route_id = v_route.route_id;	-- its pairs stay, without a driver
 	FOR v_function IN
 		SELECT p.oid::regprocedure FROM pg_proc p
@@ -271,8 +276,8 @@ BEGIN
 	PERFORM zcsync._resolve_alert('write_brake', name);
 END
 $$;
-COMMENT ON FUNCTION zcsync.remove_route(text) IS
-'removes a route and what waits in its name; the records on both sides stay, and so do their pairs, which another route may take over';
+COMMENT ON FUNCTION zcsync.remove_route(text, boolean) IS
+'removes a route and what waits in its name, with force also what is held (see cancel_held()); the records on both sides stay, and so do their pairs, which another route may take over';
 
 CREATE FUNCTION zcsync.pause_route(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

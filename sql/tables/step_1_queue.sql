@@ -84,23 +84,29 @@ BEGIN
 		lookup_floor text,				-- and the latest remote id known before it was sent
 		refused_at timestamptz,			-- of a push: when it was refused as for want of a right
 		refused_alone boolean NOT NULL DEFAULT false,	-- and no other job travelled with it then
+		to_hold boolean NOT NULL DEFAULT false,		-- while running: it is to be held when it goes back
+		cancelled text					-- what it would send is not wanted any more: 'wanted' to be taken back, 'kept' in a new row
+			CONSTRAINT sync_queue_cancelled CHECK (cancelled IN ('wanted', 'kept')),
+		cancelled_by text,
 		stale boolean NOT NULL DEFAULT false,		-- of a pull: its page answers what nobody asks any more
 		last_class text,				-- outcome of the last attempt
 		last_status integer,
 		last_error text,
 		last_hint text,
 		enqueued_by text NOT NULL DEFAULT current_user,
-		enqueued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+		enqueued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),	-- of the last enqueue
+		previous_xid xid8,				-- of the one before
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT sync_queue_running_claimed CHECK ((state = 'running') = (claimed_by IS NOT NULL))
 	) WITH (fillfactor = 70);
-	-- One ready job per record and operation; enqueue joins it.
-	CREATE UNIQUE INDEX sync_queue_ready_key ON zcsync.sync_queue (account_id, dedupe_key) WHERE state = 'ready';
+	-- One job that waits per record and operation; enqueue joins it, also while it is held.
+	CREATE UNIQUE INDEX sync_queue_ready_key ON zcsync.sync_queue (account_id, dedupe_key) WHERE state IN ('ready', 'held');
 	-- One running job per record: the proof, not the mechanism.
 	CREATE UNIQUE INDEX sync_queue_running_key ON zcsync.sync_queue (account_id, record_key) WHERE state = 'running';
 	CREATE INDEX sync_queue_claim ON zcsync.sync_queue (account_id, queue, budget_class, priority, run_at, job_id) WHERE state = 'ready';
 	CREATE INDEX sync_queue_run_at ON zcsync.sync_queue (run_at) WHERE state = 'ready';
 	CREATE INDEX sync_queue_held ON zcsync.sync_queue (account_id, route_id) WHERE state = 'held';
+	CREATE INDEX sync_queue_cancelled ON zcsync.sync_queue (account_id, kind, local_id) WHERE cancelled IS NOT NULL;
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';

@@ -132,7 +132,7 @@ BEGIN
 		agreed jsonb NOT NULL DEFAULT '{}',	-- mapped value of each field when both sides last agreed
 		agreed_back jsonb NOT NULL DEFAULT '{}',	-- the same for the fields that come back
 		state text NOT NULL DEFAULT 'linked'
-			CONSTRAINT links_state CHECK (state IN ('linked', 'left', 'unlinked')),
+			CONSTRAINT links_state CHECK (state IN ('linked', 'left', 'unlinked', 'cancelled')),	-- cancelled: a person did not want the copy
 		created_at timestamptz NOT NULL DEFAULT now(),
 		changed_at timestamptz,
 		CONSTRAINT links_source_target_key UNIQUE (source_id, target_id)

@@ -253,7 +253,6 @@ SELECT FROM zcsync.alter_stream('dev/tasks', writes => true);
 UPDATE zcsync.tasks SET name = 'Once for all' WHERE local_id = :id;
 SELECT claim();
 SELECT * FROM unclear;
-UPDATE zcsync.sync_queue SET unclear_since = NULL WHERE state = 'ready';
 SELECT zcsync.release_held();
 SELECT * FROM unclear;
 SELECT zcsync.remove_stream('dev/tasks');

@@ -40,7 +40,7 @@ SELECT job('r1', 'a');
 SELECT * FROM jobs;
 -- many at once: each is new or joins, and one that joins changes neither the time of the waiting one nor its later version
 CREATE FUNCTION jobs(hurry boolean, versions text[]) RETURNS SETOF boolean LANGUAGE sql AS $$
-	SELECT e.is_new FROM zcsync._enqueue(ARRAY(
+	SELECT e.is_first FROM zcsync._enqueue(ARRAY(
 		SELECT zcsync._job(zcsync.account('t'), 'task-sync', 'test', '', 's' || n, 's' || n, jsonb_build_object('op', 's' || n, v, true),
 			p_priority => 90 - n::integer, p_run_at => CASE WHEN n = 1 THEN zcsync._now() + interval '1 hour' END, p_version => v)
 		FROM unnest(versions) WITH ORDINALITY AS u (v, n)), hurry) AS e

@@ -1,0 +1,438 @@
+-- ---------------------------------------------------------------------
+-- What is held: released, or taken back.
+--
+-- The write brake, a refused right and alter_stream(writes => false) leave
+-- pushes held.  A person decides: release_held() sends them, cancel_held() takes
+-- back what they would have sent.
+--
+-- cancel_held() marks the jobs (sync_queue.cancelled = 'wanted'), and what can
+-- be done at once it does at once.  The others are done by the worker: those
+-- whose record somebody holds, those with another call on the wire, whose reply
+-- must be merged first, and creates of which nobody knows whether the vendor
+-- made them, which are looked up.
+-- ---------------------------------------------------------------------
+
+-- Those of these mirror rows that have a held push.  Routes leave them alone.
+CREATE FUNCTION zcsync._held_rows(p_ids bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
+		WHERE q.local_id = ANY (p_ids) AND q.operation = 'push' AND q.state = 'held')
+$$;
+COMMENT ON FUNCTION zcsync._held_rows(bigint[]) IS
+'those of these mirror rows that have a held push';
+
+-- Held jobs: those of a route by its name, those of an account by its name, or
+-- all of them with NULL.
+CREATE FUNCTION zcsync._held_jobs(p_name text) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_name IS NOT NULL
+		AND NOT EXISTS (SELECT FROM zcsync.routes r WHERE r.name = p_name)
+		AND NOT EXISTS (SELECT FROM zcsync.accounts a WHERE a.name = p_name) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('there is no route or account "%s"', p_name);
+	END IF;
+	RETURN QUERY
+	SELECT q.job_id FROM zcsync.sync_queue q
+	WHERE q.state = 'held' AND (p_name IS NULL
+			OR q.route_id IN (SELECT r.route_id FROM zcsync.routes r WHERE r.name = p_name)
+			OR q.account_id IN (SELECT a.account_id FROM zcsync.accounts a WHERE a.name = p_name));
+END
+$$;
+COMMENT ON FUNCTION zcsync._held_jobs(text) IS
+'held jobs of a route or account, or all';
+
+-- The alerts of the write brake and of other installations: of a route or account,
+-- or all; and those of refused writes of which none is held any more.
+CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._resolve_alert(a.code, a.object) FROM zcsync.alerts a
+	WHERE a.resolved_at IS NULL AND CASE a.code
+		WHEN 'write_brake' THEN p_name IS NULL OR a.object = p_name
+		WHEN 'other_installation' THEN p_name IS NULL OR a.object = p_name
+		WHEN 'write_refused' THEN NOT EXISTS (
+			SELECT FROM zcsync.sync_queue q JOIN zcsync.accounts c ON c.account_id = q.account_id
+			WHERE q.state = 'held' AND q.refused_at IS NOT NULL AND c.name || '/' || q.kind = a.object) END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
+'closes the alerts of the write brake for a route or account, or all, and those of refused writes that are not held any more';
+
+CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL, cancelled boolean DEFAULT false) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs bigint[] := ARRAY(SELECT zcsync._held_jobs(release_held.name));
+	v_count bigint;
+BEGIN
+	IF release_held.cancelled THEN
+		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (v_jobs) AND q.cancelled = 'kept';
+	END IF;
+	UPDATE zcsync.sync_queue q
+	SET state = 'ready', cancelled = NULL,
+		run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
+	WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled);
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	IF release_held.cancelled THEN
+		v_count := v_count + zcsync._release_pairs(release_held.name);
+	END IF;
+	PERFORM zcsync._resolve_brake(release_held.name);
+	PERFORM zcsync._wake();
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.release_held(text, boolean) IS
+'sends what the write brake held back, or was held for want of a right or because of another installation: of a route, of an account, or all; with cancelled also what cancel_held() kept from being created; returns how many';
+
+-- Routes make again what a person kept them from creating.
+CREATE FUNCTION zcsync._release_pairs(p_name text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_pair record;
+	v_count bigint := 0;
+BEGIN
+	FOR v_pair IN
+		WITH gone AS (
+			DELETE FROM zcsync.links l
+			USING zcsync.routes r
+			WHERE l.state = 'cancelled' AND r.route_id = l.route_id
+				AND (p_name IS NULL OR r.name = p_name
+					OR l.target_account IN (SELECT a.account_id FROM zcsync.accounts a WHERE a.name = p_name))
+			RETURNING l.route_id, CASE l.copy_id WHEN l.target_id THEN l.source_id ELSE l.target_id END AS original_id)
+		SELECT g.route_id, array_agg(g.original_id ORDER BY g.original_id) AS ids FROM gone g GROUP BY g.route_id
+	LOOP
+		-- whatever their age, and without the brake: a person asked for them
+		PERFORM zcsync._enqueue_source(v_pair.route_id, v_pair.ids, 50, true);
+		v_count := v_count + cardinality(v_pair.ids);
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._release_pairs(text) IS
+'has routes create what cancel_held() kept them from creating';
+
+CREATE FUNCTION zcsync.cancel_held(name text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs bigint[] := ARRAY(SELECT zcsync._held_jobs(cancel_held.name));
+	v_count bigint;
+	v_left record;
+BEGIN
+	SELECT array_agg(l.job_id) INTO v_jobs
+	FROM (SELECT q.job_id FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND q.cancelled IS NULL
+		ORDER BY q.account_id, q.dedupe_key COLLATE "C"		-- as _enqueue() takes them
+		FOR UPDATE) AS l;
+	v_count := coalesce(cardinality(v_jobs), 0);
+	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.operation <> 'push';
+	UPDATE zcsync.sync_queue q
+	SET cancelled = 'wanted', cancelled_by = session_user,
+		-- to be looked up
+		state = CASE WHEN q.unclear_since IS NULL THEN 'held' ELSE 'ready' END
+	WHERE q.job_id = ANY (v_jobs) AND q.operation = 'push';
+	WHILE zcsync._end_cancelled() > 0 LOOP
+		NULL;
+	END LOOP;
+	PERFORM zcsync._resolve_brake(cancel_held.name);
+	PERFORM zcsync._wake();
+
+	SELECT count(*) FILTER (WHERE q.cancelled = 'wanted' AND q.state = 'ready') AS unclear,
+		count(*) FILTER (WHERE q.cancelled = 'wanted' AND q.state = 'held') AS busy,
+		count(*) FILTER (WHERE q.cancelled = 'kept') AS kept, min(q.job_id) FILTER (WHERE q.cancelled = 'kept') AS first_kept
+	INTO v_left
+	FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs);
+	IF v_left.busy > 0 THEN
+		RAISE NOTICE USING MESSAGE = format('%s of them have another call on the wire, or somebody writes the row', v_left.busy),
+			DETAIL = 'What that call sends reaches the vendor. They are taken back as soon as it has ended.';
+	END IF;
+	IF v_left.unclear > 0 THEN
+		RAISE NOTICE USING MESSAGE = format('of %s new records it is not known whether the vendor has created them', v_left.unclear),
+			DETAIL = 'They are looked up first. What is found stays as it is there; the others are taken back.';
+	END IF;
+	IF v_left.kept > 0 THEN
+		RAISE NOTICE USING MESSAGE = format('%s new rows were written by people; they stay here, unsent', v_left.kept),
+			HINT = (SELECT format('SELECT zcsync.discard(%L); or SELECT zcsync.release_held(%s, cancelled => true);',
+					zcsync.reference(q.kind, q.local_id), coalesce(quote_literal(cancel_held.name), 'NULL'))
+				FROM zcsync.sync_queue q WHERE q.job_id = v_left.first_kept);
+	END IF;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.cancel_held(text) IS
+'takes back what the write brake held back, or was held for want of a right or because of another installation: of a route, of an account, or all; returns how many jobs';
+
+-- ---------------------------------------------------------------------
+-- Taking back
+-- ---------------------------------------------------------------------
+
+-- Rows that are to be taken back, by account and kind; with p_only those that
+-- one route has to do with.
+CREATE FUNCTION zcsync._cancelled_rows(p_only bigint) RETURNS TABLE (account_id bigint, kind text, ids bigint[])
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT w.account_id, w.kind, array_agg(w.local_id ORDER BY w.local_id)
+	FROM zcsync.sync_queue w
+	WHERE w.cancelled = 'wanted' AND w.state = 'held' AND w.unclear_since IS NULL
+		AND (p_only IS NULL OR EXISTS (SELECT FROM zcsync.links l WHERE l.route_id = p_only AND w.local_id IN (l.source_id, l.target_id)))
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue r
+			WHERE r.account_id = w.account_id AND r.record_key = w.record_key AND r.state = 'running')
+	GROUP BY w.account_id, w.kind
+	ORDER BY w.account_id, w.kind
+$$;
+COMMENT ON FUNCTION zcsync._cancelled_rows(bigint) IS
+'rows of cancelled jobs that can be taken back now';
+
+-- Do what cancel_held() asked for, as far as it can be done now, for at most
+-- p_max records of one kind; waits for nobody.  The worker runs only the SQL of
+-- active routes, whose attempts are counted, and with p_only does what one route
+-- has to do with.  Returns how many are done.
+CREATE FUNCTION zcsync._end_cancelled(p_max integer DEFAULT 1000, p_by_worker boolean DEFAULT false, p_only bigint DEFAULT NULL)
+RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_group record;
+	v_locked bigint[];
+	v_jobs bigint[];
+	v_ids bigint[];
+BEGIN
+	FOR v_group IN SELECT w.account_id, w.kind, w.ids[1:p_max] AS ids FROM zcsync._cancelled_rows(p_only) AS w LOOP
+		-- the row first, as who writes it does, then its job
+		v_locked := zcsync._lock_rows(v_group.account_id, v_group.kind, v_group.ids);
+		SELECT array_agg(l.job_id), array_agg(l.local_id) INTO v_jobs, v_ids
+		FROM (SELECT q.job_id, q.local_id FROM zcsync.sync_queue q
+			WHERE q.account_id = v_group.account_id AND q.kind = v_group.kind AND q.local_id = ANY (v_locked)
+				AND q.cancelled = 'wanted' AND q.state = 'held' AND q.unclear_since IS NULL
+			ORDER BY q.dedupe_key COLLATE "C"
+			FOR UPDATE SKIP LOCKED) AS l;
+		CONTINUE WHEN v_ids IS NULL;
+		PERFORM zcsync._cancel_rows(v_group.account_id, v_group.kind, v_ids, p_by_worker);
+		PERFORM zcsync._end_cancelled_jobs(v_jobs, v_group.kind);
+		RETURN cardinality(v_ids);
+	END LOOP;
+	RETURN 0;
+END
+$$;
+COMMENT ON FUNCTION zcsync._end_cancelled(integer, boolean, bigint) IS
+'takes back what cancelled jobs would have sent, as far as nothing of it is on the wire or held by somebody; returns how many';
+
+-- Take back what these locked rows would send.  A record that exists becomes
+-- what was agreed on; a copy that a route made is deleted, and its pair
+-- cancelled; the new row of a person stays.
+CREATE FUNCTION zcsync._cancel_rows(p_account bigint, p_kind text, p_ids bigint[], p_by_worker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_existing bigint[];
+	v_copies bigint[] := ARRAY(SELECT l.copy_id FROM zcsync.links l WHERE l.copy_id = ANY (p_ids)
+		AND (l.source_id = ANY (p_ids) OR l.target_id = ANY (p_ids)));
+	v_before zcsync.taken_back[];
+BEGIN
+	EXECUTE format('SELECT coalesce(array_agg(t.local_id), ''{}'') FROM zcsync.%I AS t '
+			'WHERE t.account_id = $1 AND t.local_id = ANY ($2) AND t.remote_id IS NOT NULL', p_kind)
+		INTO v_existing USING p_account, p_ids;
+	IF v_existing <> '{}' THEN
+		v_before := zcsync._route_news(v_existing, p_by_worker);
+		PERFORM zcsync._take_back(p_account, p_kind, v_existing);
+		PERFORM zcsync._agree_taken_back(v_before, zcsync._route_news(v_existing, p_by_worker));
+	END IF;
+	IF v_copies <> '{}' THEN
+		v_copies := zcsync._delete_unsent(p_account, p_kind, v_copies);
+		UPDATE zcsync.links l SET state = 'cancelled', changed_at = zcsync._now()
+		WHERE (l.source_id = ANY (v_copies) OR l.target_id = ANY (v_copies)) AND l.copy_id = ANY (v_copies) AND l.state <> 'unlinked';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._cancel_rows(bigint, text, bigint[], boolean) IS
+'takes back what rows would send, and deletes those that a route made';
+
+-- The jobs of these rows end, with a record, but for those of new rows that stay.
+CREATE FUNCTION zcsync._end_cancelled_jobs(p_jobs bigint[], p_kind text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kept bigint[];
+BEGIN
+	EXECUTE format($sql$
+		WITH kept AS (
+			UPDATE zcsync.sync_queue AS q SET cancelled = 'kept'
+			FROM zcsync.%1$I AS t
+			WHERE q.job_id = ANY ($1) AND t.account_id = q.account_id AND t.local_id = q.local_id AND t.remote_id IS NULL
+			RETURNING q.job_id, t.account_id, t.local_id
+		), marked AS (
+			UPDATE zcsync.%1$I AS t SET sync_state = 'held', sync_origin = 'push:state:' || pg_current_xact_id()
+			FROM kept AS k WHERE t.account_id = k.account_id AND t.local_id = k.local_id)
+		SELECT coalesce(array_agg(k.job_id), '{}') FROM kept AS k$sql$, p_kind)
+		INTO v_kept USING p_jobs;
+	WITH gone AS (
+		DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_jobs) AND q.job_id <> ALL (v_kept) RETURNING q.*)
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+		attempts, message, queued_at, created_at)
+	SELECT g.job_id, g.account_id, g.queue, g.operation, g.kind, g.local_id, g.route_id,
+		'cancelled', g.attempts, format('cancelled by %s', coalesce(g.cancelled_by, session_user)), g.created_at, zcsync._now()
+	FROM gone g;
+END
+$$;
+COMMENT ON FUNCTION zcsync._end_cancelled_jobs(bigint[], text) IS
+'ends the jobs of rows that were taken back; those of new rows that stay are kept';
+
+-- What routes find changed in records, against what is agreed on.
+CREATE TYPE zcsync.taken_back AS (
+	route_id bigint,
+	is_back boolean,
+	change zcsync.route_change
+);
+COMMENT ON TYPE zcsync.taken_back IS
+'what a route would take over from a record; see zcsync._route_news()';
+
+-- What routes would take over from these records, or from their counterparts.
+-- A route whose functions are not as they should be says nothing.
+CREATE FUNCTION zcsync._route_news(p_ids bigint[], p_active boolean) RETURNS zcsync.taken_back[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route record;
+	v_news zcsync.taken_back[] := '{}';
+BEGIN
+	FOR v_route IN
+		SELECT l.route_id, array_agg(l.source_id) AS ids
+		FROM (
+			SELECT k.route_id, k.source_id FROM zcsync.links k WHERE k.source_id = ANY (p_ids) AND k.state = 'linked'
+			UNION
+			SELECT k.route_id, k.source_id FROM zcsync.links k WHERE k.target_id = ANY (p_ids) AND k.state = 'linked') AS l
+		JOIN zcsync.routes AS r ON r.route_id = l.route_id
+		CROSS JOIN LATERAL zcsync._route_functions(l.route_id) AS f
+		WHERE f.fault IS NULL AND (r.state = 'active' OR NOT p_active)
+		GROUP BY l.route_id
+		ORDER BY l.route_id
+	LOOP
+		v_news := v_news
+			|| ARRAY(SELECT ROW(v_route.route_id, false, c)::zcsync.taken_back
+				FROM zcsync._route_changes(v_route.route_id, v_route.ids, false,
+					zcsync._evaluate_sources(v_route.route_id, v_route.ids, false)) AS c WHERE c.op IN ('update', 'agree'))
+			|| ARRAY(SELECT ROW(v_route.route_id, true, c)::zcsync.taken_back
+				FROM zcsync._route_back_changes(v_route.route_id, v_route.ids,
+					zcsync._evaluate_targets(v_route.route_id, v_route.ids)) AS c WHERE c.op IN ('update', 'agree'));
+	END LOOP;
+	RETURN v_news;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_news(bigint[], boolean) IS
+'what routes would take over from these records or from their counterparts';
+
+-- What became news to routes only because it was taken back is agreed: nobody
+-- at the vendor said so, and the other side keeps what it has.  What was news
+-- before still is.
+CREATE FUNCTION zcsync._agree_taken_back(p_before zcsync.taken_back[], p_after zcsync.taken_back[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route record;
+BEGIN
+	FOR v_route IN
+		SELECT a.route_id, a.is_back, array_agg(DISTINCT (a.change).source_id) AS ids, array_agg(a.change) AS changes
+		FROM unnest(p_after) AS a
+		WHERE NOT EXISTS (SELECT FROM unnest(p_before) AS b
+			WHERE b.route_id = a.route_id AND b.is_back = a.is_back AND (b.change).source_id = (a.change).source_id
+				AND (b.change).field = (a.change).field AND (b.change).agreed IS NOT DISTINCT FROM (a.change).agreed)
+		GROUP BY a.route_id, a.is_back
+	LOOP
+		IF v_route.is_back THEN
+			PERFORM zcsync._agree_back(v_route.route_id, v_route.changes);
+		ELSE
+			PERFORM zcsync._agree_forward(v_route.route_id, v_route.ids, v_route.changes);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._agree_taken_back(zcsync.taken_back[], zcsync.taken_back[]) IS
+'remembers in pairs of routes the values that were taken back';
+
+-- ---------------------------------------------------------------------
+-- Discard
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.discard(reference text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_record record;
+BEGIN
+	SELECT r.* INTO STRICT v_record FROM zcsync.record(reference) AS r;
+	PERFORM zcsync._check_discard(reference, v_record.account_id, v_record.kind, v_record.local_id);
+	UPDATE zcsync.links l SET state = CASE WHEN l.copy_id = v_record.local_id THEN 'cancelled' ELSE 'unlinked' END, changed_at = zcsync._now()
+	WHERE v_record.local_id IN (l.source_id, l.target_id) AND l.state <> 'unlinked';
+	PERFORM zcsync._delete_unsent(v_record.account_id, v_record.kind, ARRAY[v_record.local_id]);
+	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
+	WHERE q.account_id = v_record.account_id AND q.local_id = v_record.local_id AND q.operation = 'push';
+	DELETE FROM zcsync.dead_letters d WHERE d.account_id = v_record.account_id AND d.local_id = v_record.local_id AND d.operation = 'push';
+END
+$$;
+COMMENT ON FUNCTION zcsync.discard(text) IS
+'deletes a row that the vendor never took, with its waiting push; its history stays, and no route makes it again';
+
+CREATE FUNCTION zcsync._is_unclear(p_account bigint, p_local_id bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.unclear_since IS NOT NULL)
+		OR EXISTS (SELECT FROM zcsync.dead_letters d
+			WHERE d.account_id = p_account AND d.local_id = p_local_id AND d.operation = 'push' AND d.unclear_since IS NOT NULL)
+$$;
+COMMENT ON FUNCTION zcsync._is_unclear(bigint, bigint) IS
+'may the vendor have created the record of this row without our knowledge?';
+
+-- Lock the row, and raise an error unless the vendor surely never had it.
+CREATE FUNCTION zcsync._check_discard(p_reference text, p_account bigint, p_kind text, p_local_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_remote_id text;
+	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
+BEGIN
+	EXECUTE format('SELECT t.remote_id FROM zcsync.%I AS t WHERE t.account_id = $1 AND t.local_id = $2 FOR UPDATE', p_kind)
+		INTO v_remote_id USING p_account, p_local_id;
+	IF v_remote_id IS NOT NULL OR NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind)
+		OR cardinality(zcsync._pushable(v_vendor, p_kind)) = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('record "%s" is no new record that waits to be sent', p_reference),
+			HINT = CASE WHEN v_remote_id IS NOT NULL THEN format('%s has it; delete it there.', v_vendor) END;
+	ELSIF EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state = 'running') THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('record "%s" is being created', p_reference),
+			HINT = 'Try again when its call has ended.';
+	ELSIF zcsync._is_unclear(p_account, p_local_id) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('it is not known whether %s has created record "%s"', v_vendor, p_reference),
+			HINT = 'It is looked up by its push, or by zcsync.retry() of the dead letter; then try again.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_discard(text, bigint, text, bigint) IS
+'locks a row, and raises an error unless its vendor never had it';

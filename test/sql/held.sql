@@ -1,0 +1,241 @@
+-- Held rows: what is released, what is taken back, and what happens meanwhile.
+-- The worker is stopped; jobs are claimed and finished here by hand.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+INSERT INTO zcsync.accounts (name, vendor, settings)
+VALUES ('acme', 'zendesk', '{"subdomain": "acme"}'), ('dev', 'clickup', '{"workspace_id": "1"}');
+SELECT zcsync._default_budgets(account_id) FROM zcsync.accounts;
+SELECT count(*) FROM zcsync.add_stream('acme', 'tickets');
+SELECT count(*) FROM zcsync.add_stream('dev', 'tasks');
+UPDATE zcsync.streams SET writes = true, last_pull_at = now(), history_state = 'done';
+DELETE FROM zcsync.sync_queue;
+CREATE FUNCTION pull(stream text, rows jsonb) RETURNS integer LANGUAGE sql AS
+$$
+	SELECT zcsync._apply_rows(zcsync.stream(stream), split_part(stream, '/', 2), 'pull:test:' || (random() * 1e9)::bigint || ':' || pg_current_xact_id(),
+		(SELECT jsonb_agg(jsonb_build_object('remote_id', r -> 'remote_id', 'vals', r - 'remote_id', 'doc', r, 'is_deleted', false))
+		FROM jsonb_array_elements(rows) AS r))
+$$;
+CREATE VIEW jobs AS
+SELECT operation, CASE WHEN r LIKE '%#%' THEN split_part(r, '#', 1) || '#' ELSE r END AS record, state, cancelled, priority, unclear_since IS NOT NULL AS unclear
+FROM (SELECT q.*, zcsync.reference(kind, local_id) AS r FROM zcsync.sync_queue q) AS q WHERE operation <> 'pull' ORDER BY job_id;
+CREATE VIEW history AS
+SELECT zcsync.reference(kind, local_id) AS record, action, old, new, CASE WHEN origin LIKE '%:%' THEN split_part(origin, ':', 1) ELSE origin END AS origin
+FROM zcsync.changes ORDER BY created_at, local_id, action;
+CREATE VIEW alerts AS SELECT code, object, replace(message, session_user, 'USER') AS message, hint, count FROM zcsync.alerts WHERE resolved_at IS NULL ORDER BY 1, 2;
+SELECT pull('dev/tasks', '[
+	{"remote_id": "a", "name": "a", "status": "open", "list_id": "9", "tags": ["x"], "custom_fields": {"f": "1"}},
+	{"remote_id": "b", "name": "b", "status": "open", "list_id": "9"}, {"remote_id": "c", "name": "c", "status": "open", "list_id": "9"}]');
+
+-- ---------------------------------------------------------------------
+-- The brake counts records that are written, and not jobs that are new
+-- ---------------------------------------------------------------------
+SELECT pull('dev/tasks', (SELECT jsonb_agg(jsonb_build_object('remote_id', 'k' || i, 'name', 'k', 'list_id', '9')) FROM generate_series(1, 8) i));
+CREATE VIEW waiting AS SELECT state, priority, count(*), sum(joins) AS joins FROM zcsync.sync_queue WHERE operation = 'push' GROUP BY 1, 2 ORDER BY 1, 2;
+CREATE FUNCTION edit(text, first integer, last integer) RETURNS void LANGUAGE sql AS
+$$ UPDATE zcsync.tasks SET name = $1 WHERE remote_id IN (SELECT 'k' || i FROM generate_series(first, last) AS i) $$;
+SET zcsync.bulk_write_limit = 5;
+-- those that wait already count, and are held as well
+SELECT edit('one', 1, 4);
+SELECT edit('two', 5, 8);
+SELECT * FROM waiting;
+SELECT edit('three', 1, 8);
+SELECT * FROM waiting;
+SELECT * FROM alerts;
+-- a held row is held whole: what is written later joins its job
+SELECT edit('four', 1, 2);
+SELECT * FROM waiting;
+SELECT zcsync.release_held();
+SELECT * FROM waiting;
+DELETE FROM zcsync.sync_queue;
+-- a record counts once
+BEGIN;
+SELECT edit('five', 1, 4), edit('six', 1, 4), edit('seven', 2, 5);
+SELECT * FROM waiting;
+SELECT edit('eight', 6, 6);
+SELECT * FROM waiting;
+COMMIT;
+DELETE FROM zcsync.sync_queue;
+-- what is rolled back does not count; what is kept does, however deep
+BEGIN;
+SAVEPOINT a;
+SELECT edit('nine', 1, 4);
+ROLLBACK TO a;
+SELECT edit('nine', 5, 8);
+SELECT * FROM waiting;
+SAVEPOINT b;
+SAVEPOINT c;
+SELECT edit('ten', 1, 3);
+SELECT * FROM waiting;
+ROLLBACK TO c;
+SELECT * FROM waiting;
+SELECT edit('ten', 1, 1);
+RELEASE b;
+SELECT * FROM waiting;
+SAVEPOINT d;
+SELECT edit('ten', 2, 2);
+RELEASE d;
+SELECT * FROM waiting;
+ROLLBACK;
+BEGIN;
+SELECT edit('eleven', 1, 5);
+SELECT * FROM waiting;
+COMMIT;
+-- an edit goes before the backfill whose push it joins
+UPDATE zcsync.sync_queue SET priority = 70;
+SELECT edit('twelve', 1, 1);
+SELECT * FROM waiting;
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.alerts SET resolved_at = now() WHERE resolved_at IS NULL;
+SET zcsync.bulk_write_limit = 2;
+
+-- ---------------------------------------------------------------------
+-- cancel_held: each column goes back to what was agreed on
+-- ---------------------------------------------------------------------
+UPDATE zcsync.tasks SET name = 'wrong', tags = '{y}', custom_fields = '{"f": "2", "g": "3"}' WHERE remote_id IN ('a', 'b', 'c');
+SELECT * FROM jobs;
+SELECT * FROM alerts;
+SELECT state, why, to_do FROM zcsync.status WHERE account = 'dev';
+-- what the vendor changed meanwhile is not taken back
+SELECT pull('dev/tasks', '[{"remote_id": "b", "name": "b", "status": "done", "list_id": "9", "updated_at": "2026-01-02T00:00:00+00:00"}]');
+SELECT zcsync.cancel_held('dev');
+SELECT remote_id, name, status, tags, custom_fields, sync_state FROM zcsync.tasks WHERE remote_id IN ('a', 'b', 'c') ORDER BY remote_id;
+SELECT * FROM jobs;
+SELECT * FROM alerts;
+SELECT status, count(*), bool_and(message = 'cancelled by ' || session_user) AS said FROM zcsync.sync_records WHERE operation = 'push' GROUP BY 1;
+SELECT action, old, new, origin FROM history WHERE record = 'dev/tasks/a';
+SELECT field_name, old, new, origin FROM zcsync.history('dev/tasks/a', 'name');
+-- nothing is left to be sent with the next change
+UPDATE zcsync.tasks SET status = 'done' WHERE remote_id = 'a';
+SELECT request -> 'sent' AS sent FROM zcsync._clickup_push_requests(ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push'));
+SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue WHERE operation = 'push';
+UPDATE zcsync.tasks SET status = 'open' WHERE remote_id = 'a';
+-- also where the stream is read-only by now
+UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id = 'a';
+SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => false) WHERE item = 'held writes';
+SELECT zcsync.cancel_held();
+SELECT name, sync_state FROM zcsync.tasks WHERE remote_id = 'a';
+SELECT count(*) FROM zcsync.alter_stream('dev/tasks', writes => true);
+
+-- ---------------------------------------------------------------------
+-- New rows of people stay, unsent, until they are discarded or released
+-- ---------------------------------------------------------------------
+SET client_min_messages = notice;
+INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT zcsync.account('dev'), 'new ' || i, '9' FROM generate_series(1, 3) AS i;
+SELECT * FROM jobs;
+SELECT regexp_replace(hint, '#[0-9]+', '#N') AS hint FROM alerts;
+\set VERBOSITY terse
+SELECT zcsync.cancel_held('dev');
+\set VERBOSITY default
+SELECT name, sync_state FROM zcsync.tasks WHERE remote_id IS NULL ORDER BY local_id;
+SELECT * FROM jobs;
+SELECT * FROM alerts;
+SELECT zcsync.cancel_held(), zcsync.release_held();
+SELECT state, why, regexp_replace(to_do, '#[0-9]+', '#N') AS to_do FROM zcsync.status WHERE account = 'dev';
+SELECT * FROM jobs;
+SELECT zcsync.reference('tasks', min(local_id)) AS first, zcsync.reference('tasks', max(local_id)) AS last FROM zcsync.tasks WHERE remote_id IS NULL \gset
+SELECT zcsync.discard(:'first');
+SELECT name, sync_state FROM zcsync.tasks WHERE remote_id IS NULL ORDER BY local_id;
+SELECT * FROM jobs;
+SELECT action, old, new, origin FROM zcsync.changes WHERE local_id = split_part(:'first', '#', 2)::bigint ORDER BY created_at;
+SELECT zcsync.release_held('dev', cancelled => true);
+SELECT * FROM jobs;
+-- a row that waits can be discarded as well; one that the vendor has, or may have, cannot
+SELECT zcsync.discard(:'last');
+SELECT zcsync.discard('dev/tasks/a');
+SELECT zcsync.discard('dev/tasks/zzz');
+UPDATE zcsync.sync_queue SET unclear_since = now() WHERE operation = 'push';
+SELECT 'dev/tasks/#' || local_id AS second FROM zcsync.tasks WHERE remote_id IS NULL \gset
+\set VERBOSITY terse
+SELECT zcsync.discard(:'second');
+UPDATE zcsync.sync_queue SET unclear_since = NULL, state = 'running', claimed_by = 1 WHERE operation = 'push';
+SELECT zcsync.discard(:'second');
+UPDATE zcsync.sync_queue SET state = 'ready', claimed_by = NULL WHERE operation = 'push';
+SELECT zcsync.discard(:'second');
+\set VERBOSITY default
+SELECT * FROM jobs;
+
+-- ---------------------------------------------------------------------
+-- Routes: what they created is deleted and not made again; what they changed
+-- goes back, and does not come back as news
+-- ---------------------------------------------------------------------
+SET client_min_messages = warning;
+RESET zcsync.bulk_write_limit;
+SELECT FROM zcsync.add_route('bugs', 'acme/tickets', 'dev/tasks', direction => 'both', create_in => '9', filter => $$tags @> '{bug}'$$);
+SELECT zcsync.unmap_field('bugs', f.field, f.direction = 'back') FROM zcsync.route_fields f WHERE f.field NOT IN ('name', 'description');
+SELECT zcsync.map_field('bugs', 'description', 's.description'), zcsync.map_field('bugs', 'subject', 't.name', back => true);
+SELECT zcsync.resume_route('bugs') LIKE '%is active%' AS active;
+SELECT direction, field, expression FROM zcsync.route_fields ORDER BY 1, 2;
+-- what ClickUp makes of the tasks whose pushes are ready
+CREATE FUNCTION create_tasks() RETURNS void LANGUAGE sql AS
+$$
+	UPDATE zcsync.tasks t SET remote_id = 't' || substr(name, 8), sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(),
+		base = jsonb_build_object('name', name, 'description', description, 'list_id', list_id), remote_version = '1'
+	WHERE remote_id IS NULL AND EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.local_id = t.local_id AND q.state = 'ready');
+	DELETE FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready';
+$$;
+-- until nothing is left to do
+CREATE FUNCTION route() RETURNS bigint LANGUAGE plpgsql AS
+$$ DECLARE n bigint := 0; d integer; BEGIN LOOP d := zcsync._run_route_jobs(); EXIT WHEN d = 0; n := n + d; END LOOP; RETURN n; END $$;
+CREATE VIEW pairs AS
+SELECT s.remote_id AS ticket, s.subject, s.sync_state AS ticket_state, t.remote_id AS task, t.name, t.description, t.sync_state AS task_state, l.state,
+	l.agreed ->> 'name' AS agreed, l.agreed_back ->> 'subject' AS agreed_back
+FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id LEFT JOIN zcsync.tasks t ON t.local_id = l.target_id ORDER BY 1;
+CREATE FUNCTION tickets(about text, first integer DEFAULT 1) RETURNS integer LANGUAGE sql AS
+$$ SELECT pull('acme/tickets', (SELECT jsonb_agg(jsonb_build_object('remote_id', i::text, 'subject', about || ' ' || i, 'description', 'text', 'status', 'open',
+	'tags', '["bug"]'::jsonb, 'created_at', '2036-01-01T00:00:00+00:00', 'updated_at', clock_timestamp())) FROM generate_series(first, 3) i)) $$;
+SET zcsync.bulk_write_limit = 1;
+SELECT tickets('ticket');
+SELECT route();
+SELECT * FROM jobs;
+SELECT * FROM alerts;
+SELECT zcsync.cancel_held('bugs');
+SELECT create_tasks();
+SELECT * FROM pairs;
+SELECT name FROM zcsync.tasks WHERE name LIKE 'ticket%';
+SELECT * FROM jobs;
+-- a change of the original makes nothing; another route leaves it alone, too
+SELECT tickets('Ticket');
+SELECT route();
+SELECT * FROM zcsync.plan('bugs');
+SELECT FROM zcsync.add_route('other', 'acme/tickets', 'dev/tasks', create_in => '9', filter => $$tags @> '{bug}'$$);
+SELECT op, source FROM zcsync.plan('other');
+SELECT zcsync.remove_route('other');
+SELECT * FROM pairs;
+SELECT count(*) FROM zcsync.route_errors;
+-- until it is released
+SELECT zcsync.release_held('bugs'), zcsync.release_held('bugs', cancelled => true);
+UPDATE zcsync.routes SET hour_writes = 0;
+SELECT route();
+SELECT create_tasks();
+SELECT route();
+SELECT * FROM pairs;
+-- what the route changed at its target; also where somebody's edit waits
+UPDATE zcsync.tasks SET description = 'mine' WHERE remote_id = 't2';
+SELECT tickets('wrong!');
+SELECT route();
+SELECT * FROM pairs;
+SELECT * FROM jobs;
+SELECT zcsync.cancel_held('bugs');
+SELECT * FROM pairs;
+SELECT route();
+DELETE FROM zcsync.sync_queue WHERE operation = 'push';
+SELECT * FROM pairs;
+-- and what it brought back to its source; what the vendor changed there meanwhile goes on
+SELECT tickets('Ticket'), route();
+DELETE FROM zcsync.sync_queue WHERE operation = 'push';
+UPDATE zcsync.tasks SET base = base || jsonb_build_object('name', name), sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id() WHERE remote_id LIKE 't%';
+UPDATE zcsync.routes SET hour_writes = 0;
+SELECT * FROM pairs;
+SELECT pull('dev/tasks', (SELECT jsonb_agg(jsonb_build_object('remote_id', 't' || i, 'name', 'oops ' || i, 'description', 'text', 'list_id', '9')) FROM generate_series(1, 3) i));
+SELECT route();
+SELECT * FROM jobs;
+SELECT pull('acme/tickets', '[{"remote_id": "3", "subject": "Ticket 3", "description": "news", "status": "open", "tags": ["bug"], "updated_at": "2036-02-01T00:00:00+00:00"}]');
+SELECT zcsync.cancel_held('bugs');
+SELECT route();
+SELECT * FROM pairs;
+SELECT status, count(*) FROM zcsync.sync_records WHERE operation = 'push' GROUP BY 1;
