@@ -67,6 +67,18 @@ END;
 COMMENT ON FUNCTION zcsync._fold(text) IS
 'a name in lower case: the letters A to Z whatever the locale of the database is, others as it says';
 
+CREATE FUNCTION zcsync._type_name(p_type oid, p_modifier integer) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+AS $$
+BEGIN
+	RETURN format_type(p_type, p_modifier);
+END
+$$;
+COMMENT ON FUNCTION zcsync._type_name(oid, integer) IS
+'format_type() without quotes, so that names of types can be kept and compared';
+
 -- ---------------------------------------------------------------------
 -- Alerts: one open row for each condition that needs a person.
 -- ---------------------------------------------------------------------

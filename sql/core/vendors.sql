@@ -61,6 +61,7 @@ COMMENT ON FUNCTION zcsync._hooks_of(zcsync.vendor) IS
 CREATE FUNCTION zcsync._hook_fault(p_function oid, p_needed boolean, p_arguments regtype[], p_result text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
 	v_function pg_proc;

@@ -148,7 +148,7 @@ BEGIN
 			END, ' UNION ALL ' ORDER BY c.n)
 	INTO STRICT v_record, v_columns, v_incoming, v_base, v_merged, v_set, v_taken, v_lost
 	FROM (
-		SELECT o.name, o.n, format_type(a.atttypid, a.atttypmod) AS type,
+		SELECT o.name, o.n, zcsync._type_name(a.atttypid, a.atttypmod) AS type,
 			format(CASE o.name WHEN 'custom_fields' THEN 'coalesce(i.%I, ''{}'')' ELSE 'i.%I' END, o.name) AS incoming
 		FROM unnest(zcsync._own_columns(p_kind)) WITH ORDINALITY AS o (name, n)
 		JOIN pg_attribute a ON a.attrelid = v_table::regclass AND a.attname = o.name AND NOT a.attisdropped) AS c;

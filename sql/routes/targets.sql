@@ -100,7 +100,7 @@ BEGIN
 	SELECT s.kind, a.vendor INTO v_kind, v_vendor
 	FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id) WHERE s.stream_id = p_stream;
 	RETURN QUERY
-	SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
+	SELECT a.attname::text, zcsync._type_name(a.atttypid, a.atttypmod)
 	FROM pg_attribute a
 	WHERE a.attrelid = to_regclass(format('zcsync.%I', v_kind)) AND a.attnum > 0 AND NOT a.attisdropped
 		AND a.attname = ANY (zcsync._pushable(v_vendor, v_kind)) AND a.attname <> 'custom_fields'
@@ -117,7 +117,7 @@ CREATE FUNCTION zcsync._route_source_fields(p_stream bigint) RETURNS TABLE (fiel
 LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
+	SELECT a.attname::text, zcsync._type_name(a.atttypid, a.atttypmod)
 	FROM zcsync.streams s
 	JOIN zcsync.accounts ac ON ac.account_id = s.account_id
 	JOIN pg_attribute a ON a.attrelid = to_regclass(format('zcsync.%I', s.kind)) AND a.attnum > 0 AND NOT a.attisdropped
