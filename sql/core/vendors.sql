@@ -96,7 +96,8 @@ BEGIN
 		SELECT format('hook "%s" %s', h.hook, zcsync._hook_fault(o.function, n.needed, h.arguments, h.result))
 		FROM zcsync._vendor_hooks() h JOIN zcsync._hooks_of(p_vendor) o ON o.hook = h.hook
 		CROSS JOIN LATERAL (SELECT p_vendor.connector IS NOT NULL AND (h.needed = 'always'
-			OR (h.needed = 'to write' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.written <> '{}')))) AS n (needed)
+			OR (h.needed = 'to write' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.written <> '{}'))
+			OR (h.needed = 'with companies' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.roles @? '$.* ? (@ == "company")')))) AS n (needed)
 		WHERE zcsync._hook_fault(o.function, n.needed, h.arguments, h.result) IS NOT NULL
 		UNION ALL
 		SELECT format('kind "%s" has no table', k.kind) FROM unnest(p_vendor.kinds) k WHERE k.kind <> ALL (zcsync._kinds())

@@ -144,7 +144,7 @@ COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
 
 -- The part of the query that finds client, user and site of each record, where
 -- the route copies the company; see companies.sql.
-CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb) RETURNS text
+CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb, p_person regproc) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -156,10 +156,10 @@ AS $$
 	SELECT p.source_id, c.company, c.key, c.client_id, u.user_id, coalesce(p.doc ->> %3$L, u.site_id) AS site_id
 	FROM pairs AS p
 	JOIN clients AS c ON c.company IS NOT DISTINCT FROM p.doc -> %1$L
-	CROSS JOIN LATERAL zcsync._route_user($6, c.client_id, p.doc ->> %2$L, $11) AS u
+	CROSS JOIN LATERAL %4$s($6, c.client_id, p.doc ->> %2$L, $11) AS u
 	WHERE NOT p.target_gone
 )$sql$, max(x.key) FILTER (WHERE x.value = 'company'), max(x.key) FILTER (WHERE x.value = 'user'),
-			max(x.key) FILTER (WHERE x.value = 'site'))
+			max(x.key) FILTER (WHERE x.value = 'site'), p_person)
 	FROM jsonb_each_text(p_roles) AS x
 	WHERE EXISTS (SELECT FROM zcsync.route_fields f JOIN jsonb_each_text(p_roles) c ON c.key = f.field AND c.value = 'company'
 		WHERE f.route_id = p_route AND f.direction = 'forward')
@@ -169,7 +169,7 @@ AS $$
 		' NULL::text AS user_id, NULL::text AS site_id WHERE false)'
 	LIMIT 1
 $$;
-COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb) IS
+COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 'the part of the query of a route that finds client, user and site';
 
 -- The query of _route_changes().  Its parameters: $1 route, $2 source account,
@@ -365,7 +365,7 @@ ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
 				FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
 		x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
 		zcsync._route_changed_at(sa.vendor), CASE WHEN x.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', x.place_field) END, x.roles, x.status_scope, x.status_is_id,
-		zcsync._route_parties_query(p_route, x.roles), x.setting, x.place,
+		zcsync._route_parties_query(p_route, x.roles, (zcsync._vendor_of(ta.vendor)).person), x.setting, x.place,
 		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field, (zcsync._kind_of(ta.vendor, t.kind)).rules,
 		zcsync._create_only(ta.vendor, t.kind))
 	FROM zcsync.routes r

@@ -153,7 +153,8 @@ CREATE TYPE zcsync.vendor AS (
 	statuses	regprocedure,
 	places		regprocedure,
 	place		regprocedure,
-	required	regprocedure
+	required	regprocedure,
+	person		regprocedure
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; functions that return it are the vendors there are';
@@ -169,21 +170,22 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
 	statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
-	required regprocedure DEFAULT NULL)
+	required regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29;
+		$24, $25, $26, $27, $28, $29, $30;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure) IS
+	regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and when a vendor must have it: always
--- (all that have a connector), if it writes a kind, or never.
+-- (all that have a connector), if it writes a kind, if records belong to
+-- companies, or never.
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -225,7 +227,10 @@ BEGIN ATOMIC
 		-- the id of a place by id, path or name: account, kind, text, may the vendor be asked?  undefined_object: there is none
 		('place', 'never', '{bigint,text,text,boolean}', 'text'),
 		-- what must be set there, as fields of a route: account, kind, place
-		('required', 'never', '{bigint,text,text}', 'TABLE(field text, name text)')
+		('required', 'never', '{bigint,text,text}', 'TABLE(field text, name text)'),
+		-- who asks, and where, of a record that belongs to a company (roles company, user and site): account, company,
+		-- e-mail address, and what is done where nobody has it (none or general)
+		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)')
 	) AS h (hook, needed, arguments, result);
 END;
 COMMENT ON FUNCTION zcsync._vendor_hooks() IS

@@ -88,7 +88,8 @@ BEGIN ATOMIC
 		statuses => 'zcsync._halopsa_kind_statuses(bigint,text,text)',
 		places => 'zcsync._halopsa_places(bigint,text)',
 		place => 'zcsync._halopsa_place(bigint,text,text,boolean)',
-		required => 'zcsync._halopsa_required(bigint,text,text)');
+		required => 'zcsync._halopsa_required(bigint,text,text)',
+		person => 'zcsync._halopsa_user(bigint,text,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'what there is to know about HaloPSA';

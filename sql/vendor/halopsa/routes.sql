@@ -111,3 +111,39 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_kind_statuses(bigint, text, text) IS
 'the statuses that records of a kind can have, by the catalogue';
+
+-- The user of a client with this e-mail address, or its general user if the
+-- route wants that, and the site: that of the user, or the client's main one.
+CREATE FUNCTION zcsync._halopsa_user(p_account bigint, p_client text, p_email text, p_unknown text)
+RETURNS TABLE (user_id text, site_id text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_client IS NOT NULL THEN
+		SELECT u.remote_id, u.site_id INTO user_id, site_id
+		FROM zcsync.contacts u
+		WHERE u.account_id = p_account AND lower(u.email COLLATE "C") = lower(btrim(p_email) COLLATE "C") AND u.organization_id = p_client AND u.deleted_at IS NULL
+		ORDER BY u.active IS NOT FALSE DESC, u.local_id LIMIT 1;
+		IF site_id IS NULL THEN
+			SELECT substring(c.remote ->> 'main_site_id' FROM '^[0-9]+') INTO site_id
+			FROM zcsync.companies c WHERE c.account_id = p_account AND c.remote_id = p_client;
+			IF coalesce(site_id, '0') = '0' THEN
+				-- the only site, if there is one
+				SELECT CASE WHEN count(*) = 1 THEN min(substr(c.remote_id, 6)) END INTO site_id
+				FROM zcsync.companies c
+				WHERE c.account_id = p_account AND c.parent_id = p_client AND c.type = 'site'
+					AND c.deleted_at IS NULL AND c.active IS NOT FALSE;
+			END IF;
+		END IF;
+		IF user_id IS NULL AND p_unknown = 'general' THEN
+			SELECT u.remote_id INTO user_id FROM zcsync.contacts u
+			WHERE u.account_id = p_account AND u.organization_id = p_client AND zcsync._fold(u.name) = 'general user' AND u.deleted_at IS NULL
+			ORDER BY coalesce(u.site_id = _halopsa_user.site_id, false) DESC, u.local_id LIMIT 1;
+		END IF;
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_user(bigint, text, text, text) IS
+'user and site of a record at its client, by e-mail address';
