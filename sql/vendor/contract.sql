@@ -2,8 +2,8 @@
 -- What a vendor must provide.  doc/new-vendor.md tells how to make one.
 --
 -- A vendor is a descriptor: a function without arguments that returns
--- zcsync.vendor, belongs to a superuser and has a BEGIN ATOMIC body, which makes
--- it depend on the functions that it names.  It is found by its result type
+-- zcsync.vendor and belongs to a superuser.  Its body is BEGIN ATOMIC, which makes it
+-- depend on the functions that it names.  It is found by its result type
 -- (src/vendor.c); no table lists vendors.  All that is known about a vendor
 -- stands in its descriptor, in the functions that this names (its hooks) and
 -- in its connector (src/connector.h).
@@ -47,8 +47,8 @@ COMMENT ON TYPE zcsync.vendor_credentials IS
 
 -- What a status or a priority is called there.  Meanings are the words that
 -- vendors have in common: of statuses new, open, pending, hold, solved and closed;
--- of priorities urgent, high, normal and low.  Two of one value: the first counts
--- for what it is, all for what becomes it.
+-- of priorities urgent, high, normal and low.  One value may stand for two
+-- meanings, as where a vendor does not tell solved from closed.
 CREATE TYPE zcsync.vendor_value AS (
 	field		text,		-- status or priority
 	value		text,		-- what a row holds
@@ -99,7 +99,7 @@ CREATE TYPE zcsync.vendor_kind AS (
 	setting		text,		-- of a route, that says where records are created
 	status_scope	text,	-- whose statuses records have; NULL: those of the place
 	status_is_id	boolean,	-- rows hold the id of a status, not its name
-	needs_company	boolean,
+	needs_company	boolean,	-- each record belongs to a company there
 	roles		jsonb,		-- {column: how a value of a route becomes one}:
 							-- status (of the catalogue), member (by e-mail address), requester (by e-mail
 							-- address, which stays one where nobody has it), company, user, site
@@ -185,7 +185,7 @@ COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind
 
 -- What each hook takes and returns, and when a vendor must have it: always
 -- (all that have a connector), if it writes a kind, if records belong to
--- companies, or never.
+-- companies, or at its option.
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -196,19 +196,19 @@ BEGIN ATOMIC
 		-- what an account may send, by its settings
 		('budgets', 'always', '{jsonb}', 'TABLE(class text, calls integer, window_s double precision, concurrency integer)'),
 		-- the live part of check_account(): of an account; if missing, probe_request is sent
-		('check_account', 'never', '{bigint}', 'TABLE(item text, ok boolean, message text, hint text)'),
+		('check_account', 'optional', '{bigint}', 'TABLE(item text, ok boolean, message text, hint text)'),
 		-- what an account has, to be read and kept now
-		('discover', 'never', '{bigint}', 'TABLE(kind text, id text, path text, detail jsonb)'),
+		('discover', 'optional', '{bigint}', 'TABLE(kind text, id text, path text, detail jsonb)'),
 		-- where people look at a record: settings, kind, remote id
-		('record_url', 'never', '{jsonb,text,text}', 'text'),
+		('record_url', 'optional', '{jsonb,text,text}', 'text'),
 		-- raise an error unless a stream of this kind can have this scope; if missing, it can have none
-		('scope_check', 'never', '{text,jsonb}', 'void'),
+		('scope_check', 'optional', '{text,jsonb}', 'void'),
 		-- the next request of a stream and lane (live or history); NULL: nothing is to be asked now
 		('pull_request', 'always', '{bigint,text}', 'jsonb'),
 		-- where a lane goes on: stream, lane, request, reply
 		('next', 'always', '{bigint,text,jsonb,jsonb}', 'TABLE(cursor jsonb, more boolean, run_after interval)'),
 		-- the request for records of a stream by their ids, {"ids": [...]}
-		('fetch_request', 'never', '{bigint,jsonb}', 'jsonb'),
+		('fetch_request', 'optional', '{bigint,jsonb}', 'jsonb'),
 		-- the records of a reply, also of other kinds: account, kind, request, reply.  vals has all own
 		-- columns as to_jsonb() prints them in UTC; remote_id is the "id" of the document
 		('rows', 'always', '{bigint,text,jsonb,jsonb}',
@@ -220,14 +220,14 @@ BEGIN ATOMIC
 		-- the statuses that records can have: account, kind, place (NULL: any).  categories are those of what a
 		-- status may become in a list, best first; is_known: records of this account can have it; is_choice: they
 		-- can be given it
-		('statuses', 'never', '{bigint,text,text}',
+		('statuses', 'optional', '{bigint,text,text}',
 			'TABLE(value text, name text, "position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)'),
 		-- the places that records of a kind can be created in, as far as they are known: account, kind
-		('places', 'never', '{bigint,text}', 'TABLE(id text, name text)'),
+		('places', 'optional', '{bigint,text}', 'TABLE(id text, name text)'),
 		-- the id of a place by id, path or name: account, kind, text, may the vendor be asked?  undefined_object: there is none
-		('place', 'never', '{bigint,text,text,boolean}', 'text'),
+		('place', 'optional', '{bigint,text,text,boolean}', 'text'),
 		-- what must be set there, as fields of a route: account, kind, place
-		('required', 'never', '{bigint,text,text}', 'TABLE(field text, name text)'),
+		('required', 'optional', '{bigint,text,text}', 'TABLE(field text, name text)'),
 		-- who asks, and where, of a record that belongs to a company (roles company, user and site): account, company,
 		-- e-mail address, and what is done where nobody has it (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)')

@@ -12,6 +12,10 @@ FROM zcsync._vendors() AS v;
 SELECT zcsync._vendor_of('nobody') IS NULL AS unknown, (zcsync._vendor_of('zendesk')).title, zcsync._pushable('nobody', 'tickets'),
 	zcsync._pushable('zendesk', 'contacts'), zcsync._create_only('zendesk', 'tickets');
 
+-- what describes takes the members of the type by their names, in their order
+SELECT p.proname, p.proargnames = ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 ORDER BY a.attnum) AS same
+FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname LIKE '\_describe\_%' AND t.typname LIKE 'vendor%' ORDER BY 1;
 -- a descriptor depends on the hooks that it names
 DROP FUNCTION zcsync._zendesk_budgets(jsonb);
 
