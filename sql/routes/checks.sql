@@ -278,6 +278,20 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_companies(jsonb, zcsync.route_change[]) IS
 'the rows of check_route() about companies';
 
+-- Does it meet what another installation made?  That does not keep it from going.
+CREATE FUNCTION zcsync._check_route_marks(p_name text, p_changes zcsync.route_change[])
+RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'other installation', true,
+		format('%s of the newest records, or what belongs to them, was made by another installation and is left alone', count(DISTINCT c.source_id)),
+		zcsync._route_error_hint(p_name, min(c.error_code), '', NULL)
+	FROM unnest(p_changes) c WHERE c.error_code IN ('made_elsewhere', 'other_installation') HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION zcsync._check_route_marks(text, zcsync.route_change[]) IS
+'the row of check_route() about records of another installation';
+
 -- Are the streams at both ends at work?
 CREATE FUNCTION zcsync._check_route_streams(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -387,6 +401,7 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_back(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;
 	IF v_route.default_assignee IS NOT NULL THEN
 		RETURN QUERY
 		SELECT 'default assignee', m.id IS NOT NULL,

@@ -97,6 +97,8 @@ take('second', map { lead('Cat', $_) } 1 .. 2);
 is(errors(), 'cat1@cat1.example other_installation, cat2@cat2.example other_installation', 'what belongs to a lead and was made by another installation is shown');
 is(value('second', q{SELECT string_agg(DISTINCT message || ' / ' || hint, ', ') FROM zcsync.errors WHERE source = 'route intake'}),
 	q{what belongs to the record was made by another installation / SELECT * FROM zcsync.adopt_marks('halo');}, 'with what to do');
+is(value('second', q{SELECT ok || ' ' || message || ' / ' || hint FROM zcsync.check_route('intake') WHERE item = 'other installation'}),
+	q{true 2 of the newest records, or what belongs to them, was made by another installation and is left alone / SELECT * FROM zcsync.adopt_marks('halo');}, 'by check_route(), too');
 my %there = there();
 is(digest({ map { $_ => $there{$_} } grep { /^Cat|^Another/ } keys %there }), digest({ map { $_ => $cat->{$_} } grep { /^Cat|^Another/ } keys %$cat }), 'and left alone');
 is(scalar(keys %there), 10, 'nothing is made beside it');
