@@ -44,6 +44,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "compat.h"
@@ -58,7 +59,7 @@ PG_FUNCTION_INFO_V1(zcsync_same_value);
 #define RECORD_COLUMN	"custom_fields"
 
 /* Columns of the result of _merge_row() after those of the row. */
-#define EXTRA_COLUMNS	4
+#define EXTRA_COLUMNS	5
 
 typedef struct MergeColumn
 {
@@ -94,6 +95,7 @@ typedef struct MergeContext
 	ArrayType  *open;
 	List	   *undecided;		/* likewise, of disputes that came up now */
 	bool		differs;		/* is there anything to be sent? */
+	bool		waits;			/* is a person to decide about a difference? */
 	JsonbParseState *disputes;	/* NULL: none */
 } MergeContext;
 
@@ -127,6 +129,7 @@ static void push_text(JsonbParseState **state, const char *key,
 					  const char *text, int len);
 static bool array_has(ArrayType *array, const char *name, int len);
 static bool json_identical(const JsonbValue *a, const JsonbValue *b);
+static bool json_same_time(const JsonbValue *a, const JsonbValue *b);
 static Datum finish_disputes(MergeContext *context, bool *isnull);
 
 /*
@@ -136,12 +139,14 @@ static Datum finish_disputes(MergeContext *context, bool *isnull);
  *				   sent, answered, pushable, policies, newer, open)
  *
  * names are those of the row's columns, in their order.  edited is false where
- * the row is known to equal its base.  The result has the columns of the row
- * and then
+ * the row is known to equal its base: then it is not looked at, and may have
+ * null for what takes long to fetch.  The result has the columns of the row and
+ * then
  *
  *	base		the new base; NULL: it stays as it is
- *	changed		is any column of the row another one?
+ *	written		the columns that become others, as bits; the first is the lowest
  *	differs		is anything still to be sent?
+ *	undecided	does anything else differ, about which a person is to decide?
  *	disputes	NULL: there are none
  */
 Datum
@@ -156,7 +161,7 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 	MergeContext context;
 	Datum	   *values;
 	bool	   *nulls;
-	bool		changed = false;
+	int64		written = 0;
 	bool		base_changed;
 	int			in_base = 0;
 	int			kept = 0;		/* members of base that theirs does not cover */
@@ -212,7 +217,10 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 		}
 
 		/* Not touched there: mine stays, whatever it is. */
-		if (base_found != NULL && json_identical(base_found, their_found))
+		if (base_found != NULL &&
+			(json_identical(base_found, their_found) ||
+			 (column->type == TIMESTAMPTZOID &&
+			  json_same_time(base_found, their_found))))
 		{
 			if (!edited || (!column->pushable && context.nsent == 0))
 				continue;
@@ -221,23 +229,27 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 			base_changed = true;
 
 		zcsync_value_of_json(their_found, &theirs);
-		zcsync_value_of_column(values[i], nulls[i], column->type, &mine);
-		merge_column(&context, column, &mine, &theirs, &result);
-		if (column->pushable)
+		if (edited)
+		{
+			zcsync_value_of_column(values[i], nulls[i], column->type, &mine);
+			merge_column(&context, column, &mine, &theirs, &result);
+		}
+		else
+		{
+			result.winner = ZCSYNC_THEIRS;
+			result.value = theirs;
+		}
+		if (edited && column->pushable)
 			note_rest(&context, column, &result.value, &theirs);
-		if (result.winner == ZCSYNC_MINE ||
-			zcsync_value_same(&result.value, &mine, ZCSYNC_IDENTICAL))
+		if (edited &&
+			(result.winner == ZCSYNC_MINE ||
+			 zcsync_value_same(&result.value, &mine, ZCSYNC_IDENTICAL)))
 			continue;
 		if (column->is_record && result.value.type == ZCSYNC_VALUE_NULL)
-		{
-			/* an object is never null in a row */
-			if (zcsync_value_empty(&mine))
-				continue;
-			result.value.type = ZCSYNC_VALUE_OBJECT;
-		}
+			result.value.type = ZCSYNC_VALUE_OBJECT;	/* never null in a row */
 		values[i] = zcsync_value_to_column(&result.value, column->type,
 										   &nulls[i]);
-		changed = true;
+		written |= INT64CONST(1) << i;
 	}
 
 	/* The new base is theirs, with what they do not cover as it was. */
@@ -249,12 +261,14 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 								JsonbPGetDatum(context.theirs));
 	else
 		values[plan->ncolumns] = JsonbPGetDatum(context.theirs);
-	values[plan->ncolumns + 1] = BoolGetDatum(changed);
+	values[plan->ncolumns + 1] = Int64GetDatum(written);
 	nulls[plan->ncolumns + 1] = false;
 	values[plan->ncolumns + 2] = BoolGetDatum(context.differs);
 	nulls[plan->ncolumns + 2] = false;
-	values[plan->ncolumns + 3] = finish_disputes(&context,
-												 &nulls[plan->ncolumns + 3]);
+	values[plan->ncolumns + 3] = BoolGetDatum(context.waits);
+	nulls[plan->ncolumns + 3] = false;
+	values[plan->ncolumns + 4] = finish_disputes(&context,
+												 &nulls[plan->ncolumns + 4]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(plan->result, values,
 													  nulls)));
 }
@@ -463,6 +477,8 @@ get_plan(FunctionCallInfo fcinfo, TupleDesc row, ArrayType *names,
 	if (n != row->natts || result->natts != n + EXTRA_COLUMNS)
 		elog(ERROR, "%d names for %d columns, of which %d are to be returned",
 			 n, row->natts, result->natts - EXTRA_COLUMNS);
+	if (n > 63)
+		elog(ERROR, "too many columns to merge: %d", n);
 	plan->ncolumns = n;
 	plan->columns = palloc(n * sizeof(MergeColumn));
 	for (int i = 0; i < n; i++)
@@ -652,7 +668,9 @@ note_rest(MergeContext *context, const MergeColumn *column,
 		if (is_open(context, column, NULL, 0))
 			push_dispute(context, column, NULL, 0, "settled", merged, agreed);
 	}
-	else if (!is_open(context, column, NULL, 0))
+	else if (is_open(context, column, NULL, 0))
+		context->waits = true;
+	else
 		context->differs = true;
 }
 
@@ -675,7 +693,9 @@ note_rest_of_key(MergeContext *context, const MergeColumn *column,
 			push_dispute(context, column, member->key, member->keylen,
 						 "settled", &member->value, value);
 	}
-	else if (!is_open(context, column, member->key, member->keylen))
+	else if (is_open(context, column, member->key, member->keylen))
+		context->waits = true;
+	else
 		context->differs = true;
 }
 
@@ -779,4 +799,24 @@ json_identical(const JsonbValue *a, const JsonbValue *b)
 		default:
 			return false;
 	}
+}
+
+/*
+ * Are two texts the same time, written for different time zones?
+ */
+static bool
+json_same_time(const JsonbValue *a, const JsonbValue *b)
+{
+	Oid			input;
+	Oid			param;
+
+	if (a->type != jbvString || b->type != jbvString)
+		return false;
+	getTypeInputInfo(TIMESTAMPTZOID, &input, &param);
+	return OidInputFunctionCall(input,
+								pnstrdup(a->val.string.val, a->val.string.len),
+								param, -1) ==
+		OidInputFunctionCall(input,
+							 pnstrdup(b->val.string.val, b->val.string.len),
+							 param, -1);
 }

@@ -170,8 +170,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	EXECUTE format($sql$
-		SELECT zcsync._apply_isolated($1, $2, $3, array_agg(r.remote_id), array_agg(r.remote_version),
-			array_agg(r.vals), array_agg(r.doc), array_agg(r.is_deleted))
+		SELECT zcsync._take($1, $2, array_agg(ROW(r.remote_id, r.remote_version, r.vals, r.doc, r.is_deleted)::zcsync.document), $3)
 		FROM %s($1, $2, $4, $5) r
 		WHERE r.kind = $2
 		HAVING count(*) > 0$sql$, (zcsync._vendor_of(p_vendor)).rows::regproc)

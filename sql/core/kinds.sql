@@ -44,3 +44,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._kind_queue(text) IS
 'the queue of the jobs of a kind';
+
+-- A document: its values as columns of the kind have them (see _own_columns()).
+-- A column that is not among them is not covered: it is neither changed nor null.
+CREATE TYPE zcsync.document AS (
+	remote_id text,
+	version text,			-- NULL: not known
+	vals jsonb,
+	doc jsonb,				-- as the vendor gave it; NULL: not known
+	is_deleted boolean		-- NULL: not known
+);
+COMMENT ON TYPE zcsync.document IS
+'what a vendor says of a record: its values by column, and the document they were read from';

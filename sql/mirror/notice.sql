@@ -1,5 +1,17 @@
 -- ---------------------------------------------------------------------
--- Noticing writes to mirror rows: the triggers that store.sql describes.
+-- Noticing writes to mirror rows.
+--
+-- Triggers notice writes.  Where a write comes from travels in the
+-- row: whoever writes on behalf of a vendor or a route sets a fresh
+-- sync_origin; a write that leaves it alone is a local one.  Origins end in
+-- the number of their transaction, so that rows which a restore brings back
+-- are no news.
+--
+--   BEFORE ROW       zcsync_stamp_*   origin and state of a local write
+--   AFTER STATEMENT  zcsync_guard_*   columns that only the owner may write;
+--                                     runs as the writer, hence not as owner
+--   AFTER STATEMENT  zcsync_notice_*  history, pushes, route jobs, set-based
+--   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
 
 -- May these columns of a kind be written here?  Raises the reason if not.

@@ -97,16 +97,14 @@ BEGIN
 	WHERE s.stream_id = p_stream_id;
 	FOR v_rows IN EXECUTE format($sql$
 		SELECT r.kind, count(*)::integer AS records,
-			array_agg(r.remote_id) AS ids, array_agg(r.remote_version) AS versions, array_agg(r.vals) AS vals,
-			array_agg(r.doc) AS docs, array_agg(r.is_deleted) AS deleted,
+			array_agg(ROW(r.remote_id, r.remote_version, r.vals, r.doc, r.is_deleted)::zcsync.document) AS documents,
 			min(r.vals ->> 'created_at') AS oldest, max(r.vals ->> 'updated_at') AS newest
 		FROM %s($1, $2, $3, $4) AS r
 		GROUP BY r.kind
 		ORDER BY r.kind = $2 DESC$sql$, (zcsync._vendor_of(v_stream.vendor)).rows::regproc)
 		USING v_stream.account_id, v_stream.kind, p_request, p_reply
 	LOOP
-		changed := changed + zcsync._apply_records(p_stream_id, v_rows.kind, p_origin, v_rows.ids, v_rows.versions,
-			v_rows.vals, v_rows.docs, v_rows.deleted);
+		changed := changed + zcsync._take_page(p_stream_id, v_rows.kind, v_rows.documents, p_origin);
 		IF v_rows.kind = v_stream.kind THEN
 			records := v_rows.records;
 			oldest := v_rows.oldest;
@@ -116,7 +114,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._apply_reply(bigint, text, jsonb, jsonb) IS
-'merges all rows of a reply; says how many changed and how many records of the stream''s kind it held';
+'takes all documents of a reply; says how many changed and how many records of the stream''s kind it held';
 
 -- A page came: store it and move the lane's cursor.
 --
@@ -248,18 +246,16 @@ BEGIN
 	END IF;
 	FOR v_batch IN
 		SELECT j.account_id, j.kind, a.vendor, array_agg(j.job_id ORDER BY j.job_id) AS jobs,
-			array_agg(j.row ->> 'remote_id' ORDER BY j.job_id) AS ids, array_agg(j.row ->> 'remote_version' ORDER BY j.job_id) AS versions,
-			array_agg(j.row -> 'vals' ORDER BY j.job_id) AS vals, array_agg(nullif(j.row -> 'doc', 'null') ORDER BY j.job_id) AS docs,
-			array_agg((j.row ->> 'is_deleted')::boolean ORDER BY j.job_id) AS deleted
+			array_agg(ROW(j.row ->> 'remote_id', j.row ->> 'remote_version', j.row -> 'vals', nullif(j.row -> 'doc', 'null'),
+				(j.row ->> 'is_deleted')::boolean)::zcsync.document ORDER BY j.job_id) AS documents
 		FROM (
 			SELECT q.job_id, q.account_id, q.kind, q.payload #> '{rows,0}' AS row
 			FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs)) AS j
 		JOIN zcsync.accounts a ON a.account_id = j.account_id
 		GROUP BY j.account_id, j.kind, a.vendor
 	LOOP
-		v_result := zcsync._apply_isolated(v_batch.account_id, v_batch.kind,
-			format('pull:%s:%s:%s', v_batch.vendor, v_batch.jobs[1], pg_current_xact_id()),
-			v_batch.ids, v_batch.versions, v_batch.vals, v_batch.docs, v_batch.deleted);
+		v_result := zcsync._take(v_batch.account_id, v_batch.kind, v_batch.documents,
+			format('pull:%s:%s:%s', v_batch.vendor, v_batch.jobs[1], pg_current_xact_id()));
 		v_done := ARRAY(SELECT j FROM unnest(v_batch.jobs) WITH ORDINALITY AS x (j, n)
 			WHERE n <> ALL (v_result.waiting || v_result.failed));
 

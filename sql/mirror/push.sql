@@ -68,7 +68,7 @@ DECLARE
 	v_work record;
 	v_taken record;
 BEGIN
-	v_locked := zcsync._lock_rows(p_account, p_kind, p_ids);
+	v_locked := zcsync._lock_rows(p_account, p_kind, p_ids, true);
 	IF cardinality(v_locked) < cardinality(p_ids) THEN
 		RETURN QUERY EXECUTE format($sql$
 			SELECT j.job_id, t.local_id IS NOT NULL, CASE WHEN t.local_id IS NULL THEN 'updated' ELSE 'locked' END
@@ -109,29 +109,6 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[]) IS
 'records the outcomes of accepted pushes of one account and kind';
-
--- Lock rows of a kind without waiting; returns those that were free.  The lock
--- is the stronger one, since a created record gets its remote_id, which is a
--- key.
-CREATE FUNCTION zcsync._lock_rows(p_account bigint, p_kind text, p_ids bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_locked bigint[];
-BEGIN
-	EXECUTE format($sql$
-		SELECT array_agg(l.local_id)
-		FROM (SELECT t.local_id FROM zcsync.%I AS t
-			WHERE t.account_id = $1 AND t.local_id = ANY ($2)
-			ORDER BY t.local_id
-			FOR UPDATE SKIP LOCKED) AS l$sql$, p_kind)
-		INTO v_locked USING p_account, p_ids;
-	RETURN coalesce(v_locked, '{}');
-END
-$$;
-COMMENT ON FUNCTION zcsync._lock_rows(bigint, text, bigint[]) IS
-'locks rows of a kind without waiting, and returns those it could lock';
 
 -- What the replies to pushes of locked rows mean, and their documents as
 -- values: arrays that run in parallel.
@@ -199,7 +176,7 @@ BEGIN
 	IF v_doubles IS NULL THEN
 		RETURN;
 	END IF;
-	v_locked := zcsync._lock_rows(p_account, p_kind, v_doubles);
+	v_locked := zcsync._lock_rows(p_account, p_kind, v_doubles, true);
 	EXECUTE format($sql$
 		SELECT coalesce(array_agg(w.local_id) FILTER (WHERE t.local_id <> ALL ($4)), '{}'),
 			coalesce(jsonb_object_agg(w.local_id, jsonb_build_object('version', t.remote_version, 'vals', t.base,
@@ -236,6 +213,20 @@ COMMENT ON FUNCTION zcsync._release_remote_ids(bigint, text, bigint[], text[]) I
 -- ---------------------------------------------------------------------
 -- Merging a reply
 -- ---------------------------------------------------------------------
+
+-- The keys that both changed, to different values.
+CREATE FUNCTION zcsync._lost_keys(p_base jsonb, p_mine jsonb, p_theirs jsonb, OUT mine jsonb, OUT theirs jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_object_agg(k.key, p_mine -> k.key), jsonb_object_agg(k.key, p_theirs -> k.key)
+	FROM (SELECT jsonb_object_keys(coalesce(p_base, '{}'))
+		UNION SELECT jsonb_object_keys(p_mine) UNION SELECT jsonb_object_keys(p_theirs)) AS k (key)
+	WHERE p_mine -> k.key IS DISTINCT FROM p_base -> k.key
+		AND p_theirs -> k.key IS DISTINCT FROM p_base -> k.key
+		AND p_mine -> k.key IS DISTINCT FROM p_theirs -> k.key;
+END;
+COMMENT ON FUNCTION zcsync._lost_keys(jsonb, jsonb, jsonb) IS
+'the keys of two objects that both changed differently, with their values; NULL when there are none';
 
 -- The custom fields of a row after a push, key by key.  p_vals is what the
 -- vendor has, p_sent what it was asked to have.  A value that was sent and is not in

@@ -149,6 +149,8 @@ BEGIN
 		scope jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT streams_scope_object CHECK (jsonb_typeof(scope) = 'object'),
 		writes boolean NOT NULL DEFAULT false,
+		policies jsonb NOT NULL DEFAULT '{}'	-- column: who wins what both sides changed; see src/merge.h
+			CONSTRAINT streams_policies_object CHECK (jsonb_typeof(policies) = 'object'),
 		state text NOT NULL DEFAULT 'active'
 			CONSTRAINT streams_state CHECK (state IN ('active', 'paused')),
 		pull_interval interval NOT NULL DEFAULT '1 minute'

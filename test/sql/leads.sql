@@ -114,7 +114,7 @@ INSERT INTO zcsync.leads (account_id, summary) VALUES (zcsync.account('psa'), 'm
 SELECT waiting, known IS NOT NULL AS known FROM zcsync._release_remote_ids(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], ARRAY['8']);
 UPDATE zcsync.leads SET remote_id = '8', sync_origin = 'push:halopsa:' || pg_current_xact_id() WHERE local_id = :made;
 SELECT i.value, l.summary FROM zcsync.lead_identities i JOIN zcsync.leads l USING (account_id, local_id) WHERE i.kind = 'remote' ORDER BY 1;
-SELECT zcsync.reference('leads', :made), zcsync._lock_rows(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[]) = ARRAY[:made]::bigint[] AS locked;
+SELECT zcsync.reference('leads', :made), zcsync._lock_rows(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], true) = ARRAY[:made]::bigint[] AS locked;
 SELECT zcsync.remove_account('psa', force => true);
 SELECT count(*) FROM zcsync.lead_identities WHERE kind = 'remote';
 

@@ -11,7 +11,7 @@ CREATE FUNCTION merged(theirs jsonb, edited boolean DEFAULT false, base jsonb DE
 	answered boolean DEFAULT false, pushable text[] DEFAULT NULL, policies jsonb DEFAULT NULL, newer text[] DEFAULT NULL,
 	open text[] DEFAULT NULL, mine text DEFAULT 'a')
 RETURNS TABLE (t text, i int, l bigint, n numeric, b boolean, at timestamptz, tags text[], custom_fields jsonb, new_base jsonb,
-	changed boolean, differs boolean, disputes jsonb)
+	written bigint, differs boolean, undecided boolean, disputes jsonb)
 LANGUAGE sql AS
 $$
 	SELECT m.*
@@ -20,17 +20,20 @@ $$
 		coalesce(base, '{"t": "a", "i": 1, "l": 2, "n": 1.50, "b": true, "at": "2026-01-01T00:00:00+00:00", "tags": ["x", "y"], "custom_fields": {"1": "a"}}'),
 		theirs, sent, answered, pushable, policies, newer, open)
 		AS m (t text, i int, l bigint, n numeric, b boolean, at timestamptz, tags text[], custom_fields jsonb, new_base jsonb,
-			changed boolean, differs boolean, disputes jsonb)
+			written bigint, differs boolean, undecided boolean, disputes jsonb)
 $$;
 SELECT * FROM merged('{}');
-SELECT changed, differs, new_base, disputes FROM merged('{"t": "a", "i": 1, "l": 2, "n": 1.5, "b": true, "at": "2026-01-01T00:00:00+00:00", "tags": ["x", "y"], "custom_fields": {"1": "a"}}', true);
+SELECT written, differs, new_base, disputes FROM merged('{"t": "a", "i": 1, "l": 2, "n": 1.5, "b": true, "at": "2026-01-01T00:00:00+00:00", "tags": ["x", "y"], "custom_fields": {"1": "a"}}', true);
 SELECT * FROM merged('{"t": "z", "i": 10, "l": 20, "n": 2.50, "b": false, "at": "2026-02-01T00:00:00.5+00:00", "tags": ["y", "z"], "custom_fields": {"2": 2}}');
 SELECT * FROM merged('{"t": null, "i": null, "l": null, "n": null, "b": null, "at": null, "tags": null, "custom_fields": null}');
-SELECT t, new_base, changed, differs FROM merged('{"t": "b"}');
+SELECT t, new_base, written, differs FROM merged('{"t": "b"}');
 SELECT t, i FROM merged('{"t": {"a": [1, true, null]}, "i": "12"}');
 SELECT * FROM merged('{"i": "twelve"}');
 SELECT * FROM merged('[]');
 SELECT * FROM merged(NULL);
+
+-- the same time in another form is no change
+SELECT new_base, written FROM merged('{"at": "2026-01-01T01:00:00+01:00"}');
 
 -- only here, only there, both
 SELECT t, i, differs, disputes FROM merged('{"t": "a", "i": 3}', true, mine => 'mine');
@@ -44,7 +47,7 @@ FROM unnest('{default,remote,local,newest,union,manual}'::text[]) AS policy,
 SELECT t, differs, disputes FROM merged('{"t": "b"}', true, mine => 'mine', policies => '{"t": "newest"}', newer => '{t}');
 SELECT * FROM merged('{"t": "b"}', policies => '{"t": "mine"}');
 -- while a person is to decide nothing is sent; then it is settled
-SELECT t, differs, disputes FROM merged('{"t": "a"}', true, mine => 'mine', open => '{t}');
+SELECT t, differs, undecided, disputes FROM merged('{"t": "a"}', true, mine => 'mine', open => '{t}');
 SELECT t, differs, disputes FROM merged('{"t": "mine"}', true, mine => 'mine', open => '{t}');
 SELECT custom_fields, differs, disputes FROM merged('{"custom_fields": {"1": "c", "2": 2}}', true, '{"custom_fields": {"1": "b"}}', pushable => '{custom_fields}', policies => '{"custom_fields": "manual"}');
 SELECT custom_fields, differs, disputes FROM merged('{"custom_fields": {"1": "c", "2": 2}}', true, '{"custom_fields": {"1": "c", "2": 2}}', pushable => '{custom_fields}', open => '{custom_fields/1,custom_fields/2}');

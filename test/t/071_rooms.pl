@@ -25,7 +25,7 @@ my %TABLES_OF = (
 	core => 'installation alerts',
 	account => 'accounts credentials account_budgets',
 	queue => 'queues sync_queue claimants dead_letters sync_records job_id_seq',
-	mirror => 'streams lists changes marks tickets tasks contacts companies comments fields statuses leads local_id_seq',
+	mirror => 'streams lists changes conflicts marks tickets tasks contacts companies comments fields statuses leads local_id_seq',
 	routes => 'routes route_fields route_values links route_errors company_maps mail_providers',
 	leads => 'lead_identities lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'
 	  . ' lead_duplicates lead_merges intakes',
@@ -106,6 +106,19 @@ foreach my $definition (@definitions)
 	}
 }
 $relation{$_} = { name => $_, file => 'tables', room => $TABLES{$_}, table => 1 } foreach keys %TABLES;
+
+# Functions that a DO block makes for each kind.
+foreach my $file (InstallScript::files())
+{
+	foreach my $statement (InstallScript::statements(InstallScript::read_file($file)))
+	{
+		my ($line, $text) = @$statement;
+
+		next unless $text =~ /^DO /;
+		$generated{$1} //= { name => $1, file => $file, room => InstallScript::room($file), line => $line }
+		  while $text =~ /'(_[a-z_]+_)' \|\| v_kind/g;
+	}
+}
 
 # The definition of a name that is used.
 sub definition_of

@@ -1,0 +1,151 @@
+-- ---------------------------------------------------------------------
+-- Merging: documents, values, disputes.  The rules are in src/merge.c, what is
+-- the same value in src/value.c; what goes through here is told in take.sql.
+-- ---------------------------------------------------------------------
+
+-- What became of a document that was merged into a row.
+CREATE TYPE zcsync.merged_document AS (
+	local_id bigint,
+	stored boolean,			-- was the row written?
+	differs boolean,		-- has it values that are still to be sent?
+	disputes jsonb			-- what both sides had changed; see src/merge_row.c
+);
+COMMENT ON TYPE zcsync.merged_document IS
+'what became of a document that was merged into a row';
+
+-- A row merged with what a document says of it: see src/merge_row.c, which
+-- tells all arguments, and src/merge.c for the rules.  The result has the columns
+-- of the row and then base jsonb (NULL: it stays), written bigint (columns with
+-- another value as bits, the first column as the lowest), differs boolean (is
+-- anything to be sent?), undecided boolean (is a person to decide?) and disputes
+-- jsonb.
+CREATE FUNCTION zcsync._merge_row(p_mine record, p_names text[], p_edited boolean, p_base jsonb, p_theirs jsonb,
+	p_sent jsonb, p_answered boolean, p_pushable text[], p_policies jsonb, p_newer text[], p_open text[]) RETURNS record
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_merge_row';
+COMMENT ON FUNCTION zcsync._merge_row(record, text[], boolean, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[]) IS
+'a row merged with the values of a document, the new base, and what the two sides disputed';
+
+-- The same for values as objects.  changed: members of mine that become others;
+-- rest: what differs from theirs afterwards, and is to be sent there.
+CREATE FUNCTION zcsync._merge_values(p_mine jsonb, p_base jsonb, p_theirs jsonb, p_sent jsonb DEFAULT NULL,
+	p_answered boolean DEFAULT false, p_pushable text[] DEFAULT NULL, p_policies jsonb DEFAULT NULL,
+	p_newer text[] DEFAULT NULL, p_open text[] DEFAULT NULL,
+	OUT changed jsonb, OUT base jsonb, OUT rest jsonb, OUT disputes jsonb)
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_merge_values';
+COMMENT ON FUNCTION zcsync._merge_values(jsonb, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[]) IS
+'two objects merged: what changes in the first one, the new base, what is to be sent to the other side, and disputes';
+
+-- Lists are sets, and none is the same as an empty one; with p_alike forms that
+-- vendors give to values do not count either: case, white space at both ends,
+-- a number as a text.  NULL is null.  See src/value.c.
+CREATE FUNCTION zcsync._same_value(p_a jsonb, p_b jsonb, p_alike boolean DEFAULT false) RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_same_value';
+COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb, boolean) IS
+'are two values the same?';
+
+-- What differs between a row and what was agreed on: the columns named, in
+-- the order of the row's, whose values are others than in the object.  Missing
+-- there is null; times are texts in UTC.
+CREATE FUNCTION zcsync._differing(p_base jsonb, p_columns text[], p_row record) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_differing';
+COMMENT ON FUNCTION zcsync._differing(jsonb, text[], record) IS
+'the columns of a row that differ from the members of an object, with the values of the row';
+
+CREATE FUNCTION zcsync._differing_keys(p_base jsonb, p_object jsonb) RETURNS text[]
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_differing_keys';
+COMMENT ON FUNCTION zcsync._differing_keys(jsonb, jsonb) IS
+'the keys whose values differ in two objects, a missing one being null; NULL when there are none';
+
+-- The version after one that is a number: of a record that was changed by a
+-- push whose reply tells no version.  So a page that was read before is older.
+CREATE FUNCTION zcsync._next_version(p_version text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN length(p_version) BETWEEN 1 AND 17 AND btrim(p_version, '0123456789') = ''
+		THEN (p_version::bigint + 1)::text ELSE p_version END;
+END;
+COMMENT ON FUNCTION zcsync._next_version(text) IS
+'the version after one that is a number; any other one as it is';
+
+-- ---------------------------------------------------------------------
+-- Disputes
+-- ---------------------------------------------------------------------
+
+-- The values that lost a dispute, and those that won it, as rows of
+-- zcsync.changes have them: a row for those of each side that lost something.
+CREATE FUNCTION zcsync._lost_values(p_disputes jsonb) RETURNS TABLE (old jsonb, new jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_object_agg(c.name, c.old), jsonb_object_agg(c.name, c.new)
+	FROM (
+		SELECT d ->> 'end' AS winner, d ->> 'column' AS name,
+			CASE WHEN bool_or(d ? 'key') THEN jsonb_object_agg(coalesce(d ->> 'key', ''), l.loser) ELSE (array_agg(l.loser))[1] END AS old,
+			CASE WHEN bool_or(d ? 'key') THEN jsonb_object_agg(coalesce(d ->> 'key', ''), l.winner) ELSE (array_agg(l.winner))[1] END AS new
+		FROM jsonb_array_elements(p_disputes) AS d
+		CROSS JOIN LATERAL (SELECT CASE d ->> 'end' WHEN 'remote' THEN d -> 'mine' ELSE d -> 'theirs' END AS loser,
+			CASE d ->> 'end' WHEN 'remote' THEN d -> 'theirs' ELSE d -> 'mine' END AS winner) AS l
+		WHERE d ->> 'end' IN ('remote', 'local')
+		GROUP BY 1, 2) AS c
+	GROUP BY c.winner;
+END;
+COMMENT ON FUNCTION zcsync._lost_values(jsonb) IS
+'the values that lost in disputes, with those that won, by columns';
+
+-- Note what a person is to decide, and what is settled.
+CREATE FUNCTION zcsync._note_conflicts(p_account bigint, p_kind text, p_merged zcsync.merged_document[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_dispute record;
+BEGIN
+	FOR v_dispute IN
+		SELECT m.local_id, concat_ws('/', d ->> 'column', d ->> 'key') AS field, d ->> 'end' AS how, d -> 'mine' AS mine, d -> 'theirs' AS theirs
+		FROM unnest(p_merged) AS m CROSS JOIN LATERAL jsonb_array_elements(m.disputes) AS d
+		WHERE d ->> 'end' IN ('undecided', 'settled')
+		ORDER BY 1, 2
+	LOOP
+		IF v_dispute.how = 'settled' THEN
+			UPDATE zcsync.conflicts c SET resolved_at = zcsync._now()
+			WHERE c.account_id = p_account AND c.local_id = v_dispute.local_id AND c.field = v_dispute.field AND c.resolved_at IS NULL;
+		ELSE
+			INSERT INTO zcsync.conflicts AS c (account_id, kind, local_id, field, mine, theirs, created_at, changed_at)
+			VALUES (p_account, p_kind, v_dispute.local_id, v_dispute.field, v_dispute.mine, v_dispute.theirs, zcsync._now(), zcsync._now())
+			ON CONFLICT (account_id, local_id, field) WHERE resolved_at IS NULL DO UPDATE
+				SET mine = excluded.mine, theirs = excluded.theirs, changed_at = excluded.changed_at;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_conflicts(bigint, text, zcsync.merged_document[]) IS
+'keeps the open rows of zcsync.conflicts in step with what merging found';
+
+-- Columns, and keys of custom fields as "custom_fields/key", of a row in which a
+-- person is to decide; NULL: none.
+CREATE FUNCTION zcsync._open_conflicts(p_account bigint, p_local_id bigint) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg(c.field) FROM zcsync.conflicts c
+	WHERE c.account_id = p_account AND c.local_id = p_local_id AND c.resolved_at IS NULL
+$$;
+COMMENT ON FUNCTION zcsync._open_conflicts(bigint, bigint) IS
+'the columns of a row in which a person is to decide; NULL: none';
+
+-- Columns that were changed here, by people or routes, later than at the vendor.
+CREATE FUNCTION zcsync._newer_columns(p_account bigint, p_local_id bigint, p_theirs_at timestamptz) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg(DISTINCT k)
+	FROM zcsync.changes h CROSS JOIN LATERAL jsonb_object_keys(h.new) AS k
+	WHERE h.local_id = p_local_id AND h.account_id = p_account AND h.created_at > p_theirs_at
+		AND h.action <> 'lost' AND h.origin !~ '^(pull|push):'
+$$;
+COMMENT ON FUNCTION zcsync._newer_columns(bigint, bigint, timestamptz) IS
+'the columns of a row that were changed here after that time';
