@@ -316,7 +316,8 @@ BEGIN
 				RAISE;
 			ELSIF v_first = v_last THEN
 				failed := failed || p_ids[v_first];
-				messages := messages || format('%s (%s)', SQLERRM, SQLSTATE);
+				-- what the SQL of the route raised says its SQLSTATE itself
+				messages := messages || CASE SQLSTATE WHEN '39000' THEN SQLERRM ELSE format('%s (%s)', SQLERRM, SQLSTATE) END;
 			ELSE
 				v_from := ARRAY[v_first, (v_first + v_last) / 2 + 1] || v_from;
 				v_to := ARRAY[(v_first + v_last) / 2, v_last] || v_to;
