@@ -17,6 +17,12 @@ DECLARE
 	v_call record;
 BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_id;
+	v_vendor := zcsync._vendor_of(v_account.vendor);
+	IF v_vendor.name IS NULL THEN
+		RETURN QUERY SELECT 'vendor', false, format('there is no vendor "%s" any more, so the account stands still', v_account.vendor),
+			'Make its descriptor again: see doc/new-vendor.md.';
+		RETURN;
+	END IF;
 	item := 'settings';
 	ok := true;
 	message := 'complete';
@@ -39,7 +45,6 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY SELECT 'credentials', true, 'can be opened', NULL::text;
-	v_vendor := zcsync._vendor_of(v_account.vendor);
 	IF v_vendor.check_account IS NULL THEN
 		SELECT * INTO v_call FROM zcsync._call(v_id, v_vendor.probe_request);
 		RETURN QUERY SELECT * FROM zcsync._check_login(v_call.class, v_call.status, v_call.message, v_call.hint,

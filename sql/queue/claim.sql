@@ -346,6 +346,9 @@ BEGIN
 	END IF;
 
 	v_batch := (zcsync._vendor_of(v_account.vendor)).write_batch;
+	IF v_batch IS NULL THEN
+		RETURN;		-- the vendor's descriptor was dropped: its accounts stand still
+	END IF;
 	-- An open breaker lets one probe through; after it closed, the number of
 	-- calls doubles each second.
 	IF v_account.breaker_failures >= 3 THEN

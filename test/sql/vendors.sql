@@ -94,8 +94,13 @@ SELECT zcsync.add_account('m2', 'mine');
 DROP SCHEMA maker;
 REVOKE ALL ON SCHEMA zcsync FROM zcsync_test_maker;
 
-SELECT zcsync.remove_account('m');
+-- an account whose vendor is gone stands still, and says why
+SELECT FROM zcsync.add_stream('m', 'tickets');
+SELECT zcsync.refresh('m/tickets') > 0 AS queued;
 DROP FUNCTION zcsync._mine();
+SELECT count(*) FROM zcsync._claim_jobs(1, zcsync.account('m'), 10);
+SELECT * FROM zcsync.check_account('m');
+SELECT zcsync.remove_account('m', force => true);
 SELECT string_agg(v.name, ' ') FROM zcsync._vendors() AS v;
 DROP EXTENSION zcsync CASCADE;
 DROP ROLE zcsync_test_maker;
