@@ -124,6 +124,7 @@ add_differing(ArrayBuildState *keys, Jsonb *of, Jsonb *other, bool missing_only)
 		ZcsyncValue here;
 		ZcsyncValue there;
 		bool		found;
+		text	   *name;
 
 		if (token != WJB_KEY)
 			continue;
@@ -134,9 +135,9 @@ add_differing(ArrayBuildState *keys, Jsonb *of, Jsonb *other, bool missing_only)
 		if ((missing_only && found) ||
 			zcsync_value_same(&here, &there, ZCSYNC_EQUAL))
 			continue;
-		keys = accumArrayResult(keys,
-								PointerGetDatum(cstring_to_text_with_len(key.val.string.val, key.val.string.len)),
-								false, TEXTOID, CurrentMemoryContext);
+		name = cstring_to_text_with_len(key.val.string.val, key.val.string.len);
+		keys = accumArrayResult(keys, PointerGetDatum(name), false, TEXTOID,
+								CurrentMemoryContext);
 	}
 	return keys;
 }

@@ -516,4 +516,3 @@ engine_send(ZcsyncEngine *engine, ZcsyncCall *call)
 	}
 	zcsync_http_start(engine->http, &call->http, call);
 }
-

@@ -337,11 +337,13 @@ zcsync_merge_values(PG_FUNCTION_ARGS)
 		}
 	}
 
-	values[0] = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&changed, WJB_END_OBJECT, NULL)));
+	values[0] = JsonbPGetDatum(JsonbValueToJsonb(
+		pushJsonbValue(&changed, WJB_END_OBJECT, NULL)));
 	values[1] = context.base == NULL ? JsonbPGetDatum(context.theirs) :
 		DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(context.base),
 							JsonbPGetDatum(context.theirs));
-	values[2] = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&rest, WJB_END_OBJECT, NULL)));
+	values[2] = JsonbPGetDatum(JsonbValueToJsonb(
+		pushJsonbValue(&rest, WJB_END_OBJECT, NULL)));
 	values[3] = finish_disputes(&context, &nulls[3]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));

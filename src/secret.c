@@ -4,10 +4,11 @@
  *		Credentials: the only reader and writer of zcsync.credentials.
  *
  * A credential is stored sealed (seal.c) or as a reference to a place outside
- * of the database (reference.c), which is read anew each time.  The table is granted to nobody.  The functions here read and write it
- * as its owner, for the length of a query, so that neither the worker's role
- * nor an operator can see what is in it; an error leaves it to the abort of
- * the (sub)transaction to restore the user, as for SECURITY DEFINER functions.
+ * of the database (reference.c), which is read anew each time.  The table is
+ * granted to nobody.  The functions here read and write it as its owner, for
+ * the length of a query, so that neither the worker's role nor an operator can
+ * see what is in it; an error leaves it to the abort of the (sub)transaction
+ * to restore the user, as for SECURITY DEFINER functions.
  *
  * No value in clear ever is part of a query, a query's parameter, a message or
  * a context line: what reaches SQL is the sealed value or the reference.
