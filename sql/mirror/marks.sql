@@ -125,9 +125,6 @@ BEGIN
 		CASE p_kind WHEN 'tasks' THEN 'AND t.creator_id = ANY (zcsync._own_logins(t.account_id))' ELSE '' END)
 		USING p_kind, p_ids
 	LOOP
-		PERFORM zcsync._alert('other_installation', v_other.name, 'critical',
-			format('another installation of zcsync writes to account "%s": it made %s; creates of this one are held', v_other.name, v_other.reference),
-			format('Run SELECT zcsync.stop(); in the other one, and here SELECT zcsync.release_held(%L);', v_other.name));
 		FOREACH v_kind IN ARRAY ARRAY(SELECT k FROM unnest(zcsync._kinds()) AS k WHERE zcsync._has_marks(k)) LOOP
 			EXECUTE format($sql$
 				UPDATE zcsync.sync_queue AS q SET state = 'held'
@@ -135,6 +132,9 @@ BEGIN
 					AND EXISTS (SELECT FROM zcsync.%I AS t WHERE t.local_id = q.local_id AND t.remote_id IS NULL)$sql$, v_kind)
 				USING v_other.account_id, v_kind;
 		END LOOP;
+		PERFORM zcsync._alert('other_installation', v_other.name, 'critical',
+			format('another installation of zcsync writes to account "%s": it made %s; creates of this one are held', v_other.name, v_other.reference),
+			format('Run SELECT zcsync.stop(); in the other one, and here SELECT zcsync.release_held(%L);', v_other.name));
 	END LOOP;
 END
 $$;

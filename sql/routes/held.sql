@@ -12,16 +12,36 @@
 -- made them, which are looked up.
 -- ---------------------------------------------------------------------
 
--- Those of these mirror rows that have a held push.  Routes leave them alone.
-CREATE FUNCTION zcsync._held_rows(p_ids bigint[]) RETURNS bigint[]
+-- Those of these source records of a route that it does not read now: they or
+-- their counterparts have a held push.
+CREATE FUNCTION zcsync._held_sources(p_route bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
-		WHERE q.local_id = ANY (p_ids) AND q.operation = 'push' AND q.state = 'held')
+	SELECT ARRAY(
+		SELECT e.source_id
+		FROM (SELECT i, i FROM unnest(p_ids) AS i
+			UNION ALL SELECT l.source_id, l.target_id FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = ANY (p_ids)) AS e (source_id, row_id)
+		WHERE EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.local_id = e.row_id AND q.operation = 'push' AND q.state = 'held')
+		GROUP BY e.source_id)
 $$;
-COMMENT ON FUNCTION zcsync._held_rows(bigint[]) IS
-'those of these mirror rows that have a held push';
+COMMENT ON FUNCTION zcsync._held_sources(bigint, bigint[]) IS
+'those of these source records that a route does not read, because they or their counterparts have a held push';
+
+-- A person has decided about these rows: the routes that waited go on.
+CREATE FUNCTION zcsync._wake_routes(p_ids bigint[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.sync_queue q SET run_at = zcsync._now()
+	WHERE q.job_id IN (
+		SELECT k.job_id FROM zcsync.sync_queue k
+		WHERE k.operation = 'route' AND k.state = 'ready' AND k.run_at > zcsync._now()
+			AND k.local_id = ANY (p_ids || ARRAY(SELECT l.source_id FROM zcsync.links l WHERE l.target_id = ANY (p_ids)))
+		FOR UPDATE SKIP LOCKED)		-- who holds one has changed its record, or it looks again by itself
+$$;
+COMMENT ON FUNCTION zcsync._wake_routes(bigint[]) IS
+'has routes go on with rows that were held';
 
 -- Held jobs: those of a route by its name, those of an account by its name, or
 -- all of them with NULL.
@@ -71,17 +91,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_jobs bigint[] := ARRAY(SELECT zcsync._held_jobs(release_held.name));
+	v_ids bigint[];
 	v_count bigint;
 BEGIN
 	IF release_held.cancelled THEN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.cancelled = 'kept';
 	END IF;
-	UPDATE zcsync.sync_queue q
-	SET state = 'ready', cancelled = NULL,
-		run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
-	WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled);
-	GET DIAGNOSTICS v_count = ROW_COUNT;
+	WITH released AS (
+		UPDATE zcsync.sync_queue q
+		SET state = 'ready', cancelled = NULL,
+			run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
+		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled)
+		RETURNING q.local_id)
+	SELECT coalesce(array_agg(r.local_id), '{}') INTO v_ids FROM released r;
+	PERFORM zcsync._wake_routes(v_ids);
+	v_count := cardinality(v_ids);
 	IF release_held.cancelled THEN
 		v_count := v_count + zcsync._release_pairs(release_held.name);
 	END IF;
@@ -225,6 +250,7 @@ BEGIN
 		CONTINUE WHEN v_ids IS NULL;
 		PERFORM zcsync._cancel_rows(v_group.account_id, v_group.kind, v_ids, p_by_worker);
 		PERFORM zcsync._end_cancelled_jobs(v_jobs, v_group.kind);
+		PERFORM zcsync._wake_routes(v_ids);
 		RETURN cardinality(v_ids);
 	END LOOP;
 	RETURN 0;

@@ -504,10 +504,12 @@ $$;
 COMMENT ON FUNCTION zcsync._stale_evaluations(bigint, zcsync.route_evaluation[], zcsync.route_evaluation[]) IS
 'records that failed in what the SQL of a route said, and those that must be evaluated again';
 
--- One batch of one route; returns how many jobs ended.  The SQL of the route runs
+-- One batch of one route; returns how many jobs ended, or wait for a person.  The SQL of the route runs
 -- first, while nothing is locked: neither rows, so that nobody waits for it, nor jobs,
 -- which users join.  Then route, jobs and rows are locked, and what changed since gets
--- another turn, as does what somebody else holds, after a second.
+-- another turn, as does what somebody else holds, after a second.  A record with a
+-- held push is not read, on neither side: its job waits until a person has decided
+-- (_wake_routes()), and looks again after five minutes.
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -522,6 +524,8 @@ DECLARE
 	v_back zcsync.route_evaluation[];
 	v_locked bigint[];
 	v_stale record;
+	v_unread bigint[];
+	v_held bigint[];
 	v_done bigint[] := '{}';
 	v_which boolean;
 BEGIN
@@ -534,11 +538,12 @@ BEGIN
 	IF v_jobs IS NULL THEN
 		RETURN 0;
 	END IF;
+	v_unread := zcsync._held_sources(p_route, v_ids);
 	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
-		v_values := v_values || zcsync._evaluate_sources(p_route,
-			ARRAY(SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill) WHERE j.backfill = v_which), v_which);
+		v_values := v_values || zcsync._evaluate_sources(p_route, ARRAY(
+			SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill) WHERE j.backfill = v_which AND j.id <> ALL (v_unread)), v_which);
 	END LOOP;
-	v_back := zcsync._evaluate_targets(p_route, v_ids);
+	v_back := zcsync._evaluate_targets(p_route, ARRAY(SELECT i FROM unnest(v_ids) AS i WHERE i <> ALL (v_unread)));
 	-- what is written is not more than this was
 	v_limit := least(zcsync._mapping_timeout(), greatest(interval '1 second', 3 * (clock_timestamp() - v_began)));
 
@@ -551,23 +556,25 @@ BEGIN
 		ORDER BY k.job_id FOR UPDATE SKIP LOCKED) AS q;
 	v_locked := zcsync._lock_route_rows(p_route, v_ids);
 	v_stale := zcsync._stale_evaluations(p_route, v_values, v_back);
+	v_held := zcsync._held_sources(p_route, v_ids);
 
 	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
 		v_done := v_done || zcsync._write_route_batch(p_route, v_jobs, v_which, ARRAY(
 			SELECT q.local_id FROM zcsync.sync_queue q
 			WHERE q.job_id = ANY (v_jobs) AND q.backfill = v_which AND q.local_id = ANY (v_locked)
-				AND q.local_id <> ALL (v_stale.failed) AND q.local_id <> ALL (v_stale.again)
+				AND q.local_id <> ALL (v_stale.failed || v_stale.again || v_unread || v_held)
 			ORDER BY q.local_id), v_values, v_back, v_limit);
 	END LOOP;
 	PERFORM zcsync._fail_route_jobs(p_route, v_stale.failed, v_stale.messages) WHERE v_stale.failed && v_locked;
 	DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_done);
-	UPDATE zcsync.sync_queue q SET run_at = zcsync._now() + interval '1 second'
-	WHERE q.job_id = ANY (v_jobs) AND q.local_id <> ALL (v_locked);
-	RETURN cardinality(v_done);
+	UPDATE zcsync.sync_queue q
+	SET run_at = zcsync._now() + CASE WHEN q.local_id = ANY (v_held) THEN interval '5 minutes' ELSE interval '1 second' END
+	WHERE q.job_id = ANY (v_jobs) AND (q.local_id <> ALL (v_locked) OR q.local_id = ANY (v_held));
+	RETURN cardinality(v_done) + cardinality(v_held);
 END
 $$;
 COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
-'evaluates, locks, writes and ends a batch of jobs of a route';
+'evaluates, locks, writes and ends a batch of jobs of a route; returns how many ended or were put off';
 
 -- The routes that have something to do and may do it, the most urgent first.
 -- After a failover, and in a copy that was adopted, a route waits until the stream

@@ -235,7 +235,22 @@ SELECT pull('dev/tasks', (SELECT jsonb_agg(jsonb_build_object('remote_id', 't' |
 SELECT route();
 SELECT * FROM jobs;
 SELECT pull('acme/tickets', '[{"remote_id": "3", "subject": "Ticket 3", "description": "news", "status": "open", "tags": ["bug"], "updated_at": "2036-02-01T00:00:00+00:00"}]');
+-- not while it is held
+SELECT route();
+SELECT * FROM jobs;
 SELECT zcsync.cancel_held('bugs');
 SELECT route();
 SELECT * FROM pairs;
 SELECT status, count(*) FROM zcsync.sync_records WHERE operation = 'push' GROUP BY 1;
+-- what a person wrote and the brake holds is not read either, before somebody releases it
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.routes SET hour_writes = -100;
+SET zcsync.bulk_write_limit = 2;
+UPDATE zcsync.tickets SET subject = 'of a person ' || remote_id WHERE remote_id IN ('1', '2', '3');
+UPDATE zcsync.sync_queue SET run_at = now() - interval '1 minute' WHERE operation = 'route';
+SELECT route() > 0 AS put_off;
+SELECT ticket, name, description FROM pairs;
+SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'route' AND run_at > now() + interval '4 minutes';
+SELECT zcsync.release_held('acme');
+SELECT route();
+SELECT ticket, name, description FROM pairs;
