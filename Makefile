@@ -38,6 +38,7 @@ OBJS = \
 	src/secret.o \
 	src/settings.o \
 	src/shared.o \
+	src/sqlstate.o \
 	src/token.o \
 	src/url.o \
 	src/value.o \

@@ -23,6 +23,7 @@
 #include "connector.h"
 #include "engine_finish.h"
 #include "queue.h"
+#include "sqlstate.h"
 #include "token.h"
 
 #define TOKEN_SECOND_REFUSAL_MS	60000	/* of a fresh token */
@@ -38,7 +39,6 @@ static void engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call,
 							 ErrorData *error);
 static void step_finish(ZcsyncEngine *engine);
 static void engine_judge_token(EngineAccount *entry, ZcsyncCall *call);
-static bool error_is_passing(int sqlerrcode);
 
 /* Keep a call that is over until its outcome is recorded. */
 void
@@ -165,7 +165,7 @@ engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
 	PG_END_TRY();
 	MemoryContextSwitchTo(engine->round);
 
-	if (!ok && !error_is_passing(error->sqlerrcode))
+	if (!ok && !zcsync_is_servers_error(error->sqlerrcode))
 	{
 		int			half = list_length(calls) / 2;
 
@@ -306,23 +306,4 @@ engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
 		return;					/* a call beside it was judged first */
 	call->leftover = ZCSYNC_LEFTOVER_PUT_BACK;
 	call->delay_ms = 0;
-}
-
-/*
- * Is this an error that has nothing to do with what was to be stored, so that
- * the same may well succeed later?
- */
-static bool
-error_is_passing(int sqlerrcode)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK):
-		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
-		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
-		case ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR):
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-	}
 }

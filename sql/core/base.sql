@@ -258,11 +258,8 @@ COMMENT ON FUNCTION zcsync._note_timeline() IS
 -- or another transaction was not ready.  Whoever halves a set to find a bad row
 -- passes these on and tries the whole again later.
 CREATE FUNCTION zcsync._is_servers_error(p_sqlstate text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT left(p_sqlstate, 2) IN ('25', '40', '53', '57', '58')	-- transaction state, rollback, resources, intervention, system
-		OR p_sqlstate IN ('55006', '55P03', 'XX001', 'XX002');	-- in use, lock not available, corrupted
-END;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_is_servers_error';
 COMMENT ON FUNCTION zcsync._is_servers_error(text) IS
 'is an error of this SQLSTATE not the fault of the row that met it?';
 
