@@ -32,6 +32,7 @@ OBJS = \
 	src/merge_row.o \
 	src/queue.o \
 	src/reference.o \
+	src/registry.o \
 	src/retry.o \
 	src/sandbox.o \
 	src/seal.o \
@@ -43,7 +44,6 @@ OBJS = \
 	src/url.o \
 	src/value.o \
 	src/value_jsonb.o \
-	src/vendor.o \
 	src/wake.o \
 	src/worker.o \
 	src/write_count.o \

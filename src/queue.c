@@ -27,11 +27,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -39,6 +41,8 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "compat.h"
 #include "queue.h"
@@ -48,7 +52,7 @@ typedef struct QueuePlan
 {
 	const char *sql;
 	int			nargs;
-	Oid			types[13];
+	Oid			types[8];
 	SPIPlanPtr	plan;			/* NULL: not prepared yet */
 } QueuePlan;
 
@@ -57,8 +61,8 @@ typedef struct QueuePlan
 /* The lock of the engine's incarnation; all zero: it never had one. */
 static LOCKTAG own_tag;
 
-/* The route that must run alone; 0: all may run. */
-static int64 only_route = 0;
+/* What _start_jobs() said for _run_jobs(), in TopMemoryContext; or NULL. */
+static char *begun = NULL;
 
 static QueuePlan plan_record = {
 	.sql = "SELECT zcsync._claimant_insert($1, $2, $3)",
@@ -77,10 +81,8 @@ static QueuePlan plan_claim = {
 	.nargs = 4, .types = {INT8OID, INT8OID, INT4OID, BOOLOID}
 };
 static QueuePlan plan_finish = {
-	.sql = "SELECT job_id, how FROM zcsync._finish_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-	.nargs = 13, .types = {INT8OID, INT8OID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
-		INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID,
-	JSONBARRAYOID, JSONBARRAYOID, INT8ARRAYOID}
+	.sql = "SELECT job_id, how FROM zcsync._finish_jobs($1, $2, $3)",
+	.nargs = 3, .types = {INT8OID, INT8OID, InvalidOid}	/* zcsync.outcome[] */
 };
 static QueuePlan plan_limits = {
 	.sql = "SELECT zcsync._note_limits($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -91,12 +93,11 @@ static QueuePlan plan_recover = {
 	.sql = "SELECT zcsync._recover_jobs($1)",
 	.nargs = 1, .types = {INT8OID}
 };
-static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due_pulls()"};
-static QueuePlan plan_apply = {.sql = "SELECT zcsync._run_apply_jobs()"};
-static QueuePlan plan_begin_routes = {.sql = "SELECT zcsync._begin_route_jobs()"};
-static QueuePlan plan_route = {
-	.sql = "SELECT zcsync._run_route_jobs(p_only => nullif($1, 0))",
-	.nargs = 1, .types = {INT8OID}
+static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due()"};
+static QueuePlan plan_begin = {.sql = "SELECT zcsync._start_jobs()"};
+static QueuePlan plan_local = {
+	.sql = "SELECT zcsync._run_jobs($1)",
+	.nargs = 1, .types = {TEXTOID}
 };
 static QueuePlan plan_partitions = {.sql = "SELECT zcsync.create_partitions()"};
 static QueuePlan plan_due_jobs = {.sql = "SELECT zcsync._has_due_jobs()::int"};
@@ -114,8 +115,8 @@ static int64 claimant_lock(LOCKTAG *tag);
 static void claimant_tag(LOCKTAG *tag, int64 incarnation);
 static int64 column_int64(int row, int column);
 static char *column_text(int row, int column);
-static Datum array_of(List *calls, Oid type,
-					  Datum (*element) (const ZcsyncCall *call, bool *isnull));
+static Datum outcomes(List *calls);
+static Datum outcome(const ZcsyncCall *call, TupleDesc desc);
 static void finish_leftovers(List *calls);
 
 /*
@@ -233,83 +234,6 @@ zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
 	return calls;
 }
 
-/* Elements of the arrays that _finish_jobs() takes. */
-static Datum
-element_job(const ZcsyncCall *call, bool *isnull)
-{
-	return Int64GetDatum(call->job_id);
-}
-
-static Datum
-element_attempts(const ZcsyncCall *call, bool *isnull)
-{
-	return Int32GetDatum(call->attempts);
-}
-
-static Datum
-element_class(const ZcsyncCall *call, bool *isnull)
-{
-	if (call->leftover == ZCSYNC_LEFTOVER_PUT_BACK)
-		return CStringGetTextDatum("put_back");
-	if (call->halved)
-		return CStringGetTextDatum("halved");
-	return CStringGetTextDatum(zcsync_outcome_name(call->outcome));
-}
-
-static Datum
-element_status(const ZcsyncCall *call, bool *isnull)
-{
-	*isnull = call->status == 0;
-	return Int32GetDatum(call->status);
-}
-
-static Datum
-element_message(const ZcsyncCall *call, bool *isnull)
-{
-	*isnull = call->message == NULL;
-	return *isnull ? (Datum) 0 : CStringGetTextDatum(call->message);
-}
-
-static Datum
-element_hint(const ZcsyncCall *call, bool *isnull)
-{
-	*isnull = call->hint == NULL;
-	return *isnull ? (Datum) 0 : CStringGetTextDatum(call->hint);
-}
-
-static Datum
-element_delay(const ZcsyncCall *call, bool *isnull)
-{
-	return Int64GetDatum(call->delay_ms);
-}
-
-static Datum
-element_unclear(const ZcsyncCall *call, bool *isnull)
-{
-	return BoolGetDatum(call->maybe_applied);
-}
-
-static Datum
-element_request(const ZcsyncCall *call, bool *isnull)
-{
-	return JsonbPGetDatum(call->request);
-}
-
-static Datum
-element_reply(const ZcsyncCall *call, bool *isnull)
-{
-	/* the reply of a token call holds a secret and is nobody's business */
-	*isnull = call->body == NULL || call->is_token;
-	return *isnull ? (Datum) 0 :
-		DirectFunctionCall1(jsonb_in, CStringGetDatum(call->body));
-}
-
-static Datum
-element_duration(const ZcsyncCall *call, bool *isnull)
-{
-	return Int64GetDatum(call->duration_us);
-}
-
 /*
  * Record the outcomes of calls of one account.  Sets call->finished, or
  * call->leftover for those that must be finished again later.
@@ -320,21 +244,72 @@ zcsync_queue_finish(int64 incarnation, int64 account_id, List *calls)
 	Datum		values[] = {
 		Int64GetDatum(incarnation),
 		Int64GetDatum(account_id),
-		array_of(calls, INT8OID, element_job),
-		array_of(calls, INT4OID, element_attempts),
-		array_of(calls, TEXTOID, element_class),
-		array_of(calls, INT4OID, element_status),
-		array_of(calls, TEXTOID, element_message),
-		array_of(calls, TEXTOID, element_hint),
-		array_of(calls, INT8OID, element_delay),
-		array_of(calls, BOOLOID, element_unclear),
-		array_of(calls, JSONBOID, element_request),
-		array_of(calls, JSONBOID, element_reply),
-		array_of(calls, INT8OID, element_duration)
+		outcomes(calls)
 	};
 
 	queue_execute(&plan_finish, values, NULL);
 	finish_leftovers(calls);
+}
+
+/*
+ * The outcomes of calls as an array of zcsync.outcome.  The type is another one
+ * when the extension was dropped and made anew, and the plan is then, too.
+ */
+static Datum
+outcomes(List *calls)
+{
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   CStringGetDatum("outcome"),
+									   ObjectIdGetDatum(get_namespace_oid("zcsync", false)));
+	TupleDesc	desc = lookup_rowtype_tupdesc(type, -1);
+	Datum	   *values = palloc(sizeof(Datum) * list_length(calls));
+	int			n = 0;
+	ListCell   *lc;
+
+	if (plan_finish.types[2] != get_array_type(type))
+	{
+		if (plan_finish.plan != NULL)
+			SPI_freeplan(plan_finish.plan);
+		plan_finish.plan = NULL;
+		plan_finish.types[2] = get_array_type(type);
+	}
+	foreach(lc, calls)
+		values[n++] = outcome(lfirst(lc), desc);
+	ReleaseTupleDesc(desc);
+	return PointerGetDatum(construct_array(values, n, type, -1, false,
+										   TYPALIGN_DOUBLE));
+}
+
+/* The outcome of a call as a zcsync.outcome. */
+static Datum
+outcome(const ZcsyncCall *call, TupleDesc desc)
+{
+	const char *class = call->leftover == ZCSYNC_LEFTOVER_PUT_BACK ? "put_back" :
+		call->halved ? "halved" : zcsync_outcome_name(call->outcome);
+
+	/* the reply of a token call holds a secret and is nobody's business */
+	bool		has_reply = call->body != NULL && !call->is_token;
+	Datum		values[] = {
+		Int64GetDatum(call->job_id),
+		Int32GetDatum(call->attempts),
+		CStringGetTextDatum(class),
+		Int32GetDatum(call->status),
+		call->message != NULL ? CStringGetTextDatum(call->message) : (Datum) 0,
+		call->hint != NULL ? CStringGetTextDatum(call->hint) : (Datum) 0,
+		Int64GetDatum(call->delay_ms),
+		BoolGetDatum(call->maybe_applied),
+		JsonbPGetDatum(call->request),
+		has_reply ? DirectFunctionCall1(jsonb_in, CStringGetDatum(call->body)) : (Datum) 0,
+		Int64GetDatum(call->duration_us)
+	};
+	bool		nulls[lengthof(values)] = {
+		[3] = call->status == 0,
+		[4] = call->message == NULL,
+		[5] = call->hint == NULL,
+		[9] = !has_reply
+	};
+
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 /* Mark which of the calls are finished and which are not. */
@@ -409,23 +384,31 @@ zcsync_queue_enqueue_due(void)
 }
 
 /*
- * Count the attempt that zcsync_queue_run_local() makes to run the SQL of
- * routes.  Must be committed before that: such SQL may end the process.
+ * Note what zcsync_queue_run_local() is about to do.  Must be committed before
+ * that, which may end the process.
  */
 void
 zcsync_queue_begin_local(void)
 {
-	only_route = queue_execute_int(&plan_begin_routes, NULL, NULL);
+	char	   *told;
+
+	queue_execute(&plan_begin, NULL, NULL);
+	told = column_text(0, 1);
+	if (begun != NULL)
+		pfree(begun);
+	begun = NULL;
+	if (told != NULL)
+		begun = MemoryContextStrdup(TopMemoryContext, told);
 }
 
 /* Run a batch of each kind of job that sends nothing; returns how many. */
 int
 zcsync_queue_run_local(void)
 {
-	Datum		value = Int64GetDatum(only_route);
+	Datum		value = begun != NULL ? CStringGetTextDatum(begun) : (Datum) 0;
 
-	return (int) (queue_execute_int(&plan_apply, NULL, NULL) +
-				  queue_execute_int(&plan_route, &value, NULL));
+	return (int) queue_execute_int(&plan_local, &value,
+								   begun != NULL ? NULL : "n");
 }
 
 /* Make the partitions of this month and the next ones. */
@@ -581,29 +564,4 @@ static char *
 column_text(int row, int column)
 {
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
-}
-
-/* An array with an element per call. */
-static Datum
-array_of(List *calls, Oid type,
-		 Datum (*element) (const ZcsyncCall *call, bool *isnull))
-{
-	int			n = list_length(calls);
-	Datum	   *values = palloc(sizeof(Datum) * n);
-	bool	   *nulls = palloc0(sizeof(bool) * n);
-	int			lower = 1;
-	int16		length;
-	bool		by_value;
-	char		align;
-	int			i = 0;
-	ListCell   *lc;
-
-	foreach(lc, calls)
-	{
-		values[i] = element(lfirst(lc), &nulls[i]);
-		i++;
-	}
-	get_typlenbyvalalign(type, &length, &by_value, &align);
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
-											  type, length, by_value, align));
 }

@@ -4,14 +4,14 @@
 
 CREATE FUNCTION zcsync._vendors() RETURNS SETOF zcsync.vendor
 LANGUAGE c STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_vendors';
+AS 'MODULE_PATHNAME', 'zcsync_sql_descriptors';
 COMMENT ON FUNCTION zcsync._vendors() IS
 'the vendors that accounts can have';
 
 -- From memory: it takes a microsecond.
 CREATE FUNCTION zcsync._vendor_of(p_name text) RETURNS zcsync.vendor
 LANGUAGE c STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_vendor';
+AS 'MODULE_PATHNAME', 'zcsync_sql_descriptor';
 COMMENT ON FUNCTION zcsync._vendor_of(text) IS
 'the descriptor of a vendor, or NULL';
 

@@ -227,7 +227,7 @@ COMMENT ON FUNCTION zcsync._due_apply_jobs(integer) IS
 -- Rows that had to wait: try them again.  One that is still held goes back for
 -- up to half a minute, as often as it takes; one that cannot be stored counts
 -- a failure, and after the queue's attempts is a dead letter.
-CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200) RETURNS integer
+CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200, p_started bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off	-- see queue/claim.sql
@@ -277,7 +277,7 @@ BEGIN
 	RETURN v_count;
 END
 $$;
-COMMENT ON FUNCTION zcsync._run_apply_jobs(integer) IS
+COMMENT ON FUNCTION zcsync._run_apply_jobs(integer, bigint) IS
 'stores rows that had to wait for a lock or could not be stored; returns how many jobs ended well';
 
 CREATE FUNCTION zcsync._fail_apply(p_job bigint, p_error text) RETURNS void

@@ -39,9 +39,9 @@ CREATE FUNCTION zcsync._worker_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT ARRAY[
-		'_account_context', '_alert', '_begin_route_jobs', '_block_account', '_claim_jobs', '_claimant_insert', '_due_accounts',
-		'_enqueue', '_enqueue_due_pulls', '_enqueue_token', '_finish_jobs', '_has_due_jobs', '_next_job_at', '_note_limits',
-		'_note_timeline', '_now', '_recover_jobs', '_resolve_alert', '_run_apply_jobs', '_run_route_jobs',
+		'_account_context', '_alert', '_block_account', '_claim_jobs', '_claimant_insert', '_due_accounts',
+		'_enqueue_due', '_enqueue_token', '_finish_jobs', '_has_due_jobs', '_next_job_at', '_note_limits',
+		'_note_timeline', '_now', '_recover_jobs', '_resolve_alert', '_run_jobs', '_start_jobs',
 		'_worker_guard', 'create_partitions'];
 END;
 COMMENT ON FUNCTION zcsync._worker_functions() IS

@@ -200,7 +200,7 @@ COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
 -- They come in the order of sync_queue_claim; a plan that sorts them looks at
 -- all that wait (enable_sort = off; not for the caller's other statements).
 CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_batch integer, p_may_write boolean,
-	p_token_only boolean, OUT push_ids bigint[], OUT other_ids bigint[])
+	p_token_only boolean, OUT ids bigint[], OUT operations text[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -212,18 +212,22 @@ DECLARE
 	-- What runs already.  Nobody else claims jobs of this account now, so that
 	-- can only become less.
 	v_running record := zcsync._running_calls(p_account);
+	v_writing text[];			-- operations that need p_may_write
+	v_alone text[];				-- and those whose jobs travel alone
 BEGIN
+	SELECT array_agg(o.name) FILTER (WHERE o.writes AND NOT p_may_write), array_agg(o.name) FILTER (WHERE o.alone)
+	INTO v_writing, v_alone
+	FROM zcsync._operations() o;
 	-- The candidates, by queue and class, so that neither a full queue nor an
 	-- empty bucket hides the jobs of another; then the limits of each.
-	SELECT array_agg(c.job_id) FILTER (WHERE c.operation = 'push'),
-		array_agg(c.job_id) FILTER (WHERE c.operation <> 'push')
-	INTO push_ids, other_ids
+	SELECT array_agg(c.job_id), array_agg(c.operation)
+	INTO ids, operations
 	FROM (
 		SELECT d.*,
 			row_number() OVER (PARTITION BY d.queue ORDER BY d.priority, d.run_at, d.job_id) AS in_queue,
 			row_number() OVER (PARTITION BY d.budget_class ORDER BY d.priority, d.run_at, d.job_id) AS in_class,
 			row_number() OVER (PARTITION BY d.record_key ORDER BY d.priority, d.run_at, d.job_id) AS in_record,
-			row_number() OVER (PARTITION BY d.budget_class, d.operation IN ('pull', 'fetch') ORDER BY d.priority, d.run_at, d.job_id) AS in_kind,
+			row_number() OVER (PARTITION BY d.budget_class, d.operation = ANY (v_alone) ORDER BY d.priority, d.run_at, d.job_id) AS in_kind,
 			row_number() OVER (ORDER BY d.priority, d.run_at, d.job_id) AS in_all
 		FROM (
 			SELECT q.*, free.in_queue AS free_in_queue, free.in_class AS free_in_class
@@ -239,7 +243,7 @@ BEGIN
 				FROM zcsync.sync_queue q
 				WHERE q.account_id = p_account AND q.queue = qs.name AND q.budget_class = b.class
 					AND q.state = 'ready' AND q.run_at <= v_now
-					AND (p_may_write OR q.operation <> 'push')
+					AND (v_writing IS NULL OR q.operation <> ALL (v_writing))
 					AND (NOT p_token_only OR q.operation = 'token')
 					AND q.record_key NOT IN (SELECT unnest(v_running.records))
 				ORDER BY q.priority, q.run_at, q.job_id
@@ -250,7 +254,7 @@ BEGIN
 	) c
 	WHERE c.in_queue <= c.free_in_queue AND c.in_class <= c.free_in_class AND c.in_record = 1
 		AND c.in_all <= p_max * p_batch
-		AND (c.operation NOT IN ('pull', 'fetch') OR c.in_kind <= c.free_in_class / p_batch);	-- these travel alone
+		AND (c.operation <> ALL (v_alone) OR c.in_kind <= c.free_in_class / p_batch);
 END
 $$;
 COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, boolean) IS
@@ -326,12 +330,10 @@ DECLARE
 	v_account zcsync.accounts;
 	v_max integer := p_max;
 	v_batch integer;
-	v_may_write boolean;
 	v_ids bigint[];
+	v_operations text[];
 	v_requests jsonb[];
 	v_calls bigint[];
-	v_push_ids bigint[];
-	v_early bigint[];
 BEGIN
 	-- One claim per account at a time, and a snapshot that is younger than the
 	-- lock: this function is VOLATILE, so each statement below takes its own.
@@ -367,19 +369,14 @@ BEGIN
 		RETURN;
 	END IF;
 
-	v_may_write := zcsync._may_write();
 	PERFORM zcsync._refill_budgets(p_account);
 
-	SELECT c.push_ids, c.other_ids INTO v_push_ids, v_ids
-	FROM zcsync._claim_candidates(p_account, v_max, v_batch, v_may_write, p_token_only) c;
-	IF v_push_ids IS NOT NULL THEN
-		v_early := zcsync._inherit_unclear(v_push_ids);
-		IF v_early IS NOT NULL THEN
-			v_push_ids := nullif(ARRAY(SELECT unnest(v_push_ids) EXCEPT SELECT unnest(v_early)), '{}');
-		END IF;
+	SELECT c.ids, c.operations INTO v_ids, v_operations
+	FROM zcsync._claim_candidates(p_account, v_max, v_batch, zcsync._may_write(), p_token_only) c;
+	IF v_ids IS NOT NULL THEN
+		SELECT r.ids, r.requests INTO v_ids, v_requests FROM zcsync._requests(p_account, v_ids, v_operations) AS r;
 	END IF;
-	IF v_ids IS NOT NULL OR v_push_ids IS NOT NULL THEN
-		SELECT * INTO v_ids, v_requests FROM zcsync._requests(v_account.vendor, v_ids, v_push_ids);
+	IF v_ids IS NOT NULL THEN
 
 		-- Nothing to send: the row already is what the vendor has.
 		IF array_position(v_requests, NULL) IS NOT NULL THEN
@@ -430,7 +427,7 @@ COMMENT ON FUNCTION zcsync._claim_jobs(bigint, bigint, integer, boolean) IS
 -- That one must not create blindly: it looks the record up, and not before the
 -- create can have ended.  The jobs are locked by the caller; returns those
 -- that must wait.
-CREATE FUNCTION zcsync._inherit_unclear(p_push_ids bigint[]) RETURNS bigint[]
+CREATE FUNCTION zcsync._inherit_unclear(p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -446,24 +443,23 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	v_records := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
-		WHERE q.job_id = ANY (p_push_ids) AND q.unclear_since IS NULL);
+		WHERE q.job_id = ANY (p_ids) AND q.unclear_since IS NULL);
 	WITH u AS MATERIALIZED (
 		SELECT x.local_id, min(x.since) AS since, max(x.not_before) AS not_before
 		FROM (
 			SELECT d.local_id, d.unclear_since, d.died_at + zcsync._request_timeout() + interval '30 seconds'
 			FROM zcsync.dead_letters d
-			WHERE d.local_id = ANY (v_records) AND d.operation = 'push' AND d.unclear_since IS NOT NULL
+			WHERE d.local_id = ANY (v_records) AND d.unclear_since IS NOT NULL
 			UNION ALL
 			SELECT h.local_id, h.unclear_since, h.run_at
 			FROM zcsync.sync_queue h
-			WHERE h.local_id = ANY (v_records) AND h.operation = 'push' AND h.state = 'held'
-				AND h.unclear_since IS NOT NULL) AS x (local_id, since, not_before)
+			WHERE h.local_id = ANY (v_records) AND h.state = 'held' AND h.unclear_since IS NOT NULL) AS x (local_id, since, not_before)
 		GROUP BY x.local_id),
 	marked AS (
 		UPDATE zcsync.sync_queue q
 		SET unclear_since = u.since, run_at = greatest(q.run_at, u.not_before)
 		FROM u
-		WHERE q.job_id = ANY (p_push_ids) AND q.local_id = u.local_id AND q.unclear_since IS NULL
+		WHERE q.job_id = ANY (p_ids) AND q.local_id = u.local_id AND q.unclear_since IS NULL
 		RETURNING q.job_id, q.run_at)
 	SELECT array_agg(m.job_id) INTO v_early FROM marked m WHERE m.run_at > zcsync._now();
 	RETURN v_early;
@@ -485,62 +481,57 @@ BEGIN
 	UPDATE zcsync.dead_letters d SET unclear_since = NULL
 	WHERE d.job_id IN (
 		SELECT l.job_id FROM zcsync.dead_letters l
-		WHERE l.local_id = ANY (p_records) AND l.operation = 'push' AND l.unclear_since IS NOT NULL
+		WHERE l.local_id = ANY (p_records) AND l.unclear_since IS NOT NULL
 		FOR UPDATE SKIP LOCKED);
 	UPDATE zcsync.sync_queue q SET unclear_since = NULL
 	WHERE q.job_id IN (
 		SELECT h.job_id FROM zcsync.sync_queue h
-		WHERE h.local_id = ANY (p_records) AND h.operation = 'push' AND h.state = 'held' AND h.unclear_since IS NOT NULL
+		WHERE h.local_id = ANY (p_records) AND h.state = 'held' AND h.unclear_since IS NOT NULL
 		FOR UPDATE SKIP LOCKED);
 END
 $$;
 COMMENT ON FUNCTION zcsync._settle_unclear(bigint[]) IS
 'forgets that earlier pushes of these records ended unclear';
 
--- The requests of claimed jobs, in the order of the ids returned; NULL where
--- nothing is left to send.
-CREATE FUNCTION zcsync._requests(p_vendor text, p_other_ids bigint[], p_push_ids bigint[],
-	OUT ids bigint[], OUT requests jsonb[])
+-- The requests of jobs that are about to be claimed, by their operations; NULL
+-- where nothing is left to send.  Leaves out writes that must wait, see
+-- _inherit_unclear().
+CREATE FUNCTION zcsync._requests(p_account bigint, p_ids bigint[], p_operations text[], OUT ids bigint[], OUT requests jsonb[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
-	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
-	v_job record;
-	v_request jsonb;
+	v_set record;
+	v_early bigint[];
+	v_prepared zcsync.prepared[] := '{}';
 BEGIN
-	-- A vendor's SQL makes those of all pushes at once.
-	IF p_push_ids IS NOT NULL THEN
-		EXECUTE format('SELECT array_agg(job_id), array_agg(request) FROM %s($1)', v_vendor.push_requests::regproc)
-			INTO ids, requests USING p_push_ids;
-	END IF;
-	FOR v_job IN
-		SELECT q.* FROM zcsync.sync_queue q
-		WHERE q.job_id = ANY (p_other_ids)
+	FOR v_set IN
+		SELECT o.prepare, coalesce(o.writes, false) AS writes, array_agg(j.job_id) AS ids
+		FROM unnest(p_ids, p_operations) AS j (job_id, operation)
+		LEFT JOIN zcsync._operations() o ON o.name = j.operation
+		GROUP BY o.name, o.prepare, o.writes
 	LOOP
-		CASE v_job.operation
-			WHEN 'pull' THEN
-				EXECUTE format('SELECT %s($1, $2)', v_vendor.pull_request::regproc)
-					INTO v_request USING v_job.stream_id, v_job.payload ->> 'lane';
-			WHEN 'fetch' THEN
-				EXECUTE format('SELECT %s($1, $2)', v_vendor.fetch_request::regproc)
-					INTO v_request USING v_job.stream_id, v_job.payload;
-			WHEN 'token' THEN
-				v_request := '{"op": "token"}';
-			WHEN 'probe' THEN
-				v_request := v_vendor.probe_request;
-			ELSE
-				v_request := v_job.payload;
-		END CASE;
-		ids := ids || v_job.job_id;
-		requests := requests || v_request;
+		IF v_set.writes THEN
+			v_early := zcsync._inherit_unclear(v_set.ids);
+			IF v_early IS NOT NULL THEN
+				v_set.ids := ARRAY(SELECT unnest(v_set.ids) EXCEPT SELECT unnest(v_early));
+				CONTINUE WHEN v_set.ids = '{}';
+			END IF;
+		END IF;
+		IF v_set.prepare IS NULL THEN
+			v_prepared := v_prepared || ARRAY(
+				SELECT ROW(q.job_id, q.payload)::zcsync.prepared FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_set.ids));
+		ELSE
+			v_prepared := v_prepared || zcsync._call_prepare(v_set.prepare, p_account, v_set.ids);
+		END IF;
 	END LOOP;
+	SELECT array_agg(p.job_id), array_agg(p.request) INTO ids, requests FROM unnest(v_prepared) AS p;
 END
 $$;
-COMMENT ON FUNCTION zcsync._requests(text, bigint[], bigint[]) IS
-'what to send for each of these jobs, made by the SQL of the vendor';
+COMMENT ON FUNCTION zcsync._requests(bigint, bigint[], text[]) IS
+'what to send for each of these jobs, made by their operations';
 
 -- The next time at which something becomes due; NULL: nothing is planned.
 CREATE FUNCTION zcsync._next_job_at() RETURNS timestamptz
@@ -559,7 +550,7 @@ BEGIN
 					* interval '1 second' AS at
 				FROM zcsync.account_budgets b WHERE b.tokens < 1) r
 			WHERE r.at > zcsync._now()),
-		zcsync._next_due());
+		(SELECT min(zcsync._call_next_due(o.next_due)) FROM zcsync._operations() o));
 END
 $$;
 COMMENT ON FUNCTION zcsync._next_job_at() IS
@@ -573,6 +564,8 @@ SET enable_seqscan = off
 SET enable_sort = off	-- as in _due_accounts()
 SET jit = off
 AS $$
+DECLARE
+	v_refused text[] := ARRAY(SELECT o.name FROM zcsync._operations() o WHERE o.writes AND NOT zcsync._may_write());
 BEGIN
 	RETURN EXISTS (
 		SELECT FROM zcsync.accounts a
@@ -580,7 +573,7 @@ BEGIN
 		CROSS JOIN LATERAL (
 			SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = a.account_id AND q.queue = qs.name AND q.state = 'ready'
-				AND q.run_at <= zcsync._now() AND (q.operation <> 'push' OR zcsync._may_write())
+				AND q.run_at <= zcsync._now() AND q.operation <> ALL (v_refused)
 			ORDER BY q.budget_class, q.priority, q.run_at, q.job_id
 			LIMIT 1) due
 		WHERE a.state = 'active' AND qs.state = 'active'

@@ -7,14 +7,12 @@
 
 -- Record the outcomes of one account's calls that are ready together.
 --
--- The arrays run in parallel, an element per job.  A job that this claimant no
--- longer owns is left alone: somebody else has it.  Returns the jobs that
--- could not be finished now, without waiting for anybody: 'finish' means call
--- again with the same outcome, 'put_back' means that the effects are stored
--- and only the way back to the queue is blocked (class 'put_back' next time).
-CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_ids bigint[], p_attempts integer[],
-	p_classes text[], p_statuses integer[], p_messages text[], p_hints text[], p_delays_ms bigint[],
-	p_unclear boolean[], p_requests jsonb[], p_replies jsonb[], p_durations_us bigint[])
+-- A job that this claimant no longer owns is left alone: somebody else has it.
+-- Returns the jobs that could not be finished now, without waiting for anybody:
+-- 'finish' means call again with the same outcome, 'put_back' means that the
+-- effects are stored and only the way back to the queue is blocked (class
+-- 'put_back' next time).
+CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_outcomes zcsync.outcome[])
 RETURNS TABLE (job_id bigint, how text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -23,104 +21,103 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-	v_now timestamptz := zcsync._now();
-	v_ids bigint[];				-- jobs that are ours and locked
-	v_job record;
-	v_result record;
-	v_pushes jsonb := '{}';		-- job -> {again, status}
-	v_ended bigint[] := '{}';
-	v_end_status text[] := '{}';
-	v_end_changed integer[] := '{}';
-	v_back bigint[] := '{}';
-	v_back_at timestamptz[] := '{}';
-	v_push_ids bigint[];
-	v_push_requests jsonb[];
-	v_push_replies jsonb[];
-	v_unclear boolean;			-- is any of them a create whose effect was not known?
-	v_others boolean;			-- did any that is no push end well?
+	v_set record;				-- the outcomes of an operation
+	v_ids bigint[] := '{}';		-- jobs that are ours and locked
+	v_endings zcsync.ending[] := '{}';
+	v_failed zcsync.outcome[] := '{}';
 	v_failed_calls integer := 0;	-- by the vendor's fault
+	v_back bigint[];
+	v_back_at timestamptz[];
 BEGIN
-	SELECT array_agg(x.job_id), array_agg(x.job_id) FILTER (WHERE x.push), array_agg(x.request) FILTER (WHERE x.push),
-		array_agg(x.reply) FILTER (WHERE x.push), bool_or(x.push AND x.unclear_since IS NOT NULL), bool_or(x.done AND NOT x.push)
-	INTO v_ids, v_push_ids, v_push_requests, v_push_replies, v_unclear, v_others
-	FROM (
-		SELECT q.job_id, q.unclear_since, o.request, o.reply, o.class = 'done' AS done,
-			o.class = 'done' AND q.operation = 'push' AS push
-		FROM unnest(p_ids, p_attempts, p_classes, p_requests, p_replies) AS o (job_id, attempts, class, request, reply)
-		-- One by one, and by its number: that a claimed job runs is not said, or
-		-- a plan may go through all running jobs for each.
-		CROSS JOIN LATERAL (
-			SELECT q.job_id, q.unclear_since, q.operation FROM zcsync.sync_queue q
-			WHERE q.job_id = o.job_id AND q.claimed_by = p_claimant AND q.attempts = o.attempts
-			FOR UPDATE OF q SKIP LOCKED) AS q) x;
+	FOR v_set IN
+		SELECT x.operation, array_agg(x.job_id) AS ids, array_agg(x.outcome) FILTER (WHERE x.class = 'done') AS done,
+			array_agg(x.outcome) FILTER (WHERE x.class <> 'done') AS failed
+		FROM (
+			SELECT q.job_id, q.operation, o.class, o AS outcome
+			FROM unnest(p_outcomes) AS o
+			-- One by one, and by its number: that a claimed job runs is not said, or
+			-- a plan may go through all running jobs for each.
+			CROSS JOIN LATERAL (
+				SELECT q.job_id, q.operation FROM zcsync.sync_queue q
+				WHERE q.job_id = o.job_id AND q.claimed_by = p_claimant AND q.attempts = o.attempts
+				FOR UPDATE OF q SKIP LOCKED) AS q) x
+		GROUP BY x.operation
+	LOOP
+		v_ids := v_ids || v_set.ids;
+		v_failed := v_failed || v_set.failed;
+		IF v_set.done IS NOT NULL THEN
+			v_endings := v_endings || zcsync._endings_of(v_set.operation, v_set.done);
+		END IF;
+	END LOOP;
 	-- Somebody holds a lock on a running job: not ours to wait for.
-	IF cardinality(v_ids) IS DISTINCT FROM cardinality(p_ids) THEN
+	IF cardinality(v_ids) <> cardinality(p_outcomes) THEN
 		RETURN QUERY
 		SELECT o.job_id, 'finish'::text
-		FROM unnest(p_ids, p_attempts) AS o (job_id, attempts)
+		FROM unnest(p_outcomes) AS o
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts
-			AND q.job_id <> ALL (coalesce(v_ids, '{}'));
+		WHERE q.state = 'running' AND q.claimed_by = p_claimant AND q.attempts = o.attempts AND q.job_id <> ALL (v_ids);
 	END IF;
-	IF v_ids IS NULL THEN
+	IF v_ids = '{}' THEN
 		RETURN;
 	END IF;
 
-	-- Pushes that were applied, all at once.
-	IF v_push_ids IS NOT NULL THEN
-		SELECT array_agg(f.job_id) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
-			array_agg(f.status) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
-			array_agg(NULL::integer) FILTER (WHERE f.status <> 'locked' AND NOT f.again),
-			array_agg(f.job_id) FILTER (WHERE f.status <> 'locked' AND f.again),
-			array_agg(v_now) FILTER (WHERE f.status <> 'locked' AND f.again),
-			coalesce(jsonb_object_agg(f.job_id, f.status) FILTER (WHERE f.status = 'locked' OR f.again), '{}')
-		INTO v_ended, v_end_status, v_end_changed, v_back, v_back_at, v_pushes
-		FROM zcsync._finish_pushes(v_push_ids, v_push_requests, v_push_replies) f;
-		v_ended := coalesce(v_ended, '{}');
-		v_end_status := coalesce(v_end_status, '{}');
-		v_end_changed := coalesce(v_end_changed, '{}');
-		v_back := coalesce(v_back, '{}');
-		v_back_at := coalesce(v_back_at, '{}');
-		IF v_pushes <> '{}' THEN
-			RETURN QUERY SELECT k::bigint, 'finish'::text FROM jsonb_each_text(v_pushes) AS e (k, v) WHERE v = 'locked';
-		END IF;
-		-- The effect of these creates is known now.
-		IF v_unclear THEN
-			UPDATE zcsync.sync_queue q SET unclear_since = NULL
-			WHERE q.job_id = ANY (v_back) AND q.unclear_since IS NOT NULL
-				AND coalesce(v_pushes ->> q.job_id::text, '') <> 'more';
-			PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q
-			WHERE q.job_id = ANY (v_push_ids) AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'locked');
-		END IF;
+	IF v_endings <> '{}' THEN
+		PERFORM zcsync._record_endings(v_endings, p_outcomes);
+		RETURN QUERY SELECT e.job_id, 'finish'::text FROM unnest(v_endings) AS e WHERE e.how = 'locked';
 	END IF;
+	IF v_failed <> '{}' THEN
+		SELECT count(DISTINCT coalesce(q.call_id, q.job_id)) INTO v_failed_calls
+		FROM unnest(v_failed) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		WHERE o.class = 'vendor';
+	END IF;
+	SELECT array_agg(b.job_id), array_agg(b.run_at) INTO v_back, v_back_at
+	FROM (
+		SELECT e.job_id, zcsync._now() + coalesce(e.run_after, '0') AS run_at
+		FROM unnest(v_endings) AS e WHERE e.how IN ('again', 'repeat')
+		UNION ALL
+		SELECT f.job_id, f.run_at FROM zcsync._fail_jobs(v_failed) AS f) AS b;
+	PERFORM zcsync._breaker(p_account, v_failed_calls,
+		EXISTS (SELECT FROM unnest(p_outcomes) AS o
+			WHERE o.class = 'done' OR (o.status IS NOT NULL AND o.class NOT IN ('vendor', 'config', 'put_back'))),
+		(SELECT o.message FROM unnest(v_failed) AS o WHERE o.class = 'vendor' LIMIT 1));
+	IF v_back IS NOT NULL THEN
+		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, zcsync.outcome[]) IS
+'records the outcomes of calls; returns the jobs that must be finished again later, since somebody holds a lock';
 
-	-- Pages and the like, one by one: each is many rows.
-	FOR v_job IN
-		SELECT q.job_id, q.operation, q.stream_id, q.payload, o.request, o.reply
-		FROM unnest(p_ids, p_classes, p_requests, p_replies) AS o (job_id, class, request, reply)
-		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-		WHERE v_others AND o.class = 'done' AND q.operation <> 'push' AND o.job_id = ANY (v_ids)
-	LOOP
-		IF v_job.operation = 'pull' THEN
-			SELECT * INTO v_result FROM zcsync._finish_pull(v_job.job_id, v_job.stream_id,
-				v_job.payload ->> 'lane', v_job.request, v_job.reply);
-			IF v_result.again THEN
-				v_back := v_back || v_job.job_id;
-				v_back_at := v_back_at || (v_now + coalesce(v_result.run_after, '0'));
-				CONTINUE;
-			END IF;
-			v_end_changed := v_end_changed || v_result.changed;
-		ELSIF v_job.operation = 'fetch' THEN
-			v_end_changed := v_end_changed || zcsync._finish_fetch(v_job.job_id, v_job.stream_id,
-				v_job.request, v_job.reply);
-		ELSE
-			v_end_changed := v_end_changed || NULL::integer;
-		END IF;
-		v_ended := v_ended || v_job.job_id;
-		v_end_status := v_end_status || 'done'::text;
-	END LOOP;
+-- What becomes of jobs of an operation whose calls ended well.
+CREATE FUNCTION zcsync._endings_of(p_operation text, p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_hook regprocedure := (zcsync._operation_of(p_operation)).finish;
+BEGIN
+	IF v_hook IS NOT NULL THEN
+		RETURN zcsync._call_finish(v_hook, p_outcomes);
+	END IF;
+	RETURN ARRAY(SELECT ROW(o.job_id, 'ended', 'done', NULL, NULL, false)::zcsync.ending FROM unnest(p_outcomes) AS o);
+END
+$$;
+COMMENT ON FUNCTION zcsync._endings_of(text, zcsync.outcome[]) IS
+'what becomes of jobs of an operation whose calls ended well, as the operation has it';
 
-	-- Jobs that end well.  A poll that brought nothing leaves no record.
+-- Take jobs that ended out of the queue, and have those that go on forget what
+-- went wrong before.
+CREATE FUNCTION zcsync._record_endings(p_endings zcsync.ending[], p_outcomes zcsync.outcome[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_recurring text[] := ARRAY(SELECT o.name FROM zcsync._operations() o WHERE o.recurs);
+	v_ended bigint[] := ARRAY(SELECT e.job_id FROM unnest(p_endings) AS e WHERE e.how = 'ended');
+BEGIN
+	-- A poll that brought nothing leaves no record.
 	WITH gone AS (
 		DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ended)
 		RETURNING q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, q.attempts, q.created_at
@@ -128,48 +125,24 @@ BEGIN
 	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
 		http_status, attempts, changed, queued_at, duration_us, created_at)
 	SELECT g.job_id, g.account_id, g.queue, g.operation, g.kind, g.local_id, g.route_id, e.status,
-		o.http_status, g.attempts, e.changed, g.created_at, o.duration_us, v_now
+		o.status, g.attempts, e.changed, g.created_at, o.duration_us, zcsync._now()
 	FROM gone g
-	JOIN unnest(v_ended, v_end_status, v_end_changed) AS e (job_id, status, changed) ON e.job_id = g.job_id
-	JOIN unnest(p_ids, p_statuses, p_durations_us) AS o (job_id, http_status, duration_us) ON o.job_id = g.job_id
-	WHERE NOT (g.operation IN ('pull', 'probe', 'token') AND coalesce(e.changed, 0) = 0);
+	JOIN unnest(p_endings) AS e ON e.job_id = g.job_id
+	JOIN unnest(p_outcomes) AS o ON o.job_id = g.job_id
+	WHERE NOT (g.operation = ANY (v_recurring) AND coalesce(e.changed, 0) = 0);
 
-	-- Everything that did not end well.
-	IF 'vendor' = ANY (p_classes) THEN
-		SELECT count(DISTINCT coalesce(q.call_id, q.job_id)) INTO v_failed_calls
-		FROM unnest(p_ids, p_classes) AS o (job_id, class)
-		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-		WHERE o.class = 'vendor' AND o.job_id = ANY (v_ids);
-	END IF;
-	IF 'done' <> ANY (p_classes) THEN
-		SELECT v_back || coalesce(array_agg(f.job_id), '{}'), v_back_at || coalesce(array_agg(f.run_at), '{}')
-		INTO v_back, v_back_at
-		FROM zcsync._fail_jobs(v_ids, p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies) f;
-	END IF;
-
-	PERFORM zcsync._breaker(p_account, v_failed_calls,
-		EXISTS (SELECT FROM unnest(p_classes, p_statuses) AS o (class, status)
-			WHERE o.class = 'done' OR (o.status IS NOT NULL AND o.class NOT IN ('vendor', 'config', 'put_back'))),
-		p_messages[array_position(p_classes, 'vendor')]);
-
-	IF v_back <> '{}' THEN
-		-- What went wrong before is over for jobs that go on after a success; not
-		-- for a create that was looked for in vain, or an update that was merged
-		-- with another one, or these would go on for ever.
+	IF cardinality(v_ended) < cardinality(p_endings) THEN
 		UPDATE zcsync.sync_queue q
-		SET failures = CASE v_pushes ->> q.job_id::text WHEN 'merged' THEN q.failures ELSE 0 END,
+		SET failures = CASE WHEN e.keep_failures THEN q.failures ELSE 0 END,
 			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, sent = NULL, sent_base = NULL
-		FROM unnest(p_ids, p_classes) AS o (job_id, class)
-		WHERE q.job_id = o.job_id AND o.class = 'done' AND q.job_id = ANY (v_back)
-			AND (q.last_class IS NOT NULL OR q.failures > 0 OR q.sent IS NOT NULL)
-			AND coalesce(v_pushes ->> q.job_id::text, '') NOT IN ('more', 'absent');
-
-		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;
+		FROM unnest(p_endings) AS e
+		WHERE q.job_id = e.job_id AND e.how = 'again'
+			AND (q.last_class IS NOT NULL OR q.failures > 0 OR q.sent IS NOT NULL);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[], bigint[]) IS
-'records the outcomes of calls; returns the jobs that must be finished again later, since somebody holds a lock';
+COMMENT ON FUNCTION zcsync._record_endings(zcsync.ending[], zcsync.outcome[]) IS
+'ends jobs whose calls ended well, with their records; those that go on forget earlier failures';
 
 -- What becomes of jobs whose call failed: which go back, and when.
 --
@@ -189,8 +162,7 @@ COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, bigint[], integer[], tex
 --
 -- A pull never becomes a dead letter: its stream shows the error and is read
 -- again when it is due.
-CREATE FUNCTION zcsync._fail_jobs(p_ours bigint[], p_ids bigint[], p_classes text[], p_statuses integer[],
-	p_messages text[], p_hints text[], p_delays_ms bigint[], p_unclear boolean[], p_requests jsonb[], p_replies jsonb[])
+CREATE FUNCTION zcsync._fail_jobs(p_failed zcsync.outcome[])
 RETURNS TABLE (job_id bigint, run_at timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -205,7 +177,16 @@ DECLARE
 	v_run_at timestamptz;
 	v_dead boolean;
 	v_alone boolean;
+	v_ours bigint[] := ARRAY(SELECT o.job_id FROM unnest(p_failed) AS o);
 BEGIN
+	IF p_failed = '{}' THEN
+		RETURN;
+	END IF;
+	PERFORM zcsync._call_fail((zcsync._operation_of(f.operation)).fail, f.outcomes)
+	FROM (
+		SELECT q.operation, array_agg(o) AS outcomes
+		FROM unnest(p_failed) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		GROUP BY q.operation) AS f;
 	FOR v_job IN
 		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.reply,
 			-- what is not known of a create stays so until that create is
@@ -216,16 +197,15 @@ BEGIN
 			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
 			-- no permission, or no such address: hardly the fault of a record
-			q.operation = 'push' AND o.status IN (403, 404, 405) AND o.class IN ('halved', 'rejected', 'not_found') AS no_right,
-			q.operation = 'push' AND o.status = 403 AND o.class = 'rejected' AND q.call_id IS NULL
+			coalesce(p.writes, false) AND o.status IN (403, 404, 405) AND o.class IN ('halved', 'rejected', 'not_found') AS no_right,
+			p.writes AND o.status = 403 AND o.class = 'rejected' AND q.call_id IS NULL
 				AND (zcsync._vendor_of(a.vendor)).refuses_scope AS alone,
-			qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
-		FROM unnest(p_ids, p_classes, p_statuses, p_messages, p_hints, p_delays_ms, p_unclear, p_requests, p_replies)
-			AS o (job_id, class, status, message, hint, delay_ms, unclear, request, reply)
+			p.recurs, p.authenticates, qs.max_attempts, qs.backoff_base, qs.backoff_cap, qs.max_age
+		FROM unnest(p_failed) AS o
 		JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		JOIN zcsync.queues qs ON qs.name = q.queue
 		JOIN zcsync.accounts a ON a.account_id = q.account_id
-		WHERE o.class <> 'done' AND o.job_id = ANY (p_ours)
+		LEFT JOIN zcsync._operations() p ON p.name = q.operation
 	LOOP
 		IF v_job.class = 'put_back' THEN
 			RETURN QUERY SELECT v_job.job_id, v_now + v_job.delay_ms * interval '1 ms';
@@ -238,7 +218,7 @@ BEGIN
 				refused_alone = q.refused_alone AND NOT v_job.no_right,
 				last_class = 'rejected', last_status = v_job.http_status, last_error = v_job.message, last_hint = v_job.hint
 			WHERE q.job_id = v_job.job_id;
-			IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, false, v_job.message, v_job.hint) THEN
+			IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, v_ours, false, v_job.message, v_job.hint) THEN
 				RETURN QUERY SELECT v_job.job_id, v_now;
 			ELSE
 				RETURN QUERY SELECT v_job.job_id, CASE WHEN v_job.no_right AND NOT v_alone THEN v_now + interval '10 seconds' ELSE v_now END;
@@ -262,22 +242,18 @@ BEGIN
 		v_dead := v_failures >= v_job.max_attempts
 			OR (v_failures = v_job.failures AND v_now - v_job.created_at > v_job.max_age);
 
-		IF v_job.operation = 'pull' THEN
-			UPDATE zcsync.streams s SET last_error = v_job.message, last_error_at = v_now
-			WHERE s.stream_id = v_job.stream_id;
-		END IF;
 		IF v_job.class = 'auth' THEN
-			PERFORM zcsync._auth_failed(v_job.account_id, v_job.operation, v_job.message, v_job.hint);
-			IF v_job.operation IN ('token', 'probe') THEN
+			PERFORM zcsync._auth_failed(v_job.account_id, v_job.authenticates, v_job.message, v_job.hint);
+			IF v_job.authenticates THEN
 				DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
 				CONTINUE;
 			END IF;
 		END IF;
 
 		IF v_job.alone THEN
-			PERFORM zcsync._note_refused(v_job.job_id, p_ours);
+			PERFORM zcsync._note_refused(v_job.job_id, v_ours);
 		END IF;
-		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, p_ours, true, v_job.message, v_job.hint) THEN
+		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, v_ours, true, v_job.message, v_job.hint) THEN
 			RETURN QUERY SELECT v_job.job_id, v_now;
 		ELSIF NOT v_dead THEN
 			UPDATE zcsync.sync_queue q
@@ -289,7 +265,7 @@ BEGIN
 				batch_max = CASE WHEN v_job.broke_down AND v_job.together > 1 THEN v_job.together / 2 ELSE q.batch_max END
 			WHERE q.job_id = v_job.job_id;
 			RETURN QUERY SELECT v_job.job_id, v_run_at;
-		ELSIF v_job.operation IN ('pull', 'token', 'probe') THEN
+		ELSIF v_job.recurs THEN
 			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
 			PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
 				v_job.local_id, v_job.route_id, v_job.class, v_job.http_status, v_job.attempts, v_job.message, v_job.created_at);
@@ -302,7 +278,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._fail_jobs(bigint[], bigint[], text[], integer[], text[], text[], bigint[], boolean[], jsonb[], jsonb[]) IS
+COMMENT ON FUNCTION zcsync._fail_jobs(zcsync.outcome[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
 
 -- A push that travelled alone was refused for want of a right: for a vendor whose
@@ -318,7 +294,7 @@ BEGIN
 	UPDATE zcsync.sync_queue q
 	SET refused_at = coalesce((
 		SELECT min(o.refused_at) FROM zcsync.sync_queue o
-		WHERE o.account_id = q.account_id AND o.operation = 'push' AND o.kind = q.kind AND o.job_id <> q.job_id
+		WHERE o.account_id = q.account_id AND o.operation = q.operation AND o.kind = q.kind AND o.job_id <> q.job_id
 			AND (o.state = 'ready' OR o.job_id = ANY (p_ours)) AND o.refused_alone), zcsync._now())
 	WHERE q.job_id = p_job AND q.refused_at IS NULL;
 END
@@ -355,11 +331,11 @@ BEGIN
 	ELSIF NOT p_alone OR v_job.refused_at IS NULL OR EXISTS (
 			SELECT FROM zcsync.sync_records r
 			WHERE r.status IN ('created', 'updated', 'found') AND r.created_at >= v_job.refused_at
-				AND r.account_id = v_job.account_id AND r.kind = v_job.kind AND r.operation = 'push') THEN
+				AND r.account_id = v_job.account_id AND r.kind = v_job.kind AND r.operation = v_job.operation) THEN
 		RETURN false;
 	ELSIF NOT EXISTS (
 			SELECT FROM zcsync.sync_queue q
-			WHERE q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind AND q.job_id <> p_job
+			WHERE q.account_id = v_job.account_id AND q.operation = v_job.operation AND q.kind = v_job.kind AND q.job_id <> p_job
 				AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_alone AND q.refused_at = v_job.refused_at) THEN
 		UPDATE zcsync.sync_queue q SET refused_alone = true WHERE q.job_id = p_job;
 		RETURN false;
@@ -374,7 +350,7 @@ BEGIN
 	UPDATE zcsync.sync_queue q
 	SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running', batch_max = NULL,
 		last_class = 'rejected', last_error = coalesce(q.last_error, p_message), last_hint = coalesce(q.last_hint, p_hint)
-	WHERE q.job_id = p_job OR (q.account_id = v_job.account_id AND q.operation = 'push' AND q.kind = v_job.kind
+	WHERE q.job_id = p_job OR (q.account_id = v_job.account_id AND q.operation = v_job.operation AND q.kind = v_job.kind
 		AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_at = v_job.refused_at);
 	RETURN true;
 END
@@ -421,9 +397,7 @@ BEGIN
 	ON CONFLICT (job_id) DO NOTHING;
 	PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
 		v_job.local_id, v_job.route_id, p_class, p_status, v_job.attempts, p_message, v_job.created_at);
-	IF v_job.operation = 'push' THEN
-		PERFORM zcsync._push_failed(v_job.kind, v_job.local_id, 'failed');
-	END IF;
+	PERFORM zcsync._call_shelve((zcsync._operation_of(v_job.operation)).shelve, v_job.kind, v_job.local_id, 'failed');
 END
 $$;
 COMMENT ON FUNCTION zcsync._bury(bigint, text, integer, text, text, text) IS
@@ -561,12 +535,12 @@ COMMENT ON FUNCTION zcsync._breaker(bigint, integer, boolean, text) IS
 'opens an account''s breaker after three failures of the vendor in a row, and closes it with the first answer';
 
 -- A call was refused for want of rights: find out whether it is the account.
-CREATE FUNCTION zcsync._auth_failed(p_account bigint, p_operation text, p_message text, p_hint text) RETURNS void
+CREATE FUNCTION zcsync._auth_failed(p_account bigint, p_authenticates boolean, p_message text, p_hint text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF p_operation IN ('token', 'probe') THEN
+	IF p_authenticates THEN
 		PERFORM zcsync._block_account(p_account, 'credentials_refused', coalesce(p_message, 'the vendor refused the credentials'),
 			p_hint);
 		-- What failed for this reason did not fail on its own account.
@@ -577,7 +551,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._auth_failed(bigint, text, text, text) IS
+COMMENT ON FUNCTION zcsync._auth_failed(bigint, boolean, text, text) IS
 'after a refusal for want of rights: probes the account, or blocks it if that was the probe';
 
 -- What the vendor said of a budget.
@@ -663,7 +637,7 @@ BEGIN
 	FOR v_job IN
 		SELECT q.job_id, q.account_id FROM zcsync.sync_queue q
 		WHERE q.state = 'running' AND q.claimed_by = ANY (v_dead) AND q.crashes >= 9
-			AND q.operation NOT IN ('pull', 'token', 'probe')
+			AND NOT coalesce((zcsync._operation_of(q.operation)).recurs, false)
 		FOR UPDATE SKIP LOCKED
 	LOOP
 		PERFORM zcsync._bury(v_job.job_id, 'crash', NULL, 'the worker ended while this job ran, ten times',

@@ -25,37 +25,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-	v_stream zcsync.streams;
-	v_record record;
+	v_hook regprocedure := (zcsync._operation_of(operation)).by_hand;
 BEGIN
 	PERFORM zcsync._check_queue(queue);
 	IF reference IS NULL OR priority IS NULL OR priority NOT BETWEEN 0 AND 100 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'enqueue needs a reference and a priority from 0 to 100';
-	END IF;
-	IF operation = 'pull' THEN
-		-- as zcsync.refresh() does
-		SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(reference) FOR SHARE;
-		RETURN zcsync._enqueue(zcsync._job(v_stream.account_id, queue, 'pull', zcsync._pull_class(v_stream.stream_id),
-			format('pull/%s/live', v_stream.stream_id), format('pull/%s/live', v_stream.stream_id),
-			'{"lane": "live"}', priority, run_at, v_stream.stream_id, NULL, v_stream.kind));
-	ELSIF operation = 'push' THEN
-		SELECT * INTO STRICT v_record FROM zcsync.record(reference);
-		SELECT * INTO v_stream FROM zcsync.streams s
-		WHERE s.account_id = v_record.account_id AND s.kind = v_record.kind;
-		IF v_stream.writes IS NOT TRUE THEN
-			RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-				MESSAGE = format('the stream of "%s" is read-only', reference),
-				HINT = 'Allow writes with zcsync.alter_stream(''account/kind'', writes => true).';
-		END IF;
-		RETURN zcsync._enqueue(zcsync._job(v_record.account_id, queue, 'push', zcsync._push_class(v_record.account_id),
-			format('%s/%s', v_record.kind, v_record.local_id), format('push/%s/%s', v_record.kind, v_record.local_id),
-			'{}', priority, run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id));
-	ELSE
+	ELSIF v_hook IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('operation %s cannot be queued', coalesce(quote_literal(operation), 'NULL')),
-			HINT = 'Use ''pull'' with a stream (account/kind) or ''push'' with a record (account/kind/id).';
+			HINT = format('Use %s.', (SELECT string_agg(o.by_hand_usage, ' or ' ORDER BY o.name) FROM zcsync._operations() o));
 	END IF;
+	RETURN zcsync._enqueue(zcsync._call_by_hand(v_hook, queue, reference, priority, run_at));
 END
 $$;
 COMMENT ON FUNCTION zcsync.enqueue(text, text, text, integer, timestamptz) IS
@@ -82,9 +63,7 @@ BEGIN
 		UPDATE zcsync.sync_queue q
 		SET sent = v_dead.sent, sent_base = v_dead.sent_base, lookup_floor = v_dead.lookup_floor
 		WHERE q.job_id = v_job AND (v_dead.sent IS NOT NULL OR v_dead.lookup_floor IS NOT NULL);
-		IF v_dead.operation = 'push' THEN
-			PERFORM zcsync._push_failed(v_dead.kind, v_dead.local_id, 'pending');
-		END IF;
+		PERFORM zcsync._call_shelve((zcsync._operation_of(v_dead.operation)).shelve, v_dead.kind, v_dead.local_id, 'pending');
 		RETURN v_job;
 	END IF;
 	UPDATE zcsync.sync_queue q SET run_at = zcsync._now(), failures = 0
@@ -134,9 +113,7 @@ BEGIN
 		attempts, message, queued_at, created_at)
 	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind, v_job.local_id, v_job.route_id,
 		'cancelled', v_job.attempts, format('cancelled by %s', session_user), v_job.created_at, zcsync._now());
-	IF v_job.operation = 'push' THEN
-		PERFORM zcsync._push_failed(v_job.kind, v_job.local_id, 'held');
-	END IF;
+	PERFORM zcsync._call_shelve((zcsync._operation_of(v_job.operation)).shelve, v_job.kind, v_job.local_id, 'held');
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel(bigint) IS

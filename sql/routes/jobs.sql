@@ -693,3 +693,12 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._run_route_jobs(integer, bigint) IS
 'runs due jobs of active routes, without HTTP and without waiting for locks; returns how many ended';
+
+CREATE FUNCTION zcsync._operation_route() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('route', p_start => 'zcsync._begin_route_jobs()'::regprocedure,
+		p_run => 'zcsync._run_route_jobs(integer, bigint)'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._operation_route() IS
+'operation route: writes what a route makes of a record';

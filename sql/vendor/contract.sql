@@ -4,7 +4,7 @@
 -- A vendor is a descriptor: a function without arguments that returns
 -- zcsync.vendor and belongs to a superuser.  Its body is BEGIN ATOMIC, which makes it
 -- depend on the functions that it names.  It is found by its result type
--- (src/vendor.c); no table lists vendors.  All that is known about a vendor
+-- (src/registry.c); no table lists vendors.  All that is known about a vendor
 -- stands in its descriptor, in the functions that this names (its hooks) and
 -- in its connector (src/connector.h).
 --

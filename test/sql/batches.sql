@@ -25,12 +25,9 @@ $$;
 CREATE FUNCTION finish(inc bigint, class text, jobs text DEFAULT '%') RETURNS SETOF text LANGUAGE sql AS
 $$
 	SELECT f.how FROM (
-		SELECT array_agg(q.job_id) AS ids, array_agg(q.attempts) AS attempts, count(*)::int AS n, array_agg(q.payload) AS requests
+		SELECT array_agg(ROW(q.job_id, q.attempts, class, 400, 'the vendor said no', NULL, 0, false, q.payload, NULL, 0)::zcsync.outcome) AS outcomes
 		FROM zcsync.sync_queue q WHERE q.state = 'running' AND q.claimed_by = inc AND q.dedupe_key LIKE jobs) r,
-	LATERAL zcsync._finish_jobs(inc, zcsync.account('t'), r.ids, r.attempts, array_fill(class, ARRAY[n]),
-		array_fill(400, ARRAY[n]), array_fill('the vendor said no'::text, ARRAY[n]), array_fill(NULL::text, ARRAY[n]),
-		array_fill(0::bigint, ARRAY[n]), array_fill(false, ARRAY[n]), r.requests,
-		array_fill(NULL::jsonb, ARRAY[n]), array_fill(0::bigint, ARRAY[n])) f
+	LATERAL zcsync._finish_jobs(inc, zcsync.account('t'), r.outcomes) f
 $$;
 CREATE FUNCTION job(name text, batch text DEFAULT NULL, queue text DEFAULT 'task-sync') RETURNS void LANGUAGE sql AS $$
 	SELECT zcsync._enqueue(zcsync._job(zcsync.account('t'), queue, 'test', 'api', name, name,

@@ -212,8 +212,8 @@ $$
 $$;
 CREATE FUNCTION outcome(id bigint, class text, unclear boolean, request jsonb, reply jsonb DEFAULT NULL) RETURNS bigint LANGUAGE sql AS
 $$
-	SELECT count(*) FROM zcsync.sync_queue q CROSS JOIN LATERAL zcsync._finish_jobs(1, q.account_id, ARRAY[q.job_id], ARRAY[q.attempts],
-		ARRAY[class], ARRAY[500], ARRAY['said so'], ARRAY[NULL], ARRAY[0::bigint], ARRAY[unclear], ARRAY[request], ARRAY[reply], ARRAY[0::bigint])
+	SELECT count(*) FROM zcsync.sync_queue q CROSS JOIN LATERAL zcsync._finish_jobs(1, q.account_id,
+		ARRAY[ROW(q.job_id, q.attempts, class, 500, 'said so', NULL, 0, unclear, request, reply, 0)::zcsync.outcome])
 	WHERE q.local_id = id AND q.state = 'running'
 $$;
 CREATE FUNCTION later() RETURNS void LANGUAGE sql AS
@@ -279,9 +279,8 @@ BEGIN
 	UPDATE zcsync.sync_queue SET run_at = zcsync._now();
 	SELECT * INTO STRICT v_call FROM zcsync._claim_jobs(1, v_account, 10);
 	op := v_call.request ->> 'op';
-	how := (SELECT f.how FROM zcsync._finish_jobs(1, v_account, ARRAY[v_call.job_id], ARRAY[v_call.attempts], ARRAY[class], ARRAY[200],
-		ARRAY['reply is not valid JSON'], ARRAY[NULL::text], ARRAY[-1::bigint], ARRAY[class <> 'done'], ARRAY[v_call.request],
-		ARRAY[reply], ARRAY[0::bigint]) f);
+	how := (SELECT f.how FROM zcsync._finish_jobs(1, v_account, ARRAY[ROW(v_call.job_id, v_call.attempts, class, 200,
+		'reply is not valid JSON', NULL, -1, class <> 'done', v_call.request, reply, 0)::zcsync.outcome]) f);
 	RETURN NEXT;
 END
 $$;

@@ -18,12 +18,9 @@ CREATE FUNCTION finish(inc bigint, class text, status integer DEFAULT 400, delay
 RETURNS SETOF text LANGUAGE sql AS
 $$
 	SELECT f.how FROM (
-		SELECT array_agg(q.job_id) AS ids, array_agg(q.attempts) AS attempts, count(*)::int AS n
+		SELECT array_agg(ROW(q.job_id, q.attempts, class, status, 'the vendor said no', NULL, delay, unclear, request, NULL, 0)::zcsync.outcome) AS outcomes
 		FROM zcsync.sync_queue q WHERE q.state = 'running' AND q.claimed_by = inc) r,
-	LATERAL zcsync._finish_jobs(inc, zcsync.account('t'), r.ids, r.attempts, array_fill(class, ARRAY[n]),
-		array_fill(status, ARRAY[n]), array_fill('the vendor said no'::text, ARRAY[n]), array_fill(NULL::text, ARRAY[n]),
-		array_fill(delay, ARRAY[n]), array_fill(unclear, ARRAY[n]), array_fill(request, ARRAY[n]),
-		array_fill(NULL::jsonb, ARRAY[n]), array_fill(0::bigint, ARRAY[n])) f
+	LATERAL zcsync._finish_jobs(inc, zcsync.account('t'), r.outcomes) f
 $$;
 CREATE FUNCTION job(record text, name text, priority integer DEFAULT 50, queue text DEFAULT 'task-sync') RETURNS void LANGUAGE sql AS
 $$ SELECT zcsync._enqueue(zcsync._job(zcsync.account('t'), queue, 'test', 'api', record, name, format('{"op": "%s"}', name)::jsonb, priority)) $$;
@@ -252,6 +249,48 @@ EXPLAIN (COSTS OFF)
 SELECT q.job_id FROM zcsync.sync_queue q
 WHERE q.account_id = 1 AND q.queue = 'task-sync' AND q.budget_class = 'api' AND q.state = 'ready' AND q.run_at <= now()
 ORDER BY q.priority, q.run_at, q.job_id LIMIT 10;
+
+-- an operation is what a function returns: its hooks are called for its jobs, and those that are none are refused
+SELECT name, prepare IS NOT NULL AS prepare, finish IS NOT NULL AS finish, run, writes, alone, recurs, authenticates FROM zcsync._operations();
+CREATE FUNCTION greet(account bigint, ids bigint[]) RETURNS zcsync.prepared[] LANGUAGE sql AS
+$$ SELECT array_agg(ROW(q.job_id, jsonb_build_object('op', 'hello ' || q.dedupe_key))::zcsync.prepared) FROM zcsync.sync_queue q WHERE q.job_id = ANY (ids) $$;
+CREATE FUNCTION greeted(outcomes zcsync.outcome[]) RETURNS zcsync.ending[] LANGUAGE sql AS
+$$ SELECT array_agg(ROW(o.job_id, CASE WHEN o.attempts < 2 THEN 'again' ELSE 'ended' END, 'greeted', 1, NULL, false)::zcsync.ending) FROM unnest(outcomes) o $$;
+CREATE FUNCTION mourn(kind text, id bigint, state text) RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN RAISE WARNING '% % is %', kind, id, state; END $$;
+CREATE FUNCTION by_hand(queue text, reference text, priority integer, run_at timestamptz) RETURNS zcsync.new_job LANGUAGE sql AS
+$$ SELECT zcsync._job(zcsync.account('t'), queue, 'greet', 'api', reference, reference, p_priority => priority, p_run_at => run_at, p_kind => 'people', p_local_id => 7) $$;
+CREATE FUNCTION operation_greet() RETURNS zcsync.operation LANGUAGE sql AS
+$$ SELECT zcsync._describe_operation('greet', 'public.greet(bigint, bigint[])'::regprocedure, 'public.greeted(zcsync.outcome[])'::regprocedure,
+	p_shelve => 'public.mourn(text, bigint, text)'::regprocedure, p_by_hand => 'public.by_hand(text, text, integer, timestamptz)'::regprocedure) $$;
+DELETE FROM zcsync.sync_queue;
+DELETE FROM zcsync.sync_records;
+UPDATE zcsync.account_budgets SET tokens = 50;
+SELECT zcsync.enqueue('task-sync', 'greet', 'Ann') > 0 AS queued;
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'done');
+SELECT operation, status, changed, attempts FROM zcsync.sync_records;
+SELECT zcsync.enqueue('task-sync', 'greet', 'Bob') AS bob \gset
+SELECT zcsync.cancel(:bob);
+SELECT zcsync.alter_queue('task-sync', max_attempts => 1);
+SELECT zcsync.enqueue('task-sync', 'greet', 'Cid') AS cid \gset
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'rejected');
+SELECT zcsync.retry(:cid) > 0 AS again;
+SELECT zcsync.enqueue('task-sync', 'shout', 'Dan');
+CREATE OR REPLACE FUNCTION operation_greet() RETURNS zcsync.operation LANGUAGE sql AS
+$$ SELECT zcsync._describe_operation('greet', 'public.mourn(text, bigint, text)'::regprocedure) $$;
+SELECT * FROM claim(1);
+DROP FUNCTION operation_greet, mourn;
+DELETE FROM zcsync.sync_queue;
+SELECT count(*) FROM zcsync._operations() WHERE name = 'greet';
+
+-- errors that are not the fault of a row
+SELECT string_agg(s, ' ') FROM unnest('{22012,23505,25P02,40001,40P01,53200,55000,55006,55P03,57014,58030,P0001,XX000,XX001,XX002}'::text[]) AS s
+WHERE zcsync._is_servers_error(s);
+SELECT zcsync._is_servers_error('x');
 
 DROP VIEW jobs;
 DROP FUNCTION claim, finish, job;

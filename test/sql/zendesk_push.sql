@@ -230,7 +230,7 @@ SELECT class, round(tokens) AS tokens, calls_total FROM zcsync.account_budgets O
 -- what an update sends is kept until its end is known: after a crash the ticket is read first
 SELECT q.sent, q.sent_base, r.request ->> 'op' AS op FROM zcsync.sync_queue q, zcsync._zendesk_push_requests(ARRAY[q.job_id]) AS r WHERE q.sent IS NOT NULL;
 SELECT job_id AS few, attempts FROM zcsync.sync_queue WHERE sent IS NOT NULL \gset
-SELECT how FROM zcsync._finish_jobs(1, :acme, ARRAY[:few]::bigint[], ARRAY[:attempts], '{rejected}', '{422}', '{no}', '{NULL}', '{-1}', '{f}', ARRAY['{"op": "update_ticket", "sent": {}, "base": {}}'::jsonb], '{NULL}', '{1}');
+SELECT how FROM zcsync._finish_jobs(1, :acme, ARRAY[ROW(:few, :attempts, 'rejected', 422, 'no', NULL, -1, false, '{"op": "update_ticket", "sent": {}, "base": {}}', NULL, 1)::zcsync.outcome]);
 SELECT sent, sent_base, state, failures FROM zcsync.sync_queue WHERE job_id = :few;
 
 DROP EXTENSION zcsync CASCADE;

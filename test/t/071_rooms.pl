@@ -45,7 +45,6 @@ my %ALLOWED = (
 	core => { tables => 1, queue => 3, mirror => 1 },
 	tables => { account => 1, mirror => 1, routes => 1, leads => 6, operate => 4 },
 	account => { queue => 4, mirror => 6, routes => 2, leads => 2 },
-	queue => { mirror => 15, routes => 2 },
 	mirror => { routes => 7, leads => 1, operate => 1 },
 	routes => { leads => 4 },
 	read => { operate => 1 },

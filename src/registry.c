@@ -1,23 +1,30 @@
 /*-------------------------------------------------------------------------
  *
- * vendor.c
- *		The descriptors of vendors: find them, and keep them in memory.
+ * registry.c
+ *		Descriptors of vendors and operations: find them, keep them in memory,
+ *		and call the functions that they name.
  *
- * A vendor is a function without arguments that returns zcsync.vendor (see
- * sql/vendor/contract.sql).  It is found by what it returns, through its
- * dependency on that type, so no list has to name it.  Only functions of
- * superusers count: what a descriptor names is called by SECURITY DEFINER
- * functions, and anybody can make a function that returns our type.
+ * A descriptor is what a function without arguments returns: a row of the type
+ * zcsync.vendor (sql/vendor/contract.sql) or zcsync.operation
+ * (sql/queue/operations.sql).  It is found by the function's dependency on that
+ * type, so no list has to name it, and an early room can use what a later one
+ * provides.  Only functions of superusers count: what a descriptor names is
+ * called by SECURITY DEFINER functions, and anybody can make a function that
+ * returns our type.
  *
  * Descriptors change with the functions that make them, and in no other way.
- * They are therefore kept for the life of the backend, in a context of their
- * own, until any function is created, replaced or dropped.  That may also
+ * They are therefore kept for the life of the backend, in a context for each
+ * type, until any function is created, replaced or dropped.  That may also
  * happen while they are loaded, since loading them runs SQL: what was loaded
  * is good until the count of changes is another than when loading began.
  * Callers get a copy.
  *
+ * A descriptor names functions, its hooks.  SQL can call a hook by EXECUTE, which
+ * plans the call anew each time.  The queue does so for each batch of jobs, so
+ * it calls its hooks through zcsync_sql_call_hook(), which takes a microsecond.
+ *
  * IDENTIFICATION
- *		src/vendor.c
+ *		src/registry.c
  *
  *-------------------------------------------------------------------------
  */
@@ -42,24 +49,41 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-/* A vendor. */
+/* What a function describes. */
 typedef struct Descriptor
 {
 	char	   *name;
 	Oid			function;
-	HeapTupleHeader row;		/* of type zcsync.vendor */
+	HeapTupleHeader row;		/* of the registry's type */
 } Descriptor;
 
-static MemoryContext descriptor_cxt = NULL;
-static List *descriptors = NIL; /* in the order of their names */
+/* The descriptors of a type. */
+typedef struct Registry
+{
+	Oid			type;
+	MemoryContext context;		/* NULL: none loaded yet */
+	List	   *descriptors;	/* in the order of their names */
+	uint64		loaded_at;		/* changes when loading began; 0: never */
+} Registry;
+
+/* The hook that a call of zcsync_sql_call_hook() called last. */
+typedef struct Hook
+{
+	Oid			function;
+	FmgrInfo	info;
+} Hook;
+
+static List *registries = NIL;	/* one a type, in TopMemoryContext */
 static uint64 changes = 1;		/* of functions */
-static uint64 loaded_at = 0;	/* changes when loading began; 0: never */
 static bool loading = false;	/* a descriptor must not ask for descriptors */
 
-PG_FUNCTION_INFO_V1(zcsync_sql_vendor);
-PG_FUNCTION_INFO_V1(zcsync_sql_vendors);
+PG_FUNCTION_INFO_V1(zcsync_sql_descriptor);
+PG_FUNCTION_INFO_V1(zcsync_sql_descriptors);
+PG_FUNCTION_INFO_V1(zcsync_sql_call_hook);
 
 static List *load_descriptors(Oid type);
+static List *read_alone(Oid type, MemoryContext context);
+static Registry *registry_of(Oid type);
 static List *read_descriptors(Oid type);
 static List *find_functions(Oid type);
 static bool is_descriptor(Oid function, Oid type);
@@ -67,10 +91,11 @@ static Descriptor *read_descriptor(Oid function);
 static int	compare_names(const ListCell *a, const ListCell *b);
 static void function_changed(Datum arg, int cacheid, uint32 hashvalue);
 static Datum copy_row(const Descriptor *descriptor);
+static void check_hook(Oid hook, Oid caller);
 
-/* zcsync._vendor_of(name): the descriptor of that name, or NULL */
+/* SQL: the descriptor of that name, of the function's type, or NULL */
 Datum
-zcsync_sql_vendor(PG_FUNCTION_ARGS)
+zcsync_sql_descriptor(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	ListCell   *lc;
@@ -85,9 +110,9 @@ zcsync_sql_vendor(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* zcsync._vendors(): all descriptors */
+/* SQL: all descriptors of the function's type */
 Datum
-zcsync_sql_vendors(PG_FUNCTION_ARGS)
+zcsync_sql_descriptors(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ListCell   *lc;
@@ -108,33 +133,106 @@ zcsync_sql_vendors(PG_FUNCTION_ARGS)
 }
 
 /*
- * All descriptors, from memory if no function changed since.  The list may go
- * with the next call.
+ * SQL: call a function.  The first argument is the hook, the others are its
+ * arguments.  Each SQL function that is made of this has the arguments and the
+ * result of one kind of hook, and only such hooks are called.
+ */
+Datum
+zcsync_sql_call_hook(PG_FUNCTION_ARGS)
+{
+	Oid			function = PG_GETARG_OID(0);
+	Hook	   *hook = fcinfo->flinfo->fn_extra;
+	int			nargs = PG_NARGS() - 1;
+	Datum		result;
+
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
+
+	if (hook == NULL || hook->function != function)
+	{
+		check_hook(function, fcinfo->flinfo->fn_oid);
+		hook = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Hook));
+		hook->function = function;
+		fmgr_info_cxt(function, &hook->info, fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = hook;
+	}
+	InitFunctionCallInfoData(*call, &hook->info, nargs, PG_GET_COLLATION(),
+							 NULL, NULL);
+	for (int i = 0; i < nargs; i++)
+		call->args[i] = fcinfo->args[i + 1];
+	result = FunctionCallInvoke(call);
+	fcinfo->isnull = call->isnull;
+	return result;
+}
+
+/*
+ * Raise an error unless the hook has the result of the function "caller", and
+ * its arguments but for the first one.
+ */
+static void
+check_hook(Oid hook, Oid caller)
+{
+	Oid		   *wanted;
+	Oid		   *found;
+	int			nwanted;
+	int			nfound;
+	Oid			result = get_func_signature(caller, &wanted, &nwanted);
+
+	if (get_func_signature(hook, &found, &nfound) != result ||
+		nfound != nwanted - 1 ||
+		memcmp(found, wanted + 1, sizeof(Oid) * nfound) != 0 ||
+		get_func_retset(hook))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("hook %s() has not the arguments or the result of a hook that %s() calls",
+						get_func_name(hook), get_func_name(caller))));
+}
+
+/*
+ * All descriptors of a type, from memory if no function changed since.  The
+ * list may go with the next call.
  */
 static List *
 load_descriptors(Oid type)
 {
-	static bool registered = false;
+	Registry   *registry = registry_of(type);
 	MemoryContext context;
 	List	   *loaded;
 	uint64		began;
 
-	if (!registered)
-	{
-		CacheRegisterSyscacheCallback(PROCOID, function_changed, (Datum) 0);
-		registered = true;
-	}
-	if (loaded_at == changes)
-		return descriptors;
+	if (registry->loaded_at == changes)
+		return registry->descriptors;
 	if (loading)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-				 errmsg("the descriptor of a vendor depends on descriptors"),
-				 errhint("Have the function that returns zcsync.vendor, and what it calls, ask for no vendor.")));
+				 errmsg("the descriptor of a %s depends on descriptors",
+						get_rel_name(get_typ_typrelid(type))),
+				 errhint("Have the function that returns %s, and what it calls, ask for no %s.",
+						 format_type_be(type),
+						 get_rel_name(get_typ_typrelid(type)))));
 
 	began = changes;
-	context = AllocSetContextCreate(CurrentMemoryContext, "zcsync vendors",
+	context = AllocSetContextCreate(CurrentMemoryContext, "zcsync descriptors",
 									ALLOCSET_SMALL_SIZES);
+	loaded = read_alone(type, context);
+
+	if (registry->context != NULL)
+		MemoryContextDelete(registry->context);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	registry->context = context;
+	registry->descriptors = loaded;
+	registry->loaded_at = began;
+	return loaded;
+}
+
+/*
+ * All descriptors of a type, in a context; whoever asks for descriptors
+ * meanwhile gets an error.
+ */
+static List *
+read_alone(Oid type, MemoryContext context)
+{
+	List	   *loaded;
+
 	loading = true;
 	PG_TRY();
 	{
@@ -148,14 +246,31 @@ load_descriptors(Oid type)
 		loading = false;
 	}
 	PG_END_TRY();
+	return loaded;
+}
 
-	if (descriptor_cxt != NULL)
-		MemoryContextDelete(descriptor_cxt);
-	MemoryContextSetParent(context, CacheMemoryContext);
-	descriptor_cxt = context;
-	descriptors = loaded;
-	loaded_at = began;
-	return descriptors;
+/* The registry of a type, made when it is first asked for. */
+static Registry *
+registry_of(Oid type)
+{
+	Registry   *registry;
+	MemoryContext old;
+	ListCell   *lc;
+
+	foreach(lc, registries)
+	{
+		registry = lfirst(lc);
+		if (registry->type == type)
+			return registry;
+	}
+	if (registries == NIL)
+		CacheRegisterSyscacheCallback(PROCOID, function_changed, (Datum) 0);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	registry = palloc0(sizeof(Registry));
+	registry->type = type;
+	registries = lappend(registries, registry);
+	MemoryContextSwitchTo(old);
+	return registry;
 }
 
 /*
@@ -213,7 +328,7 @@ find_functions(Oid type)
 }
 
 /*
- * Does the function describe a vendor, and may it?
+ * Does the function return a descriptor, and may it?
  */
 static bool
 is_descriptor(Oid function, Oid type)
@@ -265,7 +380,9 @@ compare_names(const ListCell *a, const ListCell *b)
 	if (order == 0 && first != second)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("vendor \"%s\" has two descriptors", first->name),
+				 errmsg("%s \"%s\" has two descriptors",
+						get_rel_name(get_typ_typrelid(get_func_rettype(first->function))),
+						first->name),
 				 errdetail("They are %s() and %s().",
 						   get_func_name(first->function),
 						   get_func_name(second->function)),

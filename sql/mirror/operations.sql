@@ -1,0 +1,278 @@
+-- ---------------------------------------------------------------------
+-- The operations of mirrors: pull, fetch, apply and push.  What an operation is
+-- and when its hooks are called says queue/operations.sql.
+-- ---------------------------------------------------------------------
+
+-- ---------------------------------------------------------------------
+-- pull: the next page of a lane of a stream
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._prepare_pulls(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_job record;
+	v_request jsonb;
+	v_prepared zcsync.prepared[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, q.stream_id, q.payload FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_ids)
+	LOOP
+		EXECUTE format('SELECT %s($1, $2)', v_vendor.pull_request::regproc)
+			INTO v_request USING v_job.stream_id, v_job.payload ->> 'lane';
+		v_prepared := v_prepared || ROW(v_job.job_id, v_request)::zcsync.prepared;
+	END LOOP;
+	RETURN v_prepared;
+END
+$$;
+COMMENT ON FUNCTION zcsync._prepare_pulls(bigint, bigint[]) IS
+'the requests of pulls';
+
+-- One by one: a page is many rows.
+CREATE FUNCTION zcsync._finish_pulls(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_job record;
+	v_page record;
+	v_endings zcsync.ending[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, q.stream_id, q.payload ->> 'lane' AS lane, o.request, o.reply
+		FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+	LOOP
+		v_page := zcsync._finish_pull(v_job.job_id, v_job.stream_id, v_job.lane, v_job.request, v_job.reply);
+		v_endings := v_endings || ROW(v_job.job_id, CASE WHEN v_page.again THEN 'again' ELSE 'ended' END, 'done', v_page.changed,
+			v_page.run_after, false)::zcsync.ending;
+	END LOOP;
+	RETURN v_endings;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_pulls(zcsync.outcome[]) IS
+'stores pages that came';
+
+-- A stream shows why it cannot be read.
+CREATE FUNCTION zcsync._fail_pulls(p_outcomes zcsync.outcome[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	UPDATE zcsync.streams s SET last_error = o.message, last_error_at = zcsync._now()
+	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+	WHERE s.stream_id = q.stream_id AND o.class NOT IN ('put_back', 'halved');
+END
+$$;
+COMMENT ON FUNCTION zcsync._fail_pulls(zcsync.outcome[]) IS
+'notes the failures of pulls in their streams';
+
+-- As zcsync.refresh() does.
+CREATE FUNCTION zcsync._pull_by_hand(p_queue text, p_reference text, p_priority integer, p_run_at timestamptz) RETURNS zcsync.new_job
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_key text;
+BEGIN
+	SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(p_reference) FOR SHARE;
+	v_key := format('pull/%s/live', v_stream.stream_id);
+	RETURN zcsync._job(v_stream.account_id, p_queue, 'pull', zcsync._pull_class(v_stream.stream_id), v_key, v_key,
+		'{"lane": "live"}', p_priority, p_run_at, v_stream.stream_id, NULL, v_stream.kind);
+END
+$$;
+COMMENT ON FUNCTION zcsync._pull_by_hand(text, text, integer, timestamptz) IS
+'the job of zcsync.enqueue() with operation pull';
+
+CREATE FUNCTION zcsync._operation_pull() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('pull',
+		p_prepare => 'zcsync._prepare_pulls(bigint, bigint[])'::regprocedure,
+		p_finish => 'zcsync._finish_pulls(zcsync.outcome[])'::regprocedure,
+		p_fail => 'zcsync._fail_pulls(zcsync.outcome[])'::regprocedure,
+		p_enqueue_due => 'zcsync._enqueue_due_pulls()'::regprocedure,
+		p_next_due => 'zcsync._next_due()'::regprocedure,
+		p_by_hand => 'zcsync._pull_by_hand(text, text, integer, timestamptz)'::regprocedure,
+		p_by_hand_usage => '''pull'' with a stream (account/kind)',
+		p_alone => true, p_recurs => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_pull() IS
+'operation pull: reads a page of a stream';
+
+-- ---------------------------------------------------------------------
+-- fetch: records that somebody asked for
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._prepare_fetches(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_job record;
+	v_request jsonb;
+	v_prepared zcsync.prepared[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, q.stream_id, q.payload FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_ids)
+	LOOP
+		EXECUTE format('SELECT %s($1, $2)', v_vendor.fetch_request::regproc)
+			INTO v_request USING v_job.stream_id, v_job.payload;
+		v_prepared := v_prepared || ROW(v_job.job_id, v_request)::zcsync.prepared;
+	END LOOP;
+	RETURN v_prepared;
+END
+$$;
+COMMENT ON FUNCTION zcsync._prepare_fetches(bigint, bigint[]) IS
+'the requests of fetches';
+
+CREATE FUNCTION zcsync._finish_fetches(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_job record;
+	v_endings zcsync.ending[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, q.stream_id, o.request, o.reply
+		FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+	LOOP
+		v_endings := v_endings || ROW(v_job.job_id, 'ended', 'done',
+			zcsync._finish_fetch(v_job.job_id, v_job.stream_id, v_job.request, v_job.reply), NULL, false)::zcsync.ending;
+	END LOOP;
+	RETURN v_endings;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_fetches(zcsync.outcome[]) IS
+'stores records that were asked for';
+
+CREATE FUNCTION zcsync._operation_fetch() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('fetch',
+		p_prepare => 'zcsync._prepare_fetches(bigint, bigint[])'::regprocedure,
+		p_finish => 'zcsync._finish_fetches(zcsync.outcome[])'::regprocedure,
+		p_alone => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_fetch() IS
+'operation fetch: reads records by their ids';
+
+-- ---------------------------------------------------------------------
+-- apply: rows of a page that had to wait
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._operation_apply() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('apply', p_run => 'zcsync._run_apply_jobs(integer, bigint)'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._operation_apply() IS
+'operation apply: stores a row of a page that somebody held';
+
+-- ---------------------------------------------------------------------
+-- push: what was written here
+-- ---------------------------------------------------------------------
+
+-- A vendor's SQL makes those of all pushes at once.
+CREATE FUNCTION zcsync._prepare_pushes(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_prepared zcsync.prepared[];
+BEGIN
+	EXECUTE format('SELECT array_agg(ROW(job_id, request)::zcsync.prepared) FROM %s($1)', v_vendor.push_requests::regproc)
+		INTO v_prepared USING p_ids;
+	RETURN v_prepared;
+END
+$$;
+COMMENT ON FUNCTION zcsync._prepare_pushes(bigint, bigint[]) IS
+'the requests of pushes';
+
+-- A look-up that goes on, or found nothing, says nothing new of the failures that
+-- made it necessary; nor does an update that was merged with another one, or
+-- these would go on for ever.
+CREATE FUNCTION zcsync._finish_push(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_ids bigint[];
+	v_requests jsonb[];
+	v_replies jsonb[];
+	v_endings zcsync.ending[];
+BEGIN
+	SELECT array_agg(o.job_id), array_agg(o.request), array_agg(o.reply) INTO v_ids, v_requests, v_replies
+	FROM unnest(p_outcomes) AS o;
+	SELECT array_agg(ROW(f.job_id, CASE WHEN f.status = 'locked' THEN 'locked' WHEN NOT f.again THEN 'ended'
+			WHEN f.status IN ('more', 'absent') THEN 'repeat' ELSE 'again' END, f.status, NULL, NULL, f.status = 'merged')::zcsync.ending)
+	INTO v_endings
+	FROM zcsync._finish_pushes(v_ids, v_requests, v_replies) AS f;
+	-- What is known now of creates that were unclear.
+	IF EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL) THEN
+		v_ids := ARRAY(SELECT e.job_id FROM unnest(v_endings) AS e WHERE e.status NOT IN ('more', 'locked'));
+		UPDATE zcsync.sync_queue q SET unclear_since = NULL WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL;
+		PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids);
+	END IF;
+	RETURN v_endings;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_push(zcsync.outcome[]) IS
+'stores what the vendor made of pushes';
+
+CREATE FUNCTION zcsync._push_by_hand(p_queue text, p_reference text, p_priority integer, p_run_at timestamptz) RETURNS zcsync.new_job
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_record record;
+BEGIN
+	SELECT * INTO STRICT v_record FROM zcsync.record(p_reference);
+	SELECT * INTO v_stream FROM zcsync.streams s
+	WHERE s.account_id = v_record.account_id AND s.kind = v_record.kind;
+	IF v_stream.writes IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('the stream of "%s" is read-only', p_reference),
+			HINT = 'Allow writes with zcsync.alter_stream(''account/kind'', writes => true).';
+	END IF;
+	RETURN zcsync._job(v_record.account_id, p_queue, 'push', zcsync._push_class(v_record.account_id),
+		format('%s/%s', v_record.kind, v_record.local_id), format('push/%s/%s', v_record.kind, v_record.local_id),
+		'{}', p_priority, p_run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id);
+END
+$$;
+COMMENT ON FUNCTION zcsync._push_by_hand(text, text, integer, timestamptz) IS
+'the job of zcsync.enqueue() with operation push';
+
+CREATE FUNCTION zcsync._operation_push() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('push',
+		p_prepare => 'zcsync._prepare_pushes(bigint, bigint[])'::regprocedure,
+		p_finish => 'zcsync._finish_push(zcsync.outcome[])'::regprocedure,
+		p_shelve => 'zcsync._push_failed(text, bigint, text)'::regprocedure,
+		p_by_hand => 'zcsync._push_by_hand(text, text, integer, timestamptz)'::regprocedure,
+		p_by_hand_usage => '''push'' with a record (account/kind/id)',
+		p_writes => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_push() IS
+'operation push: sends what was written here';

@@ -1,0 +1,259 @@
+-- ---------------------------------------------------------------------
+-- The queue: what an operation is.
+--
+-- The queue claims, counts, repeats and buries jobs, and does not know what they
+-- are for.  Each operation (pull, fetch, apply, push, route, token, probe) is a
+-- function of the room that it belongs to, without arguments, that returns
+-- zcsync.operation.  It is found by that.  A row names the functions (hooks)
+-- that the queue calls for jobs of the operation; an empty one means that there
+-- is nothing to do.  The queue passes on sets, never single jobs of a batch.
+-- ---------------------------------------------------------------------
+
+-- What a job that was claimed wants sent.
+CREATE TYPE zcsync.prepared AS (
+	job_id bigint,
+	request jsonb			-- NULL: nothing is left to send
+);
+COMMENT ON TYPE zcsync.prepared IS
+'what a job that was claimed wants sent';
+
+-- What came of a call, for one of the jobs that travelled in it.
+CREATE TYPE zcsync.outcome AS (
+	job_id bigint,
+	attempts integer,		-- as claimed: of an earlier claim, it is nobody's business
+	class text,				-- done, or a class of failure: see _fail_jobs()
+	status integer,			-- of HTTP; NULL: there was no reply
+	message text,
+	hint text,
+	delay_ms bigint,		-- to the next attempt; -1: by the queue's backoff
+	unclear boolean,		-- may the vendor have done it all the same?
+	request jsonb,
+	reply jsonb,
+	duration_us bigint
+);
+COMMENT ON TYPE zcsync.outcome IS
+'what came of a call, for one of the jobs that travelled in it';
+
+-- What becomes of a job whose call ended well.
+CREATE TYPE zcsync.ending AS (
+	job_id bigint,
+	how text,				-- ended; again: there is more to do; repeat: as again, and nothing
+							-- is better than before; locked: somebody's lock is in the way
+	status text,			-- for the record of the job
+	changed integer,		-- rows that it changed
+	run_after interval,		-- again: how long to wait; NULL: not at all
+	keep_failures boolean	-- again: earlier failures count on
+);
+COMMENT ON TYPE zcsync.ending IS
+'what becomes of a job whose call ended well, as its operation has it';
+
+CREATE TYPE zcsync.operation AS (
+	name text,
+	prepare regprocedure,	-- (account, job ids) returns prepared[]; without it the payload is the request
+	finish regprocedure,	-- (outcomes) returns ending[]: those with class done
+	fail regprocedure,		-- (outcomes) returns void: those with another class
+	shelve regprocedure,	-- (kind, local id, state) returns void: a job was buried (failed), cancelled (held), or is back (pending)
+	start regprocedure,		-- () returns bigint: what must be known before run, in a transaction of its own
+	run regprocedure,		-- (at most so many, what start returned) returns integer: does jobs that need no call; how many ended
+	enqueue_due regprocedure,	-- () returns integer: queues what is due by itself
+	next_due regprocedure,	-- () returns timestamptz: when something will be
+	by_hand regprocedure,	-- (queue, reference, priority, time) returns new_job: for zcsync.enqueue()
+	by_hand_usage text,		-- what to give there
+	writes boolean,			-- changes records at the vendor: only where that is allowed, and it may be held
+	alone boolean,			-- is never combined with others in a call
+	recurs boolean,			-- is queued anew when it is due: never a dead letter; no record where nothing changed
+	authenticates boolean	-- its refusal means that the credentials are wrong
+);
+COMMENT ON TYPE zcsync.operation IS
+'an operation of the queue: what is called for its jobs, and which rules they have';
+
+CREATE FUNCTION zcsync._operations() RETURNS SETOF zcsync.operation
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_descriptors';
+COMMENT ON FUNCTION zcsync._operations() IS
+'the operations of the queue, wherever they are defined';
+
+CREATE FUNCTION zcsync._operation_of(p_name text) RETURNS zcsync.operation
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_descriptor';
+COMMENT ON FUNCTION zcsync._operation_of(text) IS
+'an operation of the queue, or NULL';
+
+-- An operation by its parts.
+CREATE FUNCTION zcsync._describe_operation(p_name text, p_prepare regprocedure DEFAULT NULL,
+	p_finish regprocedure DEFAULT NULL, p_fail regprocedure DEFAULT NULL, p_shelve regprocedure DEFAULT NULL,
+	p_start regprocedure DEFAULT NULL, p_run regprocedure DEFAULT NULL, p_enqueue_due regprocedure DEFAULT NULL, p_next_due regprocedure DEFAULT NULL,
+	p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
+	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false)
+RETURNS zcsync.operation
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_enqueue_due, p_next_due, p_by_hand, p_by_hand_usage,
+		p_writes, p_alone, p_recurs, p_authenticates)::zcsync.operation;
+END;
+COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean) IS
+'an operation of the queue by its parts';
+
+-- ---------------------------------------------------------------------
+-- Calls of hooks: the first argument is the hook, NULL means none
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._call_prepare(p_hook regprocedure, p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_prepare(regprocedure, bigint, bigint[]) IS
+'calls the hook prepare of an operation';
+
+CREATE FUNCTION zcsync._call_finish(p_hook regprocedure, p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_finish(regprocedure, zcsync.outcome[]) IS
+'calls the hook finish of an operation';
+
+CREATE FUNCTION zcsync._call_fail(p_hook regprocedure, p_outcomes zcsync.outcome[]) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_fail(regprocedure, zcsync.outcome[]) IS
+'calls the hook fail of an operation';
+
+CREATE FUNCTION zcsync._call_shelve(p_hook regprocedure, p_kind text, p_local_id bigint, p_state text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_shelve(regprocedure, text, bigint, text) IS
+'calls the hook shelve of an operation';
+
+CREATE FUNCTION zcsync._call_start(p_hook regprocedure) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_start(regprocedure) IS
+'calls the hook start of an operation';
+
+CREATE FUNCTION zcsync._call_run(p_hook regprocedure, p_max integer, p_started bigint) RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_run(regprocedure, integer, bigint) IS
+'calls the hook run of an operation';
+
+CREATE FUNCTION zcsync._call_enqueue_due(p_hook regprocedure) RETURNS integer
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_enqueue_due(regprocedure) IS
+'calls the hook enqueue_due of an operation';
+
+CREATE FUNCTION zcsync._call_next_due(p_hook regprocedure) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_next_due(regprocedure) IS
+'calls the hook next_due of an operation';
+
+CREATE FUNCTION zcsync._call_by_hand(p_hook regprocedure, p_queue text, p_reference text, p_priority integer, p_run_at timestamptz)
+RETURNS zcsync.new_job
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_by_hand(regprocedure, text, text, integer, timestamptz) IS
+'calls the hook by_hand of an operation';
+
+-- ---------------------------------------------------------------------
+-- What the engine asks of all operations
+-- ---------------------------------------------------------------------
+
+-- Say to all operations with jobs that send nothing that these are about to be
+-- done.  Returns what they want to be told then, for _run_jobs().  Must be
+-- committed before that, since what a job runs may end the process.
+CREATE FUNCTION zcsync._start_jobs() RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT jsonb_object_agg(s.name, s.told)
+		FROM (SELECT o.name, zcsync._call_start(o.start) AS told FROM zcsync._operations() o WHERE o.start IS NOT NULL OFFSET 0) AS s);
+END
+$$;
+COMMENT ON FUNCTION zcsync._start_jobs() IS
+'notes that jobs which need no call are about to be done; its result goes to zcsync._run_jobs()';
+
+-- Do jobs that send nothing: at most p_max of each operation that has such, or of
+-- the one named.  Returns how many ended.
+CREATE FUNCTION zcsync._run_jobs(p_started text DEFAULT NULL, p_max integer DEFAULT 200, p_operation text DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_operation record;
+	v_count integer := 0;
+BEGIN
+	FOR v_operation IN
+		SELECT o.run, (p_started::jsonb ->> o.name)::bigint AS started
+		FROM zcsync._operations() o
+		WHERE o.run IS NOT NULL AND (p_operation IS NULL OR o.name = p_operation)
+	LOOP
+		v_count := v_count + zcsync._call_run(v_operation.run, p_max, v_operation.started);
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._run_jobs(text, integer, text) IS
+'does due jobs that need no call; returns how many ended';
+
+CREATE FUNCTION zcsync._enqueue_due() RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_hook regprocedure;
+	v_count integer := 0;
+BEGIN
+	FOR v_hook IN SELECT o.enqueue_due FROM zcsync._operations() o WHERE o.enqueue_due IS NOT NULL LOOP
+		v_count := v_count + zcsync._call_enqueue_due(v_hook);
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue_due() IS
+'queues the jobs of operations that are due by themselves; returns how many';
+
+-- ---------------------------------------------------------------------
+-- The operations of an account itself
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._prepare_token(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT array_agg(ROW(i, '{"op": "token"}'::jsonb)::zcsync.prepared) FROM unnest(p_ids) AS i;
+END;
+COMMENT ON FUNCTION zcsync._prepare_token(bigint, bigint[]) IS
+'what jobs that fetch an access token send';
+
+CREATE FUNCTION zcsync._operation_token() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('token', p_prepare => 'zcsync._prepare_token(bigint, bigint[])'::regprocedure,
+		p_recurs => true, p_authenticates => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_token() IS
+'operation token: fetches an access token';
+
+-- Is it the account, or one record that it may not see?
+CREATE FUNCTION zcsync._prepare_probe(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT array_agg(ROW(i, (zcsync._vendor_of(a.vendor)).probe_request)::zcsync.prepared)
+		FROM zcsync.accounts a CROSS JOIN unnest(p_ids) AS i
+		WHERE a.account_id = p_account);
+END
+$$;
+COMMENT ON FUNCTION zcsync._prepare_probe(bigint, bigint[]) IS
+'what jobs that probe an account send';
+
+CREATE FUNCTION zcsync._operation_probe() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('probe', p_prepare => 'zcsync._prepare_probe(bigint, bigint[])'::regprocedure,
+		p_recurs => true, p_authenticates => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_probe() IS
+'operation probe: asks the vendor whether the credentials of an account are good';
