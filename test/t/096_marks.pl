@@ -25,11 +25,14 @@ sub work
 	my ($database) = @_;
 
 	$simulator->post('clock', { advance_seconds => 4 });
-	for (1 .. 3)
+	value($database, q{SELECT zcsync.refresh('halo/leads')});
+	for my $round (1 .. 20)
 	{
-		value($database, q{SELECT zcsync.refresh('halo/leads')});
 		value($database, q{UPDATE zcsync.sync_queue SET run_at = now() WHERE state = 'ready'});
 		run_worker($node, $database, '30 s');
+		last if $round > 1 && value($database, q{SELECT (SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push', 'apply', 'fetch') AND state <> 'held')
+			+ (SELECT count(*) FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id)
+				WHERE a.vendor <> 'local' AND (s.last_pull_at IS NULL OR s.history_state = 'running'))}) == 0;
 	}
 	return;
 }
