@@ -16,7 +16,8 @@
  *	theirs		what the document says; a column that is not there it does not
  *				cover
  *	sent		pushes that base may not know yet, the oldest first:
- *				[{"sent": {...}, "base": {...}}, ...]
+ *				[{"sent": {...}, "base": {...}}, ...]; where base is not told,
+ *				it is taken to be what it is now
  *	answered	is the document the reply to the last of them?
  *	pushable	columns of which the vendor can be told; NULL: all
  *	policies	{column: policy}; see merge.h for those that are not there
@@ -590,6 +591,8 @@ merge_column(MergeContext *context, const MergeColumn *column,
 	ZcsyncMergeInput input = {0};
 	ZcsyncValue base;
 	ZcsyncSent *sent = NULL;
+	bool		base_known = context->base != NULL &&
+		zcsync_value_of_member(context->base, column->name, column->len, &base);
 
 	if (context->nsent > 0)
 	{
@@ -601,14 +604,15 @@ merge_column(MergeContext *context, const MergeColumn *column,
 			if (zcsync_value_of_member(context->sent[i], column->name,
 									   column->len, &pool[2 * i]))
 				sent[i].value = &pool[2 * i];
-			if (zcsync_value_of_member(context->sent_base[i], column->name,
-									   column->len, &pool[2 * i + 1]))
+			if (context->sent_base[i] == NULL)
+				sent[i].base = base_known ? &base : NULL;
+			else if (zcsync_value_of_member(context->sent_base[i], column->name,
+											column->len, &pool[2 * i + 1]))
 				sent[i].base = &pool[2 * i + 1];
 			sent[i].answered = context->answered && i == context->nsent - 1;
 		}
 	}
-	if (context->base != NULL &&
-		zcsync_value_of_member(context->base, column->name, column->len, &base))
+	if (base_known)
 		input.base = &base;
 	input.mine = mine;
 	input.theirs = theirs;

@@ -398,10 +398,13 @@ BEGIN
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
 									ELSE q.unclear_since END,
 				lookup_floor = coalesce(q.lookup_floor, r.request ->> 'remember'),
-				-- and what an update sends is known, see _agree_sent()
-				sent = CASE WHEN r.request ? 'base' THEN r.request -> 'sent' ELSE q.sent END,
-				sent_base = CASE WHEN r.request ? 'base' THEN r.request -> 'base' ELSE q.sent_base END
+				-- And what an update sends is known, so that a page which shows it while
+				-- its reply is on the way, or after it was lost, takes nothing back that
+				-- was edited since: see mirror/take.sql.
+				sent = CASE WHEN u.is_update THEN r.request -> 'sent' ELSE q.sent END,
+				sent_base = CASE WHEN u.is_update THEN r.request -> 'base' ELSE q.sent_base END
 			FROM unnest(v_ids, v_requests, v_calls) AS r (job_id, request, call_id)
+			CROSS JOIN LATERAL (SELECT r.request ? 'sent' AND NOT r.request ? 'create') AS u (is_update)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
 			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, r.call_id),
 		spent AS (

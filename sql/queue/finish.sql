@@ -193,7 +193,7 @@ BEGIN
 			-- refused, or its look-up succeeds
 			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
 			o.unclear AND o.class = 'vendor' AND o.status = 500 AS broke_down,
-			o.request ? 'base' AND NOT o.unclear AS not_applied,
+			o.request ? 'sent' AND NOT o.unclear AS not_applied,
 			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
 			-- no permission, or no such address: hardly the fault of a record

@@ -295,7 +295,47 @@ SELECT count(*) FROM zcsync.sync_queue;
 SELECT d.class, d.message, d.unclear_since IS NOT NULL AS unclear, t.sync_state
 FROM zcsync.dead_letters d JOIN zcsync.tasks t USING (local_id) WHERE d.local_id = :id;
 
-DROP VIEW unclear;
-DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later, attempt;
+-- ---------------------------------------------------------------------
+-- An edit, a newer one while the first one's reply is on the way, and then a
+-- page that shows the first: the newer one stays, and is sent
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+CREATE FUNCTION seen(version text, vals jsonb) RETURNS integer LANGUAGE sql AS
+$$
+	SELECT zcsync._apply_rows(zcsync.stream('dev/tasks'), 'tasks', 'pull:clickup:' || version || ':' || pg_current_xact_id(),
+		jsonb_build_array(jsonb_build_object('remote_id', 'hole', 'remote_version', version, 'vals', vals, 'doc', '{}'::jsonb)))
+$$;
+SELECT seen('1', '{"name": "n", "status": "open", "list_id": "11", "custom_fields": {"f-1": "a"}}');
+SELECT local_id AS id FROM zcsync.tasks WHERE remote_id = 'hole' \gset
+CREATE VIEW hole AS
+SELECT t.name, t.custom_fields, t.sync_state, t.base ->> 'name' AS agreed, t.base #> '{custom_fields,f-1}' AS field,
+	(SELECT count(*) FROM zcsync.changes c WHERE c.local_id = t.local_id AND c.action = 'lost') AS lost
+FROM zcsync.tasks t WHERE t.remote_id = 'hole';
+UPDATE zcsync.tasks SET name = 'first' WHERE local_id = :id;
+SELECT claim();
+UPDATE zcsync.tasks SET name = 'newer' WHERE local_id = :id;
+SELECT seen('2', '{"name": "First ", "status": "open", "list_id": "11", "custom_fields": {"f-1": "a"}}');
+SELECT * FROM hole;
+-- the reply comes at last, which was made before the page
+SELECT outcome(:id, 'done', false, '{"op": "update_task", "sent": {"name": "first"}}', '{"id": "hole", "name": "First ", "date_updated": "2"}');
+SELECT * FROM hole;
+DELETE FROM zcsync.sync_queue;
+-- its reply was lost; somebody there has written something else
+UPDATE zcsync.tasks SET name = 'third' WHERE local_id = :id;
+SELECT claim();
+SELECT outcome(:id, 'vendor', true, '{"op": "update_task", "sent": {"name": "third"}}');
+UPDATE zcsync.tasks SET name = 'fourth' WHERE local_id = :id;
+SELECT seen('3', '{"name": "theirs"}');
+SELECT * FROM hole;
+DELETE FROM zcsync.sync_queue;
+-- the same with a custom field, which goes alone
+UPDATE zcsync.tasks SET custom_fields = '{"f-1": "b"}' WHERE local_id = :id;
+SELECT claim();
+UPDATE zcsync.tasks SET custom_fields = '{"f-1": "c"}' WHERE local_id = :id;
+SELECT seen('4', '{"custom_fields": {"f-1": "B", "f-9": 1}}');
+SELECT * FROM hole;
+
+DROP VIEW unclear, hole;
+DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later, attempt, seen;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
