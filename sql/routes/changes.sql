@@ -172,24 +172,25 @@ $$;
 COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 'the part of the query of a route that finds client, user and site';
 
--- The query of _route_changes().  Its parameters: $1 route, $2 source account,
--- $3 source ids, $4 also records from before the route began, $5 when it began,
--- $6 target account, $7 default assignee, $8 what to do with records that
--- leave, $9 types of the target's columns, $10 default client, $11 who asks when
--- the client has no such user, $12 what the SQL of the
--- route said.  Rows are looked up by local_id alone and one by
--- one (LATERAL, OFFSET 0), so that the plan needs no statistics.
-CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT format($sql$
+-- The query of _route_changes(), in three parts.  Its parameters: $1 route, $2
+-- source account, $3 source ids, $4 also records from before the route began, $5
+-- when it began, $6 target account, $7 default assignee, $8 what to do with records
+-- that leave, $9 types of the target's columns, $10 default client, $11 who asks
+-- when the client has no such user, $12 what the SQL of the route said.  Rows are
+-- looked up by local_id alone and one by one (LATERAL, OFFSET 0), so that the plan
+-- needs no statistics.
+
+-- The records, their counterparts and the fields of the route.
+CREATE FUNCTION zcsync._route_query_pairs() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT $sql$
 WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM unnest($3) AS i (id)
 	CROSS JOIN LATERAL (
-		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %8$s AND ($4 OR $5 IS NULL OR %9$s >= $5) AS is_due
+		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %5$s AND ($4 OR $5 IS NULL OR %6$s >= $5) AS is_due
 		FROM zcsync.%1$I AS s WHERE s.local_id = i.id OFFSET 0) AS r
 	LEFT JOIN unnest($12) AS v ON v.source_id = r.source_id
 	LEFT JOIN LATERAL (
@@ -210,9 +211,9 @@ WITH src AS MATERIALIZED (
 	SELECT d.container, zcsync._route_place($6, %2$L, d.container, false) AS place_id
 	FROM (SELECT DISTINCT container FROM docs WHERE container IS NOT NULL) AS d
 ), pairs AS MATERIALIZED (
-	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.place_id ELSE %10$s END AS place_id, t.status AS status_there,
+	SELECT d.*, CASE WHEN d.target_id IS NULL THEN i.place_id ELSE %7$s END AS place_id, t.status AS status_there,
 		d.target_id IS NOT NULL AND (t.local_id IS NULL OR t.deleted_at IS NOT NULL) AS target_gone,
-		jsonb_build_object(%6$s) AS current
+		jsonb_build_object(%3$s) AS current
 	FROM docs AS d
 	LEFT JOIN lists AS i ON i.container = d.container
 	LEFT JOIN LATERAL (
@@ -221,11 +222,20 @@ WITH src AS MATERIALIZED (
 	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, x.role, x.role IN ('company', 'user', 'site') IS TRUE AS of_party,
 		f.mapped OR x.role IN ('status', 'member', 'requester') IS TRUE AS translated
 	FROM zcsync.route_fields AS f
-	CROSS JOIN LATERAL (SELECT %11$L::jsonb ->> f.field) AS x (role)
-	WHERE f.route_id = $1 AND f.direction = 'forward'
+	CROSS JOIN LATERAL (SELECT %8$L::jsonb ->> f.field) AS x (role)
+	WHERE f.route_id = $1 AND f.direction = 'forward'$sql$;
+END;
+COMMENT ON FUNCTION zcsync._route_query_pairs() IS
+'part of the query of a route: records, counterparts, fields; for format()';
+
+-- The values, translated, and what each field has and would get.
+CREATE FUNCTION zcsync._route_query_values() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT $sql$
 ), elements AS MATERIALIZED (
 	-- Values to be translated, one by one where they are sets.
-	SELECT p.source_id, coalesce(%12$L, p.place_id) AS scope, f.field, f.role, f.mapped, e.value, v.source_value IS NOT NULL AS known,
+	SELECT p.source_id, coalesce(%9$L, p.place_id) AS scope, f.field, f.role, f.mapped, e.value, v.source_value IS NOT NULL AS known,
 		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.role IN ('member', 'requester') THEN e.value END AS value1,
 		v.target_id AS value_id
 	FROM pairs AS p
@@ -237,7 +247,7 @@ WITH src AS MATERIALIZED (
 	LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'forward' AND v.field = f.field AND v.source_value = e.value
 	WHERE f.translated AND NOT f.of_party AND NOT p.target_gone
 ), statuses AS MATERIALIZED (
-	SELECT d.*, zcsync._resolve_status($6, d.scope, d.value1, d.value_id, %13$L) AS name
+	SELECT d.*, zcsync._resolve_status($6, d.scope, d.value1, d.value_id, %10$L) AS name
 	FROM (SELECT DISTINCT e.scope, e.value1, e.value_id FROM elements AS e WHERE e.role = 'status' AND e.value1 IS NOT NULL) AS d
 ), members AS MATERIALIZED (
 	SELECT d.value1, zcsync._member_id($6, d.value1) AS id
@@ -265,10 +275,10 @@ WITH src AS MATERIALIZED (
 		LEFT JOIN requesters AS rq ON e.role = 'requester' AND rq.value1 = e.value1
 	) AS x
 	GROUP BY x.source_id, x.field
-), %14$s, news AS MATERIALIZED (
+), %11$s, news AS MATERIALIZED (
 	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, f.field, f.role, f.position, n.new,
 		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
-		o.old, CASE WHEN p.link_id IS NULL THEN 'agree' ELSE zcsync._write_step(%19$L::zcsync.vendor_rules, %20$L, f.field, p.status_there, o.old, n.new) END AS step,
+		o.old, CASE WHEN p.link_id IS NULL THEN 'agree' ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, f.field, p.status_there, o.old, n.new) END AS step,
 		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
 	FROM pairs AS p
 	CROSS JOIN fields AS f
@@ -283,28 +293,37 @@ WITH src AS MATERIALIZED (
 		END, 'null') AS new) AS n
 	CROSS JOIN LATERAL (SELECT CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8)
 		ELSE p.current -> f.field END AS old) AS o
-	WHERE NOT p.target_gone
+	WHERE NOT p.target_gone$sql$;
+END;
+COMMENT ON FUNCTION zcsync._route_query_values() IS
+'part of the query of a route: translated values; for format()';
+
+-- What follows from that.
+CREATE FUNCTION zcsync._route_query_changes() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT $sql$
 ), makeable AS MATERIALIZED (
 	SELECT p.source_id, CASE
 			WHEN p.refused IS NOT NULL THEN p.refused
-			WHEN p.place_id IS NULL AND %18$L IS NOT NULL THEN 'no_target'
-			WHEN btrim(coalesce(p.doc ->> %7$L, '')) = '' THEN 'empty_name'
+			WHEN p.place_id IS NULL AND %15$L IS NOT NULL THEN 'no_target'
+			WHEN btrim(coalesce(p.doc ->> %4$L, '')) = '' THEN 'empty_name'
 			WHEN q.source_id IS NOT NULL AND q.client_id IS NULL THEN 'unmapped_company'
 		END AS error_code, p.container, q.company, q.key
 	FROM pairs AS p LEFT JOIN parties AS q ON q.source_id = p.source_id
 	WHERE p.target_id IS NULL
 ), leaving AS MATERIALIZED (
 	SELECT c.source_id, c.link_id, c.target_id, to_jsonb(t.status) AS old,
-		to_jsonb(zcsync._closing_status($6, %2$L, coalesce(%12$L, %10$s), %13$L)) AS new, coalesce(%12$L, %10$s) AS scope
+		to_jsonb(zcsync._closing_status($6, %2$L, coalesce(%9$L, %7$s), %10$L)) AS new, coalesce(%9$L, %7$s) AS scope
 	FROM src AS c
 	LEFT JOIN LATERAL (
 		SELECT m.* FROM zcsync.%2$I AS m
 		WHERE m.local_id = c.target_id AND m.deleted_at IS NULL OFFSET 0) AS t ON true
 	WHERE c.link_state = 'linked' AND NOT c.passes
 ), changes AS (
-	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, %18$L AS field, 0 AS position,
+	SELECT 'create' AS op, NULL::bigint AS link_id, m.source_id, NULL::bigint AS target_id, %15$L AS field, 0 AS position,
 		NULL::jsonb AS old, to_jsonb(p.place_id) AS new, NULL AS error_code, NULL AS message, NULL::jsonb AS agreed
-	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL AND %18$L IS NOT NULL
+	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL AND %15$L IS NOT NULL
 	UNION ALL
 	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, n.new, NULL, NULL, n.agreed_value
 	FROM news AS n JOIN makeable AS m ON m.source_id = n.source_id
@@ -312,10 +331,10 @@ WITH src AS MATERIALIZED (
 	UNION ALL
 	SELECT 'error', NULL, m.source_id, NULL, '', -1, NULL,
 		to_jsonb(CASE m.error_code WHEN 'unmapped_company' THEN m.key ELSE m.container END), m.error_code,
-		CASE m.error_code WHEN 'empty_name' THEN format('the %%s is empty', %7$L)
+		CASE m.error_code WHEN 'empty_name' THEN format('the %%s is empty', %4$L)
 			WHEN 'unmapped_company' THEN zcsync._unmapped_company_text(m.key)
-			WHEN 'no_target' THEN CASE WHEN m.container IS NULL THEN format('%%s gives no %%s', %15$L, %16$L)
-				ELSE format('%%s gives "%%s", which is no %%s of the target', %15$L, left(m.container, 200), %16$L) END
+			WHEN 'no_target' THEN CASE WHEN m.container IS NULL THEN format('%%s gives no %%s', %12$L, %13$L)
+				ELSE format('%%s gives "%%s", which is no %%s of the target', %12$L, left(m.container, 200), %13$L) END
 			ELSE zcsync._refusal_text(m.error_code) END,
 		CASE m.error_code WHEN 'unmapped_company' THEN m.company END
 	FROM makeable AS m WHERE m.error_code IS NOT NULL
@@ -335,7 +354,7 @@ WITH src AS MATERIALIZED (
 	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(n.unmapped), 'unmapped_value',
 		CASE WHEN n.value1 IS NULL OR n.role IS DISTINCT FROM 'status' THEN format('value "%%s" of field "%%s" has no counterpart', left(n.unmapped, 200), n.field)
 			ELSE format('value "%%s" of field "%%s" is mapped to "%%s", which %%s does not have',
-				left(n.unmapped, 200), n.field, n.value1, coalesce(%17$L, %16$L || ' ' || n.place_id)) END, NULL
+				left(n.unmapped, 200), n.field, n.value1, coalesce(%14$L, %13$L || ' ' || n.place_id)) END, NULL
 	FROM news AS n WHERE n.unmapped IS NOT NULL
 	UNION ALL
 	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(q.key), 'unmapped_company',
@@ -350,16 +369,25 @@ WITH src AS MATERIALIZED (
 	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL
 	FROM leaving AS g
 	UNION ALL
-	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%19$L::zcsync.vendor_rules, %20$L, 'status', g.old #>> '{}', g.old, g.new) END,
+	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, 'status', g.old #>> '{}', g.old, g.new) END,
 		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
 		CASE WHEN g.new IS NULL THEN 'no_closing_status' END,
-		CASE WHEN g.new IS NULL THEN format('no closing status is known for %%s', coalesce(%17$L, %16$L || ' ' || g.scope)) END, g.new
+		CASE WHEN g.new IS NULL THEN format('no closing status is known for %%s', coalesce(%14$L, %13$L || ' ' || g.scope)) END, g.new
 	FROM leaving AS g WHERE $8 = 'close' AND g.scope IS NOT NULL AND g.target_id IS NOT NULL
 )
 SELECT c.op, c.link_id, c.source_id, c.target_id, c.field, c.old, c.new, c.error_code, c.message, c.agreed
 FROM changes AS c
-ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$,
-		p_source_kind, p_target_kind, NULL, NULL, NULL,
+ORDER BY c.source_id, c.op = 'error', c.position, c.field$sql$;
+END;
+COMMENT ON FUNCTION zcsync._route_query_changes() IS
+'part of the query of a route: changes and errors; for format()';
+
+CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format(zcsync._route_query_pairs() || zcsync._route_query_values() || zcsync._route_query_changes(),
+		p_source_kind, p_target_kind,
 		coalesce((SELECT string_agg(format('%L, t.%I', c.field, c.field), ', ' ORDER BY c.field)
 			FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
 				FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
