@@ -60,7 +60,7 @@ COMMENT ON FUNCTION zcsync._json_number(jsonb) IS
 CREATE FUNCTION zcsync._member_list(p_list jsonb, p_member text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT coalesce(jsonb_agg(DISTINCT m.value) FILTER (WHERE m.value IS NOT NULL), '[]')
+	SELECT coalesce(jsonb_agg(DISTINCT m.value COLLATE "C") FILTER (WHERE m.value IS NOT NULL), '[]')
 	FROM jsonb_array_elements(zcsync._json_list(p_list)) AS e,
 		LATERAL (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> p_member ELSE e #>> '{}' END) AS m (value);
 END;

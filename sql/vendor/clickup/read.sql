@@ -502,7 +502,7 @@ BEGIN
 				FROM (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'id' ELSE e #>> '{}' END
 					FROM jsonb_array_elements(zcsync._json_list(d -> 'assignees')) AS e) AS e (id)
 				WHERE e.id IS NOT NULL),
-			'tags', (SELECT coalesce(jsonb_agg(DISTINCT e.name), '[]')
+			'tags', (SELECT coalesce(jsonb_agg(DISTINCT e.name COLLATE "C"), '[]')
 				FROM (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'name' ELSE e #>> '{}' END
 					FROM jsonb_array_elements(zcsync._json_list(d -> 'tags')) AS e) AS e (name)
 				WHERE e.name IS NOT NULL),

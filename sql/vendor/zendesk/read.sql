@@ -174,7 +174,7 @@ BEGIN
 			'site_id', NULL,
 			'brand_id', d ->> 'brand_id',
 			'form_id', d ->> 'ticket_form_id',
-			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e
+			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e COLLATE "C"), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e
 				WHERE e IS NOT NULL),
 			'due_at', zcsync._utc_text(d ->> 'due_at'),
 			'external_id', d ->> 'external_id',

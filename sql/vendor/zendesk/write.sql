@@ -57,7 +57,7 @@ CREATE FUNCTION zcsync._zendesk_value(p_form text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
-		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(zcsync._fold(btrim(e)), '[[:space:]]+', '_', 'g')), '[]')
+		WHEN p_form = 'tags' THEN (SELECT coalesce(jsonb_agg(DISTINCT regexp_replace(zcsync._fold(btrim(e)), '[[:space:]]+', '_', 'g') COLLATE "C"), '[]')
 			FROM jsonb_array_elements_text(zcsync._json_list(p_value)) AS e WHERE btrim(e) <> '')
 		WHEN p_form IN ('status', 'fixed id') AND p_value IN ('null', '""') THEN NULL
 		WHEN p_value = 'null' OR (p_form <> 'text' AND p_value = '""') THEN 'null'
