@@ -287,3 +287,14 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._create_lead_score_triggers() IS
 'makes the triggers that score leads and keep what people write of them; part of setup()';
+
+CREATE FUNCTION zcsync._lead_setup_steps() RETURNS SETOF zcsync.setup_step
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES (20, 'zcsync._create_intake_schema()'::regprocedure),
+		(31, 'zcsync._create_lead_score_triggers()'::regprocedure),
+		(32, 'zcsync._create_trigram_index()'::regprocedure),
+		(45, 'zcsync._default_lead_sources()'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._lead_setup_steps() IS
+'what setup() does for leads';

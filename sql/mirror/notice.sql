@@ -580,3 +580,11 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._create_triggers() IS
 'makes the triggers of the mirror tables; part of setup()';
+
+CREATE FUNCTION zcsync._mirror_setup_steps() RETURNS SETOF zcsync.setup_step
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES (30, 'zcsync._create_triggers()'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._mirror_setup_steps() IS
+'what setup() does for the mirror';

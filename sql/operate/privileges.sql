@@ -35,6 +35,15 @@ $$;
 COMMENT ON FUNCTION zcsync._grant_worker() IS
 'grants the role of the workers what they need, and no more';
 
+CREATE FUNCTION zcsync._operate_setup_steps() RETURNS SETOF zcsync.setup_step
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES (40, 'zcsync._create_views()'::regprocedure),
+		(60, 'zcsync._grant_worker()'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._operate_setup_steps() IS
+'what setup() does for those who operate zcsync';
+
 CREATE FUNCTION zcsync._worker_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -60,6 +60,14 @@ $$;
 COMMENT ON FUNCTION zcsync._create_routes() IS
 'makes the schema of compiled routes; part of setup()';
 
+CREATE FUNCTION zcsync._route_setup_steps() RETURNS SETOF zcsync.setup_step
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES (10, 'zcsync._create_routes()'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._route_setup_steps() IS
+'what setup() does for routes';
+
 -- The address in the last line of a text, where a copy has that of what it is a
 -- copy of.
 CREATE FUNCTION zcsync._copied_from(p_text text) RETURNS text

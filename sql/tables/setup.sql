@@ -2,6 +2,53 @@
 -- Setting up, checking, stopping and starting a whole database.
 -- ---------------------------------------------------------------------
 
+-- What setup() does besides making tables: the rooms say it, which setup() does
+-- not know.  A function of schema zcsync that returns these is asked for them;
+-- they are done in the order of their places, those below 50 before partitions
+-- are made.
+CREATE TYPE zcsync.setup_step AS (
+	place integer,
+	step regprocedure);
+COMMENT ON TYPE zcsync.setup_step IS
+'a function without arguments that setup() calls each time, and when';
+
+-- Only a superuser can create functions in schema zcsync; that it owns them is
+-- checked all the same, since setup() calls them with its owner's rights.
+CREATE FUNCTION zcsync._setup_steps() RETURNS SETOF zcsync.setup_step
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_says regproc;
+BEGIN
+	FOR v_says IN
+		SELECT p.oid FROM pg_proc AS p
+		JOIN pg_namespace AS n ON n.oid = p.pronamespace
+		WHERE p.prorettype = 'zcsync.setup_step'::regtype AND p.pronargs = 0 AND n.nspname = 'zcsync'
+			AND p.proowner = n.nspowner AND p.proname <> '_setup_steps'
+	LOOP
+		RETURN QUERY EXECUTE format('SELECT * FROM %s()', v_says);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._setup_steps() IS
+'what setup() does besides making tables, as the rooms say it';
+
+CREATE FUNCTION zcsync._run_setup_steps(p_from integer, p_below integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_step regproc;
+BEGIN
+	FOR v_step IN SELECT s.step::oid FROM zcsync._setup_steps() AS s WHERE s.place >= p_from AND s.place < p_below ORDER BY s.place LOOP
+		EXECUTE format('SELECT %s()', v_step);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._run_setup_steps(integer, integer) IS
+'does the steps of setup() whose places lie between these';
+
 -- Tables, triggers, views, default rows, partitions, the worker's role and its
 -- grants.  Everything that it does is harmless when done again.  It runs as
 -- the owner of the extension, so that tables and functions have one owner.
@@ -39,14 +86,8 @@ BEGIN
 	detail := zcsync._worker_role();
 	RETURN NEXT;
 
-	PERFORM zcsync._create_routes();
-	PERFORM zcsync._create_intake_schema();
-	PERFORM zcsync._create_triggers();
-	PERFORM zcsync._create_lead_score_triggers();
-	PERFORM zcsync._create_trigram_index();
-	PERFORM zcsync._create_views();
 	PERFORM zcsync._default_rows();
-	PERFORM zcsync._default_lead_sources();
+	PERFORM zcsync._run_setup_steps(0, 50);
 	v_partitions := zcsync.create_partitions();
 	PERFORM zcsync._set_table_options();
 	item := 'partitions';
@@ -54,7 +95,7 @@ BEGIN
 	detail := format('%s new', v_partitions);
 	RETURN NEXT;
 
-	PERFORM zcsync._grant_worker();
+	PERFORM zcsync._run_setup_steps(50, 100);
 	item := 'grants';
 	action := 'granted';
 	detail := format('to %s: what the worker needs', zcsync._worker_role());
@@ -195,6 +236,60 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._default_rows() IS
 'adds the queues that zcsync itself uses where they are missing';
+
+-- ---------------------------------------------------------------------
+-- May zcsync work in this database?
+-- ---------------------------------------------------------------------
+
+-- Asked by the worker once a second and by CALL zcsync.run().  A copy of a
+-- database (TEMPLATE, a restored dump, a clone of the disk) has the row of its
+-- original in zcsync.installation, and stays silent until somebody says that
+-- it is the one to send.
+CREATE FUNCTION zcsync._worker_guard() RETURNS TABLE (may_run boolean, reason text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+	v_identity record;
+BEGIN
+	may_run := false;
+	IF pg_is_in_recovery() THEN
+		reason := 'the server is a standby';
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	IF to_regclass('zcsync.installation') IS NOT NULL THEN
+		SELECT * INTO v_row FROM zcsync.installation;
+	END IF;
+	IF v_row IS NULL THEN
+		reason := 'zcsync.setup() has not been run';
+		hint := 'SELECT * FROM zcsync.setup();';
+	ELSIF v_row.tables_version < zcsync._tables_version() THEN
+		reason := format('the tables are of version %s, zcsync needs version %s',
+			v_row.tables_version, zcsync._tables_version());
+		hint := 'SELECT * FROM zcsync.setup();';
+	ELSIF v_row.tables_version > zcsync._tables_version() THEN
+		reason := format('the tables are of version %s, this zcsync knows version %s only',
+			v_row.tables_version, zcsync._tables_version());
+		hint := 'ALTER EXTENSION zcsync UPDATE;';
+	ELSE
+		v_identity := zcsync._identity();
+		IF v_row.system_identifier <> v_identity.system_identifier OR v_row.database_oid <> v_identity.database_oid THEN
+			reason := 'this database is a copy of the one that zcsync was set up in; nothing is sent';
+			hint := 'SELECT zcsync.adopt_database();';
+		ELSIF v_row.stopped THEN
+			reason := 'zcsync.stop() was called';
+			hint := 'SELECT zcsync.start();';
+		ELSE
+			may_run := true;
+		END IF;
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._worker_guard() IS
+'may zcsync work in this database, and if not why, and what to run';
 
 -- ---------------------------------------------------------------------
 -- Stop and start
