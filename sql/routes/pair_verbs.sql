@@ -23,6 +23,9 @@ BEGIN
 			MESSAGE = format('"%s" and "%s" are records of one stream', source, target),
 			HINT = 'A pair has a record in each of two streams; leads are made one with zcsync.merge_leads().';
 	END IF;
+	-- what a person kept from being created is no counterpart
+	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()
+	WHERE l.link_id IN (SELECT p.link_id FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p WHERE p.state = 'cancelled');
 	SELECT p.link_id, p.other_id INTO v_other
 	FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p
 	WHERE p.state <> 'unlinked' AND p.other_id <> v_target.local_id;

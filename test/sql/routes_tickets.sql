@@ -419,7 +419,7 @@ SELECT * FROM work();
 SET zcsync.bulk_write_limit = 4;
 SELECT changed('psa', 'brake%', $$status = '3'$$);
 SELECT count(*) FROM work();
-SELECT q.operation, q.kind, q.state, r.name FROM zcsync.sync_queue q LEFT JOIN zcsync.routes r USING (route_id);
+SELECT q.operation, q.kind, q.state, r.name FROM zcsync.sync_queue q LEFT JOIN zcsync.routes r USING (route_id) ORDER BY 1, 2;
 SELECT message, hint FROM zcsync.alerts WHERE resolved_at IS NULL AND code = 'write_brake';
 SELECT zcsync.release_held('mine');
 SELECT count(*) FROM work();
