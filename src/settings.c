@@ -158,7 +158,7 @@ zcsync_settings_define(void)
 							 "Seconds that are added to the time of day.",
 							 &zcsync_clock_offset,
 							 0, -1e9, 1e9,
-							 PGC_SIGHUP,
+							 PGC_SUSET,
 							 GUC_NOT_IN_SAMPLE,
 							 NULL, NULL, NULL);
 #endif

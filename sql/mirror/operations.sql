@@ -74,6 +74,20 @@ $$;
 COMMENT ON FUNCTION zcsync._fail_pulls(zcsync.outcome[]) IS
 'notes the failures of pulls in their streams';
 
+CREATE FUNCTION zcsync._move_pulls(p_step interval) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.streams s
+	SET next_pull_at = s.next_pull_at - p_step, last_pull_at = s.last_pull_at - p_step, last_error_at = s.last_error_at - p_step
+	WHERE s.stream_id IN (
+		SELECT w.stream_id FROM zcsync.streams w WHERE w.next_pull_at > zcsync._now() FOR NO KEY UPDATE SKIP LOCKED);
+END
+$$;
+COMMENT ON FUNCTION zcsync._move_pulls(interval) IS
+'moves the next reads of streams when the clock was set back';
+
 -- As zcsync.refresh() does.
 CREATE FUNCTION zcsync._pull_by_hand(p_queue text, p_reference text, p_priority integer, p_run_at timestamptz) RETURNS zcsync.new_job
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -101,6 +115,7 @@ BEGIN ATOMIC
 		p_fail => 'zcsync._fail_pulls(zcsync.outcome[])'::regprocedure,
 		p_enqueue_due => 'zcsync._enqueue_due_pulls()'::regprocedure,
 		p_next_due => 'zcsync._next_due()'::regprocedure,
+		p_clock_back => 'zcsync._move_pulls(interval)'::regprocedure,
 		p_by_hand => 'zcsync._pull_by_hand(text, text, integer, timestamptz)'::regprocedure,
 		p_by_hand_usage => '''pull'' with a stream (account/kind)',
 		p_alone => true, p_recurs => true);

@@ -102,6 +102,18 @@ END;
 COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precision) IS
 'calls a second by which a bucket is refilled';
 
+-- What a bucket holds at a time.  The clock may have been set back since it was
+-- filled: then it holds what it held.
+CREATE FUNCTION zcsync._tokens_at(p_at timestamptz, p_tokens double precision, p_refilled_at timestamptz, p_calls integer,
+	p_share double precision, p_window_s double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT least(zcsync._bucket_size(p_calls, p_share), p_tokens
+		+ greatest(0, extract(epoch FROM p_at - p_refilled_at)) * zcsync._bucket_rate(p_calls, p_share, p_window_s));
+END;
+COMMENT ON FUNCTION zcsync._tokens_at(timestamptz, double precision, timestamptz, integer, double precision, double precision) IS
+'calls that a bucket allows at a time';
+
 -- Accounts that have something due to send, and a call left to send it with.
 CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -129,8 +141,7 @@ BEGIN
 				LIMIT 1) due
 			WHERE qs.state = 'active' AND b.account_id = a.account_id
 				AND (b.paused_until IS NULL OR b.paused_until <= zcsync._now())
-				AND b.tokens + extract(epoch FROM zcsync._now() - b.refilled_at)
-					* zcsync._bucket_rate(b.calls, b.share, b.window_s) >= 1);
+				AND zcsync._tokens_at(zcsync._now(), b.tokens, b.refilled_at, b.calls, b.share, b.window_s) >= 1);
 END
 $$;
 COMMENT ON FUNCTION zcsync._due_accounts() IS
@@ -151,9 +162,7 @@ BEGIN
 	WHERE b.account_id = p_account AND b.lowered_at <= v_now - interval '1 day';
 	WITH filled AS (
 		SELECT f.class,
-			least(zcsync._bucket_size(f.calls, f.share),
-				f.tokens + greatest(0, extract(epoch FROM v_now - f.refilled_at))
-					* zcsync._bucket_rate(f.calls, f.share, f.window_s)) AS tokens,
+			zcsync._tokens_at(v_now, f.tokens, f.refilled_at, f.calls, f.share, f.window_s) AS tokens,
 			CASE WHEN f.paused_until > v_now THEN f.paused_until END AS paused_until,
 			CASE WHEN f.paused_until > v_now THEN f.pause_reason END AS pause_reason
 		FROM zcsync.account_budgets f

@@ -623,6 +623,7 @@ DECLARE
 	v_job record;
 	v_now timestamptz := zcsync._now();
 BEGIN
+	PERFORM zcsync._note_clock();
 	SELECT array_agg(c.claimed_by) INTO v_dead
 	FROM (SELECT DISTINCT q.claimed_by FROM zcsync.sync_queue q WHERE q.state = 'running') c
 	WHERE c.claimed_by <> p_self AND NOT zcsync._claimant_alive(c.claimed_by);

@@ -57,6 +57,7 @@ CREATE TYPE zcsync.operation AS (
 	run regprocedure,		-- (at most so many, what start returned) returns integer: does jobs that need no call; how many ended
 	enqueue_due regprocedure,	-- () returns integer: queues what is due by itself
 	next_due regprocedure,	-- () returns timestamptz: when something will be
+	clock_back regprocedure,	-- (by how much) returns void: the clock was set back, what is planned must be, too
 	by_hand regprocedure,	-- (queue, reference, priority, time) returns new_job: for zcsync.enqueue()
 	by_hand_usage text,		-- what to give there
 	writes boolean,			-- changes records at the vendor: only where that is allowed, and it may be held
@@ -83,15 +84,16 @@ COMMENT ON FUNCTION zcsync._operation_of(text) IS
 CREATE FUNCTION zcsync._describe_operation(p_name text, p_prepare regprocedure DEFAULT NULL,
 	p_finish regprocedure DEFAULT NULL, p_fail regprocedure DEFAULT NULL, p_shelve regprocedure DEFAULT NULL,
 	p_start regprocedure DEFAULT NULL, p_run regprocedure DEFAULT NULL, p_enqueue_due regprocedure DEFAULT NULL, p_next_due regprocedure DEFAULT NULL,
-	p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
+	p_clock_back regprocedure DEFAULT NULL, p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
 	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false)
 RETURNS zcsync.operation
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_enqueue_due, p_next_due, p_by_hand, p_by_hand_usage,
+	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_enqueue_due, p_next_due, p_clock_back, p_by_hand,
+		p_by_hand_usage,
 		p_writes, p_alone, p_recurs, p_authenticates)::zcsync.operation;
 END;
-COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean) IS
 'an operation of the queue by its parts';
 
 -- ---------------------------------------------------------------------
@@ -145,6 +147,12 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._call_next_due(regprocedure) IS
 'calls the hook next_due of an operation';
+
+CREATE FUNCTION zcsync._call_clock_back(p_hook regprocedure, p_step interval) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_clock_back(regprocedure, interval) IS
+'calls the hook clock_back of an operation';
 
 CREATE FUNCTION zcsync._call_by_hand(p_hook regprocedure, p_queue text, p_reference text, p_priority integer, p_run_at timestamptz)
 RETURNS zcsync.new_job

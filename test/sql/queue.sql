@@ -287,6 +287,34 @@ DROP FUNCTION operation_greet, mourn;
 DELETE FROM zcsync.sync_queue;
 SELECT count(*) FROM zcsync._operations() WHERE name = 'greet';
 
+-- The clock is set back by two hours: nothing waits for it.  A budget holds what it
+-- held, and what was to be done in a minute is done in a minute.
+UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL, state = 'active';
+UPDATE zcsync.account_budgets SET tokens = 20, refilled_at = zcsync._now(), paused_until = NULL;
+SELECT zcsync.alter_queue('task-sync', max_attempts => 3);
+SELECT zcsync._note_clock() IS NULL AS steady;
+SELECT FROM zcsync.add_stream('t', 'tasks', scope => '{"list_ids": ["1"]}', pull_interval => '10 minutes');
+DELETE FROM zcsync.sync_queue;
+SET zcsync.clock_offset = 7200;
+SELECT zcsync._enqueue_due_pulls() > 0 AS due;
+DELETE FROM zcsync.sync_queue;
+SELECT job('soon', 'soon');
+SELECT job('later', 'later');
+SELECT * FROM claim(1, 1);
+SELECT * FROM finish(1, 'rejected', delay => 60000);
+UPDATE zcsync.account_budgets SET paused_until = zcsync._now() + interval '30 seconds' WHERE class = 'api';
+RESET zcsync.clock_offset;
+SELECT zcsync._tokens_at(zcsync._now(), b.tokens, b.refilled_at, b.calls, b.share, b.window_s) = b.tokens AS held
+FROM zcsync.account_budgets b WHERE b.class = 'api';
+SELECT zcsync._recover_jobs(1);
+SELECT dedupe_key, run_at <= zcsync._now() AS due, run_at < zcsync._now() + interval '61 seconds' AS soon FROM zcsync.sync_queue ORDER BY 1;
+SELECT bool_and(next_pull_at < zcsync._now() + interval '601 seconds') AS streams FROM zcsync.streams;
+SELECT paused_until < zcsync._now() + interval '31 seconds' AS pause FROM zcsync.account_budgets WHERE class = 'api';
+UPDATE zcsync.account_budgets SET paused_until = NULL;
+SELECT count(*) AS due FROM zcsync._due_accounts();
+SELECT * FROM claim(1);
+DELETE FROM zcsync.sync_queue;
+
 -- errors that are not the fault of a row
 SELECT string_agg(s, ' ') FROM unnest('{22012,23505,25P02,40001,40P01,53200,55000,55006,55P03,57014,58030,P0001,XX000,XX001,XX002}'::text[]) AS s
 WHERE zcsync._is_servers_error(s);
