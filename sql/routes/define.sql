@@ -78,22 +78,21 @@ END;
 COMMENT ON FUNCTION zcsync._copied_from(text) IS
 'the web address that is the last line of a text, without fragment; NULL: none';
 
+-- By C and not by EXECUTE, since maps call it for each row.
+CREATE FUNCTION zcsync._call_record_url(p_hook regprocedure, p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_record_url(regprocedure, jsonb, text, text) IS
+'calls the hook record_url of a vendor';
+
 -- The address of a record at its vendor; NULL while it does not exist there.
 CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_account zcsync.accounts;
-	v_hook regproc;
-	v_url text;
 BEGIN
-	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
-	v_hook := (zcsync._vendor_of(v_account.vendor)).record_url;
-	IF v_hook IS NOT NULL AND p_remote_id IS NOT NULL THEN
-		EXECUTE format('SELECT %s($1, $2, $3)', v_hook) INTO v_url USING v_account.settings, p_kind, p_remote_id;
-	END IF;
-	RETURN v_url;
+	RETURN (SELECT zcsync._call_record_url((zcsync._vendor_of(a.vendor)).record_url, a.settings, p_kind, p_remote_id)
+		FROM zcsync.accounts a WHERE a.account_id = p_account);
 END
 $$;
 COMMENT ON FUNCTION zcsync.record_url(bigint, text, text) IS
