@@ -137,6 +137,32 @@ $$;
 COMMENT ON FUNCTION zcsync._open_conflicts(bigint, bigint) IS
 'the columns of a row in which a person is to decide; NULL: none';
 
+-- The base that a push of a row in conflict compares with: a column in which a
+-- person is to decide differs from it in nothing, so it is not sent.
+CREATE FUNCTION zcsync._push_base(p_kind text, p_account bigint, p_local_id bigint, p_base jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_row jsonb;
+	v_base jsonb := p_base;
+	v_path text[];
+BEGIN
+	EXECUTE format('SELECT to_jsonb(t) FROM zcsync.%I AS t WHERE t.account_id = $1 AND t.local_id = $2', p_kind)
+		INTO v_row USING p_account, p_local_id;
+	FOR v_path IN
+		SELECT CASE WHEN starts_with(f, 'custom_fields/') THEN ARRAY['custom_fields', substr(f, 15)] ELSE ARRAY[f] END
+		FROM unnest(zcsync._open_conflicts(p_account, p_local_id)) AS f
+	LOOP
+		v_base := CASE WHEN v_row #> v_path IS NULL THEN v_base #- v_path ELSE jsonb_set(v_base, v_path, v_row #> v_path) END;
+	END LOOP;
+	RETURN v_base;
+END
+$$;
+COMMENT ON FUNCTION zcsync._push_base(text, bigint, bigint, jsonb) IS
+'the base of a row without the columns in which a person is to decide: they equal the row';
+
 -- Columns that were changed here, by people or routes, later than at the vendor.
 CREATE FUNCTION zcsync._newer_columns(p_account bigint, p_local_id bigint, p_theirs_at timestamptz) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE

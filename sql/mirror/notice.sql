@@ -136,7 +136,8 @@ BEGIN
 		END IF;
 		RETURN NEW;
 	END IF;
-	NEW.sync_state := 'pending';
+	-- what a person is to decide is still open after another edit
+	NEW.sync_state := CASE WHEN OLD.sync_state = 'conflict' THEN 'conflict' ELSE 'pending' END;
 	IF NEW.remote_id IS NOT NULL AND NEW.base IS NOT NULL THEN
 		v_row := to_jsonb(NEW);
 		v_base := to_jsonb(jsonb_populate_record(NEW, NEW.base));
@@ -144,6 +145,10 @@ BEGIN
 		WHERE v_row -> c IS DISTINCT FROM v_base -> c;
 		IF NOT FOUND THEN
 			NEW.sync_state := 'synced';
+			IF OLD.sync_state = 'conflict' THEN
+				UPDATE zcsync.conflicts c SET resolved_at = zcsync._now()
+				WHERE c.account_id = NEW.account_id AND c.local_id = NEW.local_id AND c.resolved_at IS NULL;
+			END IF;
 		END IF;
 	END IF;
 	RETURN NEW;

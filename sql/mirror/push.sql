@@ -445,7 +445,7 @@ BEGIN
 		SET (%3$s, remote_id, base, remote, remote_version, sync_state, sync_origin, synced_at) =
 			(SELECT %4$s, coalesce(m.remote_id, t.remote_id), m.new_base, coalesce(m.doc, t.remote),
 				coalesce(m.version, t.remote_version),
-				CASE WHEN m.differs THEN 'pending' ELSE 'synced' END, p_origin, zcsync._now()
+				CASE WHEN t.sync_state = 'conflict' THEN 'conflict' WHEN m.differs THEN 'pending' ELSE 'synced' END, p_origin, zcsync._now()
 			FROM jsonb_populate_record(NULL::zcsync.%2$I, m.merged) AS n)
 		FROM m
 		WHERE t.account_id = p_account AND t.local_id = m.local_id),
@@ -454,7 +454,7 @@ BEGIN
 		SET base = w.new_base,
 			remote_version = CASE WHEN length(t.remote_version) BETWEEN 1 AND 17 AND btrim(t.remote_version, '0123456789') = ''
 				THEN (t.remote_version::bigint + 1)::text ELSE t.remote_version END,
-			sync_state = CASE WHEN w.rest ?| p_pushable THEN 'pending' ELSE 'synced' END, sync_origin = p_origin,
+			sync_state = CASE WHEN t.sync_state = 'conflict' THEN 'conflict' WHEN w.rest ?| p_pushable THEN 'pending' ELSE 'synced' END, sync_origin = p_origin,
 			synced_at = zcsync._now()
 		FROM w
 		WHERE w.rest IS NOT NULL AND t.account_id = p_account AND t.local_id = w.local_id)

@@ -335,6 +335,25 @@ UPDATE zcsync.tasks SET custom_fields = '{"f-1": "c"}' WHERE local_id = :id;
 SELECT seen('4', '{"custom_fields": {"f-1": "B", "f-9": 1}}');
 SELECT * FROM hole;
 
+-- a person is to decide: the column is not sent, all others are
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.streams SET policies = '{"name": "manual", "custom_fields": "manual"}' WHERE stream_id = zcsync.stream('dev/tasks');
+UPDATE zcsync.tasks SET name = 'mine', custom_fields = '{"f-1": "mine", "f-9": 1}' WHERE local_id = :id;
+SELECT seen('5', '{"name": "said otherwise", "custom_fields": {"f-1": "otherwise", "f-9": 1}}');
+SELECT claim();
+SELECT sync_state FROM zcsync.tasks WHERE local_id = :id;
+UPDATE zcsync.tasks SET points = 7 WHERE local_id = :id;
+SELECT request(:id) -> 'body' AS body;
+SELECT claim();
+SELECT outcome(:id, 'done', false, '{"op": "update_task", "sent": {"points": 7}}',
+	'{"id": "hole", "name": "said otherwise", "points": 7, "date_updated": "6", "custom_fields": [{"id": "f-1", "type": "text", "value": "otherwise"}]}');
+SELECT t.name, t.points, t.custom_fields -> 'f-1' AS field, t.sync_state, (SELECT array_agg(c.field ORDER BY c.field) FROM zcsync.conflicts c WHERE c.resolved_at IS NULL) AS open
+FROM zcsync.tasks t WHERE local_id = :id;
+SELECT claim();
+-- back to what the vendor has, here
+UPDATE zcsync.tasks SET name = base ->> 'name', custom_fields = base -> 'custom_fields' WHERE local_id = :id;
+SELECT sync_state, (SELECT count(*) FROM zcsync.conflicts c WHERE c.resolved_at IS NULL) AS open FROM zcsync.tasks WHERE local_id = :id;
+
 DROP VIEW unclear, hole;
 DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later, attempt, seen;
 SET client_min_messages = error;

@@ -58,14 +58,15 @@ BEGIN
 			END AS request
 		FROM (
 			SELECT q.job_id, t.local_id, n.notify, q.unclear_since, q.lookup_page AS page,
-				t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, t.base, t.remote,
-				CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN t.base END,
+				t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, b.base, t.remote,
+				CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN b.base END,
 					v_columns, ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at,
 						t.time_estimate, t.points, t.archived, t.tags, t.custom_fields)) END AS changed,
-				(zcsync._differing_keys(t.base -> 'custom_fields', t.custom_fields))[1] AS field
+				(zcsync._differing_keys(b.base -> 'custom_fields', t.custom_fields))[1] AS field
 			FROM zcsync.sync_queue q
 			LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 			LEFT JOIN zcsync.tasks t ON t.account_id = q.account_id AND t.local_id = q.local_id
+			CROSS JOIN LATERAL (SELECT CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('tasks', t.account_id, t.local_id, t.base) ELSE t.base END) AS b (base)
 			WHERE q.job_id = ANY (p_job_ids)
 			OFFSET 0) j
 		LEFT JOIN zcsync.fields f ON f.account_id = j.account_id AND f.remote_id = j.list_id || ':' || j.field

@@ -449,7 +449,8 @@ BEGIN
 		WHERE q.job_id = ANY (p_job_ids)),
 	-- not to_jsonb(t): the whole document would be read with it
 	w AS (
-		SELECT j.job_id, t.base, jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
+		SELECT j.job_id, CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('tickets', t.account_id, t.local_id, t.base) ELSE t.base END AS base,
+			jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
 				'subject', t.subject, 'description', t.description, 'status', t.status, 'priority', t.priority,
 				'requester_id', t.requester_id, 'assignee_id', t.assignee_id, 'group_id', t.group_id,
 				'organization_id', t.organization_id, 'site_id', t.site_id, 'form_id', t.form_id, 'tags', t.tags,
@@ -457,7 +458,8 @@ BEGIN
 		FROM j JOIN zcsync.tickets t ON t.account_id = j.account_id AND t.local_id = j.local_id
 		WHERE j.kind = 'tickets' AND t.deleted_at IS NULL
 		UNION ALL
-		SELECT j.job_id, t.base, jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
+		SELECT j.job_id, CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('leads', t.account_id, t.local_id, t.base) ELSE t.base END AS base,
+			jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
 				'summary', t.summary, 'description', t.description, 'first_name', t.first_name, 'last_name', t.last_name,
 				'company', t.company, 'title', t.title, 'email', t.email, 'phone', t.phone, 'street', t.street, 'city', t.city,
 				'region', t.region, 'postal_code', t.postal_code, 'country', t.country, 'status', t.status, 'type_id', t.type_id,

@@ -367,7 +367,8 @@ BEGIN
 					'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
 					'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
 					'custom_fields', t.custom_fields),
-				t.base, q.unclear_since, coalesce(q.last_class = 'conflict', false), q.sent IS NOT NULL)
+				CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('tickets', t.account_id, t.local_id, t.base) ELSE t.base END,
+				q.unclear_since, coalesce(q.last_class = 'conflict', false), q.sent IS NOT NULL)
 			END AS request
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.tickets t ON t.account_id = q.account_id AND t.local_id = q.local_id AND t.deleted_at IS NULL
