@@ -270,6 +270,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	CREATE OR REPLACE TRIGGER zcsync_check BEFORE INSERT OR UPDATE ON zcsync.lead_sources
+		FOR EACH ROW EXECUTE FUNCTION zcsync._check_lead_source();
 	CREATE OR REPLACE TRIGGER zcsync_value_insert BEFORE INSERT ON zcsync.leads
 		FOR EACH ROW WHEN (NEW.sync_origin = 'local:' || pg_current_xact_id() OR NEW.sync_origin ~ '^(route|backfill):')
 		EXECUTE FUNCTION zcsync._score_lead();

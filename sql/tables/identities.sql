@@ -162,8 +162,6 @@ BEGIN
 	CREATE OR REPLACE TRIGGER zcsync_identify_delete AFTER DELETE ON zcsync.leads
 		REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT
 		EXECUTE FUNCTION zcsync._identify_delete();
-	CREATE OR REPLACE TRIGGER zcsync_check BEFORE INSERT OR UPDATE ON zcsync.lead_sources
-		FOR EACH ROW EXECUTE FUNCTION zcsync._check_lead_source();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_lead_triggers() IS

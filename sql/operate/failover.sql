@@ -1,0 +1,116 @@
+-- ---------------------------------------------------------------------
+-- Copies and failover: what the original or the old primary sent last is not
+-- known here.
+-- ---------------------------------------------------------------------
+
+-- After a failover the last transactions may be missing: a create that the
+-- old primary sent may be unknown here.  So what is to be created is looked
+-- up first, and streams are read before anything is written; routes wait for
+-- the streams they write to (_run_route_jobs()).  A look-up comes no earlier
+-- than a request of the old primary can end.  Dead letters may have been
+-- retried there.
+CREATE FUNCTION zcsync._distrust_queue() RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kind text;
+	v_count integer;
+	v_total integer := 0;
+BEGIN
+	UPDATE zcsync.streams SET next_pull_at = zcsync._now() WHERE state = 'active';
+	FOR v_kind IN
+		SELECT q.kind FROM zcsync.sync_queue AS q WHERE q.operation = 'push'
+		UNION
+		SELECT d.kind FROM zcsync.dead_letters AS d WHERE d.operation = 'push'
+		ORDER BY 1
+	LOOP
+		EXECUTE format($sql$
+			UPDATE zcsync.dead_letters AS d
+			SET unclear_since = coalesce(d.unclear_since, d.created_at)
+			FROM zcsync.%I AS r
+			WHERE d.operation = 'push' AND d.kind = %L AND r.local_id = d.local_id AND r.remote_id IS NULL
+			$sql$, v_kind, v_kind);
+		EXECUTE format($sql$
+			UPDATE zcsync.sync_queue AS q
+			SET unclear_since = coalesce(q.unclear_since, q.created_at),
+				run_at = greatest(q.run_at, zcsync._now() + zcsync._request_timeout() + interval '30 seconds')
+			FROM zcsync.%I AS r
+			WHERE q.operation = 'push' AND q.kind = %L AND r.local_id = q.local_id AND r.remote_id IS NULL
+			$sql$, v_kind, v_kind);
+		GET DIAGNOSTICS v_count = ROW_COUNT;
+		v_total := v_total + v_count;
+	END LOOP;
+	RETURN v_total;
+END
+$$;
+COMMENT ON FUNCTION zcsync._distrust_queue() IS
+'has all streams read first and all waiting creates looked up at the vendor before they are sent; returns the number of creates';
+
+-- Called when a worker or CALL zcsync.run() begins.
+CREATE FUNCTION zcsync._note_timeline() RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_timeline integer := (zcsync._identity()).timeline;
+	v_before integer;
+BEGIN
+	SELECT timeline INTO v_before FROM zcsync.installation WHERE timeline <> v_timeline FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	UPDATE zcsync.installation SET timeline = v_timeline, adopted_at = zcsync._now();
+	PERFORM zcsync._distrust_queue();
+	PERFORM zcsync._alert('failover', '', 'warning',
+		format('this server was promoted or recovered: timeline %s became %s', v_before, v_timeline),
+		'zcsync goes on: it reads all streams first and looks up records before it creates them. '
+		'Changes that the old server had not replicated are lost. '
+		'UPDATE zcsync.alerts SET resolved_at = now() WHERE code = ''failover'';');
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_timeline() IS
+'notices a failover: raises one alert and has zcsync read before it writes; true if there was one';
+
+-- Said of a copy that is to take the place of its original.  What the original
+-- sent since the copy was made is not known here.
+CREATE FUNCTION zcsync.adopt_database() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_identity record := zcsync._identity();
+	v_creates integer;
+BEGIN
+	IF to_regclass('zcsync.installation') IS NULL THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'zcsync is not set up in this database',
+			HINT = 'Run SELECT * FROM zcsync.setup();';
+	END IF;
+	PERFORM FROM zcsync.installation AS i
+	WHERE i.system_identifier = v_identity.system_identifier AND i.database_oid = v_identity.database_oid;
+	IF FOUND THEN
+		RAISE NOTICE USING MESSAGE = 'this database is the one that zcsync was set up in, nothing was changed';
+		RETURN;
+	END IF;
+
+	UPDATE zcsync.installation
+	SET system_identifier = v_identity.system_identifier,
+		database_oid = v_identity.database_oid,
+		timeline = v_identity.timeline,
+		adopted_at = zcsync._now();
+	-- Access tokens are fetched anew: the key that sealed them may have stayed
+	-- where the original was.
+	DELETE FROM zcsync.credentials WHERE name = 'access_token' AND expires_at IS NOT NULL;
+	v_creates := zcsync._distrust_queue();
+	PERFORM zcsync._wake_launcher();
+	RAISE NOTICE USING
+		MESSAGE = format('zcsync now works from database "%s"', current_database()),
+		DETAIL = format('All streams are read first; %s waiting creates are looked up before they are sent.', v_creates),
+		HINT = 'Only one of the copies may do this: run SELECT zcsync.stop(); in the others.';
+END
+$$;
+COMMENT ON FUNCTION zcsync.adopt_database() IS
+'says that this copy of a database is the one that sends from now on';
