@@ -240,7 +240,7 @@ DECLARE
 BEGIN
 	FOR v_group IN SELECT w.account_id, w.kind, w.ids[1:p_max] AS ids FROM zcsync._cancelled_rows(p_only) AS w LOOP
 		-- the row first, as who writes it does, then its job
-		v_locked := zcsync._lock_rows(v_group.account_id, v_group.kind, v_group.ids);
+		v_locked := zcsync._lock_rows(v_group.account_id, v_group.kind, v_group.ids, true);
 		SELECT array_agg(l.job_id), array_agg(l.local_id) INTO v_jobs, v_ids
 		FROM (SELECT q.job_id, q.local_id FROM zcsync.sync_queue q
 			WHERE q.account_id = v_group.account_id AND q.kind = v_group.kind AND q.local_id = ANY (v_locked)
