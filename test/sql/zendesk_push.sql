@@ -62,6 +62,11 @@ SELECT changes, (request(changes, :'ticket') -> 'body' -> 'ticket')::text AS tic
 SELECT request('{"tags": ["a", "area_portal", "b"], "custom_fields": {"20": "x", "22": "area_api", "23": ["area_portal"]}}', jsonb_set(:'ticket', '{tags}', '["a", "area_portal"]')) #> '{body,ticket}' AS ticket;
 SELECT request('{"tags": ["a", "area_portal", "b"], "custom_fields": {"20": "x", "22": "area_api"}}', jsonb_set(:'ticket', '{tags}', '["a", "area_portal"]')) #> '{body,ticket,tags}' AS tags;
 SELECT request('{"tags": ["a", "b"], "custom_fields": {"20": "x", "22": "area_api"}}', jsonb_set(:'ticket', '{custom_fields,22}', '"area_gone"')) #> '{body,ticket,tags}' AS tags;
+-- and so is a checked box, where its field has a tag
+UPDATE zcsync.fields SET remote = '{"id": 24, "type": "checkbox", "tag": "under_contract"}', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '24';
+SELECT request('{"tags": ["a", "b"], "custom_fields": {"24": true}}', jsonb_set(:'ticket', '{custom_fields,24}', 'false')) #> '{body,ticket,tags}' AS checked,
+	request('{"tags": ["a", "under_contract", "b"], "custom_fields": {"24": false}}', jsonb_set(:'ticket', '{custom_fields,24}', 'true')) #> '{body,ticket,tags}' AS unchecked;
+UPDATE zcsync.fields SET remote = NULL, sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '24';
 -- nothing: the same in another form, or what cannot be changed or be empty
 SELECT changes, request(changes, :'ticket') FROM unnest(ARRAY['{}', '{"status": "OPEN", "tags": ["A", "a", ""]}', '{"due_at": "2026-12-24T18:00:00+00:00"}', '{"status": null, "requester_id": null}', '{"description": "other"}',
 	'{"custom_fields": {"20": "x", "22": "portal", "24": "no", "23": []}}']::jsonb[]) AS changes;

@@ -128,7 +128,7 @@ COMMENT ON FUNCTION zcsync._zendesk_field_value(text, jsonb, jsonb) IS
 
 -- What a request holds for the custom fields in which a row differs from its
 -- base, what of them was sent, and what is wrong with those that cannot be; and
--- the tags of options that were and that are now chosen.  Without a catalogue of
+-- the tags of options and boxes that were and that are now chosen.  Without a catalogue of
 -- the account's fields values go as they are.
 CREATE FUNCTION zcsync._zendesk_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text, OUT old_tags text[], OUT new_tags text[])
@@ -140,11 +140,11 @@ BEGIN
 			FILTER (WHERE d.problem IS NULL),
 		jsonb_object_agg(d.key, d.mine) FILTER (WHERE d.problem IS NULL),
 		string_agg(d.problem, '; ' ORDER BY d.key),
-		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.base) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e WHERE e <> 'null'),
-		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.value) FILTER (WHERE d.has_options), 'lax $[*][*]') AS e WHERE e <> 'null')
+		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.old_tags), 'lax $[*][*]') AS e WHERE e <> 'null'),
+		ARRAY(SELECT e #>> '{}' FROM jsonb_path_query(jsonb_agg(d.new_tags), 'lax $[*][*]') AS e WHERE e <> 'null')
 	INTO items, sent, problem, old_tags, new_tags
 	FROM (
-		SELECT k.key, m.mine, v.value, v.base, v.value IS DISTINCT FROM v.base AS differs, f.type IN ('tagger', 'multiselect') AS has_options,
+		SELECT k.key, m.mine, v.value, v.base, v.value IS DISTINCT FROM v.base AS differs, g.old_tags, g.new_tags,
 			CASE
 				WHEN zcsync._zendesk_id(k.key) IS NULL OR (f.remote_id IS NULL AND EXISTS (
 						SELECT FROM zcsync.fields c WHERE c.account_id = p_account AND c.deleted_at IS NULL))
@@ -161,6 +161,10 @@ BEGIN
 		CROSS JOIN LATERAL (
 			SELECT zcsync._zendesk_field_value(f.type, f.options, m.mine), zcsync._zendesk_field_value(f.type, f.options, m.base)
 			OFFSET 0) AS v (value, base)
+		CROSS JOIN LATERAL (	-- a checked box is a tag, too, where the field has one
+			SELECT CASE WHEN f.type IN ('tagger', 'multiselect') THEN v.base WHEN f.type = 'checkbox' AND v.base = 'true' THEN f.remote -> 'tag' END,
+				CASE WHEN f.type IN ('tagger', 'multiselect') THEN v.value WHEN f.type = 'checkbox' AND v.value = 'true' THEN f.remote -> 'tag' END)
+			AS g (old_tags, new_tags)
 		WHERE m.mine <> m.base) AS d
 	WHERE d.problem IS NOT NULL OR d.differs;
 END
