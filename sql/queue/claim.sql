@@ -86,7 +86,7 @@ COMMENT ON FUNCTION zcsync._enqueue_token(bigint) IS
 -- with the rest over the window, so that no window of that length, wherever it
 -- begins, sees more than the usable limit.
 CREATE FUNCTION zcsync._bucket_size(p_calls integer, p_share double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT greatest(1, floor(p_calls * p_share / 5));
 END;
@@ -106,7 +106,7 @@ COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precis
 -- filled: then it holds what it held.
 CREATE FUNCTION zcsync._tokens_at(p_at timestamptz, p_tokens double precision, p_refilled_at timestamptz, p_calls integer,
 	p_share double precision, p_window_s double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT least(zcsync._bucket_size(p_calls, p_share), p_tokens
 		+ greatest(0, extract(epoch FROM p_at - p_refilled_at)) * zcsync._bucket_rate(p_calls, p_share, p_window_s));

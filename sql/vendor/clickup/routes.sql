@@ -5,7 +5,7 @@
 -- Paths of lists are looked up among those that discover() saw; with p_ask
 -- the vendor is asked if none was seen.
 CREATE FUNCTION zcsync._clickup_place(p_account bigint, p_kind text, p_place text, p_ask boolean) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
