@@ -28,6 +28,8 @@ OBJS = \
 	src/identity.o \
 	src/json.o \
 	src/launcher.o \
+	src/local_jobs.o \
+	src/local_worker.o \
 	src/merge.o \
 	src/merge_row.o \
 	src/queue.o \

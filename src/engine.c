@@ -10,7 +10,9 @@
  *
  * A round finishes what came back (engine_finish.c), and then, where it is
  * time, queues the reads of due streams, runs local jobs (routes), and claims
- * jobs account by account for as many requests as may be in flight.  Each of
+ * jobs account by account for as many requests as may be in flight.  Its role
+ * says who of these it does: a worker leaves local jobs to a local worker,
+ * which does nothing else.  Each of
  * these steps catches its own errors, so that none keeps the others from
  * working: it is reported, and the step waits a little longer each time it
  * fails.
@@ -29,6 +31,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -40,6 +43,7 @@
 #include "engine_finish.h"
 #include "engine_state.h"
 #include "http.h"
+#include "local_jobs.h"
 #include "queue.h"
 #include "settings.h"
 #include "shared.h"
@@ -57,8 +61,12 @@ static void step_register(ZcsyncEngine *engine);
 static void step_recover(ZcsyncEngine *engine);
 static void step_partitions(ZcsyncEngine *engine);
 static void step_due(ZcsyncEngine *engine);
+static void engine_upkeep(ZcsyncEngine *engine, TimestampTz now);
+static void engine_scan(ZcsyncEngine *engine, TimestampTz now);
+static bool engine_local(ZcsyncEngine *engine);
 static void step_begin_local(ZcsyncEngine *engine);
 static void step_local(ZcsyncEngine *engine);
+static void step_local_due(ZcsyncEngine *engine);
 static void step_due_accounts(ZcsyncEngine *engine);
 static void step_claim(ZcsyncEngine *engine);
 static void engine_collect(ZcsyncEngine *engine);
@@ -74,7 +82,8 @@ static void engine_load_account(ZcsyncEngine *engine, EngineAccount *entry,
  * Throws where no file descriptors can be had for its connections.
  */
 ZcsyncEngine *
-zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode)
+zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode,
+					 ZcsyncRole role)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "zcsync engine",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -88,13 +97,15 @@ zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode)
 	engine->work = AllocSetContextCreate(context, "zcsync work",
 										 ALLOCSET_DEFAULT_SIZES);
 	engine->mode = mode;
+	engine->role = role;
 	engine->incarnation = -1;
 	ctl.keysize = sizeof(int64);
 	ctl.entrysize = sizeof(EngineAccount);
 	ctl.hcxt = context;
 	engine->accounts = hash_create("zcsync accounts", 64, &ctl,
 								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	engine->http = zcsync_http_create(context, zcsync_http_max_connections);
+	if (role != ZCSYNC_ROLE_LOCAL)
+		engine->http = zcsync_http_create(context, zcsync_http_max_connections);
 	engine->register_step.what = "become a claimant";
 	engine->recover.what = "take back jobs of ended workers";
 	engine->partitions.what = "create partitions";
@@ -114,7 +125,8 @@ void
 zcsync_engine_destroy(ZcsyncEngine *engine)
 {
 	zcsync_engine_reset(engine);
-	zcsync_http_destroy(engine->http);
+	if (engine->http != NULL)
+		zcsync_http_destroy(engine->http);
 	/* a round leaves its own context behind as the current one */
 	MemoryContextSwitchTo(MemoryContextGetParent(engine->context));
 	MemoryContextDelete(engine->context);
@@ -129,7 +141,8 @@ zcsync_engine_reset(ZcsyncEngine *engine)
 {
 	ListCell   *cell;
 
-	zcsync_http_abort_all(engine->http);
+	if (engine->http != NULL)
+		zcsync_http_abort_all(engine->http);
 	foreach(cell, engine->entries)
 	{
 		EngineAccount *entry = lfirst(cell);
@@ -168,14 +181,32 @@ zcsync_engine_drain(ZcsyncEngine *engine)
 int
 zcsync_engine_in_flight(ZcsyncEngine *engine)
 {
-	return zcsync_http_in_flight(engine->http);
+	return engine->http == NULL ? 0 : zcsync_http_in_flight(engine->http);
+}
+
+/* What this engine does from now on; not between LOCAL and another role. */
+bool
+zcsync_engine_set_role(ZcsyncEngine *engine, ZcsyncRole role)
+{
+	bool		changed = engine->role != role;
+
+	Assert(role != ZCSYNC_ROLE_LOCAL && engine->role != ZCSYNC_ROLE_LOCAL);
+	engine->role = role;
+	return changed;
+}
+
+/* Did the last look for work find local jobs? */
+bool
+zcsync_engine_local_due(ZcsyncEngine *engine)
+{
+	return engine->local_due;
 }
 
 /* Is nothing in flight, and everything recorded? */
 bool
 zcsync_engine_drained(ZcsyncEngine *engine)
 {
-	return engine->done == 0 && zcsync_http_in_flight(engine->http) == 0;
+	return engine->done == 0 && zcsync_engine_in_flight(engine) == 0;
 }
 
 /*
@@ -188,11 +219,11 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next;
 	bool		finished;
-	long		wait;
 
 	MemoryContextReset(engine->round);
 	MemoryContextSwitchTo(engine->round);
-	zcsync_http_set_limit(engine->http, zcsync_http_max_connections);
+	if (engine->http != NULL)
+		zcsync_http_set_limit(engine->http, zcsync_http_max_connections);
 
 	if (engine->incarnation < 0 &&
 		!engine_step(engine, &engine->register_step, step_register,
@@ -202,15 +233,8 @@ zcsync_engine_round(ZcsyncEngine *engine)
 
 	engine_collect(engine);
 	finished = zcsync_engine_finish(engine);
-	if (now >= engine->recover.not_before &&
-		engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
-		engine->recover.not_before =
-			TimestampTzPlusMilliseconds(now, RECOVER_INTERVAL_MS);
-	if (now >= engine->partitions.not_before &&
-		engine_step(engine, &engine->partitions, step_partitions,
-					"zcsync: create partitions"))
-		engine->partitions.not_before =
-			TimestampTzPlusMilliseconds(now, PARTITION_INTERVAL_MS);
+	if (engine->role != ZCSYNC_ROLE_LOCAL)
+		engine_upkeep(engine, now);
 
 	/*
 	 * Look for work when something ended, when it is time, and whenever we
@@ -220,28 +244,81 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	if (engine->draining)
 		engine->scan_at = TimestampTzPlusMilliseconds(now, BUSY_SCAN_INTERVAL_MS);
 	else if (finished || engine->more_local || now >= engine->scan_at ||
-		zcsync_http_in_flight(engine->http) == 0 ||
+		zcsync_engine_in_flight(engine) == 0 ||
 		now >= TimestampTzPlusMilliseconds(engine->scanned_at, BUSY_SCAN_INTERVAL_MS))
 	{
-		engine->scanned_at = now;
-		engine->next_ms = -1;
-		engine->more_local = false;
-		engine_step(engine, &engine->due, step_due,
-					"zcsync: queue due streams");
-		if (engine_step(engine, &engine->begin_local, step_begin_local,
-						"zcsync: count attempts of routes"))
-			engine_step(engine, &engine->local, step_local,
-						"zcsync: run local jobs");
-		engine->idle = !engine_claim(engine) && !engine->more_local;
-		wait = engine->next_ms < 0 ? zcsync_poll_interval :
-			Min(engine->next_ms, zcsync_poll_interval);
-		engine->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
+		engine_scan(engine, now);
 		if (engine->more_local)
 			return 0;
 	}
-	zcsync_slot_set_in_flight(zcsync_http_in_flight(engine->http));
+	zcsync_slot_set_in_flight(zcsync_engine_in_flight(engine));
 	next = Min(engine->scan_at, zcsync_engine_next_finish(engine));
 	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 0);
+}
+
+/* What is to be done now and then, whatever there is to do. */
+static void
+engine_upkeep(ZcsyncEngine *engine, TimestampTz now)
+{
+	if (now >= engine->recover.not_before &&
+		engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
+		engine->recover.not_before =
+			TimestampTzPlusMilliseconds(now, RECOVER_INTERVAL_MS);
+	if (now >= engine->partitions.not_before &&
+		engine_step(engine, &engine->partitions, step_partitions,
+					"zcsync: create partitions"))
+		engine->partitions.not_before =
+			TimestampTzPlusMilliseconds(now, PARTITION_INTERVAL_MS);
+}
+
+/* Look for work, and begin with it. */
+static void
+engine_scan(ZcsyncEngine *engine, TimestampTz now)
+{
+	bool		local_waits;
+	bool		found = false;
+	long		wait;
+
+	engine->scanned_at = now;
+	engine->next_ms = -1;
+	if (engine->role != ZCSYNC_ROLE_LOCAL)
+		engine_step(engine, &engine->due, step_due,
+					"zcsync: queue due streams");
+	local_waits = engine_local(engine);
+	if (engine->role != ZCSYNC_ROLE_LOCAL && !local_waits)
+		found = engine_claim(engine);
+	engine->idle = !found && !engine->more_local && !local_waits;
+	wait = engine->next_ms < 0 ? zcsync_poll_interval :
+		Min(engine->next_ms, zcsync_poll_interval);
+	engine->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
+}
+
+/*
+ * Run local jobs, or only see whether there are any, as the role says.  In a
+ * session a user's expression may take long, and nobody else reads its sockets:
+ * there local jobs wait until nothing is in flight.  Returns whether they do,
+ * so that nothing more is sent meanwhile.
+ */
+static bool
+engine_local(ZcsyncEngine *engine)
+{
+	bool		waits = engine->mode == ZCSYNC_XACT_CALL &&
+		!zcsync_engine_drained(engine);
+
+	engine->local_due = false;
+	engine->more_local = false;
+	if (engine->role == ZCSYNC_ROLE_NETWORK || waits)
+	{
+		engine_step(engine, &engine->local, step_local_due,
+					"zcsync: look for local jobs");
+		return waits && engine->local_due;
+	}
+	if (engine_step(engine, &engine->begin_local, step_begin_local,
+					"zcsync: count attempts of routes"))
+		engine_step(engine, &engine->local, step_local,
+					"zcsync: run local jobs");
+	engine->local_due = engine->more_local;
+	return false;
 }
 
 /*
@@ -254,8 +331,18 @@ zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
 	static uint32 wait_event = 0;
 
 	zcsync_xact_assert_idle(engine->mode);
-	zcsync_http_wait(engine->http, timeout_ms,
+	if (engine->http != NULL)
+	{
+		zcsync_http_wait(engine->http, timeout_ms,
+						 zcsync_wait_event(&wait_event, "ZcsyncMain"));
+		return;
+	}
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 timeout_ms,
 					 zcsync_wait_event(&wait_event, "ZcsyncMain"));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
 }
 
 /*
@@ -301,7 +388,8 @@ engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
 static void
 step_register(ZcsyncEngine *engine)
 {
-	const char *role = engine->mode == ZCSYNC_XACT_CALL ? "run" : "worker";
+	const char *role = engine->mode == ZCSYNC_XACT_CALL ? "run" :
+		engine->role == ZCSYNC_ROLE_LOCAL ? "local" : "worker";
 	int64		incarnation = zcsync_queue_register();
 
 	zcsync_queue_record_claimant(incarnation, role);
@@ -336,6 +424,14 @@ static void
 step_local(ZcsyncEngine *engine)
 {
 	engine->more_local = zcsync_queue_run_local() > 0;
+	if (!engine->more_local && engine->role == ZCSYNC_ROLE_LOCAL)
+		engine->next_ms = zcsync_local_jobs_next_ms();
+}
+
+static void
+step_local_due(ZcsyncEngine *engine)
+{
+	engine->local_due = zcsync_local_jobs_due();
 }
 
 static void
@@ -359,6 +455,8 @@ engine_collect(ZcsyncEngine *engine)
 {
 	ZcsyncHttpTransfer *transfer;
 
+	if (engine->http == NULL)
+		return;
 	while ((transfer = zcsync_http_next_done(engine->http)) != NULL)
 	{
 		ZcsyncCall *call = zcsync_http_transfer_owner(transfer);

@@ -18,8 +18,20 @@
 
 typedef struct ZcsyncEngine ZcsyncEngine;
 
+/* What an engine does. */
+typedef enum ZcsyncRole
+{
+	ZCSYNC_ROLE_ALL,			/* everything, in turn */
+	ZCSYNC_ROLE_NETWORK,		/* all but local jobs: those are only noticed */
+	ZCSYNC_ROLE_LOCAL			/* nothing else; it has no sockets */
+} ZcsyncRole;
+
 extern ZcsyncEngine *zcsync_engine_create(MemoryContext parent,
-										  ZcsyncXactMode mode);
+										  ZcsyncXactMode mode,
+										  ZcsyncRole role);
+
+/* Change between ALL and NETWORK.  Returns whether that is a change. */
+extern bool zcsync_engine_set_role(ZcsyncEngine *engine, ZcsyncRole role);
 
 /*
  * One round of database work: finish what came back, claim and start what is
@@ -34,6 +46,12 @@ extern void zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms);
 
 /* After an error, outside of any transaction: forget what was in flight. */
 extern void zcsync_engine_reset(ZcsyncEngine *engine);
+
+/*
+ * Did the last look for work find local jobs?  Where the engine runs them: did
+ * it run any?
+ */
+extern bool zcsync_engine_local_due(ZcsyncEngine *engine);
 
 /* Is nothing in flight and nothing due now? */
 extern bool zcsync_engine_idle(ZcsyncEngine *engine);

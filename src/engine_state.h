@@ -47,7 +47,8 @@ struct ZcsyncEngine
 	MemoryContext round;
 	MemoryContext work;
 	ZcsyncXactMode mode;
-	ZcsyncHttp *http;
+	ZcsyncRole	role;
+	ZcsyncHttp *http;			/* NULL: ZCSYNC_ROLE_LOCAL */
 	int64		incarnation;	/* -1: none */
 	HTAB	   *accounts;		/* of EngineAccount */
 	List	   *entries;		/* all of them: a scan of the hash table would
@@ -57,7 +58,8 @@ struct ZcsyncEngine
 	bool		draining;		/* take nothing new */
 	bool		idle;			/* the last scan found nothing to do */
 	bool		due_jobs;		/* but there are jobs that wait for a budget */
-	bool		more_local;		/* local jobs are left */
+	bool		more_local;		/* local jobs are left that it runs */
+	bool		local_due;		/* there are local jobs */
 	TimestampTz scanned_at;
 	TimestampTz scan_at;		/* look for work no later than this */
 	EngineStep	register_step;

@@ -100,7 +100,8 @@ zcsync_run(PG_FUNCTION_ARGS)
 	/* give up the snapshot that this call came with */
 	SPI_commit();
 	run_check_guard(true);
-	engine = zcsync_engine_create(PortalContext, ZCSYNC_XACT_CALL);
+	engine = zcsync_engine_create(PortalContext, ZCSYNC_XACT_CALL,
+								  ZCSYNC_ROLE_ALL);
 	PG_TRY();
 	{
 		run_until(engine, deadline, until_idle);

@@ -336,11 +336,16 @@ reap_slot(int slotno, TimestampTz now)
 	if (local->handle != NULL)
 		gone = GetBackgroundWorkerPid(local->handle, &pid) == BGWH_STOPPED;
 	else if (slot->state == ZCSYNC_SLOT_RUNNING)
-		gone = BackendPidGetProc(slot->pid) == NULL;
+		gone = BackendPidGetProc(slot->worker.pid) == NULL;
 	else if (slot->state == ZCSYNC_SLOT_STARTING)
 		gone = slot->start_after <= now;
 	else
 		gone = true;
+
+	/* its local worker ends with it, and wakes us then */
+	if (slot->local.pid != 0 && BackendPidGetProc(slot->local.pid) != NULL &&
+		slot->state == ZCSYNC_SLOT_ENDED)
+		gone = false;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
 	if (gone && (slot->state == ZCSYNC_SLOT_STARTING ||
@@ -349,8 +354,8 @@ reap_slot(int slotno, TimestampTz now)
 		/* It died without leaving its slot, or before it took it. */
 		slot->state = ZCSYNC_SLOT_ENDED;
 		slot->verdict = ZCSYNC_VERDICT_NONE;
-		slot->pid = 0;
-		slot->latch = NULL;
+		slot->worker.pid = 0;
+		slot->worker.latch = NULL;
 	}
 	LWLockRelease(zcsync_shared->lock);
 
@@ -380,7 +385,7 @@ settle_slot(int slotno, TimestampTz now)
 	if (known == NULL || slot->verdict == ZCSYNC_VERDICT_ABSENT)
 	{
 		if (known != NULL)
-			zcsync_database_note_miss(known, slot->recheck, now);
+			zcsync_database_note_miss(known, slot->worker.recheck, now);
 		free_slot(slotno);
 		return;
 	}
@@ -390,8 +395,8 @@ settle_slot(int slotno, TimestampTz now)
 	{
 		case ZCSYNC_VERDICT_REFUSED:
 			slot->state = ZCSYNC_SLOT_IDLE;
-			slot->restarts = 0;
-			slot->start_after = slot->recheck ? 0 :
+			slot->worker.restarts = 0;
+			slot->start_after = slot->worker.recheck ? 0 :
 				TimestampTzPlusMilliseconds(now, (int64) 1000 *
 											zcsync_discover_interval);
 			break;
@@ -404,11 +409,11 @@ settle_slot(int slotno, TimestampTz now)
 			slot->start_after = 0;
 			break;
 		default:
-			if (TimestampDifferenceExceeds(slot->started_at, now,
+			if (TimestampDifferenceExceeds(slot->worker.started_at, now,
 										   HEALTHY_UPTIME_MS))
-				slot->restarts = 0;
-			delay_ms = BACKOFF_BASE_MS << Min(slot->restarts, 9);
-			slot->restarts++;
+				slot->worker.restarts = 0;
+			delay_ms = BACKOFF_BASE_MS << Min(slot->worker.restarts, 9);
+			slot->worker.restarts++;
 			slot->state = ZCSYNC_SLOT_BACKOFF;
 			slot->start_after =
 				TimestampTzPlusMilliseconds(now, Min(delay_ms,
@@ -453,16 +458,18 @@ free_slot(int slotno)
 	slot->state = ZCSYNC_SLOT_FREE;
 	slot->verdict = ZCSYNC_VERDICT_NONE;
 	slot->probe_only = false;
-	slot->recheck = false;
-	slot->pid = 0;
-	slot->latch = NULL;
-	slot->started_at = 0;
+	slot->worker.recheck = false;
+	slot->worker.pid = 0;
+	slot->worker.latch = NULL;
+	slot->worker.started_at = 0;
 	slot->start_after = 0;
-	slot->restarts = 0;
-	slot->last_error_at = 0;
+	slot->worker.restarts = 0;
+	slot->worker.last_error_at = 0;
 	slot->reason[0] = '\0';
 	slot->hint[0] = '\0';
-	slot->last_error[0] = '\0';
+	slot->worker.last_error[0] = '\0';
+	slot->local_state = ZCSYNC_LOCAL_NONE;
+	memset(&slot->local, 0, sizeof(ZcsyncProcess));
 	pg_atomic_write_u32(&slot->in_flight, 0);
 	LWLockRelease(zcsync_shared->lock);
 
@@ -566,9 +573,11 @@ start_worker(int slotno, ZcsyncDatabase *known, TimestampTz now)
 	slot->verdict = ZCSYNC_VERDICT_NONE;
 	slot->generation++;
 	slot->probe_only = busy;
-	slot->recheck = false;
-	slot->started_at = now;
+	slot->worker.recheck = false;
+	slot->worker.started_at = now;
 	slot->start_after = TimestampTzPlusMilliseconds(now, ATTACH_TIMEOUT_MS);
+	slot->local_state = ZCSYNC_LOCAL_NONE;
+	memset(&slot->local, 0, sizeof(ZcsyncProcess));
 	LWLockRelease(zcsync_shared->lock);
 
 	if (register_worker(slotno, known, busy))
@@ -584,14 +593,11 @@ start_worker(int slotno, ZcsyncDatabase *known, TimestampTz now)
 	no_slot_logged = true;
 }
 
-/* Register a dynamic worker.  False: max_worker_processes is reached. */
+/* Register a worker.  False: max_worker_processes is reached. */
 static bool
 register_worker(int slotno, ZcsyncDatabase *known, bool probe_only)
 {
-	BackgroundWorker bgw;
 	ZcsyncWorkerStart start;
-	MemoryContext caller;
-	bool		registered;
 
 	memset(&start, 0, sizeof(start));
 	start.slotno = slotno;
@@ -600,28 +606,7 @@ register_worker(int slotno, ZcsyncDatabase *known, bool probe_only)
 	start.role = worker_role;
 	start.database_name = known->name;
 	start.probe_only = probe_only;
-
-	memset(&bgw, 0, sizeof(bgw));
-	bgw.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION | ZCSYNC_BGWORKER_INTERRUPTIBLE;
-	bgw.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	bgw.bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(bgw.bgw_library_name, BGW_MAXLEN, "zcsync");
-	snprintf(bgw.bgw_function_name, BGW_MAXLEN, "zcsync_worker_main");
-	snprintf(bgw.bgw_name, BGW_MAXLEN, "zcsync worker for database %s",
-			 NameStr(known->name));
-	snprintf(bgw.bgw_type, BGW_MAXLEN, "zcsync worker");
-	bgw.bgw_notify_pid = MyProcPid;
-	memcpy(bgw.bgw_extra, &start, sizeof(start));
-
-	/* the handle lives as long as the worker */
-	caller = MemoryContextSwitchTo(TopMemoryContext);
-	registered = RegisterDynamicBackgroundWorker(&bgw,
-												 &local_slots[slotno].handle);
-	MemoryContextSwitchTo(caller);
-	if (!registered)
-		local_slots[slotno].handle = NULL;
-	return registered;
+	return zcsync_worker_register(&start, &local_slots[slotno].handle);
 }
 
 /* Note that no worker can be had for a database at present. */

@@ -358,7 +358,7 @@ zcsync_settings_define(void)
 		DefineCustomIntVariable("zcsync.workers_max",
 								"Sets how many databases can have a worker at "
 								"the same time.",
-								"Each takes one of max_worker_processes.",
+								"Each takes up to two of max_worker_processes.",
 								&zcsync_workers_max,
 								4, 1, 1000,
 								PGC_POSTMASTER,

@@ -5,7 +5,8 @@
  *		other.
  *
  * There is one slot for each database that is known to use zcsync, or is
- * being looked at, and a few words about the launcher.  One LWLock protects
+ * being looked at, for its worker and its local worker, and a few words about
+ * the launcher.  One LWLock protects
  * all of it: it is taken a few times a second at most, and held for copying a
  * few fields, never over SPI, I/O or an allocation.  Only the counter of
  * requests in flight is written often, and is atomic.
@@ -21,6 +22,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -34,7 +37,10 @@
 #include "settings.h"
 #include "shared.h"
 
-#define WORKER_SLOT_COLUMNS		10
+#define WORKER_SLOT_COLUMNS		11
+
+/* How long a worker that ends waits for its local worker to end by itself. */
+#define LOCAL_END_MS			500
 
 PG_FUNCTION_INFO_V1(zcsync_sql_preloaded);
 PG_FUNCTION_INFO_V1(zcsync_sql_worker_slots);
@@ -44,21 +50,30 @@ ZcsyncShared *zcsync_shared = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-/* The slot of this process, if it is a worker that attached. */
+/* The slot of this process, if it is a worker that attached, and its part. */
 static ZcsyncSlot *my_slot = NULL;
+static ZcsyncProcess *my_process = NULL;
 static uint32 my_generation = 0;
 
 static Size shared_size(void);
 static void shared_request_hook(void);
 static void shared_startup_hook(void);
+static bool is_local(void);
 static void slot_detach(int code, Datum arg);
+static void detach_worker(int code);
+static void detach_local(int code);
+static void end_local(ZcsyncSlot *slot);
 static ZcsyncSlot *find_slot(Oid database);
 static void slot_values(const ZcsyncSlot *slot, Datum *values, bool *nulls);
+static void local_values(const ZcsyncSlot *slot, Datum *values, bool *nulls);
+static void process_values(const ZcsyncProcess *process, Datum *values,
+						   bool *nulls);
 static void launcher_values(const ZcsyncShared *shared, Datum *values,
 							bool *nulls);
 static void set_text(Datum *values, bool *nulls, int column, const char *value);
 static void set_time(Datum *values, bool *nulls, int column, TimestampTz time);
 static const char *slot_state_name(ZcsyncSlotState state);
+static const char *local_state_name(ZcsyncLocalState state);
 
 /* Ask for shared memory.  Called while libraries are preloaded. */
 void
@@ -113,26 +128,36 @@ shared_startup_hook(void)
 }
 
 /*
- * Make this process the worker of a slot.  False when the launcher no longer
- * expects it: it gave up waiting and may have started another.
+ * Make this process the worker of a slot, or its local worker.  False when
+ * nobody expects it any more: the launcher gave up waiting and may have started
+ * another, or the worker that wanted a local one has ended.
  */
 bool
-zcsync_slot_attach(int slotno, uint32 generation, Oid database)
+zcsync_slot_attach(int slotno, uint32 generation, Oid database, bool local)
 {
 	ZcsyncSlot *slot = &zcsync_shared->slots[slotno];
+	ZcsyncProcess *process = local ? &slot->local : &slot->worker;
 	bool		expected;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
-	expected = slot->state == ZCSYNC_SLOT_STARTING &&
-		slot->generation == generation && slot->database == database;
+	expected = slot->generation == generation && slot->database == database &&
+		(local ? slot->state == ZCSYNC_SLOT_RUNNING &&
+		 slot->local_state == ZCSYNC_LOCAL_STARTING :
+		 slot->state == ZCSYNC_SLOT_STARTING);
 	if (expected)
 	{
-		slot->state = ZCSYNC_SLOT_RUNNING;
-		slot->verdict = ZCSYNC_VERDICT_NONE;
-		slot->pid = MyProcPid;
-		slot->latch = MyLatch;
-		slot->recheck = false;
+		if (local)
+			slot->local_state = ZCSYNC_LOCAL_RUNNING;
+		else
+		{
+			slot->state = ZCSYNC_SLOT_RUNNING;
+			slot->verdict = ZCSYNC_VERDICT_NONE;
+		}
+		process->pid = MyProcPid;
+		process->latch = MyLatch;
+		process->recheck = false;
 		my_slot = slot;
+		my_process = process;
 		my_generation = generation;
 	}
 	LWLockRelease(zcsync_shared->lock);
@@ -142,6 +167,13 @@ zcsync_slot_attach(int slotno, uint32 generation, Oid database)
 	return expected;
 }
 
+/* Is this process a local worker? */
+static bool
+is_local(void)
+{
+	return my_slot != NULL && my_process == &my_slot->local;
+}
+
 /*
  * Leave the slot when the process ends, however it ends.  Does nothing if the
  * slot is no longer ours.
@@ -149,38 +181,153 @@ zcsync_slot_attach(int slotno, uint32 generation, Oid database)
 static void
 slot_detach(int code, Datum arg)
 {
-	Latch	   *launcher_latch = NULL;
-
 	if (my_slot == NULL)
 		return;
+	if (is_local())
+		detach_local(code);
+	else
+		detach_worker(code);
+	my_slot = NULL;
+	my_process = NULL;
+}
+
+/* A worker leaves: its local worker ends with it, and the launcher is told. */
+static void
+detach_worker(int code)
+{
+	ZcsyncSlot *slot = my_slot;
+	Latch	   *launcher_latch = NULL;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
-	if (my_slot->pid == MyProcPid && my_slot->generation == my_generation)
+	if (slot->worker.pid == MyProcPid && slot->generation == my_generation)
 	{
 		/* who ends quietly without a word found no extension */
-		if (code == 0 && my_slot->verdict == ZCSYNC_VERDICT_NONE)
-			my_slot->verdict = ZCSYNC_VERDICT_ABSENT;
-		my_slot->state = ZCSYNC_SLOT_ENDED;
-		my_slot->pid = 0;
-		my_slot->latch = NULL;
-		pg_atomic_write_u32(&my_slot->in_flight, 0);
+		if (code == 0 && slot->verdict == ZCSYNC_VERDICT_NONE)
+			slot->verdict = ZCSYNC_VERDICT_ABSENT;
+		slot->state = ZCSYNC_SLOT_ENDED;
+		slot->worker.pid = 0;
+		slot->worker.latch = NULL;
+		slot->worker.ended_at = GetCurrentTimestamp();
+		pg_atomic_write_u32(&slot->in_flight, 0);
 		launcher_latch = zcsync_shared->launcher_latch;
 	}
 	LWLockRelease(zcsync_shared->lock);
-	my_slot = NULL;
 
-	if (launcher_latch)
+	if (launcher_latch == NULL)
+		return;
+	end_local(slot);
+	SetLatch(launcher_latch);
+}
+
+/*
+ * Have the local worker of a slot that is ENDED end, too.  It does so when it
+ * sees the state of the slot; one that is in the middle of a slow statement is
+ * terminated.
+ */
+static void
+end_local(ZcsyncSlot *slot)
+{
+	for (int waited_ms = 0; waited_ms <= LOCAL_END_MS; waited_ms += 10)
+	{
+		bool		there;
+		Latch	   *latch;
+
+		LWLockAcquire(zcsync_shared->lock, LW_SHARED);
+		there = slot->generation == my_generation && slot->local.pid != 0;
+		latch = slot->local.latch;
+
+		/* under the lock the number is still that process's */
+		if (there && waited_ms == LOCAL_END_MS)
+			(void) kill(slot->local.pid, SIGTERM);
+		LWLockRelease(zcsync_shared->lock);
+		if (!there)
+			break;
+		SetLatch(latch);
+		pg_usleep(10000L);
+	}
+}
+
+/* A local worker leaves, and tells its worker, or without one the launcher. */
+static void
+detach_local(int code)
+{
+	Latch	   *worker_latch = NULL;
+	Latch	   *launcher_latch = NULL;
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	if (my_process->pid == MyProcPid && my_slot->generation == my_generation)
+	{
+		my_slot->local_state = ZCSYNC_LOCAL_NONE;
+		my_process->pid = 0;
+		my_process->latch = NULL;
+		my_process->ended_at = GetCurrentTimestamp();
+		my_process->restarts = code == 0 ? 0 : my_process->restarts + 1;
+		worker_latch = my_slot->worker.latch;
+		if (my_slot->state == ZCSYNC_SLOT_ENDED)
+			launcher_latch = zcsync_shared->launcher_latch;
+	}
+	LWLockRelease(zcsync_shared->lock);
+
+	if (worker_latch != NULL)
+		SetLatch(worker_latch);
+	if (launcher_latch != NULL)
 		SetLatch(launcher_latch);
+}
+
+/* Is this a local worker that is no longer wanted? */
+bool
+zcsync_slot_dismissed(void)
+{
+	bool		dismissed;
+
+	if (!is_local())
+		return false;
+	LWLockAcquire(zcsync_shared->lock, LW_SHARED);
+	dismissed = my_slot->generation != my_generation ||
+		my_slot->state != ZCSYNC_SLOT_RUNNING;
+	LWLockRelease(zcsync_shared->lock);
+	return dismissed;
+}
+
+/*
+ * The state of this worker's local worker, and when another one may be started:
+ * after failures not at once.
+ */
+ZcsyncLocalState
+zcsync_slot_local(TimestampTz *not_before)
+{
+	ZcsyncLocalState state;
+
+	LWLockAcquire(zcsync_shared->lock, LW_SHARED);
+	state = my_slot->local_state;
+	*not_before = my_slot->local.restarts == 0 ? 0 :
+		TimestampTzPlusMilliseconds(my_slot->local.ended_at,
+									Min(1000 << Min(my_slot->local.restarts, 6),
+										60000));
+	LWLockRelease(zcsync_shared->lock);
+	return state;
+}
+
+/* This worker starts a local worker, cannot, or sees that none came of it. */
+void
+zcsync_slot_set_local(ZcsyncLocalState state)
+{
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	my_slot->local_state = state;
+	if (state == ZCSYNC_LOCAL_STARTING)
+		my_slot->local.started_at = GetCurrentTimestamp();
+	LWLockRelease(zcsync_shared->lock);
 }
 
 /*
  * Say why this worker is about to end; or, with ZCSYNC_VERDICT_NONE, that all
- * is well.  Reason and hint may be NULL.
+ * is well.  Reason and hint may be NULL.  What a local worker finds out, its
+ * worker finds out, too.
  */
 void
 zcsync_slot_report(ZcsyncVerdict verdict, const char *reason, const char *hint)
 {
-	if (my_slot == NULL)
+	if (my_slot == NULL || is_local())
 		return;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
@@ -200,8 +347,8 @@ zcsync_slot_take_recheck(void)
 		return false;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
-	recheck = my_slot->recheck;
-	my_slot->recheck = false;
+	recheck = my_process->recheck;
+	my_process->recheck = false;
 	LWLockRelease(zcsync_shared->lock);
 	return recheck;
 }
@@ -214,8 +361,8 @@ zcsync_slot_set_error(const char *message)
 		return;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
-	strlcpy(my_slot->last_error, message, ZCSYNC_TEXT_MAX);
-	my_slot->last_error_at = GetCurrentTimestamp();
+	strlcpy(my_process->last_error, message, ZCSYNC_TEXT_MAX);
+	my_process->last_error_at = GetCurrentTimestamp();
 	LWLockRelease(zcsync_shared->lock);
 }
 
@@ -223,7 +370,7 @@ zcsync_slot_set_error(const char *message)
 void
 zcsync_slot_set_in_flight(int in_flight)
 {
-	if (my_slot != NULL)
+	if (my_slot != NULL && !is_local())
 		pg_atomic_write_u32(&my_slot->in_flight, (uint32) in_flight);
 }
 
@@ -239,9 +386,12 @@ find_slot(Oid database)
 	return NULL;
 }
 
-/* Wake the worker of a database, if there is one. */
+/*
+ * Wake the worker of a database, if there is one.  Local work is the local
+ * worker's; without one the worker starts it.
+ */
 void
-zcsync_signal_worker(Oid database)
+zcsync_signal_worker(Oid database, bool local)
 {
 	ZcsyncSlot *slot;
 	Latch	   *latch = NULL;
@@ -252,7 +402,8 @@ zcsync_signal_worker(Oid database)
 	LWLockAcquire(zcsync_shared->lock, LW_SHARED);
 	slot = find_slot(database);
 	if (slot != NULL)
-		latch = slot->latch;
+		latch = local && slot->local.latch != NULL ? slot->local.latch :
+			slot->worker.latch;
 	LWLockRelease(zcsync_shared->lock);
 
 	if (latch != NULL)
@@ -260,7 +411,7 @@ zcsync_signal_worker(Oid database)
 }
 
 /*
- * Tell the launcher, and the worker if there is one, that what they know of
+ * Tell the launcher, and the workers if there are any, that what they know of
  * a database may have changed: the extension came or went, start() or stop().
  */
 void
@@ -268,6 +419,7 @@ zcsync_signal_launcher(Oid database)
 {
 	ZcsyncSlot *slot;
 	Latch	   *worker_latch = NULL;
+	Latch	   *local_latch = NULL;
 	Latch	   *launcher_latch;
 
 	if (zcsync_shared == NULL)
@@ -277,8 +429,10 @@ zcsync_signal_launcher(Oid database)
 	slot = find_slot(database);
 	if (slot != NULL)
 	{
-		slot->recheck = true;
-		worker_latch = slot->latch;
+		slot->worker.recheck = true;
+		slot->local.recheck = true;
+		worker_latch = slot->worker.latch;
+		local_latch = slot->local.latch;
 	}
 	if (zcsync_shared->nsignals < ZCSYNC_SIGNALS_MAX)
 		zcsync_shared->signals[zcsync_shared->nsignals] = database;
@@ -289,6 +443,8 @@ zcsync_signal_launcher(Oid database)
 
 	if (worker_latch != NULL)
 		SetLatch(worker_latch);
+	if (local_latch != NULL)
+		SetLatch(local_latch);
 	if (launcher_latch != NULL)
 		SetLatch(launcher_latch);
 }
@@ -301,8 +457,9 @@ zcsync_sql_preloaded(PG_FUNCTION_ARGS)
 }
 
 /*
- * zcsync._worker_slots(): the launcher (its database is null), then all slots
- * in use.  Empty without preloading.
+ * zcsync._worker_slots(): the launcher (its database is null), then the worker
+ * of each slot in use, and its local worker if it has or needs one.  Empty
+ * without preloading.
  */
 Datum
 zcsync_sql_worker_slots(PG_FUNCTION_ARGS)
@@ -334,6 +491,12 @@ zcsync_sql_worker_slots(PG_FUNCTION_ARGS)
 		slot_values(&copy->slots[i], values, nulls);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);
+		if (copy->slots[i].local_state == ZCSYNC_LOCAL_NONE &&
+			copy->slots[i].local.last_error_at == 0)
+			continue;
+		local_values(&copy->slots[i], values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
 	}
 	return (Datum) 0;
 }
@@ -341,18 +504,43 @@ zcsync_sql_worker_slots(PG_FUNCTION_ARGS)
 static void
 slot_values(const ZcsyncSlot *slot, Datum *values, bool *nulls)
 {
-	memset(nulls, 0, sizeof(bool) * WORKER_SLOT_COLUMNS);
+	process_values(&slot->worker, values, nulls);
 	values[0] = ObjectIdGetDatum(slot->database);
-	values[1] = Int32GetDatum(slot->pid);
-	nulls[1] = slot->pid == 0;
 	values[2] = CStringGetTextDatum(slot_state_name(slot->state));
 	set_text(values, nulls, 3, slot->reason);
 	set_text(values, nulls, 4, slot->hint);
-	set_time(values, nulls, 5, slot->started_at);
-	set_text(values, nulls, 6, slot->last_error);
-	set_time(values, nulls, 7, slot->last_error_at);
 	values[8] = UInt32GetDatum(slot->in_flight.value);
-	values[9] = Int32GetDatum(slot->restarts);
+	values[10] = CStringGetTextDatum("worker");
+}
+
+/* The row of a local worker; there may be none just now. */
+static void
+local_values(const ZcsyncSlot *slot, Datum *values, bool *nulls)
+{
+	bool		refused = slot->local_state == ZCSYNC_LOCAL_REFUSED;
+
+	process_values(&slot->local, values, nulls);
+	values[0] = ObjectIdGetDatum(slot->database);
+	values[2] = CStringGetTextDatum(local_state_name(slot->local_state));
+	set_text(values, nulls, 3, refused ?
+			 "no background worker slot is free; routes and requests take turns" : "");
+	set_text(values, nulls, 4, refused ?
+			 "Raise \"max_worker_processes\" and restart the server." : "");
+	values[8] = Int32GetDatum(0);
+	values[10] = CStringGetTextDatum("local worker");
+}
+
+/* What both processes of a slot have. */
+static void
+process_values(const ZcsyncProcess *process, Datum *values, bool *nulls)
+{
+	memset(nulls, 0, sizeof(bool) * WORKER_SLOT_COLUMNS);
+	values[1] = Int32GetDatum(process->pid);
+	nulls[1] = process->pid == 0;
+	set_time(values, nulls, 5, process->started_at);
+	set_text(values, nulls, 6, process->last_error);
+	set_time(values, nulls, 7, process->last_error_at);
+	values[9] = Int32GetDatum(process->restarts);
 }
 
 static void
@@ -371,6 +559,7 @@ launcher_values(const ZcsyncShared *shared, Datum *values, bool *nulls)
 	nulls[7] = true;
 	values[8] = Int32GetDatum(0);
 	values[9] = Int32GetDatum(0);
+	values[10] = CStringGetTextDatum("launcher");
 }
 
 /* A text column; an empty one is null. */
@@ -414,6 +603,23 @@ slot_state_name(ZcsyncSlotState state)
 		case ZCSYNC_SLOT_BACKOFF:
 			return "backoff";
 		case ZCSYNC_SLOT_WAITING:
+			return "waiting";
+	}
+	return "unknown";			/* keep compiler quiet */
+}
+
+static const char *
+local_state_name(ZcsyncLocalState state)
+{
+	switch (state)
+	{
+		case ZCSYNC_LOCAL_NONE:
+			return "ended";
+		case ZCSYNC_LOCAL_STARTING:
+			return "starting";
+		case ZCSYNC_LOCAL_RUNNING:
+			return "running";
+		case ZCSYNC_LOCAL_REFUSED:
 			return "waiting";
 	}
 	return "unknown";			/* keep compiler quiet */

@@ -47,10 +47,34 @@ typedef enum ZcsyncVerdict
 	ZCSYNC_VERDICT_AGAIN		/* start another one: settings changed */
 } ZcsyncVerdict;
 
+/* Whether the worker of a database has a local worker beside it. */
+typedef enum ZcsyncLocalState
+{
+	ZCSYNC_LOCAL_NONE,			/* nothing to do for it; then STARTING, REFUSED */
+	ZCSYNC_LOCAL_STARTING,		/* registered; then RUNNING, NONE */
+	ZCSYNC_LOCAL_RUNNING,		/* attached; then NONE */
+	ZCSYNC_LOCAL_REFUSED		/* no background worker slot is free: the
+								 * worker does both; then STARTING */
+} ZcsyncLocalState;
+
+/* One of the two processes of a database. */
+typedef struct ZcsyncProcess
+{
+	int			pid;			/* 0: none */
+	Latch	   *latch;			/* NULL: none */
+	bool		recheck;		/* ask _worker_guard() at once */
+	TimestampTz started_at;		/* when it was registered; 0: never */
+	TimestampTz ended_at;		/* when the last one ended; 0: none did */
+	int			restarts;		/* failures in a row */
+	TimestampTz last_error_at;	/* 0: none */
+	char		last_error[ZCSYNC_TEXT_MAX];
+} ZcsyncProcess;
+
 /*
  * One database.  All fields are protected by ZcsyncShared.lock, but in_flight.
  * The launcher owns the slot; the worker of the current generation may change
- * it while it is STARTING or RUNNING.
+ * it while it is STARTING or RUNNING.  That worker owns what is about its local
+ * worker, which is of the same generation and ends with it.
  */
 typedef struct ZcsyncSlot
 {
@@ -59,17 +83,13 @@ typedef struct ZcsyncSlot
 	ZcsyncVerdict verdict;		/* valid in ENDED */
 	uint32		generation;		/* counts the workers of this slot */
 	bool		probe_only;		/* the worker is to look and end */
-	bool		recheck;		/* ask _worker_guard() at once */
-	int			pid;			/* of the worker; 0: none */
-	Latch	   *latch;			/* of the worker; NULL: none */
-	TimestampTz started_at;		/* when the worker was registered; 0: never */
 	TimestampTz start_after;	/* IDLE, BACKOFF, WAITING: not before; STARTING:
 								 * attach deadline */
-	int			restarts;		/* failures in a row */
-	TimestampTz last_error_at;	/* 0: none */
 	char		reason[ZCSYNC_TEXT_MAX];	/* IDLE, BACKOFF, WAITING */
 	char		hint[ZCSYNC_TEXT_MAX];
-	char		last_error[ZCSYNC_TEXT_MAX];
+	ZcsyncProcess worker;
+	ZcsyncLocalState local_state;
+	ZcsyncProcess local;
 	pg_atomic_uint32 in_flight; /* requests on the wire */
 } ZcsyncSlot;
 
@@ -94,15 +114,21 @@ extern ZcsyncShared *zcsync_shared;
 extern void zcsync_shared_request(void);
 
 /* The calling process's own slot; no effect outside of a worker. */
-extern bool zcsync_slot_attach(int slotno, uint32 generation, Oid database);
+extern bool zcsync_slot_attach(int slotno, uint32 generation, Oid database,
+							   bool local);
 extern void zcsync_slot_report(ZcsyncVerdict verdict, const char *reason,
 							   const char *hint);
 extern bool zcsync_slot_take_recheck(void);
 extern void zcsync_slot_set_error(const char *message);
 extern void zcsync_slot_set_in_flight(int in_flight);
+extern bool zcsync_slot_dismissed(void);
+
+/* The worker's view of its local worker. */
+extern ZcsyncLocalState zcsync_slot_local(TimestampTz *not_before);
+extern void zcsync_slot_set_local(ZcsyncLocalState state);
 
 /* Signals from sessions; do not throw, so that commit callbacks can send. */
-extern void zcsync_signal_worker(Oid database);
+extern void zcsync_signal_worker(Oid database, bool local);
 extern void zcsync_signal_launcher(Oid database);
 
 #endif							/* ZCSYNC_SHARED_H */

@@ -35,20 +35,13 @@ PG_FUNCTION_INFO_V1(zcsync_sql_announce);
 
 /* State of the current transaction. */
 static bool wake_worker = false;
+static bool wake_local = false;
 static bool wake_launcher = false;
 static bool announce = false;
 
 static void watch_transactions(void);
 static bool have_tables(void);
 static void transaction_ended(XactEvent event, void *arg);
-
-/* At commit, wake the worker of this database. */
-void
-zcsync_wake_at_commit(void)
-{
-	watch_transactions();
-	wake_worker = true;
-}
 
 /*
  * At commit, have the launcher and the worker look anew at whether and how
@@ -61,11 +54,15 @@ zcsync_wake_launcher_at_commit(void)
 	wake_launcher = true;
 }
 
-/* zcsync._wake() */
+/* zcsync._wake(local): for local work the local worker, else the worker */
 Datum
 zcsync_sql_wake(PG_FUNCTION_ARGS)
 {
-	zcsync_wake_at_commit();
+	watch_transactions();
+	if (PG_GETARG_BOOL(0))
+		wake_local = true;
+	else
+		wake_worker = true;
 	PG_RETURN_VOID();
 }
 
@@ -125,7 +122,9 @@ transaction_ended(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			if (wake_worker)
-				zcsync_signal_worker(MyDatabaseId);
+				zcsync_signal_worker(MyDatabaseId, false);
+			if (wake_local)
+				zcsync_signal_worker(MyDatabaseId, true);
 			if (wake_launcher)
 				zcsync_signal_launcher(MyDatabaseId);
 			break;
@@ -136,6 +135,7 @@ transaction_ended(XactEvent event, void *arg)
 			return;
 	}
 	wake_worker = false;
+	wake_local = false;
 	wake_launcher = false;
 	announce = false;
 }

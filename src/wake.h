@@ -11,9 +11,6 @@
 #ifndef ZCSYNC_WAKE_H
 #define ZCSYNC_WAKE_H
 
-/* at commit, wake the worker of this database */
-extern void zcsync_wake_at_commit(void);
-
 /* at commit, have the launcher and the worker look at this database anew */
 extern void zcsync_wake_launcher_at_commit(void);
 

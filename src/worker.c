@@ -1,7 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * worker.c
- *		The background worker of one database.
+ *		The background workers of one database.
+ *
+ * A database has a worker, which holds the sockets and does everything but
+ * local work, and while there is local work (routes, rows that had to wait) a
+ * local worker, so that a slow expression of a user holds up no reply.  Both
+ * are this file's loop; they differ in who starts them, in the role of their
+ * engine, and in that a local worker that had nothing to do for a minute ends,
+ * and ends with its worker (local_worker.c).
  *
  * The launcher starts one for each database that may use zcsync.  It connects
  * as the role zcsync.role, never as a superuser, and ends at once where there
@@ -38,6 +45,7 @@
 
 #include "compat.h"
 #include "engine.h"
+#include "local_worker.h"
 #include "settings.h"
 #include "shared.h"
 #include "worker.h"
@@ -46,11 +54,13 @@
 #define GUARD_INTERVAL_MS		1000
 #define ERROR_PAUSE_MS			1000
 #define ERROR_PAUSE_MAX_MS		60000
+#define LINGER_MS				60000	/* a local worker with nothing to do */
 
 static void worker_connect(const ZcsyncWorkerStart *start);
 static void worker_force_settings(void);
 static void worker_loop(const ZcsyncWorkerStart *start);
-static void worker_round(ZcsyncEngine *engine);
+static void worker_round(const ZcsyncWorkerStart *start, ZcsyncEngine *engine);
+static void local_round(ZcsyncEngine *engine);
 static void worker_check_guard(void);
 static void worker_ask_guard(void);
 static void worker_note_timeline(void);
@@ -75,7 +85,8 @@ zcsync_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 
-	if (!zcsync_slot_attach(start.slotno, start.generation, start.database))
+	if (!zcsync_slot_attach(start.slotno, start.generation, start.database,
+							start.local))
 		proc_exit(0);
 
 	worker_connect(&start);
@@ -88,6 +99,38 @@ zcsync_worker_main(Datum arg)
 		worker_end(ZCSYNC_VERDICT_PRESENT, NULL, NULL);
 
 	worker_loop(&start);
+}
+
+/* Have the postmaster start a worker, which nobody restarts but its starter. */
+bool
+zcsync_worker_register(const ZcsyncWorkerStart *start,
+					   BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker bgw;
+	MemoryContext caller;
+	bool		registered;
+	const char *type = start->local ? "zcsync local worker" : "zcsync worker";
+
+	memset(&bgw, 0, sizeof(bgw));
+	bgw.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION | ZCSYNC_BGWORKER_INTERRUPTIBLE;
+	bgw.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	bgw.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(bgw.bgw_library_name, BGW_MAXLEN, "zcsync");
+	snprintf(bgw.bgw_function_name, BGW_MAXLEN, "zcsync_worker_main");
+	snprintf(bgw.bgw_name, BGW_MAXLEN, "%s for database %s", type,
+			 NameStr(start->database_name));
+	snprintf(bgw.bgw_type, BGW_MAXLEN, "%s", type);
+	bgw.bgw_notify_pid = MyProcPid;
+	memcpy(bgw.bgw_extra, start, sizeof(*start));
+
+	/* the handle lives as long as the worker */
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	registered = RegisterDynamicBackgroundWorker(&bgw, handle);
+	MemoryContextSwitchTo(caller);
+	if (!registered)
+		*handle = NULL;
+	return registered;
 }
 
 /* Connect to the database, as a role that is no superuser. */
@@ -107,7 +150,8 @@ worker_connect(const ZcsyncWorkerStart *start)
 				   "Name another role, or run ALTER ROLE ... NOSUPERUSER.");
 
 	worker_force_settings();
-	pgstat_report_appname("zcsync worker");
+	pgstat_report_appname(start->local ? "zcsync local worker" :
+						  "zcsync worker");
 }
 
 /*
@@ -158,8 +202,11 @@ worker_loop(const ZcsyncWorkerStart *start)
 	role = pstrdup(zcsync_role);
 
 	worker_check_guard();
-	worker_note_timeline();
-	engine = zcsync_engine_create(context, ZCSYNC_XACT_WORKER);
+	if (!start->local)
+		worker_note_timeline();
+	engine = zcsync_engine_create(context, ZCSYNC_XACT_WORKER,
+								  start->local ? ZCSYNC_ROLE_LOCAL :
+								  ZCSYNC_ROLE_NETWORK);
 
 	for (;;)
 	{
@@ -167,7 +214,12 @@ worker_loop(const ZcsyncWorkerStart *start)
 
 		PG_TRY();
 		{
-			worker_round(engine);
+			CHECK_FOR_INTERRUPTS();
+			worker_check_guard();
+			if (start->local)
+				local_round(engine);
+			else
+				worker_round(start, engine);
 		}
 		PG_CATCH();
 		{
@@ -185,16 +237,43 @@ worker_loop(const ZcsyncWorkerStart *start)
 	}
 }
 
-/* One round: is it still allowed, work, wait. */
+/* One round of the worker: work, have local work done, wait. */
 static void
-worker_round(ZcsyncEngine *engine)
+worker_round(const ZcsyncWorkerStart *start, ZcsyncEngine *engine)
 {
-	long		timeout_ms;
+	long		timeout_ms = zcsync_engine_round(engine);
 
-	CHECK_FOR_INTERRUPTS();
-	worker_check_guard();
-	timeout_ms = zcsync_engine_round(engine);
+	if (zcsync_engine_local_due(engine))
+	{
+		bool		there = zcsync_local_worker_want(start);
+
+		/* at once, if it has just become this process's */
+		if (zcsync_engine_set_role(engine, there ? ZCSYNC_ROLE_NETWORK :
+								   ZCSYNC_ROLE_ALL))
+			timeout_ms = 0;
+	}
 	zcsync_engine_wait(engine, timeout_ms);
+}
+
+/* One round of a local worker, unless it is time to end. */
+static void
+local_round(ZcsyncEngine *engine)
+{
+	static TimestampTz busy_at = 0;
+	long		timeout_ms;
+	long		left_ms;
+
+	if (zcsync_slot_dismissed())
+		proc_exit(0);
+	timeout_ms = zcsync_engine_round(engine);
+	if (busy_at == 0 || zcsync_engine_local_due(engine))
+		busy_at = GetCurrentTimestamp();
+	left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+											  TimestampTzPlusMilliseconds(busy_at,
+																		  LINGER_MS));
+	if (left_ms <= 0)
+		proc_exit(0);
+	zcsync_engine_wait(engine, Min(timeout_ms, left_ms));
 }
 
 /* Ask the guard if it is time to. */
@@ -338,6 +417,8 @@ worker_pause(int errors)
 
 		if (left <= 0 || ConfigReloadPending)
 			break;
+		if (zcsync_slot_dismissed())
+			proc_exit(0);
 		zcsync_xact_assert_idle(ZCSYNC_XACT_WORKER);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * worker.h
- *		The background worker of one database.
+ *		The background workers of one database.
  *
  * IDENTIFICATION
  *		src/worker.h
@@ -14,7 +14,7 @@
 #include "fmgr.h"
 #include "postmaster/bgworker.h"
 
-/* What the launcher tells a worker, in bgw_extra. */
+/* What a worker is told by who starts it, in bgw_extra. */
 typedef struct ZcsyncWorkerStart
 {
 	int			slotno;
@@ -23,11 +23,19 @@ typedef struct ZcsyncWorkerStart
 	Oid			role;
 	NameData	database_name;
 	bool		probe_only;
+	bool		local;			/* a local worker, started by the worker */
 } ZcsyncWorkerStart;
 
 StaticAssertDecl(sizeof(ZcsyncWorkerStart) <= BGW_EXTRALEN,
 				 "ZcsyncWorkerStart must fit into bgw_extra");
 
 extern PGDLLEXPORT void zcsync_worker_main(Datum arg);
+
+/*
+ * Have the postmaster start a worker.  False: max_worker_processes is reached.
+ * *handle lives until the caller frees it; it is NULL then.
+ */
+extern bool zcsync_worker_register(const ZcsyncWorkerStart *start,
+								   BackgroundWorkerHandle **handle);
 
 #endif							/* ZCSYNC_WORKER_H */

@@ -10,11 +10,11 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_now';
 COMMENT ON FUNCTION zcsync._now() IS
 'the time at which the transaction began, by the clock of zcsync';
 
-CREATE FUNCTION zcsync._wake() RETURNS void
+CREATE FUNCTION zcsync._wake(p_local boolean DEFAULT false) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_wake';
-COMMENT ON FUNCTION zcsync._wake() IS
-'wakes the worker of this database when this transaction commits';
+COMMENT ON FUNCTION zcsync._wake(boolean) IS
+'wakes the worker of this database when this transaction commits, or for local work its local worker';
 
 CREATE FUNCTION zcsync._wake_launcher() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
@@ -49,11 +49,11 @@ COMMENT ON FUNCTION zcsync._preloaded() IS
 
 CREATE FUNCTION zcsync._worker_slots()
 RETURNS TABLE (database oid, pid integer, state text, reason text, hint text, started_at timestamptz,
-	last_error text, last_error_at timestamptz, in_flight integer, restarts integer)
+	last_error text, last_error_at timestamptz, in_flight integer, restarts integer, role text)
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
 COMMENT ON FUNCTION zcsync._worker_slots() IS
-'the launcher (its database is null) and the databases that it knows to use zcsync; empty without preloading';
+'the launcher (its database is null), and for each database that it knows to use zcsync the worker and the local worker, if it has one; empty without preloading';
 
 -- lower() alone would say in a Turkish database that INFO is not info, and with
 -- the collation "C" that ÉTÉ is not été.  What has to be the same in each database (an

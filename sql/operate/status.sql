@@ -63,11 +63,15 @@ BEGIN
 	ELSE
 		SELECT w.state, concat_ws(': ', w.state, w.reason, w.last_error) AS why, w.hint INTO v_slot
 		FROM zcsync._worker_slots() AS w
-		WHERE w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+		WHERE w.role = 'worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
 		IF v_slot.state IS NULL OR v_slot.state NOT IN ('running', 'starting') THEN
 			RETURN QUERY SELECT 'no worker', coalesce(v_slot.why, 'the launcher has not found this database'),
 				coalesce(v_slot.hint, 'SELECT * FROM zcsync.selfcheck();');
 		END IF;
+		RETURN QUERY SELECT 'no local worker', coalesce(w.reason, concat_ws(': ', 'it ended', w.last_error)), 'SELECT * FROM zcsync.selfcheck();'
+			FROM zcsync._worker_slots() AS w
+			WHERE w.role = 'local worker' AND (w.reason IS NOT NULL OR w.restarts > 0)
+				AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
 	END IF;
 	IF NOT coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) THEN
 		RETURN QUERY SELECT 'read only', 'zcsync.writes is off: nothing is sent',
@@ -437,7 +441,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_queue.concurrency IS 'jobs of one account that may run at a time';
 
 	CREATE OR REPLACE VIEW zcsync.stat_workers AS
-	SELECT w.pid, CASE WHEN w.database IS NULL THEN 'launcher' ELSE 'worker' END AS role, d.datname AS database, w.state, w.in_flight, w.started_at, w.restarts,
+	SELECT w.pid, w.role, d.datname AS database, w.state, w.in_flight, w.started_at, w.restarts,
 		w.reason,
 		CASE WHEN d.datname = current_database() OR w.database IS NULL THEN w.last_error END AS last_error
 	FROM zcsync._worker_slots() AS w
@@ -448,11 +452,11 @@ BEGIN
 		c.started_at, NULL, NULL, NULL
 	FROM zcsync.claimants AS c
 	LEFT JOIN pg_stat_activity AS p ON p.pid = c.pid
-	WHERE c.role <> 'worker' OR p.pid IS NULL
+	WHERE c.role = 'run' OR p.pid IS NULL
 	ORDER BY database NULLS FIRST, role, started_at;
 	COMMENT ON VIEW zcsync.stat_workers IS
 	'the launcher and the workers of all databases of this server, and the sessions of this one that are in CALL zcsync.run()';
-	COMMENT ON COLUMN zcsync.stat_workers.role IS 'launcher, worker, or run for a session in CALL zcsync.run()';
+	COMMENT ON COLUMN zcsync.stat_workers.role IS 'launcher, worker, local worker (there while routes have something to do), or run for a session in CALL zcsync.run()';
 	COMMENT ON COLUMN zcsync.stat_workers.in_flight IS 'requests on the wire';
 	COMMENT ON COLUMN zcsync.stat_workers.restarts IS 'starts since the last healthy run';
 	COMMENT ON COLUMN zcsync.stat_workers.reason IS 'why it does not work, where it does not';

@@ -79,7 +79,8 @@ BEGIN
 			priority = least(q.priority, excluded.priority),
 			run_at = CASE WHEN p_hurry AND q.unclear_since IS NULL THEN least(q.run_at, excluded.run_at) ELSE q.run_at END
 	RETURNING q.job_id, q.local_id, q.previous_xid IS DISTINCT FROM q.enqueued_xid;
-	PERFORM zcsync._wake();
+	-- a job without a budget sends nothing
+	PERFORM zcsync._wake(w.is_local) FROM (SELECT DISTINCT u.budget_class = '' AS is_local FROM unnest(p_jobs) AS u) AS w;
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job[], boolean) IS

@@ -457,6 +457,10 @@ AS $$
 DECLARE
 	v_launcher record;
 	v_slot record;
+	v_local record;
+	-- two for each database, and one more for the launcher
+	v_more text := format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
+		current_setting('max_worker_processes')::integer + 2 * current_setting('zcsync.workers_max', true)::integer + 1);
 BEGIN
 	IF NOT zcsync._preloaded() THEN
 		RETURN;
@@ -474,7 +478,7 @@ BEGIN
 	item := 'worker';
 	SELECT * INTO v_slot
 	FROM zcsync._worker_slots() AS w
-	WHERE w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+	WHERE w.role = 'worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
 	ok := coalesce(v_slot.state IN ('running', 'starting'), false);
 	IF v_slot.state IS NULL THEN
 		message := 'this database has no worker';
@@ -485,15 +489,28 @@ BEGIN
 			ELSE concat_ws(': ', v_slot.state, v_slot.reason, v_slot.last_error) END;
 		hint := CASE
 			WHEN ok THEN NULL
-			WHEN v_slot.reason = 'no background worker slot is free' THEN
-				format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
-					current_setting('max_worker_processes')::integer + current_setting('zcsync.workers_max')::integer + 1)
+			WHEN v_slot.reason = 'no background worker slot is free' THEN v_more
 			WHEN v_slot.reason = 'all database workers of zcsync are in use' THEN
 				format('ALTER SYSTEM SET zcsync.workers_max = %s; -- then restart the server',
 					current_setting('zcsync.workers_max')::integer * 2)
 			ELSE v_slot.hint END;
 	END IF;
 	RETURN NEXT;
+
+	-- It is there only while it has something to do.
+	item := 'local worker';
+	SELECT * INTO v_local
+	FROM zcsync._worker_slots() AS w
+	WHERE w.role = 'local worker' AND w.database = v_slot.database;
+	IF FOUND THEN
+		ok := v_local.reason IS NULL AND (v_local.last_error IS NULL OR v_local.restarts = 0);
+		message := CASE WHEN v_local.reason IS NOT NULL THEN v_local.reason
+			WHEN ok THEN concat_ws(' ', 'the local worker runs as process', v_local.pid)
+			ELSE concat_ws(': ', 'the local worker ended', v_local.last_error) END;
+		hint := CASE WHEN v_local.reason IS NOT NULL THEN v_more
+			WHEN NOT ok THEN 'It is started again after a while; see the server log for its last message.' END;
+		RETURN NEXT;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_workers() IS

@@ -30,7 +30,7 @@ BEGIN
 		incarnation bigint NOT NULL
 			CONSTRAINT claimants_pkey PRIMARY KEY,
 		pid integer NOT NULL,
-		role text NOT NULL,				-- 'worker' or 'run'
+		role text NOT NULL,				-- 'worker', 'local' or 'run'
 		started_at timestamptz NOT NULL DEFAULT now()
 	);
 	COMMENT ON TABLE zcsync.claimants IS

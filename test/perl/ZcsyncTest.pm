@@ -25,7 +25,7 @@ use Simulator::Process;
 
 our @EXPORT = qw(new_node zcsync_conf setup_zcsync start_simulator
   add_simulated_accounts wait_until wait_for_worker wait_for_no_worker
-  worker_pid slot worker_sql run_worker log_lines);
+  worker_pid local_pid slot worker_sql run_worker log_lines);
 
 # A server that is initialised and not started.  Options:
 #	preload => 0		zcsync is not preloaded
@@ -141,13 +141,14 @@ sub show_state
 	}
 }
 
-# A condition on this database's row of zcsync._worker_slots(), as SQL.
+# A condition on the row of this database's worker in zcsync._worker_slots(),
+# as SQL.
 sub worker_sql
 {
 	my ($condition) = @_;
 
 	return "SELECT EXISTS (SELECT FROM zcsync._worker_slots() w
-		WHERE w.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND $condition)";
+		WHERE w.role = 'worker' AND w.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND $condition)";
 }
 
 sub wait_for_worker
@@ -163,17 +164,25 @@ sub wait_for_no_worker
 
 	# asked from another database, if it must
 	return wait_until($node, 'postgres',
-		"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'zcsync worker' AND datname = '$database')",
+		"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type IN ('zcsync worker', 'zcsync local worker') AND datname = '$database')",
 		$what // "no worker runs in $database");
 }
 
 # The process id of a database's worker; '' if there is none.
 sub worker_pid
 {
+	my ($node, $database, $type) = @_;
+
+	$type //= 'zcsync worker';
+	return $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type' AND datname = '$database'");
+}
+
+# The same for its local worker.
+sub local_pid
+{
 	my ($node, $database) = @_;
 
-	return $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'zcsync worker' AND datname = '$database'");
+	return worker_pid($node, $database, 'zcsync local worker');
 }
 
 # "state: reason" of a database's slot, asked in that database.
@@ -182,7 +191,7 @@ sub slot
 	my ($node, $database) = @_;
 
 	return $node->safe_psql($database, "SELECT concat_ws(': ', state, reason) FROM zcsync._worker_slots()
-		WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+		WHERE role = 'worker' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
 }
 
 # Do the work of the worker in a session, for at most so long.

@@ -20,7 +20,7 @@ wait_for_worker($node, 'a');
 setup_zcsync($node, 'b');
 wait_until($node, 'b', worker_sql("w.state = 'waiting' AND w.reason = 'no background worker slot is free'"), 'the other database waits');
 is($node->safe_psql('b', "SELECT hint FROM zcsync.selfcheck() WHERE item = 'worker'"),
-	'ALTER SYSTEM SET max_worker_processes = 8; -- then restart the server', 'selfcheck() knows the remedy');
+	'ALTER SYSTEM SET max_worker_processes = 12; -- then restart the server', 'selfcheck() knows the remedy');
 $node->safe_psql('b', 'SELECT zcsync._wake_launcher()') for 1 .. 3;
 wait_until($node, 'b', worker_sql("w.state = 'waiting'"), 'it still waits');
 is(log_lines($node, 'zcsync cannot start a worker'), 1, 'that is logged once');

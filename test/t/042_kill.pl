@@ -1,4 +1,4 @@
-# kill -9 of the worker, of a backend, of the launcher or of the whole server,
+# kill -9 of the worker, of the local worker, of a backend, of the launcher or of the whole server,
 # again and again at random moments while tickets flow: the same state in the
 # end, nothing twice, nothing lost, nothing stuck.
 #
@@ -46,6 +46,7 @@ sub processes { return split /\n/, ask("SELECT pid FROM pg_stat_activity WHERE b
 # Kill one of a kind; what it was, '' if there is none now.
 my %kill = (
 	worker => sub { my ($pid) = processes('zcsync worker') or return 0; return kill 9, $pid; },
+	local => sub { my ($pid) = processes('zcsync local worker') or return 0; return kill 9, $pid; },
 	launcher => sub { my ($pid) = processes('zcsync launcher') or return 0; return kill 9, $pid; },
 	backend => sub
 	{
@@ -92,7 +93,7 @@ $flow->value(q{SELECT zcsync.add_stream('dev', 'statuses'); SELECT zcsync.alter_
 wait_until($node, 'postgres', q{SELECT count(*) = 2 FROM zcsync.streams WHERE history_state IN ('none', 'done') AND last_pull_at IS NOT NULL}, 'ClickUp is read');
 $flow->value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second')});
 
-my @kinds = map { (qw(worker worker backend launcher postmaster))[ int rand 5 ] } 1 .. $kills;
+my @kinds = map { (qw(worker worker local backend launcher postmaster))[ int rand 6 ] } 1 .. $kills;
 my (%killed, @log);
 my ($round, $bugs) = (0, 0);
 for my $kind (@kinds)
@@ -145,7 +146,8 @@ $flow->agree('after all that');
 is($flow->value(q{SELECT count(*) FROM zcsync.sync_queue WHERE state IN ('running', 'held') AND operation <> 'pull'}), 0, 'nothing runs, nothing is held');
 is($flow->value('SELECT count(*) FROM zcsync.tasks WHERE points = 99'), 0, 'what was not committed never was');
 
-is($flow->value('SELECT count(*) FROM zcsync.claimants'), 1, 'there is one claimant');
+is($flow->value(q{SELECT count(*) FROM zcsync.claimants WHERE role = 'worker'}), 1, 'there is one worker');
+cmp_ok($flow->value(q{SELECT count(*) FROM zcsync.claimants WHERE role = 'local'}), '<=', 1, 'and at most one local worker');
 is(log_lines($node, 'PANIC|zcsync could not|TRAP|Assert'), 0, 'no trouble in the log');
 $node->stop;
 done_testing();

@@ -70,7 +70,7 @@ value(q{CREATE FUNCTION refuse_claimant() RETURNS trigger LANGUAGE plpgsql
 	CREATE TRIGGER refuse BEFORE INSERT ON zcsync.claimants FOR EACH ROW EXECUTE FUNCTION refuse_claimant()});
 set("zcsync.databases = '*'");
 wait_until($node, 'postgres', worker_sql('w.last_error IS NOT NULL'), 'a worker that cannot be recorded says so');
-is(value(q{SELECT last_error = repeat('x', 254) FROM zcsync._worker_slots() WHERE last_error IS NOT NULL}), 't',
+is(value(q{SELECT last_error = repeat('x', 254) FROM zcsync._worker_slots() WHERE role = 'worker' AND last_error IS NOT NULL}), 't',
 	'in whole characters, where the text is too long');
 pause(4);
 is(value(q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND mode = 'ExclusiveLock'}), 1,

@@ -37,7 +37,7 @@ my %TABLES = map { my $room = $_; map { $_ => $room } split ' ', $TABLES_OF{$roo
 # which may use all of it.
 my %C_ROOM = (
 	'call.c' => 'account', 'functions.c' => 'operate', 'queue.c' => 'queue', 'secret.c' => 'account',
-	'worker.c' => 'operate',
+	'local_jobs.c' => 'routes', 'worker.c' => 'operate',
 );
 
 # How many arrows may still run back, from a room to a later one.  These

@@ -49,7 +49,7 @@ like(value(q{SELECT extract(epoch FROM expires_at - updated_at)::int FROM zcsync
 my $before = last_request();
 $simulator->post('faults', { vendor => 'halopsa', path => '/api/Tickets/\d+', fault => 'delay', delay_ms => 100, count => 0 });
 is(value($all), 200, 'two hundred tickets are to be read');
-waits(q{SELECT in_flight >= 50 FROM zcsync._worker_slots() WHERE database = (SELECT oid FROM pg_database WHERE datname = 'postgres')}, 'fifty at a time');
+waits(q{SELECT in_flight >= 50 FROM zcsync._worker_slots() WHERE role = 'worker' AND database = (SELECT oid FROM pg_database WHERE datname = 'postgres')}, 'fifty at a time');
 $simulator->post('expire_tokens', { vendor => 'halopsa' });
 waits($idle, 'all come to an end');
 my @refused = grep { $_->{status} == 401 } requests(since => $before);

@@ -1,0 +1,37 @@
+-- ---------------------------------------------------------------------
+-- Local jobs: those that send nothing (routes, rows that had to wait).  They
+-- have no budget class.  The local worker runs them; the worker looks whether
+-- there are any, and starts it.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._has_local_jobs() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- see queue/claim.sql
+SET jit = off
+AS $$
+BEGIN
+	RETURN EXISTS (
+			SELECT FROM zcsync.sync_queue q
+			JOIN zcsync.queues qs ON qs.name = q.queue AND qs.state = 'active'
+			WHERE q.operation = 'apply' AND q.state = 'ready' AND q.run_at <= zcsync._now())
+		OR EXISTS (SELECT FROM zcsync._due_routes())
+		OR EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.cancelled = 'wanted' AND q.state = 'held');	-- see _end_cancelled()
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_local_jobs() IS
+'is there a job that sends nothing and could be run now?';
+
+CREATE FUNCTION zcsync._next_local_at() RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- see queue/claim.sql
+SET jit = off
+AS $$
+BEGIN
+	RETURN (SELECT min(q.run_at) FROM zcsync.sync_queue q
+		WHERE q.state = 'ready' AND q.budget_class = '' AND q.run_at > zcsync._now());
+END
+$$;
+COMMENT ON FUNCTION zcsync._next_local_at() IS
+'when the next job that sends nothing becomes due';
