@@ -206,9 +206,14 @@ COMMENT ON FUNCTION zcsync.cancel_held(text) IS
 -- Rows that are to be taken back, by account and kind; with p_only those that
 -- one route has to do with.
 CREATE FUNCTION zcsync._cancelled_rows(p_only bigint) RETURNS TABLE (account_id bigint, kind text, ids bigint[])
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept: it is asked all the time
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT w.account_id, w.kind, array_agg(w.local_id ORDER BY w.local_id)
 	FROM zcsync.sync_queue w
 	WHERE w.cancelled = 'wanted' AND w.state = 'held' AND w.unclear_since IS NULL
@@ -216,7 +221,8 @@ AS $$
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue r
 			WHERE r.account_id = w.account_id AND r.record_key = w.record_key AND r.state = 'running')
 	GROUP BY w.account_id, w.kind
-	ORDER BY w.account_id, w.kind
+	ORDER BY w.account_id, w.kind;
+END
 $$;
 COMMENT ON FUNCTION zcsync._cancelled_rows(bigint) IS
 'rows of cancelled jobs that can be taken back now';

@@ -581,9 +581,17 @@ COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 -- it writes to was read: what the other database created is then there to be
 -- found.
 CREATE FUNCTION zcsync._due_routes() RETURNS TABLE (route_id bigint, name text, attempts smallint)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept: it is asked all the time
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
+#variable_conflict use_column
+BEGIN
+	IF NOT EXISTS (SELECT FROM zcsync.routes r WHERE r.state = 'active') THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
 	SELECT r.route_id, r.name, r.attempts
 	FROM zcsync.routes r
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
@@ -599,7 +607,8 @@ AS $$
 		AND (s.writes OR sa.vendor = 'local'
 			OR NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back'))
 		AND (i.adopted_at IS NULL OR t.last_pull_at >= i.adopted_at OR t.state <> 'active')
-	ORDER BY j.priority, j.run_at
+	ORDER BY j.priority, j.run_at;
+END
 $$;
 COMMENT ON FUNCTION zcsync._due_routes() IS
 'active routes with jobs that are due, the most urgent first';
