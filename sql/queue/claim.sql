@@ -434,8 +434,8 @@ $$;
 COMMENT ON FUNCTION zcsync._claim_jobs(bigint, bigint, integer, boolean) IS
 'takes due jobs of an account within its budgets and the limits of its queues; returns what to send';
 
--- A create whose effect is not known may have left the queue as a dead letter,
--- or be held; the row was written again since, which queued another push.
+-- A create whose effect is not known may have left the queue as a dead letter;
+-- the row was written again since, which queued another push.
 -- That one must not create blindly: it looks the record up, and not before the
 -- create can have ended.  The jobs are locked by the caller; returns those
 -- that must wait.
@@ -449,24 +449,18 @@ DECLARE
 	v_records bigint[];
 	v_early bigint[];
 BEGIN
-	-- Nearly always nothing is unclear, which the indexes of what is tell at once.
-	IF NOT EXISTS (SELECT FROM zcsync.dead_letters d WHERE d.unclear_since IS NOT NULL)
-		AND NOT EXISTS (SELECT FROM zcsync.sync_queue h WHERE h.state = 'held' AND h.unclear_since IS NOT NULL) THEN
+	-- Nearly always nothing is unclear, which the index of what is tells at once.
+	IF NOT EXISTS (SELECT FROM zcsync.dead_letters d WHERE d.unclear_since IS NOT NULL) THEN
 		RETURN NULL;
 	END IF;
 	v_records := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (p_ids) AND q.unclear_since IS NULL);
 	WITH u AS MATERIALIZED (
-		SELECT x.local_id, min(x.since) AS since, max(x.not_before) AS not_before
-		FROM (
-			SELECT d.local_id, d.unclear_since, d.died_at + zcsync._request_timeout() + interval '30 seconds'
-			FROM zcsync.dead_letters d
-			WHERE d.local_id = ANY (v_records) AND d.unclear_since IS NOT NULL
-			UNION ALL
-			SELECT h.local_id, h.unclear_since, h.run_at
-			FROM zcsync.sync_queue h
-			WHERE h.local_id = ANY (v_records) AND h.state = 'held' AND h.unclear_since IS NOT NULL) AS x (local_id, since, not_before)
-		GROUP BY x.local_id),
+		SELECT d.local_id, min(d.unclear_since) AS since,
+			max(d.died_at) + zcsync._request_timeout() + interval '30 seconds' AS not_before
+		FROM zcsync.dead_letters d
+		WHERE d.local_id = ANY (v_records) AND d.unclear_since IS NOT NULL
+		GROUP BY d.local_id),
 	marked AS (
 		UPDATE zcsync.sync_queue q
 		SET unclear_since = u.since, run_at = greatest(q.run_at, u.not_before)
@@ -494,11 +488,6 @@ BEGIN
 	WHERE d.job_id IN (
 		SELECT l.job_id FROM zcsync.dead_letters l
 		WHERE l.local_id = ANY (p_records) AND l.unclear_since IS NOT NULL
-		FOR UPDATE SKIP LOCKED);
-	UPDATE zcsync.sync_queue q SET unclear_since = NULL
-	WHERE q.job_id IN (
-		SELECT h.job_id FROM zcsync.sync_queue h
-		WHERE h.local_id = ANY (p_records) AND h.state = 'held' AND h.unclear_since IS NOT NULL
 		FOR UPDATE SKIP LOCKED);
 END
 $$;

@@ -111,7 +111,6 @@ BEGIN
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
 	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE sent IS NOT NULL;
-	CREATE INDEX sync_queue_unclear ON zcsync.sync_queue (local_id) WHERE state = 'held' AND unclear_since IS NOT NULL;
 	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
 		WHERE state = 'ready' AND operation = 'route';
 	COMMENT ON TABLE zcsync.sync_queue IS
