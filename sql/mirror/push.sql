@@ -288,22 +288,6 @@ END;
 COMMENT ON FUNCTION zcsync._lost_columns(jsonb, jsonb, jsonb, jsonb, jsonb, text[]) IS
 'columns whose local value a reply replaced, with both values; NULL when there are none';
 
--- Do two values differ in form only: in case, in the order of a list, as text or
--- number?
-CREATE FUNCTION zcsync._alike(p_one jsonb, p_other jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN coalesce(p_one, 'null') = coalesce(p_other, 'null') THEN true
-		WHEN jsonb_typeof(p_one) = 'array' AND jsonb_typeof(p_other) = 'array' THEN
-			ARRAY(SELECT DISTINCT zcsync._fold(e #>> '{}') FROM jsonb_array_elements(p_one) AS e ORDER BY 1)
-				= ARRAY(SELECT DISTINCT zcsync._fold(e #>> '{}') FROM jsonb_array_elements(p_other) AS e ORDER BY 1)
-		WHEN jsonb_typeof(p_one) IN ('array', 'object') OR jsonb_typeof(p_other) IN ('array', 'object') THEN false
-		ELSE coalesce(zcsync._fold(p_one #>> '{}') = zcsync._fold(p_other #>> '{}'), false) END;
-END;
-COMMENT ON FUNCTION zcsync._alike(jsonb, jsonb) IS
-'are two values the same but for case, order, and being text or number?';
-
 -- What of a vendor's values is our own: columns and custom fields that pushes
 -- sent whose replies were lost.  p_pushes lists what each sent, and what was agreed
 -- on then (base): if that is another value by now, the vendor was seen since, and
@@ -319,7 +303,7 @@ AS $$
 		CROSS JOIN LATERAL jsonb_each(l.push -> 'sent') AS s
 		WHERE s.key <> 'custom_fields' AND p_vals ? s.key
 			AND coalesce(p_base -> s.key, 'null') = coalesce(l.push #> ARRAY['base', s.key], 'null')
-			AND zcsync._alike(p_vals -> s.key, s.value)
+			AND zcsync._same_value(p_vals -> s.key, s.value, true)
 		UNION
 		SELECT 'custom_fields', jsonb_strip_nulls(coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}')
 			|| jsonb_object_agg(f.key, p_vals #> ARRAY['custom_fields', f.key]))
@@ -327,7 +311,7 @@ AS $$
 		CROSS JOIN LATERAL jsonb_each(coalesce(nullif(l.push #> '{sent,custom_fields}', 'null'), '{}')) AS f
 		WHERE p_vals ? 'custom_fields'
 			AND coalesce(p_base #> ARRAY['custom_fields', f.key], 'null') = coalesce(l.push #> ARRAY['base', 'custom_fields', f.key], 'null')
-			AND zcsync._alike(p_vals #> ARRAY['custom_fields', f.key], f.value)
+			AND zcsync._same_value(p_vals #> ARRAY['custom_fields', f.key], f.value, true)
 		HAVING count(*) > 0) AS c (key, value)
 $$;
 COMMENT ON FUNCTION zcsync._own_values(jsonb, jsonb, jsonb) IS
