@@ -28,7 +28,10 @@ sub work
 	value($database, q{SELECT zcsync.refresh('halo/leads')});
 	for my $round (1 .. 20)
 	{
-		value($database, q{UPDATE zcsync.sync_queue SET run_at = now() WHERE state = 'ready'});
+		# a slow machine may have opened the breaker
+		value($database, q{UPDATE zcsync.sync_queue SET run_at = now() WHERE state = 'ready';
+			UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, breaker_opened_at = NULL;
+			UPDATE zcsync.account_budgets SET paused_until = NULL});
 		run_worker($node, $database, '30 s');
 		last if $round > 1 && value($database, q{SELECT (SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push', 'apply', 'fetch') AND state <> 'held')
 			+ (SELECT count(*) FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id)
