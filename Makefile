@@ -10,6 +10,7 @@ CONNECTORS := $(shell sed -n 's/^ZCSYNC_CONNECTOR(\([a-z0-9_]*\)).*/\1/p' src/co
 
 OBJS = \
 	src/account.o \
+	src/account_checks.o \
 	src/cache.o \
 	src/cache_store.o \
 	src/call.o \
@@ -21,7 +22,6 @@ OBJS = \
 	src/engine.o \
 	src/engine_finish.o \
 	src/engine_state.o \
-	src/functions.o \
 	src/http.o \
 	src/http_deadline.o \
 	src/http_transfer.o \
@@ -36,6 +36,7 @@ OBJS = \
 	src/reference.o \
 	src/registry.o \
 	src/retry.o \
+	src/run.o \
 	src/sandbox.o \
 	src/seal.o \
 	src/secret.o \

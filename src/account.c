@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * account.c
- *		What the SQL functions of accounts need of the C side.
+ *		Accounts as the worker and the connectors see them, and what loads them.
+ *
+ * The engine keeps an account while its version stays the same; each call holds
+ * a reference, so that an account which is altered meanwhile lives as long as
+ * the last call that was made with it.
  *
  * IDENTIFICATION
  *		src/account.c
@@ -10,74 +14,119 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "funcapi.h"
-#include "utils/builtins.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/memutils.h"
 
-#include "seal.h"
-#include "settings.h"
-#include "url.h"
+#include "account.h"
+#include "connector.h"
+#include "json.h"
+#include "secret.h"
 
-PG_FUNCTION_INFO_V1(zcsync_check_url);
-PG_FUNCTION_INFO_V1(zcsync_key_status);
+static void account_wipe(void *arg);
 
 /*
- * _check_url(url): why this address may not be called, or NULL if it may.
+ * Read an account and open its secrets, in a context of its own under
+ * "parent".  Returns NULL if there is no such account.
  */
-Datum
-zcsync_check_url(PG_FUNCTION_ARGS)
+ZcsyncAccount *
+zcsync_account_load(MemoryContext parent, int64 account_id)
 {
-	char	   *url = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *host = zcsync_url_host(url);
-	char	   *scheme = zcsync_url_scheme(url);
-	char	   *problem = NULL;
+	static SPIPlanPtr plan = NULL;
+	Datum		arg = Int64GetDatum(account_id);
+	ZcsyncAccount *account;
+	MemoryContext context;
+	MemoryContext old;
+	MemoryContextCallback *callback;
+	bool		isnull;
+	HeapTuple	row;
+	TupleDesc	desc;
 
-	if (host == NULL || scheme == NULL)
-		problem = "it is not an absolute URL without a user name";
-	else if (strcmp(scheme, "https") != 0 &&
-			 !(strcmp(scheme, "http") == 0 && zcsync_allow_insecure_http))
-		problem = "the URL scheme must be \"https\"";
-	else if (!zcsync_url_host_allowed(host, zcsync_allowed_hosts))
-		problem = psprintf("host \"%s\" is not in zcsync.allowed_hosts", host);
+	if (plan == NULL)
+	{
+		Oid			types[] = {INT8OID};
+		SPIPlanPtr	prepared;
 
-	if (problem == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(problem));
+		prepared = SPI_prepare("SELECT name, connector, settings, version "
+							   "FROM zcsync._account_context($1)", 1, types);
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare the query of an account");
+		plan = prepared;
+	}
+	if (SPI_execute_plan(plan, &arg, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read account " INT64_FORMAT, account_id);
+	if (SPI_processed == 0)
+		return NULL;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+
+	/* until all is read, an error frees it with the transaction */
+	context = AllocSetContextCreate(CurTransactionContext, "zcsync account",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	account = palloc0(sizeof(ZcsyncAccount));
+	account->context = context;
+	account->refs = 1;
+	account->account_id = account_id;
+	callback = palloc0(sizeof(MemoryContextCallback));
+	callback->func = account_wipe;
+	callback->arg = account;
+	MemoryContextRegisterResetCallback(context, callback);
+
+	account->name = SPI_getvalue(row, desc, 1);
+	account->settings = (Jsonb *)
+		PG_DETOAST_DATUM_COPY(SPI_getbinval(row, desc, 3, &isnull));
+	account->version = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
+	account->connector = zcsync_connector_find(SPI_getvalue(row, desc, 2));
+	zcsync_secret_load(account);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, parent);
+	return account;
 }
 
-/*
- * _key_status(): (state, fingerprint, message, hint) of the key file.
- */
-Datum
-zcsync_key_status(PG_FUNCTION_ARGS)
+/* Give up a reference; with the last one the account is wiped and freed. */
+void
+zcsync_account_release(ZcsyncAccount *account)
 {
-	TupleDesc	desc;
-	ZcsyncKey	key;
-	ZcsyncKeyState state;
-	char	   *message = NULL;
-	char	   *hint = NULL;
-	Datum		values[4] = {0};
-	bool		nulls[4] = {false, true, true, true};
+	Assert(account->refs > 0);
+	if (--account->refs == 0)
+		MemoryContextDelete(account->context);
+}
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+/* Context callback: no secret stays behind in freed memory. */
+static void
+account_wipe(void *arg)
+{
+	ZcsyncAccount *account = arg;
+	ListCell   *lc;
 
-	state = zcsync_key_read(&key, &message, &hint);
-	if (state == ZCSYNC_KEY_OK)
+	foreach(lc, account->credentials)
 	{
-		values[0] = CStringGetTextDatum("ok");
-		values[1] = CStringGetTextDatum(zcsync_key_fingerprint_text(&key));
-		nulls[1] = false;
-		explicit_bzero(&key, sizeof(key));
+		ZcsyncCredential *credential = lfirst(lc);
+
+		zcsync_secret_wipe(credential->value);
 	}
-	else
+}
+
+/* The value of a credential in clear, or NULL. */
+const char *
+zcsync_account_credential(const ZcsyncAccount *account, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, account->credentials)
 	{
-		values[0] = CStringGetTextDatum(state == ZCSYNC_KEY_MISSING ?
-										"missing" : "unusable");
-		values[2] = CStringGetTextDatum(message);
-		values[3] = CStringGetTextDatum(hint);
-		nulls[2] = nulls[3] = false;
+		ZcsyncCredential *credential = lfirst(lc);
+
+		if (strcmp(credential->name, name) == 0)
+			return credential->value;
 	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
-													  values, nulls)));
+	return NULL;
+}
+
+/* A setting of the account as text, palloc'ed, or NULL. */
+char *
+zcsync_account_setting(const ZcsyncAccount *account, const char *name)
+{
+	return zcsync_json_get_text(account->settings, name);
 }

@@ -15,38 +15,9 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "account.h"
 #include "http.h"
 #include "retry.h"
-
-struct ZcsyncConnector;
-
-/* One credential of an account, in clear; lives in the account's context. */
-typedef struct ZcsyncCredential
-{
-	char	   *name;			/* "client_id", "api_token", "access_token", ... */
-	char	   *value;
-	TimestampTz expires_at;		/* 0: does not expire */
-} ZcsyncCredential;
-
-/*
- * An account as the worker sees it: a snapshot of the row of zcsync.accounts
- * at one version, with its secrets opened.  Made by zcsync_account_load() with
- * one reference; each call holds another.  Everything hangs on "context",
- * which goes, wiped, with the last zcsync_account_release().
- */
-typedef struct ZcsyncAccount
-{
-	MemoryContext context;
-	int			refs;			/* the calls that use it, and its cache */
-	int64		account_id;
-	int64		version;		/* accounts.version this was read at */
-	char	   *name;
-	const struct ZcsyncConnector *connector;
-	Jsonb	   *settings;		/* accounts.settings */
-	List	   *credentials;	/* of ZcsyncCredential */
-	char	   *secret_error;	/* why the secrets could not be opened, or NULL */
-	char	   *secret_hint;
-} ZcsyncAccount;
 
 /*
  * One exchange.  The engine makes it from a claimed job, the connector turns
@@ -108,15 +79,6 @@ typedef struct ZcsyncCall
 	bool		limit_of_record;	/* throttled: this record must wait, others
 									 * need not */
 } ZcsyncCall;
-
-/* the account; loading it needs a transaction */
-extern ZcsyncAccount *zcsync_account_load(MemoryContext parent,
-										  int64 account_id);
-extern void zcsync_account_release(ZcsyncAccount *account);
-extern const char *zcsync_account_credential(const ZcsyncAccount *account,
-											 const char *name);
-extern char *zcsync_account_setting(const ZcsyncAccount *account,
-									const char *name);
 
 /* the exchange */
 extern ZcsyncCall *zcsync_call_create(MemoryContext parent,

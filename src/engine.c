@@ -3,7 +3,7 @@
  * engine.c
  *		The work itself: due streams -> claim -> send -> finish.
  *
- * The database worker (worker.c) and CALL zcsync.run() (functions.c) drive an
+ * The database worker (worker.c) and CALL zcsync.run() (run.c) drive an
  * engine in turns: a round of database work, in short transactions, then a
  * wait for the latch, the sockets and the next thing due.  Nothing is sent or
  * awaited within a transaction of a worker.

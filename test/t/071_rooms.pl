@@ -36,7 +36,7 @@ my %TABLES = map { my $room = $_; map { $_ => $room } split ' ', $TABLES_OF{$roo
 # C files that have SQL in their strings.  Nothing of SQL calls the processes,
 # which may use all of it.
 my %C_ROOM = (
-	'call.c' => 'account', 'functions.c' => 'operate', 'queue.c' => 'queue', 'secret.c' => 'account',
+	'account.c' => 'account', 'run.c' => 'operate', 'queue.c' => 'queue', 'secret.c' => 'account',
 	'local_jobs.c' => 'routes', 'worker.c' => 'operate',
 );
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * functions.c
- *		SQL functions that do the worker's work in the caller's session.
+ * run.c
+ *		CALL zcsync.run() and the probe: the worker's work in the caller's session.
  *
  * CALL zcsync.run() drives an engine (engine.c) here, for tests, for debugging
  * and for servers where nothing can be preloaded.  It commits as it goes, so
@@ -13,7 +13,7 @@
  * wire would hold up the worker.
  *
  * IDENTIFICATION
- *		src/functions.c
+ *		src/run.c
  *
  *-------------------------------------------------------------------------
  */
