@@ -254,3 +254,7 @@ SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'route' AND run_at > no
 SELECT zcsync.release_held('acme');
 SELECT route();
 SELECT ticket, name, description FROM pairs;
+
+DROP VIEW jobs, history, alerts, waiting, pairs;
+DROP FUNCTION pull, edit, create_tasks, route, tickets;
+DROP EXTENSION zcsync CASCADE;
