@@ -187,6 +187,22 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_edges(bigint, bigint[]) IS
 'what speaks for these rows'' leads being one with others, the strongest first';
 
+-- Does a lead of the one part keep apart from one of the other?  The parts are
+-- given by their roots, p_apart has the pairs as "low/high".
+CREATE FUNCTION zcsync._are_apart(p_apart jsonb, p_nodes bigint[], p_parent integer[], p_a integer, p_b integer) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (
+		SELECT FROM jsonb_object_keys(p_apart) AS k (pair)
+		CROSS JOIN LATERAL (SELECT
+			zcsync._root_of(p_parent, array_position(p_nodes, split_part(k.pair, '/', 1)::bigint)),
+			zcsync._root_of(p_parent, array_position(p_nodes, split_part(k.pair, '/', 2)::bigint))) AS p (x, y)
+		WHERE (p.x = p_a AND p.y = p_b) OR (p.x = p_b AND p.y = p_a))
+$$;
+COMMENT ON FUNCTION zcsync._are_apart(jsonb, bigint[], integer[], integer, integer) IS
+'does a lead of one part keep apart from a lead of another part?';
+
 -- Decide which leads become one.  Leads are joined one pair after the other,
 -- the strongest first, unless both have an e-mail, both have a counterpart in one stream,
 -- or somebody keeps them apart; or unless a lead without e-mail resembles several
@@ -253,15 +269,7 @@ BEGIN
 					AND m.lead::text IN (o ->> 'lead_a', o ->> 'lead_b') AND v_mail[r.root]) > 1
 				THEN 'like several leads with e-mail addresses'
 			END;
-		-- Does anybody in the one part keep apart from somebody in the other?
-		IF v_apart <> '{}' THEN
-			PERFORM FROM jsonb_object_keys(v_apart) AS k (pair)
-			CROSS JOIN LATERAL (SELECT
-				zcsync._root_of(v_parent, array_position(nodes, split_part(k.pair, '/', 1)::bigint)),
-				zcsync._root_of(v_parent, array_position(nodes, split_part(k.pair, '/', 2)::bigint))) AS p (x, y)
-			WHERE (p.x = v_a AND p.y = v_b) OR (p.x = v_b AND p.y = v_a);
-			CONTINUE WHEN FOUND;
-		END IF;
+		CONTINUE WHEN v_apart <> '{}' AND zcsync._are_apart(v_apart, nodes, v_parent, v_a, v_b);
 		IF v_reason IS NOT NULL THEN
 			flags := flags || (v_edge.doc || jsonb_build_object('reason', v_reason));
 		ELSE

@@ -97,7 +97,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM zcsync._create_account_views();
+	PERFORM zcsync._create_account_view();
+	PERFORM zcsync._create_budget_view();
 	PERFORM zcsync._create_status_view();
 	PERFORM zcsync._create_progress_view();
 	PERFORM zcsync._create_work_views();
@@ -110,7 +111,7 @@ $$;
 COMMENT ON FUNCTION zcsync._create_views() IS
 'creates or replaces all views; called by setup()';
 
-CREATE FUNCTION zcsync._create_account_views() RETURNS void
+CREATE FUNCTION zcsync._create_account_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -185,7 +186,16 @@ BEGIN
 	'failures of the vendor in a row; NULL while the breaker is closed';
 	COMMENT ON COLUMN zcsync.stat_accounts.route_errors IS 'records that a route of this account could not map fully';
 	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_account_view() IS
+'makes view stat_accounts; part of zcsync._create_views()';
 
+CREATE FUNCTION zcsync._create_budget_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
 	CREATE OR REPLACE VIEW zcsync.stat_budgets AS
 	SELECT x.account, x.class, x.per_minute, floor(x.tokens_now)::integer AS tokens, x.concurrency, x.running,
 		CASE
@@ -224,8 +234,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_budgets.remote_remaining IS 'what the vendor''s headers last said was left';
 END
 $body$;
-COMMENT ON FUNCTION zcsync._create_account_views() IS
-'creates or replaces stat_accounts and stat_budgets';
+COMMENT ON FUNCTION zcsync._create_budget_view() IS
+'makes view stat_budgets; part of zcsync._create_views()';
 
 -- What is held of an account: pushes that wait for a decision, and new rows that
 -- cancel_held() left, the first of them by its reference.
@@ -327,8 +337,7 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.progress AS
 	WITH lanes AS (
-		SELECT a.name || '/' || s.kind AS object, 'live' AS lane, s.*, a.name AS account,
-			NULL::double precision AS per_minute
+		SELECT a.name || '/' || s.kind AS object, 'live' AS lane, s.*, a.name AS account, NULL::double precision AS per_minute
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 		WHERE a.vendor <> 'local'
 		UNION ALL
@@ -371,8 +380,7 @@ BEGIN
 		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest,
 		to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
 		CASE WHEN l.lane = 'live' OR l.history_state = 'running' THEN
-			CASE WHEN l.state = 'paused' THEN 'stream paused'
-				ELSE b.limited_by END
+			CASE WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END
 		END AS limited_by
 	FROM lanes AS l
 	LEFT JOIN zcsync.sync_queue AS j ON j.account_id = l.account_id AND j.state = 'ready'

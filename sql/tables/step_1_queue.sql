@@ -120,7 +120,7 @@ $$;
 COMMENT ON FUNCTION zcsync._step_1_sync_queue() IS
 'tables of step 1: the live jobs';
 
-CREATE FUNCTION zcsync._step_1_records() RETURNS void
+CREATE FUNCTION zcsync._step_1_dead_letters() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -161,7 +161,16 @@ BEGIN
 	CREATE INDEX idx_dead_letters_unclear ON zcsync.dead_letters (local_id) WHERE unclear_since IS NOT NULL;
 	COMMENT ON TABLE zcsync.dead_letters IS
 	'jobs that failed for good, with what the vendor said; zcsync.retry(job_id) queues one again';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_dead_letters() IS
+'tables of step 1: jobs that failed for good';
 
+CREATE FUNCTION zcsync._step_1_records() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
 	CREATE TABLE zcsync.sync_records (
 		job_id bigint NOT NULL,
 		account_id bigint NOT NULL,
@@ -220,4 +229,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_records() IS
-'tables of step 1: jobs that ended, and the history of mirror rows';
+'tables of step 1: what became of jobs, and the history of mirror rows';

@@ -43,7 +43,8 @@ $simulator->post('faults', { vendor => 'clickup', fault => 'delay', delay_ms => 
 $simulator->post('edit', { account => 'acme', id => 3, fields => { subject => 'slow' } });
 my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
 $node->safe_psql('postgres', q{SELECT zcsync.refresh('acme/tickets'), zcsync.refresh('dev/tasks')});
-wait_until($node, 'postgres', "SELECT count(*) = 2 FROM zcsync.streams WHERE last_pull_at > '$before'", 'both are read again');
+wait_until($node, 'postgres', "SELECT count(*) = 2 AND EXISTS (SELECT FROM held_up) FROM zcsync.streams WHERE last_pull_at > '$before'",
+	'both are read again');
 is($node->safe_psql('postgres', q{SELECT running FROM held_up}), '1', 'the worker was held up while a request was on the wire');
 is($node->safe_psql('postgres', q{SELECT breaker_failures || ' ' || coalesce(last_error, 'no error') FROM zcsync.accounts WHERE name = 'dev'}),
 	'0 no error', 'the reply that had come in time counts');

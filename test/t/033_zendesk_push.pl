@@ -94,7 +94,7 @@ my ($write) = grep { ($_->{marker} // '') eq $key } writes(0);
 is($write->{idempotency_key}, $key, 'with an idempotency key');
 is(body($full)->{external_id}, "zcsync-$key", 'and the mark');
 is(row('Full', q{sync_state, status, priority, type, requester_id, assignee_id, group_id, tags, due_at AT TIME ZONE 'UTC', external_id = 'zcsync-' || sync_key, created_at IS NOT NULL}),
-	"synced|open|high|task|$person|$agent|$group|{a_b,components_backend,components_frontend,product_portal,vip,zcsync}|2026-12-24 18:00:00|t|t", 'in the vendor\'s form');
+	"synced|open|high|task|$person|$agent|$group|{a_b,components_backend,components_frontend,contract_customer,product_portal,vip,zcsync}|2026-12-24 18:00:00|t|t", 'in the vendor\'s form');
 is(row('Full', "custom_fields = '{\"$field{text}\": \"x\", \"$field{integer}\": 12, \"$field{decimal}\": \"12.5\", \"$field{date}\": \"2026-12-24\", \"$field{checkbox}\": true, \"$field{tagger}\": \"product_portal\", \"$field{multiselect}\": [\"components_backend\", \"components_frontend\"], \"$field{regexp}\": \"AT-00001\"}'"),
 	't', 'custom fields by their types') or diag row('Full', 'custom_fields');
 is(value(q{SELECT email FROM zcsync.tickets t JOIN zcsync.contacts c ON c.remote_id = t.requester_id WHERE subject = 'By mail'}), '', 'a requester by e-mail');
