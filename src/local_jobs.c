@@ -35,7 +35,7 @@ zcsync_local_jobs_next_ms(void)
 	static SPIPlanPtr plan = NULL;
 
 	return (long) ask(&plan,
-					  "SELECT coalesce(greatest((extract(epoch FROM zcsync._next_local_at() - zcsync._now()) * 1000)::int8, 0), -1)");
+					  "SELECT coalesce((extract(epoch FROM zcsync._next_local_at() - zcsync._now()) * 1000)::int8, -1)");
 }
 
 /* Run a statement that returns one bigint, preparing it the first time. */

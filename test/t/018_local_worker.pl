@@ -36,6 +36,14 @@ is($flow->value(q{SELECT string_agg(role || ' ' || state, ', ' ORDER BY role) FR
 	'launcher running, local worker running, worker running', 'stat_workers shows both');
 is($flow->value(q{SELECT string_agg(item, ', ') FROM zcsync.selfcheck() WHERE item LIKE '%worker' AND ok}), 'worker, local worker', 'and selfcheck()');
 
+# With nothing to do it sleeps.
+$node->append_conf('postgresql.conf', 'zcsync.poll_interval = 30s');
+$node->reload;
+wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity
+	WHERE backend_type = 'zcsync local worker' AND clock_timestamp() - state_change > '4 s')}, 'a local worker with nothing to do sleeps');
+$node->append_conf('postgresql.conf', 'zcsync.poll_interval = 500ms');
+$node->reload;
+
 # While a filter takes half a minute, replies come in and are recorded.
 my $slow = q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'zcsync local worker' AND wait_event = 'PgSleep')};
 sub be_slow
