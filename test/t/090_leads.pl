@@ -130,7 +130,8 @@ is(value(qq{SELECT count(*) FROM (
 	FROM (SELECT * $leads) AS l JOIN zcsync.links k ON k.source_id = l.local_id JOIN zcsync.leads o ON o.local_id = k.target_id
 	EXCEPT SELECT * FROM there) x}), 0, 'each lead has its own, with its values');
 is(value(q{SELECT count(*) FROM zcsync.leads WHERE sync_state <> 'synced'}), 0, 'all rows are in step');
-is(value(q{SELECT count(*) FROM zcsync.dead_letters}) + value(q{SELECT count(*) FROM zcsync.errors}), 0, 'no errors');
+is(value(q{SELECT count(*) FROM zcsync.dead_letters}) + value(q{SELECT count(*) FROM zcsync.errors}), 0, 'no errors')
+	or diag(value('SELECT jsonb_agg(e) FROM zcsync.errors AS e'), value('SELECT jsonb_agg(d) FROM zcsync.dead_letters AS d'));
 
 # ------------------------------------------------------------- afterwards
 
