@@ -205,3 +205,41 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._resolve_key_alert() IS
 'resolves the alert of a missing key once all sealed values can be opened';
+
+-- ---------------------------------------------------------------------
+-- Self-check
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._check_key() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_key record;
+	v_sealed boolean := false;
+BEGIN
+	item := 'key';
+	SELECT * INTO v_key FROM zcsync._key_status();
+	IF to_regclass('zcsync.credentials') IS NOT NULL THEN
+		v_sealed := EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.sealed IS NOT NULL);
+	END IF;
+	ok := v_key.state = 'ok' OR (v_key.state = 'missing' AND NOT v_sealed);
+	message := CASE
+		WHEN v_key.state = 'ok' THEN format('credentials are sealed with key %s', v_key.fingerprint)
+		WHEN ok THEN 'there is no key file yet; it is made when the first credentials are stored'
+		ELSE v_key.message END;
+	hint := CASE WHEN NOT ok THEN v_key.hint END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_key() IS
+'the part of zcsync.selfcheck() about the key file';
+
+CREATE FUNCTION zcsync._account_conditions() RETURNS SETOF zcsync.condition
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 40, c.* FROM zcsync._check_key() AS c
+$$;
+COMMENT ON FUNCTION zcsync._account_conditions() IS
+'what zcsync.selfcheck() asks of credentials';

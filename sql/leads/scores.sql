@@ -141,7 +141,6 @@ $$;
 COMMENT ON FUNCTION zcsync.rebuild_active_index() IS
 'makes idx_leads_active anew for the statuses that are closed now; writers of leads wait meanwhile; returns its condition';
 
--- Rows of selfcheck().
 CREATE FUNCTION zcsync._check_leads() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -170,7 +169,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_leads() IS
-'rows of selfcheck() about leads';
+'the part of zcsync.selfcheck() about leads';
+
+CREATE FUNCTION zcsync._lead_conditions() RETURNS SETOF zcsync.condition
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 60, c.* FROM zcsync._check_leads() AS c
+$$;
+COMMENT ON FUNCTION zcsync._lead_conditions() IS
+'what zcsync.selfcheck() asks of leads';
 
 -- ---------------------------------------------------------------------
 -- What people and routes write

@@ -372,23 +372,6 @@ END;
 COMMENT ON FUNCTION zcsync._domain_key(text) IS
 'the domain of a web address; NULL: there is none in it';
 
--- Domains at which anybody may have an e-mail address say nothing of a company.
-CREATE FUNCTION zcsync._is_mail_provider(p_domain text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT p_domain = ANY ('{gmail.com,googlemail.com,outlook.com,hotmail.com,hotmail.co.uk,hotmail.fr,live.com,live.co.uk,msn.com,
-		yahoo.com,yahoo.co.uk,yahoo.co.in,yahoo.fr,yahoo.de,yahoo.co.jp,ymail.com,rocketmail.com,icloud.com,me.com,mac.com,aol.com,
-		gmx.de,gmx.net,gmx.com,gmx.at,gmx.ch,web.de,t-online.de,freenet.de,mail.com,mail.ru,yandex.ru,yandex.com,qq.com,163.com,126.com,
-		proton.me,protonmail.com,pm.me,zoho.com,fastmail.com,tutanota.com,hey.com,orange.fr,wanadoo.fr,free.fr,laposte.net,sfr.fr,
-		libero.it,virgilio.it,btinternet.com,virginmedia.com,sky.com,comcast.net,verizon.net,att.net,sbcglobal.net,cox.net,
-		bigpond.com,optusnet.com.au,rediffmail.com,naver.com,uol.com.br,bol.com.br,terra.com.br,telenet.be,skynet.be,ziggo.nl,kpnmail.nl,
-		seznam.cz,wp.pl,o2.pl,onet.pl,interia.pl,example.invalid,talktalk.net,blueyonder.co.uk,ntlworld.com,tiscali.co.uk,earthlink.net,charter.net,
-		shaw.ca,rogers.com,xtra.co.nz,arcor.de,bluewin.ch,chello.nl,home.nl,tin.it,alice.it}'::text[])
-		OR p_domain ~ '^(?:outlook|hotmail|live|yahoo|gmx)[.](?:com?[.])?[a-z]{2}$';	-- of one country
-END;
-COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
-'is this the domain of a provider that gives mailboxes to anybody?';
-
 -- A number as people write it: 1,234; $1.2M; 51-200 (its lower end); 5000+.
 CREATE FUNCTION zcsync._number_of(p_text text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -26,7 +26,7 @@ BEGIN
 		IF NOT v_found THEN
 			RAISE EXCEPTION USING
 				ERRCODE = 'undefined_function',
-				MESSAGE = format('function zcsync.%I() does not exist', v_name),
+				MESSAGE = format('zcsync has no function %s()', v_name),
 				HINT = 'Run ALTER EXTENSION zcsync UPDATE.';
 		END IF;
 	END LOOP;

@@ -10,21 +10,6 @@
 -- whole, once.
 -- ---------------------------------------------------------------------
 
--- A length of time in at most seven characters: '12 s', '3 min', '5 h', '2 d'.
-CREATE FUNCTION zcsync._span(p_span interval) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN p_span IS NULL THEN NULL
-		WHEN p_span < interval '2 minutes' THEN ceil(greatest(extract(epoch FROM p_span), 0)) || ' s'
-		WHEN p_span < interval '2 hours' THEN floor(extract(epoch FROM p_span) / 60) || ' min'
-		WHEN p_span < interval '2 days' THEN floor(extract(epoch FROM p_span) / 3600) || ' h'
-		ELSE floor(extract(epoch FROM p_span) / 86400) || ' d'
-	END;
-END;
-COMMENT ON FUNCTION zcsync._span(interval) IS
-'a length of time for people, in at most seven characters';
-
 -- '[#####.....]  50 %'; NULL when the whole is not known.
 CREATE FUNCTION zcsync._bar(p_done numeric, p_whole numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -34,14 +19,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._bar(numeric, numeric) IS
 'a bar of text: how much of a whole is done';
-
-CREATE FUNCTION zcsync._shorten(p_text text, p_length integer) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN length(p_text) > p_length THEN left(p_text, p_length - 1) || '…' ELSE p_text END;
-END;
-COMMENT ON FUNCTION zcsync._shorten(text, integer) IS
-'a text cut to a length, with an ellipsis where something is missing';
 
 -- What stops this whole database from being in step, worst first.
 CREATE FUNCTION zcsync._installation_trouble()

@@ -17,7 +17,24 @@
 -- Looking for the client
 -- ---------------------------------------------------------------------
 
--- Can anybody have an address there?
+-- Domains at which anybody may have an e-mail address say nothing of a company.
+CREATE FUNCTION zcsync._is_mail_provider(p_domain text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p_domain = ANY ('{gmail.com,googlemail.com,outlook.com,hotmail.com,hotmail.co.uk,hotmail.fr,live.com,live.co.uk,msn.com,
+		yahoo.com,yahoo.co.uk,yahoo.co.in,yahoo.fr,yahoo.de,yahoo.co.jp,ymail.com,rocketmail.com,icloud.com,me.com,mac.com,aol.com,
+		gmx.de,gmx.net,gmx.com,gmx.at,gmx.ch,web.de,t-online.de,freenet.de,mail.com,mail.ru,yandex.ru,yandex.com,qq.com,163.com,126.com,
+		proton.me,protonmail.com,pm.me,zoho.com,fastmail.com,tutanota.com,hey.com,orange.fr,wanadoo.fr,free.fr,laposte.net,sfr.fr,
+		libero.it,virgilio.it,btinternet.com,virginmedia.com,sky.com,comcast.net,verizon.net,att.net,sbcglobal.net,cox.net,
+		bigpond.com,optusnet.com.au,rediffmail.com,naver.com,uol.com.br,bol.com.br,terra.com.br,telenet.be,skynet.be,ziggo.nl,kpnmail.nl,
+		seznam.cz,wp.pl,o2.pl,onet.pl,interia.pl,example.invalid,talktalk.net,blueyonder.co.uk,ntlworld.com,tiscali.co.uk,earthlink.net,charter.net,
+		shaw.ca,rogers.com,xtra.co.nz,arcor.de,bluewin.ch,chello.nl,home.nl,tin.it,alice.it}'::text[])
+		OR p_domain ~ '^(?:outlook|hotmail|live|yahoo|gmx)[.](?:com?[.])?[a-z]{2}$';	-- of one country
+END;
+COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
+'is this the domain of a provider that gives mailboxes to anybody?';
+
+-- The same, with those that this installation knows besides.
 CREATE FUNCTION zcsync._is_public_domain(p_domain text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -12,36 +12,38 @@ CREATE TYPE zcsync.setup_step AS (
 COMMENT ON TYPE zcsync.setup_step IS
 'a function without arguments that setup() calls each time, and when';
 
--- Only a superuser can create functions in schema zcsync; that it owns them is
--- checked all the same, since setup() calls them with its owner's rights.
-CREATE FUNCTION zcsync._setup_steps() RETURNS SETOF zcsync.setup_step
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- The functions by which rooms register something: they take nothing and return
+-- rows of a type made for that.  Only a superuser can create functions in schema
+-- zcsync; that it owns them is checked all the same, since they are called with
+-- its owner's rights.
+CREATE FUNCTION zcsync._registrations(p_type regtype) RETURNS SETOF regproc
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_says regproc;
-BEGIN
-	FOR v_says IN
-		SELECT p.oid FROM pg_proc AS p
-		JOIN pg_namespace AS n ON n.oid = p.pronamespace
-		WHERE p.prorettype = 'zcsync.setup_step'::regtype AND p.pronargs = 0 AND n.nspname = 'zcsync'
-			AND p.proowner = n.nspowner AND p.proname <> '_setup_steps'
-	LOOP
-		RETURN QUERY EXECUTE format('SELECT * FROM %s()', v_says);
-	END LOOP;
-END
+	SELECT p.oid::regproc
+	FROM pg_proc AS p
+	JOIN pg_namespace AS n ON n.oid = p.pronamespace
+	WHERE p.prorettype = p_type AND p.proretset AND p.pronargs = 0 AND n.nspname = 'zcsync' AND p.proowner = n.nspowner
+	ORDER BY p.proname
 $$;
-COMMENT ON FUNCTION zcsync._setup_steps() IS
-'what setup() does besides making tables, as the rooms say it';
+COMMENT ON FUNCTION zcsync._registrations(regtype) IS
+'the functions without arguments that return rows of a type: each room has its own';
 
 CREATE FUNCTION zcsync._run_setup_steps(p_from integer, p_below integer) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_says regproc;
+	v_said zcsync.setup_step[];
+	v_steps zcsync.setup_step[];
 	v_step regproc;
 BEGIN
-	FOR v_step IN SELECT s.step::oid FROM zcsync._setup_steps() AS s WHERE s.place >= p_from AND s.place < p_below ORDER BY s.place LOOP
+	FOR v_says IN SELECT r FROM zcsync._registrations('zcsync.setup_step') AS r LOOP
+		EXECUTE format('SELECT array_agg(s) FROM %s() AS s', v_says) INTO v_said;
+		v_steps := v_steps || v_said;
+	END LOOP;
+	FOR v_step IN SELECT s.step::oid FROM unnest(v_steps) AS s WHERE s.place >= p_from AND s.place < p_below ORDER BY s.place LOOP
 		EXECUTE format('SELECT %s()', v_step);
 	END LOOP;
 END
@@ -339,16 +341,33 @@ COMMENT ON FUNCTION zcsync.start() IS
 -- Self-check
 -- ---------------------------------------------------------------------
 
+-- Whether something that zcsync needs holds.  The rooms say it: a function of
+-- schema zcsync that takes nothing and returns these is asked by selfcheck(),
+-- which shows them in the order of their places.
+CREATE TYPE zcsync.condition AS (
+	place integer,
+	item text,
+	ok boolean,
+	message text,
+	hint text);				-- what to run, or to do
+COMMENT ON TYPE zcsync.condition IS
+'a condition that zcsync needs: whether it holds, and where selfcheck() shows it';
+
 CREATE FUNCTION zcsync.selfcheck() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_says regproc;
+	v_said zcsync.condition[];
+	v_conditions zcsync.condition[];
 BEGIN
-	RETURN QUERY SELECT * FROM zcsync._check_server();
-	RETURN QUERY SELECT * FROM zcsync._check_installation();
-	RETURN QUERY SELECT * FROM zcsync._check_workers();
-	RETURN QUERY SELECT * FROM zcsync._check_surroundings();
-	RETURN QUERY SELECT * FROM zcsync._check_leads();
+	FOR v_says IN SELECT r FROM zcsync._registrations('zcsync.condition') AS r LOOP
+		EXECUTE format('SELECT array_agg(c) FROM %s() AS c', v_says) INTO v_said;
+		v_conditions := v_conditions || v_said;
+	END LOOP;
+	RETURN QUERY SELECT c.item, c.ok, c.message, c.hint
+	FROM unnest(v_conditions) WITH ORDINALITY AS c (place, item, ok, message, hint, n) ORDER BY c.place, c.n;
 END
 $$;
 COMMENT ON FUNCTION zcsync.selfcheck() IS
@@ -516,29 +535,14 @@ $$;
 COMMENT ON FUNCTION zcsync._check_workers() IS
 'the part of zcsync.selfcheck() about the processes of zcsync';
 
-CREATE FUNCTION zcsync._check_surroundings() RETURNS TABLE (item text, ok boolean, message text, hint text)
+-- pg_cron is a convenience: without it, maintenance must be called.
+CREATE FUNCTION zcsync._check_cron() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_key record;
-	v_sealed boolean := false;
 	v_cron_database text := current_setting('cron.database_name', true);
 BEGIN
-	item := 'key';
-	SELECT * INTO v_key FROM zcsync._key_status();
-	IF to_regclass('zcsync.credentials') IS NOT NULL THEN
-		v_sealed := EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.sealed IS NOT NULL);
-	END IF;
-	ok := v_key.state = 'ok' OR (v_key.state = 'missing' AND NOT v_sealed);
-	message := CASE
-		WHEN v_key.state = 'ok' THEN format('credentials are sealed with key %s', v_key.fingerprint)
-		WHEN ok THEN 'there is no key file yet; it is made when the first credentials are stored'
-		ELSE v_key.message END;
-	hint := CASE WHEN NOT ok THEN v_key.hint END;
-	RETURN NEXT;
-
-	-- pg_cron is a convenience: without it, maintenance must be called
 	item := 'pg_cron';
 	ok := true;
 	IF EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
@@ -559,5 +563,17 @@ BEGIN
 	RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_surroundings() IS
-'the part of zcsync.selfcheck() about the key file and pg_cron';
+COMMENT ON FUNCTION zcsync._check_cron() IS
+'the part of zcsync.selfcheck() about pg_cron';
+
+CREATE FUNCTION zcsync._installation_conditions() RETURNS SETOF zcsync.condition
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 10, c.* FROM zcsync._check_server() AS c
+	UNION ALL SELECT 20, c.* FROM zcsync._check_installation() AS c
+	UNION ALL SELECT 30, c.* FROM zcsync._check_workers() AS c
+	UNION ALL SELECT 50, c.* FROM zcsync._check_cron() AS c
+$$;
+COMMENT ON FUNCTION zcsync._installation_conditions() IS
+'what zcsync.selfcheck() asks of the server, this database and the processes';
