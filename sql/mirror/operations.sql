@@ -66,7 +66,9 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 BEGIN
-	UPDATE zcsync.streams s SET last_error = o.message, last_error_at = zcsync._now()
+	UPDATE zcsync.streams s
+	SET last_error = o.message, last_error_at = zcsync._now(), last_error_class = o.class,
+		last_error_lane = q.payload ->> 'lane', failing_since = coalesce(s.failing_since, zcsync._now())
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 	WHERE s.stream_id = q.stream_id AND o.class NOT IN ('put_back', 'halved');
 END
@@ -80,7 +82,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	UPDATE zcsync.streams s
-	SET next_pull_at = s.next_pull_at - p_step, last_pull_at = s.last_pull_at - p_step, last_error_at = s.last_error_at - p_step
+	SET next_pull_at = s.next_pull_at - p_step, last_pull_at = s.last_pull_at - p_step, last_error_at = s.last_error_at - p_step,
+		failing_since = s.failing_since - p_step
 	WHERE s.stream_id IN (
 		SELECT w.stream_id FROM zcsync.streams w WHERE w.next_pull_at > zcsync._now() FOR NO KEY UPDATE SKIP LOCKED);
 END

@@ -4,7 +4,8 @@
 -- ---------------------------------------------------------------------
 
 -- Queue the pulls that are due.  A lane that is still being read is left
--- alone.  A stream whose last pull failed is read ten times as rarely.
+-- alone.  A stream whose last pull failed for a reason that will not go by itself
+-- is read ten times as rarely.
 --
 -- Live lanes go before history.  But where they are due more often than the
 -- budget allows calls, a history that waits has its turn after each of theirs.
@@ -26,7 +27,7 @@ BEGIN
 		FOR NO KEY UPDATE OF s SKIP LOCKED),
 	moved AS (
 		UPDATE zcsync.streams s
-		SET next_pull_at = v_now + CASE WHEN s.last_error_at > coalesce(s.last_pull_at, '-infinity')
+		SET next_pull_at = v_now + CASE WHEN s.last_error_lane = 'live' AND s.last_error_class NOT IN ('vendor', 'throttled')
 			THEN greatest(s.pull_interval, least(10 * s.pull_interval, interval '1 hour')) ELSE s.pull_interval END
 		FROM due WHERE s.stream_id = due.stream_id)
 	SELECT array_agg(zcsync._job(d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, k.key, k.key,
@@ -167,9 +168,9 @@ BEGIN
 		calls_done = s.calls_done + (p_lane = 'history')::integer,
 		last_change_at = CASE WHEN v_page.changed > 0 THEN v_now ELSE s.last_change_at END,
 		oldest_record_at = least(s.oldest_record_at, v_page.oldest),
-		newest_record_at = greatest(s.newest_record_at, v_page.newest),
-		last_error = NULL, last_error_at = NULL
+		newest_record_at = greatest(s.newest_record_at, v_page.newest)
 	WHERE s.stream_id = p_stream_id;
+	PERFORM zcsync._forget_pull_error(p_stream_id, p_lane);
 	again := v_next.more;
 	run_after := v_next.run_after;
 	changed := v_page.changed;
@@ -178,6 +179,22 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._finish_pull(bigint, bigint, text, jsonb, jsonb) IS
 'stores a page and moves its lane''s cursor; says whether to go on at once';
+
+-- A lane was read: forget its error.  That of the other lane stays.  While it
+-- failed the stream may have been planned to be read more rarely.
+CREATE FUNCTION zcsync._forget_pull_error(p_stream_id bigint, p_lane text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.streams s
+	SET last_error = NULL, last_error_at = NULL, last_error_class = NULL, last_error_lane = NULL, failing_since = NULL,
+		next_pull_at = least(s.next_pull_at, zcsync._now() + s.pull_interval)
+	WHERE s.stream_id = p_stream_id AND s.last_error_at IS NOT NULL AND s.last_error_lane IS NOT DISTINCT FROM p_lane;
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_pull_error(bigint, text) IS
+'forgets why a lane of a stream could not be read, now that it was';
 
 -- Records that somebody asked for came.  One that the reply lacks stays as it
 -- is: it may be gone, or out of reach of these credentials.

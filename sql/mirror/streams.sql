@@ -303,7 +303,8 @@ BEGIN
 	SET scope = p_scope, live_cursor = NULL, history_cursor = NULL,
 		history_state = CASE WHEN s.since IS NULL THEN 'none' ELSE 'running' END,
 		history_started_at = CASE WHEN s.since IS NOT NULL THEN zcsync._now() END,
-		history_done_at = NULL, records_done = 0, calls_done = 0, next_pull_at = zcsync._now()
+		history_done_at = NULL, records_done = 0, calls_done = 0, next_pull_at = zcsync._now(),
+		last_error = NULL, last_error_at = NULL, last_error_class = NULL, last_error_lane = NULL, failing_since = NULL
 	WHERE s.stream_id = p_stream;
 	UPDATE zcsync.sync_queue q SET stale = true
 	WHERE q.account_id = (SELECT s.account_id FROM zcsync.streams s WHERE s.stream_id = p_stream)

@@ -20,55 +20,6 @@ END;
 COMMENT ON FUNCTION zcsync._bar(numeric, numeric) IS
 'a bar of text: how much of a whole is done';
 
--- What stops this whole database from being in step, worst first.
-CREATE FUNCTION zcsync._installation_trouble()
-RETURNS TABLE (state text, why text, to_do text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_guard record;
-	v_slot record;
-	v_alerts record;
-BEGIN
-	SELECT * INTO v_guard FROM zcsync._worker_guard();
-	IF NOT v_guard.may_run THEN
-		RETURN QUERY SELECT 'stopped', v_guard.reason, v_guard.hint;
-	ELSIF NOT zcsync._preloaded() THEN
-		RETURN QUERY SELECT 'no worker', 'zcsync is not preloaded; only CALL zcsync.run() works',
-			'SELECT * FROM zcsync.selfcheck();';
-	ELSE
-		SELECT w.state, concat_ws(': ', w.state, w.reason, w.last_error) AS why, w.hint INTO v_slot
-		FROM zcsync._worker_slots() AS w
-		WHERE w.role = 'worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-		IF v_slot.state IS NULL OR v_slot.state NOT IN ('running', 'starting') THEN
-			RETURN QUERY SELECT 'no worker', coalesce(v_slot.why, 'the launcher has not found this database'),
-				coalesce(v_slot.hint, 'SELECT * FROM zcsync.selfcheck();');
-		END IF;
-		RETURN QUERY SELECT 'no local worker', coalesce(w.reason, concat_ws(': ', 'it ended', w.last_error)), 'SELECT * FROM zcsync.selfcheck();'
-			FROM zcsync._worker_slots() AS w
-			WHERE w.role = 'local worker' AND (w.reason IS NOT NULL OR w.restarts > 0)
-				AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-	END IF;
-	IF NOT coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) THEN
-		RETURN QUERY SELECT 'read only', 'zcsync.writes is off: nothing is sent',
-			'ALTER SYSTEM SET zcsync.writes = on;';
-	END IF;
-	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message
-	INTO v_alerts
-	FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
-	IF v_alerts.open > 0 THEN
-		RETURN QUERY SELECT 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
-			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;';
-	END IF;
-	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
-		RETURN QUERY SELECT 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);';
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION zcsync._installation_trouble() IS
-'what keeps this whole database from being in step; no row: nothing';
-
 CREATE FUNCTION zcsync._create_views() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -111,16 +62,24 @@ BEGIN
 		CASE WHEN a.breaker_failures >= 3 THEN a.breaker_failures END AS breaker_failures,
 		a.breaker_until, b.paused_until, b.pause_reason,
 		coalesce(b.calls, 0) AS calls, coalesce(b.throttled, 0) AS throttled, b.last_call_at,
-		a.last_error, a.last_error_at, a.state_reason, a.state_hint
+		a.last_error, a.last_error_at, a.state_reason, a.state_hint,
+		s.read_error, s.read_error_since
 	FROM zcsync.accounts AS a
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS streams,
-			count(*) FILTER (WHERE st.last_error_at > coalesce(st.last_pull_at, '-infinity')) AS failing,
+			count(*) FILTER (WHERE f.failing AND NOT f.by_itself) AS failing,
+			(array_agg(st.kind || ': ' || st.last_error ORDER BY st.failing_since) FILTER (WHERE f.failing AND f.by_itself))[1] AS read_error,
+			min(st.failing_since) FILTER (WHERE f.failing AND f.by_itself) AS read_error_since,
 			count(*) FILTER (WHERE st.history_state = 'running') AS reading_history,
 			max(zcsync._now() - st.pull_interval - coalesce(st.last_pull_at, st.created_at)) AS pull_lag,
 			bool_and(st.last_pull_at IS NOT NULL) AS started,
 			min(st.next_pull_at) AS next_pull_at
 		FROM zcsync.streams AS st
+		-- An error of a history that is not read any more is none; what the vendor
+		-- is to blame for goes by itself.
+		CROSS JOIN LATERAL (
+			SELECT st.last_error_at IS NOT NULL AND (st.last_error_lane IS DISTINCT FROM 'history' OR st.history_state = 'running') AS failing,
+				coalesce(st.last_error_class IN ('vendor', 'throttled'), false) AS by_itself) AS f
 		WHERE st.account_id = a.account_id AND st.state = 'active' AND a.vendor <> 'local') AS s ON true
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS jobs, min(q.run_at) AS run_at,
@@ -162,6 +121,10 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_accounts.breaker_failures IS
 	'failures of the vendor in a row; NULL while the breaker is closed';
 	COMMENT ON COLUMN zcsync.stat_accounts.route_errors IS 'records that a route of this account could not map fully';
+	COMMENT ON COLUMN zcsync.stat_accounts.streams_failing IS 'streams that cannot be read and will not be without a person';
+	COMMENT ON COLUMN zcsync.stat_accounts.read_error IS
+	'why a stream was not read last time, where that goes by itself: the vendor is out of order or asks to wait';
+	COMMENT ON COLUMN zcsync.stat_accounts.read_error_since IS 'since when there is a read_error';
 	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
 END
 $body$;
@@ -237,7 +200,7 @@ BEGIN
 	SELECT x.account, x.state, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
 		zcsync._shorten(x.why, 38) AS why, x.to_do
 	FROM (
-		SELECT 0 AS severity, '(all)' AS account, t.state, NULL::interval AS age, NULL::bigint AS waiting,
+		SELECT t.severity, t.object AS account, t.state, NULL::interval AS age, NULL::bigint AS waiting,
 			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do
 		FROM zcsync._installation_trouble() AS t
 		UNION ALL
@@ -271,11 +234,12 @@ BEGIN
 			WHERE e.errors > 0
 			UNION ALL
 			SELECT 6, 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself'
-			WHERE a.paused_until IS NOT NULL AND a.lag > interval '1 minute'
+			WHERE a.paused_until IS NOT NULL AND (a.lag > interval '1 minute' OR a.read_error_since < zcsync._now() - interval '1 minute')
 			UNION ALL
-			SELECT 7, 2, 'behind', format('jobs waiting: %s', a.ready + a.running),
-				format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.account)
-			WHERE a.started AND a.lag > interval '1 minute'
+			SELECT 7, 2, 'behind', coalesce('could not read ' || a.read_error, format('jobs waiting: %s', a.ready + a.running)),
+				format(CASE WHEN a.read_error IS NULL THEN 'SELECT * FROM zcsync.stat_budgets WHERE account = %L;'
+					ELSE 'SELECT * FROM zcsync.errors WHERE account = %L;' END, a.account)
+			WHERE a.started AND a.lag > interval '1 minute' OR a.read_error_since < zcsync._now() - interval '1 minute'
 			UNION ALL
 			SELECT 8, 3, 'starting', 'the first page of a stream has not come yet', 'SELECT * FROM zcsync.progress;'
 			WHERE NOT a.started
@@ -292,10 +256,11 @@ BEGIN
 	) AS x
 	ORDER BY x.severity, x.age DESC NULLS LAST, x.account;
 	COMMENT ON VIEW zcsync.status IS
-	'one screen: what is wrong with the installation, then each account, worst first; to_do is what to run';
-	COMMENT ON COLUMN zcsync.status.account IS 'name of the account; (all): the whole installation, shown only when something is wrong with it';
+	'one screen: what is wrong with the installation, then each account, worst first, and what is paused; to_do is what to run';
+	COMMENT ON COLUMN zcsync.status.account IS
+	'name of the account; (all): the whole installation, shown only when something is wrong with it; or a stream, route or queue that is paused';
 	COMMENT ON COLUMN zcsync.status.state IS
-	'in step, or the first that holds of: blocked, paused, down (the vendor), held, errors, throttled, behind, starting, no stream';
+	'of an account: in step, or the first that holds of: blocked, paused, down (the vendor), held, errors, throttled, behind, starting, no stream; doc/operations.md has all of them';
 	COMMENT ON COLUMN zcsync.status.lag IS
 	'for how long the oldest thing that is due has waited: a pull or a fresh change; more than a minute is not in step';
 	COMMENT ON COLUMN zcsync.status.why IS 'shortened; in full in zcsync.errors and zcsync.stat_accounts';
@@ -480,9 +445,10 @@ BEGIN
 	JOIN zcsync.accounts AS a USING (account_id)
 	UNION ALL
 	SELECT a.name, 'stream', a.name || '/' || s.kind, s.last_error,
-		format('SELECT * FROM zcsync.check_account(%L);', a.name), 1, s.last_error_at, NULL
+		CASE WHEN s.last_error_class IN ('vendor', 'throttled') THEN 'nothing: it is read again by itself'
+			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END, 1, s.last_error_at, NULL
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
-	WHERE s.last_error_at > coalesce(s.last_pull_at, '-infinity') AND s.state = 'active'
+	WHERE s.last_error_at IS NOT NULL AND (s.last_error_lane IS DISTINCT FROM 'history' OR s.history_state = 'running') AND s.state = 'active'
 	UNION ALL
 	SELECT a.name, 'retrying', coalesce(CASE WHEN q.local_id IS NOT NULL THEN zcsync.reference(q.kind, q.local_id) END,
 			CASE q.operation WHEN 'apply' THEN a.name || substr(q.record_key, 6) ELSE q.record_key END),

@@ -171,8 +171,11 @@ BEGIN
 		calls_done bigint NOT NULL DEFAULT 0,
 		history_started_at timestamptz,
 		history_done_at timestamptz,
-		last_error text,
+		last_error text,				-- of the last read of a lane; NULL: that lane was read since
 		last_error_at timestamptz,
+		last_error_class text,			-- vendor and throttled go by themselves, others wait for a person
+		last_error_lane text,
+		failing_since timestamptz,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT streams_account_kind_key UNIQUE (account_id, kind)
 	);

@@ -21,7 +21,7 @@ SELECT state, why, to_do FROM zcsync.status WHERE account = '(all)';
 -- for the tests of their parts.
 INSERT INTO zcsync.accounts (name, vendor, state, state_reason, state_hint)
 SELECT n, 'clickup', 'active', NULL, NULL
-FROM unnest('{behind,dead,down,empty,fine,held,history,retry,starting,throttled,unmapped}'::text[]) AS n;
+FROM unnest('{behind,dead,down,empty,fine,held,history,refused,retry,shaky,starting,throttled,unmapped,waiting}'::text[]) AS n;
 INSERT INTO zcsync.accounts (name, vendor, state, state_reason, state_hint) VALUES
 	('blocked', 'zendesk', 'blocked', 'the vendor refuses the credentials, and said so at length', 'SELECT zcsync.set_credentials(''blocked'', …);'),
 	('leads', 'local', 'active', NULL, NULL),
@@ -38,6 +38,13 @@ UPDATE zcsync.streams SET last_pull_at = zcsync._now() - interval '10 min' WHERE
 UPDATE zcsync.account_budgets SET paused_until = zcsync._now() + interval '50 s', pause_reason = 'the vendor asked to wait'
 WHERE account_id = zcsync.account('throttled');
 UPDATE zcsync.streams SET last_pull_at = NULL WHERE account_id = zcsync.account('starting');
+-- asked to wait just now, out of order for two minutes, refused
+UPDATE zcsync.streams SET last_error = 'HTTP 429', last_error_class = 'throttled', last_error_lane = 'live',
+	last_error_at = zcsync._now(), failing_since = zcsync._now() WHERE account_id = zcsync.account('waiting');
+UPDATE zcsync.streams SET last_error = 'HTTP 503', last_error_class = 'vendor', last_error_lane = 'live',
+	last_error_at = zcsync._now(), failing_since = zcsync._now() - interval '2 min' WHERE account_id = zcsync.account('shaky');
+UPDATE zcsync.streams SET last_error = 'HTTP 403', last_error_class = 'rejected', last_error_lane = 'live',
+	last_error_at = zcsync._now(), failing_since = zcsync._now() WHERE account_id = zcsync.account('refused');
 UPDATE zcsync.streams SET history_state = 'running', records_done = 500, records_estimate = 2000, calls_done = 5,
 	history_started_at = zcsync._now() - interval '1 min' WHERE account_id = zcsync.account('history');
 
@@ -73,6 +80,28 @@ SELECT account, class, per_minute, tokens, concurrency, running, limited_by FROM
 WHERE account IN ('blocked', 'down', 'fine', 'paused', 'throttled') ORDER BY 1;
 SELECT queue, state, ready, due, running, held, retrying, ended_1m, failed_1m FROM zcsync.stat_queue WHERE queue = 'task-sync';
 SELECT role, database, state FROM zcsync.stat_workers WHERE role = 'run';
+
+-- what is paused is a line of its own, whatever its account is in
+SELECT zcsync.pause_queue('route');
+SELECT zcsync.pause_stream('behind/tasks');
+SELECT account, state, why, to_do FROM zcsync.status WHERE state = 'paused';
+SELECT zcsync.resume_queue('route');
+SELECT zcsync.resume_stream('behind/tasks');
+UPDATE zcsync.routes SET starts_at = zcsync._now();
+SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.routes SET state = 'active';
+SELECT account, state, why, to_do FROM zcsync.status WHERE state = 'paused';
+
+-- a history that fails is seen although the live lane is read, until it is over
+UPDATE zcsync.streams SET last_error = 'HTTP 400', last_error_class = 'rejected', last_error_lane = 'history',
+	last_error_at = zcsync._now(), failing_since = zcsync._now() WHERE account_id = zcsync.account('history');
+SELECT zcsync._forget_pull_error(stream_id, 'live') FROM zcsync.streams WHERE account_id = zcsync.account('history');
+SELECT state, why FROM zcsync.status WHERE account = 'history';
+UPDATE zcsync.streams SET history_state = 'done' WHERE account_id = zcsync.account('history');
+SELECT state, why FROM zcsync.status WHERE account = 'history';
+UPDATE zcsync.streams SET history_state = 'running', next_pull_at = zcsync._now() + interval '10 min' WHERE account_id = zcsync.account('history');
+SELECT zcsync._forget_pull_error(stream_id, 'history') FROM zcsync.streams WHERE account_id = zcsync.account('history');
+SELECT last_error, failing_since, next_pull_at - zcsync._now() < interval '2 min' AS soon FROM zcsync.streams WHERE account_id = zcsync.account('history');
 
 -- an empty bucket says so, and so does a full pipe
 UPDATE zcsync.account_budgets SET tokens = 0.5 WHERE account_id = zcsync.account('fine');

@@ -76,14 +76,16 @@ SELECT zcsync._next_due() > now() AS later;
 RESET lock_timeout;
 COMMIT PREPARED 'regress_refresh';
 SELECT zcsync._enqueue_due_pulls();
--- after an error less often
+-- after an error that does not go by itself less often, and not after others
 DELETE FROM zcsync.sync_queue;
-UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = now() WHERE kind IN ('tickets', 'statuses');
+UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = now(), last_error_lane = 'live',
+	last_error_class = CASE kind WHEN 'statuses' THEN 'throttled' ELSE 'rejected' END
+WHERE kind IN ('tickets', 'statuses');
 SELECT zcsync._enqueue_due_pulls();
 SELECT kind, round(extract(epoch FROM next_pull_at - last_error_at) / 60) AS minutes FROM zcsync.streams WHERE last_error_at IS NOT NULL ORDER BY kind;
 -- not for paused streams and accounts
 DELETE FROM zcsync.sync_queue;
-UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = NULL;
+UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = NULL, last_error_lane = NULL, last_error_class = NULL;
 SELECT zcsync.pause_stream('acme/tickets');
 SELECT zcsync.pause_account('dev');
 SELECT zcsync._enqueue_due_pulls();

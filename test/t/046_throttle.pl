@@ -39,6 +39,8 @@ cmp_ok($refused, '<', $bugs, 'and not many are made in vain');
 $simulator->post('faults', { vendor => 'zendesk', path => '/incremental/', fault => 'rate_limit', retry_after => 3, count => 2 });
 edit(5, 'After Retry-After');
 waits("SELECT EXISTS (SELECT FROM zcsync.account_budgets WHERE class = 'export' AND paused_until > zcsync._now())", 'Zendesk asks to wait');
+waits("SELECT last_error_class = 'throttled' FROM zcsync.streams WHERE kind = 'tickets'", 'the stream knows why it was not read');
+is($flow->value("SELECT count(*) FROM zcsync.status WHERE account = 'acme' AND state = 'errors'"), 0, 'which needs no person');
 my $from = $simulator->get('stats')->{requests};
 waits(named('After Retry-After'), 'and is asked again');
 is(failures(), 0, 'no failure');
