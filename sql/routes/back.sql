@@ -5,7 +5,8 @@
 -- the map of direction back, and written to the source row.  A link remembers
 -- in agreed_back the value that the expression last had.  The first one that the
 -- vendor tells is only remembered, so a pair that is made or found changes nothing
--- at the source, whatever the vendor makes of a new record.
+-- at the source, whatever the vendor makes of a new record.  Of another
+-- expression see maps.sql.
 --
 -- A job does both directions; see jobs.sql.
 -- ---------------------------------------------------------------------
@@ -13,7 +14,8 @@
 -- The fields of records, $2, whose value at the target is another than the
 -- agreed one: what the source has, and would have.  $1 is the route, $3 has the
 -- types of the source's columns, $4 their roles, $5 is the source account, $6 what
--- the SQL of the route said.  An empty status is none yet.
+-- the SQL of the route said, $7 what apply_route() would make of it.  An empty status
+-- is none yet.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -21,6 +23,7 @@ AS $$
 	SELECT format($sql$
 WITH pairs AS MATERIALIZED (
 	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, v.doc,
+		l.dropped,
 		jsonb_build_object(%2$s) AS current, s.status AS status_here
 	FROM unnest($6) AS v
 	JOIN zcsync.links AS l ON l.source_id = v.source_id
@@ -35,15 +38,17 @@ SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, p.status_
 		WHEN f.type = 'text' THEN coalesce(to_jsonb(v.target_value), 'null')
 		ELSE coalesce(to_jsonb(jsonb_populate_record(NULL::zcsync.%1$I, jsonb_build_object(f.field, v.target_value))) -> f.field, 'null')
 		END AS new,
-	p.doc -> f.field AS value, NOT p.agreed_back ? f.field AS first
+	p.doc -> f.field AS value, coalesce(d.step, CASE WHEN p.agreed_back ? f.field THEN 'write' ELSE 'agree' END) AS step
 FROM pairs AS p
 CROSS JOIN (
-	SELECT b.field, b.mapped, $3 ->> b.field AS type, $4 ->> b.field AS role FROM zcsync.route_fields AS b
+	SELECT b.field, 'back:' || b.field AS key, b.expression, b.mapped, $3 ->> b.field AS type, $4 ->> b.field AS role FROM zcsync.route_fields AS b
 	WHERE b.route_id = $1 AND b.direction = 'back') AS f
 LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'back' AND v.field = f.field AND v.source_value = p.doc ->> f.field
 LEFT JOIN LATERAL (SELECT zcsync._member_id($5, p.doc ->> f.field) AS id WHERE f.role = 'member') AS m ON true
+CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? f.key
+	THEN zcsync._dropped_step($1, p.dropped -> f.key, $7, p.target_id, f.expression, p.source_id, f.field) END AS step) AS d
 WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
-	AND (p.doc ->> f.field IS NOT NULL OR CASE WHEN p.agreed_back ? f.field THEN NOT f.mapped AND f.role IS DISTINCT FROM 'member'
+	AND (p.doc ->> f.field IS NOT NULL OR CASE WHEN p.agreed_back ? f.field OR p.dropped ? f.key THEN NOT f.mapped AND f.role IS DISTINCT FROM 'member'
 		ELSE f.field NOT IN ('status', 'status_id') END)
 ORDER BY p.source_id, f.field$sql$,
 		p_source_kind,
@@ -55,7 +60,8 @@ COMMENT ON FUNCTION zcsync._route_back_query(bigint, text) IS
 
 -- What would come back to these records now; has no side effects.  op: update,
 -- agree (the source has it, or it is the first that is seen), error.
-CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[]) RETURNS SETOF zcsync.route_change
+CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[], p_apply boolean DEFAULT false)
+RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -81,15 +87,18 @@ BEGIN
 				ELSE zcsync._write_step_text(x.step, b.field, b.new) END,
 			b.value
 		FROM (%s) AS b
-		CROSS JOIN LATERAL (SELECT CASE WHEN b.first THEN 'agree' WHEN b.unmapped THEN 'unmapped_value'
-			ELSE zcsync._write_step(%L::zcsync.vendor_rules, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x$sql$,
+		CROSS JOIN LATERAL (SELECT CASE WHEN b.step = 'agree' THEN 'agree'
+			WHEN b.step = 'wait' AND (b.unmapped OR NOT zcsync._same_value(b.old, b.new)) THEN 'wait'
+			WHEN b.unmapped THEN 'unmapped_value'
+			ELSE zcsync._write_step(%L::zcsync.vendor_rules, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x
+		WHERE x.step <> 'wait'$sql$,
 		zcsync._route_back_query(p_route, v.source_kind), (zcsync._kind_of(v.source_vendor, v.source_kind)).rules)
 	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
-		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values;
+		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values, p_apply;
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[], zcsync.route_evaluation[]) IS
+COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[], zcsync.route_evaluation[], boolean) IS
 'what would come back to these source records now, by their local ids and what the SQL of the route said of their targets; free of side effects';
 
 -- Remember values that came back, or went forward, as agreed.
@@ -98,28 +107,28 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.links l
-	SET agreed_back = l.agreed_back || n.agreed, changed_at = zcsync._now()
+	SET agreed_back = l.agreed_back || n.agreed, dropped = l.dropped - n.fields, changed_at = zcsync._now()
 	FROM (
-		SELECT c.source_id, jsonb_object_agg(substr(c.field, 6), c.agreed) AS agreed
+		SELECT c.source_id, jsonb_object_agg(substr(c.field, 6), c.agreed) AS agreed, array_agg(c.field) AS fields
 		FROM unnest(p_changes) c WHERE c.op IN ('update', 'agree')
 		GROUP BY c.source_id) AS n
 	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.state <> 'unlinked'
-		AND l.agreed_back <> l.agreed_back || n.agreed
+		AND (l.agreed_back <> l.agreed_back || n.agreed OR l.dropped ?| n.fields)
 $$;
 COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
 'remembers the values that came back in the links of a route';
 
--- May an expression over the target row read this field of it?  By its text: the
--- name of the column stands in it, or the row as a whole, t.
+-- May an expression over a row read this field of it?  By its text: the name of the
+-- column stands in it, or the row as a whole, s or t.
 CREATE FUNCTION zcsync._may_read(p_expression text, p_field text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT e.text ~ ('(^|[^a-z0-9_])' || CASE WHEN p_field LIKE 'custom:%' THEN 'custom_fields' ELSE p_field END || '($|[^a-z0-9_])')
-		OR e.text ~ '(^|[^a-z0-9_.])t($|[^a-z0-9_.])'
+		OR e.text ~ '(^|[^a-z0-9_.])[st]($|[^a-z0-9_.])'
 	FROM (SELECT lower(p_expression COLLATE "C")) AS e (text);
 END;
 COMMENT ON FUNCTION zcsync._may_read(text, text) IS
-'may an expression over the target row of a route read this field of it?';
+'may an expression of a route read this field of its row?';
 
 -- Does what comes back to a field depend on a field that goes forward?
 CREATE FUNCTION zcsync._is_disputed(p_route bigint, p_back text, p_forward text) RETURNS boolean
@@ -134,16 +143,40 @@ COMMENT ON FUNCTION zcsync._is_disputed(bigint, text, text) IS
 
 -- What would come back, without the fields that may be other ones once the job
 -- has written the target: of these the source wins, or they come back in the next
--- turn.
+-- turn.  Where the target has what the source should be there, nothing comes back:
+-- the value is only remembered, since a map may make one value of several.
 CREATE FUNCTION zcsync._undisputed(p_route bigint, p_forward zcsync.route_change[], p_back zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT ARRAY(
-		SELECT b FROM unnest(p_back) AS b
-		WHERE NOT EXISTS (
-			SELECT FROM unnest(p_forward) AS c
-			WHERE c.op = 'update' AND c.source_id = b.source_id AND zcsync._is_disputed(p_route, substr(b.field, 6), c.field)))
+		SELECT CASE WHEN b.op = 'update' AND d.is_there
+			THEN ROW('agree', b.link_id, b.source_id, b.target_id, b.field, b.old, b.new, NULL, NULL, b.agreed)::zcsync.route_change ELSE b END
+		FROM unnest(p_back) AS b
+		CROSS JOIN LATERAL (
+			SELECT coalesce(bool_or(c.op = 'update'), false) AS is_written, coalesce(bool_or(c.op = 'agree'), false) AS is_there
+			FROM unnest(p_forward) AS c
+			WHERE c.source_id = b.source_id AND (c.op = 'update' OR (c.op = 'agree' AND zcsync._same_value(c.old, c.new)))
+				AND zcsync._is_disputed(p_route, substr(b.field, 6), c.field)) AS d
+		WHERE NOT d.is_written)
 $$;
 COMMENT ON FUNCTION zcsync._undisputed(bigint, zcsync.route_change[], zcsync.route_change[]) IS
 'what comes back whatever the route writes to the target at the same time';
+
+-- What a route does with these source records and their targets, given what its
+-- SQL said of both.  Jobs write this, and plan() shows it.
+CREATE FUNCTION zcsync._decide_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
+	p_back zcsync.route_evaluation[], p_apply boolean DEFAULT false, OUT forward zcsync.route_change[], OUT back zcsync.route_change[])
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	forward := ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values, p_apply) c);
+	back := ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, p_back, p_apply) c);
+	IF forward <> '{}' AND back <> '{}' THEN
+		back := zcsync._undisputed(p_route, forward, back);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._decide_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], boolean) IS
+'what a route writes to both sides of pairs, and what it creates, given what its SQL said; free of side effects';

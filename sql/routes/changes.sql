@@ -176,9 +176,9 @@ COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 -- source account, $3 source ids, $4 also records from before the route began, $5
 -- when it began, $6 target account, $7 default assignee, $8 what to do with records
 -- that leave, $9 types of the target's columns, $10 default client, $11 who asks
--- when the client has no such user, $12 what the SQL of the route said.  Rows are
--- looked up by local_id alone and one by one (LATERAL, OFFSET 0), so that the plan
--- needs no statistics.
+-- when the client has no such user, $12 what the SQL of the route said, $13 what
+-- apply_route() would make of it.  Rows are looked up by local_id alone and one by one
+-- (LATERAL, OFFSET 0), so that the plan needs no statistics.
 
 -- The records, their counterparts and the fields of the route.
 CREATE FUNCTION zcsync._route_query_pairs() RETURNS text
@@ -187,6 +187,7 @@ BEGIN ATOMIC
 	SELECT $sql$
 WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
+		l.dropped, $13 OR zcsync._is_applied(l.dropped) AS applies,
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM unnest($3) AS i (id)
 	CROSS JOIN LATERAL (
@@ -202,7 +203,7 @@ WITH src AS MATERIALIZED (
 	SELECT m.source_id, m.target_id, m.verdict
 	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL), $12) AS m
 ), docs AS MATERIALIZED (
-	SELECT c.source_id, c.link_id, c.link_state, c.agreed, coalesce(c.target_id, m.target_id) AS target_id,
+	SELECT c.source_id, c.link_id, c.link_state, c.agreed, c.dropped, c.applies, coalesce(c.target_id, m.target_id) AS target_id,
 		nullif(m.verdict, 'link') AS refused,
 		c.doc, CASE WHEN c.link_id IS NULL AND m.source_id IS NULL THEN c.place END AS container
 	FROM src AS c LEFT JOIN matches AS m ON m.source_id = c.source_id
@@ -219,7 +220,7 @@ WITH src AS MATERIALIZED (
 	LEFT JOIN LATERAL (
 		SELECT m.* FROM zcsync.%2$I AS m WHERE m.local_id = d.target_id OFFSET 0) AS t ON true
 ), fields AS MATERIALIZED (
-	SELECT f.field, f.mapped, f.position, $9 ->> f.field AS type, x.role, x.role IN ('company', 'user', 'site') IS TRUE AS of_party,
+	SELECT f.field, f.expression, f.mapped, f.position, $9 ->> f.field AS type, x.role, x.role IN ('company', 'user', 'site') IS TRUE AS of_party,
 		f.mapped OR x.role IN ('status', 'member', 'requester') IS TRUE AS translated
 	FROM zcsync.route_fields AS f
 	CROSS JOIN LATERAL (SELECT %8$L::jsonb ->> f.field) AS x (role)
@@ -276,9 +277,11 @@ BEGIN ATOMIC
 	) AS x
 	GROUP BY x.source_id, x.field
 ), %11$s, news AS MATERIALIZED (
-	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, f.field, f.role, f.position, n.new,
+	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, f.field, f.role, f.position, n.new,
 		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
-		o.old, CASE WHEN p.link_id IS NULL THEN 'agree' ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, f.field, p.status_there, o.old, n.new) END AS step,
+		o.old, CASE WHEN p.link_id IS NULL OR d.step = 'agree' THEN 'agree'
+			WHEN d.step = 'wait' AND NOT zcsync._same_value(o.old, n.new) THEN 'wait'
+			ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, f.field, p.status_there, o.old, n.new) END AS step,
 		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
 	FROM pairs AS p
 	CROSS JOIN fields AS f
@@ -293,6 +296,8 @@ BEGIN ATOMIC
 		END, 'null') AS new) AS n
 	CROSS JOIN LATERAL (SELECT CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8)
 		ELSE p.current -> f.field END AS old) AS o
+	CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? f.field
+		THEN zcsync._dropped_step($1, p.dropped -> f.field, $13, p.source_id, f.expression, p.target_id, f.field) END AS step) AS d
 	WHERE NOT p.target_gone$sql$;
 END;
 COMMENT ON FUNCTION zcsync._route_query_values() IS
@@ -348,8 +353,9 @@ BEGIN ATOMIC
 		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, n.new,
 		CASE WHEN n.step NOT IN ('update', 'agree') THEN n.step END, zcsync._write_step_text(n.step, n.field, n.new), n.agreed_value
 	FROM news AS n
-	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL AND NOT n.waits
-		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
+	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL AND NOT n.waits AND n.step <> 'wait'
+		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR (n.applies AND zcsync._same_value(n.old, n.new))	-- see _undisputed()
+			OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
 	UNION ALL
 	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(n.unmapped), 'unmapped_value',
 		CASE WHEN n.value1 IS NULL OR n.role IS DISTINCT FROM 'status' THEN format('value "%%s" of field "%%s" has no counterpart', left(n.unmapped, 200), n.field)
@@ -366,8 +372,7 @@ BEGIN ATOMIC
 		'the record on the other side was deleted', NULL
 	FROM pairs AS p WHERE p.target_gone
 	UNION ALL
-	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL
-	FROM leaving AS g
+	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL FROM leaving AS g
 	UNION ALL
 	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, 'status', g.old #>> '{}', g.old, g.new) END,
 		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
@@ -408,8 +413,9 @@ COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
 'the query of a route; see zcsync._route_changes()';
 
 -- What the route would do with these source records now, given what its SQL said
--- of them.  Locks nothing and writes nothing.
-CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[])
+-- of them; with p_apply, after apply_route().  Locks nothing and writes nothing.
+CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
+	p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -429,9 +435,9 @@ BEGIN
 	USING p_route, v.source_account, p_ids, p_backfill, date_trunc('second', v.starts_at), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
-		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values;
+		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values, p_apply;
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[]) IS
+COMMENT ON FUNCTION zcsync._route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[], boolean) IS
 'what a route would write for these source records now, by their local ids and what its SQL said of them; free of side effects';

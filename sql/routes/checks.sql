@@ -24,10 +24,10 @@ $$;
 COMMENT ON FUNCTION zcsync._route_sample(bigint, integer) IS
 'the records of a route''s source that were stored last';
 
--- What a route would write and what would come back, in sets of the size of a
--- batch, so that each has the time that a batch has.  A value that cannot be written
--- is an error of its record.
-CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean)
+-- What a route would write and what would come back, decided as a job decides it:
+-- in sets of the size of a batch, so that each has the time that a batch has.  A
+-- value that cannot be written is an error of its record.
+CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -35,13 +35,16 @@ AS $$
 DECLARE
 	v_some bigint[];
 	v_values zcsync.route_evaluation[];
+	v_back zcsync.route_evaluation[];
 	v_id bigint;
 BEGIN
 	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
 		v_some := p_ids[i : i + 199];
 		v_values := zcsync._evaluate_sources(p_route, v_some, p_backfill);
+		v_back := zcsync._evaluate_targets(p_route, v_some);
 		BEGIN
-			RETURN QUERY SELECT * FROM zcsync._route_changes(p_route, v_some, p_backfill, v_values);
+			RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, v_some, p_backfill, v_values, v_back, p_apply) d
+				CROSS JOIN LATERAL unnest(d.forward || d.back) AS c;
 			CONTINUE;
 		EXCEPTION WHEN OTHERS THEN
 			IF zcsync._is_servers_error(SQLSTATE) THEN
@@ -50,8 +53,10 @@ BEGIN
 		END;
 		FOREACH v_id IN ARRAY v_some LOOP
 			BEGIN
-				RETURN QUERY SELECT * FROM zcsync._route_changes(p_route, ARRAY[v_id], p_backfill,
-					ARRAY(SELECT e FROM unnest(v_values) e WHERE e.source_id = v_id));
+				RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, ARRAY[v_id], p_backfill,
+						ARRAY(SELECT e FROM unnest(v_values) e WHERE e.source_id = v_id),
+						ARRAY(SELECT e FROM unnest(v_back) e WHERE e.source_id = v_id), p_apply) d
+					CROSS JOIN LATERAL unnest(d.forward || d.back) AS c;
 			EXCEPTION WHEN OTHERS THEN
 				RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
 					format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
@@ -60,48 +65,13 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._try_route_changes(bigint, bigint[], boolean) IS
-'what a route would write, record by record where a record makes it fail';
-
--- The same for what comes back.
-CREATE FUNCTION zcsync._try_back_changes(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_some bigint[];
-	v_values zcsync.route_evaluation[];
-	v_id bigint;
-BEGIN
-	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
-		v_some := p_ids[i : i + 199];
-		v_values := zcsync._evaluate_targets(p_route, v_some);
-		BEGIN
-			RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, v_some, v_values);
-			CONTINUE;
-		EXCEPTION WHEN OTHERS THEN
-			IF zcsync._is_servers_error(SQLSTATE) THEN
-				RAISE;
-			END IF;
-		END;
-		FOREACH v_id IN ARRAY v_some LOOP
-			BEGIN
-				RETURN QUERY SELECT * FROM zcsync._route_back_changes(p_route, ARRAY[v_id],
-					ARRAY(SELECT e FROM unnest(v_values) e WHERE e.source_id = v_id));
-			EXCEPTION WHEN OTHERS THEN
-				RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
-					format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
-			END;
-		END LOOP;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION zcsync._try_back_changes(bigint, bigint[]) IS
-'what would come back, record by record where a record makes it fail';
+COMMENT ON FUNCTION zcsync._try_route_changes(bigint, bigint[], boolean, boolean) IS
+'what a route would write to both sides, record by record where a record makes it fail';
 
 -- The dry run.  A route that never ran is shown as if everything were new to
--- it, the way a backfill would take it.
-CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_records integer DEFAULT 1000)
+-- it, the way a backfill would take it.  With apply it shows what apply_route()
+-- would have it write.
+CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_records integer DEFAULT 1000, apply boolean DEFAULT false)
 RETURNS TABLE (op text, source text, target text, field text, old text, new text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -124,27 +94,19 @@ BEGIN
 		v_ids := zcsync._route_sample(v_route.route_id, max_records);
 	END IF;
 	RETURN QUERY
-	WITH forward AS MATERIALIZED (
-		SELECT f.* FROM zcsync._try_route_changes(v_route.route_id, v_ids, false) WITH ORDINALITY
-			AS f (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
-	), back AS MATERIALIZED (
-		SELECT b.* FROM zcsync._try_back_changes(v_route.route_id, v_ids) WITH ORDINALITY
-			AS b (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
-		WHERE NOT EXISTS (SELECT FROM forward AS f
-			WHERE f.op = 'update' AND f.source_id = b.source_id AND zcsync._is_disputed(v_route.route_id, substr(b.field, 6), f.field))
-	)
 	SELECT c.op, zcsync.reference(v.source_kind, c.source_id),
 		CASE WHEN c.target_id IS NOT NULL THEN zcsync.reference(v.target_kind, c.target_id)
 			WHEN c.op = 'create' THEN format('%s/%s (new)', v.target_name, v.target_kind) END,
 		nullif(c.field, ''), c.old #>> '{}',
 		CASE WHEN c.op = 'error' THEN c.error_code || ': ' || c.message ELSE c.new #>> '{}' END
-	FROM (SELECT f.*, 1 AS part FROM forward AS f UNION ALL SELECT b.*, 2 FROM back AS b) AS c
+	FROM zcsync._try_route_changes(v_route.route_id, v_ids, false, apply IS TRUE) WITH ORDINALITY
+		AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
 	WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null'))
-	ORDER BY c.part, c.n;
+	ORDER BY coalesce(c.field LIKE 'back:%', false), c.n;
 END
 $$;
-COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer) IS
-'what a route would do now with these source records, or with those stored last; writes nothing';
+COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer, boolean) IS
+'what a route would do now with these source records, or with those stored last; with apply, what apply_route() would have it do; writes nothing';
 
 -- The places in which a route creates records, as far as the sample tells.
 CREATE FUNCTION zcsync._route_places(p_changes zcsync.route_change[], p_field text) RETURNS text[]
@@ -431,8 +393,8 @@ COMMENT ON FUNCTION zcsync.check_route(text) IS
 -- Backfill, and applying a changed map
 -- ---------------------------------------------------------------------
 
--- Calls and time that writing so many records of a route's target takes.
-CREATE FUNCTION zcsync._route_effort(p_route bigint, p_count bigint) RETURNS TABLE (item text, value text)
+-- Calls and time that writing so many records of an account takes.
+CREATE FUNCTION zcsync._write_effort(p_account bigint, p_count bigint, OUT calls text, OUT duration text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -441,21 +403,18 @@ DECLARE
 	v_calls bigint;
 BEGIN
 	SELECT coalesce((zcsync._vendor_of(a.vendor)).write_batch, 1) AS batch, b.calls * b.share / b.window_s AS rate INTO v
-	FROM zcsync.routes r
-	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-	JOIN zcsync.accounts a ON a.account_id = t.account_id
-	LEFT JOIN zcsync.account_budgets b ON b.account_id = t.account_id AND b.class = zcsync._push_class(t.account_id)
-	WHERE r.route_id = p_route;
+	FROM zcsync.accounts a
+	LEFT JOIN zcsync.account_budgets b ON b.account_id = a.account_id AND b.class = zcsync._push_class(a.account_id)
+	WHERE a.account_id = p_account;
 	v_calls := ceil(p_count / v.batch::numeric);
-	RETURN QUERY VALUES
-		('calls', format('at most %s', v_calls)),
-		('duration', CASE WHEN v.rate IS NULL THEN 'not known: the target has no budget'
-			ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(secs => ceil(v_calls / v.rate))),
-				round((v.rate * 60)::numeric)) END);
+	calls := format('at most %s', v_calls);
+	duration := CASE WHEN v.rate IS NULL THEN 'not known: the account has no budget'
+		ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(secs => ceil(v_calls / v.rate))),
+			round((v.rate * 60)::numeric)) END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_effort(bigint, bigint) IS
-'calls and time that writing so many records of the target of a route takes';
+COMMENT ON FUNCTION zcsync._write_effort(bigint, bigint) IS
+'calls and time that writing so many records of an account takes';
 
 -- The source records that the route wants and that it does not have yet.  A
 -- filter that fails for one of them is an error.
@@ -511,6 +470,7 @@ DECLARE
 	v_ids bigint[] := ARRAY(SELECT u.id FROM zcsync._route_unlinked(v_route.route_id) AS u (id));
 	v_count bigint;
 	v_linked bigint;
+	v_effort record;
 BEGIN
 	IF confirm THEN
 		PERFORM zcsync._enqueue_source(v_route.route_id, v_ids, 70, true);
@@ -525,20 +485,39 @@ BEGIN
 
 	v_count := cardinality(v_ids);
 	SELECT count(*) INTO v_linked FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked';
+	SELECT e.* INTO v_effort FROM zcsync.streams t CROSS JOIN LATERAL zcsync._write_effort(t.account_id, v_count) AS e
+	WHERE t.stream_id = v_route.target_stream_id;
 	RETURN QUERY VALUES
 		('linked already', v_linked::text),
-		('to link or create', v_count::text);
-	RETURN QUERY SELECT e.* FROM zcsync._route_effort(v_route.route_id, v_count) AS e;
-	RETURN QUERY VALUES
+		('to link or create', v_count::text),
+		('calls', v_effort.calls),
+		('duration', v_effort.duration),
 		('to begin', format('SELECT * FROM zcsync.backfill_route(%L, confirm => true);', v_route.name));
 END
 $$;
 COMMENT ON FUNCTION zcsync.backfill_route(text, boolean) IS
 'says what it takes to route the records from before the route began; with confirm, queues them';
 
--- A changed map or expression reaches a record with its next change; this
--- writes it to all pairs that the route drives.  What is edited on the other
--- side stays, unless the map makes another value of what the source has.
+-- What apply_route() would write to one side of the pairs: a row for each thing
+-- that is to be known of it.  A local account sends nothing.
+CREATE FUNCTION zcsync._apply_effort(p_account bigint, p_fields bigint, p_records bigint, p_back boolean, p_part text)
+RETURNS TABLE (item text, value text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT x.item || CASE WHEN p_back THEN ' back' ELSE '' END, x.value
+	FROM zcsync.accounts a
+	CROSS JOIN LATERAL zcsync._write_effort(p_account, p_records) AS e
+	CROSS JOIN LATERAL (VALUES ('to write', format('%s fields of %s records%s', p_fields, p_records, p_part)),
+		('calls', e.calls), ('duration', e.duration)) AS x (item, value)
+	WHERE a.account_id = p_account AND (x.item = 'to write' OR a.vendor <> 'local')
+$$;
+COMMENT ON FUNCTION zcsync._apply_effort(bigint, bigint, bigint, boolean, text) IS
+'what apply_route() would write to one side, with calls and time';
+
+-- A changed map or expression reaches a record with the next edit of what it
+-- reads; this writes it to all pairs that the route drives, on both sides.  What was
+-- edited on the other side stays where the map of its field did not change.
 CREATE FUNCTION zcsync.apply_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -549,33 +528,35 @@ DECLARE
 	v_ids bigint[] := ARRAY(SELECT l.source_id FROM zcsync.links l
 		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' ORDER BY l.link_id DESC);
 	v_max CONSTANT integer := 10000;	-- pairs that are looked at before it begins
-	v_records bigint := 0;
-	v_fields bigint := 0;
-	v_part record;
+	v_part text := CASE WHEN cardinality(v_ids) > v_max THEN format(', of the newest %s pairs', v_max) ELSE '' END;
+	v record;
 BEGIN
 	IF confirm THEN
+		UPDATE zcsync.links l SET dropped = zcsync._to_be_applied(l.dropped)
+		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' AND l.dropped <> '{}';
 		RETURN QUERY VALUES
 			('queued', zcsync._queue_route_records(v_route.route_id, v_ids)::text),
 			('state', CASE v_route.state WHEN 'active' THEN 'active' ELSE
 				format('paused; it begins with SELECT zcsync.resume_route(%L);', v_route.name) END);
 		RETURN;
 	END IF;
-	FOR v_first IN 1 .. least(cardinality(v_ids), v_max) BY 1000 LOOP
-		SELECT count(DISTINCT c.source_id) AS records, count(*) AS fields INTO v_part
-		FROM zcsync._try_route_changes(v_route.route_id, v_ids[v_first:least(v_first + 999, v_max)], false) c WHERE c.op = 'update';
-		v_records := v_records + v_part.records;
-		v_fields := v_fields + v_part.fields;
+	RETURN QUERY VALUES ('pairs', cardinality(v_ids)::text);
+	FOR v IN
+		SELECT e.is_back, s.account_id, count(c.source_id) AS fields, count(DISTINCT c.source_id) AS records
+		FROM (VALUES (false, v_route.target_stream_id), (true, v_route.source_stream_id)) AS e (is_back, stream_id)
+		JOIN zcsync.streams s ON s.stream_id = e.stream_id
+		LEFT JOIN zcsync._try_route_changes(v_route.route_id, v_ids[:v_max], false, true) AS c ON c.op = 'update' AND c.field LIKE 'back:%' = e.is_back
+		WHERE NOT e.is_back OR EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = v_route.route_id AND f.direction = 'back')
+		GROUP BY e.is_back, s.account_id
+		ORDER BY e.is_back
+	LOOP
+		RETURN QUERY SELECT e.* FROM zcsync._apply_effort(v.account_id, v.fields, v.records, v.is_back, v_part) AS e;
 	END LOOP;
 	RETURN QUERY VALUES
-		('pairs', cardinality(v_ids)::text),
-		('to write', format('%s fields of %s records', v_fields, v_records)
-			|| CASE WHEN cardinality(v_ids) > v_max THEN format(', of the newest %s pairs', v_max) ELSE '' END);
-	RETURN QUERY SELECT e.* FROM zcsync._route_effort(v_route.route_id, v_records) AS e;
-	RETURN QUERY VALUES
 		('write brake', format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit'))),
-		('to look', format('SELECT * FROM zcsync.plan(%L) WHERE op = ''update'';', v_route.name)),
+		('to look', format('SELECT * FROM zcsync.plan(%L, apply => true) WHERE op = ''update'';', v_route.name)),
 		('to begin', format('SELECT * FROM zcsync.apply_route(%L, confirm => true);', v_route.name));
 END
 $$;
 COMMENT ON FUNCTION zcsync.apply_route(text, boolean) IS
-'says what it takes to write a changed map to the pairs that a route drives; with confirm, queues them';
+'says what it takes to write changed maps to the pairs that a route drives, on both sides; with confirm, queues them; where both sides differ and the maps of both ways changed, the source wins';

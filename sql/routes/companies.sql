@@ -291,6 +291,20 @@ $$;
 COMMENT ON FUNCTION zcsync._parse_company(text) IS
 'account and id of a company that is named account/companies/id';
 
+-- The map of companies between two accounts changes: see _drop_agreed().
+CREATE FUNCTION zcsync._drop_parties(p_source bigint, p_target bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._drop_agreed(r.route_id, zcsync._party_fields(r.route_id))
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id AND s.account_id = p_source
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.account_id = p_target
+	ORDER BY r.route_id
+$$;
+COMMENT ON FUNCTION zcsync._drop_parties(bigint, bigint) IS
+'drops what pairs of two accounts agreed on in fields that the map of companies fills';
+
 CREATE FUNCTION zcsync.map_company(company text, client text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -312,6 +326,9 @@ BEGIN
 			DETAIL = 'It is the domain of a mail provider, which tells nothing of a company.',
 			HINT = 'Map single addresses, or the id of the company.';
 	END IF;
+	PERFORM zcsync._drop_parties(v_source.account_id, v_target.account_id)
+	WHERE NOT EXISTS (SELECT FROM zcsync.company_maps m
+		WHERE (m.source_account_id, m.company, m.target_account_id, m.client_id) = (v_source.account_id, v_source.company, v_target.account_id, v_client));
 	INSERT INTO zcsync.company_maps AS m (source_account_id, company, target_account_id, client_id, mapped_by, created_at)
 	VALUES (v_source.account_id, v_source.company, v_target.account_id, v_client, session_user, zcsync._now())
 	ON CONFLICT ON CONSTRAINT company_maps_pkey DO UPDATE
@@ -343,6 +360,7 @@ DECLARE
 	v_source record := zcsync._parse_company(unmap_company.company);
 	v_target bigint := zcsync.account(unmap_company.account);
 BEGIN
+	PERFORM zcsync._drop_parties(v_source.account_id, v_target);
 	DELETE FROM zcsync.company_maps m
 	WHERE m.source_account_id = v_source.account_id AND m.company = v_source.company AND m.target_account_id = v_target;
 	IF NOT FOUND THEN

@@ -495,6 +495,7 @@ BEGIN
 			DETAIL = format('%s.', v_fault);
 	END IF;
 
+	PERFORM zcsync._drop_agreed(p_route, zcsync._changed_fields(p_route, v_def));
 	v_def := v_def || jsonb_build_object('defined_by', v_owner, 'compiled_at', zcsync._now());
 	INSERT INTO zcsync.routes AS r (route_id, name, source_stream_id, target_stream_id, direction, filter, create_in,
 		on_leave, match_on, default_assignee, default_client, unknown_user, notify, defined_by, compiled_at, created_at)
@@ -510,10 +511,14 @@ BEGIN
 
 	DELETE FROM zcsync.route_fields f
 	WHERE f.route_id = p_route AND NOT v_def -> CASE f.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? f.field;
-	-- What comes back again later is remembered first.
-	UPDATE zcsync.links l
-	SET agreed_back = (SELECT coalesce(jsonb_object_agg(a.key, a.value), '{}') FROM jsonb_each(l.agreed_back) AS a WHERE v_def -> 'back' ? a.key)
-	WHERE l.route_id = p_route AND EXISTS (SELECT FROM jsonb_object_keys(l.agreed_back) AS k WHERE NOT v_def -> 'back' ? k);
+	-- What is not copied any more is forgotten: it may be copied again later.
+	UPDATE zcsync.links l SET agreed = l.agreed - g.fields, agreed_back = l.agreed_back - g.back, dropped = l.dropped - g.dropped
+	FROM zcsync.links AS o
+	CROSS JOIN LATERAL (SELECT ARRAY(SELECT k FROM jsonb_object_keys(o.agreed) AS k WHERE NOT v_def -> 'fields' ? k) AS fields,
+		ARRAY(SELECT k FROM jsonb_object_keys(o.agreed_back) AS k WHERE NOT v_def -> 'back' ? k) AS back,
+		ARRAY(SELECT k FROM jsonb_object_keys(o.dropped) AS k
+			WHERE NOT CASE WHEN k LIKE 'back:%' THEN v_def -> 'back' ? substr(k, 6) ELSE v_def -> 'fields' ? k END) AS dropped) AS g
+	WHERE o.route_id = p_route AND l.link_id = o.link_id AND g.fields || g.back || g.dropped <> '{}';
 	DELETE FROM zcsync.route_values v
 	WHERE v.route_id = p_route AND NOT v_def -> CASE v.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? v.field;
 	DELETE FROM zcsync.route_errors e

@@ -154,7 +154,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.links l
-	SET agreed = l.agreed || n.agreed, changed_at = zcsync._now(),
+	SET agreed = l.agreed || n.agreed, dropped = l.dropped - ARRAY(SELECT jsonb_object_keys(n.agreed)), changed_at = zcsync._now(),
 		state = CASE WHEN n.leaves AND r.on_leave = 'unlink' THEN 'unlinked' WHEN n.leaves THEN 'left'
 			WHEN n.returns THEN 'linked' ELSE l.state END
 	FROM zcsync.routes r, (
@@ -222,13 +222,13 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_changes zcsync.route_change[] := ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values) c);
-	v_back zcsync.route_change[] := ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, p_back) c);
+	v_changes zcsync.route_change[];
+	v_back zcsync.route_change[];
 	v_origin text := format('%s:%s:%s', CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route, pg_current_xact_id());
 	v record;
 	v_created bigint[];
 	v_updated bigint[] := '{}';
-	v_linked bigint[] := ARRAY(SELECT c.source_id FROM unnest(v_changes) c WHERE c.op = 'link');
+	v_linked bigint[];
 	v_written bigint[] := '{}';
 	v_targets bigint[];
 	v_again bigint[];
@@ -239,6 +239,8 @@ BEGIN
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts sa ON sa.account_id = s.account_id
 	WHERE r.route_id = p_route;
 
+	SELECT d.forward, d.back INTO v_changes, v_back FROM zcsync._decide_route_changes(p_route, p_ids, p_backfill, p_values, p_back) d;
+	v_linked := ARRAY(SELECT c.source_id FROM unnest(v_changes) c WHERE c.op = 'link');
 	SELECT array_agg(m.source_id), array_agg(m.target_id) INTO v_created, v_targets
 	FROM zcsync._make_targets(p_route, v.target_account, v.target_kind, v_origin, v_changes) m;
 	IF EXISTS (SELECT FROM unnest(v_changes) c WHERE c.op = 'update') THEN
@@ -249,9 +251,6 @@ BEGIN
 	WHERE v_linked <> '{}';
 	PERFORM zcsync._agree_forward(p_route, p_ids, v_changes);
 
-	IF v_updated <> '{}' AND v_back <> '{}' THEN
-		v_back := zcsync._undisputed(p_route, v_changes, v_back);
-	END IF;
 	IF EXISTS (SELECT FROM unnest(v_back) c WHERE c.op = 'update') THEN
 		SELECT coalesce(array_agg(u.source_id), '{}') INTO v_written
 		FROM zcsync._update_targets(v.source_kind, v_origin, ARRAY(

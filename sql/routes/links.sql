@@ -395,7 +395,7 @@ BEGIN
 		UPDATE zcsync.links AS l
 		SET route_id = p_route, source_id = k.source_id, target_id = k.target_id, source_account = v.source_account,
 			source_kind = v.source_kind, target_account = v.target_account, target_kind = v.target_kind,
-			agreed = '{}', agreed_back = '{}', state = 'linked', changed_at = zcsync._now()
+			agreed = '{}', agreed_back = '{}', dropped = '{}', state = 'linked', changed_at = zcsync._now()
 		FROM known AS k
 		WHERE l.link_id = k.link_id AND l.link_id = ANY (ARRAY(SELECT x.link_id FROM known AS x))
 	), copies AS MATERIALIZED (

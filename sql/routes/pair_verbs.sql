@@ -39,7 +39,7 @@ BEGIN
 	v_shared := EXISTS (
 		SELECT FROM zcsync._pairs_with(ARRAY[v_target.local_id], v_source.account_id, v_source.kind) AS p
 		WHERE p.state <> 'unlinked' AND p.other_id <> v_source.local_id);
-	UPDATE zcsync.links l SET state = 'linked', shared = v_shared, agreed = '{}', agreed_back = '{}', changed_at = zcsync._now()
+	UPDATE zcsync.links l SET state = 'linked', shared = v_shared, agreed = '{}', agreed_back = '{}', dropped = '{}', changed_at = zcsync._now()
 	WHERE l.state = 'unlinked' AND l.link_id IN (
 		SELECT p.link_id FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p
 		WHERE p.other_id = v_target.local_id);

@@ -704,13 +704,22 @@ AS $$
 DECLARE
 	v_def jsonb := zcsync._route_definition(p_route, '{}');
 	v_new record;
+	v_old zcsync.route_values;
 	v_value text := p_source_value;
+	v_is_person boolean := NOT p_back AND coalesce(v_def #>> ARRAY['target', 'roles', p_field] IN ('member', 'requester'), false);
 BEGIN
 	PERFORM zcsync._check_route_field(p_route, p_field, p_back);
 	PERFORM zcsync._check_translation(v_def, p_field, p_back, p_source_value, p_target_value);
 	SELECT t.* INTO v_new FROM zcsync._translation(v_def, p_field, p_back, p_target_value) t;
 	IF p_field IN ('status', 'status_id') THEN
 		v_value := zcsync._status_value(v_def, p_back, p_source_value);
+	END IF;
+	SELECT * INTO v_old FROM zcsync.route_values v
+	WHERE v.route_id = p_route AND v.direction = CASE WHEN p_back THEN 'back' ELSE 'forward' END AND v.field = p_field AND v.source_value = v_value;
+	-- a value that had no translation went nowhere; people are known without one
+	IF (v_old.target_value, v_old.target_id) IS DISTINCT FROM (v_new.value, v_new.id) AND (p_back OR v_is_person OR v_old.field IS NOT NULL) THEN
+		PERFORM zcsync._drop_agreed(p_route, ARRAY[CASE WHEN p_back THEN 'back:' ELSE '' END || p_field],
+			CASE WHEN p_back THEN ARRAY[v_value] WHEN NOT v_is_person THEN ARRAY[v_old.target_value] END);
 	END IF;
 	INSERT INTO zcsync.route_values AS v (route_id, direction, field, source_value, target_value, target_id, created_at)
 	VALUES (p_route, CASE WHEN p_back THEN 'back' ELSE 'forward' END, p_field, v_value, v_new.value, v_new.id, zcsync._now())
@@ -733,11 +742,19 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_values text[] := ARRAY[source_value, zcsync._status_value(v_def, coalesce(back, false), source_value)];
+	v_gone record;
 BEGIN
-	DELETE FROM zcsync.route_values v
-	WHERE v.route_id = v_route.route_id AND v.field IN (unmap_value.field, CASE WHEN back IS NOT TRUE THEN zcsync._route_field(v_def, unmap_value.field) END)
-		AND v.direction = CASE WHEN back THEN 'back' ELSE 'forward' END
-		AND v.source_value = ANY (v_values);
+	FOR v_gone IN
+		DELETE FROM zcsync.route_values v
+		WHERE v.route_id = v_route.route_id AND v.field IN (unmap_value.field, CASE WHEN back IS NOT TRUE THEN zcsync._route_field(v_def, unmap_value.field) END)
+			AND v.direction = CASE WHEN back THEN 'back' ELSE 'forward' END
+			AND v.source_value = ANY (v_values)
+		RETURNING v.field, v.source_value, v.target_value
+	LOOP
+		PERFORM zcsync._drop_agreed(v_route.route_id, ARRAY[CASE WHEN back THEN 'back:' ELSE '' END || v_gone.field],
+			CASE WHEN back THEN ARRAY[v_gone.source_value]
+				WHEN coalesce(v_def #>> ARRAY['target', 'roles', v_gone.field] NOT IN ('member', 'requester'), true) THEN ARRAY[v_gone.target_value] END);
+	END LOOP;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('route "%s" does not translate value %s of field %s', route,

@@ -131,6 +131,7 @@ BEGIN
 		shared boolean NOT NULL DEFAULT false,	-- a person gave this source to a target that has another one
 		agreed jsonb NOT NULL DEFAULT '{}',	-- mapped value of each field when both sides last agreed
 		agreed_back jsonb NOT NULL DEFAULT '{}',	-- the same for the fields that come back
+		dropped jsonb NOT NULL DEFAULT '{}',	-- fields whose map changed, with the time since which edits count; in an array: apply_route() writes them
 		state text NOT NULL DEFAULT 'linked'
 			CONSTRAINT links_state CHECK (state IN ('linked', 'left', 'unlinked', 'cancelled')),	-- cancelled: a person did not want the copy
 		created_at timestamptz NOT NULL DEFAULT now(),

@@ -171,7 +171,7 @@ SELECT c.action, c.old, c.new, regexp_replace(c.origin, ':.*', '') FROM zcsync.c
 WHERE t.name = 'Printer' AND c.origin LIKE 'route:%';
 SELECT push();
 
--- a new field, a custom field
+-- a new field, a custom field: only apply_route() writes them to what exists
 SELECT zcsync.map_field('support', 'nosuch', 'subject');
 SELECT zcsync.map_field('support', 'list_id', 'subject');
 SELECT zcsync.map_field('support', 'due_at', 'tags');
@@ -182,6 +182,9 @@ SELECT zcsync.map_value('support', 'tags', 'ui', NULL);
 SELECT zcsync.map_value('support', 'priority', 'huge', 'very');
 SELECT zcsync.map_value('support', 'nosuch', 'a', 'b');
 SELECT pull('{3}', 'subject = ''Plotter 2''');
+SELECT zcsync._run_route_jobs();
+SELECT name, tags, custom_fields FROM zcsync.tasks WHERE name = 'Plotter 2';
+SELECT * FROM zcsync.apply_route('support', confirm => true);
 SELECT zcsync._run_route_jobs();
 SELECT name, tags, custom_fields FROM zcsync.tasks WHERE name = 'Plotter 2';
 SELECT zcsync.unmap_field('support', 'custom:f-1');

@@ -291,6 +291,12 @@ SELECT source_account_id = zcsync.account('acme') AS acme, company, client_id FR
 SELECT zcsync._run_route_jobs();
 SELECT * FROM tickets WHERE subject IN ('new company', 'mail provider', 'two clients');
 SELECT company, records FROM zcsync.unmapped_companies ORDER BY company;
+-- a company that becomes another client: only apply_route() writes that
+SELECT FROM zcsync.map_company('acme/companies/777', 'halo/companies/12');
+SELECT s.subject, l.dropped <> '{}' AS dropped FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id JOIN zcsync.routes r ON r.route_id = l.route_id AND r.name = 'desk' ORDER BY 1;
+SELECT count(*) FROM zcsync.plan('desk') WHERE op = 'update';
+SELECT source, field, old, new FROM zcsync.plan('desk', apply => true) WHERE op = 'update';
+SELECT FROM zcsync.map_company('acme/companies/777', 'halo/companies/beta gmbh');
 -- the default, when somebody wants it, and the general user
 SELECT zcsync.alter_route('desk', default_client => 'Acme Works', unknown_user => 'general');
 SELECT zcsync.map_company('acme/companies/@nothing.example', 'halo/companies/12');
