@@ -24,6 +24,9 @@ BEGIN
 		WHERE t.account_id = $1 AND t.local_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.base IS NOT NULL$sql$,
 		p_kind, v_columns, v_values)
 		USING p_account, p_ids;
+	-- nothing of ours is left that a person could decide for
+	UPDATE zcsync.conflicts c SET resolved_at = zcsync._now()
+	WHERE c.account_id = p_account AND c.local_id = ANY (p_ids) AND c.resolved_at IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._take_back(bigint, text, bigint[]) IS

@@ -177,19 +177,22 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_budget_view() IS
 'makes view stat_budgets; part of zcsync._create_views()';
 
--- What is held of an account: pushes that wait for a decision, and new rows that
--- cancel_held() left, the first of them by its reference.
-CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text)
+-- What is held of an account: pushes that wait for a decision, new rows that
+-- cancel_held() left, the first of them by its reference, and copies that it keeps
+-- routes from making.
+CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text, OUT cancelled bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
-		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept')
+		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
+		(SELECT count(*) FROM zcsync.links AS l JOIN zcsync.accounts AS t ON t.account_id = l.target_account
+			WHERE t.name = p_account AND l.state = 'cancelled')
 	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a ON a.account_id = q.account_id
 	WHERE a.name = p_account AND q.state = 'held'
 $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
-'what is held of an account: pushes, and new rows that are not to be sent';
+'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made';
 
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -248,9 +251,11 @@ BEGIN
 			WHERE a.streams = 0 AND a.vendor <> 'local'
 			UNION ALL
 			SELECT 10, 4, 'in step',
-				CASE WHEN a.reading_history > 0 THEN 'reads history'
-					WHEN a.backfill > 0 THEN format('jobs of history or backfill: %s', a.backfill) END,
-				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;' END
+				CASE WHEN a.reading_history > 0 THEN 'reads history' WHEN a.backfill > 0 THEN format('jobs of history or backfill: %s', a.backfill)
+					WHEN h.cancelled > 0 THEN format('copies that were cancelled: %s', h.cancelled) END,
+				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;'
+					WHEN h.cancelled > 0 THEN format('SELECT zcsync.release_held(%L, cancelled => true);', a.account) END
+			FROM zcsync._held_of(a.account) AS h
 			ORDER BY 1
 			LIMIT 1) AS v
 	) AS x

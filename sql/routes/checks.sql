@@ -24,6 +24,23 @@ $$;
 COMMENT ON FUNCTION zcsync._route_sample(bigint, integer) IS
 'the records of a route''s source that were stored last';
 
+-- The records among these that a route leaves alone because of what a person
+-- decided, or is to decide: op is held, where they or their counterparts have a held
+-- push, or cancelled, where cancel_held() kept a copy from being made.
+CREATE FUNCTION zcsync._kept_route_records(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ROW(k.op, NULL, k.id, NULL, NULL, NULL, to_jsonb(CASE k.op WHEN 'held' THEN 'waits until a held write is released or cancelled'
+		ELSE 'cancel_held() took its copy back; release_held(..., cancelled => true) has it made again' END), NULL, NULL, NULL)::zcsync.route_change
+	FROM (SELECT i, CASE WHEN i = ANY (h.ids) THEN 'held'
+			WHEN EXISTS (SELECT FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = i AND l.state = 'cancelled') THEN 'cancelled' END
+		FROM (SELECT zcsync._held_sources(p_route, p_ids)) AS h (ids) CROSS JOIN LATERAL unnest(p_ids) AS i) AS k (id, op)
+	WHERE k.op IS NOT NULL ORDER BY k.id
+$$;
+COMMENT ON FUNCTION zcsync._kept_route_records(bigint, bigint[]) IS
+'records that a route leaves alone because of what a person decided, or is to decide';
+
 -- What a route would write and what would come back, decided as a job decides it:
 -- in sets of the size of a batch, so that each has the time that a batch has.  A
 -- value that cannot be written is an error of its record.
@@ -36,10 +53,13 @@ DECLARE
 	v_some bigint[];
 	v_values zcsync.route_evaluation[];
 	v_back zcsync.route_evaluation[];
+	v_kept zcsync.route_change[];
 	v_id bigint;
 BEGIN
 	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
-		v_some := p_ids[i : i + 199];
+		v_kept := ARRAY(SELECT k FROM zcsync._kept_route_records(p_route, p_ids[i : i + 199]) AS k);
+		RETURN QUERY SELECT * FROM unnest(v_kept);
+		v_some := ARRAY(SELECT u FROM unnest(p_ids[i : i + 199]) AS u WHERE u NOT IN (SELECT k.source_id FROM unnest(v_kept) AS k));
 		v_values := zcsync._evaluate_sources(p_route, v_some, p_backfill);
 		v_back := zcsync._evaluate_targets(p_route, v_some);
 		BEGIN
@@ -306,6 +326,35 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_required(jsonb, text[]) IS
 'the rows of check_route() about required fields of the target';
 
+-- Are the people known that a route looks up?
+CREATE FUNCTION zcsync._check_route_people(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_def ->> 'default_assignee' IS NOT NULL THEN
+		RETURN QUERY
+		SELECT 'default assignee', m.id IS NOT NULL,
+			format(CASE WHEN m.id IS NULL THEN '%s is no member of the target that zcsync knows' ELSE '%s is member %s' END,
+				p_def ->> 'default_assignee', m.id),
+			CASE WHEN m.id IS NULL THEN format('SELECT zcsync.alter_route(%L, default_assignee => ''<member id>'');', p_def ->> 'name') END
+		FROM (SELECT zcsync._member_id((p_def ->> 'target_account')::bigint, p_def ->> 'default_assignee') AS id) m;
+	END IF;
+	RETURN QUERY
+	SELECT 'members', true, 'no member of the target is known, so no assignee is found by e-mail address',
+		format('SELECT * FROM zcsync.discover(%L);', p_def ->> 'target_name')
+	WHERE p_def -> 'fields' ? 'assignees'
+		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (p_def ->> 'target_account')::bigint);
+	RETURN QUERY
+	SELECT 'requesters', true, format('no contact of %s is known, so the tickets are asked by our own user', p_def ->> 'source_name'),
+		format('SELECT * FROM zcsync.add_stream(%L, ''contacts'', since => ''2000-01-01'');', p_def ->> 'source_name')
+	WHERE p_def #>> '{target,roles,requester_id}' = 'requester' AND p_def -> 'fields' ? 'requester_id'
+		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (p_def ->> 'source_account')::bigint);
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_route_people(jsonb) IS
+'the rows of check_route() about people';
+
 CREATE FUNCTION zcsync.check_route(name text) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -364,24 +413,11 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;
-	IF v_route.default_assignee IS NOT NULL THEN
-		RETURN QUERY
-		SELECT 'default assignee', m.id IS NOT NULL,
-			format(CASE WHEN m.id IS NULL THEN '%s is no member of the target that zcsync knows' ELSE '%s is member %s' END,
-				v_route.default_assignee, m.id),
-			CASE WHEN m.id IS NULL THEN format('SELECT zcsync.alter_route(%L, default_assignee => ''<member id>'');', v_route.name) END
-		FROM (SELECT zcsync._member_id((v_def ->> 'target_account')::bigint, v_route.default_assignee) AS id) m;
-	END IF;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_people(v_def) c;
 	RETURN QUERY
-	SELECT 'members', true, 'no member of the target is known, so no assignee is found by e-mail address',
-		format('SELECT * FROM zcsync.discover(%L);', v_def ->> 'target_name')
-	WHERE v_def -> 'fields' ? 'assignees'
-		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (v_def ->> 'target_account')::bigint);
-	RETURN QUERY
-	SELECT 'requesters', true, format('no contact of %s is known, so the tickets are asked by our own user', v_def ->> 'source_name'),
-		format('SELECT * FROM zcsync.add_stream(%L, ''contacts'', since => ''2000-01-01'');', v_def ->> 'source_name')
-	WHERE v_def #>> '{target,roles,requester_id}' = 'requester' AND v_def -> 'fields' ? 'requester_id'
-		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (v_def ->> 'source_account')::bigint);
+	SELECT 'cancelled', true, format('%s records get no copy, since cancel_held() took it back', count(*)),
+		format('SELECT zcsync.release_held(%L, cancelled => true);', v_route.name)
+	FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'cancelled' HAVING count(*) > 0;
 	RETURN QUERY SELECT 'write brake', true,
 		format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit')), NULL;
 END

@@ -152,6 +152,7 @@ BEGIN
 		WHERE state <> 'unlinked' AND NOT (shared AND ROW(source_account, source_kind COLLATE "C") < ROW(target_account, target_kind COLLATE "C"));
 	CREATE INDEX idx_links_route ON zcsync.links (route_id, source_id);
 	CREATE INDEX idx_links_target ON zcsync.links (target_id);
+	CREATE INDEX idx_links_cancelled ON zcsync.links (target_account) WHERE state = 'cancelled';
 	COMMENT ON TABLE zcsync.links IS
 	'the pairs of mirror rows that belong together, the route that drives each, and the values both sides last agreed on; a pair outlives its route';
 

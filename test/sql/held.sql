@@ -114,11 +114,13 @@ UPDATE zcsync.tasks SET status = 'done' WHERE remote_id = 'a';
 SELECT request -> 'sent' AS sent FROM zcsync._clickup_push_requests(ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push'));
 SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue WHERE operation = 'push';
 UPDATE zcsync.tasks SET status = 'open' WHERE remote_id = 'a';
--- also where the stream is read-only by now
+-- also where the stream is read-only by now, and where a person was to decide
 UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id = 'a';
+INSERT INTO zcsync.conflicts (account_id, kind, local_id, field, mine, theirs) SELECT account_id, 'tasks', local_id, 'name', '"wrong"', to_jsonb('a'::text) FROM zcsync.tasks WHERE remote_id = 'a';
 SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => false) WHERE item = 'held writes';
 SELECT zcsync.cancel_held();
 SELECT name, sync_state FROM zcsync.tasks WHERE remote_id = 'a';
+SELECT field, resolved_at IS NULL AS open FROM zcsync.conflicts;
 SELECT count(*) FROM zcsync.alter_stream('dev/tasks', writes => true);
 
 -- ---------------------------------------------------------------------
@@ -193,11 +195,17 @@ SELECT tickets('ticket');
 SELECT route();
 SELECT * FROM jobs;
 SELECT * FROM alerts;
+-- the plan does not write what is held either
+SELECT op, source, field, new FROM zcsync.plan('bugs') ORDER BY source;
 SELECT zcsync.cancel_held('bugs');
 SELECT create_tasks();
 SELECT * FROM pairs;
 SELECT name FROM zcsync.tasks WHERE name LIKE 'ticket%';
 SELECT * FROM jobs;
+-- which everybody can see
+SELECT item, ok, message, hint FROM zcsync.check_route('bugs') WHERE item = 'cancelled';
+UPDATE zcsync.streams SET last_pull_at = now(), history_state = 'none';
+SELECT state, why, to_do FROM zcsync.status WHERE account = 'dev';
 -- a change of the original makes nothing; another route leaves it alone, too
 SELECT tickets('Ticket');
 SELECT route();
