@@ -219,49 +219,6 @@ $$;
 COMMENT ON FUNCTION zcsync._check_budgets(text, jsonb) IS
 'raises an error unless the setting "budgets" is valid';
 
--- Make the budgets of an account what its settings say.  What was used of them
--- and pauses stay.
-CREATE FUNCTION zcsync._make_budgets(p_account_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_account zcsync.accounts;
-	v_share double precision;
-	v_classes text[];
-BEGIN
-	SELECT * INTO STRICT v_account FROM zcsync.accounts a WHERE a.account_id = p_account_id;
-	IF v_account.vendor = 'local' THEN
-		RETURN;
-	END IF;
-	v_share := coalesce((v_account.settings ->> 'budget_share')::double precision, 0.9);
-	EXECUTE format($sql$
-		WITH wanted AS (
-			SELECT b.class,
-				coalesce(($2 #>> ARRAY[b.class, 'calls'])::integer, b.calls) AS calls,
-				coalesce(($2 #>> ARRAY[b.class, 'window_s'])::double precision, b.window_s) AS window_s,
-				coalesce(($2 #>> ARRAY[b.class, 'concurrency'])::integer, b.concurrency) AS concurrency
-			FROM %s($1) b
-		), made AS (
-			INSERT INTO zcsync.account_budgets AS ab
-				(account_id, class, calls, window_s, share, concurrency, tokens, refilled_at)
-			SELECT $3, w.class, w.calls, w.window_s, $4, w.concurrency, zcsync._bucket_size(w.calls, $4), zcsync._now()
-			FROM wanted w
-			ON CONFLICT (account_id, class) DO UPDATE
-				SET calls = excluded.calls, window_s = excluded.window_s, share = excluded.share,
-					concurrency = excluded.concurrency, tokens = least(ab.tokens, excluded.tokens),
-					lowered_from = NULL, lowered_at = NULL
-			RETURNING class
-		)
-		SELECT array_agg(class) FROM made$sql$, (zcsync._vendor_of(v_account.vendor)).budgets::regproc)
-	INTO v_classes
-	USING v_account.settings, coalesce(v_account.settings -> 'budgets', '{}'), p_account_id, v_share;
-	DELETE FROM zcsync.account_budgets ab WHERE ab.account_id = p_account_id AND ab.class <> ALL (v_classes);
-END
-$$;
-COMMENT ON FUNCTION zcsync._make_budgets(bigint) IS
-'makes the budgets of an account what its settings and its plan say';
-
 -- ---------------------------------------------------------------------
 -- Verbs.  Those that take credentials set log_min_error_statement, so that an
 -- error in them does not write the statement, and with it a secret, into the
@@ -277,6 +234,7 @@ AS $$
 DECLARE
 	v_settings jsonb;
 	v_id bigint;
+	v_hook regprocedure;
 BEGIN
 	IF name IS NULL OR name !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_name',
@@ -300,10 +258,9 @@ BEGIN
 			MESSAGE = format('account "%s" already exists', name),
 			HINT = 'Change it with zcsync.alter_account() or zcsync.set_credentials().';
 	END IF;
-	PERFORM zcsync._make_budgets(v_id);
-	IF vendor = 'local' THEN
-		PERFORM zcsync._make_local_stream(v_id);
-	END IF;
+	FOR v_hook IN SELECT p.added FROM zcsync._account_parts() AS p WHERE p.added IS NOT NULL ORDER BY p.place LOOP
+		PERFORM zcsync._tell_account_part(v_hook, v_id);
+	END LOOP;
 	IF credentials IS NOT NULL THEN
 		PERFORM zcsync._store_credentials(v_id, vendor, credentials);
 	ELSIF vendor <> 'local' THEN
@@ -326,6 +283,8 @@ DECLARE
 	v_account zcsync.accounts;
 	v_settings jsonb;
 	v_key text;
+	v_used text;
+	v_hook regprocedure;
 BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_id;
 	IF jsonb_typeof(settings) IS DISTINCT FROM 'object' THEN
@@ -338,17 +297,21 @@ BEGIN
 	-- must not be written there by mistake.
 	SELECT r.key INTO v_key FROM zcsync._setting_rules(v_account.vendor) AS r
 	WHERE r.identifies AND v_account.settings ->> r.key <> v_settings ->> r.key LIMIT 1;
-	IF v_key IS NOT NULL AND v_account.state <> 'paused'
-		AND EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = v_id) THEN
+	IF v_key IS NOT NULL AND v_account.state <> 'paused' THEN
+		SELECT u.used INTO v_used FROM zcsync._account_use(v_id) AS u;
+	END IF;
+	IF v_used IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('cannot change setting "%s" of an account with streams', v_key),
+			MESSAGE = format('cannot change setting "%s" of an account with %s', v_key, v_used),
 			DETAIL = 'Its rows belong to the records of the present one.',
 			HINT = format('If it is the same one under a new name, pause the account first: SELECT zcsync.pause_account(%L); '
 				'if it is another one, add another account.', name);
 	END IF;
 
 	UPDATE zcsync.accounts a SET settings = v_settings, version = a.version + 1 WHERE a.account_id = v_id;
-	PERFORM zcsync._make_budgets(v_id);
+	FOR v_hook IN SELECT p.altered FROM zcsync._account_parts() AS p WHERE p.altered IS NOT NULL ORDER BY p.place LOOP
+		PERFORM zcsync._tell_account_part(v_hook, v_id);
+	END LOOP;
 	PERFORM zcsync._wake();
 END
 $$;
@@ -462,46 +425,28 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_id bigint := zcsync.account(name);
-	v_routes text[];
-	v_route text;
-	v_streams bigint;
-	v_jobs bigint;
-	v_kind text;
-	v_count bigint;
-	v_rows jsonb := '{}';
+	v_used text;
+	v_counts text[];
+	v_part zcsync.account_part;
+	v_removed text;
 BEGIN
 	-- Nobody may refer to it from now on.
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);
 
-	SELECT count(*) INTO v_streams FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
-	WHERE s.account_id = v_id
-		-- that of a local account came with it
-		AND (a.vendor <> 'local' OR EXISTS (SELECT FROM zcsync.leads l WHERE l.account_id = v_id));
-	SELECT coalesce(array_agg(r.name ORDER BY r.name), '{}') INTO v_routes
-	FROM zcsync.routes r
-	WHERE EXISTS (SELECT FROM zcsync.streams s
-		WHERE s.account_id = v_id AND s.stream_id IN (r.source_stream_id, r.target_stream_id));
-	IF v_streams > 0 AND force IS NOT TRUE THEN
+	SELECT u.used, u.counts INTO v_used, v_counts FROM zcsync._account_use(v_id) AS u;
+	IF v_used IS NOT NULL AND force IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
-			MESSAGE = format('account "%s" still has streams', name),
-			DETAIL = format('Streams: %s, routes: %s.', v_streams, cardinality(v_routes)),
+			MESSAGE = format('account "%s" still has %s', name, v_used),
+			DETAIL = zcsync._account_sentence(v_counts),
 			HINT = format('To remove them and all rows of this account: SELECT zcsync.remove_account(%L, force => true); '
 				'nothing is deleted at the vendor.', name);
 	END IF;
 
-	FOREACH v_route IN ARRAY v_routes LOOP
-		PERFORM zcsync.remove_route(v_route, force => true);
-	END LOOP;
-	PERFORM zcsync.drop_intake(i.name) FROM zcsync.intakes i WHERE i.account_id = v_id;
-	DELETE FROM zcsync.sync_queue q WHERE q.account_id = v_id;
-	GET DIAGNOSTICS v_jobs = ROW_COUNT;
-	PERFORM zcsync._allow_delete();
-	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
-		EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1', v_kind) USING v_id;
-		GET DIAGNOSTICS v_count = ROW_COUNT;
-		IF v_count > 0 THEN
-			v_rows := v_rows || jsonb_build_object(v_kind, v_count);
+	FOR v_part IN SELECT p.* FROM zcsync._account_parts() AS p WHERE p.remove IS NOT NULL ORDER BY p.place LOOP
+		v_removed := zcsync._remove_account_part(v_part.remove, v_id);
+		IF v_removed IS NOT NULL THEN
+			v_counts := v_counts || format('%s: %s', v_part.name, v_removed);
 		END IF;
 	END LOOP;
 	DELETE FROM zcsync.accounts a WHERE a.account_id = v_id;
@@ -509,9 +454,7 @@ BEGIN
 	WHERE al.object = remove_account.name AND al.code LIKE E'credentials\\_%' AND al.resolved_at IS NULL;
 	PERFORM zcsync._resolve_key_alert();
 	RAISE NOTICE USING MESSAGE = format('removed account "%s"', name),
-		DETAIL = format('Streams: %s, routes: %s, jobs: %s, rows: %s. What was done for it stays in sync_records and changes.',
-			v_streams, cardinality(v_routes), v_jobs,
-			coalesce((SELECT string_agg(value || ' ' || key, ', ' ORDER BY key) FROM jsonb_each_text(v_rows)), '0'));
+		DETAIL = zcsync._account_sentence(v_counts) || ' What was done for it stays in sync_records and changes.';
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_account(text, boolean) IS

@@ -378,6 +378,26 @@ $$;
 COMMENT ON FUNCTION zcsync.drop_intake(text) IS
 'drops the table of a file with leads; its leads stay';
 
+CREATE FUNCTION zcsync._drop_account_intakes(p_account bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync.drop_intake(i.name) FROM zcsync.intakes i WHERE i.account_id = p_account;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._drop_account_intakes(bigint) IS
+'drops the tables of the files that an account has imported';
+
+CREATE FUNCTION zcsync._account_intakes() RETURNS zcsync.account_part
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_account_part('intakes', 30, p_remove => 'zcsync._drop_account_intakes(bigint)'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._account_intakes() IS
+'what is done about intakes when an account goes';
+
 -- Imports that run, for zcsync.progress.
 CREATE FUNCTION zcsync._running_imports() RETURNS TABLE (name text, account text, done bigint, estimate bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

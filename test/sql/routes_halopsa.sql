@@ -396,6 +396,13 @@ SELECT zcsync.add_route('one', 'acme/tickets', 'dev/tasks', create_in => '901') 
 SELECT zcsync.map_field('one', 'status', 't.status', back => true);
 SELECT zcsync.remove_route('one');
 
+-- an empty local account is not removed with its route, unless forced
+SELECT zcsync.add_account('shelf', 'local') IS NOT NULL AS made;
+SELECT zcsync.add_route('shelved', 'shelf/leads', 'halo/leads', ticket_type => 'Lead') IS NOT NULL AS made;
+SELECT zcsync.remove_account('shelf');
+SELECT zcsync.remove_account('shelf', force => true);
+SELECT name FROM zcsync.routes;
+
 DROP VIEW opportunities, leads, tickets, jobs, errors;
 DROP FUNCTION intake, ticket, push, pull;
 SET client_min_messages = error;
