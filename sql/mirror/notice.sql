@@ -10,7 +10,7 @@
 --   BEFORE ROW       zcsync_stamp_*   origin and state of a local write
 --   AFTER STATEMENT  zcsync_guard_*   columns that only the owner may write;
 --                                     runs as the writer, hence not as owner
---   AFTER STATEMENT  zcsync_notice_*  history, pushes, route jobs, set-based
+--   AFTER STATEMENT  zcsync_notice_*  history, pushes, listeners, set-based
 --   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
 
@@ -341,10 +341,11 @@ $$;
 COMMENT ON FUNCTION zcsync._brake(bigint[], boolean) IS
 'holds the pushes of a transaction that writes too many remote records';
 
--- What follows from rows that were written: rights, history, pushes, route
--- jobs.  The arrays run in parallel, an element per row; p_old and p_new hold
--- the columns that changed.  p_old is NULL for inserts, p_new for rows that
--- came from a vendor for the first time, which are no history.
+-- What follows from rows that were written: rights, history, pushes, and what
+-- other rooms make of it (listeners.sql).  The arrays run in parallel, an element
+-- per row; p_old and p_new hold the columns that changed.  p_old is NULL for
+-- inserts, p_new for rows that came from a vendor for the first time, which are
+-- no history.
 CREATE FUNCTION zcsync._notice(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_new jsonb[],
 	p_origins text[], p_states text[], p_updated_at timestamptz[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -355,7 +356,6 @@ DECLARE
 	v_accounts bigint[];
 	v_ids bigint[];
 	v_origins text[];
-	v_jobs zcsync.new_job[];
 BEGIN
 	-- Local and routed writes must be allowed, and are pushed.
 	FOR v_written IN
@@ -387,58 +387,12 @@ BEGIN
 		PERFORM zcsync._queue_pushes(p_kind, v_accounts, v_ids, v_origins);
 	END IF;
 
-	-- A record that is older than a route is left alone by it.
-	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
-		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id) ORDER BY r.route_id, w.local_id)
-	INTO v_jobs
-	FROM unnest(p_accounts, p_ids, p_updated_at) AS w (account_id, local_id, updated_at)
-	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
-	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id AND r.state = 'active'
-	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
-	WHERE p_old IS NOT NULL OR w.updated_at IS NULL OR r.starts_at IS NULL OR w.updated_at >= r.starts_at;
-	IF v_jobs IS NOT NULL THEN
-		PERFORM zcsync._enqueue(v_jobs);
-	END IF;
-	IF p_old IS NOT NULL THEN
-		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins);
-	END IF;
-	IF p_kind IN ('companies', 'contacts') THEN
-		PERFORM zcsync._queue_known_companies(p_kind, p_accounts, p_ids, p_old);
-	END IF;
+	PERFORM zcsync._tell_written(l.written, p_kind, p_accounts, p_ids, p_old, p_origins, p_updated_at)
+	FROM zcsync._listeners() AS l WHERE l.written IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], text[], text[], timestamptz[]) IS
 'checks written rows, writes their history and queues what follows from them';
-
--- Queue routes that take something back from these rows, for the records that
--- are linked to them.  What a route wrote itself is no news to it.
-CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_jobs zcsync.new_job[];
-BEGIN
-	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
-		p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
-	INTO v_jobs
-	FROM zcsync.streams t
-	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND r.state = 'active'
-		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
-	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin) ON w.account_id = t.account_id
-		AND split_part(w.origin, ':', 1) || ':' || split_part(w.origin, ':', 2)
-			NOT IN ('route:' || r.route_id, 'backfill:' || r.route_id)
-	JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
-	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
-	WHERE t.kind = p_kind;
-	IF v_jobs IS NOT NULL THEN
-		PERFORM zcsync._enqueue(v_jobs);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[]) IS
-'queues routes that take something back from these rows';
 
 -- Rows whose origin does not end in this transaction were restored: no news.
 CREATE FUNCTION zcsync._notice_insert() RETURNS trigger
@@ -480,7 +434,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._notice_insert() IS
-'AFTER INSERT trigger of mirror tables: history, pushes and route jobs of new rows';
+'AFTER INSERT trigger of mirror tables: history, pushes and listeners of new rows';
 
 -- The same for updates, a function for each kind: its columns are named, so
 -- that a page of a thousand rows is compared within milliseconds.
@@ -532,7 +486,7 @@ END
 $body$$create$,
 			'_notice_update_' || v_kind, v_changes, v_old, v_new);
 		EXECUTE format('COMMENT ON FUNCTION zcsync.%I() IS %L', '_notice_update_' || v_kind,
-			'AFTER UPDATE trigger of table ' || v_kind || ': history, pushes and route jobs of changed rows');
+			'AFTER UPDATE trigger of table ' || v_kind || ': history, pushes and listeners of changed rows');
 	END LOOP;
 END
 $do$;

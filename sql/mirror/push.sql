@@ -162,6 +162,8 @@ AS $$
 DECLARE
 	v_doubles bigint[];
 	v_locked bigint[];
+	v_gone bigint[];
+	v_kept bigint[];
 BEGIN
 	waiting := '{}';
 	known := '{}';
@@ -184,24 +186,14 @@ BEGIN
 		FROM unnest($2, $3) AS w (local_id, remote_id)
 		JOIN zcsync.%I AS t ON t.account_id = $1 AND t.remote_id = w.remote_id AND t.local_id <> w.local_id$sql$, p_kind)
 		INTO waiting, known USING p_account, p_ids, p_remote_ids, v_locked;
-	-- A route may have linked it already: ours takes its place there, too.
+	-- Others may know these rows already: ours take their places there, too.
 	EXECUTE format($sql$
-		UPDATE zcsync.links AS l
-		SET source_id = CASE WHEN l.source_id = t.local_id THEN w.local_id ELSE l.source_id END,
-			target_id = CASE WHEN l.target_id = t.local_id THEN w.local_id ELSE l.target_id END,
-			copy_id = CASE WHEN l.copy_id = t.local_id THEN w.local_id ELSE l.copy_id END
+		SELECT array_agg(t.local_id), array_agg(w.local_id)
 		FROM unnest($2, $3) AS w (local_id, remote_id)
 		JOIN zcsync.%I AS t ON t.account_id = $1 AND t.remote_id = w.remote_id AND t.local_id <> w.local_id
-		WHERE t.local_id = ANY ($4) AND (l.source_id = t.local_id OR l.target_id = t.local_id)
-			AND NOT EXISTS (SELECT FROM zcsync.links AS o
-				WHERE (o.source_id = w.local_id AND (o.target_account, o.target_kind)
-						= (CASE WHEN l.source_id = t.local_id THEN l.target_account ELSE l.source_account END,
-							CASE WHEN l.source_id = t.local_id THEN l.target_kind ELSE l.source_kind END))
-					OR (o.target_id = w.local_id AND (o.source_account, o.source_kind)
-						= (CASE WHEN l.source_id = t.local_id THEN l.target_account ELSE l.source_account END,
-							CASE WHEN l.source_id = t.local_id THEN l.target_kind ELSE l.source_kind END)))$sql$, p_kind)
-		USING p_account, p_ids, p_remote_ids, v_locked;
-	DELETE FROM zcsync.links AS l WHERE l.source_id = ANY (v_locked) OR l.target_id = ANY (v_locked);
+		WHERE t.local_id = ANY ($4)$sql$, p_kind)
+		INTO v_gone, v_kept USING p_account, p_ids, p_remote_ids, v_locked;
+	PERFORM zcsync._tell_replaced(l.replaced, v_gone, v_kept) FROM zcsync._listeners() AS l;
 	PERFORM zcsync._allow_delete();
 	EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1 AND local_id = ANY ($2)', p_kind)
 		USING p_account, v_locked;

@@ -350,16 +350,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream zcsync.streams;
-	v_route text;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
-	SELECT r.name INTO v_route FROM zcsync.routes r
-	WHERE v_stream.stream_id IN (r.source_stream_id, r.target_stream_id) ORDER BY r.name LIMIT 1;
-	IF FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
-			MESSAGE = format('stream "%s" is used by route "%s"', remove_stream.stream, v_route),
-			HINT = format('SELECT zcsync.remove_route(%L);', v_route);
-	END IF;
+	PERFORM zcsync._tell_stream_removed(l.stream_removed, v_stream.stream_id) FROM zcsync._listeners() AS l;
 	-- cancel() keeps what is not known of a create
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'

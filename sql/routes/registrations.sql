@@ -1,5 +1,136 @@
 -- ---------------------------------------------------------------------
--- What earlier rooms are told about routes: what is done when an account goes.
+-- What routes tell the rooms before them: what is done when mirror rows are
+-- written (mirror/listeners.sql) and when an account goes (account/parts.sql).
+-- ---------------------------------------------------------------------
+
+-- ---------------------------------------------------------------------
+-- Mirror rows
+-- ---------------------------------------------------------------------
+
+-- Queue routes that take something back from these rows, for the records that
+-- are linked to them.  What a route wrote itself is no news to it.
+CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs zcsync.new_job[];
+BEGIN
+	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+		p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
+	INTO v_jobs
+	FROM zcsync.streams t
+	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND r.state = 'active'
+		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
+	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin) ON w.account_id = t.account_id
+		AND split_part(w.origin, ':', 1) || ':' || split_part(w.origin, ':', 2)
+			NOT IN ('route:' || r.route_id, 'backfill:' || r.route_id)
+	JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
+	WHERE t.kind = p_kind;
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._enqueue(v_jobs);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[]) IS
+'queues routes that take something back from these rows';
+
+-- Queue the routes of rows that were written.
+CREATE FUNCTION zcsync._route_written(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_origins text[],
+	p_updated_at timestamptz[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs zcsync.new_job[];
+BEGIN
+	-- A record that is older than a route is left alone by it.
+	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id) ORDER BY r.route_id, w.local_id)
+	INTO v_jobs
+	FROM unnest(p_accounts, p_ids, p_updated_at) AS w (account_id, local_id, updated_at)
+	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
+	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id AND r.state = 'active'
+	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
+	WHERE p_old IS NOT NULL OR w.updated_at IS NULL OR r.starts_at IS NULL OR w.updated_at >= r.starts_at;
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._enqueue(v_jobs);
+	END IF;
+	IF p_old IS NOT NULL THEN
+		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins);
+	END IF;
+	IF p_kind IN ('companies', 'contacts') THEN
+		PERFORM zcsync._queue_known_companies(p_kind, p_accounts, p_ids, p_old);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_written(text, bigint[], bigint[], jsonb[], text[], timestamptz[]) IS
+'queues the routes of rows that were written';
+
+-- A row takes the place of another one in its pairs, where it has none of its own
+-- with records of the same stream.
+CREATE FUNCTION zcsync._replace_in_pairs(p_gone bigint[], p_kept bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.links AS l
+	SET source_id = CASE WHEN l.source_id = w.gone THEN w.kept ELSE l.source_id END,
+		target_id = CASE WHEN l.target_id = w.gone THEN w.kept ELSE l.target_id END,
+		copy_id = CASE WHEN l.copy_id = w.gone THEN w.kept ELSE l.copy_id END
+	FROM unnest(p_gone, p_kept) AS w (gone, kept)
+	WHERE (l.source_id = w.gone OR l.target_id = w.gone)
+		AND NOT EXISTS (SELECT FROM zcsync.links AS o
+			WHERE (o.source_id = w.kept AND (o.target_account, o.target_kind)
+					= (CASE WHEN l.source_id = w.gone THEN l.target_account ELSE l.source_account END,
+						CASE WHEN l.source_id = w.gone THEN l.target_kind ELSE l.source_kind END))
+				OR (o.target_id = w.kept AND (o.source_account, o.source_kind)
+					= (CASE WHEN l.source_id = w.gone THEN l.target_account ELSE l.source_account END,
+						CASE WHEN l.source_id = w.gone THEN l.target_kind ELSE l.source_kind END)));
+	DELETE FROM zcsync.links AS l WHERE l.source_id = ANY (p_gone) OR l.target_id = ANY (p_gone);
+END
+$$;
+COMMENT ON FUNCTION zcsync._replace_in_pairs(bigint[], bigint[]) IS
+'puts rows into the pairs of others that are about to be deleted';
+
+CREATE FUNCTION zcsync._refuse_routed_stream(p_stream bigint) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route text;
+	v_stream text;
+BEGIN
+	SELECT r.name INTO v_route FROM zcsync.routes r
+	WHERE p_stream IN (r.source_stream_id, r.target_stream_id) ORDER BY r.name LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	SELECT format('%s/%s', a.name, s.kind) INTO v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream;
+	RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+		MESSAGE = format('stream "%s" is used by route "%s"', v_stream, v_route),
+		HINT = format('SELECT zcsync.remove_route(%L);', v_route);
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_routed_stream(bigint) IS
+'raises an error if a route reads or writes a stream';
+
+CREATE FUNCTION zcsync._route_listener() RETURNS zcsync.listener
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_listener('routes',
+		p_written => 'zcsync._route_written(text, bigint[], bigint[], jsonb[], text[], timestamptz[])'::regprocedure,
+		p_replaced => 'zcsync._replace_in_pairs(bigint[], bigint[])'::regprocedure,
+		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._route_listener() IS
+'what routes are told of mirror rows and streams';
+
+-- ---------------------------------------------------------------------
+-- Accounts
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._routes_of_account(p_account bigint) RETURNS SETOF text

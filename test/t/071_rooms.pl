@@ -43,7 +43,6 @@ my %C_ROOM = (
 # How many arrows may still run back, from a room to a later one.  These
 # numbers may only fall: take an arrow away, and lower its number.
 my %ALLOWED = (
-	mirror => { routes => 7 },
 	routes => { leads => 3 },
 );
 
