@@ -3,7 +3,7 @@
  * local_jobs.c
  *		Are there jobs that send nothing: routes, rows that had to wait?
  *
- * The rules are SQL (sql/routes/local.sql), called here with kept plans.  Such
+ * The rules are SQL (sql/queue/local.sql), called here with kept plans.  Such
  * jobs are run by queue.c.
  *
  * IDENTIFICATION

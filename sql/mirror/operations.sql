@@ -193,10 +193,25 @@ COMMENT ON FUNCTION zcsync._operation_fetch() IS
 -- apply: rows of a page that had to wait
 -- ---------------------------------------------------------------------
 
+CREATE FUNCTION zcsync._has_due_applies() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (
+		SELECT FROM zcsync.sync_queue q
+		JOIN zcsync.queues qs ON qs.name = q.queue AND qs.state = 'active'
+		WHERE q.operation = 'apply' AND q.state = 'ready' AND q.run_at <= zcsync._now());
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_due_applies() IS
+'could a row that had to wait be stored now?';
+
 CREATE FUNCTION zcsync._operation_apply() RETURNS zcsync.operation
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT zcsync._describe_operation('apply', p_run => 'zcsync._run_apply_jobs(integer, bigint)'::regprocedure);
+	SELECT zcsync._describe_operation('apply', p_run => 'zcsync._run_apply_jobs(integer, bigint)'::regprocedure,
+		p_has_due => 'zcsync._has_due_applies()'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operation_apply() IS
 'operation apply: stores a row of a page that somebody held';

@@ -55,6 +55,7 @@ CREATE TYPE zcsync.operation AS (
 	shelve regprocedure,	-- (kind, local id, state) returns void: a job was buried (failed), cancelled (held), or is back (pending)
 	start regprocedure,		-- () returns bigint: what must be known before run, in a transaction of its own
 	run regprocedure,		-- (at most so many, what start returned) returns integer: does jobs that need no call; how many ended
+	has_due regprocedure,	-- () returns boolean: is there something that run would do now?  Asked all the time
 	enqueue_due regprocedure,	-- () returns integer: queues what is due by itself
 	next_due regprocedure,	-- () returns timestamptz: when something will be
 	clock_back regprocedure,	-- (by how much) returns void: the clock was set back, what is planned must be, too
@@ -83,17 +84,17 @@ COMMENT ON FUNCTION zcsync._operation_of(text) IS
 -- An operation by its parts.
 CREATE FUNCTION zcsync._describe_operation(p_name text, p_prepare regprocedure DEFAULT NULL,
 	p_finish regprocedure DEFAULT NULL, p_fail regprocedure DEFAULT NULL, p_shelve regprocedure DEFAULT NULL,
-	p_start regprocedure DEFAULT NULL, p_run regprocedure DEFAULT NULL, p_enqueue_due regprocedure DEFAULT NULL, p_next_due regprocedure DEFAULT NULL,
-	p_clock_back regprocedure DEFAULT NULL, p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
+	p_start regprocedure DEFAULT NULL, p_run regprocedure DEFAULT NULL, p_has_due regprocedure DEFAULT NULL,
+	p_enqueue_due regprocedure DEFAULT NULL, p_next_due regprocedure DEFAULT NULL, p_clock_back regprocedure DEFAULT NULL, p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
 	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false)
 RETURNS zcsync.operation
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_enqueue_due, p_next_due, p_clock_back, p_by_hand,
+	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_has_due, p_enqueue_due, p_next_due, p_clock_back, p_by_hand,
 		p_by_hand_usage,
 		p_writes, p_alone, p_recurs, p_authenticates)::zcsync.operation;
 END;
-COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean) IS
 'an operation of the queue by its parts';
 
 -- ---------------------------------------------------------------------
@@ -135,6 +136,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._call_run(regprocedure, integer, bigint) IS
 'calls the hook run of an operation';
+
+CREATE FUNCTION zcsync._call_has_due(p_hook regprocedure) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_has_due(regprocedure) IS
+'calls the hook has_due of an operation';
 
 CREATE FUNCTION zcsync._call_enqueue_due(p_hook regprocedure) RETURNS integer
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

@@ -216,7 +216,8 @@ BEGIN
 	FROM zcsync._route_back_statuses(p_def) AS k
 	LEFT JOIN zcsync.route_values v ON v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = 'back'
 		AND v.field = v_field AND v.source_value = k.value
-	LEFT JOIN zcsync.lead_statuses l ON v_field = 'status_id' AND l.status_id::text = v.target_value
+	LEFT JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', NULL) l
+		ON v_field = 'status_id' AND l.value = v.target_value
 	LEFT JOIN zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', v.target_value) n
 		ON v_kind.status_is_id
 	ORDER BY k.position, length(k.value), k.value;

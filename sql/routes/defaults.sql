@@ -73,14 +73,12 @@ $$;
 COMMENT ON FUNCTION zcsync._route_default_fields(jsonb, text) IS
 'what a new route between these streams copies, forward or back';
 
--- Which records it takes.  A lead that was merged, and one with a status that
--- closes it, becomes no opportunity.
 CREATE FUNCTION zcsync._route_default_filter(p_source_vendor text, p_source_kind text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN p_source_vendor = 'local' AND p_source_kind = 'leads' THEN
-		'merged_into IS NULL AND coalesce(status_id, 0) NOT IN (SELECT l.status_id FROM zcsync.lead_statuses AS l WHERE l.closed)' END;
-END;
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (zcsync._kind_of(p_source_vendor, p_source_kind)).filter
+$$;
 COMMENT ON FUNCTION zcsync._route_default_filter(text, text) IS
 'the filter of a new route that is given none; NULL: all records';
 
@@ -245,9 +243,9 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.route_values (route_id, direction, field, source_value, target_value, created_at)
-	SELECT (p_def ->> 'route_id')::bigint, 'back', 'status_id', k.id, l.status_id::text, zcsync._now()
+	SELECT (p_def ->> 'route_id')::bigint, 'back', 'status_id', k.id, l.value, zcsync._now()
 	FROM zcsync._known_values((p_def ->> 'target_account')::bigint, 'status', p_def #>> '{target,status_scope}') AS k
-	JOIN zcsync.lead_statuses l ON zcsync._fold(l.name) = zcsync._fold(k.name)
+	JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'leads', NULL) l ON zcsync._fold(l.name) = zcsync._fold(k.name)
 	WHERE (p_def -> 'back' -> 'status_id' ->> 'mapped')::boolean
 	ON CONFLICT DO NOTHING
 $$;

@@ -702,11 +702,23 @@ $$;
 COMMENT ON FUNCTION zcsync._run_route_jobs(integer, bigint) IS
 'runs due jobs of active routes, without HTTP and without waiting for locks; returns how many ended';
 
+CREATE FUNCTION zcsync._has_due_route_jobs() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM zcsync._due_routes())
+		OR EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.cancelled = 'wanted' AND q.state = 'held');	-- see _end_cancelled()
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_due_route_jobs() IS
+'has a route something to do, or is there something to be taken back?';
+
 CREATE FUNCTION zcsync._operation_route() RETURNS zcsync.operation
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_operation('route', p_start => 'zcsync._begin_route_jobs()'::regprocedure,
-		p_run => 'zcsync._run_route_jobs(integer, bigint)'::regprocedure);
+		p_run => 'zcsync._run_route_jobs(integer, bigint)'::regprocedure, p_has_due => 'zcsync._has_due_route_jobs()'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operation_route() IS
 'operation route: writes what a route makes of a record';

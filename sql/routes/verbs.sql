@@ -582,6 +582,8 @@ DECLARE
 	v_target bigint := (p_def ->> 'target_account')::bigint;
 	v_scope text := coalesce(p_def #>> '{target,status_scope}', p_def ->> 'place');
 	v_status record;
+	v_statuses text;
+	v_known boolean;
 	v_end text := CASE WHEN p_back THEN 'source' ELSE 'target' END;
 	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'));
 	v_fixed text[] := zcsync._fixed_values(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'), p_field);
@@ -608,12 +610,15 @@ BEGIN
 		END IF;
 		value := coalesce(v_status.id, p_value);
 	ELSIF p_back AND p_field = 'status_id' AND p_def ->> 'source_kind' = 'leads' THEN
-		value := coalesce((SELECT l.status_id::text FROM zcsync.lead_statuses l WHERE zcsync._fold(l.name) = zcsync._fold(p_value)), p_value);
-		IF p_value IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.lead_statuses l WHERE l.status_id::text = value) THEN
+		SELECT coalesce(min(l.value) FILTER (WHERE zcsync._fold(l.name) = zcsync._fold(p_value)), p_value),
+			string_agg(format('%s (%s)', l.value, l.name), ', ' ORDER BY l.position),
+			coalesce(bool_or(l.value = p_value OR zcsync._fold(l.name) = zcsync._fold(p_value)), false)
+		INTO value, v_statuses, v_known
+		FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'leads', NULL) AS l;
+		IF p_value IS NOT NULL AND NOT v_known THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('leads have no status "%s"', p_value),
-				HINT = format('Their statuses are %s.', (SELECT string_agg(format('%s (%s)', l.status_id, l.name), ', ' ORDER BY l.status_id)
-					FROM zcsync.lead_statuses l));
+				HINT = format('Their statuses are %s.', v_statuses);
 		END IF;
 	ELSIF v_type IS NOT NULL AND v_type NOT IN ('text', 'text[]') THEN
 		BEGIN

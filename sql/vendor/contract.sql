@@ -103,7 +103,8 @@ CREATE TYPE zcsync.vendor_kind AS (
 	roles		jsonb,		-- {column: how a value of a route becomes one}:
 							-- status (of the catalogue), member (by e-mail address), requester (by e-mail
 							-- address, which stays one where nobody has it), company, user, site
-	defaults	zcsync.vendor_default[]
+	defaults	zcsync.vendor_default[],
+	filter		text		-- over a row: which records a new route from here takes; NULL: all
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -113,14 +114,14 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 	usual zcsync.vendor_value[] DEFAULT '{}', fixed_values text[] DEFAULT '{}', rules zcsync.vendor_rules DEFAULT NULL,
 	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
-	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}')
+	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL)
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20;
 END;
 COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
-	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[]) IS
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text) IS
 'a kind of records that a vendor has';
 
 CREATE TYPE zcsync.vendor AS (

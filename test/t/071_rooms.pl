@@ -37,13 +37,12 @@ my %TABLES = map { my $room = $_; map { $_ => $room } split ' ', $TABLES_OF{$roo
 # which may use all of it.
 my %C_ROOM = (
 	'account.c' => 'account', 'run.c' => 'operate', 'queue.c' => 'queue', 'secret.c' => 'account',
-	'local_jobs.c' => 'routes', 'worker.c' => 'operate',
+	'local_jobs.c' => 'queue', 'worker.c' => 'operate',
 );
 
 # How many arrows may still run back, from a room to a later one.  These
 # numbers may only fall: take an arrow away, and lower its number.
 my %ALLOWED = (
-	routes => { leads => 3 },
 );
 
 # Lines that put the name of a function together when they run.  The number

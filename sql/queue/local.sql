@@ -1,22 +1,18 @@
 -- ---------------------------------------------------------------------
--- Local jobs: those that send nothing (routes, rows that had to wait).  They
--- have no budget class.  The local worker runs them; the worker looks whether
--- there are any, and starts it.
+-- Local jobs: those that send nothing, such as routes and rows that had to
+-- wait.  They have no budget class, and their operation has the hooks run and
+-- has_due.  The local worker runs them; the worker looks whether there are any,
+-- and starts it.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._has_local_jobs() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off	-- see queue/claim.sql
+SET enable_seqscan = off	-- holds for the hooks, too; see claim.sql
 SET jit = off
 AS $$
 BEGIN
-	RETURN EXISTS (
-			SELECT FROM zcsync.sync_queue q
-			JOIN zcsync.queues qs ON qs.name = q.queue AND qs.state = 'active'
-			WHERE q.operation = 'apply' AND q.state = 'ready' AND q.run_at <= zcsync._now())
-		OR EXISTS (SELECT FROM zcsync._due_routes())
-		OR EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.cancelled = 'wanted' AND q.state = 'held');	-- see _end_cancelled()
+	RETURN EXISTS (SELECT FROM zcsync._operations() AS o WHERE o.run IS NOT NULL AND zcsync._call_has_due(o.has_due));
 END
 $$;
 COMMENT ON FUNCTION zcsync._has_local_jobs() IS
@@ -25,7 +21,7 @@ COMMENT ON FUNCTION zcsync._has_local_jobs() IS
 CREATE FUNCTION zcsync._next_local_at() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off	-- see queue/claim.sql
+SET enable_seqscan = off	-- see claim.sql
 SET jit = off
 AS $$
 BEGIN
