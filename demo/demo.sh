@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.."
 . demo/common.sh
 
 TICKETS=${ZCSYNC_DEMO_TICKETS:-5000}
+# among fewer there may be none that the route takes
+[ "$TICKETS" -ge 20 ] || fail 'ZCSYNC_DEMO_TICKETS is to be 20 or more'
 
 step 'Installing what is missing (make deps; takes a minute the first time)'
 prepare_log=$(mktemp)
@@ -52,12 +54,13 @@ sql -f demo/2_route.sql
 wait_for 300 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" \
 	"SELECT rpad(object, 16) || progress || '  ' || done || ' of ' || estimate FROM zcsync.progress WHERE lane = 'backfill'"
 
-step 'Agents edit 25 tickets at Zendesk; somebody edits a task by SQL'
 edits=$(sql -At -f demo/3_edits.sql)
+edited=$(sql -At -v edits="$edits" <<<"SELECT jsonb_array_length(:'edits'::jsonb -> 'edits')")
+step "Agents edit $edited tickets at Zendesk; somebody edits a task by SQL"
 vendor POST /_control/edits "$edits" >/dev/null
 sql -f demo/4_local_edit.sql
-wait_for 180 "SELECT (25 - count(*)) FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'" \
-	"SELECT count(*) || ' of 25 edits have arrived at ClickUp' FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'"
+wait_for 180 "SELECT $edited - count(*) FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'" \
+	"SELECT count(*) || ' of $edited edits have arrived at ClickUp' FROM zcsync.tasks WHERE name LIKE 'Edited: %' AND sync_state = 'synced'"
 wait_for 60 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" "SELECT ''"
 sql -f demo/5_history.sql
 
