@@ -47,7 +47,9 @@ SELECT relname, inserted, live, dead_ratio FROM zcsync.table_bloat WHERE relname
 SELECT * FROM zcsync.slow_queries;
 CREATE SCHEMA "My Tools";
 CREATE EXTENSION pg_stat_statements SCHEMA "My Tools";
+\set VERBOSITY sqlstate
 SELECT count(*) FROM "My Tools".pg_stat_statements;
+\set VERBOSITY default
 SELECT * FROM zcsync.slow_queries;
 SELECT item, ok, current_value, advised_value, needs, command ~ '^ALTER SYSTEM SET shared_preload_libraries = .*pg_stat_statements.*restart the server$' AS command
 FROM zcsync.maintenance_advice() WHERE item = 'pg_stat_statements';

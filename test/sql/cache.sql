@@ -88,8 +88,11 @@ SELECT zcsync.cache_get(repeat('ä', 125));
 SELECT zcsync.cache_get(repeat('ä', 124) || 'a') IS NULL AS other_key;
 SELECT zcsync.cache_invalidate(repeat('ä', 125) || '*');
 SELECT zcsync.cache_get(repeat('ä', 125)) IS NULL AS gone;
+-- in words that differ between releases of PostgreSQL
+\set VERBOSITY sqlstate
 SET zcsync.cache_ttl = 0;
 SET zcsync.cache_size = '1MB';
+\set VERBOSITY default
 
 -- ---------------------------------------------------------------------
 -- Patterns

@@ -150,7 +150,7 @@ SET timezone = 'UTC';
 -- ---------------------------------------------------------------------
 SELECT page('acme/tickets', jsonb_build_object('remote_id', 'big', 'vals', jsonb_build_object('subject', repeat('x', 1000000),
 	'description', E'\U0001F600 \u200D\U0001F468\u200D\U0001F469 caf\u00e9 \u202E', 'tags', jsonb_build_array(repeat('t', 10000), '')), 'doc', jsonb_build_object('d', repeat('y', 1000000))));
-SELECT length(subject), description, length(tags[1]), tags[2] = '' AS empty, length(remote ->> 'd') FROM zcsync.tickets WHERE remote_id = 'big';
+SELECT length(subject), description = E'\U0001F600 \u200D\U0001F468\u200D\U0001F469 caf\u00e9 \u202E' AS as_given, length(tags[1]), tags[2] = '' AS empty, length(remote ->> 'd') FROM zcsync.tickets WHERE remote_id = 'big';
 SELECT page('acme/tickets', jsonb_build_object('remote_id', 'big', 'vals', jsonb_build_object('subject', repeat('x', 1000000),
 	'description', E'\U0001F600 \u200D\U0001F468\u200D\U0001F469 caf\u00e9 \u202E', 'tags', jsonb_build_array(repeat('t', 10000), '')))) AS again;
 SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:test:9', '[]') AS nothing,

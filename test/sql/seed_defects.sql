@@ -28,12 +28,12 @@ SELECT round(n_dead_tup::numeric / (n_live_tup + n_dead_tup) * 100, 2) FROM pg_s
 SELECT relname, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
 
 -- ---------------------------------------------------------------------
--- 8. ALTER SYSTEM of a setting that needs a restart, beside four that do not:
--- before PostgreSQL 18, which is what the server says.
+-- 8. ALTER SYSTEM of a setting that needs a restart, beside four that do not.
+-- From PostgreSQL 18 on none of them does.
 -- ---------------------------------------------------------------------
-SELECT a.item, a.needs = 'restart' AS needs_restart
-FROM zcsync.maintenance_advice() AS a
-WHERE a.item ~ '^autovacuum' AND (a.item <> 'autovacuum_max_workers' OR current_setting('server_version_num')::integer < 180000) ORDER BY 1;
+SELECT a.item, (a.needs = 'restart') =
+	(a.item = 'autovacuum_max_workers' AND current_setting('server_version_num')::integer < 180000) AS is_right
+FROM zcsync.maintenance_advice() AS a WHERE a.item ~ '^autovacuum' ORDER BY 1;
 SELECT count(*) FROM pg_settings WHERE pending_restart;
 
 -- ---------------------------------------------------------------------
