@@ -74,6 +74,7 @@ PROVE_FLAGS = -I $(CURDIR)/test/perl
 
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 	-Wshadow -Wstrict-prototypes
+PG_CPPFLAGS = -DZCSYNC_VERSION='"$(EXTVERSION)"'
 # Debian's server has no assertions; it does have what ours need when they fail.
 ifdef ZCSYNC_TESTING
 PG_CPPFLAGS += -DZCSYNC_TESTING -DUSE_ASSERT_CHECKING
@@ -130,6 +131,7 @@ $(error the headers of libcurl, OpenSSL or zlib are missing; $(INSTALL_HINT))
 endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+src/zcsync.o src/zcsync.bc: zcsync.control
 
 $(DATA_built): $(INSTALL_PARTS) sql/load_order zcsync.control
 	cat $(INSTALL_PARTS) > $@
@@ -148,7 +150,7 @@ demo:
 test:
 	@T='$(T)' S='$(S)' test/run-tests
 
-# PostgreSQL 17 and 18 in chroots of other Debian releases (root)
+# all tests with PostgreSQL 17 and 18, in chroots of other Debian releases (root)
 test-all-versions:
 	@test/test-all-versions
 
@@ -161,6 +163,6 @@ help:
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
 	@echo 'make test       all tests on servers of their own; T=name or S=stage for some'
-	@echo 'make test-all-versions  build and start with PostgreSQL 17 and 18, in chroots'
+	@echo 'make test-all-versions  make test with PostgreSQL 17 and 18, in chroots (root)'
 	@echo 'make bench      measure it'
 	@echo 'make installcheck  the tests against an installed, preloaded server'

@@ -29,6 +29,14 @@
 #error "zcsync needs PostgreSQL 15 or newer"
 #endif
 
+/* From 18 on, pg_get_loaded_modules() tells our name and version. */
+#if PG_VERSION_NUM >= 180000
+#define ZCSYNC_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "zcsync", .version = ZCSYNC_VERSION)
+#else
+#define ZCSYNC_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
 /*
  * A wait event of our own, named from PostgreSQL 17 on.  Looking up the name
  * takes a lock, so the caller keeps the number in a static variable, 0 at

@@ -12,11 +12,6 @@
 
 #include "connector.h"
 
-#define ZCSYNC_CONNECTOR(name) \
-	extern const ZcsyncConnector zcsync_connector_##name;
-#include "connector_list.h"
-#undef ZCSYNC_CONNECTOR
-
 static const ZcsyncConnector *const connectors[] = {
 #define ZCSYNC_CONNECTOR(name) &zcsync_connector_##name,
 #include "connector_list.h"

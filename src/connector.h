@@ -71,6 +71,12 @@ typedef struct ZcsyncConnector
 	void		(*split) (ZcsyncCall *carrier);
 } ZcsyncConnector;
 
+/* The connectors of this build, each defined in the file of its name. */
+#define ZCSYNC_CONNECTOR(name) \
+	extern const ZcsyncConnector zcsync_connector_##name;
+#include "connector_list.h"
+#undef ZCSYNC_CONNECTOR
+
 /* the connector of that name, or NULL */
 extern const ZcsyncConnector *zcsync_connector_find(const char *name);
 

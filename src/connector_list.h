@@ -5,8 +5,8 @@
  *
  * The Makefile reads these lines, too, and builds the files that they name.
  * Builds for tests have connectors of their own besides.  Included by
- * connector.c alone, once for each meaning of ZCSYNC_CONNECTOR; hence it has
- * no guard.
+ * connector.h and connector.c, once for each meaning of ZCSYNC_CONNECTOR;
+ * hence it has no guard.
  *
  * src/connector_list.h
  */

@@ -18,11 +18,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "compat.h"
 #include "launcher.h"
 #include "settings.h"
 #include "shared.h"
 
-PG_MODULE_MAGIC;
+ZCSYNC_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_init(void);
 
