@@ -101,8 +101,7 @@ start_server()
 	as_server tee -a "$DIR/data/postgresql.conf" >/dev/null <<-CONF
 		listen_addresses = ''
 		unix_socket_directories = '$DIR/run'
-		extension_destdir = '$DIR/dest'
-		dynamic_library_path = '$DIR/dest$("$PGBIN/pg_config" --pkglibdir):\$libdir'
+		$(PATH=$PGBIN:$PATH test/destdir-conf "$DIR/dest")
 		shared_preload_libraries = 'zcsync, pg_cron'
 		cron.database_name = 'demo'
 		cron.use_background_workers = on

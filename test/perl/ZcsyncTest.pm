@@ -51,10 +51,10 @@ sub zcsync_conf
 
 	if (my $dest = $ENV{ZCSYNC_DEST})
 	{
-		my $pkglibdir = `pg_config --pkglibdir`;
-		chomp $pkglibdir;
-		$conf .= "extension_destdir = '$dest'\n"
-		  . "dynamic_library_path = '$dest$pkglibdir:\$libdir'\n";
+		my $destdir_conf = dirname(__FILE__) . '/../destdir-conf';
+		my $lines = `$destdir_conf '$dest'`;
+		die "$destdir_conf failed\n" if $? != 0;
+		$conf .= $lines;
 	}
 	$conf .= "shared_preload_libraries = '" . join(',', @preload) . "'\n" if @preload;
 	$conf .= "cron.use_background_workers = on\n" if $options{cron};

@@ -39,6 +39,19 @@ wait_for_worker($node, 'b');
 is(worker_pid($node, 'c'), '', 'no worker stays where there is no extension');
 is(log_lines($node, qr/FATAL|PANIC/), 0, 'looking at databases leaves no errors in the log');
 
+# What the server tells of us: wait events have names of their own from
+# PostgreSQL 17 on, a library tells its version from 18 on.
+for ([ 'launcher', 'ZcsyncLauncherMain' ], [ 'worker', 'ZcsyncMain' ])
+{
+	my ($type, $event) = @$_;
+
+	$event = 'Extension' if $node->pg_version < 17;
+	wait_until($node, 'postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'zcsync $type' AND wait_event = '$event'",
+		"a $type waits as $event");
+}
+is($node->safe_psql('a', "SELECT count(*) FROM pg_extension e JOIN pg_get_loaded_modules() m ON m.module_name = e.extname AND m.version = e.extversion"),
+	'1', 'the library has the version of the extension') if $node->pg_version >= 18;
+
 # Nothing of ours holds on to other databases.
 my $before = time;
 $node->safe_psql('postgres', 'DROP DATABASE c');
