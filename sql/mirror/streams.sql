@@ -111,8 +111,8 @@ BEGIN
 		RETURN QUERY VALUES
 			('records', coalesce('at most ' || v_stream.records_estimate, 'unknown')),
 			('calls', coalesce('about ' || v_calls, 'unknown')),
-			('duration', coalesce('about ' || zcsync._span(v_calls * v_budget.window_s
-				/ (v_budget.calls * v_budget.share) * interval '1 second'), 'unknown'));
+			('duration', coalesce('about ' || zcsync._span(v_calls / zcsync._calls_a_minute(v_account.account_id, v_budget.class)
+				* interval '1 minute'), 'unknown'));
 	END IF;
 	RETURN QUERY VALUES
 		('budget', CASE WHEN v_budget.class IS NULL THEN 'none yet'

@@ -58,9 +58,9 @@ BEGIN
 		greatest(date_trunc('second', greatest(s.pull_lag, zcsync._now() - oldest.created_at)), interval '0') AS lag,
 		s.started,
 		CASE WHEN a.state = 'active' THEN
-			greatest(least(s.next_pull_at, ready.run_at), a.breaker_until, b.paused_until) END AS next_try_at,
+			greatest(least(s.next_pull_at, ready.run_at), a.breaker_until, p.paused_until) END AS next_try_at,
 		CASE WHEN a.breaker_failures >= 3 THEN a.breaker_failures END AS breaker_failures,
-		a.breaker_until, b.paused_until, b.pause_reason,
+		a.breaker_until, p.paused_until, p.pause_reason,
 		coalesce(b.calls, 0) AS calls, coalesce(b.throttled, 0) AS throttled, b.last_call_at,
 		a.last_error, a.last_error_at, a.state_reason, a.state_hint,
 		s.read_error, s.read_error_since
@@ -101,10 +101,13 @@ BEGIN
 		WHERE d.account_id = a.account_id) AS dead ON true
 	LEFT JOIN LATERAL (
 		SELECT sum(x.calls_total)::bigint AS calls, sum(x.throttled_total)::bigint AS throttled,
-			max(x.last_call_at) AS last_call_at,
-			max(x.paused_until) FILTER (WHERE x.paused_until > zcsync._now()) AS paused_until,
-			min(x.class || ': ' || x.pause_reason) FILTER (WHERE x.paused_until > zcsync._now()) AS pause_reason
+			max(x.last_call_at) AS last_call_at
 		FROM zcsync.account_budgets AS x WHERE x.account_id = a.account_id) AS b ON true
+	LEFT JOIN (
+		SELECT w.account_id, max(w.paused_until) AS paused_until, min(w.class || ': ' || w.pause_reason) AS pause_reason
+		FROM zcsync._allowances_now() AS w
+		WHERE w.paused_until IS NOT NULL
+		GROUP BY w.account_id) AS p ON p.account_id = a.account_id
 	LEFT JOIN (
 		SELECT st.account_id, count(DISTINCT (re.route_id, re.source_id)) AS records
 		FROM zcsync.route_errors AS re
@@ -137,40 +140,26 @@ SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.stat_budgets AS
-	SELECT x.account, x.class, x.per_minute, floor(x.tokens_now)::integer AS tokens, x.concurrency, x.running,
-		CASE
-			WHEN x.state <> 'active' THEN 'account ' || x.state
-			WHEN x.breaker_until > zcsync._now() THEN
-				'vendor down, next try in ' || zcsync._span(x.breaker_until - zcsync._now())
-			WHEN x.paused_until > zcsync._now() THEN
-				concat_ws(': ', 'paused for ' || zcsync._span(x.paused_until - zcsync._now()), x.pause_reason)
-			WHEN x.tokens_now < 1 THEN format('budget %s: %s a minute', x.class, trim_scale(x.per_minute))
-			WHEN x.running >= x.concurrency THEN format('concurrency %s', x.concurrency)
+	SELECT a.name AS account, b.class, m.per_minute, floor(w.tokens)::integer AS tokens, b.concurrency, w.running,
+		CASE w.limited_by
+			WHEN 'account' THEN 'account ' || a.state
+			WHEN 'breaker' THEN CASE WHEN a.breaker_until > zcsync._now()
+				THEN 'vendor down, next try in ' || zcsync._span(a.breaker_until - zcsync._now()) ELSE 'vendor down, tried by one call' END
+			WHEN 'pause' THEN concat_ws(': ', 'paused for ' || zcsync._span(w.paused_until - zcsync._now()), w.pause_reason)
+			WHEN 'tokens' THEN format('budget %s: %s a minute', b.class, trim_scale(m.per_minute))
+			WHEN 'concurrency' THEN format('concurrency %s', b.concurrency)
 		END AS limited_by,
-		x.remote_limit, x.remote_remaining, x.calls_total, x.throttled_total, x.last_call_at
-	FROM (
-		SELECT a.name AS account, a.state, a.breaker_until, b.*,
-			round((u.rate * 60)::numeric, 1) AS per_minute,
-			least(u.capacity, b.tokens + u.rate
-				* extract(epoch FROM greatest(zcsync._now() - b.refilled_at, interval '0'))) AS tokens_now,
-			r.running
-		FROM zcsync.account_budgets AS b
-		JOIN zcsync.accounts AS a USING (account_id)
-		-- as zcsync._bucket_size() and _bucket_rate(), which readers may not execute
-		CROSS JOIN LATERAL (
-			SELECT greatest(1, floor(b.calls * b.share / 5)) AS capacity) AS c
-		CROSS JOIN LATERAL (
-			SELECT c.capacity, greatest(b.calls * b.share - c.capacity, b.calls * b.share / 2) / b.window_s AS rate) AS u
-		CROSS JOIN LATERAL (
-			SELECT count(*) AS running FROM zcsync.sync_queue AS q
-			WHERE q.account_id = b.account_id AND q.budget_class = b.class AND q.state = 'running') AS r
-	) AS x;
+		b.remote_limit, b.remote_remaining, b.calls_total, b.throttled_total, b.last_call_at
+	FROM zcsync._allowances_now() AS w
+	JOIN zcsync.accounts AS a ON a.account_id = w.account_id
+	JOIN zcsync.account_budgets AS b ON b.account_id = w.account_id AND b.class = w.class
+	CROSS JOIN LATERAL (SELECT round((60 * w.rate)::numeric, 1)) AS m (per_minute);
 	COMMENT ON VIEW zcsync.stat_budgets IS
 	'per account and endpoint class: what may still be sent, what the vendor last said, what was sent';
 	COMMENT ON COLUMN zcsync.stat_budgets.per_minute IS 'calls a minute that go on for long; a burst may be a quarter of that on top';
 	COMMENT ON COLUMN zcsync.stat_budgets.tokens IS 'calls that may be made at once now';
 	COMMENT ON COLUMN zcsync.stat_budgets.limited_by IS 'why no call of this class is started now; empty: one may be';
-	COMMENT ON COLUMN zcsync.stat_budgets.running IS 'jobs of this class that are on the wire';
+	COMMENT ON COLUMN zcsync.stat_budgets.running IS 'calls of this class that are on the wire';
 	COMMENT ON COLUMN zcsync.stat_budgets.remote_remaining IS 'what the vendor''s headers last said was left';
 END
 $body$;

@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- The queue: claim.  enqueue.sql has how a job gets here, finish.sql finish and
--- recover, verbs.sql what operators call.
+-- The queue: claim.  enqueue.sql has how a job gets here, budget.sql what an account
+-- may send, finish.sql finish and recover, verbs.sql what operators call.
 --
 -- Life of a job: ready -> running -> gone, with a row in sync_records; or back
 -- to ready with a later run_at; or held; or to dead_letters.  Claiming, sending
@@ -80,48 +80,18 @@ COMMENT ON FUNCTION zcsync._enqueue_token(bigint) IS
 -- Claim
 -- ---------------------------------------------------------------------
 
--- The token bucket of a budget class.
---
--- It holds at most a fifth of the usable limit (calls * share) and is refilled
--- with the rest over the window, so that no window of that length, wherever it
--- begins, sees more than the usable limit.
-CREATE FUNCTION zcsync._bucket_size(p_calls integer, p_share double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT greatest(1, floor(p_calls * p_share / 5));
-END;
-COMMENT ON FUNCTION zcsync._bucket_size(integer, double precision) IS
-'calls that a full bucket allows at once';
-
-CREATE FUNCTION zcsync._bucket_rate(p_calls integer, p_share double precision, p_window_s double precision)
-RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT greatest(p_calls * p_share - greatest(1, floor(p_calls * p_share / 5)), p_calls * p_share / 2) / p_window_s;
-END;
-COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precision) IS
-'calls a second by which a bucket is refilled';
-
--- What a bucket holds at a time.  The clock may have been set back since it was
--- filled: then it holds what it held.
-CREATE FUNCTION zcsync._tokens_at(p_at timestamptz, p_tokens double precision, p_refilled_at timestamptz, p_calls integer,
-	p_share double precision, p_window_s double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT least(zcsync._bucket_size(p_calls, p_share), p_tokens
-		+ greatest(0, extract(epoch FROM p_at - p_refilled_at)) * zcsync._bucket_rate(p_calls, p_share, p_window_s));
-END;
-COMMENT ON FUNCTION zcsync._tokens_at(timestamptz, double precision, timestamptz, integer, double precision, double precision) IS
-'calls that a bucket allows at a time';
-
 -- Accounts that have something due to send, and a call left to send it with.
+-- Whether as many run already as may is seen by the claim.
 CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_sort = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
 BEGIN
 	-- In the order of sync_queue_claim, or else the planner would go through all
 	-- ready jobs by their time, once for each queue that has none.
@@ -129,87 +99,31 @@ BEGIN
 	SELECT a.account_id, a.version
 	FROM zcsync.accounts a
 	WHERE a.state = 'active'
-		AND (a.breaker_until IS NULL OR a.breaker_until <= zcsync._now())
 		AND EXISTS (
 			SELECT FROM zcsync.queues qs
-			CROSS JOIN zcsync.account_budgets b
+			CROSS JOIN zcsync._allowances(a.account_id, v_now, '{}') b
 			CROSS JOIN LATERAL (
 				SELECT FROM zcsync.sync_queue q
 				WHERE q.account_id = a.account_id AND q.queue = qs.name
-					AND q.budget_class = b.class AND q.state = 'ready' AND q.run_at <= zcsync._now()
+					AND q.budget_class = b.class AND q.state = 'ready' AND q.run_at <= v_now
 				ORDER BY q.priority, q.run_at, q.job_id
 				LIMIT 1) due
-			WHERE qs.state = 'active' AND b.account_id = a.account_id
-				AND (b.paused_until IS NULL OR b.paused_until <= zcsync._now())
-				AND zcsync._tokens_at(zcsync._now(), b.tokens, b.refilled_at, b.calls, b.share, b.window_s) >= 1);
+			WHERE qs.state = 'active' AND b.calls > 0);
 END
 $$;
 COMMENT ON FUNCTION zcsync._due_accounts() IS
 'active accounts with a job that is due and a budget that allows a call';
 
--- Refill the token buckets of an account.  One that was made smaller by what the
--- vendor said is as large as before after a day without a refusal.  Writes that have a budget of their
--- own are calls like others, too: they have no more than is left of these, and
--- wait when these do.
-CREATE FUNCTION zcsync._refill_budgets(p_account bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_now timestamptz := zcsync._now();
-BEGIN
-	UPDATE zcsync.account_budgets b SET calls = b.lowered_from, lowered_from = NULL, lowered_at = NULL
-	WHERE b.account_id = p_account AND b.lowered_at <= v_now - interval '1 day';
-	WITH filled AS (
-		SELECT f.class,
-			zcsync._tokens_at(v_now, f.tokens, f.refilled_at, f.calls, f.share, f.window_s) AS tokens,
-			CASE WHEN f.paused_until > v_now THEN f.paused_until END AS paused_until,
-			CASE WHEN f.paused_until > v_now THEN f.pause_reason END AS pause_reason
-		FROM zcsync.account_budgets f
-		WHERE f.account_id = p_account)
-	UPDATE zcsync.account_budgets b
-	SET tokens = least(f.tokens, a.tokens),
-		refilled_at = v_now,
-		paused_until = greatest(f.paused_until, a.paused_until),
-		pause_reason = coalesce(f.pause_reason, a.pause_reason)
-	FROM filled f
-	LEFT JOIN filled a ON f.class = 'write' AND a.class = 'api'
-	WHERE b.account_id = p_account AND b.class = f.class;
-END
-$$;
-COMMENT ON FUNCTION zcsync._refill_budgets(bigint) IS
-'refills the token buckets of an account up to now';
-
--- How many calls each queue and each budget class of an account has running.
--- A call that carries several jobs counts once: for the job it is named after.
--- Ended jobs leave dead entries in the index; only a plain scan of it marks
--- them, so that the next one passes over them.
-CREATE FUNCTION zcsync._running_calls(p_account bigint, OUT records text[], OUT queues text[], OUT classes text[])
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET jit = off
-AS $$
-BEGIN
-	SELECT coalesce(array_agg(r.record_key), '{}'),
-		coalesce(array_agg(r.queue) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}'),
-		coalesce(array_agg(r.budget_class) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}')
-	INTO records, queues, classes
-	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
-END
-$$;
-COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
-'the records that running jobs of an account touch, and queue and budget class of each running call';
-
 -- Jobs of an account that may be sent now, locked: at most p_max calls of p_batch
 -- jobs each, within the limits of their queues and budgets, if all of them can
--- travel that well.  The caller holds the account's lock.
+-- travel that well.  The caller holds the account's lock: nobody else claims jobs of
+-- this account now, so what runs (p_records and p_queues, a queue for each call) can
+-- only become less.
 --
 -- They come in the order of sync_queue_claim; a plan that sorts them looks at
 -- all that wait (enable_sort = off; not for the caller's other statements).
-CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_batch integer, p_may_write boolean,
-	p_token_only boolean, OUT ids bigint[], OUT operations text[])
+CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_batch integer, p_token_only boolean,
+	p_records text[], p_queues text[], p_budgets zcsync._allowance[], OUT ids bigint[], OUT operations text[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -218,13 +132,11 @@ SET jit = off
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	-- What runs already.  Nobody else claims jobs of this account now, so that
-	-- can only become less.
-	v_running record := zcsync._running_calls(p_account);
-	v_writing text[];			-- operations that need p_may_write
+	v_may_write boolean := zcsync._may_write();
+	v_writing text[];			-- operations that need it
 	v_alone text[];				-- and those whose jobs travel alone
 BEGIN
-	SELECT array_agg(o.name) FILTER (WHERE o.writes AND NOT p_may_write), array_agg(o.name) FILTER (WHERE o.alone)
+	SELECT array_agg(o.name) FILTER (WHERE o.writes AND NOT v_may_write), array_agg(o.name) FILTER (WHERE o.alone)
 	INTO v_writing, v_alone
 	FROM zcsync._operations() o;
 	-- The candidates, by queue and class, so that neither a full queue nor an
@@ -241,11 +153,10 @@ BEGIN
 		FROM (
 			SELECT q.*, free.in_queue AS free_in_queue, free.in_class AS free_in_class
 			FROM zcsync.queues qs
-			CROSS JOIN zcsync.account_budgets b
+			CROSS JOIN unnest(p_budgets) b
 			CROSS JOIN LATERAL (
-				SELECT p_batch * (qs.concurrency - cardinality(array_positions(v_running.queues, qs.name))) AS in_queue,
-					p_batch * least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_running.classes, b.class)))
-						AS in_class
+				SELECT p_batch * (qs.concurrency - cardinality(array_positions(p_queues, qs.name))) AS in_queue,
+					p_batch::bigint * b.calls AS in_class
 				OFFSET 0) free
 			CROSS JOIN LATERAL (
 				SELECT q.job_id, q.operation, q.queue, q.budget_class, q.record_key, q.priority, q.run_at
@@ -254,11 +165,11 @@ BEGIN
 					AND q.state = 'ready' AND q.run_at <= v_now
 					AND (v_writing IS NULL OR q.operation <> ALL (v_writing))
 					AND (NOT p_token_only OR q.operation = 'token')
-					AND q.record_key NOT IN (SELECT unnest(v_running.records))
+					AND q.record_key NOT IN (SELECT unnest(p_records))
 				ORDER BY q.priority, q.run_at, q.job_id
-				LIMIT greatest(0, least(p_max * p_batch, free.in_queue, free.in_class))::bigint
+				LIMIT greatest(0, least(p_max * p_batch, free.in_queue, free.in_class))
 				FOR UPDATE SKIP LOCKED) q
-			WHERE qs.state = 'active' AND b.account_id = p_account AND b.paused_until IS NULL
+			WHERE qs.state = 'active' AND b.calls > 0
 		) d
 	) c
 	WHERE c.in_queue <= c.free_in_queue AND c.in_class <= c.free_in_class AND c.in_record = 1
@@ -266,7 +177,7 @@ BEGIN
 		AND (c.operation <> ALL (v_alone) OR c.in_kind <= c.free_in_class / p_batch);
 END
 $$;
-COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, text[], text[], zcsync._allowance[]) IS
 'jobs of an account that its budgets and the limits of its queues let through now, locked';
 
 -- Which of these jobs travel together, and which may be sent now: at most p_max
@@ -275,15 +186,13 @@ COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, 
 -- where a job has been refused in a larger one.  A call is named after its first
 -- job; call_ids is NULL for jobs that travel alone, and for those that are
 -- refused before they are sent.
-CREATE FUNCTION zcsync._group_calls(p_account bigint, p_max integer, p_batch integer,
+CREATE FUNCTION zcsync._group_calls(p_max integer, p_batch integer, p_queues text[], p_budgets zcsync._allowance[],
 	INOUT ids bigint[], INOUT requests jsonb[], OUT call_ids bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $$
-DECLARE
-	v_running record := zcsync._running_calls(p_account);
 BEGIN
 	WITH job AS (
 		SELECT r.job_id, r.request, q.queue, q.budget_class,
@@ -309,13 +218,12 @@ BEGIN
 	INTO ids, requests, call_ids
 	FROM ranked r
 	JOIN zcsync.queues qs ON qs.name = r.queue
-	JOIN zcsync.account_budgets b ON b.account_id = p_account AND b.class = r.budget_class
-	WHERE r.in_all <= p_max
-		AND r.in_queue <= qs.concurrency - cardinality(array_positions(v_running.queues, qs.name))
-		AND r.in_class <= least(floor(b.tokens), b.concurrency - cardinality(array_positions(v_running.classes, b.class)));
+	JOIN unnest(p_budgets) b ON b.class = r.budget_class
+	WHERE r.in_all <= p_max AND r.in_class <= b.calls
+		AND r.in_queue <= qs.concurrency - cardinality(array_positions(p_queues, qs.name));
 END
 $$;
-COMMENT ON FUNCTION zcsync._group_calls(bigint, integer, integer, bigint[], jsonb[]) IS
+COMMENT ON FUNCTION zcsync._group_calls(integer, integer, text[], zcsync._allowance[], bigint[], jsonb[]) IS
 'puts jobs whose requests may travel together into calls, and leaves out what the limits do not allow now';
 
 -- Take due jobs of one account for one claimant, as many as make p_max calls.
@@ -336,8 +244,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_account zcsync.accounts;
-	v_max integer := p_max;
+	v_account record;
+	v_running record;
+	v_budgets zcsync._allowance[];
+	v_max integer;
 	v_batch integer;
 	v_ids bigint[];
 	v_operations text[];
@@ -351,37 +261,26 @@ BEGIN
 		RETURN;
 	END IF;
 
-	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
-	IF NOT FOUND OR v_account.state <> 'active' OR v_account.breaker_until > v_now THEN
+	v_running := zcsync._running_calls(p_account);
+	v_budgets := ARRAY(SELECT b FROM zcsync._allowances(p_account, v_now, v_running.classes) b);
+	v_max := least(p_max, (v_budgets[1]).at_once);
+	SELECT a.breaker_failures, a.breaker_opened_at, a.breaker_until, (zcsync._vendor_of(a.vendor)).write_batch AS batch
+	INTO v_account
+	FROM zcsync.accounts a WHERE a.account_id = p_account;
+	-- without a batch the vendor's descriptor was dropped: its accounts stand still
+	IF v_budgets = '{}' OR v_max <= 0 OR v_account.batch IS NULL THEN
 		RETURN;
 	END IF;
-
-	v_batch := (zcsync._vendor_of(v_account.vendor)).write_batch;
-	IF v_batch IS NULL THEN
-		RETURN;		-- the vendor's descriptor was dropped: its accounts stand still
+	-- a probe carries one job
+	v_batch := CASE WHEN v_account.breaker_failures >= 3 THEN 1 ELSE v_account.batch END;
+	IF v_account.breaker_failures < 3 AND v_account.breaker_opened_at IS NOT NULL
+		AND v_now - v_account.breaker_until > interval '10 seconds' THEN
+		UPDATE zcsync.accounts SET breaker_opened_at = NULL, breaker_until = NULL
+		WHERE account_id = p_account;
 	END IF;
-	-- An open breaker lets one probe through; after it closed, the number of
-	-- calls doubles each second.
-	IF v_account.breaker_failures >= 3 THEN
-		v_batch := 1;
-		v_max := 1 - least(1, (SELECT count(*) FROM zcsync.sync_queue q
-			WHERE q.account_id = p_account AND q.state = 'running'))::integer;
-	ELSIF v_account.breaker_opened_at IS NOT NULL THEN
-		IF v_now - v_account.breaker_until > '10 seconds' THEN
-			UPDATE zcsync.accounts SET breaker_opened_at = NULL, breaker_until = NULL
-			WHERE account_id = p_account;
-		ELSE
-			v_max := least(v_max, power(2, extract(epoch FROM v_now - v_account.breaker_until))::integer);
-		END IF;
-	END IF;
-	IF v_max <= 0 THEN
-		RETURN;
-	END IF;
-
-	PERFORM zcsync._refill_budgets(p_account);
 
 	SELECT c.ids, c.operations INTO v_ids, v_operations
-	FROM zcsync._claim_candidates(p_account, v_max, v_batch, zcsync._may_write(), p_token_only) c;
+	FROM zcsync._claim_candidates(p_account, v_max, v_batch, p_token_only, v_running.records, v_running.queues, v_budgets) c;
 	IF v_ids IS NOT NULL THEN
 		SELECT r.ids, r.requests INTO v_ids, v_requests FROM zcsync._requests(p_account, v_ids, v_operations) AS r;
 	END IF;
@@ -395,7 +294,7 @@ BEGIN
 
 		IF v_batch > 1 OR v_requests[1] ? 'batch' THEN
 			SELECT g.ids, g.requests, g.call_ids INTO v_ids, v_requests, v_calls
-			FROM zcsync._group_calls(p_account, v_max, v_batch, v_ids, v_requests) g;
+			FROM zcsync._group_calls(v_max, v_batch, v_running.queues, v_budgets, v_ids, v_requests) g;
 		END IF;
 
 		RETURN QUERY
@@ -417,17 +316,10 @@ BEGIN
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
 			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, r.call_id),
 		spent AS (
-			UPDATE zcsync.account_budgets b
-			SET tokens = b.tokens - u.calls, calls_total = b.calls_total + u.calls, last_call_at = v_now
-			FROM (SELECT c.class, count(*) FILTER (WHERE coalesce(t.call_id, t.job_id) = t.job_id) AS calls
-				FROM taken t
-				-- a request may name the class it spends; writes are calls like others, too
-				CROSS JOIN LATERAL (SELECT coalesce(t.request ->> 'class', t.budget_class) OFFSET 0) AS o (class)
-				CROSS JOIN LATERAL unnest(ARRAY[o.class, CASE o.class WHEN 'write' THEN 'api' END]) AS c (class)
-				WHERE NOT t.request ? 'refuse'
-				GROUP BY 1) u
-			WHERE b.account_id = p_account AND b.class = u.class)
-		SELECT t.* FROM taken t ORDER BY t.call_id, t.job_id;
+			-- a request may name the class it spends
+			SELECT zcsync._spend_calls(p_account, v_now, v_budgets, array_agg(coalesce(t.request ->> 'class', t.budget_class)))
+			FROM taken t WHERE NOT t.request ? 'refuse' AND coalesce(t.call_id, t.job_id) = t.job_id)
+		SELECT t.* FROM taken t CROSS JOIN spent ORDER BY t.call_id, t.job_id;
 	END IF;
 END
 $$;
@@ -540,17 +432,16 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
 BEGIN
 	RETURN least(
-		(SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND q.run_at > zcsync._now()),
-		(SELECT min(a.breaker_until) FROM zcsync.accounts a WHERE a.breaker_until > zcsync._now()),
-		(SELECT min(b.paused_until) FROM zcsync.account_budgets b WHERE b.paused_until > zcsync._now()),
-		(SELECT min(r.at)
-			FROM (SELECT b.refilled_at + (1 - b.tokens) / zcsync._bucket_rate(b.calls, b.share, b.window_s)
-					* interval '1 second' AS at
-				FROM zcsync.account_budgets b WHERE b.tokens < 1) r
-			WHERE r.at > zcsync._now()),
+		(SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND q.run_at > v_now),
+		(SELECT min(b.next_at)
+			FROM zcsync.accounts a CROSS JOIN LATERAL zcsync._allowances(a.account_id, v_now, '{}') b
+			WHERE b.next_at > v_now AND b.next_at < 'infinity'),
 		(SELECT min(zcsync._call_next_due(o.next_due)) FROM zcsync._operations() o));
 END
 $$;
@@ -577,8 +468,8 @@ BEGIN
 				AND q.run_at <= zcsync._now() AND q.operation <> ALL (v_refused)
 			ORDER BY q.budget_class, q.priority, q.run_at, q.job_id
 			LIMIT 1) due
-		WHERE a.state = 'active' AND qs.state = 'active'
-			AND (a.breaker_until IS NULL OR a.breaker_until <= zcsync._now()));
+		WHERE qs.state = 'active'
+			AND zcsync._calls_at_once(zcsync._now(), a.state, a.breaker_failures, a.breaker_until, a.breaker_opened_at, 0) > 0);
 END
 $$;
 COMMENT ON FUNCTION zcsync._has_due_jobs() IS

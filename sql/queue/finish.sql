@@ -579,8 +579,9 @@ BEGIN
 		lowered_from = CASE WHEN NOT l.decides THEN b.lowered_from WHEN l.remote_limit < l.own THEN l.own END,
 		lowered_at = CASE WHEN NOT l.decides AND p_pause_ms > 0 AND b.lowered_from IS NOT NULL THEN v_now
 			WHEN NOT l.decides THEN b.lowered_at WHEN l.remote_limit < l.own THEN v_now END,
-		tokens = CASE WHEN p_pause_ms > 0 THEN least(b.tokens, 0)
-					ELSE least(b.tokens, coalesce(p_remaining, b.tokens)) END,
+		tokens = least(zcsync._tokens_at(v_now, b.tokens, b.refilled_at, b.calls, b.share, b.window_s),
+			CASE WHEN p_pause_ms > 0 THEN 0 ELSE p_remaining END),
+		refilled_at = v_now,
 		paused_until = CASE WHEN p_pause_ms > 0
 			THEN greatest(b.paused_until, v_now + CASE WHEN p_guessed
 				THEN least(p_pause_ms * power(2, least(l.pauses, 10) - 1), greatest(p_pause_ms, 300000))

@@ -439,15 +439,16 @@ DECLARE
 	v record;
 	v_calls bigint;
 BEGIN
-	SELECT coalesce((zcsync._vendor_of(a.vendor)).write_batch, 1) AS batch, b.calls * b.share / b.window_s AS rate INTO v
+	SELECT coalesce((zcsync._vendor_of(a.vendor)).write_batch, 1) AS batch,
+		zcsync._calls_a_minute(a.account_id, zcsync._push_class(a.account_id)) AS rate
+	INTO v
 	FROM zcsync.accounts a
-	LEFT JOIN zcsync.account_budgets b ON b.account_id = a.account_id AND b.class = zcsync._push_class(a.account_id)
 	WHERE a.account_id = p_account;
 	v_calls := ceil(p_count / v.batch::numeric);
 	calls := format('at most %s', v_calls);
 	duration := CASE WHEN v.rate IS NULL THEN 'not known: the account has no budget'
-		ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(secs => ceil(v_calls / v.rate))),
-			round((v.rate * 60)::numeric)) END;
+		ELSE format('at least %s at %s calls a minute', date_trunc('second', make_interval(secs => ceil(60 * v_calls / v.rate))),
+			round(v.rate::numeric)) END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._write_effort(bigint, bigint) IS

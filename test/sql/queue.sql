@@ -97,6 +97,45 @@ UPDATE zcsync.account_budgets SET calls = 10000, tokens = 1000, paused_until = N
 SELECT count(*) FROM claim(1);
 SELECT * FROM finish(1, 'done');
 
+-- What a budget allows at a moment, and why nothing: claim, views and checks ask one function.
+BEGIN;
+DELETE FROM zcsync.sync_queue;
+CREATE FUNCTION allowed(change text, running integer DEFAULT 0, later interval DEFAULT '0')
+RETURNS TABLE (calls integer, tokens integer, next_in interval, limited_by text) LANGUAGE plpgsql AS
+$$
+BEGIN
+	UPDATE zcsync.accounts SET state = 'active', breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+	UPDATE zcsync.account_budgets
+	SET calls = 300, share = 1, window_s = 60, concurrency = 50, tokens = 20, refilled_at = zcsync._now(), paused_until = NULL,
+		lowered_from = NULL, lowered_at = NULL
+	WHERE class = 'api';
+	IF change IS NOT NULL THEN
+		EXECUTE 'UPDATE zcsync.' || change;
+	END IF;
+	RETURN QUERY
+	SELECT a.calls, floor(a.tokens)::integer, date_trunc('second', nullif(a.next_at, 'infinity') - zcsync._now()), a.limited_by
+	FROM zcsync._allowances(zcsync.account('t'), zcsync._now() + later, array_fill('api'::text, ARRAY[running])) a WHERE a.class = 'api';
+END
+$$;
+SELECT * FROM allowed(NULL);
+SELECT * FROM allowed(NULL, later => '5 seconds');
+SELECT * FROM allowed(NULL, later => '1 hour');
+SELECT * FROM allowed(NULL, later => '-1 hour');
+SELECT * FROM allowed(NULL, running => 45);
+SELECT * FROM allowed(NULL, running => 60);
+SELECT * FROM allowed('account_budgets SET tokens = -19');
+SELECT * FROM allowed($$account_budgets SET paused_until = zcsync._now() + interval '7 seconds'$$);
+SELECT * FROM allowed($$account_budgets SET calls = 30, lowered_from = 300, lowered_at = zcsync._now() - interval '23 hours'$$);
+SELECT * FROM allowed($$account_budgets SET calls = 30, lowered_from = 300, lowered_at = zcsync._now() - interval '24 hours'$$);
+SELECT * FROM allowed($$accounts SET state = 'paused'$$);
+SELECT * FROM allowed($$accounts SET breaker_failures = 3, breaker_opened_at = zcsync._now(), breaker_until = zcsync._now() + interval '30 seconds'$$);
+SELECT * FROM allowed($$accounts SET breaker_failures = 3, breaker_opened_at = zcsync._now(), breaker_until = zcsync._now()$$);
+SELECT * FROM allowed($$accounts SET breaker_failures = 3, breaker_opened_at = zcsync._now(), breaker_until = zcsync._now()$$, running => 1);
+SELECT * FROM allowed($$accounts SET breaker_opened_at = zcsync._now(), breaker_until = zcsync._now()$$, later => '2 seconds');
+SELECT * FROM allowed($$accounts SET breaker_opened_at = zcsync._now(), breaker_until = zcsync._now()$$, later => '11 seconds');
+SELECT calls, tokens, limited_by FROM zcsync._allowances_now() WHERE account_id = zcsync.account('t') AND class = 'api';
+ROLLBACK;
+
 -- rejected: counts, and is a dead letter after three attempts
 SELECT job('r1', 'bad');
 SELECT * FROM claim(1);
@@ -304,8 +343,8 @@ SELECT * FROM claim(1, 1);
 SELECT * FROM finish(1, 'rejected', delay => 60000);
 UPDATE zcsync.account_budgets SET paused_until = zcsync._now() + interval '30 seconds' WHERE class = 'api';
 RESET zcsync.clock_offset;
-SELECT zcsync._tokens_at(zcsync._now(), b.tokens, b.refilled_at, b.calls, b.share, b.window_s) = b.tokens AS held
-FROM zcsync.account_budgets b WHERE b.class = 'api';
+SELECT a.tokens = b.tokens AS held, a.calls, a.limited_by
+FROM zcsync.account_budgets b JOIN zcsync._allowances(b.account_id, zcsync._now(), '{}') a USING (class) WHERE b.class = 'api';
 SELECT zcsync._recover_jobs(1);
 SELECT dedupe_key, run_at <= zcsync._now() AS due, run_at < zcsync._now() + interval '61 seconds' AS soon FROM zcsync.sync_queue ORDER BY 1;
 SELECT bool_and(next_pull_at < zcsync._now() + interval '601 seconds') AS streams FROM zcsync.streams;

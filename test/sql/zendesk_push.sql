@@ -220,11 +220,9 @@ UPDATE zcsync.tickets SET subject = 'first' WHERE local_id = :id;
 -- ---------------------------------------------------------------------
 SELECT class, calls, tokens FROM zcsync.account_budgets ORDER BY class;
 UPDATE zcsync.account_budgets SET tokens = 3, refilled_at = zcsync._now() WHERE class = 'api';
-SELECT zcsync._refill_budgets(:acme);
-SELECT floor(tokens) AS tokens, paused_until IS NOT NULL AS paused FROM zcsync.account_budgets WHERE class = 'write';
+SELECT class, calls, floor(tokens) AS tokens, limited_by FROM zcsync._allowances(:acme, zcsync._now(), '{}') WHERE class IN ('api', 'write') ORDER BY 1;
 UPDATE zcsync.account_budgets SET paused_until = zcsync._now() + interval '1 minute', pause_reason = 'the vendor asked to wait' WHERE class = 'api';
-SELECT zcsync._refill_budgets(:acme);
-SELECT class, pause_reason FROM zcsync.account_budgets ORDER BY class;
+SELECT class, calls, pause_reason, limited_by FROM zcsync._allowances(:acme, zcsync._now(), '{}') ORDER BY 1;
 UPDATE zcsync.account_budgets SET paused_until = NULL, tokens = 20;
 UPDATE zcsync.accounts SET state = 'active';
 DELETE FROM zcsync.sync_queue;

@@ -164,10 +164,14 @@ is(value(q{SELECT calls FROM zcsync.account_budgets WHERE class = 'api'}), 700, 
 is(throttle('Rate Limit Reached - 200 Requests per rolling 5 minute window', 'Retry-After' => 20), '700 200 20', 'and the last');
 value(q{SELECT zcsync.alter_account('psa', '{"budgets": {"api": {"window_s": 60}}}')});
 is(throttle('Rate Limit Reached - 200 Requests per rolling 5 minute window', 'Retry-After' => 20), '40 40 20', 'in a window of a minute the limit of five is a fifth');
-value(q{UPDATE zcsync.account_budgets SET lowered_at = lowered_at - interval '23 hours'; SELECT zcsync._refill_budgets(zcsync.account('psa'))});
-is(value(q{SELECT calls FROM zcsync.account_budgets WHERE class = 'api'}), 40, 'it is kept to for a day');
-value(q{UPDATE zcsync.account_budgets SET lowered_at = lowered_at - interval '1 hour'; SELECT zcsync._refill_budgets(zcsync.account('psa'))});
-is(value(q{SELECT calls FROM zcsync.account_budgets WHERE class = 'api'}), 250, 'without a refusal');
+value(q{UPDATE zcsync.account_budgets SET lowered_at = lowered_at - interval '23 hours'});
+is(value(q{SELECT round(zcsync._calls_a_minute(zcsync.account('psa'), 'api'))}), 29, 'it is kept to for a day');
+value(q{UPDATE zcsync.account_budgets SET lowered_at = lowered_at - interval '1 hour'});
+is(value(q{SELECT round(zcsync._calls_a_minute(zcsync.account('psa'), 'api'))}), 180, 'without a refusal');
+$simulator->no_faults;
+value(q{UPDATE zcsync.account_budgets SET paused_until = NULL; SELECT zcsync.refresh('psa/tickets')});
+run_worker($node, 'postgres', '5 s');
+is(value(q{SELECT calls || ' ' || coalesce(lowered_from::text, '-') FROM zcsync.account_budgets WHERE class = 'api'}), '250 -', 'and the next call writes it down');
 is(value('SELECT count(*) FROM zcsync.dead_letters WHERE class <> \'not_found\''), 0, 'no job died of it');
 
 $node->stop;

@@ -155,9 +155,8 @@ BEGIN
 	END IF;
 	v_cursor := zcsync._halopsa_cursor(p_stream_id, p_lane);
 	IF p_lane = 'history' AND (v_cursor ? 'listed' OR v_cursor ->> 'page' <> '1') THEN
-		v_may_wait := CASE WHEN v_cursor ? 'listed' THEN 0 ELSE (
-			SELECT greatest(200, 120 * b.calls * b.share / b.window_s) FROM zcsync.account_budgets b
-			WHERE b.account_id = v_stream.account_id AND b.class = 'api') END;
+		v_may_wait := CASE WHEN v_cursor ? 'listed' THEN 0
+			ELSE greatest(200, 2 * zcsync._calls_a_minute(v_stream.account_id, 'api')) END;
 		IF zcsync._halopsa_waiting(v_stream.account_id, p_stream_id) > v_may_wait THEN
 			RETURN NULL;
 		END IF;

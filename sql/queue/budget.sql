@@ -1,0 +1,213 @@
+-- ---------------------------------------------------------------------
+-- The queue: what an account may send at a moment.
+--
+-- Four things hold calls back: the state of the account and its breaker, a pause
+-- that the vendor asked for, an empty token bucket, and as many calls under way as
+-- may be.  _allowances() says what is left of all of them; the claim, the views and
+-- the checks ask it and nobody else.  The rows of account_budgets are written by
+-- _spend_calls() and _note_limits() alone.
+-- ---------------------------------------------------------------------
+
+-- A bucket holds at most a fifth of the usable limit (calls * share) and is refilled
+-- with the rest over the window, so that no window of that length, wherever it
+-- begins, sees more than the usable limit.
+CREATE FUNCTION zcsync._bucket_size(p_calls integer, p_share double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT greatest(1, floor(p_calls * p_share / 5));
+END;
+COMMENT ON FUNCTION zcsync._bucket_size(integer, double precision) IS
+'calls that a full bucket allows at once';
+
+CREATE FUNCTION zcsync._bucket_rate(p_calls integer, p_share double precision, p_window_s double precision)
+RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT greatest(p_calls * p_share - greatest(1, floor(p_calls * p_share / 5)), p_calls * p_share / 2) / p_window_s;
+END;
+COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precision) IS
+'calls a second by which a bucket is refilled';
+
+-- What a bucket holds at a time.  The clock may have been set back since it was
+-- filled: then it holds what it held.
+CREATE FUNCTION zcsync._tokens_at(p_at timestamptz, p_tokens double precision, p_refilled_at timestamptz, p_calls integer,
+	p_share double precision, p_window_s double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT least(zcsync._bucket_size(p_calls, p_share), p_tokens
+		+ greatest(0, date_part('epoch', p_at - p_refilled_at)) * zcsync._bucket_rate(p_calls, p_share, p_window_s));
+END;
+COMMENT ON FUNCTION zcsync._tokens_at(timestamptz, double precision, timestamptz, integer, double precision, double precision) IS
+'calls that a bucket allows at a time';
+
+-- The limit of a window.  One that was lowered to what the vendor named is as high as
+-- before after a day without a refusal.
+CREATE FUNCTION zcsync._calls_at(p_at timestamptz, p_calls integer, p_lowered_from integer, p_lowered_at timestamptz) RETURNS integer
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_lowered_at <= p_at - interval '1 day' THEN p_lowered_from ELSE p_calls END;
+END;
+COMMENT ON FUNCTION zcsync._calls_at(timestamptz, integer, integer, timestamptz) IS
+'calls that a budget allows in one window at a time';
+
+-- How many calls an account may begin at a moment, whatever its budgets say.  An open
+-- breaker lets one probe through when its time has come; in the ten seconds after it
+-- closed, their number doubles each second.
+CREATE FUNCTION zcsync._calls_at_once(p_at timestamptz, p_state text, p_failures integer, p_until timestamptz,
+	p_opened_at timestamptz, p_running integer) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_state <> 'active' OR p_until > p_at THEN 0
+		WHEN p_failures >= 3 THEN greatest(0, 1 - p_running)
+		WHEN p_opened_at IS NOT NULL AND p_at - p_until <= interval '10 seconds'
+			THEN power(2, date_part('epoch', p_at - p_until))::integer
+		ELSE 2147483647 END;
+END;
+COMMENT ON FUNCTION zcsync._calls_at_once(timestamptz, text, integer, timestamptz, timestamptz, integer) IS
+'calls that state and breaker of an account let begin at a moment';
+
+CREATE TYPE zcsync._allowance AS (
+	account_id bigint,
+	class text,
+	calls integer,				-- that may begin now
+	at_once integer,			-- that may begin now in all classes of the account together
+	tokens double precision,	-- what the bucket holds
+	running integer,			-- calls under way
+	concurrency integer,		-- how many of them there may be
+	rate double precision,		-- calls a second that go on for long
+	paused_until timestamptz,	-- the vendor asked to wait; NULL: it does not
+	pause_reason text,
+	next_at timestamptz,		-- when time alone allows the next call; infinity: it does not
+	limited_by text				-- account, breaker, pause, tokens or concurrency; NULL: a call may begin
+);
+COMMENT ON TYPE zcsync._allowance IS
+'what a budget of an account allows at a moment';
+
+-- What the budgets of an account allow at a moment, a row for each class.
+-- p_running has the class of each call under way, see _running_calls().
+--
+-- Writes that have a budget of their own are calls like others, too: they have no
+-- more than is left of these, and wait when these do.
+--
+-- Has no settings of its own, so that it becomes part of the query that calls it.
+CREATE FUNCTION zcsync._allowances(p_account bigint, p_at timestamptz, p_running text[]) RETURNS SETOF zcsync._allowance
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 4
+AS $$
+	SELECT f.account_id, f.class,
+		CASE WHEN f.paused_until IS NULL
+			THEN pg_catalog.floor(greatest(0, least(f.at_once, f.tokens, f.concurrency - f.running)))::integer ELSE 0 END,
+		f.at_once, f.tokens, f.running, f.concurrency, f.rate, f.paused_until, f.pause_reason,
+		CASE WHEN f.state = 'active' THEN greatest(f.breaker_until, f.paused_until, f.filled_at) ELSE 'infinity' END,
+		CASE WHEN f.state <> 'active' THEN 'account' WHEN f.at_once = 0 THEN 'breaker' WHEN f.paused_until IS NOT NULL THEN 'pause'
+			WHEN f.tokens < 1 THEN 'tokens' WHEN f.running >= f.concurrency THEN 'concurrency' END
+	FROM (
+		SELECT b.account_id, b.class, b.concurrency, r.running, a.state, a.breaker_until,
+			zcsync._calls_at_once(p_at, a.state, a.breaker_failures, a.breaker_until, a.breaker_opened_at,
+				pg_catalog.cardinality(p_running)) AS at_once,
+			CASE WHEN o.class IS NULL THEN own.tokens ELSE least(own.tokens, others.tokens) END AS tokens,
+			own.rate,
+			nullif(greatest(b.paused_until, o.paused_until, p_at), p_at) AS paused_until,
+			CASE WHEN b.paused_until > p_at THEN b.pause_reason WHEN o.paused_until > p_at THEN o.pause_reason END AS pause_reason,
+			p_at + pg_catalog.make_interval(secs => greatest(0, (1 - own.tokens) / own.rate, (1 - others.tokens) / others.rate)) AS filled_at
+		FROM zcsync.accounts a
+		JOIN zcsync.account_budgets b ON b.account_id = a.account_id
+		LEFT JOIN zcsync.account_budgets o ON o.account_id = b.account_id AND b.class = 'write' AND o.class = 'api'
+		CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(pg_catalog.array_positions(p_running, b.class))) r (running)
+		CROSS JOIN LATERAL (SELECT zcsync._calls_at(p_at, b.calls, b.lowered_from, b.lowered_at),
+			zcsync._calls_at(p_at, o.calls, o.lowered_from, o.lowered_at)) c (own, others)
+		CROSS JOIN LATERAL (SELECT zcsync._tokens_at(p_at, b.tokens, b.refilled_at, c.own, b.share, b.window_s),
+			zcsync._bucket_rate(c.own, b.share, b.window_s)) own (tokens, rate)
+		CROSS JOIN LATERAL (SELECT zcsync._tokens_at(p_at, o.tokens, o.refilled_at, c.others, o.share, o.window_s),
+			zcsync._bucket_rate(c.others, o.share, o.window_s)) others (tokens, rate)
+		WHERE a.account_id = p_account) f
+$$;
+COMMENT ON FUNCTION zcsync._allowances(bigint, timestamptz, text[]) IS
+'what the budgets of an account allow at a moment: calls, tokens, pauses, and why there is nothing to be sent';
+
+-- How many calls each queue and each budget class of an account has running.
+-- A call that carries several jobs counts once: for the job it is named after.
+-- Ended jobs leave dead entries in the index; only a plain scan of it marks
+-- them, so that the next one passes over them.
+CREATE FUNCTION zcsync._running_calls(p_account bigint, OUT records text[], OUT queues text[], OUT classes text[])
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+BEGIN
+	SELECT coalesce(array_agg(r.record_key), '{}'),
+		coalesce(array_agg(r.queue) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}'),
+		coalesce(array_agg(r.budget_class) FILTER (WHERE coalesce(r.call_id, r.job_id) = r.job_id), '{}')
+	INTO records, queues, classes
+	FROM zcsync.sync_queue r WHERE r.account_id = p_account AND r.state = 'running';
+END
+$$;
+COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
+'the records that running jobs of an account touch, and queue and budget class of each running call';
+
+-- Take calls that begin now from their budgets, p_classes has the class of each;
+-- p_budgets is what was allowed.  Writes are taken from other calls, too.  Each row
+-- is filled as it is now, since somebody may have noted less meanwhile.
+CREATE FUNCTION zcsync._spend_calls(p_account bigint, p_at timestamptz, p_budgets zcsync._allowance[], p_classes text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+BEGIN
+	UPDATE zcsync.account_budgets b
+	SET tokens = least(f.tokens, zcsync._tokens_at(p_at, b.tokens, b.refilled_at,
+			zcsync._calls_at(p_at, b.calls, b.lowered_from, b.lowered_at), b.share, b.window_s)) - u.calls,
+		refilled_at = p_at, calls = zcsync._calls_at(p_at, b.calls, b.lowered_from, b.lowered_at),
+		lowered_from = CASE WHEN b.lowered_at > p_at - interval '1 day' THEN b.lowered_from END,
+		lowered_at = CASE WHEN b.lowered_at > p_at - interval '1 day' THEN b.lowered_at END,
+		calls_total = b.calls_total + u.calls, last_call_at = p_at
+	FROM (
+		SELECT w.class, count(*) AS calls
+		FROM unnest(p_classes) AS c (class)
+		CROSS JOIN LATERAL unnest(ARRAY[c.class, CASE c.class WHEN 'write' THEN 'api' END]) AS w (class)
+		GROUP BY w.class) u
+	JOIN unnest(p_budgets) f ON f.class = u.class
+	WHERE b.account_id = p_account AND b.class = u.class;
+END
+$$;
+COMMENT ON FUNCTION zcsync._spend_calls(bigint, timestamptz, zcsync._allowance[], text[]) IS
+'takes calls that begin now from the budgets of an account';
+
+-- For the views, whose readers see no table: all accounts at once.
+CREATE FUNCTION zcsync._allowances_now() RETURNS SETOF zcsync._allowance
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	RETURN QUERY
+	SELECT b.*
+	FROM zcsync.accounts a
+	LEFT JOIN (
+		SELECT q.account_id, array_agg(q.budget_class) AS classes
+		FROM zcsync.sync_queue q
+		WHERE q.state = 'running' AND coalesce(q.call_id, q.job_id) = q.job_id
+		GROUP BY q.account_id) r ON r.account_id = a.account_id
+	CROSS JOIN LATERAL zcsync._allowances(a.account_id, v_now, coalesce(r.classes, '{}')) b;
+END
+$$;
+COMMENT ON FUNCTION zcsync._allowances_now() IS
+'what the budgets of all accounts allow now';
+
+-- The budget of a class, by what it gives in the long run; NULL: the account has none.
+CREATE FUNCTION zcsync._calls_a_minute(p_account bigint, p_class text) RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 60 * b.rate FROM zcsync._allowances(p_account, zcsync._now(), '{}') b WHERE b.class = p_class
+$$;
+COMMENT ON FUNCTION zcsync._calls_a_minute(bigint, text) IS
+'calls a minute that a budget gives for long';
+
