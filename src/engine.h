@@ -60,6 +60,9 @@ extern bool zcsync_engine_idle(ZcsyncEngine *engine);
 extern void zcsync_engine_drain(ZcsyncEngine *engine);
 extern bool zcsync_engine_drained(ZcsyncEngine *engine);
 
+/* Did a step of the work fail that has not gone well since? */
+extern bool zcsync_engine_failing(ZcsyncEngine *engine);
+
 /* Requests on the wire. */
 extern int	zcsync_engine_in_flight(ZcsyncEngine *engine);
 

@@ -15,6 +15,8 @@
 #include "engine_state.h"
 #include "shared.h"
 
+static bool step_fails(const EngineStep *step, TimestampTz now);
+
 /* What the engine knows of an account. */
 EngineAccount *
 zcsync_engine_account(ZcsyncEngine *engine, int64 account_id)
@@ -62,5 +64,43 @@ zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 error->hint ? errhint("%s", error->hint) : 0,
 			 error->context ? errcontext("%s", error->context) : 0));
-	zcsync_slot_set_error(error->message);
+	zcsync_slot_set_error(psprintf("could not %s: %s", step->what, error->message));
+}
+
+/* Is there a step that fails? */
+bool
+zcsync_engine_failing(ZcsyncEngine *engine)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	const EngineStep *steps[] = {
+		&engine->register_step, &engine->recover, &engine->partitions,
+		&engine->due, &engine->begin_local, &engine->local,
+		&engine->accounts_step
+	};
+	ListCell   *lc;
+
+	for (int i = 0; i < lengthof(steps); i++)
+	{
+		if (step_fails(steps[i], now))
+			return true;
+	}
+	foreach(lc, engine->entries)
+	{
+		EngineAccount *entry = lfirst(lc);
+
+		if (step_fails(&entry->claim, now) || step_fails(&entry->finish, now))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Did a step fail that has not succeeded since?  One whose time has come and
+ * that nobody takes, since its account is gone, counts no longer after a while.
+ */
+static bool
+step_fails(const EngineStep *step, TimestampTz now)
+{
+	return step->backoff_ms > 0 &&
+		!TimestampDifferenceExceeds(step->not_before, now, STEP_BACKOFF_MAX_MS);
 }

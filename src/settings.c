@@ -19,11 +19,14 @@
 
 #include <limits.h>
 
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
 #include "settings.h"
+
+PG_FUNCTION_INFO_V1(zcsync_sql_names_database);
 
 bool		zcsync_allow_insecure_http = false;
 char	   *zcsync_allowed_hosts = NULL;
@@ -411,6 +414,13 @@ zcsync_settings_names_database(const char *name)
 	list_free(names);
 	pfree(raw);
 	return found;
+}
+
+/* zcsync._names_database(): is a database named by zcsync.databases? */
+Datum
+zcsync_sql_names_database(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(zcsync_settings_names_database(NameStr(*PG_GETARG_NAME(0))));
 }
 
 /* zcsync.allowed_hosts: host names and "*.domain". */

@@ -37,7 +37,7 @@
 #include "settings.h"
 #include "shared.h"
 
-#define WORKER_SLOT_COLUMNS		11
+#define WORKER_SLOT_COLUMNS		12
 
 /* How long a worker that ends waits for its local worker to end by itself. */
 #define LOCAL_END_MS			500
@@ -156,6 +156,7 @@ zcsync_slot_attach(int slotno, uint32 generation, Oid database, bool local)
 		process->pid = MyProcPid;
 		process->latch = MyLatch;
 		process->recheck = false;
+		process->failing = false;
 		my_slot = slot;
 		my_process = process;
 		my_generation = generation;
@@ -363,7 +364,30 @@ zcsync_slot_set_error(const char *message)
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
 	strlcpy(my_process->last_error, message, ZCSYNC_TEXT_MAX);
 	my_process->last_error_at = GetCurrentTimestamp();
+	my_process->failing = true;
 	LWLockRelease(zcsync_shared->lock);
+}
+
+/*
+ * The error of this worker is over.  Called in each round, so it takes the lock
+ * only where there was one; nobody else changes what it looks at before.
+ */
+void
+zcsync_slot_set_well(void)
+{
+	if (!zcsync_slot_failing())
+		return;
+
+	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
+	my_process->failing = false;
+	LWLockRelease(zcsync_shared->lock);
+}
+
+/* Is this a worker with an error that is not over? */
+bool
+zcsync_slot_failing(void)
+{
+	return my_slot != NULL && my_process->failing;
 }
 
 /* Show how many requests this worker has on the wire. */
@@ -541,6 +565,7 @@ process_values(const ZcsyncProcess *process, Datum *values, bool *nulls)
 	set_text(values, nulls, 6, process->last_error);
 	set_time(values, nulls, 7, process->last_error_at);
 	values[9] = Int32GetDatum(process->restarts);
+	values[11] = BoolGetDatum(process->failing);
 }
 
 static void
@@ -560,6 +585,7 @@ launcher_values(const ZcsyncShared *shared, Datum *values, bool *nulls)
 	values[8] = Int32GetDatum(0);
 	values[9] = Int32GetDatum(0);
 	values[10] = CStringGetTextDatum("launcher");
+	values[11] = BoolGetDatum(false);
 }
 
 /* A text column; an empty one is null. */

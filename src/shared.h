@@ -67,6 +67,7 @@ typedef struct ZcsyncProcess
 	TimestampTz ended_at;		/* when the last one ended; 0: none did */
 	int			restarts;		/* failures in a row */
 	TimestampTz last_error_at;	/* 0: none */
+	bool		failing;		/* what met the last error still fails */
 	char		last_error[ZCSYNC_TEXT_MAX];
 } ZcsyncProcess;
 
@@ -120,6 +121,8 @@ extern void zcsync_slot_report(ZcsyncVerdict verdict, const char *reason,
 							   const char *hint);
 extern bool zcsync_slot_take_recheck(void);
 extern void zcsync_slot_set_error(const char *message);
+extern void zcsync_slot_set_well(void);
+extern bool zcsync_slot_failing(void);
 extern void zcsync_slot_set_in_flight(int in_flight);
 extern bool zcsync_slot_dismissed(void);
 

@@ -61,6 +61,7 @@ static void worker_force_settings(void);
 static void worker_loop(const ZcsyncWorkerStart *start);
 static void worker_round(const ZcsyncWorkerStart *start, ZcsyncEngine *engine);
 static void local_round(ZcsyncEngine *engine);
+static void note_health(ZcsyncEngine *engine);
 static void worker_check_guard(void);
 static void worker_ask_guard(void);
 static void worker_note_timeline(void);
@@ -243,6 +244,7 @@ worker_round(const ZcsyncWorkerStart *start, ZcsyncEngine *engine)
 {
 	long		timeout_ms = zcsync_engine_round(engine);
 
+	note_health(engine);
 	if (zcsync_engine_local_due(engine))
 	{
 		bool		there = zcsync_local_worker_want(start);
@@ -266,6 +268,7 @@ local_round(ZcsyncEngine *engine)
 	if (zcsync_slot_dismissed())
 		proc_exit(0);
 	timeout_ms = zcsync_engine_round(engine);
+	note_health(engine);
 	if (busy_at == 0 || zcsync_engine_local_due(engine))
 		busy_at = GetCurrentTimestamp();
 	left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
@@ -274,6 +277,14 @@ local_round(ZcsyncEngine *engine)
 	if (left_ms <= 0)
 		proc_exit(0);
 	zcsync_engine_wait(engine, Min(timeout_ms, left_ms));
+}
+
+/* A round went well: show no error any more, once no step of it fails. */
+static void
+note_health(ZcsyncEngine *engine)
+{
+	if (zcsync_slot_failing() && !zcsync_engine_failing(engine))
+		zcsync_slot_set_well();
 }
 
 /* Ask the guard if it is time to. */
@@ -285,8 +296,11 @@ worker_check_guard(void)
 	if (!zcsync_slot_take_recheck() && guard_asked_at != 0 &&
 		!TimestampDifferenceExceeds(guard_asked_at, now, GUARD_INTERVAL_MS))
 		return;
-	guard_asked_at = now;
+
+	/* without an answer nothing is done, and it is asked again */
+	guard_asked_at = 0;
 	worker_ask_guard();
+	guard_asked_at = now;
 }
 
 /*

@@ -47,9 +47,16 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_preloaded';
 COMMENT ON FUNCTION zcsync._preloaded() IS
 'is zcsync in shared_preload_libraries of the running server?';
 
+CREATE FUNCTION zcsync._names_database(p_name name) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_names_database';
+COMMENT ON FUNCTION zcsync._names_database(name) IS
+'does zcsync.databases name this database?';
+
 CREATE FUNCTION zcsync._worker_slots()
 RETURNS TABLE (database oid, pid integer, state text, reason text, hint text, started_at timestamptz,
-	last_error text, last_error_at timestamptz, in_flight integer, restarts integer, role text)
+	last_error text, last_error_at timestamptz, in_flight integer, restarts integer, role text,
+	failing boolean)
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
 COMMENT ON FUNCTION zcsync._worker_slots() IS

@@ -547,3 +547,44 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._mirror_setup_steps() IS
 'what setup() does for the mirror';
+
+-- Without one of these an edit is neither noticed nor sent.  Months of leads have
+-- copies of some of them.
+CREATE FUNCTION zcsync._check_triggers() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_missing text;
+	v_disabled text;
+BEGIN
+	IF to_regclass('zcsync.installation') IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT string_agg(format('%s of %s', t.name, k.kind), ', ' ORDER BY k.kind, t.name) INTO v_missing
+	FROM unnest(zcsync._kinds()) AS k (kind)
+	CROSS JOIN unnest('{zcsync_guard_insert,zcsync_guard_update,zcsync_notice_insert,zcsync_notice_update,zcsync_refuse_delete,'
+		'zcsync_refuse_truncate,zcsync_stamp_insert,zcsync_stamp_update}'::text[]) AS t (name)
+	WHERE NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = to_regclass(format('zcsync.%I', k.kind)) AND g.tgname = t.name);
+	SELECT string_agg(format('%s of %s', g.tgname, c.relname), ', ' ORDER BY c.relname, g.tgname) INTO v_disabled
+	FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
+	WHERE c.relnamespace = 'zcsync'::regnamespace AND starts_with(g.tgname, 'zcsync_') AND g.tgenabled NOT IN ('O', 'A');
+	item := 'triggers';
+	ok := v_missing IS NULL AND v_disabled IS NULL;
+	message := CASE WHEN ok THEN 'edits are noticed'
+		ELSE concat_ws('; ', 'no trigger ' || v_missing, 'disabled trigger ' || v_disabled) END;
+	hint := CASE WHEN NOT ok THEN 'SELECT * FROM zcsync.setup();' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_triggers() IS
+'the part of zcsync.selfcheck() about the triggers that notice edits';
+
+CREATE FUNCTION zcsync._mirror_conditions() RETURNS SETOF zcsync.condition
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 26, c.* FROM zcsync._check_triggers() AS c
+$$;
+COMMENT ON FUNCTION zcsync._mirror_conditions() IS
+'what zcsync.selfcheck() asks of the mirror';

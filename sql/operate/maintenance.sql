@@ -4,40 +4,21 @@
 
 -- The steps in their order.  Each is a transaction of its own.  Those that need
 -- a lock on a whole table come last: a long reader, such as a dump, makes them
--- fail, and with them what would follow.
+-- wait, and fail.
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'months', 'leads'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'months', 'leads', 'end'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
 
--- One step, or a piece of it: true when there may be more of it to do.
---
--- The lock makes two maintain() at a time impossible.  It belongs to the
--- transaction, so that a session that is cancelled between two steps does not
--- keep it.
-CREATE FUNCTION zcsync._maintain(p_step text) RETURNS boolean
+-- What a step does, or a piece of it: true when there may be more of it to do.
+CREATE FUNCTION zcsync._maintenance_step(p_step text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF pg_is_in_recovery() THEN
-		RAISE EXCEPTION USING ERRCODE = 'read_only_sql_transaction',
-			MESSAGE = 'cannot maintain zcsync on a standby',
-			HINT = 'Maintenance of the primary arrives here by replication.';
-	END IF;
-	IF to_regclass('zcsync.installation') IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = 'zcsync has no tables in this database',
-			HINT = 'Run SELECT * FROM zcsync.setup().';
-	END IF;
-	IF NOT pg_try_advisory_xact_lock('zcsync.installation'::regclass::oid::integer, 85) THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
-			MESSAGE = 'another session runs zcsync.maintain()',
-			HINT = 'Let it end; nothing has to be repeated.';
-	END IF;
 	CASE p_step
 		WHEN 'partitions' THEN
 			PERFORM zcsync.create_partitions();
@@ -66,11 +47,59 @@ BEGIN
 			DELETE FROM zcsync.alerts AS a
 			WHERE a.resolved_at < zcsync._now() - interval '90 days';
 			RETURN false;
+		WHEN 'end' THEN
+			UPDATE zcsync.installation SET maintained_at = zcsync._now();
+			RETURN false;
 	END CASE;
 END
 $$;
+COMMENT ON FUNCTION zcsync._maintenance_step(text) IS
+'does a piece of one step of zcsync.maintain(); true: there may be more of it';
+
+-- One step, or a piece of it: true when there may be more of it to do, NULL when
+-- it failed.  An alert says so until it goes well.
+--
+-- The lock makes two maintain() at a time impossible.  It belongs to the
+-- transaction, so that a session that is cancelled between two steps does not
+-- keep it.
+CREATE FUNCTION zcsync._maintain(p_step text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF pg_is_in_recovery() THEN
+		RAISE EXCEPTION USING ERRCODE = 'read_only_sql_transaction',
+			MESSAGE = 'cannot maintain zcsync on a standby',
+			HINT = 'Maintenance of the primary arrives here by replication.';
+	END IF;
+	IF to_regclass('zcsync.installation') IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'zcsync has no tables in this database',
+			HINT = 'Run SELECT * FROM zcsync.setup().';
+	END IF;
+	IF p_step <> ALL (zcsync._maintenance_steps()) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('there is no step "%s" of maintenance', p_step);
+	END IF;
+	IF NOT pg_try_advisory_xact_lock('zcsync.installation'::regclass::oid::integer, 85) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = 'another session runs zcsync.maintain()',
+			HINT = 'Let it end; nothing has to be repeated.';
+	END IF;
+	BEGIN
+		IF zcsync._maintenance_step(p_step) THEN
+			RETURN true;
+		END IF;
+	EXCEPTION WHEN OTHERS THEN
+		PERFORM zcsync._alert('maintenance', p_step, 'warning',
+			format('step "%s" of zcsync.maintain() failed: %s', p_step, SQLERRM), 'CALL zcsync.maintain(); -- when the cause is mended');
+		RETURN NULL;
+	END;
+	PERFORM zcsync._resolve_alert('maintenance', p_step);
+	RETURN false;
+END
+$$;
 COMMENT ON FUNCTION zcsync._maintain(text) IS
-'does one step of zcsync.maintain(); true: there may be more of it';
+'does one step of zcsync.maintain(); true: there may be more of it, NULL: it failed';
 
 -- Delete up to p_max records of jobs that are older than a day and not among
 -- the newest keep_completed, or keep_failed, of their queue and account.
@@ -291,21 +320,32 @@ COMMENT ON FUNCTION zcsync._analyze_by_month() IS
 'analyses the tables by month that were not for a week; returns how many';
 
 -- It commits, so it can have neither a SET clause nor SECURITY DEFINER; all
--- work is in functions that pin their path, and nothing here depends on one.
+-- work is in functions that pin their path, and nothing here depends on one.  A
+-- step that fails keeps none of the others from being done.
 CREATE PROCEDURE zcsync.maintain()
 LANGUAGE plpgsql
 AS $$
 DECLARE
 	v_step text;
 	v_more boolean;
+	v_failed text[] := '{}';
 BEGIN
 	FOREACH v_step IN ARRAY zcsync._maintenance_steps() LOOP
 		LOOP
 			v_more := zcsync._maintain(v_step);
 			COMMIT;
-			EXIT WHEN NOT v_more;
+			EXIT WHEN NOT coalesce(v_more, false);
 		END LOOP;
+		IF v_more IS NULL THEN
+			v_failed := v_failed OPERATOR(pg_catalog.||) v_step;
+		END IF;
 	END LOOP;
+	IF pg_catalog.cardinality(v_failed) OPERATOR(pg_catalog.>) 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = pg_catalog.format('steps of maintenance failed: %s', pg_catalog.array_to_string(v_failed, ', ')),
+			DETAIL = 'All others were done.',
+			HINT = 'SELECT * FROM zcsync.alerts WHERE code = ''maintenance'' AND resolved_at IS NULL; says why.';
+	END IF;
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
@@ -410,6 +450,75 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._unschedule_job(text) IS
 'removes a job of pg_cron, or says what removes it';
+
+-- What is wrong with the job of pg_cron where that is in this database: there is
+-- none, and nobody else calls maintain(), it is not active, or its last run failed
+-- and none has ended since.
+CREATE FUNCTION zcsync._maintenance_job_trouble(p_maintained_at timestamptz, OUT message text, OUT hint text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job record;
+	v_run record;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+		RETURN;
+	END IF;
+	SELECT j.jobid, j.active INTO v_job FROM cron.job AS j WHERE j.jobname = (SELECT m.name FROM zcsync._maintenance_job() AS m);
+	IF NOT FOUND THEN
+		IF coalesce(p_maintained_at < zcsync._now() - interval '2 days', true) THEN
+			message := 'pg_cron has no job for maintenance';
+			hint := 'SELECT zcsync.schedule_maintenance();';
+		END IF;
+	ELSIF NOT v_job.active THEN
+		message := format('job %s of pg_cron, maintenance, is not active', v_job.jobid);
+		hint := format('SELECT cron.alter_job(%s, active => true);', v_job.jobid);
+	ELSE
+		SELECT d.status, d.return_message, d.end_time INTO v_run FROM cron.job_run_details AS d
+		WHERE d.jobid = v_job.jobid AND d.status IN ('failed', 'succeeded') ORDER BY d.runid DESC LIMIT 1;
+		IF v_run.status = 'failed' AND coalesce(v_run.end_time > p_maintained_at, true) THEN
+			message := format('job %s of pg_cron failed: %s', v_job.jobid, v_run.return_message);
+			hint := 'CALL zcsync.maintain(); -- shows why; if it does not, see cron.job_run_details';
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._maintenance_job_trouble(timestamptz) IS
+'what keeps pg_cron from maintaining this database, and what to run; NULL: nothing, or pg_cron is not in it';
+
+-- A run that ended lately shows that somebody calls maintain(), by pg_cron or not.
+CREATE FUNCTION zcsync._check_maintenance() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job record;
+	v_row record;
+	v_age interval;
+BEGIN
+	IF to_regclass('zcsync.installation') IS NULL OR pg_is_in_recovery() THEN
+		RETURN;
+	END IF;
+	SELECT i.maintained_at, i.created_at INTO v_row FROM zcsync.installation AS i;
+	SELECT * INTO v_job FROM zcsync._maintenance_job_trouble(v_row.maintained_at);
+	v_age := zcsync._now() - coalesce(v_row.maintained_at, v_row.created_at);
+	item := 'maintenance';
+	ok := v_job.message IS NULL AND v_age < interval '2 days';
+	message := CASE
+		WHEN ok AND v_row.maintained_at IS NULL THEN 'zcsync.maintain() has not been called yet'
+		WHEN ok THEN format('zcsync.maintain() ended %s ago', zcsync._span(v_age))
+		WHEN v_job.message IS NOT NULL THEN v_job.message
+		ELSE format('zcsync.maintain() did not end for %s', zcsync._span(v_age)) END;
+	hint := CASE WHEN ok THEN NULL
+		WHEN v_job.hint IS NOT NULL THEN v_job.hint
+		WHEN zcsync._cron_database() IS NOT NULL AND zcsync._cron_database() <> current_database() THEN 'SELECT zcsync.schedule_maintenance();'
+		ELSE 'CALL zcsync.maintain(); -- and have it called each hour' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_maintenance() IS
+'the part of zcsync.selfcheck() about zcsync.maintain() and its job';
 
 CREATE FUNCTION zcsync.schedule_maintenance(schedule text DEFAULT '7 * * * *') RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

@@ -56,6 +56,44 @@ END;
 COMMENT ON FUNCTION zcsync._worker_functions() IS
 'the functions that the worker calls';
 
+-- Without one of these rights a worker fails in each round.
+CREATE FUNCTION zcsync._check_grants() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_role text := zcsync._worker_role();
+	v_lacks text;
+BEGIN
+	IF to_regrole(quote_ident(v_role)) IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT string_agg(f.name, ', ' ORDER BY f.name) INTO v_lacks
+	FROM unnest(zcsync._worker_functions()) AS f (name)
+	WHERE NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname = f.name)
+		OR EXISTS (SELECT FROM pg_proc AS p
+			WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname = f.name AND NOT has_function_privilege(v_role, p.oid, 'EXECUTE'));
+	item := 'grants';
+	ok := v_lacks IS NULL;
+	message := CASE WHEN ok THEN 'workers may do what they need'
+		ELSE format('workers may not execute %s', v_lacks) END;
+	hint := CASE WHEN NOT ok THEN 'SELECT * FROM zcsync.setup();' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_grants() IS
+'the part of zcsync.selfcheck() about what workers may execute';
+
+CREATE FUNCTION zcsync._operate_conditions() RETURNS SETOF zcsync.condition
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 25, c.* FROM zcsync._check_grants() AS c
+	UNION ALL SELECT 51, c.* FROM zcsync._check_maintenance() AS c
+$$;
+COMMENT ON FUNCTION zcsync._operate_conditions() IS
+'what zcsync.selfcheck() asks of rights and of maintenance';
+
 -- Functions are executable by everybody unless this is revoked.
 REVOKE ALL ON SCHEMA zcsync FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA zcsync FROM PUBLIC;

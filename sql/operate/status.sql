@@ -114,6 +114,17 @@ BEGIN
 		JOIN zcsync.routes AS r USING (route_id)
 		JOIN zcsync.streams AS st ON st.stream_id = r.source_stream_id
 		GROUP BY st.account_id) AS e ON e.account_id = a.account_id;
+	PERFORM zcsync._describe_account_view();
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_account_view() IS
+'makes view stat_accounts; part of zcsync._create_views()';
+
+CREATE FUNCTION zcsync._describe_account_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
 	COMMENT ON VIEW zcsync.stat_accounts IS
 	'per account: its jobs, errors, lag, breaker and calls, for programs; zcsync.status is for people';
 	COMMENT ON COLUMN zcsync.stat_accounts.backfill IS 'ready jobs of history and backfills, part of ready';
@@ -131,8 +142,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
 END
 $body$;
-COMMENT ON FUNCTION zcsync._create_account_view() IS
-'makes view stat_accounts; part of zcsync._create_views()';
+COMMENT ON FUNCTION zcsync._describe_account_view() IS
+'says what the columns of view stat_accounts are; part of zcsync._create_views()';
 
 CREATE FUNCTION zcsync._create_budget_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

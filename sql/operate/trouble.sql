@@ -32,40 +32,62 @@ $$;
 COMMENT ON FUNCTION zcsync._paused() IS
 'queues, streams and routes that are paused, as lines of the view status';
 
--- What stops this whole database from being in step, worst first.
-CREATE FUNCTION zcsync._installation_trouble()
-RETURNS SETOF zcsync.trouble
+-- The word for a condition of selfcheck() that does not hold, where that stops
+-- data or maintenance; NULL: it is advice.
+CREATE FUNCTION zcsync._trouble_state(p_item text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_item
+		WHEN 'check' THEN 'unknown'
+		WHEN 'clock' THEN 'wrong clock'
+		WHEN 'grants' THEN 'no rights'
+		WHEN 'installation' THEN 'stopped'
+		WHEN 'key' THEN 'no key'
+		WHEN 'launcher' THEN 'no worker'
+		WHEN 'local worker' THEN 'no local worker'
+		WHEN 'maintenance' THEN 'no maintenance'
+		WHEN 'partitions' THEN 'no partition'
+		WHEN 'preload' THEN 'no worker'
+		WHEN 'role' THEN 'no rights'
+		WHEN 'triggers' THEN 'no trigger'
+		WHEN 'work' THEN 'failing'
+		WHEN 'worker' THEN 'no worker'
+		WHEN 'writes' THEN 'read only'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._trouble_state(text) IS
+'how the view status calls it when a condition of zcsync.selfcheck() does not hold; NULL: it does not show it';
+
+-- What selfcheck() finds that stops data or maintenance.  Where nothing may run,
+-- or workers have no role, that there is no worker says nothing more; likewise
+-- where there is no launcher.
+CREATE FUNCTION zcsync._failed_conditions() RETURNS SETOF zcsync.trouble
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 0, '(all)', f.state, f.message, f.hint
+	FROM (
+		SELECT zcsync._trouble_state(c.item) AS state, c.*, bool_or(NOT c.ok AND c.item IN ('installation', 'role')) OVER () AS may_not,
+			bool_or(NOT c.ok AND c.item = 'launcher') OVER () AS unlaunched
+		FROM zcsync.selfcheck() WITH ORDINALITY AS c (item, ok, message, hint, place)) AS f
+	WHERE NOT f.ok AND f.state IS NOT NULL
+		AND NOT (f.may_not AND f.item IN ('preload', 'launcher', 'worker', 'local worker', 'work', 'grants'))
+		AND NOT (f.unlaunched AND f.item IN ('worker', 'local worker', 'work'))
+	ORDER BY f.item <> 'installation', f.place
+$$;
+COMMENT ON FUNCTION zcsync._failed_conditions() IS
+'conditions of zcsync.selfcheck() that stop data or maintenance, as lines of the view status';
+
+-- What stops this whole database from being in step, worst first, and what is
+-- paused.
+CREATE FUNCTION zcsync._installation_trouble() RETURNS SETOF zcsync.trouble
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_guard record;
-	v_slot record;
 	v_alerts record;
 BEGIN
-	SELECT * INTO v_guard FROM zcsync._worker_guard();
-	IF NOT v_guard.may_run THEN
-		RETURN QUERY SELECT 0, '(all)', 'stopped', v_guard.reason, v_guard.hint;
-	ELSIF NOT zcsync._preloaded() THEN
-		RETURN QUERY SELECT 0, '(all)', 'no worker', 'zcsync is not preloaded; only CALL zcsync.run() works',
-			'SELECT * FROM zcsync.selfcheck();';
-	ELSE
-		SELECT w.state, concat_ws(': ', w.state, w.reason, w.last_error) AS why, w.hint INTO v_slot
-		FROM zcsync._worker_slots() AS w
-		WHERE w.role = 'worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-		IF v_slot.state IS NULL OR v_slot.state NOT IN ('running', 'starting') THEN
-			RETURN QUERY SELECT 0, '(all)', 'no worker', coalesce(v_slot.why, 'the launcher has not found this database'),
-				coalesce(v_slot.hint, 'SELECT * FROM zcsync.selfcheck();');
-		END IF;
-		RETURN QUERY SELECT 0, '(all)', 'no local worker', coalesce(w.reason, concat_ws(': ', 'it ended', w.last_error)), 'SELECT * FROM zcsync.selfcheck();'
-			FROM zcsync._worker_slots() AS w
-			WHERE w.role = 'local worker' AND (w.reason IS NOT NULL OR w.restarts > 0)
-				AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-	END IF;
-	IF NOT coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) THEN
-		RETURN QUERY SELECT 0, '(all)', 'read only', 'zcsync.writes is off: nothing is sent',
-			'ALTER SYSTEM SET zcsync.writes = on; SELECT pg_reload_conf();';
-	END IF;
+	RETURN QUERY SELECT * FROM zcsync._failed_conditions();
 	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message
 	INTO v_alerts
 	FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;

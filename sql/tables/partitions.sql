@@ -35,7 +35,8 @@ COMMENT ON FUNCTION zcsync._create_partition(text, text, date) IS
 -- Make what a table lacks: its DEFAULT partition, this month, those of
 -- zcsync.partition_ahead, and those of rows in the DEFAULT partition, unless
 -- they are a lifetime away.  A table that somebody holds a lock on is left for
--- the next time; so are rows that a foreign key of a user's table refers to.
+-- the next time; so are rows that a foreign key of a user's table refers to.  An
+-- alert says so until they are made.
 CREATE FUNCTION zcsync._create_partitions_of(p_table text, p_key text) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -46,6 +47,7 @@ DECLARE
 	v_ahead integer := coalesce(nullif(current_setting('zcsync.partition_ahead', true), ''), '2')::integer;
 	v_month date;
 	v_made integer := 0;
+	v_failed text;
 BEGIN
 	-- One at a time; whoever is at it makes what is missing.
 	IF NOT pg_try_advisory_xact_lock('zcsync.changes'::regclass::oid::integer, 45) THEN
@@ -71,11 +73,16 @@ BEGIN
 			PERFORM zcsync._create_partition(p_table, p_key, v_month);
 			v_made := v_made + 1;
 		EXCEPTION WHEN lock_not_available OR foreign_key_violation THEN
-			RAISE LOG USING ERRCODE = SQLSTATE,
-				MESSAGE = format('could not make the partition of table "%s" for %s: %s', p_table, to_char(v_month, 'YYYY-MM'), SQLERRM),
-				DETAIL = 'Rows go to its default partition until then.';
+			v_failed := format('could not make the partition of table "%s" for %s: %s', p_table, to_char(v_month, 'YYYY-MM'), SQLERRM);
+			RAISE LOG USING ERRCODE = SQLSTATE, MESSAGE = v_failed, DETAIL = 'Rows go to its default partition until then.';
 		END;
 	END LOOP;
+	IF v_failed IS NULL THEN
+		PERFORM zcsync._resolve_alert('partitions', p_table);
+	ELSE
+		PERFORM zcsync._alert('partitions', p_table, 'warning', v_failed,
+			'SELECT zcsync.create_partitions(); -- when nobody holds the table, and no foreign key refers to rows of its default partition');
+	END IF;
 	RETURN v_made;
 END
 $$;
@@ -107,3 +114,37 @@ END
 $$;
 COMMENT ON FUNCTION zcsync.create_lead_partitions() IS
 'makes the monthly partitions of leads that are missing and moves leads of the default partition into them; returns how many it made';
+
+-- Rows of a month without a partition go to the DEFAULT partition, from which
+-- maintenance never drops them.
+CREATE FUNCTION zcsync._check_partitions() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_missing text;
+	v_strange text;
+BEGIN
+	IF to_regclass('zcsync.installation') IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT string_agg(m.name, ', ') FILTER (WHERE to_regclass('zcsync.' || m.name) IS NULL),
+		min(m.name) FILTER (WHERE to_regclass('zcsync.' || m.name) IS NOT NULL)
+	INTO v_missing, v_strange
+	FROM (
+		SELECT p.parent, p.parent || to_char(zcsync._now() AT TIME ZONE 'UTC', '"_y"YYYY"m"MM') AS name
+		FROM unnest('{changes,leads,sync_records}'::text[]) AS p (parent)) AS m
+	WHERE NOT EXISTS (SELECT FROM pg_inherits AS i
+		WHERE i.inhparent = to_regclass('zcsync.' || m.parent) AND i.inhrelid = to_regclass('zcsync.' || m.name));
+	item := 'partitions';
+	ok := v_missing IS NULL AND v_strange IS NULL;
+	message := CASE WHEN ok THEN 'this month has its partitions'
+		WHEN v_missing IS NOT NULL THEN format('there is no partition %s', v_missing)
+		ELSE format('table %s is no partition', v_strange) END;
+	hint := CASE WHEN v_missing IS NOT NULL THEN 'SELECT zcsync.create_partitions();'
+		WHEN v_strange IS NOT NULL THEN format('ALTER TABLE zcsync.%I RENAME TO %I; SELECT zcsync.create_partitions();', v_strange, v_strange || '_old') END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_partitions() IS
+'the part of zcsync.selfcheck() about the partitions of this month';

@@ -108,7 +108,7 @@ BEGIN
 	RETURN QUERY
 	SELECT c.item, 'to do', concat_ws('; ', c.message, c.hint)
 	FROM zcsync.selfcheck() AS c
-	WHERE NOT c.ok AND c.item NOT IN ('launcher', 'worker');	-- they see this when it commits
+	WHERE NOT c.ok AND c.item NOT IN ('launcher', 'worker', 'work');	-- they see this when it commits
 END
 $$;
 COMMENT ON FUNCTION zcsync.setup() IS
@@ -363,7 +363,12 @@ DECLARE
 	v_conditions zcsync.condition[];
 BEGIN
 	FOR v_says IN SELECT r FROM zcsync._registrations('zcsync.condition') AS r LOOP
-		EXECUTE format('SELECT array_agg(c) FROM %s() AS c', v_says) INTO v_said;
+		-- one that cannot be asked hides none of the others
+		BEGIN
+			EXECUTE format('SELECT array_agg(c) FROM %s() AS c', v_says) INTO v_said;
+		EXCEPTION WHEN OTHERS THEN
+			v_said := ARRAY[ROW(99, 'check', false, format('%s() failed: %s', v_says, SQLERRM), 'SELECT * FROM zcsync.setup();')::zcsync.condition];
+		END;
 		v_conditions := v_conditions || v_said;
 	END LOOP;
 	RETURN QUERY SELECT c.item, c.ok, c.message, c.hint
@@ -422,6 +427,62 @@ $$;
 COMMENT ON FUNCTION zcsync._check_server() IS
 'the part of zcsync.selfcheck() about the server';
 
+-- Why workers cannot run as this role here; NULL: they can.  Those that run
+-- already go on; none could be started again.
+CREATE FUNCTION zcsync._role_trouble(p_role text, OUT message text, OUT hint text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+BEGIN
+	SELECT r.rolsuper, r.rolcanlogin INTO v_row FROM pg_roles AS r WHERE r.rolname = p_role;
+	IF NOT FOUND THEN
+		message := format('role "%s" does not exist', p_role);
+		hint := 'SELECT * FROM zcsync.setup();';
+	ELSIF v_row.rolsuper THEN
+		message := format('role "%s" is a superuser', p_role);
+		hint := format('ALTER ROLE %I NOSUPERUSER;', p_role);
+	ELSIF NOT v_row.rolcanlogin THEN
+		message := format('role "%s" may not log in', p_role);
+		hint := format('ALTER ROLE %I LOGIN;', p_role);
+	ELSIF NOT has_database_privilege(p_role, current_database(), 'CONNECT') THEN
+		message := format('role "%s" may not connect to this database', p_role);
+		hint := format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), p_role);
+	ELSIF NOT has_schema_privilege(p_role, 'zcsync', 'USAGE') THEN
+		message := format('role "%s" lacks grants', p_role);
+		hint := 'SELECT * FROM zcsync.setup();';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._role_trouble(text) IS
+'why workers cannot run as a role, and what to run; NULL: they can';
+
+-- Why the launcher passes over this database; NULL: it does not.
+CREATE FUNCTION zcsync._database_trouble(OUT message text, OUT hint text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_row record;
+BEGIN
+	SELECT d.* INTO v_row FROM pg_database AS d WHERE d.datname = current_database();
+	IF NOT zcsync._names_database(v_row.datname) THEN
+		message := format('zcsync.databases does not name this database, it is "%s"', current_setting('zcsync.databases'));
+		hint := format('ALTER SYSTEM SET zcsync.databases = %s; SELECT pg_reload_conf();',
+			concat_ws(', ', nullif(current_setting('zcsync.databases'), ''), quote_ident(v_row.datname)));
+	ELSIF v_row.datistemplate THEN
+		message := 'this database is a template';
+		hint := format('ALTER DATABASE %I IS_TEMPLATE false;', v_row.datname);
+	ELSIF NOT v_row.datallowconn THEN
+		message := 'this database allows no connections';
+		hint := format('ALTER DATABASE %I ALLOW_CONNECTIONS true;', v_row.datname);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._database_trouble() IS
+'why there is no worker for this database, and what to run; NULL: nothing is in its way';
+
 CREATE FUNCTION zcsync._check_installation() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -436,26 +497,10 @@ BEGIN
 	RETURN NEXT;
 
 	item := 'role';
-	SELECT r.rolsuper, r.rolcanlogin INTO v_row FROM pg_roles AS r WHERE r.rolname = v_role;
-	ok := FOUND AND NOT v_row.rolsuper AND v_row.rolcanlogin;
-	IF ok THEN
-		ok := has_schema_privilege(v_role, 'zcsync', 'USAGE') AND
-			has_database_privilege(v_role, current_database(), 'CONNECT');
-		message := format(CASE WHEN ok THEN 'workers run as role "%s"' ELSE 'role "%s" lacks grants' END, v_role);
-		hint := CASE WHEN ok THEN NULL
-			WHEN NOT has_database_privilege(v_role, current_database(), 'CONNECT')
-				THEN format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), v_role)
-			ELSE 'SELECT * FROM zcsync.setup();' END;
-	ELSIF v_row.rolsuper IS NULL THEN
-		message := format('role "%s" does not exist', v_role);
-		hint := 'SELECT * FROM zcsync.setup();';
-	ELSIF v_row.rolsuper THEN
-		message := format('role "%s" is a superuser', v_role);
-		hint := format('ALTER ROLE %I NOSUPERUSER;', v_role);
-	ELSE
-		message := format('role "%s" may not log in', v_role);
-		hint := format('ALTER ROLE %I LOGIN;', v_role);
-	END IF;
+	SELECT * INTO v_row FROM zcsync._role_trouble(v_role);
+	ok := v_row.message IS NULL;
+	message := coalesce(v_row.message, format('workers run as role "%s"', v_role));
+	hint := v_row.hint;
 	RETURN NEXT;
 
 	item := 'writes';
@@ -469,71 +514,115 @@ $$;
 COMMENT ON FUNCTION zcsync._check_installation() IS
 'the part of zcsync.selfcheck() about this database';
 
-CREATE FUNCTION zcsync._check_workers() RETURNS TABLE (item text, ok boolean, message text, hint text)
+-- The statement that makes room for more processes: two for each database, and
+-- one more for the launcher.
+CREATE FUNCTION zcsync._more_processes() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
+		current_setting('max_worker_processes')::integer + 2 * current_setting('zcsync.workers_max', true)::integer + 1)
+$$;
+COMMENT ON FUNCTION zcsync._more_processes() IS
+'the statement that gives zcsync more processes';
+
+CREATE FUNCTION zcsync._check_launcher() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_launcher record;
-	v_slot record;
-	v_local record;
-	-- two for each database, and one more for the launcher
-	v_more text := format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
-		current_setting('max_worker_processes')::integer + 2 * current_setting('zcsync.workers_max', true)::integer + 1);
 BEGIN
-	IF NOT zcsync._preloaded() THEN
-		RETURN;
-	END IF;
-
-	item := 'launcher';
 	SELECT * INTO v_launcher FROM zcsync._worker_slots() AS w WHERE w.database IS NULL;
+	item := 'launcher';
 	ok := v_launcher.pid IS NOT NULL AND v_launcher.reason IS NULL;
 	message := CASE WHEN v_launcher.pid IS NULL THEN 'the launcher is not running'
 		ELSE coalesce(v_launcher.reason, format('the launcher runs as process %s', v_launcher.pid)) END;
-	hint := CASE WHEN v_launcher.pid IS NULL THEN 'It is started again after 5 seconds; if not, see the server log.'
-		ELSE v_launcher.hint END;
+	hint := CASE
+		WHEN v_launcher.pid IS NOT NULL THEN v_launcher.hint
+		-- the server had no room for it when it started
+		WHEN v_launcher.started_at IS NULL THEN zcsync._more_processes()
+		ELSE 'It is started again after 5 seconds; if not, see the server log.' END;
 	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_launcher() IS
+'the part of zcsync.selfcheck() about the launcher';
 
-	item := 'worker';
+-- Is there a worker, and does it get its work done?
+CREATE FUNCTION zcsync._check_worker() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_slot record;
+	v_why record;
+	v_loops boolean;
+BEGIN
 	SELECT * INTO v_slot
 	FROM zcsync._worker_slots() AS w
 	WHERE w.role = 'worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-	ok := coalesce(v_slot.state IN ('running', 'starting'), false);
-	IF v_slot.state IS NULL THEN
-		message := 'this database has no worker';
-		hint := format('The launcher looks for databases every %s; zcsync.databases is ''%s''.',
-			current_setting('zcsync.discover_interval'), current_setting('zcsync.databases'));
+	-- one that has just been started again, not for the first time, may end again
+	v_loops := v_slot.restarts > 1 AND v_slot.started_at > clock_timestamp() - interval '1 minute';
+	item := 'worker';
+	ok := coalesce(v_slot.state IN ('running', 'starting') AND NOT v_loops, false);
+	IF ok THEN
+		message := format('the worker runs as process %s', v_slot.pid);
+	ELSIF v_slot.state IS NULL THEN
+		SELECT * INTO v_why FROM zcsync._database_trouble();
+		message := coalesce(v_why.message, 'this database has no worker yet');
+		hint := coalesce(v_why.hint, format('The launcher looks for databases every %s.', current_setting('zcsync.discover_interval')));
 	ELSE
-		message := CASE WHEN ok THEN format('the worker runs as process %s', v_slot.pid)
+		message := CASE WHEN v_slot.state IN ('running', 'starting') THEN
+				concat_ws(': ', format('the worker ended %s times in a row', v_slot.restarts), v_slot.last_error)
 			ELSE concat_ws(': ', v_slot.state, v_slot.reason, v_slot.last_error) END;
-		hint := CASE
-			WHEN ok THEN NULL
-			WHEN v_slot.reason = 'no background worker slot is free' THEN v_more
-			WHEN v_slot.reason = 'all database workers of zcsync are in use' THEN
-				format('ALTER SYSTEM SET zcsync.workers_max = %s; -- then restart the server',
-					current_setting('zcsync.workers_max')::integer * 2)
-			ELSE v_slot.hint END;
+		hint := CASE v_slot.reason
+			WHEN 'no background worker slot is free' THEN zcsync._more_processes()
+			WHEN 'all database workers of zcsync are in use' THEN
+				format('ALTER SYSTEM SET zcsync.workers_max = %s; -- then restart the server', current_setting('zcsync.workers_max')::integer * 2)
+			ELSE coalesce(v_slot.hint, 'See the server log for its last message.') END;
 	END IF;
 	RETURN NEXT;
 
-	-- It is there only while it has something to do.
-	item := 'local worker';
-	SELECT * INTO v_local
-	FROM zcsync._worker_slots() AS w
-	WHERE w.role = 'local worker' AND w.database = v_slot.database;
-	IF FOUND THEN
-		ok := v_local.reason IS NULL AND (v_local.last_error IS NULL OR v_local.restarts = 0);
-		message := CASE WHEN v_local.reason IS NOT NULL THEN v_local.reason
-			WHEN ok THEN concat_ws(' ', 'the local worker runs as process', v_local.pid)
-			ELSE concat_ws(': ', 'the local worker ended', v_local.last_error) END;
-		hint := CASE WHEN v_local.reason IS NOT NULL THEN v_more
-			WHEN NOT ok THEN 'It is started again after a while; see the server log for its last message.' END;
+	IF ok THEN
+		item := 'work';
+		ok := NOT v_slot.failing;
+		message := CASE WHEN ok THEN 'the worker does its work' ELSE v_slot.last_error END;
+		hint := CASE WHEN NOT ok THEN 'SELECT * FROM zcsync.setup(); -- if a right or a table is missing; else see the server log' END;
 		RETURN NEXT;
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_workers() IS
-'the part of zcsync.selfcheck() about the processes of zcsync';
+COMMENT ON FUNCTION zcsync._check_worker() IS
+'the part of zcsync.selfcheck() about the worker of this database';
+
+-- It is there only while it has something to do.
+CREATE FUNCTION zcsync._check_local_worker() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_slot record;
+BEGIN
+	SELECT * INTO v_slot
+	FROM zcsync._worker_slots() AS w
+	WHERE w.role = 'local worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	item := 'local worker';
+	ok := v_slot.reason IS NULL AND (v_slot.last_error IS NULL OR v_slot.restarts = 0) AND NOT v_slot.failing;
+	message := CASE WHEN v_slot.reason IS NOT NULL THEN v_slot.reason
+		WHEN ok THEN concat_ws(' ', 'the local worker runs as process', v_slot.pid)
+		WHEN v_slot.failing AND v_slot.pid IS NOT NULL THEN v_slot.last_error
+		ELSE concat_ws(': ', 'the local worker ended', v_slot.last_error) END;
+	hint := CASE WHEN v_slot.reason IS NOT NULL THEN zcsync._more_processes()
+		WHEN NOT ok THEN 'It is started again after a while; see the server log for its last message.' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_local_worker() IS
+'the part of zcsync.selfcheck() about the local worker of this database';
 
 -- pg_cron is a convenience: without it, maintenance must be called.
 CREATE FUNCTION zcsync._check_cron() RETURNS TABLE (item text, ok boolean, message text, hint text)
@@ -572,7 +661,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 10, c.* FROM zcsync._check_server() AS c
 	UNION ALL SELECT 20, c.* FROM zcsync._check_installation() AS c
-	UNION ALL SELECT 30, c.* FROM zcsync._check_workers() AS c
+	UNION ALL SELECT 30, c.* FROM zcsync._check_launcher() AS c WHERE zcsync._preloaded()
+	UNION ALL SELECT 31, c.* FROM zcsync._check_worker() AS c WHERE zcsync._preloaded()
+	UNION ALL SELECT 32, c.* FROM zcsync._check_local_worker() AS c WHERE zcsync._preloaded()
+	UNION ALL SELECT 27, c.* FROM zcsync._check_partitions() AS c
 	UNION ALL SELECT 50, c.* FROM zcsync._check_cron() AS c
 $$;
 COMMENT ON FUNCTION zcsync._installation_conditions() IS

@@ -19,7 +19,8 @@ BEGIN
 		stopped boolean NOT NULL DEFAULT false,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		adopted_at timestamptz,			-- it took over from another then: adopted, or after a failover
-		clock_at timestamptz NOT NULL DEFAULT now()	-- the latest time that was seen, to a minute
+		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to a minute
+		maintained_at timestamptz		-- when maintain() last came to its end
 	);
 	COMMENT ON TABLE zcsync.installation IS
 	'one row: the identity of this database and whether zcsync.stop() was called';

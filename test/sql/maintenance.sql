@@ -122,6 +122,27 @@ UPDATE zcsync.tasks SET sync_state = 'synced', sync_origin = 'push:clickup:1' WH
 SELECT zcsync._forget_letters('tasks') AS letters;
 DROP FUNCTION letter;
 
+-- A step that fails keeps none of the others from being done, and is shown until
+-- it goes well.
+ALTER TABLE zcsync.dead_letters RENAME died_at TO gone_at;
+INSERT INTO zcsync.alerts (code, message, resolved_at) VALUES ('test', 'long ago', zcsync._now() - interval '91 days');
+CALL zcsync.maintain();
+SELECT message, hint FROM zcsync.alerts WHERE code = 'maintenance' AND resolved_at IS NULL;
+SELECT count(*) AS old_alerts FROM zcsync.alerts WHERE message = 'long ago';
+SELECT maintained_at > zcsync._now() - interval '1 hour' AS came_to_its_end FROM zcsync.installation;
+ALTER TABLE zcsync.dead_letters RENAME gone_at TO died_at;
+CALL zcsync.maintain();
+SELECT count(*) FROM zcsync.alerts WHERE code = 'maintenance' AND resolved_at IS NULL;
+
+-- nobody calls it
+SELECT ok, regexp_replace(message, '[0-9]+ s', 'N s') AS message, hint FROM zcsync.selfcheck() WHERE item = 'maintenance';
+UPDATE zcsync.installation SET maintained_at = zcsync._now() - interval '50 hours';
+SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'maintenance';
+SELECT state, why, to_do FROM zcsync.status WHERE state = 'no maintenance';
+UPDATE zcsync.installation SET maintained_at = NULL;
+SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'maintenance';
+UPDATE zcsync.installation SET maintained_at = zcsync._now();
+
 -- a step that does not exist
 SELECT zcsync._maintain('nonsense');
 

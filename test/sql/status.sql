@@ -104,7 +104,7 @@ SELECT zcsync._forget_pull_error(stream_id, 'history') FROM zcsync.streams WHERE
 SELECT last_error, failing_since, next_pull_at - zcsync._now() < interval '2 min' AS soon FROM zcsync.streams WHERE account_id = zcsync.account('history');
 
 -- an empty bucket says so, and so does a full pipe
-UPDATE zcsync.account_budgets SET tokens = 0.5 WHERE account_id = zcsync.account('fine');
+UPDATE zcsync.account_budgets SET tokens = 0.5, refilled_at = zcsync._now() + interval '1 min' WHERE account_id = zcsync.account('fine');
 SELECT tokens, limited_by FROM zcsync.stat_budgets WHERE account = 'fine';
 UPDATE zcsync.account_budgets SET tokens = 40, concurrency = 1 WHERE account_id = zcsync.account('fine');
 UPDATE zcsync.sync_queue SET state = 'running', claimed_by = 1, claimed_at = zcsync._now() WHERE record_key = 'c';
@@ -115,6 +115,48 @@ SELECT zcsync._alert('test', 'fine', 'warning', 'look at this', NULL);
 SELECT state, why, to_do FROM zcsync.status WHERE account = '(all)';
 SELECT zcsync._resolve_alert('test', 'fine');
 SELECT count(*) FROM zcsync.status WHERE account = '(all)' AND state = 'alert';
+
+-- triggers that notice edits: disabled by hand, or gone
+CREATE VIEW trouble AS SELECT state, why, to_do FROM zcsync.status
+WHERE account = '(all)' AND state IN ('no trigger', 'no partition', 'no rights', 'unknown', 'alert');
+ALTER TABLE zcsync.tasks DISABLE TRIGGER zcsync_notice_update;
+DROP TRIGGER zcsync_stamp_insert ON zcsync.tickets;
+SELECT * FROM trouble;
+SELECT message FROM zcsync.selfcheck() WHERE item = 'triggers';
+SELECT FROM zcsync.setup();
+SELECT * FROM trouble;
+
+-- a month that cannot be made, since somebody holds a row of it
+SELECT format('zcsync.changes_y%s', to_char(zcsync._now() AT TIME ZONE 'UTC', 'YYYY"m"MM')) AS month \gset
+ALTER TABLE zcsync.changes DETACH PARTITION :month;
+SELECT state, regexp_replace(why, '_y.*', '_yN') AS why, regexp_replace(to_do, '_y[0-9]+m[0-9]+', '_yN', 'g') AS to_do FROM trouble;
+ALTER TABLE :month RENAME TO not_a_month;
+SELECT state, regexp_replace(why, '_y.*', '_yN') AS why, regexp_replace(to_do, '_y[0-9]+m[0-9]+', '_yN', 'g') AS to_do FROM trouble;
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, origin, role) VALUES (1, 'tasks', 1, 'update', 'local', 'x');
+ALTER TABLE zcsync.changes_default ADD CONSTRAINT regress_key UNIQUE (local_id, created_at);
+CREATE TABLE referring (local_id bigint, created_at timestamptz, FOREIGN KEY (local_id, created_at) REFERENCES zcsync.changes_default (local_id, created_at));
+INSERT INTO referring SELECT local_id, created_at FROM zcsync.changes_default;
+SELECT zcsync.create_partitions();
+SELECT state, regexp_replace(why, '_y.*', '_yN') AS why, regexp_replace(to_do, '_y[0-9]+m[0-9]+', '_yN', 'g') AS to_do FROM trouble;
+SELECT regexp_replace(message, '[0-9]{4}-[0-9]{2}', 'MONTH') AS message, hint FROM zcsync.alerts WHERE code = 'partitions' AND resolved_at IS NULL;
+DROP TABLE referring, zcsync.not_a_month;
+ALTER TABLE zcsync.changes_default DROP CONSTRAINT regress_key;
+SELECT zcsync.create_partitions();
+SELECT * FROM trouble;
+
+-- a right that workers need
+REVOKE EXECUTE ON FUNCTION zcsync._claim_jobs FROM zcsync_worker;
+SELECT zcsync.start();
+SELECT * FROM trouble;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+
+-- a check that fails is one itself, and hides none of the others
+ALTER TABLE zcsync.credentials RENAME sealed TO opened;
+SELECT item, message, hint FROM zcsync.selfcheck() WHERE NOT ok AND item IN ('check', 'installation', 'key');
+SELECT * FROM trouble;
+ALTER TABLE zcsync.credentials RENAME opened TO sealed;
+DROP VIEW trouble;
 
 -- Each account is counted through indexes: the queue is not read whole.
 SET enable_seqscan = off;

@@ -94,6 +94,23 @@ like($stderr, qr/ERROR:  another session runs zcsync\.maintain\(\)/, 'two at a t
 $session->quit;
 is($node->psql('crm', 'CALL zcsync.maintain()'), 0, 'the lock is gone with its session');
 
+# What keeps pg_cron from maintaining is in status, with what to run.
+my $trouble = q{SELECT why || '|' || to_do FROM zcsync.status WHERE state = 'no maintenance'};
+$node->safe_psql('postgres', 'UPDATE zcsync.installation SET maintained_at = NULL');
+is($node->safe_psql('postgres', $trouble), 'pg_cron has no job for maintenance|SELECT zcsync.schedule_maintenance();', 'no job');
+is($node->safe_psql('crm', $trouble), '', 'where pg_cron is elsewhere, a run that ended lately is enough');
+$node->safe_psql('postgres', 'SELECT zcsync.schedule_maintenance(); UPDATE cron.job SET active = false');
+my ($why, $to_do) = split /\|/, $node->safe_psql('postgres', $trouble);
+like($why, qr/is not act/, 'a job that is not active');
+$node->safe_psql('postgres', $to_do);
+is($node->safe_psql('postgres', $trouble), '', 'to run what it says mends that');
+$node->safe_psql('postgres', q{INSERT INTO cron.job_run_details (jobid, runid, status, return_message, end_time)
+	SELECT jobid, 1000000, 'failed', 'connection failed', now() FROM cron.job WHERE jobname ~ 'maintenance of postgres'});
+like($node->safe_psql('postgres', $trouble), qr/^job \d+ of pg_cron failed: connection.*CALL zcsync\.maintain/, 'a run that failed');
+is($node->psql('postgres', 'CALL zcsync.maintain()'), 0, 'to run what it says');
+is($node->safe_psql('postgres', $trouble), '', 'mends that, too');
+$node->safe_psql('postgres', 'SELECT zcsync.unschedule_maintenance()');
+
 # Who reads for long keeps a month from being dropped, and nothing else from
 # being done.
 $node->safe_psql('crm', q{SELECT zcsync._create_partition('changes', 'created_at', '2020-01-01'); TRUNCATE zcsync.report_archive});
@@ -101,8 +118,10 @@ $session = $node->background_psql('crm');
 $session->query_safe('BEGIN');
 $session->query_safe('SELECT count(*) FROM zcsync.changes');
 (undef, undef, $stderr) = $node->psql('crm', 'CALL zcsync.maintain()');
-like($stderr, qr/ERROR:  canceling statement due to lock timeout/, 'a month that is being read is not dropped');
-cmp_ok($node->safe_psql('crm', 'SELECT count(*) FROM zcsync.report_archive'), '>', 0, 'what needs no lock on a table was done before');
+like($stderr, qr/ERROR:  steps of maintenance failed: months\n/, 'a month that is being read is not dropped');
+is($node->safe_psql('crm', q{SELECT message FROM zcsync.alerts WHERE code = 'maintenance' AND resolved_at IS NULL}),
+	'step "months" of zcsync.maintain() failed: canceling statement due to lock timeout', 'an alert says why');
+cmp_ok($node->safe_psql('crm', 'SELECT count(*) FROM zcsync.report_archive'), '>', 0, 'what needs no lock on a table was done');
 $session->quit;
 is($node->psql('crm', 'CALL zcsync.maintain()'), 0, 'and with the reader gone');
 is($node->safe_psql('crm', q{SELECT to_regclass('zcsync.changes_y2020m01')}), '', 'the month goes');
