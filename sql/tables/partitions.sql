@@ -6,6 +6,64 @@
 -- partition.  Rows that landed there move when their month is made.
 -- ---------------------------------------------------------------------
 
+-- Without a replica identity an UPDATE or DELETE fails in a database with a
+-- publication of all tables.  A partition that has no key gets what its parent has.
+CREATE FUNCTION zcsync._inherit_identity(p_partition regclass, p_parent regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (SELECT c.relreplident FROM pg_class AS c WHERE c.oid = p_parent) = 'f' THEN
+		EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', p_partition);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._inherit_identity(regclass, regclass) IS
+'gives a partition the replica identity of its parent';
+
+-- They are no new rows, so no trigger hears of it.
+CREATE FUNCTION zcsync._fill_partition(p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET session_replication_role = replica
+AS $$
+BEGIN
+	EXECUTE format('INSERT INTO zcsync.%I SELECT * FROM pg_temp.zcsync_moved', p_name);
+END
+$$;
+COMMENT ON FUNCTION zcsync._fill_partition(text) IS
+'puts rows that were taken from the DEFAULT partition into that of their month';
+
+-- Move rows of a month from the DEFAULT partition to that of the month, which is
+-- attached in between: what is written to a table that is no part of the whole
+-- would not reach those who receive the whole by logical replication.
+CREATE FUNCTION zcsync._attach_partition(p_table text, p_key text, p_name text, p_from timestamptz, p_to timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_moves boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM zcsync.%I AS d WHERE d.%I >= $1 AND d.%2$I < $2)', p_table || '_default', p_key)
+		INTO v_moves USING p_from, p_to;
+	IF v_moves THEN
+		EXECUTE format('CREATE TEMPORARY TABLE zcsync_moved (LIKE zcsync.%I) ON COMMIT DROP', p_table || '_default');
+		EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 RETURNING *) '
+				'INSERT INTO pg_temp.zcsync_moved SELECT * FROM moved', p_table || '_default', p_key)
+			USING p_from, p_to;
+	END IF;
+	EXECUTE format('ALTER TABLE zcsync.%I ATTACH PARTITION zcsync.%I FOR VALUES FROM (%L) TO (%L)',
+		p_table, p_name, p_from, p_to);
+	IF v_moves THEN
+		PERFORM zcsync._fill_partition(p_name);
+		DROP TABLE pg_temp.zcsync_moved;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._attach_partition(text, text, text, timestamptz, timestamptz) IS
+'attaches the partition of a month with the rows of it that are in the DEFAULT partition';
+
 -- Make one month of a table and move the rows of it that are in the DEFAULT
 -- partition.  The month is made beside its parent and attached, which does not
 -- lock out those who write.
@@ -20,12 +78,9 @@ DECLARE
 	v_to timestamptz := p_month + interval '1 month';
 BEGIN
 	EXECUTE format('CREATE TABLE zcsync.%I (LIKE zcsync.%I INCLUDING ALL)', v_name, p_table);
+	PERFORM zcsync._inherit_identity(format('zcsync.%I', v_name)::regclass, format('zcsync.%I', p_table)::regclass);
 	EXECUTE format('LOCK TABLE zcsync.%I IN ACCESS EXCLUSIVE MODE', p_table || '_default');
-	EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 RETURNING *) '
-			'INSERT INTO zcsync.%3$I SELECT * FROM moved', p_table || '_default', p_key, v_name)
-		USING v_from, v_to;
-	EXECUTE format('ALTER TABLE zcsync.%I ATTACH PARTITION zcsync.%I FOR VALUES FROM (%L) TO (%L)',
-		p_table, v_name, v_from, v_to);
+	PERFORM zcsync._attach_partition(p_table, p_key, v_name, v_from, v_to);
 	PERFORM zcsync._set_table_options(format('zcsync.%I', v_name)::regclass);
 END
 $$;
@@ -55,6 +110,7 @@ BEGIN
 	END IF;
 	IF to_regclass(format('zcsync.%I', p_table || '_default')) IS NULL THEN
 		EXECUTE format('CREATE TABLE zcsync.%I PARTITION OF zcsync.%I DEFAULT', p_table || '_default', p_table);
+		PERFORM zcsync._inherit_identity(format('zcsync.%I', p_table || '_default')::regclass, format('zcsync.%I', p_table)::regclass);
 		EXECUTE format('COMMENT ON TABLE zcsync.%I IS %L', p_table || '_default',
 			'rows whose month had no partition yet; create_partitions() moves them');
 	END IF;
@@ -128,14 +184,14 @@ BEGIN
 	IF to_regclass('zcsync.installation') IS NULL THEN
 		RETURN;
 	END IF;
-	SELECT string_agg(m.name, ', ') FILTER (WHERE to_regclass('zcsync.' || m.name) IS NULL),
-		min(m.name) FILTER (WHERE to_regclass('zcsync.' || m.name) IS NOT NULL)
+	SELECT string_agg(m.name, ', ') FILTER (WHERE to_regclass(format('zcsync.%I', m.name)) IS NULL),
+		min(m.name) FILTER (WHERE to_regclass(format('zcsync.%I', m.name)) IS NOT NULL)
 	INTO v_missing, v_strange
 	FROM (
 		SELECT p.parent, p.parent || to_char(zcsync._now() AT TIME ZONE 'UTC', '"_y"YYYY"m"MM') AS name
 		FROM unnest('{changes,leads,sync_records}'::text[]) AS p (parent)) AS m
 	WHERE NOT EXISTS (SELECT FROM pg_inherits AS i
-		WHERE i.inhparent = to_regclass('zcsync.' || m.parent) AND i.inhrelid = to_regclass('zcsync.' || m.name));
+		WHERE i.inhparent = to_regclass(format('zcsync.%I', m.parent)) AND i.inhrelid = to_regclass(format('zcsync.%I', m.name)));
 	item := 'partitions';
 	ok := v_missing IS NULL AND v_strange IS NULL;
 	message := CASE WHEN ok THEN 'this month has its partitions'

@@ -189,6 +189,9 @@ BEGIN
 		duration_us bigint,				-- of the last call
 		created_at timestamptz NOT NULL DEFAULT now()
 	) PARTITION BY RANGE (created_at);
+	-- No key: an index more would have to be kept by each job that ends.  Months
+	-- have the identity of the whole.
+	ALTER TABLE zcsync.sync_records REPLICA IDENTITY FULL;
 	CREATE INDEX idx_sync_records_status ON zcsync.sync_records (status, created_at);
 	CREATE INDEX idx_sync_records_local_id ON zcsync.sync_records (local_id, created_at);
 	COMMENT ON TABLE zcsync.sync_records IS
@@ -205,6 +208,7 @@ BEGIN
 		role text NOT NULL,				-- database role
 		created_at timestamptz NOT NULL DEFAULT now()
 	) PARTITION BY RANGE (created_at);
+	ALTER TABLE zcsync.changes REPLICA IDENTITY FULL;
 	CREATE INDEX idx_changes_record ON zcsync.changes (local_id, created_at);
 	COMMENT ON TABLE zcsync.changes IS
 	'the history of mirror rows, by month; read it with zcsync.history(reference)';
