@@ -105,6 +105,7 @@ BEGIN
 	-- where the original was.
 	DELETE FROM zcsync.credentials WHERE name = 'access_token' AND expires_at IS NOT NULL;
 	v_creates := zcsync._distrust_queue();
+	PERFORM zcsync._forget_old_rows();
 	PERFORM zcsync._wake_launcher();
 	RAISE NOTICE USING
 		MESSAGE = format('zcsync now works from database "%s"', current_database()),

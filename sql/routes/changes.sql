@@ -131,17 +131,6 @@ END;
 COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
 'why a value cannot be written; NULL when it can';
 
--- When a source record last changed: an expression over its row, s.  A record
--- of a local account may bring a time from elsewhere.
-CREATE FUNCTION zcsync._route_changed_at(p_vendor text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE p_vendor WHEN 'local' THEN 'greatest(s.updated_at, s.created_at, s.inserted_at)'
-		ELSE 'coalesce(s.updated_at, s.created_at, zcsync._now())' END;
-END;
-COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
-'the SQL expression that tells when a record of a source last changed';
-
 -- The part of the query that finds client, user and site of each record, where
 -- the route copies the company; see companies.sql.
 CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb, p_person regproc) RETURNS text
@@ -191,7 +180,7 @@ WITH src AS MATERIALIZED (
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM unnest($3) AS i (id)
 	CROSS JOIN LATERAL (
-		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %5$s AND ($4 OR $5 IS NULL OR %6$s >= $5) AS is_due
+		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %5$s AND ($4 OR zcsync._is_news($5, %6$s, s.sync_origin)) AS is_due
 		FROM zcsync.%1$I AS s WHERE s.local_id = i.id OFFSET 0) AS r
 	LEFT JOIN unnest($12) AS v ON v.source_id = r.source_id
 	LEFT JOIN LATERAL (
@@ -432,7 +421,7 @@ BEGIN
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	WHERE r.route_id = p_route;
 	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
-	USING p_route, v.source_account, p_ids, p_backfill, date_trunc('second', v.starts_at), v.target_account,
+	USING p_route, v.source_account, p_ids, p_backfill, zcsync._route_start(p_route), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
 		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values, p_apply;

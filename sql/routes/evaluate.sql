@@ -134,7 +134,7 @@ DECLARE
 	v_values zcsync.route_evaluation[];
 	v_found zcsync.route_evaluation[];
 BEGIN
-	SELECT s.account_id, s.kind, a.vendor, date_trunc('second', r.starts_at) AS starts_at INTO STRICT v
+	SELECT s.account_id, s.kind, a.vendor INTO STRICT v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.accounts a ON a.account_id = s.account_id
@@ -143,12 +143,12 @@ BEGIN
 	EXECUTE format($sql$
 		SELECT array_agg(s.local_id) FILTER (WHERE s.is_linked), array_agg(s.local_id) FILTER (WHERE NOT s.is_linked AND s.is_due)
 		FROM (
-			SELECT s.local_id, %s AND ($4 OR $5 IS NULL OR %s >= $5) AS is_due,
+			SELECT s.local_id, %s AND ($4 OR zcsync._is_news($5, %s, s.sync_origin)) AS is_due,
 				EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked') AS is_linked
 			FROM zcsync.%I AS s
 			WHERE s.local_id = ANY ($1) AND s.account_id = $2 AND s.deleted_at IS NULL) AS s$sql$,
 		CASE WHEN v.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END, zcsync._route_changed_at(v.vendor), v.kind)
-	INTO v_old, v_new USING p_ids, v.account_id, p_route, p_backfill, v.starts_at;
+	INTO v_old, v_new USING p_ids, v.account_id, p_route, p_backfill, zcsync._route_start(p_route);
 
 	v_values := ARRAY(
 		SELECT e FROM zcsync._evaluate_rows(v_functions.forward, v_functions.owner, v.kind, v_old, false, p_timeout) e

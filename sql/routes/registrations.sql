@@ -46,15 +46,16 @@ AS $$
 DECLARE
 	v_jobs zcsync.new_job[];
 BEGIN
-	-- A record that is older than a route is left alone by it.
+	-- A record that is older than a route is left alone by it: the times of vendors
+	-- tell that of most, and the route looks closer.
 	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
 		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id) ORDER BY r.route_id, w.local_id)
 	INTO v_jobs
-	FROM unnest(p_accounts, p_ids, p_updated_at) AS w (account_id, local_id, updated_at)
+	FROM unnest(p_accounts, p_ids, p_origins, p_updated_at) AS w (account_id, local_id, origin, updated_at)
 	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
 	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id AND r.state = 'active'
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
-	WHERE p_old IS NOT NULL OR w.updated_at IS NULL OR r.starts_at IS NULL OR w.updated_at >= r.starts_at;
+	WHERE p_old IS NOT NULL OR w.origin NOT LIKE 'pull:%' OR (w.updated_at < r.old_before) IS NOT TRUE;
 	IF v_jobs IS NOT NULL THEN
 		PERFORM zcsync._enqueue(v_jobs);
 	END IF;

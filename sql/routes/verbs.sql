@@ -302,6 +302,7 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(name));
 	v_faults text;
 	v_count bigint;
+	v_start zcsync.route_start;
 BEGIN
 	PERFORM zcsync._suggest_values(v_route.route_id);
 	PERFORM zcsync._refuse_rival(v_route.route_id);
@@ -313,8 +314,13 @@ BEGIN
 			DETAIL = v_faults,
 			HINT = format('SELECT * FROM zcsync.check_route(%L) says what to run.', name);
 	END IF;
-	UPDATE zcsync.routes r SET state = 'active', starts_at = coalesce(r.starts_at, zcsync._now())
-	WHERE r.route_id = v_route.route_id;
+	IF v_route.starts_at IS NULL THEN
+		v_start := zcsync._begin_here(v_route.route_id);
+		UPDATE zcsync.routes r
+		SET starts_at = zcsync._now(), old_before = v_start.old_before, new_from = v_start.new_from, old_rows = v_start.old_rows
+		WHERE r.route_id = v_route.route_id;
+	END IF;
+	UPDATE zcsync.routes r SET state = 'active' WHERE r.route_id = v_route.route_id;
 	PERFORM zcsync._resolve_alert('route_fault', name);
 	IF v_route.starts_at IS NOT NULL AND v_route.state = 'paused' THEN
 		PERFORM zcsync._catch_up_route(v_route.route_id);
@@ -327,7 +333,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.resume_route(text) IS
-'starts a route, or goes on where it was paused; refused while zcsync.check_route() finds something';
+'starts a route where its source has been read to, so that what comes or changes from then on is routed, or goes on where it was paused; refused while zcsync.check_route() finds something';
 
 -- Queue source records of a route, 10,000 at a time: there may be millions.
 CREATE FUNCTION zcsync._enqueue_source(p_route bigint, p_ids bigint[], p_priority integer, p_backfill boolean) RETURNS void
@@ -363,7 +369,7 @@ DECLARE
 	v record;
 	v_ids bigint[];
 BEGIN
-	SELECT r.starts_at, s.stream_id, s.account_id, s.kind, a.vendor, t.kind AS target_kind,
+	SELECT zcsync._route_start(r.route_id) AS start, s.stream_id, s.account_id, s.kind, a.vendor, t.kind AS target_kind,
 		EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back') AS comes_back
 	INTO v
 	FROM zcsync.routes r
@@ -374,11 +380,11 @@ BEGIN
 	EXECUTE format($sql$
 		SELECT array_agg(s.local_id ORDER BY s.local_id)
 		FROM zcsync.%I AS s
-		WHERE s.account_id = $1 AND (%s >= $2 OR s.deleted_at >= $2
+		WHERE s.account_id = $1 AND (zcsync._is_news($2, %s, s.sync_origin) OR s.deleted_at >= ($2).old_before
 			OR s.local_id IN (SELECT l.source_id FROM zcsync.links AS l JOIN zcsync.%I AS t ON t.local_id = l.target_id
-				WHERE l.route_id = $3 AND t.updated_at >= $2 AND $4))$sql$,
+				WHERE l.route_id = $3 AND t.updated_at >= ($2).old_before AND $4))$sql$,
 		v.kind, zcsync._route_changed_at(v.vendor), v.target_kind)
-		INTO v_ids USING v.account_id, date_trunc('second', v.starts_at), p_route, v.comes_back;
+		INTO v_ids USING v.account_id, v.start, p_route, v.comes_back;
 	PERFORM zcsync._enqueue_source(p_route, v_ids, 60, false);
 END
 $$;

@@ -31,7 +31,10 @@ BEGIN
 		notify boolean NOT NULL DEFAULT false,
 		state text NOT NULL DEFAULT 'paused'
 			CONSTRAINT routes_state CHECK (state IN ('paused', 'active')),
-		starts_at timestamptz,			-- changes of records before this are left alone; set by the first resume
+		starts_at timestamptz,			-- first resume, by the clock of this server; NULL: it never ran
+		old_before timestamptz,			-- by the source's clock: what changed before this was there before the route
+		new_from timestamptz,			-- what changed from this on is new to it
+		old_rows pg_snapshot,			-- between the two, rows of transactions that this sees were there before
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,
 		attempts smallint NOT NULL DEFAULT 0,	-- to run its SQL, since it last came to an end

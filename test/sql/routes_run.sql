@@ -66,7 +66,7 @@ SELECT zcsync._run_route_jobs();
 SELECT hour_writes FROM zcsync.routes;
 SELECT state, count(*) FROM zcsync.sync_queue WHERE operation = 'push' GROUP BY 1;
 -- a backfill was confirmed by a person: no brake
-UPDATE zcsync.routes SET starts_at = now() + interval '1 hour';
+UPDATE zcsync.routes SET old_before = now() + interval '1 hour';
 DELETE FROM zcsync.sync_queue;
 SELECT tickets(100, 149);
 SELECT value AS queued FROM zcsync.backfill_route('brake', confirm => true) WHERE item = 'queued';
@@ -241,7 +241,7 @@ $$;
 SELECT route_id AS id, source_stream_id AS source, target_stream_id AS target FROM zcsync.routes \gset
 SELECT array_agg(local_id) AS ids FROM (SELECT local_id FROM zcsync.tickets WHERE remote_id::integer BETWEEN 2000 AND 2199) s \gset
 SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(zcsync._route_query(:id, 'tickets', 'tasks'),
-	'$13', 'false'), '$12', 'NULL::zcsync.route_evaluation[]'), '$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::timestamptz'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
+	'$13', 'false'), '$12', 'NULL::zcsync.route_evaluation[]'), '$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::zcsync.route_start'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(zcsync._route_match_query(:id, NULL, 'tickets', 'tasks'),
 	'$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', '2'), '$5', :'source'), '$6', :'target')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(zcsync._route_origin_query('tickets', 'tasks'),

@@ -1,0 +1,120 @@
+-- ---------------------------------------------------------------------
+-- Routes: where a route begins.
+--
+-- A route begins where its source has been read to when it is first resumed.
+-- What the source's vendor says of the time of a change cannot decide that
+-- alone: its clock has whole seconds and may be ahead of ours or behind.  So two
+-- times, far enough apart for that, bound what is in doubt, and between them it
+-- counts what this database had: a record whose row was last written by a
+-- transaction that the first resume_route() saw was there before; any other
+-- came, or changed, afterwards.
+-- ---------------------------------------------------------------------
+
+CREATE TYPE zcsync.route_start AS (
+	old_before	timestamptz,	-- what changed before this, by the source's clock, was there before the route
+	new_from	timestamptz,	-- what changed from this on is new to it
+	old_rows	pg_snapshot		-- between the two, rows of transactions that this sees were there before
+);
+COMMENT ON TYPE zcsync.route_start IS
+'where a route begins';
+
+-- Is a record new to a route?  p_at: when it last changed, by the source's clock;
+-- NULL if that is not known.  p_origin: who last wrote its row; the transaction is
+-- the last part.  To a route that never ran everything is new.
+CREATE FUNCTION zcsync._is_news(p_start zcsync.route_start, p_at timestamptz, p_origin text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_at < (p_start).old_before THEN false
+		WHEN p_at >= (p_start).new_from OR (p_start).old_rows IS NULL THEN true
+		WHEN split_part(p_origin, ':', -1) ~ '^[0-9]{1,19}$'
+			THEN NOT pg_visible_in_snapshot(split_part(p_origin, ':', -1)::xid8, (p_start).old_rows)
+		ELSE false END;
+END;
+COMMENT ON FUNCTION zcsync._is_news(zcsync.route_start, timestamptz, text) IS
+'did a record come, or change, after a route began?';
+
+-- When a source record last changed: an expression over its row, s.  A record
+-- of a local account may bring a time from elsewhere.
+CREATE FUNCTION zcsync._route_changed_at(p_vendor text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_vendor WHEN 'local' THEN 'greatest(s.updated_at, s.created_at, s.inserted_at)'
+		ELSE 'coalesce(s.updated_at, s.created_at)' END;
+END;
+COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
+'the SQL expression that tells when a record of a source last changed';
+
+CREATE FUNCTION zcsync._route_start(p_route bigint) RETURNS zcsync.route_start
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ROW(r.old_before, r.new_from, r.old_rows)::zcsync.route_start FROM zcsync.routes r WHERE r.route_id = p_route
+$$;
+COMMENT ON FUNCTION zcsync._route_start(bigint) IS
+'where a route began; a row of NULLs if it never ran';
+
+-- The time of the newest record that a stream has read, by its vendor's clock.
+CREATE FUNCTION zcsync._newest_record(p_stream bigint) RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_newest timestamptz;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	EXECUTE format('SELECT max(s.created_at) FROM zcsync.%I AS s WHERE s.account_id = $1 AND s.remote_id IS NOT NULL AND s.deleted_at IS NULL',
+			v_stream.kind)
+		INTO v_newest USING v_stream.account_id;
+	RETURN greatest(v_newest, v_stream.newest_record_at);
+END
+$$;
+COMMENT ON FUNCTION zcsync._newest_record(bigint) IS
+'the latest time that records of a stream bear; NULL: there is none';
+
+-- Where a route would begin now.
+--
+-- Five minutes are what the live lane of a stream takes the two clocks to be
+-- apart at most.  Once the history is read there is a better measure: what is
+-- newer than the newest record here was not here.  Then a vendor's clock may be
+-- behind by a day, or its times of another zone.  In a local account it is
+-- always the rows that tell: the time of an import is that at which it began.
+CREATE FUNCTION zcsync._begin_here(p_route bigint) RETURNS zcsync.route_start
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_start zcsync.route_start := ROW(NULL, v_now + interval '1 day', pg_current_snapshot());
+	v record;
+BEGIN
+	SELECT s.stream_id, s.history_state, s.created_at, a.vendor, least(v_now, coalesce(s.last_pull_at, s.created_at)) AS read_to INTO STRICT v
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE r.route_id = p_route;
+	v_start.old_before := CASE
+		WHEN v.vendor = 'local' THEN v_now - interval '1 day'
+		WHEN v.history_state = 'running' THEN v.read_to
+		-- without a history, what was there before the stream may be missing here
+		ELSE greatest(least(v.read_to, coalesce(zcsync._newest_record(v.stream_id), '-infinity')), v.read_to - interval '1 day',
+			CASE WHEN v.history_state = 'none' THEN least(v.created_at, v.read_to) END)
+		END - interval '5 minutes';
+	RETURN v_start;
+END
+$$;
+COMMENT ON FUNCTION zcsync._begin_here(bigint) IS
+'where a route would begin if it were first resumed now';
+
+-- Another server counts transactions anew, so in a copy of the database its rows
+-- tell nothing any more; what is in doubt is decided by the clock.
+CREATE FUNCTION zcsync._forget_old_rows() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.routes SET old_before = greatest(old_before, starts_at - interval '5 minutes'), old_rows = NULL
+	WHERE old_rows IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._forget_old_rows() IS
+'has the clock tell what is new to routes, in a copy of the database that was adopted';
