@@ -40,9 +40,11 @@ COMMENT ON FUNCTION zcsync._own_types(text) IS
 
 -- For each kind:
 --
--- _merge_KIND() merges documents into rows that are locked and not in it twice;
--- p_answered says which are replies to the push of their row, NULL for pages and
--- the like, whose older documents are passed over.
+-- _merge_KIND() merges documents into rows that are locked and not in it twice.
+-- p_answered is about those that a push of the row brought: true for the reply
+-- to what it sent, false for what it only read.  NULL is for pages and the like.
+-- A document that is older than what the row knows already is passed over; one
+-- that a push brought still ends what the row waits for.
 -- _find_KIND() tells positions of documents without a row, and of those whose row
 -- may be written, with its local id.
 -- _insert_KIND() inserts rows for documents, in the order of their remote ids, so
@@ -90,14 +92,16 @@ DECLARE
 	v_merged zcsync.merged_document[];
 BEGIN
 	WITH m AS MATERIALIZED (
-		SELECT o.place, o.local_id, o.sync_state, u.remote_id, u.version, u.doc, u.is_deleted, u.answered, x.*,
+		SELECT o.place, o.local_id, o.sync_state, u.remote_id, u.is_deleted, u.answered, x.*,
+			CASE WHEN NOT v.older THEN u.version END AS version, CASE WHEN NOT v.older THEN u.doc END AS doc, u.doc IS NULL AS partial,
 			u.answered IS NOT NULL OR x.base IS NOT NULL OR x.written <> 0 OR (o.deleted_at IS NOT NULL) <> u.is_deleted AS stored
 		FROM unnest(p_ids, p_documents, p_answered) AS u (local_id, remote_id, version, vals, doc, is_deleted, answered)
 		CROSS JOIN LATERAL (	-- by the index, whatever the planner thinks of the table
 			SELECT t.ctid AS place, t.* FROM zcsync.%2$I AS t WHERE t.account_id = p_account AND t.local_id = u.local_id OFFSET 0) AS o
-		CROSS JOIN LATERAL zcsync._merge_row(ROW(%6$s), %5$L, o.sync_state <> 'synced', o.base, u.vals,
+		CROSS JOIN LATERAL (SELECT zcsync._is_older(u.version, o.remote_version) OFFSET 0) AS v (older)
+		CROSS JOIN LATERAL zcsync._merge_row(ROW(%6$s), %5$L, o.sync_state <> 'synced', o.base, CASE WHEN v.older THEN '{}' ELSE u.vals END,
 			CASE WHEN v_sent THEN (
-				SELECT jsonb_build_array(jsonb_build_object('sent', q.sent, 'base', q.sent_base)) FROM zcsync.sync_queue q
+				SELECT q.sent FROM zcsync.sync_queue q
 				WHERE q.local_id = u.local_id AND q.account_id = p_account AND q.kind = %2$L AND q.sent IS NOT NULL
 				ORDER BY q.state = 'running' DESC LIMIT 1) END,
 			u.answered, p_pushable, p_policies,
@@ -105,7 +109,7 @@ BEGIN
 				THEN zcsync._newer_columns(p_account, u.local_id, (u.vals ->> 'updated_at')::timestamptz) END,
 			CASE WHEN o.sync_state = 'conflict' THEN zcsync._open_conflicts(p_account, u.local_id) END)
 			AS x (%4$s, base jsonb, written bigint, differs boolean, undecided boolean, disputes jsonb)
-		WHERE u.answered IS NOT NULL OR NOT zcsync._is_older(u.version, o.remote_version)),
+		WHERE u.answered IS NOT NULL OR NOT v.older),
 	lost AS (
 		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
 		SELECT p_account, %2$L, m.local_id, 'lost', l.old, l.new, p_origin, session_user, v_now
@@ -116,7 +120,7 @@ BEGIN
 		SET %7$s, remote_id = coalesce(m.remote_id, t.remote_id), base = coalesce(m.base, t.base),
 			remote = coalesce(m.doc, t.remote),
 			remote_version = coalesce(m.version,
-				CASE WHEN m.answered AND m.doc IS NULL THEN zcsync._next_version(t.remote_version) ELSE t.remote_version END),
+				CASE WHEN m.answered AND m.partial THEN zcsync._next_version(t.remote_version) ELSE t.remote_version END),
 			deleted_at = CASE WHEN m.is_deleted THEN coalesce(t.deleted_at, v_now) WHEN m.is_deleted IS NULL THEN t.deleted_at END,
 			sync_state = CASE WHEN m.undecided THEN 'conflict' WHEN NOT m.differs THEN 'synced'
 				WHEN m.answered IS NOT NULL OR t.sync_state IN ('synced', 'conflict') THEN 'pending' ELSE t.sync_state END,

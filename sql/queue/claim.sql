@@ -306,15 +306,12 @@ BEGIN
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
 									ELSE q.unclear_since END,
 				lookup_floor = coalesce(q.lookup_floor, r.request ->> 'remember'),
-				-- And what an update sends is known, so that a page which shows it while
-				-- its reply is on the way, or after it was lost, takes nothing back that
-				-- was edited since: see mirror/take.sql.
-				sent = CASE WHEN u.is_update THEN r.request -> 'sent' ELSE q.sent END,
-				sent_base = CASE WHEN u.is_update THEN r.request -> 'base' ELSE q.sent_base END
+				-- And so is what it sends, whatever becomes of its reply.
+				sent = zcsync._add_sent(q.sent, r.request, q.attempts + 1)
 			FROM unnest(v_ids, v_requests, v_calls) AS r (job_id, request, call_id)
-			CROSS JOIN LATERAL (SELECT r.request ? 'sent' AND NOT r.request ? 'create') AS u (is_update)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
-			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class, r.request, r.call_id),
+			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class,
+				r.request - 'sent' - 'base' AS request, r.call_id),
 		spent AS (
 			-- a request may name the class it spends
 			SELECT zcsync._spend_calls(p_account, v_now, v_budgets, array_agg(coalesce(t.request ->> 'class', t.budget_class)))
@@ -325,6 +322,54 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._claim_jobs(bigint, bigint, integer, boolean) IS
 'takes due jobs of an account within its budgets and the limits of its queues; returns what to send';
+
+-- What pushes of a job sent, without what is sent again: the same values once are
+-- enough, and a vendor that is down for days makes no list without end.
+CREATE FUNCTION zcsync._sent_otherwise(p_list jsonb, p_request jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_agg(e.push ORDER BY e.n), '[]')
+	FROM jsonb_array_elements(p_list) WITH ORDINALITY AS e (push, n)
+	WHERE (e.push -> 'sent' <> p_request -> 'sent' OR e.push -> 'base' IS DISTINCT FROM coalesce(p_request -> 'base', 'null'))
+		AND e.n > jsonb_array_length(p_list) - 19;
+END;
+COMMENT ON FUNCTION zcsync._sent_otherwise(jsonb, jsonb) IS
+'what pushes of a job sent, without what this request sends again; of many the last 19';
+
+-- What pushes of a job sent that the vendor may have taken unseen, the oldest
+-- first: [{"attempt": number, "sent": {column: value}, "base": {column: what was
+-- agreed on of it then}}, ...].  A document that shows it, while the reply is on
+-- its way or after it was lost, is known by this as our own writing: see
+-- mirror/take.sql.  The request of a push has "sent" and "base"; they stay here.
+CREATE FUNCTION zcsync._add_sent(p_list jsonb, p_request jsonb, p_attempt integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN NOT p_request ? 'sent' THEN p_list
+		ELSE CASE WHEN p_list IS NULL THEN '[]' ELSE zcsync._sent_otherwise(p_list, p_request) END
+			|| jsonb_build_object('attempt', p_attempt, 'sent', p_request -> 'sent', 'base', p_request -> 'base') END;
+END;
+COMMENT ON FUNCTION zcsync._add_sent(jsonb, jsonb, integer) IS
+'what pushes of a job sent, with what this request sends';
+
+-- Without the push of an attempt that surely was not applied.
+CREATE FUNCTION zcsync._sent_without(p_list jsonb, p_attempt integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_agg(e.push ORDER BY e.n)
+	FROM jsonb_array_elements(p_list) WITH ORDINALITY AS e (push, n)
+	WHERE (e.push ->> 'attempt')::integer <> p_attempt;
+END;
+COMMENT ON FUNCTION zcsync._sent_without(jsonb, integer) IS
+'what pushes of a job sent, without those of an attempt; NULL: nothing';
+
+-- For a job that takes over from another one and counts attempts anew.
+CREATE FUNCTION zcsync._sent_before(p_list jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_agg(e.push || '{"attempt": 0}' ORDER BY e.n) FROM jsonb_array_elements(p_list) WITH ORDINALITY AS e (push, n);
+END;
+COMMENT ON FUNCTION zcsync._sent_before(jsonb) IS
+'what pushes of an earlier job sent, for one that takes over from it';
 
 -- A create whose effect is not known may have left the queue as a dead letter;
 -- the row was written again since, which queued another push.
@@ -348,14 +393,14 @@ BEGIN
 	v_records := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (p_ids) AND q.unclear_since IS NULL);
 	WITH u AS MATERIALIZED (
-		SELECT d.local_id, min(d.unclear_since) AS since,
+		SELECT d.local_id, min(d.unclear_since) AS since, zcsync._sent_before((array_agg(d.sent ORDER BY d.died_at DESC))[1]) AS sent,
 			max(d.died_at) + zcsync._request_timeout() + interval '30 seconds' AS not_before
 		FROM zcsync.dead_letters d
 		WHERE d.local_id = ANY (v_records) AND d.unclear_since IS NOT NULL
 		GROUP BY d.local_id),
 	marked AS (
 		UPDATE zcsync.sync_queue q
-		SET unclear_since = u.since, run_at = greatest(q.run_at, u.not_before)
+		SET unclear_since = u.since, sent = coalesce(q.sent, u.sent), run_at = greatest(q.run_at, u.not_before)
 		FROM u
 		WHERE q.job_id = ANY (p_ids) AND q.local_id = u.local_id AND q.unclear_since IS NULL
 		RETURNING q.job_id, q.run_at)

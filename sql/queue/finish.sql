@@ -134,7 +134,7 @@ BEGIN
 	IF cardinality(v_ended) < cardinality(p_endings) THEN
 		UPDATE zcsync.sync_queue q
 		SET failures = CASE WHEN e.keep_failures THEN q.failures ELSE 0 END,
-			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, sent = NULL, sent_base = NULL
+			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, sent = NULL
 		FROM unnest(p_endings) AS e
 		WHERE q.job_id = e.job_id AND e.how = 'again'
 			AND (q.last_class IS NOT NULL OR q.failures > 0 OR q.sent IS NOT NULL);
@@ -191,9 +191,8 @@ BEGIN
 		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.reply,
 			-- what is not known of a create stays so until that create is
 			-- refused, or its look-up succeeds
-			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear,
+			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear, o.unclear AS maybe_applied,
 			o.unclear AND o.class = 'vendor' AND o.status = 500 AS broke_down,
-			o.request ? 'sent' AND NOT o.unclear AS not_applied,
 			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
 			-- no permission, or no such address: hardly the fault of a record
@@ -259,8 +258,7 @@ BEGIN
 			UPDATE zcsync.sync_queue q
 			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
 				last_error = v_job.message, last_hint = v_job.hint,
-				sent = CASE WHEN NOT v_job.not_applied THEN q.sent END,		-- see _agree_sent()
-				sent_base = CASE WHEN NOT v_job.not_applied THEN q.sent_base END,
+				sent = CASE WHEN v_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END,
 				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
 				batch_max = CASE WHEN v_job.broke_down AND v_job.together > 1 THEN v_job.together / 2 ELSE q.batch_max END
 			WHERE q.job_id = v_job.job_id;
@@ -270,8 +268,10 @@ BEGIN
 			PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
 				v_job.local_id, v_job.route_id, v_job.class, v_job.http_status, v_job.attempts, v_job.message, v_job.created_at);
 		ELSE
-			UPDATE zcsync.sync_queue q SET unclear_since = NULL
-			WHERE q.job_id = v_job.job_id AND q.unclear_since IS NOT NULL AND NOT v_job.unclear;
+			UPDATE zcsync.sync_queue q
+			SET unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
+				sent = CASE WHEN v_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END
+			WHERE q.job_id = v_job.job_id AND (q.unclear_since IS NOT NULL OR q.sent IS NOT NULL);
 			PERFORM zcsync._bury(v_job.job_id, v_job.class, v_job.http_status, v_job.message, v_job.hint,
 				left(v_job.reply::text, 2000));
 		END IF;
@@ -388,11 +388,11 @@ BEGIN
 		RETURN;
 	END IF;
 	INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
-		local_id, record_key, dedupe_key, payload, version, backfill, sent, sent_base, lookup_floor, priority, attempts, class,
+		local_id, record_key, dedupe_key, payload, version, backfill, sent, lookup_floor, priority, attempts, class,
 		status, message, hint, reply, unclear_since, created_at, died_at)
 	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.budget_class, v_job.stream_id,
 		v_job.route_id, v_job.kind, v_job.local_id, v_job.record_key, v_job.dedupe_key, v_job.payload, v_job.version, v_job.backfill,
-		v_job.sent, v_job.sent_base, v_job.lookup_floor, v_job.priority, v_job.attempts, p_class, p_status, coalesce(p_message, 'no message'), p_hint, p_reply,
+		v_job.sent, v_job.lookup_floor, v_job.priority, v_job.attempts, p_class, p_status, coalesce(p_message, 'no message'), p_hint, p_reply,
 		v_job.unclear_since, v_job.created_at, zcsync._now())
 	ON CONFLICT (job_id) DO NOTHING;
 	PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
@@ -475,8 +475,7 @@ BEGIN
 				unclear_since = coalesce(v_job.unclear_since, t.unclear_since),
 				batch_max = least(t.batch_max, v_job.batch_max),
 				lookup_floor = coalesce(v_job.lookup_floor, t.lookup_floor),
-				sent = CASE WHEN v_job.sent IS NULL THEN t.sent ELSE v_job.sent END,
-				sent_base = CASE WHEN v_job.sent IS NULL THEN t.sent_base ELSE v_job.sent_base END,
+				sent = coalesce(v_job.sent || t.sent, v_job.sent, t.sent),
 				run_at = CASE WHEN v_job.unclear_since IS NULL THEN least(t.run_at, v_job.back_at) ELSE greatest(t.run_at, v_job.back_at) END,
 				priority = least(t.priority, v_job.priority),
 				last_class = v_job.last_class, last_status = v_job.last_status, last_error = v_job.last_error,

@@ -61,7 +61,7 @@ BEGIN
 			run_at = greatest(q.run_at, v_dead.died_at + zcsync._request_timeout() + interval '30 seconds')
 		WHERE q.job_id = v_job AND v_dead.unclear_since IS NOT NULL;
 		UPDATE zcsync.sync_queue q
-		SET sent = v_dead.sent, sent_base = v_dead.sent_base, lookup_floor = v_dead.lookup_floor
+		SET sent = zcsync._sent_before(v_dead.sent), lookup_floor = v_dead.lookup_floor
 		WHERE q.job_id = v_job AND (v_dead.sent IS NOT NULL OR v_dead.lookup_floor IS NOT NULL);
 		PERFORM zcsync._call_shelve((zcsync._operation_of(v_dead.operation)).shelve, v_dead.kind, v_dead.local_id, 'pending');
 		RETURN v_job;

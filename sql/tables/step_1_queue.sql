@@ -78,8 +78,7 @@ BEGIN
 		joins integer NOT NULL DEFAULT 0,			-- how often an enqueue found this job waiting
 		version text,					-- of a document that waits: its version
 		backfill boolean NOT NULL DEFAULT false,	-- of a route: asked for whatever the age of the record
-		sent jsonb,						-- of a push: the values last sent, while the vendor may have taken them unseen
-		sent_base jsonb,				-- what was agreed on of these when they were sent
+		sent jsonb,						-- of a push: what it sent that the vendor may have taken unseen; see _add_sent()
 		lookup_page integer,			-- of an unclear create: the next page to look for it on
 		lookup_floor text,				-- and the latest remote id known before it was sent
 		refused_at timestamptz,			-- of a push: when it was refused as for want of a right
@@ -143,7 +142,6 @@ BEGIN
 		version text,
 		backfill boolean NOT NULL DEFAULT false,
 		sent jsonb,
-		sent_base jsonb,
 		lookup_floor text,
 		priority smallint NOT NULL,
 		attempts integer NOT NULL,

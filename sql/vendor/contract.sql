@@ -214,9 +214,10 @@ BEGIN ATOMIC
 		-- columns as to_jsonb() prints them in UTC; remote_id is the "id" of the document
 		('rows', 'always', '{bigint,text,jsonb,jsonb}',
 			'TABLE(kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)'),
-		-- what to send for push jobs; NULL: nothing is left to send
+		-- what to send for push jobs; NULL: nothing is left to send.  "sent" has the values of the columns that
+		-- it changes, "base" what was agreed on of these before, "create" is there where it makes a record
 		('push_requests', 'to write', '{bigint[]}', 'TABLE(job_id bigint, request jsonb)'),
-		-- what the reply to a push means: request, reply, base, sync_key -> {status, doc, agreed}
+		-- what the reply to a push means: request with its "sent", reply, base, sync_key -> {status, doc, agreed}
 		('push_effect', 'to write', '{jsonb,jsonb,jsonb,text}', 'jsonb'),
 		-- the statuses that records can have: account, kind, place (NULL: any).  categories are those of what a
 		-- status may become in a list, best first; is_known: records of this account can have it; is_choice: they

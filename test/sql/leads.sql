@@ -111,7 +111,7 @@ SELECT operation, queue, record_key LIKE 'leads/%' AS leads FROM zcsync.sync_que
 UPDATE zcsync.leads SET remote_id = '7' WHERE remote_id = '8';
 -- a record just created here that a page brought first
 INSERT INTO zcsync.leads (account_id, summary) VALUES (zcsync.account('psa'), 'made here') RETURNING local_id AS made \gset
-SELECT waiting, known IS NOT NULL AS known FROM zcsync._release_remote_ids(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], ARRAY['8']);
+SELECT waiting, cardinality(documents) AS known FROM zcsync._release_remote_ids(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], ARRAY['8']);
 UPDATE zcsync.leads SET remote_id = '8', sync_origin = 'push:halopsa:' || pg_current_xact_id() WHERE local_id = :made;
 SELECT i.value, l.summary FROM zcsync.lead_identities i JOIN zcsync.leads l USING (account_id, local_id) WHERE i.kind = 'remote' ORDER BY 1;
 SELECT zcsync.reference('leads', :made), zcsync._lock_rows(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], true) = ARRAY[:made]::bigint[] AS locked;

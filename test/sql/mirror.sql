@@ -222,6 +222,7 @@ ANALYZE zcsync.tickets;
 SET track_functions = 'none';
 CREATE FUNCTION full_scans() RETURNS bigint LANGUAGE sql AS
 $$ SELECT pg_stat_get_xact_numscans(oid) FROM pg_class WHERE oid = 'zcsync.tickets'::regclass $$;
+SELECT pg_stat_force_next_flush();
 BEGIN;
 SELECT page('acme/tickets', '{"remote_id": "bulk7", "remote_version": "1", "vals": {"subject": "found"}}');
 SELECT full_scans();

@@ -19,7 +19,7 @@ CREATE FUNCTION request(id bigint) RETURNS jsonb LANGUAGE sql AS
 $$ SELECT request FROM zcsync._clickup_push_requests(ARRAY[job(id)]) $$;
 -- without the row's random key, for reading
 CREATE FUNCTION shown(id bigint) RETURNS jsonb LANGUAGE sql AS
-$$ SELECT replace((request(id) - 'sent')::text, (SELECT sync_key::text FROM zcsync.tasks WHERE local_id = id), 'KEY')::jsonb $$;
+$$ SELECT replace((request(id) - 'sent' - 'base')::text, (SELECT sync_key::text FROM zcsync.tasks WHERE local_id = id), 'KEY')::jsonb $$;
 -- what ClickUp makes of a request for a task that was "doc"
 CREATE FUNCTION reply(request jsonb, doc jsonb, updated bigint) RETURNS jsonb LANGUAGE sql AS
 $$
@@ -35,8 +35,14 @@ $$
 			FROM jsonb_each(request -> 'body') AS e WHERE e.key !~ '_time$|^(notify_all|check_|custom_)')
 $$;
 -- answer the next request, and let the job go on
-CREATE FUNCTION finish(id bigint, request jsonb, reply jsonb) RETURNS TABLE (again boolean, status text) LANGUAGE sql AS
-$$ SELECT again, status FROM zcsync._finish_pushes(ARRAY[job(id)], ARRAY[request], ARRAY[reply]) $$;
+CREATE FUNCTION finish(id bigint, request jsonb, reply jsonb) RETURNS TABLE (again boolean, status text) LANGUAGE plpgsql AS
+$$
+BEGIN
+	UPDATE zcsync.sync_queue q SET attempts = q.attempts + 1, sent = zcsync._add_sent(q.sent, request, q.attempts + 1) WHERE q.job_id = job(id);
+	RETURN QUERY SELECT f.again, f.status FROM zcsync._finish_pushes(ARRAY[job(id)], ARRAY[request - 'sent' - 'base'], ARRAY[reply]) AS f;
+	UPDATE zcsync.sync_queue q SET sent = NULL WHERE q.job_id = job(id);
+END
+$$;
 CREATE FUNCTION same(id bigint) RETURNS boolean LANGUAGE sql SET timezone = 'UTC' AS
 $$ SELECT to_jsonb(t) @> t.base FROM zcsync.tasks t WHERE local_id = id $$;
 
@@ -182,6 +188,7 @@ SET zcsync.bulk_write_limit = 1000;
 INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT :dev, 'many ' || i, '11' FROM generate_series(1, 300) i;
 CREATE TEMP TABLE sent AS SELECT r.*, row_number() OVER () AS n FROM zcsync._clickup_push_requests(
 	ARRAY(SELECT job_id FROM zcsync.sync_queue q JOIN zcsync.tasks t USING (local_id) WHERE t.name LIKE 'many %')) AS r;
+UPDATE zcsync.sync_queue q SET attempts = 1, sent = zcsync._add_sent(NULL, s.request, 1) FROM sent s WHERE q.job_id = s.job_id;
 SELECT status, again, count(*) FROM zcsync._finish_pushes((SELECT array_agg(job_id ORDER BY n) FROM sent), (SELECT array_agg(request ORDER BY n) FROM sent),
 	(SELECT array_agg(reply(request, jsonb_build_object('id', 'm' || n), 1795165208000) ORDER BY n) FROM sent)) GROUP BY 1, 2;
 SELECT sync_state, count(*), count(DISTINCT remote_id), bool_and(same(local_id)) AS same FROM zcsync.tasks WHERE name LIKE 'many %' GROUP BY 1;

@@ -146,6 +146,9 @@ BEGIN
 		RETURN jsonb_build_object('op', 'update_task', 'task_id', p_row -> 'remote_id', 'body', v_body,
 			'sent', (SELECT jsonb_object_agg(c.name, p_row -> c.name)
 				FROM unnest(zcsync._clickup_pushable('tasks')) AS c (name)
+				WHERE v_body ? zcsync._clickup_member(c.name)),
+			'base', (SELECT jsonb_object_agg(c.name, v_base -> c.name)
+				FROM unnest(zcsync._clickup_pushable('tasks')) AS c (name)
 				WHERE v_body ? zcsync._clickup_member(c.name)));
 	END IF;
 	IF p_row ? 'custom_fields' THEN
@@ -377,10 +380,12 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_value IS NULL OR p_value = 'null' THEN
 			jsonb_build_object('op', 'clear_field', 'task_id', p_task, 'field_id', p_field,
-				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)))
+				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)),
+				'base', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], coalesce(p_old, 'null')))
 		ELSE
 			jsonb_build_object('op', 'set_field', 'task_id', p_task, 'field_id', p_field,
 				'sent', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], p_value),
+				'base', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], coalesce(p_old, 'null')),
 				'body', zcsync._clickup_field_body(p_type, p_config, p_value, p_old))
 		END;
 END;
@@ -400,6 +405,17 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_option(jsonb, text, jsonb) IS
 'the id of an option given by its id or name; the value itself when there is none such';
 
+-- The tags of a task after one was added or removed.
+CREATE FUNCTION zcsync._clickup_tags(p_base jsonb, p_tag text, p_added boolean) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_added THEN zcsync._member_list(zcsync._json_list(p_base -> 'tags') || jsonb_build_array(p_tag), '')
+		ELSE (SELECT coalesce(jsonb_agg(e ORDER BY e), '[]')
+			FROM jsonb_array_elements_text(zcsync._json_list(p_base -> 'tags')) AS e WHERE zcsync._fold(e) <> p_tag) END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_tags(jsonb, text, boolean) IS
+'the tags that were agreed on, with a tag or without it';
+
 -- The request for the first tag that differs.  Tags have no case.
 CREATE FUNCTION zcsync._clickup_tag_request(p_row jsonb, p_base jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -407,12 +423,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_tags record := zcsync._list_changes(zcsync._fold(p_base ->> 'tags')::jsonb, zcsync._fold(p_row ->> 'tags')::jsonb);
+	v_tag text := (v_tags.added || v_tags.removed)[1];
+	v_adds boolean := cardinality(v_tags.added) > 0;
 BEGIN
-	IF cardinality(v_tags.added || v_tags.removed) = 0 THEN
+	IF v_tag IS NULL THEN
 		RETURN NULL;
 	END IF;
-	RETURN jsonb_build_object('op', CASE WHEN cardinality(v_tags.added) > 0 THEN 'add_tag' ELSE 'remove_tag' END,
-		'task_id', p_row -> 'remote_id', 'tag', (v_tags.added || v_tags.removed)[1], 'sent', '{}'::jsonb);
+	RETURN jsonb_build_object('op', CASE WHEN v_adds THEN 'add_tag' ELSE 'remove_tag' END,
+		'task_id', p_row -> 'remote_id', 'tag', v_tag,
+		'sent', jsonb_build_object('tags', zcsync._clickup_tags(p_base, v_tag, v_adds)),
+		'base', jsonb_build_object('tags', zcsync._json_list(p_base -> 'tags')));
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_tag_request(jsonb, jsonb) IS
@@ -450,12 +470,9 @@ BEGIN
 			END IF;
 			RETURN jsonb_build_object('status', CASE WHEN zcsync._clickup_page_full(p_reply) THEN 'more' ELSE 'absent' END);
 		WHEN 'add_tag' THEN
-			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags',
-				zcsync._member_list(zcsync._json_list(p_base -> 'tags') || jsonb_build_array(v_tag), '')));
+			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags', zcsync._clickup_tags(p_base, v_tag, true)));
 		WHEN 'remove_tag' THEN
-			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags',
-				(SELECT coalesce(jsonb_agg(e ORDER BY e), '[]')
-				FROM jsonb_array_elements_text(zcsync._json_list(p_base -> 'tags')) AS e WHERE zcsync._fold(e) <> v_tag)));
+			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags', zcsync._clickup_tags(p_base, v_tag, false)));
 	END CASE;
 END
 $$;

@@ -305,7 +305,8 @@ BEGIN
 	ELSIF v_parts.item <> '{}' THEN
 		RETURN jsonb_build_object('op', 'post', 'entity', v_entity, 'batch', 'post/' || v_entity,
 			'item', v_parts.item || jsonb_build_object('id', v_id),
-			'match', jsonb_build_object('id', p_row -> 'remote_id'), 'sent', v_parts.sent);
+			'match', jsonb_build_object('id', p_row -> 'remote_id'), 'sent', v_parts.sent,
+			'base', (SELECT jsonb_object_agg(k, p_base -> k) FROM jsonb_object_keys(v_parts.sent) AS k));
 	END IF;
 	RETURN NULL;
 END

@@ -317,10 +317,7 @@ DECLARE
 	v_parts record;
 BEGIN
 	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
-		-- an e-mail address became a person when the ticket was made
-		RETURN jsonb_build_object('op', 'find_ticket', 'class', 'api', 'external_id', 'zcsync-' || (p_row ->> 'sync_key'))
-			|| CASE WHEN p_row ->> 'requester_id' ~ '@' THEN jsonb_build_object('sent', jsonb_build_object('requester_id', p_row -> 'requester_id'))
-				ELSE '{}' END;
+		RETURN jsonb_build_object('op', 'find_ticket', 'class', 'api', 'external_id', 'zcsync-' || (p_row ->> 'sync_key'));
 	ELSIF p_row ->> 'remote_id' IS NULL THEN
 		RETURN zcsync._zendesk_create_request(p_row);
 	END IF;
