@@ -28,6 +28,7 @@ OBJS = \
 	src/identity.o \
 	src/json.o \
 	src/launcher.o \
+	src/local_attempt.o \
 	src/local_jobs.o \
 	src/local_worker.o \
 	src/merge.o \

@@ -43,6 +43,7 @@
 #include "engine_finish.h"
 #include "engine_state.h"
 #include "http.h"
+#include "local_attempt.h"
 #include "local_jobs.h"
 #include "queue.h"
 #include "settings.h"
@@ -417,6 +418,7 @@ step_due(ZcsyncEngine *engine)
 static void
 step_begin_local(ZcsyncEngine *engine)
 {
+	zcsync_local_attempt_guard();
 	zcsync_queue_begin_local();
 }
 

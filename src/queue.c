@@ -64,6 +64,9 @@ static LOCKTAG own_tag;
 /* What _start_jobs() said for _run_jobs(), in TopMemoryContext; or NULL. */
 static char *begun = NULL;
 
+/* It was called, and neither _run_jobs() came to an end nor _stop_jobs(). */
+static bool local_open = false;
+
 static QueuePlan plan_record = {
 	.sql = "SELECT zcsync._claimant_insert($1, $2, $3)",
 	.nargs = 3, .types = {INT8OID, INT4OID, TEXTOID}
@@ -95,6 +98,10 @@ static QueuePlan plan_recover = {
 };
 static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due()"};
 static QueuePlan plan_begin = {.sql = "SELECT zcsync._start_jobs()"};
+static QueuePlan plan_stop = {
+	.sql = "SELECT zcsync._stop_jobs($1)",
+	.nargs = 1, .types = {TEXTOID}
+};
 static QueuePlan plan_local = {
 	.sql = "SELECT zcsync._run_jobs($1)",
 	.nargs = 1, .types = {TEXTOID}
@@ -385,13 +392,16 @@ zcsync_queue_enqueue_due(void)
 
 /*
  * Note what zcsync_queue_run_local() is about to do.  Must be committed before
- * that, which may end the process.
+ * that, which may end the process.  If it did not come to an end the last time,
+ * that was an error or a cancel, and is taken back.
  */
 void
 zcsync_queue_begin_local(void)
 {
 	char	   *told;
 
+	if (local_open)
+		zcsync_queue_stop_local();
 	queue_execute(&plan_begin, NULL, NULL);
 	told = column_text(0, 1);
 	if (begun != NULL)
@@ -399,6 +409,24 @@ zcsync_queue_begin_local(void)
 	begun = NULL;
 	if (told != NULL)
 		begun = MemoryContextStrdup(TopMemoryContext, told);
+	local_open = true;
+}
+
+/* Take back what was noted: the jobs were interrupted by somebody else. */
+void
+zcsync_queue_stop_local(void)
+{
+	Datum		value = begun != NULL ? CStringGetTextDatum(begun) : (Datum) 0;
+
+	queue_execute(&plan_stop, &value, begun != NULL ? NULL : "n");
+	local_open = false;
+}
+
+/* Is there something to be taken back? */
+bool
+zcsync_queue_local_is_open(void)
+{
+	return local_open;
 }
 
 /* Run a batch of each kind of job that sends nothing; returns how many. */
@@ -406,9 +434,11 @@ int
 zcsync_queue_run_local(void)
 {
 	Datum		value = begun != NULL ? CStringGetTextDatum(begun) : (Datum) 0;
+	int			ended = (int) queue_execute_int(&plan_local, &value,
+												begun != NULL ? NULL : "n");
 
-	return (int) queue_execute_int(&plan_local, &value,
-								   begun != NULL ? NULL : "n");
+	local_open = false;
+	return ended;
 }
 
 /* Make the partitions of this month and the next ones. */

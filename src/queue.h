@@ -47,6 +47,8 @@ extern int	zcsync_queue_recover(int64 incarnation);
 extern int	zcsync_queue_enqueue_due(void);
 extern void zcsync_queue_begin_local(void);
 extern int	zcsync_queue_run_local(void);
+extern void zcsync_queue_stop_local(void);
+extern bool zcsync_queue_local_is_open(void);
 extern void zcsync_queue_create_partitions(void);
 extern long zcsync_queue_next_job_ms(void);
 extern bool zcsync_queue_has_due_jobs(void);

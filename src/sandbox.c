@@ -69,6 +69,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "sandbox.h"
 #include "xact.h"
 
 /* A mode in which this process holds a lock of the method of advisory locks. */
@@ -549,6 +550,12 @@ timeout_handler(void)
 	else
 		ProcDiePending = true;
 	InterruptPending = true;
+}
+
+bool
+zcsync_sandbox_ends_process(void)
+{
+	return times_fired > CANCELS_BEFORE_END;
 }
 
 /* What the SQL says below an error is not for the log. */

@@ -64,7 +64,8 @@ CREATE TYPE zcsync.operation AS (
 	writes boolean,			-- changes records at the vendor: only where that is allowed, and it may be held
 	alone boolean,			-- is never combined with others in a call
 	recurs boolean,			-- is queued anew when it is due: never a dead letter; no record where nothing changed
-	authenticates boolean	-- its refusal means that the credentials are wrong
+	authenticates boolean,	-- its refusal means that the credentials are wrong
+	stopped regprocedure	-- (what start returned) returns void: somebody else interrupted the run
 );
 COMMENT ON TYPE zcsync.operation IS
 'an operation of the queue: what is called for its jobs, and which rules they have';
@@ -86,15 +87,15 @@ CREATE FUNCTION zcsync._describe_operation(p_name text, p_prepare regprocedure D
 	p_finish regprocedure DEFAULT NULL, p_fail regprocedure DEFAULT NULL, p_shelve regprocedure DEFAULT NULL,
 	p_start regprocedure DEFAULT NULL, p_run regprocedure DEFAULT NULL, p_has_due regprocedure DEFAULT NULL,
 	p_enqueue_due regprocedure DEFAULT NULL, p_next_due regprocedure DEFAULT NULL, p_clock_back regprocedure DEFAULT NULL, p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
-	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false)
+	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false, p_stopped regprocedure DEFAULT NULL)
 RETURNS zcsync.operation
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_has_due, p_enqueue_due, p_next_due, p_clock_back, p_by_hand,
 		p_by_hand_usage,
-		p_writes, p_alone, p_recurs, p_authenticates)::zcsync.operation;
+		p_writes, p_alone, p_recurs, p_authenticates, p_stopped)::zcsync.operation;
 END;
-COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean, regprocedure) IS
 'an operation of the queue by its parts';
 
 -- ---------------------------------------------------------------------
@@ -130,6 +131,12 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._call_start(regprocedure) IS
 'calls the hook start of an operation';
+
+CREATE FUNCTION zcsync._call_stopped(p_hook regprocedure, p_started bigint) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_stopped(regprocedure, bigint) IS
+'calls the hook stopped of an operation';
 
 CREATE FUNCTION zcsync._call_run(p_hook regprocedure, p_max integer, p_started bigint) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -187,6 +194,19 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._start_jobs() IS
 'notes that jobs which need no call are about to be done; its result goes to zcsync._run_jobs()';
+
+-- Jobs that were started did not come to an end, because somebody else stopped
+-- what ran them: see src/local_attempt.c.
+CREATE FUNCTION zcsync._stop_jobs(p_started text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._call_stopped(o.stopped, (p_started::jsonb ->> o.name)::bigint) FROM zcsync._operations() o WHERE o.stopped IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._stop_jobs(text) IS
+'takes back what zcsync._start_jobs() noted, when somebody else stopped the jobs';
 
 -- Do jobs that send nothing: at most p_max of each operation that has such, or of
 -- the one named.  Returns how many ended.

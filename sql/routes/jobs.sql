@@ -665,6 +665,25 @@ $$;
 COMMENT ON FUNCTION zcsync._begin_route_jobs() IS
 'counts the attempt to run the SQL of routes; returns the route that must run alone';
 
+-- The jobs that were begun did not come to an end, but not for what the SQL of
+-- a route did: the attempt counts no more.  p_alone is the route that ran alone.
+CREATE FUNCTION zcsync._stop_route_jobs(p_alone bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.routes r SET attempts = r.attempts - 1
+	FROM (SELECT k.route_id FROM zcsync.routes k
+		WHERE k.attempts > 0 AND CASE WHEN p_alone IS NULL THEN k.attempts = 1 ELSE k.route_id = p_alone END
+		FOR NO KEY UPDATE SKIP LOCKED) AS o
+	WHERE r.route_id = o.route_id
+		-- somebody is running it
+		AND pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (r.route_id % 2147483647)::integer);
+END
+$$;
+COMMENT ON FUNCTION zcsync._stop_route_jobs(bigint) IS
+'takes back the attempt to run the SQL of routes that somebody else interrupted';
+
 -- Run route jobs that are due, those of the most urgent route first, or those of
 -- one route.  The batches together stay within zcsync.bulk_write_limit, so that it
 -- is the limit of an hour that decides what is held.
@@ -718,7 +737,8 @@ CREATE FUNCTION zcsync._operation_route() RETURNS zcsync.operation
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_operation('route', p_start => 'zcsync._begin_route_jobs()'::regprocedure,
-		p_run => 'zcsync._run_route_jobs(integer, bigint)'::regprocedure, p_has_due => 'zcsync._has_due_route_jobs()'::regprocedure);
+		p_run => 'zcsync._run_route_jobs(integer, bigint)'::regprocedure, p_has_due => 'zcsync._has_due_route_jobs()'::regprocedure,
+		p_stopped => 'zcsync._stop_route_jobs(bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operation_route() IS
 'operation route: writes what a route makes of a record';

@@ -77,7 +77,6 @@ sub work_again
 {
 	my ($what) = @_;
 
-	$flow->value(q{UPDATE zcsync.routes SET attempts = 0; SELECT zcsync.resume_route('bugs')});
 	new_bug("after $what");
 	return wait_until($node, 'postgres', task_sql("after $what"), "$what: then routes are run again");
 }
@@ -111,6 +110,19 @@ quick('pg_terminate_backend() of the local worker', sub {
 });
 forget_slow();
 work_again('the local worker was terminated');
+
+# Nor does it pause the route that somebody ends its process again and again.
+be_slow('terminated three times');
+foreach my $n (1 .. 3)
+{
+	wait_until($node, 'postgres', $slow, "the filter runs, time $n");
+	my $pid = local_pid($node, 'postgres');
+	$flow->value("SELECT pg_terminate_backend($pid)");
+	wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", 'it is ended');
+	is($flow->value(q{SELECT state || ' ' || attempts FROM zcsync.routes}), 'active 0', 'which is no attempt of the route');
+}
+forget_slow();
+work_again('three times');
 
 be_slow('terminated worker');
 quick('pg_terminate_backend() of the worker', sub {

@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * local_attempt.c
+ *		Attempts at local jobs that somebody else interrupts do not count.
+ *
+ * The SQL of a route may end the process that runs it, so the attempt is
+ * counted and committed before (see queue.c), and two that did not come to an
+ * end pause the route.  But stop(), a shutdown, DROP DATABASE WITH (FORCE) and
+ * pg_terminate_backend() end the process as well, while a filter takes long.
+ * Then the process takes the attempt back as the last thing it does, unless the
+ * sandbox itself ended it.  A crash or kill -9 leaves nobody to do so, and
+ * counts: it may be the route's own.
+ *
+ * An error leaves the process alive: the next attempt takes back the one before.
+ *
+ * IDENTIFICATION
+ *		src/local_attempt.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/pmsignal.h"
+#include "utils/acl.h"
+#include "utils/snapmgr.h"
+
+#include "local_attempt.h"
+#include "queue.h"
+#include "sandbox.h"
+#include "settings.h"
+
+static void take_back(int code, Datum arg);
+
+/* From now on an attempt that is interrupted is taken back. */
+void
+zcsync_local_attempt_guard(void)
+{
+	static bool guarded = false;
+
+	if (!guarded)
+		before_shmem_exit(take_back, (Datum) 0);
+	guarded = true;
+}
+
+/*
+ * The process ends.  Transactions still work here, as for temporary tables
+ * that are dropped at the end of a session; an error would only end it sooner.
+ */
+static void
+take_back(int code, Datum arg)
+{
+	if (!zcsync_queue_local_is_open() || zcsync_sandbox_ends_process() ||
+		!PostmasterIsAlive())
+		return;
+
+	AbortOutOfAnyTransaction();
+	StartTransactionCommand();
+	XactReadOnly = false;		/* a session in CALL run() may have set it */
+	if (OidIsValid(get_extension_oid("zcsync", true)))
+	{
+		SetUserIdAndSecContext(get_role_oid(zcsync_role, false),
+							   SECURITY_LOCAL_USERID_CHANGE);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		SPI_connect();
+		zcsync_queue_stop_local();
+		SPI_finish();
+		PopActiveSnapshot();
+	}
+	CommitTransactionCommand();
+}
