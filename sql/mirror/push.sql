@@ -85,15 +85,21 @@ BEGIN
 	IF v_work.statuses && '{more,absent,found}' THEN
 		RETURN QUERY SELECT * FROM zcsync._look_on(v_work.jobs, v_work.statuses);
 	END IF;
-	v_doubles := zcsync._release_remote_ids(p_account, p_kind, v_work.ids, ARRAY(SELECT d.remote_id FROM unnest(v_work.documents) AS d));
+	IF 'stranger' = ANY (v_work.statuses) THEN
+		PERFORM zcsync._bury_stranger(p_account, p_kind, e.job_id, (v_work.documents[e.n]).remote_id)
+		FROM unnest(v_work.jobs, v_work.statuses) WITH ORDINALITY AS e (job_id, status, n) WHERE e.status = 'stranger';
+	END IF;
+	v_doubles := zcsync._release_remote_ids(p_account, p_kind, v_work.ids, ARRAY(
+		SELECT CASE WHEN e.status <> 'stranger' THEN (v_work.documents[e.n]).remote_id END
+		FROM unnest(v_work.statuses) WITH ORDINALITY AS e (status, n) ORDER BY e.n));
 	v_ids := v_work.ids;
-	IF v_work.statuses && '{more,absent}' OR v_doubles.waiting <> '{}' THEN
+	IF v_work.statuses && '{more,absent,stranger}' OR v_doubles.waiting <> '{}' THEN
 		RETURN QUERY SELECT e.job_id, true, 'locked'::text FROM unnest(v_work.jobs, v_work.ids) AS e (job_id, local_id)
 		WHERE e.local_id = ANY (v_doubles.waiting);
 		SELECT array_agg(v_work.ids[n]), array_agg(v_work.documents[n]), array_agg(v_work.answered[n])
 		INTO v_ids, v_work.documents, v_work.answered
 		FROM unnest(v_work.ids, v_work.statuses) WITH ORDINALITY AS e (local_id, status, n)
-		WHERE e.status NOT IN ('more', 'absent') AND e.local_id <> ALL (v_doubles.waiting);
+		WHERE e.status NOT IN ('more', 'absent', 'stranger') AND e.local_id <> ALL (v_doubles.waiting);
 	END IF;
 	IF v_ids IS NULL THEN
 		RETURN;
@@ -109,7 +115,7 @@ BEGIN
 	SELECT DISTINCT ON (e.job_id) e.job_id, m.differs, e.status
 	FROM unnest(v_work.jobs, v_work.ids, v_work.statuses) AS e (job_id, local_id, status)
 	JOIN unnest(v_merged) WITH ORDINALITY AS m (local_id, stored, differs, disputes, n) ON m.local_id = e.local_id
-	WHERE e.status NOT IN ('more', 'absent')
+	WHERE e.status NOT IN ('more', 'absent', 'stranger')
 	ORDER BY e.job_id, m.n;
 END
 $$;
@@ -134,7 +140,8 @@ COMMENT ON FUNCTION zcsync._look_on(bigint[], text[]) IS
 
 -- What the replies to pushes of locked rows mean, as documents: arrays that run
 -- in parallel.  answered says whether a document is the reply to what was sent,
--- as is what a look-up found: it is the reply to the create that was lost.
+-- as is what a look-up found: it is the reply to the create that was lost.  If that
+-- has the mark of the row and is the record of somebody else, its status is stranger.
 CREATE FUNCTION zcsync._push_effects(p_account bigint, p_kind text, p_vendor text, p_jobs bigint[], p_ids bigint[],
 	p_requests jsonb[], p_replies jsonb[], p_locked bigint[],
 	OUT jobs bigint[], OUT ids bigint[], OUT statuses text[], OUT documents zcsync.document[], OUT answered boolean[])
@@ -146,21 +153,23 @@ DECLARE
 BEGIN
 	EXECUTE format($sql$
 		WITH e AS MATERIALIZED (
-			SELECT j.job_id, j.local_id, x.effect, x.effect ->> 'status' AS status, x.effect -> 'doc' AS doc, s.answers
+			SELECT j.job_id, j.local_id, x.effect, x.effect ->> 'status' AS status, x.effect -> 'doc' AS doc, s.answers,
+				CASE WHEN x.effect ->> 'status' = 'found' THEN s.sent || jsonb_build_array(jsonb_build_object('sent', to_jsonb(t))) END AS mine
 			FROM unnest($1, $2, $3, $4) AS j (job_id, local_id, request, reply)
 			JOIN zcsync.%1$I AS t ON t.account_id = $5 AND t.local_id = j.local_id
 			JOIN LATERAL (	-- one by one, as in _finish_jobs()
-				SELECT (q.sent -> -1 -> 'attempt')::integer = q.attempts AS answers, q.sent -> -1 -> 'sent' AS sent
+				SELECT (q.sent -> -1 -> 'attempt')::integer = q.attempts AS answers, q.sent -> -1 -> 'sent' AS last, coalesce(q.sent, '[]') AS sent
 				FROM zcsync.sync_queue q WHERE q.job_id = j.job_id OFFSET 0) AS s ON true
 			CROSS JOIN LATERAL (	-- once a row
-				SELECT %2$s(CASE WHEN s.answers THEN jsonb_set(j.request, '{sent}', s.sent) ELSE j.request END,
+				SELECT %2$s(CASE WHEN s.answers THEN jsonb_set(j.request, '{sent}', s.last) ELSE j.request END,
 					j.reply, t.base, t.sync_key::text) OFFSET 0) AS x (effect)
 			WHERE j.local_id = ANY ($6)),
 		r AS (
 			SELECT r.remote_id, r.remote_version, r.vals, r.doc
 			FROM %3$s($5, $7, '{}', (SELECT jsonb_build_object($7, jsonb_agg(e.doc)) FROM e WHERE e.doc IS NOT NULL)) AS r
 			WHERE r.kind = $7)
-		SELECT array_agg(e.job_id), array_agg(e.local_id), array_agg(e.status),
+		SELECT array_agg(e.job_id), array_agg(e.local_id),
+			array_agg(CASE WHEN e.mine IS NULL OR zcsync._same_identity(e.mine, r.vals) THEN e.status ELSE 'stranger' END),
 			array_agg(ROW(r.remote_id, r.remote_version, coalesce(
 				CASE WHEN NOT e.doc ?| '{custom_fields,customfields}' THEN r.vals - 'custom_fields'
 					WHEN e.effect #> '{agreed,custom_fields}' IS NOT NULL THEN r.vals || jsonb_build_object('custom_fields',
@@ -176,6 +185,34 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._push_effects(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[], bigint[]) IS
 'what the replies to pushes mean, as documents';
+
+-- Is what a look-up found the record that was to be created?  By what both have of
+-- e-mail address and company: the record, and what was sent for it or its row has now.
+CREATE FUNCTION zcsync._same_identity(p_mine jsonb, p_theirs jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT NOT EXISTS (
+		SELECT FROM unnest('{email,company}'::text[]) AS k
+		CROSS JOIN LATERAL (SELECT bool_or(zcsync._fold(nullif(btrim(m #>> ARRAY['sent', k]), '')) = zcsync._fold(nullif(btrim(p_theirs ->> k), ''))) AS agrees
+			FROM jsonb_array_elements(p_mine) AS m) AS a
+		WHERE NOT a.agrees);
+END;
+COMMENT ON FUNCTION zcsync._same_identity(jsonb, jsonb) IS
+'does what a record has of e-mail address and company agree with what was sent or is to be sent for it?';
+
+-- A look-up found the mark of a row on the record of somebody else, as when people
+-- copy a record and write another one into it.  That record stays what it is, and
+-- the create waits for a person.
+CREATE FUNCTION zcsync._bury_stranger(p_account bigint, p_kind text, p_job bigint, p_remote_id text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._bury(p_job, 'conflict', NULL,
+		format('"%s" has the mark of this record, and another e-mail address or company', zcsync.reference(p_account, p_kind, p_remote_id, NULL)),
+		format('Take the mark from it, or give both the same, then: SELECT zcsync.retry(%s);', p_job), NULL)
+$$;
+COMMENT ON FUNCTION zcsync._bury_stranger(bigint, text, bigint, text) IS
+'puts a create aside whose mark a look-up found on the record of somebody else';
 
 -- A page may have brought a record that we created before its create was
 -- finished, as a row of its own.  Ours takes its place, and what that row knows

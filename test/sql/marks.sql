@@ -88,6 +88,21 @@ SELECT zcsync.reference('tickets', l.source_id) AS source, zcsync.reference('tic
 SELECT op, record FROM zcsync.adopt_marks('psa') WHERE op <> 'leave';
 SELECT zcsync.adopt_marks('nobody');
 
+-- what a look-up after a lost reply finds by its mark is linked if what both have of
+-- e-mail address and company agrees, else it is shown
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at, writes) VALUES (zcsync.account('psa'), 'leads', now(), true);
+INSERT INTO zcsync.leads (account_id, last_name, email, company, type_id) SELECT zcsync.account('psa'), 'Lost ' || i, i || '@lost.example', 'Lost', '40' FROM generate_series(1, 3) AS i;
+UPDATE zcsync.sync_queue SET unclear_since = now() WHERE kind = 'leads';
+SELECT l.last_name, f.again, f.status FROM zcsync.leads l JOIN zcsync.sync_queue q USING (local_id)
+CROSS JOIN LATERAL zcsync._finish_pushes(ARRAY[q.job_id], ARRAY[jsonb '{"op": "find"}'], ARRAY[jsonb_build_object('tickets', jsonb_build_array(
+	jsonb_build_object('id', 7000 + l.local_id, 'oppemailaddress', CASE l.last_name WHEN 'Lost 1' THEN ' 1@LOST.example' WHEN 'Lost 2' THEN 'somebody@else.example' END, 'oppcompanyname', CASE l.last_name WHEN 'Lost 3' THEN 'Other' ELSE 'lost' END)))]) AS f
+WHERE l.account_id = zcsync.account('psa') ORDER BY 1;
+SELECT l.last_name, l.remote_id IS NOT NULL AS linked, l.sync_state, d.class, regexp_replace(d.message, '70+[0-9]+', 'N') AS message, regexp_replace(d.hint, '[0-9]+', 'N') AS hint, d.unclear_since IS NOT NULL AS unclear
+FROM zcsync.leads l LEFT JOIN zcsync.dead_letters d USING (local_id) WHERE l.account_id = zcsync.account('psa') ORDER BY 1;
+-- what was sent counts, too
+SELECT zcsync._same_identity('[{"sent": {"email": "a@x.example"}}, {"sent": {"email": "b@x.example", "company": ""}}]', v) FROM unnest(ARRAY['{"email": "A@x.example", "company": "X"}', '{"email": "c@x.example"}', '{}', '{"email": ""}']::jsonb[]) AS v;
+DELETE FROM zcsync.dead_letters;
+
 -- the keys outlive their account
 SELECT count(*) AS marks FROM zcsync.marks;
 SELECT zcsync.remove_account('psa', force => true);
