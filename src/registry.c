@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * registry.c
- *		Descriptors of vendors and operations: find them, keep them in memory,
- *		and call the functions that they name.
+ *		Descriptors of vendors, operations and the like: find them, keep them in
+ *		memory, and call the functions that they name.
  *
- * A descriptor is what a function without arguments returns: a row of the type
- * zcsync.vendor (sql/vendor/contract.sql) or zcsync.operation
- * (sql/queue/operations.sql).  It is found by the function's dependency on that
- * type, so no list has to name it, and an early room can use what a later one
- * provides.  Only functions of superusers count: what a descriptor names is
- * called by SECURITY DEFINER functions, and anybody can make a function that
- * returns our type.
+ * A descriptor is what a function without arguments returns: a row of a type
+ * made for that, as zcsync.vendor (sql/vendor/contract.sql), zcsync.operation
+ * (sql/queue/operations.sql), zcsync.account_part (sql/account/parts.sql) or
+ * zcsync.listener (sql/mirror/listeners.sql).  It is found by the function's
+ * dependency on that type, so no list has to name it, and an early room can use
+ * what a later one provides.  Only functions of superusers count: what a
+ * descriptor names is called by SECURITY DEFINER functions, and anybody can make
+ * a function that returns our type.
  *
  * Descriptors change with the functions that make them, and in no other way.
  * They are therefore kept for the life of the backend, in a context for each
@@ -20,8 +21,9 @@
  * Callers get a copy.
  *
  * A descriptor names functions, its hooks.  SQL can call a hook by EXECUTE, which
- * plans the call anew each time.  The queue does so for each batch of jobs, so
- * it calls its hooks through zcsync_sql_call_hook(), which takes a microsecond.
+ * plans the call anew each time.  The queue does so for each batch of jobs, and
+ * triggers for each statement, so they call their hooks through
+ * zcsync_sql_call_hook(), which takes a microsecond.
  *
  * IDENTIFICATION
  *		src/registry.c

@@ -453,7 +453,7 @@ COMMENT ON FUNCTION zcsync._look_again(integer) IS
 
 -- Take rows that have no error of their own, all or, on an error, none.  p_busy are
 -- leads to begin with, p_wait says to wait for others that turn up later.
-CREATE FUNCTION zcsync._take_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean, p_busy bigint[],
+CREATE FUNCTION zcsync._take_lead_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean, p_busy bigint[],
 	p_wait boolean)
 RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -502,7 +502,7 @@ BEGIN
 	ORDER BY t.n;
 END
 $$;
-COMMENT ON FUNCTION zcsync._take_slice(bigint, text, jsonb[], boolean, bigint[], boolean) IS
+COMMENT ON FUNCTION zcsync._take_lead_slice(bigint, text, jsonb[], boolean, bigint[], boolean) IS
 'takes normalised leads that have no errors; a row each with what became of it';
 
 -- Take normalised leads, a row each with what became of it: created, merged,
@@ -547,7 +547,7 @@ BEGIN
 		BEGIN
 			RETURN QUERY
 			SELECT v_good[v_low + s.n - 1], true, s.lead_id, s.result, NULL::text, s.detail
-			FROM zcsync._take_slice(p_account, p_source, ARRAY(
+			FROM zcsync._take_lead_slice(p_account, p_source, ARRAY(
 				SELECT p_rows[v_good[g]] FROM generate_series(v_low, v_high) AS g ORDER BY g), p_from_file, v_busy, v_waits >= 20) AS s;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;

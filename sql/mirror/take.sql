@@ -193,7 +193,7 @@ BEGIN
 END
 $body$$create$,
 			'_insert_' || v_kind, v_kind, v_columns, v_typed, v_incoming,
-			-- A table by month has no key of remote ids: see tables/identities.sql
+			-- A table by month has no key of remote ids: see identities.sql
 			CASE v_kind WHEN 'leads' THEN $sql$named AS (
 		INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 		SELECT p_account, 'remote', u.remote_id, nextval('zcsync.local_id_seq')

@@ -3,7 +3,8 @@
 --
 -- The table of leads is partitioned by the time of the local insert, so it can
 -- have no unique key without that time.  Who a lead is, is therefore a row of
--- lead_identities for each thing that names it alone (identities.sql).
+-- lead_identities for each thing that names it alone
+-- (mirror/identities.sql).
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._step_1_leads() RETURNS void

@@ -107,11 +107,23 @@ sub definitions
 	return @definitions;
 }
 
+# The DO blocks: [file, line, text].
+sub blocks
+{
+	my @blocks;
+
+	foreach my $file (files())
+	{
+		push @blocks, map { [ $file, @$_ ] } grep { $_->[1] =~ /^DO\b/ } statements(read_file($file));
+	}
+	return @blocks;
+}
+
 # The names of zcsync that a piece of SQL uses: a list of [name, called], called
 # being true where the name is called as a function.  Comments are no SQL.
-# Literals are, where they are quoted by dollars or are executed, or where they
-# are nothing but a name (for to_regclass and its like); all others are words
-# for people, such as hints.
+# Literals are, where they are quoted by dollars or are executed, where they are
+# nothing but a name (for to_regclass and its like), or an expression with a
+# query in it; all others are words for people, such as hints.
 sub uses
 {
 	my ($sql) = @_;
@@ -142,7 +154,7 @@ sub uses
 				next;
 			}
 			push @uses, uses($literal)
-			  if $executed || $literal =~ /^zcsync\.\w+(?:\([\w, \[\].]*\))?$/
+			  if $executed || $literal =~ /^zcsync\.\w+(?:\([\w, \[\].]*\))?$/ || $literal =~ /^[a-z(].*\b(?:FROM|JOIN) zcsync\.\w/s
 			  || ($dynamic && $before !~ /^(?:HINT|MESSAGE|DETAIL|hint|message|detail)$/);
 		}
 		elsif (defined $token{name})
