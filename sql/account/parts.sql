@@ -14,7 +14,7 @@ CREATE TYPE zcsync.account_part AS (
 	added regprocedure,		-- (account) returns void: an account was added
 	altered regprocedure,	-- (account) returns void: its settings are new
 	count regprocedure,		-- (account) returns bigint: how many there are, which only force removes
-	remove regprocedure		-- (account) returns text: removes them, says how many; NULL: nobody wants to know
+	remove regprocedure		-- (account) returns text: removes them, says how many; NULL: count did, or nobody wants to know
 );
 COMMENT ON TYPE zcsync.account_part IS
 'something that belongs to an account: what is called when an account is added, altered or removed';
