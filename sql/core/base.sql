@@ -22,18 +22,6 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_wake_launcher';
 COMMENT ON FUNCTION zcsync._wake_launcher() IS
 'when this transaction commits, has the launcher and the worker look anew at whether and how this database uses zcsync';
 
-CREATE FUNCTION zcsync._announce() RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_announce';
-COMMENT ON FUNCTION zcsync._announce() IS
-'has a notice say that zcsync.setup() is to be run, if that is still so when this transaction commits';
-
-CREATE FUNCTION zcsync._count_writes(p_n bigint) RETURNS bigint
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'zcsync_sql_count_writes';
-COMMENT ON FUNCTION zcsync._count_writes(bigint) IS
-'adds to the number of remote records that this transaction writes to, and returns it; what was rolled back does not count';
-
 CREATE FUNCTION zcsync._identity(OUT system_identifier bigint, OUT database_oid oid, OUT timeline integer)
 RETURNS record
 LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -73,18 +61,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._fold(text) IS
 'a name in lower case: the letters A to Z whatever the locale of the database is, others as it says';
-
-CREATE FUNCTION zcsync._type_name(p_type oid, p_modifier integer) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-SET quote_all_identifiers = off
-AS $$
-BEGIN
-	RETURN format_type(p_type, p_modifier);
-END
-$$;
-COMMENT ON FUNCTION zcsync._type_name(oid, integer) IS
-'format_type() without quotes, so that names of types can be kept and compared';
 
 -- ---------------------------------------------------------------------
 -- Alerts: one open row for each condition that needs a person.

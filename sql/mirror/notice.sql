@@ -271,6 +271,12 @@ $$;
 COMMENT ON FUNCTION zcsync._push_class(bigint) IS
 'the budget class of an account''s pushes';
 
+CREATE FUNCTION zcsync._count_writes(p_n bigint) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_count_writes';
+COMMENT ON FUNCTION zcsync._count_writes(bigint) IS
+'adds to the number of remote records that this transaction writes to, and returns it; what was rolled back does not count';
+
 -- Queue the pushes of local and routed writes.  Those of more than
 -- zcsync.bulk_write_limit records that one transaction writes locally are held,
 -- also where a push waited before; routes have a limit of their own, by the hour.

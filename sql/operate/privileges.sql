@@ -94,6 +94,12 @@ $$;
 COMMENT ON FUNCTION zcsync._operate_conditions() IS
 'what zcsync.selfcheck() asks of rights and of maintenance';
 
+CREATE FUNCTION zcsync._announce() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_announce';
+COMMENT ON FUNCTION zcsync._announce() IS
+'has a notice say that zcsync.setup() is to be run, if that is still so when this transaction commits';
+
 -- Functions are executable by everybody unless this is revoked.
 REVOKE ALL ON SCHEMA zcsync FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA zcsync FROM PUBLIC;

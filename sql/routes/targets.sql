@@ -87,6 +87,18 @@ COMMENT ON FUNCTION zcsync._route_required(bigint, text, text) IS
 -- Fields
 -- ---------------------------------------------------------------------
 
+CREATE FUNCTION zcsync._type_name(p_type oid, p_modifier integer) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+AS $$
+BEGIN
+	RETURN format_type(p_type, p_modifier);
+END
+$$;
+COMMENT ON FUNCTION zcsync._type_name(oid, integer) IS
+'format_type() without quotes, so that names of types can be kept and compared';
+
 -- The fields of a target that a route may write, with their types.  The place
 -- a record is in is chosen by create_in.
 CREATE FUNCTION zcsync._route_target_fields(p_stream bigint) RETURNS TABLE (field text, type text)
