@@ -287,7 +287,8 @@ AS $$
 			WHEN e.is_written AND NOT s.writes THEN format('stream %s/%s is read-only%s', a.name, s.kind,
 				CASE WHEN e.is_target THEN '' ELSE ', and the route writes back to it' END)
 			WHEN waits.matching THEN format('%s/%s is not read yet; records that exist there could not be found', a.name, s.kind)
-			ELSE format('%s/%s is active%s', a.name, s.kind, CASE WHEN e.is_written THEN ' and writable' ELSE '' END)
+			ELSE format('%s/%s is active%s%s', a.name, s.kind, CASE WHEN e.is_written THEN ' and writable' ELSE '' END,
+				CASE WHEN s.history_state = 'running' THEN '; its history is still being read' ELSE '' END)
 		END,
 		CASE
 			WHEN a.state <> 'active' THEN coalesce(a.state_hint, format('SELECT zcsync.resume_account(%L);', a.name))
@@ -454,9 +455,9 @@ $$;
 COMMENT ON FUNCTION zcsync._write_effort(bigint, bigint) IS
 'calls and time that writing so many records of an account takes';
 
--- The source records that the route wants and that it does not have yet.  A
--- filter that fails for one of them is an error.
-CREATE FUNCTION zcsync._route_unlinked(p_route bigint) RETURNS SETOF bigint
+-- The source records that the route wants and that it does not have yet, or those of
+-- them that came since a snapshot.  A filter that fails for one of them is an error.
+CREATE FUNCTION zcsync._route_unlinked(p_route bigint, p_since pg_snapshot DEFAULT NULL) RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -477,10 +478,11 @@ BEGIN
 			SELECT array_agg(x.local_id) FROM (
 				SELECT s.local_id FROM zcsync.%I AS s
 				WHERE s.account_id = $1 AND s.local_id > $2 AND s.deleted_at IS NULL%s
+					AND ($4 IS NULL OR zcsync._is_news(ROW(NULL, NULL, $4), NULL, s.sync_origin))
 					AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked')
 				ORDER BY s.local_id LIMIT 1000) AS x$sql$,
 			v.kind, CASE WHEN v.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END)
-		INTO v_ids USING v.account_id, v_last, p_route;
+		INTO v_ids USING v.account_id, v_last, p_route, p_since;
 		EXIT WHEN v_ids IS NULL;
 		v_values := ARRAY(
 			SELECT e FROM zcsync._evaluate_rows(v_functions.forward, v_functions.owner, v.kind, v_ids, NULL, zcsync._mapping_timeout()) e);
@@ -495,8 +497,45 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_unlinked(bigint) IS
+COMMENT ON FUNCTION zcsync._route_unlinked(bigint, pg_snapshot) IS
 'source records that a route wants and does not have, by local id';
+
+-- How far the history of a route's source is, for people; NULL: it is not being read.
+CREATE FUNCTION zcsync._history_to_come(p_route bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('%s/%s is still being read (%s%s)', a.name, s.kind, s.records_done, coalesce(format(' of about %s records', s.records_estimate), ' records so far'))
+	FROM zcsync.routes r
+	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE r.route_id = p_route AND zcsync._brings_history(s.stream_id)
+$$;
+COMMENT ON FUNCTION zcsync._history_to_come(bigint) IS
+'how far the history of a route''s source is; NULL when it is not being read';
+
+-- Queue a backfill.  Where the source is still being read, the route follows it from
+-- now on.  The filter may take long to go through all records, so writers are kept
+-- away only while those that came meanwhile are looked at.
+CREATE FUNCTION zcsync._begin_backfill(p_route bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_seen pg_snapshot := pg_current_snapshot();
+	v_ids bigint[] := ARRAY(SELECT u.id FROM zcsync._route_unlinked(p_route) AS u (id));
+BEGIN
+	IF zcsync._history_to_come(p_route) IS NOT NULL THEN
+		PERFORM zcsync._await_writers(p_route);
+		UPDATE zcsync.routes r SET follows = true WHERE r.route_id = p_route;
+		v_ids := ARRAY(SELECT unnest(v_ids) UNION SELECT u.id FROM zcsync._route_unlinked(p_route, v_seen) AS u (id) ORDER BY 1);
+	END IF;
+	PERFORM zcsync._enqueue_source(p_route, v_ids, 70, true);
+	RETURN cardinality(v_ids);
+END
+$$;
+COMMENT ON FUNCTION zcsync._begin_backfill(bigint) IS
+'queues the records that a route does not have and has it follow a history that is being read; returns how many';
 
 CREATE FUNCTION zcsync.backfill_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -505,36 +544,37 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(backfill_route.name));
-	v_ids bigint[] := ARRAY(SELECT u.id FROM zcsync._route_unlinked(v_route.route_id) AS u (id));
+	v_reading text := zcsync._history_to_come(v_route.route_id);
 	v_count bigint;
 	v_linked bigint;
 	v_effort record;
 BEGIN
 	IF confirm THEN
-		PERFORM zcsync._enqueue_source(v_route.route_id, v_ids, 70, true);
-		v_count := cardinality(v_ids);
+		RETURN QUERY SELECT 'queued', zcsync._begin_backfill(v_route.route_id)::text;
+		RETURN QUERY SELECT 'follows', v_reading || '; what it brings is queued as it comes' WHERE v_reading IS NOT NULL;
 		RETURN QUERY VALUES
-			('queued', v_count::text),
 			('progress', format('SELECT * FROM zcsync.progress WHERE object = %L;', v_route.name)),
 			('state', CASE v_route.state WHEN 'active' THEN 'active' ELSE
 				format('paused; it begins with SELECT zcsync.resume_route(%L);', v_route.name) END);
 		RETURN;
 	END IF;
 
-	v_count := cardinality(v_ids);
+	v_count := (SELECT count(*) FROM zcsync._route_unlinked(v_route.route_id));
 	SELECT count(*) INTO v_linked FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked';
 	SELECT e.* INTO v_effort FROM zcsync.streams t CROSS JOIN LATERAL zcsync._write_effort(t.account_id, v_count) AS e
 	WHERE t.stream_id = v_route.target_stream_id;
 	RETURN QUERY VALUES
 		('linked already', v_linked::text),
-		('to link or create', v_count::text),
+		('to link or create', v_count::text || CASE WHEN v_reading IS NOT NULL THEN ' so far' ELSE '' END);
+	RETURN QUERY SELECT 'to come', v_reading || '; what it brings is not counted here, and queued as it comes' WHERE v_reading IS NOT NULL;
+	RETURN QUERY VALUES
 		('calls', v_effort.calls),
 		('duration', v_effort.duration),
 		('to begin', format('SELECT * FROM zcsync.backfill_route(%L, confirm => true);', v_route.name));
 END
 $$;
 COMMENT ON FUNCTION zcsync.backfill_route(text, boolean) IS
-'says what it takes to route the records from before the route began; with confirm, queues them';
+'says what it takes to route the records from before the route began; with confirm, queues them, and those that a history which is still being read brings later';
 
 -- What apply_route() would write to one side of the pairs: a row for each thing
 -- that is to be known of it.  A local account sends nothing.

@@ -700,6 +700,7 @@ DECLARE
 	v_done integer := 0;
 BEGIN
 	PERFORM zcsync._end_cancelled(p_by_worker => true, p_only => p_only);
+	PERFORM zcsync._end_following();
 	FOR v_route IN SELECT d.route_id FROM zcsync._due_routes() d WHERE p_only IS NULL OR d.route_id = p_only LOOP
 		EXIT WHEN v_left <= 0;
 		-- One batch of a route at a time; the statements after the lock have

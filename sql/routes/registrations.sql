@@ -9,7 +9,7 @@
 
 -- Queue routes that take something back from these rows, for the records that
 -- are linked to them.  What a route wrote itself is no news to it.
-CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
+CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[], p_starting bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,7 +20,7 @@ BEGIN
 		p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
 	INTO v_jobs
 	FROM zcsync.streams t
-	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND r.state = 'active'
+	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND (r.state = 'active' OR t.stream_id = ANY (p_starting))
 		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
 	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin) ON w.account_id = t.account_id
 		AND split_part(w.origin, ':', 1) || ':' || split_part(w.origin, ':', 2)
@@ -34,8 +34,54 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[]) IS
+COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[], bigint[]) IS
 'queues routes that take something back from these rows';
+
+-- Who writes rows while a verb starts a route on them does not see the route, nor does
+-- the verb see the rows.  So there is a lock for each stream: writers hold it together,
+-- and such a verb alone (_await_writers()).  The verb waits for the writers; none of
+-- them waits for the verb, but gets to know the streams where one is at work.
+CREATE FUNCTION zcsync._starting_on(p_kind text, p_accounts bigint[]) RETURNS bigint[]
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(array_agg(s.stream_id), '{}')
+	FROM (
+		SELECT t.stream_id FROM zcsync.streams t
+		WHERE t.kind = p_kind AND t.account_id = ANY (p_accounts)
+			AND EXISTS (SELECT FROM zcsync.routes r WHERE t.stream_id IN (r.source_stream_id, r.target_stream_id))
+		OFFSET 0) AS s
+	WHERE NOT pg_try_advisory_xact_lock_shared('zcsync.streams'::regclass::oid::integer, (s.stream_id % 2147483647)::integer)
+$$;
+COMMENT ON FUNCTION zcsync._starting_on(text, bigint[]) IS
+'takes the lock of who writes rows of routes; returns the streams on which a route is just being started';
+
+-- Does a stream still bring its history, or rows of it that had to wait?
+CREATE FUNCTION zcsync._brings_history(p_stream bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.history_state = 'running' OR EXISTS (
+		SELECT FROM zcsync.sync_queue q
+		WHERE q.account_id = s.account_id AND q.stream_id = s.stream_id AND q.operation IN ('apply', 'fetch'))
+	FROM zcsync.streams s WHERE s.stream_id = p_stream
+$$;
+COMMENT ON FUNCTION zcsync._brings_history(bigint) IS
+'does a stream still bring its history, or rows of it that had to wait?';
+
+-- Routes whose source was read to the end need not follow it any more.
+CREATE FUNCTION zcsync._end_following() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.routes r SET follows = false
+	WHERE r.route_id IN (
+		SELECT f.route_id FROM zcsync.routes f
+		WHERE f.follows AND NOT zcsync._brings_history(f.source_stream_id)
+		FOR NO KEY UPDATE SKIP LOCKED)
+$$;
+COMMENT ON FUNCTION zcsync._end_following() IS
+'ends the following of histories that are read';
 
 -- Queue the routes of rows that were written.
 CREATE FUNCTION zcsync._route_written(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_origins text[],
@@ -44,23 +90,32 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_starting bigint[] := zcsync._starting_on(p_kind, p_accounts);
 	v_jobs zcsync.new_job[];
 BEGIN
+	-- A new row that a page brings can wait: it is parked, and tried again.  For others the
+	-- route is taken to be active, which may make a job too many.
+	IF v_starting <> '{}' AND p_old IS NULL AND p_origins[1] LIKE 'pull:%' THEN
+		RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'a route is just being started on these rows';
+	END IF;
 	-- A record that is older than a route is left alone by it: the times of vendors
 	-- tell that of most, and the route looks closer.
 	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
-		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id) ORDER BY r.route_id, w.local_id)
+		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id, p_backfill => NOT x.is_new,
+		p_priority => CASE WHEN x.is_new THEN 50 ELSE 70 END) ORDER BY r.route_id, w.local_id)
 	INTO v_jobs
 	FROM unnest(p_accounts, p_ids, p_origins, p_updated_at) AS w (account_id, local_id, origin, updated_at)
 	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
-	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id AND r.state = 'active'
+	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
-	WHERE p_old IS NOT NULL OR w.origin NOT LIKE 'pull:%' OR (w.updated_at < r.old_before) IS NOT TRUE;
+	CROSS JOIN LATERAL (SELECT (r.state = 'active' OR s.stream_id = ANY (v_starting))
+		AND (p_old IS NOT NULL OR w.origin NOT LIKE 'pull:%' OR (w.updated_at < r.old_before) IS NOT TRUE)) AS x (is_new)
+	WHERE x.is_new OR (r.follows AND p_old IS NULL AND zcsync._brings_history(s.stream_id));
 	IF v_jobs IS NOT NULL THEN
 		PERFORM zcsync._enqueue(v_jobs);
 	END IF;
 	IF p_old IS NOT NULL THEN
-		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins);
+		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins, v_starting);
 	END IF;
 	IF p_kind IN ('companies', 'contacts') THEN
 		PERFORM zcsync._queue_known_companies(p_kind, p_accounts, p_ids, p_old);

@@ -107,6 +107,34 @@ $$;
 COMMENT ON FUNCTION zcsync._begin_here(bigint) IS
 'where a route would begin if it were first resumed now';
 
+-- Wait for who is writing rows that a route reads, before it is started on them; see
+-- _starting_on().  A transaction that is left open must not hold this up for ever.
+CREATE FUNCTION zcsync._await_writers(p_route bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '10s'
+AS $$
+DECLARE
+	v_class CONSTANT integer := 'zcsync.streams'::regclass::oid::integer;
+	v_streams bigint[] := (SELECT ARRAY[least(r.source_stream_id, r.target_stream_id), greatest(r.source_stream_id, r.target_stream_id)]
+		FROM zcsync.routes r WHERE r.route_id = p_route);
+BEGIN
+	PERFORM pg_advisory_xact_lock(v_class, (v_streams[1] % 2147483647)::integer);
+	PERFORM pg_advisory_xact_lock(v_class, (v_streams[2] % 2147483647)::integer);
+EXCEPTION WHEN lock_not_available THEN
+	RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+		MESSAGE = 'a transaction that writes records of this route has not ended',
+		DETAIL = format('Processes that hold such records: %s.', coalesce((
+			SELECT string_agg(DISTINCT l.pid::text, ', ') FROM pg_locks l
+			WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = 'zcsync.streams'::regclass::oid
+				AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+				AND l.objid::bigint IN (SELECT s % 2147483647 FROM unnest(v_streams) AS s)), 'none any more')),
+		HINT = 'Try it again when they have ended; SELECT * FROM pg_stat_activity shows what they do.';
+END
+$$;
+COMMENT ON FUNCTION zcsync._await_writers(bigint) IS
+'waits until nobody writes rows that a route reads, and keeps it so until the transaction ends';
+
 -- Another server counts transactions anew, so in a copy of the database its rows
 -- tell nothing any more; what is in doubt is decided by the clock.
 CREATE FUNCTION zcsync._forget_old_rows() RETURNS void

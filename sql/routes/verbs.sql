@@ -314,11 +314,14 @@ BEGIN
 			DETAIL = v_faults,
 			HINT = format('SELECT * FROM zcsync.check_route(%L) says what to run.', name);
 	END IF;
+	IF v_route.state <> 'active' THEN
+		PERFORM zcsync._await_writers(v_route.route_id);
+	END IF;
 	IF v_route.starts_at IS NULL THEN
 		v_start := zcsync._begin_here(v_route.route_id);
 		UPDATE zcsync.routes r
 		SET starts_at = zcsync._now(), old_before = v_start.old_before, new_from = v_start.new_from, old_rows = v_start.old_rows
-		WHERE r.route_id = v_route.route_id;
+		WHERE r.route_id = v_route.route_id AND r.starts_at IS NULL;
 	END IF;
 	UPDATE zcsync.routes r SET state = 'active' WHERE r.route_id = v_route.route_id;
 	PERFORM zcsync._resolve_alert('route_fault', name);
@@ -328,7 +331,9 @@ BEGIN
 	PERFORM zcsync._wake();
 	RETURN format('route "%s" is active%s', name,
 		CASE WHEN v_route.starts_at IS NULL THEN
-			format(' for changes from now on; SELECT * FROM zcsync.backfill_route(%L) shows what went before', name)
+			format(' for changes from now on; SELECT * FROM zcsync.backfill_route(%L) shows what went before%s', name,
+				CASE WHEN NOT v_route.follows AND zcsync._brings_history(v_route.source_stream_id)
+					THEN ', of which the source is still being read: if you confirm it, it follows' ELSE '' END)
 		ELSE '' END);
 END
 $$;

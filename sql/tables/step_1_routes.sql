@@ -35,6 +35,7 @@ BEGIN
 		old_before timestamptz,			-- by the source's clock: what changed before this was there before the route
 		new_from timestamptz,			-- what changed from this on is new to it
 		old_rows pg_snapshot,			-- between the two, rows of transactions that this sees were there before
+		follows boolean NOT NULL DEFAULT false,	-- a backfill takes what the history of the source still brings
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,
 		attempts smallint NOT NULL DEFAULT 0,	-- to run its SQL, since it last came to an end

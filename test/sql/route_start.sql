@@ -93,7 +93,45 @@ UPDATE zcsync.streams SET history_state = 'running', newest_record_at = now() - 
 SELECT begins('reading', 'acme/tickets');
 SELECT arrives('acme', 'history', '200 days'), arrives('acme', 'history, of today', '6 minutes'), arrives('acme', 'live', '4 minutes');
 SELECT * FROM routed('reading');
+SELECT item, ok, message FROM zcsync.check_route('reading') WHERE item = 'source';
 SELECT zcsync.remove_route('reading');
+
+-- A backfill follows the history, also while the route is paused, and to its end:
+-- with rows that had to wait for a lock
+DELETE FROM zcsync.sync_queue;
+BEGIN; SELECT zcsync._allow_delete(); DELETE FROM zcsync.tickets WHERE account_id = zcsync.account('beta'); COMMIT;
+UPDATE zcsync.streams SET history_state = 'running', records_done = 1, records_estimate = 4 WHERE account_id = zcsync.account('beta');
+SELECT arrives('beta', 'read before', '200 days');
+SELECT zcsync.add_route('follow', 'beta/tickets', 'dev/tasks', create_in => '901', filter => '', match_on => 'false') LIKE '%paused%' AS made;
+SELECT zcsync.map_field('follow', 'name', 's.subject');
+SELECT zcsync.unmap_field('follow', field) FROM (SELECT field FROM zcsync.route_fields WHERE field <> 'name') f;
+SELECT zcsync.resume_route('follow');
+SELECT * FROM zcsync.backfill_route('follow') WHERE item IN ('to link or create', 'to come');
+SELECT arrives('beta', 'read before it is confirmed', '100 days');
+SELECT * FROM routed('follow');
+SELECT item, value FROM zcsync.backfill_route('follow', confirm => true);
+SELECT * FROM routed('follow');
+SELECT arrives('beta', 'read later', '90 days'), arrives('beta', 'new', '0');
+SELECT backfill, priority, count(*) FROM zcsync.sync_queue WHERE operation = 'route' GROUP BY 1, 2 ORDER BY 1;
+SELECT * FROM routed('follow');
+SELECT zcsync.pause_route('follow');
+SELECT arrives('beta', 'read in the pause', '80 days');
+SELECT zcsync.resume_route('follow');
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, stream_id, kind, record_key, dedupe_key)
+SELECT s.account_id, 'ticket-sync', 'apply', '', s.stream_id, s.kind, 'apply/tickets/1', 'apply/tickets/1' FROM zcsync.streams s WHERE s.account_id = zcsync.account('beta');
+UPDATE zcsync.streams SET history_state = 'done' WHERE account_id = zcsync.account('beta');
+SELECT arrives('beta', 'read and parked', '70 days');
+SELECT * FROM routed('follow');
+SELECT follows FROM zcsync.routes;
+-- then it is over
+DELETE FROM zcsync.sync_queue WHERE operation = 'apply';
+SELECT zcsync._run_route_jobs();
+SELECT follows FROM zcsync.routes;
+SELECT arrives('beta', 'fetched', '60 days');
+SELECT * FROM routed('follow');
+SELECT item FROM zcsync.backfill_route('follow', confirm => true);
+SELECT * FROM routed('follow');
+SELECT zcsync.remove_route('follow');
 UPDATE zcsync.streams SET history_state = 'none', since = NULL, created_at = now() - interval '1 hour' WHERE account_id = zcsync.account('beta');
 SELECT begins('none', 'beta/tickets');
 SELECT arrives('beta', 'before the stream', '70 minutes'), arrives('beta', 'after it', '50 minutes');
