@@ -73,6 +73,21 @@ $$;
 COMMENT ON FUNCTION zcsync._newest_record(bigint) IS
 'the latest time that records of a stream bear; NULL: there is none';
 
+-- The transactions that have ended, without the one that asks: a snapshot does not
+-- list its own among those that run, and shows it as ended once a later one has.
+CREATE FUNCTION zcsync._ended_transactions() RETURNS pg_snapshot
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN c.own < pg_snapshot_xmax(c.snapshot) THEN format('%s:%s:%s', least(c.own, pg_snapshot_xmin(c.snapshot)), pg_snapshot_xmax(c.snapshot), (
+			SELECT string_agg(r.xid::text, ',' ORDER BY r.xid)
+			FROM (SELECT pg_snapshot_xip(c.snapshot) UNION SELECT c.own) AS r (xid)))::pg_snapshot
+		ELSE c.snapshot END
+	FROM (SELECT pg_current_snapshot(), pg_current_xact_id_if_assigned()) AS c (snapshot, own)
+$$;
+COMMENT ON FUNCTION zcsync._ended_transactions() IS
+'the transactions that have ended, without the one that asks';
+
 -- Where a route would begin now.
 --
 -- Five minutes are what the live lane of a stream takes the two clocks to be
@@ -86,7 +101,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_start zcsync.route_start := ROW(NULL, v_now + interval '1 day', pg_current_snapshot());
+	v_start zcsync.route_start := ROW(NULL, v_now + interval '1 day', zcsync._ended_transactions());
 	v record;
 BEGIN
 	SELECT s.stream_id, s.history_state, s.created_at, a.vendor, least(v_now, coalesce(s.last_pull_at, s.created_at)) AS read_to INTO STRICT v
