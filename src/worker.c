@@ -167,6 +167,7 @@ worker_force_settings(void)
 		{"default_transaction_read_only", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
+		{"role", "none"},
 	};
 
 	for (int i = 0; i < lengthof(forced); i++)
@@ -174,6 +175,10 @@ worker_force_settings(void)
 						PGC_SUSET, PGC_S_OVERRIDE);
 	for (int i = 0; i < ZCSYNC_XACT_SETTINGS; i++)
 		SetConfigOption(zcsync_xact_settings[i][0], zcsync_xact_settings[i][1],
+						PGC_SUSET, PGC_S_OVERRIDE);
+	for (int i = 0; i < ZCSYNC_XACT_SUPERUSER_SETTINGS; i++)
+		SetConfigOption(zcsync_xact_superuser_settings[i][0],
+						zcsync_xact_superuser_settings[i][1],
 						PGC_SUSET, PGC_S_OVERRIDE);
 
 	/* from PostgreSQL 17 on; this one is armed in workers, too */

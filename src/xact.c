@@ -50,11 +50,19 @@
 const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"datestyle", "ISO, YMD"},
+	{"exit_on_error", "off"},	/* errors are caught */
 	{"intervalstyle", "postgres"},
 	{"jit", "off"},
 	{"lock_timeout", "1s"},		/* of users; what is blocked is tried again */
+	{"plpgsql.extra_errors", "none"},
 	{"row_security", "on"},
 	{"standard_conforming_strings", "on"},
+};
+
+/* The same for those that only a superuser may set; not for SQL of users. */
+const char *const zcsync_xact_superuser_settings[ZCSYNC_XACT_SUPERUSER_SETTINGS][2] = {
+	{"session_replication_role", "origin"}, /* triggers notice what is written */
+	{"temp_file_limit", "-1"},
 };
 
 /* What zcsync_xact_begin() must undo inside CALL. */
@@ -220,6 +228,11 @@ xact_begin_call(void)
 		(void) set_config_option(zcsync_xact_settings[i][0],
 								 zcsync_xact_settings[i][1],
 								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < ZCSYNC_XACT_SUPERUSER_SETTINGS; i++)
+		(void) set_config_option(zcsync_xact_superuser_settings[i][0],
+								 zcsync_xact_superuser_settings[i][1],
+								 PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 }

@@ -17,10 +17,12 @@ typedef enum ZcsyncXactMode
 	ZCSYNC_XACT_CALL			/* CALL zcsync.run(): SPI_commit() */
 } ZcsyncXactMode;
 
-#define ZCSYNC_XACT_SETTINGS	7
+#define ZCSYNC_XACT_SETTINGS	9
+#define ZCSYNC_XACT_SUPERUSER_SETTINGS	2
 
 /* Names and values of the settings that the work runs under. */
 extern const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2];
+extern const char *const zcsync_xact_superuser_settings[ZCSYNC_XACT_SUPERUSER_SETTINGS][2];
 
 /*
  * Begin a transaction with SPI connected and an active snapshot; "activity" is

@@ -131,24 +131,82 @@ $$;
 COMMENT ON FUNCTION zcsync.reference(bigint, text, text, bigint) IS
 'the reference of a mirror row whose columns are at hand; faster, as the row is not looked up';
 
+-- May who asks read this column of this row: by SELECT, and by policies of row
+-- security?  What names no column takes SELECT on the whole table.
+CREATE FUNCTION zcsync._may_read_field(p_kind text, p_local_id bigint, p_field text) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_table regclass := format('zcsync.%I', p_kind)::regclass;
+	v_there boolean;
+BEGIN
+	IF NOT has_table_privilege(v_table, 'SELECT') AND NOT EXISTS (
+		SELECT FROM pg_attribute AS a
+		WHERE a.attrelid = v_table AND a.attname = p_field AND has_column_privilege(v_table, a.attnum, 'SELECT'))
+	THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('SELECT true FROM %s AS t WHERE t.local_id = $1', v_table) INTO v_there USING p_local_id;
+	RETURN coalesce(v_there, false);
+EXCEPTION WHEN insufficient_privilege THEN
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION zcsync._may_read_field(text, bigint, text) IS
+'may the role that asks read this column of a mirror row?';
+
+-- The view reads the history as its owner, and asks as its reader what that one
+-- may read; so whoever is granted it reads what he could have read in the tables.
+CREATE FUNCTION zcsync._create_history_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.record_changes WITH (security_barrier) AS
+	SELECT c.account_id, c.kind, c.local_id, c.created_at, c.action, k.name AS field_name,
+		c.old ->> k.name AS old, c.new ->> k.name AS new, c.origin, c.role
+	FROM zcsync.changes AS c
+	CROSS JOIN LATERAL (
+		SELECT jsonb_object_keys(coalesce(c.old, '{}')) UNION SELECT jsonb_object_keys(coalesce(c.new, '{}'))) AS k (name)
+	WHERE zcsync._may_read_field(c.kind, c.local_id, k.name);
+	COMMENT ON VIEW zcsync.record_changes IS
+	'the history of mirror rows, a row per changed field, as far as its reader may read the rows themselves; zcsync.history() reads it';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_history_view() IS
+'makes view record_changes; part of setup()';
+
+CREATE FUNCTION zcsync._history_setup_steps() RETURNS SETOF zcsync.setup_step
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES (31, 'zcsync._create_history_view()'::regprocedure);
+END;
+COMMENT ON FUNCTION zcsync._history_setup_steps() IS
+'what setup() does for the history of records';
+
+-- With the rights of who asks: see _create_history_view().
 CREATE FUNCTION zcsync.history(reference text, field text DEFAULT NULL)
 RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, origin text, role text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_record record;
 BEGIN
 	SELECT * INTO STRICT v_record FROM zcsync.record(history.reference);
+	IF NOT has_any_column_privilege(format('zcsync.%I', v_record.kind), 'SELECT') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('permission denied for table %s', v_record.kind),
+			HINT = format('GRANT SELECT ON zcsync.%I TO %I;', v_record.kind, current_user);
+	END IF;
 	RETURN QUERY
-	SELECT c.created_at, c.action, k.name, c.old ->> k.name, c.new ->> k.name, c.origin, c.role
-	FROM zcsync.changes c
-	CROSS JOIN LATERAL (
-		SELECT jsonb_object_keys(coalesce(c.old, '{}')) UNION SELECT jsonb_object_keys(coalesce(c.new, '{}'))) AS k (name)
-	WHERE c.local_id = v_record.local_id AND c.account_id = v_record.account_id AND c.kind = v_record.kind
-		AND (history.field IS NULL OR k.name = history.field)
-	ORDER BY c.created_at, c.action DESC, k.name;
+	SELECT h.created_at, h.action, h.field_name, h.old, h.new, h.origin, h.role
+	FROM zcsync.record_changes AS h
+	WHERE h.local_id = v_record.local_id AND h.account_id = v_record.account_id AND h.kind = v_record.kind
+		AND (history.field IS NULL OR h.field_name = history.field)
+	ORDER BY h.created_at, h.action DESC, h.field_name;
 END
 $$;
 COMMENT ON FUNCTION zcsync.history(text, text) IS
-'what happened to a record here, a row per changed field, oldest first; action lost: a local value that the vendor''s replaced';
+'what happened to a record here, a row per changed field that the caller may read, oldest first; action lost: a local value that the vendor''s replaced';

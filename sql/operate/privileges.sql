@@ -89,6 +89,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 25, c.* FROM zcsync._check_grants() AS c
+	UNION ALL SELECT 28, c.* FROM zcsync._check_server_settings() AS c
 	UNION ALL SELECT 51, c.* FROM zcsync._check_maintenance() AS c
 $$;
 COMMENT ON FUNCTION zcsync._operate_conditions() IS

@@ -49,6 +49,7 @@ BEGIN ATOMIC
 		WHEN 'partitions' THEN 'no partition'
 		WHEN 'preload' THEN 'no worker'
 		WHEN 'role' THEN 'no rights'
+		WHEN 'settings' THEN 'setting'
 		WHEN 'triggers' THEN 'no trigger'
 		WHEN 'work' THEN 'failing'
 		WHEN 'worker' THEN 'no worker'

@@ -90,7 +90,9 @@ INSERT INTO zcsync.accounts (name, vendor) VALUES ('dev', 'clickup');
 INSERT INTO zcsync.streams (account_id, kind, writes) VALUES (zcsync.account('dev'), 'tasks', true);
 GRANT SELECT, INSERT, UPDATE ON zcsync.tasks TO regress_zcsync_nobody;
 GRANT USAGE ON SEQUENCE zcsync.local_id_seq TO regress_zcsync_nobody;
-GRANT EXECUTE ON FUNCTION zcsync.account, zcsync.history TO regress_zcsync_nobody;
+GRANT EXECUTE ON FUNCTION zcsync.account TO regress_zcsync_nobody;
+GRANT SELECT ON zcsync.record_changes TO regress_zcsync_nobody;
+GRANT EXECUTE ON FUNCTION zcsync.history, zcsync.record, zcsync._may_read_field TO regress_zcsync_nobody;
 SET ROLE regress_zcsync_nobody;
 INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.account('dev'), 'a task', '1');
 UPDATE zcsync.tasks SET priority = 2 WHERE name = 'a task';
@@ -103,6 +105,32 @@ DELETE FROM zcsync.tasks;
 TRUNCATE zcsync.tasks;
 RESET ROLE;
 SELECT operation, state, enqueued_by = session_user AS by_session FROM zcsync.sync_queue WHERE operation = 'push';
+
+-- history() shows what the caller may read: columns, and rows by their policies;
+-- and so does the view that it reads.
+SELECT 'dev/tasks/#' || local_id AS task FROM zcsync.tasks \gset
+REVOKE SELECT ON zcsync.tasks FROM regress_zcsync_nobody;
+SET ROLE regress_zcsync_nobody;
+SELECT field_name FROM zcsync.history(:'task');
+SELECT count(*) FROM zcsync.record_changes;
+RESET ROLE;
+GRANT SELECT (local_id, name, list_id) ON zcsync.tasks TO regress_zcsync_nobody;
+SET ROLE regress_zcsync_nobody;
+SELECT action, field_name, new FROM zcsync.history(:'task') ORDER BY action, field_name;
+SELECT DISTINCT field_name FROM zcsync.record_changes ORDER BY 1;
+RESET ROLE;
+GRANT SELECT ON zcsync.tasks TO regress_zcsync_nobody;
+ALTER TABLE zcsync.tasks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY regress_mine ON zcsync.tasks TO regress_zcsync_nobody USING (list_id = '2');
+SET ROLE regress_zcsync_nobody;
+SELECT field_name FROM zcsync.history(:'task');
+SELECT count(*) FROM zcsync.record_changes;
+RESET ROLE;
+UPDATE zcsync.tasks SET list_id = '2';
+SET ROLE regress_zcsync_nobody;
+SELECT count(*) > 3 AS seen FROM zcsync.history(:'task');
+RESET ROLE;
+DROP POLICY regress_mine ON zcsync.tasks;
 
 DROP VIEW relations, routines;
 DROP EXTENSION zcsync CASCADE;

@@ -144,6 +144,23 @@ ALTER TABLE zcsync.changes_default DROP CONSTRAINT regress_key;
 SELECT zcsync.create_partitions();
 SELECT * FROM trouble;
 
+-- settings that keep edits from being noticed or made
+ALTER DATABASE contrib_regression SET session_replication_role = replica;
+CREATE ROLE regress_zcsync_reader;
+ALTER ROLE regress_zcsync_reader IN DATABASE contrib_regression SET default_transaction_read_only = on;
+ALTER ROLE regress_zcsync_reader SET session_replication_role = origin;
+ALTER ROLE zcsync_worker SET default_transaction_read_only = on;
+SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'settings' ORDER BY message;
+SELECT state, why, to_do FROM zcsync.status WHERE state = 'setting' ORDER BY why;
+ALTER ROLE regress_zcsync_reader IN DATABASE contrib_regression RESET default_transaction_read_only;
+ALTER DATABASE contrib_regression RESET session_replication_role;
+ALTER DATABASE contrib_regression CONNECTION LIMIT 0;
+SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'settings';
+ALTER DATABASE contrib_regression CONNECTION LIMIT -1;
+ALTER ROLE zcsync_worker RESET ALL;
+SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'settings';
+DROP ROLE regress_zcsync_reader;
+
 -- a right that workers need
 REVOKE EXECUTE ON FUNCTION zcsync._claim_jobs FROM zcsync_worker;
 SELECT zcsync.start();
