@@ -58,6 +58,40 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_pulls(zcsync.outcome[]) IS
 'stores pages that came';
 
+-- A lane was refused something: if its vendor says that this is its cursor, which is
+-- lost, it goes on from elsewhere, and somebody is told.
+CREATE FUNCTION zcsync._restart_lane(p_stream bigint, p_lane text, p_request jsonb, p_status integer, p_message text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_cursor jsonb;
+	v_said text;
+BEGIN
+	SELECT (zcsync._vendor_of(a.vendor)).restart, a.name || '/' || s.kind AS name INTO v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream;
+	IF v_stream.restart IS NULL THEN
+		RETURN;
+	END IF;
+	EXECUTE format('SELECT %s($1, $2, $3)', v_stream.restart::regproc) INTO v_cursor USING p_request, p_status, p_message;
+	IF v_cursor IS NULL THEN
+		RETURN;
+	END IF;
+	UPDATE zcsync.streams s
+	SET live_cursor = CASE p_lane WHEN 'live' THEN v_cursor ELSE s.live_cursor END,
+		history_cursor = CASE p_lane WHEN 'history' THEN v_cursor ELSE s.history_cursor END
+	WHERE s.stream_id = p_stream;
+	v_said := format('the cursor of stream "%s" was refused: %s', v_stream.name, p_message);
+	RAISE LOG USING MESSAGE = 'zcsync: ' || v_said, DETAIL = 'It is read again from before the last record.';
+	PERFORM zcsync._alert('cursor_refused', v_stream.name, 'warning', v_said,
+		format('Nothing: it is read again from before the last record that came. UPDATE zcsync.alerts SET resolved_at = now() WHERE code = ''cursor_refused'' AND object = %L;',
+			v_stream.name));
+END
+$$;
+COMMENT ON FUNCTION zcsync._restart_lane(bigint, text, jsonb, integer, text) IS
+'has a lane of a stream go on from elsewhere if its cursor was refused, with an alert';
+
 -- A stream shows why it cannot be read.
 CREATE FUNCTION zcsync._fail_pulls(p_outcomes zcsync.outcome[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -71,6 +105,9 @@ BEGIN
 		last_error_lane = q.payload ->> 'lane', failing_since = coalesce(s.failing_since, zcsync._now())
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 	WHERE s.stream_id = q.stream_id AND o.class NOT IN ('put_back', 'halved');
+	PERFORM zcsync._restart_lane(q.stream_id, q.payload ->> 'lane', o.request, o.status, o.message)
+	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+	WHERE o.class IN ('rejected', 'not_found') AND NOT q.stale;
 END
 $$;
 COMMENT ON FUNCTION zcsync._fail_pulls(zcsync.outcome[]) IS

@@ -147,6 +147,7 @@ CREATE TYPE zcsync.vendor AS (
 	scope_check	regprocedure,
 	pull_request	regprocedure,
 	next		regprocedure,
+	restart		regprocedure,
 	fetch_request	regprocedure,
 	rows		regprocedure,
 	push_requests	regprocedure,
@@ -168,7 +169,8 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	members_field text DEFAULT NULL, member_roles text[] DEFAULT NULL,
 	base_url regprocedure DEFAULT NULL, budgets regprocedure DEFAULT NULL, check_account regprocedure DEFAULT NULL,
 	discover regprocedure DEFAULT NULL, record_url regprocedure DEFAULT NULL, scope_check regprocedure DEFAULT NULL,
-	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
+	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, restart regprocedure DEFAULT NULL,
+	fetch_request regprocedure DEFAULT NULL,
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
 	statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
 	required regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL)
@@ -176,12 +178,12 @@ RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30;
+		$24, $25, $26, $27, $28, $29, $30, $31;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and when a vendor must have it: always
@@ -208,6 +210,9 @@ BEGIN ATOMIC
 		('pull_request', 'always', '{bigint,text}', 'jsonb'),
 		-- where a lane goes on: stream, lane, request, reply
 		('next', 'always', '{bigint,text,jsonb,jsonb}', 'TABLE(cursor jsonb, more boolean, run_after interval)'),
+		-- where a lane goes on whose request was refused: request, status, message; NULL: its cursor is not to blame, or
+		-- it was begun anew already
+		('restart', 'optional', '{jsonb,integer,text}', 'jsonb'),
 		-- the request for records of a stream by their ids, {"ids": [...]}
 		('fetch_request', 'optional', '{bigint,jsonb}', 'jsonb'),
 		-- the records of a reply, also of other kinds: account, kind, request, reply.  vals has all own

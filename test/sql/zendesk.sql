@@ -55,6 +55,24 @@ FROM (VALUES
 	unnest('{live,history}'::text[]) AS lane,
 	zcsync._zendesk_next(1, lane, request::jsonb, reply::jsonb) AS x
 ORDER BY n, lane;
+-- the time up to which it has read, that of the last record, and whether it was begun anew
+SELECT n, x.cursor FROM (VALUES
+	(1, '{"op": "incremental", "kind": "tickets", "cursor": "a", "time": 5}', '{"tickets": [{"id": 1, "generated_timestamp": 6}, {"id": 2, "generated_timestamp": 9}], "after_cursor": "b"}'),
+	(2, '{"op": "incremental", "kind": "tickets", "cursor": "a", "time": 5}', '{"tickets": [], "after_cursor": "b"}'),
+	(3, '{"op": "incremental", "kind": "tickets", "cursor": "a", "time": 5}', '{"tickets": [{"id": 1, "generated_timestamp": 4}], "after_cursor": "b"}'),
+	(4, '{"op": "incremental", "kind": "users", "start_time": 5}', '{"users": [{"id": 1, "updated_at": "1970-01-01T00:01:40Z"}], "after_cursor": "b"}'),
+	(5, '{"op": "incremental", "kind": "tickets", "start_time": 5, "restarted": true}', '{"tickets": [], "after_cursor": "b"}'),
+	(6, '{"op": "incremental", "kind": "tickets", "start_time": 5, "restarted": true}', '{"tickets": []}'),
+	(7, '{"op": "incremental", "kind": "tickets", "cursor": "b", "time": 5, "restarted": true}', '{"tickets": [], "after_cursor": "c"}')) AS v (n, request, reply),
+	zcsync._zendesk_next(1, 'live', request::jsonb, reply::jsonb) AS x
+ORDER BY n;
+-- a cursor that is refused: from the last time, less what exports lag behind, once
+SELECT n, zcsync._zendesk_restart(request::jsonb, status, 'Invalid cursor') AS restart FROM (VALUES
+	(1, '{"op": "incremental", "cursor": "a", "time": 1000}', 400), (2, '{"op": "incremental", "cursor": "a", "time": 1000}', 422),
+	(3, '{"op": "incremental", "cursor": "a", "time": 100}', 410), (4, '{"op": "incremental", "cursor": "a", "time": 1000}', 403),
+	(5, '{"op": "incremental", "cursor": "a", "time": 1000, "restarted": true}', 400), (6, '{"op": "incremental", "start_time": 1000}', 400),
+	(7, '{"op": "incremental", "cursor": "a"}', 400), (8, '{"op": "show_many", "cursor": "a", "time": 1000}', 400)) AS v (n, request, status)
+ORDER BY n;
 
 -- documents as rows
 SELECT r.kind, r.remote_id, r.remote_version, r.is_deleted, jsonb_pretty(r.vals) AS vals

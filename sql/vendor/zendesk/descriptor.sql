@@ -81,6 +81,7 @@ BEGIN ATOMIC
 		scope_check => 'zcsync._zendesk_scope_check(text,jsonb)',
 		pull_request => 'zcsync._zendesk_pull_request(bigint,text)',
 		next => 'zcsync._zendesk_next(bigint,text,jsonb,jsonb)',
+		restart => 'zcsync._zendesk_restart(jsonb,integer,text)',
 		fetch_request => 'zcsync._zendesk_fetch_request(bigint,jsonb)',
 		rows => 'zcsync._zendesk_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._zendesk_push_requests(bigint[])',

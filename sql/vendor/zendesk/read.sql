@@ -65,39 +65,76 @@ BEGIN
 			'kind', CASE v_stream.kind WHEN 'contacts' THEN 'users' ELSE v_stream.kind END)
 		|| CASE WHEN v_stream.kind = 'tickets' THEN '{"include": "users"}'::jsonb ELSE '{}' END
 		|| CASE
-			WHEN v_cursor ->> 'cursor' IS NOT NULL THEN jsonb_build_object('cursor', v_cursor ->> 'cursor')
+			WHEN v_cursor ->> 'cursor' IS NOT NULL THEN v_cursor
 			ELSE jsonb_build_object('start_time',
 				coalesce((v_cursor ->> 'start_time')::bigint, greatest(floor(extract(epoch FROM v_start)), 0)::bigint))
+				|| coalesce(v_cursor, '{}')
 		END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_pull_request(bigint, text) IS
 'the next request of a lane of a stream';
 
+-- The time of a page's last record, by which exports are in order, as seconds;
+-- NULL: there is none.
+CREATE FUNCTION zcsync._zendesk_page_time(p_kind text, p_reply jsonb) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_last jsonb := zcsync._json_list(p_reply -> p_kind) -> -1;
+BEGIN
+	IF v_last ->> 'generated_timestamp' ~ '^[0-9]{1,12}$' THEN
+		RETURN (v_last ->> 'generated_timestamp')::bigint;
+	END IF;
+	RETURN floor(extract(epoch FROM (zcsync._utc_text(v_last ->> 'updated_at'))::timestamptz));
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_page_time(text, jsonb) IS
+'the time by which the last record of a page of an export has its place';
+
+-- A refused cursor is no more: the lane goes on from the time of the last record
+-- that was read, less what exports lag behind.  Once: if the cursor that
+-- comes of it is refused too, it is not the cursor.
+CREATE FUNCTION zcsync._zendesk_restart(p_request jsonb, p_status integer, p_message text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('start_time', greatest((p_request ->> 'time')::bigint - 300, 0), 'restarted', true)
+	WHERE p_request ->> 'op' = 'incremental' AND p_request ? 'cursor' AND p_status IN (400, 410, 422)
+		AND NOT p_request ? 'restarted' AND p_request ->> 'time' IS NOT NULL;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_restart(jsonb, integer, text) IS
+'where a lane goes on whose cursor was refused; NULL: it has no cursor, or was begun anew already';
+
 -- Where the lane goes on after a page.  A page without a cursor, which an
 -- empty export may send, or with the cursor that was sent leads nowhere: the
--- lane keeps its place.  Only end_of_stream ends the history.
+-- lane keeps its place.  Only end_of_stream ends the history.  Beside the cursor
+-- it is kept up to which time the lane has read, and until the cursor was
+-- accepted that it was begun anew.
 CREATE FUNCTION zcsync._zendesk_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_after text := p_reply ->> 'after_cursor';
 	v_end boolean := coalesce(p_reply ->> 'end_of_stream' = 'true', false);
 	v_moved boolean;
+	v_time bigint;
 BEGIN
 	IF p_request ->> 'op' <> 'incremental' THEN
 		RETURN QUERY SELECT '{}'::jsonb, false, NULL::interval;
 		RETURN;
 	END IF;
 	v_moved := v_after IS NOT NULL AND v_after IS DISTINCT FROM p_request ->> 'cursor';
-	IF v_moved THEN
-		cursor := jsonb_build_object('cursor', v_after);
-	ELSIF p_request ? 'cursor' THEN
-		cursor := jsonb_build_object('cursor', p_request ->> 'cursor');
+	v_time := greatest(coalesce(p_request ->> 'time', p_request ->> 'start_time')::bigint, zcsync._zendesk_page_time(p_request ->> 'kind', p_reply));
+	IF v_moved OR p_request ? 'cursor' THEN
+		cursor := jsonb_strip_nulls(jsonb_build_object('cursor', CASE WHEN v_moved THEN v_after ELSE p_request ->> 'cursor' END, 'time', v_time));
 	ELSE
 		cursor := jsonb_build_object('start_time', p_request -> 'start_time');
+	END IF;
+	IF p_request ? 'restarted' AND NOT p_request ? 'cursor' THEN
+		cursor := cursor || '{"restarted": true}';
 	END IF;
 	more := NOT v_end AND (v_moved OR p_lane = 'history');
 	IF more AND NOT v_moved THEN
