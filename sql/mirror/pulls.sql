@@ -171,6 +171,7 @@ BEGIN
 		newest_record_at = greatest(s.newest_record_at, v_page.newest)
 	WHERE s.stream_id = p_stream_id;
 	PERFORM zcsync._forget_pull_error(p_stream_id, p_lane);
+	PERFORM zcsync._note_awaited_read(p_stream_id) WHERE p_lane = 'live' AND NOT v_next.more;
 	again := v_next.more;
 	run_after := v_next.run_after;
 	changed := v_page.changed;

@@ -8,7 +8,8 @@
 -- up first, and streams are read before anything is written; routes wait for
 -- the streams they write to (_run_route_jobs()).  A look-up comes no earlier
 -- than a request of the old primary can end.  Dead letters may have been
--- retried there.
+-- retried there.  Numbers of rows that the other database may have given out, and
+-- shown to a vendor, are not given out again.
 CREATE FUNCTION zcsync._distrust_queue() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -18,7 +19,8 @@ DECLARE
 	v_count integer;
 	v_total integer := 0;
 BEGIN
-	UPDATE zcsync.streams SET next_pull_at = zcsync._now() WHERE state = 'active';
+	PERFORM zcsync._await_reads();
+	PERFORM setval('zcsync.local_id_seq', (i.last_value / 1000000 + 10) * 1000000) FROM zcsync.local_id_seq i;
 	FOR v_kind IN
 		SELECT q.kind FROM zcsync.sync_queue AS q WHERE q.operation = 'push'
 		UNION
@@ -46,6 +48,22 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._distrust_queue() IS
 'has all streams read first and all waiting creates looked up at the vendor before they are sent; returns the number of creates';
+
+-- Routes that wait for a read, see mirror/awaited.sql.
+CREATE FUNCTION zcsync._awaited() RETURNS SETOF zcsync.trouble
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 3, 'route ' || r.name, 'waiting', format('since the failover or restore %s was not yet read to its end and stored', k.name),
+		CASE WHEN a.state <> 'active' THEN format('SELECT zcsync.resume_account(%L);', a.name)
+			WHEN s.state <> 'active' THEN format('SELECT zcsync.resume_stream(%L);', k.name)
+			ELSE format('SELECT zcsync.refresh(%L);', k.name) END
+	FROM zcsync.routes AS r JOIN zcsync.streams AS s ON s.stream_id = r.target_stream_id
+	JOIN zcsync.accounts AS a USING (account_id) CROSS JOIN LATERAL (SELECT a.name || '/' || s.kind) AS k (name)
+	WHERE r.state = 'active' AND zcsync._is_awaited(s.stream_id)
+$$;
+COMMENT ON FUNCTION zcsync._awaited() IS
+'routes that wait for the reads after a failover or restore, as lines of the view status';
 
 -- Called when a worker or CALL zcsync.run() begins.
 CREATE FUNCTION zcsync._note_timeline() RETURNS boolean

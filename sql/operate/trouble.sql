@@ -97,6 +97,7 @@ BEGIN
 			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;';
 	END IF;
 	RETURN QUERY SELECT * FROM zcsync._paused();
+	RETURN QUERY SELECT * FROM zcsync._awaited();
 	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);';
 	END IF;

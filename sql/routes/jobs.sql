@@ -577,8 +577,8 @@ COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 
 -- The routes that have something to do and may do it, the most urgent first.
 -- After a failover, and in a copy that was adopted, a route waits until the stream
--- it writes to was read: what the other database created is then there to be
--- found.
+-- it writes to was read anew and all of that is stored: what the other database
+-- created is then there to be found.
 CREATE FUNCTION zcsync._due_routes() RETURNS TABLE (route_id bigint, name text, attempts smallint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept: it is asked all the time
 SET search_path = pg_catalog, pg_temp
@@ -596,7 +596,6 @@ BEGIN
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
-	CROSS JOIN zcsync.installation i
 	CROSS JOIN LATERAL (
 		SELECT q.priority, q.run_at FROM zcsync.sync_queue q
 		WHERE q.route_id = r.route_id AND q.operation = 'route' AND q.state = 'ready' AND q.run_at <= zcsync._now()
@@ -605,7 +604,7 @@ BEGIN
 		AND EXISTS (SELECT FROM zcsync.queues qs WHERE qs.name = 'route' AND qs.state = 'active')
 		AND (s.writes OR sa.vendor = 'local'
 			OR NOT EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back'))
-		AND (i.adopted_at IS NULL OR t.last_pull_at >= i.adopted_at OR t.state <> 'active')
+		AND ((t.reads_awaited = 0 AND t.jobs_awaited IS NULL) OR NOT zcsync._is_awaited(t.stream_id))
 	ORDER BY j.priority, j.run_at;
 END
 $$;

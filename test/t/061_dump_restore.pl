@@ -188,7 +188,7 @@ ok(!-e $other->data_dir . '/zcsync.key', 'the key file stayed behind: where all 
 $other->psql('original', 'SELECT zcsync.adopt_database()');
 wait_for_worker($other, 'original', 'a copy that is adopted works');
 # a create that waited is looked up first, after a while
-$other->append_conf('postgresql.conf', 'zcsync.clock_offset = 90');
+$other->append_conf('postgresql.conf', 'zcsync.clock_offset = 130');
 $other->reload;
 wait_until($other, 'original', q{SELECT remote_id IS NOT NULL AND sync_state = 'synced' FROM zcsync.tasks WHERE name = 'made once'}, 'the create that waited is made');
 is(creates(), $creates + 1, 'once');

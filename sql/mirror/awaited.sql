@@ -1,0 +1,50 @@
+-- ---------------------------------------------------------------------
+-- Reads that must be stored before routes write: after a failover or a restore
+-- this database does not know what was made at the vendors in the meantime.
+--
+-- A read counts that begins when what the other database sent has arrived and is
+-- shown: a request may take its time-out, and lists of vendors lag by up to a
+-- minute.  Nobody knows when the read that is under way began, so the first one
+-- that ends after that is only the beginning, and the next, which follows at once,
+-- counts.  What it brought is stored when the jobs are done that had been queued by
+-- its end: rows that had to wait, records that are read singly.
+-- ---------------------------------------------------------------------
+
+-- Read all streams anew before routes write to them.
+CREATE FUNCTION zcsync._await_reads() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.streams s SET reads_awaited = 2, jobs_awaited = NULL, next_pull_at = zcsync._now()
+	FROM zcsync.accounts a WHERE a.account_id = s.account_id AND a.vendor <> 'local'
+$$;
+COMMENT ON FUNCTION zcsync._await_reads() IS
+'has routes wait until the streams they write to were read anew';
+
+-- Must routes that write to this stream wait?
+CREATE FUNCTION zcsync._is_awaited(p_stream bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync.streams s
+		WHERE s.stream_id = p_stream AND (s.reads_awaited > 0 OR EXISTS (
+			SELECT FROM zcsync.sync_queue q
+			WHERE q.job_id <= s.jobs_awaited AND q.account_id = s.account_id AND q.kind = s.kind AND q.operation IN ('apply', 'fetch'))))
+$$;
+COMMENT ON FUNCTION zcsync._is_awaited(bigint) IS
+'must routes wait until what was read of a stream after a failover or restore is stored?';
+
+-- A live read of a stream came to its end.
+CREATE FUNCTION zcsync._note_awaited_read(p_stream bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.streams s
+	SET reads_awaited = CASE WHEN s.reads_awaited = 2 AND zcsync._now() < w.at THEN 2 ELSE greatest(0, s.reads_awaited - 1) END,
+		jobs_awaited = CASE s.reads_awaited WHEN 1 THEN (SELECT j.last_value FROM zcsync.job_id_seq j) END,
+		next_pull_at = CASE s.reads_awaited WHEN 2 THEN least(s.next_pull_at, greatest(w.at, zcsync._now())) ELSE s.next_pull_at END
+	FROM (SELECT coalesce(i.adopted_at, '-infinity') + zcsync._request_timeout() + interval '90 seconds' FROM zcsync.installation i) AS w (at)
+	WHERE s.stream_id = p_stream AND (s.reads_awaited > 0 OR (s.jobs_awaited IS NOT NULL AND NOT zcsync._is_awaited(p_stream)))
+$$;
+COMMENT ON FUNCTION zcsync._note_awaited_read(bigint) IS
+'counts a read that routes wait for';
