@@ -520,6 +520,8 @@ engine_claim(ZcsyncEngine *engine)
 				zcsync_call_free(lfirst(lc));
 			continue;
 		}
+		if (engine->calls != NIL)
+			zcsync_xact_confirm();
 		engine_send_all(engine, engine->calls);
 		found = found || engine->calls != NIL;
 	}

@@ -26,13 +26,19 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
+#include "storage/lwlock.h"
+#include "storage/pmsignal.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -73,6 +79,7 @@ static int	call_sec_context = 0;
 static int	call_guc_nestlevel = 0;
 static int	call_xact_nestlevel = 0;
 
+static bool commit_is_replicated(void);
 static void xact_begin_worker(const char *activity);
 static void xact_begin_call(void);
 static void xact_lock_extension(void);
@@ -155,6 +162,51 @@ zcsync_xact_abort(ZcsyncXactMode mode)
 		PopActiveSnapshot();
 	SPI_commit();
 	MemoryContextSwitchTo(call_context);
+}
+
+/*
+ * Between a claim and its request.  The wait for a synchronous standby ends
+ * early, and the commit returns as if nothing were the matter, when the process
+ * is told to end, when its statement is cancelled, and when the postmaster is
+ * gone: a standby that takes over would know nothing of what is sent then.  The
+ * postmaster may also have died at any other time, and somebody may have
+ * promoted a standby since.
+ */
+void
+zcsync_xact_confirm(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ProcDiePending || !PostmasterIsAlive())
+		proc_exit(1);
+	if (!commit_is_replicated())
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the wait for synchronous replication was canceled"),
+				 errdetail("What was claimed is not sent, and is claimed anew."),
+				 errhint("To work without a standby, change \"synchronous_standby_names\" and reload.")));
+}
+
+/*
+ * Have the synchronous standbys, if there are to be any, what was committed
+ * last?
+ */
+static bool
+commit_is_replicated(void)
+{
+	int			mode;
+	bool		reached;
+
+	if (!SyncRepRequested() || SyncRepStandbyNames == NULL ||
+		SyncRepStandbyNames[0] == '\0')
+		return true;
+	mode = synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_WRITE ?
+		SYNC_REP_WAIT_WRITE :
+		synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
+		SYNC_REP_WAIT_APPLY : SYNC_REP_WAIT_FLUSH;
+	LWLockAcquire(SyncRepLock, LW_SHARED);
+	reached = WalSndCtl->lsn[mode] >= XactLastCommitEnd;
+	LWLockRelease(SyncRepLock);
+	return reached;
 }
 
 static void

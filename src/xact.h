@@ -34,6 +34,12 @@ extern void zcsync_xact_commit(ZcsyncXactMode mode);
 /* After an ERROR between begin and commit was caught. */
 extern void zcsync_xact_abort(ZcsyncXactMode mode);
 
+/*
+ * Is the last commit where it has to be before anything is sent?  Throws if
+ * not; ends the process when the server is gone.
+ */
+extern void zcsync_xact_confirm(void);
+
 /* Asserts that the process holds nothing, before it waits. */
 extern void zcsync_xact_assert_idle(ZcsyncXactMode mode);
 
