@@ -22,7 +22,7 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_wake_launcher';
 COMMENT ON FUNCTION zcsync._wake_launcher() IS
 'when this transaction commits, has the launcher and the worker look anew at whether and how this database uses zcsync';
 
-CREATE FUNCTION zcsync._identity(OUT system_identifier bigint, OUT database_oid oid, OUT timeline integer)
+CREATE FUNCTION zcsync._identity(OUT system_identifier bigint, OUT database_oid oid, OUT timeline integer, OUT control_file bigint, OUT machine bigint)
 RETURNS record
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_identity';
@@ -101,17 +101,36 @@ COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
 -- May zcsync work in this database?
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._may_write() RETURNS boolean
+-- Why this database is not the one that zcsync works in; NULL: it is.  On
+-- another timeline it took over from the one that was, and _note_timeline() says
+-- that it is.
+CREATE FUNCTION zcsync._copied() RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_identity record := zcsync._identity();
+	v_here record := zcsync._identity();
 BEGIN
-	RETURN coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true)
-		AND EXISTS (
-			SELECT FROM zcsync.installation AS i
-			WHERE i.system_identifier = v_identity.system_identifier AND i.database_oid = v_identity.database_oid);
+	RETURN (SELECT CASE
+			WHEN i.system_identifier <> v_here.system_identifier OR i.database_oid <> v_here.database_oid
+				THEN 'this database is a copy of the one that zcsync was set up in; nothing is sent'
+			WHEN i.timeline <> v_here.timeline THEN NULL
+			WHEN i.control_file <> v_here.control_file
+				THEN 'this server runs from a copy of the data directory that zcsync was set up in; nothing is sent'
+			WHEN i.machine <> v_here.machine
+				THEN 'this server runs on another machine than the one that zcsync was set up on; nothing is sent' END
+		FROM zcsync.installation AS i);
+END
+$$;
+COMMENT ON FUNCTION zcsync._copied() IS
+'why this database is a copy of the one that zcsync works in; NULL: it is no copy';
+
+CREATE FUNCTION zcsync._may_write() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) AND zcsync._copied() IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._may_write() IS

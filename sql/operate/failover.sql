@@ -65,23 +65,36 @@ $$;
 COMMENT ON FUNCTION zcsync._awaited() IS
 'routes that wait for the reads after a failover or restore, as lines of the view status';
 
+-- From now on this database, on this server, is the one.
+CREATE FUNCTION zcsync._be_here() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.installation i
+	SET system_identifier = v.system_identifier, database_oid = v.database_oid, timeline = v.timeline,
+		control_file = v.control_file, machine = v.machine, adopted_at = zcsync._now()
+	FROM zcsync._identity() AS v
+$$;
+COMMENT ON FUNCTION zcsync._be_here() IS
+'notes the identity of this database as that of the one that sends';
+
 -- Called when a worker or CALL zcsync.run() begins.
 CREATE FUNCTION zcsync._note_timeline() RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_timeline integer := (zcsync._identity()).timeline;
+	v_here record := zcsync._identity();
 	v_before integer;
 BEGIN
-	SELECT timeline INTO v_before FROM zcsync.installation WHERE timeline <> v_timeline FOR UPDATE;
+	SELECT timeline INTO v_before FROM zcsync.installation WHERE timeline <> v_here.timeline FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	UPDATE zcsync.installation SET timeline = v_timeline, adopted_at = zcsync._now();
+	PERFORM zcsync._be_here();
 	PERFORM zcsync._distrust_queue();
 	PERFORM zcsync._alert('failover', '', 'warning',
-		format('this server was promoted or recovered: timeline %s became %s', v_before, v_timeline),
+		format('this server was promoted or recovered: timeline %s became %s', v_before, v_here.timeline),
 		'zcsync goes on: it reads all streams first and looks up records before it creates them. '
 		'Changes that the old server had not replicated are lost. '
 		'UPDATE zcsync.alerts SET resolved_at = now() WHERE code = ''failover'';');
@@ -98,7 +111,6 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_identity record := zcsync._identity();
 	v_creates integer;
 BEGIN
 	IF to_regclass('zcsync.installation') IS NULL THEN
@@ -107,18 +119,12 @@ BEGIN
 			MESSAGE = 'zcsync is not set up in this database',
 			HINT = 'Run SELECT * FROM zcsync.setup();';
 	END IF;
-	PERFORM FROM zcsync.installation AS i
-	WHERE i.system_identifier = v_identity.system_identifier AND i.database_oid = v_identity.database_oid;
-	IF FOUND THEN
+	IF zcsync._copied() IS NULL THEN
 		RAISE NOTICE USING MESSAGE = 'this database is the one that zcsync was set up in, nothing was changed';
 		RETURN;
 	END IF;
 
-	UPDATE zcsync.installation
-	SET system_identifier = v_identity.system_identifier,
-		database_oid = v_identity.database_oid,
-		timeline = v_identity.timeline,
-		adopted_at = zcsync._now();
+	PERFORM zcsync._be_here();
 	-- Access tokens are fetched anew: the key that sealed them may have stayed
 	-- where the original was.
 	DELETE FROM zcsync.credentials WHERE name = 'access_token' AND expires_at IS NOT NULL;

@@ -148,8 +148,8 @@ BEGIN
 
 	IF v_from = 0 THEN
 		v_identity := zcsync._identity();
-		INSERT INTO zcsync.installation (tables_version, system_identifier, database_oid, timeline, created_at)
-		VALUES (v_to, v_identity.system_identifier, v_identity.database_oid, v_identity.timeline, zcsync._now());
+		INSERT INTO zcsync.installation (tables_version, system_identifier, database_oid, timeline, control_file, machine, created_at)
+		VALUES (v_to, v_identity.system_identifier, v_identity.database_oid, v_identity.timeline, v_identity.control_file, v_identity.machine, zcsync._now());
 	ELSIF v_from < v_to THEN
 		UPDATE zcsync.installation SET tables_version = v_to;
 	END IF;
@@ -253,7 +253,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_row record;
-	v_identity record;
 BEGIN
 	may_run := false;
 	IF pg_is_in_recovery() THEN
@@ -276,9 +275,8 @@ BEGIN
 			v_row.tables_version, zcsync._tables_version());
 		hint := 'ALTER EXTENSION zcsync UPDATE;';
 	ELSE
-		v_identity := zcsync._identity();
-		IF v_row.system_identifier <> v_identity.system_identifier OR v_row.database_oid <> v_identity.database_oid THEN
-			reason := 'this database is a copy of the one that zcsync was set up in; nothing is sent';
+		reason := zcsync._copied();
+		IF reason IS NOT NULL THEN
 			hint := 'SELECT zcsync.adopt_database();';
 		ELSIF v_row.stopped THEN
 			reason := 'zcsync.stop() was called';

@@ -16,6 +16,8 @@ BEGIN
 		system_identifier bigint NOT NULL,
 		database_oid oid NOT NULL,
 		timeline integer NOT NULL,
+		control_file bigint,			-- inode of global/pg_control; NULL: not known
+		machine bigint,					-- made from the machine-id; NULL: it has none
 		stopped boolean NOT NULL DEFAULT false,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		adopted_at timestamptz,			-- it took over from another then: adopted, or after a failover

@@ -77,6 +77,26 @@ SELECT zcsync.pause_stream('psa/tickets');
 SELECT object, state, why, to_do FROM zcsync._awaited();
 SELECT * FROM waits;
 
+-- a copy of the data directory, or of the disk, that is simply started: the same timeline
+SELECT may_run, reason, hint FROM zcsync._worker_guard();
+SELECT zcsync.start();
+SELECT may_run, reason, hint FROM zcsync._worker_guard();
+UPDATE zcsync.installation SET control_file = control_file + 1;
+SELECT may_run, reason, hint FROM zcsync._worker_guard();
+SELECT zcsync._may_write();
+SELECT zcsync.adopt_database();
+SELECT may_run, reason, hint FROM zcsync._worker_guard();
+SELECT zcsync._may_write();
+UPDATE zcsync.installation SET machine = 1;
+SELECT CASE WHEN v.machine IS NULL THEN 'this server runs on another machine than the one that zcsync was set up on; nothing is sent' ELSE g.reason END AS reason
+FROM zcsync._worker_guard() AS g, zcsync._identity() AS v;
+-- a promoted standby has another one, too, and goes on
+UPDATE zcsync.installation SET control_file = control_file + 1, timeline = timeline + 1;
+SELECT may_run, reason, hint FROM zcsync._worker_guard();
+SELECT zcsync._note_timeline();
+SELECT i.timeline = v.timeline AND i.control_file = v.control_file AND i.machine IS NOT DISTINCT FROM v.machine AS noted FROM zcsync.installation i, zcsync._identity() AS v;
+SELECT zcsync.stop();
+
 -- numbers of rows begin well above those that the other database may have given out
 INSERT INTO zcsync.leads (account_id, email) VALUES (zcsync.account('leads'), 'ann@example.com') RETURNING local_id > 9000000 AS high;
 

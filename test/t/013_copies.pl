@@ -17,7 +17,7 @@ my $bugs = $simulator->get('info')->{clickup}{dev}{lists}{Bugs};
 sub requests { return scalar @{ $simulator->get('requests')->{requests} } }
 sub creates { return scalar @{ $simulator->get('ledger', operation => 'create')->{writes} } }
 
-my $node = new_node('main');
+my $node = new_node('main', init => [ allows_streaming => 1 ]);
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE original');
 setup_zcsync($node, 'original');
@@ -73,5 +73,20 @@ $node->reload;
 wait_until($node, 'restored', "SELECT remote_id IS NOT NULL FROM zcsync.tasks WHERE name = 'made once'", 'which finds the task');
 is(creates(), 1, 'that the original created');
 is($node->safe_psql('copied', 'SELECT may_run FROM zcsync._worker_guard()'), 'f', 'the other copy is still silent');
+
+# A copy of the whole server that is started: the same system identifier, oids and timeline.
+$node->backup('base');
+$node->stop;
+my $clone = PostgreSQL::Test::Cluster->new('clone');
+$clone->init_from_backup($node, 'base');
+$before = requests();
+$clone->start;
+wait_until($clone, 'restored', worker_sql("w.state = 'idle' AND w.reason LIKE 'this server runs from a copy %'"), 'a copy of the server: nothing runs in it');
+is($clone->safe_psql('restored', 'SELECT zcsync._may_write()'), 'f', 'it may not write');
+is(requests(), $before, 'and sent nothing');
+$clone->safe_psql('restored', 'SELECT zcsync.adopt_database()');
+wait_for_worker($clone, 'restored', 'until it is adopted');
+$clone->restart;
+wait_for_worker($clone, 'restored', 'for good');
 
 done_testing();
