@@ -401,6 +401,7 @@ static void
 step_recover(ZcsyncEngine *engine)
 {
 	zcsync_queue_recover(engine->incarnation);
+	zcsync_queue_resume_readable();
 }
 
 static void

@@ -96,6 +96,7 @@ static QueuePlan plan_recover = {
 	.sql = "SELECT zcsync._recover_jobs($1)",
 	.nargs = 1, .types = {INT8OID}
 };
+static QueuePlan plan_resume = {.sql = "SELECT zcsync._resume_readable()"};
 static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due()"};
 static QueuePlan plan_begin = {.sql = "SELECT zcsync._start_jobs()"};
 static QueuePlan plan_stop = {
@@ -381,6 +382,16 @@ zcsync_queue_recover(int64 incarnation)
 	Datum		value = Int64GetDatum(incarnation);
 
 	return (int) queue_execute_int(&plan_recover, &value, NULL);
+}
+
+/*
+ * Let accounts go on whose key file or secret was missing and is back; returns
+ * how many.
+ */
+int
+zcsync_queue_resume_readable(void)
+{
+	return (int) queue_execute_int(&plan_resume, NULL, NULL);
 }
 
 /* Queue the reads of streams that are due; returns how many. */

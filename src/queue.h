@@ -44,6 +44,7 @@ extern void zcsync_queue_finish(int64 incarnation, int64 account_id,
 								List *calls);
 extern void zcsync_queue_note_limits(const ZcsyncCall *call);
 extern int	zcsync_queue_recover(int64 incarnation);
+extern int	zcsync_queue_resume_readable(void);
 extern int	zcsync_queue_enqueue_due(void);
 extern void zcsync_queue_begin_local(void);
 extern int	zcsync_queue_run_local(void);

@@ -145,7 +145,7 @@ zcsync_key_read(ZcsyncKey *key, char **message, char **hint)
 		if (error == ENOENT)
 		{
 			*message = psprintf("key file \"%s\" is missing", path);
-			*hint = "Put the key file back from a backup. If it is lost, run zcsync.forget_credentials() for each account, then zcsync.set_credentials().";
+			*hint = "Put the key file back from a backup: accounts go on by themselves then. If it is lost, run zcsync.forget_credentials() for each account, then zcsync.set_credentials().";
 			return ZCSYNC_KEY_MISSING;
 		}
 		*hint = psprintf("The key file must be a regular file with mode 0600, owned by the user that runs the server: \"%s\".",

@@ -372,7 +372,8 @@ BEGIN
 	SET version = a.version + 1,
 		state = CASE a.state WHEN 'blocked' THEN 'active' ELSE a.state END,
 		state_reason = CASE a.state WHEN 'blocked' THEN NULL ELSE a.state_reason END,
-		state_hint = CASE a.state WHEN 'blocked' THEN NULL ELSE a.state_hint END
+		state_hint = CASE a.state WHEN 'blocked' THEN NULL ELSE a.state_hint END,
+		blocked_by = NULL
 	WHERE a.account_id = p_account
 	RETURNING a.name INTO v_name;
 	FOR v_code IN
@@ -405,7 +406,7 @@ BEGIN
 		RETURN false;
 	END IF;
 	UPDATE zcsync.accounts a
-	SET state = 'blocked', state_reason = p_reason, state_hint = p_hint,
+	SET state = 'blocked', state_reason = p_reason, state_hint = p_hint, blocked_by = p_code,
 		last_error = p_reason, last_error_at = zcsync._now()
 	WHERE a.account_id = p_account;
 	IF p_code = 'key_missing' THEN
@@ -418,6 +419,32 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._block_account(bigint, text, text, text) IS
 'blocks an active account and raises one alert; codes are key_missing and credentials_...';
+
+-- A key file or a file with a secret that was missing is back: accounts that were
+-- blocked for the want of it go on.  Asked by the worker every few seconds.
+CREATE FUNCTION zcsync._resume_readable() RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint;
+	v_count integer := 0;
+BEGIN
+	FOR v_id IN
+		SELECT a.account_id FROM zcsync.accounts a
+		WHERE a.state = 'blocked' AND a.blocked_by IN ('key_missing', 'credentials_unreadable')
+		ORDER BY a.account_id
+		FOR NO KEY UPDATE SKIP LOCKED
+	LOOP
+		CONTINUE WHEN EXISTS (SELECT FROM zcsync._account_credentials(v_id) c WHERE NOT c.ok);
+		PERFORM zcsync._activate_account(v_id);
+		v_count := v_count + 1;
+	END LOOP;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resume_readable() IS
+'lets accounts go on whose credentials could not be opened, and now can; returns how many';
 
 CREATE FUNCTION zcsync.remove_account(name text, force boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

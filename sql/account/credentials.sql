@@ -132,6 +132,7 @@ BEGIN
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	UPDATE zcsync.accounts a
 	SET version = a.version + 1,
+		blocked_by = NULL,
 		state = CASE a.state WHEN 'paused' THEN 'paused' ELSE 'blocked' END,
 		state_reason = CASE a.state WHEN 'paused' THEN a.state_reason ELSE 'the account has no credentials' END,
 		state_hint = CASE a.state WHEN 'paused' THEN a.state_hint ELSE 'Give them with zcsync.set_credentials().' END

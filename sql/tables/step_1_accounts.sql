@@ -77,6 +77,7 @@ BEGIN
 			CONSTRAINT accounts_state CHECK (state IN ('active', 'paused', 'blocked')),
 		state_reason text,				-- why it is not active, for people
 		state_hint text,				-- what to run
+		blocked_by text,				-- while blocked: the code of the alert that says so
 		version bigint NOT NULL DEFAULT 1,	-- moves when settings or credentials change
 		breaker_failures integer NOT NULL DEFAULT 0,	-- vendor failures in a row
 		breaker_until timestamptz,		-- no call before this time; then one probe

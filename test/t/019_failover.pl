@@ -45,6 +45,7 @@ SQL
 $first->backup('base');
 my $second = PostgreSQL::Test::Cluster->new('second');
 $second->init_from_backup($first, 'base', has_streaming => 1);
+chmod 0600, $second->data_dir . '/zcsync.key' or die $!;		# as pg_basebackup leaves it
 $second->start;
 
 # What is to be made, which both of them know: by the routes, and a task whose create is on its way.

@@ -172,6 +172,17 @@ ok(-e $key_file, 'then a new key is made');
 isnt(slurp_file($key_file), $key, 'which is another one');
 is(value($states), 'a:active b:blocked', 'and the account works again');
 
+# Missing for a while only: the worker, or run(), finds it again.
+rename $key_file, "$key_file.away" or die;
+read_account('a');
+value(q{CALL zcsync.run('1 s')});
+is(value($states), 'a:blocked b:blocked', 'without the key an account is blocked');
+like(value(q{SELECT state_hint FROM zcsync.accounts WHERE name = 'a'}), qr/go on by themselves then/, 'and says for how long');
+rename "$key_file.away", $key_file or die;
+value(q{CALL zcsync.run('1 s')});
+is(value($states), 'a:active b:blocked', 'with it back it goes on by itself');
+is(value($alerts), '0 ', 'and the alert is over');
+
 # The setting: an absolute path, and one that cannot be written.
 value(q{SELECT sum(zcsync.forget_credentials(name)) FROM zcsync.accounts});
 my $elsewhere = PostgreSQL::Test::Utils::tempdir();
