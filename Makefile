@@ -11,6 +11,7 @@ CONNECTORS := $(shell sed -n 's/^ZCSYNC_CONNECTOR(\([a-z0-9_]*\)).*/\1/p' src/co
 OBJS = \
 	src/account.o \
 	src/account_checks.o \
+	src/attempt.o \
 	src/cache.o \
 	src/cache_store.o \
 	src/call.o \

@@ -307,17 +307,14 @@ DECLARE
 	v_intake text := zcsync._intake(plan_import.intake);
 	v_plan jsonb;
 BEGIN
-	BEGIN
-		SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') INTO v_plan
+	v_plan := zcsync._attempt($query$
+		SELECT false, coalesce(jsonb_agg(to_jsonb(c)), '[]')
 		FROM (
 			SELECT r.result, count(*) AS leads, min(r.file_row) AS first,
 				(array_agg(r.error ORDER BY r.file_row))[1] AS error
-			FROM zcsync._import_rows(v_intake) AS r
-			GROUP BY r.result) AS c;
-		RAISE EXCEPTION USING ERRCODE = 'ZC001';
-	EXCEPTION WHEN SQLSTATE 'ZC001' THEN
-		NULL;
-	END;
+			FROM zcsync._import_rows($1) AS r
+			GROUP BY r.result) AS c
+		$query$, v_intake);
 	RETURN QUERY
 	SELECT k.name, coalesce(c.leads, 0), concat_ws(': ', 'row ' || c.first, c.error)
 	FROM unnest('{created,merged,flagged,unchanged,rejected}'::text[]) WITH ORDINALITY AS k (name, n)

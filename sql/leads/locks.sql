@@ -1,7 +1,38 @@
 -- ---------------------------------------------------------------------
 -- Locks of those who take leads (take.sql): nobody waits for a lead
 -- while he has something that others may wait for.
+--
+-- One lock an account would be simpler, but a lead that comes alone would wait for
+-- as long as somebody imports a file, and whoever edits rows does not take it.
 -- ---------------------------------------------------------------------
+
+-- Runs a query of ours that returns a row (keep, result), and undoes what it did,
+-- locks included, unless keep is true.
+CREATE FUNCTION zcsync._attempt(p_query text, VARIADIC p_values "any") RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_attempt';
+COMMENT ON FUNCTION zcsync._attempt(text, "any") IS
+'runs a query that says whether what it did is to be kept, and returns its result';
+
+-- Lock the leads that nobody else has.
+CREATE FUNCTION zcsync._lock_free_leads(p_leads bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_locked bigint[] := ARRAY(
+		SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
+		ORDER BY l.local_id FOR NO KEY UPDATE SKIP LOCKED);
+BEGIN
+	RETURN (
+		SELECT array_agg(b.local_id ORDER BY b.local_id)
+		FROM (SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
+			EXCEPT SELECT unnest(v_locked)) AS b);
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_free_leads(bigint[]) IS
+'locks those of these leads that nobody else has, and returns the others; NULL: all are locked';
 
 -- Lock leads before anything else is locked.  Other people write several of
 -- them, too, in an order of their own: so as long as somebody has one, nothing is
@@ -12,30 +43,14 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-	v_locked bigint[];
-	v_busy bigint;
+	v_busy jsonb;
 BEGIN
 	FOR v_try IN 1 .. 20 LOOP
-		BEGIN
-			v_locked := ARRAY(
-				SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
-				ORDER BY l.local_id FOR NO KEY UPDATE SKIP LOCKED);
-			SELECT min(b.local_id) INTO v_busy
-			FROM (SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
-				EXCEPT SELECT unnest(v_locked)) AS b;
-			IF v_busy IS NULL THEN
-				RETURN;
-			END IF;
-			RAISE EXCEPTION USING ERRCODE = 'ZC001';
-		EXCEPTION WHEN SQLSTATE 'ZC001' THEN
-			NULL;
-		END;
-		BEGIN
-			PERFORM FROM zcsync.leads l WHERE l.local_id = v_busy FOR NO KEY UPDATE;
-			RAISE EXCEPTION USING ERRCODE = 'ZC001';
-		EXCEPTION WHEN SQLSTATE 'ZC001' THEN
-			NULL;
-		END;
+		v_busy := zcsync._attempt('SELECT b.leads IS NULL, to_jsonb(b.leads[1]) FROM zcsync._lock_free_leads($1) AS b (leads)', p_leads);
+		IF v_busy IS NULL THEN
+			RETURN;
+		END IF;
+		PERFORM zcsync._attempt('SELECT false, NULL::jsonb FROM zcsync.leads l WHERE l.local_id = $1 FOR NO KEY UPDATE', v_busy::bigint);
 	END LOOP;
 	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
 END
@@ -43,31 +58,21 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint[]) IS
 'locks leads; waits for others without keeping any of them meanwhile';
 
--- Lock leads for _join_leads().  Without p_wait an error names those that somebody
--- else has, see _take_leads().
-CREATE FUNCTION zcsync._lock_joined(p_leads bigint[], p_wait boolean) RETURNS void
+-- Lock leads for _join_leads().
+CREATE FUNCTION zcsync._lock_joined(p_leads bigint[], p_wait boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
-DECLARE
-	v_locked bigint[];
-	v_busy bigint[];
 BEGIN
-	IF p_wait THEN
-		PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
-		RETURN;
+	IF NOT p_wait THEN
+		RETURN zcsync._lock_free_leads(p_leads);
 	END IF;
-	v_locked := ARRAY(
-		SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE SKIP LOCKED);
-	v_busy := ARRAY(SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) EXCEPT SELECT unnest(v_locked));
-	IF v_busy <> '{}' THEN
-		RAISE EXCEPTION USING ERRCODE = 'ZC002', MESSAGE = 'leads are in use by other sessions', DETAIL = v_busy::text;
-	END IF;
+	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
+	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._lock_joined(bigint[], boolean) IS
-'locks leads, or raises an error that names those that somebody else has';
+'locks leads; without waiting it returns those that somebody else has, NULL: all are locked';
 
 -- Does nobody else bring leads of this account at the moment?  Until its end this
 -- transaction is one that does.  Somebody who is told no marks his rows; that he is

@@ -327,14 +327,16 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 
 -- Join the leads of these rows with those they are one with.  Others may merge
 -- the same leads meanwhile, or bring an e-mail for one: what was planned is
--- planned again if that is seen once the leads are locked.
-CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text, p_wait boolean) RETURNS void
+-- planned again if that is seen once the leads are locked.  Without p_wait it may
+-- end before it is done, and returns the leads that somebody else has.
+CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text, p_wait boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_plan record;
 	v_leads bigint[];
+	v_busy bigint[];
 	v_gone boolean;
 	v_stale boolean;
 	v_node record;
@@ -342,7 +344,10 @@ BEGIN
 	FOR v_try IN 1 .. 5 LOOP
 		v_plan := zcsync._plan_joins(p_account, p_rows);
 		v_leads := v_plan.nodes || ARRAY(SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows));
-		PERFORM zcsync._lock_joined(v_leads, p_wait);
+		v_busy := zcsync._lock_joined(v_leads, p_wait);
+		IF v_busy IS NOT NULL THEN
+			RETURN v_busy;
+		END IF;
 		SELECT coalesce(bool_or(l.merged_into IS NOT NULL), false) INTO v_gone
 		FROM zcsync.leads l WHERE l.local_id = ANY (v_leads);
 		v_stale := v_gone OR v_plan.facts <> zcsync._lead_facts(p_account, v_plan.nodes);
@@ -399,10 +404,11 @@ BEGIN
 	ON CONFLICT (account_id, lead_a, lead_b) DO UPDATE
 		SET score = excluded.score, parts = excluded.parts, reason = excluded.reason
 		WHERE d.state = 'open' AND excluded.score > d.score;
+	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text, boolean) IS
-'merges and flags the leads of these rows';
+'merges and flags the leads of these rows; NULL: done, else the leads that somebody else has';
 
 -- A fresh one each time, since a write that leaves it as it is counts as local.
 CREATE FUNCTION zcsync._intake_origin(p_source text) RETURNS text
@@ -452,10 +458,11 @@ COMMENT ON FUNCTION zcsync._look_again(integer) IS
 'compares rows of leads that others brought at the same moment once more; true: there may be more of them';
 
 -- Take rows that have no error of their own, all or, on an error, none.  p_busy are
--- leads to begin with, p_wait says to wait for others that turn up later.
+-- leads to begin with, p_wait says to wait for others that turn up later.  Else keep
+-- is false when somebody has one of these, and result says which: {"busy": [lead]}.
+-- What became of the rows is {"taken": [{"n", "lead_id", "result", "detail"}]}.
 CREATE FUNCTION zcsync._take_lead_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean, p_busy bigint[],
-	p_wait boolean)
-RETURNS TABLE (n integer, lead_id bigint, result text, detail jsonb)
+	p_wait boolean, OUT keep boolean, OUT result jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -466,6 +473,7 @@ DECLARE
 	v_ids bigint[];
 	v_fresh bigint[] := ARRAY(SELECT DISTINCT u.local_id FROM unnest(v_rows) AS u);
 	v_leads bigint[] := p_busy || zcsync._leads_to_change(p_account, p_source, v_rows, v_known);
+	v_busy bigint[];
 	v_look_again boolean := NOT zcsync._takes_leads_alone(p_account);
 BEGIN
 	IF v_leads <> '{}' THEN
@@ -477,39 +485,47 @@ BEGIN
 		WHERE v_known[g] IS NULL
 		ORDER BY v_rows[g].row_key, g DESC), v_look_again);
 	IF v_ids IS NOT NULL THEN
-		PERFORM zcsync._join_leads(p_account, v_ids, v_origin, p_wait);
+		v_busy := zcsync._join_leads(p_account, v_ids, v_origin, p_wait);
+		IF v_busy IS NOT NULL THEN
+			keep := false;
+			result := jsonb_build_object('busy', v_busy);
+			RETURN;
+		END IF;
 		PERFORM zcsync._write_leads(p_account, ARRAY(
 			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
 	END IF;
 
-	RETURN QUERY
-	SELECT t.n::integer, t.lead, CASE
+	keep := true;
+	SELECT jsonb_build_object('taken', coalesce(jsonb_agg(jsonb_build_object('n', t.n, 'lead_id', t.lead, 'result', CASE
 			WHEN t.known IS NOT NULL THEN 'unchanged'
-			WHEN t.lead <> ALL (v_fresh) OR row_number() OVER (PARTITION BY t.lead ORDER BY t.n) > 1 THEN 'merged'
+			WHEN t.lead <> ALL (v_fresh) OR t.repeated THEN 'merged'
 			WHEN f.flags IS NOT NULL THEN 'flagged'
 			ELSE 'created' END,
-		CASE WHEN t.known IS NULL THEN jsonb_strip_nulls(jsonb_build_object('via', nullif(t.via, 'new'), 'flagged', f.flags)) ELSE '{}' END
+		'detail', CASE WHEN t.known IS NULL THEN jsonb_strip_nulls(jsonb_build_object('via', nullif(t.via, 'new'), 'flagged', f.flags)) ELSE '{}' END)
+		ORDER BY t.n), '[]'))
+	INTO result
 	FROM (
-		SELECT g AS n, v_known[g] AS known, coalesce(v_known[g], r.local_id) AS lead, r.via
-		FROM generate_subscripts(v_rows, 1) AS g
-		LEFT JOIN zcsync.lead_rows r ON v_known[g] IS NULL
-			AND r.account_id = p_account AND r.source = p_source AND r.row_key = v_rows[g].row_key) AS t
+		SELECT r.*, row_number() OVER (PARTITION BY r.lead ORDER BY r.n) > 1 AS repeated
+		FROM (
+			SELECT g AS n, v_known[g] AS known, coalesce(v_known[g], r.local_id) AS lead, r.via
+			FROM generate_subscripts(v_rows, 1) AS g
+			LEFT JOIN zcsync.lead_rows r ON v_known[g] IS NULL
+				AND r.account_id = p_account AND r.source = p_source AND r.row_key = v_rows[g].row_key) AS r) AS t
 	LEFT JOIN LATERAL (
 		SELECT jsonb_agg(jsonb_build_object('lead', CASE d.lead_a WHEN t.lead THEN d.lead_b ELSE d.lead_a END, 'score', d.score,
 			'reason', d.reason) ORDER BY d.score DESC NULLS LAST, d.lead_a, d.lead_b) AS flags
 		FROM zcsync.lead_duplicates d
-		WHERE d.account_id = p_account AND t.lead IN (d.lead_a, d.lead_b) AND d.state = 'open') AS f ON t.known IS NULL
-	ORDER BY t.n;
+		WHERE d.account_id = p_account AND t.lead IN (d.lead_a, d.lead_b) AND d.state = 'open') AS f ON t.known IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._take_lead_slice(bigint, text, jsonb[], boolean, bigint[], boolean) IS
-'takes normalised leads that have no errors; a row each with what became of it';
+'takes normalised leads that have no errors: what became of each, or which leads must be waited for first';
 
 -- Take normalised leads, a row each with what became of it: created, merged,
 -- flagged (made, and much like others), unchanged, rejected.  A row that cannot
 -- be stored does not keep its neighbours from it: on an error they are halved
--- down to it.  Says "from file" who may bring the same rows again.  Where a lead is
--- busy (ZC002) the rows are taken anew, beginning with that lead.
+-- down to it.  Says "from file" who may bring the same rows again.  Where somebody
+-- has a lead that turned up late, the rows are taken anew, beginning with that lead.
 CREATE FUNCTION zcsync._take_leads(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean DEFAULT false)
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, detail jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -529,7 +545,7 @@ DECLARE
 	v_retries integer := 0;
 	v_busy bigint[] := '{}';
 	v_waits integer := 0;
-	v_detail text;
+	v_taken jsonb;
 BEGIN
 	PERFORM zcsync._check_take(p_account, p_source, p_rows);
 	v_good := ARRAY(SELECT g FROM generate_subscripts(p_rows, 1) AS g WHERE zcsync._lead_row_error(p_rows[g]) IS NULL ORDER BY g);
@@ -545,19 +561,22 @@ BEGIN
 		CONTINUE WHEN v_low > v_high;
 		v_tries := v_tries + 1;
 		BEGIN
-			RETURN QUERY
-			SELECT v_good[v_low + s.n - 1], true, s.lead_id, s.result, NULL::text, s.detail
-			FROM zcsync._take_lead_slice(p_account, p_source, ARRAY(
-				SELECT p_rows[v_good[g]] FROM generate_series(v_low, v_high) AS g ORDER BY g), p_from_file, v_busy, v_waits >= 20) AS s;
-		EXCEPTION WHEN OTHERS THEN
-			GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
-			IF SQLSTATE = 'ZC002' THEN
-				v_busy := v_busy || v_detail::bigint[];
+			v_taken := zcsync._attempt('SELECT s.keep, s.result FROM zcsync._take_lead_slice($1, $2, $3, $4, $5, $6) AS s',
+				p_account, p_source, ARRAY(SELECT p_rows[v_good[g]] FROM generate_series(v_low, v_high) AS g ORDER BY g),
+				p_from_file, v_busy, v_waits >= 20);
+			IF v_taken ? 'busy' THEN
+				v_busy := v_busy || ARRAY(SELECT b::bigint FROM jsonb_array_elements_text(v_taken -> 'busy') AS b);
 				v_waits := v_waits + 1;
 				v_tries := v_tries - 1;
 				v_lows := v_low || v_lows;
 				v_highs := v_high || v_highs;
-			ELSIF SQLSTATE = '40P01' AND v_retries < 3 THEN
+			END IF;
+			RETURN QUERY
+			SELECT v_good[v_low + s.n - 1], true, s.lead_id, s.result, NULL::text, s.detail
+			FROM jsonb_to_recordset(v_taken -> 'taken') AS s (n integer, lead_id bigint, result text, detail jsonb)
+			ORDER BY s.n;
+		EXCEPTION WHEN OTHERS THEN
+			IF SQLSTATE = '40P01' AND v_retries < 3 THEN
 				v_retries := v_retries + 1;
 				v_lows := v_low || v_lows;
 				v_highs := v_high || v_highs;

@@ -101,6 +101,29 @@ SELECT zcsync.remove_account('crm', force => true);
 SELECT count(*) FROM pg_class WHERE relnamespace = 'zcsync_intake'::regnamespace;
 SELECT count(*) FROM zcsync.intakes;
 
+-- What is tried is kept or undone as it says itself; an error stays one, and undoes it, too.
+CREATE TABLE tried (n integer);
+CREATE FUNCTION note(n integer) RETURNS integer LANGUAGE plpgsql AS
+$$ BEGIN INSERT INTO tried VALUES (n); RETURN 6 / n; END $$;
+SELECT zcsync._attempt('SELECT true, to_jsonb(public.note($1))', 1) AS kept, zcsync._attempt('SELECT false, to_jsonb(public.note($1))', 2) AS undone,
+	zcsync._attempt('SELECT NULL::boolean, to_jsonb(public.note($1))', 3) AS not_said, zcsync._attempt('SELECT true, to_jsonb($1) WHERE $2', 4, false) AS nothing;
+DO $$
+BEGIN
+	PERFORM note(5);
+	BEGIN
+		PERFORM note(6), zcsync._attempt('SELECT true, to_jsonb(public.note($1))', 0);
+	EXCEPTION WHEN division_by_zero THEN
+		PERFORM note(7);
+	END;
+	PERFORM zcsync._attempt('SELECT true, zcsync._attempt(''SELECT false, to_jsonb(public.note($1))'', $1)', 8);
+	PERFORM zcsync._attempt('SELECT public.note($1 - 1) IS NULL, zcsync._attempt(''SELECT true, to_jsonb(public.note($1))'', $1)', 10);
+END
+$$;
+SELECT array_agg(n ORDER BY n) AS kept FROM tried;
+SELECT zcsync._attempt('SELECT true, NULL::jsonb FROM generate_series(1, $1)', 2);
+DROP FUNCTION note;
+DROP TABLE tried;
+
 DROP TABLE before, versions;
 DROP EXTENSION zcsync CASCADE;
 DROP SCHEMA zcsync_intake;
