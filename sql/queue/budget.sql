@@ -40,6 +40,15 @@ END;
 COMMENT ON FUNCTION zcsync._tokens_at(timestamptz, double precision, timestamptz, integer, double precision, double precision) IS
 'calls that a bucket allows at a time';
 
+-- When a bucket has a whole token.
+CREATE FUNCTION zcsync._token_at(p_at timestamptz, p_tokens double precision, p_rate double precision) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p_at + greatest(0, (1 - p_tokens) / p_rate) * interval '1 second';
+END;
+COMMENT ON FUNCTION zcsync._token_at(timestamptz, double precision, double precision) IS
+'when a bucket allows the next call';
+
 -- The limit of a window.  One that was lowered to what the vendor named is as high as
 -- before after a day without a refusal.
 CREATE FUNCTION zcsync._calls_at(p_at timestamptz, p_calls integer, p_lowered_from integer, p_lowered_at timestamptz) RETURNS integer
@@ -90,29 +99,33 @@ COMMENT ON TYPE zcsync._allowance IS
 -- Writes that have a budget of their own are calls like others, too: they have no
 -- more than is left of these, and wait when these do.
 --
--- Has no settings of its own, so that it becomes part of the query that calls it.
+-- Has no settings of its own, so that it becomes part of the query that calls it;
+-- therefore it names the schema of each operator.
 CREATE FUNCTION zcsync._allowances(p_account bigint, p_at timestamptz, p_running text[]) RETURNS SETOF zcsync._allowance
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 4
 AS $$
 	SELECT f.account_id, f.class,
-		CASE WHEN f.paused_until IS NULL
-			THEN pg_catalog.floor(greatest(0, least(f.at_once, f.tokens, f.concurrency - f.running)))::integer ELSE 0 END,
-		f.at_once, f.tokens, f.running, f.concurrency, f.rate, f.paused_until, f.pause_reason,
-		CASE WHEN f.state = 'active' THEN greatest(f.breaker_until, f.paused_until, f.filled_at) ELSE 'infinity' END,
-		CASE WHEN f.state <> 'active' THEN 'account' WHEN f.at_once = 0 THEN 'breaker' WHEN f.paused_until IS NOT NULL THEN 'pause'
-			WHEN f.tokens < 1 THEN 'tokens' WHEN f.running >= f.concurrency THEN 'concurrency' END
+		CASE WHEN f.paused THEN 0
+			ELSE pg_catalog.floor(greatest(0, least(f.at_once, f.tokens, f.concurrency OPERATOR(pg_catalog.-) f.running)))::integer END,
+		f.at_once, f.tokens, f.running, f.concurrency, f.rate, CASE WHEN f.paused THEN f.paused_until END, f.pause_reason,
+		CASE WHEN f.active THEN greatest(f.breaker_until, f.paused_until, f.filled_at) ELSE 'infinity'::timestamptz END,
+		CASE WHEN NOT f.active THEN 'account' WHEN f.at_once OPERATOR(pg_catalog.=) 0 THEN 'breaker' WHEN f.paused THEN 'pause'
+			WHEN f.tokens OPERATOR(pg_catalog.<) 1.0::double precision THEN 'tokens'
+			WHEN f.running OPERATOR(pg_catalog.>=) f.concurrency THEN 'concurrency' END
 	FROM (
-		SELECT b.account_id, b.class, b.concurrency, r.running, a.state, a.breaker_until,
+		SELECT b.account_id, b.class, b.concurrency, r.running, a.state OPERATOR(pg_catalog.=) 'active' AS active, a.breaker_until,
 			zcsync._calls_at_once(p_at, a.state, a.breaker_failures, a.breaker_until, a.breaker_opened_at,
 				pg_catalog.cardinality(p_running)) AS at_once,
 			CASE WHEN o.class IS NULL THEN own.tokens ELSE least(own.tokens, others.tokens) END AS tokens,
-			own.rate,
-			nullif(greatest(b.paused_until, o.paused_until, p_at), p_at) AS paused_until,
-			CASE WHEN b.paused_until > p_at THEN b.pause_reason WHEN o.paused_until > p_at THEN o.pause_reason END AS pause_reason,
-			p_at + pg_catalog.make_interval(secs => greatest(0, (1 - own.tokens) / own.rate, (1 - others.tokens) / others.rate)) AS filled_at
+			own.rate, p.until AS paused_until, p.until OPERATOR(pg_catalog.>) p_at IS TRUE AS paused,
+			CASE WHEN b.paused_until OPERATOR(pg_catalog.>) p_at THEN b.pause_reason
+				WHEN o.paused_until OPERATOR(pg_catalog.>) p_at THEN o.pause_reason END AS pause_reason,
+			greatest(zcsync._token_at(p_at, own.tokens, own.rate), zcsync._token_at(p_at, others.tokens, others.rate)) AS filled_at
 		FROM zcsync.accounts a
-		JOIN zcsync.account_budgets b ON b.account_id = a.account_id
-		LEFT JOIN zcsync.account_budgets o ON o.account_id = b.account_id AND b.class = 'write' AND o.class = 'api'
+		JOIN zcsync.account_budgets b ON b.account_id OPERATOR(pg_catalog.=) a.account_id
+		LEFT JOIN zcsync.account_budgets o ON o.account_id OPERATOR(pg_catalog.=) b.account_id
+			AND b.class OPERATOR(pg_catalog.=) 'write' AND o.class OPERATOR(pg_catalog.=) 'api'
+		CROSS JOIN LATERAL (SELECT greatest(b.paused_until, o.paused_until)) p (until)
 		CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(pg_catalog.array_positions(p_running, b.class))) r (running)
 		CROSS JOIN LATERAL (SELECT zcsync._calls_at(p_at, b.calls, b.lowered_from, b.lowered_at),
 			zcsync._calls_at(p_at, o.calls, o.lowered_from, o.lowered_at)) c (own, others)
@@ -120,7 +133,7 @@ AS $$
 			zcsync._bucket_rate(c.own, b.share, b.window_s)) own (tokens, rate)
 		CROSS JOIN LATERAL (SELECT zcsync._tokens_at(p_at, o.tokens, o.refilled_at, c.others, o.share, o.window_s),
 			zcsync._bucket_rate(c.others, o.share, o.window_s)) others (tokens, rate)
-		WHERE a.account_id = p_account) f
+		WHERE a.account_id OPERATOR(pg_catalog.=) p_account) f
 $$;
 COMMENT ON FUNCTION zcsync._allowances(bigint, timestamptz, text[]) IS
 'what the budgets of an account allow at a moment: calls, tokens, pauses, and why there is nothing to be sent';

@@ -148,12 +148,12 @@ SQL
 
 # Every function: with the rights of its owner or in plpgsql only with a pinned
 # path, pg_temp last; else with a body that was bound when it was made.  The
-# two exceptions cannot have a SET clause: one commits, the other is inlined.
+# three exceptions cannot have a SET clause: one commits, the others are inlined.
 my $unpinned = q{FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))};
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'zcsync'::regnamespace AND proconfig IS NOT NULL}), '>', 200, 'functions pin their path');
 is($node->safe_psql('postgres', "SELECT p.oid::regprocedure $unpinned AND (p.prosecdef OR l.lanname NOT IN ('c', 'sql') OR (l.lanname = 'sql' AND p.prosqlbody IS NULL)) ORDER BY 1"),
-	"zcsync.tickets_report(timestamp with time zone,timestamp with time zone,text)\nzcsync.maintain()", 'all others have bodies without names to look up');
+	"zcsync._allowances(bigint,timestamp with time zone,text[])\nzcsync.tickets_report(timestamp with time zone,timestamp with time zone,text)\nzcsync.maintain()", 'all others have bodies without names to look up');
 is($node->safe_psql('postgres', q{SELECT p.oid::regprocedure FROM pg_proc p, unnest(p.proconfig) AS c
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND c LIKE 'search_path=%' AND c <> 'search_path=pg_catalog, pg_temp'}), '', 'and no path is another one');
 my ($maintain) = $script =~ /^CREATE PROCEDURE zcsync\.maintain\(\).*?\$\$(.*?)\$\$/ms;
