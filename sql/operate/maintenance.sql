@@ -472,7 +472,7 @@ BEGIN
 			hint := 'SELECT zcsync.schedule_maintenance();';
 		END IF;
 	ELSIF NOT v_job.active THEN
-		message := format('job %s of pg_cron, maintenance, is not active', v_job.jobid);
+		message := format('job %s of pg_cron is not active', v_job.jobid);
 		hint := format('SELECT cron.alter_job(%s, active => true);', v_job.jobid);
 	ELSE
 		SELECT d.status, d.return_message, d.end_time INTO v_run FROM cron.job_run_details AS d

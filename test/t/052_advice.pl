@@ -85,8 +85,8 @@ $node->safe_psql('crm', q{SELECT pg_stat_statements_reset();
 # that of SELECT INTO has no value from PostgreSQL 16 on
 cmp_ok($node->safe_psql('crm', "SELECT count(*) FROM zcsync.slow_queries WHERE query ~ 'password'"), '>=', 3, 'slow statements with their text');
 $node->safe_psql('crm', 'CALL zcsync.maintain()');
-is($node->safe_psql('crm', "SELECT line ->> 'query' FROM zcsync.report_archive WHERE report = 'slow_queries' ORDER BY place LIMIT 1"),
-	'SELECT pg_sleep($1), $2', 'the slowest is kept without its values');
+is($node->safe_psql('crm', q{SELECT count(*) FROM zcsync.report_archive WHERE report = 'slow_queries' AND line ->> 'query' = 'SELECT pg_sleep($1), $2'}),
+	'1', 'a slow one is kept without its values');
 is($node->safe_psql('crm', "SELECT count(*) FROM zcsync.report_archive WHERE line::text ~ 'password'"), '0', 'and none whose text has values');
 
 # A dump does not need it.
