@@ -68,12 +68,12 @@ SET timezone = 'UTC'
 AS $$
 DECLARE
 	v_leads record;
-	v_origin text;
+	v_origin zcsync.origin;
 	v_ended bigint[];
 BEGIN
 	PERFORM zcsync._check_reference('keep', merge_leads.keep), zcsync._check_reference('other', merge_leads.other);
 	v_leads := zcsync._lock_leads(ARRAY[merge_leads.keep, merge_leads.other]);
-	v_origin := zcsync._intake_origin('merge');
+	v_origin := zcsync._fresh_origin('merge');
 	v_ended := ARRAY(SELECT e FROM zcsync._absorb_lead(v_leads.account_id, v_leads.ids[1], v_leads.ids[2], '{"via": "by hand"}', v_origin) AS e);
 	PERFORM zcsync._write_leads(v_leads.account_id, v_leads.ids[1:1], v_origin);
 	PERFORM zcsync._alert('record_left_over', zcsync._link_target(l.link_id), 'warning',
@@ -162,7 +162,7 @@ DECLARE
 	v_lead record;
 	v_merge zcsync.lead_merges;
 	v_other bigint;
-	v_origin text;
+	v_origin zcsync.origin;
 BEGIN
 	PERFORM zcsync._check_reference('lead', split_lead.lead);
 	v_lead := zcsync._lock_leads(ARRAY[split_lead.lead]);
@@ -174,7 +174,7 @@ BEGIN
 			MESSAGE = format('nothing was merged into lead "%s"', split_lead.lead),
 			DETAIL = 'Rows with the same e-mail, or the same id at their source, are one lead and cannot be split.';
 	END IF;
-	v_origin := zcsync._intake_origin('split');
+	v_origin := zcsync._fresh_origin('split');
 	v_other := coalesce(v_merge.merged_id, nextval('zcsync.local_id_seq'));
 
 	UPDATE zcsync.lead_merges m SET undone_at = zcsync._now() WHERE m.merge_id = v_merge.merge_id;
@@ -200,7 +200,9 @@ BEGIN
 	ON CONFLICT (account_id, lead_a, lead_b) DO NOTHING;
 	PERFORM zcsync._set_apart(v_lead.account_id, v_lead.ids[1], v_other, 'split by hand');
 
-	UPDATE zcsync.leads l SET merged_into = NULL, deleted_at = NULL, sync_origin = v_origin WHERE l.local_id = v_merge.merged_id;
+	UPDATE zcsync.leads l SET merged_into = NULL, deleted_at = NULL, sync_cause = v_origin.cause,
+		sync_cause_id = v_origin.id, sync_xid = v_origin.xid
+	WHERE l.local_id = v_merge.merged_id;
 	PERFORM zcsync._write_leads(v_lead.account_id, ARRAY[v_lead.ids[1], v_other], v_origin);
 	RETURN QUERY VALUES ('kept', zcsync.reference('leads', v_lead.ids[1])),
 		(CASE WHEN v_merge.merged_id IS NULL THEN 'made' ELSE 'restored' END, zcsync.reference('leads', v_other));

@@ -195,7 +195,7 @@ DECLARE
 	v_given jsonb;
 	v_old jsonb;
 	v_scores jsonb;
-	v_source text := CASE WHEN NEW.sync_origin LIKE 'local:%' THEN 'manual' ELSE split_part(NEW.sync_origin, ':', 1) END;
+	v_source text := CASE NEW.sync_cause WHEN 'local' THEN 'manual' ELSE NEW.sync_cause END;
 BEGIN
 	IF greatest(octet_length(NEW.email), octet_length(NEW.company), octet_length(NEW.source), octet_length(NEW.first_name),
 			octet_length(NEW.last_name)) > 500 THEN
@@ -260,7 +260,7 @@ BEGIN
 		SELECT jsonb_object_agg(p.key, to_jsonb(n) -> p.key)
 		FROM jsonb_each(n.provenance) AS p
 		WHERE p.value ->> 'source' = 'manual' AND NOT p.value ? 'row') AS v (vals)
-	WHERE n.sync_origin = 'local:' || pg_current_xact_id() AND v.vals IS NOT NULL
+	WHERE n.sync_cause = 'local' AND n.sync_xid = pg_current_xact_id() AND v.vals IS NOT NULL
 	ORDER BY n.local_id
 	ON CONFLICT (account_id, source, row_key) DO UPDATE
 		SET email = excluded.email, name = excluded.name, company = excluded.company, domain = excluded.domain, phone = excluded.phone,
@@ -281,10 +281,10 @@ BEGIN
 	CREATE OR REPLACE TRIGGER zcsync_check BEFORE INSERT OR UPDATE ON zcsync.lead_sources
 		FOR EACH ROW EXECUTE FUNCTION zcsync._check_lead_source();
 	CREATE OR REPLACE TRIGGER zcsync_value_insert BEFORE INSERT ON zcsync.leads
-		FOR EACH ROW WHEN (NEW.sync_origin = 'local:' || pg_current_xact_id() OR NEW.sync_origin ~ '^(route|backfill):')
+		FOR EACH ROW WHEN ((NEW.sync_cause = 'local' AND NEW.sync_xid = pg_current_xact_id()) OR NEW.sync_cause IN ('route', 'backfill'))
 		EXECUTE FUNCTION zcsync._score_lead();
 	CREATE OR REPLACE TRIGGER zcsync_value_update BEFORE UPDATE ON zcsync.leads
-		FOR EACH ROW WHEN ((NEW.sync_origin = 'local:' || pg_current_xact_id() OR NEW.sync_origin ~ '^(route|backfill):')
+		FOR EACH ROW WHEN (((NEW.sync_cause = 'local' AND NEW.sync_xid = pg_current_xact_id()) OR NEW.sync_cause IN ('route', 'backfill'))
 			AND NEW IS DISTINCT FROM OLD)
 		EXECUTE FUNCTION zcsync._score_lead();
 	CREATE OR REPLACE TRIGGER zcsync_manual_insert AFTER INSERT ON zcsync.leads

@@ -329,7 +329,7 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 -- the same leads meanwhile, or bring an e-mail for one: what was planned is
 -- planned again if that is seen once the leads are locked.  Without p_wait it may
 -- end before it is done, and returns the leads that somebody else has.
-CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin text, p_wait boolean) RETURNS bigint[]
+CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin zcsync.origin, p_wait boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -407,18 +407,18 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], text, boolean) IS
+COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], zcsync.origin, boolean) IS
 'merges and flags the leads of these rows; NULL: done, else the leads that somebody else has';
 
 -- A fresh one each time, since a write that leaves it as it is counts as local.
-CREATE FUNCTION zcsync._intake_origin(p_source text) RETURNS text
+CREATE FUNCTION zcsync._fresh_origin(p_cause text) RETURNS zcsync.origin
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('intake:%s:%s:%s', p_source, nextval('zcsync.local_id_seq'), pg_current_xact_id())
+	SELECT zcsync._origin_of(p_cause, nextval('zcsync.local_id_seq'))
 $$;
-COMMENT ON FUNCTION zcsync._intake_origin(text) IS
-'the sync_origin of leads that are written on behalf of a source';
+COMMENT ON FUNCTION zcsync._fresh_origin(text) IS
+'an origin that no other write has, of leads that are written for this cause';
 
 -- Rows that were taken while others brought leads that could not be seen yet are
 -- compared once more, when nobody does: those that are alike become one, or are
@@ -434,7 +434,7 @@ DECLARE
 	v_account bigint;
 	v_quiet boolean;
 	v_ids bigint[];
-	v_origin text;
+	v_origin zcsync.origin;
 	v_more boolean := false;
 BEGIN
 	FOR v_account IN SELECT DISTINCT r.account_id FROM zcsync.lead_rows r WHERE r.look_again ORDER BY 1 LOOP
@@ -444,7 +444,7 @@ BEGIN
 			WHERE r.account_id = v_account AND r.look_again AND (v_quiet OR r.taken_at < zcsync._now() - interval '1 hour')
 			ORDER BY r.row_id LIMIT p_max);
 		CONTINUE WHEN v_ids = '{}';
-		v_origin := zcsync._intake_origin('match');
+		v_origin := zcsync._fresh_origin('match');
 		PERFORM zcsync._join_leads(v_account, v_ids, v_origin, true);
 		PERFORM zcsync._write_leads(v_account, ARRAY(
 			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
@@ -467,7 +467,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_origin text := zcsync._intake_origin(p_source);
+	v_origin zcsync.origin := zcsync._fresh_origin('intake ' || p_source);
 	v_rows zcsync._lead_row[] := zcsync._lead_rows_of(p_rows);
 	v_known bigint[] := zcsync._known_leads(p_account, p_source, v_rows, p_from_file);
 	v_ids bigint[];

@@ -8,7 +8,7 @@
 -- that is kept was paired with (paired).  Returns the links that the other had with
 -- streams in which keep has a counterpart, too: they are ended, their targets stay
 -- as they are.
-CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin text)
+CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin zcsync.origin)
 RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -55,12 +55,13 @@ BEGIN
 	DELETE FROM zcsync.lead_duplicates d
 	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND p_keep NOT IN (d.lead_a, d.lead_b) AND d.state <> 'merged';
 
-	UPDATE zcsync.leads l SET merged_into = p_keep, deleted_at = zcsync._now(), sync_origin = p_origin
+	UPDATE zcsync.leads l SET merged_into = p_keep, deleted_at = zcsync._now(),
+		sync_cause = p_origin.cause, sync_cause_id = p_origin.id, sync_xid = p_origin.xid
 	WHERE l.account_id = p_account AND l.local_id = p_other;
 	RETURN QUERY SELECT unnest(v_ended);
 END
 $$;
-COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, text) IS
+COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, zcsync.origin) IS
 'makes a lead part of another: rows, identities, links and pairs; returns the links that had to be ended';
 
 -- What all rows of leads amount to: of each column the value of the source that
@@ -147,7 +148,7 @@ COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
 -- Write leads as their rows have it: new ones are inserted, of others the
 -- columns whose value comes from another row than before.  Who changes nothing
 -- writes nothing.  Returns how many leads were written.
-CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin text) RETURNS integer
+CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin zcsync.origin) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -167,8 +168,8 @@ BEGIN
 		|| jsonb_build_object('updated_at', v_now, 'source', zcsync._lead_source(v.provenance), 'provenance', v.provenance))
 	INTO v_ids, v_docs
 	FROM zcsync._lead_values(ARRAY(SELECT unnest(p_leads) EXCEPT SELECT unnest(v_existing))) AS v;
-	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_origin, inserted_at, %1$s) '
-		'SELECT $1, u.local_id, ''synced'', $2, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
+	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_cause, sync_cause_id, sync_xid, inserted_at, %1$s) '
+		'SELECT $1, u.local_id, ''synced'', ($2).cause, ($2).id, ($2).xid, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
 		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
 		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i ORDER BY u.local_id',
 		(SELECT string_agg(quote_ident(c), ', ') FROM unnest(v_columns) AS c),
@@ -187,7 +188,8 @@ BEGIN
 	IF v_ids IS NULL THEN
 		RETURN v_new;
 	END IF;
-	EXECUTE format('UPDATE zcsync.leads AS t SET sync_origin = $1, %1$s FROM unnest($2, $3, $4) WITH ORDINALITY AS u (local_id, at, doc, n) '
+	EXECUTE format('UPDATE zcsync.leads AS t SET sync_cause = ($1).cause, sync_cause_id = ($1).id, sync_xid = ($1).xid, %1$s '
+		'FROM unnest($2, $3, $4) WITH ORDINALITY AS u (local_id, at, doc, n) '
 		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
 		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i '
 		'WHERE t.local_id = u.local_id AND t.inserted_at = u.at',
@@ -205,7 +207,7 @@ BEGIN
 	RETURN v_new + v_changed;
 END
 $$;
-COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], text) IS
+COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], zcsync.origin) IS
 'inserts or updates leads to what their rows amount to; returns how many it wrote';
 
 -- The source of a lead is the one whose values count most; of equal ones the

@@ -19,8 +19,8 @@ BEGIN
 	FROM unnest(zcsync._pushable((SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account), p_kind)) AS c;
 	EXECUTE format($sql$
 		UPDATE zcsync.%1$I AS t
-		SET (%2$s, sync_state, sync_origin) = (
-			SELECT %3$s, 'synced', 'cancel:' || pg_current_xact_id() FROM jsonb_populate_record(NULL::zcsync.%1$I, t.base) AS b)
+		SET (%2$s, sync_state, sync_cause, sync_cause_id, sync_xid) = (
+			SELECT %3$s, 'synced', 'cancel', NULL::bigint, pg_current_xact_id() FROM jsonb_populate_record(NULL::zcsync.%1$I, t.base) AS b)
 		WHERE t.account_id = $1 AND t.local_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.base IS NOT NULL$sql$,
 		p_kind, v_columns, v_values)
 		USING p_account, p_ids;
@@ -47,11 +47,11 @@ BEGIN
 			DELETE FROM zcsync.%1$I AS t WHERE t.account_id = $1 AND t.local_id = ANY ($2) AND t.remote_id IS NULL
 			RETURNING t.*
 		), noted AS (
-			INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, origin, role, created_at)
+			INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, cause, xid, role, created_at)
 			SELECT g.account_id, %1$L, g.local_id, 'delete', (
 					SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(to_jsonb(g)) AS c
 					WHERE c.key = ANY (zcsync._own_columns(%1$L)) AND c.value NOT IN ('null', '{}')),
-				'cancel', coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
+				'cancel', pg_current_xact_id(), coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
 			FROM gone AS g)
 		SELECT coalesce(array_agg(g.local_id), '{}') FROM gone AS g$sql$, p_kind)
 		INTO v_gone USING p_account, p_ids;

@@ -52,8 +52,8 @@ $$;
 COMMENT ON FUNCTION zcsync._identify_leads(bigint[], text[], text[], bigint[]) IS
 'makes identities those of leads; an error if one is that of another lead';
 
--- Rows whose origin does not end in this transaction were restored, and so
--- were their identities.
+-- Rows that another transaction wrote were restored, and so were their
+-- identities.
 CREATE FUNCTION zcsync._identify_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -70,14 +70,14 @@ BEGIN
 	CROSS JOIN LATERAL (VALUES ('remote', n.remote_id),
 		('email', CASE WHEN a.vendor = 'local' AND n.deleted_at IS NULL THEN zcsync._lead_email_key(n.email, n.email_status) END))
 		AS k (kind, value)
-	WHERE k.value IS NOT NULL AND n.sync_origin LIKE '%:' || pg_current_xact_id();
+	WHERE k.value IS NOT NULL AND n.sync_xid = pg_current_xact_id();
 	IF v_rows.ids IS NOT NULL THEN
 		PERFORM zcsync._identify_leads(v_rows.accounts, v_rows.kinds, v_rows.values, v_rows.ids);
 	END IF;
 	-- The table cannot have a unique key of local_id alone.
 	PERFORM FROM new_rows n
 	JOIN zcsync.leads l ON l.local_id = n.local_id
-	WHERE n.sync_origin LIKE 'local:%'
+	WHERE n.sync_cause = 'local'
 	GROUP BY n.local_id HAVING count(*) > 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'unique_violation',

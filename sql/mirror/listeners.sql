@@ -37,10 +37,10 @@ COMMENT ON FUNCTION zcsync._listeners() IS
 'who listens to what happens to mirror rows, wherever it is defined';
 
 CREATE FUNCTION zcsync._tell_written(p_hook regprocedure, p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[],
-	p_origins text[], p_updated_at timestamptz[]) RETURNS void
+	p_origins zcsync.origin[], p_updated_at timestamptz[]) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
-COMMENT ON FUNCTION zcsync._tell_written(regprocedure, text, bigint[], bigint[], jsonb[], text[], timestamptz[]) IS
+COMMENT ON FUNCTION zcsync._tell_written(regprocedure, text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[]) IS
 'calls the hook written of a listener';
 
 CREATE FUNCTION zcsync._tell_replaced(p_hook regprocedure, p_gone bigint[], p_kept bigint[]) RETURNS void

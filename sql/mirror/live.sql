@@ -168,7 +168,8 @@ COMMENT ON FUNCTION zcsync._ask(bigint, jsonb) IS
 
 -- Store the rows of one kind that a reply holds, as a pull would.  One
 -- transaction may store a row several times, and each needs an origin of its
--- own: a write with the same one is taken for a local one.
+-- own, with a number that no job has: a write with the same one is taken for a
+-- local one.
 CREATE FUNCTION zcsync._keep_seen(p_account bigint, p_vendor text, p_kind text, p_request jsonb, p_reply jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -179,7 +180,7 @@ BEGIN
 		FROM %s($1, $2, $4, $5) r
 		WHERE r.kind = $2
 		HAVING count(*) > 0$sql$, (zcsync._vendor_of(p_vendor)).rows::regproc)
-	USING p_account, p_kind, format('pull:%s:discover.%s:%s', p_vendor, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()),
+	USING p_account, p_kind, zcsync._origin_of('pull', -(extract(epoch FROM clock_timestamp()) * 1000000)::bigint),
 		p_request, p_reply;
 END
 $$;

@@ -86,19 +86,19 @@ COMMENT ON FUNCTION zcsync._marked(text, bigint[]) IS
 
 -- Keep the keys of rows that are to be created.  While another installation
 -- writes to their account, they are held.
-CREATE FUNCTION zcsync._note_creates(p_kind text, p_accounts bigint[], p_ids bigint[], p_keys uuid[], p_origins text[]) RETURNS void
+CREATE FUNCTION zcsync._note_creates(p_kind text, p_accounts bigint[], p_ids bigint[], p_keys uuid[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.marks (key, account_id, kind, local_id, copied, made_at)
-	SELECT w.key, w.account_id, p_kind, w.local_id, w.origin NOT LIKE 'local:%', zcsync._now()
-	FROM unnest(p_accounts, p_ids, p_keys, p_origins) AS w (account_id, local_id, key, origin);
+	SELECT w.key, w.account_id, p_kind, w.local_id, w.cause <> 'local', zcsync._now()
+	FROM unnest(p_accounts, p_ids, p_keys, p_origins) AS w (account_id, local_id, key, cause, cause_id, xid);
 	UPDATE zcsync.sync_queue q SET state = 'held'
 	WHERE q.local_id = ANY (p_ids) AND q.operation = 'push' AND q.state = 'ready' AND q.account_id IN (
 		SELECT a.account_id FROM zcsync.accounts a JOIN zcsync.alerts l ON l.code = 'other_installation' AND l.object = a.name
 		WHERE a.account_id = ANY (p_accounts) AND l.resolved_at IS NULL)
 $$;
-COMMENT ON FUNCTION zcsync._note_creates(text, bigint[], bigint[], uuid[], text[]) IS
+COMMENT ON FUNCTION zcsync._note_creates(text, bigint[], bigint[], uuid[], zcsync.origin[]) IS
 'keeps the keys of rows that are to be created, and holds them while another installation writes to their account';
 
 -- Look at the marks of records that a page brought.  One that another

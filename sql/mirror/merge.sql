@@ -171,7 +171,7 @@ AS $$
 	SELECT array_agg(DISTINCT k)
 	FROM zcsync.changes h CROSS JOIN LATERAL jsonb_object_keys(h.new) AS k
 	WHERE h.local_id = p_local_id AND h.account_id = p_account AND h.created_at > p_theirs_at
-		AND h.action <> 'lost' AND h.origin !~ '^(pull|push):'
+		AND h.action <> 'lost' AND h.cause NOT IN ('pull', 'push')
 $$;
 COMMENT ON FUNCTION zcsync._newer_columns(bigint, bigint, timestamptz) IS
 'the columns of a row that were changed here after that time';

@@ -2,10 +2,10 @@
 -- Noticing writes to mirror rows.
 --
 -- Triggers notice writes.  Where a write comes from travels in the
--- row: whoever writes on behalf of a vendor or a route sets a fresh
--- sync_origin; a write that leaves it alone is a local one.  Origins end in
--- the number of their transaction, so that rows which a restore brings back
--- are no news.
+-- row: whoever writes on behalf of a vendor or a route sets sync_cause,
+-- sync_cause_id and sync_xid (origin.sql); a write that leaves them as they are is
+-- a local one.  sync_xid is the transaction, so that rows which a restore brings
+-- back are no news.
 --
 --   BEFORE ROW       zcsync_stamp_*   origin and state of a local write
 --   AFTER STATEMENT  zcsync_guard_*   columns that only the owner may write;
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
 -- A column that a vendor takes for a new record only stays as it is once the
 -- record is there.
 CREATE FUNCTION zcsync._check_create_only(p_account bigint, p_kind text, p_columns text[], p_accounts bigint[],
-	p_ids bigint[], p_new jsonb[], p_origins text[]) RETURNS void
+	p_ids bigint[], p_new jsonb[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -73,10 +73,10 @@ BEGIN
 		RETURN;
 	END IF;
 	EXECUTE format($sql$
-		SELECT c FROM unnest($1, $2, $3, $4) AS w (account_id, local_id, new, origin)
+		SELECT c FROM unnest($1, $2, $3, $4) AS w (account_id, local_id, new, cause, cause_id, xid)
 		JOIN zcsync.%I AS t ON t.account_id = w.account_id AND t.local_id = w.local_id AND t.remote_id IS NOT NULL
 		JOIN unnest($5) AS c ON w.new ? c
-		WHERE w.account_id = $6 AND w.origin !~ '^(pull|push|cancel):'
+		WHERE w.account_id = $6 AND w.cause NOT IN ('pull', 'push', 'state', 'cancel')
 		LIMIT 1$sql$, p_kind)
 		INTO v_column USING p_accounts, p_ids, p_new, p_origins, v_fixed, p_account;
 	IF v_column IS NOT NULL THEN
@@ -87,7 +87,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_create_only(bigint, text, text[], bigint[], bigint[], jsonb[], text[]) IS
+COMMENT ON FUNCTION zcsync._check_create_only(bigint, text, text[], bigint[], bigint[], jsonb[], zcsync.origin[]) IS
 'raises an error if written rows have a remote record and new values in columns that only a new record can be given';
 
 -- A local insert.  Its keys are ours, whatever the writer gave.
@@ -96,7 +96,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	NEW.sync_origin := 'local:' || pg_current_xact_id();
+	NEW.sync_cause := 'local';
+	NEW.sync_cause_id := NULL;
+	NEW.sync_xid := pg_current_xact_id();
 	NEW.sync_state := 'pending';
 	NEW.sync_key := gen_random_uuid();
 	-- what no vendor has is never out of step
@@ -123,9 +125,12 @@ DECLARE
 	v_base jsonb;
 BEGIN
 	-- A route may write a row twice in a transaction.
-	IF NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-		AND (NEW.sync_origin ~ ('^(route|backfill):.*:' || pg_current_xact_id() || '$')) IS NOT TRUE THEN
-		NEW.sync_origin := 'local:' || pg_current_xact_id();
+	IF NEW.sync_cause = 'local' OR (
+			ROW(NEW.sync_cause, NEW.sync_cause_id, NEW.sync_xid) IS NOT DISTINCT FROM ROW(OLD.sync_cause, OLD.sync_cause_id, OLD.sync_xid)
+			AND (NEW.sync_cause IN ('route', 'backfill') AND NEW.sync_xid = pg_current_xact_id()) IS NOT TRUE) THEN
+		NEW.sync_cause := 'local';
+		NEW.sync_cause_id := NULL;
+		NEW.sync_xid := pg_current_xact_id();
 	END IF;
 	-- a row that is synced without a remote record belongs to a local account
 	IF OLD.sync_state = 'synced' AND OLD.remote_id IS NULL THEN
@@ -168,7 +173,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM new_rows n
-	WHERE n.sync_origin IS DISTINCT FROM 'local:' || pg_current_xact_id() OR n.sync_state NOT IN ('pending', 'synced')
+	WHERE ROW(n.sync_cause, n.sync_cause_id, n.sync_xid) IS DISTINCT FROM ROW('local'::text, NULL::bigint, pg_current_xact_id())
+		OR n.sync_state NOT IN ('pending', 'synced')
 		OR num_nonnulls(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.synced_at) > 0
 		OR n.local_id NOT BETWEEN 1 AND pg_sequence_last_value('zcsync.local_id_seq');
 	IF FOUND THEN
@@ -198,8 +204,9 @@ BEGIN
 	WHERE o.local_id IS NULL
 		OR ROW(o.remote_id, o.base, o.remote, o.remote_version, o.deleted_at, o.sync_key, o.synced_at)
 			IS DISTINCT FROM ROW(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.sync_key, n.synced_at)
-		OR (ROW(o.sync_origin, o.sync_state) IS DISTINCT FROM ROW(n.sync_origin, n.sync_state)
-			AND n.sync_origin IS DISTINCT FROM 'local:' || pg_current_xact_id());
+		OR (ROW(o.sync_cause, o.sync_cause_id, o.sync_xid, o.sync_state)
+				IS DISTINCT FROM ROW(n.sync_cause, n.sync_cause_id, n.sync_xid, n.sync_state)
+			AND ROW(n.sync_cause, n.sync_cause_id, n.sync_xid) IS DISTINCT FROM ROW('local'::text, NULL::bigint, pg_current_xact_id()));
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
 			MESSAGE = format('cannot update columns of table "%s" that zcsync sets itself', TG_TABLE_NAME),
@@ -280,7 +287,7 @@ COMMENT ON FUNCTION zcsync._count_writes(bigint) IS
 -- Queue the pushes of local and routed writes.  Those of more than
 -- zcsync.bulk_write_limit records that one transaction writes locally are held,
 -- also where a push waited before; routes have a limit of their own, by the hour.
-CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[]) RETURNS void
+CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -290,11 +297,11 @@ DECLARE
 	v_written bigint;
 BEGIN
 	SELECT array_agg(zcsync._job(w.account_id, b.queue, 'push', b.class, format('%s/%s', p_kind, w.local_id),
-		format('push/%s/%s', p_kind, w.local_id), p_priority => CASE WHEN w.origin LIKE 'backfill:%' THEN 70 ELSE 50 END,
+		format('push/%s/%s', p_kind, w.local_id), p_priority => CASE w.cause WHEN 'backfill' THEN 70 ELSE 50 END,
 		p_stream => b.stream_id, p_kind => p_kind, p_local_id => w.local_id,
-		p_route => CASE WHEN w.origin NOT LIKE 'local%' THEN split_part(w.origin, ':', 2)::bigint END) ORDER BY w.local_id)
+		p_route => CASE WHEN w.cause IN ('route', 'backfill') THEN w.cause_id END) ORDER BY w.local_id)
 	INTO v_jobs
-	FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin)
+	FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid)
 	JOIN (
 		SELECT s.account_id, s.stream_id, zcsync._push_class(s.account_id) AS class, zcsync._kind_queue(p_kind) AS queue
 		FROM zcsync.streams s WHERE s.account_id = ANY (p_accounts) AND s.kind = p_kind
@@ -305,7 +312,7 @@ BEGIN
 	-- LEFT, or nothing would be queued where no write is local
 	SELECT array_agg(q.job_id) FILTER (WHERE q.is_first AND w.local_id IS NOT NULL) INTO v_counted
 	FROM zcsync._enqueue(v_jobs) AS q
-	LEFT JOIN unnest(p_ids, p_origins) AS w (local_id, origin) ON w.local_id = q.local_id AND w.origin LIKE 'local:%';
+	LEFT JOIN unnest(p_ids, p_origins) AS w (local_id, cause, cause_id, xid) ON w.local_id = q.local_id AND w.cause = 'local';
 	IF v_counted IS NOT NULL THEN
 		v_written := zcsync._count_writes(cardinality(v_counted));
 		IF v_written > current_setting('zcsync.bulk_write_limit')::bigint THEN
@@ -314,7 +321,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._queue_pushes(text, bigint[], bigint[], text[]) IS
+COMMENT ON FUNCTION zcsync._queue_pushes(text, bigint[], bigint[], zcsync.origin[]) IS
 'queues a push for each of these rows, or joins the one that waits';
 
 -- Hold these pushes; with p_first also those that this transaction queued
@@ -353,7 +360,7 @@ COMMENT ON FUNCTION zcsync._brake(bigint[], boolean) IS
 -- inserts, p_new for rows that came from a vendor for the first time, which are
 -- no history.
 CREATE FUNCTION zcsync._notice(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_new jsonb[],
-	p_origins text[], p_states text[], p_updated_at timestamptz[]) RETURNS void
+	p_origins zcsync.origin[], p_states text[], p_updated_at timestamptz[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -361,14 +368,14 @@ DECLARE
 	v_written record;
 	v_accounts bigint[];
 	v_ids bigint[];
-	v_origins text[];
+	v_origins zcsync.origin[];
 BEGIN
 	-- Local and routed writes must be allowed, and are pushed.
 	FOR v_written IN
 		SELECT w.account_id, array_agg(DISTINCT k.name) FILTER (WHERE k.name IS NOT NULL) AS columns
-		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, origin)
+		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, cause, cause_id, xid)
 		LEFT JOIN LATERAL jsonb_object_keys(w.new) AS k (name) ON true
-		WHERE w.origin !~ '^(pull|push|cancel):'
+		WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel')
 		GROUP BY w.account_id
 	LOOP
 		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
@@ -377,18 +384,18 @@ BEGIN
 		END IF;
 	END LOOP;
 
-	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
+	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, cause_id, xid, role, created_at)
 	SELECT w.account_id, p_kind, w.local_id,
 		CASE WHEN p_old IS NULL THEN 'insert' WHEN w.new ->> 'deleted_at' IS NOT NULL THEN 'delete' ELSE 'update' END,
-		w.old - 'updated_at', w.new - 'updated_at', regexp_replace(w.origin, '^(local|cancel):.*', split_part(w.origin, ':', 1)),
+		w.old - 'updated_at', w.new - 'updated_at', w.cause, w.cause_id, w.xid,
 		coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
-	FROM unnest(p_accounts, p_ids, p_old, p_new, p_origins) AS w (account_id, local_id, old, new, origin)
+	FROM unnest(p_accounts, p_ids, p_old, p_new, p_origins) AS w (account_id, local_id, old, new, cause, cause_id, xid)
 	WHERE w.new - 'updated_at' <> '{}';
 
-	SELECT array_agg(w.account_id), array_agg(w.local_id), array_agg(w.origin)
+	SELECT array_agg(w.account_id), array_agg(w.local_id), array_agg(ROW(w.cause, w.cause_id, w.xid)::zcsync.origin)
 	INTO v_accounts, v_ids, v_origins
-	FROM unnest(p_accounts, p_ids, p_origins, p_states) AS w (account_id, local_id, origin, state)
-	WHERE w.origin !~ '^(pull|push|cancel):' AND w.state <> 'synced';
+	FROM unnest(p_accounts, p_ids, p_origins, p_states) AS w (account_id, local_id, cause, cause_id, xid, state)
+	WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel') AND w.state <> 'synced';
 	IF v_ids IS NOT NULL THEN
 		PERFORM zcsync._queue_pushes(p_kind, v_accounts, v_ids, v_origins);
 	END IF;
@@ -397,10 +404,10 @@ BEGIN
 	FROM zcsync._listeners() AS l WHERE l.written IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], text[], text[], timestamptz[]) IS
+COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], zcsync.origin[], text[], timestamptz[]) IS
 'checks written rows, writes their history and queues what follows from them';
 
--- Rows whose origin does not end in this transaction were restored: no news.
+-- Rows that another transaction wrote were restored: no news.
 CREATE FUNCTION zcsync._notice_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -411,29 +418,30 @@ DECLARE
 	v_rows record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids,
-		array_agg(CASE WHEN n.sync_origin NOT LIKE 'pull:%' THEN (
+		array_agg(CASE WHEN n.sync_cause <> 'pull' THEN (
 			SELECT jsonb_object_agg(c.key, c.value)
 			FROM jsonb_each(to_jsonb(n)) AS c
 			WHERE c.key = ANY (zcsync._own_columns(TG_TABLE_NAME)) AND c.value NOT IN ('null', '{}')) END) AS new,
-		array_agg(n.sync_origin) AS origins, array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at,
-		bool_or(n.sync_origin NOT LIKE 'pull:%') AS made
+		array_agg(ROW(n.sync_cause, n.sync_cause_id, n.sync_xid)::zcsync.origin) AS origins, array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at,
+		bool_or(n.sync_cause <> 'pull') AS made
 	INTO v_rows
 	FROM new_rows n
-	WHERE n.sync_origin LIKE '%:' || pg_current_xact_id();
+	WHERE n.sync_xid = pg_current_xact_id();
 	IF v_rows.ids IS NULL THEN
 		RETURN NULL;
 	END IF;
 	PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, NULL, v_rows.new, v_rows.origins,
 		v_rows.states, v_rows.updated_at);
 	IF v_rows.made THEN
-		PERFORM zcsync._note_creates(TG_TABLE_NAME, array_agg(n.account_id), array_agg(n.local_id), array_agg(n.sync_key), array_agg(n.sync_origin))
+		PERFORM zcsync._note_creates(TG_TABLE_NAME, array_agg(n.account_id), array_agg(n.local_id), array_agg(n.sync_key),
+			array_agg(ROW(n.sync_cause, n.sync_cause_id, n.sync_xid)::zcsync.origin))
 		FROM new_rows n
-		WHERE n.sync_origin LIKE '%:' || pg_current_xact_id() AND n.sync_origin NOT LIKE 'pull:%' AND n.sync_state <> 'synced'
+		WHERE n.sync_xid = pg_current_xact_id() AND n.sync_cause <> 'pull' AND n.sync_state <> 'synced'
 		HAVING count(*) > 0;
 	ELSIF zcsync._has_marks(TG_TABLE_NAME) THEN
 		PERFORM zcsync._note_marks(TG_TABLE_NAME, array_agg(n.local_id))
 		FROM new_rows n
-		WHERE n.sync_origin LIKE '%:' || pg_current_xact_id() AND n.external_id LIKE 'zcsync-%'
+		WHERE n.sync_xid = pg_current_xact_id() AND n.external_id LIKE 'zcsync-%'
 		HAVING count(*) > 0;
 	END IF;
 	RETURN NULL;
@@ -465,13 +473,13 @@ SET jit = off
 SET timezone = 'UTC'
 AS $body$
 DECLARE
-	v_local text := 'local:' || pg_current_xact_id();
-	v_routed text := '^(route|backfill):.*:' || pg_current_xact_id() || '$';
+	v_local zcsync.origin := zcsync._origin_of('local');
 	v_rows record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(d.old) AS old, array_agg(d.new) AS new,
-		array_agg(CASE WHEN n.sync_origin IS DISTINCT FROM o.sync_origin OR n.sync_origin ~ v_routed
-			THEN n.sync_origin ELSE v_local END) AS origins,
+		array_agg(CASE WHEN ROW(n.sync_cause, n.sync_cause_id, n.sync_xid) IS DISTINCT FROM ROW(o.sync_cause, o.sync_cause_id, o.sync_xid)
+				OR (n.sync_cause IN ('route', 'backfill') AND n.sync_xid = v_local.xid)
+			THEN ROW(n.sync_cause, n.sync_cause_id, n.sync_xid)::zcsync.origin ELSE v_local END) AS origins,
 		array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at
 	INTO v_rows
 	FROM new_rows n
@@ -514,12 +522,13 @@ BEGIN
 		FROM unnest(zcsync._own_columns(v_kind)) AS c;
 		EXECUTE format($ddl$
 			CREATE OR REPLACE TRIGGER zcsync_stamp_insert BEFORE INSERT ON %1$s
-				FOR EACH ROW WHEN (NEW.sync_origin IS NULL OR NEW.sync_origin = 'local:' || pg_current_xact_id())
+				FOR EACH ROW WHEN (NEW.sync_cause IS NULL OR (NEW.sync_cause = 'local' AND NEW.sync_xid = pg_current_xact_id()))
 				EXECUTE FUNCTION zcsync._stamp_insert(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_stamp_update BEFORE UPDATE ON %1$s
-				FOR EACH ROW WHEN ((NEW.sync_origin IS NOT DISTINCT FROM OLD.sync_origin
-						OR NEW.sync_origin LIKE 'route:%%' OR NEW.sync_origin LIKE 'backfill:%%'
-						OR NEW.sync_origin = 'local:' || pg_current_xact_id())
+				FOR EACH ROW WHEN ((ROW(NEW.sync_cause, NEW.sync_cause_id, NEW.sync_xid)
+							IS NOT DISTINCT FROM ROW(OLD.sync_cause, OLD.sync_cause_id, OLD.sync_xid)
+						OR NEW.sync_cause IN ('route', 'backfill')
+						OR (NEW.sync_cause = 'local' AND NEW.sync_xid = pg_current_xact_id()))
 					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
 				EXECUTE FUNCTION zcsync._stamp_update(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s

@@ -81,7 +81,7 @@ COMMENT ON FUNCTION zcsync._next_due() IS
 'when the next stream is to be read; NULL: there is none';
 
 -- Store the rows of a reply, kind by kind.
-CREATE FUNCTION zcsync._apply_reply(p_stream_id bigint, p_origin text, p_request jsonb, p_reply jsonb,
+CREATE FUNCTION zcsync._apply_reply(p_stream_id bigint, p_origin zcsync.origin, p_request jsonb, p_reply jsonb,
 	OUT changed integer, OUT records integer, OUT oldest timestamptz, OUT newest timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -114,7 +114,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._apply_reply(bigint, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._apply_reply(bigint, zcsync.origin, jsonb, jsonb) IS
 'takes all documents of a reply; says how many changed and how many records of the stream''s kind it held';
 
 -- A page came: store it and move the lane's cursor.
@@ -153,8 +153,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	v_page := zcsync._apply_reply(p_stream_id,
-		format('pull:%s:%s:%s', v_stream.vendor, p_job_id, pg_current_xact_id()), p_request, p_reply);
+	v_page := zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply);
 	EXECUTE format('SELECT n.cursor, n.more, n.run_after FROM %s($1, $2, $3, $4) AS n', (zcsync._vendor_of(v_stream.vendor)).next::regproc)
 		INTO v_next USING p_stream_id, p_lane, p_request, p_reply;
 
@@ -203,16 +202,11 @@ CREATE FUNCTION zcsync._finish_fetch(p_job_id bigint, p_stream_id bigint, p_requ
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_vendor text;
 BEGIN
-	SELECT a.vendor INTO v_vendor FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
-	WHERE s.stream_id = p_stream_id;
-	IF NOT FOUND THEN
+	IF NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.stream_id = p_stream_id) THEN
 		RETURN 0;
 	END IF;
-	RETURN (zcsync._apply_reply(p_stream_id, format('pull:%s:%s:%s', v_vendor, p_job_id, pg_current_xact_id()),
-		p_request, p_reply)).changed;
+	RETURN (zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply)).changed;
 END
 $$;
 COMMENT ON FUNCTION zcsync._finish_fetch(bigint, bigint, jsonb, jsonb) IS
@@ -263,17 +257,13 @@ BEGIN
 		RETURN 0;
 	END IF;
 	FOR v_batch IN
-		SELECT j.account_id, j.kind, a.vendor, array_agg(j.job_id ORDER BY j.job_id) AS jobs,
-			array_agg(ROW(j.row ->> 'remote_id', j.row ->> 'remote_version', j.row -> 'vals', nullif(j.row -> 'doc', 'null'),
-				(j.row ->> 'is_deleted')::boolean)::zcsync.document ORDER BY j.job_id) AS documents
-		FROM (
-			SELECT q.job_id, q.account_id, q.kind, q.payload #> '{rows,0}' AS row
-			FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs)) AS j
-		JOIN zcsync.accounts a ON a.account_id = j.account_id
-		GROUP BY j.account_id, j.kind, a.vendor
+		SELECT q.account_id, q.kind, array_agg(q.job_id ORDER BY q.job_id) AS jobs,
+			array_agg(zcsync._document_of(q.payload #> '{rows,0}') ORDER BY q.job_id) AS documents
+		FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs)
+		GROUP BY q.account_id, q.kind
 	LOOP
 		v_result := zcsync._take(v_batch.account_id, v_batch.kind, v_batch.documents,
-			format('pull:%s:%s:%s', v_batch.vendor, v_batch.jobs[1], pg_current_xact_id()));
+			zcsync._origin_of('pull', v_batch.jobs[1]));
 		v_done := ARRAY(SELECT j FROM unnest(v_batch.jobs) WITH ORDINALITY AS x (j, n)
 			WHERE n <> ALL (v_result.waiting || v_result.failed));
 

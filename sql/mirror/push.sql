@@ -62,7 +62,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-	v_origin text := format('push:%s:%s', p_vendor, pg_current_xact_id());
 	v_locked bigint[];
 	v_work record;
 	v_doubles record;
@@ -105,11 +104,11 @@ BEGIN
 		RETURN;
 	END IF;
 
-	v_merged := zcsync._merge_documents(p_account, p_kind, v_ids, v_work.documents, v_work.answered, v_origin);
+	v_merged := zcsync._merge_documents(p_account, p_kind, v_ids, v_work.documents, v_work.answered, zcsync._origin_of('push'));
 	IF v_doubles.ids IS NOT NULL THEN
 		-- a page brought these; what they say of the rows counts, since they come later
 		v_merged := zcsync._merge_documents(p_account, p_kind, v_doubles.ids, v_doubles.documents, NULL,
-			format('pull:%s:%s:%s', p_vendor, v_work.jobs[1], pg_current_xact_id())) || v_merged;
+			zcsync._origin_of('pull', v_work.jobs[1])) || v_merged;
 	END IF;
 	RETURN QUERY
 	SELECT DISTINCT ON (e.job_id) e.job_id, m.differs, e.status
@@ -273,7 +272,7 @@ BEGIN
 			MESSAGE = format('kind "%s" has no mirror table', p_kind);
 	END IF;
 	EXECUTE format($sql$
-		UPDATE zcsync.%1$I AS t SET sync_state = $2, sync_origin = 'push:state:' || pg_current_xact_id()
+		UPDATE zcsync.%1$I AS t SET sync_state = $2, sync_cause = 'state', sync_cause_id = NULL, sync_xid = pg_current_xact_id()
 		FROM (SELECT l.account_id, l.local_id FROM zcsync.%1$I AS l WHERE l.local_id = $1 AND l.sync_state <> 'synced'
 			FOR NO KEY UPDATE SKIP LOCKED) AS l
 		WHERE t.account_id = l.account_id AND t.local_id = l.local_id$sql$, p_kind)

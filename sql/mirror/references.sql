@@ -165,7 +165,7 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.record_changes WITH (security_barrier) AS
 	SELECT c.account_id, c.kind, c.local_id, c.created_at, c.action, k.name AS field_name,
-		c.old ->> k.name AS old, c.new ->> k.name AS new, c.origin, c.role
+		c.old ->> k.name AS old, c.new ->> k.name AS new, c.cause, c.cause_id, c.role
 	FROM zcsync.changes AS c
 	CROSS JOIN LATERAL (
 		SELECT jsonb_object_keys(coalesce(c.old, '{}')) UNION SELECT jsonb_object_keys(coalesce(c.new, '{}'))) AS k (name)
@@ -187,7 +187,7 @@ COMMENT ON FUNCTION zcsync._history_setup_steps() IS
 
 -- With the rights of who asks: see _create_history_view().
 CREATE FUNCTION zcsync.history(reference text, field text DEFAULT NULL)
-RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, origin text, role text)
+RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, cause text, cause_id bigint, role text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -201,7 +201,7 @@ BEGIN
 			HINT = format('GRANT SELECT ON zcsync.%I TO %I;', v_record.kind, current_user);
 	END IF;
 	RETURN QUERY
-	SELECT h.created_at, h.action, h.field_name, h.old, h.new, h.origin, h.role
+	SELECT h.created_at, h.action, h.field_name, h.old, h.new, h.cause, h.cause_id, h.role
 	FROM zcsync.record_changes AS h
 	WHERE h.local_id = v_record.local_id AND h.account_id = v_record.account_id AND h.kind = v_record.kind
 		AND (history.field IS NULL OR h.field_name = history.field)

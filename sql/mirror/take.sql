@@ -77,7 +77,7 @@ BEGIN
 
 		EXECUTE format($create$
 CREATE FUNCTION zcsync.%1$I(p_account bigint, p_ids bigint[], p_documents zcsync.document[], p_answered boolean[],
-	p_pushable text[], p_policies jsonb, p_origin text) RETURNS zcsync.merged_document[]
+	p_pushable text[], p_policies jsonb, p_origin zcsync.origin) RETURNS zcsync.merged_document[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -111,8 +111,8 @@ BEGIN
 			AS x (%4$s, base jsonb, written bigint, differs boolean, undecided boolean, disputes jsonb)
 		WHERE u.answered IS NOT NULL OR NOT v.older),
 	lost AS (
-		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, origin, role, created_at)
-		SELECT p_account, %2$L, m.local_id, 'lost', l.old, l.new, p_origin, session_user, v_now
+		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, cause_id, xid, role, created_at)
+		SELECT p_account, %2$L, m.local_id, 'lost', l.old, l.new, p_origin.cause, p_origin.id, p_origin.xid, session_user, v_now
 		FROM m CROSS JOIN LATERAL zcsync._lost_values(m.disputes) AS l
 		WHERE m.disputes IS NOT NULL),
 	written AS (
@@ -124,7 +124,7 @@ BEGIN
 			deleted_at = CASE WHEN m.is_deleted THEN coalesce(t.deleted_at, v_now) WHEN m.is_deleted IS NULL THEN t.deleted_at END,
 			sync_state = CASE WHEN m.undecided THEN 'conflict' WHEN NOT m.differs THEN 'synced'
 				WHEN m.answered IS NOT NULL OR t.sync_state IN ('synced', 'conflict') THEN 'pending' ELSE t.sync_state END,
-			sync_origin = p_origin, synced_at = v_now
+			sync_cause = p_origin.cause, sync_cause_id = p_origin.id, sync_xid = p_origin.xid, synced_at = v_now
 		FROM m
 		-- the row is locked, so it is where it was
 		WHERE t.ctid = m.place AND t.account_id = p_account AND t.local_id = m.local_id AND m.stored)
@@ -136,7 +136,7 @@ BEGIN
 END
 $body$$create$,
 			'_merge_' || v_kind, v_kind, v_columns, v_typed, format('{%s}', v_names), v_mine, v_set);
-		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, bigint[], zcsync.document[], boolean[], text[], jsonb, text) IS %L',
+		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, bigint[], zcsync.document[], boolean[], text[], jsonb, zcsync.origin) IS %L',
 			'_merge_' || v_kind, 'merges documents into locked rows of table ' || v_kind);
 
 		EXECUTE format($create$
@@ -166,7 +166,7 @@ $body$$create$,
 			'_find_' || v_kind, 'which documents have no row in table ' || v_kind || ', and which may change theirs');
 
 		EXECUTE format($create$
-CREATE FUNCTION zcsync.%1$I(p_account bigint, p_documents zcsync.document[], p_positions integer[], p_origin text) RETURNS text[]
+CREATE FUNCTION zcsync.%1$I(p_account bigint, p_documents zcsync.document[], p_positions integer[], p_origin zcsync.origin) RETURNS text[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -180,9 +180,9 @@ BEGIN
 	WITH %6$s
 	written AS (
 		INSERT INTO zcsync.%2$I (account_id, remote_id, %3$s, base, remote, remote_version,
-			deleted_at, sync_state, sync_origin, synced_at%7$s)
+			deleted_at, sync_state, sync_cause, sync_cause_id, sync_xid, synced_at%7$s)
 		SELECT p_account, u.remote_id, %5$s, u.vals, u.doc, u.version,
-			CASE WHEN u.is_deleted THEN v_now END, 'synced', p_origin, v_now%8$s
+			CASE WHEN u.is_deleted THEN v_now END, 'synced', p_origin.cause, p_origin.id, p_origin.xid, v_now%8$s
 		FROM unnest(p_documents) WITH ORDINALITY AS u (remote_id, version, vals, doc, is_deleted, n)%9$s
 		CROSS JOIN LATERAL jsonb_to_record(u.vals) AS i (%4$s)
 		WHERE u.n = ANY (p_positions)%11$s
@@ -207,7 +207,7 @@ $body$$create$,
 			CASE v_kind WHEN 'leads' THEN ' JOIN named AS d ON d.value = u.remote_id' ELSE '' END,
 			CASE v_kind WHEN 'leads' THEN '' ELSE 'ON CONFLICT (account_id, remote_id) DO NOTHING' END,
 			CASE v_kind WHEN 'leads' THEN '' ELSE ' ORDER BY u.remote_id COLLATE "C"' END);
-		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, zcsync.document[], integer[], text) IS %L',
+		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, zcsync.document[], integer[], zcsync.origin) IS %L',
 			'_insert_' || v_kind, 'inserts rows for documents into table ' || v_kind || ' and returns the remote ids of those written');
 	END LOOP;
 END
@@ -215,7 +215,7 @@ $do$;
 
 -- And those that know these of all kinds.
 CREATE FUNCTION zcsync._merge_documents(p_account bigint, p_kind text, p_ids bigint[], p_documents zcsync.document[],
-	p_answered boolean[], p_origin text) RETURNS zcsync.merged_document[]
+	p_answered boolean[], p_origin zcsync.origin) RETURNS zcsync.merged_document[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -238,7 +238,7 @@ BEGIN
 	END CASE;
 END
 $$;
-COMMENT ON FUNCTION zcsync._merge_documents(bigint, text, bigint[], zcsync.document[], boolean[], text) IS
+COMMENT ON FUNCTION zcsync._merge_documents(bigint, text, bigint[], zcsync.document[], boolean[], zcsync.origin) IS
 'merges documents into rows of a kind that are locked';
 
 CREATE FUNCTION zcsync._find_documents(p_account bigint, p_kind text, p_documents zcsync.document[],
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION zcsync._find_documents(bigint, text, zcsync.document[]) IS
 'which documents have no row, and which may change theirs, with its local id';
 
 CREATE FUNCTION zcsync._insert_documents(p_account bigint, p_kind text, p_documents zcsync.document[], p_positions integer[],
-	p_origin text) RETURNS text[]
+	p_origin zcsync.origin) RETURNS text[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -285,7 +285,7 @@ BEGIN
 	END CASE;
 END
 $$;
-COMMENT ON FUNCTION zcsync._insert_documents(bigint, text, zcsync.document[], integer[], text) IS
+COMMENT ON FUNCTION zcsync._insert_documents(bigint, text, zcsync.document[], integer[], zcsync.origin) IS
 'inserts rows for documents and returns the remote ids of those written';
 
 -- ---------------------------------------------------------------------
@@ -334,7 +334,7 @@ COMMENT ON FUNCTION zcsync._lock_rows(bigint, text, bigint[], boolean) IS
 -- Take documents of distinct records, all or, on an error, none.  Never waits
 -- for a row: positions of those that somebody holds, or that cannot be told from
 -- one being created, are returned in waiting.
-CREATE FUNCTION zcsync._take_slice(p_account bigint, p_kind text, p_documents zcsync.document[], p_origin text,
+CREATE FUNCTION zcsync._take_slice(p_account bigint, p_kind text, p_documents zcsync.document[], p_origin zcsync.origin,
 	OUT changed integer, OUT waiting integer[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -387,7 +387,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._take_slice(bigint, text, zcsync.document[], text) IS
+COMMENT ON FUNCTION zcsync._take_slice(bigint, text, zcsync.document[], zcsync.origin) IS
 'takes documents without waiting for a lock; says which must wait';
 
 -- Take documents of distinct records.  One that cannot be stored does not keep
@@ -395,7 +395,7 @@ COMMENT ON FUNCTION zcsync._take_slice(bigint, text, zcsync.document[], text) IS
 -- subtransactions is bounded; documents not tried by then are waiting.  So are
 -- those whose route job somebody queued and has not committed, which the triggers
 -- meet as a lock.
-CREATE FUNCTION zcsync._take(p_account bigint, p_kind text, p_documents zcsync.document[], p_origin text,
+CREATE FUNCTION zcsync._take(p_account bigint, p_kind text, p_documents zcsync.document[], p_origin zcsync.origin,
 	OUT changed integer, OUT waiting integer[], OUT failed integer[], OUT errors text[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -450,14 +450,14 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._take(bigint, text, zcsync.document[], text) IS
+COMMENT ON FUNCTION zcsync._take(bigint, text, zcsync.document[], zcsync.origin) IS
 'takes documents; one that cannot be stored does not keep its neighbours from it';
 
 -- Take the documents of a reply; of those with one remote id the last counts.
 -- The stream says which account; their kind may be another one (people that come
 -- along with tickets).  Those that must wait, and those that cannot be stored,
 -- become jobs of their own.  Returns how many rows changed.
-CREATE FUNCTION zcsync._take_page(p_stream_id bigint, p_kind text, p_documents zcsync.document[], p_origin text) RETURNS integer
+CREATE FUNCTION zcsync._take_page(p_stream_id bigint, p_kind text, p_documents zcsync.document[], p_origin zcsync.origin) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -491,7 +491,7 @@ BEGIN
 	RETURN v_result.changed;
 END
 $$;
-COMMENT ON FUNCTION zcsync._take_page(bigint, text, zcsync.document[], text) IS
+COMMENT ON FUNCTION zcsync._take_page(bigint, text, zcsync.document[], zcsync.origin) IS
 'takes the documents of a reply; those that cannot be stored now become jobs of their own';
 
 -- Make jobs of documents that cannot be stored now.  One that waits already is
@@ -514,17 +514,12 @@ $$;
 COMMENT ON FUNCTION zcsync._park(bigint, bigint, text, zcsync.document[]) IS
 'makes jobs of documents that must wait for their rows';
 
--- The same for an array of objects with remote_id, remote_version, vals, doc and
--- is_deleted.
-CREATE FUNCTION zcsync._apply_rows(p_stream_id bigint, p_kind text, p_origin text, p_rows jsonb) RETURNS integer
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (SELECT zcsync._take_page(p_stream_id, p_kind, array_agg(ROW(e.row ->> 'remote_id', e.row ->> 'remote_version',
-			nullif(e.row -> 'vals', 'null'), nullif(e.row -> 'doc', 'null'), (e.row ->> 'is_deleted')::boolean)::zcsync.document ORDER BY e.n), p_origin)
-		FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (row, n));
-END
-$$;
-COMMENT ON FUNCTION zcsync._apply_rows(bigint, text, text, jsonb) IS
-'takes an array of documents as objects';
+-- A document that waits as an object in a job, see _park().
+CREATE FUNCTION zcsync._document_of(p_object jsonb) RETURNS zcsync.document
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW(p_object ->> 'remote_id', p_object ->> 'remote_version', nullif(p_object -> 'vals', 'null'),
+		nullif(p_object -> 'doc', 'null'), (p_object ->> 'is_deleted')::boolean)::zcsync.document;
+END;
+COMMENT ON FUNCTION zcsync._document_of(jsonb) IS
+'a document from an object with remote_id, remote_version, vals, doc and is_deleted';

@@ -180,7 +180,7 @@ WITH src AS MATERIALIZED (
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM unnest($3) AS i (id)
 	CROSS JOIN LATERAL (
-		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %5$s AND ($4 OR zcsync._is_news($5, %6$s, s.sync_origin)) AS is_due
+		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %5$s AND ($4 OR zcsync._is_news($5, %6$s, s.sync_xid)) AS is_due
 		FROM zcsync.%1$I AS s WHERE s.local_id = i.id OFFSET 0) AS r
 	LEFT JOIN unnest($12) AS v ON v.source_id = r.source_id
 	LEFT JOIN LATERAL (

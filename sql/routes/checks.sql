@@ -478,7 +478,7 @@ BEGIN
 			SELECT array_agg(x.local_id) FROM (
 				SELECT s.local_id FROM zcsync.%I AS s
 				WHERE s.account_id = $1 AND s.local_id > $2 AND s.deleted_at IS NULL%s
-					AND ($4 IS NULL OR zcsync._is_news(ROW(NULL, NULL, $4), NULL, s.sync_origin))
+					AND ($4 IS NULL OR zcsync._is_news(ROW(NULL, NULL, $4), NULL, s.sync_xid))
 					AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked')
 				ORDER BY s.local_id LIMIT 1000) AS x$sql$,
 			v.kind, CASE WHEN v.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END)

@@ -143,7 +143,7 @@ BEGIN
 	EXECUTE format($sql$
 		SELECT array_agg(s.local_id) FILTER (WHERE s.is_linked), array_agg(s.local_id) FILTER (WHERE NOT s.is_linked AND s.is_due)
 		FROM (
-			SELECT s.local_id, %s AND ($4 OR zcsync._is_news($5, %s, s.sync_origin)) AS is_due,
+			SELECT s.local_id, %s AND ($4 OR zcsync._is_news($5, %s, s.sync_xid)) AS is_due,
 				EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked') AS is_linked
 			FROM zcsync.%I AS s
 			WHERE s.local_id = ANY ($1) AND s.account_id = $2 AND s.deleted_at IS NULL) AS s$sql$,

@@ -311,7 +311,7 @@ BEGIN
 			WHERE q.job_id = ANY ($1) AND t.account_id = q.account_id AND t.local_id = q.local_id AND t.remote_id IS NULL
 			RETURNING q.job_id, t.account_id, t.local_id
 		), marked AS (
-			UPDATE zcsync.%1$I AS t SET sync_state = 'held', sync_origin = 'push:state:' || pg_current_xact_id()
+			UPDATE zcsync.%1$I AS t SET sync_state = 'held', sync_cause = 'state', sync_cause_id = NULL, sync_xid = pg_current_xact_id()
 			FROM kept AS k WHERE t.account_id = k.account_id AND t.local_id = k.local_id)
 		SELECT coalesce(array_agg(k.job_id), '{}') FROM kept AS k$sql$, p_kind)
 		INTO v_kept USING p_jobs;

@@ -8,7 +8,8 @@
 -- ---------------------------------------------------------------------
 
 -- Write changed fields of target records; returns the pairs.
-CREATE FUNCTION zcsync._update_targets(p_target_kind text, p_origin text, p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
+CREATE FUNCTION zcsync._update_targets(p_target_kind text, p_origin zcsync.origin, p_changes zcsync.route_change[])
+RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,7 +20,8 @@ BEGIN
 	FROM unnest(p_changes) c WHERE c.op = 'update';
 	RETURN QUERY EXECUTE format($sql$
 		UPDATE zcsync.%1$I AS t
-		SET %2$s custom_fields = t.custom_fields - d.cleared || d.custom_fields, sync_origin = $2
+		SET %2$s custom_fields = t.custom_fields - d.cleared || d.custom_fields,
+			sync_cause = ($2).cause, sync_cause_id = ($2).id, sync_xid = ($2).xid
 		FROM (
 			SELECT c.source_id, c.target_id,
 				coalesce(jsonb_object_agg(c.field, c.new) FILTER (WHERE c.field NOT LIKE 'custom:%%'), '{}') AS doc,
@@ -39,7 +41,7 @@ BEGIN
 	USING p_changes, p_origin;
 END
 $$;
-COMMENT ON FUNCTION zcsync._update_targets(text, text, zcsync.route_change[]) IS
+COMMENT ON FUNCTION zcsync._update_targets(text, zcsync.origin, zcsync.route_change[]) IS
 'writes the fields that a route changes in existing records';
 
 -- What to run about a route error.
@@ -224,7 +226,7 @@ AS $$
 DECLARE
 	v_changes zcsync.route_change[];
 	v_back zcsync.route_change[];
-	v_origin text := format('%s:%s:%s', CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route, pg_current_xact_id());
+	v_origin zcsync.origin := zcsync._origin_of(CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route);
 	v record;
 	v_created bigint[];
 	v_updated bigint[] := '{}';

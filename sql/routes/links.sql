@@ -422,7 +422,7 @@ COMMENT ON FUNCTION zcsync._link_pairs(bigint, bigint[], bigint[]) IS
 
 -- Create target records and pair them; returns the pairs.  The key of a pair is
 -- also the mark of the new record.
-CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin text,
+CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin zcsync.origin,
 	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -446,8 +446,8 @@ BEGIN
 				FROM unnest($1) AS c WHERE c.op = 'create'
 				GROUP BY c.source_id ORDER BY c.source_id) AS g
 		), rows AS (
-			INSERT INTO zcsync.%1$I (account_id, local_id, custom_fields, sync_key, sync_origin, %2$s)
-			SELECT $2, m.target_id, m.custom_fields, m.key, $3, %3$s
+			INSERT INTO zcsync.%1$I (account_id, local_id, custom_fields, sync_key, sync_cause, sync_cause_id, sync_xid, %2$s)
+			SELECT $2, m.target_id, m.custom_fields, m.key, ($3).cause, ($3).id, ($3).xid, %3$s
 			FROM made AS m CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.%1$I, m.doc) AS r
 			ORDER BY m.target_id
 		)
@@ -467,5 +467,5 @@ BEGIN
 	USING p_changes, p_target_account, p_origin, p_route;
 END
 $$;
-COMMENT ON FUNCTION zcsync._make_targets(bigint, bigint, text, text, zcsync.route_change[]) IS
+COMMENT ON FUNCTION zcsync._make_targets(bigint, bigint, text, zcsync.origin, zcsync.route_change[]) IS
 'creates the records that a route wants and links them';

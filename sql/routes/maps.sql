@@ -111,8 +111,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT EXISTS (
 		SELECT FROM zcsync.changes AS h CROSS JOIN LATERAL jsonb_object_keys(h.new) AS k
-		WHERE h.local_id = p_local_id AND h.created_at >= p_since AND h.action = 'update' AND h.origin <> 'cancel'
-			AND (split_part(h.origin, ':', 1) NOT IN ('route', 'backfill') OR split_part(h.origin, ':', 2) <> p_route::text)
+		WHERE h.local_id = p_local_id AND h.created_at >= p_since AND h.action = 'update' AND h.cause <> 'cancel'
+			AND NOT (h.cause IN ('route', 'backfill') AND h.cause_id = p_route)
 			AND zcsync._may_read(p_expression, k))
 $$;
 COMMENT ON FUNCTION zcsync._edited_since(bigint, bigint, text, timestamptz) IS
@@ -127,8 +127,8 @@ AS $$
 	SELECT EXISTS (
 		SELECT FROM zcsync.changes AS h
 		CROSS JOIN (SELECT CASE WHEN p_field LIKE 'custom:%' THEN ARRAY['custom_fields', substr(p_field, 8)] ELSE ARRAY[p_field] END) AS f (path)
-		WHERE h.local_id = p_local_id AND h.created_at >= p_since AND h.action = 'update' AND h.origin <> 'cancel' AND h.origin NOT LIKE 'push:%'
-			AND (split_part(h.origin, ':', 1) NOT IN ('route', 'backfill') OR split_part(h.origin, ':', 2) <> p_route::text)
+		WHERE h.local_id = p_local_id AND h.created_at >= p_since AND h.action = 'update' AND h.cause NOT IN ('cancel', 'push')
+			AND NOT (h.cause IN ('route', 'backfill') AND h.cause_id = p_route)
 			AND h.new #> f.path IS DISTINCT FROM h.old #> f.path)
 $$;
 COMMENT ON FUNCTION zcsync._field_edited_since(bigint, bigint, text, timestamptz) IS

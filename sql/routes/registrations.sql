@@ -9,7 +9,7 @@
 
 -- Queue routes that take something back from these rows, for the records that
 -- are linked to them.  What a route wrote itself is no news to it.
-CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins text[], p_starting bigint[]) RETURNS void
+CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins zcsync.origin[], p_starting bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -22,9 +22,8 @@ BEGIN
 	FROM zcsync.streams t
 	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND (r.state = 'active' OR t.stream_id = ANY (p_starting))
 		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
-	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, origin) ON w.account_id = t.account_id
-		AND split_part(w.origin, ':', 1) || ':' || split_part(w.origin, ':', 2)
-			NOT IN ('route:' || r.route_id, 'backfill:' || r.route_id)
+	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid) ON w.account_id = t.account_id
+		AND (w.cause IN ('route', 'backfill') AND w.cause_id = r.route_id) IS NOT TRUE
 	JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
@@ -34,7 +33,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], text[], bigint[]) IS
+COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], zcsync.origin[], bigint[]) IS
 'queues routes that take something back from these rows';
 
 -- Who writes rows while a verb starts a route on them does not see the route, nor does
@@ -84,7 +83,7 @@ COMMENT ON FUNCTION zcsync._end_following() IS
 'ends the following of histories that are read';
 
 -- Queue the routes of rows that were written.
-CREATE FUNCTION zcsync._route_written(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_origins text[],
+CREATE FUNCTION zcsync._route_written(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_origins zcsync.origin[],
 	p_updated_at timestamptz[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -95,7 +94,7 @@ DECLARE
 BEGIN
 	-- A new row that a page brings can wait: it is parked, and tried again.  For others the
 	-- route is taken to be active, which may make a job too many.
-	IF v_starting <> '{}' AND p_old IS NULL AND p_origins[1] LIKE 'pull:%' THEN
+	IF v_starting <> '{}' AND p_old IS NULL AND (p_origins[1]).cause = 'pull' THEN
 		RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'a route is just being started on these rows';
 	END IF;
 	-- A record that is older than a route is left alone by it: the times of vendors
@@ -104,12 +103,12 @@ BEGIN
 		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id, p_backfill => NOT x.is_new,
 		p_priority => CASE WHEN x.is_new THEN 50 ELSE 70 END) ORDER BY r.route_id, w.local_id)
 	INTO v_jobs
-	FROM unnest(p_accounts, p_ids, p_origins, p_updated_at) AS w (account_id, local_id, origin, updated_at)
+	FROM unnest(p_accounts, p_ids, p_origins, p_updated_at) AS w (account_id, local_id, cause, cause_id, xid, updated_at)
 	JOIN zcsync.streams s ON s.account_id = w.account_id AND s.kind = p_kind
 	JOIN zcsync.routes r ON r.source_stream_id = s.stream_id
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
 	CROSS JOIN LATERAL (SELECT (r.state = 'active' OR s.stream_id = ANY (v_starting))
-		AND (p_old IS NOT NULL OR w.origin NOT LIKE 'pull:%' OR (w.updated_at < r.old_before) IS NOT TRUE)) AS x (is_new)
+		AND (p_old IS NOT NULL OR w.cause <> 'pull' OR (w.updated_at < r.old_before) IS NOT TRUE)) AS x (is_new)
 	WHERE x.is_new OR (r.follows AND p_old IS NULL AND zcsync._brings_history(s.stream_id));
 	IF v_jobs IS NOT NULL THEN
 		PERFORM zcsync._enqueue(v_jobs);
@@ -122,7 +121,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._route_written(text, bigint[], bigint[], jsonb[], text[], timestamptz[]) IS
+COMMENT ON FUNCTION zcsync._route_written(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[]) IS
 'queues the routes of rows that were written';
 
 -- A row takes the place of another one in its pairs, where it has none of its own
@@ -178,7 +177,7 @@ CREATE FUNCTION zcsync._route_listener() RETURNS zcsync.listener
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_listener('routes',
-		p_written => 'zcsync._route_written(text, bigint[], bigint[], jsonb[], text[], timestamptz[])'::regprocedure,
+		p_written => 'zcsync._route_written(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])'::regprocedure,
 		p_replaced => 'zcsync._replace_in_pairs(bigint[], bigint[])'::regprocedure,
 		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure);
 END;

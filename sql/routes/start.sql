@@ -19,19 +19,17 @@ COMMENT ON TYPE zcsync.route_start IS
 'where a route begins';
 
 -- Is a record new to a route?  p_at: when it last changed, by the source's clock;
--- NULL if that is not known.  p_origin: who last wrote its row; the transaction is
--- the last part.  To a route that never ran everything is new.
-CREATE FUNCTION zcsync._is_news(p_start zcsync.route_start, p_at timestamptz, p_origin text) RETURNS boolean
+-- NULL if that is not known.  p_xid: the transaction that last wrote its row.  To a
+-- route that never ran everything is new.
+CREATE FUNCTION zcsync._is_news(p_start zcsync.route_start, p_at timestamptz, p_xid xid8) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN p_at < (p_start).old_before THEN false
 		WHEN p_at >= (p_start).new_from OR (p_start).old_rows IS NULL THEN true
-		WHEN split_part(p_origin, ':', -1) ~ '^[0-9]{1,19}$'
-			THEN NOT pg_visible_in_snapshot(split_part(p_origin, ':', -1)::xid8, (p_start).old_rows)
-		ELSE false END;
+		ELSE coalesce(NOT pg_visible_in_snapshot(p_xid, (p_start).old_rows), false) END;
 END;
-COMMENT ON FUNCTION zcsync._is_news(zcsync.route_start, timestamptz, text) IS
+COMMENT ON FUNCTION zcsync._is_news(zcsync.route_start, timestamptz, xid8) IS
 'did a record come, or change, after a route began?';
 
 -- When a source record last changed: an expression over its row, s.  A record

@@ -385,7 +385,7 @@ BEGIN
 	EXECUTE format($sql$
 		SELECT array_agg(s.local_id ORDER BY s.local_id)
 		FROM zcsync.%I AS s
-		WHERE s.account_id = $1 AND (zcsync._is_news($2, %s, s.sync_origin) OR s.deleted_at >= ($2).old_before
+		WHERE s.account_id = $1 AND (zcsync._is_news($2, %s, s.sync_xid) OR s.deleted_at >= ($2).old_before
 			OR s.local_id IN (SELECT l.source_id FROM zcsync.links AS l JOIN zcsync.%I AS t ON t.local_id = l.target_id
 				WHERE l.route_id = $3 AND t.updated_at >= ($2).old_before AND $4))$sql$,
 		v.kind, zcsync._route_changed_at(v.vendor), v.target_kind)

@@ -32,7 +32,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT leads_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		inserted_at timestamptz NOT NULL DEFAULT now(),
 		fit integer

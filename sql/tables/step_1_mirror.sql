@@ -31,7 +31,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT tickets_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT tickets_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT tickets_remote_id_key UNIQUE (account_id, remote_id)
@@ -75,7 +77,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT tasks_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT tasks_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT tasks_remote_id_key UNIQUE (account_id, remote_id)
@@ -117,7 +121,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT contacts_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT contacts_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT contacts_remote_id_key UNIQUE (account_id, remote_id)
@@ -155,7 +161,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT companies_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT companies_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT companies_remote_id_key UNIQUE (account_id, remote_id)
@@ -195,7 +203,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT comments_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT comments_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT comments_remote_id_key UNIQUE (account_id, remote_id)
@@ -231,7 +241,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT fields_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT fields_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT fields_remote_id_key UNIQUE (account_id, remote_id)
@@ -267,7 +279,9 @@ BEGIN
 		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),	-- the mark that a create carries
 		sync_state text NOT NULL DEFAULT 'pending'
 			CONSTRAINT statuses_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
-		sync_origin text,
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
 		synced_at timestamptz,
 		CONSTRAINT statuses_pkey PRIMARY KEY (account_id, local_id),
 		CONSTRAINT statuses_remote_id_key UNIQUE (account_id, remote_id)

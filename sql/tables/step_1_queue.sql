@@ -202,7 +202,9 @@ BEGIN
 		action text NOT NULL,			-- insert, update, delete, lost (old lost to new, which the other side had changed, too)
 		old jsonb,						-- changed columns only
 		new jsonb,
-		origin text NOT NULL,			-- local, pull:..., push:..., route:...
+		cause text NOT NULL,			-- who wrote it: local, pull, push, route, ...
+		cause_id bigint,				-- the job, the route, ...
+		xid xid8,
 		role text NOT NULL,				-- database role
 		created_at timestamptz NOT NULL DEFAULT now()
 	) PARTITION BY RANGE (created_at);

@@ -12,13 +12,13 @@ SELECT FROM zcsync.pause_stream('bench/tasks');
 SELECT zcsync.alter_queue('task-sync', concurrency => :in_flight);
 -- rows as if they had been read: what was agreed is what they hold
 INSERT INTO zcsync.tasks (account_id, remote_id, remote_version, name, description, status, status_type, assignees, tags,
-	archived, list_id, custom_fields, created_at, updated_at, sync_state, sync_origin)
+	archived, list_id, custom_fields, created_at, updated_at, sync_state, sync_cause, sync_xid)
 SELECT zcsync.account('bench'), i::text, '1767225600000', 'Task ' || i, repeat('A sentence about the trouble. ', 20), 'open', 'open',
-	'{}', '{}', false, '1', '{"f": "0"}', '2026-01-01 00:00Z', '2026-01-01 00:00Z', 'synced', 'pull:bench:' || i
+	'{}', '{}', false, '1', '{"f": "0"}', '2026-01-01 00:00Z', '2026-01-01 00:00Z', 'synced', 'pull', '0'
 FROM generate_series(1, :jobs) i;
 SET timezone = 'UTC';
 UPDATE zcsync.tasks t
 SET base = (SELECT jsonb_object_agg(v.key, v.value) FROM jsonb_each(to_jsonb(t)) AS v
 		WHERE v.key = ANY (zcsync._own_columns('tasks'))),
-	sync_origin = 'pull:bench:base';
+	sync_cause_id = 1;
 VACUUM FULL ANALYZE zcsync.tasks;

@@ -138,8 +138,8 @@ SELECT zcsync._resolve_list(zcsync.account('dev'), '');
 SELECT zcsync._resolve_list(zcsync.account('dev'), NULL);
 
 -- remove: not with streams, unless forced; counts what went
-INSERT INTO zcsync.statuses (account_id, remote_id, name, sync_state, sync_origin)
-VALUES (zcsync.account('acme'), 's1', 'New', 'synced', 'pull:zendesk:1:' || pg_current_xact_id());
+INSERT INTO zcsync.statuses (account_id, remote_id, name, sync_state, sync_cause, sync_xid)
+VALUES (zcsync.account('acme'), 's1', 'New', 'synced', 'pull', pg_current_xact_id());
 SELECT zcsync.remove_account('acme');
 SELECT zcsync.remove_account('acme', NULL);
 SELECT zcsync.remove_account('acme', true);

@@ -303,13 +303,13 @@ BEGIN
 END
 $$;
 SELECT zcsync.add_account('crm', 'zendesk', '{"subdomain": "crm"}') > 0 AS added;
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, assignee_id, sync_origin, sync_state)
-VALUES (zcsync.account('crm'), '1', 'Printer', '7', 'pull:test:1:' || pg_current_xact_id(), 'synced');
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, assignee_id, sync_cause, sync_xid, sync_state)
+VALUES (zcsync.account('crm'), '1', 'Printer', '7', 'pull', pg_current_xact_id(), 'synced');
 SELECT tickets_of('7'), tickets_of('8');
 SELECT since() IS NOT NULL AS counted;
 SELECT tickets_of('7'), tickets_of('8');
 SELECT since();
-UPDATE zcsync.tickets SET assignee_id = '8', sync_origin = 'pull:test:1:' || pg_current_xact_id();
+UPDATE zcsync.tickets SET assignee_id = '8', sync_cause = 'pull', sync_cause_id = 1, sync_xid = pg_current_xact_id();
 SELECT zcsync.cache_get('user:7:tickets') IS NULL AND zcsync.cache_get('user:8:tickets') IS NULL AS both_gone;
 SELECT tickets_of('7'), tickets_of('8');
 SELECT tickets_of('7'), tickets_of('8');

@@ -33,8 +33,8 @@ $$;
 CREATE VIEW waits AS SELECT s.reads_awaited, s.jobs_awaited IS NOT NULL AS jobs, s.next_pull_at <= now() AS due, (SELECT count(*) FROM zcsync._due_routes()) AS routes
 FROM zcsync.streams s WHERE s.stream_id = zcsync.stream('psa/tickets');
 
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_origin, sync_state)
-SELECT zcsync.account('acme'), 1, 'Subject', 'open', now(), clock_timestamp() + interval '1 second', 'pull:test:1:' || pg_current_xact_id(), 'synced';
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_cause, sync_xid, sync_state)
+SELECT zcsync.account('acme'), 1, 'Subject', 'open', now(), clock_timestamp() + interval '1 second', 'pull', pg_current_xact_id(), 'synced';
 SELECT page('{}', false);
 SELECT * FROM waits;
 SELECT local_id < 1000000 AS low FROM zcsync.tickets;

@@ -16,15 +16,15 @@ UPDATE zcsync.streams SET writes = true, last_pull_at = now(), history_state = '
 DELETE FROM zcsync.sync_queue;
 CREATE FUNCTION pull(stream text, rows jsonb) RETURNS integer LANGUAGE sql AS
 $$
-	SELECT zcsync._apply_rows(zcsync.stream(stream), split_part(stream, '/', 2), 'pull:test:' || (random() * 1e9)::bigint || ':' || pg_current_xact_id(),
-		(SELECT jsonb_agg(jsonb_build_object('remote_id', r -> 'remote_id', 'vals', r - 'remote_id', 'doc', r, 'is_deleted', false))
-		FROM jsonb_array_elements(rows) AS r))
+	SELECT zcsync._take_page(zcsync.stream(stream), split_part(stream, '/', 2),
+		ARRAY(SELECT ROW(r ->> 'remote_id', NULL, r - 'remote_id', r, false)::zcsync.document FROM jsonb_array_elements(rows) AS r),
+		zcsync._origin_of('pull', (random() * 1e9)::bigint))
 $$;
 CREATE VIEW jobs AS
 SELECT operation, CASE WHEN r LIKE '%#%' THEN split_part(r, '#', 1) || '#' ELSE r END AS record, state, cancelled, priority, unclear_since IS NOT NULL AS unclear
 FROM (SELECT q.*, zcsync.reference(kind, local_id) AS r FROM zcsync.sync_queue q) AS q WHERE operation <> 'pull' ORDER BY job_id;
 CREATE VIEW history AS
-SELECT zcsync.reference(kind, local_id) AS record, action, old, new, CASE WHEN origin LIKE '%:%' THEN split_part(origin, ':', 1) ELSE origin END AS origin
+SELECT zcsync.reference(kind, local_id) AS record, action, old, new, cause
 FROM zcsync.changes ORDER BY created_at, local_id, action;
 CREATE VIEW alerts AS SELECT code, object, replace(message, session_user, 'USER') AS message, hint, count FROM zcsync.alerts WHERE resolved_at IS NULL ORDER BY 1, 2;
 SELECT pull('dev/tasks', '[
@@ -107,8 +107,8 @@ SELECT remote_id, name, status, tags, custom_fields, sync_state FROM zcsync.task
 SELECT * FROM jobs;
 SELECT * FROM alerts;
 SELECT status, count(*), bool_and(message = 'cancelled by ' || session_user) AS said FROM zcsync.sync_records WHERE operation = 'push' GROUP BY 1;
-SELECT action, old, new, origin FROM history WHERE record = 'dev/tasks/a';
-SELECT field_name, old, new, origin FROM zcsync.history('dev/tasks/a', 'name');
+SELECT action, old, new, cause FROM history WHERE record = 'dev/tasks/a';
+SELECT field_name, old, new, cause FROM zcsync.history('dev/tasks/a', 'name');
 -- nothing is left to be sent with the next change
 UPDATE zcsync.tasks SET status = 'done' WHERE remote_id = 'a';
 SELECT request -> 'sent' AS sent FROM zcsync._clickup_push_requests(ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push'));
@@ -143,7 +143,7 @@ SELECT zcsync.reference('tasks', min(local_id)) AS first, zcsync.reference('task
 SELECT zcsync.discard(:'first');
 SELECT name, sync_state FROM zcsync.tasks WHERE remote_id IS NULL ORDER BY local_id;
 SELECT * FROM jobs;
-SELECT action, old, new, origin FROM zcsync.changes WHERE local_id = split_part(:'first', '#', 2)::bigint ORDER BY created_at;
+SELECT action, old, new, cause FROM zcsync.changes WHERE local_id = split_part(:'first', '#', 2)::bigint ORDER BY created_at;
 SELECT zcsync.release_held('dev', cancelled => true);
 SELECT * FROM jobs;
 -- a row that waits can be discarded as well; one that the vendor has, or may have, cannot
@@ -175,7 +175,7 @@ SELECT direction, field, expression FROM zcsync.route_fields ORDER BY 1, 2;
 -- what ClickUp makes of the tasks whose pushes are ready
 CREATE FUNCTION create_tasks() RETURNS void LANGUAGE sql AS
 $$
-	UPDATE zcsync.tasks t SET remote_id = 't' || substr(name, 8), sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(),
+	UPDATE zcsync.tasks t SET remote_id = 't' || substr(name, 8), sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id(),
 		base = jsonb_build_object('name', name, 'description', description, 'list_id', list_id), remote_version = '1'
 	WHERE remote_id IS NULL AND EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.local_id = t.local_id AND q.state = 'ready');
 	DELETE FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready';
@@ -236,7 +236,7 @@ SELECT * FROM pairs;
 -- and what it brought back to its source; what the vendor changed there meanwhile goes on
 SELECT tickets('Ticket'), route();
 DELETE FROM zcsync.sync_queue WHERE operation = 'push';
-UPDATE zcsync.tasks SET base = base || jsonb_build_object('name', name), sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id() WHERE remote_id LIKE 't%';
+UPDATE zcsync.tasks SET base = base || jsonb_build_object('name', name), sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id() WHERE remote_id LIKE 't%';
 UPDATE zcsync.routes SET hour_writes = 0;
 SELECT * FROM pairs;
 SELECT pull('dev/tasks', (SELECT jsonb_agg(jsonb_build_object('remote_id', 't' || i, 'name', 'oops ' || i, 'description', 'text', 'list_id', '9')) FROM generate_series(1, 3) i));

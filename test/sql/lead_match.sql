@@ -113,8 +113,8 @@ SELECT * FROM pairs;
 SELECT result FROM take('csv', '{"name": "Jo Ho", "phone": "+49 30 9900 990", "email": "jo1@x.de"}', '{"name": "Jo Ho", "phone": "+49 30 9900 990"}');
 -- nor is that of a company of the mirror, however it is written there
 INSERT INTO zcsync.accounts (name, vendor, settings) VALUES ('halo', 'halopsa', '{"host": "acme.halopsa.com"}');
-INSERT INTO zcsync.companies (account_id, remote_id, name, phone, sync_state, sync_origin)
-VALUES (zcsync.account('halo'), '12', 'Kern', '(0) 30 / 5550-1234', 'synced', 'pull:test:1:' || pg_current_xact_id());
+INSERT INTO zcsync.companies (account_id, remote_id, name, phone, sync_state, sync_cause, sync_xid)
+VALUES (zcsync.account('halo'), '12', 'Kern', '(0) 30 / 5550-1234', 'synced', 'pull', pg_current_xact_id());
 SELECT result FROM take('csv', '{"name": "Max Kern", "phone": "+49 30 5550 1234"}', '{"name": "Max Kern", "phone": "+49 30 5550 1234", "city": "Ulm"}',
 	'{"name": "Moritz Korn", "phone": "+49 30 5550 9999"}', '{"name": "Moritz Korn", "phone": "+49 30 5550 9999", "city": "Ulm"}');
 

@@ -87,7 +87,7 @@ SELECT DISTINCT sync_state FROM zcsync.leads;
 SELECT count(*) FROM zcsync.sync_queue;
 SELECT local_id AS swapped FROM zcsync.leads WHERE email = 'm1@example.com' AND email_status IS NULL \gset
 SELECT zcsync.reference('leads', :swapped) = 'crm/leads/#' || :swapped AS named, (zcsync.record('crm/leads/#' || :swapped)).kind;
-SELECT action, field_name, old, new, origin FROM zcsync.history('crm/leads/#' || :swapped) WHERE field_name = 'email';
+SELECT action, field_name, old, new, cause FROM zcsync.history('crm/leads/#' || :swapped) WHERE field_name = 'email';
 DELETE FROM zcsync.leads;
 TRUNCATE zcsync.leads;
 
@@ -97,7 +97,7 @@ TRUNCATE zcsync.leads;
 INSERT INTO zcsync.accounts (name, vendor, settings) VALUES ('psa', 'halopsa', '{"host": "psa.halopsa.com"}');
 INSERT INTO zcsync.streams (account_id, kind, writes) VALUES (zcsync.account('psa'), 'leads', true);
 CREATE FUNCTION page(p_rows jsonb) RETURNS integer LANGUAGE sql AS $$
-	SELECT zcsync._apply_rows(zcsync.stream('psa/leads'), 'leads', format('pull:halopsa:1:%s', pg_current_xact_id()), p_rows) $$;
+	SELECT zcsync._take_page(zcsync.stream('psa/leads'), 'leads', ARRAY(SELECT zcsync._document_of(r) FROM jsonb_array_elements(p_rows) AS r), zcsync._origin_of('pull', 1)) $$;
 SELECT page('[{"remote_id": "7", "remote_version": "2026-01-01T00:00:00Z", "vals": {"summary": "one", "email": "m1@example.com"}, "doc": {}},
 	{"remote_id": "8", "remote_version": "2026-01-01T00:00:00Z", "vals": {"summary": "two", "email": "m1@example.com"}, "doc": {}}]');
 SELECT page('[{"remote_id": "7", "remote_version": "2026-01-01T00:00:00Z", "vals": {"summary": "one", "email": "m1@example.com"}, "doc": {}}]') AS nothing_new;
@@ -112,7 +112,7 @@ UPDATE zcsync.leads SET remote_id = '7' WHERE remote_id = '8';
 -- a record just created here that a page brought first
 INSERT INTO zcsync.leads (account_id, summary) VALUES (zcsync.account('psa'), 'made here') RETURNING local_id AS made \gset
 SELECT waiting, cardinality(documents) AS known FROM zcsync._release_remote_ids(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], ARRAY['8']);
-UPDATE zcsync.leads SET remote_id = '8', sync_origin = 'push:halopsa:' || pg_current_xact_id() WHERE local_id = :made;
+UPDATE zcsync.leads SET remote_id = '8', sync_cause = 'push', sync_xid = pg_current_xact_id() WHERE local_id = :made;
 SELECT i.value, l.summary FROM zcsync.lead_identities i JOIN zcsync.leads l USING (account_id, local_id) WHERE i.kind = 'remote' ORDER BY 1;
 SELECT zcsync.reference('leads', :made), zcsync._lock_rows(zcsync.account('psa'), 'leads', ARRAY[:made]::bigint[], true) = ARRAY[:made]::bigint[] AS locked;
 SELECT zcsync.remove_account('psa', force => true);
@@ -213,6 +213,14 @@ SELECT zcsync.add_account('sales', 'local') > 0 AS second;
 SELECT * FROM zcsync.sync_leads('csv', '[]');
 -- the same e-mail in another account is another lead
 SELECT result FROM zcsync.sync_lead('csv', '{"email": "jl@example.com"}', account => 'sales');
+-- what a source writes twice in a transaction is the source's both times
+BEGIN;
+SELECT result FROM zcsync.sync_lead('csv', '{"email": "twice@example.com", "phone": "020 7946 0001"}', account => 'sales');
+SELECT result FROM zcsync.sync_lead('csv', '{"email": "twice@example.com", "phone": "020 7946 0002"}', account => 'sales');
+SELECT h.action, h.old, h.new, h.cause, l.provenance #>> '{phone,source}' AS from
+FROM zcsync.leads l CROSS JOIN zcsync.history(zcsync.reference('leads', l.local_id), 'phone') h
+WHERE l.email = 'twice@example.com' ORDER BY h.action;
+ROLLBACK;
 
 -- a text that no index can hold is cut, whoever writes it
 SELECT string_agg(md5(i::text), '') AS long FROM generate_series(1, 2000) AS i \gset

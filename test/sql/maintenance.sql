@@ -72,8 +72,8 @@ INSERT INTO zcsync.accounts (name, vendor) VALUES ('dev', 'clickup');
 INSERT INTO zcsync.streams (account_id, kind, last_pull_at) VALUES (zcsync.account('dev'), 'tasks', zcsync._now()), (zcsync.account('dev'), 'contacts', zcsync._now());
 INSERT INTO zcsync.routes (name, source_stream_id, target_stream_id, create_in, defined_by)
 VALUES ('r', zcsync.stream('dev/tasks'), zcsync.stream('dev/contacts'), '1', current_user);
-INSERT INTO zcsync.tasks (account_id, remote_id, name, sync_origin, sync_state, synced_at, deleted_at)
-SELECT zcsync.account('dev'), n, n, 'pull:clickup:1:1', s, zcsync._now() - make_interval(days => d), CASE WHEN n = 'deleted' THEN zcsync._now() END
+INSERT INTO zcsync.tasks (account_id, remote_id, name, sync_cause, sync_xid, sync_state, synced_at, deleted_at)
+SELECT zcsync.account('dev'), n, n, 'pull', '1', s, zcsync._now() - make_interval(days => d), CASE WHEN n = 'deleted' THEN zcsync._now() END
 FROM (VALUES ('sent', 'synced', 1), ('failed', 'failed', 9), ('pending', 'pending', 9), ('unclear', 'synced', 1), ('mapped', 'synced', 9),
 	('unmapped', 'synced', 9), ('crashed', 'synced', 9), ('read', 'synced', 1), ('unread', 'synced', 20), ('deleted', 'synced', 20)) AS v (n, s, d);
 CREATE FUNCTION letter(what text, operation text, task text, died interval DEFAULT '8 days', class text DEFAULT 'rejected') RETURNS void LANGUAGE sql AS $$
@@ -118,7 +118,7 @@ SELECT operation, status, kind, message FROM zcsync.sync_records WHERE message L
 -- and again: nothing
 SELECT sum(zcsync._forget_letters(k)) AS letters, sum(zcsync._forget_route_errors(k)) AS errors FROM unnest(zcsync._kinds()) AS k;
 -- one that failed goes when it was sent at last
-UPDATE zcsync.tasks SET sync_state = 'synced', sync_origin = 'push:clickup:1' WHERE name = 'failed';
+UPDATE zcsync.tasks SET sync_state = 'synced', sync_cause = 'push', sync_xid = '1' WHERE name = 'failed';
 SELECT zcsync._forget_letters('tasks') AS letters;
 DROP FUNCTION letter;
 

@@ -28,18 +28,18 @@ CREATE FUNCTION page(p_account text, p_id text, p_mark text, p_creator text DEFA
 $$
 BEGIN
 	IF p_account = 'dev' THEN
-		INSERT INTO zcsync.tasks (account_id, remote_id, name, description, external_id, creator_id, created_at, updated_at, sync_state, sync_origin)
-		VALUES (zcsync.account('dev'), p_id, p_id, p_text, p_mark, p_creator, now() - p_age, now(), 'synced', 'pull:test:' || pg_current_xact_id());
+		INSERT INTO zcsync.tasks (account_id, remote_id, name, description, external_id, creator_id, created_at, updated_at, sync_state, sync_cause, sync_xid)
+		VALUES (zcsync.account('dev'), p_id, p_id, p_text, p_mark, p_creator, now() - p_age, now(), 'synced', 'pull', pg_current_xact_id());
 	ELSE
-		INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, external_id, created_at, updated_at, sync_state, sync_origin)
-		VALUES (zcsync.account(p_account), p_id, p_id, p_text, p_mark, now() - p_age, now(), 'synced', 'pull:test:' || pg_current_xact_id());
+		INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, external_id, created_at, updated_at, sync_state, sync_cause, sync_xid)
+		VALUES (zcsync.account(p_account), p_id, p_id, p_text, p_mark, now() - p_age, now(), 'synced', 'pull', pg_current_xact_id());
 	END IF;
 END
 $$;
 CREATE FUNCTION made(p_name text, p_id text, p_creator text) RETURNS void LANGUAGE sql AS
 $$
 	DELETE FROM zcsync.sync_queue WHERE local_id IN (SELECT local_id FROM zcsync.tasks WHERE name = p_name);
-	UPDATE zcsync.tasks SET remote_id = p_id, creator_id = p_creator, external_id = 'zcsync-' || sync_key, sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id() WHERE name = p_name
+	UPDATE zcsync.tasks SET remote_id = p_id, creator_id = p_creator, external_id = 'zcsync-' || sync_key, sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id() WHERE name = p_name
 $$;
 CREATE VIEW standing AS
 SELECT coalesce(t.remote_id, 'new') AS id, m.standing FROM zcsync.tasks t, zcsync._marked('tasks', ARRAY[t.local_id]) m ORDER BY t.local_id;

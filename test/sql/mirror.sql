@@ -16,15 +16,15 @@ SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => true) WHERE i
 -- a page of a stream; each row gives only what differs from an empty record
 CREATE FUNCTION page(stream text, VARIADIC rows jsonb[]) RETURNS integer LANGUAGE sql AS
 $$
-	SELECT zcsync._apply_rows(zcsync.stream(stream), split_part(stream, '/', 2),
-		format('pull:test:%s:%s', (random() * 1e9)::bigint, pg_current_xact_id()),
-		(SELECT jsonb_agg('{"doc": {}, "is_deleted": false}' || r || jsonb_build_object('vals',
+	SELECT zcsync._take_page(zcsync.stream(stream), split_part(stream, '/', 2),
+		ARRAY(SELECT zcsync._document_of('{"doc": {}, "is_deleted": false}' || r || jsonb_build_object('vals',
 				(SELECT jsonb_object_agg(c, CASE c WHEN 'custom_fields' THEN '{}' ELSE 'null' END::jsonb)
-				FROM unnest(zcsync._own_columns(split_part(stream, '/', 2))) AS c) || (r -> 'vals')) ORDER BY n)
-		FROM unnest(rows) WITH ORDINALITY AS x (r, n)))
+				FROM unnest(zcsync._own_columns(split_part(stream, '/', 2))) AS c) || (r -> 'vals')))
+			FROM unnest(rows) WITH ORDINALITY AS x (r, n) ORDER BY n),
+		zcsync._origin_of('pull', (random() * 1e9)::bigint))
 $$;
 CREATE VIEW history AS
-SELECT zcsync.reference(kind, local_id) AS record, action, old, new, regexp_replace(origin, ':.*', '') AS origin
+SELECT zcsync.reference(kind, local_id) AS record, action, old, new, cause
 FROM zcsync.changes ORDER BY created_at, local_id, action, new::text;
 CREATE VIEW jobs AS
 SELECT operation, record_key, state, joins, payload #>> '{rows,0,vals,subject}' AS subject, last_class
@@ -35,7 +35,7 @@ SELECT k AS kind, array_agg(a.attname ORDER BY a.attnum) AS differs
 FROM unnest(zcsync._kinds()) AS k
 JOIN pg_attribute a ON a.attrelid = ('zcsync.' || k)::regclass AND a.attnum > 0
 WHERE (a.attname = ANY (zcsync._own_columns(k)))
-	= (a.attname = ANY ('{account_id,local_id,remote_id,deleted_at,base,remote,remote_version,sync_key,sync_state,sync_origin,synced_at}'))
+	= (a.attname = ANY ('{account_id,local_id,remote_id,deleted_at,base,remote,remote_version,sync_key,sync_state,sync_cause,sync_cause_id,sync_xid,synced_at}'))
 GROUP BY k;
 
 -- first time: stored, no history, nothing to push
@@ -81,14 +81,14 @@ SELECT page('acme/tickets', '{"remote_id": "4", "is_deleted": true, "vals": {"su
 SELECT page('acme/tickets', '{"remote_id": "4", "vals": {"subject": "four", "status": "open"}}');
 SELECT remote_id, subject, status, deleted_at IS NOT NULL AS deleted FROM zcsync.tickets WHERE remote_id = '4';
 -- gone without a document: the row keeps its values; never seen: no row
-SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:test:9:' || pg_current_xact_id(),
-	'[{"remote_id": "4", "vals": {}, "doc": null, "is_deleted": true}, {"remote_id": "99", "vals": {}, "doc": null, "is_deleted": true}]');
+SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'tickets', ARRAY[zcsync._document_of('{"remote_id": "4", "vals": {}, "doc": null, "is_deleted": true}'),
+	zcsync._document_of('{"remote_id": "99", "vals": {}, "doc": null, "is_deleted": true}')], zcsync._origin_of('pull', 9));
 SELECT remote_id, subject, remote IS NOT NULL AS has_doc, deleted_at IS NOT NULL AS deleted FROM zcsync.tickets WHERE remote_id IN ('4', '99');
 SELECT action, old - 'deleted_at' AS old, new - 'deleted_at' AS new FROM history WHERE record = 'acme/tickets/4';
 
 -- people beside tickets need no stream of their own
-SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'contacts', 'pull:test:9:' || pg_current_xact_id(),
-	'[{"remote_id": "11", "vals": {"name": "Ann", "email": "ann@example.com"}, "doc": {}, "is_deleted": false}]');
+SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'contacts',
+	ARRAY[zcsync._document_of('{"remote_id": "11", "vals": {"name": "Ann", "email": "ann@example.com"}, "doc": {}, "is_deleted": false}')], zcsync._origin_of('pull', 9));
 SELECT name, email, custom_fields FROM zcsync.contacts;
 
 -- ---------------------------------------------------------------------
@@ -153,16 +153,16 @@ SELECT page('acme/tickets', jsonb_build_object('remote_id', 'big', 'vals', jsonb
 SELECT length(subject), description = E'\U0001F600 \u200D\U0001F468\u200D\U0001F469 caf\u00e9 \u202E' AS as_given, length(tags[1]), tags[2] = '' AS empty, length(remote ->> 'd') FROM zcsync.tickets WHERE remote_id = 'big';
 SELECT page('acme/tickets', jsonb_build_object('remote_id', 'big', 'vals', jsonb_build_object('subject', repeat('x', 1000000),
 	'description', E'\U0001F600 \u200D\U0001F468\u200D\U0001F469 caf\u00e9 \u202E', 'tags', jsonb_build_array(repeat('t', 10000), '')))) AS again;
-SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:test:9', '[]') AS nothing,
-	zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:test:9', '[{"vals": {"subject": "no id"}}]') AS no_id;
+SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'tickets', '{}', zcsync._origin_of('pull', 9)) AS nothing,
+	zcsync._take_page(zcsync.stream('acme/tickets'), 'tickets', ARRAY[zcsync._document_of('{"vals": {"subject": "no id"}}')], zcsync._origin_of('pull', 9)) AS no_id;
 
 -- ---------------------------------------------------------------------
 -- A row that cannot be stored does not keep its neighbours from it
 -- ---------------------------------------------------------------------
 ALTER TABLE zcsync.tickets ADD CONSTRAINT users_check CHECK (subject NOT LIKE 'bad%');
-SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:test:10:' || pg_current_xact_id(),
-	(SELECT jsonb_agg(jsonb_build_object('remote_id', 'p' || i, 'vals', jsonb_build_object('subject',
-		CASE i WHEN 17 THEN 'bad' ELSE 'good' END || i), 'doc', '{}'::jsonb, 'is_deleted', false)) FROM generate_series(1, 100) i));
+SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'tickets', ARRAY(
+	SELECT zcsync._document_of(jsonb_build_object('remote_id', 'p' || i, 'vals', jsonb_build_object('subject',
+		CASE i WHEN 17 THEN 'bad' ELSE 'good' END || i), 'doc', '{}'::jsonb, 'is_deleted', false)) FROM generate_series(1, 100) i), zcsync._origin_of('pull', 10));
 SELECT count(*) FROM zcsync.tickets WHERE remote_id LIKE 'p%';
 SELECT * FROM jobs WHERE operation = 'apply';
 -- it fails by itself until its attempts are used up
@@ -186,9 +186,9 @@ SELECT subject FROM zcsync.tickets WHERE remote_id = 'p17';
 SELECT status, attempts FROM zcsync.sync_records WHERE operation = 'apply' ORDER BY created_at, status;
 -- so many bad rows that not all can be told apart at once: all become jobs
 ALTER TABLE zcsync.tickets ADD CONSTRAINT users_check CHECK (subject NOT LIKE 'worse%');
-SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:test:11:' || pg_current_xact_id(),
-	(SELECT jsonb_agg(jsonb_build_object('remote_id', 'q' || i, 'vals', jsonb_build_object('subject',
-		CASE i % 2 WHEN 0 THEN 'worse' ELSE 'good' END || i), 'doc', '{}'::jsonb, 'is_deleted', false)) FROM generate_series(1, 100) i)) < 50 AS some;
+SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'tickets', ARRAY(
+	SELECT zcsync._document_of(jsonb_build_object('remote_id', 'q' || i, 'vals', jsonb_build_object('subject',
+		CASE i % 2 WHEN 0 THEN 'worse' ELSE 'good' END || i), 'doc', '{}'::jsonb, 'is_deleted', false)) FROM generate_series(1, 100) i), zcsync._origin_of('pull', 11)) < 50 AS some;
 SELECT count(DISTINCT k) FROM (
 	SELECT remote_id FROM zcsync.tickets WHERE remote_id LIKE 'q%'
 	UNION SELECT payload #>> '{rows,0,remote_id}' FROM zcsync.sync_queue WHERE operation = 'apply') AS x (k);
@@ -215,8 +215,8 @@ SELECT subject, team, "select", sync_state FROM zcsync.tickets WHERE remote_id =
 -- ---------------------------------------------------------------------
 -- The look-up of a page goes through the index
 -- ---------------------------------------------------------------------
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, sync_origin)
-SELECT zcsync.account('acme'), 'bulk' || i, 'bulk', 'pull:test:0' FROM generate_series(1, 20000) i;
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, sync_cause, sync_xid)
+SELECT zcsync.account('acme'), 'bulk' || i, 'bulk', 'pull', '0' FROM generate_series(1, 20000) i;
 ANALYZE zcsync.tickets;
 -- all pages of a session have one plan, made when the table was still empty
 SET track_functions = 'none';

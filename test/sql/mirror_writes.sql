@@ -12,15 +12,15 @@ SELECT count(*) FROM zcsync.add_stream('acme', 'tickets');
 SELECT count(*) FROM zcsync.add_stream('dev', 'tasks');
 CREATE FUNCTION pull(stream text, rows jsonb) RETURNS integer LANGUAGE sql AS
 $$
-	SELECT zcsync._apply_rows(zcsync.stream(stream), split_part(stream, '/', 2), 'pull:test:' || (random() * 1e9)::bigint || ':' || pg_current_xact_id(),
-		(SELECT jsonb_agg(jsonb_build_object('remote_id', r -> 'remote_id', 'vals', r - 'remote_id', 'doc', r, 'is_deleted', false))
-		FROM jsonb_array_elements(rows) AS r))
+	SELECT zcsync._take_page(zcsync.stream(stream), split_part(stream, '/', 2),
+		ARRAY(SELECT ROW(r ->> 'remote_id', NULL, r - 'remote_id', r, false)::zcsync.document FROM jsonb_array_elements(rows) AS r),
+		zcsync._origin_of('pull', (random() * 1e9)::bigint))
 $$;
 CREATE VIEW jobs AS
 SELECT operation, regexp_replace(zcsync.reference(kind, local_id), '#.*', '#') AS record, state, joins, priority, queue, record_key LIKE kind || '/%' AS keyed
 FROM zcsync.sync_queue WHERE operation <> 'pull' ORDER BY job_id;
 CREATE VIEW history AS
-SELECT zcsync.reference(kind, local_id) AS record, action, old, new, origin, role = current_user AS mine FROM zcsync.changes ORDER BY created_at, local_id;
+SELECT zcsync.reference(kind, local_id) AS record, action, old, new, cause, role = current_user AS mine FROM zcsync.changes ORDER BY created_at, local_id;
 SELECT pull('acme/tickets', '[{"remote_id": "1", "subject": "one", "status": "open"}]'),
 	pull('dev/tasks', '[{"remote_id": "a", "name": "a", "status": "open", "list_id": "9", "due_at": "2026-01-01T00:00:00+00:00"}, {"remote_id": "b", "name": "b"}]');
 
@@ -59,28 +59,28 @@ UPDATE zcsync.tasks SET base = '{}' WHERE remote_id = 'a';
 UPDATE zcsync.tasks SET remote_id = 'z' WHERE remote_id = 'a';
 UPDATE zcsync.tasks SET local_id = 99 WHERE remote_id = 'a';
 UPDATE zcsync.tasks SET sync_state = 'failed' WHERE remote_id = 'a';
-UPDATE zcsync.tasks SET name = 'mine', sync_origin = 'pull:fake:1' WHERE remote_id = 'a';
+UPDATE zcsync.tasks SET name = 'mine', sync_cause = 'pull', sync_xid = '1' WHERE remote_id = 'a';
 UPDATE zcsync.tasks SET deleted_at = now() WHERE remote_id = 'a';
 INSERT INTO zcsync.tasks (account_id, name, remote_id) VALUES (2, 'fake', 'z');
-INSERT INTO zcsync.tasks (account_id, name, sync_origin) VALUES (2, 'fake', 'pull:fake:1');
+INSERT INTO zcsync.tasks (account_id, name, sync_cause, sync_xid) VALUES (2, 'fake', 'pull', '1');
 INSERT INTO zcsync.tasks (account_id, name, local_id) VALUES (2, 'fake', 1000000);
 DELETE FROM zcsync.tasks;
 -- and what such a role may do
 BEGIN;
-UPDATE zcsync.tasks SET name = 'edited' WHERE remote_id = 'a' RETURNING name, sync_state, sync_origin ~ '^local:\d+$' AS local;
+UPDATE zcsync.tasks SET name = 'edited' WHERE remote_id = 'a' RETURNING name, sync_state, sync_cause = 'local' AND sync_cause_id IS NULL AND sync_xid = pg_current_xact_id() AS local;
 INSERT INTO zcsync.tasks (account_id, name, sync_key) VALUES (2, 'new', '00000000-0000-0000-0000-000000000000')
 RETURNING name, sync_state, sync_key = '00000000-0000-0000-0000-000000000000' AS own_key;
 -- not even by saying what the triggers would
 SAVEPOINT said;
-UPDATE zcsync.tasks SET name = 'said', sync_state = 'synced', sync_origin = 'local:' || pg_current_xact_id() WHERE remote_id = 'a'
+UPDATE zcsync.tasks SET name = 'said', sync_state = 'synced', sync_cause = 'local', sync_xid = pg_current_xact_id() WHERE remote_id = 'a'
 RETURNING name, sync_state;
-INSERT INTO zcsync.tasks (account_id, name, sync_key, sync_state, sync_origin)
-VALUES (2, 'said', '00000000-0000-0000-0000-000000000000', 'pending', 'local:' || pg_current_xact_id())
+INSERT INTO zcsync.tasks (account_id, name, sync_key, sync_state, sync_cause, sync_xid)
+VALUES (2, 'said', '00000000-0000-0000-0000-000000000000', 'pending', 'local', pg_current_xact_id())
 RETURNING name, sync_state, sync_key = '00000000-0000-0000-0000-000000000000' AS own_key;
 ROLLBACK TO said;
 RESET ROLE;
 SELECT * FROM jobs;
-SELECT action, new, origin, role FROM zcsync.changes ORDER BY local_id;
+SELECT action, new, cause, role FROM zcsync.changes ORDER BY local_id;
 ROLLBACK;
 RESET ROLE;
 SELECT * FROM jobs;
@@ -94,7 +94,7 @@ UPDATE zcsync.tasks SET name = name;
 UPDATE zcsync.tasks SET status = 'done' WHERE remote_id = 'a';
 INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.account('dev'), 'new', '9');
 SELECT * FROM jobs;
-SELECT regexp_replace(record, '#.*', '#') AS record, action, old, new, origin, mine FROM history;
+SELECT regexp_replace(record, '#.*', '#') AS record, action, old, new, cause, mine FROM history;
 SELECT name, sync_state, remote_id FROM zcsync.tasks ORDER BY local_id;
 -- back to what the vendor has: nothing more to send
 DELETE FROM zcsync.sync_queue WHERE operation = 'push';
@@ -120,7 +120,7 @@ DELETE FROM zcsync.sync_queue WHERE operation = 'push';
 ALTER TABLE zcsync.tickets ADD COLUMN team text;
 SELECT FROM zcsync.setup();
 UPDATE zcsync.tickets SET team = 'blue';
-SELECT team, sync_state, sync_origin ~ '^pull:' AS untouched FROM zcsync.tickets;
+SELECT team, sync_state, sync_cause = 'pull' AS untouched FROM zcsync.tickets;
 SELECT * FROM jobs;
 SELECT count(*) FROM history WHERE record LIKE 'acme/%';
 
@@ -131,7 +131,7 @@ CREATE FUNCTION users_trigger() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN UPDATE zcsync.tasks SET name = NEW.subject WHERE remote_id = 'a'; RETURN NULL; END $$;
 CREATE TRIGGER users_trigger AFTER UPDATE OF subject ON zcsync.tickets FOR EACH ROW EXECUTE FUNCTION users_trigger();
 SELECT pull('acme/tickets', '[{"remote_id": "1", "subject": "nested", "status": "open"}]');
-SELECT name, sync_state, regexp_replace(sync_origin, '\d+', 'N') AS origin FROM zcsync.tasks WHERE remote_id = 'a';
+SELECT name, sync_state, sync_cause, sync_cause_id FROM zcsync.tasks WHERE remote_id = 'a';
 SELECT * FROM jobs;
 DROP TRIGGER users_trigger ON zcsync.tickets;
 

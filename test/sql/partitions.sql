@@ -24,14 +24,14 @@ SELECT * FROM partitions;
 SELECT zcsync.create_partitions() AS again;
 
 -- a month that is missing is no error; its rows move when it is made
-INSERT INTO zcsync.changes (account_id, kind, local_id, action, new, origin, role, created_at)
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, new, cause, role, created_at)
 SELECT 1, 'tickets', i, 'update', '{"a": 1}', 'local', 'me', '2020-02-10 12:00+00'::timestamptz + i * interval '10 days' FROM generate_series(1, 6) i;
 SELECT count(*) FROM zcsync.changes_default;
 SELECT zcsync.create_partitions();
 SELECT tableoid::regclass, array_agg(local_id ORDER BY local_id) FROM zcsync.changes GROUP BY tableoid ORDER BY tableoid::regclass::text;
 -- just at the turn of a month, in UTC, whatever the session's zone
 SET timezone = 'America/Los_Angeles';
-INSERT INTO zcsync.changes (account_id, kind, local_id, action, origin, role, created_at)
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, cause, role, created_at)
 VALUES (1, 'tickets', 11, 'update', 'local', 'me', '2021-06-30 23:59:59.999999+00'), (1, 'tickets', 12, 'update', 'local', 'me', '2021-07-01 00:00:00+00');
 SELECT zcsync.create_partitions();
 SELECT tableoid::regclass, local_id FROM zcsync.changes WHERE local_id > 10 ORDER BY local_id;
@@ -40,7 +40,7 @@ SET timezone = 'UTC';
 SELECT count(*) FROM pg_indexes WHERE schemaname = 'zcsync' AND tablename = 'changes_y2021m07';
 -- a table of that name that is somebody's own is left alone, and so are the rows
 CREATE TABLE zcsync.changes_y2019m01 (x integer);
-INSERT INTO zcsync.changes (account_id, kind, local_id, action, origin, role, created_at) VALUES (1, 'tickets', 21, 'update', 'local', 'me', '2019-01-10');
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, cause, role, created_at) VALUES (1, 'tickets', 21, 'update', 'local', 'me', '2019-01-10');
 SELECT zcsync.create_partitions();
 SELECT tableoid::regclass, local_id FROM zcsync.changes WHERE local_id > 20;
 DROP TABLE zcsync.changes_y2019m01;

@@ -98,7 +98,7 @@ INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.account('dev
 UPDATE zcsync.tasks SET priority = 2 WHERE name = 'a task';
 UPDATE zcsync.tasks SET remote_id = 'x' WHERE name = 'a task';
 SELECT name, priority, sync_state FROM zcsync.tasks;
-SELECT action, field_name, new, origin, role
+SELECT action, field_name, new, cause, role
 FROM zcsync.history((SELECT 'dev/tasks/#' || local_id FROM zcsync.tasks)) ORDER BY action, field_name;
 SELECT * FROM zcsync.sync_queue;
 DELETE FROM zcsync.tasks;

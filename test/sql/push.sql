@@ -64,17 +64,17 @@ SELECT shown(:id);
 SELECT * FROM finish(:id, request(:id), '{}');
 SELECT custom_fields, base -> 'custom_fields' AS base, sync_state, remote_version FROM zcsync.tasks WHERE local_id = :id;
 SELECT request(:id), same(:id);
-SELECT action, old - 'due_at' AS old, new - '{due_at,created_at,external_id}'::text[] AS new, origin ~ '^(local|push:clickup:\d+)$' AS origin FROM zcsync.changes ORDER BY created_at, action;
+SELECT action, old - 'due_at' AS old, new - '{due_at,created_at,external_id}'::text[] AS new, cause FROM zcsync.changes ORDER BY created_at, action;
 -- its echo brings nothing but the time of the last step
 SELECT remote AS doc FROM zcsync.tasks WHERE local_id = :id \gset
-SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(),
-	(SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}', jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb
-		|| '{"date_updated": "1795165201500", "custom_fields": [{"id": "f-1", "type": "text", "value": "x"}, {"id": "f-2", "type": "checkbox", "value": "true"}]}'))) AS r)) AS echo;
-SELECT new, old FROM zcsync.changes WHERE origin LIKE 'pull:%';
+SELECT zcsync._take_page(:tasks, 'tasks',
+	ARRAY(SELECT zcsync._document_of(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}', jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb
+		|| '{"date_updated": "1795165201500", "custom_fields": [{"id": "f-1", "type": "text", "value": "x"}, {"id": "f-2", "type": "checkbox", "value": "true"}]}'))) AS r), zcsync._origin_of('pull', 1)) AS echo;
+SELECT new, old FROM zcsync.changes WHERE cause = 'pull';
 SELECT request(:id), same(:id);
 -- a page that was read before the last field was set does not take it back
-SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(),
-	(SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}', jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb))) AS r)) AS stale;
+SELECT zcsync._take_page(:tasks, 'tasks',
+	ARRAY(SELECT zcsync._document_of(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}', jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb))) AS r), zcsync._origin_of('pull', 1)) AS stale;
 
 -- ---------------------------------------------------------------------
 -- Updates: only what differs
@@ -91,17 +91,17 @@ SELECT request(:id), same(:id);
 -- a mark once removed by people is not put back, nor put into tasks of theirs
 UPDATE zcsync.tasks SET description = 'https://acme.zendesk.com/agent/tickets/1' WHERE local_id = :id;
 SELECT shown(:id) -> 'body' AS marked;
-UPDATE zcsync.tasks SET remote = remote || '{"description": "none"}', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE local_id = :id;
+UPDATE zcsync.tasks SET remote = remote || '{"description": "none"}', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE local_id = :id;
 SELECT shown(:id) -> 'body' AS unmarked;
 UPDATE zcsync.tasks SET description = NULL WHERE local_id = :id;
 
 -- fields and tags, one at a time
-INSERT INTO zcsync.fields (account_id, remote_id, scope_id, type, options, sync_origin) VALUES
-	(:dev, '11:f-date', '11', 'date', NULL, 'pull:test:' || pg_current_xact_id()),
-	(:dev, '11:f-drop', '11', 'drop_down', '{"options": [{"id": "o-a", "name": "A"}, {"id": "o-b", "name": "B"}]}', 'pull:test:' || pg_current_xact_id()),
-	(:dev, '11:f-labels', '11', 'labels', '{"options": [{"id": "l-a", "label": "A"}]}', 'pull:test:' || pg_current_xact_id()),
-	(:dev, '11:f-users', '11', 'users', NULL, 'pull:test:' || pg_current_xact_id()),
-	(:dev, '11:f-number', '11', 'number', NULL, 'pull:test:' || pg_current_xact_id());
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, type, options, sync_cause, sync_xid) VALUES
+	(:dev, '11:f-date', '11', 'date', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-drop', '11', 'drop_down', '{"options": [{"id": "o-a", "name": "A"}, {"id": "o-b", "name": "B"}]}', 'pull', pg_current_xact_id()),
+	(:dev, '11:f-labels', '11', 'labels', '{"options": [{"id": "l-a", "label": "A"}]}', 'pull', pg_current_xact_id()),
+	(:dev, '11:f-users', '11', 'users', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-number', '11', 'number', NULL, 'pull', pg_current_xact_id());
 UPDATE zcsync.tasks SET tags = '{zcsync,"a b"}', custom_fields = custom_fields - 'f-1' || '{"f-2": false, "f-date": "2026-11-22T12:00:00+00:00",
 	"f-drop": "b", "f-labels": ["A", "l-x"], "f-users": ["183", "x"], "f-number": "1.50", "f-other": {"a": 1}}' WHERE local_id = :id;
 CREATE FUNCTION steps(id bigint) RETURNS SETOF jsonb LANGUAGE plpgsql AS
@@ -172,8 +172,8 @@ SELECT shown(:id);
 INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (:dev, 'Twice', '11') RETURNING local_id AS id \gset
 SELECT request(:id) AS req \gset
 SELECT reply(:'req', '{"id": "t3"}', 1795165206000) AS doc \gset
-SELECT zcsync._apply_rows(:tasks, 'tasks', 'pull:clickup:1:' || pg_current_xact_id(), (SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}',
-	jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb || '{"date_updated": "1795165207000", "priority": {"id": "1"}}'))) AS r)) AS pulled;
+SELECT zcsync._take_page(:tasks, 'tasks', ARRAY(SELECT zcsync._document_of(to_jsonb(r)) FROM zcsync._clickup_rows(:dev, 'tasks', '{}',
+	jsonb_build_object('tasks', jsonb_build_array(:'doc'::jsonb || '{"date_updated": "1795165207000", "priority": {"id": "1"}}'))) AS r), zcsync._origin_of('pull', 1)) AS pulled;
 SELECT count(*) FROM zcsync.tasks WHERE remote_id = 't3';
 SELECT * FROM finish(:id, :'req', :'doc');
 SELECT count(*) AS tasks, bool_and(local_id = :id) AS ours, max(priority) AS priority, max(remote_version) AS version FROM zcsync.tasks WHERE remote_id = 't3' OR local_id = :id;
@@ -309,8 +309,8 @@ FROM zcsync.dead_letters d JOIN zcsync.tasks t USING (local_id) WHERE d.local_id
 DELETE FROM zcsync.sync_queue;
 CREATE FUNCTION seen(version text, vals jsonb) RETURNS integer LANGUAGE sql AS
 $$
-	SELECT zcsync._apply_rows(zcsync.stream('dev/tasks'), 'tasks', 'pull:clickup:' || version || ':' || pg_current_xact_id(),
-		jsonb_build_array(jsonb_build_object('remote_id', 'hole', 'remote_version', version, 'vals', vals, 'doc', '{}'::jsonb)))
+	SELECT zcsync._take_page(zcsync.stream('dev/tasks'), 'tasks',
+		ARRAY[ROW('hole', version, vals, '{}', false)::zcsync.document], zcsync._origin_of('pull', version::bigint))
 $$;
 SELECT seen('1', '{"name": "n", "status": "open", "list_id": "11", "custom_fields": {"f-1": "a"}}');
 SELECT local_id AS id FROM zcsync.tasks WHERE remote_id = 'hole' \gset

@@ -12,7 +12,7 @@ DELETE FROM zcsync.sync_queue;
 CREATE FUNCTION seen(version text, vals jsonb) RETURNS integer LANGUAGE sql AS
 $$
 	SELECT zcsync._take_page(zcsync.stream('dev/tasks'), 'tasks', ARRAY[ROW('t', version, vals, '{}', false)::zcsync.document],
-		format('pull:clickup:%s:%s', version, pg_current_xact_id()))
+		zcsync._origin_of('pull', version::bigint))
 $$;
 -- claim the push and say what it sends
 CREATE FUNCTION send() RETURNS jsonb LANGUAGE sql AS

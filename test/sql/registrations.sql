@@ -44,11 +44,11 @@ SELECT zcsync.add_account('a', 'zendesk', '{"subdomain": "a"}') IS NOT NULL AS a
 SELECT FROM zcsync.add_stream('a', 'tickets');
 SELECT FROM zcsync.alter_stream('a/tickets', writes => true);
 CREATE TABLE heard (id bigint GENERATED ALWAYS AS IDENTITY, what text);
-CREATE FUNCTION hear(kind text, accounts bigint[], ids bigint[], old jsonb[], origins text[], updated_at timestamptz[]) RETURNS void LANGUAGE sql AS
-$$ INSERT INTO public.heard (what) VALUES (format('%s of %s, before: %s, by %s', cardinality(ids), kind, old, regexp_replace(origins[1], '[0-9]+', 'N'))) $$;
+CREATE FUNCTION hear(kind text, accounts bigint[], ids bigint[], old jsonb[], origins zcsync.origin[], updated_at timestamptz[]) RETURNS void LANGUAGE sql AS
+$$ INSERT INTO public.heard (what) VALUES (format('%s of %s, before: %s, by %s', cardinality(ids), kind, old, (origins[1]).cause)) $$;
 CREATE FUNCTION keep(stream bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the stream stays'; END $$;
 CREATE FUNCTION ear() RETURNS zcsync.listener LANGUAGE sql AS
-$$ SELECT zcsync._describe_listener('ear', 'public.hear(text, bigint[], bigint[], jsonb[], text[], timestamptz[])', p_stream_removed => 'public.keep(bigint)') $$;
+$$ SELECT zcsync._describe_listener('ear', 'public.hear(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])', p_stream_removed => 'public.keep(bigint)') $$;
 INSERT INTO zcsync.tickets (account_id, subject) SELECT zcsync.account('a'), s FROM unnest('{x,y,z}'::text[]) AS s;
 UPDATE zcsync.tickets SET subject = subject || '!' WHERE subject <> 'z';
 UPDATE zcsync.tickets SET subject = subject;
@@ -65,7 +65,7 @@ GRANT USAGE ON SCHEMA zcsync TO regress_zcsync_stranger;
 GRANT CREATE ON SCHEMA public TO regress_zcsync_stranger;
 SET ROLE regress_zcsync_stranger;
 CREATE FUNCTION ear() RETURNS zcsync.listener LANGUAGE sql AS
-$$ SELECT ROW('ear', 'public.hear(text, bigint[], bigint[], jsonb[], text[], timestamptz[])'::regprocedure, NULL, NULL)::zcsync.listener $$;
+$$ SELECT ROW('ear', 'public.hear(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])'::regprocedure, NULL, NULL)::zcsync.listener $$;
 CREATE FUNCTION part() RETURNS zcsync.account_part LANGUAGE sql AS $$ SELECT ROW('part', 1, NULL, NULL, NULL, NULL)::zcsync.account_part $$;
 CREATE FUNCTION wants() RETURNS SETOF zcsync.condition LANGUAGE sql AS $$ VALUES (1, 'mine', false, 'never asked', NULL) $$;
 RESET ROLE;

@@ -18,18 +18,18 @@ SELECT a.account_id, s.kind, s.name = 'dev', now() - interval '10 days', now() -
 	CASE WHEN s.kind = 'leads' THEN 'none' ELSE 'done' END, now() - interval '30 seconds'
 FROM (VALUES ('acme', 'tickets'), ('beta', 'tickets'), ('halo', 'tickets'), ('crm', 'leads'), ('dev', 'tasks')) AS s (name, kind)
 JOIN zcsync.accounts a ON a.name = s.name;
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, '901/p1', '901', 'p1', 'to do', 'open', 0, true, 'pull:test:0' FROM zcsync.accounts a WHERE a.name = 'dev';
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, '901/p1', '901', 'p1', 'to do', 'open', 0, true, 'pull', '0' FROM zcsync.accounts a WHERE a.name = 'dev';
 
 -- A vendor brings a record, or a change of one: how far its time is from ours.
 CREATE FUNCTION arrives(account text, ticket text, ago interval, created boolean DEFAULT true) RETURNS void LANGUAGE sql AS
 $$
-	INSERT INTO zcsync.tickets AS t (account_id, remote_id, subject, status, created_at, updated_at, sync_origin, sync_state)
+	INSERT INTO zcsync.tickets AS t (account_id, remote_id, subject, status, created_at, updated_at, sync_cause, sync_xid, sync_state)
 	SELECT a.account_id, md5(ticket), ticket, 'open', CASE WHEN created THEN date_trunc('second', zcsync._now() - ago) END,
-		date_trunc('second', zcsync._now() - ago), 'pull:test:1:' || pg_current_xact_id(), 'synced'
+		date_trunc('second', zcsync._now() - ago), 'pull', pg_current_xact_id(), 'synced'
 	FROM zcsync.accounts a WHERE a.name = account
 	ON CONFLICT (account_id, remote_id) DO UPDATE
-	SET subject = t.subject || ' (changed)', updated_at = excluded.updated_at, sync_origin = excluded.sync_origin
+	SET subject = t.subject || ' (changed)', updated_at = excluded.updated_at, sync_cause = excluded.sync_cause, sync_xid = excluded.sync_xid
 $$;
 CREATE FUNCTION begins(route text, source text) RETURNS boolean LANGUAGE sql AS
 $$

@@ -10,15 +10,15 @@ INSERT INTO zcsync.accounts (name, vendor, settings)
 VALUES ('acme', 'zendesk', '{"subdomain": "acme"}'), ('dev', 'clickup', '{"workspace_id": "1"}');
 INSERT INTO zcsync.streams (account_id, kind, writes, last_pull_at)
 SELECT account_id, CASE vendor WHEN 'zendesk' THEN 'tickets' ELSE 'tasks' END, vendor = 'clickup', now() FROM zcsync.accounts;
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, '901/p1', '901', 'p1', 'to do', 'open', 0, true, 'pull:test:0' FROM zcsync.accounts a WHERE a.name = 'dev';
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, '901/p1', '901', 'p1', 'to do', 'open', 0, true, 'pull', '0' FROM zcsync.accounts a WHERE a.name = 'dev';
 SELECT FROM zcsync.add_route('slow', 'acme/tickets', 'dev/tasks', create_in => '901');
 SELECT zcsync.unmap_field('slow', 'status');
 SELECT zcsync.map_field('slow', 'name', $$CASE WHEN remote_id = '7' THEN (SELECT 'x' FROM pg_sleep(60)) ELSE 'n' || remote_id END$$);
 SELECT zcsync.resume_route('slow') LIKE '%is active%' AS active;
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_origin, sync_state)
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_cause, sync_xid, sync_state)
 SELECT a.account_id, i, 'Subject ' || i, 'open', now(), clock_timestamp() + interval '1 second',
-	'pull:test:1:' || pg_current_xact_id(), 'synced'
+	'pull', pg_current_xact_id(), 'synced'
 FROM zcsync.accounts a CROSS JOIN generate_series(1, 20) i WHERE a.name = 'acme';
 SELECT FROM zcsync.backfill_route('slow', confirm => true);
 -- what the time left over is taken by the next runs

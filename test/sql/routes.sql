@@ -16,13 +16,13 @@ INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens)
 SELECT account_id, 'api', 100, 60, 45 FROM zcsync.accounts WHERE name = 'dev';
 INSERT INTO zcsync.streams (account_id, kind, last_pull_at)
 SELECT account_id, CASE vendor WHEN 'zendesk' THEN 'tickets' ELSE 'tasks' END, now() FROM zcsync.accounts;
-INSERT INTO zcsync.contacts (account_id, remote_id, name, email, sync_origin)
-SELECT a.account_id, c.id, c.name, c.email, 'pull:test:0'
+INSERT INTO zcsync.contacts (account_id, remote_id, name, email, sync_cause, sync_xid)
+SELECT a.account_id, c.id, c.name, c.email, 'pull', '0'
 FROM (VALUES ('acme', '11', 'Ann Agent', 'ann@example.com'), ('acme', '12', 'Rob Requester', 'rob@example.org'),
 	('acme', '13', 'Guy Gone', 'guy@example.com'), ('dev', '183', 'Ann', 'Ann@Example.com')) AS c (account, id, name, email)
 JOIN zcsync.accounts a ON a.name = c.account;
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, s.list || '/' || s.id, s.list, s.id, s.name, s.category, s.position, true, 'pull:test:0'
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, s.list || '/' || s.id, s.list, s.id, s.name, s.category, s.position, true, 'pull', '0'
 FROM (VALUES
 	('901', 'p1', 'to do', 'open', 0), ('901', 'p2', 'blocked', 'custom', 1), ('901', 'p3', 'in review', 'custom', 2),
 	('901', 'p4', 'complete', 'closed', 3),
@@ -35,16 +35,16 @@ CREATE FUNCTION ticket(id text, subject text, status text, priority text, assign
 RETURNS void LANGUAGE sql AS
 $$
 	INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, status, priority, requester_id, assignee_id, tags,
-		created_at, updated_at, sync_origin, sync_state)
+		created_at, updated_at, sync_cause, sync_xid, sync_state)
 	SELECT a.account_id, id, subject, 'It smokes.', status, priority, '12', assignee, tags, now() - '2 days'::interval, now() - age,
-		'pull:test:1:' || pg_current_xact_id(), 'synced'
+		'pull', pg_current_xact_id(), 'synced'
 	FROM zcsync.accounts a WHERE a.name = 'acme'
 $$;
 -- a change of tickets at the vendor
 CREATE FUNCTION pull(ids text[], change text) RETURNS void LANGUAGE plpgsql AS
 $$
 BEGIN
-	EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_origin = ''pull:test:2:'' || pg_current_xact_id() WHERE remote_id = ANY ($1)', change) USING ids;
+	EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_cause = ''pull'', sync_cause_id = 2, sync_xid = pg_current_xact_id() WHERE remote_id = ANY ($1)', change) USING ids;
 END
 $$;
 -- pushes reach the vendor
@@ -52,11 +52,11 @@ CREATE FUNCTION push() RETURNS void LANGUAGE sql AS
 $$
 	DELETE FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready';
 	UPDATE zcsync.tasks t SET remote_id = coalesce(remote_id, 't' || substr(name, 1, 20)), sync_state = 'synced',
-		sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(t)
+		sync_cause = 'push', sync_xid = pg_current_xact_id(), base = to_jsonb(t)
 	WHERE sync_state <> 'synced';
 $$;
 CREATE VIEW tasks AS
-SELECT remote_id, name, status, priority, assignees, list_id, regexp_replace(sync_origin, ':.*', '') AS origin FROM zcsync.tasks ORDER BY local_id;
+SELECT remote_id, name, status, priority, assignees, list_id, sync_cause FROM zcsync.tasks ORDER BY local_id;
 CREATE VIEW jobs AS
 SELECT q.operation, q.kind, q.state, q.priority, count(*) FROM zcsync.sync_queue q GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
 CREATE VIEW links AS
@@ -167,8 +167,8 @@ SELECT pull('{1}', 'priority = ''high''');
 SELECT zcsync.plan('support', ARRAY[local_id]) FROM zcsync.tickets WHERE remote_id = '1';
 SELECT zcsync._run_route_jobs();
 SELECT * FROM tasks WHERE name = 'Printer';
-SELECT c.action, c.old, c.new, regexp_replace(c.origin, ':.*', '') FROM zcsync.changes c JOIN zcsync.tasks t USING (local_id)
-WHERE t.name = 'Printer' AND c.origin LIKE 'route:%';
+SELECT c.action, c.old, c.new, c.cause FROM zcsync.changes c JOIN zcsync.tasks t USING (local_id)
+WHERE t.name = 'Printer' AND c.cause = 'route';
 SELECT push();
 
 -- a new field, a custom field: only apply_route() writes them to what exists
@@ -249,7 +249,7 @@ SELECT * FROM links;
 SELECT count(*) FROM zcsync.tasks;
 
 -- a record that was deleted on the other side is not made again
-UPDATE zcsync.tasks SET deleted_at = now(), sync_origin = 'pull:test:' || pg_current_xact_id() WHERE name = 'Left';
+UPDATE zcsync.tasks SET deleted_at = now(), sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE name = 'Left';
 SELECT pull('{1}', 'subject = ''Right''');
 SELECT zcsync._run_route_jobs();
 SELECT * FROM errors;

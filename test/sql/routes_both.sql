@@ -19,16 +19,16 @@ SELECT FROM zcsync.map_field('both', 'tags', 'tags');
 SELECT FROM zcsync.map_field('both', 'subject', 't.name', back => true);
 SELECT FROM zcsync.map_field('both', 'type', $$CASE WHEN t.points = 5 THEN 'question' WHEN t.points > 0 THEN 'task' END$$, back => true);
 SELECT FROM zcsync.resume_route('both');
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, tags, created_at, updated_at, sync_origin, sync_state)
-SELECT a.account_id, '1', 'one', '{a}', now(), clock_timestamp() + interval '1 second', 'pull:test:1:' || pg_current_xact_id(), 'synced'
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, tags, created_at, updated_at, sync_cause, sync_xid, sync_state)
+SELECT a.account_id, '1', 'one', '{a}', now(), clock_timestamp() + interval '1 second', 'pull', pg_current_xact_id(), 'synced'
 FROM zcsync.accounts a WHERE a.name = 'acme';
 SELECT zcsync._run_route_jobs();
 CREATE FUNCTION told() RETURNS void LANGUAGE sql AS
-$$ UPDATE zcsync.tasks SET remote_id = 'r1', sync_origin = 'pull:test:1:' || pg_current_xact_id() WHERE remote_id IS NULL; DELETE FROM zcsync.sync_queue WHERE operation = 'push' $$;
+$$ UPDATE zcsync.tasks SET remote_id = 'r1', sync_cause = 'pull', sync_cause_id = 1, sync_xid = pg_current_xact_id() WHERE remote_id IS NULL; DELETE FROM zcsync.sync_queue WHERE operation = 'push' $$;
 CREATE FUNCTION at_source(change text) RETURNS void LANGUAGE plpgsql AS
-$$ BEGIN EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_origin = ''pull:test:1:'' || pg_current_xact_id()', change); END $$;
+$$ BEGIN EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_cause = ''pull'', sync_cause_id = 1, sync_xid = pg_current_xact_id()', change); END $$;
 CREATE FUNCTION at_target(change text) RETURNS void LANGUAGE plpgsql AS
-$$ BEGIN EXECUTE format('UPDATE zcsync.tasks SET %s, sync_origin = ''pull:test:1:'' || pg_current_xact_id()', change); END $$;
+$$ BEGIN EXECUTE format('UPDATE zcsync.tasks SET %s, sync_cause = ''pull'', sync_cause_id = 1, sync_xid = pg_current_xact_id()', change); END $$;
 CREATE VIEW sides AS
 SELECT s.subject, s.type, s.tags AS tags_here, t.name, t.points, t.tags, l.state
 FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id JOIN zcsync.tasks t ON t.local_id = l.target_id;

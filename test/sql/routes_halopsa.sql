@@ -21,14 +21,14 @@ FROM (VALUES ('acme', 'tickets'), ('halo', 'tickets'), ('halo', 'leads'), ('crm'
 JOIN zcsync.accounts a ON a.name = s.name;
 
 -- the catalogues of HaloPSA
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, position, active, sync_origin)
-SELECT a.account_id, s.scope || ':' || s.id, s.scope, s.id, s.name, s.id::integer, true, 'pull:test:0'
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, position, active, sync_cause, sync_xid)
+SELECT a.account_id, s.scope || ':' || s.id, s.scope, s.id, s.name, s.id::integer, true, 'pull', '0'
 FROM (VALUES ('tickets', '1', 'New'), ('tickets', '2', 'In Progress'), ('tickets', '3', 'Pending'), ('tickets', '9', 'Closed'),
 	('tickets', '18', 'Resolved'), ('leads', '40', 'New'), ('leads', '41', 'Contacted'), ('leads', '44', 'Won'), ('leads', '45', 'Lost'))
 	AS s (scope, id, name)
 JOIN zcsync.accounts a ON a.name = 'halo';
-INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, remote, active, sync_origin)
-SELECT a.account_id, f.id, f.scope, f.name, f.type, f.options::jsonb, f.remote::jsonb, true, 'pull:test:0'
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, remote, active, sync_cause, sync_xid)
+SELECT a.account_id, f.id, f.scope, f.name, f.type, f.options::jsonb, f.remote::jsonb, true, 'pull', '0'
 FROM (VALUES
 	('tickettype', 'system', 'Ticket type', 'select', '[{"id": "1", "name": "Incident", "use": "ticket", "required": ["summary", "details"]},
 		{"id": "3", "name": "Request", "use": "ticket", "required": ["summary", "CFService"]}, {"id": "4", "name": "Twin", "use": "ticket"},
@@ -55,22 +55,22 @@ CREATE FUNCTION push() RETURNS void LANGUAGE sql AS
 $$
 	DELETE FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready';
 	UPDATE zcsync.leads l SET remote_id = coalesce(remote_id, (9000 + local_id)::text), status = coalesce(status, '40'), sync_state = 'synced',
-		sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(l) || jsonb_build_object('status', coalesce(status, '40'))
+		sync_cause = 'push', sync_xid = pg_current_xact_id(), base = to_jsonb(l) || jsonb_build_object('status', coalesce(status, '40'))
 	WHERE sync_state <> 'synced' AND account_id = zcsync.account('halo');
 	UPDATE zcsync.tickets l SET remote_id = coalesce(remote_id, (8000 + local_id)::text), external_id = 'zcsync-' || sync_key, status = coalesce(status, '1'), sync_state = 'synced',
-		site_id = coalesce(site_id, '1'), sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(l)
+		site_id = coalesce(site_id, '1'), sync_cause = 'push', sync_xid = pg_current_xact_id(), base = to_jsonb(l)
 	WHERE sync_state <> 'synced' AND account_id = zcsync.account('halo');
 $$;
 -- somebody changes an opportunity at HaloPSA
 CREATE FUNCTION pull(mail text, change text) RETURNS void LANGUAGE plpgsql AS
 $$
 BEGIN
-	EXECUTE format('UPDATE zcsync.leads SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_origin = ''pull:test:'' || clock_timestamp() || '':'' || pg_current_xact_id()
+	EXECUTE format('UPDATE zcsync.leads SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_cause = ''pull'', sync_cause_id = extract(epoch FROM clock_timestamp()) * 1000000, sync_xid = pg_current_xact_id()
 		WHERE account_id = zcsync.account(''halo'') AND email = $1', change) USING mail;
 END
 $$;
 CREATE VIEW opportunities AS
-SELECT l.email, l.summary, l.first_name, l.last_name, l.type_id, l.status, l.value, l.custom_fields, l.sync_state, regexp_replace(l.sync_origin, ':.*', '') AS origin
+SELECT l.email, l.summary, l.first_name, l.last_name, l.type_id, l.status, l.value, l.custom_fields, l.sync_state, l.sync_cause
 FROM zcsync.leads l WHERE l.account_id = zcsync.account('halo') ORDER BY l.email;
 CREATE VIEW leads AS
 SELECT l.email, l.status_id, l.sync_state FROM zcsync.leads l WHERE l.account_id = zcsync.account('crm') ORDER BY l.email;
@@ -144,7 +144,7 @@ SELECT zcsync._run_route_jobs();
 SELECT * FROM leads;
 SELECT zcsync._run_route_jobs();
 SELECT * FROM jobs;
-SELECT c.old, c.new, regexp_replace(c.origin, '\d+', 'N', 'g') AS origin FROM zcsync.changes c JOIN zcsync.leads l USING (local_id)
+SELECT c.old, c.new, c.cause, c.cause_id IS NOT NULL AS has_id FROM zcsync.changes c JOIN zcsync.leads l USING (local_id)
 WHERE l.email = 'ada@engines.example' AND l.account_id = zcsync.account('crm') AND c.action = 'update';
 -- unmapped: a row that says so, and the lead waits for it
 SELECT pull('cy@gmail.com', 'status = ''41''');
@@ -210,8 +210,8 @@ DELETE FROM zcsync.sync_queue;
 -- what exists is found: by e-mail among open ones, by the reference in any
 SELECT zcsync.remove_route('intake');
 SELECT intake('Eve', 'Open', 'Open Ltd', 'Eve@open.example', 1), intake('Fay', 'Shut', 'Shut Ltd', 'fay@shut.example', 1);
-INSERT INTO zcsync.leads (account_id, remote_id, summary, email, status, closed_at, sync_origin, sync_state)
-SELECT a.account_id, l.id, 'made there', l.email, '40', l.closed_at::timestamptz, 'pull:test:' || pg_current_xact_id(), 'synced'
+INSERT INTO zcsync.leads (account_id, remote_id, summary, email, status, closed_at, sync_cause, sync_xid, sync_state)
+SELECT a.account_id, l.id, 'made there', l.email, '40', l.closed_at::timestamptz, 'pull', pg_current_xact_id(), 'synced'
 FROM (VALUES ('1', 'eve@OPEN.example', NULL), ('2', 'eve@open.example', '2026-01-01'), ('3', 'fay@shut.example', '2026-01-01')) AS l (id, email, closed_at)
 JOIN zcsync.accounts a ON a.name = 'halo';
 UPDATE zcsync.leads SET email = NULL WHERE email = 'cy@gmail.com';
@@ -221,16 +221,16 @@ SELECT item, ok, message FROM zcsync.check_route('again') WHERE item IN ('ticket
 SELECT zcsync.remove_route('again');
 
 -- tickets: clients, sites and users of HaloPSA
-INSERT INTO zcsync.companies (account_id, remote_id, name, type, parent_id, domain, external_id, active, remote, sync_origin)
+INSERT INTO zcsync.companies (account_id, remote_id, name, type, parent_id, domain, external_id, active, remote, sync_cause, sync_xid)
 SELECT a.account_id, c.id, c.name, CASE WHEN c.id LIKE 'site%' THEN 'site' ELSE 'client' END, c.parent, c.domain, c.external_id, c.id <> '17',
-	CASE WHEN c.main IS NOT NULL THEN jsonb_build_object('main_site_id', c.main) END, 'pull:test:0'
+	CASE WHEN c.main IS NOT NULL THEN jsonb_build_object('main_site_id', c.main) END, 'pull', '0'
 FROM (VALUES ('12', 'Acme Works', NULL, 'acme.example', NULL, 18.0), ('13', 'Beta GmbH', NULL, NULL, '361', NULL), ('14', 'Gmail Users', NULL, 'gmail.com', NULL, NULL),
 	('15', 'Twin One', NULL, 'twins.example', NULL, NULL), ('16', 'Twin Two', NULL, NULL, NULL, NULL), ('17', 'Closed Down', NULL, 'down.example', NULL, NULL),
 	('site-18', 'Main', '12', NULL, NULL, NULL), ('site-19', 'Branch', '12', NULL, NULL, NULL), ('site-20', 'Only', '13', NULL, NULL, NULL))
 	AS c (id, name, parent, domain, external_id, main)
 JOIN zcsync.accounts a ON a.name = 'halo';
-INSERT INTO zcsync.contacts (account_id, remote_id, name, email, organization_id, site_id, sync_origin)
-SELECT a.account_id, c.id, c.name, c.email, c.client, c.site, 'pull:test:0'
+INSERT INTO zcsync.contacts (account_id, remote_id, name, email, organization_id, site_id, sync_cause, sync_xid)
+SELECT a.account_id, c.id, c.name, c.email, c.client, c.site, 'pull', '0'
 FROM (VALUES ('halo', '501', 'Ann', 'ann@acme.example', '12', '19'), ('halo', '502', 'Gus', 'gus@gmail.com', '13', '20'),
 	('halo', '503', 'Tim', 'tim@twins.example', '16', NULL), ('halo', '504', 'General User', NULL, '12', '18'), ('halo', '505', 'Gil', 'gil@gmail.com', '12', '18'),
 	('acme', '11', 'Ann', 'Ann@Acme.example', NULL, NULL), ('acme', '12', 'Gus', 'gus@gmail.com', NULL, NULL), ('acme', '13', 'Tim', 'tim2@twins.example', NULL, NULL),
@@ -240,13 +240,13 @@ JOIN zcsync.accounts a ON a.name = c.account;
 CREATE FUNCTION ticket(id text, subject text, status text, priority text, requester text, organization text) RETURNS void LANGUAGE sql AS
 $$
 	INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, status, priority, requester_id, organization_id,
-		created_at, updated_at, sync_origin, sync_state)
+		created_at, updated_at, sync_cause, sync_xid, sync_state)
 	SELECT a.account_id, id, subject, 'It smokes.', status, priority, requester, organization, now(), clock_timestamp() + interval '1 second',
-		'pull:test:1:' || pg_current_xact_id(), 'synced'
+		'pull', pg_current_xact_id(), 'synced'
 	FROM zcsync.accounts a WHERE a.name = 'acme'
 $$;
 CREATE VIEW tickets AS
-SELECT t.subject, t.form_id, t.status, t.priority, t.organization_id AS client, t.requester_id AS "user", t.site_id AS site, regexp_replace(t.sync_origin, ':.*', '') AS origin
+SELECT t.subject, t.form_id, t.status, t.priority, t.organization_id AS client, t.requester_id AS "user", t.site_id AS site, t.sync_cause
 FROM zcsync.tickets t WHERE t.account_id = zcsync.account('halo') ORDER BY t.subject;
 SELECT zcsync.add_route('desk', 'acme/tickets', 'halo/tickets', ticket_type => 'Request');
 SELECT field, mapped, expression FROM zcsync.route_fields ORDER BY position;
@@ -309,7 +309,7 @@ SELECT zcsync.unmap_company('acme/companies/777', 'halo');
 SELECT zcsync.unmap_company('acme/companies/777', 'halo');
 SELECT zcsync.unmap_company('acme/companies/777', 'nowhere');
 -- a record that exists keeps its client until its company is known again
-UPDATE zcsync.tickets SET subject = 'new company 2', updated_at = clock_timestamp() + interval '2 seconds', sync_origin = 'pull:test:2:' || pg_current_xact_id()
+UPDATE zcsync.tickets SET subject = 'new company 2', updated_at = clock_timestamp() + interval '2 seconds', sync_cause = 'pull', sync_cause_id = 2, sync_xid = pg_current_xact_id()
 WHERE remote_id = '7' AND account_id = zcsync.account('acme');
 SELECT zcsync._run_route_jobs();
 SELECT * FROM tickets WHERE subject LIKE 'new company%';
@@ -323,7 +323,8 @@ DELETE FROM zcsync.mail_providers;
 CREATE FUNCTION page(account text, kind text, rows jsonb) RETURNS bigint LANGUAGE plpgsql AS
 $$
 BEGIN
-	PERFORM zcsync._apply_rows(s.stream_id, page.kind, 'pull:halopsa:1:' || pg_current_xact_id(), page.rows)
+	PERFORM zcsync._take_page(s.stream_id, page.kind, ARRAY(SELECT zcsync._document_of(r) FROM jsonb_array_elements(page.rows) AS r),
+		zcsync._origin_of('pull', 1))
 	FROM zcsync.streams s WHERE s.account_id = zcsync.account(page.account) AND s.kind = 'tickets';
 	RETURN (SELECT count(*) FROM zcsync.sync_queue q WHERE q.operation = 'route');
 END
@@ -335,7 +336,7 @@ $$
 $$;
 CREATE FUNCTION requester(id text, email text) RETURNS void LANGUAGE sql AS
 $$
-	INSERT INTO zcsync.contacts (account_id, remote_id, name, email, sync_origin) SELECT account_id, id, id, email, 'pull:test:0' FROM zcsync.accounts WHERE name = 'acme'
+	INSERT INTO zcsync.contacts (account_id, remote_id, name, email, sync_cause, sync_xid) SELECT account_id, id, id, email, 'pull', '0' FROM zcsync.accounts WHERE name = 'acme'
 $$;
 SELECT requester('21', 'ed@eta.example'), requester('22', 'ian@iota.example'), requester('23', 'kim@kappa.example'), requester('24', 'mo@mu.example');
 SELECT ticket('21', 'held: domain', 'open', NULL, '21', NULL), ticket('22', 'held: external id', 'open', NULL, '15', '888'),
@@ -343,7 +344,7 @@ SELECT ticket('21', 'held: domain', 'open', NULL, '21', NULL), ticket('22', 'hel
 	ticket('25', 'held: two clients', 'open', NULL, '23', NULL), ticket('26', 'held: mapped client gone', 'open', NULL, '15', '890');
 SELECT page('halo', 'companies', client('60', 'Pi', '{"domain": "kappa.example"}') || client('61', 'Rho', '{"domain": "kappa.example"}') || client('62', 'Tau'));
 SELECT zcsync.map_company('acme/companies/890', 'halo/companies/62');
-UPDATE zcsync.companies SET deleted_at = now(), sync_origin = 'pull:halopsa:2:' || pg_current_xact_id() WHERE remote_id = '62';
+UPDATE zcsync.companies SET deleted_at = now(), sync_cause = 'pull', sync_cause_id = 2, sync_xid = pg_current_xact_id() WHERE remote_id = '62';
 SELECT zcsync._run_route_jobs();
 CREATE VIEW held AS SELECT t.subject, e.value FROM zcsync.route_errors e JOIN zcsync.tickets t ON t.local_id = e.source_id WHERE e.code = 'unmapped_company' ORDER BY t.subject COLLATE "C";
 SELECT * FROM held;
@@ -374,13 +375,13 @@ SELECT op, source FROM zcsync.plan('desk2') WHERE op IN ('link', 'error') OR fie
 SELECT zcsync.remove_route('desk2');
 
 -- tickets of HaloPSA as a source
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, s.list || '/' || s.id, s.list, s.id, s.name, s.category, s.position, true, 'pull:test:0'
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, s.list || '/' || s.id, s.list, s.id, s.name, s.category, s.position, true, 'pull', '0'
 FROM (VALUES ('901', 'p1', 'to do', 'open', 0), ('901', 'p2', 'Pending', 'custom', 1), ('901', 'p3', 'stuck', 'custom', 2), ('901', 'p4', 'complete', 'closed', 3))
 	AS s (list, id, name, category, position)
 JOIN zcsync.accounts a ON a.name = 'dev';
-INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_origin) SELECT account_id, '183', 'alex@halo.example', 'pull:test:0' FROM zcsync.accounts WHERE name = 'dev';
-UPDATE zcsync.tickets SET assignee_id = '3', sync_origin = 'pull:test:3:' || pg_current_xact_id() WHERE account_id = zcsync.account('halo') AND subject LIKE 'by domain, known%';
+INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_cause, sync_xid) SELECT account_id, '183', 'alex@halo.example', 'pull', '0' FROM zcsync.accounts WHERE name = 'dev';
+UPDATE zcsync.tickets SET assignee_id = '3', sync_cause = 'pull', sync_cause_id = 3, sync_xid = pg_current_xact_id() WHERE account_id = zcsync.account('halo') AND subject LIKE 'by domain, known%';
 SELECT zcsync.add_route('build', 'halo/tickets', 'dev/tasks', filter => $$form_id = '3' AND subject LIKE 'by domain%'$$, create_in => '901') IS NOT NULL AS made;
 SELECT field, source_value, target_value FROM zcsync.route_values ORDER BY 1, 2;
 SELECT item, ok, message FROM zcsync.check_route('build') WHERE item LIKE 'status%';

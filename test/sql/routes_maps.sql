@@ -11,8 +11,8 @@ INSERT INTO zcsync.accounts (name, vendor, settings)
 VALUES ('acme', 'zendesk', '{"subdomain": "acme"}'), ('dev', 'clickup', '{"workspace_id": "1"}');
 INSERT INTO zcsync.streams (account_id, kind, writes, last_pull_at)
 SELECT account_id, CASE vendor WHEN 'zendesk' THEN 'tickets' ELSE 'tasks' END, true, now() FROM zcsync.accounts;
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, '901:' || s.id, '901', s.id, s.name, s.category, s.position, true, 'pull:test:0'
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, '901:' || s.id, '901', s.id, s.name, s.category, s.position, true, 'pull', '0'
 FROM (VALUES ('p1', 'to do', 'open', 0), ('p2', 'doing', 'custom', 1), ('p3', 'stuck', 'custom', 2), ('p4', 'complete', 'closed', 3)) AS s (id, name, category, position)
 JOIN zcsync.accounts a ON a.name = 'dev';
 
@@ -31,21 +31,21 @@ BEGIN
 	FOR i IN 1 .. 5 LOOP
 		UPDATE zcsync.sync_queue SET run_at = now() WHERE operation = 'route';
 		v_done := v_done + zcsync._run_route_jobs();
-		UPDATE zcsync.tasks SET remote_id = 'r' || name, sync_origin = 'pull:test:1:' || pg_current_xact_id() WHERE remote_id IS NULL;
+		UPDATE zcsync.tasks SET remote_id = 'r' || name, sync_cause = 'pull', sync_cause_id = 1, sync_xid = pg_current_xact_id() WHERE remote_id IS NULL;
 		DELETE FROM zcsync.sync_queue WHERE operation = 'push';
 	END LOOP;
 	RETURN v_done;
 END
 $$;
 CREATE FUNCTION here(id text, change text) RETURNS void LANGUAGE plpgsql AS
-$$ BEGIN EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_origin = ''pull:test:1:'' || pg_current_xact_id() WHERE remote_id = $1', change) USING id; END $$;
+$$ BEGIN EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_cause = ''pull'', sync_cause_id = 1, sync_xid = pg_current_xact_id() WHERE remote_id = $1', change) USING id; END $$;
 CREATE FUNCTION there(id text, change text) RETURNS void LANGUAGE plpgsql AS
-$$ BEGIN EXECUTE format('UPDATE zcsync.tasks SET %s, sync_origin = ''pull:test:1:'' || pg_current_xact_id() WHERE local_id = (SELECT l.target_id FROM zcsync.links l JOIN zcsync.tickets t ON t.local_id = l.source_id WHERE t.remote_id = $1)', change) USING id; END $$;
+$$ BEGIN EXECUTE format('UPDATE zcsync.tasks SET %s, sync_cause = ''pull'', sync_cause_id = 1, sync_xid = pg_current_xact_id() WHERE local_id = (SELECT l.target_id FROM zcsync.links l JOIN zcsync.tickets t ON t.local_id = l.source_id WHERE t.remote_id = $1)', change) USING id; END $$;
 CREATE VIEW sides AS
 SELECT s.remote_id AS id, s.subject, t.name, s.status, t.status AS there, s.priority, t.points, l.agreed, l.agreed_back, (SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(l.dropped) AS k) AS dropped
 FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id JOIN zcsync.tasks t ON t.local_id = l.target_id ORDER BY 1;
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_origin, sync_state)
-SELECT a.account_id, i::text, 's' || i, CASE WHEN i < 4 THEN 'open' ELSE 'pending' END, now(), clock_timestamp() + interval '1 second', 'pull:test:1:' || pg_current_xact_id(), 'synced'
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_cause, sync_xid, sync_state)
+SELECT a.account_id, i::text, 's' || i, CASE WHEN i < 4 THEN 'open' ELSE 'pending' END, now(), clock_timestamp() + interval '1 second', 'pull', pg_current_xact_id(), 'synced'
 FROM zcsync.accounts a, generate_series(1, 4) AS i WHERE a.name = 'acme';
 SELECT run();
 SELECT * FROM sides;
@@ -150,7 +150,7 @@ SELECT here('4', $$status = 'hold'$$);
 SELECT run();
 SELECT id, status, there FROM sides WHERE id = '4';
 -- statuses that get other ids, or another name, in the catalogue: nothing is written
-UPDATE zcsync.statuses SET sync_origin = 'pull:test:1', status_id = status_id || 'x', remote_id = remote_id || 'x', name = CASE name WHEN 'stuck' THEN 'waiting' ELSE name END;
+UPDATE zcsync.statuses SET sync_cause = 'pull', sync_xid = '1', status_id = status_id || 'x', remote_id = remote_id || 'x', name = CASE name WHEN 'stuck' THEN 'waiting' ELSE name END;
 SELECT here('1', $$type = 'task'$$), here('4', $$type = 'task'$$);
 SELECT op, source, field, old, new FROM zcsync.plan('r') WHERE op <> 'error';
 SELECT run();

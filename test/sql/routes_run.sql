@@ -13,8 +13,8 @@ INSERT INTO zcsync.accounts (name, vendor, settings)
 VALUES ('acme', 'zendesk', '{"subdomain": "acme"}'), ('dev', 'clickup', '{"workspace_id": "1"}');
 INSERT INTO zcsync.streams (account_id, kind, writes, last_pull_at)
 SELECT account_id, CASE vendor WHEN 'zendesk' THEN 'tickets' ELSE 'tasks' END, vendor = 'clickup', now() FROM zcsync.accounts;
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, s.list || '/' || s.id, s.list, s.id, s.name, s.category, s.position, true, 'pull:test:0'
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, s.list || '/' || s.id, s.list, s.id, s.name, s.category, s.position, true, 'pull', '0'
 FROM (VALUES
 	('901', 'p1', 'to do', 'open', 0), ('901', 'p2', 'in progress', 'custom', 1), ('901', 'p4', 'complete', 'closed', 3),
 	('902', 'q1', 'Open', 'open', 0), ('902', 'q2', 'working', 'custom', 1), ('902', 'q3', 'shipped', 'done', 2),
@@ -23,15 +23,15 @@ JOIN zcsync.accounts a ON a.name = 'dev';
 
 CREATE FUNCTION tickets(first integer, last integer, status text DEFAULT 'open', tag text DEFAULT 'bug') RETURNS void LANGUAGE sql AS
 $$
-	INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, tags, created_at, updated_at, sync_origin, sync_state)
+	INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, tags, created_at, updated_at, sync_cause, sync_xid, sync_state)
 	SELECT a.account_id, i, 'Subject ' || i, status, ARRAY[tag], now(), clock_timestamp() + interval '1 second',
-		'pull:test:1:' || pg_current_xact_id(), 'synced'
+		'pull', pg_current_xact_id(), 'synced'
 	FROM zcsync.accounts a CROSS JOIN generate_series(first, last) i WHERE a.name = 'acme'
 $$;
 CREATE FUNCTION tasks(list text, ids text[], descriptions text[]) RETURNS void LANGUAGE sql AS
 $$
-	INSERT INTO zcsync.tasks (account_id, remote_id, name, description, status, list_id, sync_origin, sync_state)
-	SELECT a.account_id, t.id, 'Task ' || t.id, t.description, 'to do', list, 'pull:test:1:' || pg_current_xact_id(), 'synced'
+	INSERT INTO zcsync.tasks (account_id, remote_id, name, description, status, list_id, sync_cause, sync_xid, sync_state)
+	SELECT a.account_id, t.id, 'Task ' || t.id, t.description, 'to do', list, 'pull', pg_current_xact_id(), 'synced'
 	FROM zcsync.accounts a CROSS JOIN unnest(ids, descriptions) AS t (id, description) WHERE a.name = 'dev'
 $$;
 CREATE VIEW pushes AS SELECT state, priority, count(*), count(route_id) AS of_route FROM zcsync.sync_queue WHERE operation = 'push' GROUP BY 1, 2 ORDER BY 1, 2;
@@ -98,7 +98,7 @@ SELECT name, status FROM zcsync.tasks WHERE remote_id IN ('a', 'b') ORDER BY rem
 SELECT FROM zcsync.add_route('second', 'acme/tickets', 'dev/tasks', create_in => '902');
 SELECT op, count(*) FROM zcsync.plan('second') GROUP BY 1;
 SELECT zcsync.remove_route('second'), zcsync.remove_route('first');
-UPDATE zcsync.tasks SET remote_id = 'new' || local_id, sync_origin = 'push:test:' || pg_current_xact_id() WHERE remote_id IS NULL;
+UPDATE zcsync.tasks SET remote_id = 'new' || local_id, sync_cause = 'push', sync_xid = pg_current_xact_id() WHERE remote_id IS NULL;
 SELECT FROM zcsync.add_route('third', 'acme/tickets', 'dev/tasks', create_in => '902');
 SELECT op, count(*) FROM zcsync.plan('third') GROUP BY 1;
 -- by a condition of one's own
@@ -120,22 +120,22 @@ SELECT op, source, field, new FROM zcsync.plan('lists') WHERE field IN ('list_id
 SELECT item, ok, message FROM zcsync.check_route('lists') WHERE NOT ok;
 SELECT item, ok, message, hint FROM zcsync.check_route('lists') WHERE item = 'members';
 -- a status that is renamed at the vendor keeps working by its id
-UPDATE zcsync.statuses SET name = 'doing', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE status_id = 'p2';
+UPDATE zcsync.statuses SET name = 'doing', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE status_id = 'p2';
 SELECT new FROM zcsync.plan('lists') WHERE source = 'acme/tickets/31' AND field = 'status';
 -- the default assignee
 SELECT zcsync.alter_route('lists', default_assignee => 'lead@example.com');
 SELECT item, ok, message FROM zcsync.check_route('lists') WHERE item = 'default assignee';
-INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_origin) SELECT account_id, '77', 'LEAD@example.com', 'pull:test:0' FROM zcsync.accounts WHERE name = 'dev';
+INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_cause, sync_xid) SELECT account_id, '77', 'LEAD@example.com', 'pull', '0' FROM zcsync.accounts WHERE name = 'dev';
 SELECT item, ok, message FROM zcsync.check_route('lists') WHERE item = 'default assignee';
 SELECT new FROM zcsync.plan('lists') WHERE source = 'acme/tickets/31' AND field = 'assignees';
 -- a field that a list requires
-INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, required, active, remote, sync_origin)
-SELECT account_id, '902/f7', '902', 'Severity', 'drop_down', true, true, '{"id": "f7"}', 'pull:test:0' FROM zcsync.accounts WHERE name = 'dev';
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, required, active, remote, sync_cause, sync_xid)
+SELECT account_id, '902/f7', '902', 'Severity', 'drop_down', true, true, '{"id": "f7"}', 'pull', '0' FROM zcsync.accounts WHERE name = 'dev';
 SELECT item, ok, message, hint FROM zcsync.check_route('lists') WHERE item LIKE 'required%';
 SELECT zcsync.remove_route('lists');
 
 -- text of a ticket whose comments are all private stays out
-UPDATE zcsync.tickets SET description = 'secret', remote = '{"is_public": false}', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '31';
+UPDATE zcsync.tickets SET description = 'secret', remote = '{"is_public": false}', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = '31';
 SELECT FROM zcsync.add_route('private', 'acme/tickets', 'dev/tasks', create_in => '901');
 SELECT new FROM zcsync.plan('private', (SELECT array_agg(local_id) FROM zcsync.tickets WHERE remote_id = '31')) WHERE field = 'description';
 SELECT zcsync.remove_route('private');
@@ -195,7 +195,7 @@ DROP FUNCTION zcsync_routes.forward_:id;
 SET ROLE regress_other;
 CREATE FUNCTION zcsync_routes.forward_:id(zcsync.tickets[], boolean) RETURNS zcsync.route_value[] LANGUAGE sql AS $$ SELECT ARRAY(SELECT ROW(true, '{"name": "theirs"}', NULL, NULL)::zcsync.route_value FROM unnest($1)) $$;
 RESET ROLE;
-UPDATE zcsync.tickets SET subject = 'changed', updated_at = now() + interval '1 minute', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '31';
+UPDATE zcsync.tickets SET subject = 'changed', updated_at = now() + interval '1 minute', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = '31';
 SELECT zcsync._run_route_jobs();
 SELECT state FROM zcsync.routes WHERE name = 'mine';
 SELECT regexp_replace(message, '_\d+', '_N') AS message FROM zcsync.alerts WHERE resolved_at IS NULL;

@@ -16,24 +16,24 @@ INSERT INTO zcsync.streams (account_id, kind, last_pull_at, writes)
 SELECT a.account_id, s.kind, now(), a.name <> 'acme'
 FROM (VALUES ('acme', 'tickets'), ('psa', 'tickets'), ('dev', 'tasks'), ('globex', 'tickets')) AS s (name, kind)
 JOIN zcsync.accounts a ON a.name = s.name;
-INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_origin)
-SELECT a.account_id, s.scope || ':' || s.id, s.scope, s.id, s.name, s.category, s.position, true, 'pull:test:0'
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT a.account_id, s.scope || ':' || s.id, s.scope, s.id, s.name, s.category, s.position, true, 'pull', '0'
 FROM (VALUES ('psa', 'tickets', '1', 'New', NULL, 1), ('psa', 'tickets', '2', 'In Progress', NULL, 2), ('psa', 'tickets', '3', 'Pending', NULL, 3),
 	('psa', 'tickets', '9', 'Closed', NULL, 9), ('psa', 'tickets', '18', 'Resolved', NULL, 18), ('psa', 'tickets', '21', 'With User', NULL, 21),
 	('psa', 'tickets', '28', 'On Hold', NULL, 28), ('psa', 'tickets', '30', 'Parts Ordered', NULL, 30),
 	('dev', '901', 'p1', 'to do', 'open', 0), ('dev', '901', 'p2', 'Pending', 'custom', 1), ('dev', '901', 'p3', 'stuck', 'custom', 2),
 	('dev', '901', 'p4', 'complete', 'closed', 3)) AS s (account, scope, id, name, category, position)
 JOIN zcsync.accounts a ON a.name = s.account;
-INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, active, sync_origin)
-SELECT a.account_id, f.id, 'system', f.id, 'select', f.options::jsonb, true, 'pull:test:0'
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, active, sync_cause, sync_xid)
+SELECT a.account_id, f.id, 'system', f.id, 'select', f.options::jsonb, true, 'pull', '0'
 FROM (VALUES ('tickettype', '[{"id": "1", "name": "Incident", "use": "ticket", "required": ["summary"]}]'),
 	('priority', '[{"id": "1", "name": "Critical"}, {"id": "2", "name": "High"}, {"id": "3", "name": "Medium"}, {"id": "4", "name": "Low"}, {"id": "5", "name": "Planned"}]'),
 	('agent', '[{"id": "1", "name": "Unassigned", "email": ""}, {"id": "3", "name": "Alex", "email": "alex@desk.example"}, {"id": "4", "name": "Zoe", "email": "zoe@desk.example"}]')) AS f (id, options)
 JOIN zcsync.accounts a ON a.name = 'psa';
-INSERT INTO zcsync.companies (account_id, remote_id, name, type, domain, active, sync_origin)
-SELECT account_id, '12', 'Acme Works', 'client', 'acme.example', true, 'pull:test:0' FROM zcsync.accounts WHERE name = 'psa';
-INSERT INTO zcsync.contacts (account_id, remote_id, name, email, role, organization_id, site_id, sync_origin)
-SELECT a.account_id, c.id, c.name, c.email, c.role, c.client, c.site, 'pull:test:0'
+INSERT INTO zcsync.companies (account_id, remote_id, name, type, domain, active, sync_cause, sync_xid)
+SELECT account_id, '12', 'Acme Works', 'client', 'acme.example', true, 'pull', '0' FROM zcsync.accounts WHERE name = 'psa';
+INSERT INTO zcsync.contacts (account_id, remote_id, name, email, role, organization_id, site_id, sync_cause, sync_xid)
+SELECT a.account_id, c.id, c.name, c.email, c.role, c.client, c.site, 'pull', '0'
 FROM (VALUES ('psa', '501', 'Ann', 'ann@acme.example', NULL, '12', '19'), ('psa', '502', 'Nia', 'nia@acme.example', NULL, '12', '19'), ('psa', '503', 'General User', NULL, NULL, '12', '19'),
 	('acme', '11', 'Ann', 'Ann@Acme.example', 'end-user', NULL, NULL), ('acme', '21', 'Alex', 'alex@desk.example', 'agent', NULL, NULL),
 	('acme', '22', 'Zoe', 'zoe@desk.example', 'end-user', NULL, NULL)) AS c (account, id, name, email, role, client, site)
@@ -43,16 +43,16 @@ JOIN zcsync.accounts a ON a.name = c.account;
 CREATE FUNCTION made(account text, id text, subject text, status text, priority text, requester text, more jsonb DEFAULT '{}') RETURNS void LANGUAGE sql AS
 $$
 	INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, status, priority, requester_id, assignee_id, organization_id, site_id, external_id,
-		remote, created_at, updated_at, sync_origin, sync_state, base)
+		remote, created_at, updated_at, sync_cause, sync_xid, sync_state, base)
 	SELECT a.account_id, id, subject, coalesce(more ->> 'description', 'It smokes.'), status, priority, requester, more ->> 'assignee', CASE a.vendor WHEN 'halopsa' THEN '12' END,
 		CASE a.vendor WHEN 'halopsa' THEN '19' END, more ->> 'external_id', more -> 'remote', now(), clock_timestamp() + interval '1 second',
-		'pull:test:' || clock_timestamp() || ':' || pg_current_xact_id(), 'synced', jsonb_build_object('subject', subject, 'status', status, 'priority', priority, 'requester_id', requester)
+		'pull', pg_current_xact_id(), 'synced', jsonb_build_object('subject', subject, 'status', status, 'priority', priority, 'requester_id', requester)
 	FROM zcsync.accounts a WHERE a.name = account
 $$;
 CREATE FUNCTION changed(account text, subjects text, change text) RETURNS void LANGUAGE plpgsql AS
 $$
 BEGIN
-	EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_origin = ''pull:test:'' || clock_timestamp() || '':'' || pg_current_xact_id()
+	EXECUTE format('UPDATE zcsync.tickets SET %s, updated_at = clock_timestamp() + interval ''1 second'', sync_cause = ''pull'', sync_cause_id = extract(epoch FROM clock_timestamp()) * 1000000, sync_xid = pg_current_xact_id()
 		WHERE account_id = zcsync.account($1) AND subject LIKE $2', change) USING account, subjects;
 	UPDATE zcsync.tickets t SET base = t.base || jsonb_build_object('status', t.status, 'priority', t.priority, 'requester_id', t.requester_id) WHERE t.base IS NOT NULL AND t.sync_state = 'synced';
 END
@@ -75,12 +75,12 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT coalesce(to_jsonb(t), to_jsonb(k)), coalesce(t.base, k.base)) AS n (new, base)
 	ORDER BY j.local_id;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
-	UPDATE zcsync.tickets t SET remote_id = coalesce(t.remote_id, (8000 + t.local_id)::text), sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(),
+	UPDATE zcsync.tickets t SET remote_id = coalesce(t.remote_id, (8000 + t.local_id)::text), sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id(),
 		url = 'x', site_id = CASE a.vendor WHEN 'halopsa' THEN '19' END, priority = coalesce(t.priority, CASE a.vendor WHEN 'halopsa' THEN '3' END),
 		external_id = CASE WHEN t.remote_id IS NULL THEN 'zcsync-' || t.sync_key ELSE t.external_id END, requester_id = CASE WHEN t.requester_id LIKE '%@%' THEN '99' ELSE t.requester_id END,
 		base = to_jsonb(t) || jsonb_build_object('priority', coalesce(t.priority, CASE a.vendor WHEN 'halopsa' THEN '3' END))
 	FROM zcsync.accounts a WHERE t.sync_state <> 'synced' AND a.account_id = t.account_id;
-	UPDATE zcsync.tasks t SET remote_id = coalesce(t.remote_id, 't' || t.local_id), sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(), url = 'x', base = to_jsonb(t)
+	UPDATE zcsync.tasks t SET remote_id = coalesce(t.remote_id, 't' || t.local_id), sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id(), url = 'x', base = to_jsonb(t)
 	WHERE t.sync_state <> 'synced';
 	RETURN v_count;
 END
@@ -139,7 +139,7 @@ SELECT * FROM work();
 SELECT made('acme', '4', 'four', 'solved', 'low', '11');
 SELECT zcsync._run_route_jobs();
 DELETE FROM zcsync.sync_queue WHERE operation = 'push';
-UPDATE zcsync.tickets SET remote_id = '8004', status = '2', priority = '1', url = 'x', site_id = '19', sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(), base = to_jsonb(tickets)
+UPDATE zcsync.tickets SET remote_id = '8004', status = '2', priority = '1', url = 'x', site_id = '19', sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id(), base = to_jsonb(tickets)
 	|| '{"status": "2", "priority": "1"}' WHERE subject = 'four' AND remote_id IS NULL;
 SELECT * FROM work();
 SELECT * FROM pairs;
@@ -346,7 +346,7 @@ SELECT zcsync._run_route_jobs();
 SELECT l.route, l.state, (SELECT zcsync.reference('tickets', k.source_id) ~ '440$' FROM zcsync.links k JOIN zcsync.routes r USING (route_id) WHERE r.name = 'up' AND r.name = l.route
 	AND k.target_id = (SELECT local_id FROM zcsync.tickets WHERE remote_id = '41')) AS of_page FROM pairs l WHERE subject = 'twice';
 SELECT waiting FROM zcsync.tickets t, zcsync._release_remote_ids(t.account_id, 'tickets', ARRAY[t.local_id], '{440}') WHERE t.subject = 'twice' AND t.remote_id IS NULL;
-UPDATE zcsync.tickets SET remote_id = '440', sync_state = 'synced', sync_origin = 'push:test:' || pg_current_xact_id(), site_id = '19', base = to_jsonb(tickets), url = 'x' WHERE subject = 'twice' AND remote_id IS NULL;
+UPDATE zcsync.tickets SET remote_id = '440', sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id(), site_id = '19', base = to_jsonb(tickets), url = 'x' WHERE subject = 'twice' AND remote_id IS NULL;
 SELECT * FROM work() WHERE what IS NOT NULL;
 SELECT route, state, subject FROM pairs WHERE subject = 'twice';
 SELECT count(*) AS tickets, count(DISTINCT source_id) + count(DISTINCT target_id) AS ends FROM zcsync.tickets t LEFT JOIN zcsync.links l ON l.source_id = t.local_id WHERE subject = 'twice';
@@ -393,8 +393,8 @@ SELECT field, new FROM zcsync.plan('z') WHERE op = 'create' AND field <> 'descri
 SELECT field, source_value, target_value FROM zcsync.route_values JOIN zcsync.routes USING (route_id) WHERE name = 'z' AND source_value <> target_value;
 SELECT zcsync.remove_route('z'), zcsync.remove_route('h');
 -- an account without the status hold is not given it
-INSERT INTO zcsync.statuses (account_id, remote_id, status_id, name, category, position, active, sync_origin)
-SELECT account_id, c, c, initcap(c), c, 1, true, 'pull:test:0' FROM zcsync.accounts, unnest('{new,open,pending,solved}'::text[]) c WHERE name = 'globex';
+INSERT INTO zcsync.statuses (account_id, remote_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT account_id, c, c, initcap(c), c, 1, true, 'pull', '0' FROM zcsync.accounts, unnest('{new,open,pending,solved}'::text[]) c WHERE name = 'globex';
 SELECT zcsync.add_route('g', 'psa/tickets', 'globex/tickets', direction => 'both') IS NOT NULL AS made;
 SELECT item, ok, message FROM zcsync.check_route('g') WHERE item LIKE '%Hold%' OR item LIKE 'back:%';
 SELECT zcsync.remove_route('g');
@@ -434,8 +434,8 @@ SELECT item, ok, message FROM zcsync.check_route('tasks') WHERE item LIKE '%stat
 SELECT zcsync.resume_route('tasks') LIKE '%is active%' AS active;
 SELECT item, value FROM zcsync.backfill_route('tasks', confirm => true) WHERE item = 'queued';
 SELECT * FROM work();
-UPDATE zcsync.tasks SET status = 'stuck', priority = 1, sync_origin = 'pull:test:7:' || pg_current_xact_id() WHERE name = 'two';
-UPDATE zcsync.tasks SET status = 'complete', sync_origin = 'pull:test:7:' || pg_current_xact_id() WHERE name = 'one';
+UPDATE zcsync.tasks SET status = 'stuck', priority = 1, sync_cause = 'pull', sync_cause_id = 7, sync_xid = pg_current_xact_id() WHERE name = 'two';
+UPDATE zcsync.tasks SET status = 'complete', sync_cause = 'pull', sync_cause_id = 7, sync_xid = pg_current_xact_id() WHERE name = 'one';
 SELECT * FROM work();
 SELECT subject, status, priority FROM zcsync.tickets WHERE account_id = zcsync.account('acme') AND subject IN ('one', 'two') ORDER BY 1;
 

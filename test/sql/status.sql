@@ -48,8 +48,8 @@ UPDATE zcsync.streams SET last_error = 'HTTP 403', last_error_class = 'rejected'
 UPDATE zcsync.streams SET history_state = 'running', records_done = 500, records_estimate = 2000, calls_done = 5,
 	history_started_at = zcsync._now() - interval '1 min' WHERE account_id = zcsync.account('history');
 
-INSERT INTO zcsync.tasks (account_id, remote_id, name, sync_origin, sync_state)
-SELECT zcsync.account(n), 'r-' || n, n, 'pull:clickup:1:1', 'synced' FROM unnest('{dead,retry,unmapped}'::text[]) AS n;
+INSERT INTO zcsync.tasks (account_id, remote_id, name, sync_cause, sync_xid, sync_state)
+SELECT zcsync.account(n), 'r-' || n, n, 'pull', '1', 'synced' FROM unnest('{dead,retry,unmapped}'::text[]) AS n;
 CREATE FUNCTION task(name text) RETURNS bigint LANGUAGE sql AS
 'SELECT local_id FROM zcsync.tasks WHERE account_id = zcsync.account($1)';
 INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, kind, local_id, record_key, dedupe_key,
@@ -132,7 +132,7 @@ ALTER TABLE zcsync.changes DETACH PARTITION :month;
 SELECT state, regexp_replace(why, '_y.*', '_yN') AS why, regexp_replace(to_do, '_y[0-9]+m[0-9]+', '_yN', 'g') AS to_do FROM trouble;
 ALTER TABLE :month RENAME TO not_a_month;
 SELECT state, regexp_replace(why, '_y.*', '_yN') AS why, regexp_replace(to_do, '_y[0-9]+m[0-9]+', '_yN', 'g') AS to_do FROM trouble;
-INSERT INTO zcsync.changes (account_id, kind, local_id, action, origin, role) VALUES (1, 'tasks', 1, 'update', 'local', 'x');
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, cause, role) VALUES (1, 'tasks', 1, 'update', 'local', 'x');
 ALTER TABLE zcsync.changes_default ADD CONSTRAINT regress_key UNIQUE (local_id, created_at);
 CREATE TABLE referring (local_id bigint, created_at timestamptz, FOREIGN KEY (local_id, created_at) REFERENCES zcsync.changes_default (local_id, created_at));
 INSERT INTO referring SELECT local_id, created_at FROM zcsync.changes_default;

@@ -193,7 +193,7 @@ SELECT * FROM zcsync.sync_tickets('{}');
 -- History
 -- ---------------------------------------------------------------------
 UPDATE zcsync.tasks SET name = 'newer', tags = '{a,b}';
-SELECT action, field_name, old, new, origin FROM zcsync.history((SELECT zcsync.reference('tasks', local_id) FROM zcsync.tasks));
+SELECT action, field_name, old, new, cause FROM zcsync.history((SELECT zcsync.reference('tasks', local_id) FROM zcsync.tasks));
 SELECT action, field_name, old, new FROM zcsync.history((SELECT zcsync.reference('tasks', local_id) FROM zcsync.tasks), 'tags');
 SELECT * FROM zcsync.history('acme/tickets/404');
 

@@ -37,10 +37,10 @@ SELECT type, v, zcsync._zendesk_field_value(type, '[{"id": 1, "name": "Web Porta
 -- ---------------------------------------------------------------------
 -- Requests
 -- ---------------------------------------------------------------------
-INSERT INTO zcsync.fields (account_id, remote_id, name, type, options, sync_origin)
-SELECT :acme, id, name, type, '[{"id": 1, "name": "Portal", "value": "area_portal"}, {"id": 2, "name": "API", "value": "area_api"}]', 'pull:test:' || pg_current_xact_id()
+INSERT INTO zcsync.fields (account_id, remote_id, name, type, options, sync_cause, sync_xid)
+SELECT :acme, id, name, type, '[{"id": 1, "name": "Portal", "value": "area_portal"}, {"id": 2, "name": "API", "value": "area_api"}]', 'pull', pg_current_xact_id()
 FROM (VALUES ('1', 'Subject', 'subject'), ('20', 'Order', 'text'), ('21', 'Seats', 'integer'), ('22', 'Area', 'tagger'), ('23', 'Parts', 'multiselect'), ('24', 'Contract', 'checkbox')) AS f (id, name, type);
-INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_origin) VALUES (:acme, '901', 'ann@example.com', 'pull:test:' || pg_current_xact_id());
+INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_cause, sync_xid) VALUES (:acme, '901', 'ann@example.com', 'pull', pg_current_xact_id());
 CREATE FUNCTION request(changes jsonb, base jsonb DEFAULT NULL, unclear timestamptz DEFAULT NULL, conflict boolean DEFAULT false, lost boolean DEFAULT false) RETURNS jsonb LANGUAGE sql AS
 $$
 	SELECT zcsync._zendesk_push_request(
@@ -63,10 +63,10 @@ SELECT request('{"tags": ["a", "area_portal", "b"], "custom_fields": {"20": "x",
 SELECT request('{"tags": ["a", "area_portal", "b"], "custom_fields": {"20": "x", "22": "area_api"}}', jsonb_set(:'ticket', '{tags}', '["a", "area_portal"]')) #> '{body,ticket,tags}' AS tags;
 SELECT request('{"tags": ["a", "b"], "custom_fields": {"20": "x", "22": "area_api"}}', jsonb_set(:'ticket', '{custom_fields,22}', '"area_gone"')) #> '{body,ticket,tags}' AS tags;
 -- and so is a checked box, where its field has a tag
-UPDATE zcsync.fields SET remote = '{"id": 24, "type": "checkbox", "tag": "under_contract"}', sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '24';
+UPDATE zcsync.fields SET remote = '{"id": 24, "type": "checkbox", "tag": "under_contract"}', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = '24';
 SELECT request('{"tags": ["a", "b"], "custom_fields": {"24": true}}', jsonb_set(:'ticket', '{custom_fields,24}', 'false')) #> '{body,ticket,tags}' AS checked,
 	request('{"tags": ["a", "under_contract", "b"], "custom_fields": {"24": false}}', jsonb_set(:'ticket', '{custom_fields,24}', 'true')) #> '{body,ticket,tags}' AS unchecked;
-UPDATE zcsync.fields SET remote = NULL, sync_origin = 'pull:test:' || pg_current_xact_id() WHERE remote_id = '24';
+UPDATE zcsync.fields SET remote = NULL, sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = '24';
 -- nothing: the same in another form, or what cannot be changed or be empty
 SELECT changes, request(changes, :'ticket') FROM unnest(ARRAY['{}', '{"status": "OPEN", "tags": ["A", "a", ""]}', '{"due_at": "2026-12-24T18:00:00+00:00"}', '{"status": null, "requester_id": null}', '{"description": "other"}',
 	'{"custom_fields": {"20": "x", "22": "portal", "24": "no", "23": []}}']::jsonb[]) AS changes;
@@ -117,8 +117,9 @@ CREATE FUNCTION same(id bigint) RETURNS boolean LANGUAGE sql SET timezone = 'UTC
 $$ SELECT to_jsonb(t) @> t.base FROM zcsync.tickets t WHERE local_id = id $$;
 CREATE FUNCTION page(doc jsonb) RETURNS integer LANGUAGE sql AS
 $$
-	SELECT zcsync._apply_rows(zcsync.stream('acme/tickets'), 'tickets', 'pull:zendesk:' || (random() * 1e9)::bigint || ':' || pg_current_xact_id(),
-		(SELECT jsonb_agg(to_jsonb(r)) FROM zcsync._zendesk_rows(zcsync.account('acme'), 'tickets', '{}', jsonb_build_object('tickets', jsonb_build_array(doc))) AS r))
+	SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'tickets',
+		ARRAY(SELECT zcsync._document_of(to_jsonb(r)) FROM zcsync._zendesk_rows(zcsync.account('acme'), 'tickets', '{}', jsonb_build_object('tickets', jsonb_build_array(doc))) AS r),
+		zcsync._origin_of('pull', (random() * 1e9)::bigint))
 $$;
 
 INSERT INTO zcsync.tickets (account_id, subject, description, tags, requester_id, custom_fields)
@@ -131,7 +132,7 @@ SELECT next(:id), same(:id);
 -- its echo changes and queues nothing, a page that was read before neither
 SELECT remote AS doc FROM zcsync.tickets WHERE local_id = :id \gset
 SELECT page(:'doc') AS echo, page(:'doc'::jsonb || '{"generated_timestamp": 1795348700, "subject": "old", "updated_at": "2026-11-22T11:58:20Z"}') AS stale;
-SELECT action, origin ~ '^(local|push:zendesk:\d+)$' AS origin, new - '{created_at,external_id}'::text[] AS new FROM zcsync.changes WHERE kind = 'tickets' ORDER BY created_at, action;
+SELECT action, cause, new - '{created_at,external_id}'::text[] AS new FROM zcsync.changes WHERE kind = 'tickets' ORDER BY created_at, action;
 
 -- a document without generated_timestamp is as old as its last change
 SELECT remote_version FROM zcsync._zendesk_rows(:acme, 'tickets', '{}', jsonb_build_object('ticket', :'doc'::jsonb - 'generated_timestamp'));
@@ -183,7 +184,7 @@ SELECT count(*) AS lost FROM zcsync.changes WHERE action = 'lost';
 -- the same column there: theirs stays, ours is history
 SELECT * FROM finish(:id, '{"op": "get_ticket"}', reply(NULL, :'doc'::jsonb || '{"subject": "theirs", "priority": "urgent", "custom_fields": [{"id": 20, "value": "theirs"}, {"id": 22, "value": "area_api"}]}', '2026-11-22T12:04:00Z'));
 SELECT subject, custom_fields, sync_state FROM zcsync.tickets WHERE local_id = :id;
-SELECT old, new, origin ~ '^push:zendesk' AS origin FROM zcsync.changes WHERE action = 'lost';
+SELECT old, new, cause FROM zcsync.changes WHERE action = 'lost';
 SELECT next(:id) #> '{body,ticket}' AS ticket;
 -- it was our own change, whose reply was lost
 SELECT * FROM finish(:id, '{"op": "get_ticket"}', reply(NULL, :'doc'::jsonb || '{"subject": "theirs", "priority": "urgent", "custom_fields": [{"id": 20, "value": "theirs"}, {"id": 22, "value": "area_api"}, {"id": 24, "value": true}]}', '2026-11-22T12:05:00Z'));

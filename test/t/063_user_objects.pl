@@ -107,7 +107,7 @@ my @open = split /\n/, $flow->value(q{SELECT remote_id FROM zcsync.tickets WHERE
 $simulator->post('edits', [ map { { account => 'acme', id => $_, fields => { status => 'solved' } } } @open ]);
 wait_until($node, 'postgres', q{SELECT count(*) = 3 FROM zcsync.tasks WHERE name LIKE 'by trigger %' AND sync_state = 'synced'}, 'a trigger makes tasks of tickets');
 is($flow->writes->{create}, 3, 'each once');
-is($flow->value(q{SELECT string_agg(DISTINCT origin, ',') FROM zcsync.changes WHERE kind = 'tasks' AND action = 'insert'}), 'local', 'they count as local');
+is($flow->value(q{SELECT string_agg(DISTINCT cause, ',') FROM zcsync.changes WHERE kind = 'tasks' AND action = 'insert'}), 'local', 'they count as local');
 $flow->value('DROP TRIGGER app_make_task ON zcsync.tickets');
 
 # An error when the outcome of a create is stored: the task was made at

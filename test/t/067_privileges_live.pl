@@ -40,7 +40,7 @@ for my $table (qw(credentials tickets tasks accounts sync_queue installation cha
 like(as('zcsync_worker', $_), qr/permission denied/, "nor run $_")
   for q{SELECT zcsync.set_credentials('dev', '{"token": "x"}')}, q{SELECT zcsync.add_account('x', 'clickup')}, 'SELECT * FROM zcsync.setup()', 'SELECT zcsync.adopt_database()',
   q{SELECT zcsync.stop()}, q{SELECT zcsync._call(1, '{"op": "team"}')}, q{SELECT zcsync._seal_credential(1, 'a', 'b')}, q{SELECT zcsync.remove_account('dev', force => true)},
-  'CREATE TABLE zcsync.x ()', 'CREATE FUNCTION zcsync.x() RETURNS int LANGUAGE sql RETURN 1', 'SELECT zcsync._apply_rows(1, \'tickets\', \'x\', \'[]\')', 'SELECT zcsync._allow_delete()';
+  'CREATE TABLE zcsync.x ()', 'CREATE FUNCTION zcsync.x() RETURNS int LANGUAGE sql RETURN 1', 'SELECT zcsync._take_page(1, \'tickets\', \'{}\', NULL)', 'SELECT zcsync._allow_delete()';
 is($flow->value(q{SELECT coalesce(string_agg(p.oid::regprocedure::text, ', '), '') FROM pg_proc p WHERE pronamespace = 'zcsync'::regnamespace
 	AND has_function_privilege('zcsync_worker', p.oid, 'EXECUTE') AND p.proname <> ALL (zcsync._worker_functions())}), '', 'it may run what it needs and nothing else');
 is($flow->value(q{SELECT coalesce(string_agg(p.oid::regprocedure::text, ', '), '') FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
@@ -76,15 +76,16 @@ like(as('reader', 'SELECT * FROM zcsync.credentials'), qr/permission denied for 
 my $task = $flow->value(q{SELECT min(local_id) FROM zcsync.tasks WHERE remote_id IS NOT NULL});
 my $own = qr/ERROR:  cannot update columns of table "(?:tasks|tickets)" that zcsync sets itself/;
 for my $set (q{remote_id = 'x'}, q{remote_id = NULL}, q{base = '{}'}, q{base = NULL}, q{remote = '{}'}, q{remote_version = '0'}, q{deleted_at = now()}, q{synced_at = now()},
-	q{sync_state = 'failed'}, 'sync_key = gen_random_uuid()', q{sync_origin = 'pull:clickup:1:1'}, q{local_id = 1000000},
-	q{sync_origin = 'push:clickup:' || pg_current_xact_id(), points = 1}, q{sync_origin = 'route:1:' || pg_current_xact_id(), name = 'x'},
-	q{sync_origin = NULL, base = '{}'}, q{name = 'x', base = '{}'})
+	q{sync_state = 'failed'}, 'sync_key = gen_random_uuid()', q{sync_cause = 'pull', sync_xid = '1'}, q{local_id = 1000000},
+	q{sync_cause = 'push', sync_xid = pg_current_xact_id(), points = 1}, q{sync_cause = 'route', sync_cause_id = 1, sync_xid = pg_current_xact_id(), name = 'x'},
+	q{sync_cause = NULL, base = '{}'}, q{name = 'x', base = '{}'})
 {
 	my $result = as('editor', "UPDATE zcsync.tasks SET $set WHERE local_id = $task");
 	like($result, $own, "an editor cannot set $set");
 }
 like(as('editor', "INSERT INTO zcsync.tasks (account_id, list_id, name, $_->[0]) VALUES (zcsync.account('dev'), '$bugs', 'x', $_->[1])"), qr/ERROR:  cannot insert columns of table "tasks" that zcsync sets itself/, "or insert $_->[0]")
-  for [ 'remote_id', q{'x'} ], [ 'base', q{'{}'} ], [ 'sync_origin', q{'pull:clickup:1:1'} ], [ 'sync_origin, sync_state', q{'local:1', 'synced'} ], [ 'local_id', '999999999' ], [ 'deleted_at', 'now()' ];
+  for [ 'remote_id', q{'x'} ], [ 'base', q{'{}'} ], [ 'sync_cause, sync_xid', q{'pull', '1'} ], [ 'sync_cause, sync_xid, sync_state', q{'local', '1', 'synced'} ],
+  [ 'sync_cause, sync_cause_id, sync_xid', q{'route', 1, pg_current_xact_id()} ], [ 'local_id', '999999999' ], [ 'deleted_at', 'now()' ];
 like(as('editor', 'DELETE FROM zcsync.tasks'), qr/rows of table "tasks" cannot be deleted/, 'or delete');
 like(as('editor', q{SELECT set_config('zcsync_delete.allowed_in', pg_current_xact_id()::text, false); DELETE FROM zcsync.tasks}), qr/cannot be deleted/, 'whatever it sets');
 like(as('editor', q{BEGIN; SELECT set_config('zcsync_delete.allowed_in', pg_current_xact_id()::text, true); DELETE FROM zcsync.tasks; COMMIT}), qr/cannot be deleted/, 'even for its transaction');
@@ -101,8 +102,8 @@ is($flow->last_write, $last, 'nothing of that was sent');
 is($flow->value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push'}), 0, 'or queued');
 
 # What an editor may do is pushed, also where it pretends that it was already.
-is(as('editor', "UPDATE zcsync.tasks SET sync_origin = 'local:' || pg_current_xact_id(), sync_state = 'synced', name = 'forged' WHERE local_id = $task RETURNING sync_state"), 'pending', 'an edit cannot be hidden');
-like(as('editor', "INSERT INTO zcsync.tasks (account_id, list_id, name, sync_origin, sync_state, sync_key) VALUES (zcsync.account('dev'), '$bugs', 'forged', 'local:' || pg_current_xact_id(), 'synced',
+is(as('editor', "UPDATE zcsync.tasks SET sync_cause = 'local', sync_xid = pg_current_xact_id(), sync_state = 'synced', name = 'forged' WHERE local_id = $task RETURNING sync_state"), 'pending', 'an edit cannot be hidden');
+like(as('editor', "INSERT INTO zcsync.tasks (account_id, list_id, name, sync_cause, sync_xid, sync_state, sync_key) VALUES (zcsync.account('dev'), '$bugs', 'forged', 'local', pg_current_xact_id(), 'synced',
 	'00000000-0000-0000-0000-000000000000') RETURNING sync_state || ' ' || sync_key"), qr/^pending (?!00000000-0000)/, 'nor a new row');
 $flow->settle('both are sent');
 is($flow->value(q{SELECT count(*) FROM zcsync.tasks WHERE name = 'forged' AND remote_id IS NOT NULL AND base ->> 'name' = 'forged'}), 2, 'and arrive');
@@ -112,8 +113,8 @@ $flow->settle('both are sent');
 my %task = map { $_->{name} => $_ } @{ $simulator->get('state/tasks', workspace => 'dev', limit => 10000)->{tasks} };
 is($task{'edited by a role'}{points}, 4, 'the edit is at ClickUp');
 ok($task{'made by a role'}, 'and the new task');
-is($flow->value(q{SELECT string_agg(DISTINCT role, ',') FROM zcsync.changes WHERE origin = 'local'}), 'editor', 'history says who it was');
-is($flow->value(q{SELECT string_agg(DISTINCT origin, ',') FROM zcsync.history('dev/tasks/#} . $task . q{') WHERE field_name = 'points' AND new = '4'}), 'local', 'and from where');
+is($flow->value(q{SELECT string_agg(DISTINCT role, ',') FROM zcsync.changes WHERE cause = 'local'}), 'editor', 'history says who it was');
+is($flow->value(q{SELECT string_agg(DISTINCT cause, ',') FROM zcsync.history('dev/tasks/#} . $task . q{') WHERE field_name = 'points' AND new = '4'}), 'local', 'and from where');
 
 # Some rows, some columns only.
 $flow->value(qq{REVOKE ALL ON zcsync.tasks FROM editor; GRANT SELECT, UPDATE (priority) ON zcsync.tasks TO editor;

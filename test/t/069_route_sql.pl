@@ -39,9 +39,9 @@ SELECT zcsync.allow_routes('mallory');
 GRANT SELECT ON zcsync.contacts, zcsync.tickets, zcsync.tasks TO mallory;
 GRANT EXECUTE ON FUNCTION zcsync.account TO mallory;
 CREATE FUNCTION tickets(first integer, last integer) RETURNS void LANGUAGE sql AS $$
-	INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_origin, sync_state)
+	INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_cause, sync_xid, sync_state)
 	SELECT zcsync.account('acme'), i, 'Subject ' || i, 'open', now(), clock_timestamp() + interval '1 second',
-		'pull:test:1:' || pg_current_xact_id(), 'synced' FROM generate_series(first, last) i $$;
+		'pull', pg_current_xact_id(), 'synced' FROM generate_series(first, last) i $$;
 SQL
 value(q{UPDATE zcsync.accounts SET state = 'paused'});
 
@@ -155,7 +155,7 @@ my $id = value('SELECT route_id FROM zcsync.routes');
 value(q{UPDATE zcsync.accounts SET state = 'active'; INSERT INTO zcsync.accounts (name, vendor, settings) VALUES ('other', 'clickup', '{"workspace_id": "2"}')});
 my $other = value(q{INSERT INTO zcsync.streams (account_id, kind, writes, next_pull_at) SELECT account_id, 'tasks', true, '2100-01-01' FROM zcsync.accounts WHERE name = 'other' RETURNING stream_id});
 my %refused = (
-	'{"fields": {"%s": {"expression": "\'x\'", "mapped": false, "position": 1}}}' => [ qw(remote_id account_id base sync_state sync_origin local_id remote deleted_at list_id) ],
+	'{"fields": {"%s": {"expression": "\'x\'", "mapped": false, "position": 1}}}' => [ qw(remote_id account_id base sync_state sync_cause sync_xid local_id remote deleted_at list_id) ],
 	'{"back": {"%s": {"expression": "\'x\'", "mapped": false, "position": 1}}}' => [ qw(remote_id account_id base sync_state), 'custom:1' ]);
 for my $form (sort keys %refused)
 {
@@ -178,7 +178,7 @@ like(as('eve', qq{SELECT zcsync._save_route($id, '{"route": {"notify": true}}')}
 is(value('SELECT notify FROM zcsync.routes'), 'f', 'and stay');
 # what match_on gives is a record of the target, or nothing
 route(q{, match_on => 'false'});
-value(q{INSERT INTO zcsync.tasks (account_id, remote_id, name, list_id, sync_origin, sync_state) SELECT account_id, 'victim', 'A task of somebody else', '1', 'pull:test:1:' || pg_current_xact_id(), 'synced'
+value(q{INSERT INTO zcsync.tasks (account_id, remote_id, name, list_id, sync_cause, sync_xid, sync_state) SELECT account_id, 'victim', 'A task of somebody else', '1', 'pull', pg_current_xact_id(), 'synced'
 	FROM zcsync.accounts WHERE name = 'other'});
 my $match = value(q{SELECT proname FROM pg_proc WHERE pronamespace = 'zcsync_routes'::regnamespace AND proname ~ '^match_'});
 as('mallory', qq{CREATE OR REPLACE FUNCTION zcsync_routes.$match(zcsync_rows zcsync.tickets[]) RETURNS zcsync.route_value[] LANGUAGE sql AS

@@ -82,7 +82,7 @@ is(there('^Plain \d+$'), 100, 'they are there');
 is(value(q{SELECT count(*) FROM zcsync.leads l WHERE summary LIKE 'Plain %' AND remote ->> 'third_party_id_string' = 'zcsync-' || sync_key AND remote ->> 'summary' = summary}), 100, 'each row has its own document');
 pull();
 is(scalar(posts(requests())), 0, 'the echo is not answered');
-is(value(q{SELECT coalesce(string_agg(old::text || new::text, ' '), '') FROM (SELECT * FROM zcsync.changes WHERE origin LIKE 'pull:%' AND kind = 'leads' LIMIT 3) c}), '', 'and is no change');
+is(value(q{SELECT coalesce(string_agg(old::text || new::text, ' '), '') FROM (SELECT * FROM zcsync.changes WHERE cause = 'pull' AND kind = 'leads' LIMIT 3) c}), '', 'and is no change');
 
 value(q{UPDATE zcsync.leads SET status = '41', value = 1500.5 WHERE summary LIKE 'Plain %'});
 work();

@@ -84,8 +84,8 @@ is(value("$month_of = 'far2\@example.com'"), 't', 'and its neighbours');
 # ---------------------------------------------------------------------
 value(q{INSERT INTO zcsync.accounts (name, vendor, settings) VALUES ('psa', 'halopsa', '{}');
 	INSERT INTO zcsync.streams (account_id, kind, writes, state) VALUES (zcsync.account('psa'), 'leads', true, 'paused');
-	SELECT zcsync._apply_rows(zcsync.stream('psa/leads'), 'leads', 'pull:halopsa:1:' || pg_current_xact_id(),
-		(SELECT jsonb_agg(jsonb_build_object('remote_id', n::text, 'vals', jsonb_build_object('summary', 'lead ' || n))) FROM generate_series(1, 50) AS n));
+	SELECT zcsync._take_page(zcsync.stream('psa/leads'), 'leads', ARRAY(
+		SELECT ROW(n, NULL, jsonb_build_object('summary', 'lead ' || n), NULL, false)::zcsync.document FROM generate_series(1, 50) AS n), zcsync._origin_of('pull', 1));
 	SELECT count(*) FROM zcsync.sync_leads('csv', (SELECT jsonb_agg(jsonb_build_object('id', n, 'email', 'd' || n || '@example.com')) FROM generate_series(1, 50) AS n));
 	SELECT zcsync.create_intake('crm', 'csv', 'Email');
 	ALTER TABLE zcsync.leads ADD COLUMN app_score numeric;

@@ -114,7 +114,7 @@ is(value(q{SELECT count(*) FROM zcsync.links}), 37, 'all are linked');
 work(1);
 work(1);
 is(scalar(writes()), 0, 'what comes back of it is not answered');
-is(value(q{SELECT count(*) FROM zcsync.changes c JOIN zcsync.leads l USING (local_id) WHERE c.origin LIKE 'route:%' AND l.account_id = zcsync.account('crm')}), 0,
+is(value(q{SELECT count(*) FROM zcsync.changes c JOIN zcsync.leads l USING (local_id) WHERE c.cause = 'route' AND l.account_id = zcsync.account('crm')}), 0,
 	'nor does it change the leads');
 
 # Changes of leads follow, together.
@@ -145,7 +145,7 @@ is(value(q{SELECT message FROM zcsync.errors WHERE source = 'route intake'}), 'b
 is(value(q{SELECT zcsync.map_value('intake', 'status_id', '43', 'qualified', back => true)}), 1, 'mapped later');
 work();
 is(status('ann4@company4.example'), 3, 'it comes back by itself');
-is(value(q{SELECT h.old || ' ' || h.new || ' ' || split_part(h.origin, ':', 1) FROM zcsync.leads l, zcsync.history('crm/leads/#' || l.local_id, 'status_id') h
+is(value(q{SELECT h.old || ' ' || h.new || ' ' || h.cause FROM zcsync.leads l, zcsync.history('crm/leads/#' || l.local_id, 'status_id') h
 	WHERE l.email = 'ann2@company2.example' AND l.account_id = zcsync.account('crm') AND h.action = 'update'}), '1 8 route', 'the history has it');
 work(1);
 is(scalar(writes()), 0, 'and HaloPSA hears nothing of it');

@@ -137,7 +137,7 @@ work(1);
 is(writes(), '1 0', 'a status that changed at HaloPSA arrives at Zendesk, once');
 load();
 is(value("SELECT doc ->> 'status' FROM z WHERE id = '$z'"), 'solved', 'as its counterpart');
-is(value("SELECT concat_ws(' ', h.old, h.new, split_part(h.origin, ':', 1)) FROM zcsync.history('acme/tickets/$z', 'status') h WHERE h.action = 'update' ORDER BY h.at DESC LIMIT 1"),
+is(value("SELECT concat_ws(' ', h.old, h.new, h.cause) FROM zcsync.history('acme/tickets/$z', 'status') h WHERE h.action = 'update' ORDER BY h.at DESC LIMIT 1"),
 	value("SELECT concat_ws(' ', h.old, 'solved', 'route') FROM zcsync.history('acme/tickets/$z', 'status') h WHERE h.action = 'update' ORDER BY h.at DESC LIMIT 1"), 'the history has it');
 work(1);
 work(1);

@@ -30,7 +30,7 @@ SQL
 value(q{INSERT INTO zcsync.leads (account_id, email, title) VALUES (zcsync.account('crm'), 'ada@example.com', 'Ada'), (zcsync.account('crm'), 'bob@example.com', 'Bob')});
 value(q{UPDATE zcsync.leads SET title = 'Ada Byron' WHERE email = 'ada@example.com'});
 value(<<'SQL');
-INSERT INTO zcsync.changes (account_id, kind, local_id, action, origin, role, created_at)
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, cause, role, created_at)
 VALUES (1, 'leads', 1, 'update', 'local', 'me', '2026-01-10');
 INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, status, attempts, queued_at, created_at)
 SELECT i, 1, 'route', 'route', 'done', 1, '2026-01-10', '2026-01-10' FROM generate_series(1, 300) AS i;
@@ -82,18 +82,18 @@ same($_, 'the first copy') for qw(leads changes tickets);
 value(<<'SQL');
 INSERT INTO zcsync.accounts (name, vendor) VALUES ('acme', 'zendesk');
 INSERT INTO zcsync.streams (account_id, kind) VALUES (zcsync.account('acme'), 'tickets');
-INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, tags, sync_origin, sync_state)
-SELECT zcsync.account('acme'), i, 'Ticket ' || i, 'open', '{a,b}', 'pull:zendesk:1:1', 'synced' FROM generate_series(1, 500) AS i;
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, tags, sync_cause, sync_xid, sync_state)
+SELECT zcsync.account('acme'), i, 'Ticket ' || i, 'open', '{a,b}', 'pull', '1', 'synced' FROM generate_series(1, 500) AS i;
 INSERT INTO zcsync.leads (account_id, email, title) VALUES (zcsync.account('crm'), 'eve@example.com', 'Eve');
 SQL
 same($_, 'inserts') for qw(leads changes tickets);
-value(q{UPDATE zcsync.tickets SET status = 'solved', sync_origin = 'pull:zendesk:2:2' WHERE remote_id::integer % 3 = 0});
+value(q{UPDATE zcsync.tickets SET status = 'solved', sync_cause = 'pull', sync_xid = '2' WHERE remote_id::integer % 3 = 0});
 value(q{UPDATE zcsync.leads SET title = 'Eva' WHERE email = 'eve@example.com'});
 same($_, 'updates') for qw(leads changes tickets);
 
 # Months that are made now, with rows that move to them.
 value(q{INSERT INTO zcsync.leads (account_id, email, inserted_at) VALUES (zcsync.account('crm'), 'older@example.com', '2019-05-10'), (zcsync.account('crm'), 'oldest@example.com', '2018-05-10')});
-value(q{INSERT INTO zcsync.changes (account_id, kind, local_id, action, origin, role, created_at) VALUES (1, 'leads', 1, 'update', 'local', 'me', '2019-05-10')});
+value(q{INSERT INTO zcsync.changes (account_id, kind, local_id, action, cause, role, created_at) VALUES (1, 'leads', 1, 'update', 'local', 'me', '2019-05-10')});
 same($_, 'rows without a month') for qw(leads changes);
 my $changes = value('SELECT count(*) FROM zcsync.changes');
 is(value('SELECT zcsync.create_partitions()'), 3, 'their months are made');

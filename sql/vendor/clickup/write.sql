@@ -100,10 +100,10 @@ BEGIN
 	END IF;
 	UPDATE zcsync.tasks t
 	SET (name, description, status, priority, assignees, tags, due_at, start_at, time_estimate, points, archived,
-			list_id, parent_id, custom_fields, sync_state, sync_origin) =
+			list_id, parent_id, custom_fields, sync_state, sync_cause, sync_cause_id, sync_xid) =
 		(SELECT b.name, b.description, b.status, b.priority, b.assignees, b.tags, b.due_at, b.start_at, b.time_estimate,
 			b.points, b.archived, b.list_id, b.parent_id, coalesce(b.custom_fields, '{}'),
-			'synced', 'push:clickup:' || pg_current_xact_id()
+			'synced', 'push', NULL::bigint, pg_current_xact_id()
 		FROM jsonb_populate_record(NULL::zcsync.tasks, t.base) AS b)
 	WHERE t.local_id = ANY (v_locked) AND zcsync._clickup_push_request(to_jsonb(t), t.base, t.remote, NULL, NULL) IS NULL;
 END

@@ -520,8 +520,8 @@ BEGIN
 			ORDER BY t.account_id, t.local_id
 			FOR NO KEY UPDATE SKIP LOCKED)
 		UPDATE zcsync.%1$I t
-		SET (%2$s, sync_state, sync_origin) =
-			(SELECT %3$s, 'synced', 'push:halopsa:' || pg_current_xact_id()
+		SET (%2$s, sync_state, sync_cause, sync_cause_id, sync_xid) =
+			(SELECT %3$s, 'synced', 'push', NULL::bigint, pg_current_xact_id()
 			FROM jsonb_populate_record(NULL::zcsync.%1$I, t.base) AS b)
 		FROM locked l
 		WHERE t.account_id = l.account_id AND t.local_id = l.local_id

@@ -399,9 +399,9 @@ BEGIN
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE zcsync.tickets t
 	SET (subject, description, status, priority, type, requester_id, assignee_id, group_id, organization_id, tags, due_at,
-			custom_fields, sync_state, sync_origin) =
+			custom_fields, sync_state, sync_cause, sync_cause_id, sync_xid) =
 		(SELECT b.subject, b.description, b.status, b.priority, b.type, b.requester_id, b.assignee_id, b.group_id,
-			b.organization_id, b.tags, b.due_at, coalesce(b.custom_fields, '{}'), 'synced', 'push:zendesk:' || pg_current_xact_id()
+			b.organization_id, b.tags, b.due_at, coalesce(b.custom_fields, '{}'), 'synced', 'push', NULL::bigint, pg_current_xact_id()
 		FROM jsonb_populate_record(NULL::zcsync.tickets, t.base) AS b)
 	FROM locked l
 	WHERE t.account_id = l.account_id AND t.local_id = l.local_id
