@@ -170,7 +170,7 @@ SELECT begins('adopted', 'acme/tickets');
 UPDATE zcsync.installation SET system_identifier = system_identifier + 1;
 SELECT zcsync.adopt_database();
 SELECT starts_at - old_before AS margin, old_rows FROM zcsync.routes WHERE name = 'adopted';
-UPDATE zcsync.streams SET last_pull_at = zcsync._now() + interval '1 minute';
+UPDATE zcsync.streams SET last_pull_at = zcsync._now() + interval '1 minute', reads_awaited = 0;
 SELECT arrives('acme', 'after the adoption', '0'), arrives('acme', 'late', '10 minutes');
 SELECT * FROM routed('adopted');
 
