@@ -49,6 +49,7 @@ OBJS = \
 	src/url.o \
 	src/value.o \
 	src/value_jsonb.o \
+	src/vendor_time.o \
 	src/wake.o \
 	src/worker.o \
 	src/write_count.o \

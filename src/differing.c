@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * differing.c
- *		Compare typed columns of a row with values agreed on as jsonb.
+ *		In which columns does a row differ from another one, or from values
+ *		agreed on?
  *
- * A push is due for the columns in which a row differs from its base.  To make
- * the whole row jsonb first, only to find that one column differs, would take
- * longer than all the rest of a push; so each column is compared where it is,
- * and only those that differ become jsonb.
+ * A push is due for the columns in which a row differs from its base, and the
+ * history of a row has those that a write changed.  To make whole rows jsonb
+ * first, only to find that one column differs, would take longer than all the
+ * rest; so each column is compared where it is, and only those that differ
+ * become jsonb.
  *
  * Pure: no table is read, and neither settings nor the time zone matter.
  *
@@ -20,8 +22,10 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/jsonb.h"
 #include "utils/typcache.h"
 
@@ -30,7 +34,14 @@
 
 PG_FUNCTION_INFO_V1(zcsync_differing);
 PG_FUNCTION_INFO_V1(zcsync_differing_keys);
+PG_FUNCTION_INFO_V1(zcsync_changed_columns);
 
+static TupleDesc deform_record(HeapTupleHeader header, Datum **values,
+							   bool **nulls);
+static bool same_column(Form_pg_attribute column, Datum a, bool a_null,
+						Datum b, bool b_null);
+static void push_column(JsonbParseState **state, const text *name, Oid type,
+						Datum datum, bool isnull);
 static ArrayBuildState *add_differing(ArrayBuildState *keys, Jsonb *of,
 									  Jsonb *other, bool missing_only);
 
@@ -46,23 +57,18 @@ zcsync_differing(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *base = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
 	ArrayType  *names = PG_GETARG_ARRAYTYPE_P(1);
-	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(2);
-	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-											  HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {0};
-	Datum	   *values = palloc(desc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(desc->natts * sizeof(bool));
+	TupleDesc	desc;
+	Datum	   *values;
+	bool	   *nulls;
 	Datum	   *name;
 	int			nnames;
 	JsonbParseState *state = NULL;
 
+	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(2), &values, &nulls);
 	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT,
 					  &name, NULL, &nnames);
 	if (nnames != desc->natts)
 		elog(ERROR, "%d names for %d columns", nnames, desc->natts);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	tuple.t_data = header;
-	heap_deform_tuple(&tuple, desc, values, nulls);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < nnames; i++)
@@ -140,4 +146,143 @@ add_differing(ArrayBuildState *keys, Jsonb *of, Jsonb *other, bool missing_only)
 								CurrentMemoryContext);
 	}
 	return keys;
+}
+
+/*
+ * SQL: the columns in which a row became another one, with the values before
+ * and after as objects; both NULL when there are none.  The names are those of
+ * the columns, in their order.
+ *
+ *		_changed_columns(before record, after record, names text[],
+ *						 OUT old jsonb, OUT new jsonb)
+ */
+Datum
+zcsync_changed_columns(PG_FUNCTION_ARGS)
+{
+	ArrayType  *names = PG_GETARG_ARRAYTYPE_P(2);
+	TupleDesc	result = fcinfo->flinfo->fn_extra;
+	TupleDesc	desc;
+	Datum	   *old_values;
+	Datum	   *new_values;
+	bool	   *old_nulls;
+	bool	   *new_nulls;
+	Datum	   *name = NULL;
+	JsonbParseState *old_state = NULL;
+	JsonbParseState *new_state = NULL;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, true};
+
+	if (result == NULL)
+	{
+		MemoryContext caller;
+
+		if (get_call_result_type(fcinfo, NULL, &result) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		result = BlessTupleDesc(CreateTupleDescCopy(result));
+		MemoryContextSwitchTo(caller);
+		fcinfo->flinfo->fn_extra = result;
+	}
+	ReleaseTupleDesc(deform_record(PG_GETARG_HEAPTUPLEHEADER(0), &old_values,
+								   &old_nulls));
+	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(1), &new_values, &new_nulls);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (same_column(column, old_values[i], old_nulls[i], new_values[i],
+						new_nulls[i]))
+			continue;
+		if (name == NULL)
+		{
+			int			n;
+
+			deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT,
+							  &name, NULL, &n);
+			if (n != desc->natts)
+				elog(ERROR, "%d names for %d columns", n, desc->natts);
+			pushJsonbValue(&old_state, WJB_BEGIN_OBJECT, NULL);
+			pushJsonbValue(&new_state, WJB_BEGIN_OBJECT, NULL);
+		}
+		push_column(&old_state, DatumGetTextPP(name[i]), column->atttypid,
+					old_values[i], old_nulls[i]);
+		push_column(&new_state, DatumGetTextPP(name[i]), column->atttypid,
+					new_values[i], new_nulls[i]);
+	}
+	ReleaseTupleDesc(desc);
+	if (name != NULL)
+	{
+		values[0] = JsonbPGetDatum(JsonbValueToJsonb(
+			pushJsonbValue(&old_state, WJB_END_OBJECT, NULL)));
+		values[1] = JsonbPGetDatum(JsonbValueToJsonb(
+			pushJsonbValue(&new_state, WJB_END_OBJECT, NULL)));
+		nulls[0] = nulls[1] = false;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result, values, nulls)));
+}
+
+/*
+ * The columns of a record.  The caller releases the descriptor.
+ */
+static TupleDesc
+deform_record(HeapTupleHeader header, Datum **values, bool **nulls)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+											  HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple = {0};
+
+	*values = palloc(desc->natts * sizeof(Datum));
+	*nulls = palloc(desc->natts * sizeof(bool));
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, desc, *values, *nulls);
+	return desc;
+}
+
+/*
+ * Is the value of a column the same?  Mostly it is the same to the byte, as it
+ * was stored: then a long text need not even be uncompressed.
+ */
+static bool
+same_column(Form_pg_attribute column, Datum a, bool a_null, Datum b,
+			bool b_null)
+{
+	ZcsyncValue before;
+	ZcsyncValue after;
+
+	if (a_null || b_null)
+		return a_null && b_null;
+	if (datumIsEqual(a, b, column->attbyval, column->attlen))
+		return true;
+	if (column->attbyval)
+		return false;
+	zcsync_value_of_column(a, false, column->atttypid, &before);
+	zcsync_value_of_column(b, false, column->atttypid, &after);
+	return zcsync_value_same(&before, &after, ZCSYNC_IDENTICAL);
+}
+
+/*
+ * Push a member of an object: a column as to_jsonb() would make it, times in
+ * UTC.
+ */
+static void
+push_column(JsonbParseState **state, const text *name, Oid type, Datum datum,
+			bool isnull)
+{
+	ZcsyncValue value;
+
+	zcsync_value_push_key(state, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	if (!isnull && type == JSONBOID && !JB_ROOT_IS_SCALAR(DatumGetJsonbP(datum)))
+	{
+		Jsonb	   *object = DatumGetJsonbP(datum);
+		JsonbValue	json;
+
+		json.type = jbvBinary;
+		json.val.binary.data = &object->root;
+		json.val.binary.len = VARSIZE_ANY_EXHDR(object);
+		pushJsonbValue(state, WJB_VALUE, &json);
+		return;
+	}
+	zcsync_value_of_column(datum, isnull, type, &value);
+	zcsync_value_push(state, WJB_VALUE, &value);
 }

@@ -153,14 +153,7 @@ COMMENT ON FUNCTION zcsync._is_servers_error(text) IS
 -- in ISO form; not known, or not of one form, means no.  Equal is not before:
 -- a vendor's clock has whole seconds.
 CREATE FUNCTION zcsync._is_older(p_version text, p_than text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN p_version = p_than OR p_version IS NULL OR p_than IS NULL THEN false
-		WHEN p_version ~ '^[0-9]{1,30}$' AND p_than ~ '^[0-9]{1,30}$' THEN p_version::numeric < p_than::numeric
-		WHEN p_version ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T' AND p_than ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9]T' THEN p_version COLLATE "C" < p_than COLLATE "C"
-		ELSE false
-	END;
-END;
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_is_older';
 COMMENT ON FUNCTION zcsync._is_older(text, text) IS
 'is this version of a record before that one? false when they cannot be compared';

@@ -7,19 +7,25 @@
 -- holds no text: a page is never lost for one odd value.
 -- ---------------------------------------------------------------------
 
+CREATE FUNCTION zcsync._is_plain_utc(p_time text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_is_plain_utc';
+COMMENT ON FUNCTION zcsync._is_plain_utc(text) IS
+'is this a time of whole seconds in UTC, written YYYY-MM-DDTHH:MM:SSZ, that exists?';
+
 -- A vendor's ISO 8601 time as to_jsonb() prints a timestamptz in UTC; NULL if
 -- it is none.  The pattern knows the days of each month, since a cast of a day
 -- that does not exist would raise.  What vendors nearly always send, whole
--- seconds in UTC, takes no cast.  The caller's TimeZone must be UTC.
+-- seconds in UTC, takes neither pattern nor cast.  The caller's TimeZone must be UTC.
 CREATE FUNCTION zcsync._utc_text(p_time text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE
+		WHEN zcsync._is_plain_utc(p_time) THEN left(p_time, 19) || '+00:00'
 		WHEN p_time !~ ('^(?:[12][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))'
 				|| '|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)-02-29)'
 				|| '[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?$')
 			THEN NULL
-		WHEN p_time ~ '^.{10}T.{8}Z$' THEN left(p_time, 19) || '+00:00'
 		ELSE to_jsonb(p_time::timestamptz) #>> '{}'
 	END;
 END;

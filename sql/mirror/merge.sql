@@ -55,6 +55,14 @@ AS 'MODULE_PATHNAME', 'zcsync_differing';
 COMMENT ON FUNCTION zcsync._differing(jsonb, text[], record) IS
 'the columns of a row that differ from the members of an object, with the values of the row';
 
+-- The columns in which a row became another one, before and after, as
+-- objects; both NULL when there are none.
+CREATE FUNCTION zcsync._changed_columns(p_before record, p_after record, p_names text[], OUT old jsonb, OUT new jsonb)
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_changed_columns';
+COMMENT ON FUNCTION zcsync._changed_columns(record, record, text[]) IS
+'the columns in which a row became another one, with their values before and after';
+
 CREATE FUNCTION zcsync._differing_keys(p_base jsonb, p_object jsonb) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_differing_keys';

@@ -457,18 +457,18 @@ DECLARE
 	v_kind text;
 	v_old text;
 	v_new text;
-	v_changes text;
+	v_names text;
 BEGIN
 	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
-		SELECT string_agg(format('o.%I', c), ', '), string_agg(format('n.%I', c), ', '), string_agg(format(
-			'SELECT %1$L, to_jsonb(o.%1$I), to_jsonb(n.%1$I) WHERE o.%1$I IS DISTINCT FROM n.%1$I', c), E'\n\t\t\tUNION ALL ')
-		INTO v_old, v_new, v_changes
+		SELECT string_agg(format('o.%I', c), ', '), string_agg(format('n.%I', c), ', '), string_agg(c, ',')
+		INTO v_old, v_new, v_names
 		FROM unnest(zcsync._own_columns(v_kind) || '{remote_id,deleted_at}'::text[]) AS c;
 		EXECUTE format($create$
 CREATE FUNCTION zcsync.%1$I() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	-- the plan is kept, and its first statement may have few rows
+SET enable_mergejoin = off
 SET jit = off
 SET timezone = 'UTC'
 AS $body$
@@ -476,7 +476,8 @@ DECLARE
 	v_local zcsync.origin := zcsync._origin_of('local');
 	v_rows record;
 BEGIN
-	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg(d.old) AS old, array_agg(d.new) AS new,
+	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids, array_agg((d.changes).old) AS old,
+		array_agg((d.changes).new) AS new,
 		array_agg(CASE WHEN ROW(n.sync_cause, n.sync_cause_id, n.sync_xid) IS DISTINCT FROM ROW(o.sync_cause, o.sync_cause_id, o.sync_xid)
 				OR (n.sync_cause IN ('route', 'backfill') AND n.sync_xid = v_local.xid)
 			THEN ROW(n.sync_cause, n.sync_cause_id, n.sync_xid)::zcsync.origin ELSE v_local END) AS origins,
@@ -484,13 +485,9 @@ BEGIN
 	INTO v_rows
 	FROM new_rows n
 	JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
-		-- most pushes change none of them: asked for here it takes a tenth
-		AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s)
-	CROSS JOIN LATERAL (
-		SELECT jsonb_object_agg(c.name, c.old) AS old, jsonb_object_agg(c.name, c.new) AS new
-		FROM (
-			%2$s
-		) AS c (name, old, new)) AS d;
+	CROSS JOIN LATERAL (	-- once a row
+		SELECT zcsync._changed_columns(ROW(%3$s), ROW(%4$s), %2$L) AS changes OFFSET 0) AS d
+	WHERE (d.changes).new IS NOT NULL;
 	IF v_rows.ids IS NOT NULL THEN
 		PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, v_rows.old, v_rows.new, v_rows.origins,
 			v_rows.states, v_rows.updated_at);
@@ -498,7 +495,7 @@ BEGIN
 	RETURN NULL;
 END
 $body$$create$,
-			'_notice_update_' || v_kind, v_changes, v_old, v_new);
+			'_notice_update_' || v_kind, format('{%s}', v_names), v_old, v_new);
 		EXECUTE format('COMMENT ON FUNCTION zcsync.%I() IS %L', '_notice_update_' || v_kind,
 			'AFTER UPDATE trigger of table ' || v_kind || ': history, pushes and listeners of changed rows');
 	END LOOP;

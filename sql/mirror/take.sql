@@ -157,7 +157,8 @@ BEGIN
 	LEFT JOIN LATERAL (	-- by the index, whatever the planner thinks of the table
 		SELECT * FROM zcsync.%2$I AS t WHERE t.account_id = p_account AND t.remote_id = u.remote_id OFFSET 0) AS t ON true
 	WHERE t.local_id IS NULL
-		OR ((t.base IS DISTINCT FROM u.vals OR (t.deleted_at IS NOT NULL) <> u.is_deleted)
+		-- what has another version is compared once, when it is merged
+		OR ((u.version <> t.remote_version OR t.base IS DISTINCT FROM u.vals OR (t.deleted_at IS NOT NULL) <> u.is_deleted)
 			AND NOT zcsync._is_older(u.version, t.remote_version));
 END
 $body$$create$,
@@ -314,6 +315,7 @@ COMMENT ON FUNCTION zcsync._creating_since(bigint, text) IS
 CREATE FUNCTION zcsync._lock_rows(p_account bigint, p_kind text, p_ids bigint[], p_keys boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_bitmapscan = off		-- by the index of local ids, whatever the planner thinks of the table
 AS $$
 DECLARE
 	v_locked bigint[];

@@ -194,7 +194,8 @@ BEGIN
 	SELECT a.settings INTO v_settings FROM zcsync.accounts a WHERE a.account_id = p_account;
 	RETURN QUERY
 	SELECT 'tickets', left(d ->> 'id', 500),
-		CASE WHEN d ->> 'generated_timestamp' ~ '^[0-9]{1,18}$' THEN d ->> 'generated_timestamp'
+		CASE WHEN length(d ->> 'generated_timestamp') BETWEEN 1 AND 18 AND btrim(d ->> 'generated_timestamp', '0123456789') = ''
+				THEN d ->> 'generated_timestamp'
 			ELSE extract(epoch FROM (zcsync._utc_text(d ->> 'updated_at'))::timestamptz)::bigint::text END,
 		jsonb_build_object(
 			'subject', d ->> 'subject',
