@@ -54,7 +54,7 @@ waits(named($bugs[0], 'Third 0'), 'then that task follows');
 
 # A task is held while ClickUp makes it, and its holder edits it.
 my $last = $flow->last_write;
-$simulator->post('faults', { vendor => 'clickup', method => 'POST', path => '/task$', fault => 'delay', delay_ms => 1500 });
+$simulator->post('faults', { vendor => 'clickup', method => 'POST', path => '/task$', fault => 'delay', delay_ms => 6000 });
 $simulator->post('create', { account => 'acme', fields => { subject => 'New', comment => { body => 'It is new.' }, tags => ['bug'] } });
 waits("SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'running' AND unclear_since IS NOT NULL)", 'a create is on its way');
 $user = user();

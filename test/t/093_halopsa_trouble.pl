@@ -53,14 +53,17 @@ requests();
 # ---------------------------------------------------------------------
 # The breaker counts calls
 # ---------------------------------------------------------------------
-$simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'unavailable', count => 1 });
+$simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'unavailable', count => 0 });
 insert(50, 'Breaker');
-for (1 .. 20)	# shorter than the wait for the next attempt, which would succeed
+for (1 .. 20)
 {
 	run_worker($node, 'postgres', '1 s');
 	last if breaker() ne '0';
 }
-is(breaker(), '1', 'a call with 50 records that fails is one failure');
+my $failed = posts(requests());
+cmp_ok($failed, '>', 0, 'writes are refused for a while');
+is(value('SELECT breaker_failures FROM zcsync.accounts'), $failed, 'a call with 50 records that fails is one failure');
+$simulator->no_faults;
 work();
 is(synced('Breaker'), 50, 'all are synced later');
 clean();
@@ -87,10 +90,12 @@ is(synced('Sent'), 5, 'refused rows keep no other');
 is(value(qq{SELECT calls_total - $before FROM zcsync.account_budgets WHERE class = 'api'}), scalar(grep { $_->{path} =~ m{/api/} } requests()), 'a row that is refused here takes nothing of the budget');
 clean();
 
-value(q{UPDATE zcsync.accounts SET breaker_failures = 5, breaker_opened_at = now(), breaker_until = now() - interval '1 s'});
+value(q{UPDATE zcsync.streams SET next_pull_at = now() + interval '1 hour'; DELETE FROM zcsync.sync_queue;
+	UPDATE zcsync.accounts SET breaker_failures = 5, breaker_opened_at = now(), breaker_until = now() - interval '1 s'});
 insert(1, 'Refused again', "'Won'");
 run_worker($node, 'postgres', '5 s');
 is(breaker() =~ /^[5-9]/ ? 'open' : breaker(), 'open', 'and is no answer of the vendor');
+value('UPDATE zcsync.streams SET next_pull_at = now()');
 clean();
 
 # What a ticket type requires is known from the catalogue.
