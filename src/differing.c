@@ -183,8 +183,8 @@ zcsync_changed_columns(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(caller);
 		fcinfo->flinfo->fn_extra = result;
 	}
-	ReleaseTupleDesc(deform_record(PG_GETARG_HEAPTUPLEHEADER(0), &old_values,
-								   &old_nulls));
+	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(0), &old_values, &old_nulls);
+	ReleaseTupleDesc(desc);
 	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(1), &new_values, &new_nulls);
 	for (int i = 0; i < desc->natts; i++)
 	{
