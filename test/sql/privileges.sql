@@ -90,12 +90,12 @@ INSERT INTO zcsync.accounts (name, vendor) VALUES ('dev', 'clickup');
 INSERT INTO zcsync.streams (account_id, kind, writes) VALUES (zcsync.account('dev'), 'tasks', true);
 GRANT SELECT, INSERT, UPDATE ON zcsync.tasks TO regress_zcsync_nobody;
 GRANT USAGE ON SEQUENCE zcsync.local_id_seq TO regress_zcsync_nobody;
-GRANT EXECUTE ON FUNCTION zcsync.account TO regress_zcsync_nobody;
+GRANT EXECUTE ON FUNCTION zcsync.account, zcsync._index_links TO regress_zcsync_nobody;
 GRANT SELECT ON zcsync.record_changes TO regress_zcsync_nobody;
 GRANT EXECUTE ON FUNCTION zcsync.history, zcsync.record, zcsync._may_read_field TO regress_zcsync_nobody;
 SET ROLE regress_zcsync_nobody;
 INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.account('dev'), 'a task', '1');
-UPDATE zcsync.tasks SET priority = 2 WHERE name = 'a task';
+UPDATE zcsync.tasks SET priority = 2, description = 'https://www.example.com/1' WHERE name = 'a task';
 UPDATE zcsync.tasks SET remote_id = 'x' WHERE name = 'a task';
 SELECT name, priority, sync_state FROM zcsync.tasks;
 SELECT action, field_name, new, cause, role

@@ -90,6 +90,13 @@ SELECT c.oid::regclass FROM pg_class c
 WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('$role', c.oid, 'SELECT')
 SQL
 	cmp_ok(scalar @views, '>', 2, "$role may read something");
+	is($node->safe_psql('postgres', <<"SQL"), '', "doc/security.md: $role may call what the indexes of tables call that it writes");
+SELECT DISTINCT c.oid::regclass || ' ' || d.refobjid::regprocedure
+FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_proc'::regclass
+WHERE c.relnamespace = 'zcsync'::regnamespace AND has_table_privilege('$role', c.oid, 'INSERT, UPDATE')
+	AND NOT has_function_privilege('$role', d.refobjid, 'EXECUTE')
+SQL
 	is(($node->psql('postgres', "SET ROLE $role;" . join '', map { "SELECT * FROM $_;" } @views))[0], 0, "doc/security.md: $role can read it");
 }
 
