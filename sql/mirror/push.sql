@@ -121,6 +121,20 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[]) IS
 'records the outcomes of accepted pushes of one account and kind';
 
+-- A look-up found the record of one of several creates, and it is not known
+-- which: what all of them sent alike was surely sent, and is added as the last.
+CREATE FUNCTION zcsync._add_common_sent(p_list jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN jsonb_array_length(p_list) < 2 THEN p_list
+		ELSE p_list || jsonb_build_object('attempt', 0, 'base', NULL, 'sent', (
+			SELECT coalesce(jsonb_object_agg(c.key, c.value), '{}')
+			FROM jsonb_each(p_list -> 0 -> 'sent') AS c
+			WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(p_list) AS e WHERE e -> 'sent' -> c.key IS DISTINCT FROM c.value))) END;
+END;
+COMMENT ON FUNCTION zcsync._add_common_sent(jsonb) IS
+'what creates of a record sent, with what all of them sent alike as the last';
+
 -- Look-ups: which page is next; the records of those that found nothing are to be
 -- created, so what was sent before counts no more.
 CREATE FUNCTION zcsync._look_on(p_jobs bigint[], p_statuses text[]) RETURNS TABLE (job_id bigint, again boolean, status text)
@@ -129,9 +143,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.sync_queue q
 	SET lookup_page = CASE WHEN e.status = 'more' THEN coalesce(q.lookup_page, 0) + 1 END,
-		sent = CASE WHEN e.status <> 'absent' THEN q.sent END
+		sent = CASE e.status WHEN 'absent' THEN NULL WHEN 'found' THEN zcsync._add_common_sent(q.sent) ELSE q.sent END
 	FROM unnest(p_jobs, p_statuses) AS e (job_id, status)
-	WHERE q.job_id = e.job_id AND (e.status IN ('more', 'absent') OR q.lookup_page IS NOT NULL);
+	WHERE q.job_id = e.job_id AND e.status IN ('more', 'absent', 'found');
 	SELECT e.job_id, true, e.status FROM unnest(p_jobs, p_statuses) AS e (job_id, status) WHERE e.status IN ('more', 'absent');
 $$;
 COMMENT ON FUNCTION zcsync._look_on(bigint[], text[]) IS

@@ -76,7 +76,7 @@ is(join(', ', map { what($_) } writes($seq)), 'PUT task, ' . join(', ', map { $_
 my $task = task(row('Nasty', 'remote_id'));
 like($task->{description}, qr{^https://acme\.zendesk\.com/agent/tickets/1#zcsync-[0-9a-f-]{36}$}, 'the mark hides in the address');
 is(value($unequal), 0, 'all synced');
-is(row('Nasty', 'status_type, assignees, due_at, tags, description'), 'closed|{}||{zcsync,new}|https://acme.zendesk.com/agent/tickets/1', 'as the vendor has it; the order of tags is the row\'s own');
+is(row('Nasty', 'status_type, assignees, due_at, tags, description'), 'closed|{}||{new,zcsync}|https://acme.zendesk.com/agent/tickets/1', 'as the vendor has it, tags in its order');
 $seq = last_write();
 pull();
 is(scalar(writes($seq)), 0, 'quiet');
