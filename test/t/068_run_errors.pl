@@ -66,11 +66,11 @@ set('zcsync.poll_interval = 500');
 # ---------------------------------------------------------------------
 
 value(q{CREATE FUNCTION refuse_claimant() RETURNS trigger LANGUAGE plpgsql
-	AS 'BEGIN RAISE EXCEPTION ''%'', repeat(''x'', 254) || U&''\00E9''; END';
+	AS 'BEGIN RAISE EXCEPTION ''%'', repeat(''x'', 225) || U&''\00E9''; END';
 	CREATE TRIGGER refuse BEFORE INSERT ON zcsync.claimants FOR EACH ROW EXECUTE FUNCTION refuse_claimant()});
 set("zcsync.databases = '*'");
 wait_until($node, 'postgres', worker_sql('w.last_error IS NOT NULL'), 'a worker that cannot be recorded says so');
-is(value(q{SELECT last_error = repeat('x', 254) FROM zcsync._worker_slots() WHERE role = 'worker' AND last_error IS NOT NULL}), 't',
+is(value(q{SELECT last_error FROM zcsync._worker_slots() WHERE role = 'worker' AND last_error IS NOT NULL}), 'could not become a claimant: ' . 'x' x 225,
 	'in whole characters, where the text is too long');
 pause(4);
 is(value(q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND mode = 'ExclusiveLock'}), 1,
