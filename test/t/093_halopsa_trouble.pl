@@ -53,6 +53,8 @@ requests();
 # ---------------------------------------------------------------------
 # The breaker counts calls
 # ---------------------------------------------------------------------
+# no read between, which would be answered
+value(q{UPDATE zcsync.streams SET next_pull_at = now() + interval '1 hour'; DELETE FROM zcsync.sync_queue});
 $simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Opportunities', fault => 'unavailable', count => 0 });
 insert(50, 'Breaker');
 for (1 .. 20)
@@ -64,6 +66,7 @@ my $failed = posts(requests());
 cmp_ok($failed, '>', 0, 'writes are refused for a while');
 is(value('SELECT breaker_failures FROM zcsync.accounts'), $failed, 'a call with 50 records that fails is one failure');
 $simulator->no_faults;
+value('UPDATE zcsync.streams SET next_pull_at = now()');
 work();
 is(synced('Breaker'), 50, 'all are synced later');
 clean();
