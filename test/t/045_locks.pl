@@ -61,6 +61,11 @@ $user = user();
 my $local = $user->query_safe(q{SELECT local_id FROM zcsync.tasks WHERE remote_id IS NULL AND name = 'New' FOR UPDATE});
 like($local, qr/^\d+$/, 'its row is there to be edited');
 $user->query_safe("UPDATE zcsync.tasks SET name = 'Edited while it is made' WHERE local_id = $local");
+for (1 .. 60)
+{
+	last if $flow->writes($last)->{create};
+	sleep 1;
+}
 $flow->polls(2);
 is($flow->writes($last)->{create}, 1, 'ClickUp has it');
 is($flow->value("SELECT state FROM zcsync.sync_queue WHERE local_id = $local"), 'running', 'its job waits for the holder');
