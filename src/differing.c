@@ -272,16 +272,20 @@ push_column(JsonbParseState **state, const text *name, Oid type, Datum datum,
 	ZcsyncValue value;
 
 	zcsync_value_push_key(state, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
-	if (!isnull && type == JSONBOID && !JB_ROOT_IS_SCALAR(DatumGetJsonbP(datum)))
+	if (!isnull && type == JSONBOID)
 	{
 		Jsonb	   *object = DatumGetJsonbP(datum);
-		JsonbValue	json;
 
-		json.type = jbvBinary;
-		json.val.binary.data = &object->root;
-		json.val.binary.len = VARSIZE_ANY_EXHDR(object);
-		pushJsonbValue(state, WJB_VALUE, &json);
-		return;
+		if (!JB_ROOT_IS_SCALAR(object))
+		{
+			JsonbValue	json;
+
+			json.type = jbvBinary;
+			json.val.binary.data = &object->root;
+			json.val.binary.len = VARSIZE_ANY_EXHDR(object);
+			pushJsonbValue(state, WJB_VALUE, &json);
+			return;
+		}
 	}
 	zcsync_value_of_column(datum, isnull, type, &value);
 	zcsync_value_push(state, WJB_VALUE, &value);

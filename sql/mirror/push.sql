@@ -106,7 +106,7 @@ BEGIN
 
 	v_merged := zcsync._merge_documents(p_account, p_kind, v_ids, v_work.documents, v_work.answered, zcsync._origin_of('push'));
 	IF v_doubles.ids IS NOT NULL THEN
-		-- a page brought these; what they say of the rows counts, since they come later
+		-- a page brought these: they are merged after the replies, and have the last word
 		v_merged := zcsync._merge_documents(p_account, p_kind, v_doubles.ids, v_doubles.documents, NULL,
 			zcsync._origin_of('pull', v_work.jobs[1])) || v_merged;
 	END IF;
@@ -122,12 +122,13 @@ COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigin
 'records the outcomes of accepted pushes of one account and kind';
 
 -- A look-up found the record of one of several creates, and it is not known
--- which: what all of them sent alike was surely sent, and is added as the last.
+-- which: what all of them sent alike was surely sent, and is added as the last;
+-- once, since an outcome that meets a lock is tried again.
 CREATE FUNCTION zcsync._add_common_sent(p_list jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN jsonb_array_length(p_list) < 2 THEN p_list
-		ELSE p_list || jsonb_build_object('attempt', 0, 'base', NULL, 'sent', (
+	SELECT CASE WHEN jsonb_array_length(p_list) < 2 OR p_list -> -1 ? 'common' THEN p_list
+		ELSE p_list || jsonb_build_object('attempt', 0, 'base', NULL, 'common', true, 'sent', (
 			SELECT coalesce(jsonb_object_agg(c.key, c.value), '{}')
 			FROM jsonb_each(p_list -> 0 -> 'sent') AS c
 			WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(p_list) AS e WHERE e -> 'sent' -> c.key IS DISTINCT FROM c.value))) END;

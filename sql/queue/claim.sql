@@ -338,7 +338,7 @@ COMMENT ON FUNCTION zcsync._sent_otherwise(jsonb, jsonb) IS
 
 -- What pushes of a job sent that the vendor may have taken unseen, the oldest
 -- first: [{"attempt": number, "sent": {column: value}, "base": {column: what was
--- agreed on of it then}}, ...].  A document that shows it, while the reply is on
+-- agreed on of it then}}, ...]; "common" is of mirror/push.sql.  A document that shows it, while the reply is on
 -- its way or after it was lost, is known by this as our own writing: see
 -- mirror/take.sql.  The request of a push has "sent" and "base"; they stay here.
 CREATE FUNCTION zcsync._add_sent(p_list jsonb, p_request jsonb, p_attempt integer) RETURNS jsonb

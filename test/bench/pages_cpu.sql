@@ -29,40 +29,10 @@ BEGIN
 	INSERT INTO measured VALUES (p_what, (pg_temp.cpu() - v_begin) / 10000);
 END
 $$;
-CALL empty_tickets();
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('new', 0);
-CALL pg_temp.measure('as it was', 0);
-CALL pg_temp.measure('changed', 1);
-CALL pg_temp.measure('changed', 2);
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('changed', 3);
-CALL pg_temp.measure('changed', 4);
-CALL empty_tickets();
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('new', 0);
-CALL pg_temp.measure('as it was', 0);
-CALL pg_temp.measure('changed', 1);
-CALL pg_temp.measure('changed', 2);
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('changed', 3);
-CALL pg_temp.measure('changed', 4);
-CALL empty_tickets();
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('new', 0);
-CALL pg_temp.measure('as it was', 0);
-CALL pg_temp.measure('changed', 1);
-CALL pg_temp.measure('changed', 2);
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('changed', 3);
-CALL pg_temp.measure('changed', 4);
-CALL empty_tickets();
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('new', 0);
-CALL pg_temp.measure('as it was', 0);
-CALL pg_temp.measure('changed', 1);
-CALL pg_temp.measure('changed', 2);
-VACUUM zcsync.tickets;
-CALL pg_temp.measure('changed', 3);
-CALL pg_temp.measure('changed', 4);
+-- each by itself, since VACUUM cannot run in a procedure
+SELECT unnest('{"CALL empty_tickets()", "VACUUM zcsync.tickets", "CALL pg_temp.measure(''new'', 0)", "CALL pg_temp.measure(''as it was'', 0)",
+	"CALL pg_temp.measure(''changed'', 1)", "CALL pg_temp.measure(''changed'', 2)", "VACUUM zcsync.tickets",
+	"CALL pg_temp.measure(''changed'', 3)", "CALL pg_temp.measure(''changed'', 4)"}'::text[])
+FROM generate_series(1, 4)
+\gexec
 SELECT format('%s %s µs', what, round(min(us))) FROM measured GROUP BY what ORDER BY min(us);

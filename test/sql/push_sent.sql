@@ -110,6 +110,12 @@ SELECT ends('broken', true, '{"op": "update_task"}');
 SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
 SELECT sent FROM zcsync.sync_queue;
 
+-- which of two creates a look-up found is not known: what both sent is agreed on,
+-- and said once, however often the outcome is tried
+SELECT zcsync._add_common_sent(l), zcsync._add_common_sent(zcsync._add_common_sent(l)) = zcsync._add_common_sent(l) AS once
+FROM (VALUES ('[{"attempt": 1, "sent": {"name": "a", "priority": 1}}, {"attempt": 2, "sent": {"name": "a", "priority": 2}}]'::jsonb),
+	('[{"attempt": 1, "sent": {"name": "a"}}]')) AS v (l);
+
 DROP VIEW now_is;
 DROP FUNCTION seen, send, ends;
 DROP EXTENSION zcsync CASCADE;
