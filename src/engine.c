@@ -513,6 +513,7 @@ engine_claim(ZcsyncEngine *engine)
 		engine->current = zcsync_engine_account(engine, account->account_id);
 		engine->current_version = account->version;
 		engine->calls = NIL;
+		engine->more_jobs = false;
 		if (!engine_step(engine, &engine->current->claim, step_claim,
 						 "zcsync: claim jobs"))
 		{
@@ -524,7 +525,9 @@ engine_claim(ZcsyncEngine *engine)
 		if (engine->calls != NIL)
 			zcsync_xact_confirm();
 		engine_send_all(engine, engine->calls);
-		found = found || engine->calls != NIL;
+		if (engine->more_jobs)
+			engine->next_ms = 0;
+		found = found || engine->calls != NIL || engine->more_jobs;
 	}
 	engine->first_account++;
 	return found;
@@ -556,7 +559,10 @@ step_claim(ZcsyncEngine *engine)
 	}
 	engine->calls = zcsync_queue_claim(engine->incarnation, account,
 									   zcsync_http_free_slots(engine->http),
-									   token_only, engine->work, engine->round);
+									   token_only, engine->work, engine->round,
+									   &engine->more_jobs);
+	if (engine->calls != NIL)
+		ForceSyncCommit();
 }
 
 /*

@@ -74,6 +74,8 @@ struct ZcsyncEngine
 	EngineAccount *current;
 	int64		current_version;
 	List	   *calls;
+	bool		asked_due;		/* this scan has queued the reads of due streams */
+	bool		more_jobs;		/* jobs ended in the claim; there may be more */
 	long		next_ms;
 };
 

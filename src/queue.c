@@ -203,12 +203,14 @@ zcsync_queue_enqueue_token(int64 account_id)
 /*
  * Take due jobs of an account, as many as make "max_calls" exchanges:
  * ZcsyncCalls under "parent", in a list that is allocated in "result_context".
- * Those that travel together have the same call_id and are neighbours.
+ * Those that travel together have the same call_id and are neighbours.  Sets
+ * *more if jobs ended that needed no call, and there may be more of them: claim
+ * again at once.
  */
 List *
 zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
 				   bool token_only, MemoryContext parent,
-				   MemoryContext result_context)
+				   MemoryContext result_context, bool *more)
 {
 	Datum		values[] = {
 		Int64GetDatum(incarnation), Int64GetDatum(account->account_id),
@@ -217,6 +219,7 @@ zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
 	uint64		rows = queue_execute(&plan_claim, values, NULL);
 	List	   *calls = NIL;
 
+	*more = false;
 	for (uint64 i = 0; i < rows; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -226,6 +229,11 @@ zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
 		ZcsyncCall *call;
 		MemoryContext old;
 
+		if (isnull)
+		{
+			*more = true;
+			continue;
+		}
 		call = zcsync_call_create(parent, account, DatumGetJsonbP(request));
 		call->job_id = column_int64(i, 1);
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));

@@ -39,7 +39,7 @@ extern void zcsync_queue_enqueue_token(int64 account_id);
 extern List *zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account,
 								int max_calls, bool token_only,
 								MemoryContext parent,
-								MemoryContext result_context);
+								MemoryContext result_context, bool *more);
 extern void zcsync_queue_finish(int64 incarnation, int64 account_id,
 								List *calls);
 extern void zcsync_queue_note_limits(const ZcsyncCall *call);

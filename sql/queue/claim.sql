@@ -226,11 +226,70 @@ $$;
 COMMENT ON FUNCTION zcsync._group_calls(integer, integer, text[], zcsync._allowance[], bigint[], jsonb[]) IS
 'puts jobs whose requests may travel together into calls, and leaves out what the limits do not allow now';
 
+-- Jobs of an account that are to be sent now, with their requests and the calls
+-- they travel in.  A job that turns out to have nothing to send, since its row is
+-- what the vendor has, ends here, and its operation may put one off; then the
+-- queue is looked at again, for more jobs than before, so that those behind many of
+-- such a kind do not wait for them.  more: it was left at that for now, and there
+-- may be more of them.
+CREATE FUNCTION zcsync._sendable_jobs(p_account bigint, p_max integer, p_batch integer, p_token_only boolean,
+	p_records text[], p_queues text[], p_budgets zcsync._allowance[],
+	OUT ids bigint[], OUT requests jsonb[], OUT call_ids bigint[], OUT more boolean)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+DECLARE
+	v_found bigint[];
+	v_operations text[];
+	v_batch integer := p_batch;	-- for how many jobs a call is looked for
+	v_off bigint[];				-- jobs that were put off
+	v_off_before bigint[] := '{}';
+	v_ended integer;
+	v_passed integer := 0;		-- jobs that ended or were put off
+BEGIN
+	more := false;
+	LOOP
+		SELECT c.ids, c.operations INTO v_found, v_operations
+		FROM zcsync._claim_candidates(p_account, p_max, v_batch, p_token_only, p_records, p_queues, p_budgets) c;
+		IF v_found IS NULL THEN
+			ids := NULL;
+			RETURN;
+		END IF;
+		SELECT r.ids, r.requests INTO ids, requests FROM zcsync._requests(p_account, v_found, v_operations) AS r;
+		EXIT WHEN cardinality(ids) = cardinality(v_found) AND array_position(requests, NULL) IS NULL;
+		v_off := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(ids));
+		-- what is found again was not put off
+		EXIT WHEN v_off && v_off_before;
+		v_off_before := v_off;
+		DELETE FROM zcsync.sync_queue q USING unnest(ids, requests) AS r (job_id, request)
+		WHERE q.job_id = r.job_id AND r.request IS NULL;
+		GET DIAGNOSTICS v_ended = ROW_COUNT;
+		v_passed := v_passed + v_ended + cardinality(v_off);
+		more := v_passed >= 2000;
+		EXIT WHEN more;
+		v_batch := least(8 * v_batch, greatest(p_batch, 1000 / p_max));
+	END LOOP;
+	IF ids IS NULL THEN
+		RETURN;
+	END IF;
+	IF p_batch > 1 OR v_batch > p_batch OR requests[1] ? 'batch' THEN
+		SELECT g.ids, g.requests, g.call_ids INTO ids, requests, call_ids
+		FROM zcsync._group_calls(p_max, p_batch, p_queues, p_budgets, ids, requests) g;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._sendable_jobs(bigint, integer, integer, boolean, text[], text[], zcsync._allowance[]) IS
+'jobs of an account that are to be sent now, with requests and calls; ends those that have nothing to send';
+
 -- Take due jobs of one account for one claimant, as many as make p_max calls.
 --
 -- Returns a row for each job that is to be sent, with its request; those that
--- travel together are neighbours with the same call_id.  Jobs that turn out to
--- need no call end here.
+-- travel together are neighbours with the same call_id.  A row without a job says
+-- that jobs ended which needed no call, and that there may be more of them: claim
+-- again at once.
 CREATE FUNCTION zcsync._claim_jobs(p_claimant bigint, p_account bigint, p_max integer,
 	p_token_only boolean DEFAULT false)
 RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text, budget_class text,
@@ -249,10 +308,7 @@ DECLARE
 	v_budgets zcsync._allowance[];
 	v_max integer;
 	v_batch integer;
-	v_ids bigint[];
-	v_operations text[];
-	v_requests jsonb[];
-	v_calls bigint[];
+	v_jobs record;
 BEGIN
 	-- One claim per account at a time, and a snapshot that is younger than the
 	-- lock: this function is VOLATILE, so each statement below takes its own.
@@ -279,24 +335,8 @@ BEGIN
 		WHERE account_id = p_account;
 	END IF;
 
-	SELECT c.ids, c.operations INTO v_ids, v_operations
-	FROM zcsync._claim_candidates(p_account, v_max, v_batch, p_token_only, v_running.records, v_running.queues, v_budgets) c;
-	IF v_ids IS NOT NULL THEN
-		SELECT r.ids, r.requests INTO v_ids, v_requests FROM zcsync._requests(p_account, v_ids, v_operations) AS r;
-	END IF;
-	IF v_ids IS NOT NULL THEN
-
-		-- Nothing to send: the row already is what the vendor has.
-		IF array_position(v_requests, NULL) IS NOT NULL THEN
-			DELETE FROM zcsync.sync_queue q USING unnest(v_ids, v_requests) AS r (job_id, request)
-			WHERE q.job_id = r.job_id AND r.request IS NULL;
-		END IF;
-
-		IF v_batch > 1 OR v_requests[1] ? 'batch' THEN
-			SELECT g.ids, g.requests, g.call_ids INTO v_ids, v_requests, v_calls
-			FROM zcsync._group_calls(v_max, v_batch, v_running.queues, v_budgets, v_ids, v_requests) g;
-		END IF;
-
+	v_jobs := zcsync._sendable_jobs(p_account, v_max, v_batch, p_token_only, v_running.records, v_running.queues, v_budgets);
+	IF v_jobs.ids IS NOT NULL THEN
 		RETURN QUERY
 		WITH taken AS (
 			UPDATE zcsync.sync_queue q
@@ -308,7 +348,7 @@ BEGIN
 				lookup_floor = coalesce(q.lookup_floor, r.request ->> 'remember'),
 				-- And so is what it sends, whatever becomes of its reply.
 				sent = zcsync._add_sent(q.sent, r.request, q.attempts + 1)
-			FROM unnest(v_ids, v_requests, v_calls) AS r (job_id, request, call_id)
+			FROM unnest(v_jobs.ids, v_jobs.requests, v_jobs.call_ids) AS r (job_id, request, call_id)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
 			RETURNING q.job_id, q.attempts, q.failures, q.operation, q.budget_class,
 				r.request - 'sent' - 'base' AS request, r.call_id),
@@ -317,6 +357,10 @@ BEGIN
 			SELECT zcsync._spend_calls(p_account, v_now, v_budgets, array_agg(coalesce(t.request ->> 'class', t.budget_class)))
 			FROM taken t WHERE NOT t.request ? 'refuse' AND coalesce(t.call_id, t.job_id) = t.job_id)
 		SELECT t.* FROM taken t CROSS JOIN spent ORDER BY t.call_id, t.job_id;
+	END IF;
+	IF v_jobs.more THEN
+		job_id := NULL;
+		RETURN NEXT;
 	END IF;
 END
 $$;

@@ -97,6 +97,32 @@ SELECT * FROM finish(1, 'halved');
 SELECT * FROM jobs;
 DELETE FROM zcsync.sync_queue;
 
+-- Jobs with nothing to send end where they are found, however many there are, and
+-- take no call of the one behind them.  A row without a job says that there may be more.
+CREATE FUNCTION prepare(account bigint, ids bigint[]) RETURNS zcsync.prepared[] LANGUAGE sql AS
+$$
+	SELECT array_agg(ROW(q.job_id, CASE WHEN q.payload ->> 'op' NOT LIKE 'nothing%' THEN q.payload END)::zcsync.prepared)
+	FROM zcsync.sync_queue q WHERE q.job_id = ANY (ids)
+$$;
+CREATE FUNCTION zcsync._operation_test() RETURNS zcsync.operation LANGUAGE sql STABLE PARALLEL SAFE AS
+$$ SELECT zcsync._describe_operation('test', p_prepare => 'public.prepare(bigint, bigint[])'::regprocedure) $$;
+SELECT zcsync.alter_queue('task-sync', concurrency => 1);
+UPDATE zcsync.account_budgets SET tokens = 1.5, refilled_at = zcsync._now() WHERE account_id = zcsync.account('t') AND class = 'api';
+SELECT count(*) FROM generate_series(1, 300) AS i, LATERAL job('nothing' || i);
+SELECT job('edit');
+SELECT spent() AS before \gset
+SELECT * FROM claim(1);
+SELECT spent() - :before AS calls;
+SELECT * FROM jobs;
+SELECT * FROM finish(1, 'done');
+SELECT count(*) FROM generate_series(1, 4000) AS i, LATERAL job('nothing' || i);
+SELECT * FROM claim(1);
+SELECT count(*) < 2000 AS most_ended, count(*) > 0 AS some_left FROM jobs;
+SELECT count(*) FROM generate_series(1, 2) AS g CROSS JOIN LATERAL claim(g);
+SELECT * FROM jobs;
+DROP FUNCTION zcsync._operation_test, prepare;
+SELECT zcsync.alter_queue('task-sync', concurrency => 10);
+
 -- while the breaker is open one job goes alone as the probe
 SELECT job('a' || i, 'post') FROM generate_series(1, 4) AS i;
 UPDATE zcsync.accounts SET breaker_failures = 3, breaker_opened_at = zcsync._now(), breaker_until = zcsync._now();

@@ -81,6 +81,17 @@ $seq = last_write();
 pull();
 is(scalar(writes($seq)), 0, 'quiet');
 
+# Edits that were taken back have nothing to send: they end when they are found,
+# and one behind them does not wait.
+value(q{UPDATE zcsync.tasks SET points = coalesce(points, 0) + 1; UPDATE zcsync.tasks SET points = (base ->> 'points')::numeric});
+value(q{UPDATE zcsync.tasks SET points = 8 WHERE name = 'Plain 3'});
+value(q{UPDATE zcsync.sync_queue SET priority = priority + 1 WHERE local_id = (SELECT local_id FROM zcsync.tasks WHERE name = 'Plain 3')});
+cmp_ok(value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push'}), '>', 10, 'more jobs than may run at a time');
+work();
+is(join(', ', map { what($_) } writes($seq)), 'PUT task', 'the one edit that is left is sent');
+is(value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push'}), 0, 'and the jobs of the others are gone');
+$seq = last_write();
+
 # Both sides at once: each column by itself.
 $simulator->post('edit', { workspace => 'dev', id => row('Plain 1', 'remote_id'), fields => { priority => 1 } });
 value(q{UPDATE zcsync.tasks SET points = 3 WHERE name = 'Plain 1'});
