@@ -385,8 +385,9 @@ COMMENT ON FUNCTION zcsync._sent_otherwise(jsonb, jsonb) IS
 -- agreed on of it then}}, ...]; "common" is of mirror/push.sql.  A document that shows it, while the reply is on
 -- its way or after it was lost, is known by this as our own writing: see
 -- mirror/take.sql.  The request of a push has "sent" and "base"; they stay here.
+-- STABLE, as jsonb_build_object() is: else the planner would not inline it.
 CREATE FUNCTION zcsync._add_sent(p_list jsonb, p_request jsonb, p_attempt integer) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN NOT p_request ? 'sent' THEN p_list
 		ELSE CASE WHEN p_list IS NULL THEN '[]' ELSE zcsync._sent_otherwise(p_list, p_request) END
