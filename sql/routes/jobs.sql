@@ -216,17 +216,17 @@ COMMENT ON FUNCTION zcsync._agree_written(bigint, bigint[], bigint[], zcsync.rou
 -- Write what the route wants for these source records, given what its SQL said
 -- of them and, in p_back, of their targets.  The caller has locked the rows.  Both
 -- sides of a pair are written; of a field that changed on both the source's value
--- counts.  Returns what was done to which, and 'again' for those that need another
--- turn.
-CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
-	p_back zcsync.route_evaluation[], p_limit interval) RETURNS TABLE (source_id bigint, status text)
+-- counts.  p_edited says that the write brake counts them, whatever their age.
+-- Returns what was done to which, and 'again' for those that need another turn.
+CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_edited boolean,
+	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval) RETURNS TABLE (source_id bigint, status text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_changes zcsync.route_change[];
 	v_back zcsync.route_change[];
-	v_origin zcsync.origin := zcsync._origin_of(CASE WHEN p_backfill THEN 'backfill' ELSE 'route' END, p_route);
+	v_origin zcsync.origin := zcsync._origin_of(CASE WHEN p_edited THEN 'route' ELSE 'backfill' END, p_route);
 	v record;
 	v_created bigint[];
 	v_updated bigint[] := '{}';
@@ -264,7 +264,7 @@ BEGIN
 
 	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes || ARRAY(SELECT c FROM unnest(v_back) c WHERE c.op = 'error'), p_backfill);
 	v_targets := v_targets || CASE WHEN v.source_is_remote THEN v_written END;
-	IF v_targets <> '{}' AND NOT p_backfill THEN
+	IF v_targets <> '{}' AND p_edited THEN
 		PERFORM zcsync._brake_route(p_route, v_targets);
 	END IF;
 
@@ -275,14 +275,14 @@ BEGIN
 	UNION ALL SELECT u.id, 'again' FROM unnest(v_again) AS u (id);
 END
 $$;
-COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
+COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes what a route wants for these source records, given what its SQL said of them';
 
 -- The same, but one bad record does not lose its neighbours: on an error the
 -- set is halved down to the record.  What the limit on subtransactions leaves
 -- over is tried again.
-CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
-	p_back zcsync.route_evaluation[], p_limit interval,
+CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_edited boolean,
+	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval,
 	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -309,7 +309,7 @@ BEGIN
 		v_count := v_count + 1;
 		BEGIN
 			SELECT array_agg(w.source_id) AS ids, array_agg(w.status) AS statuses INTO v_written
-			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill, p_values, p_back, p_limit) w;
+			FROM zcsync._write_route_changes(p_route, p_ids[v_first:v_last], p_backfill, p_edited, p_values, p_back, p_limit) w;
 			written := written || v_written.ids;
 			statuses := statuses || v_written.statuses;
 		EXCEPTION WHEN OTHERS THEN
@@ -327,7 +327,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
+COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean, boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes what a route wants, record by record where a record makes it fail';
 
 -- Lock the rows of these source records and of the targets of their links, as
@@ -426,7 +426,7 @@ COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
 
 -- Write a set of records, all of a backfill or none, and record what became of
 -- them; returns those whose jobs are done.
-CREATE FUNCTION zcsync._write_route_batch(p_route bigint, p_jobs bigint[], p_backfill boolean, p_ids bigint[],
+CREATE FUNCTION zcsync._write_route_batch(p_route bigint, p_jobs bigint[], p_backfill boolean, p_edited boolean, p_ids bigint[],
 	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -437,7 +437,7 @@ BEGIN
 	IF p_ids = '{}' THEN
 		RETURN '{}';
 	END IF;
-	v_result := zcsync._isolate_route_changes(p_route, p_ids, p_backfill, p_values, p_back, p_limit);
+	v_result := zcsync._isolate_route_changes(p_route, p_ids, p_backfill, p_edited, p_values, p_back, p_limit);
 	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
 		attempts, message, queued_at, created_at)
 	SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, w.status,
@@ -454,7 +454,7 @@ BEGIN
 			AND i NOT IN (SELECT w.id FROM unnest(v_result.written, v_result.statuses) AS w (id, status) WHERE w.status = 'again'));
 END
 $$;
-COMMENT ON FUNCTION zcsync._write_route_batch(bigint, bigint[], boolean, bigint[], zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
+COMMENT ON FUNCTION zcsync._write_route_batch(bigint, bigint[], boolean, boolean, bigint[], zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes a set of source records of a route and records what became of them';
 
 -- Those of these rows that are not the version that was seen.
@@ -510,7 +510,8 @@ COMMENT ON FUNCTION zcsync._stale_evaluations(bigint, zcsync.route_evaluation[],
 -- which users join.  Then route, jobs and rows are locked, and what changed since gets
 -- another turn, as does what somebody else holds, after a second.  A record with a
 -- held push is not read, on neither side: its job waits until a person has decided
--- (_wake_routes()), and looks again after five minutes.
+-- (_wake_routes()), and looks again after five minutes.  An edit that joined the job
+-- of a backfill is written as an edit, at its priority and counted by the write brake.
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -520,7 +521,9 @@ DECLARE
 	v_limit interval;
 	v_jobs bigint[];
 	v_ids bigint[];
+	v_asked bigint[];
 	v_backfill boolean[];
+	v_set record;
 	v_values zcsync.route_evaluation[];
 	v_back zcsync.route_evaluation[];
 	v_locked bigint[];
@@ -539,6 +542,7 @@ BEGIN
 	IF v_jobs IS NULL THEN
 		RETURN 0;
 	END IF;
+	v_asked := v_ids;
 	v_unread := zcsync._held_sources(p_route, v_ids);
 	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
 		v_values := v_values || zcsync._evaluate_sources(p_route, ARRAY(
@@ -559,12 +563,17 @@ BEGIN
 	v_stale := zcsync._stale_evaluations(p_route, v_values, v_back);
 	v_held := zcsync._held_sources(p_route, v_ids);
 
-	FOREACH v_which IN ARRAY ARRAY[false, true] LOOP
-		v_done := v_done || zcsync._write_route_batch(p_route, v_jobs, v_which, ARRAY(
-			SELECT q.local_id FROM zcsync.sync_queue q
-			WHERE q.job_id = ANY (v_jobs) AND q.backfill = v_which AND q.local_id = ANY (v_locked)
-				AND q.local_id <> ALL (v_stale.failed || v_stale.again || v_unread || v_held)
-			ORDER BY q.local_id), v_values, v_back, v_limit);
+	FOR v_set IN
+		SELECT q.backfill, NOT q.backfill OR q.payload ? 'edited' AS edited, array_agg(q.local_id ORDER BY q.local_id) AS ids
+		FROM zcsync.sync_queue q
+		-- a backfill that joined a job since has another turn: its record was not read as one
+		JOIN unnest(v_asked, v_backfill) AS a (id, backfill) ON a.id = q.local_id AND a.backfill = q.backfill
+		WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_locked)
+			AND q.local_id <> ALL (v_stale.failed || v_stale.again || v_unread || v_held)
+		GROUP BY 1, 2
+		ORDER BY 1, 2 DESC
+	LOOP
+		v_done := v_done || zcsync._write_route_batch(p_route, v_jobs, v_set.backfill, v_set.edited, v_set.ids, v_values, v_back, v_limit);
 	END LOOP;
 	PERFORM zcsync._fail_route_jobs(p_route, v_stale.failed, v_stale.messages) WHERE v_stale.failed && v_locked;
 	DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_done);

@@ -16,7 +16,7 @@ AS $$
 DECLARE
 	v_jobs zcsync.new_job[];
 BEGIN
-	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, '{"edited": true}', p_stream => s.stream_id,
 		p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
 	INTO v_jobs
 	FROM zcsync.streams t
@@ -99,8 +99,8 @@ BEGIN
 	END IF;
 	-- A record that is older than a route is left alone by it: the times of vendors
 	-- tell that of most, and the route looks closer.
-	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
-		p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id, p_backfill => NOT x.is_new,
+	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, CASE WHEN x.is_new THEN '{"edited": true}'::jsonb ELSE '{}' END,
+		p_stream => s.stream_id, p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id, p_backfill => NOT x.is_new,
 		p_priority => CASE WHEN x.is_new THEN 50 ELSE 70 END) ORDER BY r.route_id, w.local_id)
 	INTO v_jobs
 	FROM unnest(p_accounts, p_ids, p_origins, p_updated_at) AS w (account_id, local_id, cause, cause_id, xid, updated_at)

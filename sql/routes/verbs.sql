@@ -353,7 +353,8 @@ BEGIN
 	WHERE r.route_id = p_route;
 	FOR v_first IN 1 .. coalesce(cardinality(p_ids), 0) BY 10000 LOOP
 		PERFORM zcsync._enqueue(ARRAY(
-			SELECT zcsync._job(v_source.account_id, 'route', 'route', '', k.key, k.key, p_priority => p_priority,
+			SELECT zcsync._job(v_source.account_id, 'route', 'route', '', k.key, k.key,
+				CASE WHEN p_backfill THEN '{}' ELSE '{"edited": true}'::jsonb END, p_priority => p_priority,
 				p_stream => v_source.stream_id, p_route => p_route, p_kind => v_source.kind, p_local_id => i, p_backfill => p_backfill)
 			FROM unnest(p_ids[v_first:v_first + 9999]) AS i
 			CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i)) AS k (key)

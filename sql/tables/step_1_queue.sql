@@ -61,7 +61,7 @@ BEGIN
 		local_id bigint,				-- of the mirror row, where there is one
 		record_key text NOT NULL,		-- what only one running job may touch
 		dedupe_key text NOT NULL,		-- ready jobs with the same key are one
-		payload jsonb NOT NULL DEFAULT '{}',		-- what to do, as its operation understands it
+		payload jsonb NOT NULL DEFAULT '{}',		-- what to do, as its operation understands it; of a route "edited": not only for a backfill
 		priority smallint NOT NULL DEFAULT 50,		-- lower first
 		state text NOT NULL DEFAULT 'ready'
 			CONSTRAINT sync_queue_state CHECK (state IN ('ready', 'running', 'held')),

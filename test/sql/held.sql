@@ -85,9 +85,15 @@ BEGIN;
 SELECT edit('eleven', 1, 5);
 SELECT * FROM waiting;
 COMMIT;
--- an edit goes before the backfill whose push it joins
-UPDATE zcsync.sync_queue SET priority = 70;
-SELECT edit('twelve', 1, 1);
+DELETE FROM zcsync.sync_queue;
+-- an edit goes before the backfill whose push it joins, and 220 of them are held whether these wait or not
+SELECT pull('dev/tasks', (SELECT jsonb_agg(jsonb_build_object('remote_id', 'm' || i, 'name', 'm', 'list_id', '9')) FROM generate_series(1, 220) i));
+SET zcsync.bulk_write_limit = 50;
+UPDATE zcsync.tasks SET name = 'backfilled', sync_cause = 'backfill', sync_cause_id = 4711, sync_xid = pg_current_xact_id() WHERE remote_id LIKE 'm%';
+SELECT * FROM waiting;
+UPDATE zcsync.tasks SET name = 'edited' WHERE remote_id IN ('m1', 'm2');
+SELECT * FROM waiting;
+UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id LIKE 'm%';
 SELECT * FROM waiting;
 DELETE FROM zcsync.sync_queue;
 UPDATE zcsync.alerts SET resolved_at = now() WHERE resolved_at IS NULL;
@@ -263,6 +269,23 @@ SELECT zcsync.release_held('acme');
 SELECT route();
 SELECT ticket, name, description FROM pairs;
 
+-- an edit of a record whose route job is that of a backfill is an edit: it goes before the backfill, and the brake counts it
+DELETE FROM zcsync.sync_queue;
+SET zcsync.bulk_write_limit = 2;
+UPDATE zcsync.routes SET hour_writes = 0;
+CREATE FUNCTION old_tickets(about text, at timestamptz, first integer, last integer) RETURNS integer LANGUAGE sql AS
+$$ SELECT pull('acme/tickets', (SELECT jsonb_agg(jsonb_build_object('remote_id', i::text, 'subject', about || ' ' || i, 'description', 'text', 'status', 'open',
+	'tags', '["bug"]'::jsonb, 'created_at', '2020-01-01T00:00:00+00:00', 'updated_at', at)) FROM generate_series(first, last) i)) $$;
+SELECT old_tickets('old', '2020-01-01Z', 11, 16);
+SELECT item, value FROM zcsync.backfill_route('bugs', confirm => true) WHERE item = 'queued';
+SELECT old_tickets('edited', clock_timestamp(), 11, 13);
+UPDATE zcsync.tickets SET subject = 'of a person' WHERE remote_id = '14';
+DELETE FROM zcsync.sync_queue WHERE operation = 'push';
+SELECT priority, backfill, count(*) FROM zcsync.sync_queue WHERE operation = 'route' GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT route();
+SELECT * FROM waiting;
+SELECT name FROM zcsync.routes WHERE hour_writes = 2;
+
 DROP VIEW jobs, history, alerts, waiting, pairs;
-DROP FUNCTION pull, edit, create_tasks, route, tickets;
+DROP FUNCTION pull, edit, create_tasks, route, tickets, old_tickets;
 DROP EXTENSION zcsync CASCADE;
