@@ -2,6 +2,36 @@
 -- Rows whose changes are taken back.  Who calls this has locked the rows.
 -- ---------------------------------------------------------------------
 
+-- What a push of this row would send: the columns that can be written, and keys of
+-- custom fields as "custom_fields/key", whose values are not those of base.
+CREATE FUNCTION zcsync._unsent_fields(p_account bigint, p_kind text, p_local_id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_columns text[] := zcsync._pushable((SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account), p_kind);
+	v_fields text[];
+BEGIN
+	EXECUTE format($sql$
+		SELECT array_agg(f.field ORDER BY f.field COLLATE "C")
+		FROM zcsync.%I AS t
+		CROSS JOIN LATERAL jsonb_object_keys(zcsync._differing(t.base, $3, ROW(%s))) AS d (name)
+		CROSS JOIN LATERAL (
+			SELECT d.name WHERE d.name <> 'custom_fields'
+			UNION ALL
+			SELECT 'custom_fields/' || k FROM unnest(zcsync._differing_keys(
+				coalesce(nullif(t.base -> 'custom_fields', 'null'), '{}'), to_jsonb(t) -> 'custom_fields')) AS k
+			WHERE d.name = 'custom_fields') AS f (field)
+		WHERE t.account_id = $1 AND t.local_id = $2$sql$,
+		p_kind, (SELECT string_agg('t.' || quote_ident(c), ', ' ORDER BY n) FROM unnest(v_columns) WITH ORDINALITY AS u (c, n)))
+		INTO v_fields USING p_account, p_local_id, v_columns;
+	RETURN coalesce(v_fields, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._unsent_fields(bigint, text, bigint) IS
+'the fields of a row that differ from what was last agreed with the vendor';
+
 -- The columns that can be written become what base has.  What base does not
 -- know was never agreed on: it becomes empty, as a push would see it.
 CREATE FUNCTION zcsync._take_back(p_account bigint, p_kind text, p_ids bigint[]) RETURNS void
@@ -31,6 +61,40 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._take_back(bigint, text, bigint[]) IS
 'takes back what was changed here in rows of a kind: each column becomes what was last agreed with the vendor';
+
+-- The same for one field of a row, which may be a key of its custom fields.  The
+-- row is in step if nothing else of it differs.
+CREATE FUNCTION zcsync._take_back_field(p_account bigint, p_kind text, p_local_id bigint, p_field text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_key text := CASE WHEN starts_with(p_field, 'custom_fields/') THEN substr(p_field, 15) END;
+	v_column text := CASE WHEN v_key IS NULL THEN p_field ELSE 'custom_fields' END;
+	v_state text;
+BEGIN
+	EXECUTE format($sql$
+		UPDATE zcsync.%1$I AS t
+		SET %2$I = %3$s, sync_cause = 'cancel', sync_cause_id = NULL, sync_xid = pg_current_xact_id()
+		FROM (SELECT r.local_id AS id, b.%2$I AS value FROM zcsync.%1$I AS r CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.%1$I, r.base) AS b
+			WHERE r.account_id = $1 AND r.local_id = $2) AS b
+		WHERE t.account_id = $1 AND t.local_id = b.id$sql$, p_kind, v_column,
+		CASE WHEN v_key IS NOT NULL THEN 'CASE WHEN b.value ? $3 THEN t.custom_fields || jsonb_build_object($3, b.value -> $3) ELSE t.custom_fields - $3 END'
+			WHEN v_column = 'custom_fields' THEN 'coalesce(b.value, ''{}'')' ELSE 'b.value' END)
+		USING p_account, p_local_id, v_key;
+	UPDATE zcsync.conflicts c SET resolved_at = zcsync._now()
+	WHERE c.account_id = p_account AND c.local_id = p_local_id AND c.resolved_at IS NULL
+		AND (c.field = p_field OR starts_with(c.field, p_field || '/'));
+	v_state := CASE WHEN zcsync._unsent_fields(p_account, p_kind, p_local_id) = '{}' THEN 'synced'
+		WHEN zcsync._open_conflicts(p_account, p_local_id) IS NULL THEN 'pending' ELSE 'conflict' END;
+	EXECUTE format('UPDATE zcsync.%I AS t SET sync_state = $3, sync_cause = ''state'', sync_cause_id = NULL, sync_xid = pg_current_xact_id() '
+			'WHERE t.account_id = $1 AND t.local_id = $2 AND t.sync_state <> $3 AND ($3 = ''synced'' OR t.sync_state = ''conflict'')', p_kind)
+		USING p_account, p_local_id, v_state;
+END
+$$;
+COMMENT ON FUNCTION zcsync._take_back_field(bigint, text, bigint, text) IS
+'takes back what was changed here in one field of a row: it becomes what was last agreed with the vendor';
 
 -- Delete rows that the vendor never had.  What they held stays in the history.
 CREATE FUNCTION zcsync._delete_unsent(p_account bigint, p_kind text, p_ids bigint[]) RETURNS bigint[]

@@ -85,6 +85,22 @@ $$;
 COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
 'closes the alerts of the write brake for a route or account, or all, and those of refused writes that are not held any more';
 
+-- The same where a person has decided about single records and nothing is held any
+-- more of the account, or of the route.
+CREATE FUNCTION zcsync._resolve_idle_brake(p_account bigint, p_route bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._resolve_brake(a.name) FROM zcsync.accounts a
+	WHERE a.account_id = p_account
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.account_id = p_account AND q.state = 'held');
+	SELECT zcsync._resolve_brake(r.name) FROM zcsync.routes r
+	WHERE r.route_id = p_route
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.state = 'held')
+$$;
+COMMENT ON FUNCTION zcsync._resolve_idle_brake(bigint, bigint) IS
+'closes the alerts of the write brake for an account and a route of which nothing is held any more';
+
 CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL, cancelled boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -285,6 +301,7 @@ BEGIN
 		v_before := zcsync._route_news(v_existing, p_by_worker);
 		PERFORM zcsync._take_back(p_account, p_kind, v_existing);
 		PERFORM zcsync._agree_taken_back(v_before, zcsync._route_news(v_existing, p_by_worker));
+		PERFORM zcsync._drop_unread(v_existing, p_by_worker);
 	END IF;
 	IF v_copies <> '{}' THEN
 		v_copies := zcsync._delete_unsent(p_account, p_kind, v_copies);
@@ -401,8 +418,32 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_taken_back(zcsync.taken_back[], zcsync.taken_back[]) IS
 'remembers in pairs of routes the values that were taken back';
 
+-- A route whose SQL cannot be run now does not see what was taken back; once it
+-- runs again, that must be no news to it.  So what its pairs of these records agree on
+-- is dropped (maps.sql): only who was edited since then is written.
+CREATE FUNCTION zcsync._drop_unread(p_ids bigint[], p_active boolean) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.links AS l
+	SET agreed = '{}', agreed_back = '{}', dropped = l.dropped || coalesce((
+		SELECT jsonb_object_agg(f.name, coalesce(l.changed_at, l.created_at))
+		FROM (SELECT jsonb_object_keys(l.agreed) UNION ALL SELECT 'back:' || jsonb_object_keys(l.agreed_back)) AS f (name)), '{}')
+	FROM (
+		SELECT k.link_id FROM zcsync.links k WHERE k.source_id = ANY (p_ids) AND k.state = 'linked'
+		UNION
+		SELECT k.link_id FROM zcsync.links k WHERE k.target_id = ANY (p_ids) AND k.state = 'linked') AS k
+	JOIN zcsync.links AS p ON p.link_id = k.link_id
+	JOIN zcsync.routes AS r ON r.route_id = p.route_id
+	CROSS JOIN LATERAL zcsync._route_functions(r.route_id) AS f
+	WHERE l.link_id = k.link_id AND (f.fault IS NOT NULL OR (p_active AND r.state <> 'active'))
+$$;
+COMMENT ON FUNCTION zcsync._drop_unread(bigint[], boolean) IS
+'drops what pairs of records agree on whose route cannot be run now';
+
 -- ---------------------------------------------------------------------
--- Discard
+-- Single records: discard() for one that the vendor never had, take_remote() for
+-- one that it has
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.discard(reference text) RETURNS void
@@ -418,13 +459,32 @@ BEGIN
 	UPDATE zcsync.links l SET state = CASE WHEN l.copy_id = v_record.local_id THEN 'cancelled' ELSE 'unlinked' END, changed_at = zcsync._now()
 	WHERE v_record.local_id IN (l.source_id, l.target_id) AND l.state <> 'unlinked';
 	PERFORM zcsync._delete_unsent(v_record.account_id, v_record.kind, ARRAY[v_record.local_id]);
-	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
-	WHERE q.account_id = v_record.account_id AND q.local_id = v_record.local_id AND q.operation = 'push';
-	DELETE FROM zcsync.dead_letters d WHERE d.account_id = v_record.account_id AND d.local_id = v_record.local_id AND d.operation = 'push';
+	PERFORM zcsync._end_pushes(v_record.account_id, v_record.local_id);
 END
 $$;
 COMMENT ON FUNCTION zcsync.discard(text) IS
 'deletes a row that the vendor never took, with its waiting push; its history stays, and no route makes it again';
+
+-- The pushes of a record that need not go any more, or failed for good.
+CREATE FUNCTION zcsync._end_pushes(p_account bigint, p_local_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job record;
+BEGIN
+	DELETE FROM zcsync.dead_letters d WHERE d.account_id = p_account AND d.local_id = p_local_id AND d.operation = 'push';
+	FOR v_job IN
+		SELECT q.job_id, q.state, q.route_id FROM zcsync.sync_queue q
+		WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push'
+	LOOP
+		PERFORM zcsync.cancel(v_job.job_id);
+		PERFORM zcsync._resolve_idle_brake(p_account, v_job.route_id) WHERE v_job.state = 'held';
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._end_pushes(bigint, bigint) IS
+'ends the waiting pushes of a record and those that failed for good';
 
 CREATE FUNCTION zcsync._is_unclear(p_account bigint, p_local_id bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -468,3 +528,80 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._check_discard(text, bigint, text, bigint) IS
 'locks a row, and raises an error unless its vendor never had it';
+
+CREATE FUNCTION zcsync.take_remote(reference text, field text DEFAULT NULL) RETURNS text[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_record record;
+	v_before zcsync.taken_back[];
+	v_fields text[];
+	v_left text[];
+BEGIN
+	SELECT r.* INTO STRICT v_record FROM zcsync.record(reference) AS r;
+	PERFORM zcsync._check_take_remote(reference, v_record.account_id, v_record.kind, v_record.local_id, field);
+	v_fields := zcsync._unsent_fields(v_record.account_id, v_record.kind, v_record.local_id);
+	v_before := zcsync._route_news(ARRAY[v_record.local_id], false);
+	IF field IS NULL THEN
+		PERFORM zcsync._take_back(v_record.account_id, v_record.kind, ARRAY[v_record.local_id]);
+	ELSE
+		PERFORM zcsync._take_back_field(v_record.account_id, v_record.kind, v_record.local_id, field);
+	END IF;
+	PERFORM zcsync._agree_taken_back(v_before, zcsync._route_news(ARRAY[v_record.local_id], false));
+	PERFORM zcsync._drop_unread(ARRAY[v_record.local_id], false);
+	v_left := zcsync._unsent_fields(v_record.account_id, v_record.kind, v_record.local_id);
+	IF v_left = '{}' THEN
+		PERFORM zcsync._end_pushes(v_record.account_id, v_record.local_id);
+		PERFORM zcsync._wake_routes(ARRAY[v_record.local_id]);
+	END IF;
+	RETURN ARRAY(SELECT f FROM unnest(v_fields) AS f WHERE f <> ALL (v_left));
+END
+$$;
+COMMENT ON FUNCTION zcsync.take_remote(text, text) IS
+'gives a record, or one field of it, the value that its vendor was last known to have, and forgets what was changed here: it is not sent any more, and what a person was to decide is decided; custom_fields/key is one custom field; returns the fields that changed';
+
+-- Lock the row and its waiting push, and raise an error unless what was changed here
+-- can be taken back: the vendor has the record, and nothing of it is on the wire.
+CREATE FUNCTION zcsync._check_take_remote(p_reference text, p_account bigint, p_kind text, p_local_id bigint, p_field text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_written text[] := zcsync._pushable(v_vendor, p_kind);
+	v_row record;
+BEGIN
+	IF v_written = '{}' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('record "%s" has no other values than those here', p_reference),
+			DETAIL = format('%s of account "%s" are not sent to a vendor.', initcap(p_kind COLLATE "C"), split_part(p_reference, '/', 1));
+	ELSIF p_field IS NOT NULL AND p_field <> ALL (v_written)
+		AND NOT ('custom_fields' = ANY (v_written) AND p_field LIKE 'custom_fields/_%') THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_column',
+			MESSAGE = format('"%s" is no field of %s that is sent to %s', p_field, p_kind, v_vendor),
+			HINT = format('The fields are: %s.', array_to_string(v_written, ', ')
+				|| CASE WHEN 'custom_fields' = ANY (v_written) THEN ', custom_fields/<key>' ELSE '' END);
+	END IF;
+	EXECUTE format('SELECT t.remote_id, t.base IS NOT NULL AS has_base FROM zcsync.%I AS t WHERE t.account_id = $1 AND t.local_id = $2 FOR UPDATE', p_kind)
+		INTO v_row USING p_account, p_local_id;
+	-- whoever is about to send it has the job: wait for that
+	PERFORM FROM zcsync.sync_queue q
+	WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state IN ('ready', 'held') FOR UPDATE;
+	IF v_row.remote_id IS NULL OR NOT v_row.has_base THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('%s has told nothing of record "%s" yet', v_vendor, p_reference),
+			HINT = CASE WHEN v_row.remote_id IS NULL THEN format('To delete it here: SELECT zcsync.discard(%L);', p_reference)
+				ELSE 'Try again when it was read.' END;
+	ELSIF EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state = 'running') THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
+			MESSAGE = format('a call of record "%s" is on the wire', p_reference),
+			DETAIL = 'What it sends reaches the vendor.',
+			HINT = 'Try again when it has ended.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_take_remote(text, bigint, text, bigint, text) IS
+'locks a row and its waiting push, and raises an error unless its changes can be taken back now';

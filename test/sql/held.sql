@@ -286,6 +286,127 @@ SELECT route();
 SELECT * FROM waiting;
 SELECT name FROM zcsync.routes WHERE hour_writes = 2;
 
+-- ---------------------------------------------------------------------
+-- take_remote: the vendor's value of a record, or of one field of it
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.alerts SET resolved_at = now() WHERE resolved_at IS NULL;
+RESET zcsync.bulk_write_limit;
+SELECT pull('dev/tasks', '[
+	{"remote_id": "p", "name": "p", "status": "open", "list_id": "9", "tags": ["x"], "custom_fields": {"f": "1", "g": "2"}},
+	{"remote_id": "q", "name": "q", "status": "open", "list_id": "9"}, {"remote_id": "r", "name": "r", "status": "open", "list_id": "9"}]');
+CREATE VIEW taken AS SELECT remote_id, name, status, tags, custom_fields, sync_state, sync_cause FROM zcsync.tasks WHERE remote_id IN ('p', 'q', 'r') ORDER BY 1;
+UPDATE zcsync.tasks SET name = 'mine', tags = '{y}', custom_fields = '{"f": "3", "h": "4"}' WHERE remote_id = 'p';
+-- one field, one custom field; what is left is still sent
+SELECT zcsync.take_remote('dev/tasks/p', 'name'), zcsync.take_remote('dev/tasks/p', 'custom_fields/h'), zcsync.take_remote('dev/tasks/p', 'custom_fields/g');
+SELECT * FROM taken WHERE remote_id = 'p';
+SELECT * FROM jobs;
+-- the rest
+SELECT zcsync.take_remote('dev/tasks/p', field => 'tags');
+SELECT zcsync.take_remote('dev/tasks/p');
+SELECT * FROM taken WHERE remote_id = 'p';
+SELECT * FROM jobs;
+SELECT action, old, new, cause FROM history WHERE record = 'dev/tasks/p';
+SELECT zcsync.take_remote('dev/tasks/p');
+-- the vendor's value is the one that it was last known to have
+UPDATE zcsync.streams SET policies = '{"name": "local"}' WHERE kind = 'tasks';
+UPDATE zcsync.tasks SET name = 'mine' WHERE remote_id = 'p';
+SELECT pull('dev/tasks', '[{"remote_id": "p", "name": "theirs", "status": "done"}]');
+SELECT zcsync.take_remote('dev/tasks/p');
+SELECT * FROM taken WHERE remote_id = 'p';
+-- where a person was to decide, he has
+UPDATE zcsync.streams SET policies = '{"name": "manual", "status": "manual"}' WHERE kind = 'tasks';
+UPDATE zcsync.tasks SET name = 'mine', status = 'mine', tags = '{z}' WHERE remote_id = 'p';
+SELECT pull('dev/tasks', '[{"remote_id": "p", "name": "theirs again", "status": "blocked"}]');
+CREATE VIEW open_conflicts AS SELECT field, mine, theirs FROM zcsync.conflicts WHERE resolved_at IS NULL ORDER BY 1;
+SELECT * FROM open_conflicts;
+SELECT zcsync.take_remote('dev/tasks/p', 'name');
+SELECT * FROM open_conflicts;
+SELECT * FROM taken WHERE remote_id = 'p';
+SELECT zcsync.take_remote('dev/tasks/p', 'status');
+SELECT * FROM open_conflicts;
+SELECT * FROM taken WHERE remote_id = 'p';
+SELECT zcsync.take_remote('dev/tasks/p');
+SELECT * FROM taken WHERE remote_id = 'p';
+SELECT * FROM jobs;
+UPDATE zcsync.streams SET policies = '{}';
+-- held jobs: with the last of them the alert goes
+SET zcsync.bulk_write_limit = 1;
+UPDATE zcsync.tasks SET name = 'mine', tags = '{t}' WHERE remote_id IN ('p', 'q');
+SELECT * FROM jobs;
+SELECT zcsync.take_remote('dev/tasks/p', 'name'), zcsync.take_remote('dev/tasks/q');
+SELECT * FROM jobs;
+SELECT code, object FROM alerts;
+SELECT zcsync.take_remote('dev/tasks/p');
+SELECT * FROM jobs;
+SELECT code, object FROM alerts;
+INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT zcsync.account('dev'), 'unwanted ' || i, '9' FROM generate_series(1, 2) AS i;
+SELECT code, object FROM alerts;
+SELECT zcsync.discard(zcsync.reference('tasks', local_id)) FROM zcsync.tasks WHERE name LIKE 'unwanted%' AND remote_id IS NULL;
+SELECT code, object FROM alerts;
+RESET zcsync.bulk_write_limit;
+-- a push that failed for good
+UPDATE zcsync.tasks SET name = 'mine' WHERE remote_id = 'r';
+SELECT FROM zcsync._bury((SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push'), 'rejected', 400, 'no', NULL, NULL);
+SELECT sync_state FROM taken WHERE remote_id = 'r';
+SELECT zcsync.take_remote('dev/tasks/r');
+SELECT sync_state, (SELECT count(*) FROM zcsync.dead_letters) AS dead FROM taken WHERE remote_id = 'r';
+-- what cannot be
+\set VERBOSITY default
+SELECT zcsync.take_remote('dev/tasks/r', 'created_at');
+SELECT zcsync.take_remote('dev/tasks/zzz');
+INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT zcsync.account('dev'), 'unwanted', '9';
+\set VERBOSITY terse
+SELECT zcsync.take_remote(zcsync.reference('tasks', local_id)) FROM zcsync.tasks WHERE name = 'unwanted' AND remote_id IS NULL;
+\set VERBOSITY default
+SELECT zcsync.discard(zcsync.reference('tasks', local_id)) FROM zcsync.tasks WHERE name = 'unwanted' AND remote_id IS NULL;
+UPDATE zcsync.tasks SET name = 'mine' WHERE remote_id = 'r';
+UPDATE zcsync.sync_queue SET state = 'running', claimed_by = 1 WHERE operation = 'push';
+SELECT zcsync.take_remote('dev/tasks/r');
+DELETE FROM zcsync.sync_queue;
+INSERT INTO zcsync.accounts (name, vendor) VALUES ('crm', 'local');
+INSERT INTO zcsync.leads (account_id, company) SELECT zcsync.account('crm'), 'Rob';
+\set VERBOSITY terse
+SELECT zcsync.take_remote(zcsync.reference('leads', local_id)) FROM zcsync.leads;
+\set VERBOSITY default
+-- of a pair: the vendor's value is agreed on, and the other side keeps what it has
+SELECT zcsync.take_remote('dev/tasks/r');
+UPDATE zcsync.routes SET hour_writes = -100;
+SELECT tickets('changed');
+SELECT route();
+SELECT * FROM pairs WHERE ticket = '1';
+SELECT zcsync.take_remote('dev/tasks/t1', 'name');
+SELECT route();
+SELECT * FROM pairs WHERE ticket = '1';
+SELECT old, new, cause FROM zcsync.changes WHERE zcsync.reference(kind, local_id) = 'dev/tasks/t1' ORDER BY created_at DESC LIMIT 2;
+
+-- ---------------------------------------------------------------------
+-- A route that is paused when the worker takes something back
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+SET zcsync.bulk_write_limit = 1;
+UPDATE zcsync.routes SET hour_writes = 1;
+SELECT tickets('once more');
+SELECT route();
+SELECT * FROM pairs WHERE ticket IN ('1', '2', '3');
+SELECT zcsync.pause_route('bugs') IS NOT NULL AS paused;
+-- calls are on the wire, so the worker has to do it
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, kind, local_id, record_key, dedupe_key, state, claimed_by)
+SELECT account_id, queue, operation, kind, local_id, record_key, dedupe_key, 'running', 1 FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'held';
+SELECT zcsync.cancel_held('bugs');
+DELETE FROM zcsync.sync_queue WHERE state = 'running';
+SELECT zcsync._end_cancelled(p_by_worker => true);
+UPDATE zcsync.routes SET hour_writes = -100;
+SELECT zcsync.resume_route('bugs') LIKE '%is active%' AS active;
+SELECT route() > 0 AS routed;
+SELECT * FROM pairs WHERE ticket IN ('1', '2', '3');
+SELECT * FROM jobs;
+-- the next edit goes over
+SELECT tickets('at last');
+SELECT route();
+SELECT ticket, subject, name, agreed, agreed_back FROM pairs WHERE ticket IN ('1', '2', '3');
+
+DROP VIEW taken, open_conflicts;
 DROP VIEW jobs, history, alerts, waiting, pairs;
 DROP FUNCTION pull, edit, create_tasks, route, tickets, old_tickets;
 DROP EXTENSION zcsync CASCADE;
