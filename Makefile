@@ -16,6 +16,7 @@ OBJS = \
 	src/cache_store.o \
 	src/call.o \
 	src/clock.o \
+	src/conceal.o \
 	src/connector.o \
 	src/connector_common.o \
 	src/databases.o \

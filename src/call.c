@@ -27,6 +27,7 @@
 #include "call.h"
 #include "clock.h"
 #include "connector.h"
+#include "connector_common.h"
 #include "json.h"
 #include "secret.h"
 
@@ -154,6 +155,8 @@ zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 		if (call->outcome == ZCSYNC_OUTCOME_THROTTLED && call->pause_ms <= 0 &&
 			!call->limit_of_record)
 			call->pause_ms = call->delay_ms > 0 ? call->delay_ms : CALL_BACKOFF_BASE_MS;
+		if (call->outcome != ZCSYNC_OUTCOME_DONE)
+			zcsync_connector_conceal_body(call);
 	}
 	if (call->outcome == ZCSYNC_OUTCOME_CONFIG && call->hint == NULL)
 		call->hint = pstrdup("Look at zcsync.allowed_hosts and at the settings of the account.");

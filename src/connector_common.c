@@ -10,7 +10,8 @@
  *
  * Nothing of an error body is shown before zcsync_connector_explain() has made
  * it one short line without markup and without the account's secrets, which
- * some servers like to quote.
+ * some servers like to quote; and none is kept before
+ * zcsync_connector_conceal_body() took these out of it.
  *
  * IDENTIFICATION
  *		src/connector_common.c
@@ -22,6 +23,7 @@
 #include "mb/pg_wchar.h"
 
 #include "clock.h"
+#include "conceal.h"
 #include "connector_common.h"
 #include "json.h"
 #include "url.h"
@@ -35,8 +37,8 @@
 /* Lifetime of an access token whose reply names none, in seconds. */
 #define TOKEN_LIFETIME_S	1800
 
-/* A secret shorter than this is not looked for in messages. */
-#define SECRET_MIN		6
+/* A longer error body is kept as a text, cut to so many bytes. */
+#define REPLY_MAX		4000
 
 static bool expand_path(ZcsyncCall *call, StringInfo url, const char *path);
 static void append_query(ZcsyncCall *call, StringInfo url, const char *query);
@@ -46,7 +48,6 @@ static char *element_text(const Jsonb *element);
 static char *request_text(const ZcsyncCall *call, const char *start, Size len);
 static char *html_title(const char *said);
 static void one_line(char *said);
-static void hide_secrets(const ZcsyncAccount *account, char *said);
 
 /*
  * The operation of that name in a table that a NULL name ends, or NULL.
@@ -219,8 +220,8 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 	said = html_title(source);
 	if (said == NULL)
 		said = pnstrdup(source, strnlen(source, 4 * MESSAGE_MAX));
+	zcsync_connector_conceal(call, said);
 	one_line(said);
-	hide_secrets(call->account, said);
 
 	/* what pnstrdup() may have cut in the middle of a character goes, too */
 	len = pg_encoding_verifymbstr(PG_UTF8, said, strlen(said));
@@ -231,6 +232,76 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 	call->message = said;
 	if (hint != NULL)
 		call->hint = pstrdup(hint);
+}
+
+/*
+ * Overwrite, in place, every secret of the account that the text quotes, and
+ * what else the call sent to say who we are.  Names, which are no secret by
+ * themselves, are overwritten where they stand whole; a scope is not, since
+ * people must see which one was refused.
+ */
+void
+zcsync_connector_conceal(const ZcsyncCall *call, char *said)
+{
+	ListCell   *lc;
+
+	foreach(lc, call->account->credentials)
+	{
+		ZcsyncCredential *credential = lfirst(lc);
+
+		if (credential->value == NULL || strcmp(credential->name, "scope") == 0)
+			continue;
+		if (strcmp(credential->name, "email") == 0 ||
+			strcmp(credential->name, "client_id") == 0)
+			zcsync_conceal_whole(said, credential->value);
+		else
+			zcsync_conceal(said, credential->value);
+	}
+	foreach(lc, call->http.headers)
+	{
+		const char *header = lfirst(lc);
+		const char *value;
+
+		if (pg_strncasecmp(header, "Authorization:", 14) != 0)
+			continue;
+		value = strrchr(header, ' ');	/* after the scheme, if there is one */
+		if (value != NULL)
+			zcsync_conceal(said, value + 1);
+	}
+}
+
+/*
+ * Take the account's secrets out of the body of an error, which is kept with
+ * what became of the job.  A long one is kept as a text of its beginning; one
+ * that is no JSON without them is not kept.
+ */
+void
+zcsync_connector_conceal_body(ZcsyncCall *call)
+{
+	const char *why;
+
+	if (call->body == NULL)
+		return;
+	if (call->body_len > REPLY_MAX)
+	{
+		StringInfoData quoted;
+		int			len = pg_encoding_mbcliplen(PG_UTF8, call->body,
+												call->body_len, REPLY_MAX);
+
+		call->body = pnstrdup(call->body, len);
+		zcsync_connector_conceal(call, call->body);
+		initStringInfo(&quoted);
+		zcsync_json_append_string(&quoted, call->body);
+		call->body = quoted.data;
+		call->body_len = quoted.len;
+		return;
+	}
+	zcsync_connector_conceal(call, call->body);
+	if (zcsync_json_parse(call->body, call->body_len, &why) == NULL)
+	{
+		call->body = NULL;
+		call->body_len = 0;
+	}
 }
 
 /*
@@ -434,28 +505,4 @@ one_line(char *said)
 	while (out > said && out[-1] == ' ')
 		out--;
 	*out = '\0';
-}
-
-/*
- * Overwrite, in place, every secret of the account that the text quotes.
- */
-static void
-hide_secrets(const ZcsyncAccount *account, char *said)
-{
-	ListCell   *lc;
-
-	foreach(lc, account->credentials)
-	{
-		ZcsyncCredential *credential = lfirst(lc);
-		Size		len;
-		char	   *found;
-
-		if (credential->value == NULL)
-			continue;
-		len = strlen(credential->value);
-		if (len < SECRET_MIN)
-			continue;
-		for (found = said; (found = strstr(found, credential->value)) != NULL; found += len)
-			memset(found, '*', len);
-	}
 }

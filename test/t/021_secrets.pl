@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use MIME::Base64;
 use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -141,6 +142,55 @@ foreach my $secret ('pk_from_file', 'pk_from_environment', 'pk_literal')
 	ok($activity !~ /$secret/, 'nor in what sessions do');
 	ok(slurp_file($dump) !~ /$secret|@{[unpack('H*', $secret)]}/, 'nor in a dump');
 }
+
+# A vendor that refuses everything and quotes what was sent: nothing of it is in
+# what people see.  The secrets of all forms of authorisation, in all operations.
+$node->append_conf('postgresql.conf', "zcsync.allowed_hosts = '127.0.0.1, api.clickup.com, *.zendesk.com'\nlog_min_messages = debug1");
+$node->reload;
+my $simulator = start_simulator('--tickets', 3, '--tasks', 3, '--halopsa-tickets', 3);
+value(sprintf q{
+	SELECT zcsync.add_account('basic', 'zendesk', settings => '{"subdomain": "acme", "base_url": "%1$s"}', credentials => '{"email": "admin@acme.example", "api_token": "token-acme"}');
+	SELECT zcsync.add_account('oauth', 'zendesk', settings => '{"subdomain": "globex", "base_url": "%1$s"}', credentials => '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}');
+	SELECT zcsync.add_account('tasks', 'clickup', settings => '{"workspace_id": "9001001", "base_url": "%2$s"}', credentials => '{"token": "pk_183_DEV"}');
+	SELECT zcsync.add_account('form', 'halopsa', settings => '{"host": "acme.example", "base_url": "%3$s/api", "auth_url": "%3$s/auth"}', credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}');
+	SELECT zcsync.add_stream(a, 'tickets') FROM unnest('{basic,oauth,form}'::text[]) AS a;
+	SELECT zcsync.alter_stream(a || '/tickets', writes => true) FROM unnest('{basic,oauth,form}'::text[]) AS a;
+	SELECT zcsync.alter_account('dev', '{"workspace_id": "1"}');
+	SELECT zcsync.pause_account('dev')}, $simulator->zendesk, $simulator->clickup, $simulator->halopsa);
+my @secrets = ('token-acme', 'secret-acme', 'pk_183_DEV');
+foreach my $all (0, 1)
+{
+	# first the requests for tokens, then what is asked with them
+	$simulator->no_faults;
+	$simulator->post('faults', { fault => 'quote', count => 0, $all ? (path => '/api') : () });
+	value(q{INSERT INTO zcsync.tickets (account_id, subject, description) SELECT zcsync.account(a), 'Quoted', 'x' FROM unnest('{basic,oauth,form}'::text[]) AS a}) if $all;
+	value(q{SELECT zcsync.resume_account(a) FROM unnest('{basic,oauth,form}'::text[]) AS a; UPDATE zcsync.streams SET next_pull_at = now()});
+	for (1 .. 3)
+	{
+		value(q{CALL zcsync.run('5 seconds')});
+		value(q{UPDATE zcsync.sync_queue SET run_at = now() WHERE state = 'ready'});
+	}
+	my $seen = value(q{
+		SELECT string_agg(x, E'\n') FROM (
+			SELECT to_jsonb(e)::text FROM zcsync.errors e UNION ALL SELECT to_jsonb(q)::text FROM zcsync.sync_queue q
+			UNION ALL SELECT to_jsonb(d)::text FROM zcsync.dead_letters d UNION ALL SELECT to_jsonb(a)::text FROM zcsync.accounts a
+			UNION ALL SELECT to_jsonb(s)::text FROM zcsync.streams s UNION ALL SELECT to_jsonb(r)::text FROM zcsync.sync_records r
+			UNION ALL SELECT to_jsonb(al)::text FROM zcsync.alerts al UNION ALL SELECT to_jsonb(st)::text FROM zcsync.status st
+			UNION ALL SELECT to_jsonb(c)::text FROM unnest('{basic,oauth,tasks,form}'::text[]) AS a CROSS JOIN LATERAL zcsync.check_account(a) AS c
+			UNION ALL SELECT to_jsonb(c)::text FROM zcsync._call(zcsync.account('tasks'), '{"op": "team"}') AS c) AS s (x)});
+	cmp_ok(() = $seen =~ /refused; .*\*\*\*/g, '>', $all ? 8 : 2, 'the vendor is quoted');
+	unlike($seen, qr/Bearer [0-9A-Za-z._-]{8}/, 'tokens that were fetched are hidden, too');
+	my $logged = slurp_file($node->logfile);
+	foreach my $secret (@secrets)
+	{
+		foreach my $form ($secret, substr($secret, 0, -1), encode_base64($secret, ''), encode_base64("admin\@acme.example/token:$secret", ''))
+		{
+			ok(index($seen, $form) < 0, "but not $form");
+			ok(index($logged, $form) < 0, 'nor in the log');
+		}
+	}
+}
+$simulator->no_faults;
 
 # When the server logs statements it is too late; the operator is told.
 my (undef, undef, $warning) = $node->psql('sync',

@@ -279,6 +279,24 @@ check('HaloPSA: a refused client', call('halopsa', { op => 'token' }, 401, { err
 check('HaloPSA: a refused scope', call('halopsa', { op => 'token' }, 400, { error => 'invalid_scope' }), 'auth', qr/^invalid_scope$/, qr/scope/);
 check('HaloPSA: no such authorisation server', call('halopsa', { op => 'token' }, 404, ''), 'not_found', qr/404/, qr/auth_url/);
 
+# What replies quote of our secrets is hidden, whatever its form; the scope is
+# not, since people must see which one was refused.
+value(q{SELECT zcsync.set_credentials('halopsa', '{"client_id": "c/+d", "client_secret": "top&secret=value %+x", "scope": "read:tickets edit:tickets"}')});
+check("HaloPSA: quoted $_->[0]", call('halopsa', { op => 'token' }, 400, { error => 'invalid_request', error_description => "Wrong $_->[1]" }), 'auth', qr/^invalid_request: Wrong \*+(?:; \*+)*$/, qr/set_credentials/)
+  foreach [ 'percent-encoded', 'top%26secret%3Dvalue%20%25%2Bx; top%26secret%3dvalue+%25%2bx' ],
+  [ 'in HTML', 'top&amp;secret=value %+x' ], [ 'in base64', join '; ', map { encode_base64("$_:top&secret=value %+x", '') } '', 'c', 'cc' ],
+  [ 'cut', 'top&secret=va' ];
+check('HaloPSA: a scope', call('halopsa', { op => 'token' }, 400, { error => 'invalid_scope', error_description => 'No scope read:tickets edit:tickets' }), 'auth', qr/No scope read:tickets edit:tickets$/, qr/scope/);
+my $basic = encode_base64("admin\@example.com/token:top-secret-token", '');
+check("Zendesk: quoted $_->[0]", call('zendesk', $export, 400, $_->[1], 'Content-Type' => 'text/plain'), 'rejected', qr/^Not good: \S+ ?\*+(?:%3D)*$/)
+  foreach [ 'header', "Not good: Basic $basic" ], [ 'header for an address', 'Not good: Basic ' . $basic =~ tr{+/}{-_}r ],
+  [ 'header, encoded', 'Not good: Basic%20' . $basic =~ s/=/%3D/gr ], [ 'token', 'Not good: x top-secret-token' ];
+$call = call('zendesk', $export, 400, { error => 'Bad', description => 'x', quoted => [ 'top-secret-token', $basic ], more => 'y' x 100 });
+unlike($json->encode($call->{reply}), qr/top-secret|\Q$basic\E/, 'nor is it kept of the reply');
+is($call->{reply}{more}, 'y' x 100, 'whose rest is');
+$call = call('zendesk', $export, 400, { error => 'Bad', description => 'x', more => 'y' x 10_000, quoted => 'top-secret-token' });
+is(length $call->{reply}, 4000, 'of a long one the beginning is');
+
 # -------------------------------------------------------------- limits
 
 value(q{

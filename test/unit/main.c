@@ -60,6 +60,7 @@ is_text(const char *got, const char *expected, const char *name)
 int
 main(void)
 {
+	test_conceal();
 	test_json();
 	test_merge();
 	test_merge_laws();

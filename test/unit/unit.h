@@ -15,6 +15,7 @@ extern void ok(bool pass, const char *name);
 extern void is_int(int64 got, int64 expected, const char *name);
 extern void is_text(const char *got, const char *expected, const char *name);
 
+extern void test_conceal(void);
 extern void test_json(void);
 extern void test_merge(void);
 extern void test_merge_laws(void);

@@ -17,7 +17,7 @@ has rules => sub { [] };
 
 # Faults that stand in place of a reply: the request is applied first only if
 # the rule says so.
-my %INSTEAD = map { $_ => 1 } qw(hang reset status rate_limit html_502 unavailable redirect);
+my %INSTEAD = map { $_ => 1 } qw(hang reset status rate_limit html_502 unavailable redirect quote);
 
 # Faults that spoil a true reply.
 my %SPOIL = map { $_ => 1 }
@@ -161,6 +161,11 @@ sub _instead ($self, $rule, $c, $q, $send)
 		$status //= 302;
 		$headers{Location} //= $rule->{location} // 'https://elsewhere.example/collect';
 	}
+	elsif ($fault eq 'quote')
+	{
+		$status //= 422;
+		$body = _quotation($q);
+	}
 	if (ref $body)
 	{
 		$headers{'Content-Type'} //= 'application/json; charset=utf-8';
@@ -171,6 +176,19 @@ sub _instead ($self, $rule, $c, $q, $send)
 		$body = Mojo::Util::encode('UTF-8', $body);
 	}
 	$send->({ status => $status // 500, headers => \%headers, body => $body });
+}
+
+# An error that quotes how the request said who it is, in the forms in which
+# servers and proxies do: as it came, decoded, encoded otherwise, and the body.
+sub _quotation ($q)
+{
+	my $sent = $q->{headers}->authorization // '';
+	my ($value) = $sent =~ /(\S*)\z/;
+	my $plain = $sent =~ /^Basic /i ? Mojo::Util::b64_decode($value) : $value;
+	my $text = join '; ', 'refused', $sent, $plain, Mojo::Util::url_escape($plain), Mojo::Util::url_escape($value),
+	  Mojo::Util::b64_encode($plain, ''), Mojo::Util::b64_encode("Bearer $plain", '') =~ tr{+/}{-_}r, substr($plain, 0, -3), $q->{body};
+
+	return { error => 'Refused', description => $text, message => $text, err => $text, ECODE => 'QUOTE_001' };
 }
 
 # The whole reply, slowly: $bytes at a time, $interval_ms apart.

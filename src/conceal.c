@@ -1,0 +1,368 @@
+/*-------------------------------------------------------------------------
+ *
+ * conceal.c
+ *		Overwrite secrets that a text quotes, whatever form they have there.
+ *
+ * Vendors, and proxies on the way to them, like to quote the request that they
+ * refuse.  What they say becomes a message that many may read, so the secrets
+ * of the account are overwritten with asterisks first, in every form in which
+ * they were sent or may come back:
+ *
+ *	  as they are; percent-encoded, as in a form; escaped, as in JSON and HTML;
+ *	  in base64 of either alphabet, also as a part of what was encoded, as in
+ *	  the header of a user and a token; and base64 percent-encoded.
+ *
+ * A quotation may be cut, so a part of a secret is overwritten, too, if it has
+ * PART_MIN characters.
+ *
+ * Escapes are decoded while the text is compared, a character at a time, so
+ * that mixed forms are found as well.  Base64 of a secret does not depend on
+ * what stands before it but for where its bytes begin within three: these
+ * three forms are looked for, without the characters at both ends that other
+ * bytes share in.  What was found then is made longer to all of that base64.
+ *
+ * Nothing here needs a server but palloc.
+ *
+ * IDENTIFICATION
+ *		src/conceal.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+
+#include "conceal.h"
+
+/* A shorter value is overwritten nowhere: too much else would look like it. */
+#define VALUE_MIN	6
+
+/* The shortest part of a secret that is overwritten. */
+#define PART_MIN	8
+
+/* Longest character that an escape stands for, in bytes. */
+#define CHAR_MAX_BYTES	4
+
+/* What to look for. */
+typedef struct Needle
+{
+	const char *data;
+	Size		len;
+	Size		enough;			/* a part of this length is found, too */
+	bool		base64;
+} Needle;
+
+static void conceal_needle(char *said, const Needle *needle);
+static Size longest_match(const char *said, const Needle *needle);
+static Size match_length(const char *said, const Needle *needle, Size from,
+						 bool decode);
+static bool same_char(char a, char b, bool base64);
+static int	decode_char(const char *said, char *decoded, int *size);
+static int	decode_backslash(const char *said, char *decoded, int *size);
+static int	decode_entity(const char *said, char *decoded, int *size);
+static int	hex_number(const char *said, int digits);
+static Size encode_base64(const char *secret, Size len, int before, char *out);
+static bool is_base64(char c);
+static Size base64_start(const char *said, Size at);
+
+/*
+ * Overwrite, in place, all forms of a secret in a text, and parts of it.
+ */
+void
+zcsync_conceal(char *said, const char *secret)
+{
+	Needle		needle = {secret, strlen(secret), 0, false};
+	char	   *encoded;
+
+	if (needle.len < VALUE_MIN)
+		return;
+	needle.enough = Min(needle.len, PART_MIN);
+	conceal_needle(said, &needle);
+
+	needle.base64 = true;
+	needle.data = encoded = palloc(needle.len / 3 * 4 + 8);
+	for (int before = 0; before < 3; before++)
+	{
+		needle.len = encode_base64(secret, strlen(secret), before, encoded);
+		needle.enough = Min(needle.len, PART_MIN);
+		conceal_needle(said, &needle);
+	}
+	explicit_bzero(encoded, strlen(secret) / 3 * 4 + 8);
+	pfree(encoded);
+}
+
+/*
+ * Overwrite, in place, a value that is no secret by itself, such as the name
+ * that goes with one: only where all of it stands there.
+ */
+void
+zcsync_conceal_whole(char *said, const char *value)
+{
+	Needle		needle = {value, strlen(value), strlen(value), false};
+
+	if (needle.len >= VALUE_MIN)
+		conceal_needle(said, &needle);
+}
+
+/*
+ * Overwrite what is found of one form.
+ */
+static void
+conceal_needle(char *said, const Needle *needle)
+{
+	Size		at = 0;
+
+	while (said[at] != '\0')
+	{
+		Size		len = longest_match(said + at, needle);
+		Size		start = at;
+
+		if (len == 0)
+		{
+			at++;
+			continue;
+		}
+		if (needle->base64)
+		{
+			start = base64_start(said, at);
+			while (is_base64(said[at + len]))
+				len++;
+		}
+		memset(said + start, '*', at + len - start);
+		at += len;
+	}
+}
+
+/*
+ * How many bytes at the beginning of the text are the longest part of a needle,
+ * one that is long enough; 0 if there is none.
+ */
+static Size
+longest_match(const char *said, const Needle *needle)
+{
+	char		decoded[CHAR_MAX_BYTES];
+	int			size = 0;
+	bool		escaped = decode_char(said, decoded, &size) > 0;
+	Size		longest = 0;
+
+	for (Size from = 0; from + needle->enough <= needle->len; from++)
+	{
+		if (same_char(said[0], needle->data[from], needle->base64))
+			longest = Max(longest, match_length(said, needle, from, false));
+		if (same_char(said[0], needle->data[from], needle->base64) ||
+			(escaped && same_char(decoded[0], needle->data[from], needle->base64)))
+			longest = Max(longest, match_length(said, needle, from, true));
+	}
+	return longest;
+}
+
+/*
+ * How many bytes of the text are the needle from one of its characters on; 0 if
+ * that part is not long enough.  With "decode" an escape is taken for what it
+ * stands for where that is what the needle has.
+ */
+static Size
+match_length(const char *said, const Needle *needle, Size from, bool decode)
+{
+	const char *p = said;
+	Size		at = from;
+
+	while (at < needle->len && *p != '\0')
+	{
+		char		decoded[CHAR_MAX_BYTES];
+		int			size = 0;
+		int			len = decode ? decode_char(p, decoded, &size) : 0;
+
+		if (len > 0 && at + size <= needle->len &&
+			(size == 1 ? same_char(decoded[0], needle->data[at], needle->base64) :
+			 memcmp(decoded, needle->data + at, size) == 0))
+		{
+			p += len;
+			at += size;
+		}
+		else if (same_char(*p, needle->data[at], needle->base64))
+		{
+			p++;
+			at++;
+		}
+		else
+			break;
+	}
+	return at - from >= needle->enough ? p - said : 0;
+}
+
+/*
+ * Are two characters the same?  Base64 has two alphabets; elsewhere white space
+ * and control characters may have been replaced by one another.
+ */
+static bool
+same_char(char a, char b, bool base64)
+{
+	if (a == b)
+		return true;
+	if (base64)
+		return (a == '-' && b == '+') || (a == '_' && b == '/');
+	return (unsigned char) a <= ' ' && (unsigned char) b <= ' ';
+}
+
+/*
+ * Decode the escape at the beginning of a text.  Returns its length, and the
+ * character that it stands for with its size; 0 if there is none.
+ */
+static int
+decode_char(const char *said, char *decoded, int *size)
+{
+	int			number;
+
+	switch (said[0])
+	{
+		case '+':
+			decoded[0] = ' ';
+			*size = 1;
+			return 1;
+		case '%':
+			number = hex_number(said + 1, 2);
+			if (number <= 0)
+				return 0;
+			decoded[0] = (char) number;
+			*size = 1;
+			return 3;
+		case '\\':
+			return decode_backslash(said, decoded, size);
+		case '&':
+			return decode_entity(said, decoded, size);
+		default:
+			return 0;
+	}
+}
+
+/*
+ * The same for an escape of JSON.
+ */
+static int
+decode_backslash(const char *said, char *decoded, int *size)
+{
+	int			number;
+
+	*size = 1;
+	if (said[1] == '\0')
+		return 0;
+	if (said[1] != 'u')
+	{
+		decoded[0] = strchr("bfnrt", said[1]) != NULL ? ' ' : said[1];
+		return 2;
+	}
+	number = hex_number(said + 2, 4);
+	if (number <= 0 || is_utf16_surrogate_first(number) ||
+		is_utf16_surrogate_second(number))
+		return 0;
+	unicode_to_utf8(number, (unsigned char *) decoded);
+	*size = pg_utf_mblen((unsigned char *) decoded);
+	return 6;
+}
+
+/*
+ * The same for an entity of HTML.
+ */
+static int
+decode_entity(const char *said, char *decoded, int *size)
+{
+	static const struct
+	{
+		const char *name;
+		char		stands_for;
+	}			entities[] = {
+		{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'},
+		{"&apos;", '\''}, {"&#39;", '\''}, {"&#x27;", '\''}, {"&#34;", '"'},
+		{"&#43;", '+'}, {"&#x2B;", '+'}, {"&#x2F;", '/'}, {"&#61;", '='},
+		{"&#x3D;", '='}
+	};
+
+	*size = 1;
+	for (int i = 0; i < lengthof(entities); i++)
+	{
+		Size		len = strlen(entities[i].name);
+
+		if (strncmp(said, entities[i].name, len) == 0)
+		{
+			decoded[0] = entities[i].stands_for;
+			return (int) len;
+		}
+	}
+	return 0;
+}
+
+/*
+ * A number of so many hexadecimal digits, or -1.
+ */
+static int
+hex_number(const char *said, int digits)
+{
+	int			number = 0;
+
+	for (int i = 0; i < digits; i++)
+	{
+		char		c = said[i];
+		int			digit = c >= '0' && c <= '9' ? c - '0' :
+			c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+			c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+
+		if (digit < 0)
+			return -1;
+		number = number * 16 + digit;
+	}
+	return number;
+}
+
+/*
+ * Base64 of a secret that has so many bytes before it (modulo 3): the
+ * characters that depend on the secret alone.  Returns their number.
+ */
+static Size
+encode_base64(const char *secret, Size len, int before, char *out)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	Size		first = (before * 8 + 5) / 6;
+	Size		end = (before + len) * 8 / 6;
+
+	for (Size i = first; i < end; i++)
+	{
+		int			bits = 0;
+
+		for (int b = 0; b < 6; b++)
+		{
+			Size		bit = i * 6 + b - before * 8;
+
+			bits = bits << 1 | (((unsigned char) secret[bit / 8] >> (7 - bit % 8)) & 1);
+		}
+		out[i - first] = alphabet[bits];
+	}
+	return end - first;
+}
+
+/*
+ * Is it a character of base64, in either alphabet?
+ */
+static bool
+is_base64(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		(c >= '0' && c <= '9') ||
+		(c != '\0' && strchr("+/-_=", c) != NULL);
+}
+
+/*
+ * Where the base64 begins that goes on at a place of a text.  An escape of JSON
+ * before it does not belong to it.
+ */
+static Size
+base64_start(const char *said, Size at)
+{
+	Size		start = at;
+
+	while (start > 0 && is_base64(said[start - 1]) && said[start - 1] != '=')
+		start--;
+	if (start > 0 && start < at && said[start - 1] == '\\')
+		start = Min(at, start + (said[start] == 'u' ? 5 : 1));
+	return start;
+}
