@@ -47,7 +47,7 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 		Oid			types[] = {INT8OID};
 		SPIPlanPtr	prepared;
 
-		prepared = SPI_prepare("SELECT name, connector, settings, version "
+		prepared = SPI_prepare("SELECT name, connector, settings, version, takes_gzip "
 							   "FROM zcsync._account_context($1)", 1, types);
 		if (prepared == NULL || SPI_keepplan(prepared) != 0)
 			elog(ERROR, "could not prepare the query of an account");
@@ -77,6 +77,7 @@ zcsync_account_load(MemoryContext parent, int64 account_id)
 	account->settings = (Jsonb *)
 		PG_DETOAST_DATUM_COPY(SPI_getbinval(row, desc, 3, &isnull));
 	account->version = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
+	account->takes_gzip = DatumGetBool(SPI_getbinval(row, desc, 5, &isnull));
 	account->connector = zcsync_connector_find(SPI_getvalue(row, desc, 2));
 	zcsync_secret_load(account);
 	MemoryContextSwitchTo(old);

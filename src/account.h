@@ -40,6 +40,7 @@ typedef struct ZcsyncAccount
 	char	   *name;
 	const struct ZcsyncConnector *connector;
 	Jsonb	   *settings;		/* accounts.settings */
+	bool		takes_gzip;		/* its vendor takes compressed bodies */
 	List	   *credentials;	/* of ZcsyncCredential */
 	char	   *secret_error;	/* why the secrets could not be opened, or NULL */
 	char	   *secret_hint;

@@ -92,6 +92,7 @@ zcsync_call_prepare(ZcsyncCall *call)
 		ok = zcsync_call_refuse(call, "request names no operation", NULL);
 	else
 		ok = call->account->connector->prepare(call);
+	call->http.gzip_allowed = call->account->takes_gzip;
 	MemoryContextSwitchTo(old);
 	return ok;
 }

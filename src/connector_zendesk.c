@@ -117,7 +117,6 @@ zendesk_prepare(ZcsyncCall *call)
 		return false;
 
 	zcsync_connector_add_header(call, "Accept", "application/json");
-	call->http.gzip_allowed = true;
 
 	if (strcmp(operation->name, "token") == 0)
 		return prepare_token(call);

@@ -47,11 +47,12 @@ COMMENT ON FUNCTION zcsync._lock_account(text) IS
 
 -- What the worker reads of an account; see src/call.c.
 CREATE FUNCTION zcsync._account_context(p_account_id bigint)
-RETURNS TABLE (name text, connector text, settings jsonb, version bigint)
+RETURNS TABLE (name text, connector text, settings jsonb, version bigint, takes_gzip boolean)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT a.name, (zcsync._vendor_of(a.vendor)).connector, a.settings, a.version FROM zcsync.accounts a WHERE a.account_id = p_account_id;
+	SELECT a.name, v.connector, a.settings, a.version, coalesce(v.takes_gzip, false)
+	FROM zcsync.accounts a CROSS JOIN LATERAL zcsync._vendor_of(a.vendor) AS v WHERE a.account_id = p_account_id;
 $$;
 COMMENT ON FUNCTION zcsync._account_context(bigint) IS
 'an account as the worker reads it';

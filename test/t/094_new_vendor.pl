@@ -84,6 +84,13 @@ SQL
 	$value->(q{INSERT INTO zcsync.tickets (account_id, subject, status, priority) VALUES (zcsync.account('left'), 'Made here', 'parked', 'p4')});
 	$becomes->(q{SELECT t.remote_id FROM zcsync.tickets t WHERE t.subject = 'Made here'}, '6', 'a new record is made');
 	is(shows(desk_record($simulator, 'left', 6)), 'Made here|parked|p4', "$name: it has what its row has");
+	# its descriptor says that it takes compressed bodies; short ones are not worth it
+	$value->(q{INSERT INTO zcsync.tickets (account_id, subject, description) VALUES (zcsync.account('left'), 'Long', repeat('Text. ', 1000))});
+	$becomes->(q{SELECT t.remote_id FROM zcsync.tickets t WHERE t.subject = 'Long'}, '7', 'a long one, too');
+	is(desk_record($simulator, 'left', 7)->{text}, 'Text. ' x 1000, "$name: it is there as a whole");
+	my @posts = grep { ($_->{headers}{'User-Agent'} // '') =~ /^zcsync/ } @{ $simulator->get('requests', vendor => 'desk', method => 'POST', limit => 100)->{requests} };
+	is(join(' ', map { $_->{headers}{'Content-Encoding'} // 'plain' } @posts), 'plain gzip', "$name: its body went compressed");
+	cmp_ok($posts[-1]{headers}{'Content-Length'}, '<', 1000, "$name: which makes it shorter");
 	$value->(q{UPDATE zcsync.tickets SET status = 'nonsense' WHERE remote_id = '1' AND account_id = zcsync.account('left')});
 	$becomes->(q{SELECT d.message FROM zcsync.dead_letters d}, 'no state nonsense', 'what is refused there is a dead letter with the reason');
 	my ($rc, $out, $err) = $node->psql('postgres', q{UPDATE zcsync.tickets SET channel = 'x' WHERE remote_id = '5'});

@@ -146,6 +146,7 @@ BEGIN ATOMIC
 			zcsync._describe_setting('desk', 'string', '^[a-z]{1,20}$', 'It is the name of the desk.', identifies => true,
 				missing => 'settings => ''{"desk": "acme"}''.')],
 		credentials => ARRAY[ROW('{key}', '{}')]::zcsync.vendor_credentials[],
+		takes_gzip => true,
 		probe_request => '{"op": "list", "limit": 1}',
 		base_url => 'desk.base_url(jsonb)',
 		budgets => 'desk.budgets(jsonb)',

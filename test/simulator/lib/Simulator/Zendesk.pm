@@ -97,6 +97,8 @@ sub dispatch ($self, $q)
 	my $handler = $q->{handler}
 	  or fail(404, { error => 'InvalidEndpoint', description => 'Not found' });
 
+	# nothing says that Zendesk takes these
+	$self->bad_json if ($q->{headers}->content_encoding // '') =~ /gzip/i;
 	return $self->oauth_token($q) if $handler eq 'oauth_token';
 	$q->{user} = $self->authenticate($q);
 	return $self->anonymous if $handler eq 'me' && !$q->{user};
