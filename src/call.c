@@ -234,6 +234,7 @@ zcsync_call_split(ZcsyncCall *carrier)
 	first->pause_ms = carrier->pause_ms;
 	first->pause_guessed = carrier->pause_guessed;
 	first->limits_class = carrier->limits_class;
+	first->other_limits = carrier->other_limits;
 
 	if (carrier->outcome == ZCSYNC_OUTCOME_DONE)
 	{

@@ -19,6 +19,15 @@
 #include "http.h"
 #include "retry.h"
 
+/* What the headers of a reply said of a budget; -1: nothing. */
+typedef struct ZcsyncLimits
+{
+	const char *class;			/* the budget; NULL: they named no other one */
+	int			limit;
+	int			remaining;
+	int			reset_s;		/* seconds until the window ends */
+} ZcsyncLimits;
+
 /*
  * One exchange.  The engine makes it from a claimed job, the connector turns
  * "request" into "http", the engine sends it, and the connector reads
@@ -76,6 +85,7 @@ typedef struct ZcsyncCall
 	int64		pause_ms;		/* stop calling this class for so long; 0: no */
 	bool		pause_guessed;	/* the vendor did not say how long */
 	const char *limits_class;	/* the class they are about; NULL: the call's */
+	ZcsyncLimits other_limits;	/* of a second budget that the reply names */
 	bool		limit_of_record;	/* throttled: this record must wait, others
 									 * need not */
 } ZcsyncCall;

@@ -68,7 +68,10 @@ static bool prepare_token(ZcsyncCall *call);
 static bool is_write(const ZcsyncCall *call);
 static void read_limits(ZcsyncCall *call);
 static void throttle(ZcsyncCall *call);
-static bool export_limit(const char *value, const char *key, int *number);
+static bool read_limit(ZcsyncCall *call, const char *name,
+					   ZcsyncLimits *limits);
+static void set_limits(ZcsyncCall *call, const ZcsyncLimits *limits);
+static bool list_number(const char *value, const char *key, int *number);
 static bool too_recent(ZcsyncCall *call, const Jsonb *body);
 static void judge_create(ZcsyncCall *call, const Jsonb *body);
 static char *error_text(const Jsonb *body);
@@ -273,58 +276,93 @@ is_write(const ZcsyncCall *call)
 }
 
 /*
- * What the headers say of the limits: of exports in a header of their own, a
- * list such as "total=10; remaining=9; resets=2", of all calls in three.  What
- * is left of the limit of writes they do not say.
+ * What the headers say of the limits: of all calls in three, of exports and of
+ * changes of tickets each in one of their own, a list such as "total=10;
+ * remaining=9; resets=2".
  */
 static void
 read_limits(ZcsyncCall *call)
 {
-	const char *exports = NULL;
+	ZcsyncLimits account = {is_write(call) ? "api" : NULL, -1, -1, -1};
+	ZcsyncLimits own = {call->budget_class, -1, -1, -1};
 
-	if (strcmp(call->op, "incremental") == 0)
-		exports = zcsync_http_header(call->transfer,
-									 "zendesk-ratelimit-incremental-exports-cursor");
-	if (exports != NULL &&
-		export_limit(exports, "remaining", &call->remaining) &&
-		export_limit(exports, "resets", &call->reset_s))
-	{
-		(void) export_limit(exports, "total", &call->limit);
-		return;
-	}
-	/* the account's own limit says nothing about the budget of exports */
+	account.limit = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit"),
+							  PG_INT32_MAX);
+	account.remaining = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit-Remaining"),
+								  PG_INT32_MAX);
+	account.reset_s = (int) Min(zcsync_connector_header_number(call, "ratelimit-reset"),
+								ZCSYNC_RETRY_AFTER_MAX);
 	if (strcmp(call->op, "incremental") == 0)
 	{
-		call->remaining = call->reset_s = -1;
+		/* the account's own limit says nothing about the budget of exports */
+		if (!read_limit(call, "zendesk-ratelimit-incremental-exports-cursor", &own))
+			(void) read_limit(call, "zendesk-ratelimit-incremental-exports", &own);
+		set_limits(call, &own);
 		return;
 	}
+	set_limits(call, &account);
+	if (is_write(call) && read_limit(call, "zendesk-ratelimit-tickets-update", &own))
+		call->other_limits = own;
+}
 
-	call->limit = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit"),
-							PG_INT32_MAX);
-	call->remaining = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit-Remaining"),
-								PG_INT32_MAX);
-	call->reset_s = (int) Min(zcsync_connector_header_number(call, "ratelimit-reset"),
-							  ZCSYNC_RETRY_AFTER_MAX);
-	if (is_write(call))
-		call->limits_class = "api";
+/*
+ * A header that has the limit of one kind of calls as a list.  Returns false,
+ * with the limits as they were, if it is not there or no such list.
+ */
+static bool
+read_limit(ZcsyncCall *call, const char *name, ZcsyncLimits *limits)
+{
+	const char *value = zcsync_http_header(call->transfer, name);
+	int			remaining;
+	int			reset_s;
+
+	if (value == NULL || !list_number(value, "remaining", &remaining) ||
+		!list_number(value, "resets", &reset_s))
+		return false;
+	limits->remaining = remaining;
+	limits->reset_s = reset_s;
+	(void) list_number(value, "total", &limits->limit);
+	return true;
+}
+
+/*
+ * Make these the limits that the call is about.
+ */
+static void
+set_limits(ZcsyncCall *call, const ZcsyncLimits *limits)
+{
+	call->limits_class = limits->class;
+	call->limit = limits->limit;
+	call->remaining = limits->remaining;
+	call->reset_s = limits->reset_s;
 }
 
 /*
  * Too many calls.  If calls of other kinds are left it is the limit of writes
- * that is used up; and if that takes longer than its window, the limit of one
- * ticket, which keeps no other one from being written.
+ * that is used up.  It is that of one ticket, which keeps no other one from
+ * being written, where writes are left, or where that takes longer than the
+ * window of writes.
  */
 static void
 throttle(ZcsyncCall *call)
 {
 	bool		writes_only = is_write(call) && call->remaining > 0;
+	bool		writes_left = call->other_limits.class != NULL &&
+		call->other_limits.remaining > 0;
 
+	if (writes_only)
+	{
+		ZcsyncLimits account = {"api", call->limit, call->remaining, call->reset_s};
+		ZcsyncLimits unknown = {call->budget_class, -1, -1, -1};
+
+		set_limits(call, call->other_limits.class != NULL ?
+				   &call->other_limits : &unknown);
+		call->other_limits = account;
+	}
 	zcsync_connector_throttle(call, THROTTLE_S);
-	if (!writes_only)
-		return;
-	call->limits_class = NULL;
-	call->limit = call->remaining = call->reset_s = -1;
-	if (zcsync_connector_header_number(call, "Retry-After") > WINDOW_S)
+	if (writes_only &&
+		(writes_left ||
+		 zcsync_connector_header_number(call, "Retry-After") > WINDOW_S))
 	{
 		call->limit_of_record = true;
 		call->pause_ms = 0;
@@ -335,7 +373,7 @@ throttle(ZcsyncCall *call)
  * One number of a list "key=value; key=value".
  */
 static bool
-export_limit(const char *value, const char *key, int *number)
+list_number(const char *value, const char *key, int *number)
 {
 	Size		len = strlen(key);
 

@@ -266,8 +266,7 @@ step_finish(ZcsyncEngine *engine)
 		}
 		else
 			engine_judge_token(engine->current, call);
-		if (call->limit >= 0 || call->remaining >= 0 || call->pause_ms > 0)
-			zcsync_queue_note_limits(call);
+		zcsync_queue_note_limits(call);
 	}
 	zcsync_queue_finish(engine->incarnation, engine->current->account_id,
 						engine->calls);

@@ -126,6 +126,8 @@ static char *column_text(int row, int column);
 static Datum outcomes(List *calls);
 static Datum outcome(const ZcsyncCall *call, TupleDesc desc);
 static void finish_leftovers(List *calls);
+static void note_limits(const ZcsyncCall *call, const ZcsyncLimits *limits,
+						int64 pause_ms);
 
 /*
  * Become a claimant: take an incarnation and its lock, which this process
@@ -358,25 +360,37 @@ finish_leftovers(List *calls)
 	}
 }
 
-/* Correct a budget by what the headers of a reply said. */
+/* Correct budgets by what the headers of a reply said. */
 void
 zcsync_queue_note_limits(const ZcsyncCall *call)
 {
+	ZcsyncLimits limits = {call->limits_class != NULL ? call->limits_class :
+	call->budget_class, call->limit, call->remaining, call->reset_s};
+
+	if (call->limit >= 0 || call->remaining >= 0 || call->pause_ms > 0)
+		note_limits(call, &limits, call->pause_ms);
+	if (call->other_limits.class != NULL)
+		note_limits(call, &call->other_limits, 0);
+}
+
+/* Correct one budget. */
+static void
+note_limits(const ZcsyncCall *call, const ZcsyncLimits *limits, int64 pause_ms)
+{
 	Datum		values[] = {
 		Int64GetDatum(call->account->account_id),
-		CStringGetTextDatum(call->limits_class != NULL ? call->limits_class :
-							call->budget_class),
-		Int32GetDatum(call->limit), Int32GetDatum(call->remaining),
-		Int32GetDatum(call->reset_s), Int64GetDatum(call->pause_ms),
+		CStringGetTextDatum(limits->class),
+		Int32GetDatum(limits->limit), Int32GetDatum(limits->remaining),
+		Int32GetDatum(limits->reset_s), Int64GetDatum(pause_ms),
 		BoolGetDatum(call->pause_guessed), Int32GetDatum(call->limit_window_s)
 	};
 	char		nulls[9] = "        ";
 
-	if (call->limit < 0)
+	if (limits->limit < 0)
 		nulls[2] = 'n';
-	if (call->remaining < 0)
+	if (limits->remaining < 0)
 		nulls[3] = 'n';
-	if (call->reset_s < 0)
+	if (limits->reset_s < 0)
 		nulls[4] = 'n';
 	if (call->limit_window_s <= 0)
 		nulls[7] = 'n';

@@ -555,11 +555,10 @@ COMMENT ON FUNCTION zcsync._auth_failed(bigint, boolean, text, text) IS
 
 -- What the vendor said of a budget.
 --
--- Where one that refuses a call names a limit below ours (for p_limit_window_s, or
--- else a window of the budget) and does not keep us posted of what is left of it,
--- calls is lowered to it: until it names another one, for a day without a refusal,
--- or until the account's settings are changed.  Calls that the settings name
--- themselves stay.  A pause whose
+-- Where it names a limit below ours (for p_limit_window_s, or else a window of the
+-- budget), as it refuses a call or beside what is left of it, calls is lowered to it:
+-- until it names another one, for a day without that, or until the account's
+-- settings are changed.  Calls that the settings name themselves stay.  A pause whose
 -- length the vendor left open doubles each time the calls after it are refused
 -- again, up to five minutes.
 CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
@@ -590,7 +589,7 @@ BEGIN
 		pause_reason = CASE WHEN p_pause_ms > 0 THEN 'the vendor asked to wait' ELSE b.pause_reason END,
 		throttled_total = b.throttled_total + (p_pause_ms > 0)::integer
 	FROM (
-		SELECT w.pauses, w.own, w.remote_limit, coalesce(p_pause_ms > 0 AND w.remote_limit > 0 AND p_remaining IS NULL
+		SELECT w.pauses, w.own, w.remote_limit, coalesce((p_pause_ms > 0 OR p_remaining IS NOT NULL) AND w.remote_limit > 0
 			AND a.settings #> ARRAY['budgets', p_class, 'calls'] IS NULL, false) AS decides
 		FROM (
 			-- calls that were refused together made one pause

@@ -20,6 +20,10 @@ SET timezone = 'Asia/Kolkata';
 SELECT p.plan, b.* FROM unnest('{team,growth,professional,enterprise,enterprise_plus}'::text[]) WITH ORDINALITY AS p (plan, n),
 	zcsync._zendesk_budgets(jsonb_build_object('plan', p.plan)) AS b WHERE b.class = 'api' ORDER BY p.n;
 SELECT * FROM zcsync._zendesk_budgets('{"high_volume": true}');
+-- Essential has ten calls of all kinds together; sandboxes and trials fewer changes of tickets
+SELECT s.settings, jsonb_object_agg(b.class, b.calls) FROM unnest('{"{\"plan\": \"essential\"}", "{\"plan\": \"trial\"}",
+	"{\"plan\": \"enterprise\", \"sandbox\": true}", "{\"sandbox\": true, \"high_volume\": true}"}'::jsonb[]) WITH ORDINALITY AS s (settings, n),
+	zcsync._zendesk_budgets(s.settings) AS b GROUP BY s.n, s.settings ORDER BY s.n;
 
 -- addresses
 SELECT zcsync._zendesk_record_url('{"subdomain": "acme"}', k, '7') FROM unnest('{tickets,contacts,fields}'::text[]) AS k;

@@ -324,6 +324,13 @@ is(budget('zendesk', 'fields', 'api', 200, { ticket_fields => [] }, %json_type, 
 is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type,
 	'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699, 'zendesk-ratelimit-incremental-exports-cursor' => 'total=10; remaining=9; resets=30'),
 	'10 9 30 s -', 'limits of exports');
+is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type,
+	'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699, 'zendesk-ratelimit-incremental-exports' => 'total=8; remaining=7; resets=20'),
+	'8 7 20 s -', 'under their shorter name, too');
+is(value(q{SELECT calls || ' ' || lowered_from FROM zcsync.account_budgets WHERE account_id = zcsync.account('zendesk') AND class = 'export'}), '8 10', 'a lower limit than that of the plan counts');
+is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type, 'zendesk-ratelimit-incremental-exports' => 'total=10; remaining=7; resets=20'),
+	'10 7 20 s -', 'until');
+is(value(q{SELECT calls || coalesce(' ' || lowered_from, '') FROM zcsync.account_budgets WHERE account_id = zcsync.account('zendesk') AND class = 'export'}), '10', 'a higher one is named');
 is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type, 'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699),
 	'- - - -', 'the limit of the account is not that of exports');
 like(budget('zendesk', 'tickets', 'export', 429, 'Number of allowed', 'Content-Type' => 'text/plain', 'Retry-After' => 40), qr/paused 4[05] s$/, 'Retry-After pauses exports');

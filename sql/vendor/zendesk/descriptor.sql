@@ -11,26 +11,29 @@ COMMENT ON FUNCTION zcsync._zendesk_base_url(jsonb) IS
 'the address of an account of Zendesk';
 
 -- Calls per minute that the plan allows.  Exports have a limit of their own, and
--- so have changes of tickets; these count among all calls, too.
+-- so have changes of tickets; these count among all calls, too.  With the plan
+-- Essential all calls, exports among them, are ten.  Sandboxes and trials have
+-- a lower limit of changes.  What the headers say goes before all of it, see
+-- _note_limits().
 CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
 RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT 'api',
-		CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 2500
-			ELSE CASE p_settings ->> 'plan'
+	SELECT c.class, c.calls, 60.0::double precision, c.concurrency
+	FROM (SELECT p_settings ->> 'plan', coalesce(p_settings ->> 'high_volume' = 'true', false),
+			coalesce(p_settings ->> 'sandbox' = 'true', false) OR coalesce(p_settings ->> 'plan' = 'trial', false)) AS p (plan, is_high, is_test)
+	CROSS JOIN LATERAL (VALUES
+		('api', CASE WHEN p.is_high THEN 2500
+			ELSE CASE p.plan
+				WHEN 'essential' THEN 7
 				WHEN 'growth' THEN 400
 				WHEN 'professional' THEN 400
 				WHEN 'enterprise' THEN 700
 				WHEN 'enterprise_plus' THEN 2500
-				ELSE 200 END
-		END, 60.0::double precision, 10
-	UNION ALL
-	SELECT 'export', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 30 ELSE 10 END, 60.0, 1
-	UNION ALL
-	SELECT 'write', CASE WHEN p_settings ->> 'high_volume' = 'true' THEN 300 ELSE 100 END, 60.0, 10
-	UNION ALL
-	SELECT 'token', 10, 60.0, 1;
+				ELSE 200 END END, 10),
+		('export', CASE WHEN p.is_high THEN 30 WHEN p.plan = 'essential' THEN 3 ELSE 10 END, 1),
+		('write', CASE WHEN p.is_test AND p.is_high THEN 100 WHEN p.is_test THEN 20 WHEN p.is_high THEN 300 ELSE 100 END, 10),
+		('token', 10, 1)) AS c (class, calls, concurrency);
 END;
 COMMENT ON FUNCTION zcsync._zendesk_budgets(jsonb) IS
 'budgets of an account by its plan: all calls, exports, writes, requests for tokens';
@@ -62,8 +65,9 @@ BEGIN ATOMIC
 			zcsync._describe_setting('subdomain', 'string', '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$',
 				'The subdomain of acme.zendesk.com is "acme".', identifies => true,
 				missing => 'settings => ''{"subdomain": "acme"}'', for acme.zendesk.com.'),
-			zcsync._describe_setting('plan', 'string', '^(team|growth|professional|enterprise|enterprise_plus)$',
-				'The plans are team, growth, professional, enterprise and enterprise_plus.'),
+			zcsync._describe_setting('plan', 'string', '^(essential|trial|team|growth|professional|enterprise|enterprise_plus)$',
+				'The plans are essential, trial, team, growth, professional, enterprise and enterprise_plus.'),
+			zcsync._describe_setting('sandbox', 'boolean', NULL, 'True if the account is a sandbox, where fewer tickets may be changed a minute.'),
 			zcsync._describe_setting('high_volume', 'boolean', NULL, 'True if the account has the High Volume API add-on.')],
 		credentials => ARRAY[
 			ROW('{client_id,client_secret}', '{scope}'),

@@ -408,6 +408,7 @@ sub _settings ($app, $p)
 		if ($name =~ /^(?:job_delay|field_tags)\z/) { $_->$name($value) for @accounts }
 		elsif ($name eq 'start_time_age') { $zendesk->start_time_age($value) }
 		elsif ($name eq 'min_token_lifetime') { $zendesk->config->{min_token_lifetime} = $value }
+		elsif ($name eq 'short_export_header') { $zendesk->config->{short_export_header} = $value }
 		elsif ($name eq 'clickup_gzip') { $clickup->accept_gzip($value ? 1 : 0) }
 		else { die "no setting \"$name\"\n" }
 	}

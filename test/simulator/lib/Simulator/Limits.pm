@@ -16,6 +16,8 @@ my %PLANS = (
 	zendesk => {
 		none => { high => 1 },
 		essential => { account => 10 },
+		trial => { account => 200, ticket_updates => 20 },
+		sandbox => { account => 700, ticket_updates => 20 },
 		team => { account => 200 },
 		growth => { account => 400 },
 		professional => { account => 400 },

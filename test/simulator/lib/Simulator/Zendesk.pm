@@ -189,7 +189,7 @@ sub take ($self, $q, $class, $key = '')
 
 	if ($class =~ /^export/)
 	{
-		$q->{reply_headers}{'zendesk-ratelimit-incremental-exports-cursor'} =
+		$q->{reply_headers}{ 'zendesk-ratelimit-incremental-exports' . ($self->config->{short_export_header} ? '' : '-cursor') } =
 		  "total=$taken->{limit}; remaining=$taken->{remaining}; resets=$reset";
 		fail(429,
 			{ error => 'APIRateLimitExceeded',
@@ -197,6 +197,8 @@ sub take ($self, $q, $class, $key = '')
 			{ 'Retry-After' => $reset })
 		  if $taken->{refused};
 	}
+	$q->{reply_headers}{'Zendesk-RateLimit-tickets-update'} = "total=$taken->{limit}; remaining=$taken->{remaining}; resets=$reset"
+	  if $class eq 'ticket_updates';
 	fail(429, 'Number of allowed API requests per minute exceeded', { 'Retry-After' => $reset }) if $taken->{refused};
 }
 
