@@ -220,11 +220,61 @@ BEGIN
 		ON v_field = 'status_id' AND l.value = v.target_value
 	LEFT JOIN zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', v.target_value) n
 		ON v_kind.status_is_id
+	WHERE NOT EXISTS (SELECT FROM zcsync._unnamed_back_values(p_def) AS u WHERE u.field = v_field AND u.there = k.value)
 	ORDER BY k.position, length(k.value), k.value;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_route_back(jsonb) IS
 'the rows of check_route() about statuses that come back';
+
+-- The values of the target for which a person must name the value of the source that
+-- comes back, since several of them become it.
+CREATE FUNCTION zcsync._unnamed_back_values(p_def jsonb) RETURNS TABLE (field text, there text, heres text[])
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT w.field, w.there, w.heres
+	FROM zcsync._way_back(p_def) AS w
+	WHERE w.here IS NULL AND NOT zcsync._is_unmapped(p_def, 'back', w.field, w.there)
+		AND NOT EXISTS (SELECT FROM zcsync.route_values v
+			WHERE v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = 'back' AND v.field = w.field AND v.source_value = w.there)
+$$;
+COMMENT ON FUNCTION zcsync._unnamed_back_values(jsonb) IS
+'the values of the target of a route for which the value that comes back must be named';
+
+-- Does what comes back have one value to become?
+CREATE FUNCTION zcsync._check_route_way_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('back: %s "%s"', CASE u.field WHEN 'status_id' THEN 'status' ELSE u.field END, coalesce(t.name, u.there)), false,
+		format('stands for %s of the source, one of which must be named to come back',
+			(SELECT string_agg(format('"%s"', coalesce(s.name, h.value)), ', ' ORDER BY s.position, length(h.value), h.value)
+			FROM unnest(u.heres) AS h (value)
+			LEFT JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', NULL) AS s
+				ON u.field IN ('status', 'status_id') AND s.value = h.value)),
+		format('SELECT zcsync.map_value(%L, %L, %L, ''<one of them>'', back => true);', p_def ->> 'name', u.field, coalesce(t.name, u.there))
+	FROM zcsync._unnamed_back_values(p_def) AS u
+	LEFT JOIN zcsync._route_back_statuses(p_def) AS t ON u.field IN ('status', 'status_id') AND t.value = u.there
+	ORDER BY u.field DESC, t.position, length(u.there), u.there
+$$;
+COMMENT ON FUNCTION zcsync._check_route_way_back(jsonb) IS
+'the rows of check_route() about values that come back and stand for several of the source';
+
+-- What comes back although the route leads one way.
+CREATE FUNCTION zcsync._check_route_direction(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'direction', true, format('%s of %s/%s %s back, although the direction is "forward"', string_agg(f.field, ', ' ORDER BY f.field),
+			p_def ->> 'source_name', p_def ->> 'source_kind', CASE count(*) WHEN 1 THEN 'comes' ELSE 'come' END),
+		format('SELECT zcsync.unmap_field(%L, %L, back => true);', p_def ->> 'name', min(f.field))
+	FROM jsonb_object_keys(p_def -> 'back') AS f (field)
+	WHERE p_def ->> 'direction' = 'forward'
+	HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION zcsync._check_route_direction(jsonb) IS
+'the row of check_route() about fields that come back on a route that leads one way';
 
 -- Are clients known, and is it said which one a record belongs to?
 CREATE FUNCTION zcsync._check_route_companies(p_def jsonb, p_changes zcsync.route_change[])
@@ -411,7 +461,9 @@ BEGIN
 	FROM unnest(v_changes) c WHERE c.error_code = 'no_target'
 	HAVING v_def #>> '{target,setting}' IS NOT NULL;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_statuses(v_def, v_places) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_direction(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_back(v_def) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_way_back(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;

@@ -167,9 +167,9 @@ CREATE FUNCTION zcsync._suggest_meanings(p_def jsonb, p_field text) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, created_at)
+	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, suggested, created_at)
 	SELECT (p_def ->> 'route_id')::bigint, p_field, m.value, CASE WHEN x.by_id THEN t.name ELSE t.value END,
-		CASE WHEN x.by_id THEN t.value END, zcsync._now()
+		CASE WHEN x.by_id THEN t.value END, true, zcsync._now()
 	FROM (SELECT zcsync._kind_of(p_def ->> 'source_vendor', p_def ->> 'source_kind') AS source,
 			p_field = 'status' AND (p_def #>> '{target,status_is_id}')::boolean AS by_id) AS x
 	CROSS JOIN LATERAL (
@@ -183,6 +183,7 @@ AS $$
 		p_field, m.meaning) AS t
 	WHERE (p_def -> 'fields' -> p_field ->> 'mapped')::boolean
 		AND (p_field = ANY ((x.source).fixed_values) OR p_def #> '{target,fixed_values}' ? p_field)
+		AND NOT zcsync._is_unmapped(p_def, 'fields', p_field, m.value)
 	ON CONFLICT DO NOTHING
 $$;
 COMMENT ON FUNCTION zcsync._suggest_meanings(jsonb, text) IS
@@ -203,54 +204,125 @@ $$;
 COMMENT ON FUNCTION zcsync._route_back_statuses(jsonb) IS
 'statuses of the target of a route of tickets, with their obvious counterparts at the source';
 
--- What comes back of tickets: the maps of the route the other way round, then
--- what is obvious.  A status that the source gives itself becomes the one that
--- leads to it.  Where several statuses go to one, the one of that name comes
--- back, else the most usual.
-CREATE FUNCTION zcsync._suggest_back_values(p_def jsonb) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
+-- The fields of the source that come back as they went there: from this field of the
+-- target, as the columns themselves and not as what an expression makes of them.
+-- Only then is the map of one way that of the other the other way round.
+CREATE FUNCTION zcsync._mirrored_fields(p_def jsonb) RETURNS TABLE (field text, forward text)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT f.back, f.forward
+	FROM (VALUES ('tickets', 'status', 'status'), ('tickets', 'priority', 'priority'), ('leads', 'status_id', 'status')) AS f (kind, back, forward)
+	WHERE f.kind = p_def ->> 'source_kind' AND (p_def #> ARRAY['back', f.back, 'mapped'])::boolean AND (p_def #> ARRAY['fields', f.forward, 'mapped'])::boolean
+		AND btrim(p_def #>> ARRAY['back', f.back, 'expression']) IN (f.forward, 't.' || f.forward)
+		AND btrim(p_def #>> ARRAY['fields', f.forward, 'expression']) IN (f.back, 's.' || f.back);
+END;
+COMMENT ON FUNCTION zcsync._mirrored_fields(jsonb) IS
+'the fields of a route that come back as they went there, so that the map of one way tells that of the other';
+
+-- What the map of a route says the other way round: the values of the source that
+-- become one value of the target, there.  One that records cannot be given stands for the
+-- one that leads to it; one that no record gets again counts only if it is alone.
+-- preferred is the one that has the name of the value there, where zcsync itself
+-- mapped all of them.
+CREATE FUNCTION zcsync._turned_map(p_def jsonb) RETURNS TABLE (field text, there text, heres text[], suggested boolean, preferred text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	INSERT INTO zcsync.route_values (route_id, direction, field, source_value, target_value, created_at)
-	SELECT DISTINCT ON (c.field, c.there) (p_def ->> 'route_id')::bigint, 'back', c.field, c.there, c.here, zcsync._now()
-	FROM (
-		SELECT v.field, coalesce(CASE WHEN (p_def #>> '{target,status_is_id}')::boolean THEN v.target_id END, v.target_value) AS there,
-			CASE WHEN v.field <> 'status' OR 'status' <> ALL ((k.kind).fixed_values) OR s.is_choice THEN v.source_value
+	WITH kind AS MATERIALIZED (
+		SELECT k.fixed_values, (k.rules).initial_status AS initial
+		FROM zcsync._kind_of(p_def ->> 'source_vendor', p_def ->> 'source_kind') AS k
+	), mapped AS MATERIALIZED (
+		SELECT f.field, coalesce(CASE WHEN (p_def #>> '{target,status_is_id}')::boolean THEN v.target_id END, v.target_value) AS there,
+			CASE WHEN f.field <> 'status' OR 'status' <> ALL (k.fixed_values) OR s.is_choice THEN v.source_value
 				ELSE (SELECT m.value FROM zcsync._route_meant((p_def ->> 'source_account')::bigint, p_def ->> 'source_vendor',
 					p_def ->> 'source_kind', 'status', s.meaning) AS m) END AS here,
-			1 AS rank, CASE WHEN zcsync._fold(v.source_value) = zcsync._fold(v.target_value) THEN 0
-				ELSE array_position('{open,pending,hold,solved,closed,new}', coalesce(CASE WHEN 'status' = ANY ((k.kind).fixed_values) THEN s.meaning END,
-					(SELECT u.meaning FROM unnest((k.kind).usual) AS u WHERE u.field = v.field AND u.value = v.source_value LIMIT 1))) END AS place
-		FROM zcsync.route_values v
-		CROSS JOIN (SELECT zcsync._kind_of(p_def ->> 'source_vendor', p_def ->> 'source_kind') AS kind) AS k
+			v.suggested, zcsync._fold(coalesce(s.name, v.source_value)) = zcsync._fold(v.target_value) AS has_name, k.initial
+		FROM zcsync.route_values AS v
+		JOIN zcsync._mirrored_fields(p_def) AS f ON f.forward = v.field
+		CROSS JOIN kind AS k
 		LEFT JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', NULL) AS s
 			ON v.field = 'status' AND s.value = v.source_value
-		WHERE v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = 'forward' AND v.field IN ('status', 'priority')
-			AND v.target_value IS NOT NULL
-		UNION ALL
-		SELECT 'status', b.value, b.meaning, 2, 1 FROM zcsync._route_back_statuses(p_def) AS b
-	) AS c
-	WHERE (p_def -> 'back' -> c.field ->> 'mapped')::boolean AND c.here IS NOT NULL
-	ORDER BY c.field, c.there, c.rank, c.place, length(c.here), c.here
-	ON CONFLICT DO NOTHING
+		WHERE v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = 'forward' AND v.target_value IS NOT NULL)
+	SELECT m.field, m.there,
+		coalesce(array_agg(DISTINCT m.here ORDER BY m.here) FILTER (WHERE m.here IS DISTINCT FROM m.initial), array_agg(DISTINCT m.here)),
+		bool_and(m.suggested),
+		CASE WHEN bool_and(m.suggested) THEN min(m.here) FILTER (WHERE m.has_name AND m.here IS DISTINCT FROM m.initial) END
+	FROM mapped AS m WHERE m.here IS NOT NULL
+	GROUP BY m.field, m.there
 $$;
-COMMENT ON FUNCTION zcsync._suggest_back_values(jsonb) IS
-'maps statuses and priorities that come back to tickets';
+COMMENT ON FUNCTION zcsync._turned_map(jsonb) IS
+'the map of a route the other way round: what becomes each value of the target';
 
--- What comes back: statuses of the target with the name of one of ours.
-CREATE FUNCTION zcsync._suggest_lead_values(p_def jsonb) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
+-- The values of the target that say themselves what they are at the source: by
+-- their meaning, or statuses of leads by their name.
+CREATE FUNCTION zcsync._obvious_back_values(p_def jsonb) RETURNS TABLE (field text, there text, here text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	INSERT INTO zcsync.route_values (route_id, direction, field, source_value, target_value, created_at)
-	SELECT (p_def ->> 'route_id')::bigint, 'back', 'status_id', k.id, l.value, zcsync._now()
+	SELECT 'status', b.value, b.meaning FROM zcsync._route_back_statuses(p_def) AS b
+	WHERE p_def ->> 'source_kind' = 'tickets' AND (p_def #> '{back,status,mapped}')::boolean AND b.meaning IS NOT NULL
+	UNION ALL
+	SELECT 'status_id', k.id, min(l.value)
 	FROM zcsync._known_values((p_def ->> 'target_account')::bigint, 'status', p_def #>> '{target,status_scope}') AS k
-	JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'leads', NULL) l ON zcsync._fold(l.name) = zcsync._fold(k.name)
-	WHERE (p_def -> 'back' -> 'status_id' ->> 'mapped')::boolean
-	ON CONFLICT DO NOTHING
+	JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'leads', NULL) AS l ON zcsync._fold(l.name) = zcsync._fold(k.name)
+	WHERE p_def ->> 'source_kind' = 'leads' AND (p_def #> '{back,status_id,mapped}')::boolean
+	GROUP BY k.id
 $$;
-COMMENT ON FUNCTION zcsync._suggest_lead_values(jsonb) IS
-'maps statuses of opportunities back to the statuses of leads that have the same name';
+COMMENT ON FUNCTION zcsync._obvious_back_values(jsonb) IS
+'the values of the target of a route that say themselves what they are at the source';
+
+-- What comes back: the map of the route the other way round, then what is obvious.
+-- here is NULL where several values of the source, heres, become one and a person must
+-- name the one that comes back: zcsync knows it only where it mapped all of them
+-- itself and one has that name or that meaning.
+CREATE FUNCTION zcsync._way_back(p_def jsonb) RETURNS TABLE (field text, there text, here text, heres text[])
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(m.field, o.field), coalesce(m.there, o.there),
+		CASE WHEN m.field IS NULL THEN o.here
+			WHEN cardinality(m.heres) = 1 THEN m.heres[1]
+			WHEN m.suggested THEN coalesce(m.preferred, CASE WHEN o.here = ANY (m.heres) THEN o.here END) END,
+		m.heres
+	FROM zcsync._turned_map(p_def) AS m
+	FULL JOIN zcsync._obvious_back_values(p_def) AS o ON o.field = m.field AND o.there = m.there
+$$;
+COMMENT ON FUNCTION zcsync._way_back(jsonb) IS
+'what the values of the target of a route become when they come back, and of which a person must say so';
+
+-- Map what comes back.  What a person mapped stays, and what a person took away stays
+-- away; the rest follows the map forward, however it was mapped before.
+CREATE FUNCTION zcsync._suggest_back_values(p_def jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route bigint := (p_def ->> 'route_id')::bigint;
+	v record;
+BEGIN
+	FOR v IN
+		SELECT coalesce(w.field, o.field) AS field, coalesce(w.there, o.source_value) AS there, w.here
+		FROM (SELECT b.* FROM zcsync._way_back(p_def) AS b WHERE b.here IS NOT NULL AND NOT zcsync._is_unmapped(p_def, 'back', b.field, b.there)) AS w
+		FULL JOIN (SELECT k.* FROM zcsync.route_values k WHERE k.route_id = v_route AND k.direction = 'back') AS o
+			ON o.field = w.field AND o.source_value = w.there
+		WHERE o.suggested IS NOT FALSE AND o.target_value IS DISTINCT FROM w.here
+		ORDER BY 1, 2
+	LOOP
+		PERFORM zcsync._drop_agreed(v_route, ARRAY['back:' || v.field], ARRAY[v.there]);
+		IF v.here IS NULL THEN
+			DELETE FROM zcsync.route_values k
+			WHERE k.route_id = v_route AND k.direction = 'back' AND k.field = v.field AND k.source_value = v.there;
+		ELSE
+			INSERT INTO zcsync.route_values AS k (route_id, direction, field, source_value, target_value, suggested, created_at)
+			VALUES (v_route, 'back', v.field, v.there, v.here, true, zcsync._now())
+			ON CONFLICT (route_id, direction, field, source_value) DO UPDATE SET target_value = excluded.target_value;
+			PERFORM zcsync._queue_waiting(v_route, 'back:' || v.field, v.there);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._suggest_back_values(jsonb) IS
+'maps what comes back as the map forward says; what a person mapped stays';
 
 -- The choices for a source status, best first: the same name, then its
 -- category.  Open and closed ones have an order; between several statuses for
@@ -263,8 +335,8 @@ BEGIN
 	IF NOT coalesce((p_def -> 'fields' -> 'status' ->> 'mapped')::boolean, false) THEN
 		RETURN;
 	END IF;
-	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, created_at)
-	SELECT (p_def ->> 'route_id')::bigint, 'status', c.source, c.name, c.status_id, zcsync._now()
+	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, suggested, created_at)
+	SELECT (p_def ->> 'route_id')::bigint, 'status', c.source, c.name, c.status_id, true, zcsync._now()
 	FROM (
 		SELECT DISTINCT ON (w.value) w.value AS source, t.name, t.status_id,
 			t.category = 'custom' AND zcsync._fold(t.name) <> zcsync._fold(w.name) AND t.customs > 1
@@ -286,14 +358,23 @@ BEGIN
 		ORDER BY w.value, zcsync._fold(t.name) = zcsync._fold(w.name) DESC, array_position(w.categories, t.category),
 			t.category = 'custom' AND t.progress DESC, t.position, t.scope_id, t.local_id
 	) AS c
-	WHERE NOT c.ambiguous
+	WHERE NOT c.ambiguous AND NOT zcsync._is_unmapped(p_def, 'fields', 'status', c.source)
 	ON CONFLICT DO NOTHING;
 END
 $$;
 COMMENT ON FUNCTION zcsync._suggest_task_values(jsonb) IS
 'maps those statuses of tickets that have one obvious counterpart in a list';
 
--- What is mapped already stays.
+-- Did a person take the translation of a value away?  p_part: fields or back.
+CREATE FUNCTION zcsync._is_unmapped(p_def jsonb, p_part text, p_field text, p_value text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(p_def #> ARRAY[p_part, p_field, 'unmapped'] ? p_value, false);
+END;
+COMMENT ON FUNCTION zcsync._is_unmapped(jsonb, text, text, text) IS
+'did a person take the translation of a value of a route away?';
+
+-- What is mapped forward already stays.
 CREATE FUNCTION zcsync._suggest_values(p_route bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -308,11 +389,9 @@ BEGIN
 		ELSE
 			PERFORM zcsync._suggest_meanings(v_def, 'status');
 		END IF;
-		PERFORM zcsync._suggest_back_values(v_def);
-	ELSIF v_def ->> 'source_kind' = 'leads' THEN
-		PERFORM zcsync._suggest_lead_values(v_def);
 	END IF;
+	PERFORM zcsync._suggest_back_values(v_def);
 END
 $$;
 COMMENT ON FUNCTION zcsync._suggest_values(bigint) IS
-'maps what needs no person to decide; what is mapped stays';
+'maps what needs no person to decide; what is mapped forward stays, and what a person mapped';

@@ -530,6 +530,7 @@ BEGIN
 		UNION ALL SELECT 'back', e.* FROM jsonb_each(v_def -> 'back') e) AS n (direction, key, value)
 	ON CONFLICT (route_id, direction, field) DO UPDATE
 	SET expression = excluded.expression, mapped = excluded.mapped, position = excluded.position;
+	PERFORM zcsync._suggest_back_values(zcsync._route_definition(p_route, '{}'));
 END
 $$;
 COMMENT ON FUNCTION zcsync._save_route(bigint, jsonb) IS

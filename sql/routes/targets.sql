@@ -191,11 +191,9 @@ BEGIN
 		RETURN 'custom:' || v_name;
 	ELSIF cardinality(v_ids) = 1 THEN
 		RETURN 'custom:' || v_ids[1];
-	ELSIF v_ids IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'ambiguous_column',
-			MESSAGE = format('%s has several custom fields "%s"', p_def ->> 'target_name', left(v_name, 100)),
-			HINT = format('Give the id of one of them: %s.', array_to_string(v_ids, ', '));
-	ELSIF v_names IS NOT NULL OR v_name !~ '^[^[:space:]:]{1,100}$' THEN
+	END IF;
+	PERFORM zcsync._refuse_ambiguous_field((p_def ->> 'target_account')::bigint, v_name, v_ids);
+	IF v_names IS NOT NULL OR v_name !~ '^[^[:space:]:]{1,100}$' THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('%s has no custom field "%s"', p_def ->> 'target_name', left(v_name, 100)),
 			HINT = CASE WHEN v_names IS NULL THEN

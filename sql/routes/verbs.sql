@@ -475,12 +475,13 @@ DECLARE
 	v_def jsonb := zcsync._route_definition(p_route, '{}');
 	v_fields jsonb := v_def -> CASE WHEN p_back THEN 'back' ELSE 'fields' END;
 	v_field text := p_field;
+	v_ids text[];
 BEGIN
 	IF p_field LIKE 'custom:%' AND NOT v_fields ? p_field THEN
-		SELECT 'custom:' || min(coalesce(f.remote ->> 'id', f.remote_id)) INTO v_field
-		FROM zcsync.fields f
-		WHERE f.account_id = (v_def ->> 'target_account')::bigint AND zcsync._fold(f.name) = zcsync._fold(btrim(substr(p_field, 8)))
-			AND v_fields ? ('custom:' || coalesce(f.remote ->> 'id', f.remote_id));
+		v_ids := ARRAY(SELECT c.id FROM zcsync._custom_fields_named((v_def ->> 'target_account')::bigint, substr(p_field, 8)) AS c
+			WHERE v_fields ? ('custom:' || c.id));
+		PERFORM zcsync._refuse_ambiguous_field((v_def ->> 'target_account')::bigint, btrim(substr(p_field, 8)), v_ids);
+		v_field := 'custom:' || v_ids[1];
 	END IF;
 	IF (v_fields ? v_field) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
@@ -554,19 +555,25 @@ COMMENT ON FUNCTION zcsync._named_status(bigint, text, text) IS
 'id and name of a status that is given by one of them; NULL when there is none';
 
 -- A value as rows hold it: where they hold the id of a status, the name will do.
-CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+-- With p_ask a name that several have is an error.
+CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text, p_ask boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce((
-		SELECT s.id FROM zcsync._route_targets() t
-		CROSS JOIN LATERAL zcsync._named_status((p_def ->> CASE WHEN p_back THEN 'target_account' ELSE 'source_account' END)::bigint,
-			t.status_scope, p_value) AS s
-		WHERE t.status_is_id
-			AND t.vendor = p_def ->> CASE WHEN p_back THEN 'target_vendor' ELSE 'source_vendor' END
-			AND t.kind = p_def ->> CASE WHEN p_back THEN 'target_kind' ELSE 'source_kind' END), p_value)
+DECLARE
+	v_end text := CASE WHEN p_back THEN 'target' ELSE 'source' END;
+	v_account bigint := (p_def ->> (v_end || '_account'))::bigint;
+	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'));
+BEGIN
+	IF v_kind.status_is_id IS NOT TRUE THEN
+		RETURN p_value;
+	ELSIF p_ask THEN
+		PERFORM zcsync._refuse_ambiguous_status(v_account, v_kind.status_scope, p_value);
+	END IF;
+	RETURN coalesce((SELECT s.id FROM zcsync._named_status(v_account, v_kind.status_scope, p_value) AS s), p_value);
+END
 $$;
-COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text) IS
+COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text, boolean) IS
 'the id of a status that is read and given by its name; any other value as it is';
 
 -- What the vendor's own statuses, or priorities, are; NULL: accounts name theirs.
@@ -583,6 +590,93 @@ END;
 COMMENT ON FUNCTION zcsync._fixed_values(text, text, text) IS
 'the statuses, or priorities, that records of a kind can be given in all accounts of a vendor; NULL where accounts name theirs';
 
+-- What a vendor's own status or priority is called, of those that records can be given;
+-- an error for any other.
+CREATE FUNCTION zcsync._fixed_value(p_def jsonb, p_field text, p_end text, p_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_title text := (zcsync._vendor_of(p_def ->> (p_end || '_vendor'))).title;
+	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> (p_end || '_vendor'), p_def ->> (p_end || '_kind'));
+	v_fixed text[] := zcsync._fixed_values(p_def ->> (p_end || '_vendor'), p_def ->> (p_end || '_kind'), p_field);
+	v_value text := lower(btrim(p_value) COLLATE "C");
+BEGIN
+	IF v_value <> ALL (v_fixed) OR (v_value IS NULL AND p_field = 'status') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('%s of %s cannot be given %s %s', p_def ->> (p_end || '_kind'), v_title, p_field, coalesce('"' || p_value || '"', 'NULL')),
+			HINT = format('Use %s.%s', (
+					SELECT string_agg(f.value || coalesce((SELECT ' (' || u.meaning || ')' FROM unnest(v_kind.usual) AS u
+						WHERE u.field = p_field AND u.value = f.value AND u.value ~ '^[0-9]+$' LIMIT 1), ''), ', ' ORDER BY f.n)
+					FROM unnest(v_fixed) WITH ORDINALITY AS f (value, n)),
+				CASE WHEN v_value = (v_kind.rules).final_status THEN format('  %s itself closes what is %s.', v_title, (v_kind.rules).closing_status) ELSE '' END);
+	END IF;
+	RETURN v_value;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fixed_value(jsonb, text, text, text) IS
+'a status or priority that is its vendor''s own; an error for one that records cannot be given';
+
+-- The status of a lead that a person names.
+CREATE FUNCTION zcsync._lead_status(p_def jsonb, p_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_value text;
+	v_statuses text;
+	v_known boolean;
+BEGIN
+	SELECT coalesce(min(l.value) FILTER (WHERE zcsync._fold(l.name) = zcsync._fold(p_value)), p_value),
+		string_agg(format('%s (%s)', l.value, l.name), ', ' ORDER BY l.position),
+		coalesce(bool_or(l.value = p_value OR zcsync._fold(l.name) = zcsync._fold(p_value)), false)
+	INTO v_value, v_statuses, v_known
+	FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'leads', NULL) AS l;
+	IF p_value IS NOT NULL AND NOT v_known THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('leads have no status "%s"', p_value),
+			HINT = format('Their statuses are %s.', v_statuses);
+	END IF;
+	RETURN v_value;
+END
+$$;
+COMMENT ON FUNCTION zcsync._lead_status(jsonb, text) IS
+'the status of a lead given by its number or name; an error when there is none';
+
+-- A status of one end of a route that a person names by its id or name: of the scope
+-- of the kind, of the place of the route, or, where that is an expression, of any
+-- place.  An error where the statuses are known and it is none of them.
+CREATE FUNCTION zcsync._catalogued_status(p_def jsonb, p_end text, p_scope text, p_value text, OUT id text, OUT name text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account bigint := (p_def ->> (p_end || '_account'))::bigint;
+	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> (p_end || '_vendor'), p_def ->> (p_end || '_kind'));
+BEGIN
+	IF v_kind.status_is_id THEN
+		PERFORM zcsync._refuse_ambiguous_status(v_account, p_scope, p_value);
+	END IF;
+	SELECT s.id, s.name INTO id, name FROM zcsync._named_status(v_account, p_scope, p_value) s;
+	IF id IS NULL AND p_value IS NOT NULL AND EXISTS (SELECT FROM zcsync.statuses st
+		WHERE st.account_id = v_account AND (st.scope_id = p_scope OR p_scope IS NULL) AND st.deleted_at IS NULL) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format(CASE WHEN p_scope IS NULL THEN '%s has no status "%s" in any %s' ELSE '%s has no status "%s"' END,
+				CASE WHEN v_kind.status_scope IS NOT NULL THEN format('%s/%s', p_def ->> (p_end || '_name'), p_def ->> (p_end || '_kind'))
+					WHEN p_scope IS NULL THEN p_def ->> (p_end || '_name') ELSE format('%s %s', v_kind.place, p_scope) END, p_value, v_kind.place),
+			HINT = format('Its statuses are %s.', (
+				SELECT string_agg(x.name, ', ' ORDER BY x.position, length(x.status_id), x.name)
+				FROM (SELECT CASE WHEN v_kind.status_is_id THEN format('%s (%s)', st.name, st.status_id) ELSE st.name END AS name,
+						min(st.position) AS position, CASE WHEN v_kind.status_is_id THEN st.status_id END AS status_id
+					FROM zcsync.statuses st
+					WHERE st.account_id = v_account AND (st.scope_id = p_scope OR p_scope IS NULL) AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+					GROUP BY 1, 3 LIMIT 100) AS x));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._catalogued_status(jsonb, text, text, text) IS
+'id and name of a status that a person names; an error where the statuses are known and there is none such';
+
 -- The translation of a value as it is stored: that of a status with its id.
 -- Raises an error when the field that is written cannot have it.
 CREATE FUNCTION zcsync._translation(p_def jsonb, p_field text, p_back boolean, p_value text, OUT value text, OUT id text)
@@ -590,49 +684,33 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_type text := p_def -> CASE WHEN p_back THEN 'back_types' ELSE 'types' END ->> p_field;
-	v_target bigint := (p_def ->> 'target_account')::bigint;
-	v_scope text := coalesce(p_def #>> '{target,status_scope}', p_def ->> 'place');
-	v_status record;
-	v_statuses text;
-	v_known boolean;
 	v_end text := CASE WHEN p_back THEN 'source' ELSE 'target' END;
+	v_type text := p_def -> CASE WHEN p_back THEN 'back_types' ELSE 'types' END ->> p_field;
+	v_account bigint := (p_def ->> (v_end || '_account'))::bigint;
 	v_kind zcsync.vendor_kind := zcsync._kind_of(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'));
-	v_fixed text[] := zcsync._fixed_values(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'), p_field);
+	v_role text := v_kind.roles ->> p_field;
 BEGIN
 	value := p_value;
-	IF v_fixed IS NOT NULL AND v_type = 'text' THEN
-		value := lower(p_value COLLATE "C");
-		IF value <> ALL (v_fixed) OR (value IS NULL AND p_field = 'status') THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('%s of %s cannot be given %s %s', p_def ->> (v_end || '_kind'), (zcsync._vendor_of(p_def ->> (v_end || '_vendor'))).title,
-					p_field, coalesce('"' || p_value || '"', 'NULL')),
-				HINT = format('Use %s.%s', array_to_string(v_fixed, ', '), CASE WHEN value = (v_kind.rules).final_status THEN
-					format('  %s itself closes what is %s.', (zcsync._vendor_of(p_def ->> (v_end || '_vendor'))).title, (v_kind.rules).closing_status)
-					ELSE '' END);
-		END IF;
+	IF zcsync._fixed_values(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'), p_field) IS NOT NULL THEN
+		value := zcsync._fixed_value(p_def, p_field, v_end, p_value);
 	ELSIF p_back AND p_field = 'status' AND v_kind.status_is_id THEN
-		SELECT s.* INTO v_status FROM zcsync._named_status((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', p_value) s;
-		IF v_status.id IS NULL AND p_value IS NOT NULL
-			AND EXISTS (SELECT FROM zcsync._known_values((p_def ->> 'source_account')::bigint, 'status', p_def ->> 'source_kind')) THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('%s/%s has no status "%s"', p_def ->> 'source_name', p_def ->> 'source_kind', p_value),
-				HINT = format('Its statuses are %s.', (SELECT string_agg(format('%s (%s)', k.name, k.id), ', ' ORDER BY length(k.id), k.id)
-					FROM zcsync._known_values((p_def ->> 'source_account')::bigint, 'status', p_def ->> 'source_kind') k));
-		END IF;
-		value := coalesce(v_status.id, p_value);
+		SELECT coalesce(s.id, p_value) INTO value FROM zcsync._catalogued_status(p_def, v_end, p_def ->> 'source_kind', p_value) s;
 	ELSIF p_back AND p_field = 'status_id' AND p_def ->> 'source_kind' = 'leads' THEN
-		SELECT coalesce(min(l.value) FILTER (WHERE zcsync._fold(l.name) = zcsync._fold(p_value)), p_value),
-			string_agg(format('%s (%s)', l.value, l.name), ', ' ORDER BY l.position),
-			coalesce(bool_or(l.value = p_value OR zcsync._fold(l.name) = zcsync._fold(p_value)), false)
-		INTO value, v_statuses, v_known
-		FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'leads', NULL) AS l;
-		IF p_value IS NOT NULL AND NOT v_known THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('leads have no status "%s"', p_value),
-				HINT = format('Their statuses are %s.', v_statuses);
-		END IF;
-	ELSIF v_type IS NOT NULL AND v_type NOT IN ('text', 'text[]') THEN
+		value := zcsync._lead_status(p_def, p_value);
+	ELSIF NOT p_back AND v_role = 'status' THEN
+		SELECT coalesce(s.name, p_value), s.id INTO value, id
+		FROM zcsync._catalogued_status(p_def, v_end, coalesce(v_kind.status_scope, p_def ->> 'place'), p_value) s;
+	ELSIF v_role = 'member' THEN
+		-- what goes forward is looked up with each record, so that a member may get another id
+		id := zcsync._named_member(v_account, p_value);
+		value := CASE WHEN p_back THEN id ELSE p_value END;
+		id := NULL;
+	ELSIF v_role = 'requester' AND p_value IS NOT NULL AND zcsync._requester(v_account, p_value) IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('"%s" is neither the id of a user nor an e-mail address', left(p_value, 100));
+	ELSIF p_field LIKE 'custom:%' OR (p_field = 'priority' AND v_type = 'text') THEN
+		value := zcsync._catalogued_value(p_def, p_field, v_end, p_value);
+	ELSIF v_type NOT IN ('text', 'text[]') THEN
 		BEGIN
 			EXECUTE format('SELECT $1::%s', v_type) USING p_value;
 		EXCEPTION WHEN data_exception THEN
@@ -640,23 +718,6 @@ BEGIN
 				MESSAGE = format('"%s" is not a value of type %s', p_value, v_type),
 				DETAIL = format('Field "%s" has that type.', p_field);
 		END;
-	ELSIF NOT p_back AND p_def #>> ARRAY['target', 'roles', p_field] = 'status' THEN
-		SELECT s.* INTO v_status FROM zcsync._named_status(v_target, v_scope, p_value) s;
-		IF v_status.id IS NULL AND p_value IS NOT NULL AND v_scope IS NOT NULL
-			AND EXISTS (SELECT FROM zcsync.statuses st
-				WHERE st.account_id = v_target AND st.scope_id = v_scope AND st.deleted_at IS NULL) THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = format('%s has no status "%s"', CASE WHEN p_def #>> '{target,status_scope}' IS NULL
-					THEN format('%s %s', p_def #>> '{target,place}', v_scope)
-					ELSE format('%s/%s', p_def ->> 'target_name', p_def ->> 'target_kind') END, p_value),
-				HINT = format('Its statuses are %s.', (SELECT string_agg(
-						CASE WHEN (p_def #>> '{target,status_is_id}')::boolean THEN format('%s (%s)', st.name, st.status_id) ELSE st.name END,
-						', ' ORDER BY st.position, st.name)
-					FROM zcsync.statuses st WHERE st.account_id = v_target
-						AND st.scope_id = v_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE));
-		END IF;
-		value := coalesce(v_status.name, p_value);
-		id := v_status.id;
 	END IF;
 END
 $$;
@@ -712,8 +773,21 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_unmapped(bigint) IS
 'has a route go again through the records that wait for a client';
 
+-- The same for those that wait for the translation of a value; what comes back is
+-- the field back:<field>.
+CREATE FUNCTION zcsync._queue_waiting(p_route bigint, p_field text, p_value text) RETURNS bigint
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._queue_route_records(p_route, ARRAY(
+		SELECT e.source_id FROM zcsync.route_errors e WHERE e.route_id = p_route AND e.field = p_field AND e.value = p_value))
+$$;
+COMMENT ON FUNCTION zcsync._queue_waiting(bigint, text, text) IS
+'has a route go again through the records that wait for the translation of a value';
+
 -- Store the translation of a value, with the id of the status it names, and
--- queue the records that were held up for want of it.
+-- queue the records that were held up for want of it.  What comes back follows the
+-- map forward, unless a person said otherwise.
 CREATE FUNCTION zcsync._save_value(p_route bigint, p_field text, p_source_value text, p_target_value text, p_back boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -723,28 +797,32 @@ DECLARE
 	v_new record;
 	v_old zcsync.route_values;
 	v_value text := p_source_value;
+	v_direction text := CASE WHEN p_back THEN 'back' ELSE 'forward' END;
 	v_is_person boolean := NOT p_back AND coalesce(v_def #>> ARRAY['target', 'roles', p_field] IN ('member', 'requester'), false);
 BEGIN
 	PERFORM zcsync._check_route_field(p_route, p_field, p_back);
 	PERFORM zcsync._check_translation(v_def, p_field, p_back, p_source_value, p_target_value);
 	SELECT t.* INTO v_new FROM zcsync._translation(v_def, p_field, p_back, p_target_value) t;
 	IF p_field IN ('status', 'status_id') THEN
-		v_value := zcsync._status_value(v_def, p_back, p_source_value);
+		v_value := zcsync._status_value(v_def, p_back, p_source_value, true);
 	END IF;
 	SELECT * INTO v_old FROM zcsync.route_values v
-	WHERE v.route_id = p_route AND v.direction = CASE WHEN p_back THEN 'back' ELSE 'forward' END AND v.field = p_field AND v.source_value = v_value;
+	WHERE v.route_id = p_route AND v.direction = v_direction AND v.field = p_field AND v.source_value = v_value;
 	-- a value that had no translation went nowhere; people are known without one
 	IF (v_old.target_value, v_old.target_id) IS DISTINCT FROM (v_new.value, v_new.id) AND (p_back OR v_is_person OR v_old.field IS NOT NULL) THEN
 		PERFORM zcsync._drop_agreed(p_route, ARRAY[CASE WHEN p_back THEN 'back:' ELSE '' END || p_field],
 			CASE WHEN p_back THEN ARRAY[v_value] WHEN NOT v_is_person THEN ARRAY[v_old.target_value] END);
 	END IF;
 	INSERT INTO zcsync.route_values AS v (route_id, direction, field, source_value, target_value, target_id, created_at)
-	VALUES (p_route, CASE WHEN p_back THEN 'back' ELSE 'forward' END, p_field, v_value, v_new.value, v_new.id, zcsync._now())
+	VALUES (p_route, v_direction, p_field, v_value, v_new.value, v_new.id, zcsync._now())
 	ON CONFLICT (route_id, direction, field, source_value) DO UPDATE
-	SET target_value = excluded.target_value, target_id = excluded.target_id;
-	RETURN zcsync._queue_route_records(p_route, ARRAY(
-		SELECT e.source_id FROM zcsync.route_errors e
-		WHERE e.route_id = p_route AND e.field = CASE WHEN p_back THEN 'back:' ELSE '' END || p_field AND e.value = v_value));
+	SET target_value = excluded.target_value, target_id = excluded.target_id, suggested = false;
+	UPDATE zcsync.route_fields f SET unmapped = array_remove(f.unmapped, v_value)
+	WHERE f.route_id = p_route AND f.direction = v_direction AND f.field = p_field AND v_value = ANY (f.unmapped);
+	IF NOT p_back THEN
+		PERFORM zcsync._suggest_back_values(v_def);
+	END IF;
+	RETURN zcsync._queue_waiting(p_route, CASE WHEN p_back THEN 'back:' ELSE '' END || p_field, v_value);
 END
 $$;
 COMMENT ON FUNCTION zcsync._save_value(bigint, text, text, text, boolean) IS
@@ -757,20 +835,22 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
+	v_field text := zcsync._check_route_field(v_route.route_id, field, coalesce(back, false));
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
-	v_values text[] := ARRAY[source_value, zcsync._status_value(v_def, coalesce(back, false), source_value)];
+	v_direction text := CASE WHEN back THEN 'back' ELSE 'forward' END;
 	v_gone record;
 BEGIN
 	FOR v_gone IN
 		DELETE FROM zcsync.route_values v
-		WHERE v.route_id = v_route.route_id AND v.field IN (unmap_value.field, CASE WHEN back IS NOT TRUE THEN zcsync._route_field(v_def, unmap_value.field) END)
-			AND v.direction = CASE WHEN back THEN 'back' ELSE 'forward' END
-			AND v.source_value = ANY (v_values)
-		RETURNING v.field, v.source_value, v.target_value
+		WHERE v.route_id = v_route.route_id AND v.field = v_field AND v.direction = v_direction
+			AND v.source_value IN (source_value, zcsync._status_value(v_def, coalesce(back, false), source_value))
+		RETURNING v.source_value, v.target_value
 	LOOP
-		PERFORM zcsync._drop_agreed(v_route.route_id, ARRAY[CASE WHEN back THEN 'back:' ELSE '' END || v_gone.field],
+		UPDATE zcsync.route_fields f SET unmapped = f.unmapped || v_gone.source_value
+		WHERE f.route_id = v_route.route_id AND f.direction = v_direction AND f.field = v_field;
+		PERFORM zcsync._drop_agreed(v_route.route_id, ARRAY[CASE WHEN back THEN 'back:' ELSE '' END || v_field],
 			CASE WHEN back THEN ARRAY[v_gone.source_value]
-				WHEN coalesce(v_def #>> ARRAY['target', 'roles', v_gone.field] NOT IN ('member', 'requester'), true) THEN ARRAY[v_gone.target_value] END);
+				WHEN coalesce(v_def #>> ARRAY['target', 'roles', v_field] NOT IN ('member', 'requester'), true) THEN ARRAY[v_gone.target_value] END);
 	END LOOP;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
@@ -778,10 +858,11 @@ BEGIN
 				coalesce('"' || left(source_value, 100) || '"', 'NULL'), coalesce('"' || left(field, 100) || '"', 'NULL')),
 			HINT = 'SELECT * FROM zcsync.route_values shows what is mapped.';
 	END IF;
+	PERFORM zcsync._suggest_back_values(zcsync._route_definition(v_route.route_id, '{}'));
 END
 $$;
 COMMENT ON FUNCTION zcsync.unmap_value(text, text, text, boolean) IS
-'forgets the translation of a value; records that have it hold that field back from then on';
+'forgets the translation of a value, and none is suggested any more; records that have it hold that field back from then on';
 
 -- ---------------------------------------------------------------------
 -- Rights

@@ -64,6 +64,7 @@ BEGIN
 		expression text NOT NULL,		-- SQL over the row that is read, s
 		mapped boolean NOT NULL DEFAULT false,	-- its values go through route_values
 		position integer NOT NULL DEFAULT 100,
+		unmapped text[] NOT NULL DEFAULT '{}',	-- values whose translation a person took away: none is suggested
 		CONSTRAINT route_fields_pkey PRIMARY KEY (route_id, direction, field)
 	);
 	COMMENT ON TABLE zcsync.route_fields IS
@@ -78,6 +79,7 @@ BEGIN
 		source_value text NOT NULL,		-- as read
 		target_value text,				-- as written; NULL: empty on purpose
 		target_id text,					-- remote id of the value (a status), which survives renaming
+		suggested boolean NOT NULL DEFAULT false,	-- zcsync mapped it, and may map it otherwise; false: a person did
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT route_values_pkey PRIMARY KEY (route_id, direction, field, source_value)
 	);

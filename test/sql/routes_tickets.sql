@@ -227,6 +227,7 @@ SELECT zcsync.map_value('up', 'status', 'open', 'in progress', back => true);
 SELECT zcsync.map_value('up', 'status', 'Parts Ordered', 'pending');
 SELECT zcsync.unmap_field('up', 'description');
 SELECT item, message, hint FROM zcsync.check_route('up') WHERE NOT ok;
+SELECT zcsync.map_value('up', 'status', 'pending', 'Pending', back => true);
 SELECT zcsync.map_field('up', 'description', expression) FROM (VALUES ($$concat_ws(E'\n\n', 'Ticket #' || remote_id, description, zcsync.record_url(account_id, 'tickets', remote_id))$$)) AS e (expression);
 -- what a route made is found again, and is not copied back
 SELECT op, source, target FROM zcsync.plan('up') WHERE op <> 'create';

@@ -179,6 +179,7 @@ SELECT zcsync.add_route('bugs', source => 'acme/tickets', target => 'dev/tasks',
 SELECT zcsync.map_field('bugs', 'name', $$lower(left(subject, 1) COLLATE "C") || subject || E' \\ ' || to_char(created_at, 'YYYY-MM-DD') || ' ' || '\d'$$);
 SELECT zcsync.map_value('bugs', 'status', s, t)
 FROM (VALUES ('open', 'IN PROGRESS'), ('pending', 'in review'), ('hold', 'IN REVIEW')) AS v (s, t);
+SELECT zcsync.map_value('bugs', 'status', 'in review', 'pending', back => true);
 SQL
 both(q{rows: SELECT * FROM zcsync.check_route('bugs')}, q{check_route('bugs')});
 both(q{rows: SELECT op, field, old, new FROM zcsync.plan('bugs') ORDER BY op, field, old COLLATE "C", new COLLATE "C"}, 'its plan');

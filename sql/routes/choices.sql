@@ -1,0 +1,177 @@
+-- ---------------------------------------------------------------------
+-- Routes: the values that a field can be given, as far as they are mirrored.
+--
+-- map_value() takes a name or an id, keeps what rows hold, and refuses what the
+-- vendor would refuse, or what two things are called.  Where no choices are
+-- mirrored, any value that has the type of the field will do.
+-- ---------------------------------------------------------------------
+
+-- Custom fields of an account with this name, by the id that rows hold; places says
+-- which lists have it, NULL where there are none.
+CREATE FUNCTION zcsync._custom_fields_named(p_account bigint, p_name text) RETURNS TABLE (id text, places text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(f.remote ->> 'id', f.remote_id) AS id,
+		string_agg(DISTINCT coalesce(l.path, nullif(f.scope_id, 'custom')), ', ')
+	FROM zcsync.fields f
+	LEFT JOIN zcsync.lists l ON l.account_id = f.account_id AND l.list_id = f.scope_id
+	WHERE f.account_id = p_account AND f.scope_id IS DISTINCT FROM 'system' AND f.deleted_at IS NULL AND f.active IS NOT FALSE
+		AND zcsync._fold(f.name) = zcsync._fold(btrim(p_name))
+	GROUP BY 1
+$$;
+COMMENT ON FUNCTION zcsync._custom_fields_named(bigint, text) IS
+'the custom fields of an account that have a name, with the lists that have them';
+
+-- Refuse a name of a custom field that several of these have.
+CREATE FUNCTION zcsync._refuse_ambiguous_field(p_account bigint, p_name text, p_ids text[]) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF cardinality(p_ids) > 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'ambiguous_column',
+			MESSAGE = format('%s has several custom fields "%s"', (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account), left(p_name, 100)),
+			HINT = format('Give the id of one of them: %s.', (
+				SELECT string_agg(c.id || coalesce(' (' || c.places || ')', ''), ', ' ORDER BY c.id)
+				FROM zcsync._custom_fields_named(p_account, p_name) AS c WHERE c.id = ANY (p_ids)));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_ambiguous_field(bigint, text, text[]) IS
+'raises an error that lists custom fields with their lists if there are several';
+
+-- What a custom field can be given: its options, of all lists that have it.  Vendors
+-- give them as a list, or as an object with one.  Rows hold value.
+CREATE FUNCTION zcsync._custom_choices(p_account bigint, p_field text) RETURNS TABLE (value text, name text, "position" integer)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(o.option ->> 'value', o.option ->> 'id'), min(coalesce(o.option ->> 'name', o.option ->> 'label')), min(o.n)::integer
+	FROM zcsync.fields f
+	CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(
+		CASE jsonb_typeof(f.options) WHEN 'object' THEN f.options -> 'options' ELSE f.options END)) WITH ORDINALITY AS o (option, n)
+	WHERE f.account_id = p_account AND coalesce(f.remote ->> 'id', f.remote_id) = substr(p_field, 8)
+		AND f.scope_id IS DISTINCT FROM 'system' AND f.deleted_at IS NULL AND coalesce(o.option ->> 'value', o.option ->> 'id') IS NOT NULL
+	GROUP BY 1
+$$;
+COMMENT ON FUNCTION zcsync._custom_choices(bigint, text) IS
+'the options of a custom field, as rows hold them and as people call them';
+
+-- The one of these choices that is called so, by its value or its name; an error when
+-- there is none, or several.  Without any choices, the value as it is given.
+CREATE FUNCTION zcsync._chosen(p_what text, p_value text, p_values text[], p_names text[]) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_found text[];
+BEGIN
+	IF p_value IS NULL OR coalesce(cardinality(p_values), 0) = 0 OR p_value = ANY (p_values) THEN
+		RETURN p_value;
+	END IF;
+	v_found := ARRAY(SELECT u.value FROM unnest(p_values, p_names) AS u (value, name)
+		WHERE zcsync._fold(u.name) = zcsync._fold(btrim(p_value)) OR zcsync._fold(u.value) = zcsync._fold(btrim(p_value)) ORDER BY u.value);
+	IF cardinality(v_found) = 1 THEN
+		RETURN v_found[1];
+	END IF;
+	RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+		MESSAGE = format(CASE WHEN v_found = '{}' THEN '%s has no value "%s"' ELSE '%s has several values "%s"' END, p_what, left(p_value, 100)),
+		HINT = format(CASE WHEN v_found = '{}' THEN 'Its values are %s.' ELSE 'Give one of %s.' END, left((
+			SELECT string_agg(u.value || CASE WHEN u.name <> u.value THEN format(' (%s)', u.name) ELSE '' END, ', ' ORDER BY u.n)
+			FROM unnest(p_values, p_names) WITH ORDINALITY AS u (value, name, n) WHERE v_found = '{}' OR u.value = ANY (v_found)), 1000));
+END
+$$;
+COMMENT ON FUNCTION zcsync._chosen(text, text, text[], text[]) IS
+'the choice that a person names by its value or name; an error when there is none, or several';
+
+-- The same for a custom field or a priority of one end of a route, as its catalogue
+-- has them.
+CREATE FUNCTION zcsync._catalogued_value(p_def jsonb, p_field text, p_end text, p_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account bigint := (p_def ->> (p_end || '_account'))::bigint;
+	v_values text[];
+	v_names text[];
+BEGIN
+	SELECT array_agg(c.value ORDER BY c.position, length(c.value), c.value), array_agg(c.name ORDER BY c.position, length(c.value), c.value)
+	INTO v_values, v_names
+	FROM (
+		SELECT * FROM zcsync._custom_choices(v_account, p_field) WHERE p_field LIKE 'custom:%'
+		UNION ALL
+		SELECT * FROM zcsync._route_choices(v_account, p_def ->> (p_end || '_kind'), p_field) WHERE p_field = 'priority') AS c;
+	RETURN zcsync._chosen(format('field "%s" of %s/%s', p_field, p_def ->> (p_end || '_name'), p_def ->> (p_end || '_kind')), p_value, v_values, v_names);
+END
+$$;
+COMMENT ON FUNCTION zcsync._catalogued_value(jsonb, text, text, text) IS
+'the value of a custom field or priority that a person names; an error when the catalogue has none, or several';
+
+-- The id of a member that a person names by id or e-mail address; an error if the
+-- members are known and it is none of them.  Where they are not known, what is given.
+CREATE FUNCTION zcsync._named_member(p_account bigint, p_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+	v_id text := zcsync._member_id(p_account, p_value);
+BEGIN
+	SELECT a.name, count(m.id) > 0 AS known, coalesce(bool_or(m.id = v_id), false) AS found INTO v
+	FROM zcsync.accounts a LEFT JOIN zcsync._known_members(p_account) AS m ON true
+	WHERE a.account_id = p_account GROUP BY a.name;
+	IF p_value IS NOT NULL AND v.known AND NOT v.found THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('%s has no member "%s"', v.name, left(p_value, 100)),
+			HINT = format('Give the id or the e-mail address of one: %s.', left((
+				SELECT string_agg(m.id || coalesce(' (' || m.email || ')', ''), ', ' ORDER BY length(m.id), m.id) FROM zcsync._known_members(p_account) AS m), 1000));
+	END IF;
+	RETURN coalesce(v_id, p_value);
+END
+$$;
+COMMENT ON FUNCTION zcsync._named_member(bigint, text) IS
+'the id of a member given by id or e-mail address; an error if the members are known and it is none';
+
+-- The members of an account, where its vendor has a catalogue of them, else those
+-- contacts that can be members.
+CREATE FUNCTION zcsync._known_members(p_account bigint) RETURNS TABLE (id text, email text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH vendor AS MATERIALIZED (
+		SELECT (x.v).members_field, (x.v).member_roles
+		FROM (SELECT zcsync._vendor_of(a.vendor) AS v FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS x)
+	SELECT o.member ->> 'id', o.member ->> 'email'
+	FROM vendor AS v
+	JOIN zcsync.fields f ON f.account_id = p_account AND f.remote_id = v.members_field AND f.deleted_at IS NULL
+	CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) AS o (member)
+	UNION ALL
+	SELECT c.remote_id, c.email
+	FROM vendor AS v
+	JOIN zcsync.contacts c ON c.account_id = p_account AND c.deleted_at IS NULL AND (v.member_roles IS NULL OR c.role = ANY (v.member_roles))
+	WHERE v.members_field IS NULL
+$$;
+COMMENT ON FUNCTION zcsync._known_members(bigint) IS
+'the members of an account, as far as they are mirrored';
+
+-- Refuse the name of a status that several statuses of a scope have; where rows hold
+-- ids, one of them must be meant.
+CREATE FUNCTION zcsync._refuse_ambiguous_status(p_account bigint, p_scope text, p_value text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_ids text[] := ARRAY(SELECT DISTINCT st.status_id FROM zcsync.statuses st
+		WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL
+			AND (zcsync._fold(st.name) = zcsync._fold(p_value) OR st.status_id = p_value));
+BEGIN
+	IF cardinality(v_ids) > 1 AND p_value <> ALL (v_ids) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('%s/%s has several statuses "%s"', (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account), p_scope, left(p_value, 100)),
+			HINT = format('Give the id of one of them: %s.', array_to_string(v_ids, ', '));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_ambiguous_status(bigint, text, text) IS
+'raises an error if several statuses of a scope have a name';
