@@ -13,7 +13,9 @@
 -- _merge_documents() merges documents into rows that are locked.  The
 -- statements that name the columns of a kind are made here, once a kind, and
 -- their plans are kept: to plan them takes longer than to run them for a dozen
--- rows.
+-- rows.  No plan may depend on statistics: those of a table know nothing of an
+-- account that came later, and then any index on accounts looks as good as the one
+-- of its key, though it leads to all rows of the account.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
@@ -96,8 +98,8 @@ BEGIN
 			CASE WHEN NOT v.older THEN u.version END AS version, CASE WHEN NOT v.older THEN u.doc END AS doc, u.doc IS NULL AS partial,
 			u.answered IS NOT NULL OR x.base IS NOT NULL OR x.written <> 0 OR (o.deleted_at IS NOT NULL) <> u.is_deleted AS stored
 		FROM unnest(p_ids, p_documents, p_answered) AS u (local_id, remote_id, version, vals, doc, is_deleted, answered)
-		CROSS JOIN LATERAL (	-- by the index, whatever the planner thinks of the table
-			SELECT t.ctid AS place, t.* FROM zcsync.%2$I AS t WHERE t.account_id = p_account AND t.local_id = u.local_id OFFSET 0) AS o
+		CROSS JOIN LATERAL (	-- by the index of local ids, whatever the planner thinks of the table
+			SELECT t.ctid AS place, t.* FROM zcsync.%2$I AS t WHERE t.local_id = u.local_id OFFSET 0) AS o
 		CROSS JOIN LATERAL (SELECT zcsync._is_older(u.version, o.remote_version) OFFSET 0) AS v (older)
 		CROSS JOIN LATERAL zcsync._merge_row(ROW(%6$s), %5$L, o.sync_state <> 'synced', o.base, CASE WHEN v.older THEN '{}' ELSE u.vals END,
 			CASE WHEN v_sent THEN (
@@ -109,7 +111,7 @@ BEGIN
 				THEN zcsync._newer_columns(p_account, u.local_id, (u.vals ->> 'updated_at')::timestamptz) END,
 			CASE WHEN o.sync_state = 'conflict' THEN zcsync._open_conflicts(p_account, u.local_id) END)
 			AS x (%4$s, base jsonb, written bigint, differs boolean, undecided boolean, disputes jsonb)
-		WHERE u.answered IS NOT NULL OR NOT v.older),
+		WHERE o.account_id = p_account AND (u.answered IS NOT NULL OR NOT v.older)),
 	lost AS (
 		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, cause_id, xid, role, created_at)
 		SELECT p_account, %2$L, m.local_id, 'lost', l.old, l.new, p_origin.cause, p_origin.id, p_origin.xid, session_user, v_now
@@ -126,8 +128,8 @@ BEGIN
 				WHEN m.answered IS NOT NULL OR t.sync_state IN ('synced', 'conflict') THEN 'pending' ELSE t.sync_state END,
 			sync_cause = p_origin.cause, sync_cause_id = p_origin.id, sync_xid = p_origin.xid, synced_at = v_now
 		FROM m
-		-- the row is locked, so it is where it was
-		WHERE t.ctid = m.place AND t.account_id = p_account AND t.local_id = m.local_id AND m.stored)
+		-- The row is locked, so it is where it was; + 0: and is looked for nowhere else
+		WHERE t.ctid = m.place AND t.local_id + 0 = m.local_id AND m.stored)
 	SELECT array_agg(ROW(m.local_id, m.stored, m.differs, m.disputes)::zcsync.merged_document) INTO v_merged FROM m;
 	IF EXISTS (SELECT FROM unnest(v_merged) AS m WHERE m.disputes IS NOT NULL) THEN
 		PERFORM zcsync._note_conflicts(p_account, %2$L, v_merged);
@@ -146,6 +148,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off	-- the plan is kept, and may be made while the table is empty
+SET enable_sort = off
 SET jit = off
 AS $body$
 BEGIN
@@ -154,8 +157,9 @@ BEGIN
 		array_agg(t.local_id ORDER BY u.n) FILTER (WHERE t.local_id IS NOT NULL)
 	INTO without_row, with_row, ids
 	FROM unnest(p_documents) WITH ORDINALITY AS u (remote_id, version, vals, doc, is_deleted, n)
-	LEFT JOIN LATERAL (	-- by the index, whatever the planner thinks of the table
-		SELECT * FROM zcsync.%2$I AS t WHERE t.account_id = p_account AND t.remote_id = u.remote_id OFFSET 0) AS t ON true
+	LEFT JOIN LATERAL (	-- in an order that only the index of remote ids has
+		SELECT * FROM zcsync.%2$I AS t WHERE t.account_id = p_account AND t.remote_id BETWEEN u.remote_id AND u.remote_id
+		ORDER BY t.remote_id LIMIT 1) AS t ON true
 	WHERE t.local_id IS NULL
 		-- what has another version is compared once, when it is merged
 		OR ((u.version <> t.remote_version OR t.base IS DISTINCT FROM u.vals OR (t.deleted_at IS NOT NULL) <> u.is_deleted)
@@ -315,7 +319,8 @@ COMMENT ON FUNCTION zcsync._creating_since(bigint, text) IS
 CREATE FUNCTION zcsync._lock_rows(p_account bigint, p_kind text, p_ids bigint[], p_keys boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_bitmapscan = off		-- by the index of local ids, whatever the planner thinks of the table
+SET enable_seqscan = off		-- by the index of local ids, whatever the planner thinks of the table: so + 0, too
+SET enable_bitmapscan = off
 AS $$
 DECLARE
 	v_locked bigint[];
@@ -323,7 +328,7 @@ BEGIN
 	EXECUTE format($sql$
 		SELECT array_agg(l.local_id)
 		FROM (SELECT t.local_id FROM zcsync.%I AS t
-			WHERE t.account_id = $1 AND t.local_id = ANY ($2)
+			WHERE t.account_id + 0 = $1 AND t.local_id = ANY ($2)
 			ORDER BY t.local_id
 			FOR %s OF t SKIP LOCKED) AS l$sql$, p_kind, CASE WHEN p_keys THEN 'UPDATE' ELSE 'NO KEY UPDATE' END)
 		INTO v_locked USING p_account, p_ids;

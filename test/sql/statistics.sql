@@ -1,0 +1,73 @@
+-- ---------------------------------------------------------------------
+-- No statement of the worker depends on statistics.  Its plans are kept, and may
+-- have been made when the tables were empty; and what is known of a table tells
+-- nothing of an account that came since.  So rows are counted that are read for a
+-- page of an account with many others, not the time that it takes.
+-- ---------------------------------------------------------------------
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT zcsync.add_account('one', 'zendesk', '{"subdomain": "one"}') > 0 AS one, zcsync.add_account('two', 'zendesk', '{"subdomain": "two"}') > 0 AS two;
+
+-- documents of a kind; those of another version differ
+CREATE FUNCTION documents(kind text, first integer, last integer, version integer) RETURNS zcsync.document[] LANGUAGE sql AS
+$$
+	SELECT array_agg(ROW(i, version, jsonb_build_object(
+		CASE kind WHEN 'tickets' THEN 'subject' WHEN 'leads' THEN 'summary' WHEN 'comments' THEN 'body' ELSE 'name' END, 'v' || version,
+		'custom_fields', '{}'::jsonb), '{}', false)::zcsync.document)
+	FROM generate_series(first, last) AS i
+$$;
+CREATE FUNCTION take(account text, kind text, first integer, last integer, version integer) RETURNS integer LANGUAGE sql AS
+$$ SELECT (zcsync._take(zcsync.account(account), kind, documents(kind, first, last, version), zcsync._origin_of('pull', 1))).changed $$;
+-- rows of a table that this transaction has read so far, months included
+CREATE FUNCTION reads(name text) RETURNS numeric LANGUAGE sql AS
+$$ SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables WHERE schemaname = 'zcsync' AND relname ~ ('^' || name || '(_y|_default|$)') $$;
+-- Rows read for a hundred documents that are as they were, and for as many that
+-- changed: each is found, locked, merged and written, once.
+CREATE FUNCTION page_reads(p_kind text, p_version integer, OUT same boolean, OUT changed boolean, OUT written integer) LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_before numeric := reads(p_kind);
+BEGIN
+	PERFORM take('two', p_kind, 1001, 1100, p_version - 1);
+	same := reads(p_kind) - v_before <= 200;
+	v_before := reads(p_kind);
+	written := take('two', p_kind, 1001, 1100, p_version);
+	changed := reads(p_kind) - v_before <= 500;
+END
+$$;
+
+-- many rows of the second account, as earlier pages have left them
+CREATE PROCEDURE fill(n integer) LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_kind text;
+BEGIN
+	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
+		EXECUTE format('ALTER TABLE zcsync.%I DISABLE TRIGGER USER', v_kind);
+		EXECUTE format('INSERT INTO zcsync.%I (account_id, remote_id, remote_version, %s, base, remote, sync_state, sync_cause)'
+			' SELECT zcsync.account(''two''), d.remote_id, d.version, %L, d.vals, d.doc, ''synced'', ''pull'' FROM unnest(documents(%L, 1, %s, 1)) AS d',
+			v_kind, CASE v_kind WHEN 'tickets' THEN 'subject' WHEN 'leads' THEN 'summary' WHEN 'comments' THEN 'body' ELSE 'name' END, 'v1', v_kind, n);
+		EXECUTE format('ALTER TABLE zcsync.%I ENABLE TRIGGER USER', v_kind);
+	END LOOP;
+END
+$$;
+
+-- plans of tables that were analyzed while they were empty
+VACUUM ANALYZE zcsync.tickets, zcsync.tasks, zcsync.leads, zcsync.comments, zcsync.contacts, zcsync.companies, zcsync.fields, zcsync.statuses;
+SELECT count(take('one', k, 1, 5, 1)) FROM unnest(zcsync._kinds()) AS k;
+SELECT count(take('one', k, 1, 5, 2)) FROM unnest(zcsync._kinds()) AS k;
+CALL fill(3000);
+SELECT k AS kind, p.* FROM unnest(zcsync._kinds()) AS k, page_reads(k, 2) AS p ORDER BY k;
+
+-- of tables that were never analyzed, in another session
+\c -
+SET client_min_messages = warning;
+SELECT k AS kind, p.* FROM unnest(zcsync._kinds()) AS k, page_reads(k, 3) AS p ORDER BY k;
+
+DROP FUNCTION page_reads, reads, take, documents;
+DROP PROCEDURE fill;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
