@@ -69,6 +69,7 @@ static void step_begin_local(ZcsyncEngine *engine);
 static void step_local(ZcsyncEngine *engine);
 static void step_local_due(ZcsyncEngine *engine);
 static void step_due_accounts(ZcsyncEngine *engine);
+static void engine_note_due(ZcsyncEngine *engine, long due_ms);
 static void step_claim(ZcsyncEngine *engine);
 static void engine_collect(ZcsyncEngine *engine);
 static bool engine_claim(ZcsyncEngine *engine);
@@ -158,6 +159,7 @@ zcsync_engine_reset(ZcsyncEngine *engine)
 	engine->incarnation = -1;
 	engine->recover.not_before = 0;
 	engine->scan_at = 0;
+	engine->due_at = 0;
 	zcsync_slot_set_in_flight(0);
 }
 
@@ -282,16 +284,20 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 
 	engine->scanned_at = now;
 	engine->next_ms = -1;
-	if (engine->role != ZCSYNC_ROLE_LOCAL)
+	engine->asked_due = false;
+	if (engine->role != ZCSYNC_ROLE_LOCAL && now >= engine->due_at)
 		engine_step(engine, &engine->due, step_due,
 					"zcsync: queue due streams");
 	local_waits = engine_local(engine);
 	if (engine->role != ZCSYNC_ROLE_LOCAL && !local_waits)
 		found = engine_claim(engine);
-	engine->idle = !found && !engine->more_local && !local_waits;
+	engine->idle = !found && !engine->more_local && !local_waits &&
+		engine->next_ms != 0;
 	wait = engine->next_ms < 0 ? zcsync_poll_interval :
 		Min(engine->next_ms, zcsync_poll_interval);
 	engine->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
+	if (engine->role != ZCSYNC_ROLE_LOCAL && engine->due_at > now)
+		engine->scan_at = Min(engine->scan_at, engine->due_at);
 }
 
 /*
@@ -413,12 +419,22 @@ step_partitions(ZcsyncEngine *engine)
 static void
 step_due(ZcsyncEngine *engine)
 {
-	zcsync_queue_enqueue_due();
+	long		next_ms = zcsync_queue_enqueue_due();
+
+	engine->asked_due = true;
+	engine->due_at = TimestampTzPlusMilliseconds(engine->scanned_at,
+												 next_ms < 0 ? zcsync_poll_interval :
+												 Min(next_ms, zcsync_poll_interval));
 }
 
+/*
+ * What is noted is about SQL that may end the server: it must be there after
+ * that, whatever "synchronous_commit" is.
+ */
 static void
 step_begin_local(ZcsyncEngine *engine)
 {
+	ForceSyncCommit();
 	zcsync_local_attempt_guard();
 	zcsync_queue_begin_local();
 }
@@ -445,8 +461,29 @@ step_due_accounts(ZcsyncEngine *engine)
 	if (engine->calls == NIL)
 	{
 		engine->next_ms = zcsync_queue_next_job_ms();
+		engine_note_due(engine, zcsync_queue_next_due_ms());
 		if (engine->mode == ZCSYNC_XACT_CALL)
 			engine->due_jobs = zcsync_queue_has_due_jobs();
+	}
+}
+
+/*
+ * When the next streams are due, as it is now: somebody may have added one, or
+ * want one read earlier.  One that is overdue although the due ones were queued
+ * in this scan is held by somebody, and step_due() said when to try it again.
+ */
+static void
+engine_note_due(ZcsyncEngine *engine, long due_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (due_ms > 0)
+		engine->due_at = Min(engine->due_at,
+							 TimestampTzPlusMilliseconds(now, due_ms));
+	else if (due_ms == 0 && !engine->asked_due)
+	{
+		engine->due_at = 0;
+		engine->next_ms = 0;
 	}
 }
 
@@ -537,6 +574,10 @@ engine_claim(ZcsyncEngine *engine)
  * In a transaction: claim jobs of one account.  Where its secrets cannot be
  * opened the account is stopped; where it has no valid token only the fetch of
  * one is claimed, once for all that waits for it.
+ *
+ * What is about to be sent is on disk before it is sent, also where
+ * "synchronous_commit" is off: an outcome that a crash loses is found out, a
+ * request that nobody remembers is made twice.
  */
 static void
 step_claim(ZcsyncEngine *engine)

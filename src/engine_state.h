@@ -62,6 +62,7 @@ struct ZcsyncEngine
 	bool		local_due;		/* there are local jobs */
 	TimestampTz scanned_at;
 	TimestampTz scan_at;		/* look for work no later than this */
+	TimestampTz due_at;			/* queue the reads of due streams then */
 	EngineStep	register_step;
 	EngineStep	recover;
 	EngineStep	partitions;

@@ -97,7 +97,12 @@ static QueuePlan plan_recover = {
 	.nargs = 1, .types = {INT8OID}
 };
 static QueuePlan plan_resume = {.sql = "SELECT zcsync._resume_readable()"};
-static QueuePlan plan_due_pulls = {.sql = "SELECT zcsync._enqueue_due()"};
+static QueuePlan plan_enqueue_due = {
+	.sql = "SELECT (extract(epoch FROM zcsync._enqueue_due() - zcsync._now()) * 1000)::int8"
+};
+static QueuePlan plan_next_due = {
+	.sql = "SELECT (extract(epoch FROM zcsync._next_due_at() - zcsync._now()) * 1000)::int8"
+};
 static QueuePlan plan_begin = {.sql = "SELECT zcsync._start_jobs()"};
 static QueuePlan plan_stop = {
 	.sql = "SELECT zcsync._stop_jobs($1)",
@@ -119,6 +124,7 @@ PG_FUNCTION_INFO_V1(zcsync_claimant_register);
 static uint64 queue_execute(QueuePlan *plan, Datum *values, const char *nulls);
 static int64 queue_execute_int(QueuePlan *plan, Datum *values,
 							   const char *nulls);
+static long queue_execute_ms(QueuePlan *plan);
 static int64 claimant_lock(LOCKTAG *tag);
 static void claimant_tag(LOCKTAG *tag, int64 incarnation);
 static int64 column_int64(int row, int column);
@@ -416,11 +422,21 @@ zcsync_queue_resume_readable(void)
 	return (int) queue_execute_int(&plan_resume, NULL, NULL);
 }
 
-/* Queue the reads of streams that are due; returns how many. */
-int
+/*
+ * Queue the reads of streams that are due; returns the milliseconds until the
+ * next are, -1: none is planned.
+ */
+long
 zcsync_queue_enqueue_due(void)
 {
-	return (int) queue_execute_int(&plan_due_pulls, NULL, NULL);
+	return queue_execute_ms(&plan_enqueue_due);
+}
+
+/* The milliseconds until the next streams are due; -1: none is planned. */
+long
+zcsync_queue_next_due_ms(void)
+{
+	return queue_execute_ms(&plan_next_due);
 }
 
 /*
@@ -485,13 +501,7 @@ zcsync_queue_create_partitions(void)
 long
 zcsync_queue_next_job_ms(void)
 {
-	bool		isnull;
-	Datum		ms;
-
-	queue_execute(&plan_next, NULL, NULL);
-	ms = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-					   &isnull);
-	return isnull ? -1 : (long) Max(DatumGetInt64(ms), 0);
+	return queue_execute_ms(&plan_next);
 }
 
 /* Is there a job that could be sent now, or as soon as a budget allows? */
@@ -609,6 +619,19 @@ queue_execute_int(QueuePlan *plan, Datum *values, const char *nulls)
 		return 0;
 	return SPI_gettypeid(SPI_tuptable->tupdesc, 1) == INT8OID ?
 		DatumGetInt64(value) : DatumGetInt32(value);
+}
+
+/* The same for milliseconds from now on: not below 0, and -1 for null. */
+static long
+queue_execute_ms(QueuePlan *plan)
+{
+	bool		isnull;
+	Datum		ms;
+
+	queue_execute(plan, NULL, NULL);
+	ms = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+					   &isnull);
+	return isnull ? -1 : (long) Max(DatumGetInt64(ms), 0);
 }
 
 /* A bigint of the last result; null is 0. */

@@ -45,7 +45,8 @@ extern void zcsync_queue_finish(int64 incarnation, int64 account_id,
 extern void zcsync_queue_note_limits(const ZcsyncCall *call);
 extern int	zcsync_queue_recover(int64 incarnation);
 extern int	zcsync_queue_resume_readable(void);
-extern int	zcsync_queue_enqueue_due(void);
+extern long zcsync_queue_enqueue_due(void);
+extern long zcsync_queue_next_due_ms(void);
 extern void zcsync_queue_begin_local(void);
 extern int	zcsync_queue_run_local(void);
 extern void zcsync_queue_stop_local(void);

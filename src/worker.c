@@ -157,7 +157,7 @@ worker_connect(const ZcsyncWorkerStart *start)
 
 /*
  * Settings that must hold whatever the server, the database or the role have
- * set.  Claims must be durable before anything is sent.
+ * set.
  */
 static void
 worker_force_settings(void)
@@ -184,10 +184,6 @@ worker_force_settings(void)
 	/* from PostgreSQL 17 on; this one is armed in workers, too */
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		SetConfigOption("transaction_timeout", "0",
-						PGC_SUSET, PGC_S_OVERRIDE);
-
-	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		SetConfigOption("synchronous_commit", "local",
 						PGC_SUSET, PGC_S_OVERRIDE);
 }
 

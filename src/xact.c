@@ -254,8 +254,7 @@ zcsync_test_idle(PG_FUNCTION_ARGS)
  * The role that the work runs as, and the settings, hold until the piece ends.
  *
  * The transaction has only just begun, with the session's defaults: nothing
- * was done in it yet, so it can still become one as the queue needs it.  What
- * it commits must be durable before anything is sent.
+ * was done in it yet, so it can still become one as the queue needs it.
  */
 static void
 xact_begin_call(void)
@@ -269,7 +268,6 @@ xact_begin_call(void)
 	Assert(!FirstSnapshotSet);
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
-	ForceSyncCommit();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	BeginInternalSubTransaction("zcsync");
 	GetUserIdAndSecContext(&call_user, &call_sec_context);

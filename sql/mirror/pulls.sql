@@ -58,27 +58,25 @@ $$;
 COMMENT ON FUNCTION zcsync._enqueue_due_pulls() IS
 'queues the pulls of streams that are due and plans their next ones; returns how many';
 
--- A stream that is overdue although the due ones were just queued is held by
--- somebody: look again in a second.
 CREATE FUNCTION zcsync._next_due() RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
 AS $$
-	SELECT least(
-		(SELECT s.next_pull_at
+BEGIN
+	RETURN (
+		SELECT s.next_pull_at
 		FROM zcsync.streams s
-		JOIN zcsync.accounts a ON a.account_id = s.account_id
-		WHERE s.state = 'active' AND a.state = 'active' AND a.vendor <> 'local' AND s.next_pull_at > zcsync._now()
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.accounts a WHERE a.account_id = s.account_id OFFSET 0) a
+		WHERE s.state = 'active' AND a.state = 'active' AND a.vendor <> 'local'
 		ORDER BY s.next_pull_at
-		LIMIT 1),
-		(SELECT zcsync._now() + interval '1 second'
-		FROM zcsync.streams s
-		JOIN zcsync.accounts a ON a.account_id = s.account_id
-		WHERE s.state = 'active' AND a.state = 'active' AND a.vendor <> 'local' AND s.next_pull_at <= zcsync._now()
-		LIMIT 1))
+		LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION zcsync._next_due() IS
-'when the next stream is to be read; NULL: there is none';
+'when the next stream is to be read, or should have been; NULL: there is none';
 
 -- Store the rows of a reply, kind by kind.
 CREATE FUNCTION zcsync._apply_reply(p_stream_id bigint, p_origin zcsync.origin, p_request jsonb, p_reply jsonb,

@@ -516,7 +516,8 @@ $$;
 COMMENT ON FUNCTION zcsync._requests(bigint, bigint[], text[]) IS
 'what to send for each of these jobs, made by their operations';
 
--- The next time at which something becomes due; NULL: nothing is planned.
+-- The next time at which a job becomes due, or a budget allows a call; NULL:
+-- nothing is planned.  What will be queued by then says _next_due_at().
 CREATE FUNCTION zcsync._next_job_at() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -531,12 +532,11 @@ BEGIN
 		(SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND q.run_at > v_now),
 		(SELECT min(b.next_at)
 			FROM zcsync.accounts a CROSS JOIN LATERAL zcsync._allowances(a.account_id, v_now, '{}') b
-			WHERE b.next_at > v_now AND b.next_at < 'infinity'),
-		(SELECT min(zcsync._call_next_due(o.next_due)) FROM zcsync._operations() o));
+			WHERE b.next_at > v_now AND b.next_at < 'infinity'));
 END
 $$;
 COMMENT ON FUNCTION zcsync._next_job_at() IS
-'when the next job becomes due or the next stream is to be read';
+'when the next job becomes due, or a budget allows the next call';
 
 -- Is there a job that could be sent now, or as soon as a budget allows?
 CREATE FUNCTION zcsync._has_due_jobs() RETURNS boolean

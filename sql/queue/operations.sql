@@ -231,22 +231,37 @@ $$;
 COMMENT ON FUNCTION zcsync._run_jobs(text, integer, text) IS
 'does due jobs that need no call; returns how many ended';
 
-CREATE FUNCTION zcsync._enqueue_due() RETURNS integer
+-- The engine asks this when its time has come, not each time it looks for work.
+CREATE FUNCTION zcsync._next_due_at() RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT min(zcsync._call_next_due(o.next_due)) FROM zcsync._operations() o);
+END
+$$;
+COMMENT ON FUNCTION zcsync._next_due_at() IS
+'when jobs of an operation are due by themselves; NULL: none is planned';
+
+-- What is still due afterwards is held by somebody, so it is tried again in a
+-- second.
+CREATE FUNCTION zcsync._enqueue_due() RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_hook regprocedure;
-	v_count integer := 0;
+	v_next timestamptz;
 BEGIN
 	FOR v_hook IN SELECT o.enqueue_due FROM zcsync._operations() o WHERE o.enqueue_due IS NOT NULL LOOP
-		v_count := v_count + zcsync._call_enqueue_due(v_hook);
+		PERFORM zcsync._call_enqueue_due(v_hook);
 	END LOOP;
-	RETURN v_count;
+	v_next := zcsync._next_due_at();
+	RETURN CASE WHEN v_next <= zcsync._now() THEN zcsync._now() + interval '1 second' ELSE v_next END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue_due() IS
-'queues the jobs of operations that are due by themselves; returns how many';
+'queues the jobs of operations that are due by themselves; returns when to ask again';
 
 -- ---------------------------------------------------------------------
 -- The operations of an account itself

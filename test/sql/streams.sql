@@ -72,7 +72,7 @@ SELECT zcsync.refresh('acme/tickets') > 0 AS queued;
 PREPARE TRANSACTION 'regress_refresh';
 SET lock_timeout = '1s';
 SELECT zcsync._enqueue_due_pulls();
-SELECT zcsync._next_due() > now() AS later;
+SELECT zcsync._enqueue_due() > now() AS later;
 RESET lock_timeout;
 COMMIT PREPARED 'regress_refresh';
 SELECT zcsync._enqueue_due_pulls();

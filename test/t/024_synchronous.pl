@@ -1,5 +1,7 @@
-# With a synchronous standby nothing is sent before the standby knows of it: not
-# when the wait for it is cancelled, and not when the server dies meanwhile.
+# Nothing is sent before it is remembered.  With synchronous_commit = off for the
+# role of workers the claim alone waits for the disk.  With a synchronous standby
+# nothing is sent before the standby knows of it: not when the wait for it is
+# cancelled, and not when the server dies meanwhile.
 
 use strict;
 use warnings;
@@ -23,6 +25,45 @@ SELECT zcsync.add_stream('dev', 'tasks', scope => '{"list_ids": ["$bugs"]}', pul
 SELECT zcsync.alter_stream('dev/tasks', writes => true);
 SQL
 wait_until($node, 'postgres', 'SELECT last_pull_at IS NOT NULL FROM zcsync.streams', 'the stream is read');
+
+# Commits reach the disk by themselves after 10 seconds at most, so that what a
+# crash does not lose was flushed for a reason.
+$node->safe_psql('postgres', <<'SQL');
+ALTER ROLE zcsync_worker SET synchronous_commit = off;
+ALTER SYSTEM SET wal_writer_delay = '10s';
+ALTER SYSTEM SET wal_writer_flush_after = '1GB';
+CREATE TABLE seen (setting text);
+GRANT INSERT ON seen TO PUBLIC;
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO public.seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END$$;
+CREATE TRIGGER see AFTER UPDATE ON zcsync.tasks FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION see();
+SQL
+$node->restart;
+sub add_task { return $node->safe_psql('postgres', "SET synchronous_commit = off; INSERT INTO zcsync.tasks (account_id, list_id, name) VALUES (zcsync.account('dev'), '$bugs', '$_[0]')") }
+add_task('stored');
+wait_until($node, 'postgres', q{SELECT remote_id IS NOT NULL FROM zcsync.tasks WHERE name = 'stored'}, 'a task is made');
+is($node->safe_psql('postgres', 'SELECT DISTINCT setting FROM seen'), 'off', 'what comes of it need not be durable');
+$simulator->post('faults', { vendor => 'clickup', fault => 'reset_after', method => 'POST', path => '/task$' });
+add_task('unclear');
+my $sends = 2 * $PostgreSQL::Test::Utils::timeout_default;
+while (creates() < 2 && $sends-- > 0) { select undef, undef, undef, 0.1; }
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.tasks WHERE name IN ('stored', 'unclear')}), 2, 'both rows are there after a crash');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.sync_queue q JOIN zcsync.tasks t USING (local_id) WHERE t.name = 'unclear' AND q.unclear_since IS NOT NULL}),
+	1, 'that the second was sent is known');
+$node->safe_psql('postgres', q{UPDATE zcsync.sync_queue SET run_at = zcsync._now() WHERE unclear_since IS NOT NULL AND state = 'ready'});
+wait_until($node, 'postgres', q{UPDATE zcsync.sync_queue SET run_at = zcsync._now() WHERE unclear_since IS NOT NULL AND state = 'ready' AND run_at > zcsync._now();
+	SELECT bool_and(remote_id IS NOT NULL) FROM zcsync.tasks WHERE name IN ('stored', 'unclear')}, 'it is found');
+is(creates(), 2, 'each is made once');
+$node->safe_psql('postgres', <<'SQL');
+ALTER ROLE zcsync_worker RESET synchronous_commit;
+ALTER SYSTEM RESET wal_writer_delay;
+ALTER SYSTEM RESET wal_writer_flush_after;
+DROP TRIGGER see ON zcsync.tasks;
+SQL
+$node->restart;
+my $made = creates();
+
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
@@ -49,10 +90,10 @@ my $offset = -s $node->logfile;
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'zcsync worker'});
 $node->wait_for_log(qr/the wait for synchronous replication was canceled/, $offset);
 wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'zcsync worker' AND wait_event = 'SyncRep')}, 'it waits again');
-is(creates(), 0, 'and has sent nothing');
+is(creates(), $made, 'and has sent nothing');
 $standby->start;
 wait_until($node, 'postgres', q{SELECT remote_id IS NOT NULL FROM zcsync.tasks WHERE name = 'cancelled'}, 'with the standby back it goes on');
-is(creates(), 1, 'once');
+is(creates(), $made + 1, 'once');
 wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM zcsync.sync_queue WHERE operation <> 'pull'}, 'to the end');
 
 claim_alone('died');
@@ -61,7 +102,7 @@ $node->kill9;
 my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default;
 while (kill(0, $pid) && $tries-- > 0) { select undef, undef, undef, 0.1; }
 ok(!kill(0, $pid), 'the worker ends with the server');
-is(creates(), 1, 'and has sent nothing that the standby does not know');
+is(creates(), $made + 1, 'and has sent nothing that the standby does not know');
 
 $standby->start;
 $standby->promote;
