@@ -4,7 +4,7 @@
 -- does it.  A row keeps its number, so it can be mended and imported again.
 --
 -- An import is one transaction.  How far it is can be seen nevertheless: its
--- sequence moves for everybody at once, and its lock says that it runs.
+-- sequences move for everybody at once, and its lock says that it runs.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_intake_schema() RETURNS void
@@ -175,6 +175,7 @@ BEGIN
 			v_name, string_agg(quote_ident(c ->> 'column') || ' text', ', ' ORDER BY n))
 		FROM jsonb_array_elements(v_columns) WITH ORDINALITY AS c (c, n));
 	EXECUTE format('CREATE SEQUENCE zcsync_intake.%I MINVALUE 0', v_name || '_done');
+	EXECUTE format('CREATE SEQUENCE zcsync_intake.%I MINVALUE 0', v_name || '_begun');
 	EXECUTE format('COMMENT ON TABLE zcsync_intake.%I IS %L', v_name, 'leads of source ' || create_intake.source);
 	EXECUTE format('GRANT USAGE ON SCHEMA zcsync_intake TO %I', zcsync._caller());
 	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON zcsync_intake.%I TO %I', v_name, zcsync._caller());
@@ -222,42 +223,114 @@ $$;
 COMMENT ON FUNCTION zcsync._intake(text) IS
 'the name of an intake; an error if there is none, or the caller may not read it';
 
--- Lock the leads that an import is about to change.  One of a single slice does so
--- by itself; one of several keeps what a slice has locked while it takes the next.
-CREATE FUNCTION zcsync._lock_import(p_name text, p_account bigint, p_source text) RETURNS void
+-- Up to a thousand rows of an intake from this number on, in their order, as they
+-- are now; NULL: there are none.
+CREATE FUNCTION zcsync._intake_slice(p_name text, p_after bigint, OUT numbers bigint[], OUT docs jsonb[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off		-- by the primary key, however many rows the planner thinks that there are
+SET jit = off
+AS $$
+BEGIN
+	EXECUTE format('SELECT array_agg(r.intake_row), array_agg(to_jsonb(r) - ''intake_row'') '
+			'FROM (SELECT * FROM zcsync_intake.%I AS t WHERE t.intake_row > $1 ORDER BY t.intake_row LIMIT 1000) AS r', p_name)
+		INTO numbers, docs USING p_after;
+END
+$$;
+COMMENT ON FUNCTION zcsync._intake_slice(text, bigint) IS
+'the next thousand rows of an intake';
+
+-- Say how far an import is; the first time also when it began.
+CREATE FUNCTION zcsync._note_import(p_name text, p_done bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_done = 0 THEN
+		PERFORM setval(format('zcsync_intake.%I', p_name || '_begun')::regclass, extract(epoch FROM zcsync._now())::bigint, true);
+	END IF;
+	PERFORM setval(format('zcsync_intake.%I', p_name || '_done')::regclass, p_done, true);
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_import(text, bigint) IS
+'notes how many rows of an intake are done, for zcsync.progress';
+
+-- Normalise the rows of an intake, and lock the leads that its import is about to
+-- change: one of several slices would keep what a slice has locked while it takes the next.  The
+-- normalised rows wait in a table of this transaction, slice by slice.  Nothing is
+-- prepared, and 0 returned, where there is one slice, which locks what it changes
+-- itself, or no lead, which somebody could have locked.
+CREATE FUNCTION zcsync._prepare_import(p_name text, p_account bigint, p_source text, p_country text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
-	v_country text := (SELECT a.settings ->> 'country' FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_slice record;
 	v_last bigint := -9223372036854775808;
-	v_count integer;
-	v_docs jsonb[];
+	v_count bigint := 0;
+	v_rows jsonb[];
+	v_good zcsync._lead_row[];
 	v_leads bigint[] := '{}';
 BEGIN
 	EXECUTE format('SELECT count(*) FROM (SELECT FROM zcsync_intake.%I LIMIT 1001) AS r', p_name) INTO v_count;
 	IF v_count <= 1000 OR NOT EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.account_id = p_account) THEN
-		RETURN;
+		RETURN 0;
 	END IF;
+	EXECUTE format('CREATE UNLOGGED TABLE zcsync_intake.%I (first bigint PRIMARY KEY, numbers bigint[], rows jsonb[])', p_name || '_slices');
+	EXECUTE format('ALTER TABLE zcsync_intake.%I ALTER rows SET STORAGE EXTERNAL', p_name || '_slices');	-- compressed for nothing
+	v_count := 0;
 	LOOP
-		EXECUTE format('SELECT max(r.intake_row), array_agg(to_jsonb(r) - ''intake_row'') '
-				'FROM (SELECT * FROM zcsync_intake.%I AS t WHERE t.intake_row > $1 ORDER BY t.intake_row LIMIT 1000) AS r', p_name)
-			INTO v_last, v_docs USING v_last;
-		EXIT WHEN v_last IS NULL;
-		v_leads := v_leads || (
-			SELECT zcsync._leads_to_change(p_account, p_source, r.rows, zcsync._known_leads(p_account, p_source, r.rows, true))
-			FROM (SELECT zcsync._lead_rows_of(ARRAY(SELECT n FROM unnest(zcsync._normalise_leads(p_source, v_docs, v_country)) AS n
-				WHERE zcsync._lead_row_error(n) IS NULL)) OFFSET 0) AS r (rows));
+		v_slice := zcsync._intake_slice(p_name, v_last);
+		EXIT WHEN v_slice.numbers IS NULL;
+		v_last := v_slice.numbers[cardinality(v_slice.numbers)];
+		v_rows := zcsync._normalise_leads(p_source, v_slice.docs, p_country);
+		EXECUTE format('INSERT INTO zcsync_intake.%I VALUES ($1, $2, $3)', p_name || '_slices')
+			USING v_slice.numbers[1], v_slice.numbers, v_rows;
+		v_good := zcsync._lead_rows_of(ARRAY(SELECT n FROM unnest(v_rows) AS n WHERE zcsync._lead_row_error(n) IS NULL));
+		v_leads := v_leads || zcsync._leads_to_change(p_account, p_source, v_good,
+			zcsync._known_leads(p_account, p_source, v_good, true));
+		-- to normalise rows is some half of the work
+		v_count := v_count + cardinality(v_slice.numbers);
+		PERFORM zcsync._note_import(p_name, v_count / 2);
 	END LOOP;
-	PERFORM zcsync._lock_busy_leads(v_leads);
+	PERFORM zcsync._lock_busy_leads(p_account, ARRAY(SELECT DISTINCT unnest(v_leads)));
+	RETURN v_count;
 END
 $$;
-COMMENT ON FUNCTION zcsync._lock_import(text, bigint, text) IS
-'locks the leads that an import of several slices is about to change';
+COMMENT ON FUNCTION zcsync._prepare_import(text, bigint, text, text) IS
+'normalises the rows of an intake and locks the leads that its import is about to change; returns how many rows, 0: the slices do that themselves';
 
--- Take the rows of an intake, a thousand at a time, each time as they are then.
--- An import waits for others of its account.
+-- The next slice of an intake, normalised.
+CREATE FUNCTION zcsync._next_slice(p_name text, p_prepared boolean, p_after bigint, p_source text, p_country text,
+	OUT numbers bigint[], OUT rows jsonb[])
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
+AS $$
+DECLARE
+	v_slice record;
+BEGIN
+	IF p_prepared THEN
+		EXECUTE format('SELECT s.numbers, s.rows FROM zcsync_intake.%I AS s WHERE s.first > $1 ORDER BY s.first LIMIT 1', p_name || '_slices')
+			INTO numbers, rows USING p_after;
+	ELSE
+		v_slice := zcsync._intake_slice(p_name, p_after);
+		numbers := v_slice.numbers;
+		rows := zcsync._normalise_leads(p_source, v_slice.docs, p_country);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._next_slice(text, boolean, bigint, text, text) IS
+'the next thousand rows of an intake in the form in which they are stored and compared';
+
+-- Take the rows of an intake, a thousand at a time.  An import waits for others of
+-- its account.
 CREATE FUNCTION zcsync._import_rows(p_intake text)
 RETURNS TABLE (file_row bigint, ok boolean, lead_id bigint, result text, error text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -266,33 +339,36 @@ SET jit = off
 AS $$
 DECLARE
 	v_intake zcsync.intakes;
-	v_done regclass := format('zcsync_intake.%I', p_intake || '_done');
+	v_country text;
+	v_prepared bigint;		-- rows
+	v_slice record;
 	v_last bigint := -9223372036854775808;
-	v_numbers bigint[];
-	v_docs jsonb[];
 	v_count bigint := 0;
 BEGIN
 	SELECT * INTO STRICT v_intake FROM zcsync.intakes i WHERE i.name = p_intake;
+	v_country := (SELECT a.settings ->> 'country' FROM zcsync.accounts a WHERE a.account_id = v_intake.account_id);
 	IF NOT pg_try_advisory_xact_lock('zcsync.intakes'::regclass::oid::integer, v_intake.intake_id::integer) THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 			MESSAGE = format('intake "%s" is being imported by another session', v_intake.name);
 	END IF;
 	-- Two imports of one account would meet the same leads in another order.
 	PERFORM pg_advisory_xact_lock('zcsync.lead_rows'::regclass::oid::integer, (v_intake.account_id % 2147483647)::integer);
-	PERFORM setval(v_done, 0, true);
-	PERFORM zcsync._lock_import(v_intake.name, v_intake.account_id, v_intake.source);
+	PERFORM zcsync._note_import(v_intake.name, 0);
+	v_prepared := zcsync._prepare_import(v_intake.name, v_intake.account_id, v_intake.source, v_country);
 	LOOP
-		EXECUTE format('SELECT array_agg(r.intake_row ORDER BY r.intake_row), array_agg(to_jsonb(r) - ''intake_row'' ORDER BY r.intake_row) '
-				'FROM (SELECT * FROM zcsync_intake.%I AS t WHERE t.intake_row > $1 ORDER BY t.intake_row LIMIT 1000) AS r', v_intake.name)
-			INTO v_numbers, v_docs USING v_last;
-		EXIT WHEN v_numbers IS NULL;
+		v_slice := zcsync._next_slice(v_intake.name, v_prepared > 0, v_last, v_intake.source, v_country);
+		EXIT WHEN v_slice.numbers IS NULL;
 		RETURN QUERY
-		SELECT v_numbers[s.index], s.ok, s.lead_id, s.result, s.error
-		FROM zcsync._sync_leads(v_intake.account_id, v_intake.source, v_docs, true) AS s;
-		v_last := v_numbers[cardinality(v_numbers)];
-		v_count := v_count + cardinality(v_numbers);
-		PERFORM setval(v_done, v_count, true);
+		SELECT v_slice.numbers[t.index], t.ok, t.lead_id, t.result, t.error
+		FROM zcsync._take_leads(v_intake.account_id, v_intake.source, v_slice.rows, true) AS t
+		ORDER BY t.index;
+		v_last := v_slice.numbers[cardinality(v_slice.numbers)];
+		v_count := v_count + cardinality(v_slice.numbers);
+		PERFORM zcsync._note_import(v_intake.name, (v_prepared + v_count) / CASE WHEN v_prepared > 0 THEN 2 ELSE 1 END);
 	END LOOP;
+	IF v_prepared > 0 THEN
+		EXECUTE format('DROP TABLE zcsync_intake.%I', v_intake.name || '_slices');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._import_rows(text) IS
@@ -368,7 +444,7 @@ BEGIN
 		v_name := zcsync._intake(v_name);
 	END IF;
 	EXECUTE format('DROP TABLE IF EXISTS zcsync_intake.%I', v_name);
-	EXECUTE format('DROP SEQUENCE IF EXISTS zcsync_intake.%I', v_name || '_done');
+	EXECUTE format('DROP SEQUENCE IF EXISTS zcsync_intake.%I, zcsync_intake.%I', v_name || '_done', v_name || '_begun');
 	DELETE FROM zcsync.intakes i WHERE i.name = v_name;
 END
 $$;
@@ -395,22 +471,26 @@ END;
 COMMENT ON FUNCTION zcsync._account_intakes() IS
 'what is done about intakes when an account goes';
 
--- Imports that run, for zcsync.progress.
-CREATE FUNCTION zcsync._running_imports() RETURNS TABLE (name text, account text, done bigint, estimate bigint)
+-- Imports that run, for zcsync.progress.  What is left takes as long for each row
+-- as what is done did.
+CREATE FUNCTION zcsync._running_imports() RETURNS TABLE (name text, account text, done bigint, estimate bigint, remaining interval)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
-	SELECT i.name, a.name, pg_sequence_last_value(format('zcsync_intake.%I', i.name || '_done')::regclass),
-		pg_sequence_last_value(pg_get_serial_sequence(format('zcsync_intake.%I', i.name), 'intake_row')::regclass)
+	SELECT i.name, a.name, s.done, s.estimate,
+		make_interval(secs => greatest(extract(epoch FROM zcsync._now()) - s.begun, 0) * greatest(s.estimate - s.done, 0) / nullif(s.done, 0))
 	FROM pg_locks l
 	JOIN zcsync.intakes i ON i.intake_id = l.objid::bigint
 	JOIN zcsync.accounts a ON a.account_id = i.account_id
+	CROSS JOIN LATERAL (SELECT pg_sequence_last_value(format('zcsync_intake.%I', i.name || '_done')::regclass) AS done,
+		pg_sequence_last_value(format('zcsync_intake.%I', i.name || '_begun')::regclass) AS begun,
+		pg_sequence_last_value(pg_get_serial_sequence(format('zcsync_intake.%I', i.name), 'intake_row')::regclass) AS estimate) AS s
 	WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = 'zcsync.intakes'::regclass::oid
 		AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 		AND to_regclass(format('zcsync_intake.%I', i.name)) IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._running_imports() IS
-'the imports of leads that run now, and how many rows of how many they have done';
+'the imports of leads that run now, how many rows of how many they have done, and for how long they will run';

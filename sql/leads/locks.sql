@@ -4,6 +4,8 @@
 --
 -- One lock an account would be simpler, but a lead that comes alone would wait for
 -- as long as somebody imports a file, and whoever edits rows does not take it.
+--
+-- Why leads are found by ROW(account_id, local_id) is told in match.sql.
 -- ---------------------------------------------------------------------
 
 -- Runs a query of ours that returns a row (keep, result), and undoes what it did,
@@ -14,64 +16,107 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_attempt';
 COMMENT ON FUNCTION zcsync._attempt(text, "any") IS
 'runs a query that says whether what it did is to be kept, and returns its result';
 
--- Lock the leads that nobody else has.
-CREATE FUNCTION zcsync._lock_free_leads(p_leads bigint[]) RETURNS bigint[]
+-- Which of these numbers are those of leads?  Others are of leads that are about
+-- to be made.
+CREATE FUNCTION zcsync._existing_leads(p_account bigint, p_leads bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT l.local_id
+		FROM (SELECT DISTINCT unnest(p_leads) ORDER BY 1) AS u (id)
+		CROSS JOIN LATERAL (
+			SELECT t.local_id FROM zcsync.leads t
+			WHERE ROW(t.account_id, t.local_id) BETWEEN ROW(p_account, u.id) AND ROW(p_account, u.id) OFFSET 0) AS l);
+END
+$$;
+COMMENT ON FUNCTION zcsync._existing_leads(bigint, bigint[]) IS
+'those of these numbers that leads of an account have, in their order';
+
+-- Lock leads one after the other, in their order, and wait for each.
+CREATE FUNCTION zcsync._wait_for_leads(p_account bigint, p_leads bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+	PERFORM l.local_id
+	FROM (SELECT DISTINCT unnest(p_leads) ORDER BY 1) AS u (id)
+	CROSS JOIN LATERAL (
+		SELECT t.local_id FROM zcsync.leads t
+		WHERE ROW(t.account_id, t.local_id) BETWEEN ROW(p_account, u.id) AND ROW(p_account, u.id)
+		FOR NO KEY UPDATE) AS l;
+END
+$$;
+COMMENT ON FUNCTION zcsync._wait_for_leads(bigint, bigint[]) IS
+'locks leads in their order, and waits for those that somebody else has';
+
+-- Lock the leads that nobody else has.
+CREATE FUNCTION zcsync._lock_free_leads(p_account bigint, p_leads bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
 	v_locked bigint[] := ARRAY(
-		SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
-		ORDER BY l.local_id FOR NO KEY UPDATE SKIP LOCKED);
+		SELECT l.local_id
+		FROM (SELECT DISTINCT unnest(p_leads) ORDER BY 1) AS u (id)
+		CROSS JOIN LATERAL (
+			SELECT t.local_id FROM zcsync.leads t
+			WHERE ROW(t.account_id, t.local_id) BETWEEN ROW(p_account, u.id) AND ROW(p_account, u.id)
+			FOR NO KEY UPDATE SKIP LOCKED) AS l);
 BEGIN
+	IF cardinality(v_locked) = cardinality(p_leads) THEN
+		RETURN NULL;
+	END IF;
 	RETURN (
-		SELECT array_agg(b.local_id ORDER BY b.local_id)
-		FROM (SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads)
-			EXCEPT SELECT unnest(v_locked)) AS b);
+		SELECT array_agg(b.id ORDER BY b.id)
+		FROM (SELECT unnest(zcsync._existing_leads(p_account, p_leads)) EXCEPT SELECT unnest(v_locked)) AS b (id));
 END
 $$;
-COMMENT ON FUNCTION zcsync._lock_free_leads(bigint[]) IS
+COMMENT ON FUNCTION zcsync._lock_free_leads(bigint, bigint[]) IS
 'locks those of these leads that nobody else has, and returns the others; NULL: all are locked';
 
 -- Lock leads before anything else is locked.  Other people write several of
 -- them, too, in an order of their own: so as long as somebody has one, nothing is
 -- kept while we wait for that one.
-CREATE FUNCTION zcsync._lock_busy_leads(p_leads bigint[]) RETURNS void
+CREATE FUNCTION zcsync._lock_busy_leads(p_account bigint, p_leads bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
 DECLARE
 	v_busy jsonb;
 BEGIN
 	FOR v_try IN 1 .. 20 LOOP
-		v_busy := zcsync._attempt('SELECT b.leads IS NULL, to_jsonb(b.leads[1]) FROM zcsync._lock_free_leads($1) AS b (leads)', p_leads);
+		v_busy := zcsync._attempt('SELECT b.leads IS NULL, to_jsonb(b.leads[1]) FROM zcsync._lock_free_leads($1, $2) AS b (leads)', p_account, p_leads);
 		IF v_busy IS NULL THEN
 			RETURN;
 		END IF;
-		PERFORM zcsync._attempt('SELECT false, NULL::jsonb FROM zcsync.leads l WHERE l.local_id = $1 FOR NO KEY UPDATE', v_busy::bigint);
+		PERFORM zcsync._attempt('SELECT false, NULL::jsonb FROM zcsync._wait_for_leads($1, ARRAY[$2])', p_account, v_busy::bigint);
 	END LOOP;
-	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
+	PERFORM zcsync._wait_for_leads(p_account, p_leads);
 END
 $$;
-COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint[]) IS
+COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint, bigint[]) IS
 'locks leads; waits for others without keeping any of them meanwhile';
 
 -- Lock leads for _join_leads().
-CREATE FUNCTION zcsync._lock_joined(p_leads bigint[], p_wait boolean) RETURNS bigint[]
+CREATE FUNCTION zcsync._lock_joined(p_account bigint, p_leads bigint[], p_wait boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT p_wait THEN
-		RETURN zcsync._lock_free_leads(p_leads);
+		RETURN zcsync._lock_free_leads(p_account, p_leads);
 	END IF;
-	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (p_leads) ORDER BY l.local_id FOR NO KEY UPDATE;
+	PERFORM zcsync._wait_for_leads(p_account, p_leads);
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._lock_joined(bigint[], boolean) IS
+COMMENT ON FUNCTION zcsync._lock_joined(bigint, bigint[], boolean) IS
 'locks leads; without waiting it returns those that somebody else has, NULL: all are locked';
 
 -- Does nobody else bring leads of this account at the moment?  Until its end this

@@ -15,6 +15,22 @@
 --
 -- With pg_trgm similarity is that of trigrams, and rows with similar names are
 -- found by an index.  Without it, equal is 1 and anything else 0.
+--
+-- Plans.  An import fills tables that nobody has analysed yet; after a plan that
+-- was undone, or an import that was cancelled, autovacuum may even say that they
+-- have no rows while they have 100,000.  The planner then takes any plan for as good as any
+-- other, and one that reads a table for each row of a file never ends.  So
+-- the statements of this room leave it no choice, whatever the statistics say:
+--
+--   - rows are looked up one by one, in a LATERAL subquery that OFFSET 0 keeps
+--     apart: no hash or merge join can read the whole table for them;
+--   - the only index whose columns the condition names is the right one.
+--     Conditions on several columns are therefore written ROW(a, b) BETWEEN
+--     ROW(x, y) AND ROW(x, y), which only an index that has a can be used for, and
+--     each index of lead_rows begins with a column that no other one has;
+--   - enable_seqscan is off, since to read a whole table that seems empty is cheap;
+--   - where rows are updated that an array names, which cannot be LATERAL, hash and
+--     merge joins are off as well.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
@@ -59,7 +75,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format($sql$
 		WITH w AS MATERIALIZED (
-			SELECT * FROM zcsync.lead_rows r WHERE r.row_id = ANY ($2)),
+			SELECT r.* FROM unnest($2) AS u (id) CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r),
 		shared AS MATERIALIZED (
 			SELECT p.phone
 			FROM (		-- once for each, not for each row
@@ -75,27 +91,31 @@ AS $$
 					dense_rank() OVER (PARTITION BY o.name ORDER BY x.local_id) AS leads
 				FROM (SELECT DISTINCT w.name FROM w WHERE w.name IS NOT NULL) AS o
 				CROSS JOIN LATERAL (
-					SELECT x.row_id, x.local_id, x.company FROM zcsync.lead_rows x WHERE x.account_id = $1 AND x.name = o.name%s) AS x
+					(SELECT x.row_id, x.local_id, x.company FROM zcsync.lead_rows x
+					WHERE ROW(x.name, x.account_id) BETWEEN ROW(o.name, $1) AND ROW(o.name, $1) OFFSET 0)%s) AS x
 				JOIN zcsync.lead_match_rules r ON r.name = 'name_shared_by') AS n),
 		near AS (
 			SELECT w.row_id, x.row_id AS other
 			FROM w JOIN named x ON x.name = w.name AND x.local_id <> w.local_id
 			WHERE NOT x.is_common OR x.company = w.company AND x.place <= x.common
 			UNION ALL
-			SELECT w.row_id, x.row_id
-			FROM w CROSS JOIN LATERAL (VALUES (w.phone), (w.mobile)) AS p (phone)
-			JOIN zcsync.lead_rows x ON x.account_id = $1 AND x.local_id <> w.local_id AND x.phone = p.phone
-			WHERE p.phone NOT IN (SELECT s.phone FROM shared s)
-			UNION ALL
-			SELECT w.row_id, x.row_id
-			FROM w CROSS JOIN LATERAL (VALUES (w.phone), (w.mobile)) AS p (phone)
-			JOIN zcsync.lead_rows x ON x.account_id = $1 AND x.local_id <> w.local_id AND x.mobile = p.phone
-			WHERE p.phone NOT IN (SELECT s.phone FROM shared s)),
+			SELECT p.row_id, x.row_id
+			FROM (
+				SELECT w.row_id, w.local_id, v.phone FROM w CROSS JOIN LATERAL (VALUES (w.phone), (w.mobile)) AS v (phone)
+				WHERE v.phone NOT IN (SELECT s.phone FROM shared s)) AS p
+			CROSS JOIN LATERAL (
+				(SELECT y.row_id, y.local_id FROM zcsync.lead_rows y
+				WHERE ROW(y.phone, y.account_id) BETWEEN ROW(p.phone, $1) AND ROW(p.phone, $1) AND y.phone IS NOT NULL OFFSET 0)
+				UNION ALL
+				(SELECT y.row_id, y.local_id FROM zcsync.lead_rows y
+				WHERE ROW(y.mobile, y.account_id) BETWEEN ROW(p.phone, $1) AND ROW(p.phone, $1) AND y.mobile IS NOT NULL OFFSET 0)) AS x
+			WHERE x.local_id <> p.local_id),
 		pairs AS MATERIALIZED (
 			SELECT DISTINCT least(n.row_id, n.other) AS a, greatest(n.row_id, n.other) AS b FROM near n),
 		silent AS MATERIALIZED (
 			SELECT p.phone
-			FROM (SELECT v.phone FROM pairs p JOIN zcsync.lead_rows r ON r.row_id IN (p.a, p.b)
+			FROM (SELECT v.phone FROM pairs p CROSS JOIN LATERAL (VALUES (p.a), (p.b)) AS u (id)
+				CROSS JOIN LATERAL (SELECT x.phone, x.mobile FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r
 				CROSS JOIN LATERAL (VALUES (r.phone), (r.mobile)) AS v (phone)
 				GROUP BY v.phone OFFSET 0) AS p
 			WHERE p.phone IS NOT NULL AND zcsync._is_shared_phone($1, p.phone))
@@ -103,8 +123,8 @@ AS $$
 			s.score > $3 AND a.name LIKE '%% %%' AND b.name LIKE '%% %%'
 				AND (s.same_phone OR num_nulls(a.email, b.email) > 0 AND (a.domain = b.domain OR a.title = b.title) IS TRUE)
 		FROM pairs p
-		JOIN zcsync.lead_rows a ON a.row_id = p.a
-		JOIN zcsync.lead_rows b ON b.row_id = p.b
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.row_id = p.a OFFSET 0) AS a
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.row_id = p.b OFFSET 0) AS b
 		CROSS JOIN LATERAL (
 			SELECT ARRAY(SELECT x FROM (VALUES (a.phone), (a.mobile)) AS v (x) WHERE x IS NOT NULL AND x NOT IN (SELECT s.phone FROM silent s)) AS of_a,
 				ARRAY(SELECT x FROM (VALUES (b.phone), (b.mobile)) AS v (x) WHERE x IS NOT NULL AND x NOT IN (SELECT s.phone FROM silent s)) AS of_b) AS t
@@ -130,7 +150,7 @@ AS $$
 
 					UNION ALL
 					SELECT y.row_id, y.local_id, y.company
-					FROM (		-- by the index, whatever the planner thinks of the table
+					FROM (
 						SELECT x.row_id, x.local_id, x.company, x.account_id, x.name FROM zcsync.lead_rows x
 						WHERE x.name OPERATOR(%s.%%) o.name LIMIT 1000) AS y
 					WHERE y.account_id = $1 AND y.name <> o.name$sql$,
@@ -148,6 +168,7 @@ COMMENT ON FUNCTION zcsync._pairs_sql() IS
 CREATE FUNCTION zcsync._is_shared_phone(p_account bigint, p_phone text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 	SELECT EXISTS (SELECT FROM zcsync.companies c		-- written in any way: by its last digits
 			WHERE right(regexp_replace(c.phone, '[^0-9]', '', 'g'), 8) = right(p_phone, 8))
@@ -157,10 +178,10 @@ AS $$
 			SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'name_shared_by')
 	FROM (
 		(SELECT r.name, r.email, r.row_id, r.local_id FROM zcsync.lead_rows r
-		WHERE r.account_id = p_account AND r.phone = p_phone LIMIT 1000)
+		WHERE ROW(r.phone, r.account_id) BETWEEN ROW(p_phone, p_account) AND ROW(p_phone, p_account) AND r.phone IS NOT NULL LIMIT 1000)
 		UNION ALL
 		(SELECT r.name, r.email, r.row_id, r.local_id FROM zcsync.lead_rows r
-		WHERE r.account_id = p_account AND r.mobile = p_phone LIMIT 1000)) AS x
+		WHERE ROW(r.mobile, r.account_id) BETWEEN ROW(p_phone, p_account) AND ROW(p_phone, p_account) AND r.mobile IS NOT NULL LIMIT 1000)) AS x
 $$;
 COMMENT ON FUNCTION zcsync._is_shared_phone(bigint, text) IS
 'does a phone number belong to more people than a personal one would?';
@@ -172,6 +193,7 @@ CREATE FUNCTION zcsync._lead_pairs(p_account bigint, p_rows bigint[])
 RETURNS TABLE (row_a bigint, row_b bigint, lead_a bigint, lead_b bigint, score numeric, parts jsonb, may_merge boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET jit = off
 SET pg_trgm.similarity_threshold = 0.6	-- a name less alike is not made up for by the rest
 AS $$

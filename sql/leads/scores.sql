@@ -8,8 +8,37 @@
 -- is written; when rules change, zcsync.rescore_leads() goes through all leads.
 -- ---------------------------------------------------------------------
 
--- Does a condition hold?  Text is compared without case.  Per value: no SET
--- clause, so that it is inlined.
+-- Words, not parts of words: "vp" is not in "mvp".
+CREATE FUNCTION zcsync._has_word(p_text text, p_words text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_text text := ' ' || translate(p_text, ',.;:/()-&', '         ') || ' ';
+	v_word text;
+BEGIN
+	FOREACH v_word IN ARRAY string_to_array(p_words, '|') LOOP
+		IF strpos(v_text, ' ' || v_word || ' ') > 0 THEN
+			RETURN true;
+		END IF;
+	END LOOP;
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_word(text, text) IS
+'does a text have one of several words or phrases, with | between them?';
+
+-- The value that a rule is about: a column of a lead, or one of its custom fields.
+CREATE FUNCTION zcsync._rule_value(p_doc jsonb, p_field text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_field LIKE 'custom:%' THEN p_doc -> 'custom_fields' ->> substr(p_field, 8) ELSE p_doc ->> p_field END;
+END;
+COMMENT ON FUNCTION zcsync._rule_value(jsonb, text) IS
+'the value of a lead that a score rule looks at';
+
+-- Does a condition hold?  Text is compared without case.  It is called for each
+-- rule of each lead: it has no SET clause and no subquery, so that it is inlined.
 CREATE FUNCTION zcsync._rule_holds(p_value text, p_operator text, p_operand text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -19,9 +48,7 @@ BEGIN ATOMIC
 		WHEN 'equals' THEN zcsync._fold(p_value) = zcsync._fold(p_operand)
 		WHEN 'not_equals' THEN zcsync._fold(p_value) <> zcsync._fold(p_operand)
 		WHEN 'one_of' THEN zcsync._fold(p_value) = ANY (string_to_array(zcsync._fold(p_operand), '|'))
-		-- words, not parts of words: "vp" is not in "mvp"
-		WHEN 'contains' THEN EXISTS (SELECT FROM unnest(string_to_array(zcsync._fold(p_operand), '|')) AS w (word)
-			WHERE position(' ' || w.word || ' ' IN ' ' || translate(zcsync._fold(p_value), ',.;:/()-&', '         ') || ' ') > 0)
+		WHEN 'contains' THEN p_value <> '' AND zcsync._has_word(zcsync._fold(p_value), zcsync._fold(p_operand))
 		WHEN 'at_least' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric >= p_operand::numeric END
 		WHEN 'at_most' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric <= p_operand::numeric END
 		WHEN 'newer_than' THEN CASE WHEN p_value ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ]' THEN p_value::timestamptz > zcsync._now() - p_operand::interval END
@@ -38,36 +65,49 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT d.n, r.score, r.rule_id, r.field, concat_ws(' ', r.operator, r.value), r.points
 	FROM unnest(p_docs) WITH ORDINALITY AS d (doc, n)
-	JOIN zcsync.lead_score_rules r ON zcsync._rule_holds(
-		CASE WHEN r.field LIKE 'custom:%' THEN d.doc -> 'custom_fields' ->> substr(r.field, 8) ELSE d.doc ->> r.field END,
-		r.operator, r.value)
+	JOIN zcsync.lead_score_rules r ON zcsync._rule_holds(zcsync._rule_value(d.doc, r.field), r.operator, r.value)
 $$;
 COMMENT ON FUNCTION zcsync._lead_points(jsonb[]) IS
 'the rules that hold for leads, and their points';
 
--- Scores and stage of leads, given as objects of their columns.
-CREATE FUNCTION zcsync._score_leads(p_docs jsonb[]) RETURNS TABLE (n bigint, scores jsonb)
-LANGUAGE sql STABLE PARALLEL SAFE
+-- Scores and stage of leads, given as objects of their columns: an object for
+-- each, in their order.  plpgsql, so that its plan is kept for the next row that a
+-- trigger asks about.
+CREATE FUNCTION zcsync._score_leads(p_docs jsonb[]) RETURNS jsonb[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT d.n, jsonb_build_object('fit', s.fit, 'engagement', s.engagement, 'quality', s.quality, 'stage', coalesce(
-		(SELECT r.stage FROM zcsync.lead_stage_rules r
-		WHERE s.fit >= r.min_fit AND s.engagement >= r.min_engagement AND s.quality >= r.min_quality
-			AND CASE WHEN r.status_ids IS NOT NULL THEN (d.doc ->> 'status_id')::integer = ANY (r.status_ids)
-				ELSE (d.doc ->> 'status_id')::integer IN (SELECT c.status_id FROM zcsync.lead_statuses c WHERE c.closed) IS NOT TRUE END
-		ORDER BY r.stage = 'opportunity' DESC LIMIT 1), 'lead'))
-	FROM unnest(p_docs) WITH ORDINALITY AS d (doc, n)
-	LEFT JOIN (
-		SELECT p.n, sum(p.points) FILTER (WHERE p.score = 'fit') AS fit,
-			sum(p.points) FILTER (WHERE p.score = 'engagement') AS engagement,
-			sum(p.points) FILTER (WHERE p.score = 'quality') AS quality
-		FROM zcsync._lead_points(p_docs) AS p GROUP BY p.n) AS p ON p.n = d.n
-	CROSS JOIN LATERAL (SELECT greatest(0, least(100, coalesce(p.fit, 0))) AS fit,
-		greatest(0, least(100, coalesce(p.engagement, 0))) AS engagement,
-		greatest(0, least(100, coalesce(p.quality, 0))) AS quality) AS s
+BEGIN
+	RETURN (
+		SELECT array_agg(jsonb_build_object('fit', s.fit, 'engagement', s.engagement, 'quality', s.quality,
+			'stage', zcsync._lead_stage(s.fit, s.engagement, s.quality, (d.doc ->> 'status_id')::integer)) ORDER BY d.n)
+		FROM unnest(p_docs) WITH ORDINALITY AS d (doc, n)
+		CROSS JOIN LATERAL (
+			SELECT greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'fit'), 0)))::integer AS fit,
+				greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'engagement'), 0)))::integer AS engagement,
+				greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'quality'), 0)))::integer AS quality
+			FROM zcsync.lead_score_rules r
+			WHERE zcsync._rule_holds(zcsync._rule_value(d.doc, r.field), r.operator, r.value)) AS s);
+END
 $$;
 COMMENT ON FUNCTION zcsync._score_leads(jsonb[]) IS
-'scores and stage of leads, by their place in the array';
+'scores and stage of leads, in their order';
+
+CREATE FUNCTION zcsync._lead_stage(p_fit integer, p_engagement integer, p_quality integer, p_status integer) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN coalesce((
+		SELECT r.stage FROM zcsync.lead_stage_rules r
+		WHERE p_fit >= r.min_fit AND p_engagement >= r.min_engagement AND p_quality >= r.min_quality
+			AND CASE WHEN r.status_ids IS NOT NULL THEN p_status = ANY (r.status_ids)
+				ELSE NOT EXISTS (SELECT FROM zcsync.lead_statuses c WHERE c.closed AND c.status_id = p_status) END
+		ORDER BY r.stage = 'opportunity' DESC LIMIT 1), 'lead');
+END
+$$;
+COMMENT ON FUNCTION zcsync._lead_stage(integer, integer, integer, integer) IS
+'the stage of a lead with these scores and this status';
 
 -- Compute scores and stages anew, after rules or statuses have changed.  Writes
 -- only leads that come out otherwise.
@@ -98,8 +138,8 @@ BEGIN
 		UPDATE zcsync.leads l
 		SET fit = (s.scores ->> 'fit')::integer, engagement = (s.scores ->> 'engagement')::integer,
 			quality = (s.scores ->> 'quality')::integer, stage = s.scores ->> 'stage'
-		FROM zcsync._score_leads(v_docs) AS s
-		WHERE l.local_id = v_ids[s.n] AND jsonb_build_object('fit', l.fit, 'engagement', l.engagement, 'quality', l.quality,
+		FROM unnest(v_ids, zcsync._score_leads(v_docs)) AS s (local_id, scores)
+		WHERE l.local_id = s.local_id AND jsonb_build_object('fit', l.fit, 'engagement', l.engagement, 'quality', l.quality,
 			'stage', l.stage) <> s.scores;
 		GET DIAGNOSTICS v_count = ROW_COUNT;
 		v_written := v_written + v_count;
@@ -222,7 +262,7 @@ BEGIN
 		SELECT coalesce(jsonb_object_agg(c, jsonb_build_object('source', v_source, 'at', zcsync._now())), '{}')
 		FROM unnest(zcsync._own_columns('leads')) AS c
 		WHERE v_given -> c IS DISTINCT FROM coalesce(v_old -> c, 'null') AND c NOT IN ('custom_fields', 'created_at', 'updated_at', 'source'));
-	SELECT s.scores INTO v_scores FROM zcsync._score_leads(ARRAY[to_jsonb(NEW)]) AS s;
+	v_scores := (zcsync._score_leads(ARRAY[to_jsonb(NEW)]))[1];
 	NEW.fit := v_scores -> 'fit';
 	NEW.engagement := v_scores -> 'engagement';
 	NEW.quality := v_scores -> 'quality';

@@ -78,12 +78,16 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(CASE WHEN k.hash = u.hash AND (p_from_file OR u.source_id IS NOT NULL OR u.vals ? 'updated_at'
-			OR NOT EXISTS (SELECT FROM zcsync.lead_rows x
-				WHERE x.local_id = k.local_id AND x.source = k.source AND (x.at, x.row_id) > (k.at, k.row_id)))
+			OR NOT EXISTS (
+				SELECT FROM (SELECT y.source, y.at, y.row_id FROM zcsync.lead_rows y WHERE y.local_id = k.local_id OFFSET 0) AS x
+				WHERE x.source = p_source AND (x.at, x.row_id) > (k.at, k.row_id)))
 		THEN k.local_id END ORDER BY u.n)
 	FROM unnest(p_rows) WITH ORDINALITY AS u (local_id, row_key, hash, email, name, company, domain, phone, mobile, title,
 		source_id, vals, at, n)
-	LEFT JOIN zcsync.lead_rows k ON k.account_id = p_account AND k.source = p_source AND k.row_key = u.row_key
+	LEFT JOIN LATERAL (
+		SELECT r.hash, r.local_id, r.at, r.row_id FROM zcsync.lead_rows r
+		WHERE ROW(r.row_key, r.source, r.account_id) BETWEEN ROW(u.row_key, p_source, p_account) AND ROW(u.row_key, p_source, p_account)
+		OFFSET 0) AS k ON true
 $$;
 COMMENT ON FUNCTION zcsync._known_leads(bigint, text, zcsync._lead_row[], boolean) IS
 'for each row the lead that has it already, NULL where it is news';
@@ -102,7 +106,10 @@ BEGIN
 	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 	SELECT DISTINCT ON (i.kind, i.value) p_account, i.kind, i.value, coalesce(k.local_id, u.local_id)
 	FROM unnest(p_rows) AS u
-	LEFT JOIN zcsync.lead_rows k ON k.account_id = p_account AND k.source = p_source AND k.row_key = u.row_key
+	LEFT JOIN LATERAL (
+		SELECT r.local_id FROM zcsync.lead_rows r
+		WHERE ROW(r.row_key, r.source, r.account_id) BETWEEN ROW(u.row_key, p_source, p_account) AND ROW(u.row_key, p_source, p_account)
+		OFFSET 0) AS k ON true
 	CROSS JOIN LATERAL (VALUES ('email', u.email), (p_source, u.source_id)) AS i (kind, value)
 	WHERE i.value IS NOT NULL
 	ORDER BY i.kind, i.value, k.local_id, u.local_id
@@ -116,8 +123,12 @@ BEGIN
 			u.domain, u.phone, u.mobile, u.title, u.source_id, u.vals, u.at, zcsync._now(), p_look_again,
 			CASE WHEN e.local_id <> u.local_id THEN 'email' WHEN e.local_id IS NULL AND s.local_id <> u.local_id THEN 'source id' ELSE 'new' END
 		FROM unnest(p_rows) AS u
-		LEFT JOIN zcsync.lead_identities e ON e.account_id = p_account AND e.kind = 'email' AND e.value = u.email
-		LEFT JOIN zcsync.lead_identities s ON s.account_id = p_account AND s.kind = p_source AND s.value = u.source_id AND u.email IS NULL
+		LEFT JOIN LATERAL (
+			SELECT i.local_id FROM zcsync.lead_identities i
+			WHERE i.account_id = p_account AND i.kind = 'email' AND i.value = u.email OFFSET 0) AS e ON true
+		LEFT JOIN LATERAL (
+			SELECT i.local_id FROM zcsync.lead_identities i
+			WHERE i.account_id = p_account AND i.kind = p_source AND i.value = u.source_id AND u.email IS NULL OFFSET 0) AS s ON true
 		ORDER BY u.row_key
 		ON CONFLICT (account_id, source, row_key) DO UPDATE
 			SET hash = excluded.hash, name = coalesce(excluded.name, r.name), company = coalesce(excluded.company, r.company),
@@ -143,7 +154,7 @@ AS $$
 	FROM unnest(p_rows) WITH ORDINALITY AS u (local_id, row_key, hash, email, name, company, domain, phone, mobile, title,
 		source_id, vals, at, n)
 	CROSS JOIN LATERAL (VALUES ('email', u.email), (p_source, u.source_id)) AS k (kind, value)
-	CROSS JOIN LATERAL (		-- by the index, whatever the planner thinks of the table
+	CROSS JOIN LATERAL (
 		SELECT x.local_id FROM zcsync.lead_identities x
 		WHERE x.account_id = p_account AND x.kind = k.kind AND x.value = k.value OFFSET 0) AS i
 	WHERE p_known[u.n] IS NULL AND k.value IS NOT NULL
@@ -166,10 +177,13 @@ BEGIN
 	RETURN QUERY
 	SELECT DISTINCT least(r.local_id, i.local_id), greatest(r.local_id, i.local_id),
 		CASE k.kind WHEN 'email' THEN 'email' ELSE 'source id' END, NULL::numeric, '{}'::jsonb, true
-	FROM zcsync.lead_rows r
+	FROM unnest(p_rows) AS u (id)
+	CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r
 	CROSS JOIN LATERAL (VALUES ('email', r.email), (r.source, r.source_id)) AS k (kind, value)
-	JOIN zcsync.lead_identities i ON i.account_id = p_account AND i.kind = k.kind AND i.value = k.value AND i.local_id <> r.local_id
-	WHERE r.row_id = ANY (p_rows)
+	CROSS JOIN LATERAL (
+		SELECT x.local_id FROM zcsync.lead_identities x
+		WHERE x.account_id = p_account AND x.kind = k.kind AND x.value = k.value OFFSET 0) AS i
+	WHERE i.local_id <> r.local_id
 	ORDER BY 3, 1, 2;
 
 	-- Of the pairs of rows of two leads, the one that may merge, or else the most alike.
@@ -215,6 +229,7 @@ AS $$
 DECLARE
 	v_edge record;
 	v_edges jsonb[];
+	v_existing bigint[];
 	v_mail boolean[];		-- has the lead an e-mail?
 	v_parent integer[];		-- of each node; a root is its own
 	v_linked text[];		-- streams in which the lead has a counterpart
@@ -232,11 +247,9 @@ BEGIN
 
 	-- Leads that exist first, the oldest first: they stay.
 	nodes := ARRAY(
-		SELECT n.id
-		FROM (
-			SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e) AS n (id)
-		LEFT JOIN zcsync.leads l ON l.local_id = n.id
-		ORDER BY l.local_id IS NULL, n.id);
+		SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e);
+	v_existing := zcsync._existing_leads(p_account, nodes);
+	nodes := v_existing || ARRAY(SELECT unnest(nodes) EXCEPT SELECT unnest(v_existing) ORDER BY 1);
 	facts := zcsync._lead_facts(p_account, nodes);
 	SELECT array_agg(f.mail ORDER BY f.n), array_agg(f.linked ORDER BY f.n) INTO v_mail, v_linked
 	FROM ROWS FROM (jsonb_to_recordset(facts -> 'leads') AS (mail boolean, linked text)) WITH ORDINALITY AS f (mail, linked, n);
@@ -286,23 +299,24 @@ $$;
 COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[]) IS
 'which leads become one because of these rows (nodes and what each becomes part of), which are flagged, and the facts that this rests on';
 
--- A number is that of one lead in all accounts; to name the account, too,
--- misleads the planner.
+-- A number is that of one lead in all accounts.
 CREATE FUNCTION zcsync._lead_facts(p_account bigint, p_leads bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 	SELECT jsonb_build_object(
 		'leads', (
 			SELECT jsonb_agg(jsonb_build_object(
-				'mail', EXISTS (SELECT FROM zcsync.lead_identities i WHERE i.local_id = u.id AND i.kind = 'email'),
+				'mail', EXISTS (SELECT FROM (SELECT x.kind FROM zcsync.lead_identities x WHERE x.local_id = u.id OFFSET 0) AS i WHERE i.kind = 'email'),
 				'linked', array_to_string(ARRAY(
 					SELECT k.target_account || k.target_kind FROM zcsync.links k WHERE k.source_id = u.id AND k.state <> 'unlinked' ORDER BY 1), ',')) ORDER BY u.n)
 			FROM unnest(p_leads) WITH ORDINALITY AS u (id, n)),
 		'apart', (
 			SELECT coalesce(jsonb_object_agg(d.lead_a || '/' || d.lead_b, true), '{}')
-			FROM zcsync.lead_duplicates d
-			WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_a = ANY (p_leads) AND d.lead_b = ANY (p_leads)))
+			FROM unnest(p_leads) AS u (id)
+			CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_duplicates x WHERE x.lead_a = u.id OFFSET 0) AS d
+			WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_b = ANY (p_leads)))
 $$;
 COMMENT ON FUNCTION zcsync._lead_facts(bigint, bigint[]) IS
 'what keeps leads from being joined: which of them have an e-mail, streams in which they have a counterpart, pairs kept apart';
@@ -325,6 +339,57 @@ COMMENT ON FUNCTION zcsync._root_of(integer[], integer) IS
 -- Taking
 -- ---------------------------------------------------------------------
 
+-- The leads that these rows are part of.
+CREATE FUNCTION zcsync._leads_of_rows(p_rows bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+	SELECT ARRAY(
+		SELECT DISTINCT r.local_id
+		FROM unnest(p_rows) AS u (id)
+		CROSS JOIN LATERAL (SELECT x.local_id FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r)
+$$;
+COMMENT ON FUNCTION zcsync._leads_of_rows(bigint[]) IS
+'the leads that rows of sources are part of';
+
+-- Those of these leads that were merged into others, and into which; NULL: none.
+CREATE FUNCTION zcsync._merged_leads(p_account bigint, p_leads bigint[], OUT leads bigint[], OUT kept bigint[])
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+	SELECT array_agg(l.local_id ORDER BY l.local_id), array_agg(l.merged_into ORDER BY l.local_id)
+	FROM (SELECT DISTINCT unnest(p_leads)) AS u (id)
+	CROSS JOIN LATERAL (
+		SELECT t.local_id, t.merged_into FROM zcsync.leads t
+		WHERE ROW(t.account_id, t.local_id) BETWEEN ROW(p_account, u.id) AND ROW(p_account, u.id) OFFSET 0) AS l
+	WHERE l.merged_into IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._merged_leads(bigint, bigint[]) IS
+'which of these leads were merged into others, and into which';
+
+-- Rows and identities of some leads become those of others; vias, where given, says
+-- how the rows came there.
+CREATE FUNCTION zcsync._move_lead_rows(p_from bigint[], p_to bigint[], p_vias jsonb[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+BEGIN
+	UPDATE zcsync.lead_identities i SET local_id = u.root
+	FROM unnest(p_from, p_to) AS u (node, root)
+	WHERE i.local_id = u.node AND u.node <> u.root;
+	UPDATE zcsync.lead_rows r SET local_id = u.root, via = coalesce(u.via ->> 'via', r.via)
+	FROM unnest(p_from, p_to, p_vias) AS u (node, root, via)
+	WHERE r.local_id = u.node AND u.node <> u.root;
+END
+$$;
+COMMENT ON FUNCTION zcsync._move_lead_rows(bigint[], bigint[], jsonb[]) IS
+'makes the rows and identities of leads those of other leads';
+
 -- Join the leads of these rows with those they are one with.  Others may merge
 -- the same leads meanwhile, or bring an e-mail for one: what was planned is
 -- planned again if that is seen once the leads are locked.  Without p_wait it may
@@ -337,28 +402,22 @@ DECLARE
 	v_plan record;
 	v_leads bigint[];
 	v_busy bigint[];
-	v_gone boolean;
+	v_gone record;
 	v_stale boolean;
 	v_node record;
 BEGIN
 	FOR v_try IN 1 .. 5 LOOP
 		v_plan := zcsync._plan_joins(p_account, p_rows);
-		v_leads := v_plan.nodes || ARRAY(SELECT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (p_rows));
-		v_busy := zcsync._lock_joined(v_leads, p_wait);
+		v_leads := zcsync._existing_leads(p_account, v_plan.nodes || zcsync._leads_of_rows(p_rows));
+		v_busy := zcsync._lock_joined(p_account, v_leads, p_wait);
 		IF v_busy IS NOT NULL THEN
 			RETURN v_busy;
 		END IF;
-		SELECT coalesce(bool_or(l.merged_into IS NOT NULL), false) INTO v_gone
-		FROM zcsync.leads l WHERE l.local_id = ANY (v_leads);
-		v_stale := v_gone OR v_plan.facts <> zcsync._lead_facts(p_account, v_plan.nodes);
+		v_gone := zcsync._merged_leads(p_account, v_leads);
+		v_stale := v_gone.leads IS NOT NULL OR v_plan.facts <> zcsync._lead_facts(p_account, v_plan.nodes);
 		EXIT WHEN v_stale IS NOT TRUE;
-		IF v_gone THEN
-			UPDATE zcsync.lead_rows r SET local_id = l.merged_into
-			FROM zcsync.leads l
-			WHERE r.row_id = ANY (p_rows) AND l.local_id = r.local_id AND l.merged_into IS NOT NULL;
-			UPDATE zcsync.lead_identities i SET local_id = l.merged_into
-			FROM zcsync.leads l
-			WHERE i.local_id = ANY (v_plan.nodes) AND l.local_id = i.local_id AND l.merged_into IS NOT NULL;
+		IF v_gone.leads IS NOT NULL THEN
+			PERFORM zcsync._move_lead_rows(v_gone.leads, v_gone.kept, NULL);
 		END IF;
 	END LOOP;
 	IF v_stale THEN
@@ -371,8 +430,7 @@ BEGIN
 	FOR v_node IN
 		SELECT u.node, u.root, u.via
 		FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
-		JOIN zcsync.leads l ON l.local_id = u.node
-		WHERE u.node <> u.root
+		WHERE u.node <> u.root AND u.node = ANY (v_leads)
 		ORDER BY u.root, u.node
 	LOOP
 		PERFORM zcsync._absorb_lead(p_account, v_node.root, v_node.node, v_node.via, p_origin);
@@ -383,15 +441,10 @@ BEGIN
 	SELECT p_account, u.root, array_agg(r.row_id ORDER BY r.row_id), (u.via ->> 'score')::numeric, u.via -> 'parts', 'similar',
 		session_user, zcsync._now()
 	FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
-	JOIN zcsync.lead_rows r ON r.local_id = u.node
+	CROSS JOIN LATERAL (SELECT x.row_id FROM zcsync.lead_rows x WHERE x.local_id = u.node OFFSET 0) AS r
 	WHERE u.node <> u.root AND u.via ->> 'via' = 'similar'
 	GROUP BY u.root, u.node, u.via;
-	UPDATE zcsync.lead_identities i SET local_id = u.root
-	FROM unnest(v_plan.nodes, v_plan.roots) AS u (node, root)
-	WHERE i.local_id = u.node AND u.node <> u.root;
-	UPDATE zcsync.lead_rows r SET local_id = u.root, via = u.via ->> 'via'
-	FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
-	WHERE r.local_id = u.node AND u.node <> u.root;
+	PERFORM zcsync._move_lead_rows(v_plan.nodes, v_plan.roots, v_plan.vias);
 
 	INSERT INTO zcsync.lead_duplicates AS d (account_id, lead_a, lead_b, score, parts, reason, found_at)
 	SELECT DISTINCT ON (1, 2, 3) p_account, least(a.root, b.root), greatest(a.root, b.root), (f.doc ->> 'score')::numeric,
@@ -427,6 +480,7 @@ COMMENT ON FUNCTION zcsync._fresh_origin(text) IS
 CREATE FUNCTION zcsync._look_again(p_max integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET jit = off
 SET timezone = 'UTC'
 AS $$
@@ -446,8 +500,7 @@ BEGIN
 		CONTINUE WHEN v_ids = '{}';
 		v_origin := zcsync._fresh_origin('match');
 		PERFORM zcsync._join_leads(v_account, v_ids, v_origin, true);
-		PERFORM zcsync._write_leads(v_account, ARRAY(
-			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
+		PERFORM zcsync._write_leads(v_account, zcsync._leads_of_rows(v_ids), v_origin);
 		UPDATE zcsync.lead_rows r SET look_again = false WHERE r.row_id = ANY (v_ids);
 		v_more := v_more OR cardinality(v_ids) = p_max;
 	END LOOP;
@@ -477,7 +530,7 @@ DECLARE
 	v_look_again boolean := NOT zcsync._takes_leads_alone(p_account);
 BEGIN
 	IF v_leads <> '{}' THEN
-		PERFORM zcsync._lock_busy_leads(v_leads);
+		PERFORM zcsync._lock_busy_leads(p_account, v_leads);
 	END IF;
 	-- of rows with one key the last counts
 	v_ids := zcsync._store_lead_rows(p_account, p_source, ARRAY(
@@ -491,8 +544,7 @@ BEGIN
 			result := jsonb_build_object('busy', v_busy);
 			RETURN;
 		END IF;
-		PERFORM zcsync._write_leads(p_account, ARRAY(
-			SELECT DISTINCT r.local_id FROM zcsync.lead_rows r WHERE r.row_id = ANY (v_ids)), v_origin);
+		PERFORM zcsync._write_leads(p_account, zcsync._leads_of_rows(v_ids), v_origin);
 	END IF;
 
 	keep := true;
@@ -509,13 +561,18 @@ BEGIN
 		FROM (
 			SELECT g AS n, v_known[g] AS known, coalesce(v_known[g], r.local_id) AS lead, r.via
 			FROM generate_subscripts(v_rows, 1) AS g
-			LEFT JOIN zcsync.lead_rows r ON v_known[g] IS NULL
-				AND r.account_id = p_account AND r.source = p_source AND r.row_key = v_rows[g].row_key) AS r) AS t
+			LEFT JOIN LATERAL (
+				SELECT x.local_id, x.via FROM zcsync.lead_rows x
+				WHERE ROW(x.row_key, x.source, x.account_id) BETWEEN ROW(v_rows[g].row_key, p_source, p_account)
+					AND ROW(v_rows[g].row_key, p_source, p_account) OFFSET 0) AS r ON v_known[g] IS NULL) AS r) AS t
 	LEFT JOIN LATERAL (
 		SELECT jsonb_agg(jsonb_build_object('lead', CASE d.lead_a WHEN t.lead THEN d.lead_b ELSE d.lead_a END, 'score', d.score,
 			'reason', d.reason) ORDER BY d.score DESC NULLS LAST, d.lead_a, d.lead_b) AS flags
-		FROM zcsync.lead_duplicates d
-		WHERE d.account_id = p_account AND t.lead IN (d.lead_a, d.lead_b) AND d.state = 'open') AS f ON t.known IS NULL;
+		FROM (
+			(SELECT * FROM zcsync.lead_duplicates a WHERE a.lead_a = t.lead OFFSET 0)
+			UNION ALL
+			(SELECT * FROM zcsync.lead_duplicates b WHERE b.lead_b = t.lead OFFSET 0)) AS d
+		WHERE d.account_id = p_account AND d.state = 'open') AS f ON t.known IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._take_lead_slice(bigint, text, jsonb[], boolean, bigint[], boolean) IS
@@ -530,6 +587,7 @@ CREATE FUNCTION zcsync._take_leads(p_account bigint, p_source text, p_rows jsonb
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, detail jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET jit = off
 SET timezone = 'UTC'
 SET work_mem = '32MB'

@@ -12,6 +12,7 @@ CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other big
 RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
 	v_ended bigint[];
@@ -22,22 +23,22 @@ BEGIN
 		WHERE o.source_id = p_other AND k.state <> 'unlinked');
 	INSERT INTO zcsync.lead_merges (account_id, kept_id, merged_id, row_ids, score, parts, reason, role, merged_at, undo)
 	SELECT p_account, p_keep, p_other,
-		ARRAY(SELECT r.row_id FROM zcsync.lead_rows r WHERE r.local_id = p_other AND r.account_id = p_account ORDER BY 1),
+		ARRAY(SELECT r.row_id FROM zcsync.lead_rows r WHERE r.local_id = p_other ORDER BY 1),
 		(p_edge ->> 'score')::numeric, coalesce(p_edge -> 'parts', '{}'), p_edge ->> 'via', session_user, zcsync._now(),
 		jsonb_build_object(
 			'identities', (SELECT coalesce(jsonb_agg(jsonb_build_array(i.kind, i.value)), '[]')
-				FROM zcsync.lead_identities i WHERE i.local_id = p_other AND i.account_id = p_account),
+				FROM zcsync.lead_identities i WHERE i.local_id = p_other),
 			'links', (SELECT coalesce(jsonb_agg(jsonb_build_object('link_id', l.link_id, 'state', l.state)), '[]')
 				FROM zcsync.links l WHERE l.source_id = p_other),
 			'pairs', (SELECT coalesce(jsonb_agg(to_jsonb(d)), '[]')
-				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b)),
+				FROM zcsync._lead_duplicates_of(p_other) AS d),
 			'paired', (SELECT coalesce(jsonb_agg(CASE d.lead_a WHEN p_keep THEN d.lead_b ELSE d.lead_a END), '[]')
-				FROM zcsync.lead_duplicates d WHERE d.account_id = p_account AND p_keep IN (d.lead_a, d.lead_b)));
+				FROM zcsync._lead_duplicates_of(p_keep) AS d));
 
 	UPDATE zcsync.lead_rows r SET local_id = p_keep,
 		via = CASE p_edge ->> 'via' WHEN 'by hand' THEN 'by hand' ELSE r.via END
-	WHERE r.local_id = p_other AND r.account_id = p_account;
-	UPDATE zcsync.lead_identities i SET local_id = p_keep WHERE i.local_id = p_other AND i.account_id = p_account;
+	WHERE r.local_id = p_other;
+	UPDATE zcsync.lead_identities i SET local_id = p_keep WHERE i.local_id = p_other;
 	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()
 	WHERE l.link_id = ANY (v_ended) AND l.state <> 'unlinked';
 	UPDATE zcsync.links l SET source_id = p_keep, changed_at = zcsync._now()
@@ -45,24 +46,42 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM zcsync.links k WHERE k.source_id = p_keep AND k.target_id = l.target_id);
 
 	UPDATE zcsync.lead_duplicates d SET state = 'merged', decided_at = zcsync._now(), decided_by = session_user
-	WHERE d.account_id = p_account AND d.lead_a = least(p_keep, p_other) AND d.lead_b = greatest(p_keep, p_other);
+	WHERE ROW(d.lead_a, d.lead_b) BETWEEN ROW(least(p_keep, p_other), greatest(p_keep, p_other))
+		AND ROW(least(p_keep, p_other), greatest(p_keep, p_other));
 	INSERT INTO zcsync.lead_duplicates (account_id, lead_a, lead_b, score, parts, reason, state, found_at, decided_at, decided_by)
 	SELECT p_account, least(p_keep, x.lead), greatest(p_keep, x.lead), d.score, d.parts, d.reason, d.state, d.found_at, d.decided_at, d.decided_by
-	FROM zcsync.lead_duplicates d
+	FROM zcsync._lead_duplicates_of(p_other) AS d
 	CROSS JOIN LATERAL (SELECT CASE d.lead_a WHEN p_other THEN d.lead_b ELSE d.lead_a END) AS x (lead)
-	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND x.lead <> p_keep AND d.state <> 'merged'
+	WHERE x.lead <> p_keep AND d.state <> 'merged'
 	ON CONFLICT (account_id, lead_a, lead_b) DO UPDATE SET state = excluded.state WHERE excluded.state = 'apart';
-	DELETE FROM zcsync.lead_duplicates d
-	WHERE d.account_id = p_account AND p_other IN (d.lead_a, d.lead_b) AND p_keep NOT IN (d.lead_a, d.lead_b) AND d.state <> 'merged';
+	DELETE FROM zcsync.lead_duplicates d WHERE d.lead_a = p_other AND d.lead_b <> p_keep AND d.state <> 'merged';
+	DELETE FROM zcsync.lead_duplicates d WHERE d.lead_b = p_other AND d.lead_a <> p_keep AND d.state <> 'merged';
 
 	UPDATE zcsync.leads l SET merged_into = p_keep, deleted_at = zcsync._now(),
 		sync_cause = p_origin.cause, sync_cause_id = p_origin.id, sync_xid = p_origin.xid
-	WHERE l.account_id = p_account AND l.local_id = p_other;
+	WHERE ROW(l.account_id, l.local_id) BETWEEN ROW(p_account, p_other) AND ROW(p_account, p_other);
 	RETURN QUERY SELECT unnest(v_ended);
 END
 $$;
 COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, zcsync.origin) IS
 'makes a lead part of another: rows, identities, links and pairs; returns the links that had to be ended';
+
+-- The pairs that a lead is one of.
+CREATE FUNCTION zcsync._lead_duplicates_of(p_lead bigint)
+RETURNS TABLE (account_id bigint, lead_a bigint, lead_b bigint, score numeric, parts jsonb, reason text, state text,
+	found_at timestamptz, decided_at timestamptz, decided_by text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+	SELECT d.account_id, d.lead_a, d.lead_b, d.score, d.parts, d.reason, d.state, d.found_at, d.decided_at, d.decided_by
+	FROM (
+		(SELECT * FROM zcsync.lead_duplicates a WHERE a.lead_a = p_lead OFFSET 0)
+		UNION ALL
+		(SELECT * FROM zcsync.lead_duplicates b WHERE b.lead_b = p_lead OFFSET 0)) AS d
+$$;
+COMMENT ON FUNCTION zcsync._lead_duplicates_of(bigint) IS
+'the rows of lead_duplicates that a lead is one of';
 
 -- What all rows of leads amount to: of each column the value of the source that
 -- comes first in its group of fields, of equal ones the newest.  "Do not call"
@@ -80,11 +99,11 @@ AS $$
 		jsonb_object_agg(b.key, jsonb_build_object('source', b.source, 'at', b.at, 'row', b.row_id))
 	FROM (
 		SELECT DISTINCT ON (r.local_id, c.key) r.local_id, c.key, c.value, r.source, r.at, r.row_id
-		FROM zcsync.lead_rows r
+		FROM unnest(p_leads) AS u (id)
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.local_id = u.id OFFSET 0) AS r
 		LEFT JOIN zcsync.lead_sources s ON s.name = r.source
 		CROSS JOIN LATERAL jsonb_each(r.vals) AS c (key, value)
-		WHERE r.local_id = ANY (p_leads)
-			AND (c.key = ANY (zcsync._own_columns('leads')) OR c.key LIKE 'custom:%')
+		WHERE (c.key = ANY (zcsync._own_columns('leads')) OR c.key LIKE 'custom:%')
 			AND c.key NOT IN ('updated_at', 'source', 'custom_fields')
 		ORDER BY r.local_id, c.key, (c.key = 'do_not_call' AND c.value = 'true') DESC,
 			c.key IN ('email', 'email_status') AND r.email IS NULL,
@@ -151,13 +170,14 @@ COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
 CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin zcsync.origin) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET timezone = 'UTC'
 SET jit = off
 AS $$
 DECLARE
 	v_columns text[] := zcsync._own_columns('leads') || '{fit,engagement,quality,stage,provenance}'::text[];
 	v_now timestamptz := zcsync._now();
-	v_existing bigint[] := ARRAY(SELECT l.local_id FROM zcsync.leads l WHERE l.local_id = ANY (p_leads));
+	v_existing bigint[] := zcsync._existing_leads(p_account, p_leads);
 	v_ids bigint[];
 	v_at timestamptz[];
 	v_docs jsonb[];
@@ -169,39 +189,34 @@ BEGIN
 	INTO v_ids, v_docs
 	FROM zcsync._lead_values(ARRAY(SELECT unnest(p_leads) EXCEPT SELECT unnest(v_existing))) AS v;
 	EXECUTE format('INSERT INTO zcsync.leads (account_id, local_id, sync_state, sync_cause, sync_cause_id, sync_xid, inserted_at, %1$s) '
-		'SELECT $1, u.local_id, ''synced'', ($2).cause, ($2).id, ($2).xid, $5, %2$s FROM unnest($3, $4) WITH ORDINALITY AS u (local_id, doc, n) '
-		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
-		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i ORDER BY u.local_id',
+		'SELECT $1, u.local_id, ''synced'', ($2).cause, ($2).id, ($2).xid, $5, %2$s FROM unnest($3, $4, $6) AS u (local_id, doc, scores) '
+		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || u.scores) AS i ORDER BY u.local_id',
 		(SELECT string_agg(quote_ident(c), ', ') FROM unnest(v_columns) AS c),
 		(SELECT string_agg(format('i.%I', c), ', ') FROM unnest(v_columns) AS c))
-		USING p_account, p_origin, v_ids, v_docs, v_now;
+		USING p_account, p_origin, v_ids, v_docs, v_now, zcsync._score_leads(v_docs);
 	GET DIAGNOSTICS v_new = ROW_COUNT;
 
 	SELECT array_agg(l.local_id), array_agg(l.inserted_at), array_agg(d.doc || p.patch || jsonb_build_object('provenance', p.provenance)
 		|| CASE WHEN d.doc || p.patch = d.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
 	INTO v_ids, v_at, v_docs
 	FROM zcsync._lead_values(v_existing) AS v
-	JOIN zcsync.leads l ON l.local_id = v.local_id
+	CROSS JOIN LATERAL (
+		SELECT * FROM zcsync.leads t
+		WHERE ROW(t.account_id, t.local_id) BETWEEN ROW(p_account, v.local_id) AND ROW(p_account, v.local_id) OFFSET 0) AS l
 	CROSS JOIN LATERAL (SELECT to_jsonb(l)) AS d (doc)
 	CROSS JOIN LATERAL zcsync._lead_patch(d.doc, v.vals, v.provenance) AS p
 	WHERE l.provenance <> p.provenance;
 	IF v_ids IS NULL THEN
 		RETURN v_new;
 	END IF;
-	EXECUTE format('UPDATE zcsync.leads AS t SET sync_cause = ($1).cause, sync_cause_id = ($1).id, sync_xid = ($1).xid, %1$s '
-		'FROM unnest($2, $3, $4) WITH ORDINALITY AS u (local_id, at, doc, n) '
-		'JOIN zcsync._score_leads($4) AS s ON s.n = u.n '
-		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || s.scores) AS i '
-		'WHERE t.local_id = u.local_id AND t.inserted_at = u.at',
-		(SELECT string_agg(format('%1$I = i.%1$I', c), ', ') FROM unnest(v_columns) AS c))
-		USING p_origin, v_ids, v_at, v_docs;
-	GET DIAGNOSTICS v_changed = ROW_COUNT;
+	v_changed := zcsync._update_leads(p_account, v_ids, v_at, v_docs, v_columns, p_origin);
 
 	-- A lead keeps the e-mails of all its rows, whichever of them it shows.
 	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 	SELECT DISTINCT p_account, 'email', r.email, r.local_id
-	FROM zcsync.lead_rows r
-	WHERE r.local_id = ANY (v_ids) AND r.email IS NOT NULL
+	FROM unnest(v_ids) AS u (id)
+	CROSS JOIN LATERAL (SELECT x.email, x.local_id FROM zcsync.lead_rows x WHERE x.local_id = u.id OFFSET 0) AS r
+	WHERE r.email IS NOT NULL
 	ORDER BY r.email
 	ON CONFLICT (account_id, kind, value) DO NOTHING;
 	RETURN v_new + v_changed;
@@ -209,6 +224,34 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], zcsync.origin) IS
 'inserts or updates leads to what their rows amount to; returns how many it wrote';
+
+-- Give leads, by their numbers and months, the values of these columns that their
+-- documents have, and their scores.
+CREATE FUNCTION zcsync._update_leads(p_account bigint, p_leads bigint[], p_inserted_at timestamptz[], p_docs jsonb[], p_columns text[],
+	p_origin zcsync.origin) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET timezone = 'UTC'
+SET jit = off
+AS $$
+DECLARE
+	v_count integer;
+BEGIN
+	EXECUTE format('UPDATE zcsync.leads AS t SET sync_cause = ($1).cause, sync_cause_id = ($1).id, sync_xid = ($1).xid, %1$s '
+		'FROM unnest($2, $3, $4, $5) AS u (local_id, at, doc, scores) '
+		'CROSS JOIN LATERAL jsonb_populate_record(NULL::zcsync.leads, u.doc || u.scores) AS i '
+		'WHERE ROW(t.account_id, t.local_id) BETWEEN ROW($6, u.local_id) AND ROW($6, u.local_id) AND t.inserted_at = u.at',
+		(SELECT string_agg(format('%1$I = i.%1$I', c), ', ') FROM unnest(p_columns) AS c))
+		USING p_origin, p_leads, p_inserted_at, p_docs, zcsync._score_leads(p_docs), p_account;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._update_leads(bigint, bigint[], timestamptz[], jsonb[], text[], zcsync.origin) IS
+'gives leads the values of their documents, and their scores; returns how many it wrote';
 
 -- The source of a lead is the one whose values count most; of equal ones the
 -- first by name.

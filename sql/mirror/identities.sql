@@ -33,7 +33,9 @@ BEGIN
 
 	SELECT i.kind, i.value, a.name AS account, i.local_id INTO v_other
 	FROM unnest(p_accounts, p_kinds, p_values, p_ids) AS u (account_id, kind, value, local_id)
-	JOIN zcsync.lead_identities i ON i.account_id = u.account_id AND i.kind = u.kind AND i.value = u.value
+	CROSS JOIN LATERAL (
+		SELECT * FROM zcsync.lead_identities x
+		WHERE x.account_id = u.account_id AND x.kind = u.kind AND x.value = u.value OFFSET 0) AS i
 	JOIN zcsync.accounts a ON a.account_id = i.account_id
 	WHERE i.local_id <> u.local_id
 	LIMIT 1;
@@ -51,6 +53,24 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._identify_leads(bigint[], text[], text[], bigint[]) IS
 'makes identities those of leads; an error if one is that of another lead';
+
+-- By their key, however many rows the planner thinks that the table has.
+CREATE FUNCTION zcsync._forget_identities(p_accounts bigint[], p_kinds text[], p_values text[], p_ids bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_nestloop = on
+AS $$
+BEGIN
+	DELETE FROM zcsync.lead_identities i
+	USING unnest(p_accounts, p_kinds, p_values, p_ids) AS u (account_id, kind, value, local_id)
+	WHERE i.account_id = u.account_id AND i.kind = u.kind AND i.value = u.value AND i.local_id = u.local_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_identities(bigint[], text[], text[], bigint[]) IS
+'removes identities that leads have no more';
 
 -- Rows that another transaction wrote were restored, and so were their
 -- identities.
@@ -76,7 +96,8 @@ BEGIN
 	END IF;
 	-- The table cannot have a unique key of local_id alone.
 	PERFORM FROM new_rows n
-	JOIN zcsync.leads l ON l.local_id = n.local_id
+	CROSS JOIN LATERAL (
+		SELECT FROM zcsync.leads t WHERE t.local_id = n.local_id OFFSET 0) AS l
 	WHERE n.sync_cause = 'local'
 	GROUP BY n.local_id HAVING count(*) > 1;
 	IF FOUND THEN
@@ -123,9 +144,7 @@ BEGIN
 	IF v_rows.ids IS NULL THEN
 		RETURN NULL;
 	END IF;
-	DELETE FROM zcsync.lead_identities i
-	USING unnest(v_rows.accounts, v_rows.kinds, v_rows.old, v_rows.ids) AS u (account_id, kind, value, local_id)
-	WHERE i.account_id = u.account_id AND i.kind = u.kind AND i.value = u.value AND i.local_id = u.local_id;
+	PERFORM zcsync._forget_identities(v_rows.accounts, v_rows.kinds, v_rows.old, v_rows.ids);
 	PERFORM zcsync._identify_leads(array_agg(u.account_id), array_agg(u.kind), array_agg(u.value), array_agg(u.local_id))
 	FROM unnest(v_rows.accounts, v_rows.kinds, v_rows.new, v_rows.ids) AS u (account_id, kind, value, local_id)
 	WHERE u.value IS NOT NULL;

@@ -345,7 +345,7 @@ BEGIN
 		SELECT y.limited_by FROM zcsync.stat_budgets AS y
 		WHERE y.account = a.name AND y.class IN ('api', 'write') ORDER BY y.class = 'write' DESC LIMIT 1) AS x ON true
 	UNION ALL
-	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, NULL, NULL, NULL, NULL
+	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, zcsync._span(i.remaining), NULL, NULL, NULL
 	FROM zcsync._running_imports() AS i
 	ORDER BY 1, 2;
 	COMMENT ON VIEW zcsync.progress IS

@@ -176,13 +176,14 @@ BEGIN
 		taken_at timestamptz NOT NULL,
 		via text NOT NULL DEFAULT 'new',	-- how it came to its lead: new, email, source id, similar, by hand
 		look_again boolean NOT NULL DEFAULT false,	-- others brought leads meanwhile that could not be seen
-		CONSTRAINT lead_rows_key UNIQUE (account_id, source, row_key)
+		CONSTRAINT lead_rows_key UNIQUE (row_key, source, account_id)
 	);
+	-- Each index begins with a column that no other one has: see the head of leads/match.sql.
 	CREATE INDEX idx_lead_rows_local_id ON zcsync.lead_rows (local_id);
 	CREATE INDEX idx_lead_rows_look_again ON zcsync.lead_rows (account_id, row_id) WHERE look_again;
-	CREATE INDEX idx_lead_rows_name ON zcsync.lead_rows (account_id, name);
-	CREATE INDEX idx_lead_rows_phone ON zcsync.lead_rows (account_id, phone) WHERE phone IS NOT NULL;
-	CREATE INDEX idx_lead_rows_mobile ON zcsync.lead_rows (account_id, mobile) WHERE mobile IS NOT NULL;
+	CREATE INDEX idx_lead_rows_name ON zcsync.lead_rows (name, account_id);
+	CREATE INDEX idx_lead_rows_phone ON zcsync.lead_rows (phone, account_id) WHERE phone IS NOT NULL;
+	CREATE INDEX idx_lead_rows_mobile ON zcsync.lead_rows (mobile, account_id) WHERE mobile IS NOT NULL;
 	COMMENT ON TABLE zcsync.lead_rows IS
 	'each lead as a source gave it, and which lead it became part of; the values of a lead are made of these';
 END
@@ -208,10 +209,10 @@ BEGIN
 		found_at timestamptz NOT NULL DEFAULT now(),
 		decided_at timestamptz,
 		decided_by text,
-		CONSTRAINT lead_duplicates_pkey PRIMARY KEY (account_id, lead_a, lead_b),
+		CONSTRAINT lead_duplicates_pkey PRIMARY KEY (lead_a, lead_b, account_id),
 		CONSTRAINT lead_duplicates_order CHECK (lead_a < lead_b)
 	);
-	CREATE INDEX idx_lead_duplicates_b ON zcsync.lead_duplicates (account_id, lead_b);
+	CREATE INDEX idx_lead_duplicates_b ON zcsync.lead_duplicates (lead_b);
 	COMMENT ON TABLE zcsync.lead_duplicates IS
 	'pairs of leads that may be one: open until zcsync.merge_leads() or zcsync.keep_apart(); apart is remembered';
 

@@ -70,7 +70,7 @@ RESET statement_timeout;
 -- one that is being imported
 BEGIN;
 SELECT count(*) FROM zcsync.import_leads('apollo_1');
-SELECT * FROM zcsync.progress;
+SELECT object, lane, done, estimate, progress, eta IS NOT NULL AS eta FROM zcsync.progress;
 ROLLBACK;
 SELECT count(*) FROM zcsync.progress;
 
