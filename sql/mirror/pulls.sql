@@ -12,6 +12,10 @@
 CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
@@ -20,7 +24,7 @@ BEGIN
 	WITH due AS (
 		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class
 		FROM zcsync.streams s
-		JOIN zcsync.accounts a ON a.account_id = s.account_id
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.accounts a WHERE a.account_id = s.account_id OFFSET 0) a
 		WHERE s.state = 'active' AND s.next_pull_at <= v_now AND a.state = 'active' AND a.vendor <> 'local'
 		ORDER BY s.next_pull_at
 		LIMIT 1000
@@ -39,10 +43,10 @@ BEGIN
 	WHERE CASE l.lane
 			WHEN 'history' THEN d.history_state = 'running'
 			ELSE NOT EXISTS (
-				SELECT FROM zcsync.streams h
+				SELECT FROM (SELECT * FROM zcsync.streams h WHERE h.account_id = d.account_id OFFSET 0) h
 				JOIN zcsync.sync_queue q ON q.account_id = h.account_id AND q.dedupe_key = format('pull/%s/history', h.stream_id)
 				JOIN zcsync.queues qs ON qs.name = q.queue
-				WHERE h.account_id = d.account_id AND h.state = 'active' AND h.history_state = 'running'
+				WHERE h.state = 'active' AND h.history_state = 'running'
 					AND q.state = 'ready' AND q.budget_class = d.class AND q.run_at < d.last_pull_at AND qs.state = 'active')
 			END
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q

@@ -5,9 +5,8 @@
 -- is enough for its rows; the functions they call are called as the reader
 -- (see doc/security.md for the grants of a monitoring role).
 --
--- sync_queue may be big.  What is counted per account comes from its partial
--- indexes; only stat_queue, errors and the backfill rows of progress read it
--- whole, once.
+-- sync_queue may hold millions of jobs, and looking at it must not take longer for
+-- that: what is counted is counted up to a limit, by an index (stat_backlog).
 -- ---------------------------------------------------------------------
 
 -- '[#####.....]  50 %'; NULL when the whole is not known.
@@ -25,6 +24,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM zcsync._create_backlog_view();
 	PERFORM zcsync._create_account_view();
 	PERFORM zcsync._create_budget_view();
 	PERFORM zcsync._create_status_view();
@@ -39,23 +39,93 @@ $$;
 COMMENT ON FUNCTION zcsync._create_views() IS
 'creates or replaces all views; called by setup()';
 
+-- The jobs that are ready, by the parts of the queue that there are: the recursion
+-- jumps from each to the next in the index of the claim, and reads one entry of
+-- it.  Then at most so many jobs of each are read that all of them together are some
+-- 20,000.  A function, since the settings of a reader must not turn to jit or to a
+-- scan of the whole table.
+CREATE FUNCTION zcsync._backlog()
+RETURNS TABLE (account text, queue text, class text, later boolean, jobs bigint, due bigint, retrying bigint, more boolean,
+	next_run_at timestamptz, oldest_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	RETURN QUERY
+	WITH RECURSIVE part AS (
+		(SELECT q.account_id, q.queue, q.budget_class, q.priority >= 60 AS later
+		FROM zcsync.sync_queue AS q WHERE q.state = 'ready'
+		ORDER BY q.account_id, q.queue, q.budget_class, q.priority LIMIT 1)
+		UNION ALL
+		SELECT n.account_id, n.queue, n.budget_class, n.later
+		FROM part AS p
+		CROSS JOIN LATERAL (
+			SELECT q.account_id, q.queue, q.budget_class, q.priority >= 60 AS later
+			FROM zcsync.sync_queue AS q
+			WHERE q.state = 'ready' AND ROW(q.account_id, q.queue, q.budget_class, q.priority)
+				> ROW(p.account_id, p.queue, p.budget_class, (CASE WHEN p.later THEN 32767 ELSE 59 END)::smallint)
+			ORDER BY q.account_id, q.queue, q.budget_class, q.priority LIMIT 1) AS n
+	)
+	SELECT a.name, p.queue, p.budget_class, p.later, w.jobs, w.due, w.retrying, w.jobs >= p.most, w.next_run_at, w.oldest_at
+	FROM (SELECT t.*, greatest(20, least(10000, 20000 / count(*) OVER ())) AS most FROM part AS t) AS p
+	CROSS JOIN LATERAL (SELECT x.name FROM zcsync.accounts AS x WHERE x.account_id = p.account_id) AS a
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS jobs, count(*) FILTER (WHERE r.run_at <= v_now) AS due, count(*) FILTER (WHERE r.failures > 0) AS retrying,
+			min(r.run_at) AS next_run_at, min(r.created_at) AS oldest_at
+		FROM (
+			SELECT q.run_at, q.failures, q.created_at
+			FROM zcsync.sync_queue AS q
+			WHERE q.account_id = p.account_id AND q.queue = p.queue AND q.budget_class = p.budget_class AND q.state = 'ready'
+				AND q.priority BETWEEN (CASE WHEN p.later THEN 60 ELSE -32768 END)::smallint
+					AND (CASE WHEN p.later THEN 32767 ELSE 59 END)::smallint
+			ORDER BY q.priority, q.run_at, q.job_id
+			LIMIT p.most) AS r) AS w;
+END
+$$;
+COMMENT ON FUNCTION zcsync._backlog() IS
+'jobs that are ready, by account, queue and budget class, counted up to a limit; for views';
+
+CREATE FUNCTION zcsync._create_backlog_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.stat_backlog AS
+	SELECT b.account, b.queue, b.class, b.later, b.jobs, b.due, b.retrying, b.more, b.next_run_at, b.oldest_at
+	FROM zcsync._backlog() AS b;
+	COMMENT ON VIEW zcsync.stat_backlog IS
+	'jobs that are ready, by account, queue and budget class, counted up to a limit: takes no longer for a million of them';
+	COMMENT ON COLUMN zcsync.stat_backlog.later IS 'jobs of history and backfills, which others go before';
+	COMMENT ON COLUMN zcsync.stat_backlog.more IS
+	'there are as many or more; the limit is 10,000, and lower where there are more than two rows. All columns are about the jobs counted, which are the first in their turn';
+	COMMENT ON COLUMN zcsync.stat_backlog.oldest_at IS 'when the oldest of these jobs was queued';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_backlog_view() IS
+'makes view stat_backlog; part of zcsync._create_views()';
+
 CREATE FUNCTION zcsync._create_account_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
 	-- LATERAL and not GROUP BY: one probe of each partial index per account,
-	-- and a condition on the account reaches the scans.
+	-- and a condition on the account reaches the scans.  l: what is counted up to.
 	CREATE OR REPLACE VIEW zcsync.stat_accounts AS
 	SELECT a.name AS account, a.vendor, a.state,
 		coalesce(s.streams, 0) AS streams,
-		ready.jobs AS ready, running.jobs AS running, held.jobs AS held,
+		coalesce(ready.jobs, 0) AS ready, running.jobs AS running, held.jobs AS held,
 		dead.jobs AS dead_letters,
 		coalesce(e.records, 0) AS route_errors,
 		coalesce(s.failing, 0) AS streams_failing,
 		coalesce(s.reading_history, 0) AS reading_history,
-		ready.later AS backfill,
-		greatest(date_trunc('second', greatest(s.pull_lag, zcsync._now() - oldest.created_at)), interval '0') AS lag,
+		coalesce(ready.later, 0) AS backfill,
+		greatest(date_trunc('second', greatest(s.pull_lag, zcsync._now() - least(ready.oldest_at, running.oldest_at))), interval '0') AS lag,
 		s.started,
 		CASE WHEN a.state = 'active' THEN
 			greatest(least(s.next_pull_at, ready.run_at), a.breaker_until, p.paused_until) END AS next_try_at,
@@ -63,8 +133,10 @@ BEGIN
 		a.breaker_until, p.paused_until, p.pause_reason,
 		coalesce(b.calls, 0) AS calls, coalesce(b.throttled, 0) AS throttled, b.last_call_at,
 		a.last_error, a.last_error_at, a.state_reason, a.state_hint,
-		s.read_error, s.read_error_since
+		s.read_error, s.read_error_since,
+		coalesce(ready.more, false) OR held.jobs >= l.most AS more_jobs
 	FROM zcsync.accounts AS a
+	CROSS JOIN (SELECT greatest(20, least(10000, 20000 / greatest(count(*), 1))) AS most FROM zcsync.accounts) AS l
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS streams,
 			count(*) FILTER (WHERE f.failing AND NOT f.by_itself) AS failing,
@@ -74,31 +146,27 @@ BEGIN
 			max(zcsync._now() - st.pull_interval - coalesce(st.last_pull_at, st.created_at)) AS pull_lag,
 			bool_and(st.last_pull_at IS NOT NULL) AS started,
 			min(st.next_pull_at) AS next_pull_at
-		FROM zcsync.streams AS st
+		FROM (SELECT * FROM zcsync.streams AS st WHERE st.account_id = a.account_id AND a.vendor <> 'local' OFFSET 0) AS st
 		-- An error of a history that is not read any more is none; what the vendor
 		-- is to blame for goes by itself.
 		CROSS JOIN LATERAL (
 			SELECT st.last_error_at IS NOT NULL AND (st.last_error_lane IS DISTINCT FROM 'history' OR st.history_state = 'running') AS failing,
 				coalesce(st.last_error_class IN ('vendor', 'throttled'), false) AS by_itself) AS f
-		WHERE st.account_id = a.account_id AND st.state = 'active' AND a.vendor <> 'local') AS s ON true
+		WHERE st.state = 'active') AS s ON true
+	LEFT JOIN (
+		SELECT b.account, sum(b.jobs)::bigint AS jobs, (sum(b.jobs) FILTER (WHERE b.later))::bigint AS later,
+			min(b.next_run_at) AS run_at, min(b.oldest_at) FILTER (WHERE NOT b.later) AS oldest_at, bool_or(b.more) AS more
+		FROM zcsync.stat_backlog AS b
+		GROUP BY b.account) AS ready ON ready.account = a.name
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS jobs, min(q.run_at) AS run_at,
-			count(*) FILTER (WHERE q.priority >= 60) AS later,
-			min(q.job_id) FILTER (WHERE q.priority < 60) AS oldest
-		FROM zcsync.sync_queue AS q
-		WHERE q.account_id = a.account_id AND q.state = 'ready') AS ready ON true
-	LEFT JOIN LATERAL (
-		SELECT count(*) AS jobs, min(q.job_id) FILTER (WHERE q.priority < 60) AS oldest
+		SELECT count(*) AS jobs, min(q.created_at) FILTER (WHERE q.priority < 60) AS oldest_at
 		FROM zcsync.sync_queue AS q
 		WHERE q.account_id = a.account_id AND q.state = 'running') AS running ON true
-	LEFT JOIN zcsync.sync_queue AS oldest
-		ON oldest.job_id = least(ready.oldest, running.oldest)
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS jobs FROM zcsync.sync_queue AS q
-		WHERE q.account_id = a.account_id AND q.state = 'held') AS held ON true
+		SELECT count(*) AS jobs
+		FROM (SELECT FROM zcsync.sync_queue AS q WHERE q.account_id = a.account_id AND q.state = 'held' LIMIT l.most) AS q) AS held ON true
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS jobs FROM zcsync.dead_letters AS d
-		WHERE d.account_id = a.account_id) AS dead ON true
+		SELECT count(*) AS jobs FROM (SELECT FROM zcsync.dead_letters AS d WHERE d.account_id = a.account_id LIMIT l.most) AS d) AS dead ON true
 	LEFT JOIN LATERAL (
 		SELECT sum(x.calls_total)::bigint AS calls, sum(x.throttled_total)::bigint AS throttled,
 			max(x.last_call_at) AS last_call_at
@@ -109,10 +177,12 @@ BEGIN
 		WHERE w.paused_until IS NOT NULL
 		GROUP BY w.account_id) AS p ON p.account_id = a.account_id
 	LEFT JOIN (
-		SELECT st.account_id, count(DISTINCT (re.route_id, re.source_id)) AS records
-		FROM zcsync.route_errors AS re
-		JOIN zcsync.routes AS r USING (route_id)
+		SELECT st.account_id, sum(re.records)::bigint AS records
+		FROM zcsync.routes AS r
 		JOIN zcsync.streams AS st ON st.stream_id = r.source_stream_id
+		CROSS JOIN LATERAL (
+			SELECT count(DISTINCT e.source_id) AS records
+			FROM (SELECT e.source_id FROM zcsync.route_errors AS e WHERE e.route_id = r.route_id ORDER BY e.source_id LIMIT 10000) AS e) AS re
 		GROUP BY st.account_id) AS e ON e.account_id = a.account_id;
 	PERFORM zcsync._describe_account_view();
 END
@@ -140,6 +210,8 @@ BEGIN
 	'why a stream was not read last time, where that goes by itself: the vendor is out of order or asks to wait';
 	COMMENT ON COLUMN zcsync.stat_accounts.read_error_since IS 'since when there is a read_error';
 	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
+	COMMENT ON COLUMN zcsync.stat_accounts.more_jobs IS
+	'there are more jobs than were counted; see stat_backlog. Dead letters and route_errors are counted up to 10,000, too';
 END
 $body$;
 COMMENT ON FUNCTION zcsync._describe_account_view() IS
@@ -186,13 +258,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
 		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
-		(SELECT count(*) FROM zcsync.links AS l JOIN zcsync.accounts AS t ON t.account_id = l.target_account
-			WHERE t.name = p_account AND l.state = 'cancelled')
-	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a ON a.account_id = q.account_id
-	WHERE a.name = p_account AND q.state = 'held'
+		(SELECT count(*) FROM (
+			SELECT FROM zcsync.links AS l
+			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 10000) AS l)
+	FROM (
+		SELECT * FROM zcsync.sync_queue AS q
+		WHERE q.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND q.state = 'held' LIMIT 10000) AS q
 $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
-'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made';
+'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 10,000';
 
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -203,11 +277,11 @@ BEGIN
 	SELECT x.account, x.state, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
 		zcsync._shorten(x.why, 38) AS why, x.to_do
 	FROM (
-		SELECT t.severity, t.object AS account, t.state, NULL::interval AS age, NULL::bigint AS waiting,
+		SELECT t.severity, t.object AS account, t.state, NULL::interval AS age, NULL::text AS waiting,
 			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do
 		FROM zcsync._installation_trouble() AS t
 		UNION ALL
-		SELECT v.severity, a.account, v.state, a.lag, a.ready + a.running + a.held, e.errors,
+		SELECT v.severity, a.account, v.state, a.lag, concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END), e.errors,
 			CASE WHEN a.next_try_at > zcsync._now() THEN zcsync._span(a.next_try_at - zcsync._now())
 				WHEN a.next_try_at IS NOT NULL THEN 'now' END,
 			v.why, v.to_do
@@ -239,7 +313,7 @@ BEGIN
 			SELECT 6, 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself'
 			WHERE a.paused_until IS NOT NULL AND (a.lag > interval '1 minute' OR a.read_error_since < zcsync._now() - interval '1 minute')
 			UNION ALL
-			SELECT 7, 2, 'behind', coalesce('could not read ' || a.read_error, format('jobs waiting: %s', a.ready + a.running)),
+			SELECT 7, 2, 'behind', coalesce('could not read ' || a.read_error, format('jobs waiting: %s%s', a.ready + a.running, CASE WHEN a.more_jobs THEN '+' END)),
 				format(CASE WHEN a.read_error IS NULL THEN 'SELECT * FROM zcsync.stat_budgets WHERE account = %L;'
 					ELSE 'SELECT * FROM zcsync.errors WHERE account = %L;' END, a.account)
 			WHERE a.started AND a.lag > interval '1 minute' OR a.read_error_since < zcsync._now() - interval '1 minute'
@@ -255,7 +329,10 @@ BEGIN
 					WHEN h.cancelled > 0 THEN format('copies that were cancelled: %s', h.cancelled) END,
 				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;'
 					WHEN h.cancelled > 0 THEN format('SELECT zcsync.release_held(%L, cancelled => true);', a.account) END
-			FROM zcsync._held_of(a.account) AS h
+			FROM (SELECT) AS o
+			LEFT JOIN LATERAL (	-- nearly never is anything cancelled
+				SELECT c.cancelled FROM zcsync._held_of(a.account) AS c
+				WHERE EXISTS (SELECT FROM zcsync.links AS l WHERE l.state = 'cancelled')) AS h ON true
 			ORDER BY 1
 			LIMIT 1) AS v
 	) AS x
@@ -269,13 +346,46 @@ BEGIN
 	COMMENT ON COLUMN zcsync.status.lag IS
 	'for how long the oldest thing that is due has waited: a pull or a fresh change; more than a minute is not in step';
 	COMMENT ON COLUMN zcsync.status.why IS 'shortened; in full in zcsync.errors and zcsync.stat_accounts';
-	COMMENT ON COLUMN zcsync.status.waiting IS 'live jobs: ready, running and held';
+	COMMENT ON COLUMN zcsync.status.waiting IS 'live jobs: ready, running and held; with a + there are more than were counted';
 	COMMENT ON COLUMN zcsync.status.errors IS 'rows of zcsync.errors that wait for a person';
 	COMMENT ON COLUMN zcsync.status.next IS 'when something is sent or read next';
 END
 $body$;
 COMMENT ON FUNCTION zcsync._create_status_view() IS
 'creates or replaces the view status';
+
+-- What backfills have still to look at or to send.  Up to 10,000 jobs are counted; of
+-- more it is told how many numbers lie between the first and the last of them,
+-- which were given out in turn.
+CREATE FUNCTION zcsync._backfills_undone() RETURNS TABLE (route_id bigint, undone bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT r.route_id, sum(CASE WHEN c.jobs <= 10000 THEN c.jobs ELSE greatest(c.jobs, l.job_id - f.job_id) END)::bigint
+	FROM zcsync.routes AS r
+	CROSS JOIN unnest('{route,push}'::text[]) AS o (operation)
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS jobs
+		FROM (SELECT q.job_id FROM zcsync.sync_queue AS q
+			WHERE q.route_id = r.route_id AND q.operation = o.operation AND q.priority >= 60 ORDER BY q.job_id LIMIT 10001) AS q) AS c
+	CROSS JOIN LATERAL (
+		SELECT q.job_id FROM zcsync.sync_queue AS q
+		WHERE q.route_id = r.route_id AND q.operation = o.operation AND q.priority >= 60 ORDER BY q.job_id LIMIT 1) AS f
+	CROSS JOIN LATERAL (
+		SELECT q.job_id FROM zcsync.sync_queue AS q
+		WHERE q.route_id = r.route_id AND q.operation = o.operation AND q.priority >= 60 ORDER BY q.job_id DESC LIMIT 1) AS l
+	GROUP BY r.route_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._backfills_undone() IS
+'how many jobs backfills of routes still have, counted up to 10,000 and estimated above; for views';
 
 CREATE FUNCTION zcsync._create_progress_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -294,16 +404,8 @@ BEGIN
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 		WHERE s.history_state <> 'none'
 	), backfills AS (
-		SELECT r.route_id, r.name, r.target_stream_id, w.mapping, w.sending,
-			(SELECT count(*) FROM zcsync.links AS l WHERE l.route_id = r.route_id) AS linked
-		FROM zcsync.routes AS r
-		JOIN (
-			SELECT q.route_id,
-				count(*) FILTER (WHERE q.operation = 'route') AS mapping,
-				count(*) FILTER (WHERE q.operation = 'push') AS sending
-			FROM zcsync.sync_queue AS q
-			WHERE q.route_id IS NOT NULL AND q.priority >= 60
-			GROUP BY q.route_id) AS w USING (route_id)
+		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, b.undone
+		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id)
 	)
 	SELECT l.object, l.lane,
 		CASE WHEN l.lane = 'history' THEN l.records_done END AS done,
@@ -330,13 +432,14 @@ BEGIN
 			CASE WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END
 		END AS limited_by
 	FROM lanes AS l
-	LEFT JOIN zcsync.sync_queue AS j ON j.account_id = l.account_id AND j.state = 'ready'
-		AND j.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane
+	LEFT JOIN LATERAL (
+		SELECT q.budget_class FROM zcsync.sync_queue AS q
+		WHERE q.account_id = l.account_id AND q.state = 'ready' AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j ON true
 	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = j.budget_class
 	UNION ALL
-	-- a record is done when it is linked and its counterpart was sent
-	SELECT b.name, 'backfill', greatest(b.linked - b.sending, 0), b.linked + b.mapping,
-		zcsync._bar(b.linked - b.sending, b.linked + b.mapping),
+	-- a record is done when it was looked at, and its counterpart was sent
+	SELECT b.name, 'backfill', greatest(b.whole - b.undone, 0), greatest(b.whole, b.undone),
+		zcsync._bar(b.whole - b.undone, b.whole),
 		NULL, NULL, NULL, NULL, x.limited_by
 	FROM backfills AS b
 	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
@@ -360,6 +463,33 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_progress_view() IS
 'creates or replaces the view progress';
 
+-- Status by status, as the index has them: the months may hold millions.
+CREATE FUNCTION zcsync._ended_lately() RETURNS TABLE (queue text, ended bigint, failed bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_since timestamptz := zcsync._now() - interval '1 minute';
+BEGIN
+	RETURN QUERY
+	WITH RECURSIVE known AS (
+		SELECT min(f.status) AS status FROM zcsync.sync_records AS f
+		UNION ALL
+		SELECT (SELECT min(n.status) FROM zcsync.sync_records AS n WHERE n.status > k.status) FROM known AS k WHERE k.status IS NOT NULL
+	)
+	SELECT e.queue, count(*), count(*) FILTER (WHERE k.status = 'failed')
+	FROM known AS k
+	CROSS JOIN LATERAL (
+		SELECT s.queue FROM zcsync.sync_records AS s WHERE s.status = k.status AND s.created_at > v_since OFFSET 0) AS e
+	GROUP BY e.queue;
+END
+$$;
+COMMENT ON FUNCTION zcsync._ended_lately() IS
+'jobs that ended in the last minute, by queue; for views';
+
 CREATE FUNCTION zcsync._create_work_views() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -367,33 +497,34 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.stat_queue AS
 	SELECT u.name AS queue, u.state,
-		coalesce(q.ready, 0) AS ready, coalesce(q.due, 0) AS due, coalesce(q.running, 0) AS running,
-		coalesce(q.held, 0) AS held, coalesce(q.retrying, 0) AS retrying,
-		date_trunc('second', zcsync._now() - q.oldest) AS oldest,
+		coalesce(q.ready, 0) AS ready, coalesce(q.due, 0) AS due, coalesce(r.running, 0) AS running,
+		coalesce(d.held, 0) AS held, coalesce(q.retrying, 0) AS retrying,
+		date_trunc('second', zcsync._now() - least(q.oldest_at, r.oldest_at)) AS oldest,
 		coalesce(h.ended, 0) AS ended_1m, coalesce(h.failed, 0) AS failed_1m,
-		u.concurrency, u.max_attempts
+		u.concurrency, u.max_attempts, coalesce(q.more, false) OR d.more AS more_jobs
 	FROM zcsync.queues AS u
 	LEFT JOIN (
-		SELECT j.queue,
-			count(*) FILTER (WHERE j.state = 'ready') AS ready,
-			count(*) FILTER (WHERE j.state = 'ready' AND j.run_at <= zcsync._now()) AS due,
-			count(*) FILTER (WHERE j.state = 'running') AS running,
-			count(*) FILTER (WHERE j.state = 'held') AS held,
-			count(*) FILTER (WHERE j.state = 'ready' AND j.failures > 0) AS retrying,
-			min(j.created_at) FILTER (WHERE j.state <> 'held') AS oldest
-		FROM zcsync.sync_queue AS j
-		GROUP BY j.queue) AS q ON q.queue = u.name
+		SELECT b.queue, sum(b.jobs)::bigint AS ready, sum(b.due)::bigint AS due, sum(b.retrying)::bigint AS retrying,
+			min(b.oldest_at) AS oldest_at, bool_or(b.more) AS more
+		FROM zcsync.stat_backlog AS b
+		GROUP BY b.queue) AS q ON q.queue = u.name
 	LEFT JOIN (
-		SELECT r.queue, count(*) AS ended, count(*) FILTER (WHERE r.status = 'failed') AS failed
-		FROM zcsync.sync_records AS r
-		WHERE r.created_at > zcsync._now() - interval '1 minute'
-		GROUP BY r.queue) AS h ON h.queue = u.name
+		SELECT j.queue, count(*) AS running, min(j.created_at) AS oldest_at
+		FROM zcsync.sync_queue AS j
+		WHERE j.state = 'running'
+		GROUP BY j.queue) AS r ON r.queue = u.name
+	CROSS JOIN (
+		SELECT array_agg(j.queue) AS queues, count(*) >= 10000 AS more
+		FROM (SELECT j.queue FROM zcsync.sync_queue AS j WHERE j.state = 'held' LIMIT 10000) AS j) AS x
+	CROSS JOIN LATERAL (SELECT cardinality(array_positions(x.queues, u.name)) AS held, x.more) AS d
+	LEFT JOIN zcsync._ended_lately() AS h ON h.queue = u.name
 	ORDER BY u.name;
 	COMMENT ON VIEW zcsync.stat_queue IS 'the live jobs by queue, and what ended in the last minute';
 	COMMENT ON COLUMN zcsync.stat_queue.due IS 'ready jobs whose time has come, part of ready';
 	COMMENT ON COLUMN zcsync.stat_queue.retrying IS 'ready jobs that failed before, part of ready';
 	COMMENT ON COLUMN zcsync.stat_queue.oldest IS 'age of the oldest job that is ready or running';
 	COMMENT ON COLUMN zcsync.stat_queue.concurrency IS 'jobs of one account that may run at a time';
+	COMMENT ON COLUMN zcsync.stat_queue.more_jobs IS 'there are more jobs than were counted; see stat_backlog';
 
 	CREATE OR REPLACE VIEW zcsync.stat_workers AS
 	SELECT w.pid, w.role, d.datname AS database, w.state, w.in_flight, w.started_at, w.restarts,

@@ -529,7 +529,8 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
 	RETURN least(
-		(SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND q.run_at > v_now),
+		(SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND NOT (q.budget_class = '') AND q.run_at > v_now),
+		zcsync._next_local_at(),
 		(SELECT min(b.next_at)
 			FROM zcsync.accounts a CROSS JOIN LATERAL zcsync._allowances(a.account_id, v_now, '{}') b
 			WHERE b.next_at > v_now AND b.next_at < 'infinity'));

@@ -23,10 +23,12 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off	-- see claim.sql
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
 BEGIN
-	RETURN (SELECT min(q.run_at) FROM zcsync.sync_queue q
-		WHERE q.state = 'ready' AND q.budget_class = '' AND q.run_at > zcsync._now());
+	RETURN (SELECT min(q.run_at) FROM zcsync.sync_queue q WHERE q.state = 'ready' AND (q.budget_class = '') AND q.run_at > v_now);
 END
 $$;
 COMMENT ON FUNCTION zcsync._next_local_at() IS

@@ -340,7 +340,9 @@ $$;
 COMMENT ON FUNCTION zcsync.resume_route(text) IS
 'starts a route where its source has been read to, so that what comes or changes from then on is routed, or goes on where it was paused; refused while zcsync.check_route() finds something';
 
--- Queue source records of a route, 10,000 at a time: there may be millions.
+-- Queue source records of a route, 10,000 at a time: there may be millions.  How
+-- many there are of a backfill is for the view progress; one that is over is
+-- forgotten.
 CREATE FUNCTION zcsync._enqueue_source(p_route bigint, p_ids bigint[], p_priority integer, p_backfill boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -351,6 +353,11 @@ BEGIN
 	SELECT s.account_id, s.stream_id, s.kind INTO v_source
 	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	WHERE r.route_id = p_route;
+	UPDATE zcsync.routes r
+	SET backfill_records = cardinality(p_ids) + CASE WHEN EXISTS (
+		SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.operation IN ('route', 'push') AND q.priority >= 60)
+		THEN r.backfill_records ELSE 0 END
+	WHERE r.route_id = p_route AND p_priority >= 60 AND cardinality(p_ids) > 0;
 	FOR v_first IN 1 .. coalesce(cardinality(p_ids), 0) BY 10000 LOOP
 		PERFORM zcsync._enqueue(ARRAY(
 			SELECT zcsync._job(v_source.account_id, 'route', 'route', '', k.key, k.key,

@@ -103,13 +103,14 @@ BEGIN
 	-- One running job per record: the proof, not the mechanism.
 	CREATE UNIQUE INDEX sync_queue_running_key ON zcsync.sync_queue (account_id, record_key) WHERE state = 'running';
 	CREATE INDEX sync_queue_claim ON zcsync.sync_queue (account_id, queue, budget_class, priority, run_at, job_id) WHERE state = 'ready';
-	CREATE INDEX sync_queue_run_at ON zcsync.sync_queue (run_at) WHERE state = 'ready';
+	CREATE INDEX sync_queue_run_at ON zcsync.sync_queue ((budget_class = ''), run_at) WHERE state = 'ready';
 	CREATE INDEX sync_queue_held ON zcsync.sync_queue (account_id, route_id) WHERE state = 'held';
 	CREATE INDEX sync_queue_cancelled ON zcsync.sync_queue (account_id, kind, local_id) WHERE cancelled IS NOT NULL;
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
 	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE sent IS NOT NULL;
+	CREATE INDEX sync_queue_backfill ON zcsync.sync_queue (route_id, operation, job_id) WHERE priority >= 60 AND route_id IS NOT NULL;
 	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
 		WHERE state = 'ready' AND operation = 'route';
 	COMMENT ON TABLE zcsync.sync_queue IS

@@ -35,6 +35,7 @@ BEGIN
 		old_before timestamptz,			-- by the source's clock: what changed before this was there before the route
 		new_from timestamptz,			-- what changed from this on is new to it
 		old_rows pg_snapshot,			-- between the two, rows of transactions that this sees were there before
+		backfill_records bigint NOT NULL DEFAULT 0,	-- that the backfill under way was to look at, or the last one
 		follows boolean NOT NULL DEFAULT false,	-- a backfill takes what the history of the source still brings
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,

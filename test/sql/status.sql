@@ -200,5 +200,31 @@ SELECT count(*) FROM zcsync.errors WHERE source = 'retrying' AND account = 'fine
 SELECT substring(p FROM '\S+ Scan.*sync_queue\S*') AS how FROM plan('SELECT * FROM zcsync.errors') AS p WHERE p ~ 'Scan .*sync_queue';
 SELECT substring(p FROM '\S+ Scan.*sync_queue\S*') AS how FROM plan('SELECT * FROM zcsync.errors WHERE account = ''fine''') AS p WHERE p ~ 'Scan .*sync_queue';
 
-DROP FUNCTION plan, task;
+-- Nor are all of them counted: what is shown comes from some thousands, whatever waits.
+CREATE FUNCTION reads(query text) RETURNS numeric LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_before numeric := (SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'zcsync.sync_queue'::regclass);
+BEGIN
+	EXECUTE query;
+	RETURN (SELECT seq_tup_read + idx_tup_fetch - v_before FROM pg_stat_xact_user_tables WHERE relid = 'zcsync.sync_queue'::regclass);
+END
+$$;
+SELECT v AS view, reads('SELECT * FROM zcsync.' || v) < 10000 AS few_reads FROM unnest('{status,progress,stat_queue,stat_accounts,stat_backlog}'::text[]) AS v;
+SELECT state, waiting ~ '^[0-9]{4}[+]$' AS many FROM zcsync.status WHERE account = 'fine';
+SELECT ready BETWEEN 1000 AND 9999 AS counted, more_jobs FROM zcsync.stat_accounts WHERE account = 'fine';
+SELECT ready BETWEEN 1000 AND 9999 AS counted, more_jobs FROM zcsync.stat_queue WHERE queue = 'task-sync';
+SELECT queue, later, jobs > 1000 AS many, more FROM zcsync.stat_backlog WHERE account = 'fine' ORDER BY 1, 2;
+-- a backfill: few that are left are counted, of many their numbers tell how many they are
+UPDATE zcsync.routes SET backfill_records = 16000;
+UPDATE zcsync.sync_queue SET route_id = (SELECT route_id FROM zcsync.routes), operation = 'route', budget_class = '', priority = 70
+WHERE job_id IN (SELECT job_id FROM zcsync.sync_queue WHERE operation = 'fetch' ORDER BY job_id LIMIT 12001);
+SELECT object, done, estimate, progress FROM zcsync.progress WHERE lane = 'backfill';
+SELECT reads('SELECT * FROM zcsync.progress') < 15000 AS few_reads;
+DELETE FROM zcsync.sync_queue WHERE operation = 'route' AND job_id NOT IN (SELECT job_id FROM zcsync.sync_queue WHERE operation = 'route' ORDER BY job_id LIMIT 4000);
+SELECT object, done, estimate, progress FROM zcsync.progress WHERE lane = 'backfill';
+DELETE FROM zcsync.sync_queue WHERE operation = 'route';
+SELECT count(*) FROM zcsync.progress WHERE lane = 'backfill';
+
+DROP FUNCTION plan, reads, task;
 DROP EXTENSION zcsync CASCADE;
