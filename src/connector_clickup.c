@@ -30,7 +30,8 @@
 #define MILLISECONDS_FROM	INT64CONST(1000000000000)
 
 #define TASK_FILTER \
-	"page archived include_closed subtasks order_by reverse list_ids[] " \
+	"page archived include_closed subtasks include_timl order_by reverse " \
+	"list_ids[] " \
 	"date_created_gt date_updated_gt"
 
 static const ZcsyncOperation operations[] = {
@@ -117,6 +118,7 @@ static bool clickup_prepare(ZcsyncCall *call);
 static void clickup_interpret(ZcsyncCall *call);
 static void read_limits(ZcsyncCall *call);
 static const ErrorRule *find_rule(const char *code);
+static bool missing(ZcsyncCall *call, const char *code);
 static void judge_unknown(ZcsyncCall *call, const char *code,
 						  const char **hint);
 
@@ -221,6 +223,8 @@ clickup_interpret(ZcsyncCall *call)
 	else
 		judge_unknown(call, code, &hint);
 
+	if (missing(call, code))
+		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		zcsync_connector_throttle(call, THROTTLE_S);
 	zcsync_connector_explain(call, said, hint);
@@ -262,6 +266,24 @@ find_rule(const char *code)
 			return rule;
 	}
 	return NULL;
+}
+
+/*
+ * Is what was asked for not there, and may that be?  A task is gone when the
+ * vendor says so with both status and code, since 401 may mean that it is not
+ * shared any more.  To a list that is read on the way to others it makes no
+ * difference why it has nothing.
+ */
+static bool
+missing(ZcsyncCall *call, const char *code)
+{
+	bool		gone = call->status == 404 && code != NULL &&
+		(strcmp(code, "ITEM_013") == 0 || strcmp(code, "ITEM_015") == 0);
+	bool		unshared = call->status == 401 &&
+		call->outcome == ZCSYNC_OUTCOME_REJECTED &&
+		strcmp(call->op, "get_task") != 0;
+
+	return (gone || unshared) && zcsync_connector_missing(call);
 }
 
 /*

@@ -322,6 +322,30 @@ zcsync_connector_header_number(ZcsyncCall *call, const char *name)
 }
 
 /*
+ * The vendor says that what was asked for is not there.  Where the request
+ * expects that (member "may_be_gone"), it is an answer: the reply becomes one
+ * with "zcsync_missing", and true is returned.  Not when a web page says so,
+ * which is somebody on the way.
+ */
+bool
+zcsync_connector_missing(ZcsyncCall *call)
+{
+	const char *type = zcsync_http_header(call->transfer, "Content-Type");
+
+	if (zcsync_json_get_text(call->request, "may_be_gone") == NULL)
+		return false;
+	if (type != NULL && strstr(type, "text/html") != NULL)
+		return false;
+	call->outcome = ZCSYNC_OUTCOME_DONE;
+	call->maybe_applied = false;
+	call->body = pstrdup("{\"zcsync_missing\": true}");
+	call->body_len = strlen(call->body);
+	call->message = NULL;
+	call->hint = NULL;
+	return true;
+}
+
+/*
  * The vendor says "too many requests": stop this class of calls until the time
  * that Retry-After or the end of the window names, else for default_s.
  */

@@ -50,6 +50,7 @@ extern void zcsync_connector_conceal(const ZcsyncCall *call, char *said);
 extern void zcsync_connector_conceal_body(ZcsyncCall *call);
 extern int64 zcsync_connector_header_number(ZcsyncCall *call,
 											const char *name);
+extern bool zcsync_connector_missing(ZcsyncCall *call);
 extern void zcsync_connector_throttle(ZcsyncCall *call, int default_s);
 
 #endif							/* ZCSYNC_CONNECTOR_COMMON_H */

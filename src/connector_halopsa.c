@@ -85,10 +85,6 @@ typedef struct Reply
 	bool		descending;		/* the newest come first, as was asked */
 } Reply;
 
-/* The reply that stands for "there is no such record". */
-static const char *const missing_record =
-"{\"id\": \"%s\", \"zcsync_missing\": true}";
-
 static bool halopsa_needs_token(const ZcsyncAccount *account);
 static bool halopsa_prepare(ZcsyncCall *call);
 static void halopsa_interpret(ZcsyncCall *call);
@@ -100,7 +96,6 @@ static bool prepare_token(ZcsyncCall *call);
 static void append_form(StringInfo form, const char *name, const char *value);
 static bool prepare_items(ZcsyncCall *call);
 static void check_list(ZcsyncCall *call);
-static bool missing(ZcsyncCall *call);
 static void read_reply(ZcsyncCall *call, Reply *reply);
 static bool more_on_next_page(const ZcsyncCall *call, const Jsonb *body,
 							  int count);
@@ -186,7 +181,8 @@ halopsa_interpret(ZcsyncCall *call)
 		return;
 	}
 
-	if (missing(call))
+	if (call->status == 404 && strcmp(call->op, "get") == 0 &&
+		zcsync_connector_missing(call))
 		return;
 	said = error_text(zcsync_connector_error_body(call));
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
@@ -359,29 +355,6 @@ check_list(ZcsyncCall *call)
 		return;
 	call->outcome = ZCSYNC_OUTCOME_BROKEN;
 	zcsync_connector_explain(call, "reply has no list", NULL);
-}
-
-/*
- * A record that is asked for by its id and is not there: makes that a reply of
- * its own, from which the mirror learns it.  Not when a web page says so, which
- * is somebody on the way.
- */
-static bool
-missing(ZcsyncCall *call)
-{
-	const char *type;
-
-	if (call->status != 404 || strcmp(call->op, "get") != 0)
-		return false;
-	type = zcsync_http_header(call->transfer, "Content-Type");
-	if (type != NULL && strstr(type, "text/html") != NULL)
-		return false;
-	call->outcome = ZCSYNC_OUTCOME_DONE;
-	call->body = psprintf(missing_record,
-						  zcsync_json_get_text(call->request, "id"));
-	call->body_len = strlen(call->body);
-	call->message = NULL;
-	return true;
 }
 
 /*
@@ -662,6 +635,9 @@ error_hint(ZcsyncCall *call)
 		case ZCSYNC_OUTCOME_NOT_FOUND:
 			if (strcmp(call->op, "token") == 0)
 				return psprintf("Check the settings \"host\" and \"auth_url\" of account \"%s\".",
+								name);
+			if (strcmp(call->op, "get") == 0)
+				return psprintf("The record was deleted, or the agent of the API application may not see it. If no record can be read, check the setting \"host\" of account \"%s\".",
 								name);
 			return psprintf("Check the setting \"host\" of account \"%s\".", name);
 		case ZCSYNC_OUTCOME_REJECTED:

@@ -97,6 +97,7 @@ BEGIN
 		FROM zcsync._vendor_hooks() h JOIN zcsync._hooks_of(p_vendor) o ON o.hook = h.hook
 		CROSS JOIN LATERAL (SELECT p_vendor.connector IS NOT NULL AND (h.needed = 'always'
 			OR (h.needed = 'to write' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.written <> '{}'))
+			OR (h.needed = 'to compare' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.compared))
 			OR (h.needed = 'with companies' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.roles @? '$.* ? (@ == "company")')))) AS n (needed)
 		WHERE zcsync._hook_fault(o.function, n.needed, h.arguments, h.result) IS NOT NULL
 		UNION ALL
@@ -113,6 +114,9 @@ BEGIN
 		FROM unnest(p_vendor.kinds) k WHERE k.place_field IS NOT NULL AND p_vendor.place IS NULL
 		UNION ALL
 		SELECT format('the name_field of %s cannot be written', k.kind) FROM unnest(p_vendor.kinds) k WHERE k.name_field IS NOT NULL AND k.name_field <> ALL (k.written)
+		UNION ALL
+		SELECT format('%s are compared but the hook "fetch_request" is missing', k.kind)
+		FROM unnest(p_vendor.kinds) k WHERE k.compared AND p_vendor.fetch_request IS NULL
 		UNION ALL
 		SELECT 'it has no kinds' WHERE p_vendor.kinds IS NULL OR p_vendor.kinds = '{}'
 		UNION ALL

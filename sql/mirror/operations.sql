@@ -22,8 +22,12 @@ BEGIN
 	FOR v_job IN
 		SELECT q.job_id, q.stream_id, q.payload FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_ids)
 	LOOP
-		EXECUTE format('SELECT %s($1, $2)', v_vendor.pull_request::regproc)
-			INTO v_request USING v_job.stream_id, v_job.payload ->> 'lane';
+		IF v_job.payload ->> 'lane' = 'compare' THEN
+			v_request := zcsync._comparison_request(v_job.stream_id);
+		ELSE
+			EXECUTE format('SELECT %s($1, $2)', v_vendor.pull_request::regproc)
+				INTO v_request USING v_job.stream_id, v_job.payload ->> 'lane';
+		END IF;
 		v_prepared := v_prepared || ROW(v_job.job_id, v_request)::zcsync.prepared;
 	END LOOP;
 	RETURN v_prepared;
@@ -107,7 +111,7 @@ BEGIN
 	WHERE s.stream_id = q.stream_id AND o.class NOT IN ('put_back', 'halved');
 	PERFORM zcsync._restart_lane(q.stream_id, q.payload ->> 'lane', o.request, o.status, o.message)
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-	WHERE o.class IN ('rejected', 'not_found') AND NOT q.stale;
+	WHERE o.class IN ('rejected', 'not_found') AND NOT q.stale AND q.payload ->> 'lane' <> 'compare';
 END
 $$;
 COMMENT ON FUNCTION zcsync._fail_pulls(zcsync.outcome[]) IS
@@ -184,6 +188,9 @@ BEGIN
 	LOOP
 		EXECUTE format('SELECT %s($1, $2)', v_vendor.fetch_request::regproc)
 			INTO v_request USING v_job.stream_id, v_job.payload;
+		IF v_job.payload ? 'may_be_gone' THEN
+			v_request := v_request || '{"may_be_gone": true}';
+		END IF;
 		v_prepared := v_prepared || ROW(v_job.job_id, v_request)::zcsync.prepared;
 	END LOOP;
 	RETURN v_prepared;

@@ -7,8 +7,9 @@
 -- alone.  A stream whose last pull failed for a reason that will not go by itself
 -- is read ten times as rarely.
 --
--- Live lanes go before history.  But where they are due more often than the
--- budget allows calls, a history that waits has its turn after each of theirs.
+-- Live lanes go before history, and comparisons after both, once a day.  But where
+-- live lanes are due more often than the budget allows calls, a history that waits
+-- has its turn after each of theirs.
 CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -22,7 +23,11 @@ DECLARE
 	v_jobs zcsync.new_job[];
 BEGIN
 	WITH due AS (
-		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class
+		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class,
+			-- a CASE, so that no descriptor is looked at within the day
+			CASE WHEN s.compare_cursor IS NOT NULL THEN true
+				WHEN s.history_state <> 'running' AND coalesce(s.compared_at, s.created_at) <= v_now - interval '1 day'
+					THEN (zcsync._kind_of(a.vendor, s.kind)).compared END AS is_compared
 		FROM zcsync.streams s
 		CROSS JOIN LATERAL (SELECT * FROM zcsync.accounts a WHERE a.account_id = s.account_id OFFSET 0) a
 		WHERE s.state = 'active' AND s.next_pull_at <= v_now AND a.state = 'active' AND a.vendor <> 'local'
@@ -38,10 +43,11 @@ BEGIN
 		jsonb_build_object('lane', l.lane), l.priority, p_stream => d.stream_id, p_kind => d.kind) ORDER BY d.stream_id, l.priority)
 	INTO v_jobs
 	FROM due d
-	CROSS JOIN (VALUES ('live', 40), ('history', 60)) AS l (lane, priority)
+	CROSS JOIN (VALUES ('live', 40), ('history', 60), ('compare', 80)) AS l (lane, priority)
 	CROSS JOIN LATERAL (SELECT format('pull/%s/%s', d.stream_id, l.lane)) AS k (key)
 	WHERE CASE l.lane
 			WHEN 'history' THEN d.history_state = 'running'
+			WHEN 'compare' THEN d.is_compared
 			ELSE NOT EXISTS (
 				SELECT FROM (SELECT * FROM zcsync.streams h WHERE h.account_id = d.account_id OFFSET 0) h
 				JOIN zcsync.sync_queue q ON q.account_id = h.account_id AND q.dedupe_key = format('pull/%s/history', h.stream_id)
@@ -156,12 +162,17 @@ BEGIN
 	END IF;
 
 	v_page := zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply);
-	EXECUTE format('SELECT n.cursor, n.more, n.run_after FROM %s($1, $2, $3, $4) AS n', (zcsync._vendor_of(v_stream.vendor)).next::regproc)
-		INTO v_next USING p_stream_id, p_lane, p_request, p_reply;
+	IF p_lane = 'compare' THEN
+		SELECT n.* INTO v_next FROM zcsync._next_comparison(p_job_id, p_stream_id, p_request, p_reply) AS n;
+	ELSE
+		EXECUTE format('SELECT n.cursor, n.more, n.run_after FROM %s($1, $2, $3, $4) AS n', (zcsync._vendor_of(v_stream.vendor)).next::regproc)
+			INTO v_next USING p_stream_id, p_lane, p_request, p_reply;
+	END IF;
 
 	UPDATE zcsync.streams s
 	SET live_cursor = CASE p_lane WHEN 'live' THEN coalesce(v_next.cursor, s.live_cursor) ELSE s.live_cursor END,
 		history_cursor = CASE p_lane WHEN 'history' THEN coalesce(v_next.cursor, s.history_cursor) ELSE s.history_cursor END,
+		compare_cursor = CASE p_lane WHEN 'compare' THEN v_next.cursor ELSE s.compare_cursor END,
 		last_pull_at = CASE WHEN p_lane = 'live' AND NOT v_next.more THEN v_now ELSE s.last_pull_at END,
 		history_state = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN 'done' ELSE s.history_state END,
 		history_done_at = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN v_now ELSE s.history_done_at END,
@@ -199,7 +210,9 @@ COMMENT ON FUNCTION zcsync._forget_pull_error(bigint, text) IS
 'forgets why a lane of a stream could not be read, now that it was';
 
 -- Records that somebody asked for came.  One that the reply lacks stays as it
--- is: it may be gone, or out of reach of these credentials.
+-- is: it may be gone, or out of reach of these credentials.  But one that the
+-- vendor's lists lacked, too, is gone when its vendor says that it is not there:
+-- see comparison.sql.
 CREATE FUNCTION zcsync._finish_fetch(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -207,6 +220,11 @@ AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.stream_id = p_stream_id) THEN
 		RETURN 0;
+	ELSIF p_request ? 'may_be_gone' AND p_reply ? 'zcsync_missing' THEN
+		RETURN (SELECT zcsync._take_page(p_stream_id, q.kind, array_agg(ROW(i.id, NULL, '{}', NULL, true)::zcsync.document),
+				zcsync._origin_of('pull', p_job_id))
+			FROM zcsync.sync_queue q CROSS JOIN LATERAL jsonb_array_elements_text(q.payload -> 'ids') AS i (id)
+			WHERE q.job_id = p_job_id GROUP BY q.kind);
 	END IF;
 	RETURN (zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply)).changed;
 END

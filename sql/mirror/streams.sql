@@ -300,7 +300,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	UPDATE zcsync.streams s
-	SET scope = p_scope, live_cursor = NULL, history_cursor = NULL,
+	SET scope = p_scope, live_cursor = NULL, history_cursor = NULL, compare_cursor = NULL,
 		history_state = CASE WHEN s.since IS NULL THEN 'none' ELSE 'running' END,
 		history_started_at = CASE WHEN s.since IS NOT NULL THEN zcsync._now() END,
 		history_done_at = NULL, records_done = 0, calls_done = 0, next_pull_at = zcsync._now(),
@@ -388,7 +388,7 @@ BEGIN
 	END IF;
 	v_key := format('pull/%s/live', v_stream.stream_id);
 	RETURN zcsync._enqueue(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull',
-		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "live", "reconcile": true}', 20,
+		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "live"}', 20,
 		p_stream => v_stream.stream_id, p_kind => v_stream.kind));
 END
 $$;

@@ -163,6 +163,8 @@ BEGIN
 		since timestamptz,				-- history is read from here; NULL: none
 		live_cursor jsonb,				-- NULL: nothing read yet
 		history_cursor jsonb,
+		compare_cursor jsonb,			-- NULL: no comparison is going on; see mirror/comparison.sql
+		compared_at timestamptz,		-- when the last one began that came to its end
 		history_state text NOT NULL DEFAULT 'none'
 			CONSTRAINT streams_history_state CHECK (history_state IN ('none', 'running', 'done')),
 		next_pull_at timestamptz NOT NULL DEFAULT now(),

@@ -104,7 +104,8 @@ CREATE TYPE zcsync.vendor_kind AS (
 							-- status (of the catalogue), member (by e-mail address), requester (by e-mail
 							-- address, which stays one where nobody has it), company, user, site
 	defaults	zcsync.vendor_default[],
-	filter		text		-- over a row: which records a new route from here takes; NULL: all
+	filter		text,		-- over a row: which records a new route from here takes; NULL: all
+	compared	boolean		-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -114,14 +115,14 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 	usual zcsync.vendor_value[] DEFAULT '{}', fixed_values text[] DEFAULT '{}', rules zcsync.vendor_rules DEFAULT NULL,
 	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
-	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL)
+	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL, compared boolean DEFAULT false)
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21;
 END;
 COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
-	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text) IS
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean) IS
 'a kind of records that a vendor has';
 
 CREATE TYPE zcsync.vendor AS (
@@ -149,6 +150,8 @@ CREATE TYPE zcsync.vendor AS (
 	pull_request	regprocedure,
 	next		regprocedure,
 	restart		regprocedure,
+	compare_request	regprocedure,
+	compare		regprocedure,
 	fetch_request	regprocedure,
 	rows		regprocedure,
 	push_requests	regprocedure,
@@ -171,7 +174,7 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	base_url regprocedure DEFAULT NULL, budgets regprocedure DEFAULT NULL, check_account regprocedure DEFAULT NULL,
 	discover regprocedure DEFAULT NULL, record_url regprocedure DEFAULT NULL, scope_check regprocedure DEFAULT NULL,
 	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, restart regprocedure DEFAULT NULL,
-	fetch_request regprocedure DEFAULT NULL,
+	compare_request regprocedure DEFAULT NULL, compare regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
 	statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
 	required regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL)
@@ -179,16 +182,16 @@ RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and when a vendor must have it: always
--- (all that have a connector), if it writes a kind, if records belong to
+-- (all that have a connector), if it writes or compares a kind, if records belong to
 -- companies, or at its option.
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -214,6 +217,12 @@ BEGIN ATOMIC
 		-- where a lane goes on whose request was refused: request, status, message; NULL: its cursor is not to blame, or
 		-- it was begun anew already
 		('restart', 'optional', '{jsonb,integer,text}', 'jsonb'),
+		-- the next request of a comparison of a stream's rows with the vendor's lists: stream, where it is ({}: it begins);
+		-- NULL: this stream cannot be compared now
+		('compare_request', 'to compare', '{bigint,jsonb}', 'jsonb'),
+		-- what a reply to that says: stream, where it is, request, reply -> where it goes on (NULL: that was all), the remote
+		-- ids of rows that the lists should have and lack, and ids in the lists whose records are to be read
+		('compare', 'to compare', '{bigint,jsonb,jsonb,jsonb}', 'TABLE(pass jsonb, gone text[], lacking text[])'),
 		-- the request for records of a stream by their ids, {"ids": [...]}
 		('fetch_request', 'optional', '{bigint,jsonb}', 'jsonb'),
 		-- the records of a reply, also of other kinds: account, kind, request, reply.  vals has all own

@@ -264,9 +264,12 @@ check('HaloPSA 403', call('halopsa', \%halo, 403, { message => 'You do not have 
 check('HaloPSA 404 of a list', call('halopsa', \%list, 404, { message => 'No HTTP resource was found' }), 'not_found', qr/No HTTP resource/, qr/host/);
 check('HaloPSA 404 page', call('halopsa', \%halo, 404, '<html><head><title>404</title></head></html>', 'Content-Type' => 'text/html'), 'not_found', qr/^web page "404"$/, qr/host/);
 check('HaloPSA 404 of a write', call('halopsa', \%post, 404, { message => 'No such ticket' }), 'not_found', qr/No such ticket/, qr/host/);
-$call = call('halopsa', \%halo, 404, { message => 'The Ticket was not found' });
-is($call->{class}, 'done', 'HaloPSA 404 of a record is an answer');
-is_deeply($call->{reply}, { id => '12', zcsync_missing => JSON::PP::true }, 'which says that it is not there');
+check('HaloPSA 404 of a record', call('halopsa', \%halo, 404, { message => 'The Ticket was not found' }), 'not_found', qr/^The Ticket was not found$/, qr/deleted, or the agent.*host/);
+$call = call('halopsa', { %halo, may_be_gone => 1 }, 404, { message => 'The Ticket was not found' });
+is($call->{class}, 'done', 'HaloPSA 404 of a record that may be gone is an answer');
+is_deeply($call->{reply}, { zcsync_missing => JSON::PP::true }, 'which says that it is not there');
+check('HaloPSA 404 page of one', call('halopsa', { %halo, may_be_gone => 1 }, 404, '<html><head><title>404</title></head></html>', 'Content-Type' => 'text/html'), 'not_found', qr/^web page "404"$/, qr/host/);
+check('HaloPSA 403 of one', call('halopsa', { %halo, may_be_gone => 1 }, 403, { message => 'You do not have permission' }), 'rejected', qr/permission/, qr/permission/);
 check('HaloPSA 200 without the record', call('halopsa', \%halo, 200, {}), 'broken', qr/^reply has no "id"$/);
 check('HaloPSA 200 without a list', call('halopsa', \%list, 200, { message => 'x' }), 'broken', qr/^reply has no list$/);
 check('HaloPSA 500', call('halopsa', \%post, 500, { ClassName => 'System.Exception', Message => 'Object reference not set' }), 'vendor', qr/^Object reference not set$/);
@@ -292,6 +295,19 @@ unlike($json->encode($call->{reply}), qr/top-secret|\Q$basic\E/, 'nor is it kept
 is($call->{reply}{more}, 'y' x 100, 'whose rest is');
 $call = call('zendesk', $export, 400, { error => 'Bad', description => 'x', more => 'y' x 10_000, quoted => 'top-secret-token' });
 is(length $call->{reply}, 4000, 'of a long one the beginning is');
+
+# Records that may be gone: only what says so is an answer.
+my %task = (op => 'get_task', task_id => '9hx');
+my %archived = (op => 'list_tasks', list_id => '11', page => 0, may_be_gone => 1);
+my $deleted = { err => 'Task not found, deleted', ECODE => 'ITEM_013' };
+check('ClickUp 404 of a task', call('clickup', \%task, 404, $deleted), 'not_found', qr/^Task not found, deleted \(ITEM_013\)$/, qr/deleted, or is not shared/);
+is_deeply(call('clickup', { %task, may_be_gone => 1 }, 404, $deleted)->{reply}, { zcsync_missing => JSON::PP::true }, 'ClickUp 404 of a task that may be gone');
+check('ClickUp 401 with the code of a task', call('clickup', { %task, may_be_gone => 1 }, 401, $deleted), 'not_found', qr/ITEM_013/, qr/./);
+check('ClickUp 404 without a code', call('clickup', { %task, may_be_gone => 1 }, 404, { err => 'Route not found' }), 'not_found', qr/^Route not found$/, qr/base_url/);
+check('ClickUp task that is not shared', call('clickup', { %task, may_be_gone => 1 }, 401, { err => 'Team not authorized', ECODE => 'OAUTH_027' }), 'rejected', qr/OAUTH_027/, qr/Share/);
+is_deeply(call('clickup', \%archived, 401, { err => 'Team not authorized', ECODE => 'OAUTH_027' })->{reply}, { zcsync_missing => JSON::PP::true }, 'ClickUp list that is not shared is passed over');
+is_deeply(call('clickup', \%archived, 404, { err => 'List not found', ECODE => 'ITEM_015' })->{reply}, { zcsync_missing => JSON::PP::true }, 'and one that is gone');
+check('ClickUp: a bad token is none of these', call('clickup', \%archived, 401, { err => 'Token invalid', ECODE => 'OAUTH_025' }), 'auth', qr/OAUTH_025/, qr/token/);
 
 # -------------------------------------------------------------- limits
 

@@ -26,7 +26,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('clickup', 'ClickUp', 'clickup',
 		kinds => ARRAY[
-			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'),
+			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'), compared => true,
 				usual => ARRAY[
 					('priority', '1', 'urgent'), ('priority', '2', 'high'), ('priority', '3', 'normal'),
 					('priority', '4', 'low')]::zcsync.vendor_value[],
@@ -41,7 +41,9 @@ BEGIN ATOMIC
 				'It is the number that follows app.clickup.com/ in the address of the workspace.',
 				identifies => true, from_number => true),
 			zcsync._describe_setting('plan', 'string', '^(free|unlimited|business|business_plus|enterprise)$',
-				'The plans are free, unlimited, business, business_plus and enterprise.')],
+				'The plans are free, unlimited, business, business_plus and enterprise.'),
+			zcsync._describe_setting('reconcile_limit', 'number', '^[0-9]{1,7}$',
+				'It is the number of tasks that may be missing at ClickUp before a daily comparison stops.')],
 		credentials => ARRAY[
 			ROW('{token}', '{}'),
 			ROW('{access_token}', '{}')]::zcsync.vendor_credentials[],
@@ -54,6 +56,8 @@ BEGIN ATOMIC
 		scope_check => 'zcsync._clickup_scope_check(text,jsonb)',
 		pull_request => 'zcsync._clickup_pull_request(bigint,text)',
 		next => 'zcsync._clickup_next(bigint,text,jsonb,jsonb)',
+		compare_request => 'zcsync._clickup_compare_request(bigint,jsonb)',
+		compare => 'zcsync._clickup_compare(bigint,jsonb,jsonb,jsonb)',
 		fetch_request => 'zcsync._clickup_fetch_request(bigint,jsonb)',
 		rows => 'zcsync._clickup_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._clickup_push_requests(bigint[])',

@@ -96,21 +96,22 @@ COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
 'the next request of a lane of a stream';
 
 -- Where a lane of tasks is: a pass over all tasks by the time they were
--- changed, oldest first, and now and then one over the archived ones, list by
--- list, which no other request returns.
+-- changed, oldest first.  At its end the history reads archived tasks, too, list by
+-- list, which no other request returns.  Those that are archived later are found
+-- by the comparison (compare.sql).
 --
 --   gt           tasks changed after this, in ms, are asked for
 --   page         page among these
 --   max          latest change seen
 --   sum, before  sum of the ids of the pages since page 0, now and last time
---   archived     {"gt", "page", "lists": [...]}: the pass over archived tasks
---   archived_at  when that began last, in ms
+--   lists        {"gt", "page", "todo"}: lists that are read one by one, each with the
+--                members of its request
 CREATE FUNCTION zcsync._clickup_tasks_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN c.cursor ? 'gt' THEN c.cursor
-		ELSE jsonb_build_object('gt', c.start, 'page', 0, 'max', c.start, 'archived_at', c.start) END
+		ELSE jsonb_build_object('gt', c.start, 'page', 0, 'max', c.start) END
 	FROM (SELECT
 			CASE p_lane WHEN 'history' THEN s.history_cursor ELSE s.live_cursor END,
 			zcsync._clickup_ms(CASE p_lane WHEN 'history' THEN coalesce(s.since, s.created_at)
@@ -125,11 +126,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT '{"include_closed": true, "subtasks": true, "order_by": "updated", "reverse": true}'::jsonb
-		|| CASE WHEN p_cursor ? 'archived' THEN jsonb_build_object(
-				'op', 'list_tasks', 'archived', true,
-				'list_id', p_cursor #> '{archived,lists,0}',
-				'page', p_cursor #> '{archived,page}',
-				'date_updated_gt', p_cursor #> '{archived,gt}')
+		|| CASE WHEN p_cursor ? 'lists' THEN (p_cursor #> '{lists,todo,0}') || jsonb_build_object(
+				'page', p_cursor #> '{lists,page}', 'date_updated_gt', p_cursor #> '{lists,gt}')
 			ELSE jsonb_build_object(
 				'op', 'team_tasks',
 				'team_id', (SELECT a.settings -> 'workspace_id' FROM zcsync.accounts a WHERE a.account_id = p_account),
@@ -143,8 +141,8 @@ COMMENT ON FUNCTION zcsync._clickup_tasks_request(bigint, jsonb, jsonb) IS
 
 -- Fields and statuses belong to lists, which are read one after another.  A
 -- walk starts with the lists of the scope, or else with the spaces, below
--- which it finds all lists.  One that has got stuck on a list, which was
--- deleted or is not shared any more, begins anew after an hour.
+-- which it finds all lists.  A list that was deleted or is not shared any more is
+-- passed over.  A walk that has got stuck begins anew after an hour.
 CREATE FUNCTION zcsync._clickup_walk(p_stream_id bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -180,7 +178,8 @@ COMMENT ON FUNCTION zcsync._clickup_walk(bigint) IS
 CREATE FUNCTION zcsync._clickup_list_request(p_kind text, p_list_id text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT jsonb_build_object('op', CASE p_kind WHEN 'fields' THEN 'list_fields' ELSE 'list' END, 'list_id', p_list_id);
+	SELECT jsonb_build_object('op', CASE p_kind WHEN 'fields' THEN 'list_fields' ELSE 'list' END, 'list_id', p_list_id,
+		'may_be_gone', true);
 END;
 COMMENT ON FUNCTION zcsync._clickup_list_request(text, text) IS
 'the request for the fields or the statuses of a list';
@@ -207,7 +206,7 @@ BEGIN
 		WHEN 'team_tasks' THEN
 			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_tasks(p_stream_id, p_lane, p_request, p_reply) AS n;
 		WHEN 'list_tasks' THEN
-			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_archived(p_stream_id, p_lane, p_request, p_reply) AS n;
+			RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._clickup_next_list(p_stream_id, p_lane, p_request, p_reply) AS n;
 		WHEN 'team' THEN
 			RETURN QUERY SELECT '{}'::jsonb, false, NULL::interval;
 		ELSE
@@ -283,40 +282,53 @@ BEGIN
 		cursor := cursor || jsonb_build_object('gt',
 			greatest(v_gt, CASE WHEN v_seen < v_now - 600000 THEN v_seen ELSE v_seen - 10000 END));
 	END IF;
-	more := false;
-	IF p_lane = 'history' OR (cursor ->> 'archived_at')::bigint < v_now - 6 * 3600000 THEN
-		cursor := zcsync._clickup_archived_cursor(p_stream_id, cursor, v_now);
-		more := cursor ? 'archived';
+	IF p_lane = 'history' THEN
+		cursor := cursor || zcsync._clickup_lists_cursor(p_stream_id);
 	END IF;
+	more := cursor ? 'lists';
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_next_tasks(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page of tasks, and whether more is waiting';
 
--- Begin a pass over the archived tasks of all lists known.
-CREATE FUNCTION zcsync._clickup_archived_cursor(p_stream_id bigint, p_cursor jsonb, p_now bigint) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+-- The lists of a stream of tasks: those of its scope, or all that tasks were seen in.
+CREATE FUNCTION zcsync._clickup_lists(p_stream_id bigint) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_lists jsonb;
-	v_cursor jsonb := p_cursor || jsonb_build_object('archived_at', p_now);
-BEGIN
-	SELECT coalesce(s.scope -> 'list_ids',
-		(SELECT jsonb_agg(DISTINCT t.list_id) FROM zcsync.tasks t
-		WHERE t.account_id = s.account_id AND t.list_id IS NOT NULL))
-	INTO v_lists FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
-	IF v_lists IS NULL THEN
-		RETURN v_cursor;
-	END IF;
-	RETURN v_cursor || jsonb_build_object('archived', jsonb_build_object('lists', v_lists, 'page', 0,
-		'gt', (p_cursor ->> 'archived_at')::bigint - 600000));
-END
+	SELECT CASE WHEN s.scope ? 'list_ids' THEN ARRAY(SELECT jsonb_array_elements_text(s.scope -> 'list_ids'))
+		ELSE ARRAY(SELECT DISTINCT t.list_id FROM zcsync.tasks t
+			WHERE t.account_id = s.account_id AND t.list_id IS NOT NULL AND t.deleted_at IS NULL ORDER BY 1) END
+	FROM zcsync.streams s WHERE s.stream_id = p_stream_id
 $$;
-COMMENT ON FUNCTION zcsync._clickup_archived_cursor(bigint, jsonb, bigint) IS
-'a cursor of tasks with a new pass over the archived ones';
+COMMENT ON FUNCTION zcsync._clickup_lists(bigint) IS
+'the lists that a stream of tasks reads';
 
-CREATE FUNCTION zcsync._clickup_next_archived(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
+-- What is read list by list, as parts of requests: archived tasks.
+CREATE FUNCTION zcsync._clickup_single_lists(p_stream_id bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_agg(jsonb_build_object('op', 'list_tasks', 'list_id', l.id, 'archived', true, 'may_be_gone', true) ORDER BY l.id), '[]')
+	FROM unnest(zcsync._clickup_lists(p_stream_id)) AS l (id)
+$$;
+COMMENT ON FUNCTION zcsync._clickup_single_lists(bigint) IS
+'lists of tasks that are read one by one, as parts of requests';
+
+-- Where the history begins to read these: {} if there are none.
+CREATE FUNCTION zcsync._clickup_lists_cursor(p_stream_id bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN l.todo = '[]' THEN '{}'::jsonb ELSE jsonb_build_object('lists', jsonb_build_object('todo', l.todo, 'page', 0,
+		'gt', zcsync._clickup_ms(coalesce(s.since, s.created_at)))) END
+	FROM zcsync.streams s CROSS JOIN LATERAL (SELECT zcsync._clickup_single_lists(p_stream_id)) AS l (todo)
+	WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._clickup_lists_cursor(bigint) IS
+'the part of a cursor of tasks with which lists are read one by one';
+
+CREATE FUNCTION zcsync._clickup_next_list(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -324,19 +336,18 @@ AS $$
 BEGIN
 	cursor := zcsync._clickup_tasks_cursor(p_stream_id, p_lane);
 	IF zcsync._clickup_page_full(p_reply) THEN
-		cursor := jsonb_set(cursor, '{archived,page}', to_jsonb((p_request ->> 'page')::integer + 1));
+		cursor := jsonb_set(cursor, '{lists,page}', to_jsonb((p_request ->> 'page')::integer + 1));
+	ELSIF jsonb_array_length(cursor #> '{lists,todo}') > 1 THEN
+		cursor := jsonb_set(cursor, '{lists}', (cursor -> 'lists')
+			|| jsonb_build_object('page', 0, 'todo', (cursor #> '{lists,todo}') - 0));
 	ELSE
-		cursor := jsonb_set(cursor, '{archived}', cursor -> 'archived'
-			|| jsonb_build_object('page', 0, 'lists', (cursor #> '{archived,lists}') - 0));
-		IF cursor #> '{archived,lists,0}' IS NULL THEN
-			cursor := cursor - 'archived';
-		END IF;
+		cursor := cursor - 'lists';
 	END IF;
-	more := cursor ? 'archived';
+	more := cursor ? 'lists';
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_next_archived(bigint, text, jsonb, jsonb) IS
-'cursor of a lane after a page of archived tasks, and whether more is waiting';
+COMMENT ON FUNCTION zcsync._clickup_next_list(bigint, text, jsonb, jsonb) IS
+'cursor of a lane after a page of a single list, and whether more is waiting';
 
 CREATE FUNCTION zcsync._clickup_next_walk(p_stream_id bigint, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
@@ -383,7 +394,9 @@ AS $$
 DECLARE
 	v_op text := p_request ->> 'op';
 BEGIN
-	IF p_kind = 'tasks' THEN
+	IF p_kind = 'tasks' AND p_request ? 'compare' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._clickup_known_tasks(p_account, zcsync._json_list(p_reply -> 'tasks')));
+	ELSIF p_kind = 'tasks' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._json_list(
 			CASE WHEN p_reply ? 'tasks' THEN p_reply -> 'tasks' ELSE jsonb_build_array(p_reply) END));
 	ELSIF p_kind = 'contacts' AND v_op = 'team' THEN

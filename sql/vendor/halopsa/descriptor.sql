@@ -28,7 +28,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('halopsa', 'HaloPSA', 'halopsa',
 		kinds => ARRAY[
-			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'),
+			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'), compared => true,
 				count_request => zcsync._halopsa_estimate_request('tickets'),
 				assignee => $sql$coalesce(
 	(SELECT lower((o.agent ->> 'email') COLLATE "C") FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
@@ -46,14 +46,14 @@ BEGIN ATOMIC
 					('tickets', 'organization_id', false, 50, $sql$jsonb_build_object('id', organization_id, 'email',
 	(SELECT c.email FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.requester_id))$sql$),
 					('tickets', 'site_id', false, 70, 'NULL::text')]::zcsync.vendor_default[]),
-			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'),
+			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'), compared => true,
 				count_request => zcsync._halopsa_estimate_request('leads'),
 				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
 				status_scope => 'leads', status_is_id => true,
 				roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'),
 			zcsync._describe_kind('comments'),
-			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts')),
-			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies')),
+			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts'), compared => true),
+			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies'), compared => true),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
 		settings => ARRAY[
@@ -81,6 +81,8 @@ BEGIN ATOMIC
 		scope_check => 'zcsync._halopsa_scope_check(text,jsonb)',
 		pull_request => 'zcsync._halopsa_pull_request(bigint,text)',
 		next => 'zcsync._halopsa_next(bigint,text,jsonb,jsonb)',
+		compare_request => 'zcsync._halopsa_compare_request(bigint,jsonb)',
+		compare => 'zcsync._halopsa_compare(bigint,jsonb,jsonb,jsonb)',
 		fetch_request => 'zcsync._halopsa_fetch_request(bigint,jsonb)',
 		rows => 'zcsync._halopsa_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._halopsa_push_requests(bigint[])',

@@ -167,14 +167,7 @@ DECLARE
 	v_lean boolean := coalesce(p_request ->> 'op' IN ('list', 'find'), false);
 	v_entity text := lower((p_request ->> 'entity') COLLATE "C");
 BEGIN
-	IF p_request ? 'index' OR p_request ? 'ids' THEN
-		RETURN;
-	END IF;
-	IF p_reply ? 'zcsync_missing' AND p_kind IN ('fields', 'statuses', 'comments') THEN
-		RETURN;
-	ELSIF p_reply ? 'zcsync_missing' THEN
-		RETURN QUERY SELECT p_kind, CASE WHEN v_entity = 'site' THEN 'site-' ELSE '' END || (p_reply ->> 'id'),
-			NULL::text, '{}'::jsonb, NULL::jsonb, true;
+	IF p_request ? 'index' OR p_request ? 'ids' OR p_reply ? 'zcsync_missing' THEN
 		RETURN;
 	END IF;
 	v_list := zcsync._halopsa_list(p_reply);

@@ -13,12 +13,8 @@
 -- that cannot be read keeps no other waiting.  With "details": false in the
 -- scope the rows of lists are stored as they are.
 --
--- What was deleted is in no list of changes.  So once a day, and on refresh(),
--- the live lane lists all ids.  Records that the mirror lacks are read, and
--- those that the list lacks are looked up one by one: only the answer 404 to
--- that marks a row as deleted, see missing() in connector_halopsa.c.  Where too
--- many would be, which a lost permission looks like, nothing is done but an
--- alert raised.
+-- What was deleted is in no list of changes: once a day all ids are compared, see
+-- mirror/comparison.sql.
 --
 -- A cursor:
 --
@@ -30,8 +26,6 @@
 --   unasked   the pass listed records that had not changed
 --   entity    of companies: Client, and then Site
 --   seen      of comments: tickets and the time of their last action
---   ids       {"page", "last", "gone", "entity"}: the pass over all ids
---   ids_at    when that was done last
 --   todo      of catalogues: the requests that are left
 --   listed    of history: all pages were read
 -- ---------------------------------------------------------------------
@@ -112,15 +106,11 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
-	SELECT CASE WHEN c.cursor ? 'from' THEN c.cursor
-		ELSE jsonb_build_object('from', c.start, 'page', 1)
-			|| CASE p_lane WHEN 'live' THEN jsonb_build_object('ids_at', c.created_at) ELSE '{}' END
-		END
+	SELECT CASE WHEN c.cursor ? 'from' THEN c.cursor ELSE jsonb_build_object('from', c.start, 'page', 1) END
 	FROM (SELECT
 			CASE p_lane WHEN 'history' THEN s.history_cursor ELSE s.live_cursor END,
-			CASE p_lane WHEN 'history' THEN coalesce(s.since, s.created_at) ELSE s.created_at - interval '15 minutes' END,
-			s.created_at
-		FROM zcsync.streams s WHERE s.stream_id = p_stream_id) AS c (cursor, start, created_at)
+			CASE p_lane WHEN 'history' THEN coalesce(s.since, s.created_at) ELSE s.created_at - interval '15 minutes' END
+		FROM zcsync.streams s WHERE s.stream_id = p_stream_id) AS c (cursor, start)
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_cursor(bigint, text) IS
 'cursor of a lane: the stored one, or that of a beginning';
@@ -161,10 +151,6 @@ BEGIN
 			RETURN NULL;
 		END IF;
 	END IF;
-	IF v_cursor ? 'ids' THEN
-		RETURN zcsync._halopsa_ids_request(v_stream.kind, v_cursor -> 'ids');
-	END IF;
-
 	v_request := zcsync._halopsa_list_request(coalesce(v_cursor ->> 'entity', zcsync._halopsa_entity(v_stream.kind)))
 		|| jsonb_build_object('page_no', v_cursor -> 'page',
 			'lastupdatefromdate', to_char((v_cursor ->> 'from')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'),
@@ -176,31 +162,11 @@ BEGIN
 		|| CASE WHEN v_stream.kind = 'comments' OR (v_stream.kind IN ('tickets', 'leads')
 				AND v_stream.scope -> 'details' IS DISTINCT FROM 'false')
 			THEN '{"index": true, "per_page": 1}'::jsonb ELSE '{}' END;
-	-- refresh() asks for the ids, too
-	IF p_lane = 'live' AND EXISTS (
-		SELECT FROM zcsync.sync_queue q
-		WHERE q.account_id = v_stream.account_id AND q.dedupe_key = format('pull/%s/live', p_stream_id)
-			AND q.state = 'ready' AND q.payload ? 'reconcile') THEN
-		v_request := v_request || '{"reconcile": true}';
-	END IF;
 	RETURN v_request;
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_pull_request(bigint, text) IS
 'the next request of a lane of a stream; NULL while it has to wait for records that are read singly';
-
--- All ids: in one list, which not every build gives (page 0), else in pages.
-CREATE FUNCTION zcsync._halopsa_ids_request(p_kind text, p_ids jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT zcsync._halopsa_list_request(coalesce(p_ids ->> 'entity', zcsync._halopsa_entity(p_kind)))
-		|| CASE WHEN p_kind IN ('tickets', 'leads') THEN '{"ticketidonly": true}'::jsonb ELSE '{"idonly": true}' END
-		|| '{"ids": true}'
-		|| CASE p_ids ->> 'page' WHEN '0' THEN '{"pageinate": false, "count": 10000000}'::jsonb
-			ELSE jsonb_build_object('page_no', p_ids -> 'page') END;
-END;
-COMMENT ON FUNCTION zcsync._halopsa_ids_request(text, jsonb) IS
-'a request of the pass over all ids';
 
 -- A single record; of comments, those of one ticket.
 CREATE FUNCTION zcsync._halopsa_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
@@ -256,8 +222,6 @@ DECLARE
 BEGIN
 	IF v_kind IN ('fields', 'statuses') THEN
 		RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._halopsa_next_catalogue(p_stream_id, p_request, p_reply) AS n;
-	ELSIF p_request ? 'ids' THEN
-		RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._halopsa_next_ids(p_stream_id, p_request, p_reply) AS n;
 	ELSE
 		RETURN QUERY SELECT * FROM zcsync._halopsa_next_page(p_stream_id, p_lane, p_request, p_reply);
 	END IF;
@@ -321,7 +285,6 @@ DECLARE
 	v_stream zcsync.streams;
 	v_latest timestamptz := CASE WHEN p_cursor ? 'max' THEN
 		least((p_cursor ->> 'max')::timestamptz, (p_cursor ->> 'began')::timestamptz) END;
-	v_ids_at timestamptz := (p_cursor ->> 'ids_at')::timestamptz;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
 	more := true;
@@ -342,16 +305,11 @@ BEGIN
 	END IF;
 	cursor := p_cursor - '{began,count,entity,max,unasked}'::text[] || jsonb_build_object('page', 1,
 		'from', greatest((p_cursor ->> 'from')::timestamptz, v_latest - interval '5 minutes'));
-	more := v_stream.kind IN ('tickets', 'leads', 'contacts', 'companies') AND v_stream.history_state <> 'running'
-		AND (v_ids_at <= zcsync._now() - interval '1 day'
-			OR (p_request ? 'reconcile' AND v_ids_at < (p_cursor ->> 'began')::timestamptz));
-	IF more THEN
-		cursor := cursor || '{"ids": {"page": 0, "last": 0, "gone": []}}';
-	END IF;
+	more := false;
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_end_pass(bigint, text, jsonb, jsonb) IS
-'cursor of a lane after the last page of a pass, and whether the pass over all ids follows';
+'cursor of a lane after the last page of a pass, and whether more follows at once';
 
 -- Queue the reading of the records of an index that are not as the mirror has
 -- them; of comments, of the tickets that were acted on.  Returns what the
@@ -429,139 +387,101 @@ COMMENT ON FUNCTION zcsync._halopsa_check_filter(bigint, jsonb, timestamptz) IS
 'does a list hold records that it was not asked for? raises an alert then';
 
 -- ---------------------------------------------------------------------
--- The pass over all ids
+-- The comparison of all ids, see mirror/comparison.sql
 -- ---------------------------------------------------------------------
+
+-- All ids: in one list, which not every build gives (page 0), else in pages.
+CREATE FUNCTION zcsync._halopsa_compare_request(p_stream_id bigint, p_pass jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._halopsa_list_request(coalesce(p_pass ->> 'entity', zcsync._halopsa_entity(s.kind)))
+		|| CASE WHEN s.kind IN ('tickets', 'leads') THEN '{"ticketidonly": true}'::jsonb ELSE '{"idonly": true}' END
+		|| '{"ids": true}'
+		|| CASE coalesce(p_pass ->> 'page', '0') WHEN '0' THEN '{"pageinate": false, "count": 10000000}'::jsonb
+			ELSE jsonb_build_object('page_no', p_pass -> 'page') END
+	FROM zcsync.streams s WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_compare_request(bigint, jsonb) IS
+'a request of the comparison of all ids';
 
 -- Compare a page of ids with the mirror rows between the last id of the page
 -- before and its own last one.
-CREATE FUNCTION zcsync._halopsa_compare(p_stream_id bigint, p_ids bigint[], p_prefix text, p_after bigint, p_to bigint,
+CREATE FUNCTION zcsync._halopsa_compare_ids(p_stream_id bigint, p_ids bigint[], p_prefix text, p_after bigint, p_to bigint,
 	OUT gone text[], OUT lacking text[])
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream zcsync.streams;
-	v_first bigint;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
 	-- What was created before the stream's beginning need not be here: ids rise
-	-- with time, so only those above the first one created since then must.
+	-- with time, so only those above the first one created since then must.  What is
+	-- marked as deleted here and listed there is back.
 	EXECUTE format($sql$
 		WITH here AS (
 			SELECT t.remote_id, substr(t.remote_id, length($2) + 1)::bigint AS id, t.created_at, t.deleted_at
 			FROM zcsync.%I t
 			WHERE t.account_id = $1 AND t.remote_id ~ ('^' || $2 || '[0-9]{1,18}$'))
-		SELECT (SELECT min(h.id) FROM here h WHERE h.created_at >= $3),
-			(SELECT array_agg(h.remote_id) FROM here h
+		SELECT (SELECT array_agg(h.remote_id) FROM here h
 				WHERE h.deleted_at IS NULL AND h.id > $4 AND h.id <= $5 AND h.id <> ALL ($6)),
-			(SELECT array_agg($2 || u.id ORDER BY u.id) FROM unnest($6) AS u (id)
-				WHERE NOT EXISTS (SELECT FROM here h WHERE h.id = u.id))$sql$, v_stream.kind)
-	INTO v_first, gone, lacking
+			ARRAY(SELECT $2 || u.id FROM unnest($6) AS u (id)
+				LEFT JOIN here h ON h.id = u.id
+				WHERE h.deleted_at IS NOT NULL OR (h.id IS NULL AND u.id >= (SELECT min(f.id) FROM here f WHERE f.created_at >= $3))
+				ORDER BY u.id LIMIT 1000)$sql$, v_stream.kind)
+	INTO gone, lacking
 	USING v_stream.account_id, p_prefix, coalesce(v_stream.since, v_stream.created_at), p_after, p_to, p_ids;
-	gone := coalesce(gone, '{}');
-	lacking := ARRAY(SELECT l FROM unnest(lacking) AS l WHERE substr(l, length(p_prefix) + 1)::bigint >= v_first LIMIT 1000);
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_compare(bigint, bigint[], text, bigint, bigint) IS
-'rows of the mirror that a list of ids lacks, and ids that the mirror lacks';
+COMMENT ON FUNCTION zcsync._halopsa_compare_ids(bigint, bigint[], text, bigint, bigint) IS
+'rows of the mirror that a list of ids lacks, and ids whose records are to be read';
 
-CREATE FUNCTION zcsync._halopsa_next_ids(p_stream_id bigint, p_request jsonb, p_reply jsonb,
-	OUT cursor jsonb, OUT more boolean)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_cursor jsonb := zcsync._halopsa_cursor(p_stream_id, 'live');
-	v_pass jsonb := v_cursor -> 'ids';
-	v_page integer := (v_pass ->> 'page')::integer;
-	v_list jsonb := zcsync._halopsa_list(p_reply);
-	v_ids bigint[];
-	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^[0-9]{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
-	v_last boolean;
-	v_found record;
-BEGIN
-	SELECT coalesce(array_agg(i.id ORDER BY i.id), '{}') INTO v_ids
-	FROM (SELECT DISTINCT zcsync._halopsa_read_id(CASE jsonb_typeof(e) WHEN 'object' THEN e -> 'id' ELSE e END)::bigint
-		FROM jsonb_array_elements(v_list) AS e) AS i (id)
-	WHERE i.id IS NOT NULL;
-	more := true;
-	-- the whole list was cut off
-	IF v_page = 0 AND cardinality(v_ids) < coalesce(v_count, CASE WHEN cardinality(v_ids) = 50 THEN 51 ELSE 0 END) THEN
-		cursor := v_cursor || jsonb_build_object('ids', v_pass || '{"page": 1}');
-		RETURN;
-	END IF;
-	v_last := v_page = 0 OR v_ids = '{}' OR coalesce(v_page::bigint * 100 >= v_count, cardinality(v_ids) < 100);
-	v_found := zcsync._halopsa_compare(p_stream_id, v_ids, CASE p_request ->> 'entity' WHEN 'Site' THEN 'site-' ELSE '' END,
-		(v_pass ->> 'last')::bigint, CASE WHEN v_last THEN 9223372036854775807 ELSE v_ids[cardinality(v_ids)] END);
-	PERFORM zcsync._halopsa_enqueue_fetches(p_stream_id, v_found.lacking, 60);
-	v_pass := v_pass || jsonb_build_object('page', v_page + 1, 'gone', (v_pass -> 'gone') || to_jsonb(v_found.gone),
-		'last', coalesce(v_ids[cardinality(v_ids)], (v_pass ->> 'last')::bigint));
-	IF NOT v_last AND NOT zcsync._halopsa_too_many(p_stream_id, jsonb_array_length(v_pass -> 'gone')) THEN
-		cursor := v_cursor || jsonb_build_object('ids', v_pass);
-	ELSIF v_last AND p_request ->> 'entity' = 'Client' THEN
-		cursor := v_cursor || jsonb_build_object('ids', v_pass || '{"entity": "Site", "page": 0, "last": 0}');
-	ELSE
-		PERFORM zcsync._halopsa_end_ids(p_stream_id, v_pass -> 'gone');
-		cursor := v_cursor - 'ids' || jsonb_build_object('ids_at', zcsync._now());
-		more := false;
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION zcsync._halopsa_next_ids(bigint, jsonb, jsonb) IS
-'cursor of a live lane after a list of ids';
-
--- So many rows may be missing in the vendor's list at once: 20 or a twentieth
--- of all, whichever is more, or as many as the account's settings say.
-CREATE FUNCTION zcsync._halopsa_too_many(p_stream_id bigint, p_gone integer) RETURNS boolean
+-- Where the comparison is:
+--
+--   page      page of ids; 0: all at once
+--   last      the last id of the page before
+--   read      number of ids so far
+--   entity    of companies: Client, and then Site
+CREATE FUNCTION zcsync._halopsa_compare(p_stream_id bigint, p_pass jsonb, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (pass jsonb, gone text[], lacking text[])
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_stream record;
-	v_rows bigint;
+	v_page integer := coalesce((p_pass ->> 'page')::integer, 0);
+	v_after bigint := coalesce((p_pass ->> 'last')::bigint, 0);
+	v_read bigint := coalesce((p_pass ->> 'read')::bigint, 0);
+	v_ids bigint[];
+	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^[0-9]{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
+	v_last boolean;
 BEGIN
-	IF p_gone = 0 THEN
-		RETURN false;
-	END IF;
-	SELECT s.account_id, s.kind, (a.settings ->> 'reconcile_limit')::integer AS allowed INTO STRICT v_stream
-	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
-	IF v_stream.allowed IS NOT NULL THEN
-		RETURN p_gone > v_stream.allowed;
-	END IF;
-	EXECUTE format('SELECT count(*) FROM zcsync.%I t WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL',
-			v_stream.kind)
-		INTO v_rows USING v_stream.account_id;
-	RETURN p_gone > greatest(20, v_rows / 20);
-END
-$$;
-COMMENT ON FUNCTION zcsync._halopsa_too_many(bigint, integer) IS
-'are these more missing records than can be believed?';
-
-CREATE FUNCTION zcsync._halopsa_end_ids(p_stream_id bigint, p_gone jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_gone integer := jsonb_array_length(p_gone);
-	v_name text;
-	v_kind text;
-BEGIN
-	SELECT a.name, s.kind INTO STRICT v_name, v_kind
-	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
-	IF zcsync._halopsa_too_many(p_stream_id, v_gone) THEN
-		PERFORM zcsync._alert('records_missing', v_name || '/' || v_kind, 'warning',
-			format('%s or more %s of account "%s" are not in the list of HaloPSA; none of them was marked as deleted', v_gone, v_kind, v_name),
-			format('Look with zcsync.check_account(%L) whether the API application lost a permission. If they were deleted: '
-				'SELECT zcsync.alter_account(%1$L, ''{"reconcile_limit": 100000}''); SELECT zcsync.refresh(''%s/%s''); '
-				'each of them is looked up then.', v_name, v_name, v_kind));
+	SELECT coalesce(array_agg(i.id ORDER BY i.id), '{}') INTO v_ids
+	FROM (SELECT DISTINCT zcsync._halopsa_read_id(CASE jsonb_typeof(e) WHEN 'object' THEN e -> 'id' ELSE e END)::bigint
+		FROM jsonb_array_elements(zcsync._halopsa_list(p_reply)) AS e) AS i (id)
+	WHERE i.id IS NOT NULL;
+	-- the whole list was cut off
+	IF v_page = 0 AND cardinality(v_ids) < coalesce(v_count, CASE WHEN cardinality(v_ids) = 50 THEN 51 ELSE 0 END) THEN
+		pass := p_pass || '{"page": 1}';
+		RETURN NEXT;
 		RETURN;
 	END IF;
-	PERFORM zcsync._halopsa_enqueue_fetches(p_stream_id, ARRAY(SELECT jsonb_array_elements_text(p_gone)), 60);
-	PERFORM zcsync._resolve_alert('records_missing', v_name || '/' || v_kind);
+	-- a server may give fewer ids a page than it was asked for
+	v_read := v_read + cardinality(v_ids);
+	v_last := v_page = 0 OR v_ids = '{}' OR coalesce(v_read >= v_count, false);
+	SELECT c.gone, c.lacking INTO gone, lacking
+	FROM zcsync._halopsa_compare_ids(p_stream_id, v_ids, CASE p_request ->> 'entity' WHEN 'Site' THEN 'site-' ELSE '' END,
+		v_after, CASE WHEN v_last THEN 9223372036854775807 ELSE v_ids[cardinality(v_ids)] END) AS c;
+	IF NOT v_last THEN
+		pass := p_pass || jsonb_build_object('page', v_page + 1, 'read', v_read, 'last', v_ids[cardinality(v_ids)]);
+	ELSIF p_request ->> 'entity' = 'Client' THEN
+		pass := '{"entity": "Site"}';
+	END IF;
+	RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_end_ids(bigint, jsonb) IS
-'has records that the list of ids lacked looked up, or raises an alert where they are too many';
+COMMENT ON FUNCTION zcsync._halopsa_compare(bigint, jsonb, jsonb, jsonb) IS
+'what a list of ids says: where the comparison goes on, rows that are missing in it, ids to read';
 
 -- ---------------------------------------------------------------------
 -- Catalogues
@@ -614,7 +534,7 @@ DECLARE
 BEGIN
 	cursor := zcsync._halopsa_walk(p_stream_id);
 	IF p_request ->> 'entity' = 'TicketType' AND p_request ->> 'op' = 'list' THEN
-		SELECT jsonb_agg(jsonb_build_object('op', 'get', 'entity', 'TicketType', 'id', i.id, 'includedetails', true) ORDER BY n)
+		SELECT jsonb_agg(jsonb_build_object('op', 'get', 'entity', 'TicketType', 'id', i.id, 'includedetails', true, 'may_be_gone', true) ORDER BY n)
 		INTO v_found
 		FROM jsonb_array_elements(zcsync._halopsa_list(p_reply)) WITH ORDINALITY AS x (d, n)
 		CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)

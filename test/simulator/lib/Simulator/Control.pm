@@ -17,7 +17,10 @@ my %POST = (
 	touch => \&_touch,
 	resurface => \&_resurface,
 	delete => \&_delete,
+	restore => \&_restore,
 	add_list => \&_add_list,
+	edit_list => \&_edit_list,
+	remove_list => \&_remove_list,
 	rename_status => \&_rename_status,
 	remove_status => \&_remove_status,
 	catalogue => \&Simulator::HaloPSA::Control::catalogue,
@@ -200,7 +203,7 @@ sub _edit_task ($app, $p, $fields)
 	}
 	die "cannot edit \"$_\"\n" for grep { !/^(?:name|description|priority|assignees|tags|due_date|start_date|time_estimate|points|archived)\z/ } keys %$fields;
 	@$task{ keys %$fields } = values %$fields;
-	$workspace->stamp($task);
+	$p->{quiet} ? delete $task->{json} : $workspace->stamp($task);
 	return { id => $task->{id}, date_updated => "$task->{updated}" };
 }
 
@@ -279,6 +282,37 @@ sub _add_list ($app, $p)
 		fields => $p->{fields_of} ? _list($workspace, $p->{fields_of})->{fields} : []);
 
 	return $workspace->show_list($list);
+}
+
+# {"shared": 0}: no token sees the list any more.
+sub _edit_list ($app, $p)
+{
+	my $workspace = _workspace($app, $p);
+	my $list = _list($workspace, $p->{list} // '');
+
+	$list->{shared} = $p->{shared} ? 1 : 0 if exists $p->{shared};
+	return $workspace->show_list($list);
+}
+
+# A list is deleted with its tasks.
+sub _remove_list ($app, $p)
+{
+	my $workspace = _workspace($app, $p);
+	my $list = _list($workspace, $p->{list} // '');
+	my @tasks = grep { $_->{list} == $list } values %{ $workspace->tasks };
+
+	$workspace->tasks->{ $_->{id} } && $workspace->delete_task($_) for @tasks;
+	delete $workspace->lists->{ $list->{id} };
+	return { tasks => scalar @tasks };
+}
+
+# A task comes back from the trash, as it was.
+sub _restore ($app, $p)
+{
+	my $workspace = _workspace($app, $p);
+
+	$workspace->restore_task($p->{id} // '') or die "no deleted task \"$p->{id}\"\n";
+	return { id => $p->{id} };
 }
 
 sub _status ($workspace, $list, $name)

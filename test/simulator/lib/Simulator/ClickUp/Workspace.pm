@@ -153,7 +153,18 @@ sub delete_task ($self, $task)
 	delete $self->comments->{ $task->{id} };
 	delete $self->{children}{ $task->{parent} }{ $task->{id} } if defined $task->{parent};
 	$_->remove($number) for @{ $task->{list} }{qw(created updated)}, $self->created, $self->updated;
-	$self->gone->{ $task->{id} } = 1;
+	$self->gone->{ $task->{id} } = $task;
+}
+
+sub restore_task ($self, $id)
+{
+	my $task = delete $self->gone->{$id} or return;
+
+	$self->tasks->{$id} = $task;
+	$self->by_number->{ $task->{number} } = $task;
+	$_->set($task->{number}, $task->{created}) for $task->{list}{created}, $self->created;
+	$_->set($task->{number}, $task->{updated}) for $task->{list}{updated}, $self->updated;
+	return $task;
 }
 
 sub set_parent ($self, $task, $parent)

@@ -1,0 +1,203 @@
+-- ---------------------------------------------------------------------
+-- Comparing a mirror with its vendor: which records are gone there, and which
+-- were missed here.
+--
+-- No list of changes shows what was deleted.  So once a day, and on
+-- zcsync.compare(), a lane of its own ("compare") reads all that the vendor lists,
+-- after everything else that waits for the budget.  The vendor's hooks say what to
+-- ask, and which rows a reply should have and lacks.
+--
+-- A row that the lists lack is not gone yet: they may be cut off, be late, or leave
+-- out what the login must not see.  Each such record is looked up by itself, and
+-- only where that says that it is not there (request member "may_be_gone", see
+-- zcsync_connector_missing() in connector_common.c) is its row marked with
+-- deleted_at.  Neither a list alone nor a single 404 alone does that.  Where more
+-- rows are missing than can be believed, which a lost permission looks like, none
+-- is looked up: an alert says so.  A row whose record is listed again, or can be
+-- read again, loses the mark.
+--
+-- streams.compare_cursor of a comparison that is going on:
+--
+--   began   when it began
+--   pass    where it is, made by the vendor's hook
+--   gone    remote ids of rows that the lists lack so far
+-- ---------------------------------------------------------------------
+
+-- Where the comparison of a stream is: {} at the beginning.  One that has got
+-- stuck begins anew after a day.
+CREATE FUNCTION zcsync._comparison(p_stream_id bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN (s.compare_cursor ->> 'began')::timestamptz > zcsync._now() - interval '1 day' THEN s.compare_cursor ELSE '{}' END
+	FROM zcsync.streams s WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._comparison(bigint) IS
+'where the comparison of a stream with its vendor is';
+
+CREATE FUNCTION zcsync._comparison_request(p_stream_id bigint) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_hook regprocedure := (SELECT (zcsync._vendor_of(a.vendor)).compare_request
+		FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id);
+	v_request jsonb;
+BEGIN
+	IF v_hook IS NOT NULL THEN
+		EXECUTE format('SELECT %s($1, $2)', v_hook::regproc)
+			INTO v_request USING p_stream_id, coalesce(zcsync._comparison(p_stream_id) -> 'pass', '{}');
+	END IF;
+	RETURN v_request;
+END
+$$;
+COMMENT ON FUNCTION zcsync._comparison_request(bigint) IS
+'the next request of the comparison of a stream; NULL: it is not compared now';
+
+-- A page came.  What it has is stored already as far as the vendor's rows show it.
+CREATE FUNCTION zcsync._next_comparison(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_hook regprocedure := (SELECT (zcsync._vendor_of(a.vendor)).compare
+		FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id);
+	v_cursor jsonb := zcsync._comparison(p_stream_id);
+	v_page record;
+BEGIN
+	IF NOT v_cursor ? 'began' THEN
+		SELECT jsonb_build_object('began', q.claimed_at, 'pass', '{}'::jsonb, 'gone', '[]'::jsonb) INTO v_cursor
+		FROM zcsync.sync_queue q WHERE q.job_id = p_job_id;
+	END IF;
+	EXECUTE format('SELECT c.pass, c.gone, c.lacking FROM %s($1, $2, $3, $4) AS c', v_hook::regproc)
+		INTO v_page USING p_stream_id, v_cursor -> 'pass', p_request, p_reply;
+	PERFORM zcsync._look_up(p_stream_id, v_page.lacking);
+	v_cursor := v_cursor || jsonb_build_object('pass', v_page.pass,
+		'gone', (v_cursor -> 'gone') || to_jsonb(coalesce(v_page.gone, '{}')));
+	more := v_page.pass IS NOT NULL;
+	IF more THEN
+		cursor := v_cursor;
+	ELSE
+		PERFORM zcsync._end_comparison(p_stream_id, (v_cursor ->> 'began')::timestamptz,
+			ARRAY(SELECT jsonb_array_elements_text(v_cursor -> 'gone')));
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._next_comparison(bigint, bigint, jsonb, jsonb) IS
+'where the comparison of a stream goes on after a page; at its end, looks up what the lists lack';
+
+-- Read single records of which nobody knows whether they are there: an answer that
+-- one is not marks its row as deleted.  One that could not be read is left alone
+-- for a week.
+CREATE FUNCTION zcsync._look_up(p_stream_id bigint, p_ids text[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._enqueue(j.jobs)
+	FROM (
+		SELECT array_agg(zcsync._job(s.account_id, zcsync._kind_queue(s.kind), 'fetch', 'api', k.record_key, k.key,
+			jsonb_build_object('ids', jsonb_build_array(i.id), 'may_be_gone', true), 60, p_stream => s.stream_id, p_kind => s.kind)
+			ORDER BY k.key) AS jobs
+		FROM zcsync.streams s
+		CROSS JOIN (SELECT DISTINCT id FROM unnest(p_ids) AS u (id) WHERE id IS NOT NULL) AS i
+		CROSS JOIN LATERAL (SELECT format('fetch/%s/%s', s.stream_id, i.id), format('look up/%s/%s', s.stream_id, i.id)) AS k (record_key, key)
+		WHERE s.stream_id = p_stream_id
+			AND NOT EXISTS (SELECT FROM zcsync.dead_letters d
+				WHERE d.account_id = s.account_id AND d.dedupe_key = k.key AND d.died_at > zcsync._now() - interval '7 days')) AS j
+	WHERE j.jobs IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._look_up(bigint, text[]) IS
+'queues jobs that read single records of a stream which may be gone';
+
+-- So many rows may be missing in the vendor's lists at once: 20 or a twentieth
+-- of all, whichever is more, or as many as the account's setting reconcile_limit
+-- says.
+CREATE FUNCTION zcsync._too_many_gone(p_stream_id bigint, p_gone integer) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_rows bigint;
+BEGIN
+	SELECT s.account_id, s.kind, (a.settings ->> 'reconcile_limit')::integer AS allowed INTO STRICT v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
+	IF v_stream.allowed IS NOT NULL THEN
+		RETURN p_gone > v_stream.allowed;
+	ELSIF p_gone <= 20 THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('SELECT count(*) FROM zcsync.%I t WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL',
+			v_stream.kind)
+		INTO v_rows USING v_stream.account_id;
+	RETURN p_gone > greatest(20, v_rows / 20);
+END
+$$;
+COMMENT ON FUNCTION zcsync._too_many_gone(bigint, integer) IS
+'are these more missing records than can be believed?';
+
+-- What the lists lack, without what was seen elsewhere meanwhile.
+CREATE FUNCTION zcsync._end_comparison(p_stream_id bigint, p_began timestamptz, p_gone text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_gone text[];
+BEGIN
+	SELECT a.account_id, a.name, s.kind, (zcsync._vendor_of(a.vendor)).title INTO STRICT v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
+	EXECUTE format('SELECT array_agg(t.remote_id ORDER BY t.local_id) FROM zcsync.%I t '
+			'WHERE t.account_id = $1 AND t.remote_id = ANY ($2) AND t.deleted_at IS NULL AND t.synced_at < $3', v_stream.kind)
+		INTO v_gone USING v_stream.account_id, p_gone, p_began;
+	UPDATE zcsync.streams s SET compared_at = p_began WHERE s.stream_id = p_stream_id;
+	IF zcsync._too_many_gone(p_stream_id, cardinality(coalesce(v_gone, '{}'))) THEN
+		PERFORM zcsync._alert('records_missing', v_stream.name || '/' || v_stream.kind, 'warning',
+			format('%s %s of account "%s" are not in the lists of %s; none of them was marked as deleted',
+				cardinality(v_gone), v_stream.kind, v_stream.name, v_stream.title),
+			format('Look with zcsync.check_account(%L) whether the login lost a permission. If they were deleted: '
+				'SELECT zcsync.alter_account(%1$L, ''{"reconcile_limit": 100000}''); SELECT zcsync.compare(''%s/%s''); '
+				'each of them is looked up then.', v_stream.name, v_stream.name, v_stream.kind));
+		RETURN;
+	END IF;
+	PERFORM zcsync._look_up(p_stream_id, v_gone);
+	PERFORM zcsync._resolve_alert('records_missing', v_stream.name || '/' || v_stream.kind);
+END
+$$;
+COMMENT ON FUNCTION zcsync._end_comparison(bigint, timestamptz, text[]) IS
+'has records that the lists lacked looked up, or raises an alert where they are too many';
+
+CREATE FUNCTION zcsync.compare(stream text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_key text;
+BEGIN
+	SELECT s.*, (zcsync._vendor_of(a.vendor)).title, (zcsync._kind_of(a.vendor, s.kind)).compared INTO STRICT v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = zcsync.stream(compare.stream) FOR SHARE OF s;
+	IF v_stream.compared IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of %s are not compared', v_stream.kind, v_stream.title),
+			HINT = format('SELECT zcsync.refresh(%L); reads what changed.', compare.stream);
+	ELSIF v_stream.state <> 'active' THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('stream "%s" is paused', compare.stream),
+			HINT = format('SELECT zcsync.resume_stream(%L);', compare.stream);
+	ELSIF v_stream.history_state = 'running' THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('the history of stream "%s" is still being read', compare.stream),
+			HINT = 'SELECT * FROM zcsync.progress; says how far it is. It is compared once a day from then on.';
+	END IF;
+	v_key := format('pull/%s/compare', v_stream.stream_id);
+	RETURN zcsync._enqueue(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull',
+		zcsync._pull_class(v_stream.stream_id), v_key, v_key, '{"lane": "compare"}', 45,
+		p_stream => v_stream.stream_id, p_kind => v_stream.kind));
+END
+$$;
+COMMENT ON FUNCTION zcsync.compare(text) IS
+'compares the rows of a stream with all that its vendor lists, as is done once a day: what is gone there is looked up, what was missed is read; returns the job''s number';

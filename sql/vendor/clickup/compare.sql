@@ -1,0 +1,120 @@
+-- ---------------------------------------------------------------------
+-- ClickUp: the comparison of all tasks, see mirror/comparison.sql.
+--
+-- Tasks are listed by the time they were created, which never changes, so that a
+-- page can be compared with the rows of its span of time.  Archived tasks are in
+-- no list but those of archived ones, which are read list by list.
+--
+-- Pages hold whole tasks, so what was missed is stored at once.
+--
+-- Where the comparison is:
+--
+--   todo    the lists that are left, each with the members of its request
+--   after   tasks created after this, in ms, are asked for
+--   page    page among these
+--   seen    ids on the pages before
+-- ---------------------------------------------------------------------
+
+-- The lists of a comparison: all tasks that are not archived at once, and then list
+-- by list what no other request shows.
+CREATE FUNCTION zcsync._clickup_compared_lists(p_stream_id bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_array(jsonb_build_object('op', 'team_tasks', 'team_id', a.settings -> 'workspace_id')
+			|| CASE WHEN s.scope ? 'list_ids' THEN jsonb_build_object('list_ids', s.scope -> 'list_ids') ELSE '{}' END)
+		|| zcsync._clickup_single_lists(p_stream_id)
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._clickup_compared_lists(bigint) IS
+'the lists that a comparison of tasks reads, as parts of requests';
+
+CREATE FUNCTION zcsync._clickup_compare_request(p_stream_id bigint, p_pass jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '{"include_closed": true, "subtasks": true, "order_by": "created", "reverse": true, "compare": true}'::jsonb
+		|| jsonb_build_object('page', coalesce(p_pass -> 'page', '0'), 'date_created_gt', coalesce(p_pass -> 'after', '0'))
+		|| coalesce(p_pass #> '{todo,0}', zcsync._clickup_compared_lists(p_stream_id) -> 0)
+$$;
+COMMENT ON FUNCTION zcsync._clickup_compare_request(bigint, jsonb) IS
+'a request of the comparison of all tasks';
+
+-- Of the tasks of a comparison, those that are known here or belong here: a
+-- stream without a history does not read the past.
+CREATE FUNCTION zcsync._clickup_known_tasks(p_account bigint, p_tasks jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_agg(d ORDER BY n), '[]')
+	FROM jsonb_array_elements(p_tasks) WITH ORDINALITY AS x (d, n)
+	WHERE EXISTS (SELECT FROM zcsync.tasks t WHERE t.account_id = p_account AND t.remote_id = d ->> 'id')
+		OR EXISTS (
+			SELECT FROM zcsync.streams s
+			CROSS JOIN LATERAL (VALUES (d ->> 'date_created'), (d ->> 'date_updated')) AS c (ms)
+			WHERE s.account_id = p_account AND s.kind = 'tasks' AND c.ms ~ '^[0-9]{1,14}$'
+				AND c.ms::bigint >= zcsync._clickup_ms(coalesce(s.since, s.created_at)))
+$$;
+COMMENT ON FUNCTION zcsync._clickup_known_tasks(bigint, jsonb) IS
+'task documents of a comparison that have a row here, or that should have one';
+
+-- Rows that a list should have had; created after p_after, and before p_before where more pages
+-- follow.  What was created just now may be listed late.
+CREATE FUNCTION zcsync._clickup_unlisted(p_stream_id bigint, p_list jsonb, p_after bigint, p_before bigint, p_ids text[]) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg(t.remote_id)
+	FROM zcsync.streams s
+	JOIN zcsync.tasks t ON t.account_id = s.account_id AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
+		AND t.created_at < zcsync._now() - interval '10 minutes'
+		AND coalesce(t.archived, false) = coalesce((p_list ->> 'archived')::boolean, false)
+		AND t.created_at > to_timestamp(p_after / 1000.0)
+		AND t.created_at < coalesce(to_timestamp(p_before / 1000.0), 'infinity')
+	WHERE s.stream_id = p_stream_id AND t.remote_id <> ALL (p_ids)
+		AND CASE WHEN p_list ? 'list_id' THEN t.list_id = p_list ->> 'list_id'
+			WHEN p_list ? 'list_ids' THEN p_list -> 'list_ids' ? t.list_id ELSE true END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_unlisted(bigint, jsonb, bigint, bigint, text[]) IS
+'rows of tasks that belong into a part of a list and are not among these ids';
+
+-- After a page.  Where more tasks than a page were created in the same
+-- millisecond, or the vendor does not keep to the order, pages are turned, and
+-- compared when the last one of them came.
+CREATE FUNCTION zcsync._clickup_compare(p_stream_id bigint, p_pass jsonb, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (pass jsonb, gone text[], lacking text[])
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_todo jsonb := coalesce(p_pass -> 'todo', zcsync._clickup_compared_lists(p_stream_id));
+	v_after bigint := (p_request ->> 'date_created_gt')::bigint;
+	v_full boolean := zcsync._clickup_page_full(p_reply);
+	v_ids text[];
+	v_last bigint;
+	v_onward boolean;
+BEGIN
+	SELECT coalesce(array_agg(x.id) FILTER (WHERE x.id IS NOT NULL), '{}') || ARRAY(SELECT jsonb_array_elements_text(coalesce(p_pass -> 'seen', '[]'))),
+		max(x.created), bool_and(x.created >= x.before IS NOT FALSE) AND max(x.created) - 1 > v_after
+	INTO v_ids, v_last, v_onward
+	FROM (
+		SELECT y.id, y.created, lag(y.created) OVER (ORDER BY y.n) AS before
+		FROM (SELECT d ->> 'id', CASE WHEN d ->> 'date_created' ~ '^[0-9]{1,14}$' THEN (d ->> 'date_created')::bigint END, n
+			FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) WITH ORDINALITY AS z (d, n)) AS y (id, created, n)) AS x;
+	IF v_full AND v_onward IS NOT TRUE THEN
+		pass := jsonb_build_object('todo', v_todo, 'after', v_after, 'page', (p_request ->> 'page')::integer + 1, 'seen', to_jsonb(v_ids));
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	gone := zcsync._clickup_unlisted(p_stream_id, v_todo -> 0, v_after, CASE WHEN v_full THEN v_last END, v_ids);
+	IF v_full THEN
+		pass := jsonb_build_object('todo', v_todo, 'after', v_last - 1, 'page', 0);
+	ELSIF jsonb_array_length(v_todo) > 1 THEN
+		pass := jsonb_build_object('todo', v_todo - 0);
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_compare(bigint, jsonb, jsonb, jsonb) IS
+'what a page of tasks says: where the comparison goes on, and rows that are missing on it';
