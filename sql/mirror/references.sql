@@ -122,6 +122,22 @@ $$;
 COMMENT ON FUNCTION zcsync.reference(text, bigint) IS
 'the reference of a mirror row, or NULL if there is none';
 
+-- Of many rows of a kind; those that are not there have none.
+CREATE FUNCTION zcsync._references(p_kind text, p_ids bigint[]) RETURNS TABLE (local_id bigint, reference text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($sql$
+		SELECT t.local_id, a.name || '/' || $2 || '/' || coalesce(t.remote_id, '#' || t.local_id)
+		FROM unnest($1) AS i (id)
+		CROSS JOIN LATERAL (SELECT m.local_id, m.remote_id, m.account_id FROM zcsync.%I AS m WHERE m.local_id = i.id OFFSET 0) AS t
+		JOIN zcsync.accounts AS a ON a.account_id = t.account_id$sql$, p_kind) USING p_ids, p_kind;
+END
+$$;
+COMMENT ON FUNCTION zcsync._references(text, bigint[]) IS
+'the references of mirror rows of a kind';
+
 CREATE FUNCTION zcsync.reference(account bigint, kind text, remote_id text, local_id bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -178,11 +178,10 @@ WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
 		l.dropped, $13 OR zcsync._is_applied(l.dropped) AS applies,
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
-	FROM unnest($3) AS i (id)
+	FROM (SELECT i.id, v.* FROM unnest($3) AS i (id) LEFT JOIN unnest($12) AS v ON v.source_id = i.id OFFSET 0) AS v
 	CROSS JOIN LATERAL (
 		SELECT s.local_id AS source_id, s.account_id, s.deleted_at, %5$s AND ($4 OR zcsync._is_news($5, %6$s, s.sync_xid)) AS is_due
-		FROM zcsync.%1$I AS s WHERE s.local_id = i.id OFFSET 0) AS r
-	LEFT JOIN unnest($12) AS v ON v.source_id = r.source_id
+		FROM zcsync.%1$I AS s WHERE s.local_id = v.id OFFSET 0) AS r
 	LEFT JOIN LATERAL (
 		SELECT k.* FROM zcsync.links AS k
 		WHERE k.route_id = $1 AND k.source_id = r.source_id AND k.state <> 'unlinked' OFFSET 0) AS l ON true
@@ -320,8 +319,9 @@ BEGIN ATOMIC
 	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL AND %15$L IS NOT NULL
 	UNION ALL
 	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, n.new, NULL, NULL, n.agreed_value
-	FROM news AS n JOIN makeable AS m ON m.source_id = n.source_id
-	WHERE m.error_code IS NULL AND n.unmapped IS NULL AND NOT n.waits
+	FROM news AS n
+	WHERE n.unmapped IS NULL AND NOT n.waits
+		AND (n.source_id IN (SELECT m.source_id FROM makeable AS m WHERE m.error_code IS NULL)) IS TRUE	-- hashed, and not a join
 	UNION ALL
 	SELECT 'error', NULL, m.source_id, NULL, '', -1, NULL,
 		to_jsonb(CASE m.error_code WHEN 'unmapped_company' THEN m.key ELSE m.container END), m.error_code,

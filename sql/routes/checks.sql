@@ -35,7 +35,7 @@ AS $$
 		ELSE 'cancel_held() took its copy back; release_held(..., cancelled => true) has it made again' END), NULL, NULL, NULL)::zcsync.route_change
 	FROM (SELECT i, CASE WHEN i = ANY (h.ids) THEN 'held'
 			WHEN EXISTS (SELECT FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = i AND l.state = 'cancelled') THEN 'cancelled' END
-		FROM (SELECT zcsync._held_sources(p_route, p_ids)) AS h (ids) CROSS JOIN LATERAL unnest(p_ids) AS i) AS k (id, op)
+		FROM (SELECT zcsync._held_sources(p_route, p_ids) OFFSET 0) AS h (ids) CROSS JOIN LATERAL unnest(p_ids) AS i) AS k (id, op)
 	WHERE k.op IS NOT NULL ORDER BY k.id
 $$;
 COMMENT ON FUNCTION zcsync._kept_route_records(bigint, bigint[]) IS
@@ -114,14 +114,19 @@ BEGIN
 		v_ids := zcsync._route_sample(v_route.route_id, max_records);
 	END IF;
 	RETURN QUERY
-	SELECT c.op, zcsync.reference(v.source_kind, c.source_id),
-		CASE WHEN c.target_id IS NOT NULL THEN zcsync.reference(v.target_kind, c.target_id)
+	WITH changes AS MATERIALIZED (
+		SELECT c.*
+		FROM zcsync._try_route_changes(v_route.route_id, v_ids, false, apply IS TRUE) WITH ORDINALITY
+			AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+		WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null')))
+	SELECT c.op, s.reference,
+		CASE WHEN c.target_id IS NOT NULL THEN t.reference
 			WHEN c.op = 'create' THEN format('%s/%s (new)', v.target_name, v.target_kind) END,
 		nullif(c.field, ''), c.old #>> '{}',
 		CASE WHEN c.op = 'error' THEN c.error_code || ': ' || c.message ELSE c.new #>> '{}' END
-	FROM zcsync._try_route_changes(v_route.route_id, v_ids, false, apply IS TRUE) WITH ORDINALITY
-		AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
-	WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null'))
+	FROM changes AS c
+	LEFT JOIN zcsync._references(v.source_kind, ARRAY(SELECT DISTINCT d.source_id FROM changes AS d)) AS s ON s.local_id = c.source_id
+	LEFT JOIN zcsync._references(v.target_kind, ARRAY(SELECT DISTINCT d.target_id FROM changes AS d)) AS t ON t.local_id = c.target_id
 	ORDER BY coalesce(c.field LIKE 'back:%', false), c.n;
 END
 $$;
