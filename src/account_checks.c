@@ -47,23 +47,36 @@ zcsync_check_url(PG_FUNCTION_ARGS)
 }
 
 /*
- * _key_status(): (state, fingerprint, message, hint) of the key file.
+ * _key_status(fingerprint): (state, fingerprint, message, hint, path,
+ * misplaced) of the key file: of that whose key has this fingerprint, if there
+ * is one, else of the one that is used first.
  */
 Datum
 zcsync_key_status(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
+	unsigned char wanted[ZCSYNC_FINGERPRINT_SIZE];
 	ZcsyncKey	key;
 	ZcsyncKeyState state;
 	char	   *message = NULL;
 	char	   *hint = NULL;
-	Datum		values[4] = {0};
-	bool		nulls[4] = {false, true, true, true};
+	Datum		values[6] = {0};
+	bool		nulls[6] = {false, true, true, true, false, false};
+	bool		any = PG_ARGISNULL(0);
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
+	if (!any)
+	{
+		char	   *digits = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	state = zcsync_key_read(&key, &message, &hint);
+		/* a fingerprint that is none is that of no key */
+		any = strlen(digits) != 2 * ZCSYNC_FINGERPRINT_SIZE;
+		if (!any)
+			hex_decode(digits, 2 * ZCSYNC_FINGERPRINT_SIZE, (char *) wanted);
+	}
+
+	state = zcsync_key_read(any ? NULL : wanted, &key, &message, &hint);
 	if (state == ZCSYNC_KEY_OK)
 	{
 		values[0] = CStringGetTextDatum("ok");
@@ -79,6 +92,8 @@ zcsync_key_status(PG_FUNCTION_ARGS)
 		values[3] = CStringGetTextDatum(hint);
 		nulls[2] = nulls[3] = false;
 	}
+	values[4] = CStringGetTextDatum(zcsync_key_path());
+	values[5] = BoolGetDatum(zcsync_key_misplaced());
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));
 }

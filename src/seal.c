@@ -4,8 +4,20 @@
  *		The key file, and values sealed under its key.
  *
  * Secrets are stored encrypted with AES-256-GCM under a key that is in a file
- * (zcsync.key_file) and never in the database, so that a dump, a replica or a
- * stolen table gives nothing away.  A sealed value is
+ * and never in the database, so that a dump, a replica or a stolen table gives
+ * nothing away.
+ *
+ * The file is the one that zcsync.key_file names.  While that is empty, there
+ * are two places: beside the configuration file, where its directory lies
+ * outside of the data directory, and the data directory.  They are looked at
+ * in this order, and the first file that is there is used; but of two files,
+ * the one whose key sealed the value that is to be opened.  So a key that was
+ * made in the data directory stays in use, and a key of another server in a
+ * directory of configuration files that both use does no harm.  A new key is
+ * made beside the configuration file where that can be done: base backups do
+ * not contain it there, and pg_rewind does not delete it.
+ *
+ * A sealed value is
  *
  *		version (1 byte) | fingerprint of the key (8) | nonce (12) |
  *		ciphertext (as long as the value) | tag (16)
@@ -34,10 +46,13 @@
 
 #include <openssl/evp.h>
 
+#include "access/xlog.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "port/pg_bswap.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "compat.h"
 #include "seal.h"
@@ -49,7 +64,12 @@
 #define NONCE_OFFSET	(1 + ZCSYNC_FINGERPRINT_SIZE)
 #define HEADER_SIZE		(NONCE_OFFSET + NONCE_SIZE)
 #define KEY_TEXT_SIZE	(2 * ZCSYNC_KEY_SIZE)
+#define KEY_FILE_NAME	"zcsync.key"
 
+static List *key_paths(void);
+static char *key_config_directory(void);
+static ZcsyncKeyState key_read_at(const char *path, ZcsyncKey *key,
+								  char **message, char **hint);
 static bool key_parse(ZcsyncKey *key, const char *contents, Size size);
 static void key_fingerprint(ZcsyncKey *key);
 static void key_write_file(const char *path, const char *contents);
@@ -114,40 +134,154 @@ zcsync_file_read_secret(const char *path, Size max_size, bool must_be_private,
 }
 
 /*
- * The path of the key file, palloc'ed.  A relative one is under the data
- * directory.
+ * The path of the key file, palloc'ed: of the first that is there, else of the
+ * one that zcsync_key_create() would make.
  */
 char *
 zcsync_key_path(void)
 {
-	if (is_absolute_path(zcsync_key_file))
-		return pstrdup(zcsync_key_file);
-	return psprintf("%s/%s", DataDir, zcsync_key_file);
+	List	   *paths = key_paths();
+	char	   *directory;
+	ListCell   *lc;
+
+	foreach(lc, paths)
+	{
+		if (access(lfirst(lc), F_OK) == 0)
+			return lfirst(lc);
+	}
+
+	/* The last place is the data directory, which always can be written. */
+	directory = pstrdup(linitial(paths));
+	get_parent_directory(directory);
+	return access(directory, W_OK | X_OK) == 0 ? linitial(paths) : llast(paths);
 }
 
 /*
- * Read the key.  Anything but ZCSYNC_KEY_OK sets *message and *hint, palloc'ed,
- * and leaves no key in *key.  The caller overwrites *key after use.
+ * Does the key file lie in the data directory because nobody chose a place?
+ */
+bool
+zcsync_key_misplaced(void)
+{
+	return zcsync_key_file[0] == '\0' &&
+		strcmp(zcsync_key_path(), llast(key_paths())) == 0;
+}
+
+/*
+ * Read the key: the one with this fingerprint if some file has it, else that
+ * of the first file that is there.  fingerprint NULL: any.  Anything but
+ * ZCSYNC_KEY_OK sets *message and *hint, palloc'ed, and leaves no key in *key.
+ * The caller overwrites *key after use.
  */
 ZcsyncKeyState
-zcsync_key_read(ZcsyncKey *key, char **message, char **hint)
+zcsync_key_read(const unsigned char *fingerprint, ZcsyncKey *key,
+				char **message, char **hint)
 {
-	char	   *path = zcsync_key_path();
+	List	   *paths = key_paths();
+	ZcsyncKeyState state = ZCSYNC_KEY_MISSING;
+	ListCell   *lc;
+
+	foreach(lc, paths)
+	{
+		ZcsyncKey	found = {0};
+		char	   *why = NULL;
+		char	   *what_to_do = NULL;
+		ZcsyncKeyState found_state;
+		bool		fits;
+
+		found_state = key_read_at(lfirst(lc), &found, &why, &what_to_do);
+		fits = found_state == ZCSYNC_KEY_OK &&
+			(fingerprint == NULL ||
+			 memcmp(found.fingerprint, fingerprint, ZCSYNC_FINGERPRINT_SIZE) == 0);
+		if (fits || state == ZCSYNC_KEY_MISSING)
+		{
+			state = found_state;
+			*key = found;
+			*message = why;
+			*hint = what_to_do;
+		}
+		explicit_bzero(&found, sizeof(found));
+		if (fits || (fingerprint == NULL && state != ZCSYNC_KEY_MISSING))
+			break;
+	}
+
+	if (state != ZCSYNC_KEY_OK)
+		explicit_bzero(key, sizeof(*key));
+	if (state == ZCSYNC_KEY_MISSING)
+	{
+		*message = psprintf("key file \"%s\" is missing", zcsync_key_path());
+		if (RecoveryInProgress())
+			*hint = "Copy the key file of the primary to this place, with owner and mode.";
+		else
+			*hint = "Put the key file back from a backup: accounts go on by themselves then. If it is lost, run zcsync.forget_credentials() for each account, then zcsync.set_credentials().";
+	}
+	return state;
+}
+
+/*
+ * Where the key file may be, in the order in which these places are looked at:
+ * one or two paths, palloc'ed.  A relative zcsync.key_file is under the data
+ * directory.
+ */
+static List *
+key_paths(void)
+{
+	List	   *paths = NIL;
+	char	   *directory;
+
+	if (is_absolute_path(zcsync_key_file))
+		return list_make1(pstrdup(zcsync_key_file));
+	if (zcsync_key_file[0] != '\0')
+		return list_make1(psprintf("%s/%s", DataDir, zcsync_key_file));
+
+	directory = key_config_directory();
+	if (directory != NULL)
+		paths = list_make1(psprintf("%s/%s", directory, KEY_FILE_NAME));
+	return lappend(paths, psprintf("%s/%s", DataDir, KEY_FILE_NAME));
+}
+
+/*
+ * The directory of the configuration file, palloc'ed; NULL if it is the data
+ * directory, or under it.
+ */
+static char *
+key_config_directory(void)
+{
+	char	   *directory;
+	char	   *config;
+	char	   *data;
+	bool		outside;
+
+	if (ConfigFileName == NULL)
+		return NULL;
+	directory = pstrdup(ConfigFileName);
+	get_parent_directory(directory);
+	config = realpath(directory, NULL);
+	data = realpath(DataDir, NULL);
+	outside = config != NULL && data != NULL &&
+		!path_is_prefix_of_path(data, config);
+	free(config);
+	free(data);
+	return outside ? directory : NULL;
+}
+
+/*
+ * Read the key of one file.  As zcsync_key_read(), but a file that is missing
+ * sets no message.
+ */
+static ZcsyncKeyState
+key_read_at(const char *path, ZcsyncKey *key, char **message, char **hint)
+{
 	char	   *contents;
 	Size		size;
 	int			error;
 	bool		valid;
 
 	contents = zcsync_file_read_secret(path, KEY_TEXT_SIZE + 2, true, &size,
-								   &error, message);
+									   &error, message);
 	if (contents == NULL)
 	{
 		if (error == ENOENT)
-		{
-			*message = psprintf("key file \"%s\" is missing", path);
-			*hint = "Put the key file back from a backup: accounts go on by themselves then. If it is lost, run zcsync.forget_credentials() for each account, then zcsync.set_credentials().";
 			return ZCSYNC_KEY_MISSING;
-		}
 		*hint = psprintf("The key file must be a regular file with mode 0600, owned by the user that runs the server: \"%s\".",
 						 path);
 		return ZCSYNC_KEY_UNUSABLE;
@@ -205,6 +339,17 @@ zcsync_key_fingerprint_text(const ZcsyncKey *key)
 
 	hex_encode((const char *) key->fingerprint, ZCSYNC_FINGERPRINT_SIZE, contents);
 	return contents;
+}
+
+/*
+ * The fingerprint of the key that sealed a value; NULL if it is damaged.
+ */
+const unsigned char *
+zcsync_sealed_fingerprint(const bytea *sealed)
+{
+	if (VARSIZE_ANY_EXHDR(sealed) < HEADER_SIZE + TAG_SIZE)
+		return NULL;
+	return (const unsigned char *) VARDATA_ANY(sealed) + 1;
 }
 
 /*

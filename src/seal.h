@@ -41,11 +41,14 @@ extern char *zcsync_file_read_secret(const char *path, Size max_size,
 									 int *error, char **why);
 
 extern char *zcsync_key_path(void);
-extern ZcsyncKeyState zcsync_key_read(ZcsyncKey *key, char **message,
+extern bool zcsync_key_misplaced(void);
+extern ZcsyncKeyState zcsync_key_read(const unsigned char *fingerprint,
+									  ZcsyncKey *key, char **message,
 									  char **hint);
 extern void zcsync_key_create(void);
 extern char *zcsync_key_fingerprint_text(const ZcsyncKey *key);
 
+extern const unsigned char *zcsync_sealed_fingerprint(const bytea *sealed);
 extern bytea *zcsync_seal(const ZcsyncKey *key, int64 account_id,
 						  const char *name, const char *value);
 extern ZcsyncUnsealResult zcsync_unseal(const ZcsyncKey *key, int64 account_id,

@@ -13,7 +13,8 @@
  * No value in clear ever is part of a query, a query's parameter, a message or
  * a context line: what reaches SQL is the sealed value or the reference.
  *
- * A new key is made only while the database holds no sealed value.  A key that
+ * A new key is made only while the database holds no sealed value but access
+ * tokens, which are fetched anew.  A key that
  * is missing or another one is an operator's to put right: the accounts that
  * need it are blocked, with one alert for all of them.
  *
@@ -62,10 +63,11 @@ typedef struct StoredCredential
 	TimestampTz expires_at;		/* 0: does not expire */
 } StoredCredential;
 
-/* The key, read when the first sealed value needs it. */
+/* The key that the last sealed value needed, as it was read for that. */
 typedef struct KeyHolder
 {
 	bool		tried;
+	unsigned char fingerprint[ZCSYNC_FINGERPRINT_SIZE];	/* that was asked for */
 	ZcsyncKeyState state;
 	ZcsyncKey	key;
 	char	   *message;
@@ -76,13 +78,14 @@ typedef struct KeyHolder
 typedef struct OpenFailure
 {
 	const char *alert;			/* NULL: it could be opened */
-	bool		other_key;		/* sealed under a key that is not this one */
+	bool		key_is_gone;	/* sealed under a key that is not there */
 	char	   *message;
 	char	   *hint;
 } OpenFailure;
 
 PG_FUNCTION_INFO_V1(zcsync_seal_credential);
 PG_FUNCTION_INFO_V1(zcsync_credential_status);
+PG_FUNCTION_INFO_V1(zcsync_reference_status);
 
 static void open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure);
 static void owner_begin(OwnerScope *scope);
@@ -95,9 +98,10 @@ static bool row_store(int64 account_id, int64 version, const char *name,
 					  const char *fingerprint, TimestampTz expires_at);
 static bool value_store(int64 account_id, int64 version, const char *name,
 						const char *value, TimestampTz expires_at);
-static bool sealed_exists(void);
+static const bytea *sealed_last(bool *is_token);
 static void key_for_sealing(ZcsyncKey *key);
 static void account_block(int64 account_id, const OpenFailure *failure);
+static void key_hold(KeyHolder *holder, const bytea *sealed);
 static char *credential_open(int64 account_id, const StoredCredential *row,
 							 KeyHolder *holder, MemoryContext context,
 							 OpenFailure *failure);
@@ -242,7 +246,7 @@ zcsync_credential_status(PG_FUNCTION_ARGS)
 	foreach(lc, account.credentials)
 		zcsync_secret_wipe(((ZcsyncCredential *) lfirst(lc))->value);
 
-	values[0] = BoolGetDatum(account.credentials != NIL);
+	values[0] = BoolGetDatum(failure.alert == NULL);
 	if (failure.alert != NULL)
 	{
 		values[1] = CStringGetTextDatum(failure.message);
@@ -254,6 +258,38 @@ zcsync_credential_status(PG_FUNCTION_ARGS)
 										"can be opened" :
 										"cannot be opened any more and will be fetched again");
 		nulls[2] = true;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * _reference_status(name, reference): why this reference gives no secret, as
+ * (message, hint); NULLs if it does.  Never a value.
+ */
+Datum
+zcsync_reference_status(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *reference = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *message = NULL;
+	char	   *hint = NULL;
+	char	   *value;
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	value = zcsync_reference_read(name, reference, CurrentMemoryContext,
+								  &message, &hint);
+	zcsync_secret_wipe(value);
+	if (value == NULL)
+	{
+		values[0] = CStringGetTextDatum(message);
+		values[1] = CStringGetTextDatum(hint);
+		nulls[0] = nulls[1] = false;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));
@@ -283,8 +319,8 @@ open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure)
 									account->context, &why);
 			if (value == NULL)
 			{
-				/* A token of another key's time is not lost: we fetch one. */
-				if (why.other_key && row->expires_at != 0)
+				/* A token whose key is gone is not lost: we fetch one. */
+				if (why.key_is_gone && row->expires_at != 0)
 					continue;
 				if (failure->alert == NULL)
 					*failure = why;
@@ -500,36 +536,51 @@ value_store(int64 account_id, int64 version, const char *name,
 }
 
 /*
- * Does this database hold any sealed value?
+ * The value of this database that was sealed last; NULL if there is none.
+ * Access tokens, which can be fetched anew, come after all others.  It lives
+ * until SPI_finish().
  */
-static bool
-sealed_exists(void)
+static const bytea *
+sealed_last(bool *is_token)
 {
 	static SPIPlanPtr plan = NULL;
+	HeapTuple	row;
+	TupleDesc	desc;
+	bool		isnull;
 
 	plan_keep(&plan,
-			  "SELECT FROM zcsync.credentials WHERE sealed IS NOT NULL LIMIT 1",
-			  0, NULL);
+			  "SELECT sealed, expires_at IS NOT NULL FROM zcsync.credentials "
+			  "WHERE sealed IS NOT NULL "
+			  "ORDER BY 2, updated_at DESC LIMIT 1", 0, NULL);
 	if (SPI_execute_plan(plan, NULL, NULL, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read credentials");
-	return SPI_processed > 0;
+	if (SPI_processed == 0)
+		return NULL;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	*is_token = DatumGetBool(SPI_getbinval(row, desc, 2, &isnull));
+	return DatumGetByteaPP(SPI_getbinval(row, desc, 1, &isnull));
 }
 
 /*
- * The key to seal with.  Makes one if there is none yet, and throws if there
+ * The key to seal with: the one that sealed last here, if it still is there.
+ * Makes one if there is none, and nothing is lost by that; throws if there
  * ought to be one or it cannot be used.
  */
 static void
 key_for_sealing(ZcsyncKey *key)
 {
+	bool		is_token = false;
+	const bytea *last = sealed_last(&is_token);
+	const unsigned char *fingerprint = last ? zcsync_sealed_fingerprint(last) : NULL;
 	char	   *message;
 	char	   *hint;
-	ZcsyncKeyState state = zcsync_key_read(key, &message, &hint);
+	ZcsyncKeyState state = zcsync_key_read(fingerprint, key, &message, &hint);
 
-	if (state == ZCSYNC_KEY_MISSING && !sealed_exists())
+	if (state == ZCSYNC_KEY_MISSING && (last == NULL || is_token))
 	{
 		zcsync_key_create();
-		state = zcsync_key_read(key, &message, &hint);
+		state = zcsync_key_read(NULL, key, &message, &hint);
 	}
 	if (state != ZCSYNC_KEY_OK)
 		ereport(ERROR,
@@ -558,6 +609,25 @@ account_block(int64 account_id, const OpenFailure *failure)
 }
 
 /*
+ * Have the key that sealed this value, unless it is the one that was read last.
+ */
+static void
+key_hold(KeyHolder *holder, const bytea *sealed)
+{
+	const unsigned char *fingerprint = zcsync_sealed_fingerprint(sealed);
+
+	if (holder->tried &&
+		(fingerprint == NULL ||
+		 memcmp(holder->fingerprint, fingerprint, ZCSYNC_FINGERPRINT_SIZE) == 0))
+		return;
+	holder->state = zcsync_key_read(fingerprint, &holder->key,
+									&holder->message, &holder->hint);
+	if (fingerprint != NULL)
+		memcpy(holder->fingerprint, fingerprint, ZCSYNC_FINGERPRINT_SIZE);
+	holder->tried = true;
+}
+
+/*
  * Open one credential: its value, allocated in "context", or NULL after
  * filling in *failure.
  */
@@ -576,15 +646,11 @@ credential_open(int64 account_id, const StoredCredential *row,
 		return value;
 	}
 
-	if (!holder->tried)
-	{
-		holder->state = zcsync_key_read(&holder->key, &holder->message,
-										&holder->hint);
-		holder->tried = true;
-	}
+	key_hold(holder, row->sealed);
 	if (holder->state != ZCSYNC_KEY_OK)
 	{
 		failure->alert = ALERT_KEY;
+		failure->key_is_gone = holder->state == ZCSYNC_KEY_MISSING;
 		failure->message = holder->message;
 		failure->hint = holder->hint;
 		return NULL;
@@ -597,7 +663,7 @@ credential_open(int64 account_id, const StoredCredential *row,
 			break;
 		case ZCSYNC_UNSEAL_OTHER_KEY:
 			failure->alert = ALERT_KEY;
-			failure->other_key = true;
+			failure->key_is_gone = true;
 			failure->message = psprintf("key file \"%s\" holds another key than the one that sealed the credentials",
 										zcsync_key_path());
 			failure->hint = "Put the former key file back, or run zcsync.set_credentials() again for each account.";

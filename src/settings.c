@@ -70,7 +70,6 @@ static bool check_allowed_hosts(char **newval, void **extra, GucSource source);
 static bool check_host_pattern(const char *pattern);
 static bool check_databases(char **newval, void **extra, GucSource source);
 static bool check_absolute_path(char **newval, void **extra, GucSource source);
-static bool check_key_file(char **newval, void **extra, GucSource source);
 static bool check_role(char **newval, void **extra, GucSource source);
 
 /*
@@ -249,12 +248,14 @@ zcsync_settings_define(void)
 	DefineCustomStringVariable("zcsync.key_file",
 							   "Names the file of the key that seals "
 							   "credentials.",
-							   "A relative path starts in the data directory.",
+							   "A relative path starts in the data directory. "
+							   "Empty: zcsync.key beside the configuration "
+							   "file, else in the data directory.",
 							   &zcsync_key_file,
-							   "zcsync.key",
+							   "",
 							   PGC_SIGHUP,
 							   GUC_SUPERUSER_ONLY,
-							   check_key_file, NULL, NULL);
+							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.mapping_timeout",
 							"Sets how long the mapping of a batch of a route "
@@ -506,18 +507,6 @@ check_absolute_path(char **newval, void **extra, GucSource source)
 	if ((*newval)[0] != '\0' && !is_absolute_path(*newval))
 	{
 		GUC_check_errdetail("The path must be absolute, or empty.");
-		return false;
-	}
-	return true;
-}
-
-/* zcsync.key_file: any path but none. */
-static bool
-check_key_file(char **newval, void **extra, GucSource source)
-{
-	if ((*newval)[0] == '\0')
-	{
-		GUC_check_errdetail("The path must not be empty.");
 		return false;
 	}
 	return true;

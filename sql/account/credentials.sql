@@ -14,11 +14,18 @@ AS 'MODULE_PATHNAME', 'zcsync_credential_status';
 COMMENT ON FUNCTION zcsync._credential_status(bigint, text) IS
 'can this credential be opened?';
 
-CREATE FUNCTION zcsync._key_status(OUT state text, OUT fingerprint text, OUT message text, OUT hint text)
+CREATE FUNCTION zcsync._key_status(p_fingerprint text DEFAULT NULL, OUT state text, OUT fingerprint text, OUT message text, OUT hint text,
+	OUT path text, OUT misplaced boolean)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_key_status';
-COMMENT ON FUNCTION zcsync._key_status() IS
-'the key file that seals credentials: ok, missing or unusable';
+COMMENT ON FUNCTION zcsync._key_status(text) IS
+'the key file that seals credentials, or opens those with this fingerprint: ok, missing or unusable; where it is, and whether that is the data directory because nobody chose a place';
+
+CREATE FUNCTION zcsync._reference_status(p_name text, p_reference text, OUT message text, OUT hint text)
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_reference_status';
+COMMENT ON FUNCTION zcsync._reference_status(text, text) IS
+'why a credential that is kept in a file or in the environment cannot be read; NULL: it can';
 
 -- Raise an error unless these are credentials of one form for the vendor.  The
 -- values are no part of any message.
@@ -183,23 +190,28 @@ $$;
 COMMENT ON FUNCTION zcsync.check_credentials() IS
 'the credentials of all accounts, in which form they are stored and whether they can be opened';
 
--- Resolve the alert of a missing key when no sealed value needs another key
--- than the one that is there.
+-- The fingerprint of a key that sealed something here and that is not there.  Access
+-- tokens are fetched anew.
+CREATE FUNCTION zcsync._lacking_key() RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT min(n.key_fingerprint)
+	FROM (SELECT DISTINCT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL) AS n
+	CROSS JOIN LATERAL zcsync._key_status(n.key_fingerprint) AS k
+	WHERE k.fingerprint IS DISTINCT FROM n.key_fingerprint
+$$;
+COMMENT ON FUNCTION zcsync._lacking_key() IS
+'the fingerprint of a key that sealed something here and is in no key file; NULL: there is none';
+
+-- Resolve the alert of a missing key when each sealed value has its key.
 CREATE FUNCTION zcsync._resolve_key_alert() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_fingerprint text;
 BEGIN
 	PERFORM FROM zcsync.alerts al WHERE al.code = 'key_missing' AND al.resolved_at IS NULL;
-	IF NOT FOUND THEN
-		RETURN;
-	END IF;
-	SELECT k.fingerprint INTO v_fingerprint FROM zcsync._key_status() k;
-	PERFORM FROM zcsync.credentials c
-	WHERE c.sealed IS NOT NULL AND c.key_fingerprint IS DISTINCT FROM v_fingerprint;
-	IF NOT FOUND THEN
+	IF FOUND AND zcsync._lacking_key() IS NULL THEN
 		PERFORM zcsync._resolve_alert('key_missing', '');
 	END IF;
 END
@@ -217,30 +229,72 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_key record;
-	v_sealed boolean := false;
+	v_lacking text;
 BEGIN
 	item := 'key';
-	SELECT * INTO v_key FROM zcsync._key_status();
 	IF to_regclass('zcsync.credentials') IS NOT NULL THEN
-		v_sealed := EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.sealed IS NOT NULL);
+		v_lacking := zcsync._lacking_key();
 	END IF;
-	ok := v_key.state = 'ok' OR (v_key.state = 'missing' AND NOT v_sealed);
+	SELECT * INTO v_key FROM zcsync._key_status(v_lacking);
+	ok := v_lacking IS NULL AND v_key.state IN ('ok', 'missing');
 	message := CASE
-		WHEN v_key.state = 'ok' THEN format('credentials are sealed with key %s', v_key.fingerprint)
+		WHEN v_key.state = 'ok' AND ok THEN format('credentials are sealed with key %s', v_key.fingerprint)
 		WHEN ok THEN 'there is no key file yet; it is made when the first credentials are stored'
+		WHEN v_key.state = 'ok' THEN format('key file "%s" holds key %s; credentials are sealed with key %s', v_key.path, v_key.fingerprint, v_lacking)
 		ELSE v_key.message END;
-	hint := CASE WHEN NOT ok THEN v_key.hint END;
+	hint := CASE WHEN ok THEN NULL
+		WHEN v_key.state <> 'ok' THEN v_key.hint
+		WHEN pg_is_in_recovery() THEN 'Copy the key file of the primary to this place, with owner and mode.'
+		ELSE 'Put the former key file back, or run zcsync.set_credentials() again for each account.' END;
+	RETURN NEXT;
+
+	item := 'key place';
+	ok := NOT v_key.misplaced;
+	message := format(CASE WHEN ok THEN 'the key file is "%s"'
+		ELSE 'the key file is "%s", in the data directory: base backups contain it, pg_rewind may delete it, and a standby may be without it' END, v_key.path);
+	hint := CASE WHEN NOT ok THEN 'Copy it, if there is one, to a place outside of the data directory where the server may write, and name that place: '
+		'ALTER SYSTEM SET zcsync.key_file = ''/.../zcsync.key''; SELECT pg_reload_conf();' END;
 	RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_key() IS
 'the part of zcsync.selfcheck() about the key file';
 
+-- Those that are kept outside of the database.  On a standby nobody else would
+-- notice that they are missing.
+CREATE FUNCTION zcsync._check_references() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF to_regclass('zcsync.credentials') IS NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT 'credentials', false, format('credential "%s" of account "%s": %s', c.name, a.name, s.message), s.hint
+	FROM zcsync.credentials AS c
+	JOIN zcsync.accounts AS a USING (account_id)
+	CROSS JOIN LATERAL zcsync._reference_status(c.name, c.reference) AS s
+	WHERE c.reference IS NOT NULL AND s.message IS NOT NULL
+	ORDER BY a.name COLLATE "C", c.name COLLATE "C"
+	LIMIT 20;
+	IF NOT FOUND THEN
+		RETURN QUERY
+		SELECT 'credentials', true, format('%s kept in files or in the environment can be read', count(*)), NULL::text
+		FROM zcsync.credentials AS c WHERE c.reference IS NOT NULL
+		HAVING count(*) > 0;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_references() IS
+'the part of zcsync.selfcheck() about credentials that are kept in files or in the environment';
+
 CREATE FUNCTION zcsync._account_conditions() RETURNS SETOF zcsync.condition
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 40, c.* FROM zcsync._check_key() AS c
+	UNION ALL SELECT 41, c.* FROM zcsync._check_references() AS c
 $$;
 COMMENT ON FUNCTION zcsync._account_conditions() IS
 'what zcsync.selfcheck() asks of credentials';

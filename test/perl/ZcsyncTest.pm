@@ -23,7 +23,7 @@ use Time::HiRes qw(sleep time);
 use lib dirname(__FILE__) . '/../simulator/lib';
 use Simulator::Process;
 
-our @EXPORT = qw(new_node zcsync_conf setup_zcsync start_simulator
+our @EXPORT = qw(new_node start_with_config zcsync_conf setup_zcsync start_simulator
   add_simulated_accounts wait_until wait_for_worker wait_for_no_worker
   worker_pid local_pid slot worker_sql run_worker log_lines);
 
@@ -40,6 +40,21 @@ sub new_node
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], @{ $options{init} // [] });
 	$node->append_conf('postgresql.conf', zcsync_conf(%options));
 	return $node;
+}
+
+# Start a server whose configuration file is in a directory of its own, to which
+# it is copied, and not in the data directory.
+sub start_with_config
+{
+	my ($node, $directory) = @_;
+	my $conf = "$directory/postgresql.conf";
+
+	append_to_file($conf, slurp_file($node->data_dir . '/postgresql.conf'));
+	local %ENV = $node->_get_env(PGAPPNAME => undef);
+	system_or_bail('pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile,
+		'-o', '--cluster-name=' . $node->name . " -c config_file=$conf", 'start');
+	$node->_update_pid(1);
+	return;
 }
 
 # The lines of postgresql.conf that new_node() writes.

@@ -195,6 +195,67 @@ $node->append_conf('postgresql.conf', "zcsync.key_file = '$elsewhere/nosuch/my.k
 $node->reload;
 like(failure(q{SELECT zcsync.set_credentials('a', '{"token": "pk_again"}')}), qr/could not create file .*HINT:.*zcsync.key_file/s,
 	'a place that cannot be written is an error with a hint');
+$node->append_conf('postgresql.conf', "zcsync.key_file = ''");
+$node->reload;
+
+# By default beside the configuration file, where that lies elsewhere: looked at
+# first there, then in the data directory.
+sub key_place { return value(q{SELECT ok || ' ' || path FROM zcsync.selfcheck(), zcsync._key_status() WHERE item = 'key place'}); }
+is(value(q{SELECT ok || ' ' || message || ' ' || hint FROM zcsync.selfcheck() WHERE item = 'key place'}) =~ s/ Copy it.*//r,
+	qq{false the key file is "$key_file", in the data directory: base backups contain it, pg_rewind may delete it, and a standby may be without it}, 'selfcheck() warns of the data directory');
+like(value(q{SELECT detail FROM zcsync.setup() WHERE action = 'to do'}), qr/^the key file is .* in the data directory: .*ALTER SYSTEM SET zcsync.key_file = /, 'so does setup()');
+rename "$elsewhere/my.key", $key_file or die;
+value(q{SELECT zcsync.set_credentials('a', '{"token": "pk_again"}')});
+$node->stop;
+my $conf = PostgreSQL::Test::Utils::tempdir();
+start_with_config($node, $conf);
+is(value($opened), '1 of 2', 'a key that was made in the data directory is used on');
+is(key_place(), "false $key_file", 'and selfcheck() still says where it is');
+value(q{SELECT zcsync.set_credentials('b', '{"token": "pk_second"}')});
+ok(!-e "$conf/zcsync.key", 'no other key is made beside it');
+append_to_file("$conf/zcsync.key", 'cd' x 32 . "\n");
+chmod 0600, "$conf/zcsync.key" or die;
+is(value($opened), '2 of 2', 'nor does the key of another server in the directory of both keep it from working');
+value(q{SELECT zcsync.set_credentials('b', '{"token": "pk_third"}')});
+is(value('SELECT count(DISTINCT key_fingerprint) || min(ok::text) FROM zcsync.credentials, zcsync.selfcheck() WHERE item = $$key$$'), '1true', 'what is sealed goes on with the same key');
+unlink "$conf/zcsync.key" or die;
+rename $key_file, "$conf/zcsync.key" or die;
+is(value($opened), '2 of 2', 'moved beside the configuration file it is found');
+is(key_place(), "true $conf/zcsync.key", 'and nothing is said any more');
+unlink "$conf/zcsync.key" or die;
+is(value(q{SELECT message FROM zcsync.selfcheck() WHERE item = 'key'}), qq{key file "$conf/zcsync.key" is missing}, 'where it is missing');
+value(q{SELECT sum(zcsync.forget_credentials(name)) FROM zcsync.accounts});
+value(q{SELECT zcsync.set_credentials('a', '{"token": "pk_again"}')});
+ok(-e "$conf/zcsync.key" && !-e $key_file, 'a new key is made there');
+SKIP:
+{
+	skip 'root may write everywhere', 1 if $> == 0;
+	value(q{SELECT zcsync.forget_credentials('a')});
+	unlink "$conf/zcsync.key" or die;
+	chmod 0500, $conf or die;
+	value(q{SELECT zcsync.set_credentials('a', '{"token": "pk_again"}')});
+	ok(-e $key_file, 'or in the data directory, where the server may not write there');
+	chmod 0700, $conf or die;
+}
+
+# Secrets in files: selfcheck() reads each, and says which it cannot.
+my $secrets = PostgreSQL::Test::Utils::tempdir();
+value(qq{ALTER SYSTEM SET zcsync.credentials_directory = '$secrets'});
+$node->reload;
+append_to_file("$secrets/b_token", "pk_file\n");
+value(q{SELECT zcsync.set_credentials('b', '{"token": "file:b_token"}')});
+is(value(q{SELECT ok || ' ' || message FROM zcsync.selfcheck() WHERE item = 'credentials'}), 'true 1 kept in files or in the environment can be read', 'a secret in a file');
+
+# Where only access tokens are sealed, a lost key is made anew, and they are fetched.
+value(q{SELECT zcsync.forget_credentials('a'); SELECT zcsync._seal_credential(zcsync.account('b'), 'access_token', 'x');
+	UPDATE zcsync.credentials SET expires_at = now() + interval '1 hour' WHERE name = 'access_token'});
+unlink $key_file, "$conf/zcsync.key";
+is(value($opened), '2 of 3', 'secrets in files need no key');
+is(value(q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'key'}), 't', 'nor does selfcheck() ask for one');
+value(q{SELECT zcsync._seal_credential(zcsync.account('b'), 'access_token', 'y')});
+ok(-e "$conf/zcsync.key", 'the next token makes one');
+unlink "$secrets/b_token" or die;
+like(value(q{SELECT ok || ' ' || message FROM zcsync.selfcheck() WHERE item = 'credentials'}), qr/^false credential "token" of account "b": could not open file/, 'that is gone');
 
 $node->stop;
 done_testing();
