@@ -80,7 +80,8 @@ zcsync_run(PG_FUNCTION_ARGS)
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("zcsync.run() cannot be called during recovery")));
+				 errmsg("this server is a standby, where zcsync changes nothing"),
+				 errhint("Run it on the primary.")));
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -293,9 +294,13 @@ call_have_token(ZcsyncHttp *http, ZcsyncAccount **account, ZcsyncCall **failed)
 	}
 	zcsync_token_store(*account, token, lifetime_s);
 	zcsync_call_free(call);
-	zcsync_account_release(*account);
-	CommandCounterIncrement();
-	*account = zcsync_account_load(parent, account_id);
+	if (!zcsync_token_valid(*account, zcsync_now()))
+	{
+		/* it is stored, and read again with all that belongs to it */
+		zcsync_account_release(*account);
+		CommandCounterIncrement();
+		*account = zcsync_account_load(parent, account_id);
+	}
 	return true;
 }
 

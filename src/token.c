@@ -26,6 +26,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -65,9 +66,9 @@ static uint64 token_hash(const ZcsyncCredential *token);
  * read again; calls that are under way keep the token they were sent with, so
  * that their refusal is not taken for one of the new token.
  *
- * The token is not stored, but used in this account at once, when the row is
- * being changed by another transaction or has changed since it was read: the
- * token may belong to credentials that no longer count.
+ * The token is not stored, but used in this account at once, on a standby, and
+ * when the row is being changed by another transaction or has changed since it
+ * was read: the token may belong to credentials that no longer count.
  */
 void
 zcsync_token_store(ZcsyncAccount *account, const char *access_token,
@@ -79,7 +80,8 @@ zcsync_token_store(ZcsyncAccount *account, const char *access_token,
 		expires_at = zcsync_now() + USECS_PER_SEC *
 			(int64) (lifetime_s - Min(lifetime_s / 10, TOKEN_MARGIN_MAX_S));
 
-	if (zcsync_secret_store_for(account, TOKEN_CREDENTIAL, access_token,
+	if (!RecoveryInProgress() &&
+		zcsync_secret_store_for(account, TOKEN_CREDENTIAL, access_token,
 								expires_at))
 		account->version = ACCOUNT_OUT_OF_DATE;
 	else

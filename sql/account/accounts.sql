@@ -37,6 +37,7 @@ AS $$
 DECLARE
 	v_id bigint := zcsync.account(p_name);
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR NO KEY UPDATE;
 	-- it may have been removed while we waited
 	RETURN zcsync.account(p_name);
@@ -237,6 +238,7 @@ DECLARE
 	v_id bigint;
 	v_hook regprocedure;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF name IS NULL OR name !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_name',
 			MESSAGE = format('invalid account name: %s', coalesce('"' || left(name, 80) || '"', 'NULL')),
@@ -458,6 +460,7 @@ DECLARE
 	v_part zcsync.account_part;
 	v_removed text;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	-- Nobody may refer to it from now on.
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);

@@ -130,11 +130,28 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) AND zcsync._copied() IS NULL;
+	RETURN coalesce(nullif(current_setting('zcsync.writes', true), '')::boolean, true) AND current_setting('in_hot_standby') = 'off' AND zcsync._copied() IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._may_write() IS
-'may changes be sent from this database: is zcsync.writes on, and is it no copy?';
+'may changes be sent from this database: is zcsync.writes on, and is it no copy and no standby?';
+
+-- The first statement of what a user may call and what changes something.
+CREATE FUNCTION zcsync._refuse_standby() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('in_hot_standby') = 'on' THEN
+		RAISE EXCEPTION USING ERRCODE = 'read_only_sql_transaction',
+			MESSAGE = 'this server is a standby, where zcsync changes nothing',
+			DETAIL = 'What is changed on the primary arrives here by replication.',
+			HINT = 'Run it on the primary.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_standby() IS
+'raises an error that says so if this server is a standby';
 
 -- Errors that say nothing about the row that met them: the server, the session
 -- or another transaction was not ready.  Whoever halves a set to find a bad row

@@ -52,6 +52,7 @@ DECLARE
 	v_country text := (SELECT a.settings ->> 'country' FROM zcsync.accounts a WHERE a.account_id = p_account);
 	v_rows jsonb[] := zcsync._normalise_leads(p_source, p_data, v_country);
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	RETURN QUERY
 	SELECT t.index, t.ok, t.lead_id, t.result, t.error, v_rows[t.index] -> 'notes'
 	FROM zcsync._take_leads(p_account, p_source, v_rows, p_from_file) AS t

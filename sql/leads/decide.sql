@@ -71,6 +71,7 @@ DECLARE
 	v_origin zcsync.origin;
 	v_ended bigint[];
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._check_reference('keep', merge_leads.keep), zcsync._check_reference('other', merge_leads.other);
 	v_leads := zcsync._lock_leads(ARRAY[merge_leads.keep, merge_leads.other]);
 	v_origin := zcsync._fresh_origin('merge');
@@ -130,6 +131,7 @@ AS $$
 DECLARE
 	v_leads record;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._check_reference('a', keep_apart.a), zcsync._check_reference('b', keep_apart.b);
 	v_leads := zcsync._lock_leads(ARRAY[keep_apart.a, keep_apart.b]);
 	PERFORM zcsync._set_apart(v_leads.account_id, v_leads.ids[1], v_leads.ids[2], 'kept apart by hand');
@@ -164,6 +166,7 @@ DECLARE
 	v_other bigint;
 	v_origin zcsync.origin;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._check_reference('lead', split_lead.lead);
 	v_lead := zcsync._lock_leads(ARRAY[split_lead.lead]);
 	SELECT * INTO v_merge FROM zcsync.lead_merges m

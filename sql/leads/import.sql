@@ -156,6 +156,7 @@ DECLARE
 	v_name text;
 	v_delimiter text;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF NOT EXISTS (SELECT FROM zcsync.lead_sources s WHERE s.name = create_intake.source) THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('lead source %s does not exist', coalesce('"' || left(create_intake.source, 80) || '"', 'NULL')),
@@ -383,6 +384,7 @@ DECLARE
 	v_intake text := zcsync._intake(plan_import.intake);
 	v_plan jsonb;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	v_plan := zcsync._attempt($query$
 		SELECT false, coalesce(jsonb_agg(to_jsonb(c)), '[]')
 		FROM (
@@ -415,6 +417,7 @@ DECLARE
 	v_row record;
 	v_counts jsonb;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	FOR v_row IN SELECT * FROM zcsync._import_rows(v_intake) LOOP
 		v_rows[array_position(v_names, v_row.result)] := v_rows[array_position(v_names, v_row.result)] + 1;
 		file_row := v_row.file_row;
@@ -439,6 +442,7 @@ AS $$
 DECLARE
 	v_name text := regexp_replace(drop_intake.intake, '^zcsync_intake[.]', '');
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF NOT EXISTS (SELECT FROM zcsync.intakes i WHERE i.name = v_name)
 		OR to_regclass(format('zcsync_intake.%I', v_name)) IS NOT NULL THEN
 		v_name := zcsync._intake(v_name);

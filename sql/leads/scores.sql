@@ -125,6 +125,7 @@ DECLARE
 	v_written bigint := 0;
 	v_count bigint;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	LOOP
 		SELECT array_agg(l.local_id), array_agg(l.doc), max(l.local_id) INTO v_ids, v_docs, v_last
 		FROM (
@@ -173,6 +174,7 @@ AS $$
 DECLARE
 	v_predicate text := zcsync._active_predicate();
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	DROP INDEX IF EXISTS zcsync.idx_leads_active;
 	EXECUTE format('CREATE INDEX idx_leads_active ON zcsync.leads (created_at) WHERE %s', v_predicate);
 	RETURN v_predicate;

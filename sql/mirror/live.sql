@@ -129,6 +129,7 @@ DECLARE
 	v_id bigint := zcsync.account(name);
 	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = v_id);
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF v_vendor.connector IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
 			MESSAGE = format('account "%s" has no vendor to ask', name);

@@ -178,6 +178,7 @@ DECLARE
 		CASE WHEN v_catalogue THEN interval '30 minutes' ELSE interval '1 minute' END);
 	v_stream bigint;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = zcsync.account(add_stream.account);
 	PERFORM zcsync._check_stream(v_account.vendor, add_stream.kind, add_stream.scope);
 	IF v_catalogue AND add_stream.since IS NOT NULL THEN
@@ -252,6 +253,7 @@ DECLARE
 	v_vendor text;
 	v_count bigint;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(alter_stream.stream) FOR UPDATE;
 	PERFORM zcsync._refuse_local_stream(v_stream.stream_id);
 	SELECT a.vendor INTO STRICT v_vendor FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
@@ -321,6 +323,7 @@ AS $$
 DECLARE
 	v_stream bigint := zcsync.stream(pause_stream.stream);
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._refuse_local_stream(v_stream);
 	UPDATE zcsync.streams s SET state = 'paused' WHERE s.stream_id = v_stream;
 	DELETE FROM zcsync.sync_queue q USING zcsync.streams s
@@ -336,6 +339,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	UPDATE zcsync.streams s SET state = 'active', next_pull_at = zcsync._now()
 	WHERE s.stream_id = zcsync.stream(resume_stream.stream) AND s.state <> 'active';
 	PERFORM zcsync._wake();
@@ -351,6 +355,7 @@ AS $$
 DECLARE
 	v_stream zcsync.streams;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
 	PERFORM zcsync._tell_stream_removed(l.stream_removed, v_stream.stream_id) FROM zcsync._listeners() AS l;
 	-- cancel() keeps what is not known of a create
@@ -377,6 +382,7 @@ DECLARE
 	v_stream zcsync.streams;
 	v_key text;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	-- Locked, so that workers leave the stream alone until this commits, and do
 	-- not wait for it when they queue the same pull.
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(refresh.stream) FOR SHARE;
@@ -462,6 +468,7 @@ DECLARE
 	v_chunk record;
 	v_job bigint;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF p_references IS NULL OR array_ndims(p_references) > 1 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'references must be a list of texts',

@@ -67,11 +67,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF pg_is_in_recovery() THEN
-		RAISE EXCEPTION USING ERRCODE = 'read_only_sql_transaction',
-			MESSAGE = 'cannot maintain zcsync on a standby',
-			HINT = 'Maintenance of the primary arrives here by replication.';
-	END IF;
+	PERFORM zcsync._refuse_standby();
 	IF to_regclass('zcsync.installation') IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = 'zcsync has no tables in this database',
@@ -417,6 +413,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF coalesce(p_schedule, '') = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'schedule must not be empty',
@@ -438,6 +435,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF zcsync._cron_is_here() THEN
 		IF NOT EXISTS (SELECT FROM cron.job AS j WHERE j.jobname = p_name AND j.username = current_user) THEN
 			RETURN format('there was no job "%s"', p_name);

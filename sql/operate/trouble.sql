@@ -88,6 +88,9 @@ AS $$
 DECLARE
 	v_alerts record;
 BEGIN
+	IF pg_is_in_recovery() THEN
+		RETURN QUERY SELECT 0, '(all)', 'standby', 'nothing of zcsync runs on this server', 'SELECT * FROM zcsync.status; -- on the primary';
+	END IF;
 	RETURN QUERY SELECT * FROM zcsync._failed_conditions();
 	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message
 	INTO v_alerts

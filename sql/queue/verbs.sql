@@ -8,6 +8,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF p_queue IS NULL OR NOT EXISTS (SELECT FROM zcsync.queues q WHERE q.name = p_queue) THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('queue %s does not exist', coalesce(quote_ident(p_queue), 'NULL')),
@@ -51,6 +52,7 @@ DECLARE
 	v_dead zcsync.dead_letters;
 	v_job bigint := job_id;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	DELETE FROM zcsync.dead_letters d WHERE d.job_id = v_job RETURNING * INTO v_dead;
 	IF FOUND THEN
 		v_job := zcsync._enqueue(zcsync._job(v_dead.account_id, v_dead.queue, v_dead.operation, v_dead.budget_class,
@@ -89,6 +91,7 @@ DECLARE
 	v_job zcsync.sync_queue;
 	v_id bigint := job_id;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	-- What is not known of a create must not be forgotten: see _inherit_unclear().
 	PERFORM FROM zcsync.sync_queue q
 	WHERE q.job_id = v_id AND q.state IN ('ready', 'held') AND q.unclear_since IS NOT NULL FOR UPDATE;

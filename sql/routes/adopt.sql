@@ -104,6 +104,9 @@ DECLARE
 	v_route record;
 	v_pairs bigint[] := '{}';		-- both ends of what is taken over
 BEGIN
+	IF confirm THEN
+		PERFORM zcsync._refuse_standby();
+	END IF;
 	FOR v IN
 		SELECT p.*, zcsync.reference(p.kind, p.local_id) AS record,
 			CASE WHEN p.other_id IS NOT NULL THEN zcsync.reference(p.other_kind, p.other_id) END AS counterpart

@@ -607,6 +607,7 @@ DECLARE
 	v_effort record;
 BEGIN
 	IF confirm THEN
+		PERFORM zcsync._refuse_standby();
 		RETURN QUERY SELECT 'queued', zcsync._begin_backfill(v_route.route_id)::text;
 		RETURN QUERY SELECT 'follows', v_reading || '; what it brings is queued as it comes' WHERE v_reading IS NOT NULL;
 		RETURN QUERY VALUES
@@ -667,6 +668,7 @@ DECLARE
 	v record;
 BEGIN
 	IF confirm THEN
+		PERFORM zcsync._refuse_standby();
 		UPDATE zcsync.links l SET dropped = zcsync._to_be_applied(l.dropped)
 		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' AND l.dropped <> '{}';
 		RETURN QUERY VALUES

@@ -316,6 +316,7 @@ DECLARE
 	v_route record;
 	v_count bigint := 0;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF v_client IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('account "%s" has no client "%s"', v_target.account, left(v_target.company, 100)),
@@ -360,6 +361,7 @@ DECLARE
 	v_source record := zcsync._parse_company(unmap_company.company);
 	v_target bigint := zcsync.account(unmap_company.account);
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._drop_parties(v_source.account_id, v_target);
 	DELETE FROM zcsync.company_maps m
 	WHERE m.source_account_id = v_source.account_id AND m.company = v_source.company AND m.target_account_id = v_target;

@@ -110,6 +110,7 @@ DECLARE
 	v_ids bigint[];
 	v_count bigint;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF release_held.cancelled THEN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.cancelled = 'kept';
@@ -172,6 +173,7 @@ DECLARE
 	v_count bigint;
 	v_left record;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT array_agg(l.job_id) INTO v_jobs
 	FROM (SELECT q.job_id FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND q.cancelled IS NULL
@@ -454,6 +456,7 @@ AS $$
 DECLARE
 	v_record record;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT r.* INTO STRICT v_record FROM zcsync.record(reference) AS r;
 	PERFORM zcsync._check_discard(reference, v_record.account_id, v_record.kind, v_record.local_id);
 	UPDATE zcsync.links l SET state = CASE WHEN l.copy_id = v_record.local_id THEN 'cancelled' ELSE 'unlinked' END, changed_at = zcsync._now()
@@ -540,6 +543,7 @@ DECLARE
 	v_fields text[];
 	v_left text[];
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT r.* INTO STRICT v_record FROM zcsync.record(reference) AS r;
 	PERFORM zcsync._check_take_remote(reference, v_record.account_id, v_record.kind, v_record.local_id, field);
 	v_fields := zcsync._unsent_fields(v_record.account_id, v_record.kind, v_record.local_id);

@@ -16,6 +16,7 @@ DECLARE
 	v_other record;
 	v_shared boolean;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT r.* INTO STRICT v_source FROM zcsync.record(source) AS r;
 	SELECT r.* INTO STRICT v_target FROM zcsync.record(target) AS r;
 	IF v_source.account_id = v_target.account_id AND v_source.kind = v_target.kind THEN

@@ -156,6 +156,7 @@ DECLARE
 	v_id bigint;
 	v_def jsonb;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	v_route := jsonb_build_object('name', name,
 		'source_stream_id', zcsync.stream(source), 'target_stream_id', zcsync.stream(target),
 		'direction', direction, 'filter', nullif(btrim(filter), ''), 'create_in', zcsync._place_setting(create_in, ticket_type),
@@ -193,6 +194,7 @@ DECLARE
 	v_change jsonb;
 	v_back jsonb := '{}';
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	v_change := jsonb_strip_nulls(jsonb_build_object('filter', filter, 'create_in', zcsync._place_setting(create_in, ticket_type),
 		'match_on', match_on, 'on_leave', on_leave, 'default_assignee', default_assignee, 'notify', notify,
 		'default_client', default_client, 'unknown_user', unknown_user, 'direction', direction));
@@ -250,6 +252,7 @@ DECLARE
 	v_held bigint;
 	v_function regprocedure;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	-- Wait for a batch of this route, which takes the same lock.
 	PERFORM pg_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
 	IF force THEN
@@ -287,6 +290,7 @@ AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(name));
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	UPDATE zcsync.routes r SET state = 'paused' WHERE r.route_id = v_route.route_id;
 END
 $$;
@@ -304,6 +308,7 @@ DECLARE
 	v_count bigint;
 	v_start zcsync.route_start;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._suggest_values(v_route.route_id);
 	PERFORM zcsync._refuse_rival(v_route.route_id);
 	SELECT string_agg(c.item || ': ' || c.message, E'\n'), count(*) INTO v_faults, v_count
@@ -444,6 +449,7 @@ DECLARE
 	v_part text := CASE WHEN back THEN 'back' ELSE 'fields' END;
 	v_field text;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF back THEN
 		PERFORM zcsync._check_source_writable(v_route.source_stream_id);
 	END IF;
@@ -466,6 +472,7 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
 	v_field text := zcsync._check_route_field(v_route.route_id, field, back);
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._change_route(v_route.route_id,
 		jsonb_build_object(CASE WHEN back THEN 'back' ELSE 'fields' END, jsonb_build_object(v_field, NULL)));
 END
@@ -536,6 +543,7 @@ DECLARE
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_field jsonb := v_def -> v_part -> v_name;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._check_translation(v_def, v_name, coalesce(back, false), source_value, target_value);
 	IF NOT (v_field ->> 'mapped')::boolean THEN
 		PERFORM zcsync._change_route(v_route.route_id,
@@ -847,6 +855,7 @@ DECLARE
 	v_direction text := CASE WHEN back THEN 'back' ELSE 'forward' END;
 	v_gone record;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	FOR v_gone IN
 		DELETE FROM zcsync.route_values v
 		WHERE v.route_id = v_route.route_id AND v.field = v_field AND v.direction = v_direction
@@ -884,6 +893,7 @@ AS $$
 DECLARE
 	v_function regprocedure;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF role IS NULL OR to_regrole(quote_ident(role)) IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('role %s does not exist', coalesce('"' || role || '"', 'NULL'));

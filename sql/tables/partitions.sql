@@ -152,6 +152,7 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms'
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	RETURN zcsync._create_partitions_of('sync_records', 'created_at') + zcsync._create_partitions_of('changes', 'created_at')
 		+ zcsync.create_lead_partitions();
 END
@@ -165,6 +166,7 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms'
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	RETURN zcsync._create_partitions_of('leads', 'inserted_at');
 END
 $$;

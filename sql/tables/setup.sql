@@ -65,6 +65,7 @@ DECLARE
 	v_to integer := zcsync._tables_version();
 	v_partitions integer;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF v_encoding <> 'UTF8' THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'feature_not_supported',
@@ -300,6 +301,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF to_regclass('zcsync.installation') IS NULL THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
@@ -369,7 +371,10 @@ BEGIN
 		END;
 		v_conditions := v_conditions || v_said;
 	END LOOP;
-	RETURN QUERY SELECT c.item, c.ok, c.message, c.hint
+	-- what is in the database is changed on the primary
+	RETURN QUERY SELECT c.item, c.ok, c.message,
+		c.hint || CASE WHEN pg_is_in_recovery() AND split_part(c.hint, ' ', 1) IN ('ALTER', 'CALL', 'CREATE', 'DROP', 'GRANT', 'SELECT')
+			AND NOT starts_with(c.hint, 'ALTER SYSTEM') THEN ' -- on the primary' ELSE '' END
 	FROM unnest(v_conditions) WITH ORDINALITY AS c (place, item, ok, message, hint, n) ORDER BY c.place, c.n;
 END
 $$;
@@ -492,6 +497,12 @@ BEGIN
 	item := 'installation';
 	SELECT g.may_run, g.reason, g.hint INTO ok, message, hint FROM zcsync._worker_guard() AS g;
 	message := coalesce(message, format('set up, tables are of version %s', zcsync._tables_version()));
+	IF pg_is_in_recovery() THEN
+		ok := to_regclass('zcsync.installation') IS NOT NULL;
+		message := CASE WHEN ok THEN 'this server is a standby: zcsync begins to work here when it is promoted'
+			ELSE 'this server is a standby, and zcsync.setup() has not been run on its primary' END;
+		hint := CASE WHEN NOT ok THEN 'SELECT * FROM zcsync.setup();' END;
+	END IF;
 	RETURN NEXT;
 
 	item := 'role';
@@ -659,9 +670,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 10, c.* FROM zcsync._check_server() AS c
 	UNION ALL SELECT 20, c.* FROM zcsync._check_installation() AS c
-	UNION ALL SELECT 30, c.* FROM zcsync._check_launcher() AS c WHERE zcsync._preloaded()
-	UNION ALL SELECT 31, c.* FROM zcsync._check_worker() AS c WHERE zcsync._preloaded()
-	UNION ALL SELECT 32, c.* FROM zcsync._check_local_worker() AS c WHERE zcsync._preloaded()
+	UNION ALL SELECT 30, c.* FROM zcsync._check_launcher() AS c WHERE zcsync._preloaded() AND NOT pg_is_in_recovery()
+	UNION ALL SELECT 31, c.* FROM zcsync._check_worker() AS c WHERE zcsync._preloaded() AND NOT pg_is_in_recovery()
+	UNION ALL SELECT 32, c.* FROM zcsync._check_local_worker() AS c WHERE zcsync._preloaded() AND NOT pg_is_in_recovery()
 	UNION ALL SELECT 27, c.* FROM zcsync._check_partitions() AS c
 	UNION ALL SELECT 50, c.* FROM zcsync._check_cron() AS c
 $$;

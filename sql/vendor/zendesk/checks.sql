@@ -74,7 +74,7 @@ DECLARE
 BEGIN
 	IF NOT zcsync._may_write() THEN
 		RETURN QUERY SELECT 'write ' || p_kind, NULL::boolean, 'cannot be told while nothing may be sent from this database',
-			'SELECT * FROM zcsync.status();';
+			'SELECT * FROM zcsync.status;';
 		RETURN;
 	END IF;
 	SELECT * INTO v_call FROM zcsync._call(p_account, '{"op": "update_ticket", "ticket_id": "0", "body": {"ticket": {}}}');
