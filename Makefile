@@ -46,6 +46,7 @@ OBJS = \
 	src/settings.o \
 	src/shared.o \
 	src/sqlstate.o \
+	src/timeline.o \
 	src/token.o \
 	src/url.o \
 	src/value.o \

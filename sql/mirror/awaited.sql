@@ -34,6 +34,23 @@ $$;
 COMMENT ON FUNCTION zcsync._is_awaited(bigint) IS
 'must routes wait until what was read of a stream after a failover or restore is stored?';
 
+-- The alert of a planned switchover is over when all that is read has been read
+-- anew.  What is paused is not waited for.
+CREATE FUNCTION zcsync._resolve_switchover() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM zcsync.alerts l WHERE l.code = 'switchover' AND l.object = '' AND l.resolved_at IS NULL)
+		AND NOT EXISTS (SELECT FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id)
+			WHERE s.state = 'active' AND a.state = 'active' AND a.vendor <> 'local' AND zcsync._is_awaited(s.stream_id)) THEN
+		PERFORM zcsync._resolve_alert('switchover', '');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._resolve_switchover() IS
+'closes the alert of a planned switchover once all streams were read anew';
+
 -- A live read of a stream came to its end.
 CREATE FUNCTION zcsync._note_awaited_read(p_stream bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -44,7 +61,8 @@ AS $$
 		jobs_awaited = CASE s.reads_awaited WHEN 1 THEN (SELECT j.last_value FROM zcsync.job_id_seq j) END,
 		next_pull_at = CASE s.reads_awaited WHEN 2 THEN least(s.next_pull_at, greatest(w.at, zcsync._now())) ELSE s.next_pull_at END
 	FROM (SELECT coalesce(i.adopted_at, '-infinity') + zcsync._request_timeout() + interval '90 seconds' FROM zcsync.installation i) AS w (at)
-	WHERE s.stream_id = p_stream AND (s.reads_awaited > 0 OR (s.jobs_awaited IS NOT NULL AND NOT zcsync._is_awaited(p_stream)))
+	WHERE s.stream_id = p_stream AND (s.reads_awaited > 0 OR (s.jobs_awaited IS NOT NULL AND NOT zcsync._is_awaited(p_stream)));
+	SELECT zcsync._resolve_switchover();
 $$;
 COMMENT ON FUNCTION zcsync._note_awaited_read(bigint) IS
 'counts a read that routes wait for';

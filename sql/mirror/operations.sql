@@ -89,8 +89,7 @@ BEGIN
 	v_said := format('the cursor of stream "%s" was refused: %s', v_stream.name, p_message);
 	RAISE LOG USING MESSAGE = 'zcsync: ' || v_said, DETAIL = 'It is read again from before the last record.';
 	PERFORM zcsync._alert('cursor_refused', v_stream.name, 'warning', v_said,
-		format('Nothing: it is read again from before the last record that came. UPDATE zcsync.alerts SET resolved_at = now() WHERE code = ''cursor_refused'' AND object = %L;',
-			v_stream.name));
+		'Nothing: it is read again from before the last record that came, and this alert is closed when all of that has come.');
 END
 $$;
 COMMENT ON FUNCTION zcsync._restart_lane(bigint, text, jsonb, integer, text) IS

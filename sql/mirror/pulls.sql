@@ -144,7 +144,7 @@ DECLARE
 BEGIN
 	again := false;
 	changed := 0;
-	SELECT s.state, a.vendor INTO v_stream
+	SELECT s.state, a.vendor, a.name || '/' || s.kind AS name INTO v_stream
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE s.stream_id = p_stream_id
 	FOR NO KEY UPDATE OF s SKIP LOCKED;
@@ -184,6 +184,8 @@ BEGIN
 	WHERE s.stream_id = p_stream_id;
 	PERFORM zcsync._forget_pull_error(p_stream_id, p_lane);
 	PERFORM zcsync._note_awaited_read(p_stream_id) WHERE p_lane = 'live' AND NOT v_next.more;
+	PERFORM zcsync._resolve_alert(l.code, l.object) FROM zcsync.alerts l
+	WHERE l.code = 'cursor_refused' AND l.object = v_stream.name AND l.resolved_at IS NULL AND NOT v_next.more;
 	again := v_next.more;
 	run_after := v_next.run_after;
 	changed := v_page.changed;

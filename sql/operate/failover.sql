@@ -78,6 +78,22 @@ $$;
 COMMENT ON FUNCTION zcsync._be_here() IS
 'notes the identity of this database as that of the one that sends';
 
+-- A switchover that was planned loses nothing: the old primary was shut down, and
+-- this server has all that it wrote.  Where the WAL that tells is gone, it is taken
+-- for a failover.
+CREATE FUNCTION zcsync._was_planned(p_timeline integer) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN zcsync._shut_down_cleanly(p_timeline);
+EXCEPTION WHEN OTHERS THEN
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION zcsync._was_planned(integer) IS
+'did this server take over from a primary that was shut down, and get all that it wrote?';
+
 -- Called when a worker or CALL zcsync.run() begins.
 CREATE FUNCTION zcsync._note_timeline() RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -93,6 +109,13 @@ BEGIN
 	END IF;
 	PERFORM zcsync._be_here();
 	PERFORM zcsync._distrust_queue();
+	IF zcsync._was_planned(v_before) THEN
+		PERFORM zcsync._alert('switchover', '', 'warning',
+			format('this server took over from a primary that was shut down: timeline %s became %s', v_before, v_here.timeline),
+			'Nothing: zcsync reads all streams first, looks up records before it creates them, and closes this alert then.');
+		PERFORM zcsync._resolve_switchover();
+		RETURN true;
+	END IF;
 	PERFORM zcsync._alert('failover', '', 'warning',
 		format('this server was promoted or recovered: timeline %s became %s', v_before, v_here.timeline),
 		'zcsync goes on: it reads all streams first and looks up records before it creates them. '
@@ -113,6 +136,7 @@ AS $$
 DECLARE
 	v_creates integer;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	IF to_regclass('zcsync.installation') IS NULL THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
