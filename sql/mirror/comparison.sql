@@ -177,6 +177,7 @@ DECLARE
 	v_stream record;
 	v_key text;
 BEGIN
+	PERFORM zcsync._refuse_standby();
 	SELECT s.*, (zcsync._vendor_of(a.vendor)).title, (zcsync._kind_of(a.vendor, s.kind)).compared INTO STRICT v_stream
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE s.stream_id = zcsync.stream(compare.stream) FOR SHARE OF s;
