@@ -33,6 +33,7 @@ OBJS = \
 	src/local_attempt.o \
 	src/local_jobs.o \
 	src/local_worker.o \
+	src/mail_address.o \
 	src/merge.o \
 	src/merge_row.o \
 	src/queue.o \

@@ -361,14 +361,21 @@ END;
 COMMENT ON FUNCTION zcsync._name_key(text, text) IS
 'a person''s name with single spaces, in lower case';
 
+-- In letters where it is an international one, as the domains of e-mail addresses are.
 CREATE FUNCTION zcsync._domain_key(p_website text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT d.domain
-	FROM (SELECT regexp_replace(lower(btrim(p_website) COLLATE "C"), '^[a-z][a-z0-9+.-]*://|^//', '')) AS a (address)
-	CROSS JOIN LATERAL (SELECT regexp_replace(regexp_replace(regexp_replace(a.address, '[/?#].*$', ''), '^.*@|:[0-9]+$', '', 'g'), '^www[0-9]?[.]|[.]$', '', 'g')) AS d (domain)
-	WHERE d.domain ~ '^([^[:space:].@_]+[.])+[^[:space:].@_0-9]{2,63}$' AND length(d.domain) <= 253;
-END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_host text := regexp_replace(regexp_replace(btrim(p_website), '^[A-Za-z][A-Za-z0-9+.-]*://|^//', ''), '[/?#].*$', '');
+BEGIN
+	v_host := regexp_replace(regexp_replace(v_host, '^.*@|:[0-9]+$', '', 'g'), '^[Ww]{3}[0-9]?[.]|[.]$', '', 'g');
+	IF v_host ~ '[[:space:],;]' THEN
+		RETURN NULL;
+	END IF;
+	RETURN nullif(split_part(zcsync._mail_address('x@' || v_host), '@', 2), '');
+END
+$$;
 COMMENT ON FUNCTION zcsync._domain_key(text) IS
 'the domain of a web address; NULL: there is none in it';
 
@@ -507,7 +514,7 @@ DECLARE
 	v_phones record := zcsync._shape_phones(p_fields, p_country);
 	v_numbers record := zcsync._shape_numbers(p_fields);
 	v_notes text[] := v_numbers.notes;
-	v_mail text := lower(substring(p_fields ->> 'email' FROM '[^[:space:]<>;,:]+@[^[:space:]<>;,]+') COLLATE "C");
+	v_mail text := zcsync._mail_address(p_fields ->> 'email');
 	v_status text := lower(left(p_fields ->> 'email_status', 500) COLLATE "C");
 	v_email text := zcsync._email_key(v_mail);
 	v_website text := zcsync._domain_key(p_fields ->> 'website');
@@ -521,7 +528,7 @@ BEGIN
 	IF v_mail LIKE E'email\\_not\\_unlocked@%' THEN
 		v_email := NULL;
 	ELSIF v_email IS NULL AND p_fields ? 'email' THEN
-		v_notes := format('e-mail "%s" is not valid', left(p_fields ->> 'email', 100)) || v_notes;
+		v_notes := format('e-mail "%s" cannot be read', left(p_fields ->> 'email', 100)) || v_notes;
 	END IF;
 
 	SELECT coalesce(jsonb_object_agg(e.key, left(e.value, CASE e.key WHEN 'description' THEN 100000 ELSE 500 END))

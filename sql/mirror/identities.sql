@@ -186,26 +186,41 @@ $$;
 COMMENT ON FUNCTION zcsync._create_lead_triggers() IS
 'makes the triggers that only leads have; part of setup()';
 
+CREATE FUNCTION zcsync._mail_address(p_text text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_mail_address';
+COMMENT ON FUNCTION zcsync._mail_address(text) IS
+'the e-mail address in a text, in the one spelling that it has here, its domain in letters; NULL: none can be read';
+
+-- A name at Gmail that is empty without dots and "+..." names nobody.
 CREATE FUNCTION zcsync._email_key(p_email text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN e.domain IN ('gmail.com', 'googlemail.com') THEN
-			replace(split_part(e.name, '+', 1), '.', '') || '@gmail.com'
-		ELSE e.name || '@' || e.domain END
-	FROM (SELECT lower(btrim(p_email, E' \t\r\n') COLLATE "C")) AS t (email)
-	CROSS JOIN LATERAL (SELECT split_part(t.email, '@', 1), split_part(t.email, '@', 2)) AS e (name, domain)
-	WHERE t.email ~ E'^[^@\\s<>()\\[\\],;:"\\\\]{1,64}@([^@\\s<>()\\[\\],;:"\\\\._]+\\.)+[^@\\s<>()\\[\\],;:"\\\\.0-9_-]{2,63}$'
-		AND length(t.email) <= 254;
-END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_address text := zcsync._mail_address(p_email);
+BEGIN
+	IF split_part(v_address, '@', 2) IN ('gmail.com', 'googlemail.com') THEN
+		RETURN nullif(replace(split_part(split_part(v_address, '@', 1), '+', 1), '.', ''), '') || '@gmail.com';
+	END IF;
+	RETURN v_address;
+END
+$$;
 COMMENT ON FUNCTION zcsync._email_key(text) IS
 'an e-mail address in the form in which equal ones are equal; NULL: it is none. Dots and "+..." of the name mean nothing at gmail.com alone, which also is googlemail.com';
+
+CREATE FUNCTION zcsync._reaches_somebody(p_status text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(lower(p_status COLLATE "C"), '') NOT IN ('unavailable', 'invalid', 'bounced', 'undeliverable');
+END;
+COMMENT ON FUNCTION zcsync._reaches_somebody(text) IS
+'may an e-mail address with this status reach somebody?';
 
 CREATE FUNCTION zcsync._lead_email_key(p_email text, p_status text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN lower(p_status COLLATE "C") IN ('unavailable', 'invalid', 'bounced', 'undeliverable') THEN NULL
-		ELSE zcsync._email_key(p_email) END;
+	SELECT CASE WHEN zcsync._reaches_somebody(p_status) THEN zcsync._email_key(p_email) END;
 END;
 COMMENT ON FUNCTION zcsync._lead_email_key(text, text) IS
 'the e-mail that names a lead alone; NULL: it has none, or none that reaches anybody';
