@@ -71,17 +71,23 @@ COMMENT ON FUNCTION zcsync._lead_points(jsonb[]) IS
 'the rules that hold for leads, and their points';
 
 -- Scores and stage of leads, given as objects of their columns: an object for
--- each, in their order.  plpgsql, so that its plan is kept for the next row that a
--- trigger asks about.
+-- each, in their order.  To plan this takes longer than to score a lead, and a trigger
+-- asks row by row: so the plan is kept.
 CREATE FUNCTION zcsync._score_leads(p_docs jsonb[]) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
 	RETURN (
 		SELECT array_agg(jsonb_build_object('fit', s.fit, 'engagement', s.engagement, 'quality', s.quality,
-			'stage', zcsync._lead_stage(s.fit, s.engagement, s.quality, (d.doc ->> 'status_id')::integer)) ORDER BY d.n)
-		FROM unnest(p_docs) WITH ORDINALITY AS d (doc, n)
+			'stage', coalesce((
+				SELECT r.stage FROM zcsync.lead_stage_rules r
+				WHERE s.fit >= r.min_fit AND s.engagement >= r.min_engagement AND s.quality >= r.min_quality
+					AND CASE WHEN r.status_ids IS NOT NULL THEN d.status = ANY (r.status_ids)
+						ELSE NOT EXISTS (SELECT FROM zcsync.lead_statuses c WHERE c.closed AND c.status_id = d.status) END
+				ORDER BY r.stage = 'opportunity' DESC LIMIT 1), 'lead')) ORDER BY d.n)
+		FROM (SELECT u.doc, u.n, (u.doc ->> 'status_id')::integer AS status FROM unnest(p_docs) WITH ORDINALITY AS u (doc, n) OFFSET 0) AS d
 		CROSS JOIN LATERAL (
 			SELECT greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'fit'), 0)))::integer AS fit,
 				greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'engagement'), 0)))::integer AS engagement,
@@ -92,22 +98,6 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._score_leads(jsonb[]) IS
 'scores and stage of leads, in their order';
-
-CREATE FUNCTION zcsync._lead_stage(p_fit integer, p_engagement integer, p_quality integer, p_status integer) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN coalesce((
-		SELECT r.stage FROM zcsync.lead_stage_rules r
-		WHERE p_fit >= r.min_fit AND p_engagement >= r.min_engagement AND p_quality >= r.min_quality
-			AND CASE WHEN r.status_ids IS NOT NULL THEN p_status = ANY (r.status_ids)
-				ELSE NOT EXISTS (SELECT FROM zcsync.lead_statuses c WHERE c.closed AND c.status_id = p_status) END
-		ORDER BY r.stage = 'opportunity' DESC LIMIT 1), 'lead');
-END
-$$;
-COMMENT ON FUNCTION zcsync._lead_stage(integer, integer, integer, integer) IS
-'the stage of a lead with these scores and this status';
 
 -- Compute scores and stages anew, after rules or statuses have changed.  Writes
 -- only leads that come out otherwise.
@@ -236,8 +226,12 @@ AS $$
 DECLARE
 	v_given jsonb;
 	v_old jsonb;
+	v_columns text[];
+	v_named text[] := array_remove(array_remove(array_remove(array_remove(zcsync._own_columns('leads'),
+		'custom_fields'), 'created_at'), 'updated_at'), 'source');		-- those whose values have a source
 	v_scores jsonb;
 	v_source text := CASE NEW.sync_cause WHEN 'local' THEN 'manual' ELSE NEW.sync_cause END;
+	v_entry jsonb := jsonb_build_object('source', v_source, 'at', zcsync._now());
 BEGIN
 	IF greatest(octet_length(NEW.email), octet_length(NEW.company), octet_length(NEW.source), octet_length(NEW.first_name),
 			octet_length(NEW.last_name)) > 500 THEN
@@ -251,20 +245,23 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NEW;
 	END IF;
-	v_given := to_jsonb(NEW);
+	-- what is empty says nothing, of a new lead
 	IF TG_OP = 'INSERT' THEN
+		v_given := jsonb_strip_nulls(to_jsonb(NEW));
+		v_columns := ARRAY(SELECT jsonb_object_keys(v_given));
 		NEW.status_id := coalesce(NEW.status_id, 1);
 		NEW.created_at := coalesce(NEW.created_at, zcsync._now());
 		NEW.updated_at := coalesce(NEW.updated_at, zcsync._now());
 		NEW.source := coalesce(NEW.source, v_source);
 	ELSE
+		v_given := to_jsonb(NEW);
 		v_old := to_jsonb(OLD);
+		v_columns := ARRAY(SELECT c FROM unnest(v_named) AS c WHERE v_given -> c IS DISTINCT FROM v_old -> c);
 	END IF;
-	NEW.provenance := coalesce(NEW.provenance, '{}') || (
-		SELECT coalesce(jsonb_object_agg(c, jsonb_build_object('source', v_source, 'at', zcsync._now())), '{}')
-		FROM unnest(zcsync._own_columns('leads')) AS c
-		WHERE v_given -> c IS DISTINCT FROM coalesce(v_old -> c, 'null') AND c NOT IN ('custom_fields', 'created_at', 'updated_at', 'source'));
-	v_scores := (zcsync._score_leads(ARRAY[to_jsonb(NEW)]))[1];
+	NEW.provenance := coalesce(NEW.provenance, '{}') || coalesce((
+		SELECT jsonb_object_agg(c, v_entry) FROM unnest(v_columns) AS c WHERE c = ANY (v_named)), '{}');
+	v_scores := (zcsync._score_leads(ARRAY[v_given || jsonb_build_object('status_id', NEW.status_id, 'created_at', NEW.created_at,
+		'updated_at', NEW.updated_at, 'source', NEW.source)]))[1];
 	NEW.fit := v_scores -> 'fit';
 	NEW.engagement := v_scores -> 'engagement';
 	NEW.quality := v_scores -> 'quality';
@@ -287,7 +284,8 @@ AS $$
 BEGIN
 	INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile, title,
 		vals, at, taken_at)
-	SELECT n.account_id, n.local_id, 'manual', 'lead:' || n.local_id, '', zcsync._lead_email_key(n.email, n.email_status),
+	SELECT n.account_id, n.local_id, 'manual', 'lead:' || n.local_id, '',
+		CASE WHEN zcsync._reaches_somebody(n.email_status) THEN d.email END,
 		left(zcsync._name_key(n.first_name, n.last_name), 200), left(zcsync._company_key(n.company), 200),
 		coalesce(zcsync._domain_key(n.website), CASE WHEN NOT zcsync._is_mail_provider(d.domain) THEN d.domain END),
 		CASE WHEN n.provenance #>> '{phone,source}' = 'manual' AND n.do_not_call IS NOT TRUE
@@ -297,9 +295,11 @@ BEGIN
 		zcsync._fold(n.title), v.vals, zcsync._now(), zcsync._now()
 	FROM new_rows n
 	JOIN zcsync.accounts a ON a.account_id = n.account_id AND a.vendor = 'local'
-	CROSS JOIN LATERAL (SELECT nullif(split_part(zcsync._email_key(n.email), '@', 2), '')) AS d (domain)
+	CROSS JOIN LATERAL (	-- once for each lead
+		SELECT k.email, nullif(split_part(k.email, '@', 2), '') AS domain, k.doc
+		FROM (SELECT zcsync._email_key(n.email) AS email, to_jsonb(n) AS doc OFFSET 0) AS k OFFSET 0) AS d
 	CROSS JOIN LATERAL (
-		SELECT jsonb_object_agg(p.key, to_jsonb(n) -> p.key)
+		SELECT jsonb_object_agg(p.key, d.doc -> p.key)
 		FROM jsonb_each(n.provenance) AS p
 		WHERE p.value ->> 'source' = 'manual' AND NOT p.value ? 'row') AS v (vals)
 	WHERE n.sync_cause = 'local' AND n.sync_xid = pg_current_xact_id() AND v.vals IS NOT NULL
