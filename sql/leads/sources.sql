@@ -181,10 +181,51 @@ $$;
 COMMENT ON FUNCTION zcsync._unwrap_lead(jsonb, text[]) IS
 'a document without the objects that are wrapped around the lead';
 
+-- What programs write where they have no value.  There are people who are called Null,
+-- Nan or None; nobody writes them in capitals only, or in small letters.
+CREATE FUNCTION zcsync._is_placeholder(p_value text, p_target text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT length(p_value) <= 20 AND p_value COLLATE "C" ~* E'^(-+|[.]+|[?]+|#?n/a|n[.]a[.]?|k[.]a[.]|[(\\[<]?(null|nil|nan|none|undefined)[)\\]>]?|\\\\n|#(ref|value|name|null|num|div/0)[!?]?)$'
+		AND NOT (p_target IN ('first_name', 'last_name', 'name') AND p_value ~ '^(Null|Nil|Nan|None)$');
+END;
+COMMENT ON FUNCTION zcsync._is_placeholder(text, text) IS
+'does a value say that there is none?';
+
+-- A text in UTF-8 that was read as Windows-1252 or Latin-1 on its way, "MÃ¼ller", as it was.
+CREATE FUNCTION zcsync._mend_encoding(p_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_mended text := p_value;
+	v_part text;
+	v_encoding name;
+BEGIN
+	IF p_value !~ E'[\\u00c2-\\u00f4][\\u0080-\\u00bf\\u0152\\u0153\\u0160\\u0161\\u0178\\u017d\\u017e\\u0192\\u02c6\\u02dc\\u2013-\\u203a\\u20ac\\u2122]' THEN
+		RETURN p_value;
+	END IF;
+	FOR v_part IN SELECT DISTINCT m.match[1] FROM regexp_matches(p_value, E'[\\u00c2-\\u00f4][\\u0080-\\u00bf\\u0152\\u0153\\u0160\\u0161\\u0178\\u017d\\u017e\\u0192\\u02c6\\u02dc\\u2013-\\u203a\\u20ac\\u2122]+', 'g') AS m (match) LOOP
+		FOREACH v_encoding IN ARRAY '{WIN1252,LATIN1}'::name[] LOOP
+			BEGIN
+				v_mended := replace(v_mended, v_part, convert_from(convert_to(v_part, v_encoding), 'UTF8'));
+				EXIT;
+			EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+				NULL;
+			END;
+		END LOOP;
+	END LOOP;
+	RETURN v_mended;
+END
+$$;
+COMMENT ON FUNCTION zcsync._mend_encoding(text) IS
+'a text whose UTF-8 was read in another encoding, as it was; others as they are';
+
 -- The values that a source's field map finds in documents: an object
--- {target: text} for each, in their order.
+-- {target: text} for each, in their order.  Placeholders are left out, texts of a
+-- wrong encoding mended; of both one is told: {"placeholder": ..., "encoding": ...}.
 CREATE FUNCTION zcsync._pick_fields(p_source text, p_data jsonb[]) RETURNS jsonb[]
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
@@ -223,17 +264,30 @@ BEGIN
 				FROM jsonb_array_elements(CASE jsonb_typeof(f.value) WHEN 'array' THEN f.value ELSE '[]' END) WITH ORDINALITY AS a (value, n)
 				WHERE a.n <= 5) AS i
 			WHERE f.depth < 5 AND jsonb_typeof(f.value) IN ('object', 'array')),
-		picked AS (
-			SELECT DISTINCT ON (f.n, m.target) f.n, m.target, t.value
+		mapped AS MATERIALIZED (
+			SELECT f.n, m.target, m.n AS place, f.depth, t.value, zcsync._is_placeholder(t.value, m.target) AS is_placeholder
 			FROM found f
 			JOIN map m ON m.key = f.key
 			CROSS JOIN LATERAL (
-				SELECT CASE WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n\u00a0') END) AS t (value)
-			WHERE t.value <> '' AND t.value COLLATE "C" !~* '^(-+|#?n/a)$'
-			ORDER BY f.n, m.target, m.n, f.depth, t.value)
+				SELECT CASE WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n\u00a0') END OFFSET 0) AS t (value)
+			WHERE t.value <> ''),
+		picked AS (
+			SELECT p.n, p.target, v.value, v.value <> p.value AS is_mended
+			FROM (
+				SELECT DISTINCT ON (m.n, m.target) m.n, m.target, m.value
+				FROM mapped m
+				WHERE NOT m.is_placeholder
+				ORDER BY m.n, m.target, m.place, m.depth, m.value) AS p
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN octet_length(p.value) > length(p.value) THEN zcsync._mend_encoding(p.value) ELSE p.value END OFFSET 0) AS v (value)
+			UNION ALL
+			SELECT m.n, 'placeholder', min(format('%s "%s"', m.target, m.value)), false FROM mapped m WHERE m.is_placeholder GROUP BY m.n)
 		SELECT array_agg(CASE WHEN jsonb_typeof(d.doc) = 'object' THEN coalesce(p.fields, '{}') END ORDER BY d.n)
 		FROM unnest(p_data) WITH ORDINALITY AS d (doc, n)
-		LEFT JOIN (SELECT p.n, jsonb_object_agg(p.target, p.value) AS fields FROM picked p GROUP BY p.n) AS p ON p.n = d.n);
+		LEFT JOIN (
+			SELECT p.n, jsonb_object_agg(p.target, p.value) || coalesce(CASE WHEN bool_or(p.is_mended)
+				THEN jsonb_build_object('encoding', min(format('%s "%s"', p.target, left(p.value, 100))) FILTER (WHERE p.is_mended)) END, '{}') AS fields
+			FROM picked p GROUP BY p.n) AS p ON p.n = d.n);
 END
 $$;
 COMMENT ON FUNCTION zcsync._pick_fields(text, jsonb[]) IS
@@ -243,90 +297,143 @@ COMMENT ON FUNCTION zcsync._pick_fields(text, jsonb[]) IS
 -- Normalisation
 -- ---------------------------------------------------------------------
 
--- A country's calling code and, after a colon, what precedes a number that is
--- dialled within it, unless that is 0.
-CREATE FUNCTION zcsync._country_phone(p_country text) RETURNS text
+-- The country of a lead as two letters, if it is one that can be told.
+CREATE FUNCTION zcsync._country_code(p_country text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_country ~ '^[A-Za-z]{2}$' THEN
+		RETURN CASE upper(p_country COLLATE "C") WHEN 'UK' THEN 'GB' ELSE upper(p_country COLLATE "C") END;
+	END IF;
+	RETURN (SELECT n.country FROM zcsync.country_names n WHERE n.name = zcsync._fold(btrim(p_country)));
+END
+$$;
+COMMENT ON FUNCTION zcsync._country_code(text) IS
+'a country''s two letters, of those or of its name; NULL: not known';
+
+-- A number that a spreadsheet made of a phone number, as its digits: 493012345.0,
+-- 4.930123456E+10.  Where it has left out more than zeros at the end nobody can tell
+-- which: NULL.
+CREATE FUNCTION zcsync._phone_of_number(p_text text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_list text := ' US:1:1 CA:1:1 PR:1:1 DO:1:1 JM:1:1 BS:1:1 BB:1:1 TT:1:1 BM:1:1 KY:1:1 AG:1:1 DM:1:1 GD:1:1 LC:1:1 VC:1:1 KN:1:1 GU:1:1 VI:1:1 '
-		'GB:44 GG:44 JE:44 IM:44 IE:353 DE:49 AT:43 CH:41 LI:423: FR:33 BE:32 NL:31 LU:352: ES:34: PT:351: IT:39: VA:39: SM:378: MT:356: '
-		'DK:45: SE:46 NO:47: FI:358 IS:354: EE:372: LV:371: LT:370 PL:48: CZ:420: SK:421 HU:36:06 RO:40 BG:359 GR:30: CY:357: '
-		'HR:385 SI:386 RS:381 BA:387 ME:382 MK:389 AL:355 XK:383 MD:373 UA:380 BY:375:80 RU:7:8 KZ:7:8 GE:995 AM:374 AZ:994 TR:90 '
-		'IL:972 PS:970 JO:962 LB:961 SY:963 IQ:964 IR:98 SA:966 AE:971 QA:974: KW:965: BH:973: OM:968: YE:967 EG:20 LY:218 TN:216: DZ:213 MA:212 '
-		'ZA:27 NA:264 BW:267: ZW:263 ZM:260 MZ:258: MW:265 TZ:255 KE:254 UG:256 RW:250 ET:251 GH:233 NG:234 CI:225: SN:221: CM:237: GA:241: CD:243 AO:244: MG:261 MU:230: '
-		'IN:91 PK:92 BD:880 LK:94 NP:977 AF:93 MM:95 TH:66 VN:84 KH:855 LA:856 MY:60 SG:65: ID:62 PH:63 BN:673: CN:86 HK:852: MO:853: TW:886 JP:81 KR:82 MN:976 '
-		'UZ:998: KG:996 TJ:992: TM:993:8 AU:61 NZ:64 FJ:679: PG:675: BR:55 AR:54 CL:56: CO:57: PE:51 VE:58 EC:593 BO:591 PY:595 UY:598 '
-		'MX:52: GT:502: SV:503: HN:504: NI:505: CR:506: PA:507: CU:53 HT:509:';
-	v_place integer := strpos(v_list, ' ' || p_country || ':');
+	v_parts text[] := regexp_match(p_text, '^([+]?[1-9])[.,]([0-9]+)e[+]?([0-9]{1,2})$');
+	v_digits text := v_parts[1] || rtrim(v_parts[2], '0');
 BEGIN
-	RETURN CASE WHEN v_place > 0 THEN split_part(substr(v_list, v_place + 4, 12), ' ', 1) END;
+	IF v_parts IS NULL THEN
+		RETURN regexp_replace(p_text, '^([+]?[0-9]{7,15})[.,]0+$', E'\\1');
+	ELSIF length(ltrim(v_digits, '+')) < 8 OR v_parts[3]::integer > 15 OR length(ltrim(v_digits, '+')) > v_parts[3]::integer + 1 THEN
+		RETURN NULL;
+	END IF;
+	RETURN rpad(v_digits, v_parts[3]::integer + 1 + length(v_digits) - length(ltrim(v_digits, '+')), '0');
 END
 $$;
-COMMENT ON FUNCTION zcsync._country_phone(text) IS
-'calling code of a country, and what precedes a number that is dialled within it; NULL: not known';
+COMMENT ON FUNCTION zcsync._phone_of_number(text) IS
+'a phone number that a spreadsheet took for a number, as it was; other texts as they are';
 
--- The country of a lead as two letters, if it is one that can be told.
-CREATE FUNCTION zcsync._country_code(p_country text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN upper(p_country COLLATE "C") = 'UK' THEN 'GB'
-		WHEN p_country ~ '^[A-Za-z]{2}$' THEN upper(p_country COLLATE "C")
-		ELSE '{"united states": "US", "united states of america": "US", "usa": "US", "canada": "CA", "united kingdom": "GB", "great britain": "GB",
-			"england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "ireland": "IE", "germany": "DE", "deutschland": "DE",
-			"austria": "AT", "österreich": "AT", "switzerland": "CH", "schweiz": "CH", "france": "FR", "belgium": "BE", "netherlands": "NL",
-			"the netherlands": "NL", "luxembourg": "LU", "spain": "ES", "portugal": "PT", "italy": "IT", "denmark": "DK", "sweden": "SE",
-			"norway": "NO", "finland": "FI", "poland": "PL", "czech republic": "CZ", "czechia": "CZ", "slovakia": "SK", "hungary": "HU",
-			"romania": "RO", "bulgaria": "BG", "greece": "GR", "turkey": "TR", "israel": "IL", "united arab emirates": "AE", "saudi arabia": "SA",
-			"south africa": "ZA", "nigeria": "NG", "kenya": "KE", "egypt": "EG", "india": "IN", "pakistan": "PK", "singapore": "SG",
-			"malaysia": "MY", "indonesia": "ID", "philippines": "PH", "thailand": "TH", "vietnam": "VN", "hong kong": "HK", "china": "CN",
-			"taiwan": "TW", "japan": "JP", "south korea": "KR", "australia": "AU", "new zealand": "NZ", "brazil": "BR", "argentina": "AR",
-			"chile": "CL", "colombia": "CO", "peru": "PE", "mexico": "MX", "ukraine": "UA", "russia": "RU"}'::jsonb ->> lower(p_country COLLATE "C")
-	END;
-END;
-COMMENT ON FUNCTION zcsync._country_code(text) IS
-'a country''s two letters, of those or of its English name; NULL: not known';
+-- The first number of a text that may hold several, without what people write
+-- before it and without its extension: digits and what separates them, with a plus
+-- before them if there was one.  NULL: it is none.
+CREATE FUNCTION zcsync._phone_text(p_phone text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_text text := regexp_replace(lower(normalize(left(p_phone, 200), NFKC) COLLATE "C"), E'[\\u00ad\\u200b-\\u200f\\u202a-\\u202e\\u2060\\ufeff]', '', 'g');
+BEGIN
+	v_text := regexp_replace(v_text, '^[[:space:]''"=]+|[[:space:]''"]+$', '', 'g');
+	v_text := regexp_replace(v_text, '^(tel(efono?|ephone)?|tél|phone|fon|mob(ile?|il)?|cell|handy|office|work|direct|[tmpdo])[[:space:]]*[.:]+[[:space:]]*|^(tel|phone|mobile?)[[:space:]]+', '');
+	v_text := regexp_replace(v_text, '[[:space:]]+(or|oder|ou|und|and)[[:space:]].*$|[[:space:]]*[;|][[:space:]]*[+]?[0-9].*$|[[:space:]]+/[[:space:]]+[+]?[0-9].*$|[[:space:]]*,[[:space:]]*([+]|00?)[0-9].*$', '');
+	v_text := regexp_replace(v_text, '[[:space:]]*[,;/-]?[[:space:]]*[(]?(ext(ension|n)?[.]?|x|#|durchwahl|dw|nebenstelle|nst[.]?|apparat|app[.]?|klappe|kl[.]|poste|anexo|interno|int[.]|toestel|tst[.]?)'
+		'[[:space:]]*[.:=]?[[:space:]]*[0-9]{1,7}[)]?[[:space:]]*$|(,,+|[pw])[0-9#*]{1,9}$', '');
+	v_text := zcsync._phone_of_number(v_text);
+	v_text := regexp_replace(v_text, '^[(]?[+]+[[:space:](]*', '+');
+	IF v_text !~ E'^\\+?[\\d\\s().\\-\\u2010-\\u2015/]+$' THEN
+		RETURN NULL;
+	END IF;
+	RETURN v_text;
+END
+$$;
+COMMENT ON FUNCTION zcsync._phone_text(text) IS
+'the first phone number in a text, without labels and extension; NULL: there is none';
+
+-- A number without a country, for one, with its calling code.  Digits that begin with
+-- that code and not with what is dialled within the country have lost their plus.
+CREATE FUNCTION zcsync._national_phone(p_digits text, p_country text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_code text;
+	v_trunk text;
+	v_digits text := p_digits;
+BEGIN
+	SELECT c.calling_code, c.trunk_prefix INTO v_code, v_trunk FROM zcsync.countries c WHERE c.country = p_country;
+	IF NOT FOUND THEN
+		RETURN NULL;
+	ELSIF v_trunk <> '' AND starts_with(v_digits, v_trunk) AND (v_trunk LIKE '0%' OR length(v_digits) > 10) THEN
+		v_digits := substr(v_digits, length(v_trunk) + 1);
+	ELSIF v_code <> '1' AND starts_with(v_digits, v_code) AND length(v_digits) - length(v_code) >= (CASE WHEN v_trunk LIKE '0%' THEN 7 ELSE 9 END) THEN
+		RETURN v_digits;
+	END IF;
+	RETURN CASE WHEN length(v_digits) >= 6 THEN v_code || v_digits END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._national_phone(text, text) IS
+'a number that is dialled within a country, with the calling code of that; NULL: it is none, or the country is not known';
+
+-- Digits that begin with a country's calling code, without the zero that is dialled
+-- within that country only: +49 (0)30, +49030.  p_zero: a zero in brackets was left
+-- out, which is part of the number where nothing is dialled before it, as in Italy.
+CREATE FUNCTION zcsync._international_phone(p_digits text, p_zero boolean) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_code text;
+	v_trunk text;
+	v_rest text;
+BEGIN
+	SELECT c.calling_code, c.trunk_prefix INTO v_code, v_trunk
+	FROM zcsync.countries c WHERE c.calling_code IN (left(p_digits, 1), left(p_digits, 2), left(p_digits, 3))
+	ORDER BY length(c.calling_code) DESC, c.country LIMIT 1;
+	v_rest := substr(p_digits, length(v_code) + 1);
+	RETURN CASE
+		WHEN v_trunk LIKE '0%' AND starts_with(v_rest, v_trunk) THEN v_code || substr(v_rest, length(v_trunk) + 1)
+		WHEN v_trunk = '' AND p_zero THEN v_code || '0' || v_rest
+		ELSE p_digits END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._international_phone(text, boolean) IS
+'a number with a calling code, without the zero that does not belong after it';
 
 -- The first number of a text that may hold several, without its extension, in
 -- E.164 form; NULL: it is none, or its country is not known.
 CREATE FUNCTION zcsync._phone_key(p_phone text, p_country text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_text text := regexp_replace(lower(p_phone COLLATE "C"), '^[[:space:]''"=]*(tel:)?[[:space:]]*', '');
+	v_text text := CASE WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
+	v_zero boolean := v_text ~ '[(][[:space:]]*0[[:space:]]*[)]';
+	v_america boolean := p_country IS NOT NULL AND EXISTS (SELECT FROM zcsync.countries c WHERE c.country = p_country AND c.calling_code = '1');
 	v_digits text;
-	v_code text;
-	v_trunk text;
 BEGIN
-	v_text := regexp_replace(v_text, '[[:space:]]+(or|oder)[[:space:]].*$|[[:space:]]*[;|][[:space:]]*[+]?[0-9].*$|[[:space:]]+/[[:space:]]+[+]?[0-9].*$', '');
-	v_text := regexp_replace(v_text, '[[:space:]]*[,;]?[[:space:]]*(ext(ension|n)?[.]?|x|#|durchwahl|poste|anexo)[[:space:]]*[.:]?[[:space:]]*[0-9]{1,7}[[:space:]]*$', '');
-	v_text := replace(v_text, '(0)', '');
-	IF v_text !~ E'^\\+?[\\d\\s().\\-\\u2010-\\u2015\\u00a0/]+$' THEN
+	IF v_text IS NULL THEN
 		RETURN NULL;
 	END IF;
-	v_digits := regexp_replace(v_text, '[^0-9]', '', 'g');
-	IF v_text NOT LIKE '+%' THEN
-		v_code := zcsync._country_phone(p_country);
-		v_trunk := CASE WHEN v_code LIKE '%:%' THEN split_part(v_code, ':', 2) ELSE '0' END;
-		v_code := split_part(v_code, ':', 1);
-		IF v_code = '1' AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
-			v_digits := substr(v_digits, 4);
-		ELSIF v_digits LIKE '00%' AND length(v_digits) > 9 AND v_code IS DISTINCT FROM '1' THEN
-			v_digits := substr(v_digits, 3);
-		ELSIF v_code IS NULL THEN
-			RETURN NULL;
-		ELSE
-			IF v_trunk <> '' AND starts_with(v_digits, v_trunk) AND (v_trunk = '0' OR length(v_digits) > 10) THEN
-				v_digits := substr(v_digits, length(v_trunk) + 1);
-			END IF;
-			v_digits := v_code || v_digits;
-			IF length(v_digits) - length(v_code) < 6 THEN
-				RETURN NULL;
-			END IF;
-		END IF;
+	v_digits := regexp_replace(regexp_replace(v_text, '[(][[:space:]]*0[[:space:]]*[)]', ''), '[^0-9]', '', 'g');
+	IF v_text LIKE '+%' THEN
+		v_digits := zcsync._international_phone(v_digits, v_zero);
+	ELSIF v_america AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
+		v_digits := zcsync._international_phone(substr(v_digits, 4), v_zero);
+	ELSIF NOT v_america AND v_digits LIKE '00%' AND length(v_digits) > 9 THEN
+		v_digits := zcsync._international_phone(substr(v_digits, 3), v_zero);
+	ELSE
+		v_digits := zcsync._national_phone(CASE WHEN v_zero THEN '0' ELSE '' END || v_digits, p_country);
 	END IF;
 	-- North America numbers all alike
 	IF length(v_digits) NOT BETWEEN 8 AND 15 OR v_digits LIKE '0%' OR (v_digits LIKE '1%' AND v_digits !~ '^1[2-9][0-9]{9}$') THEN
@@ -338,18 +445,34 @@ $$;
 COMMENT ON FUNCTION zcsync._phone_key(text, text) IS
 'a phone number in E.164 form, for a country where it has none itself; NULL: it is none';
 
+-- Without the words at its end that zcsync.company_forms has; a form has up to three words.
 CREATE FUNCTION zcsync._company_key(p_company text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT nullif(CASE WHEN s.short IN ('', 'the', 'and') THEN s.whole ELSE regexp_replace(s.short, '^the ', '') END, '')
-	FROM (
-		SELECT w.whole, regexp_replace(w.whole, '( |^)((inc|incorporated|ltd|limited|llc|llp|lp|plc|pllc|pc|corp|corporation|co|company|gmbh|mbh|ggmbh|ag|kg|kgaa|ohg|gbr|ug|'
-			'haftungsbeschränkt|ek|ev|eg|se|sa|sas|sasu|sarl|eurl|srl|srls|spa|snc|sl|slu|sau|lda|ltda|bv|nv|vof|cv|bvba|sprl|oy|oyj|ab|publ|as|asa|aps|ivs|hf|ehf|'
-			'pty|pte|pvt|private|sdn|bhd|kk|spzoo|sp z oo|zoo|sro|as|doo|dd|kft|zrt|nyrt|ooo|oao|zao|fze|fzco|fzllc|wll|cic|cio|and)( |$))+$', '') AS short
-		FROM (
-			SELECT btrim(regexp_replace(regexp_replace(replace(replace(replace(zcsync._fold(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and '),
-				'[.''’`]', '', 'g'), E'[\\u0001-\\u002f\\u003a-\\u0060\\u007b-\\u00bf\\u2010-\\u2027\\u3000]+', ' ', 'g')) AS whole) AS w) AS s;
-END;
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_whole text := replace(replace(replace(zcsync._fold(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and ');
+	v_words text[];
+	v_last text[];			-- the last three of them
+	v_cut integer := 0;
+	v_short text;
+BEGIN
+	v_whole := btrim(regexp_replace(regexp_replace(v_whole, '[.''’`]', '', 'g'), E'[\\u0001-\\u002f\\u003a-\\u0060\\u007b-\\u00bf\\u2010-\\u2027\\u3000]+', ' ', 'g'));
+	v_words := string_to_array(v_whole, ' ');
+	WHILE v_cut IS NOT NULL AND cardinality(v_words) > 0 LOOP
+		v_words := v_words[:cardinality(v_words) - v_cut];
+		v_last := v_words[cardinality(v_words) - 2:];
+		SELECT max(cardinality(string_to_array(f.form, ' '))) INTO v_cut
+		FROM zcsync.company_forms f
+		WHERE f.form IN (v_last[cardinality(v_last)], array_to_string(v_last[cardinality(v_last) - 1:], ' '), array_to_string(v_last, ' '));
+		IF v_cut IS NULL AND v_words[cardinality(v_words)] = 'and' THEN
+			v_cut := 1;
+		END IF;
+	END LOOP;
+	v_short := array_to_string(v_words, ' ');
+	RETURN nullif(CASE WHEN v_short IN ('', 'the', 'and') THEN v_whole ELSE regexp_replace(v_short, '^the ', '') END, '');
+END
+$$;
 COMMENT ON FUNCTION zcsync._company_key(text) IS
 'a company''s name without what says its legal form, punctuation and case';
 
@@ -379,29 +502,72 @@ $$;
 COMMENT ON FUNCTION zcsync._domain_key(text) IS
 'the domain of a web address; NULL: there is none in it';
 
--- A number as people write it: 1,234; $1.2M; 51-200 (its lower end); 5000+.
-CREATE FUNCTION zcsync._number_of(p_text text) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT n.match[1]::numeric * CASE left(n.match[2], 1) WHEN 'k' THEN 1000 WHEN 'm' THEN 1000000 WHEN 'b' THEN 1000000000 ELSE 1 END
-	FROM (SELECT regexp_match(replace(replace(lower(p_text COLLATE "C"), ',', ''), ' ', ''),
-		'^[^0-9.-]{0,4}(-?[0-9]{1,30}(?:[.][0-9]{1,20})?)(k|mio|million|m|billion|bn|b)?(?:[-–+].*|to.*|%|[a-z]{3}|employees)?$') AS match) AS n;
-END;
-COMMENT ON FUNCTION zcsync._number_of(text) IS
+-- A number as people write it: 1,234; 1.234,5; 12,5; $1.2M; € 1,5 Mio; 51-200 (its lower
+-- end); 5000+; 1.5E+6.  p_comma says that a comma comes before the decimals, where the
+-- number leaves that open, as 1,234 and 1.234 do; of a whole number (p_whole) these are
+-- thousands anyway.
+CREATE FUNCTION zcsync._number_of(p_text text, p_comma boolean DEFAULT false, p_whole boolean DEFAULT false) RETURNS numeric
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_parts text[] := regexp_match(regexp_replace(lower(normalize(left(p_text, 100), NFKC) COLLATE "C"), '[[:space:]''’]', '', 'g'),
+		'^(?:[^0-9.,-]{1,4}[.]?)?(-?[0-9][0-9.,]{0,40})(?:e[+]?([0-9]{1,2})(?![0-9]))?'
+		'(tsd|tausend|thousand|teur|t€|k|mrd|milliarden?|mio|millionen|million|mill|mn|m|billion|bn|b)?[.]?'
+		'(?:[-–+].*|to.*|bis.*|%|€|[$]|£|[a-z]{3}|employees|mitarbeiter|people)?$');
+	v_number text := rtrim(v_parts[1], '.,');
+	v_last text := substring(v_number FROM '[.,](?=[0-9]*$)');
+	v_other text := CASE v_last WHEN ',' THEN '.' ELSE ',' END;
+	v_count integer := length(v_number) - length(replace(v_number, v_last, ''));
+	v_decimals boolean;
+BEGIN
+	IF v_parts IS NULL THEN
+		RETURN NULL;
+	ELSIF v_last IS NULL THEN
+		v_decimals := false;
+	ELSIF strpos(v_number, v_other) > 0 THEN
+		-- 1.234,5: the last one comes before the decimals, and once
+		IF v_count > 1 OR regexp_replace(v_number, '[.,][0-9]*$', '') !~ '^-?[0-9]{1,3}([.,][0-9]{2,3})*[.,][0-9]{3}$' THEN
+			RETURN NULL;
+		END IF;
+		v_decimals := true;
+	ELSIF v_count > 1 THEN
+		IF v_number !~ '^-?[0-9]{1,3}([.,][0-9]{2,3})*[.,][0-9]{3}$' THEN
+			RETURN NULL;
+		END IF;
+		v_decimals := false;
+	ELSIF v_number ~ '^-?[1-9][0-9]{0,2}[.,][0-9]{3}$' THEN
+		v_decimals := NOT (p_whole AND v_parts[3] IS NULL) AND v_last = CASE WHEN p_comma THEN ',' ELSE '.' END;
+	ELSE
+		v_decimals := true;
+	END IF;
+	v_number := CASE WHEN v_decimals THEN replace(replace(v_number, v_other, ''), v_last, '.') ELSE translate(v_number, '.,', '') END;
+	RETURN CASE WHEN v_parts[2] IS NULL THEN v_number::numeric ELSE trim_scale(v_number::numeric * 10 ^ v_parts[2]::numeric) END * CASE
+		WHEN v_parts[3] IN ('k', 'tsd', 'tausend', 'thousand', 'teur', 't€') THEN 1000
+		WHEN v_parts[3] LIKE 'mrd%' OR v_parts[3] LIKE 'milliard%' OR v_parts[3] LIKE 'b%' THEN 1000000000
+		WHEN v_parts[3] LIKE 'm%' THEN 1000000 ELSE 1 END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._number_of(text, boolean, boolean) IS
 'a number as people write it; NULL: it is none';
 
--- A time in ISO form, or as exports have it: 1/5/2020 2:59 PM, month first.
+-- A time in ISO form, or as exports have it: 1/5/2020 2:59 PM, month first, and 31.5.2020,
+-- day first.  Years that no lead can be of, and infinity, are a mistake.
 CREATE FUNCTION zcsync._time_of(p_text text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, MDY'
 AS $$
+DECLARE
+	v_time timestamptz;
 BEGIN
 	IF p_text ~ '^[0-9]{4}-[0-9][0-9]?-[0-9][0-9]?|^[0-9][0-9]?/[0-9][0-9]?/[0-9]{4}' THEN
-		RETURN p_text::timestamptz;
+		v_time := p_text::timestamptz;
+	ELSIF p_text ~ '^[0-9][0-9]?[.][0-9][0-9]?[.][0-9]{4}' THEN
+		v_time := regexp_replace(p_text, '^([0-9]+)[.]([0-9]+)[.]([0-9]{4})', E'\\3-\\2-\\1')::timestamptz;
 	END IF;
-	RETURN NULL;
+	RETURN CASE WHEN v_time >= '1900-01-01' AND v_time < '2200-01-01' THEN v_time END;
 EXCEPTION WHEN data_exception THEN
 	RETURN NULL;
 END
@@ -416,7 +582,7 @@ COMMENT ON FUNCTION zcsync._time_of(text) IS
 -- The phones of a lead: what is shown, and which of them names a person.  A
 -- number of the company, or one that must not be called, names nobody.
 CREATE FUNCTION zcsync._shape_phones(p_fields jsonb, p_country text, OUT vals jsonb, OUT keys jsonb)
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -440,7 +606,7 @@ COMMENT ON FUNCTION zcsync._shape_phones(jsonb, text) IS
 'phones of a lead as they are stored, and as they name it';
 
 -- Numbers and times; what cannot be read as one becomes a note.
-CREATE FUNCTION zcsync._shape_numbers(p_fields jsonb, OUT vals jsonb, OUT notes text[])
+CREATE FUNCTION zcsync._shape_numbers(p_fields jsonb, p_comma boolean, OUT vals jsonb, OUT notes text[], OUT comma text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -459,11 +625,14 @@ BEGIN
 		IF v_field.key LIKE E'%\\_at' THEN
 			v_value := to_jsonb(zcsync._time_of(v_field.value));
 		ELSE
-			v_number := zcsync._number_of(v_field.value);
+			v_number := zcsync._number_of(v_field.value, p_comma, v_field.key IN ('employees', 'status_id'));
 			v_value := to_jsonb(CASE
 				WHEN v_field.key = 'revenue_thousands' THEN v_number * 1000
 				WHEN v_field.key NOT IN ('employees', 'status_id') THEN v_number
-				WHEN v_number BETWEEN 0 AND 2147483647 THEN round(v_number) END);
+				WHEN v_number BETWEEN 0 AND 2147483647 AND v_number = round(v_number) THEN round(v_number) END);
+			IF v_value IS NOT NULL AND (v_field.value ~ ',[0-9]{1,2}([^0-9,.]|$)' OR (p_comma AND v_field.value ~ '[.,]')) THEN
+				comma := format('%s "%s" is %s', v_field.key, left(v_field.value, 100), v_value);
+			END IF;
 		END IF;
 		IF v_value IS NULL THEN
 			notes := notes || format('%s "%s" was left out', v_field.key, left(v_field.value, 100));
@@ -473,8 +642,8 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zcsync._shape_numbers(jsonb) IS
-'numbers and times of a lead, and notes about what is none';
+COMMENT ON FUNCTION zcsync._shape_numbers(jsonb, boolean) IS
+'numbers and times of a lead, notes about what is none, and a number that was read with a decimal comma';
 
 -- First and last name; from a whole name where they are missing.
 CREATE FUNCTION zcsync._shape_name(p_fields jsonb, OUT first_name text, OUT last_name text)
@@ -505,14 +674,14 @@ COMMENT ON FUNCTION zcsync._shape_name(jsonb) IS
 'first and last name of a lead';
 
 -- Fields that were picked as a lead: see _normalise_lead().
-CREATE FUNCTION zcsync._shape_lead(p_fields jsonb, p_country text) RETURNS jsonb
+CREATE FUNCTION zcsync._shape_lead(p_fields jsonb, p_country text, p_comma boolean) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_name record := zcsync._shape_name(p_fields);
 	v_phones record := zcsync._shape_phones(p_fields, p_country);
-	v_numbers record := zcsync._shape_numbers(p_fields);
+	v_numbers record := zcsync._shape_numbers(p_fields, p_comma);
 	v_notes text[] := v_numbers.notes;
 	v_mail text := zcsync._mail_address(p_fields ->> 'email');
 	v_status text := lower(left(p_fields ->> 'email_status', 500) COLLATE "C");
@@ -520,6 +689,7 @@ DECLARE
 	v_website text := zcsync._domain_key(p_fields ->> 'website');
 	v_values jsonb;
 	v_keys jsonb;
+	v_marks jsonb;
 BEGIN
 	IF p_fields IS NULL THEN
 		RETURN '{"values": {}, "keys": {}, "error": "a lead must be a JSON object"}';
@@ -549,29 +719,39 @@ BEGIN
 	IF v_email IS NULL THEN
 		v_keys := v_keys - 'email';
 	END IF;
+	v_marks := jsonb_strip_nulls(jsonb_build_object('placeholder', p_fields -> 'placeholder', 'encoding', p_fields -> 'encoding',
+		'decimal comma', v_numbers.comma, 'left out', v_notes[1]));
 
 	RETURN jsonb_build_object('values', v_values, 'keys', v_keys,
 		'error', CASE WHEN NOT v_values ? 'email' AND zcsync._phone_key(coalesce(v_values ->> 'phone', v_values ->> 'mobile'), NULL) IS NULL
 				AND NOT v_keys ?& '{name,company}'::text[]
 			THEN concat_ws('; ', VARIADIC v_notes || 'a lead needs an e-mail address, a phone number, or a name and a company'::text) END)
-		|| CASE WHEN v_notes <> '{}' THEN jsonb_build_object('notes', to_jsonb(v_notes)) ELSE '{}' END;
+		|| CASE WHEN v_notes <> '{}' THEN jsonb_build_object('notes', to_jsonb(v_notes)) ELSE '{}' END
+		|| CASE WHEN v_marks <> '{}' THEN jsonb_build_object('marks', v_marks) ELSE '{}' END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._shape_lead(jsonb, text) IS
+COMMENT ON FUNCTION zcsync._shape_lead(jsonb, text, boolean) IS
 'picked fields of a lead as values of columns and as keys';
 
 -- Leads as a source gives them, in the form that is stored and compared:
 -- {"values": {column: value}, "keys": {email, phone, mobile, name, company,
--- domain, source_id}, "error": why it is none, "notes": what was left out}.
--- The country is that of phone numbers where neither they nor the lead say.
-CREATE FUNCTION zcsync._normalise_leads(p_source text, p_data jsonb[], p_country text DEFAULT NULL) RETURNS jsonb[]
-LANGUAGE sql STABLE PARALLEL UNSAFE
+-- domain, source_id}, "error": why it is none, "notes": what was left out, "marks": an
+-- example of each thing that zcsync.plan_import() counts}.
+-- The country is that of phone numbers where neither they nor the lead say; p_comma says that
+-- numbers have a decimal comma, NULL: as in that country.
+CREATE FUNCTION zcsync._normalise_leads(p_source text, p_data jsonb[], p_country text DEFAULT NULL, p_comma boolean DEFAULT NULL) RETURNS jsonb[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(array_agg(zcsync._shape_lead(f.fields, p_country) ORDER BY f.n), '{}')
-	FROM unnest(zcsync._pick_fields(p_source, p_data)) WITH ORDINALITY AS f (fields, n)
+DECLARE
+	v_comma boolean := coalesce(p_comma, (SELECT c.decimal_comma FROM zcsync.countries c WHERE c.country = p_country), false);
+BEGIN
+	RETURN (
+		SELECT coalesce(array_agg(zcsync._shape_lead(f.fields, p_country, v_comma) ORDER BY f.n), '{}')
+		FROM unnest(zcsync._pick_fields(p_source, p_data)) WITH ORDINALITY AS f (fields, n));
+END
 $$;
-COMMENT ON FUNCTION zcsync._normalise_leads(text, jsonb[], text) IS
+COMMENT ON FUNCTION zcsync._normalise_leads(text, jsonb[], text, boolean) IS
 'leads of a source in the form in which they are stored and compared';
 
 CREATE FUNCTION zcsync._normalise_lead(p_source text, p_data jsonb, p_country text DEFAULT NULL) RETURNS jsonb

@@ -18,31 +18,19 @@
 -- ---------------------------------------------------------------------
 
 -- Domains at which anybody may have an e-mail address say nothing of a company.
+-- A row yahoo.* stands for yahoo.de as well as for yahoo.co.uk.
 CREATE FUNCTION zcsync._is_mail_provider(p_domain text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT p_domain = ANY ('{gmail.com,googlemail.com,outlook.com,hotmail.com,hotmail.co.uk,hotmail.fr,live.com,live.co.uk,msn.com,
-		yahoo.com,yahoo.co.uk,yahoo.co.in,yahoo.fr,yahoo.de,yahoo.co.jp,ymail.com,rocketmail.com,icloud.com,me.com,mac.com,aol.com,
-		gmx.de,gmx.net,gmx.com,gmx.at,gmx.ch,web.de,t-online.de,freenet.de,mail.com,mail.ru,yandex.ru,yandex.com,qq.com,163.com,126.com,
-		proton.me,protonmail.com,pm.me,zoho.com,fastmail.com,tutanota.com,hey.com,orange.fr,wanadoo.fr,free.fr,laposte.net,sfr.fr,
-		libero.it,virgilio.it,btinternet.com,virginmedia.com,sky.com,comcast.net,verizon.net,att.net,sbcglobal.net,cox.net,
-		bigpond.com,optusnet.com.au,rediffmail.com,naver.com,uol.com.br,bol.com.br,terra.com.br,telenet.be,skynet.be,ziggo.nl,kpnmail.nl,
-		seznam.cz,wp.pl,o2.pl,onet.pl,interia.pl,example.invalid,talktalk.net,blueyonder.co.uk,ntlworld.com,tiscali.co.uk,earthlink.net,charter.net,
-		shaw.ca,rogers.com,xtra.co.nz,arcor.de,bluewin.ch,chello.nl,home.nl,tin.it,alice.it}'::text[])
-		OR p_domain ~ '^(?:outlook|hotmail|live|yahoo|gmx)[.](?:com?[.])?[a-z]{2}$';	-- of one country
-END;
-COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
-'is this the domain of a provider that gives mailboxes to anybody?';
-
--- The same, with those that this installation knows besides.
-CREATE FUNCTION zcsync._is_public_domain(p_domain text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(zcsync._is_mail_provider(p_domain), false) OR EXISTS (SELECT FROM zcsync.mail_providers m WHERE m.domain = p_domain)
+BEGIN
+	RETURN p_domain IS NOT NULL AND EXISTS (
+		SELECT FROM zcsync.mail_providers m
+		WHERE m.domain IN (p_domain, CASE WHEN p_domain ~ '^[^.]+[.](?:com?[.])?[a-z]{2,3}$' THEN split_part(p_domain, '.', 1) || '.*' END));
+END
 $$;
-COMMENT ON FUNCTION zcsync._is_public_domain(text) IS
-'is this the domain of a mail provider, so that its addresses tell nothing of a company?';
+COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
+'is this the domain of a provider that gives mailboxes to anybody, so that its addresses tell nothing of a company?';
 
 -- The clients of an account that have a domain: as their own, or as that of one
 -- of their users.
@@ -106,7 +94,7 @@ DECLARE
 	v_external text;
 	v_clients text[];
 BEGIN
-	IF zcsync._is_public_domain(v_domain) THEN
+	IF zcsync._is_mail_provider(v_domain) THEN
 		v_domain := NULL;
 	END IF;
 	key := coalesce(v_id, '@' || v_domain, v_email);
@@ -243,7 +231,7 @@ AS $$
 			SELECT o.id, 1 AS rank, 'has users or a domain of ' || d.domain AS because
 			FROM (SELECT zcsync._index_mail_domain(p_company ->> 'email')) AS d (domain)
 			CROSS JOIN LATERAL zcsync._domain_owners(p_account, d.domain) AS o (id)
-			WHERE NOT zcsync._is_public_domain(d.domain)
+			WHERE NOT zcsync._is_mail_provider(d.domain)
 			UNION ALL
 			SELECT n.remote_id, CASE WHEN n.plain = w.plain THEN 2 ELSE 3 END,
 				CASE WHEN n.plain = w.plain THEN 'has that name' ELSE 'has a name like it' END
@@ -252,7 +240,7 @@ AS $$
 				WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL) AS n
 				ON n.plain = w.plain OR (length(w.plain) >= 4 AND n.plain LIKE w.plain || '%')
 					OR (length(n.plain) >= 4 AND w.plain LIKE n.plain || '%')
-			WHERE w.plain <> '' AND NOT (p_name IS NULL AND zcsync._is_public_domain(zcsync._index_mail_domain(p_company ->> 'email')))
+			WHERE w.plain <> '' AND NOT (p_name IS NULL AND zcsync._is_mail_provider(zcsync._index_mail_domain(p_company ->> 'email')))
 		) AS k (id, rank, because)
 		JOIN zcsync.companies c ON c.account_id = p_account AND c.remote_id = k.id AND c.deleted_at IS NULL
 		ORDER BY c.remote_id, k.rank
@@ -321,7 +309,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('account "%s" has no client "%s"', v_target.account, left(v_target.company, 100)),
 			HINT = format('Give the id or the name of a client: SELECT remote_id, name FROM zcsync.companies WHERE account_id = zcsync.account(%L) AND type = ''client'';', v_target.account);
-	ELSIF v_source.company LIKE '@%' AND zcsync._is_public_domain(substr(v_source.company, 2)) THEN
+	ELSIF v_source.company LIKE '@%' AND zcsync._is_mail_provider(substr(v_source.company, 2)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('anybody can have an address of "%s"', substr(v_source.company, 2)),
 			DETAIL = 'It is the domain of a mail provider, which tells nothing of a company.',

@@ -47,6 +47,7 @@ BEGIN
 			CONSTRAINT leads_stage CHECK (stage IN ('lead', 'prospect', 'opportunity')),
 		provenance jsonb NOT NULL DEFAULT '{}',
 		merged_into bigint,
+		CONSTRAINT leads_times CHECK (isfinite(created_at) AND isfinite(updated_at) AND isfinite(closed_at) AND isfinite(inserted_at)),
 		CONSTRAINT leads_pkey PRIMARY KEY (account_id, local_id, inserted_at)
 	) PARTITION BY RANGE (inserted_at);
 	COMMENT ON TABLE zcsync.leads IS
@@ -118,6 +119,7 @@ BEGIN
 		source text NOT NULL
 			CONSTRAINT intakes_source_fkey REFERENCES zcsync.lead_sources,
 		columns jsonb NOT NULL,			-- [{"column", "header", "fields"}]
+		delimiter text NOT NULL DEFAULT ',',	-- between the columns of the file
 		created_by text NOT NULL,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		imported_at timestamptz,
@@ -344,3 +346,109 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_lead_rules() IS
 'rows of step 1: the first rules of scores and stages';
+
+-- What operators may correct: a row that is changed or deleted stays so, since a step
+-- is run once.
+CREATE FUNCTION zcsync._step_1_lead_words() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.countries (
+		country text NOT NULL			-- ISO 3166, two letters
+			CONSTRAINT countries_pkey PRIMARY KEY
+			CONSTRAINT countries_country CHECK (country ~ '^[A-Z]{2}$'),
+		calling_code text NOT NULL
+			CONSTRAINT countries_calling_code CHECK (calling_code ~ '^[1-9][0-9]{0,2}$'),
+		trunk_prefix text NOT NULL DEFAULT '0'	-- precedes a number that is dialled within the country; empty: nothing does
+			CONSTRAINT countries_trunk_prefix CHECK (trunk_prefix ~ '^[0-9]{0,2}$'),
+		decimal_comma boolean NOT NULL DEFAULT false	-- 1.234,5 and not 1,234.5
+	);
+	CREATE INDEX idx_countries_calling_code ON zcsync.countries (calling_code);
+	COMMENT ON TABLE zcsync.countries IS
+	'how phone numbers of a country begin, and how numbers are written there';
+	INSERT INTO zcsync.countries (country, calling_code, trunk_prefix, decimal_comma) VALUES
+		('US', '1', '1', false), ('CA', '1', '1', false), ('PR', '1', '1', false), ('DO', '1', '1', false), ('JM', '1', '1', false), ('BS', '1', '1', false),
+		('BB', '1', '1', false), ('TT', '1', '1', false), ('BM', '1', '1', false), ('KY', '1', '1', false), ('AG', '1', '1', false), ('DM', '1', '1', false),
+		('GD', '1', '1', false), ('LC', '1', '1', false), ('VC', '1', '1', false), ('KN', '1', '1', false), ('GU', '1', '1', false), ('VI', '1', '1', false),
+		('GB', '44', '0', false), ('GG', '44', '0', false), ('JE', '44', '0', false), ('IM', '44', '0', false), ('IE', '353', '0', false),
+		('DE', '49', '0', true), ('AT', '43', '0', true), ('CH', '41', '0', false), ('LI', '423', '', false), ('FR', '33', '0', true),
+		('BE', '32', '0', true), ('NL', '31', '0', true), ('LU', '352', '', true), ('ES', '34', '', true), ('PT', '351', '', true), ('IT', '39', '', true),
+		('VA', '39', '', true), ('SM', '378', '', true), ('MT', '356', '', false), ('DK', '45', '', true), ('SE', '46', '0', true), ('NO', '47', '', true),
+		('FI', '358', '0', true), ('IS', '354', '', true), ('EE', '372', '', true), ('LV', '371', '', true), ('LT', '370', '0', true),
+		('PL', '48', '', true), ('CZ', '420', '', true), ('SK', '421', '0', true), ('HU', '36', '06', true), ('RO', '40', '0', true),
+		('BG', '359', '0', true), ('GR', '30', '', true), ('CY', '357', '', true), ('HR', '385', '0', true), ('SI', '386', '0', true),
+		('RS', '381', '0', true), ('BA', '387', '0', true), ('ME', '382', '0', true), ('MK', '389', '0', true), ('AL', '355', '0', true),
+		('XK', '383', '0', true), ('MD', '373', '0', true), ('UA', '380', '0', true), ('BY', '375', '80', true), ('RU', '7', '8', true),
+		('KZ', '7', '8', true), ('GE', '995', '0', true), ('AM', '374', '0', true), ('AZ', '994', '0', true), ('TR', '90', '0', true),
+		('IL', '972', '0', false), ('PS', '970', '0', false), ('JO', '962', '0', false), ('LB', '961', '0', false), ('SY', '963', '0', false),
+		('IQ', '964', '0', false), ('IR', '98', '0', false), ('SA', '966', '0', false), ('AE', '971', '0', false), ('QA', '974', '', false),
+		('KW', '965', '', false), ('BH', '973', '', false), ('OM', '968', '', false), ('YE', '967', '0', false), ('EG', '20', '0', false),
+		('LY', '218', '0', false), ('TN', '216', '', true), ('DZ', '213', '0', true), ('MA', '212', '0', true), ('ZA', '27', '0', false),
+		('NA', '264', '0', false), ('BW', '267', '', false), ('ZW', '263', '0', false), ('ZM', '260', '0', false), ('MZ', '258', '', true),
+		('MW', '265', '0', false), ('TZ', '255', '0', false), ('KE', '254', '0', false), ('UG', '256', '0', false), ('RW', '250', '0', false),
+		('ET', '251', '0', false), ('GH', '233', '0', false), ('NG', '234', '0', false), ('CI', '225', '', true), ('SN', '221', '', true),
+		('CM', '237', '', true), ('GA', '241', '', true), ('CD', '243', '0', true), ('AO', '244', '', true), ('MG', '261', '0', false),
+		('MU', '230', '', false), ('IN', '91', '0', false), ('PK', '92', '0', false), ('BD', '880', '0', false), ('LK', '94', '0', false),
+		('NP', '977', '0', false), ('AF', '93', '0', false), ('MM', '95', '0', false), ('TH', '66', '0', false), ('VN', '84', '0', true),
+		('KH', '855', '0', false), ('LA', '856', '0', false), ('MY', '60', '0', false), ('SG', '65', '', false), ('ID', '62', '0', true),
+		('PH', '63', '0', false), ('BN', '673', '', false), ('CN', '86', '0', false), ('HK', '852', '', false), ('MO', '853', '', false),
+		('TW', '886', '0', false), ('JP', '81', '0', false), ('KR', '82', '0', false), ('MN', '976', '0', false), ('UZ', '998', '', true),
+		('KG', '996', '0', true), ('TJ', '992', '', true), ('TM', '993', '8', true), ('AU', '61', '0', false), ('NZ', '64', '0', false),
+		('FJ', '679', '', false), ('PG', '675', '', false), ('BR', '55', '0', true), ('AR', '54', '0', true), ('CL', '56', '', true), ('CO', '57', '', true),
+		('PE', '51', '0', false), ('VE', '58', '0', true), ('EC', '593', '0', true), ('BO', '591', '0', true), ('PY', '595', '0', true),
+		('UY', '598', '0', true), ('MX', '52', '', false), ('GT', '502', '', false), ('SV', '503', '', false), ('HN', '504', '', false),
+		('NI', '505', '', false), ('CR', '506', '', true), ('PA', '507', '', false), ('CU', '53', '0', true), ('HT', '509', '', false);
+
+	CREATE TABLE zcsync.country_names (
+		name text NOT NULL				-- in lower case
+			CONSTRAINT country_names_pkey PRIMARY KEY,
+		country text NOT NULL
+			CONSTRAINT country_names_country CHECK (country ~ '^[A-Z]{2}$')
+	);
+	COMMENT ON TABLE zcsync.country_names IS
+	'what countries are called in the addresses of leads, in lower case';
+	INSERT INTO zcsync.country_names (name, country) VALUES
+		('alemania', 'DE'), ('allemagne', 'DE'), ('argentina', 'AR'), ('aus', 'AU'), ('australia', 'AU'), ('australien', 'AU'), ('austria', 'AT'),
+		('aut', 'AT'), ('bangladesh', 'BD'), ('bel', 'BE'), ('belgien', 'BE'), ('belgique', 'BE'), ('belgium', 'BE'), ('belgië', 'BE'), ('bra', 'BR'),
+		('brasil', 'BR'), ('brasilien', 'BR'), ('brazil', 'BR'), ('bulgaria', 'BG'), ('bundesrepublik deutschland', 'DE'), ('can', 'CA'), ('canada', 'CA'),
+		('che', 'CH'), ('chile', 'CL'), ('china', 'CN'), ('chn', 'CN'), ('colombia', 'CO'), ('costa rica', 'CR'), ('croatia', 'HR'), ('cyprus', 'CY'),
+		('czech republic', 'CZ'), ('czechia', 'CZ'), ('danmark', 'DK'), ('denmark', 'DK'), ('deu', 'DE'), ('deutschland', 'DE'), ('dnk', 'DK'),
+		('dänemark', 'DK'), ('ecuador', 'EC'), ('egypt', 'EG'), ('england', 'GB'), ('esp', 'ES'), ('españa', 'ES'), ('estonia', 'EE'), ('fin', 'FI'),
+		('finland', 'FI'), ('finnland', 'FI'), ('fra', 'FR'), ('france', 'FR'), ('frankreich', 'FR'), ('gbr', 'GB'), ('germany', 'DE'), ('ghana', 'GH'),
+		('great britain', 'GB'), ('greece', 'GR'), ('griechenland', 'GR'), ('großbritannien', 'GB'), ('holland', 'NL'), ('hong kong', 'HK'),
+		('hungary', 'HU'), ('iceland', 'IS'), ('ind', 'IN'), ('india', 'IN'), ('indien', 'IN'), ('indonesia', 'ID'), ('ireland', 'IE'), ('irl', 'IE'),
+		('israel', 'IL'), ('ita', 'IT'), ('italia', 'IT'), ('italien', 'IT'), ('italy', 'IT'), ('japan', 'JP'), ('jpn', 'JP'), ('kanada', 'CA'),
+		('kenya', 'KE'), ('kroatien', 'HR'), ('kuwait', 'KW'), ('latvia', 'LV'), ('liechtenstein', 'LI'), ('lithuania', 'LT'), ('lux', 'LU'),
+		('luxembourg', 'LU'), ('luxemburg', 'LU'), ('malaysia', 'MY'), ('malta', 'MT'), ('mex', 'MX'), ('mexico', 'MX'), ('mexiko', 'MX'), ('morocco', 'MA'),
+		('méxico', 'MX'), ('nederland', 'NL'), ('netherlands', 'NL'), ('new zealand', 'NZ'), ('niederlande', 'NL'), ('nigeria', 'NG'), ('nld', 'NL'),
+		('nor', 'NO'), ('norge', 'NO'), ('northern ireland', 'GB'), ('norway', 'NO'), ('norwegen', 'NO'), ('oesterreich', 'AT'), ('pakistan', 'PK'),
+		('peru', 'PE'), ('philippines', 'PH'), ('pol', 'PL'), ('poland', 'PL'), ('polen', 'PL'), ('polska', 'PL'), ('portugal', 'PT'), ('prt', 'PT'),
+		('puerto rico', 'PR'), ('qatar', 'QA'), ('republic of korea', 'KR'), ('romania', 'RO'), ('russia', 'RU'), ('russian federation', 'RU'),
+		('russland', 'RU'), ('saudi arabia', 'SA'), ('schweden', 'SE'), ('schweiz', 'CH'), ('scotland', 'GB'), ('serbia', 'RS'), ('singapore', 'SG'),
+		('slovakia', 'SK'), ('slovenia', 'SI'), ('slowenien', 'SI'), ('south africa', 'ZA'), ('south korea', 'KR'), ('spain', 'ES'), ('spanien', 'ES'),
+		('sri lanka', 'LK'), ('suisse', 'CH'), ('suomi', 'FI'), ('sverige', 'SE'), ('svizzera', 'CH'), ('swe', 'SE'), ('sweden', 'SE'),
+		('switzerland', 'CH'), ('taiwan', 'TW'), ('thailand', 'TH'), ('the netherlands', 'NL'), ('tschechien', 'CZ'), ('tunisia', 'TN'), ('turkey', 'TR'),
+		('türkei', 'TR'), ('türkiye', 'TR'), ('u.s.', 'US'), ('u.s.a.', 'US'), ('uae', 'AE'), ('ukraine', 'UA'), ('ungarn', 'HU'),
+		('united arab emirates', 'AE'), ('united kingdom', 'GB'), ('united states', 'US'), ('united states of america', 'US'), ('uruguay', 'UY'),
+		('usa', 'US'), ('vereinigte staaten', 'US'), ('vereinigtes königreich', 'GB'), ('viet nam', 'VN'), ('vietnam', 'VN'), ('wales', 'GB'),
+		('österreich', 'AT'), ('Österreich', 'AT');	-- with C as its locale a database does not know that Ö is ö
+
+	CREATE TABLE zcsync.company_forms (
+		form text NOT NULL				-- in lower case, without dots
+			CONSTRAINT company_forms_pkey PRIMARY KEY
+	);
+	COMMENT ON TABLE zcsync.company_forms IS
+	'words at the end of a company''s name that say its legal form: names are compared without them';
+	INSERT INTO zcsync.company_forms (form) VALUES
+		('inc'), ('incorporated'), ('ltd'), ('limited'), ('llc'), ('llp'), ('lp'), ('plc'), ('pllc'), ('pc'), ('corp'), ('corporation'), ('co'), ('company'),
+		('gmbh'), ('mbh'), ('ggmbh'), ('ag'), ('kg'), ('kgaa'), ('ohg'), ('gbr'), ('ug'), ('haftungsbeschränkt'), ('ek'), ('ev'), ('eg'), ('se'), ('sa'),
+		('sas'), ('sasu'), ('sarl'), ('eurl'), ('srl'), ('srls'), ('spa'), ('snc'), ('sl'), ('slu'), ('sau'), ('lda'), ('ltda'), ('bv'), ('nv'), ('vof'),
+		('cv'), ('bvba'), ('sprl'), ('oy'), ('oyj'), ('ab'), ('publ'), ('as'), ('asa'), ('aps'), ('ivs'), ('hf'), ('ehf'), ('pty'), ('pte'), ('pvt'),
+		('private'), ('sdn'), ('bhd'), ('kk'), ('spzoo'), ('sp z oo'), ('zoo'), ('sro'), ('doo'), ('dd'), ('kft'), ('zrt'), ('nyrt'), ('ooo'), ('oao'),
+		('zao'), ('fze'), ('fzco'), ('fzllc'), ('wll'), ('cic'), ('cio'), ('scs'), ('sca'), ('scop'), ('sci'), ('gie'), ('berhad'), ('tbk'), ('jsc'),
+		('pjsc'), ('ojsc'), ('lllp'), ('pllp'), ('aktiengesellschaft'), ('eingetragener verein'), ('sociedad limitada'), ('sociedad anonima');
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_lead_words() IS
+'tables of step 1: countries, and legal forms of companies';

@@ -107,7 +107,19 @@ BEGIN
 			CONSTRAINT mail_providers_form CHECK (domain = lower(domain COLLATE "C") AND domain ~ '^[^@[:space:]]+[.][^@[:space:]]+$')
 	);
 	COMMENT ON TABLE zcsync.mail_providers IS
-	'domains at which anybody can have an address, beside those that zcsync knows: they tell nothing of a company';
+	'domains at which anybody can have an address: they tell nothing of a company; yahoo.* are those of all countries';
+	INSERT INTO zcsync.mail_providers (domain) VALUES
+		('gmail.com'), ('googlemail.com'), ('outlook.com'), ('hotmail.com'), ('hotmail.co.uk'), ('hotmail.fr'), ('live.com'), ('live.co.uk'), ('msn.com'),
+		('yahoo.com'), ('yahoo.co.uk'), ('yahoo.co.in'), ('yahoo.fr'), ('yahoo.de'), ('yahoo.co.jp'), ('ymail.com'), ('rocketmail.com'), ('icloud.com'),
+		('me.com'), ('mac.com'), ('aol.com'), ('gmx.de'), ('gmx.net'), ('gmx.com'), ('gmx.at'), ('gmx.ch'), ('web.de'), ('t-online.de'), ('freenet.de'),
+		('mail.com'), ('mail.ru'), ('yandex.ru'), ('yandex.com'), ('qq.com'), ('163.com'), ('126.com'), ('proton.me'), ('protonmail.com'), ('pm.me'),
+		('zoho.com'), ('fastmail.com'), ('tutanota.com'), ('hey.com'), ('orange.fr'), ('wanadoo.fr'), ('free.fr'), ('laposte.net'), ('sfr.fr'),
+		('libero.it'), ('virgilio.it'), ('btinternet.com'), ('virginmedia.com'), ('sky.com'), ('comcast.net'), ('verizon.net'), ('att.net'),
+		('sbcglobal.net'), ('cox.net'), ('bigpond.com'), ('optusnet.com.au'), ('rediffmail.com'), ('naver.com'), ('uol.com.br'), ('bol.com.br'),
+		('terra.com.br'), ('telenet.be'), ('skynet.be'), ('ziggo.nl'), ('kpnmail.nl'), ('seznam.cz'), ('wp.pl'), ('o2.pl'), ('onet.pl'), ('interia.pl'),
+		('example.invalid'), ('talktalk.net'), ('blueyonder.co.uk'), ('ntlworld.com'), ('tiscali.co.uk'), ('earthlink.net'), ('charter.net'), ('shaw.ca'),
+		('rogers.com'), ('xtra.co.nz'), ('arcor.de'), ('bluewin.ch'), ('chello.nl'), ('home.nl'), ('tin.it'), ('alice.it'), ('outlook.*'), ('hotmail.*'),
+		('live.*'), ('yahoo.*'), ('gmx.*');
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_route_maps() IS

@@ -28,7 +28,7 @@ our %TABLES_OF = (
 	  . ' lead_identities local_id_seq',
 	routes => 'routes route_fields route_values links route_errors company_maps mail_providers',
 	leads => 'lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'
-	  . ' lead_duplicates lead_merges intakes',
+	  . ' lead_duplicates lead_merges intakes countries country_names company_forms',
 	operate => 'report_archive',
 );
 

@@ -7,6 +7,7 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
+CREATE TABLE zcsync.regress_tables (domain text NOT NULL CONSTRAINT regress_tables_pkey PRIMARY KEY);
 SELECT zcsync.stop();
 SELECT zcsync.add_account('crm', 'local', '{"country": "GB"}') > 0 AS added;
 
@@ -17,23 +18,23 @@ SELECT zcsync.add_account('crm', 'local', '{"country": "GB"}') > 0 AS added;
 SELECT relname FROM zcsync.table_bloat WHERE relname IN ('leads', 'changes', 'sync_records');
 SELECT count(*) = (SELECT count(*) FROM pg_class WHERE relnamespace = 'zcsync'::regnamespace AND relkind = 'r') AS every_table FROM zcsync.table_bloat;
 -- a table without any row
-SELECT relname, inserted, updated, deleted, live, dead, dead_ratio, last_vacuum, last_analyze FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+SELECT relname, inserted, updated, deleted, live, dead, dead_ratio, last_vacuum, last_analyze FROM zcsync.table_bloat WHERE relname = 'regress_tables';
 -- rows written, of which some are dead
-ALTER TABLE zcsync.mail_providers SET (autovacuum_enabled = false);
-INSERT INTO zcsync.mail_providers (domain) SELECT format('d%s.example', i) FROM generate_series(1, 8) AS i;
-DELETE FROM zcsync.mail_providers WHERE domain IN ('d1.example', 'd2.example', 'd3.example');
+ALTER TABLE zcsync.regress_tables SET (autovacuum_enabled = false);
+INSERT INTO zcsync.regress_tables (domain) SELECT format('d%s.example', i) FROM generate_series(1, 8) AS i;
+DELETE FROM zcsync.regress_tables WHERE domain IN ('d1.example', 'd2.example', 'd3.example');
 SELECT pg_stat_force_next_flush();
-SELECT relname, inserted, updated, deleted, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+SELECT relname, inserted, updated, deleted, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'regress_tables';
 -- only dead ones
-DELETE FROM zcsync.mail_providers;
+DELETE FROM zcsync.regress_tables;
 SELECT pg_stat_force_next_flush();
-SELECT live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+SELECT live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'regress_tables';
 -- the worst come first
 SELECT array_agg(dead) = array_agg(dead ORDER BY dead DESC) AS in_order FROM zcsync.table_bloat;
-VACUUM (ANALYZE) zcsync.mail_providers;
+VACUUM (ANALYZE) zcsync.regress_tables;
 SELECT live, dead, dead_ratio, now() - last_vacuum < interval '1 hour' AS vacuumed, now() - last_analyze < interval '1 hour' AS analysed
-FROM zcsync.table_bloat WHERE relname = 'mail_providers';
-ALTER TABLE zcsync.mail_providers RESET (autovacuum_enabled);
+FROM zcsync.table_bloat WHERE relname = 'regress_tables';
+ALTER TABLE zcsync.regress_tables RESET (autovacuum_enabled);
 -- a month
 INSERT INTO zcsync.leads (account_id, last_name, inserted_at) VALUES (zcsync.account('crm'), 'Old', '2020-02-10');
 SELECT zcsync.create_lead_partitions();
@@ -103,11 +104,11 @@ SELECT array_to_string(reloptions, ', ') AS options FROM pg_class WHERE oid = 'z
 -- Indexes that something did not finish
 -- ---------------------------------------------------------------------
 SELECT item FROM zcsync.maintenance_advice() WHERE item LIKE 'index%';
-INSERT INTO zcsync.mail_providers (domain) VALUES ('one.example'), ('two.example');
-CREATE UNIQUE INDEX CONCURRENTLY my_index ON zcsync.mail_providers (length(domain));
-CREATE UNIQUE INDEX CONCURRENTLY my_index_ccnew ON zcsync.mail_providers (length(domain));
+INSERT INTO zcsync.regress_tables (domain) VALUES ('one.example'), ('two.example');
+CREATE UNIQUE INDEX CONCURRENTLY my_index ON zcsync.regress_tables (length(domain));
+CREATE UNIQUE INDEX CONCURRENTLY my_index_ccnew ON zcsync.regress_tables (length(domain));
 SELECT item, ok, current_value, advised_value, needs, command FROM zcsync.maintenance_advice() WHERE item LIKE 'index%' ORDER BY 1;
-DELETE FROM zcsync.mail_providers;
+DELETE FROM zcsync.regress_tables;
 \set ECHO none
 SELECT command FROM zcsync.maintenance_advice() WHERE item LIKE 'index%'
 \gexec
@@ -116,10 +117,10 @@ SELECT item FROM zcsync.maintenance_advice() WHERE item LIKE 'index%';
 SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE 'zcsync.my_index%';
 -- what a REINDEX that failed has left, beside the table as well
 CREATE FUNCTION one(text) RETURNS integer IMMUTABLE LANGUAGE sql AS $$ SELECT 1 / coalesce(current_setting('my.divisor', true), '1')::integer $$;
-CREATE INDEX my_one ON zcsync.mail_providers (one(domain));
-INSERT INTO zcsync.mail_providers (domain) VALUES ('one.example');
+CREATE INDEX my_one ON zcsync.regress_tables (one(domain));
+INSERT INTO zcsync.regress_tables (domain) VALUES ('one.example');
 SET my.divisor = 0;
-REINDEX TABLE CONCURRENTLY zcsync.mail_providers;
+REINDEX TABLE CONCURRENTLY zcsync.regress_tables;
 RESET my.divisor;
 SELECT regexp_replace(item, '\d+', 'N'), regexp_replace(command, '\d+', 'N') FROM zcsync.maintenance_advice() WHERE item LIKE 'index%' ORDER BY 1;
 \set ECHO none
@@ -128,7 +129,7 @@ SELECT command FROM zcsync.maintenance_advice() WHERE item LIKE 'index%'
 \set ECHO all
 SELECT count(*) AS left_over FROM pg_index WHERE NOT indisvalid;
 DROP FUNCTION one CASCADE;
-DELETE FROM zcsync.mail_providers;
+DELETE FROM zcsync.regress_tables;
 -- the index of a table by month that has not all its months yet is none of them
 CREATE INDEX my_title ON ONLY zcsync.leads (title);
 SELECT item FROM zcsync.maintenance_advice() WHERE item LIKE 'index%';

@@ -27,5 +27,67 @@ SELECT email, city FROM zcsync.leads WHERE email LIKE 'ann%';
 SELECT ok, result, error FROM zcsync.sync_leads('csv', '[{"email": "ann lee@acme.com"}, {"email": "+one@gmail.com"}]');
 SELECT zcsync._normalise_lead('csv', '{"email": "ann lee@acme.com", "phone": "030 123456"}', 'DE');
 
+-- ---------------------------------------------------------------------
+-- Phone numbers
+-- ---------------------------------------------------------------------
+SELECT left(p, 30) AS given, zcsync._phone_key(p, 'DE') AS germany, zcsync._phone_key(p, 'US') AS america, zcsync._phone_key(p, 'IT') AS italy
+FROM unnest(ARRAY['+49 (0)30 123456', '+49 ( 0 ) 30 123456', '+49030123456', '+49-030-123456', '0049 (0) 30 123456', '(+49) 30 123456', '++49 30 123456', '+(49) 30 123456', '(0)30 123456',
+	'+39 06 1234567', '+39 (0)6 1234567', '+36 06 1 2345678', '493012345.0', '4.930123456E+10', '4,930123456e+10', '+4.930123456E+10', '4.93012E+10', '4.42E+11', '4930123456789', '0301234567.00',
+	'030 123456 Durchwahl 12', '030 123456 DW 12', '030 123456-DW 12', '030 123456 App. 12', '030 123456 (ext. 12)', '030 123456;ext=12', '030 123456,,12', '030 123456 #12', '030 123456p12', '030 123456 int. 12',
+	'Tel.: 030 123456', 'T: +49 30 123456', 'Phone +49 30 123456', 'mobil: 0170 1234567', '030 123456 oder 030 123457', '030 123456, +49 30 123457', E'030\u00a0123456', E'\u202a+49 30 123456\u202c', '０３０ １２３４５６',
+	'+1 415 555 2671 ext 5', '1 (415) 555-2671', '14155552671.0', 'call me', '030', repeat('1', 300), '12.5', '1e5']) AS p;
+UPDATE zcsync.countries SET trunk_prefix = '' WHERE country = 'DE';
+SELECT zcsync._phone_key('030 123456', 'DE') AS corrected, zcsync._phone_key('030 123456', 'QQ') AS not_known;
+UPDATE zcsync.countries SET trunk_prefix = '0' WHERE country = 'DE';
+SELECT c, zcsync._country_code(c) FROM unnest('{de,UK,DEU, Deutschland ,United States,Österreich,Nowhere}'::text[]) AS c;
+INSERT INTO zcsync.country_names VALUES ('nowhere', 'NW');
+INSERT INTO zcsync.company_forms VALUES ('of nowhere');
+INSERT INTO zcsync.mail_providers VALUES ('mail.nowhere'), ('post.*');
+SELECT zcsync._country_code('Nowhere'), zcsync._company_key('Acme AG of Nowhere'), zcsync._company_key('Co of Nowhere'),
+	zcsync._is_mail_provider('mail.nowhere') AS mail, zcsync._is_mail_provider('post.de') AS post_de, zcsync._is_mail_provider('post.co.uk') AS post_co_uk, zcsync._is_mail_provider('post.example.com') AS example, zcsync._is_mail_provider(NULL) AS none;
+
+-- ---------------------------------------------------------------------
+-- Numbers and times
+-- ---------------------------------------------------------------------
+SELECT n AS given, zcsync._number_of(n, false) AS point, zcsync._number_of(n, true) AS comma, zcsync._number_of(n, false, true) AS whole
+FROM unnest(ARRAY['1234', '1,234', '1.234', '1.200', '12,5', '12.5', '1.234,56', '1,234.56', '1.234.567', '1,234,567.8', '12,34,567', '€ 1,5 Mio', '1,5 Mio. €', '1.5M', 'EUR 2,5 Mrd', '300 TEUR', '3.5k', 'ca. 50', '~50', '51-200',
+	'1.001 - 5.000', '5000+', '50 bis 100', '10 Mitarbeiter', '0,125', '0.125', '1''234.50', '1 234,56', '1.5E+6', '-5', '12,', '1,2,3', '1.2.3,4', '.5', '12%', '100 USD', 'many', 'NaN', '', '１２']) AS n;
+SELECT t AS given, zcsync._time_of(t) FROM unnest(ARRAY['2026-01-31', '1/31/2026 2:59 PM', '31.1.2026', '31.01.2026 14:30', '31/1/2026', 'infinity', '-infinity', '2026-01-01 infinity', '2026-01-01 BC', '0001-01-01', '9999-12-31', '1900-01-00', 'now', 'today', 'epoch', '45321']) AS t;
+\set VERBOSITY terse
+INSERT INTO zcsync.leads (account_id, last_name, created_at) VALUES (zcsync.account('crm'), 'Ever', 'infinity');
+UPDATE zcsync.leads SET closed_at = '-infinity' WHERE email LIKE 'ann%';
+\set VERBOSITY default
+
+-- ---------------------------------------------------------------------
+-- Placeholders and encodings
+-- ---------------------------------------------------------------------
+SELECT v AS given, zcsync._is_placeholder(v, 'company') AS company, zcsync._is_placeholder(v, 'last_name') AS name
+FROM unnest(ARRAY['NULL', 'null', '(null)', 'nan', 'NaN', 'None', 'none', '-', '--', '...', '?', 'n/a', '#N/A', 'n.a.', 'k.A.', '#REF!', E'\\N', 'undefined', 'Null', 'Nan', 'NA', 'Nonesuch', '0', 'x']) AS v;
+SELECT v AS given, zcsync._mend_encoding(v) FROM unnest(ARRAY['MÃ¼ller', 'CafÃ© â€“ Bar', E'\u00c3\u0081rp\u00c3\u00a1d', 'Müller', 'São Paulo', 'Ã', 'naïve Ã¼ber Müller', 'â‚¬ 5']) AS v;
+SELECT zcsync._normalise_lead('csv', '{"First Name": "NULL", "Last Name": "Null", "Email": "a@x.de", "Phone": "-", "Company": "MÃ¼ller AG", "Employees": "1.200", "Revenue": "1,5 Mio", "Created": "infinity"}', 'DE');
+
+-- a file of Europe, with a line for spreadsheets before its headers
+SELECT * FROM zcsync.create_intake('crm', 'csv', header => 'sep=;');
+SELECT item, value FROM zcsync.create_intake('crm', 'csv', header => E'sep=;\r\nName;Email;Employees;Revenue;City\r\n');
+SELECT value AS intake FROM zcsync.create_intake('crm', 'csv', header => 'Name;Email;Employees;Revenue;City') WHERE item = 'intake' \gset
+COPY zcsync_intake.:intake (name, email, employees, revenue, city) FROM STDIN (FORMAT csv, DELIMITER ';');
+Name;Email;Employees;Revenue;City
+Ann Lee;a1@x.de;1.200;1.234,56;MÃ¼nchen
+;;;;
+Bob Ray;a2@x.de;12;12,5;NULL
+  ;;;;
+Cy Orr;a3@x.de;viele;1.500;-
+Di Fox;di fox@x.de;12,5;€ 1,5 Mio;
+\.
+SELECT * FROM zcsync.plan_import(:'intake');
+SELECT file_row, ok, lead IS NOT NULL AS lead, result, error FROM zcsync.import_leads(:'intake');
+SELECT first_name, last_name, email, employees, revenue, city FROM zcsync.leads WHERE source = 'csv' AND last_name IN ('Lee', 'Ray', 'Orr', 'Fox') ORDER BY last_name;
+SELECT counts FROM zcsync.intakes WHERE name = :'intake';
+-- what a file says of its numbers counts more than the country does
+SELECT value AS intake FROM zcsync.create_intake('crm', 'csv', header => 'Email,Revenue') WHERE item = 'intake' \gset
+INSERT INTO zcsync_intake.:intake (email, revenue) VALUES ('r1@x.de', '1,234'), ('r2@x.de', '12.50'), ('r3@x.de', '1,234.5');
+SELECT file_row, result FROM zcsync.import_leads(:'intake');
+SELECT email, revenue FROM zcsync.leads WHERE email LIKE 'r_@x.de' ORDER BY 1;
+
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

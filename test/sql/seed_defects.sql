@@ -7,6 +7,7 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
+CREATE TABLE zcsync.regress_tables (domain text NOT NULL CONSTRAINT regress_tables_pkey PRIMARY KEY);
 SELECT zcsync.stop();
 SELECT zcsync.add_account('crm', 'local', '{"country": "GB"}') > 0 AS added;
 CREATE FUNCTION month_of(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS
@@ -24,8 +25,8 @@ SELECT total_time FROM pg_stat_statements;
 SELECT count(*) AS slow FROM zcsync.slow_queries;
 DROP EXTENSION pg_stat_statements;
 SELECT tablename FROM pg_stat_user_tables;
-SELECT round(n_dead_tup::numeric / (n_live_tup + n_dead_tup) * 100, 2) FROM pg_stat_user_tables WHERE relname = 'mail_providers';
-SELECT relname, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'mail_providers';
+SELECT round(n_dead_tup::numeric / (n_live_tup + n_dead_tup) * 100, 2) FROM pg_stat_user_tables WHERE relname = 'regress_tables';
+SELECT relname, live, dead, dead_ratio FROM zcsync.table_bloat WHERE relname = 'regress_tables';
 
 -- ---------------------------------------------------------------------
 -- 8. ALTER SYSTEM of a setting that needs a restart, beside four that do not.
