@@ -133,16 +133,120 @@ $$;
 COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer, boolean) IS
 'what a route would do now with these source records, or with those stored last; with apply, what apply_route() would have it do; writes nothing';
 
--- The places in which a route creates records, as far as the sample tells.
-CREATE FUNCTION zcsync._route_places(p_changes zcsync.route_change[], p_field text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(array_agg(DISTINCT c.new #>> '{}'), '{}')
-	FROM unnest(p_changes) AS c
-	WHERE c.op = 'create' AND c.field = p_field;
-END;
-COMMENT ON FUNCTION zcsync._route_places(zcsync.route_change[], text) IS
-'the places in which these changes create records';
+-- The records that check_route() tries a route on: those that were stored last, and
+-- those of its newest pairs.
+CREATE FUNCTION zcsync._check_sample(p_route bigint) RETURNS bigint[]
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY(
+		SELECT u FROM unnest(zcsync._route_sample(p_route, 100)) AS u
+		UNION
+		SELECT l.source_id FROM (
+			SELECT k.source_id FROM zcsync.links k WHERE k.route_id = p_route AND k.state IN ('linked', 'left')
+			ORDER BY k.link_id DESC LIMIT 100) AS l
+		ORDER BY 1 DESC)
+$$;
+COMMENT ON FUNCTION zcsync._check_sample(bigint) IS
+'the source records on which check_route() tries a route, those with a counterpart too';
+
+-- What the SQL of a route says of records as if they were new to it, those that have
+-- a counterpart too, in sets of the size of a batch.
+CREATE FUNCTION zcsync._evaluate_as_new(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_evaluation[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_kind text := (SELECT s.kind FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id WHERE r.route_id = p_route);
+	v_functions record := zcsync._runnable_route(p_route);
+	v_ids bigint[];
+	v_values zcsync.route_evaluation[] := '{}';
+BEGIN
+	EXECUTE format('SELECT array_agg(s.local_id) FROM zcsync.%I AS s WHERE s.local_id = ANY ($1) AND s.deleted_at IS NULL', v_kind)
+		INTO v_ids USING p_ids;
+	FOR i IN 1 .. coalesce(cardinality(v_ids), 0) BY 200 LOOP
+		v_values := v_values || ARRAY(SELECT e FROM zcsync._evaluate_rows(v_functions.forward, v_functions.owner, v_kind, v_ids[i : i + 199],
+			true, zcsync._mapping_timeout()) AS e);
+	END LOOP;
+	RETURN v_values;
+END
+$$;
+COMMENT ON FUNCTION zcsync._evaluate_as_new(bigint, bigint[]) IS
+'what the SQL of a route says of records as if they were new to it';
+
+-- The places in which a route creates records: the one that is set, or those that
+-- its expression gives for these records; '' where there are no places.
+CREATE FUNCTION zcsync._route_places(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN p_def ->> 'place' IS NOT NULL OR p_def #>> '{target,setting}' IS NULL THEN ARRAY[coalesce(p_def ->> 'place', '')]
+		ELSE ARRAY(
+			SELECT DISTINCT i.id
+			FROM (SELECT DISTINCT e.place FROM unnest(p_values) AS e WHERE e.passes) AS d
+			CROSS JOIN LATERAL (SELECT zcsync._route_place((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', d.place, false)) AS i (id)
+			WHERE i.id IS NOT NULL ORDER BY 1) END
+$$;
+COMMENT ON FUNCTION zcsync._route_places(jsonb, zcsync.route_evaluation[]) IS
+'the places in which a route creates records, as far as these records tell';
+
+-- Do the maps of the route work for the records that were tried?  What a field cannot
+-- be given for want of a counterpart waits and says so, and keeps no route from going.
+CREATE FUNCTION zcsync._check_route_maps(p_def jsonb, p_values zcsync.route_evaluation[], p_changes zcsync.route_change[])
+RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH tried AS MATERIALIZED (
+		SELECT count(*) AS n FROM unnest(p_values) AS e WHERE e.passes OR e.error IS NOT NULL OR e.late
+	), failed AS MATERIALIZED (
+		SELECT f.source_id, f.error_code, f.message FROM zcsync._failed_evaluations(p_values) AS f
+		UNION ALL
+		SELECT c.source_id, c.error_code, c.message FROM unnest(p_changes) AS c WHERE c.error_code IN ('mapping_error', 'late', 'empty_name')
+		UNION ALL
+		SELECT e.source_id, 'empty_name', format('the %s is empty', p_def #>> '{target,name_field}') FROM unnest(p_values) AS e
+		WHERE e.passes AND btrim(coalesce(e.doc ->> (p_def #>> '{target,name_field}'), '')) = '')
+	SELECT 'mapping', count(*) = 0,
+		CASE WHEN count(*) = 0 THEN 'works for the newest records'
+			ELSE format('fails for %s of %s records: %s', count(DISTINCT f.source_id), (SELECT t.n FROM tried AS t), min(f.message)) END,
+		CASE WHEN count(*) FILTER (WHERE f.error_code = 'empty_name') = count(*) AND count(*) > 0 THEN zcsync._route_error_hint(p_def ->> 'name', 'empty_name', '', NULL)
+			WHEN count(*) > 0 THEN format('SELECT * FROM zcsync.plan(%L) WHERE op = ''error'';', p_def ->> 'name') END
+	FROM failed AS f
+	UNION ALL
+	(SELECT format('values of "%s"', c.field), true,
+		format('%s of %s records have one without counterpart: %s', count(DISTINCT c.source_id), (SELECT t.n FROM tried AS t),
+			left(string_agg(DISTINCT left(c.new #>> '{}', 100), ', '), 300)),
+		zcsync._route_error_hint(p_def ->> 'name', 'unmapped_value', c.field, min(c.new #>> '{}'))
+	FROM unnest(p_changes) AS c WHERE c.error_code = 'unmapped_value'
+	GROUP BY c.field ORDER BY c.field)
+$$;
+COMMENT ON FUNCTION zcsync._check_route_maps(jsonb, zcsync.route_evaluation[], zcsync.route_change[]) IS
+'the rows of check_route() about maps, tried on real records';
+
+-- Does the place exist in which each of these records would be created?
+CREATE FUNCTION zcsync._check_route_place(p_def jsonb, p_values zcsync.route_evaluation[], p_places text[])
+RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p_def #>> '{target,setting}', f.failed = 0,
+		CASE WHEN f.failed > 0 THEN format('fails for %s of %s records: ', f.failed, f.tried) || CASE WHEN f.example IS NULL
+				THEN format('it gives no %s', p_def #>> '{target,place}')
+				ELSE format('it gives "%s", which is no %s of the target', left(f.example, 200), p_def #>> '{target,place}') END
+			WHEN p_def ->> 'place' IS NOT NULL THEN format('%s %s', p_def #>> '{target,place}', p_def ->> 'place')
+			ELSE coalesce(format('%ss ', p_def #>> '{target,place}') || nullif(array_to_string(p_places, ', '), ''),
+				'is an expression; no record to try it on') END,
+		CASE WHEN f.failed > 0 THEN zcsync._route_error_hint(p_def ->> 'name', 'no_target', '', NULL) END
+	FROM (
+		SELECT count(*) AS tried, count(*) FILTER (WHERE i.id IS NULL) AS failed, min(e.place) FILTER (WHERE i.id IS NULL) AS example
+		FROM unnest(p_values) AS e
+		CROSS JOIN LATERAL (SELECT CASE WHEN p_def ->> 'place' IS NOT NULL THEN p_def ->> 'place'
+			ELSE zcsync._route_place((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', e.place, false) END) AS i (id)
+		WHERE e.passes) AS f
+	WHERE p_def #>> '{target,setting}' IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._check_route_place(jsonb, zcsync.route_evaluation[], text[]) IS
+'the row of check_route() about the places in which records are created, tried on real records';
 
 -- Is each status of the source mapped, to one that the target has?
 CREATE FUNCTION zcsync._check_route_statuses(p_def jsonb, p_places text[])
@@ -383,8 +487,29 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_required(jsonb, text[]) IS
 'the rows of check_route() about required fields of the target';
 
+-- How many of these records get the default assignee: those of whose assignees one
+-- is nobody that the target knows, and those that have none.
+CREATE FUNCTION zcsync._count_default_assignee(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT count(DISTINCT e.source_id)
+	FROM unnest(p_values) AS e
+	JOIN zcsync.route_fields AS f ON f.route_id = (p_def ->> 'route_id')::bigint AND f.direction = 'forward'
+		AND p_def #>> ARRAY['target', 'roles', f.field] = 'member'
+	CROSS JOIN LATERAL jsonb_array_elements_text(CASE WHEN jsonb_typeof(e.doc -> f.field) <> 'array' THEN jsonb_build_array(e.doc -> f.field)
+		WHEN e.doc -> f.field = '[]' THEN '[null]' ELSE e.doc -> f.field END) AS x (value)
+	LEFT JOIN zcsync.route_values AS v ON v.route_id = f.route_id AND v.direction = 'forward' AND v.field = f.field AND v.source_value = x.value
+	WHERE e.passes AND CASE WHEN v.source_value IS NOT NULL THEN v.target_value IS NOT NULL
+				AND zcsync._member_id((p_def ->> 'target_account')::bigint, v.target_value) IS NULL
+		WHEN f.mapped AND x.value ~ '^[0-9]+$' THEN true
+		ELSE zcsync._member_id((p_def ->> 'target_account')::bigint, x.value) IS NULL END
+$$;
+COMMENT ON FUNCTION zcsync._count_default_assignee(jsonb, zcsync.route_evaluation[]) IS
+'how many records get the default assignee of a route';
+
 -- Are the people known that a route looks up?
-CREATE FUNCTION zcsync._check_route_people(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+CREATE FUNCTION zcsync._check_route_people(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -392,10 +517,12 @@ BEGIN
 	IF p_def ->> 'default_assignee' IS NOT NULL THEN
 		RETURN QUERY
 		SELECT 'default assignee', m.id IS NOT NULL,
-			format(CASE WHEN m.id IS NULL THEN '%s is no member of the target that zcsync knows' ELSE '%s is member %s' END,
-				p_def ->> 'default_assignee', m.id),
+			format(CASE WHEN m.id IS NULL THEN '%s is no member of the target that zcsync knows; %s of %s records would get nobody'
+				ELSE '%s is member %s, whom %s of %s records would get' END,
+				VARIADIC array_remove(ARRAY[p_def ->> 'default_assignee', m.id, c.n::text, c.tried::text], NULL)),
 			CASE WHEN m.id IS NULL THEN format('SELECT zcsync.alter_route(%L, default_assignee => ''<member id>'');', p_def ->> 'name') END
-		FROM (SELECT zcsync._member_id((p_def ->> 'target_account')::bigint, p_def ->> 'default_assignee') AS id) m;
+		FROM (SELECT zcsync._known_member((p_def ->> 'target_account')::bigint, p_def ->> 'default_assignee') AS id) AS m
+		CROSS JOIN (SELECT zcsync._count_default_assignee(p_def, p_values) AS n, count(*) FILTER (WHERE e.passes) AS tried FROM unnest(p_values) AS e) AS c;
 	END IF;
 	RETURN QUERY
 	SELECT 'members', true, 'no member of the target is known, so no assignee is found by e-mail address',
@@ -409,7 +536,7 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (p_def ->> 'source_account')::bigint);
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_route_people(jsonb) IS
+COMMENT ON FUNCTION zcsync._check_route_people(jsonb, zcsync.route_evaluation[]) IS
 'the rows of check_route() about people';
 
 CREATE FUNCTION zcsync.check_route(name text) RETURNS TABLE (item text, ok boolean, message text, hint text)
@@ -421,7 +548,9 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(check_route.name));
 	v_def jsonb;
 	v_fault text;
-	v_changes zcsync.route_change[] := '{}';
+	v_sample bigint[];
+	v_values zcsync.route_evaluation[];
+	v_changes zcsync.route_change[];
 	v_places text[];
 BEGIN
 	BEGIN
@@ -444,27 +573,13 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- Try it on the newest records, each as if it were new to the route.
-	v_changes := ARRAY(SELECT c FROM zcsync._try_route_changes(v_route.route_id, zcsync._route_sample(v_route.route_id, 100), true) c);
-	v_places := zcsync._route_places(v_changes, v_def #>> '{target,place_field}');
-	IF v_def ->> 'place' IS NOT NULL OR v_def #>> '{target,setting}' IS NULL THEN
-		v_places := ARRAY[coalesce(v_def ->> 'place', '')];		-- '' : there are no places
-	END IF;
-	RETURN QUERY
-	SELECT 'mapping', count(*) = 0,
-		CASE WHEN count(*) = 0 THEN 'works for the newest records'
-			ELSE format('fails for %s of the newest records: %s', count(DISTINCT c.source_id), min(c.message)) END,
-		CASE WHEN count(*) > 0 THEN format('SELECT * FROM zcsync.plan(%L) WHERE op = ''error'';', v_route.name) END
-	FROM unnest(v_changes) c WHERE c.error_code IN ('mapping_error', 'late', 'empty_name');
-	RETURN QUERY
-	SELECT v_def #>> '{target,setting}', count(*) = 0,
-		CASE WHEN count(*) > 0 THEN min(c.message)
-			WHEN v_def ->> 'place' IS NOT NULL THEN format('%s %s', v_def #>> '{target,place}', v_def ->> 'place')
-			ELSE coalesce(format('%ss ', v_def #>> '{target,place}') || nullif(array_to_string(v_places, ', '), ''),
-				'is an expression; no record to try it on') END,
-		CASE WHEN count(*) > 0 THEN zcsync._route_error_hint(v_route.name, 'no_target', '', NULL) END
-	FROM unnest(v_changes) c WHERE c.error_code = 'no_target'
-	HAVING v_def #>> '{target,setting}' IS NOT NULL;
+	-- Try it on real records, each as if it were new to the route.
+	v_sample := zcsync._check_sample(v_route.route_id);
+	v_values := zcsync._evaluate_as_new(v_route.route_id, v_sample);
+	v_changes := ARRAY(SELECT c FROM zcsync._try_route_changes(v_route.route_id, v_sample, true) c);
+	v_places := zcsync._route_places(v_def, v_values);
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_maps(v_def, v_values, v_changes) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_place(v_def, v_values, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_statuses(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_direction(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_back(v_def) c;
@@ -472,7 +587,7 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;
-	RETURN QUERY SELECT c.* FROM zcsync._check_route_people(v_def) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_people(v_def, v_values) c;
 	RETURN QUERY
 	SELECT 'cancelled', true, format('%s records get no copy, since cancel_held() took it back', count(*)),
 		format('SELECT zcsync.release_held(%L, cancelled => true);', v_route.name)

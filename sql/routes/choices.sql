@@ -108,22 +108,30 @@ $$;
 COMMENT ON FUNCTION zcsync._catalogued_value(jsonb, text, text, text) IS
 'the value of a custom field or priority that a person names; an error when the catalogue has none, or several';
 
--- The id of a member that a person names by id or e-mail address; an error if the
--- members are known and it is none of them.  Where they are not known, what is given.
+-- The id of a member that is given by id or e-mail address; NULL if the members are
+-- known and it is none of them.
+CREATE FUNCTION zcsync._known_member(p_account bigint, p_value text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT m.id FROM (SELECT zcsync._member_id(p_account, p_value)) AS m (id)
+	WHERE m.id IN (SELECT k.id FROM zcsync._known_members(p_account) AS k) OR NOT EXISTS (SELECT FROM zcsync._known_members(p_account))
+$$;
+COMMENT ON FUNCTION zcsync._known_member(bigint, text) IS
+'id of a member by id or e-mail address; NULL if the members are known and it is none of them';
+
+-- The same for a member that a person names: an error if the members are known and it
+-- is none of them, and what is given where they are not known.
 CREATE FUNCTION zcsync._named_member(p_account bigint, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v record;
-	v_id text := zcsync._member_id(p_account, p_value);
+	v_id text := zcsync._known_member(p_account, p_value);
 BEGIN
-	SELECT a.name, count(m.id) > 0 AS known, coalesce(bool_or(m.id = v_id), false) AS found INTO v
-	FROM zcsync.accounts a LEFT JOIN zcsync._known_members(p_account) AS m ON true
-	WHERE a.account_id = p_account GROUP BY a.name;
-	IF p_value IS NOT NULL AND v.known AND NOT v.found THEN
+	IF p_value IS NOT NULL AND v_id IS NULL AND EXISTS (SELECT FROM zcsync._known_members(p_account)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('%s has no member "%s"', v.name, left(p_value, 100)),
+			MESSAGE = format('%s has no member "%s"', (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account), left(p_value, 100)),
 			HINT = format('Give the id or the e-mail address of one: %s.', left((
 				SELECT string_agg(m.id || coalesce(' (' || m.email || ')', ''), ', ' ORDER BY length(m.id), m.id) FROM zcsync._known_members(p_account) AS m), 1000));
 	END IF;

@@ -904,7 +904,7 @@ BEGIN
 	FOR v_function IN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
-			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'backfill_route', 'apply_route',
+			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'explain_route', 'backfill_route', 'apply_route',
 			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'record_url', 'stream', 'release_held', 'cancel_held',
 			-- what the verbs call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
