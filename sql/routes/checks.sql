@@ -370,6 +370,36 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_way_back(jsonb) IS
 'the rows of check_route() about values that come back and stand for several of the source';
 
+-- Has the map values that their field cannot be given any more, as an option, member or
+-- status that is gone?  Statuses that go forward have rows of their own.
+CREATE FUNCTION zcsync._check_route_values(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v zcsync.route_values;
+BEGIN
+	FOR v IN
+		SELECT r.* FROM zcsync.route_values r
+		WHERE r.route_id = (p_def ->> 'route_id')::bigint AND r.target_value IS NOT NULL AND (r.direction = 'back' OR r.field <> 'status')
+		ORDER BY r.direction, r.field, r.source_value LIMIT 1000
+	LOOP
+		BEGIN
+			PERFORM zcsync._translation(p_def, v.field, v.direction = 'back', v.target_value);
+		EXCEPTION WHEN invalid_parameter_value THEN
+			item := format('map of "%s"', v.field);
+			ok := false;
+			message := format('"%s" becomes "%s": %s', v.source_value, v.target_value, SQLERRM);
+			hint := format('SELECT zcsync.map_value(%L, %L, %L, %L%s);', p_def ->> 'name', v.field, v.source_value, '<another value>',
+				CASE v.direction WHEN 'back' THEN ', back => true' ELSE '' END);
+			RETURN NEXT;
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_route_values(jsonb) IS
+'the rows of check_route() about mapped values that a field cannot be given any more';
+
 -- What comes back although the route leads one way.
 CREATE FUNCTION zcsync._check_route_direction(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -581,6 +611,7 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_maps(v_def, v_values, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_place(v_def, v_values, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_statuses(v_def, v_places) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_values(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_direction(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_back(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_way_back(v_def) c;

@@ -64,6 +64,31 @@ $$;
 COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
 'id of the client that has this id or, alone, this name; NULL when there is none';
 
+-- The same, or an error.
+CREATE FUNCTION zcsync._named_client(p_account bigint, p_client text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id text := zcsync._find_client(p_account, p_client);
+	v_name text := (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_several text;
+BEGIN
+	IF v_id IS NOT NULL THEN
+		RETURN v_id;
+	END IF;
+	SELECT string_agg(c.remote_id, ', ' ORDER BY length(c.remote_id), c.remote_id) INTO v_several
+	FROM zcsync.companies c
+	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL AND zcsync._fold(c.name) = zcsync._fold(p_client);
+	RAISE EXCEPTION USING ERRCODE = CASE WHEN v_several IS NULL THEN 'undefined_object' ELSE 'invalid_parameter_value' END,
+		MESSAGE = format(CASE WHEN v_several IS NULL THEN 'account "%s" has no client "%s"' ELSE 'account "%s" has several clients "%s"' END, v_name, left(p_client, 100)),
+		HINT = CASE WHEN v_several IS NOT NULL THEN format('Give the id of one of them: %s.', v_several)
+			ELSE format('Give the id or the name of a client: SELECT remote_id, name FROM zcsync.companies WHERE account_id = zcsync.account(%L) AND type = ''client'';', v_name) END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._named_client(bigint, text) IS
+'id of the client that has this id or this name; an error when there is none, or several';
+
 -- The client that the first of these names of a company is mapped to, alone in
 -- an array; NULL when none is.
 CREATE FUNCTION zcsync._mapped_client(p_source bigint, p_target bigint, p_keys text[]) RETURNS text[]
@@ -300,16 +325,12 @@ AS $$
 DECLARE
 	v_source record := zcsync._parse_company(map_company.company);
 	v_target record := zcsync._parse_company(map_company.client);
-	v_client text := zcsync._find_client(v_target.account_id, v_target.company);
+	v_client text := zcsync._named_client(v_target.account_id, v_target.company);
 	v_route record;
 	v_count bigint := 0;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	IF v_client IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('account "%s" has no client "%s"', v_target.account, left(v_target.company, 100)),
-			HINT = format('Give the id or the name of a client: SELECT remote_id, name FROM zcsync.companies WHERE account_id = zcsync.account(%L) AND type = ''client'';', v_target.account);
-	ELSIF v_source.company LIKE '@%' AND zcsync._is_mail_provider(substr(v_source.company, 2)) THEN
+	IF v_source.company LIKE '@%' AND zcsync._is_mail_provider(substr(v_source.company, 2)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('anybody can have an address of "%s"', substr(v_source.company, 2)),
 			DETAIL = 'It is the domain of a mail provider, which tells nothing of a company.',

@@ -254,13 +254,24 @@ COMMENT ON FUNCTION zcsync._turned_map(jsonb) IS
 'the map of a route the other way round: what becomes each value of the target';
 
 -- The values of the target that say themselves what they are at the source: by
--- their meaning, or statuses of leads by their name.
+-- their meaning, or statuses of leads by their name.  Priorities do so where one of
+-- the vendors has its own, as in _suggest_meanings().
 CREATE FUNCTION zcsync._obvious_back_values(p_def jsonb) RETURNS TABLE (field text, there text, here text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'status', b.value, b.meaning FROM zcsync._route_back_statuses(p_def) AS b
 	WHERE p_def ->> 'source_kind' = 'tickets' AND (p_def #> '{back,status,mapped}')::boolean AND b.meaning IS NOT NULL
+	UNION ALL
+	SELECT 'priority', c.value, m.value
+	FROM (SELECT zcsync._kind_of(p_def ->> 'source_vendor', p_def ->> 'source_kind') AS source,
+			zcsync._kind_of(p_def ->> 'target_vendor', p_def ->> 'target_kind') AS target) AS k
+	CROSS JOIN LATERAL zcsync._route_choices((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', 'priority') AS c
+	JOIN LATERAL unnest((k.target).usual) AS u ON u.field = 'priority' AND u.value = c.value
+	CROSS JOIN LATERAL zcsync._route_meant((p_def ->> 'source_account')::bigint, p_def ->> 'source_vendor', p_def ->> 'source_kind',
+		'priority', u.meaning) AS m
+	WHERE p_def ->> 'source_kind' = 'tickets' AND (p_def #> '{back,priority,mapped}')::boolean
+		AND 'priority' = ANY ((k.source).fixed_values || (k.target).fixed_values)
 	UNION ALL
 	SELECT 'status_id', k.id, min(l.value)
 	FROM zcsync._known_values((p_def ->> 'target_account')::bigint, 'status', p_def #>> '{target,status_scope}') AS k

@@ -105,10 +105,6 @@ BEGIN
 	ELSIF p_route ->> 'default_client' IS NOT NULL AND NOT v_target.roles @? '$.* ? (@ == "company")' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('%s of %s have no client', v_target.kind, v_target.vendor);
-	ELSIF p_route ->> 'default_client' IS NOT NULL AND zcsync._find_client(v_target.account_id, p_route ->> 'default_client') IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('account "%s" has no client "%s"', v_target.name, left(p_route ->> 'default_client', 100)),
-			HINT = format('Give the id or the name of a client: SELECT remote_id, name FROM zcsync.companies WHERE account_id = zcsync.account(%L) AND type = ''client'';', v_target.name);
 	ELSIF coalesce(p_route ->> 'unknown_user', '') NOT IN ('none', 'general') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid value for unknown_user: %s', coalesce('"' || (p_route ->> 'unknown_user') || '"', 'NULL')),
@@ -117,6 +113,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'notify must be true or false';
 	END IF;
+	PERFORM zcsync._named_client(v_target.account_id, p_route ->> 'default_client') WHERE p_route ->> 'default_client' IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
@@ -438,6 +435,20 @@ $$;
 COMMENT ON FUNCTION zcsync._check_writable_field(jsonb, text, boolean) IS
 'a field of a route as it is stored; an error unless a route can write it';
 
+-- Are the values of a field translated when a new route copies it, as by this
+-- expression?  Then they are, too, where a person has it copied: as it is, a status
+-- of one vendor says nothing to another.
+CREATE FUNCTION zcsync._is_usually_mapped(p_def jsonb, p_part text, p_field text, p_expression text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce((u.field ->> 'mapped')::boolean AND btrim(p_expression) IN (u.field ->> 'expression', substr(u.field ->> 'expression', 3),
+		's.' || (u.field ->> 'expression')), false)
+	FROM (SELECT zcsync._route_default_fields(p_def || '{"direction": "both"}', CASE p_part WHEN 'back' THEN 'back' ELSE 'forward' END) -> p_field) AS u (field)
+$$;
+COMMENT ON FUNCTION zcsync._is_usually_mapped(jsonb, text, text, text) IS
+'are the values of a field translated when a new route copies it by this expression?';
+
 CREATE FUNCTION zcsync.map_field(route text, field text, expression text, back boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -448,16 +459,21 @@ DECLARE
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_part text := CASE WHEN back THEN 'back' ELSE 'fields' END;
 	v_field text;
+	v_mapped boolean;
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	IF back THEN
 		PERFORM zcsync._check_source_writable(v_route.source_stream_id);
 	END IF;
 	v_field := zcsync._check_writable_field(v_def, field, back);
+	v_mapped := coalesce((v_def -> v_part -> v_field ->> 'mapped')::boolean, zcsync._is_usually_mapped(v_def, v_part, v_field, expression));
 	PERFORM zcsync._change_route(v_route.route_id, jsonb_build_object(v_part, jsonb_build_object(v_field,
 		jsonb_build_object('expression', coalesce(expression, ''),
-			'mapped', coalesce((v_def -> v_part -> v_field ->> 'mapped')::boolean, false),
+			'mapped', v_mapped,
 			'position', coalesce((v_def -> v_part -> v_field ->> 'position')::integer, 100)))));
+	IF v_mapped AND NOT v_def -> v_part ? v_field THEN
+		PERFORM zcsync._suggest_values(v_route.route_id);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync.map_field(text, text, text, boolean) IS
@@ -910,7 +926,7 @@ BEGIN
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
-			'_check_source_writable', '_check_writable_field', '_check_translation', '_route_settings_line', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
+			'_check_source_writable', '_check_writable_field', '_is_usually_mapped', '_check_translation', '_route_settings_line', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;

@@ -145,6 +145,14 @@ SELECT zcsync.map_value('up', 'status', 'solved', 'Resolved', back => true);
 SELECT item, ok, message, hint FROM zcsync.check_route('up') WHERE item LIKE 'back: status "solved"';
 SELECT zcsync.remove_route('up');
 
+-- a field that is taken away and copied again is translated as before
+SELECT FROM zcsync.add_route('again', 'acme/tickets', 'dev/tasks', direction => 'both', create_in => '901');
+SELECT zcsync.unmap_field('again', 'status'), zcsync.unmap_field('again', 'priority'), zcsync.unmap_field('again', 'status', back => true);
+SELECT zcsync.map_field('again', 'status', 's.status'), zcsync.map_field('again', 'priority', $$'2'$$), zcsync.map_field('again', 'status', 'status', back => true);
+SELECT direction, field, mapped, (SELECT count(*) FROM zcsync.route_values v WHERE (v.direction, v.field) = (f.direction, f.field)) AS mapped_values
+FROM zcsync.route_fields f WHERE field IN ('status', 'priority') ORDER BY 1 DESC, 2;
+SELECT zcsync.remove_route('again');
+
 -- what comes back on a route that leads one way is shown
 SELECT FROM zcsync.add_route('one', 'acme/tickets', 'dev/tasks', create_in => '901');
 SELECT * FROM zcsync.check_route('one') WHERE item = 'direction';
@@ -183,6 +191,11 @@ SELECT zcsync.map_value('v', 'custom:area', 'task', 'Ui');
 SELECT zcsync.map_value('v', 'custom:area', 'task', 'l2'), zcsync.map_value('v', 'custom:note', 'task', 'anything');
 SELECT field, source_value, target_value FROM zcsync.route_values
 WHERE field LIKE 'custom:%' OR field = 'assignees' OR source_value IN ('huge', 'none') OR (field = 'status' AND source_value = 'pending') ORDER BY 1, 2;
+-- what the field had, and has no more
+UPDATE zcsync.fields SET options = '{"options": [{"id": "o1", "name": "Minor"}]}', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = '901:0a52';
+UPDATE zcsync.contacts SET deleted_at = now(), sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = '183';
+INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_cause, sync_xid) SELECT account_id, '184', 'new@workspace.example', 'pull', '0' FROM zcsync.accounts WHERE name = 'dev';
+SELECT item, ok, message, hint FROM zcsync.check_route('v') WHERE item LIKE 'map of%';
 SELECT zcsync.remove_route('v');
 
 SELECT FROM zcsync.add_route('h', 'acme/tickets', 'halo/tickets', ticket_type => 'Incident', direction => 'both');
