@@ -395,10 +395,17 @@ BEGIN
 			RETURN NEXT;
 		END;
 	END LOOP;
+	RETURN QUERY
+	SELECT format('map of "%s"', u.field), true, format('"%s" is mapped, and no record can have it by what is known', u.source_value),
+		format('SELECT zcsync.unmap_value(%L, %L, %L%s);', p_def ->> 'name', u.field, u.source_value, CASE u.direction WHEN 'back' THEN ', back => true' ELSE '' END)
+	FROM (SELECT r.*, ARRAY(SELECT c.value FROM zcsync._read_choices(p_def, r.field, r.direction = 'back') AS c) AS choices
+		FROM zcsync.route_values r WHERE r.route_id = (p_def ->> 'route_id')::bigint AND r.field IN ('status', 'status_id', 'priority') AND NOT r.suggested) AS u
+	WHERE u.choices <> '{}' AND u.source_value <> ALL (u.choices)
+	ORDER BY u.direction DESC, u.field, u.source_value;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_route_values(jsonb) IS
-'the rows of check_route() about mapped values that a field cannot be given any more';
+'the rows of check_route() about mapped values that a field cannot be given any more, or that no record can have';
 
 -- What comes back although the route leads one way.
 CREATE FUNCTION zcsync._check_route_direction(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)

@@ -183,3 +183,49 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._refuse_ambiguous_status(bigint, text, text) IS
 'raises an error if several statuses of a scope have a name';
+
+-- The statuses or priorities that a field of a route reads, where it reads them as they
+-- are: of the source, or, of what comes back, of the target wherever it is.
+CREATE FUNCTION zcsync._read_choices(p_def jsonb, p_field text, p_back boolean) RETURNS TABLE (value text, name text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.value, c.name
+	FROM (SELECT CASE WHEN p_back THEN 'target' ELSE 'source' END AS name, CASE WHEN p_back THEN 't.' ELSE 's.' END AS alias,
+			CASE WHEN p_back AND p_field = 'status_id' THEN 'status'
+				WHEN NOT p_back AND p_field = 'status' AND p_def ->> 'source_kind' = 'leads' THEN 'status_id' ELSE p_field END AS read,
+			btrim(p_def #>> ARRAY[CASE WHEN p_back THEN 'back' ELSE 'fields' END, p_field, 'expression']) AS expression) AS e
+	CROSS JOIN LATERAL (SELECT (p_def ->> (e.name || '_account'))::bigint AS account, p_def ->> (e.name || '_kind') AS kind) AS k
+	CROSS JOIN LATERAL (
+		SELECT s.value, s.name FROM zcsync._route_statuses(k.account, k.kind, NULL) AS s WHERE p_field IN ('status', 'status_id')
+		UNION ALL
+		SELECT o.value, o.name FROM zcsync._route_choices(k.account, k.kind, 'priority') AS o WHERE p_field = 'priority') AS c
+	WHERE e.expression IN (e.read, e.alias || e.read)
+$$;
+COMMENT ON FUNCTION zcsync._read_choices(jsonb, text, boolean) IS
+'the statuses or priorities that a field of a route reads, as far as they are known';
+
+-- A value as rows hold it, that a person gives as they write it: by name, or in other
+-- letters.  One that is not known is taken as it is, since a record may have it already.
+CREATE FUNCTION zcsync._read_value(p_def jsonb, p_field text, p_back boolean, p_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_values text[];
+	v_names text[];
+	v_end text := CASE WHEN p_back THEN 'target' ELSE 'source' END;
+BEGIN
+	SELECT array_agg(c.value ORDER BY c.value), array_agg(c.name ORDER BY c.value) INTO v_values, v_names
+	FROM zcsync._read_choices(p_def, p_field, p_back) AS c
+	WHERE zcsync._fold(btrim(p_value)) IN (zcsync._fold(c.value), zcsync._fold(c.name));
+	IF v_values IS NOT NULL THEN
+		RETURN zcsync._chosen(format('field "%s" of %s/%s', p_field, p_def ->> (v_end || '_name'), p_def ->> (v_end || '_kind')), p_value, v_values, v_names);
+	ELSIF p_field IN ('status', 'status_id') THEN
+		RETURN zcsync._status_value(p_def, p_back, p_value);
+	END IF;
+	RETURN p_value;
+END
+$$;
+COMMENT ON FUNCTION zcsync._read_value(jsonb, text, boolean, text) IS
+'a value that a field of a route reads as rows hold it, given as people write it; an error when several are called so';

@@ -585,9 +585,9 @@ $$;
 COMMENT ON FUNCTION zcsync._named_status(bigint, text, text) IS
 'id and name of a status that is given by one of them; NULL when there is none';
 
--- A value as rows hold it: where they hold the id of a status, the name will do.
--- With p_ask a name that several have is an error.
-CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text, p_ask boolean DEFAULT false) RETURNS text
+-- A value as rows hold it: where they hold the id of a status, the name will do,
+-- unless several have it.
+CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -598,13 +598,12 @@ DECLARE
 BEGIN
 	IF v_kind.status_is_id IS NOT TRUE THEN
 		RETURN p_value;
-	ELSIF p_ask THEN
-		PERFORM zcsync._refuse_ambiguous_status(v_account, v_kind.status_scope, p_value);
 	END IF;
+	PERFORM zcsync._refuse_ambiguous_status(v_account, v_kind.status_scope, p_value);
 	RETURN coalesce((SELECT s.id FROM zcsync._named_status(v_account, v_kind.status_scope, p_value) AS s), p_value);
 END
 $$;
-COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text, boolean) IS
+COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text) IS
 'the id of a status that is read and given by its name; any other value as it is';
 
 -- What the vendor's own statuses, or priorities, are; NULL: accounts name theirs.
@@ -827,16 +826,14 @@ DECLARE
 	v_def jsonb := zcsync._route_definition(p_route, '{}');
 	v_new record;
 	v_old zcsync.route_values;
-	v_value text := p_source_value;
+	v_value text;
 	v_direction text := CASE WHEN p_back THEN 'back' ELSE 'forward' END;
 	v_is_person boolean := NOT p_back AND coalesce(v_def #>> ARRAY['target', 'roles', p_field] IN ('member', 'requester'), false);
 BEGIN
 	PERFORM zcsync._check_route_field(p_route, p_field, p_back);
 	PERFORM zcsync._check_translation(v_def, p_field, p_back, p_source_value, p_target_value);
 	SELECT t.* INTO v_new FROM zcsync._translation(v_def, p_field, p_back, p_target_value) t;
-	IF p_field IN ('status', 'status_id') THEN
-		v_value := zcsync._status_value(v_def, p_back, p_source_value, true);
-	END IF;
+	v_value := zcsync._read_value(v_def, p_field, p_back, p_source_value);
 	SELECT * INTO v_old FROM zcsync.route_values v
 	WHERE v.route_id = p_route AND v.direction = v_direction AND v.field = p_field AND v.source_value = v_value;
 	-- a value that had no translation went nowhere; people are known without one
@@ -869,13 +866,18 @@ DECLARE
 	v_field text := zcsync._check_route_field(v_route.route_id, field, coalesce(back, false));
 	v_def jsonb := zcsync._route_definition(v_route.route_id, '{}');
 	v_direction text := CASE WHEN back THEN 'back' ELSE 'forward' END;
+	v_value text := source_value;
 	v_gone record;
 BEGIN
 	PERFORM zcsync._refuse_standby();
+	IF NOT EXISTS (SELECT FROM zcsync.route_values v WHERE v.route_id = v_route.route_id AND v.field = v_field
+		AND v.direction = v_direction AND v.source_value = v_value) THEN
+		v_value := zcsync._read_value(v_def, v_field, coalesce(back, false), source_value);
+	END IF;
 	FOR v_gone IN
 		DELETE FROM zcsync.route_values v
 		WHERE v.route_id = v_route.route_id AND v.field = v_field AND v.direction = v_direction
-			AND v.source_value IN (source_value, zcsync._status_value(v_def, coalesce(back, false), source_value))
+			AND v.source_value = v_value
 		RETURNING v.source_value, v.target_value
 	LOOP
 		UPDATE zcsync.route_fields f SET unmapped = f.unmapped || v_gone.source_value

@@ -153,6 +153,16 @@ SELECT direction, field, mapped, (SELECT count(*) FROM zcsync.route_values v WHE
 FROM zcsync.route_fields f WHERE field IN ('status', 'priority') ORDER BY 1 DESC, 2;
 SELECT zcsync.remove_route('again');
 
+-- a value that is read is known as its rows write it, however a person does; a slip shows
+SELECT FROM zcsync.add_route('read', 'acme/tickets', 'dev/tasks', direction => 'both', create_in => '901');
+SELECT zcsync.map_value('read', 'status', 'PENDING', 'in review'), zcsync.map_value('read', 'status', ' In Progress', 'hold', back => true),
+	zcsync.map_value('read', 'priority', 'High', '1'), zcsync.map_value('read', 'status', 'pendng', 'to do');
+SELECT direction, field, source_value, target_value FROM zcsync.route_values WHERE NOT suggested ORDER BY 1 DESC, 2, 3;
+SELECT item, ok, message, hint FROM zcsync.check_route('read') WHERE item LIKE 'map of%';
+SELECT zcsync.unmap_value('read', 'status', 'pendng'), zcsync.unmap_value('read', 'status', 'IN PROGRESS', back => true);
+SELECT direction, field, source_value, target_value FROM zcsync.route_values WHERE NOT suggested ORDER BY 1 DESC, 2, 3;
+SELECT zcsync.remove_route('read');
+
 -- what comes back on a route that leads one way is shown
 SELECT FROM zcsync.add_route('one', 'acme/tickets', 'dev/tasks', create_in => '901');
 SELECT * FROM zcsync.check_route('one') WHERE item = 'direction';
@@ -199,6 +209,9 @@ SELECT item, ok, message, hint FROM zcsync.check_route('v') WHERE item LIKE 'map
 SELECT zcsync.remove_route('v');
 
 SELECT FROM zcsync.add_route('h', 'acme/tickets', 'halo/tickets', ticket_type => 'Incident', direction => 'both');
+INSERT INTO zcsync.companies (account_id, remote_id, name, type, sync_cause, sync_xid)
+SELECT account_id, i::text, 'Same', 'client', 'pull', '0' FROM zcsync.accounts, generate_series(12, 13) AS i WHERE name = 'halo';
+SELECT zcsync.alter_route('h', default_client => 'same');
 SELECT zcsync.map_value('h', 'priority', 'huge', 'Urgent');
 SELECT zcsync.map_value('h', 'priority', 'huge', 'whenever');
 SELECT zcsync.map_value('h', 'status', 'hold', 'Parts');
