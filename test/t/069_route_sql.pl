@@ -100,6 +100,7 @@ my %ways = (
 	'in her own plan' => sub { as('mallory', q{SELECT * FROM zcsync.plan('hers')}) },
 	'twice in one session' => sub { as('mallory', q{SELECT * FROM zcsync.plan('hers'); SELECT mallory.replace(); SELECT * FROM zcsync.plan('hers'); SELECT * FROM zcsync.plan('hers')}) },
 	'in a check' => sub { as('postgres', q{SELECT * FROM zcsync.check_route('hers')}) },
+	'when a record is explained' => sub { as('postgres', "SELECT * FROM zcsync.explain_route('hers', 'acme/tickets/$tickets')") },
 	'when the route is resumed' => sub { as('mallory', q{SELECT zcsync.pause_route('hers'); SELECT zcsync.resume_route('hers')}) },
 	'in a backfill' => sub { as('postgres', q{SELECT * FROM zcsync.backfill_route('hers'); SELECT * FROM zcsync.backfill_route('hers', confirm => true)}) },
 	'in jobs that are run by hand' => sub { as('postgres', 'SELECT zcsync._run_route_jobs(); SELECT zcsync._run_route_jobs()') },
