@@ -357,8 +357,7 @@ BEGIN ATOMIC
 	FROM news AS n JOIN parties AS q ON q.source_id = n.source_id
 	WHERE n.target_id IS NOT NULL AND n.waits AND n.role = 'company'
 	UNION ALL
-	SELECT 'error', p.link_id, p.source_id, p.target_id, '', -1, NULL, NULL, 'target_deleted',
-		'the record on the other side was deleted', NULL
+	SELECT 'error', p.link_id, p.source_id, p.target_id, '', -1, NULL, NULL, 'target_deleted', 'the record on the other side was deleted', NULL
 	FROM pairs AS p WHERE p.target_gone
 	UNION ALL
 	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL FROM leaving AS g
