@@ -928,7 +928,7 @@ BEGIN
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
-			'_check_source_writable', '_check_writable_field', '_is_usually_mapped', '_check_translation', '_route_settings_line', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
+			'_check_source_writable', '_check_writable_field', '_is_usually_mapped', '_refuse_standby', '_check_translation', '_route_settings_line', '_turned_back_fields', '_queue_pairs', 'reference', 'map_company', 'unmap_company')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', v_function, role);
 	END LOOP;
