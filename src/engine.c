@@ -29,6 +29,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -53,6 +57,7 @@
 #define RECOVER_INTERVAL_MS		5000	/* look for orphans that often */
 #define PARTITION_INTERVAL_MS	(3600 * 1000)	/* and for missing months */
 #define BUSY_SCAN_INTERVAL_MS	20	/* look for jobs while others are in flight */
+#define GIVE_BACK_BYTES			(8 * 1024 * 1024)	/* of replies */
 
 typedef void (*EngineStepBody) (ZcsyncEngine *engine);
 
@@ -64,6 +69,7 @@ static void step_partitions(ZcsyncEngine *engine);
 static void step_due(ZcsyncEngine *engine);
 static void engine_upkeep(ZcsyncEngine *engine, TimestampTz now);
 static void engine_scan(ZcsyncEngine *engine, TimestampTz now);
+static void engine_give_back(ZcsyncEngine *engine);
 static bool engine_local(ZcsyncEngine *engine);
 static void step_begin_local(ZcsyncEngine *engine);
 static void step_local(ZcsyncEngine *engine);
@@ -298,6 +304,24 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 	engine->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
 	if (engine->role != ZCSYNC_ROLE_LOCAL && engine->due_at > now)
 		engine->scan_at = Min(engine->scan_at, engine->due_at);
+	if (engine->idle)
+		engine_give_back(engine);
+}
+
+/*
+ * A page takes ten times its size while it is stored.  All of it is freed then,
+ * but the C library keeps it for the next one; after many pages it goes back to
+ * the system.
+ */
+static void
+engine_give_back(ZcsyncEngine *engine)
+{
+	if (engine->read_bytes < GIVE_BACK_BYTES || !zcsync_engine_drained(engine))
+		return;
+	engine->read_bytes = 0;
+#ifdef __GLIBC__
+	(void) malloc_trim(0);
+#endif
 }
 
 /*

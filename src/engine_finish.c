@@ -150,6 +150,8 @@ engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
 		zcsync_xact_begin(engine->mode, "zcsync: record outcomes");
 		step_finish(engine);
 		zcsync_xact_commit(engine->mode);
+		foreach(lc, calls)
+			engine->read_bytes += ((ZcsyncCall *) lfirst(lc))->body_len;
 		entry->finish.backoff_ms = 0;
 		ok = true;
 	}

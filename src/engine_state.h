@@ -56,6 +56,7 @@ struct ZcsyncEngine
 	int			done;			/* calls in all the lists of done calls */
 	unsigned int first_account; /* whose turn it is; may wrap around */
 	bool		draining;		/* take nothing new */
+	Size		read_bytes;		/* replies stored since memory was given back */
 	bool		idle;			/* the last scan found nothing to do */
 	bool		due_jobs;		/* but there are jobs that wait for a budget */
 	bool		more_local;		/* local jobs are left that it runs */

@@ -3,13 +3,40 @@
 -- had to wait.
 -- ---------------------------------------------------------------------
 
+-- When a stream is to be read next: each interval has its own turn for each stream,
+-- so that those that were added together, or were all overdue, are not read all at
+-- once.  Turns are whole seconds, or a worker with many streams would never rest.
+CREATE FUNCTION zcsync._next_turn(p_stream bigint, p_now timestamptz, p_interval interval) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT to_timestamp((floor((x.now - t.turn) / x.step) + 1) * x.step + t.turn)
+	FROM (SELECT date_part('epoch', p_now), date_part('epoch', p_interval)) AS x (now, step)
+	-- numbers in turn spread by the golden ratio
+	CROSS JOIN LATERAL (SELECT floor(x.step * (p_stream * 0.6180339887498949 - floor(p_stream * 0.6180339887498949)))) AS t (turn);
+END;
+COMMENT ON FUNCTION zcsync._next_turn(bigint, timestamptz, interval) IS
+'when a stream is to be read next; streams of one interval have their turns at different times';
+
+-- How far apart live reads of a stream are at least while a history waits for calls
+-- of the same budget: as the vendor's calls are shared with others, those of a
+-- budget are with its lanes.  The history has budget_share of them.
+CREATE FUNCTION zcsync._live_gap(p_account bigint, p_class text) RETURNS interval
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT make_interval(secs => 1 / ((1 - least(b.share, 0.95)) * zcsync._bucket_rate(b.calls, b.share, b.window_s)))
+	FROM zcsync.account_budgets b WHERE b.account_id = p_account AND b.class = p_class
+$$;
+COMMENT ON FUNCTION zcsync._live_gap(bigint, text) IS
+'the least time between live reads while a history waits for calls of this budget';
+
 -- Queue the pulls that are due.  A lane that is still being read is left
 -- alone.  A stream whose last pull failed for a reason that will not go by itself
 -- is read ten times as rarely.
 --
 -- Live lanes go before history, and comparisons after both, once a day.  But where
 -- live lanes are due more often than the budget allows calls, a history that waits
--- has its turn after each of theirs.
+-- has its turn after each of theirs, and its share of the calls.
 CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -36,8 +63,9 @@ BEGIN
 		FOR NO KEY UPDATE OF s SKIP LOCKED),
 	moved AS (
 		UPDATE zcsync.streams s
-		SET next_pull_at = v_now + CASE WHEN s.last_error_lane = 'live' AND s.last_error_class NOT IN ('vendor', 'throttled')
-			THEN greatest(s.pull_interval, least(10 * s.pull_interval, interval '1 hour')) ELSE s.pull_interval END
+		SET next_pull_at = CASE WHEN s.last_error_lane = 'live' AND s.last_error_class NOT IN ('vendor', 'throttled')
+			THEN v_now + greatest(s.pull_interval, least(10 * s.pull_interval, interval '1 hour'))
+			ELSE zcsync._next_turn(s.stream_id, v_now, s.pull_interval) END
 		FROM due WHERE s.stream_id = due.stream_id)
 	SELECT array_agg(zcsync._job(d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, k.key, k.key,
 		jsonb_build_object('lane', l.lane), l.priority, p_stream => d.stream_id, p_kind => d.kind) ORDER BY d.stream_id, l.priority)
@@ -53,7 +81,9 @@ BEGIN
 				JOIN zcsync.sync_queue q ON q.account_id = h.account_id AND q.dedupe_key = format('pull/%s/history', h.stream_id)
 				JOIN zcsync.queues qs ON qs.name = q.queue
 				WHERE h.state = 'active' AND h.history_state = 'running'
-					AND q.state = 'ready' AND q.budget_class = d.class AND q.run_at < d.last_pull_at AND qs.state = 'active')
+					AND q.state = 'ready' AND q.budget_class = d.class AND qs.state = 'active'
+					AND (q.run_at < d.last_pull_at
+						OR q.run_at <= v_now AND v_now < d.last_pull_at + zcsync._live_gap(d.account_id, d.class)))
 			END
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = d.account_id AND q.record_key = k.key AND q.state = 'running')

@@ -337,6 +337,17 @@ BEGIN
 			LIMIT 1) AS v
 	) AS x
 	ORDER BY x.severity, x.age DESC NULLS LAST, x.account;
+	PERFORM zcsync._describe_status_view();
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_status_view() IS
+'creates or replaces the view status';
+
+CREATE FUNCTION zcsync._describe_status_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
 	COMMENT ON VIEW zcsync.status IS
 	'one screen: what is wrong with the installation, then each account, worst first, and what is paused; to_do is what to run';
 	COMMENT ON COLUMN zcsync.status.account IS
@@ -351,8 +362,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.status.next IS 'when something is sent or read next';
 END
 $body$;
-COMMENT ON FUNCTION zcsync._create_status_view() IS
-'creates or replaces the view status';
+COMMENT ON FUNCTION zcsync._describe_status_view() IS
+'says what the view status and its columns are; part of zcsync._create_views()';
 
 -- What backfills have still to look at or to send.  Up to 10,000 jobs are counted; of
 -- more it is told how many numbers lie between the first and the last of them,

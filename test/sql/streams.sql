@@ -82,7 +82,32 @@ UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = now(), last_erro
 	last_error_class = CASE kind WHEN 'statuses' THEN 'throttled' ELSE 'rejected' END
 WHERE kind IN ('tickets', 'statuses');
 SELECT zcsync._enqueue_due_pulls();
-SELECT kind, round(extract(epoch FROM next_pull_at - last_error_at) / 60) AS minutes FROM zcsync.streams WHERE last_error_at IS NOT NULL ORDER BY kind;
+SELECT kind, round(extract(epoch FROM next_pull_at - last_error_at) / 60) AS minutes FROM zcsync.streams WHERE kind = 'tickets';
+SELECT kind, next_pull_at - last_error_at < pull_interval + interval '1 minute' AS soon FROM zcsync.streams WHERE last_error_at IS NOT NULL ORDER BY kind;
+-- streams that were added together are read at different times, and each once an interval
+SELECT count(*), max(c.streams) AS at_once, bool_and(c.evenly) AS evenly
+FROM (
+	SELECT zcsync._next_turn(i, t.now, '1 minute') AS turn, count(*) AS streams,
+		bool_and(zcsync._next_turn(i, zcsync._next_turn(i, t.now, '1 minute'), '1 minute') = zcsync._next_turn(i, t.now, '1 minute') + interval '1 minute'
+			AND zcsync._next_turn(i, t.now, '1 minute') > t.now AND zcsync._next_turn(i, t.now, '1 minute') <= t.now + interval '1 minute') AS evenly
+	FROM generate_series(1, 120) AS i, (VALUES (timestamptz '2026-01-01 00:00:12.3Z')) AS t (now)
+	GROUP BY 1) AS c;
+SELECT zcsync._next_turn(3, '2026-01-01 00:00:12.3Z', '1 second') - timestamptz '2026-01-01 00:00:12.3Z' AS next_second;
+-- a history that waits for calls has its share of them, however often live reads are due
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.streams SET next_pull_at = now() + interval '1 day';
+UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = NULL, last_error_lane = NULL, last_error_class = NULL, history_state = 'running'
+WHERE stream_id = zcsync.stream('acme/tickets');
+SELECT class, round(extract(epoch FROM zcsync._live_gap(account_id, class))) AS gap_s
+FROM zcsync.account_budgets WHERE account_id = zcsync.account('acme') ORDER BY 1;
+SELECT zcsync._enqueue_due_pulls() AS both_lanes;
+DELETE FROM zcsync.sync_queue WHERE payload ->> 'lane' = 'live';
+UPDATE zcsync.sync_queue SET run_at = now() - interval '5 s';
+UPDATE zcsync.streams SET next_pull_at = now(), last_pull_at = now() - interval '20 s' WHERE stream_id = zcsync.stream('acme/tickets');
+SELECT zcsync._enqueue_due_pulls() AS none;
+UPDATE zcsync.streams SET next_pull_at = now(), last_pull_at = now() - interval '1 h' WHERE stream_id = zcsync.stream('acme/tickets');
+SELECT zcsync._enqueue_due_pulls() AS live;
+UPDATE zcsync.streams SET last_pull_at = NULL;
 -- not for paused streams and accounts
 DELETE FROM zcsync.sync_queue;
 UPDATE zcsync.streams SET next_pull_at = now(), last_error_at = NULL, last_error_lane = NULL, last_error_class = NULL;
