@@ -277,9 +277,9 @@ BEGIN
 	-- What was queued while writing was allowed is not sent behind the back of
 	-- who forbade it.
 	IF NOT alter_stream.writes AND v_stream.writes THEN
-		UPDATE zcsync.sync_queue q SET state = 'held'
+		UPDATE zcsync.sync_queue q SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running'
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id
-			AND q.operation = 'push' AND q.state = 'ready';
+			AND q.operation = 'push' AND q.state IN ('ready', 'running');
 	END IF;
 	PERFORM zcsync._wake();
 	RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream.stream_id);

@@ -65,7 +65,8 @@ CREATE TYPE zcsync.operation AS (
 	alone boolean,			-- is never combined with others in a call
 	recurs boolean,			-- is queued anew when it is due: never a dead letter; no record where nothing changed
 	authenticates boolean,	-- its refusal means that the credentials are wrong
-	stopped regprocedure	-- (what start returned) returns void: somebody else interrupted the run
+	stopped regprocedure,	-- (what start returned) returns void: somebody else interrupted the run
+	take_back regprocedure	-- () returns integer: takes back what cancelled writes would have sent, as far as it can be done now; of how many
 );
 COMMENT ON TYPE zcsync.operation IS
 'an operation of the queue: what is called for its jobs, and which rules they have';
@@ -87,15 +88,16 @@ CREATE FUNCTION zcsync._describe_operation(p_name text, p_prepare regprocedure D
 	p_finish regprocedure DEFAULT NULL, p_fail regprocedure DEFAULT NULL, p_shelve regprocedure DEFAULT NULL,
 	p_start regprocedure DEFAULT NULL, p_run regprocedure DEFAULT NULL, p_has_due regprocedure DEFAULT NULL,
 	p_enqueue_due regprocedure DEFAULT NULL, p_next_due regprocedure DEFAULT NULL, p_clock_back regprocedure DEFAULT NULL, p_by_hand regprocedure DEFAULT NULL, p_by_hand_usage text DEFAULT NULL, p_writes boolean DEFAULT false,
-	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false, p_stopped regprocedure DEFAULT NULL)
+	p_alone boolean DEFAULT false, p_recurs boolean DEFAULT false, p_authenticates boolean DEFAULT false, p_stopped regprocedure DEFAULT NULL,
+	p_take_back regprocedure DEFAULT NULL)
 RETURNS zcsync.operation
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT ROW(p_name, p_prepare, p_finish, p_fail, p_shelve, p_start, p_run, p_has_due, p_enqueue_due, p_next_due, p_clock_back, p_by_hand,
 		p_by_hand_usage,
-		p_writes, p_alone, p_recurs, p_authenticates, p_stopped)::zcsync.operation;
+		p_writes, p_alone, p_recurs, p_authenticates, p_stopped, p_take_back)::zcsync.operation;
 END;
-COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean, regprocedure) IS
+COMMENT ON FUNCTION zcsync._describe_operation(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, text, boolean, boolean, boolean, boolean, regprocedure, regprocedure) IS
 'an operation of the queue by its parts';
 
 -- ---------------------------------------------------------------------
@@ -137,6 +139,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._call_stopped(regprocedure, bigint) IS
 'calls the hook stopped of an operation';
+
+CREATE FUNCTION zcsync._call_take_back(p_hook regprocedure) RETURNS integer
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._call_take_back(regprocedure) IS
+'calls the hook take_back of an operation';
 
 CREATE FUNCTION zcsync._call_run(p_hook regprocedure, p_max integer, p_started bigint) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -82,13 +82,66 @@ $$;
 COMMENT ON FUNCTION zcsync.retry(bigint) IS
 'queues a dead letter again, or makes a waiting job due now; returns the job''s number';
 
+-- Take a job that waits out of the queue, with a record.  Its row stays as it is.
+CREATE FUNCTION zcsync._drop_job(p_job bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job zcsync.sync_queue;
+BEGIN
+	DELETE FROM zcsync.sync_queue q WHERE q.job_id = p_job AND q.state IN ('ready', 'held') RETURNING * INTO v_job;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
+		attempts, message, queued_at, created_at)
+	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind, v_job.local_id, v_job.route_id,
+		'cancelled', v_job.attempts, format('cancelled by %s', session_user), v_job.created_at, zcsync._now());
+	PERFORM zcsync._call_shelve((zcsync._operation_of(v_job.operation)).shelve, v_job.kind, v_job.local_id, 'held');
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._drop_job(bigint) IS
+'takes a waiting or held job out of the queue, with a record; false: there is none';
+
+-- Cancel a write of a row: what it would have sent is taken back, now or, while
+-- somebody is at the record, by the worker.  False: it is no such job.
+CREATE FUNCTION zcsync._cancel_write(p_job bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_cancelled text;
+BEGIN
+	UPDATE zcsync.sync_queue q SET state = 'held', cancelled = 'wanted', cancelled_by = session_user
+	WHERE q.job_id = p_job AND q.state IN ('ready', 'held') AND q.local_id IS NOT NULL AND (zcsync._operation_of(q.operation)).writes;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	WHILE (SELECT sum(zcsync._call_take_back(o.take_back)) FROM zcsync._operations() AS o) > 0 LOOP
+		NULL;
+	END LOOP;
+	SELECT q.cancelled INTO v_cancelled FROM zcsync.sync_queue q WHERE q.job_id = p_job;
+	IF v_cancelled = 'wanted' THEN
+		RAISE NOTICE USING MESSAGE = 'another call of the record is on the wire, or somebody writes its row',
+			DETAIL = 'What that call sends reaches the vendor. The row is taken back as soon as it has ended.';
+	ELSIF v_cancelled = 'kept' THEN
+		RAISE NOTICE USING MESSAGE = 'the row is new; it stays here, unsent',
+			HINT = 'zcsync.discard(reference) deletes it, zcsync.release_held(account, cancelled => true) sends it.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._cancel_write(bigint) IS
+'cancels a waiting or held write of a row and takes back what it would have sent; false: the job is none';
+
 CREATE FUNCTION zcsync.cancel(job_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-	v_job zcsync.sync_queue;
 	v_id bigint := job_id;
 BEGIN
 	PERFORM zcsync._refuse_standby();
@@ -101,8 +154,7 @@ BEGIN
 			'The next push of the record looks it up first, and so does zcsync.retry().', NULL);
 		RETURN;
 	END IF;
-	DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_id AND q.state IN ('ready', 'held') RETURNING * INTO v_job;
-	IF NOT FOUND THEN
+	IF NOT zcsync._cancel_write(v_id) AND NOT zcsync._drop_job(v_id) THEN
 		IF EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.job_id = v_id) THEN
 			RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 				MESSAGE = format('job %s is running', v_id),
@@ -112,15 +164,11 @@ BEGIN
 			MESSAGE = format('job %s is not in the queue', coalesce(v_id::text, 'NULL')),
 			HINT = 'Look it up in zcsync.sync_records and zcsync.dead_letters.';
 	END IF;
-	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
-		attempts, message, queued_at, created_at)
-	VALUES (v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind, v_job.local_id, v_job.route_id,
-		'cancelled', v_job.attempts, format('cancelled by %s', session_user), v_job.created_at, zcsync._now());
-	PERFORM zcsync._call_shelve((zcsync._operation_of(v_job.operation)).shelve, v_job.kind, v_job.local_id, 'held');
+	PERFORM zcsync._wake();
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel(bigint) IS
-'takes a waiting or held job out of the queue; its record says who did; a create whose effect is not known becomes a dead letter';
+'takes a waiting or held job out of the queue; its record says who did; what it would have sent is taken back, as by cancel_held(); a create whose effect is not known becomes a dead letter';
 
 CREATE FUNCTION zcsync.pause_queue(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

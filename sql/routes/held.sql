@@ -309,11 +309,24 @@ BEGIN
 		v_copies := zcsync._delete_unsent(p_account, p_kind, v_copies);
 		UPDATE zcsync.links l SET state = 'cancelled', changed_at = zcsync._now()
 		WHERE (l.source_id = ANY (v_copies) OR l.target_id = ANY (v_copies)) AND l.copy_id = ANY (v_copies) AND l.state <> 'unlinked';
+		PERFORM zcsync._delete_cancelled(v_copies);
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._cancel_rows(bigint, text, bigint[], boolean) IS
 'takes back what rows would send, and deletes those that a route made';
+
+-- Who makes a copy that was cancelled again is its route, by release_held().  Of a
+-- route that is gone nobody is kept from anything.
+CREATE FUNCTION zcsync._delete_cancelled(p_copies bigint[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	DELETE FROM zcsync.links l
+	WHERE (l.source_id = ANY (p_copies) OR l.target_id = ANY (p_copies)) AND l.copy_id = ANY (p_copies) AND l.state = 'cancelled' AND l.route_id IS NULL
+$$;
+COMMENT ON FUNCTION zcsync._delete_cancelled(bigint[]) IS
+'deletes cancelled pairs of copies whose route is gone';
 
 -- The jobs of these rows end, with a record, but for those of new rows that stay.
 CREATE FUNCTION zcsync._end_cancelled_jobs(p_jobs bigint[], p_kind text) RETURNS void
@@ -461,6 +474,7 @@ BEGIN
 	PERFORM zcsync._check_discard(reference, v_record.account_id, v_record.kind, v_record.local_id);
 	UPDATE zcsync.links l SET state = CASE WHEN l.copy_id = v_record.local_id THEN 'cancelled' ELSE 'unlinked' END, changed_at = zcsync._now()
 	WHERE v_record.local_id IN (l.source_id, l.target_id) AND l.state <> 'unlinked';
+	PERFORM zcsync._delete_cancelled(ARRAY[v_record.local_id]);
 	PERFORM zcsync._delete_unsent(v_record.account_id, v_record.kind, ARRAY[v_record.local_id]);
 	PERFORM zcsync._end_pushes(v_record.account_id, v_record.local_id);
 END
@@ -481,7 +495,7 @@ BEGIN
 		SELECT q.job_id, q.state, q.route_id FROM zcsync.sync_queue q
 		WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push'
 	LOOP
-		PERFORM zcsync.cancel(v_job.job_id);
+		PERFORM zcsync._drop_job(v_job.job_id);
 		PERFORM zcsync._resolve_idle_brake(p_account, v_job.route_id) WHERE v_job.state = 'held';
 	END LOOP;
 END
@@ -609,3 +623,13 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._check_take_remote(text, bigint, text, bigint, text) IS
 'locks a row and its waiting push, and raises an error unless its changes can be taken back now';
+
+-- What zcsync.cancel() asks of routes.
+CREATE FUNCTION zcsync._take_back_cancelled() RETURNS integer
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._end_cancelled()
+$$;
+COMMENT ON FUNCTION zcsync._take_back_cancelled() IS
+'takes back what cancelled writes would have sent; of how many';

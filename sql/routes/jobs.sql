@@ -749,7 +749,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_operation('route', p_start => 'zcsync._begin_route_jobs()'::regprocedure,
 		p_run => 'zcsync._run_route_jobs(integer, bigint)'::regprocedure, p_has_due => 'zcsync._has_due_route_jobs()'::regprocedure,
-		p_stopped => 'zcsync._stop_route_jobs(bigint)'::regprocedure);
+		p_stopped => 'zcsync._stop_route_jobs(bigint)'::regprocedure, p_take_back => 'zcsync._take_back_cancelled()'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operation_route() IS
 'operation route: writes what a route makes of a record';

@@ -46,11 +46,13 @@ SELECT * FROM waiting;
 SELECT edit('three', 1, 8);
 SELECT * FROM waiting;
 SELECT * FROM alerts;
--- a held row is held whole: what is written later joins its job
+-- a held row is held whole: what is written later joins its job, also in another column, and nothing of it is sent
 SELECT edit('four', 1, 2);
+UPDATE zcsync.tasks SET status = 'done' WHERE remote_id = 'k1';
 SELECT * FROM waiting;
 SELECT zcsync.release_held();
 SELECT * FROM waiting;
+SELECT request -> 'sent' AS sent FROM zcsync._clickup_push_requests(ARRAY(SELECT q.job_id FROM zcsync.sync_queue q JOIN zcsync.tasks t USING (local_id) WHERE t.remote_id = 'k1'));
 DELETE FROM zcsync.sync_queue;
 -- a record counts once
 BEGIN;
@@ -118,8 +120,28 @@ SELECT field_name, old, new, cause FROM zcsync.history('dev/tasks/a', 'name');
 -- nothing is left to be sent with the next change
 UPDATE zcsync.tasks SET status = 'done' WHERE remote_id = 'a';
 SELECT request -> 'sent' AS sent FROM zcsync._clickup_push_requests(ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push'));
+-- cancel() does the same for one job; what somebody has on the wire is taken back afterwards
 SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue WHERE operation = 'push';
-UPDATE zcsync.tasks SET status = 'open' WHERE remote_id = 'a';
+SELECT status, sync_state FROM zcsync.tasks WHERE remote_id = 'a';
+SELECT * FROM jobs;
+UPDATE zcsync.tasks SET name = 'on the wire' WHERE remote_id = 'a';
+UPDATE zcsync.sync_queue SET state = 'running', claimed_by = 1 WHERE operation = 'push';
+UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id = 'a';
+SET client_min_messages = notice;
+SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'ready';
+SET client_min_messages = warning;
+DELETE FROM zcsync.sync_queue WHERE state = 'running';
+SELECT zcsync._end_cancelled();
+SELECT name, sync_state FROM zcsync.tasks WHERE remote_id = 'a';
+SELECT * FROM jobs;
+-- a push that runs when writing is forbidden is held when it goes back
+UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id = 'a';
+UPDATE zcsync.sync_queue SET state = 'running', claimed_by = 1 WHERE operation = 'push';
+SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => false) WHERE item = 'held writes';
+SELECT zcsync._put_back(ARRAY[job_id], ARRAY[now()]) FROM zcsync.sync_queue WHERE operation = 'push';
+SELECT * FROM jobs;
+SELECT zcsync.cancel_held();
+SELECT count(*) FROM zcsync.alter_stream('dev/tasks', writes => true);
 -- also where the stream is read-only by now, and where a person was to decide
 UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id = 'a';
 INSERT INTO zcsync.conflicts (account_id, kind, local_id, field, mine, theirs) SELECT account_id, 'tasks', local_id, 'name', '"wrong"', to_jsonb('a'::text) FROM zcsync.tasks WHERE remote_id = 'a';
@@ -356,6 +378,10 @@ SELECT sync_state, (SELECT count(*) FROM zcsync.dead_letters) AS dead FROM taken
 SELECT zcsync.take_remote('dev/tasks/r', 'created_at');
 SELECT zcsync.take_remote('dev/tasks/zzz');
 INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT zcsync.account('dev'), 'unwanted', '9';
+SET client_min_messages = notice;
+SELECT zcsync.cancel(job_id) FROM zcsync.sync_queue WHERE operation = 'push';
+SET client_min_messages = warning;
+SELECT state, cancelled FROM zcsync.sync_queue WHERE operation = 'push';
 \set VERBOSITY terse
 SELECT zcsync.take_remote(zcsync.reference('tasks', local_id)) FROM zcsync.tasks WHERE name = 'unwanted' AND remote_id IS NULL;
 \set VERBOSITY default
@@ -405,6 +431,20 @@ SELECT * FROM jobs;
 SELECT tickets('at last');
 SELECT route();
 SELECT ticket, subject, name, agreed, agreed_back FROM pairs WHERE ticket IN ('1', '2', '3');
+
+-- a route that is removed while a copy of it is still to be taken back keeps nobody from making one
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.routes SET hour_writes = 1;
+SELECT old_tickets('new', clock_timestamp(), 21, 21);
+SELECT route();
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, kind, local_id, record_key, dedupe_key, state, claimed_by)
+SELECT account_id, queue, operation, kind, local_id, record_key, dedupe_key, 'running', 1 FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'held';
+SELECT zcsync.remove_route('bugs', force => true);
+DELETE FROM zcsync.sync_queue WHERE state = 'running';
+SELECT zcsync._end_cancelled(p_by_worker => true);
+SELECT state, count(*) FROM zcsync.links WHERE source_id = (SELECT local_id FROM zcsync.tickets WHERE remote_id = '21') GROUP BY 1;
+SELECT FROM zcsync.add_route('another', 'acme/tickets', 'dev/tasks', create_in => '9', filter => $$tags @> '{bug}'$$);
+SELECT op, source, field, new FROM zcsync.plan('another', (SELECT array_agg(local_id) FROM zcsync.tickets WHERE remote_id = '21')) WHERE field = 'name' OR op <> 'create';
 
 DROP VIEW taken, open_conflicts;
 DROP VIEW jobs, history, alerts, waiting, pairs;
