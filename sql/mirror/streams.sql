@@ -354,10 +354,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream zcsync.streams;
+	v_unsent bigint[];
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
 	PERFORM zcsync._tell_stream_removed(l.stream_removed, v_stream.stream_id) FROM zcsync._listeners() AS l;
+	-- What is left in a row would be sent with its next change, should the stream come back.
+	SELECT array_agg(q.local_id) INTO v_unsent FROM zcsync.sync_queue q
+	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.operation = 'push' AND q.state <> 'running';
+	IF v_unsent IS NOT NULL THEN
+		PERFORM zcsync._take_back(v_stream.account_id, v_stream.kind, v_unsent);
+		RAISE NOTICE USING MESSAGE = format('%s changes of "%s" had not been sent', cardinality(v_unsent), remove_stream.stream),
+			DETAIL = 'They were taken back; zcsync.history() has them. New rows stay here, unsent.';
+	END IF;
 	-- cancel() keeps what is not known of a create
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
@@ -368,7 +377,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_stream(text) IS
-'ends a stream and drops its waiting jobs; the rows stay, without being kept up';
+'ends a stream and drops its waiting jobs; the rows stay, without being kept up, and what was changed in them and not sent is taken back';
 
 -- ---------------------------------------------------------------------
 -- On demand

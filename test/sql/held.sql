@@ -446,6 +446,15 @@ SELECT state, count(*) FROM zcsync.links WHERE source_id = (SELECT local_id FROM
 SELECT FROM zcsync.add_route('another', 'acme/tickets', 'dev/tasks', create_in => '9', filter => $$tags @> '{bug}'$$);
 SELECT op, source, field, new FROM zcsync.plan('another', (SELECT array_agg(local_id) FROM zcsync.tickets WHERE remote_id = '21')) WHERE field = 'name' OR op <> 'create';
 
+-- a stream that is removed leaves nothing in its rows that would be sent when it is back
+SELECT zcsync.remove_route('another');
+UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id IN ('a', 'b');
+SET client_min_messages = notice;
+SELECT zcsync.remove_stream('dev/tasks');
+SET client_min_messages = warning;
+SELECT remote_id, name, sync_state, sync_cause FROM zcsync.tasks WHERE remote_id IN ('a', 'b') ORDER BY 1;
+SELECT * FROM jobs;
+
 DROP VIEW taken, open_conflicts;
 DROP VIEW jobs, history, alerts, waiting, pairs;
 DROP FUNCTION pull, edit, create_tasks, route, tickets, old_tickets;
