@@ -130,6 +130,8 @@ foreach my $sql (map { calls(split /\|/, $_, -1) } @functions)
 is(join("\n", @others), '', 'each function answers, or says that this is a standby');
 cmp_ok($refusals, '>', 55, 'those that change something say it');
 cmp_ok($answers, '>', 25, 'those that only look, answer');
+my @views = split /\n/, value(q{SELECT c.oid::regclass FROM pg_class AS c WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'v'});
+is(join(' ', grep { ($standby->psql('postgres', "SELECT * FROM $_"))[0] != 0 } @views), '', 'so does each view, of ' . @views);
 
 # ------------------------------------------------------------ a planned switchover
 
