@@ -15,7 +15,7 @@ CREATE FUNCTION zcsync._await_reads() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	UPDATE zcsync.streams s SET reads_awaited = 2, jobs_awaited = NULL, next_pull_at = zcsync._now()
+	UPDATE zcsync.streams s SET reads_awaited = 2, jobs_awaited = NULL, read_began_at = NULL, reading_since = NULL, next_pull_at = zcsync._now()
 	FROM zcsync.accounts a WHERE a.account_id = s.account_id AND a.vendor <> 'local'
 $$;
 COMMENT ON FUNCTION zcsync._await_reads() IS

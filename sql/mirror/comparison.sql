@@ -102,7 +102,7 @@ AS $$
 			ORDER BY k.key) AS jobs
 		FROM zcsync.streams s
 		CROSS JOIN (SELECT DISTINCT id FROM unnest(p_ids) AS u (id) WHERE id IS NOT NULL) AS i
-		CROSS JOIN LATERAL (SELECT format('fetch/%s/%s', s.stream_id, i.id), format('look up/%s/%s', s.stream_id, i.id)) AS k (record_key, key)
+		CROSS JOIN LATERAL (SELECT zcsync._fetch_key(s.stream_id, i.id), format('look up/%s/%s', s.stream_id, i.id)) AS k (record_key, key)
 		WHERE s.stream_id = p_stream_id
 			AND NOT EXISTS (SELECT FROM zcsync.dead_letters d
 				WHERE d.account_id = s.account_id AND d.dedupe_key = k.key AND d.died_at > zcsync._now() - interval '7 days')) AS j

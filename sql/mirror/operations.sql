@@ -122,7 +122,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	UPDATE zcsync.streams s
-	SET next_pull_at = s.next_pull_at - p_step, last_pull_at = s.last_pull_at - p_step, last_error_at = s.last_error_at - p_step,
+	SET next_pull_at = s.next_pull_at - p_step, last_pull_at = s.last_pull_at - p_step, read_began_at = s.read_began_at - p_step,
+		reading_since = s.reading_since - p_step, last_error_at = s.last_error_at - p_step,
 		failing_since = s.failing_since - p_step
 	WHERE s.stream_id IN (
 		SELECT w.stream_id FROM zcsync.streams w WHERE w.next_pull_at > zcsync._now() FOR NO KEY UPDATE SKIP LOCKED);
@@ -263,7 +264,8 @@ COMMENT ON FUNCTION zcsync._operation_apply() IS
 -- push: what was written here
 -- ---------------------------------------------------------------------
 
--- A vendor's SQL makes those of all pushes at once.
+-- A vendor's SQL makes those of all pushes at once.  Those that must wait for a read
+-- are left out.
 CREATE FUNCTION zcsync._prepare_pushes(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -272,10 +274,14 @@ SET jit = off
 AS $$
 DECLARE
 	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_ids bigint[] := CASE WHEN v_vendor.conditional THEN p_ids ELSE zcsync._pushes_read(p_account, p_ids) END;
 	v_prepared zcsync.prepared[];
 BEGIN
+	IF v_ids = '{}' THEN
+		RETURN NULL;
+	END IF;
 	EXECUTE format('SELECT array_agg(ROW(job_id, request)::zcsync.prepared) FROM %s($1)', v_vendor.push_requests::regproc)
-		INTO v_prepared USING p_ids;
+		INTO v_prepared USING v_ids;
 	RETURN v_prepared;
 END
 $$;

@@ -174,7 +174,10 @@ DECLARE
 BEGIN
 	again := false;
 	changed := 0;
-	SELECT s.state, a.vendor, a.name || '/' || s.kind AS name INTO v_stream
+	SELECT s.state, a.vendor, a.name || '/' || s.kind AS name,
+		-- when this read began: with its first page
+		CASE p_lane WHEN 'live' THEN coalesce(s.reading_since, (SELECT q.claimed_at FROM zcsync.sync_queue q WHERE q.job_id = p_job_id)) END AS began_at
+	INTO v_stream
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE s.stream_id = p_stream_id
 	FOR NO KEY UPDATE OF s SKIP LOCKED;
@@ -204,6 +207,8 @@ BEGIN
 		history_cursor = CASE p_lane WHEN 'history' THEN coalesce(v_next.cursor, s.history_cursor) ELSE s.history_cursor END,
 		compare_cursor = CASE p_lane WHEN 'compare' THEN v_next.cursor ELSE s.compare_cursor END,
 		last_pull_at = CASE WHEN p_lane = 'live' AND NOT v_next.more THEN v_now ELSE s.last_pull_at END,
+		read_began_at = CASE WHEN p_lane = 'live' AND NOT v_next.more THEN v_stream.began_at ELSE s.read_began_at END,
+		reading_since = CASE WHEN p_lane <> 'live' THEN s.reading_since WHEN v_next.more THEN v_stream.began_at END,
 		history_state = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN 'done' ELSE s.history_state END,
 		history_done_at = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN v_now ELSE s.history_done_at END,
 		records_done = s.records_done + CASE p_lane WHEN 'history' THEN v_page.records ELSE 0 END,
@@ -213,7 +218,10 @@ BEGIN
 		newest_record_at = greatest(s.newest_record_at, v_page.newest)
 	WHERE s.stream_id = p_stream_id;
 	PERFORM zcsync._forget_pull_error(p_stream_id, p_lane);
-	PERFORM zcsync._note_awaited_read(p_stream_id) WHERE p_lane = 'live' AND NOT v_next.more;
+	IF p_lane = 'live' AND NOT v_next.more THEN
+		PERFORM zcsync._note_awaited_read(p_stream_id);
+		PERFORM zcsync._release_pushes(p_stream_id);
+	END IF;
 	PERFORM zcsync._resolve_alert(l.code, l.object) FROM zcsync.alerts l
 	WHERE l.code = 'cursor_refused' AND l.object = v_stream.name AND l.resolved_at IS NULL AND NOT v_next.more;
 	again := v_next.more;
@@ -258,6 +266,8 @@ BEGIN
 			FROM zcsync.sync_queue q CROSS JOIN LATERAL jsonb_array_elements_text(q.payload -> 'ids') AS i (id)
 			WHERE q.job_id = p_job_id GROUP BY q.kind);
 	END IF;
+	PERFORM zcsync._release_pushes_of(p_stream_id, ARRAY(
+		SELECT jsonb_array_elements_text(q.payload -> 'ids') FROM zcsync.sync_queue q WHERE q.job_id = p_job_id));
 	RETURN (zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply)).changed;
 END
 $$;

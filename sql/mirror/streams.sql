@@ -302,7 +302,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	UPDATE zcsync.streams s
-	SET scope = p_scope, live_cursor = NULL, history_cursor = NULL, compare_cursor = NULL,
+	SET scope = p_scope, live_cursor = NULL, history_cursor = NULL, compare_cursor = NULL, reading_since = NULL,
 		history_state = CASE WHEN s.since IS NULL THEN 'none' ELSE 'running' END,
 		history_started_at = CASE WHEN s.since IS NOT NULL THEN zcsync._now() END,
 		history_done_at = NULL, records_done = 0, calls_done = 0, next_pull_at = zcsync._now(),
@@ -332,7 +332,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_stream(text) IS
-'stops reading a stream; its rows stay, and writes to them are still sent';
+'stops reading a stream; its rows stay, and writes to them are still sent where the vendor checks that nobody else changed the record; else they wait';
 
 CREATE FUNCTION zcsync.resume_stream(stream text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -497,7 +497,7 @@ BEGIN
 				WHERE r.stream_id IS NOT NULL) AS d) AS f
 		GROUP BY f.account_id, f.stream_id, f.n / zcsync._fetch_size(f.stream_id)
 	LOOP
-		v_reference := format('fetch/%s/%s', v_chunk.stream_id, v_chunk.ids ->> 0)
+		v_reference := zcsync._fetch_key(v_chunk.stream_id, v_chunk.ids ->> 0)
 			|| CASE WHEN jsonb_array_length(v_chunk.ids) > 1 THEN '+' || md5(v_chunk.ids::text) ELSE '' END;
 		v_job := zcsync._enqueue(zcsync._job(v_chunk.account_id, zcsync._kind_queue(p_kind), 'fetch', 'api', v_reference,
 			v_reference, jsonb_build_object('ids', v_chunk.ids), 20, p_stream => v_chunk.stream_id, p_kind => p_kind));

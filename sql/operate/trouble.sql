@@ -12,6 +12,39 @@ CREATE TYPE zcsync.trouble AS (
 COMMENT ON TYPE zcsync.trouble IS
 'a line of the view status that is about no account';
 
+-- How many edits wait for a read of their stream.
+CREATE FUNCTION zcsync._waiting_edits(p_stream bigint) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT count(*) FROM zcsync.sync_queue AS q WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready'
+$$;
+COMMENT ON FUNCTION zcsync._waiting_edits(bigint) IS
+'how many edits wait for a read of their stream';
+
+-- Edits that have waited for a read for more than a minute: which read it is, why it
+-- does not come to its end, and what to run.  Streams that are paused, and accounts
+-- that are not active, are lines of their own.
+CREATE FUNCTION zcsync._unread_edits() RETURNS SETOF zcsync.trouble
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 2, a.name || '/' || s.kind, 'unread',
+		format('edits wait for a read: %s', zcsync._waiting_edits(s.stream_id)) || coalesce('; ' || e.last_error, ''),
+		CASE WHEN e.last_error IS NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
+			WHEN s.last_error_class IN ('vendor', 'throttled') THEN 'nothing: it is read again by itself'
+			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END
+	FROM zcsync.streams AS s
+	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
+	CROSS JOIN LATERAL (SELECT CASE WHEN s.last_error_lane IS DISTINCT FROM 'history' THEN s.last_error END) AS e (last_error)
+	WHERE s.state = 'active' AND EXISTS (
+		SELECT FROM zcsync.sync_queue AS q
+		WHERE q.stream_id = s.stream_id AND q.state = 'ready' AND q.waits_since < zcsync._now() - interval '1 minute')
+	ORDER BY a.name, s.kind
+$$;
+COMMENT ON FUNCTION zcsync._unread_edits() IS
+'edits that wait for a read which does not come to its end, as lines of the view status';
+
 -- What an operator, or zcsync after the SQL of a route ended its process twice,
 -- has paused.  Accounts are lines of their own.
 CREATE FUNCTION zcsync._paused() RETURNS SETOF zcsync.trouble
@@ -21,7 +54,8 @@ AS $$
 	SELECT 3, 'queue ' || q.name, 'paused', 'jobs of this queue wait', format('SELECT zcsync.resume_queue(%L);', q.name)
 	FROM zcsync.queues AS q WHERE q.state = 'paused'
 	UNION ALL
-	SELECT 3, a.name || '/' || s.kind, 'paused', 'the stream is not read', format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind)
+	SELECT 3, a.name || '/' || s.kind, 'paused',
+		coalesce('not read; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), 'the stream is not read'), format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind)
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id) WHERE s.state = 'paused'
 	UNION ALL
 	SELECT 3, 'route ' || r.name, 'paused',
@@ -101,6 +135,7 @@ BEGIN
 	END IF;
 	RETURN QUERY SELECT * FROM zcsync._paused();
 	RETURN QUERY SELECT * FROM zcsync._awaited();
+	RETURN QUERY SELECT * FROM zcsync._unread_edits();
 	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);';
 	END IF;

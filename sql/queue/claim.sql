@@ -341,6 +341,7 @@ BEGIN
 		WITH taken AS (
 			UPDATE zcsync.sync_queue q
 			SET state = 'running', attempts = q.attempts + 1, claimed_by = p_claimant, claimed_at = v_now, call_id = r.call_id,
+				waits_since = NULL,
 				-- Durable before it is sent: should this create's reply be lost, it
 				-- is looked up before it is sent again.
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)

@@ -49,7 +49,8 @@ COMMENT ON FUNCTION zcsync._job(bigint, text, text, text, text, text, jsonb, int
 -- A job that waits already takes over what the new one is to do: members of the
 -- payload, unless its own version is the later one, and the more urgent
 -- priority.  It keeps its time, which may be that of another attempt, but with
--- p_hurry; and never is an unclear create looked up earlier than planned.
+-- p_hurry, and where it waits for something that may have come meanwhile
+-- (waits_since); and never is an unclear create looked up earlier than planned.
 --
 -- Returns a row for each job, with whether this transaction queues it for the
 -- first time.
@@ -65,19 +66,20 @@ BEGIN
 	RETURN QUERY
 	INSERT INTO zcsync.sync_queue AS q
 		(job_id, account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority,
-		 run_at, stream_id, route_id, kind, local_id, backfill, version, enqueued_by, created_at)
+		 run_at, stream_id, route_id, kind, local_id, backfill, version, enqueued_by, enqueued_at, created_at)
 	SELECT j.job_id, j.account_id, j.queue, j.operation, j.budget_class, j.record_key, j.dedupe_key, j.payload, j.priority,
-		coalesce(j.run_at, v_now), j.stream_id, j.route_id, j.kind, j.local_id, j.backfill, j.version, session_user, v_now
+		coalesce(j.run_at, v_now), j.stream_id, j.route_id, j.kind, j.local_id, j.backfill, j.version, session_user, v_now, v_now
 	FROM (SELECT nextval('zcsync.job_id_seq') AS job_id, u.* FROM unnest(p_jobs) AS u) AS j
 	ORDER BY j.account_id, j.dedupe_key COLLATE "C"
 	ON CONFLICT (account_id, dedupe_key) WHERE state IN ('ready', 'held') DO UPDATE
 		SET joins = q.joins + 1, previous_xid = q.enqueued_xid, enqueued_xid = excluded.enqueued_xid,
+			enqueued_at = excluded.enqueued_at,
 			payload = CASE WHEN zcsync._is_older(excluded.version, q.version) THEN q.payload
 				ELSE q.payload || excluded.payload END,
 			version = CASE WHEN zcsync._is_older(excluded.version, q.version) THEN q.version ELSE excluded.version END,
 			backfill = q.backfill OR excluded.backfill,
 			priority = least(q.priority, excluded.priority),
-			run_at = CASE WHEN p_hurry AND q.unclear_since IS NULL THEN least(q.run_at, excluded.run_at) ELSE q.run_at END
+			run_at = CASE WHEN (p_hurry OR q.waits_since IS NOT NULL) AND q.unclear_since IS NULL THEN least(q.run_at, excluded.run_at) ELSE q.run_at END
 	RETURNING q.job_id, q.local_id, q.previous_xid IS DISTINCT FROM q.enqueued_xid;
 	-- a job without a budget sends nothing
 	PERFORM zcsync._wake(w.is_local) FROM (SELECT DISTINCT u.budget_class = '' AS is_local FROM unnest(p_jobs) AS u) AS w;

@@ -169,6 +169,8 @@ BEGIN
 			CONSTRAINT streams_history_state CHECK (history_state IN ('none', 'running', 'done')),
 		next_pull_at timestamptz NOT NULL DEFAULT now(),
 		last_pull_at timestamptz,		-- last time the live cursor was up to date
+		read_began_at timestamptz,		-- when the live read began that ended then
+		reading_since timestamptz,		-- when the live read began of which some pages have come, and not the last
 		reads_awaited smallint NOT NULL DEFAULT 0,	-- live reads that must come to their end before routes write there again
 		jobs_awaited bigint,			-- then the jobs up to this one that store what these brought; NULL: none
 		last_change_at timestamptz,

@@ -95,6 +95,8 @@ BEGIN
 		enqueued_by text NOT NULL DEFAULT current_user,
 		enqueued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),	-- of the last enqueue
 		previous_xid xid8,				-- of the one before
+		enqueued_at timestamptz NOT NULL DEFAULT now(),	-- of the last enqueue
+		waits_since timestamptz,		-- of a push: since when it is put off until its record is read; see mirror/read_first.sql
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT sync_queue_running_claimed CHECK ((state = 'running') = (claimed_by IS NOT NULL))
 	) WITH (fillfactor = 70);
@@ -109,6 +111,8 @@ BEGIN
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
+	CREATE INDEX sync_queue_waiting ON zcsync.sync_queue (stream_id) WHERE waits_since IS NOT NULL;
+	CREATE INDEX sync_queue_fetch ON zcsync.sync_queue (stream_id) WHERE operation = 'fetch';
 	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE sent IS NOT NULL;
 	CREATE INDEX sync_queue_backfill ON zcsync.sync_queue (route_id, operation, job_id) WHERE priority >= 60 AND route_id IS NOT NULL;
 	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)

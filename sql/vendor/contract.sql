@@ -134,6 +134,8 @@ CREATE TYPE zcsync.vendor AS (
 	credentials	zcsync.vendor_credentials[],
 	write_batch	integer,	-- records that one call may write
 	fetch_batch	integer,	-- records that one call may fetch by their ids
+	conditional	boolean,	-- updates say what they are based on, and are refused where the record was changed since; where
+							-- they are not, a push waits for a read of its stream: see mirror/read_first.sql
 	refuses_scope	boolean,	-- a single write that is refused (403) may be so for want of a scope of the login
 	takes_gzip	boolean,	-- bodies of requests may come compressed
 	probe_request	jsonb,	-- a cheap request that fails without valid credentials
@@ -168,7 +170,7 @@ REVOKE ALL ON TYPE zcsync.vendor FROM PUBLIC;
 
 CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, kinds zcsync.vendor_kind[],
 	settings zcsync.vendor_setting[] DEFAULT '{}', credentials zcsync.vendor_credentials[] DEFAULT '{}',
-	write_batch integer DEFAULT 1, fetch_batch integer DEFAULT 1, refuses_scope boolean DEFAULT false,
+	write_batch integer DEFAULT 1, fetch_batch integer DEFAULT 1, conditional boolean DEFAULT false, refuses_scope boolean DEFAULT false,
 	takes_gzip boolean DEFAULT false, probe_request jsonb DEFAULT NULL, count_path text[] DEFAULT '{count}',
 	members_field text DEFAULT NULL, member_roles text[] DEFAULT NULL,
 	base_url regprocedure DEFAULT NULL, budgets regprocedure DEFAULT NULL, check_account regprocedure DEFAULT NULL,
@@ -182,10 +184,10 @@ RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
-	integer, integer, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
+	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';

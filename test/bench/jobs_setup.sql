@@ -8,7 +8,6 @@ SELECT FROM zcsync.add_account('bench', 'clickup',
 	credentials => '{"token": "pk_1_BENCH"}');
 SELECT FROM zcsync.add_stream('bench', 'tasks', scope => '{"list_ids": ["1"]}', pull_interval => '1 day');
 SELECT FROM zcsync.alter_stream('bench/tasks', writes => true);
-SELECT FROM zcsync.pause_stream('bench/tasks');
 SELECT zcsync.alter_queue('task-sync', concurrency => :in_flight);
 -- rows as if they had been read: what was agreed is what they hold
 INSERT INTO zcsync.tasks (account_id, remote_id, remote_version, name, description, status, status_type, assignees, tags,

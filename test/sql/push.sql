@@ -215,6 +215,7 @@ CREATE FUNCTION claim() RETURNS text LANGUAGE sql AS
 $$
 	UPDATE zcsync.account_budgets SET tokens = 10;
 	UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+	UPDATE zcsync.streams SET read_began_at = 'infinity', last_pull_at = zcsync._now();	-- no read is waited for
 	SELECT string_agg(c.request ->> 'op', ',') FROM zcsync._claim_jobs(1, zcsync.account('dev'), 10) c
 $$;
 CREATE FUNCTION outcome(id bigint, class text, unclear boolean, request jsonb, reply jsonb DEFAULT NULL) RETURNS bigint LANGUAGE sql AS

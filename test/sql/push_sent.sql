@@ -19,6 +19,7 @@ CREATE FUNCTION send() RETURNS jsonb LANGUAGE sql AS
 $$
 	UPDATE zcsync.account_budgets SET tokens = 10;
 	UPDATE zcsync.accounts SET breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+	UPDATE zcsync.streams SET read_began_at = 'infinity', last_pull_at = zcsync._now();	-- no read is waited for
 	UPDATE zcsync.sync_queue SET run_at = zcsync._now();
 	SELECT c.request - 'task_id' FROM zcsync._claim_jobs(1, zcsync.account('dev'), 10) c
 $$;

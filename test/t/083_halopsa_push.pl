@@ -92,7 +92,8 @@ is(join(' ', map { join ',', sort keys %$_ } (elements(@requests))[0]), 'id,oppv
 is(synced('Plain'), 100, 'all synced');
 is(scalar(grep { $_->{summary} =~ /^Plain/ && $_->{status_id} == 41 && $_->{oppvalue} == 1500.5 } leads()), 100, 'all changed there');
 
-value(q{UPDATE zcsync.leads SET city = 'Bath' WHERE summary ~ '^Plain .$'});
+# changes would wait for a read
+value(q{UPDATE zcsync.streams SET read_began_at = now(), last_pull_at = now(); UPDATE zcsync.leads SET city = 'Bath' WHERE summary ~ '^Plain .$'});
 insert(20, 'Beside');
 work();
 @requests = requests();

@@ -197,7 +197,7 @@ BEGIN
 			jsonb_build_object('ids', jsonb_build_array(i.id)), p_priority, p_stream => s.stream_id, p_kind => s.kind)
 		FROM zcsync.streams s
 		CROSS JOIN (SELECT DISTINCT id FROM unnest(p_ids) AS u (id) WHERE id IS NOT NULL) AS i
-		CROSS JOIN LATERAL (SELECT format('fetch/%s/%s', s.stream_id, i.id)) AS k (key)
+		CROSS JOIN LATERAL (SELECT zcsync._fetch_key(s.stream_id, i.id)) AS k (key)
 		WHERE s.stream_id = p_stream_id
 			AND NOT EXISTS (SELECT FROM zcsync.dead_letters d
 				WHERE d.account_id = s.account_id AND d.dedupe_key = k.key AND d.died_at > zcsync._now() - interval '1 hour')

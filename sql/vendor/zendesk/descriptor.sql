@@ -73,6 +73,7 @@ BEGIN ATOMIC
 			ROW('{client_id,client_secret}', '{scope}'),
 			ROW('{email,api_token}', '{}')]::zcsync.vendor_credentials[],
 		fetch_batch => 100,
+		conditional => true,
 		refuses_scope => true,
 		probe_request => '{"op": "count"}',	-- /users/me does not fail
 		count_path => '{count,value}',

@@ -1,0 +1,248 @@
+-- ---------------------------------------------------------------------
+-- Pushes that wait for a read.
+--
+-- Where a vendor's updates are not conditional, an update overwrites whatever was
+-- changed there since the record was last read, and nobody learns what that was.
+-- So such a push is sent after a read: the last complete live read of its stream
+-- must have begun no earlier than five seconds before the row was last edited, and
+-- have ended within the last minute; and nothing that was read of the record may
+-- still wait to be stored.  The read brings what was changed there, the merge
+-- decides (merge.sql), and the push sends what still differs.
+--
+-- A push that is due asks for the read (_await_read()), which the same claim sends.
+-- One read serves all pushes of its stream.  They stay due meanwhile, and claims pass
+-- over them.  Only where the read is not on its way, since it failed or the stream is
+-- paused, or takes more than one page, they are put off (waits_since), so that they
+-- keep nobody behind them waiting.  The end of a read makes these due again
+-- (_release_pushes()), and so does another edit of the row (_enqueue()).  Should both
+-- miss one, it looks again by itself: after ten seconds at first, later after as long as
+-- it has waited, at most five minutes.
+--
+-- A new record waits for nothing: there is nothing there that it could overwrite.
+-- Nor does a row in which nothing differs any more: it sends nothing.
+-- ---------------------------------------------------------------------
+
+-- The key of the job that reads a single record.
+CREATE FUNCTION zcsync._fetch_key(p_stream bigint, p_remote_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT concat('fetch/', p_stream::text, '/', p_remote_id);
+END;
+COMMENT ON FUNCTION zcsync._fetch_key(bigint, text) IS
+'the key of the job that reads a single record';
+
+-- Is a read recent enough for an edit?  Times that are still to come were written
+-- before the clock was set back, and say nothing.
+CREATE FUNCTION zcsync._is_read(p_began_at timestamptz, p_ended_at timestamptz, p_edited timestamptz, p_now timestamptz) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(p_began_at >= least(p_edited, p_now) - interval '5 seconds'
+		AND p_ended_at >= p_now - interval '1 minute' AND p_ended_at <= p_now + interval '10 seconds', false);
+END;
+COMMENT ON FUNCTION zcsync._is_read(timestamptz, timestamptz, timestamptz, timestamptz) IS
+'did a read begin late enough for an edit that is to be sent, and end a short time ago?';
+
+-- Of these pushes of an account, those that may be sent now.  The others wait.
+CREATE FUNCTION zcsync._pushes_read(p_account bigint, p_ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_set record;
+	v_waiting bigint[];		-- of the set: those that wait for the stream
+	v_held_up bigint[];		-- and for their record
+	v_all bigint[] := '{}';
+BEGIN
+	-- Nearly always all was read, and nothing waits to be stored.
+	FOR v_set IN
+		SELECT j.stream_id, j.kind, array_agg(j.job_id) AS ids,
+			coalesce(array_agg(j.job_id) FILTER (WHERE NOT j.is_read), '{}') AS unread
+		FROM (
+			SELECT q.job_id, q.stream_id, q.kind,
+				-- a row that is edited all the time is sent, too
+				zcsync._is_read(s.read_began_at, s.last_pull_at, least(q.enqueued_at, q.created_at + interval '30 seconds'), v_now) AS is_read
+			FROM zcsync.sync_queue q JOIN zcsync.streams s ON s.stream_id = q.stream_id
+			WHERE q.job_id = ANY (p_ids)) AS j
+		GROUP BY j.stream_id, j.kind
+		HAVING NOT bool_and(j.is_read)
+			OR EXISTS (SELECT FROM zcsync.sync_queue n WHERE n.stream_id = j.stream_id AND n.operation = 'fetch')
+			OR EXISTS (SELECT FROM zcsync.sync_queue n
+				WHERE n.account_id = p_account AND n.kind = j.kind AND n.operation = 'apply' AND n.state = 'ready')
+	LOOP
+		EXECUTE format($sql$
+			SELECT array_agg(j.job_id) FILTER (WHERE j.job_id = ANY ($3)),
+				array_agg(j.job_id) FILTER (WHERE j.job_id <> ALL ($3) AND zcsync._has_news($1, $4, %1$L, j.remote_id))
+			FROM (
+				SELECT q.job_id, t.remote_id
+				FROM zcsync.sync_queue q
+				JOIN zcsync.%1$I t ON t.account_id = q.account_id AND t.local_id = q.local_id
+				WHERE q.job_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL AND t.sync_state <> 'synced'
+				OFFSET 0) AS j$sql$, v_set.kind)
+			INTO v_waiting, v_held_up USING p_account, v_set.ids, v_set.unread, v_set.stream_id;
+		IF v_waiting IS NOT NULL AND NOT zcsync._await_read(v_set.stream_id) THEN
+			PERFORM zcsync._put_off(v_waiting, interval '10 seconds');
+		END IF;
+		IF v_held_up IS NOT NULL THEN
+			PERFORM zcsync._hurry_fetches(v_set.stream_id, v_set.kind, v_held_up);
+			PERFORM zcsync._put_off(v_held_up, interval '1 second');
+		END IF;
+		v_all := v_all || v_waiting || v_held_up;
+	END LOOP;
+	RETURN CASE WHEN v_all = '{}' THEN p_ids ELSE ARRAY(SELECT unnest(p_ids) EXCEPT SELECT unnest(v_all)) END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._pushes_read(bigint, bigint[]) IS
+'which pushes may be sent, since their records were read a short time ago; has the others wait';
+
+-- Is something that was read of a record still to be stored, or to be read singly?
+CREATE FUNCTION zcsync._has_news(p_account bigint, p_stream bigint, p_kind text, p_remote_id text) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_fetch text := zcsync._fetch_key(p_stream, p_remote_id);
+BEGIN
+	RETURN EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = p_account AND q.kind = p_kind AND q.operation = 'apply' AND q.state = 'ready'
+				AND q.dedupe_key = format('apply/%s/%s', p_kind, p_remote_id))
+		OR EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = p_account AND q.dedupe_key = v_fetch AND q.state IN ('ready', 'held'))
+		OR EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = p_account AND q.record_key = v_fetch AND q.state = 'running');
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_news(bigint, bigint, text, text) IS
+'is something that was read of a record still to be stored, or to be read singly?';
+
+-- Have a stream read for pushes that wait: queue its live read, unless it is queued or
+-- running.  True if a read of one page is on its way, or will be at once.  It takes the
+-- place of the next one that is planned, unless that would go on with the history, too.
+--
+-- A stream that somebody holds is left alone, as is one that could not be read a
+-- moment ago: that has its own time for the next attempt.
+CREATE FUNCTION zcsync._await_read(p_stream bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_key text := format('pull/%s/live', p_stream);
+	v_stream record;
+	v_due boolean;		-- is its read due, or running?  NULL: none is queued
+BEGIN
+	SELECT s.account_id, s.kind, s.reading_since IS NULL AS at_once, s.state <> 'active'
+		OR (s.last_error_lane = 'live' AND s.last_error_at > v_now - interval '1 minute') IS TRUE AS off
+	INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	v_due := coalesce(
+		(SELECT true FROM zcsync.sync_queue q
+			WHERE q.account_id = v_stream.account_id AND q.record_key = v_key AND q.state = 'running'),
+		(SELECT q.state = 'ready' AND q.run_at <= v_now FROM zcsync.sync_queue q
+			WHERE q.account_id = v_stream.account_id AND q.dedupe_key = v_key AND q.state IN ('ready', 'held')));
+	IF v_due IS NOT NULL OR v_stream.off THEN
+		RETURN v_due IS TRUE AND v_stream.at_once;
+	END IF;
+
+	PERFORM FROM zcsync.streams s WHERE s.stream_id = p_stream FOR NO KEY UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	PERFORM zcsync._enqueue(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull', zcsync._pull_class(p_stream),
+		v_key, v_key, '{"lane": "live"}', 40, p_stream => p_stream, p_kind => v_stream.kind));
+	UPDATE zcsync.streams s SET next_pull_at = v_now + s.pull_interval
+	WHERE s.stream_id = p_stream AND s.history_state <> 'running' AND s.next_pull_at < v_now + s.pull_interval;
+	RETURN v_stream.at_once;
+END
+$$;
+COMMENT ON FUNCTION zcsync._await_read(bigint) IS
+'has a stream read that pushes wait for; true if that is on its way and will not take long';
+
+-- Records that pushes wait for are read before others.
+CREATE FUNCTION zcsync._hurry_fetches(p_stream bigint, p_kind text, p_jobs bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	EXECUTE format($sql$
+		UPDATE zcsync.sync_queue f SET priority = 40
+		WHERE f.job_id IN (
+			SELECT w.job_id
+			FROM zcsync.sync_queue q
+			JOIN zcsync.%I t ON t.account_id = q.account_id AND t.local_id = q.local_id
+			JOIN zcsync.sync_queue w ON w.account_id = q.account_id AND w.dedupe_key = zcsync._fetch_key($1, t.remote_id)
+			WHERE q.job_id = ANY ($2) AND w.state = 'ready' AND w.priority > 40
+			FOR NO KEY UPDATE OF w SKIP LOCKED)$sql$, p_kind)
+		USING p_stream, p_jobs;
+END
+$$;
+COMMENT ON FUNCTION zcsync._hurry_fetches(bigint, text, bigint[]) IS
+'has records that pushes wait for read before others';
+
+-- Have pushes wait: until they are released, or else as long as they have waited
+-- already, at least p_first.
+CREATE FUNCTION zcsync._put_off(p_jobs bigint[], p_first interval) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.sync_queue q
+	SET waits_since = coalesce(q.waits_since, zcsync._now()),
+		run_at = zcsync._now() + least(greatest(p_first, zcsync._now() - q.waits_since), interval '5 minutes')
+	WHERE q.job_id = ANY (p_jobs)
+$$;
+COMMENT ON FUNCTION zcsync._put_off(bigint[], interval) IS
+'has pushes wait for a read';
+
+-- A live read of a stream has ended: what waits for it looks again.  What somebody
+-- holds is being joined by another edit, or held, and looks again by itself.
+CREATE FUNCTION zcsync._release_pushes(p_stream bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	UPDATE zcsync.sync_queue q SET run_at = zcsync._now()
+	WHERE q.job_id IN (
+		SELECT w.job_id FROM zcsync.sync_queue w
+		WHERE w.stream_id = p_stream AND w.waits_since IS NOT NULL AND w.state = 'ready' AND w.run_at > zcsync._now()
+		LIMIT 10000
+		FOR NO KEY UPDATE SKIP LOCKED);
+END
+$$;
+COMMENT ON FUNCTION zcsync._release_pushes(bigint) IS
+'makes pushes due that waited for a read of their stream';
+
+-- Single records were read: the same for their pushes.
+CREATE FUNCTION zcsync._release_pushes_of(p_stream bigint, p_remote_ids text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL) THEN
+		RETURN;
+	END IF;
+	EXECUTE format($sql$
+		UPDATE zcsync.sync_queue q SET run_at = zcsync._now()
+		WHERE q.job_id IN (
+			SELECT w.job_id
+			FROM zcsync.sync_queue w
+			JOIN zcsync.%I t ON t.account_id = w.account_id AND t.local_id = w.local_id
+			WHERE w.stream_id = $1 AND w.waits_since IS NOT NULL AND w.state = 'ready' AND w.run_at > zcsync._now()
+				AND t.remote_id = ANY ($2)
+			FOR NO KEY UPDATE OF w SKIP LOCKED)$sql$, (SELECT s.kind FROM zcsync.streams s WHERE s.stream_id = p_stream))
+		USING p_stream, p_remote_ids;
+END
+$$;
+COMMENT ON FUNCTION zcsync._release_pushes_of(bigint, text[]) IS
+'makes pushes due that waited for single records';
