@@ -378,10 +378,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v zcsync.route_values;
+	v_knows boolean := zcsync._knows_members((p_def ->> 'target_account')::bigint);
 BEGIN
 	FOR v IN
 		SELECT r.* FROM zcsync.route_values r
 		WHERE r.route_id = (p_def ->> 'route_id')::bigint AND r.target_value IS NOT NULL AND (r.direction = 'back' OR r.field <> 'status')
+			AND (v_knows OR r.direction = 'back' OR p_def #>> ARRAY['target', 'roles', r.field] IS DISTINCT FROM 'member')
 		ORDER BY r.direction, r.field, r.source_value LIMIT 1000
 	LOOP
 		BEGIN

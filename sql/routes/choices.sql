@@ -108,20 +108,71 @@ $$;
 COMMENT ON FUNCTION zcsync._catalogued_value(jsonb, text, text, text) IS
 'the value of a custom field or priority that a person names; an error when the catalogue has none, or several';
 
+-- Who the members of an account are: by the catalogue of its vendor, in this field, or
+-- else those contacts that have one of these roles.
+CREATE FUNCTION zcsync._members_are(p_account bigint, OUT field text, OUT roles text[])
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (x.v).members_field, (x.v).member_roles
+	FROM (SELECT zcsync._vendor_of(a.vendor) AS v FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS x
+$$;
+COMMENT ON FUNCTION zcsync._members_are(bigint) IS
+'where the members of an account are known from';
+
+-- Is any member of an account known?  An account may have very many contacts.
+CREATE FUNCTION zcsync._knows_members(p_account bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN m.field IS NULL THEN EXISTS (
+			SELECT FROM zcsync.contacts c WHERE c.account_id = p_account AND c.deleted_at IS NULL AND (m.roles IS NULL OR c.role = ANY (m.roles)))
+		ELSE EXISTS (SELECT FROM zcsync.fields f
+			WHERE f.account_id = p_account AND f.remote_id = m.field AND f.deleted_at IS NULL AND zcsync._json_list(f.options) <> '[]') END
+	FROM zcsync._members_are(p_account) AS m
+$$;
+COMMENT ON FUNCTION zcsync._knows_members(bigint) IS
+'is any member of an account known?';
+
 -- The id of a member that is given by id or e-mail address; NULL if the members are
 -- known and it is none of them.
 CREATE FUNCTION zcsync._known_member(p_account bigint, p_value text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT m.id FROM (SELECT zcsync._member_id(p_account, p_value)) AS m (id)
-	WHERE m.id IN (SELECT k.id FROM zcsync._known_members(p_account) AS k) OR NOT EXISTS (SELECT FROM zcsync._known_members(p_account))
+	SELECT CASE
+		WHEN i.id IS NULL THEN NULL
+		WHEN m.field IS NULL AND EXISTS (SELECT FROM zcsync.contacts c
+			WHERE c.account_id = p_account AND c.remote_id = i.id AND c.deleted_at IS NULL AND (m.roles IS NULL OR c.role = ANY (m.roles))) THEN i.id
+		WHEN m.field IS NOT NULL AND EXISTS (
+			SELECT FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) AS o (member)
+			WHERE f.account_id = p_account AND f.remote_id = m.field AND f.deleted_at IS NULL AND o.member ->> 'id' = i.id) THEN i.id
+		WHEN NOT zcsync._knows_members(p_account) THEN i.id END
+	FROM zcsync._members_are(p_account) AS m CROSS JOIN (SELECT zcsync._member_id(p_account, p_value)) AS i (id)
 $$;
 COMMENT ON FUNCTION zcsync._known_member(bigint, text) IS
 'id of a member by id or e-mail address; NULL if the members are known and it is none of them';
 
--- The same for a member that a person names: an error if the members are known and it
--- is none of them, and what is given where they are not known.
+-- Some members of an account, for people.
+CREATE FUNCTION zcsync._members_text(p_account bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT left(string_agg(x.id || coalesce(' (' || x.email || ')', ''), ', ' ORDER BY length(x.id), x.id), 1000)
+	FROM zcsync._members_are(p_account) AS m
+	CROSS JOIN LATERAL (
+		(SELECT o.member ->> 'id', o.member ->> 'email'
+		FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) AS o (member)
+		WHERE f.account_id = p_account AND f.remote_id = m.field AND f.deleted_at IS NULL LIMIT 50)
+		UNION ALL
+		(SELECT c.remote_id, c.email FROM zcsync.contacts c
+		WHERE m.field IS NULL AND c.account_id = p_account AND c.deleted_at IS NULL AND (m.roles IS NULL OR c.role = ANY (m.roles)) LIMIT 50)) AS x (id, email)
+$$;
+COMMENT ON FUNCTION zcsync._members_text(bigint) IS
+'some members of an account with their e-mail addresses, as text';
+
+-- The id of a member that a person names: an error if the members are known and it is
+-- none of them, and what is given where they are not known.
 CREATE FUNCTION zcsync._named_member(p_account bigint, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -129,39 +180,16 @@ AS $$
 DECLARE
 	v_id text := zcsync._known_member(p_account, p_value);
 BEGIN
-	IF p_value IS NOT NULL AND v_id IS NULL AND EXISTS (SELECT FROM zcsync._known_members(p_account)) THEN
+	IF p_value IS NOT NULL AND v_id IS NULL AND zcsync._knows_members(p_account) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('%s has no member "%s"', (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account), left(p_value, 100)),
-			HINT = format('Give the id or the e-mail address of one: %s.', left((
-				SELECT string_agg(m.id || coalesce(' (' || m.email || ')', ''), ', ' ORDER BY length(m.id), m.id) FROM zcsync._known_members(p_account) AS m), 1000));
+			HINT = format('Give the id or the e-mail address of one: %s.', zcsync._members_text(p_account));
 	END IF;
 	RETURN coalesce(v_id, p_value);
 END
 $$;
 COMMENT ON FUNCTION zcsync._named_member(bigint, text) IS
 'the id of a member given by id or e-mail address; an error if the members are known and it is none';
-
--- The members of an account, where its vendor has a catalogue of them, else those
--- contacts that can be members.
-CREATE FUNCTION zcsync._known_members(p_account bigint) RETURNS TABLE (id text, email text)
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH vendor AS MATERIALIZED (
-		SELECT (x.v).members_field, (x.v).member_roles
-		FROM (SELECT zcsync._vendor_of(a.vendor) AS v FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS x)
-	SELECT o.member ->> 'id', o.member ->> 'email'
-	FROM vendor AS v
-	JOIN zcsync.fields f ON f.account_id = p_account AND f.remote_id = v.members_field AND f.deleted_at IS NULL
-	CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) AS o (member)
-	UNION ALL
-	SELECT c.remote_id, c.email
-	FROM vendor AS v
-	JOIN zcsync.contacts c ON c.account_id = p_account AND c.deleted_at IS NULL AND (v.member_roles IS NULL OR c.role = ANY (v.member_roles))
-	WHERE v.members_field IS NULL
-$$;
-COMMENT ON FUNCTION zcsync._known_members(bigint) IS
-'the members of an account, as far as they are mirrored';
 
 -- Refuse the name of a status that several statuses of a scope have; where rows hold
 -- ids, one of them must be meant.

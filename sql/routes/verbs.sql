@@ -847,9 +847,7 @@ BEGIN
 	SET target_value = excluded.target_value, target_id = excluded.target_id, suggested = false;
 	UPDATE zcsync.route_fields f SET unmapped = array_remove(f.unmapped, v_value)
 	WHERE f.route_id = p_route AND f.direction = v_direction AND f.field = p_field AND v_value = ANY (f.unmapped);
-	IF NOT p_back THEN
-		PERFORM zcsync._suggest_back_values(v_def);
-	END IF;
+	PERFORM zcsync._suggest_back_values(v_def) FROM zcsync._mirrored_fields(v_def) AS m WHERE NOT p_back AND m.forward = p_field;
 	RETURN zcsync._queue_waiting(p_route, CASE WHEN p_back THEN 'back:' ELSE '' END || p_field, v_value);
 END
 $$;
