@@ -50,8 +50,11 @@ BEGIN
 		SELECT 1 AS step, t.* FROM take('csv', page(1, 'a')) AS t
 		UNION ALL SELECT 2, t.* FROM take('manual', page(1, 'a')) AS t
 		UNION ALL SELECT 3, t.* FROM take('csv', page(1, 'a')) AS t) AS t;
+	-- in SQL
+	INSERT INTO zcsync.leads (account_id, last_name, email) SELECT zcsync.account('crm'), 'D' || n, 'd' || n || '@example.com' FROM generate_series(1, 40) AS n;
 	PERFORM FROM zcsync.merge_leads((SELECT zcsync.reference('leads', i.local_id) FROM zcsync.lead_identities i WHERE i.value = 'a1@example.com'),
 		(SELECT zcsync.reference('leads', i.local_id) FROM zcsync.lead_identities i WHERE i.value = 'a2@example.com'));
+	PERFORM FROM zcsync.split_lead((SELECT zcsync.reference('leads', i.local_id) FROM zcsync.lead_identities i WHERE i.value = 'a1@example.com'));
 	RETURN jsonb_build_object('results', v_results, 'blocks', blocks() - v_before);
 END
 $$;
