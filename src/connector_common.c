@@ -48,6 +48,7 @@ static char *element_text(const Jsonb *element);
 static char *request_text(const ZcsyncCall *call, const char *start, Size len);
 static char *html_title(const char *said);
 static void one_line(char *said);
+static bool is_credential(const ZcsyncAccount *account, const char *value);
 
 /*
  * The operation of that name in a table that a NULL name ends, or NULL.
@@ -265,9 +266,27 @@ zcsync_connector_conceal(const ZcsyncCall *call, char *said)
 		if (pg_strncasecmp(header, "Authorization:", 14) != 0)
 			continue;
 		value = strrchr(header, ' ');	/* after the scheme, if there is one */
-		if (value != NULL)
+		if (value != NULL && !is_credential(call->account, value + 1))
 			zcsync_conceal(said, value + 1);
 	}
+}
+
+/*
+ * Is it the value of a credential of the account?
+ */
+static bool
+is_credential(const ZcsyncAccount *account, const char *value)
+{
+	ListCell   *lc;
+
+	foreach(lc, account->credentials)
+	{
+		ZcsyncCredential *credential = lfirst(lc);
+
+		if (credential->value != NULL && strcmp(credential->value, value) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
