@@ -57,7 +57,7 @@ static const ZcsyncOperation operations[] = {
 	{NULL}
 };
 
-/* Records on a page of a look-up, where the reply does not say. */
+/* Records on a page of a look-up, where they are not counted. */
 #define FIND_PAGE_SIZE		100
 
 /* Length of a time to the second, YYYY-MM-DDTHH:MM:SS. */
@@ -430,24 +430,22 @@ read_reply(ZcsyncCall *call, Reply *reply)
 }
 
 /*
- * Are there records beyond this page of a look-up?
+ * Are there records beyond this page of a look-up?  A server may give fewer
+ * on a page than were asked for, so the size of pages is what they have, where
+ * it counts them; an empty one is the last.
  */
 static bool
 more_on_next_page(const ZcsyncCall *call, const Jsonb *body, int count)
 {
 	int64		page;
-	int64		size;
 	int64		total;
 	bool		found;
 
 	if (strcmp(call->op, "find") != 0 || count == 0)
 		return false;
 	page = zcsync_json_get_int64(call->request, "page", &found);
-	size = zcsync_json_get_int64(body, "page_size", &found);
-	if (!found || size <= 0)
-		size = FIND_PAGE_SIZE;
 	total = zcsync_json_get_int64(body, "record_count", &found);
-	return found ? page * size < total : count >= size;
+	return found ? page * count < total : count >= FIND_PAGE_SIZE;
 }
 
 /*

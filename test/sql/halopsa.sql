@@ -101,6 +101,14 @@ FROM poll(:tickets, 'live', page(1, 1, 1, zcsync._now() + interval '1 day'));
 UPDATE zcsync.streams SET live_cursor = jsonb_build_object('from', '2026-02-01T00:00:00+00:00', 'page', 1);
 SELECT asked, next -> 'page' AS page, more FROM poll(:tickets, 'live', page(1, 100, 0) -> 'tickets');
 SELECT asked, next -> 'page' AS page, more FROM poll(:tickets, 'live', page(101, 3, 0) -> 'tickets');
+-- pages that are shorter than was asked for: on to all that are counted, or to an empty one
+SELECT asked, next - '{max,from,ids_at,began}'::text[] AS next, more FROM poll(:tickets, 'live', page(1, 40, 90));
+SELECT asked, next - '{max,from,ids_at,began}'::text[] AS next, more FROM poll(:tickets, 'live', page(41, 38, 90));
+SELECT asked, next - '{max,from,ids_at,began}'::text[] AS next, more FROM poll(:tickets, 'live', page(81, 10, 90));
+SELECT asked, next -> 'page' AS page, more FROM poll(:tickets, 'live', page(1, 40, 90));
+SELECT asked, next -> 'page' AS page, more FROM poll(:tickets, 'live', page(41, 0, 90));
+SELECT asked, next -> 'page' AS page, next -> 'first' AS first, more FROM poll(:tickets, 'live', page(1, 3, 0) -> 'tickets');
+SELECT asked, next -> 'page' AS page, next -> 'first' AS first, more FROM poll(:tickets, 'live', page(1, 3, 0) -> 'tickets');
 -- clients, and then sites
 SELECT asked, next - 'max' AS next, more FROM poll(:companies, 'live', '{"record_count": 1, "clients": [{"id": 12, "alastupdate": "2026-03-01T00:00:00"}]}');
 SELECT asked, next - 'max' AS next, more FROM poll(:companies, 'live', '{"record_count": 0, "sites": []}');

@@ -21,6 +21,8 @@
 --   from      changes since then are listed
 --   page      page of the pass
 --   count     records of the pass, as its last page said
+--   size      most records that a page of it had
+--   first     where they are not counted: the first record of the last page
 --   began     when the pass began
 --   max       the latest change seen in it
 --   unasked   the pass listed records that had not changed
@@ -231,7 +233,11 @@ COMMENT ON FUNCTION zcsync._halopsa_next(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page, whether more is waiting, and when to ask for it; queues the reading of single records';
 
 -- After a page of a pass.  Where records left the list meanwhile, later ones
--- have moved forward past the page just read: then that is read again.
+-- have moved forward past the page just read: then that is read again.  A server
+-- may give fewer records a page than were asked for, so the pass goes on until
+-- pages of the size that they have hold all that it counts, or one is empty.
+-- Where it does not count, a page that is shorter than one before is the last, or one
+-- that begins as the one before: it knows no pages.
 CREATE FUNCTION zcsync._halopsa_next_page(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -241,7 +247,8 @@ DECLARE
 	v_page integer := (p_request ->> 'page_no')::integer;
 	v_list jsonb := zcsync._halopsa_list(p_reply);
 	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^[0-9]{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
-	v_size integer := coalesce(nullif(zcsync._json_integer(CASE jsonb_typeof(p_reply) WHEN 'object' THEN p_reply -> 'page_size' END), 0), 100);
+	v_size integer;
+	v_first jsonb := v_list -> 0 -> 'id';
 	v_max text;
 	v_shrunk boolean;
 BEGIN
@@ -259,12 +266,15 @@ BEGIN
 
 	SELECT max(coalesce(zcsync._halopsa_version(d), zcsync._halopsa_read_time(d ->> 'lastactiondate')) COLLATE "C") INTO v_max FROM jsonb_array_elements(v_list) AS d;
 	v_shrunk := v_page > 1 AND v_count < (cursor ->> 'count')::bigint;
-	cursor := cursor || jsonb_strip_nulls(jsonb_build_object('began', p_request -> 'began', 'count', v_count,
+	v_size := greatest((cursor ->> 'size')::integer, jsonb_array_length(v_list));
+	more := coalesce(v_page::bigint * v_size < v_count, jsonb_array_length(v_list) = v_size AND v_first IS DISTINCT FROM cursor -> 'first');
+	cursor := cursor - 'first' || jsonb_strip_nulls(jsonb_build_object('began', p_request -> 'began', 'count', v_count, 'size', v_size,
+		'first', CASE WHEN v_count IS NULL THEN v_first END,
 		'max', greatest(cursor ->> 'max', v_max COLLATE "C")));
-	more := true;
 	IF v_shrunk THEN
+		more := true;
 		cursor := cursor || jsonb_build_object('page', v_page - 1);
-	ELSIF v_list <> '[]' AND coalesce(v_page::bigint * v_size < v_count, jsonb_array_length(v_list) >= v_size) THEN
+	ELSIF v_list <> '[]' AND more THEN
 		cursor := cursor || jsonb_build_object('page', v_page + 1);
 	ELSE
 		SELECT n.* INTO cursor, more, run_after FROM zcsync._halopsa_end_pass(p_stream_id, p_lane, p_request, cursor) AS n;
@@ -289,7 +299,7 @@ BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
 	more := true;
 	IF v_stream.kind = 'companies' AND p_request ->> 'entity' = 'Client' THEN
-		cursor := p_cursor - 'count' || '{"page": 1, "entity": "Site"}';
+		cursor := p_cursor - '{count,size,first}'::text[] || '{"page": 1, "entity": "Site"}';
 		RETURN;
 	END IF;
 	IF p_lane = 'history' THEN
@@ -303,7 +313,7 @@ BEGIN
 		PERFORM zcsync._resolve_alert('halopsa_filter', a.name || '/' || v_stream.kind)
 		FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id;
 	END IF;
-	cursor := p_cursor - '{began,count,entity,max,unasked}'::text[] || jsonb_build_object('page', 1,
+	cursor := p_cursor - '{began,count,size,first,entity,max,unasked}'::text[] || jsonb_build_object('page', 1,
 		'from', greatest((p_cursor ->> 'from')::timestamptz, v_latest - interval '5 minutes'));
 	more := false;
 END

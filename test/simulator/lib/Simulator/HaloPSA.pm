@@ -34,6 +34,7 @@ my %SETTINGS = (
 	missing_as_empty => 0,        # 1: a record that is not there is 200 and {}
 	old_build => 0,               # 1: tickets have flastupdate in place of last_update
 	marks => 1,                   # 0: tickets do not show third_party_id_string
+	page_cap => 0,                # most records of a page, whatever its page_size says
 	deny => 'hide',               # or forbid: how lists look to a token without the right to read
 );
 my $DEFAULT_PAGE = 50;
@@ -247,8 +248,10 @@ sub list ($self, $q, $found, $show, %list)
 		my ($number, $size) = map { my $n = $params->param($_) // ''; $n =~ /^\d{1,9}\z/ && $n > 0 ? $n : undef } qw(page_no page_size);
 		$number //= 1;
 		$size = $list{most} if ($size //= $DEFAULT_PAGE) > $list{most};
-		@rows = splice @rows, ($number - 1) * $size < @rows ? ($number - 1) * $size : scalar @rows, $size;
 		%page = (page_no => $number, page_size => $size);
+		# fewer than it says
+		$size = $self->settings->{page_cap} if $self->settings->{page_cap} && $size > $self->settings->{page_cap};
+		@rows = splice @rows, ($number - 1) * $size < @rows ? ($number - 1) * $size : scalar @rows, $size;
 		$ids_only = 0 if $list{no_id_pages};
 	}
 	elsif (!$ids_only || !$list{no_id_pages})
