@@ -69,6 +69,8 @@ typedef struct ZcsyncCall
 
 	/* kept by the engine */
 	bool		is_token;		/* fetches the account's access token */
+	char	   *token_scope;	/* what that may do, as the reply says; NULL: it
+								 * does not */
 	bool		is_probe;		/* finds out whether the account works */
 	bool		halved;			/* refused together with others: try it again in
 								 * a smaller set */

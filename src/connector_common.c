@@ -154,6 +154,15 @@ zcsync_connector_token_reply(ZcsyncCall *call, char **access_token,
 	if (!found || lifetime <= 0 || lifetime > PG_INT32_MAX)
 		lifetime = TOKEN_LIFETIME_S;
 	*lifetime_s = (int) lifetime;
+
+	/* a reply without a scope grants what was asked for */
+	call->token_scope = zcsync_json_get_text(body, "scope");
+	if (call->token_scope == NULL || call->token_scope[0] == '\0')
+	{
+		const char *asked = zcsync_account_credential(call->account, "scope");
+
+		call->token_scope = asked != NULL ? pstrdup(asked) : NULL;
+	}
 	return true;
 }
 

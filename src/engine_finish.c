@@ -263,7 +263,8 @@ step_finish(ZcsyncEngine *engine)
 			int			lifetime_s;
 
 			if (call->account->connector->token_reply(call, &token, &lifetime_s))
-				zcsync_token_store(call->account, token, lifetime_s);
+				zcsync_token_store(call->account, token, lifetime_s,
+								   call->token_scope);
 			MemoryContextSwitchTo(old);
 		}
 		else

@@ -292,7 +292,7 @@ call_have_token(ZcsyncHttp *http, ZcsyncAccount **account, ZcsyncCall **failed)
 		*failed = call;
 		return false;
 	}
-	zcsync_token_store(*account, token, lifetime_s);
+	zcsync_token_store(*account, token, lifetime_s, call->token_scope);
 	zcsync_call_free(call);
 	if (!zcsync_token_valid(*account, zcsync_now()))
 	{

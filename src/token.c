@@ -27,7 +27,10 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -52,6 +55,7 @@ typedef struct RejectedToken
 
 static HTAB *rejected_tokens = NULL;
 
+static void scope_store(int64 account_id, const char *scope);
 static void token_replace(ZcsyncAccount *account, const char *access_token,
 						  TimestampTz expires_at);
 static ZcsyncCredential *token_find(const ZcsyncAccount *account);
@@ -60,7 +64,8 @@ static uint64 token_hash(const ZcsyncCredential *token);
 /*
  * Keep a new access token: seal and store it.  lifetime_s 0: the vendor named
  * none, and it is used until it is refused.  The last tenth of its life, at
- * most five minutes, is not used.  Needs a transaction.
+ * most five minutes, is not used.  What it may do (scope; NULL: not known) is
+ * kept, to be compared with what is needed.  Needs a transaction and SPI.
  *
  * The account becomes out of date, as by any change of its row, and is to be
  * read again; calls that are under way keep the token they were sent with, so
@@ -72,7 +77,7 @@ static uint64 token_hash(const ZcsyncCredential *token);
  */
 void
 zcsync_token_store(ZcsyncAccount *account, const char *access_token,
-				   int lifetime_s)
+				   int lifetime_s, const char *scope)
 {
 	TimestampTz expires_at = 0;
 
@@ -86,6 +91,32 @@ zcsync_token_store(ZcsyncAccount *account, const char *access_token,
 		account->version = ACCOUNT_OUT_OF_DATE;
 	else
 		token_replace(account, access_token, expires_at);
+	if (!RecoveryInProgress())
+		scope_store(account->account_id, scope);
+}
+
+/*
+ * Keep what an account's token may do.
+ */
+static void
+scope_store(int64 account_id, const char *scope)
+{
+	static SPIPlanPtr plan = NULL;
+	Datum		values[] = {Int64GetDatum(account_id),
+	scope != NULL ? CStringGetTextDatum(scope) : (Datum) 0};
+
+	if (plan == NULL)
+	{
+		Oid			types[] = {INT8OID, TEXTOID};
+		SPIPlanPtr	prepared = SPI_prepare("SELECT zcsync._note_scope($1, $2)",
+										   2, types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "could not prepare the query that keeps a scope");
+		plan = prepared;
+	}
+	if (SPI_execute_plan(plan, values, scope != NULL ? "  " : " n", false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not keep the scope of account " INT64_FORMAT, account_id);
 }
 
 /*

@@ -14,7 +14,8 @@
 #include "call.h"
 
 extern void zcsync_token_store(ZcsyncAccount *account,
-							   const char *access_token, int lifetime_s);
+							   const char *access_token, int lifetime_s,
+							   const char *scope);
 extern bool zcsync_token_valid(const ZcsyncAccount *account, TimestampTz now);
 extern void zcsync_token_reject(const ZcsyncAccount *account);
 

@@ -102,6 +102,8 @@ BEGIN
 
 	PERFORM zcsync._seal_credential(p_account, e.key, e.value) FROM jsonb_each_text(p_credentials) AS e;
 	DELETE FROM zcsync.credentials c WHERE c.account_id = p_account AND NOT p_credentials ? c.name;
+	UPDATE zcsync.accounts a SET token_scope = NULL WHERE a.account_id = p_account AND a.token_scope IS NOT NULL;
+	PERFORM zcsync._compare_scope(p_account);
 	PERFORM zcsync._activate_account(p_account);
 
 	FOR v_fault IN SELECT c.* FROM zcsync._account_credentials(p_account) c WHERE NOT c.ok LOOP
@@ -126,6 +128,87 @@ END
 $$;
 COMMENT ON FUNCTION zcsync.set_credentials(text, jsonb) IS
 'replaces all credentials of an account, and lets it work again if it was blocked';
+
+-- ---------------------------------------------------------------------
+-- Scopes of access tokens.  A vendor may grant less than was asked for, or whatever
+-- was asked for, even if it means nothing; calls are then refused one by one, or lists
+-- are empty.  So what was granted is compared with what streams and routes need, by
+-- the hook scope_lacks of the vendor: when a token comes, when a stream is
+-- added or altered, and in check_account().
+-- ---------------------------------------------------------------------
+
+-- What the scope of an account's token lacks.
+CREATE FUNCTION zcsync._lacking_scope(p_account bigint) RETURNS TABLE (scope text, purpose text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account zcsync.accounts;
+	v_hook regprocedure;
+BEGIN
+	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
+	v_hook := (zcsync._vendor_of(v_account.vendor)).scope_lacks;
+	IF v_account.token_scope IS NOT NULL AND v_hook IS NOT NULL THEN
+		RETURN QUERY EXECUTE format('SELECT * FROM %s($1, $2)', v_hook::regproc) USING p_account, v_account.token_scope;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._lacking_scope(bigint) IS
+'what the scope of an account''s access token lacks of what its streams need';
+
+-- The rows of check_account() about it.
+CREATE FUNCTION zcsync._check_scope(p_account bigint) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'scope', l.purpose IS NULL,
+		format('"%s" was granted', a.token_scope) || coalesce(CASE WHEN l.scope IS NULL THEN ': ' || l.purpose
+			ELSE format(', and "%s" is needed: %s', l.scope, l.purpose) END, ''),
+		CASE WHEN l.purpose IS NOT NULL THEN format('SELECT zcsync.set_credentials(%L, ''{..., "scope": "..."}'');', a.name) END
+	FROM zcsync.accounts a LEFT JOIN LATERAL zcsync._lacking_scope(a.account_id) AS l ON true
+	WHERE a.account_id = p_account AND a.token_scope IS NOT NULL AND (zcsync._vendor_of(a.vendor)).scope_lacks IS NOT NULL
+	ORDER BY l.scope
+$$;
+COMMENT ON FUNCTION zcsync._check_scope(bigint) IS
+'the rows of check_account() about the scope that was granted';
+
+-- Open the alert of an account whose token may do too little, or close it.
+CREATE FUNCTION zcsync._compare_scope(p_account bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	SELECT a.name, string_agg(c.message, '; ') FILTER (WHERE NOT c.ok) AS said, min(c.hint) AS hint INTO v
+	FROM zcsync.accounts a LEFT JOIN LATERAL zcsync._check_scope(a.account_id) AS c ON true
+	WHERE a.account_id = p_account GROUP BY a.name;
+	IF v.said IS NOT NULL THEN
+		PERFORM zcsync._alert('scope_lacking', v.name, 'warning', format('the token of account "%s" may do too little: %s', v.name, v.said), v.hint);
+	ELSIF EXISTS (SELECT FROM zcsync.alerts al WHERE al.code = 'scope_lacking' AND al.object = v.name AND al.resolved_at IS NULL) THEN
+		PERFORM zcsync._resolve_alert('scope_lacking', v.name);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._compare_scope(bigint) IS
+'opens the alert of an account whose access token may do too little, or closes it';
+
+-- A token came: keep what it may do.  Whoever holds the account's row is altering
+-- it, and the next token tells again.
+CREATE FUNCTION zcsync._note_scope(p_account bigint, p_scope text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM FROM zcsync.accounts a WHERE a.account_id = p_account AND a.token_scope IS DISTINCT FROM p_scope FOR NO KEY UPDATE SKIP LOCKED;
+	IF FOUND THEN
+		UPDATE zcsync.accounts a SET token_scope = p_scope WHERE a.account_id = p_account;
+		PERFORM zcsync._compare_scope(p_account);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_scope(bigint, text) IS
+'keeps what the access token of an account may do, as its vendor said';
 
 CREATE FUNCTION zcsync.forget_credentials(name text) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -52,6 +52,7 @@ BEGIN
 	ELSE
 		RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_vendor.check_account::regproc) USING v_id;
 	END IF;
+	RETURN QUERY SELECT * FROM zcsync._check_scope(v_id);
 END
 $$;
 COMMENT ON FUNCTION zcsync.check_account(text) IS

@@ -220,6 +220,7 @@ BEGIN
 		SET records_estimate = zcsync._count_remote(v_account.account_id, v_account.vendor, add_stream.kind)
 		WHERE s.stream_id = v_stream;
 	END IF;
+	PERFORM zcsync._compare_scope(v_account.account_id);
 	PERFORM zcsync._wake();
 	RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream);
 END
@@ -281,6 +282,7 @@ BEGIN
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id
 			AND q.operation = 'push' AND q.state IN ('ready', 'running');
 	END IF;
+	PERFORM zcsync._compare_scope(v_stream.account_id);
 	PERFORM zcsync._wake();
 	RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream.stream_id);
 	SELECT count(*) INTO v_count FROM zcsync.sync_queue q

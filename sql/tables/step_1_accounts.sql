@@ -79,6 +79,7 @@ BEGIN
 		state_hint text,				-- what to run
 		blocked_by text,				-- while blocked: the code of the alert that says so
 		version bigint NOT NULL DEFAULT 1,	-- moves when settings or credentials change
+		token_scope text,				-- what the vendor lets its access token do; NULL: it has none, or no scope
 		breaker_failures integer NOT NULL DEFAULT 0,	-- vendor failures in a row
 		breaker_until timestamptz,		-- no call before this time; then one probe
 		breaker_opened_at timestamptz,

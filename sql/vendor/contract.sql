@@ -149,6 +149,7 @@ CREATE TYPE zcsync.vendor AS (
 	discover	regprocedure,
 	record_url	regprocedure,
 	scope_check	regprocedure,
+	scope_lacks	regprocedure,
 	pull_request	regprocedure,
 	next		regprocedure,
 	restart		regprocedure,
@@ -174,7 +175,7 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	takes_gzip boolean DEFAULT false, probe_request jsonb DEFAULT NULL, count_path text[] DEFAULT '{count}',
 	members_field text DEFAULT NULL, member_roles text[] DEFAULT NULL,
 	base_url regprocedure DEFAULT NULL, budgets regprocedure DEFAULT NULL, check_account regprocedure DEFAULT NULL,
-	discover regprocedure DEFAULT NULL, record_url regprocedure DEFAULT NULL, scope_check regprocedure DEFAULT NULL,
+	discover regprocedure DEFAULT NULL, record_url regprocedure DEFAULT NULL, scope_check regprocedure DEFAULT NULL, scope_lacks regprocedure DEFAULT NULL,
 	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, restart regprocedure DEFAULT NULL,
 	compare_request regprocedure DEFAULT NULL, compare regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
@@ -184,12 +185,12 @@ RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and when a vendor must have it: always
@@ -212,6 +213,9 @@ BEGIN ATOMIC
 		('record_url', 'optional', '{jsonb,text,text}', 'text'),
 		-- raise an error unless a stream of this kind can have this scope; if missing, it can have none
 		('scope_check', 'optional', '{text,jsonb}', 'void'),
+		-- what an access token lacks of what the streams of an account need: account, the scope that was granted.
+		-- scope NULL: purpose says what is wrong with what it has
+		('scope_lacks', 'optional', '{bigint,text}', 'TABLE(scope text, purpose text)'),
 		-- the next request of a stream and lane (live or history); NULL: nothing is to be asked now
 		('pull_request', 'always', '{bigint,text}', 'jsonb'),
 		-- where a lane goes on: stream, lane, request, reply

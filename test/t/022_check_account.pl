@@ -34,7 +34,7 @@ value(qq{SELECT zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme", "ba
 is(check('acme'), "settings: true\ncredentials: false | the account has no credentials | Give them with zcsync.set_credentials().",
 	'no credentials: nothing is asked of the vendor');
 value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')});
-is(check('acme'), good('settings', 'credentials', 'connection', 'login', 'read tickets', 'export tickets'), 'an OAuth client of an administrator');
+is(check('acme'), good('settings', 'credentials', 'connection', 'login', 'read tickets', 'export tickets', 'scope'), 'an OAuth client of an administrator');
 my $tickets = $simulator->get('info')->{zendesk}{acme};
 is(value(q{SELECT message FROM zcsync.check_account('acme') WHERE item = 'read tickets'}), sprintf('%d tickets', $tickets->{tickets} - $tickets->{deleted}), 'counts what it sees');
 is(value(q{SELECT string_agg(name || ' ' || (expires_at IS NOT NULL), ', ' ORDER BY name) FROM zcsync.credentials}),

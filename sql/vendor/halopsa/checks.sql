@@ -78,6 +78,26 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_check_account(bigint) IS
 'the live part of check_account() for HaloPSA';
 
+-- A scope is "all", "all:standard", or a right to one kind of records, as in
+-- "read:tickets edit:tickets".
+CREATE FUNCTION zcsync._halopsa_scope_lacks(p_account bigint, p_granted text) RETURNS TABLE (scope text, purpose text)
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH granted AS (SELECT g.scope FROM string_to_table(lower(btrim(p_granted) COLLATE "C"), ' ') AS g (scope))
+	SELECT n.scope, format('%s %s %s', string_agg(a.name || '/' || s.kind, ', ' ORDER BY s.kind), CASE WHEN count(*) > 1 THEN 'are' ELSE 'is' END, n.way)
+	FROM zcsync.streams s
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
+	CROSS JOIN LATERAL (VALUES
+		(CASE WHEN s.kind IN ('contacts', 'companies') THEN 'read:customers' ELSE 'read:tickets' END, 'read', s.kind NOT IN ('fields', 'statuses')),
+		('edit:tickets', 'written', s.writes)) AS n (scope, way, needed)
+	WHERE s.account_id = p_account AND n.needed
+		AND NOT EXISTS (SELECT FROM granted g WHERE g.scope = n.scope OR g.scope = 'all' OR starts_with(g.scope, 'all:'))
+	GROUP BY n.scope, n.way
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_scope_lacks(bigint, text) IS
+'what the scope of a token of HaloPSA lacks';
+
 -- One row of discover() for each option of a system field.
 CREATE FUNCTION zcsync._halopsa_seen_options(p_account bigint, p_field text)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)

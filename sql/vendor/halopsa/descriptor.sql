@@ -79,6 +79,7 @@ BEGIN ATOMIC
 		discover => 'zcsync._halopsa_discover(bigint)',
 		record_url => 'zcsync._halopsa_record_url(jsonb,text,text)',
 		scope_check => 'zcsync._halopsa_scope_check(text,jsonb)',
+		scope_lacks => 'zcsync._halopsa_scope_lacks(bigint,text)',
 		pull_request => 'zcsync._halopsa_pull_request(bigint,text)',
 		next => 'zcsync._halopsa_next(bigint,text,jsonb,jsonb)',
 		compare_request => 'zcsync._halopsa_compare_request(bigint,jsonb)',

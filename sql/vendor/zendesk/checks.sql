@@ -90,6 +90,31 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_check_write(bigint, text) IS
 'the row of check_account() for writing to Zendesk';
 
+-- A scope is "read", "write", or one of these for one resource, as in
+-- "tickets:read".  Zendesk grants what is asked for, misspelt or not, and a token
+-- with a scope that it does not know may do nothing.
+CREATE FUNCTION zcsync._zendesk_scope_lacks(p_account bigint, p_granted text) RETURNS TABLE (scope text, purpose text)
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH granted AS (SELECT g.scope FROM string_to_table(btrim(p_granted), ' ') AS g (scope) WHERE g.scope <> '')
+	SELECT NULL, format('Zendesk knows no scope "%s", and lets a token with it do nothing', left(g.scope, 100))
+	FROM granted g
+	WHERE NOT (g.scope IN ('read', 'write', 'impersonate') OR (split_part(g.scope, ':', 2) IN ('read', 'write')
+		AND split_part(g.scope, ':', 1) = ANY ('{tickets,users,organizations,auditlogs,hc,apps,triggers,automations,targets,webhooks,macros,requests,satisfaction_ratings,dynamic_content,any_channel,web_widget,zis}')))
+	UNION ALL
+	SELECT n.way, format('%s %s %s', string_agg(a.name || '/' || s.kind, ', ' ORDER BY s.kind), CASE WHEN count(*) > 1 THEN 'are' ELSE 'is' END,
+		CASE n.way WHEN 'read' THEN 'read' ELSE 'written' END)
+	FROM zcsync.streams s
+	JOIN zcsync.accounts a ON a.account_id = s.account_id
+	CROSS JOIN LATERAL (VALUES ('read', true), ('write', s.writes)) AS n (way, needed)
+	WHERE s.account_id = p_account AND n.needed
+		AND NOT EXISTS (SELECT FROM granted g WHERE g.scope IN (n.way, CASE s.kind WHEN 'contacts' THEN 'users:' ELSE 'tickets:' END || n.way))
+	GROUP BY n.way
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_scope_lacks(bigint, text) IS
+'what the scope of a token of Zendesk lacks, and what is wrong with it';
+
 CREATE FUNCTION zcsync._zendesk_discover(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

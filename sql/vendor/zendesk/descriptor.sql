@@ -84,6 +84,7 @@ BEGIN ATOMIC
 		discover => 'zcsync._zendesk_discover(bigint)',
 		record_url => 'zcsync._zendesk_record_url(jsonb,text,text)',
 		scope_check => 'zcsync._zendesk_scope_check(text,jsonb)',
+		scope_lacks => 'zcsync._zendesk_scope_lacks(bigint,text)',
 		pull_request => 'zcsync._zendesk_pull_request(bigint,text)',
 		next => 'zcsync._zendesk_next(bigint,text,jsonb,jsonb)',
 		restart => 'zcsync._zendesk_restart(jsonb,integer,text)',
