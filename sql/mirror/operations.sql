@@ -288,6 +288,35 @@ $$;
 COMMENT ON FUNCTION zcsync._prepare_pushes(bigint, bigint[]) IS
 'the requests of pushes';
 
+-- What pushes had to know before they can send anything: it is stored as that of a
+-- page, and they remember that they know it.
+CREATE FUNCTION zcsync._finish_learning(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job record;
+	v_endings zcsync.ending[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, s.stream_id, o.request, o.reply
+		FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
+	LOOP
+		IF v_job.stream_id IS NOT NULL THEN
+			PERFORM zcsync._apply_reply(v_job.stream_id, zcsync._origin_of('pull', v_job.job_id), v_job.request, v_job.reply);
+		END IF;
+		UPDATE zcsync.sync_queue q
+		SET payload = jsonb_set(q.payload, '{learned}', coalesce(q.payload -> 'learned', '{}') || jsonb_build_object(v_job.request ->> 'learn', true))
+		WHERE q.job_id = v_job.job_id;
+		v_endings := v_endings || ROW(v_job.job_id, 'again', 'learned', NULL, NULL, false)::zcsync.ending;
+	END LOOP;
+	RETURN v_endings;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_learning(zcsync.outcome[]) IS
+'stores what pushes had to know first';
+
 -- A look-up that goes on, or found nothing, says nothing new of the failures that
 -- made it necessary; nor does an update that was merged with another one, or
 -- these would go on for ever.
@@ -303,6 +332,10 @@ DECLARE
 	v_replies jsonb[];
 	v_endings zcsync.ending[];
 BEGIN
+	IF EXISTS (SELECT FROM unnest(p_outcomes) AS o WHERE o.request ? 'learn') THEN
+		RETURN zcsync._finish_learning(ARRAY(SELECT o FROM unnest(p_outcomes) AS o WHERE o.request ? 'learn'))
+			|| zcsync._finish_push(ARRAY(SELECT o FROM unnest(p_outcomes) AS o WHERE NOT o.request ? 'learn'));
+	END IF;
 	SELECT array_agg(o.job_id), array_agg(o.request), array_agg(o.reply) INTO v_ids, v_requests, v_replies
 	FROM unnest(p_outcomes) AS o;
 	SELECT array_agg(ROW(f.job_id, CASE WHEN f.status = 'locked' THEN 'locked' WHEN NOT f.again THEN 'ended'
@@ -351,6 +384,7 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_operation('push',
 		p_prepare => 'zcsync._prepare_pushes(bigint, bigint[])'::regprocedure,
 		p_finish => 'zcsync._finish_push(zcsync.outcome[])'::regprocedure,
+		p_fail => 'zcsync._fail_pushes(zcsync.outcome[])'::regprocedure,
 		p_shelve => 'zcsync._push_failed(text, bigint, text)'::regprocedure,
 		p_by_hand => 'zcsync._push_by_hand(text, text, integer, timestamptz)'::regprocedure,
 		p_by_hand_usage => '''push'' with a record (account/kind/id)',

@@ -371,9 +371,12 @@ BEGIN
 			FROM unnest(v_known.with_row, v_known.ids) AS f (n, local_id)
 			WHERE waiting = '{}' OR f.local_id = ANY (v_locked);
 		END IF;
-		SELECT count(*) INTO changed
+		SELECT count(*), array_agg(m.local_id) FILTER (WHERE m.differs) INTO changed, v_ids
 		FROM unnest(zcsync._merge_documents(p_account, p_kind, v_ids, v_documents, NULL, p_origin)) AS m
 		WHERE m.stored;
+		IF v_ids IS NOT NULL THEN
+			PERFORM zcsync._retry_withheld(v_ids);
+		END IF;
 	END IF;
 
 	IF v_known.without_row IS NOT NULL THEN

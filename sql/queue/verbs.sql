@@ -56,7 +56,7 @@ BEGIN
 	DELETE FROM zcsync.dead_letters d WHERE d.job_id = v_job RETURNING * INTO v_dead;
 	IF FOUND THEN
 		v_job := zcsync._enqueue(zcsync._job(v_dead.account_id, v_dead.queue, v_dead.operation, v_dead.budget_class,
-			v_dead.record_key, v_dead.dedupe_key, v_dead.payload, v_dead.priority, NULL, v_dead.stream_id,
+			v_dead.record_key, v_dead.dedupe_key, v_dead.payload - 'withheld', v_dead.priority, NULL, v_dead.stream_id,
 			v_dead.route_id, v_dead.kind, v_dead.local_id, v_dead.backfill, v_dead.version));
 		UPDATE zcsync.sync_queue q
 		SET unclear_since = least(q.unclear_since, v_dead.unclear_since),

@@ -547,6 +547,54 @@ $$;
 COMMENT ON FUNCTION zcsync._count_default_assignee(jsonb, zcsync.route_evaluation[]) IS
 'how many records get the default assignee of a route';
 
+-- What an end of a route must have before it closes a record and does not get from
+-- the other one, where that one closes records, by its map of statuses or without
+-- one.
+CREATE FUNCTION zcsync._route_closing(p_def jsonb, p_direction text, p_places text[]) RETURNS TABLE (field text, name text, status text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_end text := CASE p_direction WHEN 'back' THEN 'source' ELSE 'target' END;
+	v_fields jsonb := p_def -> CASE p_direction WHEN 'back' THEN 'back' ELSE 'fields' END;
+	v_hook regprocedure := (zcsync._vendor_of(p_def ->> (v_end || '_vendor'))).closing;
+	v_rules zcsync.vendor_rules := (zcsync._kind_of(p_def ->> (v_end || '_vendor'), p_def ->> (v_end || '_kind'))).rules;
+BEGIN
+	IF v_hook IS NULL OR NOT v_fields ? 'status' OR (coalesce((v_fields -> 'status' ->> 'mapped')::boolean, false)
+			AND NOT EXISTS (
+				SELECT FROM zcsync.route_values v WHERE v.route_id = (p_def ->> 'route_id')::bigint AND v.direction = p_direction
+					AND v.field = 'status' AND v.target_value IN (v_rules.closing_status, v_rules.final_status))) THEN
+		RETURN;
+	END IF;
+	RETURN QUERY EXECUTE format('SELECT DISTINCT r.field, r.name, $4 FROM unnest($3) AS p (id) CROSS JOIN LATERAL %s($1, $2, p.id) AS r ORDER BY 1', v_hook::regproc)
+		USING (p_def ->> (v_end || '_account'))::bigint, p_def ->> (v_end || '_kind'), p_places, v_rules.closing_status;
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_closing(jsonb, text, text[]) IS
+'fields that one end of a route must have before it closes a record, where the route closes records there';
+
+-- Records that lack one of these keep their status, one by one, and all else of
+-- them goes.
+CREATE FUNCTION zcsync._check_route_closing(p_def jsonb, p_places text[]) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('closing needs "%s"', r.name), false,
+		format('nothing is mapped to it, and %s gives no record without it the status "%s"', p_def #>> '{target,title}', r.status),
+		format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', r.field)
+	FROM zcsync._route_closing(p_def, 'forward', p_places) AS r
+	WHERE NOT p_def -> 'fields' ? r.field
+	UNION ALL
+	SELECT format('back: closing needs "%s"', r.name), true,
+		format('%s that lack it keep their status: %s gives no record without it the status "%s"', p_def ->> 'source_kind',
+			(zcsync._vendor_of(p_def ->> 'source_vendor')).title, r.status),
+		'SELECT * FROM zcsync.errors WHERE message LIKE ''%status:%'';'
+	FROM zcsync._route_closing(p_def, 'back', '{""}') AS r
+	WHERE NOT p_def -> 'back' ? r.field
+$$;
+COMMENT ON FUNCTION zcsync._check_route_closing(jsonb, text[]) IS
+'the rows of check_route() about fields that an end of the route must have before it closes a record';
+
 -- Are the people known that a route looks up?
 CREATE FUNCTION zcsync._check_route_people(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -626,6 +674,7 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_way_back(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_companies(v_def, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_closing(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_people(v_def, v_values) c;
 	RETURN QUERY

@@ -159,10 +159,12 @@ CREATE TYPE zcsync.vendor AS (
 	rows		regprocedure,
 	push_requests	regprocedure,
 	push_effect	regprocedure,
+	withhold	regprocedure,
 	statuses	regprocedure,
 	places		regprocedure,
 	place		regprocedure,
 	required	regprocedure,
+	closing		regprocedure,
 	person		regprocedure
 );
 COMMENT ON TYPE zcsync.vendor IS
@@ -179,18 +181,18 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	pull_request regprocedure DEFAULT NULL, next regprocedure DEFAULT NULL, restart regprocedure DEFAULT NULL,
 	compare_request regprocedure DEFAULT NULL, compare regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
-	statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
-	required regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL)
+	withhold regprocedure DEFAULT NULL, statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
+	required regprocedure DEFAULT NULL, closing regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and when a vendor must have it: always
@@ -240,6 +242,10 @@ BEGIN ATOMIC
 		('push_requests', 'to write', '{bigint[]}', 'TABLE(job_id bigint, request jsonb)'),
 		-- what the reply to a push means: request with its "sent", reply, base, sync_key -> {status, doc, agreed}
 		('push_effect', 'to write', '{jsonb,jsonb,jsonb,text}', 'jsonb'),
+		-- the columns to which a vendor objects where it refuses a push because of them, so that the others can go alone:
+		-- request, status, reply -> {columns, message, hint}; NULL: it refuses all of it.  The request has "row", the
+		-- mark of the row (mirror/withheld.sql)
+		('withhold', 'optional', '{jsonb,integer,jsonb}', 'jsonb'),
 		-- the statuses that records can have: account, kind, place (NULL: any).  categories are those of what a
 		-- status may become in a list, best first; is_known: records of this account can have it; is_choice: they
 		-- can be given it
@@ -251,6 +257,8 @@ BEGIN ATOMIC
 		('place', 'optional', '{bigint,text,text,boolean}', 'text'),
 		-- what must be set there, as fields of a route: account, kind, place
 		('required', 'optional', '{bigint,text,text}', 'TABLE(field text, name text)'),
+		-- what must be set there before a record can get its closing status, likewise
+		('closing', 'optional', '{bigint,text,text}', 'TABLE(field text, name text)'),
 		-- who asks, and where, of a record that belongs to a company (roles company, user and site): account, company,
 		-- e-mail address, and what is done where nobody has it (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)')

@@ -38,6 +38,9 @@ $$
 		jsonb_build_object('account_id', -1, 'remote_id', CASE WHEN base IS NOT NULL THEN '12' END, 'sync_key', 'KEY', 'custom_fields', '{}'::jsonb)
 		|| (SELECT jsonb_object_agg(c, NULL) FROM unnest(array_remove(zcsync._halopsa_pushable(kind), 'custom_fields')) AS c) || coalesce(base, '{}') || changes, base, unclear, page, false)
 $$;
+-- an account of which two custom fields are known
+INSERT INTO zcsync.accounts (account_id, name, vendor, state) VALUES (-1, 'fields', 'halopsa', 'paused');
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, sync_cause, sync_xid) SELECT -1, f, 'custom', 'Field ' || f, 'pull', pg_current_xact_id() FROM unnest('{206,211}'::text[]) AS f;
 \set ticket '{"subject": "Printer", "description": "x", "status": "1", "priority": "4", "form_id": "1", "requester_id": "38", "site_id": "18", "organization_id": "12", "assignee_id": "3", "group_id": "2nd Line", "tags": ["a"], "due_at": "2026-12-24T18:00:00.5+00:00", "custom_fields": {"206": 33}}'
 -- a create: all there is, and what it can be found by
 SELECT jsonb_pretty(request('tickets', :'ticket') - 'sent');

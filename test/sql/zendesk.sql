@@ -25,6 +25,14 @@ SELECT s.settings, jsonb_object_agg(b.class, b.calls) FROM unnest('{"{\"plan\": 
 	"{\"plan\": \"enterprise\", \"sandbox\": true}", "{\"sandbox\": true, \"high_volume\": true}"}'::jsonb[]) WITH ORDINALITY AS s (settings, n),
 	zcsync._zendesk_budgets(s.settings) AS b GROUP BY s.n, s.settings ORDER BY s.n;
 
+-- A catalogue in pages goes on by its cursor, whatever host its links name, and ends where it has no other one.
+SELECT r.reply -> 'meta' AS meta, zcsync._zendesk_next_page('{"op": "ticket_fields", "page[after]": "b"}', r.reply) AS next
+FROM unnest(ARRAY['{"meta": {"has_more": true, "after_cursor": "c"}, "links": {"next": "https://elsewhere.example/api/v2/ticket_fields?page[after]=c"}, "next_page": "https://elsewhere.example/x"}',
+	'{"meta": {"has_more": true, "after_cursor": "b"}}', '{"meta": {"has_more": false, "after_cursor": "c"}}', '{"meta": {"has_more": true}}', '{"links": {"next": "https://elsewhere.example/x"}}', '{}', '[]']::jsonb[]) AS r (reply);
+-- scopes: what the streams need, and what Zendesk does not know
+SELECT g.granted, l.* FROM unnest('{read write,read,write,tickets:read users:read,users:read,raed,"",tickets:reed,hc:read read}'::text[]) WITH ORDINALITY AS g (granted, n)
+LEFT JOIN LATERAL zcsync._zendesk_scope_lacks(:acme, g.granted) AS l ON true ORDER BY g.n, l.scope, l.purpose;
+
 -- addresses
 SELECT zcsync._zendesk_record_url('{"subdomain": "acme"}', k, '7') FROM unnest('{tickets,contacts,fields}'::text[]) AS k;
 SELECT zcsync._zendesk_record_url('{"base_url": "http://127.0.0.1:1/"}', 'tickets', '7');

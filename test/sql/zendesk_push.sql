@@ -41,16 +41,25 @@ INSERT INTO zcsync.fields (account_id, remote_id, name, type, options, sync_caus
 SELECT :acme, id, name, type, '[{"id": 1, "name": "Portal", "value": "area_portal"}, {"id": 2, "name": "API", "value": "area_api"}]', 'pull', pg_current_xact_id()
 FROM (VALUES ('1', 'Subject', 'subject'), ('20', 'Order', 'text'), ('21', 'Seats', 'integer'), ('22', 'Area', 'tagger'), ('23', 'Parts', 'multiselect'), ('24', 'Contract', 'checkbox')) AS f (id, name, type);
 INSERT INTO zcsync.contacts (account_id, remote_id, email, sync_cause, sync_xid) VALUES (:acme, '901', 'ann@example.com', 'pull', pg_current_xact_id());
-CREATE FUNCTION request(changes jsonb, base jsonb DEFAULT NULL, unclear timestamptz DEFAULT NULL, conflict boolean DEFAULT false, lost boolean DEFAULT false) RETURNS jsonb LANGUAGE sql AS
+CREATE FUNCTION request(changes jsonb, base jsonb DEFAULT NULL, unclear timestamptz DEFAULT NULL, conflict boolean DEFAULT false, lost boolean DEFAULT false, withheld jsonb DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS
 $$
 	SELECT zcsync._zendesk_push_request(
 		jsonb_build_object('account_id', zcsync.account('acme'), 'remote_id', CASE WHEN base IS NOT NULL THEN '12' END, 'sync_key', 'KEY', 'custom_fields', '{}'::jsonb)
-		|| (SELECT jsonb_object_agg(c, NULL) FROM unnest(array_remove(zcsync._zendesk_pushable('tickets'), 'custom_fields')) AS c) || coalesce(base, '{}') || changes, base, unclear, conflict, lost)
+		|| (SELECT jsonb_object_agg(c, NULL) FROM unnest(array_remove(zcsync._zendesk_pushable('tickets'), 'custom_fields')) AS c) || coalesce(base, '{}') || changes, base, unclear, conflict, lost, withheld)
 $$;
 \set ticket '{"subject": "Printer", "description": "on fire", "status": "open", "priority": "high", "type": "task", "requester_id": "38", "assignee_id": "3", "group_id": "4", "organization_id": "5", "tags": ["a"], "due_at": "2026-12-24T18:00:00.5+00:00", "updated_at": "2026-11-22T12:00:00+00:00", "custom_fields": {"20": "x", "22": "area_portal"}}'
 -- a create: all there is, and what it can be found by
-SELECT jsonb_pretty(request(:'ticket'::jsonb - 'updated_at') - 'sent');
+SELECT jsonb_pretty(request(:'ticket'::jsonb - 'updated_at') - '{sent,row}'::text[]);
 SELECT request(:'ticket'::jsonb - 'updated_at') -> 'sent' = :'ticket'::jsonb - 'updated_at' AS sent;
+-- A ticket cannot be solved yet: the status is withheld, all else goes; a new ticket is open until then; what is left in the end says why.
+\set reply '{"error": "RecordInvalid", "details": {"base": [{"description": "Assignee: is required when solving a ticket"}, {"description": "Area: is required when solving a ticket"}]}}'
+SELECT jsonb_pretty(zcsync._zendesk_withhold(request('{"status": "solved"}', :'ticket'), 422, :'reply')) AS withheld;
+SELECT zcsync._zendesk_withhold(request(c, :'ticket'), s, r) IS NULL AS refused_as_a_whole
+FROM (VALUES ('{"status": "pending"}'::jsonb, 422, :'reply'::jsonb), ('{"status": "solved"}', 400, :'reply'), ('{"status": "solved"}', 422, '{"details": {"base": [{"description": "Subject: is too long"}]}}'), ('{"status": "solved"}', 422, '"text"')) AS t (c, s, r);
+SELECT zcsync._zendesk_withhold(request('{"status": "solved"}', :'ticket'), 422, :'reply')::text AS withheld \gset
+SELECT request('{"status": "solved", "priority": "low"}', :'ticket', withheld => :'withheld') #> '{body,ticket}' AS ticket, request('{"status": "solved", "priority": "low"}', :'ticket', withheld => :'withheld') -> 'sent' AS sent;
+SELECT r.request #> '{body,ticket}' ->> 'status' AS status, r.request -> 'sent' ->> 'status' AS sent FROM (SELECT request('{"subject": "s", "status": "solved"}', withheld => :'withheld')) AS r (request);
+SELECT request('{"status": "solved"}', :'ticket', withheld => :'withheld') ->> 'refuse' AS refuse, request('{}', :'ticket', withheld => :'withheld') AS nothing;
 -- the requester: by id, as somebody known, as somebody new
 SELECT request(jsonb_build_object('subject', 'x', 'requester_id', r)) #- '{body,ticket,comment}' #> '{body,ticket}' AS ticket FROM unnest('{38,Ann@Example.com,Bob.Smith@example.com}'::text[]) AS r;
 -- the first comment needs a text

@@ -17,6 +17,7 @@ my $node = new_node('main', conf => "zcsync.databases = ''\nlog_statement = none
 $simulator->post('holdback', { seconds => -2 });
 $node->start;
 setup_zcsync($node, 'postgres');
+$simulator->post('settings', { lenient_solve => 1 });	# not what this is about
 
 sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; SET timezone = 'UTC'; $_[0]"); }
 sub control { my ($what, %arguments) = @_; return $simulator->post($what, { vendor => 'halopsa', kind => 'ticket', %arguments }); }

@@ -171,7 +171,7 @@ BEGIN
 		RETURN;
 	END IF;
 	v_list := zcsync._halopsa_list(p_reply);
-	CASE p_kind
+	CASE coalesce(p_request ->> 'learn', p_kind)
 		WHEN 'tickets' THEN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_tickets(p_account, v_list, v_lean);
 		WHEN 'leads' THEN

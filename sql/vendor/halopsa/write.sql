@@ -198,7 +198,6 @@ COMMENT ON FUNCTION zcsync._halopsa_field_value(text, jsonb, jsonb) IS
 
 -- What a request holds for the custom fields in which a row differs from its
 -- base, what of them was sent, and what is wrong with those that cannot be.
--- Without a catalogue of the account's fields values go as they are.
 CREATE FUNCTION zcsync._halopsa_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -213,9 +212,7 @@ BEGIN
 	FROM (
 		SELECT k.key, p_row -> k.key AS mine, v.value, v.value IS DISTINCT FROM v.base AS differs,
 			CASE
-				WHEN zcsync._halopsa_id(k.key) IS NULL OR (f.remote_id IS NULL AND EXISTS (
-						SELECT FROM zcsync.fields c WHERE c.account_id = p_account AND c.scope_id = 'custom' AND c.deleted_at IS NULL))
-					THEN format('there is no custom field "%s"', left(k.key, 100))
+				WHEN f.remote_id IS NULL THEN format('there is no custom field "%s"', left(k.key, 100))
 				WHEN v.value IS NULL
 					THEN format('"%s" is not a value of custom field "%s", which is of type %s',
 						left(p_row -> k.key #>> '{}', 100), coalesce(f.name, k.key), f.type)
@@ -443,7 +440,7 @@ DECLARE
 	v_leads bigint[];
 BEGIN
 	WITH j AS MATERIALIZED (
-		SELECT q.job_id, q.account_id, q.kind, q.local_id, q.unclear_since, q.lookup_page AS page,
+		SELECT q.job_id, q.account_id, q.kind, q.local_id, q.payload, q.sent IS NOT NULL AS is_sent, q.unclear_since, q.lookup_page AS page,
 			q.lookup_floor::bigint AS floor, n.notify
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
@@ -479,7 +476,11 @@ BEGIN
 		WHERE k.type IS NOT NULL),
 	r AS MATERIALIZED (
 		SELECT j.job_id, j.kind, j.local_id, w.job_id IS NOT NULL AS found,
-			CASE WHEN w.job_id IS NOT NULL
+			CASE
+				WHEN w.job_id IS NOT NULL AND NOT j.is_sent AND j.unclear_since IS NULL
+						AND zcsync._lacks_fields(j.account_id, w.row -> 'custom_fields', w.base -> 'custom_fields', j.payload)
+					THEN '{"op": "list", "entity": "FieldInfo", "includevalues": true, "learn": "fields"}'
+				WHEN w.job_id IS NOT NULL
 				THEN zcsync._halopsa_push_request(j.kind, w.row, w.base, j.unclear_since, j.page, j.notify, j.floor, l.id, q.required) END AS request
 		FROM j LEFT JOIN w ON w.job_id = j.job_id
 		LEFT JOIN types q ON q.account_id = j.account_id AND q.kind = j.kind AND q.type = coalesce(w.row ->> 'form_id', w.row ->> 'type_id')

@@ -121,14 +121,18 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_request jsonb := '{"op": "ticket_fields"}';
 	v_reply jsonb;
 BEGIN
-	v_reply := zcsync._ask(p_account, '{"op": "ticket_fields"}');
-	PERFORM zcsync._keep_seen(p_account, 'zendesk', 'fields', '{"op": "ticket_fields"}', v_reply);
-	RETURN QUERY
-	SELECT 'field', d ->> 'id', d ->> 'title', jsonb_build_object('type', d -> 'type', 'active', d -> 'active',
-		'required', d -> 'required', 'options', d -> 'custom_field_options')
-	FROM jsonb_array_elements(v_reply -> 'ticket_fields') AS d;
+	WHILE v_request IS NOT NULL LOOP
+		v_reply := zcsync._ask(p_account, v_request);
+		PERFORM zcsync._keep_seen(p_account, 'zendesk', 'fields', v_request, v_reply);
+		RETURN QUERY
+		SELECT 'field', d ->> 'id', d ->> 'title', jsonb_build_object('type', d -> 'type', 'active', d -> 'active',
+			'required', d -> 'required', 'options', d -> 'custom_field_options')
+		FROM jsonb_array_elements(v_reply -> 'ticket_fields') AS d;
+		v_request := '{"op": "ticket_fields"}' || zcsync._zendesk_next_page(v_request, v_reply);
+	END LOOP;
 
 	v_reply := zcsync._ask(p_account, '{"op": "custom_statuses"}');
 	PERFORM zcsync._keep_seen(p_account, 'zendesk', 'statuses', '{"op": "custom_statuses"}', v_reply);

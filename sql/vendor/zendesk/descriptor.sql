@@ -92,8 +92,10 @@ BEGIN ATOMIC
 		rows => 'zcsync._zendesk_rows(bigint,text,jsonb,jsonb)',
 		push_requests => 'zcsync._zendesk_push_requests(bigint[])',
 		push_effect => 'zcsync._zendesk_push_effect(jsonb,jsonb,jsonb,text)',
+		withhold => 'zcsync._zendesk_withhold(jsonb,integer,jsonb)',
 		statuses => 'zcsync._zendesk_ticket_statuses(bigint,text,text)',
-		required => 'zcsync._zendesk_required(bigint,text,text)');
+		required => 'zcsync._zendesk_required(bigint,text,text)',
+		closing => 'zcsync._zendesk_closing(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'what there is to know about Zendesk';

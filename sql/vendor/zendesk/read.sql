@@ -46,10 +46,9 @@ DECLARE
 	v_start timestamptz;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
-	IF v_stream.kind = 'fields' THEN
-		RETURN '{"op": "ticket_fields"}';
-	ELSIF v_stream.kind = 'statuses' THEN
-		RETURN '{"op": "custom_statuses"}';
+	IF v_stream.kind IN ('fields', 'statuses') THEN
+		RETURN jsonb_build_object('op', CASE v_stream.kind WHEN 'fields' THEN 'ticket_fields' ELSE 'custom_statuses' END)
+			|| coalesce(CASE p_lane WHEN 'live' THEN v_stream.live_cursor END, '{}');
 	END IF;
 
 	IF p_lane = 'history' THEN
@@ -106,6 +105,19 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_restart(jsonb, integer, text) IS
 'where a lane goes on whose cursor was refused; NULL: it has no cursor, or was begun anew already';
 
+-- The rest of a catalogue that comes in pages: the cursor of the next one.  The
+-- addresses of pages that replies have (links, next_page, after_url) are never asked:
+-- they may name any host, and our credentials would go there.
+CREATE FUNCTION zcsync._zendesk_next_page(p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('page[size]', 100, 'page[after]', p_reply #> '{meta,after_cursor}')
+	WHERE p_reply #>> '{meta,has_more}' = 'true' AND p_reply #>> '{meta,after_cursor}' IS NOT NULL
+		AND p_reply #>> '{meta,after_cursor}' IS DISTINCT FROM p_request ->> 'page[after]';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_next_page(jsonb, jsonb) IS
+'where the next page of a catalogue begins, as members of its request; NULL: this is the last';
+
 -- Where the lane goes on after a page.  A page without a cursor, which an
 -- empty export may send, or with the cursor that was sent leads nowhere: the
 -- lane keeps its place.  Only end_of_stream ends the history.  Beside the cursor
@@ -123,7 +135,9 @@ DECLARE
 	v_time bigint;
 BEGIN
 	IF p_request ->> 'op' <> 'incremental' THEN
-		RETURN QUERY SELECT '{}'::jsonb, false, NULL::interval;
+		cursor := coalesce(zcsync._zendesk_next_page(p_request, p_reply), '{}');
+		more := cursor <> '{}';
+		RETURN NEXT;
 		RETURN;
 	END IF;
 	v_moved := v_after IS NOT NULL AND v_after IS DISTINCT FROM p_request ->> 'cursor';
@@ -167,11 +181,11 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 BEGIN
-	IF p_kind = 'tickets' THEN
+	IF p_kind = 'fields' OR p_request ->> 'learn' = 'fields' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_fields(zcsync._json_list(p_reply -> 'ticket_fields'));
+	ELSIF p_kind = 'tickets' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_tickets(p_account, zcsync._json_list(
 			CASE WHEN p_reply ? 'ticket' THEN jsonb_build_array(p_reply -> 'ticket') ELSE p_reply -> 'tickets' END));
-	ELSIF p_kind = 'fields' THEN
-		RETURN QUERY SELECT * FROM zcsync._zendesk_fields(zcsync._json_list(p_reply -> 'ticket_fields'));
 	ELSIF p_kind = 'statuses' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_statuses(zcsync._json_list(p_reply -> 'custom_statuses'));
 	END IF;

@@ -2,8 +2,7 @@
 -- Zendesk as an end of routes: statuses, required fields.
 -- ---------------------------------------------------------------------
 
--- A ticket begins with its first comment.  Fields that Zendesk calls required
--- are so for agents who solve tickets, in its own pages.
+-- A ticket begins with its first comment.
 CREATE FUNCTION zcsync._zendesk_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -11,6 +10,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._zendesk_required(bigint, text, text) IS
 'fields that tickets of Zendesk must have';
+
+-- Nobody can solve a ticket without an assignee, or with a field empty that
+-- Zendesk calls required.
+CREATE FUNCTION zcsync._zendesk_closing(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'assignee_id', 'assignee'
+	UNION ALL
+	SELECT 'custom:' || f.remote_id, f.name
+	FROM zcsync.fields f
+	WHERE f.account_id = p_account AND f.required AND f.active IS NOT FALSE AND f.deleted_at IS NULL
+		AND f.type <> ALL ('{subject,description,status,custom_status,tickettype,priority,group,assignee}')
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_closing(bigint, text, text) IS
+'fields that tickets of Zendesk must have before they can be solved';
 
 -- The statuses, those of the catalogue or all that Zendesk has.  It closes solved
 -- tickets itself.  Not all accounts have the status hold; one whose statuses are

@@ -113,6 +113,8 @@ BEGIN
 	ELSIF p_type = 'checkbox' THEN
 		RETURN CASE WHEN lower(v_text COLLATE "C") IN ('true', 'yes', '1') THEN 'true'::jsonb
 			WHEN lower(v_text COLLATE "C") IN ('false', 'no', '0') THEN 'false' END;
+	ELSIF p_type = 'lookup' THEN
+		RETURN CASE WHEN zcsync._zendesk_id(v_text) IS NOT NULL THEN to_jsonb(v_text) END;
 	ELSIF p_type = 'integer' THEN
 		RETURN CASE WHEN v_text ~ '^[-+]?[0-9]{1,18}(?:[.]0+)?$' THEN to_jsonb(trunc(v_text::numeric)) END;
 	ELSIF p_type = 'decimal' THEN
@@ -128,8 +130,7 @@ COMMENT ON FUNCTION zcsync._zendesk_field_value(text, jsonb, jsonb) IS
 
 -- What a request holds for the custom fields in which a row differs from its
 -- base, what of them was sent, and what is wrong with those that cannot be; and
--- the tags of options and boxes that were and that are now chosen.  Without a catalogue of
--- the account's fields values go as they are.
+-- the tags of options and boxes that were and that are now chosen.
 CREATE FUNCTION zcsync._zendesk_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text, OUT old_tags text[], OUT new_tags text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -146,9 +147,7 @@ BEGIN
 	FROM (
 		SELECT k.key, m.mine, v.value, v.base, v.value IS DISTINCT FROM v.base AS differs, g.old_tags, g.new_tags,
 			CASE
-				WHEN zcsync._zendesk_id(k.key) IS NULL OR (f.remote_id IS NULL AND EXISTS (
-						SELECT FROM zcsync.fields c WHERE c.account_id = p_account AND c.deleted_at IS NULL))
-					THEN format('there is no custom field "%s"', left(k.key, 100))
+				WHEN f.remote_id IS NULL THEN format('there is no custom field "%s"', left(k.key, 100))
 				WHEN v.value IS NULL
 					THEN format('"%s" is not a value of custom field "%s", which is of type %s',
 						left(m.mine #>> '{}', 100), coalesce(f.name, k.key), coalesce(f.type, 'unknown'))
@@ -276,13 +275,15 @@ COMMENT ON FUNCTION zcsync._zendesk_item(jsonb, jsonb) IS
 'what a request holds for a row that differs from its base, and why it cannot be sent';
 
 -- The request that makes the ticket of a row.  The first comment must have a
--- text; where the row has none the subject is it.
-CREATE FUNCTION zcsync._zendesk_create_request(p_row jsonb) RETURNS jsonb
+-- text; where the row has none the subject is it.  A status that is withheld is
+-- open until it is sent.
+CREATE FUNCTION zcsync._zendesk_create_request(p_row jsonb, p_withheld jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_parts record := zcsync._zendesk_item(p_row, '{}');
+	v_row jsonb := CASE WHEN p_withheld IS NULL THEN p_row ELSE p_row || '{"status": "open"}' END;
+	v_parts record := zcsync._zendesk_item(v_row, '{}');
 	v_text text := coalesce(nullif(btrim(p_row ->> 'description', E' \t\r\n'), ''), nullif(btrim(p_row ->> 'subject', E' \t\r\n'), ''));
 BEGIN
 	IF v_text IS NULL THEN
@@ -295,19 +296,21 @@ BEGIN
 		'body', jsonb_build_object('ticket', v_parts.item
 			|| jsonb_build_object('external_id', 'zcsync-' || (p_row ->> 'sync_key'),
 				'comment', jsonb_build_object('body', v_text, 'public', true))),
-		'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._zendesk_pushable('tickets')) AS c));
+		'row', zcsync._row_mark(p_row),
+		'sent', (SELECT jsonb_object_agg(c, v_row -> c) FROM unnest(zcsync._zendesk_pushable('tickets')) AS c));
 END
 $$;
-COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb) IS
+COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb, jsonb) IS
 'the request that makes the ticket of a row';
 
 -- The next request of a row of tickets (as to_jsonb() makes it in UTC, without
 -- what is only here), or NULL when it equals its base.  p_unclear is set while a
 -- create may have been applied whose effect is not known; p_conflict after an
--- update that came too late, p_lost after one whose reply was lost.  Only updates spend the budget of writes; the others
+-- update that came too late, p_lost after one whose reply was lost.  p_withheld: see
+-- mirror/withheld.sql.  Only updates spend the budget of writes; the others
 -- name the class that they spend.
 CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean,
-	p_lost boolean) RETURNS jsonb
+	p_lost boolean, p_withheld jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -319,12 +322,18 @@ BEGIN
 	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'find_ticket', 'class', 'api', 'external_id', 'zcsync-' || (p_row ->> 'sync_key'));
 	ELSIF p_row ->> 'remote_id' IS NULL THEN
-		RETURN zcsync._zendesk_create_request(p_row);
+		RETURN zcsync._zendesk_create_request(p_row, p_withheld);
 	END IF;
 
-	v_parts := zcsync._zendesk_item(p_row, v_base);
+	v_parts := zcsync._zendesk_item(p_row, CASE WHEN p_withheld IS NULL THEN v_base ELSE zcsync._base_without(v_base, p_row, p_withheld) END);
+	-- Assigning a new ticket opens it, which is not to look as if somebody there had done it.
+	IF p_withheld IS NOT NULL AND v_base ->> 'status' = 'new' AND v_parts.item ->> 'assignee_id' IS NOT NULL THEN
+		v_parts.item := v_parts.item || '{"status": "open"}';
+		v_parts.sent := v_parts.sent || '{"status": "open"}';
+	END IF;
 	IF v_parts.item = '{}' AND v_parts.problem IS NULL AND NOT p_lost THEN
-		RETURN NULL;
+		RETURN CASE WHEN p_withheld IS NOT NULL AND (zcsync._zendesk_item(p_row, v_base)).item <> '{}'
+			THEN zcsync._withheld_request('update_ticket', p_withheld) END;
 	ELSIF p_conflict OR p_lost THEN
 		RETURN jsonb_build_object('op', 'get_ticket', 'class', 'api', 'ticket_id', p_row -> 'remote_id');
 	ELSIF v_base ->> 'status' = 'closed' THEN
@@ -337,11 +346,28 @@ BEGIN
 		'base', (SELECT jsonb_object_agg(k, v_base -> k) FROM jsonb_object_keys(v_parts.sent) AS k),
 		'body', jsonb_build_object('ticket', v_parts.item
 			|| CASE WHEN v_base ->> 'updated_at' IS NOT NULL THEN jsonb_build_object('safe_update', true,
-				'updated_stamp', replace(v_base ->> 'updated_at', '+00:00', 'Z')) ELSE '{}' END));
+				'updated_stamp', replace(v_base ->> 'updated_at', '+00:00', 'Z')) ELSE '{}' END))
+		|| CASE WHEN v_parts.sent ? 'status' THEN jsonb_build_object('row', zcsync._row_mark(p_row)) ELSE '{}' END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, boolean, boolean) IS
+COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, boolean, boolean, jsonb) IS
 'the next request that brings a ticket closer to its row, or NULL';
+
+-- Zendesk refuses to solve a ticket without an assignee, or with a required field
+-- empty, and with that all else of the request.
+CREATE FUNCTION zcsync._zendesk_withhold(p_request jsonb, p_status integer, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('columns', '["status"]'::jsonb, 'message', b.said,
+		'hint', 'Set what is missing: assignee_id, or in custom_fields the field that is named.')
+	FROM (
+		SELECT string_agg(e ->> 'description', '; ')
+		FROM jsonb_array_elements(zcsync._json_list(p_reply #> '{details,base}')) AS e
+		WHERE strpos(lower((e ->> 'description') COLLATE "C"), 'required when solving') > 0) AS b (said)
+	WHERE b.said IS NOT NULL AND p_status = 422 AND p_request #>> '{body,ticket,status}' IN ('solved', 'closed');
+END;
+COMMENT ON FUNCTION zcsync._zendesk_withhold(jsonb, integer, jsonb) IS
+'the status, where Zendesk refuses a request since it cannot be solved yet; NULL: it refuses all of it';
 
 -- The requests of push jobs; NULL for a row that already equals its base, or is
 -- gone.  A row that equals it is settled: what differs in form only, or cannot be
@@ -362,17 +388,22 @@ BEGIN
 	SELECT array_agg(r.job_id), array_agg(r.request), array_agg(r.local_id) FILTER (WHERE r.request IS NULL AND r.found)
 	INTO v_jobs, v_requests, v_equal
 	FROM (
-		SELECT q.job_id, q.local_id, t.local_id IS NOT NULL AS found, CASE WHEN t.local_id IS NOT NULL
-			THEN zcsync._zendesk_push_request(jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id,
-					'sync_key', t.sync_key, 'subject', t.subject, 'description', t.description, 'status', t.status,
-					'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
-					'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
-					'custom_fields', t.custom_fields),
+		SELECT q.job_id, q.local_id, t.local_id IS NOT NULL AS found, CASE
+			WHEN t.local_id IS NOT NULL AND q.sent IS NULL AND q.unclear_since IS NULL
+					AND zcsync._lacks_fields(t.account_id, t.custom_fields, t.base -> 'custom_fields', q.payload)
+				THEN '{"op": "ticket_fields", "class": "api", "learn": "fields"}'
+			WHEN t.local_id IS NOT NULL
+			THEN zcsync._zendesk_push_request(w.row,
 				CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('tickets', t.account_id, t.local_id, t.base) ELSE t.base END,
-				q.unclear_since, coalesce(q.last_class = 'conflict', false), q.sent IS NOT NULL)
+				q.unclear_since, coalesce(q.last_class = 'conflict', false), q.sent IS NOT NULL, zcsync._withheld(q.payload, w.row))
 			END AS request
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.tickets t ON t.account_id = q.account_id AND t.local_id = q.local_id AND t.deleted_at IS NULL
+		CROSS JOIN LATERAL (SELECT jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id,
+				'sync_key', t.sync_key, 'subject', t.subject, 'description', t.description, 'status', t.status,
+				'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
+				'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
+				'custom_fields', t.custom_fields) OFFSET 0) AS w (row)
 		WHERE q.job_id = ANY (p_job_ids)
 		OFFSET 0) AS r;
 	IF v_equal IS NOT NULL THEN
@@ -405,7 +436,7 @@ BEGIN
 		FROM jsonb_populate_record(NULL::zcsync.tickets, t.base) AS b)
 	FROM locked l
 	WHERE t.account_id = l.account_id AND t.local_id = l.local_id
-		AND zcsync._zendesk_push_request(to_jsonb(t) - 'remote', t.base, NULL, false, false) IS NULL;
+		AND zcsync._zendesk_push_request(to_jsonb(t) - 'remote', t.base, NULL, false, false, NULL) IS NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_settle(bigint[]) IS

@@ -442,6 +442,13 @@ sub _settings ($app, $p)
 		if ($name =~ /^(?:job_delay|field_tags)\z/) { $_->$name($value) for @accounts }
 		elsif ($name eq 'start_time_age') { $zendesk->start_time_age($value) }
 		elsif ($name eq 'min_token_lifetime') { $zendesk->config->{min_token_lifetime} = $value }
+		elsif ($name eq 'lenient_solve') { $_->{lenient_solve} = $value for @accounts }
+		elsif ($name eq 'required_fields')
+		{
+			my %required = map { $_ => 1 } @$value;
+			$_->{required} = $required{ $_->{title} } ? Mojo::JSON::true : Mojo::JSON::false for map { @{ $_->custom_fields } } @accounts;
+		}
+		elsif ($name eq 'paged_fields') { $zendesk->config->{paged_fields} = $value }
 		elsif ($name eq 'short_export_header') { $zendesk->config->{short_export_header} = $value }
 		elsif ($name eq 'clickup_gzip') { $clickup->accept_gzip($value ? 1 : 0) }
 		else { die "no setting \"$name\"\n" }

@@ -318,6 +318,7 @@ sub create_ticket ($self, $q, $given, $operation)
 {
 	my $account = $q->{a};
 	my $changes = _check($self, $q, $given, undef);
+	_check_solved($self, $account, undef, $changes);
 	my $comment = delete $changes->{comment} // {};
 	my $text = $comment->{body} // ($comment->{html_body} // '') =~ s/<[^>]*>//gr;
 
@@ -363,6 +364,7 @@ sub update_ticket ($self, $q, $id, $given, $operation)
 	_check_stamp($ticket, $given);
 	_check_open($self, $ticket);
 	my $changes = _check($self, $q, $given, $ticket);
+	_check_solved($self, $q->{a}, $ticket, $changes);
 	if ($operation eq 'job')
 	{
 		my %tags = map { $_ => 1 } @{ $changes->{tags} // $ticket->{tags} };
@@ -396,6 +398,20 @@ sub _check_stamp ($ticket, $given)
 sub _check_open ($self, $ticket)
 {
 	$self->record_invalid(status => [ 'Status: closed prevents ticket update', 'InvalidValue' ]) if $ticket->{status} eq 'closed';
+}
+
+# Nobody solves a ticket that has no assignee, or a required field empty.  Those
+# that administrators solved so stay as they are.
+sub _check_solved ($self, $account, $ticket, $changes)
+{
+	my $status = $changes->{status} // '';
+	return if $status !~ /^(?:solved|closed)\z/ || ($ticket && $ticket->{status} eq $status) || $account->{lenient_solve};
+	my %values = map { $_->{id} => $_->{value} } @{ ($ticket // {})->{custom_fields} // [] }, @{ $changes->{custom_fields} // [] };
+	my $assignee = exists $changes->{assignee_id} ? $changes->{assignee_id} : ($ticket // {})->{assignee_id};
+	my @lacking = (defined $assignee ? () : 'Assignee', map { $_->{title} } grep { $_->{required} && ($values{ $_->{id} } // '') eq '' } @{ $account->custom_fields });
+	fail(422, { error => 'RecordInvalid', description => 'Record validation errors',
+		details => { base => [ map { { description => "$_: is required when solving a ticket", error => 'BlankValue' } } @lacking ] } })
+	  if @lacking;
 }
 
 # Tags as an array or a string of words; lower case, sorted, each once.
