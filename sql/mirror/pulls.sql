@@ -10,7 +10,7 @@ CREATE FUNCTION zcsync._next_turn(p_stream bigint, p_now timestamptz, p_interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT to_timestamp((floor((x.now - t.turn) / x.step) + 1) * x.step + t.turn)
-	FROM (SELECT date_part('epoch', p_now), date_part('epoch', p_interval)) AS x (now, step)
+	FROM (SELECT date_part('epoch', p_now - to_timestamp(0)), date_part('epoch', p_interval)) AS x (now, step)
 	-- numbers in turn spread by the golden ratio
 	CROSS JOIN LATERAL (SELECT floor(x.step * (p_stream * 0.6180339887498949 - floor(p_stream * 0.6180339887498949)))) AS t (turn);
 END;
