@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * connector_clickup.c
- *		The ClickUp API, version 2.
+ *		The ClickUp API, version 2; tasks are moved with version 3.
  *
  * Authorisation is a personal token, sent as it is, or an OAuth token that
  * does not expire, sent as a bearer token.
@@ -53,9 +53,13 @@ static const ZcsyncOperation operations[] = {
 	"tasks"},
 	{"find_task", "GET", "/api/v2/list/{list_id}/task", TASK_FILTER, false,
 	"tasks"},
-	{"get_task", "GET", "/api/v2/task/{task_id}", NULL, false, "id"},
+	{"get_task", "GET", "/api/v2/task/{task_id}", "custom_task_ids team_id",
+	false, "id"},
 	{"create_task", "POST", "/api/v2/list/{list_id}/task", NULL, true, "id"},
 	{"update_task", "PUT", "/api/v2/task/{task_id}", NULL, true, "id"},
+	{"move_task", "PUT",
+		"/api/v3/workspaces/{team_id}/tasks/{task_id}/home_list/{list_id}", NULL,
+	true, "data"},
 	{"set_field", "POST", "/api/v2/task/{task_id}/field/{field_id}", NULL,
 	true, NULL},
 	{"clear_field", "DELETE", "/api/v2/task/{task_id}/field/{field_id}", NULL,
@@ -208,6 +212,8 @@ clickup_interpret(ZcsyncCall *call)
 
 	body = zcsync_connector_error_body(call);
 	said = zcsync_json_get_text(body, "err");
+	if (said == NULL)			/* version 3 */
+		said = zcsync_json_get_text(body, "message");
 	code = zcsync_json_get_text(body, "ECODE");
 	if (code != NULL && said != NULL)
 		said = psprintf("%s (%s)", said, code);

@@ -90,6 +90,39 @@ $$;
 COMMENT ON FUNCTION zcsync._check_create_only(bigint, text, text[], bigint[], bigint[], jsonb[], zcsync.origin[]) IS
 'raises an error if written rows have a remote record and new values in columns that only a new record can be given';
 
+-- A column that a vendor cannot empty keeps some value once the record is there.
+-- Nearly no write empties a column, so that is looked at first.
+CREATE FUNCTION zcsync._check_emptied(p_account bigint, p_kind text, p_columns text[], p_accounts bigint[], p_ids bigint[],
+	p_new jsonb[], p_origins zcsync.origin[]) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_kept text[] := ARRAY(SELECT c FROM unnest(((zcsync._kind_of(v_vendor, p_kind)).rules).never_empty) AS c WHERE c = ANY (p_columns));
+	v_column text;
+BEGIN
+	IF v_kept = '{}' OR NOT EXISTS (SELECT FROM unnest(p_new) AS n CROSS JOIN unnest(v_kept) AS c WHERE n -> c = 'null') THEN
+		RETURN;
+	END IF;
+	EXECUTE format($sql$
+		SELECT c FROM unnest($1, $2, $3, $4) AS w (account_id, local_id, new, cause, cause_id, xid)
+		JOIN zcsync.%I AS t ON t.account_id = w.account_id AND t.local_id = w.local_id AND t.remote_id IS NOT NULL
+		JOIN unnest($5) AS c ON w.new -> c = 'null'
+		WHERE w.account_id = $6 AND w.cause = 'local'
+		LIMIT 1$sql$, p_kind)
+		INTO v_column USING p_accounts, p_ids, p_new, p_origins, v_kept, p_account;
+	IF v_column IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'not_null_violation',
+			MESSAGE = format('column "%s" of %s cannot be emptied', v_column, p_kind),
+			DETAIL = format('%s keeps some value there once there is one.', (zcsync._vendor_of(v_vendor)).title),
+			HINT = 'Give it another value, or change it at the vendor if that is possible there.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_emptied(bigint, text, text[], bigint[], bigint[], jsonb[], zcsync.origin[]) IS
+'raises an error if written rows have a remote record and lose a value that the vendor cannot take away';
+
 -- A local insert.  Its keys are ours, whatever the writer gave.
 CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -381,6 +414,7 @@ BEGIN
 		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
 		IF p_old IS NOT NULL THEN
 			PERFORM zcsync._check_create_only(v_written.account_id, p_kind, v_written.columns, p_accounts, p_ids, p_new, p_origins);
+			PERFORM zcsync._check_emptied(v_written.account_id, p_kind, v_written.columns, p_accounts, p_ids, p_new, p_origins);
 		END IF;
 	END LOOP;
 

@@ -58,7 +58,8 @@ $$;
 COMMENT ON FUNCTION zcsync.stream(text) IS
 'the number of a stream by its name, as in acme/tickets; an error if there is none';
 
--- A record in the mirror by its reference.
+-- A record in the mirror by its reference: by its id, or where it has none such by
+-- the name that people gave it at a vendor that allows it.
 CREATE FUNCTION zcsync._find_record(p_reference text)
 RETURNS TABLE (kind text, account_id bigint, local_id bigint, remote_id text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -67,6 +68,7 @@ AS $$
 DECLARE
 	v_parts text[] := zcsync._parse_reference(p_reference, 3);
 	v_account bigint := zcsync.account(v_parts[1]);
+	v_alias text;
 BEGIN
 	IF v_parts[2] <> ALL (zcsync._kinds()) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -78,6 +80,13 @@ BEGIN
 	ELSE
 		RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
 			'WHERE t.account_id = $1 AND t.remote_id = $2', v_parts[2]) USING v_account, v_parts[3];
+		v_alias := CASE WHEN NOT FOUND THEN (
+			SELECT (zcsync._kind_of(a.vendor, v_parts[2])).alias FROM zcsync.accounts a WHERE a.account_id = v_account) END;
+		IF v_alias IS NOT NULL THEN
+			RETURN QUERY EXECUTE format('SELECT %L::text, t.account_id, t.local_id, t.remote_id FROM zcsync.%1$I t '
+				'WHERE t.account_id = $1 AND t.%I = $2 ORDER BY t.deleted_at IS NOT NULL, t.local_id DESC LIMIT 1', v_parts[2], v_alias)
+				USING v_account, v_parts[3];
+		END IF;
 	END IF;
 END
 $$;
@@ -225,4 +234,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.history(text, text) IS
-'what happened to a record here, a row per changed field that the caller may read, oldest first; action lost: a value that both sides had changed, and the one that won';
+'what happened to a record here, a row per changed field that the caller may read, oldest first; action lost: a local value that the vendor''s replaced';

@@ -435,14 +435,14 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('records of %s cannot be fetched one by one', v_vendor.title);
 	END IF;
-	remote_id := v_parts[3];
-	IF remote_id LIKE '#%' THEN
+	IF v_parts[3] LIKE '#%' OR (zcsync._kind_of(v_vendor.name, p_kind)).alias IS NOT NULL THEN
 		SELECT r.remote_id INTO remote_id FROM zcsync._find_record(p_reference) AS r;
-		IF remote_id IS NULL THEN
-			RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-				MESSAGE = format('"%s" is not a record at the vendor yet', left(p_reference, 100));
-		END IF;
 	END IF;
+	IF remote_id IS NULL AND v_parts[3] LIKE '#%' THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('"%s" is not a record at the vendor yet', left(p_reference, 100));
+	END IF;
+	remote_id := coalesce(remote_id, v_parts[3]);
 EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
 	stream_id := NULL;
 	error := SQLERRM;

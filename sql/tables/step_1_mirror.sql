@@ -67,7 +67,7 @@ BEGIN
 		name text, description text, status text, status_type text, priority integer, assignees text[],
 		tags text[], due_at timestamptz, start_at timestamptz, closed_at timestamptz, list_id text,
 		folder_id text, space_id text, parent_id text, creator_id text, time_estimate bigint, points numeric,
-		archived boolean, external_id text, url text,
+		archived boolean, custom_id text, external_id text, url text,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT tasks_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -90,6 +90,7 @@ BEGIN
 	CREATE INDEX idx_tasks_created_at ON zcsync.tasks (created_at DESC, local_id DESC);
 	CREATE INDEX idx_tasks_account_created ON zcsync.tasks (account_id, created_at, local_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tasks_list ON zcsync.tasks (account_id, list_id) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_tasks_custom_id ON zcsync.tasks (account_id, custom_id) WHERE custom_id IS NOT NULL;
 	-- Looked up with 200 keys at once, so without a pending list.
 	CREATE INDEX idx_tasks_links ON zcsync.tasks USING gin (zcsync._index_links(description))
 		WITH (fastupdate = off)

@@ -62,7 +62,7 @@ CREATE TYPE zcsync.vendor_rules AS (
 	initial_status	text,	-- no record gets it again
 	final_status	text,	-- takes no change any more, and is given by the vendor itself
 	closing_status	text,	-- what closes a record; NULL: the catalogue of statuses tells
-	never_empty		text[],	-- columns that always have some value
+	never_empty		text[],	-- columns that keep some value once they have one
 	only_ids		text[]	-- columns that take an e-mail address for a new record only
 );
 COMMENT ON TYPE zcsync.vendor_rules IS
@@ -105,7 +105,8 @@ CREATE TYPE zcsync.vendor_kind AS (
 							-- address, which stays one where nobody has it), company, user, site
 	defaults	zcsync.vendor_default[],
 	filter		text,		-- over a row: which records a new route from here takes; NULL: all
-	compared	boolean		-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare
+	compared	boolean,	-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare
+	alias		text		-- a column by which people name a record, too, as in references; NULL: none
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -115,14 +116,15 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 	usual zcsync.vendor_value[] DEFAULT '{}', fixed_values text[] DEFAULT '{}', rules zcsync.vendor_rules DEFAULT NULL,
 	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
-	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL, compared boolean DEFAULT false)
+	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL, compared boolean DEFAULT false,
+	alias text DEFAULT NULL)
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22;
 END;
 COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
-	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean) IS
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text) IS
 'a kind of records that a vendor has';
 
 CREATE TYPE zcsync.vendor AS (

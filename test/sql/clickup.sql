@@ -49,19 +49,23 @@ BEGIN
 	page := request ->> 'page';
 	gt := request ->> 'date_updated_gt';
 	archived := (request ->> 'archived') || ' of ' || (request ->> 'list_id');
-	SELECT x.cursor, x.more INTO next, more FROM zcsync._clickup_next(stream, lane, request, reply) x;
+	SELECT x.cursor - 'shared', x.more INTO next, more FROM zcsync._clickup_next(stream, lane, request, reply) x;
 	UPDATE zcsync.streams s SET live_cursor = CASE lane WHEN 'live' THEN x.cursor ELSE s.live_cursor END,
 		history_cursor = CASE lane WHEN 'history' THEN x.cursor ELSE s.history_cursor END
 	FROM zcsync._clickup_next(stream, lane, request, reply) x WHERE s.stream_id = stream;
 	RETURN NEXT;
 END
 $$;
-UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000) WHERE kind = 'tasks';
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'shared', '{"at": 9000000000000}'::jsonb) WHERE kind = 'tasks';
+-- does a page go on? what ClickUp says of it counts more than how many tasks it has
+SELECT p.page, p.reply ->> 'last_page' AS last_page, jsonb_array_length(p.reply -> 'tasks') AS tasks, zcsync._clickup_goes_on(p.page, p.reply)
+FROM (VALUES ('0', page(1, 100, 0, 1)), ('0', page(1, 99, 0, 1)), ('0', page(1, 100, 0, 1, 'true')), ('0', page(1, 3, 0, 1, 'false')), ('20', page(1, 3, 0, 1, 'false')),
+	('0', page(1, 0, 0, 1, 'false')), ('20', page(1, 0, 0, 1, 'false')), ('0', page(1, 0, 0, 1))) AS p (page, reply);
 -- full pages: onward by time, page 0 each time
 SELECT * FROM poll('live', page(1, 100, 2000, 10, 'false'));
 SELECT * FROM poll('live', page(100, 100, 2990, 10));
 -- a page that ends: old changes are not read again
-SELECT * FROM poll('live', page(200, 3, 4000, 10, 'false'));
+SELECT * FROM poll('live', page(200, 3, 4000, 10, 'true'));
 SELECT * FROM poll('live', page(0, 0, 0, 0, 'true'));
 -- 250 tasks of one millisecond: pages are turned, twice
 SELECT * FROM poll('live', page(1000, 100, 5000, 0));
@@ -77,27 +81,40 @@ SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', p
 SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1101, 100, 5000, 0));
 SELECT page, gt, next, more FROM poll('live', page(1201, 49, 5000, 0));
 -- newest first, should the vendor not heed the order: pages are turned
-UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000) WHERE kind = 'tasks';
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'shared', '{"at": 9000000000000}'::jsonb) WHERE kind = 'tasks';
 SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(1, 100, 9000, -10));
+-- short pages that are not the last ones
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'shared', '{"at": 9000000000000}'::jsonb) WHERE kind = 'tasks';
+SELECT * FROM poll('live', page(1, 3, 2000, 10, 'false'));
+SELECT * FROM poll('live', page(3, 1, 2020, 10, 'false'));
+SELECT page, gt, next - '{sum,before}'::text[] AS next, more FROM poll('live', page(4, 2, 2030, 10, 'true'));
 -- fresh changes are looked at again by the next poll
 SELECT zcsync._clickup_ms(zcsync._now()) AS now \gset
-UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000) WHERE kind = 'tasks';
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0, 'max', 1000, 'shared', '{"at": 9000000000000}'::jsonb) WHERE kind = 'tasks';
 SELECT (next ->> 'gt')::bigint - :now AS gt, more FROM poll('live', page(1, 2, :now, 1));
 -- what is no page moves nothing
-SELECT next = (SELECT live_cursor FROM zcsync.streams WHERE kind = 'tasks') AS unmoved, more FROM poll('live', '{}');
+SELECT next = (SELECT live_cursor - 'shared' FROM zcsync.streams WHERE kind = 'tasks') AS unmoved, more FROM poll('live', '{}');
 SELECT more FROM poll('live', '{"tasks": [null, 1, {"date_updated": "x"}, {"id": 3, "date_updated": null}]}');
 
--- archived tasks, list by list, after the history
-SELECT * FROM poll('history', page(1, 3, 1770000000000, 10));
-SELECT * FROM poll('history', page(1, 100, 1770000000000, 10));
-SELECT * FROM poll('history', page(101, 5, 1770000000000, 10));
-SELECT * FROM poll('history', page(1, 0, 0, 0));
--- the live lane leaves them to the comparison
+-- archived tasks, and tasks with their home in another list, list by list after the history
+SELECT * FROM poll('history', page(1, 3, 1770000000000, 10, 'true'));
+SELECT page, archived, jsonb_array_length(next #> '{lists,todo}') AS left_over, more FROM poll('history', page(1, 100, 1770000000000, 10));
+SELECT page, archived, jsonb_array_length(next #> '{lists,todo}') AS left_over, more FROM poll('history', page(101, 5, 1770000000000, 10));
+SELECT page, archived, jsonb_array_length(next #> '{lists,todo}') AS left_over, more FROM poll('history', page(1, 0, 0, 0));
+SELECT page, archived, jsonb_array_length(next #> '{lists,todo}') AS left_over, more FROM poll('history', '{"zcsync_missing": true}');
+SELECT page, archived, next, more FROM poll('history', page(1, 0, 0, 0));
+-- the live lane reads one list a minute for tasks with another home
 UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 5, 'page', 0, 'max', 5) WHERE kind = 'tasks';
-SELECT more FROM poll('live', page(1, 0, 0, 0));
--- a whole workspace: the lists of the tasks known
+SELECT page, gt, next, more FROM poll('live', page(1, 0, 0, 0));
+SELECT page, gt, next, more FROM poll('live', page(1, 2, 1770000000000, 1));
+SELECT live_cursor -> 'shared' -> 'next' AS next, (live_cursor #>> '{shared,at}')::bigint - (live_cursor #>> '{shared,gt,11}')::bigint AS overlap FROM zcsync.streams WHERE kind = 'tasks';
+SELECT page, gt, next, more FROM poll('live', page(1, 0, 0, 0));
+UPDATE zcsync.streams SET live_cursor = jsonb_set(live_cursor, '{shared,at}', '5') WHERE kind = 'tasks';
+SELECT page, next #> '{lists,todo}' AS todo, more FROM poll('live', page(1, 0, 0, 0));
+-- a whole workspace: archived tasks of the lists of the tasks known
 UPDATE zcsync.streams SET scope = '{}', live_cursor = NULL, history_cursor = NULL WHERE kind = 'tasks';
 SELECT zcsync._clickup_pull_request(:tasks, 'live');
+SELECT more, next ? 'lists' AS lists FROM poll('live', page(1, 0, 0, 0));
 SELECT more, next ? 'lists' AS lists FROM poll('history', page(1, 0, 0, 0));
 
 -- ---------------------------------------------------------------------
@@ -122,8 +139,9 @@ $$
 	FROM generate_series(from_id, from_id + n - 1) i
 $$;
 SET session_replication_role = replica;
-INSERT INTO zcsync.tasks (account_id, remote_id, list_id, archived, created_at, deleted_at)
-SELECT :dev, 't' || i, CASE WHEN i <= 150 THEN '11' ELSE '12' END, i > 190, to_timestamp((1000 + i) / 1000.0), CASE WHEN i = 7 THEN now() END FROM generate_series(1, 200) i;
+INSERT INTO zcsync.tasks (account_id, remote_id, list_id, archived, created_at, deleted_at, remote)
+SELECT :dev, 't' || i, CASE WHEN i <= 150 THEN '11' ELSE '12' END, i > 190, to_timestamp((1000 + i) / 1000.0), CASE WHEN i = 7 THEN now() END,
+	CASE WHEN i = 3 THEN '{"locations": [{"id": "12"}]}'::jsonb END FROM generate_series(1, 200) i;
 RESET session_replication_role;
 -- t5 is missing on the first page; others may have been created when its last one was
 SELECT request, next, gone FROM compare(jsonb_set(created(1, 101, 1001, 1), '{tasks}', (created(1, 101, 1001, 1) -> 'tasks') - 4));
@@ -138,7 +156,7 @@ SELECT next - 'todo' - 'seen' AS next, jsonb_array_length(next -> 'seen') AS see
 SELECT next - 'todo' AS next, gone FROM compare(created(201, 0, 0, 0));
 -- nonsense
 SELECT next - 'todo' AS next, gone FROM compare('{"tasks": [null, 1, {"date_created": "x"}, {"id": 3, "date_created": null}]}');
--- a stream of some lists
+-- a stream of some lists: list by list, with t3, which has its home in another one
 UPDATE zcsync.streams SET scope = '{"list_ids": ["12"]}', compare_cursor = NULL WHERE kind = 'tasks';
 SELECT request, next, cardinality(gone) FROM compare(created(151, 35, 1151, 1));
 -- of the tasks of a comparison those that belong here: known ones, and what was made or changed since the beginning
@@ -184,12 +202,14 @@ UPDATE zcsync.accounts SET settings = '{}';
 UPDATE zcsync.streams SET live_cursor = NULL, scope = '{}';
 SELECT zcsync._clickup_pull_request(:tasks, 'live') -> 'team_id' AS tasks, zcsync._clickup_pull_request(:fields, 'live') -> 'team_id' AS fields;
 SELECT zcsync._clickup_fetch_request(:tasks, '{"ids": ["9hx"]}');
+UPDATE zcsync.accounts SET settings = '{"workspace_id": "9001"}';
+SELECT zcsync._clickup_fetch_request(:tasks, '{"ids": ["DEV-12"]}');
 
 -- ---------------------------------------------------------------------
 -- Documents as rows
 -- ---------------------------------------------------------------------
 SELECT r.kind, r.remote_id, r.remote_version, r.is_deleted, jsonb_pretty(r.vals) AS vals
-FROM zcsync._clickup_rows(:dev, 'tasks', '{}', $${"tasks": [{"id": "9hx", "custom_id": null, "custom_item_id": 0, "name": "Fix \ud83d\udc1e",
+FROM zcsync._clickup_rows(:dev, 'tasks', '{}', $${"tasks": [{"id": "9hx", "custom_id": "DEV-12", "custom_item_id": 0, "name": "Fix \ud83d\udc1e",
 	"text_content": "Text", "description": "Text\r\n\r\nzcsync-12345678-9abc-4def-8123-456789abcdef\n",
 	"status": {"id": "p1_x", "status": "to do", "color": "#d3d3d3", "orderindex": 0, "type": "open"}, "orderindex": "1.0000",
 	"date_created": "1767780450202", "date_updated": "1795165201000", "date_closed": null, "date_done": null, "archived": false,
@@ -207,7 +227,8 @@ FROM zcsync._clickup_rows(:dev, 'tasks', '{}', $${"tasks": [{"id": "9hx", "custo
 		{"id": "f-users", "type": "users", "value": [{"id": 184}, {"id": 183}]}, {"id": "f-tasks", "type": "tasks", "value": [{"id": "abc"}]},
 		{"id": "f-text", "type": "short_text", "value": "x"}, {"id": "f-unset", "type": "text"}, {"id": "f-null", "type": "text", "value": null},
 		{"id": "f-empty", "type": "text", "value": ""}, {"id": "f-nobody", "type": "users", "value": []},
-		{"id": "f-place", "type": "location", "value": {"location": {"lat": 1.5, "lng": 2}, "formatted_address": "x"}}],
+		{"id": "f-place", "type": "location", "value": {"location": {"lat": 1.5, "lng": 2}, "place_id": "ChIJ", "formatted_address": "x"}},
+		{"id": "f-progress", "type": "manual_progress", "value": {"current": "20", "percent_complete": 50}}, {"id": "f-files", "type": "attachment", "value": [{"id": "a-1", "title": "x"}]}],
 	"list": {"id": "123", "name": "L"}, "project": {"id": "456"}, "folder": {"id": "456"}, "space": {"id": "789"}}]}$$) AS r;
 
 -- a mark is only what is one, at the very end
@@ -252,6 +273,31 @@ SELECT k.kind, ARRAY(SELECT unnest(zcsync._own_columns(k.kind)) EXCEPT SELECT js
 FROM (VALUES ('tasks', '{}', '{"tasks": [{"id": 1}]}'), ('fields', '{"op": "list_fields", "list_id": 1}', '{"fields": [{"id": 1}]}'),
 	('statuses', '{"op": "list", "list_id": 1}', '{"statuses": [{"status": 1}]}')) AS k (kind, request, reply),
 	zcsync._clickup_rows(:dev, k.kind, k.request::jsonb, k.reply::jsonb) AS r;
+
+-- ---------------------------------------------------------------------
+-- Values of custom fields: as rows have them, as they are sent, and what is refused
+-- ---------------------------------------------------------------------
+SET timezone = 'UTC';
+SELECT v.type, v.value, f.form, CASE WHEN f.form IS NOT NULL THEN zcsync._clickup_field_body(v.type, f.form, v.value, v.old) END AS body,
+	zcsync._clickup_field_form(v.type, v.config, f.form) = f.form AS stays,
+	CASE WHEN f.form IS NULL THEN zcsync._clickup_refused_field('11', 'f-1', 'Field', v.type, v.config, v.value) END AS refused
+FROM (VALUES (1, 'text', NULL::jsonb, '"a"'::jsonb, NULL::jsonb), (2, 'url', NULL, '5', NULL), (3, 'email', NULL, '["a"]', NULL),
+	(4, 'number', NULL, '"12.50"', NULL), (5, 'number', NULL, '"many"', NULL), (6, 'currency', NULL, '8000', NULL),
+	(7, 'emoji', '{"count": 5}', '"5"', NULL), (8, 'emoji', '{"count": 5}', '6', NULL), (9, 'emoji', '{}', '1.5', NULL),
+	(10, 'manual_progress', '{"start": 10, "end": 30}', '20', NULL), (11, 'manual_progress', '{"start": 10, "end": 30}', '{"current": "20"}', NULL),
+	(12, 'manual_progress', '{"start": 10, "end": 30}', '31', NULL), (13, 'manual_progress', '{}', '"1e"', NULL),
+	(14, 'checkbox', NULL, '"TRUE"', NULL), (15, 'checkbox', NULL, '"yes"', NULL),
+	(16, 'date', NULL, '"2026-12-24"', NULL), (17, 'date', NULL, '"2026-12-24T18:00:00+01:00"', NULL), (18, 'date', NULL, '1798135200000', NULL),
+	(19, 'date', NULL, '"2026-02-30"', NULL), (20, 'date', NULL, '"tomorrow"', NULL),
+	(21, 'drop_down', '{"options": [{"id": "o-a", "name": "A", "orderindex": 0}, {"id": "o-b", "name": "B", "orderindex": 1}]}', '"b"', NULL),
+	(22, 'drop_down', '{"options": [{"id": "o-a", "name": "A", "orderindex": 0}, {"id": "o-b", "name": "B", "orderindex": 1}]}', '1', NULL),
+	(23, 'drop_down', '{"options": [{"id": "o-a", "name": "A", "orderindex": 0}]}', '"C"', NULL), (24, 'drop_down', NULL, '{"a": 1}', NULL),
+	(25, 'labels', '{"options": [{"id": "l-b", "label": "B"}, {"id": "l-a", "label": "A"}]}', '["b", "l-a"]', NULL), (26, 'labels', '{"options": [{"id": "l-b", "label": "B"}]}', '["b", "c"]', NULL),
+	(27, 'users', NULL, '[184, {"id": 183}]', '["185", "183"]'), (28, 'users', NULL, '["x"]', NULL), (29, 'tasks', NULL, '["b", "a"]', '["c"]'), (30, 'attachment', NULL, '"a-1"', NULL),
+	(31, 'location', NULL, '{"location": {"lat": "47.3", "lng": -122.5}, "formatted_address": "Tacoma", "place_id": "x"}', NULL),
+	(32, 'location', NULL, '{"location": {"lat": 91, "lng": 0}, "formatted_address": "x"}', NULL), (33, 'location', NULL, '"Tacoma"', NULL),
+	(34, 'automatic_progress', NULL, '5', NULL), (35, 'a new type', NULL, '{"a": 1}', NULL)) AS v (n, type, config, value, old)
+CROSS JOIN LATERAL (SELECT zcsync._clickup_field_form(v.type, v.config, v.value)) AS f (form) ORDER BY v.n;
 
 DROP FUNCTION page, poll, walk, compare, created;
 SET client_min_messages = error;

@@ -49,6 +49,16 @@ $$ SELECT to_jsonb(t) @> t.base FROM zcsync.tasks t WHERE local_id = id $$;
 -- ---------------------------------------------------------------------
 -- A create
 -- ---------------------------------------------------------------------
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, sync_cause, sync_xid) VALUES
+	(:dev, '11:f-1', '11', 'Ref', 'text', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-2', '11', 'Check', 'checkbox', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-date', '11', 'Date', 'date', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-drop', '11', 'Drop', 'drop_down', '{"options": [{"id": "o-a", "name": "A"}, {"id": "o-b", "name": "B"}]}', 'pull', pg_current_xact_id()),
+	(:dev, '11:f-labels', '11', 'Labels', 'labels', '{"options": [{"id": "l-a", "label": "A"}, {"id": "l-b", "label": "B"}]}', 'pull', pg_current_xact_id()),
+	(:dev, '11:f-users', '11', 'Users', 'users', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-number', '11', 'Number', 'number', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-9', '11', 'Nine', 'number', NULL, 'pull', pg_current_xact_id()),
+	(:dev, '11:f-other', '11', 'Other', 'a new type', NULL, 'pull', pg_current_xact_id());
 INSERT INTO zcsync.tasks (account_id, name, description, list_id, status, priority, assignees, tags, due_at, time_estimate, custom_fields)
 VALUES (:dev, 'Fix "it" 🐞', E'Text\n', '11', 'To Do', 2, '{184,183}', '{Bug,zcsync}', '2026-11-22 12:00:00.123456+00', 3600000, '{"f-1": "x", "f-2": true}')
 RETURNING local_id AS id \gset
@@ -96,14 +106,8 @@ SELECT shown(:id) -> 'body' AS unmarked;
 UPDATE zcsync.tasks SET description = NULL WHERE local_id = :id;
 
 -- fields and tags, one at a time
-INSERT INTO zcsync.fields (account_id, remote_id, scope_id, type, options, sync_cause, sync_xid) VALUES
-	(:dev, '11:f-date', '11', 'date', NULL, 'pull', pg_current_xact_id()),
-	(:dev, '11:f-drop', '11', 'drop_down', '{"options": [{"id": "o-a", "name": "A"}, {"id": "o-b", "name": "B"}]}', 'pull', pg_current_xact_id()),
-	(:dev, '11:f-labels', '11', 'labels', '{"options": [{"id": "l-a", "label": "A"}]}', 'pull', pg_current_xact_id()),
-	(:dev, '11:f-users', '11', 'users', NULL, 'pull', pg_current_xact_id()),
-	(:dev, '11:f-number', '11', 'number', NULL, 'pull', pg_current_xact_id());
 UPDATE zcsync.tasks SET tags = '{zcsync,"a b"}', custom_fields = custom_fields - 'f-1' || '{"f-2": false, "f-date": "2026-11-22T12:00:00+00:00",
-	"f-drop": "b", "f-labels": ["A", "l-x"], "f-users": ["183", "x"], "f-number": "1.50", "f-other": {"a": 1}}' WHERE local_id = :id;
+	"f-drop": "b", "f-labels": ["A", "l-b"], "f-users": ["183", 184], "f-number": "1.50", "f-other": {"a": 1}}' WHERE local_id = :id;
 CREATE FUNCTION steps(id bigint) RETURNS SETOF jsonb LANGUAGE plpgsql AS
 $$
 DECLARE
@@ -118,10 +122,48 @@ BEGIN
 END
 $$;
 SELECT * FROM steps(:id);
-SELECT sync_state, custom_fields = base -> 'custom_fields' AS fields, tags, base -> 'tags' AS base FROM zcsync.tasks WHERE local_id = :id;
+SELECT sync_state, custom_fields, custom_fields = base -> 'custom_fields' AS fields, tags, base -> 'tags' AS base FROM zcsync.tasks WHERE local_id = :id;
 
--- what differs in form only, or cannot be changed, is settled without a request
-UPDATE zcsync.tasks SET tags = '{ZCSYNC,"a b"}', assignees = '{185,183}', status = 'IN REVIEW', list_id = '99' WHERE local_id = :id;
+-- another list: with a status that it has, as far as that is known
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, position, sync_cause, sync_xid) VALUES
+	(:dev, '12:open', '12', 's-open', 'Open', 0, 'pull', pg_current_xact_id()), (:dev, '12:in review', '12', 's-review', 'In Review', 1, 'pull', pg_current_xact_id());
+UPDATE zcsync.tasks SET remote = jsonb_set(remote, '{status}', '{"id": "s-old", "status": "in review"}'), sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE local_id = :id;
+UPDATE zcsync.tasks SET list_id = '99' WHERE local_id = :id;
+SELECT shown(:id);
+UPDATE zcsync.tasks SET list_id = '12' WHERE local_id = :id;
+SELECT shown(:id);
+UPDATE zcsync.tasks SET status = 'complete' WHERE local_id = :id;
+SELECT shown(:id);
+UPDATE zcsync.tasks SET status = 'OPEN' WHERE local_id = :id;
+SELECT shown(:id);
+SELECT * FROM finish(:id, request(:id), '{"data": {"task_id": "t1", "new_list_id": "12"}}');
+SELECT list_id, status, base ->> 'list_id' AS base, sync_state FROM zcsync.tasks WHERE local_id = :id;
+-- another parent, but not none; nor are other values that ClickUp cannot take away
+UPDATE zcsync.tasks SET parent_id = 't9' WHERE local_id = :id;
+SELECT shown(:id);
+SELECT * FROM finish(:id, request(:id), reply(request(:id), (SELECT remote FROM zcsync.tasks WHERE local_id = :id)
+	|| '{"list": {"id": "12"}, "status": {"status": "Open"}, "parent": "t9", "tags": [{"name": "a b"}, {"name": "zcsync"}]}', 1795165202500) - 'custom_fields');
+UPDATE zcsync.tasks SET parent_id = NULL WHERE local_id = :id;
+UPDATE zcsync.tasks SET status = NULL WHERE local_id = :id;
+SELECT parent_id, status, sync_state FROM zcsync.tasks WHERE local_id = :id;
+-- a field that is not known: the list's fields are read, once
+UPDATE zcsync.tasks SET custom_fields = custom_fields || '{"nope": 1}' WHERE local_id = :id;
+SELECT shown(:id);
+UPDATE zcsync.sync_queue SET payload = '{"learned": {"12": true}}' WHERE job_id = job(:id);
+SELECT shown(:id);
+UPDATE zcsync.tasks SET custom_fields = custom_fields - 'nope', list_id = '11', status = 'in review' WHERE local_id = :id;
+SELECT * FROM finish(:id, request(:id), '{"data": {}}');
+SELECT * FROM finish(:id, request(:id), reply(request(:id), (SELECT remote FROM zcsync.tasks WHERE local_id = :id)
+	|| '{"list": {"id": "11"}, "status": {"status": "in review"}}', 1795165202600) - 'custom_fields');
+-- a value that does not fit
+UPDATE zcsync.tasks SET custom_fields = custom_fields || '{"f-drop": "C"}' WHERE local_id = :id;
+UPDATE zcsync.sync_queue SET payload = '{"learned": {"11": true}}' WHERE job_id = job(:id);
+SELECT shown(:id);
+UPDATE zcsync.tasks SET custom_fields = base -> 'custom_fields' WHERE local_id = :id;
+SELECT request(:id), same(:id);
+
+-- what differs in form only is settled without a request
+UPDATE zcsync.tasks SET tags = '{ZCSYNC,"a b"}', assignees = '{185,183}', status = 'IN REVIEW' WHERE local_id = :id;
 SELECT sync_state FROM zcsync.tasks WHERE local_id = :id;
 SELECT request(:id);
 SELECT tags, assignees, status, list_id, sync_state FROM zcsync.tasks WHERE local_id = :id;

@@ -49,7 +49,7 @@ wait_until($node, 'postgres', "SELECT count(*) = 2 AND EXISTS (SELECT FROM held_
 is($node->safe_psql('postgres', q{SELECT running FROM held_up}), '1', 'the worker was held up while a request was on the wire');
 is($node->safe_psql('postgres', q{SELECT breaker_failures || ' ' || coalesce(last_error, 'no error') FROM zcsync.accounts WHERE name = 'dev'}),
 	'0 no error', 'the reply that had come in time counts');
-is(scalar @{ $simulator->get('requests', vendor => 'clickup', since => $seen)->{requests} }, 1, 'and was asked for once');
+is(scalar @{ $simulator->get('requests', vendor => 'clickup', since => $seen, path => '/team/')->{requests} }, 1, 'and was asked for once');
 
 # Who does not answer, or cannot be reached, is given up all the same.
 $simulator->no_faults;

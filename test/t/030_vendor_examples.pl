@@ -50,6 +50,7 @@ my @operations = (
 	[ 'clickup', 'get /v2/task/{task_id}', { op => 'get_task', task_id => 'x' }, 'tasks' ],
 	[ 'clickup', 'post /v2/list/{list_id}/task', { op => 'create_task', list_id => 1, body => {} }, 'tasks' ],
 	[ 'clickup', 'put /v2/task/{task_id}', { op => 'update_task', task_id => 'x', body => {} }, 'tasks' ],
+	[ 'clickup', 'put /v3/workspaces/{workspace_id}/tasks/{task_id}/home_list/{list_id}', { op => 'move_task', team_id => 1, task_id => 'x', list_id => 1, body => {} } ],
 	[ 'clickup', 'post /v2/task/{task_id}/field/{field_id}', { op => 'set_field', task_id => 'x', field_id => 'y', body => { value => 1 } } ],
 	[ 'clickup', 'delete /v2/task/{task_id}/field/{field_id}', { op => 'clear_field', task_id => 'x', field_id => 'y' } ],
 	[ 'clickup', 'post /v2/task/{task_id}/tag/{tag_name}', { op => 'add_tag', task_id => 'x', tag => 'a b/c' } ],

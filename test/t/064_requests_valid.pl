@@ -57,7 +57,9 @@ for my $change (
 	q{SET description = NULL, tags = '{two,three}', custom_fields = '{}' WHERE name = 'renamed'},
 	qq{SET custom_fields = '$fields', due_at = '2027-05-05Z' WHERE name = 'bare'},
 	q{SET archived = true WHERE name = 'child'},
-	q{SET archived = false WHERE name = 'child'})
+	q{SET archived = false WHERE name = 'child'},
+	q{SET parent_id = (SELECT remote_id FROM zcsync.tasks WHERE name = 'renamed') WHERE name = 'child'},
+	qq{SET list_id = '$info->{clickup}{dev}{lists}{Requests}', status = 'planned' WHERE name = 'renamed'})
 {
 	$flow->value("UPDATE zcsync.tasks $change");
 	wait_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push')}, "UPDATE tasks $change");

@@ -3,7 +3,8 @@
 --
 -- Tasks are listed by the time they were created, which never changes, so that a
 -- page can be compared with the rows of its span of time.  Archived tasks are in
--- no list but those of archived ones, which are read list by list.
+-- no list but those of archived ones, which are read list by list; and so is a
+-- stream of some lists, with tasks whose home is another list.
 --
 -- Pages hold whole tasks, so what was missed is stored at once.
 --
@@ -15,14 +16,14 @@
 --   seen    ids on the pages before
 -- ---------------------------------------------------------------------
 
--- The lists of a comparison: all tasks that are not archived at once, and then list
--- by list what no other request shows.
+-- The lists of a comparison: all tasks of the workspace that are not archived at
+-- once, and then list by list what no other request shows.
 CREATE FUNCTION zcsync._clickup_compared_lists(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT jsonb_build_array(jsonb_build_object('op', 'team_tasks', 'team_id', a.settings -> 'workspace_id')
-			|| CASE WHEN s.scope ? 'list_ids' THEN jsonb_build_object('list_ids', s.scope -> 'list_ids') ELSE '{}' END)
+	SELECT CASE WHEN s.scope ? 'list_ids' THEN '[]'
+			ELSE jsonb_build_array(jsonb_build_object('op', 'team_tasks', 'team_id', a.settings -> 'workspace_id')) END
 		|| zcsync._clickup_single_lists(p_stream_id)
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE s.stream_id = p_stream_id
@@ -59,7 +60,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_known_tasks(bigint, jsonb) IS
 'task documents of a comparison that have a row here, or that should have one';
 
--- Rows that a list should have had; created after p_after, and before p_before where more pages
+-- Rows that a list should have had: its own, and those that are in it with
+-- another home; created after p_after, and before p_before where more pages
 -- follow.  What was created just now may be listed late.
 CREATE FUNCTION zcsync._clickup_unlisted(p_stream_id bigint, p_list jsonb, p_after bigint, p_before bigint, p_ids text[]) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -73,8 +75,9 @@ AS $$
 		AND t.created_at > to_timestamp(p_after / 1000.0)
 		AND t.created_at < coalesce(to_timestamp(p_before / 1000.0), 'infinity')
 	WHERE s.stream_id = p_stream_id AND t.remote_id <> ALL (p_ids)
-		AND CASE WHEN p_list ? 'list_id' THEN t.list_id = p_list ->> 'list_id'
-			WHEN p_list ? 'list_ids' THEN p_list -> 'list_ids' ? t.list_id ELSE true END
+		AND CASE WHEN NOT p_list ? 'list_id' OR t.list_id = p_list ->> 'list_id' THEN true
+			WHEN NOT p_list ? 'include_timl' OR s.scope -> 'list_ids' ? t.list_id THEN false
+			ELSE t.remote -> 'locations' @> jsonb_build_array(jsonb_build_object('id', p_list -> 'list_id')) END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_unlisted(bigint, jsonb, bigint, bigint, text[]) IS
 'rows of tasks that belong into a part of a list and are not among these ids';
@@ -90,7 +93,7 @@ AS $$
 DECLARE
 	v_todo jsonb := coalesce(p_pass -> 'todo', zcsync._clickup_compared_lists(p_stream_id));
 	v_after bigint := (p_request ->> 'date_created_gt')::bigint;
-	v_full boolean := zcsync._clickup_page_full(p_reply);
+	v_full boolean := zcsync._clickup_goes_on(p_request ->> 'page', p_reply);
 	v_ids text[];
 	v_last bigint;
 	v_onward boolean;

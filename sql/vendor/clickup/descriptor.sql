@@ -26,11 +26,12 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('clickup', 'ClickUp', 'clickup',
 		kinds => ARRAY[
-			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'), compared => true,
+			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'), compared => true, alias => 'custom_id',
 				usual => ARRAY[
 					('priority', '1', 'urgent'), ('priority', '2', 'high'), ('priority', '3', 'normal'),
 					('priority', '4', 'low')]::zcsync.vendor_value[],
 				fixed_values => '{priority}',
+				rules => ROW(NULL, NULL, NULL, '{name,status,archived,list_id,parent_id}', NULL)::zcsync.vendor_rules,
 				name_field => 'name', place_field => 'list_id', place => 'list', setting => 'create_in',
 				roles => '{"status": "status", "assignees": "member"}'),
 			zcsync._describe_kind('contacts'),

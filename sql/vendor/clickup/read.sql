@@ -96,9 +96,11 @@ COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
 'the next request of a lane of a stream';
 
 -- Where a lane of tasks is: a pass over all tasks by the time they were
--- changed, oldest first.  At its end the history reads archived tasks, too, list by
--- list, which no other request returns.  Those that are archived later are found
--- by the comparison (compare.sql).
+-- changed, oldest first.  That leaves out archived tasks, which are in lists of
+-- their own, and where the stream is of some lists those that are in one of them and
+-- have their home in another (include_timl).  The history reads these at its end,
+-- list by list.  The live lane reads tasks with another home of one list a minute, in
+-- turn; tasks that are archived later are found by the comparison (compare.sql).
 --
 --   gt           tasks changed after this, in ms, are asked for
 --   page         page among these
@@ -106,6 +108,8 @@ COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
 --   sum, before  sum of the ids of the pages since page 0, now and last time
 --   lists        {"gt", "page", "todo"}: lists that are read one by one, each with the
 --                members of its request
+--   shared       {"at", "next", "gt"}: when the live lane read the last one of these,
+--                which is next, and since when each is to be read
 CREATE FUNCTION zcsync._clickup_tasks_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -184,11 +188,18 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_list_request(text, text) IS
 'the request for the fields or the statuses of a list';
 
+-- A task has an id, and where people want that another one of their own, as DEV-12.
 CREATE FUNCTION zcsync._clickup_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT jsonb_build_object('op', 'get_task', 'task_id', p_payload -> 'ids' -> 0);
-END;
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object('op', 'get_task', 'task_id', i.id)
+		|| CASE WHEN i.id LIKE '%-%' THEN jsonb_build_object('custom_task_ids', true, 'team_id', (
+				SELECT a.settings -> 'workspace_id' FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+				WHERE s.stream_id = p_stream_id))
+			ELSE '{}' END
+	FROM (SELECT p_payload -> 'ids' ->> 0) AS i (id)
+$$;
 COMMENT ON FUNCTION zcsync._clickup_fetch_request(bigint, jsonb) IS
 'the request for a task by its id: ClickUp has none for several, so such a job names one';
 
@@ -217,15 +228,18 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_next(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page, whether more is waiting, and when to ask for it';
 
--- A page of tasks is full: there may be more.
-CREATE FUNCTION zcsync._clickup_page_full(p_reply jsonb) RETURNS boolean
+-- Do more tasks follow a page?  Where ClickUp does not say, after a full one.  A
+-- page may be short, or empty, because tasks on it must not be seen; but pages
+-- that are empty for ever end.
+CREATE FUNCTION zcsync._clickup_goes_on(p_page text, p_reply jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT jsonb_array_length(zcsync._json_list(p_reply -> 'tasks')) >= 100
-		AND p_reply ->> 'last_page' IS DISTINCT FROM 'true';
+	SELECT CASE p_reply ->> 'last_page' WHEN 'true' THEN false
+		WHEN 'false' THEN p_reply @? '$.tasks[0]' OR p_page::integer < 10
+		ELSE jsonb_array_length(zcsync._json_list(p_reply -> 'tasks')) >= 100 END;
 END;
-COMMENT ON FUNCTION zcsync._clickup_page_full(jsonb) IS
-'may more tasks follow this page?';
+COMMENT ON FUNCTION zcsync._clickup_goes_on(text, jsonb) IS
+'may more tasks follow the page of this number?';
 
 -- Pages shift while they are read: a task that somebody changes moves to the
 -- end, and the first task of the next page slips onto the one just read.  So
@@ -264,7 +278,7 @@ BEGIN
 	-- oldest first, and past the millisecond that this page started in
 	v_onward := v_last = v_max AND v_max - 1 > v_gt;
 	more := true;
-	IF zcsync._clickup_page_full(p_reply) AND NOT coalesce(v_onward, false) THEN
+	IF zcsync._clickup_goes_on(p_request ->> 'page', p_reply) AND NOT coalesce(v_onward, false) THEN
 		cursor := cursor || jsonb_build_object('gt', v_gt, 'page', v_page + 1, 'max', v_seen, 'sum', v_sum);
 		RETURN;
 	END IF;
@@ -273,7 +287,7 @@ BEGIN
 		RETURN;
 	END IF;
 	cursor := cursor - '{sum,before}'::text[] || jsonb_build_object('page', 0, 'max', v_seen);
-	IF zcsync._clickup_page_full(p_reply) THEN
+	IF zcsync._clickup_goes_on(p_request ->> 'page', p_reply) THEN
 		cursor := cursor || jsonb_build_object('gt', v_max - 1);
 		RETURN;
 	END IF;
@@ -285,32 +299,42 @@ BEGIN
 	IF p_lane = 'history' THEN
 		cursor := cursor || zcsync._clickup_lists_cursor(p_stream_id);
 	END IF;
+	IF p_lane = 'live' THEN
+		cursor := zcsync._clickup_shared_cursor(p_stream_id, cursor, v_now);
+	END IF;
 	more := cursor ? 'lists';
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_next_tasks(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page of tasks, and whether more is waiting';
 
--- The lists of a stream of tasks: those of its scope, or all that tasks were seen in.
+-- The lists of a stream of tasks: those of its scope, or all that tasks were seen in
+-- or that discover() saw: one may have nothing but archived tasks.
 CREATE FUNCTION zcsync._clickup_lists(p_stream_id bigint) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN s.scope ? 'list_ids' THEN ARRAY(SELECT jsonb_array_elements_text(s.scope -> 'list_ids'))
-		ELSE ARRAY(SELECT DISTINCT t.list_id FROM zcsync.tasks t
-			WHERE t.account_id = s.account_id AND t.list_id IS NOT NULL AND t.deleted_at IS NULL ORDER BY 1) END
+		ELSE ARRAY(SELECT t.list_id FROM zcsync.tasks t
+			WHERE t.account_id = s.account_id AND t.list_id IS NOT NULL AND t.deleted_at IS NULL
+			UNION SELECT l.list_id FROM zcsync.lists l WHERE l.account_id = s.account_id ORDER BY 1) END
 	FROM zcsync.streams s WHERE s.stream_id = p_stream_id
 $$;
 COMMENT ON FUNCTION zcsync._clickup_lists(bigint) IS
 'the lists that a stream of tasks reads';
 
--- What is read list by list, as parts of requests: archived tasks.
+-- What is read list by list, as parts of requests: archived tasks, and where the
+-- stream is of some lists tasks with another home.
 CREATE FUNCTION zcsync._clickup_single_lists(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(jsonb_agg(jsonb_build_object('op', 'list_tasks', 'list_id', l.id, 'archived', true, 'may_be_gone', true) ORDER BY l.id), '[]')
-	FROM unnest(zcsync._clickup_lists(p_stream_id)) AS l (id)
+	SELECT coalesce(jsonb_agg(jsonb_build_object('op', 'list_tasks', 'list_id', l.id, 'archived', r.archived, 'may_be_gone', true)
+		|| CASE WHEN s.scope ? 'list_ids' THEN '{"include_timl": true}'::jsonb ELSE '{}' END ORDER BY r.archived, l.id), '[]')
+	FROM zcsync.streams s
+	CROSS JOIN LATERAL unnest(zcsync._clickup_lists(p_stream_id)) AS l (id)
+	CROSS JOIN (VALUES (false), (true)) AS r (archived)
+	WHERE s.stream_id = p_stream_id AND (r.archived OR s.scope ? 'list_ids')
 $$;
 COMMENT ON FUNCTION zcsync._clickup_single_lists(bigint) IS
 'lists of tasks that are read one by one, as parts of requests';
@@ -328,6 +352,26 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_lists_cursor(bigint) IS
 'the part of a cursor of tasks with which lists are read one by one';
 
+-- The live lane of a stream of some lists reads one of them, if that was not done
+-- within the last minute.
+CREATE FUNCTION zcsync._clickup_shared_cursor(p_stream_id bigint, p_cursor jsonb, p_now bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN NOT s.scope ? 'list_ids' OR (p_cursor #>> '{shared,at}')::bigint > p_now - 60000 THEN p_cursor
+		ELSE p_cursor || jsonb_build_object(
+			'lists', jsonb_build_object('page', 0,
+				'gt', coalesce(p_cursor #> ARRAY['shared', 'gt', l.id], to_jsonb(zcsync._clickup_ms(s.created_at - interval '300 seconds'))),
+				'todo', jsonb_build_array(jsonb_build_object('op', 'list_tasks', 'list_id', l.id, 'include_timl', true, 'may_be_gone', true))),
+			'shared', jsonb_build_object('at', p_now, 'next', n.n + 1, 'gt', coalesce(p_cursor #> '{shared,gt}', '{}'))) END
+	FROM zcsync.streams s
+	CROSS JOIN LATERAL (SELECT coalesce((p_cursor #>> '{shared,next}')::integer, 0)) AS n (n)
+	CROSS JOIN LATERAL (SELECT s.scope -> 'list_ids' ->> (n.n % greatest(jsonb_array_length(s.scope -> 'list_ids'), 1))) AS l (id)
+	WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._clickup_shared_cursor(bigint, jsonb, bigint) IS
+'a cursor of the live lane with the next list that is read for tasks with another home, if its time has come';
+
 CREATE FUNCTION zcsync._clickup_next_list(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -335,13 +379,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	cursor := zcsync._clickup_tasks_cursor(p_stream_id, p_lane);
-	IF zcsync._clickup_page_full(p_reply) THEN
+	IF zcsync._clickup_goes_on(p_request ->> 'page', p_reply) THEN
 		cursor := jsonb_set(cursor, '{lists,page}', to_jsonb((p_request ->> 'page')::integer + 1));
 	ELSIF jsonb_array_length(cursor #> '{lists,todo}') > 1 THEN
 		cursor := jsonb_set(cursor, '{lists}', (cursor -> 'lists')
 			|| jsonb_build_object('page', 0, 'todo', (cursor #> '{lists,todo}') - 0));
 	ELSE
 		cursor := cursor - 'lists';
+		-- changes may become visible late
+		IF p_lane = 'live' THEN
+			cursor := jsonb_set(cursor, ARRAY['shared', 'gt', p_request ->> 'list_id'], to_jsonb((cursor #>> '{shared,at}')::bigint - 600000));
+		END IF;
 	END IF;
 	more := cursor ? 'lists';
 END
@@ -394,15 +442,15 @@ AS $$
 DECLARE
 	v_op text := p_request ->> 'op';
 BEGIN
-	IF p_kind = 'tasks' AND p_request ? 'compare' THEN
+	IF v_op = 'list_fields' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
+	ELSIF p_kind = 'tasks' AND p_request ? 'compare' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._clickup_known_tasks(p_account, zcsync._json_list(p_reply -> 'tasks')));
 	ELSIF p_kind = 'tasks' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._json_list(
 			CASE WHEN p_reply ? 'tasks' THEN p_reply -> 'tasks' ELSE jsonb_build_array(p_reply) END));
 	ELSIF p_kind = 'contacts' AND v_op = 'team' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_members(p_account, zcsync._json_list(p_reply -> 'teams'));
-	ELSIF p_kind = 'fields' AND v_op = 'list_fields' THEN
-		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
 	ELSIF p_kind = 'statuses' AND v_op = 'list' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_statuses(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'statuses'));
 	END IF;
@@ -478,8 +526,12 @@ BEGIN
 				(SELECT o -> 'id' FROM jsonb_array_elements(zcsync._json_list(p_field #> '{type_config,options}')) AS o
 				WHERE o ->> 'id' = v_text OR o ->> 'orderindex' = v_text LIMIT 1),
 				v_value);
-		WHEN 'labels', 'users', 'tasks', 'list_relationship' THEN
+		WHEN 'labels', 'users', 'tasks', 'list_relationship', 'attachment' THEN
 			v_value := zcsync._member_list(v_value, 'id');
+		WHEN 'manual_progress' THEN
+			v_value := coalesce(zcsync._json_number(CASE jsonb_typeof(v_value) WHEN 'object' THEN v_value -> 'current' ELSE v_value END), v_value);
+		WHEN 'location' THEN
+			v_value := coalesce(zcsync._clickup_place_form(v_value), v_value);
 		WHEN 'date' THEN
 			v_value := coalesce(to_jsonb(zcsync._clickup_time(v_text)), v_value);
 		WHEN 'number', 'currency', 'emoji' THEN
@@ -530,6 +582,7 @@ BEGIN
 			'time_estimate', CASE WHEN d ->> 'time_estimate' ~ '^-?[0-9]{1,18}$' THEN (d ->> 'time_estimate')::bigint END,
 			'points', zcsync._json_number(d -> 'points'),
 			'archived', CASE WHEN jsonb_typeof(d -> 'archived') = 'boolean' THEN d -> 'archived' END,
+			'custom_id', left(d ->> 'custom_id', 500),
 			'external_id', zcsync._clickup_mark(coalesce(d ->> 'description', d ->> 'text_content')),
 			'url', d ->> 'url',
 			'custom_fields', (SELECT coalesce(jsonb_object_agg(f ->> 'id', v.value) FILTER (WHERE v.value IS NOT NULL), '{}')

@@ -7,8 +7,6 @@
 -- one of them, and goes back to the queue until the row equals its base.
 -- ---------------------------------------------------------------------
 
--- list_id and parent_id count when a task is created, and cannot be changed
--- later: a local change of them is taken back.
 CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -30,7 +28,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	v_columns text[] := '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived,
-		tags,custom_fields}';
+		list_id,parent_id,tags,custom_fields}';
 	v_jobs bigint[];
 	v_requests jsonb[];
 	v_equal bigint[];
@@ -41,15 +39,15 @@ BEGIN
 	-- OFFSET 0: what a subquery makes of a row is made once.
 	SELECT array_agg(r.job_id),
 		array_agg(CASE WHEN r.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
-			ELSE r.request END),
+			ELSE zcsync._clickup_learned(r.request, r.learned) END),
 		array_agg(r.local_id) FILTER (WHERE r.request IS NULL)
 	INTO v_jobs, v_requests, v_equal
 	FROM (
-		SELECT j.job_id, j.local_id, j.notify, CASE
+		SELECT j.job_id, j.local_id, j.notify, j.learned, CASE
 			WHEN j.local_id IS NULL OR j.changed IS NULL THEN NULL
-			WHEN j.remote_id IS NOT NULL AND j.field IS NOT NULL AND NOT j.changed ?| v_columns[1:10]
-				AND (f.remote_id IS NOT NULL OR j.remote IS NULL)
-			THEN zcsync._clickup_field_request(j.remote_id, j.field, j.custom_fields -> j.field,
+			WHEN j.remote_id IS NOT NULL AND j.field IS NOT NULL AND NOT j.changed ?| v_columns[1:12]
+				AND f.remote_id IS NOT NULL
+			THEN zcsync._clickup_field_request(j.remote_id, j.list_id, j.field, f.name, j.custom_fields -> j.field,
 				j.base #> ARRAY['custom_fields', j.field], f.type, f.options)
 			ELSE zcsync._clickup_push_request(
 				jsonb_build_object('account_id', j.account_id, 'remote_id', j.remote_id, 'sync_key', j.sync_key,
@@ -57,11 +55,11 @@ BEGIN
 				j.base, j.remote, j.unclear_since, j.page)
 			END AS request
 		FROM (
-			SELECT q.job_id, t.local_id, n.notify, q.unclear_since, q.lookup_page AS page,
+			SELECT q.job_id, t.local_id, n.notify, q.payload -> 'learned' AS learned, q.unclear_since, q.lookup_page AS page,
 				t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, b.base, t.remote,
 				CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN b.base END,
 					v_columns, ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at,
-						t.time_estimate, t.points, t.archived, t.tags, t.custom_fields)) END AS changed,
+						t.time_estimate, t.points, t.archived, t.list_id, t.parent_id, t.tags, t.custom_fields)) END AS changed,
 				(zcsync._differing_keys(b.base -> 'custom_fields', t.custom_fields))[1] AS field
 			FROM zcsync.sync_queue q
 			LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
@@ -127,19 +125,25 @@ DECLARE
 	v_body jsonb;
 	v_field text;
 	v_type record;
+	v_new record;
 BEGIN
 	IF p_row ->> 'remote_id' IS NULL AND p_unclear IS NOT NULL THEN
 		RETURN jsonb_build_object('op', 'find_task', 'list_id', p_row -> 'list_id', 'page', coalesce(p_page, 0),
 			'date_created_gt', zcsync._clickup_ms(p_unclear - interval '5 minutes'),
 			'include_closed', true, 'subtasks', true, 'order_by', 'created', 'reverse', true);
 	ELSIF p_row ->> 'remote_id' IS NULL THEN
-		RETURN jsonb_build_object('op', 'create_task', 'create', true, 'list_id', p_row -> 'list_id',
-			'body', zcsync._clickup_create_body(p_row),
-			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c));
+		v_new := zcsync._clickup_new_fields(p_row);
+		RETURN coalesce(CASE WHEN p_row ->> 'list_id' IS NOT NULL THEN v_new.refused END, jsonb_build_object('op', 'create_task', 'create', true, 'list_id', p_row -> 'list_id',
+			'body', zcsync._clickup_create_body(p_row, v_new.fields),
+			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c)));
 	END IF;
 
+	-- Statuses, fields and parents are those of the list.
+	IF p_row ->> 'list_id' <> v_base ->> 'list_id' THEN
+		RETURN zcsync._clickup_move_request(p_row, v_base, p_remote);
+	END IF;
 	v_body := '{}';
-	IF p_row ?| '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived}' THEN
+	IF p_row ?| '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived,parent_id}' THEN
 		v_body := zcsync._clickup_update_body(p_row, v_base, p_remote);
 	END IF;
 	IF v_body <> '{}' THEN
@@ -156,8 +160,8 @@ BEGIN
 	END IF;
 	IF v_field IS NOT NULL THEN
 		v_type := zcsync._clickup_field_type(p_row, p_remote, v_field);
-		RETURN zcsync._clickup_field_request(p_row ->> 'remote_id', v_field, p_row #> ARRAY['custom_fields', v_field],
-			v_base #> ARRAY['custom_fields', v_field], v_type.type, v_type.config);
+		RETURN zcsync._clickup_field_request(p_row ->> 'remote_id', p_row ->> 'list_id', v_field, v_type.name,
+			p_row #> ARRAY['custom_fields', v_field], v_base #> ARRAY['custom_fields', v_field], v_type.type, v_type.config);
 	END IF;
 	IF p_row ? 'tags' THEN
 		RETURN zcsync._clickup_tag_request(p_row, v_base);
@@ -168,11 +172,49 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_push_request(jsonb, jsonb, jsonb, timestamptz, integer) IS
 'the next request that brings a task closer to its row, or NULL';
 
+-- A task moves to another list with a status of that list: with the one that its
+-- row has, if the list has it.  Where the statuses of the list are not known,
+-- ClickUp decides.
+CREATE FUNCTION zcsync._clickup_move_request(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account bigint := (p_row ->> 'account_id')::bigint;
+	v_status text := coalesce(p_row ->> 'status', p_base ->> 'status');
+	v_names text;
+	v_new record;
+	v_columns text[] := '{list_id}';
+	v_body jsonb := '{}';
+BEGIN
+	SELECT string_agg(quote_literal(s.name), ', ' ORDER BY s.position) INTO v_names FROM zcsync.statuses s
+	WHERE s.account_id = v_account AND s.scope_id = p_row ->> 'list_id' AND s.deleted_at IS NULL;
+	SELECT s.status_id, s.name INTO v_new FROM zcsync.statuses s
+	WHERE s.account_id = v_account AND s.remote_id = (p_row ->> 'list_id') || ':' || zcsync._fold(v_status) AND s.deleted_at IS NULL;
+	IF v_names IS NOT NULL AND v_new.name IS NULL THEN
+		RETURN jsonb_build_object('refuse', format('list %s has no status "%s"', p_row ->> 'list_id', v_status),
+			'hint', format('Set the status of the task together with its list, to one of these: %s.', v_names));
+	ELSIF zcsync._fold(v_status) <> zcsync._fold(p_base ->> 'status') AND v_new.status_id IS NOT NULL AND p_remote #>> '{status,id}' IS NOT NULL THEN
+		v_body := jsonb_build_object('status_mappings', jsonb_build_array(jsonb_build_object(
+			'source_status_id', p_remote #> '{status,id}', 'destination_status_id', v_new.status_id)));
+		v_columns := '{list_id,status}';
+	END IF;
+	RETURN jsonb_build_object('op', 'move_task', 'task_id', p_row -> 'remote_id', 'list_id', p_row -> 'list_id', 'body', v_body,
+		'team_id', (SELECT a.settings -> 'workspace_id' FROM zcsync.accounts a WHERE a.account_id = v_account),
+		'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(v_columns) AS c),
+		'base', (SELECT jsonb_object_agg(c, p_base -> c) FROM unnest(v_columns) AS c),
+		'agreed', jsonb_build_object('list_id', p_row -> 'list_id')
+			|| CASE WHEN 'status' = ANY (v_columns) THEN jsonb_build_object('status', v_new.name) ELSE '{}' END);
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_move_request(jsonb, jsonb, jsonb) IS
+'the request that moves a task to the list of its row, or why it cannot be';
+
 -- The member of a task in requests that stands for a column.
 CREATE FUNCTION zcsync._clickup_member(p_column text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE p_column WHEN 'due_at' THEN 'due_date' WHEN 'start_at' THEN 'start_date' ELSE p_column END;
+	SELECT CASE p_column WHEN 'due_at' THEN 'due_date' WHEN 'start_at' THEN 'start_date' WHEN 'parent_id' THEN 'parent' ELSE p_column END;
 END;
 COMMENT ON FUNCTION zcsync._clickup_member(text) IS
 'the member of a request for a task that stands for a column';
@@ -219,24 +261,16 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_ids(text[]) IS
 'ids of people as a request has them';
 
-CREATE FUNCTION zcsync._clickup_create_body(p_row jsonb) RETURNS jsonb
+CREATE FUNCTION zcsync._clickup_create_body(p_row jsonb, p_fields jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_body jsonb;
-	v_fields jsonb;
 BEGIN
 	SELECT jsonb_object_agg(m.key, m.value) FILTER (WHERE m.value <> 'null') INTO v_body
 	FROM unnest('{name,status,priority,due_at,start_at,time_estimate,points}'::text[]) AS c (name)
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m;
-
-	SELECT jsonb_agg(jsonb_build_object('id', f.key)
-		|| zcsync._clickup_field_body(t.type, t.config, f.value, NULL) ORDER BY f.key)
-	INTO v_fields
-	FROM jsonb_each(p_row -> 'custom_fields') AS f
-	CROSS JOIN LATERAL zcsync._clickup_field_type(p_row, NULL, f.key) AS t
-	WHERE f.value <> 'null';
 
 	-- The default type of a list may be one that the plan allows no more of;
 	-- 0 is a plain task.
@@ -248,10 +282,10 @@ BEGIN
 			'custom_item_id', 0, 'notify_all', false, 'check_required_custom_fields', false)
 		|| CASE WHEN p_row ->> 'parent_id' IS NOT NULL THEN jsonb_build_object('parent', p_row -> 'parent_id') ELSE '{}' END
 		|| CASE WHEN p_row ->> 'archived' = 'true' THEN '{"archived": true}'::jsonb ELSE '{}' END
-		|| CASE WHEN v_fields IS NOT NULL THEN jsonb_build_object('custom_fields', v_fields) ELSE '{}' END;
+		|| CASE WHEN p_fields IS NOT NULL THEN jsonb_build_object('custom_fields', p_fields) ELSE '{}' END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._clickup_create_body(jsonb) IS
+COMMENT ON FUNCTION zcsync._clickup_create_body(jsonb, jsonb) IS
 'body of the request that creates the task of a row';
 
 -- Only what differs.  Names of statuses are the same in any case.
@@ -275,6 +309,10 @@ BEGIN
 	IF p_row ->> 'archived' <> coalesce(p_base ->> 'archived', 'false') THEN
 		v_body := v_body || jsonb_build_object('archived', p_row -> 'archived');
 	END IF;
+	-- A subtask cannot become a task: what has a parent keeps one.
+	IF p_row ->> 'parent_id' IS NOT NULL AND p_row ->> 'parent_id' IS DISTINCT FROM p_base ->> 'parent_id' THEN
+		v_body := v_body || jsonb_build_object('parent', p_row -> 'parent_id');
+	END IF;
 	-- The mark stays where it is, and is not put into tasks of others.  A text
 	-- is cleared with a space, since an empty one changes nothing.
 	IF p_row ? 'description' AND coalesce(v_text, '') <> coalesce(p_base ->> 'description', '') THEN
@@ -293,117 +331,6 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_update_body(jsonb, jsonb, jsonb) IS
 'body of the request that changes a task to what its row is; {} when it need not';
-
--- What a field of the task's list is: from the mirrored fields, or else as the
--- task's own document has it.
-CREATE FUNCTION zcsync._clickup_field_type(p_row jsonb, p_remote jsonb, p_field_id text, OUT type text, OUT config jsonb)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	SELECT f.type, f.options INTO type, config
-	FROM zcsync.fields f
-	WHERE f.account_id = (p_row ->> 'account_id')::bigint AND f.remote_id = (p_row ->> 'list_id') || ':' || p_field_id;
-	IF NOT FOUND AND p_remote IS NOT NULL THEN
-		SELECT f ->> 'type', f -> 'type_config' INTO type, config
-		FROM jsonb_array_elements(zcsync._json_list(p_remote -> 'custom_fields')) AS f
-		WHERE f ->> 'id' = p_field_id LIMIT 1;
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, jsonb, text) IS
-'type and configuration of a custom field, NULL where they are not known';
-
--- The value of a custom field as a request has it: {"value": ...}.  Options may
--- be given by their names.  A value that does not fit the field's type goes as
--- it is, and is refused there with a reason.
-CREATE FUNCTION zcsync._clickup_typed_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-AS $$
-DECLARE
-	v_options jsonb := zcsync._json_list(p_config -> 'options');
-	v_text text := p_value #>> '{}';
-	v_lists record;
-BEGIN
-	CASE p_type
-		WHEN 'date' THEN
-			IF zcsync._utc_text(v_text) IS NOT NULL THEN
-				RETURN jsonb_build_object('value', zcsync._clickup_ms(zcsync._utc_text(v_text)::timestamptz),
-					'value_options', '{"time": true}'::jsonb);
-			END IF;
-		WHEN 'users', 'tasks', 'list_relationship' THEN
-			v_lists := zcsync._list_changes(p_old, CASE jsonb_typeof(p_value) WHEN 'array' THEN p_value
-				ELSE jsonb_build_array(p_value) END);
-			RETURN jsonb_build_object('value', CASE p_type
-				WHEN 'users' THEN jsonb_build_object('add', zcsync._clickup_ids(v_lists.added),
-					'rem', zcsync._clickup_ids(v_lists.removed))
-				ELSE jsonb_build_object('add', v_lists.added, 'rem', v_lists.removed) END);
-		WHEN 'drop_down' THEN
-			RETURN jsonb_build_object('value', zcsync._clickup_option(v_options, 'name', p_value));
-		WHEN 'labels' THEN
-			RETURN jsonb_build_object('value', (SELECT coalesce(jsonb_agg(zcsync._clickup_option(v_options, 'label', e)), '[]')
-				FROM jsonb_array_elements(CASE jsonb_typeof(p_value) WHEN 'array' THEN p_value
-					ELSE jsonb_build_array(p_value) END) AS e));
-		WHEN 'number', 'currency', 'emoji' THEN
-			RETURN jsonb_build_object('value', coalesce(zcsync._json_number(p_value), p_value));
-		WHEN 'checkbox' THEN
-			RETURN jsonb_build_object('value', CASE lower(v_text COLLATE "C") WHEN 'true' THEN 'true'::jsonb
-				WHEN 'false' THEN 'false' ELSE p_value END);
-		ELSE
-			NULL;
-	END CASE;
-	RETURN jsonb_build_object('value', p_value);
-END
-$$;
-COMMENT ON FUNCTION zcsync._clickup_typed_body(text, jsonb, jsonb, jsonb) IS
-'what a request holds for the value of a custom field whose type gives it a form';
-
--- The same for any field.  This and the request are made for each row: without
--- settings, so that the planner takes them in; and jsonb_set() takes less than
--- half as long as jsonb_build_object().
-CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_config jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN p_type IS NULL THEN jsonb_set('{"value": null}', '{value}', coalesce(p_value, 'null'))
-		WHEN p_type IN ('text', 'short_text', 'email', 'phone', 'url') THEN jsonb_build_object('value', p_value #>> '{}')
-		ELSE zcsync._clickup_typed_body(p_type, p_config, p_value, p_old) END;
-END;
-COMMENT ON FUNCTION zcsync._clickup_field_body(text, jsonb, jsonb, jsonb) IS
-'what a request holds for the value of a custom field';
-
--- The request that gives a custom field another value.
-CREATE FUNCTION zcsync._clickup_field_request(p_task text, p_field text, p_value jsonb, p_old jsonb, p_type text, p_config jsonb)
-RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN p_value IS NULL OR p_value = 'null' THEN
-			jsonb_build_object('op', 'clear_field', 'task_id', p_task, 'field_id', p_field,
-				'sent', jsonb_build_object('custom_fields', jsonb_build_object(p_field, NULL)),
-				'base', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], coalesce(p_old, 'null')))
-		ELSE
-			jsonb_build_object('op', 'set_field', 'task_id', p_task, 'field_id', p_field,
-				'sent', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], p_value),
-				'base', jsonb_set('{"custom_fields": {}}', ARRAY['custom_fields', p_field], coalesce(p_old, 'null')),
-				'body', zcsync._clickup_field_body(p_type, p_config, p_value, p_old))
-		END;
-END;
-COMMENT ON FUNCTION zcsync._clickup_field_request(text, text, jsonb, jsonb, text, jsonb) IS
-'the request that sets a custom field of a task, or clears it';
-
--- The id of an option that is given by its id or its name.
-CREATE FUNCTION zcsync._clickup_option(p_options jsonb, p_name_member text, p_value jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(
-		(SELECT o -> 'id' FROM jsonb_array_elements(p_options) AS o
-		WHERE o ->> 'id' = p_value #>> '{}' OR zcsync._fold(o ->> p_name_member) = zcsync._fold(p_value #>> '{}')
-		ORDER BY o ->> 'id' = p_value #>> '{}' DESC LIMIT 1),
-		p_value);
-END;
-COMMENT ON FUNCTION zcsync._clickup_option(jsonb, text, jsonb) IS
-'the id of an option given by its id or name; the value itself when there is none such';
 
 -- The tags of a task after one was added or removed.
 CREATE FUNCTION zcsync._clickup_tags(p_base jsonb, p_tag text, p_added boolean) RETURNS jsonb
@@ -460,6 +387,8 @@ BEGIN
 			RETURN jsonb_build_object('status', 'created', 'doc', p_reply);
 		WHEN 'update_task' THEN
 			RETURN jsonb_build_object('status', 'updated', 'doc', p_reply);
+		WHEN 'move_task' THEN
+			RETURN jsonb_build_object('status', 'updated', 'agreed', p_request -> 'agreed');
 		WHEN 'find_task' THEN
 			-- of several, as when people duplicate a task, the first one is it
 			SELECT d INTO v_doc FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) AS d
@@ -468,7 +397,7 @@ BEGIN
 			IF FOUND THEN
 				RETURN jsonb_build_object('status', 'found', 'doc', v_doc);
 			END IF;
-			RETURN jsonb_build_object('status', CASE WHEN zcsync._clickup_page_full(p_reply) THEN 'more' ELSE 'absent' END);
+			RETURN jsonb_build_object('status', CASE WHEN zcsync._clickup_goes_on(p_request ->> 'page', p_reply) THEN 'more' ELSE 'absent' END);
 		WHEN 'add_tag' THEN
 			RETURN jsonb_build_object('status', 'updated', 'agreed', jsonb_build_object('tags', zcsync._clickup_tags(p_base, v_tag, true)));
 		WHEN 'remove_tag' THEN
@@ -480,13 +409,14 @@ COMMENT ON FUNCTION zcsync._clickup_reply_effect(jsonb, jsonb, jsonb, text) IS
 'what the reply to a push of anything but a custom field means';
 
 -- The same with custom fields, of which there are many: for each row, so that
--- the planner takes it in.
+-- the planner inlines it.  A row gets the value in the form that it will be read in.
 CREATE FUNCTION zcsync._clickup_push_effect(p_request jsonb, p_reply jsonb, p_base jsonb, p_sync_key text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_request ->> 'op' IN ('set_field', 'clear_field') THEN
 			jsonb_set('{"status": "updated", "agreed": {}}', '{agreed,custom_fields}', jsonb_strip_nulls(
-				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || (p_request #> '{sent,custom_fields}')))
+				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || CASE WHEN p_request ? 'form'
+					THEN jsonb_build_object(p_request ->> 'field_id', p_request -> 'form') ELSE p_request #> '{sent,custom_fields}' END))
 		ELSE zcsync._clickup_reply_effect(p_request, p_reply, p_base, p_sync_key) END;
 END;
 COMMENT ON FUNCTION zcsync._clickup_push_effect(jsonb, jsonb, jsonb, text) IS

@@ -16,6 +16,8 @@ use Simulator::ClickUp::Tasks;
 
 has [qw(workspaces tokens)] => sub { {} };
 has accept_gzip => 0;
+has page_size => 100;
+has shows_last_page => 1;
 
 my $UNSHARED = { err => 'Team not authorized', ECODE => 'OAUTH_027' };
 my @ENGINEERING = ([ 'to do', 'open' ], [ 'in progress', 'custom', '#5f55ee' ], [ 'in review', 'custom', '#ee5e99' ], [ 'complete', 'closed', '#008844' ]);
@@ -52,6 +54,8 @@ sub reset ($self, $options)
 
 	$self->workspaces({});
 	$self->accept_gzip($options->{clickup_gzip} ? 1 : 0);
+	$self->page_size(100);
+	$self->shows_last_page(1);
 	$self->tokens({
 		'pk_183_DEV' => { user => 183, workspaces => [9001001] },
 		'pk_184_OPS' => { user => 184, workspaces => [9001002] },
@@ -173,12 +177,24 @@ sub the_task ($self, $q)
 {
 	my $id = $q->{p}{task_id};
 
+	return $self->_by_custom_id($q, $id) if ($q->{params}->param('custom_task_ids') // '') eq 'true';
 	fail(400, { err => 'Task ID invalid', ECODE => 'INPUT_004' }) if $id !~ /^[0-9a-z]{3,20}\z/;
 	if ($self->_gone($id))
 	{
 		fail(404, { err => 'Task not found, deleted', ECODE => 'ITEM_013' });
 	}
 	my ($workspace, $task) = $self->_place($q, 'tasks', $id);
+	fail(404, { err => 'Task not found', ECODE => 'ITEM_013' }) if !$task;
+	fail(401, $UNSHARED) if !$task->{list}{shared};
+	return ($workspace, $task);
+}
+
+sub _by_custom_id ($self, $q, $id)
+{
+	my $team = $q->{params}->param('team_id') // fail(400, { err => 'Team id required', ECODE => 'INPUT_002' });
+	my $workspace = $q->{sees}{$team} ? $self->workspaces->{$team} : fail(401, $UNSHARED);
+	my ($task) = grep { ($_->{custom_id} // '') eq $id } values %{ $workspace->tasks };
+
 	fail(404, { err => 'Task not found', ECODE => 'ITEM_013' }) if !$task;
 	fail(401, $UNSHARED) if !$task->{list}{shared};
 	return ($workspace, $task);

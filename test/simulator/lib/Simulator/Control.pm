@@ -21,6 +21,7 @@ my %POST = (
 	add_list => \&_add_list,
 	edit_list => \&_edit_list,
 	remove_list => \&_remove_list,
+	add_field => \&_add_field,
 	rename_status => \&_rename_status,
 	remove_status => \&_remove_status,
 	catalogue => \&Simulator::HaloPSA::Control::catalogue,
@@ -201,7 +202,7 @@ sub _edit_task ($app, $p, $fields)
 			defined $pair->{value} ? ($task->{fields}{ $pair->{id} } = $pair->{value}) : delete $task->{fields}{ $pair->{id} };
 		}
 	}
-	die "cannot edit \"$_\"\n" for grep { !/^(?:name|description|priority|assignees|tags|due_date|start_date|time_estimate|points|archived)\z/ } keys %$fields;
+	die "cannot edit \"$_\"\n" for grep { !/^(?:name|description|priority|assignees|tags|due_date|start_date|time_estimate|points|archived|locations|custom_id)\z/ } keys %$fields;
 	@$task{ keys %$fields } = values %$fields;
 	$p->{quiet} ? delete $task->{json} : $workspace->stamp($task);
 	return { id => $task->{id}, date_updated => "$task->{updated}" };
@@ -292,6 +293,23 @@ sub _edit_list ($app, $p)
 
 	$list->{shared} = $p->{shared} ? 1 : 0 if exists $p->{shared};
 	return $workspace->show_list($list);
+}
+
+# A custom field; other vendors' catalogues are another control.
+sub _add_field ($app, $p)
+{
+	my $workspace = _workspace($app, $p);
+	my $list = _list($workspace, $p->{list} // 'Bugs');
+	my $field = {
+		id => sprintf('%08x-0000-4000-8000-%012x', $list->{n}, ++$workspace->{fields_made}),
+		name => $p->{name} // $p->{type},
+		type => $p->{type} // die("type is missing\n"),
+		required => Mojo::JSON->false,
+		type_config => $p->{type_config} // {} };
+
+	$list->{fields} = [ @{ $list->{fields} }, $field ];
+	$workspace->forget_json;
+	return $field;
 }
 
 # A list is deleted with its tasks.
@@ -451,6 +469,8 @@ sub _settings ($app, $p)
 		elsif ($name eq 'paged_fields') { $zendesk->config->{paged_fields} = $value }
 		elsif ($name eq 'short_export_header') { $zendesk->config->{short_export_header} = $value }
 		elsif ($name eq 'clickup_gzip') { $clickup->accept_gzip($value ? 1 : 0) }
+		elsif ($name eq 'clickup_page_size') { $clickup->page_size($value) }
+		elsif ($name eq 'clickup_last_page') { $clickup->shows_last_page($value ? 1 : 0) }
 		else { die "no setting \"$name\"\n" }
 	}
 	return {};

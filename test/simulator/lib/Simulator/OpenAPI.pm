@@ -73,8 +73,18 @@ sub load ($class)
 		  defined $ENV{ZCSYNC_VENDOR_DOCS} ? $ENV{ZCSYNC_VENDOR_DOCS} : (glob("$ROOT/vendor $ROOT/../vendor $ROOT/../*/vendor"));
 		next if !defined $file;
 		$found{$vendor} = $file =~ /\.json\z/ ? decode_json(Mojo::File->new($file)->slurp) : _yaml($file);
+		_add_version_3($found{$vendor}, $file =~ s/v2-reference/v3/r) if $vendor eq 'clickup';
 	}
 	return %found ? $class->new(documents => \%found) : undef;
+}
+
+# ClickUp describes version 3 in a document of its own, whose paths begin with /api.
+sub _add_version_3 ($document, $file)
+{
+	my $more = -r $file ? decode_json(Mojo::File->new($file)->slurp) : return;
+
+	$document->{paths}{ s{^/api}{}r } = $more->{paths}{$_} for keys %{ $more->{paths} };
+	$document->{components}{schemas}{$_} //= $more->{components}{schemas}{$_} for keys %{ $more->{components}{schemas} };
 }
 
 sub _yaml ($file)

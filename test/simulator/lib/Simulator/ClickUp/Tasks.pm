@@ -10,10 +10,9 @@ use Mojo::JSON qw(false true);
 use Simulator::Order;
 use Simulator::Vendor qw(fail is_bool is_int is_number is_string truthy);
 
-our @EXPORT = qw(task_routes list_tasks team_tasks task task_create task_update task_delete field_set field_clear
+our @EXPORT = qw(task_routes list_tasks team_tasks task task_create task_update task_move task_delete field_set field_clear
   tag_add tag_remove comments comment_create);
 
-my $PAGE = 100;
 my $COMMENTS = 25;
 my $UUID = qr/\A[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/;
 my %ORDERS = map { $_ => 1 } qw(id created updated due_date);
@@ -26,6 +25,7 @@ sub task_routes ($self)
 		'POST api/v2/list/:list_id/task' => 'task_create',
 		'GET api/v2/task/:task_id' => 'task',
 		'PUT api/v2/task/:task_id' => 'task_update',
+		'PUT api/v3/workspaces/:team_id/tasks/:task_id/home_list/:list_id' => 'task_move',
 		'DELETE api/v2/task/:task_id' => 'task_delete',
 		'POST api/v2/task/:task_id/field/:field_id' => 'field_set',
 		'DELETE api/v2/task/:task_id/field/:field_id' => 'field_clear',
@@ -41,7 +41,14 @@ sub list_tasks ($self, $q)
 {
 	my ($workspace, $list) = $self->the_list($q);
 
+	# Tasks whose home is another list are shown to who asks for them.
+	return _listing($self, $q, $workspace, $workspace, sub ($task) { _is_in($task, $list) }) if truthy($q->{params}->param('include_timl'));
 	return _listing($self, $q, $workspace, $list, undef);
+}
+
+sub _is_in ($task, $list)
+{
+	return $task->{list} == $list || grep { $_ eq $list->{id} } @{ $task->{locations} // [] };
 }
 
 sub team_tasks ($self, $q)
@@ -49,7 +56,8 @@ sub team_tasks ($self, $q)
 	my $workspace = $self->the_workspace($q);
 	my %wanted = map { $_ => _set($q, $_) } qw(list_ids space_ids project_ids);
 
-	return _listing($self, $q, $workspace, $workspace, sub ($list) {
+	return _listing($self, $q, $workspace, $workspace, sub ($task) {
+		my $list = $task->{list};
 		return 0 if !$list->{shared};
 		return 0 if $wanted{list_ids} && !$wanted{list_ids}{ $list->{id} };
 		return 0 if $wanted{space_ids} && !$wanted{space_ids}{ $list->{space}{id} };
@@ -74,6 +82,7 @@ sub _listing ($self, $q, $workspace, $place, $in_list)
 	my $accept = sub ($n) { $filter->($by_number->{$n}) };
 	my $reverse = truthy($params->param('reverse'));
 	my @tasks;
+	my $size = $self->page_size;
 	if ($order eq 'created' || $order eq 'updated')
 	{
 		my ($gt, $lt) = map { $params->param("date_${order}_$_") } qw(gt lt);
@@ -82,7 +91,7 @@ sub _listing ($self, $q, $workspace, $place, $in_list)
 		my $until = Simulator::Order->key(defined $lt && $lt =~ /^\d{1,15}\z/ ? $lt : 999_999_999_999_999, 0);
 		my $method = $reverse ? 'ascending' : 'descending';
 		my $index = ref $place eq 'HASH' ? $place->{$order} : $place->$order;
-		my $keys = $index->$method($after, $until, $PAGE + 1, $number * $PAGE, $accept);
+		my $keys = $index->$method($after, $until, $size + 1, $number * $size, $accept);
 		@tasks = map { $by_number->{ (Simulator::Order->split_key($_))[1] } } @$keys;
 	}
 	else
@@ -92,13 +101,14 @@ sub _listing ($self, $q, $workspace, $place, $in_list)
 		@tasks = map { $by_number->{ (Simulator::Order->split_key($_))[1] } } @$keys;
 		@tasks = sort { ($b->{$key} // '') cmp ($a->{$key} // '') || $b->{number} <=> $a->{number} } @tasks;
 		@tasks = reverse @tasks if $reverse;
-		splice @tasks, 0, $number * $PAGE;
+		splice @tasks, 0, $number * $size;
 	}
-	my $more = @tasks > $PAGE;
-	splice @tasks, $PAGE;
+	my $more = @tasks > $size;
+	splice @tasks, $size;
 	my $markdown = truthy($params->param('include_markdown_description'));
 	return (200, { tasks => [ map { $workspace->show($_, markdown => 1) } @tasks ], last_page => $more ? false : true }) if $markdown;
-	return (200, \('{"tasks":[' . join(',', map { $workspace->json($_) } @tasks) . '],"last_page":' . ($more ? 'false}' : 'true}')));
+	my $last = $self->shows_last_page ? ',"last_page":' . ($more ? 'false' : 'true') : '';
+	return (200, \('{"tasks":[' . join(',', map { $workspace->json($_) } @tasks) . "]$last}"));
 }
 
 # The values of a parameter given once or several times, with or without [].
@@ -129,7 +139,7 @@ sub _filter ($q, $in_list)
 		return 0 if ($task->{archived} // 0) != $archived;
 		return 0 if !$closed && !$statuses && $task->{status}{type} eq 'closed';
 		return 0 if !$subtasks && defined $task->{parent};
-		return 0 if $in_list && !$in_list->($task->{list});
+		return 0 if $in_list && !$in_list->($task);
 		for my $date (@dates)
 		{
 			my $value = $task->{ $date->[0] } // return 0;
@@ -231,6 +241,30 @@ sub task_update ($self, $q)
 	return (200, $workspace->show($task));
 }
 
+# Version 3.  A task that moves takes its subtasks along, and leaves the values of
+# fields that the new list does not have.
+sub task_move ($self, $q)
+{
+	my $body = _object($self, $q);
+	my $workspace = $self->the_workspace($q);
+	my $refuse = sub ($status, $text) {
+		fail($status, { status => $status, message => $text, trace_id => 1, timestamp => $self->clock->ms });
+	};
+	my $task = $workspace->tasks->{ $q->{p}{task_id} } // $refuse->(404, 'Task not found');
+	my $list = $workspace->lists->{ $q->{p}{list_id} };
+	$refuse->(404, 'List not found') if !$list || !$list->{shared};
+	my %mapped = map { $_->{source_status_id} => $_->{destination_status_id} } @{ $body->{status_mappings} // [] };
+	my $status = $workspace->status_named($list, $task->{status}{status});
+	if (defined(my $id = $mapped{ $task->{status}{id} }))
+	{
+		($status) = grep { $_->{id} eq $id } @{ $list->{statuses} } or $refuse->(400, 'Destination status does not exist in the new List');
+	}
+	$refuse->(400, 'Status mapping is required: the status is not available in the new List') if !$status;
+	$workspace->move_task($task, $list, $status);
+	$self->wrote($q, 'move', $task->{id}, 200, list => $list->{id});
+	return (200, { data => { task_id => $task->{id}, new_list_id => $list->{id} } });
+}
+
 sub task_delete ($self, $q)
 {
 	my ($workspace, $task) = $self->the_task($q);
@@ -317,10 +351,11 @@ sub field_set ($self, $q)
 	my ($workspace, $task) = $self->the_task($q);
 	my $body = _object($self, $q);
 	my $id = $q->{p}{field_id};
-	my $value = _field_value($workspace, $task->{list}, $id, $body->{value});
+	my $value = _field_value($workspace, $task->{list}, $id, $body->{value}, $task->{fields}{$id});
 
 	$task->{fields}{$id} = $value;
 	delete $task->{fields}{$id} if !defined $value;
+	$task->{shows_time}{$id} = truthy(($body->{value_options} // {})->{time});
 	$workspace->stamp($task);
 	$self->wrote($q, 'field', $task->{id}, 200, field => $id);
 	return (200, {});
@@ -345,7 +380,7 @@ sub _the_field ($workspace, $list, $id)
 }
 
 # The stored form of a custom field's value, checked by the field's type.
-sub _field_value ($workspace, $list, $id, $value)
+sub _field_value ($workspace, $list, $id, $value, $old = undef)
 {
 	my $field = _the_field($workspace, $list, $id);
 	my $type = $field->{type};
@@ -377,6 +412,36 @@ sub _field_value ($workspace, $list, $id, $value)
 	{
 		$wrong->('Value must be a boolean') if !is_bool($value) && (ref $value || $value !~ /^(?:true|false)\z/);
 		return truthy($value);
+	}
+	if ($type eq 'manual_progress')
+	{
+		my ($start, $end) = @{ $field->{type_config} }{qw(start end)};
+		my $current = ref $value eq 'HASH' ? $value->{current} : undef;
+		$wrong->('Value must be an object with current') if !defined $current || !is_number($current) || keys %$value != 1;
+		$wrong->('Value is out of range') if $current < $start || $current > $end;
+		return { current => "$current", percent_complete => 100 * ($current - $start) / ($end - $start) };
+	}
+	if ($type eq 'location')
+	{
+		my $place = ref $value eq 'HASH' ? $value->{location} : undef;
+		$wrong->('Location is invalid') if ref $place ne 'HASH' || grep { !is_number($place->{$_} // '') } qw(lat lng);
+		$wrong->('Location has no address') if !is_string($value->{formatted_address});
+		return { location => { map { $_ => $place->{$_} } qw(lat lng) }, place_id => 'ChIJs79efm1TkFQRJjrP', formatted_address => $value->{formatted_address} };
+	}
+	if ($type eq 'users' || $type eq 'tasks' || $type eq 'attachment')
+	{
+		$wrong->('Value must be an object with add and rem') if ref $value ne 'HASH' || grep { !/^(?:add|rem)\z/ || ref $value->{$_} ne 'ARRAY' } keys %$value;
+		my %set = map { $_ => 1 } @{ $value->{add} // [] };
+		$wrong->('Unknown member') if $type eq 'users' && grep { !$workspace->members->{$_} } keys %set;
+		$wrong->('Unknown task') if $type eq 'tasks' && grep { !$workspace->tasks->{$_} } keys %set;
+		%set = (%set, map { $_ => 1 } @{ $old // [] });
+		delete $set{$_} for @{ $value->{rem} // [] };
+		return %set ? [ sort keys %set ] : undef;
+	}
+	if ($type eq 'currency' || $type eq 'emoji')
+	{
+		$wrong->('Value is not a valid number') if !is_number($value) || $type eq 'emoji' && ($value < 0 || $value > ($field->{type_config}{count} // 5));
+		return $value;
 	}
 	$wrong->('Value must be a string') if !is_string($value);
 	return $value;

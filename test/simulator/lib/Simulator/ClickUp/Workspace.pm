@@ -175,6 +175,20 @@ sub set_parent ($self, $task, $parent)
 	$self->{children}{ $parent->{id} }{ $task->{id} } = 1;
 }
 
+sub move_task ($self, $task, $list, $status)
+{
+	my %has = map { $_->{id} => 1 } @{ $list->{fields} };
+
+	$_->remove($task->{number}) for @{ $task->{list} }{qw(created updated)};
+	$task->{list} = $list;
+	$list->{created}->set($task->{number}, $task->{created});
+	$task->{locations} = [ grep { $_ ne $list->{id} } @{ $task->{locations} // [] } ];
+	delete @{ $task->{fields} }{ grep { !$has{$_} } keys %{ $task->{fields} } };
+	$self->set_status($task, $status);
+	$self->stamp($task);
+	$self->move_task($_, $list, $self->status_named($list, $_->{status}{status}) // $list->{statuses}[0]) for $self->subtasks($task);
+}
+
 sub subtasks ($self, $task)
 {
 	return sort { $a->{number} <=> $b->{number} } map { $self->tasks->{$_} // () } keys %{ $self->{children}{ $task->{id} } // {} };
@@ -220,7 +234,7 @@ sub show ($self, $task, %with)
 
 	return {
 		id => $task->{id},
-		custom_id => undef,
+		custom_id => $task->{custom_id},
 		custom_item_id => $task->{custom_item_id} // 0,
 		name => $task->{name},
 		text_content => $text,
@@ -252,7 +266,7 @@ sub show ($self, $task, %with)
 		custom_fields => [ map { $self->_show_field($_, $task->{fields}{ $_->{id} }) } @{ $list->{fields} } ],
 		dependencies => [],
 		linked_tasks => [],
-		locations => [],
+		locations => [ map { { id => $_, name => $self->lists->{$_}{name} } } grep { $self->lists->{$_} } @{ $task->{locations} // [] } ],
 		team_id => $self->id,
 		url => "https://app.clickup.com/t/$task->{id}",
 		sharing => { public => false, public_share_expires_on => undef, public_fields => ['assignees'], token => undef, seo_optimized => false },
@@ -285,6 +299,9 @@ sub _show_field ($self, $field, $value)
 		my ($option) = grep { $_->{id} eq $value } @{ $field->{type_config}{options} };
 		$shown{value} = $option->{orderindex} if $option;
 	}
+	elsif ($field->{type} eq 'users') { $shown{value} = [ map { $self->members->{$_} } @$value ] }
+	elsif ($field->{type} eq 'tasks') { $shown{value} = [ map { { id => $_, name => $self->tasks->{$_}{name} } } grep { $self->tasks->{$_} } @$value ] }
+	elsif ($field->{type} eq 'attachment') { $shown{value} = [ map { { id => $_, title => 'file' } } @$value ] }
 	elsif ($field->{type} eq 'checkbox') { $shown{value} = $value ? 'true' : 'false' }
 	else { $shown{value} = ref $value ? $value : "$value" }
 	return \%shown;
