@@ -264,6 +264,35 @@ COMMENT ON FUNCTION zcsync._operation_apply() IS
 -- push: what was written here
 -- ---------------------------------------------------------------------
 
+-- Nothing is sent for a row whose record was deleted at the vendor; but that an edit
+-- of it stays here must not go unsaid.
+CREATE FUNCTION zcsync._refuse_deleted(p_prepared zcsync.prepared[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_prepared zcsync.prepared[] := p_prepared;
+	v_kind text;
+BEGIN
+	FOR v_kind IN
+		SELECT DISTINCT q.kind FROM unnest(p_prepared) AS p JOIN zcsync.sync_queue q ON q.job_id = p.job_id
+		WHERE p.request IS NULL AND q.kind IS NOT NULL
+	LOOP
+		EXECUTE format($sql$
+			SELECT array_agg(ROW(p.job_id, CASE WHEN p.request IS NULL AND t.local_id IS NOT NULL THEN $2 ELSE p.request END)::zcsync.prepared)
+			FROM unnest($1) AS p
+			JOIN zcsync.sync_queue q ON q.job_id = p.job_id
+			LEFT JOIN zcsync.%1$I AS t ON q.kind = %1$L AND t.account_id = q.account_id AND t.local_id = q.local_id
+				AND t.deleted_at IS NOT NULL AND t.remote_id IS NOT NULL AND t.sync_state <> 'synced'$sql$, v_kind)
+			INTO v_prepared USING v_prepared, '{"refuse": "the record was deleted at the vendor, so nothing of this edit is sent",
+				"hint": "If it is restored there: SELECT zcsync.retry(job_id) FROM zcsync.dead_letters; its row has deleted_at until then."}'::jsonb;
+	END LOOP;
+	RETURN v_prepared;
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_deleted(zcsync.prepared[]) IS
+'requests of pushes; those of edited rows whose records were deleted are refused';
+
 -- A vendor's SQL makes those of all pushes at once.  Those that must wait for a read
 -- are left out.
 CREATE FUNCTION zcsync._prepare_pushes(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
@@ -282,6 +311,9 @@ BEGIN
 	END IF;
 	EXECUTE format('SELECT array_agg(ROW(job_id, request)::zcsync.prepared) FROM %s($1)', v_vendor.push_requests::regproc)
 		INTO v_prepared USING v_ids;
+	IF EXISTS (SELECT FROM unnest(v_prepared) AS p WHERE p.request IS NULL) THEN
+		v_prepared := zcsync._refuse_deleted(v_prepared);
+	END IF;
 	RETURN v_prepared;
 END
 $$;

@@ -169,6 +169,12 @@ SELECT request(:id);
 SELECT tags, assignees, status, list_id, sync_state FROM zcsync.tasks WHERE local_id = :id;
 -- gone at the vendor, or here
 SELECT * FROM zcsync._clickup_push_requests(ARRAY[-1]);
+UPDATE zcsync.tasks SET deleted_at = zcsync._now(), sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE local_id = :id;
+SELECT p.request FROM unnest(zcsync._prepare_pushes(:dev, ARRAY[job(:id)])) AS p;
+UPDATE zcsync.tasks SET name = 'edited' WHERE local_id = :id;
+SELECT p.request FROM unnest(zcsync._prepare_pushes(:dev, ARRAY[job(:id)])) AS p;
+UPDATE zcsync.tasks SET name = base ->> 'name' WHERE local_id = :id;
+UPDATE zcsync.tasks SET deleted_at = NULL, sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE local_id = :id;
 
 -- ---------------------------------------------------------------------
 -- Edits while a push is on its way
