@@ -38,6 +38,7 @@ OBJS = \
 	src/merge_row.o \
 	src/queue.o \
 	src/reference.o \
+	src/refusal.o \
 	src/registry.o \
 	src/retry.o \
 	src/run.o \

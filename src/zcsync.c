@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "launcher.h"
+#include "refusal.h"
 #include "settings.h"
 #include "shared.h"
 
@@ -35,6 +36,7 @@ void
 _PG_init(void)
 {
 	zcsync_settings_define();
+	zcsync_refusal_init();
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;

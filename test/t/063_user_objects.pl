@@ -160,5 +160,14 @@ is($flow->value(q{SELECT count(*) || ' ' || count(remote_id) || ' ' || min(sync_
 is($flow->writes->{create}, 24, 'and created once');
 
 is(log_lines($node, 'PANIC|terminated by signal'), 0, 'no process crashed');
+# What zcsync refuses is said without the functions between; those of the user
+# are his to see.
+$flow->value(q{CREATE FUNCTION app.ask() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN zcsync.account('nobody'); END $$});
+my ($refusal) = ($node->psql('postgres', q{SELECT zcsync.pause_account('nobody')}))[2];
+like($refusal, qr/ERROR:  .*"nobody".*\nHINT:/, 'a refusal has its hint');
+unlike($refusal, qr/CONTEXT:/, 'and no stack of functions');
+($refusal) = ($node->psql('postgres', 'SELECT app.ask()'))[2];
+like($refusal, qr/CONTEXT:.*PL\/pgSQL function app\.ask\(\)/s, 'but within functions of the user');
+
 $node->stop;
 done_testing();
