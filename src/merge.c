@@ -20,13 +20,15 @@
  *    shows base in the document, in whatever form, was not changed there, and
  *    mine stays.
  * 4. What both changed, to different values, is a dispute, which the policy of
- *    the column ends.
+ *    the column ends.  By default theirs wins, unless the caller says that mine
+ *    outranks it: a value that comes from elsewhere, and not from a person here.
  *
  * Sets go through this element by element, where a value is whether the
  * element is there: so they have no disputes.  A record (the custom fields)
  * goes through it key by key.
  *
- * Pure: no table, clock or setting is looked at.  Memory is allocated only for
+ * Pure: no table, clock or setting is looked at, but by what the caller has it
+ * ask (mine_outranks).  Memory is allocated only for
  * mixed values and disputes, and belongs to the caller.
  *
  * IDENTIFICATION
@@ -174,7 +176,10 @@ end_dispute(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end)
 	{
 		case ZCSYNC_POLICY_DEFAULT:
 		case ZCSYNC_POLICY_UNION:
-			mine_wins = input->base == NULL;
+			mine_wins = input->base == NULL ||
+				(input->mine_outranks != NULL &&
+				 input->mine_outranks(input->asker, input->key,
+									  input->keylen));
 			break;
 		case ZCSYNC_POLICY_REMOTE:
 			break;
@@ -430,6 +435,8 @@ merge_member(const ZcsyncMergeInput *input, const char *key, int keylen,
 	if (input->base != NULL)
 		member.base = member_or_null(input->base, key, keylen);
 	member.sent = sent;
+	member.key = key;
+	member.keylen = keylen;
 
 	if (merge_value(&member, &end, &disputed) == ZCSYNC_MINE)
 		value = mine;

@@ -17,7 +17,7 @@
 typedef enum ZcsyncPolicy
 {
 	ZCSYNC_POLICY_DEFAULT = 0,	/* theirs; where nothing was ever agreed on,
-								 * mine */
+								 * or mine outranks theirs, mine */
 	ZCSYNC_POLICY_REMOTE,		/* theirs */
 	ZCSYNC_POLICY_LOCAL,		/* mine */
 	ZCSYNC_POLICY_NEWEST,		/* the later change; theirs if that is not
@@ -48,6 +48,15 @@ typedef struct ZcsyncMergeInput
 	bool		is_record;		/* merge objects key by key */
 	bool		pushable;		/* can the vendor be told of mine? */
 	bool		mine_is_newer;	/* for ZCSYNC_POLICY_NEWEST */
+
+	/*
+	 * Does mine win by default?  Asked only where that decides, and of a
+	 * record for each key; NULL: it does not.
+	 */
+	bool		(*mine_outranks) (void *asker, const char *key, int keylen);
+	void	   *asker;
+	const char *key;			/* of a record; NULL: the whole column */
+	int			keylen;
 } ZcsyncMergeInput;
 
 /* Whose value a column, or a key of it, becomes. */

@@ -25,6 +25,10 @@
  *	open		columns in which a person is still to decide; a key of the
  *				custom fields is "custom_fields/key"
  *
+ * _merge_row() asks a function which columns of the row win a dispute by default,
+ * as zcsync._outranking_fields() in sql/mirror/merge.sql; but only once there is
+ * such a dispute, since that is rare and the answer takes longer than the merge.
+ *
  * What the two sides disputed comes as a list of {"column", "key" (of a custom
  * field), "end", "mine", "theirs"}, where end is "remote" or "local" (who won),
  * "undecided", or "settled": a person was to decide and need not any more.
@@ -98,7 +102,19 @@ typedef struct MergeContext
 	bool		differs;		/* is there anything to be sent? */
 	bool		waits;			/* is a person to decide about a difference? */
 	JsonbParseState *disputes;	/* NULL: none */
+	Oid			rank_function;	/* tells "outranking"; InvalidOid: there is none */
+	Datum		account;		/* its arguments */
+	Datum		local_id;
+	ArrayType  *outranking;		/* as "open", columns that win by default; NULL:
+								 * not asked for yet */
 } MergeContext;
+
+/* Who asks zcsync_merge() for a column. */
+typedef struct RankAsker
+{
+	MergeContext *context;
+	const MergeColumn *column;
+} RankAsker;
 
 static void init_context(MergeContext *context, FunctionCallInfo fcinfo,
 						 int first);
@@ -121,6 +137,7 @@ static void note_rest_of_key(MergeContext *context, const MergeColumn *column,
 							 const ZcsyncValue *other);
 static bool is_open(MergeContext *context, const MergeColumn *column,
 					const char *key, int keylen);
+static bool mine_outranks(void *asker, const char *key, int keylen);
 static char *dispute_name(const MergeColumn *column, const char *key,
 						  int keylen);
 static void push_dispute(MergeContext *context, const MergeColumn *column,
@@ -137,9 +154,11 @@ static Datum finish_disputes(MergeContext *context, bool *isnull);
  * SQL: a row merged with a document.
  *
  *		_merge_row(mine record, names text[], edited boolean, base, theirs,
- *				   sent, answered, pushable, policies, newer, open)
+ *				   sent, answered, pushable, policies, newer, open,
+ *				   rank_function regprocedure, account bigint, local_id bigint)
  *
- * names are those of the row's columns, in their order.  edited is false where
+ * rank_function(account, local_id) tells the columns that win a dispute by
+ * default, named as in open; NULL: none does.  names are those of the row's columns, in their order.  edited is false where
  * the row is known to equal its base: then it is not looked at, and may have
  * null for what takes long to fetch.  The result has the columns of the row and
  * then
@@ -173,6 +192,12 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 					PG_ARGISNULL(8) ? NULL :
 					(struct varlena *) PG_GETARG_JSONB_P(8));
 	init_context(&context, fcinfo, 3);
+	if (!PG_ARGISNULL(11) && !PG_ARGISNULL(12) && !PG_ARGISNULL(13))
+	{
+		context.rank_function = PG_GETARG_OID(11);
+		context.account = PG_GETARG_DATUM(12);
+		context.local_id = PG_GETARG_DATUM(13);
+	}
 	base_changed = context.base == NULL;
 	if (context.base == NULL || context.nsent > 0)
 		edited = true;
@@ -589,6 +614,7 @@ merge_column(MergeContext *context, const MergeColumn *column,
 		[ZCSYNC_UNDECIDED] = "undecided"
 	};
 	ZcsyncMergeInput input = {0};
+	RankAsker	asker = {.context = context,.column = column};
 	ZcsyncValue base;
 	ZcsyncSent *sent = NULL;
 	bool		base_known = context->base != NULL &&
@@ -624,6 +650,11 @@ merge_column(MergeContext *context, const MergeColumn *column,
 	input.pushable = column->pushable;
 	input.mine_is_newer = context->newer != NULL &&
 		array_has(context->newer, column->name, column->len);
+	if (OidIsValid(context->rank_function))
+	{
+		input.mine_outranks = mine_outranks;
+		input.asker = &asker;
+	}
 	zcsync_merge(&input, result);
 
 	for (int i = 0; i < result->ndisputes; i++)
@@ -637,6 +668,24 @@ merge_column(MergeContext *context, const MergeColumn *column,
 										 dispute_name(column, dispute->key,
 													  dispute->keylen));
 	}
+}
+
+/*
+ * Does this column, or this key of it, win a dispute by default?  Asks for those
+ * of the row that do, once.
+ */
+static bool
+mine_outranks(void *asker, const char *key, int keylen)
+{
+	MergeContext *context = ((RankAsker *) asker)->context;
+	char	   *name = dispute_name(((RankAsker *) asker)->column, key, keylen);
+
+	if (context->outranking == NULL)
+		context->outranking =
+			DatumGetArrayTypeP(OidFunctionCall2(context->rank_function,
+												context->account,
+												context->local_id));
+	return array_has(context->outranking, name, strlen(name));
 }
 
 /*

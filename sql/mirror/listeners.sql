@@ -2,8 +2,8 @@
 -- Who listens to what happens to mirror rows.
 --
 -- The mirror knows no route.  A room that has to do something when mirror rows are
--- written, when one row takes the place of another, or before a stream goes says
--- so by a function without arguments that returns zcsync.listener, which is found
+-- written, when one row takes the place of another, or before a stream goes, or that
+-- knows where the value of a row comes from, says so by a function without arguments that returns zcsync.listener, which is found
 -- by that (src/registry.c).  Listeners are told once a statement, with arrays.
 -- ---------------------------------------------------------------------
 
@@ -15,19 +15,22 @@ CREATE TYPE zcsync.listener AS (
 	-- (local ids, local ids of the rows that take their places) returns void: rows are about to be deleted
 	replaced regprocedure,
 	-- (stream) returns void: a stream is about to be removed; raises an error if it must stay
-	stream_removed regprocedure
+	stream_removed regprocedure,
+	-- (account, local id) returns text[]: the fields of a row whose value wins over the vendor's where both
+	-- changed and no policy says who wins; custom_fields/key is a custom field.  See _outranking_fields()
+	outranking regprocedure
 );
 COMMENT ON TYPE zcsync.listener IS
 'what a room wants to be told of mirror rows and streams';
 
 CREATE FUNCTION zcsync._describe_listener(p_name text, p_written regprocedure DEFAULT NULL, p_replaced regprocedure DEFAULT NULL,
-	p_stream_removed regprocedure DEFAULT NULL)
+	p_stream_removed regprocedure DEFAULT NULL, p_outranking regprocedure DEFAULT NULL)
 RETURNS zcsync.listener
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(p_name, p_written, p_replaced, p_stream_removed)::zcsync.listener;
+	SELECT ROW(p_name, p_written, p_replaced, p_stream_removed, p_outranking)::zcsync.listener;
 END;
-COMMENT ON FUNCTION zcsync._describe_listener(text, regprocedure, regprocedure, regprocedure) IS
+COMMENT ON FUNCTION zcsync._describe_listener(text, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'a listener by its parts';
 
 CREATE FUNCTION zcsync._listeners() RETURNS SETOF zcsync.listener
@@ -54,3 +57,9 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._tell_stream_removed(regprocedure, bigint) IS
 'calls the hook stream_removed of a listener';
+
+CREATE FUNCTION zcsync._ask_outranking(p_hook regprocedure, p_account bigint, p_local_id bigint) RETURNS text[]
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._ask_outranking(regprocedure, bigint, bigint) IS
+'calls the hook outranking of a listener';

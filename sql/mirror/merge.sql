@@ -20,10 +20,11 @@ COMMENT ON TYPE zcsync.merged_document IS
 -- anything to be sent?), undecided boolean (is a person to decide?) and disputes
 -- jsonb.
 CREATE FUNCTION zcsync._merge_row(p_mine record, p_names text[], p_edited boolean, p_base jsonb, p_theirs jsonb,
-	p_sent jsonb, p_answered boolean, p_pushable text[], p_policies jsonb, p_newer text[], p_open text[]) RETURNS record
-LANGUAGE c IMMUTABLE PARALLEL SAFE
+	p_sent jsonb, p_answered boolean, p_pushable text[], p_policies jsonb, p_newer text[], p_open text[],
+	p_rank_function regprocedure DEFAULT NULL, p_account bigint DEFAULT NULL, p_local_id bigint DEFAULT NULL) RETURNS record
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_merge_row';
-COMMENT ON FUNCTION zcsync._merge_row(record, text[], boolean, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[]) IS
+COMMENT ON FUNCTION zcsync._merge_row(record, text[], boolean, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[], regprocedure, bigint, bigint) IS
 'a row merged with the values of a document, the new base, and what the two sides disputed';
 
 -- The same for values as objects.  changed: members of mine that become others;
@@ -170,6 +171,23 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._push_base(text, bigint, bigint, jsonb) IS
 'the base of a row without the columns in which a person is to decide: they equal the row';
+
+-- The fields of a row, named as those in which a person is to decide, whose value
+-- wins over the vendor's by default: a room that listens says that it is not its own
+-- but another record's.  Asked only where both sides changed one.
+CREATE FUNCTION zcsync._outranking_fields(p_account bigint, p_local_id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT f FROM zcsync._listeners() AS l
+		CROSS JOIN LATERAL unnest(zcsync._ask_outranking(l.outranking, p_account, p_local_id)) AS f
+		WHERE l.outranking IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION zcsync._outranking_fields(bigint, bigint) IS
+'the fields of a row whose value wins over the vendor''s by default where both changed';
 
 -- Columns that were changed here, by people or routes, later than at the vendor.
 CREATE FUNCTION zcsync._newer_columns(p_account bigint, p_local_id bigint, p_theirs_at timestamptz) RETURNS text[]

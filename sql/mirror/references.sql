@@ -234,4 +234,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.history(text, text) IS
-'what happened to a record here, a row per changed field that the caller may read, oldest first; action lost: a local value that the vendor''s replaced';
+'what happened to a record here, a row per changed field that the caller may read, oldest first; action lost: a value that both sides had changed, and the one that won';

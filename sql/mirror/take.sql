@@ -109,7 +109,8 @@ BEGIN
 			u.answered, p_pushable, p_policies,
 			CASE WHEN v_newest AND o.sync_state <> 'synced'
 				THEN zcsync._newer_columns(p_account, u.local_id, (u.vals ->> 'updated_at')::timestamptz) END,
-			CASE WHEN o.sync_state = 'conflict' THEN zcsync._open_conflicts(p_account, u.local_id) END)
+			CASE WHEN o.sync_state = 'conflict' THEN zcsync._open_conflicts(p_account, u.local_id) END,
+			'zcsync._outranking_fields(bigint, bigint)'::regprocedure, p_account, u.local_id)
 			AS x (%4$s, base jsonb, written bigint, differs boolean, undecided boolean, disputes jsonb)
 		WHERE o.account_id = p_account AND (u.answered IS NOT NULL OR NOT v.older)),
 	lost AS (

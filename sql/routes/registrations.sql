@@ -150,6 +150,33 @@ $$;
 COMMENT ON FUNCTION zcsync._replace_in_pairs(bigint[], bigint[]) IS
 'puts rows into the pairs of others that are about to be deleted';
 
+-- The fields of a row whose value is that of a route, which wrote it last and whose
+-- target the row is: of what changed on both sides of a route the source's value
+-- counts, also where it has not been sent yet.  History tells who wrote last.
+CREATE FUNCTION zcsync._routed_fields(p_account bigint, p_local_id bigint) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT w.field
+		FROM (
+			SELECT DISTINCT ON (f.field) f.field, h.cause, h.cause_id
+			FROM zcsync.changes AS h
+			CROSS JOIN LATERAL (
+				SELECT k FROM jsonb_object_keys(h.new) AS k WHERE k <> 'custom_fields'
+				UNION ALL
+				SELECT 'custom_fields/' || k FROM unnest(zcsync._differing_keys(h.old -> 'custom_fields', h.new -> 'custom_fields')) AS k) AS f (field)
+			WHERE h.local_id = p_local_id AND h.account_id = p_account AND h.action IN ('insert', 'update')
+			-- of one transaction, what a person's own trigger wrote comes after the route
+			ORDER BY f.field, h.created_at DESC, h.cause IN ('route', 'backfill')) AS w
+		WHERE w.cause IN ('route', 'backfill') AND EXISTS (
+			SELECT FROM zcsync.links AS l WHERE l.route_id = w.cause_id AND l.target_id = p_local_id AND l.state <> 'unlinked'));
+END
+$$;
+COMMENT ON FUNCTION zcsync._routed_fields(bigint, bigint) IS
+'the fields of a row whose value a route wrote last, from the source of the route';
+
 CREATE FUNCTION zcsync._refuse_routed_stream(p_stream bigint) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -179,7 +206,8 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_listener('routes',
 		p_written => 'zcsync._route_written(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])'::regprocedure,
 		p_replaced => 'zcsync._replace_in_pairs(bigint[], bigint[])'::regprocedure,
-		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure);
+		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure,
+		p_outranking => 'zcsync._routed_fields(bigint, bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._route_listener() IS
 'what routes are told of mirror rows and streams';

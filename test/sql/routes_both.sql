@@ -79,8 +79,137 @@ SELECT e, f, zcsync._may_read(e, f) FROM (VALUES
 	('t.name', 'name'), ('t.name', 'status'), ('NAME', 'name'), ('t.rename', 'name'), ('upper(name)', 'name'),
 	('public.f(t)', 'name'), ('t.custom_fields ->> ''x''', 'custom:x'), ('t.custom_fields ->> ''x''', 'name')) AS v (e, f);
 
-DROP VIEW sides;
-DROP FUNCTION told, at_source, at_target;
+-- ---------------------------------------------------------------------
+-- Of a field that changed on both sides the source's value counts, also where the
+-- target's vendor was down and the route's value is not sent yet when a page comes
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+SELECT FROM zcsync.map_field('both', 'type', $$CASE WHEN t.points > 0 THEN 'task' END$$, back => true);
+UPDATE zcsync.streams SET history_state = 'done';
+CREATE FUNCTION pull(stream text, rows jsonb) RETURNS integer LANGUAGE sql AS
+$$
+	SELECT zcsync._take_page(zcsync.stream(stream), split_part(stream, '/', 2),
+		ARRAY(SELECT ROW(r ->> 'remote_id', NULL, r - 'remote_id', r, false)::zcsync.document FROM jsonb_array_elements(rows) AS r),
+		zcsync._origin_of('pull', (random() * 1e9)::bigint))
+$$;
+CREATE FUNCTION ticket(vals jsonb) RETURNS integer LANGUAGE sql AS
+$$ SELECT pull('acme/tickets', jsonb_build_array(jsonb_build_object('remote_id', '2', 'created_at', '2036-01-01T00:00:00Z', 'updated_at', clock_timestamp()) || vals)) $$;
+CREATE FUNCTION task(vals jsonb) RETURNS integer LANGUAGE sql AS
+$$ SELECT pull('dev/tasks', jsonb_build_array(jsonb_build_object('remote_id', 'r2', 'updated_at', clock_timestamp()) || vals)) $$;
+-- what is to be sent arrives
+CREATE FUNCTION sent(kind text) RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN
+	EXECUTE format('UPDATE zcsync.%I AS t SET base = coalesce(t.base, ''{}'') || (SELECT jsonb_object_agg(k, v) FROM jsonb_each(to_jsonb(t)) AS e (k, v)
+		WHERE k IN (''subject'', ''name'', ''points'', ''tags'', ''type'', ''list_id'', ''custom_fields'')), remote_id = coalesce(remote_id, ''r2''),
+		sync_state = ''synced'', sync_cause = ''push'', sync_cause_id = NULL, sync_xid = pg_current_xact_id() WHERE sync_state <> ''synced''', kind);
+	DELETE FROM zcsync.sync_queue WHERE operation = 'push';
+END $$;
+CREATE FUNCTION route() RETURNS bigint LANGUAGE plpgsql AS
+$$ DECLARE n bigint := 0; d integer; BEGIN LOOP d := zcsync._run_route_jobs(); EXIT WHEN d = 0; n := n + d; END LOOP; RETURN n; END $$;
+CREATE VIEW sides2 AS
+SELECT s.subject, s.sync_state AS ticket_state, s.type, t.name, t.sync_state AS task_state, t.points, t.custom_fields, l.agreed ->> 'name' AS agreed, l.agreed_back ->> 'subject' AS agreed_back
+FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id JOIN zcsync.tasks t ON t.local_id = l.target_id WHERE s.remote_id = '2';
+CREATE VIEW lost AS SELECT zcsync.reference(kind, local_id) AS record, old, new, cause FROM zcsync.changes WHERE action = 'lost' ORDER BY created_at;
+SELECT ticket('{"subject": "two"}');
+SELECT route();
+SELECT sent('tasks');
+SELECT route();
+SELECT * FROM sides2;
+
+-- the source was read first
+SELECT ticket('{"subject": "by the source"}');
+SELECT route();
+SELECT task('{"name": "by the target", "points": 3}');
+SELECT * FROM sides2;
+SELECT * FROM lost;
+SELECT request -> 'sent' AS sent FROM zcsync._clickup_push_requests(ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'tasks'));
+SELECT route();
+SELECT * FROM sides2;
+SELECT sent('tasks'), sent('tickets');
+SELECT route();
+SELECT * FROM sides2;
+-- a second page, another value
+SELECT ticket('{"subject": "by the source again"}');
+SELECT route();
+SELECT task('{"name": "one"}'), task('{"name": "another", "points": 0}'), task('{"name": "by the source again"}');
+SELECT * FROM sides2;
+SELECT * FROM lost;
+SELECT route();
+SELECT sent('tickets');
+SELECT * FROM sides2;
+SELECT operation, state FROM zcsync.sync_queue WHERE operation <> 'pull';
+DELETE FROM zcsync.sync_queue;
+-- the target was read first
+SELECT task('{"name": "first by the target"}');
+SELECT ticket('{"subject": "then by the source"}');
+SELECT route();
+SELECT task('{"name": "later by the target"}');
+SELECT route();
+SELECT * FROM sides2;
+SELECT sent('tasks'), sent('tickets');
+-- the source was down: what came back waits there, and the source's own value counts
+SELECT task('{"name": "by the target alone"}');
+SELECT route();
+SELECT * FROM sides2;
+SELECT ticket('{"subject": "at the source meanwhile"}');
+SELECT route();
+SELECT * FROM sides2;
+SELECT record, old, new FROM lost WHERE record LIKE 'acme%';
+SELECT sent('tasks'), sent('tickets');
+SELECT route();
+SELECT * FROM sides2;
+-- both were: whichever is read first
+SELECT ticket('{"subject": "s1"}'), task('{"name": "t1"}');
+SELECT route();
+SELECT ticket('{"subject": "s2"}');
+SELECT task('{"name": "t2"}');
+SELECT route();
+SELECT ticket('{"subject": "s3"}');
+SELECT route();
+SELECT * FROM sides2;
+SELECT sent('tasks'), sent('tickets');
+-- what a person writes here loses to the vendor, as without a route; also over the route's value
+UPDATE zcsync.tasks SET name = 'by a person' WHERE remote_id = 'r2';
+SELECT task('{"name": "t4"}');
+SELECT name, sync_state FROM zcsync.tasks WHERE remote_id = 'r2';
+SELECT route();
+SELECT sent('tickets');
+SELECT ticket('{"subject": "s5"}');
+SELECT route();
+UPDATE zcsync.tasks SET name = 'by a person' WHERE remote_id = 'r2';
+SELECT task('{"name": "t5"}');
+SELECT name, sync_state FROM zcsync.tasks WHERE remote_id = 'r2';
+SELECT route();
+SELECT sent('tasks'), sent('tickets');
+-- a policy that somebody set counts more
+UPDATE zcsync.streams SET policies = '{"name": "remote"}' WHERE kind = 'tasks';
+SELECT ticket('{"subject": "s6"}');
+SELECT route();
+SELECT task('{"name": "t6"}');
+SELECT route();
+SELECT * FROM sides2;
+UPDATE zcsync.streams SET policies = '{}';
+SELECT sent('tasks'), sent('tickets');
+-- custom fields one by one
+INSERT INTO zcsync.fields (account_id, remote_id, name, type, sync_cause, sync_xid)
+SELECT zcsync.account('dev'), f, f, 'text', 'pull', pg_current_xact_id() FROM unnest('{f-1,f-2}'::text[]) AS f;
+SELECT FROM zcsync.map_field('both', 'custom:f-1', 's.type');
+SELECT task('{"custom_fields": {"f-1": "task", "f-2": "b"}}');
+SELECT ticket('{"type": "incident"}');
+SELECT route();
+UPDATE zcsync.tasks SET custom_fields = custom_fields || '{"f-2": "by a person"}' WHERE remote_id = 'r2';
+SELECT task('{"custom_fields": {"f-1": "by the target", "f-2": "by the target"}}');
+SELECT * FROM sides2;
+SELECT record, old, new FROM lost WHERE old ? 'custom_fields' ORDER BY old::text;
+-- of a pair that has ended the vendor's value counts again
+SELECT ticket('{"type": "problem"}');
+SELECT route();
+UPDATE zcsync.links SET state = 'unlinked';
+SELECT task('{"custom_fields": {"f-1": "by the target"}}');
+SELECT custom_fields FROM zcsync.tasks WHERE remote_id = 'r2';
+
+DROP VIEW sides, sides2, lost;
+DROP FUNCTION told, at_source, at_target, pull, ticket, task, sent, route;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP SCHEMA zcsync_routes CASCADE;

@@ -179,6 +179,46 @@ is(writes(), '1 1', 'a change that Zendesk refuses as too late is made again');
 load();
 is(value("SELECT concat_ws(' ', z.doc ->> 'status', z.doc ->> 'priority', h.doc ->> 'status_id', h.doc ->> 'priority_id') FROM z, h WHERE z.id = '$z' AND h.id = '$h'"), 'solved high 18 2', 'and nothing is lost');
 
+# Both sides edit one field while a vendor is down, so that what the route wrote still waits when
+# the vendor's page comes: the source wins, and what lost is in the history.
+sub down { my ($vendor) = @_; $simulator->post('faults', { vendor => $vendor, fault => 'status', status => 503, count => 0 }); return; }
+sub reads { my ($stream) = @_; value(qq{UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, breaker_opened_at = NULL;
+	UPDATE zcsync.sync_queue SET run_at = now() + interval '1 hour' WHERE operation = 'push' AND state = 'ready'; SELECT zcsync.refresh('$stream'); CALL zcsync.run('20 s')}); return; }
+sub agreed { my ($what) = @_; work(); work(1); load(); is(value("SELECT concat_ws(' ', z.doc ->> 'status', h.doc ->> 'status_id') FROM z, h WHERE z.id = '$z' AND h.id = '$h'"), 'pending 3', $what); return; }
+sub lost { my ($record, $field) = @_; return value("SELECT coalesce(string_agg(concat_ws(' ', h.old, h.new, h.cause), ', ' ORDER BY h.at), '') FROM zcsync.history('$record', '$field') h WHERE h.action = 'lost'"); }
+sub both_open { edits([ 'z', $z, { status => 'open' } ]); work(1); work(1); writes(); return; }
+
+both_open();
+down('halopsa');
+edits([ 'z', $z, { status => 'pending' } ], [ 'h', $h, { status_id => 28 } ]);
+reads('acme/tickets');
+is(value("SELECT concat_ws(' ', status, sync_state) FROM zcsync.tickets WHERE account_id = zcsync.account('psa') AND remote_id = '$h'"), '3 pending', 'the target is down, and the value of the source waits');
+$simulator->no_faults;
+reads('psa/tickets');
+is(value("SELECT concat_ws(' ', status, sync_state) FROM zcsync.tickets WHERE account_id = zcsync.account('psa') AND remote_id = '$h'"), '3 pending', 'the page of the target does not take its place');
+is(lost("psa/tickets/$h", 'status'), '28 3 pull', 'and the value of the target is in the history');
+agreed('the source wins when the target was down');
+is(writes(), '0 1', 'by one write');
+both_open();
+down('halopsa');
+edits([ 'h', $h, { status_id => 28 } ]);
+reads('acme/tickets');
+edits([ 'z', $z, { status => 'pending' } ]);
+$simulator->no_faults;
+reads('psa/tickets');
+reads('acme/tickets');
+agreed('also when the target is read first');
+both_open();
+down('zendesk');
+edits([ 'h', $h, { status_id => 28 } ], [ 'z', $z, { status => 'pending' } ]);
+reads('psa/tickets');
+is(value("SELECT concat_ws(' ', status, sync_state) FROM zcsync.tickets WHERE account_id = zcsync.account('acme') AND remote_id = '$z'"), 'hold pending', 'the source is down, and what comes back waits');
+$simulator->no_faults;
+reads('acme/tickets');
+agreed('the source wins when it was down itself');
+like(lost("acme/tickets/$z", 'status'), qr/(?:^|, )hold pending pull\z/, 'and what came back is in its history');
+writes();
+
 # What Zendesk closed is final.
 edits([ 'z', $z, { status => 'closed' } ]);
 work(1);

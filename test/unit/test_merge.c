@@ -18,12 +18,14 @@
 
 /* What the next merges assume; see merges(). */
 static ZcsyncPolicy policy = ZCSYNC_POLICY_DEFAULT;
+static const char *outranking = NULL;	/* the key that does, or "": the value */
 static bool mine_is_newer = false;
 static bool pushable = true;
 
 static void test_sameness(void);
 static void test_untouched(void);
 static void test_policies(void);
+static void test_outranks(void);
 static void test_no_base(void);
 static void test_sent(void);
 static void test_answered(void);
@@ -36,6 +38,7 @@ static void merges(const char *mine, const char *base, const char *theirs,
 static void merges_sent(const char *mine, const char *base, const char *theirs,
 						const char *sent, const char *sent_base, bool answered,
 						const char *expected);
+static bool outranks(void *asker, const char *key, int keylen);
 static char *show_result(const ZcsyncMergeResult *result);
 
 void
@@ -44,6 +47,7 @@ test_merge(void)
 	test_sameness();
 	test_untouched();
 	test_policies();
+	test_outranks();
 	test_no_base();
 	test_sent();
 	test_answered();
@@ -132,7 +136,8 @@ merges_sent(const char *mine, const char *base, const char *theirs,
 		.policy = policy,
 		.is_set = true,
 		.pushable = pushable,
-		.mine_is_newer = mine_is_newer
+		.mine_is_newer = mine_is_newer,
+		.mine_outranks = outranking ? outranks : NULL
 	};
 	ZcsyncMergeResult result;
 
@@ -149,6 +154,13 @@ merges_sent(const char *mine, const char *base, const char *theirs,
 					 sent ? sent : "", answered ? " (answered)" : "",
 					 policy == ZCSYNC_POLICY_DEFAULT ? "" :
 					 psprintf(", policy %d", policy)));
+}
+
+static bool
+outranks(void *asker, const char *key, int keylen)
+{
+	return keylen == strlen(outranking) &&
+		(keylen == 0 || memcmp(key, outranking, keylen) == 0);
 }
 
 static char *
@@ -212,6 +224,27 @@ test_policies(void)
 	merges("1", "3", "3", "1");
 	merges("3", "2", "3", "3");
 	policy = ZCSYNC_POLICY_DEFAULT;
+}
+
+/*
+ * A value that comes from another record wins where no policy was chosen.
+ */
+static void
+test_outranks(void)
+{
+	outranking = "";
+	merges("1", "2", "3", "1; overruled 3");
+	merges("1", "1", "3", "3");
+	merges("1", "2", "2", "1");
+	policy = ZCSYNC_POLICY_REMOTE;
+	merges("1", "2", "3", "3; lost 1");
+	policy = ZCSYNC_POLICY_MANUAL;
+	merges("1", "2", "3", "1; undecided 3");
+	policy = ZCSYNC_POLICY_DEFAULT;
+	outranking = "b";
+	merges("{\"a\": 1, \"b\": 1}", "{\"a\": 2, \"b\": 2}", "{\"a\": 3, \"b\": 3}",
+		   "{\"a\":3,\"b\":1}; a lost 1; b overruled 3");
+	outranking = NULL;
 }
 
 /*

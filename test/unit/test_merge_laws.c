@@ -85,6 +85,7 @@ static const ZcsyncValue *random_of(Shape shape);
 static const ZcsyncValue *any_form(const ZcsyncValue *value);
 static void scalar_form(const ZcsyncValue *value, ZcsyncValue *form);
 static void make_case(Case *c);
+static bool outranks(void *asker, const char *key, int keylen);
 static const ZcsyncValue *overlay(const ZcsyncValue *base,
 								  const ZcsyncValue *sent);
 static void release(ZcsyncMergeResult *result);
@@ -340,6 +341,14 @@ make_case(Case *c)
 	c->input.is_record = c->shape == SHAPE_RECORD;
 	c->input.pushable = any(10) > 0;
 	c->input.mine_is_newer = any(2);
+	c->input.mine_outranks = any(3) ? NULL : outranks;
+}
+
+/* Some keys do; single values always. */
+static bool
+outranks(void *asker, const char *key, int keylen)
+{
+	return keylen == 0 || key[keylen - 1] % 2 == 0;
 }
 
 /*
