@@ -159,9 +159,9 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_standby() IS
 'raises an error that says so if this server is a standby';
 
--- Errors that say nothing about the row that met them: the server, the session
--- or another transaction was not ready.  Whoever halves a set to find a bad row
--- passes these on and tries the whole again later.
+-- Errors that are not the fault of the row that met them: the server, the session
+-- or another transaction was the cause.  Code that halves a set to find a bad row
+-- raises these again, and the whole set is tried later.
 CREATE FUNCTION zcsync._is_servers_error(p_sqlstate text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_is_servers_error';

@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- Locks of those who take leads (take.sql): nobody waits for a lead
--- while he has something that others may wait for.
+-- Locks of sessions that take leads (take.sql): none of them waits for a lead
+-- while it holds something that others may wait for.
 --
 -- One lock an account would be simpler, but a lead that comes alone would wait for
 -- as long as somebody imports a file, and whoever edits rows does not take it.
@@ -119,10 +119,10 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_joined(bigint, bigint[], boolean) IS
 'locks leads; without waiting it returns those that somebody else has, NULL: all are locked';
 
--- Does nobody else bring leads of this account at the moment?  Until its end this
--- transaction is one that does.  Somebody who is told no marks his rows; that he is
--- not among those who take, since a second look is under way, is a no as well, and
--- so is a snapshot that may be older than leads of others.
+-- Is this the only transaction that takes leads of this account at the moment?  Until
+-- its end others are told that it is not.  Who is not alone marks his rows, to be
+-- compared once more.  The answer is no, too, while such a second look is under way,
+-- and where the snapshot may be older than leads of others.
 CREATE FUNCTION zcsync._takes_leads_alone(p_account bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -1,10 +1,11 @@
 -- ---------------------------------------------------------------------
 -- Who listens to what happens to mirror rows.
 --
--- The mirror knows no route.  A room that has to do something when mirror rows are
--- written, when one row takes the place of another, or before a stream goes, or that
--- knows where the value of a row comes from, says so by a function without arguments that returns zcsync.listener, which is found
--- by that (src/registry.c).  Listeners are told once a statement, with arrays.
+-- The mirror knows no route.  A room may have to do something when mirror rows are
+-- written, when one row takes the place of another, or before a stream goes, or it
+-- may know where the value of a row comes from.  It registers that by a function
+-- without arguments that returns zcsync.listener (src/registry.c finds it by its
+-- type).  Listeners are told once a statement, with arrays.
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.listener AS (

@@ -103,7 +103,7 @@ COMMENT ON FUNCTION zcsync._note_creates(text, bigint[], bigint[], uuid[], zcsyn
 
 -- Look at the marks of records that a page brought.  One that another
 -- installation made since this one began to work holds the creates of its account,
--- with one alert, until a person releases them.  Vendors' clocks are off by some.
+-- with one alert, until a person releases them.  Vendors' clocks may differ from ours.
 CREATE FUNCTION zcsync._note_marks(p_kind text, p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -121,7 +121,7 @@ BEGIN
 		JOIN zcsync.accounts AS a ON a.account_id = t.account_id
 		WHERE m.standing = 'foreign' %s
 		GROUP BY a.account_id, a.name$sql$, p_kind,
-		-- whose login is not known here may be anybody
+		-- a login that is not known here may be a customer's
 		CASE p_kind WHEN 'tasks' THEN 'AND t.creator_id = ANY (zcsync._own_logins(t.account_id))' ELSE '' END)
 		USING p_kind, p_ids
 	LOOP

@@ -172,9 +172,9 @@ $$;
 COMMENT ON FUNCTION zcsync._push_base(text, bigint, bigint, jsonb) IS
 'the base of a row without the columns in which a person is to decide: they equal the row';
 
--- The fields of a row, named as those in which a person is to decide, whose value
--- wins over the vendor's by default: a room that listens says that it is not its own
--- but another record's.  Asked only where both sides changed one.
+-- The fields of a row whose value wins over the vendor's by default, since it is
+-- another record's: the listeners know (routes do).  Named as those in which a
+-- person is to decide.  Asked only where both sides changed a field.
 CREATE FUNCTION zcsync._outranking_fields(p_account bigint, p_local_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -168,7 +168,7 @@ BEGIN
 	-- a row that is synced without a remote record belongs to a local account
 	IF OLD.sync_state = 'synced' AND OLD.remote_id IS NULL THEN
 		NEW.sync_state := 'synced';
-		-- nobody else tells when it changed
+		-- no vendor says when it changed
 		IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
 			NEW.updated_at := zcsync._now();
 		END IF;

@@ -159,8 +159,8 @@ COMMENT ON FUNCTION zcsync._apply_reply(bigint, zcsync.origin, jsonb, jsonb) IS
 --
 -- A page is dropped, and nothing moves, when the stream was removed or paused
 -- meanwhile, and when its cursors were reset (see _restart_stream()): the page
--- answers a question that nobody asks any more.  Nor does it wait for somebody
--- who holds the stream: it is asked for again.
+-- is of a read that was given up.  Nor does it wait for somebody who holds the
+-- stream: it is read again.
 CREATE FUNCTION zcsync._finish_pull(p_job_id bigint, p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (again boolean, run_after interval, changed integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -276,7 +276,7 @@ COMMENT ON FUNCTION zcsync._release_remote_ids(bigint, text, bigint[], text[]) I
 
 -- The push of a row has changed its state without reaching the vendor: it is
 -- held, failed for good, or is tried again.  A row that somebody holds is left
--- alone: he is writing it, and that queues a push anew.
+-- alone: its writer will queue a push anew.
 CREATE FUNCTION zcsync._push_failed(p_kind text, p_local_id bigint, p_state text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -156,8 +156,8 @@ $$;
 COMMENT ON FUNCTION zcsync.reference(bigint, text, text, bigint) IS
 'the reference of a mirror row whose columns are at hand; faster, as the row is not looked up';
 
--- May who asks read this column of this row: by SELECT, and by policies of row
--- security?  What names no column takes SELECT on the whole table.
+-- May the caller read this column of this row, by his SELECT privileges and by the
+-- policies of row security?  Without a column: by SELECT on the whole table.
 CREATE FUNCTION zcsync._may_read_field(p_kind text, p_local_id bigint, p_field text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -181,8 +181,8 @@ $$;
 COMMENT ON FUNCTION zcsync._may_read_field(text, bigint, text) IS
 'may the role that asks read this column of a mirror row?';
 
--- The view reads the history as its owner, and asks as its reader what that one
--- may read; so whoever is granted it reads what he could have read in the tables.
+-- The view reads the history with the rights of its owner, and checks for each row
+-- what its reader may read in the tables themselves: it shows no more than they would.
 CREATE FUNCTION zcsync._create_history_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -210,7 +210,7 @@ END;
 COMMENT ON FUNCTION zcsync._history_setup_steps() IS
 'what setup() does for the history of records';
 
--- With the rights of who asks: see _create_history_view().
+-- With the rights of the caller: see _create_history_view().
 CREATE FUNCTION zcsync.history(reference text, field text DEFAULT NULL)
 RETURNS TABLE (at timestamptz, action text, field_name text, old text, new text, cause text, cause_id bigint, role text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE

@@ -275,8 +275,8 @@ BEGIN
 		PERFORM zcsync._restart_stream(v_stream.stream_id, alter_stream.scope);
 	END IF;
 
-	-- What was queued while writing was allowed is not sent behind the back of
-	-- who forbade it.
+	-- What was queued while writing was allowed is held, not sent, once somebody has
+	-- forbidden it.
 	IF NOT alter_stream.writes AND v_stream.writes THEN
 		UPDATE zcsync.sync_queue q SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running'
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id

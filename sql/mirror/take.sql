@@ -219,7 +219,7 @@ $body$$create$,
 END
 $do$;
 
--- And those that know these of all kinds.
+-- The same for any kind: each calls the function of its kind.
 CREATE FUNCTION zcsync._merge_documents(p_account bigint, p_kind text, p_ids bigint[], p_documents zcsync.document[],
 	p_answered boolean[], p_origin zcsync.origin) RETURNS zcsync.merged_document[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

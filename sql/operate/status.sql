@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- Seeing: the views of an operator.
+-- The views that an operator looks at.
 --
 -- The views read tables with the rights of their owner, so SELECT on a view
 -- is enough for its rows; the functions they call are called as the reader

@@ -302,12 +302,12 @@ $$;
 COMMENT ON FUNCTION zcsync._note_refused(bigint, bigint[]) IS
 'marks a push that was refused for want of a right, together with others that were';
 
--- A push was refused in a way that looks like a missing right.  Refused are not
--- records then but the account, if two that were sent alone (p_alone) are
--- refused as the call was in which they had travelled together, and nothing of
--- their kind was accepted since: one alert, and what was refused is held until a
--- person releases it.  So is, while that alert is open, what is refused later.
--- Says whether it is to be held when it goes back.
+-- A push was refused in a way that looks like a missing right.  It is the account
+-- that lacks the right, and not the records that are at fault, if two of them are
+-- refused when sent alone (p_alone) as they were in a call together, and nothing of
+-- their kind was accepted since.  Then there is one alert, and what was refused is
+-- held until a person releases it; while that alert is open, so is what is refused
+-- later.  Returns whether the push is to be held when it goes back.
 CREATE FUNCTION zcsync._hold_refused(p_job bigint, p_ours bigint[], p_alone boolean, p_message text, p_hint text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -20,7 +20,7 @@ COMMENT ON TYPE zcsync.prepared IS
 -- What came of a call, for one of the jobs that travelled in it.
 CREATE TYPE zcsync.outcome AS (
 	job_id bigint,
-	attempts integer,		-- as claimed: of an earlier claim, it is nobody's business
+	attempts integer,		-- as claimed: the outcome of an earlier claim is ignored
 	class text,				-- done, or a class of failure: see _fail_jobs()
 	status integer,			-- of HTTP; NULL: there was no reply
 	message text,

@@ -84,8 +84,8 @@ $$;
 COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
 'id of a member of an account by id or e-mail address; NULL when there is none';
 
--- Who asks, given as id or e-mail address: the user who has the address, else the
--- address itself.
+-- The requester, given as id or e-mail address: the user who has the address, else
+-- the address itself.
 CREATE FUNCTION zcsync._requester(p_account bigint, p_requester text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

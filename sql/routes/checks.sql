@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- Routes: looking before leaping.
+-- Routes: what is shown before a route runs: the dry run, checks, counts.
 -- ---------------------------------------------------------------------
 
 -- The newest records of a source that the route wants, by local id.  Newest

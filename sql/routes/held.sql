@@ -38,7 +38,7 @@ AS $$
 		SELECT k.job_id FROM zcsync.sync_queue k
 		WHERE k.operation = 'route' AND k.state = 'ready' AND k.run_at > zcsync._now()
 			AND k.local_id = ANY (p_ids || ARRAY(SELECT l.source_id FROM zcsync.links l WHERE l.target_id = ANY (p_ids)))
-		FOR UPDATE SKIP LOCKED)		-- who holds one has changed its record, or it looks again by itself
+		FOR UPDATE SKIP LOCKED)		-- a job that somebody holds locked is left out: it looks again by itself
 $$;
 COMMENT ON FUNCTION zcsync._wake_routes(bigint[]) IS
 'has routes go on with rows that were held';

@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
 -- Routes: pairs whose map changed.
 --
--- What both sides agreed on in a field tells nothing any more once another
--- expression or another map makes its values.  It is dropped then, and not known:
--- the side that was edited since wins, and where neither was, nothing is written and
--- it stays unknown.  Only apply_route() writes a changed map to such pairs.
+-- What both sides agreed on in a field means nothing any more once another
+-- expression or another map makes its values.  It is dropped then, so that it is
+-- not known what they agree on.  A side that is edited later wins; as long as neither
+-- is, nothing is written.  Only apply_route() writes a changed map to such pairs.
 --
 -- links.dropped has these fields, those that come back as back:<field>, with the
 -- time since which edits count, in an array once apply_route() was asked to write

@@ -36,10 +36,10 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], zcsync.origin[], bigint[]) IS
 'queues routes that take something back from these rows';
 
--- Who writes rows while a verb starts a route on them does not see the route, nor does
--- the verb see the rows.  So there is a lock for each stream: writers hold it together,
--- and such a verb alone (_await_writers()).  The verb waits for the writers; none of
--- them waits for the verb, but gets to know the streams where one is at work.
+-- A transaction that writes rows while a verb starts a route on them does not see the
+-- route, and the verb does not see the rows.  So there is a lock for each stream, which
+-- writers share and such a verb takes alone (_await_writers()).  The verb waits for the
+-- writers.  None of them waits for the verb: they learn on which streams one is at work.
 CREATE FUNCTION zcsync._starting_on(p_kind text, p_accounts bigint[]) RETURNS bigint[]
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

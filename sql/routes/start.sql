@@ -120,8 +120,8 @@ $$;
 COMMENT ON FUNCTION zcsync._begin_here(bigint) IS
 'where a route would begin if it were first resumed now';
 
--- Wait for who is writing rows that a route reads, before it is started on them; see
--- _starting_on().  A transaction that is left open must not hold this up for ever.
+-- Wait for the transactions that are writing rows which a route reads, before it is
+-- started on them; see _starting_on().  A transaction that is left open must not hold this up for ever.
 CREATE FUNCTION zcsync._await_writers(p_route bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -237,7 +237,7 @@ BEGIN
 			AND (f.form <> 'status' OR x.mine NOT IN ('null', '""'))) AS v
 	WHERE (v.value = v.base) IS NOT TRUE;
 
-	-- whoever asks stays as he is where nobody is named
+	-- where no requester is given, the ticket keeps the one it has
 	IF p_row ->> 'requester_id' <> coalesce(p_base ->> 'requester_id', '') THEN
 		item := item || coalesce(zcsync._zendesk_requester(v_account, p_row ->> 'requester_id', v_new), '{"requester_id": null}');
 		sent := sent || jsonb_build_object('requester_id', p_row -> 'requester_id');
