@@ -349,7 +349,7 @@ COMMENT ON FUNCTION zcsync._step_1_lead_rules() IS
 
 -- What operators may correct: a row that is changed or deleted stays so, since a step
 -- is run once.
-CREATE FUNCTION zcsync._step_1_lead_words() RETURNS void
+CREATE FUNCTION zcsync._step_1_countries() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -399,7 +399,16 @@ BEGIN
 		('PE', '51', '0', false), ('VE', '58', '0', true), ('EC', '593', '0', true), ('BO', '591', '0', true), ('PY', '595', '0', true),
 		('UY', '598', '0', true), ('MX', '52', '', false), ('GT', '502', '', false), ('SV', '503', '', false), ('HN', '504', '', false),
 		('NI', '505', '', false), ('CR', '506', '', true), ('PA', '507', '', false), ('CU', '53', '0', true), ('HT', '509', '', false);
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_countries() IS
+'tables of step 1: countries';
 
+CREATE FUNCTION zcsync._step_1_lead_words() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
 	CREATE TABLE zcsync.country_names (
 		name text NOT NULL				-- in lower case
 			CONSTRAINT country_names_pkey PRIMARY KEY,
@@ -451,4 +460,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_lead_words() IS
-'tables of step 1: countries, and legal forms of companies';
+'tables of step 1: names of countries, and legal forms of companies';

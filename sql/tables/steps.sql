@@ -40,6 +40,7 @@ BEGIN
 		PERFORM zcsync._step_1_lead_merges();
 		PERFORM zcsync._step_1_lead_scores();
 		PERFORM zcsync._step_1_lead_rules();
+		PERFORM zcsync._step_1_countries();
 		PERFORM zcsync._step_1_lead_words();
 		PERFORM zcsync._step_1_routes();
 		PERFORM zcsync._step_1_route_maps();
