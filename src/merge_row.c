@@ -158,10 +158,10 @@ static Datum finish_disputes(MergeContext *context, bool *isnull);
  *				   rank_function regprocedure, account bigint, local_id bigint)
  *
  * rank_function(account, local_id) tells the columns that win a dispute by
- * default, named as in open; NULL: none does.  names are those of the row's columns, in their order.  edited is false where
- * the row is known to equal its base: then it is not looked at, and may have
- * null for what takes long to fetch.  The result has the columns of the row and
- * then
+ * default, named as in open; NULL: none does.  names are those of the row's
+ * columns, in their order.  edited is false where the row is known to equal its
+ * base: then it is not looked at, and may have null for what takes long to
+ * fetch.  The result has the columns of the row and then
  *
  *	base		the new base; NULL: it stays as it is
  *	written		the columns that become others, as bits; the first is the lowest

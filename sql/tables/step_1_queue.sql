@@ -117,8 +117,7 @@ BEGIN
 	CREATE INDEX sync_queue_backfill ON zcsync.sync_queue (route_id, operation, job_id) WHERE priority >= 60 AND route_id IS NOT NULL;
 	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
 		WHERE state = 'ready' AND operation = 'route';
-	COMMENT ON TABLE zcsync.sync_queue IS
-	'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
+	COMMENT ON TABLE zcsync.sync_queue IS 'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_sync_queue() IS

@@ -115,6 +115,7 @@ SELECT * FROM claim(1);
 SELECT spent() - :before AS calls;
 SELECT * FROM jobs;
 SELECT * FROM finish(1, 'done');
+UPDATE zcsync.account_budgets SET tokens = 1.5, refilled_at = zcsync._now() WHERE account_id = zcsync.account('t') AND class = 'api';
 SELECT count(*) FROM generate_series(1, 4000) AS i, LATERAL job('nothing' || i);
 SELECT * FROM claim(1);
 SELECT count(*) < 2000 AS most_ended, count(*) > 0 AS some_left FROM jobs;

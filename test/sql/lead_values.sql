@@ -91,3 +91,4 @@ SELECT email, revenue FROM zcsync.leads WHERE email LIKE 'r_@x.de' ORDER BY 1;
 
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
+DROP SCHEMA zcsync_intake CASCADE;
