@@ -325,11 +325,12 @@ AS $$
 DECLARE
 	v_source record := zcsync._parse_company(map_company.company);
 	v_target record := zcsync._parse_company(map_company.client);
-	v_client text := zcsync._named_client(v_target.account_id, v_target.company);
+	v_client text;
 	v_route record;
 	v_count bigint := 0;
 BEGIN
 	PERFORM zcsync._refuse_standby();
+	v_client := zcsync._named_client(v_target.account_id, v_target.company);
 	IF v_source.company LIKE '@%' AND zcsync._is_mail_provider(substr(v_source.company, 2)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('anybody can have an address of "%s"', substr(v_source.company, 2)),
