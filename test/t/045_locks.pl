@@ -82,14 +82,16 @@ is($flow->value(qq{SELECT v.doc ->> 'name' FROM vendor_tasks AS v JOIN zcsync.ta
 
 # A push fails while the same row is written in a transaction that goes on.
 my $bug = $bugs[3];
-$simulator->post('faults', { vendor => 'clickup', method => 'PUT', path => "/task/$bug->[1]", fault => 'hang', seconds => 1 });
+$simulator->post('faults', { vendor => 'clickup', method => 'PUT', path => "/task/$bug->[1]", fault => 'hang', seconds => 4 });
 $flow->value("UPDATE zcsync.tasks SET name = 'Fifth' WHERE remote_id = '$bug->[1]'");
 waits("SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE local_id = $bug->[2] AND state = 'running')", 'an update is on its way');
+my $fails = time + 5;
 $user = user();
 $user->query_safe("UPDATE zcsync.tasks SET points = 7 WHERE remote_id = '$bug->[1]'");
 $flow->polls(2);
 edit($bugs[4], 'Fifth 4');
 waits(named($bugs[4], 'Fifth 4'), 'others go on');
+sleep 1 while time < $fails;
 is($flow->value("SELECT count(*) FROM zcsync.sync_queue WHERE local_id = $bug->[2]"), 1, 'the job is still there');
 commit($user);
 waits(named($bug, 'Fifth'), 'then it is sent');
@@ -116,8 +118,9 @@ $user = user();
 $user->query_safe("SELECT zcsync.pause_route(name), zcsync.resume_route(name), zcsync.refresh('dev/tasks') FROM zcsync.routes");
 edit($bugs[4], 'Overtaken');
 waits("SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'apply')", 'the ticket of such a job waits');
-$flow->value("UPDATE zcsync.tasks SET points = 8 WHERE remote_id = '$bugs[5][1]'");
-waits("SELECT sync_state = 'synced' FROM zcsync.tasks WHERE remote_id = '$bugs[5][1]'", 'another account goes on');
+# a new task, which waits for no read
+$flow->value("INSERT INTO zcsync.tasks (account_id, name, list_id) SELECT account_id, 'Beside', list_id FROM zcsync.tasks WHERE remote_id = '$bugs[5][1]'");
+waits("SELECT sync_state = 'synced' FROM zcsync.tasks WHERE name = 'Beside'", 'another account goes on');
 commit($user);
 waits(named($bugs[4], 'Overtaken'), 'then that ticket follows');
 
@@ -141,7 +144,7 @@ $bug = $flow->value("SELECT count(*) FROM zcsync.links");
 $flow->value(q{UPDATE zcsync.tasks AS k SET name = btrim(t.subject) FROM zcsync.links AS l JOIN zcsync.tickets AS t ON t.local_id = l.source_id WHERE k.local_id = l.target_id});
 $flow->settle('all is through');
 $flow->agree('in the end');
-is($flow->writes->{create}, $bug, 'one create for each');
+is($flow->writes->{create}, $bug + 1, 'one create for each, and for the new task');
 is(log_lines($node, 'FATAL|PANIC|ERROR|deadlock'), 0, 'no error in the log');
 $node->stop;
 done_testing();

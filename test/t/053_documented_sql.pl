@@ -137,7 +137,7 @@ SELECT zcsync.adopt_database();
 SELECT zcsync.add_route('support-to-dev', source => 'acme/tickets', target => 'dev/tasks', filter => $$tags @> '{bug}'$$, create_in => 'Engineering/Product/Bugs');
 SQL
 value('postgres', join '', map { "CREATE ROLE $_;" } qw(app marketing monitor reader support sync_operator));
-$own{'custom:Severity'} = 'custom:' . value('full', q{SELECT min(remote_id) FROM zcsync.fields WHERE name = 'Stage'});
+$own{'custom:Severity'} = 'custom:' . value('full', q{SELECT split_part(min(remote_id), ':', 2) FROM zcsync.fields WHERE name = 'Stage'});
 $own{"'$_'"} = "'" . value('full', q{SELECT min(list_id) FROM zcsync.tasks}) . "'" foreach qw(901 902 901234);
 
 # What is known only where the page runs.
@@ -210,7 +210,8 @@ foreach my $entry (@pages)
 		{
 			is($rc, 0, "$page:$block->{line}: runs") or diag($stderr);
 		}
-		work($database);
+		# what only looks leaves nothing to do
+		work($database) if $block->{sql} =~ /\b(?:add|adopt|apply|backfill|import|release|resume|retry|run|start|sync)_?|\b(?:INSERT|UPDATE)\b/;
 	}
 	cmp_ok($ran, '>', 0, "$page has SQL ($ran)");
 }
