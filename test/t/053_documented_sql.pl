@@ -182,7 +182,8 @@ foreach my $entry (@pages)
 	{
 		$own = lc $page =~ s/\W+/_/gr;
 		value('postgres', "CREATE DATABASE $own TEMPLATE \"$kind\"");
-		value($own, 'SELECT zcsync.adopt_database()');
+		# nobody else wrote to the vendors, so routes need not wait until all was read anew
+		value($own, 'SELECT zcsync.adopt_database(); UPDATE zcsync.streams SET reads_awaited = 0');
 	}
 	foreach my $block (@blocks)
 	{
