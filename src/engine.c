@@ -291,9 +291,14 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 	engine->scanned_at = now;
 	engine->next_ms = -1;
 	engine->asked_due = false;
-	if (engine->role != ZCSYNC_ROLE_LOCAL && now >= engine->due_at)
-		engine_step(engine, &engine->due, step_due,
-					"zcsync: queue due streams");
+	if (engine->role != ZCSYNC_ROLE_LOCAL && now >= engine->due_at &&
+		!engine_step(engine, &engine->due, step_due,
+					 "zcsync: queue due streams"))
+	{
+		/* it failed, and has a time of its own for the next attempt */
+		engine->asked_due = true;
+		engine->due_at = engine->due.not_before;
+	}
 	local_waits = engine_local(engine);
 	if (engine->role != ZCSYNC_ROLE_LOCAL && !local_waits)
 		found = engine_claim(engine);
