@@ -118,6 +118,8 @@ typedef struct RankAsker
 
 static void init_context(MergeContext *context, FunctionCallInfo fcinfo,
 						 int first);
+static void init_ranks(MergeContext *context, FunctionCallInfo fcinfo,
+					   int first);
 static void read_sent(MergeContext *context, Jsonb *sent);
 static Jsonb *jsonb_member(Jsonb *object, const char *key);
 static MergePlan *get_plan(FunctionCallInfo fcinfo, TupleDesc row,
@@ -192,12 +194,7 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 					PG_ARGISNULL(8) ? NULL :
 					(struct varlena *) PG_GETARG_JSONB_P(8));
 	init_context(&context, fcinfo, 3);
-	if (!PG_ARGISNULL(11) && !PG_ARGISNULL(12) && !PG_ARGISNULL(13))
-	{
-		context.rank_function = PG_GETARG_OID(11);
-		context.account = PG_GETARG_DATUM(12);
-		context.local_id = PG_GETARG_DATUM(13);
-	}
+	init_ranks(&context, fcinfo, 11);
 	base_changed = context.base == NULL;
 	if (context.base == NULL || context.nsent > 0)
 		edited = true;
@@ -297,6 +294,21 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 												 &nulls[plan->ncolumns + 4]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(plan->result, values,
 													  nulls)));
+}
+
+/*
+ * Whom to ask which columns win a dispute by default: three arguments, from
+ * this one on.
+ */
+static void
+init_ranks(MergeContext *context, FunctionCallInfo fcinfo, int first)
+{
+	if (PG_ARGISNULL(first) || PG_ARGISNULL(first + 1) ||
+		PG_ARGISNULL(first + 2))
+		return;
+	context->rank_function = PG_GETARG_OID(first);
+	context->account = PG_GETARG_DATUM(first + 1);
+	context->local_id = PG_GETARG_DATUM(first + 2);
 }
 
 /*
