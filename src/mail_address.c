@@ -25,6 +25,8 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
+
 #define LOCAL_MAX		64		/* code points before the @ */
 #define ADDRESS_MAX		254		/* code points of an address */
 #define TEXT_MAX		2000	/* bytes that are looked at */
