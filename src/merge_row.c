@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * merge_row.c
- *		Merge rows and objects with documents, for SQL.
+ *		Merge rows with documents, and the two ends of a pair, for SQL.
  *
  * zcsync._merge_row() merges a row of a kind, given as ROW(its own columns),
- * and returns it merged.  zcsync._merge_values() merges two objects, as pairs
- * of records do.  What becomes of a value is decided in merge.c; here it is
- * only fetched and put back, and as seldom as can be: of a page's thousand
- * rows most columns are what they were, which is seen without looking at the
- * row at all.
+ * with a document and returns it merged.  zcsync._merge_value() says what a
+ * field becomes at the other end of a pair.  What becomes of a value is decided
+ * in merge.c; here it is only fetched and put back, and as seldom as can be: of
+ * a page's thousand rows most columns are what they were, which is seen without
+ * looking at the row at all.
  *
- * Arguments that both have:
+ * Arguments of _merge_row():
  *
  *	base		what was last agreed on; NULL: nothing ever was
  *	theirs		what the document says; a column that is not there it does not
@@ -57,7 +57,7 @@
 #include "value_jsonb.h"
 
 PG_FUNCTION_INFO_V1(zcsync_merge_row);
-PG_FUNCTION_INFO_V1(zcsync_merge_values);
+PG_FUNCTION_INFO_V1(zcsync_merge_value);
 PG_FUNCTION_INFO_V1(zcsync_same_value);
 
 /* The column whose keys are values of their own. */
@@ -116,8 +116,7 @@ typedef struct RankAsker
 	const MergeColumn *column;
 } RankAsker;
 
-static void init_context(MergeContext *context, FunctionCallInfo fcinfo,
-						 int first);
+static void init_context(MergeContext *context, FunctionCallInfo fcinfo);
 static void init_ranks(MergeContext *context, FunctionCallInfo fcinfo,
 					   int first);
 static void read_sent(MergeContext *context, Jsonb *sent);
@@ -193,7 +192,7 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 					(struct varlena *) PG_GETARG_ARRAYTYPE_P(7),
 					PG_ARGISNULL(8) ? NULL :
 					(struct varlena *) PG_GETARG_JSONB_P(8));
-	init_context(&context, fcinfo, 3);
+	init_context(&context, fcinfo);
 	init_ranks(&context, fcinfo, 11);
 	base_changed = context.base == NULL;
 	if (context.base == NULL || context.nsent > 0)
@@ -312,79 +311,49 @@ init_ranks(MergeContext *context, FunctionCallInfo fcinfo, int first)
 }
 
 /*
- * SQL: two objects merged.
+ * SQL: what a value becomes at the other end of a pair.
  *
- *		_merge_values(mine, base, theirs, sent, answered, pushable, policies,
- *					  newer, open,
- *					  OUT changed jsonb, OUT base jsonb, OUT rest jsonb,
- *					  OUT disputes jsonb)
+ *		_merge_value(mine jsonb, base jsonb, theirs jsonb)
  *
- * changed has the members of mine that become others, rest those that are
- * others than theirs, which are still to be sent.  A member of mine that is
- * missing is null.
+ * mine is what one end says, theirs what the other one has.  What both changed
+ * becomes mine, sets are merged element by element.  NULL is null, and as base
+ * nothing that was agreed on.
  */
 Datum
-zcsync_merge_values(PG_FUNCTION_ARGS)
+zcsync_merge_value(PG_FUNCTION_ARGS)
 {
-	Jsonb	   *mine = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
-	ArrayType  *pushable = PG_ARGISNULL(5) ? NULL : PG_GETARG_ARRAYTYPE_P(5);
-	Jsonb	   *policies = PG_ARGISNULL(6) ? NULL : PG_GETARG_JSONB_P(6);
-	MergeContext context;
-	TupleDesc	desc;
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue	key;
-	JsonbValue	their_json;
-	JsonbParseState *changed = NULL;
-	JsonbParseState *rest = NULL;
-	Datum		values[4];
-	bool		nulls[4] = {false};
+	ZcsyncMergeInput input = {0};
+	ZcsyncMergeResult result;
+	ZcsyncValue value[3];
+	int			winner;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	init_context(&context, fcinfo, 1);
-	pushJsonbValue(&changed, WJB_BEGIN_OBJECT, NULL);
-	pushJsonbValue(&rest, WJB_BEGIN_OBJECT, NULL);
-	iterator = JsonbIteratorInit(&context.theirs->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	for (int i = 0; i < 3; i++)
 	{
-		MergeColumn column;
-		ZcsyncValue my_value;
-		ZcsyncValue their_value;
-		ZcsyncMergeResult result;
-
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &their_json, true);
-		init_column(&column, key.val.string.val, key.val.string.len, pushable,
-					policies);
-		zcsync_value_of_json(&their_json, &their_value);
-		zcsync_value_of_member(mine, column.name, column.len, &my_value);
-		merge_column(&context, &column, &my_value, &their_value, &result);
-		note_rest(&context, &column, &result.value, &their_value);
-		if (result.winner != ZCSYNC_MINE &&
-			!zcsync_value_same(&result.value, &my_value, ZCSYNC_IDENTICAL))
-		{
-			zcsync_value_push_key(&changed, column.name, column.len);
-			zcsync_value_push(&changed, WJB_VALUE, &result.value);
-		}
-		if (!zcsync_value_same(&result.value, &their_value, ZCSYNC_EQUAL))
-		{
-			zcsync_value_push_key(&rest, column.name, column.len);
-			zcsync_value_push(&rest, WJB_VALUE, &result.value);
-		}
+		memset(&value[i], 0, sizeof(ZcsyncValue));
+		value[i].type = ZCSYNC_VALUE_NULL;
+		if (!PG_ARGISNULL(i))
+			zcsync_value_of_jsonb(PG_GETARG_JSONB_P(i), &value[i]);
 	}
+	input.mine = &value[0];
+	if (!PG_ARGISNULL(1))
+		input.base = &value[1];
+	input.theirs = &value[2];
+	input.policy = ZCSYNC_POLICY_LOCAL;
+	input.is_set = true;
+	input.pushable = true;
+	zcsync_merge(&input, &result);
 
-	values[0] = JsonbPGetDatum(JsonbValueToJsonb(
-		pushJsonbValue(&changed, WJB_END_OBJECT, NULL)));
-	values[1] = context.base == NULL ? JsonbPGetDatum(context.theirs) :
-		DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(context.base),
-							JsonbPGetDatum(context.theirs));
-	values[2] = JsonbPGetDatum(JsonbValueToJsonb(
-		pushJsonbValue(&rest, WJB_END_OBJECT, NULL)));
-	values[3] = finish_disputes(&context, &nulls[3]);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
-													  values, nulls)));
+	if (result.winner == ZCSYNC_MIXED)
+	{
+		JsonbParseState *state = NULL;
+
+		PG_RETURN_JSONB_P(JsonbValueToJsonb(
+			zcsync_value_push(&state, WJB_VALUE, &result.value)));
+	}
+	winner = result.winner == ZCSYNC_MINE ? 0 : 2;
+	if (PG_ARGISNULL(winner))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(winner));
 }
 
 /*
@@ -412,30 +381,29 @@ zcsync_same_value(PG_FUNCTION_ARGS)
  */
 
 /*
- * Read base, theirs, sent, answered, and after pushable and policies newer and
- * open, of which base is the argument with the number first.
+ * Read base, theirs, sent, answered, newer and open from the arguments.
  */
 static void
-init_context(MergeContext *context, FunctionCallInfo fcinfo, int first)
+init_context(MergeContext *context, FunctionCallInfo fcinfo)
 {
 	memset(context, 0, sizeof(*context));
-	if (!PG_ARGISNULL(first))
-		context->base = PG_GETARG_JSONB_P(first);
+	if (!PG_ARGISNULL(3))
+		context->base = PG_GETARG_JSONB_P(3);
 	if (context->base != NULL && !JB_ROOT_IS_OBJECT(context->base))
 		context->base = NULL;
-	if (!PG_ARGISNULL(first + 1))
-		context->theirs = PG_GETARG_JSONB_P(first + 1);
+	if (!PG_ARGISNULL(4))
+		context->theirs = PG_GETARG_JSONB_P(4);
 	if (context->theirs == NULL || !JB_ROOT_IS_OBJECT(context->theirs))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a document's values must be an object")));
-	if (!PG_ARGISNULL(first + 2))
-		read_sent(context, PG_GETARG_JSONB_P(first + 2));
-	context->answered = !PG_ARGISNULL(first + 3) && PG_GETARG_BOOL(first + 3);
-	if (!PG_ARGISNULL(first + 6))
-		context->newer = PG_GETARG_ARRAYTYPE_P(first + 6);
-	if (!PG_ARGISNULL(first + 7))
-		context->open = PG_GETARG_ARRAYTYPE_P(first + 7);
+	if (!PG_ARGISNULL(5))
+		read_sent(context, PG_GETARG_JSONB_P(5));
+	context->answered = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
+	if (!PG_ARGISNULL(9))
+		context->newer = PG_GETARG_ARRAYTYPE_P(9);
+	if (!PG_ARGISNULL(10))
+		context->open = PG_GETARG_ARRAYTYPE_P(10);
 }
 
 /*

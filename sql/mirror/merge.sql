@@ -27,16 +27,14 @@ AS 'MODULE_PATHNAME', 'zcsync_merge_row';
 COMMENT ON FUNCTION zcsync._merge_row(record, text[], boolean, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[], regprocedure, bigint, bigint) IS
 'a row merged with the values of a document, the new base, and what the two sides disputed';
 
--- The same for values as objects.  changed: members of mine that become others;
--- rest: what differs from theirs afterwards, and is to be sent there.
-CREATE FUNCTION zcsync._merge_values(p_mine jsonb, p_base jsonb, p_theirs jsonb, p_sent jsonb DEFAULT NULL,
-	p_answered boolean DEFAULT false, p_pushable text[] DEFAULT NULL, p_policies jsonb DEFAULT NULL,
-	p_newer text[] DEFAULT NULL, p_open text[] DEFAULT NULL,
-	OUT changed jsonb, OUT base jsonb, OUT rest jsonb, OUT disputes jsonb)
+-- What a field becomes at the other end of a pair: p_mine is what one end says,
+-- p_base what both last agreed on, p_theirs what the other one has.  What both
+-- changed becomes p_mine; of a set each element is merged by itself.
+CREATE FUNCTION zcsync._merge_value(p_mine jsonb, p_base jsonb, p_theirs jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'zcsync_merge_values';
-COMMENT ON FUNCTION zcsync._merge_values(jsonb, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[]) IS
-'two objects merged: what changes in the first one, the new base, what is to be sent to the other side, and disputes';
+AS 'MODULE_PATHNAME', 'zcsync_merge_value';
+COMMENT ON FUNCTION zcsync._merge_value(jsonb, jsonb, jsonb) IS
+'what a field becomes at the other end of a pair, given what one end says, what both last agreed on, and what the other end has';
 
 -- Lists are sets, and none is the same as an empty one; with p_alike forms that
 -- vendors give to values do not count either: case, white space at both ends,

@@ -34,6 +34,7 @@ WITH pairs AS MATERIALIZED (
 SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, p.status_here,
 	v.source_value IS NULL AND CASE f.role WHEN 'member' THEN m.id IS NULL ELSE f.mapped END AS unmapped,
 	CASE WHEN f.role = 'member' THEN coalesce(to_jsonb(CASE WHEN v.source_value IS NULL THEN m.id ELSE v.target_value END), 'null')
+		WHEN NOT f.mapped AND p.agreed_back ? f.field THEN zcsync._merge_value(p.doc -> f.field, p.agreed_back -> f.field, p.current -> f.field)
 		WHEN NOT f.mapped THEN p.doc -> f.field
 		WHEN f.type = 'text' THEN coalesce(to_jsonb(v.target_value), 'null')
 		ELSE coalesce(to_jsonb(jsonb_populate_record(NULL::zcsync.%1$I, jsonb_build_object(f.field, v.target_value))) -> f.field, 'null')
@@ -144,7 +145,9 @@ COMMENT ON FUNCTION zcsync._is_disputed(bigint, text, text) IS
 -- What would come back, without the fields that may be other ones once the job
 -- has written the target: of these the source wins, or they come back in the next
 -- turn.  Where the target has what the source should be there, nothing comes back:
--- the value is only remembered, since a map may make one value of several.
+-- the value is only remembered, since a map may make one value of several.  Sets
+-- are merged, so what was added or removed there comes back whatever the job
+-- adds or removes there.
 CREATE FUNCTION zcsync._undisputed(p_route bigint, p_forward zcsync.route_change[], p_back zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -156,7 +159,8 @@ AS $$
 		CROSS JOIN LATERAL (
 			SELECT coalesce(bool_or(c.op = 'update'), false) AS is_written, coalesce(bool_or(c.op = 'agree'), false) AS is_there
 			FROM unnest(p_forward) AS c
-			WHERE c.source_id = b.source_id AND (c.op = 'update' OR (c.op = 'agree' AND zcsync._same_value(c.old, c.new)))
+			WHERE c.source_id = b.source_id AND NOT (jsonb_typeof(b.new) = 'array' AND jsonb_typeof(c.new) = 'array')
+				AND (c.op = 'update' OR (c.op = 'agree' AND zcsync._same_value(c.old, c.new)))
 				AND zcsync._is_disputed(p_route, substr(b.field, 6), c.field)) AS d
 		WHERE NOT d.is_written)
 $$;

@@ -217,7 +217,8 @@ END;
 COMMENT ON FUNCTION zcsync._route_query_pairs() IS
 'part of the query of a route: records, counterparts, fields; for format()';
 
--- The values, translated, and what each field has and would get.
+-- The values, translated, and what each field has and would get: what the source
+-- says, merged with what the target has where both agreed on something before.
 CREATE FUNCTION zcsync._route_query_values() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -265,11 +266,11 @@ BEGIN ATOMIC
 	) AS x
 	GROUP BY x.source_id, x.field
 ), %11$s, news AS MATERIALIZED (
-	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, f.field, f.role, f.position, n.new,
-		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.new END AS agreed_value,
+	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, f.field, f.role, f.position, n.said, m.new,
+		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.said END AS agreed_value,
 		o.old, CASE WHEN p.link_id IS NULL OR d.step = 'agree' THEN 'agree'
-			WHEN d.step = 'wait' AND NOT zcsync._same_value(o.old, n.new) THEN 'wait'
-			ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, f.field, p.status_there, o.old, n.new) END AS step,
+			WHEN d.step = 'wait' AND NOT zcsync._same_value(o.old, m.new) THEN 'wait'
+			ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, f.field, p.status_there, o.old, m.new) END AS step,
 		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
 	FROM pairs AS p
 	CROSS JOIN fields AS f
@@ -281,9 +282,11 @@ BEGIN ATOMIC
 		WHEN f.type = 'text[]' OR jsonb_typeof(p.doc -> f.field) = 'array' THEN coalesce(r.set, '[]')
 		WHEN f.type = 'text' OR f.type IS NULL THEN to_jsonb(r.value2)
 		ELSE to_jsonb(jsonb_populate_record(NULL::zcsync.%2$I, jsonb_build_object(f.field, r.value2))) -> f.field
-		END, 'null') AS new) AS n
+		END, 'null') AS said) AS n
 	CROSS JOIN LATERAL (SELECT CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8)
 		ELSE p.current -> f.field END AS old) AS o
+	CROSS JOIN LATERAL (SELECT CASE WHEN p.agreed ? f.field AND (f.role IN ('status', 'requester')) IS NOT TRUE
+		THEN coalesce(zcsync._merge_value(n.said, p.agreed -> f.field, o.old), 'null') ELSE n.said END AS new) AS m
 	CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? f.field
 		THEN zcsync._dropped_step($1, p.dropped -> f.field, $13, p.source_id, f.expression, p.target_id, f.field) END AS step) AS d
 	WHERE NOT p.target_gone$sql$;
@@ -343,7 +346,7 @@ BEGIN ATOMIC
 		CASE WHEN n.step NOT IN ('update', 'agree') THEN n.step END, zcsync._write_step_text(n.step, n.field, n.new), n.agreed_value
 	FROM news AS n
 	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL AND NOT n.waits AND n.step <> 'wait'
-		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR (n.applies AND zcsync._same_value(n.old, n.new))	-- see _undisputed()
+		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR (n.applies AND zcsync._same_value(n.old, n.said))	-- see _undisputed()
 			OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
 	UNION ALL
 	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(n.unmapped), 'unmapped_value',

@@ -58,11 +58,13 @@ SELECT t, differs, disputes FROM merged('{"t": " SENT"}', true, mine => 'newer',
 SELECT t, differs, disputes FROM merged('{"t": "other"}', true, mine => 'sent', sent => '[{"sent": {"t": "sent"}, "base": {"t": "a"}}]', answered => true);
 SELECT custom_fields, differs FROM merged('{"custom_fields": {"1": "c"}}', true, '{}', '[{"sent": {"custom_fields": {"1": "a"}}, "base": {}}, null, {"sent": 1}]');
 
--- objects
-SELECT * FROM zcsync._merge_values('{"a": 1, "b": 2, "tags": ["x", "y"]}', '{"a": 1, "b": 1, "c": 1, "tags": ["x"]}', '{"a": 5, "b": 1, "tags": ["x", "z"]}');
-SELECT * FROM zcsync._merge_values('{"a": 1}', NULL, '{"a": 2, "b": 3}');
-SELECT * FROM zcsync._merge_values('{"a": 1}', '{"a": 0}', '{"a": 2}', p_policies => '{"a": "manual"}');
-SELECT * FROM zcsync._merge_values(NULL, NULL, '{}');
+-- the two ends of a pair: what one says of a field, what both agreed on, what the other has
+SELECT told, zcsync._merge_value(mine, base, theirs) AS becomes FROM (VALUES
+	('nobody changed it', '"a"'::jsonb, '"a"'::jsonb, '"a"'::jsonb), ('here', '"b"', '"a"', '"a"'), ('there', '"a"', '"a"', '"b"'),
+	('both, differently', '"b"', '"a"', '"c"'), ('both, alike', '"B"', '"a"', '"b"'), ('emptied here', 'null', '"a"', '"a"'), ('emptied here', NULL, '"a"', '"a"'),
+	('emptied there', '"a"', '"a"', NULL), ('nothing agreed on', '"b"', NULL, '"c"'), ('numbers', '5', '4', '4.0'),
+	('set, here', '["a", "b"]', '["a"]', '["a"]'), ('set, both', '["a", "b"]', '["a", "c"]', '["c", "a", "x"]'), ('set, removed by both', '[]', '["a"]', '[]'),
+	('set, emptied there', '["a", "b"]', '["a"]', NULL), ('set and value', '"b"', '["a"]', '["a"]'), ('point', '{"lat": 1, "lng": 1}', '{"lat": 1, "lng": 2}', '{"lat": 2, "lng": 2}')) AS v (told, mine, base, theirs);
 SELECT zcsync._same_value('["a", "b"]', '["b", "a", "a"]') AS sets, zcsync._same_value('"A"', '"a"') AS texts, zcsync._same_value('"A"', '"a"', true) AS alike,
 	zcsync._same_value(NULL, '[]') AS nothing, zcsync._same_value('1.0', '1') AS numbers, zcsync._same_value('"1"', '1') AS forms, zcsync._same_value('"1"', '1', true) AS alike;
 

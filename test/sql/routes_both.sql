@@ -208,7 +208,52 @@ UPDATE zcsync.links SET state = 'unlinked';
 SELECT task('{"custom_fields": {"f-1": "by the target"}}');
 SELECT custom_fields FROM zcsync.tasks WHERE remote_id = 'r2';
 
-DROP VIEW sides, sides2, lost;
+-- ---------------------------------------------------------------------
+-- Sets keep what either side adds, and lose what either side removes
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.links SET state = 'linked';
+SELECT FROM zcsync.unmap_field('both', 'custom:f-1');
+CREATE VIEW sets AS
+SELECT s.tags AS tags_here, t.tags, l.agreed -> 'tags' AS agreed, l.agreed_back -> 'tags' AS agreed_back
+FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id JOIN zcsync.tasks t ON t.local_id = l.target_id WHERE s.remote_id = '2';
+CREATE FUNCTION edit_sets(here text[], there text[]) RETURNS text LANGUAGE sql VOLATILE AS
+$$
+	SELECT ticket(jsonb_build_object('tags', here)), task(jsonb_build_object('tags', there));
+	SELECT route();
+	SELECT sent('tasks'), sent('tickets');
+	SELECT format('%s jobs more', route());
+$$;
+-- one way: what the other side has besides is its own
+SELECT edit_sets('{a}', '{a}');
+SELECT edit_sets('{a}', '{a,x}');
+SELECT * FROM sets;
+SELECT edit_sets('{a,b}', '{a,x}');
+SELECT * FROM sets;
+SELECT edit_sets('{b}', '{a,b,x}');
+SELECT * FROM sets;
+-- both ways: to the same set on both sides, whoever began
+SELECT FROM zcsync.map_field('both', 'tags', 't.tags', back => true);
+SELECT FROM zcsync.apply_route('both');
+SELECT route();
+SELECT * FROM sets;
+SELECT sent('tasks'), sent('tickets');
+SELECT ticket('{"tags": ["b", "s"]}'), task('{"tags": ["b", "t"]}');
+SELECT op, field, old, new FROM zcsync.plan('both');
+SELECT edit_sets('{b,s}', '{b,t}');
+SELECT * FROM sets;
+-- removed on one side, added on the other
+SELECT edit_sets('{s}', '{b,s,t,u}');
+SELECT * FROM sets;
+-- the same on both, and everything removed
+SELECT edit_sets('{s,t,u,v}', '{s,t,u,v}');
+SELECT * FROM sets;
+SELECT edit_sets('{}', '{s,t,u,v,w}');
+SELECT * FROM sets;
+SELECT op, field, old, new FROM zcsync.plan('both');
+
+DROP VIEW sides, sides2, lost, sets;
+DROP FUNCTION edit_sets(text[], text[]);
 DROP FUNCTION told, at_source, at_target, pull, ticket, task, sent, route;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
