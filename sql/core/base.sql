@@ -29,11 +29,11 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_identity';
 COMMENT ON FUNCTION zcsync._identity() IS
 'what tells this database from a copy of it';
 
-CREATE FUNCTION zcsync._shut_down_cleanly(p_timeline integer) RETURNS boolean
+CREATE FUNCTION zcsync._shut_down_cleanly(p_timeline integer, p_seconds integer) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_shut_down_cleanly';
-COMMENT ON FUNCTION zcsync._shut_down_cleanly(integer) IS
-'did this timeline, and each that came between it and the one of today, end with a clean shutdown? an error if that cannot be told';
+COMMENT ON FUNCTION zcsync._shut_down_cleanly(integer, integer) IS
+'did this timeline, and each that came between it and the one of today, end with a clean shutdown, so many seconds before the promotion at most? an error if that cannot be told';
 
 CREATE FUNCTION zcsync._preloaded() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE

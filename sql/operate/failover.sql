@@ -79,14 +79,15 @@ COMMENT ON FUNCTION zcsync._be_here() IS
 'notes the identity of this database as that of the one that sends';
 
 -- A switchover that was planned loses nothing: the old primary was shut down, and
--- this server has all that it wrote.  Where the WAL that tells is gone, it is taken
--- for a failover.
+-- this server has all that it wrote.  The promotion follows within minutes: a
+-- primary that is started again meanwhile, and crashes, leaves the same end here.
+-- Where the WAL that tells is gone, it is taken for a failover.
 CREATE FUNCTION zcsync._was_planned(p_timeline integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN zcsync._shut_down_cleanly(p_timeline);
+	RETURN zcsync._shut_down_cleanly(p_timeline, 600);
 EXCEPTION WHEN OTHERS THEN
 	RETURN false;
 END
@@ -112,7 +113,8 @@ BEGIN
 	IF zcsync._was_planned(v_before) THEN
 		PERFORM zcsync._alert('switchover', '', 'warning',
 			format('this server took over from a primary that was shut down: timeline %s became %s', v_before, v_here.timeline),
-			'Nothing: zcsync reads all streams first, looks up records before it creates them, and closes this alert then.');
+			'Nothing: zcsync reads all streams first, looks up records before it creates them, and closes this alert then. '
+			'If the old primary was started again after its shutdown, what it wrote then is lost here, as after a failover.');
 		PERFORM zcsync._resolve_switchover();
 		RETURN true;
 	END IF;

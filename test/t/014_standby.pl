@@ -136,9 +136,12 @@ is(join(' ', grep { ($standby->psql('postgres', "SELECT * FROM $_"))[0] != 0 } @
 # ------------------------------------------------------------ a planned switchover
 
 $primary->stop;
+sleep 2;	# so that the promotion is not in the second of the shutdown
 $standby->promote;
 wait_for_worker($standby, 'postgres', 'promotion starts the worker');
 wait_until($standby, 'postgres', "SELECT count(*) = 1 FROM zcsync.alerts WHERE code = 'switchover' AND count = 1 AND resolved_at IS NULL", 'which raises one alert');
+like(value(q{SELECT hint FROM zcsync.alerts WHERE code = 'switchover'}), qr/If the old primary was started again after its shutdown, /, 'whose hint says when it is none');
+is(value('SELECT zcsync._shut_down_cleanly(1, 600), zcsync._shut_down_cleanly(1, 0)'), 't|f', 'the shutdown counts if the promotion followed soon');
 is(value(q{SELECT string_agg(s.kind, ' ' ORDER BY s.kind) FROM zcsync.streams AS s WHERE zcsync._is_awaited(s.stream_id)}), 'tasks tickets', 'streams are read first');
 is(value(q{SELECT q.unclear_since IS NOT NULL, q.run_at > now() FROM zcsync.sync_queue AS q JOIN zcsync.tasks AS t USING (local_id) WHERE q.operation = 'push' AND t.remote_id IS NULL}), 't|t',
 	'what is to be created is looked up first');
