@@ -22,7 +22,6 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -181,10 +180,6 @@ run_check_guard(bool first)
 		MemoryContext old;
 		bool		isnull;
 
-		if (!OidIsValid(get_extension_oid("zcsync", true)))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("extension \"zcsync\" was dropped")));
 		if (SPI_execute("SELECT may_run, reason, hint FROM zcsync._worker_guard()",
 						false, 1) != SPI_OK_SELECT || SPI_processed != 1)
 			elog(ERROR, "zcsync._worker_guard() did not return one row");

@@ -14,9 +14,9 @@
  * The work runs as the role named by zcsync.role in both cases: a worker is
  * connected as that role, and run() assumes it for the length of each piece.
  *
- * A worker checks at the beginning of each transaction that the extension is
- * still there, and holds a lock on it until the end, so that DROP EXTENSION
- * waits for a piece of work and never sees half of one.
+ * Both check at the beginning of each piece that the extension is still there,
+ * and hold a lock on it until the end, so that DROP EXTENSION waits for a piece
+ * of work and never sees half of one.
  *
  * IDENTIFICATION
  *		src/xact.c
@@ -82,7 +82,7 @@ static int	call_xact_nestlevel = 0;
 static bool commit_is_replicated(void);
 static void xact_begin_worker(const char *activity);
 static void xact_begin_call(void);
-static void xact_lock_extension(void);
+static bool xact_lock_extension(void);
 
 /*
  * Begin a piece of work: a transaction with SPI connected and an active
@@ -215,7 +215,12 @@ xact_begin_worker(const char *activity)
 	call_context = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	xact_lock_extension();
+	if (!xact_lock_extension())
+	{
+		CommitTransactionCommand();
+		zcsync_slot_report(ZCSYNC_VERDICT_ABSENT, NULL, NULL);
+		proc_exit(0);
+	}
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
@@ -255,6 +260,9 @@ zcsync_test_idle(PG_FUNCTION_ARGS)
  *
  * The transaction has only just begun, with the session's defaults: nothing
  * was done in it yet, so it can still become one as the queue needs it.
+ *
+ * Throws if the extension is gone; before the subtransaction, so that a caller
+ * that does not catch it leaves none open.
  */
 static void
 xact_begin_call(void)
@@ -268,6 +276,11 @@ xact_begin_call(void)
 	Assert(!FirstSnapshotSet);
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
+	if (!xact_lock_extension())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"zcsync\" was dropped"),
+				 errhint("CREATE EXTENSION zcsync; SELECT * FROM zcsync.setup();")));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	BeginInternalSubTransaction("zcsync");
 	GetUserIdAndSecContext(&call_user, &call_sec_context);
@@ -288,9 +301,10 @@ xact_begin_call(void)
 }
 
 /*
- * Keep the extension from being dropped until the end of this transaction.
+ * Keep the extension from being dropped until the end of this transaction;
+ * false if it was dropped already.
  */
-static void
+static bool
 xact_lock_extension(void)
 {
 	Oid			extension;
@@ -305,11 +319,5 @@ xact_lock_extension(void)
 			extension = InvalidOid;
 	}
 	PopActiveSnapshot();
-
-	if (!OidIsValid(extension))
-	{
-		CommitTransactionCommand();
-		zcsync_slot_report(ZCSYNC_VERDICT_ABSENT, NULL, NULL);
-		proc_exit(0);
-	}
+	return OidIsValid(extension);
 }
