@@ -536,6 +536,34 @@ $$;
 COMMENT ON FUNCTION zcsync.unschedule_maintenance() IS
 'removes the job of zcsync.schedule_maintenance(); where pg_cron is in another database, returns what to paste there';
 
+CREATE FUNCTION zcsync._warming_job() RETURNS TABLE (name text, command text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+	SELECT zcsync._job_name('cache warming', current_database()),
+		'DO $zcsync$ BEGIN IF pg_catalog.to_regprocedure(''zcsync.warm_cache()'') IS NOT NULL '
+		'THEN PERFORM zcsync.warm_cache(); END IF; END $zcsync$';
+END;
+COMMENT ON FUNCTION zcsync._warming_job() IS
+'name and command of the pg_cron job that warms the cache of this database';
+
+CREATE FUNCTION zcsync.schedule_cache_warming(schedule text DEFAULT '*/30 * * * *') RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._schedule_job(j.name, schedule_cache_warming.schedule, j.command) FROM zcsync._warming_job() AS j
+$$;
+COMMENT ON FUNCTION zcsync.schedule_cache_warming(text) IS
+'makes pg_cron call zcsync.warm_cache() for this database, each half hour unless told; where pg_cron is in another database, returns what to paste there';
+
+CREATE FUNCTION zcsync.unschedule_cache_warming() RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._unschedule_job(j.name) FROM zcsync._warming_job() AS j
+$$;
+COMMENT ON FUNCTION zcsync.unschedule_cache_warming() IS
+'removes the job of zcsync.schedule_cache_warming(); where pg_cron is in another database, returns what to paste there';
+
 -- ---------------------------------------------------------------------
 -- VACUUM and REINDEX CONCURRENTLY refuse a transaction block, so no function
 -- can run them.  Each is the one command of a job.

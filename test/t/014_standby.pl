@@ -89,7 +89,7 @@ my %argument = (
 	stream => "'dev/tasks'", 'stream.reference' => "'dev/tasks'", reference => "'$task'", 'sync_ticket.reference' => "'acme/tickets/1'", refs => "'{$task}'",
 	queue => "'route'", operation => "'pull'", route => "'bugs'", field => "'status'", expression => "'1'", source_value => "'open'", target_value => "'closed'",
 	company => "'acme/companies/x'", client => "'dev/companies/x'", 'reference.account' => '1', role => "'zcsync_worker'", table_name => "'zcsync.tasks'", max_time => "'1 s'", leads => "'[]'", p_kind => "'tasks'",
-	'add_route.name' => "'other'", 'add_route.source' => "'acme/tickets'", 'add_route.target' => "'dev/tasks'", 'link_records.source' => "'$task'", 'link_records.target' => "'$task'",
+	'cached.name' => "'top_companies'", 'add_route.name' => "'other'", 'add_route.source' => "'acme/tickets'", 'add_route.target' => "'dev/tasks'", 'link_records.source' => "'$task'", 'link_records.target' => "'$task'",
 	confirm => 'true');
 my %named = (qr/_queue$/ => "'route'", qr/_route$|^plan$/ => "'bugs'", qr/account|credentials|discover|_held$/ => "'dev'");
 my %typed = (text => "'x'", bigint => '1', integer => '1', boolean => 'true', jsonb => "'{}'", interval => "'1 s'", 'text[]' => "'{}'", name => "'x'");

@@ -57,7 +57,17 @@ is($node->safe_psql('postgres', "SELECT DISTINCT command FROM cron.job WHERE job
 	join("\n", 'REINDEX TABLE CONCURRENTLY zcsync.changes', 'REINDEX TABLE CONCURRENTLY zcsync.tasks',
 		'VACUUM (ANALYZE) zcsync.leads', 'VACUUM (ANALYZE) zcsync.tickets'), 'each is one command');
 
+# the cache of each database
+my $warm = q{SELECT coalesce(jsonb_array_length(zcsync.cache_get('zcsync:top_companies')), -1)};
+is($node->safe_psql('postgres', q{SELECT zcsync.schedule_cache_warming('* * * * *')}),
+	'pg_cron runs the job "zcsync cache warming of postgres" at * * * * *', 'scheduled: warming of the cache');
+$node->safe_psql('postgres', $node->safe_psql('crm', q{SELECT zcsync.schedule_cache_warming('* * * * *')}));
+is($node->safe_psql($_, $warm), '-1', "the cache of $_ is cold") for qw(postgres crm);
+
 wait_until($node, $_, $forgotten, "pg_cron maintains $_") for qw(postgres crm);
+wait_until($node, $_, "SELECT zcsync.cache_get('zcsync:top_companies') IS NOT NULL", "pg_cron warms the cache of $_") for qw(postgres crm);
+is($node->safe_psql('postgres', 'SELECT zcsync.unschedule_cache_warming()'), 'removed the job "zcsync cache warming of postgres"', 'unscheduled: warming');
+$node->safe_psql('postgres', $node->safe_psql('crm', 'SELECT zcsync.unschedule_cache_warming()'));
 for my $database (qw(postgres crm))
 {
 	wait_until($node, $database, "SELECT count(*) FILTER (WHERE last_vacuum IS NULL OR last_analyze IS NULL) = 0 AND count(*) > 3
