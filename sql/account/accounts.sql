@@ -5,8 +5,8 @@
 -- when the credentials are missing, unreadable or refused) -> active (by
 -- set_credentials() or resume_account()).
 --
--- accounts.version moves with every change that a worker must notice; it then
--- reads the account and its credentials anew.
+-- accounts.version is increased by each change that a worker must notice; the worker
+-- then reads the account and its credentials again.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.account(name text) RETURNS bigint
@@ -28,8 +28,8 @@ $$;
 COMMENT ON FUNCTION zcsync.account(text) IS
 'the account_id of an account by its name';
 
--- The same for verbs that change the account: its row is locked until the end
--- of the transaction.  Workers never wait for that.
+-- The same for functions that change the account: they lock its row until the end of
+-- the transaction.  Workers never wait for that lock.
 CREATE FUNCTION zcsync._lock_account(p_name text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -46,7 +46,7 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_account(text) IS
 'locks an account by its name and returns its account_id';
 
--- What the worker reads of an account; see src/call.c.
+-- What the worker reads about an account; see src/call.c.
 CREATE FUNCTION zcsync._account_context(p_account_id bigint)
 RETURNS TABLE (name text, connector text, settings jsonb, version bigint, takes_gzip boolean)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -68,8 +68,8 @@ AS 'MODULE_PATHNAME', 'zcsync_check_url';
 COMMENT ON FUNCTION zcsync._check_url(text) IS
 'why this address may not be called, or NULL if it may';
 
--- The settings that accounts of a vendor have: its own, and those of all that
--- are called.
+-- The settings of a vendor's accounts: those that the vendor defines, and those of all
+-- accounts that send requests.
 CREATE FUNCTION zcsync._setting_rules(p_vendor text) RETURNS SETOF zcsync.vendor_setting
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -79,7 +79,7 @@ BEGIN ATOMIC
 	FROM (VALUES
 		(zcsync._describe_setting('base_url', 'string', '^https?://[^[:space:]?#]+$', 'Leave it out unless the vendor is behind a proxy.')),
 		(zcsync._describe_setting('budget_share', 'number', NULL,
-			'It is the part of the vendor''s limits that zcsync may use, above 0 and at most 1.')),
+			'It is the part of the vendor''s limits that zcsync may use: above 0 and at most 1.')),
 		(zcsync._describe_setting('budgets', 'object', NULL, 'It looks like {"api": {"calls": 100, "window_s": 60, "concurrency": 5}}.'))
 	) AS v (rule)
 	CROSS JOIN LATERAL (SELECT (v.rule).*) AS r
@@ -107,8 +107,8 @@ $$;
 COMMENT ON FUNCTION zcsync._base_url(text, jsonb) IS
 'the address that the requests of an account begin with';
 
--- Check settings as an operator gave them and return them in the form that is
--- stored.  Raises what is wrong.
+-- Check the settings that an operator gave, and return them in the form in which they
+-- are stored.  Raises an error about the first that is wrong.
 CREATE FUNCTION zcsync._check_settings(p_vendor text, p_settings jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -124,7 +124,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'settings of an account must be a JSON object';
 	END IF;
-	-- An id may be a number to people and text to the vendor.
+	-- people may give an id as a number; vendors have it as text
 	v_settings := v_settings || (
 		SELECT coalesce(jsonb_object_agg(r.key, v_settings ->> r.key), '{}') FROM zcsync._setting_rules(p_vendor) r
 		WHERE r.from_number AND jsonb_typeof(v_settings -> r.key) = 'number');
@@ -182,7 +182,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_settings(text, jsonb) IS
 'checks the settings of an account and returns them as they are stored';
 
--- Check the setting "budgets": what an operator knows better than the plan.
+-- Check the setting "budgets", in which an operator gives limits that he knows better
+-- than the vendor's plan.
 CREATE FUNCTION zcsync._check_budgets(p_vendor text, p_budgets jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -222,9 +223,9 @@ COMMENT ON FUNCTION zcsync._check_budgets(text, jsonb) IS
 'raises an error unless the setting "budgets" is valid';
 
 -- ---------------------------------------------------------------------
--- Verbs.  Those that take credentials set log_min_error_statement, so that an
--- error in them does not write the statement, and with it a secret, into the
--- server's log.
+-- What operators call.  The functions that take credentials set
+-- log_min_error_statement, so that an error in them does not write the statement, and
+-- the secret in it, into the server's log.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.add_account(name text, vendor text, settings jsonb DEFAULT '{}', credentials jsonb DEFAULT NULL)
@@ -296,8 +297,8 @@ BEGIN
 	END IF;
 	v_settings := zcsync._check_settings(v_account.vendor, jsonb_strip_nulls(v_account.settings || settings));
 
-	-- Ids mean something else at another vendor's account: what is mirrored
-	-- must not be written there by mistake.
+	-- At another vendor account the same ids belong to other records: rows that were
+	-- mirrored from this one must not be written there by mistake.
 	SELECT r.key INTO v_key FROM zcsync._setting_rules(v_account.vendor) AS r
 	WHERE r.identifies AND v_account.settings ->> r.key <> v_settings ->> r.key LIMIT 1;
 	IF v_key IS NOT NULL AND v_account.state <> 'paused' THEN
@@ -335,7 +336,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_account(text, text) IS
-'sends nothing for an account until zcsync.resume_account(); its jobs stay queued';
+'stops sending for an account until zcsync.resume_account(); its jobs stay queued';
 
 CREATE FUNCTION zcsync.resume_account(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -361,7 +362,7 @@ $$;
 COMMENT ON FUNCTION zcsync.resume_account(text) IS
 'lets a paused or blocked account work again';
 
--- Something about an account is new: have workers read it again, and if it was
+-- Something about an account was changed: have workers read it again, and if it was
 -- blocked, let it try.
 CREATE FUNCTION zcsync._activate_account(p_account bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -392,9 +393,9 @@ $$;
 COMMENT ON FUNCTION zcsync._activate_account(bigint) IS
 'has workers read an account again, sets it active if it was blocked, and resolves its alerts';
 
--- Block an account that cannot work before a person does something, with one
--- alert; the alert of a missing key is one for all accounts.  Never waits:
--- whoever calls this comes again if the row is locked.
+-- Block an account that cannot work before a person does something, and raise one
+-- alert.  A missing key has one alert for all accounts.  Never waits: if the account's
+-- row is locked, the caller tries again later.
 CREATE FUNCTION zcsync._block_account(p_account bigint, p_code text, p_reason text, p_hint text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -423,8 +424,8 @@ $$;
 COMMENT ON FUNCTION zcsync._block_account(bigint, text, text, text) IS
 'blocks an active account and raises one alert; codes are key_missing and credentials_...';
 
--- A key file or a file with a secret that was missing is back: accounts that were
--- blocked for the want of it go on.  Asked by the worker every few seconds.
+-- A key file, or a file with a secret, that was missing is back: the accounts that were
+-- blocked because it was missing work again.  The worker calls this every few seconds.
 CREATE FUNCTION zcsync._resume_readable() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -447,7 +448,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._resume_readable() IS
-'lets accounts go on whose credentials could not be opened, and now can; returns how many';
+'lets accounts work again whose credentials could not be opened before, and now can; returns how many';
 
 CREATE FUNCTION zcsync.remove_account(name text, force boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -461,7 +462,7 @@ DECLARE
 	v_removed text;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	-- Nobody may refer to it from now on.
+	-- From here on no other transaction may refer to it.
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);
 

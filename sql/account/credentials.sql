@@ -19,7 +19,7 @@ CREATE FUNCTION zcsync._key_status(p_fingerprint text DEFAULT NULL, OUT state te
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_key_status';
 COMMENT ON FUNCTION zcsync._key_status(text) IS
-'the key file that seals credentials, or opens those with this fingerprint: ok, missing or unusable; where it is, and whether that is the data directory because nobody chose a place';
+'the state (ok, missing or unusable) of the key file that seals credentials, or of the one with this fingerprint; where it is; and whether it is in the data directory because no place was chosen';
 
 CREATE FUNCTION zcsync._reference_status(p_name text, p_reference text, OUT message text, OUT hint text)
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE
@@ -27,8 +27,8 @@ AS 'MODULE_PATHNAME', 'zcsync_reference_status';
 COMMENT ON FUNCTION zcsync._reference_status(text, text) IS
 'why a credential that is kept in a file or in the environment cannot be read; NULL: it can';
 
--- Raise an error unless these are credentials of one form for the vendor.  The
--- values are no part of any message.
+-- Raise an error unless these are credentials that the vendor takes, in one of its
+-- forms.  No message contains the values.
 CREATE FUNCTION zcsync._check_credential_form(p_vendor text, p_credentials jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -66,8 +66,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_credential_form(text, jsonb) IS
 'raises an error unless these are the credentials that a vendor takes';
 
--- Does the server's log get the statements of this session, or the values of
--- their parameters?
+-- Does the server's log receive this session's statements, or the values of their
+-- parameters?
 CREATE FUNCTION zcsync._statements_are_logged() RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -79,11 +79,11 @@ AS $$
 		OR current_setting('log_parameter_max_length_on_error') <> '0';
 $$;
 COMMENT ON FUNCTION zcsync._statements_are_logged() IS
-'does the server''s log get the statements of this session?';
+'does the server write the statements of this session into its log?';
 
--- Replace all credentials of an account, fetched tokens included.  Those that
--- are not given are deleted last: as long as sealed values are there, no new
--- key is made.  The account's row is locked by us, or new.
+-- Replace all credentials of an account, fetched tokens included.  Those that are not
+-- given are deleted last: no new key is made as long as sealed values are there.  The
+-- caller has locked the account's row, or just inserted it.
 CREATE FUNCTION zcsync._store_credentials(p_account bigint, p_vendor text, p_credentials jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -130,14 +130,15 @@ COMMENT ON FUNCTION zcsync.set_credentials(text, jsonb) IS
 'replaces all credentials of an account, and lets it work again if it was blocked';
 
 -- ---------------------------------------------------------------------
--- Scopes of access tokens.  A vendor may grant less than was asked for, or whatever
--- was asked for, even if it means nothing; calls are then refused one by one, or lists
--- are empty.  So what was granted is compared with what streams and routes need, by
--- the hook scope_lacks of the vendor: when a token comes, when a stream is
--- added or altered, and in check_account().
+-- Scopes of access tokens.  A vendor may grant less than was asked for.  Some also
+-- grant whatever was asked for, even a scope that does not exist; calls are then
+-- refused one by one, or lists come back empty.  So the scope that was granted is
+-- compared with what streams and routes need, by the vendor's hook scope_lacks: when a
+-- token arrives, when a stream is added or altered, and in check_account().
 -- ---------------------------------------------------------------------
 
--- What the scope of an account's token lacks.
+-- What the account's streams and routes need that the scope of its token does not
+-- contain.
 CREATE FUNCTION zcsync._lacking_scope(p_account bigint) RETURNS TABLE (scope text, purpose text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -154,7 +155,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._lacking_scope(bigint) IS
-'what the scope of an account''s access token lacks of what its streams need';
+'the rights that the streams of an account need and its access token does not have';
 
 -- The rows of check_account() about it.
 CREATE FUNCTION zcsync._check_scope(p_account bigint) RETURNS TABLE (item text, ok boolean, message text, hint text)
@@ -172,7 +173,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_scope(bigint) IS
 'the rows of check_account() about the scope that was granted';
 
--- Open the alert of an account whose token may do too little, or close it.
+-- Open an alert if the account's token may do too little, or close that alert.
 CREATE FUNCTION zcsync._compare_scope(p_account bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -193,8 +194,8 @@ $$;
 COMMENT ON FUNCTION zcsync._compare_scope(bigint) IS
 'opens the alert of an account whose access token may do too little, or closes it';
 
--- A token came: keep what it may do.  Whoever holds the account's row is altering
--- it, and the next token tells again.
+-- An access token arrived: store its scope.  If the account's row is locked, somebody
+-- is altering the account, and the scope is stored with the next token.
 CREATE FUNCTION zcsync._note_scope(p_account bigint, p_scope text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -208,7 +209,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_scope(bigint, text) IS
-'keeps what the access token of an account may do, as its vendor said';
+'stores the scope of an account''s access token as its vendor reported it';
 
 CREATE FUNCTION zcsync.forget_credentials(name text) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -233,10 +234,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.forget_credentials(text) IS
-'deletes the credentials of an account and blocks it until it is given others; once no account has sealed ones, a lost key file is made anew';
+'deletes the credentials of an account and blocks it until it gets new ones; once no account has sealed credentials, a lost key file is replaced by a new one';
 
--- Credentials of an account and whether they can be opened; one row that says
--- so if there are none.
+-- The credentials of an account, and whether they can be opened.  An account without
+-- any has one row that says so.
 CREATE FUNCTION zcsync._account_credentials(p_account bigint)
 RETURNS TABLE (name text, form text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -271,10 +272,10 @@ AS $$
 	ORDER BY a.name COLLATE "C", c.name COLLATE "C";
 $$;
 COMMENT ON FUNCTION zcsync.check_credentials() IS
-'the credentials of all accounts, in which form they are stored and whether they can be opened';
+'the credentials of all accounts: how they are stored, and whether they can be opened';
 
--- The fingerprint of a key that sealed something here and that is not there.  Access
--- tokens are fetched anew.
+-- The fingerprint of a key that sealed a credential here and is no longer there.
+-- Access tokens do not count: they are fetched again.
 CREATE FUNCTION zcsync._lacking_key() RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -343,8 +344,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_key() IS
 'the part of zcsync.selfcheck() about the key file';
 
--- Those that are kept outside of the database.  On a standby nobody else would
--- notice that they are missing.
+-- Credentials that are kept outside of the database.  On a standby nothing else would
+-- show that they are missing.
 CREATE FUNCTION zcsync._check_references() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

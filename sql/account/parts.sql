@@ -1,20 +1,21 @@
 -- ---------------------------------------------------------------------
--- What belongs to an account, and what is done about it when an account comes,
--- changes and goes.
+-- What belongs to an account, and what is done when an account is added, changed or
+-- removed.
 --
--- Accounts know no queue, no mirror and no route.  Each room that has something
--- for an account registers it: by a function without arguments that returns
--- zcsync.account_part, which is found by that (src/registry.c).  Rows that simply
--- go with their account need no part: their foreign key is ON DELETE CASCADE.
+-- This room knows no queue, no mirror and no route.  A room that keeps something for
+-- accounts registers it with a function that has no arguments and returns
+-- zcsync.account_part; src/registry.c finds the function by that type.  Rows that are
+-- simply deleted with their account need no part: their foreign key is ON DELETE
+-- CASCADE.
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.account_part AS (
 	name text,				-- what people call these: streams, routes, jobs
-	place integer,			-- parts are asked, and removed, in the order of their places
+	place integer,			-- the order in which parts are called and removed
 	added regprocedure,		-- (account) returns void: an account was added
-	altered regprocedure,	-- (account) returns void: its settings are new
-	count regprocedure,		-- (account) returns bigint: how many there are, which only force removes
-	remove regprocedure		-- (account) returns text: removes them, says how many; NULL: count did, or nobody wants to know
+	altered regprocedure,	-- (account) returns void: the account's settings were changed
+	count regprocedure,		-- (account) returns bigint: how many there are; remove_account() refuses to delete them without force
+	remove regprocedure		-- (account) returns text: removes them and says how many; NULL where count has said it, or it need not be said
 );
 COMMENT ON TYPE zcsync.account_part IS
 'something that belongs to an account: what is called when an account is added, altered or removed';
@@ -53,9 +54,9 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._remove_account_part(regprocedure, bigint) IS
 'calls the hook remove of something that belongs to an account';
 
--- What keeps an account from being removed, or from becoming another one: used
--- is the name of the first part that has something, NULL if none has; counts
--- says of each part how much.
+-- What keeps an account from being removed, or from being turned into another one.
+-- used is the name of the first part that has something, NULL if none has; counts has
+-- the number for each part.
 CREATE FUNCTION zcsync._account_use(p_account bigint, OUT used text, OUT counts text[])
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -67,7 +68,7 @@ AS $$
 		FROM zcsync._account_parts() AS a WHERE a.count IS NOT NULL OFFSET 0) AS p
 $$;
 COMMENT ON FUNCTION zcsync._account_use(bigint) IS
-'what an account has that only force removes';
+'what an account has that is removed with force only';
 
 CREATE FUNCTION zcsync._account_sentence(p_parts text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

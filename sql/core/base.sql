@@ -27,13 +27,13 @@ RETURNS record
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_identity';
 COMMENT ON FUNCTION zcsync._identity() IS
-'what tells this database from a copy of it';
+'the numbers by which this database can be told from a copy of it';
 
 CREATE FUNCTION zcsync._shut_down_cleanly(p_timeline integer, p_seconds integer) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_shut_down_cleanly';
 COMMENT ON FUNCTION zcsync._shut_down_cleanly(integer, integer) IS
-'did this timeline, and each that came between it and the one of today, end with a clean shutdown, so many seconds before the promotion at most? an error if that cannot be told';
+'did this timeline, and each one between it and the present one, end with a clean shutdown, at most so many seconds before the promotion? raises an error if that cannot be told';
 
 CREATE FUNCTION zcsync._preloaded() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -56,17 +56,17 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
 COMMENT ON FUNCTION zcsync._worker_slots() IS
 'the launcher (its database is null), and for each database that it knows to use zcsync the worker and the local worker, if it has one; empty without preloading';
 
--- lower() alone would say in a Turkish database that INFO is not info, and with
--- the collation "C" that ÉTÉ is not été.  What has to be the same in each database (an
--- e-mail address, a code, a header) is not folded by this, but by
--- lower(... COLLATE "C").
+-- Lower case of names.  lower() alone depends on the locale: in a Turkish database INFO
+-- does not become info, and with the collation "C" ÉTÉ does not become été.  Values
+-- that must have the same form in every database (an e-mail address, a code, a header)
+-- do not use this function, but lower(... COLLATE "C").
 CREATE FUNCTION zcsync._fold(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT lower(lower(p_name COLLATE "C") COLLATE "default");
 END;
 COMMENT ON FUNCTION zcsync._fold(text) IS
-'a name in lower case: the letters A to Z whatever the locale of the database is, others as it says';
+'a name in lower case: the letters A to Z always the same way, other letters by the locale of the database';
 
 -- ---------------------------------------------------------------------
 -- Alerts: one open row for each condition that needs a person.
@@ -107,9 +107,9 @@ COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
 -- May zcsync work in this database?
 -- ---------------------------------------------------------------------
 
--- Why this database is not the one that zcsync works in; NULL: it is.  On
--- another timeline it took over from the one that was, and _note_timeline() says
--- that it is.
+-- Why zcsync does not work in this database; NULL: it does.  A server on another
+-- timeline is no copy if it took over from the former primary: _note_timeline() records
+-- that.
 CREATE FUNCTION zcsync._copied() RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -142,7 +142,7 @@ $$;
 COMMENT ON FUNCTION zcsync._may_write() IS
 'may changes be sent from this database: is zcsync.writes on, and is it no copy and no standby?';
 
--- The first statement of what a user may call and what changes something.
+-- Every function that a user may call and that changes something calls this first.
 CREATE FUNCTION zcsync._refuse_standby() RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -157,7 +157,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._refuse_standby() IS
-'raises an error that says so if this server is a standby';
+'raises an error if this server is a standby, where nothing may be changed';
 
 -- Errors that are not the fault of the row that met them: the server, the session
 -- or another transaction was the cause.  Code that halves a set to find a bad row
@@ -172,9 +172,10 @@ COMMENT ON FUNCTION zcsync._is_servers_error(text) IS
 -- Versions of records
 -- ---------------------------------------------------------------------
 
--- Is the first version before the second?  Versions are times, as numbers or
--- in ISO form; not known, or not of one form, means no.  Equal is not before:
--- a vendor's clock has whole seconds.
+-- Is the first version before the second?  Versions are times, as numbers or in ISO
+-- form.  The answer is no where one is missing or the two have different forms, and
+-- where they are equal: a vendor's clock has whole seconds, so that either may be the
+-- later one.
 CREATE FUNCTION zcsync._is_older(p_version text, p_than text) RETURNS boolean
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_is_older';

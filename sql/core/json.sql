@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
 -- Values of JSON documents.
 --
--- What vendors' SQL makes of a document are values as to_jsonb() prints a column's
--- while TimeZone is UTC, so that equal values are equal as jsonb.  A value of a
--- type that the column does not have becomes its text, or null where the column
--- holds no text: a page is never lost for one odd value.
+-- The vendors' SQL turns a document into values that look as to_jsonb() prints those of
+-- a column while TimeZone is UTC, so that equal values are equal as jsonb.  A value of
+-- another type than its column becomes its text, or null where the column holds no
+-- text: one odd value must not lose a page.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._is_plain_utc(p_time text) RETURNS boolean
@@ -13,10 +13,11 @@ AS 'MODULE_PATHNAME', 'zcsync_is_plain_utc';
 COMMENT ON FUNCTION zcsync._is_plain_utc(text) IS
 'is this a time of whole seconds in UTC, written YYYY-MM-DDTHH:MM:SSZ, that exists?';
 
--- A vendor's ISO 8601 time as to_jsonb() prints a timestamptz in UTC; NULL if
--- it is none.  The pattern knows the days of each month, since a cast of a day
--- that does not exist would raise.  What vendors nearly always send, whole
--- seconds in UTC, takes neither pattern nor cast.  The caller's TimeZone must be UTC.
+-- A vendor's ISO 8601 time as to_jsonb() prints a timestamptz in UTC; NULL if the text
+-- is no such time.  The pattern knows how many days each month has, since the cast
+-- would raise an error for a day that does not exist.  Whole seconds in UTC, which
+-- vendors nearly always send, need neither pattern nor cast.  The caller's TimeZone
+-- must be UTC.
 CREATE FUNCTION zcsync._utc_text(p_time text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -62,7 +63,7 @@ END;
 COMMENT ON FUNCTION zcsync._json_number(jsonb) IS
 'a number or its text as a JSON number, or NULL if it is none';
 
--- A list of objects, of which one member counts, or of scalars: sorted texts.
+-- Sorted texts of a list: of scalars, or of one member of each object.
 CREATE FUNCTION zcsync._member_list(p_list jsonb, p_member text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -73,7 +74,7 @@ END;
 COMMENT ON FUNCTION zcsync._member_list(jsonb, text) IS
 'one member of each object of a list, or the list''s scalars, as sorted texts';
 
--- What must be added to a list and what removed from it, as texts.
+-- Which elements must be added to a list, and which removed from it, as texts.
 CREATE FUNCTION zcsync._list_changes(p_from jsonb, p_to jsonb, OUT added text[], OUT removed text[])
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

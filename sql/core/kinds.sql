@@ -2,9 +2,9 @@
 -- The kinds of records.
 -- ---------------------------------------------------------------------
 
--- The columns of a kind that hold a record's own values: those that vals and
--- base speak of.  The shared ones (tables/step_1_mirror.sql) and columns that users added
--- are none of them; hence a list, and not what the table happens to have.
+-- The columns of a kind that hold a record's own values; vals and base have these and
+-- no others.  It is a fixed list, and not made from the table, since the table also has
+-- shared columns (tables/step_1_mirror.sql) and may have columns that users added.
 CREATE FUNCTION zcsync._own_columns(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -45,8 +45,8 @@ END;
 COMMENT ON FUNCTION zcsync._kind_queue(text) IS
 'the queue of the jobs of a kind';
 
--- A document: its values as columns of the kind have them (see _own_columns()).
--- A column that is not among them is not covered: it is neither changed nor null.
+-- A document: the values that it gives for columns of the kind (see _own_columns()).  A
+-- document says nothing about columns that it has no value for: they stay as they are.
 CREATE TYPE zcsync.document AS (
 	remote_id text,
 	version text,			-- NULL: not known

@@ -6,9 +6,9 @@ CREATE FUNCTION zcsync._vendors() RETURNS SETOF zcsync.vendor
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_descriptors';
 COMMENT ON FUNCTION zcsync._vendors() IS
-'the vendors that accounts can have';
+'the descriptors of all vendors that an account can have';
 
--- From memory: it takes a microsecond.
+-- Descriptors are kept in memory, so that this takes a microsecond.
 CREATE FUNCTION zcsync._vendor_of(p_name text) RETURNS zcsync.vendor
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_descriptor';
@@ -21,9 +21,10 @@ BEGIN ATOMIC
 	SELECT k FROM unnest((zcsync._vendor_of(p_vendor)).kinds) AS k WHERE k.kind = p_kind;
 END;
 COMMENT ON FUNCTION zcsync._kind_of(text, text) IS
-'what a vendor says of a kind, or NULL if it has none such';
+'how a vendor''s descriptor describes a kind, or NULL if the vendor does not have it';
 
--- What a push may send; empty where the vendor takes no writes of this kind.
+-- The columns that a push may send; empty where the vendor takes no writes of this
+-- kind.
 CREATE FUNCTION zcsync._pushable(p_vendor text, p_kind text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -32,14 +33,14 @@ END;
 COMMENT ON FUNCTION zcsync._pushable(text, text) IS
 'the columns of a kind that can be written at a vendor';
 
--- Those of them that only a new record can be given.
+-- Those of them that can be set in a new record only.
 CREATE FUNCTION zcsync._create_only(p_vendor text, p_kind text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce((SELECT k.create_only FROM unnest((zcsync._vendor_of(p_vendor)).kinds) AS k WHERE k.kind = p_kind), '{}');
 END;
 COMMENT ON FUNCTION zcsync._create_only(text, text) IS
-'the columns of a kind that can be written at a vendor for a new record only';
+'the columns of a kind that a vendor accepts in a new record only';
 
 -- ---------------------------------------------------------------------
 -- Is a descriptor what the contract asks for?

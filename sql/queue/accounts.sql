@@ -2,8 +2,8 @@
 -- What the queue has of an account: its budgets and its jobs.
 -- ---------------------------------------------------------------------
 
--- Make the budgets of an account what its settings say.  What was used of them
--- and pauses stay.
+-- Set the limits in the budgets of an account to what its settings say.  The calls
+-- already used and the pauses stay.
 CREATE FUNCTION zcsync._make_budgets(p_account_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -43,7 +43,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._make_budgets(bigint) IS
-'makes the budgets of an account what its settings and its plan say';
+'sets the limits in the budgets of an account by its settings and its plan';
 
 CREATE FUNCTION zcsync._account_budgets() RETURNS zcsync.account_part
 LANGUAGE sql STABLE PARALLEL SAFE

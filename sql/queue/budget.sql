@@ -1,11 +1,11 @@
 -- ---------------------------------------------------------------------
 -- The queue: what an account may send at a moment.
 --
--- Four things hold calls back: the state of the account and its breaker, a pause
--- that the vendor asked for, an empty token bucket, and as many calls under way as
--- may be.  _allowances() says what is left of all of them; the claim, the views and
--- the checks ask it and nobody else.  The rows of account_budgets are written by
--- _spend_calls() and _note_limits() alone.
+-- Four things hold calls back: the state of the account and its breaker; a pause that
+-- the vendor asked for; an empty token bucket; and as many calls under way as are
+-- allowed.  _allowances() says what is left after all four.  The claim, the views and
+-- the checks ask it and nothing else.  Only _spend_calls() and _note_limits() write the
+-- rows of account_budgets.
 -- ---------------------------------------------------------------------
 
 -- A bucket holds at most a fifth of the usable limit (calls * share) and is refilled
@@ -28,8 +28,8 @@ END;
 COMMENT ON FUNCTION zcsync._bucket_rate(integer, double precision, double precision) IS
 'calls a second by which a bucket is refilled';
 
--- What a bucket holds at a time.  The clock may have been set back since it was
--- filled: then it holds what it held.
+-- What a bucket holds at a time.  If that time is before the one at which it was
+-- filled, the clock was set back: then it holds what it held.
 CREATE FUNCTION zcsync._tokens_at(p_at timestamptz, p_tokens double precision, p_refilled_at timestamptz, p_calls integer,
 	p_share double precision, p_window_s double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -49,8 +49,8 @@ END;
 COMMENT ON FUNCTION zcsync._token_at(timestamptz, double precision, double precision) IS
 'when a bucket allows the next call';
 
--- The limit of a window.  One that was lowered to what the vendor named is as high as
--- before after a day without a refusal.
+-- The limit of a window.  A limit that was lowered to the one that the vendor named
+-- returns to its former height after a day without a refusal.
 CREATE FUNCTION zcsync._calls_at(p_at timestamptz, p_calls integer, p_lowered_from integer, p_lowered_at timestamptz) RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -59,9 +59,9 @@ END;
 COMMENT ON FUNCTION zcsync._calls_at(timestamptz, integer, integer, timestamptz) IS
 'calls that a budget allows in one window at a time';
 
--- How many calls an account may begin at a moment, whatever its budgets say.  An open
--- breaker lets one probe through when its time has come; in the ten seconds after it
--- closed, their number doubles each second.
+-- How many calls an account may begin at a moment, apart from its budgets.  An open
+-- breaker lets one probe through when its time has come.  In the ten seconds after it
+-- closed, the number doubles each second.
 CREATE FUNCTION zcsync._calls_at_once(p_at timestamptz, p_state text, p_failures integer, p_until timestamptz,
 	p_opened_at timestamptz, p_running integer) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -74,7 +74,7 @@ BEGIN ATOMIC
 		ELSE 2147483647 END;
 END;
 COMMENT ON FUNCTION zcsync._calls_at_once(timestamptz, text, integer, timestamptz, timestamptz, integer) IS
-'calls that state and breaker of an account let begin at a moment';
+'how many calls may begin at a moment, by the state and the breaker of an account';
 
 CREATE TYPE zcsync._allowance AS (
 	account_id bigint,
@@ -84,11 +84,11 @@ CREATE TYPE zcsync._allowance AS (
 	tokens double precision,	-- what the bucket holds
 	running integer,			-- calls under way
 	concurrency integer,		-- how many of them there may be
-	rate double precision,		-- calls a second that go on for long
-	paused_until timestamptz,	-- the vendor asked to wait; NULL: it does not
+	rate double precision,		-- calls a second that it can keep up
+	paused_until timestamptz,	-- until then the vendor asked to wait; NULL: it did not ask
 	pause_reason text,
-	next_at timestamptz,		-- when time alone allows the next call; infinity: it does not
-	limited_by text				-- account, breaker, pause, tokens or concurrency; NULL: a call may begin
+	next_at timestamptz,		-- when the next call is allowed if nothing but time has to pass; infinity: time alone does not help
+	limited_by text				-- what holds calls back: account, breaker, pause, tokens or concurrency; NULL: nothing
 );
 COMMENT ON TYPE zcsync._allowance IS
 'what a budget of an account allows at a moment';
@@ -96,11 +96,11 @@ COMMENT ON TYPE zcsync._allowance IS
 -- What the budgets of an account allow at a moment, a row for each class.
 -- p_running has the class of each call under way, see _running_calls().
 --
--- Writes that have a budget of their own are calls like others, too: they have no
--- more than is left of these, and wait when these do.
+-- Writes that have a budget of their own also count as other calls: they may use no
+-- more than is left of that budget, and wait when it makes calls wait.
 --
--- Has no settings of its own, so that it becomes part of the query that calls it;
--- therefore it names the schema of each operator.
+-- This function has no SET clause, so that the planner makes it part of the query that
+-- calls it; therefore it names the schema of each operator.
 CREATE FUNCTION zcsync._allowances(p_account bigint, p_at timestamptz, p_running text[]) RETURNS SETOF zcsync._allowance
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 4
 AS $$
@@ -136,12 +136,12 @@ AS $$
 		WHERE a.account_id OPERATOR(pg_catalog.=) p_account) f
 $$;
 COMMENT ON FUNCTION zcsync._allowances(bigint, timestamptz, text[]) IS
-'what the budgets of an account allow at a moment: calls, tokens, pauses, and why there is nothing to be sent';
+'what the budgets of an account allow at a moment: calls, tokens, pauses, and why nothing may be sent';
 
--- How many calls each queue and each budget class of an account has running.
--- A call that carries several jobs counts once: for the job it is named after.
--- Ended jobs leave dead entries in the index; only a plain scan of it marks
--- them, so that the next one passes over them.
+-- How many calls of each queue and each budget class an account has running.  A call
+-- that carries several jobs counts once, for the job after which it is named.  Jobs
+-- that ended leave dead entries in the index; only a plain index scan marks them, so
+-- that the next scan skips them.
 CREATE FUNCTION zcsync._running_calls(p_account bigint, OUT records text[], OUT queues text[], OUT classes text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -160,9 +160,10 @@ $$;
 COMMENT ON FUNCTION zcsync._running_calls(bigint) IS
 'the records that running jobs of an account touch, and queue and budget class of each running call';
 
--- Take calls that begin now from their budgets, p_classes has the class of each;
--- p_budgets is what was allowed.  Writes are taken from other calls, too.  Each row
--- is filled as it is now, since somebody may have noted less meanwhile.
+-- Subtract calls that begin now from their budgets.  p_classes has the class of each
+-- call, p_budgets is what was allowed.  Writes are subtracted from the budget of other
+-- calls, too.  Each row is refilled from its present values, since somebody may have
+-- lowered them meanwhile.
 CREATE FUNCTION zcsync._spend_calls(p_account bigint, p_at timestamptz, p_budgets zcsync._allowance[], p_classes text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -189,7 +190,7 @@ $$;
 COMMENT ON FUNCTION zcsync._spend_calls(bigint, timestamptz, zcsync._allowance[], text[]) IS
 'takes calls that begin now from the budgets of an account';
 
--- For the views, whose readers see no table: all accounts at once.
+-- For the views, whose readers may not read the tables: all accounts at once.
 CREATE FUNCTION zcsync._allowances_now() RETURNS SETOF zcsync._allowance
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -214,7 +215,8 @@ $$;
 COMMENT ON FUNCTION zcsync._allowances_now() IS
 'what the budgets of all accounts allow now';
 
--- The budget of a class, by what it gives in the long run; NULL: the account has none.
+-- How many calls a minute the budget of a class allows in the long run; NULL: the
+-- account has no such budget.
 CREATE FUNCTION zcsync._calls_a_minute(p_account bigint, p_class text) RETURNS double precision
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -222,5 +224,5 @@ AS $$
 	SELECT 60 * b.rate FROM zcsync._allowances(p_account, zcsync._now(), '{}') b WHERE b.class = p_class
 $$;
 COMMENT ON FUNCTION zcsync._calls_a_minute(bigint, text) IS
-'calls a minute that a budget gives for long';
+'calls a minute that a budget allows in the long run';
 

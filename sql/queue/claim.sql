@@ -1,30 +1,31 @@
 -- ---------------------------------------------------------------------
--- The queue: claim.  enqueue.sql has how a job gets here, budget.sql what an account
--- may send, finish.sql finish and recover, verbs.sql what operators call.
+-- The queue: how jobs are claimed.  enqueue.sql says how a job gets into the queue,
+-- budget.sql what an account may send, finish.sql what becomes of a job after its call
+-- or when its worker is gone, verbs.sql what operators call.
 --
 -- Life of a job: ready -> running -> gone, with a row in sync_records; or back
 -- to ready with a later run_at; or held; or to dead_letters.  Claiming, sending
 -- and finishing are three steps, and a transaction each for the first and the
 -- last: state, attempts and claimant are durable before anything is sent.
 --
--- Statistics of a queue are always out of date: it is empty one moment and holds
--- a million rows the next.  So the functions that read it say what the planner
--- cannot know: that the index is the way (enable_seqscan = off).  The costs that
--- come of it would start jit for nothing.
+-- Statistics of a queue are always out of date: it is empty one moment and holds a
+-- million rows the next.  So the functions that read it tell the planner what it cannot
+-- know: that it must use the index (enable_seqscan = off).  The high cost that such a
+-- plan seems to have would start JIT compilation for nothing, so that is off, too.
 --
 -- Only the engine (src/engine.c) calls _due_accounts(), _claim_jobs(),
 -- _finish_jobs() and _recover_jobs(); isolation tests call them too.
 -- ---------------------------------------------------------------------
 
--- Is the process that took this incarnation still there?  True while somebody
--- holds the session lock that goes with it.
+-- Does the process that took this incarnation still live?  Yes, as long as a session
+-- holds the lock that belongs to the incarnation.
 CREATE FUNCTION zcsync._claimant_alive(p_incarnation bigint) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_claimant_alive';
 COMMENT ON FUNCTION zcsync._claimant_alive(bigint) IS
 'does the process that claimed jobs under this number still live?';
 
--- Become a claimant: take a random incarnation and its session lock.
+-- Become a claimant: take a random incarnation number and its session lock.
 CREATE FUNCTION zcsync._claimant_register(p_role text) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_claimant_register';
@@ -60,7 +61,7 @@ END;
 COMMENT ON FUNCTION zcsync._backoff(interval, interval, integer) IS
 'delay before the next attempt: exponential from the base up to the cap, with jitter';
 
--- Queue the fetch of an access token, once for all that waits for it.
+-- Queue one job that fetches an access token, for all jobs that wait for it.
 CREATE FUNCTION zcsync._enqueue_token(p_account bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -80,8 +81,8 @@ COMMENT ON FUNCTION zcsync._enqueue_token(bigint) IS
 -- Claim
 -- ---------------------------------------------------------------------
 
--- Accounts that have something due to send, and a call left to send it with.
--- Whether as many run already as may is seen by the claim.
+-- Accounts with a job that is due and a budget that allows a call.  Whether the queue
+-- has as many jobs running as it may is left to the claim.
 CREATE FUNCTION zcsync._due_accounts() RETURNS TABLE (account_id bigint, version bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -93,8 +94,9 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
-	-- In the order of sync_queue_claim, or else the planner would go through all
-	-- ready jobs by their time, once for each queue that has none.
+	-- The sort order is that of the index sync_queue_claim.  Otherwise the planner
+	-- would read all ready jobs in the order of their times, once for each queue that
+	-- has none.
 	RETURN QUERY
 	SELECT a.account_id, a.version
 	FROM zcsync.accounts a
@@ -114,14 +116,14 @@ $$;
 COMMENT ON FUNCTION zcsync._due_accounts() IS
 'active accounts with a job that is due and a budget that allows a call';
 
--- Jobs of an account that may be sent now, locked: at most p_max calls of p_batch
--- jobs each, within the limits of their queues and budgets, if all of them can
--- travel that well.  The caller holds the account's lock: nobody else claims jobs of
--- this account now, so what runs (p_records and p_queues, a queue for each call) can
--- only become less.
+-- Jobs of an account that may be sent now, locked: at most p_max calls of p_batch jobs
+-- each, within the limits of their queues and budgets, on the assumption that the jobs
+-- fill their calls.  The caller holds the account's lock, so nobody else claims jobs of
+-- this account; the jobs that run (p_records and p_queues, a queue for each call) can
+-- only become fewer.
 --
--- They come in the order of sync_queue_claim; a plan that sorts them looks at
--- all that wait (enable_sort = off; not for the caller's other statements).
+-- The jobs come in the order of the index sync_queue_claim.  A plan that sorts would
+-- read all that wait, hence enable_sort = off, for this function's statements only.
 CREATE FUNCTION zcsync._claim_candidates(p_account bigint, p_max integer, p_batch integer, p_token_only boolean,
 	p_records text[], p_queues text[], p_budgets zcsync._allowance[], OUT ids bigint[], OUT operations text[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -133,14 +135,15 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 	v_may_write boolean := zcsync._may_write();
-	v_writing text[];			-- operations that need it
-	v_alone text[];				-- and those whose jobs travel alone
+	v_writing text[];			-- operations that write, where writing is not allowed
+	v_alone text[];				-- operations whose jobs travel alone
 BEGIN
 	SELECT array_agg(o.name) FILTER (WHERE o.writes AND NOT v_may_write), array_agg(o.name) FILTER (WHERE o.alone)
 	INTO v_writing, v_alone
 	FROM zcsync._operations() o;
-	-- The candidates, by queue and class, so that neither a full queue nor an
-	-- empty bucket hides the jobs of another; then the limits of each.
+	-- The candidates of each queue and class are taken by themselves, so that neither a
+	-- full queue nor an empty bucket hides the jobs of another; then the limits of each
+	-- are applied.
 	SELECT array_agg(c.job_id), array_agg(c.operation)
 	INTO ids, operations
 	FROM (
@@ -180,12 +183,11 @@ $$;
 COMMENT ON FUNCTION zcsync._claim_candidates(bigint, integer, integer, boolean, text[], text[], zcsync._allowance[]) IS
 'jobs of an account that its budgets and the limits of its queues let through now, locked';
 
--- Which of these jobs travel together, and which may be sent now: at most p_max
--- calls, within the limits of queues and budgets.  Requests of a queue and
--- class with the same member "batch" share calls of p_batch jobs, or fewer
--- where a job has been refused in a larger one.  A call is named after its first
--- job; call_ids is NULL for jobs that travel alone, and for those that are
--- refused before they are sent.
+-- Which of these jobs travel together, and which may be sent now: at most p_max calls,
+-- within the limits of queues and budgets.  Requests of one queue and class with the
+-- same member "batch" share calls of p_batch jobs; a job that was refused in such a
+-- call travels in a smaller one.  A call is named after its first job.  call_ids is
+-- NULL for jobs that travel alone, and for those that are refused before they are sent.
 CREATE FUNCTION zcsync._group_calls(p_max integer, p_batch integer, p_queues text[], p_budgets zcsync._allowance[],
 	INOUT ids bigint[], INOUT requests jsonb[], OUT call_ids bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -226,12 +228,12 @@ $$;
 COMMENT ON FUNCTION zcsync._group_calls(integer, integer, text[], zcsync._allowance[], bigint[], jsonb[]) IS
 'puts jobs whose requests may travel together into calls, and leaves out what the limits do not allow now';
 
--- Jobs of an account that are to be sent now, with their requests and the calls
--- they travel in.  A job that turns out to have nothing to send, since its row is
--- what the vendor has, ends here, and its operation may put one off; then the
--- queue is looked at again, for more jobs than before, so that those behind many of
--- such a kind do not wait for them.  more: it was left at that for now, and there
--- may be more of them.
+-- Jobs of an account that are to be sent now, with their requests and the calls in
+-- which they travel.  A job ends here if it has nothing to send because its row is
+-- equal to what the vendor has; its operation may also put it off.  Then the queue is
+-- read again, for more jobs than before, so that jobs behind many of that kind do not
+-- wait for them.  The result more says that this stopped before the queue was
+-- exhausted: there may be more such jobs.
 CREATE FUNCTION zcsync._sendable_jobs(p_account bigint, p_max integer, p_batch integer, p_token_only boolean,
 	p_records text[], p_queues text[], p_budgets zcsync._allowance[],
 	OUT ids bigint[], OUT requests jsonb[], OUT call_ids bigint[], OUT more boolean)
@@ -244,7 +246,7 @@ AS $$
 DECLARE
 	v_found bigint[];
 	v_operations text[];
-	v_batch integer := p_batch;	-- for how many jobs a call is looked for
+	v_batch integer := p_batch;	-- how many jobs to look for, for each call
 	v_off bigint[];				-- jobs that were put off
 	v_off_before bigint[] := '{}';
 	v_ended integer;
@@ -261,7 +263,7 @@ BEGIN
 		SELECT r.ids, r.requests INTO ids, requests FROM zcsync._requests(p_account, v_found, v_operations) AS r;
 		EXIT WHEN cardinality(ids) = cardinality(v_found) AND array_position(requests, NULL) IS NULL;
 		v_off := ARRAY(SELECT unnest(v_found) EXCEPT SELECT unnest(ids));
-		-- what is found again was not put off
+		-- a job that is found again was not put off
 		EXIT WHEN v_off && v_off_before;
 		v_off_before := v_off;
 		DELETE FROM zcsync.sync_queue q USING unnest(ids, requests) AS r (job_id, request)
@@ -284,12 +286,12 @@ $$;
 COMMENT ON FUNCTION zcsync._sendable_jobs(bigint, integer, integer, boolean, text[], text[], zcsync._allowance[]) IS
 'jobs of an account that are to be sent now, with requests and calls; ends those that have nothing to send';
 
--- Take due jobs of one account for one claimant, as many as make p_max calls.
+-- Take due jobs of one account for one claimant, as many as fill p_max calls.
 --
--- Returns a row for each job that is to be sent, with its request; those that
--- travel together are neighbours with the same call_id.  A row without a job says
--- that jobs ended which needed no call, and that there may be more of them: claim
--- again at once.
+-- Returns a row for each job that is to be sent, with its request; jobs that travel
+-- together are neighbours with the same call_id.  A row without a job says that some
+-- jobs ended without a call, and that there may be more of them: the caller should
+-- claim again at once.
 CREATE FUNCTION zcsync._claim_jobs(p_claimant bigint, p_account bigint, p_max integer,
 	p_token_only boolean DEFAULT false)
 RETURNS TABLE (job_id bigint, attempts integer, failures integer, operation text, budget_class text,
@@ -310,8 +312,9 @@ DECLARE
 	v_batch integer;
 	v_jobs record;
 BEGIN
-	-- One claim per account at a time, and a snapshot that is younger than the
-	-- lock: this function is VOLATILE, so each statement below takes its own.
+	-- Only one session claims for an account at a time, and its snapshot is younger
+	-- than the lock: this function is VOLATILE, so each statement below takes a new
+	-- one.
 	IF NOT pg_try_advisory_xact_lock('zcsync.sync_queue'::regclass::oid::integer,
 			(p_account % 2147483647)::integer) THEN
 		RETURN;
@@ -323,7 +326,8 @@ BEGIN
 	SELECT a.breaker_failures, a.breaker_opened_at, a.breaker_until, (zcsync._vendor_of(a.vendor)).write_batch AS batch
 	INTO v_account
 	FROM zcsync.accounts a WHERE a.account_id = p_account;
-	-- without a batch the vendor's descriptor was dropped: its accounts stand still
+	-- v_batch is NULL where the vendor's descriptor was dropped: its accounts are not
+	-- worked for
 	IF v_budgets = '{}' OR v_max <= 0 OR v_account.batch IS NULL THEN
 		RETURN;
 	END IF;
@@ -342,12 +346,12 @@ BEGIN
 			UPDATE zcsync.sync_queue q
 			SET state = 'running', attempts = q.attempts + 1, claimed_by = p_claimant, claimed_at = v_now, call_id = r.call_id,
 				waits_since = NULL,
-				-- Durable before it is sent: should this create's reply be lost, it
-				-- is looked up before it is sent again.
+				-- This is committed before the request is sent: should the reply to
+				-- this create be lost, the record is looked up before it is sent again.
 				unclear_since = CASE WHEN r.request ? 'create' THEN coalesce(q.unclear_since, v_now)
 									ELSE q.unclear_since END,
 				lookup_floor = coalesce(q.lookup_floor, r.request ->> 'remember'),
-				-- And so is what it sends, whatever becomes of its reply.
+				-- What it sends is stored as well, whatever happens to the reply.
 				sent = zcsync._add_sent(q.sent, r.request, q.attempts + 1)
 			FROM unnest(v_jobs.ids, v_jobs.requests, v_jobs.call_ids) AS r (job_id, request, call_id)
 			WHERE q.job_id = r.job_id AND r.request IS NOT NULL
@@ -368,8 +372,8 @@ $$;
 COMMENT ON FUNCTION zcsync._claim_jobs(bigint, bigint, integer, boolean) IS
 'takes due jobs of an account within its budgets and the limits of its queues; returns what to send';
 
--- What pushes of a job sent, without what is sent again: the same values once are
--- enough, and a vendor that is down for days makes no list without end.
+-- What pushes of a job sent, without the values that are sent again now.  The same
+-- values are kept once, so that the list stays short while a vendor is down for days.
 CREATE FUNCTION zcsync._sent_otherwise(p_list jsonb, p_request jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -379,14 +383,16 @@ BEGIN ATOMIC
 		AND e.n > jsonb_array_length(p_list) - 19;
 END;
 COMMENT ON FUNCTION zcsync._sent_otherwise(jsonb, jsonb) IS
-'what pushes of a job sent, without what this request sends again; of many the last 19';
+'what pushes of a job sent, without what this request sends again; at most the last 19';
 
--- What pushes of a job sent that the vendor may have taken unseen, the oldest
--- first: [{"attempt": number, "sent": {column: value}, "base": {column: what was
--- agreed on of it then}}, ...]; "common" is of mirror/push.sql.  A document that shows it, while the reply is on
--- its way or after it was lost, is known by this as our own writing: see
--- mirror/take.sql.  The request of a push has "sent" and "base"; they stay here.
--- STABLE, as jsonb_build_object() is: else the planner would not inline it.
+-- What pushes of a job sent and the vendor may have carried out without our seeing it,
+-- the oldest first: [{"attempt": number, "sent": {column: value}, "base": {column: the
+-- value that was agreed on at that time}}, ...]; mirror/push.sql explains the member
+-- "common".  A document with these values may arrive while the reply is on its way, or
+-- after the reply was lost; this list shows that the values are our own (see
+-- mirror/take.sql).  The request of a push has "sent" and "base"; they are kept here.
+-- STABLE, as jsonb_build_object() is: otherwise the planner would not inline the
+-- function.
 CREATE FUNCTION zcsync._add_sent(p_list jsonb, p_request jsonb, p_attempt integer) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -397,7 +403,7 @@ END;
 COMMENT ON FUNCTION zcsync._add_sent(jsonb, jsonb, integer) IS
 'what pushes of a job sent, with what this request sends';
 
--- Without the push of an attempt that surely was not applied.
+-- The list without the push of an attempt that the vendor certainly did not carry out.
 CREATE FUNCTION zcsync._sent_without(p_list jsonb, p_attempt integer) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -408,7 +414,7 @@ END;
 COMMENT ON FUNCTION zcsync._sent_without(jsonb, integer) IS
 'what pushes of a job sent, without those of an attempt; NULL: nothing';
 
--- For a job that takes over from another one and counts attempts anew.
+-- The list for a job that takes over from another one and counts its attempts from 0.
 CREATE FUNCTION zcsync._sent_before(p_list jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -417,11 +423,10 @@ END;
 COMMENT ON FUNCTION zcsync._sent_before(jsonb) IS
 'what pushes of an earlier job sent, for one that takes over from it';
 
--- A create whose effect is not known may have left the queue as a dead letter;
--- the row was written again since, which queued another push.
--- That one must not create blindly: it looks the record up, and not before the
--- create can have ended.  The jobs are locked by the caller; returns those
--- that must wait.
+-- A create whose effect is not known may have left the queue as a dead letter.  When
+-- its row is written again, another push is queued.  That push must not create the
+-- record blindly: it looks it up first, and not before the earlier create can have
+-- ended.  The caller has locked the jobs; returns those that must wait.
 CREATE FUNCTION zcsync._inherit_unclear(p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -432,7 +437,8 @@ DECLARE
 	v_records bigint[];
 	v_early bigint[];
 BEGIN
-	-- Nearly always nothing is unclear, which the index of what is tells at once.
+	-- Nearly always there is no unclear create, which the index of unclear jobs tells
+	-- at once.
 	IF NOT EXISTS (SELECT FROM zcsync.dead_letters d WHERE d.unclear_since IS NOT NULL) THEN
 		RETURN NULL;
 	END IF;
@@ -457,9 +463,9 @@ $$;
 COMMENT ON FUNCTION zcsync._inherit_unclear(bigint[]) IS
 'marks pushes of records that an earlier push may have created; returns those that are not to be sent yet';
 
--- These records were created, or found, or found missing: what earlier pushes
--- of them did is known now.  Markers that somebody holds stay, at the price of
--- another look-up.
+-- These records were created, or found, or looked up and not found: so it is known now
+-- what earlier pushes did.  Marks of jobs that somebody has locked stay; that costs one
+-- more look-up.
 CREATE FUNCTION zcsync._settle_unclear(p_records bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -477,8 +483,8 @@ $$;
 COMMENT ON FUNCTION zcsync._settle_unclear(bigint[]) IS
 'forgets that earlier pushes of these records ended unclear';
 
--- The requests of jobs that are about to be claimed, by their operations; NULL
--- where nothing is left to send.  Leaves out writes that must wait, see
+-- The requests of jobs that are about to be claimed, made by their operations; NULL
+-- where nothing is left to send.  Writes that must wait are left out, see
 -- _inherit_unclear().
 CREATE FUNCTION zcsync._requests(p_account bigint, p_ids bigint[], p_operations text[], OUT ids bigint[], OUT requests jsonb[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -517,8 +523,8 @@ $$;
 COMMENT ON FUNCTION zcsync._requests(bigint, bigint[], text[]) IS
 'what to send for each of these jobs, made by their operations';
 
--- The next time at which a job becomes due, or a budget allows a call; NULL:
--- nothing is planned.  What will be queued by then says _next_due_at().
+-- The next time at which a job becomes due or a budget allows a call; NULL: nothing is
+-- planned.  When jobs will be queued by schedules, _next_due_at() says.
 CREATE FUNCTION zcsync._next_job_at() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

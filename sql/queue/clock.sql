@@ -1,15 +1,16 @@
 -- ---------------------------------------------------------------------
 -- The queue: a clock that is set back.
 --
--- Whatever waits, waits for a time.  When the clock of the server is set back, or
--- a standby whose clock is behind takes over, all of it would wait for as much
--- longer.  So the latest time known is kept in installation.clock_at, a minute
--- exact at best; the refills of budgets are known times, too.
+-- Jobs, budgets and breakers wait for points in time.  When the clock of the server is
+-- set back, or a standby with a slower clock takes over, all of them would wait that
+-- much longer.  So installation.clock_at keeps the latest time that was seen, to the
+-- minute; the times at which budgets were filled count as seen, too.
 -- ---------------------------------------------------------------------
 
--- Is the time before one that was seen already?  Then move what is planned by the
--- difference.  A few seconds are none: transactions begin earlier than they write.
--- What somebody holds is left out.  Returns by how much the clock was set back.
+-- Is the present time before one that was already seen?  Then move all planned times by
+-- the difference.  A few seconds do not count: transactions write later than they
+-- begin.  Rows that somebody has locked are left out.  Returns by how much the clock
+-- was set back.
 CREATE FUNCTION zcsync._note_clock() RETURNS interval
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -35,7 +36,7 @@ BEGIN
 	END IF;
 
 	RAISE LOG USING MESSAGE = format('zcsync: the clock was set back by about %s', v_step),
-		DETAIL = 'What waits for a time is moved by as much.';
+		DETAIL = 'All planned times are moved by as much.';
 	UPDATE zcsync.sync_queue q SET run_at = greatest(q.run_at - v_step, v_now)
 	WHERE q.job_id IN (
 		SELECT w.job_id FROM zcsync.sync_queue w
@@ -57,4 +58,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_clock() IS
-'notices that the clock was set back, and moves what waits for a time by as much; NULL: it was not';
+'detects that the clock was set back, and moves all planned times by as much; NULL: it was not';

@@ -1,18 +1,19 @@
 -- ---------------------------------------------------------------------
 -- The queue: how a job gets into it.
 --
--- A job is queued in the transaction of whoever wants it.  A job of the
--- same key that waits, be it ready or held, is joined, never doubled.  The join locks that job (an update of
--- unindexed columns), so that a claim passes over it until this transaction
--- ends: what the job will read is then what this transaction wrote.
+-- A transaction that wants something done queues a job.  If a job with the same key is
+-- waiting, ready or held, the new one joins it, so that there is never a second one.
+-- Joining locks the waiting job (it updates unindexed columns), so that a claim passes
+-- over it until this transaction ends: the job will then read what this transaction
+-- wrote.
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.new_job AS (
 	account_id bigint,
 	queue text,
 	operation text,
-	budget_class text,		-- '': sends nothing
-	record_key text,		-- what only one running job may touch
+	budget_class text,		-- '': the job sends nothing
+	record_key text,		-- only one running job may have it
 	dedupe_key text,		-- ready jobs with the same key are one
 	payload jsonb,
 	priority integer,		-- lower first
@@ -42,17 +43,18 @@ END;
 COMMENT ON FUNCTION zcsync._job(bigint, text, text, text, text, text, jsonb, integer, timestamptz, bigint, bigint, text, bigint, boolean, text) IS
 'a job to be queued, from its parts';
 
--- Queue jobs.  They are numbered as they come, and stored in the order of their
--- keys, so that two transactions that join the same jobs cannot wait for each
+-- Queue jobs.  They are numbered in the order of the array, and stored in the order of
+-- their keys, so that two transactions that join the same jobs cannot wait for each
 -- other.
 --
--- A job that waits already takes over what the new one is to do: members of the
--- payload, unless its own version is the later one, and the more urgent
--- priority.  It keeps its time, which may be that of another attempt, but with
--- p_hurry, and where it waits for something that may have come meanwhile
--- (waits_since); and never is an unclear create looked up earlier than planned.
+-- A job that waits already takes over what the new one is to do: the members of its
+-- payload, unless the waiting job has the later version, and the more urgent priority.
+-- It keeps its own time, which may be that of another attempt.  Only with p_hurry, or
+-- while it waits for something that may have come meanwhile (waits_since), does it take
+-- the earlier of the two times; an unclear create is never looked up earlier than
+-- planned.
 --
--- Returns a row for each job, with whether this transaction queues it for the
+-- Returns a row for each job, which says whether this transaction queues it for the
 -- first time.
 CREATE FUNCTION zcsync._enqueue(p_jobs zcsync.new_job[], p_hurry boolean DEFAULT false)
 RETURNS TABLE (job_id bigint, local_id bigint, is_first boolean)
@@ -86,9 +88,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job[], boolean) IS
-'queues jobs in this transaction, or joins those with the same keys that wait; with p_hurry these are due as early as the new ones';
+'queues jobs in this transaction, or joins them with waiting jobs of the same keys; with p_hurry those become due as early as the new ones';
 
--- A single job that somebody waits for; returns its number.
+-- Queue a single job that a person or another job waits for; returns its number.
 CREATE FUNCTION zcsync._enqueue(p_job zcsync.new_job) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -98,4 +100,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job) IS
-'queues a job in this transaction or joins the one with the same key that waits, which is then due as early; returns its number';
+'queues a job in this transaction, or joins it with a waiting job of the same key, which becomes due as early; returns the number of the job';

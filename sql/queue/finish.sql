@@ -1,17 +1,18 @@
 -- ---------------------------------------------------------------------
 -- The queue: what becomes of a job whose call is over, or whose worker is gone.
 --
--- Nothing here waits for anybody's transaction, and a twin in the queue never
--- is an error: what cannot be done now is said, and done later.
+-- Nothing here waits for a transaction of somebody else, and a twin in the queue is
+-- never an error: these functions return what they could not do now, and the caller
+-- does it later.
 -- ---------------------------------------------------------------------
 
 -- Record the outcomes of one account's calls that are ready together.
 --
--- A job that this claimant no longer owns is left alone: somebody else has it.
--- Returns the jobs that could not be finished now, without waiting for anybody:
--- 'finish' means call again with the same outcome, 'put_back' means that the
--- effects are stored and only the way back to the queue is blocked (class
--- 'put_back' next time).
+-- A job that this claimant no longer owns is left alone: somebody else has it.  Never
+-- waits for a lock.  Returns the jobs that could not be finished now: 'finish' means
+-- that the caller must try again with the same outcome; 'put_back' means that
+-- everything is stored except that the job could not go back to the queue (it is passed
+-- with class 'put_back' the next time).
 CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_outcomes zcsync.outcome[])
 RETURNS TABLE (job_id bigint, how text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -35,8 +36,9 @@ BEGIN
 		FROM (
 			SELECT q.job_id, q.operation, o.class, o AS outcome
 			FROM unnest(p_outcomes) AS o
-			-- One by one, and by its number: that a claimed job runs is not said, or
-			-- a plan may go through all running jobs for each.
+			-- One job at a time, by its number.  The condition does not say that a
+			-- claimed job is running: with that, a plan might read all running jobs for
+			-- each one.
 			CROSS JOIN LATERAL (
 				SELECT q.job_id, q.operation FROM zcsync.sync_queue q
 				WHERE q.job_id = o.job_id AND q.claimed_by = p_claimant AND q.attempts = o.attempts
@@ -49,7 +51,7 @@ BEGIN
 			v_endings := v_endings || zcsync._endings_of(v_set.operation, v_set.done);
 		END IF;
 	END LOOP;
-	-- Somebody holds a lock on a running job: not ours to wait for.
+	-- Somebody has locked a running job; we do not wait for that.
 	IF cardinality(v_ids) <> cardinality(p_outcomes) THEN
 		RETURN QUERY
 		SELECT o.job_id, 'finish'::text
@@ -88,7 +90,7 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, zcsync.outcome[]) IS
 'records the outcomes of calls; returns the jobs that must be finished again later, since somebody holds a lock';
 
--- What becomes of jobs of an operation whose calls ended well.
+-- What becomes of jobs of one operation whose calls succeeded; the operation decides.
 CREATE FUNCTION zcsync._endings_of(p_operation text, p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -103,10 +105,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._endings_of(text, zcsync.outcome[]) IS
-'what becomes of jobs of an operation whose calls ended well, as the operation has it';
+'asks an operation what becomes of its jobs whose calls succeeded';
 
--- Take jobs that ended out of the queue, and have those that go on forget what
--- went wrong before.
+-- Remove jobs that ended from the queue.  Jobs that go on forget what went wrong
+-- before.
 CREATE FUNCTION zcsync._record_endings(p_endings zcsync.ending[], p_outcomes zcsync.outcome[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -144,21 +146,19 @@ $$;
 COMMENT ON FUNCTION zcsync._record_endings(zcsync.ending[], zcsync.outcome[]) IS
 'ends jobs whose calls ended well, with their records; those that go on forget earlier failures';
 
--- What becomes of jobs whose call failed: which go back, and when.
---
---   vendor, throttled   spend no attempt; they end with the queue's max_age.
---                       A 500 may be due to one record of those that travelled
---                       together, so these travel with half as many, too
---   auth                counts; the probe that it starts tells a wrong secret,
---                       which blocks the account, from a record out of reach
---   halved              refused in a call together with others, of which one may
---                       be to blame: spends no attempt, and travels with half
---                       as many the next time.  Those before the bad one may
---                       have been accepted, so a create stays unclear
---                       If it looks like a missing right, the first and the last
---                       of them go alone, the others wait: see _hold_refused()
---   rejected, conflict, not_found, broken, config
---                       count; after the queue's max_attempts a dead letter
+-- What becomes of jobs whose call failed: which go back to the queue, and when.
+-- - vendor, throttled: spend no attempt; such a job ends by the queue's max_age.  A 500
+--   may be caused by one record of those that travelled together, so they travel in
+--   half as large a call the next time.
+-- - auth: counts as an attempt.  It starts a probe, which tells a wrong secret, which
+--   blocks the account, from a record that the account may not see.
+-- - halved: was refused in a call together with others, of which one may be to blame.
+--   Spends no attempt; it travels in half as large a call the next time.  The vendor
+--   may have accepted the records before the bad one, so a create stays unclear.  If
+--   the refusal looks like a missing right, the first and the last of them travel alone
+--   and the others wait: see _hold_refused().
+-- - rejected, conflict, not_found, broken, config: count as an attempt; after the
+--   queue's max_attempts the job becomes a dead letter.
 --
 -- A pull never becomes a dead letter: its stream shows the error and is read
 -- again when it is due.
@@ -189,13 +189,13 @@ BEGIN
 		GROUP BY q.operation) AS f;
 	FOR v_job IN
 		SELECT q.*, o.class, o.status AS http_status, o.message, o.hint, o.delay_ms, o.reply,
-			-- what is not known of a create stays so until that create is
-			-- refused, or its look-up succeeds
+			-- an unclear create stays unclear until the vendor refuses it or a look-up
+			-- succeeds
 			o.unclear OR NOT coalesce(o.request ? 'create', false) AS unclear, o.unclear AS maybe_applied,
 			o.unclear AND o.class = 'vendor' AND o.status = 500 AS broke_down,
 			CASE WHEN q.call_id IS NULL THEN 1 ELSE count(*) OVER (PARTITION BY q.call_id) END AS together,
 			row_number() OVER (PARTITION BY q.call_id ORDER BY q.job_id) AS place,
-			-- no permission, or no such address: hardly the fault of a record
+			-- no permission, or no such address: hardly the fault of a single record
 			coalesce(p.writes, false) AND o.status IN (403, 404, 405) AND o.class IN ('halved', 'rejected', 'not_found') AS no_right,
 			p.writes AND o.status = 403 AND o.class = 'rejected' AND q.call_id IS NULL
 				AND (zcsync._vendor_of(a.vendor)).refuses_scope AS alone,
@@ -228,13 +228,13 @@ BEGIN
 			+ (v_job.class NOT IN ('vendor', 'throttled'))::integer;
 		v_run_at := v_now + greatest(v_job.delay_ms, 0) * interval '1 ms';
 		IF v_job.delay_ms < 0 THEN
-			-- While the vendor is down the breaker spaces the probes, at most
-			-- 5 min apart; a job must be due by then to be one.
+			-- While the vendor is down, the breaker lets a probe through now and then, the
+			-- next one after at most 5 minutes; a job must be due by then to be the probe.
 			v_run_at := v_now + zcsync._backoff(v_job.backoff_base,
 				CASE v_job.class WHEN 'vendor' THEN least(v_job.backoff_cap, interval '3 minutes') ELSE v_job.backoff_cap END,
 				CASE WHEN v_failures > 0 THEN v_failures ELSE v_job.attempts END - 1);
 		END IF;
-		-- The vendor may still be at work on a create whose reply was lost.
+		-- The vendor may still be carrying out a create whose reply was lost.
 		IF v_job.unclear AND v_job.unclear_since IS NOT NULL THEN
 			v_run_at := greatest(v_run_at, v_job.claimed_at + zcsync._request_timeout() + interval '30 seconds');
 		END IF;
@@ -281,9 +281,9 @@ $$;
 COMMENT ON FUNCTION zcsync._fail_jobs(zcsync.outcome[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
 
--- A push that travelled alone was refused for want of a right: for a vendor whose
--- pushes never travel together, and who says so where the login lacks a scope, the
--- first of them begins what _hold_refused() looks for, and others join.
+-- A push that travelled alone was refused because a right is missing.  Where the
+-- vendor's pushes never travel together, and its refusal says that the login lacks a
+-- scope, the first such push starts what _hold_refused() looks for, and others join it.
 CREATE FUNCTION zcsync._note_refused(p_job bigint, p_ours bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -300,14 +300,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_refused(bigint, bigint[]) IS
-'marks a push that was refused for want of a right, together with others that were';
+'marks a push that was refused because a right is missing, together with others refused for the same reason';
 
--- A push was refused in a way that looks like a missing right.  It is the account
--- that lacks the right, and not the records that are at fault, if two of them are
--- refused when sent alone (p_alone) as they were in a call together, and nothing of
--- their kind was accepted since.  Then there is one alert, and what was refused is
--- held until a person releases it; while that alert is open, so is what is refused
--- later.  Returns whether the push is to be held when it goes back.
+-- A push was refused in a way that looks like a missing right.  The account lacks the
+-- right, and the records are not at fault, if two of them are refused when sent alone
+-- (p_alone) as they were when sent in one call, and if nothing of their kind was
+-- accepted since.  Then one alert is raised, and the refused pushes are held until a
+-- person releases them.  While that alert is open, pushes that are refused later are
+-- held, too.  Returns whether the push is to be held when it goes back.
 CREATE FUNCTION zcsync._hold_refused(p_job bigint, p_ours bigint[], p_alone boolean, p_message text, p_hint text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -346,7 +346,7 @@ BEGIN
 			format('%s refuses to write %s of account "%s": %s', v_account.vendor, v_job.kind, v_account.name, p_message),
 			concat_ws(' ', p_hint, format('Then send what is held: SELECT zcsync.release_held(%L);', v_account.name)));
 	END IF;
-	-- those that run go back first, which may be to a twin
+	-- jobs that run go back first, which may fold them into a twin
 	UPDATE zcsync.sync_queue q
 	SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running', batch_max = NULL,
 		last_class = 'rejected', last_error = coalesce(q.last_error, p_message), last_hint = coalesce(q.last_hint, p_hint)
@@ -356,7 +356,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._hold_refused(bigint, bigint[], boolean, text, text) IS
-'holds pushes that are refused for want of a right of the account; false: that is not what this one is refused for';
+'holds pushes that are refused because the account lacks a right; false: this one is refused for another reason';
 
 CREATE FUNCTION zcsync._record_failure(p_job bigint, p_account bigint, p_queue text, p_operation text, p_kind text,
 	p_local_id bigint, p_route bigint, p_class text, p_status integer, p_attempts integer, p_message text,
@@ -403,8 +403,8 @@ $$;
 COMMENT ON FUNCTION zcsync._bury(bigint, text, integer, text, text, text) IS
 'moves a job to dead_letters';
 
--- What becomes of a job that goes back: one that is to be held is, and a cancelled
--- one goes on only to look up what a create did.
+-- The state of a job that goes back: held if it is to be held.  A cancelled job goes on
+-- only if a look-up must show what its create did.
 CREATE FUNCTION zcsync._state_after(p_to_hold boolean, p_cancelled text, p_unclear_since timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -415,9 +415,9 @@ COMMENT ON FUNCTION zcsync._state_after(boolean, text, timestamptz) IS
 
 -- Put running jobs back to ready, each at its time, without ever waiting.
 --
--- Where a ready or held twin exists the job is folded into it.  Where the twin is
--- locked or not yet committed the job stays running; it is returned, to be
--- tried again.
+-- If a ready or held twin exists, the job is folded into it.  If the twin is locked or
+-- not yet committed, the job stays running, and is returned so that the caller tries
+-- again.
 CREATE FUNCTION zcsync._put_back(p_ids bigint[], p_run_at timestamptz[]) RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -435,7 +435,7 @@ BEGIN
 	-- An uncommitted twin shows only as a wait on the unique index.
 	PERFORM set_config('lock_timeout', '20ms', true);
 
-	-- Most of the time nobody else is there.
+	-- Most of the time there is no twin.
 	BEGIN
 		UPDATE zcsync.sync_queue q
 		SET state = zcsync._state_after(q.to_hold, q.cancelled, q.unclear_since), to_hold = false,
@@ -464,8 +464,8 @@ BEGIN
 				RETURN NEXT v_job.job_id;
 				CONTINUE;
 			END IF;
-			-- An unclear create keeps its marker, and its time if it has one to
-			-- wait for; else the earlier of the two times.
+			-- An unclear create keeps its mark, and its time if it has one to wait for;
+			-- otherwise the earlier of the two times counts.
 			UPDATE zcsync.sync_queue t
 			SET state = CASE WHEN v_job.to_hold THEN 'held'
 					WHEN t.cancelled = 'wanted' AND v_job.unclear_since IS NOT NULL THEN 'ready'	-- to be looked up
@@ -499,8 +499,8 @@ $$;
 COMMENT ON FUNCTION zcsync._put_back(bigint[], timestamptz[]) IS
 'puts running jobs back to ready or folds them into their twins; returns those that are blocked by somebody''s lock';
 
--- Count calls that failed by the vendor's fault in a row; three open the account's
--- breaker.  p_answered: the vendor answered others meanwhile.
+-- Count the calls in a row that failed by the vendor's fault; three of them open the
+-- account's breaker.  p_answered: the vendor answered other calls meanwhile.
 CREATE FUNCTION zcsync._breaker(p_account bigint, p_failed integer, p_answered boolean, p_message text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -518,7 +518,8 @@ BEGIN
 		UPDATE zcsync.accounts a
 		SET breaker_failures = v_failures,
 			breaker_opened_at = CASE WHEN v_failures >= 3 THEN coalesce(a.breaker_opened_at, v_now) END,
-			-- one probe after 30 s, then after twice as long, at most 5 min
+			-- the first probe after 30 s, the next each after twice as long, at most 5
+			-- min
 			breaker_until = CASE
 				WHEN v_failures < 3 THEN NULL
 				WHEN a.breaker_failures < 3 OR a.breaker_until IS NULL THEN v_now + interval '30 seconds'
@@ -533,7 +534,7 @@ $$;
 COMMENT ON FUNCTION zcsync._breaker(bigint, integer, boolean, text) IS
 'opens an account''s breaker after three failures of the vendor in a row, and closes it with the first answer';
 
--- A call was refused for want of rights: find out whether it is the account.
+-- A call was refused because a right is missing: find out whether the account lacks it.
 CREATE FUNCTION zcsync._auth_failed(p_account bigint, p_authenticates boolean, p_message text, p_hint text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -542,7 +543,7 @@ BEGIN
 	IF p_authenticates THEN
 		PERFORM zcsync._block_account(p_account, 'credentials_refused', coalesce(p_message, 'the vendor refused the credentials'),
 			p_hint);
-		-- What failed for this reason did not fail on its own account.
+		-- Jobs that failed for this reason are not at fault themselves.
 		UPDATE zcsync.sync_queue SET failures = 0
 		WHERE account_id = p_account AND state = 'ready' AND last_class = 'auth';
 	ELSE
@@ -551,16 +552,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._auth_failed(bigint, boolean, text, text) IS
-'after a refusal for want of rights: probes the account, or blocks it if that was the probe';
+'after a refusal of rights: sends a probe for the account, or blocks it if that was the probe';
 
--- What the vendor said of a budget.
+-- Take over what a reply of the vendor says of a budget.
 --
--- Where it names a limit below ours (for p_limit_window_s, or else a window of the
--- budget), as it refuses a call or beside what is left of it, calls is lowered to it:
--- until it names another one, for a day without that, or until the account's
--- settings are changed.  Calls that the settings name themselves stay.  A pause whose
--- length the vendor left open doubles each time the calls after it are refused
--- again, up to five minutes.
+-- If the vendor names a limit below ours (for p_limit_window_s, or else for a window of
+-- the budget), when it refuses a call or together with what is left, calls is lowered
+-- to that limit.  It stays lowered until the vendor names another limit, until a day
+-- has passed without it, or until the account's settings are changed.  Limits that the
+-- settings themselves name are not lowered.  If the vendor asks to wait without saying
+-- how long, each refusal after such a pause doubles the next pause, up to five minutes.
 CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit integer, p_remaining integer,
 	p_reset_s integer, p_pause_ms bigint, p_guessed boolean DEFAULT false, p_limit_window_s integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -592,7 +593,7 @@ BEGIN
 		SELECT w.pauses, w.own, w.remote_limit, coalesce((p_pause_ms > 0 OR p_remaining IS NOT NULL) AND w.remote_limit > 0
 			AND a.settings #> ARRAY['budgets', p_class, 'calls'] IS NULL, false) AS decides
 		FROM (
-			-- calls that were refused together made one pause
+			-- calls that were refused together count as one, for one pause
 			SELECT CASE WHEN o.paused_until > v_now THEN greatest(o.guessed_pauses, 1)
 					WHEN o.guessed_at > v_now - interval '10 minutes' THEN o.guessed_pauses + 1
 					ELSE 1 END AS pauses,
@@ -606,9 +607,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_limits(bigint, text, integer, integer, integer, bigint, boolean, integer) IS
-'corrects a budget by what the vendor said in a reply';
+'corrects a budget by what the vendor says in a reply';
 
--- Take back what claimants that are gone left running.
+-- Take back the jobs that were running when their claimants ended.
 CREATE FUNCTION zcsync._recover_jobs(p_self bigint) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -633,7 +634,7 @@ BEGIN
 		RETURN 0;
 	END IF;
 
-	-- A job that kills its worker must not do so for ever.
+	-- A job that ends its worker must not do so for ever.
 	FOR v_job IN
 		SELECT q.job_id, q.account_id FROM zcsync.sync_queue q
 		WHERE q.state = 'running' AND q.claimed_by = ANY (v_dead) AND q.crashes >= 9
@@ -660,8 +661,8 @@ BEGIN
 	IF v_ids IS NULL THEN
 		RETURN 0;
 	END IF;
-	-- One that somebody's lock keeps from going back is taken again the next
-	-- time; its worker died once.
+	-- If a lock of somebody keeps the job from going back, it is taken up again the
+	-- next time; its crash counts once.
 	UPDATE zcsync.sync_queue q SET crashes = q.crashes - 1
 	WHERE q.job_id IN (SELECT zcsync._put_back(v_ids, v_at));
 	RETURN cardinality(v_ids);

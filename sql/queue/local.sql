@@ -1,14 +1,13 @@
 -- ---------------------------------------------------------------------
--- Local jobs: those that send nothing, such as routes and rows that had to
--- wait.  They have no budget class, and their operation has the hooks run and
--- has_due.  The local worker runs them; the worker looks whether there are any,
--- and starts it.
+-- Local jobs are those that send nothing, such as routes and rows that had to wait.
+-- They have no budget class, and their operation has the hooks run and has_due.  The
+-- local worker runs them; the worker checks whether there are any, and starts it.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._has_local_jobs() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off	-- holds for the hooks, too; see claim.sql
+SET enable_seqscan = off	-- applies within the hooks, too; see claim.sql
 SET jit = off
 AS $$
 BEGIN

@@ -1,32 +1,33 @@
 -- ---------------------------------------------------------------------
 -- The queue: what an operation is.
 --
--- The queue claims, counts, repeats and buries jobs, and does not know what they
--- are for.  Each operation (pull, fetch, apply, push, route, token, probe) is a
--- function of the room that it belongs to, without arguments, that returns
--- zcsync.operation.  It is found by that.  A row names the functions (hooks)
--- that the queue calls for jobs of the operation; an empty one means that there
--- is nothing to do.  The queue passes on sets, never single jobs of a batch.
+-- The queue claims, counts, repeats and buries jobs, and does not know what they are
+-- for.  Each operation (pull, fetch, apply, push, route, token, probe) is registered by
+-- the room that it belongs to: by a function without arguments that returns
+-- zcsync.operation, and is found by that type.  The row that it returns names the
+-- functions (hooks) that the queue calls for jobs of the operation; a hook that is NULL
+-- means that there is nothing to do.  Hooks are called with sets of jobs, never with
+-- the single jobs of a batch.
 -- ---------------------------------------------------------------------
 
--- What a job that was claimed wants sent.
+-- The request that a claimed job wants to send.
 CREATE TYPE zcsync.prepared AS (
 	job_id bigint,
 	request jsonb			-- NULL: nothing is left to send
 );
 COMMENT ON TYPE zcsync.prepared IS
-'what a job that was claimed wants sent';
+'a job that was claimed, and the request that it wants to send';
 
 -- What came of a call, for one of the jobs that travelled in it.
 CREATE TYPE zcsync.outcome AS (
 	job_id bigint,
 	attempts integer,		-- as claimed: the outcome of an earlier claim is ignored
 	class text,				-- done, or a class of failure: see _fail_jobs()
-	status integer,			-- of HTTP; NULL: there was no reply
+	status integer,			-- the HTTP status; NULL: there was no reply
 	message text,
 	hint text,
-	delay_ms bigint,		-- to the next attempt; -1: by the queue's backoff
-	unclear boolean,		-- may the vendor have done it all the same?
+	delay_ms bigint,		-- time until the next attempt; -1: the queue's backoff decides
+	unclear boolean,		-- may the vendor have carried it out all the same?
 	request jsonb,
 	reply jsonb,
 	duration_us bigint
@@ -34,15 +35,15 @@ CREATE TYPE zcsync.outcome AS (
 COMMENT ON TYPE zcsync.outcome IS
 'what came of a call, for one of the jobs that travelled in it';
 
--- What becomes of a job whose call ended well.
+-- What is to become of a job whose call succeeded.
 CREATE TYPE zcsync.ending AS (
 	job_id bigint,
-	how text,				-- ended; again: there is more to do; repeat: as again, and nothing
-							-- is better than before; locked: somebody's lock is in the way
+	how text,				-- ended; again: there is more to do; repeat: as again, but
+							-- without any progress; locked: somebody's lock is in the way
 	status text,			-- for the record of the job
 	changed integer,		-- rows that it changed
 	run_after interval,		-- again: how long to wait; NULL: not at all
-	keep_failures boolean	-- again: earlier failures count on
+	keep_failures boolean	-- again: earlier failures still count
 );
 COMMENT ON TYPE zcsync.ending IS
 'what becomes of a job whose call ended well, as its operation has it';
@@ -50,26 +51,26 @@ COMMENT ON TYPE zcsync.ending IS
 CREATE TYPE zcsync.operation AS (
 	name text,
 	prepare regprocedure,	-- (account, job ids) returns prepared[]; without it the payload is the request
-	finish regprocedure,	-- (outcomes) returns ending[]: those with class done
-	fail regprocedure,		-- (outcomes) returns void: those with another class
-	shelve regprocedure,	-- (kind, local id, state) returns void: a job was buried (failed), cancelled (held), or is back (pending)
-	start regprocedure,		-- () returns bigint: what must be known before run, in a transaction of its own
-	run regprocedure,		-- (at most so many, what start returned) returns integer: does jobs that need no call; how many ended
-	has_due regprocedure,	-- () returns boolean: is there something that run would do now?  Asked all the time
-	enqueue_due regprocedure,	-- () returns integer: queues what is due by itself
-	next_due regprocedure,	-- () returns timestamptz: when something will be
-	clock_back regprocedure,	-- (by how much) returns void: the clock was set back, what is planned must be, too
+	finish regprocedure,	-- (account, job ids) returns prepared[]: the requests; NULL: the payload is the request
+	fail regprocedure,		-- (outcomes) returns ending[]: for the outcomes of class done
+	shelve regprocedure,	-- (outcomes) returns void: for those of any other class
+	start regprocedure,		-- () returns bigint: called before run, in a transaction of its own that is committed first; notes what is about to be run
+	run regprocedure,		-- (maximum, result of start) returns integer: does jobs that need no call; returns how many ended
+	has_due regprocedure,	-- () returns boolean: is there something that run would do now?  Called very often
+	enqueue_due regprocedure,	-- () returns integer: queues the jobs that are due by a schedule of the operation's own
+	next_due regprocedure,	-- () returns timestamptz: when the next of them is due
+	clock_back regprocedure,	-- (by how much) returns void: the clock was set back; moves the times that the operation keeps
 	by_hand regprocedure,	-- (queue, reference, priority, time) returns new_job: for zcsync.enqueue()
-	by_hand_usage text,		-- what to give there
-	writes boolean,			-- changes records at the vendor: only where that is allowed, and it may be held
+	by_hand_usage text,		-- what to give to zcsync.enqueue()
+	writes boolean,			-- changes records at the vendor: sent only where writing is allowed, and may be held
 	alone boolean,			-- is never combined with others in a call
-	recurs boolean,			-- is queued anew when it is due: never a dead letter; no record where nothing changed
-	authenticates boolean,	-- its refusal means that the credentials are wrong
-	stopped regprocedure,	-- (what start returned) returns void: somebody else interrupted the run
-	take_back regprocedure	-- () returns integer: takes back what cancelled writes would have sent, as far as it can be done now; of how many
+	recurs boolean,			-- is queued again by its schedule: never becomes a dead letter, and leaves no record when nothing changed
+	authenticates boolean,	-- when the vendor refuses it, the credentials are wrong
+	stopped regprocedure,	-- (result of start) returns void: somebody else interrupted the run
+	take_back regprocedure	-- () returns integer: takes back what cancelled writes would have sent, as far as possible now; returns how many
 );
 COMMENT ON TYPE zcsync.operation IS
-'an operation of the queue: what is called for its jobs, and which rules they have';
+'an operation of the queue: the functions that are called for its jobs, and the rules that its jobs follow';
 
 CREATE FUNCTION zcsync._operations() RETURNS SETOF zcsync.operation
 LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -187,9 +188,9 @@ COMMENT ON FUNCTION zcsync._call_by_hand(regprocedure, text, text, integer, time
 -- What the engine asks of all operations
 -- ---------------------------------------------------------------------
 
--- Say to all operations with jobs that send nothing that these are about to be
--- done.  Returns what they want to be told then, for _run_jobs().  Must be
--- committed before that, since what a job runs may end the process.
+-- Tell all operations with jobs that send nothing that these jobs are about to be run.
+-- Returns the numbers that they want to get back from _run_jobs().  The caller commits
+-- before it calls that, since what a job runs may end the process.
 CREATE FUNCTION zcsync._start_jobs() RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -203,8 +204,8 @@ $$;
 COMMENT ON FUNCTION zcsync._start_jobs() IS
 'notes that jobs which need no call are about to be done; its result goes to zcsync._run_jobs()';
 
--- Jobs that were started did not come to an end, because somebody else stopped
--- what ran them: see src/local_attempt.c.
+-- Jobs that were started did not end, because somebody else stopped the process or the
+-- statement that ran them: see src/local_attempt.c.
 CREATE FUNCTION zcsync._stop_jobs(p_started text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -216,8 +217,8 @@ $$;
 COMMENT ON FUNCTION zcsync._stop_jobs(text) IS
 'takes back what zcsync._start_jobs() noted, when somebody else stopped the jobs';
 
--- Do jobs that send nothing: at most p_max of each operation that has such, or of
--- the one named.  Returns how many ended.
+-- Run jobs that send nothing: at most p_max of each operation that has such jobs, or of
+-- the operation named.  Returns how many ended.
 CREATE FUNCTION zcsync._run_jobs(p_started text DEFAULT NULL, p_max integer DEFAULT 200, p_operation text DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -239,7 +240,7 @@ $$;
 COMMENT ON FUNCTION zcsync._run_jobs(text, integer, text) IS
 'does due jobs that need no call; returns how many ended';
 
--- The engine asks this when its time has come, not each time it looks for work.
+-- The engine asks this when that time has come, not each time it looks for work.
 CREATE FUNCTION zcsync._next_due_at() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -249,9 +250,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._next_due_at() IS
-'when jobs of an operation are due by themselves; NULL: none is planned';
+'when the next job is due by the schedule of its operation; NULL: none is planned';
 
--- What is still due afterwards is held by somebody, so it is tried again in a
+-- What is still due afterwards is locked by somebody, so this is tried again in a
 -- second.
 CREATE FUNCTION zcsync._enqueue_due() RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -269,7 +270,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue_due() IS
-'queues the jobs of operations that are due by themselves; returns when to ask again';
+'queues the jobs that are due by the schedules of their operations; returns when to call this again';
 
 -- ---------------------------------------------------------------------
 -- The operations of an account itself
@@ -292,7 +293,7 @@ END;
 COMMENT ON FUNCTION zcsync._operation_token() IS
 'operation token: fetches an access token';
 
--- Is it the account, or one record that it may not see?
+-- After a refusal: does the vendor refuse the account, or only the one record?
 CREATE FUNCTION zcsync._prepare_probe(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -2,7 +2,7 @@
 -- The queue: what operators call.
 -- ---------------------------------------------------------------------
 
--- A named queue, or an error that lists them.
+-- Raise an error that lists the queues unless this one exists.
 CREATE FUNCTION zcsync._check_queue(p_queue text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -82,7 +82,7 @@ $$;
 COMMENT ON FUNCTION zcsync.retry(bigint) IS
 'queues a dead letter again, or makes a waiting job due now; returns the job''s number';
 
--- Take a job that waits out of the queue, with a record.  Its row stays as it is.
+-- Take a waiting job out of the queue, with a record.  The mirror row is not changed.
 CREATE FUNCTION zcsync._drop_job(p_job bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -105,8 +105,9 @@ $$;
 COMMENT ON FUNCTION zcsync._drop_job(bigint) IS
 'takes a waiting or held job out of the queue, with a record; false: there is none';
 
--- Cancel a write of a row: what it would have sent is taken back, now or, while
--- somebody is at the record, by the worker.  False: it is no such job.
+-- Cancel a write of a row.  What it would have sent is taken back from the row: now,
+-- or, while somebody is writing the record, later by the worker.  False: the job is no
+-- such write.
 CREATE FUNCTION zcsync._cancel_write(p_job bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -124,7 +125,7 @@ BEGIN
 	END LOOP;
 	SELECT q.cancelled INTO v_cancelled FROM zcsync.sync_queue q WHERE q.job_id = p_job;
 	IF v_cancelled = 'wanted' THEN
-		RAISE NOTICE USING MESSAGE = 'another call of the record is on the wire, or somebody writes its row',
+		RAISE NOTICE USING MESSAGE = 'another call for the record is on its way, or somebody is writing its row',
 			DETAIL = 'What that call sends reaches the vendor. The row is taken back as soon as it has ended.';
 	ELSIF v_cancelled = 'kept' THEN
 		RAISE NOTICE USING MESSAGE = 'the row is new; it stays here, unsent',
@@ -134,7 +135,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._cancel_write(bigint) IS
-'cancels a waiting or held write of a row and takes back what it would have sent; false: the job is none';
+'cancels a waiting or held write of a row and takes back what it would have sent; false: the job is no such write';
 
 CREATE FUNCTION zcsync.cancel(job_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -145,7 +146,8 @@ DECLARE
 	v_id bigint := job_id;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	-- What is not known of a create must not be forgotten: see _inherit_unclear().
+	-- It must not be forgotten that the effect of a create is unknown: see
+	-- _inherit_unclear().
 	PERFORM FROM zcsync.sync_queue q
 	WHERE q.job_id = v_id AND q.state IN ('ready', 'held') AND q.unclear_since IS NOT NULL FOR UPDATE;
 	IF FOUND THEN
@@ -168,7 +170,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel(bigint) IS
-'takes a waiting or held job out of the queue; its record says who did; what it would have sent is taken back, as by cancel_held(); a create whose effect is not known becomes a dead letter';
+'takes a waiting or held job out of the queue; the record says who cancelled it; what it would have sent is taken back, as by cancel_held(); a create whose effect is not known becomes a dead letter';
 
 CREATE FUNCTION zcsync.pause_queue(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -181,7 +183,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_queue(text) IS
-'stops taking jobs of a queue; jobs that run are finished, new ones wait';
+'stops taking jobs from a queue; running jobs end, new ones wait';
 
 CREATE FUNCTION zcsync.resume_queue(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -195,7 +197,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.resume_queue(text) IS
-'takes jobs of a paused queue again';
+'takes jobs from a paused queue again';
 
 CREATE FUNCTION zcsync.alter_queue(name text, concurrency integer DEFAULT NULL, max_attempts integer DEFAULT NULL,
 	backoff_base interval DEFAULT NULL, backoff_cap interval DEFAULT NULL, max_age interval DEFAULT NULL,
@@ -225,4 +227,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.alter_queue(text, integer, integer, interval, interval, interval, integer, integer) IS
-'changes the settings of a queue; what is not given stays';
+'changes the settings of a queue; settings that are not given stay as they are';
