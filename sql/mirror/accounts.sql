@@ -14,7 +14,8 @@ $$;
 COMMENT ON FUNCTION zcsync._add_local_stream(bigint) IS
 'makes the stream of an account if it is a local one';
 
--- That of a local account came with it, and does not count while it is empty.
+-- The stream of a local account was made with the account, and does not count while it
+-- is empty.
 CREATE FUNCTION zcsync._count_account_streams(p_account bigint) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -33,7 +34,7 @@ BEGIN ATOMIC
 		p_count => 'zcsync._count_account_streams(bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._account_streams() IS
-'what is done about streams when an account comes; they go with it';
+'what is done about streams when an account is added; its foreign key removes them with it';
 
 CREATE FUNCTION zcsync._remove_account_rows(p_account bigint) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -64,4 +65,4 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_account_part('rows', 50, p_remove => 'zcsync._remove_account_rows(bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._account_rows() IS
-'what is done about mirror rows when an account goes';
+'what is done about mirror rows when an account is removed';

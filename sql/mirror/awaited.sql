@@ -1,16 +1,17 @@
 -- ---------------------------------------------------------------------
--- Reads that must be stored before routes write: after a failover or a restore
--- this database does not know what was made at the vendors in the meantime.
+-- Reads that must be stored before routes write: after a failover or a restore, this
+-- database does not know what was made at the vendors in the meantime.
 --
--- A read counts that begins when what the other database sent has arrived and is
--- shown: a request may take its time-out, and lists of vendors lag by up to a
--- minute.  Nobody knows when the read that is under way began, so the first one
--- that ends after that is only the beginning, and the next, which follows at once,
--- counts.  What it brought is stored when the jobs are done that had been queued by
--- its end: rows that had to wait, records that are read singly.
+-- A read counts only if it begins when the requests of the other database have arrived
+-- and their effects are shown: a request may take as long as its time-out, and lists of
+-- vendors may be up to a minute late.  When the read that is under way began is not
+-- known.  So the first read that ends after that time does not count; the next one,
+-- which follows at once, does.  The records that it brought are stored when all jobs
+-- have ended that were queued when it ended: rows that had to wait, and records that
+-- are read singly.
 -- ---------------------------------------------------------------------
 
--- Read all streams anew before routes write to them.
+-- Read all streams again before routes write to them.
 CREATE FUNCTION zcsync._await_reads() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -19,7 +20,7 @@ AS $$
 	FROM zcsync.accounts a WHERE a.account_id = s.account_id AND a.vendor <> 'local'
 $$;
 COMMENT ON FUNCTION zcsync._await_reads() IS
-'has routes wait until the streams they write to were read anew';
+'has routes wait until the streams to which they write have been read again';
 
 -- Must routes that write to this stream wait?
 CREATE FUNCTION zcsync._is_awaited(p_stream bigint) RETURNS boolean
@@ -34,8 +35,8 @@ $$;
 COMMENT ON FUNCTION zcsync._is_awaited(bigint) IS
 'must routes wait until what was read of a stream after a failover or restore is stored?';
 
--- The alert of a planned switchover is over when all that is read has been read
--- anew.  What is paused is not waited for.
+-- Close the alert of a planned switchover when all streams have been read again.
+-- Streams and accounts that are paused are not waited for.
 CREATE FUNCTION zcsync._resolve_switchover() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -49,7 +50,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._resolve_switchover() IS
-'closes the alert of a planned switchover once all streams were read anew';
+'closes the alert of a planned switchover once all streams were read again';
 
 -- A live read of a stream came to its end.
 CREATE FUNCTION zcsync._note_awaited_read(p_stream bigint) RETURNS void

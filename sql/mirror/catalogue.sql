@@ -1,11 +1,11 @@
 -- ---------------------------------------------------------------------
 -- The catalogue of custom fields that a push needs.
 --
--- A custom field that the vendor does not have is refused before anything is
--- sent: vendors ignore such a one, or fail in their own ways.  A stream of fields
--- keeps the catalogue.  Where an account has none, a push that meets a field
--- which is not known reads the catalogue first, once: its request has
--- {"learn": "fields"}, see _finish_learning().
+-- A custom field that the vendor does not have is refused before anything is sent,
+-- since vendors ignore such a field, or fail in their own ways.  A stream of fields
+-- keeps the catalogue.  In an account without one, a push that meets an unknown field
+-- reads the catalogue first, once: its request has {"learn": "fields"}, see
+-- _finish_learning().
 -- ---------------------------------------------------------------------
 
 -- Must the catalogue be read before this row can be sent?
@@ -22,4 +22,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._lacks_fields(bigint, jsonb, jsonb, jsonb) IS
-'is something to be sent for custom fields that are not known, and no catalogue that is kept to look them up in?';
+'has the push values for unknown custom fields, and the account no catalogue in which to look them up?';

@@ -1,30 +1,28 @@
 -- ---------------------------------------------------------------------
--- Comparing a mirror with its vendor: which records are gone there, and which
--- were missed here.
+-- Comparing a mirror with its vendor: which records are gone there, and which are
+-- missing here.
 --
--- No list of changes shows what was deleted.  So once a day, and on
--- zcsync.compare(), a lane of its own ("compare") reads all that the vendor lists,
--- after everything else that waits for the budget.  The vendor's hooks say what to
--- ask, and which rows a reply should have and lacks.
+-- No list of changes shows deleted records.  So once a day, and on zcsync.compare(), a
+-- lane of its own ("compare") reads all that the vendor lists, after everything else
+-- that waits for the budget.  The vendor's hooks say what to request, and which rows a
+-- reply should have contained and does not.
 --
--- A row that the lists lack is not gone yet: they may be cut off, be late, or leave
--- out what the login must not see.  Each such record is looked up by itself, and
--- only where that says that it is not there (request member "may_be_gone", see
--- zcsync_connector_missing() in connector_common.c) is its row marked with
--- deleted_at.  Neither a list alone nor a single 404 alone does that.  Where more
--- rows are missing than can be believed, which a lost permission looks like, none
--- is looked up: an alert says so.  A row whose record is listed again, or can be
--- read again, loses the mark.
+-- A row that is not in the lists is not gone yet: a list may be cut off, be late, or
+-- leave out what the login may not see.  Each such record is looked up by itself.  Only
+-- where the look-up, too, says that it is not there (request member "may_be_gone", see
+-- zcsync_connector_missing() in connector_common.c) does its row get deleted_at.
+-- Neither a list alone nor a single 404 alone is enough.  Where implausibly many rows
+-- are missing, as after a lost permission, none is looked up, and an alert says so.  If
+-- a record is listed again, or can be read again, deleted_at of its row is removed.
 --
 -- streams.compare_cursor of a comparison that is going on:
---
---   began   when it began
---   pass    where it is, made by the vendor's hook
---   gone    remote ids of rows that the lists lack so far
+-- - began: when it began
+-- - pass: how far it is, as the vendor's hook has it
+-- - gone: the remote ids of rows that were in no list so far
 -- ---------------------------------------------------------------------
 
--- Where the comparison of a stream is: {} at the beginning.  One that has got
--- stuck begins anew after a day.
+-- How far the comparison of a stream is: {} at the beginning.  A comparison that gets
+-- stuck begins again after a day.
 CREATE FUNCTION zcsync._comparison(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -54,7 +52,8 @@ $$;
 COMMENT ON FUNCTION zcsync._comparison_request(bigint) IS
 'the next request of the comparison of a stream; NULL: it is not compared now';
 
--- A page came.  What it has is stored already as far as the vendor's rows show it.
+-- A page arrived.  Its records are stored already, where the vendor's hook for rows
+-- takes them.
 CREATE FUNCTION zcsync._next_comparison(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -88,9 +87,9 @@ $$;
 COMMENT ON FUNCTION zcsync._next_comparison(bigint, bigint, jsonb, jsonb) IS
 'where the comparison of a stream goes on after a page; at its end, looks up what the lists lack';
 
--- Read single records of which nobody knows whether they are there: an answer that
--- one is not marks its row as deleted.  One that could not be read is left alone
--- for a week.
+-- Read single records that may or may not exist.  If the vendor answers that a record
+-- does not exist, its row is marked as deleted.  A record that could not be read is not
+-- tried again for a week.
 CREATE FUNCTION zcsync._look_up(p_stream_id bigint, p_ids text[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -111,9 +110,9 @@ $$;
 COMMENT ON FUNCTION zcsync._look_up(bigint, text[]) IS
 'queues jobs that read single records of a stream which may be gone';
 
--- So many rows may be missing in the vendor's lists at once: 20 or a twentieth
--- of all, whichever is more, or as many as the account's setting reconcile_limit
--- says.
+-- Are these more missing rows than is plausible at once?  As many as the account's
+-- setting reconcile_limit says may be missing; without it, 20 or a twentieth of all,
+-- whichever is more.
 CREATE FUNCTION zcsync._too_many_gone(p_stream_id bigint, p_gone integer) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -136,9 +135,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._too_many_gone(bigint, integer) IS
-'are these more missing records than can be believed?';
+'are more records missing than is plausible?';
 
--- What the lists lack, without what was seen elsewhere meanwhile.
+-- End a comparison: look up the records that were in no list, except those that were
+-- seen elsewhere meanwhile.
 CREATE FUNCTION zcsync._end_comparison(p_stream_id bigint, p_began timestamptz, p_gone text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -167,7 +167,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._end_comparison(bigint, timestamptz, text[]) IS
-'has records that the lists lacked looked up, or raises an alert where they are too many';
+'has the records that were in no list looked up, or raises an alert if there are too many';
 
 CREATE FUNCTION zcsync.compare(stream text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -201,4 +201,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.compare(text) IS
-'compares the rows of a stream with all that its vendor lists, as is done once a day: what is gone there is looked up, what was missed is read; returns the job''s number';
+'compares the rows of a stream with all that its vendor lists, as zcsync does once a day: records that are not listed are looked up, records that are missing here are read; returns the job''s number';

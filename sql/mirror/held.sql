@@ -1,9 +1,10 @@
 -- ---------------------------------------------------------------------
--- Rows whose changes are taken back.  Who calls this has locked the rows.
+-- Rows whose changes are taken back.  The caller of these functions has locked the
+-- rows.
 -- ---------------------------------------------------------------------
 
--- What a push of this row would send: the columns that can be written, and keys of
--- custom fields as "custom_fields/key", whose values are not those of base.
+-- What a push of this row would send: the columns, and keys of custom fields as
+-- "custom_fields/key", that can be written and whose values differ from base.
 CREATE FUNCTION zcsync._unsent_fields(p_account bigint, p_kind text, p_local_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -32,8 +33,8 @@ $$;
 COMMENT ON FUNCTION zcsync._unsent_fields(bigint, text, bigint) IS
 'the fields of a row that differ from what was last agreed with the vendor';
 
--- The columns that can be written become what base has.  What base does not
--- know was never agreed on: it becomes empty, as a push would see it.
+-- Set the columns that can be written to their values in base.  A column that base
+-- lacks was never agreed on; it becomes empty, as a push would see it.
 CREATE FUNCTION zcsync._take_back(p_account bigint, p_kind text, p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -54,7 +55,7 @@ BEGIN
 		WHERE t.account_id = $1 AND t.local_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.base IS NOT NULL$sql$,
 		p_kind, v_columns, v_values)
 		USING p_account, p_ids;
-	-- nothing of ours is left that a person could decide for
+	-- no value from here is left that a person could choose
 	UPDATE zcsync.conflicts c SET resolved_at = zcsync._now()
 	WHERE c.account_id = p_account AND c.local_id = ANY (p_ids) AND c.resolved_at IS NULL;
 END

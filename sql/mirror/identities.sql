@@ -1,23 +1,24 @@
 -- ---------------------------------------------------------------------
 -- What keeps a lead from being there twice.
 --
--- Leads of a local account are imported or written here; leads of a vendor's
--- account mirror its opportunities.  The table is partitioned by the time of
--- the local insert, so it can have no unique key without that time.  Who a lead
--- is, is therefore a row of lead_identities for each thing that names it alone:
--- 'remote' (the remote id of a mirrored lead), 'email' (of a lead of a local
--- account, normalised) and the name of a source (the id it has there).  The
--- statement triggers below keep the first two in step with leads, whoever
--- writes.  Who imports inserts identities first and leads second, so that of
--- two sessions with one e-mail the second finds what the first made.
+-- Leads of a local account are imported or written here; leads of a vendor's account
+-- mirror its opportunities.  The table leads is partitioned by the time of the local
+-- insert, so it cannot have a unique key without that time.  Therefore lead_identities
+-- has a row for each thing that identifies a lead by itself: 'remote' (the remote id of
+-- a mirrored lead), 'email' (of a lead of a local account, normalised) and the name of
+-- a source (the id that the lead has there).  The statement triggers below keep the
+-- first two in step with leads, whoever writes.  An import inserts identities first and
+-- leads second, so that of two sessions with the same e-mail address the second one
+-- finds the lead of the first.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
 -- Identities
 -- ---------------------------------------------------------------------
 
--- Make these identities theirs, or raise whose they are.  In the order of the
--- key, so that two writers cannot deadlock; each waits for the other here.
+-- Give these identities to these leads, or raise an error that names the lead which has
+-- one already.  They are inserted in the order of the key, so that two writers cannot
+-- deadlock; a writer waits here for the other one.
 CREATE FUNCTION zcsync._identify_leads(p_accounts bigint[], p_kinds text[], p_values text[], p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -52,9 +53,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._identify_leads(bigint[], text[], text[], bigint[]) IS
-'makes identities those of leads; an error if one is that of another lead';
+'gives identities to leads; raises an error if another lead has one of them';
 
--- By their key, however many rows the planner thinks that the table has.
+-- Found by their key, however many rows the planner believes the table to have.
 CREATE FUNCTION zcsync._forget_identities(p_accounts bigint[], p_kinds text[], p_values text[], p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -70,10 +71,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._forget_identities(bigint[], text[], text[], bigint[]) IS
-'removes identities that leads have no more';
+'removes identities that leads no longer have';
 
--- Rows that another transaction wrote were restored, and so were their
--- identities.
+-- A row that another transaction wrote is being restored, and so is its identity:
+-- nothing is done for it.
 CREATE FUNCTION zcsync._identify_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -94,7 +95,7 @@ BEGIN
 	IF v_rows.ids IS NOT NULL THEN
 		PERFORM zcsync._identify_leads(v_rows.accounts, v_rows.kinds, v_rows.values, v_rows.ids);
 	END IF;
-	-- The table cannot have a unique key of local_id alone.
+	-- The table cannot have a unique key of local_id alone, so it is checked here.
 	PERFORM FROM new_rows n
 	CROSS JOIN LATERAL (
 		SELECT FROM zcsync.leads t WHERE t.local_id = n.local_id OFFSET 0) AS l
@@ -109,7 +110,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._identify_insert() IS
-'AFTER INSERT trigger of leads: makes the identities of new rows, refuses leads that exist already';
+'AFTER INSERT trigger of leads: inserts the identities of new rows, refuses leads that exist already';
 
 CREATE FUNCTION zcsync._identify_update() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -152,7 +153,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._identify_update() IS
-'AFTER UPDATE trigger of leads: keeps their identities, refuses what would make two leads one';
+'AFTER UPDATE trigger of leads: keeps identities in step, refuses to give a lead the identity of another one';
 
 CREATE FUNCTION zcsync._identify_delete() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -190,9 +191,9 @@ CREATE FUNCTION zcsync._mail_address(p_text text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_mail_address';
 COMMENT ON FUNCTION zcsync._mail_address(text) IS
-'the e-mail address in a text, in the one spelling that it has here, its domain in letters; NULL: none can be read';
+'the e-mail address in a text, in the spelling in which zcsync keeps addresses, with its domain in letters (not punycode); NULL: the text has no address that can be read';
 
--- A name at Gmail that is empty without dots and "+..." names nobody.
+-- At Gmail, a name that is empty without its dots and its "+..." identifies nobody.
 CREATE FUNCTION zcsync._email_key(p_email text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -207,7 +208,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._email_key(text) IS
-'an e-mail address in the form in which equal ones are equal; NULL: it is none. Dots and "+..." of the name mean nothing at gmail.com alone, which also is googlemail.com';
+'the form of an e-mail address that is the same for all its spellings; NULL: the text is no address. Only at gmail.com, which is also googlemail.com, do dots and "+..." of the name not count';
 
 CREATE FUNCTION zcsync._reaches_somebody(p_status text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -223,4 +224,4 @@ BEGIN ATOMIC
 	SELECT CASE WHEN zcsync._reaches_somebody(p_status) THEN zcsync._email_key(p_email) END;
 END;
 COMMENT ON FUNCTION zcsync._lead_email_key(text, text) IS
-'the e-mail that names a lead alone; NULL: it has none, or none that reaches anybody';
+'the e-mail address that identifies a lead; NULL: it has none, or none that reaches anybody';

@@ -1,7 +1,7 @@
 -- ---------------------------------------------------------------------
--- Looking at an account live: check_account() says what works and what to do,
--- discover() what is there.  Both make requests in this session and wait for
--- them, one after the other.
+-- Looking at an account live.  check_account() says what works and what to do about the
+-- rest; discover() says what is there.  Both send requests from this session, one after
+-- the other, and wait for the replies.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.check_account(name text)
@@ -19,7 +19,7 @@ BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_id;
 	v_vendor := zcsync._vendor_of(v_account.vendor);
 	IF v_vendor.name IS NULL THEN
-		RETURN QUERY SELECT 'vendor', false, format('there is no vendor "%s" any more, so the account stands still', v_account.vendor),
+		RETURN QUERY SELECT 'vendor', false, format('there is no vendor "%s" any more, so the account cannot be used', v_account.vendor),
 			'Make its descriptor again: see doc/new-vendor.md.';
 		RETURN;
 	END IF;
@@ -58,8 +58,8 @@ $$;
 COMMENT ON FUNCTION zcsync.check_account(text) IS
 'asks the vendor, with live requests, for each right that the streams and routes of an account need; ok is NULL where that cannot be told';
 
--- What the first request to an account says of the way there and of its
--- credentials: the rows "connection" and "login".
+-- What the first request to an account shows about the connection and the credentials:
+-- the rows "connection" and "login".
 CREATE FUNCTION zcsync._check_login(p_class text, p_status integer, p_message text, p_hint text, p_address text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE
@@ -97,9 +97,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_login(text, integer, text, text, text) IS
-'what the outcome of a first request says of connection and login';
+'what the outcome of a first request shows about connection and login';
 
--- One right, by the outcome of a request that needs it.
+-- The row about one right, from the outcome of a request that needs it.
 CREATE FUNCTION zcsync._check_right(p_item text, p_class text, p_status integer, p_message text, p_hint text,
 	p_done text, p_refused_hint text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
@@ -144,7 +144,7 @@ $$;
 COMMENT ON FUNCTION zcsync.discover(text) IS
 'reads what an account has from its vendor and keeps it: lists with their paths, statuses, custom fields';
 
--- One exchange whose reply is needed.
+-- Make one call and return its reply.
 CREATE FUNCTION zcsync._ask(p_account bigint, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -168,10 +168,9 @@ $$;
 COMMENT ON FUNCTION zcsync._ask(bigint, jsonb) IS
 'makes one live exchange with the vendor of an account; raises an error unless it succeeds';
 
--- Store the rows of one kind that a reply holds, as a pull would.  One
--- transaction may store a row several times, and each needs an origin of its
--- own, with a number that no job has: a write with the same one is taken for a
--- local one.
+-- Store the rows of one kind from a reply, as a pull would.  One transaction may store
+-- a row several times.  Each time needs a different sync_cause_id, and one that no job
+-- has: a write that leaves the origin unchanged is taken for a local one.
 CREATE FUNCTION zcsync._keep_seen(p_account bigint, p_vendor text, p_kind text, p_request jsonb, p_reply jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

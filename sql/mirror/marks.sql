@@ -1,20 +1,20 @@
 -- ---------------------------------------------------------------------
 -- Marks: how a record that was made here is known again at its vendor.
 --
--- A create carries a mark, zcsync-<key>.  The key is a random uuid: of the pair,
--- where a route makes the record, else of the row.  It is never a number of this
--- database, which means nothing in another one.  The table marks keeps the keys
--- of all creates, so that they are known when the row is gone.
+-- A create carries a mark, zcsync-<key>.  The key is a random uuid: that of the pair if
+-- a route makes the record, otherwise that of the row.  It is never a number of this
+-- database, since such a number means nothing in another one.  The table marks keeps
+-- the keys of all creates, so that they are known even when the row is gone.
 --
--- A mark counts only where no customer can put it: in the external id of
--- tickets and leads, and in the last line of a task that our own login made.
--- Anywhere else it is text like any other.  A mark with a key that is not in marks
--- was given by another installation of zcsync.  If the record is older than this
--- installation, it is left alone until adopt_marks(); a newer one says that both
--- write to this account, and then the creates of this one are held.
+-- A mark counts only in a place where no customer can write: in the external id of
+-- tickets and leads, and in the last line of a task that our own login made.  Anywhere
+-- else it is ordinary text.  A mark whose key is not in the table was made by another
+-- installation of zcsync.  If the record is older than this installation, it is left
+-- alone until adopt_marks().  If it is newer, both installations write to this account,
+-- and the creates of this one are held.
 -- ---------------------------------------------------------------------
 
--- The key in a mark; NULL if the text is none.
+-- The key in a mark; NULL if the text is no mark.
 CREATE FUNCTION zcsync._mark_key(p_text text) RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -32,8 +32,8 @@ END;
 COMMENT ON FUNCTION zcsync._has_marks(text) IS
 'do records of this kind carry marks?';
 
--- The logins that made tasks of an account for this database, by the newest of
--- them; NULL: none is known.
+-- The logins that made tasks of an account for this database, as the newest tasks show;
+-- NULL: none is known.
 CREATE FUNCTION zcsync._own_logins(p_account bigint) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -46,11 +46,12 @@ COMMENT ON FUNCTION zcsync._own_logins(bigint) IS
 'the logins that made tasks of an account for this database; NULL: none is known';
 
 -- What the marks of records say.  standing:
---   own      this database made the record
---   making   it is the record that a create of another row is making, or has just made
---   double   another record has this mark, too, and is the one that was made
---   foreign  another installation made it
--- Records without a mark that counts have no row here.
+-- - own: this database made the record
+-- - making: a create of another row is making the record, or has just made it
+-- - double: the record was copied; another one with this mark is the one that was made
+-- - foreign: another installation made it
+--
+-- Records without a mark that counts are not in the result.
 CREATE FUNCTION zcsync._marked(p_kind text, p_ids bigint[]) RETURNS TABLE (local_id bigint, key uuid, standing text, copied boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -82,10 +83,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._marked(text, bigint[]) IS
-'what the marks of records say: made here, in the making, a double, or made by another installation';
+'what the marks of records say: made here, being made now, a copy of one made here, or made by another installation';
 
--- Keep the keys of rows that are to be created.  While another installation
--- writes to their account, they are held.
+-- Store the keys of rows that are to be created.  While another installation writes to
+-- their account, their creates are held.
 CREATE FUNCTION zcsync._note_creates(p_kind text, p_accounts bigint[], p_ids bigint[], p_keys uuid[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -99,11 +100,11 @@ AS $$
 		WHERE a.account_id = ANY (p_accounts) AND l.resolved_at IS NULL)
 $$;
 COMMENT ON FUNCTION zcsync._note_creates(text, bigint[], bigint[], uuid[], zcsync.origin[]) IS
-'keeps the keys of rows that are to be created, and holds them while another installation writes to their account';
+'stores the keys of rows that are to be created, and holds their creates while another installation writes to the account';
 
--- Look at the marks of records that a page brought.  One that another
--- installation made since this one began to work holds the creates of its account,
--- with one alert, until a person releases them.  Vendors' clocks may differ from ours.
+-- Check the marks of records that a page brought.  If another installation made one of
+-- them since this installation began to work, the creates of the account are held, with
+-- one alert, until a person releases them.  Vendors' clocks may differ from ours.
 CREATE FUNCTION zcsync._note_marks(p_kind text, p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -121,7 +122,7 @@ BEGIN
 		JOIN zcsync.accounts AS a ON a.account_id = t.account_id
 		WHERE m.standing = 'foreign' %s
 		GROUP BY a.account_id, a.name$sql$, p_kind,
-		-- a login that is not known here may be a customer's
+		-- a login that is not known here may belong to a customer
 		CASE p_kind WHEN 'tasks' THEN 'AND t.creator_id = ANY (zcsync._own_logins(t.account_id))' ELSE '' END)
 		USING p_kind, p_ids
 	LOOP

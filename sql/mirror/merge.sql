@@ -1,24 +1,23 @@
 -- ---------------------------------------------------------------------
--- Merging: documents, values, disputes.  The rules are in src/merge.c, what is
--- the same value in src/value.c; what goes through here is told in take.sql.
+-- Merging: documents, values, disputes.  src/merge.c has the rules, src/value.c says
+-- which values are the same, and take.sql says what is merged here.
 -- ---------------------------------------------------------------------
 
 -- What became of a document that was merged into a row.
 CREATE TYPE zcsync.merged_document AS (
 	local_id bigint,
 	stored boolean,			-- was the row written?
-	differs boolean,		-- has it values that are still to be sent?
-	disputes jsonb			-- what both sides had changed; see src/merge_row.c
+	differs boolean,		-- does the row have values that are still to be sent?
+	disputes jsonb			-- the columns that both sides had changed; see src/merge_row.c
 );
 COMMENT ON TYPE zcsync.merged_document IS
 'what became of a document that was merged into a row';
 
--- A row merged with what a document says of it: see src/merge_row.c, which
--- tells all arguments, and src/merge.c for the rules.  The result has the columns
--- of the row and then base jsonb (NULL: it stays), written bigint (columns with
--- another value as bits, the first column as the lowest), differs boolean (is
--- anything to be sent?), undecided boolean (is a person to decide?) and disputes
--- jsonb.
+-- Merge a document into a row.  src/merge_row.c explains all arguments, src/merge.c the
+-- rules.  The result has the columns of the row and then base jsonb (NULL: it stays),
+-- written bigint (the columns that got another value, as bits, the first column as the
+-- lowest), differs boolean (is anything to be sent?), undecided boolean (must a person
+-- decide?) and disputes jsonb.
 CREATE FUNCTION zcsync._merge_row(p_mine record, p_names text[], p_edited boolean, p_base jsonb, p_theirs jsonb,
 	p_sent jsonb, p_answered boolean, p_pushable text[], p_policies jsonb, p_newer text[], p_open text[],
 	p_rank_function regprocedure DEFAULT NULL, p_account bigint DEFAULT NULL, p_local_id bigint DEFAULT NULL) RETURNS record
@@ -27,40 +26,39 @@ AS 'MODULE_PATHNAME', 'zcsync_merge_row';
 COMMENT ON FUNCTION zcsync._merge_row(record, text[], boolean, jsonb, jsonb, jsonb, boolean, text[], jsonb, text[], text[], regprocedure, bigint, bigint) IS
 'a row merged with the values of a document, the new base, and what the two sides disputed';
 
--- What a field becomes at the other end of a pair: p_mine is what one end says,
--- p_base what both last agreed on, p_theirs what the other one has.  What both
--- changed becomes p_mine; of a set each element is merged by itself.
+-- The new value of a field at the other end of a pair.  p_mine is the value of this
+-- end, p_base the value on which both last agreed, p_theirs the value of the other end.
+-- If both ends changed it, p_mine wins; a set is merged element by element.
 CREATE FUNCTION zcsync._merge_value(p_mine jsonb, p_base jsonb, p_theirs jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_merge_value';
 COMMENT ON FUNCTION zcsync._merge_value(jsonb, jsonb, jsonb) IS
-'what a field becomes at the other end of a pair, given what one end says, what both last agreed on, and what the other end has';
+'the new value of a field at the other end of a pair, from the value of this end, the value last agreed on and the value of the other end';
 
--- Lists are sets, and none is the same as an empty one; with p_alike forms that
--- vendors give to values do not count either: case, white space at both ends,
--- a number as a text.  NULL is null.  See src/value.c.
+-- Lists are compared as sets, and a missing list equals an empty one.  With p_alike,
+-- forms that vendors give to values do not count either: upper and lower case, white
+-- space at both ends, a number as a text.  SQL NULL equals JSON null.  See src/value.c.
 CREATE FUNCTION zcsync._same_value(p_a jsonb, p_b jsonb, p_alike boolean DEFAULT false) RETURNS boolean
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_same_value';
 COMMENT ON FUNCTION zcsync._same_value(jsonb, jsonb, boolean) IS
 'are two values the same?';
 
--- What differs between a row and what was agreed on: the columns named, in
--- the order of the row's, whose values are others than in the object.  Missing
--- there is null; times are texts in UTC.
+-- The columns named, in the row's order, whose values differ from those in the object.
+-- A column that the object lacks counts as null there; times are texts in UTC.
 CREATE FUNCTION zcsync._differing(p_base jsonb, p_columns text[], p_row record) RETURNS jsonb
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_differing';
 COMMENT ON FUNCTION zcsync._differing(jsonb, text[], record) IS
 'the columns of a row that differ from the members of an object, with the values of the row';
 
--- The columns in which a row became another one, before and after, as
--- objects; both NULL when there are none.
+-- The columns in which the new row differs from the old one, as two objects with the
+-- values before and after; both are NULL if no column differs.
 CREATE FUNCTION zcsync._changed_columns(p_before record, p_after record, p_names text[], OUT old jsonb, OUT new jsonb)
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_changed_columns';
 COMMENT ON FUNCTION zcsync._changed_columns(record, record, text[]) IS
-'the columns in which a row became another one, with their values before and after';
+'the columns in which two states of a row differ, with their values before and after';
 
 CREATE FUNCTION zcsync._differing_keys(p_base jsonb, p_object jsonb) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE
@@ -68,8 +66,8 @@ AS 'MODULE_PATHNAME', 'zcsync_differing_keys';
 COMMENT ON FUNCTION zcsync._differing_keys(jsonb, jsonb) IS
 'the keys whose values differ in two objects, a missing one being null; NULL when there are none';
 
--- The version after one that is a number: of a record that was changed by a
--- push whose reply tells no version.  So a page that was read before is older.
+-- The next version, where versions are numbers: for a record that was changed by a push
+-- whose reply names no version.  A page that was read before the push is then older.
 CREATE FUNCTION zcsync._next_version(p_version text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -77,14 +75,14 @@ BEGIN ATOMIC
 		THEN (p_version::bigint + 1)::text ELSE p_version END;
 END;
 COMMENT ON FUNCTION zcsync._next_version(text) IS
-'the version after one that is a number; any other one as it is';
+'the version after this one, if versions are numbers; otherwise this one';
 
 -- ---------------------------------------------------------------------
 -- Disputes
 -- ---------------------------------------------------------------------
 
--- The values that lost a dispute, and those that won it, as rows of
--- zcsync.changes have them: a row for those of each side that lost something.
+-- The values that lost a dispute, and those that won, as rows for zcsync.changes: one
+-- row for each side that lost a value.
 CREATE FUNCTION zcsync._lost_values(p_disputes jsonb) RETURNS TABLE (old jsonb, new jsonb)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -103,7 +101,7 @@ END;
 COMMENT ON FUNCTION zcsync._lost_values(jsonb) IS
 'the values that lost in disputes, with those that won, by columns';
 
--- Note what a person is to decide, and what is settled.
+-- Store which fields a person must decide, and close what is decided.
 CREATE FUNCTION zcsync._note_conflicts(p_account bigint, p_kind text, p_merged zcsync.merged_document[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -132,8 +130,8 @@ $$;
 COMMENT ON FUNCTION zcsync._note_conflicts(bigint, text, zcsync.merged_document[]) IS
 'keeps the open rows of zcsync.conflicts in step with what merging found';
 
--- Columns, and keys of custom fields as "custom_fields/key", of a row in which a
--- person is to decide; NULL: none.
+-- The fields of a row that a person must decide: columns, and keys of custom fields as
+-- "custom_fields/key"; NULL: none.
 CREATE FUNCTION zcsync._open_conflicts(p_account bigint, p_local_id bigint) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -142,10 +140,10 @@ AS $$
 	WHERE c.account_id = p_account AND c.local_id = p_local_id AND c.resolved_at IS NULL
 $$;
 COMMENT ON FUNCTION zcsync._open_conflicts(bigint, bigint) IS
-'the columns of a row in which a person is to decide; NULL: none';
+'the fields of a row that a person must decide; NULL: none';
 
--- The base that a push of a row in conflict compares with: a column in which a
--- person is to decide differs from it in nothing, so it is not sent.
+-- The base that a push of a row in conflict compares with.  In this base a column that
+-- a person must decide has the row's own value, so that it is not sent.
 CREATE FUNCTION zcsync._push_base(p_kind text, p_account bigint, p_local_id bigint, p_base jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -168,11 +166,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._push_base(text, bigint, bigint, jsonb) IS
-'the base of a row without the columns in which a person is to decide: they equal the row';
+'the base of a row, with the row''s own value in each column that a person must decide';
 
--- The fields of a row whose value wins over the vendor's by default, since it is
--- another record's: the listeners know (routes do).  Named as those in which a
--- person is to decide.  Asked only where both sides changed a field.
+-- The fields of a row whose value wins over the vendor's by default, because a route
+-- wrote it there from another record; the listeners know which.  They are named as in
+-- _open_conflicts().  Called only where both sides changed a field.
 CREATE FUNCTION zcsync._outranking_fields(p_account bigint, p_local_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,11 +1,10 @@
 -- ---------------------------------------------------------------------
 -- Noticing writes to mirror rows.
 --
--- Triggers notice writes.  Where a write comes from travels in the
--- row: whoever writes on behalf of a vendor or a route sets sync_cause,
--- sync_cause_id and sync_xid (origin.sql); a write that leaves them as they are is
--- a local one.  sync_xid is the transaction, so that rows which a restore brings
--- back are no news.
+-- Triggers notice writes.  The row itself says where a write comes from: code that
+-- writes for a vendor or a route sets sync_cause, sync_cause_id and sync_xid
+-- (origin.sql); a write that leaves them unchanged is a local one.  sync_xid is the
+-- transaction, which shows that rows written by a restore are not new.
 --
 --   BEFORE ROW       zcsync_stamp_*   origin and state of a local write
 --   AFTER STATEMENT  zcsync_guard_*   columns that only the owner may write;
@@ -14,7 +13,7 @@
 --   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
 
--- May these columns of a kind be written here?  Raises the reason if not.
+-- Raise an error that says why, if these columns of a kind cannot be written here.
 CREATE FUNCTION zcsync._check_write(p_account bigint, p_kind text, p_columns text[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -57,8 +56,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
 'raises an error unless these columns of a kind can be written for this account';
 
--- A column that a vendor takes for a new record only stays as it is once the
--- record is there.
+-- A column that a vendor accepts in a new record only cannot be changed once the record
+-- exists.
 CREATE FUNCTION zcsync._check_create_only(p_account bigint, p_kind text, p_columns text[], p_accounts bigint[],
 	p_ids bigint[], p_new jsonb[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -82,16 +81,16 @@ BEGIN
 	IF v_column IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('column "%s" of %s cannot be changed', v_column, p_kind),
-			DETAIL = format('It is taken by %s for a new record only.', v_vendor),
+			DETAIL = format('It can be set in a new record of %s only.', v_vendor),
 			HINT = 'Leave it as it is; the other columns of the row can be written.';
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_create_only(bigint, text, text[], bigint[], bigint[], jsonb[], zcsync.origin[]) IS
-'raises an error if written rows have a remote record and new values in columns that only a new record can be given';
+'raises an error if written rows have a remote record and new values in columns that can be set in a new record only';
 
--- A column that a vendor cannot empty keeps some value once the record is there.
--- Nearly no write empties a column, so that is looked at first.
+-- A column that a vendor cannot empty must keep some value once the record exists.
+-- Hardly any write empties a column, so that is checked first.
 CREATE FUNCTION zcsync._check_emptied(p_account bigint, p_kind text, p_columns text[], p_accounts bigint[], p_ids bigint[],
 	p_new jsonb[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -115,15 +114,15 @@ BEGIN
 	IF v_column IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'not_null_violation',
 			MESSAGE = format('column "%s" of %s cannot be emptied', v_column, p_kind),
-			DETAIL = format('%s keeps some value there once there is one.', (zcsync._vendor_of(v_vendor)).title),
+			DETAIL = format('%s accepts another value there, but not an empty one.', (zcsync._vendor_of(v_vendor)).title),
 			HINT = 'Give it another value, or change it at the vendor if that is possible there.';
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_emptied(bigint, text, text[], bigint[], bigint[], jsonb[], zcsync.origin[]) IS
-'raises an error if written rows have a remote record and lose a value that the vendor cannot take away';
+'raises an error if written rows have a remote record and lose a value that the vendor cannot remove';
 
--- A local insert.  Its keys are ours, whatever the writer gave.
+-- A local insert.  The keys are made here; those that the writer gave are ignored.
 CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -134,7 +133,7 @@ BEGIN
 	NEW.sync_xid := pg_current_xact_id();
 	NEW.sync_state := 'pending';
 	NEW.sync_key := gen_random_uuid();
-	-- what no vendor has is never out of step
+	-- a value that no vendor has cannot be out of step
 	IF TG_ARGV[0] = 'leads' THEN
 		SELECT 'synced' INTO NEW.sync_state FROM zcsync.accounts a
 		WHERE a.account_id = NEW.account_id AND a.vendor = 'local';
@@ -146,8 +145,8 @@ $$;
 COMMENT ON FUNCTION zcsync._stamp_insert() IS
 'BEFORE INSERT trigger of mirror tables: marks a local row';
 
--- A local or routed update of own columns: pending, unless the row is back to
--- what the vendor has.
+-- A local or routed update of own columns: the row becomes pending, unless it is again
+-- equal to what the vendor has.
 CREATE FUNCTION zcsync._stamp_update() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -168,13 +167,13 @@ BEGIN
 	-- a row that is synced without a remote record belongs to a local account
 	IF OLD.sync_state = 'synced' AND OLD.remote_id IS NULL THEN
 		NEW.sync_state := 'synced';
-		-- no vendor says when it changed
+		-- no vendor tells when such a record changed
 		IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
 			NEW.updated_at := zcsync._now();
 		END IF;
 		RETURN NEW;
 	END IF;
-	-- what a person is to decide is still open after another edit
+	-- fields that a person must decide stay open when the row is edited again
 	NEW.sync_state := CASE WHEN OLD.sync_state = 'conflict' THEN 'conflict' ELSE 'pending' END;
 	IF NEW.remote_id IS NOT NULL AND NEW.base IS NOT NULL THEN
 		v_row := to_jsonb(NEW);
@@ -195,8 +194,8 @@ $$;
 COMMENT ON FUNCTION zcsync._stamp_update() IS
 'BEFORE UPDATE trigger of mirror tables: marks a local or routed change of own columns';
 
--- Refuse what only the owner may write.  These run as the writer, who has no
--- right to call any function of zcsync: they use none.
+-- Refuse values for columns that only the owner may write.  These triggers run with the
+-- rights of the writer, who may not call any function of zcsync: so they call none.
 CREATE FUNCTION zcsync._guard_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -299,8 +298,8 @@ COMMENT ON FUNCTION zcsync._refuse_truncate() IS
 -- Notice
 -- ---------------------------------------------------------------------
 
--- The budget that pushes of an account spend: writes, where the vendor limits
--- them apart.
+-- The budget that pushes of an account spend: "writes", where the vendor has a separate
+-- limit for them.
 CREATE FUNCTION zcsync._push_class(p_account bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -317,9 +316,9 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_count_writes';
 COMMENT ON FUNCTION zcsync._count_writes(bigint) IS
 'adds to the number of remote records that this transaction writes to, and returns it; what was rolled back does not count';
 
--- Queue the pushes of local and routed writes.  Those of more than
--- zcsync.bulk_write_limit records that one transaction writes locally are held,
--- also where a push waited before; routes have a limit of their own, by the hour.
+-- Queue the pushes of local and routed writes.  If one transaction writes more than
+-- zcsync.bulk_write_limit records locally, their pushes are held, including pushes that
+-- were waiting before.  Routes have a limit of their own, by the hour.
 CREATE FUNCTION zcsync._queue_pushes(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -342,7 +341,7 @@ BEGIN
 	IF v_jobs IS NULL THEN
 		RETURN;
 	END IF;
-	-- LEFT, or nothing would be queued where no write is local
+	-- LEFT, since otherwise nothing would be queued where no write is local
 	SELECT array_agg(q.job_id) FILTER (WHERE q.is_first AND w.local_id IS NOT NULL) INTO v_counted
 	FROM zcsync._enqueue(v_jobs) AS q
 	LEFT JOIN unnest(p_ids, p_origins) AS w (local_id, cause, cause_id, xid) ON w.local_id = q.local_id AND w.cause = 'local';
@@ -357,8 +356,8 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_pushes(text, bigint[], bigint[], zcsync.origin[]) IS
 'queues a push for each of these rows, or joins the one that waits';
 
--- Hold these pushes; with p_first also those that this transaction queued
--- before it went over the limit.
+-- Hold these pushes; with p_first also those that this transaction queued before it
+-- reached the limit.
 CREATE FUNCTION zcsync._brake(p_jobs bigint[], p_first boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -372,7 +371,7 @@ BEGIN
 	END IF;
 	UPDATE zcsync.sync_queue q SET state = 'held'
 	WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'ready'
-		AND (q.route_id IS NULL OR q.joins > 0);	-- not what a route queues in this transaction
+		AND (q.route_id IS NULL OR q.joins > 0);	-- not those that a route queues in this transaction
 	FOR v_account IN
 		SELECT DISTINCT a.name FROM zcsync.sync_queue q JOIN zcsync.accounts a ON a.account_id = q.account_id
 		WHERE q.enqueued_xid = pg_current_xact_id() AND q.operation = 'push' AND q.state = 'held'
@@ -387,11 +386,11 @@ $$;
 COMMENT ON FUNCTION zcsync._brake(bigint[], boolean) IS
 'holds the pushes of a transaction that writes too many remote records';
 
--- What follows from rows that were written: rights, history, pushes, and what
--- other rooms make of it (listeners.sql).  The arrays run in parallel, an element
--- per row; p_old and p_new hold the columns that changed.  p_old is NULL for
--- inserts, p_new for rows that came from a vendor for the first time, which are
--- no history.
+-- What follows from written rows: checks of rights, history, pushes, and what other
+-- rooms do about them (listeners.sql).  The arrays run in parallel, with one element
+-- for each row; p_old and p_new have the columns that changed.  p_old is NULL for
+-- inserts.  p_new is NULL for rows that came from a vendor for the first time, which
+-- are not written to the history.
 CREATE FUNCTION zcsync._notice(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[], p_new jsonb[],
 	p_origins zcsync.origin[], p_states text[], p_updated_at timestamptz[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -441,7 +440,7 @@ $$;
 COMMENT ON FUNCTION zcsync._notice(text, bigint[], bigint[], jsonb[], jsonb[], zcsync.origin[], text[], timestamptz[]) IS
 'checks written rows, writes their history and queues what follows from them';
 
--- Rows that another transaction wrote were restored: no news.
+-- A row that another transaction wrote is being restored: it is not new.
 CREATE FUNCTION zcsync._notice_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -484,7 +483,7 @@ $$;
 COMMENT ON FUNCTION zcsync._notice_insert() IS
 'AFTER INSERT trigger of mirror tables: history, pushes and listeners of new rows';
 
--- The same for updates, a function for each kind: its columns are named, so
+-- The same for updates.  Each kind has a function of its own that names its columns, so
 -- that a page of a thousand rows is compared within milliseconds.
 DO $do$
 DECLARE
@@ -519,7 +518,7 @@ BEGIN
 	INTO v_rows
 	FROM new_rows n
 	JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
-	CROSS JOIN LATERAL (	-- once a row
+	CROSS JOIN LATERAL (	-- once for each row
 		SELECT zcsync._changed_columns(ROW(%3$s), ROW(%4$s), %2$L) AS changes OFFSET 0) AS d
 	WHERE (d.changes).new IS NOT NULL;
 	IF v_rows.ids IS NOT NULL THEN
@@ -594,8 +593,8 @@ END;
 COMMENT ON FUNCTION zcsync._mirror_setup_steps() IS
 'what setup() does for the mirror';
 
--- Without one of these an edit is neither noticed nor sent.  Months of leads have
--- copies of some of them.
+-- Without one of these an edit is neither noticed nor sent.  The monthly partitions of
+-- leads have copies of some of them.
 CREATE FUNCTION zcsync._check_triggers() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -633,4 +632,4 @@ AS $$
 	SELECT 26, c.* FROM zcsync._check_triggers() AS c
 $$;
 COMMENT ON FUNCTION zcsync._mirror_conditions() IS
-'what zcsync.selfcheck() asks of the mirror';
+'the conditions of the mirror that zcsync.selfcheck() shows';

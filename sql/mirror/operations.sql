@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- The operations of mirrors: pull, fetch, apply and push.  What an operation is
--- and when its hooks are called says queue/operations.sql.
+-- The operations of mirrors: pull, fetch, apply and push.  queue/operations.sql says
+-- what an operation is, and when its hooks are called.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
@@ -36,7 +36,7 @@ $$;
 COMMENT ON FUNCTION zcsync._prepare_pulls(bigint, bigint[]) IS
 'the requests of pulls';
 
--- One by one: a page is many rows.
+-- One pull at a time: a page is many rows.
 CREATE FUNCTION zcsync._finish_pulls(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -62,8 +62,8 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_pulls(zcsync.outcome[]) IS
 'stores pages that came';
 
--- A lane was refused something: if its vendor says that this is its cursor, which is
--- lost, it goes on from elsewhere, and somebody is told.
+-- The vendor refused a request of a lane.  If the vendor's hook says that the reason is
+-- a cursor that was lost, the lane goes on from another place, and an alert says so.
 CREATE FUNCTION zcsync._restart_lane(p_stream bigint, p_lane text, p_request jsonb, p_status integer, p_message text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -89,13 +89,13 @@ BEGIN
 	v_said := format('the cursor of stream "%s" was refused: %s', v_stream.name, p_message);
 	RAISE LOG USING MESSAGE = 'zcsync: ' || v_said, DETAIL = 'It is read again from before the last record.';
 	PERFORM zcsync._alert('cursor_refused', v_stream.name, 'warning', v_said,
-		'Nothing: it is read again from before the last record that came, and this alert is closed when all of that has come.');
+		'Do nothing: it is read again from before the last record that came, and this alert is closed when that is done.');
 END
 $$;
 COMMENT ON FUNCTION zcsync._restart_lane(bigint, text, jsonb, integer, text) IS
-'has a lane of a stream go on from elsewhere if its cursor was refused, with an alert';
+'has a lane of a stream go on from another place if its cursor was refused, with an alert';
 
--- A stream shows why it cannot be read.
+-- Show in a stream why it cannot be read.
 CREATE FUNCTION zcsync._fail_pulls(p_outcomes zcsync.outcome[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -132,7 +132,7 @@ $$;
 COMMENT ON FUNCTION zcsync._move_pulls(interval) IS
 'moves the next reads of streams when the clock was set back';
 
--- As zcsync.refresh() does.
+-- Does what zcsync.refresh() does.
 CREATE FUNCTION zcsync._pull_by_hand(p_queue text, p_reference text, p_priority integer, p_run_at timestamptz) RETURNS zcsync.new_job
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -264,8 +264,8 @@ COMMENT ON FUNCTION zcsync._operation_apply() IS
 -- push: what was written here
 -- ---------------------------------------------------------------------
 
--- Nothing is sent for a row whose record was deleted at the vendor; but that an edit
--- of it stays here must not go unsaid.
+-- Nothing is sent for a row whose record was deleted at the vendor.  But if the row was
+-- edited, its push is refused with a message, since the edit stays here only.
 CREATE FUNCTION zcsync._refuse_deleted(p_prepared zcsync.prepared[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -293,8 +293,8 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_deleted(zcsync.prepared[]) IS
 'requests of pushes; those of edited rows whose records were deleted are refused';
 
--- A vendor's SQL makes those of all pushes at once.  Those that must wait for a read
--- are left out.
+-- The vendor's SQL makes the requests of all pushes at once.  Pushes that must wait for
+-- a read are left out.
 CREATE FUNCTION zcsync._prepare_pushes(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -320,8 +320,8 @@ $$;
 COMMENT ON FUNCTION zcsync._prepare_pushes(bigint, bigint[]) IS
 'the requests of pushes';
 
--- What pushes had to know before they can send anything: it is stored as that of a
--- page, and they remember that they know it.
+-- Store what pushes had to know before they can send anything, like a page, and note in
+-- their jobs that it is known.
 CREATE FUNCTION zcsync._finish_learning(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -349,9 +349,9 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_learning(zcsync.outcome[]) IS
 'stores what pushes had to know first';
 
--- A look-up that goes on, or found nothing, says nothing new of the failures that
--- made it necessary; nor does an update that was merged with another one, or
--- these would go on for ever.
+-- A look-up that goes on, or that found nothing, does not end the failures that made it
+-- necessary; nor does an update that was merged with another one.  Otherwise they would
+-- go on for ever.
 CREATE FUNCTION zcsync._finish_push(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -374,7 +374,7 @@ BEGIN
 			WHEN f.status IN ('more', 'absent') THEN 'repeat' ELSE 'again' END, f.status, NULL, NULL, f.status = 'merged')::zcsync.ending)
 	INTO v_endings
 	FROM zcsync._finish_pushes(v_ids, v_requests, v_replies) AS f;
-	-- What is known now of creates that were unclear.
+	-- Creates that were unclear are settled now.
 	IF EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL) THEN
 		v_ids := ARRAY(SELECT e.job_id FROM unnest(v_endings) AS e WHERE e.status NOT IN ('more', 'locked'));
 		UPDATE zcsync.sync_queue q SET unclear_since = NULL WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL;

@@ -1,7 +1,7 @@
 -- ---------------------------------------------------------------------
--- Who writes mirror rows, and why: the columns sync_cause, sync_cause_id and
--- sync_xid of a row, and cause, cause_id and xid of its history.  notice.sql tells
--- what follows from them.
+-- Who writes a mirror row, and why: the columns sync_cause, sync_cause_id and sync_xid
+-- of the row, and cause, cause_id and xid of its history.  notice.sql says what follows
+-- from them.
 --
 -- cause                what wrote                             id
 -- local                a person or a program, here

@@ -3,23 +3,24 @@
 -- had to wait.
 -- ---------------------------------------------------------------------
 
--- When a stream is to be read next: each interval has its own turn for each stream,
--- so that those that were added together, or were all overdue, are not read all at
--- once.  Turns are whole seconds, or a worker with many streams would never rest.
+-- When a stream is to be read next.  Each stream has its own moment within its
+-- interval, so that streams which were added together, or were all overdue, are not
+-- read at the same time.  The moments are whole seconds; otherwise a worker with many
+-- streams would never rest.
 CREATE FUNCTION zcsync._next_turn(p_stream bigint, p_now timestamptz, p_interval interval) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT to_timestamp((floor((x.now - t.turn) / x.step) + 1) * x.step + t.turn)
 	FROM (SELECT date_part('epoch', p_now - to_timestamp(0)), date_part('epoch', p_interval)) AS x (now, step)
-	-- numbers in turn spread by the golden ratio
+	-- multiples of the golden ratio spread consecutive numbers evenly
 	CROSS JOIN LATERAL (SELECT floor(x.step * (p_stream * 0.6180339887498949 - floor(p_stream * 0.6180339887498949)))) AS t (turn);
 END;
 COMMENT ON FUNCTION zcsync._next_turn(bigint, timestamptz, interval) IS
-'when a stream is to be read next; streams of one interval have their turns at different times';
+'when a stream is to be read next; streams with the same interval are read at different moments';
 
--- How far apart live reads of a stream are at least while a history waits for calls
--- of the same budget: as the vendor's calls are shared with others, those of a
--- budget are with its lanes.  The history has budget_share of them.
+-- The least time between live reads of a stream while a history waits for calls of the
+-- same budget.  The history gets budget_share of the budget's calls, as the account
+-- gets budget_share of the vendor's.
 CREATE FUNCTION zcsync._live_gap(p_account bigint, p_class text) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -30,13 +31,13 @@ $$;
 COMMENT ON FUNCTION zcsync._live_gap(bigint, text) IS
 'the least time between live reads while a history waits for calls of this budget';
 
--- Queue the pulls that are due.  A lane that is still being read is left
--- alone.  A stream whose last pull failed for a reason that will not go by itself
--- is read ten times as rarely.
+-- Queue the pulls that are due.  A lane that is still being read is left alone.  A
+-- stream whose last pull failed for a reason that does not end by itself is read a
+-- tenth as often.
 --
--- Live lanes go before history, and comparisons after both, once a day.  But where
--- live lanes are due more often than the budget allows calls, a history that waits
--- has its turn after each of theirs, and its share of the calls.
+-- Live lanes come before history, and comparisons after both, once a day.  But where
+-- live lanes are due more often than the budget allows calls, a waiting history gets
+-- its turn after each of theirs, and its share of the calls.
 CREATE FUNCTION zcsync._enqueue_due_pulls() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -51,7 +52,7 @@ DECLARE
 BEGIN
 	WITH due AS (
 		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class,
-			-- a CASE, so that no descriptor is looked at within the day
+			-- a CASE, so that no descriptor is read before the day is over
 			CASE WHEN s.compare_cursor IS NOT NULL THEN true
 				WHEN s.history_state <> 'running' AND coalesce(s.compared_at, s.created_at) <= v_now - interval '1 day'
 					THEN (zcsync._kind_of(a.vendor, s.kind)).compared END AS is_compared
@@ -116,7 +117,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._next_due() IS
-'when the next stream is to be read, or should have been; NULL: there is none';
+'when the next stream is to be read, or should have been read; NULL: there is none';
 
 -- Store the rows of a reply, kind by kind.
 CREATE FUNCTION zcsync._apply_reply(p_stream_id bigint, p_origin zcsync.origin, p_request jsonb, p_reply jsonb,
@@ -155,12 +156,12 @@ $$;
 COMMENT ON FUNCTION zcsync._apply_reply(bigint, zcsync.origin, jsonb, jsonb) IS
 'takes all documents of a reply; says how many changed and how many records of the stream''s kind it held';
 
--- A page came: store it and move the lane's cursor.
+-- A page arrived: store it and move the lane's cursor.
 --
--- A page is dropped, and nothing moves, when the stream was removed or paused
--- meanwhile, and when its cursors were reset (see _restart_stream()): the page
--- is of a read that was given up.  Nor does it wait for somebody who holds the
--- stream: it is read again.
+-- The page is dropped, and nothing moves, if the stream was removed or paused
+-- meanwhile, or if its cursors were reset (see _restart_stream()): then the page
+-- belongs to a read that was given up.  If somebody has locked the stream, this does
+-- not wait: the page is read again.
 CREATE FUNCTION zcsync._finish_pull(p_job_id bigint, p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (again boolean, run_after interval, changed integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -175,7 +176,7 @@ BEGIN
 	again := false;
 	changed := 0;
 	SELECT s.state, a.vendor, a.name || '/' || s.kind AS name,
-		-- when this read began: with its first page
+		-- this read began with its first page
 		CASE p_lane WHEN 'live' THEN coalesce(s.reading_since, (SELECT q.claimed_at FROM zcsync.sync_queue q WHERE q.job_id = p_job_id)) END AS began_at
 	INTO v_stream
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
@@ -233,8 +234,8 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_pull(bigint, bigint, text, jsonb, jsonb) IS
 'stores a page and moves its lane''s cursor; says whether to go on at once';
 
--- A lane was read: forget its error.  That of the other lane stays.  While it
--- failed the stream may have been planned to be read more rarely.
+-- A lane was read: forget its error, but not that of the other lane.  While the lane
+-- failed, the stream may have been planned to be read more rarely; that ends.
 CREATE FUNCTION zcsync._forget_pull_error(p_stream_id bigint, p_lane text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -249,10 +250,10 @@ $$;
 COMMENT ON FUNCTION zcsync._forget_pull_error(bigint, text) IS
 'forgets why a lane of a stream could not be read, now that it was';
 
--- Records that somebody asked for came.  One that the reply lacks stays as it
--- is: it may be gone, or out of reach of these credentials.  But one that the
--- vendor's lists lacked, too, is gone when its vendor says that it is not there:
--- see comparison.sql.
+-- Records that were asked for arrived.  A record that the reply lacks is left as it is:
+-- it may be gone, or these credentials may not see it.  But a record that was in none
+-- of the vendor's lists either is gone if the vendor says that it does not exist: see
+-- comparison.sql.
 CREATE FUNCTION zcsync._finish_fetch(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -274,9 +275,9 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_fetch(bigint, bigint, jsonb, jsonb) IS
 'stores records fetched by their ids; returns how many changed';
 
--- Lock rows that waited and may be tried again.  They come in the order of
--- sync_queue_apply: an order that only this index has, so that the planner takes
--- no other, through which it would look at all jobs.
+-- Lock jobs of rows that waited and may be tried again.  They come in the order of the
+-- index sync_queue_apply, which no other index has; so the planner cannot choose one
+-- with which it would read all jobs.
 CREATE FUNCTION zcsync._due_apply_jobs(p_max integer) RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -298,9 +299,9 @@ $$;
 COMMENT ON FUNCTION zcsync._due_apply_jobs(integer) IS
 'locks jobs of rows that waited and are due, and returns them';
 
--- Rows that had to wait: try them again.  One that is still held goes back for
--- up to half a minute, as often as it takes; one that cannot be stored counts
--- a failure, and after the queue's attempts is a dead letter.
+-- Try again to store rows that had to wait.  A row that is still locked goes back for
+-- up to half a minute, as often as necessary.  A row that cannot be stored counts a
+-- failure, and becomes a dead letter after the attempts that the queue allows.
 CREATE FUNCTION zcsync._run_apply_jobs(p_max integer DEFAULT 200, p_started bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,25 +1,24 @@
 -- ---------------------------------------------------------------------
--- After a push: the row learns what the vendor made of it.
+-- After a push: the vendor's reply is stored in the row.
 --
--- A vendor's hooks (vendor/contract.sql) are push_requests, which makes what to
--- send; push_effect, which says what a reply means: {status, doc, agreed}, where
--- agreed without a document has the values that both sides have now, and beside
--- one the custom fields that it does not show; and rows, which makes values of
--- the document.
+-- A vendor's hooks (vendor/contract.sql) are: push_requests, which makes what is sent;
+-- push_effect, which says what a reply means: {status, doc, agreed}; and rows, which
+-- makes values of the document.  Without a document, agreed has the values that both
+-- sides have now; with one, it has the custom fields that the document does not show.
 --
--- A reply is a document like others, and goes through the one door (take.sql)
--- with what was sent for the row (sync_queue.sent): what still is as it was sent
--- takes the vendor's form of it; what was edited since stays, to be sent again;
--- a column that was not sent is merged as of a page.
+-- A reply is a document like others, and goes through the one door (take.sql), together
+-- with what was sent for the row (sync_queue.sent).  A value that is still as it was
+-- sent takes the form that the vendor gave it.  A value that was edited since then
+-- stays, to be sent again.  A column that was not sent is merged like one of a page.
 --
--- Nothing here waits for a row that somebody holds: its job is 'locked', and
--- the same outcome is tried again later.
+-- Nothing here waits for a row that somebody has locked: its job gets 'locked', and the
+-- same outcome is tried again later.
 -- ---------------------------------------------------------------------
 
--- Record the outcomes of pushes that the vendor accepted.  The arrays run in
--- parallel, an element per job.  again means that the row still differs from
--- what the vendor has, or must be looked for further (status 'more') or
--- created anew ('absent').
+-- Record the outcomes of pushes that the vendor accepted.  The arrays run in parallel,
+-- with one element for each job.  again means that the row still differs from what the
+-- vendor has, or that the record must be looked for further (status 'more') or created
+-- again ('absent').
 CREATE FUNCTION zcsync._finish_pushes(p_job_ids bigint[], p_requests jsonb[], p_replies jsonb[])
 RETURNS TABLE (job_id bigint, again boolean, status text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -44,7 +43,7 @@ BEGIN
 			RETURN QUERY SELECT f.* FROM zcsync._finish_pushes_of(v_group.account_id, v_group.kind, v_group.vendor,
 				v_group.jobs, v_group.ids, v_group.requests, v_group.replies) AS f;
 		EXCEPTION WHEN unique_violation THEN
-			-- Somebody stored a page with the new record just now.
+			-- Another session stored a page with the new record just now.
 			RETURN QUERY SELECT j, true, 'locked'::text FROM unnest(v_group.jobs) AS j;
 		END;
 	END LOOP;
@@ -80,7 +79,7 @@ BEGIN
 
 	SELECT w.* INTO v_work
 	FROM zcsync._push_effects(p_account, p_kind, p_vendor, p_jobs, p_ids, p_requests, p_replies, v_locked) AS w;
-	-- Look-ups that found nothing touch no row.
+	-- A look-up that found nothing touches no row.
 	IF v_work.statuses && '{more,absent,found}' THEN
 		RETURN QUERY SELECT * FROM zcsync._look_on(v_work.jobs, v_work.statuses);
 	END IF;
@@ -106,7 +105,8 @@ BEGIN
 
 	v_merged := zcsync._merge_documents(p_account, p_kind, v_ids, v_work.documents, v_work.answered, zcsync._origin_of('push'));
 	IF v_doubles.ids IS NOT NULL THEN
-		-- a page brought these: they are merged after the replies, and have the last word
+		-- documents from a page: they are merged after the replies, and have the last
+		-- word
 		v_merged := zcsync._merge_documents(p_account, p_kind, v_doubles.ids, v_doubles.documents, NULL,
 			zcsync._origin_of('pull', v_work.jobs[1])) || v_merged;
 	END IF;
@@ -121,9 +121,9 @@ $$;
 COMMENT ON FUNCTION zcsync._finish_pushes_of(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[]) IS
 'records the outcomes of accepted pushes of one account and kind';
 
--- A look-up found the record of one of several creates, and it is not known
--- which: what all of them sent alike was surely sent, and is added as the last;
--- once, since an outcome that meets a lock is tried again.
+-- A look-up found a record that one of several creates made, and it is not known which
+-- one.  A value that all of them sent was certainly sent, so these values are added as
+-- the last element; only once, since an outcome that meets a lock is tried again.
 CREATE FUNCTION zcsync._add_common_sent(p_list jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -134,10 +134,10 @@ BEGIN ATOMIC
 			WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(p_list) AS e WHERE e -> 'sent' -> c.key IS DISTINCT FROM c.value))) END;
 END;
 COMMENT ON FUNCTION zcsync._add_common_sent(jsonb) IS
-'what creates of a record sent, with what all of them sent alike as the last';
+'what creates of a record sent, and as the last element the values that all of them sent';
 
--- Look-ups: which page is next; the records of those that found nothing are to be
--- created, so what was sent before counts no more.
+-- Note which page a look-up reads next.  Where a look-up found nothing, the record is
+-- created again, so what was sent before no longer counts.
 CREATE FUNCTION zcsync._look_on(p_jobs bigint[], p_statuses text[]) RETURNS TABLE (job_id bigint, again boolean, status text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -152,10 +152,11 @@ $$;
 COMMENT ON FUNCTION zcsync._look_on(bigint[], text[]) IS
 'notes where look-ups go on; returns those that have not found their record';
 
--- What the replies to pushes of locked rows mean, as documents: arrays that run
--- in parallel.  answered says whether a document is the reply to what was sent,
--- as is what a look-up found: it is the reply to the create that was lost.  If that
--- has the mark of the row and is the record of somebody else, its status is stranger.
+-- What the replies to pushes of locked rows mean, as documents: arrays that run in
+-- parallel.  answered says whether a document is the reply to what was sent.  A record
+-- that a look-up found counts as that: it is the reply to the create whose own reply
+-- was lost.  If it has the mark of the row but belongs to somebody else, its status is
+-- stranger.
 CREATE FUNCTION zcsync._push_effects(p_account bigint, p_kind text, p_vendor text, p_jobs bigint[], p_ids bigint[],
 	p_requests jsonb[], p_replies jsonb[], p_locked bigint[],
 	OUT jobs bigint[], OUT ids bigint[], OUT statuses text[], OUT documents zcsync.document[], OUT answered boolean[])
@@ -171,10 +172,10 @@ BEGIN
 				CASE WHEN x.effect ->> 'status' = 'found' THEN s.sent || jsonb_build_array(jsonb_build_object('sent', to_jsonb(t))) END AS mine
 			FROM unnest($1, $2, $3, $4) AS j (job_id, local_id, request, reply)
 			JOIN zcsync.%1$I AS t ON t.account_id = $5 AND t.local_id = j.local_id
-			JOIN LATERAL (	-- one by one, as in _finish_jobs()
+			JOIN LATERAL (	-- one job at a time, as in _finish_jobs()
 				SELECT (q.sent -> -1 -> 'attempt')::integer = q.attempts AS answers, q.sent -> -1 -> 'sent' AS last, coalesce(q.sent, '[]') AS sent
 				FROM zcsync.sync_queue q WHERE q.job_id = j.job_id OFFSET 0) AS s ON true
-			CROSS JOIN LATERAL (	-- once a row
+			CROSS JOIN LATERAL (	-- once for each row
 				SELECT %2$s(CASE WHEN s.answers THEN jsonb_set(j.request, '{sent}', s.last) ELSE j.request END,
 					j.reply, t.base, t.sync_key::text) OFFSET 0) AS x (effect)
 			WHERE j.local_id = ANY ($6)),
@@ -200,8 +201,9 @@ $$;
 COMMENT ON FUNCTION zcsync._push_effects(bigint, text, text, bigint[], bigint[], jsonb[], jsonb[], bigint[]) IS
 'what the replies to pushes mean, as documents';
 
--- Is what a look-up found the record that was to be created?  By what both have of
--- e-mail address and company: the record, and what was sent for it or its row has now.
+-- Is the record that a look-up found the one that was to be created?  This compares its
+-- e-mail address and company with those that were sent for the row or that the row has
+-- now, where both sides have them.
 CREATE FUNCTION zcsync._same_identity(p_mine jsonb, p_theirs jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -212,11 +214,11 @@ BEGIN ATOMIC
 		WHERE NOT a.agrees);
 END;
 COMMENT ON FUNCTION zcsync._same_identity(jsonb, jsonb) IS
-'does what a record has of e-mail address and company agree with what was sent or is to be sent for it?';
+'do the e-mail address and the company of a record, where it has them, agree with those that were or will be sent for it?';
 
--- A look-up found the mark of a row on the record of somebody else, as when people
--- copy a record and write another one into it.  That record stays what it is, and
--- the create waits for a person.
+-- A look-up found the mark of a row on a record of somebody else; this happens when
+-- people copy a record and overwrite it with another one.  That record is left as it
+-- is, and the create waits for a person.
 CREATE FUNCTION zcsync._bury_stranger(p_account bigint, p_kind text, p_job bigint, p_remote_id text) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -226,12 +228,11 @@ AS $$
 		format('Take the mark from it, or give both the same, then: SELECT zcsync.retry(%s);', p_job), NULL)
 $$;
 COMMENT ON FUNCTION zcsync._bury_stranger(bigint, text, bigint, text) IS
-'puts a create aside whose mark a look-up found on the record of somebody else';
+'makes a dead letter of a create whose mark a look-up found on a record of somebody else';
 
--- A page may have brought a record that we created before its create was
--- finished, as a row of its own.  Ours takes its place, and what that row knows
--- of the vendor is merged into it, too (ids, documents).  Rows whose double is
--- locked must wait.
+-- A page may have brought a record that we created before its create was finished, as a
+-- second row (a double).  Our row takes its place, and gets what that row knows of the
+-- vendor (ids, documents).  If the double is locked, our row must wait.
 CREATE FUNCTION zcsync._release_remote_ids(p_account bigint, p_kind text, p_ids bigint[], p_remote_ids text[],
 	OUT waiting bigint[], OUT ids bigint[], OUT documents zcsync.document[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -264,7 +265,7 @@ BEGIN
 		FROM unnest($2, $3) AS w (local_id, remote_id)
 		JOIN zcsync.%I AS t ON t.account_id = $1 AND t.remote_id = w.remote_id AND t.local_id <> w.local_id$sql$, p_kind)
 		INTO waiting, ids, documents, v_gone USING p_account, p_ids, p_remote_ids, v_locked;
-	-- Others may know these rows already: ours take their places there, too.
+	-- Listeners may refer to these rows already: our rows take their places there, too.
 	PERFORM zcsync._tell_replaced(l.replaced, v_gone, ids) FROM zcsync._listeners() AS l;
 	PERFORM zcsync._allow_delete();
 	EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1 AND local_id = ANY ($2)', p_kind)
@@ -274,9 +275,9 @@ $$;
 COMMENT ON FUNCTION zcsync._release_remote_ids(bigint, text, bigint[], text[]) IS
 'removes rows that a page made of records just created here; ours take their place';
 
--- The push of a row has changed its state without reaching the vendor: it is
--- held, failed for good, or is tried again.  A row that somebody holds is left
--- alone: its writer will queue a push anew.
+-- The push of a row has changed its state without reaching the vendor: it is held, has
+-- failed for good, or is tried again.  A row that somebody has locked is left alone:
+-- its writer will queue a push again.
 CREATE FUNCTION zcsync._push_failed(p_kind text, p_local_id bigint, p_state text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

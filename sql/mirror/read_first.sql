@@ -2,24 +2,24 @@
 -- Pushes that wait for a read.
 --
 -- Where a vendor's updates are not conditional, an update overwrites whatever was
--- changed there since the record was last read, and nobody learns what that was.
--- So such a push is sent after a read: the last complete live read of its stream
--- must have begun no earlier than five seconds before the row was last edited, and
--- have ended within the last minute; and nothing that was read of the record may
--- still wait to be stored.  The read brings what was changed there, the merge
--- decides (merge.sql), and the push sends what still differs.
+-- changed at the vendor since the record was last read, and nobody learns what that
+-- was.  So such a push is sent only after a read: the last complete live read of its
+-- stream must have begun no earlier than five seconds before the row was last edited,
+-- and have ended within the last minute; and no document of the record may still wait
+-- to be stored.  The read brings what was changed there, the merge decides (merge.sql),
+-- and the push sends what still differs.
 --
 -- A push that is due asks for the read (_await_read()), which the same claim sends.
--- One read serves all pushes of its stream.  They stay due meanwhile, and claims pass
--- over them.  Only where the read is not on its way, since it failed or the stream is
--- paused, or takes more than one page, they are put off (waits_since), so that they
--- keep nobody behind them waiting.  The end of a read makes these due again
--- (_release_pushes()), and so does another edit of the row (_enqueue()).  Should both
--- miss one, it looks again by itself: after ten seconds at first, later after as long as
--- it has waited, at most five minutes.
+-- One read serves all pushes of its stream.  They stay due meanwhile, and claims skip
+-- them.  If the read is not on its way, because it failed or the stream is paused, or
+-- if it takes more than one page, the pushes are put off (waits_since), so that the
+-- jobs behind them are not kept waiting.  The end of a read makes them due again
+-- (_release_pushes()), and so does another edit of the row (_enqueue()).  A push that
+-- both of these miss becomes due by itself: after ten seconds at first, later after as
+-- long as it has waited, at most five minutes.
 --
--- A new record waits for nothing: there is nothing there that it could overwrite.
--- Nor does a row in which nothing differs any more: it sends nothing.
+-- A new record does not wait, since there is nothing that it could overwrite.  A row
+-- that equals its base does not wait either, since it sends nothing.
 -- ---------------------------------------------------------------------
 
 -- The key of the job that reads a single record.
@@ -31,8 +31,8 @@ END;
 COMMENT ON FUNCTION zcsync._fetch_key(bigint, text) IS
 'the key of the job that reads a single record';
 
--- Is a read recent enough for an edit?  Times that are still to come were written
--- before the clock was set back, and say nothing.
+-- Is a read recent enough for an edit?  A time in the future was written before the
+-- clock was set back, and proves nothing.
 CREATE FUNCTION zcsync._is_read(p_began_at timestamptz, p_ended_at timestamptz, p_edited timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -42,7 +42,7 @@ END;
 COMMENT ON FUNCTION zcsync._is_read(timestamptz, timestamptz, timestamptz, timestamptz) IS
 'did a read begin late enough for an edit that is to be sent, and end a short time ago?';
 
--- Of these pushes of an account, those that may be sent now.  The others wait.
+-- Which of these pushes of an account may be sent now.  The others wait.
 CREATE FUNCTION zcsync._pushes_read(p_account bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -54,16 +54,16 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	v_set record;
 	v_waiting bigint[];		-- of the set: those that wait for the stream
-	v_held_up bigint[];		-- and for their record
+	v_held_up bigint[];		-- and those that wait for their record
 	v_all bigint[] := '{}';
 BEGIN
-	-- Nearly always all was read, and nothing waits to be stored.
+	-- Nearly always all streams were read, and nothing waits to be stored.
 	FOR v_set IN
 		SELECT j.stream_id, j.kind, array_agg(j.job_id) AS ids,
 			coalesce(array_agg(j.job_id) FILTER (WHERE NOT j.is_read), '{}') AS unread
 		FROM (
 			SELECT q.job_id, q.stream_id, q.kind,
-				-- a row that is edited all the time is sent, too
+				-- a row that is edited all the time must be sent, too
 				zcsync._is_read(s.read_began_at, s.last_pull_at, least(q.enqueued_at, q.created_at + interval '30 seconds'), v_now) AS is_read
 			FROM zcsync.sync_queue q JOIN zcsync.streams s ON s.stream_id = q.stream_id
 			WHERE q.job_id = ANY (p_ids)) AS j
@@ -98,7 +98,7 @@ $$;
 COMMENT ON FUNCTION zcsync._pushes_read(bigint, bigint[]) IS
 'which pushes may be sent, since their records were read a short time ago; has the others wait';
 
--- Is something that was read of a record still to be stored, or to be read singly?
+-- Is a document of a record still to be stored, or the record to be read singly?
 CREATE FUNCTION zcsync._has_news(p_account bigint, p_stream bigint, p_kind text, p_remote_id text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -118,14 +118,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._has_news(bigint, bigint, text, text) IS
-'is something that was read of a record still to be stored, or to be read singly?';
+'is a document of a record still to be stored, or is the record to be read singly?';
 
--- Have a stream read for pushes that wait: queue its live read, unless it is queued or
--- running.  True if a read of one page is on its way, or will be at once.  It takes the
--- place of the next one that is planned, unless that would go on with the history, too.
+-- Read a stream for pushes that wait: queue its live read, unless that is queued or
+-- running.  Returns true if a read of one page is on its way or will be sent at once.
+-- It replaces the next planned read, unless that one would also continue the history.
 --
--- A stream that somebody holds is left alone, as is one that could not be read a
--- moment ago: that has its own time for the next attempt.
+-- A stream that somebody has locked is left alone.  So is one whose last read failed a
+-- moment ago: its next attempt has a time of its own.
 CREATE FUNCTION zcsync._await_read(p_stream bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -136,7 +136,7 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	v_key text := format('pull/%s/live', p_stream);
 	v_stream record;
-	v_due boolean;		-- is its read due, or running?  NULL: none is queued
+	v_due boolean;		-- is its read due or running?  NULL: none is queued
 BEGIN
 	SELECT s.account_id, s.kind, s.reading_since IS NULL AS at_once, s.state <> 'active'
 		OR (s.last_error_lane = 'live' AND s.last_error_at > v_now - interval '1 minute') IS TRUE AS off
@@ -162,9 +162,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._await_read(bigint) IS
-'has a stream read that pushes wait for; true if that is on its way and will not take long';
+'has a stream read for pushes that wait; true if the read is on its way and will not take long';
 
--- Records that pushes wait for are read before others.
+-- Read records for which pushes wait before others.
 CREATE FUNCTION zcsync._hurry_fetches(p_stream bigint, p_kind text, p_jobs bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -187,7 +187,7 @@ $$;
 COMMENT ON FUNCTION zcsync._hurry_fetches(bigint, text, bigint[]) IS
 'has records that pushes wait for read before others';
 
--- Have pushes wait: until they are released, or else as long as they have waited
+-- Put pushes off: until they are released, or else for as long as they have waited
 -- already, at least p_first.
 CREATE FUNCTION zcsync._put_off(p_jobs bigint[], p_first interval) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -201,8 +201,9 @@ $$;
 COMMENT ON FUNCTION zcsync._put_off(bigint[], interval) IS
 'has pushes wait for a read';
 
--- A live read of a stream has ended: what waits for it looks again.  What somebody
--- holds is being joined by another edit, or held, and looks again by itself.
+-- A live read of a stream has ended: the pushes that waited for it are due again.  A
+-- push that somebody has locked is being joined by another edit, or being held; it
+-- becomes due by itself.
 CREATE FUNCTION zcsync._release_pushes(p_stream bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

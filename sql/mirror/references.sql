@@ -3,8 +3,8 @@
 -- record.
 -- ---------------------------------------------------------------------
 
--- The parts of a reference: account/kind, or account/kind/id, where #123 for
--- an id is the local one.  Raises an error unless the form is right.
+-- The parts of a reference: account/kind, or account/kind/id, where the id #123 means
+-- the local id 123.  Raises an error unless the form is right.
 CREATE FUNCTION zcsync._parse_reference(p_reference text, p_parts integer) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +23,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._parse_reference(text, integer) IS
-'the parts of a reference, which must have so many';
+'the parts of a reference; raises an error unless it has this many';
 
 -- account/kind, or NULL when there is no such stream.
 CREATE FUNCTION zcsync._find_stream(p_account text, p_kind text) RETURNS bigint
@@ -58,8 +58,8 @@ $$;
 COMMENT ON FUNCTION zcsync.stream(text) IS
 'the number of a stream by its name, as in acme/tickets; an error if there is none';
 
--- A record in the mirror by its reference: by its id, or where it has none such by
--- the name that people gave it at a vendor that allows it.
+-- A record in the mirror by its reference: by its id, or, if none has that id, by the
+-- name that people gave it at a vendor where they can.
 CREATE FUNCTION zcsync._find_record(p_reference text)
 RETURNS TABLE (kind text, account_id bigint, local_id bigint, remote_id text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -131,7 +131,7 @@ $$;
 COMMENT ON FUNCTION zcsync.reference(text, bigint) IS
 'the reference of a mirror row, or NULL if there is none';
 
--- Of many rows of a kind; those that are not there have none.
+-- The same for many rows of a kind; a row that does not exist has no reference.
 CREATE FUNCTION zcsync._references(p_kind text, p_ids bigint[]) RETURNS TABLE (local_id bigint, reference text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -179,10 +179,10 @@ EXCEPTION WHEN insufficient_privilege THEN
 END
 $$;
 COMMENT ON FUNCTION zcsync._may_read_field(text, bigint, text) IS
-'may the role that asks read this column of a mirror row?';
+'may the caller read this column of a mirror row?';
 
--- The view reads the history with the rights of its owner, and checks for each row
--- what its reader may read in the tables themselves: it shows no more than they would.
+-- The view reads the history with the rights of its owner.  For each row it checks what
+-- its reader may read in the tables themselves, and shows no more than that.
 CREATE FUNCTION zcsync._create_history_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

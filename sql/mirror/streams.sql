@@ -10,8 +10,9 @@
 -- Verbs
 -- ---------------------------------------------------------------------
 
--- The budget that pulls of a stream spend: exports, where the vendor limits
--- them apart, carry records; lists of fields and statuses are plain calls.
+-- The budget that pulls of a stream spend.  Where the vendor has a separate limit for
+-- exports, streams of records spend that; lists of fields and statuses are ordinary
+-- calls.
 CREATE FUNCTION zcsync._pull_class(p_stream bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +24,7 @@ $$;
 COMMENT ON FUNCTION zcsync._pull_class(bigint) IS
 'the budget class of a stream''s pulls';
 
--- The kind must be one that the vendor has, and the scope one it understands.
+-- Raise an error unless the vendor has the kind and understands the scope.
 CREATE FUNCTION zcsync._check_stream(p_vendor text, p_kind text, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -68,14 +69,14 @@ BEGIN
 	END IF;
 	RETURN CASE WHEN v_count ~ '^[0-9]{1,15}$' THEN v_count::bigint END;
 EXCEPTION WHEN OTHERS THEN
-	-- A stream can be made before its account works.
+	-- A stream may be added before its account works.
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION zcsync._count_remote(bigint, text, text) IS
 'number of records of a kind at the vendor, by a live call; NULL when that does not work';
 
--- What reading a stream takes, for people.
+-- What it takes to read a stream, in words for people.
 CREATE FUNCTION zcsync._describe_stream(p_stream bigint) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -130,8 +131,8 @@ $$;
 COMMENT ON FUNCTION zcsync._describe_stream(bigint) IS
 'what a stream reads and writes, and what that takes';
 
--- What a local account holds is written here: its stream is never read and
--- always writable.
+-- Rows of a local account are written here: its stream is never read, and can always be
+-- written.
 CREATE FUNCTION zcsync._make_local_stream(p_account bigint) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -144,7 +145,7 @@ $$;
 COMMENT ON FUNCTION zcsync._make_local_stream(bigint) IS
 'makes the stream of the leads of a local account';
 
--- Raise an error for verbs that a local account's stream does not have.
+-- Raise an error for functions that do not apply to the stream of a local account.
 CREATE FUNCTION zcsync._refuse_local_stream(p_stream bigint) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -226,7 +227,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.add_stream(text, text, timestamptz, jsonb, interval) IS
-'mirrors a kind of an account: what changes from now on and, with since, what changed from then on; says what that takes';
+'mirrors a kind of an account: what changes from now on and, with since, what has changed since that time; says how many calls that takes';
 
 CREATE FUNCTION zcsync._check_interval(p_interval interval) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -275,8 +276,8 @@ BEGIN
 		PERFORM zcsync._restart_stream(v_stream.stream_id, alter_stream.scope);
 	END IF;
 
-	-- What was queued while writing was allowed is held, not sent, once somebody has
-	-- forbidden it.
+	-- Pushes that were queued while writing was allowed are held, and not sent, once
+	-- writing is forbidden.
 	IF NOT alter_stream.writes AND v_stream.writes THEN
 		UPDATE zcsync.sync_queue q SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running'
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id
@@ -294,10 +295,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.alter_stream(text, boolean, jsonb, interval) IS
-'changes a stream: whether its rows can be written, what part of the account it reads (which it then reads anew), how often';
+'changes a stream: whether its rows can be written, which part of the account it reads (a new part is read from the beginning), and how often';
 
--- Read a stream anew from where it began.  A page that is on its way belongs
--- to the old cursor; its job is marked, so that it does not move the new one.
+-- Read a stream again from its beginning.  A page that is on its way belongs to the old
+-- cursor; its job is marked, so that it does not move the new one.
 CREATE FUNCTION zcsync._restart_stream(p_stream bigint, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -316,7 +317,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._restart_stream(bigint, jsonb) IS
-'forgets the cursors of a stream and makes sure that pages on their way do not bring them back';
+'resets the cursors of a stream, and makes sure that pages on their way do not restore them';
 
 CREATE FUNCTION zcsync.pause_stream(stream text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -334,7 +335,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_stream(text) IS
-'stops reading a stream; its rows stay, and writes to them are still sent where the vendor checks that nobody else changed the record; else they wait';
+'stops reading a stream; its rows stay, and changes of them are still sent if the vendor checks that nobody else changed the record, else they wait';
 
 CREATE FUNCTION zcsync.resume_stream(stream text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -348,7 +349,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.resume_stream(text) IS
-'reads a paused stream again, from where it stopped';
+'reads a paused stream again, from where reading stopped';
 
 CREATE FUNCTION zcsync.remove_stream(stream text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -361,7 +362,8 @@ BEGIN
 	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
 	PERFORM zcsync._tell_stream_removed(l.stream_removed, v_stream.stream_id) FROM zcsync._listeners() AS l;
-	-- What is left in a row would be sent with its next change, should the stream come back.
+	-- Values that stayed in a row would be sent with its next change if the stream is
+	-- added again.
 	SELECT array_agg(q.local_id) INTO v_unsent FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.operation = 'push' AND q.state <> 'running';
 	IF v_unsent IS NOT NULL THEN
@@ -369,7 +371,7 @@ BEGIN
 		RAISE NOTICE USING MESSAGE = format('%s changes of "%s" had not been sent', cardinality(v_unsent), remove_stream.stream),
 			DETAIL = 'They were taken back; zcsync.history() has them. New rows stay here, unsent.';
 	END IF;
-	-- cancel() keeps what is not known of a create
+	-- cancel() remembers a create whose effect is not known
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
 		AND q.unclear_since IS NOT NULL;
@@ -379,7 +381,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_stream(text) IS
-'ends a stream and drops its waiting jobs; the rows stay, without being kept up, and what was changed in them and not sent is taken back';
+'ends a stream and drops its waiting jobs; the rows stay and are no longer updated, and changes of them that were not sent are taken back';
 
 -- ---------------------------------------------------------------------
 -- On demand
@@ -394,8 +396,8 @@ DECLARE
 	v_key text;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	-- Locked, so that workers leave the stream alone until this commits, and do
-	-- not wait for it when they queue the same pull.
+	-- The row is locked, so that workers leave the stream alone until this commits, and
+	-- do not wait for it when they queue the same pull.
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(refresh.stream) FOR SHARE;
 	PERFORM zcsync._refuse_local_stream(v_stream.stream_id);
 	IF v_stream.state <> 'active' THEN
@@ -410,10 +412,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.refresh(text) IS
-'reads what changed in a stream now, before anything else; returns the job''s number';
+'reads at once, before anything else, what changed in a stream; returns the job''s number';
 
--- Which stream and remote id a reference of this kind names, or why it cannot
--- be fetched.
+-- The stream and the remote id that a reference of this kind names, or why the record
+-- cannot be fetched.
 CREATE FUNCTION zcsync._resolve_fetch(p_reference text, p_kind text,
 	OUT account_id bigint, OUT stream_id bigint, OUT remote_id text, OUT error text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -463,8 +465,8 @@ $$;
 COMMENT ON FUNCTION zcsync._fetch_size(bigint) IS
 'how many records one request of the vendor may fetch';
 
--- Fetch records now.  Ids of one stream share calls; a job with several ids is
--- joined only by one with the same ids.
+-- Fetch records now.  Ids of one stream share calls.  A job with several ids is joined
+-- only by another one with the same ids.
 CREATE FUNCTION zcsync._fetch(p_references text[], p_kind text)
 RETURNS TABLE (reference text, job_id bigint, error text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -534,7 +536,7 @@ $$;
 COMMENT ON FUNCTION zcsync.sync_tasks(text[]) IS
 'fetches tasks now; a row per reference in the order given, with the job or why there is none';
 
--- One record: what would be a row with an error is an error.
+-- Fetch one record; where _fetch() returns an error in its row, this raises it.
 CREATE FUNCTION zcsync._fetch_one(p_reference text, p_kind text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

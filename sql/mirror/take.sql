@@ -1,21 +1,21 @@
 -- ---------------------------------------------------------------------
--- The door: everything that a vendor says of a record is a document, and comes
--- in here: a row of a page, a record that was fetched, the reply to a push, what
--- a look-up found, a row that had to wait.
+-- The door: all that a vendor says of a record comes in here, as a document: a row of a
+-- page, a fetched record, the reply to a push, what a look-up found, a row that had to
+-- wait.
 --
--- Each column is merged by itself (src/merge.c has the rules): base is what both
--- sides last agreed on, and tells who changed what.  A value that loses becomes a
--- row of zcsync.changes; where a person is to decide, a row of zcsync.conflicts.
--- What a document does not change is not written at all: our own writes coming
--- back cost nothing.
+-- Each column is merged by itself (src/merge.c has the rules).  base has the values on
+-- which both sides last agreed, and so shows who changed what.  A value that loses
+-- becomes a row of zcsync.changes; where a person must decide, there is a row of
+-- zcsync.conflicts.  A row that the document does not change is not written at all: our
+-- own writes coming back cost nothing.
 --
--- _take() finds and locks the rows of documents and waits for nobody;
--- _merge_documents() merges documents into rows that are locked.  The
--- statements that name the columns of a kind are made here, once a kind, and
--- their plans are kept: to plan them takes longer than to run them for a dozen
--- rows.  No plan may depend on statistics: those of a table know nothing of an
--- account that came later, and then any index on accounts looks as good as the one
--- of its key, though it leads to all rows of the account.
+-- _take() finds and locks the rows of documents, and waits for no lock;
+-- _merge_documents() merges documents into locked rows.  The statements that name the
+-- columns of a kind are generated here, once for each kind, and their plans are kept:
+-- to plan them takes longer than to run them for a dozen rows.  No plan may depend on
+-- statistics.  Those of a table know nothing of an account that was added later; then
+-- any index on accounts looks as good to the planner as the one on the key, although it
+-- reads all rows of the account.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
@@ -42,18 +42,20 @@ COMMENT ON FUNCTION zcsync._own_types(text) IS
 
 -- For each kind:
 --
--- _merge_KIND() merges documents into rows that are locked and not in it twice.
--- p_answered is about those that a push of the row brought: true for the reply
--- to what it sent, false for what it only read.  NULL is for pages and the like.
--- A document that is older than what the row knows already is passed over; one
+-- _merge_KIND() merges documents into rows that the caller has locked; no row may be
+-- named twice.  p_answered is for documents that a push of the row brought: true for
+-- the reply to what it sent, false for a document that it only read.  It is NULL for
+-- pages and the like.  A document older than what the row already has is skipped; one
 -- that a push brought still ends what the row waits for.
--- _find_KIND() tells positions of documents without a row, and of those whose row
--- may be written, with its local id.
--- _insert_KIND() inserts rows for documents, in the order of their remote ids, so
--- that two writers cannot deadlock; returns the remote ids of those written.
 --
--- A long text stays where it is (it may be stored apart from its row) unless it
--- changes: so it is handed over only where the row may differ from its base.
+-- _find_KIND() returns the positions of documents that have no row, and of those that
+-- may change their row, with its local id.
+--
+-- _insert_KIND() inserts rows for documents, in the order of their remote ids, so that
+-- two writers cannot deadlock; returns the remote ids of the rows inserted.
+--
+-- A long text may be stored apart from its row and is then expensive to read.  So it is
+-- passed on only where the row may differ from its base.
 DO $do$
 DECLARE
 	v_kind text;
@@ -72,7 +74,7 @@ BEGIN
 				ELSE 'o.%I' END, c), ', ' ORDER BY n),
 			string_agg(format('m.%I', c), ', ' ORDER BY n),
 			string_agg(format('%1$I = CASE WHEN m.written & %2$s <> 0 THEN m.%1$I ELSE t.%1$I END', c, 1::bigint << (n - 1)::integer), ', ' ORDER BY n),
-			-- an object is never NULL in a row, and may be missing in vals
+			-- an object is never NULL in a row, but may be missing in vals
 			string_agg(format(CASE c WHEN 'custom_fields' THEN 'coalesce(i.%I, ''{}'')' ELSE 'i.%I' END, c), ', ' ORDER BY n)
 		INTO STRICT v_columns, v_typed, v_names, v_mine, v_merged, v_set, v_incoming
 		FROM unnest(zcsync._own_columns(v_kind), zcsync._own_types(v_kind)) WITH ORDINALITY AS o (c, t, n);
@@ -89,7 +91,7 @@ SET jit = off
 AS $body$
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_sent boolean := EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.sent IS NOT NULL);	-- nearly always none is
+	v_sent boolean := EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.sent IS NOT NULL);	-- nearly always false
 	v_newest boolean := p_policies @? '$.* ? (@ == "newest")';
 	v_merged zcsync.merged_document[];
 BEGIN
@@ -98,7 +100,7 @@ BEGIN
 			CASE WHEN NOT v.older THEN u.version END AS version, CASE WHEN NOT v.older THEN u.doc END AS doc, u.doc IS NULL AS partial,
 			u.answered IS NOT NULL OR x.base IS NOT NULL OR x.written <> 0 OR (o.deleted_at IS NOT NULL) <> u.is_deleted AS stored
 		FROM unnest(p_ids, p_documents, p_answered) AS u (local_id, remote_id, version, vals, doc, is_deleted, answered)
-		CROSS JOIN LATERAL (	-- by the index of local ids, whatever the planner thinks of the table
+		CROSS JOIN LATERAL (	-- by the index of local ids, whatever the statistics of the table say
 			SELECT t.ctid AS place, t.* FROM zcsync.%2$I AS t WHERE t.local_id = u.local_id OFFSET 0) AS o
 		CROSS JOIN LATERAL (SELECT zcsync._is_older(u.version, o.remote_version) OFFSET 0) AS v (older)
 		CROSS JOIN LATERAL zcsync._merge_row(ROW(%6$s), %5$L, o.sync_state <> 'synced', o.base, CASE WHEN v.older THEN '{}' ELSE u.vals END,
@@ -129,7 +131,8 @@ BEGIN
 				WHEN m.answered IS NOT NULL OR t.sync_state IN ('synced', 'conflict') THEN 'pending' ELSE t.sync_state END,
 			sync_cause = p_origin.cause, sync_cause_id = p_origin.id, sync_xid = p_origin.xid, synced_at = v_now
 		FROM m
-		-- The row is locked, so it is where it was; + 0: and is looked for nowhere else
+		-- The row is locked, so it has not moved; + 0 keeps the planner from any other
+		-- index
 		WHERE t.ctid = m.place AND t.local_id + 0 = m.local_id AND m.stored)
 	SELECT array_agg(ROW(m.local_id, m.stored, m.differs, m.disputes)::zcsync.merged_document) INTO v_merged FROM m;
 	IF EXISTS (SELECT FROM unnest(v_merged) AS m WHERE m.disputes IS NOT NULL) THEN
@@ -158,18 +161,18 @@ BEGIN
 		array_agg(t.local_id ORDER BY u.n) FILTER (WHERE t.local_id IS NOT NULL)
 	INTO without_row, with_row, ids
 	FROM unnest(p_documents) WITH ORDINALITY AS u (remote_id, version, vals, doc, is_deleted, n)
-	LEFT JOIN LATERAL (	-- in an order that only the index of remote ids has
+	LEFT JOIN LATERAL (	-- in the order of the index on remote ids, which no other index has
 		SELECT * FROM zcsync.%2$I AS t WHERE t.account_id = p_account AND t.remote_id BETWEEN u.remote_id AND u.remote_id
 		ORDER BY t.remote_id LIMIT 1) AS t ON true
 	WHERE t.local_id IS NULL
-		-- what has another version is compared once, when it is merged
+		-- a document of another version is compared only once, when it is merged
 		OR ((u.version <> t.remote_version OR t.base IS DISTINCT FROM u.vals OR (t.deleted_at IS NOT NULL) <> u.is_deleted)
 			AND NOT zcsync._is_older(u.version, t.remote_version));
 END
 $body$$create$,
 			'_find_' || v_kind, v_kind);
 		EXECUTE format('COMMENT ON FUNCTION zcsync.%I(bigint, zcsync.document[]) IS %L',
-			'_find_' || v_kind, 'which documents have no row in table ' || v_kind || ', and which may change theirs');
+			'_find_' || v_kind, 'tells which documents have no row in table ' || v_kind || ', and which may change their row');
 
 		EXECUTE format($create$
 CREATE FUNCTION zcsync.%1$I(p_account bigint, p_documents zcsync.document[], p_positions integer[], p_origin zcsync.origin) RETURNS text[]
@@ -199,7 +202,8 @@ BEGIN
 END
 $body$$create$,
 			'_insert_' || v_kind, v_kind, v_columns, v_typed, v_incoming,
-			-- A table by month has no key of remote ids: see identities.sql
+			-- A table partitioned by month has no unique key of remote ids: see
+			-- identities.sql
 			CASE v_kind WHEN 'leads' THEN $sql$named AS (
 		INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 		SELECT p_account, 'remote', u.remote_id, nextval('zcsync.local_id_seq')
@@ -271,7 +275,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._find_documents(bigint, text, zcsync.document[]) IS
-'which documents have no row, and which may change theirs, with its local id';
+'tells which documents have no row, and which may change their row, with its local id';
 
 CREATE FUNCTION zcsync._insert_documents(p_account bigint, p_kind text, p_documents zcsync.document[], p_positions integer[],
 	p_origin zcsync.origin) RETURNS text[]
@@ -298,10 +302,10 @@ COMMENT ON FUNCTION zcsync._insert_documents(bigint, text, zcsync.document[], in
 -- Taking documents
 -- ---------------------------------------------------------------------
 
--- Creates of this account whose effect is not known yet: since when.  A record
--- that turns up meanwhile may be the one just created, so it waits for the end
--- of the create; but not for long, since a create may stay unclear for days,
--- and its end also finds a record that was stored before (push.sql).
+-- The time since which creates of this account have been unclear.  A record that
+-- appears meanwhile may be the one just created, so it waits until the create has
+-- ended.  It does not wait long, since a create may stay unclear for days; a record
+-- that was stored before is also found when the create ends (push.sql).
 CREATE FUNCTION zcsync._creating_since(p_account bigint, p_kind text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -313,14 +317,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._creating_since(bigint, text) IS
-'time from which on a record that is not known here may be one that is being created; NULL: none is';
+'the time since which a record that is not known here may be one that this database is creating; NULL: there is no such create';
 
--- Lock rows of a kind without waiting; returns those that were free, in their
--- order.  Who may change remote_id, which is a key, takes the stronger lock.
+-- Lock rows of a kind without waiting; returns those that could be locked, in their
+-- order.  A caller that may change remote_id, which is a key, needs the stronger lock.
 CREATE FUNCTION zcsync._lock_rows(p_account bigint, p_kind text, p_ids bigint[], p_keys boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off		-- by the index of local ids, whatever the planner thinks of the table: so + 0, too
+SET enable_seqscan = off		-- by the index of local ids, whatever the statistics of the table say; + 0 is for the same
 SET enable_bitmapscan = off
 AS $$
 DECLARE
@@ -339,9 +343,9 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_rows(bigint, text, bigint[], boolean) IS
 'locks rows of a kind without waiting, and returns those it could lock';
 
--- Take documents of distinct records, all or, on an error, none.  Never waits
--- for a row: positions of those that somebody holds, or that cannot be told from
--- one being created, are returned in waiting.
+-- Take documents of distinct records; on an error none of them.  Never waits for a
+-- lock: waiting returns the positions of documents whose row somebody has locked, or
+-- which cannot be told from a record that is being created.
 CREATE FUNCTION zcsync._take_slice(p_account bigint, p_kind text, p_documents zcsync.document[], p_origin zcsync.origin,
 	OUT changed integer, OUT waiting integer[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -363,7 +367,7 @@ BEGIN
 		IF cardinality(v_locked) < cardinality(v_known.ids) THEN
 			waiting := ARRAY(SELECT f.n FROM unnest(v_known.with_row, v_known.ids) AS f (n, local_id) WHERE f.local_id <> ALL (v_locked));
 		END IF;
-		-- documents are copied only where it must be
+		-- documents are copied only where that is necessary
 		v_documents := p_documents;
 		v_ids := v_known.ids;
 		IF cardinality(v_locked) < cardinality(p_documents) THEN
@@ -380,7 +384,7 @@ BEGIN
 	END IF;
 
 	IF v_known.without_row IS NOT NULL THEN
-		-- A record that is gone and was never seen is nothing to store.
+		-- A record that was deleted and never seen here is not stored.
 		v_new := ARRAY(SELECT n FROM unnest(v_known.without_row) AS n WHERE (p_documents[n].is_deleted AND p_documents[n].vals = '{}') IS NOT TRUE);
 		v_since := zcsync._creating_since(p_account, p_kind);
 		IF v_since IS NOT NULL THEN
@@ -401,11 +405,12 @@ $$;
 COMMENT ON FUNCTION zcsync._take_slice(bigint, text, zcsync.document[], zcsync.origin) IS
 'takes documents without waiting for a lock; says which must wait';
 
--- Take documents of distinct records.  One that cannot be stored does not keep
--- its neighbours from it: on an error they are halved down to the one that raises it.  The number of
--- subtransactions is bounded; documents not tried by then are waiting.  So are
--- those whose route job somebody queued and has not committed, which the triggers
--- meet as a lock.
+-- Take documents of distinct records.  One that cannot be stored does not keep the
+-- others from being stored: on an error the set is halved, down to the document that
+-- raises it.  The number of subtransactions is bounded; documents that were not tried
+-- by then are returned in waiting.  The same happens to a document whose route job
+-- another transaction has queued and not committed: the triggers meet that job as a
+-- lock.
 CREATE FUNCTION zcsync._take(p_account bigint, p_kind text, p_documents zcsync.document[], p_origin zcsync.origin,
 	OUT changed integer, OUT waiting integer[], OUT failed integer[], OUT errors text[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -433,7 +438,8 @@ BEGIN
 		v_lows := v_lows[2:];
 		v_highs := v_highs[2:];
 		CONTINUE WHEN v_low > v_high;
-		-- Past 64 of them, every snapshot of the server pays for it.
+		-- With more than 64 subtransactions, each snapshot of the server becomes
+		-- slower.
 		IF v_tries >= 50 THEN
 			waiting := waiting || ARRAY(SELECT generate_series(v_low, v_high));
 			CONTINUE;
@@ -462,12 +468,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._take(bigint, text, zcsync.document[], zcsync.origin) IS
-'takes documents; one that cannot be stored does not keep its neighbours from it';
+'takes documents; one that cannot be stored does not keep the others from being stored';
 
--- Take the documents of a reply; of those with one remote id the last counts.
--- The stream says which account; their kind may be another one (people that come
--- along with tickets).  Those that must wait, and those that cannot be stored,
--- become jobs of their own.  Returns how many rows changed.
+-- Take the documents of a reply; if two have the same remote id, the last one counts.
+-- The stream gives the account; the documents may be of another kind (users that come
+-- with tickets).  Those that must wait, or cannot be stored, become jobs of their own.
+-- Returns how many rows changed.
 CREATE FUNCTION zcsync._take_page(p_stream_id bigint, p_kind text, p_documents zcsync.document[], p_origin zcsync.origin) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -505,8 +511,8 @@ $$;
 COMMENT ON FUNCTION zcsync._take_page(bigint, text, zcsync.document[], zcsync.origin) IS
 'takes the documents of a reply; those that cannot be stored now become jobs of their own';
 
--- Make jobs of documents that cannot be stored now.  One that waits already is
--- replaced by a document that is not older.
+-- Make jobs of documents that cannot be stored now.  If such a job of the record is
+-- waiting, its document is replaced unless it is the newer one.
 CREATE FUNCTION zcsync._park(p_account bigint, p_stream_id bigint, p_kind text, p_documents zcsync.document[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -525,7 +531,7 @@ $$;
 COMMENT ON FUNCTION zcsync._park(bigint, bigint, text, zcsync.document[]) IS
 'makes jobs of documents that must wait for their rows';
 
--- A document that waits as an object in a job, see _park().
+-- A document from the payload of its job, see _park().
 CREATE FUNCTION zcsync._document_of(p_object jsonb) RETURNS zcsync.document
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -1,27 +1,28 @@
 -- ---------------------------------------------------------------------
 -- Columns that are withheld from a push.
 --
--- A vendor may refuse all of a change because of one column, such as the status
--- of a record that lacks what it needs to be closed.  The hook withhold of its
--- descriptor tells such a refusal, and which columns are to blame.  The push is then sent
--- without them, and when nothing else is left it becomes a dead letter that
--- says what is missing, and the row is failed.  The columns are sent again when the
--- row changes, here or at the vendor, and by zcsync.retry().
+-- A vendor may refuse a whole change because of one column, such as the status of a
+-- record that lacks what it needs to be closed.  The hook withhold of its descriptor
+-- recognises such a refusal, and names the columns to blame.  The push is then sent
+-- without them.  When nothing else is left to send, it becomes a dead letter that says
+-- what is missing, and the row is failed.  The columns are sent again when the row
+-- changes, here or at the vendor, and by zcsync.retry().
 --
--- While the push goes on, its payload has {"withheld": {"columns", "message",
--- "hint", "row"}}; row is a mark of what the row was then, so that a row which was
--- changed meanwhile is sent whole.  In the payload of the dead letter it says that a
+-- While the push goes on, its payload has {"withheld": {"columns", "message", "hint",
+-- "row"}}; row is a hash of the row as it was then, so that a row which was changed
+-- meanwhile is sent whole.  In the payload of the dead letter, the member shows that a
 -- change at the vendor brings the push back.
 -- ---------------------------------------------------------------------
 
--- The mark of a row as it is sent.  That it got its remote id is no change.
+-- The hash of a row as it is sent.  The remote id is left out: a row that gets it has
+-- not changed.
 CREATE FUNCTION zcsync._row_mark(p_row jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT md5((p_row - 'remote_id')::text);
 END;
 COMMENT ON FUNCTION zcsync._row_mark(jsonb) IS
-'a mark of the values of a row, which becomes another one when they change';
+'a hash of the values of a row';
 
 -- What is withheld from the push of a row; NULL: nothing, or the row was changed
 -- since.
@@ -33,27 +34,27 @@ END;
 COMMENT ON FUNCTION zcsync._withheld(jsonb, jsonb) IS
 'the columns that are withheld from the push of a row, and why; NULL: none';
 
--- The base to compare a row with so that these columns are not sent: they equal
--- the row.
+-- The base to compare a row with, so that these columns are not sent: there they have
+-- the row's own values.
 CREATE FUNCTION zcsync._base_without(p_base jsonb, p_row jsonb, p_withheld jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT p_base || coalesce((SELECT jsonb_object_agg(c, p_row -> c) FROM jsonb_array_elements_text(zcsync._json_list(p_withheld -> 'columns')) AS c), '{}');
 END;
 COMMENT ON FUNCTION zcsync._base_without(jsonb, jsonb, jsonb) IS
-'the base of a row with its own values in the columns that are withheld';
+'the base of a row, with the row''s own values in the columns that are withheld';
 
--- The request that ends a push of which nothing but withheld columns is left.
+-- The request that ends a push because only withheld columns are left.
 CREATE FUNCTION zcsync._withheld_request(p_op text, p_withheld jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT jsonb_build_object('op', p_op, 'refuse', p_withheld -> 'message', 'hint', p_withheld -> 'hint', 'withheld', p_withheld);
 END;
 COMMENT ON FUNCTION zcsync._withheld_request(text, jsonb) IS
-'the request that ends a push of which nothing but withheld columns is left';
+'the request that ends a push because only withheld columns are left';
 
--- Refused pushes: those that are to go on without some columns do so at once, and
--- that counts as no failure.
+-- Refused pushes: those that can go on without some columns do so at once, without
+-- counting as failed.
 CREATE FUNCTION zcsync._fail_pushes(p_outcomes zcsync.outcome[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -104,10 +105,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._bury_withheld(bigint, jsonb, text) IS
-'ends a push of which nothing but withheld columns is left: a dead letter that says what is missing';
+'makes a dead letter of a push for which only withheld columns are left, which says what is missing';
 
--- The vendor changed records whose rows have something left to send: pushes that
--- ended since it objected to some columns are tried again.
+-- The vendor changed records whose rows still have something to send: pushes that ended
+-- because it objected to some columns are tried again.
 CREATE FUNCTION zcsync._retry_withheld(p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -125,4 +126,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._retry_withheld(bigint[]) IS
-'tries pushes again that ended since the vendor objected to some columns, when their records changed there';
+'tries pushes again that ended because the vendor objected to some columns, when their records changed there';
