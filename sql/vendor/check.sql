@@ -1,6 +1,5 @@
 -- ---------------------------------------------------------------------
--- The vendors that come with zcsync keep to the contract, or it is not
--- installed.
+-- The install script fails unless the vendors that come with zcsync fit the contract.
 -- ---------------------------------------------------------------------
 
 DO $$

@@ -1,16 +1,16 @@
 -- ---------------------------------------------------------------------
 -- What a vendor must provide.  doc/new-vendor.md tells how to make one.
 --
--- A vendor is a descriptor: a function without arguments that returns
--- zcsync.vendor and belongs to a superuser.  Its body is BEGIN ATOMIC, which makes it
--- depend on the functions that it names.  It is found by its result type
--- (src/registry.c); no table lists vendors.  All that is known about a vendor
--- stands in its descriptor, in the functions that this names (its hooks) and
--- in its connector (src/connector.h).
+-- A vendor is a descriptor: a function without arguments that returns zcsync.vendor and
+-- belongs to a superuser.  Its body is BEGIN ATOMIC, so that it depends on the
+-- functions that it names.  src/registry.c finds it by its result type; no table lists
+-- vendors.  All that zcsync knows about a vendor stands in its descriptor, in the
+-- functions that the descriptor names (its hooks), and in its connector
+-- (src/connector.h).
 --
--- _describe_vendor() and its like make these rows from named arguments; what
--- a vendor does not have is left out.  _vendor_hooks() says which arguments a hook
--- takes and what it returns; _check_vendor() holds a descriptor to that.
+-- _describe_vendor() and similar functions make these rows from named arguments; what a
+-- vendor does not have is left out.  _vendor_hooks() says which arguments a hook takes
+-- and what it returns; _check_vendor() raises an error if a descriptor does not fit.
 -- ---------------------------------------------------------------------
 
 -- A setting of an account.
@@ -19,10 +19,10 @@ CREATE TYPE zcsync.vendor_setting AS (
 	type		text,		-- of JSON: string, number, boolean, object
 	pattern		text,		-- what the text must match; NULL: anything
 	hint		text,		-- what a right value looks like
-	identifies	boolean,	-- names the account there: ids mean something else under another value
-	is_address	boolean,	-- is an address that is called
-	from_number	boolean,	-- a text that people may give as a number
-	missing		text		-- the hint where the address cannot be told without it
+	identifies	boolean,	-- it names the account at the vendor: under another value the same ids belong to other records
+	is_address	boolean,	-- it is an address to which requests are sent
+	from_number	boolean,	-- it is a text, but people may give it as a number
+	missing		text		-- the hint shown when the address of the account cannot be made without it
 );
 COMMENT ON TYPE zcsync.vendor_setting IS
 'a setting that accounts of a vendor have';
@@ -45,30 +45,30 @@ CREATE TYPE zcsync.vendor_credentials AS (
 COMMENT ON TYPE zcsync.vendor_credentials IS
 'a set of credentials that opens an account';
 
--- What a status or a priority is called there.  Meanings are the words that
--- vendors have in common: of statuses new, open, pending, hold, solved and closed;
--- of priorities urgent, high, normal and low.  One value may stand for two
--- meanings, as where a vendor does not tell solved from closed.
+-- The vendor's name for a status or a priority.  Meanings are words that all vendors
+-- share: for statuses new, open, pending, hold, solved and closed; for priorities
+-- urgent, high, normal and low.  One value may stand for two meanings where a vendor
+-- does not distinguish them, such as solved and closed.
 CREATE TYPE zcsync.vendor_value AS (
 	field		text,		-- status or priority
 	value		text,		-- what a row holds
 	meaning		text
 );
 COMMENT ON TYPE zcsync.vendor_value IS
-'the usual value of a vendor for a meaning that vendors have in common';
+'the value of a vendor for a meaning that all vendors share';
 
--- What cannot be done with the values of a record that exists.
+-- Which values of an existing record cannot be changed, and how.
 CREATE TYPE zcsync.vendor_rules AS (
-	initial_status	text,	-- no record gets it again
-	final_status	text,	-- takes no change any more, and is given by the vendor itself
-	closing_status	text,	-- what closes a record; NULL: the catalogue of statuses tells
-	never_empty		text[],	-- columns that keep some value once they have one
-	only_ids		text[]	-- columns that take an e-mail address for a new record only
+	initial_status	text,	-- only new records have it
+	final_status	text,	-- a record that has it cannot be changed; only the vendor sets it
+	closing_status	text,	-- closes a record; NULL: the catalogue of statuses says which does
+	never_empty		text[],	-- columns that cannot be emptied once they have a value
+	only_ids		text[]	-- columns that take an e-mail address in a new record only, otherwise an id
 );
 COMMENT ON TYPE zcsync.vendor_rules IS
-'what cannot be done with the values of a record that exists at a vendor';
+'which values of an existing record cannot be changed at a vendor, and how';
 
--- What a new route to a kind copies besides the fields that all routes between
+-- A field that a new route to a kind copies, besides those that all routes between
 -- these kinds copy.
 CREATE TYPE zcsync.vendor_default AS (
 	source_kind	text,
@@ -85,28 +85,29 @@ COMMENT ON TYPE zcsync.vendor_default IS
 CREATE TYPE zcsync.vendor_kind AS (
 	kind		text,
 	written		text[],		-- columns that a push may send; {}: it is only read
-	create_only	text[],		-- those of them that only a new record can be given
+	create_only	text[],		-- those of them that can be set in a new record only
 	pull_class	text,		-- the budget of its pulls, if not "api"
 	count_request	jsonb,	-- a request whose reply has their number at count_path
 	assignee	text,		-- expression over a row s: who it is assigned to; NULL: by its contacts
-	public_text	text,		-- expression over a row s: its text, if all who see a copy may read it; NULL: they may
+	public_text	text,		-- expression over a row s: its text if everybody who sees a copy may read it; NULL: everybody may
 	usual		zcsync.vendor_value[],
-	fixed_values	text[],	-- of status and priority, those whose values are the vendor's own and that no account can name
+	fixed_values	text[],	-- those of status and priority whose values are the same in all accounts of the vendor
 	rules		zcsync.vendor_rules,
 	name_field	text,		-- must not be empty
-	place_field	text,		-- holds where a record is; NULL: there are no places
-	place		text,		-- what people call that
-	setting		text,		-- of a route, that says where records are created
-	status_scope	text,	-- whose statuses records have; NULL: those of the place
+	place_field	text,		-- holds the place where a record is; NULL: there are no places
+	place		text,		-- what people call a place
+	setting		text,		-- the setting of a route that says where records are created
+	status_scope	text,	-- to what the statuses of records belong; NULL: to their place
 	status_is_id	boolean,	-- rows hold the id of a status, not its name
 	needs_company	boolean,	-- each record belongs to a company there
 	roles		jsonb,		-- {column: how a value of a route becomes one}:
-							-- status (of the catalogue), member (by e-mail address), requester (by e-mail
-							-- address, which stays one where nobody has it), company, user, site
+							-- status (of the catalogue), member (found by e-mail
+							-- address), requester (found by e-mail address, which is
+							-- kept if no person has it), company, user, site
 	defaults	zcsync.vendor_default[],
 	filter		text,		-- over a row: which records a new route from here takes; NULL: all
 	compared	boolean,	-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare
-	alias		text		-- a column by which people name a record, too, as in references; NULL: none
+	alias		text		-- a second column by which people name a record, also in references; NULL: none
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -128,7 +129,7 @@ COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, tex
 'a kind of records that a vendor has';
 
 CREATE TYPE zcsync.vendor AS (
-	name		text,		-- as in accounts.vendor
+	name		text,		-- the value of accounts.vendor
 	title		text,		-- for people
 	connector	text,		-- see src/connector.h; NULL: nothing is sent or read
 	kinds		zcsync.vendor_kind[],
@@ -136,14 +137,14 @@ CREATE TYPE zcsync.vendor AS (
 	credentials	zcsync.vendor_credentials[],
 	write_batch	integer,	-- records that one call may write
 	fetch_batch	integer,	-- records that one call may fetch by their ids
-	conditional	boolean,	-- updates say what they are based on, and are refused where the record was changed since; where
-							-- they are not, a push waits for a read of its stream: see mirror/read_first.sql
-	refuses_scope	boolean,	-- a single write that is refused (403) may be so for want of a scope of the login
-	takes_gzip	boolean,	-- bodies of requests may come compressed
+	conditional	boolean,	-- an update names the version it is based on, and is refused if the record was changed since;
+							-- if false, a push waits for a read of its stream: see mirror/read_first.sql
+	refuses_scope	boolean,	-- a write of a single record that is refused with 403 may mean that the login lacks a scope
+	takes_gzip	boolean,	-- bodies of requests may be sent compressed
 	probe_request	jsonb,	-- a cheap request that fails without valid credentials
 	count_path	text[],		-- where a reply has a number of records
-	members_field	text,	-- the field of the catalogue whose options are the people that records can be assigned to
-	member_roles	text[],	-- or else the roles of contacts that they have; NULL: all contacts
+	members_field	text,	-- the field of the catalogue whose options are the people to whom records can be assigned
+	member_roles	text[],	-- or else the roles of the contacts to whom they can be assigned; NULL: all contacts
 	-- hooks, see _vendor_hooks()
 	base_url	regprocedure,
 	budgets		regprocedure,
@@ -170,7 +171,7 @@ CREATE TYPE zcsync.vendor AS (
 	person		regprocedure
 );
 COMMENT ON TYPE zcsync.vendor IS
-'what a vendor provides; functions that return it are the vendors there are';
+'what a vendor provides; each function that returns it registers a vendor';
 REVOKE ALL ON TYPE zcsync.vendor FROM PUBLIC;
 
 CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, kinds zcsync.vendor_kind[],
@@ -197,41 +198,47 @@ COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
--- What each hook takes and returns, and when a vendor must have it: always
--- (all that have a connector), if it writes or compares a kind, if records belong to
--- companies, or at its option.
+-- What each hook takes and returns, and which vendors must have it: all that have a
+-- connector (always), those that write or compare a kind, those whose records belong to
+-- companies, or none (optional).
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT h.hook, h.needed, h.arguments::regtype[], h.result
 	FROM (VALUES
-		-- the address that requests begin with, by the settings; NULL while one is missing
+		-- the address with which requests begin, from the settings; NULL while a
+		-- setting is missing
 		('base_url', 'always', '{jsonb}', 'text'),
-		-- what an account may send, by its settings
+		-- the budgets of an account, from its settings
 		('budgets', 'always', '{jsonb}', 'TABLE(class text, calls integer, window_s double precision, concurrency integer)'),
 		-- the live part of check_account(): of an account; if missing, probe_request is sent
 		('check_account', 'optional', '{bigint}', 'TABLE(item text, ok boolean, message text, hint text)'),
-		-- what an account has, to be read and kept now
+		-- reads now what an account has, and keeps it
 		('discover', 'optional', '{bigint}', 'TABLE(kind text, id text, path text, detail jsonb)'),
-		-- where people look at a record: settings, kind, remote id
+		-- the address of a record in the vendor's own pages: settings, kind, remote id
 		('record_url', 'optional', '{jsonb,text,text}', 'text'),
-		-- raise an error unless a stream of this kind can have this scope; if missing, it can have none
+		-- raises an error unless a stream of this kind can have this scope; without
+		-- this hook it cannot have one
 		('scope_check', 'optional', '{text,jsonb}', 'void'),
-		-- what an access token lacks of what the streams of an account need: account, the scope that was granted.
-		-- scope NULL: purpose says what is wrong with what it has
+		-- what the scope of an access token lacks of what the account's streams need:
+		-- account, the scope that was granted. A row with scope NULL says in purpose
+		-- what is wrong with the scope itself
 		('scope_lacks', 'optional', '{bigint,text}', 'TABLE(scope text, purpose text)'),
-		-- the next request of a stream and lane (live or history); NULL: nothing is to be asked now
+		-- the next request of a lane (live or history) of a stream; NULL: nothing is to
+		-- be requested now
 		('pull_request', 'always', '{bigint,text}', 'jsonb'),
-		-- where a lane goes on: stream, lane, request, reply
+		-- the new cursor of a lane after a page: stream, lane, request, reply
 		('next', 'always', '{bigint,text,jsonb,jsonb}', 'TABLE(cursor jsonb, more boolean, run_after interval)'),
-		-- where a lane goes on whose request was refused: request, status, message; NULL: its cursor is not to blame, or
-		-- it was begun anew already
+		-- the new cursor of a lane whose request was refused: request, status, message;
+		-- NULL: the cursor is not to blame, or the lane was restarted already
 		('restart', 'optional', '{jsonb,integer,text}', 'jsonb'),
-		-- the next request of a comparison of a stream's rows with the vendor's lists: stream, where it is ({}: it begins);
-		-- NULL: this stream cannot be compared now
+		-- the next request of a comparison of a stream's rows with the vendor's lists:
+		-- stream, how far it is ({}: it begins); NULL: this stream cannot be compared
+		-- now
 		('compare_request', 'to compare', '{bigint,jsonb}', 'jsonb'),
-		-- what a reply to that says: stream, where it is, request, reply -> where it goes on (NULL: that was all), the remote
-		-- ids of rows that the lists should have and lack, and ids in the lists whose records are to be read
+		-- what a reply to that request says: stream, how far it is, request, reply ->
+		-- how far it is then (NULL: at the end), the remote ids of rows that should be
+		-- in the lists and are not, and ids in the lists whose records are to be read
 		('compare', 'to compare', '{bigint,jsonb,jsonb,jsonb}', 'TABLE(pass jsonb, gone text[], lacking text[])'),
 		-- the request for records of a stream by their ids, {"ids": [...]}
 		('fetch_request', 'optional', '{bigint,jsonb}', 'jsonb'),
@@ -239,30 +246,35 @@ BEGIN ATOMIC
 		-- columns as to_jsonb() prints them in UTC; remote_id is the "id" of the document
 		('rows', 'always', '{bigint,text,jsonb,jsonb}',
 			'TABLE(kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)'),
-		-- what to send for push jobs; NULL: nothing is left to send.  "sent" has the values of the columns that
-		-- it changes, "base" what was agreed on of these before, "create" is there where it makes a record
+		-- the requests of push jobs; NULL: nothing is left to send. "sent" has the
+		-- values of the columns that the request changes, "base" the values agreed on
+		-- before; a request that makes a record has "create"
 		('push_requests', 'to write', '{bigint[]}', 'TABLE(job_id bigint, request jsonb)'),
 		-- what the reply to a push means: request with its "sent", reply, base, sync_key -> {status, doc, agreed}
 		('push_effect', 'to write', '{jsonb,jsonb,jsonb,text}', 'jsonb'),
-		-- the columns to which a vendor objects where it refuses a push because of them, so that the others can go alone:
-		-- request, status, reply -> {columns, message, hint}; NULL: it refuses all of it.  The request has "row", the
-		-- mark of the row (mirror/withheld.sql)
+		-- the columns because of which a vendor refuses a push, so that the others can
+		-- be sent without them: request, status, reply -> {columns, message, hint};
+		-- NULL: it refuses the whole push. The request has "row", the hash of the row
+		-- (mirror/withheld.sql)
 		('withhold', 'optional', '{jsonb,integer,jsonb}', 'jsonb'),
-		-- the statuses that records can have: account, kind, place (NULL: any).  categories are those of what a
-		-- status may become in a list, best first; is_known: records of this account can have it; is_choice: they
-		-- can be given it
+		-- the statuses that records can have: account, kind, place (NULL: any).
+		-- categories: the categories of a list's statuses to which this one can be
+		-- mapped, best first; is_known: records of this account can have it; is_choice:
+		-- they can be given it
 		('statuses', 'optional', '{bigint,text,text}',
 			'TABLE(value text, name text, "position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)'),
-		-- the places that records of a kind can be created in, as far as they are known: account, kind
+		-- the known places in which records of a kind can be created: account, kind
 		('places', 'optional', '{bigint,text}', 'TABLE(id text, name text)'),
-		-- the id of a place by id, path or name: account, kind, text, may the vendor be asked?  undefined_object: there is none
+		-- the id of a place by id, path or name: account, kind, text, may the vendor be
+		-- asked? Raises undefined_object if there is none
 		('place', 'optional', '{bigint,text,text,boolean}', 'text'),
-		-- what must be set there, as fields of a route: account, kind, place
+		-- the fields that must be set there, as fields of a route: account, kind, place
 		('required', 'optional', '{bigint,text,text}', 'TABLE(field text, name text)'),
-		-- what must be set there before a record can get its closing status, likewise
+		-- the fields that must be set there before a record can get its closing status
 		('closing', 'optional', '{bigint,text,text}', 'TABLE(field text, name text)'),
-		-- who asks, and where, of a record that belongs to a company (roles company, user and site): account, company,
-		-- e-mail address, and what is done where nobody has it (none or general)
+		-- the user and the site of a record that belongs to a company (roles company,
+		-- user and site): account, company, e-mail address, and what to do if no user
+		-- has that address (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)')
 	) AS h (hook, needed, arguments, result);
 END;

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- The vendor of local accounts: it is called nowhere, and owns imported leads.
+-- The vendor of local accounts: nothing is sent to it, and it owns imported leads.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._local_scope_check(p_kind text, p_scope jsonb) RETURNS void
@@ -16,8 +16,8 @@ $$;
 COMMENT ON FUNCTION zcsync._local_scope_check(text, jsonb) IS
 'raises an error unless the scope is empty';
 
--- The statuses of leads are those of this installation.  The id of one is in
--- leads.status_id.
+-- The statuses of leads belong to this installation.  leads.status_id has the id of
+-- one.
 CREATE FUNCTION zcsync._local_statuses(p_account bigint, p_kind text, p_place text) RETURNS TABLE (value text, name text,
 	"position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -33,7 +33,7 @@ CREATE FUNCTION zcsync._vendor_local() RETURNS zcsync.vendor
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('local', 'Local', NULL,
-		-- a lead that was merged, and one with a status that closes it, becomes no opportunity
+		-- a lead that was merged, or whose status closes it, becomes no opportunity
 		kinds => ARRAY[zcsync._describe_kind('leads', filter =>
 			'merged_into IS NULL AND coalesce(status_id, 0) NOT IN (SELECT l.status_id FROM zcsync.lead_statuses AS l WHERE l.closed)')],
 		settings => ARRAY[
@@ -42,4 +42,4 @@ BEGIN ATOMIC
 		scope_check => 'zcsync._local_scope_check(text,jsonb)', statuses => 'zcsync._local_statuses(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_local() IS
-'what there is to know about local accounts';
+'the descriptor of local accounts';

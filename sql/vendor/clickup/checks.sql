@@ -13,7 +13,7 @@ DECLARE
 	v_call record;
 	v_list text;
 	v_workspaces text;
-	v_share constant text := 'ClickUp answers so for what the token''s user does not see: share it with that user, with edit permission.';
+	v_share constant text := 'ClickUp answers like this if the token''s user may not see something: share it with that user, with edit permission.';
 BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
 	SELECT * INTO v_call FROM zcsync._call(p_account, '{"op": "team"}');
@@ -78,8 +78,8 @@ DECLARE
 BEGIN
 	RETURN QUERY SELECT * FROM zcsync._clickup_read_lists(p_account);
 
-	-- Statuses and fields cost two requests a list: those not read yet first,
-	-- so that what a limit cuts off is read the next time.
+	-- Statuses and fields take two requests for each list.  Lists that were not read
+	-- yet come first, so that those which a limit cuts off are read the next time.
 	FOR v_list IN
 		SELECT l.list_id, l.path FROM zcsync.lists l
 		WHERE l.account_id = p_account ORDER BY l.detailed_at NULLS FIRST, l.path
@@ -116,7 +116,7 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_discover(bigint) IS
 'discover() for ClickUp: workspaces, spaces, folders, and lists with their statuses and custom fields';
 
--- Walk through spaces and folders and keep the lists; returns the rows of all
+-- Walk through spaces and folders and store the lists; returns the rows of everything
 -- but the lists.
 CREATE FUNCTION zcsync._clickup_read_lists(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
@@ -171,11 +171,11 @@ AS $$
 	ON CONFLICT ON CONSTRAINT lists_pkey DO UPDATE SET path = excluded.path, seen_at = excluded.seen_at;
 $$;
 COMMENT ON FUNCTION zcsync._keep_lists(bigint, text, jsonb) IS
-'keeps the lists of one space or folder';
+'stores the lists of one space or folder';
 
--- The id of a list: given as such, as a path, or as the end of a path that no
--- other list has.  Reads the vendor's lists when none are known yet, unless
--- this is a process that works off jobs: that must not wait for a vendor here.
+-- The id of a list, given by its id, its path, or the end of a path that no other list
+-- has.  If no list is known yet, this asks the vendor, except in a process that runs
+-- jobs, which must not wait for a vendor here.
 CREATE FUNCTION zcsync._resolve_list(p_account bigint, p_path text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -212,7 +212,7 @@ BEGIN
 		MESSAGE = format(CASE WHEN v_ids IS NULL THEN 'account "%s" has no list "%s"'
 			ELSE 'account "%s" has more than one list "%s"' END, v_name, left(p_path, 200)),
 		DETAIL = CASE WHEN v_ids IS NULL THEN 'Lists: ' ELSE 'These match: ' END || coalesce(v_paths, 'none') || '.',
-		HINT = CASE WHEN v_ids IS NULL THEN format('To read the lists anew: SELECT * FROM zcsync.discover(%L);', v_name)
+		HINT = CASE WHEN v_ids IS NULL THEN format('To read the lists again: SELECT * FROM zcsync.discover(%L);', v_name)
 			ELSE 'Give the path from the space on, or the number of the list.' END;
 END
 $$;

@@ -1,12 +1,13 @@
 -- ---------------------------------------------------------------------
 -- ClickUp: the comparison of all tasks, see mirror/comparison.sql.
 --
--- Tasks are listed by the time they were created, which never changes, so that a
--- page can be compared with the rows of its span of time.  Archived tasks are in
--- no list but those of archived ones, which are read list by list; and so is a
--- stream of some lists, with tasks whose home is another list.
+-- Tasks are listed in the order in which they were created, which never changes, so
+-- that a page can be compared with the rows of its span of time.  Archived tasks are
+-- only in lists of archived tasks, which are read list by list.  A stream that reads
+-- only some lists is compared list by list as well, with the tasks whose home is
+-- another list.
 --
--- Pages hold whole tasks, so what was missed is stored at once.
+-- Pages contain whole tasks, so a task that is missing here is stored at once.
 --
 -- Where the comparison is:
 --
@@ -16,8 +17,8 @@
 --   seen    ids on the pages before
 -- ---------------------------------------------------------------------
 
--- The lists of a comparison: all tasks of the workspace that are not archived at
--- once, and then list by list what no other request shows.
+-- The lists of a comparison: first all tasks of the workspace that are not archived, in
+-- one list; then, list by list, the tasks that no other request shows.
 CREATE FUNCTION zcsync._clickup_compared_lists(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -42,8 +43,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_compare_request(bigint, jsonb) IS
 'a request of the comparison of all tasks';
 
--- Of the tasks of a comparison, those that are known here or belong here: a
--- stream without a history does not read the past.
+-- The tasks of a comparison that are known here, or should be: a stream without a
+-- history does not read old tasks.
 CREATE FUNCTION zcsync._clickup_known_tasks(p_account bigint, p_tasks jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -60,9 +61,9 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_known_tasks(bigint, jsonb) IS
 'task documents of a comparison that have a row here, or that should have one';
 
--- Rows that a list should have had: its own, and those that are in it with
--- another home; created after p_after, and before p_before where more pages
--- follow.  What was created just now may be listed late.
+-- Rows that should have been in a list: those of its own tasks, and of tasks that are
+-- in it with another home; created after p_after, and before p_before if more pages
+-- follow.  A task that was created just now may be listed late.
 CREATE FUNCTION zcsync._clickup_unlisted(p_stream_id bigint, p_list jsonb, p_after bigint, p_before bigint, p_ids text[]) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -80,11 +81,11 @@ AS $$
 			ELSE t.remote -> 'locations' @> jsonb_build_array(jsonb_build_object('id', p_list -> 'list_id')) END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_unlisted(bigint, jsonb, bigint, bigint, text[]) IS
-'rows of tasks that belong into a part of a list and are not among these ids';
+'rows of tasks that belong to a part of a list and are not among these ids';
 
--- After a page.  Where more tasks than a page were created in the same
--- millisecond, or the vendor does not keep to the order, pages are turned, and
--- compared when the last one of them came.
+-- After a page.  If more than a page of tasks were created in the same millisecond, or
+-- ClickUp does not keep to the order, the next pages are read, and all of them are
+-- compared when the last one has come.
 CREATE FUNCTION zcsync._clickup_compare(p_stream_id bigint, p_pass jsonb, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (pass jsonb, gone text[], lacking text[])
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE

@@ -68,4 +68,4 @@ BEGIN ATOMIC
 		required => 'zcsync._clickup_required(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
-'what there is to know about ClickUp';
+'the descriptor of ClickUp';

@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
 -- ClickUp: custom fields of tasks, as rows have them and as requests do.
 --
--- A row has a value in the form that _clickup_field_value() (read.sql) makes of what
--- ClickUp gives.  People may write it in others, as an option by its name, a date
--- without a time, a number as text; it is sent in ClickUp's form, and the row has the
--- first form again when that is done:
+-- A row has a value in the form that _clickup_field_value() (read.sql) makes of
+-- ClickUp's reply.  People may write it in another form: an option by its name, a date
+-- without a time, a number as text.  It is sent in ClickUp's form, and when that is
+-- done the row gets the first form again:
 --
 --   text, short_text, url, email, phone   text
 --   number, currency, emoji, manual_progress   number
@@ -15,14 +15,14 @@
 --   labels, users, tasks, list_relationship, attachment   ids
 --   location      {"location": {"lat", "lng"}, "formatted_address"}
 --
--- What fits no such form is refused before it is sent, and so is a field that the
--- list does not have.  What a list has is known from the stream of fields; where it
--- is not, the list's fields are read first, once for a push (request member
--- "learn", see vendor/contract.sql).
+-- A value that fits none of these forms is refused before it is sent, and so is a field
+-- that the list does not have.  The stream of fields shows what a list has; where there
+-- is none, the list's fields are read first, once for a push (request member "learn",
+-- see vendor/contract.sql).
 -- ---------------------------------------------------------------------
 
--- What a field of the task's list is: from the mirrored fields, or else as the
--- task's own document has it.
+-- What is known about a field of the task's list: from the mirrored fields, or else
+-- from the task's own document.
 CREATE FUNCTION zcsync._clickup_field_type(p_row jsonb, p_remote jsonb, p_field_id text,
 	OUT type text, OUT name text, OUT config jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -42,8 +42,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_field_type(jsonb, jsonb, text) IS
 'type, name and configuration of a custom field, NULL where they are not known';
 
--- The id of an option that is given by its id, its name or its number; NULL: there
--- is none such.
+-- The id of an option that is given by its id, its name or its number; NULL if there is
+-- no such option.
 CREATE FUNCTION zcsync._clickup_option(p_options jsonb, p_name_member text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -55,7 +55,7 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_option(jsonb, text, jsonb) IS
 'the id of an option given by its id, name or number, or NULL';
 
--- Ids of options; NULL where one is none.
+-- Ids of options; NULL if one of the values is no option.
 CREATE FUNCTION zcsync._clickup_option_ids(p_options jsonb, p_values jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -64,7 +64,7 @@ BEGIN ATOMIC
 		FROM jsonb_array_elements(p_values) AS e) AS x (id);
 END;
 COMMENT ON FUNCTION zcsync._clickup_option_ids(jsonb, jsonb) IS
-'ids of options of a field of labels, or NULL if one of them is none';
+'ids of options of a field of labels, or NULL if one of the values is no option';
 
 CREATE FUNCTION zcsync._clickup_place_form(p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -75,10 +75,10 @@ BEGIN ATOMIC
 		AND jsonb_typeof(p_value -> 'formatted_address') = 'string';
 END;
 COMMENT ON FUNCTION zcsync._clickup_place_form(jsonb) IS
-'a place with its coordinates and address, or NULL if a value is none';
+'a place with its coordinates and address, or NULL if the value is no place';
 
--- A value as rows have it, of a field whose type gives it a form; NULL if it does
--- not fit.  The caller's TimeZone must be UTC.
+-- The form that rows have for a value of a field whose type prescribes one; NULL if the
+-- value does not fit.  The caller's TimeZone must be UTC.
 CREATE FUNCTION zcsync._clickup_field_form(p_type text, p_config jsonb, p_value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -126,7 +126,7 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_field_form(text, jsonb, jsonb) IS
 'the value of a custom field as rows have it, or NULL if it does not fit the field''s type';
 
--- What to write instead, of a value that does not fit.
+-- The hint for a value that does not fit: what the field takes.
 CREATE FUNCTION zcsync._clickup_field_hint(p_type text, p_config jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -147,8 +147,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_field_hint(text, jsonb) IS
 'what a custom field of a type takes';
 
--- Why a value cannot be sent: as a request that is refused here.  The list's fields
--- may have changed since they were read, so they are read anew first ("learn").
+-- A request that is refused here, since its value cannot be sent.  The list's fields
+-- may have changed since they were read, so they are read again first ("learn").
 CREATE FUNCTION zcsync._clickup_refused_field(p_list_id text, p_field text, p_name text, p_type text, p_config jsonb, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -161,7 +161,7 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_refused_field(text, text, text, text, jsonb, jsonb) IS
 'a refusal of the value of a custom field';
 
--- What a request holds for a value: {"value": ...}.  p_form is the value as rows have
+-- The body of a request for a value: {"value": ...}.  p_form is the value as rows have
 -- it, p_value as it was written.
 CREATE FUNCTION zcsync._clickup_field_body(p_type text, p_form jsonb, p_value jsonb, p_old jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -197,7 +197,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_form jsonb := CASE WHEN p_type IS NOT NULL THEN zcsync._clickup_field_form(p_type, p_config, p_value)
-		WHEN p_list IS NULL THEN p_value END;	-- nobody knows what it should be
+		WHEN p_list IS NULL THEN p_value END;	-- the field's type is not known
 BEGIN
 	IF v_form IS NULL THEN
 		RETURN zcsync._clickup_refused_field(p_list, p_field, p_name, p_type, p_config, p_value);
@@ -211,9 +211,9 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_typed_request(text, text, text, text, jsonb, jsonb, text, jsonb) IS
 'the request that sets a custom field whose type gives its value a form; the caller''s TimeZone must be UTC';
 
--- The request that gives a custom field another value.  This is made for each row:
--- without settings, so that the planner inlines it; and jsonb_set() takes less than
--- half as long as jsonb_build_object().
+-- The request that gives a custom field another value.  It is made for each row, so it
+-- has no SET clause and the planner inlines it; and it uses jsonb_set(), which takes
+-- less than half the time of jsonb_build_object().
 CREATE FUNCTION zcsync._clickup_field_request(p_task text, p_list text, p_field text, p_name text, p_value jsonb, p_old jsonb,
 	p_type text, p_config jsonb)
 RETURNS jsonb
@@ -233,7 +233,7 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_field_request(text, text, text, text, jsonb, jsonb, text, jsonb) IS
 'the request that sets a custom field of a task, or clears it';
 
--- Custom fields of a new task as its request has them; or the refusal of one.
+-- The custom fields of a new task as its request has them, or why one cannot be sent.
 CREATE FUNCTION zcsync._clickup_new_fields(p_row jsonb, OUT fields jsonb, OUT refused jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -253,8 +253,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_new_fields(jsonb) IS
 'custom fields of a new task as its request has them, or why they cannot be sent; the caller''s TimeZone must be UTC';
 
--- A refusal for what is known of a list's fields: these are read first, unless this
--- push has done so.
+-- Refuse a push because of what is known of a list's fields, but read these first,
+-- unless this push has done so.
 CREATE FUNCTION zcsync._clickup_learned(p_request jsonb, p_learned jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

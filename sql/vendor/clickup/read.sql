@@ -1,16 +1,16 @@
 -- ---------------------------------------------------------------------
 -- ClickUp: its documents as rows, and the requests that read and write them.
 --
--- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC; see core/json.sql.
+-- Values have the form in which to_jsonb() prints a column's value while TimeZone is
+-- UTC; see core/json.sql.
 --
--- ClickUp has no idempotency key, so a task that we create carries its row's
--- sync_key at the end of its description: a create whose reply was lost is
--- looked up by it.  _clickup_rows() takes it off again.
+-- ClickUp has no idempotency key, so a task that we create carries its row's sync_key
+-- at the end of its description; a create whose reply was lost is looked up by that
+-- mark.  _clickup_rows() removes the mark.
 -- ---------------------------------------------------------------------
 
--- Milliseconds since 1970, a number or its text, as to_jsonb() prints a
--- timestamptz; NULL if it is none.  The caller's TimeZone must be UTC.
+-- Milliseconds since 1970, a number or its text, as to_jsonb() prints a timestamptz;
+-- NULL if the value is no such time.  The caller's TimeZone must be UTC.
 CREATE FUNCTION zcsync._clickup_time(p_ms text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -95,12 +95,13 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
 'the next request of a lane of a stream';
 
--- Where a lane of tasks is: a pass over all tasks by the time they were
--- changed, oldest first.  That leaves out archived tasks, which are in lists of
--- their own, and where the stream is of some lists those that are in one of them and
--- have their home in another (include_timl).  The history reads these at its end,
--- list by list.  The live lane reads tasks with another home of one list a minute, in
--- turn; tasks that are archived later are found by the comparison (compare.sql).
+-- How far a lane of tasks is.  A lane is a pass over all tasks in the order in which
+-- they were changed, oldest first.  Such a list lacks archived tasks, which are in
+-- lists of their own; if the stream reads only some lists, it also lacks tasks that are
+-- in one of them and have their home in another list (include_timl).  The history reads
+-- these at its end, list by list.  The live lane reads the tasks with another home from
+-- one list a minute, in turn; tasks that are archived later are found by the comparison
+-- (compare.sql).
 --
 --   gt           tasks changed after this, in ms, are asked for
 --   page         page among these
@@ -143,10 +144,10 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_tasks_request(bigint, jsonb, jsonb) IS
 'the request that a cursor of tasks stands for';
 
--- Fields and statuses belong to lists, which are read one after another.  A
--- walk starts with the lists of the scope, or else with the spaces, below
--- which it finds all lists.  A list that was deleted or is not shared any more is
--- passed over.  A walk that has got stuck begins anew after an hour.
+-- Fields and statuses belong to lists, which are read one after another.  A walk starts
+-- with the lists of the scope, or else with the spaces, in which it finds all lists.  A
+-- list that was deleted or is no longer shared is skipped.  A walk that gets stuck
+-- begins again after an hour.
 CREATE FUNCTION zcsync._clickup_walk(p_stream_id bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -188,7 +189,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_list_request(text, text) IS
 'the request for the fields or the statuses of a list';
 
--- A task has an id, and where people want that another one of their own, as DEV-12.
+-- A task has an id, and where people want it, a second one of their own, such as
+-- DEV-12.
 CREATE FUNCTION zcsync._clickup_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -228,9 +230,9 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_next(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page, whether more is waiting, and when to ask for it';
 
--- Do more tasks follow a page?  Where ClickUp does not say, after a full one.  A
--- page may be short, or empty, because tasks on it must not be seen; but pages
--- that are empty for ever end.
+-- Do more tasks follow a page?  Where ClickUp does not say so, they do after a full
+-- page.  A page may be short or empty because the login may not see the tasks on it;
+-- but after ten empty ones there are no more.
 CREATE FUNCTION zcsync._clickup_goes_on(p_page text, p_reply jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -241,15 +243,15 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_goes_on(text, jsonb) IS
 'may more tasks follow the page of this number?';
 
--- Pages shift while they are read: a task that somebody changes moves to the
--- end, and the first task of the next page slips onto the one just read.  So
--- after a full page the next request does not ask for page 1 but for what was
--- changed since the last task of page 0.  Only where more than a page of tasks
--- changed in the same millisecond must pages be turned, and then until two
--- passes have seen the same tasks.
+-- Pages shift while they are read: a task that somebody changes moves to the end, and
+-- the first task of the next page moves to the page that was just read.  So after a
+-- full page the next request does not ask for page 1, but for the tasks changed since
+-- the last one of page 0.  Only if more than a page of tasks changed in the same
+-- millisecond must it ask for further pages, and then until two passes have shown the
+-- same tasks.
 --
--- At the end, the next poll looks back a little as long as the latest change
--- is fresh, since changes may become visible late.
+-- At the end, the next poll starts a little earlier while the latest change is recent,
+-- since ClickUp may show changes late.
 CREATE FUNCTION zcsync._clickup_next_tasks(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -308,8 +310,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_next_tasks(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page of tasks, and whether more is waiting';
 
--- The lists of a stream of tasks: those of its scope, or all that tasks were seen in
--- or that discover() saw: one may have nothing but archived tasks.
+-- The lists of a stream of tasks: those of its scope, or all in which tasks were seen
+-- or that discover() saw; a list may have only archived tasks.
 CREATE FUNCTION zcsync._clickup_lists(p_stream_id bigint) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -323,8 +325,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_lists(bigint) IS
 'the lists that a stream of tasks reads';
 
--- What is read list by list, as parts of requests: archived tasks, and where the
--- stream is of some lists tasks with another home.
+-- What is read list by list, as parts of requests: archived tasks, and, if the stream
+-- reads only some lists, tasks with another home.
 CREATE FUNCTION zcsync._clickup_single_lists(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -339,7 +341,7 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_single_lists(bigint) IS
 'lists of tasks that are read one by one, as parts of requests';
 
--- Where the history begins to read these: {} if there are none.
+-- The cursor with which the history begins to read these: {} if there are none.
 CREATE FUNCTION zcsync._clickup_lists_cursor(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -352,8 +354,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_lists_cursor(bigint) IS
 'the part of a cursor of tasks with which lists are read one by one';
 
--- The live lane of a stream of some lists reads one of them, if that was not done
--- within the last minute.
+-- The live lane of a stream that reads only some lists reads one of them for tasks with
+-- another home, unless it did so within the last minute.
 CREATE FUNCTION zcsync._clickup_shared_cursor(p_stream_id bigint, p_cursor jsonb, p_now bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -386,7 +388,7 @@ BEGIN
 			|| jsonb_build_object('page', 0, 'todo', (cursor #> '{lists,todo}') - 0));
 	ELSE
 		cursor := cursor - 'lists';
-		-- changes may become visible late
+		-- ClickUp may show changes late
 		IF p_lane = 'live' THEN
 			cursor := jsonb_set(cursor, ARRAY['shared', 'gt', p_request ->> 'list_id'], to_jsonb((cursor #>> '{shared,at}')::bigint - 600000));
 		END IF;
@@ -459,8 +461,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_rows(bigint, text, jsonb, jsonb) IS
 'rows of a reply of ClickUp';
 
--- The members of the account's workspace, who may be assignees.  Without a
--- workspace in its settings, those of all that its token can see.
+-- The members of the account's workspace, who may be assignees.  If the settings name
+-- no workspace, those of all workspaces that the token can see.
 CREATE FUNCTION zcsync._clickup_members(p_account bigint, p_teams jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -482,8 +484,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_members(bigint, jsonb) IS
 'rows of the members of a ClickUp workspace';
 
--- The text of a description without our mark, and as people see it: ClickUp
--- drops white space at its end, and so an empty text is none.
+-- The text of a description without our mark, as people see it: ClickUp drops white
+-- space at its end, so an empty text counts as no text.
 CREATE FUNCTION zcsync._clickup_description(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -497,8 +499,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_description(text) IS
 'a description without the mark that a task created here carries';
 
--- The mark of a create in the last line of a text, which is that of our footer: the
--- fragment of an address, or the mark alone.
+-- The mark of a create in the last line of a text, which we wrote: either the fragment
+-- of an address, or the mark alone.
 CREATE FUNCTION zcsync._clickup_mark(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -509,9 +511,9 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_mark(text) IS
 'the mark in the last line of a text; NULL: none';
 
--- The value of a custom field in the form that is the same in every reply, or
--- NULL where none is set: a drop-down's option comes as its index or its id, a
--- time as milliseconds, a number or a truth as text.
+-- The value of a custom field, in a form that is the same in every reply, or NULL if
+-- none is set.  In replies the option of a drop-down is its index or its id, a time is
+-- milliseconds, and a number or a boolean may be a text.
 CREATE FUNCTION zcsync._clickup_field_value(p_field jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -599,8 +601,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_tasks(jsonb) IS
 'task documents as rows; the caller''s TimeZone must be UTC';
 
--- A field that is used in several lists is a row for each of them, since each
--- has its own say on whether it is required, and a scope is a set of lists.
+-- A field that is used in several lists has a row for each of them, since each list
+-- decides whether it is required, and a scope is a set of lists.
 CREATE FUNCTION zcsync._clickup_fields(p_list_id text, p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE

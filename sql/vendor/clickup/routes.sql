@@ -2,8 +2,8 @@
 -- ClickUp as an end of routes: lists, their statuses, required fields.
 -- ---------------------------------------------------------------------
 
--- Paths of lists are looked up among those that discover() saw; with p_ask
--- the vendor is asked if none was seen.
+-- A path is looked up among the lists that discover() saw; with p_ask, the vendor is
+-- asked if it saw none.
 CREATE FUNCTION zcsync._clickup_place(p_account bigint, p_kind text, p_place text, p_ask boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -32,8 +32,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_required(bigint, text, text) IS
 'fields that tasks of a list must have';
 
--- The statuses of one list, or of all, each name once: a status of several lists
--- counts as what it means.
+-- The statuses of one list, or of all lists, each name once: a status of several lists
+-- counts by its meaning.
 CREATE FUNCTION zcsync._clickup_list_statuses(p_account bigint, p_kind text, p_place text) RETURNS TABLE (value text, name text,
 	"position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
--- ClickUp: what must be sent so that a task becomes what its row is, and what
--- was agreed on when it was sent.
+-- ClickUp: the requests that make a task equal to its row, and the values agreed on
+-- when they were sent.
 --
--- A task takes several requests: one for its own members, and one for each
--- custom field and tag, which ClickUp takes one at a time.  A push job makes
--- one of them, and goes back to the queue until the row equals its base.
+-- A task takes several requests: one for its own members, and one for each custom field
+-- and tag, which ClickUp accepts one at a time.  A push job makes one of them, and goes
+-- back to the queue until the row equals its base.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
@@ -16,9 +16,9 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_pushable(text) IS
 'columns of a kind that can be changed at ClickUp';
 
--- The requests of push jobs; NULL for a row that already equals its base.  Such
--- a row is settled: what differs in form only, as the order of a list does, or
--- cannot be changed at ClickUp, becomes what base has.
+-- The requests of push jobs; NULL for a row that equals its base.  Such a row is put in
+-- step: values that differ in form only, such as the order of a list, or that cannot be
+-- changed at ClickUp, become those of base.
 CREATE FUNCTION zcsync._clickup_push_requests(p_job_ids bigint[])
 RETURNS TABLE (job_id bigint, request jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -33,10 +33,10 @@ DECLARE
 	v_requests jsonb[];
 	v_equal bigint[];
 BEGIN
-	-- Of a new task all columns are sent.  Where nothing but custom fields
-	-- differs, as after an edit of one, there is no need to look at the rest.
-	-- ClickUp tells nobody of a new task unless its route says so.
-	-- OFFSET 0: what a subquery makes of a row is made once.
+	-- All columns of a new task are sent.  If only custom fields differ, as after an
+	-- edit of one, the other columns need not be compared.  ClickUp notifies nobody of
+	-- a new task unless its route says so.  OFFSET 0: the subquery computes its columns
+	-- once for each row.
 	SELECT array_agg(r.job_id),
 		array_agg(CASE WHEN r.notify AND r.request ? 'create' THEN jsonb_set(r.request, '{body,notify_all}', 'true')
 			ELSE zcsync._clickup_learned(r.request, r.learned) END),
@@ -78,7 +78,7 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_push_requests(bigint[]) IS
 'what to send for each of these push jobs; NULL: nothing';
 
--- Looked at again under the lock: somebody may have written the row meanwhile.
+-- Compared again under the lock: somebody may have written the row meanwhile.
 CREATE FUNCTION zcsync._clickup_settle(p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -109,11 +109,11 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_settle(bigint[]) IS
 'makes rows for which there is nothing to send equal to their base, and synced';
 
--- The next request of a row of tasks (as to_jsonb() makes it in UTC, without
--- what is only here), or NULL when it equals its base.  Columns that equal base
--- may be missing, and those of a new task that are empty.  p_remote is its last
--- document.  p_unclear is set while a create may have been applied whose reply
--- was lost; p_page is the page to look for it on.
+-- The next request for a row of tasks (as to_jsonb() makes it in UTC, without columns
+-- that exist only here), or NULL if the row equals its base.  Columns that equal base
+-- may be missing, and in a new task those that are empty.  p_remote is its last
+-- document.  p_unclear is set while a create whose reply was lost may have had an
+-- effect; p_page is the page on which to look for it.
 CREATE FUNCTION zcsync._clickup_push_request(p_row jsonb, p_base jsonb, p_remote jsonb, p_unclear timestamptz,
 	p_page integer) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -138,7 +138,7 @@ BEGIN
 			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c)));
 	END IF;
 
-	-- Statuses, fields and parents are those of the list.
+	-- Statuses, fields and parents belong to the list.
 	IF p_row ->> 'list_id' <> v_base ->> 'list_id' THEN
 		RETURN zcsync._clickup_move_request(p_row, v_base, p_remote);
 	END IF;
@@ -172,9 +172,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_push_request(jsonb, jsonb, jsonb, timestamptz, integer) IS
 'the next request that brings a task closer to its row, or NULL';
 
--- A task moves to another list with a status of that list: with the one that its
--- row has, if the list has it.  Where the statuses of the list are not known,
--- ClickUp decides.
+-- A task moves to another list with a status of that list: with the status of its row,
+-- if the list has it.  If the statuses of the list are not known, ClickUp decides.
 CREATE FUNCTION zcsync._clickup_move_request(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -208,9 +207,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_move_request(jsonb, jsonb, jsonb) IS
-'the request that moves a task to the list of its row, or why it cannot be';
+'the request that moves a task to the list of its row, or why it cannot be moved';
 
--- The member of a task in requests that stands for a column.
+-- The member of a task in requests that has the value of a column.
 CREATE FUNCTION zcsync._clickup_member(p_column text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -219,8 +218,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_member(text) IS
 'the member of a request for a task that stands for a column';
 
--- A value as the body of a request has it.  Times are sent with their time of
--- day, since ClickUp otherwise moves them to an hour of its own choice.
+-- A value as the body of a request has it.  Times are sent with their time of day,
+-- since ClickUp otherwise chooses an hour.
 CREATE FUNCTION zcsync._clickup_body_value(p_column text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -236,8 +235,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_body_value(text, jsonb) IS
 'what the body of a request holds for the value of a column';
 
--- A description with our mark at its end: as the fragment of an address when
--- the last line is one, so that it does not show, else in a line of its own.
+-- A description with our mark at its end: as the fragment of an address if the last
+-- line is one, so that people do not see it, otherwise in a line of its own.
 CREATE FUNCTION zcsync._clickup_marked(p_text text, p_sync_key text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -250,8 +249,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_marked(text, text) IS
 'a description with the mark that a task created here carries';
 
--- Ids as ClickUp wants them: people's are numbers, others are texts.  What is
--- no number goes as it is, and is refused there with a reason.
+-- Ids as ClickUp wants them: those of people are numbers, others are texts.  A value
+-- that is no number is sent as it is; ClickUp refuses it and says why.
 CREATE FUNCTION zcsync._clickup_ids(p_ids text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -272,8 +271,7 @@ BEGIN
 	FROM unnest('{name,status,priority,due_at,start_at,time_estimate,points}'::text[]) AS c (name)
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m;
 
-	-- The default type of a list may be one that the plan allows no more of;
-	-- 0 is a plain task.
+	-- The plan may allow no more tasks of the list's default type; 0 is a plain task.
 	RETURN coalesce(v_body, '{}')
 		|| jsonb_build_object(
 			'description', zcsync._clickup_marked(p_row ->> 'description', p_row ->> 'sync_key'),
@@ -288,7 +286,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_create_body(jsonb, jsonb) IS
 'body of the request that creates the task of a row';
 
--- Only what differs.  Names of statuses are the same in any case.
+-- Only values that differ.  Names of statuses are compared without regard to upper and
+-- lower case.
 CREATE FUNCTION zcsync._clickup_update_body(p_row jsonb, p_base jsonb, p_remote jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -309,12 +308,12 @@ BEGIN
 	IF p_row ->> 'archived' <> coalesce(p_base ->> 'archived', 'false') THEN
 		v_body := v_body || jsonb_build_object('archived', p_row -> 'archived');
 	END IF;
-	-- A subtask cannot become a task: what has a parent keeps one.
+	-- A subtask cannot become a task: a task with a parent always has one.
 	IF p_row ->> 'parent_id' IS NOT NULL AND p_row ->> 'parent_id' IS DISTINCT FROM p_base ->> 'parent_id' THEN
 		v_body := v_body || jsonb_build_object('parent', p_row -> 'parent_id');
 	END IF;
-	-- The mark stays where it is, and is not put into tasks of others.  A text
-	-- is cleared with a space, since an empty one changes nothing.
+	-- A mark stays where it is, and none is put into tasks that others made.  A text is
+	-- cleared with a space, since an empty one changes nothing.
 	IF p_row ? 'description' AND coalesce(v_text, '') <> coalesce(p_base ->> 'description', '') THEN
 		IF zcsync._clickup_mark(p_remote ->> 'description') = 'zcsync-' || (p_row ->> 'sync_key') THEN
 			v_text := zcsync._clickup_marked(v_text, p_row ->> 'sync_key');
@@ -343,7 +342,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_tags(jsonb, text, boolean) IS
 'the tags that were agreed on, with a tag or without it';
 
--- The request for the first tag that differs.  Tags have no case.
+-- The request for the first tag that differs.  Upper and lower case are the same in
+-- tags.
 CREATE FUNCTION zcsync._clickup_tag_request(p_row jsonb, p_base jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -390,7 +390,8 @@ BEGIN
 		WHEN 'move_task' THEN
 			RETURN jsonb_build_object('status', 'updated', 'agreed', p_request -> 'agreed');
 		WHEN 'find_task' THEN
-			-- of several, as when people duplicate a task, the first one is it
+			-- if there are several, since people have duplicated the task, it is the
+			-- first one
 			SELECT d INTO v_doc FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) AS d
 			WHERE 'zcsync-' || p_sync_key IN (zcsync._clickup_mark(d ->> 'description'), zcsync._clickup_mark(d ->> 'text_content'))
 			ORDER BY length(d ->> 'date_created'), d ->> 'date_created' LIMIT 1;
@@ -408,8 +409,9 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_reply_effect(jsonb, jsonb, jsonb, text) IS
 'what the reply to a push of anything but a custom field means';
 
--- The same with custom fields, of which there are many: for each row, so that
--- the planner inlines it.  A row gets the value in the form that it will be read in.
+-- The same, with custom fields.  There are many of these, so the function is written to
+-- be inlined for each row.  The row gets the value in the form in which it will be
+-- read.
 CREATE FUNCTION zcsync._clickup_push_effect(p_request jsonb, p_reply jsonb, p_base jsonb, p_sync_key text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC

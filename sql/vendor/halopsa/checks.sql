@@ -2,8 +2,8 @@
 -- HaloPSA: what check_account() and discover() ask.
 -- ---------------------------------------------------------------------
 
--- One right.  An application whose agent lacks a permission gets an empty list
--- and no error, so that an empty list proves nothing.
+-- The row about one right.  If the application's agent lacks a permission, HaloPSA
+-- returns an empty list and no error, so an empty list proves nothing.
 CREATE FUNCTION zcsync._halopsa_check_right(p_item text, p_call record, p_what text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -71,7 +71,7 @@ BEGIN
 	END LOOP;
 	FOR v_stream IN SELECT s.kind FROM zcsync.streams s WHERE s.account_id = p_account AND s.writes ORDER BY s.kind DESC LOOP
 		RETURN QUERY SELECT 'write ' || v_stream.kind, NULL::boolean, 'cannot be told without writing',
-			'See to it that the scope has "edit:tickets" (or "all"), and that the application''s agent may change these records.';
+			'Make sure that the scope has "edit:tickets" (or "all"), and that the application''s agent may change these records.';
 	END LOOP;
 END
 $$;

@@ -10,9 +10,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_base_url(jsonb) IS
 'the address of an instance of HaloPSA';
 
--- Default of 300 calls in five minutes, which HaloPSA allowed when this was
--- written, less what other integrations need.  Requests for tokens go to
--- another server.
+-- The default is what HaloPSA allowed when this was written, 300 calls in five minutes,
+-- less what other integrations need.  Requests for tokens go to another server.
 CREATE FUNCTION zcsync._halopsa_budgets(p_settings jsonb)
 RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -33,7 +32,7 @@ BEGIN ATOMIC
 				assignee => $sql$coalesce(
 	(SELECT lower((o.agent ->> 'email') COLLATE "C") FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
 	WHERE f.account_id = s.account_id AND f.remote_id = 'agent' AND o.agent ->> 'id' = s.assignee_id AND o.agent ->> 'email' <> ''),
-	'agent ' || nullif(assignee_id, '1'))$sql$,	-- agent 1 is nobody
+	'agent ' || nullif(assignee_id, '1'))$sql$,	-- agent 1 means unassigned
 				usual => ARRAY[
 					('status', '1', 'new'), ('status', '2', 'open'), ('status', '3', 'pending'), ('status', '28', 'hold'),
 					('status', '18', 'solved'), ('status', '9', 'closed'),
@@ -95,4 +94,4 @@ BEGIN ATOMIC
 		person => 'zcsync._halopsa_user(bigint,text,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
-'what there is to know about HaloPSA';
+'the descriptor of HaloPSA';

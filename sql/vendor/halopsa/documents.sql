@@ -2,16 +2,15 @@
 -- HaloPSA: its documents as rows.  read.sql has the requests that
 -- read them, checks.sql what check_account() and discover() ask.
 --
--- Values go out as JSON exactly as to_jsonb() prints a column's value while
--- TimeZone is UTC; see core/json.sql.
+-- Values have the form in which to_jsonb() prints a column's value while TimeZone is
+-- UTC; see core/json.sql.
 --
--- HaloPSA has its own ways to write "nothing": an empty text, 0 and -1 for an
--- id, and times in the years 1, 1899, 1900 and 1901.  All of them are null here.
--- An id may come as 18, 18.0 or "18", and is "18" here.  A time without a zone
--- is in UTC.
+-- HaloPSA has several ways to write "nothing": an empty text, 0 and -1 as ids, and
+-- times in the years 1, 1899, 1900 and 1901.  All of them become null.  An id may come
+-- as 18, 18.0 or "18", and becomes "18".  A time without a zone is in UTC.
 -- ---------------------------------------------------------------------
 
--- An id as text, from a number or its text; NULL for what stands for none.
+-- An id as text, from a number or its text; NULL for a value that means "nothing".
 CREATE FUNCTION zcsync._halopsa_read_id(p_id jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -19,7 +18,7 @@ BEGIN ATOMIC
 		THEN nullif(split_part(p_id #>> '{}', '.', 1)::bigint, 0)::text END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_read_id(jsonb) IS
-'an id of HaloPSA as text, or NULL if it stands for none';
+'an id of HaloPSA as text, or NULL if it means "nothing"';
 
 CREATE FUNCTION zcsync._halopsa_read_text(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -41,10 +40,10 @@ BEGIN ATOMIC
 	END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_read_time(text) IS
-'a time of HaloPSA as to_jsonb() prints it in UTC, or NULL if it stands for none';
+'a time of HaloPSA as to_jsonb() prints it in UTC, or NULL if it means "nothing"';
 
--- The records of a reply: an array, an object with one under a key of its own,
--- or a single record.
+-- The records of a reply: an array, an object with an array under any key, or a single
+-- record.
 CREATE FUNCTION zcsync._halopsa_list(p_reply jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -59,7 +58,7 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_list(jsonb) IS
 'the records of a reply of HaloPSA as a list';
 
--- Where people look at a record.
+-- The address at which people see a record.
 CREATE FUNCTION zcsync._halopsa_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -78,8 +77,8 @@ COMMENT ON FUNCTION zcsync._halopsa_record_url(jsonb, text, text) IS
 -- Custom fields
 -- ---------------------------------------------------------------------
 
--- The types of custom fields, by HaloPSA's numbers.  A text that only takes
--- numbers is one.
+-- The types of custom fields, by HaloPSA's numbers.  A text field that takes only
+-- numbers counts as a number.
 CREATE FUNCTION zcsync._halopsa_field_type(p_type jsonb, p_input jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -97,9 +96,9 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_field_type(jsonb, jsonb) IS
 'the type of a custom field by its numbers; NULL for types that hold no value of a record';
 
--- The value of a custom field: the number of an option, a sorted list of such,
--- a time, a time of day, a truth, a number or a text; NULL where none is set.
--- The caller's TimeZone must be UTC.
+-- The value of a custom field: the number of an option, a sorted list of such numbers,
+-- a time, a time of day, a boolean, a number or a text; NULL if none is set.  The
+-- caller's TimeZone must be UTC.
 CREATE FUNCTION zcsync._halopsa_read_field(p_field jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -153,9 +152,9 @@ COMMENT ON FUNCTION zcsync._halopsa_read_fields(jsonb) IS
 -- Documents as rows
 -- ---------------------------------------------------------------------
 
--- The rows of a reply: a list, or the answer to a read or a write of single
--- records.  A list of tickets whose records are read singly afterwards (member
--- "index" of the request) has none.
+-- The rows of a reply: a list, or the answer to a read or a write of single records.  A
+-- list of tickets whose records are read one by one afterwards (request member "index")
+-- gives no rows.
 CREATE FUNCTION zcsync._halopsa_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -195,7 +194,7 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_rows(bigint, text, jsonb, jsonb) IS
 'rows of a reply of HaloPSA';
 
--- When a record changed last, which each kind and build names differently.
+-- When a record changed last; each kind and build of HaloPSA names that differently.
 CREATE FUNCTION zcsync._halopsa_version(p_doc jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -205,8 +204,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_version(jsonb) IS
 'the time of the last change of a document; the caller''s TimeZone must be UTC';
 
--- Of a row of a list only what it holds: a column whose member is not there
--- keeps its value.  Tags and custom fields of lists are not complete.
+-- A row of a list gives only the values that it has: a column whose member is missing
+-- keeps its value.  Tags and custom fields in lists are not complete.
 CREATE FUNCTION zcsync._halopsa_lean(p_vals jsonb, p_doc jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -224,10 +223,10 @@ BEGIN ATOMIC
 			WHERE NOT p_doc ? m.member);
 END;
 COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
-'the values of a ticket that a row of a list says something about';
+'the values of a ticket that a row of a list contains';
 
--- An opportunity is a ticket, too, and a ticket may become one: as a ticket it
--- is gone then.
+-- An opportunity is a ticket, too, and a ticket may become one: then the row of the
+-- ticket is marked as gone.
 CREATE FUNCTION zcsync._halopsa_tickets(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -272,7 +271,7 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_tickets(bigint, jsonb, boolean) IS
 'ticket documents as rows; the caller''s TimeZone must be UTC';
 
--- A name as its parts: all but the last word, and the last word.
+-- The parts of a name: all but the last word, and the last word.
 CREATE FUNCTION zcsync._halopsa_name(p_name text, OUT first_name text, OUT last_name text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -282,8 +281,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_name(text) IS
 'first and last name of a whole name';
 
--- HaloPSA has one text for the name of a person: one whose parts are known keeps
--- them as long as that does not change.
+-- HaloPSA has one text for the name of a person.  If first and last name are known,
+-- they are kept as long as that text does not change.
 CREATE FUNCTION zcsync._halopsa_leads(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -388,7 +387,7 @@ BEGIN
 			'time_zone', NULL,
 			'created_at', zcsync._halopsa_read_time(d ->> 'datecreated'),
 			'updated_at', zcsync._halopsa_version(d))
-		-- a list may leave these out, and leaves the values alone then
+		-- a list may lack these; then the values stay
 		|| CASE WHEN d ? 'customfields' THEN jsonb_build_object('custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'))
 			ELSE '{}' END
 		|| CASE WHEN d ? 'client_id' THEN jsonb_build_object('organization_id', zcsync._halopsa_read_id(d -> 'client_id'))
@@ -404,7 +403,7 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_contacts(jsonb) IS
 'user documents as rows; the caller''s TimeZone must be UTC';
 
--- Clients and sites are numbered apart: site 18 is "site-18".
+-- Clients and sites are numbered separately: site 18 has the remote id "site-18".
 CREATE FUNCTION zcsync._halopsa_companies(p_list jsonb, p_entity text)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -513,8 +512,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_field(text, text, text, jsonb, jsonb, integer) IS
 'values of a row of zcsync.fields';
 
--- What an agent must fill in to make a ticket of this type: by the type's own
--- list of fields, which only a single type has, and "summary".
+-- What an agent must fill in to make a ticket of this type: the type's own list of
+-- fields, which only a single type contains, and "summary".
 CREATE FUNCTION zcsync._halopsa_mandatory(p_type jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -527,8 +526,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_mandatory(jsonb) IS
 'names of the required fields of a ticket type, or NULL where the document does not say';
 
--- Options of a system field.  A list of ticket types does not say which fields
--- are required, so that is kept as it is known; a single type says nothing of
+-- Options of a system field.  A list of ticket types does not say which fields are
+-- required, so the known ones are kept; a reply with a single type says nothing about
 -- the others.
 CREATE FUNCTION zcsync._halopsa_options(p_account bigint, p_list jsonb, p_entity text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -1,19 +1,19 @@
 -- ---------------------------------------------------------------------
 -- HaloPSA: the requests that read it.
 --
--- A lane reads in passes.  A pass lists what changed since a time, in pages by
--- id, so that records that change meanwhile do not shift the pages not read
--- yet.  The next pass begins five minutes before the latest change that this
--- one saw, or before its own beginning if that is earlier.
+-- A lane reads in passes.  A pass lists what changed since a time, in pages ordered by
+-- id, so that records which change meanwhile do not shift the pages that are not read
+-- yet.  The next pass begins five minutes before the latest change that this one saw,
+-- or before its own beginning if that is earlier.
 --
--- Rows of lists of tickets and opportunities are lean: tags and most custom
--- fields are missing.  So they serve as an index only: each record whose time
--- of change differs from that of its mirror row is read by a job of its own
--- ("fetch"), after the changes that wait to be sent, before the history.  One
--- that cannot be read keeps no other waiting.  With "details": false in the
--- scope the rows of lists are stored as they are.
+-- Lists of tickets and opportunities are lean: tags and most custom fields are missing.
+-- So they serve as an index only.  Each record whose time of change differs from that
+-- of its mirror row is read by a job of its own ("fetch"), after the changes that wait
+-- to be sent, and before the history.  A record that cannot be read does not delay the
+-- others.  With "details": false in the scope, the rows of lists are stored as they
+-- are.
 --
--- What was deleted is in no list of changes: once a day all ids are compared, see
+-- No list of changes shows deleted records: all ids are compared once a day, see
 -- mirror/comparison.sql.
 --
 -- A cursor:
@@ -65,8 +65,8 @@ COMMENT ON FUNCTION zcsync._halopsa_scope_check(text, jsonb) IS
 -- Requests
 -- ---------------------------------------------------------------------
 
--- The entity that the records of a kind are listed by.  There is no list of
--- actions but that of one ticket, so comments are found by their tickets.
+-- The entity by which the records of a kind are listed.  HaloPSA lists actions only for
+-- a single ticket, so comments are found by their tickets.
 CREATE FUNCTION zcsync._halopsa_entity(p_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -76,8 +76,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_entity(text) IS
 'the entity of HaloPSA that records of a kind are listed by';
 
--- A list of all records of an entity, whatever their state: the vendor's own
--- view may leave some out.
+-- A list of all records of an entity, whatever their state: HaloPSA's default view may
+-- leave some out.
 CREATE FUNCTION zcsync._halopsa_list_request(p_entity text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -101,8 +101,7 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_estimate_request(text) IS
 'a request whose reply has the number of records at record_count, or NULL if there is none for this kind';
 
--- Where a lane is: the stored cursor, or that of a beginning.  The vendor's
--- clock may be behind.
+-- How far a lane is: the stored cursor, or a new one.  The vendor's clock may be slow.
 CREATE FUNCTION zcsync._halopsa_cursor(p_stream_id bigint, p_lane text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -117,7 +116,7 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_cursor(bigint, text) IS
 'cursor of a lane: the stored one, or that of a beginning';
 
--- Jobs of this stream that are to read single records.
+-- Jobs of this stream that will read single records.
 CREATE FUNCTION zcsync._halopsa_waiting(p_account bigint, p_stream bigint) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -128,9 +127,9 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_waiting(bigint, bigint) IS
 'number of records of a stream that are still to be read singly';
 
--- The next request of a lane.  NULL, and no call then, for a history whose
--- records wait to be read: it goes on when less than two minutes' worth of calls
--- is left, and ends when none is.
+-- The next request of a lane.  NULL, and thus no call, for a history while many of its
+-- records wait to be read: it goes on when fewer are left than two minutes of calls can
+-- read, and ends when none is left.
 CREATE FUNCTION zcsync._halopsa_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -139,7 +138,7 @@ DECLARE
 	v_stream zcsync.streams;
 	v_cursor jsonb;
 	v_request jsonb;
-	v_may_wait double precision;	-- records that are to be read singly
+	v_may_wait double precision;	-- records that are still to be read one by one
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
 	IF v_stream.kind IN ('fields', 'statuses') THEN
@@ -168,9 +167,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_pull_request(bigint, text) IS
-'the next request of a lane of a stream; NULL while it has to wait for records that are read singly';
+'the next request of a lane of a stream; NULL while it has to wait for records that are read one by one';
 
--- A single record; of comments, those of one ticket.
+-- A single record; for comments, all those of one ticket.
 CREATE FUNCTION zcsync._halopsa_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -187,8 +186,8 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_fetch_request(bigint, jsonb) IS
 'the request for a record by its id: HaloPSA has none for several, so such a job names one';
 
--- Queue the reading of single records.  One that failed for good within the
--- hour is left alone.
+-- Queue jobs that read single records.  A record whose job failed for good within the
+-- last hour is left alone.
 CREATE FUNCTION zcsync._halopsa_enqueue_fetches(p_stream_id bigint, p_ids text[], p_priority integer) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -232,12 +231,12 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_next(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page, whether more is waiting, and when to ask for it; queues the reading of single records';
 
--- After a page of a pass.  Where records left the list meanwhile, later ones
--- have moved forward past the page just read: then that is read again.  A server
--- may give fewer records a page than were asked for, so the pass goes on until
--- pages of the size that they have hold all that it counts, or one is empty.
--- Where it does not count, a page that is shorter than one before is the last, or one
--- that begins as the one before: it knows no pages.
+-- After a page of a pass.  If records left the list meanwhile, later ones have moved
+-- forward, past the page just read: then that page is read again.  A server may give
+-- fewer records a page than requested, so the pass goes on until its pages, by the size
+-- that they have, cover all records that HaloPSA counts, or a page is empty.  If
+-- HaloPSA does not count, the pass ends with a page that is shorter than one before, or
+-- that begins with the same record as the one before: such a server has no pages.
 CREATE FUNCTION zcsync._halopsa_next_page(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -284,8 +283,9 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_next_page(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after a page of a list of changes';
 
--- After the last page.  A history is done when the records it listed have been
--- read, too; the page asked for then is a last, idle one.
+-- After the last page.  A history is complete only when the records that it listed have
+-- been read, too; the page that is requested at that moment is a last one that brings
+-- nothing.
 CREATE FUNCTION zcsync._halopsa_end_pass(p_stream_id bigint, p_lane text, p_request jsonb, p_cursor jsonb,
 	OUT cursor jsonb, OUT more boolean, OUT run_after interval)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -321,9 +321,9 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_end_pass(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after the last page of a pass, and whether more follows at once';
 
--- Queue the reading of the records of an index that are not as the mirror has
--- them; of comments, of the tickets that were acted on.  Returns what the
--- cursor is to keep of it.
+-- Queue the reading of those records of an index that differ from the mirror; for
+-- comments, the reading of the tickets with new actions.  Returns what the cursor must
+-- keep of the index.
 CREATE FUNCTION zcsync._halopsa_index(p_stream_id bigint, p_lane text, p_list jsonb, p_seen jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -340,7 +340,7 @@ BEGIN
 		FROM (SELECT zcsync._halopsa_read_id(d -> 'id'), coalesce(zcsync._halopsa_read_time(d ->> 'lastactiondate'), zcsync._halopsa_version(d))
 			FROM jsonb_array_elements(p_list) AS d) AS a (id, acted)
 		WHERE a.id IS NOT NULL;
-		-- what changed before the latest pass is not listed any more
+		-- changes before the latest pass are no longer listed
 		v_acted := CASE WHEN p_lane = 'live' THEN (
 			SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(coalesce(p_seen, '{}') || coalesce(v_acted, '{}')) AS e
 			WHERE v_acted ? e.key OR e.value::timestamptz > zcsync._now() - interval '1 day') END;
@@ -368,9 +368,9 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_index(bigint, text, jsonb, jsonb) IS
 'queues the reading of the records of a list that changed';
 
--- HaloPSA ignores parameters that it does not know, and lists everything then.
--- Says whether the list is such a one; the alert ends with the first pass of the
--- live lane that has none, see _halopsa_end_pass().
+-- HaloPSA ignores parameters that it does not know, and then lists everything.  Returns
+-- whether this list is of that kind.  The alert is closed by the first pass of the live
+-- lane without such a list, see _halopsa_end_pass().
 CREATE FUNCTION zcsync._halopsa_check_filter(p_stream_id bigint, p_list jsonb, p_from timestamptz) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -387,7 +387,7 @@ BEGIN
 	SELECT a.name, s.kind INTO v_name, v_kind FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE s.stream_id = p_stream_id;
 	PERFORM zcsync._alert('halopsa_filter', v_name || '/' || v_kind, 'warning',
-		format('HaloPSA lists %s of account "%s" that did not change: it does not heed lastupdatefromdate', v_kind, v_name),
+		format('HaloPSA lists %s of account "%s" that did not change: it ignores lastupdatefromdate', v_kind, v_name),
 		format('Each reading lists all records. To read less often: SELECT zcsync.alter_stream(''%s/%s'', pull_interval => ''15 minutes'');',
 			v_name, v_kind));
 	RETURN true;
@@ -400,7 +400,7 @@ COMMENT ON FUNCTION zcsync._halopsa_check_filter(bigint, jsonb, timestamptz) IS
 -- The comparison of all ids, see mirror/comparison.sql
 -- ---------------------------------------------------------------------
 
--- All ids: in one list, which not every build gives (page 0), else in pages.
+-- All ids: in one list (page 0), which not every build offers, else in pages.
 CREATE FUNCTION zcsync._halopsa_compare_request(p_stream_id bigint, p_pass jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -426,9 +426,9 @@ DECLARE
 	v_stream zcsync.streams;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
-	-- What was created before the stream's beginning need not be here: ids rise
-	-- with time, so only those above the first one created since then must.  What is
-	-- marked as deleted here and listed there is back.
+	-- A record that was created before the stream's beginning need not be here.  Ids
+	-- rise with time, so only those above the first record created since then must be.
+	-- A record that is marked as deleted here and is listed there exists again.
 	EXECUTE format($sql$
 		WITH here AS (
 			SELECT t.remote_id, substr(t.remote_id, length($2) + 1)::bigint AS id, t.created_at, t.deleted_at
@@ -470,7 +470,7 @@ BEGIN
 	FROM (SELECT DISTINCT zcsync._halopsa_read_id(CASE jsonb_typeof(e) WHEN 'object' THEN e -> 'id' ELSE e END)::bigint
 		FROM jsonb_array_elements(zcsync._halopsa_list(p_reply)) AS e) AS i (id)
 	WHERE i.id IS NOT NULL;
-	-- the whole list was cut off
+	-- the list was cut off
 	IF v_page = 0 AND cardinality(v_ids) < coalesce(v_count, CASE WHEN cardinality(v_ids) = 50 THEN 51 ELSE 0 END) THEN
 		pass := p_pass || '{"page": 1}';
 		RETURN NEXT;
@@ -497,8 +497,8 @@ COMMENT ON FUNCTION zcsync._halopsa_compare(bigint, jsonb, jsonb, jsonb) IS
 -- Catalogues
 -- ---------------------------------------------------------------------
 
--- What a stream of fields or statuses has still to read.  A walk that has got
--- stuck begins anew after an hour.
+-- What a stream of fields or statuses has still to read.  A walk that gets stuck begins
+-- again after an hour.
 CREATE FUNCTION zcsync._halopsa_walk(p_stream_id bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -532,8 +532,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_catalogue(text) IS
 'the requests that read the statuses, or the fields and what else tickets refer to';
 
--- The list of ticket types does not say which fields are required: each is
--- read by itself.
+-- The list of ticket types does not say which fields are required, so each type is read
+-- by itself.
 CREATE FUNCTION zcsync._halopsa_next_catalogue(p_stream_id bigint, p_request jsonb, p_reply jsonb,
 	OUT cursor jsonb, OUT more boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -44,8 +44,8 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_place(bigint, text, text, boolean) IS
 'id of a ticket type, given as such or by name; an error when there is none for this kind';
 
--- A ticket type names its required fields as HaloPSA calls them.  Custom fields
--- it names as the catalogue does, or by their id.
+-- A ticket type names its required fields by HaloPSA's names; it names custom fields as
+-- the catalogue does, or by their id.
 CREATE FUNCTION zcsync._halopsa_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -76,8 +76,8 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_places(bigint, text) IS
 'ticket types of an account that records of a kind can have';
 
--- What a status means: by its name, else by its number, which is the one that
--- HaloPSA gives it at first.
+-- The meaning of a status: by its name, else by its number, to which HaloPSA gives a
+-- meaning at first.
 CREATE FUNCTION zcsync._halopsa_meaning(p_id text, p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -95,8 +95,9 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_meaning(text, text) IS
 'what a status of HaloPSA means; NULL: only a person can tell';
 
--- The statuses of the catalogue.  What one becomes in a list is told by its number
--- alone: what these mean unless somebody renamed them.
+-- The statuses of the catalogue.  The categories to which one can be mapped depend on
+-- its number alone: on the meaning that the number has unless somebody renamed the
+-- status.
 CREATE FUNCTION zcsync._halopsa_kind_statuses(p_account bigint, p_kind text, p_place text) RETURNS TABLE (value text, name text,
 	"position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -112,8 +113,8 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_kind_statuses(bigint, text, text) IS
 'the statuses that records of a kind can have, by the catalogue';
 
--- The user of a client with this e-mail address, or its general user if the
--- route wants that, and the site: that of the user, or the client's main one.
+-- The user of a client with this e-mail address, or its general user if the route wants
+-- that; and the site of that user, or the client's main site.
 CREATE FUNCTION zcsync._halopsa_user(p_account bigint, p_client text, p_email text, p_unknown text)
 RETURNS TABLE (user_id text, site_id text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE

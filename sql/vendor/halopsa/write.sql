@@ -1,19 +1,19 @@
 -- ---------------------------------------------------------------------
--- HaloPSA: what must be sent so that a ticket or an opportunity becomes what
--- its row is, and what was agreed on when it was sent.
+-- HaloPSA: the requests that make a ticket or an opportunity equal to its row, and the
+-- values agreed on when they were sent.
 --
--- HaloPSA takes lists of records, new ones and changed ones together, so
--- a push job makes one element of such a list: with only what differs from base
--- for a record that is there, with all there is for a new one.  As one element
--- that HaloPSA cannot read spoils the whole list, values are converted here, and a
--- row with a value that cannot be is refused before anything is sent.
+-- HaloPSA takes lists of records, new and changed ones together, so a push job makes
+-- one element of such a list: for an existing record with the values that differ from
+-- base, for a new one with all values.  One element that HaloPSA cannot read makes it
+-- refuse the whole list.  So values are converted here, and a row with a value that
+-- cannot be converted is refused before anything is sent.
 --
 -- HaloPSA has no idempotency key.  A record made here carries its row's
 -- sync_key as third_party_id_string: a create whose effect is not known is looked
 -- up by it among the newest records.
 -- ---------------------------------------------------------------------
 
--- first_name and last_name are one text there; external_id is where our mark is.
+-- first_name and last_name are one text at HaloPSA; external_id holds our mark.
 CREATE FUNCTION zcsync._halopsa_pushable(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -28,8 +28,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_pushable(text) IS
 'columns of a kind that can be changed at HaloPSA';
 
--- The member of a record in requests that stands for a column, and its form,
--- see _halopsa_value().
+-- The member of a record in requests that has the value of a column, and its form, see
+-- _halopsa_value().
 CREATE FUNCTION zcsync._halopsa_members(p_kind text) RETURNS TABLE (name text, member text, form text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -73,7 +73,7 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_members(text) IS
 'the members of a record in requests that stand for columns of a kind';
 
--- An id as HaloPSA wants it: a whole number, never "95.0".  NULL if it is none.
+-- An id as HaloPSA wants it: a whole number, never "95.0".  NULL if the value is no id.
 CREATE FUNCTION zcsync._halopsa_id(p_id text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -83,8 +83,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_id(text) IS
 'an id as requests have it, a whole number; NULL if it is none';
 
--- A number without zeros at its end; NULL if it is none, or none that HaloPSA
--- can hold.
+-- A number without zeros at its end; NULL if the value is no number, or one that
+-- HaloPSA cannot store.
 CREATE FUNCTION zcsync._halopsa_number(p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -94,8 +94,8 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_number(jsonb) IS
 'a number as requests have it; NULL if it is none';
 
--- A time as to_jsonb() prints it in UTC, in the form that HaloPSA takes: whole
--- seconds, since it rounds them its own way.  NULL for what it cannot hold.
+-- A time as to_jsonb() prints it in UTC, in the form that HaloPSA takes: whole seconds,
+-- since HaloPSA rounds in its own way.  NULL for a time that it cannot store.
 CREATE FUNCTION zcsync._halopsa_time(p_time text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -104,9 +104,9 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_time(text) IS
 'a time as requests have it; NULL for one that HaloPSA cannot hold';
 
--- A value as a request has it; NULL where it cannot be sent.  A member that is
--- null counts there as left out, so what is to be empty is sent in the form in
--- which HaloPSA itself says "none".  A fixed id cannot be empty.
+-- A value as a request has it; NULL where it cannot be sent.  HaloPSA takes a null
+-- member for a missing one, so a value is emptied with what HaloPSA itself writes for
+-- "nothing".  A fixed id cannot be emptied.
 CREATE FUNCTION zcsync._halopsa_value(p_form text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -137,8 +137,8 @@ COMMENT ON FUNCTION zcsync._halopsa_person(jsonb) IS
 -- Custom fields
 -- ---------------------------------------------------------------------
 
--- The id of an option that is given by its id, its name, or as an object with
--- its id; NULL when there is none such.
+-- The id of an option that is given by its id, its name, or as an object with its id;
+-- NULL if there is no such option.
 CREATE FUNCTION zcsync._halopsa_option(p_options jsonb, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -150,11 +150,10 @@ BEGIN ATOMIC
 	ORDER BY zcsync._fold(o.option ->> 'name') = zcsync._fold(v.said), o.option ->> 'id' LIMIT 1;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_option(jsonb, jsonb) IS
-'the id of an option of a custom field that is given by its id or name; NULL when there is none such';
+'the id of an option of a custom field that is given by its id or name; NULL if there is no such option';
 
--- The value of a custom field of a type (NULL: not known) as a request has it;
--- NULL where it cannot be sent.  What is to be empty goes as HaloPSA itself
--- says so.
+-- The value of a custom field of a type (NULL: unknown) as a request has it; NULL where
+-- it cannot be sent.  A value is emptied with what HaloPSA itself writes for "nothing".
 CREATE FUNCTION zcsync._halopsa_field_value(p_type text, p_options jsonb, p_value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -196,8 +195,8 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_field_value(text, jsonb, jsonb) IS
 'the value of a custom field as a request has it; NULL if it cannot be sent';
 
--- What a request holds for the custom fields in which a row differs from its
--- base, what of them was sent, and what is wrong with those that cannot be.
+-- For the custom fields in which a row differs from its base: their members in a
+-- request, which values were sent, and why others cannot be sent.
 CREATE FUNCTION zcsync._halopsa_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -236,8 +235,8 @@ COMMENT ON FUNCTION zcsync._halopsa_field_items(bigint, jsonb, jsonb) IS
 -- Requests
 -- ---------------------------------------------------------------------
 
--- User, site and client go together.  Where only the user was changed, site and
--- client are those of the new one, as far as that contact is known here.
+-- User, site and client belong together.  If only the user was changed, site and client
+-- become those of the new user, as far as that contact is known here.
 CREATE FUNCTION zcsync._halopsa_with_site(p_account bigint, p_row jsonb, p_base jsonb, p_user text, p_client text)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -263,12 +262,13 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_with_site(bigint, jsonb, jsonb, text, text) IS
 'a row with site and client of its new user, if only the user was changed and is known here';
 
--- The next request of a row of tickets or leads (as to_jsonb() makes it in UTC,
--- without what is only here), or NULL when it equals its base.  p_unclear is set
--- while a create may have been applied whose effect is not known; p_page is the
--- page to look for it on, counted from 0, p_floor an id that was there before, so
--- that all below it need not be looked at, and p_latest one that is there now;
--- p_required has the fields that its type requires, see _halopsa_required_of().
+-- The next request for a row of tickets or leads (as to_jsonb() makes it in UTC,
+-- without columns that exist only here), or NULL if the row equals its base.  p_unclear
+-- is set while it is not known whether a create had an effect.  For its look-up, p_page
+-- is the page to read, counted from 0; p_floor is an id that existed before, so that
+-- records below it need not be looked at; p_latest is an id that exists now.
+-- p_required has the fields that the record's type requires, see
+-- _halopsa_required_of().
 CREATE FUNCTION zcsync._halopsa_push_request(p_kind text, p_row jsonb, p_base jsonb, p_unclear timestamptz, p_page integer,
 	p_notify boolean, p_floor bigint DEFAULT NULL, p_latest bigint DEFAULT NULL, p_required jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -372,7 +372,7 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_item(text, jsonb, jsonb, jsonb) IS
 'what a request holds for a row that differs from its base, and why it cannot be sent';
 
--- The fields that records of a ticket type must have, of those that can be sent:
+-- The fields that records of a ticket type must have, as far as zcsync can send them:
 -- {field: name at HaloPSA}.  NULL: none is known.
 CREATE FUNCTION zcsync._halopsa_required_of(p_account bigint, p_kind text, p_type text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -384,8 +384,8 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_required_of(bigint, text, text) IS
 'the fields that records of a ticket type must have, as far as they can be sent';
 
--- A new record needs all of them; of one that is there those that are sent must
--- not become empty; value and probability cannot, they become 0.
+-- A new record needs all of them; in an existing one, those that are sent must not
+-- become empty.  Value and probability cannot become empty: they become 0.
 CREATE FUNCTION zcsync._halopsa_missing(p_row jsonb, p_sent jsonb, p_required jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -400,10 +400,10 @@ BEGIN ATOMIC
 			OR (p_sent ? f.field AND f.field NOT IN ('value', 'probability')));
 END;
 COMMENT ON FUNCTION zcsync._halopsa_missing(jsonb, jsonb, jsonb) IS
-'which required fields of a row are empty; NULL: none is';
+'which required fields of a row are empty; NULL: none of them';
 
--- The latest record of an account that is known here, by its id, or nearly so:
--- ids rise with time.  NULL: none is known.
+-- The id of one of the latest records of an account that are known here, since ids rise
+-- with time.  NULL: none is known.
 CREATE FUNCTION zcsync._halopsa_latest(p_account bigint, p_kind text) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -423,9 +423,9 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_latest(bigint, text) IS
 'id of a record of a kind that is among the latest ones known; NULL if none is';
 
--- The requests of push jobs; NULL for a row that already equals its base, or is
--- gone.  A row that equals it is settled: what differs in form only, or cannot be
--- changed at HaloPSA, becomes what base has.
+-- The requests of push jobs; NULL for a row that equals its base or is gone.  A row
+-- that equals it is put in step: values that differ in form only, or that cannot be
+-- changed at HaloPSA, become those of base.
 CREATE FUNCTION zcsync._halopsa_push_requests(p_job_ids bigint[])
 RETURNS TABLE (job_id bigint, request jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -445,7 +445,7 @@ BEGIN
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 		WHERE q.job_id = ANY (p_job_ids)),
-	-- not to_jsonb(t): the whole document would be read with it
+	-- not to_jsonb(t): that would read the whole document as well
 	w AS (
 		SELECT j.job_id, CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('tickets', t.account_id, t.local_id, t.base) ELSE t.base END AS base,
 			jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id, 'sync_key', t.sync_key,
@@ -499,7 +499,7 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_push_requests(bigint[]) IS
 'what to send for each of these push jobs; NULL: nothing';
 
--- Looked at again under the lock: somebody may have written the row meanwhile.
+-- Compared again under the lock: somebody may have written the row meanwhile.
 CREATE FUNCTION zcsync._halopsa_settle(p_kind text, p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -559,7 +559,7 @@ BEGIN
 		IF v_doc IS NULL THEN
 			RETURN jsonb_build_object('status', CASE p_reply -> 'more' WHEN 'true' THEN 'more' ELSE 'absent' END);
 		END IF;
-		-- a list shows some custom fields only
+		-- a list shows only some custom fields
 		RETURN jsonb_build_object('status', 'found',
 			'doc', v_doc - 'customfields' || jsonb_build_object('id', zcsync._halopsa_id(v_doc ->> 'id')));
 	END IF;
@@ -569,7 +569,7 @@ BEGIN
 			|| CASE WHEN p_request -> 'sent' ? 'custom_fields' THEN jsonb_build_object('custom_fields', jsonb_strip_nulls(
 				coalesce(nullif(p_base -> 'custom_fields', 'null'), '{}') || (p_request #> '{sent,custom_fields}'))) ELSE '{}' END);
 	END IF;
-	-- A custom field that the record's type does not show is taken as sent.
+	-- If the record's type does not show a custom field, the value counts as sent.
 	SELECT jsonb_object_agg(s.key, s.value) INTO v_fields
 	FROM jsonb_each(coalesce(nullif(p_request #> '{sent,custom_fields}', 'null'), '{}')) AS s
 	WHERE s.value <> 'null' AND NOT zcsync._json_list(v_doc -> 'customfields') @> jsonb_build_array(jsonb_build_object('id', zcsync._halopsa_id(s.key)));

@@ -24,8 +24,8 @@ BEGIN
 		format('%s tickets', v_call.reply #>> '{count,value}'),
 		'Give the OAuth client the scope "read", and its user a role that sees tickets.');
 
-	-- The export that streams read from.  One that begins too recently is
-	-- refused for that, and not for want of rights.
+	-- The export from which streams read.  An export that begins too recently is
+	-- refused for that reason, and not because a right is missing.
 	FOR v_stream IN
 		SELECT k.kind, s.writes
 		FROM (VALUES ('tickets'), ('contacts'), ('fields'), ('statuses')) AS k (kind)
@@ -62,8 +62,8 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_check_account(bigint) IS
 'the live part of check_account() for Zendesk';
 
--- A change of nothing, of a ticket that cannot be there: who may write is told
--- that it is not there.
+-- An update without any change, of a ticket that cannot exist: an account that may
+-- write gets the answer that the ticket does not exist.
 CREATE FUNCTION zcsync._zendesk_check_write(p_account bigint, p_kind text)
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -90,9 +90,9 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_check_write(bigint, text) IS
 'the row of check_account() for writing to Zendesk';
 
--- A scope is "read", "write", or one of these for one resource, as in
--- "tickets:read".  Zendesk grants what is asked for, misspelt or not, and a token
--- with a scope that it does not know may do nothing.
+-- A scope is "read", "write", or one of these for one resource, such as "tickets:read".
+-- Zendesk grants whatever scope is asked for, even a misspelt one; a token with a scope
+-- that Zendesk does not know can do nothing.
 CREATE FUNCTION zcsync._zendesk_scope_lacks(p_account bigint, p_granted text) RETURNS TABLE (scope text, purpose text)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

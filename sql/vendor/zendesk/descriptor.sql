@@ -10,11 +10,10 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_base_url(jsonb) IS
 'the address of an account of Zendesk';
 
--- Calls per minute that the plan allows.  Exports have a limit of their own, and
--- so have changes of tickets; these count among all calls, too.  With the plan
--- Essential all calls, exports among them, are ten.  Sandboxes and trials have
--- a lower limit of changes.  What the headers say goes before all of it, see
--- _note_limits().
+-- Calls per minute that the plan allows.  Exports and changes of tickets have limits of
+-- their own; both count among all calls, too.  The plan Essential allows ten calls,
+-- exports included.  Sandboxes and trials have a lower limit for changes.  Limits in
+-- the headers of replies replace all of these, see _note_limits().
 CREATE FUNCTION zcsync._zendesk_budgets(p_settings jsonb)
 RETURNS TABLE (class text, calls integer, window_s double precision, concurrency integer)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -38,7 +37,7 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_budgets(jsonb) IS
 'budgets of an account by its plan: all calls, exports, writes, requests for tokens';
 
--- The description of a ticket is its first comment, which stays as it is.
+-- The description of a ticket is its first comment, which cannot be changed.
 CREATE FUNCTION zcsync._vendor_zendesk() RETURNS zcsync.vendor
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -46,7 +45,7 @@ BEGIN ATOMIC
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
 				pull_class => 'export', count_request => '{"op": "count"}',
-				-- of a ticket whose comments are all private
+				-- the description of a ticket whose comments are all private
 				public_text => $sql$CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END$sql$,
 				usual => ARRAY[
 					('status', 'new', 'new'), ('status', 'open', 'open'), ('status', 'pending', 'pending'), ('status', 'hold', 'hold'),
@@ -98,4 +97,4 @@ BEGIN ATOMIC
 		closing => 'zcsync._zendesk_closing(bigint,text,text)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
-'what there is to know about Zendesk';
+'the descriptor of Zendesk';

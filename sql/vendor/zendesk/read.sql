@@ -2,7 +2,7 @@
 -- Zendesk: its documents as rows, and the requests that read them.
 -- ---------------------------------------------------------------------
 
--- Where people look at a record.
+-- The address at which people see a record.
 CREATE FUNCTION zcsync._zendesk_record_url(p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -33,9 +33,9 @@ COMMENT ON FUNCTION zcsync._zendesk_scope_check(text, jsonb) IS
 -- Requests of pulls
 -- ---------------------------------------------------------------------
 
--- The live lane starts when the stream was made, less the time that exports
--- lag behind, however late its first call succeeds.  An export must not start
--- in the last minutes.
+-- The live lane starts at the time when the stream was made, less the time by which
+-- exports are late, however late its first call succeeds.  An export must not start
+-- within the last minutes.
 CREATE FUNCTION zcsync._zendesk_pull_request(p_stream_id bigint, p_lane text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -74,8 +74,8 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_pull_request(bigint, text) IS
 'the next request of a lane of a stream';
 
--- The time of a page's last record, by which exports are in order, as seconds;
--- NULL: there is none.
+-- The time of a page's last record, in seconds, by which exports are ordered; NULL: the
+-- page is empty.
 CREATE FUNCTION zcsync._zendesk_page_time(p_kind text, p_reply jsonb) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -90,11 +90,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_page_time(text, jsonb) IS
-'the time by which the last record of a page of an export has its place';
+'the time of the last record of a page of an export, by which exports are ordered';
 
--- A refused cursor is no more: the lane goes on from the time of the last record
--- that was read, less what exports lag behind.  Once: if the cursor that
--- comes of it is refused too, it is not the cursor.
+-- Zendesk refused a cursor, so it has lost it: the lane goes on from the time of the
+-- last record that was read, less the time by which exports are late.  Only once: if
+-- the new cursor is refused as well, the cursor is not the reason.
 CREATE FUNCTION zcsync._zendesk_restart(p_request jsonb, p_status integer, p_message text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -103,11 +103,11 @@ BEGIN ATOMIC
 		AND NOT p_request ? 'restarted' AND p_request ->> 'time' IS NOT NULL;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_restart(jsonb, integer, text) IS
-'where a lane goes on whose cursor was refused; NULL: it has no cursor, or was begun anew already';
+'the new cursor of a lane whose cursor was refused; NULL: it has none, or was restarted already';
 
--- The rest of a catalogue that comes in pages: the cursor of the next one.  The
--- addresses of pages that replies have (links, next_page, after_url) are never asked:
--- they may name any host, and our credentials would go there.
+-- The cursor of the next page of a catalogue.  The page addresses in replies (links,
+-- next_page, after_url) are never called: they may name any host, and our credentials
+-- would go there.
 CREATE FUNCTION zcsync._zendesk_next_page(p_request jsonb, p_reply jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -118,11 +118,11 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_next_page(jsonb, jsonb) IS
 'where the next page of a catalogue begins, as members of its request; NULL: this is the last';
 
--- Where the lane goes on after a page.  A page without a cursor, which an
--- empty export may send, or with the cursor that was sent leads nowhere: the
--- lane keeps its place.  Only end_of_stream ends the history.  Beside the cursor
--- it is kept up to which time the lane has read, and until the cursor was
--- accepted that it was begun anew.
+-- The cursor of a lane after a page.  A page without a cursor, which an empty export
+-- may send, or with the cursor that was sent, leads nowhere: the lane keeps its place.
+-- Only end_of_stream ends the history.  Beside the cursor, the lane keeps the time up
+-- to which it has read, and, until the cursor is accepted, the note that it was
+-- restarted.
 CREATE FUNCTION zcsync._zendesk_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -172,8 +172,8 @@ COMMENT ON FUNCTION zcsync._zendesk_fetch_request(bigint, jsonb) IS
 -- Documents as rows
 -- ---------------------------------------------------------------------
 
--- The rows of a reply: a page, a list by ids, a single record.  The users
--- beside tickets come as contacts.
+-- The rows of a reply: a page, a list by ids, a single record.  Users that come with
+-- tickets become contacts.
 CREATE FUNCTION zcsync._zendesk_rows(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -304,8 +304,8 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_fields(jsonb) IS
 'ticket field documents as rows; the caller''s TimeZone must be UTC';
 
--- Statuses: those of the account, or the ones that Zendesk itself has when the
--- account has none of its own.
+-- Statuses: those of the account, or the system statuses of Zendesk if the account has
+-- none of its own.
 CREATE FUNCTION zcsync._zendesk_statuses(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE

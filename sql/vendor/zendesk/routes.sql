@@ -2,7 +2,7 @@
 -- Zendesk as an end of routes: statuses, required fields.
 -- ---------------------------------------------------------------------
 
--- A ticket begins with its first comment.
+-- A ticket begins with its first comment, so it needs a text.
 CREATE FUNCTION zcsync._zendesk_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -11,8 +11,8 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_required(bigint, text, text) IS
 'fields that tickets of Zendesk must have';
 
--- Nobody can solve a ticket without an assignee, or with a field empty that
--- Zendesk calls required.
+-- A ticket cannot be solved without an assignee, or while a field is empty that Zendesk
+-- calls required.
 CREATE FUNCTION zcsync._zendesk_closing(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -27,9 +27,9 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_closing(bigint, text, text) IS
 'fields that tickets of Zendesk must have before they can be solved';
 
--- The statuses, those of the catalogue or all that Zendesk has.  It closes solved
--- tickets itself.  Not all accounts have the status hold; one whose statuses are
--- not mirrored may.
+-- The statuses of the catalogue, or all that Zendesk has.  Zendesk itself closes solved
+-- tickets.  Not all accounts have the status hold; where the statuses are not mirrored,
+-- an account may have it.
 CREATE FUNCTION zcsync._zendesk_ticket_statuses(p_account bigint, p_kind text, p_place text) RETURNS TABLE (value text, name text,
 	"position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,12 +1,12 @@
 -- ---------------------------------------------------------------------
--- Zendesk: what must be sent so that a ticket becomes what its row is, and
--- what was agreed on when it was sent.
+-- Zendesk: the requests that make a ticket equal to its row, and the values agreed on
+-- when they were sent.
 --
--- A push is one request: POST of a new ticket with all there is, or PUT of what
--- differs from base.  Each PUT says which state of the ticket it was made for
--- (updated_stamp), and Zendesk refuses it (409) where somebody was faster.  The
--- ticket is then read again and merged as a page would be: what was changed
--- there is taken, what only we changed is sent again.
+-- A push is one request: POST of a new ticket with all its values, or PUT of those that
+-- differ from base.  Each PUT says for which state of the ticket it was made
+-- (updated_stamp), and Zendesk refuses it (409) if the ticket was changed since.  Then
+-- the ticket is read again and merged like one of a page: what was changed there is
+-- taken, and what only we changed is sent again.
 --
 -- A ticket made here carries its row's sync_key as external_id: a create whose
 -- effect is not known is looked up by it.
@@ -51,8 +51,8 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_id(text) IS
 'an id as requests have it, a whole number; NULL if it is none';
 
--- A value as a request has it; NULL where it cannot be sent.  Status and
--- requester cannot be empty.
+-- A value as a request has it; NULL where it cannot be sent.  Status and requester
+-- cannot be emptied.
 CREATE FUNCTION zcsync._zendesk_value(p_form text, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -74,8 +74,8 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_value(text, jsonb) IS
 'the value of a column as a request has it; NULL if it cannot be sent';
 
--- The tag of an option of a custom field that is given by its tag or its name;
--- NULL when there is none such.
+-- The tag of an option of a custom field that is given by its tag or its name; NULL if
+-- there is no such option.
 CREATE FUNCTION zcsync._zendesk_option(p_options jsonb, p_value jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -85,10 +85,10 @@ BEGIN ATOMIC
 	ORDER BY o.option ->> 'value' = p_value #>> '{}' DESC, o.option ->> 'value' LIMIT 1;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_option(jsonb, jsonb) IS
-'the tag of an option of a custom field that is given by its tag or name; NULL when there is none such';
+'the tag of an option of a custom field that is given by its tag or name; NULL if there is no such option';
 
--- The value of a custom field of a type (NULL: not known) as a request has it;
--- NULL where it cannot be sent.  What is to be empty is an empty text.
+-- The value of a custom field of a type (NULL: unknown) as a request has it; NULL where
+-- it cannot be sent.  An empty text empties the field.
 CREATE FUNCTION zcsync._zendesk_field_value(p_type text, p_options jsonb, p_value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -128,9 +128,9 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_field_value(text, jsonb, jsonb) IS
 'the value of a custom field as a request has it; NULL if it cannot be sent';
 
--- What a request holds for the custom fields in which a row differs from its
--- base, what of them was sent, and what is wrong with those that cannot be; and
--- the tags of options and boxes that were and that are now chosen.
+-- For the custom fields in which a row differs from its base: their members in a
+-- request, which values were sent, and why others cannot be sent; and the tags of the
+-- options and boxes that were chosen before and are chosen now.
 CREATE FUNCTION zcsync._zendesk_field_items(p_account bigint, p_row jsonb, p_base jsonb,
 	OUT items jsonb, OUT sent jsonb, OUT problem text, OUT old_tags text[], OUT new_tags text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -171,9 +171,8 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_field_items(bigint, jsonb, jsonb) IS
 'the custom fields of a request in which a row differs from its base, and why some cannot be sent';
 
--- The requester of a row as requests have it: an id, or for a new ticket a
--- person who is given by an e-mail address and may be new there, too.  NULL:
--- neither.
+-- The requester of a row as a request has it: an id, or in a new ticket a person with
+-- an e-mail address, who may be new to Zendesk.  NULL: the row has neither.
 CREATE FUNCTION zcsync._zendesk_requester(p_account bigint, p_value text, p_new boolean) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -204,8 +203,8 @@ COMMENT ON FUNCTION zcsync._zendesk_requester(bigint, text, boolean) IS
 -- Requests
 -- ---------------------------------------------------------------------
 
--- The members of a ticket in which a row differs from its base, the values of
--- the columns they stand for, and what cannot be sent and why.
+-- The members of a ticket in which a row differs from its base, the values of the
+-- columns that they stand for, and what cannot be sent and why.
 CREATE FUNCTION zcsync._zendesk_item(p_row jsonb, p_base jsonb,
 	OUT item jsonb, OUT sent jsonb, OUT problem text, OUT hint text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -244,7 +243,7 @@ BEGIN
 		IF item -> 'requester_id' = 'null' THEN
 			problem := concat_ws('; ', problem, format('"%s" is not a valid requester_id', left(p_row ->> 'requester_id', 100)));
 			hint := CASE WHEN p_row ->> 'requester_id' ~ '@' AND NOT v_new
-				THEN 'Only a new ticket takes the e-mail address of somebody who is not known in zcsync.contacts.'
+				THEN 'Only a new ticket can have the e-mail address of a person who is not in zcsync.contacts.'
 				ELSE 'It takes an id, which is a whole number, or for a new ticket an e-mail address.' END;
 		END IF;
 	END IF;
@@ -261,7 +260,7 @@ BEGIN
 		ELSIF v_fields.items IS NOT NULL THEN
 			item := item || jsonb_build_object('custom_fields', v_fields.items);
 			sent := sent || jsonb_build_object('custom_fields', v_fields.sent);
-			-- Chosen options are tags, too.
+			-- The tags of chosen options are among the tags of the ticket, too.
 			IF item ? 'tags' THEN
 				item := item || jsonb_build_object('tags', zcsync._zendesk_value('tags', to_jsonb(ARRAY(
 					SELECT t FROM jsonb_array_elements_text(item -> 'tags') AS t WHERE t <> ALL (v_fields.old_tags)
@@ -274,9 +273,9 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_item(jsonb, jsonb) IS
 'what a request holds for a row that differs from its base, and why it cannot be sent';
 
--- The request that makes the ticket of a row.  The first comment must have a
--- text; where the row has none the subject is it.  A status that is withheld is
--- open until it is sent.
+-- The request that makes the ticket of a row.  The first comment must have a text; if
+-- the row has none, the subject is used.  If the status is withheld, the ticket is made
+-- with status open.
 CREATE FUNCTION zcsync._zendesk_create_request(p_row jsonb, p_withheld jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -303,12 +302,12 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_create_request(jsonb, jsonb) IS
 'the request that makes the ticket of a row';
 
--- The next request of a row of tickets (as to_jsonb() makes it in UTC, without
--- what is only here), or NULL when it equals its base.  p_unclear is set while a
--- create may have been applied whose effect is not known; p_conflict after an
--- update that came too late, p_lost after one whose reply was lost.  p_withheld: see
--- mirror/withheld.sql.  Only updates spend the budget of writes; the others
--- name the class that they spend.
+-- The next request for a row of tickets (as to_jsonb() makes it in UTC, without columns
+-- that exist only here), or NULL if the row equals its base.  p_unclear is set while it
+-- is not known whether a create had an effect; p_conflict after an update that came too
+-- late; p_lost after one whose reply was lost.  p_withheld: see mirror/withheld.sql.
+-- Only updates spend the budget of writes; the other requests name the class that they
+-- spend.
 CREATE FUNCTION zcsync._zendesk_push_request(p_row jsonb, p_base jsonb, p_unclear timestamptz, p_conflict boolean,
 	p_lost boolean, p_withheld jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -326,7 +325,8 @@ BEGIN
 	END IF;
 
 	v_parts := zcsync._zendesk_item(p_row, CASE WHEN p_withheld IS NULL THEN v_base ELSE zcsync._base_without(v_base, p_row, p_withheld) END);
-	-- Assigning a new ticket opens it, which is not to look as if somebody there had done it.
+	-- Zendesk opens a new ticket that is assigned.  That must not look as if a person
+	-- had changed it there.
 	IF p_withheld IS NOT NULL AND v_base ->> 'status' = 'new' AND v_parts.item ->> 'assignee_id' IS NOT NULL THEN
 		v_parts.item := v_parts.item || '{"status": "open"}';
 		v_parts.sent := v_parts.sent || '{"status": "open"}';
@@ -353,8 +353,8 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_push_request(jsonb, jsonb, timestamptz, boolean, boolean, jsonb) IS
 'the next request that brings a ticket closer to its row, or NULL';
 
--- Zendesk refuses to solve a ticket without an assignee, or with a required field
--- empty, and with that all else of the request.
+-- Zendesk refuses to solve a ticket that has no assignee, or in which a required field
+-- is empty; it then refuses the rest of the request, too.
 CREATE FUNCTION zcsync._zendesk_withhold(p_request jsonb, p_status integer, p_reply jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -367,11 +367,11 @@ BEGIN ATOMIC
 	WHERE b.said IS NOT NULL AND p_status = 422 AND p_request #>> '{body,ticket,status}' IN ('solved', 'closed');
 END;
 COMMENT ON FUNCTION zcsync._zendesk_withhold(jsonb, integer, jsonb) IS
-'the status, where Zendesk refuses a request since it cannot be solved yet; NULL: it refuses all of it';
+'the status, if Zendesk refuses a request because the ticket cannot be solved yet; NULL: it refuses the whole request';
 
--- The requests of push jobs; NULL for a row that already equals its base, or is
--- gone.  A row that equals it is settled: what differs in form only, or cannot be
--- changed at Zendesk, becomes what base has.
+-- The requests of push jobs; NULL for a row that equals its base or is gone.  A row
+-- that equals it is put in step: values that differ in form only, or that cannot be
+-- changed at Zendesk, become those of base.
 CREATE FUNCTION zcsync._zendesk_push_requests(p_job_ids bigint[])
 RETURNS TABLE (job_id bigint, request jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -384,7 +384,7 @@ DECLARE
 	v_requests jsonb[];
 	v_equal bigint[];
 BEGIN
-	-- not to_jsonb(t): the whole document would be read with it
+	-- not to_jsonb(t): that would read the whole document as well
 	SELECT array_agg(r.job_id), array_agg(r.request), array_agg(r.local_id) FILTER (WHERE r.request IS NULL AND r.found)
 	INTO v_jobs, v_requests, v_equal
 	FROM (
@@ -415,7 +415,7 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_push_requests(bigint[]) IS
 'what to send for each of these push jobs; NULL: nothing';
 
--- Looked at again under the lock: somebody may have written the row meanwhile.
+-- Compared again under the lock: somebody may have written the row meanwhile.
 CREATE FUNCTION zcsync._zendesk_settle(p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -461,7 +461,7 @@ DECLARE
 	v_fields jsonb;
 BEGIN
 	IF p_request ->> 'op' = 'find_ticket' THEN
-		-- by its mark, whatever else the list may hold
+		-- by its mark, since the list may hold other tickets
 		SELECT d INTO v_doc FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tickets')) AS d
 		WHERE d ->> 'external_id' = 'zcsync-' || p_sync_key
 		ORDER BY d -> 'id' LIMIT 1;
