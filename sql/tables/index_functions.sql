@@ -1,12 +1,13 @@
 -- ---------------------------------------------------------------------
--- Functions that indexes are made of: the only ones of zcsync that a step of the
--- tables may call.  They are immutable and never change after a release, since
--- the entries of an index are what they once returned.
+-- Functions on which indexes are built: the only functions of zcsync that a step of the
+-- tables may call.  They are immutable and never change after a release, since the
+-- entries of an index hold what they returned when the entry was made.
 -- ---------------------------------------------------------------------
 
--- The addresses in a text, for the index that finds a task by the link to its
--- ticket; without fragments, which may hold the mark of a create.  At most 50, of 500 characters: an index has limits, and a text that
--- goes beyond is not one that a route wrote.
+-- The web addresses in a text, for the index that finds a task by the link to its
+-- ticket; without fragments, which may contain the mark of a create.  At most 50
+-- addresses of at most 500 characters: an index has limits, and a text with more than
+-- that was not written by a route.
 CREATE FUNCTION zcsync._index_links(p_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
 BEGIN ATOMIC
@@ -18,7 +19,7 @@ END;
 COMMENT ON FUNCTION zcsync._index_links(text) IS
 'the web addresses in a text, without fragments, at most 50';
 
--- The address may have a name beside it, and a dot at its end.
+-- The address may come with a name, and with a dot at its end.
 CREATE FUNCTION zcsync._index_mail_domain(p_email text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -27,7 +28,7 @@ END;
 COMMENT ON FUNCTION zcsync._index_mail_domain(text) IS
 'the domain of an e-mail address; NULL: it has none';
 
--- A client's domain is a text, in which people write several.
+-- The domain of a client is a text, into which people may write several domains.
 CREATE FUNCTION zcsync._index_domains(p_text text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000
 BEGIN ATOMIC

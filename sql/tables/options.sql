@@ -2,9 +2,9 @@
 -- Storage parameters of the tables.
 -- ---------------------------------------------------------------------
 
--- What autovacuum is told of the tables that zcsync writes most.  By the
--- server's own numbers a table of a million rows is vacuumed after 200,000
--- dead ones.  A partitioned table cannot be told; its partitions are.
+-- What autovacuum is told about the tables that zcsync writes most.  By the server's
+-- default settings, a table of a million rows is vacuumed only after 200,000 dead rows.
+-- A partitioned table cannot have these parameters; its partitions have them.
 CREATE FUNCTION zcsync._table_options() RETURNS TABLE (table_name text, option text, advised numeric)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -20,8 +20,8 @@ END;
 COMMENT ON FUNCTION zcsync._table_options() IS
 'the storage parameters of the tables that are written most';
 
--- NULL is a parameter that the table does not have.  What it has may be written
--- as C writes numbers.
+-- current_value is NULL for a parameter that the table does not have.  An existing value may be
+-- written as C writes numbers.
 CREATE FUNCTION zcsync._table_settings()
 RETURNS TABLE (relation regclass, option text, advised numeric, current_value text, disabled boolean)
 LANGUAGE sql STABLE PARALLEL SAFE

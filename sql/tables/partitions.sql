@@ -2,8 +2,8 @@
 -- Partitions by month in UTC: sync_records and changes by created_at, leads by
 -- inserted_at.
 --
--- A row must never fail for want of its month, so each table has a DEFAULT
--- partition.  Rows that landed there move when their month is made.
+-- A row must never fail because its month has no partition, so each table has a DEFAULT
+-- partition.  Rows that land there are moved when the partition of their month is made.
 -- ---------------------------------------------------------------------
 
 -- Without a replica identity an UPDATE or DELETE fails in a database with a
@@ -21,7 +21,7 @@ $$;
 COMMENT ON FUNCTION zcsync._inherit_identity(regclass, regclass) IS
 'gives a partition the replica identity of its parent';
 
--- They are no new rows, so no trigger hears of it.
+-- These rows are not new, so no trigger is called for them.
 CREATE FUNCTION zcsync._fill_partition(p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -34,9 +34,9 @@ $$;
 COMMENT ON FUNCTION zcsync._fill_partition(text) IS
 'puts rows that were taken from the DEFAULT partition into that of their month';
 
--- Move rows of a month from the DEFAULT partition to that of the month, which is
--- attached in between: what is written to a table that is no part of the whole
--- would not reach those who receive the whole by logical replication.
+-- Move rows of a month from the DEFAULT partition to that of the month.  That partition
+-- is attached before the rows are inserted: rows written to a table that is not yet
+-- part of the partitioned table would not reach the subscribers of logical replication.
 CREATE FUNCTION zcsync._attach_partition(p_table text, p_key text, p_name text, p_from timestamptz, p_to timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -64,9 +64,9 @@ $$;
 COMMENT ON FUNCTION zcsync._attach_partition(text, text, text, timestamptz, timestamptz) IS
 'attaches the partition of a month with the rows of it that are in the DEFAULT partition';
 
--- Make one month of a table and move the rows of it that are in the DEFAULT
--- partition.  The month is made beside its parent and attached, which does not
--- lock out those who write.
+-- Make the partition of one month, and move its rows that are in the DEFAULT partition.
+-- The partition is made as a separate table and then attached, which does not lock out
+-- writers.
 CREATE FUNCTION zcsync._create_partition(p_table text, p_key text, p_month date) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -87,11 +87,10 @@ $$;
 COMMENT ON FUNCTION zcsync._create_partition(text, text, date) IS
 'makes the partition of one month; rows of that month that are in the DEFAULT partition move to it';
 
--- Make what a table lacks: its DEFAULT partition, this month, those of
--- zcsync.partition_ahead, and those of rows in the DEFAULT partition, unless
--- they are a lifetime away.  A table that somebody holds a lock on is left for
--- the next time; so are rows that a foreign key of a user's table refers to.  An
--- alert says so until they are made.
+-- Make what a table lacks: its DEFAULT partition, this month, the months of
+-- zcsync.partition_ahead, and those of rows in the DEFAULT partition, unless they are a
+-- lifetime away.  If somebody has locked the table, or a foreign key of a user's table
+-- refers to the rows, this is left for the next time; until then an alert says so.
 CREATE FUNCTION zcsync._create_partitions_of(p_table text, p_key text) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -104,7 +103,7 @@ DECLARE
 	v_made integer := 0;
 	v_failed text;
 BEGIN
-	-- One at a time; whoever is at it makes what is missing.
+	-- One session at a time; the one that is doing this makes all that is missing.
 	IF NOT pg_try_advisory_xact_lock('zcsync.changes'::regclass::oid::integer, 45) THEN
 		RETURN 0;
 	END IF;
@@ -137,7 +136,7 @@ BEGIN
 		PERFORM zcsync._resolve_alert('partitions', p_table);
 	ELSE
 		PERFORM zcsync._alert('partitions', p_table, 'warning', v_failed,
-			'SELECT zcsync.create_partitions(); -- when nobody holds the table, and no foreign key refers to rows of its default partition');
+			'SELECT zcsync.create_partitions(); -- when nobody has locked the table, and no foreign key refers to rows of its default partition');
 	END IF;
 	RETURN v_made;
 END
@@ -145,7 +144,7 @@ $$;
 COMMENT ON FUNCTION zcsync._create_partitions_of(text, text) IS
 'makes the monthly partitions that a table lacks; returns how many';
 
--- Done by the worker each day.
+-- The worker does this each day.
 CREATE FUNCTION zcsync.create_partitions() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

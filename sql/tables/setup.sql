@@ -2,20 +2,20 @@
 -- Setting up, checking, stopping and starting a whole database.
 -- ---------------------------------------------------------------------
 
--- What setup() does besides making tables: the rooms say it, which setup() does
--- not know.  A function of schema zcsync that returns these is asked for them;
--- they are done in the order of their places, those below 50 before partitions
--- are made.
+-- What setup() does besides making tables.  The rooms register it, so that setup() need
+-- not know them: it calls each function of schema zcsync that returns this type, and
+-- runs the steps in the order of their places, those below 50 before partitions are
+-- made.
 CREATE TYPE zcsync.setup_step AS (
 	place integer,
 	step regprocedure);
 COMMENT ON TYPE zcsync.setup_step IS
 'a function without arguments that setup() calls each time, and when';
 
--- The functions by which rooms register something: they take nothing and return
+-- The functions with which rooms register something: they have no arguments and return
 -- rows of a type made for that.  Only a superuser can create functions in schema
--- zcsync; that it owns them is checked all the same, since they are called with
--- its owner's rights.
+-- zcsync; that one owns them is checked all the same, since they are called with its
+-- owner's rights.
 CREATE FUNCTION zcsync._registrations(p_type regtype) RETURNS SETOF regproc
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -27,7 +27,7 @@ AS $$
 	ORDER BY p.proname
 $$;
 COMMENT ON FUNCTION zcsync._registrations(regtype) IS
-'the functions without arguments that return rows of a type: each room has its own';
+'the functions without arguments that return rows of a type: with these, rooms register something';
 
 CREATE FUNCTION zcsync._run_setup_steps(p_from integer, p_below integer) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -49,15 +49,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._run_setup_steps(integer, integer) IS
-'does the steps of setup() whose places lie between these';
+'runs the steps of setup() whose places lie between these';
 
--- Tables, triggers, views, default rows, partitions, the worker's role and its
--- grants.  Everything that it does is harmless when done again.  It runs as
--- the owner of the extension, so that tables and functions have one owner.
+-- Make tables, triggers, views, default rows, partitions, the worker's role and its
+-- grants.  It may be run again at any time without harm.  It runs as the owner of the
+-- extension, so that tables and functions have the same owner.
 CREATE FUNCTION zcsync.setup() RETURNS TABLE (item text, action text, detail text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET client_min_messages = warning	-- what is there already is no news
+SET client_min_messages = warning	-- it says nothing of what is there already
 AS $$
 DECLARE
 	v_encoding text := getdatabaseencoding();
@@ -74,7 +74,7 @@ BEGIN
 			HINT = 'Create a database with ENCODING ''UTF8'' TEMPLATE template0.';
 	END IF;
 
-	-- one at a time
+	-- one session at a time
 	PERFORM pg_advisory_xact_lock(hashtextextended('zcsync.setup', 0));
 
 	v_from := zcsync._migrate();
@@ -160,8 +160,8 @@ $$;
 COMMENT ON FUNCTION zcsync._migrate() IS
 'runs the migration steps that are missing; returns the version of the tables before';
 
--- lz4 takes a third less time than pglz over a page of documents; not every
--- server is built with it.
+-- lz4 takes a third less time than pglz for a page of documents; not every server is
+-- built with it.
 CREATE FUNCTION zcsync._compress_documents() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -187,8 +187,8 @@ END;
 COMMENT ON FUNCTION zcsync._worker_role() IS
 'the role that workers run as: setting zcsync.role';
 
--- Roles belong to the whole server, so it may be there already, made by
--- setup() in another database or by an administrator.
+-- Roles belong to the whole server, so this one may exist already: made by setup() in
+-- another database, or by an administrator.
 CREATE FUNCTION zcsync._create_role() RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -221,7 +221,7 @@ $$;
 COMMENT ON FUNCTION zcsync._create_role() IS
 'creates the role of the workers unless it exists; an existing one must fit';
 
--- The queues that zcsync itself uses.  Existing ones stay as they are.
+-- The queues that zcsync itself uses.  Existing ones are not changed.
 CREATE FUNCTION zcsync._default_rows() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -244,10 +244,10 @@ COMMENT ON FUNCTION zcsync._default_rows() IS
 -- May zcsync work in this database?
 -- ---------------------------------------------------------------------
 
--- Asked by the worker once a second and by CALL zcsync.run().  A copy of a
--- database (TEMPLATE, a restored dump, a clone of the disk) has the row of its
--- original in zcsync.installation, and stays silent until somebody says that
--- it is the one to send.
+-- The worker calls this once a second, and CALL zcsync.run() when it begins.  A copy of
+-- a database (TEMPLATE, a restored dump, a clone of the disk) has the row of its
+-- original in zcsync.installation, and sends nothing until a person says that this
+-- database shall send.
 CREATE FUNCTION zcsync._worker_guard() RETURNS TABLE (may_run boolean, reason text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -341,9 +341,9 @@ COMMENT ON FUNCTION zcsync.start() IS
 -- Self-check
 -- ---------------------------------------------------------------------
 
--- Whether something that zcsync needs holds.  The rooms say it: a function of
--- schema zcsync that takes nothing and returns these is asked by selfcheck(),
--- which shows them in the order of their places.
+-- A condition that zcsync needs.  The rooms register their own: selfcheck() calls each
+-- function of schema zcsync without arguments that returns this type, and shows the
+-- conditions in the order of their places.
 CREATE TYPE zcsync.condition AS (
 	place integer,
 	item text,
@@ -363,7 +363,7 @@ DECLARE
 	v_conditions zcsync.condition[];
 BEGIN
 	FOR v_says IN SELECT r FROM zcsync._registrations('zcsync.condition') AS r LOOP
-		-- one that cannot be asked hides none of the others
+		-- if one of them cannot be asked, the others are still shown
 		BEGIN
 			EXECUTE format('SELECT array_agg(c) FROM %s() AS c', v_says) INTO v_said;
 		EXCEPTION WHEN OTHERS THEN
@@ -371,7 +371,7 @@ BEGIN
 		END;
 		v_conditions := v_conditions || v_said;
 	END LOOP;
-	-- what is in the database is changed on the primary
+	-- the contents of the database can be changed on the primary only
 	RETURN QUERY SELECT c.item, c.ok, c.message,
 		c.hint || CASE WHEN pg_is_in_recovery() AND split_part(c.hint, ' ', 1) IN ('ALTER', 'CALL', 'CREATE', 'DROP', 'GRANT', 'SELECT')
 			AND NOT starts_with(c.hint, 'ALTER SYSTEM') THEN ' -- on the primary' ELSE '' END
@@ -411,7 +411,7 @@ BEGIN
 	hint := CASE WHEN NOT ok THEN 'CREATE DATABASE name ENCODING ''UTF8'' TEMPLATE template0;' END;
 	RETURN NEXT;
 
-	-- TLS certificates, tokens and cursors all depend on it
+	-- TLS certificates, tokens and cursors all depend on the clock
 	item := 'clock';
 	ok := v_now BETWEEN '2025-01-01 00:00:00+00' AND '2100-01-01 00:00:00+00'
 		AND v_now >= pg_postmaster_start_time();
@@ -430,8 +430,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_server() IS
 'the part of zcsync.selfcheck() about the server';
 
--- Why workers cannot run as this role here; NULL: they can.  Those that run
--- already go on; none could be started again.
+-- Why workers cannot run as this role here; NULL: they can.  Workers that run already
+-- go on, but none could be started again.
 CREATE FUNCTION zcsync._role_trouble(p_role text, OUT message text, OUT hint text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -461,7 +461,7 @@ $$;
 COMMENT ON FUNCTION zcsync._role_trouble(text) IS
 'why workers cannot run as a role, and what to run; NULL: they can';
 
--- Why the launcher passes over this database; NULL: it does not.
+-- Why the launcher starts no worker for this database; NULL: it does.
 CREATE FUNCTION zcsync._database_trouble(OUT message text, OUT hint text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -484,7 +484,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._database_trouble() IS
-'why there is no worker for this database, and what to run; NULL: nothing is in its way';
+'why there is no worker for this database, and what to run; NULL: nothing prevents one';
 
 CREATE FUNCTION zcsync._check_installation() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -571,7 +571,8 @@ BEGIN
 	SELECT * INTO v_slot
 	FROM zcsync._worker_slots() AS w
 	WHERE w.role = 'worker' AND w.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-	-- one that has just been started again, not for the first time, may end again
+	-- a worker that has just been started again, and not for the first time, may end
+	-- again
 	v_loops := v_slot.restarts > 1 AND v_slot.started_at > clock_timestamp() - interval '1 minute';
 	item := 'worker';
 	ok := coalesce(v_slot.state IN ('running', 'starting') AND NOT v_loops, false);
@@ -605,7 +606,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_worker() IS
 'the part of zcsync.selfcheck() about the worker of this database';
 
--- It is there only while it has something to do.
+-- The local worker is there only while it has something to do.
 CREATE FUNCTION zcsync._check_local_worker() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -677,4 +678,4 @@ AS $$
 	UNION ALL SELECT 50, c.* FROM zcsync._check_cron() AS c
 $$;
 COMMENT ON FUNCTION zcsync._installation_conditions() IS
-'what zcsync.selfcheck() asks of the server, this database and the processes';
+'the conditions of the server, this database and the processes that zcsync.selfcheck() shows';

@@ -7,7 +7,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- Which database this is, and what the operator decided for all of it.
+	-- Which database this is, and what the operator decided for the whole of it.
 	CREATE TABLE zcsync.installation (
 		singleton boolean NOT NULL DEFAULT true
 			CONSTRAINT installation_pkey PRIMARY KEY
@@ -20,9 +20,9 @@ BEGIN
 		machine bigint,					-- made from the machine-id; NULL: it has none
 		stopped boolean NOT NULL DEFAULT false,
 		created_at timestamptz NOT NULL DEFAULT now(),
-		adopted_at timestamptz,			-- it took over from another then: adopted, or after a failover
-		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to a minute
-		maintained_at timestamptz		-- when maintain() last came to its end
+		adopted_at timestamptz,			-- when it took over from another database: by adopt_database(), or after a failover
+		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to the minute
+		maintained_at timestamptz		-- when maintain() last ran to its end
 	);
 	COMMENT ON TABLE zcsync.installation IS
 	'one row: the identity of this database and whether zcsync.stop() was called';
@@ -48,8 +48,8 @@ BEGIN
 	CREATE TABLE zcsync.report_archive (
 		report text NOT NULL,			-- the view: 'slow_queries', 'table_bloat'
 		taken_at timestamptz NOT NULL,
-		place integer NOT NULL,			-- in the order of the view
-		line jsonb NOT NULL,			-- its row
+		place integer NOT NULL,			-- the row's place in the view
+		line jsonb NOT NULL,			-- the row itself
 		CONSTRAINT report_archive_pkey PRIMARY KEY (report, taken_at, place)
 	);
 	COMMENT ON TABLE zcsync.report_archive IS
@@ -77,8 +77,8 @@ BEGIN
 			CONSTRAINT accounts_state CHECK (state IN ('active', 'paused', 'blocked')),
 		state_reason text,				-- why it is not active, for people
 		state_hint text,				-- what to run
-		blocked_by text,				-- while blocked: the code of the alert that says so
-		version bigint NOT NULL DEFAULT 1,	-- moves when settings or credentials change
+		blocked_by text,				-- while blocked: the code of the alert about it
+		version bigint NOT NULL DEFAULT 1,	-- increased when settings or credentials change
 		token_scope text,				-- what the vendor lets its access token do; NULL: it has none, or no scope
 		breaker_failures integer NOT NULL DEFAULT 0,	-- vendor failures in a row
 		breaker_until timestamptz,		-- no call before this time; then one probe
@@ -105,8 +105,8 @@ BEGIN
 	COMMENT ON TABLE zcsync.credentials IS
 	'sealed secrets and references to secrets; granted to nobody, written with zcsync.set_credentials()';
 
-	-- What an account may still send, by endpoint class.  The one truth for
-	-- all workers and run(); see zcsync._claim_jobs().
+	-- What an account may still send, for each class of calls.  All workers and run()
+	-- go by these rows; see zcsync._claim_jobs().
 	CREATE TABLE zcsync.account_budgets (
 		account_id bigint NOT NULL
 			CONSTRAINT account_budgets_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
@@ -119,15 +119,15 @@ BEGIN
 			CONSTRAINT account_budgets_concurrency CHECK (concurrency > 0),
 		tokens double precision NOT NULL,
 		refilled_at timestamptz NOT NULL DEFAULT now(),
-		paused_until timestamptz,		-- Retry-After and the like
+		paused_until timestamptz,		-- by Retry-After and similar headers
 		pause_reason text,
-		guessed_pauses integer NOT NULL DEFAULT 0,	-- in a row, whose length the vendor left open
+		guessed_pauses integer NOT NULL DEFAULT 0,	-- pauses in a row whose length the vendor did not name
 		guessed_at timestamptz,			-- when the last of them began
-		remote_limit integer,			-- as the vendor last said, for one window
+		remote_limit integer,			-- the limit that the vendor last named, for one window
 		remote_remaining integer,
 		remote_reset_at timestamptz,
-		lowered_from integer,			-- what calls was before the vendor named a lower limit; NULL: it is that
-		lowered_at timestamptz,			-- when calls were last refused since
+		lowered_from integer,			-- what calls was before it was lowered to a limit that the vendor named; NULL: it was not lowered
+		lowered_at timestamptz,			-- when calls were last refused after that
 		calls_total bigint NOT NULL DEFAULT 0,
 		throttled_total bigint NOT NULL DEFAULT 0,
 		last_call_at timestamptz,
@@ -155,7 +155,7 @@ BEGIN
 		scope jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT streams_scope_object CHECK (jsonb_typeof(scope) = 'object'),
 		writes boolean NOT NULL DEFAULT false,
-		policies jsonb NOT NULL DEFAULT '{}'	-- column: who wins what both sides changed; see src/merge.h
+		policies jsonb NOT NULL DEFAULT '{}'	-- column: which side wins if both changed it; see src/merge.h
 			CONSTRAINT streams_policies_object CHECK (jsonb_typeof(policies) = 'object'),
 		state text NOT NULL DEFAULT 'active'
 			CONSTRAINT streams_state CHECK (state IN ('active', 'paused')),
@@ -165,15 +165,15 @@ BEGIN
 		live_cursor jsonb,				-- NULL: nothing read yet
 		history_cursor jsonb,
 		compare_cursor jsonb,			-- NULL: no comparison is going on; see mirror/comparison.sql
-		compared_at timestamptz,		-- when the last one began that came to its end
+		compared_at timestamptz,		-- when the last complete comparison began
 		history_state text NOT NULL DEFAULT 'none'
 			CONSTRAINT streams_history_state CHECK (history_state IN ('none', 'running', 'done')),
 		next_pull_at timestamptz NOT NULL DEFAULT now(),
-		last_pull_at timestamptz,		-- last time the live cursor was up to date
-		read_began_at timestamptz,		-- when the live read began that ended then
-		reading_since timestamptz,		-- when the live read began of which some pages have come, and not the last
-		reads_awaited smallint NOT NULL DEFAULT 0,	-- live reads that must come to their end before routes write there again
-		jobs_awaited bigint,			-- then the jobs up to this one that store what these brought; NULL: none
+		last_pull_at timestamptz,		-- when the live cursor was last up to date
+		read_began_at timestamptz,		-- when the live read that ended at last_pull_at began
+		reading_since timestamptz,		-- when the live read began of which some pages have arrived, but not the last
+		reads_awaited smallint NOT NULL DEFAULT 0,	-- complete live reads that are needed before routes may write there again
+		jobs_awaited bigint,			-- after these reads, the jobs up to this number must end, too: they store what was read; NULL: none
 		last_change_at timestamptz,
 		oldest_record_at timestamptz,
 		newest_record_at timestamptz,
@@ -182,9 +182,9 @@ BEGIN
 		calls_done bigint NOT NULL DEFAULT 0,
 		history_started_at timestamptz,
 		history_done_at timestamptz,
-		last_error text,				-- of the last read of a lane; NULL: that lane was read since
+		last_error text,				-- why the last read of a lane failed; NULL: it did not, or the lane was read since
 		last_error_at timestamptz,
-		last_error_class text,			-- vendor and throttled go by themselves, others wait for a person
+		last_error_class text,			-- vendor and throttled end by themselves, others need a person
 		last_error_lane text,
 		failing_since timestamptz,
 		created_at timestamptz NOT NULL DEFAULT now(),
@@ -194,7 +194,7 @@ BEGIN
 	COMMENT ON TABLE zcsync.streams IS
 	'one kind of one account that is mirrored; cursors move in the transaction that stores the page';
 
-	-- The places that records can be created in, as discover() saw them.
+	-- The places in which records can be created, as discover() saw them.
 	CREATE TABLE zcsync.lists (
 		account_id bigint NOT NULL
 			CONSTRAINT lists_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,

@@ -1,9 +1,9 @@
 -- ---------------------------------------------------------------------
--- Step 1 of the tables: mirror tables, those of leads apart.
+-- Step 1 of the tables: mirror tables, except leads.
 --
--- All have the same columns before and after those of their kind.  A row is
--- written twice for each edit, by its writer and when it was sent: with room on
--- its page (fillfactor) the indexes need not hear of that.
+-- All have the same columns before and after those of their kind.  A row is written
+-- twice for each edit: by its writer, and when the edit was sent.  With free space on
+-- its page (fillfactor), the indexes need no new entries for that.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._step_1_tickets() RETURNS void
@@ -44,7 +44,7 @@ BEGIN
 	CREATE INDEX idx_tickets_assignee_status ON zcsync.tickets (assignee_id, status) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
 	CREATE INDEX idx_tickets_account_created ON zcsync.tickets (account_id, created_at, local_id) WHERE deleted_at IS NULL;
-	-- Only tickets that were made from here can be copies.
+	-- Only tickets that were made from here can be copies, so the index has only those.
 	CREATE INDEX idx_tickets_copies ON zcsync.tickets USING gin (zcsync._index_links(description))
 		WITH (fastupdate = off)
 		WHERE external_id LIKE 'zcsync-%' AND description LIKE '%://%';
@@ -91,7 +91,7 @@ BEGIN
 	CREATE INDEX idx_tasks_account_created ON zcsync.tasks (account_id, created_at, local_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tasks_list ON zcsync.tasks (account_id, list_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tasks_custom_id ON zcsync.tasks (account_id, custom_id) WHERE custom_id IS NOT NULL;
-	-- Looked up with 200 keys at once, so without a pending list.
+	-- It is searched with 200 keys at once, so it has no pending list.
 	CREATE INDEX idx_tasks_links ON zcsync.tasks USING gin (zcsync._index_links(description))
 		WITH (fastupdate = off)
 		WHERE description LIKE '%://%';

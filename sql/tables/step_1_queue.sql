@@ -16,7 +16,7 @@ BEGIN
 			CONSTRAINT queues_max_attempts CHECK (max_attempts BETWEEN 1 AND 1000),
 		backoff_base interval NOT NULL DEFAULT '2 seconds',
 		backoff_cap interval NOT NULL DEFAULT '10 minutes',
-		max_age interval NOT NULL DEFAULT '3 days',	-- failures of the vendor and throttling end here
+		max_age interval NOT NULL DEFAULT '3 days',	-- a job that is older fails for good at the next failure of the vendor or throttling
 		keep_completed integer NOT NULL DEFAULT 100,
 		keep_failed integer NOT NULL DEFAULT 50,
 		state text NOT NULL DEFAULT 'active'
@@ -34,7 +34,7 @@ BEGIN
 		started_at timestamptz NOT NULL DEFAULT now()
 	);
 	COMMENT ON TABLE zcsync.claimants IS
-	'processes that take jobs; each holds a session lock on its incarnation, so that its jobs are free when it is gone';
+	'processes that take jobs; each holds a session lock on its incarnation, which shows that it still lives';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_queues() IS
@@ -54,55 +54,56 @@ BEGIN
 		queue text NOT NULL
 			CONSTRAINT sync_queue_queue_fkey REFERENCES zcsync.queues,
 		operation text NOT NULL,		-- pull, fetch, push, route, apply, token, custom ones later
-		budget_class text NOT NULL DEFAULT 'api',	-- '' : sends nothing
+		budget_class text NOT NULL DEFAULT 'api',	-- '': the job sends nothing
 		stream_id bigint,
 		route_id bigint,
 		kind text,
 		local_id bigint,				-- of the mirror row, where there is one
-		record_key text NOT NULL,		-- what only one running job may touch
+		record_key text NOT NULL,		-- only one running job may have it
 		dedupe_key text NOT NULL,		-- ready jobs with the same key are one
-		payload jsonb NOT NULL DEFAULT '{}',		-- what to do, as its operation understands it; of a route "edited": not only for a backfill
+		payload jsonb NOT NULL DEFAULT '{}',		-- what to do, in the form of its operation; for a route, "edited" means: not only for a backfill
 		priority smallint NOT NULL DEFAULT 50,		-- lower first
 		state text NOT NULL DEFAULT 'ready'
 			CONSTRAINT sync_queue_state CHECK (state IN ('ready', 'running', 'held')),
 		run_at timestamptz NOT NULL DEFAULT now(),
-		attempts integer NOT NULL DEFAULT 0,		-- sends that were begun
+		attempts integer NOT NULL DEFAULT 0,		-- attempts that were begun
 		failures integer NOT NULL DEFAULT 0,		-- attempts that count towards max_attempts
 		claimed_by bigint,				-- claimants.incarnation
 		claimed_at timestamptz,
-		crashes integer NOT NULL DEFAULT 0,			-- how often its worker died while it ran
-		unclear_since timestamptz,		-- a create was begun then and its effect is not known
-		call_id bigint,					-- while running: the job whose call this one travels in
-		batch_max integer				-- most jobs that may travel with this one; NULL: as many as the vendor takes
+		crashes integer NOT NULL DEFAULT 0,			-- how often its worker ended while it ran
+		unclear_since timestamptz,		-- when a create began whose effect is not known
+		call_id bigint,					-- while running: the job after which its call is named
+		batch_max integer				-- at most so many jobs travel in a call with this one; NULL: as many as the vendor takes
 			CONSTRAINT sync_queue_batch_max CHECK (batch_max > 0),
 		joins integer NOT NULL DEFAULT 0,			-- how often an enqueue found this job waiting
-		version text,					-- of a document that waits: its version
-		backfill boolean NOT NULL DEFAULT false,	-- of a route: asked for whatever the age of the record
-		sent jsonb,						-- of a push: what it sent that the vendor may have taken unseen; see _add_sent()
-		lookup_page integer,			-- of an unclear create: the next page to look for it on
+		version text,					-- of a document that waits
+		backfill boolean NOT NULL DEFAULT false,	-- of a route: it is wanted whatever the age of the record
+		sent jsonb,						-- of a push: what it sent and the vendor may have carried out unseen; see _add_sent()
+		lookup_page integer,			-- of an unclear create: the next page on which to look for it
 		lookup_floor text,				-- and the latest remote id known before it was sent
-		refused_at timestamptz,			-- of a push: when it was refused as for want of a right
+		refused_at timestamptz,			-- of a push: when it was refused because a right seemed to be missing
 		refused_alone boolean NOT NULL DEFAULT false,	-- and no other job travelled with it then
-		to_hold boolean NOT NULL DEFAULT false,		-- while running: it is to be held when it goes back
-		cancelled text					-- what it would send is not wanted any more: 'wanted' to be taken back, 'kept' in a new row
+		to_hold boolean NOT NULL DEFAULT false,		-- while running: it will be held when it goes back
+		cancelled text					-- what it would send is no longer wanted: 'wanted' means that the row's values are to be taken back, 'kept' that the row is new and keeps them
 			CONSTRAINT sync_queue_cancelled CHECK (cancelled IN ('wanted', 'kept')),
 		cancelled_by text,
-		stale boolean NOT NULL DEFAULT false,		-- of a pull: its page answers what nobody asks any more
+		stale boolean NOT NULL DEFAULT false,		-- of a pull: the read was given up, so its page is dropped
 		last_class text,				-- outcome of the last attempt
 		last_status integer,
 		last_error text,
 		last_hint text,
 		enqueued_by text NOT NULL DEFAULT current_user,
 		enqueued_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),	-- of the last enqueue
-		previous_xid xid8,				-- of the one before
+		previous_xid xid8,				-- of the enqueue before that
 		enqueued_at timestamptz NOT NULL DEFAULT now(),	-- of the last enqueue
-		waits_since timestamptz,		-- of a push: since when it is put off until its record is read; see mirror/read_first.sql
+		waits_since timestamptz,		-- of a push: since when it has been put off until its record is read; see mirror/read_first.sql
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT sync_queue_running_claimed CHECK ((state = 'running') = (claimed_by IS NOT NULL))
 	) WITH (fillfactor = 70);
-	-- One job that waits per record and operation; enqueue joins it, also while it is held.
+	-- One waiting job for each record and operation, ready or held; enqueueing joins
+	-- it.
 	CREATE UNIQUE INDEX sync_queue_ready_key ON zcsync.sync_queue (account_id, dedupe_key) WHERE state IN ('ready', 'held');
-	-- One running job per record: the proof, not the mechanism.
+	-- One running job for each record: this index proves it, the claim ensures it.
 	CREATE UNIQUE INDEX sync_queue_running_key ON zcsync.sync_queue (account_id, record_key) WHERE state = 'running';
 	CREATE INDEX sync_queue_claim ON zcsync.sync_queue (account_id, queue, budget_class, priority, run_at, job_id) WHERE state = 'ready';
 	CREATE INDEX sync_queue_run_at ON zcsync.sync_queue ((budget_class = ''), run_at) WHERE state = 'ready';
@@ -191,8 +192,8 @@ BEGIN
 		duration_us bigint,				-- of the last call
 		created_at timestamptz NOT NULL DEFAULT now()
 	) PARTITION BY RANGE (created_at);
-	-- No key: an index more would have to be kept by each job that ends.  Months
-	-- have the identity of the whole.
+	-- No primary key: each job that ends would have to maintain one more index.  Its
+	-- partitions have the replica identity FULL.
 	ALTER TABLE zcsync.sync_records REPLICA IDENTITY FULL;
 	CREATE INDEX idx_sync_records_status ON zcsync.sync_records (status, created_at);
 	CREATE INDEX idx_sync_records_local_id ON zcsync.sync_records (local_id, created_at);
@@ -203,7 +204,7 @@ BEGIN
 		account_id bigint NOT NULL,
 		kind text NOT NULL,
 		local_id bigint NOT NULL,
-		action text NOT NULL,			-- insert, update, delete, lost (old lost to new, which the other side had changed, too)
+		action text NOT NULL,			-- insert, update, delete, or lost: both sides changed the column, and the value old lost to new
 		old jsonb,						-- changed columns only
 		new jsonb,
 		cause text NOT NULL,			-- who wrote it: local, pull, push, route, ...
@@ -225,7 +226,7 @@ BEGIN
 		kind text NOT NULL,
 		local_id bigint NOT NULL,
 		field text NOT NULL,			-- column, or custom_fields/key
-		mine jsonb,						-- the row's value when the vendor's was last seen
+		mine jsonb,						-- the row's value when the vendor's value was last seen
 		theirs jsonb,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		changed_at timestamptz NOT NULL DEFAULT now(),
@@ -233,7 +234,7 @@ BEGIN
 	);
 	CREATE UNIQUE INDEX idx_conflicts_open ON zcsync.conflicts (account_id, local_id, field) WHERE resolved_at IS NULL;
 	COMMENT ON TABLE zcsync.conflicts IS
-	'columns that both sides changed and in which a person is to decide; an open row keeps the column from being sent';
+	'columns that both sides changed and a person must decide; while a row is open, its column is not sent';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_records() IS

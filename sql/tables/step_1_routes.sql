@@ -25,22 +25,22 @@ BEGIN
 			CONSTRAINT routes_on_leave CHECK (on_leave IN ('keep', 'unlink', 'close')),
 		match_on text,					-- SQL condition over source s and target t that finds existing records
 		default_assignee text,
-		default_client text,			-- company of the target for records whose own has none there; NULL: they wait
-		unknown_user text NOT NULL DEFAULT 'none'	-- who asks when the client has no user of that e-mail address
+		default_client text,			-- company of the target for records whose own company has none there; NULL: such records wait
+		unknown_user text NOT NULL DEFAULT 'none'	-- the requester if the client has no user with that e-mail address
 			CONSTRAINT routes_unknown_user CHECK (unknown_user IN ('none', 'general')),
 		notify boolean NOT NULL DEFAULT false,
 		state text NOT NULL DEFAULT 'paused'
 			CONSTRAINT routes_state CHECK (state IN ('paused', 'active')),
-		starts_at timestamptz,			-- first resume, by the clock of this server; NULL: it never ran
-		old_before timestamptz,			-- by the source's clock: what changed before this was there before the route
-		new_from timestamptz,			-- what changed from this on is new to it
-		old_rows pg_snapshot,			-- between the two, rows of transactions that this sees were there before
-		backfill_records bigint NOT NULL DEFAULT 0,	-- that the backfill under way was to look at, or the last one
-		follows boolean NOT NULL DEFAULT false,	-- a backfill takes what the history of the source still brings
+		starts_at timestamptz,			-- when it was first resumed, by the clock of this server; NULL: never
+		old_before timestamptz,			-- by the source's clock: a record that changed before this was there before the route
+		new_from timestamptz,			-- a record that changed at this time or later is new to the route
+		old_rows pg_snapshot,			-- between the two, rows of transactions that this snapshot sees were there before
+		backfill_records bigint NOT NULL DEFAULT 0,	-- number of records in the present backfill, or the last one
+		follows boolean NOT NULL DEFAULT false,	-- a backfill also takes records that the history of the source still brings
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,
-		attempts smallint NOT NULL DEFAULT 0,	-- to run its SQL, since it last came to an end
-		hour_started_at timestamptz,	-- write brake
+		attempts smallint NOT NULL DEFAULT 0,	-- attempts to run its SQL since it last ran to its end
+		hour_started_at timestamptz,	-- for the write brake
 		hour_writes integer NOT NULL DEFAULT 0,
 		created_at timestamptz NOT NULL DEFAULT now()
 	);
@@ -63,9 +63,9 @@ BEGIN
 			CONSTRAINT route_fields_direction CHECK (direction IN ('forward', 'back')),
 		field text NOT NULL,			-- column of the row that is written, or custom:<field id>
 		expression text NOT NULL,		-- SQL over the row that is read, s
-		mapped boolean NOT NULL DEFAULT false,	-- its values go through route_values
+		mapped boolean NOT NULL DEFAULT false,	-- its values are translated by route_values
 		position integer NOT NULL DEFAULT 100,
-		unmapped text[] NOT NULL DEFAULT '{}',	-- values whose translation a person took away: none is suggested
+		unmapped text[] NOT NULL DEFAULT '{}',	-- values whose translation a person removed: none is suggested again
 		CONSTRAINT route_fields_pkey PRIMARY KEY (route_id, direction, field)
 	);
 	COMMENT ON TABLE zcsync.route_fields IS
@@ -80,7 +80,7 @@ BEGIN
 		source_value text NOT NULL,		-- as read
 		target_value text,				-- as written; NULL: empty on purpose
 		target_id text,					-- remote id of the value (a status), which survives renaming
-		suggested boolean NOT NULL DEFAULT false,	-- zcsync mapped it, and may map it otherwise; false: a person did
+		suggested boolean NOT NULL DEFAULT false,	-- zcsync suggested it, and may change it; false: a person set it
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT route_values_pkey PRIMARY KEY (route_id, direction, field, source_value)
 	);
@@ -99,7 +99,7 @@ BEGIN
 		CONSTRAINT company_maps_pkey PRIMARY KEY (source_account_id, company, target_account_id)
 	);
 	COMMENT ON TABLE zcsync.company_maps IS
-	'which client of one account a company of another is; see zcsync.map_company()';
+	'which client of one account stands for a company of another; see zcsync.map_company()';
 
 	CREATE TABLE zcsync.mail_providers (
 		domain text NOT NULL
@@ -107,7 +107,7 @@ BEGIN
 			CONSTRAINT mail_providers_form CHECK (domain = lower(domain COLLATE "C") AND domain ~ '^[^@[:space:]]+[.][^@[:space:]]+$')
 	);
 	COMMENT ON TABLE zcsync.mail_providers IS
-	'domains at which anybody can have an address: they tell nothing of a company; yahoo.* are those of all countries';
+	'domains at which anybody can have an address, so that they identify no company; yahoo.* stands for those of all countries';
 	INSERT INTO zcsync.mail_providers (domain) VALUES
 		('gmail.com'), ('googlemail.com'), ('outlook.com'), ('hotmail.com'), ('hotmail.co.uk'), ('hotmail.fr'), ('live.com'), ('live.co.uk'), ('msn.com'),
 		('yahoo.com'), ('yahoo.co.uk'), ('yahoo.co.in'), ('yahoo.fr'), ('yahoo.de'), ('yahoo.co.jp'), ('ymail.com'), ('rocketmail.com'), ('icloud.com'),
@@ -135,9 +135,9 @@ BEGIN
 			CONSTRAINT links_pkey PRIMARY KEY,
 		key uuid NOT NULL DEFAULT gen_random_uuid()	-- of the pair, also outside of this database: the mark of a create
 			CONSTRAINT links_key_key UNIQUE,
-		route_id bigint					-- that drives the pair; NULL: none does
+		route_id bigint					-- the route that drives the pair; NULL: none
 			CONSTRAINT links_route_fkey REFERENCES zcsync.routes ON DELETE SET NULL,
-		source_id bigint NOT NULL,		-- local_id, as that route sees it
+		source_id bigint NOT NULL,		-- local_id of the record that is the source of that route
 		target_id bigint NOT NULL,		-- local_id
 		source_account bigint NOT NULL
 			CONSTRAINT links_source_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
@@ -145,20 +145,20 @@ BEGIN
 		target_account bigint NOT NULL
 			CONSTRAINT links_target_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
 		target_kind text NOT NULL,
-		copy_id bigint					-- which of the two a route made as a copy of the other; NULL: neither
+		copy_id bigint					-- the one of the two that a route made as a copy of the other; NULL: neither
 			CONSTRAINT links_copy CHECK (copy_id IN (source_id, target_id)),
-		shared boolean NOT NULL DEFAULT false,	-- a person gave this source to a target that has another one
+		shared boolean NOT NULL DEFAULT false,	-- a person linked this source to a target that already has one
 		agreed jsonb NOT NULL DEFAULT '{}',	-- mapped value of each field when both sides last agreed
 		agreed_back jsonb NOT NULL DEFAULT '{}',	-- the same for the fields that come back
-		dropped jsonb NOT NULL DEFAULT '{}',	-- fields whose map changed, with the time since which edits count; in an array: apply_route() writes them
+		dropped jsonb NOT NULL DEFAULT '{}',	-- fields whose map changed: the time since which edits count; as an array: apply_route() writes the field
 		state text NOT NULL DEFAULT 'linked'
 			CONSTRAINT links_state CHECK (state IN ('linked', 'left', 'unlinked', 'cancelled')),	-- cancelled: a person did not want the copy
 		created_at timestamptz NOT NULL DEFAULT now(),
 		changed_at timestamptz,
 		CONSTRAINT links_source_target_key UNIQUE (source_id, target_id)
 	);
-	-- A record has one counterpart in each other stream, whichever of the two is
-	-- the source: the ends are taken in the order of their streams.
+	-- A record has at most one counterpart in each other stream, whichever of the two
+	-- is the source: so the index has the ends in the order of their streams.
 	CREATE UNIQUE INDEX idx_links_first ON zcsync.links (
 		(CASE WHEN ROW(source_account, source_kind COLLATE "C") < ROW(target_account, target_kind COLLATE "C") THEN source_id ELSE target_id END),
 		(CASE WHEN ROW(source_account, source_kind COLLATE "C") < ROW(target_account, target_kind COLLATE "C") THEN target_account ELSE source_account END),
@@ -184,8 +184,8 @@ BEGIN
 		value text,						-- the value that could not be mapped
 		message text NOT NULL,
 		hint text,
-		detail jsonb,					-- what is known of a company that is not mapped
-		backfill boolean NOT NULL DEFAULT false,	-- met in a backfill, so asked for whatever its age
+		detail jsonb,					-- what is known about a company that is not mapped
+		backfill boolean NOT NULL DEFAULT false,	-- it happened in a backfill, so the record is wanted whatever its age
 		first_at timestamptz NOT NULL DEFAULT now(),
 		last_at timestamptz NOT NULL DEFAULT now(),
 		count bigint NOT NULL DEFAULT 1,
@@ -204,19 +204,20 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- Of accounts that were removed, too: the vendor still shows these marks.
+	-- With the keys of accounts that were removed, since the vendor still shows these
+	-- marks.
 	CREATE TABLE zcsync.marks (
 		key uuid NOT NULL
 			CONSTRAINT marks_pkey PRIMARY KEY,
 		account_id bigint NOT NULL,
 		kind text NOT NULL,
 		local_id bigint NOT NULL,		-- of the row that has it
-		copied boolean NOT NULL DEFAULT false,	-- a route made the row, as a copy
+		copied boolean NOT NULL DEFAULT false,	-- a route made the row as a copy
 		made_at timestamptz NOT NULL DEFAULT now()
 	);
 	CREATE INDEX idx_marks_record ON zcsync.marks (account_id, kind, local_id);
 	COMMENT ON TABLE zcsync.marks IS
-	'the keys of all records that this database made or adopted, by which it knows them again at their vendor; a row is never removed';
+	'the keys of all records that this database made or adopted, by which it recognises them at their vendor; a row is never removed';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_marks() IS

@@ -3,9 +3,9 @@
 -- the steps that are missing, one after the other, so that every table is a
 -- plain table of the database, dumped and restored like any other.
 --
--- A step is literal DDL, CHECKs and defaults included, and calls nothing of
--- zcsync but immutable functions that are named for an index.  Neither a step
--- nor such a function is ever edited after a release: a new release adds a step.
+-- A step is literal DDL, with all CHECKs and defaults.  It calls nothing of zcsync
+-- except the immutable functions in indexes.  Neither a step nor such a function is
+-- ever edited after a release: a new release adds a step.
 -- ---------------------------------------------------------------------
 
 -- The number of the last step that this version of the extension knows.
@@ -54,4 +54,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._run_steps(integer) IS
-'makes the tables that this version has and an earlier one had not';
+'makes the tables that this version has and an earlier one did not have';
