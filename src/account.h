@@ -27,16 +27,17 @@ typedef struct ZcsyncCredential
 
 /*
  * An account as the worker sees it: a snapshot of the row of zcsync.accounts
- * at one version, with its secrets opened.  Made by zcsync_account_load() with
- * one reference; each call holds another.  Everything hangs on "context",
- * which goes, wiped, with the last zcsync_account_release().
+ * at one version, with its secrets opened.  Made by zcsync_account_load()
+ * with one reference; each call holds another.  Everything is allocated in
+ * "context", which the last zcsync_account_release() wipes and frees.
  */
 typedef struct ZcsyncAccount
 {
 	MemoryContext context;
-	int			refs;			/* the calls that use it, and its cache */
+	int			refs;			/* references: the calls that use it, and
+								 * the engine's cache */
 	int64		account_id;
-	int64		version;		/* accounts.version this was read at */
+	int64		version;		/* accounts.version at which it was read */
 	char	   *name;
 	const struct ZcsyncConnector *connector;
 	Jsonb	   *settings;		/* accounts.settings */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * account_checks.c
- *		What zcsync.add_account() and selfcheck() ask of the C side: may an
+ *		What zcsync.add_account() and selfcheck() ask the C side: may this
  *		address be called, and what is wrong with the key file.
  *
  * IDENTIFICATION
@@ -48,8 +48,8 @@ zcsync_check_url(PG_FUNCTION_ARGS)
 
 /*
  * _key_status(fingerprint): (state, fingerprint, message, hint, path,
- * misplaced) of the key file: of that whose key has this fingerprint, if there
- * is one, else of the one that is used first.
+ * misplaced) of a key file: of the one whose key has this fingerprint, if
+ * there is one, else of the one that is used first.
  */
 Datum
 zcsync_key_status(PG_FUNCTION_ARGS)
@@ -70,7 +70,7 @@ zcsync_key_status(PG_FUNCTION_ARGS)
 	{
 		char	   *digits = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-		/* a fingerprint that is none is that of no key */
+		/* a text that is no fingerprint matches no key */
 		any = strlen(digits) != 2 * ZCSYNC_FINGERPRINT_SIZE;
 		if (!any)
 			hex_decode(digits, 2 * ZCSYNC_FINGERPRINT_SIZE, (char *) wanted);

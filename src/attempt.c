@@ -3,10 +3,10 @@
  * attempt.c
  *		Run a statement of our own, and keep what it did or undo it.
  *
- * Who wants to see what a change would do, or to give up row locks that he
- * took, must roll back a subtransaction.  PL/pgSQL does that for an error
- * only; here the statement says in its result whether its work is to stay.
- * An error of the statement stays an error: it is thrown on, after the
+ * A caller that wants to see what a change would do, or to give up row locks
+ * that it took, must roll back a subtransaction.  PL/pgSQL does that only
+ * after an error; here the statement says in its result whether its work is
+ * to be kept.  An error of the statement is thrown again after the
  * subtransaction was rolled back.
  *
  * The statement is text of the install script, never of a user; the values
@@ -36,8 +36,9 @@ static bool run_attempt(FunctionCallInfo fcinfo, const char *query,
 
 /*
  * zcsync._attempt(query, values...): run a query that returns a row of
- * (boolean, jsonb), and return the latter.  Unless the former is true, all
- * that the query did is undone; no row counts as one of NULLs.
+ * (boolean, jsonb), and return the jsonb.  Unless the boolean is true, all
+ * that the query did is undone.  If the query returns no row, both count as
+ * NULL.
  */
 Datum
 zcsync_sql_attempt(PG_FUNCTION_ARGS)
@@ -87,8 +88,8 @@ zcsync_sql_attempt(PG_FUNCTION_ARGS)
 
 /*
  * Run the query with the values that follow it among the arguments.  Returns
- * whether its work is to be kept; *result is made in result_context, since
- * what the subtransaction allocated may go with it.
+ * whether its work is to be kept.  *result is allocated in result_context,
+ * since memory of the subtransaction may be freed with it.
  */
 static bool
 run_attempt(FunctionCallInfo fcinfo, const char *query,

@@ -1,18 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * cache.c
- *		The cache that all sessions of the server share: zcsync.cache_get() and
- *		its like.
+ *		The cache that all sessions of the server share: zcsync.cache_get()
+ *		and similar functions.
  *
- * What the SQL functions do, and what a session and a transaction remember for
- * them; cache_store.c has the entries.
+ * This file has the SQL functions, and what a session and a transaction
+ * remember for them; cache_store.c has the entries.
  *
- * No value is served that was overtaken by an invalidation.  What a transaction
- * invalidates is collected until it ends, in memory that is there by then, and
- * takes effect right after its commit: entries go, and the generation of their
- * keys moves, which is the sequence number of that invalidation.  From then on
- * there is nothing old in the cache, unless somebody puts it there who read it
- * before that commit.  So a put is dropped unless
+ * No value is served that an invalidation has overtaken.  What a transaction
+ * invalidates is collected until it ends, in memory allocated before, and
+ * takes effect right after its commit: the entries are removed, and the
+ * generation of their keys moves, which is the sequence number of that
+ * invalidation.  From then on there is nothing old in the cache, unless a
+ * session that read a value before that commit puts it there.  So a put is
+ * dropped unless
  *
  * - this session asked for the key before, and its generation did not move
  *   since.  That holds for every value read after asking, wherever it went
@@ -20,13 +21,15 @@
  *
  * - and all snapshots of this transaction see what moved the generation, for
  *   the value may come from one that is older than the asking: that of the
- *   statement that asks and puts, of a query whose rows a function is called
- *   for, or of a whole transaction.  Either the generation did not move since
- *   this session's last transaction ended; in REPEATABLE READ that proves
- *   nothing, as a snapshot can be imported.  Or all transaction ids given out
- *   when it moved have ended in the eyes of the oldest snapshot in use.
+ *   statement that asks and puts, of a query that calls a function for its
+ *   rows, or of a whole transaction.  This holds if the generation did not
+ *   move since this session's last transaction ended, except in REPEATABLE
+ *   READ, where a snapshot can be imported.  It also holds if all transaction
+ *   ids given out when the generation moved have ended for the oldest
+ *   snapshot in use.
  *
- * - and the transaction has written nothing, as the value might come from that.
+ * - and the transaction has written nothing, as the value might come from its
+ *   own writes.
  *
  * Snapshots themselves cannot be put in order: a copy does not tell when it
  * was taken.
@@ -96,8 +99,8 @@ static void transaction_ended(XactEvent event, void *arg);
  */
 
 /*
- * The key or pattern that is the first argument, into an array that is large
- * enough for one.  A pattern may end in "*", a key has none.
+ * Copy the first argument, a key or a pattern, into an array that has room
+ * for either.  Only a pattern may end in "*".
  */
 static void
 get_name(FunctionCallInfo fcinfo, char *name, bool pattern)
@@ -165,7 +168,7 @@ zcsync_sql_cache_get(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	watch_transactions();
 
-	/* what this transaction invalidated is gone for it at once */
+	/* a transaction no longer sees what it has invalidated itself */
 	hidden = is_pending(name);
 	value = zcsync_cache_read(name, hidden, &sequence);
 	if (!hidden)
@@ -176,9 +179,9 @@ zcsync_sql_cache_get(PG_FUNCTION_ARGS)
 }
 
 /*
- * Note that this session asked for a key, when the last invalidation was this
- * one.  There is a limit to the notes: past it all are forgotten, and puts that
- * were to follow are dropped.
+ * Note that this session asked for a key, and which invalidation was the last
+ * one then.  The number of notes is limited: when it is reached, all are
+ * forgotten, and puts of the forgotten keys are dropped.
  */
 static void
 note_asked(const char *name, uint64 sequence)
@@ -306,8 +309,8 @@ zcsync_sql_cache_clear(PG_FUNCTION_ARGS)
 
 /*
  * At commit, invalidate a key or, if it ends in "*", all keys that begin so.
- * What a subtransaction asked for stays when it is rolled back.  More than can
- * be kept becomes everything.
+ * Names that a subtransaction added stay when it is rolled back.  When there
+ * are more names than can be kept, everything is invalidated.
  */
 static void
 add_pending(const char *name)
@@ -371,8 +374,8 @@ is_pending(const char *name)
  */
 
 /*
- * Have transaction_ended() called from now on.  Callbacks cannot be told apart
- * or listed: register ours only once.
+ * Have transaction_ended() called from now on.  Registered callbacks cannot
+ * be listed, so remember that ours is, and register it only once.
  */
 static void
 watch_transactions(void)
@@ -387,9 +390,9 @@ watch_transactions(void)
 
 /*
  * A prepared transaction may be committed by another session, or after a
- * restart: what it invalidates would be lost, so it cannot be prepared.  Once
- * the transaction has committed an error would be fatal for the server: from
- * there on nothing throws or allocates.
+ * restart.  What it invalidates would be lost, so such a transaction cannot
+ * be prepared.  Once a transaction has committed, an error would bring the
+ * server down: from there on nothing throws or allocates.
  */
 static void
 transaction_ended(XactEvent event, void *arg)

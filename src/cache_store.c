@@ -3,18 +3,20 @@
  * cache_store.c
  *		The memory of the cache: entries, their values, and generations.
  *
- * Entries are found by a hash table in shared memory, and are kept in a list
- * from the most to the least recently used.  Their values are in chains of
- * blocks of equal size.  Number of entries and of blocks are fixed when the
+ * Entries are found by a hash table in shared memory, and are in a list from
+ * the most to the least recently used.  Their values are in chains of blocks
+ * of equal size.  The numbers of entries and of blocks are fixed when the
  * server starts.
  *
- * One LWLock protects all of it: reading moves the entry in the list, and so
- * takes it exclusively.  It is held for copying a value at most, never over an
- * allocation that can throw.  Static functions here are called with it held.
+ * One LWLock protects all of it.  Reading moves the entry in the list, so it
+ * takes the lock exclusively, too.  The lock is held at most while a value is
+ * copied, never during an allocation that can throw.  Static functions here
+ * are called with it held.
  *
- * There is a fixed number of generations, by hash of the key.  Each has the
- * sequence number of the last invalidation of one of its keys; a pattern moves
- * one that holds for all keys.  cache.c says what they are for.
+ * There is a fixed number of generations; the hash of a key selects one.
+ * Each has the sequence number of the last invalidation of one of its keys.
+ * A pattern moves a separate one that counts for all keys.  cache.c says what
+ * they are for.
  *
  * IDENTIFICATION
  *		src/cache_store.c
@@ -43,7 +45,7 @@
 
 #define BLOCK_SIZE			512
 #define GENERATIONS			1024
-#define FIRST_ROOM			4096	/* of the copy of a value */
+#define FIRST_ROOM			4096	/* first size of the memory for a copy */
 #define STAT_COLUMNS		10
 
 PG_FUNCTION_INFO_V1(zcsync_sql_cache_statistics);
@@ -68,18 +70,19 @@ typedef struct CacheEntry
 typedef struct CacheGeneration
 {
 	uint64		moved_at;		/* its sequence number; 0: never */
-	TransactionId horizon;		/* the next transaction id then */
+	TransactionId horizon;		/* the next transaction id at that time */
 } CacheGeneration;
 
 /*
  * All is protected by the lock; "sequence" is also read without it.  The last
- * free block has no next one, -1, and so has the last one of a value.
+ * block of the free list and of a value has -1 as its next block.
  */
 typedef struct Cache
 {
 	LWLock	   *lock;			/* set at start, never changed */
 	pg_atomic_uint64 sequence;	/* of the last invalidation */
-	CacheGeneration everything; /* the last by a pattern, of any database */
+	CacheGeneration everything; /* the last one by a pattern, of any
+								 * database */
 	CacheGeneration generations[GENERATIONS];	/* by hash of the key */
 	dlist_head	used;			/* entries, the last one used first */
 	int			nentries;
@@ -169,8 +172,8 @@ zcsync_cache_shared_init(void)
 }
 
 /*
- * Is there a cache to use?  On a standby there is none: what is committed on
- * the primary invalidates nothing here.
+ * Is there a cache to use?  Not on a standby: commits on the primary
+ * invalidate nothing here.
  */
 bool
 zcsync_cache_usable(void)
@@ -180,9 +183,9 @@ zcsync_cache_usable(void)
 
 /*
  * The value of a key, allocated here, or NULL; and the sequence number of the
- * last invalidation by then.  The copy is made into memory that was allocated
- * before the lock was taken; if the value turns out to be larger, once more.
- * What is hidden is a miss.
+ * last invalidation at that time.  The value is copied into memory that was
+ * allocated before the lock was taken; if it is larger than that, this is
+ * done once more.  A key that the caller says is hidden counts as a miss.
  */
 Jsonb *
 zcsync_cache_read(const char *name, bool hidden, uint64 *sequence)
@@ -219,9 +222,10 @@ zcsync_cache_read(const char *name, bool hidden, uint64 *sequence)
 }
 
 /*
- * Store a value under a key that this session asked for when asked_at was the
- * last invalidation; last_transaction was it when its previous transaction
- * ended.  False if it may be overtaken or is too large.
+ * Store a value under a key.  asked_at is the last invalidation at the time
+ * when this session asked for the key, last_transaction the last one when its
+ * previous transaction ended.  Returns false if the value may be overtaken or
+ * is too large.
  */
 bool
 zcsync_cache_put(const char *name, const Jsonb *value, TimestampTz expires_at,
@@ -239,7 +243,7 @@ zcsync_cache_put(const char *name, const Jsonb *value, TimestampTz expires_at,
 	return stored;
 }
 
-/* Count a value that was dropped before it came here. */
+/* Count a value that cache.c dropped. */
 void
 zcsync_cache_count_dropped(void)
 {
@@ -256,8 +260,8 @@ zcsync_cache_sequence(void)
 }
 
 /*
- * Remove these keys of this database, or all, and move their generations.  Is
- * called after a commit: does not throw or allocate.
+ * Remove these keys of this database, or all, and move their generations.
+ * Called after a commit: does not throw or allocate.
  */
 void
 zcsync_cache_invalidate(slist_head *names, slist_head *prefixes,
@@ -267,7 +271,10 @@ zcsync_cache_invalidate(slist_head *names, slist_head *prefixes,
 	CacheGeneration generation;
 
 	LWLockAcquire(cache->lock, LW_EXCLUSIVE);
-	/* with the lock held, so that a later one has a later horizon */
+	/*
+	 * taken with the lock held, so that a later invalidation has a later
+	 * horizon
+	 */
 	generation.moved_at = pg_atomic_read_u64(&cache->sequence) + 1;
 	generation.horizon = ReadNextTransactionId();
 	if (everything || !slist_is_empty(prefixes))
@@ -294,12 +301,12 @@ zcsync_cache_invalidate(slist_head *names, slist_head *prefixes,
 		if (entry != NULL)
 			remove_entry(entry);
 	}
-	/* last, as it is read without the lock */
+	/* last, since it is read without the lock */
 	pg_atomic_write_u64(&cache->sequence, generation.moved_at);
 	LWLockRelease(cache->lock);
 }
 
-/* Does a key begin as one of these patterns, which end in "*"? */
+/* Does a key match one of these patterns, which end in "*"? */
 bool
 zcsync_cache_matches(const char *name, slist_head *prefixes)
 {
@@ -393,8 +400,8 @@ copy_out(const CacheEntry *entry, char *value)
 }
 
 /*
- * May a value have been read by a snapshot that does not see all that was
- * invalidated under this key?  See the head of cache.c.
+ * May a snapshot that does not see all that was invalidated under this key
+ * have read the value?  See the head of cache.c.
  */
 static bool
 overtaken(const CacheKey *key, uint64 asked_at, uint64 last_transaction)
@@ -413,8 +420,8 @@ overtaken(const CacheKey *key, uint64 asked_at, uint64 last_transaction)
 }
 
 /*
- * Store a value, in place of one that is there.  False if it is too large:
- * one value may take a quarter of the cache.
+ * Store a value, replacing the present one.  False if it is too large: a
+ * value may take at most a quarter of the cache.
  */
 static bool
 put_entry(const CacheKey *key, const Jsonb *value, TimestampTz expires_at)

@@ -3,12 +3,12 @@
  * call.c
  *		Calls as the engine and the connectors share them.
  *
- * A call is one HTTP exchange.  The engine creates it from a claimed job, the
- * vendor's connector turns its request into HTTP, and when the transfer is
- * over zcsync_call_complete() judges it: first by the rules that hold for
- * every vendor (retry.c), then the connector refines that with what the
- * vendor's headers and error body say.  What a vendor sends never raises an
- * error here; it ends in the outcome, as data.
+ * A call is one HTTP exchange.  The engine creates it from a claimed job, and
+ * the vendor's connector turns its request into HTTP.  When the transfer is
+ * over, zcsync_call_complete() judges it: first by the rules for all vendors
+ * (retry.c), then the connector refines that by the vendor's headers and
+ * error body.  Nothing that a vendor sends raises an error here; it becomes
+ * data in the outcome.
  *
  * IDENTIFICATION
  *		src/call.c
@@ -31,7 +31,7 @@
 #include "json.h"
 #include "secret.h"
 
-/* Backoff of calls where the queue has no say: of pauses after a 429. */
+/* Backoff where no queue sets it: for pauses after a 429. */
 #define CALL_BACKOFF_BASE_MS	5000
 #define CALL_BACKOFF_CAP_MS		60000
 
@@ -108,8 +108,8 @@ zcsync_call_refuse(ZcsyncCall *call, const char *message, const char *hint)
 }
 
 /*
- * The transfer is over: judge it and copy what is needed of it.  The transfer
- * is released.
+ * The transfer is over: judge it, and copy what is needed of it.  The
+ * transfer is released.
  */
 void
 zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
@@ -140,8 +140,8 @@ zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 	call->maybe_applied = out.maybe_applied;
 
 	/*
-	 * How long to wait is the vendor's to say, or else the queue's; a pause
-	 * for throttling holds back the whole class of calls.
+	 * The vendor says how long to wait, otherwise the queue does; a pause
+	 * after throttling holds back the whole class of calls.
 	 */
 	call->delay_ms = -1;
 	if (in.retry_after_s >= 0)
@@ -196,9 +196,10 @@ zcsync_call_carry(MemoryContext parent, List *members)
 
 /*
  * A carrier is over: its outcome becomes that of its members.  If the vendor
- * refused a write, one of them may be to blame, and those before that one may
- * have been accepted: so all are to be tried again in a smaller set.  Reads
- * that travel together are one and the same, whoever asks.
+ * refused a write, one of the members may be to blame, and the vendor may
+ * have accepted those before it: so all are tried again in smaller calls.
+ * Reads that travel together are one and the same request, so all get the
+ * same reply.
  */
 void
 zcsync_call_split(ZcsyncCall *carrier)
@@ -226,7 +227,7 @@ zcsync_call_split(ZcsyncCall *carrier)
 		MemoryContextSwitchTo(old);
 	}
 
-	/* what the headers said is noted once */
+	/* the limits from the headers are recorded once */
 	first->limit = carrier->limit;
 	first->limit_window_s = carrier->limit_window_s;
 	first->remaining = carrier->remaining;
@@ -246,7 +247,7 @@ zcsync_call_split(ZcsyncCall *carrier)
 }
 
 /*
- * The reply to a carrier does not tell what became of this member.
+ * The reply to a carrier does not show what became of this member.
  */
 void
 zcsync_call_leave(ZcsyncCall *member, const char *why)
@@ -257,8 +258,8 @@ zcsync_call_leave(ZcsyncCall *member, const char *why)
 }
 
 /*
- * Clean the body of a reply.  A success whose body is not JSON is class
- * 'broken', or 'vendor' where it is a web page; an error may say anything.
+ * Clean the body of a reply.  A success whose body is not JSON gets class
+ * 'broken', or 'vendor' if it is a web page; an error may have any body.
  */
 static void
 call_read_body(ZcsyncCall *call)

@@ -19,7 +19,7 @@
 #include "http.h"
 #include "retry.h"
 
-/* What the headers of a reply said of a budget; -1: nothing. */
+/* What the headers of a reply say about a budget; -1: nothing. */
 typedef struct ZcsyncLimits
 {
 	const char *class;			/* the budget; NULL: they named no other one */
@@ -33,16 +33,18 @@ typedef struct ZcsyncLimits
  * "request" into "http", the engine sends it, and the connector reads
  * "response" and fills the outcome.  Everything is allocated in "context".
  *
- * Where a vendor takes many records in one exchange, the calls of several jobs
- * are the members of a carrier: a call without a job, which is sent for all of
- * them.  When it is over each member has its own outcome, and the carrier goes.
+ * Where a vendor takes many records in one exchange, the calls of several
+ * jobs are the members of a carrier: a call without a job, which is sent for
+ * all of them.  When it is over, each member has its own outcome, and the
+ * carrier is freed.
  */
 typedef struct ZcsyncCall
 {
 	MemoryContext context;
 	ZcsyncAccount *account;
 	int64		job_id;
-	int32		attempts;		/* guards the finish against a lost claim */
+	int32		attempts;		/* recording the outcome fails if the job
+								 * was claimed again */
 	int32		failures;		/* counted attempts before this one */
 	char	   *budget_class;
 	Jsonb	   *request;		/* made by the vendor's SQL: {"op": ..., ...} */
@@ -68,28 +70,30 @@ typedef struct ZcsyncCall
 	int64		duration_us;
 
 	/* kept by the engine */
-	bool		is_token;		/* fetches the account's access token */
-	char	   *token_scope;	/* what that may do, as the reply says; NULL: it
-								 * does not */
+	bool		is_token;		/* the reply is that to the fetch of an
+								 * access token */
+	char	   *token_scope;	/* what the token may do, as the reply says;
+								 * NULL: it does not say */
 	bool		is_probe;		/* finds out whether the account works */
-	bool		halved;			/* refused together with others: try it again in
-								 * a smaller set */
+	bool		halved;			/* refused together with others: try it
+								 * again in a smaller set */
 	int			leftover;		/* ZcsyncLeftover of queue.h */
 	bool		finished;		/* the outcome is committed */
 	int			finish_wait_ms; /* between attempts to record it; 0: none yet */
 	TimestampTz finish_at;		/* record it no sooner than this */
 
-	/* what the vendor's headers said of the budget; -1: nothing */
+	/* what the vendor's headers say about the budget; -1: nothing */
 	int			limit;
 	int			limit_window_s; /* of that; 0: the window of the budget */
 	int			remaining;
 	int			reset_s;		/* seconds until the window ends */
 	int64		pause_ms;		/* stop calling this class for so long; 0: no */
 	bool		pause_guessed;	/* the vendor did not say how long */
-	const char *limits_class;	/* the class they are about; NULL: the call's */
-	ZcsyncLimits other_limits;	/* of a second budget that the reply names */
-	bool		limit_of_record;	/* throttled: this record must wait, others
-									 * need not */
+	const char *limits_class;	/* the class that these limits are about;
+								 * NULL: the call's */
+	ZcsyncLimits other_limits;	/* those of a second budget that the reply
+								 * names */
+	bool		limit_of_record;	/* throttled: only this record must wait */
 } ZcsyncCall;
 
 /* the exchange */

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * clock.c
- *		The time that zcsync goes by.
+ *		The time by which zcsync goes.
  *
- * Everything that asks for the time to decide something (when a job is due,
- * how full a budget is, which partition is needed) asks here, so that a test
- * can move the clock: in builds with ZCSYNC_TESTING the setting
- * zcsync.clock_offset is added, in others nothing is.
+ * All code that needs the time for a decision (when a job is due, how full a
+ * budget is, which partition is needed) asks here, so that a test can move
+ * the clock: builds with ZCSYNC_TESTING add the setting zcsync.clock_offset.
  *
  * IDENTIFICATION
  *		src/clock.c

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * clock.h
- *		The time that zcsync goes by.
+ *		The time by which zcsync goes.
  *
  * IDENTIFICATION
  *		src/clock.h

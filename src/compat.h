@@ -39,8 +39,8 @@
 
 /*
  * A wait event of our own, named from PostgreSQL 17 on.  Looking up the name
- * takes a lock, so the caller keeps the number in a static variable, 0 at
- * first, for all its later waits.
+ * takes a lock, so the caller keeps the number for its later waits in a
+ * static variable that is 0 at first.
  */
 static inline uint32
 zcsync_wait_event(uint32 *known, const char *name)
@@ -55,8 +55,8 @@ zcsync_wait_event(uint32 *known, const char *name)
 }
 
 /*
- * A wait event set that belongs to no resource owner: before 17 it belongs to
- * a memory context.
+ * A wait event set that belongs to no resource owner: before version 17 it
+ * belongs to a memory context.
  */
 #if PG_VERSION_NUM >= 170000
 #define zcsync_create_wait_event_set(context, nevents) \
@@ -80,7 +80,10 @@ zcsync_wait_event(uint32 *known, const char *name)
 	(pg_namespace_aclcheck((schema), (role), ACL_USAGE) == ACLCHECK_OK)
 #endif
 
-/* From 19 on, DROP DATABASE and the like may end a worker that says so. */
+/*
+ * From 19 on, DROP DATABASE and similar commands may end a worker that allows
+ * it.
+ */
 #ifdef BGWORKER_INTERRUPTIBLE
 #define ZCSYNC_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
 #else
@@ -95,8 +98,9 @@ zcsync_wait_event(uint32 *known, const char *name)
 #endif
 
 /*
- * The lock behind "after" in a partition of the shared lock table, of those
- * that this process holds; NULL begins, and ends.
+ * The next lock after "after" among those that this process holds in a
+ * partition of the shared lock table.  NULL as the argument asks for the
+ * first one; NULL as the result means that there is no more.
  */
 static inline PROCLOCK *
 zcsync_next_own_lock(int partition, PROCLOCK *after)
@@ -119,7 +123,7 @@ zcsync_next_own_lock(int partition, PROCLOCK *after)
 #endif
 }
 
-/* Goes before the whole prototype from 18 on. */
+/* Stands before the whole prototype from 18 on. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
 #endif

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * conceal.c
- *		Overwrite secrets that a text quotes, whatever form they have there.
+ *		Overwrite the secrets that a text quotes, whatever form they have
+ *		there.
  *
- * Vendors, and proxies on the way to them, like to quote the request that they
- * refuse.  What they say becomes a message that many may read, so the secrets
- * of the account are overwritten with asterisks first, in every form in which
- * they were sent or may come back:
+ * Vendors, and proxies on the way to them, often quote the request that they
+ * refuse.  Such a text becomes a message that many people may read.  So the
+ * secrets of the account are overwritten with asterisks first, in every form
+ * in which they were sent or may come back:
  *
  *	  as they are; percent-encoded, as in a form; escaped, as in JSON and HTML;
  *	  in base64 of either alphabet, also as a part of what was encoded, as in
@@ -15,17 +16,18 @@
  * A quotation may be cut, so a part of a secret is overwritten, too, if it has
  * PART_MIN characters.
  *
- * Escapes are decoded while the text is compared, a character at a time, so
- * that mixed forms are found as well.  Base64 of a secret does not depend on
- * what stands before it but for where its bytes begin within three: these
- * three forms are looked for, without the characters at both ends that other
- * bytes share in.  What was found then is made longer to all of that base64.
+ * Escapes are decoded while the text is compared, character by character, so
+ * that mixed forms are found as well.  The base64 form of a secret depends on
+ * the bytes before it only by their number modulo three.  So three forms are
+ * searched for, without the characters at both ends that other bytes
+ * influence; what is found is then extended to the whole base64 text around
+ * it.
  *
- * Access tokens may have thousands of characters and errors come in storms, so
- * a place in the text is looked at closely only if its first three characters
- * are somewhere in the secret: a set of bits tells, by their hash.
+ * Access tokens may have thousands of characters, and errors come in storms.
+ * So a place in the text is compared only if its first three characters occur
+ * anywhere in the secret, which a set of bits tells by their hash.
  *
- * Nothing here needs a server but palloc.
+ * Needs nothing of the server but palloc.
  *
  * IDENTIFICATION
  *		src/conceal.c
@@ -38,7 +40,10 @@
 
 #include "conceal.h"
 
-/* A shorter value is overwritten nowhere: too much else would look like it. */
+/*
+ * A shorter value is not overwritten at all: too much other text would match
+ * it.
+ */
 #define VALUE_MIN	6
 
 /* The shortest part of a secret that is overwritten. */
@@ -56,7 +61,7 @@ typedef struct Needle
 	bool		base64;
 } Needle;
 
-/* Three characters that are somewhere in a needle, by their hash. */
+/* The triples of characters that occur in a needle, by their hash. */
 #define TRIPLE_BITS		65536
 
 typedef struct Triples
@@ -108,7 +113,7 @@ zcsync_conceal(char *said, const char *secret)
 
 /*
  * Overwrite, in place, a value that is no secret by itself, such as the name
- * that goes with one: only where all of it stands there.
+ * that belongs to one: only where the text has all of it.
  */
 void
 zcsync_conceal_whole(char *said, const char *value)
@@ -199,8 +204,8 @@ may_begin(const char *said, const Triples *triples, bool decode)
 }
 
 /*
- * The hash of three characters; those that may stand for one another have the
- * same.
+ * The hash of three characters; characters that count as the same have the
+ * same hash.
  */
 static uint32
 triple_hash(const char *triple)
@@ -221,8 +226,8 @@ triple_hash(const char *triple)
 }
 
 /*
- * How many bytes at the beginning of the text are the longest part of a needle,
- * one that is long enough; 0 if there is none.
+ * The length in bytes of the longest part of a needle, among those that are
+ * long enough, with which the text begins; 0 if there is none.
  */
 static Size
 longest_match(const char *said, const Needle *needle)
@@ -244,9 +249,9 @@ longest_match(const char *said, const Needle *needle)
 }
 
 /*
- * How many bytes of the text are the needle from one of its characters on; 0 if
- * that part is not long enough.  With "decode" an escape is taken for what it
- * stands for where that is what the needle has.
+ * The length in bytes for which the text matches the needle from one of its
+ * characters on; 0 if that part is not long enough.  With "decode", an escape
+ * counts as the character that it stands for if that is what the needle has.
  */
 static Size
 match_length(const char *said, const Needle *needle, Size from, bool decode)
@@ -402,8 +407,9 @@ hex_number(const char *said, int digits)
 }
 
 /*
- * Base64 of a secret that has so many bytes before it (modulo 3): the
- * characters that depend on the secret alone.  Returns their number.
+ * The base64 form of a secret that has this number of bytes before it (modulo
+ * 3): only the characters that depend on the secret alone.  Returns their
+ * number.
  */
 static Size
 encode_base64(const char *secret, Size len, int before, char *out)
@@ -439,8 +445,8 @@ is_base64(char c)
 }
 
 /*
- * Where the base64 begins that goes on at a place of a text.  An escape of JSON
- * before it does not belong to it.
+ * Where the base64 text begins that continues at this place.  An escape of
+ * JSON before it is not part of it.
  */
 static Size
 base64_start(const char *said, Size at)

@@ -19,8 +19,8 @@ static const ZcsyncConnector *const connectors[] = {
 };
 
 /*
- * The connector of that name, which a vendor's descriptor gives; NULL if there
- * is none, or no name.
+ * The connector with the name that a vendor's descriptor gives; NULL if there
+ * is none, or if the name is NULL.
  */
 const ZcsyncConnector *
 zcsync_connector_find(const char *name)

@@ -6,10 +6,10 @@
  * Authorisation is a personal token, sent as it is, or an OAuth token that
  * does not expire, sent as a bearer token.
  *
- * Every error is {"err": "text", "ECODE": "CODE"}, and the code says more than
- * the status: 401 stands for a wrong token as well as for a list that is not
- * shared with the token's user, and 500 for wrong input.  So the code decides
- * first.
+ * Every error is {"err": "text", "ECODE": "CODE"}, and the code says more
+ * than the status: 401 may mean a wrong token, or a list that is not shared
+ * with the token's user, and 500 may mean wrong input.  So the code is looked
+ * at first.
  *
  * IDENTIFICATION
  *		src/connector_clickup.c
@@ -23,7 +23,7 @@
 #include "connector_common.h"
 #include "json.h"
 
-/* Pause after a 429 that does not say how long, in seconds. */
+/* Pause after a 429 that does not say how long to wait, in seconds. */
 #define THROTTLE_S	5
 
 /* From here on, a Unix time is in milliseconds. */
@@ -86,7 +86,7 @@ typedef struct ErrorRule
 #define HINT_STATUS \
 	"The list has no such status; zcsync.statuses shows those it has."
 
-/* The first rule that fits holds. */
+/* The first rule that fits counts. */
 static const ErrorRule error_rules[] = {
 	{"APP_002", NULL, ZCSYNC_OUTCOME_THROTTLED, NULL},
 	{"OAUTH_017", "OAUTH_022", ZCSYNC_OUTCOME_AUTH, HINT_TOKEN},
@@ -179,7 +179,7 @@ clickup_prepare(ZcsyncCall *call)
 		return false;
 
 	zcsync_connector_add_header(call, "Accept", "application/json");
-	/* ClickUp's own description requires it even without a body */
+	/* ClickUp's own documentation requires it even without a body */
 	zcsync_connector_add_header(call, "Content-Type", "application/json");
 	zcsync_connector_add_header(call, "Authorization",
 								token != NULL ? token :
@@ -258,7 +258,8 @@ read_limits(ZcsyncCall *call)
 }
 
 /*
- * The rule for a code, or NULL.  Codes of one length sort as their numbers do.
+ * The rule for a code, or NULL.  Codes of the same length sort like their
+ * numbers.
  */
 static const ErrorRule *
 find_rule(const char *code)
@@ -275,10 +276,10 @@ find_rule(const char *code)
 }
 
 /*
- * Is what was asked for not there, and may that be?  A task is gone when the
- * vendor says so with both status and code, since 401 may mean that it is not
- * shared any more.  To a list that is read on the way to others it makes no
- * difference why it has nothing.
+ * Is the record that was asked for not there, and may that be?  A task is
+ * gone only if both the status and the code say so, since 401 may mean that
+ * it is no longer shared.  For a list that is read on the way to others, the
+ * reason why it has nothing does not matter.
  */
 static bool
 missing(ZcsyncCall *call, const char *code)
@@ -293,7 +294,7 @@ missing(ZcsyncCall *call, const char *code)
 }
 
 /*
- * An error whose code is missing or not known: by its status.
+ * An error whose code is missing or not known is judged by its status.
  */
 static void
 judge_unknown(ZcsyncCall *call, const char *code, const char **hint)
@@ -315,8 +316,9 @@ judge_unknown(ZcsyncCall *call, const char *code, const char **hint)
 		case 500:
 
 			/*
-			 * Not an outage: ClickUp answers so to input that it cannot
-			 * digest.  Counts as an attempt, so that it comes to an end.
+			 * Not an outage: ClickUp answers like this to input that it
+			 * cannot process.  Counts as an attempt, so that it comes to an
+			 * end.
 			 */
 			if (is_write && code != NULL)
 				call->outcome = ZCSYNC_OUTCOME_BROKEN;

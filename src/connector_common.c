@@ -3,15 +3,15 @@
  * connector_common.c
  *		What connectors share: requests from a table, readable errors.
  *
- * A vendor's API is a table of operations; the request documents that the
- * vendor's SQL makes name one and carry its arguments.  Everything here is
- * allocated in the call's context, which is the current one while a connector
- * runs.
+ * A vendor's API is a table of operations; a request document that the
+ * vendor's SQL makes names one of them and has its arguments.  Everything
+ * here is allocated in the call's context, which is the current context while
+ * a connector runs.
  *
- * Nothing of an error body is shown before zcsync_connector_explain() has made
- * it one short line without markup and without the account's secrets, which
- * some servers like to quote; and none is kept before
- * zcsync_connector_conceal_body() took these out of it.
+ * No error body is shown before zcsync_connector_explain() has made it one
+ * short line without markup and without the account's secrets, which some
+ * servers quote; and none is stored before zcsync_connector_conceal_body()
+ * has removed the secrets.
  *
  * IDENTIFICATION
  *		src/connector_common.c
@@ -51,7 +51,7 @@ static void one_line(char *said);
 static bool is_credential(const ZcsyncAccount *account, const char *value);
 
 /*
- * The operation of that name in a table that a NULL name ends, or NULL.
+ * The operation of that name in a table that ends with a NULL name, or NULL.
  */
 const ZcsyncOperation *
 zcsync_operation_find(const ZcsyncOperation *operations, const char *name)
@@ -100,9 +100,9 @@ zcsync_operation_prepare(ZcsyncCall *call, const char *base_url,
 }
 
 /*
- * A success must hold what was asked for.  Looks for the key in the text,
- * since parsing a page of records just for that would cost more than all the
- * rest of a call.
+ * A success must contain what was asked for.  This searches for the key in
+ * the text, since parsing a page of records only for that would cost more
+ * than the rest of the call.
  */
 void
 zcsync_operation_check_reply(ZcsyncCall *call,
@@ -129,8 +129,8 @@ zcsync_operation_check_reply(ZcsyncCall *call,
 }
 
 /*
- * Read the reply to a request for an access token, as RFC 6749, section 5.1,
- * has it.  The token is allocated in the call's context.
+ * Read the reply to a request for an access token, by RFC 6749, section 5.1.
+ * The token is allocated in the call's context.
  */
 bool
 zcsync_connector_token_reply(ZcsyncCall *call, char **access_token,
@@ -209,8 +209,8 @@ zcsync_connector_error_body(ZcsyncCall *call)
 }
 
 /*
- * Set the message and the hint of the outcome.  A NULL or empty message means:
- * the beginning of the reply, as it is.
+ * Set the message and the hint of the outcome.  If the message is NULL or
+ * empty, it becomes the beginning of the reply.
  */
 void
 zcsync_connector_explain(ZcsyncCall *call, const char *message,
@@ -233,7 +233,7 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 	zcsync_connector_conceal(call, said);
 	one_line(said);
 
-	/* what pnstrdup() may have cut in the middle of a character goes, too */
+	/* also remove a character that pnstrdup() may have cut in the middle */
 	len = pg_encoding_verifymbstr(PG_UTF8, said, strlen(said));
 	said[len] = '\0';
 	if (len > MESSAGE_MAX)
@@ -246,9 +246,9 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 
 /*
  * Overwrite, in place, every secret of the account that the text quotes, and
- * what else the call sent to say who we are.  Names, which are no secret by
- * themselves, are overwritten where they stand whole; a scope is not, since
- * people must see which one was refused.
+ * whatever else the call sent to authorise itself.  Names, which are no
+ * secrets by themselves, are overwritten only where the text has all of them;
+ * a scope is not overwritten, since people must see which one was refused.
  */
 void
 zcsync_connector_conceal(const ZcsyncCall *call, char *said)
@@ -299,9 +299,9 @@ is_credential(const ZcsyncAccount *account, const char *value)
 }
 
 /*
- * Take the account's secrets out of the body of an error, which is kept with
- * what became of the job.  A long one is kept as a text of its beginning; one
- * that is no JSON without them is not kept.
+ * Remove the account's secrets from the body of an error, which is stored
+ * with the record of the job.  Of a long body the beginning is stored, as a
+ * text; a body that is no longer JSON without the secrets is not stored.
  */
 void
 zcsync_connector_conceal_body(ZcsyncCall *call)
@@ -350,10 +350,10 @@ zcsync_connector_header_number(ZcsyncCall *call, const char *name)
 }
 
 /*
- * The vendor says that what was asked for is not there.  Where the request
- * expects that (member "may_be_gone"), it is an answer: the reply becomes one
- * with "zcsync_missing", and true is returned.  Not when a web page says so,
- * which is somebody on the way.
+ * The vendor says that what was asked for is not there.  If the request
+ * expects that (member "may_be_gone"), this is an answer: the reply becomes
+ * one with "zcsync_missing", and true is returned.  A web page does not
+ * count: it may come from a proxy on the way.
  */
 bool
 zcsync_connector_missing(ZcsyncCall *call)
@@ -374,8 +374,9 @@ zcsync_connector_missing(ZcsyncCall *call)
 }
 
 /*
- * The vendor says "too many requests": stop this class of calls until the time
- * that Retry-After or the end of the window names, else for default_s.
+ * The vendor says "too many requests": stop this class of calls until the
+ * time that Retry-After or the end of the window names, otherwise for
+ * default_s.
  */
 void
 zcsync_connector_throttle(ZcsyncCall *call, int default_s)
@@ -388,7 +389,7 @@ zcsync_connector_throttle(ZcsyncCall *call, int default_s)
 	wait_s = zcsync_retry_after_parse(zcsync_http_header(call->transfer, "Retry-After"),
 									  timestamptz_to_time_t(zcsync_now()));
 	if (wait_s >= 0 && call->pause_ms > 0)
-		return;					/* the general rules have spread it already */
+		return;					/* retry.c has set the delay already */
 	if (wait_s < 0 && call->reset_s >= 0)
 		wait_s = call->reset_s;
 	call->pause_guessed = wait_s < 0;
@@ -454,7 +455,8 @@ append_query(ZcsyncCall *call, StringInfo url, const char *query)
 }
 
 /*
- * Append a list as one parameter an element, or as one parameter in all.
+ * Append a list as one parameter for each element, or as one parameter for
+ * all.
  */
 static void
 append_list(StringInfo url, bool *first, const char *key, const Jsonb *list,
@@ -497,8 +499,8 @@ element_text(const Jsonb *element)
 }
 
 /*
- * A member of the request as text, its name being the first len bytes at
- * "start"; NULL if it is not there or empty.
+ * A member of the request as text; its name is the first len bytes at
+ * "start".  NULL if it is missing or empty.
  */
 static char *
 request_text(const ZcsyncCall *call, const char *start, Size len)
@@ -510,7 +512,7 @@ request_text(const ZcsyncCall *call, const char *start, Size len)
 }
 
 /*
- * If the text is a web page, its title, or a name for a page without one.
+ * If the text is a web page: its title, or a general name if it has none.
  */
 static char *
 html_title(const char *said)

@@ -4,8 +4,9 @@
  *		The HaloPSA API (the same in HaloITSM and HaloCRM).
  *
  * An instance has two servers: the API below BASE/api, and the authorisation
- * server below BASE/auth or where the setting auth_url says.  The latter gives
- * a token of an hour for client_credentials, asked for with a form.
+ * server below BASE/auth or at the address in the setting auth_url.  The
+ * authorisation server gives a token for an hour for client_credentials,
+ * which are sent as a form.
  *
  * Records of all kinds are read and written alike: GET of an entity is a list,
  * GET of entity and id is a record, POST takes an array of elements, with an
@@ -30,7 +31,7 @@
 #include "url.h"
 
 
-/* Pause after the first 429 that does not say how long, in seconds. */
+/* Pause after the first 429 that does not say how long to wait, in seconds. */
 #define THROTTLE_S	60
 
 /* The window of a limit that names none, in minutes. */
@@ -70,8 +71,10 @@ typedef struct Record
 	int64		id;
 	bool		has_id;
 	char	   *summary;		/* or NULL */
-	bool		shows_mark;		/* has it a member third_party_id_string? */
-	char	   *mark;			/* that, or NULL if it is none */
+	bool		shows_mark;		/* has the document a member
+								 * third_party_id_string? */
+	char	   *mark;			/* the value of that member, or NULL if it
+								 * is no mark */
 	char	   *created;		/* when it was made, or NULL */
 } Record;
 
@@ -198,8 +201,8 @@ halopsa_interpret(ZcsyncCall *call)
 }
 
 /*
- * Where the instance is, without a slash at the end; NULL if the settings do
- * not say.
+ * The address of the instance, without a slash at the end; NULL if the
+ * settings do not name it.
  */
 static char *
 instance_url(const ZcsyncAccount *account)
@@ -219,7 +222,7 @@ instance_url(const ZcsyncAccount *account)
 	return psprintf("https://%s", host);
 }
 
-/* Where its API is; base_url may name that. */
+/* The address of its API, which base_url may replace. */
 static char *
 api_url(const ZcsyncAccount *account)
 {
@@ -231,7 +234,10 @@ api_url(const ZcsyncAccount *account)
 	return psprintf("%s/api", url);
 }
 
-/* Where its authorisation server is, likewise without "/token". */
+/*
+ * The address of its authorisation server, without "/token"; auth_url may
+ * replace it.
+ */
 static char *
 auth_url(const ZcsyncAccount *account)
 {
@@ -314,8 +320,8 @@ append_form(StringInfo form, const char *name, const char *value)
 }
 
 /*
- * The body of a POST: an array of the elements that the requests carry, of all
- * calls that travel in this one or of this alone.
+ * The body of a POST: an array with the element of each request that travels
+ * in this call, or with the one of this call alone.
  */
 static bool
 prepare_items(ZcsyncCall *call)
@@ -345,8 +351,8 @@ prepare_items(ZcsyncCall *call)
 }
 
 /*
- * A list is an array, or an object that has one.  What else may come with
- * status 200 is none.
+ * A list is an array, or an object that contains one.  Other replies with
+ * status 200 are no lists.
  */
 static void
 check_list(ZcsyncCall *call)
@@ -358,10 +364,10 @@ check_list(ZcsyncCall *call)
 }
 
 /*
- * What came back for the records that travelled together: each member gets its
- * part.  A POST may answer with all records or with the last one only.  A
- * change that the reply leaves out was accepted; a create that it leaves out
- * stays unclear, and is looked up.
+ * The records that travelled together came back: each member gets its part.
+ * A POST may answer with all records or with the last one only.  A change
+ * that the reply leaves out was accepted; a create that it leaves out stays
+ * unclear, and is looked up.
  */
 static void
 halopsa_split(ZcsyncCall *carrier)
@@ -431,8 +437,8 @@ read_reply(ZcsyncCall *call, Reply *reply)
 
 /*
  * Are there records beyond this page of a look-up?  A server may give fewer
- * on a page than were asked for, so the size of pages is what they have, where
- * it counts them; an empty one is the last.
+ * on a page than requested.  So if the reply counts the records, the size of
+ * pages is taken from what they have; otherwise an empty page is the last.
  */
 static bool
 more_on_next_page(const ZcsyncCall *call, const Jsonb *body, int count)
@@ -477,9 +483,9 @@ give_part(ZcsyncCall *call, const Reply *reply, int position)
 }
 
 /*
- * The same for a look-up: {"tickets": [the record, if it is there], "more": may
- * it be on the next page?}.  A reply that may hide the record tells nothing: to
- * take it for missing would be to make it twice.
+ * The same for a look-up: {"tickets": [the record, if it is there], "more":
+ * may it be on the next page?}.  A reply that may hide the record proves
+ * nothing: taking the record for missing would make it a second time.
  */
 static void
 give_found(ZcsyncCall *call, const Reply *reply)
@@ -519,8 +525,8 @@ give_found(ZcsyncCall *call, const Reply *reply)
 }
 
 /*
- * The record of a reply that a request is about, or NULL: by its id, or by its
- * mark where it is to be created or looked up.
+ * The record of a reply that belongs to a request, or NULL: found by its id,
+ * or by its mark if it is to be created or looked up.
  */
 static const Record *
 find_record(const ZcsyncCall *call, const Reply *reply)
@@ -544,9 +550,9 @@ find_record(const ZcsyncCall *call, const Reply *reply)
 }
 
 /*
- * The new record in the call's place of a reply whose records do not show
- * their marks, or NULL.  Where it is not alone, its summary must be what was
- * sent.
+ * The new record at the call's position in a reply whose records do not show
+ * their marks, or NULL.  If there are several, its summary must be the one
+ * that was sent.
  */
 static const Record *
 record_in_place(const ZcsyncCall *call, const Reply *reply, int position)
@@ -566,9 +572,10 @@ record_in_place(const ZcsyncCall *call, const Reply *reply, int position)
 }
 
 /*
- * Has a look-up reached records that are older than the one it looks for?  By
- * an id that was known before that can have been made ("floor"), or else by
- * their times, where all of them say when they were made.
+ * Has a look-up reached records that are older than the one it looks for?
+ * They are older if they are below an id that was known before that record
+ * can have been made ("floor"), or else by their times, if all of them say
+ * when they were made.
  */
 static bool
 goes_back_far_enough(const ZcsyncCall *call, const Reply *reply)

@@ -1,6 +1,6 @@
 /*
  * connector_list.h
- *		The connectors of this build: what src/connector_NAME.c defines as
+ *		The connectors of this build: src/connector_NAME.c defines each as
  *		zcsync_connector_NAME.
  *
  * The Makefile reads these lines, too, and builds the files that they name.

@@ -3,9 +3,9 @@
  * connector_zendesk.c
  *		The Zendesk Support API.
  *
- * Authorisation is OAuth with the grant client_credentials: a token of half an
- * hour, fetched by operation "token".  API tokens with an e-mail address work
- * as long as Zendesk still accepts them.
+ * Authorisation is OAuth with the grant client_credentials: a token for half
+ * an hour, fetched by operation "token".  API tokens with an e-mail address
+ * work as long as Zendesk still accepts them.
  *
  * Zendesk has four kinds of error body, and plain text for some 429s:
  *
@@ -29,10 +29,10 @@
 #include "json.h"
 
 
-/* Pause after a 429 that does not say how long, in seconds. */
+/* Pause after a 429 that does not say how long to wait, in seconds. */
 #define THROTTLE_S	30
 
-/* The window of all limits but that of one ticket, in seconds. */
+/* The window of all limits except that of a single ticket, in seconds. */
 #define WINDOW_S	60
 
 static const ZcsyncOperation operations[] = {
@@ -55,7 +55,10 @@ static const ZcsyncOperation operations[] = {
 	{NULL}
 };
 
-/* What an exhausted export says when it is asked again too soon. */
+/*
+ * What Zendesk says when an export that has reached its end is requested
+ * again too soon.
+ */
 static const char *const empty_export =
 "{\"%s\": [], \"end_of_stream\": true, \"after_cursor\": null}";
 
@@ -172,7 +175,7 @@ zendesk_interpret(ZcsyncCall *call)
 }
 
 /*
- * Where the account's API is, or NULL if the settings do not say.
+ * The address of the account's API, or NULL if the settings do not name it.
  */
 static char *
 base_url(const ZcsyncAccount *account)
@@ -231,8 +234,8 @@ add_authorization(ZcsyncCall *call)
 }
 
 /*
- * The body of a request for an access token.  It asks for reading only unless
- * the credentials name a scope.
+ * The body of a request for an access token.  It asks for the scope "read"
+ * unless the credentials name another one.
  */
 static bool
 prepare_token(ZcsyncCall *call)
@@ -276,9 +279,9 @@ is_write(const ZcsyncCall *call)
 }
 
 /*
- * What the headers say of the limits: of all calls in three, of exports and of
- * changes of tickets each in one of their own, a list such as "total=10;
- * remaining=9; resets=2".
+ * What the headers say about the limits: that of all calls in three headers,
+ * those of exports and of changes of tickets in one each, as a list such as
+ * "total=10; remaining=9; resets=2".
  */
 static void
 read_limits(ZcsyncCall *call)
@@ -294,7 +297,10 @@ read_limits(ZcsyncCall *call)
 								ZCSYNC_RETRY_AFTER_MAX);
 	if (strcmp(call->op, "incremental") == 0)
 	{
-		/* the account's own limit says nothing about the budget of exports */
+		/*
+		 * the account's limit for all calls says nothing about the budget of
+		 * exports
+		 */
 		if (!read_limit(call, "zendesk-ratelimit-incremental-exports-cursor", &own))
 			(void) read_limit(call, "zendesk-ratelimit-incremental-exports", &own);
 		set_limits(call, &own);
@@ -306,8 +312,9 @@ read_limits(ZcsyncCall *call)
 }
 
 /*
- * A header that has the limit of one kind of calls as a list.  Returns false,
- * with the limits as they were, if it is not there or no such list.
+ * A header with the limit of one kind of calls as a list.  Returns false, and
+ * leaves the limits as they were, if the header is missing or is no such
+ * list.
  */
 static bool
 read_limit(ZcsyncCall *call, const char *name, ZcsyncLimits *limits)
@@ -326,7 +333,7 @@ read_limit(ZcsyncCall *call, const char *name, ZcsyncLimits *limits)
 }
 
 /*
- * Make these the limits that the call is about.
+ * Set the limits that the call's outcome reports.
  */
 static void
 set_limits(ZcsyncCall *call, const ZcsyncLimits *limits)
@@ -338,10 +345,10 @@ set_limits(ZcsyncCall *call, const ZcsyncLimits *limits)
 }
 
 /*
- * Too many calls.  If calls of other kinds are left it is the limit of writes
- * that is used up.  It is that of one ticket, which keeps no other one from
- * being written, where writes are left, or where that takes longer than the
- * window of writes.
+ * Too many calls.  If calls of other kinds are left, the limit of writes is
+ * used up: either that of all writes, or that of a single ticket, which does
+ * not keep others from being written.  It is the single ticket if writes are
+ * left, or if the pause is longer than the window of writes.
  */
 static void
 throttle(ZcsyncCall *call)
@@ -393,8 +400,8 @@ list_number(const char *value, const char *key, int *number)
 }
 
 /*
- * An export whose start lies less than minutes back has nothing new yet, which
- * Zendesk reports as an error.  Makes it the empty page that it is.
+ * An export that starts less than some minutes ago has nothing new yet, which
+ * Zendesk reports as an error.  This makes it the empty page that it is.
  */
 static bool
 too_recent(ZcsyncCall *call, const Jsonb *body)
@@ -416,8 +423,8 @@ too_recent(ZcsyncCall *call, const Jsonb *body)
 }
 
 /*
- * A create that was refused since one with the same key was sent before: that
- * one may have made the ticket, so it is looked up.
+ * Zendesk refused a create because one with the same key was sent before:
+ * that one may have made the ticket, so it is looked up.
  */
 static void
 judge_create(ZcsyncCall *call, const Jsonb *body)
@@ -506,7 +513,7 @@ append_details(StringInfo said, const Jsonb *details)
 }
 
 /*
- * Was a change refused since the ticket is closed?
+ * Was a change refused because the ticket is closed?
  */
 static bool
 closed(const Jsonb *body)
@@ -556,7 +563,7 @@ error_hint(ZcsyncCall *call, const Jsonb *body)
 }
 
 /*
- * Wrong credentials make /users/me answer 200 with an anonymous user.
+ * With wrong credentials, /users/me answers 200 and shows an anonymous user.
  */
 static void
 check_user(ZcsyncCall *call)

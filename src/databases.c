@@ -3,10 +3,10 @@
  * databases.c
  *		The databases of this server, as the launcher sees them.
  *
- * The launcher keeps a list of the databases that zcsync.databases names, and
- * of when each is to be visited by a worker that looks for the extension; see
- * launcher.c.  The list is in local memory, and is read from the catalogs that
- * all databases share.
+ * The launcher keeps a list of the databases that zcsync.databases names,
+ * with the time when a worker is to visit each of them to look for the
+ * extension; see launcher.c.  The list is in local memory, and is read from
+ * the catalogs that all databases share.
  *
  * IDENTIFICATION
  *		src/databases.c
@@ -100,9 +100,9 @@ create_table(void)
 }
 
 /*
- * Note one row of pg_database.  Templates, databases that allow no connection
- * or are half dropped (connection limit -2), and those where the role may not
- * connect, are left alone.
+ * Add one row of pg_database to the list.  Templates, databases that allow no
+ * connection or are half dropped (connection limit -2), and those to which
+ * the role may not connect, are left out.
  */
 static void
 note_database(Form_pg_database form, Oid worker_role)
@@ -128,12 +128,12 @@ note_database(Form_pg_database form, Oid worker_role)
 }
 
 /*
- * The role that workers run as, or InvalidOid if there is none that could.
+ * The role that workers run as, or InvalidOid if there is no suitable one.
  * Needs a transaction.
  *
- * This reads the catalog and not the system cache: the signal of setup() is
- * sent before the invalidation of what the cache says about a role that was
- * not there.
+ * This reads the catalog and not the system cache: the signal of setup()
+ * arrives before the invalidation of a cache entry that says that the role
+ * does not exist.
  */
 static Oid
 find_worker_role(void)
@@ -170,8 +170,9 @@ find_worker_role(void)
 }
 
 /*
- * Show what is wrong with the role, and log it when it is news; NULL: nothing
- * is.  The attribute is what ALTER ROLE must give it; NULL: setup() makes it.
+ * Show what is wrong with the role, and log it when it changes; NULL: nothing
+ * is wrong.  ALTER ROLE must give it this attribute; NULL: setup() makes the
+ * role.
  */
 static void
 report_role(const char *wrong, const char *attribute)
@@ -207,7 +208,7 @@ zcsync_database_find(Oid database)
 	return hash_search(known_databases, &database, HASH_FIND, NULL);
 }
 
-/* The databases that it is time to visit, in the current memory context. */
+/* The databases that are due for a visit, in the current memory context. */
 List *
 zcsync_databases_to_visit(TimestampTz now)
 {
@@ -246,8 +247,8 @@ zcsync_databases_visit_now(Oid database)
 }
 
 /*
- * A visit found no extension.  The next is due later than the last, or at once
- * if the database sent a signal during the visit.
+ * A visit found no extension.  The next visit comes after a longer time than
+ * the last one, or at once if the database sent a signal during the visit.
  */
 void
 zcsync_database_note_miss(ZcsyncDatabase *known, bool signalled,

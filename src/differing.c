@@ -5,12 +5,12 @@
  *		agreed on?
  *
  * A push is due for the columns in which a row differs from its base, and the
- * history of a row has those that a write changed.  To make whole rows jsonb
- * first, only to find that one column differs, would take longer than all the
- * rest; so each column is compared where it is, and only those that differ
- * become jsonb.
+ * history of a row has the columns that a write changed.  Converting whole
+ * rows to jsonb, only to find that one column differs, would take longer than
+ * all the rest.  So each column is compared in its stored form, and only
+ * those that differ become jsonb.
  *
- * Pure: no table is read, and neither settings nor the time zone matter.
+ * Pure: reads no table, and depends neither on settings nor on the time zone.
  *
  * IDENTIFICATION
  *		src/differing.c
@@ -46,11 +46,11 @@ static ArrayBuildState *add_differing(ArrayBuildState *keys, Jsonb *of,
 									  Jsonb *other, bool missing_only);
 
 /*
- * SQL: those columns of a row whose values differ from the members of an
- * object that have their names, as an object; {} when none does.  The names
- * are those of the row's columns, in their order.
+ * SQL: the columns of a row whose values differ from the members of the same
+ * names in an object, as an object; {} if there are none.  The names are
+ * those of the row's columns, in their order.
  *
- * A member that is missing is null; see value.c for what is the same.
+ * A missing member counts as null; value.c says which values are the same.
  */
 Datum
 zcsync_differing(PG_FUNCTION_ARGS)
@@ -93,8 +93,8 @@ zcsync_differing(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: the keys whose values differ in two objects; NULL when there are none.
- * A member that is missing is null, and so is an object that is missing.
+ * SQL: the keys whose values differ in two objects; NULL if there are none.
+ * A missing member counts as null, and so does a missing object.
  */
 Datum
 zcsync_differing_keys(PG_FUNCTION_ARGS)
@@ -111,8 +111,8 @@ zcsync_differing_keys(PG_FUNCTION_ARGS)
 }
 
 /*
- * Add the keys of an object whose values differ from those of another one;
- * with missing_only those only that the other one has not got.
+ * Add the keys of an object whose values differ from those in another one;
+ * with missing_only, only keys that the other one does not have.
  */
 static ArrayBuildState *
 add_differing(ArrayBuildState *keys, Jsonb *of, Jsonb *other, bool missing_only)
@@ -149,9 +149,9 @@ add_differing(ArrayBuildState *keys, Jsonb *of, Jsonb *other, bool missing_only)
 }
 
 /*
- * SQL: the columns in which a row became another one, with the values before
- * and after as objects; both NULL when there are none.  The names are those of
- * the columns, in their order.
+ * SQL: the columns in which two states of a row differ, with the values
+ * before and after as objects; both are NULL if there are none.  The names
+ * are those of the columns, in their order.
  *
  *		_changed_columns(before record, after record, names text[],
  *						 OUT old jsonb, OUT new jsonb)
@@ -240,8 +240,8 @@ deform_record(HeapTupleHeader header, Datum **values, bool **nulls)
 }
 
 /*
- * Is the value of a column the same?  Mostly it is the same to the byte, as it
- * was stored: then a long text need not even be uncompressed.
+ * Is the value of a column the same?  Mostly its stored bytes are the same:
+ * then a long text need not even be uncompressed.
  */
 static bool
 same_column(Form_pg_attribute column, Datum a, bool a_null, Datum b,

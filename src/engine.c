@@ -1,26 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * engine.c
- *		The work itself: due streams -> claim -> send -> finish.
+ *		The work itself: queue due reads -> claim -> send -> finish.
  *
  * The database worker (worker.c) and CALL zcsync.run() (run.c) drive an
  * engine in turns: a round of database work, in short transactions, then a
  * wait for the latch, the sockets and the next thing due.  Nothing is sent or
  * awaited within a transaction of a worker.
  *
- * A round finishes what came back (engine_finish.c), and then, where it is
- * time, queues the reads of due streams, runs local jobs (routes), and claims
+ * A round finishes what came back (engine_finish.c).  Then, when it is time,
+ * it queues the reads of due streams, runs local jobs (routes), and claims
  * jobs account by account for as many requests as may be in flight.  Its role
- * says who of these it does: a worker leaves local jobs to a local worker,
- * which does nothing else.  Each of
- * these steps catches its own errors, so that none keeps the others from
- * working: it is reported, and the step waits a little longer each time it
- * fails.
+ * says which of these an engine does: the worker leaves local jobs to a local
+ * worker, which does nothing else.  Each of these steps catches its own
+ * errors, so that none prevents the others: the error is reported, and the
+ * step waits a little longer each time it fails.
  *
- * Memory: the engine's context lives as long as the engine, "round" is reset
+ * Memory: the engine's context lives as long as the engine; "round" is reset
  * in each round.  Every call and every account has a context of its own under
- * "work", which is emptied when the engine is reset: so an error anywhere may
- * lose track of them without losing their memory.
+ * "work", which is deleted when the engine is reset: so even if an error
+ * loses track of them, their memory is not lost.
  *
  * IDENTIFICATION
  *		src/engine.c
@@ -87,7 +86,7 @@ static void engine_load_account(ZcsyncEngine *engine, EngineAccount *entry,
 
 /*
  * Make an engine under "parent".  It becomes a claimant in its first round.
- * Throws where no file descriptors can be had for its connections.
+ * Throws if there are not enough file descriptors for its connections.
  */
 ZcsyncEngine *
 zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode,
@@ -135,14 +134,15 @@ zcsync_engine_destroy(ZcsyncEngine *engine)
 	zcsync_engine_reset(engine);
 	if (engine->http != NULL)
 		zcsync_http_destroy(engine->http);
-	/* a round leaves its own context behind as the current one */
+	/* a round leaves its own context as the current one */
 	MemoryContextSwitchTo(MemoryContextGetParent(engine->context));
 	MemoryContextDelete(engine->context);
 }
 
 /*
- * Forget all that was in flight or not recorded.  The incarnation is given up,
- * so that the jobs are orphans, and found as such in the next round.
+ * Forget all that was in flight or not recorded.  The incarnation is given
+ * up, so that its jobs are orphans, which the next round finds and takes
+ * back.
  */
 void
 zcsync_engine_reset(ZcsyncEngine *engine)
@@ -193,7 +193,10 @@ zcsync_engine_in_flight(ZcsyncEngine *engine)
 	return engine->http == NULL ? 0 : zcsync_http_in_flight(engine->http);
 }
 
-/* What this engine does from now on; not between LOCAL and another role. */
+/*
+ * What this engine does from now on; ZCSYNC_ROLE_LOCAL cannot be changed or
+ * set.
+ */
 bool
 zcsync_engine_set_role(ZcsyncEngine *engine, ZcsyncRole role)
 {
@@ -247,8 +250,8 @@ zcsync_engine_round(ZcsyncEngine *engine)
 
 	/*
 	 * Look for work when something ended, when it is time, and whenever we
-	 * were woken.  While requests are in flight their sockets wake us all the
-	 * time, so then no more often than every few milliseconds.
+	 * were woken.  Requests in flight wake us all the time through their
+	 * sockets: then look no more often than every few milliseconds.
 	 */
 	if (engine->draining)
 		engine->scan_at = TimestampTzPlusMilliseconds(now, BUSY_SCAN_INTERVAL_MS);
@@ -265,7 +268,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 0);
 }
 
-/* What is to be done now and then, whatever there is to do. */
+/* What is to be done from time to time, whether or not there is other work. */
 static void
 engine_upkeep(ZcsyncEngine *engine, TimestampTz now)
 {
@@ -280,7 +283,7 @@ engine_upkeep(ZcsyncEngine *engine, TimestampTz now)
 			TimestampTzPlusMilliseconds(now, PARTITION_INTERVAL_MS);
 }
 
-/* Look for work, and begin with it. */
+/* Look for work, and begin it. */
 static void
 engine_scan(ZcsyncEngine *engine, TimestampTz now)
 {
@@ -295,7 +298,7 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 		!engine_step(engine, &engine->due, step_due,
 					 "zcsync: queue due streams"))
 	{
-		/* it failed, and has a time of its own for the next attempt */
+		/* it failed, and waits for its next attempt */
 		engine->asked_due = true;
 		engine->due_at = engine->due.not_before;
 	}
@@ -314,9 +317,9 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 }
 
 /*
- * A page takes ten times its size while it is stored.  All of it is freed then,
- * but the C library keeps it for the next one; after many pages it goes back to
- * the system.
+ * A page takes ten times its size in memory while it is stored.  All of it is
+ * freed then, but the C library keeps it for the next page.  After many
+ * pages, give it back to the system.
  */
 static void
 engine_give_back(ZcsyncEngine *engine)
@@ -330,10 +333,10 @@ engine_give_back(ZcsyncEngine *engine)
 }
 
 /*
- * Run local jobs, or only see whether there are any, as the role says.  In a
- * session a user's expression may take long, and nobody else reads its sockets:
- * there local jobs wait until nothing is in flight.  Returns whether they do,
- * so that nothing more is sent meanwhile.
+ * Run local jobs, or only check whether there are any, as the role says.  In
+ * a session that does both, a user's expression may take long, and nothing
+ * reads the sockets meanwhile: so there local jobs wait until nothing is in
+ * flight.  Returns whether they wait, so that nothing more is sent meanwhile.
  */
 static bool
 engine_local(ZcsyncEngine *engine)
@@ -457,8 +460,8 @@ step_due(ZcsyncEngine *engine)
 }
 
 /*
- * What is noted is about SQL that may end the server: it must be there after
- * that, whatever "synchronous_commit" is.
+ * The note is about SQL that may end the server process: it must be on disk
+ * after that, whatever "synchronous_commit" is.
  */
 static void
 step_begin_local(ZcsyncEngine *engine)
@@ -497,9 +500,10 @@ step_due_accounts(ZcsyncEngine *engine)
 }
 
 /*
- * When the next streams are due, as it is now: somebody may have added one, or
- * want one read earlier.  One that is overdue although the due ones were queued
- * in this scan is held by somebody, and step_due() said when to try it again.
+ * When the next streams are due, as of now: somebody may have added one, or
+ * want one read earlier.  A stream that is still overdue after this scan
+ * queued the due ones is locked by somebody, and step_due() said when to try
+ * it again.
  */
 static void
 engine_note_due(ZcsyncEngine *engine, long due_ms)
@@ -535,7 +539,7 @@ engine_collect(ZcsyncEngine *engine)
 	}
 }
 
-/* A call is over, and with it those that travelled in it. */
+/* A call is over, and so are those that travelled in it. */
 static void
 engine_over(ZcsyncEngine *engine, ZcsyncCall *call)
 {
@@ -554,8 +558,8 @@ engine_over(ZcsyncEngine *engine, ZcsyncCall *call)
 
 /*
  * Claim jobs for as many requests as may be sent, account by account,
- * beginning with another one each time.  Returns whether anything was found
- * to do.
+ * starting with another account each time.  Returns whether there was
+ * anything to do.
  */
 static bool
 engine_claim(ZcsyncEngine *engine)
@@ -583,7 +587,7 @@ engine_claim(ZcsyncEngine *engine)
 		if (!engine_step(engine, &engine->current->claim, step_claim,
 						 "zcsync: claim jobs"))
 		{
-			/* claimed, but not committed */
+			/* claimed, but not committed yet */
 			foreach(lc, engine->calls)
 				zcsync_call_free(lfirst(lc));
 			continue;
@@ -600,13 +604,13 @@ engine_claim(ZcsyncEngine *engine)
 }
 
 /*
- * In a transaction: claim jobs of one account.  Where its secrets cannot be
- * opened the account is stopped; where it has no valid token only the fetch of
- * one is claimed, once for all that waits for it.
+ * In a transaction: claim jobs of one account.  If its secrets cannot be
+ * opened, the account is blocked.  If it has no valid token, only the job
+ * that fetches one is claimed, once for all jobs that wait for it.
  *
- * What is about to be sent is on disk before it is sent, also where
- * "synchronous_commit" is off: an outcome that a crash loses is found out, a
- * request that nobody remembers is made twice.
+ * A claim is on disk before its requests are sent, even where
+ * "synchronous_commit" is off.  If a crash loses an outcome, it can be found
+ * out; but a request that nothing remembers would be sent a second time.
  */
 static void
 step_claim(ZcsyncEngine *engine)
@@ -620,7 +624,7 @@ step_claim(ZcsyncEngine *engine)
 	if (account == NULL || account->connector == NULL)
 		return;
 	if (account->secret_error != NULL)
-		return;					/* reading it has blocked it */
+		return;					/* reading it has blocked the account */
 	if (account->connector->needs_token(account) &&
 		!zcsync_token_valid(account, zcsync_now()))
 	{
@@ -636,8 +640,8 @@ step_claim(ZcsyncEngine *engine)
 }
 
 /*
- * Have the entry's account as it is at this version, with its secrets.  Older
- * versions live on in the calls that use them.
+ * Load the entry's account at this version, with its secrets.  Older versions
+ * live on in the calls that use them.
  */
 static void
 engine_load_account(ZcsyncEngine *engine, EngineAccount *entry, int64 version)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * engine.h
- *		The work itself: due streams -> claim -> send -> finish.
+ *		The work itself: queue due reads -> claim -> send -> finish.
  *
  * One engine is one claimant.  The database worker and CALL zcsync.run() drive
  * the same engine; they differ only in how a transaction is made (xact.h).
@@ -22,8 +22,9 @@ typedef struct ZcsyncEngine ZcsyncEngine;
 typedef enum ZcsyncRole
 {
 	ZCSYNC_ROLE_ALL,			/* everything, in turn */
-	ZCSYNC_ROLE_NETWORK,		/* all but local jobs: those are only noticed */
-	ZCSYNC_ROLE_LOCAL			/* nothing else; it has no sockets */
+	ZCSYNC_ROLE_NETWORK,		/* all but local jobs, which it only looks
+								 * for */
+	ZCSYNC_ROLE_LOCAL			/* only local jobs; it has no sockets */
 } ZcsyncRole;
 
 extern ZcsyncEngine *zcsync_engine_create(MemoryContext parent,
@@ -48,19 +49,19 @@ extern void zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms);
 extern void zcsync_engine_reset(ZcsyncEngine *engine);
 
 /*
- * Did the last look for work find local jobs?  Where the engine runs them: did
- * it run any?
+ * Did the last look for work find local jobs?  If the engine runs them
+ * itself: did it run any?
  */
 extern bool zcsync_engine_local_due(ZcsyncEngine *engine);
 
 /* Is nothing in flight and nothing due now? */
 extern bool zcsync_engine_idle(ZcsyncEngine *engine);
 
-/* From now on only finish what is in flight; is that done? */
+/* From now on only finish what is in flight; has that been done? */
 extern void zcsync_engine_drain(ZcsyncEngine *engine);
 extern bool zcsync_engine_drained(ZcsyncEngine *engine);
 
-/* Did a step of the work fail that has not gone well since? */
+/* Has a step of the work failed and not succeeded since? */
 extern bool zcsync_engine_failing(ZcsyncEngine *engine);
 
 /* Requests on the wire. */

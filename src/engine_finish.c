@@ -3,11 +3,11 @@
  * engine_finish.c
  *		The end of a call: its outcome is recorded.
  *
- * An outcome is never dropped once the vendor answered.  Where it cannot be
- * recorded for now (somebody holds a lock, the disk is full), it is kept and
- * recorded later; where it cannot be recorded at all (a user's trigger raises
- * an error), the set is halved down to that one, which becomes a failure of
- * its job.
+ * An outcome is never dropped once the vendor answered.  If it cannot be
+ * recorded now (somebody holds a lock, the disk is full), it is kept and
+ * recorded later.  If it cannot be recorded at all (a user's trigger raises
+ * an error), the set of outcomes is halved until that one is alone; then the
+ * error becomes a failure of its job.
  *
  * IDENTIFICATION
  *		src/engine_finish.c
@@ -55,7 +55,7 @@ zcsync_engine_done(ZcsyncEngine *engine, ZcsyncCall *call)
 
 /*
  * Record outcomes, account by account, as many at a time as make a
- * transaction of reasonable size.  Returns whether there were any to record.
+ * transaction of reasonable size.  Returns whether there were any.
  */
 bool
 zcsync_engine_finish(ZcsyncEngine *engine)
@@ -106,7 +106,7 @@ zcsync_engine_finish(ZcsyncEngine *engine)
 	return any;
 }
 
-/* When is the next outcome to be recorded?  DT_NOEND: there is none. */
+/* When is the next outcome to be recorded?  DT_NOEND: none is left. */
 TimestampTz
 zcsync_engine_next_finish(ZcsyncEngine *engine)
 {
@@ -200,7 +200,7 @@ engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
 }
 
 /*
- * Somebody holds a lock that this outcome needs: he may take his time, so try
+ * Somebody holds a lock that this outcome needs, perhaps for long, so try
  * less and less often.
  */
 static void
@@ -213,9 +213,9 @@ engine_wait_for_lock(ZcsyncCall *call)
 }
 
 /*
- * This one outcome cannot be recorded: that is the failure of its job, to be
- * recorded in the next round.  A create that the vendor made stays unclear, so
- * that it is looked up and not made again.
+ * This one outcome cannot be recorded: that becomes a failure of its job, to
+ * be recorded in the next round.  A create that the vendor carried out stays
+ * unclear, so that it is looked up and not made again.
  */
 static void
 engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call, ErrorData *error)
@@ -276,12 +276,12 @@ step_finish(ZcsyncEngine *engine)
 }
 
 /*
- * A call was refused for want of authorisation: its access token may have
- * become invalid.  The first time, and for all calls that were sent with the
- * same token, that is no failure: they go back to the queue and wait for the
- * next token.  Should that one be refused soon after, it is not the token:
- * none of those that travelled together is put back then, nor is the probe of
- * the account that follows.
+ * A call was refused for lack of authorisation: its access token may have
+ * become invalid.  The first time this is no failure, for all calls that were
+ * sent with the same token: they go back to the queue and wait for the next
+ * token.  If that one is refused soon after, the token is not the reason.
+ * Then none of the calls that travelled together is put back, and neither is
+ * the probe of the account that follows.
  */
 static void
 engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
@@ -307,7 +307,8 @@ engine_judge_token(EngineAccount *entry, ZcsyncCall *call)
 	else if (call->is_probe &&
 			 !TimestampDifferenceExceeds(entry->token_refused_at, now,
 										 TOKEN_SECOND_REFUSAL_MS))
-		return;					/* a call beside it was judged first */
+		return;					/* a call that travelled with it was judged
+								 * first */
 	call->leftover = ZCSYNC_LEFTOVER_PUT_BACK;
 	call->delay_ms = 0;
 }

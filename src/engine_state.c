@@ -44,8 +44,8 @@ zcsync_engine_account(ZcsyncEngine *engine, int64 account_id)
 }
 
 /*
- * Report the error of a step, once per kind of trouble as its waits grow, and
- * make it wait.  Cancellation and the like are thrown again.
+ * Report the error of a step, and make it wait, longer after each failure.
+ * Cancellation and shutdown are thrown again.
  */
 void
 zcsync_engine_report(ZcsyncEngine *engine, EngineStep *step, ErrorData *error)
@@ -95,8 +95,8 @@ zcsync_engine_failing(ZcsyncEngine *engine)
 }
 
 /*
- * Did a step fail that has not succeeded since?  One whose time has come and
- * that nobody takes, since its account is gone, counts no longer after a while.
+ * Has a step failed and not succeeded since?  A step that is due and is no
+ * longer tried, because its account is gone, stops counting after a while.
  */
 static bool
 step_fails(const EngineStep *step, TimestampTz now)

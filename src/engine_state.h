@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * engine_state.h
- *		An engine's state: for engine.c, the rounds, and engine_finish.c, the
- *		recording of outcomes.
+ *		An engine's state, for engine.c (the rounds) and engine_finish.c (the
+ *		recording of outcomes).
  *
  * IDENTIFICATION
  *		src/engine_state.h
@@ -26,7 +26,7 @@ typedef struct EngineStep
 {
 	const char *what;			/* "could not %s" */
 	TimestampTz not_before;
-	long		backoff_ms;		/* 0: it went well last time */
+	long		backoff_ms;		/* 0: the last attempt succeeded */
 } EngineStep;
 
 typedef struct EngineAccount
@@ -54,13 +54,16 @@ struct ZcsyncEngine
 	List	   *entries;		/* all of them: a scan of the hash table would
 								 * not outlive a commit */
 	int			done;			/* calls in all the lists of done calls */
-	unsigned int first_account; /* whose turn it is; may wrap around */
+	unsigned int first_account; /* the account to begin with; may wrap
+								 * around */
 	bool		draining;		/* take nothing new */
 	Size		read_bytes;		/* replies stored since memory was given back */
 	bool		idle;			/* the last scan found nothing to do */
 	bool		due_jobs;		/* but there are jobs that wait for a budget */
-	bool		more_local;		/* local jobs are left that it runs */
-	bool		local_due;		/* there are local jobs */
+	bool		more_local;		/* local jobs are left for this engine to
+								 * run */
+	bool		local_due;		/* there are local jobs, for whichever
+								 * engine */
 	TimestampTz scanned_at;
 	TimestampTz scan_at;		/* look for work no later than this */
 	TimestampTz due_at;			/* queue the reads of due streams then */
@@ -72,7 +75,7 @@ struct ZcsyncEngine
 	EngineStep	local;
 	EngineStep	accounts_step;
 
-	/* arguments and results of the step that runs */
+	/* arguments and results of the step that is running */
 	EngineAccount *current;
 	int64		current_version;
 	List	   *calls;
@@ -81,7 +84,9 @@ struct ZcsyncEngine
 	long		next_ms;
 };
 
-/* What the engine knows of an account; nothing yet, if it is a new one. */
+/*
+ * What the engine knows of an account; a new entry, if it knows nothing yet.
+ */
 extern EngineAccount *zcsync_engine_account(ZcsyncEngine *engine,
 											int64 account_id);
 

@@ -4,21 +4,23 @@
  *		HTTP transfers that share one wait with the process latch.
  *
  * One engine drives any number of transfers through a libcurl multi handle.
- * libcurl tells us which sockets and which deadline it cares about; the
- * sockets live in an epoll descriptor of our own, and that descriptor is one
- * member of a WaitEventSet beside the latch and the postmaster.  So there is
- * a single place to wait, the set is made once, and a request costs no
- * rebuilding of it.
+ * libcurl tells us for which sockets and which deadline it waits.  The
+ * sockets are members of an epoll descriptor of our own, and that descriptor
+ * is one member of a WaitEventSet, beside the latch and the postmaster.  So
+ * there is a single place to wait, the set is made once, and no request makes
+ * us build it anew.
  *
  * Nothing here knows SQL or vendors, and nothing that a remote host does is
  * an ERROR: every transfer that zcsync_http_start() returned comes back from
- * zcsync_http_next_done() with a result, unless it is released or aborted.
+ * zcsync_http_next_done() with a result, unless it is released or aborted
+ * before.
  *
- * Memory: the engine has a context below the one given to zcsync_http_create()
- * and each transfer one below the engine's.  libcurl's handles, malloc'ed
- * buffers and descriptors hang on those by reset callbacks registered before
- * they are made, so deleting a context at any moment, also while an error is
- * handled, gives all of it back.
+ * Memory: the engine has a context below the one given to
+ * zcsync_http_create(), and each transfer has one below the engine's.
+ * libcurl's handles, malloc'ed buffers and descriptors are freed by reset
+ * callbacks of these contexts, which are registered before the resources are
+ * made.  So deleting a context at any moment, even while an error is handled,
+ * gives all of them back.
  *
  * libcurl's callbacks are plain C.  They must not throw, because libcurl would
  * be left in the middle of its work.  What a single transfer sends and keeps
@@ -51,8 +53,9 @@
 
 #define MAX_READY_SOCKETS	1024 /* taken from epoll at a time */
 #define OWN_FDS				3	/* epoll_fd, libcurl's pair for wake-ups */
-#define HELD_UP_US			1000000 /* away from the sockets for so long */
-#define READS_MAX			64	/* before a time-out is decided */
+#define HELD_UP_US			1000000 /* away from the sockets for longer than
+									 * this */
+#define READS_MAX			64	/* reads before a time-out is decided */
 
 /* Set one option, or leave the calling function with false. */
 #define MULTI_SET(multi, option, value) \
@@ -69,12 +72,13 @@ struct ZcsyncHttp
 	int			epoll_fd;		/* libcurl's sockets; -1: none yet */
 	WaitEventSet *wait_set;		/* latch, postmaster, epoll_fd */
 	int			held_fds;		/* to be given back by ReleaseExternalFD() */
-	int			wanted;			/* the limit that was asked for */
+	int			wanted;			/* the limit that the caller asked for */
 	int			max_in_flight;	/* transfers, hence connections */
 	int			in_flight;		/* length of "active" */
 	int64		deadline_us;	/* libcurl's timer, monotonic; -1: none */
-	int64		overdue_us;		/* no transfer is overdue before; -1: none */
-	int64		left_us;		/* when zcsync_http_wait() returned last */
+	int64		overdue_us;		/* before this no transfer is overdue; -1:
+								 * none */
+	int64		left_us;		/* when zcsync_http_wait() last returned */
 	int64		idle_since_us;	/* when the last transfer ended; 0: in use, or
 								 * no connection is kept */
 	dlist_head	active;
@@ -106,10 +110,10 @@ static int	socket_changed(CURL *easy, curl_socket_t fd, int what, void *userp,
 static int	timer_changed(CURLM *multi, long timeout_ms, void *userp);
 
 /*
- * Make an engine for at most max_in_flight transfers at a time, fewer if this
- * process may not open that many descriptors.  It lives until destroyed or
- * until the parent context is reset.  Throws when not a single descriptor can
- * be had.
+ * Make an engine for at most max_in_flight transfers at a time, or fewer if
+ * this process may not open that many descriptors.  It lives until it is
+ * destroyed or the parent context is reset.  Throws if not a single
+ * descriptor can be had.
  */
 ZcsyncHttp *
 zcsync_http_create(MemoryContext parent, int max_in_flight)
@@ -270,8 +274,8 @@ zcsync_http_start(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 
 /*
  * Wait for the latch, a socket or libcurl's timer, at most timeout_ms (-1: no
- * limit of our own), and let libcurl do what became possible.  Resets the
- * latch.  Returns at once when finished transfers wait to be taken.  Throws
+ * limit of our own), and let libcurl do what has become possible.  Resets the
+ * latch.  Returns at once if finished transfers wait to be taken.  Throws
  * only for interrupts.
  */
 void
@@ -368,9 +372,9 @@ zcsync_http_abort_all(ZcsyncHttp *http)
 
 /*
  * Reserve descriptors for as many connections as there may be transfers, or
- * for fewer.  The wait event set reserves one by itself, and does not say so
- * clearly when there is none; so that one is tried here.  Throws after
- * destroying the engine.
+ * for fewer.  The wait event set reserves one itself, with an unclear error
+ * if there is none, so that one is tried here first.  Throws after destroying
+ * the engine.
  */
 static void
 reserve_fds(ZcsyncHttp *http, int max_in_flight)
@@ -406,8 +410,8 @@ set_limit(ZcsyncHttp *http, int max_in_flight)
 }
 
 /*
- * Give back all that palloc does not know of.  The transfers, whose contexts
- * are below ours, are gone already.  Must not throw.
+ * Free all that palloc does not know of.  The transfers, whose contexts are
+ * below ours, are gone already.  Must not throw.
  */
 static void
 engine_deleted(void *arg)
@@ -427,7 +431,7 @@ engine_deleted(void *arg)
 }
 
 /*
- * Give back what a transfer holds outside of palloc.  Must not throw.
+ * Free what a transfer holds outside of palloc.  Must not throw.
  */
 static void
 transfer_deleted(void *arg)
@@ -490,9 +494,10 @@ limit_connections(ZcsyncHttp *http)
 	long		connections = http->max_in_flight;
 
 	/*
-	 * Kept connections count too: at the limit libcurl closes the one that is
-	 * idle longest.  As no more transfers are started than there are
-	 * connections, none ever waits inside libcurl, where its time-out runs.
+	 * Connections that are kept for later count too: at the limit, libcurl
+	 * closes the one that has been idle longest.  As no more transfers are
+	 * started than there are connections, none ever waits inside libcurl,
+	 * where its time-out would already run.
 	 */
 	MULTI_SET(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
 	MULTI_SET(http->multi, CURLMOPT_MAXCONNECTS, connections);
@@ -515,8 +520,8 @@ close_multi(ZcsyncHttp *http)
 
 /*
  * Close the kept connections once nothing has been sent for a while.  libcurl
- * would look at their age only when the next request is made, and a process
- * that has nothing to do should not sit on sockets.
+ * would check their age only when the next request is made, and a process
+ * that has nothing to do should not keep sockets open.
  */
 static void
 close_idle_connections(ZcsyncHttp *http)
@@ -555,7 +560,7 @@ wait_limit(ZcsyncHttp *http, long timeout_ms)
 	if (until_us < 0)
 		return timeout_ms;
 
-	/* rounded up, or the last millisecond would be spent spinning */
+	/* rounded up, or it would not sleep in the last millisecond */
 	left_ms = (until_us - now_us() + 999) / 1000;
 	left_ms = Max(left_ms, 0);
 	return timeout_ms < 0 ? (long) left_ms : (long) Min(left_ms, timeout_ms);
@@ -578,8 +583,8 @@ run_timer(ZcsyncHttp *http)
 	http->deadline_us = -1;
 
 	/*
-	 * Threads inherit the mask.  This call starts the resolver's, and they
-	 * must not run PostgreSQL's signal handlers.
+	 * Threads inherit the signal mask.  This call starts the resolver's
+	 * thread, which must not run PostgreSQL's signal handlers.
 	 */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -660,9 +665,9 @@ collect_finished(ZcsyncHttp *http)
 }
 
 /*
- * libcurl gave up connecting.  If it did because this process looked away for
- * so long, start again while there is time: nothing was sent.  Returns whether
- * it did.
+ * libcurl gave up connecting.  If the reason is that this process was busy
+ * for so long, start again while there is time: nothing was sent.  Returns
+ * whether it started again.
  */
 static bool
 connect_again(HttpTransfer *transfer)
@@ -682,8 +687,8 @@ connect_again(HttpTransfer *transfer)
 }
 
 /*
- * This process may have been busy with the database for long, so that what
- * came meanwhile was not answered: that is not the vendors' fault.
+ * This process may have been busy with the database for so long that it did
+ * not answer what arrived meanwhile: that is not the vendors' fault.
  */
 static void
 note_held_up(ZcsyncHttp *http)
@@ -699,9 +704,9 @@ note_held_up(ZcsyncHttp *http)
 }
 
 /*
- * End the transfers that took too long.  First everything is read that came
- * in time: the loop ends, for no more can be waiting in the sockets than
- * their buffers hold, but a peer that goes on sending must not hold us.
+ * End the transfers that took too long.  First read everything that came in
+ * time.  The number of reads is limited: the sockets' buffers hold only so
+ * much, but a peer that goes on sending must not keep us here.
  */
 static void
 end_overdue(ZcsyncHttp *http)
@@ -737,7 +742,7 @@ end_overdue(ZcsyncHttp *http)
 }
 
 /*
- * Take a transfer out of libcurl and put it where its owner finds it.
+ * Take a transfer out of libcurl and add it to the list of finished ones.
  */
 static void
 finish_transfer(HttpTransfer *transfer, CURLcode code)
@@ -789,8 +794,8 @@ now_us(void)
 }
 
 /*
- * libcurl's callback: wait for other events on a socket.  socketp is not NULL
- * if the socket is in the epoll set.
+ * libcurl's callback: from now on, wait for these events on a socket.
+ * socketp is not NULL if the socket is in the epoll set already.
  */
 static int
 socket_changed(CURL *easy, curl_socket_t fd, int what, void *userp,
@@ -819,7 +824,7 @@ socket_changed(CURL *easy, curl_socket_t fd, int what, void *userp,
 }
 
 /*
- * libcurl's callback: be called again after so many milliseconds.
+ * libcurl's callback: it wants to be called again after so many milliseconds.
  */
 static int
 timer_changed(CURLM *multi, long timeout_ms, void *userp)

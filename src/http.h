@@ -38,7 +38,7 @@ typedef struct ZcsyncHttpRequest
 /*
  * A transfer as its owner sees it.  All fields but "owner" are set when
  * zcsync_http_next_done() returns it; all pointers live until
- * zcsync_http_release() and none is NULL unless said so.
+ * zcsync_http_release(), and none is NULL unless its comment says so.
  */
 typedef struct ZcsyncHttpTransfer
 {
@@ -51,7 +51,8 @@ typedef struct ZcsyncHttpTransfer
 	Size		body_len;
 	const char *content_type;	/* "" if the reply names none */
 	int64		duration_us;	/* from start to end */
-	bool		maybe_sent;		/* false: surely no byte of the request left */
+	bool		maybe_sent;		/* false: certainly no byte of the request
+								 * was sent */
 	bool		too_large;		/* body or headers exceeded their cap */
 } ZcsyncHttpTransfer;
 

@@ -4,19 +4,19 @@
  *		When an HTTP transfer has taken too long.
  *
  * Time-outs are decided here and not by libcurl, because libcurl looks at the
- * clock before it looks at the socket.  A process that was busy with something
- * else for longer than the time-out would so give up replies that had come in
- * time, and the account's breaker would open.  http.c reads all sockets first,
- * and then asks here.
+ * clock before it looks at the socket.  If this process was busy with
+ * something else for longer than the time-out, libcurl would give up replies
+ * that had arrived in time, and the account's breaker would open.  http.c
+ * reads all sockets first, and then asks here.
  *
  * There are three limits: for the time until the request is on its way
  * (zcsync.connect_timeout), for the whole transfer (zcsync.request_timeout),
  * and for the time in which hardly a byte moves.
  *
  * A process that was held up has left handshakes unanswered, too.  So when it
- * is back, what is under way gets a moment more.  That has an end: whoever
- * looks up whether a write was applied counts on it that the request was over
- * 30 seconds after its time-out (sql/queue/finish.sql).
+ * is back, transfers under way get a little more time.  That has a limit:
+ * code that looks up whether a write was applied relies on the request being
+ * over 30 seconds after its time-out (sql/queue/finish.sql).
  *
  * IDENTIFICATION
  *		src/http_deadline.c
@@ -37,8 +37,8 @@ static bool is_stuck(HttpTransfer *transfer, int64 now_us);
 static int64 bytes_moved(HttpTransfer *transfer);
 
 /*
- * A transfer begins.  timeout_ms is for the whole of it; 0: as
- * zcsync.request_timeout says.
+ * A transfer begins.  timeout_ms is for the whole of it; 0:
+ * zcsync.request_timeout.
  */
 void
 zcsync_deadline_start(HttpTransfer *transfer, int timeout_ms, int64 now_us)
@@ -59,7 +59,7 @@ zcsync_deadline_start(HttpTransfer *transfer, int timeout_ms, int64 now_us)
 	transfer->extend_to_us = transfer->end_by_us + EXTEND_MAX_US;
 }
 
-/* The process was held up until now: give the transfer a moment. */
+/* The process was held up until now: give the transfer a little more time. */
 void
 zcsync_deadline_extend(HttpTransfer *transfer, int64 now_us)
 {
@@ -80,8 +80,8 @@ zcsync_deadline_next(const HttpTransfer *transfer)
 }
 
 /*
- * Has the transfer taken too long?  NULL if not, else a text for people.  All
- * that came for it has been read.
+ * Has the transfer taken too long?  NULL if not, else a text for people.  The
+ * caller has read everything that arrived for it.
  */
 const char *
 zcsync_deadline_passed(HttpTransfer *transfer, int64 now_us)
@@ -96,7 +96,7 @@ zcsync_deadline_passed(HttpTransfer *transfer, int64 now_us)
 	return NULL;
 }
 
-/* Did hardly a byte move since the last look, if it is time for a look? */
+/* If it is time for a check: did hardly a byte move since the last one? */
 static bool
 is_stuck(HttpTransfer *transfer, int64 now_us)
 {

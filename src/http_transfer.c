@@ -1,25 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * http_transfer.c
- *		One HTTP transfer: what is sent, what is kept of the reply.
+ *		One HTTP transfer: what is sent, and what is kept of the reply.
  *
- * http.c makes the transfer and its memory context, asks here for an easy
- * handle that is ready to go, and hands back the code that libcurl ended with.
+ * http.c makes the transfer and its memory context, gets an easy handle from
+ * here that is ready to be started, and passes back the code with which
+ * libcurl ended.
  *
- * libcurl's callbacks are plain C and must not throw; so they use malloc, note
- * in the transfer what went wrong, and leave the reporting to
+ * libcurl's callbacks are plain C and must not throw.  So they use malloc,
+ * note in the transfer what went wrong, and leave the reporting to
  * zcsync_transfer_conclude().
  *
- * An easy handle is made for each transfer: reusing them gained nothing that
- * could be measured, and a new one remembers nothing of another account.
+ * An easy handle is made for each transfer: reusing them brought no
+ * measurable gain, and a new one remembers nothing of another account.
  *
- * libcurl repeats a request by itself when a kept connection turns out to be
+ * libcurl itself repeats a request if a kept connection turns out to be
  * closed before a reply came.  A write may have been applied by then, so only
- * GET and HEAD are left to repeat: see before_request().
+ * GET and HEAD may be repeated: see before_request().
  *
- * A proxy named by environment variables is not used: nobody looks for
- * settings in the postmaster's environment, and one would see where our
- * credentials go.  Redirects are not followed for the same reason.
+ * A proxy named by environment variables is not used: nobody expects settings
+ * in the postmaster's environment, and our credentials would go to that
+ * proxy.  Redirects are not followed for the same reason.
  *
  * IDENTIFICATION
  *		src/http_transfer.c
@@ -43,7 +44,8 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
 
 #define MAX_HEADER_BYTES	(256 * 1024)	/* of one reply, all lines */
 #define FIRST_BODY_BYTES	8192	/* the buffer doubles from here */
-#define CONNECTION_LIFE_S	600 /* then a new one, as addresses change */
+#define CONNECTION_LIFE_S	600 /* then a new one is made, since addresses
+								 * change */
 #define CODE_TOO_LARGE		100 /* CURLE_TOO_LARGE, new in 8.6 */
 
 /* Set one option, or leave the calling function with the option's name. */
@@ -72,8 +74,8 @@ static int	before_request(void *userp, char *remote_ip, char *local_ip,
 
 /*
  * Check a request, copy it and make an easy handle of it.  The current memory
- * context is the transfer's.  Returns NULL, or why the request must not or
- * cannot be sent, in that context.
+ * context is the transfer's.  Returns NULL, or a text (in that context) that
+ * says why the request must not or cannot be sent.
  */
 const char *
 zcsync_transfer_prepare(HttpTransfer *transfer,
@@ -214,8 +216,8 @@ copy_body(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 }
 
 /*
- * Compress a body in the format of gzip.  Returns NULL, as if it had not been
- * tried, when zlib fails or the result is not smaller.
+ * Compress a body in the format of gzip.  Returns NULL if zlib fails or the
+ * result is not smaller; then the body is sent as it is.
  */
 static const char *
 gzip_body(HttpTransfer *transfer, const char *body, Size len)
@@ -279,8 +281,8 @@ build_headers(HttpTransfer *transfer, List *headers, bool gzipped)
 }
 
 /*
- * Set all options of a transfer.  Returns NULL, or the one that libcurl does
- * not take.
+ * Set all options of a transfer.  Returns NULL, or the name of the option
+ * that libcurl does not accept.
  */
 static const char *
 set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
@@ -302,9 +304,10 @@ set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 	EASY_SET(easy, CURLOPT_PREREQDATA, transfer);
 
 	/*
-	 * Many requests share a connection where the server speaks HTTP/2.  They
-	 * do not wait for one to find out (CURLOPT_PIPEWAIT): if that one hangs
-	 * while it connects, all of them would, one after the other.
+	 * Many requests share a connection if the server speaks HTTP/2.  They do
+	 * not wait for a new connection to show whether it does
+	 * (CURLOPT_PIPEWAIT): if that one hangs while it connects, all of them
+	 * would hang, one after the other.
 	 */
 	EASY_SET(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
 
@@ -345,10 +348,11 @@ set_method(HttpTransfer *transfer, const char *method)
 }
 
 /*
- * Set what bounds a transfer in size, and how long a connection lives.  What
- * bounds it in time is http_deadline.c's: libcurl would look at the clock
- * before it reads a reply that is already there.  It only has a time-out for
- * connecting, half of which it gives to the first of several addresses.
+ * Set the limits of a transfer's size, and how long a connection lives.  The
+ * limits of its time are in http_deadline.c, since libcurl would look at the
+ * clock before it reads a reply that is already there.  libcurl itself has
+ * only a time-out for connecting, half of which it gives to the first of
+ * several addresses.
  */
 static const char *
 set_limits(CURL *easy)
@@ -361,13 +365,13 @@ set_limits(CURL *easy)
 	EASY_SET(easy, CURLOPT_MAXLIFETIME_CONN, (long) CONNECTION_LIFE_S);
 	EASY_SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 
-	/* leave a resolver thread that hangs behind instead of waiting for it */
+	/* do not wait for a resolver thread that hangs */
 	EASY_SET(easy, CURLOPT_QUICK_EXIT, 1L);
 	return NULL;
 }
 
 /*
- * Set whom we talk to and what we believe.
+ * Set with whom we talk and which certificates we accept.
  */
 static const char *
 set_security(CURL *easy)
@@ -387,8 +391,8 @@ set_security(CURL *easy)
 }
 
 /*
- * The code that says what happened, and its text.  What our callbacks did
- * looks to libcurl like an error of theirs.
+ * The code that says what really happened, and its text.  When one of our
+ * callbacks stops a transfer, libcurl reports an error of the callback.
  */
 static CURLcode
 correct_code(HttpTransfer *transfer, CURLcode code)
@@ -400,8 +404,8 @@ correct_code(HttpTransfer *transfer, CURLcode code)
 		return code;
 
 	/*
-	 * libcurl has a limit of its own for one header line, and calls it out of
-	 * memory before 8.6.
+	 * libcurl has a limit of its own for one header line; before 8.6 it
+	 * reports an exceeded limit as out of memory.
 	 */
 	if (code == CODE_TOO_LARGE ||
 		(code == CURLE_OUT_OF_MEMORY && pub->status != 0 &&
@@ -487,11 +491,13 @@ count_header(char *data, size_t size, size_t count, void *userp)
 }
 
 /*
- * libcurl's callback: the connection stands, the request is about to be sent.
+ * libcurl's callback: the connection is made, and the request is about to be
+ * sent.
  *
- * So a transfer that never came here has surely sent nothing.  One that comes
- * here twice is being repeated because a kept connection died before a reply
- * came, and a write must not be: it may have been applied.
+ * So a transfer that never came here has certainly sent nothing.  One that
+ * comes here a second time is being repeated because a kept connection ended
+ * before a reply came.  A write must not be repeated: it may have been
+ * applied.
  */
 static int
 before_request(void *userp, char *remote_ip, char *local_ip,

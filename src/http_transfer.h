@@ -40,10 +40,10 @@ typedef struct HttpTransfer
 	int64		started_us;
 	int64		end_by_us;		/* the whole transfer is to be over */
 	int64		connect_by_us;	/* the request is to be on its way */
-	int64		speed_at_us;	/* when its speed is looked at next */
-	int64		speed_span_us;	/* the time between two such looks */
-	int64		speed_bytes;	/* that had moved at the last one */
-	int64		extend_to_us;	/* none of these is put off beyond this */
+	int64		speed_at_us;	/* when its speed is checked next */
+	int64		speed_span_us;	/* the time between two checks */
+	int64		speed_bytes;	/* bytes that had moved at the last check */
+	int64		extend_to_us;	/* none of these times is moved beyond this */
 
 	/* http_transfer.c's part */
 	CURL	   *easy;			/* NULL: not prepared */
@@ -51,8 +51,9 @@ typedef struct HttpTransfer
 	const char *request_body;	/* palloc'ed; libcurl does not copy it */
 	Size		request_body_len;
 	bool		is_write;		/* neither GET nor HEAD */
-	int			sends;			/* how often libcurl began to send it */
-	bool		repeat_refused; /* and wanted to once more */
+	int			sends;			/* how often libcurl began to send the
+								 * request */
+	bool		repeat_refused; /* libcurl wanted to send it once more */
 	bool		out_of_memory;
 	char	   *body;			/* malloc'ed by append_body() */
 	Size		body_size;		/* of the allocation */

@@ -1,15 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * identity.c
- *		What tells a database from a copy of it.
+ *		The numbers by which a database can be told from a copy of it.
  *
  * The system identifier is made by initdb and shared by physical copies, the
- * oid is made by CREATE DATABASE, and the timeline changes with promotion and
- * point-in-time recovery.  A physical copy that is started without either of
- * them has all of that in common with its original.  What differs is the file
- * that the control data are in, which the server overwrites and never replaces:
- * a copy of the data directory has another inode for it; and the machine, where
- * a disk was cloned.  Neither is known everywhere, and 0 stands for that.
+ * oid is made by CREATE DATABASE, and the timeline changes with a promotion
+ * or a point-in-time recovery.  A physical copy that is started without a
+ * promotion or such a recovery has all three in common with its original.
+ * Two things differ.  The server overwrites the file with the control data
+ * and never replaces it, so a copy of the data directory has another inode
+ * for it.  And if a disk was cloned, the machine is another one.  Neither is
+ * known everywhere; 0 means that it is not known.
  *
  * IDENTIFICATION
  *		src/identity.c
@@ -67,7 +68,7 @@ zcsync_sql_identity(PG_FUNCTION_ARGS)
 	values[1] = ObjectIdGetDatum(MyDatabaseId);
 	values[2] = Int32GetDatum((int32) timeline);
 
-	/* these stay as they are while this process lives */
+	/* these do not change while this process lives */
 	if (!known)
 	{
 		control_file = control_file_inode();
@@ -94,8 +95,8 @@ control_file_inode(void)
 }
 
 /*
- * A number for the machine, made from its machine-id, which is not to be shown
- * itself; 0: it has none, as many containers.
+ * A number for the machine, made from its machine-id, which itself must not
+ * be shown; 0: it has none, as in many containers.
  */
 static int64
 machine_number(void)

@@ -4,17 +4,17 @@
  *		Make vendors' JSON safe for jsonb, read jsonb, and write JSON.
  *
  * jsonb accepts less than JSON does: no \u0000, no lone surrogates, no number
- * beyond numeric's range, no container beyond 256 MB.  It answers with an
- * ERROR, and an ERROR because of one customer's emoji would cost a whole page.
- * So a reply goes through zcsync_json_clean() first, after which jsonb_in()
- * has nothing left to object to.  What has a harmless substitute is replaced
- * (U+FFFD, the replacement character); what has none is refused with a reason,
- * and becomes the outcome of a call.
+ * beyond numeric's range, no container beyond 256 MB.  For these it raises an
+ * ERROR, and an ERROR because of one customer's emoji would cost a whole
+ * page.  So a reply goes through zcsync_json_clean() first, after which
+ * jsonb_in() has nothing to object to.  What has a harmless substitute is
+ * replaced (U+FFFD, the replacement character); anything else is refused with
+ * a reason, which goes into the outcome of the call.
  *
- * A replacement is exactly as long as the escape it replaces, which is why
- * scrubbing works in place and allocates nothing.  It also checks the grammar
- * while it is there: PostgreSQL's own parser would be a second pass over every
- * page, with an interface that changes between versions.
+ * A replacement is exactly as long as the escape that it replaces, so
+ * scrubbing works in place and allocates nothing.  It also checks the
+ * grammar: PostgreSQL's own parser would need a second pass over every page,
+ * and its interface changes between versions.
  *
  * IDENTIFICATION
  *		src/json.c
@@ -34,7 +34,7 @@
 /* Longest key in a path for zcsync_json_path_text() and its kin. */
 #define MAX_PATH_KEY	64
 
-/* What may come next. */
+/* What is allowed next. */
 typedef enum JsonExpect
 {
 	EXPECT_VALUE,				/* at the start, after ':' or ',' */
@@ -42,7 +42,8 @@ typedef enum JsonExpect
 	EXPECT_KEY,					/* after ',' in an object */
 	EXPECT_FIRST_KEY,			/* after '{': a key or '}' */
 	EXPECT_COLON,				/* after a key */
-	EXPECT_MORE					/* after a value: ',' or the end of it all */
+	EXPECT_MORE					/* after a value: ',' or the end of the
+								 * container */
 } JsonExpect;
 
 /* A document while it is scrubbed. */
@@ -74,9 +75,9 @@ static Jsonb *get_container(const Jsonb *json, const char *key,
 static const char *path_step(const char *path, char *key);
 
 /*
- * Check a document, which must be valid UTF-8, and replace in place what jsonb
- * cannot hold.  Returns NULL, or the reason (a constant) why it must be
- * refused; it may be changed in part then.
+ * Check a document, which must be valid UTF-8, and replace in place what
+ * jsonb cannot hold.  Returns NULL, or the reason (a constant) why it must be
+ * refused; in that case it may be partly changed.
  */
 const char *
 zcsync_json_scrub(char *json, Size len)
@@ -112,8 +113,8 @@ zcsync_json_scrub(char *json, Size len)
 /*
  * A clean copy of a vendor's JSON text, NUL-terminated, in the current memory
  * context; its length goes to *outlen unless that is NULL.  Returns NULL if
- * the text must be refused, with the reason, which may quote nothing of the
- * text, in *why.  Throws only when out of memory.
+ * the text must be refused, and the reason, which quotes nothing of the text,
+ * in *why.  Throws only when out of memory.
  */
 char *
 zcsync_json_clean(const char *in, Size len, Size *outlen, const char **why)
@@ -156,7 +157,7 @@ zcsync_json_clean(const char *in, Size len, Size *outlen, const char **why)
 
 /*
  * A vendor's JSON text as jsonb, or NULL and the reason.  For small documents
- * that C reads itself; whole pages go to SQL as text.
+ * that are read in C; whole pages go to SQL as text.
  */
 Jsonb *
 zcsync_json_parse(const char *in, Size len, const char **why)
@@ -198,8 +199,8 @@ zcsync_json_get_text(const Jsonb *json, const char *key)
 }
 
 /*
- * The value of a key as a whole number: a number without a fraction, or a
- * string of digits, as some vendors write their ids.
+ * The value of a key as a whole number: from a number without a fraction, or
+ * from a string of digits, as some vendors write their ids.
  */
 int64
 zcsync_json_get_int64(const Jsonb *json, const char *key, bool *found)
@@ -280,7 +281,7 @@ zcsync_json_array_element(const Jsonb *json, int index)
 }
 
 /*
- * As zcsync_json_get_text(), along a path of keys joined by dots.
+ * Like zcsync_json_get_text(), along a path of keys joined by dots.
  */
 char *
 zcsync_json_path_text(const Jsonb *json, const char *path)
@@ -293,7 +294,7 @@ zcsync_json_path_text(const Jsonb *json, const char *path)
 }
 
 /*
- * As zcsync_json_get_object(), along a path of keys joined by dots.
+ * Like zcsync_json_get_object(), along a path of keys joined by dots.
  */
 Jsonb *
 zcsync_json_path_object(const Jsonb *json, const char *path)
@@ -467,8 +468,8 @@ scrub_string(JsonScrub *scrub)
 }
 
 /*
- * Scrub an escape, whose backslash is at p.  Both halves of a surrogate pair
- * are passed at once; a half alone and U+0000 become U+FFFD.
+ * Scrub an escape, whose backslash is at p.  A surrogate pair is skipped as a
+ * whole; one half alone and U+0000 become U+FFFD.
  */
 static const char *
 scrub_escape(JsonScrub *scrub)
@@ -504,8 +505,8 @@ scrub_escape(JsonScrub *scrub)
 }
 
 /*
- * Check a number, of its grammar and against what numeric surely holds: the
- * limits there are in digits, and an exponent stands for as many as it says.
+ * Check a number: its grammar, and whether numeric can certainly hold it.
+ * numeric's limits count digits, and an exponent counts as that many digits.
  */
 static const char *
 scrub_number(JsonScrub *scrub)

@@ -4,25 +4,24 @@
  *		Finds the databases that use zcsync and gives each a worker.
  *
  * The launcher is a static background worker that is connected to no
- * database: it reads the shared catalogs only, so that it never stands in the
- * way of DROP DATABASE.  Whether the extension is in a database can only be
- * seen from inside.  So each database that zcsync.databases names is visited
- * by a worker, which ends at once where there is no extension, and stays
- * where there is one.
+ * database: it reads only the shared catalogs, so that it never blocks DROP
+ * DATABASE.  Whether a database has the extension can only be seen from
+ * inside.  So a worker visits each database that zcsync.databases names: it
+ * ends at once where there is no extension, and stays where there is one.
  *
- * Workers always connect as the role zcsync.role, visits included.  Where
+ * Workers always connect as the role zcsync.role, for visits as well.  If
  * that role does not exist, setup() has run nowhere on this server and there
- * is nothing to visit; where it is a superuser, nothing is started at all.
+ * is nothing to visit.  If it is a superuser, no worker is started at all.
  *
  * Databases without the extension are visited again at growing intervals, and
- * at once when CREATE EXTENSION or setup() commits there and signals so.  When
- * zcsync.workers_max workers are busy, one more process at a time makes these
- * visits, so that a database that waits for a worker is known and shown.
+ * at once when CREATE EXTENSION or setup() commits there and sends a signal.
+ * When zcsync.workers_max workers are busy, one more process at a time makes
+ * these visits, so that a database that waits for a worker is known and
+ * shown.
  *
- * What is known of the databases in use is in the slots of shared memory; the
- * list of all databases (databases.c), and handles of the workers, are in
- * local memory.  A
- * launcher that is restarted finds the slots as they are.
+ * What is known about databases in use is in the slots of shared memory; the
+ * list of all databases (databases.c) and the handles of workers are in local
+ * memory.  A launcher that is restarted finds the slots unchanged.
  *
  * IDENTIFICATION
  *		src/launcher.c
@@ -65,7 +64,8 @@
 typedef struct LocalSlot
 {
 	BackgroundWorkerHandle *handle; /* NULL: none, or not started by us */
-	char		logged[ZCSYNC_TEXT_MAX];	/* reason that was logged last */
+	char		logged[ZCSYNC_TEXT_MAX];	/* the reason that was logged
+											 * last */
 } LocalSlot;
 
 static LocalSlot *local_slots = NULL;
@@ -197,7 +197,7 @@ launcher_detach(int code, Datum arg)
 }
 
 /*
- * One round: see who ended, and start whom it is time to start.
+ * One round: see which workers ended, and start those that are due.
  */
 static void
 launcher_cycle(bool refresh)
@@ -206,7 +206,7 @@ launcher_cycle(bool refresh)
 
 	/*
 	 * A database whose worker was terminated may have been dropped, so the
-	 * list is read anew before another worker is started.
+	 * list is read again before another worker is started.
 	 */
 	if (!refresh)
 	{
@@ -220,7 +220,7 @@ launcher_cycle(bool refresh)
 	if (OidIsValid(worker_role))
 		start_due(now);
 
-	/* Say it again only after it was over. */
+	/* Log it again only after it had ended in between. */
 	if (!somebody_waits())
 	{
 		no_slot_logged = false;
@@ -262,7 +262,7 @@ slot_can_start(const ZcsyncSlot *slot, TimestampTz now)
 
 /*
  * Take the signals of sessions.  True if there were any: then the list of
- * databases is read anew, since theirs may be too young to be on it.
+ * databases is read again, since theirs may be too new to be on it.
  */
 static bool
 take_signals(void)
@@ -286,7 +286,7 @@ take_signals(void)
 	return nsignals > 0;
 }
 
-/* Look at a database now; InvalidOid: at all. */
+/* Visit a database now; InvalidOid: all of them. */
 static void
 apply_signal(Oid database)
 {
@@ -317,7 +317,7 @@ reap_slots(TimestampTz now)
 }
 
 /*
- * Only the launcher makes a slot FREE or takes it out of a state without a
+ * Only the launcher makes a slot FREE or ends a state in which it has no
  * worker, so it may look at the state without the lock first.
  */
 static void
@@ -330,8 +330,8 @@ reap_slot(int slotno, TimestampTz now)
 
 	/*
 	 * A worker is gone when the postmaster says so; only then its background
-	 * worker slot can be had again.  Of workers that an earlier launcher
-	 * started there is no handle, only the process.
+	 * worker slot is free again.  For workers that an earlier launcher
+	 * started there is no handle, only the process id.
 	 */
 	if (local->handle != NULL)
 		gone = GetBackgroundWorkerPid(local->handle, &pid) == BGWH_STOPPED;
@@ -342,7 +342,7 @@ reap_slot(int slotno, TimestampTz now)
 	else
 		gone = true;
 
-	/* its local worker ends with it, and wakes us then */
+	/* its local worker ends with it, and wakes us when it has */
 	if (slot->local.pid != 0 && BackendPidGetProc(slot->local.pid) != NULL &&
 		slot->state == ZCSYNC_SLOT_ENDED)
 		gone = false;
@@ -351,7 +351,7 @@ reap_slot(int slotno, TimestampTz now)
 	if (gone && (slot->state == ZCSYNC_SLOT_STARTING ||
 				 slot->state == ZCSYNC_SLOT_RUNNING))
 	{
-		/* It died without leaving its slot, or before it took it. */
+		/* It ended without giving back its slot, or before it took it. */
 		slot->state = ZCSYNC_SLOT_ENDED;
 		slot->verdict = ZCSYNC_VERDICT_NONE;
 		slot->worker.pid = 0;
@@ -373,7 +373,7 @@ reap_slot(int slotno, TimestampTz now)
 }
 
 /*
- * Decide what becomes of a database whose worker ended.
+ * Decide what is done about a database whose worker ended.
  */
 static void
 settle_slot(int slotno, TimestampTz now)
@@ -447,7 +447,7 @@ log_refusal(int slotno)
 			 slot->hint[0] != '\0' ? errhint("%s", slot->hint) : 0));
 }
 
-/* Forget a database.  The generation goes on counting. */
+/* Forget a database.  The slot's generation keeps counting. */
 static void
 free_slot(int slotno)
 {
@@ -477,7 +477,7 @@ free_slot(int slotno)
 }
 
 /*
- * Start workers: first where the extension is known to be, then visits.
+ * Start workers: first where the extension is known to be, then for visits.
  */
 static void
 start_due(TimestampTz now)
@@ -505,7 +505,7 @@ start_due(TimestampTz now)
 		if (find_slotno(known->database) >= 0)
 			continue;
 
-		/* somebody must end first, and will wake us */
+		/* a worker must end first, and that wakes us */
 		if (slotno < 0 ||
 			(count_workers(false) >= zcsync_workers_max &&
 			 count_workers(true) > 0))
@@ -514,7 +514,7 @@ start_due(TimestampTz now)
 	}
 }
 
-/* How many workers there are, or how many of those that only probe. */
+/* The number of all workers, or of those that only visit a database. */
 static int
 count_workers(bool probes)
 {
@@ -532,7 +532,7 @@ count_workers(bool probes)
 	return count;
 }
 
-/* The slot of a database, or with InvalidOid a free one; -1: none. */
+/* The slot of a database, or with InvalidOid a free slot; -1: none. */
 static int
 find_slotno(Oid database)
 {
@@ -546,7 +546,7 @@ find_slotno(Oid database)
 
 /*
  * Start a worker for a database in a slot that is free or already its own, or
- * note why there can be none now.
+ * note why none can be started now.
  */
 static void
 start_worker(int slotno, ZcsyncDatabase *known, TimestampTz now)
@@ -625,8 +625,8 @@ slot_wait(int slotno, int delay_ms, const char *reason, const char *hint)
 }
 
 /*
- * How long to wait at most, in ms.  Whoever waits for a worker to end is woken
- * by that end.
+ * How long to wait at most, in ms.  The end of a worker wakes us, so nothing
+ * that waits for one needs a time here.
  */
 static long
 next_timeout(TimestampTz now, TimestampTz refreshed_at)

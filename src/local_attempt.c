@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * local_attempt.c
- *		Attempts at local jobs that somebody else interrupts do not count.
+ *		Attempts at local jobs do not count if somebody else interrupts them.
  *
- * The SQL of a route may end the process that runs it, so the attempt is
- * counted and committed before (see queue.c), and two that did not come to an
- * end pause the route.  But stop(), a shutdown, DROP DATABASE WITH (FORCE) and
- * pg_terminate_backend() end the process as well, while a filter takes long.
- * Then the process takes the attempt back as the last thing it does, unless the
- * sandbox itself ended it.  A crash or kill -9 leaves nobody to do so, and
- * counts: it may be the route's own.
+ * The SQL of a route may end the process that runs it.  So the attempt is
+ * counted and committed first (see queue.c), and two attempts that did not
+ * end pause the route.  But stop(), a shutdown, DROP DATABASE WITH (FORCE)
+ * and pg_terminate_backend() also end the process, while a filter takes long.
+ * Then the process takes the attempt back as the last thing it does, unless
+ * the sandbox itself ended it.  After a crash or kill -9 nothing takes it
+ * back, and it counts: the route may have caused it.
  *
- * An error leaves the process alive: the next attempt takes back the one before.
+ * After an error the process lives on: the next attempt takes back the one
+ * before.
  *
  * IDENTIFICATION
  *		src/local_attempt.c
@@ -48,8 +49,9 @@ zcsync_local_attempt_guard(void)
 }
 
 /*
- * The process ends.  Transactions still work here, as for temporary tables
- * that are dropped at the end of a session; an error would only end it sooner.
+ * The process ends.  Transactions still work at this point, as they do for
+ * dropping temporary tables at the end of a session; an error would only end
+ * the process sooner.
  */
 static void
 take_back(int code, Datum arg)

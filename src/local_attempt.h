@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * local_attempt.h
- *		Attempts at local jobs that somebody else interrupts do not count.
+ *		Attempts at local jobs do not count if somebody else interrupts them.
  *
  * IDENTIFICATION
  *		src/local_attempt.h

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * local_worker.c
- *		The local worker, as its worker sees it.
+ *		The local worker, from the worker's side.
  *
  * The worker of a database looks for local work as it looks for other work,
- * and starts a local worker when there is some.  From then on who queues such
- * work wakes the local worker itself (shared.c knows both), and the worker only
- * reminds it now and then: a wake-up may have been lost.
+ * and starts a local worker when there is some.  From then on, sessions that
+ * queue such work wake the local worker directly (shared.c knows both), and
+ * the worker wakes it only now and then, in case a wake-up was lost.
  *
- * Where max_worker_processes leaves no room, the worker does the work itself,
- * says so, and tries again from time to time.  A local worker that ended badly
- * is replaced after a while, and not by the worker: what ended the one might
- * end the other.
+ * If max_worker_processes leaves no room, the worker does the work itself,
+ * logs that, and tries again from time to time.  A local worker that ended
+ * with an error is replaced after a while; meanwhile the worker does not do
+ * its work, since whatever ended the one might end the other.
  *
  * IDENTIFICATION
  *		src/local_worker.c
@@ -29,7 +29,8 @@
 #define REMIND_MS			1000
 #define REFUSED_RETRY_MS	30000
 
-static BackgroundWorkerHandle *handle = NULL;	/* of the last one; NULL: none */
+static BackgroundWorkerHandle *handle = NULL;	/* of the last one started;
+												 * NULL: none */
 
 static bool has_stopped(void);
 static bool start_local(const ZcsyncWorkerStart *start, TimestampTz now);
@@ -105,7 +106,7 @@ start_local(const ZcsyncWorkerStart *start, TimestampTz now)
 	return false;
 }
 
-/* Wake the local worker, in case that nobody did. */
+/* Wake the local worker, in case nothing else did. */
 static void
 remind(TimestampTz now)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * local_worker.h
- *		The local worker, as its worker sees it.
+ *		The local worker, from the worker's side.
  *
  * IDENTIFICATION
  *		src/local_worker.h
@@ -14,8 +14,8 @@
 #include "worker.h"
 
 /*
- * There is local work: see to it that a local worker does it.  False: none can
- * be had, so that the worker has to do it.
+ * There is local work: make sure that a local worker does it.  False: none
+ * can be started, so that the worker has to do it.
  */
 extern bool zcsync_local_worker_want(const ZcsyncWorkerStart *start);
 

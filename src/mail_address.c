@@ -3,15 +3,16 @@
  * mail_address.c
  *		One spelling for an e-mail address, however people wrote it.
  *
- * An address comes from files, documents and people: with a name beside it, in
- * quotation marks, as an HTML entity, with invisible characters that a copy from
- * a web page brought along, composed or decomposed (NFC, NFD), its domain in
- * letters or in Punycode.  All of these are one address.  What cannot be read
- * as an address as a whole is none: half of it would be somebody else's.
+ * An address comes from files, documents and people: with a name beside it,
+ * in quotation marks, as an HTML entity, with invisible characters copied
+ * from a web page, composed or decomposed (NFC, NFD), its domain in letters
+ * or in Punycode.  All of these are the same address.  A text that cannot be
+ * read as an address as a whole is no address: a part of it might be the
+ * address of somebody else.
  *
- * This is pure text work in UTF-8, the only encoding that zcsync runs in.  The
- * result names a lead, in a unique key: it must be the same in each locale, so
- * letters are folded by tables of our own, not by the database's.
+ * This works on text in UTF-8, the only encoding in which zcsync runs.  The
+ * result identifies a lead, in a unique key, and must not depend on the
+ * locale: so letters are folded with tables of our own, not the database's.
  *
  * IDENTIFICATION
  *		src/mail_address.c
@@ -29,7 +30,7 @@
 
 #define LOCAL_MAX		64		/* code points before the @ */
 #define ADDRESS_MAX		254		/* code points of an address */
-#define TEXT_MAX		2000	/* bytes that are looked at */
+#define TEXT_MAX		2000	/* only so many bytes are looked at */
 #define LABEL_MAX		63
 
 /* RFC 3492 */
@@ -70,8 +71,8 @@ static pg_wchar fold(pg_wchar c);
 static text *to_text(const pg_wchar *in, int len);
 
 /*
- * zcsync._mail_address(text): the address in a text, in its one spelling; NULL
- * if there is none that can be read.
+ * zcsync._mail_address(text): the address in a text, in the one spelling that
+ * zcsync keeps; NULL if none can be read.
  */
 Datum
 zcsync_sql_mail_address(PG_FUNCTION_ARGS)
@@ -115,8 +116,9 @@ zcsync_sql_mail_address(PG_FUNCTION_ARGS)
 }
 
 /*
- * A text with entities and look-alikes as plain characters, and without those
- * that nobody sees.  out has room for a code point per byte; returns how many.
+ * A text with entities and look-alikes replaced by plain characters, and
+ * without invisible characters.  out has room for a code point per byte;
+ * returns how many there are.
  */
 static int
 plain_text(const char *in, int len, pg_wchar *out)
@@ -154,7 +156,7 @@ plain_text(const char *in, int len, pg_wchar *out)
 	return count;
 }
 
-/* A character as a plain one that looks the same; 0: nobody sees it. */
+/* A character as the plain one that looks the same; 0: it is invisible. */
 static pg_wchar
 plain_character(pg_wchar c)
 {
@@ -194,9 +196,9 @@ plain_character(pg_wchar c)
 }
 
 /*
- * Where in a text its only or first address is: in angle brackets, else at the
- * beginning.  Returns its length, 0 where the text has something else that is
- * not another address or a remark in brackets.
+ * Where the only or first address of a text is: in angle brackets, otherwise
+ * at the beginning.  Returns its length, or 0 if the text also has something
+ * that is neither another address nor a remark in brackets.
  */
 static int
 find_address(pg_wchar *words, int len, int *start)
@@ -234,7 +236,7 @@ find_address(pg_wchar *words, int len, int *start)
 		begin++;
 	for (end = begin; end < len && !is_separator(words[end]); end++)
 		;
-	/* what a link says after the address is its subject and the like */
+	/* after the address, a mailto link may have a subject and other parts */
 	if (end < len && words[end] != '?' &&
 		!only_more_addresses(words + end, len - end))
 		return 0;
@@ -251,7 +253,7 @@ find_address(pg_wchar *words, int len, int *start)
 	return end - begin;
 }
 
-/* Does each word of this text look like an address, or come in brackets? */
+/* Does each word of this text look like an address, or stand in brackets? */
 static bool
 only_more_addresses(const pg_wchar *words, int len)
 {
@@ -288,8 +290,9 @@ is_separator(pg_wchar c)
 }
 
 /*
- * Fold the part before the @ in place.  Returns its length, 0: it is none.
- * Whether letters beyond ASCII differ by case is the provider's affair.
+ * Fold the part before the @ in place.  Returns its length, or 0 if it is not
+ * valid.  Whether upper and lower case of letters beyond ASCII are the same
+ * is up to the provider, so they are kept.
  */
 static int
 normal_local(pg_wchar *local, int len)
@@ -308,7 +311,7 @@ normal_local(pg_wchar *local, int len)
 
 /*
  * Write a domain in letters, label by label.  out has room for ADDRESS_MAX
- * code points.  Returns its length, 0: it is none.
+ * code points.  Returns its length, or 0 if it is not valid.
  */
 static int
 normal_domain(pg_wchar *domain, int len, pg_wchar *out)
@@ -342,7 +345,7 @@ normal_domain(pg_wchar *domain, int len, pg_wchar *out)
 	return labels > 1 ? count : 0;
 }
 
-/* The last label of a domain has two letters at least, and no digits. */
+/* The last label of a domain has at least two letters, and no digits. */
 static bool
 valid_label(const pg_wchar *label, int len, bool last)
 {
@@ -362,8 +365,8 @@ valid_label(const pg_wchar *label, int len, bool last)
 }
 
 /*
- * A label of a domain, decoded if it is Punycode (RFC 3492).  out has room for
- * LABEL_MAX code points.  Returns its length, 0: it is none.
+ * A label of a domain, decoded if it is Punycode (RFC 3492).  out has room
+ * for LABEL_MAX code points.  Returns its length, or 0 if it is not valid.
  */
 static int
 decode_label(const pg_wchar *label, int len, pg_wchar *out)
@@ -426,7 +429,7 @@ decode_label(const pg_wchar *label, int len, pg_wchar *out)
 	return count;
 }
 
-/* The bias of the next digits, as RFC 3492 section 6.1 says. */
+/* The bias of the next digits, by RFC 3492, section 6.1. */
 static int
 puny_adapt(int delta, int count, bool first)
 {

@@ -3,33 +3,35 @@
  * merge.c
  *		Merge a column of a row with what a document says of it.
  *
- * mine is the row's value, base the one that both sides last agreed on, theirs
- * the document's.  The caller makes theirs the new base, whatever comes out
- * here: so a column in which the merged value differs from theirs is one that
- * is still to be sent.
+ * "mine" is the row's value, "base" the one on which both sides last agreed,
+ * "theirs" the document's.  The caller makes theirs the new base, whatever
+ * the result is: so a column whose merged value differs from theirs is still
+ * to be sent.
  *
  * In this order:
  *
- * 1. What the vendor cannot be told of is theirs.
- * 2. What this database sent and now finds there is agreed on.  A reply to a
- *    push agrees on what was sent in whatever form it has it; any other
- *    document does so if it shows the same value in another form.  Mine takes
- *    the vendor's form if it still is what was sent, and stays if it was edited
- *    since.  This holds unless somebody else moved base since it was sent.
- * 3. What equals base in the row was not changed here and takes theirs; what
- *    shows base in the document, in whatever form, was not changed there, and
- *    mine stays.
- * 4. What both changed, to different values, is a dispute, which the policy of
- *    the column ends.  By default theirs wins, unless the caller says that mine
- *    outranks it: a value that comes from elsewhere, and not from a person here.
+ * 1. If the column cannot be written at the vendor, theirs is taken.
+ * 2. A value that this database sent and now finds in the document is agreed
+ *    on.  A reply to a push agrees on what was sent, in whatever form it
+ *    shows it; any other document does so if it shows the same value in
+ *    another form.  Mine takes the vendor's form if it is still what was
+ *    sent, and stays if it was edited since.  All this only if nobody else
+ *    moved base since the value was sent.
+ * 3. If the row equals base, it was not changed here, and theirs is taken.
+ *    If the document equals base, in whatever form, it was not changed there,
+ *    and mine stays.
+ * 4. If both changed it, to different values, there is a dispute, which the
+ *    policy of the column ends.  By default theirs wins, unless the caller
+ *    says that mine outranks it: that is for a value that a route wrote, and
+ *    not a person.
  *
- * Sets go through this element by element, where a value is whether the
- * element is there: so they have no disputes.  A record (the custom fields)
- * goes through it key by key.
+ * Sets go through these rules element by element, where the value is whether
+ * the set has the element: so they have no disputes.  A record (the custom
+ * fields) goes through them key by key.
  *
- * Pure: no table, clock or setting is looked at, but by what the caller has it
- * ask (mine_outranks).  Memory is allocated only for
- * mixed values and disputes, and belongs to the caller.
+ * Pure: reads no table, clock or setting, except through the caller's
+ * function mine_outranks.  Memory is allocated only for mixed values and
+ * disputes, and belongs to the caller.
  *
  * IDENTIFICATION
  *		src/merge.c
@@ -164,7 +166,7 @@ merge_value(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end,
 }
 
 /*
- * Who wins what both changed.
+ * Who wins a value that both changed.
  */
 static ZcsyncWinner
 end_dispute(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end)
@@ -200,8 +202,8 @@ end_dispute(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end)
 }
 
 /*
- * Did somebody else change what was agreed on since this was sent?  Not if it
- * is what it was then, or something that this database itself sent.
+ * Did somebody else change base since this was sent?  Not if base is what it
+ * was then, or a value that this database itself sent.
  */
 static bool
 base_was_moved(const ZcsyncMergeInput *input, const ZcsyncSent *sent)
@@ -224,8 +226,8 @@ base_was_moved(const ZcsyncMergeInput *input, const ZcsyncSent *sent)
  */
 
 /*
- * Are these sets whose elements can be told apart into old and new?  Without a
- * base a push can tell that; and the policy "union" keeps both.
+ * Can the elements of these sets be told to be old or new?  Yes with a base;
+ * without one, if a push tells it, or if the policy "union" keeps both.
  */
 static bool
 merges_as_set(const ZcsyncMergeInput *input)
@@ -245,8 +247,8 @@ merges_as_set(const ZcsyncMergeInput *input)
 }
 
 /*
- * Theirs, in their order and form, without what was removed here, and with
- * what was added here.
+ * The elements of theirs, in their order and form, without those that were
+ * removed here, and with those that were added here.
  */
 static void
 merge_sets(const ZcsyncMergeInput *input, ZcsyncMergeResult *result)
@@ -302,8 +304,8 @@ merge_sets(const ZcsyncMergeInput *input, ZcsyncMergeResult *result)
 }
 
 /*
- * Does an element that only one side has stay?  theirs says whether it is they
- * who have it.
+ * Does an element stay that only one side has?  "theirs" says whether it is
+ * the vendor's side that has it.
  */
 static bool
 keep_element(const ZcsyncMergeInput *input, const ZcsyncValue *element,
@@ -311,7 +313,7 @@ keep_element(const ZcsyncMergeInput *input, const ZcsyncValue *element,
 {
 	bool		base;
 
-	/* without a base both sides added what they have */
+	/* without a base, each side has added the elements that it has */
 	if (input->base == NULL && input->nsent == 0)
 		return true;
 	base = input->base != NULL && has_element(input->base, element);
@@ -325,9 +327,9 @@ keep_element(const ZcsyncMergeInput *input, const ZcsyncValue *element,
 			continue;
 		sent_it = has_element(sent->value, element);
 		if (sent_it == theirs)
-			return !theirs;		/* agreed on, and edited here since */
+			return !theirs;		/* agreed on, and edited here since then */
 		if (sent->answered)
-			return theirs;		/* not accepted */
+			return theirs;		/* the vendor did not accept it */
 	}
 	if (input->base == NULL)
 		return true;
@@ -403,7 +405,7 @@ merge_records(const ZcsyncMergeInput *input, ZcsyncMergeResult *result)
 }
 
 /*
- * Merge the values of a key, and add what comes out to the result.
+ * Merge the values of a key, and add the result to the record.
  */
 static void
 merge_member(const ZcsyncMergeInput *input, const char *key, int keylen,
@@ -441,7 +443,7 @@ merge_member(const ZcsyncMergeInput *input, const char *key, int keylen,
 	if (merge_value(&member, &end, &disputed) == ZCSYNC_MINE)
 		value = mine;
 	else
-		/* what was sent and is not shown stays, to be sent again by itself */
+		/* a value that was sent and is not shown stays, and is sent again */
 		value = theirs == NULL && answered ? mine : theirs;
 	if (value != NULL)
 	{
@@ -466,7 +468,7 @@ member_or_null(const ZcsyncValue *record, const char *key, int keylen)
 }
 
 /*
- * Note a dispute; a value that is missing is null.
+ * Note a dispute; a missing value counts as null.
  */
 static void
 add_dispute(ZcsyncMergeResult *result, const char *key, int keylen,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * merge.h
- *		What a column becomes when a document says something about it.
+ *		The value of a column after a document says something about it.
  *
  * IDENTIFICATION
  *		src/merge.h
@@ -16,14 +16,14 @@
 /* Who wins a column that both sides changed since they last agreed. */
 typedef enum ZcsyncPolicy
 {
-	ZCSYNC_POLICY_DEFAULT = 0,	/* theirs; where nothing was ever agreed on,
-								 * or mine outranks theirs, mine */
+	ZCSYNC_POLICY_DEFAULT = 0,	/* theirs; but mine where nothing was ever
+								 * agreed on, or where mine outranks theirs */
 	ZCSYNC_POLICY_REMOTE,		/* theirs */
 	ZCSYNC_POLICY_LOCAL,		/* mine */
 	ZCSYNC_POLICY_NEWEST,		/* the later change; theirs if that is not
 								 * known */
-	ZCSYNC_POLICY_UNION,		/* of sets that never were agreed on, both;
-								 * else as by default */
+	ZCSYNC_POLICY_UNION,		/* for sets on which nothing was ever
+								 * agreed: both; otherwise as by default */
 	ZCSYNC_POLICY_MANUAL		/* mine stays, unsent, until a person decides */
 } ZcsyncPolicy;
 
@@ -31,7 +31,8 @@ typedef enum ZcsyncPolicy
 typedef struct ZcsyncSent
 {
 	const ZcsyncValue *value;	/* NULL: this push did not send the column */
-	const ZcsyncValue *base;	/* what was agreed on then; NULL: nothing */
+	const ZcsyncValue *base;	/* what was agreed on at that time; NULL:
+								 * nothing */
 	bool		answered;		/* the document is the reply to this push */
 } ZcsyncSent;
 
@@ -40,13 +41,13 @@ typedef struct ZcsyncMergeInput
 	const ZcsyncValue *mine;
 	const ZcsyncValue *base;	/* NULL: nothing was ever agreed on */
 	const ZcsyncValue *theirs;
-	const ZcsyncSent *sent;		/* pushes that may not be in base yet, the
+	const ZcsyncSent *sent;		/* pushes that base may not contain yet, the
 								 * oldest first */
 	int			nsent;
 	ZcsyncPolicy policy;
 	bool		is_set;			/* merge lists element by element */
 	bool		is_record;		/* merge objects key by key */
-	bool		pushable;		/* can the vendor be told of mine? */
+	bool		pushable;		/* can the column be written at the vendor? */
 	bool		mine_is_newer;	/* for ZCSYNC_POLICY_NEWEST */
 
 	/*
@@ -59,12 +60,12 @@ typedef struct ZcsyncMergeInput
 	int			keylen;
 } ZcsyncMergeInput;
 
-/* Whose value a column, or a key of it, becomes. */
+/* Which side's value a column, or a key of it, gets. */
 typedef enum ZcsyncWinner
 {
 	ZCSYNC_MINE,
 	ZCSYNC_THEIRS,
-	ZCSYNC_MIXED				/* of a set or a record, something of both */
+	ZCSYNC_MIXED				/* of a set or a record: parts of both */
 } ZcsyncWinner;
 
 /* What both sides changed to different values, and how it ended. */

@@ -3,12 +3,12 @@
  * merge_row.c
  *		Merge rows with documents, and the two ends of a pair, for SQL.
  *
- * zcsync._merge_row() merges a row of a kind, given as ROW(its own columns),
- * with a document and returns it merged.  zcsync._merge_value() says what a
- * field becomes at the other end of a pair.  What becomes of a value is decided
- * in merge.c; here it is only fetched and put back, and as seldom as can be: of
- * a page's thousand rows most columns are what they were, which is seen without
- * looking at the row at all.
+ * zcsync._merge_row() merges a document into a row of a kind, given as
+ * ROW(its own columns), and returns the merged row.  zcsync._merge_value()
+ * returns the new value of a field at the other end of a pair.  merge.c
+ * decides about each value; this file only fetches and stores the values, and
+ * as few as possible: in a page's thousand rows most columns are unchanged,
+ * which is seen without looking at the row at all.
  *
  * Arguments of _merge_row():
  *
@@ -25,13 +25,15 @@
  *	open		columns in which a person is still to decide; a key of the
  *				custom fields is "custom_fields/key"
  *
- * _merge_row() asks a function which columns of the row win a dispute by default,
- * as zcsync._outranking_fields() in sql/mirror/merge.sql; but only once there is
- * such a dispute, since that is rare and the answer takes longer than the merge.
+ * To learn which columns of the row win a dispute by default, _merge_row()
+ * calls a function such as zcsync._outranking_fields() in
+ * sql/mirror/merge.sql; but only once there is such a dispute, since that is
+ * rare and the answer takes longer than the merge.
  *
- * What the two sides disputed comes as a list of {"column", "key" (of a custom
- * field), "end", "mine", "theirs"}, where end is "remote" or "local" (who won),
- * "undecided", or "settled": a person was to decide and need not any more.
+ * What the two sides disputed is returned as a list of {"column", "key" (of a
+ * custom field), "end", "mine", "theirs"}, where end is "remote" or "local"
+ * (who won), "undecided", or "settled": a person was to decide, and need not
+ * any more.
  *
  * IDENTIFICATION
  *		src/merge_row.c
@@ -79,7 +81,8 @@ typedef struct MergeColumn
 /* What is the same for all calls of a statement. */
 typedef struct MergePlan
 {
-	struct varlena *names;		/* copies of the arguments it was made of */
+	struct varlena *names;		/* copies of the arguments from which it was
+								 * made */
 	struct varlena *pushable;
 	struct varlena *policies;
 	MergeColumn *columns;
@@ -98,18 +101,20 @@ typedef struct MergeContext
 	bool		answered;
 	ArrayType  *newer;
 	ArrayType  *open;
-	List	   *undecided;		/* likewise, of disputes that came up now */
+	List	   *undecided;		/* the same, for disputes that came up now */
 	bool		differs;		/* is there anything to be sent? */
-	bool		waits;			/* is a person to decide about a difference? */
+	bool		waits;			/* is there a difference that a person must
+								 * decide? */
 	JsonbParseState *disputes;	/* NULL: none */
-	Oid			rank_function;	/* tells "outranking"; InvalidOid: there is none */
+	Oid			rank_function;	/* says what is "outranking"; InvalidOid:
+								 * there is none */
 	Datum		account;		/* its arguments */
 	Datum		local_id;
-	ArrayType  *outranking;		/* as "open", columns that win by default; NULL:
-								 * not asked for yet */
+	ArrayType  *outranking;		/* like "open": columns that win by default;
+								 * NULL: not asked for yet */
 } MergeContext;
 
-/* Who asks zcsync_merge() for a column. */
+/* The argument of mine_outranks() while a column is merged. */
 typedef struct RankAsker
 {
 	MergeContext *context;
@@ -158,11 +163,11 @@ static Datum finish_disputes(MergeContext *context, bool *isnull);
  *				   sent, answered, pushable, policies, newer, open,
  *				   rank_function regprocedure, account bigint, local_id bigint)
  *
- * rank_function(account, local_id) tells the columns that win a dispute by
- * default, named as in open; NULL: none does.  names are those of the row's
- * columns, in their order.  edited is false where the row is known to equal its
- * base: then it is not looked at, and may have null for what takes long to
- * fetch.  The result has the columns of the row and then
+ * rank_function(account, local_id) returns the columns that win a dispute by
+ * default, named as in open; NULL: none.  names are those of the row's
+ * columns, in their order.  edited is false if the row is known to equal its
+ * base: then it is not looked at, and may have null for values that take long
+ * to fetch.  The result has the columns of the row and then
  *
  *	base		the new base; NULL: it stays as it is
  *	written		the columns that become others, as bits; the first is the lowest
@@ -238,7 +243,7 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 			continue;
 		}
 
-		/* Not touched there: mine stays, whatever it is. */
+		/* Not changed there: mine stays, whatever it is. */
 		if (base_found != NULL &&
 			(json_identical(base_found, their_found) ||
 			 (column->type == TIMESTAMPTZOID &&
@@ -274,7 +279,10 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 		written |= INT64CONST(1) << i;
 	}
 
-	/* The new base is theirs, with what they do not cover as it was. */
+	/*
+	 * The new base is theirs, and the old base for columns that theirs does
+	 * not cover.
+	 */
 	nulls[plan->ncolumns] = !base_changed;
 	if (base_changed && context.base != NULL &&
 		(kept > 0 || in_base < JsonContainerSize(&context.base->root)))
@@ -296,8 +304,8 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 }
 
 /*
- * Whom to ask which columns win a dispute by default: three arguments, from
- * this one on.
+ * The function that says which columns win a dispute by default: three
+ * arguments, starting with this one.
  */
 static void
 init_ranks(MergeContext *context, FunctionCallInfo fcinfo, int first)
@@ -311,13 +319,13 @@ init_ranks(MergeContext *context, FunctionCallInfo fcinfo, int first)
 }
 
 /*
- * SQL: what a value becomes at the other end of a pair.
+ * SQL: the new value of a field at the other end of a pair.
  *
  *		_merge_value(mine jsonb, base jsonb, theirs jsonb)
  *
- * mine is what one end says, theirs what the other one has.  What both changed
- * becomes mine, sets are merged element by element.  NULL is null, and as base
- * nothing that was agreed on.
+ * mine is the value of one end, theirs that of the other.  If both changed
+ * it, mine wins; sets are merged element by element.  SQL NULL counts as
+ * null, and as base it means that nothing was agreed on.
  */
 Datum
 zcsync_merge_value(PG_FUNCTION_ARGS)
@@ -357,7 +365,7 @@ zcsync_merge_value(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: are two values the same?  NULL is null.
+ * SQL: are two values the same?  SQL NULL counts as null.
  *
  *		_same_value(a jsonb, b jsonb, alike boolean)
  */
@@ -407,7 +415,7 @@ init_context(MergeContext *context, FunctionCallInfo fcinfo)
 }
 
 /*
- * The pushes whose values base may not know.
+ * The pushes whose values base may not contain yet.
  */
 static void
 read_sent(MergeContext *context, Jsonb *sent)
@@ -435,7 +443,7 @@ read_sent(MergeContext *context, Jsonb *sent)
 }
 
 /*
- * A member of an object that is an object itself, or NULL.
+ * A member of an object if it is an object itself, or NULL.
  */
 static Jsonb *
 jsonb_member(Jsonb *object, const char *key)
@@ -528,7 +536,7 @@ copy_argument(struct varlena *argument)
 }
 
 /*
- * What is known of a column beside its type.
+ * What is known about a column apart from its type.
  */
 static void
 init_column(MergeColumn *column, const char *name, int len,
@@ -651,8 +659,8 @@ merge_column(MergeContext *context, const MergeColumn *column,
 }
 
 /*
- * Does this column, or this key of it, win a dispute by default?  Asks for those
- * of the row that do, once.
+ * Does this column, or this key of it, win a dispute by default?  The first
+ * time, this asks for all columns of the row that do.
  */
 static bool
 mine_outranks(void *asker, const char *key, int keylen)
@@ -669,9 +677,9 @@ mine_outranks(void *asker, const char *key, int keylen)
 }
 
 /*
- * Note whether a column is still to be sent, as it is where it differs from
- * what is agreed on now and nobody is to decide about it; and which of those
- * somebody was to decide are settled.
+ * Note whether a column is still to be sent: that is so if it differs from
+ * what is agreed on now, and no person must decide about it.  Also note which
+ * of the open decisions are settled.
  */
 static void
 note_rest(MergeContext *context, const MergeColumn *column,
@@ -710,7 +718,8 @@ note_rest(MergeContext *context, const MergeColumn *column,
 }
 
 /*
- * The same for a custom field: a member of one object, and the other object.
+ * The same for a custom field: a member of one object, compared with the
+ * other object.
  */
 static void
 note_rest_of_key(MergeContext *context, const MergeColumn *column,
@@ -735,7 +744,7 @@ note_rest_of_key(MergeContext *context, const MergeColumn *column,
 }
 
 /*
- * Is a person to decide about this column, or this key of it?
+ * Must a person decide about this column, or this key of it?
  */
 static bool
 is_open(MergeContext *context, const MergeColumn *column, const char *key,
@@ -752,7 +761,8 @@ is_open(MergeContext *context, const MergeColumn *column, const char *key,
 }
 
 /*
- * The name of a column, or of a key of it, as the argument "open" has it.
+ * The name of a column, or of a key of it, in the form of the argument
+ * "open".
  */
 static char *
 dispute_name(const MergeColumn *column, const char *key, int keylen)
@@ -805,8 +815,8 @@ finish_disputes(MergeContext *context, bool *isnull)
 }
 
 /*
- * Are two values of jsonb the same to the byte?  False where it would take long
- * to tell.
+ * Are the stored bytes of two values of jsonb the same?  False where it would
+ * take long to find out.
  */
 static bool
 json_identical(const JsonbValue *a, const JsonbValue *b)

@@ -3,8 +3,8 @@
  * queue.c
  *		The engine's side of zcsync.sync_queue, through SPI.
  *
- * The rules of the queue live in SQL (sql/queue); this file
- * calls them with kept plans, set by set.  Every function here but
+ * The rules of the queue live in SQL (sql/queue); this file calls them with
+ * kept plans, set by set.  Every function here except
  * zcsync_queue_keep_registered() and zcsync_queue_unregister() needs a
  * transaction of xact.h, and copies what it returns into a context that its
  * caller names.
@@ -58,13 +58,18 @@ typedef struct QueuePlan
 
 #define INCARNATION_BITS	47	/* a lock tag has room for 48 */
 
-/* The lock of the engine's incarnation; all zero: it never had one. */
+/* The lock of the engine's incarnation; all zero: there was none yet. */
 static LOCKTAG own_tag;
 
-/* What _start_jobs() said for _run_jobs(), in TopMemoryContext; or NULL. */
+/*
+ * What _start_jobs() returned for _run_jobs(), in TopMemoryContext; or NULL.
+ */
 static char *begun = NULL;
 
-/* It was called, and neither _run_jobs() came to an end nor _stop_jobs(). */
+/*
+ * _start_jobs() was called, and neither _run_jobs() nor _stop_jobs() ended
+ * since.
+ */
 static bool local_open = false;
 
 static QueuePlan plan_record = {
@@ -137,9 +142,9 @@ static void note_limits(const ZcsyncCall *call, const ZcsyncLimits *limits,
 
 /*
  * Become a claimant: take an incarnation and its lock, which this process
- * keeps until zcsync_queue_unregister() or its end.  It is not in
- * zcsync.claimants yet.  A process has one at a time; one that an error kept
- * from being recorded is given up.
+ * keeps until zcsync_queue_unregister() or its end.  zcsync.claimants does
+ * not have it yet.  A process has one incarnation at a time; one that could
+ * not be recorded because of an error is given up.
  */
 int64
 zcsync_queue_register(void)
@@ -149,7 +154,7 @@ zcsync_queue_register(void)
 }
 
 /*
- * See to it that the incarnation's lock is still held: a user's trigger may
+ * Make sure that the incarnation's lock is still held: a user's trigger may
  * have called pg_advisory_unlock_all() in this process.
  */
 void
@@ -210,10 +215,10 @@ zcsync_queue_enqueue_token(int64 account_id)
 
 /*
  * Take due jobs of an account, as many as make "max_calls" exchanges:
- * ZcsyncCalls under "parent", in a list that is allocated in "result_context".
- * Those that travel together have the same call_id and are neighbours.  Sets
- * *more if jobs ended that needed no call, and there may be more of them: claim
- * again at once.
+ * ZcsyncCalls under "parent", in a list that is allocated in
+ * "result_context".  Those that travel together have the same call_id and are
+ * neighbours.  Sets *more if some jobs ended without a call and there may be
+ * more of them: then claim again at once.
  */
 List *
 zcsync_queue_claim(int64 incarnation, ZcsyncAccount *account, int max_calls,
@@ -276,8 +281,9 @@ zcsync_queue_finish(int64 incarnation, int64 account_id, List *calls)
 }
 
 /*
- * The outcomes of calls as an array of zcsync.outcome.  The type is another one
- * when the extension was dropped and made anew, and the plan is then, too.
+ * The outcomes of calls as an array of zcsync.outcome.  After the extension
+ * was dropped and created again, the type is another one, and the plan is
+ * made again.
  */
 static Datum
 outcomes(List *calls)
@@ -311,7 +317,7 @@ outcome(const ZcsyncCall *call, TupleDesc desc)
 	const char *class = call->leftover == ZCSYNC_LEFTOVER_PUT_BACK ? "put_back" :
 		call->halved ? "halved" : zcsync_outcome_name(call->outcome);
 
-	/* the reply of a token call holds a secret and is nobody's business */
+	/* the reply of a token call holds a secret and is not stored */
 	bool		has_reply = call->body != NULL && !call->is_token;
 	Datum		values[] = {
 		Int64GetDatum(call->job_id),
@@ -440,9 +446,9 @@ zcsync_queue_next_due_ms(void)
 }
 
 /*
- * Note what zcsync_queue_run_local() is about to do.  Must be committed before
- * that, which may end the process.  If it did not come to an end the last time,
- * that was an error or a cancel, and is taken back.
+ * Note what zcsync_queue_run_local() is about to do.  The caller must commit
+ * this first, since that may end the process.  If the last run did not end,
+ * the reason was an error or a cancel, and its attempt is taken back.
  */
 void
 zcsync_queue_begin_local(void)
@@ -461,7 +467,7 @@ zcsync_queue_begin_local(void)
 	local_open = true;
 }
 
-/* Take back what was noted: the jobs were interrupted by somebody else. */
+/* Take the note back: somebody else interrupted the jobs. */
 void
 zcsync_queue_stop_local(void)
 {
@@ -471,7 +477,7 @@ zcsync_queue_stop_local(void)
 	local_open = false;
 }
 
-/* Is there something to be taken back? */
+/* Is there a note to be taken back? */
 bool
 zcsync_queue_local_is_open(void)
 {

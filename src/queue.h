@@ -20,12 +20,12 @@ typedef struct ZcsyncDueAccount
 	int64		version;
 } ZcsyncDueAccount;
 
-/* How a call that could not be finished must be finished later. */
+/* What must still be done, later, for a call that could not be finished. */
 typedef enum ZcsyncLeftover
 {
 	ZCSYNC_LEFTOVER_NONE,		/* finished */
-	ZCSYNC_LEFTOVER_FINISH,		/* the same again */
-	ZCSYNC_LEFTOVER_PUT_BACK	/* only back to the queue */
+	ZCSYNC_LEFTOVER_FINISH,		/* the same outcome again */
+	ZCSYNC_LEFTOVER_PUT_BACK	/* only put it back to the queue */
 } ZcsyncLeftover;
 
 extern int64 zcsync_queue_register(void);
