@@ -75,17 +75,31 @@ BEGIN
 		'WHERE deleted_at IS NULL AND ($1 IS NULL OR account_id = zcsync.account($1))', sort_by, sort_order, kind) INTO v_all USING account;
 	RETURN v_all;
 END $$;
-CREATE TABLE walks AS
-SELECT k.kind, s.name, o.sort_order, n.page_size, a.account, walk(k.kind, s.name, o.sort_order, n.page_size, a.account) AS walked,
-	sorted(k.kind, s.name, o.sort_order, a.account) AS all_rows
-FROM unnest('{tickets,tasks,leads}'::text[]) AS k (kind)
-CROSS JOIN LATERAL zcsync._sort_keys(k.kind) AS s
-CROSS JOIN unnest('{asc,desc}'::text[]) AS o (sort_order)
-CROSS JOIN unnest('{1,2,7,20,55,100}'::integer[]) AS n (page_size)
-CROSS JOIN unnest(CASE k.kind WHEN 'tickets' THEN '{NULL,acme,beta}'::text[] WHEN 'tasks' THEN '{NULL,dev}' ELSE '{NULL,crm}' END) AS a (account);
+CREATE FUNCTION walks(page_sizes integer[]) RETURNS TABLE (kind text, name text, sort_order text, page_size integer, account text, walked bigint[], all_rows bigint[])
+LANGUAGE sql AS $$
+	SELECT k.kind, s.name, o.sort_order, n.page_size, a.account, walk(k.kind, s.name, o.sort_order, n.page_size, a.account),
+		sorted(k.kind, s.name, o.sort_order, a.account)
+	FROM unnest('{tickets,tasks,leads}'::text[]) AS k (kind)
+	CROSS JOIN LATERAL zcsync._sort_keys(k.kind) AS s
+	CROSS JOIN unnest('{asc,desc}'::text[]) AS o (sort_order)
+	CROSS JOIN unnest(page_sizes) AS n (page_size)
+	CROSS JOIN unnest(CASE k.kind WHEN 'tickets' THEN '{NULL,acme,beta}'::text[] WHEN 'tasks' THEN '{NULL,dev}' ELSE '{NULL,crm}' END) AS a (account)
+$$;
+CREATE TABLE walks AS SELECT * FROM walks('{7,20,55,100}');
 SELECT kind, count(*), count(DISTINCT name) AS keys, min(cardinality(all_rows)) AS fewest, max(cardinality(all_rows)) AS most FROM walks GROUP BY kind ORDER BY kind;
 SELECT * FROM walks WHERE walked IS DISTINCT FROM all_rows;
 DROP TABLE walks;
+-- By the smallest pages the first rows of each kind, which have all that may break a
+-- cursor: of all rows that would be many thousand pages.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+DELETE FROM zcsync.tickets WHERE local_id > (SELECT min(local_id) + 21 FROM zcsync.tickets);
+DELETE FROM zcsync.tasks WHERE local_id > (SELECT min(local_id) + 21 FROM zcsync.tasks);
+DELETE FROM zcsync.leads WHERE local_id > (SELECT min(local_id) + 21 FROM zcsync.leads);
+CREATE TABLE walks AS SELECT * FROM walks('{1,2}');
+SELECT kind, count(*), count(DISTINCT name) AS keys, min(cardinality(all_rows)) AS fewest, max(cardinality(all_rows)) AS most FROM walks GROUP BY kind ORDER BY kind;
+SELECT * FROM walks WHERE walked IS DISTINCT FROM all_rows;
+ROLLBACK;
 
 -- ---------------------------------------------------------------------
 -- What a page is asked for
@@ -394,7 +408,7 @@ SELECT count(*) FROM zcsync.leads_page();
 RESET ROLE;
 
 DROP TABLE page_queries, read;
-DROP FUNCTION walk, sorted, refused, forged, next_of, scans, pages_read, cursor_at, finite_of, time_of, text_of;
+DROP FUNCTION walk, walks, sorted, refused, forged, next_of, scans, pages_read, cursor_at, finite_of, time_of, text_of;
 DROP EXTENSION zcsync CASCADE;
 DROP OWNED BY regress_zcsync_reader;
 DROP ROLE regress_zcsync_reader;
