@@ -11,6 +11,7 @@ CONNECTORS := $(shell sed -n 's/^ZCSYNC_CONNECTOR(\([a-z0-9_]*\)).*/\1/p' src/co
 OBJS = \
 	src/account.o \
 	src/account_checks.o \
+	src/activity.o \
 	src/attempt.o \
 	src/cache.o \
 	src/cache_store.o \
@@ -36,6 +37,7 @@ OBJS = \
 	src/mail_address.o \
 	src/merge.o \
 	src/merge_row.o \
+	src/metrics.o \
 	src/queue.o \
 	src/reference.o \
 	src/refusal.o \

@@ -79,6 +79,7 @@ typedef struct ZcsyncCall
 								 * again in a smaller set */
 	int			leftover;		/* ZcsyncLeftover of queue.h */
 	bool		finished;		/* the outcome is committed */
+	int			activity;		/* its place in activity.c; 0: none */
 	int			finish_wait_ms; /* between attempts to record it; 0: none yet */
 	TimestampTz finish_at;		/* record it no sooner than this */
 

@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "activity.h"
 #include "clock.h"
 #include "compat.h"
 #include "connector.h"
@@ -48,6 +49,7 @@
 #include "http.h"
 #include "local_attempt.h"
 #include "local_jobs.h"
+#include "metrics.h"
 #include "queue.h"
 #include "settings.h"
 #include "shared.h"
@@ -62,6 +64,7 @@ typedef void (*EngineStepBody) (ZcsyncEngine *engine);
 
 static bool engine_step(ZcsyncEngine *engine, EngineStep *step,
 						EngineStepBody body, const char *activity);
+static const char *engine_role_name(ZcsyncEngine *engine);
 static void step_register(ZcsyncEngine *engine);
 static void step_recover(ZcsyncEngine *engine);
 static void step_partitions(ZcsyncEngine *engine);
@@ -121,6 +124,7 @@ zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode,
 	engine->local.what = "run local jobs";
 	engine->accounts_step.what = "look for due jobs";
 	MemoryContextSwitchTo(old);
+	zcsync_activity_begin(engine_role_name(engine));
 	return engine;
 }
 
@@ -132,6 +136,7 @@ void
 zcsync_engine_destroy(ZcsyncEngine *engine)
 {
 	zcsync_engine_reset(engine);
+	zcsync_activity_end();
 	if (engine->http != NULL)
 		zcsync_http_destroy(engine->http);
 	/* a round leaves its own context as the current one */
@@ -167,6 +172,7 @@ zcsync_engine_reset(ZcsyncEngine *engine)
 	engine->scan_at = 0;
 	engine->due_at = 0;
 	zcsync_slot_set_in_flight(0);
+	zcsync_activity_no_calls();
 }
 
 /*
@@ -370,6 +376,7 @@ zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
 	static uint32 wait_event = 0;
 
 	zcsync_xact_assert_idle(engine->mode);
+	zcsync_activity_wait(zcsync_engine_in_flight(engine));
 	if (engine->http != NULL)
 	{
 		zcsync_http_wait(engine->http, timeout_ms,
@@ -424,14 +431,20 @@ engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
 	return ok;
 }
 
+/* What others call this engine's process. */
+static const char *
+engine_role_name(ZcsyncEngine *engine)
+{
+	return engine->mode == ZCSYNC_XACT_CALL ? "run" :
+		engine->role == ZCSYNC_ROLE_LOCAL ? "local" : "worker";
+}
+
 static void
 step_register(ZcsyncEngine *engine)
 {
-	const char *role = engine->mode == ZCSYNC_XACT_CALL ? "run" :
-		engine->role == ZCSYNC_ROLE_LOCAL ? "local" : "worker";
 	int64		incarnation = zcsync_queue_register();
 
-	zcsync_queue_record_claimant(incarnation, role);
+	zcsync_queue_record_claimant(incarnation, engine_role_name(engine));
 	engine->incarnation = incarnation;
 }
 
@@ -535,6 +548,8 @@ engine_collect(ZcsyncEngine *engine)
 		ZcsyncCall *call = zcsync_http_transfer_owner(transfer);
 
 		zcsync_call_complete(call, transfer);
+		zcsync_metrics_count_call(call);
+		zcsync_activity_call_ends(call);
 		engine_over(engine, call);
 	}
 }
@@ -697,5 +712,6 @@ engine_send(ZcsyncEngine *engine, ZcsyncCall *call)
 		engine->scan_at = 0;
 		return;
 	}
+	zcsync_activity_call_begins(call);
 	zcsync_http_start(engine->http, &call->http, call);
 }

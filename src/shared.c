@@ -33,7 +33,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "activity.h"
 #include "cache_store.h"
+#include "metrics.h"
 #include "settings.h"
 #include "shared.h"
 
@@ -103,6 +105,10 @@ shared_request_hook(void)
 	RequestNamedLWLockTranche("zcsync", 1);
 	RequestAddinShmemSpace(zcsync_cache_shared_size());
 	RequestNamedLWLockTranche("zcsync_cache", 1);
+	RequestAddinShmemSpace(zcsync_metrics_shared_size());
+	RequestNamedLWLockTranche("zcsync_metrics", 1);
+	RequestAddinShmemSpace(zcsync_activity_shared_size());
+	RequestNamedLWLockTranche("zcsync_activity", 1);
 }
 
 static void
@@ -124,6 +130,8 @@ shared_startup_hook(void)
 			pg_atomic_init_u32(&zcsync_shared->slots[i].in_flight, 0);
 	}
 	zcsync_cache_shared_init();
+	zcsync_metrics_shared_init();
+	zcsync_activity_shared_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -594,13 +602,20 @@ set_text(Datum *values, bool *nulls, int column, const char *value)
 {
 	nulls[column] = value[0] == '\0';
 	if (!nulls[column])
-	{
-		/* The text may have been cut within a character. */
-		int			len = strlen(value);
+		values[column] = zcsync_clipped_text(value, ZCSYNC_TEXT_MAX);
+}
 
-		len = pg_mbcliplen(value, len, len);
-		values[column] = PointerGetDatum(cstring_to_text_with_len(value, len));
-	}
+/*
+ * A text of shared memory as a text datum.  It has less than "size" bytes, and
+ * may have been cut within a character.
+ */
+Datum
+zcsync_clipped_text(const char *value, int size)
+{
+	int			len = strnlen(value, size - 1);
+
+	len = pg_mbcliplen(value, len, len);
+	return PointerGetDatum(cstring_to_text_with_len(value, len));
 }
 
 /* A time column; 0 is null. */

@@ -130,6 +130,9 @@ extern bool zcsync_slot_dismissed(void);
 extern ZcsyncLocalState zcsync_slot_local(TimestampTz *not_before);
 extern void zcsync_slot_set_local(ZcsyncLocalState state);
 
+/* A text that was copied into fewer than "size" bytes, cut between characters. */
+extern Datum zcsync_clipped_text(const char *value, int size);
+
 /* Signals from sessions; do not throw, so that commit callbacks can send. */
 extern void zcsync_signal_worker(Oid database, bool local);
 extern void zcsync_signal_launcher(Oid database);

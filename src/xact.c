@@ -45,6 +45,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "activity.h"
 #include "settings.h"
 #include "shared.h"
 #include "xact.h"
@@ -93,6 +94,7 @@ static bool xact_lock_extension(void);
 void
 zcsync_xact_begin(ZcsyncXactMode mode, const char *activity)
 {
+	zcsync_activity_step(activity);
 	if (mode == ZCSYNC_XACT_WORKER)
 		xact_begin_worker(activity);
 	else

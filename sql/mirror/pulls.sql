@@ -343,6 +343,7 @@ BEGIN
 		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, status, attempts, queued_at, created_at)
 		SELECT g.job_id, g.account_id, g.queue, g.operation, g.kind, g.local_id, 'done', g.attempts + 1, g.created_at, v_now
 		FROM gone g;
+		PERFORM zcsync._count_operations(v_batch.account_id, 'apply', array_fill('done'::text, ARRAY[cardinality(v_done)]));
 		v_count := v_count + cardinality(v_done);
 	END LOOP;
 	RETURN v_count;

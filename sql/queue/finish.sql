@@ -48,7 +48,7 @@ BEGIN
 		v_ids := v_ids || v_set.ids;
 		v_failed := v_failed || v_set.failed;
 		IF v_set.done IS NOT NULL THEN
-			v_endings := v_endings || zcsync._endings_of(v_set.operation, v_set.done);
+			v_endings := v_endings || zcsync._count_endings(p_account, v_set.operation, zcsync._endings_of(v_set.operation, v_set.done));
 		END IF;
 	END LOOP;
 	-- Somebody has locked a running job; we do not wait for that.
@@ -369,6 +369,7 @@ BEGIN
 		http_status, attempts, message, queued_at, created_at)
 	VALUES (p_job, p_account, p_queue, p_operation, p_kind, p_local_id, p_route, 'failed', p_class,
 		p_status, p_attempts, p_message, p_queued_at, zcsync._now());
+	PERFORM zcsync._count_operations(p_account, p_operation, '{failed}');
 END
 $$;
 COMMENT ON FUNCTION zcsync._record_failure(bigint, bigint, text, text, text, bigint, bigint, text, integer, integer, text, timestamptz) IS

@@ -382,6 +382,20 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_route_rows(bigint, bigint[]) IS
 'locks both ends of the links of these source records without waiting; returns those that could be locked';
 
+-- Jobs of a route are those of the account that it reads.
+CREATE FUNCTION zcsync._count_route_jobs(p_route bigint, p_statuses text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._count_operations(s.account_id, 'route', p_statuses)
+	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+	WHERE r.route_id = p_route;
+END
+$$;
+COMMENT ON FUNCTION zcsync._count_route_jobs(bigint, text[]) IS
+'counts jobs of a route that ended, a status each; for metrics()';
+
 -- End jobs whose records failed: back with a delay, or a dead letter.
 CREATE FUNCTION zcsync._fail_route_jobs(p_route bigint, p_failed bigint[], p_messages text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -390,6 +404,7 @@ AS $$
 DECLARE
 	v_name text := (SELECT r.name FROM zcsync.routes r WHERE r.route_id = p_route);
 	v_queue zcsync.queues;
+	v_dead integer;
 BEGIN
 	SELECT * INTO v_queue FROM zcsync.queues qs WHERE qs.name = 'route';
 	PERFORM zcsync._note_route_errors(p_route, p_failed, ARRAY(
@@ -419,6 +434,10 @@ BEGIN
 	SELECT d.job_id, d.account_id, d.queue, d.operation, d.kind, d.local_id, d.route_id, 'failed', d.last_class,
 		d.attempts, d.last_error, d.created_at, zcsync._now()
 	FROM dead d;
+	GET DIAGNOSTICS v_dead = ROW_COUNT;
+	IF v_dead > 0 THEN
+		PERFORM zcsync._count_route_jobs(p_route, array_fill('failed'::text, ARRAY[v_dead]));
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
@@ -445,6 +464,7 @@ BEGIN
 	FROM unnest(v_result.written, v_result.statuses) AS w (id, status)
 	JOIN zcsync.sync_queue q ON q.job_id = ANY (p_jobs) AND q.local_id = w.id
 	WHERE w.status <> 'again';
+	PERFORM zcsync._count_route_jobs(p_route, array_remove(v_result.statuses, 'again'));
 	IF v_result.failed IS NOT NULL THEN
 		PERFORM zcsync._fail_route_jobs(p_route, v_result.failed, v_result.messages);
 	END IF;

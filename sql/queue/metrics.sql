@@ -1,0 +1,56 @@
+-- ---------------------------------------------------------------------
+-- The queue: counters in shared memory (src/metrics.c).
+--
+-- Calls are counted by the worker that makes them.  What became of jobs is told
+-- here, by whoever records it.
+-- ---------------------------------------------------------------------
+
+-- Returns the endings, so that it can stand in an expression, which costs less than
+-- a statement.
+CREATE FUNCTION zcsync._count_endings(p_account bigint, p_operation text, p_endings zcsync.ending[]) RETURNS zcsync.ending[]
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_count_endings';
+COMMENT ON FUNCTION zcsync._count_endings(bigint, text, zcsync.ending[]) IS
+'counts jobs of an account whose calls ended well, when the transaction commits; returns the endings';
+
+CREATE FUNCTION zcsync._count_operations(p_account bigint, p_operation text, p_statuses text[]) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_count_operations';
+COMMENT ON FUNCTION zcsync._count_operations(bigint, text, text[]) IS
+'counts jobs of an account that ended otherwise, a status each, when the transaction commits';
+
+CREATE FUNCTION zcsync._metric_series()
+RETURNS TABLE (family text, account_id bigint, vendor text, name text, method text, status integer, detail text,
+	total bigint, seconds double precision, le double precision[], buckets bigint[])
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'zcsync_sql_metric_series';
+COMMENT ON FUNCTION zcsync._metric_series() IS
+'what was counted for this database since the server started: calls, operations and calls saved; a line "other" has what did not fit';
+
+CREATE FUNCTION zcsync._reset_metrics() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_reset_metrics';
+COMMENT ON FUNCTION zcsync._reset_metrics() IS
+'begins to count anew for this database';
+
+CREATE FUNCTION zcsync._activity()
+RETURNS TABLE (pid integer, role text, part text, at timestamptz, what text, account_id bigint, job_id bigint, jobs integer,
+	outcome text, seconds double precision)
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'zcsync_sql_activity';
+COMMENT ON FUNCTION zcsync._activity() IS
+'what each process that works in this database does now, its calls in flight, and its last ten outcomes; empty without preloading';
+
+CREATE FUNCTION zcsync._process_usage()
+RETURNS TABLE (pid integer, role text, resident_bytes bigint, own_bytes bigint, cpu_seconds double precision)
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'zcsync_sql_process_usage';
+COMMENT ON FUNCTION zcsync._process_usage() IS
+'memory and processor time of the launcher and of the processes that work in this database; NULL where the system is not Linux';
+
+-- What an earlier installation counted here is not this one's.
+DO $$
+BEGIN
+	PERFORM zcsync._reset_metrics();
+END
+$$;
