@@ -3,13 +3,13 @@
  * reference.c
  *		References to secrets outside of the database.
  *
- * A reference names where a secret is: file:NAME is a file of
+ * A reference says where a secret is: file:NAME is a file of
  * zcsync.credentials_directory, which the administrator fills for the
- * operators of this server; file:/PATH is any file, and env:NAME a variable of
- * the environment that the server was started in.  The last two could give
- * away what the server can read, so only superusers may set them.  All are
- * read anew each time they are needed, so that a secret can be changed where
- * it is.
+ * operators of this server; file:/PATH is any file, and env:NAME a variable
+ * of the environment in which the server was started.  The last two could
+ * reveal whatever the server can read, so only superusers may set them.  A
+ * secret is read each time it is needed, so that it can be changed at its
+ * place.
  *
  * IDENTIFICATION
  *		src/reference.c
@@ -31,7 +31,7 @@ static char *reference_read_file(const char *file, Size *size, char **message,
 static bool reference_is_plain_file(const char *reference);
 
 /*
- * Is this value a reference and not a secret itself?
+ * Is this value a reference, and not a secret itself?
  */
 bool
 zcsync_reference_is(const char *value)
@@ -40,10 +40,10 @@ zcsync_reference_is(const char *value)
 }
 
 /*
- * Throw unless the reference has a right form, and the caller the right to it.
- * The caller is who called the SECURITY DEFINER function that called us; in a
- * restricted operation (an index's function during ANALYZE, say) that is not
- * known.
+ * Throw unless the reference has a valid form and the caller may use it.  The
+ * caller is the role that called the SECURITY DEFINER function which called
+ * us; in a security-restricted operation (for example a function in an index,
+ * during ANALYZE) that role is not known.
  */
 void
 zcsync_reference_check(const char *name, const char *reference)
@@ -78,8 +78,8 @@ zcsync_reference_check(const char *name, const char *reference)
 }
 
 /*
- * Read what a reference points to: its value, allocated in "context", or NULL
- * after saying why not in *message and *hint (palloc'ed or constant).
+ * Read the secret to which a reference points: palloc'ed in "context"; or
+ * NULL, after saying why in *message and *hint (palloc'ed or constant).
  */
 char *
 zcsync_reference_read(const char *name, const char *reference,
@@ -125,8 +125,8 @@ zcsync_reference_read(const char *name, const char *reference,
 }
 
 /*
- * Read the file of a reference, without the line end at its end: palloc'ed,
- * or NULL after saying why in *message and *hint.
+ * Read the file of a reference, without a line end at its end: palloc'ed, or
+ * NULL after saying why in *message and *hint.
  */
 static char *
 reference_read_file(const char *file, Size *size, char **message, char **hint)
@@ -164,7 +164,8 @@ reference_read_file(const char *file, Size *size, char **message, char **hint)
 
 /*
  * Is this a file of the credentials directory, which every operator may name?
- * Leaves no way out of that directory but a link that its owner made.
+ * No such name leads out of that directory, except through a link that its
+ * owner made.
  */
 static bool
 reference_is_plain_file(const char *reference)
@@ -176,8 +177,8 @@ reference_is_plain_file(const char *reference)
 }
 
 /*
- * What is wrong with a value, to follow "credential ...", or NULL.  A line end
- * or zero byte in a header would end it early.
+ * What is wrong with a value, as the end of a sentence "credential ...", or
+ * NULL.  A line break or zero byte would end a header early.
  */
 const char *
 zcsync_secret_problem(const char *value, Size size)

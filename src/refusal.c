@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * refusal.c
- *		Errors that zcsync's SQL raises come without a stack of functions.
+ *		Errors that zcsync's SQL raises are shown without a stack of
+ *		functions.
  *
- * What a function refuses, it says by message, detail and hint, which name the
- * next statement to run.  PL/pgSQL adds a CONTEXT with each function of ours
- * between the caller and the RAISE, a page of text that hides them.  So it is
- * left out, where all of it is ours: who calls zcsync from functions of his
- * own still sees where.  Errors of another origin keep all of theirs.
+ * When a function refuses something, its message, detail and hint say why,
+ * and name the next statement to run.  PL/pgSQL adds a CONTEXT with each
+ * function between the caller and the RAISE, a page of text that hides them.
+ * It is left out if all these functions are ours; a caller's own functions
+ * that call zcsync still appear.  Other errors keep all of their CONTEXT.
  *
  * IDENTIFICATION
  *		src/refusal.c
@@ -18,7 +19,7 @@
 
 #include "refusal.h"
 
-/* How lines of a CONTEXT begin; the server's language may be another one. */
+/* The beginnings of lines of a CONTEXT; the server's language may vary. */
 #define PLPGSQL_FRAME	"PL/pgSQL function "
 #define OUR_FRAME		PLPGSQL_FRAME "zcsync."
 #define SQL_FRAME		"SQL function "
@@ -39,7 +40,8 @@ zcsync_refusal_init(void)
 }
 
 /*
- * emit_log_hook: the server's log and the client both get what it leaves.
+ * emit_log_hook: what it removes appears neither in the log nor at the
+ * client.
  */
 static void
 drop_our_context(ErrorData *error)
@@ -53,8 +55,7 @@ drop_our_context(ErrorData *error)
 }
 
 /*
- * Was this raised by a function of ours, and called by functions of ours
- * alone?
+ * Did a function of ours raise this, and did only functions of ours call it?
  */
 static bool
 is_ours(const char *context)

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * refusal.h
- *		Errors that zcsync's SQL raises come without a stack of functions.
+ *		Errors that zcsync's SQL raises are shown without a stack of
+ *		functions.
  *
  * IDENTIFICATION
  *		src/refusal.h

@@ -1,24 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * registry.c
- *		Descriptors of vendors, operations and the like: find them, keep them in
- *		memory, and call the functions that they name.
+ *		Descriptors of vendors, operations, listeners and so on: find them,
+ *		keep them in memory, and call the functions that they name.
  *
- * A descriptor is what a function without arguments returns: a row of a type
- * made for that, as zcsync.vendor (sql/vendor/contract.sql), zcsync.operation
- * (sql/queue/operations.sql), zcsync.account_part (sql/account/parts.sql) or
- * zcsync.listener (sql/mirror/listeners.sql).  It is found by the function's
- * dependency on that type, so no list has to name it, and an early room can use
- * what a later one provides.  Only functions of superusers count: what a
- * descriptor names is called by SECURITY DEFINER functions, and anybody can make
- * a function that returns our type.
+ * A descriptor is the row that a function without arguments returns, of a
+ * type made for that: zcsync.vendor (sql/vendor/contract.sql),
+ * zcsync.operation (sql/queue/operations.sql), zcsync.account_part
+ * (sql/account/parts.sql) or zcsync.listener (sql/mirror/listeners.sql).  It
+ * is found by the function's dependency on that type, so no list has to name
+ * it, and an early room can use what a later one provides.  Only functions of
+ * superusers count: SECURITY DEFINER functions call what a descriptor names,
+ * and anybody can make a function that returns our type.
  *
- * Descriptors change with the functions that make them, and in no other way.
- * They are therefore kept for the life of the backend, in a context for each
- * type, until any function is created, replaced or dropped.  That may also
- * happen while they are loaded, since loading them runs SQL: what was loaded
- * is good until the count of changes is another than when loading began.
- * Callers get a copy.
+ * A descriptor changes only when a function changes.  So descriptors are kept
+ * for the life of the backend, in a context for each type, until any function
+ * is created, replaced or dropped.  That may happen even while they are
+ * loaded, since loading them runs SQL: so they count as loaded only if the
+ * count of changes is the same as when loading began.  Callers get a copy.
  *
  * A descriptor names functions, its hooks.  SQL can call a hook by EXECUTE, which
  * plans the call anew each time.  The queue does so for each batch of jobs, and
@@ -68,7 +67,9 @@ typedef struct Registry
 	uint64		loaded_at;		/* changes when loading began; 0: never */
 } Registry;
 
-/* The hook that a call of zcsync_sql_call_hook() called last. */
+/*
+ * The hook that zcsync_sql_call_hook() called last at this place of a query.
+ */
 typedef struct Hook
 {
 	Oid			function;
@@ -76,8 +77,9 @@ typedef struct Hook
 } Hook;
 
 static List *registries = NIL;	/* one a type, in TopMemoryContext */
-static uint64 changes = 1;		/* of functions */
-static bool loading = false;	/* a descriptor must not ask for descriptors */
+static uint64 changes = 1;		/* how often functions have changed */
+static bool loading = false;	/* while true, asking for a descriptor is an
+								 * error */
 
 PG_FUNCTION_INFO_V1(zcsync_sql_descriptor);
 PG_FUNCTION_INFO_V1(zcsync_sql_descriptors);
@@ -135,9 +137,9 @@ zcsync_sql_descriptors(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: call a function.  The first argument is the hook, the others are its
- * arguments.  Each SQL function that is made of this has the arguments and the
- * result of one kind of hook, and only such hooks are called.
+ * SQL: call a hook.  The first argument is the hook, the others are passed to
+ * it.  Each SQL function made from this C function has the arguments and the
+ * result of one kind of hook, and calls only hooks of that kind.
  */
 Datum
 zcsync_sql_call_hook(PG_FUNCTION_ARGS)
@@ -167,8 +169,8 @@ zcsync_sql_call_hook(PG_FUNCTION_ARGS)
 }
 
 /*
- * Raise an error unless the hook has the result of the function "caller", and
- * its arguments but for the first one.
+ * Raise an error unless the hook has the same result as the function
+ * "caller", and the same arguments except for the first one.
  */
 static void
 check_hook(Oid hook, Oid caller)
@@ -190,8 +192,8 @@ check_hook(Oid hook, Oid caller)
 }
 
 /*
- * All descriptors of a type, from memory if no function changed since.  The
- * list may go with the next call.
+ * All descriptors of a type, from memory if no function changed since they
+ * were loaded.  The list is valid until the next call.
  */
 static List *
 load_descriptors(Oid type)
@@ -227,7 +229,7 @@ load_descriptors(Oid type)
 }
 
 /*
- * All descriptors of a type, in a context; whoever asks for descriptors
+ * All descriptors of a type, in a context; code that asks for descriptors
  * meanwhile gets an error.
  */
 static List *
@@ -296,8 +298,8 @@ read_descriptors(Oid type)
 }
 
 /*
- * The functions that return a type and take nothing, by their dependency on
- * it.
+ * The functions without arguments that return a type, found by their
+ * dependency on it.
  */
 static List *
 find_functions(Oid type)
@@ -330,7 +332,7 @@ find_functions(Oid type)
 }
 
 /*
- * Does the function return a descriptor, and may it?
+ * Does the function return a descriptor, and does it count as one?
  */
 static bool
 is_descriptor(Oid function, Oid type)
@@ -371,7 +373,7 @@ read_descriptor(Oid function)
 	return descriptor;
 }
 
-/* Order of names; two of one name are a mistake. */
+/* Compares names; two descriptors with the same name are a mistake. */
 static int
 compare_names(const ListCell *a, const ListCell *b)
 {

@@ -3,15 +3,16 @@
  * retry.c
  *		What the end of an exchange means for its jobs, and when to try again.
  *
- * Pure functions: no clock, no I/O, no memory of PostgreSQL's, no state.  What
- * varies (time, chance) is passed in, so every rule can be tested alone.
+ * Pure functions: no clock, no I/O, no PostgreSQL memory, no state.  What
+ * varies (time, chance) is passed in, so that every rule can be tested by
+ * itself.
  *
- * Two questions are answered apart.  The class says who has to act: nobody,
- * time, the owner of the credentials, the owner of the record.  "May it have
- * been applied?" says whether a write can simply be repeated: after a time-out
- * or a 502 it may have worked, and repeating it could make a second ticket.
- * When in doubt the answer is yes, because a look-up costs one request and a
- * duplicate costs a customer's patience.
+ * Two questions are answered separately.  The class says who has to act:
+ * nobody, time, the owner of the credentials, or the owner of the record.
+ * "May it have been applied?" says whether a write can simply be repeated:
+ * after a time-out or a 502 it may have worked, and repeating it could make a
+ * second ticket.  In doubt the answer is yes, because a look-up costs one
+ * request, and a duplicate costs a customer's patience.
  *
  * IDENTIFICATION
  *		src/retry.c
@@ -24,7 +25,10 @@
 
 #include "retry.h"
 
-/* A pause asked for by the vendor is stretched by up to this share. */
+/*
+ * A pause that the vendor asked for is lengthened at random, by up to this
+ * share.
+ */
 #define RETRY_AFTER_SPREAD	0.1
 
 /* From here on, a number in place of a delay is a Unix time. */
@@ -74,8 +78,8 @@ zcsync_outcome_name(ZcsyncOutcomeClass class)
 }
 
 /*
- * Delay before the next attempt: doubles from base_ms with each attempt up to
- * cap_ms, of which the upper half is left to chance, so that jobs that failed
+ * Delay before the next attempt: it doubles from base_ms with each attempt,
+ * up to cap_ms.  The upper half of it is random, so that jobs that failed
  * together do not come back together.
  */
 int64_t
@@ -101,10 +105,10 @@ zcsync_backoff_ms(int64_t base_ms, int64_t cap_ms, int attempt,
 }
 
 /*
- * Read the value of a Retry-After header, and its relatives: seconds (with a
+ * Read the value of Retry-After or a similar header: seconds (with a
  * fraction, which is rounded up), a Unix time, or an HTTP date.  Returns the
- * seconds to wait, 0 to ZCSYNC_RETRY_AFTER_MAX, or -1 if there is no value or
- * it cannot be read.
+ * seconds to wait, from 0 to ZCSYNC_RETRY_AFTER_MAX, or -1 if there is no
+ * value or it cannot be read.
  */
 int64_t
 zcsync_retry_after_parse(const char *value, int64_t now_epoch)
@@ -160,9 +164,9 @@ zcsync_retry_after_parse(const char *value, int64_t now_epoch)
 }
 
 /*
- * The class of a transfer that brought no whole reply.  Whatever is not
- * plainly our own configuration or an unreadable reply is taken for trouble
- * on the way, which time heals.
+ * The class of a transfer without a complete reply.  Unless it is clearly our
+ * own configuration or an unreadable reply, it counts as trouble on the way,
+ * which ends by itself.
  */
 static ZcsyncOutcomeClass
 class_of_curl_code(int curl_code)
@@ -189,10 +193,10 @@ class_of_curl_code(int curl_code)
 /*
  * The class of a whole reply, by its status alone.
  *
- * Redirects are never followed, so one means that somebody stands between us
+ * Redirects are never followed.  One means that something stands between us
  * and the API: a maintenance page, a captive portal, a moved account.  That
- * is the vendor's side, and visible as such.  A 503 that says when to come
- * back is an orderly queue and not an outage.
+ * counts as the vendor's fault, and is shown as such.  A 503 that says when
+ * to come back counts as throttling and not as an outage.
  */
 static ZcsyncOutcomeClass
 class_of_status(int status, bool retry_after)
@@ -227,7 +231,7 @@ class_of_status(int status, bool retry_after)
 }
 
 /*
- * Is this a write whose effect is not known?  A 4xx says that it was not
+ * Is this a write whose effect is not known?  A 4xx means that it was not
  * applied, and a readable 2xx that it was.
  */
 static bool
@@ -246,8 +250,8 @@ maybe_applied(const ZcsyncRetryInput *in, ZcsyncOutcomeClass class)
 }
 
 /*
- * How long to wait.  What the vendor asked for is a floor, never shortened;
- * chance only adds to it.
+ * How long to wait: at least as long as the vendor asked for; chance only
+ * adds to that.
  */
 static int64_t
 delay_of(const ZcsyncRetryInput *in, ZcsyncOutcomeClass class)
@@ -266,7 +270,10 @@ delay_of(const ZcsyncRetryInput *in, ZcsyncOutcomeClass class)
 	if (!(spread >= 0.0 && spread < 1.0))
 		spread = 0.5;
 
-	/* spread over a second or more, or all jobs return at one instant */
+	/*
+	 * spread over at least a second, or all jobs would return at the same
+	 * moment
+	 */
 	return asked * 1000 +
 		(int64_t) (Max((double) asked * 1000.0 * RETRY_AFTER_SPREAD, 1000.0) *
 				   spread);

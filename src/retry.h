@@ -23,7 +23,7 @@
 /* The classes of outcome, in the order of the names in retry.c. */
 typedef enum ZcsyncOutcomeClass
 {
-	ZCSYNC_OUTCOME_NONE = -1,	/* as a hint: judge by code and status */
+	ZCSYNC_OUTCOME_NONE = -1,	/* as a hint: use code and status */
 	ZCSYNC_OUTCOME_DONE,		/* accepted */
 	ZCSYNC_OUTCOME_THROTTLED,	/* too many requests: wait, no attempt spent */
 	ZCSYNC_OUTCOME_VENDOR,		/* DNS, connect, TLS, time-out, 5xx, HTML */
@@ -47,8 +47,8 @@ typedef struct ZcsyncRetryInput
 	int			attempt;		/* attempts so far, this one included: 1.. */
 	bool		is_write;		/* would the request change a record? */
 	ZcsyncOutcomeClass hint;	/* what the reply's body says; or NONE */
-	int64_t		base_ms;		/* delay after the first attempt */
-	int64_t		cap_ms;			/* longest delay of our own choice */
+	int64_t		base_ms;		/* backoff after the first attempt */
+	int64_t		cap_ms;			/* longest backoff */
 	double		random01;		/* 0.0 <= random01 < 1.0 */
 } ZcsyncRetryInput;
 

@@ -1,16 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * run.c
- *		CALL zcsync.run() and the probe: the worker's work in the caller's session.
+ *		CALL zcsync.run() and the probe: the worker's work in the caller's
+ *		session.
  *
- * CALL zcsync.run() drives an engine (engine.c) here, for tests, for debugging
- * and for servers where nothing can be preloaded.  It commits as it goes, so
- * it must be called outside of a transaction block.
+ * CALL zcsync.run() drives an engine (engine.c) in this session: for tests,
+ * for debugging, and for servers where nothing can be preloaded.  It commits
+ * several times, so it must be called outside of a transaction block.
  *
  * zcsync._call() makes one exchange for zcsync.check_account() and
- * zcsync.discover(), which a person waits for.  It takes nothing from the
- * queue and no budget: a row lock on a budget held while a request is on the
- * wire would hold up the worker.
+ * zcsync.discover(), for which a person waits.  It takes nothing from the
+ * queue, and nothing from a budget: the row lock on a budget, held during a
+ * request, would block the worker.
  *
  * IDENTIFICATION
  *		src/run.c
@@ -39,7 +40,7 @@
 #include "settings.h"
 #include "token.h"
 
-/* How long run() goes on trying to record outcomes after its time. */
+/* How long run() still tries to record outcomes after its time is over. */
 #define RUN_GRACE_MS	2000
 
 #define CALL_COLUMNS	6		/* of zcsync._call() */
@@ -59,8 +60,9 @@ static Datum call_result(FunctionCallInfo fcinfo, ZcsyncAccount *account,
 						 ZcsyncCall *call);
 
 /*
- * CALL zcsync.run(max_time, until_idle): do the work of the worker here, until
- * nothing is due or max_time has passed; what is in flight then is finished.
+ * CALL zcsync.run(max_time, until_idle): do the work of the worker here,
+ * until nothing is due or max_time is over; requests in flight at that time
+ * are finished.
  */
 Datum
 zcsync_run(PG_FUNCTION_ARGS)
@@ -145,8 +147,9 @@ run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
 			zcsync_engine_drain(engine);
 
 			/*
-			 * What somebody's lock still keeps from being recorded is left to
-			 * the next claimant, which looks a create up before it repeats it.
+			 * An outcome that cannot be recorded because of somebody's lock
+			 * is left to the next claimant, which looks a create up before it
+			 * repeats it.
 			 */
 			if (zcsync_engine_drained(engine) ||
 				(zcsync_engine_in_flight(engine) == 0 &&
@@ -161,8 +164,8 @@ run_until(ZcsyncEngine *engine, TimestampTz deadline, bool until_idle)
 }
 
 /*
- * May zcsync work in this database?  Throws if not; after the piece of work is
- * closed, since an error must not leave its subtransaction open.
+ * May zcsync work in this database?  Throws if not, but only after the piece
+ * of work was closed, since an error must not leave its subtransaction open.
  */
 static void
 run_check_guard(bool first)
@@ -191,7 +194,7 @@ run_check_guard(bool first)
 		hint = SPI_getvalue(row, desc, 3);
 		MemoryContextSwitchTo(old);
 
-		/* after a failover, what was in flight is not known */
+		/* after a failover it is not known what was in flight */
 		if (first && may_run &&
 			SPI_execute("SELECT zcsync._note_timeline()", false, 1) != SPI_OK_SELECT)
 			elog(ERROR, "could not note the timeline");
@@ -218,8 +221,8 @@ run_check_guard(bool first)
 }
 
 /*
- * SQL: one exchange in this session, with a token fetched first where one is
- * needed.  Whatever comes of it is data, in the row returned.
+ * SQL: one exchange in this session; if a token is needed, it is fetched
+ * first.  Whatever happens is data, in the row returned.
  */
 Datum
 zcsync_call(PG_FUNCTION_ARGS)
@@ -263,8 +266,8 @@ zcsync_call(PG_FUNCTION_ARGS)
 }
 
 /*
- * See to it that the account has a valid token if it needs one.  Returns false
- * with the call that failed when none can be had.
+ * Make sure that the account has a valid token if it needs one.  If none can
+ * be had, returns false and the call that failed.
  */
 static bool
 call_have_token(ZcsyncHttp *http, ZcsyncAccount **account, ZcsyncCall **failed)
@@ -291,7 +294,10 @@ call_have_token(ZcsyncHttp *http, ZcsyncAccount **account, ZcsyncCall **failed)
 	zcsync_call_free(call);
 	if (!zcsync_token_valid(*account, zcsync_now()))
 	{
-		/* it is stored, and read again with all that belongs to it */
+		/*
+		 * the token is stored; now read the account again, with all that
+		 * belongs to it
+		 */
 		zcsync_account_release(*account);
 		CommandCounterIncrement();
 		*account = zcsync_account_load(parent, account_id);
@@ -324,7 +330,7 @@ call_make(ZcsyncHttp *http, ZcsyncAccount *account, Jsonb *request)
 
 /*
  * The row of an exchange: class, status, message, hint, reply, duration_ms.
- * Without a call the account's secrets could not be opened.
+ * Without a call, the account's secrets could not be opened.
  */
 static Datum
 call_result(FunctionCallInfo fcinfo, ZcsyncAccount *account, ZcsyncCall *call)

@@ -1,22 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * sandbox.c
- *		Run the SQL that users wrote into routes, alone and without trace.
+ *		Run the SQL that users wrote into routes, isolated and without lasting
+ *		effect.
  *
- * A route compiles to functions that take an array of rows and give an array
- * of zcsync.route_value, one for each row.  zcsync._evaluate() calls such a
- * function by its oid, so that the user's SQL never shares a statement with
- * ours: whatever it does to itself or to other functions, nothing of it runs
- * with our rights.
+ * A route is compiled to functions that take an array of rows and return an
+ * array of zcsync.route_value, one for each row.  zcsync._evaluate() calls
+ * such a function by its oid, so that the user's SQL never shares a statement
+ * with ours: whatever it does to itself or to other functions, none of it
+ * runs with our rights.
  *
- * The call is made in a subtransaction that is read-only and always rolled
- * back, as the route's owner, as a security-restricted operation.  PostgreSQL
- * then refuses SET ROLE, DDL, DML, GRANT, nextval(), temporary tables, cursors
- * WITH HOLD and transaction control, and forgets settings and what triggers
- * were to do later.  No transaction id is spent, so a set in which a row fails
- * may be halved as often as it takes to find that row.
+ * The call is made in a read-only subtransaction that is always rolled back,
+ * as the route's owner, as a security-restricted operation.  PostgreSQL then
+ * refuses SET ROLE, DDL, DML, GRANT, nextval(), temporary tables, cursors
+ * WITH HOLD and transaction control, and forgets settings and deferred
+ * triggers.  No transaction id is used, so a set in which a row fails may be
+ * halved as often as it takes to find that row.
  *
- * What is left to do here:
+ * What is left for this file to do:
  *
  * - The owner of the function and the type of its result are compared before
  *	 a datum is read: a function of the same oid may have been changed since
@@ -105,13 +106,19 @@ typedef struct Evaluation
 	ReturnSetInfo *result;
 } Evaluation;
 
-/* A cancel that is swallowed comes again; the next one ends the process. */
+/*
+ * If the SQL catches the cancel, it is repeated; the next one ends the
+ * process.
+ */
 #define CANCELS_BEFORE_END	2
 
-/* All calls of one evaluation together may take so many time-outs. */
+/* All calls of one evaluation together may take this many time-outs. */
 #define TIMEOUTS_IN_ALL		4
 
-/* Settings beside those of xact.h, so that values have one form everywhere. */
+/*
+ * Settings in addition to those of xact.h, so that values have one form
+ * everywhere.
+ */
 static const char *const sandbox_settings[][2] = {
 	{"bytea_output", "hex"},
 	{"client_min_messages", "error"},
@@ -120,7 +127,8 @@ static const char *const sandbox_settings[][2] = {
 	{"timezone", "UTC"},
 };
 
-static TimeoutId sandbox_timeout = MAX_TIMEOUTS;	/* not registered yet */
+static TimeoutId sandbox_timeout = MAX_TIMEOUTS;	/* MAX_TIMEOUTS: not
+													 * registered yet */
 static volatile sig_atomic_t times_fired = 0;
 static bool in_sandbox = false;
 static emit_log_hook_type outer_log_hook = NULL;
@@ -157,10 +165,10 @@ static int	release_session_lock(HeldLock *lock);
  * SQL: _evaluate(function, owner, rows, place, timeout in ms); "place" is passed on
  * and may be null.
  *
- * Gives for each row its number and the value that the function has for it, or
- * the error that it raised, or neither where the time did not suffice.  On an
- * error the set is halved down to the row; after a time-out it is taken row by
- * row.
+ * Returns for each row its number and the value of the function, or the error
+ * that it raised, or neither if the time was not enough.  After an error the
+ * set is halved, down to the row that fails; after a time-out it is taken row
+ * by row.
  */
 Datum
 zcsync_sql_evaluate(PG_FUNCTION_ARGS)
@@ -202,8 +210,8 @@ zcsync_sql_evaluate(PG_FUNCTION_ARGS)
 }
 
 /*
- * See to it that the function belongs to the owner of the route and that what
- * it gives is what we shall read.  Sets eval->nargs.
+ * Check that the function belongs to the owner of the route, and that its
+ * result is of the type that we will read.  Sets eval->nargs.
  */
 static void
 check_function(Evaluation *eval)
@@ -238,7 +246,10 @@ check_function(Evaluation *eval)
 	ReleaseSysCache(tuple);
 }
 
-/* Evaluate the rows from "first" to "last", and put a line for each. */
+/*
+ * Evaluate the rows from "first" to "last", and add a row to the result for
+ * each.
+ */
 static void
 evaluate_range(Evaluation *eval, int first, int last)
 {
@@ -266,7 +277,7 @@ evaluate_range(Evaluation *eval, int first, int last)
 				error_text(eval, error, timed_out));
 	else if (timed_out)
 	{
-		/* halves of a slow set would be slow as well */
+		/* halves of a slow set would be slow, too */
 		for (int i = first; i <= last; i++)
 			evaluate_range(eval, i, i);
 	}
@@ -280,9 +291,9 @@ evaluate_range(Evaluation *eval, int first, int last)
 }
 
 /*
- * Call the function for the rows from "first" to "last", so that nothing of it
- * stays.  Returns the error that the user's SQL raised; NULL if there was none,
- * and then *values are its values.
+ * Call the function for the rows from "first" to "last", and undo all its
+ * effects.  Returns the error that the user's SQL raised; or NULL, and its
+ * result in *values.
  */
 static ErrorData *
 evaluate_set(Evaluation *eval, int first, int last, ArrayType **values,
@@ -308,14 +319,18 @@ evaluate_set(Evaluation *eval, int first, int last, ArrayType **values,
 	}
 	PG_END_TRY();
 
-	/* A cancel request, another time-out, a conflict: not the route's fault. */
+	/*
+	 * A cancel request, another time-out, a conflict: not the route's fault.
+	 */
 	if (error != NULL && !*timed_out && error->funcname != NULL &&
 		strcmp(error->funcname, "ProcessInterrupts") == 0)
 		ReThrowError(error);
 	return error;
 }
 
-/* The same, without what a subtransaction does not undo. */
+/*
+ * The same, without undoing what a subtransaction leaves: locks and messages.
+ */
 static ErrorData *
 call_in_subtransaction(Evaluation *eval, int first, int last,
 					   ArrayType **values, bool *timed_out)
@@ -345,7 +360,7 @@ call_in_subtransaction(Evaluation *eval, int first, int last,
 	PG_END_TRY();
 	in_sandbox = false;
 
-	/* brings back user, security context, settings and read-write mode */
+	/* restores user, security context, settings and read-write mode */
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
@@ -422,7 +437,7 @@ rows_between(Evaluation *eval, int first, int last)
 							  by_value, align);
 }
 
-/* The values as an array of our own, once it is sure that they are such. */
+/* The values as an array of our own, after checking their type and number. */
 static ArrayType *
 check_result(Evaluation *eval, Datum result, int nrows)
 {
@@ -441,7 +456,7 @@ check_result(Evaluation *eval, Datum result, int nrows)
 	return values;
 }
 
-/* Put a line for each value; the first is that of row "first". */
+/* Add a row to the result for each value; the first is that of row "first". */
 static void
 put_values(Evaluation *eval, ArrayType *values, int first)
 {
@@ -463,7 +478,7 @@ put_values(Evaluation *eval, ArrayType *values, int first)
 	pfree(nulls);
 }
 
-/* Put a line of the result: (n, value, error). */
+/* Add a row to the result: (n, value, error). */
 static void
 put_row(Evaluation *eval, int n, Datum value, bool has_value,
 		const char *error)
@@ -477,7 +492,7 @@ put_row(Evaluation *eval, int n, Datum value, bool has_value,
 						 values, nulls);
 }
 
-/* What is told of an error. */
+/* The text of an error for the result. */
 static char *
 error_text(Evaluation *eval, const ErrorData *error, bool timed_out)
 {
@@ -498,7 +513,9 @@ apply_settings(const char *const settings[][2], int count)
 								 false);
 }
 
-/* Says in messages, also in the last one of a process, whose SQL it was. */
+/*
+ * Adds to messages, also to the last one of a process, whose SQL was running.
+ */
 static void
 sandbox_context(void *arg)
 {
@@ -509,8 +526,8 @@ sandbox_context(void *arg)
 }
 
 /*
- * Cancel the running query in so many milliseconds, and again after as many
- * more.
+ * Cancel the running query after this number of milliseconds, and again after
+ * as many more.
  */
 static void
 arm_timeout(int timeout_ms)
@@ -526,8 +543,9 @@ arm_timeout(int timeout_ms)
 }
 
 /*
- * Disarm, and say whether it had fired.  A cancel of ours that nobody has
- * noticed yet is taken back: it came too late to matter.
+ * Disarm the time-out, and return whether it had fired.  A cancel of ours
+ * that the query has not noticed yet is taken back: it came too late to
+ * matter.
  */
 static bool
 disarm_timeout(void)
@@ -558,7 +576,7 @@ zcsync_sandbox_ends_process(void)
 	return times_fired > CANCELS_BEFORE_END;
 }
 
-/* What the SQL says below an error is not for the log. */
+/* Messages of the SQL below ERROR do not go into the log. */
 static void
 drop_messages(ErrorData *error)
 {
@@ -609,8 +627,8 @@ held_locks(void)
 }
 
 /*
- * Hold each lock for the transaction as well, so that whatever becomes of the
- * session's part of it, this process holds it all the time; and count how
+ * Hold each lock for the transaction as well, so that this process holds it
+ * all the time, whatever the SQL does to the session's locks; and count how
  * often the session holds it.
  */
 static HeldLocks
@@ -631,8 +649,8 @@ guard_locks(void)
 }
 
 /*
- * Let the session hold the locks that it held before, as often as it did, and
- * no others.
+ * Let the session hold exactly the locks that it held before, each as often
+ * as before.
  */
 static void
 restore_locks(const HeldLocks *before)
@@ -657,7 +675,7 @@ release_session_lock(HeldLock *lock)
 {
 	int			count = 0;
 
-	/* warns when the session has it no more: in silence */
+	/* this warns if the session no longer has the lock: not shown */
 	while (zcsync_lock_held_by_me(&lock->tag, lock->mode) &&
 		   LockRelease(&lock->tag, lock->mode, true))
 		count++;

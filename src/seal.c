@@ -3,19 +3,19 @@
  * seal.c
  *		The key file, and values sealed under its key.
  *
- * Secrets are stored encrypted with AES-256-GCM under a key that is in a file
- * and never in the database, so that a dump, a replica or a stolen table gives
- * nothing away.
+ * Secrets are stored encrypted with AES-256-GCM.  The key is in a file and
+ * never in the database, so that a dump, a replica or a stolen table reveals
+ * nothing.
  *
- * The file is the one that zcsync.key_file names.  While that is empty, there
- * are two places: beside the configuration file, where its directory lies
+ * The file is the one that zcsync.key_file names.  If that is empty, there
+ * are two possible places: beside the configuration file, if its directory is
  * outside of the data directory, and the data directory.  They are looked at
- * in this order, and the first file that is there is used; but of two files,
- * the one whose key sealed the value that is to be opened.  So a key that was
- * made in the data directory stays in use, and a key of another server in a
- * directory of configuration files that both use does no harm.  A new key is
- * made beside the configuration file where that can be done: base backups do
- * not contain it there, and pg_rewind does not delete it.
+ * in this order, and the first file found is used; but to open a value, the
+ * file whose key sealed it is preferred.  So a key that was made in the data
+ * directory stays in use, and if two servers share a directory of
+ * configuration files, the key of the other one does no harm.  A new key is
+ * made beside the configuration file if possible: there base backups do not
+ * contain it, and pg_rewind does not delete it.
  *
  * A sealed value is
  *
@@ -24,12 +24,12 @@
  *
  * Version, fingerprint, account and name of the credential are authenticated
  * with it: a value that was moved to another row does not open.  The database
- * is not part of that, so that a dump restored elsewhere opens with a copy of
- * the key file.
+ * is not part of that, so that a dump that was restored elsewhere opens with
+ * a copy of the key file.
  *
- * The key is read from the file each time and never cached: that a file was
- * removed is noticed at once, and no process keeps the key in memory.  All
- * copies are overwritten after use, also when an error is thrown.
+ * The key is read from the file each time and never cached: so it is noticed
+ * at once when a file was removed, and no process keeps the key in memory.
+ * All copies are overwritten after use, also when an error is thrown.
  *
  * This file knows no tables.  secret.c decides when a key may be created.
  *
@@ -85,7 +85,8 @@ pg_noreturn static void crypt_failed(void);
  * Read a small file that holds a secret: palloc'ed, NUL-terminated, its size
  * in *size.  Returns NULL after setting *why (palloc'ed, for people) and
  * *error (an errno, or 0) if it is not a readable regular file of at most
- * max_size bytes or, where asked for, if others than its owner may read it.
+ * max_size bytes, or, if the caller asks for that check, if others than its
+ * owner may read it.
  */
 char *
 zcsync_file_read_secret(const char *path, Size max_size, bool must_be_private,
@@ -96,7 +97,10 @@ zcsync_file_read_secret(const char *path, Size max_size, bool must_be_private,
 	ssize_t		got;
 	int			fd;
 
-	/* O_NONBLOCK: a named pipe must not hang us before fstat() tells */
+	/*
+	 * O_NONBLOCK: opening a named pipe must not hang before fstat() detects
+	 * it
+	 */
 	*error = 0;
 	fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	if (fd < 0 || fstat(fd, &st) != 0)
@@ -134,7 +138,7 @@ zcsync_file_read_secret(const char *path, Size max_size, bool must_be_private,
 }
 
 /*
- * The path of the key file, palloc'ed: of the first that is there, else of the
+ * The path of the key file, palloc'ed: the first that exists, otherwise the
  * one that zcsync_key_create() would make.
  */
 char *
@@ -150,14 +154,14 @@ zcsync_key_path(void)
 			return lfirst(lc);
 	}
 
-	/* The last place is the data directory, which always can be written. */
+	/* The last place is the data directory, which can always be written. */
 	directory = pstrdup(linitial(paths));
 	get_parent_directory(directory);
 	return access(directory, W_OK | X_OK) == 0 ? linitial(paths) : llast(paths);
 }
 
 /*
- * Does the key file lie in the data directory because nobody chose a place?
+ * Is the key file in the data directory because no place was chosen?
  */
 bool
 zcsync_key_misplaced(void)
@@ -167,10 +171,10 @@ zcsync_key_misplaced(void)
 }
 
 /*
- * Read the key: the one with this fingerprint if some file has it, else that
- * of the first file that is there.  fingerprint NULL: any.  Anything but
- * ZCSYNC_KEY_OK sets *message and *hint, palloc'ed, and leaves no key in *key.
- * The caller overwrites *key after use.
+ * Read the key: the one with this fingerprint if some file has it, otherwise
+ * that of the first file that exists.  fingerprint NULL: any.  Any result but
+ * ZCSYNC_KEY_OK sets *message and *hint, palloc'ed, and leaves no key in
+ * *key.  The caller overwrites *key after use.
  */
 ZcsyncKeyState
 zcsync_key_read(const unsigned char *fingerprint, ZcsyncKey *key,
@@ -218,8 +222,8 @@ zcsync_key_read(const unsigned char *fingerprint, ZcsyncKey *key,
 }
 
 /*
- * Where the key file may be, in the order in which these places are looked at:
- * one or two paths, palloc'ed.  A relative zcsync.key_file is under the data
+ * The paths at which the key file may be, in the order in which they are
+ * tried: one or two, palloc'ed.  A relative zcsync.key_file is under the data
  * directory.
  */
 static List *
@@ -265,8 +269,8 @@ key_config_directory(void)
 }
 
 /*
- * Read the key of one file.  As zcsync_key_read(), but a file that is missing
- * sets no message.
+ * Read the key of one file.  Like zcsync_key_read(), but sets no message if
+ * the file is missing.
  */
 static ZcsyncKeyState
 key_read_at(const char *path, ZcsyncKey *key, char **message, char **hint)
@@ -299,9 +303,9 @@ key_read_at(const char *path, ZcsyncKey *key, char **message, char **hint)
 }
 
 /*
- * Make the key file with a new random key.  A file that is there already, or
- * that another session makes meanwhile, is left alone: read it afterwards.
- * Throws if the file cannot be made.
+ * Make the key file with a new random key.  If the file exists already, or
+ * another session makes it meanwhile, it is not changed; the caller reads it
+ * afterwards.  Throws if the file cannot be made.
  */
 void
 zcsync_key_create(void)
@@ -429,7 +433,7 @@ zcsync_unseal(const ZcsyncKey *key, int64 account_id, const char *name,
 }
 
 /*
- * Decrypt what is sealed in "in" into "value", which has room for its
+ * Decrypt the ciphertext of "in" into "value", which has room for its
  * value_size bytes.  Returns whether it is authentic.
  */
 static bool
@@ -465,8 +469,8 @@ crypt_open(const ZcsyncKey *key, int64 account_id, const char *name,
 }
 
 /*
- * A key from the text of the file: 64 hexadecimal digits and at most one end
- * of line.
+ * A key from the text of the file: 64 hexadecimal digits, and at most one
+ * line end.
  */
 static bool
 key_parse(ZcsyncKey *key, const char *contents, Size size)
@@ -495,9 +499,9 @@ key_fingerprint(ZcsyncKey *key)
 }
 
 /*
- * Write the key file so that it appears under its name whole and on disk, or
- * not at all: a half-written key would be refused for ever.  link() gives it
- * its name only if nobody else has, as O_EXCL would.
+ * Write the key file so that it appears under its name complete and on disk,
+ * or not at all: a half-written key would be refused for ever.  link() gives
+ * it its name only if there is no such file yet, as O_EXCL would.
  */
 static void
 key_write_file(const char *path, const char *contents)
@@ -508,7 +512,10 @@ key_write_file(const char *path, const char *contents)
 	int			fd;
 	int			error = 0;
 
-	/* of a process with our number that died here; nobody else uses the name */
+	/*
+	 * left by a process with our number that ended here; no other uses this
+	 * name
+	 */
 	if (unlink(temp) != 0 && errno != ENOENT)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -544,8 +551,8 @@ key_write_file(const char *path, const char *contents)
 }
 
 /*
- * Authenticate with a value what it belongs to: version and fingerprint (the
- * start of the header), account and name of the credential.
+ * Authenticate the context of a value together with it: version and
+ * fingerprint (the start of the header), account and name of the credential.
  */
 static void
 crypt_aad(EVP_CIPHER_CTX *ctx, bool encrypt, const unsigned char *header,
@@ -566,8 +573,8 @@ crypt_aad(EVP_CIPHER_CTX *ctx, bool encrypt, const unsigned char *header,
 }
 
 /*
- * OpenSSL refused something that only lack of memory or a broken installation
- * can make it refuse.
+ * OpenSSL refused something that it refuses only for lack of memory or in a
+ * broken installation.
  */
 static void
 crypt_failed(void)

@@ -28,7 +28,7 @@ typedef enum ZcsyncKeyState
 	ZCSYNC_KEY_UNUSABLE			/* wrong permissions or contents */
 } ZcsyncKeyState;
 
-/* what became of opening a sealed value */
+/* the result of opening a sealed value */
 typedef enum ZcsyncUnsealResult
 {
 	ZCSYNC_UNSEAL_OK,

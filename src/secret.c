@@ -3,20 +3,20 @@
  * secret.c
  *		Credentials: the only reader and writer of zcsync.credentials.
  *
- * A credential is stored sealed (seal.c) or as a reference to a place outside
- * of the database (reference.c), which is read anew each time.  The table is
- * granted to nobody.  The functions here read and write it as its owner, for
- * the length of a query, so that neither the worker's role nor an operator can
- * see what is in it; an error leaves it to the abort of the (sub)transaction
- * to restore the user, as for SECURITY DEFINER functions.
+ * A credential is stored sealed (seal.c), or as a reference to a place
+ * outside of the database (reference.c), which is read each time.  The table
+ * is granted to nobody.  The functions here read and write it as its owner,
+ * for the duration of a query, so that neither the worker's role nor an
+ * operator can see its contents.  After an error, the abort of the
+ * (sub)transaction restores the user, as for SECURITY DEFINER functions.
  *
- * No value in clear ever is part of a query, a query's parameter, a message or
- * a context line: what reaches SQL is the sealed value or the reference.
+ * A value in clear is never part of a query, a query's parameter, a message
+ * or a context line: SQL sees only the sealed value or the reference.
  *
- * A new key is made only while the database holds no sealed value but access
- * tokens, which are fetched anew.  A key that
- * is missing or another one is an operator's to put right: the accounts that
- * need it are blocked, with one alert for all of them.
+ * A new key is made only while the database holds no sealed value except
+ * access tokens, which can be fetched again.  If the key is missing, or the
+ * file has another one, an operator must act: the accounts that need it are
+ * blocked, with one alert for all of them.
  *
  * IDENTIFICATION
  *		src/secret.c
@@ -43,11 +43,14 @@
 #include "seal.h"
 #include "secret.h"
 
-/* the alerts that credentials raise, and so the reasons to block an account */
+/*
+ * the alerts about credentials, which are also the reasons to block an
+ * account
+ */
 #define ALERT_KEY			"key_missing"
 #define ALERT_UNREADABLE	"credentials_unreadable"
 
-/* Who we were before we became the owner of the table. */
+/* The user and security context before we became the owner of the table. */
 typedef struct OwnerScope
 {
 	Oid			user;
@@ -63,11 +66,12 @@ typedef struct StoredCredential
 	TimestampTz expires_at;		/* 0: does not expire */
 } StoredCredential;
 
-/* The key that the last sealed value needed, as it was read for that. */
+/* The key that the last sealed value needed. */
 typedef struct KeyHolder
 {
 	bool		tried;
-	unsigned char fingerprint[ZCSYNC_FINGERPRINT_SIZE];	/* that was asked for */
+	unsigned char fingerprint[ZCSYNC_FINGERPRINT_SIZE];	/* that was looked
+														 * for */
 	ZcsyncKeyState state;
 	ZcsyncKey	key;
 	char	   *message;
@@ -78,7 +82,7 @@ typedef struct KeyHolder
 typedef struct OpenFailure
 {
 	const char *alert;			/* NULL: it could be opened */
-	bool		key_is_gone;	/* sealed under a key that is not there */
+	bool		key_is_gone;	/* sealed with a key that is in no key file */
 	char	   *message;
 	char	   *hint;
 } OpenFailure;
@@ -171,9 +175,9 @@ zcsync_secret_wipe(char *value)
 }
 
 /*
- * _seal_credential(account, name, value): store a value sealed, or a reference
- * as it is.  The caller holds a lock on the account's row and has checked that
- * the vendor knows such a credential.
+ * _seal_credential(account, name, value): store a value sealed, or a
+ * reference as it is.  The caller holds a lock on the account's row, and has
+ * checked that the vendor has such a credential.
  */
 Datum
 zcsync_seal_credential(PG_FUNCTION_ARGS)
@@ -265,7 +269,7 @@ zcsync_credential_status(PG_FUNCTION_ARGS)
 
 /*
  * _reference_status(name, reference): why this reference gives no secret, as
- * (message, hint); NULLs if it does.  Never a value.
+ * (message, hint); NULLs if it gives one.  Never returns the value.
  */
 Datum
 zcsync_reference_status(PG_FUNCTION_ARGS)
@@ -319,7 +323,9 @@ open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure)
 									account->context, &why);
 			if (value == NULL)
 			{
-				/* A token whose key is gone is not lost: we fetch one. */
+				/*
+				 * A token whose key is gone is no loss: a new one is fetched.
+				 */
 				if (why.key_is_gone && row->expires_at != 0)
 					continue;
 				if (failure->alert == NULL)
@@ -374,7 +380,7 @@ owner_begin(OwnerScope *scope)
 }
 
 /*
- * Be again who we were.
+ * Become again the user we were before.
  */
 static void
 owner_end(const OwnerScope *scope)
@@ -446,8 +452,8 @@ rows_read(int64 account_id)
 }
 
 /*
- * Insert or replace one row, if nobody else holds the account's row and, with
- * a version, if that still is the account's.
+ * Insert or replace one row, unless somebody else has locked the account's
+ * row or, if a version is given, the account has another version now.
  */
 static bool
 row_store(int64 account_id, int64 version, const char *name,
@@ -500,7 +506,7 @@ row_store(int64 account_id, int64 version, const char *name,
 }
 
 /*
- * Check, seal and store one value.  version 0: any.
+ * Check, seal and store one value.  version 0: any version of the account.
  */
 static bool
 value_store(int64 account_id, int64 version, const char *name,
@@ -537,8 +543,8 @@ value_store(int64 account_id, int64 version, const char *name,
 
 /*
  * The value of this database that was sealed last; NULL if there is none.
- * Access tokens, which can be fetched anew, come after all others.  It lives
- * until SPI_finish().
+ * Access tokens, which can be fetched again, are taken only if there is
+ * nothing else.  It lives until SPI_finish().
  */
 static const bytea *
 sealed_last(bool *is_token)
@@ -563,9 +569,9 @@ sealed_last(bool *is_token)
 }
 
 /*
- * The key to seal with: the one that sealed last here, if it still is there.
- * Makes one if there is none, and nothing is lost by that; throws if there
- * ought to be one or it cannot be used.
+ * The key to seal with: the one that sealed the last value here, if it still
+ * exists.  Makes a key if there is none and nothing is lost by that; throws
+ * if there should be one, or if it cannot be used.
  */
 static void
 key_for_sealing(ZcsyncKey *key)
@@ -609,7 +615,8 @@ account_block(int64 account_id, const OpenFailure *failure)
 }
 
 /*
- * Have the key that sealed this value, unless it is the one that was read last.
+ * Get the key that sealed this value, unless it is the one that was read
+ * last.
  */
 static void
 key_hold(KeyHolder *holder, const bytea *sealed)

@@ -30,7 +30,7 @@ extern bool zcsync_secret_store(int64 account_id, const char *name,
 								const char *value, TimestampTz expires_at);
 
 /*
- * The same for an account as it was read: false, too, if its settings or
+ * The same for an account that was read before: also false if its settings or
  * credentials have changed since.
  */
 extern bool zcsync_secret_store_for(const ZcsyncAccount *account,

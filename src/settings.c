@@ -73,7 +73,7 @@ static bool check_absolute_path(char **newval, void **extra, GucSource source);
 static bool check_role(char **newval, void **extra, GucSource source);
 
 /*
- * Define all settings, in the order of their names: a list and nothing else,
+ * Define all settings, in the order of their names.  This is only a list,
  * which is why it is one function.  Called by _PG_init() only.
  */
 void
@@ -380,17 +380,17 @@ zcsync_settings_define(void)
 							 NULL, NULL, NULL);
 
 	/*
-	 * Without preloading, the settings that need it may stand in
-	 * postgresql.conf as placeholders, which reserving the prefix would remove
-	 * with a warning in every session.
+	 * Without preloading, the settings that need it may be in postgresql.conf
+	 * as placeholders; reserving the prefix would remove them, with a warning
+	 * in every session.
 	 */
 	if (process_shared_preload_libraries_in_progress)
 		MarkGUCPrefixReserved("zcsync");
 }
 
 /*
- * Is this database named by zcsync.databases?  Allocates in the current
- * memory context.
+ * Does zcsync.databases name this database?  Allocates in the current memory
+ * context.
  */
 bool
 zcsync_settings_names_database(const char *name)
@@ -417,7 +417,7 @@ zcsync_settings_names_database(const char *name)
 	return found;
 }
 
-/* zcsync._names_database(): is a database named by zcsync.databases? */
+/* zcsync._names_database(): does zcsync.databases name a database? */
 Datum
 zcsync_sql_names_database(PG_FUNCTION_ARGS)
 {
@@ -449,8 +449,8 @@ check_allowed_hosts(char **newval, void **extra, GucSource source)
 }
 
 /*
- * A host name, an IP address or "*.domain".  A star alone, or one elsewhere,
- * would allow more than its author meant.
+ * A host name, an IP address or "*.domain".  A star alone, or in another
+ * place, would allow more hosts than its author meant.
  */
 static bool
 check_host_pattern(const char *pattern)
@@ -471,7 +471,7 @@ check_host_pattern(const char *pattern)
 	return true;
 }
 
-/* zcsync.databases: any names, but the list must be readable. */
+/* zcsync.databases: any names, but the list must have valid syntax. */
 static bool
 check_databases(char **newval, void **extra, GucSource source)
 {

@@ -11,7 +11,7 @@
 #ifndef ZCSYNC_SETTINGS_H
 #define ZCSYNC_SETTINGS_H
 
-/* what becomes of months of leads that are past their retention */
+/* what is done with months of leads that are past their retention */
 typedef enum
 {
 	ZCSYNC_RETENTION_DETACH,

@@ -4,16 +4,16 @@
  *		Shared memory: what the launcher, the workers and sessions tell each
  *		other.
  *
- * There is one slot for each database that is known to use zcsync, or is
- * being looked at, for its worker and its local worker, and a few words about
- * the launcher.  One LWLock protects
- * all of it: it is taken a few times a second at most, and held for copying a
- * few fields, never over SPI, I/O or an allocation.  Only the counter of
- * requests in flight is written often, and is atomic.
+ * There is one slot for each database that is known to use zcsync or is being
+ * visited, for its worker and its local worker, and some fields about the
+ * launcher.  One LWLock protects all of it: it is taken at most a few times a
+ * second, and held only while a few fields are copied, never during SPI, I/O
+ * or an allocation.  Only the counter of requests in flight is written often,
+ * and is atomic.
  *
- * Latches here point into PGPROC, which is shared memory too.  A latch whose
- * process ended belongs to the next user of that PGPROC, whom a spurious
- * wake-up does not harm.
+ * Latches here point into PGPROC, which is shared memory, too.  If the
+ * process of a latch has ended, the latch belongs to the next user of that
+ * PGPROC, to whom a superfluous wake-up does no harm.
  *
  * IDENTIFICATION
  *		src/shared.c
@@ -52,7 +52,10 @@ ZcsyncShared *zcsync_shared = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-/* The slot of this process, if it is a worker that attached, and its part. */
+/*
+ * If this process is a worker that attached: its slot, and its part of the
+ * slot.
+ */
 static ZcsyncSlot *my_slot = NULL;
 static ZcsyncProcess *my_process = NULL;
 static uint32 my_generation = 0;
@@ -136,9 +139,9 @@ shared_startup_hook(void)
 }
 
 /*
- * Make this process the worker of a slot, or its local worker.  False when
- * nobody expects it any more: the launcher gave up waiting and may have started
- * another, or the worker that wanted a local one has ended.
+ * Make this process the worker of a slot, or its local worker.  False if it
+ * is no longer expected: the launcher gave up waiting and may have started
+ * another one, or the worker that wanted a local worker has ended.
  */
 bool
 zcsync_slot_attach(int slotno, uint32 generation, Oid database, bool local)
@@ -184,8 +187,8 @@ is_local(void)
 }
 
 /*
- * Leave the slot when the process ends, however it ends.  Does nothing if the
- * slot is no longer ours.
+ * Leave the slot when the process ends, for whatever reason.  Does nothing if
+ * the slot is no longer ours.
  */
 static void
 slot_detach(int code, Datum arg)
@@ -200,7 +203,9 @@ slot_detach(int code, Datum arg)
 	my_process = NULL;
 }
 
-/* A worker leaves: its local worker ends with it, and the launcher is told. */
+/*
+ * A worker leaves: its local worker must end, too, and the launcher is told.
+ */
 static void
 detach_worker(int code)
 {
@@ -210,7 +215,7 @@ detach_worker(int code)
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
 	if (slot->worker.pid == MyProcPid && slot->generation == my_generation)
 	{
-		/* who ends quietly without a word found no extension */
+		/* a worker that ends normally without a verdict found no extension */
 		if (code == 0 && slot->verdict == ZCSYNC_VERDICT_NONE)
 			slot->verdict = ZCSYNC_VERDICT_ABSENT;
 		slot->state = ZCSYNC_SLOT_ENDED;
@@ -229,9 +234,9 @@ detach_worker(int code)
 }
 
 /*
- * Have the local worker of a slot that is ENDED end, too.  It does so when it
- * sees the state of the slot; one that is in the middle of a slow statement is
- * terminated.
+ * Make the local worker of a slot that is ENDED end, too.  It does so when it
+ * sees the state of the slot; if it is in the middle of a slow statement, it
+ * is terminated.
  */
 static void
 end_local(ZcsyncSlot *slot)
@@ -245,7 +250,7 @@ end_local(ZcsyncSlot *slot)
 		there = slot->generation == my_generation && slot->local.pid != 0;
 		latch = slot->local.latch;
 
-		/* under the lock the number is still that process's */
+		/* under the lock, the number still belongs to that process */
 		if (there && waited_ms == LOCAL_END_MS)
 			(void) kill(slot->local.pid, SIGTERM);
 		LWLockRelease(zcsync_shared->lock);
@@ -256,7 +261,10 @@ end_local(ZcsyncSlot *slot)
 	}
 }
 
-/* A local worker leaves, and tells its worker, or without one the launcher. */
+/*
+ * A local worker leaves, and tells its worker, or the launcher if there is
+ * none.
+ */
 static void
 detach_local(int code)
 {
@@ -299,8 +307,8 @@ zcsync_slot_dismissed(void)
 }
 
 /*
- * The state of this worker's local worker, and when another one may be started:
- * after failures not at once.
+ * The state of this worker's local worker, and when another one may be
+ * started: after failures, not at once.
  */
 ZcsyncLocalState
 zcsync_slot_local(TimestampTz *not_before)
@@ -317,7 +325,9 @@ zcsync_slot_local(TimestampTz *not_before)
 	return state;
 }
 
-/* This worker starts a local worker, cannot, or sees that none came of it. */
+/*
+ * This worker starts a local worker, cannot start one, or sees that it ended.
+ */
 void
 zcsync_slot_set_local(ZcsyncLocalState state)
 {
@@ -329,9 +339,9 @@ zcsync_slot_set_local(ZcsyncLocalState state)
 }
 
 /*
- * Say why this worker is about to end; or, with ZCSYNC_VERDICT_NONE, that all
- * is well.  Reason and hint may be NULL.  What a local worker finds out, its
- * worker finds out, too.
+ * Record why this worker is about to end; or, with ZCSYNC_VERDICT_NONE, that
+ * all is well.  Reason and hint may be NULL.  A local worker records nothing:
+ * its worker finds out the same.
  */
 void
 zcsync_slot_report(ZcsyncVerdict verdict, const char *reason, const char *hint)
@@ -346,7 +356,9 @@ zcsync_slot_report(ZcsyncVerdict verdict, const char *reason, const char *hint)
 	LWLockRelease(zcsync_shared->lock);
 }
 
-/* Was this worker told to ask _worker_guard() at once?  Clears the order. */
+/*
+ * Was this worker told to call _worker_guard() at once?  Clears the request.
+ */
 bool
 zcsync_slot_take_recheck(void)
 {
@@ -377,8 +389,9 @@ zcsync_slot_set_error(const char *message)
 }
 
 /*
- * The error of this worker is over.  Called in each round, so it takes the lock
- * only where there was one; nobody else changes what it looks at before.
+ * The error of this worker is over.  Called in each round, so it takes the
+ * lock only if there was one; no other process changes the field that it
+ * checks before.
  */
 void
 zcsync_slot_set_well(void)
@@ -419,8 +432,8 @@ find_slot(Oid database)
 }
 
 /*
- * Wake the worker of a database, if there is one.  Local work is the local
- * worker's; without one the worker starts it.
+ * Wake the worker of a database, if there is one.  For local work, wake the
+ * local worker; if there is none, the worker starts it.
  */
 void
 zcsync_signal_worker(Oid database, bool local)
@@ -443,8 +456,9 @@ zcsync_signal_worker(Oid database, bool local)
 }
 
 /*
- * Tell the launcher, and the workers if there are any, that what they know of
- * a database may have changed: the extension came or went, start() or stop().
+ * Tell the launcher, and the workers if there are any, that something they
+ * know about a database may have changed: the extension came or went, start()
+ * or stop() was called.
  */
 void
 zcsync_signal_launcher(Oid database)
@@ -489,9 +503,9 @@ zcsync_sql_preloaded(PG_FUNCTION_ARGS)
 }
 
 /*
- * zcsync._worker_slots(): the launcher (its database is null), then the worker
- * of each slot in use, and its local worker if it has or needs one.  Empty
- * without preloading.
+ * zcsync._worker_slots(): the launcher (its database is null), then the
+ * worker of each slot in use, and its local worker if it has or needs one.
+ * Empty without preloading.
  */
 Datum
 zcsync_sql_worker_slots(PG_FUNCTION_ARGS)
@@ -562,7 +576,7 @@ local_values(const ZcsyncSlot *slot, Datum *values, bool *nulls)
 	values[10] = CStringGetTextDatum("local worker");
 }
 
-/* What both processes of a slot have. */
+/* The fields that both processes of a slot have. */
 static void
 process_values(const ZcsyncProcess *process, Datum *values, bool *nulls)
 {

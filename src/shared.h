@@ -22,7 +22,7 @@
 #define ZCSYNC_SIGNALS_MAX		32
 #define ZCSYNC_TEXT_MAX			256
 
-/* What the launcher and its worker last agreed about a database. */
+/* The state of a database, as the launcher and its worker last set it. */
 typedef enum ZcsyncSlotState
 {
 	ZCSYNC_SLOT_FREE,			/* names no database; then STARTING */
@@ -33,18 +33,19 @@ typedef enum ZcsyncSlotState
 	ZCSYNC_SLOT_IDLE,			/* nothing may run here, see reason; then
 								 * STARTING, FREE */
 	ZCSYNC_SLOT_BACKOFF,		/* worker failed; then STARTING, FREE */
-	ZCSYNC_SLOT_WAITING			/* no worker can be had; then STARTING, FREE */
+	ZCSYNC_SLOT_WAITING			/* no worker can be started; then STARTING,
+								 * FREE */
 } ZcsyncSlotState;
 
 /* Why a worker ended. */
 typedef enum ZcsyncVerdict
 {
 	ZCSYNC_VERDICT_NONE,		/* it did not say: terminated, or an error */
-	ZCSYNC_VERDICT_ABSENT,		/* the extension is not in this database: exit
-								 * code 0 without a word */
-	ZCSYNC_VERDICT_PRESENT,		/* it is, but only a probe was asked for */
+	ZCSYNC_VERDICT_ABSENT,		/* the extension is not in this database:
+								 * exit code 0 and no report */
+	ZCSYNC_VERDICT_PRESENT,		/* it is, but this was only a visit */
 	ZCSYNC_VERDICT_REFUSED,		/* nothing may run here, see reason */
-	ZCSYNC_VERDICT_AGAIN		/* start another one: settings changed */
+	ZCSYNC_VERDICT_AGAIN		/* start another one, since settings changed */
 } ZcsyncVerdict;
 
 /* Whether the worker of a database has a local worker beside it. */
@@ -62,20 +63,21 @@ typedef struct ZcsyncProcess
 {
 	int			pid;			/* 0: none */
 	Latch	   *latch;			/* NULL: none */
-	bool		recheck;		/* ask _worker_guard() at once */
+	bool		recheck;		/* call _worker_guard() at once */
 	TimestampTz started_at;		/* when it was registered; 0: never */
-	TimestampTz ended_at;		/* when the last one ended; 0: none did */
+	TimestampTz ended_at;		/* when the last one ended; 0: never */
 	int			restarts;		/* failures in a row */
 	TimestampTz last_error_at;	/* 0: none */
-	bool		failing;		/* what met the last error still fails */
+	bool		failing;		/* the work that met the last error still
+								 * fails */
 	char		last_error[ZCSYNC_TEXT_MAX];
 } ZcsyncProcess;
 
 /*
- * One database.  All fields are protected by ZcsyncShared.lock, but in_flight.
- * The launcher owns the slot; the worker of the current generation may change
- * it while it is STARTING or RUNNING.  That worker owns what is about its local
- * worker, which is of the same generation and ends with it.
+ * One database.  ZcsyncShared.lock protects all fields except in_flight.  The
+ * launcher owns the slot; the worker of the current generation may change it
+ * while it is STARTING or RUNNING.  That worker owns the fields about its
+ * local worker, which is of the same generation and ends with it.
  */
 typedef struct ZcsyncSlot
 {
@@ -83,9 +85,10 @@ typedef struct ZcsyncSlot
 	ZcsyncSlotState state;
 	ZcsyncVerdict verdict;		/* valid in ENDED */
 	uint32		generation;		/* counts the workers of this slot */
-	bool		probe_only;		/* the worker is to look and end */
-	TimestampTz start_after;	/* IDLE, BACKOFF, WAITING: not before; STARTING:
-								 * attach deadline */
+	bool		probe_only;		/* the worker only visits the database */
+	TimestampTz start_after;	/* IDLE, BACKOFF, WAITING: not before this
+								 * time; STARTING: the deadline for
+								 * attaching */
 	char		reason[ZCSYNC_TEXT_MAX];	/* IDLE, BACKOFF, WAITING */
 	char		hint[ZCSYNC_TEXT_MAX];
 	ZcsyncProcess worker;
@@ -103,7 +106,8 @@ typedef struct ZcsyncShared
 	TimestampTz launcher_started_at;
 	char		launcher_reason[ZCSYNC_TEXT_MAX];	/* "": all is well */
 	char		launcher_hint[ZCSYNC_TEXT_MAX];
-	int			nsignals;		/* above ZCSYNC_SIGNALS_MAX: any database */
+	int			nsignals;		/* more than ZCSYNC_SIGNALS_MAX: any
+								 * database */
 	Oid			signals[ZCSYNC_SIGNALS_MAX];	/* databases to look at now */
 	int			nslots;			/* set at start, never changed */
 	ZcsyncSlot	slots[FLEXIBLE_ARRAY_MEMBER];
@@ -114,7 +118,7 @@ extern ZcsyncShared *zcsync_shared;
 
 extern void zcsync_shared_request(void);
 
-/* The calling process's own slot; no effect outside of a worker. */
+/* About the slot of the calling process; no effect outside of a worker. */
 extern bool zcsync_slot_attach(int slotno, uint32 generation, Oid database,
 							   bool local);
 extern void zcsync_slot_report(ZcsyncVerdict verdict, const char *reason,

@@ -3,10 +3,10 @@
  * sqlstate.c
  *		Which errors are not the fault of the row that met them.
  *
- * Whoever halves a set down to the row that cannot be stored asks here first:
- * where the server, the session or another transaction was not ready, every
- * half would fail, or the wrong row would be blamed.  The one list serves C
- * and SQL (zcsync._is_servers_error).
+ * Code that halves a set, down to the row that cannot be stored, asks here
+ * first.  If the server, the session or another transaction caused the error,
+ * every half would fail, or the wrong row would be blamed.  C and SQL
+ * (zcsync._is_servers_error) use the same list.
  *
  * IDENTIFICATION
  *		src/sqlstate.c
@@ -22,7 +22,7 @@
 
 PG_FUNCTION_INFO_V1(zcsync_sql_is_servers_error);
 
-/* May the same well succeed later, whatever rows are in it? */
+/* May the same succeed later, whatever rows are in the set? */
 bool
 zcsync_is_servers_error(int sqlerrcode)
 {

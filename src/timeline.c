@@ -3,10 +3,10 @@
  * timeline.c
  *		Did the timelines before this one end with a clean shutdown?
  *
- * A switchover that was planned stops the primary first and promotes the
- * standby then.  The last record of the old timeline is the checkpoint of that
- * shutdown, which the primary writes after all else, and sends to its standbys
- * before it ends.  After a crash it is any other record.
+ * In a planned switchover, the primary is stopped first and then the standby
+ * is promoted.  The last record of the old timeline is then the checkpoint of
+ * that shutdown, which the primary writes after everything else, and sends to
+ * its standbys before it ends.  After a crash it is any other record.
  *
  * That checkpoint is also the last thing that a standby has of a primary that
  * was started again later, while the standby was away, and crashed then.  So

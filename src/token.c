@@ -3,20 +3,20 @@
  * token.c
  *		Access tokens of accounts whose authorisation is OAuth.
  *
- * An account whose connector says needs_token() sends nothing but "token"
- * calls while zcsync_token_valid() is false: the engine queues one job for it
- * (operation and dedupe key "token") and claims nothing else of that account
- * until its reply is stored and committed.  So one exchange serves all calls
- * that wait, in this process; another process fetches a token of its own if it
- * does not find this one, which the vendors allow.
+ * If an account's connector says needs_token(), the engine sends only "token"
+ * calls for it while zcsync_token_valid() is false: it queues one such job
+ * (operation and dedupe key "token"), and claims nothing else of that account
+ * until the reply is stored and committed.  So one exchange serves all
+ * waiting calls of this process.  Another process that does not find this
+ * token fetches one of its own, which the vendors allow.
  *
- * A token ends early when it is revoked.  A call that is refused for want of
- * authorisation makes the engine reject the token and queue a probe of the
- * account: a new token is fetched first, and if that is refused as well, the
+ * A token ends early when it is revoked.  When a call is refused for lack of
+ * authorisation, the engine rejects the token and queues a probe of the
+ * account: first a new token is fetched, and if that is refused as well, the
  * credentials are to blame and the account is blocked.
  *
- * Which token was rejected is kept per process, by its hash, and not per
- * ZcsyncAccount: accounts are read anew whenever their row changes, and the
+ * Which token was rejected is remembered per process, by its hash, and not in
+ * ZcsyncAccount: accounts are read again whenever their row changes, and the
  * stored token may still be the rejected one.
  *
  * IDENTIFICATION
@@ -46,7 +46,7 @@
 /* A version that no account's row has. */
 #define ACCOUNT_OUT_OF_DATE	(-1)
 
-/* The token of an account that was rejected last. */
+/* The last token of an account that was rejected. */
 typedef struct RejectedToken
 {
 	int64		account_id;		/* hash key */
@@ -62,18 +62,20 @@ static ZcsyncCredential *token_find(const ZcsyncAccount *account);
 static uint64 token_hash(const ZcsyncCredential *token);
 
 /*
- * Keep a new access token: seal and store it.  lifetime_s 0: the vendor named
- * none, and it is used until it is refused.  The last tenth of its life, at
- * most five minutes, is not used.  What it may do (scope; NULL: not known) is
- * kept, to be compared with what is needed.  Needs a transaction and SPI.
+ * Seal and store a new access token.  lifetime_s 0: the vendor named no
+ * lifetime, and the token is used until it is refused.  The last tenth of its
+ * lifetime, at most five minutes, is not used.  Its scope (NULL: not known)
+ * is stored, to be compared with what is needed.  Needs a transaction and
+ * SPI.
  *
- * The account becomes out of date, as by any change of its row, and is to be
- * read again; calls that are under way keep the token they were sent with, so
- * that their refusal is not taken for one of the new token.
+ * The account is then out of date, as after any change of its row, and will
+ * be read again.  Calls under way keep the token with which they were sent,
+ * so that their refusal is not taken for one of the new token.
  *
- * The token is not stored, but used in this account at once, on a standby, and
- * when the row is being changed by another transaction or has changed since it
- * was read: the token may belong to credentials that no longer count.
+ * In three cases the token is not stored, and only used in this account at
+ * once: on a standby, while another transaction changes the account's row,
+ * and if the row has changed since it was read, since the token may belong to
+ * credentials that are no longer valid.
  */
 void
 zcsync_token_store(ZcsyncAccount *account, const char *access_token,
@@ -96,7 +98,7 @@ zcsync_token_store(ZcsyncAccount *account, const char *access_token,
 }
 
 /*
- * Keep what an account's token may do.
+ * Store what an account's token may do.
  */
 static void
 scope_store(int64 account_id, const char *scope)
@@ -139,8 +141,8 @@ zcsync_token_valid(const ZcsyncAccount *account, TimestampTz now)
 }
 
 /*
- * A call of this account was refused for want of authorisation: do not use its
- * token again.  Does nothing for an account without one.
+ * A call of this account was refused for lack of authorisation: do not use
+ * its token again.  Does nothing for an account without one.
  */
 void
 zcsync_token_reject(const ZcsyncAccount *account)
@@ -205,7 +207,7 @@ token_find(const ZcsyncAccount *account)
 }
 
 /*
- * A number that tells one token from another.
+ * A number by which tokens are told apart.
  */
 static uint64
 token_hash(const ZcsyncCredential *token)

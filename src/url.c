@@ -3,10 +3,10 @@
  * url.c
  *		Build URLs, and decide which hosts may be called.
  *
- * Addresses come from account settings and, for the next page, from vendors'
- * replies; credentials go wherever they point.  So a host is taken from a URL
- * by the parser that will send the request (libcurl's), never by one of our
- * own, and compared with zcsync.allowed_hosts whole label by whole label.
+ * Addresses come from account settings; credentials are sent wherever they
+ * point.  So the host is taken from a URL by the parser that will also send
+ * the request (libcurl's), never by one of our own, and is compared with
+ * zcsync.allowed_hosts label by label.
  *
  * IDENTIFICATION
  *		src/url.c
@@ -26,8 +26,8 @@ static bool host_matches(const char *host, Size host_len,
 						 const char *entry, Size entry_len);
 
 /*
- * Append a value percent-encoded: all but RFC 3986's unreserved characters, so
- * that the result is one piece of a path or query whatever it contains.
+ * Append a value percent-encoded: all but RFC 3986's unreserved characters,
+ * so that whatever it contains, it stays a single part of a path or query.
  */
 void
 zcsync_url_append_encoded(StringInfo out, const char *value)
@@ -67,9 +67,9 @@ zcsync_url_query_param(StringInfo url, bool *first, const char *name,
 }
 
 /*
- * The host of an absolute URL, palloc'ed, or NULL if the URL cannot be parsed,
- * has no scheme or host, or names a user: "https://api.vendor.com@evil.com"
- * is written to be misread.
+ * The host of an absolute URL, palloc'ed, or NULL if the URL cannot be
+ * parsed, has no scheme or host, or names a user: people would misread
+ * "https://api.vendor.com@evil.com".
  */
 char *
 zcsync_url_host(const char *url)
@@ -121,8 +121,8 @@ zcsync_url_host_allowed(const char *host, const char *list)
 }
 
 /*
- * One part of a URL by libcurl's parser, palloc'ed; NULL if the URL is not one
- * we would send a request to.
+ * One part of a URL by libcurl's parser, palloc'ed; NULL if this is no URL to
+ * which we would send a request.
  */
 static char *
 url_part(const char *url, CURLUPart part)

@@ -3,23 +3,24 @@
  * value.c
  *		When two values are the same.
  *
- * The one place that decides it, for rows, documents, pairs and requests.
- * There are three questions, each more generous than the one before:
+ * This file alone decides it, for rows, documents, pairs and requests.  There
+ * are three questions; each accepts more than the one before:
  *
  * ZCSYNC_IDENTICAL: need a column be written at all?  Only numbers have more
  * than one form (1 and 1.0).
  *
  * ZCSYNC_EQUAL: did anybody change anything?  Lists are sets: neither order
- * nor repetition counts.  An empty list or object is the same as none,
- * and so is an object all of whose members are.
+ * nor repetition counts.  An empty list or object is the same as a missing
+ * one, and so is an object whose members are all empty.
  *
- * ZCSYNC_ALIKE: is what a vendor shows that which it was sent?  Vendors change
- * the case of tags and names of statuses, trim texts, and give numbers as
- * texts.  So case, white space at both ends, and being a text, number or
- * boolean do not count; and an empty text is the same as none.  Only ASCII
- * letters are folded: the answer must not depend on a locale.
+ * ZCSYNC_ALIKE: does a vendor show the value that it was sent?  Vendors
+ * change the case of tags and names of statuses, trim texts, and show numbers
+ * as texts.  So case, white space at both ends, and whether a value is a
+ * text, a number or a boolean do not count; and an empty text is the same as
+ * a missing one.  Only ASCII letters are folded: the answer must not depend
+ * on a locale.
  *
- * Nothing here allocates memory or knows the server, see test/unit.
+ * Nothing here allocates memory or needs the server, see test/unit.
  *
  * IDENTIFICATION
  *		src/value.c
@@ -81,8 +82,8 @@ zcsync_value_same(const ZcsyncValue *a, const ZcsyncValue *b,
 }
 
 /*
- * Is there nothing in it?  An empty text is something that a person may have
- * meant; only to a vendor is it the same as none.
+ * Is it empty?  An empty text is not: a person may have meant it; only for a
+ * vendor it is the same as a missing one.
  */
 bool
 zcsync_value_empty(const ZcsyncValue *value)
@@ -97,8 +98,8 @@ zcsync_value_empty(const ZcsyncValue *value)
 }
 
 /*
- * The element of a list that is the same as this one; NULL when there is none,
- * or when it is no list.
+ * The element of a list that is the same as this one; NULL if there is none,
+ * or if it is no list.
  */
 const ZcsyncValue *
 zcsync_value_element(const ZcsyncValue *list, const ZcsyncValue *element,
@@ -113,7 +114,7 @@ zcsync_value_element(const ZcsyncValue *list, const ZcsyncValue *element,
 }
 
 /*
- * The member of that name; NULL when there is none, or when it is no object.
+ * The member of that name; NULL if there is none, or if it is no object.
  */
 const ZcsyncValue *
 zcsync_value_member(const ZcsyncValue *object, const char *key, int keylen)
@@ -142,7 +143,7 @@ zcsync_value_member(const ZcsyncValue *object, const char *key, int keylen)
 }
 
 /*
- * The order of keys in an object, which is jsonb's: the shorter first.
+ * The order of keys in an object, which is that of jsonb: shorter keys first.
  */
 int
 zcsync_key_compare(const char *a, int alen, const char *b, int blen)
@@ -176,7 +177,8 @@ scalars_alike(const ZcsyncValue *a, const ZcsyncValue *b)
 }
 
 /*
- * A value as a text without white space at its ends; nothing is an empty one.
+ * A value as a text without white space at its ends; a missing one is an
+ * empty text.
  */
 static void
 scalar_text(const ZcsyncValue *value, const char **chars, int *len)
@@ -215,7 +217,7 @@ lists_identical(const ZcsyncValue *a, const ZcsyncValue *b)
 }
 
 /*
- * Has a list all elements of another one?
+ * Does a list have all elements of another one?
  */
 static bool
 list_contains(const ZcsyncValue *list, const ZcsyncValue *other,
@@ -236,8 +238,8 @@ list_contains(const ZcsyncValue *list, const ZcsyncValue *other,
 }
 
 /*
- * Have two objects the same members?  One that is missing is null, but not
- * where every byte counts.
+ * Do two objects have the same members?  A missing member counts as null,
+ * except where the stored form is compared.
  */
 static bool
 objects_same(const ZcsyncValue *a, const ZcsyncValue *b,

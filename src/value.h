@@ -47,7 +47,7 @@ typedef struct ZcsyncMember
 /* How much two values may differ and still be the same; see value.c. */
 typedef enum ZcsyncSameness
 {
-	ZCSYNC_IDENTICAL,			/* to the byte */
+	ZCSYNC_IDENTICAL,			/* the same in their stored form */
 	ZCSYNC_EQUAL,				/* nobody changed anything */
 	ZCSYNC_ALIKE				/* the same in a vendor's own form */
 } ZcsyncSameness;

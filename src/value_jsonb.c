@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * value_jsonb.c
- *		Values as jsonb and as columns of rows have them.
+ *		Values of jsonb and of columns of rows.
  *
- * A column is taken as to_jsonb() would have it with UTC as the time zone, so
- * that it can be compared with a document's value.  Texts are not copied: a
- * value is good as long as the row or jsonb that it was read from.  Everything
- * else is allocated in the current memory context and freed with it.
+ * A column has the value that to_jsonb() would give with UTC as the time
+ * zone, so that it can be compared with a document's value.  Texts are not
+ * copied: a value is valid as long as the row or jsonb from which it was
+ * read.  Everything else is allocated in the current memory context and freed
+ * with it.
  *
  * No table is read, and neither settings nor the time zone matter.
  *
@@ -92,8 +93,8 @@ zcsync_value_of_json(const JsonbValue *json, ZcsyncValue *value)
 }
 
 /*
- * The member of an object; false, and null, if it has none of that name, or is
- * NULL or no object.
+ * The member of an object; false, and null, if there is no member of that
+ * name, or if the object is NULL or no object.
  */
 bool
 zcsync_value_of_member(const Jsonb *object, const char *key, int keylen,
@@ -142,7 +143,7 @@ zcsync_value_of_column(Datum datum, bool isnull, Oid type, ZcsyncValue *value)
 							  DatumGetInt32(datum), chars));
 			return;
 		case NUMERICOID:
-			/* JSON has no number that is infinite or none: as a text */
+			/* JSON has no infinite numbers and no NaN: they become texts */
 			chars = numeric_normalize(DatumGetNumeric(datum));
 			set_text(value,
 					 numeric_is_nan(DatumGetNumeric(datum)) ||
@@ -238,7 +239,7 @@ set_text(ZcsyncValue *value, ZcsyncValueType type, const char *chars, int len)
 }
 
 /*
- * Push a value; the token says whether it is one of an object or of a list.
+ * Push a value; the token says whether it belongs to an object or to a list.
  */
 JsonbValue *
 zcsync_value_push(JsonbParseState **state, JsonbIteratorToken token,
@@ -311,8 +312,8 @@ push_scalar(JsonbParseState **state, JsonbIteratorToken token,
 }
 
 /*
- * A value as a column of that type has it.  What a text column cannot hold as
- * it is, it holds as JSON.
+ * A value in the form of a column of that type.  A value that is no text
+ * becomes JSON in a text column.
  */
 Datum
 zcsync_value_to_column(const ZcsyncValue *value, Oid type, bool *isnull)
@@ -345,7 +346,7 @@ jsonb_of(const ZcsyncValue *value)
 		return JsonbValueToJsonb(zcsync_value_push(&state, WJB_ELEM, value));
 	else
 	{
-		/* a value that stands alone is the one of a list made for it */
+		/* a scalar is the one element of a list made for it */
 		JsonbValue *list;
 
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);

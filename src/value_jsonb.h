@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * value_jsonb.h
- *		Values as jsonb and as columns of rows have them.
+ *		Values of jsonb and of columns of rows.
  *
  * IDENTIFICATION
  *		src/value_jsonb.h

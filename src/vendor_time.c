@@ -6,7 +6,7 @@
  * A page of a thousand records has some ten thousand of them, nearly all in
  * one form.  Regular expressions took a tenth of the time of a page.
  *
- * Pure: neither settings nor the time zone matter.
+ * Pure: depends neither on settings nor on the time zone.
  *
  * IDENTIFICATION
  *		src/vendor_time.c
@@ -20,7 +20,7 @@
 
 #include "compat.h"
 
-/* As many digits a version may have; times in nanoseconds have 19. */
+/* The most digits that a version may have; times in nanoseconds have 19. */
 #define MAX_VERSION_DIGITS	30
 
 PG_FUNCTION_INFO_V1(zcsync_is_older);
@@ -37,7 +37,7 @@ static int	days_of_month(int year, int month);
  *		_is_older(version text, than text)
  *
  * Versions are whole numbers, or times in ISO form that begin with
- * YYYY-MM-DDT.  False if one is not known, or they are not of one form.
+ * YYYY-MM-DDT.  False if one of them is not known, or if their forms differ.
  */
 Datum
 zcsync_is_older(PG_FUNCTION_ARGS)
@@ -112,7 +112,7 @@ all_digits(const char *chars, int len)
 }
 
 /*
- * Do characters begin like a form, where 0 stands for any digit?
+ * Do the characters begin with this form, in which 0 stands for any digit?
  */
 static bool
 has_form(const char *chars, int len, const char *form)

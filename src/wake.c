@@ -3,15 +3,15 @@
  * wake.c
  *		What a session does for others when its transaction commits.
  *
- * Functions that make work set a flag, and one transaction callback sends the
- * signal once the work can be seen.  The callback runs after the commit, where
- * an error would be fatal for the server: it only takes a lock and sets
- * latches.  A transaction that is prepared sends no signal, and so does one
- * whose server is not preloaded: polling finds their work.
+ * A function that makes work sets a flag, and one transaction callback sends
+ * the signal once the work can be seen.  The callback runs after the commit,
+ * where an error would be fatal for the server: it only takes a lock and sets
+ * latches.  A prepared transaction sends no signal, and neither does one on a
+ * server without preloading: polling finds their work.
  *
- * The notice of CREATE EXTENSION lives here for the same reason: the server
- * would not show it while its script runs.  It is sent just before the commit,
- * unless setup() or a restore has made the tables by then.
+ * The notice of CREATE EXTENSION is sent from here for the same reason: the
+ * server would not show it while its script runs.  It is sent just before the
+ * commit, unless setup() or a restore has made the tables by then.
  *
  * IDENTIFICATION
  *		src/wake.c
@@ -44,7 +44,7 @@ static bool have_tables(void);
 static void transaction_ended(XactEvent event, void *arg);
 
 /*
- * At commit, have the launcher and the worker look anew at whether and how
+ * At commit, make the launcher and the worker check again whether and how
  * this database uses zcsync.
  */
 void
@@ -54,7 +54,9 @@ zcsync_wake_launcher_at_commit(void)
 	wake_launcher = true;
 }
 
-/* zcsync._wake(local): for local work the local worker, else the worker */
+/*
+ * zcsync._wake(local): for local work the local worker, otherwise the worker
+ */
 Datum
 zcsync_sql_wake(PG_FUNCTION_ARGS)
 {
@@ -74,7 +76,9 @@ zcsync_sql_wake_launcher(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* zcsync._announce(): say at commit what to do next, if it is still to do. */
+/*
+ * zcsync._announce(): say at commit what to do next, if it has not been done.
+ */
 Datum
 zcsync_sql_announce(PG_FUNCTION_ARGS)
 {
@@ -84,8 +88,8 @@ zcsync_sql_announce(PG_FUNCTION_ARGS)
 }
 
 /*
- * Have transaction_ended() called from now on.  Callbacks cannot be told apart
- * or listed: register ours only once.
+ * Have transaction_ended() called from now on.  Registered callbacks cannot
+ * be listed, so remember that ours is, and register it only once.
  */
 static void
 watch_transactions(void)

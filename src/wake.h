@@ -11,7 +11,7 @@
 #ifndef ZCSYNC_WAKE_H
 #define ZCSYNC_WAKE_H
 
-/* at commit, have the launcher and the worker look at this database anew */
+/* at commit, make the launcher and the worker check this database again */
 extern void zcsync_wake_launcher_at_commit(void);
 
 #endif							/* ZCSYNC_WAKE_H */

@@ -3,25 +3,27 @@
  * worker.c
  *		The background workers of one database.
  *
- * A database has a worker, which holds the sockets and does everything but
- * local work, and while there is local work (routes, rows that had to wait) a
- * local worker, so that a slow expression of a user holds up no reply.  Both
- * are this file's loop; they differ in who starts them, in the role of their
- * engine, and in that a local worker that had nothing to do for a minute ends,
- * and ends with its worker (local_worker.c).
+ * A database has a worker, which holds the sockets and does everything except
+ * local work.  While there is local work (routes, rows that had to wait), it
+ * also has a local worker, so that a slow expression of a user delays no
+ * reply.  Both run the loop in this file.  They differ in who starts them and
+ * in the role of their engine; and a local worker ends when it had nothing to
+ * do for a minute, or when its worker ends (local_worker.c).
  *
- * The launcher starts one for each database that may use zcsync.  It connects
- * as the role zcsync.role, never as a superuser, and ends at once where there
- * is no extension.  Where there is one it asks zcsync._worker_guard() whether
- * anything may run here (setup() has been run, the tables are of this version,
- * stop() was not called, the database is not a copy), and ends with the reason
- * if not: the launcher shows it and tries again later, or as soon as somebody
- * signals a change.  The guard is asked again once a second at most, and at
- * once when signalled, so that stop() takes effect within a second.
+ * The launcher starts a worker for each database that may use zcsync.  It
+ * connects as the role zcsync.role, never as a superuser, and ends at once if
+ * there is no extension.  Otherwise it asks zcsync._worker_guard() whether
+ * zcsync may work here (setup() has been run, the tables are of this version,
+ * stop() was not called, the database is not a copy), and ends with the
+ * reason if not.  The launcher shows the reason and tries again later, or as
+ * soon as somebody signals a change.  The guard is asked again at most once a
+ * second, and at once after a signal, so that stop() takes effect within a
+ * second.
  *
- * The work itself is the engine's, see engine.h.  An error in it, outside of
- * what jobs may cause, is reported, the transaction is rolled back, what was
- * in flight is forgotten (its jobs are found again), and the next round waits.
+ * The work itself is the engine's, see engine.h.  After an error in it, other
+ * than those that jobs may cause, the error is reported, the transaction is
+ * rolled back, requests in flight are forgotten (their jobs are found again),
+ * and the next round waits.
  *
  * IDENTIFICATION
  *		src/worker.c
@@ -54,7 +56,8 @@
 #define GUARD_INTERVAL_MS		1000
 #define ERROR_PAUSE_MS			1000
 #define ERROR_PAUSE_MAX_MS		60000
-#define LINGER_MS				60000	/* a local worker with nothing to do */
+#define LINGER_MS				60000	/* after so long without work a
+										 * local worker ends */
 
 static void worker_connect(const ZcsyncWorkerStart *start);
 static void worker_force_settings(void);
@@ -71,10 +74,10 @@ static void worker_reload(const ZcsyncWorkerStart *start, const char *role);
 static void worker_recover(ZcsyncEngine *engine, MemoryContext context);
 static void worker_pause(int errors);
 
-/* When the guard was asked last; 0: never. */
+/* When the guard was last asked; 0: never. */
 static TimestampTz guard_asked_at = 0;
 
-/* Main function of a worker; see ZcsyncWorkerStart for what it is told. */
+/* Main function of a worker; ZcsyncWorkerStart has its arguments. */
 void
 zcsync_worker_main(Datum arg)
 {
@@ -92,7 +95,7 @@ zcsync_worker_main(Datum arg)
 
 	worker_connect(&start);
 
-	/* ends the process where there is no extension */
+	/* ends the process if there is no extension */
 	zcsync_xact_begin(ZCSYNC_XACT_WORKER, "zcsync: look for the extension");
 	zcsync_xact_commit(ZCSYNC_XACT_WORKER);
 
@@ -102,7 +105,10 @@ zcsync_worker_main(Datum arg)
 	worker_loop(&start);
 }
 
-/* Have the postmaster start a worker, which nobody restarts but its starter. */
+/*
+ * Have the postmaster start a worker; only the caller would start another
+ * one.
+ */
 bool
 zcsync_worker_register(const ZcsyncWorkerStart *start,
 					   BackgroundWorkerHandle **handle)
@@ -156,7 +162,7 @@ worker_connect(const ZcsyncWorkerStart *start)
 }
 
 /*
- * Settings that must hold whatever the server, the database or the role have
+ * Settings that must hold, whatever the server, the database or the role have
  * set.
  */
 static void
@@ -250,7 +256,7 @@ worker_round(const ZcsyncWorkerStart *start, ZcsyncEngine *engine)
 	{
 		bool		there = zcsync_local_worker_want(start);
 
-		/* at once, if it has just become this process's */
+		/* at once, if local work has just become this process's */
 		if (zcsync_engine_set_role(engine, there ? ZCSYNC_ROLE_NETWORK :
 								   ZCSYNC_ROLE_ALL))
 			timeout_ms = 0;
@@ -280,7 +286,7 @@ local_round(ZcsyncEngine *engine)
 	zcsync_engine_wait(engine, Min(timeout_ms, left_ms));
 }
 
-/* A round went well: show no error any more, once no step of it fails. */
+/* A round succeeded: once no step fails any more, show no error. */
 static void
 note_health(ZcsyncEngine *engine)
 {
@@ -288,7 +294,7 @@ note_health(ZcsyncEngine *engine)
 		zcsync_slot_set_well();
 }
 
-/* Ask the guard if it is time to. */
+/* Ask the guard if it is time. */
 static void
 worker_check_guard(void)
 {
@@ -298,16 +304,16 @@ worker_check_guard(void)
 		!TimestampDifferenceExceeds(guard_asked_at, now, GUARD_INTERVAL_MS))
 		return;
 
-	/* without an answer nothing is done, and it is asked again */
+	/* without an answer nothing is done, and the guard is asked again */
 	guard_asked_at = 0;
 	worker_ask_guard();
 	guard_asked_at = now;
 }
 
 /*
- * Ask zcsync._worker_guard() whether anything may run in this database, and
- * end the process if not.  Without USAGE on the schema, setup() has not been
- * run here: it is what grants it.
+ * Ask zcsync._worker_guard() whether zcsync may work in this database, and
+ * end the process if not.  If we have no USAGE on the schema, setup() has not
+ * been run here, since it grants that.
  */
 static void
 worker_ask_guard(void)
@@ -370,7 +376,7 @@ worker_end(ZcsyncVerdict verdict, const char *reason, const char *hint)
 }
 
 /*
- * Read the configuration anew.  Another role needs another connection, and a
+ * Read the configuration again.  Another role needs another connection, and a
  * database that is no longer listed needs no worker.
  */
 static void
@@ -412,9 +418,10 @@ worker_recover(ZcsyncEngine *engine, MemoryContext context)
 }
 
 /*
- * Wait after an error, doubling with each one in a row.  New work must not
- * shorten it, so the latch is reset and the wait goes on; signals of the
- * launcher do, for they may be about what is wrong.
+ * Wait after an error, twice as long after each one in a row.  New work must
+ * not shorten the wait, so the latch is reset and the wait goes on.  Signals
+ * of the launcher do shorten it, since they may be about the cause of the
+ * error.
  */
 static void
 worker_pause(int errors)

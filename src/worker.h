@@ -14,7 +14,7 @@
 #include "fmgr.h"
 #include "postmaster/bgworker.h"
 
-/* What a worker is told by who starts it, in bgw_extra. */
+/* What the starter tells a worker, in bgw_extra. */
 typedef struct ZcsyncWorkerStart
 {
 	int			slotno;

@@ -3,11 +3,11 @@
  * write_count.c
  *		How many remote records a transaction has written to so far.
  *
- * The write brake (sql/mirror/notice.sql) asks.  What a savepoint counted is
- * gone when it is rolled back, as are its writes.  So the count is a stack with
+ * The write brake (sql/mirror/notice.sql) uses this number.  Writes of a
+ * savepoint that is rolled back must not count.  So the count is a stack with
  * an element for each nested transaction that has written something, the
- * innermost on top.  It lives in TopTransactionContext; all that the callbacks
- * do is to change it, so they can neither fail nor allocate.
+ * innermost on top.  It lives in TopTransactionContext; the callbacks only
+ * change it, so they can neither fail nor allocate.
  *
  * IDENTIFICATION
  *		src/write_count.c
@@ -26,8 +26,8 @@ PG_FUNCTION_INFO_V1(zcsync_sql_count_writes);
 typedef struct WriteCount
 {
 	int			level;			/* of nesting; 1: the transaction itself */
-	int64		writes;			/* of this level, without those below */
-	struct WriteCount *outer;	/* NULL: no level further out has written */
+	int64		writes;			/* of this level, without inner ones */
+	struct WriteCount *outer;	/* NULL: no outer level has written */
 } WriteCount;
 
 static WriteCount *innermost = NULL;
@@ -68,7 +68,7 @@ zcsync_sql_count_writes(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(sum);
 }
 
-/* Callbacks cannot be told apart or listed: register ours only once. */
+/* Registered callbacks cannot be listed: register ours only once. */
 static void
 watch_transactions(void)
 {
@@ -90,7 +90,7 @@ transaction_ended(XactEvent event, void *arg)
 }
 
 /*
- * What a nested transaction counted becomes part of the next one out, or is
+ * The count of a nested transaction is added to the next outer one, or
  * forgotten.
  */
 static void

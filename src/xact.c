@@ -4,15 +4,15 @@
  *		Short transactions of the engine, in a worker and inside CALL.
  *
  * The engine does its database work in many short transactions, so that no
- * snapshot, transaction id or lock is held while a request is on the wire.
- * In a worker these are transactions of its own.  Inside CALL zcsync.run()
- * there always is a transaction, begun by the session; each piece of work is
- * then a subtransaction, which an error can undo, followed by SPI_commit().
- * It has an SPI connection of its own, since what results leave in memory is
- * freed with the connection and not before.
+ * snapshot, transaction id or lock is held during a request.  In a worker
+ * these are transactions of its own.  Inside CALL zcsync.run() there always
+ * is a transaction, begun by the session.  Each piece of work is then a
+ * subtransaction, which an error can undo, followed by SPI_commit().  It has
+ * an SPI connection of its own, since the memory of results is freed only
+ * with the connection.
  *
- * The work runs as the role named by zcsync.role in both cases: a worker is
- * connected as that role, and run() assumes it for the length of each piece.
+ * In both cases the work runs as the role named by zcsync.role: a worker is
+ * connected as that role, and run() assumes it for each piece of work.
  *
  * Both check at the beginning of each piece that the extension is still there,
  * and hold a lock on it until the end, so that DROP EXTENSION waits for a piece
@@ -60,13 +60,14 @@ const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2] = {
 	{"exit_on_error", "off"},	/* errors are caught */
 	{"intervalstyle", "postgres"},
 	{"jit", "off"},
-	{"lock_timeout", "1s"},		/* of users; what is blocked is tried again */
+	{"lock_timeout", "1s"},		/* for waits behind users; blocked work is
+								 * tried again */
 	{"plpgsql.extra_errors", "none"},
 	{"row_security", "on"},
 	{"standard_conforming_strings", "on"},
 };
 
-/* The same for those that only a superuser may set; not for SQL of users. */
+/* More such settings, which only a superuser may set; not for SQL of users. */
 const char *const zcsync_xact_superuser_settings[ZCSYNC_XACT_SUPERUSER_SETTINGS][2] = {
 	{"session_replication_role", "origin"}, /* triggers notice what is written */
 	{"temp_file_limit", "-1"},
@@ -132,8 +133,8 @@ zcsync_xact_commit(ZcsyncXactMode mode)
 }
 
 /*
- * Undo a piece of work after an error in it was caught.  In a worker it does
- * no harm where no transaction is open.
+ * Undo a piece of work after an error in it was caught.  In a worker, this
+ * may be called without an open transaction.
  */
 void
 zcsync_xact_abort(ZcsyncXactMode mode)
@@ -151,11 +152,11 @@ zcsync_xact_abort(ZcsyncXactMode mode)
 
 	/*
 	 * The error may have come before the subtransaction began, or from
-	 * SPI_commit(), which then has rolled back everything by itself.
+	 * SPI_commit(), which has rolled back everything by itself.
 	 */
 	if (GetCurrentTransactionNestLevel() > call_xact_nestlevel)
 	{
-		/* rolls settings, user and SPI connections back, too */
+		/* also restores settings, user and SPI connections */
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = call_owner;
 	}
@@ -167,11 +168,11 @@ zcsync_xact_abort(ZcsyncXactMode mode)
 }
 
 /*
- * Between a claim and its request.  The wait for a synchronous standby ends
- * early, and the commit returns as if nothing were the matter, when the process
- * is told to end, when its statement is cancelled, and when the postmaster is
- * gone: a standby that takes over would know nothing of what is sent then.  The
- * postmaster may also have died at any other time, and somebody may have
+ * Called between a claim and its request.  The wait for a synchronous standby
+ * ends early, and the commit returns as if all were well, when the process is
+ * told to end, when its statement is cancelled, and when the postmaster is
+ * gone.  A standby that takes over then would know nothing of the claim.  The
+ * postmaster may also have ended at any other time, and somebody may have
  * promoted a standby since.
  */
 void
@@ -189,8 +190,8 @@ zcsync_xact_confirm(void)
 }
 
 /*
- * Have the synchronous standbys, if there are to be any, what was committed
- * last?
+ * Has the last commit reached the synchronous standbys, if there have to be
+ * any?
  */
 static bool
 commit_is_replicated(void)
@@ -229,9 +230,10 @@ xact_begin_worker(const char *activity)
 }
 
 /*
- * Assert that nothing is held that others could wait for: who is about to wait
- * for the network or for time calls this.  A worker is in no transaction then;
- * run() is in one, that of its CALL, which has neither snapshot nor id.
+ * Assert that nothing is held for which others could wait.  Called before
+ * waiting for the network or for time.  A worker is in no transaction then;
+ * run() is in that of its CALL, which has neither a snapshot nor a
+ * transaction id.
  */
 void
 zcsync_xact_assert_idle(ZcsyncXactMode mode)
@@ -257,11 +259,13 @@ zcsync_test_idle(PG_FUNCTION_ARGS)
 #endif
 
 /*
- * The session's transaction is open already and SPI is connected, by run().
- * The role that the work runs as, and the settings, hold until the piece ends.
+ * run() has connected SPI, and the session's transaction is open already.
+ * The role as which the work runs, and its settings, hold until the piece of
+ * work ends.
  *
- * The transaction has only just begun, with the session's defaults: nothing
- * was done in it yet, so it can still become one as the queue needs it.
+ * The transaction has only just begun, with the session's defaults, and has
+ * done nothing yet: so its isolation level can still be changed to the one
+ * that the queue needs.
  *
  * Throws if the extension is gone; before the subtransaction, so that a caller
  * that does not catch it leaves none open.

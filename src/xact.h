@@ -20,7 +20,7 @@ typedef enum ZcsyncXactMode
 #define ZCSYNC_XACT_SETTINGS	9
 #define ZCSYNC_XACT_SUPERUSER_SETTINGS	2
 
-/* Names and values of the settings that the work runs under. */
+/* Names and values of the settings under which the work runs. */
 extern const char *const zcsync_xact_settings[ZCSYNC_XACT_SETTINGS][2];
 extern const char *const zcsync_xact_superuser_settings[ZCSYNC_XACT_SUPERUSER_SETTINGS][2];
 
@@ -35,12 +35,15 @@ extern void zcsync_xact_commit(ZcsyncXactMode mode);
 extern void zcsync_xact_abort(ZcsyncXactMode mode);
 
 /*
- * Is the last commit where it has to be before anything is sent?  Throws if
- * not; ends the process when the server is gone.
+ * Is the last commit on all the servers on which it must be before anything
+ * is sent?  Throws if not; ends the process if the server is gone.
  */
 extern void zcsync_xact_confirm(void);
 
-/* Asserts that the process holds nothing, before it waits. */
+/*
+ * Asserts, before the process waits, that it holds nothing for which others
+ * wait.
+ */
 extern void zcsync_xact_assert_idle(ZcsyncXactMode mode);
 
 #endif							/* ZCSYNC_XACT_H */

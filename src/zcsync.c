@@ -3,9 +3,9 @@
  * zcsync.c
  *		Load the library: settings, shared memory, launcher.
  *
- * In shared_preload_libraries, shared memory is asked for and the launcher is
- * registered.  Loaded by a session, there are only the settings: everything
- * in SQL works, nothing runs in the background, and CALL zcsync.run() does
+ * In shared_preload_libraries, this requests shared memory and registers the
+ * launcher.  Loaded by a session, it defines only the settings: then all of
+ * the SQL works, nothing runs in the background, and CALL zcsync.run() does
  * the work by hand.
  *
  * IDENTIFICATION
@@ -29,8 +29,8 @@ ZCSYNC_MODULE_MAGIC;
 extern PGDLLEXPORT void _PG_init(void);
 
 /*
- * Called once when the library is loaded.  Quiet where preloading is not
- * under way, so that DDL, dumps and restores work on any server.
+ * Called once when the library is loaded.  Outside of preloading it logs and
+ * starts nothing, so that DDL, dumps and restores work on any server.
  */
 void
 _PG_init(void)
