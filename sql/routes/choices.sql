@@ -1,13 +1,13 @@
 -- ---------------------------------------------------------------------
 -- Routes: the values that a field can be given, as far as they are mirrored.
 --
--- map_value() takes a name or an id, keeps what rows hold, and refuses what the
--- vendor would refuse, or what two things are called.  Where no choices are
--- mirrored, any value that has the type of the field will do.
+-- map_value() takes a name or an id and stores the form that rows hold.  It refuses a
+-- value that the vendor would refuse, and a name that several values have.  Where no
+-- choices are mirrored, it takes any value of the field's type.
 -- ---------------------------------------------------------------------
 
 -- Custom fields of an account with this name, by the id that rows hold; places says
--- which lists have it, NULL where there are none.
+-- which lists have the field, NULL if there are no lists.
 CREATE FUNCTION zcsync._custom_fields_named(p_account bigint, p_name text) RETURNS TABLE (id text, places text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +23,7 @@ $$;
 COMMENT ON FUNCTION zcsync._custom_fields_named(bigint, text) IS
 'the custom fields of an account that have a name, with the lists that have them';
 
--- Refuse a name of a custom field that several of these have.
+-- Raise an error if several custom fields have this name.
 CREATE FUNCTION zcsync._refuse_ambiguous_field(p_account bigint, p_name text, p_ids text[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -41,8 +41,8 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_ambiguous_field(bigint, text, text[]) IS
 'raises an error that lists custom fields with their lists if there are several';
 
--- What a custom field can be given: its options, of all lists that have it.  Vendors
--- give them as a list, or as an object with one.  Rows hold value.
+-- The values that a custom field can have: its options, of all lists that have it.
+-- Vendors give them as a list, or as an object that contains one.  Rows hold value.
 CREATE FUNCTION zcsync._custom_choices(p_account bigint, p_field text) RETURNS TABLE (value text, name text, "position" integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -58,8 +58,8 @@ $$;
 COMMENT ON FUNCTION zcsync._custom_choices(bigint, text) IS
 'the options of a custom field, as rows hold them and as people call them';
 
--- The one of these choices that is called so, by its value or its name; an error when
--- there is none, or several.  Without any choices, the value as it is given.
+-- The one of these choices with this value or name; an error if there is none, or if
+-- there are several.  If there are no choices at all, the value as it was given.
 CREATE FUNCTION zcsync._chosen(p_what text, p_value text, p_values text[], p_names text[]) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -85,8 +85,8 @@ $$;
 COMMENT ON FUNCTION zcsync._chosen(text, text, text[], text[]) IS
 'the choice that a person names by its value or name; an error when there is none, or several';
 
--- The same for a custom field or a priority of one end of a route, as its catalogue
--- has them.
+-- The same for a custom field or a priority of one end of a route, with the choices in
+-- its catalogue.
 CREATE FUNCTION zcsync._catalogued_value(p_def jsonb, p_field text, p_end text, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -108,8 +108,8 @@ $$;
 COMMENT ON FUNCTION zcsync._catalogued_value(jsonb, text, text, text) IS
 'the value of a custom field or priority that a person names; an error when the catalogue has none, or several';
 
--- Who the members of an account are: by the catalogue of its vendor, in this field, or
--- else those contacts that have one of these roles.
+-- Where the members of an account are known from: the catalogue of its vendor, in this
+-- field, or else the contacts with one of these roles.
 CREATE FUNCTION zcsync._members_are(p_account bigint, OUT field text, OUT roles text[])
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -120,7 +120,8 @@ $$;
 COMMENT ON FUNCTION zcsync._members_are(bigint) IS
 'where the members of an account are known from';
 
--- Is any member of an account known?  An account may have very many contacts.
+-- Is any member of an account known?  This must be quick, since an account may have
+-- very many contacts.
 CREATE FUNCTION zcsync._knows_members(p_account bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -135,7 +136,7 @@ COMMENT ON FUNCTION zcsync._knows_members(bigint) IS
 'is any member of an account known?';
 
 -- The id of a member that is given by id or e-mail address; NULL if the members are
--- known and it is none of them.
+-- known and none of them matches.
 CREATE FUNCTION zcsync._known_member(p_account bigint, p_value text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -153,7 +154,7 @@ $$;
 COMMENT ON FUNCTION zcsync._known_member(bigint, text) IS
 'id of a member by id or e-mail address; NULL if the members are known and it is none of them';
 
--- Some members of an account, for people.
+-- Some members of an account as a text for people.
 CREATE FUNCTION zcsync._members_text(p_account bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -171,8 +172,8 @@ $$;
 COMMENT ON FUNCTION zcsync._members_text(bigint) IS
 'some members of an account with their e-mail addresses, as text';
 
--- The id of a member that a person names: an error if the members are known and it is
--- none of them, and what is given where they are not known.
+-- The id of a member that a person names.  If the members are known and none matches,
+-- an error; if they are not known, the text as it was given.
 CREATE FUNCTION zcsync._named_member(p_account bigint, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -191,8 +192,8 @@ $$;
 COMMENT ON FUNCTION zcsync._named_member(bigint, text) IS
 'the id of a member given by id or e-mail address; an error if the members are known and it is none';
 
--- Refuse the name of a status that several statuses of a scope have; where rows hold
--- ids, one of them must be meant.
+-- Raise an error if several statuses of a scope have this name, where rows hold ids:
+-- the name does not say which one is meant.
 CREATE FUNCTION zcsync._refuse_ambiguous_status(p_account bigint, p_scope text, p_value text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -212,8 +213,9 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_ambiguous_status(bigint, text, text) IS
 'raises an error if several statuses of a scope have a name';
 
--- The statuses or priorities that a field of a route reads, where it reads them as they
--- are: of the source, or, of what comes back, of the target wherever it is.
+-- The statuses or priorities that a field of a route reads, if it reads the column
+-- itself: those of the source, or, for a field that comes back, those of the target in
+-- any place.
 CREATE FUNCTION zcsync._read_choices(p_def jsonb, p_field text, p_back boolean) RETURNS TABLE (value text, name text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -233,8 +235,9 @@ $$;
 COMMENT ON FUNCTION zcsync._read_choices(jsonb, text, boolean) IS
 'the statuses or priorities that a field of a route reads, as far as they are known';
 
--- A value as rows hold it, that a person gives as they write it: by name, or in other
--- letters.  One that is not known is taken as it is, since a record may have it already.
+-- The form in which rows hold a value that a person gives by name, or in other upper
+-- and lower case.  An unknown value is taken as it is, since a record may have it
+-- already.
 CREATE FUNCTION zcsync._read_value(p_def jsonb, p_field text, p_back boolean, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -256,4 +259,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._read_value(jsonb, text, boolean, text) IS
-'a value that a field of a route reads as rows hold it, given as people write it; an error when several are called so';
+'the form in which rows hold a value that a person wrote and a field of a route reads; an error if several values have that name';

@@ -1,8 +1,9 @@
 -- ---------------------------------------------------------------------
--- Routes: what a new route does when nothing else is said.
+-- Routes: what a new route does unless something else is said.
 -- ---------------------------------------------------------------------
 
--- The e-mail address of the assignee of a record, else what names that person.
+-- The e-mail address of the assignee of a record, or, if there is none, what the record
+-- has of that person.
 CREATE FUNCTION zcsync._assignee_expression(p_vendor text, p_kind text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -13,10 +14,10 @@ END;
 COMMENT ON FUNCTION zcsync._assignee_expression(text, text) IS
 'the expression over records of a vendor that gives the e-mail address of the assignee';
 
--- What is copied, and what comes back; of tickets only with direction both.  Text
--- of a ticket whose comments are all private stays out: everybody who sees the
--- target could read it there.  Scores and reference of a lead are text, for
--- people and to find it again.
+-- What is copied, and what comes back; for tickets, something comes back only with
+-- direction both.  The text of a ticket whose comments are all private is not copied,
+-- since everybody who sees the target could read it there.  Score and reference of a
+-- lead are copied as text: for people, and to find the lead again.
 CREATE FUNCTION zcsync._route_default_fields(p_def jsonb, p_direction text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -83,11 +84,11 @@ COMMENT ON FUNCTION zcsync._route_default_filter(text, text) IS
 'the filter of a new route that is given none; NULL: all records';
 
 -- ---------------------------------------------------------------------
--- Values that can be told without a person
+-- Values that can be mapped without a person
 -- ---------------------------------------------------------------------
 
--- The values that a record can have there, by the catalogues: those of status
--- of a scope, and those of priority.
+-- The values that a record can have there, by the catalogues: the statuses of a scope,
+-- and the priorities.
 CREATE FUNCTION zcsync._known_values(p_account bigint, p_field text, p_scope text) RETURNS TABLE (id text, name text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -103,8 +104,8 @@ $$;
 COMMENT ON FUNCTION zcsync._known_values(bigint, text, text) IS
 'statuses of a scope, or priorities, that an account has';
 
--- The statuses of an account, as its vendor's SQL tells them: see the hook
--- "statuses" in vendor/contract.sql.
+-- The statuses of an account, from its vendor's SQL: see the hook "statuses" in
+-- vendor/contract.sql.
 CREATE FUNCTION zcsync._route_statuses(p_account bigint, p_kind text, p_place text) RETURNS TABLE (value text, name text,
 	"position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -160,9 +161,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_meant(bigint, text, text, text, text, text) IS
 'the usual status, or priority, of a meaning, if records of the account can be given it';
 
--- Between vendors, statuses and priorities that mean the same.  What one of two
--- accounts is asked for must be its vendor's own word: numbers that both may have
--- named anew are no match.
+-- Map statuses and priorities of two vendors that have the same meaning.  At least one
+-- of the two accounts must use its vendor's own names: numbers that both accounts may
+-- have renamed are not matched.
 CREATE FUNCTION zcsync._suggest_meanings(p_def jsonb, p_field text) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -189,8 +190,8 @@ $$;
 COMMENT ON FUNCTION zcsync._suggest_meanings(jsonb, text) IS
 'maps statuses or priorities of tickets to those of the target that mean the same';
 
--- The statuses that the records of a target can have, as their rows hold them,
--- and what they are at the source of the route where that is obvious.
+-- The statuses that the records of a target can have, as their rows hold them, and the
+-- statuses of the route's source that clearly correspond to them.
 CREATE FUNCTION zcsync._route_back_statuses(p_def jsonb) RETURNS TABLE (value text, name text, "position" integer, meaning text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -204,9 +205,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_back_statuses(jsonb) IS
 'statuses of the target of a route of tickets, with their obvious counterparts at the source';
 
--- The fields of the source that come back as they went there: from this field of the
--- target, as the columns themselves and not as what an expression makes of them.
--- Only then is the map of one way that of the other the other way round.
+-- The fields of the source that come back the same way as they went: from the same
+-- field of the target, and as plain columns, not as the result of an expression.  Only
+-- for these is the map back the map forward turned round.
 CREATE FUNCTION zcsync._mirrored_fields(p_def jsonb) RETURNS TABLE (field text, forward text)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -217,13 +218,13 @@ BEGIN ATOMIC
 		AND btrim(p_def #>> ARRAY['fields', f.forward, 'expression']) IN (f.back, 's.' || f.back);
 END;
 COMMENT ON FUNCTION zcsync._mirrored_fields(jsonb) IS
-'the fields of a route that come back as they went there, so that the map of one way tells that of the other';
+'the fields of a route that come back the same way as they went, so that the map of one direction gives that of the other';
 
--- What the map of a route says the other way round: the values of the source that
--- become one value of the target, there.  One that records cannot be given stands for the
--- one that leads to it; one that no record gets again counts only if it is alone.
--- preferred is the one that has the name of the value there, where zcsync itself
--- mapped all of them.
+-- The map of a route, turned round: for each value of the target, the values of the
+-- source that become it.  If records cannot be given a source value, the value that
+-- leads to it takes its place; a value that no record can get again counts only if
+-- there is no other.  preferred is the source value with the same name as the target
+-- value, if zcsync itself mapped all of them.
 CREATE FUNCTION zcsync._turned_map(p_def jsonb) RETURNS TABLE (field text, there text, heres text[], suggested boolean, preferred text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -251,11 +252,11 @@ AS $$
 	GROUP BY m.field, m.there
 $$;
 COMMENT ON FUNCTION zcsync._turned_map(jsonb) IS
-'the map of a route the other way round: what becomes each value of the target';
+'the map of a route, turned round: for each value of the target the values of the source that become it';
 
--- The values of the target that say themselves what they are at the source: by
--- their meaning, or statuses of leads by their name.  Priorities do so where one of
--- the vendors has its own, as in _suggest_meanings().
+-- The values of the target for which the value of the source is clear: by their
+-- meaning, or for statuses of leads by their name.  For priorities that is so if one of
+-- the vendors has names of its own, as in _suggest_meanings().
 CREATE FUNCTION zcsync._obvious_back_values(p_def jsonb) RETURNS TABLE (field text, there text, here text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -280,12 +281,12 @@ AS $$
 	GROUP BY k.id
 $$;
 COMMENT ON FUNCTION zcsync._obvious_back_values(jsonb) IS
-'the values of the target of a route that say themselves what they are at the source';
+'the values of the target of a route for which the value of the source is clear';
 
--- What comes back: the map of the route the other way round, then what is obvious.
--- here is NULL where several values of the source, heres, become one and a person must
--- name the one that comes back: zcsync knows it only where it mapped all of them
--- itself and one has that name or that meaning.
+-- What comes back: the map of the route turned round, then the clear cases.  here is
+-- NULL if several values of the source, heres, become the same and a person must name
+-- the one that comes back.  zcsync knows it only if it mapped all of them itself, and
+-- one of them has the same name or meaning.
 CREATE FUNCTION zcsync._way_back(p_def jsonb) RETURNS TABLE (field text, there text, here text, heres text[])
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -299,10 +300,11 @@ AS $$
 	FULL JOIN zcsync._obvious_back_values(p_def) AS o ON o.field = m.field AND o.there = m.there
 $$;
 COMMENT ON FUNCTION zcsync._way_back(jsonb) IS
-'what the values of the target of a route become when they come back, and of which a person must say so';
+'the values that come back for the values of the target of a route, and for which of them a person must decide';
 
--- Map what comes back.  What a person mapped stays, and what a person took away stays
--- away; the rest follows the map forward, however it was mapped before.
+-- Map the values that come back.  What a person mapped is kept, and a translation that
+-- a person removed is not made again; the rest follows the map forward, however it was
+-- mapped before.
 CREATE FUNCTION zcsync._suggest_back_values(p_def jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -335,9 +337,9 @@ $$;
 COMMENT ON FUNCTION zcsync._suggest_back_values(jsonb) IS
 'maps what comes back as the map forward says; what a person mapped stays';
 
--- The choices for a source status, best first: the same name, then its
--- category.  Open and closed ones have an order; between several statuses for
--- work that goes on, only a person can choose.
+-- The choices for a source status, best first: the same name, then its category.
+-- Categories of open and of closed statuses have an order; between several statuses for
+-- work in progress, only a person can choose.
 CREATE FUNCTION zcsync._suggest_task_values(p_def jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -376,16 +378,16 @@ $$;
 COMMENT ON FUNCTION zcsync._suggest_task_values(jsonb) IS
 'maps those statuses of tickets that have one obvious counterpart in a list';
 
--- Did a person take the translation of a value away?  p_part: fields or back.
+-- Did a person remove the translation of a value?  p_part: fields or back.
 CREATE FUNCTION zcsync._is_unmapped(p_def jsonb, p_part text, p_field text, p_value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(p_def #> ARRAY[p_part, p_field, 'unmapped'] ? p_value, false);
 END;
 COMMENT ON FUNCTION zcsync._is_unmapped(jsonb, text, text, text) IS
-'did a person take the translation of a value of a route away?';
+'did a person remove the translation of a value of a route?';
 
--- What is mapped forward already stays.
+-- Values that are mapped forward already keep their translation.
 CREATE FUNCTION zcsync._suggest_values(p_route bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -405,4 +407,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._suggest_values(bigint) IS
-'maps what needs no person to decide; what is mapped forward stays, and what a person mapped';
+'maps values for which no person must decide; keeps what is mapped forward already, and what a person mapped';

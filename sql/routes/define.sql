@@ -11,18 +11,19 @@
 --		back_<id>(target rows)			fields of the source, only if some come back
 --
 -- Each gives a zcsync.route_value for each row, and is called by
--- zcsync._evaluate() only.  The functions are made by the role that defines the
--- route and run with its rights, so the verbs that compile are SECURITY INVOKER.  They compile first
--- and save afterwards: _save_route() stores a definition only when the owner
--- of the functions has compiled exactly that, which each function's comment
--- proves by a digest.  Nobody can therefore slip SQL into the route of another
--- role, and the worker never runs SQL of a route with the rights of the
--- owner of the tables.
+-- Each returns a zcsync.route_value for each row, and only zcsync._evaluate() calls it.
+--
+-- The functions are made by the role that defines the route, and run with its rights.
+-- So the SQL functions that compile are SECURITY INVOKER.  They compile first and store
+-- afterwards: _save_route() stores a definition only if the owner of the functions has
+-- compiled exactly that, which a digest in the comment of each function proves.  So
+-- nobody can put SQL into the route of another role, and the worker never runs SQL of a
+-- route with the rights of the owner of the tables.
 -- ---------------------------------------------------------------------
 
--- One thing that a route would do, or cannot do, with one source record.
--- op: create, link, update, agree (the target has the value already), leave,
--- return, error.  A create and an update have a row for each field.
+-- One thing that a route would do, or cannot do, with one source record.  op: create,
+-- link, update, agree (the target has the value already), leave, return, error.  A
+-- create and an update have a row for each field.
 CREATE TYPE zcsync.route_change AS (
 	op text,
 	link_id bigint,
@@ -68,8 +69,7 @@ END;
 COMMENT ON FUNCTION zcsync._route_setup_steps() IS
 'what setup() does for routes';
 
--- The address in the last line of a text, where a copy has that of what it is a
--- copy of.
+-- The address in the last line of a text: a copy has the address of its original there.
 CREATE FUNCTION zcsync._copied_from(p_text text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -78,7 +78,7 @@ END;
 COMMENT ON FUNCTION zcsync._copied_from(text) IS
 'the web address that is the last line of a text, without fragment; NULL: none';
 
--- By C and not by EXECUTE, since maps call it for each row.
+-- In C and not by EXECUTE, since maps call it for each row.
 CREATE FUNCTION zcsync._call_record_url(p_hook regprocedure, p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
@@ -102,10 +102,10 @@ COMMENT ON FUNCTION zcsync.record_url(bigint, text, text) IS
 -- Expressions
 -- ---------------------------------------------------------------------
 
--- Refuse what is not ONE expression, so that it can stand in parentheses
--- inside a statement of ours.  Literals and quoted names are taken out first;
--- of what is left no comment, semicolon, dollar sign or stray quote may
--- remain, and parentheses must close in order.
+-- Raise an error unless a text is exactly one expression, so that it can stand in
+-- parentheses inside a statement of ours.  Literals and quoted names are removed first;
+-- the rest may contain no comment, semicolon, dollar sign or stray quote, and its
+-- parentheses must close in order.
 CREATE FUNCTION zcsync._check_expression(p_text text, p_what text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION zcsync._check_expression(text, text) IS
 -- Definition and code
 -- ---------------------------------------------------------------------
 
--- The row of the route of this name, or an error.  As jsonb, for the table
+-- The row of the route of this name, or an error.  Returned as jsonb, since the table
 -- does not exist yet when this function is made.
 CREATE FUNCTION zcsync._route(p_name text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -184,9 +184,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route(text) IS
 'the row of a route, by its name; an error when there is none';
 
--- A definition as it would be with a change applied: the row of the route,
--- its fields, and what both sides are.  The change has the keys route (columns),
--- fields and back (field -> {expression, mapped, position}, or null to drop it).
+-- A definition as it would be after a change: the row of the route, its fields, and the
+-- two streams.  The change has the keys route (columns), fields and back (field ->
+-- {expression, mapped, position}, or null to remove it).
 CREATE FUNCTION zcsync._route_definition(p_route bigint, p_change jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -217,9 +217,9 @@ BEGIN
 	WHERE s.stream_id = (v_def ->> 'source_stream_id')::bigint
 		AND t.stream_id = (v_def ->> 'target_stream_id')::bigint;
 
-	-- Where records are created.  Quotes, parentheses, arrows, CASE and the
-	-- name of a column make it an expression, unless a place has that name;
-	-- anything else is an id, a path or a name.
+	-- Where records are created.  A text with quotes, parentheses, arrows, CASE or the
+	-- name of a column is an expression, unless a place has that name; any other text
+	-- is an id, a path or a name.
 	v_create_in := btrim(v_def ->> 'create_in');
 	v_place := zcsync._route_place((v_def ->> 'target_account')::bigint, v_def ->> 'target_kind', v_create_in,
 		v_create_in COLLATE "C" !~* $re$['"()]|->|^s\.|^case\M$re$
@@ -236,8 +236,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_definition(bigint, jsonb) IS
 'the whole definition of a route as it would be after a change';
 
--- The expressions of a definition: the function they are part of, the field,
--- how messages call them, the text, and the form in which the code contains it.
+-- The expressions of a definition: the function that they are part of, the field, their
+-- name in messages, the text, and the form in which the code contains it.
 CREATE FUNCTION zcsync._route_expressions(p_def jsonb)
 RETURNS TABLE (part text, field text, what text, expression text, form text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -251,8 +251,8 @@ BEGIN ATOMIC
 	SELECT 'match', NULL, 'match_on', p_def ->> 'match_on', format(E'(\n%s\n)', p_def ->> 'match_on')
 	WHERE p_def ->> 'match_on' IS NOT NULL
 	UNION ALL
-	-- Values that are still to be translated, and custom fields, keep the type
-	-- they have; the others get that of the column.
+	-- Values that are still to be translated, and custom fields, keep their type;
+	-- others get the type of the column.
 	SELECT 'map', f.key, format('field "%s"', f.key), f.value ->> 'expression',
 		format(E'(\n%s\n)%s', f.value ->> 'expression',
 			CASE WHEN NOT (f.value ->> 'mapped')::boolean AND coalesce(p_def #>> ARRAY['target', 'roles', f.key] NOT IN ('company', 'user', 'site'), true)
@@ -267,7 +267,7 @@ END;
 COMMENT ON FUNCTION zcsync._route_expressions(jsonb) IS
 'the SQL expressions in the definition of a route';
 
--- What a definition says beside its SQL, as one line.
+-- The settings in a definition, which are not SQL, as one line.
 CREATE FUNCTION zcsync._route_settings_line(p_def jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -280,10 +280,11 @@ END;
 COMMENT ON FUNCTION zcsync._route_settings_line(jsonb) IS
 'the settings in the definition of a route, as one line of text';
 
--- The functions of a definition: name, arguments, and statement that makes it.
--- The filter stands in a subquery that is not pulled up, so that it is evaluated
--- once, and before the rest.  A comment holds the settings, so that the digest of
--- the code proves that the owner of the functions asked for those as well.
+-- The functions of a definition: name, arguments, and the statement that makes each.
+-- The filter is in a subquery that the planner does not pull up, so that it is
+-- evaluated once, and before the rest.  A comment in the code contains the settings, so
+-- that the digest of the code proves that the owner of the functions asked for these,
+-- too.
 CREATE FUNCTION zcsync._route_code(p_def jsonb) RETURNS TABLE (name text, arguments text, code text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -335,9 +336,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_code(jsonb) IS
 'the functions that a definition compiles to';
 
--- What is wrong with a compiled function: NULL when the role that defined the
--- route owns it, it runs with the rights of its caller, who is that role, and it
--- is this code.
+-- What is wrong with a compiled function.  NULL if the role that defined the route owns
+-- it, if it runs with the rights of its caller, who is that role, and if it has this
+-- code.
 CREATE FUNCTION zcsync._route_function_fault(p_name text, p_arguments text, p_code text, p_owner text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -364,11 +365,12 @@ END;
 COMMENT ON FUNCTION zcsync._route_digest(text) IS
 'the comment of a compiled function: proves what its owner compiled';
 
--- Compile a definition with the rights of the caller, who becomes or must be
--- the owner of the functions: nobody else, no superuser either, since trying
--- an expression runs what it calls.  Each expression is tried alone first, on
--- no row at all, so that an error names it: syntax, types, and what the caller
--- may not read.  WHERE takes neither aggregates nor sets.
+-- Compile a definition with the rights of the caller, who becomes the owner of the
+-- functions, or must be it.  Not even a superuser may do it instead, since trying an
+-- expression runs what it calls.  Each expression is first tried by itself, on no row
+-- at all, so that an error names the expression: wrong syntax or type, or something
+-- that the caller may not read.  It is tried in WHERE, which allows neither aggregates
+-- nor sets.
 CREATE FUNCTION zcsync._compile_route(p_def jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -378,8 +380,8 @@ DECLARE
 	v_expression record;
 	v_function record;
 	v_owner name;
-	v_rows text;		-- that an expression is tried on, none of them
-	v_about text;		-- what they are, for people
+	v_rows text;		-- the rows on which an expression is tried: none
+	v_about text;		-- what these rows are, for people
 BEGIN
 	SELECT o.owner INTO v_owner
 	FROM (
@@ -431,8 +433,8 @@ $$;
 COMMENT ON FUNCTION zcsync._compile_route(jsonb) IS
 'makes the functions of a route, owned by the caller';
 
--- Refuse what the verbs refuse, whoever calls this with what: a role that may
--- define routes can call _save_route() itself.
+-- Raise the errors that the public functions raise, whoever calls this: a role that may
+-- define routes can call _save_route() directly.
 CREATE FUNCTION zcsync._check_route_definition(p_def jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -511,7 +513,7 @@ BEGIN
 
 	DELETE FROM zcsync.route_fields f
 	WHERE f.route_id = p_route AND NOT v_def -> CASE f.direction WHEN 'back' THEN 'back' ELSE 'fields' END ? f.field;
-	-- What is not copied any more is forgotten: it may be copied again later.
+	-- Fields that are no longer copied are forgotten: they may be copied again later.
 	UPDATE zcsync.links l SET agreed = l.agreed - g.fields, agreed_back = l.agreed_back - g.back, dropped = l.dropped - g.dropped
 	FROM zcsync.links AS o
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT k FROM jsonb_object_keys(o.agreed) AS k WHERE NOT v_def -> 'fields' ? k) AS fields,

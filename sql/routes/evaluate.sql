@@ -1,31 +1,31 @@
 -- ---------------------------------------------------------------------
--- Routes: what the SQL of a route says of records.
+-- Routes: what the SQL of a route says about records.
 --
--- The compiled functions are run here and nowhere else, by their oid, outside of
--- any statement of ours; what they give is data for the queries of changes.sql and
--- back.sql.  A record whose SQL fails has an error in place of a value, and its
--- neighbours have theirs.
+-- The compiled functions are run here and nowhere else, by their oid, outside of any
+-- statement of ours; their results are data for the queries of changes.sql and
+-- back.sql.  A record whose SQL fails has an error in place of a value, and the other
+-- records have their values.
 -- ---------------------------------------------------------------------
 
--- What the compiled SQL of a route gives for one record.
+-- The result of the compiled SQL of a route for one record.
 CREATE TYPE zcsync.route_value AS (
-	passes boolean,			-- does the route want it?
+	passes boolean,			-- does it pass the filter of the route?
 	doc jsonb,				-- field -> value, before translation
-	place text,				-- where it is created
+	place text,				-- the place where it is created
 	targets bigint[]		-- records that match_on found
 );
 COMMENT ON TYPE zcsync.route_value IS
 'what the SQL of a route gives for one record; see zcsync._evaluate()';
 
--- The same for a known record, or what became of the attempt.
+-- The same for a known record, with the error if there is no result.
 CREATE TYPE zcsync.route_evaluation AS (
 	source_id bigint,
 	passes boolean,
 	doc jsonb,
 	place text,
-	targets bigint[],		-- what match_on found; of what comes back, the target itself
+	targets bigint[],		-- what match_on found; for what comes back, the target itself
 	error text,				-- why there is no value
-	late boolean,			-- there is none for want of time
+	late boolean,			-- there is no value because the time was not enough
 	seen xid				-- version of the row that was evaluated
 );
 COMMENT ON TYPE zcsync.route_evaluation IS
@@ -37,7 +37,7 @@ RETURNS TABLE (n integer, value zcsync.route_value, error text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_evaluate';
 COMMENT ON FUNCTION zcsync._evaluate(oid, oid, anyarray, boolean, integer) IS
-'calls a compiled function of a route as its owner, read-only and rolled back; for each row its value, or the error it raised, or neither when the time did not suffice';
+'calls a compiled function of a route as its owner, read-only and rolled back; returns for each row its value, or the error that it raised, or neither if the time was not enough';
 
 CREATE FUNCTION zcsync._mapping_timeout() RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -47,9 +47,9 @@ END;
 COMMENT ON FUNCTION zcsync._mapping_timeout() IS
 'zcsync.mapping_timeout as an interval';
 
--- The functions of a route, and why they may not be run: fault is NULL when all
--- are there and belong to the role that defined the route.  What another role
--- made under our names is never run.
+-- The functions of a route, and why they may not be run; fault is NULL if all of them
+-- exist and belong to the role that defined the route.  A function with one of our
+-- names that another role made is never run.
 CREATE FUNCTION zcsync._route_functions(p_route bigint, OUT forward oid, OUT match oid, OUT back oid, OUT owner oid, OUT fault text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -74,7 +74,7 @@ $$;
 COMMENT ON FUNCTION zcsync._route_functions(bigint) IS
 'the compiled functions of a route and their owner, and why they may not be run; NULL when they may';
 
--- The same, or an error.
+-- The same, but raises an error if they may not be run.
 CREATE FUNCTION zcsync._runnable_route(p_route bigint, OUT forward oid, OUT match oid, OUT back oid, OUT owner oid)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -97,8 +97,8 @@ $$;
 COMMENT ON FUNCTION zcsync._runnable_route(bigint) IS
 'the compiled functions of a route and their owner; an error when they may not be run';
 
--- The records of a table, evaluated by one function.  p_place: is the place asked
--- for, too?  NULL: only whether the route wants them.
+-- Evaluate records of a table with one function.  p_place: is the place wanted, too?
+-- NULL: only whether the record passes the filter.
 CREATE FUNCTION zcsync._evaluate_rows(p_function oid, p_owner oid, p_kind text, p_ids bigint[], p_place boolean, p_timeout interval)
 RETURNS SETOF zcsync.route_evaluation
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -119,8 +119,8 @@ $$;
 COMMENT ON FUNCTION zcsync._evaluate_rows(oid, oid, text, bigint[], boolean, interval) IS
 'what a compiled function of a route gives for records of a table, by their local ids';
 
--- What the route says of source records: those that it has, and others that are
--- due.  Where they are created is asked for those that it does not have.
+-- What the route says about source records: those that it has paired, and others that
+-- are due.  The place is evaluated only for those that it has not paired.
 CREATE FUNCTION zcsync._evaluate_sources(p_route bigint, p_ids bigint[], p_backfill boolean, p_timeout interval DEFAULT zcsync._mapping_timeout())
 RETURNS zcsync.route_evaluation[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -168,8 +168,8 @@ $$;
 COMMENT ON FUNCTION zcsync._evaluate_sources(bigint, bigint[], boolean, interval) IS
 'what a route says of source records: whether it wants them, the value of each field, where they are created, what match_on finds';
 
--- What comes back from the targets of source records, by the ids of the latter.
--- A record that its vendor has not told yet says nothing.
+-- What comes back from the targets of source records, by the ids of the source records.
+-- A record that its vendor has not shown yet has nothing that could come back.
 CREATE FUNCTION zcsync._evaluate_targets(p_route bigint, p_ids bigint[], p_timeout interval DEFAULT zcsync._mapping_timeout())
 RETURNS zcsync.route_evaluation[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -204,12 +204,12 @@ $$;
 COMMENT ON FUNCTION zcsync._evaluate_targets(bigint, bigint[], interval) IS
 'what comes back from the targets of source records';
 
--- What cannot be told of records because their SQL failed.
+-- Errors for records whose SQL failed.
 CREATE FUNCTION zcsync._failed_evaluations(p_values zcsync.route_evaluation[]) RETURNS SETOF zcsync.route_change
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT ROW('error', NULL, e.source_id, NULL, '', NULL, NULL, CASE WHEN e.late THEN 'late' ELSE 'mapping_error' END,
-		coalesce(e.error, 'the time did not suffice to evaluate the SQL of the route'), NULL)::zcsync.route_change
+		coalesce(e.error, 'the time was not enough to evaluate the SQL of the route'), NULL)::zcsync.route_change
 	FROM unnest(p_values) AS e WHERE e.late OR e.error IS NOT NULL;
 END;
 COMMENT ON FUNCTION zcsync._failed_evaluations(zcsync.route_evaluation[]) IS

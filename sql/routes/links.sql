@@ -1,18 +1,18 @@
 -- ---------------------------------------------------------------------
 -- Routes: pairs.
 --
--- Two records that belong together are one row of links.  A record has one
--- counterpart in each other stream, whichever of the two was there first and
--- whichever route found it.  The row says which route drives the pair, which of
--- the two is a copy, and what both sides last agreed on.
+-- Two records that belong together are one row of links.  A record has at most one
+-- counterpart in each other stream, whichever of the two was there first, and whichever
+-- route found it.  The row says which route drives the pair, which of the two is a
+-- copy, and what both sides last agreed on.
 --
--- A pair outlives its route.  Another route takes it over when no route drives it,
--- or when the record has left the one that does; a route that is paused keeps
--- its pairs.  To take a pair over means to remember the values that both sides
--- have, and to write nothing.
+-- A pair outlives its route.  Another route takes it over if no route drives it, or if
+-- the record no longer passes the filter of the route that does; a paused route keeps
+-- its pairs.  A route that takes a pair over remembers the values that both sides have,
+-- and writes nothing.
 -- ---------------------------------------------------------------------
 
--- All pairs of these records with records of a stream, also those that have ended.
+-- All pairs of these records with records of a stream, including those that have ended.
 CREATE FUNCTION zcsync._pairs_with(p_ids bigint[], p_account bigint, p_kind text)
 RETURNS TABLE (id bigint, other_id bigint, link_id bigint, route_id bigint, state text, copy_id bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -29,10 +29,10 @@ AS $$
 		OFFSET 0) AS l
 $$;
 COMMENT ON FUNCTION zcsync._pairs_with(bigint[], bigint, text) IS
-'pairs of records with records of one account and kind, those that have ended too';
+'pairs of records with records of one account and kind, including those that have ended';
 
--- What the records are copies of, or copies of copies, one row for each record of
--- this account and kind among them.
+-- The originals of these records, and the originals of those: one row for each such
+-- record of this account and kind.
 CREATE FUNCTION zcsync._originals_in(p_ids bigint[], p_account bigint, p_kind text) RETURNS TABLE (id bigint, original_id bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -54,12 +54,13 @@ $$;
 COMMENT ON FUNCTION zcsync._originals_in(bigint[], bigint, text) IS
 'records of one account and kind that these are copies of, or copies of copies';
 
--- What is known of source records that a route does not drive.  verdict:
---   link   target_id is the counterpart, and no route drives the pair
---   skip   another route drives the pair of this record; or the record is a copy
---          of something that began in the target stream, so that a circle ends here
---   copy   the record is a copy of one that has another counterpart
--- Records without a row here have no counterpart yet.
+-- What is known about source records that a route does not drive.  verdict:
+-- - link: target_id is the counterpart, and no route drives the pair
+-- - skip: another route drives the pair of this record; or the record is a copy of
+--   something that began in the target stream, so that a circle ends here
+-- - copy: the record is a copy of one that has another counterpart
+--
+-- Records that have no counterpart yet are not in the result.
 CREATE FUNCTION zcsync._route_standing(p_route bigint, p_ids bigint[]) RETURNS TABLE (source_id bigint, target_id bigint, verdict text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -73,7 +74,7 @@ AS $$
 	), found AS MATERIALIZED (
 		SELECT p.* FROM ends AS e CROSS JOIN LATERAL zcsync._pairs_with(p_ids, e.target_account, e.target_kind) AS p
 	), active AS MATERIALIZED (
-		-- of several records that share one target none takes it as its source
+		-- if several records share one target, none of them becomes the target's source
 		SELECT f.id, min(f.other_id) AS other_id, count(*) = 1 AND bool_and(f.route_id IS NULL OR f.state = 'left') AS free
 		FROM found AS f WHERE f.state <> 'unlinked'
 		GROUP BY f.id
@@ -103,7 +104,7 @@ $$;
 COMMENT ON FUNCTION zcsync._route_standing(bigint, bigint[]) IS
 'what is known of source records that a route does not drive: their counterpart, or why the route leaves them alone';
 
--- Why nothing is made for a record, for people.
+-- A text that says why nothing is made for a record.
 CREATE FUNCTION zcsync._refusal_text(p_verdict text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -115,12 +116,12 @@ BEGIN ATOMIC
 		WHEN 'other_installation' THEN 'what belongs to the record was made by another installation' END;
 END;
 COMMENT ON FUNCTION zcsync._refusal_text(text) IS
-'why a route makes nothing for a record; NULL when it does';
+'why a route makes nothing for a record; NULL if it makes something';
 
--- What the marks of source records without a counterpart say; see _marked().  One
--- that is still in the making is left alone until its row has its remote_id.  A copy
--- whose pair is not known here, as when its account was removed and added again, is
--- no source: 'copy'.
+-- What the marks of source records without a counterpart say; see _marked().  A record
+-- that is still being made is left alone until its row has its remote_id.  A copy whose
+-- pair is not known here, as when its account was removed and added again, is no
+-- source: 'copy'.
 CREATE FUNCTION zcsync._marked_sources(p_kind text, p_ids bigint[]) RETURNS TABLE (source_id bigint, verdict text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -134,15 +135,16 @@ AS $$
 		SELECT FROM zcsync.links AS l WHERE l.target_id = m.local_id AND l.copy_id = m.local_id))
 $$;
 COMMENT ON FUNCTION zcsync._marked_sources(text, bigint[]) IS
-'source records that are left alone for their marks, or are copies whose pair is not known';
+'source records that are left alone because of their marks, or that are copies whose pair is not known';
 
--- What source records that a route does not drive have to do with its target:
--- see _route_standing() and _marked_sources() for the verdicts; besides
---   taken               match_on finds only what has another counterpart
---   other_installation  what is found for the record was made by another installation
--- Candidates are sought for records of which nothing is known, see
+-- What the target has for source records that a route does not drive.
+-- _route_standing() and _marked_sources() explain the verdicts; two more are:
+-- - taken: match_on finds only records that have another counterpart
+-- - other_installation: another installation made the record that was found
+--
+-- Candidates are searched for records about which nothing is known, see
 -- _route_match_query(), and for copies whose pair is not known, see
--- _route_origin_query().  A record without a row here is new to the target.
+-- _route_origin_query().  A record that is not in the result is new to the target.
 CREATE FUNCTION zcsync._route_matches(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[])
 RETURNS TABLE (source_id bigint, target_id bigint, verdict text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -209,8 +211,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_matches(bigint, bigint[], zcsync.route_evaluation[]) IS
 'counterparts of source records that a route does not drive, or why it leaves them alone';
 
--- The originals of copies whose pair is not known, $8, with the other parameters as
--- below: the text of a copy ends with the address of its original.
+-- The originals of copies whose pair is not known ($8; the other parameters are those
+-- below): the text of a copy ends with the address of its original.
 CREATE FUNCTION zcsync._route_origin_query(p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
@@ -229,11 +231,11 @@ END;
 COMMENT ON FUNCTION zcsync._route_origin_query(text, text) IS
 'the query that finds what source records are copies of; see zcsync._route_matches()';
 
--- The candidates: $1 route, $2 source account, $3 source ids, $4 target account,
--- $7 what the SQL of the route said.  match_on finds them, as far as they are
--- records of the target; else a description that contains the address of the
--- source record.  A lead has no address: it is found by its e-mail address in an
--- opportunity that is open.
+-- The candidates.  $1 is the route, $2 the source account, $3 the source ids, $4 the
+-- target account, $7 what the SQL of the route said.  match_on finds them, if they are
+-- records of the target; without match_on, they are records whose description contains
+-- the address of the source record.  A lead has no address: it is found by its e-mail
+-- address in an open opportunity.
 CREATE FUNCTION zcsync._route_match_query(p_route bigint, p_match_on text, p_source_kind text, p_target_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL UNSAFE
 BEGIN ATOMIC
@@ -269,7 +271,8 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL unnest(zcsync._index_links(f.description)) AS x (url)
 			JOIN urls AS u ON u.url = x.url
 			WHERE f.account_id = $4 AND f.deleted_at IS NULL)$sql$, p_source_kind, p_target_kind,
-			-- customers write tickets, and may know the address of another one
+			-- customers write tickets, and may put the address of another record into
+			-- one
 			CASE p_target_kind WHEN 'tickets' THEN $q$t.external_id LIKE 'zcsync-%' AND$q$ ELSE '' END)
 		ELSE 'SELECT NULL::bigint, NULL::bigint WHERE false' END;
 END;
@@ -280,8 +283,7 @@ COMMENT ON FUNCTION zcsync._route_match_query(bigint, text, text, text) IS
 -- Two routes for one pair
 -- ---------------------------------------------------------------------
 
--- Of these source records those that pass the filter of a route, as far as its
--- SQL can be run.
+-- Those of these source records that pass the filter of a route, if its SQL can be run.
 CREATE FUNCTION zcsync._route_wants(p_route bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -302,8 +304,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_wants(bigint, bigint[]) IS
 'those of these source records that pass the filter of a route';
 
--- The route that drives pairs which another route would drive as well, by the
--- newest 200 pairs of each route between the same streams; NULL: none does.
+-- The route that drives pairs which this route would drive as well, by the newest 200
+-- pairs of each route between the same streams; NULL: there is none.
 CREATE FUNCTION zcsync._rival(p_route bigint, OUT name text, OUT direction text, OUT opposite boolean, OUT pairs bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -335,8 +337,8 @@ $$;
 COMMENT ON FUNCTION zcsync._rival(bigint) IS
 'the route that drives pairs which this one would drive as well';
 
--- A pair has one driver.  A route that begins while another one drives what it
--- would drive is refused: most likely it was to bring something back.
+-- Only one route drives a pair.  A route cannot begin while another one drives the
+-- pairs that it would drive: most likely it was meant to bring something back.
 CREATE FUNCTION zcsync._refuse_rival(p_route bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -367,10 +369,10 @@ COMMENT ON FUNCTION zcsync._refuse_rival(bigint) IS
 -- Making pairs
 -- ---------------------------------------------------------------------
 
--- Make pairs of records that exist, or take them over; nothing is agreed on yet.
--- A copy that this database once made brings the key of its pair with its mark.
--- Where somebody made another pair of one of them just now, that one stands, and
--- the next job of the record sees it.
+-- Make pairs of records that exist, or take pairs over; nothing is agreed on yet.  A
+-- copy that this database once made has the key of its pair in its mark.  If another
+-- session made a pair of one of these records just now, that pair stays, and the next
+-- job of the record sees it.
 CREATE FUNCTION zcsync._link_pairs(p_route bigint, p_sources bigint[], p_targets bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -420,8 +422,8 @@ $$;
 COMMENT ON FUNCTION zcsync._link_pairs(bigint, bigint[], bigint[]) IS
 'joins records that exist to pairs of a route, or has it take the pairs over';
 
--- Create target records and pair them; returns the pairs.  The key of a pair is
--- also the mark of the new record.
+-- Create target records and pair them; returns the pairs.  The key of a pair is also
+-- the mark of the new record.
 CREATE FUNCTION zcsync._make_targets(p_route bigint, p_target_account bigint, p_target_kind text, p_origin zcsync.origin,
 	p_changes zcsync.route_change[]) RETURNS TABLE (source_id bigint, target_id bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

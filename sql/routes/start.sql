@@ -1,26 +1,26 @@
 -- ---------------------------------------------------------------------
 -- Routes: where a route begins.
 --
--- A route begins where its source has been read to when it is first resumed.
--- What the source's vendor says of the time of a change cannot decide that
--- alone: its clock has whole seconds and may be ahead of ours or behind.  So two
--- times, far enough apart for that, bound what is in doubt, and between them it
--- counts what this database had: a record whose row was last written by a
--- transaction that the first resume_route() saw was there before; any other
--- came, or changed, afterwards.
+-- A route begins at the point to which its source has been read when the route is first
+-- resumed.  The vendor's time of a change alone cannot decide what came before: its
+-- clock has whole seconds, and may be fast or slow.  So there are two times, far enough
+-- apart.  A record that changed before the first one was there before, one that changed
+-- after the second is new.  In between, the transaction that last wrote the record's
+-- row decides: if the first resume_route() saw that transaction as ended, the record
+-- was there before.
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.route_start AS (
-	old_before	timestamptz,	-- what changed before this, by the source's clock, was there before the route
-	new_from	timestamptz,	-- what changed from this on is new to it
-	old_rows	pg_snapshot		-- between the two, rows of transactions that this sees were there before
+	old_before	timestamptz,	-- by the source's clock: a record that changed before this was there before the route
+	new_from	timestamptz,	-- a record that changed at this time or later is new to the route
+	old_rows	pg_snapshot		-- between the two, rows of transactions that this snapshot sees were there before
 );
 COMMENT ON TYPE zcsync.route_start IS
 'where a route begins';
 
--- Is a record new to a route?  p_at: when it last changed, by the source's clock;
--- NULL if that is not known.  p_xid: the transaction that last wrote its row.  To a
--- route that never ran everything is new.
+-- Is a record new to a route?  p_at: when it last changed, by the source's clock; NULL
+-- if that is not known.  p_xid: the transaction that last wrote its row.  For a route
+-- that never ran, every record is new.
 CREATE FUNCTION zcsync._is_news(p_start zcsync.route_start, p_at timestamptz, p_xid xid8) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -32,8 +32,8 @@ END;
 COMMENT ON FUNCTION zcsync._is_news(zcsync.route_start, timestamptz, xid8) IS
 'did a record come, or change, after a route began?';
 
--- When a source record last changed: an expression over its row, s.  A record
--- of a local account may bring a time from elsewhere.
+-- When a source record last changed: an expression over its row, s.  A record of a
+-- local account may have a time that came with an import.
 CREATE FUNCTION zcsync._route_changed_at(p_vendor text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -71,8 +71,9 @@ $$;
 COMMENT ON FUNCTION zcsync._newest_record(bigint) IS
 'the latest time that records of a stream bear; NULL: there is none';
 
--- The transactions that have ended, without the one that asks: a snapshot does not
--- list its own among those that run, and shows it as ended once a later one has.
+-- The transactions that have ended, except the present one: a snapshot does not list
+-- its own transaction among the running ones, and shows it as ended as soon as a later
+-- one has ended.
 CREATE FUNCTION zcsync._ended_transactions() RETURNS pg_snapshot
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -84,15 +85,15 @@ AS $$
 	FROM (SELECT pg_current_snapshot(), pg_current_xact_id_if_assigned()) AS c (snapshot, own)
 $$;
 COMMENT ON FUNCTION zcsync._ended_transactions() IS
-'the transactions that have ended, without the one that asks';
+'the transactions that have ended, except the present one';
 
 -- Where a route would begin now.
 --
--- Five minutes are what the live lane of a stream takes the two clocks to be
--- apart at most.  Once the history is read there is a better measure: what is
--- newer than the newest record here was not here.  Then a vendor's clock may be
--- behind by a day, or its times of another zone.  In a local account it is
--- always the rows that tell: the time of an import is that at which it began.
+-- The live lane of a stream assumes that the two clocks differ by at most five minutes.
+-- Once the history is read, there is something better: a record newer than the newest
+-- one here was not here.  That works even if a vendor's clock is a day slow, or its
+-- times have another zone.  In a local account the rows always decide, since the time
+-- of an import is the time when it began.
 CREATE FUNCTION zcsync._begin_here(p_route bigint) RETURNS zcsync.route_start
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -110,7 +111,7 @@ BEGIN
 	v_start.old_before := CASE
 		WHEN v.vendor = 'local' THEN v_now - interval '1 day'
 		WHEN v.history_state = 'running' THEN v.read_to
-		-- without a history, what was there before the stream may be missing here
+		-- without a history, older records may be missing here
 		ELSE greatest(least(v.read_to, coalesce(zcsync._newest_record(v.stream_id), '-infinity')), v.read_to - interval '1 day',
 			CASE WHEN v.history_state = 'none' THEN least(v.created_at, v.read_to) END)
 		END - interval '5 minutes';
@@ -120,8 +121,9 @@ $$;
 COMMENT ON FUNCTION zcsync._begin_here(bigint) IS
 'where a route would begin if it were first resumed now';
 
--- Wait for the transactions that are writing rows which a route reads, before it is
--- started on them; see _starting_on().  A transaction that is left open must not hold this up for ever.
+-- Wait for the transactions that write rows which a route reads, before the route is
+-- started on these rows; see _starting_on().  The wait is limited, since a transaction
+-- may stay open for ever.
 CREATE FUNCTION zcsync._await_writers(p_route bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -146,10 +148,10 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 COMMENT ON FUNCTION zcsync._await_writers(bigint) IS
-'waits until nobody writes rows that a route reads, and keeps it so until the transaction ends';
+'waits until no other transaction writes rows that a route reads, and keeps others from doing so until this one ends';
 
--- Another server counts transactions anew, so in a copy of the database its rows
--- tell nothing any more; what is in doubt is decided by the clock.
+-- Another server has other transaction ids, so in a copy of the database those of its
+-- rows prove nothing; the clock decides in their place.
 CREATE FUNCTION zcsync._forget_old_rows() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -158,4 +160,4 @@ AS $$
 	WHERE old_rows IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._forget_old_rows() IS
-'has the clock tell what is new to routes, in a copy of the database that was adopted';
+'makes the clock alone decide what is new to routes, in a copy of the database that was adopted';

@@ -1,8 +1,7 @@
 -- ---------------------------------------------------------------------
 -- Routes: what targets have, as their vendors describe it.
 --
--- A target may create its records somewhere: in a list, with a ticket type.  That
--- is its place.
+-- A target may create its records in a certain place: in a list, or with a ticket type.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._route_targets() RETURNS TABLE (vendor text, title text, kind text, name_field text, place_field text, place text,
@@ -15,13 +14,14 @@ BEGIN ATOMIC
 	WHERE k.name_field IS NOT NULL;
 END;
 COMMENT ON FUNCTION zcsync._route_targets() IS
-'the kinds of vendors that routes can write, and in what they differ';
+'the kinds of vendors that routes can write, and their differences';
 
 -- ---------------------------------------------------------------------
 -- Places
 -- ---------------------------------------------------------------------
 
--- Where records of a kind can be created, as far as the vendor's SQL knows.
+-- The places in which records of a kind can be created, as far as the vendor's SQL
+-- knows them.
 CREATE FUNCTION zcsync._route_places(p_account bigint, p_kind text) RETURNS TABLE (id text, name text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -37,8 +37,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_places(bigint, text) IS
 'the places in which records of a kind can be created, as far as they are known';
 
--- The id of the place that a setting or an expression names.  With p_ask an
--- error says what is wrong with it, otherwise the answer is NULL.
+-- The id of the place that a setting or an expression names.  If there is no such
+-- place, this raises an error that says why (p_ask), or returns NULL.
 CREATE FUNCTION zcsync._route_place(p_account bigint, p_kind text, p_place text, p_ask boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -67,7 +67,7 @@ COMMENT ON FUNCTION zcsync._route_place(bigint, text, text, boolean) IS
 -- Required fields
 -- ---------------------------------------------------------------------
 
--- What must be set in a place, as fields of a route.
+-- What must be set for a record in a place, as fields of a route.
 CREATE FUNCTION zcsync._route_required(p_account bigint, p_kind text, p_place text) RETURNS TABLE (field text, name text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -99,8 +99,8 @@ $$;
 COMMENT ON FUNCTION zcsync._type_name(oid, integer) IS
 'format_type() without quotes, so that names of types can be kept and compared';
 
--- The fields of a target that a route may write, with their types.  The place
--- a record is in is chosen by create_in.
+-- The fields of a target that a route may write, with their types.  The place of a
+-- record is not one of them: create_in chooses it.
 CREATE FUNCTION zcsync._route_target_fields(p_stream bigint) RETURNS TABLE (field text, type text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -123,8 +123,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_target_fields(bigint) IS
 'columns of a target stream that a route may write';
 
--- The same for what comes back to the source.  Records of a local account are
--- only here, and can be written whole.
+-- The same for fields that come back to the source.  Records of a local account exist
+-- only here, so all of their fields can be written.
 CREATE FUNCTION zcsync._route_source_fields(p_stream bigint) RETURNS TABLE (field text, type text)
 LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -140,7 +140,7 @@ $$;
 COMMENT ON FUNCTION zcsync._route_source_fields(bigint) IS
 'columns of a source stream that a route may write back';
 
--- Raise an error unless something can come back to a stream.
+-- Raise an error unless a route can write back to a stream.
 CREATE FUNCTION zcsync._check_source_writable(p_stream bigint) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -164,9 +164,9 @@ $$;
 COMMENT ON FUNCTION zcsync._check_source_writable(bigint) IS
 'raises an error unless routes can write back to a stream';
 
--- A field as people give it, as routes store it: a custom field, which may be
--- given by its name, by its id.  Without a catalogue of the target's fields,
--- what has the form of an id is one.
+-- A field that a person names, in the form in which routes store it: a custom field
+-- that is given by its name gets its id.  If the target has no catalogue of fields, a
+-- text that looks like an id counts as one.
 CREATE FUNCTION zcsync._route_field(p_def jsonb, p_field text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,8 +1,8 @@
 -- ---------------------------------------------------------------------
--- Routes: the verbs that define, start and stop them.
+-- Routes: the functions that define, start and stop them.
 -- ---------------------------------------------------------------------
 
--- Refuse a new route whose name or streams will not do.
+-- Raise an error if a new route cannot have this name or these streams.
 CREATE FUNCTION zcsync._check_new_route(p_route jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -42,7 +42,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_new_route(jsonb) IS
 'raises an error when a new route cannot have this name or these streams';
 
--- Check the settings of a route that are not SQL, and give it a number.
+-- Check the settings of a new route that are not SQL, and return its number.
 CREATE FUNCTION zcsync._begin_route(p_route jsonb) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -119,8 +119,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
 'raises an error when a setting of a route is not valid';
 
--- The place is given as create_in or as ticket_type, as people call it at the
--- target.
+-- The place of new records is given as create_in or as ticket_type, by the name that
+-- people use at the target.
 CREATE FUNCTION zcsync._place_setting(p_create_in text, p_ticket_type text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -176,8 +176,8 @@ $$;
 COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, text, text, boolean, text, text, text) IS
 'makes a route between two streams, paused; filter, create_in, ticket_type and match_on are SQL over the source row and run with the rights of the caller';
 
--- NULL leaves a setting as it is; '' takes filter, match_on, default_assignee
--- and default_client away.
+-- NULL leaves a setting as it is; '' removes filter, match_on, default_assignee and
+-- default_client.
 CREATE FUNCTION zcsync.alter_route(name text, filter text DEFAULT NULL, create_in text DEFAULT NULL,
 	match_on text DEFAULT NULL, on_leave text DEFAULT NULL, default_assignee text DEFAULT NULL,
 	notify boolean DEFAULT NULL, ticket_type text DEFAULT NULL, default_client text DEFAULT NULL,
@@ -216,11 +216,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text, text) IS
-'changes settings of a route; what is not given stays, an empty text takes filter, match_on, default_assignee or default_client away';
+'changes settings of a route; settings that are not given stay, an empty text removes filter, match_on, default_assignee or default_client';
 
--- The change of the fields that come back when a route gets another direction:
--- those that a new route in that direction has are added, or what comes back
--- otherwise is taken away.
+-- How the fields that come back change when a route gets another direction: with
+-- direction both, those of a new route of that direction are added; otherwise, what
+-- comes back is removed.
 CREATE FUNCTION zcsync._turned_back_fields(p_route bigint, p_direction text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -237,7 +237,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._turned_back_fields(bigint, text) IS
-'which fields begin or cease to come back when a route gets another direction';
+'which fields start or stop coming back when a route gets another direction';
 
 CREATE FUNCTION zcsync.remove_route(name text, force boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -250,7 +250,7 @@ DECLARE
 	v_function regprocedure;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	-- Wait for a batch of this route, which takes the same lock.
+	-- Wait for a batch of this route, which holds the same lock.
 	PERFORM pg_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
 	IF force THEN
 		PERFORM zcsync.cancel_held(name) FROM zcsync.sync_queue q
@@ -277,7 +277,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_route(text, boolean) IS
-'removes a route and what waits in its name, with force also what is held (see cancel_held()); the records on both sides stay, and so do their pairs, which another route may take over';
+'removes a route and its waiting jobs, with force also its held writes (see cancel_held()); the records on both sides stay, and so do their pairs, which another route may take over';
 
 CREATE FUNCTION zcsync.pause_route(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -340,11 +340,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.resume_route(text) IS
-'starts a route where its source has been read to, so that what comes or changes from then on is routed, or goes on where it was paused; refused while zcsync.check_route() finds something';
+'starts a route at the point to which its source has been read, so that records that come or change from then on are routed; or continues a paused one; refused while zcsync.check_route() finds a fault';
 
--- Queue source records of a route, 10,000 at a time: there may be millions.  How
--- many there are of a backfill is for the view progress; one that is over is
--- forgotten.
+-- Queue source records of a route, 10,000 at a time, since there may be millions.  For
+-- a backfill their number is stored, for the view progress; the number of the last one
+-- is forgotten.
 CREATE FUNCTION zcsync._enqueue_source(p_route bigint, p_ids bigint[], p_priority integer, p_backfill boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -374,8 +374,9 @@ $$;
 COMMENT ON FUNCTION zcsync._enqueue_source(bigint, bigint[], integer, boolean) IS
 'queues source records of a route';
 
--- Queue what may have changed while a route was paused: all records that
--- changed since it first began, on either side if something comes back.  Those that are as they were cost no write.
+-- Queue the records that may have changed while a route was paused: all that changed
+-- since it first began, on either side if something comes back.  For records that did
+-- not change, nothing is written.
 CREATE FUNCTION zcsync._catch_up_route(p_route bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -410,7 +411,7 @@ COMMENT ON FUNCTION zcsync._catch_up_route(bigint) IS
 -- Maps
 -- ---------------------------------------------------------------------
 
--- A field that a route may write, as it is stored; an error for any other.
+-- The stored form of a field that a route may write; an error for any other.
 CREATE FUNCTION zcsync._check_writable_field(p_def jsonb, p_field text, p_back boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -435,9 +436,9 @@ $$;
 COMMENT ON FUNCTION zcsync._check_writable_field(jsonb, text, boolean) IS
 'a field of a route as it is stored; an error unless a route can write it';
 
--- Are the values of a field translated when a new route copies it, as by this
--- expression?  Then they are, too, where a person has it copied: as it is, a status
--- of one vendor says nothing to another.
+-- Are the values of a field translated when a new route copies it by this expression?
+-- Then they are also translated when a person adds the field, since a status of one
+-- vendor means nothing to another.
 CREATE FUNCTION zcsync._is_usually_mapped(p_def jsonb, p_part text, p_field text, p_expression text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -496,7 +497,7 @@ $$;
 COMMENT ON FUNCTION zcsync.unmap_field(text, text, boolean) IS
 'stops copying a field, and forgets its values; the records keep what they have';
 
--- The field as it is stored, provided that the route copies it.
+-- The stored form of a field that the route copies; an error for any other.
 CREATE FUNCTION zcsync._check_route_field(p_route bigint, p_field text, p_back boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -526,7 +527,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_field(bigint, text, boolean) IS
 'a field as the route stores it; an error unless the route copies the field';
 
--- Refuse the translation of a value that no field can have, or not this one.
+-- Raise an error if a value cannot be translated, or not in this field.
 CREATE FUNCTION zcsync._check_translation(p_def jsonb, p_field text, p_back boolean, p_source_value text, p_target_value text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -569,10 +570,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.map_value(text, text, text, text, boolean) IS
-'translates a value of a field, or of one that comes back; returns how many records that waited for it are gone through again';
+'translates a value of a field, or of one that comes back; returns how many records waited for it and are queued again';
 
--- A status of an account that a person names by id or name, in one scope or,
--- without p_scope, in any.
+-- A status of an account that a person names by id or name, of one scope or, if p_scope
+-- is NULL, of any.
 CREATE FUNCTION zcsync._named_status(p_account bigint, p_scope text, p_value text, OUT id text, OUT name text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -585,8 +586,8 @@ $$;
 COMMENT ON FUNCTION zcsync._named_status(bigint, text, text) IS
 'id and name of a status that is given by one of them; NULL when there is none';
 
--- A value as rows hold it: where they hold the id of a status, the name will do,
--- unless several have it.
+-- The form in which rows hold a value: if they hold the id of a status, a name is
+-- replaced by its id, unless several statuses have it.
 CREATE FUNCTION zcsync._status_value(p_def jsonb, p_back boolean, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -604,9 +605,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._status_value(jsonb, boolean, text) IS
-'the id of a status that is read and given by its name; any other value as it is';
+'the id of a status that is given by its name, where rows hold ids; any other value as it is';
 
--- What the vendor's own statuses, or priorities, are; NULL: accounts name theirs.
+-- The values of status or priority that are the same in all accounts of a vendor; NULL
+-- if accounts define their own.
 CREATE FUNCTION zcsync._fixed_values(p_vendor text, p_kind text, p_field text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -618,9 +620,9 @@ BEGIN ATOMIC
 		GROUP BY u.value) AS x;
 END;
 COMMENT ON FUNCTION zcsync._fixed_values(text, text, text) IS
-'the statuses, or priorities, that records of a kind can be given in all accounts of a vendor; NULL where accounts name theirs';
+'the statuses, or priorities, that are the same in all accounts of a vendor and that records of a kind can be given; NULL if accounts define their own';
 
--- What a vendor's own status or priority is called, of those that records can be given;
+-- The vendor's own status or priority that a person names, if records can be given it;
 -- an error for any other.
 CREATE FUNCTION zcsync._fixed_value(p_def jsonb, p_field text, p_end text, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -645,7 +647,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._fixed_value(jsonb, text, text, text) IS
-'a status or priority that is its vendor''s own; an error for one that records cannot be given';
+'the vendor''s own status or priority that a person names; an error for one that records cannot be given';
 
 -- The status of a lead that a person names.
 CREATE FUNCTION zcsync._lead_status(p_def jsonb, p_value text) RETURNS text
@@ -673,9 +675,9 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_status(jsonb, text) IS
 'the status of a lead given by its number or name; an error when there is none';
 
--- A status of one end of a route that a person names by its id or name: of the scope
--- of the kind, of the place of the route, or, where that is an expression, of any
--- place.  An error where the statuses are known and it is none of them.
+-- A status of one end of a route that a person names by its id or name: of the scope of
+-- the kind, of the place of the route, or, if that is an expression, of any place.  An
+-- error if the statuses are known and none matches.
 CREATE FUNCTION zcsync._catalogued_status(p_def jsonb, p_end text, p_scope text, p_value text, OUT id text, OUT name text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -707,8 +709,8 @@ $$;
 COMMENT ON FUNCTION zcsync._catalogued_status(jsonb, text, text, text) IS
 'id and name of a status that a person names; an error where the statuses are known and there is none such';
 
--- The translation of a value as it is stored: that of a status with its id.
--- Raises an error when the field that is written cannot have it.
+-- The translation of a value in its stored form: a status with its id.  Raises an error
+-- if the field cannot have the value.
 CREATE FUNCTION zcsync._translation(p_def jsonb, p_field text, p_back boolean, p_value text, OUT value text, OUT id text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -731,7 +733,8 @@ BEGIN
 		SELECT coalesce(s.name, p_value), s.id INTO value, id
 		FROM zcsync._catalogued_status(p_def, v_end, coalesce(v_kind.status_scope, p_def ->> 'place'), p_value) s;
 	ELSIF v_role = 'member' THEN
-		-- what goes forward is looked up with each record, so that a member may get another id
+		-- members are looked up again for each record, so that a member may get another
+		-- id
 		id := zcsync._named_member(v_account, p_value);
 		value := CASE WHEN p_back THEN id ELSE p_value END;
 		id := NULL;
@@ -754,7 +757,7 @@ $$;
 COMMENT ON FUNCTION zcsync._translation(jsonb, text, boolean, text) IS
 'the translation of a value as route_values holds it; an error when the field cannot have it';
 
--- Queue records of a route's source anew; returns how many.
+-- Queue source records of a route again; returns how many.
 CREATE FUNCTION zcsync._queue_route_records(p_route bigint, p_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -792,7 +795,7 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_pairs(bigint) IS
 'has a route go through all its pairs again; returns how many';
 
--- The same for those that wait for a client.
+-- The same for records that wait for a client.
 CREATE FUNCTION zcsync._queue_unmapped(p_route bigint) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -803,8 +806,8 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_unmapped(bigint) IS
 'has a route go again through the records that wait for a client';
 
--- The same for those that wait for the translation of a value; what comes back is
--- the field back:<field>.
+-- The same for records that wait for the translation of a value; a field that comes
+-- back is named back:<field>.
 CREATE FUNCTION zcsync._queue_waiting(p_route bigint, p_field text, p_value text) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -815,9 +818,9 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_waiting(bigint, text, text) IS
 'has a route go again through the records that wait for the translation of a value';
 
--- Store the translation of a value, with the id of the status it names, and
--- queue the records that were held up for want of it.  What comes back follows the
--- map forward, unless a person said otherwise.
+-- Store the translation of a value, with the id of the status that it names, and queue
+-- the records that waited for it.  What comes back follows the map forward, unless a
+-- person mapped it.
 CREATE FUNCTION zcsync._save_value(p_route bigint, p_field text, p_source_value text, p_target_value text, p_back boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -836,7 +839,8 @@ BEGIN
 	v_value := zcsync._read_value(v_def, p_field, p_back, p_source_value);
 	SELECT * INTO v_old FROM zcsync.route_values v
 	WHERE v.route_id = p_route AND v.direction = v_direction AND v.field = p_field AND v.source_value = v_value;
-	-- a value that had no translation went nowhere; people are known without one
+	-- a value without a translation was not sent, so its records wait; people are found
+	-- without one
 	IF (v_old.target_value, v_old.target_id) IS DISTINCT FROM (v_new.value, v_new.id) AND (p_back OR v_is_person OR v_old.field IS NOT NULL) THEN
 		PERFORM zcsync._drop_agreed(p_route, ARRAY[CASE WHEN p_back THEN 'back:' ELSE '' END || p_field],
 			CASE WHEN p_back THEN ARRAY[v_value] WHEN NOT v_is_person THEN ARRAY[v_old.target_value] END);
@@ -894,14 +898,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.unmap_value(text, text, text, boolean) IS
-'forgets the translation of a value, and none is suggested any more; records that have it hold that field back from then on';
+'forgets the translation of a value, and suggests none again; from then on, records with that value do not send the field';
 
 -- ---------------------------------------------------------------------
 -- Rights
 -- ---------------------------------------------------------------------
 
--- What a role needs to define and run routes.  What its expressions read, it
--- must be allowed to read besides: zcsync.contacts for the default fields.
+-- What a role needs to define and run routes.  It must also be allowed to read what its
+-- expressions read; the default fields read zcsync.contacts.
 CREATE FUNCTION zcsync.allow_routes(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -922,7 +926,7 @@ BEGIN
 		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
 			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'explain_route', 'backfill_route', 'apply_route',
 			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'record_url', 'stream', 'release_held', 'cancel_held',
-			-- what the verbs call with the rights of their caller
+			-- functions that others call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
