@@ -1,16 +1,16 @@
 -- ---------------------------------------------------------------------
--- Taking over what another installation made: after this one was set up anew, or
--- in place of one that is gone.
+-- Taking over records that another installation made: after this one was set up anew,
+-- or has replaced one that is gone.
 --
--- A record with a mark of another installation is taken over where its original
--- is known here by what identifies it at the vendors: a copy of a ticket ends with
--- the address of the ticket, an opportunity has the e-mail address and the company
--- of its lead.  Key by key it becomes a pair of this database, as if a route of
--- ours had made it.
+-- A record with a mark of another installation is taken over if its original is known
+-- here and both can be identified by what the vendors have of them: a copy of a ticket
+-- ends with the address of the ticket; an opportunity has the e-mail address and the
+-- company of its lead.  The record and its original become a pair of this database, as
+-- if a route of ours had made the copy.
 -- ---------------------------------------------------------------------
 
--- The records of other streams that have the identity of these records.  agrees:
--- does all that both sides have of e-mail address and company say so?
+-- The records of other streams with the identity of these records.  agrees: do e-mail
+-- address and company agree, where both sides have them?
 CREATE FUNCTION zcsync._identical(p_kind text, p_ids bigint[])
 RETURNS TABLE (local_id bigint, other_account bigint, other_kind text, other_id bigint, agrees boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -46,8 +46,8 @@ $$;
 COMMENT ON FUNCTION zcsync._identical(text, bigint[]) IS
 'records of other streams with the identity of these: by the address in their last line, or by e-mail address and company';
 
--- The records of an account that another installation made, their originals, and
--- why some cannot be taken over.
+-- The records of an account that another installation made, with their originals, or
+-- why they cannot be taken over.
 CREATE FUNCTION zcsync._adoption_plan(p_account bigint)
 RETURNS TABLE (kind text, local_id bigint, key uuid, other_account bigint, other_kind text, other_id bigint, problem text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -102,7 +102,7 @@ DECLARE
 	v_account bigint := zcsync.account(adopt_marks.account);
 	v record;
 	v_route record;
-	v_pairs bigint[] := '{}';		-- both ends of what is taken over
+	v_pairs bigint[] := '{}';		-- both ends of the pairs that are taken over
 BEGIN
 	IF confirm THEN
 		PERFORM zcsync._refuse_standby();
@@ -128,7 +128,7 @@ BEGIN
 		message := v.problem;
 		RETURN NEXT;
 	END LOOP;
-	-- Routes that met these records may go on with them.
+	-- Routes that met these records before may go on with them now.
 	FOR v_route IN
 		SELECT e.route_id, array_agg(e.source_id) AS ids FROM zcsync.route_errors e
 		WHERE e.code IN ('made_elsewhere', 'other_installation') AND e.source_id = ANY (v_pairs) GROUP BY e.route_id

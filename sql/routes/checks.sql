@@ -2,8 +2,8 @@
 -- Routes: what is shown before a route runs: the dry run, checks, counts.
 -- ---------------------------------------------------------------------
 
--- The newest records of a source that the route wants, by local id.  Newest
--- means stored last, which the primary key knows.
+-- The newest records of a source that pass the filter of the route, by local id.  The
+-- newest are those that were stored last, which the primary key shows.
 CREATE FUNCTION zcsync._route_sample(p_route bigint, p_max integer) RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -24,9 +24,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_sample(bigint, integer) IS
 'the records of a route''s source that were stored last';
 
--- The records among these that a route leaves alone because of what a person
--- decided, or is to decide: op is held, where they or their counterparts have a held
--- push, or cancelled, where cancel_held() kept a copy from being made.
+-- The records among these that a route leaves alone because of a decision of a person,
+-- or because one is still open.  op is held if they or their counterparts have a held
+-- push, cancelled if cancel_held() prevented a copy.
 CREATE FUNCTION zcsync._kept_route_records(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -41,9 +41,9 @@ $$;
 COMMENT ON FUNCTION zcsync._kept_route_records(bigint, bigint[]) IS
 'records that a route leaves alone because of what a person decided, or is to decide';
 
--- What a route would write and what would come back, decided as a job decides it:
--- in sets of the size of a batch, so that each has the time that a batch has.  A
--- value that cannot be written is an error of its record.
+-- What a route would write and what would come back, decided as a job decides it: in
+-- sets of the size of a batch, so that each has the time of a batch.  A value that
+-- cannot be written becomes an error of its record.
 CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -88,9 +88,9 @@ $$;
 COMMENT ON FUNCTION zcsync._try_route_changes(bigint, bigint[], boolean, boolean) IS
 'what a route would write to both sides, record by record where a record makes it fail';
 
--- The dry run.  A route that never ran is shown as if everything were new to
--- it, the way a backfill would take it.  With apply it shows what apply_route()
--- would have it write.
+-- The dry run.  A route that never ran is shown as if all records were new to it, as a
+-- backfill would see them.  With apply, it shows what apply_route() would make it
+-- write.
 CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_records integer DEFAULT 1000, apply boolean DEFAULT false)
 RETURNS TABLE (op text, source text, target text, field text, old text, new text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -131,9 +131,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer, boolean) IS
-'what a route would do now with these source records, or with those stored last; with apply, what apply_route() would have it do; writes nothing';
+'what a route would do now with these source records, or with those stored last; with apply, what it would do after apply_route(); writes nothing';
 
--- The records that check_route() tries a route on: those that were stored last, and
+-- The records on which check_route() tries a route: those that were stored last, and
 -- those of its newest pairs.
 CREATE FUNCTION zcsync._check_sample(p_route bigint) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -148,10 +148,10 @@ AS $$
 		ORDER BY 1 DESC)
 $$;
 COMMENT ON FUNCTION zcsync._check_sample(bigint) IS
-'the source records on which check_route() tries a route, those with a counterpart too';
+'the source records on which check_route() tries a route, including those with a counterpart';
 
--- What the SQL of a route says of records as if they were new to it, those that have
--- a counterpart too, in sets of the size of a batch.
+-- What the SQL of a route says about records as if they were new to it, including those
+-- with a counterpart; in sets of the size of a batch.
 CREATE FUNCTION zcsync._evaluate_as_new(p_route bigint, p_ids bigint[]) RETURNS zcsync.route_evaluation[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -174,8 +174,8 @@ $$;
 COMMENT ON FUNCTION zcsync._evaluate_as_new(bigint, bigint[]) IS
 'what the SQL of a route says of records as if they were new to it';
 
--- The places in which a route creates records: the one that is set, or those that
--- its expression gives for these records; '' where there are no places.
+-- The places in which a route creates records: the one that is set, or those that its
+-- expression gives for these records; '' if there are no places.
 CREATE FUNCTION zcsync._route_places(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -190,8 +190,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_places(jsonb, zcsync.route_evaluation[]) IS
 'the places in which a route creates records, as far as these records tell';
 
--- Do the maps of the route work for the records that were tried?  What a field cannot
--- be given for want of a counterpart waits and says so, and keeps no route from going.
+-- Do the maps of the route work for the records on which it was tried?  A field whose
+-- value has no counterpart waits and shows an error, but does not prevent the route
+-- from running.
 CREATE FUNCTION zcsync._check_route_maps(p_def jsonb, p_values zcsync.route_evaluation[], p_changes zcsync.route_change[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -302,8 +303,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_statuses(jsonb, text[]) IS
 'the rows of check_route() about statuses';
 
--- What comes back of statuses: one that is not mapped changes nothing here, nor
--- does the one that no record gets again.
+-- Statuses that come back: one that is not mapped changes nothing here, and neither
+-- does the status that no record gets again.
 CREATE FUNCTION zcsync._check_route_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -336,8 +337,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_back(jsonb) IS
 'the rows of check_route() about statuses that come back';
 
--- The values of the target for which a person must name the value of the source that
--- comes back, since several of them become it.
+-- The values of the target for which a person must name the source value that comes
+-- back, since several source values become the same.
 CREATE FUNCTION zcsync._unnamed_back_values(p_def jsonb) RETURNS TABLE (field text, there text, heres text[])
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -351,7 +352,7 @@ $$;
 COMMENT ON FUNCTION zcsync._unnamed_back_values(jsonb) IS
 'the values of the target of a route for which the value that comes back must be named';
 
--- Does what comes back have one value to become?
+-- Is there a single source value for each value that comes back?
 CREATE FUNCTION zcsync._check_route_way_back(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -370,8 +371,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_way_back(jsonb) IS
 'the rows of check_route() about values that come back and stand for several of the source';
 
--- Has the map values that their field cannot be given any more, as an option, member or
--- status that is gone?  Statuses that go forward have rows of their own.
+-- Does the map have values that their field can no longer have, such as an option,
+-- member or status that is gone?  Statuses that go forward have rows of their own.
 CREATE FUNCTION zcsync._check_route_values(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -409,7 +410,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_values(jsonb) IS
 'the rows of check_route() about mapped values that a field cannot be given any more, or that no record can have';
 
--- What comes back although the route leads one way.
+-- A field comes back although the route goes one way.
 CREATE FUNCTION zcsync._check_route_direction(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -424,7 +425,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_direction(jsonb) IS
 'the row of check_route() about fields that come back on a route that leads one way';
 
--- Are clients known, and is it said which one a record belongs to?
+-- Are clients known, and does the route say to which one a record belongs?
 CREATE FUNCTION zcsync._check_route_companies(p_def jsonb, p_changes zcsync.route_change[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -447,7 +448,8 @@ BEGIN
 			WHERE c.account_id = (p_def ->> 'target_account')::bigint AND c.type = 'client' AND c.deleted_at IS NULL));
 		RETURN NEXT;
 	END IF;
-	-- These wait and say so; they do not keep the others from going.
+	-- These records wait and show an error; they do not prevent the others from being
+	-- routed.
 	RETURN QUERY
 	SELECT 'unmapped companies', true,
 		format('%s of the newest records will wait: %s', count(DISTINCT c.source_id), left(string_agg(DISTINCT coalesce(c.new #>> '{}', 'no company'), ', '), 500)),
@@ -459,7 +461,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_companies(jsonb, zcsync.route_change[]) IS
 'the rows of check_route() about companies';
 
--- Does it meet what another installation made?  That does not keep it from going.
+-- Does the route meet records that another installation made?  That does not prevent it
+-- from running.
 CREATE FUNCTION zcsync._check_route_marks(p_name text, p_changes zcsync.route_change[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -473,7 +476,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_marks(text, zcsync.route_change[]) IS
 'the row of check_route() about records of another installation';
 
--- Are the streams at both ends at work?
+-- Are the streams at both ends being read and written?
 CREATE FUNCTION zcsync._check_route_streams(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -506,8 +509,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_streams(jsonb) IS
 'the rows of check_route() about streams';
 
--- Fields that must be set in the places of the target and that nothing is
--- mapped to.
+-- Fields that must be set in the places of the target, and to which nothing is mapped.
 CREATE FUNCTION zcsync._check_route_required(p_def jsonb, p_places text[])
 RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -526,8 +528,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_required(jsonb, text[]) IS
 'the rows of check_route() about required fields of the target';
 
--- How many of these records get the default assignee: those of whose assignees one
--- is nobody that the target knows, and those that have none.
+-- How many of these records get the default assignee: those with an assignee whom the
+-- target does not know, and those without one.
 CREATE FUNCTION zcsync._count_default_assignee(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -547,9 +549,8 @@ $$;
 COMMENT ON FUNCTION zcsync._count_default_assignee(jsonb, zcsync.route_evaluation[]) IS
 'how many records get the default assignee of a route';
 
--- What an end of a route must have before it closes a record and does not get from
--- the other one, where that one closes records, by its map of statuses or without
--- one.
+-- What one end of a route must have before it closes a record and does not get from the
+-- other end, if the route closes records there, with a map of statuses or without one.
 CREATE FUNCTION zcsync._route_closing(p_def jsonb, p_direction text, p_places text[]) RETURNS TABLE (field text, name text, status text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -573,8 +574,7 @@ $$;
 COMMENT ON FUNCTION zcsync._route_closing(jsonb, text, text[]) IS
 'fields that one end of a route must have before it closes a record, where the route closes records there';
 
--- Records that lack one of these keep their status, one by one, and all else of
--- them goes.
+-- A record that lacks one of these keeps its status; all its other fields are written.
 CREATE FUNCTION zcsync._check_route_closing(p_def jsonb, p_places text[]) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -595,7 +595,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_closing(jsonb, text[]) IS
 'the rows of check_route() about fields that an end of the route must have before it closes a record';
 
--- Are the people known that a route looks up?
+-- Are the people known whom a route looks up?
 CREATE FUNCTION zcsync._check_route_people(p_def jsonb, p_values zcsync.route_evaluation[]) RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -648,7 +648,8 @@ BEGIN
 	END;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_streams(v_def) c;
 
-	-- The functions: there, owned by the right role, made from what is stored.
+	-- The functions: do they exist, does the right role own them, were they made from
+	-- what is stored?
 	SELECT string_agg(zcsync._route_function_fault(c.name, c.arguments, c.code, v_route.defined_by), '; ')
 	INTO v_fault FROM zcsync._route_code(v_def) c;
 	RETURN QUERY SELECT 'functions', v_fault IS NULL,
@@ -660,7 +661,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- Try it on real records, each as if it were new to the route.
+	-- Try the route on real records, each as if it were new to it.
 	v_sample := zcsync._check_sample(v_route.route_id);
 	v_values := zcsync._evaluate_as_new(v_route.route_id, v_sample);
 	v_changes := ARRAY(SELECT c FROM zcsync._try_route_changes(v_route.route_id, v_sample, true) c);
@@ -692,7 +693,7 @@ COMMENT ON FUNCTION zcsync.check_route(text) IS
 -- Backfill, and applying a changed map
 -- ---------------------------------------------------------------------
 
--- Calls and time that writing so many records of an account takes.
+-- The calls and the time that it takes to write this number of records of an account.
 CREATE FUNCTION zcsync._write_effort(p_account bigint, p_count bigint, OUT calls text, OUT duration text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -716,8 +717,9 @@ $$;
 COMMENT ON FUNCTION zcsync._write_effort(bigint, bigint) IS
 'calls and time that writing so many records of an account takes';
 
--- The source records that the route wants and that it does not have yet, or those of
--- them that came since a snapshot.  A filter that fails for one of them is an error.
+-- The source records that pass the filter of the route and that it does not have yet,
+-- or those of them that came since a snapshot.  If the filter fails for one of them,
+-- that is an error.
 CREATE FUNCTION zcsync._route_unlinked(p_route bigint, p_since pg_snapshot DEFAULT NULL) RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -761,7 +763,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_unlinked(bigint, pg_snapshot) IS
 'source records that a route wants and does not have, by local id';
 
--- How far the history of a route's source is, for people; NULL: it is not being read.
+-- How far the history of a route's source has been read, for people; NULL: it is not
+-- being read.
 CREATE FUNCTION zcsync._history_to_come(p_route bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -775,9 +778,9 @@ $$;
 COMMENT ON FUNCTION zcsync._history_to_come(bigint) IS
 'how far the history of a route''s source is; NULL when it is not being read';
 
--- Queue a backfill.  Where the source is still being read, the route follows it from
--- now on.  The filter may take long to go through all records, so writers are kept
--- away only while those that came meanwhile are looked at.
+-- Queue a backfill.  If the source is still being read, the route follows it from now
+-- on.  The filter may take long for all records, so writers are blocked only while the
+-- records that came meanwhile are checked.
 CREATE FUNCTION zcsync._begin_backfill(p_route bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -796,7 +799,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._begin_backfill(bigint) IS
-'queues the records that a route does not have and has it follow a history that is being read; returns how many';
+'queues the records that a route does not have, and makes it follow a history that is being read; returns how many';
 
 CREATE FUNCTION zcsync.backfill_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -836,10 +839,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.backfill_route(text, boolean) IS
-'says what it takes to route the records from before the route began; with confirm, queues them, and those that a history which is still being read brings later';
+'says what it takes to route the records from before the route began; with confirm, queues them, and later also those that a history which is still being read brings';
 
--- What apply_route() would write to one side of the pairs: a row for each thing
--- that is to be known of it.  A local account sends nothing.
+-- What apply_route() would write to one side of the pairs: a row for each fact about
+-- it.  Nothing is sent for a local account.
 CREATE FUNCTION zcsync._apply_effort(p_account bigint, p_fields bigint, p_records bigint, p_back boolean, p_part text)
 RETURNS TABLE (item text, value text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -855,9 +858,9 @@ $$;
 COMMENT ON FUNCTION zcsync._apply_effort(bigint, bigint, bigint, boolean, text) IS
 'what apply_route() would write to one side, with calls and time';
 
--- A changed map or expression reaches a record with the next edit of what it
--- reads; this writes it to all pairs that the route drives, on both sides.  What was
--- edited on the other side stays where the map of its field did not change.
+-- A changed map or expression applies to a record with the next edit of what it reads.
+-- This function applies it to all pairs that the route drives, on both sides.  Where
+-- the map of a field did not change, edits of the other side stay.
 CREATE FUNCTION zcsync.apply_route(name text, confirm boolean DEFAULT false) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -867,7 +870,7 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(apply_route.name));
 	v_ids bigint[] := ARRAY(SELECT l.source_id FROM zcsync.links l
 		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' ORDER BY l.link_id DESC);
-	v_max CONSTANT integer := 10000;	-- pairs that are looked at before it begins
+	v_max CONSTANT integer := 10000;	-- pairs that are tried for the estimate
 	v_part text := CASE WHEN cardinality(v_ids) > v_max THEN format(', of the newest %s pairs', v_max) ELSE '' END;
 	v record;
 BEGIN

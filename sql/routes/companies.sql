@@ -1,24 +1,25 @@
 -- ---------------------------------------------------------------------
 -- Companies: which client of a target a record belongs to.
 --
--- A record brings what is known of its company: {id, name, external_id, email},
--- each of which may be missing.  It belongs to the client that a person mapped
--- (zcsync.map_company()), else to the only client with the company's id or
--- external id as its external id, else to the client that a person mapped to the
--- e-mail address or its domain, else to the only client that owns that domain.  A domain that two clients have, or that a mail
--- provider gives to everybody, is nobody's.  A record of which this tells
--- nothing waits as a row of zcsync.unmapped_companies, unless its route has a
--- default client; it goes on when its client becomes known.
+-- A record has what is known of its company: {id, name, external_id, email}, each of
+-- which may be missing.  It belongs to the client that a person mapped to the company
+-- (zcsync.map_company()); else to the only client whose external id is the company's id
+-- or external id; else to the client that a person mapped to the e-mail address or its
+-- domain; else to the only client with that domain.  A domain that two clients have, or
+-- at which a mail provider gives addresses to everybody, identifies no client.  A
+-- record for which none of this finds a client waits as a row of
+-- zcsync.unmapped_companies, unless its route has a default client.  It goes on when
+-- its client becomes known.
 --
--- People are looked for by e-mail address among the users of that client only.
+-- People are searched by e-mail address among the users of that client only.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
 -- Looking for the client
 -- ---------------------------------------------------------------------
 
--- Domains at which anybody may have an e-mail address say nothing of a company.
--- A row yahoo.* stands for yahoo.de as well as for yahoo.co.uk.
+-- A domain at which anybody may have an e-mail address identifies no company.  A row
+-- yahoo.* stands for yahoo.de as well as for yahoo.co.uk.
 CREATE FUNCTION zcsync._is_mail_provider(p_domain text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -30,16 +31,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS
-'is this the domain of a provider that gives mailboxes to anybody, so that its addresses tell nothing of a company?';
+'is this the domain of a provider that gives mailboxes to anybody, so that its addresses identify no company?';
 
--- The clients of an account that have a domain: as their own, or as that of one
--- of their users.
+-- The clients of an account with a domain: their own domain, or that of one of their
+-- users.
 CREATE FUNCTION zcsync._domain_owners(p_account bigint, p_domain text) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT c.remote_id
-	FROM (	-- by that index, whatever the planner thinks of the table
+	FROM (	-- by that index, whatever the statistics of the table say
 		SELECT * FROM zcsync.companies d WHERE zcsync._index_domains(d.domain) @> ARRAY[p_domain] OFFSET 0) AS c
 	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
 	UNION
@@ -48,9 +49,9 @@ AS $$
 		AND u.organization_id IS NOT NULL AND u.deleted_at IS NULL
 $$;
 COMMENT ON FUNCTION zcsync._domain_owners(bigint, text) IS
-'the clients that have an e-mail domain; if it is more than one, it tells nothing';
+'the clients that have an e-mail domain; if there are several, it identifies none';
 
--- A client of an account by id or by its name, if only one has that.
+-- The id of the client that has this id, or this name if no other one has it.
 CREATE FUNCTION zcsync._find_client(p_account bigint, p_client text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -62,9 +63,9 @@ AS $$
 		AND (c.remote_id = p_client OR zcsync._fold(c.name) = zcsync._fold(p_client))
 $$;
 COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
-'id of the client that has this id or, alone, this name; NULL when there is none';
+'id of the client that has this id, or this name if no other one has it; NULL if there is none';
 
--- The same, or an error.
+-- The same, but raises an error if there is none.
 CREATE FUNCTION zcsync._named_client(p_account bigint, p_client text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -89,8 +90,8 @@ $$;
 COMMENT ON FUNCTION zcsync._named_client(bigint, text) IS
 'id of the client that has this id or this name; an error when there is none, or several';
 
--- The client that the first of these names of a company is mapped to, alone in
--- an array; NULL when none is.
+-- The client to which a company is mapped, by the first of these names that is mapped,
+-- as an array with one element; NULL if none is.
 CREATE FUNCTION zcsync._mapped_client(p_source bigint, p_target bigint, p_keys text[]) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -104,8 +105,8 @@ $$;
 COMMENT ON FUNCTION zcsync._mapped_client(bigint, bigint, text[]) IS
 'the client that a company is mapped to by one of its names';
 
--- The client of a record, and what its company is called where it is to be
--- mapped: by its id, else by its domain, else by the address.
+-- The client of a record, and the name by which its company is mapped: its id, else its
+-- domain, else the address.
 CREATE FUNCTION zcsync._route_client(p_source bigint, p_target bigint, p_company jsonb, p_default text)
 RETURNS TABLE (client_id text, key text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -147,7 +148,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._route_client(bigint, bigint, jsonb, text) IS
-'the client of the target that a company of the source is, and how the company is called where it is mapped';
+'the client of the target that stands for a company of the source, and the name by which that company is mapped';
 
 CREATE FUNCTION zcsync._unmapped_company_text(p_key text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -162,9 +163,9 @@ COMMENT ON FUNCTION zcsync._unmapped_company_text(text) IS
 -- Clients that become known later
 -- ---------------------------------------------------------------------
 
--- What companies or contacts that were written are called by records that wait
--- for a client, in their accounts: ids, external ids, domains, and what is mapped
--- to them; p_old has what changed of them as it was, NULL for new ones.
+-- The names by which records may wait for companies or contacts that were written, in
+-- their accounts: ids, external ids, domains, and what is mapped to them.  p_old has
+-- the former values of what changed, NULL for new rows.
 CREATE FUNCTION zcsync._company_names(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[])
 RETURNS TABLE (account_id bigint, name text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -196,8 +197,8 @@ $$;
 COMMENT ON FUNCTION zcsync._company_names(text, bigint[], bigint[], jsonb[]) IS
 'the names by which records may wait for companies, or contacts, that were written';
 
--- Companies or contacts were written: the records that waited for one of them,
--- and whose client is known now, go on.
+-- Companies or contacts were written: the records that waited for one of them, and
+-- whose client is known now, are queued.
 CREATE FUNCTION zcsync._queue_known_companies(p_kind text, p_accounts bigint[], p_ids bigint[], p_old jsonb[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -238,13 +239,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._queue_known_companies(text, bigint[], bigint[], jsonb[]) IS
-'has routes go again through records that waited for a client which is known now';
+'queues the records that waited for a client which is known now';
 
 -- ---------------------------------------------------------------------
--- Verbs
+-- What operators call
 -- ---------------------------------------------------------------------
 
--- Clients that an unmapped company may be, for a person to choose from.
+-- Clients that may stand for an unmapped company, for a person to choose from.
 CREATE FUNCTION zcsync._company_candidates(p_account bigint, p_company jsonb, p_name text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -282,8 +283,8 @@ END;
 COMMENT ON FUNCTION zcsync._plain_name(text) IS
 'letters and digits of a name, in lower case';
 
--- account/companies/id, and what it names: the company may be one that is not
--- mirrored, as its id, an e-mail address, or @ and a domain.
+-- A reference account/companies/id.  The company need not be mirrored: id may be its
+-- id, an e-mail address, or @ and a domain.
 CREATE FUNCTION zcsync._parse_company(p_reference text, OUT account_id bigint, OUT account text, OUT company text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -304,7 +305,7 @@ $$;
 COMMENT ON FUNCTION zcsync._parse_company(text) IS
 'account and id of a company that is named account/companies/id';
 
--- The map of companies between two accounts changes: see _drop_agreed().
+-- The map of companies between two accounts has changed: see _drop_agreed().
 CREATE FUNCTION zcsync._drop_parties(p_source bigint, p_target bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -334,7 +335,7 @@ BEGIN
 	IF v_source.company LIKE '@%' AND zcsync._is_mail_provider(substr(v_source.company, 2)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('anybody can have an address of "%s"', substr(v_source.company, 2)),
-			DETAIL = 'It is the domain of a mail provider, which tells nothing of a company.',
+			DETAIL = 'It is the domain of a mail provider, which identifies no company.',
 			HINT = 'Map single addresses, or the id of the company.';
 	END IF;
 	PERFORM zcsync._drop_parties(v_source.account_id, v_target.account_id)
@@ -345,7 +346,7 @@ BEGIN
 	ON CONFLICT ON CONSTRAINT company_maps_pkey DO UPDATE
 	SET client_id = excluded.client_id, mapped_by = excluded.mapped_by, created_at = excluded.created_at;
 
-	-- The records that waited for it go on.
+	-- The records that waited for it are queued.
 	FOR v_route IN
 		SELECT r.route_id, array_agg(e.source_id) AS ids
 		FROM zcsync.routes r
@@ -361,7 +362,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.map_company(text, text) IS
-'says which client a company is: both as account/companies/id; returns how many records that waited for it go on';
+'maps a company to a client, both given as account/companies/id; returns how many records that waited for it are queued';
 
 CREATE FUNCTION zcsync.unmap_company(company text, account text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -383,7 +384,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.unmap_company(text, text) IS
-'forgets which client of an account a company is; records that exist keep theirs';
+'forgets to which client of an account a company is mapped; existing records keep their client';
 
 CREATE FUNCTION zcsync._create_company_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -409,7 +410,7 @@ BEGIN
 	JOIN zcsync.accounts ta ON ta.account_id = g.target
 	LEFT JOIN zcsync.companies c ON c.account_id = g.source AND c.remote_id = g.value;
 	COMMENT ON VIEW zcsync.unmapped_companies IS
-	'companies whose records wait because no client of the target is known for them, with those it may be';
+	'companies whose records wait because no client of the target is known for them, with clients that they may be';
 	COMMENT ON COLUMN zcsync.unmapped_companies.company IS 'as map_company() takes it; NULL: the records name no company and no address';
 	COMMENT ON COLUMN zcsync.unmapped_companies.email IS 'an address of one of its people';
 	COMMENT ON COLUMN zcsync.unmapped_companies.records IS 'how many records wait';

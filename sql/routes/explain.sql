@@ -1,22 +1,22 @@
 -- ---------------------------------------------------------------------
 -- Routes: why a record has a counterpart, or has none.
 --
--- explain_route() goes through the rules that decide it, in their order, and says of
--- each whether the record passes.  ok is false where a rule keeps the record from
--- being routed, and NULL where a rule is not asked, as the filter of a record that is
--- not here.  What the SQL of the route says is asked for in the sandbox only.
+-- explain_route() goes through the rules that decide it, in their order, and says for
+-- each whether the record passes.  ok is false if a rule prevents the record from being
+-- routed, and NULL if a rule does not apply, such as the filter for a record that is
+-- not here.  The SQL of the route runs only in the sandbox.
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.route_reason AS (
 	rule text,
-	ok boolean,			-- NULL: it is not asked
+	ok boolean,			-- NULL: the rule does not apply
 	message text,
 	hint text			-- what to run
 );
 COMMENT ON TYPE zcsync.route_reason IS
 'what one rule of a route says of one record; see zcsync.explain_route()';
 
--- What there is to know of a record that a route would copy.
+-- All that is known about a record that a route would copy.
 CREATE TYPE zcsync.route_subject AS (
 	route_id bigint,
 	source_id bigint,
@@ -25,7 +25,7 @@ CREATE TYPE zcsync.route_subject AS (
 	link_id bigint,			-- the pair that this route drives; NULL: none
 	link_state text,
 	target_id bigint,
-	evaluation zcsync.route_evaluation,	-- what the SQL of the route says of it
+	evaluation zcsync.route_evaluation,	-- what the SQL of the route says about it
 	verdict text,			-- of _route_matches(); NULL: it is new to the target
 	found_id bigint			-- the counterpart that was found
 );
@@ -38,7 +38,7 @@ BEGIN ATOMIC
 	SELECT ROW(p_rule, p_ok, p_message, CASE WHEN p_ok IS FALSE OR p_rule = 'result' THEN p_hint END)::zcsync.route_reason;
 END;
 COMMENT ON FUNCTION zcsync._reason(text, boolean, text, text) IS
-'what one rule of a route says of a record; a hint only where it keeps the record from being routed';
+'what one rule of a route says about a record; it has a hint only if it prevents the record from being routed';
 
 -- Both ends of a route.
 CREATE FUNCTION zcsync._route_ends(p_route bigint, OUT source_account bigint, OUT source_kind text, OUT source_stream bigint, OUT source text,
@@ -55,8 +55,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_ends(bigint) IS
 'the streams at both ends of a route';
 
--- The record, with its pair.  Its SQL is run only if p_evaluate says so, and only for
--- a record that a job would evaluate.
+-- The record, with its pair.  The SQL of the route runs only with p_evaluate, and only
+-- for a record that a job would evaluate.
 CREATE FUNCTION zcsync._route_subject(p_route bigint, p_id bigint, p_evaluate boolean) RETURNS zcsync.route_subject
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -85,8 +85,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_subject(bigint, bigint, boolean) IS
 'a record of a route''s source with what decides its route';
 
--- The source record of a route that a reference names, or that belongs to the record
--- of the target that it names; NULL when there is none, and the first reason says why.
+-- The source record of a route that a reference names, directly or by its counterpart
+-- in the target; NULL if there is none, and then the first reason says why.
 CREATE FUNCTION zcsync._find_subject(p_route bigint, p_name text, p_reference text, OUT id bigint, OUT reason zcsync.route_reason)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -125,7 +125,7 @@ COMMENT ON FUNCTION zcsync._find_subject(bigint, text, text) IS
 -- The rules
 -- ---------------------------------------------------------------------
 
--- Is it here, and at its vendor?
+-- Is the record here, and at its vendor?
 CREATE FUNCTION zcsync._explain_record(p zcsync.route_subject) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -171,8 +171,8 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_state(bigint) IS
 'may a route run?';
 
--- Did it come, or change, after the route began?  A pair, and what a backfill asked
--- for, is routed whatever its age.
+-- Did the record come, or change, after the route began?  A pair, and a record that a
+-- backfill asked for, is routed whatever its age.
 CREATE FUNCTION zcsync._explain_start(p zcsync.route_subject) RETURNS zcsync.route_reason
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -200,8 +200,8 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_start(zcsync.route_subject) IS
 'did a record come, or change, after a route began?';
 
--- The columns that an expression over a row names, with what they hold; of custom
--- fields those that it names.
+-- The columns that an expression over a row names, with their values; of the custom
+-- fields, those that it names.
 CREATE FUNCTION zcsync._values_read(p_expression text, p_doc jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -234,7 +234,7 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_filter(zcsync.route_subject) IS
 'does a record pass the filter of a route, and with which values?';
 
--- What is found at the target for a record that has no counterpart.
+-- What the target has for a record without a counterpart.
 CREATE FUNCTION zcsync._explain_match(p zcsync.route_subject) RETURNS zcsync.route_reason
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -262,7 +262,7 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_match(zcsync.route_subject) IS
 'what the target of a route has for a record';
 
--- Does a held write keep it from being read, or its copy from being made?
+-- Does a held write prevent the record from being read, or its copy from being made?
 CREATE FUNCTION zcsync._explain_kept(p zcsync.route_subject, p_op text) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -285,7 +285,7 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_kept(zcsync.route_subject, text) IS
 'is a record left alone because of what a person decided, or is to decide?';
 
--- Can its values be made and written?  What holds back a field does not keep the
+-- Can its values be made and written?  A field that is held back does not prevent the
 -- record from being routed.
 CREATE FUNCTION zcsync._explain_values(p zcsync.route_subject, p_changes zcsync.route_change[]) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -348,7 +348,7 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_pair(zcsync.route_subject) IS
 'which route drives the pair of a record?';
 
--- Did the look-up of its copy find the record of somebody else?
+-- Did the look-up of the record's copy find a record of somebody else?
 CREATE FUNCTION zcsync._explain_stranger(p zcsync.route_subject) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -361,9 +361,9 @@ AS $$
 		WHERE l.local_id = p.target_id AND l.operation = 'push' AND l.class = 'conflict' ORDER BY l.job_id DESC LIMIT 1) AS d ON true
 $$;
 COMMENT ON FUNCTION zcsync._explain_stranger(zcsync.route_subject) IS
-'has the record of somebody else the mark of a record''s copy?';
+'does a record of somebody else have the mark of a record''s copy?';
 
--- What do the marks say of it, and of what was found for it?
+-- What do the marks of the record say, and those of what was found for it?
 CREATE FUNCTION zcsync._explain_marks(p zcsync.route_subject) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -380,10 +380,10 @@ AS $$
 	WHERE r.route_id = p.route_id LIMIT 1
 $$;
 COMMENT ON FUNCTION zcsync._explain_marks(zcsync.route_subject) IS
-'what the marks say of a record and of what belongs to it';
+'what the marks of a record say, and those of what belongs to it';
 
--- Is it queued, or did it fail?  Where nothing is queued, p_passes tells a record that
--- passes all rules and yet is not looked at before it changes.
+-- Is it queued, or did it fail?  If nothing is queued, p_passes says that the record
+-- passes all rules; the route still looks at it only when it changes.
 CREATE FUNCTION zcsync._explain_waiting(p zcsync.route_subject, p_passes boolean) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -411,7 +411,7 @@ $$;
 COMMENT ON FUNCTION zcsync._explain_waiting(zcsync.route_subject, boolean) IS
 'is a record queued for a route, or did that fail?';
 
--- Is the counterpart there, at its vendor too?
+-- Is the counterpart here, and at its vendor?
 CREATE FUNCTION zcsync._explain_counterpart(p zcsync.route_subject) RETURNS zcsync.route_reason
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -446,13 +446,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._explain_counterpart(zcsync.route_subject) IS
-'is the counterpart of a record there, at its vendor too?';
+'is the counterpart of a record here, and at its vendor?';
 
 -- ---------------------------------------------------------------------
--- The verb
+-- What operators call
 -- ---------------------------------------------------------------------
 
--- What a route does with a record, in a sentence: the first rule that keeps it from
+-- What a route does with a record, in a sentence: the first rule that prevents it from
 -- being routed, if there is one, and the names of the others.
 CREATE FUNCTION zcsync._explain_result(p zcsync.route_subject, p_reasons zcsync.route_reason[]) RETURNS zcsync.route_reason
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -471,7 +471,7 @@ AS $$
 		FROM unnest(p_reasons) WITH ORDINALITY AS r (rule, ok, message, hint, n) WHERE r.ok IS FALSE) AS f
 $$;
 COMMENT ON FUNCTION zcsync._explain_result(zcsync.route_subject, zcsync.route_reason[]) IS
-'what a route does with a record, by the first rule that keeps it from being routed';
+'what a route does with a record, by the first rule that prevents it from being routed';
 
 CREATE FUNCTION zcsync.explain_route(route text, reference text) RETURNS TABLE (rule text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -504,4 +504,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.explain_route(text, text) IS
-'why a record has, or has not, a counterpart by a route: a row for each rule, in order, with what to run where one keeps it from being routed, and last the result; writes nothing';
+'why a record has, or has not, a counterpart by a route: a row for each rule, in order, with what to run if it prevents the record from being routed, and last the result; writes nothing';

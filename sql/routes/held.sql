@@ -1,19 +1,19 @@
 -- ---------------------------------------------------------------------
--- What is held: released, or taken back.
+-- Held writes: released, or taken back.
 --
 -- The write brake, a refused right and alter_stream(writes => false) leave
 -- pushes held.  A person decides: release_held() sends them, cancel_held() takes
 -- back what they would have sent.
 --
--- cancel_held() marks the jobs (sync_queue.cancelled = 'wanted'), and what can
--- be done at once it does at once.  The others are done by the worker: those
--- whose record somebody holds, those with another call on the wire, whose reply
--- must be merged first, and creates of which nobody knows whether the vendor
--- made them, which are looked up.
+-- cancel_held() marks the jobs (sync_queue.cancelled = 'wanted'), and takes back at
+-- once what it can.  The worker does the others later: those whose record somebody has
+-- locked; those with another call on its way, whose reply must be merged first; and
+-- creates of which it is not known whether the vendor made the record, which are looked
+-- up.
 -- ---------------------------------------------------------------------
 
--- Those of these source records of a route that it does not read now: they or
--- their counterparts have a held push.
+-- Which of these source records of a route it does not read now, because they or their
+-- counterparts have a held push.
 CREATE FUNCTION zcsync._held_sources(p_route bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -28,7 +28,7 @@ $$;
 COMMENT ON FUNCTION zcsync._held_sources(bigint, bigint[]) IS
 'those of these source records that a route does not read, because they or their counterparts have a held push';
 
--- A person has decided about these rows: the routes that waited go on.
+-- A person has decided about these rows: the routes that waited for that go on.
 CREATE FUNCTION zcsync._wake_routes(p_ids bigint[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -41,10 +41,9 @@ AS $$
 		FOR UPDATE SKIP LOCKED)		-- a job that somebody holds locked is left out: it looks again by itself
 $$;
 COMMENT ON FUNCTION zcsync._wake_routes(bigint[]) IS
-'has routes go on with rows that were held';
+'lets routes go on with rows that were held';
 
--- Held jobs: those of a route by its name, those of an account by its name, or
--- all of them with NULL.
+-- Held jobs: those of a route or of an account, by its name, or all of them with NULL.
 CREATE FUNCTION zcsync._held_jobs(p_name text) RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -66,8 +65,8 @@ $$;
 COMMENT ON FUNCTION zcsync._held_jobs(text) IS
 'held jobs of a route or account, or all';
 
--- The alerts of the write brake and of other installations: of a route or account,
--- or all; and those of refused writes of which none is held any more.
+-- Close the alerts of the write brake and of other installations, for a route or
+-- account, or all; and those of refused writes if none is held any more.
 CREATE FUNCTION zcsync._resolve_brake(p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -85,8 +84,8 @@ $$;
 COMMENT ON FUNCTION zcsync._resolve_brake(text) IS
 'closes the alerts of the write brake for a route or account, or all, and those of refused writes that are not held any more';
 
--- The same where a person has decided about single records and nothing is held any
--- more of the account, or of the route.
+-- The same after a person has decided about single records, if nothing of the account,
+-- or of the route, is held any more.
 CREATE FUNCTION zcsync._resolve_idle_brake(p_account bigint, p_route bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -133,9 +132,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.release_held(text, boolean) IS
-'sends what the write brake held back, or was held for want of a right or because of another installation: of a route, of an account, or all; with cancelled also what cancel_held() kept from being created; returns how many';
+'sends writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; returns how many';
 
--- Routes make again what a person kept them from creating.
+-- Routes create the copies that a person had prevented.
 CREATE FUNCTION zcsync._release_pairs(p_name text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -154,7 +153,7 @@ BEGIN
 			RETURNING l.route_id, CASE l.copy_id WHEN l.target_id THEN l.source_id ELSE l.target_id END AS original_id)
 		SELECT g.route_id, array_agg(g.original_id ORDER BY g.original_id) AS ids FROM gone g GROUP BY g.route_id
 	LOOP
-		-- whatever their age, and without the brake: a person asked for them
+		-- whatever their age, and without the brake, since a person asked for them
 		PERFORM zcsync._enqueue_source(v_pair.route_id, v_pair.ids, 50, true);
 		v_count := v_count + cardinality(v_pair.ids);
 	END LOOP;
@@ -162,7 +161,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._release_pairs(text) IS
-'has routes create what cancel_held() kept them from creating';
+'lets routes create the copies that cancel_held() prevented';
 
 CREATE FUNCTION zcsync.cancel_held(name text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -177,13 +176,13 @@ BEGIN
 	SELECT array_agg(l.job_id) INTO v_jobs
 	FROM (SELECT q.job_id FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND q.cancelled IS NULL
-		ORDER BY q.account_id, q.dedupe_key COLLATE "C"		-- as _enqueue() takes them
+		ORDER BY q.account_id, q.dedupe_key COLLATE "C"		-- in the order of _enqueue()
 		FOR UPDATE) AS l;
 	v_count := coalesce(cardinality(v_jobs), 0);
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.operation <> 'push';
 	UPDATE zcsync.sync_queue q
 	SET cancelled = 'wanted', cancelled_by = session_user,
-		-- to be looked up
+		-- these are to be looked up
 		state = CASE WHEN q.unclear_since IS NULL THEN 'held' ELSE 'ready' END
 	WHERE q.job_id = ANY (v_jobs) AND q.operation = 'push';
 	WHILE zcsync._end_cancelled() > 0 LOOP
@@ -198,7 +197,7 @@ BEGIN
 	INTO v_left
 	FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs);
 	IF v_left.busy > 0 THEN
-		RAISE NOTICE USING MESSAGE = format('%s of them have another call on the wire, or somebody writes the row', v_left.busy),
+		RAISE NOTICE USING MESSAGE = format('%s of them have another call under way, or somebody is writing the row', v_left.busy),
 			DETAIL = 'What that call sends reaches the vendor. They are taken back as soon as it has ended.';
 	END IF;
 	IF v_left.unclear > 0 THEN
@@ -215,16 +214,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel_held(text) IS
-'takes back what the write brake held back, or was held for want of a right or because of another installation: of a route, of an account, or all; returns how many jobs';
+'takes back writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; returns how many jobs';
 
 -- ---------------------------------------------------------------------
 -- Taking back
 -- ---------------------------------------------------------------------
 
--- Rows that are to be taken back, by account and kind; with p_only those that
--- one route has to do with.
+-- Rows that are to be taken back, by account and kind; with p_only, those that belong
+-- to one route.
 CREATE FUNCTION zcsync._cancelled_rows(p_only bigint) RETURNS TABLE (account_id bigint, kind text, ids bigint[])
-LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept: it is asked all the time
+LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept, since it is called very often
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -245,10 +244,10 @@ $$;
 COMMENT ON FUNCTION zcsync._cancelled_rows(bigint) IS
 'rows of cancelled jobs that can be taken back now';
 
--- Do what cancel_held() asked for, as far as it can be done now, for at most
--- p_max records of one kind; waits for nobody.  The worker runs only the SQL of
--- active routes, whose attempts are counted, and with p_only does what one route
--- has to do with.  Returns how many are done.
+-- Take back what cancel_held() asked for, as far as it can be done now, for at most
+-- p_max records of one kind; waits for no lock.  The worker may run only the SQL of
+-- active routes, whose attempts are counted; with p_only it takes back only what
+-- belongs to one route.  Returns how many are done.
 CREATE FUNCTION zcsync._end_cancelled(p_max integer DEFAULT 1000, p_by_worker boolean DEFAULT false, p_only bigint DEFAULT NULL)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -263,7 +262,7 @@ DECLARE
 	v_ids bigint[];
 BEGIN
 	FOR v_group IN SELECT w.account_id, w.kind, w.ids[1:p_max] AS ids FROM zcsync._cancelled_rows(p_only) AS w LOOP
-		-- the row first, as who writes it does, then its job
+		-- the row first and then its job, in the order of a writer
 		v_locked := zcsync._lock_rows(v_group.account_id, v_group.kind, v_group.ids, true);
 		SELECT array_agg(l.job_id), array_agg(l.local_id) INTO v_jobs, v_ids
 		FROM (SELECT q.job_id, q.local_id FROM zcsync.sync_queue q
@@ -281,11 +280,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._end_cancelled(integer, boolean, bigint) IS
-'takes back what cancelled jobs would have sent, as far as nothing of it is on the wire or held by somebody; returns how many';
+'takes back what cancelled jobs would have sent, unless a call of the record is on its way or somebody has locked it; returns how many';
 
--- Take back what these locked rows would send.  A record that exists becomes
--- what was agreed on; a copy that a route made is deleted, and its pair
--- cancelled; the new row of a person stays.
+-- Take back what these locked rows would send.  An existing record gets the values that
+-- were agreed on; a copy that a route made is deleted, and its pair is cancelled; a new
+-- row that a person wrote stays.
 CREATE FUNCTION zcsync._cancel_rows(p_account bigint, p_kind text, p_ids bigint[], p_by_worker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -316,8 +315,8 @@ $$;
 COMMENT ON FUNCTION zcsync._cancel_rows(bigint, text, bigint[], boolean) IS
 'takes back what rows would send, and deletes those that a route made';
 
--- Who makes a copy that was cancelled again is its route, by release_held().  Of a
--- route that is gone nobody is kept from anything.
+-- A cancelled copy can only be made again by its route, through release_held().  If the
+-- route is gone, its cancelled pairs prevent nothing and are deleted.
 CREATE FUNCTION zcsync._delete_cancelled(p_copies bigint[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -328,7 +327,7 @@ $$;
 COMMENT ON FUNCTION zcsync._delete_cancelled(bigint[]) IS
 'deletes cancelled pairs of copies whose route is gone';
 
--- The jobs of these rows end, with a record, but for those of new rows that stay.
+-- End the jobs of these rows, with a record; those of new rows that stay are kept.
 CREATE FUNCTION zcsync._end_cancelled_jobs(p_jobs bigint[], p_kind text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -359,7 +358,7 @@ $$;
 COMMENT ON FUNCTION zcsync._end_cancelled_jobs(bigint[], text) IS
 'ends the jobs of rows that were taken back; those of new rows that stay are kept';
 
--- What routes find changed in records, against what is agreed on.
+-- What routes would take over from records, compared with what is agreed on.
 CREATE TYPE zcsync.taken_back AS (
 	route_id bigint,
 	is_back boolean,
@@ -368,8 +367,8 @@ CREATE TYPE zcsync.taken_back AS (
 COMMENT ON TYPE zcsync.taken_back IS
 'what a route would take over from a record; see zcsync._route_news()';
 
--- What routes would take over from these records, or from their counterparts.
--- A route whose functions are not as they should be says nothing.
+-- What routes would take over from these records, or from their counterparts.  A route
+-- whose functions may not be run returns nothing.
 CREATE FUNCTION zcsync._route_news(p_ids bigint[], p_active boolean) RETURNS zcsync.taken_back[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -404,9 +403,9 @@ $$;
 COMMENT ON FUNCTION zcsync._route_news(bigint[], boolean) IS
 'what routes would take over from these records or from their counterparts';
 
--- What became news to routes only because it was taken back is agreed: nobody
--- at the vendor said so, and the other side keeps what it has.  What was news
--- before still is.
+-- A value that differs from the agreed one only because it was taken back becomes
+-- agreed: nobody changed it at the vendor, so the other side keeps what it has.  What
+-- differed before still does.
 CREATE FUNCTION zcsync._agree_taken_back(p_before zcsync.taken_back[], p_after zcsync.taken_back[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -433,9 +432,9 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_taken_back(zcsync.taken_back[], zcsync.taken_back[]) IS
 'remembers in pairs of routes the values that were taken back';
 
--- A route whose SQL cannot be run now does not see what was taken back; once it
--- runs again, that must be no news to it.  So what its pairs of these records agree on
--- is dropped (maps.sql): only who was edited since then is written.
+-- A route whose SQL cannot be run now does not see what was taken back.  Once it runs
+-- again, it must not take that for a change.  So what its pairs of these records agree
+-- on is dropped (maps.sql): then only the side that was edited since is copied.
 CREATE FUNCTION zcsync._drop_unread(p_ids bigint[], p_active boolean) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -454,11 +453,11 @@ AS $$
 	WHERE l.link_id = k.link_id AND (f.fault IS NOT NULL OR (p_active AND r.state <> 'active'))
 $$;
 COMMENT ON FUNCTION zcsync._drop_unread(bigint[], boolean) IS
-'drops what pairs of records agree on whose route cannot be run now';
+'drops what pairs of records agree on, if their route cannot be run now';
 
 -- ---------------------------------------------------------------------
--- Single records: discard() for one that the vendor never had, take_remote() for
--- one that it has
+-- Single records: discard() for one that the vendor never had, take_remote() for one
+-- that the vendor has
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync.discard(reference text) RETURNS void
@@ -482,7 +481,7 @@ $$;
 COMMENT ON FUNCTION zcsync.discard(text) IS
 'deletes a row that the vendor never took, with its waiting push; its history stays, and no route makes it again';
 
--- The pushes of a record that need not go any more, or failed for good.
+-- The pushes of a record that are no longer needed, or failed for good.
 CREATE FUNCTION zcsync._end_pushes(p_account bigint, p_local_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -515,7 +514,7 @@ $$;
 COMMENT ON FUNCTION zcsync._is_unclear(bigint, bigint) IS
 'may the vendor have created the record of this row without our knowledge?';
 
--- Lock the row, and raise an error unless the vendor surely never had it.
+-- Lock the row, and raise an error unless the vendor certainly never had the record.
 CREATE FUNCTION zcsync._check_discard(p_reference text, p_account bigint, p_kind text, p_local_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -578,10 +577,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.take_remote(text, text) IS
-'gives a record, or one field of it, the value that its vendor was last known to have, and forgets what was changed here: it is not sent any more, and what a person was to decide is decided; custom_fields/key is one custom field; returns the fields that changed';
+'gives a record, or one field of it, the last known value of its vendor, and forgets what was changed here: nothing of that is sent any more, and open decisions about it are settled; custom_fields/key is one custom field; returns the fields that changed';
 
--- Lock the row and its waiting push, and raise an error unless what was changed here
--- can be taken back: the vendor has the record, and nothing of it is on the wire.
+-- Lock the row and its waiting push, and raise an error unless the changes here can be
+-- taken back: the vendor has the record, and no call of it is on its way.
 CREATE FUNCTION zcsync._check_take_remote(p_reference text, p_account bigint, p_kind text, p_local_id bigint, p_field text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -598,24 +597,24 @@ BEGIN
 	ELSIF p_field IS NOT NULL AND p_field <> ALL (v_written)
 		AND NOT ('custom_fields' = ANY (v_written) AND p_field LIKE 'custom_fields/_%') THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_column',
-			MESSAGE = format('"%s" is no field of %s that is sent to %s', p_field, p_kind, v_vendor),
+			MESSAGE = format('"%s" is not a field of %s that is sent to %s', p_field, p_kind, v_vendor),
 			HINT = format('The fields are: %s.', array_to_string(v_written, ', ')
 				|| CASE WHEN 'custom_fields' = ANY (v_written) THEN ', custom_fields/<key>' ELSE '' END);
 	END IF;
 	EXECUTE format('SELECT t.remote_id, t.base IS NOT NULL AS has_base FROM zcsync.%I AS t WHERE t.account_id = $1 AND t.local_id = $2 FOR UPDATE', p_kind)
 		INTO v_row USING p_account, p_local_id;
-	-- whoever is about to send it has the job: wait for that
+	-- a process that is about to send it has locked the job: wait for that
 	PERFORM FROM zcsync.sync_queue q
 	WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state IN ('ready', 'held') FOR UPDATE;
 	IF v_row.remote_id IS NULL OR NOT v_row.has_base THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('%s has told nothing of record "%s" yet', v_vendor, p_reference),
+			MESSAGE = format('record "%2$s" has not been read from %1$s yet', v_vendor, p_reference),
 			HINT = CASE WHEN v_row.remote_id IS NULL THEN format('To delete it here: SELECT zcsync.discard(%L);', p_reference)
 				ELSE 'Try again when it was read.' END;
 	ELSIF EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state = 'running') THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
-			MESSAGE = format('a call of record "%s" is on the wire', p_reference),
+			MESSAGE = format('a call of record "%s" is on its way', p_reference),
 			DETAIL = 'What it sends reaches the vendor.',
 			HINT = 'Try again when it has ended.';
 	END IF;
@@ -624,7 +623,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_take_remote(text, bigint, text, bigint, text) IS
 'locks a row and its waiting push, and raises an error unless its changes can be taken back now';
 
--- What zcsync.cancel() asks of routes.
+-- The hook take_back of the operation route, for zcsync.cancel().
 CREATE FUNCTION zcsync._take_back_cancelled() RETURNS integer
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -632,4 +631,4 @@ AS $$
 	SELECT zcsync._end_cancelled()
 $$;
 COMMENT ON FUNCTION zcsync._take_back_cancelled() IS
-'takes back what cancelled writes would have sent; of how many';
+'takes back what cancelled writes would have sent; returns how many';

@@ -1,24 +1,27 @@
 -- ---------------------------------------------------------------------
 -- Routes: pairs whose map changed.
 --
--- What both sides agreed on in a field means nothing any more once another
--- expression or another map makes its values.  It is dropped then, so that it is
--- not known what they agree on.  A side that is edited later wins; as long as neither
--- is, nothing is written.  Only apply_route() writes a changed map to such pairs.
+-- What both sides agreed on in a field means nothing any more once another expression
+-- or another map makes its values.  Then the agreed value is dropped, and it is not
+-- known what they agree on.  A side that is edited after that wins; as long as neither
+-- is edited, nothing is written.  Only apply_route() writes a changed map to such
+-- pairs.
 --
--- links.dropped has these fields, those that come back as back:<field>, with the
--- time since which edits count, in an array once apply_route() was asked to write
--- them.  Whether a field was edited is told by the history of the rows.  What goes
--- forward is agreed on as it is translated, what comes back as it is before, so a
--- changed translation concerns only pairs that have that value.
+-- links.dropped has these fields (those that come back as back:<field>), with the time
+-- since which edits count; the time is in an array once apply_route() was asked to
+-- write the field.  The history of the rows shows whether a field was edited.  The
+-- agreed value of a field that goes forward is the translated one, that of a field that
+-- comes back the one before translation; so a changed translation concerns only pairs
+-- that have the value.
 -- ---------------------------------------------------------------------
 
--- Drop what the pairs of a route agreed on in these fields; with p_values only
--- where that is, or has, the one value in it, which may be NULL.  Edits count from now, or from when
--- the oldest job of a record that still waits was queued; those of a route that is
--- paused, or has lost the record, from when the pair last changed.  A field with an
--- error has a new value that waits to be written, so it is no news that it differs.
--- No batch of the route may be under way: what it remembers would be of the old map.
+-- Drop what the pairs of a route agreed on in these fields.  With p_values, only in
+-- pairs whose agreed value is this one (it may be NULL), or is a set that contains it.
+-- Edits count from now on, or from the time at which the oldest job of the record that
+-- still waits was queued.  If the route is paused, or has lost the record, they count
+-- from the last change of the pair.  A field with an error has a new value that waits
+-- to be written, so its difference is no edit.  No batch of the route may be under way,
+-- since it would remember values of the old map.
 CREATE FUNCTION zcsync._drop_agreed(p_route bigint, p_fields text[], p_values text[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -56,7 +59,7 @@ $$;
 COMMENT ON FUNCTION zcsync._drop_agreed(bigint, text[], text[]) IS
 'drops what the pairs of a route agreed on in fields whose map has changed';
 
--- Is this what a field has, or in it if it is a set?
+-- Is this the value of a field, or one of its elements if it is a set?
 CREATE FUNCTION zcsync._has_value(p_field jsonb, p_value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -66,7 +69,7 @@ END;
 COMMENT ON FUNCTION zcsync._has_value(jsonb, text) IS
 'does a field have this value, or contain it?';
 
--- The fields of a route that a map of companies makes: client, user and site.
+-- The fields of a route that the map of companies fills: client, user and site.
 CREATE FUNCTION zcsync._party_fields(p_route bigint) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -82,8 +85,8 @@ $$;
 COMMENT ON FUNCTION zcsync._party_fields(bigint) IS
 'the fields of a route that are filled by the map of companies';
 
--- The fields whose values another definition of a route makes otherwise.  A field
--- that comes back and is new is none: nothing was agreed on in it.
+-- The fields whose values would be made differently by another definition of a route.
+-- A new field that comes back is not among them: nothing was agreed on in it.
 CREATE FUNCTION zcsync._changed_fields(p_route bigint, p_def jsonb) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -101,10 +104,10 @@ AS $$
 				AND (p_def ->> 'default_client', p_def ->> 'unknown_user') IS DISTINCT FROM (r.default_client, r.unknown_user)) END
 $$;
 COMMENT ON FUNCTION zcsync._changed_fields(bigint, jsonb) IS
-'fields whose values another definition of a route makes otherwise; NULL: none';
+'fields whose values another definition of a route makes differently; NULL: none';
 
--- Was a row edited since then in what an expression reads?  What this route wrote
--- and what was taken back are no edits.
+-- Was a row edited since that time, in a column that an expression reads?  Writes of
+-- this route, and values that were taken back, do not count as edits.
 CREATE FUNCTION zcsync._edited_since(p_route bigint, p_local_id bigint, p_expression text, p_since timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -118,8 +121,8 @@ $$;
 COMMENT ON FUNCTION zcsync._edited_since(bigint, bigint, text, timestamptz) IS
 'was a row edited since then in what an expression of a route reads?';
 
--- Was a field of a row edited since then?  Nor is what a vendor makes of what it
--- was sent.
+-- Was a field of a row edited since that time?  Here, the form that a vendor gives to a
+-- value that it was sent does not count either.
 CREATE FUNCTION zcsync._field_edited_since(p_route bigint, p_local_id bigint, p_field text, p_since timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -134,9 +137,10 @@ $$;
 COMMENT ON FUNCTION zcsync._field_edited_since(bigint, bigint, text, timestamptz) IS
 'was a field of a row edited since then?';
 
--- What becomes of a field whose agreed value was dropped, by its entry in
--- links.dropped: it is written ('write'), left as it is and agreed on ('agree'), or
--- left and not known further on ('wait').  p_apply: as if apply_route() was asked.
+-- What a route does with a field whose agreed value was dropped, by its entry in
+-- links.dropped: it writes the field ('write'), leaves it and agrees on the present
+-- values ('agree'), or leaves it and still agrees on nothing ('wait').  p_apply: as if
+-- apply_route() had been asked.
 CREATE FUNCTION zcsync._dropped_step(p_route bigint, p_dropped jsonb, p_apply boolean, p_read_id bigint, p_expression text,
 	p_written_id bigint, p_field text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -151,7 +155,7 @@ $$;
 COMMENT ON FUNCTION zcsync._dropped_step(bigint, jsonb, boolean, bigint, text, bigint, text) IS
 'what a route does with a field whose map changed: write, agree or wait';
 
--- The same fields, as apply_route() leaves them.
+-- The same fields, as they are after apply_route() was called.
 CREATE FUNCTION zcsync._to_be_applied(p_dropped jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -2,9 +2,9 @@
 -- Pairs that a person makes.
 -- ---------------------------------------------------------------------
 
--- The pair waits for a route between the two streams to take it over, which happens
--- at once where one is active.  A target may have several sources then, which is a
--- person's decision alone.
+-- If a route between the two streams is active, it takes the pair over at once,
+-- otherwise the pair waits for one.  With this function a target may get several
+-- sources, which only a person may decide.
 CREATE FUNCTION zcsync.link_records(source text, target text, replace boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -24,7 +24,7 @@ BEGIN
 			MESSAGE = format('"%s" and "%s" are records of one stream', source, target),
 			HINT = 'A pair has a record in each of two streams; leads are made one with zcsync.merge_leads().';
 	END IF;
-	-- what a person kept from being created is no counterpart
+	-- a record that a person prevented from being created is no counterpart
 	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()
 	WHERE l.link_id IN (SELECT p.link_id FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p WHERE p.state = 'cancelled');
 	SELECT p.link_id, p.other_id INTO v_other

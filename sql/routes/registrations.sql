@@ -1,14 +1,14 @@
 -- ---------------------------------------------------------------------
--- What routes tell the rooms before them: what is done when mirror rows are
--- written (mirror/listeners.sql) and when an account goes (account/parts.sql).
+-- What routes register with the rooms before them: what is done when mirror rows are
+-- written (mirror/listeners.sql) and when an account is removed (account/parts.sql).
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
 -- Mirror rows
 -- ---------------------------------------------------------------------
 
--- Queue routes that take something back from these rows, for the records that
--- are linked to them.  What a route wrote itself is no news to it.
+-- Queue the routes that take something back from these rows, for the records that are
+-- paired with them.  A route is not queued for what it wrote itself.
 CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins zcsync.origin[], p_starting bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -36,10 +36,11 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], zcsync.origin[], bigint[]) IS
 'queues routes that take something back from these rows';
 
--- A transaction that writes rows while a verb starts a route on them does not see the
--- route, and the verb does not see the rows.  So there is a lock for each stream, which
--- writers share and such a verb takes alone (_await_writers()).  The verb waits for the
--- writers.  None of them waits for the verb: they learn on which streams one is at work.
+-- A transaction that writes rows, and a function that starts a route on them at the
+-- same time, do not see each other.  So there is a lock for each stream: writers share
+-- it, and such a function takes it alone (_await_writers()).  The function waits for
+-- the writers.  No writer waits for the function: writers learn on which streams a
+-- route is just being started.
 CREATE FUNCTION zcsync._starting_on(p_kind text, p_accounts bigint[]) RETURNS bigint[]
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -53,9 +54,9 @@ AS $$
 	WHERE NOT pg_try_advisory_xact_lock_shared('zcsync.streams'::regclass::oid::integer, (s.stream_id % 2147483647)::integer)
 $$;
 COMMENT ON FUNCTION zcsync._starting_on(text, bigint[]) IS
-'takes the lock of who writes rows of routes; returns the streams on which a route is just being started';
+'takes the lock that writers of rows share; returns the streams on which a route is just being started';
 
--- Does a stream still bring its history, or rows of it that had to wait?
+-- Does a stream still bring its history, or have rows of it still to be stored?
 CREATE FUNCTION zcsync._brings_history(p_stream bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -68,7 +69,7 @@ $$;
 COMMENT ON FUNCTION zcsync._brings_history(bigint) IS
 'does a stream still bring its history, or rows of it that had to wait?';
 
--- Routes whose source was read to the end need not follow it any more.
+-- Routes whose source was read to the end no longer need to follow it.
 CREATE FUNCTION zcsync._end_following() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -92,13 +93,13 @@ DECLARE
 	v_starting bigint[] := zcsync._starting_on(p_kind, p_accounts);
 	v_jobs zcsync.new_job[];
 BEGIN
-	-- A new row that a page brings can wait: it is parked, and tried again.  For others the
-	-- route is taken to be active, which may make a job too many.
+	-- A new row from a page can wait: it is parked, and tried again.  For other rows
+	-- the route is assumed to be active, which may queue a job too many.
 	IF v_starting <> '{}' AND p_old IS NULL AND (p_origins[1]).cause = 'pull' THEN
 		RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'a route is just being started on these rows';
 	END IF;
-	-- A record that is older than a route is left alone by it: the times of vendors
-	-- tell that of most, and the route looks closer.
+	-- A route leaves a record alone that is older than itself.  The vendor's times show
+	-- that for most records; the route checks the others more closely.
 	SELECT array_agg(zcsync._job(w.account_id, 'route', 'route', '', k.key, k.key, CASE WHEN x.is_new THEN '{"edited": true}'::jsonb ELSE '{}' END,
 		p_stream => s.stream_id, p_route => r.route_id, p_kind => p_kind, p_local_id => w.local_id, p_backfill => NOT x.is_new,
 		p_priority => CASE WHEN x.is_new THEN 50 ELSE 70 END) ORDER BY r.route_id, w.local_id)
@@ -124,8 +125,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_written(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[]) IS
 'queues the routes of rows that were written';
 
--- A row takes the place of another one in its pairs, where it has none of its own
--- with records of the same stream.
+-- A row takes the place of another one in its pairs, unless it has a pair of its own
+-- with a record of the same stream.
 CREATE FUNCTION zcsync._replace_in_pairs(p_gone bigint[], p_kept bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -150,9 +151,9 @@ $$;
 COMMENT ON FUNCTION zcsync._replace_in_pairs(bigint[], bigint[]) IS
 'puts rows into the pairs of others that are about to be deleted';
 
--- The fields of a row whose value is that of a route, which wrote it last and whose
--- target the row is: of what changed on both sides of a route the source's value
--- counts, also where it has not been sent yet.  History tells who wrote last.
+-- The fields of a row that a route wrote last, if the row is the target of that route:
+-- if both sides of a route changed a field, the source's value wins, even if it has not
+-- been sent yet.  The history shows who wrote last.
 CREATE FUNCTION zcsync._routed_fields(p_account bigint, p_local_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -168,14 +169,15 @@ BEGIN
 				UNION ALL
 				SELECT 'custom_fields/' || k FROM unnest(zcsync._differing_keys(h.old -> 'custom_fields', h.new -> 'custom_fields')) AS k) AS f (field)
 			WHERE h.local_id = p_local_id AND h.account_id = p_account AND h.action IN ('insert', 'update')
-			-- of one transaction, what a person's own trigger wrote comes after the route
+			-- within one transaction, what a user's trigger wrote comes after the
+			-- route's write
 			ORDER BY f.field, h.created_at DESC, h.cause IN ('route', 'backfill')) AS w
 		WHERE w.cause IN ('route', 'backfill') AND EXISTS (
 			SELECT FROM zcsync.links AS l WHERE l.route_id = w.cause_id AND l.target_id = p_local_id AND l.state <> 'unlinked'));
 END
 $$;
 COMMENT ON FUNCTION zcsync._routed_fields(bigint, bigint) IS
-'the fields of a row whose value a route wrote last, from the source of the route';
+'the fields of a row that a route wrote last, from the source of the route';
 
 CREATE FUNCTION zcsync._refuse_routed_stream(p_stream bigint) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -237,7 +239,7 @@ $$;
 COMMENT ON FUNCTION zcsync._count_account_routes(bigint) IS
 'how many routes read or write streams of an account';
 
--- Their number was told before.
+-- The caller has already reported how many there are.
 CREATE FUNCTION zcsync._remove_account_routes(p_account bigint) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -261,4 +263,4 @@ BEGIN ATOMIC
 		p_remove => 'zcsync._remove_account_routes(bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._account_routes() IS
-'what is done about routes when an account goes';
+'what is done about routes when an account is removed';

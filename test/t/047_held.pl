@@ -39,7 +39,7 @@ $flow->value("SET zcsync.bulk_write_limit = 2; UPDATE zcsync.tasks SET name = 'w
 is($flow->value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'held'}), 3, 'three edits are held');
 my ($count, $said) = cancel_held();
 is($count, 3, 'they are cancelled');
-like($said, qr/\ANOTICE:  1 of them have another call on the wire, or somebody writes the row\nDETAIL:  What that call sends reaches the vendor\. They are taken back as soon as it has ended\.\Z/, 'and what is on the wire is said');
+like($said, qr/\ANOTICE:  1 of them have another call under way, or somebody is writing the row\nDETAIL:  What that call sends reaches the vendor\. They are taken back as soon as it has ended\.\Z/, 'and what is on the wire is said');
 is($flow->value("SELECT string_agg(name, ', ' ORDER BY local_id) FROM zcsync.tasks WHERE remote_id IN ($ids) AND remote_id <> '$tasks[0]'"), $before, 'the others are as before');
 waits("SELECT name = 'on the wire' AND sync_state = 'synced' FROM zcsync.tasks WHERE remote_id = '$tasks[0]'", 'that one is as the call left it');
 $flow->settle('nothing else is left to do');
