@@ -1,10 +1,9 @@
 -- ---------------------------------------------------------------------
--- Ways in for leads that come one by one or by the hundred: sync_lead() and
--- sync_leads().  Files come by import.sql.  What becomes of a lead is
--- decided in take.sql.
+-- Leads that come one by one or by the hundred: sync_lead() and sync_leads().
+-- import.sql is for files.  take.sql decides what becomes of a lead.
 -- ---------------------------------------------------------------------
 
--- The local account of a name; without a name the only one that there is.
+-- The local account of this name; without a name, the only local account.
 CREATE FUNCTION zcsync._lead_account(p_name text) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -42,7 +41,7 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_account(text) IS
 'the local account of a name, or the only one there is';
 
--- Normalise and take leads, any number of them.  from_file: see _take_leads().
+-- Normalise and take leads, any number of them.  _take_leads() explains from_file.
 CREATE FUNCTION zcsync._sync_leads(p_account bigint, p_source text, p_data jsonb[], p_from_file boolean)
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, notes jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -62,7 +61,7 @@ $$;
 COMMENT ON FUNCTION zcsync._sync_leads(bigint, text, jsonb[], boolean) IS
 'takes leads as a source gives them, at most 1000; a row each';
 
--- An array of leads that is not too long, as an SQL array.
+-- A JSON array of leads, as an SQL array; an error if it is too long.
 CREATE FUNCTION zcsync._lead_batch(p_leads jsonb) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -101,7 +100,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.sync_leads(text, jsonb, text) IS
-'takes an array of leads of a source; a row for each, counted from 1: created, merged, flagged, unchanged or rejected; one bad lead spoils no other';
+'takes an array of leads of a source; a row for each, counted from 1: created, merged, flagged, unchanged or rejected; a bad lead does not affect the others';
 
 CREATE FUNCTION zcsync.sync_leads_json(source text, leads jsonb, account text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -122,7 +121,7 @@ $$;
 COMMENT ON FUNCTION zcsync.sync_leads_json(text, jsonb, text) IS
 'the same as one document: processed (how many were taken), error_count, results (each lead), errors (those rejected)';
 
--- One lead: what would be a row with an error is an error.
+-- Take one lead; where _sync_leads() returns an error in its row, this raises it.
 CREATE FUNCTION zcsync.sync_lead(source text, data jsonb, account text DEFAULT NULL, OUT lead text, OUT result text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -135,7 +134,7 @@ BEGIN
 	IF NOT v_row.ok THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('cannot take this lead: %s', v_row.error),
-			HINT = format('What source "%s" calls its fields is in zcsync.lead_sources.', sync_lead.source);
+			HINT = format('zcsync.lead_sources shows the names that source "%s" has for its fields.', sync_lead.source);
 	END IF;
 	lead := zcsync.reference('leads', v_row.lead_id);
 	result := v_row.result;

@@ -4,8 +4,8 @@
 -- A lead is named by its reference, crm/leads/#12.
 -- ---------------------------------------------------------------------
 
--- The leads of references, locked; they must be different ones of one local
--- account that were not merged away.
+-- The leads that these references name, locked.  They must be different leads of one
+-- local account, and not merged into others.
 CREATE FUNCTION zcsync._lock_leads(p_references text[], OUT account_id bigint, OUT ids bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -15,7 +15,7 @@ DECLARE
 BEGIN
 	SELECT array_agg(r.local_id ORDER BY u.n), min(r.account_id) INTO ids, account_id
 	FROM unnest(p_references) WITH ORDINALITY AS u (reference, n) CROSS JOIN LATERAL zcsync.record(u.reference) AS r;
-	-- first, since others may merge them meanwhile
+	-- locked first, since others may merge them meanwhile
 	PERFORM FROM zcsync.leads l WHERE l.local_id = ANY (ids) ORDER BY l.local_id FOR NO KEY UPDATE;
 	FOR v_lead IN
 		SELECT u.reference, r.kind, l.merged_into, a.vendor, r.account_id <> _lock_leads.account_id AS elsewhere
@@ -138,7 +138,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.keep_apart(text, text) IS
-'says that two leads are two: they are never flagged or merged again by themselves';
+'records that two leads are different: zcsync never flags or merges them again';
 
 CREATE FUNCTION zcsync._set_apart(p_account bigint, p_a bigint, p_b bigint, p_reason text) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -151,10 +151,10 @@ AS $$
 		WHERE d.state <> 'apart'
 $$;
 COMMENT ON FUNCTION zcsync._set_apart(bigint, bigint, bigint, text) IS
-'remembers that two leads are two';
+'records that two leads are different';
 
--- Undo the last merge into a lead.  What the other was made of goes back to it;
--- if it never was a lead of its own, it becomes one.
+-- Undo the last merge into a lead.  The rows of the other lead go back to it; if it
+-- never was a lead of its own, it becomes one.
 CREATE FUNCTION zcsync.split_lead(lead text) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -192,7 +192,7 @@ BEGIN
 	WHERE l.link_id = u.link_id;
 	PERFORM zcsync._resolve_alert('record_left_over', zcsync._link_target(u.link_id))
 	FROM jsonb_to_recordset(v_merge.undo -> 'links') AS u (link_id bigint);
-	-- pairs that came along with the other, and nobody decided on since
+	-- pairs that came with the other lead, and about which nobody has decided since
 	DELETE FROM zcsync.lead_duplicates d
 	USING jsonb_to_recordset(v_merge.undo -> 'pairs') AS u (lead_a bigint, lead_b bigint)
 	CROSS JOIN LATERAL (SELECT CASE u.lead_a WHEN v_other THEN u.lead_b ELSE u.lead_a END) AS x (lead)
@@ -212,12 +212,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.split_lead(text) IS
-'undoes the last merge into a lead: both are as their rows have them, and are kept apart from then on';
+'undoes the last merge into a lead: both get the values of their own rows, and are kept apart from then on';
 
--- Why a lead is as it is: what names it, where its values come from, what was
--- merged into it, what it resembles, and what its scores are made of.  part adds
--- up to score: of a merge or a resemblance over its fields, of a score over its
--- rules, except where it is kept between 0 and 100, which is a row of its own.
+-- Why a lead is as it is: what identifies it, where its values come from, what was
+-- merged into it, what it resembles, and how its scores are made.  The values of part
+-- add up to score: for a merge or a resemblance over its fields, for a score over its
+-- rules; if a score is cut to be between 0 and 100, the difference is a row of its own.
 CREATE FUNCTION zcsync.explain_lead(lead text)
 RETURNS TABLE (item text, name text, value text, source text, part numeric, score numeric)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER

@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
--- Leads from files.  create_intake() makes a table with the columns of a file,
--- \copy fills it, plan_import() counts what would happen and import_leads()
--- does it.  A row keeps its number, so it can be mended and imported again.
+-- Leads from files.  create_intake() makes a table with the columns of a file, \copy
+-- fills it, plan_import() counts what would happen, and import_leads() does it.  A row
+-- keeps its number, so it can be corrected and imported again.
 --
--- An import is one transaction.  How far it is can be seen nevertheless: its
--- sequences move for everybody at once, and its lock says that it runs.
+-- An import is one transaction.  Its progress can be seen nevertheless: its sequences
+-- change for everybody at once, and its lock shows that it is running.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._create_intake_schema() RETURNS void
@@ -12,7 +12,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- one may be left of an installation before
+	-- a former installation may have left one
 	IF to_regnamespace('zcsync_intake') IS NULL THEN
 		CREATE SCHEMA zcsync_intake;
 		COMMENT ON SCHEMA zcsync_intake IS
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION zcsync._create_intake_schema() IS
 -- Headers
 -- ---------------------------------------------------------------------
 
--- What separates the columns of a file: the first of these that is outside of
+-- The delimiter of a file's columns: the first of these characters that is outside of
 -- quotes.
 CREATE FUNCTION zcsync._csv_delimiter(p_line text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -40,7 +40,7 @@ BEGIN ATOMIC
 	SELECT coalesce(substring(regexp_replace(p_line, '"([^"]|"")*"', '', 'g') FROM E'[,;\\t|]'), ',');
 END;
 COMMENT ON FUNCTION zcsync._csv_delimiter(text) IS
-'what separates the columns of the first line of a file';
+'the delimiter of the columns in the first line of a file';
 
 -- The fields of one line of a CSV file.
 CREATE FUNCTION zcsync._csv_fields(p_line text, p_delimiter text) RETURNS text[]
@@ -53,13 +53,13 @@ END;
 COMMENT ON FUNCTION zcsync._csv_fields(text, text) IS
 'the fields of one line of a CSV file';
 
--- Names of columns, as the headers without what needs quoting; each once.
+-- Names of columns: the headers without characters that need quoting, each name once.
 CREATE FUNCTION zcsync._column_names(p_headers text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	-- ours, and those that every table has
+	-- the name of our own column, and of columns that every table has
 	v_taken text[] := '{intake_row,ctid,xmin,xmax,cmin,cmax,tableoid}';
 	v_names text[] := '{}';
 	v_base text;
@@ -89,7 +89,7 @@ $$;
 COMMENT ON FUNCTION zcsync._column_names(text[]) IS
 'names of columns made of headers';
 
--- The columns of a header, and the fields of a lead that each is for.
+-- The columns of a header, and for each the field of a lead that it fills.
 CREATE FUNCTION zcsync._intake_columns(p_source text, p_header text, p_delimiter text DEFAULT NULL)
 RETURNS TABLE (n bigint, name text, header text, fields text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -133,7 +133,7 @@ COMMENT ON FUNCTION zcsync._intake_columns(text, text, text) IS
 'the columns of the first line of a file, and what a source''s field map makes of each';
 
 -- ---------------------------------------------------------------------
--- Verbs
+-- What operators call
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._caller() RETURNS text
@@ -162,7 +162,7 @@ BEGIN
 	IF v_first IS NOT NULL AND btrim(v_header, E' \r\n') = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('the line "%s" has no names of columns', rtrim(v_first, E'\r\n')),
-			DETAIL = 'It tells spreadsheets what separates the columns; the next line of the file has their names.',
+			DETAIL = 'It tells spreadsheets which character separates the columns; the next line of the file has their names.',
 			HINT = E'Give both lines: header => E''sep=;\\nFirst Name;Last Name''.';
 	END IF;
 	IF NOT EXISTS (SELECT FROM zcsync.lead_sources s WHERE s.name = create_intake.source) THEN
@@ -204,7 +204,7 @@ $$;
 COMMENT ON FUNCTION zcsync.create_intake(text, text, text) IS
 'makes a table for a file with leads from its first line; says how to fill it, and which of its columns are mapped and which are not';
 
--- An intake that the caller may use.
+-- An intake of this name, if the caller may use it.
 CREATE FUNCTION zcsync._intake(p_name text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -231,14 +231,14 @@ $$;
 COMMENT ON FUNCTION zcsync._intake(text) IS
 'the name of an intake; an error if there is none, or the caller may not read it';
 
--- Up to a thousand rows of an intake from this number on, in their order, as they
--- are now; NULL: there are none.
+-- Up to a thousand rows of an intake from this number on, in their order, as they are
+-- now; NULL: there are none left.
 CREATE FUNCTION zcsync._intake_slice(p_name text, p_after bigint, OUT numbers bigint[], OUT docs jsonb[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
-SET enable_sort = off		-- by the primary key, however many rows the planner thinks that there are
+SET enable_sort = off		-- by the primary key, however many rows the planner expects
 SET jit = off
 AS $$
 BEGIN
@@ -250,7 +250,7 @@ $$;
 COMMENT ON FUNCTION zcsync._intake_slice(text, bigint) IS
 'the next thousand rows of an intake';
 
--- Say how far an import is; the first time also when it began.
+-- Show how far an import is; the first time also when it began.
 CREATE FUNCTION zcsync._note_import(p_name text, p_done bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -265,8 +265,8 @@ $$;
 COMMENT ON FUNCTION zcsync._note_import(text, bigint) IS
 'notes how many rows of an intake are done, for zcsync.progress';
 
--- What an import has to know of an intake: its row, the country of its account, and
--- what a line with the headers would be.
+-- What an import needs to know of an intake: its row, the country of its account, and
+-- the document that a line with the headers would be.
 CREATE FUNCTION zcsync._intake_doc(p_name text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -279,9 +279,9 @@ $$;
 COMMENT ON FUNCTION zcsync._intake_doc(text) IS
 'an intake with the country of its account, and what a line of headers would be';
 
--- Do the numbers of a file have decimal commas?  What most of those say that leave no
--- doubt; else a file with semicolons does, and one of an account whose country has
--- them.
+-- Do the numbers of a file have decimal commas?  Most of the numbers that leave no
+-- doubt decide; without such numbers, a file with semicolons has them, and so has one
+-- of an account whose country uses them.
 CREATE FUNCTION zcsync._has_decimal_commas(p_intake jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -308,7 +308,7 @@ $$;
 COMMENT ON FUNCTION zcsync._has_decimal_commas(jsonb) IS
 'does a file write 1.234,5 rather than 1,234.5?';
 
--- Lines of a file, normalised.  Those that are empty, or have the headers again, are
+-- Lines of a file, normalised.  An empty line, and one that repeats the headers, is
 -- skipped: {"error": why, "skip": true}.
 CREATE FUNCTION zcsync._shape_lines(p_intake jsonb, p_docs jsonb[], p_comma boolean) RETURNS jsonb[]
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -325,11 +325,11 @@ $$;
 COMMENT ON FUNCTION zcsync._shape_lines(jsonb, jsonb[], boolean) IS
 'lines of a file in the form in which leads are stored and compared';
 
--- Normalise the rows of an intake, and lock the leads that its import is about to
--- change: one of several slices would keep what a slice has locked while it takes the next.  The
--- normalised rows wait in a table of this transaction, slice by slice.  Nothing is
--- prepared, and 0 returned, where there is one slice, which locks what it changes
--- itself, or no lead, which somebody could have locked.
+-- Normalise the rows of an intake, and lock the leads that its import will change: if
+-- each slice locked its own leads, an import would hold those of one slice while it
+-- waits for those of the next.  The normalised rows wait in a table of this
+-- transaction, slice by slice.  This does nothing and returns 0 if there is only one
+-- slice, which can lock its leads itself, or no lead that anybody could have locked.
 CREATE FUNCTION zcsync._prepare_import(p_intake jsonb, p_comma boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -352,7 +352,7 @@ BEGIN
 		RETURN 0;
 	END IF;
 	EXECUTE format('CREATE UNLOGGED TABLE zcsync_intake.%I (first bigint PRIMARY KEY, numbers bigint[], rows jsonb[])', v_name || '_slices');
-	EXECUTE format('ALTER TABLE zcsync_intake.%I ALTER rows SET STORAGE EXTERNAL', v_name || '_slices');	-- compressed for nothing
+	EXECUTE format('ALTER TABLE zcsync_intake.%I ALTER rows SET STORAGE EXTERNAL', v_name || '_slices');	-- compression would gain nothing
 	v_count := 0;
 	LOOP
 		v_slice := zcsync._intake_slice(v_name, v_last);
@@ -364,7 +364,7 @@ BEGIN
 		v_good := zcsync._lead_rows_of(ARRAY(SELECT n FROM unnest(v_rows) AS n WHERE zcsync._lead_row_error(n) IS NULL));
 		v_leads := v_leads || zcsync._leads_to_change(v_account, v_source, v_good,
 			zcsync._known_leads(v_account, v_source, v_good, true));
-		-- to normalise rows is some half of the work
+		-- normalising the rows is about half of the work
 		v_count := v_count + cardinality(v_slice.numbers);
 		PERFORM zcsync._note_import(v_name, v_count / 2);
 	END LOOP;
@@ -373,7 +373,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._prepare_import(jsonb, boolean) IS
-'normalises the rows of an intake and locks the leads that its import is about to change; returns how many rows, 0: the slices do that themselves';
+'normalises the rows of an intake and locks the leads that its import is about to change; returns how many rows; 0: the slices do that themselves';
 
 -- The next slice of an intake, normalised.
 CREATE FUNCTION zcsync._next_slice(p_intake jsonb, p_prepared boolean, p_after bigint, p_comma boolean, OUT numbers bigint[], OUT rows jsonb[])
@@ -399,8 +399,8 @@ $$;
 COMMENT ON FUNCTION zcsync._next_slice(jsonb, boolean, bigint, boolean) IS
 'the next thousand rows of an intake in the form in which they are stored and compared';
 
--- Take the rows of an intake, a thousand at a time.  An import waits for others of
--- its account.
+-- Take the rows of an intake, a thousand at a time.  An import waits for other imports
+-- of its account.
 CREATE FUNCTION zcsync._import_rows(p_name text)
 RETURNS TABLE (file_row bigint, ok boolean, lead_id bigint, result text, error text, marks jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -411,7 +411,7 @@ DECLARE
 	v_intake zcsync.intakes;
 	v_doc jsonb;
 	v_comma boolean;
-	v_prepared bigint;		-- rows
+	v_prepared bigint;		-- number of rows
 	v_slice record;
 	v_last bigint := -9223372036854775808;
 	v_count bigint := 0;
@@ -422,7 +422,7 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 			MESSAGE = format('intake "%s" is being imported by another session', v_intake.name);
 	END IF;
-	-- Two imports of one account would meet the same leads in another order.
+	-- Two imports of one account would lock the same leads in different orders.
 	PERFORM pg_advisory_xact_lock('zcsync.lead_rows'::regclass::oid::integer, (v_intake.account_id % 2147483647)::integer);
 	PERFORM zcsync._note_import(v_intake.name, 0);
 	v_comma := zcsync._has_decimal_commas(v_doc);
@@ -447,7 +447,7 @@ $$;
 COMMENT ON FUNCTION zcsync._import_rows(text) IS
 'takes the rows of an intake as leads; a row each';
 
--- Done, counted and undone.
+-- The import is carried out, counted and undone.
 CREATE FUNCTION zcsync.plan_import(intake text) RETURNS TABLE (result text, leads bigint, example text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -475,7 +475,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan_import(text) IS
-'counts what import_leads() would do with an intake, and what it would read in a way worth knowing, with a row of the file as an example of each; writes nothing';
+'counts what import_leads() would do with an intake, and values that it would read in an unusual way, with a row of the file as an example of each; writes nothing';
 
 CREATE FUNCTION zcsync.import_leads(intake text)
 RETURNS TABLE (file_row bigint, ok boolean, lead text, result text, error text)
@@ -547,10 +547,10 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_account_part('intakes', 30, p_remove => 'zcsync._drop_account_intakes(bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._account_intakes() IS
-'what is done about intakes when an account goes';
+'what is done about intakes when an account is removed';
 
--- Imports that run, for zcsync.progress.  What is left takes as long for each row
--- as what is done did.
+-- Running imports, for zcsync.progress.  The estimate assumes that the remaining rows
+-- take as long as those that are done.
 CREATE FUNCTION zcsync._running_imports() RETURNS TABLE (name text, account text, done bigint, estimate bigint, remaining interval)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

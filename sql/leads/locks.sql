@@ -2,22 +2,22 @@
 -- Locks of sessions that take leads (take.sql): none of them waits for a lead
 -- while it holds something that others may wait for.
 --
--- One lock an account would be simpler, but a lead that comes alone would wait for
--- as long as somebody imports a file, and whoever edits rows does not take it.
+-- One lock for each account would be simpler.  But then a single lead would wait for as
+-- long as somebody imports a file, and people who edit rows do not take that lock.
 --
--- Why leads are found by ROW(account_id, local_id) is told in match.sql.
+-- match.sql explains why leads are found by ROW(account_id, local_id).
 -- ---------------------------------------------------------------------
 
 -- Runs a query of ours that returns a row (keep, result), and undoes what it did,
--- locks included, unless keep is true.
+-- including its locks, unless keep is true.
 CREATE FUNCTION zcsync._attempt(p_query text, VARIADIC p_values "any") RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_attempt';
 COMMENT ON FUNCTION zcsync._attempt(text, "any") IS
 'runs a query that says whether what it did is to be kept, and returns its result';
 
--- Which of these numbers are those of leads?  Others are of leads that are about
--- to be made.
+-- Which of these numbers belong to existing leads?  The others belong to leads that are
+-- about to be made.
 CREATE FUNCTION zcsync._existing_leads(p_account bigint, p_leads bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -33,7 +33,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._existing_leads(bigint, bigint[]) IS
-'those of these numbers that leads of an account have, in their order';
+'those of these numbers that belong to leads of an account, in their order';
 
 -- Lock leads one after the other, in their order, and wait for each.
 CREATE FUNCTION zcsync._wait_for_leads(p_account bigint, p_leads bigint[]) RETURNS void
@@ -80,9 +80,9 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_free_leads(bigint, bigint[]) IS
 'locks those of these leads that nobody else has, and returns the others; NULL: all are locked';
 
--- Lock leads before anything else is locked.  Other people write several of
--- them, too, in an order of their own: so as long as somebody has one, nothing is
--- kept while we wait for that one.
+-- Lock leads before anything else is locked.  Others may write several of them, in
+-- another order.  So as long as somebody has locked one of them, we keep no lock while
+-- we wait for that one.
 CREATE FUNCTION zcsync._lock_busy_leads(p_account bigint, p_leads bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -101,7 +101,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._lock_busy_leads(bigint, bigint[]) IS
-'locks leads; waits for others without keeping any of them meanwhile';
+'locks leads; while it waits for one that somebody else has locked, it holds no lock on the others';
 
 -- Lock leads for _join_leads().
 CREATE FUNCTION zcsync._lock_joined(p_account bigint, p_leads bigint[], p_wait boolean) RETURNS bigint[]
@@ -120,9 +120,10 @@ COMMENT ON FUNCTION zcsync._lock_joined(bigint, bigint[], boolean) IS
 'locks leads; without waiting it returns those that somebody else has, NULL: all are locked';
 
 -- Is this the only transaction that takes leads of this account at the moment?  Until
--- its end others are told that it is not.  Who is not alone marks his rows, to be
--- compared once more.  The answer is no, too, while such a second look is under way,
--- and where the snapshot may be older than leads of others.
+-- it ends, others are told that they are not alone.  A transaction that is not alone
+-- marks its rows, so that they are compared again later.  The answer is also no while
+-- such a second comparison is running, and if the snapshot may be older than leads of
+-- others.
 CREATE FUNCTION zcsync._takes_leads_alone(p_account bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

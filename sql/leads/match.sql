@@ -1,9 +1,9 @@
 -- ---------------------------------------------------------------------
--- Who is who: how alike two leads are.
+-- Which leads are the same: how alike two leads are.
 --
--- Each lead that a source gives is kept as it came, as a row of lead_rows; a
--- lead is what its rows amount to (values.sql).  Rows are compared, not
--- leads, so that it does not matter which row came first.
+-- Each lead that a source gives is kept as it came, as a row of lead_rows; a lead is
+-- made of its rows (values.sql).  Rows are compared, not leads, so that it does not
+-- matter which row came first.
 --
 --   1. The same e-mail is the same lead, always.
 --   2. The same id at the same source is the same lead, unless both have an
@@ -13,14 +13,14 @@
 --      the fields that both have, of which there must be two.  Above one limit
 --      they are one lead, from another on they are flagged for people.
 --
--- With pg_trgm similarity is that of trigrams, and rows with similar names are
--- found by an index.  Without it, equal is 1 and anything else 0.
+-- With pg_trgm, similarity is that of trigrams, and an index finds rows with similar
+-- names.  Without it, equal texts have similarity 1 and all others 0.
 --
--- Plans.  An import fills tables that nobody has analysed yet; after a plan that
--- was undone, or an import that was cancelled, autovacuum may even say that they
--- have no rows while they have 100,000.  The planner then takes any plan for as good as any
--- other, and one that reads a table for each row of a file never ends.  So
--- the statements of this room leave it no choice, whatever the statistics say:
+-- Plans.  An import fills tables that were never analysed.  After a plan that was
+-- undone, or an import that was cancelled, autovacuum may even record that they have no
+-- rows while they have 100,000.  The planner then thinks that all plans are equally
+-- good, and a plan that reads a whole table for each row of a file never ends.  So the
+-- statements of this room leave it no choice, whatever the statistics say:
 --
 --   - rows are looked up one by one, in a LATERAL subquery that OFFSET 0 keeps
 --     apart: no hash or merge join can read the whole table for them;
@@ -46,8 +46,8 @@ $$;
 COMMENT ON FUNCTION zcsync._trigram_schema() IS
 'the schema of pg_trgm, quoted; NULL if it is not installed';
 
--- Part of setup().  Pending entries of an index are searched one by one, which
--- an import would do for each of its rows: so there are none.
+-- Part of setup().  The pending list of an index is searched entry by entry, which an
+-- import would do for each of its rows: so this index has none.
 CREATE FUNCTION zcsync._create_trigram_index() RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -66,9 +66,9 @@ $$;
 COMMENT ON FUNCTION zcsync._create_trigram_index() IS
 'makes the index that finds similar names, if pg_trgm is installed and the index is missing; says whether it did';
 
--- Pairs of rows worth comparing: those in p_rows with all others of other
--- leads.  By name with the index of trigrams; equal names; equal phones that
--- are people's own.  A row must never have thousands of them.
+-- Pairs of rows worth comparing: those in p_rows with all rows of other leads that have
+-- a similar name (by the index of trigrams), an equal name, or an equal phone number
+-- that belongs to a person.  A row must never have thousands of such pairs.
 CREATE FUNCTION zcsync._pairs_sql() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -78,11 +78,11 @@ AS $$
 			SELECT r.* FROM unnest($2) AS u (id) CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r),
 		shared AS MATERIALIZED (
 			SELECT p.phone
-			FROM (		-- once for each, not for each row
+			FROM (		-- once for each name, not for each row
 				SELECT u.phone FROM (SELECT w.phone FROM w UNION SELECT w.mobile FROM w) AS u (phone) OFFSET 0) AS p
 			WHERE p.phone IS NOT NULL AND zcsync._is_shared_phone($1, p.phone)),
-		-- The leads whose names are like those of these rows.  Of a name that
-		-- many have only the oldest of the same company are compared.
+		-- The leads whose names are similar to those of these rows.  If many leads have
+		-- a name, only the oldest ones of the same company are compared.
 		named AS MATERIALIZED (
 			SELECT n.name, n.company, n.row_id, n.local_id, n.place, max(n.leads) OVER (PARTITION BY n.name) > n.common AS is_common, n.common
 			FROM (
@@ -170,7 +170,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
-	SELECT EXISTS (SELECT FROM zcsync.companies c		-- written in any way: by its last digits
+	SELECT EXISTS (SELECT FROM zcsync.companies c		-- in any spelling, since only the last digits are compared
 			WHERE right(regexp_replace(c.phone, '[^0-9]', '', 'g'), 8) = right(p_phone, 8))
 		OR count(DISTINCT coalesce(x.name, x.email, x.row_id::text)) > (
 			SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'phone_shared_by')
@@ -186,16 +186,16 @@ $$;
 COMMENT ON FUNCTION zcsync._is_shared_phone(bigint, text) IS
 'does a phone number belong to more people than a personal one would?';
 
--- How alike are these rows to those of other leads?  Only pairs that are to be
--- flagged at least; may_merge leaves out what only the leads as a whole can
--- tell: e-mails that differ, pairs that were kept apart.
+-- How alike are these rows and those of other leads?  Returns only pairs that are alike
+-- enough to be flagged.  may_merge does not consider what only the leads as a whole
+-- show: different e-mail addresses, pairs that were kept apart.
 CREATE FUNCTION zcsync._lead_pairs(p_account bigint, p_rows bigint[])
 RETURNS TABLE (row_a bigint, row_b bigint, lead_a bigint, lead_b bigint, score numeric, parts jsonb, may_merge boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
-SET pg_trgm.similarity_threshold = 0.6	-- a name less alike is not made up for by the rest
+SET pg_trgm.similarity_threshold = 0.6	-- with less, the other fields cannot reach the limit
 AS $$
 DECLARE
 	v_merge_above numeric := (SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'merge_above');

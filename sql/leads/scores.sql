@@ -1,11 +1,11 @@
 -- ---------------------------------------------------------------------
 -- Scores, stages and statuses of leads, as rows.
 --
--- fit says how well a lead matches what is sold, engagement how near it is to
--- buying, quality how much is known of it.  Each is the sum of the points of the
--- rules of lead_score_rules that hold, between 0 and 100.  The stage is that of
--- the highest rule of lead_stage_rules that holds.  Both are computed when a lead
--- is written; when rules change, zcsync.rescore_leads() goes through all leads.
+-- fit says how well a lead matches what is sold, engagement how near it is to buying,
+-- quality how much is known about it.  Each is the sum of the points of those rules of
+-- lead_score_rules that hold, between 0 and 100.  The stage is that of the highest rule
+-- of lead_stage_rules that holds.  Both are computed when a lead is written; after
+-- rules were changed, zcsync.rescore_leads() computes them for all leads.
 -- ---------------------------------------------------------------------
 
 -- Words, not parts of words: "vp" is not in "mvp".
@@ -28,7 +28,7 @@ $$;
 COMMENT ON FUNCTION zcsync._has_word(text, text) IS
 'does a text have one of several words or phrases, with | between them?';
 
--- The value that a rule is about: a column of a lead, or one of its custom fields.
+-- The value that a rule tests: a column of a lead, or one of its custom fields.
 CREATE FUNCTION zcsync._rule_value(p_doc jsonb, p_field text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -37,8 +37,9 @@ END;
 COMMENT ON FUNCTION zcsync._rule_value(jsonb, text) IS
 'the value of a lead that a score rule looks at';
 
--- Does a condition hold?  Text is compared without case.  It is called for each
--- rule of each lead: it has no SET clause and no subquery, so that it is inlined.
+-- Does a condition hold?  Upper and lower case of texts count as the same.  This is
+-- called for each rule of each lead, so it has no SET clause and no subquery, and the
+-- planner inlines it.
 CREATE FUNCTION zcsync._rule_holds(p_value text, p_operator text, p_operand text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -70,9 +71,9 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_points(jsonb[]) IS
 'the rules that hold for leads, and their points';
 
--- Scores and stage of leads, given as objects of their columns: an object for
+-- Scores and stage of leads, which are given as objects of their columns: an object for
 -- each, in their order.  To plan this takes longer than to score a lead, and a trigger
--- asks row by row: so the plan is kept.
+-- calls it row by row: so the plan is kept.
 CREATE FUNCTION zcsync._score_leads(p_docs jsonb[]) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -99,8 +100,8 @@ $$;
 COMMENT ON FUNCTION zcsync._score_leads(jsonb[]) IS
 'scores and stage of leads, in their order';
 
--- Compute scores and stages anew, after rules or statuses have changed.  Writes
--- only leads that come out otherwise.
+-- Compute scores and stages again, after rules or statuses have changed.  Writes only
+-- leads that change.
 CREATE FUNCTION zcsync.rescore_leads(account text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -139,7 +140,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.rescore_leads(text) IS
-'computes the scores and stages of all leads, or those of one account, anew; returns how many changed';
+'computes the scores and stages of all leads, or those of one account, again; returns how many changed';
 
 -- ---------------------------------------------------------------------
 -- The index of active leads
@@ -153,10 +154,10 @@ AS $$
 	FROM zcsync.lead_statuses s WHERE s.closed
 $$;
 COMMENT ON FUNCTION zcsync._active_predicate() IS
-'the condition of idx_leads_active, as the closed statuses are now';
+'the condition of idx_leads_active for the statuses that are closed now';
 
--- The predicate of an index is fixed, so the index is made anew.  An index of a
--- partitioned table cannot be made while others write: they wait.
+-- The predicate of an index cannot be changed, so the index is made again.  An index of
+-- a partitioned table cannot be made concurrently: writers wait.
 CREATE FUNCTION zcsync.rebuild_active_index() RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -171,7 +172,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.rebuild_active_index() IS
-'makes idx_leads_active anew for the statuses that are closed now; writers of leads wait meanwhile; returns its condition';
+'makes idx_leads_active again for the statuses that are closed now; writers of leads wait meanwhile; returns its condition';
 
 CREATE FUNCTION zcsync._check_leads() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -210,14 +211,14 @@ AS $$
 	SELECT 60, c.* FROM zcsync._check_leads() AS c
 $$;
 COMMENT ON FUNCTION zcsync._lead_conditions() IS
-'what zcsync.selfcheck() asks of leads';
+'the conditions of leads that zcsync.selfcheck() shows';
 
 -- ---------------------------------------------------------------------
 -- What people and routes write
 -- ---------------------------------------------------------------------
 
--- Scores of the row, and whose values they are: a route's are its own, all other
--- writers are people.  What an index cannot hold is cut, as that of sources is.
+-- Score a row, and record who gave its values: a route, or, with any other writer, a
+-- person.  Texts too long for an index are cut, as those of sources are.
 CREATE FUNCTION zcsync._score_lead() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -245,7 +246,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NEW;
 	END IF;
-	-- what is empty says nothing, of a new lead
+	-- an empty value of a new lead says nothing
 	IF TG_OP = 'INSERT' THEN
 		v_given := jsonb_strip_nulls(to_jsonb(NEW));
 		v_columns := ARRAY(SELECT jsonb_object_keys(v_given));
@@ -272,10 +273,10 @@ $$;
 COMMENT ON FUNCTION zcsync._score_lead() IS
 'BEFORE trigger of leads: scores, stage and provenance of what people and routes write; cuts what no index can hold';
 
--- What people write of a lead is a row like that of any source, so that it has
--- its precedence when others bring values for the same columns, and is found when
--- others resemble it.  What they empty is empty.  A number that they did not
--- write may be a company's, and names nobody.
+-- What people write in a lead becomes a row like that of any source.  So it has its
+-- precedence when others bring values for the same columns, and is found when others
+-- resemble it.  A column that they empty is empty.  A phone number that they did not
+-- write may be that of a company, and identifies nobody.
 CREATE FUNCTION zcsync._keep_manual_rows() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -314,7 +315,7 @@ $$;
 COMMENT ON FUNCTION zcsync._keep_manual_rows() IS
 'AFTER trigger of leads: keeps what people wrote as rows of source manual';
 
--- They come after the trigger that tells who writes, by name.
+-- By their names, these run after the trigger that records who writes.
 CREATE FUNCTION zcsync._create_lead_score_triggers() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -338,7 +339,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_lead_score_triggers() IS
-'makes the triggers that score leads and keep what people write of them; part of setup()';
+'makes the triggers that score leads and keep what people write in them; part of setup()';
 
 CREATE FUNCTION zcsync._lead_setup_steps() RETURNS SETOF zcsync.setup_step
 LANGUAGE sql STABLE PARALLEL SAFE

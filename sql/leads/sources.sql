@@ -1,12 +1,11 @@
 -- ---------------------------------------------------------------------
--- Sources of leads: how what they give becomes columns of leads.
+-- Sources of leads: how the values that they give become columns of leads.
 --
--- A source is a row of lead_sources.  Its field_map names, for each column,
--- where the value may be, the best place first: headers of a file or paths in
--- a document, as in "organization.name" or "phone_numbers[0].sanitized_number".
--- Names are compared by their letters and digits alone, so "First Name",
--- "first_name" and "firstName" are one.  Besides the columns of leads a map
--- may have
+-- A source is a row of lead_sources.  Its field_map names, for each column, the places
+-- where the value may be, the best one first: headers of a file, or paths in a
+-- document, such as "organization.name" or "phone_numbers[0].sanitized_number".  Names
+-- are compared by their letters and digits only, so "First Name", "first_name" and
+-- "firstName" are the same.  Besides the columns of leads, a map may have
 --
 --   name                a whole name, where first_name and last_name are missing
 --   company_phone       a number that belongs to a company: shown as the phone
@@ -18,7 +17,7 @@
 --   custom:NAME         goes to custom_fields
 --
 -- An element of a list that has a type is named by it, as in
--- "phone_numbers[mobile].sanitized_number", any other by its place.
+-- "phone_numbers[mobile].sanitized_number"; any other element by its position.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._lead_targets() RETURNS text[]
@@ -31,8 +30,8 @@ END;
 COMMENT ON FUNCTION zcsync._lead_targets() IS
 'what a field map of a source may give values to, besides custom:NAME';
 
--- Leads of vendors' exports and interfaces, of files by hand, and of people who
--- type.  Existing sources stay as they are.
+-- Sources for exports and interfaces of vendors, for files that people made, and for
+-- people who type.  Existing sources are not changed.
 CREATE FUNCTION zcsync._default_lead_sources() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -106,7 +105,7 @@ $$;
 COMMENT ON FUNCTION zcsync._default_lead_sources() IS
 'adds the sources that zcsync knows where they are missing';
 
--- A misspelt column would lose its values without a word.
+-- Refuse misspelt columns: their values would be lost without notice.
 CREATE FUNCTION zcsync._check_lead_source() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -150,10 +149,10 @@ BEGIN ATOMIC
 	SELECT zcsync._fold(regexp_replace(p_name, E'[\\u0001-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u00a0\\ufeff]+', '', 'g'));
 END;
 COMMENT ON FUNCTION zcsync._field_key(text) IS
-'a header or path in the form in which equal ones are equal: its letters and digits';
+'the form of a header or path in which it is compared: its letters and digits';
 
--- Objects that stand for the lead itself take its place, one within the other;
--- what was beside them stays and comes first.
+-- Take the lead out of the objects that are wrapped around it, one within the other;
+-- the members beside them stay, and come first.
 CREATE FUNCTION zcsync._unwrap_lead(p_doc jsonb, p_unwrap text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -181,8 +180,8 @@ $$;
 COMMENT ON FUNCTION zcsync._unwrap_lead(jsonb, text[]) IS
 'a document without the objects that are wrapped around the lead';
 
--- What programs write where they have no value.  There are people who are called Null,
--- Nan or None; nobody writes them in capitals only, or in small letters.
+-- Texts that programs write for a missing value.  There are people called Null, Nan or
+-- None, but nobody writes such a name in capitals only, or in small letters only.
 CREATE FUNCTION zcsync._is_placeholder(p_value text, p_target text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -190,9 +189,10 @@ BEGIN ATOMIC
 		AND NOT (p_target IN ('first_name', 'last_name', 'name') AND p_value ~ '^(Null|Nil|Nan|None)$');
 END;
 COMMENT ON FUNCTION zcsync._is_placeholder(text, text) IS
-'does a value say that there is none?';
+'does this text mean that there is no value?';
 
--- A text in UTF-8 that was read as Windows-1252 or Latin-1 on its way, "MÃ¼ller", as it was.
+-- A text in UTF-8 that was read as Windows-1252 or Latin-1 on its way ("MÃ¼ller"),
+-- restored.
 CREATE FUNCTION zcsync._mend_encoding(p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -219,11 +219,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._mend_encoding(text) IS
-'a text whose UTF-8 was read in another encoding, as it was; others as they are';
+'a text whose UTF-8 was read in another encoding, restored; other texts unchanged';
 
--- The values that a source's field map finds in documents: an object
--- {target: text} for each, in their order.  Placeholders are left out, texts of a
--- wrong encoding mended; of both one is told: {"placeholder": ..., "encoding": ...}.
+-- The values that a source's field map finds in documents: an object {target: text} for
+-- each, in their order.  Placeholders are left out, and texts of a wrong encoding are
+-- restored; one example of each is returned: {"placeholder": ..., "encoding": ...}.
 CREATE FUNCTION zcsync._pick_fields(p_source text, p_data jsonb[]) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -297,7 +297,7 @@ COMMENT ON FUNCTION zcsync._pick_fields(text, jsonb[]) IS
 -- Normalisation
 -- ---------------------------------------------------------------------
 
--- The country of a lead as two letters, if it is one that can be told.
+-- The two letters of a lead's country, from a code or a name; NULL: not known.
 CREATE FUNCTION zcsync._country_code(p_country text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -310,11 +310,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._country_code(text) IS
-'a country''s two letters, of those or of its name; NULL: not known';
+'a country''s two letters, from its code or its name; NULL: not known';
 
--- A number that a spreadsheet made of a phone number, as its digits: 493012345.0,
--- 4.930123456E+10.  Where it has left out more than zeros at the end nobody can tell
--- which: NULL.
+-- The digits of a phone number that a spreadsheet took for a number: 493012345.0,
+-- 4.930123456E+10.  If it has dropped more than zeros at the end, the dropped digits
+-- cannot be known: NULL.
 CREATE FUNCTION zcsync._phone_of_number(p_text text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -332,11 +332,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._phone_of_number(text) IS
-'a phone number that a spreadsheet took for a number, as it was; other texts as they are';
+'a phone number that a spreadsheet took for a number, restored; other texts unchanged';
 
--- The first number of a text that may hold several, without what people write
--- before it and without its extension: digits and what separates them, with a plus
--- before them if there was one.  NULL: it is none.
+-- The first number in a text that may hold several, without labels before it and
+-- without its extension: digits and separators, with a plus before them if there was
+-- one.  NULL: there is none.
 CREATE FUNCTION zcsync._phone_text(p_phone text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -360,8 +360,9 @@ $$;
 COMMENT ON FUNCTION zcsync._phone_text(text) IS
 'the first phone number in a text, without labels and extension; NULL: there is none';
 
--- A number without a country, for one, with its calling code.  Digits that begin with
--- that code and not with what is dialled within the country have lost their plus.
+-- A number without a country becomes one with the calling code of this country.  Digits
+-- that begin with that code, and not with the prefix for calls within the country, have
+-- lost their plus.
 CREATE FUNCTION zcsync._national_phone(p_digits text, p_country text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -383,11 +384,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._national_phone(text, text) IS
-'a number that is dialled within a country, with the calling code of that; NULL: it is none, or the country is not known';
+'a number as it is dialled within a country, with the country''s calling code added; NULL: it is no number, or the country is not known';
 
 -- Digits that begin with a country's calling code, without the zero that is dialled
--- within that country only: +49 (0)30, +49030.  p_zero: a zero in brackets was left
--- out, which is part of the number where nothing is dialled before it, as in Italy.
+-- within that country only: +49 (0)30, +49030.  p_zero: a zero in brackets was removed;
+-- in countries without such a prefix, like Italy, it is part of the number.
 CREATE FUNCTION zcsync._international_phone(p_digits text, p_zero boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -410,8 +411,8 @@ $$;
 COMMENT ON FUNCTION zcsync._international_phone(text, boolean) IS
 'a number with a calling code, without the zero that does not belong after it';
 
--- The first number of a text that may hold several, without its extension, in
--- E.164 form; NULL: it is none, or its country is not known.
+-- The first number in a text that may hold several, without its extension, in E.164
+-- form; NULL: there is none, or its country is not known.
 CREATE FUNCTION zcsync._phone_key(p_phone text, p_country text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -435,7 +436,7 @@ BEGIN
 	ELSE
 		v_digits := zcsync._national_phone(CASE WHEN v_zero THEN '0' ELSE '' END || v_digits, p_country);
 	END IF;
-	-- North America numbers all alike
+	-- all countries of North America have the same form of number
 	IF length(v_digits) NOT BETWEEN 8 AND 15 OR v_digits LIKE '0%' OR (v_digits LIKE '1%' AND v_digits !~ '^1[2-9][0-9]{9}$') THEN
 		RETURN NULL;
 	END IF;
@@ -443,9 +444,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._phone_key(text, text) IS
-'a phone number in E.164 form, for a country where it has none itself; NULL: it is none';
+'a phone number in E.164 form; a number without a country counts as one of this country; NULL: it is no phone number';
 
--- Without the words at its end that zcsync.company_forms has; a form has up to three words.
+-- Without the words at its end that are in zcsync.company_forms; a form has up to three
+-- words.
 CREATE FUNCTION zcsync._company_key(p_company text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -453,7 +455,7 @@ AS $$
 DECLARE
 	v_whole text := replace(replace(replace(zcsync._fold(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and ');
 	v_words text[];
-	v_last text[];			-- the last three of them
+	v_last text[];			-- the last three words
 	v_cut integer := 0;
 	v_short text;
 BEGIN
@@ -474,7 +476,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._company_key(text) IS
-'a company''s name without what says its legal form, punctuation and case';
+'a company''s name without its legal form, punctuation and upper case';
 
 CREATE FUNCTION zcsync._name_key(p_first text, p_last text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -484,7 +486,7 @@ END;
 COMMENT ON FUNCTION zcsync._name_key(text, text) IS
 'a person''s name with single spaces, in lower case';
 
--- In letters where it is an international one, as the domains of e-mail addresses are.
+-- With letters in place of punycode, as in the domains of e-mail addresses.
 CREATE FUNCTION zcsync._domain_key(p_website text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -502,10 +504,10 @@ $$;
 COMMENT ON FUNCTION zcsync._domain_key(text) IS
 'the domain of a web address; NULL: there is none in it';
 
--- A number as people write it: 1,234; 1.234,5; 12,5; $1.2M; € 1,5 Mio; 51-200 (its lower
--- end); 5000+; 1.5E+6.  p_comma says that a comma comes before the decimals, where the
--- number leaves that open, as 1,234 and 1.234 do; of a whole number (p_whole) these are
--- thousands anyway.
+-- A number as people write it: 1,234; 1.234,5; 12,5; $1.2M; € 1,5 Mio; 51-200 (its
+-- lower end); 5000+; 1.5E+6.  p_comma says that a comma comes before the decimals, for
+-- a number that leaves that open, as 1,234 and 1.234 do.  In a whole number (p_whole)
+-- these separate thousands in any case.
 CREATE FUNCTION zcsync._number_of(p_text text, p_comma boolean DEFAULT false, p_whole boolean DEFAULT false) RETURNS numeric
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -526,7 +528,7 @@ BEGIN
 	ELSIF v_last IS NULL THEN
 		v_decimals := false;
 	ELSIF strpos(v_number, v_other) > 0 THEN
-		-- 1.234,5: the last one comes before the decimals, and once
+		-- 1.234,5: the last separator comes before the decimals, and occurs once
 		IF v_count > 1 OR regexp_replace(v_number, '[.,][0-9]*$', '') !~ '^-?[0-9]{1,3}([.,][0-9]{2,3})*[.,][0-9]{3}$' THEN
 			RETURN NULL;
 		END IF;
@@ -549,10 +551,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._number_of(text, boolean, boolean) IS
-'a number as people write it; NULL: it is none';
+'the value of a number as people write it; NULL: it is no number';
 
--- A time in ISO form, or as exports have it: 1/5/2020 2:59 PM, month first, and 31.5.2020,
--- day first.  Years that no lead can be of, and infinity, are a mistake.
+-- A time in ISO form, or in a form of exports: 1/5/2020 2:59 PM, month first, and
+-- 31.5.2020, day first.  Years that no lead can have, and infinity, count as mistakes.
 CREATE FUNCTION zcsync._time_of(p_text text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -573,14 +575,14 @@ EXCEPTION WHEN data_exception THEN
 END
 $$;
 COMMENT ON FUNCTION zcsync._time_of(text) IS
-'a time as sources write it; NULL: it is none';
+'the value of a time as sources write it; NULL: it is no time';
 
 -- ---------------------------------------------------------------------
 -- A lead
 -- ---------------------------------------------------------------------
 
--- The phones of a lead: what is shown, and which of them names a person.  A
--- number of the company, or one that must not be called, names nobody.
+-- The phones of a lead: those that are shown, and those that identify the person.  A
+-- number of the company, or one that must not be called, identifies nobody.
 CREATE FUNCTION zcsync._shape_phones(p_fields jsonb, p_country text, OUT vals jsonb, OUT keys jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -603,9 +605,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._shape_phones(jsonb, text) IS
-'phones of a lead as they are stored, and as they name it';
+'the phones of a lead, as they are stored and as keys that identify it';
 
--- Numbers and times; what cannot be read as one becomes a note.
+-- Numbers and times; a text that cannot be read as one becomes a note.
 CREATE FUNCTION zcsync._shape_numbers(p_fields jsonb, p_comma boolean, OUT vals jsonb, OUT notes text[], OUT comma text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -643,9 +645,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._shape_numbers(jsonb, boolean) IS
-'numbers and times of a lead, notes about what is none, and a number that was read with a decimal comma';
+'the numbers and times of a lead, notes about texts that are none, and an example of a number that was read with a decimal comma';
 
--- First and last name; from a whole name where they are missing.
+-- First and last name; taken from the whole name if both are missing.
 CREATE FUNCTION zcsync._shape_name(p_fields jsonb, OUT first_name text, OUT last_name text)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -673,7 +675,7 @@ $$;
 COMMENT ON FUNCTION zcsync._shape_name(jsonb) IS
 'first and last name of a lead';
 
--- Fields that were picked as a lead: see _normalise_lead().
+-- A lead made of picked fields: see _normalise_lead().
 CREATE FUNCTION zcsync._shape_lead(p_fields jsonb, p_country text, p_comma boolean) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -694,7 +696,7 @@ BEGIN
 	IF p_fields IS NULL THEN
 		RETURN '{"values": {}, "keys": {}, "error": "a lead must be a JSON object"}';
 	END IF;
-	-- what stands there until somebody pays for the address
+	-- the text that an export has in place of an address that must be paid for
 	IF v_mail LIKE E'email\\_not\\_unlocked@%' THEN
 		v_email := NULL;
 	ELSIF v_email IS NULL AND p_fields ? 'email' THEN
@@ -731,14 +733,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._shape_lead(jsonb, text, boolean) IS
-'picked fields of a lead as values of columns and as keys';
+'the picked fields of a lead, as values of columns and as keys';
 
--- Leads as a source gives them, in the form that is stored and compared:
--- {"values": {column: value}, "keys": {email, phone, mobile, name, company,
--- domain, source_id}, "error": why it is none, "notes": what was left out, "marks": an
--- example of each thing that zcsync.plan_import() counts}.
--- The country is that of phone numbers where neither they nor the lead say; p_comma says that
--- numbers have a decimal comma, NULL: as in that country.
+-- Leads of a source in the form in which they are stored and compared: {"values":
+-- {column: value}, "keys": {email, phone, mobile, name, company, domain, source_id},
+-- "error": why it cannot be taken, "notes": what was left out, "marks": an example of
+-- each thing that zcsync.plan_import() counts}.  The country applies to phone numbers
+-- if neither they nor the lead name one.  p_comma says that numbers have a decimal
+-- comma; NULL: as is usual in that country.
 CREATE FUNCTION zcsync._normalise_leads(p_source text, p_data jsonb[], p_country text DEFAULT NULL, p_comma boolean DEFAULT NULL) RETURNS jsonb[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -1,15 +1,15 @@
 -- ---------------------------------------------------------------------
--- Taking leads: normalised rows become new leads, or part of leads that exist.
+-- Taking leads: normalised rows become new leads, or parts of existing leads.
 --
--- Two sessions that bring the same lead meet at its identity: both insert it,
--- one waits for the other and then finds its lead.  Locks are always taken in
--- this order: leads that are known to change, as _lock_busy_leads() does it;
--- identities by kind and value, lead_rows by key.  Other leads are not waited for
--- then: who finds one busy gives up what he has, and begins with that lead.
+-- Two sessions that bring the same lead meet at its identity: both insert it, one waits
+-- for the other and then finds its lead.  Locks are always taken in this order: leads
+-- that are known to change, by _lock_busy_leads(); identities by kind and value;
+-- lead_rows by key.  After that, no lead is waited for: a session that finds one locked
+-- gives up all that it has, and starts again with that lead.
 -- ---------------------------------------------------------------------
 
--- A row of lead_rows that is not stored yet.  Tables are made by setup(), and
--- functions must be able to speak of it before that.
+-- A row of lead_rows that is not stored yet.  setup() makes the tables, and functions
+-- must be able to use this type before that.
 CREATE TYPE zcsync._lead_row AS (
 	local_id bigint,
 	row_key text,
@@ -28,8 +28,8 @@ CREATE TYPE zcsync._lead_row AS (
 COMMENT ON TYPE zcsync._lead_row IS
 'a lead as a source gave it, with its keys';
 
--- The rows in the order given, each with the number of a new lead: rows with one
--- e-mail, or without one with one id, have the same.
+-- The rows in the order given, each with the number of a new lead; rows with the same
+-- e-mail address, or without one with the same id, get the same number.
 CREATE FUNCTION zcsync._lead_rows_of(p_rows jsonb[]) RETURNS zcsync._lead_row[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -41,7 +41,7 @@ BEGIN
 			SELECT u.n, k.source_id, k.email, left(k.name, 200) AS name, left(k.company, 200) AS company, k.domain,
 				k.phone, k.mobile, k.title, v.vals
 			FROM unnest(p_rows) WITH ORDINALITY AS u (row, n)
-			-- custom fields one by one, as custom:<name>; what is empty says nothing
+			-- custom fields one by one, as custom:<name>; an empty value says nothing
 			CROSS JOIN LATERAL (
 				SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') AS vals
 				FROM (
@@ -68,11 +68,10 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_rows_of(jsonb[]) IS
 'normalised leads as rows of lead_rows that are not stored yet';
 
--- For each row the lead that has taken the very same already and would not
--- change by it; else NULL.  What a source says of a record of its own replaces
--- what it said before, so only its last word counts; a row without an id at its
--- source is news again if another came after it, unless it is read from a file,
--- which may be read twice.
+-- For each row, the lead that has the same row already and would not be changed by it;
+-- otherwise NULL.  What a source says of a record with an id replaces what it said
+-- before, so only its last row counts.  A row without an id counts again if another one
+-- came after it, except from a file, which may be read twice.
 CREATE FUNCTION zcsync._known_leads(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_from_file boolean) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -90,12 +89,12 @@ AS $$
 		OFFSET 0) AS k ON true
 $$;
 COMMENT ON FUNCTION zcsync._known_leads(bigint, text, zcsync._lead_row[], boolean) IS
-'for each row the lead that has it already, NULL where it is news';
+'for each row the lead that has it already; NULL if it is new';
 
--- Store rows, and make their identities those of their leads where nobody has
--- them yet; waits for others who are about to make the same.  A row that is
--- stored already stays with its lead, though somebody may have given that
--- another e-mail.  Returns the ids of the stored rows.
+-- Store rows, and give their identities to their leads unless another lead has them;
+-- waits for others that are about to insert the same.  A row that is stored already
+-- stays with its lead, even if somebody has given the lead another e-mail address.
+-- Returns the ids of the stored rows.
 CREATE FUNCTION zcsync._store_lead_rows(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_look_again boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -115,7 +114,7 @@ BEGIN
 	ORDER BY i.kind, i.value, k.local_id, u.local_id
 	ON CONFLICT (account_id, kind, value) DO NOTHING;
 
-	-- A row that is new goes to the lead of its e-mail, else to that of its id.
+	-- A new row goes to the lead with its e-mail address, else to the one with its id.
 	WITH stored AS (
 		INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile,
 			title, source_id, vals, at, taken_at, look_again, via)
@@ -144,8 +143,7 @@ $$;
 COMMENT ON FUNCTION zcsync._store_lead_rows(bigint, text, zcsync._lead_row[], boolean) IS
 'stores rows of leads and their identities; waits for others who store the same';
 
--- The leads that rows are about to change, by their e-mails and ids at their
--- source.
+-- The leads that rows are about to change, found by their e-mail addresses and ids.
 CREATE FUNCTION zcsync._leads_to_change(p_account bigint, p_source text, p_rows zcsync._lead_row[], p_known bigint[]) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -160,14 +158,14 @@ AS $$
 	WHERE p_known[u.n] IS NULL AND k.value IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._leads_to_change(bigint, text, zcsync._lead_row[], bigint[]) IS
-'the leads that rows which are not known yet are about to change, as far as their e-mails and ids tell';
+'the leads that new rows are about to change, found by their e-mail addresses and ids';
 
 -- ---------------------------------------------------------------------
--- Which leads are one
+-- Which leads are the same
 -- ---------------------------------------------------------------------
 
--- What speaks for joining the leads of these rows with others: ids that belong
--- to another lead than the row, and resemblance.  The strongest come first.
+-- The reasons to join the leads of these rows with others: ids that belong to another
+-- lead than the row, and resemblance.  The strongest come first.
 CREATE FUNCTION zcsync._lead_edges(p_account bigint, p_rows bigint[])
 RETURNS TABLE (lead_a bigint, lead_b bigint, via text, score numeric, parts jsonb, may_merge boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -186,7 +184,8 @@ BEGIN
 	WHERE i.local_id <> r.local_id
 	ORDER BY 3, 1, 2;
 
-	-- Of the pairs of rows of two leads, the one that may merge, or else the most alike.
+	-- Of the pairs of rows of two leads, take the one that may merge, or else the most
+	-- similar.
 	RETURN QUERY
 	SELECT e.lead_a, e.lead_b, 'similar', e.score, e.parts, e.may_merge
 	FROM (
@@ -199,10 +198,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._lead_edges(bigint, bigint[]) IS
-'what speaks for these rows'' leads being one with others, the strongest first';
+'the reasons to join the leads of these rows with others, the strongest first';
 
--- Does a lead of the one part keep apart from one of the other?  The parts are
--- given by their roots, p_apart has the pairs as "low/high".
+-- Are a lead of one part and a lead of the other part to be kept apart?  The parts are
+-- given by their roots; p_apart has the pairs as "low/high".
 CREATE FUNCTION zcsync._are_apart(p_apart jsonb, p_nodes bigint[], p_parent integer[], p_a integer, p_b integer) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -215,12 +214,12 @@ AS $$
 		WHERE (p.x = p_a AND p.y = p_b) OR (p.x = p_b AND p.y = p_a))
 $$;
 COMMENT ON FUNCTION zcsync._are_apart(jsonb, bigint[], integer[], integer, integer) IS
-'does a lead of one part keep apart from a lead of another part?';
+'are a lead of one part and a lead of another part to be kept apart?';
 
--- Decide which leads become one.  Leads are joined one pair after the other,
--- the strongest first, unless both have an e-mail, both have a counterpart in one stream,
--- or somebody keeps them apart; or unless a lead without e-mail resembles several
--- that have one.  What is not joined is flagged.
+-- Decide which leads become one.  Leads are joined pair by pair, the strongest reason
+-- first.  Two leads are not joined if both have an e-mail address, if both have a
+-- counterpart in the same stream, if somebody keeps them apart, or if one has no e-mail
+-- address and resembles several that have one.  Pairs that are not joined are flagged.
 CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[],
 	OUT nodes bigint[], OUT roots bigint[], OUT vias jsonb[], OUT flags jsonb[], OUT facts jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -231,7 +230,7 @@ DECLARE
 	v_edges jsonb[];
 	v_existing bigint[];
 	v_mail boolean[];		-- has the lead an e-mail?
-	v_parent integer[];		-- of each node; a root is its own
+	v_parent integer[];		-- of each node; a root is its own parent
 	v_linked text[];		-- streams in which the lead has a counterpart
 	v_apart jsonb;			-- {"low/high": true}
 	v_a integer;
@@ -245,7 +244,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- Leads that exist first, the oldest first: they stay.
+	-- Existing leads come first, the oldest first: they are kept.
 	nodes := ARRAY(
 		SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e);
 	v_existing := zcsync._existing_leads(p_account, nodes);
@@ -286,7 +285,7 @@ BEGIN
 		IF v_reason IS NOT NULL THEN
 			flags := flags || (v_edge.doc || jsonb_build_object('reason', v_reason));
 		ELSE
-			-- the node with the lower number stays
+			-- the node with the lower number is kept
 			v_parent[greatest(v_a, v_b)] := least(v_a, v_b);
 			v_mail[least(v_a, v_b)] := v_mail[v_a] OR v_mail[v_b];
 			v_linked[least(v_a, v_b)] := concat_ws(',', nullif(v_linked[v_a], ''), nullif(v_linked[v_b], ''));
@@ -297,9 +296,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[]) IS
-'which leads become one because of these rows (nodes and what each becomes part of), which are flagged, and the facts that this rests on';
+'which leads become one because of these rows (nodes, and the node that each becomes part of), which are flagged, and the facts that this is based on';
 
--- A number is that of one lead in all accounts.
+-- No two leads have the same number, in whatever account.
 CREATE FUNCTION zcsync._lead_facts(p_account bigint, p_leads bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -319,7 +318,7 @@ AS $$
 			WHERE d.account_id = p_account AND d.state = 'apart' AND d.lead_b = ANY (p_leads)))
 $$;
 COMMENT ON FUNCTION zcsync._lead_facts(bigint, bigint[]) IS
-'what keeps leads from being joined: which of them have an e-mail, streams in which they have a counterpart, pairs kept apart';
+'what prevents leads from being joined: which of them have an e-mail address, streams in which they have a counterpart, pairs kept apart';
 
 CREATE FUNCTION zcsync._root_of(p_parents integer[], p_node integer) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -369,7 +368,7 @@ $$;
 COMMENT ON FUNCTION zcsync._merged_leads(bigint, bigint[]) IS
 'which of these leads were merged into others, and into which';
 
--- Rows and identities of some leads become those of others; vias, where given, says
+-- The rows and identities of some leads become those of others; vias, if given, says
 -- how the rows came there.
 CREATE FUNCTION zcsync._move_lead_rows(p_from bigint[], p_to bigint[], p_vias jsonb[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -388,12 +387,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._move_lead_rows(bigint[], bigint[], jsonb[]) IS
-'makes the rows and identities of leads those of other leads';
+'moves the rows and identities of leads to other leads';
 
--- Join the leads of these rows with those they are one with.  Others may merge
--- the same leads meanwhile, or bring an e-mail for one: what was planned is
--- planned again if that is seen once the leads are locked.  Without p_wait it may
--- end before it is done, and returns the leads that somebody else has.
+-- Join the leads of these rows with those that are the same.  Others may merge the same
+-- leads meanwhile, or bring an e-mail address for one: if that is seen after the leads
+-- were locked, the plan is made again.  Without p_wait this may end before it is done,
+-- and return the leads that somebody else has locked.
 CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin zcsync.origin, p_wait boolean) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -426,7 +425,7 @@ BEGIN
 			HINT = 'Try again.';
 	END IF;
 
-	-- leads that exist, one by one
+	-- existing leads, one by one
 	FOR v_node IN
 		SELECT u.node, u.root, u.via
 		FROM unnest(v_plan.nodes, v_plan.roots, v_plan.vias) AS u (node, root, via)
@@ -436,7 +435,7 @@ BEGIN
 		PERFORM zcsync._absorb_lead(p_account, v_node.root, v_node.node, v_node.via, p_origin);
 	END LOOP;
 
-	-- those that were about to be made, at once
+	-- those that were about to be made, all at once
 	INSERT INTO zcsync.lead_merges (account_id, kept_id, row_ids, score, parts, reason, role, merged_at)
 	SELECT p_account, u.root, array_agg(r.row_id ORDER BY r.row_id), (u.via ->> 'score')::numeric, u.via -> 'parts', 'similar',
 		session_user, zcsync._now()
@@ -461,9 +460,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], zcsync.origin, boolean) IS
-'merges and flags the leads of these rows; NULL: done, else the leads that somebody else has';
+'merges and flags the leads of these rows; NULL: done, else the leads that somebody else has locked';
 
--- A fresh one each time, since a write that leaves it as it is counts as local.
+-- A new one each time, since a write that leaves the origin unchanged counts as local.
 CREATE FUNCTION zcsync._fresh_origin(p_cause text) RETURNS zcsync.origin
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -473,10 +472,10 @@ $$;
 COMMENT ON FUNCTION zcsync._fresh_origin(text) IS
 'an origin that no other write has, of leads that are written for this cause';
 
--- Rows that were taken while others brought leads that could not be seen yet are
--- compared once more, when nobody does: those that are alike become one, or are
--- flagged, as if they had come one after the other.  Up to p_max of an account;
--- returns whether there may be more.
+-- Compare rows again that were taken while others took leads that could not be seen
+-- yet.  This is done when nobody takes leads: rows that are alike become one lead, or
+-- are flagged, as if they had come one after the other.  Up to p_max rows of an
+-- account; returns whether there may be more.
 CREATE FUNCTION zcsync._look_again(p_max integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -493,7 +492,7 @@ DECLARE
 BEGIN
 	FOR v_account IN SELECT DISTINCT r.account_id FROM zcsync.lead_rows r WHERE r.look_again ORDER BY 1 LOOP
 		v_quiet := pg_try_advisory_xact_lock('zcsync.lead_duplicates'::regclass::oid::integer, (v_account % 2147483647)::integer);
-		-- somebody always does: what was taken long ago can be seen by now
+		-- there is always somebody who takes leads: rows of long ago can be seen by now
 		v_ids := ARRAY(SELECT r.row_id FROM zcsync.lead_rows r
 			WHERE r.account_id = v_account AND r.look_again AND (v_quiet OR r.taken_at < zcsync._now() - interval '1 hour')
 			ORDER BY r.row_id LIMIT p_max);
@@ -508,12 +507,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._look_again(integer) IS
-'compares rows of leads that others brought at the same moment once more; true: there may be more of them';
+'compares rows again that were taken while others took leads; true: there may be more of them';
 
--- Take rows that have no error of their own, all or, on an error, none.  p_busy are
--- leads to begin with, p_wait says to wait for others that turn up later.  Else keep
--- is false when somebody has one of these, and result says which: {"busy": [lead]}.
--- What became of the rows is {"taken": [{"n", "lead_id", "result", "detail"}]}.
+-- Take rows that have no error of their own; on an error, none of them.  p_busy are the
+-- leads to begin with; p_wait says to wait for others that are found later.  Without
+-- it, if somebody has locked one of those, keep is false, and result names them:
+-- {"busy": [lead]}.  What became of the rows is {"taken": [{"n", "lead_id", "result",
+-- "detail"}]}.
 CREATE FUNCTION zcsync._take_lead_slice(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean, p_busy bigint[],
 	p_wait boolean, OUT keep boolean, OUT result jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -532,7 +532,7 @@ BEGIN
 	IF v_leads <> '{}' THEN
 		PERFORM zcsync._lock_busy_leads(p_account, v_leads);
 	END IF;
-	-- of rows with one key the last counts
+	-- of rows with the same key, the last one counts
 	v_ids := zcsync._store_lead_rows(p_account, p_source, ARRAY(
 		SELECT DISTINCT ON (v_rows[g].row_key) v_rows[g] FROM generate_subscripts(v_rows, 1) AS g
 		WHERE v_known[g] IS NULL
@@ -578,11 +578,11 @@ $$;
 COMMENT ON FUNCTION zcsync._take_lead_slice(bigint, text, jsonb[], boolean, bigint[], boolean) IS
 'takes normalised leads that have no errors: what became of each, or which leads must be waited for first';
 
--- Take normalised leads, a row each with what became of it: created, merged,
--- flagged (made, and much like others), unchanged, rejected.  A row that cannot
--- be stored does not keep its neighbours from it: on an error they are halved
--- down to it.  Says "from file" who may bring the same rows again.  Where somebody
--- has a lead that turned up late, the rows are taken anew, beginning with that lead.
+-- Take normalised leads; returns a row for each: created, merged, flagged (created, and
+-- similar to others), unchanged, rejected.  A row that cannot be stored does not keep
+-- the others from being stored: on an error the set is halved, down to that row.
+-- p_from_file means that the same rows may be brought again.  If somebody has locked a
+-- lead that is found late, the rows are taken again, beginning with that lead.
 CREATE FUNCTION zcsync._take_leads(p_account bigint, p_source text, p_rows jsonb[], p_from_file boolean DEFAULT false)
 RETURNS TABLE (index integer, ok boolean, lead_id bigint, result text, error text, detail jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

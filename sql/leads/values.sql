@@ -1,13 +1,13 @@
 -- ---------------------------------------------------------------------
--- What leads amount to: one lead that becomes part of another, and the values
--- that all rows of a lead make together.
+-- The values of leads: merging one lead into another, and the values that all rows of a
+-- lead make together.
 -- ---------------------------------------------------------------------
 
--- Make one lead part of another, which both exist and are locked: its rows,
--- identities, pairs and links.  undo remembers what they were, and whom the one
--- that is kept was paired with (paired).  Returns the links that the other had with
--- streams in which keep has a counterpart, too: they are ended, their targets stay
--- as they are.
+-- Merge one lead into another; both exist and are locked.  The rows, identities, pairs
+-- and links of the first move to the one that is kept.  undo records what they were,
+-- and the pairs that the kept lead was in before (paired).  Returns the links of the
+-- merged lead with streams in which the kept lead has a counterpart, too: these are
+-- ended, and their targets are not changed.
 CREATE FUNCTION zcsync._absorb_lead(p_account bigint, p_keep bigint, p_other bigint, p_edge jsonb, p_origin zcsync.origin)
 RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -64,9 +64,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._absorb_lead(bigint, bigint, bigint, jsonb, zcsync.origin) IS
-'makes a lead part of another: rows, identities, links and pairs; returns the links that had to be ended';
+'merges a lead into another: rows, identities, links and pairs; returns the links that had to be ended';
 
--- The pairs that a lead is one of.
+-- The pairs in which a lead is one of the two.
 CREATE FUNCTION zcsync._lead_duplicates_of(p_lead bigint)
 RETURNS TABLE (account_id bigint, lead_a bigint, lead_b bigint, score numeric, parts jsonb, reason text, state text,
 	found_at timestamptz, decided_at timestamptz, decided_by text)
@@ -83,10 +83,10 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_duplicates_of(bigint) IS
 'the rows of lead_duplicates that a lead is one of';
 
--- What all rows of leads amount to: of each column the value of the source that
--- comes first in its group of fields, of equal ones the newest.  "Do not call"
--- wins however it came, and an e-mail that reaches somebody over one that does
--- not.  NULL is a value only where somebody emptied a column by hand.
+-- The values that all rows of leads make together.  Each column has the value of the
+-- source that comes first in its group of fields; of equal sources the newest.  "Do not
+-- call" always wins, and an e-mail address that reaches somebody wins over one that
+-- does not.  NULL is a value only if somebody emptied a column by hand.
 CREATE FUNCTION zcsync._lead_values(p_leads bigint[])
 RETURNS TABLE (local_id bigint, vals jsonb, provenance jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -130,9 +130,9 @@ END;
 COMMENT ON FUNCTION zcsync._lead_field_group(text) IS
 'the group of fields of a column of leads that lead_sources.groups gives a precedence to';
 
--- What changes in a lead that has these values now: columns whose value comes
--- from elsewhere than before, and those that nobody gives any more.  What a route
--- wrote is in no row; it stays until a row has something newer.
+-- What changes in a lead when it gets these values: columns whose value comes from
+-- another row than before, and those for which no row has a value any more.  A value
+-- that a route wrote is in no row; it stays until a row has a newer one.
 CREATE FUNCTION zcsync._lead_patch(p_doc jsonb, p_vals jsonb, p_provenance jsonb, OUT patch jsonb, OUT provenance jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -164,9 +164,9 @@ $$;
 COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
 'what changes in a lead whose rows have these values, and where its values come from then';
 
--- Write leads as their rows have it: new ones are inserted, of others the
--- columns whose value comes from another row than before.  Who changes nothing
--- writes nothing.  Returns how many leads were written.
+-- Write leads by the values of their rows: new ones are inserted; in others the columns
+-- are written whose value comes from another row than before.  If nothing changes,
+-- nothing is written.  Returns how many leads were written.
 CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin zcsync.origin) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -211,7 +211,7 @@ BEGIN
 	END IF;
 	v_changed := zcsync._update_leads(p_account, v_ids, v_at, v_docs, v_columns, p_origin);
 
-	-- A lead keeps the e-mails of all its rows, whichever of them it shows.
+	-- A lead keeps the e-mail addresses of all its rows, whichever of them it shows.
 	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 	SELECT DISTINCT p_account, 'email', r.email, r.local_id
 	FROM unnest(v_ids) AS u (id)
@@ -223,10 +223,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], zcsync.origin) IS
-'inserts or updates leads to what their rows amount to; returns how many it wrote';
+'inserts or updates leads by the values of their rows; returns how many it wrote';
 
--- Give leads, by their numbers and months, the values of these columns that their
--- documents have, and their scores.
+-- Give leads, named by their numbers and months, the values that their documents have
+-- for these columns, and their scores.
 CREATE FUNCTION zcsync._update_leads(p_account bigint, p_leads bigint[], p_inserted_at timestamptz[], p_docs jsonb[], p_columns text[],
 	p_origin zcsync.origin) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -253,8 +253,8 @@ $$;
 COMMENT ON FUNCTION zcsync._update_leads(bigint, bigint[], timestamptz[], jsonb[], text[], zcsync.origin) IS
 'gives leads the values of their documents, and their scores; returns how many it wrote';
 
--- The source of a lead is the one whose values count most; of equal ones the
--- first by name.
+-- The source of a lead is the one whose values have the best precedence; of equal ones
+-- the first by name.
 CREATE FUNCTION zcsync._lead_source(p_provenance jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
