@@ -386,17 +386,17 @@ $$;
 COMMENT ON FUNCTION zcsync.unmap_company(text, text) IS
 'forgets to which client of an account a company is mapped; existing records keep their client';
 
-CREATE FUNCTION zcsync._create_company_view() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- A reader of the view needs EXECUTE on this, and no more: it looks at clients
+-- and their users as the owner of the tables, and cannot be asked of others.
+CREATE FUNCTION zcsync._unmapped_companies()
+RETURNS TABLE (company text, name text, email text, target text, records bigint, first_at timestamptz, candidates jsonb, hint text)
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $do$
-BEGIN
-	CREATE OR REPLACE VIEW zcsync.unmapped_companies AS
-	SELECT sa.name || '/companies/' || g.value AS company, coalesce(c.name, g.name) AS name, g.email, ta.name AS target,
-		g.records, g.first_at,
-		zcsync._company_candidates(ta.account_id, jsonb_build_object('email', g.email), coalesce(c.name, g.name)) AS candidates,
+AS $$
+	SELECT sa.name || '/companies/' || g.value, coalesce(c.name, g.name), g.email, ta.name, g.records, g.first_at,
+		zcsync._company_candidates(ta.account_id, jsonb_build_object('email', g.email), coalesce(c.name, g.name)),
 		CASE WHEN g.value IS NULL THEN format('SELECT zcsync.alter_route(%L, default_client => ''<client>'');', g.route)
-			ELSE format('SELECT zcsync.map_company(%L, %L);', sa.name || '/companies/' || g.value, ta.name || '/companies/<client>') END AS hint
+			ELSE format('SELECT zcsync.map_company(%L, %L);', sa.name || '/companies/' || g.value, ta.name || '/companies/<client>') END
 	FROM (
 		SELECT s.account_id AS source, t.account_id AS target, e.value, min(r.name) AS route, count(DISTINCT e.source_id) AS records,
 			min(e.first_at) AS first_at, min(lower((e.detail ->> 'email') COLLATE "C") COLLATE "default") AS email, min(e.detail ->> 'name') AS name
@@ -408,7 +408,18 @@ BEGIN
 		GROUP BY s.account_id, t.account_id, e.value) AS g
 	JOIN zcsync.accounts sa ON sa.account_id = g.source
 	JOIN zcsync.accounts ta ON ta.account_id = g.target
-	LEFT JOIN zcsync.companies c ON c.account_id = g.source AND c.remote_id = g.value;
+	LEFT JOIN zcsync.companies c ON c.account_id = g.source AND c.remote_id = g.value
+$$;
+COMMENT ON FUNCTION zcsync._unmapped_companies() IS
+'rows of zcsync.unmapped_companies';
+
+CREATE FUNCTION zcsync._create_company_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $do$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.unmapped_companies AS
+	SELECT * FROM zcsync._unmapped_companies();
 	COMMENT ON VIEW zcsync.unmapped_companies IS
 	'companies whose records wait because no client of the target is known for them, with clients that they may be';
 	COMMENT ON COLUMN zcsync.unmapped_companies.company IS 'as map_company() takes it; NULL: the records name no company and no address';
