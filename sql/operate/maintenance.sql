@@ -8,7 +8,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'months', 'leads', 'end'];
+	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -43,6 +43,8 @@ BEGIN
 		WHEN 'reports' THEN
 			PERFORM zcsync._archive_reports();
 			RETURN false;
+		WHEN 'runs' THEN
+			RETURN zcsync._trim_runs(20000) = 20000;
 		WHEN 'alerts' THEN
 			DELETE FROM zcsync.alerts AS a
 			WHERE a.resolved_at < zcsync._now() - interval '90 days';
@@ -315,6 +317,32 @@ $$;
 COMMENT ON FUNCTION zcsync._analyze_by_month() IS
 'analyses the tables by month that were not for a week; returns how many';
 
+-- pg_cron keeps what became of each run for ever.  Delete up to p_max runs of our
+-- jobs that ended more than 30 days ago, where pg_cron is in this database.  Its
+-- tables may be missing, so they are named at run time only.
+CREATE FUNCTION zcsync._trim_runs(p_max integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count integer := 0;
+BEGIN
+	IF EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+		DELETE FROM cron.job_run_details AS d
+		USING (
+			SELECT r.runid FROM cron.job_run_details AS r
+			WHERE r.end_time < zcsync._now() - interval '30 days'
+				AND EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid AND j.jobname LIKE 'zcsync %')
+			LIMIT p_max) AS old
+		WHERE d.runid = old.runid;
+		GET DIAGNOSTICS v_count = ROW_COUNT;
+	END IF;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._trim_runs(integer) IS
+'deletes what pg_cron keeps of old runs of jobs of zcsync; returns how many, at most p_max';
+
 -- It commits, so it can have neither a SET clause nor SECURITY DEFINER; all
 -- work is in functions that pin their path, and nothing here depends on one.  A
 -- step that fails keeps none of the others from being done.
@@ -345,7 +373,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, looks again for leads that are alike, forgets old alerts and settled dead letters, analyses tables by month, archives reports; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, looks again for leads that are alike, forgets old alerts and settled dead letters, analyses tables by month, archives reports, forgets old runs of pg_cron; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the
@@ -517,6 +545,35 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._check_maintenance() IS
 'the part of zcsync.selfcheck() about zcsync.maintain() and its job';
+
+-- The other jobs of zcsync for this database, where pg_cron is in it: each whose last
+-- run failed, or which is not active.
+CREATE FUNCTION zcsync._check_jobs() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') OR pg_is_in_recovery() THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT 'job', j.active AND r.status IS DISTINCT FROM 'failed',
+		CASE WHEN NOT j.active THEN format('a job of pg_cron is not active: %s', j.jobname)
+			WHEN r.status IS NULL THEN format('a job of pg_cron has not run yet: %s', j.jobname)
+			WHEN r.status = 'failed' THEN format('a job of pg_cron failed: %s: %s', j.jobname, left(r.return_message, 300))
+			ELSE format('a job of pg_cron ended well: %s', j.jobname) END,
+		CASE WHEN NOT j.active THEN format('SELECT cron.alter_job(%s, active => true);', j.jobid)
+			WHEN r.status = 'failed' THEN format('SELECT * FROM cron.job_run_details WHERE jobid = %1$s ORDER BY runid DESC LIMIT 5; -- or SELECT cron.unschedule(%1$s);', j.jobid) END
+	FROM cron.job AS j
+	LEFT JOIN LATERAL (
+		SELECT d.status, d.return_message FROM cron.job_run_details AS d
+		WHERE d.jobid = j.jobid AND d.status IN ('failed', 'succeeded') ORDER BY d.runid DESC LIMIT 1) AS r ON true
+	WHERE j.jobname LIKE 'zcsync %' AND j.database = current_database() AND j.jobname <> (SELECT m.name FROM zcsync._maintenance_job() AS m)
+	ORDER BY j.jobname;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_jobs() IS
+'the part of zcsync.selfcheck() about jobs of pg_cron beside the one that calls zcsync.maintain()';
 
 CREATE FUNCTION zcsync.schedule_maintenance(schedule text DEFAULT '7 * * * *') RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

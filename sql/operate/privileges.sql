@@ -91,6 +91,7 @@ AS $$
 	SELECT 25, c.* FROM zcsync._check_grants() AS c
 	UNION ALL SELECT 28, c.* FROM zcsync._check_server_settings() AS c
 	UNION ALL SELECT 51, c.* FROM zcsync._check_maintenance() AS c
+	UNION ALL SELECT 52, c.* FROM zcsync._check_jobs() AS c
 $$;
 COMMENT ON FUNCTION zcsync._operate_conditions() IS
 'what zcsync.selfcheck() asks of rights and of maintenance';

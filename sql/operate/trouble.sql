@@ -76,6 +76,7 @@ BEGIN ATOMIC
 		WHEN 'clock' THEN 'wrong clock'
 		WHEN 'grants' THEN 'no rights'
 		WHEN 'installation' THEN 'stopped'
+		WHEN 'job' THEN 'no maintenance'
 		WHEN 'key' THEN 'no key'
 		WHEN 'launcher' THEN 'no worker'
 		WHEN 'local worker' THEN 'no local worker'
