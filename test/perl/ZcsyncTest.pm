@@ -25,7 +25,26 @@ use Simulator::Process;
 
 our @EXPORT = qw(new_node start_with_config zcsync_conf setup_zcsync start_simulator
   add_simulated_accounts wait_until wait_for_worker wait_for_no_worker
-  worker_pid local_pid slot worker_sql run_worker log_lines);
+  worker_pid local_pid slot worker_sql run_worker run_worker_in_session log_lines wait_for_rounds cpu_seconds);
+
+# With ZCSYNC_TEST_TIMES=1 a test tells what it waits for: each assertion that
+# came more than a second after the one before it.
+if ($ENV{ZCSYNC_TEST_TIMES})
+{
+	my $ok = \&Test::Builder::ok;
+	my $last = time;
+
+	no warnings 'redefine';
+	*Test::Builder::ok = sub
+	{
+		my ($builder, $test, $name) = @_;
+		my $seconds = time - $last;
+
+		$builder->diag(sprintf '%.1f s: %s', $seconds, $name // '') if $seconds > 1;
+		$last = time;
+		goto &$ok;
+	};
+}
 
 # A server that is initialised and not started.  Options:
 #	preload => 0		zcsync is not preloaded
@@ -120,25 +139,48 @@ sub wait_until
 	return 0;
 }
 
-# Like poll_query_until(), which asks ten times a second: the psql that each
-# question starts takes more of a small machine than what is waited for.
+# Like poll_query_until(), which starts a psql and a server process ten times a
+# second: that takes more of a small machine than what is waited for.  What is not so
+# at once is asked for in one session, which is cheap and can be done more often.
 sub becomes_true
 {
 	my ($node, $database, $query) = @_;
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-	my $pause = 0.1;
-	my ($rc, $stdout, $stderr);
+	my $pause = 0.05;
+	my $session;
+	my ($rc, $stdout, $stderr) = $node->psql($database, $query);
 
-	while (1)
+	while ($rc != 0 || $stdout ne 't' || $stderr ne '')
 	{
-		($rc, $stdout, $stderr) = $node->psql($database, $query);
-		return 1 if $rc == 0 && $stdout eq 't' && $stderr eq '';
 		last if time > $deadline;
 		sleep($pause);
-		$pause *= 1.3 if $pause < 0.6;
+		$pause *= 1.3 if $pause < 0.3;
+		$session //= eval { $node->background_psql($database, on_error_stop => 0) };
+		($rc, $stdout, $stderr) = defined $session ? ask_session($session, $query) : $node->psql($database, $query);
+		undef $session if $rc != 0;
 	}
+	eval { $session->quit } if defined $session;
+	return 1 if $rc == 0 && $stdout eq 't' && $stderr eq '';
 	diag("timed out: $query\nlast answer: $stdout\n$stderr");
 	return 0;
+}
+
+# What psql() returns, from a session that goes on; the exit status is not 0 if
+# the session has ended, as when the server does.
+sub ask_session
+{
+	my ($session, $query) = @_;
+	my $stdout = eval { $session->query($query) };
+	my $error = $@;
+
+	if (!defined $stdout)
+	{
+		eval { $session->{run}->kill_kill };
+		return (2, '', $error);
+	}
+	my $stderr = $session->{stderr};
+	$session->{stderr} = '';
+	return (0, $stdout, $stderr);
 }
 
 # What a failed wait leaves to find out: jobs, accounts, slots.
@@ -215,6 +257,65 @@ sub run_worker
 	my ($node, $database, $time) = @_;
 
 	return $node->safe_psql($database, sprintf("CALL zcsync.run('%s')", $time // '30 s'));
+}
+
+# Wait until a process has gone to sleep so many times more: a worker does once a
+# round, when there is nothing left to do in it.
+sub wait_for_rounds
+{
+	my ($pid, $rounds) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $until = sleeps($pid) + $rounds;
+
+	while (sleeps($pid) < $until)
+	{
+		die "process $pid has not gone to sleep $rounds times" if time > $deadline;
+		sleep 0.05;
+	}
+	return;
+}
+
+# How often a process has gone to sleep so far.
+sub sleeps
+{
+	my ($pid) = @_;
+
+	return (slurp_file("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m)[0];
+}
+
+# Seconds of processor time that a process has used.
+sub cpu_seconds
+{
+	my ($pid) = @_;
+	my @stat = split / /, slurp_file("/proc/$pid/stat") =~ s/^.*\) //r;
+
+	return ($stat[11] + $stat[12]) / 100;
+}
+
+# The same in a session that goes on from call to call, one for each database: a
+# new process has to read the catalog and to plan all its SQL, which takes more
+# than most of what it finds to do.
+my %session;
+
+sub run_worker_in_session
+{
+	my ($node, $database, $time) = @_;
+	my $key = $node->name . " $database";
+
+	# the server may have been restarted since the last call
+	for (1 .. 2)
+	{
+		if (!$session{$key})
+		{
+			$session{$key} = $node->background_psql($database, on_error_stop => 0);
+			$session{$key}->set_query_timer_restart;
+		}
+		my ($rc, $stdout, $stderr) = ask_session($session{$key}, sprintf("CALL zcsync.run('%s')", $time // '30 s'));
+		die "run(): $stderr" if $rc == 0 && $stderr =~ /^(?:psql:\S+ )?(?:ERROR|FATAL|PANIC):/m;
+		return $stdout if $rc == 0;
+		delete $session{$key};
+	}
+	die "no session for run() in $database";
 }
 
 # How many lines of a server's log match, from an offset on.

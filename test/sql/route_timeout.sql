@@ -25,8 +25,6 @@ SELECT FROM zcsync.backfill_route('slow', confirm => true);
 SELECT zcsync._run_route_jobs() + zcsync._run_route_jobs() + zcsync._run_route_jobs() AS done;
 SELECT count(*) FROM zcsync.tasks;
 SELECT zcsync.reference('tickets', source_id), field, code, message FROM zcsync.route_errors;
--- nothing is armed any more
-SELECT pg_sleep(1.2);
 
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

@@ -142,6 +142,7 @@ SELECT attempt('BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN N
 SET statement_timeout = '100ms';
 SELECT attempt('PERFORM pg_sleep(60);');
 RESET statement_timeout;
+-- nothing ends what comes after it: this takes longer than the 300 ms that each had
 SELECT pg_sleep(0.4);
 -- messages go nowhere
 SET client_min_messages = notice;

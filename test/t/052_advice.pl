@@ -44,6 +44,7 @@ is($advised->('pg_stat_statements'), 't|installed|nothing|', 'until it is');
 $node->safe_psql('crm', 'CREATE DATABASE other; SELECT "My Tools".pg_stat_statements_reset();');
 $node->safe_psql('other', 'SELECT 1 AS not_from_here');
 $node->psql('crm', 'SELECT 1 / (g - g) AS never_ends FROM generate_series(1, 1) AS g');
+# statements that take their time, to be found among the slow ones
 $node->safe_psql('crm', 'SELECT g AS two_rows FROM generate_series(1, 2) AS g; SELECT g AS two_rows FROM generate_series(1, 2) AS g; SELECT 1 AS one_row, pg_sleep(0.2)');
 is($node->safe_psql('crm', "SELECT query ~ 'one_row', calls, total_ms BETWEEN 200 AND 60000, mean_ms = total_ms, rows_per_call FROM zcsync.slow_queries LIMIT 1"),
 	't|1|t|t|1.0', 'the slowest first');

@@ -20,7 +20,6 @@ add_simulated_accounts($node, 'postgres', $simulator);
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
 sub set { value("ALTER SYSTEM SET $_[0]"); $node->reload; }
-sub pause { value("SELECT pg_sleep($_[0])"); }
 
 # ---------------------------------------------------------------------
 # CALL zcsync.run()
@@ -41,9 +40,16 @@ is(value('SELECT count(*) FROM zcsync.tickets'), 20, 'which goes on when it can'
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query('SELECT pg_backend_pid()');
 
-sub call_run { $session->query_until(qr/going/, "\\echo going\nCALL zcsync.run('$_[0]', until_idle => false);\n"); pause(1); }
+# run() is called and waits for something to do.
+sub call_run
+{
+	$session->query_until(qr/going/, "\\echo going\nCALL zcsync.run('1 min', until_idle => false);\n");
+	$node->poll_query_until('postgres', "SELECT query LIKE 'CALL%' AND wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid")
+	  or die 'run() does not run';
+	return;
+}
 
-call_run('1 min');
+call_run();
 value('ALTER ROLE zcsync_worker RENAME TO somebody_else');
 is($session->query('SELECT 6 * 7'), 42, 'without its role, run() ends and the session does not');
 like($session->{stderr}, qr/ERROR:  role "zcsync_worker" does not exist/, 'and it says why');
@@ -53,11 +59,12 @@ sub memory { return (slurp_file("/proc/$pid/status") =~ /RssAnon:\s+(\d+)/)[0]; 
 
 set('zcsync.poll_interval = 10');
 $session->query('SELECT 1');
-call_run('9 s');
-pause(2);
+call_run();
+wait_for_rounds($pid, 100);
 my $memory = memory();
-pause(5);
+wait_for_rounds($pid, 300);
 cmp_ok(memory() - $memory, '<', 1000, 'run() does not grow with its rounds (kB)');
+value("SELECT pg_cancel_backend($pid)");
 $session->quit;
 set('zcsync.poll_interval = 500');
 
@@ -72,7 +79,12 @@ set("zcsync.databases = '*'");
 wait_until($node, 'postgres', worker_sql('w.last_error IS NOT NULL'), 'a worker that cannot be recorded says so');
 is(value(q{SELECT last_error FROM zcsync._worker_slots() WHERE role = 'worker' AND last_error IS NOT NULL}), 'could not become a claimant: ' . 'x' x 225,
 	'in whole characters, where the text is too long');
-pause(4);
+my $tried = q{SELECT last_error_at FROM zcsync._worker_slots() WHERE role = 'worker'};
+for (1 .. 2)
+{
+	my $last = value($tried);
+	$node->poll_query_until('postgres', "SELECT ($tried) > '$last'") or die 'the worker does not try again';
+}
 is(value(q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND mode = 'ExclusiveLock'}), 1,
 	'tries again, and keeps no lock of a number that it did not use');
 value('DROP TRIGGER refuse ON zcsync.claimants');
@@ -86,7 +98,7 @@ in_flight(2, 'as many as may be');
 set('zcsync.http_max_connections = 4');
 in_flight(4, 'after the limit was raised');
 set('zcsync.http_max_connections = 1');
-pause(1);
+wait_for_rounds(worker_pid($node, 'postgres'), 3);
 in_flight(4, 'and go on after it was lowered');
 
 is(log_lines($node, 'FATAL|PANIC|terminated by signal'), 0, 'no process ended by an error');
