@@ -154,6 +154,58 @@ sub writes
 # The number of the last write.
 sub last_write { return $_[0]{simulator}->get('stats')->{writes} }
 
+# What is counted while zcsync works: by the simulator, or in the database.
+my %counter = (
+	requests => sub { $_[0]{simulator}->get('stats')->{requests} },
+	writes => sub { $_[0]->last_write },
+	tickets => 'SELECT count(*) FROM zcsync.tickets',
+	calls => q{SELECT coalesce(sum(calls_total), 0) FROM zcsync.account_budgets},
+	ended => 'SELECT count(*) FROM zcsync.sync_records',
+	links => 'SELECT count(*) FROM zcsync.links');
+
+# Wait for so many steps more of one of these; returns how many there were.  They
+# may not come at all, when all is done.
+sub wait_for_steps
+{
+	my ($self, $what, $steps, $seconds) = @_;
+	my $count = $counter{$what} or die "nothing counts $what";
+
+	return $self->value("SELECT wait_for_steps(\$q\$$count\$q\$, $steps, $seconds)") if !ref $count;
+	my $from = $count->($self);
+	my $deadline = time + $seconds;
+	my $now = $from;
+	while ($now < $from + $steps && time < $deadline)
+	{
+		usleep 5_000;
+		$now = $count->($self);
+	}
+	return $now - $from;
+}
+
+# Have the database wait, which sees each step and not one in ten, as a psql for
+# each look would.
+sub count_steps
+{
+	my ($self) = @_;
+
+	return $self->value(<<'SQL');
+CREATE FUNCTION wait_for_steps(query text, steps bigint, seconds double precision) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	started bigint;
+	seen bigint;
+	deadline timestamptz := clock_timestamp() + seconds * interval '1 second';
+BEGIN
+	EXECUTE query INTO started;
+	LOOP
+		EXECUTE query INTO seen;
+		EXIT WHEN seen >= started + steps OR clock_timestamp() > deadline;
+		PERFORM pg_sleep(0.002);
+	END LOOP;
+	RETURN seen - started;
+END $$
+SQL
+}
+
 # Records that ClickUp has more than once.
 sub duplicates
 {
