@@ -1,17 +1,17 @@
 -- ---------------------------------------------------------------------
--- Advice: which statements are slow, which tables are full of dead rows, and
--- which settings keep them from being so.
+-- Advice: which statements are slow, which tables have many dead rows, and which
+-- settings prevent that.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
 -- Views
 -- ---------------------------------------------------------------------
 
--- With the rights of the reader, from whom pg_stat_statements hides what others
--- ran.  The view is named in a text only: nothing may depend on it, so that it
--- can be dropped, and a dump can be restored without it.  Its column of the time
--- was total_time until PostgreSQL 13, and still is where the extension was never
--- updated.  A statement that failed each time it ran has no calls.
+-- With the rights of the reader, from whom pg_stat_statements hides statements of
+-- others.  The view pg_stat_statements is named in a text only, so that nothing depends
+-- on it: it can be dropped, and a dump can be restored without it.  Its column for the
+-- time was called total_time until PostgreSQL 13, and still is if the extension was
+-- never updated.  A statement that failed each time it ran has no calls.
 CREATE FUNCTION zcsync._slow_queries()
 RETURNS TABLE (query text, role name, calls bigint, total_ms numeric, mean_ms numeric, rows_per_call numeric)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10
@@ -37,7 +37,7 @@ BEGIN
 			ORDER BY s.%1$I DESC, s.calls DESC, s.query
 			LIMIT 10$sql$, v_view.total, v_view.name);
 	EXCEPTION WHEN object_not_in_prerequisite_state THEN
-		NULL;	-- created, but the server does not load it
+		NULL;	-- created, but not loaded by the server
 	END;
 END
 $$;
@@ -77,10 +77,11 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_advice_views() IS
 'creates or replaces slow_queries and table_bloat';
 
--- Both views as they are now, if they were not kept for a week.  A statement
--- whose text still has a quoted constant is left out: it may be a password,
--- which has no place in a table and in dumps.  pg_stat_statements keeps those of
--- commands, of SELECT INTO, and of what it met again after forgetting it.
+-- Store both views as they are now, unless that was done within the last week.  A
+-- statement whose text still has a quoted constant is left out: the constant may be a
+-- password, which has no place in a table and in dumps.  pg_stat_statements keeps the
+-- constants of commands, of SELECT INTO, and of statements that it met again after
+-- forgetting them.
 CREATE FUNCTION zcsync._archive_reports() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -128,8 +129,8 @@ $$;
 COMMENT ON FUNCTION zcsync.maintenance_advice() IS
 'compares settings of the server and of the tables with what keeps them fast; a row each, with the command to paste and whether it needs a reload or a restart; changes nothing';
 
--- Better than advised is as good.  Whether a setting needs a restart depends on
--- the release of PostgreSQL, which says so in pg_settings.
+-- A value better than the advised one is fine.  Whether a setting needs a restart
+-- depends on the release of PostgreSQL; pg_settings shows it.
 CREATE FUNCTION zcsync._advise_settings()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -180,7 +181,8 @@ AS $$
 			WHEN NOT x.created THEN 'CREATE EXTENSION pg_stat_statements;' END,
 		'without it zcsync.slow_queries is empty'
 	FROM (
-		-- of a library that is not loaded, a line of postgresql.conf is a text
+		-- while a library is not loaded, its setting in postgresql.conf counts as a
+		-- text
 		SELECT EXISTS (SELECT FROM pg_settings AS s WHERE s.name = 'pg_stat_statements.max' AND s.vartype = 'integer') AS loaded,
 			EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_stat_statements') AS created) AS x
 $$;
@@ -221,8 +223,8 @@ $$;
 COMMENT ON FUNCTION zcsync._advise_tables() IS
 'the part of zcsync.maintenance_advice() about storage parameters of tables';
 
--- A REINDEX CONCURRENTLY that was broken off leaves its new indexes, that of the
--- TOAST table as well, and would not take them up the next time.
+-- A REINDEX CONCURRENTLY that was interrupted leaves its new indexes, also that of the
+-- TOAST table, and does not continue with them the next time.
 CREATE FUNCTION zcsync._advise_indexes()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -231,7 +233,7 @@ AS $$
 	SELECT 'index ' || c.oid::regclass, false, 'invalid', 'valid', 'nothing',
 		format(CASE WHEN c.relname ~ '_cc(?:new|old)[0-9]*$' THEN 'DROP INDEX CONCURRENTLY %s;'
 			ELSE 'REINDEX INDEX CONCURRENTLY %s;' END, c.oid::regclass),
-		'what was to build it did not come to its end: each write keeps it up, and no query uses it'
+		'the command that was building it did not finish: each write updates it, and no query uses it'
 	FROM pg_class AS t
 	JOIN pg_index AS i ON i.indrelid IN (t.oid, t.reltoastrelid)
 	JOIN pg_class AS c ON c.oid = i.indexrelid

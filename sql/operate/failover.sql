@@ -1,15 +1,14 @@
 -- ---------------------------------------------------------------------
--- Copies and failover: what the original or the old primary sent last is not
--- known here.
+-- Copies and failover: what the original, or the old primary, sent last is not known
+-- here.
 -- ---------------------------------------------------------------------
 
--- After a failover the last transactions may be missing: a create that the
--- old primary sent may be unknown here.  So what is to be created is looked
--- up first, and streams are read before anything is written; routes wait for
--- the streams they write to (_run_route_jobs()).  A look-up comes no earlier
--- than a request of the old primary can end.  Dead letters may have been
--- retried there.  Numbers of rows that the other database may have given out, and
--- shown to a vendor, are not given out again.
+-- After a failover the last transactions may be missing: this database may not know of
+-- a create that the old primary sent.  So waiting creates are looked up first, and
+-- streams are read before anything is written; routes wait for the streams to which
+-- they write (_run_route_jobs()).  A look-up is sent only when a request of the old
+-- primary must have ended.  Dead letters may have been retried there.  Row numbers that
+-- the other database may have given out, and shown to a vendor, are not used again.
 CREATE FUNCTION zcsync._distrust_queue() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -47,7 +46,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._distrust_queue() IS
-'has all streams read first and all waiting creates looked up at the vendor before they are sent; returns the number of creates';
+'makes all streams be read first, and all waiting creates be looked up at the vendor before they are sent; returns the number of creates';
 
 -- Routes that wait for a read, see mirror/awaited.sql.
 CREATE FUNCTION zcsync._awaited() RETURNS SETOF zcsync.trouble
@@ -65,7 +64,7 @@ $$;
 COMMENT ON FUNCTION zcsync._awaited() IS
 'routes that wait for the reads after a failover or restore, as lines of the view status';
 
--- From now on this database, on this server, is the one.
+-- From now on, this database on this server is the one that sends.
 CREATE FUNCTION zcsync._be_here() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -78,10 +77,10 @@ $$;
 COMMENT ON FUNCTION zcsync._be_here() IS
 'notes the identity of this database as that of the one that sends';
 
--- A switchover that was planned loses nothing: the old primary was shut down, and
--- this server has all that it wrote.  The promotion follows within minutes: a
--- primary that is started again meanwhile, and crashes, leaves the same end here.
--- Where the WAL that tells is gone, it is taken for a failover.
+-- A planned switchover loses nothing: the old primary was shut down, and this server
+-- has all that it wrote.  The promotion follows within minutes: if the primary is
+-- started again meanwhile and crashes, the timeline ends here in the same way.  If the
+-- WAL that would show it is gone, it counts as a failover.
 CREATE FUNCTION zcsync._was_planned(p_timeline integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -113,7 +112,7 @@ BEGIN
 	IF zcsync._was_planned(v_before) THEN
 		PERFORM zcsync._alert('switchover', '', 'warning',
 			format('this server took over from a primary that was shut down: timeline %s became %s', v_before, v_here.timeline),
-			'Nothing: zcsync reads all streams first, looks up records before it creates them, and closes this alert then. '
+			'Do nothing: zcsync reads all streams first, looks up records before it creates them, and then closes this alert. '
 			'If the old primary was started again after its shutdown, what it wrote then is lost here, as after a failover.');
 		PERFORM zcsync._resolve_switchover();
 		RETURN true;
@@ -127,10 +126,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_timeline() IS
-'notices a failover: raises one alert and has zcsync read before it writes; true if there was one';
+'detects a failover: raises one alert, and makes zcsync read before it writes; true if there was one';
 
--- Said of a copy that is to take the place of its original.  What the original
--- sent since the copy was made is not known here.
+-- Called in a copy that is to take the place of its original.  What the original sent
+-- since the copy was made is not known here.
 CREATE FUNCTION zcsync.adopt_database() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -151,8 +150,8 @@ BEGIN
 	END IF;
 
 	PERFORM zcsync._be_here();
-	-- Access tokens are fetched anew: the key that sealed them may have stayed
-	-- where the original was.
+	-- Access tokens are fetched again: the key that sealed them may have stayed with
+	-- the original.
 	DELETE FROM zcsync.credentials WHERE name = 'access_token' AND expires_at IS NOT NULL;
 	v_creates := zcsync._distrust_queue();
 	PERFORM zcsync._forget_old_rows();
@@ -164,4 +163,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.adopt_database() IS
-'says that this copy of a database is the one that sends from now on';
+'makes this copy of a database the one that sends from now on';

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- Maintenance: what has to be done now and then, and pg_cron to do it.
+-- Maintenance: what has to be done now and then, and how pg_cron does it.
 -- ---------------------------------------------------------------------
 
 -- The steps in their order.  Each is a transaction of its own.  Those that need
@@ -13,7 +13,7 @@ END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
 
--- What a step does, or a piece of it: true when there may be more of it to do.
+-- Do a step, or a part of it: true if there may be more of it to do.
 CREATE FUNCTION zcsync._maintenance_step(p_step text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -58,12 +58,11 @@ $$;
 COMMENT ON FUNCTION zcsync._maintenance_step(text) IS
 'does a piece of one step of zcsync.maintain(); true: there may be more of it';
 
--- One step, or a piece of it: true when there may be more of it to do, NULL when
--- it failed.  An alert says so until it goes well.
+-- Do one step, or a part of it: true if there may be more of it to do, NULL if it
+-- failed.  Until it succeeds, an alert says so.
 --
--- The lock makes two maintain() at a time impossible.  It belongs to the
--- transaction, so that a session that is cancelled between two steps does not
--- keep it.
+-- The lock ensures that only one maintain() runs at a time.  It belongs to the
+-- transaction, so that a session that is cancelled between two steps does not keep it.
 CREATE FUNCTION zcsync._maintain(p_step text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -89,7 +88,7 @@ BEGIN
 		END IF;
 	EXCEPTION WHEN OTHERS THEN
 		PERFORM zcsync._alert('maintenance', p_step, 'warning',
-			format('step "%s" of zcsync.maintain() failed: %s', p_step, SQLERRM), 'CALL zcsync.maintain(); -- when the cause is mended');
+			format('step "%s" of zcsync.maintain() failed: %s', p_step, SQLERRM), 'CALL zcsync.maintain(); -- when the cause is removed');
 		RETURN NULL;
 	END;
 	PERFORM zcsync._resolve_alert('maintenance', p_step);
@@ -128,11 +127,11 @@ $$;
 COMMENT ON FUNCTION zcsync._trim_records(integer) IS
 'deletes records of jobs beyond what their queues keep; returns how many, at most p_max';
 
--- Forget dead letters of a kind that nobody need do anything about, a week after
--- they died: a push whose row has been brought into step since, a mapping that
--- works now, a record that was read since; and those of rows and streams that
--- are gone.  All others wait for a person, however long, and so does what is not
--- known of a create.
+-- Delete dead letters of a kind about which nobody has to do anything any more, a week
+-- after they died: a push whose row was brought into step since, a mapping that works
+-- now, a record that was read since; and those of rows and streams that are gone.  All
+-- others wait for a person, however long, and so does a create whose effect is not
+-- known.
 CREATE FUNCTION zcsync._forget_letters(p_kind text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -150,7 +149,8 @@ BEGIN
 							SELECT FROM zcsync.%1$I AS t
 							WHERE t.local_id = d.local_id AND CASE d.operation
 								WHEN 'push' THEN t.sync_state <> 'synced'
-								-- the error of a mapping goes when it works
+								-- the error of a mapping is removed when the mapping
+								-- works
 								ELSE d.class <> 'rejected' OR EXISTS (SELECT FROM zcsync.route_errors AS e
 									WHERE e.route_id = d.route_id AND e.source_id = d.local_id AND e.field = '') END)
 					WHEN d.operation IN ('pull', 'fetch', 'apply') THEN
@@ -175,8 +175,8 @@ $$;
 COMMENT ON FUNCTION zcsync._forget_letters(text) IS
 'removes dead letters of a kind that were settled, or whose row is gone, and are older than a week; returns how many';
 
--- An error of a route goes when the record can be mapped; that of a record
--- without a row, a week later.
+-- Errors of a route are removed when the record can be mapped; those of a record whose
+-- row is gone are removed here, a week later.
 CREATE FUNCTION zcsync._forget_route_errors(p_kind text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -219,7 +219,7 @@ BEGIN
 	IF v_month IS NULL THEN
 		RETURN false;
 	END IF;
-	-- Rather next time than hold up everybody behind a long reader.
+	-- Better wait for the next time than block everybody behind a long reader.
 	PERFORM set_config('lock_timeout', '5s', true);
 	EXECUTE format('DROP TABLE %s', v_month);
 	RETURN true;
@@ -245,9 +245,9 @@ $$;
 COMMENT ON FUNCTION zcsync._forget_leads(bigint[]) IS
 'removes what is known of leads that are gone: rows of sources, identities, links, jobs';
 
--- Detach or drop the oldest month of leads that is past its retention: one
--- that ended zcsync.lead_retention_months ago.  What else is known of its leads
--- goes, so that a lead which comes again is a new one.
+-- Detach or drop the oldest month of leads that is past its retention, which ended
+-- zcsync.lead_retention_months ago.  All else that is known about its leads is deleted,
+-- so that a lead which comes again is a new one.
 CREATE FUNCTION zcsync._retire_leads() RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -272,14 +272,14 @@ BEGIN
 	IF v_month IS NULL THEN
 		RETURN false;
 	END IF;
-	-- Rather next time than hold up everybody behind a long reader.
+	-- Better wait for the next time than block everybody behind a long reader.
 	PERFORM set_config('lock_timeout', '5s', true);
 	EXECUTE format('ALTER TABLE zcsync.leads DETACH PARTITION %s', v_month);
 	EXECUTE format('SELECT zcsync._forget_leads(array_agg(l.local_id)) FROM %s AS l', v_month);
 	IF v_drop THEN
 		EXECUTE format('DROP TABLE %s', v_month);
 	ELSE
-		-- its account may go
+		-- its account may be removed
 		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS leads_account_fkey', v_month);
 	END IF;
 	RETURN true;
@@ -288,10 +288,10 @@ $$;
 COMMENT ON FUNCTION zcsync._retire_leads() IS
 'detaches or drops the oldest month of leads that is past its retention; false: there is none';
 
--- Autovacuum analyses months, never the table that they are part of, which is
--- what a plan over several of them goes by.  A table that is being vacuumed or
--- reindexed is left for the next time: whoever waits for a REINDEX CONCURRENTLY
--- with a snapshot has it wait for him.
+-- Autovacuum analyses months, but never the partitioned table, whose statistics are
+-- used to plan queries over several months.  A table that is being vacuumed or
+-- reindexed is left for the next time: a session that waits for a REINDEX CONCURRENTLY
+-- while it holds a snapshot makes that REINDEX wait for it.
 CREATE FUNCTION zcsync._analyze_by_month() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -317,9 +317,9 @@ $$;
 COMMENT ON FUNCTION zcsync._analyze_by_month() IS
 'analyses the tables by month that were not for a week; returns how many';
 
--- pg_cron keeps what became of each run for ever.  Delete up to p_max runs of our
--- jobs that ended more than 30 days ago, where pg_cron is in this database.  Its
--- tables may be missing, so they are named at run time only.
+-- pg_cron keeps a row for each run of a job for ever.  Delete up to p_max runs of our
+-- jobs that ended more than 30 days ago, if pg_cron is in this database.  Its tables may
+-- be missing, so they are named only in statements that run if it is.
 CREATE FUNCTION zcsync._trim_runs(p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -343,9 +343,9 @@ $$;
 COMMENT ON FUNCTION zcsync._trim_runs(integer) IS
 'deletes what pg_cron keeps of old runs of jobs of zcsync; returns how many, at most p_max';
 
--- It commits, so it can have neither a SET clause nor SECURITY DEFINER; all
--- work is in functions that pin their path, and nothing here depends on one.  A
--- step that fails keeps none of the others from being done.
+-- This procedure commits, so it can have neither a SET clause nor SECURITY DEFINER; all
+-- work is in functions that pin their search_path, and nothing here depends on one.  A
+-- step that fails does not prevent the others.
 CREATE PROCEDURE zcsync.maintain()
 LANGUAGE plpgsql
 AS $$
@@ -380,8 +380,8 @@ COMMENT ON PROCEDURE zcsync.maintain() IS
 -- database it is for; its command does nothing once the extension is gone.
 -- ---------------------------------------------------------------------
 
--- pg_cron keeps the names of jobs as type name, which ends after 63 bytes; cut
--- there, two jobs could be one.
+-- pg_cron stores names of jobs as type name, which has at most 63 bytes; if it cut
+-- longer ones, two jobs could get the same name.
 CREATE FUNCTION zcsync._job_name(p_what text, p_object text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -401,8 +401,8 @@ END;
 COMMENT ON FUNCTION zcsync._maintenance_job() IS
 'name and command of the pg_cron job for this database';
 
--- The database of pg_cron; NULL: it is not preloaded.  The setting may be read
--- by few, so this asks as the owner.
+-- The database of pg_cron; NULL: it is not preloaded.  Few roles may read that setting,
+-- so this function runs as its owner.
 CREATE FUNCTION zcsync._cron_database() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -477,9 +477,9 @@ $$;
 COMMENT ON FUNCTION zcsync._unschedule_job(text) IS
 'removes a job of pg_cron, or says what removes it';
 
--- What is wrong with the job of pg_cron where that is in this database: there is
--- none, and nobody else calls maintain(), it is not active, or its last run failed
--- and none has ended since.
+-- What is wrong with the job of pg_cron, if pg_cron is in this database: there is no
+-- job, and nobody else calls maintain(); the job is not active; or its last run failed
+-- and none has succeeded since.
 CREATE FUNCTION zcsync._maintenance_job_trouble(p_maintained_at timestamptz, OUT message text, OUT hint text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -513,7 +513,7 @@ $$;
 COMMENT ON FUNCTION zcsync._maintenance_job_trouble(timestamptz) IS
 'what keeps pg_cron from maintaining this database, and what to run; NULL: nothing, or pg_cron is not in it';
 
--- A run that ended lately shows that somebody calls maintain(), by pg_cron or not.
+-- A run that ended lately shows that something calls maintain(), pg_cron or not.
 CREATE FUNCTION zcsync._check_maintenance() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -626,8 +626,8 @@ COMMENT ON FUNCTION zcsync.unschedule_cache_warming() IS
 -- can run them.  Each is the one command of a job.
 -- ---------------------------------------------------------------------
 
--- VACUUM passes over a table that its role may not maintain with no more than
--- a warning, which nobody would see.
+-- VACUUM skips a table that its role may not maintain, with only a warning that nobody
+-- would see.
 CREATE FUNCTION zcsync._check_table_job(p_table regclass) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -652,9 +652,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_table_job(regclass) IS
-'an error unless the caller may have pg_cron maintain this table of zcsync';
+'raises an error unless the caller may let pg_cron maintain this table of zcsync';
 
--- In this order of the words two tables or two databases never have one name.
+-- In this order of the words, no two tables or databases get the same name.
 CREATE FUNCTION zcsync._table_job(p_what text, p_table regclass) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -662,7 +662,7 @@ AS $$
 	SELECT zcsync._job_name(p_what, format('%s in %s', p_table, current_database()))
 $$;
 COMMENT ON FUNCTION zcsync._table_job(text, regclass) IS
-'the name of the job of pg_cron that does something to a table of this database';
+'the name of the job of pg_cron for a table of this database';
 
 CREATE FUNCTION zcsync.schedule_vacuum(table_name regclass, schedule text DEFAULT '17 3 * * 0') RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -2,8 +2,8 @@
 -- Privileges: nothing for everybody, little for the worker.
 -- ---------------------------------------------------------------------
 
--- The worker calls these and touches no table itself: what they do to tables,
--- they do as their owner.
+-- The worker calls these functions and uses no table itself: what they do to tables,
+-- they do with the rights of their owner.
 CREATE FUNCTION zcsync._grant_worker() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -42,7 +42,7 @@ BEGIN ATOMIC
 		(60, 'zcsync._grant_worker()'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operate_setup_steps() IS
-'what setup() does for those who operate zcsync';
+'the steps of setup() for operating zcsync';
 
 CREATE FUNCTION zcsync._worker_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -94,19 +94,19 @@ AS $$
 	UNION ALL SELECT 52, c.* FROM zcsync._check_jobs() AS c
 $$;
 COMMENT ON FUNCTION zcsync._operate_conditions() IS
-'what zcsync.selfcheck() asks of rights and of maintenance';
+'the conditions of rights and of maintenance that zcsync.selfcheck() shows';
 
 CREATE FUNCTION zcsync._announce() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_announce';
 COMMENT ON FUNCTION zcsync._announce() IS
-'has a notice say that zcsync.setup() is to be run, if that is still so when this transaction commits';
+'shows a notice that zcsync.setup() has to be run, if that is still so when this transaction commits';
 
 -- Functions are executable by everybody unless this is revoked.
 REVOKE ALL ON SCHEMA zcsync FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA zcsync FROM PUBLIC;
 
--- At commit: have the launcher look here, and say what to do next.
+-- At commit: make the launcher check this database, and say what to do next.
 DO $$
 BEGIN
 	PERFORM zcsync._wake_launcher();

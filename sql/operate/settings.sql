@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
--- Settings of the server that stop or override what zcsync does without an error
--- of its own.  Workers and run() set those for themselves that they can
--- (src/xact.c, src/worker.c); these are about sessions of users and of pg_cron.
+-- Settings of the server that stop or change what zcsync does, without raising an
+-- error.  Workers and run() set those that they can for themselves (src/xact.c,
+-- src/worker.c); the ones here concern sessions of users and of pg_cron.
 -- ---------------------------------------------------------------------
 
--- Where a setting has such a value: for all, or for a database or role.
+-- Where such a setting has a harmful value: for all, or for a database or role.
 CREATE FUNCTION zcsync._harmful_settings() RETURNS TABLE (name text, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -17,7 +17,7 @@ BEGIN
 	SELECT h.name, format('%s is %s: %s', h.name, lower(s.reset_val COLLATE "C"), h.effect),
 		format('ALTER SYSTEM RESET %s; SELECT pg_reload_conf(); -- and look for it in postgresql.conf', h.name)
 	FROM harmful AS h JOIN pg_settings AS s ON s.name = h.name
-	-- what a database or role has is found below
+	-- values that a database or role has are found below
 	WHERE lower(s.reset_val COLLATE "C") = ANY (h.value) AND s.source NOT IN ('database', 'user', 'database user')
 		AND NOT (s.source IN ('session', 'client') AND EXISTS (
 			SELECT FROM pg_db_role_setting AS r, unnest(r.setconfig) AS c WHERE c LIKE h.name || '=%'))
@@ -53,14 +53,14 @@ BEGIN
 		hint := v_setting.hint;
 		RETURN NEXT;
 	END LOOP;
-	-- a worker is no superuser, and the others count
+	-- workers are no superusers, so only the other connections count
 	IF v_limit = 0 OR v_limit > 0 AND v_clients > v_limit THEN
 		message := format('the connection limit of this database is %s: no worker can be started while more are connected', v_limit);
 		hint := format('ALTER DATABASE %I CONNECTION LIMIT -1;', current_database());
 		RETURN NEXT;
 	ELSIF message IS NULL THEN
 		ok := true;
-		message := 'no setting of the server is in the way';
+		message := 'no setting of the server stops zcsync';
 		RETURN NEXT;
 	END IF;
 END

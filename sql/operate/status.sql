@@ -5,11 +5,11 @@
 -- is enough for its rows; the functions they call are called as the reader
 -- (see doc/security.md for the grants of a monitoring role).
 --
--- sync_queue may hold millions of jobs, and looking at it must not take longer for
--- that: what is counted is counted up to a limit, by an index (stat_backlog).
+-- sync_queue may hold millions of jobs, and these views must not become slower for
+-- that: jobs are counted up to a limit, through an index (stat_backlog).
 -- ---------------------------------------------------------------------
 
--- '[#####.....]  50 %'; NULL when the whole is not known.
+-- '[#####.....]  50 %'; NULL if the whole is not known.
 CREATE FUNCTION zcsync._bar(p_done numeric, p_whole numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -39,10 +39,10 @@ $$;
 COMMENT ON FUNCTION zcsync._create_views() IS
 'creates or replaces all views; called by setup()';
 
--- The jobs that are ready, by the parts of the queue that there are: the recursion
--- jumps from each to the next in the index of the claim, and reads one entry of
--- it.  Then at most so many jobs of each are read that all of them together are some
--- 20,000.  A function, since the settings of a reader must not turn to jit or to a
+-- The ready jobs, by the parts of the queue that have any: the recursion jumps from one
+-- part to the next in the index of the claim, and reads one entry of each.  Then so
+-- many jobs of each part are read that there are some 20,000 in all.  This is a
+-- function, so that the settings of a reader cannot lead to JIT compilation or to a
 -- scan of the whole table.
 CREATE FUNCTION zcsync._backlog()
 RETURNS TABLE (account text, queue text, class text, later boolean, jobs bigint, due bigint, retrying bigint, more boolean,
@@ -100,9 +100,9 @@ BEGIN
 	FROM zcsync._backlog() AS b;
 	COMMENT ON VIEW zcsync.stat_backlog IS
 	'jobs that are ready, by account, queue and budget class, counted up to a limit: takes no longer for a million of them';
-	COMMENT ON COLUMN zcsync.stat_backlog.later IS 'jobs of history and backfills, which others go before';
+	COMMENT ON COLUMN zcsync.stat_backlog.later IS 'jobs of history and backfills, which come after all others';
 	COMMENT ON COLUMN zcsync.stat_backlog.more IS
-	'there are as many or more; the limit is 10,000, and lower where there are more than two rows. All columns are about the jobs counted, which are the first in their turn';
+	'true: the limit was reached and there may be more jobs; the limit is 10,000, and lower if there are more than two rows. All columns are about the jobs counted, which are those that will be taken first';
 	COMMENT ON COLUMN zcsync.stat_backlog.oldest_at IS 'when the oldest of these jobs was queued';
 END
 $body$;
@@ -114,8 +114,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-	-- LATERAL and not GROUP BY: one probe of each partial index per account,
-	-- and a condition on the account reaches the scans.  l: what is counted up to.
+	-- LATERAL and not GROUP BY: each partial index is read once per account, and a
+	-- condition on the account reaches the scans.  l is the number up to which jobs are
+	-- counted.
 	CREATE OR REPLACE VIEW zcsync.stat_accounts AS
 	SELECT a.name AS account, a.vendor, a.state,
 		coalesce(s.streams, 0) AS streams,
@@ -147,8 +148,8 @@ BEGIN
 			bool_and(st.last_pull_at IS NOT NULL) AS started,
 			min(st.next_pull_at) AS next_pull_at
 		FROM (SELECT * FROM zcsync.streams AS st WHERE st.account_id = a.account_id AND a.vendor <> 'local' OFFSET 0) AS st
-		-- An error of a history that is not read any more is none; what the vendor
-		-- is to blame for goes by itself.
+		-- An error of a history that is no longer read does not count; trouble of the
+		-- vendor ends by itself.
 		CROSS JOIN LATERAL (
 			SELECT st.last_error_at IS NOT NULL AND (st.last_error_lane IS DISTINCT FROM 'history' OR st.history_state = 'running') AS failing,
 				coalesce(st.last_error_class IN ('vendor', 'throttled'), false) AS by_itself) AS f
@@ -201,13 +202,13 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_accounts.lag IS
 	'for how long the oldest thing that is due has waited: a pull or a fresh change; history and backfills do not count';
 	COMMENT ON COLUMN zcsync.stat_accounts.started IS 'each active stream was up to date at least once';
-	COMMENT ON COLUMN zcsync.stat_accounts.next_try_at IS 'when something is sent or read next, at the earliest';
+	COMMENT ON COLUMN zcsync.stat_accounts.next_try_at IS 'the earliest time at which something is sent or read next';
 	COMMENT ON COLUMN zcsync.stat_accounts.breaker_failures IS
 	'failures of the vendor in a row; NULL while the breaker is closed';
 	COMMENT ON COLUMN zcsync.stat_accounts.route_errors IS 'records that a route of this account could not map fully';
-	COMMENT ON COLUMN zcsync.stat_accounts.streams_failing IS 'streams that cannot be read and will not be without a person';
+	COMMENT ON COLUMN zcsync.stat_accounts.streams_failing IS 'streams that cannot be read until a person does something';
 	COMMENT ON COLUMN zcsync.stat_accounts.read_error IS
-	'why a stream was not read last time, where that goes by itself: the vendor is out of order or asks to wait';
+	'why a stream was not read last time, if that ends by itself: the vendor is down or asks to wait';
 	COMMENT ON COLUMN zcsync.stat_accounts.read_error_since IS 'since when there is a read_error';
 	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
 	COMMENT ON COLUMN zcsync.stat_accounts.more_jobs IS
@@ -239,9 +240,9 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT round((60 * w.rate)::numeric, 1)) AS m (per_minute);
 	COMMENT ON VIEW zcsync.stat_budgets IS
 	'per account and endpoint class: what may still be sent, what the vendor last said, what was sent';
-	COMMENT ON COLUMN zcsync.stat_budgets.per_minute IS 'calls a minute that go on for long; a burst may be a quarter of that on top';
+	COMMENT ON COLUMN zcsync.stat_budgets.per_minute IS 'calls a minute in the long run; a burst may add a quarter of that';
 	COMMENT ON COLUMN zcsync.stat_budgets.tokens IS 'calls that may be made at once now';
-	COMMENT ON COLUMN zcsync.stat_budgets.limited_by IS 'why no call of this class is started now; empty: one may be';
+	COMMENT ON COLUMN zcsync.stat_budgets.limited_by IS 'why no call of this class can start now; empty: one can';
 	COMMENT ON COLUMN zcsync.stat_budgets.running IS 'calls of this class that are on the wire';
 	COMMENT ON COLUMN zcsync.stat_budgets.remote_remaining IS 'what the vendor''s headers last said was left';
 END
@@ -249,8 +250,8 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_budget_view() IS
 'makes view stat_budgets; part of zcsync._create_views()';
 
--- What is held of an account: pushes that wait for a decision, new rows that
--- cancel_held() left, the first of them by its reference, and copies that it keeps
+-- What is held of an account: pushes that wait for a decision; new rows that
+-- cancel_held() kept, the first of them by its reference; and copies that it prevents
 -- routes from making.
 CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text, OUT cancelled bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -289,7 +290,7 @@ BEGIN
 		CROSS JOIN LATERAL (
 			SELECT a.dead_letters + a.route_errors + a.streams_failing AS errors) AS e
 		CROSS JOIN LATERAL (
-			-- the first that holds
+			-- the first state that applies
 			SELECT 1 AS rank, 1 AS severity, 'blocked' AS state, a.state_reason AS why,
 				coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account)) AS to_do
 			WHERE a.state = 'blocked'
@@ -330,7 +331,7 @@ BEGIN
 				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;'
 					WHEN h.cancelled > 0 THEN format('SELECT zcsync.release_held(%L, cancelled => true);', a.account) END
 			FROM (SELECT) AS o
-			LEFT JOIN LATERAL (	-- nearly never is anything cancelled
+			LEFT JOIN LATERAL (	-- hardly ever is anything cancelled
 				SELECT c.cancelled FROM zcsync._held_of(a.account) AS c
 				WHERE EXISTS (SELECT FROM zcsync.links AS l WHERE l.state = 'cancelled')) AS h ON true
 			ORDER BY 1
@@ -365,9 +366,9 @@ $body$;
 COMMENT ON FUNCTION zcsync._describe_status_view() IS
 'says what the view status and its columns are; part of zcsync._create_views()';
 
--- What backfills have still to look at or to send.  Up to 10,000 jobs are counted; of
--- more it is told how many numbers lie between the first and the last of them,
--- which were given out in turn.
+-- What backfills still have to look at or to send.  Up to 10,000 jobs are counted.  If
+-- there are more, the result is how many job numbers lie between the first and the last
+-- of them, since numbers are given out in order.
 CREATE FUNCTION zcsync._backfills_undone() RETURNS TABLE (route_id bigint, undone bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -423,7 +424,7 @@ BEGIN
 		CASE WHEN l.lane = 'history' THEN l.records_estimate END AS estimate,
 		CASE
 			WHEN l.lane = 'history' AND l.history_state = 'done' THEN zcsync._bar(1, 1)
-			-- an estimate may be too low: full only when it is done
+			-- an estimate may be too low: show 100 % only when it is done
 			WHEN l.lane = 'history' THEN zcsync._bar(least(l.records_done, 0.99 * l.records_estimate), l.records_estimate)
 			WHEN l.last_pull_at IS NULL THEN 'starting'
 			WHEN zcsync._now() - l.last_pull_at <= l.pull_interval + interval '1 minute' THEN 'in step'
@@ -448,7 +449,7 @@ BEGIN
 		WHERE q.account_id = l.account_id AND q.state = 'ready' AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j ON true
 	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = j.budget_class
 	UNION ALL
-	-- a record is done when it was looked at, and its counterpart was sent
+	-- a record is done when the route has looked at it and its counterpart was sent
 	SELECT b.name, 'backfill', greatest(b.whole - b.undone, 0), greatest(b.whole, b.undone),
 		zcsync._bar(b.whole - b.undone, b.whole),
 		NULL, NULL, NULL, NULL, x.limited_by
@@ -474,7 +475,8 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_progress_view() IS
 'creates or replaces the view progress';
 
--- Status by status, as the index has them: the months may hold millions.
+-- One status at a time, in the order of the index, since the months may hold millions
+-- of rows.
 CREATE FUNCTION zcsync._ended_lately() RETURNS TABLE (queue text, ended bigint, failed bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -580,7 +582,7 @@ BEGIN
 	SELECT a.name, 'route ' || r.name, zcsync.reference(s.kind, e.source_id),
 		e.message, e.hint, e.times, e.last_at, NULL
 	FROM (
-		-- one row per record, its fields together
+		-- one row for each record, with all its fields
 		SELECT x.route_id, x.source_id,
 			string_agg(concat_ws(': ', nullif(x.field, ''), x.message), '; ' ORDER BY x.field) AS message,
 			(array_agg(x.hint ORDER BY x.last_at DESC) FILTER (WHERE x.hint IS NOT NULL))[1] AS hint,
@@ -601,7 +603,7 @@ BEGIN
 			CASE q.operation WHEN 'apply' THEN a.name || substr(q.record_key, 6) ELSE q.record_key END),
 		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts, q.run_at, q.job_id
 	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-	-- the errors of reading are those of its stream
+	-- errors of reading are shown for the stream
 	WHERE q.last_error IS NOT NULL AND q.operation <> 'pull'
 	UNION ALL
 	SELECT a.name, 'account', a.name, coalesce(a.state_reason, a.last_error), a.state_hint,
@@ -609,7 +611,7 @@ BEGIN
 	FROM zcsync.accounts AS a
 	WHERE a.state = 'blocked' OR a.breaker_failures >= 3;
 	COMMENT ON VIEW zcsync.errors IS
-	'everything that went wrong and is not mended yet, a row per record with its reference';
+	'everything that went wrong and is not solved yet, a row per record with its reference';
 	COMMENT ON COLUMN zcsync.errors.source IS
 	'dead letter (waits for a person), route NAME (could not map), stream, retrying (tried again by itself at last_at), account';
 	COMMENT ON COLUMN zcsync.errors.reference IS 'the record, for zcsync.history(); else the key of the job';

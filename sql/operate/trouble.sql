@@ -1,16 +1,16 @@
 -- ---------------------------------------------------------------------
--- Trouble: what stops data from flowing, or maintenance from running, and
--- what to run then.  The view status shows it beside the accounts.
+-- Trouble: what stops data from flowing, or maintenance from running, and what to run
+-- then.  The view status shows it beside the accounts.
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.trouble AS (
 	severity integer,			-- order in the view: 0 comes first
-	object text,				-- (all), or what is paused
+	object text,				-- (all), or the object that is paused
 	state text,					-- in a word or two
 	why text,
 	to_do text);				-- a statement, where there is one
 COMMENT ON TYPE zcsync.trouble IS
-'a line of the view status that is about no account';
+'a line of the view status that is not about an account';
 
 -- How many edits wait for a read of their stream.
 CREATE FUNCTION zcsync._waiting_edits(p_stream bigint) RETURNS bigint
@@ -22,9 +22,9 @@ $$;
 COMMENT ON FUNCTION zcsync._waiting_edits(bigint) IS
 'how many edits wait for a read of their stream';
 
--- Edits that have waited for a read for more than a minute: which read it is, why it
--- does not come to its end, and what to run.  Streams that are paused, and accounts
--- that are not active, are lines of their own.
+-- Edits that have waited for a read for more than a minute: for which read, why it does
+-- not end, and what to run.  Streams that are paused, and accounts that are not active,
+-- have lines of their own.
 CREATE FUNCTION zcsync._unread_edits() RETURNS SETOF zcsync.trouble
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -43,10 +43,10 @@ AS $$
 	ORDER BY a.name, s.kind
 $$;
 COMMENT ON FUNCTION zcsync._unread_edits() IS
-'edits that wait for a read which does not come to its end, as lines of the view status';
+'edits that wait for a read which does not end, as lines of the view status';
 
--- What an operator, or zcsync after the SQL of a route ended its process twice,
--- has paused.  Accounts are lines of their own.
+-- What is paused: by an operator, or by zcsync after the SQL of a route ended its
+-- process twice.  Accounts have lines of their own.
 CREATE FUNCTION zcsync._paused() RETURNS SETOF zcsync.trouble
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -66,8 +66,8 @@ $$;
 COMMENT ON FUNCTION zcsync._paused() IS
 'queues, streams and routes that are paused, as lines of the view status';
 
--- The word for a condition of selfcheck() that does not hold, where that stops
--- data or maintenance; NULL: it is advice.
+-- The word for a condition of selfcheck() that does not hold, if that stops data or
+-- maintenance; NULL: it is only advice.
 CREATE FUNCTION zcsync._trouble_state(p_item text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -92,11 +92,11 @@ BEGIN ATOMIC
 	END;
 END;
 COMMENT ON FUNCTION zcsync._trouble_state(text) IS
-'how the view status calls it when a condition of zcsync.selfcheck() does not hold; NULL: it does not show it';
+'the word that the view status has for a condition of zcsync.selfcheck() that does not hold; NULL: it does not show it';
 
--- What selfcheck() finds that stops data or maintenance.  Where nothing may run,
--- or workers have no role, that there is no worker says nothing more; likewise
--- where there is no launcher.
+-- The conditions of selfcheck() that do not hold and stop data or maintenance.  If
+-- zcsync may not run here at all, if workers have no role, or if there is no launcher,
+-- it is obvious that there is no worker, so that is not shown.
 CREATE FUNCTION zcsync._failed_conditions() RETURNS SETOF zcsync.trouble
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -114,7 +114,7 @@ $$;
 COMMENT ON FUNCTION zcsync._failed_conditions() IS
 'conditions of zcsync.selfcheck() that stop data or maintenance, as lines of the view status';
 
--- What stops this whole database from being in step, worst first, and what is
+-- What stops this whole database from being in step, the worst first, and what is
 -- paused.
 CREATE FUNCTION zcsync._installation_trouble() RETURNS SETOF zcsync.trouble
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -1,7 +1,7 @@
 -- ---------------------------------------------------------------------
 -- The cache that all sessions of the server share (src/cache.c, doc/cache.md).
 --
--- Whoever may call these sees and fills the keys of everybody else in this
+-- A role that may call these functions sees and fills the keys of all others in this
 -- database, so they are granted by name and to few.
 -- ---------------------------------------------------------------------
 
@@ -9,13 +9,13 @@ CREATE FUNCTION zcsync.cache_get(key text) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_get';
 COMMENT ON FUNCTION zcsync.cache_get(text) IS
-'the cached value of a key, or NULL; asking comes before the query whose result is then given to zcsync.cache_set()';
+'the cached value of a key, or NULL; call it before the query whose result is then given to zcsync.cache_set()';
 
 CREATE FUNCTION zcsync.cache_set(key text, value jsonb, ttl interval DEFAULT NULL) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_set';
 COMMENT ON FUNCTION zcsync.cache_set(text, jsonb, interval) IS
-'caches a value that was read after zcsync.cache_get() of its key, for ttl or zcsync.cache_ttl; false: not stored, as it may be old already or is too large';
+'caches a value that was read after zcsync.cache_get() of its key, for ttl or zcsync.cache_ttl; false: not stored, because it may be old already or is too large';
 
 CREATE FUNCTION zcsync.cache_delete(key text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -27,7 +27,7 @@ CREATE FUNCTION zcsync.cache_invalidate(pattern text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_cache_invalidate';
 COMMENT ON FUNCTION zcsync.cache_invalidate(text) IS
-'the same for all keys that begin as the pattern, which ends in *, as in tickets:*';
+'the same for all keys that match a pattern, which is the beginning of a key and *, as in tickets:*';
 
 CREATE FUNCTION zcsync.cache_clear() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -63,7 +63,8 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_cache_view() IS
 'creates or replaces stat_cache';
 
--- What an earlier installation left here is not kept up since.
+-- The cache may hold values of an earlier installation, which nothing has invalidated
+-- since.
 DO $$
 BEGIN
 	PERFORM zcsync.cache_clear();

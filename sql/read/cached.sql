@@ -1,11 +1,11 @@
 -- ---------------------------------------------------------------------
--- Documents that zcsync itself keeps in the cache: lists that many ask for and that
--- take many rows to make.  cached() gives them, warm_cache() makes them anew, and
--- pg_cron may call that (schedule_cache_warming()).
+-- Documents that zcsync itself keeps in the cache: lists that are asked for often and
+-- take many rows to make.  cached() returns them, warm_cache() makes all of them again,
+-- and pg_cron may call that (schedule_cache_warming()).
 -- ---------------------------------------------------------------------
 
--- The documents, the table of which a reader must be allowed to see every row, how
--- long a document is used, and whether there is one for each account.
+-- The documents; the table of which a reader must be allowed to see every row; how long
+-- a document is used; and whether there is one for each account.
 CREATE FUNCTION zcsync._cached_documents() RETURNS TABLE (name text, table_name text, ttl interval, of_account boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -35,10 +35,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._make_document(text, bigint) IS
-'makes a document of zcsync.cached() anew, with the rights of the caller';
+'makes a document of zcsync.cached(), with the rights of the caller';
 
--- May a role see all rows of this table of ours, so that it may have a document which
--- somebody else made of them?
+-- May a role see all rows of this table of ours, so that it may get a document which
+-- another role made of them?
 CREATE FUNCTION zcsync._sees_all_rows(p_role name, p_table text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -49,8 +49,9 @@ $$;
 COMMENT ON FUNCTION zcsync._sees_all_rows(name, text) IS
 'may a role see all rows of a table? false where row security is on';
 
--- Gives a document from the cache; makes and keeps it where the cache does not have
--- it, or where it is to be made anew.  Runs as the owner, so it looks at who asks.
+-- Return a document from the cache; if the cache does not have it, or if it is to be
+-- made again, make and store it.  Runs as the owner, so it checks the rights of the
+-- caller.
 CREATE FUNCTION zcsync._cached_document(p_name text, p_account bigint, p_anew boolean DEFAULT false, OUT document jsonb, OUT stored boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -119,7 +120,7 @@ AS $$
 	ORDER BY d.name, a.name
 $$;
 COMMENT ON FUNCTION zcsync.warm_cache() IS
-'makes all documents of zcsync.cached() anew, so that nobody waits for them; stored is false where the cache did not take one';
+'makes all documents of zcsync.cached() again, so that no reader waits for them; stored is false if the cache did not take one';
 
 -- The catalogue of an account changes when its fields are read, or written by hand.
 CREATE FUNCTION zcsync._forget_custom_fields() RETURNS trigger

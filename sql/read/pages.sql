@@ -2,28 +2,25 @@
 -- Pages: tickets, tasks and leads a page at a time, short lists of them, and a
 -- report that streams.
 --
--- A page begins where its cursor points: behind the sort key and the local_id of
--- the last row of the page before.  So its cost does not grow with its number,
--- rows with equal keys are neither skipped nor repeated, and rows that are
--- inserted meanwhile shift nothing.  One row more than the page has is looked
--- at, which tells whether there are more.
+-- A page begins where its cursor points: behind the sort key and the local_id of the
+-- last row of the page before.  So each page costs the same, rows with equal keys are
+-- neither skipped nor repeated, and rows that are inserted meanwhile shift nothing.
+-- One row more than the page has is read, which shows whether there are more.
 --
--- NULL comes first in descending and last in ascending order, which is the
--- order of the indexes: a record that its vendor does not have yet has no
--- created_at, and is the newest.  What is behind a cursor is therefore one
--- range of an index or two, of the keys and of those that are NULL, since no
--- comparison that an index can serve is true of both.
+-- NULL comes first in descending and last in ascending order, which is the order of the
+-- indexes: a record that its vendor does not have yet has no created_at, and is the
+-- newest.  So the rows behind a cursor are one or two ranges of an index, one with keys
+-- and one with NULLs, since no comparison that an index supports covers both.
 --
--- An index in whose order rows can be read is used, whatever statistics say of
--- how few they are.  Hence sorting is off, which leaves a sort where nothing else
--- would do.
+-- An index in whose order the rows can be read is used, however few rows there are by
+-- the statistics.  Hence sorting is off; the planner then sorts only if there is no
+-- other way.
 --
 -- Rows are read with the rights of the caller.
 -- ---------------------------------------------------------------------
 
--- A cursor is a position and no capability: whoever makes one up sees nothing
--- that he would not come to from the first page.  Its checksum is against
--- accidents.
+-- A cursor is a position and grants no right: a made-up cursor shows nothing that the
+-- pages after the first one would not show.  Its checksum is against accidents only.
 CREATE FUNCTION zcsync._encode_cursor(p_list jsonb, p_key jsonb, p_local_id bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -40,7 +37,7 @@ AS $$
 DECLARE
 	v_bytes bytea;
 	v_document jsonb;
-	v_other jsonb;		-- the list that it is of, if that is not this one
+	v_other jsonb;		-- the list that it belongs to, if that is another one
 BEGIN
 	BEGIN
 		v_bytes := decode(rpad(translate(p_cursor, '-_', '+/'), (length(p_cursor) + 3) / 4 * 4, '='), 'base64');
@@ -51,15 +48,15 @@ BEGIN
 		ELSIF jsonb_array_length(v_document) = 6 THEN
 			local_id := v_document ->> 5;
 			key := v_document ->> 4;
-			EXECUTE format('SELECT %L::%s', key, p_type);	-- an error if it is none of that type
+			EXECUTE format('SELECT %L::%s', key, p_type);	-- raises an error if it is no value of that type
 		END IF;
 	EXCEPTION WHEN data_exception THEN
 		local_id := NULL;
 	END;
 	IF v_other IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'the cursor is of another list',
-			DETAIL = format('It is of %s, this is %s.', zcsync._list_text(v_other), zcsync._list_text(p_list)),
+			MESSAGE = 'the cursor belongs to another list',
+			DETAIL = format('It belongs to %s, this is %s.', zcsync._list_text(v_other), zcsync._list_text(p_list)),
 			HINT = 'Begin without a cursor when the sort key, the order or the account changes.';
 	ELSIF local_id IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -94,19 +91,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_rows(text, integer) IS
-'a number of rows that is asked for; an error unless it is at least 1';
+'the number of rows that the caller wants; an error unless it is at least 1';
 
--- Without preloading the setting may be unknown, and is empty after SET LOCAL.
+-- Without preloading the setting may not exist, and it is empty after SET LOCAL.
 CREATE FUNCTION zcsync._page_rows(p_page_size integer) RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT least(zcsync._check_rows('page_size', p_page_size), coalesce(nullif(current_setting('zcsync.page_max', true), ''), '100')::integer);
 END;
 COMMENT ON FUNCTION zcsync._page_rows(integer) IS
-'how many rows a page has when so many are asked for: no more than zcsync.page_max';
+'the number of rows that a page has if the caller wants this many: at most zcsync.page_max';
 
--- By created_at and local_id pages are read from an index; by another key, what
--- is behind the cursor is sorted.
+-- Pages by created_at and local_id are read from an index; by another key, the rows
+-- behind the cursor are sorted.
 CREATE FUNCTION zcsync._sort_keys(p_kind text) RETURNS TABLE (name text, type regtype)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -121,13 +118,12 @@ BEGIN ATOMIC
 	ORDER BY k.n;
 END;
 COMMENT ON FUNCTION zcsync._sort_keys(text) IS
-'the columns that pages of a kind can be sorted by';
+'the columns by which pages of a kind can be sorted';
 
--- What is behind a cursor, as conditions that an index can serve, in order.  An
--- account is written as a range of one value, which only its own index can serve
--- in order.  Were it an equality, the index of all accounts would do as well, and
--- be read over a great many rows of the others where those of the account are
--- few.
+-- The rows behind a cursor, as conditions that an index can serve in order.  The
+-- account is written as a range of a single value, which only the index of accounts can
+-- serve in order.  With an equality, the planner could choose the index of all
+-- accounts, and would read a great many rows of other accounts if this one has few.
 CREATE FUNCTION zcsync._page_ranges(p_key text, p_type regtype, p_order text, p_account bigint, p_cursor boolean, p_at text, p_id bigint)
 RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -150,8 +146,8 @@ END;
 COMMENT ON FUNCTION zcsync._page_ranges(text, regtype, text, bigint, boolean, text, bigint) IS
 'which rows are behind a cursor, as one or two conditions';
 
--- The query of a page.  It touches no row; its caller runs the query.  What
--- comes from outside gets into it as a literal, the sort key from the list above.
+-- The query of a page.  This reads no row; the caller runs the query.  Values from
+-- outside are put into it as literals, and the sort key must be in the list above.
 CREATE FUNCTION zcsync._page_query(p_kind text, p_columns text[], p_cursor text, p_page_size integer, p_sort_by text,
 	p_sort_order text, p_account text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
@@ -207,7 +203,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._page_query(text, text[], text, integer, text, text, text) IS
-'the query of a page: reference, local_id, these columns, next_cursor, has_more; an error where what is asked for cannot be';
+'the query of a page: reference, local_id, these columns, next_cursor, has_more; an error if there is no such page';
 
 CREATE FUNCTION zcsync.tickets_page(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
@@ -309,7 +305,8 @@ RETURNS TABLE (reference text, local_id bigint, subject text, status text, prior
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	-- by themselves first: for so few rows the order of all tickets is no help
+	-- active tickets of this user first, by themselves: for so few rows the order of
+	-- all tickets is no help
 	WITH mine AS MATERIALIZED (
 		SELECT t.account_id, t.local_id, t.remote_id, t.subject, t.status, t.priority, t.created_at
 		FROM zcsync.tickets AS t
@@ -358,9 +355,9 @@ $$;
 COMMENT ON FUNCTION zcsync.top_companies(integer) IS
 'the companies with the most leads';
 
--- The planner makes this a part of the statement that calls it, which then has
--- its first rows at once and need not hold them all.  It does that with a
--- function without a pinned path only; so operators are qualified as well.
+-- The planner makes this a part of the statement that calls it, which then has its
+-- first rows at once and need not hold all of them.  It does that only with a function
+-- without a SET clause; so operators are qualified with their schema as well.
 CREATE FUNCTION zcsync.tickets_report(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
 	group_id text, organization_id text, tags text[], due_at timestamptz, created_at timestamptz, updated_at timestamptz)
