@@ -1,20 +1,20 @@
 -- ---------------------------------------------------------------------
 -- Routes: what comes back.
 --
--- A field that comes back is an expression over the target row, translated by
--- the map of direction back, and written to the source row.  A link remembers
--- in agreed_back the value that the expression last had.  The first one that the
--- vendor tells is only remembered, so a pair that is made or found changes nothing
--- at the source, whatever the vendor makes of a new record.  Of another
--- expression see maps.sql.
+-- A field that comes back is an expression over the target row, translated by the map
+-- of direction back, and written to the source row.  A link remembers in agreed_back
+-- the last value of the expression.  The first value that the vendor shows is only
+-- remembered, so a pair that was just made or found changes nothing at the source,
+-- whatever the vendor makes of a new record.  maps.sql is about expressions that
+-- change.
 --
 -- A job does both directions; see jobs.sql.
 -- ---------------------------------------------------------------------
 
--- The fields of records, $2, whose value at the target is another than the
--- agreed one: what the source has, and would have.  $1 is the route, $3 has the
--- types of the source's columns, $4 their roles, $5 is the source account, $6 what
--- the SQL of the route said, $7 what apply_route() would make of it.  An empty status
+-- The fields of records ($2) whose value at the target differs from the agreed one:
+-- what the source has, and would get.  $1 is the route, $3 has the types of the
+-- source's columns, $4 their roles, $5 is the source account, $6 what the SQL of the
+-- route said, $7 what apply_route() would make of it.  An empty status means that there
 -- is none yet.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -59,8 +59,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_back_query(bigint, text) IS
 'the query that tells what comes back to the source of a route';
 
--- What would come back to these records now; has no side effects.  op: update,
--- agree (the source has it, or it is the first that is seen), error.
+-- What would come back to these records now; has no side effects.  op: update, agree
+-- (the source has the value, or it is the first one seen), error.
 CREATE FUNCTION zcsync._route_back_changes(p_route bigint, p_ids bigint[], p_values zcsync.route_evaluation[], p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -119,8 +119,8 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
 'remembers the values that came back in the links of a route';
 
--- May an expression over a row read this field of it?  By its text: the name of the
--- column stands in it, or the row as a whole, s or t.
+-- May an expression over a row read this field of it?  Decided by its text: whether it
+-- has the name of the column, or the row as a whole, s or t.
 CREATE FUNCTION zcsync._may_read(p_expression text, p_field text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -140,14 +140,14 @@ AS $$
 		WHERE f.route_id = p_route AND f.direction = 'back' AND f.field = p_back AND zcsync._may_read(f.expression, p_forward))
 $$;
 COMMENT ON FUNCTION zcsync._is_disputed(bigint, text, text) IS
-'may a field of the source that comes back be another one once a field of the target is written?';
+'may the value that comes back to a field change when a field of the target is written?';
 
--- What would come back, without the fields that may be other ones once the job
--- has written the target: of these the source wins, or they come back in the next
--- turn.  Where the target has what the source should be there, nothing comes back:
--- the value is only remembered, since a map may make one value of several.  Sets
--- are merged, so what was added or removed there comes back whatever the job
--- adds or removes there.
+-- What would come back, without the fields whose value may change once the job has
+-- written the target: for these the source wins, or they come back in the next turn.
+-- If the target has the value that the source's value becomes there, nothing comes back
+-- and the value is only remembered, since a map may make one value of several.  Sets
+-- are merged, so elements that were added or removed at the target come back whatever
+-- the job adds or removes there.
 CREATE FUNCTION zcsync._undisputed(p_route bigint, p_forward zcsync.route_change[], p_back zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -167,8 +167,8 @@ $$;
 COMMENT ON FUNCTION zcsync._undisputed(bigint, zcsync.route_change[], zcsync.route_change[]) IS
 'what comes back whatever the route writes to the target at the same time';
 
--- What a route does with these source records and their targets, given what its
--- SQL said of both.  Jobs write this, and plan() shows it.
+-- What a route does with these source records and their targets, given what its SQL
+-- said about both.  Jobs write this, and plan() shows it.
 CREATE FUNCTION zcsync._decide_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
 	p_back zcsync.route_evaluation[], p_apply boolean DEFAULT false, OUT forward zcsync.route_change[], OUT back zcsync.route_change[])
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE

@@ -5,11 +5,11 @@
 -- route jobs write exactly that.
 -- ---------------------------------------------------------------------
 
--- What a status column holds for a status of a scope, a list or a kind: by id
--- first, which survives renaming, then by name.  In a list then by meaning: the
--- first open status for an open one, the first done or closed one for those,
--- and one for work that goes on only if the list has no other.  A scope whose
--- statuses are not known takes the name as it is; NULL: it has nothing that fits.
+-- The value of a status column for a status of a scope, a list or a kind: by id first,
+-- which survives renaming, then by name.  In a list then by meaning: the first open
+-- status for an open one, the first done or closed one for these, and for work in
+-- progress the status of that kind if the list has only one.  If the statuses of a
+-- scope are not known, the name is taken as it is; NULL: no status fits.
 CREATE FUNCTION zcsync._resolve_status(p_account bigint, p_scope text, p_name text, p_id text, p_is_id boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -43,10 +43,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text, boolean) IS
-'what a status column holds for a status of a list or a kind, by id, name or meaning; NULL when none fits';
+'the value of a status column for a status of a list or a kind, by id, name or meaning; NULL if none fits';
 
--- The status that closes a record of this kind and scope: the vendor's, or what
--- the catalogue has.
+-- The status that closes a record of this kind and scope: the vendor's own, or the one
+-- in the catalogue.
 CREATE FUNCTION zcsync._closing_status(p_account bigint, p_kind text, p_scope text, p_is_id boolean DEFAULT false) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -61,7 +61,7 @@ $$;
 COMMENT ON FUNCTION zcsync._closing_status(bigint, text, text, boolean) IS
 'the status that closes a record of a list or a kind; NULL when none is known';
 
--- The id of a member of an account, given as id or e-mail address: one of a
+-- The id of a member of an account, given as id or e-mail address: a member of a
 -- catalogue of its own, or a contact, of which only some may be members.
 CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -97,12 +97,12 @@ AS $$
 		CASE WHEN p_requester ~ '^[0-9]{1,20}$|^[^@[:space:]]+@[^@[:space:]]+$' THEN p_requester END)
 $$;
 COMMENT ON FUNCTION zcsync._requester(bigint, text) IS
-'the user of an account with this e-mail address, or the address where nobody has it; NULL when it is none';
+'the user of an account with this e-mail address, or the address itself if no user has it; NULL if it is no address';
 
--- What becomes of a new value of a field: it is written ('update'), or left as
--- it is there ('agree'), or cannot be written: the record is final ('closed'), or
--- there is nobody with that e-mail address ('unknown_user').  p_rules are those
--- of the kind, p_fixed the columns that only a new record can be given.
+-- What is done with a new value of a field: it is written ('update'); left as it is,
+-- since the record has it already ('agree'); or it cannot be written, since the record
+-- is final ('closed') or nobody has that e-mail address ('unknown_user').  p_rules are
+-- those of the kind, p_fixed the columns that can be set in a new record only.
 CREATE FUNCTION zcsync._write_step(p_rules zcsync.vendor_rules, p_fixed text[], p_field text, p_status text, p_old jsonb, p_new jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -118,9 +118,9 @@ BEGIN ATOMIC
 	END;
 END;
 COMMENT ON FUNCTION zcsync._write_step(zcsync.vendor_rules, text[], text, text, jsonb, jsonb) IS
-'what a route does with a new value of a field of a record that exists: update, agree, or why it cannot';
+'what a route does with a new value of a field of an existing record: update, agree, or why it cannot be written';
 
--- Why a value cannot be written, for people.
+-- A text that says why a value cannot be written.
 CREATE FUNCTION zcsync._write_step_text(p_step text, p_field text, p_new jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -131,8 +131,8 @@ END;
 COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
 'why a value cannot be written; NULL when it can';
 
--- The part of the query that finds client, user and site of each record, where
--- the route copies the company; see companies.sql.
+-- The part of the query that finds client, user and site of each record, if the route
+-- copies the company; see companies.sql.
 CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb, p_person regproc) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -161,13 +161,14 @@ $$;
 COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 'the part of the query of a route that finds client, user and site';
 
--- The query of _route_changes(), in three parts.  Its parameters: $1 route, $2
--- source account, $3 source ids, $4 also records from before the route began, $5
--- when it began, $6 target account, $7 default assignee, $8 what to do with records
--- that leave, $9 types of the target's columns, $10 default client, $11 who asks
--- when the client has no such user, $12 what the SQL of the route said, $13 what
--- apply_route() would make of it.  Rows are looked up by local_id alone and one by one
--- (LATERAL, OFFSET 0), so that the plan needs no statistics.
+-- The query of _route_changes(), in three parts.  Its parameters are: $1 the route, $2
+-- the source account, $3 the source ids, $4 whether records from before the route's
+-- beginning are wanted, $5 when it began, $6 the target account, $7 the default
+-- assignee, $8 what to do with records that leave, $9 the types of the target's
+-- columns, $10 the default client, $11 the requester if the client has no user with the
+-- address, $12 what the SQL of the route said, $13 what apply_route() would make of it.
+-- Rows are looked up by local_id alone and one by one (LATERAL, OFFSET 0), so that the
+-- plan needs no statistics.
 
 -- The records, their counterparts and the fields of the route.
 CREATE FUNCTION zcsync._route_query_pairs() RETURNS text
@@ -217,14 +218,14 @@ END;
 COMMENT ON FUNCTION zcsync._route_query_pairs() IS
 'part of the query of a route: records, counterparts, fields; for format()';
 
--- The values, translated, and what each field has and would get: what the source
--- says, merged with what the target has where both agreed on something before.
+-- The translated values, and what each field has and would get: the source's value,
+-- merged with the target's if both agreed on one before.
 CREATE FUNCTION zcsync._route_query_values() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $sql$
 ), elements AS MATERIALIZED (
-	-- Values to be translated, one by one where they are sets.
+	-- Values to be translated; the elements of sets one by one.
 	SELECT p.source_id, coalesce(%9$L, p.place_id) AS scope, f.field, f.role, f.mapped, e.value, v.source_value IS NOT NULL AS known,
 		CASE WHEN v.source_value IS NOT NULL THEN v.target_value WHEN NOT f.mapped OR f.role IN ('member', 'requester') THEN e.value END AS value1,
 		v.target_id AS value_id
@@ -294,7 +295,7 @@ END;
 COMMENT ON FUNCTION zcsync._route_query_values() IS
 'part of the query of a route: translated values; for format()';
 
--- What follows from that.
+-- The changes that follow from that.
 CREATE FUNCTION zcsync._route_query_changes() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -403,8 +404,8 @@ $$;
 COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
 'the query of a route; see zcsync._route_changes()';
 
--- What the route would do with these source records now, given what its SQL said
--- of them; with p_apply, after apply_route().  Locks nothing and writes nothing.
+-- What the route would do with these source records now, given what its SQL said about
+-- them; with p_apply, as after apply_route().  Locks nothing and writes nothing.
 CREATE FUNCTION zcsync._route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_values zcsync.route_evaluation[],
 	p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change

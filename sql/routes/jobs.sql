@@ -1,10 +1,10 @@
 -- ---------------------------------------------------------------------
 -- Routes: the jobs that write what _route_changes() says.
 --
--- A job is one source record.  It needs no HTTP: a batch of at most 200 jobs
--- of one route is claimed, written and ended in one transaction.  Nothing here
--- waits for a lock: a record of either side that somebody else holds sends its
--- job back for a second, and its neighbours are written.
+-- A job is one source record.  It needs no HTTP: a batch of at most 200 jobs of one
+-- route is claimed, written and ended in one transaction.  Nothing here waits for a
+-- lock: if somebody has locked a record of either side, its job goes back for a second,
+-- and the other records are written.
 -- ---------------------------------------------------------------------
 
 -- Write changed fields of target records; returns the pairs.
@@ -80,7 +80,7 @@ $$;
 COMMENT ON FUNCTION zcsync._route_error_hint(text, text, text, text) IS
 'what to run about an error of a route';
 
--- Record the errors of these source records, and forget those that are over.
+-- Record the errors of these source records, and remove those that are over.
 CREATE FUNCTION zcsync._note_route_errors(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[], p_backfill boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -108,10 +108,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_route_errors(bigint, bigint[], zcsync.route_change[], boolean) IS
-'records what could not be mapped in these source records, and forgets what now can';
+'records what could not be mapped in these source records, and removes errors that are over';
 
--- Hold the pushes of a route that writes more than zcsync.bulk_write_limit
--- remote records in an hour.  The caller has locked the row of the route.
+-- Hold the pushes of a route beyond zcsync.bulk_write_limit remote records in an hour.
+-- The caller has locked the row of the route.
 CREATE FUNCTION zcsync._brake_route(p_route bigint, p_targets bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -134,7 +134,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- also a push that waited before, which what is written now has joined
+	-- also a push that waited before and was joined by what is written now
 	UPDATE zcsync.sync_queue q SET state = 'held'
 	WHERE q.local_id = ANY (p_targets[v_room + 1:]) AND q.operation = 'push' AND q.state = 'ready'
 		AND q.enqueued_xid = pg_current_xact_id();
@@ -149,8 +149,8 @@ $$;
 COMMENT ON FUNCTION zcsync._brake_route(bigint, bigint[]) IS
 'holds what a route writes beyond the limit of an hour';
 
--- Remember in the links what was written or was so already, and which records
--- left the route or returned.
+-- Remember in the links which values were written or were the same already, and which
+-- records left the route or returned to it.
 CREATE FUNCTION zcsync._agree_forward(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -171,12 +171,12 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[]) IS
 'remembers in the links of a route what its source and target agree on';
 
--- Agree on what the job itself made of the other side: the values are those of
--- the second evaluation, on what was written.  p_targets are pairs whose target
--- was written or that are new, p_sources those whose source was.  What came back
--- before, in p_back, and is the same afterwards, is no doing of ours and waits for
--- the next turn; so does a record that came back to the route by it, since its
--- other fields may have changed while it was away.  Returns those that wait.
+-- Agree on the values that the job itself brought about on the other side: those of the
+-- second evaluation, after it has written.  p_targets are pairs whose target was
+-- written or is new, p_sources those whose source was written.  A value that came back
+-- before (p_back), and is the same afterwards, was not brought about by this job and
+-- waits for the next turn.  So does a record that returned to the route because of it,
+-- since its other fields may have changed while it was away.  Returns those that wait.
 CREATE FUNCTION zcsync._agree_written(p_route bigint, p_targets bigint[], p_sources bigint[], p_back zcsync.route_evaluation[], p_limit interval)
 RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -213,11 +213,11 @@ $$;
 COMMENT ON FUNCTION zcsync._agree_written(bigint, bigint[], bigint[], zcsync.route_evaluation[], interval) IS
 'evaluates what a route has just written and remembers it as agreed; returns source records that need another turn';
 
--- Write what the route wants for these source records, given what its SQL said
--- of them and, in p_back, of their targets.  The caller has locked the rows.  Both
--- sides of a pair are written; of a field that changed on both the source's value
--- counts.  p_edited says that the write brake counts them, whatever their age.
--- Returns what was done to which, and 'again' for those that need another turn.
+-- Write what the route wants for these source records, given what its SQL said about
+-- them and, in p_back, about their targets.  The caller has locked the rows.  Both
+-- sides of a pair are written; if a field changed on both, the source's value wins.
+-- p_edited are records that the write brake counts, whatever their age.  Returns what
+-- was done to which record, and 'again' for those that need another turn.
 CREATE FUNCTION zcsync._write_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_edited boolean,
 	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval) RETURNS TABLE (source_id bigint, status text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -278,9 +278,9 @@ $$;
 COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes what a route wants for these source records, given what its SQL said of them';
 
--- The same, but one bad record does not lose its neighbours: on an error the
--- set is halved down to the record.  What the limit on subtransactions leaves
--- over is tried again.
+-- The same, but one bad record does not affect the others: on an error the set is
+-- halved, down to that record.  Records that are left over when the limit on
+-- subtransactions is reached are tried again.
 CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_edited boolean,
 	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval,
 	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
@@ -317,7 +317,7 @@ BEGIN
 				RAISE;
 			ELSIF v_first = v_last THEN
 				failed := failed || p_ids[v_first];
-				-- what the SQL of the route raised says its SQLSTATE itself
+				-- an error of the route's SQL has its SQLSTATE in the text
 				messages := messages || CASE SQLSTATE WHEN '39000' THEN SQLERRM ELSE format('%s (%s)', SQLERRM, SQLSTATE) END;
 			ELSE
 				v_from := ARRAY[v_first, (v_first + v_last) / 2 + 1] || v_from;
@@ -330,9 +330,9 @@ $$;
 COMMENT ON FUNCTION zcsync._isolate_route_changes(bigint, bigint[], boolean, boolean, zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes what a route wants, record by record where a record makes it fail';
 
--- Lock the rows of these source records and of the targets of their links, as
--- far as nobody else holds them; returns the source ids of which all are ours.
--- What is gone altogether has nothing to lock.
+-- Lock the rows of these source records and of the targets of their links, without
+-- waiting; returns the source ids of which all rows could be locked.  A record that is
+-- gone has no row to lock.
 CREATE FUNCTION zcsync._lock_route_rows(p_route bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -396,7 +396,7 @@ $$;
 COMMENT ON FUNCTION zcsync._count_route_jobs(bigint, text[]) IS
 'counts jobs of a route that ended, a status each; for metrics()';
 
--- End jobs whose records failed: back with a delay, or a dead letter.
+-- End jobs whose records failed: they go back with a delay, or become dead letters.
 CREATE FUNCTION zcsync._fail_route_jobs(p_route bigint, p_failed bigint[], p_messages text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -443,8 +443,8 @@ $$;
 COMMENT ON FUNCTION zcsync._fail_route_jobs(bigint, bigint[], text[]) IS
 'sends failed jobs of a route back with a delay, or to dead_letters after the last attempt';
 
--- Write a set of records, all of a backfill or none, and record what became of
--- them; returns those whose jobs are done.
+-- Write a set of records, either all of a backfill or none, and record the results;
+-- returns those whose jobs are done.
 CREATE FUNCTION zcsync._write_route_batch(p_route bigint, p_jobs bigint[], p_backfill boolean, p_edited boolean, p_ids bigint[],
 	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -477,7 +477,7 @@ $$;
 COMMENT ON FUNCTION zcsync._write_route_batch(bigint, bigint[], boolean, boolean, bigint[], zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS
 'writes a set of source records of a route and records what became of them';
 
--- Those of these rows that are not the version that was seen.
+-- Which of these rows have changed since they were seen?
 CREATE FUNCTION zcsync._changed_rows(p_kind text, p_ids bigint[], p_seen xid[]) RETURNS SETOF bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -493,9 +493,9 @@ $$;
 COMMENT ON FUNCTION zcsync._changed_rows(text, bigint[], xid[]) IS
 'rows that changed since they were seen, by their local ids';
 
--- What must not be written of what the SQL of a route said: records for which it
--- failed, and those that must be evaluated again, because the time did not suffice
--- or because one of their rows changed before it was locked.
+-- Which records must not be written: those for which the SQL of the route failed, and
+-- those that must be evaluated again, because the time was not enough or because one of
+-- their rows changed before it was locked.
 CREATE FUNCTION zcsync._stale_evaluations(p_route bigint, p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[],
 	OUT failed bigint[], OUT messages text[], OUT again bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -523,15 +523,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._stale_evaluations(bigint, zcsync.route_evaluation[], zcsync.route_evaluation[]) IS
-'records that failed in what the SQL of a route said, and those that must be evaluated again';
+'records for which the SQL of a route failed, and those that must be evaluated again';
 
--- One batch of one route; returns how many jobs ended, or wait for a person.  The SQL of the route runs
--- first, while nothing is locked: neither rows, so that nobody waits for it, nor jobs,
--- which users join.  Then route, jobs and rows are locked, and what changed since gets
--- another turn, as does what somebody else holds, after a second.  A record with a
--- held push is not read, on neither side: its job waits until a person has decided
--- (_wake_routes()), and looks again after five minutes.  An edit that joined the job
--- of a backfill is written as an edit, at its priority and counted by the write brake.
+-- One batch of one route; returns how many jobs ended, or wait for a person.  The SQL
+-- of the route runs first, while nothing is locked: neither rows, so that nobody waits
+-- for it, nor jobs, which users join.  Then route, jobs and rows are locked.  A record
+-- that changed meanwhile gets another turn; one that somebody has locked gets it after
+-- a second.  A record with a held push is read on neither side: its job waits until a
+-- person has decided (_wake_routes()), and looks again after five minutes.  An edit
+-- that joined the job of a backfill is written as an edit: it has the priority of an
+-- edit, and the write brake counts it.
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -569,7 +570,7 @@ BEGIN
 			SELECT j.id FROM unnest(v_ids, v_backfill) AS j (id, backfill) WHERE j.backfill = v_which AND j.id <> ALL (v_unread)), v_which);
 	END LOOP;
 	v_back := zcsync._evaluate_targets(p_route, ARRAY(SELECT i FROM unnest(v_ids) AS i WHERE i <> ALL (v_unread)));
-	-- what is written is not more than this was
+	-- the second evaluation, of what was written, has no more records than this one
 	v_limit := least(zcsync._mapping_timeout(), greatest(interval '1 second', 3 * (clock_timestamp() - v_began)));
 
 	PERFORM FROM zcsync.routes r WHERE r.route_id = p_route AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
@@ -586,7 +587,8 @@ BEGIN
 	FOR v_set IN
 		SELECT q.backfill, NOT q.backfill OR q.payload ? 'edited' AS edited, array_agg(q.local_id ORDER BY q.local_id) AS ids
 		FROM zcsync.sync_queue q
-		-- a backfill that joined a job since has another turn: its record was not read as one
+		-- if a backfill joined a job since, it gets another turn: its record was not
+		-- read for a backfill
 		JOIN unnest(v_asked, v_backfill) AS a (id, backfill) ON a.id = q.local_id AND a.backfill = q.backfill
 		WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_locked)
 			AND q.local_id <> ALL (v_stale.failed || v_stale.again || v_unread || v_held)
@@ -606,12 +608,12 @@ $$;
 COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 'evaluates, locks, writes and ends a batch of jobs of a route; returns how many ended or were put off';
 
--- The routes that have something to do and may do it, the most urgent first.
--- After a failover, and in a copy that was adopted, a route waits until the stream
--- it writes to was read anew and all of that is stored: what the other database
--- created is then there to be found.
+-- The routes that have something to do and may do it, the most urgent first.  After a
+-- failover, and in a copy that was adopted, a route waits until the stream to which it
+-- writes has been read again and all of that is stored: then the route finds what the
+-- other database created.
 CREATE FUNCTION zcsync._due_routes() RETURNS TABLE (route_id bigint, name text, attempts smallint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept: it is asked all the time
+LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept, since it is called very often
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -642,7 +644,7 @@ $$;
 COMMENT ON FUNCTION zcsync._due_routes() IS
 'active routes with jobs that are due, the most urgent first';
 
--- Stop a route, and say why.
+-- Pause a route, and say why.
 CREATE FUNCTION zcsync._pause_faulty_route(p_route bigint, p_why text, p_hint text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -657,11 +659,11 @@ $$;
 COMMENT ON FUNCTION zcsync._pause_faulty_route(bigint, text, text) IS
 'pauses a route whose SQL must not run, with an alert';
 
--- Count the attempt to run the SQL of routes, before it is made and in a
--- transaction of its own: SQL that will not be stopped ends the process that runs
--- it, and then nobody gets to write.  A route whose last attempt did not come to an
--- end is tried again alone, so that it is the right one that is paused when that
--- ends the process, too.  Returns that route; NULL: all that are due may run.
+-- Count the attempt to run the SQL of routes, before it is made and in a transaction of
+-- its own: SQL that cannot be stopped ends the process that runs it, and then nothing
+-- can be written any more.  A route whose last attempt did not end is tried again
+-- alone, so that the right route is paused if that ends the process, too.  Returns that
+-- route; NULL: all routes that are due may run.
 CREATE FUNCTION zcsync._begin_route_jobs() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -695,8 +697,8 @@ $$;
 COMMENT ON FUNCTION zcsync._begin_route_jobs() IS
 'counts the attempt to run the SQL of routes; returns the route that must run alone';
 
--- The jobs that were begun did not come to an end, but not for what the SQL of
--- a route did: the attempt counts no more.  p_alone is the route that ran alone.
+-- The jobs that were begun did not end, but not because of the SQL of a route: the
+-- attempt no longer counts.  p_alone is the route that ran alone.
 CREATE FUNCTION zcsync._stop_route_jobs(p_alone bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -714,9 +716,9 @@ $$;
 COMMENT ON FUNCTION zcsync._stop_route_jobs(bigint) IS
 'takes back the attempt to run the SQL of routes that somebody else interrupted';
 
--- Run route jobs that are due, those of the most urgent route first, or those of
--- one route.  The batches together stay within zcsync.bulk_write_limit, so that it
--- is the limit of an hour that decides what is held.
+-- Run route jobs that are due: those of the most urgent route first, or those of one
+-- route.  The batches together stay within zcsync.bulk_write_limit, so that only the
+-- limit of an hour decides what is held.
 CREATE FUNCTION zcsync._run_route_jobs(p_max integer DEFAULT 200, p_only bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -733,7 +735,7 @@ BEGIN
 	PERFORM zcsync._end_following();
 	FOR v_route IN SELECT d.route_id FROM zcsync._due_routes() d WHERE p_only IS NULL OR d.route_id = p_only LOOP
 		EXIT WHEN v_left <= 0;
-		-- One batch of a route at a time; the statements after the lock have
+		-- Only one batch of a route runs at a time; the statements after the lock have
 		-- younger snapshots.
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route.route_id % 2147483647)::integer);
 		SELECT f.fault INTO v_fault FROM zcsync._route_functions(v_route.route_id) f;
