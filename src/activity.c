@@ -3,11 +3,12 @@
  * activity.c
  *		What each process that does work is doing now, in shared memory.
  *
- * Each process that has an engine takes a place here, while one is free: what
- * it does and since when, its calls in flight and its last outcomes.  Only that
- * process writes to its place, and takes no lock for it: it makes "changes" odd,
- * writes, and makes it even again.  Who reads copies the place until both the
- * number before and the one after are the same and even.
+ * Each process that has an engine takes a place here, if one is free: it
+ * shows what the process does and since when, its calls in flight and its
+ * last outcomes.  Only that process writes to its place, and it takes no lock
+ * for that: it makes "changes" odd, writes, and makes it even again.  A
+ * reader copies the place until the number is even, and the same before and
+ * after.
  *
  * A place is taken and left under the LWLock of this file.
  *
@@ -44,7 +45,7 @@
 #define USAGE_COLUMNS		5
 #define STEP_PREFIX			"zcsync: "
 
-/* A call in flight, or what became of one, or of jobs that needed none. */
+/* A call in flight, or the outcome of one, or of jobs that needed no call. */
 typedef struct ActivityItem
 {
 	TimestampTz at;				/* begun, or ended; 0: none */
@@ -57,7 +58,7 @@ typedef struct ActivityItem
 	char		outcome[24];	/* "": in flight */
 } ActivityItem;
 
-/* All but pid and database is written by the process alone; see above. */
+/* The process alone writes all but pid and database; see above. */
 typedef struct ActivityPlace
 {
 	int			pid;			/* 0: free; both under the lock */
@@ -133,8 +134,8 @@ zcsync_activity_shared_init(void)
 }
 
 /*
- * Take a place.  When none is free, what this process does is not shown.  One
- * that has a place keeps it.
+ * Take a place.  If none is free, this process is not shown.  A process that
+ * has a place keeps it.
  */
 void
 zcsync_activity_begin(const char *role)
@@ -202,7 +203,7 @@ end_change(void)
 						(pg_atomic_read_u32(&mine->changes) | 1) + 1);
 }
 
-/* Show what this process does now: what it calls its transaction. */
+/* Show what this process does now, by the name of its transaction. */
 void
 zcsync_activity_step(const char *what)
 {
@@ -234,7 +235,7 @@ zcsync_activity_wait(int in_flight)
 	end_change();
 }
 
-/* What a call and what became of it have in common. */
+/* What a call in flight and an outcome have in common. */
 static void
 set_item(ActivityItem *item, const ZcsyncCall *call)
 {
@@ -287,7 +288,7 @@ zcsync_activity_call_ends(ZcsyncCall *call)
 	call->activity = 0;
 }
 
-/* Within a change: put an outcome in the place of the oldest. */
+/* Within a change: replace the oldest outcome by this one. */
 static void
 add_outcome(const ActivityItem *item)
 {
@@ -307,7 +308,7 @@ zcsync_activity_no_calls(void)
 	end_change();
 }
 
-/* Jobs that needed no call ended: an outcome, too. */
+/* Jobs that needed no call ended: that is an outcome, too. */
 void
 zcsync_activity_jobs_ended(int64 account_id, const char *operation,
 						   const char *outcome, int jobs)
@@ -328,9 +329,9 @@ zcsync_activity_jobs_ended(int64 account_id, const char *operation,
 }
 
 /*
- * Copy the place of a process of this database; false if there is none.  One
- * that is being written all the time is taken as it is: no text is read beyond
- * its end.
+ * Copy the place of a process of this database; false if there is none.  If
+ * the place is being written all the time, the copy may be inconsistent, but
+ * no text is read beyond its end.
  */
 static bool
 copy_place(int place, ActivityPlace *copy)
@@ -355,8 +356,8 @@ copy_place(int place, ActivityPlace *copy)
 }
 
 /*
- * zcsync._activity(): of each process of this database what it does, its calls
- * in flight, and its last outcomes, the newest first.
+ * zcsync._activity(): what each process of this database does, its calls in
+ * flight, and its last outcomes, the newest first.
  */
 Datum
 zcsync_sql_activity(PG_FUNCTION_ARGS)
@@ -424,8 +425,9 @@ put_row(ReturnSetInfo *rsinfo, const ActivityPlace *place, const char *part,
 }
 
 /*
- * zcsync._process_usage(): memory and processor time of the launcher and of the
- * processes that work in this database, as Linux tells them; elsewhere null.
+ * zcsync._process_usage(): memory and processor time of the launcher and of
+ * the processes that work in this database, from Linux; on other systems
+ * null.
  */
 Datum
 zcsync_sql_process_usage(PG_FUNCTION_ARGS)
@@ -478,7 +480,10 @@ put_usage(ReturnSetInfo *rsinfo, int pid, const char *role)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* Resident memory of a process, and of that what it shares with nobody. */
+/*
+ * Resident memory of a process, and the part of it that it shares with no
+ * other.
+ */
 static bool
 read_memory(int pid, int64 *resident, int64 *own)
 {
@@ -496,7 +501,10 @@ read_memory(int pid, int64 *resident, int64 *own)
 	return true;
 }
 
-/* Processor time of a process, in seconds; its name, in parentheses, comes before. */
+/*
+ * Processor time of a process, in seconds; its name, in parentheses, comes
+ * first in the line.
+ */
 static bool
 read_cpu(int pid, double *seconds)
 {
@@ -514,7 +522,7 @@ read_cpu(int pid, double *seconds)
 	return true;
 }
 
-/* Read what the system tells of a process; its length, or -1. */
+/* Read a file of the system about a process; returns its length, or -1. */
 static int
 read_proc(int pid, const char *name, char *line, int size)
 {

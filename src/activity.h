@@ -13,7 +13,7 @@
 
 #include "call.h"
 
-/* This process works from now on as "role", or does no longer. */
+/* From now on this process works as "role", or has stopped working. */
 extern void zcsync_activity_begin(const char *role);
 extern void zcsync_activity_end(void);
 

@@ -3,21 +3,21 @@
  * metrics.c
  *		Counters in shared memory of what the workers did.
  *
- * A series is a set of labels with a count and, for calls, the time that they
- * took, as a histogram.  There is a fixed number of series for all databases of
- * the server, and they stay until it restarts, as the readers of counters
- * expect.  What does not fit any more is counted in one line "other" of its
- * database and family, and when there is no room for that either, in one of all
- * databases.
+ * A series is a set of labels with a count and, for calls, a histogram of the
+ * time that they took.  There is a fixed number of series for all databases
+ * of the server, and they stay until it restarts, as readers of counters
+ * expect.  When there is no more room, counts go into one series "other" of
+ * the database and family, and when there is no room for that either, into
+ * one of all databases.
  *
- * Counting takes no lock: the counts are atomic, and a process remembers where
- * each of its series is.  The LWLock is taken once for each process and series,
- * to find or add it.  A series is never removed or changed, so readers need no
- * lock either: they look at as many as "used" says.
+ * Counting takes no lock: the counts are atomic, and a process remembers
+ * where each of its series is.  It takes the LWLock once for each series, to
+ * find or add it.  A series is never removed or changed, so readers need no
+ * lock either: they read the first "used" series.
  *
- * Calls are counted when they are over.  How jobs ended is told by SQL, within
- * the transaction that records it; this is counted when that commits, without
- * what was rolled back to a savepoint.
+ * Calls are counted when they are over.  SQL reports how jobs ended, within
+ * the transaction that records it; they are counted when that commits, except
+ * those that were rolled back to a savepoint.
  *
  * IDENTIFICATION
  *		src/metrics.c
@@ -99,7 +99,7 @@ typedef struct MetricSeries
 													 * not within the one before */
 } MetricSeries;
 
-/* The first FAMILIES series are the lines "other" of all databases. */
+/* The first FAMILIES series are those called "other", of all databases. */
 typedef struct Metrics
 {
 	LWLock	   *lock;			/* set at start; for adding a series */
@@ -199,7 +199,7 @@ make_key(MetricFamily family, int64 account_id, const char *name)
 	return key;
 }
 
-/* Where the counts of these labels are, as this process remembers. */
+/* The place of the counts of these labels, which this process remembers. */
 static int
 place_of(const MetricKey *key)
 {
@@ -227,7 +227,7 @@ place_of(const MetricKey *key)
 	return entry->place;
 }
 
-/* The series of these labels, or the line "other" if there is no room. */
+/* The series of these labels, or the series "other" if there is no room. */
 static int
 find_or_add(const MetricKey *key)
 {
@@ -263,8 +263,8 @@ find(const MetricKey *key)
 }
 
 /*
- * Add a series if fewer than "limit" are there.  The caller holds the lock.
- * Others see it when its labels are complete.
+ * Add a series if there are fewer than "limit".  The caller holds the lock.
+ * Other processes see it when its labels are complete.
  */
 static int
 add(const MetricKey *key, int limit)
@@ -279,7 +279,10 @@ add(const MetricKey *key, int limit)
 	return used;
 }
 
-/* Count a call, and the calls that those which travelled with it did without. */
+/*
+ * Count a call, and the calls that were saved because others travelled with
+ * it.
+ */
 void
 zcsync_metrics_count_call(const ZcsyncCall *call)
 {
@@ -316,9 +319,10 @@ zcsync_metrics_count_call(const ZcsyncCall *call)
 }
 
 /*
- * zcsync._count_endings(account, operation, endings): count jobs of the account
- * that ended, at commit; returns the endings.  A page after which there are more
- * is one, too; what has to be done once more is not.
+ * zcsync._count_endings(account, operation, endings): count jobs of the
+ * account that ended, at commit; returns the endings.  A page after which
+ * there are more counts as one, too; a job that must be finished again does
+ * not.
  */
 Datum
 zcsync_sql_count_endings(PG_FUNCTION_ARGS)
@@ -385,8 +389,8 @@ zcsync_sql_count_operations(PG_FUNCTION_ARGS)
 }
 
 /*
- * Count a job that ended when the transaction commits.  Should there be no room
- * to remember one more kind of it, it is counted at once.
+ * Count a job when the transaction commits.  If there is no room to remember
+ * one more kind of job, it is counted at once.
  */
 static void
 count_operation(int64 account_id, const char *operation, const char *status,
@@ -414,7 +418,7 @@ count_operation(int64 account_id, const char *operation, const char *status,
 		pending[npending++] = (PendingCount) {place, level, needed_no_call, 1};
 }
 
-/* Callbacks cannot be told apart or listed: register ours only once. */
+/* Registered callbacks cannot be listed: register ours only once. */
 static void
 watch_transactions(void)
 {
@@ -450,7 +454,7 @@ transaction_ended(XactEvent event, void *arg)
 }
 
 /*
- * What a nested transaction counted becomes part of the next one out, or is
+ * The count of a nested transaction is added to the next outer one, or
  * forgotten.
  */
 static void
@@ -475,7 +479,7 @@ subtransaction_ended(SubXactEvent event, SubTransactionId mine,
 	npending = kept;
 }
 
-/* zcsync._metric_series(): what was counted for this database, and for all. */
+/* zcsync._metric_series(): the series of this database, and those of all. */
 Datum
 zcsync_sql_metric_series(PG_FUNCTION_ARGS)
 {
@@ -559,8 +563,8 @@ buckets_array(MetricSeries *series)
 }
 
 /*
- * zcsync._reset_metrics(): begin anew for this database, as a restart of the
- * server would.
+ * zcsync._reset_metrics(): start counting from 0 for this database, as after
+ * a restart of the server.
  */
 Datum
 zcsync_sql_reset_metrics(PG_FUNCTION_ARGS)

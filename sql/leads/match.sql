@@ -195,7 +195,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
-SET pg_trgm.similarity_threshold = 0.6	-- with less, the other fields cannot reach the limit
+SET pg_trgm.similarity_threshold = 0.6	-- a less similar name cannot reach the limit, whatever the other fields
 AS $$
 DECLARE
 	v_merge_above numeric := (SELECT r.value FROM zcsync.lead_match_rules r WHERE r.name = 'merge_above');

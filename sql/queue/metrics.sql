@@ -1,12 +1,12 @@
 -- ---------------------------------------------------------------------
 -- The queue: counters in shared memory (src/metrics.c).
 --
--- Calls are counted by the worker that makes them.  What became of jobs is told
--- here, by whoever records it.
+-- The worker counts the calls that it makes.  The functions here count how jobs ended;
+-- they are called where that is recorded.
 -- ---------------------------------------------------------------------
 
--- Returns the endings, so that it can stand in an expression, which costs less than
--- a statement.
+-- It returns the endings, so that it can be part of an expression, which costs less
+-- than a statement of its own.
 CREATE FUNCTION zcsync._count_endings(p_account bigint, p_operation text, p_endings zcsync.ending[]) RETURNS zcsync.ending[]
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_count_endings';
@@ -31,7 +31,7 @@ CREATE FUNCTION zcsync._reset_metrics() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_reset_metrics';
 COMMENT ON FUNCTION zcsync._reset_metrics() IS
-'begins to count anew for this database';
+'starts counting from 0 for this database';
 
 CREATE FUNCTION zcsync._activity()
 RETURNS TABLE (pid integer, role text, part text, at timestamptz, what text, account_id bigint, job_id bigint, jobs integer,
@@ -48,7 +48,7 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_process_usage';
 COMMENT ON FUNCTION zcsync._process_usage() IS
 'memory and processor time of the launcher and of the processes that work in this database; NULL where the system is not Linux';
 
--- What an earlier installation counted here is not this one's.
+-- Counts of an earlier installation do not belong to this one.
 DO $$
 BEGIN
 	PERFORM zcsync._reset_metrics();
