@@ -96,7 +96,7 @@ CURL_FLOOR = 7.87.0
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.
-SCRIPTS_ONLY = bench demo deps help test test-all-versions
+SCRIPTS_ONLY = bench demo deps help test test-all-versions test-operations
 
 .PHONY: $(SCRIPTS_ONLY)
 
@@ -159,6 +159,10 @@ demo:
 test:
 	@T='$(T)' S='$(S)' test/run-tests
 
+# what needs programs that only monitoring needs: Prometheus and its exporter
+test-operations:
+	@T='$(T)' S=operations test/run-tests
+
 # all tests with PostgreSQL 17 and 18, in chroots of other Debian releases (root)
 test-all-versions:
 	@test/test-all-versions
@@ -172,6 +176,7 @@ help:
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
 	@echo 'make test       all tests on servers of their own; T=name or S=stage for some'
+	@echo 'make test-operations  monitoring, with the real Prometheus and its exporter'
 	@echo 'make test-all-versions  make test with PostgreSQL 17 and 18, in chroots (root)'
 	@echo 'make bench      measure it'
 	@echo 'make installcheck  the tests against an installed, preloaded server'

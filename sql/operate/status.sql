@@ -34,27 +34,23 @@ BEGIN
 	PERFORM zcsync._create_company_view();
 	PERFORM zcsync._create_advice_views();
 	PERFORM zcsync._create_cache_view();
+	PERFORM zcsync._create_lag_views();
+	PERFORM zcsync._create_metric_views();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_views() IS
 'creates or replaces all views; called by setup()';
 
--- The ready jobs, by the parts of the queue that have any: the recursion jumps from one
--- part to the next in the index of the claim, and reads one entry of each.  Then so
--- many jobs of each part are read that there are some 20,000 in all.  This is a
--- function, so that the settings of a reader cannot lead to JIT compilation or to a
--- scan of the whole table.
-CREATE FUNCTION zcsync._backlog()
-RETURNS TABLE (account text, queue text, class text, later boolean, jobs bigint, due bigint, retrying bigint, more boolean,
-	next_run_at timestamptz, oldest_at timestamptz)
+-- The parts of the queue that have jobs that are ready: the recursion jumps from each
+-- to the next in the index of the claim, and reads one entry of it.
+CREATE FUNCTION zcsync._backlog_parts() RETURNS TABLE (account_id bigint, queue text, class text, later boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
+ROWS 20
 AS $$
 #variable_conflict use_column
-DECLARE
-	v_now timestamptz := zcsync._now();
 BEGIN
 	RETURN QUERY
 	WITH RECURSIVE part AS (
@@ -71,8 +67,30 @@ BEGIN
 				> ROW(p.account_id, p.queue, p.budget_class, (CASE WHEN p.later THEN 32767 ELSE 59 END)::smallint)
 			ORDER BY q.account_id, q.queue, q.budget_class, q.priority LIMIT 1) AS n
 	)
-	SELECT a.name, p.queue, p.budget_class, p.later, w.jobs, w.due, w.retrying, w.jobs >= p.most, w.next_run_at, w.oldest_at
-	FROM (SELECT t.*, greatest(20, least(10000, 20000 / count(*) OVER ())) AS most FROM part AS t) AS p
+	SELECT p.account_id, p.queue, p.budget_class, p.later FROM part AS p;
+END
+$$;
+COMMENT ON FUNCTION zcsync._backlog_parts() IS
+'accounts, queues and budget classes that have jobs that are ready, fresh ones and those of history apart; for views';
+
+-- The jobs of these parts.  At most so many of each are read that all of them
+-- together are some 20,000.  A function, since the settings of a reader must not
+-- turn to jit or to a scan of the whole table.
+CREATE FUNCTION zcsync._backlog()
+RETURNS TABLE (account text, queue text, class text, later boolean, jobs bigint, due bigint, retrying bigint, more boolean,
+	next_run_at timestamptz, oldest_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	RETURN QUERY
+	SELECT a.name, p.queue, p.class, p.later, w.jobs, w.due, w.retrying, w.jobs >= p.most, w.next_run_at, w.oldest_at
+	FROM (SELECT t.*, greatest(20, least(10000, 20000 / count(*) OVER ())) AS most FROM zcsync._backlog_parts() AS t) AS p
 	CROSS JOIN LATERAL (SELECT x.name FROM zcsync.accounts AS x WHERE x.account_id = p.account_id) AS a
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS jobs, count(*) FILTER (WHERE r.run_at <= v_now) AS due, count(*) FILTER (WHERE r.failures > 0) AS retrying,
@@ -80,7 +98,7 @@ BEGIN
 		FROM (
 			SELECT q.run_at, q.failures, q.created_at
 			FROM zcsync.sync_queue AS q
-			WHERE q.account_id = p.account_id AND q.queue = p.queue AND q.budget_class = p.budget_class AND q.state = 'ready'
+			WHERE q.account_id = p.account_id AND q.queue = p.queue AND q.budget_class = p.class AND q.state = 'ready'
 				AND q.priority BETWEEN (CASE WHEN p.later THEN 60 ELSE -32768 END)::smallint
 					AND (CASE WHEN p.later THEN 32767 ELSE 59 END)::smallint
 			ORDER BY q.priority, q.run_at, q.job_id

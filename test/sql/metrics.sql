@@ -54,6 +54,62 @@ SELECT ended('acme', 'e' || repeat('é', 40), 'cut between characters');
 SELECT name, length(name) FROM counted WHERE name LIKE 'eé%';
 
 -- ---------------------------------------------------------------------
+-- The text of Prometheus, and the same as rows
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens, refilled_at)
+SELECT account_id, 'api', 100, 60, 45, zcsync._now() FROM zcsync.accounts;
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at) SELECT account_id, 'tasks', zcsync._now() FROM zcsync.accounts WHERE name = 'dev';
+SELECT FROM zcsync._enqueue(ARRAY(SELECT zcsync._job(zcsync.account('dev'), 'task-sync', 'push', 'api', 'k' || n, 'k' || n, p_kind => 'tasks')
+	FROM generate_series(1, 3) AS n));
+INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority, attempts, class, message, created_at)
+VALUES (1, zcsync.account('acme'), 'task-sync', 'push', 'api', 'x', 'x', '{}', 50, 1, 'rejected', 'the text of a customer', now());
+-- numbers that do not depend on the server and the clock
+CREATE VIEW lines AS SELECT l FROM regexp_split_to_table(zcsync.metrics(), E'\n') WITH ORDINALITY AS t (l, n)
+WHERE l !~ '^(zcsync_(worker_|cache_|queue_age|lag_|alerts)|cache_|active_)' ORDER BY n;
+SELECT * FROM lines;
+SELECT count(*) FROM regexp_split_to_table(zcsync.metrics(), E'\n') AS l WHERE l LIKE '%text of a customer%';
+SELECT zcsync._label_text(ARRAY['a', E'back\\slash "quote"\nline', 'b', NULL]), zcsync._label_text('{}') = '' AS none;
+-- each line is a row of stat_metrics
+SELECT (SELECT count(*) FROM regexp_split_to_table(zcsync.metrics(), E'\n') AS l WHERE l !~ '^(#|$)') = (SELECT count(*) FROM zcsync.stat_metrics) AS same;
+SELECT metric, type, labels, value FROM zcsync.stat_metrics WHERE metric IN ('sync_operations_total', 'zcsync_dead_letters', 'zcsync_queue_due_jobs');
+SELECT account, operation, direction, status, jobs FROM zcsync.stat_operations;
+SELECT * FROM zcsync.stat_calls;
+-- every name is explained, and in one block
+SELECT count(*) = count(DISTINCT l) AS once FROM regexp_split_to_table(zcsync.metrics(), E'\n') AS l WHERE l LIKE '# TYPE%';
+SELECT s.name FROM zcsync._account_samples() AS s EXCEPT SELECT k.name FROM zcsync._metrics_known() AS k;
+-- a monitoring role needs no right on a table
+CREATE ROLE regress_monitor;
+GRANT USAGE ON SCHEMA zcsync TO regress_monitor;
+SET ROLE regress_monitor;
+SELECT length(zcsync.metrics());
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION zcsync.metrics TO regress_monitor;
+SET ROLE regress_monitor;
+SELECT length(zcsync.metrics()) > 1000 AS may;
+SELECT count(*) FROM zcsync.sync_queue;
+RESET ROLE;
+DROP OWNED BY regress_monitor;
+DROP ROLE regress_monitor;
+
+-- ---------------------------------------------------------------------
+-- How far behind streams and routes are, and what is done now
+-- ---------------------------------------------------------------------
+UPDATE zcsync.sync_queue SET created_at = zcsync._now() - interval '10 minutes' WHERE record_key = 'k1';
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at, pull_interval) SELECT account_id, 'tickets', zcsync._now() - interval '1 hour', '1 minute'
+FROM zcsync.accounts WHERE name = 'acme';
+INSERT INTO zcsync.routes (name, source_stream_id, target_stream_id, defined_by)
+SELECT 'bugs', s.stream_id, t.stream_id, current_user FROM zcsync.streams AS s, zcsync.streams AS t WHERE s.kind = 'tickets' AND t.kind = 'tasks';
+SELECT FROM zcsync._enqueue(ARRAY(SELECT zcsync._job(zcsync.account('acme'), 'route', 'route', '', 'r' || n, 'r' || n, p_kind => 'tickets',
+	p_route => (SELECT route_id FROM zcsync.routes), p_priority => CASE WHEN n > 2 THEN 70 ELSE 50 END) FROM generate_series(1, 5) AS n));
+SELECT object, what, state, CASE WHEN seconds > 300 THEN lag END AS lag, waiting, backfill FROM zcsync.lag;
+SELECT count(*) FROM zcsync.activity;
+-- any backlog: no more is read than so much
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, kind, record_key, dedupe_key)
+SELECT zcsync.account('dev'), 'task-sync', 'push', 'api', 'tasks', 'm' || n, 'm' || n FROM generate_series(1, 8000) AS n;
+SELECT object, waiting FROM zcsync.lag;
+SELECT value BETWEEN 1000 AND 7000 AS bounded FROM zcsync.stat_metrics WHERE name = 'zcsync_queue_due_jobs' AND labels ->> 'account' = 'dev';
+
+-- ---------------------------------------------------------------------
 -- What does not fit is one line
 -- ---------------------------------------------------------------------
 BEGIN;
@@ -67,6 +123,6 @@ SELECT total FROM counted WHERE name = 'push' AND detail = 'failed';
 
 SELECT zcsync._reset_metrics();
 SELECT * FROM counted;
-DROP VIEW counted;
+DROP VIEW counted, lines;
 DROP FUNCTION ended;
 DROP EXTENSION zcsync CASCADE;

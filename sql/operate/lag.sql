@@ -1,0 +1,127 @@
+-- ---------------------------------------------------------------------
+-- How far behind each stream and each route is, and what the workers do now.
+-- ---------------------------------------------------------------------
+
+-- What waits of each kind and route of an account, in each queue.  Of every part of
+-- the queue at most so many jobs are read that all of them together are some 6,000;
+-- see _backlog_parts().
+CREATE FUNCTION zcsync._waiting()
+RETURNS TABLE (account_id bigint, queue text, operation text, kind text, route_id bigint, later boolean, jobs bigint, due bigint, more boolean,
+	oldest_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	RETURN QUERY
+	SELECT p.account_id, p.queue, r.operation, r.kind, r.route_id, p.later, count(*), count(*) FILTER (WHERE r.run_at <= v_now),
+		sum(count(*)) OVER (PARTITION BY p.account_id, p.queue, p.class, p.later) >= p.most, min(r.created_at)
+	FROM (SELECT t.*, greatest(20, least(3000, 6000 / count(*) OVER ())) AS most FROM zcsync._backlog_parts() AS t) AS p
+	CROSS JOIN LATERAL (
+		SELECT q.operation, q.kind, q.route_id, q.run_at, q.created_at
+		FROM zcsync.sync_queue AS q
+		WHERE q.account_id = p.account_id AND q.queue = p.queue AND q.budget_class = p.class AND q.state = 'ready'
+			AND q.priority BETWEEN (CASE WHEN p.later THEN 60 ELSE -32768 END)::smallint
+				AND (CASE WHEN p.later THEN 32767 ELSE 59 END)::smallint
+		ORDER BY q.priority, q.run_at, q.job_id
+		LIMIT p.most) AS r
+	GROUP BY p.account_id, p.queue, p.class, p.later, p.most, r.operation, r.kind, r.route_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._waiting() IS
+'jobs that are ready, by account, queue, operation, kind and route, counted up to a limit; for views';
+
+-- A route is as far behind as the oldest record that it has still to look at; a
+-- stream as the read that is overdue, or the oldest edit that was not sent.
+CREATE FUNCTION zcsync._lags()
+RETURNS TABLE (object text, what text, state text, lag interval, read_at timestamptz, waiting bigint, more boolean, oldest_at timestamptz,
+	backfill bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	RETURN QUERY
+	WITH waits AS MATERIALIZED (
+		SELECT w.account_id, w.operation, w.kind, w.route_id, coalesce(sum(w.jobs) FILTER (WHERE NOT w.later), 0)::bigint AS jobs, bool_or(w.more) AS more,
+			min(w.oldest_at) FILTER (WHERE NOT w.later) AS oldest_at, coalesce(sum(w.jobs) FILTER (WHERE w.later), 0)::bigint AS backfill
+		FROM zcsync._waiting() AS w
+		WHERE w.operation <> 'pull'	-- of a read, the stream knows when it was due
+		GROUP BY w.account_id, w.operation, w.kind, w.route_id)
+	SELECT a.name || '/' || s.kind, 'stream', CASE WHEN a.state = 'active' THEN s.state ELSE 'account ' || a.state END,
+		greatest(v_now - w.oldest_at, CASE WHEN s.state = 'active' AND a.vendor <> 'local'
+			THEN v_now - s.pull_interval - coalesce(s.last_pull_at, s.created_at) END, interval '0'),
+		s.last_pull_at, coalesce(w.jobs, 0), coalesce(w.more, false), w.oldest_at, coalesce(w.backfill, 0)
+	FROM zcsync.streams AS s
+	JOIN zcsync.accounts AS a USING (account_id)
+	LEFT JOIN (
+		SELECT x.account_id, x.kind, sum(x.jobs)::bigint AS jobs, bool_or(x.more) AS more, min(x.oldest_at) AS oldest_at,
+			sum(x.backfill)::bigint AS backfill
+		FROM waits AS x WHERE x.operation <> 'route'
+		GROUP BY x.account_id, x.kind) AS w ON w.account_id = s.account_id AND w.kind = s.kind
+	UNION ALL
+	SELECT r.name, 'route', r.state, greatest(v_now - w.oldest_at, interval '0'), NULL, coalesce(w.jobs, 0), coalesce(w.more, false), w.oldest_at,
+		coalesce(w.backfill, 0)
+	FROM zcsync.routes AS r
+	LEFT JOIN (
+		SELECT x.route_id, sum(x.jobs)::bigint AS jobs, bool_or(x.more) AS more, min(x.oldest_at) AS oldest_at, sum(x.backfill)::bigint AS backfill
+		FROM waits AS x WHERE x.operation = 'route' GROUP BY x.route_id) AS w ON w.route_id = r.route_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._lags() IS
+'how far behind each stream and route is; for views and metrics()';
+
+CREATE FUNCTION zcsync._create_lag_views() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.lag AS
+	SELECT l.object, l.what, l.state, zcsync._span(l.lag) AS lag, zcsync._span(zcsync._now() - l.read_at) AS read,
+		concat(l.waiting, CASE WHEN l.more THEN '+' END) AS waiting, zcsync._span(zcsync._now() - l.oldest_at) AS oldest, l.backfill,
+		round(extract(epoch FROM l.lag), 1) AS seconds
+	FROM zcsync._lags() AS l
+	ORDER BY l.lag DESC NULLS LAST, l.object;
+	COMMENT ON VIEW zcsync.lag IS
+	'how far behind each stream and each route is, the furthest first: takes no longer for a million jobs, and can be watched';
+	COMMENT ON COLUMN zcsync.lag.object IS 'account/kind of a stream, or the name of a route';
+	COMMENT ON COLUMN zcsync.lag.what IS 'stream or route';
+	COMMENT ON COLUMN zcsync.lag.state IS 'active or paused; or the state of the account, where that keeps the stream from being read';
+	COMMENT ON COLUMN zcsync.lag.lag IS
+	'for how long the oldest thing that is due has waited: of a stream a read or an edit that was not sent, of a route a record';
+	COMMENT ON COLUMN zcsync.lag.read IS 'since when the stream was last read';
+	COMMENT ON COLUMN zcsync.lag.waiting IS 'fresh jobs that wait; with a + there are more than were counted';
+	COMMENT ON COLUMN zcsync.lag.oldest IS 'for how long the oldest of these has waited';
+	COMMENT ON COLUMN zcsync.lag.backfill IS 'jobs of history and backfills that wait; they count for no lag';
+	COMMENT ON COLUMN zcsync.lag.seconds IS 'lag as a number, for programs';
+
+	CREATE OR REPLACE VIEW zcsync.activity AS
+	SELECT CASE x.role WHEN 'local' THEN 'local worker' ELSE x.role END AS worker, x.pid, x.part,
+		zcsync._span(clock_timestamp() - x.at) AS since, a.name AS account, x.what, x.job_id, x.jobs, x.outcome,
+		round(1000 * x.seconds::numeric) AS ms
+	FROM zcsync._activity() WITH ORDINALITY AS x (pid, role, part, at, what, account_id, job_id, jobs, outcome, seconds, place)
+	LEFT JOIN zcsync.accounts AS a USING (account_id)
+	ORDER BY x.role DESC, x.pid, x.place;
+	COMMENT ON VIEW zcsync.activity IS
+	'what each worker of this database, and each session in CALL zcsync.run(), does now, its calls in flight and its last ten outcomes; from shared memory, and can be watched';
+	COMMENT ON COLUMN zcsync.activity.worker IS 'worker, local worker, or run for a session in CALL zcsync.run()';
+	COMMENT ON COLUMN zcsync.activity.pid IS 'its process, as in pg_stat_activity';
+	COMMENT ON COLUMN zcsync.activity.part IS 'now: what it does; in flight: a call that has no answer yet, at most 64 are shown; ended: what became of one';
+	COMMENT ON COLUMN zcsync.activity.since IS 'since when it does this, or for how long the call has been on its way, or how long ago it ended';
+	COMMENT ON COLUMN zcsync.activity.account IS 'the account that is called';
+	COMMENT ON COLUMN zcsync.activity.what IS 'the step of the work, or what is asked of the vendor; an operation that needed no call';
+	COMMENT ON COLUMN zcsync.activity.job_id IS 'the job; empty where several travel together';
+	COMMENT ON COLUMN zcsync.activity.jobs IS 'how many jobs travel in the call, or ended; now: how many calls are in flight';
+	COMMENT ON COLUMN zcsync.activity.outcome IS 'class of the outcome, and HTTP status where there was a reply';
+	COMMENT ON COLUMN zcsync.activity.ms IS 'how long the call took';
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_lag_views() IS
+'makes the views lag and activity; part of zcsync._create_views()';
