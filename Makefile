@@ -12,6 +12,7 @@ OBJS = \
 	src/account.o \
 	src/account_checks.o \
 	src/activity.o \
+	src/alerts.o \
 	src/attempt.o \
 	src/cache.o \
 	src/cache_store.o \
@@ -23,6 +24,7 @@ OBJS = \
 	src/databases.o \
 	src/differing.o \
 	src/engine.o \
+	src/engine_alerts.o \
 	src/engine_finish.o \
 	src/engine_state.o \
 	src/http.o \
@@ -34,6 +36,7 @@ OBJS = \
 	src/local_attempt.o \
 	src/local_jobs.o \
 	src/local_worker.o \
+	src/machine.o \
 	src/mail_address.o \
 	src/merge.o \
 	src/merge_row.o \

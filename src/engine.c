@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "connector.h"
 #include "engine.h"
+#include "engine_alerts.h"
 #include "engine_finish.h"
 #include "engine_state.h"
 #include "http.h"
@@ -60,10 +61,6 @@
 #define BUSY_SCAN_INTERVAL_MS	20	/* look for jobs while others are in flight */
 #define GIVE_BACK_BYTES			(8 * 1024 * 1024)	/* of replies */
 
-typedef void (*EngineStepBody) (ZcsyncEngine *engine);
-
-static bool engine_step(ZcsyncEngine *engine, EngineStep *step,
-						EngineStepBody body, const char *activity);
 static const char *engine_role_name(ZcsyncEngine *engine);
 static void step_register(ZcsyncEngine *engine);
 static void step_recover(ZcsyncEngine *engine);
@@ -119,6 +116,8 @@ zcsync_engine_create(MemoryContext parent, ZcsyncXactMode mode,
 	engine->register_step.what = "become a claimant";
 	engine->recover.what = "take back jobs of ended workers";
 	engine->partitions.what = "create partitions";
+	engine->alerts.what = "evaluate alerts";
+	engine->record_alerts.what = "record what became of alerts";
 	engine->due.what = "queue the reads of due streams";
 	engine->begin_local.what = "count attempts of routes";
 	engine->local.what = "run local jobs";
@@ -224,7 +223,8 @@ zcsync_engine_local_due(ZcsyncEngine *engine)
 bool
 zcsync_engine_drained(ZcsyncEngine *engine)
 {
-	return engine->done == 0 && zcsync_engine_in_flight(engine) == 0;
+	return engine->done == 0 && engine->deliveries == NIL &&
+		zcsync_engine_in_flight(engine) == 0;
 }
 
 /*
@@ -244,7 +244,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 		zcsync_http_set_limit(engine->http, zcsync_http_max_connections);
 
 	if (engine->incarnation < 0 &&
-		!engine_step(engine, &engine->register_step, step_register,
+		!zcsync_engine_step(engine, &engine->register_step, step_register,
 					 "zcsync: become a claimant"))
 		return STEP_BACKOFF_MIN_MS;
 	zcsync_queue_keep_registered();
@@ -279,14 +279,15 @@ static void
 engine_upkeep(ZcsyncEngine *engine, TimestampTz now)
 {
 	if (now >= engine->recover.not_before &&
-		engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
+		zcsync_engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
 		engine->recover.not_before =
 			TimestampTzPlusMilliseconds(now, RECOVER_INTERVAL_MS);
 	if (now >= engine->partitions.not_before &&
-		engine_step(engine, &engine->partitions, step_partitions,
+		zcsync_engine_step(engine, &engine->partitions, step_partitions,
 					"zcsync: create partitions"))
 		engine->partitions.not_before =
 			TimestampTzPlusMilliseconds(now, PARTITION_INTERVAL_MS);
+	zcsync_engine_alerts(engine, now);
 }
 
 /* Look for work, and begin it. */
@@ -301,7 +302,7 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 	engine->next_ms = -1;
 	engine->asked_due = false;
 	if (engine->role != ZCSYNC_ROLE_LOCAL && now >= engine->due_at &&
-		!engine_step(engine, &engine->due, step_due,
+		!zcsync_engine_step(engine, &engine->due, step_due,
 					 "zcsync: queue due streams"))
 	{
 		/* it failed, and waits for its next attempt */
@@ -354,13 +355,13 @@ engine_local(ZcsyncEngine *engine)
 	engine->more_local = false;
 	if (engine->role == ZCSYNC_ROLE_NETWORK || waits)
 	{
-		engine_step(engine, &engine->local, step_local_due,
+		zcsync_engine_step(engine, &engine->local, step_local_due,
 					"zcsync: look for local jobs");
 		return waits && engine->local_due;
 	}
-	if (engine_step(engine, &engine->begin_local, step_begin_local,
+	if (zcsync_engine_step(engine, &engine->begin_local, step_begin_local,
 					"zcsync: count attempts of routes"))
-		engine_step(engine, &engine->local, step_local,
+		zcsync_engine_step(engine, &engine->local, step_local,
 					"zcsync: run local jobs");
 	engine->local_due = engine->more_local;
 	return false;
@@ -396,9 +397,9 @@ zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
  * error is reported and makes the step wait.  Cancellation and shutdown are
  * passed on.
  */
-static bool
-engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
-			const char *activity)
+bool
+zcsync_engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
+				   const char *activity)
 {
 	volatile bool ok = false;
 
@@ -545,8 +546,14 @@ engine_collect(ZcsyncEngine *engine)
 		return;
 	while ((transfer = zcsync_http_next_done(engine->http)) != NULL)
 	{
-		ZcsyncCall *call = zcsync_http_transfer_owner(transfer);
+		ZcsyncCall *call;
 
+		if (transfer->is_alert)
+		{
+			zcsync_engine_alert_over(engine, transfer);
+			continue;
+		}
+		call = zcsync_http_transfer_owner(transfer);
 		zcsync_call_complete(call, transfer);
 		zcsync_metrics_count_call(call);
 		zcsync_activity_call_ends(call);
@@ -583,7 +590,7 @@ engine_claim(ZcsyncEngine *engine)
 	int			naccounts;
 	bool		found = false;
 
-	if (!engine_step(engine, &engine->accounts_step, step_due_accounts,
+	if (!zcsync_engine_step(engine, &engine->accounts_step, step_due_accounts,
 					 "zcsync: look for due jobs"))
 		return false;
 	due = engine->calls;
@@ -599,7 +606,7 @@ engine_claim(ZcsyncEngine *engine)
 		engine->current_version = account->version;
 		engine->calls = NIL;
 		engine->more_jobs = false;
-		if (!engine_step(engine, &engine->current->claim, step_claim,
+		if (!zcsync_engine_step(engine, &engine->current->claim, step_claim,
 						 "zcsync: claim jobs"))
 		{
 			/* claimed, but not committed yet */

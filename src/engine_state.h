@@ -53,6 +53,8 @@ struct ZcsyncEngine
 	HTAB	   *accounts;		/* of EngineAccount */
 	List	   *entries;		/* all of them: a scan of the hash table would
 								 * not outlive a commit */
+	List	   *deliveries;		/* messages to alert targets that are over, not
+								 * recorded yet */
 	int			done;			/* calls in all the lists of done calls */
 	unsigned int first_account; /* the account to begin with; may wrap
 								 * around */
@@ -70,6 +72,8 @@ struct ZcsyncEngine
 	EngineStep	register_step;
 	EngineStep	recover;
 	EngineStep	partitions;
+	EngineStep	alerts;
+	EngineStep	record_alerts;
 	EngineStep	due;
 	EngineStep	begin_local;
 	EngineStep	local;
@@ -79,10 +83,20 @@ struct ZcsyncEngine
 	EngineAccount *current;
 	int64		current_version;
 	List	   *calls;
+	List	   *taken;			/* messages to alert targets */
 	bool		asked_due;		/* this scan has queued the reads of due streams */
 	bool		more_jobs;		/* jobs ended in the claim; there may be more */
 	long		next_ms;
 };
+
+typedef void (*EngineStepBody) (ZcsyncEngine *engine);
+
+/*
+ * Run one step in a transaction of its own; did it succeed?  "activity" is
+ * what pg_stat_activity shows meanwhile.
+ */
+extern bool zcsync_engine_step(ZcsyncEngine *engine, EngineStep *step,
+							   EngineStepBody body, const char *activity);
 
 /*
  * What the engine knows of an account; a new entry, if it knows nothing yet.

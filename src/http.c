@@ -238,6 +238,7 @@ zcsync_http_start(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 	transfer->context = context;
 	transfer->http = http;
 	transfer->pub.owner = owner;
+	transfer->pub.is_alert = request->is_alert;
 	transfer->pub.error = transfer->error;
 	transfer->pub.body = transfer->no_body;
 	transfer->pub.content_type = "";
@@ -270,6 +271,16 @@ zcsync_http_start(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 
 	MemoryContextSwitchTo(old_context);
 	return &transfer->pub;
+}
+
+/*
+ * Why this request would not be sent, in the current memory context; NULL: it
+ * would.
+ */
+const char *
+zcsync_http_refusal(const ZcsyncHttpRequest *request)
+{
+	return zcsync_transfer_refusal(request);
 }
 
 /*

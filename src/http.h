@@ -33,6 +33,13 @@ typedef struct ZcsyncHttpRequest
 	Size		body_len;
 	bool		gzip_allowed;	/* may the body be sent compressed? */
 	int			timeout_ms;		/* whole transfer; 0: zcsync.request_timeout */
+	bool		is_alert;		/* hosts of zcsync.alert_hosts, TLS always */
+
+	/* a mail by SMTP instead; "body" is the message with its headers */
+	const char *mail_from;		/* NULL: it is HTTP */
+	List	   *mail_to;		/* of char * */
+	const char *user;			/* NULL: no login */
+	const char *password;
 } ZcsyncHttpRequest;
 
 /*
@@ -46,7 +53,8 @@ typedef struct ZcsyncHttpTransfer
 	ZcsyncHttpResult result;
 	int			curl_code;		/* CURLcode; 0 if result is OK or REFUSED */
 	const char *error;			/* text without secrets; "" if result is OK */
-	int			status;			/* HTTP status; 0 if none was received */
+	int			status;			/* HTTP status, or the last reply of SMTP; 0 if
+								 * none was received */
 	char	   *body;			/* decompressed, NUL-terminated */
 	Size		body_len;
 	const char *content_type;	/* "" if the reply names none */
@@ -54,6 +62,7 @@ typedef struct ZcsyncHttpTransfer
 	bool		maybe_sent;		/* false: certainly no byte of the request
 								 * was sent */
 	bool		too_large;		/* body or headers exceeded their cap */
+	bool		is_alert;		/* as the request said */
 } ZcsyncHttpTransfer;
 
 extern ZcsyncHttp *zcsync_http_create(MemoryContext parent, int max_in_flight);
@@ -62,6 +71,7 @@ extern void zcsync_http_set_limit(ZcsyncHttp *http, int max_in_flight);
 extern int	zcsync_http_free_slots(ZcsyncHttp *http);
 extern int	zcsync_http_in_flight(ZcsyncHttp *http);
 
+extern const char *zcsync_http_refusal(const ZcsyncHttpRequest *request);
 extern ZcsyncHttpTransfer *zcsync_http_start(ZcsyncHttp *http,
 											 const ZcsyncHttpRequest *request,
 											 void *owner);

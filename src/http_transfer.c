@@ -55,7 +55,7 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
 			return #option; \
 	} while (0)
 
-static const char *check_request(const ZcsyncHttpRequest *request);
+static const char *check_target(const ZcsyncHttpRequest *request);
 static bool copy_body(HttpTransfer *transfer,
 					  const ZcsyncHttpRequest *request);
 static const char *gzip_body(HttpTransfer *transfer, const char *body,
@@ -63,9 +63,13 @@ static const char *gzip_body(HttpTransfer *transfer, const char *body,
 static bool build_headers(HttpTransfer *transfer, List *headers, bool gzipped);
 static const char *set_options(HttpTransfer *transfer,
 							   const ZcsyncHttpRequest *request);
+static const char *set_mail(HttpTransfer *transfer,
+							const ZcsyncHttpRequest *request);
 static const char *set_method(HttpTransfer *transfer, const char *method);
 static const char *set_limits(CURL *easy);
-static const char *set_security(CURL *easy);
+static const char *set_security(CURL *easy,
+								const ZcsyncHttpRequest *request);
+static size_t read_mail(char *data, size_t size, size_t count, void *userp);
 static CURLcode correct_code(HttpTransfer *transfer, CURLcode code);
 static size_t append_body(char *data, size_t size, size_t count, void *userp);
 static size_t count_header(char *data, size_t size, size_t count, void *userp);
@@ -81,7 +85,7 @@ const char *
 zcsync_transfer_prepare(HttpTransfer *transfer,
 						const ZcsyncHttpRequest *request)
 {
-	const char *why = check_request(request);
+	const char *why = zcsync_transfer_refusal(request);
 	const char *option;
 	bool		gzipped;
 
@@ -140,6 +144,7 @@ zcsync_transfer_dispose(HttpTransfer *transfer)
 	if (transfer->easy != NULL)
 		curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
+	curl_slist_free_all(transfer->mail_to);
 	free(transfer->body);
 }
 
@@ -147,12 +152,10 @@ zcsync_transfer_dispose(HttpTransfer *transfer)
  * May this request be sent?  Returns NULL, or why not, in the current memory
  * context.  The reason names no header and no URL: both can hold secrets.
  */
-static const char *
-check_request(const ZcsyncHttpRequest *request)
+const char *
+zcsync_transfer_refusal(const ZcsyncHttpRequest *request)
 {
 	ListCell   *lc;
-	char	   *host;
-	char	   *scheme;
 
 	for (const char *p = request->url; *p != '\0'; p++)
 	{
@@ -174,16 +177,31 @@ check_request(const ZcsyncHttpRequest *request)
 			return "header has no name";
 	}
 
-	host = zcsync_url_host(request->url);
-	scheme = zcsync_url_scheme(request->url);
+	return check_target(request);
+}
+
+/*
+ * May a request go to this URL?
+ */
+static const char *
+check_target(const ZcsyncHttpRequest *request)
+{
+	char	   *host = zcsync_url_host(request->url);
+	char	   *scheme = zcsync_url_scheme(request->url);
+	bool		is_mail = request->mail_from != NULL;
+
 	if (host == NULL || scheme == NULL)
 		return "URL is not valid, or names a user";
-	if (strcmp(scheme, "https") != 0 &&
-		!(strcmp(scheme, "http") == 0 && zcsync_allow_insecure_http))
+	if (is_mail && strcmp(scheme, "smtps") != 0 && strcmp(scheme, "smtp") != 0)
+		return "URL scheme is not \"smtps\" or \"smtp\"";
+	if (!is_mail && strcmp(scheme, "https") != 0 &&
+		!(strcmp(scheme, "http") == 0 && zcsync_allow_insecure_http &&
+		  !request->is_alert))
 		return "URL scheme is not \"https\"";
-	if (!zcsync_url_host_allowed(host, zcsync_allowed_hosts))
-		return psprintf("host \"%s\" is not in \"zcsync.allowed_hosts\"",
-						host);
+	if (!zcsync_url_host_allowed(host, request->is_alert ?
+								 zcsync_alert_hosts : zcsync_allowed_hosts))
+		return psprintf("host \"%s\" is not in \"zcsync.%s\"", host,
+						request->is_alert ? "alert_hosts" : "allowed_hosts");
 	return NULL;
 }
 
@@ -311,12 +329,53 @@ set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 	 */
 	EASY_SET(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
 
-	failed = set_method(transfer, request->method);
+	/*
+	 * Alerts are rare: a kept connection would be dead by the next one, and a
+	 * mail relay wants to be told that there is no more.
+	 */
+	EASY_SET(easy, CURLOPT_FRESH_CONNECT, request->is_alert ? 1L : 0L);
+	EASY_SET(easy, CURLOPT_FORBID_REUSE, request->is_alert ? 1L : 0L);
+
+	failed = request->mail_from != NULL ? set_mail(transfer, request) :
+		set_method(transfer, request->method);
 	if (failed == NULL)
 		failed = set_limits(easy);
 	if (failed == NULL)
-		failed = set_security(easy);
+		failed = set_security(easy, request);
 	return failed;
+}
+
+/*
+ * Set what makes a mail of it: sender, recipients, login, and the message,
+ * which libcurl reads as it needs it.
+ */
+static const char *
+set_mail(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
+{
+	CURL	   *easy = transfer->easy;
+	ListCell   *lc;
+
+	transfer->is_write = true;
+	foreach(lc, request->mail_to)
+	{
+		struct curl_slist *longer = curl_slist_append(transfer->mail_to,
+													  lfirst(lc));
+
+		if (longer == NULL)
+			return "the list of recipients";
+		transfer->mail_to = longer;
+	}
+	EASY_SET(easy, CURLOPT_MAIL_FROM, request->mail_from);
+	EASY_SET(easy, CURLOPT_MAIL_RCPT, transfer->mail_to);
+	if (request->user != NULL)
+	{
+		EASY_SET(easy, CURLOPT_USERNAME, request->user);
+		EASY_SET(easy, CURLOPT_PASSWORD, request->password);
+	}
+	EASY_SET(easy, CURLOPT_UPLOAD, 1L);
+	EASY_SET(easy, CURLOPT_READFUNCTION, read_mail);
+	EASY_SET(easy, CURLOPT_READDATA, transfer);
+	return NULL;
 }
 
 /*
@@ -374,10 +433,16 @@ set_limits(CURL *easy)
  * Set with whom we talk and which certificates we accept.
  */
 static const char *
-set_security(CURL *easy)
+set_security(CURL *easy, const ZcsyncHttpRequest *request)
 {
 	EASY_SET(easy, CURLOPT_PROTOCOLS_STR,
-			 zcsync_allow_insecure_http ? "https,http" : "https");
+			 request->mail_from != NULL ? "smtps,smtp" :
+			 zcsync_allow_insecure_http && !request->is_alert ? "https,http" :
+			 "https");
+
+	/* smtp goes on only after STARTTLS */
+	if (request->mail_from != NULL)
+		EASY_SET(easy, CURLOPT_USE_SSL, (long) CURLUSESSL_ALL);
 	EASY_SET(easy, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	EASY_SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	EASY_SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -470,6 +535,21 @@ append_body(char *data, size_t size, size_t count, void *userp)
 	memcpy(transfer->body + transfer->pub.body_len, data, len);
 	transfer->pub.body_len += len;
 	transfer->body[transfer->pub.body_len] = '\0';
+	return len;
+}
+
+/*
+ * libcurl's callback: the next piece of a mail.
+ */
+static size_t
+read_mail(char *data, size_t size, size_t count, void *userp)
+{
+	HttpTransfer *transfer = userp;
+	Size		left = transfer->request_body_len - transfer->body_read;
+	Size		len = Min(left, size * count);
+
+	memcpy(data, transfer->request_body + transfer->body_read, len);
+	transfer->body_read += len;
 	return len;
 }
 

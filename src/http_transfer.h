@@ -48,6 +48,8 @@ typedef struct HttpTransfer
 	/* http_transfer.c's part */
 	CURL	   *easy;			/* NULL: not prepared */
 	struct curl_slist *headers;
+	struct curl_slist *mail_to;
+	Size		body_read;		/* of a mail: sent so far */
 	const char *request_body;	/* palloc'ed; libcurl does not copy it */
 	Size		request_body_len;
 	bool		is_write;		/* neither GET nor HEAD */
@@ -64,6 +66,7 @@ typedef struct HttpTransfer
 
 extern const char *zcsync_transfer_prepare(HttpTransfer *transfer,
 										   const ZcsyncHttpRequest *request);
+extern const char *zcsync_transfer_refusal(const ZcsyncHttpRequest *request);
 extern void zcsync_transfer_conclude(HttpTransfer *transfer, CURLcode code);
 extern void zcsync_transfer_dispose(HttpTransfer *transfer);
 

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * secret.c
- *		Credentials: the only reader and writer of zcsync.credentials.
+ *		Credentials: the only reader and writer of zcsync.credentials, and of
+ *		zcsync.alert_secrets.
  *
  * A credential is stored sealed (seal.c), or as a reference to a place
  * outside of the database (reference.c), which is read each time.  The table
@@ -9,6 +10,10 @@
  * for the duration of a query, so that neither the worker's role nor an
  * operator can see its contents.  After an error, the abort of the
  * (sub)transaction restores the user, as for SECURITY DEFINER functions.
+ *
+ * The secrets of alert targets are kept in the same way, in a table of their
+ * own.  They are sealed for the negative number of their target, which no
+ * account has.
  *
  * A value in clear is never part of a query, a query's parameter, a message
  * or a context line: SQL sees only the sealed value or the reference.
@@ -90,6 +95,8 @@ typedef struct OpenFailure
 PG_FUNCTION_INFO_V1(zcsync_seal_credential);
 PG_FUNCTION_INFO_V1(zcsync_credential_status);
 PG_FUNCTION_INFO_V1(zcsync_reference_status);
+PG_FUNCTION_INFO_V1(zcsync_seal_alert_secret);
+PG_FUNCTION_INFO_V1(zcsync_alert_secret_status);
 
 static void open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure);
 static void owner_begin(OwnerScope *scope);
@@ -97,6 +104,13 @@ static void owner_end(const OwnerScope *scope);
 static SPIPlanPtr plan_keep(SPIPlanPtr *plan, const char *query, int nargs,
 							Oid *types);
 static List *rows_read(int64 account_id);
+static List *target_rows_read(int64 target_id);
+static List *rows_copy(void);
+static void target_row_store(int64 target_id, const char *name,
+							 const bytea *sealed, const char *reference,
+							 const char *fingerprint);
+static void target_value_store(int64 target_id, const char *name,
+							   const char *value);
 static bool row_store(int64 account_id, int64 version, const char *name,
 					  const bytea *sealed, const char *reference,
 					  const char *fingerprint, TimestampTz expires_at);
@@ -300,6 +314,90 @@ zcsync_reference_status(PG_FUNCTION_ARGS)
 }
 
 /*
+ * _seal_alert_secret(target, name, value): store a secret of an alert target
+ * sealed, or a reference as it is.  The target's row is locked, or new.
+ */
+Datum
+zcsync_seal_alert_secret(PG_FUNCTION_ARGS)
+{
+	int64		target_id = PG_GETARG_INT64(0);
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+	if (zcsync_reference_is(value))
+	{
+		OwnerScope	scope;
+
+		zcsync_reference_check(name, value);
+		owner_begin(&scope);
+		target_row_store(target_id, name, NULL, value, NULL);
+		owner_end(&scope);
+	}
+	else
+	{
+		target_value_store(target_id, name, value);
+		zcsync_secret_wipe(value);
+	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * _alert_secret_status(target): why a secret of an alert target cannot be
+ * opened, as (message, hint); NULLs if all can.  Never a value.
+ */
+Datum
+zcsync_alert_secret_status(PG_FUNCTION_ARGS)
+{
+	char	   *message;
+	char	   *hint;
+	ListCell   *lc;
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2] = {true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	foreach(lc, zcsync_secret_of_target(CurrentMemoryContext,
+										PG_GETARG_INT64(0), &message, &hint))
+		zcsync_secret_wipe(((ZcsyncCredential *) lfirst(lc))->value);
+	if (message != NULL)
+	{
+		values[0] = CStringGetTextDatum(message);
+		values[1] = CStringGetTextDatum(hint);
+		nulls[0] = nulls[1] = false;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * See secret.h.
+ */
+List *
+zcsync_secret_of_target(MemoryContext context, int64 target_id,
+						char **message, char **hint)
+{
+	ZcsyncAccount holder = {0};
+	OpenFailure failure = {0};
+	OwnerScope	scope;
+	List	   *rows;
+
+	owner_begin(&scope);
+	rows = target_rows_read(target_id);
+	owner_end(&scope);
+
+	holder.context = context;
+	holder.account_id = -target_id;
+	open_all(&holder, rows, &failure);
+	*message = failure.alert == NULL ? NULL :
+		MemoryContextStrdup(context, failure.message);
+	*hint = failure.alert == NULL ? NULL :
+		MemoryContextStrdup(context, failure.hint);
+	return holder.credentials;
+}
+
+/*
  * Open stored credentials into account->credentials.  The first that cannot be
  * opened sets *failure; the others are opened all the same.
  */
@@ -417,8 +515,6 @@ rows_read(int64 account_id)
 	static SPIPlanPtr plan = NULL;
 	Oid			types[] = {INT8OID};
 	Datum		arg = Int64GetDatum(account_id);
-	MemoryContext old;
-	List	   *rows = NIL;
 
 	plan_keep(&plan,
 			  "SELECT name, sealed, reference, expires_at "
@@ -427,8 +523,38 @@ rows_read(int64 account_id)
 			  "ORDER BY name COLLATE pg_catalog.\"C\"", 1, types);
 	if (SPI_execute_plan(plan, &arg, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read credentials");
+	return rows_copy();
+}
 
-	old = MemoryContextSwitchTo(CurTransactionContext);
+/*
+ * The same of an alert target.
+ */
+static List *
+target_rows_read(int64 target_id)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID};
+	Datum		arg = Int64GetDatum(target_id);
+
+	plan_keep(&plan,
+			  "SELECT name, sealed, reference, NULL::pg_catalog.timestamptz "
+			  "FROM zcsync.alert_secrets "
+			  "WHERE target_id OPERATOR(pg_catalog.=) $1 "
+			  "ORDER BY name COLLATE pg_catalog.\"C\"", 1, types);
+	if (SPI_execute_plan(plan, &arg, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the secrets of an alert target");
+	return rows_copy();
+}
+
+/*
+ * The rows of the last query.
+ */
+static List *
+rows_copy(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(CurTransactionContext);
+	List	   *rows = NIL;
+
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
@@ -542,6 +668,74 @@ value_store(int64 account_id, int64 version, const char *name,
 }
 
 /*
+ * Insert or replace one secret of an alert target.
+ */
+static void
+target_row_store(int64 target_id, const char *name, const bytea *sealed,
+				 const char *reference, const char *fingerprint)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID, TEXTOID, BYTEAOID, TEXTOID, TEXTOID};
+	Datum		args[5] = {0};
+	char		nulls[] = "  nnn";
+
+	args[0] = Int64GetDatum(target_id);
+	args[1] = CStringGetTextDatum(name);
+	if (sealed != NULL)
+	{
+		args[2] = PointerGetDatum(sealed);
+		args[4] = CStringGetTextDatum(fingerprint);
+		nulls[2] = nulls[4] = ' ';
+	}
+	else
+	{
+		args[3] = CStringGetTextDatum(reference);
+		nulls[3] = ' ';
+	}
+	plan_keep(&plan,
+			  "INSERT INTO zcsync.alert_secrets (target_id, name, sealed, "
+			  "	reference, key_fingerprint, updated_at) "
+			  "VALUES ($1, $2, $3, $4, $5, zcsync._now()) "
+			  "ON CONFLICT ON CONSTRAINT alert_secrets_pkey DO UPDATE "
+			  "SET sealed = excluded.sealed, reference = excluded.reference, "
+			  "	key_fingerprint = excluded.key_fingerprint, "
+			  "	updated_at = excluded.updated_at", 5, types);
+	if (SPI_execute_plan(plan, args, nulls, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not store a secret of an alert target");
+}
+
+/*
+ * Check, seal and store one secret of an alert target.
+ */
+static void
+target_value_store(int64 target_id, const char *name, const char *value)
+{
+	const char *problem = zcsync_secret_problem(value, strlen(value));
+	OwnerScope	scope;
+	ZcsyncKey	key;
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("secret \"%s\" %s", name, problem)));
+
+	owner_begin(&scope);
+	PG_TRY();
+	{
+		key_for_sealing(&key);
+		target_row_store(target_id, name,
+						 zcsync_seal(&key, -target_id, name, value), NULL,
+						 zcsync_key_fingerprint_text(&key));
+	}
+	PG_FINALLY();
+	{
+		explicit_bzero(&key, sizeof(key));
+	}
+	PG_END_TRY();
+	owner_end(&scope);
+}
+
+/*
  * The value of this database that was sealed last; NULL if there is none.
  * Access tokens, which can be fetched again, are taken only if there is
  * nothing else.  It lives until SPI_finish().
@@ -555,9 +749,12 @@ sealed_last(bool *is_token)
 	bool		isnull;
 
 	plan_keep(&plan,
-			  "SELECT sealed, expires_at IS NOT NULL FROM zcsync.credentials "
-			  "WHERE sealed IS NOT NULL "
-			  "ORDER BY 2, updated_at DESC LIMIT 1", 0, NULL);
+			  "SELECT sealed, expires_at IS NOT NULL, updated_at "
+			  "FROM zcsync.credentials WHERE sealed IS NOT NULL "
+			  "UNION ALL "
+			  "SELECT sealed, false, updated_at "
+			  "FROM zcsync.alert_secrets WHERE sealed IS NOT NULL "
+			  "ORDER BY 2, 3 DESC LIMIT 1", 0, NULL);
 	if (SPI_execute_plan(plan, NULL, NULL, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read credentials");
 	if (SPI_processed == 0)

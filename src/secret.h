@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * secret.h
- *		Credentials: the only reader and writer of zcsync.credentials.
+ *		Credentials: the only reader and writer of zcsync.credentials, and of
+ *		zcsync.alert_secrets.
  *
  * IDENTIFICATION
  *		src/secret.h
@@ -36,6 +37,14 @@ extern bool zcsync_secret_store(int64 account_id, const char *name,
 extern bool zcsync_secret_store_for(const ZcsyncAccount *account,
 									const char *name, const char *value,
 									TimestampTz expires_at);
+
+/*
+ * The secrets of an alert target, of ZcsyncCredential, allocated in "context".
+ * Needs a transaction.  Where one cannot be opened, *message and *hint say why;
+ * else they are NULL.
+ */
+extern List *zcsync_secret_of_target(MemoryContext context, int64 target_id,
+									 char **message, char **hint);
 
 /* Overwrite a string that held a secret. */
 extern void zcsync_secret_wipe(char *value);

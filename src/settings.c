@@ -28,6 +28,7 @@
 
 PG_FUNCTION_INFO_V1(zcsync_sql_names_database);
 
+char	   *zcsync_alert_hosts = NULL;
 bool		zcsync_allow_insecure_http = false;
 char	   *zcsync_allowed_hosts = NULL;
 int			zcsync_bulk_write_limit = 200;
@@ -79,6 +80,17 @@ static bool check_role(char **newval, void **extra, GucSource source);
 void
 zcsync_settings_define(void)
 {
+	DefineCustomStringVariable("zcsync.alert_hosts",
+							   "Lists the hosts that alerts may be sent to.",
+							   "Comma-separated host names; \"*.domain\" "
+							   "stands for all hosts below that domain.",
+							   &zcsync_alert_hosts,
+							   "hooks.slack.com, events.pagerduty.com, "
+							   "events.eu.pagerduty.com",
+							   PGC_SIGHUP,
+							   GUC_LIST_INPUT,
+							   check_allowed_hosts, NULL, NULL);
+
 	DefineCustomBoolVariable("zcsync.allow_insecure_http",
 							 "Allows requests over plain HTTP.",
 							 "For tests against a simulator; credentials "
@@ -424,7 +436,7 @@ zcsync_sql_names_database(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(zcsync_settings_names_database(NameStr(*PG_GETARG_NAME(0))));
 }
 
-/* zcsync.allowed_hosts: host names and "*.domain". */
+/* zcsync.allowed_hosts and alert_hosts: host names and "*.domain". */
 static bool
 check_allowed_hosts(char **newval, void **extra, GucSource source)
 {

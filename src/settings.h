@@ -18,6 +18,7 @@ typedef enum
 	ZCSYNC_RETENTION_DROP
 } ZcsyncRetentionAction;
 
+extern char *zcsync_alert_hosts;
 extern bool zcsync_allow_insecure_http;
 extern char *zcsync_allowed_hosts;		/* comma list: host or *.suffix */
 extern int	zcsync_bulk_write_limit;

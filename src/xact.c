@@ -13,6 +13,8 @@
  *
  * In both cases the work runs as the role named by zcsync.role: a worker is
  * connected as that role, and run() assumes it for each piece of work.
+ * Only evaluate_alerts() works as the owner of zcsync: it must also tell that
+ * there is no such role.
  *
  * Both check at the beginning of each piece that the extension is still there,
  * and hold a lock on it until the end, so that DROP EXTENSION waits for a piece
@@ -25,9 +27,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -44,6 +49,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "activity.h"
 #include "settings.h"
@@ -83,7 +89,8 @@ static int	call_xact_nestlevel = 0;
 
 static bool commit_is_replicated(void);
 static void xact_begin_worker(const char *activity);
-static void xact_begin_call(void);
+static void xact_begin_call(ZcsyncXactMode mode);
+static Oid	extension_owner(void);
 static bool xact_lock_extension(void);
 
 /*
@@ -99,7 +106,7 @@ zcsync_xact_begin(ZcsyncXactMode mode, const char *activity)
 	if (mode == ZCSYNC_XACT_WORKER)
 		xact_begin_worker(activity);
 	else
-		xact_begin_call();
+		xact_begin_call(mode);
 }
 
 /*
@@ -238,7 +245,7 @@ xact_begin_worker(const char *activity)
 void
 zcsync_xact_assert_idle(ZcsyncXactMode mode)
 {
-	Assert(mode == ZCSYNC_XACT_CALL || !IsTransactionState());
+	Assert(mode != ZCSYNC_XACT_WORKER || !IsTransactionState());
 	Assert(!ActiveSnapshotSet());
 	Assert(!TransactionIdIsValid(GetTopTransactionIdIfAny()));
 }
@@ -271,14 +278,13 @@ zcsync_test_idle(PG_FUNCTION_ARGS)
  * that does not catch it leaves none open.
  */
 static void
-xact_begin_call(void)
+xact_begin_call(ZcsyncXactMode mode)
 {
 	Oid			role;
 
 	call_context = CurrentMemoryContext;
 	call_owner = CurrentResourceOwner;
 	call_xact_nestlevel = GetCurrentTransactionNestLevel();
-	role = get_role_oid(zcsync_role, false);
 	Assert(!FirstSnapshotSet);
 	XactIsoLevel = XACT_READ_COMMITTED;
 	XactReadOnly = false;
@@ -287,6 +293,8 @@ xact_begin_call(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension \"zcsync\" was dropped"),
 				 errhint("CREATE EXTENSION zcsync; SELECT * FROM zcsync.setup();")));
+	role = mode == ZCSYNC_XACT_OWNER ? extension_owner() :
+		get_role_oid(zcsync_role, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	BeginInternalSubTransaction("zcsync");
 	GetUserIdAndSecContext(&call_user, &call_sec_context);
@@ -304,6 +312,24 @@ xact_begin_call(void)
 								 PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
+}
+
+/*
+ * The owner of the schema of zcsync, which the extension made.  What it runs
+ * as this role are functions of zcsync only, which run as it in any case.
+ */
+static Oid
+extension_owner(void)
+{
+	Oid			schema = get_namespace_oid("zcsync", false);
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema %u", schema);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /*

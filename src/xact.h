@@ -14,7 +14,9 @@
 typedef enum ZcsyncXactMode
 {
 	ZCSYNC_XACT_WORKER,			/* our own transactions */
-	ZCSYNC_XACT_CALL			/* CALL zcsync.run(): SPI_commit() */
+	ZCSYNC_XACT_CALL,			/* CALL zcsync.run(): SPI_commit() */
+	ZCSYNC_XACT_OWNER			/* the same as the owner of zcsync: CALL
+								 * zcsync.evaluate_alerts() */
 } ZcsyncXactMode;
 
 #define ZCSYNC_XACT_SETTINGS	9

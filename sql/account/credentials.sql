@@ -102,7 +102,8 @@ BEGIN
 
 	PERFORM zcsync._seal_credential(p_account, e.key, e.value) FROM jsonb_each_text(p_credentials) AS e;
 	DELETE FROM zcsync.credentials c WHERE c.account_id = p_account AND NOT p_credentials ? c.name;
-	UPDATE zcsync.accounts a SET token_scope = NULL WHERE a.account_id = p_account AND a.token_scope IS NOT NULL;
+	UPDATE zcsync.accounts a SET token_scope = NULL, credentials_end_at = NULL
+	WHERE a.account_id = p_account AND (a.token_scope IS NOT NULL OR a.credentials_end_at IS NOT NULL);
 	PERFORM zcsync._compare_scope(p_account);
 	PERFORM zcsync._activate_account(p_account);
 
@@ -281,7 +282,10 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT min(n.key_fingerprint)
-	FROM (SELECT DISTINCT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL) AS n
+	FROM (
+		SELECT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL
+		UNION
+		SELECT s.key_fingerprint FROM zcsync.alert_secrets s WHERE s.sealed IS NOT NULL) AS n
 	CROSS JOIN LATERAL zcsync._key_status(n.key_fingerprint) AS k
 	WHERE k.fingerprint IS DISTINCT FROM n.key_fingerprint
 $$;

@@ -48,6 +48,7 @@ BEGIN
 		WHEN 'alerts' THEN
 			DELETE FROM zcsync.alerts AS a
 			WHERE a.resolved_at < zcsync._now() - interval '90 days';
+			PERFORM zcsync._forget_incidents();
 			RETURN false;
 		WHEN 'end' THEN
 			UPDATE zcsync.installation SET maintained_at = zcsync._now();

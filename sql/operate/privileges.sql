@@ -48,9 +48,9 @@ CREATE FUNCTION zcsync._worker_functions() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT ARRAY[
-		'_account_context', '_alert', '_block_account', '_claim_jobs', '_claimant_insert', '_due_accounts',
+		'_account_context', '_alert', '_block_account', '_claim_jobs', '_claimant_insert', '_decide_alerts', '_due_accounts',
 		'_enqueue_due', '_enqueue_token', '_finish_jobs', '_has_due_jobs', '_has_local_jobs', '_next_due_at', '_next_job_at', '_next_local_at', '_note_limits', '_note_scope',
-		'_note_timeline', '_now', '_recover_jobs', '_resolve_alert', '_resume_readable', '_run_jobs', '_start_jobs', '_stop_jobs',
+		'_note_timeline', '_now', '_record_delivery', '_recover_jobs', '_resolve_alert', '_resume_readable', '_run_jobs', '_start_jobs', '_stop_jobs', '_take_deliveries',
 		'_worker_guard', 'create_partitions'];
 END;
 COMMENT ON FUNCTION zcsync._worker_functions() IS

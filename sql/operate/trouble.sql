@@ -134,6 +134,7 @@ BEGIN
 		RETURN QUERY SELECT 0, '(all)', 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
 			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;';
 	END IF;
+	RETURN QUERY SELECT * FROM zcsync._alert_trouble();
 	RETURN QUERY SELECT * FROM zcsync._paused();
 	RETURN QUERY SELECT * FROM zcsync._awaited();
 	RETURN QUERY SELECT * FROM zcsync._unread_edits();

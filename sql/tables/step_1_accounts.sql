@@ -22,7 +22,8 @@ BEGIN
 		created_at timestamptz NOT NULL DEFAULT now(),
 		adopted_at timestamptz,			-- when it took over from another database: by adopt_database(), or after a failover
 		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to the minute
-		maintained_at timestamptz		-- when maintain() last ran to its end
+		maintained_at timestamptz,		-- when maintain() last ran to its end
+		alerts_at timestamptz			-- when alerts were last evaluated
 	);
 	COMMENT ON TABLE zcsync.installation IS
 	'one row: the identity of this database and whether zcsync.stop() was called';
@@ -80,6 +81,7 @@ BEGIN
 		blocked_by text,				-- while blocked: the code of the alert about it
 		version bigint NOT NULL DEFAULT 1,	-- increased when settings or credentials change
 		token_scope text,				-- what the vendor lets its access token do; NULL: it has none, or no scope
+		credentials_end_at timestamptz,	-- when somebody must give others; NULL: not known
 		breaker_failures integer NOT NULL DEFAULT 0,	-- vendor failures in a row
 		breaker_until timestamptz,		-- no call before this time; then one probe
 		breaker_opened_at timestamptz,

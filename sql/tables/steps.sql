@@ -50,6 +50,9 @@ BEGIN
 		PERFORM zcsync._step_1_sync_queue();
 		PERFORM zcsync._step_1_dead_letters();
 		PERFORM zcsync._step_1_records();
+		PERFORM zcsync._step_1_alert_targets();
+		PERFORM zcsync._step_1_alert_rules();
+		PERFORM zcsync._step_1_alert_incidents();
 	END IF;
 END
 $$;

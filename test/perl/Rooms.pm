@@ -22,14 +22,14 @@ our @ROOMS = qw(core tables account queue mirror routes leads read operate vendo
 # says what its rows mean.
 our %TABLES_OF = (
 	core => 'installation alerts',
-	account => 'accounts credentials',
+	account => 'accounts credentials alert_secrets',
 	queue => 'account_budgets queues sync_queue claimants dead_letters sync_records job_id_seq',
 	mirror => 'streams lists changes conflicts marks tickets tasks contacts companies comments fields statuses leads'
 	  . ' lead_identities local_id_seq',
 	routes => 'routes route_fields route_values links route_errors company_maps mail_providers',
 	leads => 'lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'
 	  . ' lead_duplicates lead_merges intakes countries country_names company_forms',
-	operate => 'report_archive',
+	operate => 'report_archive alert_targets alert_rules alert_incidents alert_deliveries',
 );
 
 my %RANK = map { $ROOMS[$_] => $_ } 0 .. $#ROOMS;

@@ -1,0 +1,224 @@
+-- ---------------------------------------------------------------------
+-- Incidents: what rules find.  An incident is a row from its beginning to its end.
+-- It is told when it has lasted as long as its rule says, once more if it becomes
+-- critical, once to others if nobody acts, and its end is told once.
+-- ---------------------------------------------------------------------
+
+-- What the active rules make of readings.  severity NULL: nothing is wrong, or, where
+-- the value is NULL too, it cannot be told.
+CREATE FUNCTION zcsync._alert_findings(p_readings zcsync.alert_reading[])
+RETURNS TABLE (rule text, object text, account text, severity text, value numeric, says text, to_do text, lasts interval)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT DISTINCT ON (r.name, x.object) r.name, x.object, x.account,
+		CASE WHEN zcsync._reaches(x.value, r.critical, r.warning > r.critical) THEN 'critical'
+			WHEN zcsync._reaches(x.value, r.warning, r.warning > r.critical) THEN 'warning' END,
+		x.value, x.says, x.to_do, r.lasts
+	FROM zcsync.alert_rules AS r
+	JOIN unnest(p_readings) AS x ON x.measure = r.measure
+	WHERE r.state = 'active' AND (r.accounts IS NULL OR x.account = ANY (r.accounts))
+	ORDER BY r.name, x.object, x.value DESC NULLS FIRST
+$$;
+COMMENT ON FUNCTION zcsync._alert_findings(zcsync.alert_reading[]) IS
+'what the active alert rules find in readings';
+
+CREATE FUNCTION zcsync._reaches(p_value numeric, p_threshold numeric, p_less_is_worse boolean) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_less_is_worse THEN p_value <= p_threshold ELSE p_value >= p_threshold END;
+END;
+COMMENT ON FUNCTION zcsync._reaches(numeric, numeric, boolean) IS
+'does a value reach a threshold?';
+
+-- Write what was found: new incidents, those that go on, those that are over.  One
+-- that was over before it had lasted long enough leaves no row.
+CREATE FUNCTION zcsync._note_findings(p_readings zcsync.alert_reading[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	INSERT INTO zcsync.alert_incidents AS i (rule, object, account, severity, value, summary, to_do, began_at)
+	SELECT f.rule, f.object, f.account, f.severity, f.value, f.says, f.to_do, v_now
+	FROM zcsync._alert_findings(p_readings) AS f
+	WHERE f.severity IS NOT NULL
+	ON CONFLICT (rule, object) WHERE resolved_at IS NULL DO UPDATE
+		SET severity = excluded.severity, value = excluded.value, summary = excluded.summary, to_do = excluded.to_do
+		WHERE (i.severity, i.summary) IS DISTINCT FROM (excluded.severity, excluded.summary);
+
+	UPDATE zcsync.alert_incidents AS i SET resolved_at = v_now
+	WHERE i.resolved_at IS NULL AND NOT EXISTS (
+		SELECT FROM zcsync._alert_findings(p_readings) AS f
+		WHERE f.rule = i.rule AND f.object = i.object AND (f.severity IS NOT NULL OR f.value IS NULL));
+	-- nor does one that cannot be judged any more before that
+	DELETE FROM zcsync.alert_incidents AS i
+	WHERE i.opened_at IS NULL AND (i.resolved_at = v_now OR i.resolved_at IS NULL AND NOT EXISTS (
+		SELECT FROM zcsync._alert_findings(p_readings) AS f
+		WHERE f.rule = i.rule AND f.object = i.object AND f.severity IS NOT NULL));
+
+	UPDATE zcsync.alert_incidents AS i SET opened_at = v_now
+	FROM zcsync.alert_rules AS r
+	WHERE r.name = i.rule AND i.resolved_at IS NULL AND i.opened_at IS NULL AND i.began_at <= v_now - r.lasts;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_findings(zcsync.alert_reading[]) IS
+'opens, continues and ends the incidents of alert rules by these readings';
+
+-- Is it between silence_from and silence_to, which may be over midnight?
+CREATE FUNCTION zcsync._is_silent(p_from time, p_to time, p_zone text, p_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(CASE WHEN p_from <= p_to THEN t.now >= p_from AND t.now < p_to ELSE t.now >= p_from OR t.now < p_to END, false)
+	FROM (SELECT (p_at AT TIME ZONE p_zone)::time) AS t (now);
+END;
+COMMENT ON FUNCTION zcsync._is_silent(time, time, text, timestamptz) IS
+'are these the silence hours of an alert rule?';
+
+-- Give the targets that an incident concerns a message each.  A ticket is never made
+-- in the account that has the trouble, nor is a target told that it cannot be reached.
+CREATE FUNCTION zcsync._tell(p_incident bigint, p_event text, p_targets text[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO zcsync.alert_deliveries (incident_id, target_id, event, next_at, created_at)
+	SELECT i.incident_id, t.target_id,
+		CASE WHEN p_event = 'worse' AND NOT EXISTS (SELECT FROM zcsync.alert_deliveries AS d
+			WHERE d.incident_id = i.incident_id AND d.target_id = t.target_id) THEN 'alert' ELSE p_event END,
+		zcsync._now(), zcsync._now()
+	FROM zcsync.alert_incidents AS i
+	CROSS JOIN zcsync.alert_targets AS t
+	WHERE i.incident_id = p_incident AND t.state = 'active' AND (p_targets IS NULL OR t.name = ANY (p_targets))
+		AND (t.severity = 'warning' OR i.severity = 'critical')
+		AND NOT (t.kind = 'ticket' AND i.account IS NOT DISTINCT FROM t.settings ->> 'account')
+		AND i.object <> format('target %s no alerts', t.name)
+	ORDER BY t.target_id
+$$;
+COMMENT ON FUNCTION zcsync._tell(bigint, text, text[]) IS
+'queues messages about an incident for these alert targets, or for all';
+
+-- The end of an incident is told to whom it was told.  A message that was not tried yet
+-- is not sent any more.
+CREATE FUNCTION zcsync._tell_end(p_incident bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	INSERT INTO zcsync.alert_deliveries (incident_id, target_id, event, next_at, created_at)
+	SELECT DISTINCT d.incident_id, d.target_id, 'all clear', zcsync._now(), zcsync._now()
+	FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_targets AS t USING (target_id)
+	WHERE d.incident_id = p_incident AND d.state IN ('sent', 'sending') AND t.state = 'active';
+	UPDATE zcsync.alert_deliveries AS d SET state = 'cancelled'
+	WHERE d.incident_id = p_incident AND d.state = 'waiting' AND d.event <> 'all clear';
+	UPDATE zcsync.alert_incidents AS i SET all_clear_at = zcsync._now() WHERE i.incident_id = p_incident;
+$$;
+COMMENT ON FUNCTION zcsync._tell_end(bigint) IS
+'queues the all-clear of an incident for the alert targets that know of it';
+
+-- What is to be told now.  In its silence hours a rule tells nothing; what still is so
+-- afterwards, it tells then.  What begins again soon after its end waits until the
+-- cool-down is over.
+CREATE FUNCTION zcsync._tell_incidents() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_incident zcsync.alert_incidents;
+	v_rule zcsync.alert_rules;
+BEGIN
+	FOR v_incident IN
+		SELECT i.* FROM zcsync.alert_incidents AS i
+		WHERE i.opened_at IS NOT NULL AND (i.resolved_at IS NULL OR i.told IS NOT NULL AND i.all_clear_at IS NULL)
+		ORDER BY i.severity, i.incident_id
+	LOOP
+		SELECT r.* INTO v_rule FROM zcsync.alert_rules AS r WHERE r.name = v_incident.rule;
+		CONTINUE WHEN zcsync._is_silent(v_rule.silence_from, v_rule.silence_to, v_rule.time_zone, v_now);
+		IF v_incident.resolved_at IS NOT NULL THEN
+			PERFORM zcsync._tell_end(v_incident.incident_id);
+		ELSIF v_incident.told IS NULL AND NOT zcsync._is_cooling_down(v_incident.rule, v_incident.object, v_rule.cool_down)
+			OR v_incident.told = 'warning' AND v_incident.severity = 'critical' THEN
+			PERFORM zcsync._tell(v_incident.incident_id, CASE WHEN v_incident.told IS NULL THEN 'alert' ELSE 'worse' END, v_rule.targets);
+			UPDATE zcsync.alert_incidents AS i SET told = i.severity, told_at = coalesce(i.told_at, v_now)
+			WHERE i.incident_id = v_incident.incident_id;
+		ELSIF v_incident.told_at <= v_now - v_rule.escalate_after AND v_incident.escalated_at IS NULL AND v_incident.acknowledged_at IS NULL THEN
+			PERFORM zcsync._tell(v_incident.incident_id, 'escalation', v_rule.escalate_to);
+			UPDATE zcsync.alert_incidents AS i SET escalated_at = v_now WHERE i.incident_id = v_incident.incident_id;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._tell_incidents() IS
+'queues the messages that are due: alerts, escalations and all-clears';
+
+CREATE FUNCTION zcsync._is_cooling_down(p_rule text, p_object text, p_cool_down interval) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync.alert_incidents AS b
+		WHERE b.rule = p_rule AND b.object = p_object AND b.told IS NOT NULL AND b.resolved_at > zcsync._now() - p_cool_down)
+$$;
+COMMENT ON FUNCTION zcsync._is_cooling_down(text, text, interval) IS
+'did the same end so lately that it is not told again yet?';
+
+-- ---------------------------------------------------------------------
+-- The evaluation
+-- ---------------------------------------------------------------------
+
+-- Decide what is to be told, and tell what needs no network.  Once at a time, and only
+-- where somebody listens, or something is to be ended.  p_silent_for: only if nobody has
+-- done so for that long.
+CREATE FUNCTION zcsync._decide_alerts(p_silent_for interval) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	IF to_regclass('zcsync.alert_targets') IS NULL OR NOT EXISTS (SELECT FROM zcsync.alert_targets AS t WHERE t.state = 'active')
+		OR zcsync._copied() IS NOT NULL
+		OR NOT pg_try_advisory_xact_lock('zcsync.alert_rules'::regclass::oid::integer, 86) THEN
+		RETURN false;
+	END IF;
+	-- the clock may have been set back
+	PERFORM FROM zcsync.installation AS i WHERE i.alerts_at > v_now - p_silent_for AND i.alerts_at <= v_now;
+	IF FOUND THEN
+		RETURN false;
+	END IF;
+	UPDATE zcsync.installation SET alerts_at = v_now;
+	PERFORM zcsync._note_findings(zcsync._all_alert_readings());
+	PERFORM zcsync._tell_incidents();
+	PERFORM zcsync._deliver_here();
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._decide_alerts(interval) IS
+'reads all measures, opens and ends incidents and queues what is to be told of them; false: somebody else did, or nobody listens';
+
+CREATE FUNCTION zcsync.acknowledge_alert(incident_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	UPDATE zcsync.alert_incidents AS i SET acknowledged_at = coalesce(i.acknowledged_at, zcsync._now()), acknowledged_by = coalesce(i.acknowledged_by, session_user)
+	WHERE i.incident_id = acknowledge_alert.incident_id AND i.resolved_at IS NULL;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('there is no open incident %s', coalesce(acknowledge_alert.incident_id::text, 'NULL')),
+			HINT = 'SELECT * FROM zcsync.alert_incidents WHERE resolved_at IS NULL; lists them.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.acknowledge_alert(bigint) IS
+'says that somebody works on an incident, so that it is not escalated';
+
+-- Forget what ended long ago.
+CREATE FUNCTION zcsync._forget_incidents() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	DELETE FROM zcsync.alert_incidents AS i WHERE i.resolved_at < zcsync._now() - interval '90 days'
+$$;
+COMMENT ON FUNCTION zcsync._forget_incidents() IS
+'deletes incidents that ended 90 days ago, with their messages; part of zcsync.maintain()';

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine_alerts.c
+ *		Alerts, evaluated and sent by an engine.
+ *
+ * Once a minute an engine decides what is to be told (alerts.c) and takes the
+ * messages that are due, in one transaction.  They travel among its other
+ * transfers, so that a target that does not answer holds up nothing.  What an
+ * engine forgets when it is reset is sent again, as after a crash.
+ *
+ * IDENTIFICATION
+ *		src/engine_alerts.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "alerts.h"
+#include "engine_alerts.h"
+
+#ifdef ZCSYNC_TESTING
+#define ALERTS_INTERVAL_MS	2000
+#define ALERTS_APART_MS		1000
+#else
+#define ALERTS_INTERVAL_MS	60000
+#define ALERTS_APART_MS		50000	/* not sooner than another process did */
+#endif
+#define ALERTS_AT_ONCE		10
+
+static void step_decide(ZcsyncEngine *engine);
+static void step_record(ZcsyncEngine *engine);
+static void engine_keep(ZcsyncEngine *engine, ZcsyncDelivery *delivery);
+
+/*
+ * Record what became of messages, and now and then decide on new ones and send
+ * them.
+ */
+void
+zcsync_engine_alerts(ZcsyncEngine *engine, TimestampTz now)
+{
+	ListCell   *lc;
+
+	if (engine->deliveries != NIL &&
+		zcsync_engine_step(engine, &engine->record_alerts, step_record,
+						   "zcsync: record alerts"))
+	{
+		foreach(lc, engine->deliveries)
+			zcsync_alerts_free(lfirst(lc));
+		list_free(engine->deliveries);
+		engine->deliveries = NIL;
+	}
+	if (engine->draining || now < engine->alerts.not_before)
+		return;
+
+	engine->taken = NIL;
+	if (!zcsync_engine_step(engine, &engine->alerts, step_decide,
+							"zcsync: evaluate alerts"))
+		return;
+	engine->alerts.not_before = TimestampTzPlusMilliseconds(now,
+															ALERTS_INTERVAL_MS);
+	foreach(lc, engine->taken)
+	{
+		if (!zcsync_alerts_start(engine->http, lfirst(lc)))
+			engine_keep(engine, lfirst(lc));
+	}
+}
+
+/* A message was sent, or could not be. */
+void
+zcsync_engine_alert_over(ZcsyncEngine *engine, ZcsyncHttpTransfer *transfer)
+{
+	ZcsyncDelivery *delivery = zcsync_http_transfer_owner(transfer);
+
+	zcsync_alerts_over(transfer);
+	engine_keep(engine, delivery);
+}
+
+/* Keep a message that is over until that is recorded. */
+static void
+engine_keep(ZcsyncEngine *engine, ZcsyncDelivery *delivery)
+{
+	MemoryContext old = MemoryContextSwitchTo(engine->context);
+
+	engine->deliveries = lappend(engine->deliveries, delivery);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Where this fails after messages were taken, they are freed with the engine's
+ * other work and were not taken.
+ */
+static void
+step_decide(ZcsyncEngine *engine)
+{
+	int			max = Min(ALERTS_AT_ONCE, zcsync_http_free_slots(engine->http));
+	MemoryContext old;
+	List	   *taken;
+
+	if (!zcsync_alerts_decide(ALERTS_APART_MS) || max <= 0)
+		return;
+	taken = zcsync_alerts_take(engine->work, max);
+	old = MemoryContextSwitchTo(engine->round);
+	engine->taken = list_copy(taken);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_record(ZcsyncEngine *engine)
+{
+	zcsync_alerts_record(engine->deliveries);
+}

@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * machine.c
+ *		How much of this machine is in use, for alerts.
+ *
+ * PostgreSQL itself does not say.  What the system does not tell is NULL.
+ *
+ * IDENTIFICATION
+ *		src/machine.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#define MACHINE_COLUMNS	3		/* of zcsync._machine_load() */
+
+PG_FUNCTION_INFO_V1(zcsync_machine_load);
+
+static bool cpu_percent(double *percent);
+static bool memory_percent(double *percent);
+static bool disk_percent(double *percent);
+
+/* _machine_load(): CPU, memory and disk in percent. */
+Datum
+zcsync_machine_load(PG_FUNCTION_ARGS)
+{
+	double		percent[MACHINE_COLUMNS] = {0};
+	Datum		values[MACHINE_COLUMNS];
+	bool		nulls[MACHINE_COLUMNS];
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	nulls[0] = !cpu_percent(&percent[0]);
+	nulls[1] = !memory_percent(&percent[1]);
+	nulls[2] = !disk_percent(&percent[2]);
+	for (int i = 0; i < MACHINE_COLUMNS; i++)
+		values[i] = Float8GetDatum(percent[i]);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * Processes that ran or waited to in the last five minutes, of the processors:
+ * above 100, some waited.
+ */
+static bool
+cpu_percent(double *percent)
+{
+	double		load[2];
+	long		processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (processors <= 0 || getloadavg(load, 2) != 2)
+		return false;
+	*percent = 100 * load[1] / processors;
+	return true;
+}
+
+/* What programs hold: what the kernel could give to others does not count. */
+static bool
+memory_percent(double *percent)
+{
+	FILE	   *file = AllocateFile("/proc/meminfo", "r");
+	char		line[256];
+	double		total = 0;
+	double		available = -1;
+
+	if (file == NULL)
+		return false;
+	while (fgets(line, sizeof(line), file) != NULL)
+	{
+		(void) sscanf(line, "MemTotal: %lf", &total);
+		(void) sscanf(line, "MemAvailable: %lf", &available);
+	}
+	FreeFile(file);
+	if (total <= 0 || available < 0)
+		return false;
+	*percent = 100 * (total - available) / total;
+	return true;
+}
+
+/* Of the file system of the data directory, as df counts. */
+static bool
+disk_percent(double *percent)
+{
+	struct statvfs fs;
+	double		used;
+
+	if (statvfs(DataDir, &fs) != 0 || fs.f_blocks == 0)
+		return false;
+	used = (double) fs.f_blocks - fs.f_bfree;
+	*percent = 100 * used / (used + fs.f_bavail);
+	return true;
+}
