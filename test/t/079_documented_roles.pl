@@ -50,6 +50,7 @@ FROM zcsync.tasks t WHERE remote_id > '1';
 SELECT zcsync._alert('test', '', 'warning', 'look at this', NULL);
 SELECT zcsync.create_intake('crm', 'apollo', 'id,email');
 SELECT zcsync.cache_set('tickets', '{"a": 1}');
+SELECT zcsync._count_operations(zcsync.account('dev'), 'push', '{updated}');
 UPDATE zcsync.tickets SET subject = 'Other', sync_cause = 'pull', sync_cause_id = 1, sync_xid = pg_current_xact_id() WHERE remote_id = '1';
 UPDATE zcsync.tasks SET priority = 2 WHERE remote_id = '3';
 SQL
@@ -76,7 +77,7 @@ my %calls = (
 	sync_lead => "('apollo', '{\"id\": \"3\", \"email\": \"cy\@other.example\"}', 'crm')", sync_leads => "('apollo', '[{\"id\": \"4\", \"email\": \"di\@other.example\"}]', 'crm')",
 	create_intake => "('crm', 'apollo', 'id,email')", (map { $_ => '((SELECT max(name) FROM zcsync.intakes))' } qw(plan_import import_leads drop_intake)),
 	explain_lead => "('$lead')", merge_leads => "('$lead', '$other')", split_lead => "('$lead')", keep_apart => "('$lead', '$other')",
-	top_companies => '()', recent_leads => '()', active_tickets_by_user => "('7')", tickets_report => '()');
+	metrics => '()', top_companies => '()', recent_leads => '()', active_tickets_by_user => "('7')", tickets_report => '()');
 my @order = qw(create_intake plan_import import_leads explain_lead keep_apart merge_leads split_lead sync_lead sync_leads drop_intake);
 my %place = map { $order[$_] => $_ } 0 .. $#order;
 
@@ -100,7 +101,8 @@ for my $role (sort keys %grants)
 	for my $relation (@relations)
 	{
 		my ($rc, $out) = as($role, "SELECT r::text FROM zcsync.$relation AS r");
-		ok($rc == 0 && $out ne '', "$role reads rows of $relation") or diag($out);
+		# no vendor is called here; what stat_calls reads, it reads without rows, too
+		ok($rc == 0 && ($out ne '' || $relation eq 'stat_calls'), "$role reads rows of $relation") or diag($out);
 	}
 	for my $function (sort { ($place{$a} // -1) <=> ($place{$b} // -1) || $a cmp $b } @functions)
 	{
