@@ -492,7 +492,8 @@ DECLARE
 BEGIN
 	FOR v_account IN SELECT DISTINCT r.account_id FROM zcsync.lead_rows r WHERE r.look_again ORDER BY 1 LOOP
 		v_quiet := pg_try_advisory_xact_lock('zcsync.lead_duplicates'::regclass::oid::integer, (v_account % 2147483647)::integer);
-		-- there is always somebody who takes leads: rows of long ago can be seen by now
+		-- if somebody takes leads at the moment: only rows of an hour ago, which all can
+		-- see by now
 		v_ids := ARRAY(SELECT r.row_id FROM zcsync.lead_rows r
 			WHERE r.account_id = v_account AND r.look_again AND (v_quiet OR r.taken_at < zcsync._now() - interval '1 hour')
 			ORDER BY r.row_id LIMIT p_max);

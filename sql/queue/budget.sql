@@ -96,8 +96,8 @@ COMMENT ON TYPE zcsync._allowance IS
 -- What the budgets of an account allow at a moment, a row for each class.
 -- p_running has the class of each call under way, see _running_calls().
 --
--- Writes that have a budget of their own also count as other calls: they may use no
--- more than is left of that budget, and wait when it makes calls wait.
+-- Writes that have a budget of their own also count in the budget of all calls: they may
+-- use no more than is left in that one, and wait when it makes calls wait.
 --
 -- This function has no SET clause, so that the planner makes it part of the query that
 -- calls it; therefore it names the schema of each operator.

@@ -326,8 +326,8 @@ BEGIN
 	SELECT a.breaker_failures, a.breaker_opened_at, a.breaker_until, (zcsync._vendor_of(a.vendor)).write_batch AS batch
 	INTO v_account
 	FROM zcsync.accounts a WHERE a.account_id = p_account;
-	-- v_batch is NULL where the vendor's descriptor was dropped: its accounts are not
-	-- worked for
+	-- batch is NULL if the vendor's descriptor was dropped: then nothing is sent for its
+	-- accounts
 	IF v_budgets = '{}' OR v_max <= 0 OR v_account.batch IS NULL THEN
 		RETURN;
 	END IF;

@@ -150,8 +150,8 @@ COMMENT ON FUNCTION zcsync._record_endings(zcsync.ending[], zcsync.outcome[]) IS
 -- - vendor, throttled: spend no attempt; such a job ends by the queue's max_age.  A 500
 --   may be caused by one record of those that travelled together, so they travel in
 --   half as large a call the next time.
--- - auth: counts as an attempt.  It starts a probe, which tells a wrong secret, which
---   blocks the account, from a record that the account may not see.
+-- - auth: counts as an attempt.  It starts a probe.  If that is refused, too, the secret
+--   is wrong and the account is blocked; if not, the account may not see this one record.
 -- - halved: was refused in a call together with others, of which one may be to blame.
 --   Spends no attempt; it travels in half as large a call the next time.  The vendor
 --   may have accepted the records before the bad one, so a create stays unclear.  If

@@ -19,8 +19,8 @@
 -- pairs whose agreed value is this one (it may be NULL), or is a set that contains it.
 -- Edits count from now on, or from the time at which the oldest job of the record that
 -- still waits was queued.  If the route is paused, or has lost the record, they count
--- from the last change of the pair.  A field with an error has a new value that waits
--- to be written, so its difference is no edit.  No batch of the route may be under way,
+-- from the last change of the pair.  A field with an error is left out: it has a new
+-- value that is written as soon as it can be.  No batch of the route may be under way,
 -- since it would remember values of the old map.
 CREATE FUNCTION zcsync._drop_agreed(p_route bigint, p_fields text[], p_values text[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

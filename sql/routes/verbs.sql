@@ -839,8 +839,8 @@ BEGIN
 	v_value := zcsync._read_value(v_def, p_field, p_back, p_source_value);
 	SELECT * INTO v_old FROM zcsync.route_values v
 	WHERE v.route_id = p_route AND v.direction = v_direction AND v.field = p_field AND v.source_value = v_value;
-	-- a value without a translation was not sent, so its records wait; people are found
-	-- without one
+	-- without a translation nothing was agreed on for the value, except for people, who are
+	-- found without one
 	IF (v_old.target_value, v_old.target_id) IS DISTINCT FROM (v_new.value, v_new.id) AND (p_back OR v_is_person OR v_old.field IS NOT NULL) THEN
 		PERFORM zcsync._drop_agreed(p_route, ARRAY[CASE WHEN p_back THEN 'back:' ELSE '' END || p_field],
 			CASE WHEN p_back THEN ARRAY[v_value] WHEN NOT v_is_person THEN ARRAY[v_old.target_value] END);
@@ -926,7 +926,7 @@ BEGIN
 		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
 			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'explain_route', 'backfill_route', 'apply_route',
 			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'record_url', 'stream', 'release_held', 'cancel_held',
-			-- functions that others call with the rights of their caller
+			-- what the functions above call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',
 			'_save_route', '_save_value', '_suggest_values', '_route_default_filter', '_place_setting', '_route_field', '_queue_unmapped',
