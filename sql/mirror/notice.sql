@@ -525,6 +525,11 @@ BEGIN
 		PERFORM zcsync._notice(TG_TABLE_NAME, v_rows.accounts, v_rows.ids, v_rows.old, v_rows.new, v_rows.origins,
 			v_rows.states, v_rows.updated_at);
 	END IF;
+	IF zcsync._has_trouble() THEN
+		PERFORM zcsync._note_in_step(TG_TABLE_NAME, ARRAY(
+			SELECT n.local_id FROM new_rows n JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
+			WHERE n.sync_state = 'synced' AND o.sync_state <> 'synced'));
+	END IF;
 	RETURN NULL;
 END
 $body$$create$,

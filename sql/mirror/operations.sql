@@ -379,6 +379,8 @@ BEGIN
 		v_ids := ARRAY(SELECT e.job_id FROM unnest(v_endings) AS e WHERE e.status NOT IN ('more', 'locked'));
 		UPDATE zcsync.sync_queue q SET unclear_since = NULL WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL;
 		PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids);
+		PERFORM zcsync._close_letters_of('push', ARRAY(
+			SELECT q.local_id FROM unnest(v_endings) AS e JOIN zcsync.sync_queue q ON q.job_id = e.job_id WHERE e.how = 'ended'));
 	END IF;
 	RETURN v_endings;
 END

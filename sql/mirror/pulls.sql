@@ -329,6 +329,7 @@ BEGIN
 			zcsync._origin_of('pull', v_batch.jobs[1]));
 		v_done := ARRAY(SELECT j FROM unnest(v_batch.jobs) WITH ORDINALITY AS x (j, n)
 			WHERE n <> ALL (v_result.waiting || v_result.failed));
+		PERFORM zcsync._note_read(v_batch.account_id, v_batch.kind, v_batch.documents, v_result.waiting || v_result.failed);
 
 		UPDATE zcsync.sync_queue q
 		SET attempts = q.attempts + 1, run_at = v_now + least(interval '30 seconds', interval '250 ms' * power(2, least(q.attempts, 10))),

@@ -277,11 +277,14 @@ COMMENT ON FUNCTION zcsync._release_remote_ids(bigint, text, bigint[], text[]) I
 
 -- The push of a row has changed its state without reaching the vendor: it is held, has
 -- failed for good, or is tried again.  A row that somebody has locked is left alone:
--- its writer will queue a push again.
+-- its writer will queue a push again.  A row that is in step by now, or gone, has
+-- nothing left to send: then the dead letter is closed.
 CREATE FUNCTION zcsync._push_failed(p_kind text, p_local_id bigint, p_state text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	v_differs boolean;
 BEGIN
 	IF p_kind IS NULL OR p_kind <> ALL (zcsync._kinds()) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -293,6 +296,13 @@ BEGIN
 			FOR NO KEY UPDATE SKIP LOCKED) AS l
 		WHERE t.account_id = l.account_id AND t.local_id = l.local_id$sql$, p_kind)
 		USING p_local_id, p_state;
+	IF p_state = 'failed' THEN
+		EXECUTE format('SELECT EXISTS (SELECT FROM zcsync.%I AS t WHERE t.local_id = $1 AND t.sync_state <> ''synced'')', p_kind)
+			INTO v_differs USING p_local_id;
+		IF NOT v_differs THEN
+			PERFORM zcsync._close_letters_of('push', ARRAY[p_local_id]);
+		END IF;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._push_failed(text, bigint, text) IS

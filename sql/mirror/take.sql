@@ -505,6 +505,7 @@ BEGIN
 		PERFORM zcsync._park(v_account, coalesce(v_stream, p_stream_id), p_kind,
 			ARRAY(SELECT v_documents[n] FROM unnest(v_result.waiting || v_result.failed) AS n));
 	END IF;
+	PERFORM zcsync._note_read(v_account, p_kind, v_documents, v_result.waiting || v_result.failed);
 	RETURN v_result.changed;
 END
 $$;

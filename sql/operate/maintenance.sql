@@ -29,7 +29,7 @@ BEGIN
 		WHEN 'records' THEN
 			RETURN zcsync._trim_records(20000) = 20000;
 		WHEN 'errors' THEN
-			PERFORM zcsync._forget_letters(k) + zcsync._forget_route_errors(k) FROM unnest(zcsync._kinds()) AS k;
+			PERFORM zcsync._forget_letters(k), zcsync._forget_route_errors(k) FROM unnest(zcsync._kinds()) AS k;
 			RETURN false;
 		WHEN 'months' THEN
 			RETURN zcsync._drop_month();
@@ -128,75 +128,64 @@ $$;
 COMMENT ON FUNCTION zcsync._trim_records(integer) IS
 'deletes records of jobs beyond what their queues keep; returns how many, at most p_max';
 
--- Delete dead letters of a kind about which nobody has to do anything any more, a week
--- after they died: a push whose row was brought into step since, a mapping that works
--- now, a record that was read since; and those of rows and streams that are gone.  All
--- others wait for a person, however long, and so does a create whose effect is not
--- known.
-CREATE FUNCTION zcsync._forget_letters(p_kind text) RETURNS bigint
+-- Dead letters of a kind about which nobody has to do anything any more are closed as
+-- soon as their records are in step (queue/letters.sql).  Those that this missed are closed
+-- here, as are those of rows and streams that are gone: a push whose row is in step, a
+-- mapping that works, a record that was read since.  All others wait for a person,
+-- however long, and so does a create whose effect is not known.
+CREATE FUNCTION zcsync._forget_letters(p_kind text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_count bigint;
+	v_jobs bigint[];
 BEGIN
 	EXECUTE format($sql$
-		WITH settled AS (
-			DELETE FROM zcsync.dead_letters AS d
-			WHERE d.kind = %1$L AND d.died_at < $1 AND d.unclear_since IS NULL
-				AND CASE
-					WHEN d.operation IN ('push', 'route') THEN
-						d.local_id IS NOT NULL AND NOT EXISTS (
-							SELECT FROM zcsync.%1$I AS t
-							WHERE t.local_id = d.local_id AND CASE d.operation
-								WHEN 'push' THEN t.sync_state <> 'synced'
-								-- the error of a mapping is removed when the mapping
-								-- works
-								ELSE d.class <> 'rejected' OR EXISTS (SELECT FROM zcsync.route_errors AS e
-									WHERE e.route_id = d.route_id AND e.source_id = d.local_id AND e.field = '') END)
-					WHEN d.operation IN ('pull', 'fetch', 'apply') THEN
-						d.stream_id IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.streams AS s WHERE s.stream_id = d.stream_id)
-						OR d.operation = 'fetch' AND jsonb_typeof(d.payload -> 'ids') = 'array' AND NOT EXISTS (
-							SELECT FROM jsonb_array_elements_text(d.payload -> 'ids') AS i (id)
-							WHERE NOT EXISTS (SELECT FROM zcsync.%1$I AS t
-								WHERE t.account_id = d.account_id AND t.remote_id = i.id
-									AND (t.synced_at > d.died_at OR t.deleted_at IS NOT NULL)))
-					ELSE false END
-			RETURNING d.*)
-		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
-			attempts, message, queued_at, created_at)
-		SELECT s.job_id, s.account_id, s.queue, s.operation, s.kind, s.local_id, s.route_id, 'cancelled', s.attempts,
-			'a dead letter that was settled since: ' || s.message, s.created_at, zcsync._now()
-		FROM settled AS s$sql$, p_kind)
-		USING zcsync._now() - interval '7 days';
-	GET DIAGNOSTICS v_count = ROW_COUNT;
-	RETURN v_count;
+		SELECT array_agg(d.job_id)
+		FROM zcsync.dead_letters AS d
+		WHERE d.kind = %1$L AND d.unclear_since IS NULL
+			AND CASE
+				WHEN d.operation IN ('push', 'route') THEN
+					d.local_id IS NOT NULL AND NOT EXISTS (
+						SELECT FROM zcsync.%1$I AS t
+						WHERE t.local_id = d.local_id AND CASE d.operation
+							WHEN 'push' THEN t.sync_state <> 'synced'
+							-- the error of a mapping goes when it works
+							ELSE d.class <> 'rejected' OR EXISTS (SELECT FROM zcsync.route_errors AS e
+								WHERE e.route_id = d.route_id AND e.source_id = d.local_id AND e.field = '') END)
+				WHEN d.operation IN ('pull', 'fetch', 'apply') THEN
+					d.stream_id IS NOT NULL AND NOT EXISTS (SELECT FROM zcsync.streams AS s WHERE s.stream_id = d.stream_id)
+					OR d.operation = 'fetch' AND jsonb_typeof(d.payload -> 'ids') = 'array' AND NOT EXISTS (
+						SELECT FROM jsonb_array_elements_text(d.payload -> 'ids') AS i (id)
+						WHERE NOT EXISTS (SELECT FROM zcsync.%1$I AS t
+							WHERE t.account_id = d.account_id AND t.remote_id = i.id
+								AND (t.synced_at > d.died_at OR t.deleted_at IS NOT NULL)))
+				ELSE false END$sql$, p_kind)
+		INTO v_jobs;
+	IF v_jobs IS NOT NULL THEN
+		PERFORM zcsync._close_letters(v_jobs);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._forget_letters(text) IS
-'removes dead letters of a kind that were settled, or whose row is gone, and are older than a week; returns how many';
+'closes dead letters of a kind that were settled, or whose row is gone';
 
 -- Errors of a route are removed when the record can be mapped; those of a record whose
--- row is gone are removed here, a week later.
-CREATE FUNCTION zcsync._forget_route_errors(p_kind text) RETURNS bigint
+-- row is gone are removed here.
+CREATE FUNCTION zcsync._forget_route_errors(p_kind text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v_count bigint;
 BEGIN
 	EXECUTE format($sql$
 		DELETE FROM zcsync.route_errors AS e
 		USING zcsync.routes AS r JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
-		WHERE r.route_id = e.route_id AND s.kind = %1$L AND e.last_at < $1
-			AND NOT EXISTS (SELECT FROM zcsync.%1$I AS t WHERE t.local_id = e.source_id)$sql$, p_kind)
-		USING zcsync._now() - interval '7 days';
-	GET DIAGNOSTICS v_count = ROW_COUNT;
-	RETURN v_count;
+		WHERE r.route_id = e.route_id AND s.kind = %1$L
+			AND NOT EXISTS (SELECT FROM zcsync.%1$I AS t WHERE t.local_id = e.source_id)$sql$, p_kind);
 END
 $$;
 COMMENT ON FUNCTION zcsync._forget_route_errors(text) IS
-'removes errors of routes about rows of a kind that are gone; returns how many';
+'removes errors of routes about rows of a kind that are gone';
 
 -- Drop the oldest month that ended more than 13 months ago, of changes or of
 -- sync_records.  One at a time, so that the lock on the parent is short.

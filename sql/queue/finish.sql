@@ -375,7 +375,8 @@ $$;
 COMMENT ON FUNCTION zcsync._record_failure(bigint, bigint, text, text, text, bigint, bigint, text, integer, integer, text, timestamptz) IS
 'writes the record of a job that failed';
 
--- Move a job to the dead letters.
+-- Move a job to the dead letters.  An earlier one of the same record and operation is
+-- settled by it: it does what that one was to do, and more.
 CREATE FUNCTION zcsync._bury(p_job bigint, p_class text, p_status integer, p_message text, p_hint text, p_reply text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -388,6 +389,9 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
+	PERFORM zcsync._close_letters(ARRAY(
+		SELECT d.job_id FROM zcsync.dead_letters AS d
+		WHERE d.account_id = v_job.account_id AND d.dedupe_key = v_job.dedupe_key AND d.operation = v_job.operation));
 	INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, stream_id, route_id, kind,
 		local_id, record_key, dedupe_key, payload, version, backfill, sent, lookup_floor, priority, attempts, class,
 		status, message, hint, reply, unclear_since, created_at, died_at)

@@ -396,7 +396,8 @@ $$;
 COMMENT ON FUNCTION zcsync._count_route_jobs(bigint, text[]) IS
 'counts jobs of a route that ended, a status each; for metrics()';
 
--- End jobs whose records failed: they go back with a delay, or become dead letters.
+-- End jobs whose records failed: they go back with a delay, or become dead letters.  An
+-- earlier dead letter of the record is closed: this failure says the same again.
 CREATE FUNCTION zcsync._fail_route_jobs(p_route bigint, p_failed bigint[], p_messages text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -417,6 +418,7 @@ BEGIN
 		last_hint = zcsync._route_error_hint(v_name, 'mapping_error', '', NULL)
 	FROM unnest(p_failed, p_messages) AS f (id, message)
 	WHERE q.route_id = p_route AND q.local_id = f.id AND q.operation = 'route' AND q.state = 'ready';
+	PERFORM zcsync._close_letters_of('route', p_failed, p_route);
 	WITH dead AS (
 		DELETE FROM zcsync.sync_queue q
 		WHERE q.route_id = p_route AND q.local_id = ANY (p_failed) AND q.operation = 'route' AND q.state = 'ready'
@@ -452,6 +454,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_result record;
+	v_done bigint[];
 BEGIN
 	IF p_ids = '{}' THEN
 		RETURN '{}';
@@ -468,10 +471,12 @@ BEGIN
 	IF v_result.failed IS NOT NULL THEN
 		PERFORM zcsync._fail_route_jobs(p_route, v_result.failed, v_result.messages);
 	END IF;
-	RETURN ARRAY(
+	v_done := ARRAY(
 		SELECT i FROM unnest(p_ids) i
 		WHERE i <> ALL (coalesce(v_result.failed, '{}')) AND i <> ALL (v_result.left_over)
 			AND i NOT IN (SELECT w.id FROM unnest(v_result.written, v_result.statuses) AS w (id, status) WHERE w.status = 'again'));
+	PERFORM zcsync._close_letters_of('route', v_done, p_route);
+	RETURN v_done;
 END
 $$;
 COMMENT ON FUNCTION zcsync._write_route_batch(bigint, bigint[], boolean, boolean, bigint[], zcsync.route_evaluation[], zcsync.route_evaluation[], interval) IS

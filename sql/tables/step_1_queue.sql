@@ -161,6 +161,8 @@ BEGIN
 	);
 	CREATE INDEX idx_dead_letters_account ON zcsync.dead_letters (account_id, died_at DESC);
 	CREATE INDEX idx_dead_letters_local_id ON zcsync.dead_letters (local_id);
+	CREATE INDEX idx_dead_letters_key ON zcsync.dead_letters (account_id, dedupe_key);
+	CREATE INDEX idx_dead_letters_read ON zcsync.dead_letters (account_id, kind) WHERE operation IN ('apply', 'fetch');
 	CREATE INDEX idx_dead_letters_unclear ON zcsync.dead_letters (local_id) WHERE unclear_since IS NOT NULL;
 	COMMENT ON TABLE zcsync.dead_letters IS
 	'jobs that failed for good, with what the vendor said; zcsync.retry(job_id) queues one again';
