@@ -42,6 +42,7 @@ OBJS = \
 	src/merge_row.o \
 	src/metrics.o \
 	src/queue.o \
+	src/record_url.o \
 	src/reference.o \
 	src/refusal.o \
 	src/registry.o \

@@ -267,30 +267,32 @@ BEGIN ATOMIC
 	) AS x
 	GROUP BY x.source_id, x.field
 ), %11$s, news AS MATERIALIZED (
-	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, f.field, f.role, f.position, n.said, m.new,
-		CASE WHEN f.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.said END AS agreed_value,
-		o.old, CASE WHEN p.link_id IS NULL OR d.step = 'agree' THEN 'agree'
-			WHEN d.step = 'wait' AND NOT zcsync._same_value(o.old, m.new) THEN 'wait'
-			ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, f.field, p.status_there, o.old, m.new) END AS step,
-		r.unmapped, r.value1, f.of_party AND q.client_id IS NULL AS waits
-	FROM pairs AS p
-	CROSS JOIN fields AS f
-	LEFT JOIN translated AS r ON r.source_id = p.source_id AND r.field = f.field
+	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, p.field, p.role, p.position, n.said, m.new,
+		CASE WHEN p.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.said END AS agreed_value,
+		p.old, CASE WHEN p.link_id IS NULL OR d.step = 'agree' THEN 'agree'
+			WHEN d.step = 'wait' AND NOT zcsync._same_value(p.old, m.new) THEN 'wait'
+			ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, p.field, p.status_there, p.old, m.new) END AS step,
+		r.unmapped, r.value1, p.of_party AND q.client_id IS NULL AS waits
+	FROM (	-- what joins copy is but the value of a field, and not the whole record
+		SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, p.dropped, p.status_there,
+			f.field, f.expression, f.position, f.type, f.role, f.of_party, f.translated, p.doc -> f.field AS value,
+			CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8) ELSE p.current -> f.field END AS old
+		FROM pairs AS p CROSS JOIN fields AS f
+		WHERE NOT p.target_gone OFFSET 0) AS p
+	LEFT JOIN translated AS r ON r.source_id = p.source_id AND r.field = p.field
 	LEFT JOIN parties AS q ON q.source_id = p.source_id
 	CROSS JOIN LATERAL (SELECT coalesce(CASE
-		WHEN f.of_party THEN to_jsonb(CASE f.role WHEN 'company' THEN q.client_id WHEN 'user' THEN q.user_id ELSE q.site_id END)
-		WHEN NOT f.translated THEN p.doc -> f.field
-		WHEN f.type = 'text[]' OR jsonb_typeof(p.doc -> f.field) = 'array' THEN coalesce(r.set, '[]')
-		WHEN f.type = 'text' OR f.type IS NULL THEN to_jsonb(r.value2)
-		ELSE to_jsonb(jsonb_populate_record(NULL::zcsync.%2$I, jsonb_build_object(f.field, r.value2))) -> f.field
+		WHEN p.of_party THEN to_jsonb(CASE p.role WHEN 'company' THEN q.client_id WHEN 'user' THEN q.user_id ELSE q.site_id END)
+		WHEN NOT p.translated THEN p.value
+		WHEN p.type = 'text[]' OR jsonb_typeof(p.value) = 'array' THEN coalesce(r.set, '[]')
+		WHEN p.type = 'text' OR p.type IS NULL THEN to_jsonb(r.value2)
+		WHEN p.type = 'integer' THEN to_jsonb(r.value2::integer)	-- as below, for a tenth
+		ELSE to_jsonb(jsonb_populate_record(NULL::zcsync.%2$I, jsonb_build_object(p.field, r.value2))) -> p.field
 		END, 'null') AS said) AS n
-	CROSS JOIN LATERAL (SELECT CASE WHEN f.field LIKE 'custom:%%' THEN p.current -> 'custom_fields' -> substr(f.field, 8)
-		ELSE p.current -> f.field END AS old) AS o
-	CROSS JOIN LATERAL (SELECT CASE WHEN p.agreed ? f.field AND (f.role IN ('status', 'requester')) IS NOT TRUE
-		THEN coalesce(zcsync._merge_value(n.said, p.agreed -> f.field, o.old), 'null') ELSE n.said END AS new) AS m
-	CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? f.field
-		THEN zcsync._dropped_step($1, p.dropped -> f.field, $13, p.source_id, f.expression, p.target_id, f.field) END AS step) AS d
-	WHERE NOT p.target_gone$sql$;
+	CROSS JOIN LATERAL (SELECT CASE WHEN p.agreed ? p.field AND (p.role IN ('status', 'requester')) IS NOT TRUE
+		THEN coalesce(zcsync._merge_value(n.said, p.agreed -> p.field, p.old), 'null') ELSE n.said END AS new) AS m
+	CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? p.field
+		THEN zcsync._dropped_step($1, p.dropped -> p.field, $13, p.source_id, p.expression, p.target_id, p.field) END AS step) AS d$sql$;
 END;
 COMMENT ON FUNCTION zcsync._route_query_values() IS
 'part of the query of a route: translated values; for format()';
@@ -413,6 +415,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
+SET work_mem = '32MB'	-- plan() asks for a thousand records at a time
 AS $$
 DECLARE
 	v record;

@@ -41,9 +41,27 @@ $$;
 COMMENT ON FUNCTION zcsync._kept_route_records(bigint, bigint[]) IS
 'records that a route leaves alone because of what a person decided, or is to decide';
 
--- What a route would write and what would come back, decided as a job decides it: in
--- sets of the size of a batch, so that each has the time of a batch.  A value that
--- cannot be written becomes an error of its record.
+-- What the SQL of a route says of records, as it is asked by jobs: in sets of the size
+-- of a batch, so that each has the time that a batch has.
+CREATE FUNCTION zcsync._evaluate_in_batches(p_route bigint, p_ids bigint[], p_backfill boolean,
+	OUT there zcsync.route_evaluation[], OUT back zcsync.route_evaluation[])
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
+		there := there || zcsync._evaluate_sources(p_route, p_ids[i : i + 199], p_backfill);
+		back := back || zcsync._evaluate_targets(p_route, p_ids[i : i + 199]);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._evaluate_in_batches(bigint, bigint[], boolean) IS
+'what the SQL of a route says of records and of what comes back, in sets of the size of a batch';
+
+-- What a route would write and what would come back, decided as a job decides it, but
+-- for more records at a time: to plan the queries of a set takes as long as to
+-- run them for some dozens of records.  A value that cannot be written is an error of
+-- its record.
 CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -51,19 +69,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_some bigint[];
-	v_values zcsync.route_evaluation[];
-	v_back zcsync.route_evaluation[];
+	v_said record;
 	v_kept zcsync.route_change[];
 	v_id bigint;
 BEGIN
-	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
-		v_kept := ARRAY(SELECT k FROM zcsync._kept_route_records(p_route, p_ids[i : i + 199]) AS k);
+	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 1000 LOOP
+		v_kept := ARRAY(SELECT k FROM zcsync._kept_route_records(p_route, p_ids[i : i + 999]) AS k);
 		RETURN QUERY SELECT * FROM unnest(v_kept);
-		v_some := ARRAY(SELECT u FROM unnest(p_ids[i : i + 199]) AS u WHERE u NOT IN (SELECT k.source_id FROM unnest(v_kept) AS k));
-		v_values := zcsync._evaluate_sources(p_route, v_some, p_backfill);
-		v_back := zcsync._evaluate_targets(p_route, v_some);
+		v_some := ARRAY(SELECT u FROM unnest(p_ids[i : i + 999]) AS u WHERE u NOT IN (SELECT k.source_id FROM unnest(v_kept) AS k));
+		v_said := zcsync._evaluate_in_batches(p_route, v_some, p_backfill);
 		BEGIN
-			RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, v_some, p_backfill, v_values, v_back, p_apply) d
+			RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, v_some, p_backfill, v_said.there, v_said.back, p_apply) d
 				CROSS JOIN LATERAL unnest(d.forward || d.back) AS c;
 			CONTINUE;
 		EXCEPTION WHEN OTHERS THEN
@@ -74,8 +90,8 @@ BEGIN
 		FOREACH v_id IN ARRAY v_some LOOP
 			BEGIN
 				RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, ARRAY[v_id], p_backfill,
-						ARRAY(SELECT e FROM unnest(v_values) e WHERE e.source_id = v_id),
-						ARRAY(SELECT e FROM unnest(v_back) e WHERE e.source_id = v_id), p_apply) d
+						ARRAY(SELECT e FROM unnest(v_said.there) e WHERE e.source_id = v_id),
+						ARRAY(SELECT e FROM unnest(v_said.back) e WHERE e.source_id = v_id), p_apply) d
 					CROSS JOIN LATERAL unnest(d.forward || d.back) AS c;
 			EXCEPTION WHEN OTHERS THEN
 				RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
@@ -95,6 +111,7 @@ CREATE FUNCTION zcsync.plan(name text, source_ids bigint[] DEFAULT NULL, max_rec
 RETURNS TABLE (op text, source text, target text, field text, old text, new text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_mergejoin = off	-- it would sort all changes, long texts and all, once more for each side
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -78,23 +78,32 @@ END;
 COMMENT ON FUNCTION zcsync._copied_from(text) IS
 'the web address that is the last line of a text, without fragment; NULL: none';
 
--- In C and not by EXECUTE, since maps call it for each row.
+-- In C and not by EXECUTE, since maps call it for each row; as the owner, since a
+-- hook may call functions of ours.
 CREATE FUNCTION zcsync._call_record_url(p_hook regprocedure, p_settings jsonb, p_kind text, p_remote_id text) RETURNS text
-LANGUAGE c STABLE STRICT PARALLEL SAFE
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._call_record_url(regprocedure, jsonb, text, text) IS
 'calls the hook record_url of a vendor';
 
--- The address of a record at its vendor; NULL while it does not exist there.
-CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
+-- What record_url() has to know of an account; see src/record_url.c.
+CREATE FUNCTION zcsync._record_url_of(p_account bigint, OUT hook regprocedure, OUT settings jsonb)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN (SELECT zcsync._call_record_url((zcsync._vendor_of(a.vendor)).record_url, a.settings, p_kind, p_remote_id)
-		FROM zcsync.accounts a WHERE a.account_id = p_account);
+	SELECT (zcsync._vendor_of(a.vendor)).record_url, a.settings INTO hook, settings
+	FROM zcsync.accounts a WHERE a.account_id = p_account;
 END
 $$;
+COMMENT ON FUNCTION zcsync._record_url_of(bigint) IS
+'the hook record_url of the vendor of an account, and the settings of the account';
+
+-- The address of a record at its vendor; NULL while it does not exist there.
+CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_record_url';
 COMMENT ON FUNCTION zcsync.record_url(bigint, text, text) IS
 'address of a record in the web interface of its vendor, by account number, kind and remote id';
 

@@ -51,9 +51,10 @@ COMMENT ON FUNCTION zcsync._mapping_timeout() IS
 -- exist and belong to the role that defined the route.  A function with one of our
 -- names that another role made is never run.
 CREATE FUNCTION zcsync._route_functions(p_route bigint, OUT forward oid, OUT match oid, OUT back oid, OUT owner oid, OUT fault text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE	-- its plan is kept: each batch asks
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
 	SELECT max(p.oid) FILTER (WHERE f.name = 'forward'), max(p.oid) FILTER (WHERE f.name = 'match'), max(p.oid) FILTER (WHERE f.name = 'back'),
 		to_regrole(quote_ident(min(r.defined_by)))::oid,
 		string_agg(CASE
@@ -63,13 +64,15 @@ AS $$
 				format('function zcsync_routes.%I belongs to role "%s", the route to role "%s"',
 					f.name || '_' || p_route, pg_get_userbyid(p.proowner), r.defined_by)
 		END, '; ' ORDER BY f.name)
+	INTO forward, match, back, owner, fault
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	CROSS JOIN LATERAL (VALUES ('forward', s.kind, ', boolean'), ('match', s.kind, ''), ('back', t.kind, '')) AS f (name, kind, also)
 	LEFT JOIN pg_proc p ON p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I[]%s)', f.name || '_' || p_route, f.kind, f.also))
 	WHERE r.route_id = p_route AND (f.name <> 'match' OR r.match_on IS NOT NULL)
-		AND (f.name <> 'back' OR EXISTS (SELECT FROM zcsync.route_fields b WHERE b.route_id = p_route AND b.direction = 'back'))
+		AND (f.name <> 'back' OR EXISTS (SELECT FROM zcsync.route_fields b WHERE b.route_id = p_route AND b.direction = 'back'));
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_functions(bigint) IS
 'the compiled functions of a route and their owner, and why they may not be run; NULL when they may';
@@ -109,9 +112,8 @@ BEGIN
 		SELECT a.ids[e.n], (e.value).passes, (e.value).doc, (e.value).place, (e.value).targets, e.error,
 			e.value IS NULL AND e.error IS NULL, a.seen[e.n]
 		FROM (
-			SELECT array_agg(m.local_id ORDER BY m.local_id) AS ids, array_agg(m ORDER BY m.local_id) AS rows,
-				array_agg(m.xmin ORDER BY m.local_id) AS seen
-			FROM zcsync.%I AS m WHERE m.local_id = ANY ($1)) AS a
+			SELECT array_agg(m.local_id) AS ids, array_agg(m.row) AS rows, array_agg(m.xmin) AS seen
+			FROM (SELECT t.local_id, t AS row, t.xmin FROM zcsync.%I AS t WHERE t.local_id = ANY ($1) ORDER BY t.local_id) AS m) AS a
 		CROSS JOIN LATERAL zcsync._evaluate($2, $3, a.rows, $4, $5) AS e$sql$, p_kind)
 	USING p_ids, p_function, p_owner, p_place, (extract(epoch FROM p_timeout) * 1000)::integer;
 END
