@@ -583,6 +583,28 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_work_views() IS
 'creates or replaces stat_queue and stat_workers';
 
+-- The jobs of an account that failed and are tried again.  A function, as _backlog() is:
+-- where statistics do not know yet that nearly no job failed, a reader's settings may
+-- have the view compiled (jit), which takes longer than to read it.  Errors of reading
+-- are shown for the stream.
+CREATE FUNCTION zcsync._failing_jobs(p_account bigint)
+RETURNS TABLE (job_id bigint, operation text, kind text, local_id bigint, record_key text, attempts integer, run_at timestamptz,
+	last_class text, last_status integer, last_error text, last_hint text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT q.job_id, q.operation, q.kind, q.local_id, q.record_key, q.attempts, q.run_at, q.last_class, q.last_status, q.last_error, q.last_hint
+	FROM zcsync.sync_queue AS q
+	WHERE q.account_id = p_account AND q.last_error IS NOT NULL AND q.operation <> 'pull';
+END
+$$;
+COMMENT ON FUNCTION zcsync._failing_jobs(bigint) IS
+'jobs of an account that failed and are tried again; for views';
+
 CREATE FUNCTION zcsync._create_errors_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -620,9 +642,7 @@ BEGIN
 	SELECT a.name, 'retrying', coalesce(CASE WHEN q.local_id IS NOT NULL THEN zcsync.reference(q.kind, q.local_id) END,
 			CASE q.operation WHEN 'apply' THEN a.name || substr(q.record_key, 6) ELSE q.record_key END),
 		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts, q.run_at, q.job_id
-	FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-	-- errors of reading are shown for the stream
-	WHERE q.last_error IS NOT NULL AND q.operation <> 'pull'
+	FROM zcsync.accounts AS a CROSS JOIN LATERAL zcsync._failing_jobs(a.account_id) AS q
 	UNION ALL
 	SELECT a.name, 'account', a.name, coalesce(a.state_reason, a.last_error), a.state_hint,
 		greatest(a.breaker_failures, 1), a.last_error_at, NULL
