@@ -159,7 +159,8 @@ merge_value(const ZcsyncMergeInput *input, ZcsyncDisputeEnd *end,
 	else if (zcsync_value_same(theirs, base, ZCSYNC_ALIKE))
 		return ZCSYNC_MINE;
 
-	if (zcsync_value_same(mine, theirs, ZCSYNC_ALIKE))
+	if (zcsync_value_same(mine, theirs,
+						  input->forms_count ? ZCSYNC_EQUAL : ZCSYNC_ALIKE))
 		return ZCSYNC_THEIRS;
 	*disputed = true;
 	return end_dispute(input, end);

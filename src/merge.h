@@ -48,6 +48,8 @@ typedef struct ZcsyncMergeInput
 	bool		is_set;			/* merge lists element by element */
 	bool		is_record;		/* merge objects key by key */
 	bool		pushable;		/* can the column be written at the vendor? */
+	bool		forms_count;	/* is the same value in another form another
+								 * value? */
 	bool		mine_is_newer;	/* for ZCSYNC_POLICY_NEWEST */
 
 	/*

@@ -348,6 +348,7 @@ zcsync_merge_value(PG_FUNCTION_ARGS)
 	input.theirs = &value[2];
 	input.policy = ZCSYNC_POLICY_LOCAL;
 	input.is_set = true;
+	input.forms_count = true;	/* what the source has is written as it is */
 	input.pushable = true;
 	zcsync_merge(&input, &result);
 
