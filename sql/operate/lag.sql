@@ -2,9 +2,9 @@
 -- How far behind each stream and each route is, and what the workers do now.
 -- ---------------------------------------------------------------------
 
--- What waits of each kind and route of an account, in each queue.  Of every part of
--- the queue at most so many jobs are read that all of them together are some 6,000;
--- see _backlog_parts().
+-- The waiting jobs of each kind and route of an account, in each queue.  Of every part
+-- of the queue so many jobs are read that there are some 6,000 in all; see
+-- _backlog_parts().
 CREATE FUNCTION zcsync._waiting()
 RETURNS TABLE (account_id bigint, queue text, operation text, kind text, route_id bigint, later boolean, jobs bigint, due bigint, more boolean,
 	oldest_at timestamptz)
@@ -35,8 +35,9 @@ $$;
 COMMENT ON FUNCTION zcsync._waiting() IS
 'jobs that are ready, by account, queue, operation, kind and route, counted up to a limit; for views';
 
--- A route is as far behind as the oldest record that it has still to look at; a
--- stream as the read that is overdue, or the oldest edit that was not sent.
+-- The lag of a route is that of the oldest record that it still has to look at; the lag
+-- of a stream is that of the read that is overdue, or of the oldest edit that was not
+-- sent.
 CREATE FUNCTION zcsync._lags()
 RETURNS TABLE (object text, what text, state text, lag interval, read_at timestamptz, waiting bigint, more boolean, oldest_at timestamptz,
 	backfill bigint)

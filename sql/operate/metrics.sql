@@ -1,9 +1,9 @@
 -- ---------------------------------------------------------------------
--- Metrics: what Prometheus asks for, as rows and as its text.
+-- Metrics: the numbers for Prometheus, as rows and in its text format.
 --
--- What is counted for each request is in shared memory (src/metrics.c).  What the
--- tables tell is read when it is asked for, by an index and up to a limit, so
--- that asking takes no longer with a million jobs in the queue.
+-- Counts of requests and jobs are in shared memory (src/metrics.c).  Numbers from
+-- tables are read when they are asked for, through an index and up to a limit, so that
+-- this takes no longer with a million jobs in the queue.
 --
 -- A sample has labels as a flat list of names and values.  The parts of a histogram
 -- have a suffix.
@@ -57,7 +57,7 @@ END;
 COMMENT ON FUNCTION zcsync._metrics_known() IS
 'names, types and explanations of all metrics';
 
--- What was counted of calls, an account and operation a row.
+-- The counted calls, a row for each account and operation.
 CREATE FUNCTION zcsync._calls_counted()
 RETURNS TABLE (account text, vendor text, operation text, method text, status_code integer, outcome text, calls bigint,
 	seconds double precision, le double precision[], buckets bigint[])
@@ -109,7 +109,7 @@ $$;
 COMMENT ON FUNCTION zcsync._operations_counted() IS
 'jobs that ended since the server started; for stat_operations and metrics()';
 
--- The whole count is the last bucket.
+-- The last bucket is the count of all calls.
 CREATE FUNCTION zcsync._duration_samples() RETURNS SETOF zcsync._sample
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
