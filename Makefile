@@ -49,6 +49,7 @@ OBJS = \
 	src/retry.o \
 	src/run.o \
 	src/sandbox.o \
+	src/search.o \
 	src/seal.o \
 	src/secret.o \
 	src/settings.o \

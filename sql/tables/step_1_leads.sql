@@ -68,8 +68,6 @@ BEGIN
 	CREATE INDEX idx_leads_status_created ON zcsync.leads (status_id, created_at DESC);
 	CREATE INDEX idx_leads_source_email ON zcsync.leads (source, email);
 	CREATE INDEX idx_leads_active ON zcsync.leads (created_at) WHERE status_id NOT IN (5, 6, 7);
-	CREATE INDEX idx_leads_search ON zcsync.leads USING gin (to_tsvector('pg_catalog.english',
-		coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(company, '')));
 	CREATE INDEX idx_leads_route_email ON zcsync.leads (account_id, lower(email COLLATE "C")) WHERE remote_id IS NOT NULL;
 END
 $$;

@@ -295,3 +295,24 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_statuses() IS
 'tables of step 1: the catalogue of statuses';
+
+CREATE FUNCTION zcsync._step_1_search() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.search_indexes (
+		kind text NOT NULL
+			CONSTRAINT search_indexes_pkey PRIMARY KEY
+			CONSTRAINT search_indexes_kind CHECK (kind IN ('tickets', 'tasks', 'leads', 'comments', 'contacts', 'companies')),
+		language text NOT NULL,			-- text search configuration, with its schema; pg_upgrade refuses columns of type regconfig
+		fields text[] NOT NULL DEFAULT '{}',	-- custom fields that are searched too
+		typos boolean NOT NULL DEFAULT false,	-- has an index of trigrams, too
+		enabled_at timestamptz NOT NULL DEFAULT now()
+	);
+	COMMENT ON TABLE zcsync.search_indexes IS
+	'kinds whose text is to be indexed, and how: written by enable_search(), deleted by disable_search()';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_search() IS
+'tables of step 1: which kinds have a search index';

@@ -34,6 +34,7 @@ BEGIN
 		PERFORM zcsync._step_1_comments();
 		PERFORM zcsync._step_1_fields();
 		PERFORM zcsync._step_1_statuses();
+		PERFORM zcsync._step_1_search();
 		PERFORM zcsync._step_1_leads();
 		PERFORM zcsync._step_1_lead_sources();
 		PERFORM zcsync._step_1_lead_rows();

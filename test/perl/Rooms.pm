@@ -29,6 +29,7 @@ our %TABLES_OF = (
 	routes => 'routes route_fields route_values links route_errors company_maps mail_providers',
 	leads => 'lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'
 	  . ' lead_duplicates lead_merges intakes countries country_names company_forms',
+	read => 'search_indexes',
 	operate => 'report_archive alert_targets alert_rules alert_incidents alert_deliveries',
 );
 

@@ -51,7 +51,7 @@ UPDATE zcsync.leads SET inserted_at = now() WHERE email = 'm1@example.com';
 -- the indexes have the names of old, on each month as well
 CREATE VIEW seeds AS
 SELECT i.indexrelid, i.indrelid, x.name, pg_get_expr(i.indpred, i.indrelid) AS predicate
-FROM unnest('{email,company,status,created_at,status_created,source_email,active,search}'::text[]) AS x (name)
+FROM unnest('{email,company,status,created_at,status_created,source_email,active}'::text[]) AS x (name)
 LEFT JOIN pg_index i ON i.indexrelid = to_regclass('zcsync.idx_leads_' || x.name);
 SELECT name, indrelid::regclass, predicate FROM seeds ORDER BY name;
 SELECT DISTINCT s.indexrelid::regclass FROM seeds s

@@ -363,21 +363,6 @@ SELECT count(*) AS read, count(DISTINCT local_id) AS different, array_agg(local_
 ROLLBACK;
 
 -- ---------------------------------------------------------------------
--- The text index that doc/pages.md has for those who want one: whoever lacks a
--- description is found by the subject, and the other way round.
--- ---------------------------------------------------------------------
-BEGIN;
-SET LOCAL session_replication_role = replica;
-CREATE INDEX idx_tickets_search ON zcsync.tickets USING gin (to_tsvector('pg_catalog.english', coalesce(subject, '') || ' ' || coalesce(description, '')));
-INSERT INTO zcsync.tickets (account_id, subject, description) VALUES (zcsync.account('acme'), 'Ossington burns', NULL),
-	(zcsync.account('acme'), NULL, 'It burns in Oakhampton');
-SELECT subject, description FROM zcsync.tickets
-WHERE to_tsvector('pg_catalog.english', coalesce(subject, '') || ' ' || coalesce(description, '')) @@ websearch_to_tsquery('english', 'burn') ORDER BY local_id;
-SELECT scans($$SELECT subject FROM zcsync.tickets
-	WHERE to_tsvector('pg_catalog.english', coalesce(subject, '') || ' ' || coalesce(description, '')) @@ websearch_to_tsquery('english', 'burn')$$);
-ROLLBACK;
-
--- ---------------------------------------------------------------------
 -- Rights: those of the caller.
 -- ---------------------------------------------------------------------
 CREATE ROLE regress_zcsync_reader;

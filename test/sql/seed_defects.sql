@@ -59,15 +59,10 @@ INSERT INTO zcsync.leads (account_id, first_name, last_name, company, email) VAL
 	(zcsync.account('crm'), NULL, 'Ossington', NULL, 'no-first@acme.example'),
 	(zcsync.account('crm'), 'Ottoline', NULL, NULL, 'no-last@acme.example'),
 	(zcsync.account('crm'), NULL, NULL, 'Oakhampton Ltd', 'no-name@acme.example');
--- by the expression that the index has, whatever that is
-CREATE FUNCTION search(words text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-BEGIN
-	RETURN QUERY EXECUTE (SELECT format('SELECT email FROM zcsync.leads WHERE %s @@ plainto_tsquery(''english'', $1) ORDER BY 1',
-			pg_get_expr(i.indexprs, i.indrelid))
-		FROM pg_index i WHERE i.indexrelid = 'zcsync.idx_leads_search'::regclass) USING words;
-END $$;
-SELECT w AS words, s AS found FROM unnest('{ossington,ottoline,oakhampton,today acme,nobody}'::text[]) WITH ORDINALITY AS x (w, n)
-LEFT JOIN LATERAL search(w) AS s ON true ORDER BY n;
+SELECT kind, action FROM zcsync.enable_search('{leads}', 'english', typos => false);
+SELECT w AS words, s.email AS found FROM unnest('{ossington,ottoline,oakhampton,today acme,nobody}'::text[]) WITH ORDINALITY AS x (w, n)
+LEFT JOIN LATERAL zcsync.search_leads(w) AS s ON true ORDER BY n;
+SELECT action FROM zcsync.disable_search('{leads}');
 
 -- ---------------------------------------------------------------------
 -- 6. Who is who by a unique e-mail, in a table by month: the index is refused,
@@ -245,5 +240,5 @@ SELECT p.way, count(*), count(DISTINCT p.local_id) AS different, count(DISTINCT 
 FROM pieces p JOIN zcsync.tickets t USING (local_id) GROUP BY p.way ORDER BY p.way;
 DROP TABLE pieces;
 
-DROP FUNCTION search, month_of, put, read_pieces;
+DROP FUNCTION month_of, put, read_pieces;
 DROP EXTENSION zcsync CASCADE;

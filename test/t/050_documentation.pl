@@ -80,7 +80,7 @@ for my $page (sort keys %text)
 # The grants of doc/security.md can be run as they stand, and are enough.
 my $grants = join '', $text{"$top/doc/security.md"} =~ /^    (GRANT [^;]+;)/mg;
 my @roles = sort keys %{ { map { $_ => 1 } $grants =~ / TO (\w+);/g } };
-is("@roles", 'marketing monitor reader support', 'roles of doc/security.md');
+is("@roles", 'marketing monitor reader searcher support', 'roles of doc/security.md');
 $node->safe_psql('postgres', join '', map { "CREATE ROLE $_;" } @roles);
 is(($node->psql('postgres', $grants, on_error_stop => 1))[0], 0, 'doc/security.md: the grants are right');
 for my $role (@roles)

@@ -39,7 +39,7 @@ my %own = (
 my @pages = (
 	[ 'README.md', 'tables' ], [ 'doc/install.md', 'mydb' ], [ 'doc/operations.md', 'mydb' ],
 	[ 'doc/zendesk.md', 'tables' ], [ 'doc/clickup.md', 'tables' ], [ 'doc/halopsa.md', 'tables' ],
-	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ],
+	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/search.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ],
 	[ 'doc/security.md', 'full' ], [ 'doc/moving-and-copying.md', 'routed' ], [ 'doc/ha.md', 'full' ], [ 'doc/removing.md', 'mydb' ]);
 
 # Run by other tests.
@@ -136,7 +136,7 @@ value('routed', <<'SQL');
 SELECT zcsync.adopt_database();
 SELECT zcsync.add_route('support-to-dev', source => 'acme/tickets', target => 'dev/tasks', filter => $$tags @> '{bug}'$$, create_in => 'Engineering/Product/Bugs');
 SQL
-value('postgres', join '', map { "CREATE ROLE $_;" } qw(app marketing monitor reader support sync_operator));
+value('postgres', join '', map { "CREATE ROLE $_;" } qw(app marketing monitor reader searcher support sync_operator));
 $own{'custom:Severity'} = 'custom:' . value('full', q{SELECT split_part(min(remote_id), ':', 2) FROM zcsync.fields WHERE name = 'Stage'});
 $own{"'$_'"} = "'" . value('full', q{SELECT min(list_id) FROM zcsync.tasks}) . "'" foreach qw(901 902 901234);
 

@@ -66,7 +66,7 @@ while ($text =~ /^    (GRANT .*?;)/msg)
 	my ($role) = $sql =~ /TO (\w+);$/ or next;
 	push @{ $grants{$role} }, $sql;
 }
-is(join(' ', sort keys %grants), 'marketing monitor reader support', 'doc/security.md names these roles');
+is(join(' ', sort keys %grants), 'marketing monitor reader searcher support', 'doc/security.md names these roles');
 
 # How each granted function is called; "name" alone takes no argument.
 my $lead = $node->safe_psql('postgres', q{SELECT zcsync.reference('leads', min(local_id)) FROM zcsync.leads});
@@ -77,7 +77,7 @@ my %calls = (
 	sync_lead => "('apollo', '{\"id\": \"3\", \"email\": \"cy\@other.example\"}', 'crm')", sync_leads => "('apollo', '[{\"id\": \"4\", \"email\": \"di\@other.example\"}]', 'crm')",
 	create_intake => "('crm', 'apollo', 'id,email')", (map { $_ => '((SELECT max(name) FROM zcsync.intakes))' } qw(plan_import import_leads drop_intake)),
 	explain_lead => "('$lead')", merge_leads => "('$lead', '$other')", split_lead => "('$lead')", keep_apart => "('$lead', '$other')",
-	metrics => '()', top_companies => '()', recent_leads => '()', active_tickets_by_user => "('7')", tickets_report => '()');
+	metrics => '()', (map { $_ => "('ticket')" } qw(search search_tickets search_leads)), top_companies => '()', recent_leads => '()', active_tickets_by_user => "('7')", tickets_report => '()');
 my @order = qw(create_intake plan_import import_leads explain_lead keep_apart merge_leads split_lead sync_lead sync_leads drop_intake);
 my %place = map { $order[$_] => $_ } 0 .. $#order;
 

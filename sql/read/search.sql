@@ -1,0 +1,412 @@
+-- ---------------------------------------------------------------------
+-- Search: the records that words are in, the best first.
+--
+-- To rank a record its text is parsed, which is most of the work of a search.  So
+-- of each kind no more than 300 records are ranked, its candidates: the newest
+-- that the words are in.  They are found in two steps, none of which
+-- takes longer when the words are in more records:
+--
+--   1. among the newest 20,000 records, by the index of words and that of time;
+--   2. if these have too few, among the first 10,000 records that the index of
+--      words gives.
+--
+-- A condition on words may never be tried on one row after the other, so plans
+-- other than by a bitmap of indexes are off.  Where a kind has no complete index,
+-- its newest 1,000 records are read instead, and a notice says what to run.
+--
+-- Everything is read with the rights of the caller.  What is called as the owner
+-- of the tables reads no record, but for one thing: which of some records have
+-- a text that is private as a whole (_private_texts()).
+-- ---------------------------------------------------------------------
+
+-- One search of one kind.
+CREATE TYPE zcsync.search_branch AS (
+	kind text,
+	language text,
+	fields text[],
+	query tsquery,
+	words text,				-- the expression of the index
+	condition text,			-- which rows can be found
+	newest text,			-- the column that says which records are the newest
+	is_indexed boolean,
+	typos text);			-- what an index of trigrams is of, if there is one
+COMMENT ON TYPE zcsync.search_branch IS
+'how the records of a kind, or its private records, are searched';
+
+-- ---------------------------------------------------------------------
+-- What is asked
+-- ---------------------------------------------------------------------
+
+-- As people type it: websearch_to_tsquery() and word*.  The parser takes
+-- wordzqx0 for one word that no language knows, so it can be told from others
+-- afterwards and be replaced by what begins with the word, or with its stem.
+CREATE FUNCTION zcsync._search_query(p_language regconfig, p_query text) RETURNS tsquery
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning	-- words of which nothing is left
+SET standard_conforming_strings = on
+AS $$
+DECLARE
+	v_query tsquery := websearch_to_tsquery(p_language, regexp_replace(p_query, '([^[:space:][:punct:]]{3,100})[*]', E'\\1zqx0', 'g'));
+	v_word text;
+	v_begins tsquery;
+	v_stem tsquery;
+BEGIN
+	FOR v_word IN SELECT DISTINCT m.word[1] FROM regexp_matches(p_query, '([^[:space:][:punct:]]{3,100})[*]', 'g') AS m (word) LIMIT 20 LOOP
+		v_begins := to_tsquery('pg_catalog.simple', v_word || ':*');
+		v_stem := to_tsquery(p_language, v_word || ':*');
+		v_query := ts_rewrite(v_query, to_tsquery('pg_catalog.simple', v_word || 'zqx0'),
+			CASE WHEN v_stem = v_begins THEN v_begins ELSE v_begins || v_stem END);
+	END LOOP;
+	RETURN v_query;
+END
+$$;
+COMMENT ON FUNCTION zcsync._search_query(regconfig, text) IS
+'a query as people type it (words, "a phrase", or, -not, begin*) in a language';
+
+CREATE FUNCTION zcsync._check_query(p_query text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF (octet_length(p_query) <= 20000) IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = CASE WHEN p_query IS NULL THEN 'no words to search for' ELSE 'the words to search for are too long' END,
+			HINT = 'Pass some words, no more than 20,000 bytes.';
+	END IF;
+	RETURN p_query;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_query(text) IS
+'words to search for; an error if there are none or too many';
+
+-- Private records of a kind are searched by themselves, since they have an
+-- index of their own.
+CREATE FUNCTION zcsync._search_branches(p_kinds text[], p_query text, p_private boolean) RETURNS SETOF zcsync.search_branch
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT k.kind, l.language, l.fields, zcsync._search_query(l.language::regconfig, p_query),
+		zcsync._search_expression(k.kind, l.language, l.fields),
+		concat_ws(' AND ', k.live, b.condition), k.newest, coalesce(zcsync._index_is_valid(format('idx_%s_%s', k.kind, b.suffix)), false),
+		CASE WHEN s.typos AND b.suffix = 'search' AND zcsync._index_is_valid(format('idx_%s_search_typos', k.kind)) THEN k.a END
+	FROM zcsync._search_kinds() AS k
+	LEFT JOIN zcsync.search_indexes AS s ON s.kind = k.kind
+	CROSS JOIN LATERAL (SELECT coalesce(s.language, 'pg_catalog.simple'), coalesce(s.fields, '{}')) AS l (language, fields)
+	CROSS JOIN LATERAL (VALUES ('search', k.public, true), ('search_private', format('(%s) IS NOT TRUE', k.public), p_private AND k.public IS NOT NULL))
+		AS b (suffix, condition, wanted)
+	WHERE k.kind = ANY (p_kinds) AND b.wanted
+$$;
+COMMENT ON FUNCTION zcsync._search_branches(text[], text, boolean) IS
+'how these kinds are searched for these words, with what is private or without';
+
+-- Without kinds named, those that have an index, or if none has, all; of these
+-- what the caller may read at all.
+CREATE FUNCTION zcsync._default_search_kinds() RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce((SELECT array_agg(s.kind) FROM zcsync.search_indexes AS s), zcsync._check_search_kinds(NULL))
+$$;
+COMMENT ON FUNCTION zcsync._default_search_kinds() IS
+'the kinds that are searched when none is named: those with an index, or all';
+
+CREATE FUNCTION zcsync._may_search_private() RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT true;
+END;
+COMMENT ON FUNCTION zcsync._may_search_private() IS
+'whoever may execute it may have zcsync.search() look at private text';
+
+-- ---------------------------------------------------------------------
+-- Candidates
+-- ---------------------------------------------------------------------
+
+-- The newest records begin here; NULL: there are not that many.
+CREATE FUNCTION zcsync._search_since(p_branch zcsync.search_branch, p_account bigint) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET enable_incremental_sort = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_since text;
+BEGIN
+	EXECUTE format('SELECT t.%1$I FROM zcsync.%2$I AS t WHERE t.deleted_at IS NULL%3$s ORDER BY %4$s OFFSET 20000 LIMIT 1', p_branch.newest, p_branch.kind,
+			coalesce(' AND t.account_id = ' || p_account, ''),
+			CASE p_branch.newest WHEN 'local_id' THEN 't.local_id DESC' ELSE format('t.%I DESC, t.local_id DESC', p_branch.newest) END)
+		INTO v_since;
+	RETURN v_since;
+END
+$$;
+COMMENT ON FUNCTION zcsync._search_since(zcsync.search_branch, bigint) IS
+'the key of the 20,000th newest record of a kind, or of one account; NULL if there are fewer';
+
+CREATE FUNCTION zcsync._search_indexed(p_branch zcsync.search_branch, p_account bigint, p_rows integer) RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_indexscan = off
+SET enable_indexonlyscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_since text := zcsync._search_since(p_branch, p_account);
+	v_matching text := format('SELECT t.local_id, t.%I AS newest FROM zcsync.%I AS t WHERE %s%s AND %s OPERATOR(zcsync.@@) $1', p_branch.newest,
+		p_branch.kind, p_branch.condition, coalesce(' AND t.account_id = ' || p_account, ''), p_branch.words);
+	v_newest text := 'SELECT array_agg(c.local_id) FROM (SELECT m.local_id FROM (%s) AS m ORDER BY m.newest DESC, m.local_id DESC LIMIT $2) AS c';
+	v_ids bigint[];
+BEGIN
+	EXECUTE format(v_newest, v_matching
+			|| CASE WHEN v_since IS NULL THEN '' ELSE format(' AND (t.%1$I >= %2$L OR t.%1$I IS NULL)', p_branch.newest, v_since) END)
+		INTO v_ids USING p_branch.query, p_rows;
+	IF v_since IS NOT NULL AND coalesce(cardinality(v_ids), 0) < p_rows THEN
+		EXECUTE format(v_newest, v_matching || ' LIMIT 10000') INTO v_ids USING p_branch.query, p_rows;
+	END IF;
+	RETURN v_ids;
+END
+$$;
+COMMENT ON FUNCTION zcsync._search_indexed(zcsync.search_branch, bigint, integer) IS
+'the newest records that the words of a search are in, by the index';
+
+CREATE FUNCTION zcsync._search_newest(p_branch zcsync.search_branch, p_account bigint, p_rows integer) RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_sort = off
+SET enable_incremental_sort = off
+SET jit = off
+AS $$
+DECLARE
+	v_ids bigint[];
+BEGIN
+	EXECUTE format('SELECT array_agg(c.local_id) FROM (SELECT n.local_id FROM (SELECT t.local_id, %1$s AS words FROM zcsync.%2$I AS t WHERE %3$s%4$s '
+			'ORDER BY %5$s LIMIT 1000) AS n WHERE n.words @@ $1 LIMIT $2) AS c', p_branch.words, p_branch.kind, p_branch.condition,
+			coalesce(' AND t.account_id = ' || p_account, ''),
+			CASE p_branch.newest WHEN 'local_id' THEN 't.local_id DESC' ELSE format('t.%I DESC, t.local_id DESC', p_branch.newest) END)
+		INTO v_ids USING p_branch.query, p_rows;
+	RETURN v_ids;
+END
+$$;
+COMMENT ON FUNCTION zcsync._search_newest(zcsync.search_branch, bigint, integer) IS
+'which of the newest 1,000 records the words of a search are in, where there is no index';
+
+-- Vendors have tickets that only agents see.  Of the record itself only that is
+-- told.
+CREATE FUNCTION zcsync._private_texts(p_kind text, p_ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_vendor record;
+	v_some bigint[];
+	v_all bigint[] := '{}';
+BEGIN
+	FOR v_vendor IN
+		SELECT v.name, k.public_text FROM zcsync._vendors() AS v CROSS JOIN LATERAL unnest(v.kinds) AS k
+		WHERE k.kind = p_kind AND k.public_text IS NOT NULL
+	LOOP
+		EXECUTE format('SELECT coalesce(array_agg(s.local_id), ''{}'') FROM zcsync.%I AS s WHERE s.local_id = ANY ($1) '
+				'AND s.account_id IN (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.vendor = %L) AND (%s) IS NULL',
+				p_kind, v_vendor.name, v_vendor.public_text)
+			INTO v_some USING p_ids;
+		v_all := v_all || v_some;
+	END LOOP;
+	RETURN v_all;
+END
+$$;
+COMMENT ON FUNCTION zcsync._private_texts(text, bigint[]) IS
+'which of these records have a text that their vendor shows to agents only';
+
+-- ---------------------------------------------------------------------
+-- The page
+-- ---------------------------------------------------------------------
+
+-- The candidates of a kind with their ranks.  A text that is private counts as
+-- empty, so what only it says is not found.
+CREATE FUNCTION zcsync._search_ranked(p_branch zcsync.search_branch, p_ids bigint[], p_hidden bigint[]) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('SELECT %1$L AS kind, t.account_id, t.local_id, t.remote_id, %2$s AS title, left(coalesce(%3$s, %2$s), 20000) AS body, t.updated_at, '
+			'%4$L::regconfig AS language, %5$L::tsquery AS query, ts_rank(w.words, %9$L::tsquery) AS rank '
+			'FROM zcsync.%1$I AS t CROSS JOIN LATERAL (SELECT %6$s AS words OFFSET 0) AS w '
+			'WHERE t.local_id = ANY (%7$L::bigint[]) AND %8$s AND w.words @@ %5$L::tsquery',
+		p_branch.kind, k.title, h.body, p_branch.language, p_branch.query,
+		zcsync._search_expression(p_branch.kind, p_branch.language, p_branch.fields, h.body), p_ids, p_branch.condition,
+		querytree(p_branch.query))		-- without what is to be left out, which counts as found nowhere
+	FROM zcsync._search_kinds() AS k
+	CROSS JOIN LATERAL (SELECT CASE WHEN k.c IS NULL THEN 'NULL::text' WHEN p_hidden = '{}' THEN k.c
+		ELSE format('CASE WHEN t.local_id = ANY (%L::bigint[]) THEN NULL ELSE %s END', p_hidden, k.c) END) AS h (body)
+	WHERE k.kind = p_branch.kind
+$$;
+COMMENT ON FUNCTION zcsync._search_ranked(zcsync.search_branch, bigint[], bigint[]) IS
+'the query of candidates of a kind, with rank and text; of those in the last argument the text is hidden';
+
+-- What people mistype is found by its trigrams, in what records are called.
+CREATE FUNCTION zcsync._search_similar(p_branch zcsync.search_branch, p_words text, p_account bigint, p_rows integer) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('(SELECT %1$L AS kind, t.account_id, t.local_id, t.remote_id, %2$s AS title, NULL::text AS body, t.updated_at, '
+			'NULL::regconfig AS language, NULL::tsquery AS query, %3$s.word_similarity(%4$L, %5$s) AS rank '
+			'FROM zcsync.%1$I AS t WHERE (%5$s) OPERATOR(%3$s.%%>) %4$L AND %6$s%7$s ORDER BY rank DESC, t.local_id DESC LIMIT %8$s)',
+		p_branch.kind, k.title, zcsync._trigram_schema(), p_words, p_branch.typos, p_branch.condition, coalesce(' AND t.account_id = ' || p_account, ''), p_rows)
+	FROM zcsync._search_kinds() AS k WHERE k.kind = p_branch.kind
+$$;
+COMMENT ON FUNCTION zcsync._search_similar(zcsync.search_branch, text, bigint, integer) IS
+'the query of records of a kind whose names resemble words';
+
+-- The whole page, of what these queries give.
+CREATE FUNCTION zcsync._search_page(p_queries text[], p_list jsonb, p_rank real, p_local_id bigint, p_rows integer, p_similar boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($sql$
+		WITH page AS MATERIALIZED (
+			SELECT r.*, row_number() OVER (ORDER BY r.rank DESC, r.local_id DESC) AS n
+			FROM (%1$s) AS r WHERE %2$s ORDER BY r.rank DESC, r.local_id DESC LIMIT %3$s + 1
+		), next AS MATERIALIZED (
+			SELECT zcsync._encode_cursor(%4$L, to_jsonb(p.rank), p.local_id) AS cursor
+			FROM page AS p WHERE p.n = %3$s AND NOT %6$L AND EXISTS (SELECT FROM page AS m WHERE m.n > %3$s)
+		)
+		SELECT p.kind, a.name || '/' || p.kind || '/' || coalesce(p.remote_id, '#' || p.local_id), p.local_id, p.title,
+			ts_headline(p.language, translate(p.body, %7$L, '   '), p.query, %5$L), p.rank, %6$L::boolean, p.updated_at,
+			(SELECT x.cursor FROM next AS x), EXISTS (SELECT FROM next)
+		FROM page AS p LEFT JOIN zcsync.accounts AS a ON a.account_id = p.account_id
+		WHERE p.n <= %3$s ORDER BY p.n$sql$,
+		array_to_string(p_queries, ' UNION ALL '),
+		CASE WHEN p_local_id IS NULL THEN 'true' ELSE format('(r.rank, r.local_id) < (%L::real, %s)', p_rank, p_local_id) END, p_rows, p_list,
+		'MaxFragments=2, MaxWords=20, MinWords=8, ShortWord=0, FragmentDelimiter=" … ", StartSel=«, StopSel=»', p_similar, E'\n\r\t')
+$$;
+COMMENT ON FUNCTION zcsync._search_page(text[], jsonb, real, bigint, integer, boolean) IS
+'the query of a page of records that were found';
+
+-- The queries of all candidates.  It runs as the caller, who reads nothing here
+-- that he could not read himself.
+CREATE FUNCTION zcsync._search_candidates(p_branches zcsync.search_branch[], p_account bigint, p_private boolean) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_branch zcsync.search_branch;
+	v_ids bigint[];
+	v_queries text[] := '{}';
+BEGIN
+	FOREACH v_branch IN ARRAY p_branches LOOP
+		CONTINUE WHEN querytree(v_branch.query) IN ('', 'T');
+		v_ids := CASE WHEN v_branch.is_indexed THEN zcsync._search_indexed(v_branch, p_account, 300)
+			ELSE zcsync._search_newest(v_branch, p_account, 300) END;
+		CONTINUE WHEN v_ids IS NULL;
+		v_queries := v_queries || zcsync._search_ranked(v_branch, v_ids,
+			CASE WHEN p_private THEN '{}' ELSE zcsync._private_texts(v_branch.kind, v_ids) END);
+	END LOOP;
+	RETURN v_queries;
+END
+$$;
+COMMENT ON FUNCTION zcsync._search_candidates(zcsync.search_branch[], bigint, boolean) IS
+'the queries of the candidates of a search, one for each kind that has some';
+
+-- What people should know of how a search was done.
+CREATE FUNCTION zcsync._search_notices(p_branches zcsync.search_branch[]) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_missing text[] := ARRAY(SELECT DISTINCT b.kind FROM unnest(p_branches) AS b WHERE NOT b.is_indexed ORDER BY b.kind);
+BEGIN
+	IF NOT EXISTS (SELECT FROM unnest(p_branches) AS b WHERE querytree(b.query) NOT IN ('', 'T')) THEN
+		RAISE NOTICE USING MESSAGE = 'there is no word to search for',
+			DETAIL = 'Words such as "the" are not searched for, nor is what is only to be left out.';
+	ELSIF v_missing <> '{}' THEN
+		RAISE NOTICE USING MESSAGE = format('only the newest 1,000 records of %s were searched', array_to_string(v_missing, ', ')),
+			DETAIL = 'They have no complete search index.',
+			HINT = format('SELECT * FROM zcsync.enable_search(%L);', v_missing);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._search_notices(zcsync.search_branch[]) IS
+'says what was not searched, and what to run';
+
+CREATE FUNCTION zcsync.search(query text, kinds text[] DEFAULT NULL, account text DEFAULT NULL, include_private boolean DEFAULT false,
+	cursor text DEFAULT NULL, page_size integer DEFAULT 20)
+RETURNS TABLE (kind text, reference text, local_id bigint, title text, headline text, rank real, is_similar boolean, updated_at timestamptz,
+	next_cursor text, has_more boolean)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 20
+SET search_path = pg_catalog, pg_temp
+SET pg_trgm.word_similarity_threshold = 0.35	-- "pritner" is that much like "printer"
+SET jit = off
+AS $$
+DECLARE
+	v_rows integer := zcsync._page_rows(search.page_size);
+	v_account bigint := CASE WHEN search.account IS NOT NULL THEN zcsync.account(search.account) END;
+	v_private boolean := coalesce(search.include_private, false);
+	v_list jsonb := jsonb_build_array(format('a search for "%s" (%s)', zcsync._shorten(zcsync._check_query(search.query), 40),
+		left(md5(concat(search.query, search.kinds, v_private)), 8)), 'rank', 'desc', search.account);
+	v_kinds text[] := CASE WHEN search.kinds IS NOT NULL THEN zcsync._check_search_kinds(search.kinds)
+		ELSE ARRAY(SELECT k FROM unnest(zcsync._default_search_kinds()) AS k WHERE has_any_column_privilege(format('zcsync.%I', k), 'SELECT')) END;
+	v_branches zcsync.search_branch[];
+	v_queries text[];
+	v_at record;
+BEGIN
+	IF v_private AND NOT has_function_privilege('zcsync._may_search_private()', 'EXECUTE') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = 'permission denied to search private text',
+			HINT = format('GRANT EXECUTE ON FUNCTION zcsync._may_search_private TO %I;', current_user);
+	END IF;
+	SELECT NULL::text AS key, NULL::bigint AS local_id INTO v_at;
+	IF search.cursor IS NOT NULL THEN
+		v_at := zcsync._decode_cursor(search.cursor, v_list, 'real');
+	END IF;
+	v_branches := ARRAY(SELECT b FROM zcsync._search_branches(v_kinds, search.query, v_private) AS b);
+	PERFORM zcsync._search_notices(v_branches);
+	v_queries := zcsync._search_candidates(v_branches, v_account, v_private);
+	IF v_queries <> '{}' THEN
+		RETURN QUERY EXECUTE zcsync._search_page(v_queries, v_list, v_at.key::real, v_at.local_id, v_rows, false);
+	ELSE
+		-- An index of trigrams is of no use to those who are subject to row security.
+		v_queries := ARRAY(SELECT zcsync._search_similar(b, search.query, v_account, v_rows) FROM unnest(v_branches) AS b
+			WHERE b.typos IS NOT NULL AND NOT row_security_active(format('zcsync.%I', b.kind)));
+		IF v_queries <> '{}' THEN
+			RETURN QUERY EXECUTE zcsync._search_page(v_queries, v_list, NULL, NULL, v_rows, true);
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync.search(text, text[], text, boolean, text, integer) IS
+'the records of these kinds, or of all that have a search index, that words are in, the best first: words, "a phrase", or, -not, begin*';
+
+CREATE FUNCTION zcsync.search_tickets(query text, account text DEFAULT NULL, include_private boolean DEFAULT false, cursor text DEFAULT NULL,
+	page_size integer DEFAULT 20)
+RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, headline text, rank real, is_similar boolean,
+	updated_at timestamptz, next_cursor text, has_more boolean)
+LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.reference, s.local_id, t.subject, t.status, t.priority, s.headline, s.rank, s.is_similar, s.updated_at, s.next_cursor, s.has_more
+	FROM zcsync.search(search_tickets.query, '{tickets}', search_tickets.account, search_tickets.include_private, search_tickets.cursor,
+		search_tickets.page_size) WITH ORDINALITY AS s
+	CROSS JOIN LATERAL (SELECT t.subject, t.status, t.priority FROM zcsync.tickets AS t WHERE t.local_id = s.local_id OFFSET 0) AS t
+	ORDER BY s.ordinality
+$$;
+COMMENT ON FUNCTION zcsync.search_tickets(text, text, boolean, text, integer) IS
+'the tickets that words are in, the best first';
+
+CREATE FUNCTION zcsync.search_leads(query text, account text DEFAULT NULL, cursor text DEFAULT NULL, page_size integer DEFAULT 20)
+RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, stage text, quality integer,
+	headline text, rank real, is_similar boolean, updated_at timestamptz, next_cursor text, has_more boolean)
+LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.reference, s.local_id, l.first_name, l.last_name, l.company, l.title, l.email, l.stage, l.quality, s.headline, s.rank, s.is_similar,
+		s.updated_at, s.next_cursor, s.has_more
+	FROM zcsync.search(search_leads.query, '{leads}', search_leads.account, false, search_leads.cursor, search_leads.page_size) WITH ORDINALITY AS s
+	CROSS JOIN LATERAL (SELECT l.first_name, l.last_name, l.company, l.title, l.email, l.stage, l.quality FROM zcsync.leads AS l
+		WHERE l.local_id = s.local_id OFFSET 0) AS l
+	ORDER BY s.ordinality
+$$;
+COMMENT ON FUNCTION zcsync.search_leads(text, text, text, integer) IS
+'the leads that words are in, the best first';
