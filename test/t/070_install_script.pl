@@ -41,9 +41,9 @@ sub faults
 
 		push @faults, "adopts what is there: $short" if $statement =~ /\bOR REPLACE\b|\bIF NOT EXISTS\b/i;
 		push @faults, "not of a kind that belongs there: $short"
-		  unless $statement =~ /^(?:SET LOCAL|CREATE (?:SCHEMA|FUNCTION|PROCEDURE|TYPE)|COMMENT ON|REVOKE|DO)\b/;
+		  unless $statement =~ /^(?:SET LOCAL|CREATE (?:SCHEMA|FUNCTION|PROCEDURE|TYPE|OPERATOR(?: CLASS)?)|COMMENT ON|REVOKE|DO)\b/;
 		push @faults, "not in schema zcsync: $short"
-		  if $statement =~ /^CREATE (?:FUNCTION|PROCEDURE|TYPE) (?!zcsync\.)/;
+		  if $statement =~ /^CREATE (?:FUNCTION|PROCEDURE|TYPE|OPERATOR CLASS|OPERATOR(?! CLASS)) (?!zcsync\.)/;
 		push @faults, "owner's rights without a pinned path: $short"
 		  if $statement =~ /\bSECURITY DEFINER\b/ && $statement !~ /\bSET search_path = pg_catalog, pg_temp\b/;
 	}
