@@ -17,17 +17,19 @@
 --
 -- streams.compare_cursor of a comparison that is going on:
 -- - began: when it began
+-- - at: when its last page came
 -- - pass: how far it is, as the vendor's hook has it
 -- - gone: the remote ids of rows that were in no list so far
+-- - more: their number, if they are implausibly many; then their ids are not kept
 -- ---------------------------------------------------------------------
 
--- How far the comparison of a stream is: {} at the beginning.  A comparison that gets
--- stuck begins again after a day.
+-- How far the comparison of a stream is: {} at the beginning.  A comparison of which no
+-- page came for a day begins again.
 CREATE FUNCTION zcsync._comparison(p_stream_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN (s.compare_cursor ->> 'began')::timestamptz > zcsync._now() - interval '1 day' THEN s.compare_cursor ELSE '{}' END
+	SELECT CASE WHEN (s.compare_cursor ->> 'at')::timestamptz > zcsync._now() - interval '1 day' THEN s.compare_cursor ELSE '{}' END
 	FROM zcsync.streams s WHERE s.stream_id = p_stream_id
 $$;
 COMMENT ON FUNCTION zcsync._comparison(bigint) IS
@@ -72,14 +74,13 @@ BEGIN
 	EXECUTE format('SELECT c.pass, c.gone, c.lacking FROM %s($1, $2, $3, $4) AS c', v_hook::regproc)
 		INTO v_page USING p_stream_id, v_cursor -> 'pass', p_request, p_reply;
 	PERFORM zcsync._look_up(p_stream_id, v_page.lacking);
-	v_cursor := v_cursor || jsonb_build_object('pass', v_page.pass,
-		'gone', (v_cursor -> 'gone') || to_jsonb(coalesce(v_page.gone, '{}')));
+	v_cursor := zcsync._keep_gone(p_stream_id, v_cursor, v_page.gone) || jsonb_build_object('pass', v_page.pass, 'at', zcsync._now());
 	more := v_page.pass IS NOT NULL;
 	IF more THEN
 		cursor := v_cursor;
 	ELSE
 		PERFORM zcsync._end_comparison(p_stream_id, (v_cursor ->> 'began')::timestamptz,
-			ARRAY(SELECT jsonb_array_elements_text(v_cursor -> 'gone')));
+			ARRAY(SELECT jsonb_array_elements_text(v_cursor -> 'gone')), (v_cursor ->> 'more')::bigint);
 	END IF;
 	RETURN NEXT;
 END
@@ -112,8 +113,8 @@ COMMENT ON FUNCTION zcsync._look_up(bigint, text[]) IS
 
 -- Are these more missing rows than is plausible at once?  As many as the account's
 -- setting reconcile_limit says may be missing; without it, 20 or a twentieth of all,
--- whichever is more.
-CREATE FUNCTION zcsync._too_many_gone(p_stream_id bigint, p_gone integer) RETURNS boolean
+-- whichever is more.  Up to 20 the rows need not be counted.
+CREATE FUNCTION zcsync._too_many_gone(p_stream_id bigint, p_gone bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -134,29 +135,74 @@ BEGIN
 	RETURN p_gone > greatest(20, v_rows / 20);
 END
 $$;
-COMMENT ON FUNCTION zcsync._too_many_gone(bigint, integer) IS
+COMMENT ON FUNCTION zcsync._too_many_gone(bigint, bigint) IS
 'are more records missing than is plausible?';
 
--- End a comparison: look up the records that were in no list, except those that were
--- seen elsewhere meanwhile.
-CREATE FUNCTION zcsync._end_comparison(p_stream_id bigint, p_began timestamptz, p_gone text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- Of rows that were in no list, those that were not seen elsewhere since.
+CREATE FUNCTION zcsync._still_gone(p_stream_id bigint, p_began timestamptz, p_gone text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream record;
 	v_gone text[];
 BEGIN
-	SELECT a.account_id, a.name, s.kind, (zcsync._vendor_of(a.vendor)).title INTO STRICT v_stream
-	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
+	SELECT s.account_id, s.kind INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
 	EXECUTE format('SELECT array_agg(t.remote_id ORDER BY t.local_id) FROM zcsync.%I t '
 			'WHERE t.account_id = $1 AND t.remote_id = ANY ($2) AND t.deleted_at IS NULL AND t.synced_at < $3', v_stream.kind)
 		INTO v_gone USING v_stream.account_id, p_gone, p_began;
+	RETURN coalesce(v_gone, '{}');
+END
+$$;
+COMMENT ON FUNCTION zcsync._still_gone(bigint, timestamptz, text[]) IS
+'of these remote ids, in the order of their rows, those of records that were not seen since the comparison began';
+
+-- The ids are in the cursor, which is written with each page: so they are kept only as
+-- long as they may be looked up in the end.  Up to 5000 are kept in any case: they may
+-- be in lists that are still to come, as archived tasks are.
+CREATE FUNCTION zcsync._keep_gone(p_stream_id bigint, p_cursor jsonb, p_gone text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_new bigint := coalesce(cardinality(p_gone), 0);
+	v_gone text[];
+BEGIN
+	IF v_new = 0 THEN
+		RETURN p_cursor;
+	ELSIF p_cursor ? 'more' THEN
+		RETURN p_cursor || jsonb_build_object('more', (p_cursor ->> 'more')::bigint + v_new);
+	END IF;
+	v_gone := ARRAY(SELECT jsonb_array_elements_text(p_cursor -> 'gone')) || p_gone;
+	IF cardinality(v_gone) > 5000 THEN
+		v_gone := zcsync._still_gone(p_stream_id, (p_cursor ->> 'began')::timestamptz, v_gone);
+		IF cardinality(v_gone) > 5000 AND zcsync._too_many_gone(p_stream_id, cardinality(v_gone)) THEN
+			RETURN p_cursor || jsonb_build_object('gone', '[]'::jsonb, 'more', cardinality(v_gone));
+		END IF;
+	END IF;
+	RETURN p_cursor || jsonb_build_object('gone', to_jsonb(v_gone));
+END
+$$;
+COMMENT ON FUNCTION zcsync._keep_gone(bigint, jsonb, text[]) IS
+'the cursor of a comparison with more rows that were in no list; if they are too many, with their number only';
+
+-- End a comparison: look up the records that were in no list, except those that were
+-- seen elsewhere meanwhile.  p_more is set if there were implausibly many.
+CREATE FUNCTION zcsync._end_comparison(p_stream_id bigint, p_began timestamptz, p_gone text[], p_more bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_gone text[] := zcsync._still_gone(p_stream_id, p_began, p_gone);
+BEGIN
+	SELECT a.account_id, a.name, s.kind, (zcsync._vendor_of(a.vendor)).title INTO STRICT v_stream
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
 	UPDATE zcsync.streams s SET compared_at = p_began WHERE s.stream_id = p_stream_id;
-	IF zcsync._too_many_gone(p_stream_id, cardinality(coalesce(v_gone, '{}'))) THEN
+	IF p_more IS NOT NULL OR zcsync._too_many_gone(p_stream_id, cardinality(v_gone)) THEN
 		PERFORM zcsync._alert('records_missing', v_stream.name || '/' || v_stream.kind, 'warning',
 			format('%s %s of account "%s" are not in the lists of %s; none of them was marked as deleted',
-				cardinality(v_gone), v_stream.kind, v_stream.name, v_stream.title),
+				coalesce(p_more, cardinality(v_gone)), v_stream.kind, v_stream.name, v_stream.title),
 			format('Look with zcsync.check_account(%L) whether the login lost a permission. If they were deleted: '
 				'SELECT zcsync.alter_account(%1$L, ''{"reconcile_limit": 100000}''); SELECT zcsync.compare(''%s/%s''); '
 				'each of them is looked up then.', v_stream.name, v_stream.name, v_stream.kind));
@@ -166,7 +212,7 @@ BEGIN
 	PERFORM zcsync._resolve_alert('records_missing', v_stream.name || '/' || v_stream.kind);
 END
 $$;
-COMMENT ON FUNCTION zcsync._end_comparison(bigint, timestamptz, text[]) IS
+COMMENT ON FUNCTION zcsync._end_comparison(bigint, timestamptz, text[], bigint) IS
 'has the records that were in no list looked up, or raises an alert if there are too many';
 
 CREATE FUNCTION zcsync.compare(stream text) RETURNS bigint

@@ -45,6 +45,28 @@ $$;
 COMMENT ON FUNCTION zcsync._unread_edits() IS
 'edits that wait for a read which does not end, as lines of the view status';
 
+-- Streams whose comparison with the vendor's lists, once a day, did not come to its
+-- end for three days: what is deleted there is not noticed.
+CREATE FUNCTION zcsync._uncompared() RETURNS SETOF zcsync.trouble
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 2, a.name || '/' || s.kind, 'not compared',
+		coalesce(format('deletions are not noticed: not compared since %s', to_char(s.compared_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')), 'deletions are not noticed: never compared')
+			|| CASE WHEN s.last_error_lane = 'compare' THEN '; ' || s.last_error ELSE '' END,
+		CASE WHEN s.last_error_lane = 'compare' THEN format('SELECT * FROM zcsync.check_account(%L);', a.name)
+			WHEN s.compare_cursor IS NOT NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
+			ELSE format('SELECT zcsync.compare(%L);', a.name || '/' || s.kind) END
+	FROM zcsync.streams AS s
+	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
+	WHERE s.state = 'active' AND s.history_state <> 'running'
+		AND CASE WHEN greatest(coalesce(s.compared_at, s.created_at), s.history_done_at) < zcsync._now() - interval '3 days'
+			THEN (zcsync._kind_of(a.vendor, s.kind)).compared END
+	ORDER BY a.name, s.kind
+$$;
+COMMENT ON FUNCTION zcsync._uncompared() IS
+'streams that were not compared with their vendor for three days, as lines of the view status';
+
 -- What is paused: by an operator, or by zcsync after the SQL of a route ended its
 -- process twice.  Accounts have lines of their own.
 CREATE FUNCTION zcsync._paused() RETURNS SETOF zcsync.trouble
@@ -138,6 +160,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._paused();
 	RETURN QUERY SELECT * FROM zcsync._awaited();
 	RETURN QUERY SELECT * FROM zcsync._unread_edits();
+	RETURN QUERY SELECT * FROM zcsync._uncompared();
 	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);';
 	END IF;

@@ -159,6 +159,75 @@ SELECT next - 'todo' AS next, gone FROM compare('{"tasks": [null, 1, {"date_crea
 -- a stream of some lists: list by list, with t3, which has its home in another one
 UPDATE zcsync.streams SET scope = '{"list_ids": ["12"]}', compare_cursor = NULL WHERE kind = 'tasks';
 SELECT request, next, cardinality(gone) FROM compare(created(151, 35, 1151, 1));
+-- tasks of a list are found by its index, those of a span of time by theirs
+CREATE FUNCTION scans() RETURNS jsonb LANGUAGE sql AS
+$$
+	SELECT jsonb_object_agg(relname, pg_stat_get_xact_numscans(oid)) FROM pg_class
+	WHERE relnamespace = 'zcsync'::regnamespace AND relname IN ('idx_tasks_list', 'idx_tasks_account_created')
+$$;
+CREATE FUNCTION unlisted(list jsonb, after bigint, before bigint, OUT unlisted integer, OUT index_used text) LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_before jsonb := scans();
+BEGIN
+	unlisted := cardinality(zcsync._clickup_unlisted((SELECT stream_id FROM zcsync.streams WHERE kind = 'tasks'), list, after, before, '{}'));
+	index_used := (SELECT string_agg(s.key, ', ' ORDER BY s.key) FROM jsonb_each(scans()) AS s WHERE s.value <> v_before -> s.key);
+END
+$$;
+SET session_replication_role = replica;
+INSERT INTO zcsync.tasks (account_id, remote_id, list_id, created_at) SELECT :dev, 'other' || i, 'other' || i % 100, to_timestamp(1) FROM generate_series(1, 2000) i;
+RESET session_replication_role;
+ANALYZE zcsync.tasks;
+SELECT * FROM unlisted('{"list_id": "11"}', 0, NULL);
+SELECT * FROM unlisted('{"list_id": "12", "include_timl": true}', 1000, 1160);
+SELECT * FROM unlisted('{}', 1001, 1100);
+SET session_replication_role = replica;
+DELETE FROM zcsync.tasks WHERE remote_id LIKE 'other%';
+RESET session_replication_role;
+
+-- Where a comparison is: as long as pages come it goes on, however long ago it began.
+UPDATE zcsync.streams SET compare_cursor = jsonb_build_object('began', zcsync._now() - interval '5 days', 'at', zcsync._now() - interval '23 hours', 'pass', '{"page": 7}'::jsonb, 'gone', '[]'::jsonb)
+WHERE kind = 'tasks';
+SELECT zcsync._comparison(:tasks) -> 'pass' AS pass;
+UPDATE zcsync.streams SET compare_cursor = compare_cursor || jsonb_build_object('at', zcsync._now() - interval '25 hours') WHERE kind = 'tasks';
+SELECT zcsync._comparison(:tasks) AS anew;
+-- what is missing is kept as long as it may be looked up: more is counted
+CREATE FUNCTION keep(at jsonb, from_id integer, to_id integer) RETURNS jsonb LANGUAGE sql AS
+$$ SELECT zcsync._keep_gone((SELECT stream_id FROM zcsync.streams WHERE kind = 'tasks'), at, ARRAY(SELECT 'm' || i FROM generate_series(from_id, to_id) i)) $$;
+SET session_replication_role = replica;
+INSERT INTO zcsync.tasks (account_id, remote_id, list_id, synced_at) SELECT :dev, 'm' || i, '11', now() - interval '1 day' FROM generate_series(1, 6000) i;
+RESET session_replication_role;
+SELECT a - 'gone' = b - 'gone' AS same, jsonb_array_length(a -> 'gone') AS kept, b -> 'gone' AS gone, b -> 'more' AS more, c -> 'more' AS then
+FROM (SELECT jsonb_build_object('began', now(), 'gone', '[]'::jsonb)) AS z (z), LATERAL keep(z, 1, 5000) AS a, LATERAL keep(a, 5001, 5002) AS b, LATERAL keep(b, 5003, 5010) AS c;
+-- without those that were seen elsewhere meanwhile
+UPDATE zcsync.tasks SET synced_at = now() + interval '1 hour', sync_cause = 'pull', sync_cause_id = 1, sync_xid = pg_current_xact_id() WHERE remote_id IN ('m1', 'm2', 'm3');
+SELECT jsonb_array_length(b -> 'gone') AS kept, b ? 'more' AS counted
+FROM (SELECT jsonb_build_object('began', now(), 'gone', '[]'::jsonb)) AS z (z), LATERAL keep(z, 1, 5000) AS a, LATERAL keep(a, 5001, 5002) AS b;
+-- and as many as are believed
+UPDATE zcsync.accounts SET settings = settings || '{"reconcile_limit": 100000}' WHERE account_id = :dev;
+SELECT jsonb_array_length(b -> 'gone') AS kept, b ? 'more' AS counted
+FROM (SELECT jsonb_build_object('began', now(), 'gone', '[]'::jsonb)) AS z (z), LATERAL keep(z, 1, 5000) AS a, LATERAL keep(a, 5001, 6000) AS b;
+UPDATE zcsync.accounts SET settings = settings - 'reconcile_limit' WHERE account_id = :dev;
+-- counted ones are too many
+SELECT zcsync._end_comparison(:tasks, zcsync._now(), '{}', 5010);
+SELECT message FROM zcsync.alerts WHERE code = 'records_missing' AND resolved_at IS NULL;
+SELECT count(*) FROM zcsync.sync_queue WHERE dedupe_key LIKE 'look up/%';
+SELECT zcsync._end_comparison(:tasks, zcsync._now(), '{}', NULL);
+SELECT count(*) FROM zcsync.alerts WHERE code = 'records_missing' AND resolved_at IS NULL;
+-- three days without one are said, with what to run
+SELECT object, why, to_do FROM zcsync._uncompared();
+UPDATE zcsync.streams SET compared_at = '2026-01-02 12:00Z' WHERE kind = 'tasks';
+SELECT object, state, why, to_do FROM zcsync._uncompared();
+UPDATE zcsync.streams SET compare_cursor = NULL WHERE kind = 'tasks';
+SELECT count(*) FROM zcsync.status WHERE state = 'not compared';
+SELECT to_do FROM zcsync._uncompared();
+UPDATE zcsync.streams SET last_error = 'HTTP 403', last_error_lane = 'compare' WHERE kind = 'tasks';
+SELECT why, to_do FROM zcsync._uncompared();
+UPDATE zcsync.streams SET last_error = NULL, last_error_lane = NULL, compared_at = NULL WHERE kind = 'tasks';
+SET session_replication_role = replica;
+DELETE FROM zcsync.tasks WHERE remote_id LIKE 'm%';
+RESET session_replication_role;
+
 -- of the tasks of a comparison those that belong here: known ones, and what was made or changed since the beginning
 SELECT r.remote_id FROM zcsync._clickup_rows(:dev, 'tasks', '{"compare": true}', '{"tasks": [{"id": "t1", "date_created": "1001", "date_updated": "1001"}, {"id": "old", "date_created": "1001", "date_updated": "1001"},
 	{"id": "changed", "date_created": "1001", "date_updated": "1800000000000"}, {"id": "new", "date_created": "1800000000000"}]}') AS r;

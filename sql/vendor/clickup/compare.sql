@@ -63,22 +63,31 @@ COMMENT ON FUNCTION zcsync._clickup_known_tasks(bigint, jsonb) IS
 
 -- Rows that should have been in a list: those of its own tasks, and of tasks that are
 -- in it with another home; created after p_after, and before p_before if more pages
--- follow.  A task that was created just now may be listed late.
+-- follow.  A task that was created just now may be listed late.  Each
+-- way to belong to a list has an index: the whole workspace and other homes that of the
+-- time of creation, a list that of lists.
 CREATE FUNCTION zcsync._clickup_unlisted(p_stream_id bigint, p_list jsonb, p_after bigint, p_before bigint, p_ids text[]) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(t.remote_id)
 	FROM zcsync.streams s
-	JOIN zcsync.tasks t ON t.account_id = s.account_id AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
+	CROSS JOIN LATERAL (
+		SELECT w.* FROM zcsync.tasks w
+		WHERE w.account_id = s.account_id AND w.deleted_at IS NULL AND NOT p_list ? 'list_id'
+		UNION ALL
+		SELECT l.* FROM zcsync.tasks l
+		WHERE l.account_id = s.account_id AND l.deleted_at IS NULL AND l.list_id = p_list ->> 'list_id'
+		UNION ALL
+		SELECT o.* FROM zcsync.tasks o
+		WHERE o.account_id = s.account_id AND o.deleted_at IS NULL AND p_list ? 'include_timl'
+			AND o.list_id IS DISTINCT FROM p_list ->> 'list_id' AND (s.scope -> 'list_ids' ? o.list_id) IS NOT TRUE
+			AND o.remote -> 'locations' @> jsonb_build_array(jsonb_build_object('id', p_list -> 'list_id'))) AS t
+	WHERE s.stream_id = p_stream_id AND t.remote_id IS NOT NULL AND t.remote_id <> ALL (p_ids)
 		AND t.created_at < zcsync._now() - interval '10 minutes'
 		AND coalesce(t.archived, false) = coalesce((p_list ->> 'archived')::boolean, false)
 		AND t.created_at > to_timestamp(p_after / 1000.0)
 		AND t.created_at < coalesce(to_timestamp(p_before / 1000.0), 'infinity')
-	WHERE s.stream_id = p_stream_id AND t.remote_id <> ALL (p_ids)
-		AND CASE WHEN NOT p_list ? 'list_id' OR t.list_id = p_list ->> 'list_id' THEN true
-			WHEN NOT p_list ? 'include_timl' OR s.scope -> 'list_ids' ? t.list_id THEN false
-			ELSE t.remote -> 'locations' @> jsonb_build_array(jsonb_build_object('id', p_list -> 'list_id')) END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_unlisted(bigint, jsonb, bigint, bigint, text[]) IS
 'rows of tasks that belong to a part of a list and are not among these ids';
