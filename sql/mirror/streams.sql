@@ -351,27 +351,59 @@ $$;
 COMMENT ON FUNCTION zcsync.resume_stream(text) IS
 'reads a paused stream again, from where reading stopped';
 
+-- Values that stayed in a row would be sent with its next change if the stream is added
+-- again.  So edits that wait, are held, or were given up are taken back.  Those that are
+-- being sent cannot be.
+CREATE FUNCTION zcsync._take_back_stream(p_account bigint, p_kind text, p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_unsent bigint[];
+	v_edited bigint;
+	v_new bigint;
+	v_running bigint := (SELECT count(*) FROM zcsync.sync_queue q
+		WHERE q.account_id = p_account AND q.kind = p_kind AND q.operation = 'push' AND q.state = 'running');
+BEGIN
+	SELECT array_agg(u.local_id) INTO v_unsent
+	FROM (
+		SELECT q.local_id FROM zcsync.sync_queue q
+		WHERE q.account_id = p_account AND q.kind = p_kind AND q.operation = 'push' AND q.state <> 'running'
+		UNION
+		SELECT d.local_id FROM zcsync.dead_letters d
+		WHERE d.account_id = p_account AND d.kind = p_kind AND d.operation = 'push') AS u
+	WHERE NOT EXISTS (SELECT FROM zcsync.sync_queue r
+		WHERE r.account_id = p_account AND r.kind = p_kind AND r.local_id = u.local_id AND r.operation = 'push' AND r.state = 'running');
+	IF v_unsent IS NULL AND v_running = 0 THEN
+		RETURN;
+	END IF;
+	EXECUTE format('SELECT count(*) FILTER (WHERE t.remote_id IS NOT NULL AND t.base IS NOT NULL), count(*) FILTER (WHERE t.remote_id IS NULL) '
+			'FROM zcsync.%I t WHERE t.account_id = $1 AND t.local_id = ANY ($2) AND t.sync_state <> $3', p_kind)
+		INTO v_edited, v_new USING p_account, v_unsent, 'synced';
+	PERFORM zcsync._take_back(p_account, p_kind, v_unsent);
+	IF v_edited + v_new + v_running > 0 THEN
+		RAISE NOTICE USING MESSAGE = format('records of "%s" with changes that had not been sent: %s', p_name, v_edited + v_new + v_running),
+			DETAIL = concat_ws(' ', CASE WHEN v_edited > 0 THEN format('Edited, and taken back: %s; zcsync.history() has what they had.', v_edited) END,
+				CASE WHEN v_new > 0 THEN format('New, which stay here, unsent: %s.', v_new) END,
+				CASE WHEN v_running > 0 THEN format('Being sent now, which reaches the vendor: %s.', v_running) END);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._take_back_stream(bigint, text, text) IS
+'takes back what was changed in the rows of a stream and not sent, and says how many there are';
+
 CREATE FUNCTION zcsync.remove_stream(stream text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream zcsync.streams;
-	v_unsent bigint[];
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
 	PERFORM zcsync._tell_stream_removed(l.stream_removed, v_stream.stream_id) FROM zcsync._listeners() AS l;
-	-- Values that stayed in a row would be sent with its next change if the stream is
-	-- added again.
-	SELECT array_agg(q.local_id) INTO v_unsent FROM zcsync.sync_queue q
-	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.operation = 'push' AND q.state <> 'running';
-	IF v_unsent IS NOT NULL THEN
-		PERFORM zcsync._take_back(v_stream.account_id, v_stream.kind, v_unsent);
-		RAISE NOTICE USING MESSAGE = format('%s changes of "%s" had not been sent', cardinality(v_unsent), remove_stream.stream),
-			DETAIL = 'They were taken back; zcsync.history() has them. New rows stay here, unsent.';
-	END IF;
-	-- cancel() remembers a create whose effect is not known
+	PERFORM zcsync._take_back_stream(v_stream.account_id, v_stream.kind, remove_stream.stream);
+	-- cancel() keeps what is not known of a create
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
 		AND q.unclear_since IS NOT NULL;

@@ -449,10 +449,17 @@ SELECT op, source, field, new FROM zcsync.plan('another', (SELECT array_agg(loca
 -- a stream that is removed leaves nothing in its rows that would be sent when it is back
 SELECT zcsync.remove_route('another');
 UPDATE zcsync.tasks SET name = 'wrong' WHERE remote_id IN ('a', 'b');
+-- edits wait, were given up, or are on the wire; and a row is new
+INSERT INTO zcsync.tasks (account_id, remote_id, list_id, name, base, sync_cause, sync_xid, sync_state)
+SELECT zcsync.account('dev'), r, '9', r, jsonb_build_object('list_id', '9', 'name', r), 'pull', pg_current_xact_id(), 'synced' FROM unnest('{dead,sent}'::text[]) AS r;
+UPDATE zcsync.tasks SET name = 'wrong, too' WHERE remote_id IN ('dead', 'sent');
+INSERT INTO zcsync.tasks (account_id, list_id, name) VALUES (zcsync.account('dev'), '9', 'new one');
+SELECT FROM zcsync._bury((SELECT q.job_id FROM zcsync.sync_queue q JOIN zcsync.tasks t USING (local_id) WHERE t.remote_id = 'dead' AND q.operation = 'push'), 'rejected', 400, 'no', NULL, NULL);
+UPDATE zcsync.sync_queue q SET state = 'running', claimed_by = 1 FROM zcsync.tasks t WHERE t.local_id = q.local_id AND t.remote_id = 'sent' AND q.operation = 'push';
 SET client_min_messages = notice;
 SELECT zcsync.remove_stream('dev/tasks');
 SET client_min_messages = warning;
-SELECT remote_id, name, sync_state, sync_cause FROM zcsync.tasks WHERE remote_id IN ('a', 'b') ORDER BY 1;
+SELECT remote_id, name, sync_state, sync_cause FROM zcsync.tasks WHERE remote_id IN ('a', 'b', 'dead', 'sent') OR name = 'new one' ORDER BY 1;
 SELECT * FROM jobs;
 
 DROP VIEW taken, open_conflicts;
