@@ -19,7 +19,8 @@
 -- ---------------------------------------------------------------------
 
 -- A domain at which anybody may have an e-mail address identifies no company.  A row
--- yahoo.* stands for yahoo.de as well as for yahoo.co.uk.
+-- yahoo.* stands for yahoo.de as well as for yahoo.co.uk: for countries, whose codes
+-- have two letters.  yahoo.com is a row of its own; live.org is a company.
 CREATE FUNCTION zcsync._is_mail_provider(p_domain text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -27,7 +28,7 @@ AS $$
 BEGIN
 	RETURN p_domain IS NOT NULL AND EXISTS (
 		SELECT FROM zcsync.mail_providers m
-		WHERE m.domain IN (p_domain, CASE WHEN p_domain ~ '^[^.]+[.](?:com?[.])?[a-z]{2,3}$' THEN split_part(p_domain, '.', 1) || '.*' END));
+		WHERE m.domain IN (p_domain, CASE WHEN p_domain ~ '^[^.]+[.](?:com?[.])?[a-z]{2}$' THEN split_part(p_domain, '.', 1) || '.*' END));
 END
 $$;
 COMMENT ON FUNCTION zcsync._is_mail_provider(text) IS

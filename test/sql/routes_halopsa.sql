@@ -285,7 +285,7 @@ SELECT zcsync.map_company('acme/companies/@gmail.com', 'halo/companies/12');
 SELECT zcsync.map_company('acme/companies/777', 'halo/companies/beta gmbh');
 SELECT zcsync.map_company('acme/companies/gus@gmail.com', 'halo/companies/12');
 -- however the address is written, and in whichever country
-SELECT e, zcsync._index_mail_domain(e), zcsync._is_mail_provider(zcsync._index_mail_domain(e)) FROM unnest('{gus@gmail.com.,Gus <Gus@Gmail.com>,gus@home@gmail.com,gus@outlook.de,gus@yahoo.com.br,gus@outlook.example,gus@outlook-it.de,gus,gus@}'::text[]) AS e;
+SELECT e, zcsync._index_mail_domain(e), zcsync._is_mail_provider(zcsync._index_mail_domain(e)) FROM unnest('{gus@gmail.com.,Gus <Gus@Gmail.com>,gus@home@gmail.com,gus@outlook.de,gus@yahoo.com.br,gus@outlook.example,gus@outlook.biz,gus@live.org,gus@live.com,gus@outlook-it.de,gus,gus@}'::text[]) AS e;
 SELECT zcsync.map_company('acme/companies/@Twins.example', 'halo/companies/16');
 SELECT source_account_id = zcsync.account('acme') AS acme, company, client_id FROM zcsync.company_maps ORDER BY company;
 SELECT zcsync._run_route_jobs();
