@@ -22,6 +22,8 @@
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
 
+#include "compat.h"
+
 /*
  * How many bytes of a text are searched.  A tsvector holds a megabyte: words
  * with hyphens are in it as a whole and in parts, and each has its positions.

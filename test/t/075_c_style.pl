@@ -96,8 +96,11 @@ foreach my $path (@files)
 {
 	open my $handle, '<', $path or die "could not open $path: $!";
 	local $/;
-	my @faults = faults(scalar <$handle>);
+	my $text = <$handle>;
+	my @faults = faults($text);
 
+	# From PostgreSQL 16 on these have a header of their own, which compat.h includes.
+	push @faults, 'texts are read without compat.h' if $text =~ /\bVAR(?:DATA|SIZE)_ANY|\bSET_VARSIZE/ && $text !~ /#include "compat\.h"/;
 	ok(!@faults, substr $path, length "$ROOT/") or diag(map { "    $_\n" } @faults);
 }
 
