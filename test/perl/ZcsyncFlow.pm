@@ -163,23 +163,30 @@ my %counter = (
 	ended => 'SELECT count(*) FROM zcsync.sync_records',
 	links => 'SELECT count(*) FROM zcsync.links');
 
-# Wait for so many steps more of one of these; returns how many there were.  They
-# may not come at all, when all is done.
-sub wait_for_steps
+sub counted
 {
-	my ($self, $what, $steps, $seconds) = @_;
+	my ($self, $what) = @_;
 	my $count = $counter{$what} or die "nothing counts $what";
 
-	return $self->value("SELECT wait_for_steps(\$q\$$count\$q\$, $steps, $seconds)") if !ref $count;
-	my $from = $count->($self);
+	return ref $count ? $count->($self) : $self->value($count);
+}
+
+# Wait until so many are counted; returns how many are.  They may not come at all,
+# when all is done.
+sub wait_for_steps
+{
+	my ($self, $what, $until, $seconds) = @_;
+	my $count = $counter{$what} or die "nothing counts $what";
+
+	return $self->value("SELECT wait_for_steps(\$q\$$count\$q\$, $until, $seconds)") if !ref $count;
 	my $deadline = time + $seconds;
-	my $now = $from;
-	while ($now < $from + $steps && time < $deadline)
+	my $now = $self->counted($what);
+	while ($now < $until && time < $deadline)
 	{
-		usleep 5_000;
-		$now = $count->($self);
+		usleep 20_000;
+		$now = $self->counted($what);
 	}
-	return $now - $from;
+	return $now;
 }
 
 # Have the database wait, which sees each step and not one in ten, as a psql for
@@ -189,19 +196,17 @@ sub count_steps
 	my ($self) = @_;
 
 	return $self->value(<<'SQL');
-CREATE FUNCTION wait_for_steps(query text, steps bigint, seconds double precision) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION wait_for_steps(query text, awaited bigint, seconds double precision) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-	started bigint;
 	seen bigint;
 	deadline timestamptz := clock_timestamp() + seconds * interval '1 second';
 BEGIN
-	EXECUTE query INTO started;
 	LOOP
 		EXECUTE query INTO seen;
-		EXIT WHEN seen >= started + steps OR clock_timestamp() > deadline;
+		EXIT WHEN seen >= awaited OR clock_timestamp() > deadline;
 		PERFORM pg_sleep(0.002);
 	END LOOP;
-	RETURN seen - started;
+	RETURN seen;
 END $$
 SQL
 }

@@ -27,7 +27,7 @@ diag("replay with ZCSYNC_TEST_SEED=$seed");
 # ClickUp takes its time, so that there is always something on its way.
 my $tickets = $ENV{ZCSYNC_TEST_KILL_TICKETS} // 2000;
 my $flow = ZcsyncFlow->start('main', tickets => $tickets,
-	conf => "zcsync.request_timeout = 2s\nrestart_after_crash = on\nfsync = on\nzcsync.bulk_write_limit = 100000");
+	conf => "zcsync.request_timeout = 10s\nrestart_after_crash = on\nfsync = on\nzcsync.bulk_write_limit = 100000");
 my ($node, $simulator) = ($flow->node, $flow->simulator);
 
 # A query that is asked again while the server is down.
@@ -110,8 +110,8 @@ $flow->value(q{SELECT zcsync.add_stream('dev', 'statuses'); SELECT zcsync.alter_
 wait_until($node, 'postgres', q{SELECT count(*) = 2 FROM zcsync.streams WHERE history_state IN ('none', 'done') AND last_pull_at IS NOT NULL}, 'ClickUp is read');
 $flow->value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second')});
 
-# What is killed, and at which step of what is counted: so many after the work of
-# the agents in each round.  Nothing is linked and written before there is a route.
+# What is killed, and at which step of what is counted: so many from the work of
+# the agents on in each round.  Nothing is linked and written before there is a route.
 my @plan = map { +{
 	kind => (qw(worker worker local backend launcher postmaster))[ int rand 6 ],
 	what => (qw(requests calls ended tickets links writes))[ int rand($_ == 1 ? 4 : 6) ],
@@ -122,14 +122,15 @@ $flow->count_steps;
 for my $next (@plan)
 {
 	my ($kind, $what, $steps) = @$next{qw(kind what steps)};
+	my $at = $flow->counted($what) + $steps;
 	agents_work($round++);
 	my ($checkpointer) = processes('checkpointer');
 	my $kill = $find{$kind}->();
-	my $seen = $flow->wait_for_steps($what, $steps, 30);
+	my $seen = $flow->wait_for_steps($what, $at, 30);
 	if ($kill && $kill->())
 	{
 		$killed{$kind}++;
-		push @log, "$kind at $steps $what" . ($seen == $steps ? '' : " ($seen)");
+		push @log, "$kind at $steps $what" . ($seen == $at ? '' : ' (' . ($seen - $at + $steps) . ')');
 		# all other processes are restarted, which takes a moment to begin
 		for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 		{
@@ -146,7 +147,7 @@ for my $next (@plan)
 		cmp_ok($flow->backfill, '>', 0, 'a backfill goes on');
 	}
 	# what is not known of creates is looked up, and killed
-	$flow->advance(33) if $round % 4 == 0;
+	$flow->advance(41) if $round % 4 == 0;
 }
 diag('killed: ' . join ', ', @log);
 cmp_ok(scalar keys %killed, '>', 1, 'killed ' . join(', ', map { "$killed{$_} x $_" } sort keys %killed));
@@ -161,7 +162,7 @@ for my $round (1 .. 40)
 		WHERE q.operation <> 'pull' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
 	last if $flow->value($left) == 0;
 	# creates whose effect is not known wait for their look-up
-	$flow->advance(33);
+	$flow->advance(41);
 }
 is($flow->value($left), 0, 'no job is left');
 $flow->settle('nothing comes after it');
