@@ -173,4 +173,6 @@ SELECT * FROM errors;
 
 DROP VIEW errors, status, closed;
 DROP FUNCTION page, task, claim, outcome, fails, ticket;
+SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
+DROP SCHEMA zcsync_routes CASCADE;
