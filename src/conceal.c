@@ -52,6 +52,9 @@
 /* Longest character that an escape stands for, in bytes. */
 #define CHAR_MAX_BYTES	4
 
+/* Is this byte of UTF-8 not the first one of its character? */
+#define IS_CONTINUATION(byte)	(((unsigned char) (byte) & 0xC0) == 0x80)
+
 /* What to look for. */
 typedef struct Needle
 {
@@ -154,6 +157,12 @@ conceal_needle(char *said, const Needle *needle)
 			while (is_base64(said[at + len]))
 				len++;
 		}
+
+		/* a character of which a part is found goes whole: the text stays valid */
+		while (start > 0 && IS_CONTINUATION(said[start]))
+			start--;
+		while (IS_CONTINUATION(said[at + len]))
+			len++;
 		memset(said + start, '*', at + len - start);
 		at += len;
 	}
