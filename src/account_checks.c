@@ -48,7 +48,7 @@ zcsync_check_url(PG_FUNCTION_ARGS)
 
 /*
  * _key_status(fingerprint): (state, fingerprint, message, hint, path,
- * misplaced) of a key file: of the one whose key has this fingerprint, if
+ * misplaced, former) of a key file: of the one whose key has this fingerprint, if
  * there is one, else of the one that is used first.
  */
 Datum
@@ -60,8 +60,8 @@ zcsync_key_status(PG_FUNCTION_ARGS)
 	ZcsyncKeyState state;
 	char	   *message = NULL;
 	char	   *hint = NULL;
-	Datum		values[6] = {0};
-	bool		nulls[6] = {false, true, true, true, false, false};
+	Datum		values[7] = {0};
+	bool		nulls[7] = {false, true, true, true, false, false, false};
 	bool		any = PG_ARGISNULL(0);
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -82,6 +82,7 @@ zcsync_key_status(PG_FUNCTION_ARGS)
 		values[0] = CStringGetTextDatum("ok");
 		values[1] = CStringGetTextDatum(zcsync_key_fingerprint_text(&key));
 		nulls[1] = false;
+		values[6] = BoolGetDatum(key.former);
 		explicit_bzero(&key, sizeof(key));
 	}
 	else

@@ -17,6 +17,13 @@
  * made beside the configuration file if possible: there base backups do not
  * contain it, and pg_rewind does not delete it.
  *
+ * zcsync_key_replace() puts another key in the place of a file.  Before that it
+ * gives the former key a second name, the path of the file with the fingerprint
+ * of the key behind it, where it is found by that fingerprint; no such file is
+ * ever overwritten or removed here.  So whatever was sealed under either key
+ * opens at each moment, however the process ends, and in all databases of the
+ * server, which use the same file.
+ *
  * A sealed value is
  *
  *		version (1 byte) | fingerprint of the key (8) | nonce (12) |
@@ -41,6 +48,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,9 +78,15 @@ static List *key_paths(void);
 static char *key_config_directory(void);
 static ZcsyncKeyState key_read_at(const char *path, ZcsyncKey *key,
 								  char **message, char **hint);
+static bool key_read_former(const char *path, const unsigned char *fingerprint,
+							ZcsyncKey *key);
+static bool key_at_holds(const char *path, const unsigned char *fingerprint);
+static void key_keep_former(const char *path, const ZcsyncKey *key);
+static void key_generate(const char *path, bool replace);
 static bool key_parse(ZcsyncKey *key, const char *contents, Size size);
 static void key_fingerprint(ZcsyncKey *key);
-static void key_write_file(const char *path, const char *contents);
+static void key_write_file(const char *path, const char *contents,
+						   bool replace);
 static bool crypt_open(const ZcsyncKey *key, int64 account_id,
 					   const char *name, const unsigned char *in, char *value,
 					   Size value_size);
@@ -206,6 +220,12 @@ zcsync_key_read(const unsigned char *fingerprint, ZcsyncKey *key,
 		explicit_bzero(&found, sizeof(found));
 		if (fits || (fingerprint == NULL && state != ZCSYNC_KEY_MISSING))
 			break;
+		if (fingerprint != NULL &&
+			key_read_former(lfirst(lc), fingerprint, key))
+		{
+			state = ZCSYNC_KEY_OK;
+			break;
+		}
 	}
 
 	if (state != ZCSYNC_KEY_OK)
@@ -303,12 +323,149 @@ key_read_at(const char *path, ZcsyncKey *key, char **message, char **hint)
 }
 
 /*
- * Make the key file with a new random key.  If the file exists already, or
- * another session makes it meanwhile, it is not changed; the caller reads it
- * afterwards.  Throws if the file cannot be made.
+ * Read a former key: the one with this fingerprint, if zcsync_key_replace() put
+ * it beside the key file at "path".  Returns whether it did.
+ */
+static bool
+key_read_former(const char *path, const unsigned char *fingerprint,
+				ZcsyncKey *key)
+{
+	ZcsyncKey	found = {0};
+	ZcsyncKey	wanted = {0};
+	char	   *message;
+	char	   *hint;
+	bool		fits;
+
+	memcpy(wanted.fingerprint, fingerprint, ZCSYNC_FINGERPRINT_SIZE);
+	fits = key_read_at(zcsync_key_former_path(path, &wanted), &found, &message,
+					   &hint) == ZCSYNC_KEY_OK &&
+		memcmp(found.fingerprint, fingerprint, ZCSYNC_FINGERPRINT_SIZE) == 0;
+	if (fits)
+	{
+		*key = found;
+		key->former = true;
+	}
+	explicit_bzero(&found, sizeof(found));
+	return fits;
+}
+
+/*
+ * Where a key lies that was replaced at "path", palloc'ed.
+ */
+char *
+zcsync_key_former_path(const char *path, const ZcsyncKey *key)
+{
+	return psprintf("%s.%s", path, zcsync_key_fingerprint_text(key));
+}
+
+/*
+ * Have another key in the file of this one, which sealed what is to be sealed
+ * anew: *key is the new one afterwards, and the path of the file is returned,
+ * palloc'ed.  Where the file holds another key already, because a former call
+ * was cut short, another database of the server was first, or an operator put
+ * it there, that is the new key.
+ */
+char *
+zcsync_key_replace(ZcsyncKey *key)
+{
+	ZcsyncKey	former = *key;
+	char	   *path = NULL;
+	char	   *message = NULL;
+	char	   *hint = NULL;
+	ListCell   *lc;
+	int			fd = -1;
+	struct stat opened;
+	struct stat there;
+
+	foreach(lc, key_paths())
+	{
+		path = lfirst(lc);
+		if (key_at_holds(former.former ? zcsync_key_former_path(path, &former) : path,
+						 former.fingerprint))
+			break;
+	}
+
+	if (!former.former)
+	{
+		/* One at a time, also in several databases: the lock ends with us. */
+		fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
+			fstat(fd, &opened) != 0 || stat(path, &there) != 0 ||
+			opened.st_ino != there.st_ino || opened.st_dev != there.st_dev)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("another session replaces key file \"%s\"", path),
+					 errhint("Run it again.")));
+		key_keep_former(path, &former);
+		key_generate(path, true);
+		CloseTransientFile(fd);
+	}
+	else if (access(path, F_OK) != 0 && errno == ENOENT)
+		key_generate(path, false);
+
+	explicit_bzero(&former, sizeof(former));
+	if (key_read_at(path, key, &message, &hint) != ZCSYNC_KEY_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot seal credentials anew: %s",
+						message ? message : psprintf("key file \"%s\" is missing", path)),
+				 hint ? errhint("%s", hint) : 0));
+	return path;
+}
+
+/*
+ * Does this file hold the key with this fingerprint?
+ */
+static bool
+key_at_holds(const char *path, const unsigned char *fingerprint)
+{
+	ZcsyncKey	found = {0};
+	char	   *message;
+	char	   *hint;
+	bool		holds;
+
+	holds = key_read_at(path, &found, &message, &hint) == ZCSYNC_KEY_OK &&
+		memcmp(found.fingerprint, fingerprint, ZCSYNC_FINGERPRINT_SIZE) == 0;
+	explicit_bzero(&found, sizeof(found));
+	return holds;
+}
+
+/*
+ * Give the file of a key, which is about to be replaced, its second name.
+ */
+static void
+key_keep_former(const char *path, const ZcsyncKey *key)
+{
+	char	   *former = zcsync_key_former_path(path, key);
+	char	   *directory = pstrdup(path);
+
+	if (link(path, former) != 0 &&
+		!(errno == EEXIST && key_at_holds(former, key->fingerprint)))
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not keep the former key as file \"%s\": %m", former),
+				 errhint("Nothing was changed. The server must be able to write to the directory of the key file; where it may not, put another key there by hand, and the former one at this path.")));
+	get_parent_directory(directory);
+	fsync_fname(directory, true);
+}
+
+/*
+ * Make the key file with a new random key.  A file that is there already, or
+ * that another session makes meanwhile, is left alone: read it afterwards.
+ * Throws if the file cannot be made.
  */
 void
 zcsync_key_create(void)
+{
+	key_generate(zcsync_key_path(), false);
+}
+
+/*
+ * Write a new random key to a file: in place of the one that is there, or only
+ * if there is none.
+ */
+static void
+key_generate(const char *path, bool replace)
 {
 	unsigned char bytes[ZCSYNC_KEY_SIZE];
 	char		contents[KEY_TEXT_SIZE + 2];
@@ -323,7 +480,7 @@ zcsync_key_create(void)
 
 	PG_TRY();
 	{
-		key_write_file(zcsync_key_path(), contents);
+		key_write_file(path, contents, replace);
 	}
 	PG_FINALLY();
 	{
@@ -499,12 +656,13 @@ key_fingerprint(ZcsyncKey *key)
 }
 
 /*
- * Write the key file so that it appears under its name complete and on disk,
- * or not at all: a half-written key would be refused for ever.  link() gives
- * it its name only if there is no such file yet, as O_EXCL would.
+ * Write the key file so that it appears under its name whole and on disk, or
+ * not at all: a half-written key would be refused for ever.  link() gives it
+ * its name only if nobody else has, as O_EXCL would; rename() takes the name
+ * from the file that has it.
  */
 static void
-key_write_file(const char *path, const char *contents)
+key_write_file(const char *path, const char *contents, bool replace)
 {
 	char	   *temp = psprintf("%s.%d.tmp", path, MyProcPid);
 	char	   *directory = pstrdup(path);
@@ -536,7 +694,9 @@ key_write_file(const char *path, const char *contents)
 		error = errno;
 	if (CloseTransientFile(fd) != 0 && error == 0)
 		error = errno;
-	if (error == 0 && link(temp, path) != 0 && errno != EEXIST)
+	if (error == 0 && replace)
+		error = rename(temp, path) != 0 ? errno : 0;
+	else if (error == 0 && link(temp, path) != 0 && errno != EEXIST)
 		error = errno;
 	unlink(temp);
 	if (error != 0)

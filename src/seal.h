@@ -19,6 +19,7 @@ typedef struct ZcsyncKey
 {
 	unsigned char bytes[ZCSYNC_KEY_SIZE];
 	unsigned char fingerprint[ZCSYNC_FINGERPRINT_SIZE];
+	bool		former;			/* was replaced: see zcsync_key_replace() */
 } ZcsyncKey;
 
 typedef enum ZcsyncKeyState
@@ -46,6 +47,8 @@ extern ZcsyncKeyState zcsync_key_read(const unsigned char *fingerprint,
 									  ZcsyncKey *key, char **message,
 									  char **hint);
 extern void zcsync_key_create(void);
+extern char *zcsync_key_replace(ZcsyncKey *key);
+extern char *zcsync_key_former_path(const char *path, const ZcsyncKey *key);
 extern char *zcsync_key_fingerprint_text(const ZcsyncKey *key);
 
 extern const unsigned char *zcsync_sealed_fingerprint(const bytea *sealed);

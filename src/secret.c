@@ -65,6 +65,8 @@ typedef struct OwnerScope
 /* One row of zcsync.credentials. */
 typedef struct StoredCredential
 {
+	int64		account_id;		/* or minus that of an alert target; set by
+								 * rows_read_sealed() alone */
 	char	   *name;
 	bytea	   *sealed;			/* NULL if it is a reference */
 	char	   *reference;		/* NULL if it is sealed */
@@ -97,6 +99,7 @@ PG_FUNCTION_INFO_V1(zcsync_credential_status);
 PG_FUNCTION_INFO_V1(zcsync_reference_status);
 PG_FUNCTION_INFO_V1(zcsync_seal_alert_secret);
 PG_FUNCTION_INFO_V1(zcsync_alert_secret_status);
+PG_FUNCTION_INFO_V1(zcsync_rotate_key);
 
 static void open_all(ZcsyncAccount *account, List *rows, OpenFailure *failure);
 static void owner_begin(OwnerScope *scope);
@@ -106,6 +109,9 @@ static SPIPlanPtr plan_keep(SPIPlanPtr *plan, const char *query, int nargs,
 static List *rows_read(int64 account_id);
 static List *target_rows_read(int64 target_id);
 static List *rows_copy(void);
+static List *rows_read_sealed(void);
+static bool row_reseal(const StoredCredential *row, KeyHolder *holder,
+					   const ZcsyncKey *key);
 static void target_row_store(int64 target_id, const char *name,
 							 const bytea *sealed, const char *reference,
 							 const char *fingerprint);
@@ -398,6 +404,114 @@ zcsync_secret_of_target(MemoryContext context, int64 target_id,
 }
 
 /*
+ * _rotate_key(): seal all that is sealed under another key.  Returns (sealed,
+ * fingerprint, path, former), without a fingerprint where nothing is sealed.  The
+ * caller has locked the rows of all accounts.  Nothing is touched unless all
+ * values can be opened; access tokens that cannot be are left as they are.
+ */
+Datum
+zcsync_rotate_key(PG_FUNCTION_ARGS)
+{
+	KeyHolder	holder = {0};
+	ZcsyncKey	key = {0};
+	OwnerScope	scope;
+	List	   *rows;
+	ListCell   *lc;
+	TupleDesc	desc;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {false, true, true, true};
+	volatile int64 sealed = 0;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	owner_begin(&scope);
+	rows = rows_read_sealed();
+	PG_TRY();
+	{
+		foreach(lc, rows)
+		{
+			if (row_reseal(lfirst(lc), &holder, NULL))
+				sealed++;
+		}
+		if (sealed > 0)
+		{
+			char	   *path;
+			char	   *former;
+
+			key_for_sealing(&key);
+			former = zcsync_key_fingerprint_text(&key);
+			path = zcsync_key_replace(&key);
+			foreach(lc, rows)
+				row_reseal(lfirst(lc), &holder, &key);
+			values[1] = CStringGetTextDatum(zcsync_key_fingerprint_text(&key));
+			values[2] = CStringGetTextDatum(path);
+			values[3] = CStringGetTextDatum(former);
+			nulls[1] = nulls[2] = nulls[3] = false;
+		}
+	}
+	PG_FINALLY();
+	{
+		explicit_bzero(&holder.key, sizeof(holder.key));
+		explicit_bzero(&key, sizeof(key));
+	}
+	PG_END_TRY();
+	owner_end(&scope);
+
+	values[0] = Int64GetDatum(sealed);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * Seal the value of a row under this key, if it can be opened; without a key,
+ * only see whether it can.  Throws if not, unless it is an access token.
+ */
+static bool
+row_reseal(const StoredCredential *row, KeyHolder *holder, const ZcsyncKey *key)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid			types[] = {INT8OID, TEXTOID, BYTEAOID, TEXTOID};
+	Datum		args[4];
+	OpenFailure why = {0};
+	char	   *value;
+
+	value = credential_open(row->account_id, row, holder, CurrentMemoryContext,
+							&why);
+	if (value == NULL && row->expires_at == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot open credential \"%s\" of account " INT64_FORMAT ": %s",
+						row->name, row->account_id, why.message),
+				 errdetail("Nothing was sealed anew, and no key was made."),
+				 errhint("%s", why.hint)));
+	if (value != NULL && key != NULL)
+	{
+		args[0] = Int64GetDatum(row->account_id);
+		args[1] = CStringGetTextDatum(row->name);
+		args[2] = PointerGetDatum(zcsync_seal(key, row->account_id, row->name,
+											  value));
+		args[3] = CStringGetTextDatum(zcsync_key_fingerprint_text(key));
+		zcsync_secret_wipe(value);
+		plan_keep(&plan,
+				  "WITH targets AS ( "
+				  "	UPDATE zcsync.alert_secrets "
+				  "	SET sealed = $3, key_fingerprint = $4 "
+				  "	WHERE target_id OPERATOR(pg_catalog.=) "
+				  "			(OPERATOR(pg_catalog.-) $1) "
+				  "		AND name OPERATOR(pg_catalog.=) $2) "
+				  "UPDATE zcsync.credentials SET sealed = $3, key_fingerprint = $4 "
+				  "WHERE account_id OPERATOR(pg_catalog.=) $1 "
+				  "	AND name OPERATOR(pg_catalog.=) $2", 4, types);
+		if (SPI_execute_plan(plan, args, NULL, false, 0) != SPI_OK_UPDATE)
+			elog(ERROR, "could not store a credential");
+	}
+	else
+		zcsync_secret_wipe(value);
+	return value != NULL;
+}
+
+/*
  * Open stored credentials into account->credentials.  The first that cannot be
  * opened sets *failure; the others are opened all the same.
  */
@@ -547,6 +661,26 @@ target_rows_read(int64 target_id)
 }
 
 /*
+ * The rows of all accounts and alert targets that are sealed.
+ */
+static List *
+rows_read_sealed(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	plan_keep(&plan,
+			  "SELECT name, sealed, reference, expires_at, account_id "
+			  "FROM zcsync.credentials WHERE sealed IS NOT NULL "
+			  "UNION ALL "
+			  "SELECT name, sealed, reference, NULL, "
+			  "	OPERATOR(pg_catalog.-) target_id "
+			  "FROM zcsync.alert_secrets WHERE sealed IS NOT NULL", 0, NULL);
+	if (SPI_execute_plan(plan, NULL, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read credentials");
+	return rows_copy();
+}
+
+/*
  * The rows of the last query.
  */
 static List *
@@ -571,6 +705,9 @@ rows_copy(void)
 		value = SPI_getbinval(tuple, desc, 4, &isnull);
 		if (!isnull)
 			row->expires_at = DatumGetTimestampTz(value);
+		if (desc->natts > 4)
+			row->account_id = DatumGetInt64(SPI_getbinval(tuple, desc, 5,
+														  &isnull));
 		rows = lappend(rows, row);
 	}
 	MemoryContextSwitchTo(old);

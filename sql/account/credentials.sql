@@ -15,11 +15,17 @@ COMMENT ON FUNCTION zcsync._credential_status(bigint, text) IS
 'can this credential be opened?';
 
 CREATE FUNCTION zcsync._key_status(p_fingerprint text DEFAULT NULL, OUT state text, OUT fingerprint text, OUT message text, OUT hint text,
-	OUT path text, OUT misplaced boolean)
+	OUT path text, OUT misplaced boolean, OUT former boolean)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_key_status';
 COMMENT ON FUNCTION zcsync._key_status(text) IS
-'the state (ok, missing or unusable) of the key file that seals credentials, or of the one with this fingerprint; where it is; and whether it is in the data directory because no place was chosen';
+'the state (ok, missing or unusable) of the key file that seals credentials, or of the one with this fingerprint; where it is; whether it is in the data directory because no place was chosen; and whether zcsync.rotate_key() replaced that key';
+
+CREATE FUNCTION zcsync._rotate_key(OUT sealed bigint, OUT fingerprint text, OUT path text, OUT former text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_rotate_key';
+COMMENT ON FUNCTION zcsync._rotate_key() IS
+'puts another key in the key file, keeps the former one beside it, and seals all that is sealed anew; the rows of all accounts must be locked';
 
 CREATE FUNCTION zcsync._reference_status(p_name text, p_reference text, OUT message text, OUT hint text)
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE
@@ -292,6 +298,19 @@ $$;
 COMMENT ON FUNCTION zcsync._lacking_key() IS
 'the fingerprint of a key that sealed something here and is in no key file; NULL: there is none';
 
+-- The fingerprint of a key that sealed something here and was replaced since.
+CREATE FUNCTION zcsync._former_key() RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT min(n.key_fingerprint)
+	FROM (SELECT DISTINCT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL) AS n
+	CROSS JOIN LATERAL zcsync._key_status(n.key_fingerprint) AS k
+	WHERE k.former AND k.fingerprint = n.key_fingerprint
+$$;
+COMMENT ON FUNCTION zcsync._former_key() IS
+'the fingerprint of a key that sealed something here and was replaced by zcsync.rotate_key(); NULL: there is none';
+
 -- Resolve the alert of a missing key when each sealed value has its key.
 CREATE FUNCTION zcsync._resolve_key_alert() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -308,6 +327,40 @@ COMMENT ON FUNCTION zcsync._resolve_key_alert() IS
 'resolves the alert of a missing key once all sealed values can be opened';
 
 -- ---------------------------------------------------------------------
+-- Another key
+-- ---------------------------------------------------------------------
+
+-- Both keys are in files at each moment (src/seal.c), and all values are sealed
+-- anew in one transaction, so one of the two opens everything, however this ends.
+-- While the accounts are locked, workers keep no token that they fetch.
+CREATE FUNCTION zcsync.rotate_key() RETURNS TABLE (item text, value text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	PERFORM FROM zcsync.accounts a ORDER BY a.account_id FOR NO KEY UPDATE;
+	SELECT * INTO v FROM zcsync._rotate_key();
+	IF v.fingerprint IS NULL THEN
+		RETURN QUERY VALUES ('sealed', 'nothing: no credential of this database is sealed');
+		RETURN;
+	END IF;
+	RETURN QUERY VALUES
+		('sealed', format('credentials: %s, under key %s', v.sealed, v.fingerprint)),
+		('key file', v.path),
+		('former key', v.path || '.' || v.former),
+		('to do', format('Copy "%s" to the same place of each standby, and to your backups of it.', v.path)),
+		('to do', 'Run zcsync.rotate_key() in each other database of this server that uses zcsync: its selfcheck() says so.'),
+		('to do', 'Remove the file of the former key when no database and no backup of one needs it.');
+	PERFORM zcsync._resolve_key_alert();
+END
+$$;
+COMMENT ON FUNCTION zcsync.rotate_key() IS
+'makes a new key file and seals all credentials under it, in one step; the former key stays beside it until you remove it';
+
+-- ---------------------------------------------------------------------
 -- Self-check
 -- ---------------------------------------------------------------------
 
@@ -318,19 +371,23 @@ AS $$
 DECLARE
 	v_key record;
 	v_lacking text;
+	v_former text;
 BEGIN
 	item := 'key';
 	IF to_regclass('zcsync.credentials') IS NOT NULL THEN
 		v_lacking := zcsync._lacking_key();
+		v_former := zcsync._former_key();
 	END IF;
 	SELECT * INTO v_key FROM zcsync._key_status(v_lacking);
 	ok := v_lacking IS NULL AND v_key.state IN ('ok', 'missing');
 	message := CASE
+		WHEN ok AND v_former IS NOT NULL THEN format('credentials are sealed with the former key %s; the key file has %s by now', v_former, v_key.fingerprint)
 		WHEN v_key.state = 'ok' AND ok THEN format('credentials are sealed with key %s', v_key.fingerprint)
 		WHEN ok THEN 'there is no key file yet; it is made when the first credentials are stored'
 		WHEN v_key.state = 'ok' THEN format('key file "%s" holds key %s; credentials are sealed with key %s', v_key.path, v_key.fingerprint, v_lacking)
 		ELSE v_key.message END;
-	hint := CASE WHEN ok THEN NULL
+	hint := CASE WHEN ok AND v_former IS NULL THEN NULL
+		WHEN ok THEN 'SELECT * FROM zcsync.rotate_key(); -- ends what was cut short, or follows another database of this server'
 		WHEN v_key.state <> 'ok' THEN v_key.hint
 		WHEN pg_is_in_recovery() THEN 'Copy the key file of the primary to this place, with owner and mode.'
 		ELSE 'Put the former key file back, or run zcsync.set_credentials() again for each account.' END;
