@@ -19,9 +19,9 @@
  * or a context line: SQL sees only the sealed value or the reference.
  *
  * A new key is made only while the database holds no sealed value except
- * access tokens, which can be fetched again.  If the key is missing, or the
- * file has another one, an operator must act: the accounts that need it are
- * blocked, with one alert for all of them.
+ * access tokens, which can be fetched again, and by _rotate_key().  If the key
+ * is missing, or the file has another one, an operator must act: the accounts
+ * that need it are blocked, with one alert for all of them.
  *
  * IDENTIFICATION
  *		src/secret.c

@@ -304,7 +304,10 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT min(n.key_fingerprint)
-	FROM (SELECT DISTINCT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL) AS n
+	FROM (
+		SELECT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL
+		UNION
+		SELECT s.key_fingerprint FROM zcsync.alert_secrets s WHERE s.sealed IS NOT NULL) AS n
 	CROSS JOIN LATERAL zcsync._key_status(n.key_fingerprint) AS k
 	WHERE k.former AND k.fingerprint = n.key_fingerprint
 $$;

@@ -8,7 +8,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
+	SELECT ARRAY['partitions', 'orphans', 'numbers', 'analytics', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -25,6 +25,12 @@ BEGIN
 			RETURN false;
 		WHEN 'orphans' THEN
 			PERFORM zcsync._recover_jobs(0);
+			RETURN false;
+		WHEN 'numbers' THEN
+			PERFORM zcsync._take_numbers();
+			RETURN false;
+		WHEN 'analytics' THEN
+			PERFORM zcsync._take_analytics();
 			RETURN false;
 		WHEN 'records' THEN
 			RETURN zcsync._trim_records(20000) = 20000;
@@ -117,7 +123,7 @@ BEGIN
 					ORDER BY x.created_at DESC, x.job_id DESC) AS place
 			FROM zcsync.sync_records AS x) AS r
 		JOIN zcsync.queues AS q ON q.name = r.queue
-		WHERE r.created_at < zcsync._now() - interval '1 day'
+		WHERE r.created_at < least(zcsync._now() - interval '1 day', (SELECT i.numbers_at FROM zcsync.installation AS i))
 			AND r.place > CASE WHEN r.failed THEN q.keep_failed ELSE q.keep_completed END
 		LIMIT p_max) AS old
 	WHERE d.tableoid = old.tableoid AND d.ctid = old.ctid;
@@ -363,7 +369,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE zcsync.maintain() IS
-'makes partitions, frees jobs of dead processes, trims records, old months and leads past their retention, looks again for leads that are alike, forgets old alerts and settled dead letters, analyses tables by month, archives reports, forgets old runs of pg_cron; each step committed; call it by hand or with zcsync.schedule_maintenance()';
+'makes partitions, frees jobs of dead processes, counts what was done, trims records, old months and leads past their retention, looks again for leads that are alike, forgets old alerts and settled dead letters, analyses tables by month, archives reports, forgets old runs of pg_cron; each step committed; call it by hand or with zcsync.schedule_maintenance()';
 
 -- ---------------------------------------------------------------------
 -- pg_cron lives in one database of a server.  A job is named with the

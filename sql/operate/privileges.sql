@@ -39,7 +39,9 @@ CREATE FUNCTION zcsync._operate_setup_steps() RETURNS SETOF zcsync.setup_step
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	VALUES (40, 'zcsync._create_views()'::regprocedure),
-		(60, 'zcsync._grant_worker()'::regprocedure);
+		(41, 'zcsync._create_outage_triggers()'::regprocedure),
+		(60, 'zcsync._grant_worker()'::regprocedure),
+		(61, 'zcsync._grant_roles()'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operate_setup_steps() IS
 'the steps of setup() for operating zcsync';

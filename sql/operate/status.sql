@@ -36,6 +36,8 @@ BEGIN
 	PERFORM zcsync._create_cache_view();
 	PERFORM zcsync._create_lag_views();
 	PERFORM zcsync._create_metric_views();
+	PERFORM zcsync._create_level_views();
+	PERFORM zcsync._create_analytics_views();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_views() IS

@@ -23,7 +23,8 @@ BEGIN
 		adopted_at timestamptz,			-- when it took over from another database: by adopt_database(), or after a failover
 		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to the minute
 		maintained_at timestamptz,		-- when maintain() last ran to its end
-		alerts_at timestamptz			-- when alerts were last evaluated
+		alerts_at timestamptz,			-- when alerts were last evaluated
+		numbers_at timestamptz			-- when maintain() last counted; see operate/numbers.sql
 	);
 	COMMENT ON TABLE zcsync.installation IS
 	'one row: the identity of this database and whether zcsync.stop() was called';

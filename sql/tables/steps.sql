@@ -54,6 +54,10 @@ BEGIN
 		PERFORM zcsync._step_1_alert_targets();
 		PERFORM zcsync._step_1_alert_rules();
 		PERFORM zcsync._step_1_alert_incidents();
+		PERFORM zcsync._step_1_numbers();
+		PERFORM zcsync._step_1_service_levels();
+		PERFORM zcsync._step_1_work_numbers();
+		PERFORM zcsync._step_1_role_grants();
 	END IF;
 END
 $$;

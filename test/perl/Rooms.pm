@@ -30,7 +30,8 @@ our %TABLES_OF = (
 	leads => 'lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'
 	  . ' lead_duplicates lead_merges intakes countries country_names company_forms',
 	read => 'search_indexes',
-	operate => 'report_archive alert_targets alert_rules alert_incidents alert_deliveries',
+	operate => 'report_archive alert_targets alert_rules alert_incidents alert_deliveries role_grants outages hourly_numbers daily_numbers'
+	  . ' call_totals slo_targets service_levels business_hours holidays work_numbers lead_numbers table_sizes',
 );
 
 my %RANK = map { $ROOMS[$_] => $_ } 0 .. $#ROOMS;

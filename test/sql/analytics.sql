@@ -1,0 +1,88 @@
+-- Analytics: business hours, tickets by agent, leads by source, capacity.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+
+-- ---------------------------------------------------------------------
+-- Business hours: Monday to Friday, 9 to 17 in UTC, until told otherwise
+-- ---------------------------------------------------------------------
+SELECT f, t, zcsync.business_time(f, t) FROM (VALUES
+	('2026-11-23 10:00+00'::timestamptz, '2026-11-23 11:30+00'::timestamptz),	-- a Monday
+	('2026-11-23 16:30+00', '2026-11-24 09:10+00'), ('2026-11-23 20:00+00', '2026-11-24 03:00+00'), ('2026-11-27 16:00+00', '2026-11-30 10:00+00'),
+	('2026-11-23 00:00+00', '2026-11-30 00:00+00'), ('2026-11-24 10:00+00', '2026-11-23 10:00+00'), ('2020-01-01', '2026-01-01'), (NULL, '2026-11-24 10:00+00')) AS x (f, t);
+INSERT INTO zcsync.holidays VALUES ('2026-11-24', 'a holiday');
+UPDATE zcsync.business_hours SET time_zone = 'America/New_York';
+INSERT INTO zcsync.business_hours (weekday, opens, closes, time_zone) VALUES (6, '22:00', '24:00', 'America/New_York');
+SELECT zcsync.business_time('2026-11-23 00:00+00', '2026-11-30 00:00+00') AS four_days_and_a_night, zcsync.business_time('2026-11-23 13:00+00', '2026-11-23 15:00+00') AS in_new_york;
+DELETE FROM zcsync.business_hours;
+SELECT zcsync.business_time('2026-11-23 00:00+00', '2026-11-30 00:00+00') AS around_the_clock;
+
+-- ---------------------------------------------------------------------
+-- Tickets: opened, resolved, replied to
+-- ---------------------------------------------------------------------
+SELECT zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme"}', '{"client_id": "c", "client_secret": "s"}') > 0 AS acme;
+SELECT zcsync.add_account('crm', 'local') > 0 AS crm;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO zcsync.contacts (account_id, remote_id, name) VALUES (zcsync.account('acme'), '7', 'Ada');
+INSERT INTO zcsync.statuses (account_id, remote_id, status_id, name, category) VALUES (zcsync.account('acme'), 's', '99', 'All done', 'solved');
+INSERT INTO zcsync.tickets (account_id, local_id, remote_id, subject, status, assignee_id, group_id, requester_id, created_at)
+SELECT zcsync.account('acme'), n, n, 't', CASE n WHEN 1 THEN 'solved' WHEN 2 THEN '99' WHEN 3 THEN 'open' ELSE 'closed' END, CASE WHEN n < 4 THEN '7' END, '3', '8', date_trunc('hour', now()) - interval '10 hours'
+FROM generate_series(1, 4) AS n;
+-- 1 was solved, opened and solved again; 2 by a status of its own; 3 was solved and is open again; 4 went from solved to closed
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, role, created_at)
+SELECT zcsync.account('acme'), 'tickets', x.id, 'update', jsonb_build_object('status', x.old), jsonb_build_object('status', x.new), 'pull', 'x', date_trunc('hour', now()) - interval '10 hours' + x.after
+FROM (VALUES (1, 'open', 'solved', interval '1 hour'), (1, 'solved', 'open', '2 hours'), (1, 'open', 'solved', '4 hours'), (2, 'new', '99', '4 hours'),
+	(3, 'open', 'solved', '1 hour'), (3, 'solved', 'open', '2 hours'), (4, 'solved', 'closed', '3 hours')) AS x (id, old, new, after);
+-- the first public comment that is not of the requester
+INSERT INTO zcsync.comments (account_id, local_id, remote_id, parent_id, author_id, body, is_private, created_at)
+SELECT zcsync.account('acme'), 100 + n, n, '1', CASE WHEN n = 1 THEN '8' ELSE '7' END, 'x', n = 2, date_trunc('hour', now()) - interval '10 hours' + n * interval '30 minutes'
+FROM generate_series(1, 4) AS n;
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, new, cause, role, created_at)
+SELECT zcsync.account('acme'), 'comments', 100 + n, 'insert', '{}', 'pull', 'x', date_trunc('hour', now()) FROM generate_series(1, 4) AS n;
+INSERT INTO zcsync.leads (account_id, last_name, source, stage, value, status_id, created_at)
+SELECT zcsync.account('crm'), 'L', CASE WHEN n <= 6 THEN 'apollo' END, CASE WHEN n = 1 THEN 'opportunity' WHEN n <= 3 THEN 'prospect' ELSE 'lead' END, 100, CASE WHEN n = 6 THEN 5 END, now()
+FROM generate_series(1, 8) AS n;
+COMMIT;
+CALL zcsync.maintain();
+SELECT account, agent_id, agent, team_id, opened, resolved, first_reply_hours BETWEEN 1.2 AND 1.7 AS first_reply, resolution_hours BETWEEN 2 AND 4 AS resolution FROM zcsync.stat_agents ORDER BY agent_id;
+SELECT account, source, sum(leads) AS leads, sum(prospects) AS prospects, sum(opportunities) AS opportunities, sum(closed) AS closed, max(conversion) AS conversion, sum(value) AS value
+FROM zcsync.lead_funnel GROUP BY 1, 2 ORDER BY 2;
+-- counted again, nothing twice
+CALL zcsync.maintain();
+SELECT sum(opened) AS opened, sum(resolved) AS resolved FROM zcsync.work_numbers;
+
+-- ---------------------------------------------------------------------
+-- What was synchronised
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.daily_numbers (account_id, day, measure, kind, done, failed, waits) VALUES
+	(zcsync.account('acme'), '2026-01-05', 'sent', 'tickets', 98, 2, '{"13": 98}'), (zcsync.account('acme'), '2026-01-05', 'read', 'tickets', 100, 0, '{"13": 100}'),
+	(zcsync.account('acme'), '2026-01-05', 'calls', 'api', 50, 1, '{}'), (zcsync.account('acme'), '2026-01-06', 'read', 'tickets', 1, 0, '{"5": 1}');
+INSERT INTO zcsync.lead_numbers (account_id, day, source, leads, prospects, opportunities, closed, value, taken_at) VALUES (zcsync.account('crm'), '2026-01-05', 'apollo', 3, 2, 1, 0, 100, now());
+SELECT * FROM zcsync.analytics_sync('2026-01-01', '2026-01-31');
+SELECT * FROM zcsync.analytics_sync('2026-01-01', '2026-01-31', 'apollo');
+SELECT * FROM zcsync.analytics_sync('2026-01-06', '2026-01-31', 'acme');
+SELECT day, account, measure, kind, done, failed, success_rate, p50_ms FROM zcsync.sync_daily WHERE day = '2026-01-05' ORDER BY 3;
+
+-- ---------------------------------------------------------------------
+-- Capacity
+-- ---------------------------------------------------------------------
+SELECT * FROM zcsync.calculate_capacity(5000, 0.15, 12);
+SELECT * FROM zcsync.calculate_capacity(1000, 0, 12);
+-- 1000 rows and a megabyte a day; calls double until the limit is in sight
+DELETE FROM zcsync.table_sizes;
+DELETE FROM zcsync.daily_numbers;
+INSERT INTO zcsync.table_sizes (day, table_name, row_count, bytes)
+SELECT (now() AT TIME ZONE 'UTC')::date - 10 + n, 'tickets', 5000 + 1000 * n, 8000000 + 1000000 * n FROM generate_series(0, 10) AS n;
+UPDATE zcsync.account_budgets SET calls = 100, share = 1, window_s = 86400 WHERE class = 'api';
+INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, share, tokens) VALUES (zcsync.account('acme'), 'api', 100, 86400, 1, 1) ON CONFLICT DO NOTHING;
+INSERT INTO zcsync.daily_numbers (account_id, day, measure, kind, done, failed, waits)
+SELECT zcsync.account('acme'), (now() AT TIME ZONE 'UTC')::date - 10 + n, 'calls', 'api', 40 + 3 * n, 0, '{}' FROM generate_series(0, 9) AS n;
+SELECT item, now, a_month, unit, suffices_until - (now() AT TIME ZONE 'UTC')::date AS days, note FROM zcsync.calculate_capacity();
+UPDATE zcsync.daily_numbers SET done = 200;
+SELECT item, now, a_month, suffices_until, note FROM zcsync.calculate_capacity() WHERE item LIKE 'calls%';
+DROP EXTENSION zcsync CASCADE;
