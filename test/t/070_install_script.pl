@@ -152,7 +152,7 @@ SQL
 my $unpinned = q{FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND NOT ('search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))};
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'zcsync'::regnamespace AND proconfig IS NOT NULL}), '>', 200, 'functions pin their path');
-is($node->safe_psql('postgres', "SELECT p.oid::regprocedure $unpinned AND (p.prosecdef OR l.lanname NOT IN ('c', 'sql') OR (l.lanname = 'sql' AND p.prosqlbody IS NULL)) ORDER BY 1"),
+is($node->safe_psql('postgres', "SELECT p.oid::regprocedure $unpinned AND (p.prosecdef OR l.lanname NOT IN ('c', 'internal', 'sql') OR (l.lanname = 'sql' AND p.prosqlbody IS NULL)) ORDER BY 1"),
 	"zcsync._allowances(bigint,timestamp with time zone,text[])\nzcsync.tickets_report(timestamp with time zone,timestamp with time zone,text)\nzcsync.maintain()", 'all others have bodies without names to look up');
 is($node->safe_psql('postgres', q{SELECT p.oid::regprocedure FROM pg_proc p, unnest(p.proconfig) AS c
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND c LIKE 'search_path=%' AND c <> 'search_path=pg_catalog, pg_temp'}), '', 'and no path is another one');

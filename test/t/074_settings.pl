@@ -230,7 +230,10 @@ both(q{rows: SELECT action, field_name, old, new, role FROM zcsync.history('acme
 foreach my $view (split /\n/, $node->safe_psql('plain', q{SELECT relname FROM pg_class WHERE relnamespace = 'zcsync'::regnamespace AND relkind = 'v' ORDER BY relname}))
 {
 	next if $view =~ /^slow_queries$/;
-	both("SELECT pg_catalog.count(*) FROM zcsync.$view", "view $view");
+	# what is counted since the server started has more lines in the one or the other
+	my $what = $view =~ /^stat_(?:calls|metrics|operations)$/ ? 'pg_catalog.count(*) OPERATOR(pg_catalog.>) 0' : 'pg_catalog.count(*)';
+
+	both("SELECT $what FROM zcsync.$view", "view $view");
 }
 both(q{rows: SELECT account, state, why FROM zcsync.status ORDER BY account COLLATE "C"}, 'status');
 foreach my $page ("tickets_page(page_size => 7)", "tasks_page(page_size => 7)", "leads_page(page_size => 7)", "tickets_page(page_size => 3, sort_by => 'updated_at', sort_order => 'ASC')")
