@@ -7,8 +7,9 @@
  * When a function refuses something, its message, detail and hint say why,
  * and name the next statement to run.  PL/pgSQL adds a CONTEXT with each
  * function between the caller and the RAISE, a page of text that hides them.
- * It is left out if all these functions are ours; a caller's own functions
- * that call zcsync still appear.  Other errors keep all of their CONTEXT.
+ * It is left out if all of it is of our functions.  A caller's own functions
+ * that call zcsync, in whatever language, and the line of a file in COPY still
+ * appear.  Other errors keep all of their CONTEXT.
  *
  * IDENTIFICATION
  *		src/refusal.c
@@ -19,15 +20,19 @@
 
 #include "refusal.h"
 
-/* The beginnings of lines of a CONTEXT; the server's language may vary. */
-#define PLPGSQL_FRAME	"PL/pgSQL function "
-#define OUR_FRAME		PLPGSQL_FRAME "zcsync."
-#define SQL_FRAME		"SQL function "
+/* How our lines of a CONTEXT begin; the server's language may vary. */
+#define OUR_FRAME		"PL/pgSQL function zcsync."
+
+/* And the lines that show a function's statement, which a quote ends. */
+static const char *const statements[] = {
+	"SQL statement \"", "SQL expression \"", "PL/pgSQL assignment \""
+};
 
 static emit_log_hook_type outer_log_hook = NULL;
 
 static void drop_our_context(ErrorData *error);
 static bool is_ours(const char *context);
+static size_t statement_begins(const char *line);
 
 /*
  * Called once when the library is loaded.
@@ -56,21 +61,44 @@ drop_our_context(ErrorData *error)
 
 /*
  * Did a function of ours raise this, and did only functions of ours call it?
+ * Then each line is a function of ours or belongs to a statement of one.
  */
 static bool
 is_ours(const char *context)
 {
 	const char *line = context;
+	bool		in_statement = false;
 
 	if (strncmp(context, OUR_FRAME, strlen(OUR_FRAME)) != 0)
 		return false;
-	while ((line = strchr(line, '\n')) != NULL)
+	while (line != NULL)
 	{
-		line++;
-		if (strncmp(line, SQL_FRAME, strlen(SQL_FRAME)) == 0 ||
-			(strncmp(line, PLPGSQL_FRAME, strlen(PLPGSQL_FRAME)) == 0 &&
-			 strncmp(line, OUR_FRAME, strlen(OUR_FRAME)) != 0))
+		const char *next = strchr(line, '\n');
+		const char *end = next ? next : line + strlen(line);
+		size_t		begins = in_statement ? 0 : statement_begins(line);
+
+		if (!in_statement && begins == 0 &&
+			strncmp(line, OUR_FRAME, strlen(OUR_FRAME)) != 0)
 			return false;
+		in_statement = (in_statement || begins > 0) &&
+			!(end > line + begins && end[-1] == '"');
+		line = next ? next + 1 : NULL;
 	}
 	return true;
+}
+
+/*
+ * Does a line begin to show a statement?  The length of what says so; 0: no.
+ */
+static size_t
+statement_begins(const char *line)
+{
+	for (int i = 0; i < lengthof(statements); i++)
+	{
+		size_t		len = strlen(statements[i]);
+
+		if (strncmp(line, statements[i], len) == 0)
+			return len;
+	}
+	return 0;
 }

@@ -168,6 +168,9 @@ like($refusal, qr/ERROR:  .*"nobody".*\nHINT:/, 'a refusal has its hint');
 unlike($refusal, qr/CONTEXT:/, 'and no stack of functions');
 ($refusal) = ($node->psql('postgres', 'SELECT app.ask()'))[2];
 like($refusal, qr/CONTEXT:.*PL\/pgSQL function app\.ask\(\)/s, 'but within functions of the user');
+$flow->value(q{CREATE TABLE app.asked (n integer, account bigint DEFAULT zcsync.account('nobody'))});
+($refusal) = ($node->psql('postgres', "COPY app.asked (n) FROM stdin;\n1\n\\.\n"))[2];
+like($refusal, qr/CONTEXT:.*COPY asked, line 1/s, 'or at a line of a file');
 
 $node->stop;
 done_testing();
