@@ -86,7 +86,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	INSERT INTO zcsync.hourly_numbers (account_id, hour, measure, kind, done, failed, waits)
-	SELECT x.account_id, x.hour, x.measure, x.kind, sum(x.n) FILTER (WHERE NOT x.failed), coalesce(sum(x.n) FILTER (WHERE x.failed), 0),
+	SELECT x.account_id, x.hour, x.measure, x.kind, coalesce(sum(x.n) FILTER (WHERE NOT x.failed), 0), coalesce(sum(x.n) FILTER (WHERE x.failed), 0),
 		coalesce(jsonb_object_agg(x.class, x.n) FILTER (WHERE NOT x.failed AND x.class IS NOT NULL), '{}')
 	FROM (
 		SELECT r.account_id, date_trunc('hour', r.created_at, 'UTC') AS hour, m.measure, m.kind, r.status = 'failed' AS failed,

@@ -71,6 +71,15 @@ UPDATE zcsync.slo_targets SET at_least = 80 WHERE goal = 'within 60 s';
 SELECT met FROM zcsync.slo WHERE account = 'acme' AND days = 7 AND goal = 'within 60 s';
 INSERT INTO zcsync.slo_targets (goal, measure, figure, meaning) VALUES ('x', 'sent', 'p50_ms', 'x');
 
+-- an hour in which everything failed
+BEGIN;
+INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, status, attempts, queued_at, duration_us, created_at)
+VALUES (1000, zcsync.account('dev'), 'ticket-sync', 'push', 'tasks', 'failed', 1, now() - interval '2 hours', 150000, now() - interval '2 hours');
+UPDATE zcsync.installation SET numbers_at = now() - interval '3 hours';
+SELECT zcsync._take_numbers();
+SELECT a.name, measure, kind, done, failed, waits FROM zcsync.hourly_numbers JOIN zcsync.accounts a USING (account_id) WHERE a.name = 'dev' AND done = 0 ORDER BY 1, 2, 3;
+ROLLBACK;
+
 -- what is not counted yet is not trimmed
 UPDATE zcsync.queues SET keep_completed = 0, keep_failed = 0;
 UPDATE zcsync.sync_records SET created_at = created_at - interval '3 days';
