@@ -392,46 +392,6 @@ zcsync_engine_wait(ZcsyncEngine *engine, long timeout_ms)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/*
- * Run one step in a transaction of its own.  Returns whether it succeeded; an
- * error is reported and makes the step wait.  Cancellation and shutdown are
- * passed on.
- */
-bool
-zcsync_engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
-				   const char *activity)
-{
-	volatile bool ok = false;
-
-	if (step->backoff_ms > 0 && GetCurrentTimestamp() < step->not_before)
-		return false;
-
-	PG_TRY();
-	{
-		zcsync_xact_begin(engine->mode, activity);
-		body(engine);
-		zcsync_xact_commit(engine->mode);
-		step->backoff_ms = 0;
-		ok = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(engine->round);
-		error = CopyErrorData();
-		HOLD_INTERRUPTS();
-		FlushErrorState();
-		zcsync_xact_abort(engine->mode);
-		MemoryContextSwitchTo(engine->round);
-		RESUME_INTERRUPTS();
-		zcsync_engine_report(engine, step, error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(engine->round);
-	return ok;
-}
-
 /* What others call this engine's process. */
 static const char *
 engine_role_name(ZcsyncEngine *engine)

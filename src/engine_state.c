@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * engine_state.c
- *		What an engine remembers of its accounts and of steps that failed.
+ *		The steps of an engine, and what it remembers of those that failed and
+ *		of its accounts.
  *
  * IDENTIFICATION
  *		src/engine_state.c
@@ -10,12 +11,54 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "engine_state.h"
 #include "shared.h"
 
 static bool step_fails(const EngineStep *step, TimestampTz now);
+
+/*
+ * Run one step in a transaction of its own.  Returns whether it succeeded; an
+ * error is reported and makes the step wait.  Cancellation and shutdown are
+ * passed on.
+ */
+bool
+zcsync_engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
+				   const char *activity)
+{
+	volatile bool ok = false;
+
+	if (step->backoff_ms > 0 && GetCurrentTimestamp() < step->not_before)
+		return false;
+
+	PG_TRY();
+	{
+		zcsync_xact_begin(engine->mode, activity);
+		body(engine);
+		zcsync_xact_commit(engine->mode);
+		step->backoff_ms = 0;
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(engine->round);
+		error = CopyErrorData();
+		HOLD_INTERRUPTS();
+		FlushErrorState();
+		zcsync_xact_abort(engine->mode);
+		MemoryContextSwitchTo(engine->round);
+		RESUME_INTERRUPTS();
+		zcsync_engine_report(engine, step, error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(engine->round);
+	return ok;
+}
 
 /* What the engine knows of an account. */
 EngineAccount *

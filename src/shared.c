@@ -33,9 +33,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "activity.h"
-#include "cache_store.h"
-#include "metrics.h"
 #include "settings.h"
 #include "shared.h"
 
@@ -49,9 +46,6 @@ PG_FUNCTION_INFO_V1(zcsync_sql_worker_slots);
 
 ZcsyncShared *zcsync_shared = NULL;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
 /*
  * If this process is a worker that attached: its slot, and its part of the
  * slot.
@@ -60,9 +54,6 @@ static ZcsyncSlot *my_slot = NULL;
 static ZcsyncProcess *my_process = NULL;
 static uint32 my_generation = 0;
 
-static Size shared_size(void);
-static void shared_request_hook(void);
-static void shared_startup_hook(void);
 static bool is_local(void);
 static void slot_detach(int code, Datum arg);
 static void detach_worker(int code);
@@ -80,62 +71,28 @@ static void set_time(Datum *values, bool *nulls, int column, TimestampTz time);
 static const char *slot_state_name(ZcsyncSlotState state);
 static const char *local_state_name(ZcsyncLocalState state);
 
-/* Ask for shared memory.  Called while libraries are preloaded. */
-void
-zcsync_shared_request(void)
-{
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = shared_request_hook;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = shared_startup_hook;
-}
-
-static Size
-shared_size(void)
+Size
+zcsync_shared_size(void)
 {
 	return add_size(offsetof(ZcsyncShared, slots),
 					mul_size(add_size(zcsync_workers_max, ZCSYNC_EXTRA_SLOTS),
 							 sizeof(ZcsyncSlot)));
 }
 
-static void
-shared_request_hook(void)
-{
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-
-	RequestAddinShmemSpace(shared_size());
-	RequestNamedLWLockTranche("zcsync", 1);
-	RequestAddinShmemSpace(zcsync_cache_shared_size());
-	RequestNamedLWLockTranche("zcsync_cache", 1);
-	RequestAddinShmemSpace(zcsync_metrics_shared_size());
-	RequestNamedLWLockTranche("zcsync_metrics", 1);
-	RequestAddinShmemSpace(zcsync_activity_shared_size());
-	RequestNamedLWLockTranche("zcsync_activity", 1);
-}
-
-static void
-shared_startup_hook(void)
+/* The caller holds AddinShmemInitLock. */
+void
+zcsync_shared_init(void)
 {
 	bool		found;
 
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	zcsync_shared = ShmemInitStruct("zcsync", shared_size(), &found);
-	if (!found)
-	{
-		memset(zcsync_shared, 0, shared_size());
-		zcsync_shared->lock = &GetNamedLWLockTranche("zcsync")->lock;
-		zcsync_shared->nslots = zcsync_workers_max + ZCSYNC_EXTRA_SLOTS;
-		for (int i = 0; i < zcsync_shared->nslots; i++)
-			pg_atomic_init_u32(&zcsync_shared->slots[i].in_flight, 0);
-	}
-	zcsync_cache_shared_init();
-	zcsync_metrics_shared_init();
-	zcsync_activity_shared_init();
-	LWLockRelease(AddinShmemInitLock);
+	zcsync_shared = ShmemInitStruct("zcsync", zcsync_shared_size(), &found);
+	if (found)
+		return;
+	memset(zcsync_shared, 0, zcsync_shared_size());
+	zcsync_shared->lock = &GetNamedLWLockTranche("zcsync")->lock;
+	zcsync_shared->nslots = zcsync_workers_max + ZCSYNC_EXTRA_SLOTS;
+	for (int i = 0; i < zcsync_shared->nslots; i++)
+		pg_atomic_init_u32(&zcsync_shared->slots[i].in_flight, 0);
 }
 
 /*

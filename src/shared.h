@@ -116,7 +116,8 @@ typedef struct ZcsyncShared
 /* NULL when the library was not preloaded. */
 extern ZcsyncShared *zcsync_shared;
 
-extern void zcsync_shared_request(void);
+extern Size zcsync_shared_size(void);
+extern void zcsync_shared_init(void);
 
 /* About the slot of the calling process; no effect outside of a worker. */
 extern bool zcsync_slot_attach(int slotno, uint32 generation, Oid database,

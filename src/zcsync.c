@@ -17,9 +17,15 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
 
+#include "activity.h"
+#include "cache_store.h"
 #include "compat.h"
 #include "launcher.h"
+#include "metrics.h"
 #include "refusal.h"
 #include "settings.h"
 #include "shared.h"
@@ -27,6 +33,25 @@
 ZCSYNC_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_init(void);
+
+/* What lives in shared memory, with the lock that it gets. */
+static const struct
+{
+	const char *tranche;
+	Size		(*size) (void);
+	void		(*init) (void);
+}			parts[] = {
+	{"zcsync", zcsync_shared_size, zcsync_shared_init},
+	{"zcsync_cache", zcsync_cache_shared_size, zcsync_cache_shared_init},
+	{"zcsync_metrics", zcsync_metrics_shared_size, zcsync_metrics_shared_init},
+	{"zcsync_activity", zcsync_activity_shared_size, zcsync_activity_shared_init}
+};
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static void request_shared_memory(void);
+static void init_shared_memory(void);
 
 /*
  * Called once when the library is loaded.  Outside of preloading it logs and
@@ -41,9 +66,35 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
-	zcsync_shared_request();
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = init_shared_memory;
 
 	/* A binary upgrade must not be disturbed by connections of ours. */
 	if (!IsBinaryUpgrade)
 		zcsync_launcher_register();
+}
+
+static void
+request_shared_memory(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		RequestAddinShmemSpace(parts[i].size());
+		RequestNamedLWLockTranche(parts[i].tranche, 1);
+	}
+}
+
+static void
+init_shared_memory(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	for (int i = 0; i < lengthof(parts); i++)
+		parts[i].init();
+	LWLockRelease(AddinShmemInitLock);
 }
