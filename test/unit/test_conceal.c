@@ -88,7 +88,10 @@ test_parts(void)
 	becomes("too little: s3cr3t-", "s3cr3t-value", "too little: s3cr3t-");
 	becomes("cut czNjcjN0LX", "s3cr3t-value", "cut **********");
 	becomes("cut a%26b%3Dc+d%20", "a&b=c d +e", "cut **************");
-	/* a part may begin or end within a character: e with another accent, or with the same end */
+	/*
+	 * A part may begin or end within a character: e with another accent, or
+	 * with the same end.
+	 */
 	becomes("n\xC3\xA9 pass", "caf\xC3\xA9-noir-s3cr3t", "n\xC3\xA9 pass");
 	becomes("x\xC4\xA9-noir-s3cr3t y", "caf\xC3\xA9-noir-s3cr3t", "x************** y");
 	becomes("s3cr3t-noir-\xC3\xA8 y", "s3cr3t-noir-\xC3\xA9", "************** y");
