@@ -55,12 +55,15 @@ static Oid	function_named(const char *name, int nargs, const Oid *types);
 Datum
 zcsync_sql_record_url(PG_FUNCTION_ARGS)
 {
-	int64		id = PG_GETARG_INT64(0);
 	Account    *account = account_of(fcinfo->flinfo);
+	int64		id;
 	Datum		result;
 
 	LOCAL_FCINFO(call, 4);
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	id = PG_GETARG_INT64(0);
 	if (!is_current(account, id))
 		read_account(account, id);
 	if (!OidIsValid(account->hook))

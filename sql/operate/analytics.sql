@@ -20,7 +20,8 @@ AS $$
 		ELSE coalesce(sum(greatest(least(h.closes_at, business_time.until) - greatest(h.opens_at, business_time.since), '0')), '0') END
 	FROM (
 		SELECT (d.day + b.opens) AT TIME ZONE b.time_zone AS opens_at, (d.day + b.closes) AT TIME ZONE b.time_zone AS closes_at
-		FROM generate_series(business_time.since::date - 1, least(business_time.until, business_time.since + interval '2 years')::date + 1, interval '1 day') AS d (day)
+		FROM generate_series(CASE WHEN isfinite(business_time.since) AND isfinite(business_time.until) THEN business_time.since::date - 1 END,
+			least(business_time.until, business_time.since + interval '2 years')::date + 1, interval '1 day') AS d (day)
 		JOIN zcsync.business_hours AS b ON b.weekday = extract(isodow FROM d.day)
 		WHERE NOT EXISTS (SELECT FROM zcsync.holidays AS f WHERE f.day = d.day::date)) AS h
 	WHERE business_time.since < business_time.until

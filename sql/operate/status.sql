@@ -76,7 +76,7 @@ COMMENT ON FUNCTION zcsync._backlog_parts() IS
 'accounts, queues and budget classes that have jobs that are ready, fresh ones and those of history apart; for views';
 
 -- The jobs of these parts.  At most so many of each are read that all of them
--- together are some 20,000.  A function, since the settings of a reader must not
+-- together are some 8,000.  A function, since the settings of a reader must not
 -- turn to jit or to a scan of the whole table.
 CREATE FUNCTION zcsync._backlog()
 RETURNS TABLE (account text, queue text, class text, later boolean, jobs bigint, due bigint, retrying bigint, more boolean,
@@ -92,7 +92,7 @@ DECLARE
 BEGIN
 	RETURN QUERY
 	SELECT a.name, p.queue, p.class, p.later, w.jobs, w.due, w.retrying, w.jobs >= p.most, w.next_run_at, w.oldest_at
-	FROM (SELECT t.*, greatest(20, least(10000, 20000 / count(*) OVER ())) AS most FROM zcsync._backlog_parts() AS t) AS p
+	FROM (SELECT t.*, greatest(20, least(5000, 8000 / count(*) OVER ())) AS most FROM zcsync._backlog_parts() AS t) AS p
 	CROSS JOIN LATERAL (SELECT x.name FROM zcsync.accounts AS x WHERE x.account_id = p.account_id) AS a
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS jobs, count(*) FILTER (WHERE r.run_at <= v_now) AS due, count(*) FILTER (WHERE r.failures > 0) AS retrying,
@@ -122,7 +122,7 @@ BEGIN
 	'jobs that are ready, by account, queue and budget class, counted up to a limit: takes no longer for a million of them';
 	COMMENT ON COLUMN zcsync.stat_backlog.later IS 'jobs of history and backfills, which come after all others';
 	COMMENT ON COLUMN zcsync.stat_backlog.more IS
-	'true: the limit was reached and there may be more jobs; the limit is 10,000, and lower if there are more than two rows. All columns are about the jobs counted, which are those that will be taken first';
+	'true: the limit was reached and there may be more jobs; the limit is 5,000, and lower if there are more than two rows. All columns are about the jobs counted, which are those that will be taken first';
 	COMMENT ON COLUMN zcsync.stat_backlog.oldest_at IS 'when the oldest of these jobs was queued';
 END
 $body$;
@@ -157,7 +157,7 @@ BEGIN
 		s.read_error, s.read_error_since,
 		coalesce(ready.more, false) OR held.jobs >= l.most AS more_jobs
 	FROM zcsync.accounts AS a
-	CROSS JOIN (SELECT greatest(20, least(10000, 20000 / greatest(count(*), 1))) AS most FROM zcsync.accounts) AS l
+	CROSS JOIN (SELECT greatest(20, least(5000, 8000 / greatest(count(*), 1))) AS most FROM zcsync.accounts) AS l
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS streams,
 			count(*) FILTER (WHERE f.failing AND NOT f.by_itself) AS failing,
@@ -232,7 +232,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_accounts.read_error_since IS 'since when there is a read_error';
 	COMMENT ON COLUMN zcsync.stat_accounts.calls IS 'calls ever made, all endpoint classes';
 	COMMENT ON COLUMN zcsync.stat_accounts.more_jobs IS
-	'there are more jobs than were counted; see stat_backlog. Dead letters and route_errors are counted up to 10,000, too';
+	'there are more jobs than were counted; see stat_backlog. Dead letters and route_errors are counted as well, up to 10,000';
 END
 $body$;
 COMMENT ON FUNCTION zcsync._describe_account_view() IS

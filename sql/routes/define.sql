@@ -102,7 +102,7 @@ COMMENT ON FUNCTION zcsync._record_url_of(bigint) IS
 
 -- The address of a record at its vendor; NULL while it does not exist there.
 CREATE FUNCTION zcsync.record_url(p_account bigint, p_kind text, p_remote_id text) RETURNS text
-LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_record_url';
 COMMENT ON FUNCTION zcsync.record_url(bigint, text, text) IS
 'address of a record in the web interface of its vendor, by account number, kind and remote id';

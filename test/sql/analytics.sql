@@ -20,6 +20,7 @@ INSERT INTO zcsync.business_hours (weekday, opens, closes, time_zone) VALUES (6,
 SELECT zcsync.business_time('2026-11-23 00:00+00', '2026-11-30 00:00+00') AS four_days_and_a_night, zcsync.business_time('2026-11-23 13:00+00', '2026-11-23 15:00+00') AS in_new_york;
 DELETE FROM zcsync.business_hours;
 SELECT zcsync.business_time('2026-11-23 00:00+00', '2026-11-30 00:00+00') AS around_the_clock;
+SELECT zcsync.business_time('-infinity', '2026-11-30 00:00+00');
 
 -- ---------------------------------------------------------------------
 -- Tickets: opened, resolved, replied to

@@ -368,6 +368,6 @@ FROM (VALUES (1, 'text', NULL::jsonb, '"a"'::jsonb, NULL::jsonb), (2, 'url', NUL
 	(34, 'automatic_progress', NULL, '5', NULL), (35, 'a new type', NULL, '{"a": 1}', NULL)) AS v (n, type, config, value, old)
 CROSS JOIN LATERAL (SELECT zcsync._clickup_field_form(v.type, v.config, v.value)) AS f (form) ORDER BY v.n;
 
-DROP FUNCTION page, poll, walk, compare, created;
+DROP FUNCTION page, poll, walk, compare, created, scans, unlisted, keep;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
