@@ -15,7 +15,8 @@ CREATE FUNCTION zcsync.business_time(since timestamptz, until timestamptz) RETUR
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN business_time.until - business_time.since > interval '2 years' OR NOT EXISTS (SELECT FROM zcsync.business_hours)
+	SELECT CASE WHEN NOT isfinite(business_time.since) OR NOT isfinite(business_time.until) THEN NULL
+		WHEN business_time.until - business_time.since > interval '2 years' OR NOT EXISTS (SELECT FROM zcsync.business_hours)
 		THEN business_time.until - business_time.since
 		ELSE coalesce(sum(greatest(least(h.closes_at, business_time.until) - greatest(h.opens_at, business_time.since), '0')), '0') END
 	FROM (
