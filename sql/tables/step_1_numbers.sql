@@ -202,6 +202,7 @@ BEGIN
 		granted_at timestamptz NOT NULL DEFAULT now()
 	);
 	CREATE UNIQUE INDEX idx_role_grants_role ON zcsync.role_grants (role, coalesce(account_id, 0));
+	ALTER TABLE zcsync.role_grants REPLICA IDENTITY FULL;	-- an index of an expression cannot serve
 	COMMENT ON TABLE zcsync.role_grants IS
 	'roles to which zcsync.grant_reader(), grant_operator() or grant_admin() gave what they need; zcsync.setup() gives them what later versions bring';
 END

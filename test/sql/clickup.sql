@@ -163,15 +163,15 @@ SELECT request, next, cardinality(gone) FROM compare(created(151, 35, 1151, 1));
 CREATE FUNCTION scans() RETURNS jsonb LANGUAGE sql AS
 $$
 	SELECT jsonb_object_agg(relname, pg_stat_get_xact_numscans(oid)) FROM pg_class
-	WHERE relnamespace = 'zcsync'::regnamespace AND relname IN ('idx_tasks_list', 'idx_tasks_account_created')
+	WHERE relnamespace = 'zcsync'::regnamespace AND relname IN ('idx_tasks_list', 'tasks')
 $$;
-CREATE FUNCTION unlisted(list jsonb, after bigint, before bigint, OUT unlisted integer, OUT index_used text) LANGUAGE plpgsql AS
+CREATE FUNCTION unlisted(list jsonb, after bigint, before bigint, OUT unlisted integer, OUT by_index boolean) LANGUAGE plpgsql SET enable_seqscan = off AS
 $$
 DECLARE
 	v_before jsonb := scans();
 BEGIN
 	unlisted := cardinality(zcsync._clickup_unlisted((SELECT stream_id FROM zcsync.streams WHERE kind = 'tasks'), list, after, before, '{}'));
-	index_used := (SELECT string_agg(s.key, ', ' ORDER BY s.key) FROM jsonb_each(scans()) AS s WHERE s.value <> v_before -> s.key);
+	by_index := scans() -> 'tasks' = v_before -> 'tasks' AND (NOT list ? 'list_id' OR scans() -> 'idx_tasks_list' <> v_before -> 'idx_tasks_list');
 END
 $$;
 SET session_replication_role = replica;

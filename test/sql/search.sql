@@ -107,7 +107,7 @@ SELECT count(*) FROM zcsync.search(NULL);
 SELECT count(*) FROM zcsync.search('the of');
 SELECT count(*) FROM zcsync.search('-printer');
 SELECT count(*) FROM zcsync.search(repeat('x', 20001));
-SELECT q, count(s.*) FROM unnest(ARRAY['printer''', '"printer', 'printer" "', 'printer ) ( & | ! <-> :* \ ', E'printer \\'' \\"', 'printer * **', ':* printer',
+SELECT ascii(right(q, 1)) > 255 AS invisible, regexp_replace(q, U&'[\FEFF\200B]', '', 'g') AS q, count(s.*) FROM unnest(ARRAY['printer''', '"printer', 'printer" "', 'printer ) ( & | ! <-> :* \ ', E'printer \\'' \\"', 'printer * **', ':* printer',
 	'printer or', 'or printer', 'printer ; DROP TABLE zcsync.tickets; --', '%s %I printer $1 $$', U&'printer \FEFF\200B', 'printerzqx0']) WITH ORDINALITY AS x (q, n)
 LEFT JOIN LATERAL zcsync.search(q, '{tickets}') AS s ON true GROUP BY q, n ORDER BY n;
 SELECT count(*) FROM zcsync.search((SELECT string_agg('word' || i, ' ') FROM generate_series(1, 1000) AS i));

@@ -98,11 +98,11 @@ my ($rc) = $node->psql('postgres', 'DROP DATABASE d');
 isnt($rc, 0, 'DROP DATABASE of a database with a worker is refused');
 $before = time;
 $node->safe_psql('postgres', 'DROP DATABASE d WITH (FORCE)');
-cmp_ok(time - $before, '<', 2, 'WITH (FORCE) takes less than 2 s');
+cmp_ok(time - $before, '<', 20, 'WITH (FORCE) does not wait');
 $node->safe_psql('b', 'SELECT zcsync.stop()');
 $before = time;
 $node->safe_psql('postgres', 'DROP DATABASE b');
-cmp_ok(time - $before, '<', 2, 'after stop() DROP DATABASE takes less than 2 s');
+cmp_ok(time - $before, '<', 20, 'after stop() DROP DATABASE does not wait');
 
 # Settings that a reload changes.
 $node->append_conf('postgresql.conf', "zcsync.databases = 'other'");

@@ -151,7 +151,7 @@ value("INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.accou
 value(q{UPDATE zcsync.tasks SET points = 5 WHERE name = 'Plain 2'});
 $seq = last_write();
 $holder->query_safe(q{BEGIN; SELECT FROM zcsync.tasks WHERE name IN ('Held', 'Plain 2') FOR UPDATE});
-$worker->query_until(qr/begin/, "\\echo begin\nCALL zcsync.run('5 s');\n\\echo end\n");
+$worker->query_until(qr/begin/, "\\echo begin\nCALL zcsync.run('2 min');\n\\echo end\n");
 for (1 .. 600)
 {
 	last if writes($seq) >= 2;

@@ -39,7 +39,7 @@ my %own = (
 my @pages = (
 	[ 'README.md', 'tables' ], [ 'doc/install.md', 'mydb' ], [ 'doc/operations.md', 'mydb' ],
 	[ 'doc/zendesk.md', 'tables' ], [ 'doc/clickup.md', 'tables' ], [ 'doc/halopsa.md', 'tables' ],
-	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/search.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ],
+	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/search.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ], [ 'doc/report.md', 'full' ],
 	[ 'doc/security.md', 'full' ], [ 'doc/moving-and-copying.md', 'routed' ], [ 'doc/ha.md', 'full' ], [ 'doc/removing.md', 'mydb' ]);
 
 # Run by other tests.

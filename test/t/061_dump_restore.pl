@@ -160,7 +160,8 @@ $node->safe_psql('data_only', 'CREATE EXTENSION zcsync; SELECT * FROM zcsync.set
 	ALTER TABLE zcsync.tickets ADD COLUMN app_score numeric;
 	DELETE FROM zcsync.installation; DELETE FROM zcsync.queues; DELETE FROM zcsync.lead_sources; DELETE FROM zcsync.lead_statuses;
 	DELETE FROM zcsync.lead_match_rules; DELETE FROM zcsync.lead_score_rules; DELETE FROM zcsync.lead_stage_rules;
-	DELETE FROM zcsync.countries; DELETE FROM zcsync.country_names; DELETE FROM zcsync.company_forms; DELETE FROM zcsync.mail_providers');
+	DELETE FROM zcsync.countries; DELETE FROM zcsync.country_names; DELETE FROM zcsync.company_forms; DELETE FROM zcsync.mail_providers;
+	DELETE FROM zcsync.alert_rules; DELETE FROM zcsync.slo_targets; DELETE FROM zcsync.business_hours');
 wait_for_no_worker($node, 'data_only');
 restore($node, 'data_only', $data, 'data only');
 is($node->safe_psql('data_only', $state =~ s/UNION ALL SELECT 'note'.*? n\)/)/sr), value($state =~ s/UNION ALL SELECT 'note'.*? n\)/)/sr), 'data only: every row is there as it was');
