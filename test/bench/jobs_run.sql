@@ -17,6 +17,8 @@ UPDATE zcsync.tasks SET custom_fields = jsonb_build_object('f', :'run');
 COMMIT;
 SELECT pg_temp.cpu('self') - :edit AS edit \gset
 CHECKPOINT;
+-- a task counts as just read: ClickUp's are read before they are written, and nginx has none
+UPDATE zcsync.streams SET read_began_at = 'infinity', last_pull_at = zcsync._now();
 CREATE TEMP TABLE begun AS SELECT clock_timestamp() AS at, pg_temp.cpu(:'worker') AS cpu;
 SELECT FROM zcsync.resume_queue('task-sync');
 DO $$

@@ -11,9 +11,9 @@ SELECT FROM zcsync.alter_stream('bench/tasks', writes => true);
 SELECT zcsync.alter_queue('task-sync', concurrency => :in_flight);
 -- rows as if they had been read: what was agreed is what they hold
 INSERT INTO zcsync.tasks (account_id, remote_id, remote_version, name, description, status, status_type, assignees, tags,
-	archived, list_id, custom_fields, created_at, updated_at, sync_state, sync_cause, sync_xid)
+	archived, list_id, custom_fields, remote, created_at, updated_at, sync_state, sync_cause, sync_xid)
 SELECT zcsync.account('bench'), i::text, '1767225600000', 'Task ' || i, repeat('A sentence about the trouble. ', 20), 'open', 'open',
-	'{}', '{}', false, '1', '{"f": "0"}', '2026-01-01 00:00Z', '2026-01-01 00:00Z', 'synced', 'pull', '0'
+	'{}', '{}', false, '1', '{"f": "0"}', '{"list": {"id": "1"}, "custom_fields": [{"id": "f", "name": "f", "type": "short_text"}]}', '2026-01-01 00:00Z', '2026-01-01 00:00Z', 'synced', 'pull', '0'
 FROM generate_series(1, :jobs) i;
 SET timezone = 'UTC';
 UPDATE zcsync.tasks t
