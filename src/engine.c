@@ -344,12 +344,14 @@ engine_give_back(ZcsyncEngine *engine)
  * a session that does both, a user's expression may take long, and nothing
  * reads the sockets meanwhile: so there local jobs wait until nothing is in
  * flight.  Returns whether they wait, so that nothing more is sent meanwhile.
+ * Replies that cannot be recorded yet do not count: somebody may hold their
+ * rows for hours.
  */
 static bool
 engine_local(ZcsyncEngine *engine)
 {
 	bool		waits = engine->mode == ZCSYNC_XACT_CALL &&
-		!zcsync_engine_drained(engine);
+		zcsync_engine_in_flight(engine) > 0;
 
 	engine->local_due = false;
 	engine->more_local = false;

@@ -158,7 +158,9 @@ for (1 .. 600)
 	select undef, undef, undef, 0.1;
 }
 is(join(', ', sort map { what($_) } writes($seq)), 'POST task, PUT task', 'both are sent');
-# others go on meanwhile
+# others go on meanwhile, even if what was read of these rows waits for them, too
+value(q{SELECT zcsync.refresh('dev/tasks')});
+wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'apply')}, 'what was read waits for the rows');
 value("INSERT INTO zcsync.tasks (account_id, name, list_id) VALUES (zcsync.account('dev'), 'Beside', '$list')");
 wait_until($node, 'postgres', q{SELECT sync_state = 'synced' FROM zcsync.tasks WHERE name = 'Beside'}, 'another row does not wait');
 is(row('Held', 'remote_id'), '', 'the reply for a row that is held is not recorded');
