@@ -12,6 +12,7 @@ OBJS = \
 	src/account.o \
 	src/account_checks.o \
 	src/activity.o \
+	src/alert_secret.o \
 	src/alerts.o \
 	src/attempt.o \
 	src/cache.o \
@@ -32,6 +33,7 @@ OBJS = \
 	src/http_transfer.o \
 	src/identity.o \
 	src/json.o \
+	src/key_rotation.o \
 	src/launcher.o \
 	src/local_attempt.o \
 	src/local_jobs.o \
@@ -52,6 +54,8 @@ OBJS = \
 	src/search.o \
 	src/seal.o \
 	src/secret.o \
+	src/secret_open.o \
+	src/secret_rows.o \
 	src/settings.o \
 	src/shared.o \
 	src/sqlstate.o \

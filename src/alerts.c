@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "alert_secret.h"
 #include "alerts.h"
 #include "compat.h"
 #include "secret.h"
@@ -239,8 +240,9 @@ delivery_fill(ZcsyncDelivery *delivery, const Datum *values, const bool *nulls)
 	List	   *secrets;
 	ListCell   *lc;
 
-	secrets = zcsync_secret_of_target(delivery->context, delivery->target_id,
-									  &delivery->error, &hint);
+	secrets = zcsync_alert_secrets_open(delivery->context,
+										delivery->target_id,
+										&delivery->error, &hint);
 	MemoryContextSwitchTo(delivery->context);
 	http->is_alert = true;
 	http->method = "POST";

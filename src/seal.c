@@ -38,7 +38,7 @@
  * at once when a file was removed, and no process keeps the key in memory.
  * All copies are overwritten after use, also when an error is thrown.
  *
- * This file knows no tables.  secret.c decides when a key may be created.
+ * This file knows no tables.  secret_open.c decides when a key may be created.
  *
  * IDENTIFICATION
  *		src/seal.c

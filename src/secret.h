@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * secret.h
- *		Credentials: the only reader and writer of zcsync.credentials, and of
- *		zcsync.alert_secrets.
+ *		The credentials of accounts: opened, stored, checked.
  *
  * IDENTIFICATION
  *		src/secret.h
@@ -12,7 +11,9 @@
 #ifndef ZCSYNC_SECRET_H
 #define ZCSYNC_SECRET_H
 
-#include "call.h"
+#include "utils/timestamp.h"
+
+#include "account.h"
 
 /*
  * Open all credentials of account->account_id into account->credentials
@@ -37,14 +38,6 @@ extern bool zcsync_secret_store(int64 account_id, const char *name,
 extern bool zcsync_secret_store_for(const ZcsyncAccount *account,
 									const char *name, const char *value,
 									TimestampTz expires_at);
-
-/*
- * The secrets of an alert target, of ZcsyncCredential, allocated in "context".
- * Needs a transaction.  Where one cannot be opened, *message and *hint say why;
- * else they are NULL.
- */
-extern List *zcsync_secret_of_target(MemoryContext context, int64 target_id,
-									 char **message, char **hint);
 
 /* Overwrite a string that held a secret. */
 extern void zcsync_secret_wipe(char *value);

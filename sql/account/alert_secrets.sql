@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
 -- Secrets of alert targets: addresses that are secrets, tokens, passwords.  They
--- are kept like credentials, and their values never leave C: see src/secret.c.
+-- are kept like credentials, and their values never leave C: see src/alert_secret.c.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._seal_alert_secret(p_target bigint, p_name text, p_value text) RETURNS void

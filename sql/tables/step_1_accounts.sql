@@ -97,7 +97,7 @@ BEGIN
 		account_id bigint NOT NULL
 			CONSTRAINT credentials_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
 		name text NOT NULL,
-		sealed bytea,					-- AES-256-GCM; see src/secret.c
+		sealed bytea,					-- AES-256-GCM; see src/seal.c
 		reference text,					-- file:NAME or env:NAME
 		key_fingerprint text,			-- of the key that sealed it
 		expires_at timestamptz,			-- of a token

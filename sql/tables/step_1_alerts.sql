@@ -30,7 +30,7 @@ BEGIN
 		target_id bigint NOT NULL
 			CONSTRAINT alert_secrets_target_fkey REFERENCES zcsync.alert_targets ON DELETE CASCADE,
 		name text NOT NULL,
-		sealed bytea,					-- AES-256-GCM; see src/secret.c
+		sealed bytea,					-- AES-256-GCM; see src/seal.c
 		reference text,					-- file:NAME or env:NAME
 		key_fingerprint text,			-- of the key that sealed it
 		updated_at timestamptz NOT NULL DEFAULT now(),

@@ -18,7 +18,7 @@ use Rooms;
 # C files that have SQL in their strings.  Nothing of SQL calls the processes,
 # which may use all of it.
 my %C_ROOM = (
-	'account.c' => 'account', 'alerts.c' => 'operate', 'run.c' => 'operate', 'queue.c' => 'queue', 'secret.c' => 'account', 'token.c' => 'account',
+	'account.c' => 'account', 'alerts.c' => 'operate', 'run.c' => 'operate', 'queue.c' => 'queue', 'secret_rows.c' => 'account', 'token.c' => 'account',
 	'local_jobs.c' => 'queue', 'worker.c' => 'operate',
 );
 
