@@ -42,6 +42,7 @@ OBJS = \
 	src/mail_address.o \
 	src/merge.o \
 	src/merge_row.o \
+	src/merge_value.o \
 	src/metrics.o \
 	src/queue.o \
 	src/record_url.o \

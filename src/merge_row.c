@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * merge_row.c
- *		Merge rows with documents, and the two ends of a pair, for SQL.
+ *		Merge rows with documents, for SQL.
  *
  * zcsync._merge_row() merges a document into a row of a kind, given as
- * ROW(its own columns), and returns the merged row.  zcsync._merge_value()
- * returns the new value of a field at the other end of a pair.  merge.c
- * decides about each value; this file only fetches and stores the values, and
- * as few as possible: in a page's thousand rows most columns are unchanged,
- * which is seen without looking at the row at all.
+ * ROW(its own columns), and returns the merged row.  merge.c decides about each
+ * value; this file only fetches and stores the values, and as few as possible:
+ * in a page's thousand rows most columns are unchanged, which is seen without
+ * looking at the row at all.
  *
  * Arguments of _merge_row():
  *
@@ -59,8 +58,6 @@
 #include "value_jsonb.h"
 
 PG_FUNCTION_INFO_V1(zcsync_merge_row);
-PG_FUNCTION_INFO_V1(zcsync_merge_value);
-PG_FUNCTION_INFO_V1(zcsync_same_value);
 
 /* The column whose keys are values of their own. */
 #define RECORD_COLUMN	"custom_fields"
@@ -114,6 +111,18 @@ typedef struct MergeContext
 								 * NULL: not asked for yet */
 } MergeContext;
 
+/* The row while it is merged. */
+typedef struct MergeRow
+{
+	Datum	   *values;			/* of the columns, then those of the result */
+	bool	   *nulls;
+	bool		edited;			/* may it differ from base? */
+	bool		base_changed;
+	int64		written;		/* columns that became others, as bits */
+	int			in_base;		/* columns that are members of base */
+	int			kept;			/* those of them that theirs does not cover */
+} MergeRow;
+
 /* The argument of mine_outranks() while a column is merged. */
 typedef struct RankAsker
 {
@@ -133,9 +142,25 @@ static bool same_argument(struct varlena *known, struct varlena *now);
 static struct varlena *copy_argument(struct varlena *argument);
 static void init_column(MergeColumn *column, const char *name, int len,
 						ArrayType *pushable, Jsonb *policies);
+static void init_row(MergeRow *row, const MergeContext *context,
+					 const MergePlan *plan, HeapTupleHeader header,
+					 TupleDesc desc);
+static void merge_member(MergeContext *context, MergeRow *row,
+						 const MergeColumn *column, int i);
+static void note_uncovered(MergeContext *context, const MergeRow *row,
+						   const MergeColumn *column, int i);
+static void merge_covered(MergeContext *context, MergeRow *row,
+						  const MergeColumn *column, int i,
+						  const JsonbValue *their_found);
+static void store_value(MergeRow *row, const MergeColumn *column, int i,
+						ZcsyncValue *value);
+static void add_results(MergeContext *context, MergeRow *row, int n);
 static void merge_column(MergeContext *context, const MergeColumn *column,
 						 const ZcsyncValue *mine, const ZcsyncValue *theirs,
 						 ZcsyncMergeResult *result);
+static ZcsyncSent *sent_of_column(const MergeContext *context,
+								  const MergeColumn *column,
+								  const ZcsyncValue *base);
 static void note_rest(MergeContext *context, const MergeColumn *column,
 					  const ZcsyncValue *merged, const ZcsyncValue *agreed);
 static void note_rest_of_key(MergeContext *context, const MergeColumn *column,
@@ -181,16 +206,9 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
 											  HeapTupleHeaderGetTypMod(header));
-	bool		edited = PG_GETARG_BOOL(2);
-	HeapTupleData tuple = {0};
 	MergePlan  *plan;
 	MergeContext context;
-	Datum	   *values;
-	bool	   *nulls;
-	int64		written = 0;
-	bool		base_changed;
-	int			in_base = 0;
-	int			kept = 0;		/* members of base that theirs does not cover */
+	MergeRow	row;
 
 	plan = get_plan(fcinfo, desc, PG_GETARG_ARRAYTYPE_P(1),
 					PG_ARGISNULL(7) ? NULL :
@@ -199,108 +217,16 @@ zcsync_merge_row(PG_FUNCTION_ARGS)
 					(struct varlena *) PG_GETARG_JSONB_P(8));
 	init_context(&context, fcinfo);
 	init_ranks(&context, fcinfo, 11);
-	base_changed = context.base == NULL;
-	if (context.base == NULL || context.nsent > 0)
-		edited = true;
-
-	values = palloc((plan->ncolumns + EXTRA_COLUMNS) * sizeof(Datum));
-	nulls = palloc((plan->ncolumns + EXTRA_COLUMNS) * sizeof(bool));
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	tuple.t_data = header;
-	heap_deform_tuple(&tuple, desc, values, nulls);
+	init_row(&row, &context, plan, header, desc);
+	if (PG_GETARG_BOOL(2))
+		row.edited = true;
 	ReleaseTupleDesc(desc);
 
 	for (int i = 0; i < plan->ncolumns; i++)
-	{
-		const MergeColumn *column = &plan->columns[i];
-		JsonbValue	their_json;
-		JsonbValue	base_json;
-		JsonbValue *their_found;
-		JsonbValue *base_found = NULL;
-		ZcsyncValue mine;
-		ZcsyncValue theirs;
-		ZcsyncMergeResult result;
-
-		their_found = getKeyJsonValueFromContainer(&context.theirs->root,
-												   column->name, column->len,
-												   &their_json);
-		if (context.base != NULL)
-			base_found = getKeyJsonValueFromContainer(&context.base->root,
-													  column->name,
-													  column->len, &base_json);
-		if (base_found != NULL)
-			in_base++;
-		if (their_found == NULL)
-		{
-			kept += base_found != NULL;
-			if (edited && column->pushable)
-			{
-				zcsync_value_of_column(values[i], nulls[i], column->type, &mine);
-				zcsync_value_of_member(context.base, column->name, column->len,
-									   &theirs);
-				note_rest(&context, column, &mine, &theirs);
-			}
-			continue;
-		}
-
-		/* Not changed there: mine stays, whatever it is. */
-		if (base_found != NULL &&
-			(json_identical(base_found, their_found) ||
-			 (column->type == TIMESTAMPTZOID &&
-			  json_same_time(base_found, their_found))))
-		{
-			if (!edited || (!column->pushable && context.nsent == 0))
-				continue;
-		}
-		else
-			base_changed = true;
-
-		zcsync_value_of_json(their_found, &theirs);
-		if (edited)
-		{
-			zcsync_value_of_column(values[i], nulls[i], column->type, &mine);
-			merge_column(&context, column, &mine, &theirs, &result);
-		}
-		else
-		{
-			result.winner = ZCSYNC_THEIRS;
-			result.value = theirs;
-		}
-		if (edited && column->pushable)
-			note_rest(&context, column, &result.value, &theirs);
-		if (edited &&
-			(result.winner == ZCSYNC_MINE ||
-			 zcsync_value_same(&result.value, &mine, ZCSYNC_IDENTICAL)))
-			continue;
-		if (column->is_record && result.value.type == ZCSYNC_VALUE_NULL)
-			result.value.type = ZCSYNC_VALUE_OBJECT;	/* never null in a row */
-		values[i] = zcsync_value_to_column(&result.value, column->type,
-										   &nulls[i]);
-		written |= INT64CONST(1) << i;
-	}
-
-	/*
-	 * The new base is theirs, and the old base for columns that theirs does
-	 * not cover.
-	 */
-	nulls[plan->ncolumns] = !base_changed;
-	if (base_changed && context.base != NULL &&
-		(kept > 0 || in_base < JsonContainerSize(&context.base->root)))
-		values[plan->ncolumns] =
-			DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(context.base),
-								JsonbPGetDatum(context.theirs));
-	else
-		values[plan->ncolumns] = JsonbPGetDatum(context.theirs);
-	values[plan->ncolumns + 1] = Int64GetDatum(written);
-	nulls[plan->ncolumns + 1] = false;
-	values[plan->ncolumns + 2] = BoolGetDatum(context.differs);
-	nulls[plan->ncolumns + 2] = false;
-	values[plan->ncolumns + 3] = BoolGetDatum(context.waits);
-	nulls[plan->ncolumns + 3] = false;
-	values[plan->ncolumns + 4] = finish_disputes(&context,
-												 &nulls[plan->ncolumns + 4]);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(plan->result, values,
-													  nulls)));
+		merge_member(&context, &row, &plan->columns[i], i);
+	add_results(&context, &row, plan->ncolumns);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(plan->result, row.values,
+													  row.nulls)));
 }
 
 /*
@@ -316,72 +242,6 @@ init_ranks(MergeContext *context, FunctionCallInfo fcinfo, int first)
 	context->rank_function = PG_GETARG_OID(first);
 	context->account = PG_GETARG_DATUM(first + 1);
 	context->local_id = PG_GETARG_DATUM(first + 2);
-}
-
-/*
- * SQL: the new value of a field at the other end of a pair.
- *
- *		_merge_value(mine jsonb, base jsonb, theirs jsonb)
- *
- * mine is the value of one end, theirs that of the other.  If both changed
- * it, mine wins; sets are merged element by element.  SQL NULL counts as
- * null, and as base it means that nothing was agreed on.
- */
-Datum
-zcsync_merge_value(PG_FUNCTION_ARGS)
-{
-	ZcsyncMergeInput input = {0};
-	ZcsyncMergeResult result;
-	ZcsyncValue value[3];
-	int			winner;
-
-	for (int i = 0; i < 3; i++)
-	{
-		memset(&value[i], 0, sizeof(ZcsyncValue));
-		value[i].type = ZCSYNC_VALUE_NULL;
-		if (!PG_ARGISNULL(i))
-			zcsync_value_of_jsonb(PG_GETARG_JSONB_P(i), &value[i]);
-	}
-	input.mine = &value[0];
-	if (!PG_ARGISNULL(1))
-		input.base = &value[1];
-	input.theirs = &value[2];
-	input.policy = ZCSYNC_POLICY_LOCAL;
-	input.is_set = true;
-	input.forms_count = true;	/* what the source has is written as it is */
-	input.pushable = true;
-	zcsync_merge(&input, &result);
-
-	if (result.winner == ZCSYNC_MIXED)
-	{
-		JsonbParseState *state = NULL;
-
-		PG_RETURN_JSONB_P(JsonbValueToJsonb(
-			zcsync_value_push(&state, WJB_VALUE, &result.value)));
-	}
-	winner = result.winner == ZCSYNC_MINE ? 0 : 2;
-	if (PG_ARGISNULL(winner))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(PG_GETARG_DATUM(winner));
-}
-
-/*
- * SQL: are two values the same?  SQL NULL counts as null.
- *
- *		_same_value(a jsonb, b jsonb, alike boolean)
- */
-Datum
-zcsync_same_value(PG_FUNCTION_ARGS)
-{
-	ZcsyncValue a = {.type = ZCSYNC_VALUE_NULL};
-	ZcsyncValue b = {.type = ZCSYNC_VALUE_NULL};
-
-	if (!PG_ARGISNULL(0))
-		zcsync_value_of_jsonb(PG_GETARG_JSONB_P(0), &a);
-	if (!PG_ARGISNULL(1))
-		zcsync_value_of_jsonb(PG_GETARG_JSONB_P(1), &b);
-	PG_RETURN_BOOL(zcsync_value_same(&a, &b, PG_GETARG_BOOL(2) ?
-									 ZCSYNC_ALIKE : ZCSYNC_EQUAL));
 }
 
 /* ----------------------------------------------------------------
@@ -590,6 +450,154 @@ array_has(ArrayType *array, const char *name, int len)
  */
 
 /*
+ * Fetch the values of the row.  A row for which nothing is agreed on, or of
+ * which pushes are on their way, must be looked at as if it were edited.
+ */
+static void
+init_row(MergeRow *row, const MergeContext *context, const MergePlan *plan,
+		 HeapTupleHeader header, TupleDesc desc)
+{
+	HeapTupleData tuple = {0};
+
+	memset(row, 0, sizeof(*row));
+	row->edited = context->base == NULL || context->nsent > 0;
+	row->base_changed = context->base == NULL;
+	row->values = palloc((plan->ncolumns + EXTRA_COLUMNS) * sizeof(Datum));
+	row->nulls = palloc((plan->ncolumns + EXTRA_COLUMNS) * sizeof(bool));
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, desc, row->values, row->nulls);
+}
+
+/*
+ * Merge the i-th column with the member of the document of that name, if the
+ * document has one.
+ */
+static void
+merge_member(MergeContext *context, MergeRow *row, const MergeColumn *column,
+			 int i)
+{
+	JsonbValue	their_json;
+	JsonbValue	base_json;
+	JsonbValue *their_found;
+	JsonbValue *base_found = NULL;
+
+	their_found = getKeyJsonValueFromContainer(&context->theirs->root,
+											   column->name, column->len,
+											   &their_json);
+	if (context->base != NULL)
+		base_found = getKeyJsonValueFromContainer(&context->base->root,
+												  column->name, column->len,
+												  &base_json);
+	if (base_found != NULL)
+		row->in_base++;
+	if (their_found == NULL)
+	{
+		row->kept += base_found != NULL;
+		if (row->edited && column->pushable)
+			note_uncovered(context, row, column, i);
+		return;
+	}
+
+	/* Not changed there: mine stays, whatever it is. */
+	if (base_found != NULL &&
+		(json_identical(base_found, their_found) ||
+		 (column->type == TIMESTAMPTZOID &&
+		  json_same_time(base_found, their_found))))
+	{
+		if (!row->edited || (!column->pushable && context->nsent == 0))
+			return;
+	}
+	else
+		row->base_changed = true;
+	merge_covered(context, row, column, i, their_found);
+}
+
+/*
+ * The document does not cover the column: what is to be sent of it is what
+ * differs from base.
+ */
+static void
+note_uncovered(MergeContext *context, const MergeRow *row,
+			   const MergeColumn *column, int i)
+{
+	ZcsyncValue mine;
+	ZcsyncValue agreed;
+
+	zcsync_value_of_column(row->values[i], row->nulls[i], column->type, &mine);
+	zcsync_value_of_member(context->base, column->name, column->len, &agreed);
+	note_rest(context, column, &mine, &agreed);
+}
+
+/*
+ * Merge the i-th column with what the document says of it.  In a row that was
+ * not edited it is what becomes of the column.
+ */
+static void
+merge_covered(MergeContext *context, MergeRow *row, const MergeColumn *column,
+			  int i, const JsonbValue *their_found)
+{
+	ZcsyncValue mine;
+	ZcsyncValue theirs;
+	ZcsyncMergeResult result;
+
+	zcsync_value_of_json(their_found, &theirs);
+	if (!row->edited)
+	{
+		store_value(row, column, i, &theirs);
+		return;
+	}
+	zcsync_value_of_column(row->values[i], row->nulls[i], column->type, &mine);
+	merge_column(context, column, &mine, &theirs, &result);
+	if (column->pushable)
+		note_rest(context, column, &result.value, &theirs);
+	if (result.winner != ZCSYNC_MINE &&
+		!zcsync_value_same(&result.value, &mine, ZCSYNC_IDENTICAL))
+		store_value(row, column, i, &result.value);
+}
+
+/*
+ * Give the i-th column of the row another value.
+ */
+static void
+store_value(MergeRow *row, const MergeColumn *column, int i,
+			ZcsyncValue *value)
+{
+	if (column->is_record && value->type == ZCSYNC_VALUE_NULL)
+		value->type = ZCSYNC_VALUE_OBJECT;	/* never null in a row */
+	row->values[i] = zcsync_value_to_column(value, column->type,
+											&row->nulls[i]);
+	row->written |= INT64CONST(1) << i;
+}
+
+/*
+ * Append what _merge_row() returns after the columns of the row; n is their
+ * number.  The new base is theirs, and the old base for columns that theirs
+ * does not cover.
+ */
+static void
+add_results(MergeContext *context, MergeRow *row, int n)
+{
+	Datum	   *values = row->values + n;
+	bool	   *nulls = row->nulls + n;
+
+	memset(nulls, false, EXTRA_COLUMNS * sizeof(bool));
+	nulls[0] = !row->base_changed;
+	if (row->base_changed && context->base != NULL &&
+		(row->kept > 0 ||
+		 row->in_base < JsonContainerSize(&context->base->root)))
+		values[0] = DirectFunctionCall2(jsonb_concat,
+										JsonbPGetDatum(context->base),
+										JsonbPGetDatum(context->theirs));
+	else
+		values[0] = JsonbPGetDatum(context->theirs);
+	values[1] = Int64GetDatum(row->written);
+	values[2] = BoolGetDatum(context->differs);
+	values[3] = BoolGetDatum(context->waits);
+	values[4] = finish_disputes(context, &nulls[4]);
+}
+
+/*
  * Merge a column that the document covers, and note its disputes.
  */
 static void
@@ -605,33 +613,14 @@ merge_column(MergeContext *context, const MergeColumn *column,
 	ZcsyncMergeInput input = {0};
 	RankAsker	asker = {.context = context,.column = column};
 	ZcsyncValue base;
-	ZcsyncSent *sent = NULL;
 	bool		base_known = context->base != NULL &&
 		zcsync_value_of_member(context->base, column->name, column->len, &base);
 
-	if (context->nsent > 0)
-	{
-		ZcsyncValue *pool = palloc(2 * context->nsent * sizeof(ZcsyncValue));
-
-		sent = palloc0(context->nsent * sizeof(ZcsyncSent));
-		for (int i = 0; i < context->nsent; i++)
-		{
-			if (zcsync_value_of_member(context->sent[i], column->name,
-									   column->len, &pool[2 * i]))
-				sent[i].value = &pool[2 * i];
-			if (context->sent_base[i] == NULL)
-				sent[i].base = base_known ? &base : NULL;
-			else if (zcsync_value_of_member(context->sent_base[i], column->name,
-											column->len, &pool[2 * i + 1]))
-				sent[i].base = &pool[2 * i + 1];
-			sent[i].answered = context->answered && i == context->nsent - 1;
-		}
-	}
 	if (base_known)
 		input.base = &base;
 	input.mine = mine;
 	input.theirs = theirs;
-	input.sent = sent;
+	input.sent = sent_of_column(context, column, input.base);
 	input.nsent = context->nsent;
 	input.policy = column->policy;
 	input.is_set = !column->is_record;
@@ -657,6 +646,36 @@ merge_column(MergeContext *context, const MergeColumn *column,
 										 dispute_name(column, dispute->key,
 													  dispute->keylen));
 	}
+}
+
+/*
+ * What each push sent of a column, with what was agreed on then: "base" for a
+ * push that does not tell.  NULL if there are no pushes.
+ */
+static ZcsyncSent *
+sent_of_column(const MergeContext *context, const MergeColumn *column,
+			   const ZcsyncValue *base)
+{
+	ZcsyncSent *sent;
+	ZcsyncValue *pool;
+
+	if (context->nsent == 0)
+		return NULL;
+	pool = palloc(2 * context->nsent * sizeof(ZcsyncValue));
+	sent = palloc0(context->nsent * sizeof(ZcsyncSent));
+	for (int i = 0; i < context->nsent; i++)
+	{
+		if (zcsync_value_of_member(context->sent[i], column->name,
+								   column->len, &pool[2 * i]))
+			sent[i].value = &pool[2 * i];
+		if (context->sent_base[i] == NULL)
+			sent[i].base = base;
+		else if (zcsync_value_of_member(context->sent_base[i], column->name,
+										column->len, &pool[2 * i + 1]))
+			sent[i].base = &pool[2 * i + 1];
+		sent[i].answered = context->answered && i == context->nsent - 1;
+	}
+	return sent;
 }
 
 /*
