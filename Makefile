@@ -18,6 +18,7 @@ OBJS = \
 	src/cache.o \
 	src/cache_store.o \
 	src/call.o \
+	src/call_conceal.o \
 	src/clock.o \
 	src/conceal.o \
 	src/connector.o \
@@ -68,6 +69,7 @@ OBJS = \
 	src/vendor_time.o \
 	src/wake.o \
 	src/worker.o \
+	src/worker_start.o \
 	src/write_count.o \
 	src/xact.o \
 	src/zcsync.o \

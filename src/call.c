@@ -25,11 +25,10 @@
 #include "utils/memutils.h"
 
 #include "call.h"
+#include "call_conceal.h"
 #include "clock.h"
 #include "connector.h"
-#include "connector_common.h"
 #include "json.h"
-#include "secret.h"
 
 /* Backoff where no queue sets it: for pauses after a 429. */
 #define CALL_BACKOFF_BASE_MS	5000
@@ -157,7 +156,7 @@ zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 			!call->limit_of_record)
 			call->pause_ms = call->delay_ms > 0 ? call->delay_ms : CALL_BACKOFF_BASE_MS;
 		if (call->outcome != ZCSYNC_OUTCOME_DONE)
-			zcsync_connector_conceal_body(call);
+			zcsync_call_conceal_body(call);
 	}
 	if (call->outcome == ZCSYNC_OUTCOME_CONFIG && call->hint == NULL)
 		call->hint = pstrdup("Look at zcsync.allowed_hosts and at the settings of the account.");

@@ -10,8 +10,7 @@
  *
  * No error body is shown before zcsync_connector_explain() has made it one
  * short line without markup and without the account's secrets, which some
- * servers quote; and none is stored before zcsync_connector_conceal_body()
- * has removed the secrets.
+ * servers quote (call_conceal.c).
  *
  * IDENTIFICATION
  *		src/connector_common.c
@@ -22,8 +21,8 @@
 
 #include "mb/pg_wchar.h"
 
+#include "call_conceal.h"
 #include "clock.h"
-#include "conceal.h"
 #include "connector_common.h"
 #include "json.h"
 #include "url.h"
@@ -37,9 +36,6 @@
 /* Lifetime of an access token whose reply names none, in seconds. */
 #define TOKEN_LIFETIME_S	1800
 
-/* A longer error body is kept as a text, cut to so many bytes. */
-#define REPLY_MAX		4000
-
 static bool expand_path(ZcsyncCall *call, StringInfo url, const char *path);
 static void append_query(ZcsyncCall *call, StringInfo url, const char *query);
 static void append_list(StringInfo url, bool *first, const char *key,
@@ -48,7 +44,6 @@ static char *element_text(const Jsonb *element);
 static char *request_text(const ZcsyncCall *call, const char *start, Size len);
 static char *html_title(const char *said);
 static void one_line(char *said);
-static bool is_credential(const ZcsyncAccount *account, const char *value);
 
 /*
  * The operation of that name in a table that ends with a NULL name, or NULL.
@@ -230,7 +225,7 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 	said = html_title(source);
 	if (said == NULL)
 		said = pnstrdup(source, strnlen(source, 4 * MESSAGE_MAX));
-	zcsync_connector_conceal(call, said);
+	zcsync_call_conceal(call, said);
 	one_line(said);
 
 	/* also remove a character that pnstrdup() may have cut in the middle */
@@ -242,94 +237,6 @@ zcsync_connector_explain(ZcsyncCall *call, const char *message,
 	call->message = said;
 	if (hint != NULL)
 		call->hint = pstrdup(hint);
-}
-
-/*
- * Overwrite, in place, every secret of the account that the text quotes, and
- * whatever else the call sent to authorise itself.  Names, which are no
- * secrets by themselves, are overwritten only where the text has all of them;
- * a scope is not overwritten, since people must see which one was refused.
- */
-void
-zcsync_connector_conceal(const ZcsyncCall *call, char *said)
-{
-	ListCell   *lc;
-
-	foreach(lc, call->account->credentials)
-	{
-		ZcsyncCredential *credential = lfirst(lc);
-
-		if (credential->value == NULL || strcmp(credential->name, "scope") == 0)
-			continue;
-		if (strcmp(credential->name, "email") == 0 ||
-			strcmp(credential->name, "client_id") == 0)
-			zcsync_conceal_whole(said, credential->value);
-		else
-			zcsync_conceal(said, credential->value);
-	}
-	foreach(lc, call->http.headers)
-	{
-		const char *header = lfirst(lc);
-		const char *value;
-
-		if (pg_strncasecmp(header, "Authorization:", 14) != 0)
-			continue;
-		value = strrchr(header, ' ');	/* after the scheme, if there is one */
-		if (value != NULL && !is_credential(call->account, value + 1))
-			zcsync_conceal(said, value + 1);
-	}
-}
-
-/*
- * Is it the value of a credential of the account?
- */
-static bool
-is_credential(const ZcsyncAccount *account, const char *value)
-{
-	ListCell   *lc;
-
-	foreach(lc, account->credentials)
-	{
-		ZcsyncCredential *credential = lfirst(lc);
-
-		if (credential->value != NULL && strcmp(credential->value, value) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Remove the account's secrets from the body of an error, which is stored
- * with the record of the job.  Of a long body the beginning is stored, as a
- * text; a body that is no longer JSON without the secrets is not stored.
- */
-void
-zcsync_connector_conceal_body(ZcsyncCall *call)
-{
-	const char *why;
-
-	if (call->body == NULL)
-		return;
-	if (call->body_len > REPLY_MAX)
-	{
-		StringInfoData quoted;
-		int			len = pg_encoding_mbcliplen(PG_UTF8, call->body,
-												call->body_len, REPLY_MAX);
-
-		call->body = pnstrdup(call->body, len);
-		zcsync_connector_conceal(call, call->body);
-		initStringInfo(&quoted);
-		zcsync_json_append_string(&quoted, call->body);
-		call->body = quoted.data;
-		call->body_len = quoted.len;
-		return;
-	}
-	zcsync_connector_conceal(call, call->body);
-	if (zcsync_json_parse(call->body, call->body_len, &why) == NULL)
-	{
-		call->body = NULL;
-		call->body_len = 0;
-	}
 }
 
 /*

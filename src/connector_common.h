@@ -46,8 +46,6 @@ extern void zcsync_connector_add_header(ZcsyncCall *call, const char *name,
 extern Jsonb *zcsync_connector_error_body(ZcsyncCall *call);
 extern void zcsync_connector_explain(ZcsyncCall *call, const char *message,
 									 const char *hint);
-extern void zcsync_connector_conceal(const ZcsyncCall *call, char *said);
-extern void zcsync_connector_conceal_body(ZcsyncCall *call);
 extern int64 zcsync_connector_header_number(ZcsyncCall *call,
 											const char *name);
 extern bool zcsync_connector_missing(ZcsyncCall *call);

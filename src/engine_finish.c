@@ -19,9 +19,9 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "call_conceal.h"
 #include "clock.h"
 #include "connector.h"
-#include "connector_common.h"
 #include "engine_finish.h"
 #include "queue.h"
 #include "sqlstate.h"
@@ -226,7 +226,7 @@ engine_fail_call(ZcsyncEngine *engine, ZcsyncCall *call, ErrorData *error)
 	call->maybe_applied = call->maybe_applied ||
 		call->outcome == ZCSYNC_OUTCOME_DONE;
 	call->message = psprintf("could not store the reply: %s", error->message);
-	zcsync_connector_conceal(call, call->message);
+	zcsync_call_conceal(call, call->message);
 	call->hint = error->hint ? pstrdup(error->hint) : NULL;
 	call->delay_ms = -1;
 	MemoryContextSwitchTo(old);

@@ -47,7 +47,7 @@
 #include "launcher.h"
 #include "settings.h"
 #include "shared.h"
-#include "worker.h"
+#include "worker_start.h"
 
 #define ATTACH_TIMEOUT_MS		60000
 #define BACKOFF_BASE_MS			1000

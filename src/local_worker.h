@@ -11,7 +11,7 @@
 #ifndef ZCSYNC_LOCAL_WORKER_H
 #define ZCSYNC_LOCAL_WORKER_H
 
-#include "worker.h"
+#include "worker_start.h"
 
 /*
  * There is local work: make sure that a local worker does it.  False: none

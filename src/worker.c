@@ -50,7 +50,7 @@
 #include "local_worker.h"
 #include "settings.h"
 #include "shared.h"
-#include "worker.h"
+#include "worker_start.h"
 #include "xact.h"
 
 #define GUARD_INTERVAL_MS		1000
@@ -58,6 +58,9 @@
 #define ERROR_PAUSE_MAX_MS		60000
 #define LINGER_MS				60000	/* after so long without work a
 										 * local worker ends */
+
+/* the postmaster calls it by its name, see worker_start.c */
+extern PGDLLEXPORT void zcsync_worker_main(Datum arg);
 
 static void worker_connect(const ZcsyncWorkerStart *start);
 static void worker_force_settings(void);
@@ -103,41 +106,6 @@ zcsync_worker_main(Datum arg)
 		worker_end(ZCSYNC_VERDICT_PRESENT, NULL, NULL);
 
 	worker_loop(&start);
-}
-
-/*
- * Have the postmaster start a worker; only the caller would start another
- * one.
- */
-bool
-zcsync_worker_register(const ZcsyncWorkerStart *start,
-					   BackgroundWorkerHandle **handle)
-{
-	BackgroundWorker bgw;
-	MemoryContext caller;
-	bool		registered;
-	const char *type = start->local ? "zcsync local worker" : "zcsync worker";
-
-	memset(&bgw, 0, sizeof(bgw));
-	bgw.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION | ZCSYNC_BGWORKER_INTERRUPTIBLE;
-	bgw.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	bgw.bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(bgw.bgw_library_name, BGW_MAXLEN, "zcsync");
-	snprintf(bgw.bgw_function_name, BGW_MAXLEN, "zcsync_worker_main");
-	snprintf(bgw.bgw_name, BGW_MAXLEN, "%s for database %s", type,
-			 NameStr(start->database_name));
-	snprintf(bgw.bgw_type, BGW_MAXLEN, "%s", type);
-	bgw.bgw_notify_pid = MyProcPid;
-	memcpy(bgw.bgw_extra, start, sizeof(*start));
-
-	/* the handle lives as long as the worker */
-	caller = MemoryContextSwitchTo(TopMemoryContext);
-	registered = RegisterDynamicBackgroundWorker(&bgw, handle);
-	MemoryContextSwitchTo(caller);
-	if (!registered)
-		*handle = NULL;
-	return registered;
 }
 
 /* Connect to the database, as a role that is no superuser. */

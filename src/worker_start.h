@@ -1,17 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * worker.h
- *		The background workers of one database.
+ * worker_start.h
+ *		Have the postmaster start a worker of one database.
  *
  * IDENTIFICATION
- *		src/worker.h
+ *		src/worker_start.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef ZCSYNC_WORKER_H
-#define ZCSYNC_WORKER_H
+#ifndef ZCSYNC_WORKER_START_H
+#define ZCSYNC_WORKER_START_H
 
-#include "fmgr.h"
 #include "postmaster/bgworker.h"
 
 /* What the starter tells a worker, in bgw_extra. */
@@ -29,8 +28,6 @@ typedef struct ZcsyncWorkerStart
 StaticAssertDecl(sizeof(ZcsyncWorkerStart) <= BGW_EXTRALEN,
 				 "ZcsyncWorkerStart must fit into bgw_extra");
 
-extern PGDLLEXPORT void zcsync_worker_main(Datum arg);
-
 /*
  * Have the postmaster start a worker.  False: max_worker_processes is reached.
  * *handle lives until the caller frees it; it is NULL then.
@@ -38,4 +35,4 @@ extern PGDLLEXPORT void zcsync_worker_main(Datum arg);
 extern bool zcsync_worker_register(const ZcsyncWorkerStart *start,
 								   BackgroundWorkerHandle **handle);
 
-#endif							/* ZCSYNC_WORKER_H */
+#endif							/* ZCSYNC_WORKER_START_H */
