@@ -73,6 +73,17 @@ CREATE FUNCTION zcsync._pairs_sql() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+	SELECT zcsync._compared_rows_sql() || zcsync._near_pairs_sql() || zcsync._scored_pairs_sql()
+$$;
+COMMENT ON FUNCTION zcsync._pairs_sql() IS
+'text of the statement of _lead_pairs(): $1 account, $2 rows, $3 merge above, $4 flag from';
+
+-- The beginning of _pairs_sql(): the rows themselves (w), their phones that many people
+-- share (shared), and the rows of leads with an equal or similar name (named).
+CREATE FUNCTION zcsync._compared_rows_sql() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
 	SELECT format($sql$
 		WITH w AS MATERIALIZED (
 			SELECT r.* FROM unnest($2) AS u (id) CROSS JOIN LATERAL (SELECT * FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r),
@@ -93,7 +104,28 @@ AS $$
 				CROSS JOIN LATERAL (
 					(SELECT x.row_id, x.local_id, x.company FROM zcsync.lead_rows x
 					WHERE ROW(x.name, x.account_id) BETWEEN ROW(o.name, $1) AND ROW(o.name, $1) OFFSET 0)%s) AS x
-				JOIN zcsync.lead_match_rules r ON r.name = 'name_shared_by') AS n),
+				JOIN zcsync.lead_match_rules r ON r.name = 'name_shared_by') AS n),$sql$,
+		CASE WHEN t.schema IS NOT NULL AND to_regclass('zcsync.idx_lead_rows_trigrams') IS NOT NULL THEN format($sql$
+
+				UNION ALL
+				SELECT y.row_id, y.local_id, y.company
+				FROM (
+					SELECT x.row_id, x.local_id, x.company, x.account_id, x.name FROM zcsync.lead_rows x
+					WHERE x.name OPERATOR(%s.%%) o.name LIMIT 1000) AS y
+				WHERE y.account_id = $1 AND y.name <> o.name$sql$,
+			t.schema) END)
+	FROM (SELECT zcsync._trigram_schema()) AS t (schema)
+$$;
+COMMENT ON FUNCTION zcsync._compared_rows_sql() IS
+'part of _pairs_sql(): the rows to compare, and the leads with similar names';
+
+-- The middle of _pairs_sql(): which rows are near each other, by name or by phone
+-- (near), each pair once (pairs), and which phones of pairs many people share (silent).
+CREATE FUNCTION zcsync._near_pairs_sql() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT $sql$
 		near AS (
 			SELECT w.row_id, x.row_id AS other
 			FROM w JOIN named x ON x.name = w.name AND x.local_id <> w.local_id
@@ -118,7 +150,17 @@ AS $$
 				CROSS JOIN LATERAL (SELECT x.phone, x.mobile FROM zcsync.lead_rows x WHERE x.row_id = u.id OFFSET 0) AS r
 				CROSS JOIN LATERAL (VALUES (r.phone), (r.mobile)) AS v (phone)
 				GROUP BY v.phone OFFSET 0) AS p
-			WHERE p.phone IS NOT NULL AND zcsync._is_shared_phone($1, p.phone))
+			WHERE p.phone IS NOT NULL AND zcsync._is_shared_phone($1, p.phone))$sql$
+$$;
+COMMENT ON FUNCTION zcsync._near_pairs_sql() IS
+'part of _pairs_sql(): the pairs of rows that are worth comparing';
+
+-- The end of _pairs_sql(): the score of each pair.
+CREATE FUNCTION zcsync._scored_pairs_sql() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($sql$
 		SELECT a.row_id, b.row_id, a.local_id, b.local_id, s.score, s.parts,
 			s.score > $3 AND a.name LIKE '%% %%' AND b.name LIKE '%% %%'
 				AND (s.same_phone OR num_nulls(a.email, b.email) > 0 AND (a.domain = b.domain OR a.title = b.title) IS TRUE)
@@ -145,24 +187,21 @@ AS $$
 			WHERE f.fields >= 2) AS s
 		WHERE s.score >= $4
 		ORDER BY s.score DESC, a.row_id, b.row_id$sql$,
-		VARIADIC ARRAY[
-			CASE WHEN t.schema IS NOT NULL AND to_regclass('zcsync.idx_lead_rows_trigrams') IS NOT NULL THEN format($sql$
+		zcsync._similarity_sql('email'), zcsync._similarity_sql('name'), zcsync._similarity_sql('company'))
+$$;
+COMMENT ON FUNCTION zcsync._scored_pairs_sql() IS
+'part of _pairs_sql(): the score of each pair, and whether it suffices to merge the leads';
 
-					UNION ALL
-					SELECT y.row_id, y.local_id, y.company
-					FROM (
-						SELECT x.row_id, x.local_id, x.company, x.account_id, x.name FROM zcsync.lead_rows x
-						WHERE x.name OPERATOR(%s.%%) o.name LIMIT 1000) AS y
-					WHERE y.account_id = $1 AND y.name <> o.name$sql$,
-				t.schema) END] || ARRAY(
-			SELECT CASE WHEN t.schema IS NULL THEN format('(a.%1$s = b.%1$s)::integer::numeric', f.name)
-				ELSE format('round(%2$s.similarity(a.%1$s, b.%1$s)::numeric, 4)', f.name, t.schema) END
-			FROM unnest('{email,name,company}'::text[]) WITH ORDINALITY AS f (name, n)
-			ORDER BY f.n))
+CREATE FUNCTION zcsync._similarity_sql(p_field text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN t.schema IS NULL THEN format('(a.%1$s = b.%1$s)::integer::numeric', p_field)
+		ELSE format('round(%2$s.similarity(a.%1$s, b.%1$s)::numeric, 4)', p_field, t.schema) END
 	FROM (SELECT zcsync._trigram_schema()) AS t (schema)
 $$;
-COMMENT ON FUNCTION zcsync._pairs_sql() IS
-'text of the statement of _lead_pairs(): $1 account, $2 rows, $3 merge above, $4 flag from';
+COMMENT ON FUNCTION zcsync._similarity_sql(text) IS
+'part of _pairs_sql(): how similar a field of the rows a and b is';
 
 -- Does a phone belong to more than a few people, or to a company?
 CREATE FUNCTION zcsync._is_shared_phone(p_account bigint, p_phone text) RETURNS boolean

@@ -172,11 +172,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	v_now timestamptz := zcsync._now();
-	v_job record;
+	v_job record;		-- a job with its outcome, the rules of its operation and its queue
 	v_failures integer;
-	v_run_at timestamptz;
-	v_dead boolean;
-	v_alone boolean;
 	v_ours bigint[] := ARRAY(SELECT o.job_id FROM unnest(p_failed) AS o);
 BEGIN
 	IF p_failed = '{}' THEN
@@ -210,76 +207,116 @@ BEGIN
 			RETURN QUERY SELECT v_job.job_id, v_now + v_job.delay_ms * interval '1 ms';
 			CONTINUE;
 		ELSIF v_job.class = 'halved' THEN
-			v_alone := v_job.no_right AND v_job.place IN (1, v_job.together);
-			UPDATE zcsync.sync_queue q
-			SET batch_max = CASE WHEN v_alone THEN 1 ELSE greatest(1, v_job.together / 2) END,
-				refused_at = CASE WHEN v_job.no_right THEN v_now ELSE q.refused_at END,
-				refused_alone = q.refused_alone AND NOT v_job.no_right,
-				last_class = 'rejected', last_status = v_job.http_status, last_error = v_job.message, last_hint = v_job.hint
-			WHERE q.job_id = v_job.job_id;
-			IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, v_ours, false, v_job.message, v_job.hint) THEN
-				RETURN QUERY SELECT v_job.job_id, v_now;
-			ELSE
-				RETURN QUERY SELECT v_job.job_id, CASE WHEN v_job.no_right AND NOT v_alone THEN v_now + interval '10 seconds' ELSE v_now END;
-			END IF;
+			RETURN QUERY SELECT v_job.job_id, zcsync._halve_job(v_job, v_ours);
 			CONTINUE;
-		END IF;
-		v_failures := v_job.failures
-			+ (v_job.class NOT IN ('vendor', 'throttled'))::integer;
-		v_run_at := v_now + greatest(v_job.delay_ms, 0) * interval '1 ms';
-		IF v_job.delay_ms < 0 THEN
-			-- While the vendor is down, the breaker lets a probe through now and then, the
-			-- next one after at most 5 minutes; a job must be due by then to be the probe.
-			v_run_at := v_now + zcsync._backoff(v_job.backoff_base,
-				CASE v_job.class WHEN 'vendor' THEN least(v_job.backoff_cap, interval '3 minutes') ELSE v_job.backoff_cap END,
-				CASE WHEN v_failures > 0 THEN v_failures ELSE v_job.attempts END - 1);
-		END IF;
-		-- The vendor may still be carrying out a create whose reply was lost.
-		IF v_job.unclear AND v_job.unclear_since IS NOT NULL THEN
-			v_run_at := greatest(v_run_at, v_job.claimed_at + zcsync._request_timeout() + interval '30 seconds');
-		END IF;
-		v_dead := v_failures >= v_job.max_attempts
-			OR (v_failures = v_job.failures AND v_now - v_job.created_at > v_job.max_age);
-
-		IF v_job.class = 'auth' THEN
+		ELSIF v_job.class = 'auth' THEN
 			PERFORM zcsync._auth_failed(v_job.account_id, v_job.authenticates, v_job.message, v_job.hint);
 			IF v_job.authenticates THEN
 				DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
 				CONTINUE;
 			END IF;
 		END IF;
-
 		IF v_job.alone THEN
 			PERFORM zcsync._note_refused(v_job.job_id, v_ours);
 		END IF;
+		v_failures := v_job.failures + (v_job.class NOT IN ('vendor', 'throttled'))::integer;
 		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, v_ours, true, v_job.message, v_job.hint) THEN
 			RETURN QUERY SELECT v_job.job_id, v_now;
-		ELSIF NOT v_dead THEN
-			UPDATE zcsync.sync_queue q
-			SET failures = v_failures, last_class = v_job.class, last_status = v_job.http_status,
-				last_error = v_job.message, last_hint = v_job.hint,
-				sent = CASE WHEN v_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END,
-				unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
-				batch_max = CASE WHEN v_job.broke_down AND v_job.together > 1 THEN v_job.together / 2 ELSE q.batch_max END
-			WHERE q.job_id = v_job.job_id;
-			RETURN QUERY SELECT v_job.job_id, v_run_at;
-		ELSIF v_job.recurs THEN
-			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
-			PERFORM zcsync._record_failure(v_job.job_id, v_job.account_id, v_job.queue, v_job.operation, v_job.kind,
-				v_job.local_id, v_job.route_id, v_job.class, v_job.http_status, v_job.attempts, v_job.message, v_job.created_at);
+		ELSIF v_failures >= v_job.max_attempts
+				OR (v_failures = v_job.failures AND v_now - v_job.created_at > v_job.max_age) THEN
+			PERFORM zcsync._give_up_job(v_job);
 		ELSE
-			UPDATE zcsync.sync_queue q
-			SET unclear_since = CASE WHEN v_job.unclear THEN q.unclear_since END,
-				sent = CASE WHEN v_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END
-			WHERE q.job_id = v_job.job_id AND (q.unclear_since IS NOT NULL OR q.sent IS NOT NULL);
-			PERFORM zcsync._bury(v_job.job_id, v_job.class, v_job.http_status, v_job.message, v_job.hint,
-				left(v_job.reply::text, 2000));
+			RETURN QUERY SELECT v_job.job_id, zcsync._repeat_job(v_job, v_failures);
 		END IF;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION zcsync._fail_jobs(zcsync.outcome[]) IS
 'decides what becomes of jobs whose call failed; returns those that go back to the queue';
+
+-- A push that was refused together with others travels in half as large a call the next
+-- time.  Returns when.  If a right seems to be missing, the first and the last of the
+-- call travel alone, and the others wait for what becomes of them.
+CREATE FUNCTION zcsync._halve_job(p_job record, p_ours bigint[]) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_alone boolean := p_job.no_right AND p_job.place IN (1, p_job.together);
+BEGIN
+	UPDATE zcsync.sync_queue q
+	SET batch_max = CASE WHEN v_alone THEN 1 ELSE greatest(1, p_job.together / 2) END,
+		refused_at = CASE WHEN p_job.no_right THEN v_now ELSE q.refused_at END,
+		refused_alone = q.refused_alone AND NOT p_job.no_right,
+		last_class = 'rejected', last_status = p_job.http_status, last_error = p_job.message, last_hint = p_job.hint
+	WHERE q.job_id = p_job.job_id;
+	IF p_job.no_right
+			AND NOT zcsync._hold_refused(p_job.job_id, p_ours, false, p_job.message, p_job.hint) AND NOT v_alone THEN
+		RETURN v_now + interval '10 seconds';
+	END IF;
+	RETURN v_now;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halve_job(record, bigint[]) IS
+'lets a job that was refused together with others, as _fail_jobs() has it, travel with fewer; returns when it is due';
+
+-- A job that failed is tried again.  Returns when: after the time that the vendor named,
+-- or else later after each failure.
+CREATE FUNCTION zcsync._repeat_job(p_job record, p_failures integer) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_run_at timestamptz := zcsync._now() + greatest(p_job.delay_ms, 0) * interval '1 ms';
+BEGIN
+	UPDATE zcsync.sync_queue q
+	SET failures = p_failures, last_class = p_job.class, last_status = p_job.http_status,
+		last_error = p_job.message, last_hint = p_job.hint,
+		sent = CASE WHEN p_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END,
+		unclear_since = CASE WHEN p_job.unclear THEN q.unclear_since END,
+		batch_max = CASE WHEN p_job.broke_down AND p_job.together > 1 THEN p_job.together / 2 ELSE q.batch_max END
+	WHERE q.job_id = p_job.job_id;
+	IF p_job.delay_ms < 0 THEN
+		-- While the vendor is down, the breaker lets a probe through now and then, the
+		-- next one after at most 5 minutes; a job must be due by then to be the probe.
+		v_run_at := v_run_at + zcsync._backoff(p_job.backoff_base,
+			CASE p_job.class WHEN 'vendor' THEN least(p_job.backoff_cap, interval '3 minutes') ELSE p_job.backoff_cap END,
+			CASE WHEN p_failures > 0 THEN p_failures ELSE p_job.attempts END - 1);
+	END IF;
+	-- The vendor may still be carrying out a create whose reply was lost.
+	IF p_job.unclear AND p_job.unclear_since IS NOT NULL THEN
+		v_run_at := greatest(v_run_at, p_job.claimed_at + zcsync._request_timeout() + interval '30 seconds');
+	END IF;
+	RETURN v_run_at;
+END
+$$;
+COMMENT ON FUNCTION zcsync._repeat_job(record, integer) IS
+'notes the failure of a job, as _fail_jobs() has it, that is to be tried again; returns when it is due';
+
+-- A job failed for good: it becomes a dead letter, but for one that comes again by itself,
+-- of which only the failure is recorded.
+CREATE FUNCTION zcsync._give_up_job(p_job record) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF p_job.recurs THEN
+		DELETE FROM zcsync.sync_queue q WHERE q.job_id = p_job.job_id;
+		PERFORM zcsync._record_failure(p_job.job_id, p_job.account_id, p_job.queue, p_job.operation, p_job.kind,
+			p_job.local_id, p_job.route_id, p_job.class, p_job.http_status, p_job.attempts, p_job.message, p_job.created_at);
+		RETURN;
+	END IF;
+	UPDATE zcsync.sync_queue q
+	SET unclear_since = CASE WHEN p_job.unclear THEN q.unclear_since END,
+		sent = CASE WHEN p_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END
+	WHERE q.job_id = p_job.job_id AND (q.unclear_since IS NOT NULL OR q.sent IS NOT NULL);
+	PERFORM zcsync._bury(p_job.job_id, p_job.class, p_job.http_status, p_job.message, p_job.hint,
+		left(p_job.reply::text, 2000));
+END
+$$;
+COMMENT ON FUNCTION zcsync._give_up_job(record) IS
+'makes a dead letter of a job that failed for good, as _fail_jobs() has it, or records only the failure if it recurs';
 
 -- A push that travelled alone was refused because a right is missing.  Where the
 -- vendor's pushes never travel together, and its refusal says that the login lacks a

@@ -100,6 +100,17 @@ BEGIN
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT sync_queue_running_claimed CHECK ((state = 'running') = (claimed_by IS NOT NULL))
 	) WITH (fillfactor = 70);
+	COMMENT ON TABLE zcsync.sync_queue IS 'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_sync_queue() IS
+'tables of step 1: the live jobs';
+
+CREATE FUNCTION zcsync._step_1_sync_queue_indexes() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
 	-- One waiting job for each record and operation, ready or held; enqueueing joins
 	-- it.
 	CREATE UNIQUE INDEX sync_queue_ready_key ON zcsync.sync_queue (account_id, dedupe_key) WHERE state IN ('ready', 'held');
@@ -118,11 +129,10 @@ BEGIN
 	CREATE INDEX sync_queue_backfill ON zcsync.sync_queue (route_id, operation, job_id) WHERE priority >= 60 AND route_id IS NOT NULL;
 	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
 		WHERE state = 'ready' AND operation = 'route';
-	COMMENT ON TABLE zcsync.sync_queue IS 'live jobs only: ready, running or held; a job that ends moves to sync_records, or to dead_letters';
 END
 $$;
-COMMENT ON FUNCTION zcsync._step_1_sync_queue() IS
-'tables of step 1: the live jobs';
+COMMENT ON FUNCTION zcsync._step_1_sync_queue_indexes() IS
+'tables of step 1: the indexes of the live jobs';
 
 CREATE FUNCTION zcsync._step_1_dead_letters() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

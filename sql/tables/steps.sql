@@ -49,6 +49,7 @@ BEGIN
 		PERFORM zcsync._step_1_marks();
 		PERFORM zcsync._step_1_queues();
 		PERFORM zcsync._step_1_sync_queue();
+		PERFORM zcsync._step_1_sync_queue_indexes();
 		PERFORM zcsync._step_1_dead_letters();
 		PERFORM zcsync._step_1_records();
 		PERFORM zcsync._step_1_alert_targets();
