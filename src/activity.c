@@ -58,7 +58,7 @@ typedef struct ActivityItem
 	char		outcome[24];	/* "": in flight */
 } ActivityItem;
 
-/* The process alone writes all but pid and database; see above. */
+/* The process itself writes all but pid and database; see above. */
 typedef struct ActivityPlace
 {
 	int			pid;			/* 0: free; both under the lock */

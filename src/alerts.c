@@ -3,13 +3,15 @@
  * alerts.c
  *		Messages to alert targets, and CALL zcsync.evaluate_alerts().
  *
- * What is told to whom, SQL decides (sql/operate/alert_incidents.sql); it makes the
- * messages, too.  Here the secrets of a target are put into its message, and it
- * is sent: by the worker between its other transfers (engine_alerts.c), or by
- * CALL zcsync.evaluate_alerts() in a session, when the worker does not.
+ * SQL decides who is told what, and makes the messages
+ * (sql/operate/alert_incidents.sql and alert_messages.sql).  This file puts the
+ * secrets of a target into its message and sends it: in the worker beside its
+ * other transfers (engine_alerts.c), or in a session by
+ * CALL zcsync.evaluate_alerts(), when the worker does not.
  *
- * That a message is about to be sent is committed before; while it is on the
- * wire nothing is held; what became of it is committed after.
+ * A message is marked as being sent, and that is committed, before it is sent;
+ * while it is on the wire there is no transaction; its result is committed
+ * afterwards.
  *
  * IDENTIFICATION
  *		src/alerts.c
@@ -408,7 +410,7 @@ evaluate_send(Evaluation *run)
 		wait_for_all(run->http, run->deadline);
 		foreach(lc, run->deliveries)
 		{
-			/* of those that are over, this is not what is said */
+			/* if its transfer is over, the loop below overwrites this */
 			ZcsyncDelivery *delivery = lfirst(lc);
 
 			if (delivery->error == NULL)

@@ -26,7 +26,7 @@ typedef struct ZcsyncDelivery
 
 /* These three need a transaction of xact.h. */
 
-/* Decide what is to be told, unless somebody did so lately; did we? */
+/* Evaluate the rules, unless another process did lately.  True: we did. */
 extern bool zcsync_alerts_decide(int64 silent_for_ms);
 
 /*
@@ -38,10 +38,10 @@ extern List *zcsync_alerts_take(MemoryContext parent, int max);
 /* Record what became of messages that are over. */
 extern void zcsync_alerts_record(List *deliveries);
 
-/* Send one, if nothing keeps it from being sent: else it is over, with error. */
+/* Start to send one.  False: it cannot be sent; it is over, with an error. */
 extern bool zcsync_alerts_start(ZcsyncHttp *http, ZcsyncDelivery *delivery);
 
-/* It was sent: what came of it.  Releases the transfer. */
+/* Its transfer is over: note the result.  Releases the transfer. */
 extern void zcsync_alerts_over(ZcsyncHttpTransfer *transfer);
 
 /* Free a message, and wipe the secrets in it. */

@@ -3,10 +3,10 @@
  * engine_alerts.c
  *		Alerts, evaluated and sent by an engine.
  *
- * Once a minute an engine decides what is to be told (alerts.c) and takes the
- * messages that are due, in one transaction.  They travel among its other
- * transfers, so that a target that does not answer holds up nothing.  What an
- * engine forgets when it is reset is sent again, as after a crash.
+ * Once a minute an engine evaluates the alert rules (alerts.c) and takes the
+ * messages that are due, in one transaction.  It sends them beside its other
+ * transfers, so a target that does not answer delays nothing.  Messages that an
+ * engine forgets when it is reset are sent again, as after a crash.
  *
  * IDENTIFICATION
  *		src/engine_alerts.c
@@ -88,8 +88,8 @@ engine_keep(ZcsyncEngine *engine, ZcsyncDelivery *delivery)
 }
 
 /*
- * Where this fails after messages were taken, they are freed with the engine's
- * other work and were not taken.
+ * In a transaction: evaluate the rules and take messages.  If this fails, the
+ * messages go back with the transaction, and their memory with engine->work.
  */
 static void
 step_decide(ZcsyncEngine *engine)

@@ -50,8 +50,8 @@ zcsync_machine_load(PG_FUNCTION_ARGS)
 }
 
 /*
- * Processes that ran or waited to in the last five minutes, of the processors:
- * above 100, some waited.
+ * Processes that ran or waited for a processor in the last five minutes, in
+ * percent of the processors; above 100 some had to wait.
  */
 static bool
 cpu_percent(double *percent)
@@ -65,7 +65,7 @@ cpu_percent(double *percent)
 	return true;
 }
 
-/* What programs hold: what the kernel could give to others does not count. */
+/* Memory that programs hold, without what the kernel could free for others. */
 static bool
 memory_percent(double *percent)
 {

@@ -119,7 +119,7 @@ typedef struct PendingCount
 {
 	int			place;
 	int			level;			/* of nesting; 1: the transaction itself */
-	bool		needed_no_call; /* shown by activity.c; what did, it knows */
+	bool		needed_no_call; /* for activity.c, which knows the others */
 	uint64		n;
 } PendingCount;
 

@@ -4,12 +4,12 @@
  *		What search indexes are made of.
  *
  * _index_search() makes the weighted tsvector that an index of
- * sql/read/search_indexes.sql stores.  Entries of an index are what it once
- * returned, so after a release it never changes.
+ * sql/read/search_indexes.sql stores.  An index holds what the function once
+ * returned, so after a release it must never return anything else.
  *
- * It is marked LEAKPROOF, without which those who are subject to row security
- * could not use the index: it says nothing of a text in an error, since texts
- * are cut before they could be too long for the server.
+ * It is marked LEAKPROOF; else roles that are subject to row security could not
+ * use the index.  That is true since no error of it can show a text: texts are
+ * cut before they are too long for the server.
  *
  * IDENTIFICATION
  *		src/search.c

@@ -1,11 +1,11 @@
 -- ---------------------------------------------------------------------
--- What is forgotten of earlier trouble when a record is in step again, whoever brought
--- that about: a push, the vendor's next document, an edit back to what was agreed,
+-- When a record is in step again, its earlier failures are forgotten.  A push may have
+-- brought it into step, the vendor's next document, an edit back to the agreed values,
 -- or a person who took the vendor's value.
 -- ---------------------------------------------------------------------
 
--- Is there a dead letter, or a push that failed and is tried again?  Nearly never:
--- only then is it worth looking which rows came into step.
+-- Is there a dead letter, or a push that failed and is tried again? Nearly always there
+-- is none, and then nobody need look which rows came into step.
 CREATE FUNCTION zcsync._has_trouble() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -20,8 +20,8 @@ $$;
 COMMENT ON FUNCTION zcsync._has_trouble() IS
 'is there a dead letter of a row, or a job that failed and is tried again?';
 
--- These rows are in step: their dead letters are closed, and a push that failed and
--- is to be tried again has nothing left to send, which it finds out at once.
+-- These rows are in step: close their dead letters.  A push of theirs that failed and
+-- waits to be tried again has nothing left to send: it runs at once and finds that out.
 CREATE FUNCTION zcsync._note_in_step(p_kind text, p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -45,9 +45,9 @@ $$;
 COMMENT ON FUNCTION zcsync._note_in_step(text, bigint[]) IS
 'forgets what went wrong with pushes of rows that are in step again';
 
--- Documents of records came; those at the places p_but were not stored.  What was
--- wrong with fetching or storing the others is over.  A fetch of many asks no more for
--- those that came, should somebody retry it.
+-- Documents of records arrived and were stored, except those at the places p_but.  Dead
+-- letters about fetching or storing the others are closed.  One that fetches many
+-- records keeps only those that have not arrived, should somebody retry it.
 CREATE FUNCTION zcsync._note_read(p_account bigint, p_kind text, p_documents zcsync.document[], p_but integer[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -57,7 +57,7 @@ AS $$
 DECLARE
 	v_ids text[];
 BEGIN
-	-- nearly always
+	-- nearly always there are none
 	IF NOT EXISTS (SELECT FROM zcsync.dead_letters AS d
 			WHERE d.account_id = p_account AND d.kind = p_kind AND d.operation IN ('apply', 'fetch')) THEN
 		RETURN;
@@ -78,4 +78,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._note_read(bigint, text, zcsync.document[], integer[]) IS
-'closes dead letters of fetches, and of rows that could not be stored, whose records came and were stored now';
+'closes dead letters about fetching or storing records that have arrived and were stored now';

@@ -1,13 +1,13 @@
 -- ---------------------------------------------------------------------
 -- Messages to alert targets: sent by the worker, or by CALL zcsync.evaluate_alerts().
 --
--- That a message is taken to be sent is committed before, and what became of it
--- after; if the process ends between the two, it is sent again.  One that fails is
--- tried five times in half an hour.
+-- First a message is marked as being sent, and that is committed; then it is sent;
+-- then its result is committed.  If the process ends in between, the message is sent
+-- again.  A message that fails is tried five times in half an hour.
 -- ---------------------------------------------------------------------
 
--- Take messages to be sent over the network.  One waits for those before it about the
--- same incident, or an all-clear could overtake its alert.
+-- Take messages that are to be sent over the network.  Messages about one incident go
+-- to a target in their order, so that an all-clear cannot overtake its alert.
 CREATE FUNCTION zcsync._take_deliveries(p_max integer)
 RETURNS TABLE (delivery_id bigint, target_id bigint, url text, headers text[], body text, mail_from text, mail_to text[], mail_user text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -52,8 +52,8 @@ $$;
 COMMENT ON FUNCTION zcsync._record_delivery(bigint, text) IS
 'records what became of a message: sent, or the error; after five attempts it is given up';
 
--- A ticket of an account, through its stream: a push sends it.  All-clear: the ticket
--- that was made is given the values of closed.
+-- Make a ticket in the mirror; a push sends it to the vendor.  For an all-clear, give
+-- the ticket that was made the values of the setting "closed".
 CREATE FUNCTION zcsync._write_alert_ticket(p_settings jsonb, p_facts jsonb, p_ticket bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -85,7 +85,8 @@ $$;
 COMMENT ON FUNCTION zcsync._write_alert_ticket(jsonb, jsonb, bigint) IS
 'makes a ticket of an incident, or closes it; returns its local number';
 
--- Deliver one message that needs no network of ours.  p_incident NULL: a test.
+-- Deliver one message that needs no call of ours: a notification or a ticket.
+-- p_incident NULL: a test.
 CREATE FUNCTION zcsync._deliver_one_here(p_target bigint, p_incident bigint, p_facts jsonb) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -102,7 +103,7 @@ BEGIN
 	SELECT d.ticket_id INTO v_ticket FROM zcsync.alert_deliveries AS d
 	WHERE d.incident_id = p_incident AND d.target_id = p_target AND d.ticket_id IS NOT NULL
 	ORDER BY d.delivery_id LIMIT 1;
-	-- the ticket is there; what becomes worse of it, other targets are told
+	-- the ticket exists already; other targets are told that the incident became worse
 	IF v_ticket IS NOT NULL AND p_facts ->> 'event' <> 'all clear' THEN
 		RETURN v_ticket;
 	END IF;
@@ -149,13 +150,13 @@ COMMENT ON FUNCTION zcsync._deliver_here() IS
 -- ---------------------------------------------------------------------
 
 -- No SET clause and not SECURITY DEFINER: it commits, which neither allows.
--- It works as the owner of zcsync, with a pinned path, whoever calls it: what is
--- wrong with the workers' role is one of the things that it is to tell.
+-- Whoever calls it, it works as the owner of zcsync, with a pinned path: it must also
+-- report when the workers' role lacks its rights.
 CREATE PROCEDURE zcsync.evaluate_alerts(silent_for interval DEFAULT '0')
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'zcsync_evaluate_alerts';
 COMMENT ON PROCEDURE zcsync.evaluate_alerts(interval) IS
-'decides what is to be told, commits, and sends it, in at most ten seconds; with silent_for only if the worker has not done so for that long';
+'finds incidents, commits, and sends the messages that are due, in at most ten seconds; with silent_for only if the worker has not done so for that long';
 
 CREATE FUNCTION zcsync._send_alert(p_target bigint, p_url text, p_headers text[], p_body text, p_mail_from text, p_mail_to text[], p_mail_user text)
 RETURNS text
@@ -164,8 +165,8 @@ AS 'MODULE_PATHNAME', 'zcsync_send_alert';
 COMMENT ON FUNCTION zcsync._send_alert(bigint, text, text[], text, text, text[], text) IS
 'sends one message to an alert target, in this session; returns the error, NULL: it was taken';
 
--- A target can be told again: what it missed of incidents that are still open, it is
--- told next.
+-- A target can be reached again: send it what it missed about incidents that are still
+-- open.
 CREATE FUNCTION zcsync._try_deliveries_again(p_target bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -177,7 +178,7 @@ AS $$
 	WHERE i.incident_id = d.incident_id AND d.target_id = p_target AND d.state IN ('waiting', 'failed') AND d.last_error IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._try_deliveries_again(bigint) IS
-'has the messages that an alert target did not take sent again, where they still matter';
+'queues again the messages that an alert target did not take, where they still matter';
 
 CREATE FUNCTION zcsync.test_alert(target text) RETURNS TABLE (ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -227,7 +228,7 @@ AS $$
 	ORDER BY t.name
 $$;
 COMMENT ON FUNCTION zcsync._alert_trouble() IS
-'alert targets that cannot be told anything, as lines of the view status';
+'alert targets that cannot be reached, as lines of the view status';
 
 -- ---------------------------------------------------------------------
 -- pg_cron evaluates alerts when the worker does not.
@@ -236,7 +237,7 @@ COMMENT ON FUNCTION zcsync._alert_trouble() IS
 CREATE FUNCTION zcsync._alerts_job() RETURNS TABLE (name text, command text)
 LANGUAGE sql STABLE PARALLEL UNSAFE
 BEGIN ATOMIC
-	-- the one command of its job, or it could not commit
+	-- it must be the only command of its job, or it could not commit
 	SELECT zcsync._job_name('alerts', current_database()), 'CALL zcsync.evaluate_alerts(''2 minutes'')'::text;
 END;
 COMMENT ON FUNCTION zcsync._alerts_job() IS

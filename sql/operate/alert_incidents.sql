@@ -1,11 +1,12 @@
 -- ---------------------------------------------------------------------
--- Incidents: what rules find.  An incident is a row from its beginning to its end.
--- It is told when it has lasted as long as its rule says, once more if it becomes
--- critical, once to others if nobody acts, and its end is told once.
+-- Incidents: what alert rules find.  One row holds an incident from its beginning to
+-- its end.  Targets get a message when it has lasted as long as its rule says, another
+-- if it becomes critical, and an all-clear when it is over.  If nobody acknowledges it,
+-- other targets get one message, too.
 -- ---------------------------------------------------------------------
 
--- What the active rules make of readings.  severity NULL: nothing is wrong, or, where
--- the value is NULL too, it cannot be told.
+-- What the active rules find in readings. severity NULL: nothing is wrong; severity and
+-- value NULL: that is not known.
 CREATE FUNCTION zcsync._alert_findings(p_readings zcsync.alert_reading[])
 RETURNS TABLE (rule text, object text, account text, severity text, value numeric, says text, to_do text, lasts interval)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -31,8 +32,8 @@ END;
 COMMENT ON FUNCTION zcsync._reaches(numeric, numeric, boolean) IS
 'does a value reach a threshold?';
 
--- Write what was found: new incidents, those that go on, those that are over.  One
--- that was over before it had lasted long enough leaves no row.
+-- Write what was found: incidents that begin, go on or end.  One that ends before it
+-- has lasted long enough is deleted.
 CREATE FUNCTION zcsync._note_findings(p_readings zcsync.alert_reading[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -52,7 +53,8 @@ BEGIN
 	WHERE i.resolved_at IS NULL AND NOT EXISTS (
 		SELECT FROM zcsync._alert_findings(p_readings) AS f
 		WHERE f.rule = i.rule AND f.object = i.object AND (f.severity IS NOT NULL OR f.value IS NULL));
-	-- nor does one that cannot be judged any more before that
+	-- delete those that ended, or are not known any more, before they had lasted long
+	-- enough
 	DELETE FROM zcsync.alert_incidents AS i
 	WHERE i.opened_at IS NULL AND (i.resolved_at = v_now OR i.resolved_at IS NULL AND NOT EXISTS (
 		SELECT FROM zcsync._alert_findings(p_readings) AS f
@@ -66,7 +68,7 @@ $$;
 COMMENT ON FUNCTION zcsync._note_findings(zcsync.alert_reading[]) IS
 'opens, continues and ends the incidents of alert rules by these readings';
 
--- Is it between silence_from and silence_to, which may be over midnight?
+-- Is it between silence_from and silence_to? Midnight may lie between the two.
 CREATE FUNCTION zcsync._is_silent(p_from time, p_to time, p_zone text, p_at timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -76,8 +78,9 @@ END;
 COMMENT ON FUNCTION zcsync._is_silent(time, time, text, timestamptz) IS
 'are these the silence hours of an alert rule?';
 
--- Give the targets that an incident concerns a message each.  A ticket is never made
--- in the account that has the trouble, nor is a target told that it cannot be reached.
+-- Queue a message to each target that an incident concerns.  No ticket is made in the
+-- account that has the trouble, and no message tells a target that it cannot be reached
+-- itself.
 CREATE FUNCTION zcsync._tell(p_incident bigint, p_event text, p_targets text[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -98,8 +101,8 @@ $$;
 COMMENT ON FUNCTION zcsync._tell(bigint, text, text[]) IS
 'queues messages about an incident for these alert targets, or for all';
 
--- The end of an incident is told to whom it was told.  A message that was not tried yet
--- is not sent any more.
+-- The all-clear goes to the targets that got the alert.  Messages that were not tried
+-- yet are cancelled.
 CREATE FUNCTION zcsync._tell_end(p_incident bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -115,9 +118,9 @@ $$;
 COMMENT ON FUNCTION zcsync._tell_end(bigint) IS
 'queues the all-clear of an incident for the alert targets that know of it';
 
--- What is to be told now.  In its silence hours a rule tells nothing; what still is so
--- afterwards, it tells then.  What begins again soon after its end waits until the
--- cool-down is over.
+-- Queue the messages that are due now.  In its silence hours a rule sends nothing;
+-- incidents that are still open afterwards are reported then.  One that begins again
+-- soon after it ended is reported when the cool-down is over.
 CREATE FUNCTION zcsync._tell_incidents() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -159,15 +162,15 @@ AS $$
 		WHERE b.rule = p_rule AND b.object = p_object AND b.told IS NOT NULL AND b.resolved_at > zcsync._now() - p_cool_down)
 $$;
 COMMENT ON FUNCTION zcsync._is_cooling_down(text, text, interval) IS
-'did the same end so lately that it is not told again yet?';
+'did the same incident end so lately that it is not reported again yet?';
 
 -- ---------------------------------------------------------------------
 -- The evaluation
 -- ---------------------------------------------------------------------
 
--- Decide what is to be told, and tell what needs no network.  Once at a time, and only
--- where somebody listens, or something is to be ended.  p_silent_for: only if nobody has
--- done so for that long.
+-- Evaluate the rules: find incidents, queue messages, and deliver those that need no
+-- network.  Only one process does this at a time, and only if there is an active alert
+-- target.  p_silent_for: only if no process has done so for that long.
 CREATE FUNCTION zcsync._decide_alerts(p_silent_for interval) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -193,7 +196,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._decide_alerts(interval) IS
-'reads all measures, opens and ends incidents and queues what is to be told of them; false: somebody else did, or nobody listens';
+'reads all measures, opens and ends incidents and queues their messages; false: another process did so, or there is no active alert target';
 
 CREATE FUNCTION zcsync.acknowledge_alert(incident_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -1,9 +1,9 @@
 -- ---------------------------------------------------------------------
--- What is said of an incident, in the form that each kind of target takes.  Secrets
--- stand in it as {{name}}: C puts them there when it sends (src/alerts.c).
+-- Messages about incidents, in the form that each kind of target takes.  Where a
+-- secret belongs they have {{name}}; src/alerts.c puts the secret there when it sends.
 -- ---------------------------------------------------------------------
 
--- The name of an incident that no other database has.
+-- A name for an incident that no incident of another database has.
 CREATE FUNCTION zcsync._incident_key(p_incident bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ $$;
 COMMENT ON FUNCTION zcsync._incident_key(bigint) IS
 'the name of an incident outside of this database';
 
--- What is told of an incident, whatever the form: names, counts, what to run.
+-- The facts that all forms of a message are made of: names, counts, what to run.
 CREATE FUNCTION zcsync._alert_facts(p_incident jsonb, p_event text) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -30,10 +30,10 @@ AS $$
 		began_at timestamptz, told_at timestamptz, resolved_at timestamptz)
 $$;
 COMMENT ON FUNCTION zcsync._alert_facts(jsonb, text) IS
-'what is told of a row of alert_incidents: no text of a vendor and none of a customer';
+'what a message says about a row of alert_incidents: no text of a vendor or a customer';
 
--- {name} in the texts of a template becomes that fact.  In JSON a text is what stands
--- between its quotation marks, so it is put there as JSON writes it.
+-- Replace each {name} in the texts of a template by that fact.  It stands within a
+-- string of JSON there, so it is escaped as JSON requires.
 CREATE FUNCTION zcsync._fill_template(p_template jsonb, p_facts jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -81,8 +81,8 @@ END;
 COMMENT ON FUNCTION zcsync._teams_body(jsonb) IS
 'a message for a workflow of Teams that takes webhook requests';
 
--- An event of PagerDuty's Events API v2; the incident is its dedup_key, so that what is
--- sent twice is one, and the all-clear ends it.
+-- An event of PagerDuty's Events API v2.  Its dedup_key names the incident: so an alert
+-- that is sent twice counts once there, and the all-clear resolves it.
 CREATE FUNCTION zcsync._pagerduty_body(p_facts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -97,8 +97,8 @@ END;
 COMMENT ON FUNCTION zcsync._pagerduty_body(jsonb) IS
 'an event for the Events API v2 of PagerDuty';
 
--- A message with headers, in lines of mail.  The subject is plain ASCII; the text is
--- sent as base64, so that no line of it can be too long or be taken for anything else.
+-- An e-mail with its headers.  The subject is plain ASCII; the text is sent as base64,
+-- so that no line of it is too long or has a meaning in the mail protocol.
 CREATE FUNCTION zcsync._mail_message(p_facts jsonb, p_from text, p_to text[], p_at timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -119,7 +119,7 @@ $$;
 COMMENT ON FUNCTION zcsync._mail_message(jsonb, text, text[], timestamptz) IS
 'an e-mail about an incident, with its headers';
 
--- What C is to send.
+-- A request that src/alerts.c sends.
 CREATE TYPE zcsync.alert_request AS (
 	url text,
 	headers text[],

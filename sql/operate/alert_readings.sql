@@ -11,15 +11,15 @@ CREATE TYPE zcsync.alert_reading AS (
 	measure text,
 	object text,				-- what of it: an account, a state; with measure it names an incident
 	account text,				-- that it is about; NULL: none
-	value numeric,				-- NULL: it cannot be told now, and what was so stays so
+	value numeric,				-- NULL: not known now, so open incidents stay open
 	says text,
 	to_do text);				-- a statement, where there is one
 COMMENT ON TYPE zcsync.alert_reading IS
-'the value of a measure now; a function of schema zcsync that takes nothing and returns these is asked by zcsync.evaluate_alerts()';
+'the value of a measure now; zcsync.evaluate_alerts() calls each function of schema zcsync that has no arguments and returns these';
 
--- What the states of the view status that are about the whole installation mean.  Those
--- with one cause are one object, so that there is one alert: without its rights the
--- worker fails, and then there is none.
+-- What the states of the view status that are about the whole installation mean for
+-- alerts.  States with one cause belong to one incident, so that there is one alert: a
+-- worker without its rights fails, and then there is no worker either.
 CREATE FUNCTION zcsync._alert_object(p_state text, OUT object text, OUT stops boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -27,17 +27,18 @@ BEGIN ATOMIC
 		p_state IN ('no worker', 'no rights', 'failing', 'stopped', 'unknown', 'no key', 'no partition', 'no trigger', 'wrong clock');
 END;
 COMMENT ON FUNCTION zcsync._alert_object(text) IS
-'of which incident a state of the installation is part, and whether it stops data';
+'the incident that a state of the installation belongs to, and whether that state stops data';
 
--- Alerts of the core that have a line of their own elsewhere: a missing key and failing
--- maintenance in selfcheck(), blocked accounts and held writes in the view status.
+-- Rows of zcsync.alerts that another measure reports already: a missing key and failing
+-- maintenance (selfcheck() has them), blocked accounts and held writes (the view status
+-- has them).
 CREATE FUNCTION zcsync._is_told_otherwise(p_code text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT p_code IN ('key_missing', 'maintenance', 'write_brake', 'write_refused', 'other_installation') OR starts_with(p_code, 'credentials_');
 END;
 COMMENT ON FUNCTION zcsync._is_told_otherwise(text) IS
-'is this code of zcsync.alerts told by another measure than "alert"?';
+'does another measure than "alert" report this code of zcsync.alerts?';
 
 -- The whole installation: what the view status says of it.
 CREATE FUNCTION zcsync._installation_readings() RETURNS SETOF zcsync.alert_reading
@@ -69,8 +70,8 @@ $$;
 COMMENT ON FUNCTION zcsync._installation_readings() IS
 'what the view status says of the whole installation, and open alerts, for alert rules';
 
--- Does something stop the work for all accounts?  Then nothing can be told of lags.
--- Where sessions do the work, by zcsync.run(), that there is no worker stops nothing.
+-- Does something stop the work for all accounts? Then their lags are not known.  A
+-- missing worker stops nothing where sessions do the work with zcsync.run().
 CREATE FUNCTION zcsync._is_stopped() RETURNS boolean
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -90,8 +91,8 @@ END;
 COMMENT ON FUNCTION zcsync._minutes(interval) IS
 'a span in whole minutes';
 
--- Each account.  What keeps it from working has a measure of its own; then its lag
--- says nothing more, and is no second alert.
+-- The readings of each account.  What keeps an account from working has a measure of
+-- its own, so its lag must not raise a second alert.
 CREATE FUNCTION zcsync._account_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -141,7 +142,8 @@ $$;
 COMMENT ON FUNCTION zcsync._unread_readings() IS
 'for how long edits of each stream have waited for a read, for alert rules';
 
--- What ended in the last five minutes, status by status as the index has it.
+-- Jobs that ended in the last five minutes, read status by status, since the index
+-- begins with the status.
 CREATE FUNCTION zcsync._ended_in_five_minutes()
 RETURNS TABLE (account_id bigint, ended bigint, failed bigint, p95 double precision)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -214,7 +216,8 @@ $$;
 COMMENT ON FUNCTION zcsync._machine_readings() IS
 'load of this machine and size of the tables, for alert rules';
 
--- All readings.  One that cannot be taken hides none of the others, and is told itself.
+-- All readings.  If one of the functions fails, the others still count, and the failure
+-- is a reading itself.
 CREATE FUNCTION zcsync._all_alert_readings() RETURNS zcsync.alert_reading[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -2,14 +2,13 @@
 -- Alert rules: what is worth telling somebody.
 --
 -- A measure is a number that zcsync reads once a minute, of an account or of the
--- whole installation (alert_readings.sql).  A rule says from which value on it is a
--- warning, or critical, and to whom, when and after how long that is told.
+-- whole installation (alert_readings.sql).  A rule says from which value on that is a
+-- warning, or critical, after how long it is reported, to whom and at which hours.
 -- ---------------------------------------------------------------------
 
--- The measures that there are, and the thresholds of the rules that setup() makes
--- of them; no threshold: it makes none.  Those of response time, errors, CPU and
--- memory are what operators of such systems use.  A warning above the critical
--- value means that less is worse.
+-- All measures, with the thresholds of the rules that setup() makes for them; without a
+-- threshold it makes no rule.  Those for response time, errors, CPU and memory are
+-- usual ones.  A warning above the critical value means that less is worse.
 CREATE FUNCTION zcsync.alert_measures()
 RETURNS TABLE (measure text, about text, unit text, meaning text, warning numeric, critical numeric, lasts interval)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -36,7 +35,7 @@ BEGIN ATOMIC
 		('table size', 'installation', 'GB', 'all tables of zcsync with their indexes', NULL, NULL, '0');
 END;
 COMMENT ON FUNCTION zcsync.alert_measures() IS
-'what an alert rule can watch, in which unit, and the thresholds of the rules that setup() makes; none: it makes no rule of it';
+'what an alert rule can watch, in which unit, and the thresholds of the rules that setup() makes; without a threshold it makes no rule';
 
 -- Rules that a person removed do not come back: once there are rules, none is added.
 CREATE FUNCTION zcsync._default_alert_rules() RETURNS void
@@ -111,7 +110,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.add_alert_rule(text, text, numeric, numeric, interval, interval, text[], text[], time, time, text, interval, text[]) IS
-'adds an alert rule: from which value of a measure on, for how long, for which accounts; to whom it is told, when it is silent, and who is told when nobody acts';
+'adds an alert rule: from which value of a measure on, for how long and for which accounts; which targets are told, in which hours it is silent, and which targets are told if nobody acknowledges the incident';
 
 CREATE FUNCTION zcsync._lock_alert_rule(p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -169,7 +168,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_alert_rule(text) IS
-'removes an alert rule; what it found and is still open ends with the next evaluation';
+'removes an alert rule; its open incidents end with the next evaluation';
 
 CREATE FUNCTION zcsync.pause_alert_rule(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -181,7 +180,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_alert_rule(text) IS
-'has an alert rule find nothing until zcsync.resume_alert_rule(); what it found ends with the next evaluation';
+'stops an alert rule until zcsync.resume_alert_rule(); its open incidents end with the next evaluation';
 
 CREATE FUNCTION zcsync.resume_alert_rule(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -193,9 +192,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.resume_alert_rule(text) IS
-'has a paused alert rule find again';
+'lets a paused alert rule find incidents again';
 
--- Vendors do not tell when a secret ends; whoever made it there knows.
+-- Vendors do not say when a secret ends; the person who made it there knows.
 CREATE FUNCTION zcsync.set_credentials_end(name text, ends_at timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- Alert targets: where alerts are told.
+-- Alert targets: where messages about incidents are sent.
 -- ---------------------------------------------------------------------
 
 -- What each kind of target takes: settings, and secrets, which are sealed.
@@ -133,7 +133,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_alert_settings(text, jsonb) IS
 'raises an error unless these are settings of an alert target of this kind';
 
--- Store the secrets of a target, if they are those of its kind.  No message has a
+-- Raise an error unless a target of this kind takes these secrets.  No message shows a
 -- value.
 CREATE FUNCTION zcsync._check_alert_secrets(p_kind text, p_settings jsonb, p_secrets jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -249,7 +249,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_alert_target(text) IS
-'removes an alert target with its secrets and what is known of its messages; a rule may not name it';
+'removes an alert target with its secrets and the record of its messages; no rule may name it';
 
 CREATE FUNCTION zcsync.pause_alert_target(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -262,7 +262,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_alert_target(text) IS
-'tells a target nothing more until zcsync.resume_alert_target(); what happens meanwhile is not told later';
+'sends a target nothing until zcsync.resume_alert_target(); what happens meanwhile is not sent later';
 
 CREATE FUNCTION zcsync.resume_alert_target(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -275,4 +275,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.resume_alert_target(text) IS
-'tells a paused target of alerts again';
+'sends messages to a paused target again';

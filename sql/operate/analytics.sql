@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- Analytics: what came and went each day, how long people took, how far leads
--- came, and what all of it will need.
+-- Analytics: what was synchronised each day, how long people took for tickets, how
+-- many leads became opportunities, and how much space and how many calls that needs.
 --
 -- maintain() counts; views and functions here read what it counted.
 -- ---------------------------------------------------------------------
@@ -9,8 +9,8 @@
 -- Business hours
 -- ---------------------------------------------------------------------
 
--- Beyond two years a day more or less is of no interest: they are looked at as
--- what they last.
+-- For more than two years business hours are not looked up day by day: the result is
+-- the whole time between the two.
 CREATE FUNCTION zcsync.business_time(since timestamptz, until timestamptz) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -34,8 +34,8 @@ COMMENT ON FUNCTION zcsync.business_time(timestamptz, timestamptz) IS
 -- Counting
 -- ---------------------------------------------------------------------
 
--- Statuses of an account in which nobody works on a ticket any more, by name and by
--- id: by the categories that its vendor gives them.
+-- The statuses of an account in which nobody works on a ticket any more, by name and by
+-- id.  The category that the vendor gives a status decides.
 CREATE FUNCTION zcsync._resolved_statuses(p_account bigint) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -48,7 +48,8 @@ $$;
 COMMENT ON FUNCTION zcsync._resolved_statuses(bigint) IS
 'the statuses of an account that a resolved ticket has';
 
--- Tickets that were resolved since: whose status became one of those, and is.
+-- Tickets that were resolved since then: their status became one of
+-- _resolved_statuses(), and still is.
 CREATE FUNCTION zcsync._resolved_since(p_since timestamptz)
 RETURNS TABLE (account_id bigint, day date, assignee text, team text, took interval)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -69,7 +70,7 @@ $$;
 COMMENT ON FUNCTION zcsync._resolved_since(timestamptz) IS
 'tickets that were resolved since, and after how much business time';
 
--- Tickets to which the first public reply came since, by anybody but who asked.
+-- Tickets that got their first public reply since then, from anybody but the requester.
 CREATE FUNCTION zcsync._replied_since(p_since timestamptz)
 RETURNS TABLE (account_id bigint, day date, assignee text, team text, took interval)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -91,7 +92,7 @@ $$;
 COMMENT ON FUNCTION zcsync._replied_since(timestamptz) IS
 'tickets to which the first public reply came since, and after how much business time';
 
--- Whole days, since this one.
+-- Count whole days, from this one on.
 CREATE FUNCTION zcsync._take_work_numbers(p_day date) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -155,7 +156,7 @@ $$;
 COMMENT ON FUNCTION zcsync._take_sizes() IS
 'keeps how large the tables are today';
 
--- Yesterday is counted again, since what came late belongs to it.
+-- Yesterday is counted again, for what arrived late.
 CREATE FUNCTION zcsync._take_analytics() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -219,7 +220,8 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_analytics_views() IS
 'creates or replaces sync_daily, stat_agents and lead_funnel; part of zcsync._create_views()';
 
--- source is an account or a source of leads; of the latter only leads are counted.
+-- source is the name of an account or a source of leads; for the latter only leads are
+-- counted.
 CREATE FUNCTION zcsync.analytics_sync(since date DEFAULT NULL, until date DEFAULT NULL, source text DEFAULT NULL)
 RETURNS TABLE (day date, account text, sent bigint, read bigint, failed bigint, success_rate numeric, p50_ms numeric, p95_ms numeric, calls bigint, leads bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -244,14 +246,14 @@ AS $$
 	ORDER BY n.day, a.name COLLATE "C"
 $$;
 COMMENT ON FUNCTION zcsync.analytics_sync(date, date, text) IS
-'what was synchronised each day from one day to another, the last 30 unless told: changes, failures, durations, calls, leads; source is an account or a source of leads';
+'what was synchronised on each day from since to until, by default of the last 30 days: changes, failures, durations, calls, leads; source is an account or a source of leads';
 
 -- ---------------------------------------------------------------------
 -- Capacity
 -- ---------------------------------------------------------------------
 
--- The formula of capacity planning: growth by period, a server for each thousand
--- users, two connections for each user.
+-- A simple formula of capacity planning: growth in each period, one server for a
+-- thousand users, two connections for each user.
 CREATE FUNCTION zcsync.calculate_capacity(users numeric, growth numeric, periods integer,
 	OUT projected_users numeric, OUT required_servers bigint, OUT required_connections numeric)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -262,7 +264,8 @@ END;
 COMMENT ON FUNCTION zcsync.calculate_capacity(numeric, numeric, integer) IS
 'users after so many periods of growth, and the servers and connections that they need';
 
--- By a straight line through what was measured each day, at least two days.
+-- Draws a straight line through what was measured each day, for which it needs at least
+-- two days.
 CREATE FUNCTION zcsync.calculate_capacity()
 RETURNS TABLE (item text, now numeric, a_month numeric, unit text, suffices_until date, note text)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -298,4 +301,4 @@ AS $$
 	ORDER BY 4 DESC, 2 DESC NULLS LAST, 1
 $$;
 COMMENT ON FUNCTION zcsync.calculate_capacity() IS
-'by what was measured: rows and bytes of each table and how many a month come, calls a day of each account, and until when the limits of its vendor suffice';
+'from what was measured: rows and bytes of each table and how many are added a month, calls a day of each account, and until when the limits of its vendor suffice';

@@ -2,9 +2,9 @@
 -- How far behind each stream and each route is, and what the workers do now.
 -- ---------------------------------------------------------------------
 
--- The waiting jobs of each kind and route of an account, in each queue.  Of every part
--- of the queue so many jobs are read that there are some 6,000 in all; see
--- _backlog_parts().
+-- The waiting jobs of each kind and route of an account, in each queue.  From each part
+-- of the queue (see _backlog_parts()) a limited number of jobs is read, some 6,000 in
+-- all.
 CREATE FUNCTION zcsync._waiting()
 RETURNS TABLE (account_id bigint, queue text, operation text, kind text, route_id bigint, later boolean, jobs bigint, due bigint, more boolean,
 	oldest_at timestamptz)
@@ -54,7 +54,7 @@ BEGIN
 		SELECT w.account_id, w.operation, w.kind, w.route_id, coalesce(sum(w.jobs) FILTER (WHERE NOT w.later), 0)::bigint AS jobs, bool_or(w.more) AS more,
 			min(w.oldest_at) FILTER (WHERE NOT w.later) AS oldest_at, coalesce(sum(w.jobs) FILTER (WHERE w.later), 0)::bigint AS backfill
 		FROM zcsync._waiting() AS w
-		WHERE w.operation <> 'pull'	-- of a read, the stream knows when it was due
+		WHERE w.operation <> 'pull'	-- the stream says when its read was due
 		GROUP BY w.account_id, w.operation, w.kind, w.route_id)
 	SELECT a.name || '/' || s.kind, 'stream', CASE WHEN a.state = 'active' THEN s.state ELSE 'account ' || a.state END,
 		greatest(v_now - w.oldest_at, CASE WHEN s.state = 'active' AND a.vendor <> 'local'
@@ -91,7 +91,7 @@ BEGIN
 	FROM zcsync._lags() AS l
 	ORDER BY l.lag DESC NULLS LAST, l.object;
 	COMMENT ON VIEW zcsync.lag IS
-	'how far behind each stream and each route is, the furthest first: takes no longer for a million jobs, and can be watched';
+	'how far behind each stream and each route is, the furthest first; it takes no longer for a million jobs, so it can be watched';
 	COMMENT ON COLUMN zcsync.lag.object IS 'account/kind of a stream, or the name of a route';
 	COMMENT ON COLUMN zcsync.lag.what IS 'stream or route';
 	COMMENT ON COLUMN zcsync.lag.state IS 'active or paused; or the state of the account, where that keeps the stream from being read';
@@ -100,7 +100,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.lag.read IS 'since when the stream was last read';
 	COMMENT ON COLUMN zcsync.lag.waiting IS 'fresh jobs that wait; with a + there are more than were counted';
 	COMMENT ON COLUMN zcsync.lag.oldest IS 'for how long the oldest of these has waited';
-	COMMENT ON COLUMN zcsync.lag.backfill IS 'jobs of history and backfills that wait; they count for no lag';
+	COMMENT ON COLUMN zcsync.lag.backfill IS 'jobs of history and backfills that wait; they do not count as lag';
 	COMMENT ON COLUMN zcsync.lag.seconds IS 'lag as a number, for programs';
 
 	CREATE OR REPLACE VIEW zcsync.activity AS
@@ -111,7 +111,7 @@ BEGIN
 	LEFT JOIN zcsync.accounts AS a USING (account_id)
 	ORDER BY x.role DESC, x.pid, x.place;
 	COMMENT ON VIEW zcsync.activity IS
-	'what each worker of this database, and each session in CALL zcsync.run(), does now, its calls in flight and its last ten outcomes; from shared memory, and can be watched';
+	'what each worker of this database, and each session in CALL zcsync.run(), does now, its calls in flight and its last ten outcomes; it reads shared memory only, so it can be watched';
 	COMMENT ON COLUMN zcsync.activity.worker IS 'worker, local worker, or run for a session in CALL zcsync.run()';
 	COMMENT ON COLUMN zcsync.activity.pid IS 'its process, as in pg_stat_activity';
 	COMMENT ON COLUMN zcsync.activity.part IS 'now: what it does; in flight: a call that has no answer yet, at most 64 are shown; ended: what became of one';

@@ -16,7 +16,7 @@ CREATE TYPE zcsync._sample AS (
 	value double precision
 );
 COMMENT ON TYPE zcsync._sample IS
-'a number for Prometheus';
+'one number for Prometheus';
 
 CREATE FUNCTION zcsync._metrics_known() RETURNS TABLE (place integer, name text, type text, help text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -38,20 +38,20 @@ BEGIN ATOMIC
 		(32, 'zcsync_queue_age_seconds', 'gauge', 'Age of the oldest ready job of an account and queue, without history.'),
 		(40, 'zcsync_lag_seconds', 'gauge', 'For how long the oldest thing that is due has waited, by stream or route.'),
 		(41, 'zcsync_waiting_jobs', 'gauge', 'Fresh jobs that wait, by stream or route, counted up to a limit.'),
-		(50, 'zcsync_budget_calls_per_minute', 'gauge', 'Calls a minute that an account may make for long, by class.'),
+		(50, 'zcsync_budget_calls_per_minute', 'gauge', 'Calls a minute that an account may make in the long run, by class.'),
 		(51, 'zcsync_budget_tokens', 'gauge', 'Calls that may be made at once now.'),
 		(52, 'zcsync_budget_remaining', 'gauge', 'What the vendor last said was left.'),
 		(53, 'zcsync_budget_paused', 'gauge', 'Whether the vendor asked to wait.'),
 		(54, 'zcsync_budget_calls_total', 'counter', 'Calls made, by account and class.'),
-		(55, 'zcsync_budget_throttled_total', 'counter', 'Calls that the vendor refused for their number.'),
+		(55, 'zcsync_budget_throttled_total', 'counter', 'Calls that the vendor refused because there were too many.'),
 		(60, 'zcsync_worker_up', 'gauge', 'Whether the launcher and the worker of this database run.'),
 		(61, 'zcsync_worker_in_flight', 'gauge', 'Calls on the wire.'),
 		(62, 'zcsync_worker_memory_bytes', 'gauge', 'Memory that a process shares with nobody.'),
 		(63, 'zcsync_worker_resident_bytes', 'gauge', 'Resident memory of a process.'),
 		(64, 'zcsync_worker_cpu_seconds_total', 'counter', 'Processor time of a process.'),
 		(70, 'zcsync_cache_entries', 'gauge', 'Values in the cache of this server.'),
-		(71, 'zcsync_cache_bytes', 'gauge', 'What they take.'),
-		(72, 'zcsync_cache_max_bytes', 'gauge', 'What they may take.'),
+		(71, 'zcsync_cache_bytes', 'gauge', 'Bytes that they occupy.'),
+		(72, 'zcsync_cache_max_bytes', 'gauge', 'Bytes that they may occupy.'),
 		(80, 'zcsync_alerts_open', 'gauge', 'Open alerts, by severity.');
 END;
 COMMENT ON FUNCTION zcsync._metrics_known() IS

@@ -2,8 +2,8 @@
 -- Numbers: how many changes arrived, how long they took, and what was not
 -- available.
 --
--- maintain() takes them from sync_records, before it trims these, and from
--- changes, hour by hour, and adds them up by day, so that no view has to.  The
+-- maintain() counts the rows of changes and of sync_records hour by hour, before it
+-- deletes old ones, and adds up the hours of each day, so that no view has to.  The
 -- measures are
 --
 --	sent	changes made here: from the first edit to the vendor's reply
@@ -13,9 +13,10 @@
 --	job	jobs by operation: how long their last call took
 --	calls, throttled	(by day only) what account_budgets counted
 --
--- A duration is kept as its class, one of some forty whose ratio is 2 or less, so
--- that hours, kinds and accounts can be added.  Percentiles are read between the
--- bounds of a class; shares of 60 s are exact, that being a bound.
+-- A duration is counted in one of some forty classes, none of which ends at more
+-- than twice the end of the one before, so that hours, kinds and accounts can be
+-- added up.  A percentile is estimated between the bounds of its class; the share
+-- within 60 s is exact, since 60 s is a bound.
 --
 -- Outages are written by triggers as they happen.
 -- ---------------------------------------------------------------------
@@ -79,8 +80,8 @@ COMMENT ON FUNCTION zcsync._within(jsonb, numeric) IS
 -- Taking them
 -- ---------------------------------------------------------------------
 
--- Of jobs that ended since.  What was cancelled, or found to be sent already, is
--- no change that arrived.
+-- Count jobs that ended since then.  A push that was cancelled, or found nothing left
+-- to send, is no change that arrived.
 CREATE FUNCTION zcsync._take_job_numbers(p_since timestamptz) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -105,7 +106,8 @@ $$;
 COMMENT ON FUNCTION zcsync._take_job_numbers(timestamptz) IS
 'the numbers of jobs that ended since, by hour';
 
--- Of changes of a kind that were read since, whose row did not change afterwards.
+-- Count the changes of a kind that were read since then and whose row did not change
+-- afterwards.
 CREATE FUNCTION zcsync._take_read_numbers(p_kind text, p_since timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -134,7 +136,8 @@ $$;
 COMMENT ON FUNCTION zcsync._take_read_numbers(text, timestamptz) IS
 'the numbers of changes of a kind that were read since, by hour';
 
--- Calls since they were last counted.  A budget that was made anew counts from 0.
+-- Count the calls that were made since the last time.  A budget that was made anew
+-- counts from 0.
 CREATE FUNCTION zcsync._take_call_numbers() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -159,8 +162,8 @@ $$;
 COMMENT ON FUNCTION zcsync._take_call_numbers() IS
 'adds calls that were made since the last time to those of today';
 
--- The hour that was not over last time, and what came since, are counted anew.  A
--- transaction that committed late is seen, unless it took more than five minutes.
+-- The hour that was not over last time is counted again, and what came since.
+-- Transactions that committed late count, unless they took more than five minutes.
 CREATE FUNCTION zcsync._take_numbers() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -253,8 +256,8 @@ $$;
 COMMENT ON FUNCTION zcsync._note_outage() IS
 'trigger: an outage of an account begins or ends';
 
--- The clock is noted each minute while somebody works here.  A clock that was set
--- forward looks like an outage.
+-- While a worker or a session in run() works, it notes the time each minute.  A clock
+-- that is set forward looks like an outage.
 CREATE FUNCTION zcsync._note_gap() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -285,15 +288,15 @@ $$;
 COMMENT ON FUNCTION zcsync._create_outage_triggers() IS
 'makes the triggers that note outages; part of setup()';
 
--- Of an account in a time: how long it was not available in all, overlapping
--- outages once.  What an operator paused is none.
+-- For how long an account was not available between two times; outages that overlap
+-- count once.  A pause by an operator is no outage.
 CREATE FUNCTION zcsync._downtime(p_account bigint, p_from timestamptz, p_to timestamptz, OUT downtime interval, OUT outages bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(sum(greatest(w.ended - greatest(w.began, w.known), '0')), '0'), count(*)
 	FROM (
-		-- known: until when earlier ones went on
+		-- known: when the latest of the earlier ones ended
 		SELECT t.began, t.ended, max(t.ended) OVER (ORDER BY t.began, t.ended ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known
 		FROM (
 			SELECT greatest(o.began_at, p_from) AS began, least(coalesce(o.ended_at, p_to), p_to) AS ended

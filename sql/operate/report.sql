@@ -2,10 +2,9 @@
 -- The report: one page of HTML that needs nothing else, no script, no font, no
 -- image of another server.
 --
--- Its numbers are those of the views that doc/report.md names.  Whatever it
--- shows goes through _html(), and it shows no text of a record and no message of
--- a vendor, which may quote one: names of accounts, kinds and sources, references
--- and times.
+-- Its numbers are those of the views that doc/report.md names.  It shows names of
+-- accounts, kinds and sources, references and times, all through _html().  It shows
+-- no text of a record, and no message of a vendor, which may quote one.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._html(p_text text) RETURNS text
@@ -122,12 +121,12 @@ COMMENT ON FUNCTION zcsync._report_style() IS
 'how the report looks: dark and light, on a phone and on paper';
 
 -- ---------------------------------------------------------------------
--- What it says.  Each takes the accounts that it is about and the days from one
--- to another, both included.
+-- The parts of the report.  Each takes the accounts that it is about, the first day and
+-- the last day.
 -- ---------------------------------------------------------------------
 
--- Of changes sent and read: those that ended, those within 60 s of those whose time
--- is known or that failed.
+-- Changes sent and read: how many ended, how many of them failed, and the share that
+-- arrived within 60 s, of those that failed or whose duration is known.
 CREATE FUNCTION zcsync._report_changes(p_accounts bigint[], p_from date, p_to date, OUT changes bigint, OUT failed bigint, OUT share numeric)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -140,7 +139,7 @@ $$;
 COMMENT ON FUNCTION zcsync._report_changes(bigint[], date, date) IS
 'the changes of a time, and how many percent of them arrived within 60 s';
 
--- Rounded, a share of less than all must not read as all.
+-- A share of less than 100 % must not be rounded to 100 %.
 CREATE FUNCTION zcsync._report_sentence(p_accounts bigint[], p_from date, p_to date) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -227,8 +226,8 @@ $$;
 COMMENT ON FUNCTION zcsync._report_failures(bigint[], date, date) IS
 'the part of the report about what failed, with what to run';
 
--- Of what an account may send in that time; what was saved is counted since the
--- server started.
+-- Calls made, also in percent of what the account may send in that time.  Calls that
+-- were saved are counted since the server started.
 CREATE FUNCTION zcsync._report_calls(p_accounts bigint[], p_from date, p_to date) RETURNS text
 LANGUAGE sql VOLATILE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
@@ -319,4 +318,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.report_html(text, date, date) IS
-'one page of HTML about an account, or all, from one day to another, the last 30 unless told: what arrived, how fast, what failed, what to run';
+'one page of HTML about an account, or all, from since to until, by default the last 30 days: what arrived, how fast, what failed, what to run';

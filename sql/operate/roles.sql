@@ -1,24 +1,23 @@
 -- ---------------------------------------------------------------------
--- Roles ready made: a reader looks, an operator keeps everything running, an
+-- Ready-made roles: a reader looks, an operator keeps everything running, an
 -- administrator sets it up.
 --
--- What each may read and call is a list here.  Nothing is granted because of how
--- it is called or because another function calls it: what is new must be added,
--- and a test says which views and functions are in no list.  No list has
--- zcsync.credentials, a right to create triggers, or a function that returns a
--- secret.
+-- Lists say what each may read and call.  Nothing is granted because of its name, or
+-- because another function calls it: new views and functions must be added to a
+-- list, and a test names those that are in none.  No list has zcsync.credentials, a
+-- right to create triggers, or a function that returns a secret.
 --
 -- Months need no grant: they are read through the table that they are part of.
--- What later versions add is granted by setup() to all roles of
--- zcsync.role_grants.
+-- setup() grants what later versions add to all roles of zcsync.role_grants.
 --
 -- A reader of some accounts has policies of row security in each mirror table and
--- in accounts.  They name him alone.  Where no row security was enabled before,
--- a policy that lets all others pass comes with them, and goes with them.
+-- in accounts, which apply to that role alone.  Where row security was not enabled
+-- before, a policy that lets everybody else pass is made with the first of them and
+-- dropped with the last.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------
--- What they may
+-- What each role may do
 -- ---------------------------------------------------------------------
 
 -- A reader gets neither what may be private text (the description of a ticket is
@@ -35,8 +34,8 @@ END;
 COMMENT ON FUNCTION zcsync._reader_columns(text) IS
 'the columns of a kind that a reader may read; NULL: none';
 
--- Of accounts and streams no settings.  Views that show all accounts are not for
--- a reader of some.
+-- No settings of accounts and streams are granted, and to a reader of some accounts no
+-- views that show all.
 CREATE FUNCTION zcsync._reader_relations(p_limited boolean) RETURNS TABLE (name text, columns text[])
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -68,7 +67,7 @@ BEGIN ATOMIC
 			_failing_jobs,_unmapped_companies}'::text[] END;
 END;
 COMMENT ON FUNCTION zcsync._reader_functions(boolean) IS
-'what a reader may call: itself, or because a view or function that he uses calls it with his rights';
+'what a reader may call: directly, or because a view or function calls it with the rights of the reader';
 
 CREATE FUNCTION zcsync._operator_relations() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -114,7 +113,7 @@ COMMENT ON FUNCTION zcsync._admin_functions() IS
 'what an administrator may call, besides what an operator may';
 
 -- ---------------------------------------------------------------------
--- Giving it
+-- Granting it
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._grant_select(p_role text, p_limited boolean) RETURNS void
@@ -147,8 +146,8 @@ $$;
 COMMENT ON FUNCTION zcsync._grant_execute(text, text[]) IS
 'grants a role functions of zcsync by their names';
 
--- Besides reading: to resolve an alert, to give up a dead letter; where pg_cron is
--- in this database, to make its job.
+-- Besides reading, an operator may resolve an alert and delete a dead letter and, where
+-- pg_cron is in this database, make its jobs.
 CREATE FUNCTION zcsync._grant_operation(p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -168,7 +167,8 @@ $$;
 COMMENT ON FUNCTION zcsync._grant_operation(text) IS
 'grants a role what an operator may do, besides what a reader may';
 
--- Records can be written, and the rows by which leads are read, matched and scored.
+-- An administrator may write records, and the rows that say how leads are read, matched
+-- and scored.
 CREATE FUNCTION zcsync._grant_administration(p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -207,8 +207,8 @@ $$;
 COMMENT ON FUNCTION zcsync._grant_level(text, text, boolean) IS
 'grants a role all that readers, operators or administrators have; limited: a reader of some accounts';
 
--- A role that was dropped and made again is another one: it has none of the
--- grants, by which it is known.
+-- A role that was dropped and created again is another role and gets nothing.  It is
+-- recognised by its lack of grants.
 CREATE FUNCTION zcsync._grant_roles() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -241,10 +241,10 @@ END;
 COMMENT ON FUNCTION zcsync._tables_by_account() IS
 'the tables that policies for readers of some accounts are made in';
 
--- The first policy shows rows where row security was there before, with policies
--- that do not name this role; the second keeps all others from being shown,
--- whatever other policies say.  The numbers stand in them as constants, so that an
--- index on account_id serves them.
+-- The first policy shows the rows of these accounts; that is needed where row security
+-- was enabled before, with policies that do not name this role.  The second hides all
+-- other rows, whatever other policies say.  The account numbers are constants, so that
+-- an index on account_id can be used.
 CREATE FUNCTION zcsync._limit_reader(p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -259,7 +259,7 @@ BEGIN
 		IF NOT (SELECT c.relrowsecurity FROM pg_class AS c WHERE c.oid = format('zcsync.%I', v_table)::regclass) THEN
 			EXECUTE format('CREATE POLICY zcsync_others ON zcsync.%I USING (true) WITH CHECK (true)', v_table);
 			EXECUTE format('COMMENT ON POLICY zcsync_others ON zcsync.%I IS %L', v_table,
-				'lets everybody pass whom no policy of zcsync.grant_reader() names; goes with the last of these');
+				'lets all roles pass that no policy of zcsync.grant_reader() names; dropped with the last of these');
 			EXECUTE format('ALTER TABLE zcsync.%I ENABLE ROW LEVEL SECURITY', v_table);
 		END IF;
 		EXECUTE format('CREATE POLICY %I ON zcsync.%I FOR SELECT TO %I USING (%s)', 'zcsync_shows_' || md5(p_role), v_table, p_role, v_rows);
@@ -324,7 +324,7 @@ BEGIN
 	ELSIF p_role = zcsync._worker_role() THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_grant_operation',
 			MESSAGE = format('role "%s" is that of the workers', p_role),
-			DETAIL = 'It gets what workers need, and nothing else.', HINT = 'CREATE ROLE ... LOGIN; for people.';
+			DETAIL = 'It gets what workers need, and nothing else.', HINT = 'Make a role for people: CREATE ROLE ... LOGIN;';
 	ELSIF p_account IS NOT NULL AND v.unlimited THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_grant_operation',
 			MESSAGE = format('role "%s" cannot be limited to an account', p_role),
@@ -344,7 +344,7 @@ $$;
 COMMENT ON FUNCTION zcsync._check_grantee(text, text, text) IS
 'raises an error unless a role may be made reader, operator or administrator';
 
--- Writers of the tables are not kept waiting longer than this.
+-- lock_timeout limits for how long the locks of this function keep writers waiting.
 CREATE FUNCTION zcsync._grant_role(p_role text, p_level text, p_account text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -384,7 +384,7 @@ AS $$
 	SELECT zcsync._grant_role(grant_reader.role, 'reader', grant_reader.account)
 $$;
 COMMENT ON FUNCTION zcsync.grant_reader(name, text) IS
-'lets a role read records without private text, pages, history, status and all views; of one account, called for each: its records, pages and history alone';
+'lets a role read records without private text, pages, history, status and all views; with an account only its records, pages and history, so call it for each account';
 
 CREATE FUNCTION zcsync.grant_operator(role name, account text DEFAULT NULL) RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -404,7 +404,7 @@ $$;
 COMMENT ON FUNCTION zcsync.grant_admin(name, text) IS
 'lets a role call every function of zcsync and write records; it can give others what it has';
 
--- All that the role has in zcsync goes, by whomever it was granted.
+-- Revoke all that the role has in zcsync, whoever granted it.
 CREATE FUNCTION zcsync._revoke_role(p_role text, p_level text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -439,7 +439,7 @@ BEGIN
 	END LOOP;
 	SELECT string_agg(r.name, ', ' ORDER BY r.name COLLATE "C") INTO v_routes FROM zcsync.routes AS r WHERE r.defined_by = p_role;
 	IF v_routes IS NOT NULL THEN
-		RAISE WARNING USING MESSAGE = format('routes that role "%s" defined go on with what rights it has left: %s', p_role, v_routes),
+		RAISE WARNING USING MESSAGE = format('routes that role "%s" defined go on with the rights that it still has: %s', p_role, v_routes),
 			HINT = 'Have another role define them: it becomes their owner by zcsync.alter_route().';
 	END IF;
 	RETURN format('role "%s" may do nothing any more', p_role);

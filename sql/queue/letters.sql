@@ -1,15 +1,16 @@
 -- ---------------------------------------------------------------------
--- The queue: dead letters that nobody need do anything about any more.
+-- The queue: closing dead letters that need no person any more.
 --
--- A dead letter waits for a person.  When what it failed at is done after all, by a
--- later job or since the vendor has it, too, it is closed in the same transaction:
--- it leaves dead_letters, and a row of sync_records says so.  What is not known of a
--- create is never closed: see _inherit_unclear().  Who notices that a record is in
--- step says mirror/in_step.sql; zcsync.maintain() looks for what that missed.
+-- A dead letter waits for a person.  When its work is done after all, by a later job
+-- or because the vendor has the same values now, it is closed in the same
+-- transaction: it is deleted from dead_letters, and a row of sync_records says so.  A
+-- dead letter of an unclear create is never closed: see _inherit_unclear().
+-- mirror/in_step.sql notices when a record is in step; zcsync.maintain() closes what
+-- that missed.
 -- ---------------------------------------------------------------------
 
--- Close these dead letters.  One that somebody retries or deletes just now is left
--- to him.
+-- Close these dead letters.  One that somebody is retrying or deleting at this moment
+-- is left alone.
 CREATE FUNCTION zcsync._close_letters(p_jobs bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -26,12 +27,12 @@ BEGIN
 	INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status,
 		attempts, message, queued_at, created_at)
 	SELECT s.job_id, s.account_id, s.queue, s.operation, s.kind, s.local_id, s.route_id, 'cancelled', s.attempts,
-		'a dead letter that was settled since: ' || s.message, s.created_at, zcsync._now()
+		'a dead letter whose work is done now: ' || s.message, s.created_at, zcsync._now()
 	FROM settled AS s;
 END
 $$;
 COMMENT ON FUNCTION zcsync._close_letters(bigint[]) IS
-'removes dead letters that were settled, with a record of each';
+'removes dead letters whose work is done, and records that';
 
 -- Close the dead letters of an operation about these rows; p_route: only those of
 -- one route.

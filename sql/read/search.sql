@@ -1,22 +1,21 @@
 -- ---------------------------------------------------------------------
--- Search: the records that words are in, the best first.
+-- Search: the records that contain some words, the best first.
 --
--- To rank a record its text is parsed, which is most of the work of a search.  So
--- of each kind no more than 300 records are ranked, its candidates: the newest
--- that the words are in.  They are found in two steps, none of which
--- takes longer when the words are in more records:
+-- A record is ranked by parsing its text, which is most of the work of a search.
+-- So no more than 300 records of each kind are ranked, the candidates: the newest
+-- records that contain the words.  They are found in two steps.  Neither takes
+-- longer when more records contain the words:
 --
 --   1. among the newest 20,000 records, by the index of words and that of time;
 --   2. if these have too few, among the first 10,000 records that the index of
 --      words gives.
 --
--- A condition on words may never be tried on one row after the other, so plans
--- other than by a bitmap of indexes are off.  Where a kind has no complete index,
--- its newest 1,000 records are read instead, and a notice says what to run.
+-- The words must be looked up in the index and never compared row by row, so all
+-- plans but a bitmap of indexes are switched off.  Where a kind has no complete
+-- index, its newest 1,000 records are read instead, and a notice says what to run.
 --
--- Everything is read with the rights of the caller.  What is called as the owner
--- of the tables reads no record, but for one thing: which of some records have
--- a text that is private as a whole (_private_texts()).
+-- Records are read with the rights of the caller.  Only _private_texts(), which
+-- says whose text is private as a whole, reads them as the owner of the tables.
 -- ---------------------------------------------------------------------
 
 -- One search of one kind.
@@ -37,9 +36,10 @@ COMMENT ON TYPE zcsync.search_branch IS
 -- What is asked
 -- ---------------------------------------------------------------------
 
--- As people type it: websearch_to_tsquery() and word*.  The parser takes
--- wordzqx0 for one word that no language knows, so it can be told from others
--- afterwards and be replaced by what begins with the word, or with its stem.
+-- Turns what people type into a query.  websearch_to_tsquery() does that, but does
+-- not know word*.  So word* is first written as wordzqx0, which the parser takes for
+-- a word of no language.  Afterwards that is replaced by all words that begin with
+-- the word, or with its stem.
 CREATE FUNCTION zcsync._search_query(p_language regconfig, p_query text) RETURNS tsquery
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -78,7 +78,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_query(text) IS
-'words to search for; an error if there are none or too many';
+'returns the words to search for; raises an error if there are none or too many';
 
 -- Private records of a kind are searched by themselves, since they have an
 -- index of their own.
@@ -100,8 +100,8 @@ $$;
 COMMENT ON FUNCTION zcsync._search_branches(text[], text, boolean) IS
 'how these kinds are searched for these words, with what is private or without';
 
--- Without kinds named, those that have an index, or if none has, all; of these
--- what the caller may read at all.
+-- What is searched when the caller names no kind: the kinds with a search index, or all
+-- if none has one. zcsync.search() leaves out those that the caller may not read.
 CREATE FUNCTION zcsync._default_search_kinds() RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -117,13 +117,13 @@ BEGIN ATOMIC
 	SELECT true;
 END;
 COMMENT ON FUNCTION zcsync._may_search_private() IS
-'whoever may execute it may have zcsync.search() look at private text';
+'a role that may execute this may let zcsync.search() look at private text';
 
 -- ---------------------------------------------------------------------
 -- Candidates
 -- ---------------------------------------------------------------------
 
--- The newest records begin here; NULL: there are not that many.
+-- Where the newest 20,000 records begin; NULL: there are fewer.
 CREATE FUNCTION zcsync._search_since(p_branch zcsync.search_branch, p_account bigint) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -171,7 +171,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._search_indexed(zcsync.search_branch, bigint, integer) IS
-'the newest records that the words of a search are in, by the index';
+'the newest records that contain the words of a search, found by the index';
 
 CREATE FUNCTION zcsync._search_newest(p_branch zcsync.search_branch, p_account bigint, p_rows integer) RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -192,10 +192,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._search_newest(zcsync.search_branch, bigint, integer) IS
-'which of the newest 1,000 records the words of a search are in, where there is no index';
+'which of the newest 1,000 records contain the words of a search, where there is no index';
 
--- Vendors have tickets that only agents see.  Of the record itself only that is
--- told.
+-- Some vendors have tickets that only agents see.  This runs as the owner of the
+-- tables, so it says which tickets they are and nothing else about them.
 CREATE FUNCTION zcsync._private_texts(p_kind text, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -225,8 +225,8 @@ COMMENT ON FUNCTION zcsync._private_texts(text, bigint[]) IS
 -- The page
 -- ---------------------------------------------------------------------
 
--- The candidates of a kind with their ranks.  A text that is private counts as
--- empty, so what only it says is not found.
+-- The candidates of a kind with their ranks.  A private text counts as empty, so words
+-- that only stand there are not found.
 CREATE FUNCTION zcsync._search_ranked(p_branch zcsync.search_branch, p_ids bigint[], p_hidden bigint[]) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -237,16 +237,16 @@ AS $$
 			'WHERE t.local_id = ANY (%7$L::bigint[]) AND %8$s AND w.words @@ %5$L::tsquery',
 		p_branch.kind, k.title, h.body, p_branch.language, p_branch.query,
 		zcsync._search_expression(p_branch.kind, p_branch.language, p_branch.fields, h.body), p_ids, p_branch.condition,
-		querytree(p_branch.query))		-- without what is to be left out, which counts as found nowhere
+		querytree(p_branch.query))		-- without the words to be left out, which cannot count for a rank
 	FROM zcsync._search_kinds() AS k
 	CROSS JOIN LATERAL (SELECT CASE WHEN k.c IS NULL THEN 'NULL::text' WHEN p_hidden = '{}' THEN k.c
 		ELSE format('CASE WHEN t.local_id = ANY (%L::bigint[]) THEN NULL ELSE %s END', p_hidden, k.c) END) AS h (body)
 	WHERE k.kind = p_branch.kind
 $$;
 COMMENT ON FUNCTION zcsync._search_ranked(zcsync.search_branch, bigint[], bigint[]) IS
-'the query of candidates of a kind, with rank and text; of those in the last argument the text is hidden';
+'the query of candidates of a kind, with rank and text; the text of the records in the last argument is hidden';
 
--- What people mistype is found by its trigrams, in what records are called.
+-- Mistyped words are found by their trigrams, in the names and titles of records only.
 CREATE FUNCTION zcsync._search_similar(p_branch zcsync.search_branch, p_words text, p_account bigint, p_rows integer) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -258,9 +258,9 @@ AS $$
 	FROM zcsync._search_kinds() AS k WHERE k.kind = p_branch.kind
 $$;
 COMMENT ON FUNCTION zcsync._search_similar(zcsync.search_branch, text, bigint, integer) IS
-'the query of records of a kind whose names resemble words';
+'the query of the records of a kind whose names or titles resemble some words';
 
--- The whole page, of what these queries give.
+-- The whole page, made of the results of these queries.
 CREATE FUNCTION zcsync._search_page(p_queries text[], p_list jsonb, p_rank real, p_local_id bigint, p_rows integer, p_similar boolean) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -285,8 +285,8 @@ $$;
 COMMENT ON FUNCTION zcsync._search_page(text[], jsonb, real, bigint, integer, boolean) IS
 'the query of a page of records that were found';
 
--- The queries of all candidates.  It runs as the caller, who reads nothing here
--- that he could not read himself.
+-- The queries of all candidates.  They run as the caller, so they read nothing that the
+-- caller may not read.
 CREATE FUNCTION zcsync._search_candidates(p_branches zcsync.search_branch[], p_account bigint, p_private boolean) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -310,7 +310,7 @@ $$;
 COMMENT ON FUNCTION zcsync._search_candidates(zcsync.search_branch[], bigint, boolean) IS
 'the queries of the candidates of a search, one for each kind that has some';
 
--- What people should know of how a search was done.
+-- Tell people what was not searched.
 CREATE FUNCTION zcsync._search_notices(p_branches zcsync.search_branch[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -337,7 +337,7 @@ RETURNS TABLE (kind text, reference text, local_id bigint, title text, headline 
 	next_cursor text, has_more boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
-SET pg_trgm.word_similarity_threshold = 0.35	-- "pritner" is that much like "printer"
+SET pg_trgm.word_similarity_threshold = 0.35	-- "pritner" resembles "printer" that much
 SET jit = off
 AS $$
 DECLARE
@@ -367,7 +367,7 @@ BEGIN
 	IF v_queries <> '{}' THEN
 		RETURN QUERY EXECUTE zcsync._search_page(v_queries, v_list, v_at.key::real, v_at.local_id, v_rows, false);
 	ELSE
-		-- An index of trigrams is of no use to those who are subject to row security.
+		-- Row security keeps the server from using an index of trigrams.
 		v_queries := ARRAY(SELECT zcsync._search_similar(b, search.query, v_account, v_rows) FROM unnest(v_branches) AS b
 			WHERE b.typos IS NOT NULL AND NOT row_security_active(format('zcsync.%I', b.kind)));
 		IF v_queries <> '{}' THEN
@@ -377,7 +377,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.search(text, text[], text, boolean, text, integer) IS
-'the records of these kinds, or of all that have a search index, that words are in, the best first: words, "a phrase", or, -not, begin*';
+'the records that contain some words, the best first, of these kinds or of all that have a search index; a query may have words, "a phrase", or, -not and begin*';
 
 CREATE FUNCTION zcsync.search_tickets(query text, account text DEFAULT NULL, include_private boolean DEFAULT false, cursor text DEFAULT NULL,
 	page_size integer DEFAULT 20)
@@ -393,7 +393,7 @@ AS $$
 	ORDER BY s.ordinality
 $$;
 COMMENT ON FUNCTION zcsync.search_tickets(text, text, boolean, text, integer) IS
-'the tickets that words are in, the best first';
+'the tickets that contain some words, the best first';
 
 CREATE FUNCTION zcsync.search_leads(query text, account text DEFAULT NULL, cursor text DEFAULT NULL, page_size integer DEFAULT 20)
 RETURNS TABLE (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, stage text, quality integer,
@@ -409,4 +409,4 @@ AS $$
 	ORDER BY s.ordinality
 $$;
 COMMENT ON FUNCTION zcsync.search_leads(text, text, text, integer) IS
-'the leads that words are in, the best first';
+'the leads that contain some words, the best first';

@@ -1,22 +1,21 @@
 -- ---------------------------------------------------------------------
 -- Search indexes: the words of records, made on request.
 --
--- They cost about half of the rate at which pages are stored, so setup() makes
--- none.  enable_search() notes in search_indexes what is wanted, and makes the
--- indexes or says the statements that make them while others write.  What is
--- wanted and is not there, is found in the catalog each time: whatever failed half
--- way is completed by asking again.
+-- With them pages are stored at about half the rate, so setup() makes none.
+-- enable_search() notes in search_indexes what is wanted, and makes the indexes, or
+-- returns the statements that make them while others write.  Each call looks into
+-- the catalog for what is wanted and missing, so a call that failed half way is
+-- completed by calling again.
 --
--- An index of leads is one index of the whole and one of each month.  A new month
--- has what the whole has.
+-- leads is a table by month, so its index has a part for each month.  A new month
+-- gets the indexes that the whole table has.
 --
--- Private text is in an index of its own, where whole records are private
--- (comments).
+-- Where whole records are private (comments), these have an index of their own.
 -- ---------------------------------------------------------------------
 
--- What is searched of each kind, as SQL over its columns: with weight A what a
--- record is called, with B what else names it, with C its text.  Custom fields
--- have weight D.
+-- What is searched of each kind, as SQL over its columns: the name or title of a
+-- record has weight A, what else names it B, its text C.  Custom fields have
+-- weight D.
 CREATE FUNCTION zcsync._search_kinds() RETURNS TABLE (kind text, newest text, title text, a text, b text, c text, live text, public text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -35,9 +34,9 @@ BEGIN ATOMIC
 	) AS k (kind, newest, title, a, b, c, live, public);
 END;
 COMMENT ON FUNCTION zcsync._search_kinds() IS
-'the kinds that can be searched: the column that says which records are the newest, what they are called, their texts by weight, which are there and which of them are public';
+'the kinds that can be searched: the column that says which records are the newest, the title, the texts by weight, and the conditions for records that exist and for public ones';
 
--- Kinds that people name, each once; all where they name none.
+-- The kinds that the caller named, each once; all if none was named.
 CREATE FUNCTION zcsync._check_search_kinds(p_kinds text[]) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -56,8 +55,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_search_kinds(text[]) IS
 'these kinds, or all that can be searched; an error if one of them cannot be';
 
--- The expression of an index, which a query repeats.  Where p_text is given, it
--- stands for the text of weight C.
+-- The expression of an index, which a query must repeat word for word.  p_text, if
+-- given, takes the place of the text of weight C.
 CREATE FUNCTION zcsync._search_expression(p_kind text, p_language text, p_fields text[], p_text text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -71,7 +70,7 @@ $$;
 COMMENT ON FUNCTION zcsync._search_expression(text, text, text[], text) IS
 'the weighted words of a record of a kind, as SQL over its columns';
 
--- A suffix tells the indexes of a kind apart.
+-- The indexes of a kind differ by a suffix of their names.
 CREATE FUNCTION zcsync._wanted_search_indexes(p_kind text) RETURNS TABLE (suffix text, method text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -88,7 +87,7 @@ AS $$
 	WHERE s.kind = p_kind AND x.wanted
 $$;
 COMMENT ON FUNCTION zcsync._wanted_search_indexes(text) IS
-'the indexes that a kind whose search is enabled is to have: the end of the name, and what follows the name of the table';
+'the indexes that a kind with search enabled should have: the suffix of the name, and what follows the name of the table in CREATE INDEX';
 
 -- Is there an index of this name, and can queries use it?  NULL: there is none.
 CREATE FUNCTION zcsync._index_is_valid(p_name text) RETURNS boolean
@@ -100,8 +99,8 @@ $$;
 COMMENT ON FUNCTION zcsync._index_is_valid(text) IS
 'is the index of zcsync with this name complete? NULL if there is none';
 
--- An index that CREATE INDEX CONCURRENTLY left behind when it failed is of no use
--- and is kept up to date all the same.
+-- When CREATE INDEX CONCURRENTLY fails, it leaves an invalid index, which no query uses
+-- but each write maintains.  So that is dropped first.
 CREATE FUNCTION zcsync._index_statements(p_name text, p_table text, p_method text, p_concurrently boolean) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -117,7 +116,7 @@ $$;
 COMMENT ON FUNCTION zcsync._index_statements(text, text, text, boolean) IS
 'the statements that make an index of a table, or make it anew if it is invalid; none if it is valid';
 
--- The whole has its index first, which is invalid until each month has its own.
+-- First the whole table gets its index, which is invalid until each month has its own.
 CREATE FUNCTION zcsync._month_index_statements(p_name text, p_table text, p_suffix text, p_method text, p_concurrently boolean)
 RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -165,7 +164,8 @@ $$;
 COMMENT ON FUNCTION zcsync._search_statements(text, boolean) IS
 'the statements that make the search indexes that a kind is to have and lacks, in their order';
 
--- Whoever writes a row evaluates the expressions of its indexes.
+-- A role that writes a row evaluates the expressions of its indexes, so it must be
+-- allowed to call what they call.
 CREATE FUNCTION zcsync._search_writers(p_kind text) RETURNS SETOF regrole
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -182,7 +182,7 @@ $$;
 COMMENT ON FUNCTION zcsync._search_writers(text) IS
 'roles that may write rows of a kind and may not execute the function that its search index calls for each';
 
--- What is said is kept, so that an index can be made anew.
+-- Remember how a kind is to be indexed, so that its indexes can be made anew.
 CREATE FUNCTION zcsync._note_search(p_kind text, p_language regconfig, p_fields text[], p_typos boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -233,7 +233,7 @@ BEGIN
 			EXECUTE format('GRANT EXECUTE ON FUNCTION zcsync._index_search TO %s', v_role);
 		END LOOP;
 		action := NULL;
-		-- plans that name an account need to know how many rows it has
+		-- the planner needs statistics to know how many rows an account has
 		FOR statement IN
 			SELECT s FROM zcsync._search_statements(kind, enable_search."concurrently") AS s
 			UNION ALL SELECT format('ANALYZE zcsync.%I', kind) WHERE EXISTS (SELECT FROM zcsync._search_statements(kind, true))
@@ -268,7 +268,7 @@ BEGIN
 	FOREACH kind IN ARRAY zcsync._check_search_kinds(disable_search.kinds) LOOP
 		FOREACH v_suffix IN ARRAY '{search,search_private,search_typos}'::text[] LOOP
 			EXECUTE format('DROP INDEX IF EXISTS zcsync.%I', format('idx_%s_%s', kind, v_suffix));
-			-- those of months that are no part of the whole yet
+			-- indexes of months that are not attached to the whole yet
 			FOR v_index IN
 				SELECT format('%s_%s', c.relname, v_suffix) FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid
 				WHERE h.inhparent = to_regclass(format('zcsync.%I', kind))
@@ -286,7 +286,7 @@ COMMENT ON FUNCTION zcsync.disable_search(text[]) IS
 'drops the search indexes of these kinds, or of all; zcsync.search() then reads the newest records only';
 
 -- ---------------------------------------------------------------------
--- What is wrong
+-- Checks
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._check_search() RETURNS TABLE (item text, ok boolean, message text, hint text)
