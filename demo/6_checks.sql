@@ -76,7 +76,7 @@ FROM (VALUES
 		SELECT count(*) FROM vendor_tasks
 		WHERE doc @> '{"tags": [{"name": "from-sql"}]}' AND (doc ->> 'points')::numeric = 3)),
 	('jobs left, errors', 0, (SELECT count(*) FROM zcsync.sync_queue WHERE operation <> 'pull') + (SELECT count(*) FROM zcsync.errors)),
-	('calls refused for their number (429)', 0, (SELECT sum(refused) FROM vendor_calls))
+	('calls that vendors refused as too many (429)', 0, (SELECT sum(refused) FROM vendor_calls))
 ) AS v (what, vendor, here);
 
 SELECT what, vendor, here, CASE WHEN ok THEN 'ok' ELSE 'WRONG' END AS verdict FROM checks ORDER BY n;
