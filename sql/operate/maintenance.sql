@@ -578,7 +578,7 @@ AS $$
 	SELECT zcsync._schedule_job(j.name, schedule_maintenance.schedule, j.command) FROM zcsync._maintenance_job() AS j
 $$;
 COMMENT ON FUNCTION zcsync.schedule_maintenance(text) IS
-'makes pg_cron call zcsync.maintain() for this database, hourly unless told; where pg_cron is in another database, returns what to paste there';
+'makes pg_cron call zcsync.maintain() for this database, by default hourly; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_maintenance() RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -606,7 +606,7 @@ AS $$
 	SELECT zcsync._schedule_job(j.name, schedule_cache_warming.schedule, j.command) FROM zcsync._warming_job() AS j
 $$;
 COMMENT ON FUNCTION zcsync.schedule_cache_warming(text) IS
-'makes pg_cron call zcsync.warm_cache() for this database, each half hour unless told; where pg_cron is in another database, returns what to paste there';
+'makes pg_cron call zcsync.warm_cache() for this database, by default each half hour; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_cache_warming() RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -670,7 +670,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.schedule_vacuum(regclass, text) IS
-'makes pg_cron run VACUUM (ANALYZE) on a table of zcsync, one by month with all its months; Sundays unless told; where pg_cron is in another database, returns what to paste there';
+'makes pg_cron run VACUUM (ANALYZE) on a table of zcsync, one by month with all its months; by default on Sundays; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_vacuum(table_name regclass) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -694,7 +694,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.schedule_reindex(regclass, text) IS
-'makes pg_cron run REINDEX TABLE CONCURRENTLY on a table of zcsync, one by month with all its months; the first of each month unless told; where pg_cron is in another database, returns what to paste there';
+'makes pg_cron run REINDEX TABLE CONCURRENTLY on a table of zcsync, one by month with all its months; by default on the first of each month; where pg_cron is in another database, returns what to paste there';
 
 CREATE FUNCTION zcsync.unschedule_reindex(table_name regclass) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

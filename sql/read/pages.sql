@@ -223,7 +223,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.tickets_page(text, integer, text, text, text) IS
-'a page of tickets, the newest first unless told; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
+'a page of tickets, by default the newest first; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
 
 CREATE FUNCTION zcsync.tickets_page_json(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL) RETURNS jsonb
@@ -258,7 +258,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.tasks_page(text, integer, text, text, text) IS
-'a page of tasks, the newest first unless told; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
+'a page of tasks, by default the newest first; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
 
 CREATE FUNCTION zcsync.leads_page(cursor text DEFAULT NULL, page_size integer DEFAULT 50, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
@@ -278,7 +278,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.leads_page(text, integer, text, text, text) IS
-'a page of leads, the newest first unless told; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
+'a page of leads, by default the newest first; next_cursor, in each row, is what to pass for the next page, NULL on the last one';
 
 CREATE FUNCTION zcsync.leads_page_json(cursor text DEFAULT NULL, page_size integer DEFAULT 50, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL) RETURNS jsonb
