@@ -9,6 +9,9 @@ SELECT FROM zcsync.add_account('bench', 'clickup',
 SELECT FROM zcsync.add_stream('bench', 'tasks', scope => '{"list_ids": ["1"]}', pull_interval => '1 day');
 SELECT FROM zcsync.alter_stream('bench/tasks', writes => true);
 SELECT zcsync.alter_queue('task-sync', concurrency => :in_flight);
+-- the list's field, as reading the list's fields stores it
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, sync_state, sync_cause, sync_xid)
+VALUES (zcsync.account('bench'), '1:f', '1', 'f', 'short_text', 'synced', 'pull', '0');
 -- rows as if they had been read: what was agreed is what they hold
 INSERT INTO zcsync.tasks (account_id, remote_id, remote_version, name, description, status, status_type, assignees, tags,
 	archived, list_id, custom_fields, remote, created_at, updated_at, sync_state, sync_cause, sync_xid)
