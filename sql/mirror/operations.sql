@@ -132,7 +132,8 @@ $$;
 COMMENT ON FUNCTION zcsync._move_pulls(interval) IS
 'moves the next reads of streams when the clock was set back';
 
--- Does what zcsync.refresh() does.
+-- Does what zcsync.refresh() does.  A read at a later time has a key of its own: it does
+-- not take the place of those that come before.
 CREATE FUNCTION zcsync._pull_by_hand(p_queue text, p_reference text, p_priority integer, p_run_at timestamptz) RETURNS zcsync.new_job
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -143,8 +144,8 @@ DECLARE
 BEGIN
 	SELECT * INTO v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(p_reference) FOR SHARE;
 	v_key := format('pull/%s/live', v_stream.stream_id);
-	RETURN zcsync._job(v_stream.account_id, p_queue, 'pull', zcsync._pull_class(v_stream.stream_id), v_key, v_key,
-		'{"lane": "live"}', p_priority, p_run_at, v_stream.stream_id, NULL, v_stream.kind);
+	RETURN zcsync._job(v_stream.account_id, p_queue, 'pull', zcsync._pull_class(v_stream.stream_id), v_key,
+		v_key || CASE WHEN p_run_at > zcsync._now() THEN '/planned' ELSE '' END, '{"lane": "live"}', p_priority, p_run_at, v_stream.stream_id, NULL, v_stream.kind);
 END
 $$;
 COMMENT ON FUNCTION zcsync._pull_by_hand(text, text, integer, timestamptz) IS

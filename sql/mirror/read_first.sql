@@ -54,6 +54,7 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	v_set record;
 	v_waiting bigint[];		-- of the set: those that wait for the stream
+	v_first integer;		-- the most urgent priority of these
 	v_held_up bigint[];		-- and those that wait for their record
 	v_all bigint[] := '{}';
 BEGIN
@@ -74,16 +75,16 @@ BEGIN
 				WHERE n.account_id = p_account AND n.kind = j.kind AND n.operation = 'apply' AND n.state = 'ready')
 	LOOP
 		EXECUTE format($sql$
-			SELECT array_agg(j.job_id) FILTER (WHERE j.job_id = ANY ($3)),
+			SELECT array_agg(j.job_id) FILTER (WHERE j.job_id = ANY ($3)), min(j.priority) FILTER (WHERE j.job_id = ANY ($3)),
 				array_agg(j.job_id) FILTER (WHERE j.job_id <> ALL ($3) AND zcsync._has_news($1, $4, %1$L, j.remote_id))
 			FROM (
-				SELECT q.job_id, t.remote_id
+				SELECT q.job_id, q.priority, t.remote_id
 				FROM zcsync.sync_queue q
 				JOIN zcsync.%1$I t ON t.account_id = q.account_id AND t.local_id = q.local_id
 				WHERE q.job_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL AND t.sync_state <> 'synced'
 				OFFSET 0) AS j$sql$, v_set.kind)
-			INTO v_waiting, v_held_up USING p_account, v_set.ids, v_set.unread, v_set.stream_id;
-		IF v_waiting IS NOT NULL AND NOT zcsync._await_read(v_set.stream_id) THEN
+			INTO v_waiting, v_first, v_held_up USING p_account, v_set.ids, v_set.unread, v_set.stream_id;
+		IF v_waiting IS NOT NULL AND NOT zcsync._await_read(v_set.stream_id, v_first) THEN
 			PERFORM zcsync._put_off(v_waiting, interval '10 seconds');
 		END IF;
 		IF v_held_up IS NOT NULL THEN
@@ -124,9 +125,13 @@ COMMENT ON FUNCTION zcsync._has_news(bigint, bigint, text, text) IS
 -- running.  Returns true if a read of one page is on its way or will be sent at once.
 -- It replaces the next planned read, unless that one would also continue the history.
 --
+-- p_first is the most urgent priority of these pushes.  The read comes before all of
+-- them: pushes that wait stay due, so a claim that found only them would never come to
+-- the read behind them.
+--
 -- A stream that somebody has locked is left alone.  So is one whose last read failed a
 -- moment ago: its next attempt has a time of its own.
-CREATE FUNCTION zcsync._await_read(p_stream bigint) RETURNS boolean
+CREATE FUNCTION zcsync._await_read(p_stream bigint, p_first integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -135,19 +140,28 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 	v_key text := format('pull/%s/live', p_stream);
+	v_priority smallint := least(40, p_first - 1);
 	v_stream record;
-	v_due boolean;		-- is its read due or running?  NULL: none is queued
+	v_read record;
 BEGIN
 	SELECT s.account_id, s.kind, s.reading_since IS NULL AS at_once, s.state <> 'active'
 		OR (s.last_error_lane = 'live' AND s.last_error_at > v_now - interval '1 minute') IS TRUE AS off
 	INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream;
-	v_due := coalesce(
-		(SELECT true FROM zcsync.sync_queue q
-			WHERE q.account_id = v_stream.account_id AND q.record_key = v_key AND q.state = 'running'),
-		(SELECT q.state = 'ready' AND q.run_at <= v_now FROM zcsync.sync_queue q
-			WHERE q.account_id = v_stream.account_id AND q.dedupe_key = v_key AND q.state IN ('ready', 'held')));
-	IF v_due IS NOT NULL OR v_stream.off THEN
-		RETURN v_due IS TRUE AND v_stream.at_once;
+	IF EXISTS (SELECT FROM zcsync.sync_queue q
+		WHERE q.account_id = v_stream.account_id AND q.record_key = v_key AND q.state = 'running') THEN
+		RETURN v_stream.at_once;
+	END IF;
+	SELECT q.job_id, q.state = 'ready' AND q.run_at <= v_now AS is_due, q.priority <= v_priority AS is_before,
+		qs.state = 'active' AS is_open INTO v_read
+	FROM zcsync.sync_queue q JOIN zcsync.queues qs ON qs.name = q.queue
+	WHERE q.account_id = v_stream.account_id AND q.dedupe_key = v_key AND q.state IN ('ready', 'held');
+	IF v_read.is_due AND v_read.is_open AND NOT v_read.is_before THEN
+		UPDATE zcsync.sync_queue q SET priority = v_priority
+		WHERE q.job_id IN (SELECT w.job_id FROM zcsync.sync_queue w WHERE w.job_id = v_read.job_id FOR NO KEY UPDATE SKIP LOCKED);
+		v_read.is_before := FOUND;
+	END IF;
+	IF v_read.job_id IS NOT NULL OR v_stream.off THEN
+		RETURN (v_read.is_due AND v_read.is_open AND v_read.is_before AND v_stream.at_once) IS TRUE;
 	END IF;
 
 	PERFORM FROM zcsync.streams s WHERE s.stream_id = p_stream FOR NO KEY UPDATE SKIP LOCKED;
@@ -155,14 +169,14 @@ BEGIN
 		RETURN false;
 	END IF;
 	PERFORM zcsync._enqueue(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'pull', zcsync._pull_class(p_stream),
-		v_key, v_key, '{"lane": "live"}', 40, p_stream => p_stream, p_kind => v_stream.kind));
+		v_key, v_key, '{"lane": "live"}', v_priority, p_stream => p_stream, p_kind => v_stream.kind));
 	UPDATE zcsync.streams s SET next_pull_at = v_now + s.pull_interval
 	WHERE s.stream_id = p_stream AND s.history_state <> 'running' AND s.next_pull_at < v_now + s.pull_interval;
 	RETURN v_stream.at_once;
 END
 $$;
-COMMENT ON FUNCTION zcsync._await_read(bigint) IS
-'has a stream read for pushes that wait; true if the read is on its way and will not take long';
+COMMENT ON FUNCTION zcsync._await_read(bigint, integer) IS
+'has a stream read for pushes that wait, before them; true if the read is on its way and will not take long';
 
 -- Read records for which pushes wait before others.
 CREATE FUNCTION zcsync._hurry_fetches(p_stream bigint, p_kind text, p_jobs bigint[]) RETURNS void

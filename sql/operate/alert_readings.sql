@@ -128,16 +128,21 @@ COMMENT ON FUNCTION zcsync._account_readings() IS
 
 -- How long edits have waited for a read.
 CREATE FUNCTION zcsync._unread_readings() RETURNS SETOF zcsync.alert_reading
-LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 'unread', u.object, split_part(u.object, '/', 1), zcsync._minutes(zcsync._now() - (
-			SELECT min(q.waits_since) FROM zcsync.sync_queue AS q
-			WHERE q.state = 'ready' AND q.waits_since IS NOT NULL AND q.stream_id = (
-				SELECT s.stream_id FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
-				WHERE a.name = split_part(u.object, '/', 1) AND s.kind = split_part(u.object, '/', 2)))),
+	SELECT 'unread', u.object, split_part(u.object, '/', 1), zcsync._minutes(zcsync._now() - w.since),
 		format('%s: edits wait for a read', u.object), u.to_do
-	FROM zcsync._unread_edits() AS u
+	FROM (
+		SELECT e.object, e.to_do FROM zcsync._unread_edits() AS e
+		UNION ALL
+		SELECT l.object, l.to_do FROM zcsync._locked_streams() AS l) AS u
+	CROSS JOIN LATERAL (
+		SELECT min(q.waits_since) FROM zcsync.sync_queue AS q
+		WHERE q.state = 'ready' AND q.waits_since IS NOT NULL AND q.stream_id = (
+			SELECT s.stream_id FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+			WHERE a.name = split_part(u.object, '/', 1) AND s.kind = split_part(u.object, '/', 2))) AS w (since)
+	WHERE w.since IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._unread_readings() IS
 'for how long edits of each stream have waited for a read, for alert rules';

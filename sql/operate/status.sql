@@ -372,7 +372,7 @@ BEGIN
 	COMMENT ON VIEW zcsync.status IS
 	'one screen: what is wrong with the installation, then each account, worst first, and what is paused; to_do is what to run';
 	COMMENT ON COLUMN zcsync.status.account IS
-	'name of the account; (all): the whole installation, shown only when something is wrong with it; or a stream, route or queue that is paused, or a stream whose edits wait for a read';
+	'name of the account; (all): the whole installation, shown only when something is wrong with it; or a stream, route or queue that is paused, or a stream that is locked or whose edits wait for a read';
 	COMMENT ON COLUMN zcsync.status.state IS
 	'of an account: in step, or the first that holds of: blocked, paused, down (the vendor), held, errors, throttled, behind, starting, no stream; doc/operations.md has all of them';
 	COMMENT ON COLUMN zcsync.status.lag IS

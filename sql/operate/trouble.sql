@@ -22,11 +22,65 @@ $$;
 COMMENT ON FUNCTION zcsync._waiting_edits(bigint) IS
 'how many edits wait for a read of their stream';
 
+-- Who holds the row with this xmax: a session, or a prepared transaction, that has locked
+-- or changed it and is still open.  The workers are not meant: their transactions are
+-- short.  If several share a lock, xmax is the number of a multixact.
+CREATE FUNCTION zcsync._row_holder(p_xmax xid, OUT holder text, OUT to_do text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_xids xid[] := ARRAY[p_xmax];
+BEGIN
+	FOR i IN 1 .. 2 LOOP
+		SELECT coalesce('session ' || l.pid, format('prepared transaction %s', p.gid)),
+			CASE WHEN l.pid IS NULL THEN format('SELECT * FROM pg_prepared_xacts WHERE gid = %L;', p.gid)
+				ELSE format('SELECT * FROM pg_stat_activity WHERE pid = %s;', l.pid) END
+		INTO holder, to_do
+		FROM pg_locks AS l
+		LEFT JOIN pg_prepared_xacts AS p ON p.transaction = l.transactionid
+		WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND l.transactionid = ANY (v_xids)
+			AND NOT EXISTS (SELECT FROM zcsync.claimants AS c WHERE c.pid = l.pid)
+		ORDER BY l.pid LIMIT 1;
+		EXIT WHEN FOUND OR p_xmax = '0';
+		BEGIN
+			v_xids := ARRAY(SELECT m.xid FROM pg_get_multixact_members(p_xmax) AS m);
+		EXCEPTION WHEN OTHERS THEN
+			EXIT;	-- it is no multixact
+		END;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._row_holder(xid) IS
+'which open transaction has locked or changed the row with this xmax, and the statement that shows it; NULL: none';
+
+-- Streams that have been due for more than a minute, or for which edits wait as long,
+-- and that are not read because somebody has locked them in a transaction that is still
+-- open: an alter_stream() or refresh() that was not committed, for example.
+CREATE FUNCTION zcsync._locked_streams() RETURNS SETOF zcsync.trouble
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 2, a.name || '/' || s.kind, 'locked',
+		format('by %s, so it is not read', h.holder) || coalesce('; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), ''),
+		h.to_do || ' -- commit it or end it'
+	FROM zcsync.streams AS s
+	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active' AND a.vendor <> 'local'
+	CROSS JOIN LATERAL zcsync._row_holder(s.xmax) AS h
+	WHERE s.state = 'active' AND s.xmax <> '0' AND h.holder IS NOT NULL
+		AND (s.next_pull_at < zcsync._now() - interval '1 minute' OR EXISTS (
+			SELECT FROM zcsync.sync_queue AS q
+			WHERE q.stream_id = s.stream_id AND q.state = 'ready' AND q.waits_since < zcsync._now() - interval '1 minute'))
+	ORDER BY a.name, s.kind
+$$;
+COMMENT ON FUNCTION zcsync._locked_streams() IS
+'streams that are not read because an open transaction has locked them, as lines of the view status';
+
 -- Edits that have waited for a read for more than a minute: for which read, why it does
--- not end, and what to run.  Streams that are paused, and accounts that are not active,
--- have lines of their own.
+-- not end, and what to run.  Streams that are paused or locked, and accounts that are
+-- not active, have lines of their own.
 CREATE FUNCTION zcsync._unread_edits() RETURNS SETOF zcsync.trouble
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 2, a.name || '/' || s.kind, 'unread',
@@ -40,6 +94,7 @@ AS $$
 	WHERE s.state = 'active' AND EXISTS (
 		SELECT FROM zcsync.sync_queue AS q
 		WHERE q.stream_id = s.stream_id AND q.state = 'ready' AND q.waits_since < zcsync._now() - interval '1 minute')
+		AND (s.xmax = '0' OR (zcsync._row_holder(s.xmax)).holder IS NULL)
 	ORDER BY a.name, s.kind
 $$;
 COMMENT ON FUNCTION zcsync._unread_edits() IS
@@ -159,6 +214,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._alert_trouble();
 	RETURN QUERY SELECT * FROM zcsync._paused();
 	RETURN QUERY SELECT * FROM zcsync._awaited();
+	RETURN QUERY SELECT * FROM zcsync._locked_streams();
 	RETURN QUERY SELECT * FROM zcsync._unread_edits();
 	RETURN QUERY SELECT * FROM zcsync._uncompared();
 	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN

@@ -223,6 +223,80 @@ SELECT * FROM answer('pull', page());
 SELECT * FROM claim();
 SELECT * FROM answer('push');
 
+-- However urgent the pushes are, and however many, the read comes before them.
+SELECT older('1 hour');
+UPDATE zcsync.streams SET next_pull_at = zcsync._now() + interval '1 hour';
+UPDATE zcsync.tasks SET points = 11 WHERE name = 'Many' AND substr(remote_id, 2)::integer <= 30;
+UPDATE zcsync.sync_queue SET priority = 0 WHERE operation = 'push';
+SELECT * FROM claim(2);
+SELECT * FROM claim(2);
+SELECT * FROM answer('pull', page());
+SELECT operation, count(*) FROM claim() GROUP BY 1;
+SELECT * FROM answer('push');
+-- also one that was queued by hand, as the last of all
+SELECT older('1 hour');
+UPDATE zcsync.tasks SET points = 12 WHERE name = 'Many' AND substr(remote_id, 2)::integer <= 30;
+SELECT count(zcsync.enqueue('task-sync', 'push', 'dev/tasks/m' || i, priority => 0)) AS queued FROM generate_series(1, 30) AS i;
+SELECT zcsync.enqueue('lead-sync', 'pull', 'dev/tasks', priority => 100) > 0 AS queued;
+SELECT * FROM claim(2);
+SELECT * FROM answer('pull', page());
+SELECT operation, count(*) FROM claim() GROUP BY 1;
+SELECT * FROM answer('push');
+-- A read whose queue is paused is not on its way, so what waits for it makes room.
+SELECT older('1 hour');
+UPDATE zcsync.tasks SET points = 13 WHERE name = 'Many' AND remote_id IN ('m1', 'm2');
+SELECT zcsync.enqueue('lead-sync', 'pull', 'dev/tasks') > 0 AS queued;
+SELECT zcsync.pause_queue('lead-sync');
+SELECT * FROM claim(2);
+SELECT waits, due, count(*) FROM waiting GROUP BY 1, 2;
+SELECT zcsync.resume_queue('lead-sync');
+SELECT * FROM claim(2);
+SELECT * FROM answer('pull', page());
+SELECT operation, count(*) FROM claim() GROUP BY 1;
+SELECT * FROM answer('push');
+-- A read that was planned for later takes the place of no other one.
+SELECT zcsync.enqueue('task-sync', 'pull', 'dev/tasks', run_at => zcsync._now() + interval '1 day') > 0 AS queued;
+UPDATE zcsync.streams SET next_pull_at = zcsync._now();
+SELECT zcsync._enqueue_due_pulls();
+SELECT * FROM claim();
+SELECT * FROM answer('pull', page());
+DELETE FROM zcsync.sync_queue WHERE operation = 'pull';
+
+-- A transaction that stays open holds the stream: said as it is.
+SELECT older('1 hour');
+UPDATE zcsync.tasks SET points = 14 WHERE remote_id = 'm1';
+BEGIN;
+SELECT zcsync.refresh('dev/tasks') > 0 AS queued;
+PREPARE TRANSACTION 'regress_held_stream';
+SELECT * FROM claim();
+SELECT account, state FROM zcsync.status WHERE account = 'dev/tasks';
+UPDATE zcsync.sync_queue SET waits_since = waits_since - interval '2 minutes' WHERE operation = 'push';
+SELECT object, state, why, to_do FROM zcsync._locked_streams();
+SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'dev/tasks';
+SELECT measure, object, value, to_do FROM zcsync._unread_readings();
+-- together with another one
+BEGIN;
+SELECT FROM zcsync.streams FOR SHARE;
+SELECT object, state, regexp_replace(why, '[0-9]+', 'N'), regexp_replace(to_do, '[0-9]+', 'N') FROM zcsync._locked_streams();
+ROLLBACK;
+SELECT why FROM zcsync._locked_streams();
+ROLLBACK PREPARED 'regress_held_stream';
+SELECT object, state FROM zcsync._locked_streams();
+SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'dev/tasks';
+UPDATE zcsync.sync_queue SET run_at = zcsync._now() WHERE operation = 'push';
+SELECT * FROM claim();
+SELECT * FROM answer('pull', page());
+SELECT * FROM claim();
+SELECT * FROM answer('push');
+-- also where no edit waits, when the stream has been due for a minute
+UPDATE zcsync.streams SET next_pull_at = zcsync._now() - interval '2 minutes';
+BEGIN;
+SELECT count(*) FROM zcsync.alter_stream('dev/tasks', pull_interval => '2 minutes');
+PREPARE TRANSACTION 'regress_held_stream';
+SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'dev/tasks';
+ROLLBACK PREPARED 'regress_held_stream';
+UPDATE zcsync.streams SET next_pull_at = zcsync._now() + interval '1 hour';
+
 -- An adopted or promoted database knows of no read.
 UPDATE zcsync.streams SET read_began_at = zcsync._now(), last_pull_at = zcsync._now();
 SELECT zcsync._await_reads();
