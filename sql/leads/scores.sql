@@ -8,17 +8,25 @@
 -- rules were changed, zcsync.rescore_leads() computes them for all leads.
 -- ---------------------------------------------------------------------
 
--- Words, not parts of words: "vp" is not in "mvp".
+-- Words, not parts of words: "vp" is not in "mvp".  Punctuation counts as a space, in the
+-- words as in the text: "co-founder" and "r&d" are found.
 CREATE FUNCTION zcsync._has_word(p_text text, p_words text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_text text := ' ' || translate(p_text, ',.;:/()-&', '         ') || ' ';
+	v_words text := translate(p_words, ',.;:/()-&', '         ');
 	v_word text;
 BEGIN
-	FOREACH v_word IN ARRAY string_to_array(p_words, '|') LOOP
-		IF strpos(v_text, ' ' || v_word || ' ') > 0 THEN
+	WHILE strpos(v_text, '  ') > 0 LOOP
+		v_text := replace(v_text, '  ', ' ');
+	END LOOP;
+	WHILE strpos(v_words, '  ') > 0 LOOP
+		v_words := replace(v_words, '  ', ' ');
+	END LOOP;
+	FOREACH v_word IN ARRAY string_to_array(v_words, '|') LOOP
+		IF strpos(v_text, ' ' || btrim(v_word) || ' ') > 0 THEN
 			RETURN true;
 		END IF;
 	END LOOP;
@@ -52,7 +60,8 @@ BEGIN ATOMIC
 		WHEN 'contains' THEN p_value <> '' AND zcsync._has_word(zcsync._fold(p_value), zcsync._fold(p_operand))
 		WHEN 'at_least' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric >= p_operand::numeric END
 		WHEN 'at_most' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric <= p_operand::numeric END
-		WHEN 'newer_than' THEN CASE WHEN p_value ~ '^[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ]' THEN p_value::timestamptz > zcsync._now() - p_operand::interval END
+		WHEN 'newer_than' THEN	-- a custom field may hold any text
+			zcsync._utc_text(p_value || CASE WHEN length(p_value) = 16 THEN ':00' ELSE '' END)::timestamptz > zcsync._now() - p_operand::interval
 		END, false);
 END;
 COMMENT ON FUNCTION zcsync._rule_holds(text, text, text) IS

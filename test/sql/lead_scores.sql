@@ -46,7 +46,9 @@ FROM (VALUES ('is_filled', 'x', NULL), ('is_filled', '', NULL), ('is_filled', NU
 	('equals', 'Yes', 'yes'), ('equals', NULL, 'yes'), ('not_equals', 'no', 'yes'), ('not_equals', NULL, 'yes'),
 	('one_of', 'DE', 'at|de'), ('one_of', 'd', 'at|de'), ('contains', 'Vice President, Sales', 'ceo|vice president'), ('contains', 'MVP', 'vp'),
 	('at_least', '50', '50'), ('at_least', '9', '10'), ('at_least', 'many', '1'), ('at_most', '10.5', '11'), ('at_most', NULL, '11'),
-	('newer_than', '2020-01-01T00:00:00+00:00', '30 days'), ('newer_than', '2999-01-01T00:00:00+00:00', '30 days'), ('newer_than', 'x', '1 day')
+	('newer_than', '2020-01-01T00:00:00+00:00', '30 days'), ('newer_than', '2999-01-01T00:00:00+00:00', '30 days'), ('newer_than', 'x', '1 day'),
+	('newer_than', '2999-01-01 10:00', '30 days'), ('newer_than', '2999-02-30T10:00:00Z', '30 days'), ('newer_than', '2026-99-99T', '30 days'),
+	('contains', 'Co-Founder', 'co-founder|ceo'), ('contains', 'Head of R&D', 'r&d'), ('contains', 'VP, Sales / EMEA', 'vp sales'), ('contains', '- , -', 'x||y')
 	) AS o (operator, value, operand);
 -- what is no rule is refused
 INSERT INTO zcsync.lead_score_rules (score, field, operator, value, points) VALUES ('luck', 'email', 'is_filled', NULL, 1);
@@ -64,6 +66,10 @@ SELECT zcsync.rescore_leads('crm');
 SELECT zcsync.rescore_leads('crm');
 SELECT * FROM scored;
 SELECT zcsync.rescore_leads('nosuch');
+-- a custom field may hold any text: it gives no points, and prevents no write
+INSERT INTO zcsync.lead_score_rules (score, field, operator, value, points) VALUES ('fit', 'custom:renewed', 'newer_than', '30 days', 5);
+UPDATE zcsync.leads SET custom_fields = '{"renewed": "2026-99-99T soon"}' WHERE last_name = 'Fox';
+SELECT custom_fields ->> 'renewed' AS renewed FROM zcsync.leads WHERE last_name = 'Fox';
 
 -- closed statuses and their index
 SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indexrelid = 'zcsync.idx_leads_active'::regclass;

@@ -142,6 +142,13 @@ is(value(qq{SELECT remote_id || ' ' || category FROM zcsync.statuses WHERE scope
 	"$lists->{Bugs}:in review custom", 'statuses have a row per list');
 is(value(qq{SELECT count(*) FROM zcsync.fields WHERE account_id = zcsync.account('dev') AND scope_id = '$lists->{Bugs}'}), 6, 'fields, too');
 
+# A token that no longer sees the workspace says nothing about its lists.
+value(q{SELECT zcsync.alter_account('dev', '{"workspace_id": 9001002}')});
+my (undef, undef, $unseen) = $node->psql('postgres', q{SELECT count(*) FROM zcsync.discover('dev')});
+like($unseen, qr/ERROR:  the token of account "dev" sees no workspace 9001002\nHINT:  SELECT \* FROM zcsync.check_account\('dev'\);/, 'a workspace that is not seen: an error');
+is(value(q{SELECT count(*) FROM zcsync.lists}), 3, 'and its lists stay');
+value(q{SELECT zcsync.alter_account('dev', '{"workspace_id": 9001001}')});
+
 # A list that is renamed, and one that is cut off by the vendor's limit.
 value(q{UPDATE zcsync.lists SET path = 'Engineering/Product/Old name', detailed_at = now() - interval '1 day' WHERE path LIKE '%/Inbox'});
 $simulator->post('faults', { fault => 'rate_limit', path => "/list/$lists->{Bugs}/field" });

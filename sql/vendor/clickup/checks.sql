@@ -125,6 +125,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_only text := (SELECT a.settings ->> 'workspace_id' FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_name text := (SELECT a.name FROM zcsync.accounts a WHERE a.account_id = p_account);
 	v_began timestamptz := clock_timestamp();
 	v_teams jsonb := zcsync._ask(p_account, '{"op": "team"}');
 	v_team jsonb;
@@ -155,6 +156,12 @@ BEGIN
 			END LOOP;
 		END LOOP;
 	END LOOP;
+	-- a token that sees no workspace says nothing about its lists
+	IF v_team IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('the token of account "%s" sees no workspace%s', v_name, coalesce(' ' || v_only, '')),
+			HINT = format('SELECT * FROM zcsync.check_account(%L);', v_name);
+	END IF;
 	DELETE FROM zcsync.lists l WHERE l.account_id = p_account AND l.seen_at < v_began;
 END
 $$;
