@@ -108,7 +108,7 @@ CURL_FLOOR = 7.87.0
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.
-SCRIPTS_ONLY = bench demo deps help test test-all-versions test-operations
+SCRIPTS_ONLY = bench demo deps help load test test-all-versions test-operations
 
 .PHONY: $(SCRIPTS_ONLY)
 
@@ -171,7 +171,7 @@ demo:
 test:
 	@T='$(T)' S='$(S)' test/run-tests
 
-# what needs programs that only monitoring needs: Prometheus and its exporter
+# what needs more programs: Prometheus and its exporter, a browser, PgBouncer
 test-operations:
 	@T='$(T)' S=operations test/run-tests
 
@@ -182,13 +182,18 @@ test-all-versions:
 bench:
 	@test/bench/run
 
+# users, arrivals and poolers, as the requirements ask for
+load:
+	@test/bench/load/run
+
 help:
 	@echo 'make            build (needs PostgreSQL 15+ headers, libcurl $(CURL_FLOOR)+, OpenSSL, zlib)'
 	@echo 'make install    install into the server of $(PG_CONFIG)'
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
 	@echo 'make test       all tests on servers of their own; T=name or S=stage for some'
-	@echo 'make test-operations  monitoring, with the real Prometheus and its exporter'
+	@echo 'make test-operations  monitoring, with the real Prometheus; the report in a browser; a short load'
 	@echo 'make test-all-versions  make test with PostgreSQL 17 and 18, in chroots (root)'
 	@echo 'make bench      measure it'
+	@echo 'make load       load it with users, arrivals and a thousand clients of PgBouncer'
 	@echo 'make installcheck  the tests against an installed, preloaded server'

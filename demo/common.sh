@@ -93,8 +93,8 @@ vendor()
 		print $r->{content}' "$VENDOR_URL$2" "$1" ${3+"$3"}
 }
 
-# The server listens on a socket in its own directory only, so that nobody
-# else of this machine gets in.
+# start_server [SETTING...]: it listens on a socket in its own directory only, so
+# that nobody else of this machine gets in.
 start_server()
 {
 	run_logged server "$PGBIN/initdb" -D "$DIR/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N
@@ -109,6 +109,7 @@ start_server()
 		zcsync.allowed_hosts = '127.0.0.1'
 		zcsync.credentials_directory = '$DIR/credentials'
 		zcsync.discover_interval = 1s
+		$(printf '%s\n' "$@")
 	CONF
 	run_logged server "$PGBIN/pg_ctl" -D "$DIR/data" -l "$DIR/logs/postgresql.log" -w start
 }

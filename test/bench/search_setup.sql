@@ -1,8 +1,10 @@
--- A million tickets and half a million leads to be searched: psql -v tickets=1000000
--- -v leads=500000 -f test/bench/search_setup.sql in an empty database with zcsync
--- set up.  The same rows each time.  Of 20,000 words some are in most texts and
+-- A million tickets, half a million leads and three million comments to be searched:
+-- psql -v tickets=1000000 -v leads=500000 -v comments=3000000 -f
+-- test/bench/search_setup.sql in an empty database with zcsync set up; comments may
+-- be left out.  The same rows each time.  Of 20,000 words some are in most texts and
 -- most in few, as in a language; word10, word1000, word10000, word100000 are in as
--- many tickets of a million as they say.
+-- many tickets of a million as they say, said10 to said100000 in as many comments of
+-- three million.  One ticket in fifty is active.
 SET client_min_messages = warning;
 SET session_replication_role = replica;		-- no triggers, as when a backup is restored
 INSERT INTO zcsync.accounts (name, vendor) VALUES ('acme', 'zendesk'), ('beta', 'zendesk'), ('crm', 'local');
@@ -25,7 +27,7 @@ SELECT CASE WHEN id % 20 = 0 THEN (SELECT zcsync.account('beta')) ELSE (SELECT z
 	s1.sentence || ' ' || s2.sentence || ' ' || s3.sentence || ' ' || s4.sentence
 		|| CASE WHEN id % 10 = 3 THEN ' word100000' ELSE '' END || CASE WHEN id % 100 = 3 THEN ' word10000' ELSE '' END
 		|| CASE WHEN id % 1000 = 3 THEN ' word1000' ELSE '' END || CASE WHEN id % 100000 = 3 THEN ' word10' ELSE '' END,
-	'open', id % 5000, id % 50, '{a,b}', '2024-01-01'::timestamptz + id * interval '1 minute', '2024-01-01'::timestamptz + id * interval '2 minutes', 'synced'
+	CASE WHEN id <= :tickets * 0.98 THEN 'closed' WHEN id % 3 = 0 THEN 'pending' ELSE 'open' END, id % 5000, id % 50, '{a,b}', '2024-01-01'::timestamptz + id * interval '1 minute', '2024-01-01'::timestamptz + id * interval '2 minutes', 'synced'
 FROM generate_series(1, :tickets) AS id
 JOIN sentences AS s1 ON s1.n = (hashint8extended(id, 1) & 1073741823) % 10000
 JOIN sentences AS s2 ON s2.n = (hashint8extended(id, 2) & 1073741823) % 10000
@@ -38,7 +40,21 @@ SELECT zcsync.account('crm'), w1.word, w2.word, w3.word || ' ' || w4.word || ' L
 	'2024-01-01'::timestamptz + id * interval '2 minutes', now(), now() - id % 24 * interval '1 month', 'synced'
 FROM generate_series(1, :leads) AS id
 JOIN words AS w1 ON w1.n = id % 997 JOIN words AS w2 ON w2.n = id % 15013 JOIN words AS w3 ON w3.n = id % 19001 JOIN words AS w4 ON w4.n = id % 211;
+
+\if :{?comments}
+INSERT INTO zcsync.comments (account_id, remote_id, parent_kind, parent_id, author_id, author_name, body, is_private, created_at, updated_at, sync_state)
+SELECT t.account_id, id::text, 'tickets', t.remote_id, (id % 300)::text, w.word,
+	s1.sentence || ' ' || s2.sentence || CASE WHEN id % 30 = 7 THEN ' said100000' ELSE '' END || CASE WHEN id % 300 = 7 THEN ' said10000' ELSE '' END
+		|| CASE WHEN id % 3000 = 7 THEN ' said1000' ELSE '' END || CASE WHEN id % 300000 = 7 THEN ' said10' ELSE '' END,
+	id % 4 = 0, t.created_at + id % 7 * interval '1 hour', t.created_at + id % 7 * interval '1 hour', 'synced'
+FROM generate_series(1, :comments) AS id
+JOIN zcsync.tickets AS t ON t.remote_id = (1 + id % :tickets)::text
+JOIN words AS w ON w.n = id % 300
+JOIN sentences AS s1 ON s1.n = (hashint8extended(id, 5) & 1073741823) % 10000
+JOIN sentences AS s2 ON s2.n = (hashint8extended(id, 6) & 1073741823) % 10000;
+VACUUM ANALYZE zcsync.comments;
+\endif
 RESET session_replication_role;
-SELECT zcsync.create_lead_partitions();
+SELECT zcsync.create_lead_partitions() AS partitions \gset
 VACUUM ANALYZE zcsync.tickets;
 VACUUM ANALYZE zcsync.leads;
