@@ -30,6 +30,13 @@ WITH pairs AS MATERIALIZED (
 	CROSS JOIN LATERAL (
 		SELECT m.* FROM zcsync.%1$I AS m WHERE m.local_id = l.source_id AND m.deleted_at IS NULL OFFSET 0) AS s
 	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked' AND v.error IS NULL AND NOT v.late
+), fields AS MATERIALIZED (
+	SELECT b.field, 'back:' || b.field AS key, b.expression, b.mapped, $3 ->> b.field AS type, $4 ->> b.field AS role FROM zcsync.route_fields AS b
+	WHERE b.route_id = $1 AND b.direction = 'back'
+), members AS MATERIALIZED (	-- each is looked up once
+	SELECT d.value, zcsync._member_id($5, d.value) AS id
+	FROM (SELECT DISTINCT p.doc ->> f.field AS value FROM pairs AS p JOIN fields AS f ON f.role = 'member'
+		WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field) AS d
 )
 SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, p.status_here,
 	v.source_value IS NULL AND CASE f.role WHEN 'member' THEN m.id IS NULL ELSE f.mapped END AS unmapped,
@@ -41,11 +48,9 @@ SELECT p.source_id, p.target_id, f.field, p.current -> f.field AS old, p.status_
 		END AS new,
 	p.doc -> f.field AS value, coalesce(d.step, CASE WHEN p.agreed_back ? f.field THEN 'write' ELSE 'agree' END) AS step
 FROM pairs AS p
-CROSS JOIN (
-	SELECT b.field, 'back:' || b.field AS key, b.expression, b.mapped, $3 ->> b.field AS type, $4 ->> b.field AS role FROM zcsync.route_fields AS b
-	WHERE b.route_id = $1 AND b.direction = 'back') AS f
+CROSS JOIN fields AS f
 LEFT JOIN zcsync.route_values AS v ON v.route_id = $1 AND v.direction = 'back' AND v.field = f.field AND v.source_value = p.doc ->> f.field
-LEFT JOIN LATERAL (SELECT zcsync._member_id($5, p.doc ->> f.field) AS id WHERE f.role = 'member') AS m ON true
+LEFT JOIN members AS m ON f.role = 'member' AND m.value = p.doc ->> f.field
 CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? f.key
 	THEN zcsync._dropped_step($1, p.dropped -> f.key, $7, p.target_id, f.expression, p.source_id, f.field) END AS step) AS d
 WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
@@ -91,11 +96,12 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT CASE WHEN b.step = 'agree' THEN 'agree'
 			WHEN b.step = 'wait' AND (b.unmapped OR NOT zcsync._same_value(b.old, b.new)) THEN 'wait'
 			WHEN b.unmapped THEN 'unmapped_value'
-			ELSE zcsync._write_step(%L::zcsync.vendor_rules, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x
+			ELSE zcsync._write_step($8, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x
 		WHERE x.step <> 'wait'$sql$,
-		zcsync._route_back_query(p_route, v.source_kind), (zcsync._kind_of(v.source_vendor, v.source_kind)).rules)
+		zcsync._route_back_query(p_route, v.source_kind))
 	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
-		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values, p_apply;
+		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values, p_apply,
+		(zcsync._kind_of(v.source_vendor, v.source_kind)).rules;
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;
@@ -151,18 +157,27 @@ COMMENT ON FUNCTION zcsync._is_disputed(bigint, text, text) IS
 CREATE FUNCTION zcsync._undisputed(p_route bigint, p_forward zcsync.route_change[], p_back zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off	-- the planner expects ten of each, and a plan may have a thousand
+SET jit = off
 AS $$
+	WITH disputed AS MATERIALIZED (	-- asked for each two fields, and not for each record
+		SELECT b.field AS back, f.field AS forward
+		FROM (SELECT DISTINCT x.field FROM unnest(p_back) AS x) AS b CROSS JOIN (SELECT DISTINCT x.field FROM unnest(p_forward) AS x) AS f
+		WHERE zcsync._is_disputed(p_route, substr(b.field, 6), f.field)),
+	told AS MATERIALIZED (
+		SELECT b.n, bool_or(c.op = 'update') AS is_written, bool_or(c.op = 'agree') AS is_there
+		FROM unnest(p_back) WITH ORDINALITY AS b (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+		JOIN disputed AS d ON d.back = b.field
+		JOIN unnest(p_forward) AS c ON c.source_id = b.source_id AND c.field = d.forward
+		WHERE NOT (jsonb_typeof(b.new) = 'array' AND jsonb_typeof(c.new) = 'array') AND (c.op = 'update' OR (c.op = 'agree' AND zcsync._same_value(c.old, c.new)))
+		GROUP BY b.n)
 	SELECT ARRAY(
-		SELECT CASE WHEN b.op = 'update' AND d.is_there
-			THEN ROW('agree', b.link_id, b.source_id, b.target_id, b.field, b.old, b.new, NULL, NULL, b.agreed)::zcsync.route_change ELSE b END
-		FROM unnest(p_back) AS b
-		CROSS JOIN LATERAL (
-			SELECT coalesce(bool_or(c.op = 'update'), false) AS is_written, coalesce(bool_or(c.op = 'agree'), false) AS is_there
-			FROM unnest(p_forward) AS c
-			WHERE c.source_id = b.source_id AND NOT (jsonb_typeof(b.new) = 'array' AND jsonb_typeof(c.new) = 'array')
-				AND (c.op = 'update' OR (c.op = 'agree' AND zcsync._same_value(c.old, c.new)))
-				AND zcsync._is_disputed(p_route, substr(b.field, 6), c.field)) AS d
-		WHERE NOT d.is_written)
+		SELECT CASE WHEN b.op = 'update' AND t.is_there THEN ROW('agree', b.link_id, b.source_id, b.target_id, b.field, b.old, b.new, NULL, NULL, b.agreed)::zcsync.route_change
+			ELSE ROW(b.op, b.link_id, b.source_id, b.target_id, b.field, b.old, b.new, b.error_code, b.message, b.agreed)::zcsync.route_change END
+		FROM unnest(p_back) WITH ORDINALITY AS b (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+		LEFT JOIN told AS t ON t.n = b.n
+		WHERE t.is_written IS NOT TRUE
+		ORDER BY b.n)
 $$;
 COMMENT ON FUNCTION zcsync._undisputed(bigint, zcsync.route_change[], zcsync.route_change[]) IS
 'what comes back whatever the route writes to the target at the same time';

@@ -166,7 +166,8 @@ COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 -- beginning are wanted, $5 when it began, $6 the target account, $7 the default
 -- assignee, $8 what to do with records that leave, $9 the types of the target's
 -- columns, $10 the default client, $11 the requester if the client has no user with the
--- address, $12 what the SQL of the route said, $13 what apply_route() would make of it.
+-- address, $12 what the SQL of the route said, $13 what apply_route() would make of it,
+-- $14 the rules of the target's kind, $15 its columns that only a new record can be given.
 -- Rows are looked up by local_id alone and one by one (LATERAL, OFFSET 0), so that the
 -- plan needs no statistics.
 
@@ -177,7 +178,7 @@ BEGIN ATOMIC
 	SELECT $sql$
 WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
-		l.dropped, $13 OR zcsync._is_applied(l.dropped) AS applies,
+		l.dropped, $13 OR (l.dropped <> '{}' AND zcsync._is_applied(l.dropped)) AS applies,
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM (SELECT i.id, v.* FROM unnest($3) AS i (id) LEFT JOIN unnest($12) AS v ON v.source_id = i.id OFFSET 0) AS v
 	CROSS JOIN LATERAL (
@@ -271,7 +272,7 @@ BEGIN ATOMIC
 		CASE WHEN p.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.said END AS agreed_value,
 		p.old, CASE WHEN p.link_id IS NULL OR d.step = 'agree' THEN 'agree'
 			WHEN d.step = 'wait' AND NOT zcsync._same_value(p.old, m.new) THEN 'wait'
-			ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, p.field, p.status_there, p.old, m.new) END AS step,
+			ELSE zcsync._write_step($14, $15, p.field, p.status_there, p.old, m.new) END AS step,
 		r.unmapped, r.value1, p.of_party AND q.client_id IS NULL AS waits
 	FROM (	-- what joins copy is but the value of a field, and not the whole record
 		SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, p.dropped, p.status_there,
@@ -368,7 +369,7 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT 'leave', g.link_id, g.source_id, g.target_id, NULL, -1, NULL, NULL, NULL, NULL, NULL FROM leaving AS g
 	UNION ALL
-	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step(%16$L::zcsync.vendor_rules, %17$L, 'status', g.old #>> '{}', g.old, g.new) END,
+	SELECT CASE WHEN g.new IS NULL THEN 'error' ELSE zcsync._write_step($14, $15, 'status', g.old #>> '{}', g.old, g.new) END,
 		g.link_id, g.source_id, g.target_id, 'status', 0, g.old, g.new,
 		CASE WHEN g.new IS NULL THEN 'no_closing_status' END,
 		CASE WHEN g.new IS NULL THEN format('no closing status is known for %%s', coalesce(%14$L, %13$L || ' ' || g.scope)) END, g.new
@@ -393,8 +394,7 @@ AS $$
 		x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
 		zcsync._route_changed_at(sa.vendor), CASE WHEN x.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', x.place_field) END, x.roles, x.status_scope, x.status_is_id,
 		zcsync._route_parties_query(p_route, x.roles, (zcsync._vendor_of(ta.vendor)).person), x.setting, x.place,
-		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field, (zcsync._kind_of(ta.vendor, t.kind)).rules,
-		zcsync._create_only(ta.vendor, t.kind))
+		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field)
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
@@ -415,22 +415,25 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
+SET enable_seqscan = off	-- rows are looked up one by one, also while their tables are empty
 SET work_mem = '32MB'	-- plan() asks for a thousand records at a time
 AS $$
 DECLARE
 	v record;
 BEGIN
-	SELECT r.*, s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
+	SELECT r.*, s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind, ta.vendor AS target_vendor
 	INTO STRICT v
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+	JOIN zcsync.accounts ta ON ta.account_id = t.account_id
 	WHERE r.route_id = p_route;
 	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
 	USING p_route, v.source_account, p_ids, p_backfill, zcsync._route_start(p_route), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
-		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values, p_apply;
+		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values, p_apply,
+		(zcsync._kind_of(v.target_vendor, v.target_kind)).rules, zcsync._create_only(v.target_vendor, v.target_kind);
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;
