@@ -7,4 +7,4 @@ SET LOCAL check_function_bodies = off;
 -- beforehand is an error and not adopted.
 CREATE SCHEMA zcsync;
 COMMENT ON SCHEMA zcsync IS
-'zcsync: tickets, tasks and leads of other systems in step with the tables of this database';
+'zcsync: tickets, tasks and leads of other systems in step with the tables of this database; SELECT * FROM zcsync.status; shows how it is and what to run';

@@ -217,11 +217,11 @@ CREATE FUNCTION zcsync._alert_trouble() RETURNS SETOF zcsync.trouble
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 1, 'target ' || t.name, 'no alerts', coalesce(s.message, d.last_error), format('SELECT * FROM zcsync.test_alert(%L);', t.name)
+	SELECT 1, 'target ' || t.name, 'no alerts', coalesce(s.message, d.last_error), format('SELECT * FROM zcsync.test_alert(%L);', t.name), d.created_at
 	FROM zcsync.alert_targets AS t
 	CROSS JOIN LATERAL zcsync._alert_secret_status(t.target_id) AS s
 	LEFT JOIN LATERAL (
-		SELECT CASE WHEN l.state = 'failed' OR l.attempts >= 3 THEN l.last_error END AS last_error FROM zcsync.alert_deliveries AS l
+		SELECT CASE WHEN l.state = 'failed' OR l.attempts >= 3 THEN l.last_error END AS last_error, l.created_at FROM zcsync.alert_deliveries AS l
 		WHERE l.target_id = t.target_id AND l.state IN ('sent', 'waiting', 'failed') AND l.attempts > 0
 		ORDER BY l.delivery_id DESC LIMIT 1) AS d ON true
 	WHERE t.state = 'active' AND (s.message IS NOT NULL OR d.last_error IS NOT NULL)

@@ -289,20 +289,53 @@ $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
 'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 10,000';
 
+-- Since when an account is in a state; of many held jobs and errors of routes, a thousand
+-- are looked at.
+CREATE FUNCTION zcsync._account_since(p_account text, p_state text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE p_state
+		WHEN 'held' THEN (
+			SELECT min(q.created_at)
+			FROM (SELECT h.created_at FROM zcsync.sync_queue AS h WHERE h.account_id = a.account_id AND h.state = 'held' LIMIT 1000) AS q)
+		WHEN 'errors' THEN least(
+			(SELECT min(d.died_at) FROM zcsync.dead_letters AS d WHERE d.account_id = a.account_id),
+			(SELECT min(s.failing_since) FROM zcsync.streams AS s WHERE s.account_id = a.account_id AND s.state = 'active'),
+			(SELECT min(f.first_at) FROM (
+				SELECT e.first_at FROM zcsync.route_errors AS e
+				JOIN zcsync.routes AS r USING (route_id) JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
+				WHERE s.account_id = a.account_id LIMIT 1000) AS f))
+		ELSE (SELECT o.began_at FROM zcsync.outages AS o WHERE o.account_id = a.account_id AND o.ended_at IS NULL)
+		END
+	FROM zcsync.accounts AS a
+	WHERE a.name = p_account
+$$;
+COMMENT ON FUNCTION zcsync._account_since(text, text) IS
+'since when an account is in a state of the view status: held, errors, or an outage; NULL: not known';
+
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.status AS
-	SELECT x.account, x.state, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
-		zcsync._shorten(x.why, 38) AS why, x.to_do
+	SELECT x.account, x.state, date_trunc('second', x.since) AS since, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
+		zcsync._shorten(x.why, 38) AS why,
+		-- statements that only a superuser may run do not begin so, nor does what is done outside of the database
+		CASE WHEN x.state IN ('in step', 'starting') OR starts_with(x.to_do, 'nothing') THEN 'nobody'
+			WHEN x.to_do IS NULL OR starts_with(x.to_do, 'SELECT ') OR starts_with(x.to_do, 'CALL ') THEN 'operator'
+			ELSE 'superuser' END AS who,
+		x.to_do
 	FROM (
-		SELECT t.severity, t.object AS account, t.state, NULL::interval AS age, NULL::text AS waiting,
+		SELECT t.severity, t.object AS account, t.state, t.since, NULL::interval AS age, NULL::text AS waiting,
 			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do
 		FROM zcsync._installation_trouble() AS t
 		UNION ALL
-		SELECT v.severity, a.account, v.state, a.lag, concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END), e.errors,
+		SELECT v.severity, a.account, v.state,
+			CASE WHEN v.state IN ('blocked', 'paused', 'down', 'held', 'errors') THEN zcsync._account_since(a.account, v.state)
+				WHEN v.state IN ('throttled', 'behind') THEN least(zcsync._now() - a.lag, a.read_error_since) END,
+			a.lag, concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END), e.errors,
 			CASE WHEN a.next_try_at > zcsync._now() THEN zcsync._span(a.next_try_at - zcsync._now())
 				WHEN a.next_try_at IS NOT NULL THEN 'now' END,
 			v.why, v.to_do
@@ -370,14 +403,18 @@ SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
 	COMMENT ON VIEW zcsync.status IS
-	'one screen: what is wrong with the installation, then each account, worst first, and what is paused; to_do is what to run';
+	'one screen: what is wrong with the installation, then each account, worst first, and what is paused; since when, why, who must act, and what to run: to_do';
 	COMMENT ON COLUMN zcsync.status.account IS
 	'name of the account; (all): the whole installation, shown only when something is wrong with it; or a stream, route or queue that is paused, or a stream that is locked or whose edits wait for a read';
 	COMMENT ON COLUMN zcsync.status.state IS
 	'of an account: in step, or the first that holds of: blocked, paused, down (the vendor), held, errors, throttled, behind, starting, no stream; doc/operations.md has all of them';
+	COMMENT ON COLUMN zcsync.status.since IS 'since when it is so, as far as that is known';
 	COMMENT ON COLUMN zcsync.status.lag IS
 	'for how long the oldest thing that is due has waited: a pull or a fresh change; more than a minute is not in step';
-	COMMENT ON COLUMN zcsync.status.why IS 'shortened; in full in zcsync.errors and zcsync.stat_accounts';
+	COMMENT ON COLUMN zcsync.status.why IS 'shortened; in full in zcsync.errors, zcsync.alerts and zcsync.selfcheck()';
+	COMMENT ON COLUMN zcsync.status.who IS
+	'who must act: nobody; an operator, see zcsync.grant_operator(); a superuser, or who has the server';
+	COMMENT ON COLUMN zcsync.status.to_do IS 'what to run; empty: nothing';
 	COMMENT ON COLUMN zcsync.status.waiting IS 'live jobs: ready, running and held; with a + there are more than were counted';
 	COMMENT ON COLUMN zcsync.status.errors IS 'rows of zcsync.errors that wait for a person';
 	COMMENT ON COLUMN zcsync.status.next IS 'when something is sent or read next';
@@ -486,6 +523,11 @@ BEGIN
 	COMMENT ON VIEW zcsync.progress IS
 	'how far each stream has read, live and history, each backfill of a route and each import of leads, and what holds it';
 	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route or intake';
+	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; backfill of a route; import of an intake';
+	COMMENT ON COLUMN zcsync.progress.done IS 'records read, looked at or taken so far';
+	COMMENT ON COLUMN zcsync.progress.progress IS 'how far it is, in words or as a bar';
+	COMMENT ON COLUMN zcsync.progress.eta IS 'in how much time it is done, if it goes on as so far';
+	COMMENT ON COLUMN zcsync.progress.newest IS 'creation of the newest record mirrored';
 	COMMENT ON COLUMN zcsync.progress.estimate IS 'records expected; may be too low or too high';
 	COMMENT ON COLUMN zcsync.progress.calls_minute IS 'history: calls made a minute since it began; live: pulls planned';
 	COMMENT ON COLUMN zcsync.progress.oldest IS 'creation of the oldest record mirrored';
@@ -652,6 +694,11 @@ BEGIN
 	WHERE a.state = 'blocked' OR a.breaker_failures >= 3;
 	COMMENT ON VIEW zcsync.errors IS
 	'everything that went wrong and is not solved yet, a row per record with its reference';
+	COMMENT ON COLUMN zcsync.errors.account IS 'account of the record; zcsync.status has a row for it';
+	COMMENT ON COLUMN zcsync.errors.message IS 'what the vendor or the route said';
+	COMMENT ON COLUMN zcsync.errors.hint IS 'what to run';
+	COMMENT ON COLUMN zcsync.errors.times IS 'how often it was tried, or happened';
+	COMMENT ON COLUMN zcsync.errors.last_at IS 'when it happened last; retrying: when it is tried next';
 	COMMENT ON COLUMN zcsync.errors.source IS
 	'dead letter (waits for a person), route NAME (could not map), stream, retrying (tried again by itself at last_at), account';
 	COMMENT ON COLUMN zcsync.errors.reference IS 'the record, for zcsync.history(); else the key of the job';

@@ -8,7 +8,8 @@ CREATE TYPE zcsync.trouble AS (
 	object text,				-- (all), or the object that is paused
 	state text,					-- in a word or two
 	why text,
-	to_do text);				-- a statement, where there is one
+	to_do text,					-- a statement, where there is one
+	since timestamptz);			-- NULL: not known
 COMMENT ON TYPE zcsync.trouble IS
 'a line of the view status that is not about an account';
 
@@ -63,7 +64,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 2, a.name || '/' || s.kind, 'locked',
 		format('by %s, so it is not read', h.holder) || coalesce('; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), ''),
-		h.to_do || ' -- commit it or end it'
+		h.to_do || ' -- commit it or end it', s.next_pull_at
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active' AND a.vendor <> 'local'
 	CROSS JOIN LATERAL zcsync._row_holder(s.xmax) AS h
@@ -87,7 +88,8 @@ AS $$
 		format('edits wait for a read: %s', zcsync._waiting_edits(s.stream_id)) || coalesce('; ' || e.last_error, ''),
 		CASE WHEN e.last_error IS NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
 			WHEN s.last_error_class IN ('vendor', 'throttled') THEN 'nothing: it is read again by itself'
-			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END
+			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END,
+		(SELECT min(q.waits_since) FROM zcsync.sync_queue AS q WHERE q.stream_id = s.stream_id AND q.waits_since IS NOT NULL AND q.state = 'ready')
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
 	CROSS JOIN LATERAL (SELECT CASE WHEN s.last_error_lane IS DISTINCT FROM 'history' THEN s.last_error END) AS e (last_error)
@@ -111,7 +113,8 @@ AS $$
 			|| CASE WHEN s.last_error_lane = 'compare' THEN '; ' || s.last_error ELSE '' END,
 		CASE WHEN s.last_error_lane = 'compare' THEN format('SELECT * FROM zcsync.check_account(%L);', a.name)
 			WHEN s.compare_cursor IS NOT NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
-			ELSE format('SELECT zcsync.compare(%L);', a.name || '/' || s.kind) END
+			ELSE format('SELECT zcsync.compare(%L);', a.name || '/' || s.kind) END,
+		coalesce(s.compared_at, s.created_at)
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
 	WHERE s.state = 'active' AND s.history_state <> 'running'
@@ -128,16 +131,16 @@ CREATE FUNCTION zcsync._paused() RETURNS SETOF zcsync.trouble
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 3, 'queue ' || q.name, 'paused', 'jobs of this queue wait', format('SELECT zcsync.resume_queue(%L);', q.name)
+	SELECT 3, 'queue ' || q.name, 'paused', 'jobs of this queue wait', format('SELECT zcsync.resume_queue(%L);', q.name), NULL::timestamptz
 	FROM zcsync.queues AS q WHERE q.state = 'paused'
 	UNION ALL
 	SELECT 3, a.name || '/' || s.kind, 'paused',
-		coalesce('not read; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), 'the stream is not read'), format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind)
+		coalesce('not read; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), 'the stream is not read'), format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), NULL
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id) WHERE s.state = 'paused'
 	UNION ALL
 	SELECT 3, 'route ' || r.name, 'paused',
 		CASE WHEN r.starts_at IS NULL THEN 'the route was not started yet' ELSE 'the route does nothing' END,
-		format('SELECT zcsync.resume_route(%L);', r.name)
+		format('SELECT zcsync.resume_route(%L);', r.name), NULL
 	FROM zcsync.routes AS r WHERE r.state = 'paused'
 $$;
 COMMENT ON FUNCTION zcsync._paused() IS
@@ -171,6 +174,22 @@ END;
 COMMENT ON FUNCTION zcsync._trouble_state(text) IS
 'the word that the view status has for a condition of zcsync.selfcheck() that does not hold; NULL: it does not show it';
 
+-- Since when a condition does not hold, as far as that is known: what alerts found of it,
+-- when maintain() last ended, or when a worker was last at work.
+CREATE FUNCTION zcsync._condition_since(p_item text, p_state text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN p_item = 'maintenance' THEN n.maintained_at
+		ELSE coalesce(
+			(SELECT min(i.began_at) FROM zcsync.alert_incidents AS i
+			WHERE i.resolved_at IS NULL AND i.object = (zcsync._alert_object(p_state)).object),
+			CASE WHEN (zcsync._alert_object(p_state)).object = 'work' AND n.clock_at < zcsync._now() - interval '2 minutes' THEN n.clock_at END) END
+	FROM zcsync.installation AS n
+$$;
+COMMENT ON FUNCTION zcsync._condition_since(text, text) IS
+'since when a condition of zcsync.selfcheck() does not hold; NULL: not known';
+
 -- The conditions of selfcheck() that do not hold and stop data or maintenance.  If
 -- zcsync may not run here at all, if workers have no role, or if there is no launcher,
 -- it is obvious that there is no worker, so that is not shown.
@@ -178,7 +197,7 @@ CREATE FUNCTION zcsync._failed_conditions() RETURNS SETOF zcsync.trouble
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 0, '(all)', f.state, f.message, f.hint
+	SELECT 0, '(all)', f.state, f.message, f.hint, zcsync._condition_since(f.item, f.state)
 	FROM (
 		SELECT zcsync._trouble_state(c.item) AS state, c.*, bool_or(NOT c.ok AND c.item IN ('installation', 'role')) OVER () AS may_not,
 			bool_or(NOT c.ok AND c.item = 'launcher') OVER () AS unlaunched
@@ -201,15 +220,15 @@ DECLARE
 	v_alerts record;
 BEGIN
 	IF pg_is_in_recovery() THEN
-		RETURN QUERY SELECT 0, '(all)', 'standby', 'nothing of zcsync runs on this server', 'SELECT * FROM zcsync.status; -- on the primary';
+		RETURN QUERY SELECT 0, '(all)', 'standby', 'nothing of zcsync runs on this server', 'SELECT * FROM zcsync.status; -- on the primary', NULL::timestamptz;
 	END IF;
 	RETURN QUERY SELECT * FROM zcsync._failed_conditions();
-	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message
+	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message, min(a.first_at) AS since
 	INTO v_alerts
 	FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
 	IF v_alerts.open > 0 THEN
 		RETURN QUERY SELECT 0, '(all)', 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
-			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;';
+			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;', v_alerts.since;
 	END IF;
 	RETURN QUERY SELECT * FROM zcsync._alert_trouble();
 	RETURN QUERY SELECT * FROM zcsync._paused();
@@ -218,7 +237,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._unread_edits();
 	RETURN QUERY SELECT * FROM zcsync._uncompared();
 	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
-		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);';
+		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz;
 	END IF;
 END
 $$;

@@ -37,7 +37,7 @@ my %own = (
 # A block that creates the extension does so in the database of pg_cron, anew;
 # the pages without a database go on there.
 my @pages = (
-	[ 'README.md', 'tables' ], [ 'doc/install.md', 'mydb' ], [ 'doc/operations.md', 'mydb' ],
+	[ 'README.md', 'tables' ], [ 'doc/install.md', 'mydb' ], [ 'doc/operations.md', 'full' ],
 	[ 'doc/zendesk.md', 'tables' ], [ 'doc/clickup.md', 'tables' ], [ 'doc/halopsa.md', 'tables' ],
 	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/search.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ], [ 'doc/report.md', 'full' ],
 	[ 'doc/security.md', 'full' ], [ 'doc/moving-and-copying.md', 'routed' ], [ 'doc/ha.md', 'full' ], [ 'doc/removing.md', 'mydb' ]);
@@ -151,7 +151,7 @@ sub found_here
 		WHERE a.vendor = 'local' AND l.deleted_at IS NULL ORDER BY 1 LIMIT 3});
 	@found{ ('crm/leads/#12', 'crm/leads/#40', 'crm/leads/#41')[ 0 .. $#leads ] } = @leads;
 	my ($ticket, $task) = map { value($database, "SELECT min(remote_id) FROM zcsync.$_") } qw(tickets tasks);
-	@found{ ("'9hx'", 'dev/tasks/9hx', "'35436'") } = ("'$task'", "dev/tasks/$task", "'$ticket'");
+	@found{ ("'9hx'", 'dev/tasks/9hx', "'35436'", 'acme/tickets/35436') } = ("'$task'", "dev/tasks/$task", "'$ticket'", "acme/tickets/$ticket");
 	$found{'Twin Two'} = value($database, q{SELECT min(c.name) FROM zcsync.companies c JOIN zcsync.accounts a USING (account_id) WHERE a.name = 'psa'});
 	# a job that waits, and the new task that it would send
 	if ($database eq 'doc_queue_md')
