@@ -56,11 +56,24 @@ END;
 COMMENT ON FUNCTION zcsync._reader_relations(boolean) IS
 'tables and views that a reader may read, and of tables which columns; limited: a reader of some accounts';
 
+-- What zcsync.search() calls with the rights of its caller.  Private text needs
+-- _may_search_private() as well, which is not here.
+CREATE FUNCTION zcsync._search_functions() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '{search,account,_page_rows,_check_rows,_shorten,_encode_cursor,_decode_cursor,_list_text,_check_query,_check_search_kinds,_search_kinds,
+		_default_search_kinds,_search_branches,_search_notices,_search_candidates,_search_indexed,_search_since,_search_newest,_private_texts,
+		_search_ranked,_search_expression,_search_similar,_search_page,_trigram_schema,_matches,_index_search}'::text[];
+END;
+COMMENT ON FUNCTION zcsync._search_functions() IS
+'what those may call who search, but not in private text';
+
 CREATE FUNCTION zcsync._reader_functions(p_limited boolean) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT '{account,tickets_page,tickets_page_json,tasks_page,leads_page,leads_page_json,active_tickets_by_user,recent_leads,
-			top_companies,tickets_report,_page_query,_page_rows,_encode_cursor,_check_rows,_fold,history,record,_may_read_field,_now,_span}'::text[]
+			top_companies,tickets_report,_page_query,_page_rows,_encode_cursor,_check_rows,_fold,history,record,_may_read_field,_now,_span,search_leads}'::text[]
+		|| zcsync._search_functions()
 		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_bar,_shorten,_allowances_now,_backlog,
 			_backfills_undone,_ended_lately,_held_of,_account_since,_installation_trouble,_running_imports,_worker_slots,_cache_statistics,
 			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_calls_counted,_samples,_operations_counted,
@@ -75,7 +88,7 @@ BEGIN ATOMIC
 	SELECT '{tickets,tasks,leads,comments,contacts,companies,fields,statuses,accounts,account_budgets,streams,lists,installation,alerts,
 		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_errors,links,marks,
 		company_maps,intakes,lead_sources,lead_identities,lead_rows,lead_duplicates,lead_merges,lead_match_rules,lead_statuses,
-		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents}'::text[];
+		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents,alert_targets,alert_deliveries}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._operator_relations() IS
 'tables that an operator may read whole, besides what a reader may';
@@ -92,7 +105,10 @@ BEGIN ATOMIC
 		add_stream,alter_stream,pause_stream,resume_stream,refresh,compare,sync_ticket,sync_tickets,sync_task,sync_tasks,
 		enqueue,retry,cancel,pause_queue,resume_queue,alter_queue,discard,take_remote,link_records,adopt_marks,
 		sync_lead,sync_leads,sync_leads_json,merge_leads,keep_apart,split_lead,explain_lead,rescore_leads,rebuild_active_index,
-		cache_clear,cache_delete,cache_invalidate,_refuse_standby}'::text[];
+		cache_clear,cache_delete,cache_invalidate,_refuse_standby,search_tickets,set_credentials_end,
+		add_alert_target,alter_alert_target,remove_alert_target,pause_alert_target,resume_alert_target,test_alert,
+		add_alert_rule,alter_alert_rule,remove_alert_rule,pause_alert_rule,resume_alert_rule,alert_measures,acknowledge_alert,
+		evaluate_alerts,schedule_alerts,unschedule_alerts,_alerts_job}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._operator_functions() IS
 'what an operator may call, besides what a reader and what the author of a route may';
@@ -103,9 +119,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(DISTINCT p.proname::text) || '{_check_table_job,_table_job,_index_links,_cached_document,_cached_documents,_caller,_make_document,
-			_sees_all_rows,_warming_job,_alerts_job,_check_query,_check_search_kinds,_decode_cursor,_default_search_kinds,_index_search,_list_text,
-			_may_search_private,_private_texts,_search_branches,_search_candidates,_search_expression,_search_indexed,_search_kinds,_search_newest,
-			_search_notices,_search_page,_search_ranked,_search_similar,_search_since,_trigram_schema}'::text[]
+			_sees_all_rows,_warming_job,_may_search_private}'::text[]
 	FROM pg_proc AS p
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND left(p.proname, 1) <> '_'
 $$;

@@ -347,7 +347,10 @@ DECLARE
 	v_list jsonb := jsonb_build_array(format('a search for "%s" (%s)', zcsync._shorten(zcsync._check_query(search.query), 40),
 		left(md5(concat(search.query, search.kinds, v_private)), 8)), 'rank', 'desc', search.account);
 	v_kinds text[] := CASE WHEN search.kinds IS NOT NULL THEN zcsync._check_search_kinds(search.kinds)
-		ELSE ARRAY(SELECT k FROM unnest(zcsync._default_search_kinds()) AS k WHERE has_any_column_privilege(format('zcsync.%I', k), 'SELECT')) END;
+		ELSE ARRAY(SELECT s.kind FROM zcsync._search_kinds() AS s
+			WHERE s.kind = ANY (zcsync._default_search_kinds()) AND has_any_column_privilege(format('zcsync.%I', s.kind), 'SELECT')
+				-- the text of a kind may be kept from those who may read all else of it
+				AND coalesce(has_column_privilege(format('zcsync.%I', s.kind), s.c, 'SELECT'), true)) END;
 	v_branches zcsync.search_branch[];
 	v_queries text[];
 	v_at record;

@@ -78,6 +78,7 @@ CREATE FUNCTION lacks(p_role text) RETURNS SETOF text LANGUAGE sql AS $$
 		WHERE NOT u.prosecdef AND c.pronamespace = 'zcsync'::regnamespace AND u.prosrc LIKE '%zcsync.' || c.proname || '(%'
 			-- texts for people and commands of jobs name these
 			AND NOT (u.proname IN ('schedule_maintenance', 'unschedule_maintenance', '_maintenance_job') AND c.proname IN ('_maintain', 'maintain'))
+			AND NOT (u.proname IN ('search', '_search_notices') AND c.proname IN ('_may_search_private', 'enable_search'))
 			AND NOT (u.proname ~ '^(add_route|map_value|alter_route)$' AND c.proname IN ('check_route', 'resume_route', 'map_company')))
 	SELECT DISTINCT proname::text FROM used WHERE NOT has_function_privilege(p_role, oid, 'EXECUTE') ORDER BY 1
 $$;
@@ -93,6 +94,12 @@ SELECT count(*) > 0 AS alerts_are_readable FROM zcsync.alerts UNION ALL SELECT c
 SELECT reference, subject FROM zcsync.tickets_page() ORDER BY 1;
 SELECT count(*) FROM zcsync.leads_page();
 SELECT count(*) FROM zcsync.tickets_report();
+-- it finds no record by a text that it may not read
+SELECT kind, reference FROM zcsync.search('lead') ORDER BY 1, 2;
+SELECT kind, reference FROM zcsync.search('private') ORDER BY 1, 2;
+SELECT reference FROM zcsync.search('private', '{tickets}');
+SELECT reference FROM zcsync.search('private', include_private => true);
+SELECT zcsync.add_alert_target('mine', 'notify', '{"channel": "mine"}');
 SELECT count(*) FROM zcsync.leads;
 SELECT field_name, new FROM zcsync.history('acme/tickets/1') WHERE action = 'update';
 SELECT count(*) AS private FROM zcsync.record_changes c WHERE to_jsonb(c)::text LIKE '%private%';
@@ -137,6 +144,17 @@ SELECT zcsync.create_partitions();
 CALL zcsync.maintain();
 CALL zcsync.run('1 ms');
 SELECT zcsync.start();
+SELECT kind, reference FROM zcsync.search('ticket -beta') ORDER BY 1, 2;
+SELECT reference FROM zcsync.search('private', '{comments}');
+SELECT reference FROM zcsync.search('private', '{comments}', include_private => true);
+SELECT zcsync.add_alert_target('regress', 'notify', '{"channel": "regress"}') > 0 AS target;
+SELECT ok, message FROM zcsync.test_alert('regress');
+SELECT zcsync.alter_alert_target('regress', severity => 'critical'), zcsync.pause_alert_target('regress'), zcsync.resume_alert_target('regress');
+SELECT zcsync.add_alert_rule('regress', 'lag', 10), zcsync.alter_alert_rule('regress', '{"warning": 20}'), zcsync.pause_alert_rule('regress');
+SELECT zcsync.set_credentials_end('acme', '2030-01-01');
+SELECT name, kind FROM zcsync.alert_targets;
+SELECT count(*) FROM zcsync.alert_secrets;
+SELECT zcsync.remove_alert_rule('regress'), zcsync.remove_alert_target('regress');
 SELECT zcsync.release_held('acme'), zcsync.cancel_held('acme');
 SELECT * FROM zcsync.credentials;
 UPDATE zcsync.tickets SET subject = 'x';

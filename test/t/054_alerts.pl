@@ -172,12 +172,19 @@ told_once('a job of pg_cron fails', sub {
 			SELECT jobid, 1000000, 'failed', 'a text', now(), now() + interval '1 minute' FROM cron.job WHERE jobname LIKE 'zcsync maintenance%'}) },
 	sub { value('DELETE FROM cron.job_run_details') }, qr/^\[warning\] zcsync postgres: no maintenance$/);
 quiet();
-# keys of tables by month are what a publication of all tables lacks
-told_once('a step of maintenance fails', sub {
-		value(q{CREATE FUNCTION no_update() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END';
-			CREATE TRIGGER no_delete BEFORE DELETE ON zcsync.alerts FOR EACH STATEMENT EXECUTE FUNCTION no_update()});
-		$node->psql('postgres', 'CALL zcsync.maintain()') },
-	sub { value('DROP TRIGGER no_delete ON zcsync.alerts; DROP FUNCTION no_update()'); value('CALL zcsync.maintain()') }, qr/^\[warning\] zcsync postgres: no maintenance$/);
+# A publication of all tables blocks nothing, since each table has a key or the replica
+# identity FULL.  One that publishes some rows of a table, by a column that is not part of
+# its key, still does: PostgreSQL then refuses to delete any row.
+value(q{CREATE PUBLICATION everything FOR ALL TABLES});
+is($node->psql('postgres', 'CALL zcsync.maintain()'), 0, 'a publication of all tables blocks no step of maintenance');
+value('DROP PUBLICATION everything');
+told_once('a publication blocks maintenance', sub {
+		value(q{CREATE PUBLICATION narrow FOR TABLE zcsync.report_archive WHERE (line IS NOT NULL)});
+		my (undef, undef, $stderr) = $node->psql('postgres', 'CALL zcsync.maintain()');
+		like($stderr, qr/steps of maintenance failed: reports/, 'the step that deletes there fails, and no other');
+		like(value(q{SELECT message FROM zcsync.alerts WHERE code = 'maintenance' AND resolved_at IS NULL}),
+			qr/^step "reports" of zcsync\.maintain\(\) failed: cannot delete from table "report_archive"$/, 'and the alert names the table') },
+	sub { value('DROP PUBLICATION narrow'); value('CALL zcsync.maintain()') }, qr/^\[warning\] zcsync postgres: no maintenance$/);
 quiet();
 told_once('the key is gone', sub {
 		value(q{SET log_statement = none; SELECT zcsync.add_account('dev', 'clickup', settings => '{"workspace_id": "1", "base_url": "http://127.0.0.1:1"}', credentials => '{"token": "pk_secret"}')});

@@ -128,6 +128,25 @@ for my $call (q{add_route('mine', 'acme/tickets', 'dev/tasks', create_in => '1')
 	note($out) if $rc != 0;
 }
 
+# Roles ready made: the operator has the verbs of alerts, the reader searches, but not in private text.
+$node->safe_psql('postgres', q{CREATE ROLE auditor LOGIN; SELECT zcsync.grant_reader('auditor'); CREATE ROLE night_shift LOGIN; SELECT zcsync.grant_operator('night_shift')});
+for my $call (q{add_alert_target('mine', 'notify', '{"channel": "mine"}')}, q{alert_measures()}, q{test_alert('mine')}, q{alter_alert_target('mine', severity => 'critical')}, q{pause_alert_target('mine')},
+	q{resume_alert_target('mine')}, q{add_alert_rule('mine', 'lag', 10)}, q{alter_alert_rule('mine', '{"warning": 20}')}, q{pause_alert_rule('mine')}, q{resume_alert_rule('mine')}, q{acknowledge_alert(1)},
+	q{set_credentials_end('dev', '2030-01-01')}, q{remove_alert_rule('mine')}, q{remove_alert_target('mine')}, q{search('ticket')}, q{search_tickets('ticket')}, q{search_leads('ann')})
+{
+	my ($rc, $out) = as('night_shift', "SELECT * FROM zcsync.$call");
+
+	unlike($rc == 0 ? '' : $out, qr/permission denied|function zcsync\.\S+ does not exist/, "night_shift: $call");
+	($rc, $out) = as('auditor', "SELECT * FROM zcsync.$call");
+	$call =~ /^(?:search\(|search_leads)/ ? is($rc, 0, "auditor: $call") || diag($out) : like($out, qr/permission denied/, "auditor may not: $call");
+}
+for my $role (qw(auditor night_shift))
+{
+	like((as($role, q{SELECT * FROM zcsync.search('ticket', include_private => true)}))[1], qr/permission denied to search private text/, "$role: private text needs a grant of its own");
+}
+is((as('auditor', q{SELECT count(*) FROM zcsync.search('ticket')}))[1], '0', 'auditor: no ticket is found by what may be private text');
+isnt((as('auditor', q{SELECT count(*) FROM zcsync.search('ann')}))[1], '0', 'auditor: leads and contacts are');
+
 # What they may write.
 for my $sql (q{support INSERT INTO zcsync.tasks (account_id, list_id, name, description) VALUES (zcsync.account('dev'), '1', 'new', 'see https://www.example.com/1')},
 	q{support UPDATE zcsync.tasks SET description = 'see https://www.example.com/2' WHERE remote_id = '3'},
