@@ -17,6 +17,19 @@ END;
 COMMENT ON FUNCTION zcsync._span(interval) IS
 'a length of time for people, in at most seven characters';
 
+-- The highest bar is the largest of the numbers, or the top if one is given.  A number
+-- that is missing is a space, and the lowest bar is 0, or very little.
+CREATE FUNCTION zcsync.sparkline(numbers numeric[], top numeric DEFAULT NULL) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(CASE WHEN n.value IS NULL THEN ' '
+		ELSE substr('▁▂▃▄▅▆▇█', coalesce(least(greatest(ceil(8 * n.value / nullif(h.top, 0)), 1), 8), 1)::integer, 1) END, '' ORDER BY n.place)
+	FROM unnest(sparkline.numbers) WITH ORDINALITY AS n (value, place)
+	CROSS JOIN (SELECT greatest(coalesce(sparkline.top, (SELECT max(m.value) FROM unnest(sparkline.numbers) AS m (value))), 0)) AS h (top);
+END;
+COMMENT ON FUNCTION zcsync.sparkline(numeric[], numeric) IS
+'numbers as a line of bars, one character each; the highest is the largest of them, or top';
+
 CREATE FUNCTION zcsync._shorten(p_text text, p_length integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

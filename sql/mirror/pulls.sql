@@ -212,6 +212,7 @@ BEGIN
 		reading_since = CASE WHEN p_lane <> 'live' THEN s.reading_since WHEN v_next.more THEN v_stream.began_at END,
 		history_state = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN 'done' ELSE s.history_state END,
 		history_done_at = CASE WHEN p_lane = 'history' AND NOT v_next.more THEN v_now ELSE s.history_done_at END,
+		records_estimate = CASE WHEN p_lane = 'history' THEN coalesce((v_next.cursor ->> 'expected')::bigint, s.records_estimate) ELSE s.records_estimate END,
 		records_done = s.records_done + CASE p_lane WHEN 'history' THEN v_page.records ELSE 0 END,
 		calls_done = s.calls_done + (p_lane = 'history')::integer,
 		last_change_at = CASE WHEN v_page.changed > 0 THEN v_now ELSE s.last_change_at END,

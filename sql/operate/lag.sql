@@ -79,6 +79,48 @@ $$;
 COMMENT ON FUNCTION zcsync._lags() IS
 'how far behind each stream and route is; for views and metrics()';
 
+-- How many jobs of each stream and route ended in each five minutes of the last hour, as
+-- lines of bars.  Of many, the last 100 of each status in each five minutes are counted,
+-- so that this takes no longer the more there are.  One status after the other, in the
+-- order of the index.
+CREATE FUNCTION zcsync._last_hour() RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_since timestamptz := zcsync._now() - interval '1 hour';
+	v_bars jsonb;
+BEGIN
+	WITH RECURSIVE known AS (
+		SELECT min(f.status) AS status FROM zcsync.sync_records AS f
+		UNION ALL
+		SELECT (SELECT min(n.status) FROM zcsync.sync_records AS n WHERE n.status > k.status) FROM known AS k WHERE k.status IS NOT NULL
+	), ended AS MATERIALIZED (
+		SELECT p.n, e.account_id, e.kind, e.route_id, count(*) AS jobs
+		FROM known AS k
+		CROSS JOIN generate_series(0, 11) AS p (n)
+		CROSS JOIN LATERAL (
+			SELECT s.account_id, s.kind, CASE WHEN s.operation = 'route' THEN s.route_id END AS route_id FROM zcsync.sync_records AS s
+			WHERE s.status = k.status AND s.created_at > v_since + p.n * interval '5 minutes' AND s.created_at <= v_since + (p.n + 1) * interval '5 minutes'
+			ORDER BY s.created_at DESC LIMIT 100) AS e
+		GROUP BY p.n, e.account_id, e.kind, e.route_id
+	)
+	SELECT jsonb_object_agg(b.object, b.bars) INTO v_bars
+	FROM (
+		SELECT coalesce(r.name, a.name || '/' || o.kind) AS object,
+			zcsync.sparkline(ARRAY(SELECT o.jobs[array_position(o.parts, p.n)] FROM generate_series(0, 11) AS p (n) ORDER BY p.n)) AS bars
+		FROM (SELECT e.account_id, e.kind, e.route_id, array_agg(e.n) AS parts, array_agg(e.jobs) AS jobs FROM ended AS e GROUP BY e.account_id, e.kind, e.route_id) AS o
+		JOIN zcsync.accounts AS a USING (account_id)
+		LEFT JOIN zcsync.routes AS r ON r.route_id = o.route_id
+		WHERE o.kind IS NOT NULL AND (o.route_id IS NULL OR r.name IS NOT NULL)) AS b;
+	RETURN v_bars;
+END
+$$;
+COMMENT ON FUNCTION zcsync._last_hour() IS
+'{stream or route: a bar for each five minutes of the last hour, how many jobs ended}; for the view lag';
+
 CREATE FUNCTION zcsync._create_lag_views() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -87,7 +129,7 @@ BEGIN
 	CREATE OR REPLACE VIEW zcsync.lag AS
 	SELECT l.object, l.what, l.state, zcsync._span(l.lag) AS lag, zcsync._span(zcsync._now() - l.read_at) AS read,
 		concat(l.waiting, CASE WHEN l.more THEN '+' END) AS waiting, zcsync._span(zcsync._now() - l.oldest_at) AS oldest, l.backfill,
-		round(extract(epoch FROM l.lag), 1) AS seconds
+		(SELECT zcsync._last_hour()) ->> l.object AS last_hour, round(extract(epoch FROM l.lag), 1) AS seconds
 	FROM zcsync._lags() AS l
 	ORDER BY l.lag DESC NULLS LAST, l.object;
 	COMMENT ON VIEW zcsync.lag IS
@@ -101,6 +143,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.lag.waiting IS 'fresh jobs that wait; with a + there are more than were counted';
 	COMMENT ON COLUMN zcsync.lag.oldest IS 'for how long the oldest of these has waited';
 	COMMENT ON COLUMN zcsync.lag.backfill IS 'jobs of history and backfills that wait; they do not count as lag';
+	COMMENT ON COLUMN zcsync.lag.last_hour IS
+	'a bar for each five minutes of the last hour, the present ones on the right: how many jobs ended, compared with the most; of more than some hundreds, some hundreds are counted';
 	COMMENT ON COLUMN zcsync.lag.seconds IS 'lag as a number, for programs';
 
 	CREATE OR REPLACE VIEW zcsync.activity AS

@@ -473,7 +473,7 @@ BEGIN
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 		WHERE s.history_state <> 'none'
 	), backfills AS (
-		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, b.undone
+		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, r.backfill_at, b.undone
 		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id)
 	)
 	SELECT l.object, l.lane,
@@ -509,7 +509,7 @@ BEGIN
 	-- a record is done when the route has looked at it and its counterpart was sent
 	SELECT b.name, 'backfill', greatest(b.whole - b.undone, 0), greatest(b.whole, b.undone),
 		zcsync._bar(b.whole - b.undone, b.whole),
-		NULL, NULL, NULL, NULL, x.limited_by
+		NULL, zcsync._span((zcsync._now() - b.backfill_at) * b.undone / nullif(greatest(b.whole - b.undone, 0), 0)), NULL, NULL, x.limited_by
 	FROM backfills AS b
 	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
 	JOIN zcsync.accounts AS a USING (account_id)

@@ -356,9 +356,10 @@ BEGIN
 	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	WHERE r.route_id = p_route;
 	UPDATE zcsync.routes r
-	SET backfill_records = cardinality(p_ids) + CASE WHEN EXISTS (
-		SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.operation IN ('route', 'push') AND q.priority >= 60)
-		THEN r.backfill_records ELSE 0 END
+	SET backfill_records = cardinality(p_ids) + CASE WHEN b.goes_on THEN r.backfill_records ELSE 0 END,
+		backfill_at = CASE WHEN b.goes_on THEN r.backfill_at ELSE zcsync._now() END
+	FROM (SELECT EXISTS (
+		SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.operation IN ('route', 'push') AND q.priority >= 60)) AS b (goes_on)
 	WHERE r.route_id = p_route AND p_priority >= 60 AND cardinality(p_ids) > 0;
 	FOR v_first IN 1 .. coalesce(cardinality(p_ids), 0) BY 10000 LOOP
 		PERFORM zcsync._enqueue(ARRAY(

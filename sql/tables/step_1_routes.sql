@@ -36,6 +36,7 @@ BEGIN
 		new_from timestamptz,			-- a record that changed at this time or later is new to the route
 		old_rows pg_snapshot,			-- between the two, rows of transactions that this snapshot sees were there before
 		backfill_records bigint NOT NULL DEFAULT 0,	-- number of records in the present backfill, or the last one
+		backfill_at timestamptz,		-- when it began
 		follows boolean NOT NULL DEFAULT false,	-- a backfill also takes records that the history of the source still brings
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,

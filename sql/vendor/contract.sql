@@ -227,7 +227,9 @@ BEGIN ATOMIC
 		-- the next request of a lane (live or history) of a stream; NULL: nothing is to
 		-- be requested now
 		('pull_request', 'always', '{bigint,text}', 'jsonb'),
-		-- the new cursor of a lane after a page: stream, lane, request, reply
+		-- the new cursor of a lane after a page: stream, lane, request, reply. In a cursor
+		-- of the history, "expected" is how many records it will have read at its end, as
+		-- far as the pages so far tell; only where the vendor does not say how many it has
 		('next', 'always', '{bigint,text,jsonb,jsonb}', 'TABLE(cursor jsonb, more boolean, run_after interval)'),
 		-- the new cursor of a lane whose request was refused: request, status, message;
 		-- NULL: the cursor is not to blame, or the lane was restarted already

@@ -30,6 +30,10 @@ SELECT zcsync._clickup_scope_check('tasks', '{"list_ids": [null]}');
 -- ---------------------------------------------------------------------
 -- Reading tasks
 -- ---------------------------------------------------------------------
+-- how many tasks a history will read, as far as its pages so far tell: first, seen, of this page, now
+SELECT c AS cursor, zcsync._clickup_expected(:tasks, c, first, seen, tasks, 1000000) AS then
+FROM (VALUES (1, '{}'::jsonb, 0, 250000, 100), (2, '{"first": 500000}', 700000, 750000, 100), (3, '{}', NULL, NULL, 0), (4, '{"first": 0, "expected": 7}', 10, 20, 100),
+	(5, '{"first": 0}', 900000, 1000000, 50), (6, '{"first": 0}', 900000, 2000000, 50)) AS v (n, c, first, seen, tasks) ORDER BY n;
 SELECT lane, zcsync._clickup_pull_request(:tasks, lane) FROM unnest('{live,history}'::text[]) AS lane;
 
 -- n tasks, changed at first ms and then step ms apart; ids from "from"
@@ -49,7 +53,7 @@ BEGIN
 	page := request ->> 'page';
 	gt := request ->> 'date_updated_gt';
 	archived := (request ->> 'archived') || ' of ' || (request ->> 'list_id');
-	SELECT x.cursor - 'shared', x.more INTO next, more FROM zcsync._clickup_next(stream, lane, request, reply) x;
+	SELECT x.cursor - '{shared,first}'::text[], x.more INTO next, more FROM zcsync._clickup_next(stream, lane, request, reply) x;
 	UPDATE zcsync.streams s SET live_cursor = CASE lane WHEN 'live' THEN x.cursor ELSE s.live_cursor END,
 		history_cursor = CASE lane WHEN 'history' THEN x.cursor ELSE s.history_cursor END
 	FROM zcsync._clickup_next(stream, lane, request, reply) x WHERE s.stream_id = stream;
@@ -61,6 +65,13 @@ UPDATE zcsync.streams SET live_cursor = jsonb_build_object('gt', 1000, 'page', 0
 SELECT p.page, p.reply ->> 'last_page' AS last_page, jsonb_array_length(p.reply -> 'tasks') AS tasks, zcsync._clickup_goes_on(p.page, p.reply)
 FROM (VALUES ('0', page(1, 100, 0, 1)), ('0', page(1, 99, 0, 1)), ('0', page(1, 100, 0, 1, 'true')), ('0', page(1, 3, 0, 1, 'false')), ('20', page(1, 3, 0, 1, 'false')),
 	('0', page(1, 0, 0, 1, 'false')), ('20', page(1, 0, 0, 1, 'false')), ('0', page(1, 0, 0, 1))) AS p (page, reply);
+-- the view progress says from that when a history is done: a hundred tasks of the first of a hundred days took a minute
+BEGIN;
+UPDATE zcsync.streams SET since = zcsync._now() - interval '200 days', history_state = 'running', history_started_at = zcsync._now() - interval '1 minute' WHERE stream_id = :tasks;
+SELECT more_to_come.again FROM zcsync._finish_pull(1, :tasks, 'history', zcsync._clickup_pull_request(:tasks, 'history'),
+	page(1, 100, zcsync._clickup_ms(zcsync._now() - interval '100 days'), 864000, 'false')) AS more_to_come;
+SELECT done, estimate BETWEEN 10000 AND 10200 AS estimated, progress, eta ~ '^(99|10[01]) min$' AS expected FROM zcsync.progress WHERE lane = 'history';
+ROLLBACK;
 -- full pages: onward by time, page 0 each time
 SELECT * FROM poll('live', page(1, 100, 2000, 10, 'false'));
 SELECT * FROM poll('live', page(100, 100, 2990, 10));

@@ -102,6 +102,15 @@ SELECT 'bugs', s.stream_id, t.stream_id, current_user FROM zcsync.streams AS s, 
 SELECT FROM zcsync._enqueue(ARRAY(SELECT zcsync._job(zcsync.account('acme'), 'route', 'route', '', 'r' || n, 'r' || n, p_kind => 'tickets',
 	p_route => (SELECT route_id FROM zcsync.routes), p_priority => CASE WHEN n > 2 THEN 70 ELSE 50 END) FROM generate_series(1, 5) AS n));
 SELECT object, what, state, CASE WHEN seconds > 300 THEN lag END AS lag, waiting, backfill FROM zcsync.lag;
+-- the last hour: the route has stopped, the stream has begun; what is older or of no stream does not count
+INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, route_id, status, attempts, queued_at, created_at)
+SELECT n, zcsync.account('acme'), 'route', 'route', 'tickets', (SELECT route_id FROM zcsync.routes), 'done', 1, zcsync._now(), zcsync._now() - make_interval(mins => 63 - 5 * p)
+FROM (VALUES (1, 8), (2, 4), (3, 8), (4, 1)) AS v (p, jobs), generate_series(1, jobs) AS n
+UNION ALL SELECT n, zcsync.account('dev'), 'task-sync', 'push', 'tasks', NULL, CASE n WHEN 1 THEN 'failed' ELSE 'updated' END, 1, zcsync._now(), zcsync._now() - make_interval(secs => 300 * n - 150)
+FROM generate_series(1, 2) AS n
+UNION ALL SELECT 1, zcsync.account('dev'), 'account', 'token', NULL, NULL, 'done', 1, zcsync._now(), zcsync._now()
+UNION ALL SELECT 1, zcsync.account('dev'), 'task-sync', 'push', 'tasks', NULL, 'done', 1, zcsync._now(), zcsync._now() - interval '2 hours';
+SELECT object, '"' || last_hour || '"' AS last_hour FROM zcsync.lag ORDER BY 1;
 SELECT count(*) FROM zcsync.activity;
 -- any backlog: no more is read than so much
 INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, kind, record_key, dedupe_key)

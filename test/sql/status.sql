@@ -12,6 +12,9 @@ SELECT zcsync._span(s::interval) AS span, s AS of
 FROM unnest('{0,0.4 s,119 s,2 min,119 min,2 h,47 h,2 d,400 d,-5 s}'::text[]) AS s;
 SELECT zcsync._bar(d, w) AS bar, d AS done, w AS whole
 FROM (VALUES (0, 10), (3, 10), (99, 100), (100, 100), (150, 100), (-1, 10), (5, 0), (5, NULL), (NULL, 5)) AS v (d, w);
+SELECT n AS numbers, t AS top, '"' || zcsync.sparkline(n, t) || '"' AS bars
+FROM (VALUES (1, '{1,2,3,4,5,6,7,8}'::numeric[], NULL::numeric), (2, '{0,0.001,50,100}', NULL), (3, '{1,NULL,8}', NULL), (4, '{1,2,4}', 8), (5, '{9,4}', 8), (6, '{0,0}', NULL),
+	(7, '{-5,5}', NULL), (8, '{1,2}', 0), (9, '{NULL}', NULL), (10, '{}', NULL), (11, NULL, NULL), (12, '{NaN,1}', NULL)) AS v (i, n, t) ORDER BY i;
 SELECT zcsync._shorten('abcdef', 6) AS fits, zcsync._shorten('abcdefg', 6) AS cut, zcsync._shorten(NULL, 6) AS none;
 
 -- the installation itself: it was stopped
@@ -215,13 +218,13 @@ SELECT ready BETWEEN 1000 AND 9999 AS counted, more_jobs FROM zcsync.stat_accoun
 SELECT ready BETWEEN 1000 AND 9999 AS counted, more_jobs FROM zcsync.stat_queue WHERE queue = 'task-sync';
 SELECT queue, later, jobs > 1000 AS many, more FROM zcsync.stat_backlog WHERE account = 'fine' ORDER BY 1, 2;
 -- a backfill: few that are left are counted, of many their numbers tell how many they are
-UPDATE zcsync.routes SET backfill_records = 16000;
+UPDATE zcsync.routes SET backfill_records = 16000, backfill_at = zcsync._now() - interval '30 hours';
 UPDATE zcsync.sync_queue SET route_id = (SELECT route_id FROM zcsync.routes), operation = 'route', budget_class = '', priority = 70
 WHERE job_id IN (SELECT job_id FROM zcsync.sync_queue WHERE operation = 'fetch' ORDER BY job_id LIMIT 12001);
-SELECT object, done, estimate, progress FROM zcsync.progress WHERE lane = 'backfill';
+SELECT object, done, estimate, progress, eta FROM zcsync.progress WHERE lane = 'backfill';
 SELECT reads('SELECT * FROM zcsync.progress') < 15000 AS few_reads;
 DELETE FROM zcsync.sync_queue WHERE operation = 'route' AND job_id NOT IN (SELECT job_id FROM zcsync.sync_queue WHERE operation = 'route' ORDER BY job_id LIMIT 4000);
-SELECT object, done, estimate, progress FROM zcsync.progress WHERE lane = 'backfill';
+SELECT object, done, estimate, progress, eta FROM zcsync.progress WHERE lane = 'backfill';
 DELETE FROM zcsync.sync_queue WHERE operation = 'route';
 SELECT count(*) FROM zcsync.progress WHERE lane = 'backfill';
 

@@ -107,6 +107,8 @@ COMMENT ON FUNCTION zcsync._clickup_pull_request(bigint, text) IS
 --   page         page among these
 --   max          latest change seen
 --   sum, before  sum of the ids of the pages since page 0, now and last time
+--   first        the first change seen, and how many tasks the history is expected to
+--   expected     have read at its end
 --   lists        {"gt", "page", "todo"}: lists that are read one by one, each with the
 --                members of its request
 --   shared       {"at", "next", "gt"}: when the live lane read the last one of these,
@@ -243,6 +245,21 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_goes_on(text, jsonb) IS
 'may more tasks follow the page of this number?';
 
+-- ClickUp does not say how many tasks there are.  The history reads them in the order in
+-- which they were changed: if it took so many of them to come so far from the first
+-- change to now, it takes in proportion more to come to the end.
+CREATE FUNCTION zcsync._clickup_expected(p_stream_id bigint, p_cursor jsonb, p_first bigint, p_seen bigint, p_tasks integer, p_now bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p_cursor || jsonb_strip_nulls(jsonb_build_object('first', f.first, 'expected',
+		CASE WHEN p_seen - f.first > (p_now - f.first) / 1000 THEN round((s.records_done + p_tasks)::numeric * (greatest(p_now, p_seen) - f.first) / (p_seen - f.first)) END))
+	FROM zcsync.streams s CROSS JOIN LATERAL (SELECT coalesce((p_cursor ->> 'first')::bigint, p_first)) AS f (first)
+	WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._clickup_expected(bigint, jsonb, bigint, bigint, integer, bigint) IS
+'a cursor of the history with the number of tasks that it is expected to read';
+
 -- Pages shift while they are read: a task that somebody changes moves to the end, and
 -- the first task of the next page moves to the page that was just read.  So after a
 -- full page the next request does not ask for page 1, but for the tasks changed since
@@ -261,18 +278,23 @@ DECLARE
 	v_now bigint := zcsync._clickup_ms(zcsync._now());
 	v_gt bigint := (p_request ->> 'date_updated_gt')::bigint;
 	v_page integer := (p_request ->> 'page')::integer;
+	v_first bigint;
 	v_max bigint;
 	v_last bigint;
+	v_tasks integer;
 	v_sum bigint;
 	v_seen bigint;
 	v_onward boolean;
 BEGIN
 	cursor := zcsync._clickup_tasks_cursor(p_stream_id, p_lane);
-	SELECT max(u.changed), (array_agg(u.changed ORDER BY u.n DESC))[1], coalesce(sum(hashtext(u.id)), 0)
-	INTO v_max, v_last, v_sum
+	SELECT min(u.changed), max(u.changed), (array_agg(u.changed ORDER BY u.n DESC))[1], coalesce(sum(hashtext(u.id)), 0), count(*)
+	INTO v_first, v_max, v_last, v_sum, v_tasks
 	FROM (SELECT CASE WHEN d ->> 'date_updated' ~ '^[0-9]{1,14}$' THEN (d ->> 'date_updated')::bigint END, d ->> 'id', n
 		FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) WITH ORDINALITY AS x (d, n)) AS u (changed, id, n);
 	v_seen := greatest((cursor ->> 'max')::bigint, v_max);
+	IF p_lane = 'history' THEN
+		cursor := zcsync._clickup_expected(p_stream_id, cursor, v_first, v_seen, v_tasks, v_now);
+	END IF;
 	IF v_page > 0 THEN
 		v_sum := v_sum + coalesce((cursor ->> 'sum')::bigint, 0);
 	END IF;
