@@ -42,6 +42,8 @@ char	   *zcsync_databases = NULL;
 int			zcsync_discover_interval = 60;
 int			zcsync_gzip_level = 6;
 int			zcsync_gzip_threshold = 1024;
+int			zcsync_history_retention_action = ZCSYNC_RETENTION_DROP;
+int			zcsync_history_retention_months = 13;
 int			zcsync_http_idle_timeout = 60;
 int			zcsync_http_max_connections = 300;
 char	   *zcsync_key_file = NULL;
@@ -235,6 +237,28 @@ zcsync_settings_define(void)
 							1024, -1, INT_MAX,
 							PGC_SIGHUP,
 							GUC_UNIT_BYTE,
+							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("zcsync.history_retention_action",
+							 "Sets what becomes of months of changes and "
+							 "sync_records that are past their retention.",
+							 "A detached month is a table of its own, which "
+							 "zcsync forgets.",
+							 &zcsync_history_retention_action,
+							 ZCSYNC_RETENTION_DROP,
+							 retention_actions,
+							 PGC_SUSET,
+							 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.history_retention_months",
+							"Sets for how many months changes and "
+							"sync_records are kept; 0: for ever.",
+							NULL,
+							&zcsync_history_retention_months,
+							13, 0, 1200,
+							PGC_SUSET,
+							0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.http_idle_timeout",

@@ -32,6 +32,8 @@ extern char *zcsync_databases;			/* comma list of names, '*': all */
 extern int	zcsync_discover_interval;	/* s */
 extern int	zcsync_gzip_level;
 extern int	zcsync_gzip_threshold;		/* bytes */
+extern int	zcsync_history_retention_action;
+extern int	zcsync_history_retention_months;	/* 0: for ever */
 extern int	zcsync_http_idle_timeout;	/* s */
 extern int	zcsync_http_max_connections;	/* requests in flight per worker */
 extern char *zcsync_key_file;

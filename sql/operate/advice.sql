@@ -116,7 +116,7 @@ COMMENT ON FUNCTION zcsync._archive_reports() IS
 
 CREATE FUNCTION zcsync.maintenance_advice()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -124,10 +124,12 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._advise_statements();
 	RETURN QUERY SELECT * FROM zcsync._advise_tables();
 	RETURN QUERY SELECT * FROM zcsync._advise_indexes();
+	RETURN QUERY SELECT * FROM zcsync._advise_expected_indexes();
+	RETURN QUERY SELECT * FROM zcsync._advise_use();
 END
 $$;
 COMMENT ON FUNCTION zcsync.maintenance_advice() IS
-'compares settings of the server and of the tables with what keeps them fast; a row each, with the command to paste and whether it needs a reload or a restart; changes nothing';
+'compares settings of the server and of the tables, indexes, connections, the cache and alerts with what keeps them fast and watched; a row each, with the command to paste and whether it needs a reload or a restart; changes nothing';
 
 -- A value better than the advised one is fine.  Whether a setting needs a restart
 -- depends on the release of PostgreSQL; pg_settings shows it.
@@ -243,3 +245,73 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._advise_indexes() IS
 'the part of zcsync.maintenance_advice() about indexes that are not valid';
+
+-- The indexes by which readers find records and what became of them, as setup() made
+-- them.  Somebody may have dropped one: then its readers read whole tables.
+CREATE FUNCTION zcsync._expected_indexes() RETURNS TABLE (name text, definition text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES
+		('idx_tickets_assignee_status', 'zcsync.tickets (assignee_id, status) WHERE deleted_at IS NULL'),
+		('idx_tickets_created_at', 'zcsync.tickets (created_at DESC, local_id DESC)'),
+		('idx_sync_records_status', 'zcsync.sync_records (status, created_at)'),
+		('idx_leads_email', 'zcsync.leads (email)'),
+		('idx_leads_company', 'zcsync.leads (company)'),
+		('idx_leads_status', 'zcsync.leads (status_id)'),
+		('idx_leads_created_at', 'zcsync.leads (created_at DESC, local_id DESC)'),
+		('idx_leads_status_created', 'zcsync.leads (status_id, created_at DESC)'),
+		('idx_leads_source_email', 'zcsync.leads (source, email)');
+END;
+COMMENT ON FUNCTION zcsync._expected_indexes() IS
+'indexes of readers that setup() makes, and what makes them again; selfcheck() has idx_leads_active';
+
+CREATE FUNCTION zcsync._advise_expected_indexes()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'expected indexes', m.names IS NULL, coalesce('missing: ' || m.names, 'all are there'), 'all are there', 'nothing', m.command,
+		'readers of tickets, leads and records of jobs go by them'
+	FROM (
+		SELECT string_agg(e.name, ', ' ORDER BY e.name) AS names, string_agg(format('CREATE INDEX %I ON %s;', e.name, e.definition), ' ' ORDER BY e.name) AS command
+		FROM zcsync._expected_indexes() AS e
+		WHERE to_regclass(format('zcsync.%I', e.name)) IS NULL) AS m
+	WHERE to_regclass('zcsync.installation') IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._advise_expected_indexes() IS
+'the part of zcsync.maintenance_advice() about indexes of readers that are missing';
+
+-- What zcsync is used with: connections, the cache, and whether anybody would hear of an
+-- alert.
+CREATE FUNCTION zcsync._advise_use()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	RETURN QUERY
+	SELECT 'connections', c.used < 0.8 * c.most, format('%s of %s', c.used, c.most), 'less than 80 %', 'nothing',
+		CASE WHEN c.used >= 0.8 * c.most THEN
+			'SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC; -- let programs share connections by a pooler, as PgBouncer' END,
+		'who finds no connection free is refused; idle ones cost memory'
+	FROM (SELECT count(*) AS used, current_setting('max_connections')::integer AS most
+		FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c;
+	SELECT s.max_bytes, s.puts, s.evictions, coalesce(s.evictions * 10 <= greatest(s.puts, 1000), true) AS ok INTO v
+	FROM (SELECT) AS o LEFT JOIN zcsync._cache_statistics() AS s ON true;
+	RETURN QUERY
+	SELECT 'cache', v.ok, CASE WHEN coalesce(v.max_bytes, 0) = 0 THEN 'off' ELSE format('%s of %s values had to go', v.evictions, v.puts) END,
+		'less than a tenth', 'restart',
+		CASE WHEN NOT v.ok THEN format('ALTER SYSTEM SET zcsync.cache_size = %L; -- or zcsync.cache_max_entries; then restart the server', 2 * v.max_bytes / 1024 || 'kB') END,
+		'a value that had to go is made anew by the next who asks';
+	IF to_regclass('zcsync.alert_targets') IS NOT NULL THEN
+		RETURN QUERY
+		SELECT 'alerts', t.targets > 0, format('active targets: %s', t.targets), 'one or more', 'nothing',
+			CASE WHEN t.targets = 0 THEN 'SELECT zcsync.add_alert_target(…); -- see doc/alerts.md' END, 'without a target nobody is told'
+		FROM (SELECT count(*) AS targets FROM zcsync.alert_targets AS a WHERE a.state = 'active') AS t;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._advise_use() IS
+'the part of zcsync.maintenance_advice() about connections, the cache and alerts';

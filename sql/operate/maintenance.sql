@@ -38,7 +38,7 @@ BEGIN
 			PERFORM zcsync._forget_letters(k), zcsync._forget_route_errors(k) FROM unnest(zcsync._kinds()) AS k;
 			RETURN false;
 		WHEN 'months' THEN
-			RETURN zcsync._drop_month();
+			RETURN zcsync._retire_history();
 		WHEN 'leads' THEN
 			RETURN zcsync._retire_leads();
 		WHEN 'pairs' THEN
@@ -193,36 +193,54 @@ $$;
 COMMENT ON FUNCTION zcsync._forget_route_errors(text) IS
 'removes errors of routes about rows of a kind that are gone';
 
--- Drop the oldest month that ended more than 13 months ago, of changes or of
--- sync_records.  One at a time, so that the lock on the parent is short.
-CREATE FUNCTION zcsync._drop_month() RETURNS boolean
+-- The oldest month of these tables that ended so many months ago; NULL: there is none, or
+-- they are kept for ever.
+CREATE FUNCTION zcsync._oldest_month(p_tables regclass[], p_months integer, OUT month regclass, OUT parent regclass)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT m.month, m.parent
+	FROM (
+		SELECT c.oid::regclass AS month, c.relname, i.inhparent::regclass AS parent,
+			to_date(substring(c.relname FROM '_y([0-9]{4}m[0-9]{2})$'), 'YYYY"m"MM') AS begins
+		FROM pg_inherits AS i
+		JOIN pg_class AS c ON c.oid = i.inhrelid
+		WHERE i.inhparent = ANY (p_tables)) AS m
+	WHERE p_months > 0 AND m.begins + make_interval(months => p_months + 1) <= zcsync._now() AT TIME ZONE 'UTC'
+	ORDER BY m.begins, m.relname
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._oldest_month(regclass[], integer) IS
+'the oldest month of these tables that is past its retention, and of which table it is';
+
+-- Drop or detach the oldest month of changes or of sync_records that is past its
+-- retention, zcsync.history_retention_months.  One at a time, so that the lock on the
+-- parent is short.
+CREATE FUNCTION zcsync._retire_history() RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_month regclass;
+	v_months integer := coalesce(nullif(current_setting('zcsync.history_retention_months', true), ''), '13')::integer;
+	v_detach boolean := coalesce(nullif(current_setting('zcsync.history_retention_action', true), ''), 'drop') = 'detach';
+	v record;
 BEGIN
-	SELECT m.month INTO v_month
-	FROM (
-		SELECT c.oid::regclass AS month, c.relname,
-			to_date(substring(c.relname FROM '_y([0-9]{4}m[0-9]{2})$'), 'YYYY"m"MM') AS begins
-		FROM pg_inherits AS i
-		JOIN pg_class AS c ON c.oid = i.inhrelid
-		WHERE i.inhparent IN ('zcsync.changes'::regclass, 'zcsync.sync_records'::regclass)) AS m
-	WHERE m.begins + interval '14 months' <= zcsync._now() AT TIME ZONE 'UTC'
-	ORDER BY m.begins, m.relname
-	LIMIT 1;
-	IF v_month IS NULL THEN
+	SELECT o.* INTO v FROM zcsync._oldest_month('{zcsync.changes,zcsync.sync_records}', v_months) AS o;
+	IF v.month IS NULL THEN
 		RETURN false;
 	END IF;
 	-- Better wait for the next time than block everybody behind a long reader.
 	PERFORM set_config('lock_timeout', '5s', true);
-	EXECUTE format('DROP TABLE %s', v_month);
+	IF v_detach THEN
+		EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', v.parent, v.month);
+	ELSE
+		EXECUTE format('DROP TABLE %s', v.month);
+	END IF;
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION zcsync._drop_month() IS
-'drops the oldest month of history that ended more than 13 months ago; false: there is none';
+COMMENT ON FUNCTION zcsync._retire_history() IS
+'drops or detaches the oldest month of history that is past its retention; false: there is none';
 
 CREATE FUNCTION zcsync._forget_leads(p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -251,20 +269,8 @@ AS $$
 DECLARE
 	v_months integer := coalesce(nullif(current_setting('zcsync.lead_retention_months', true), ''), '0')::integer;
 	v_drop boolean := coalesce(nullif(current_setting('zcsync.lead_retention_action', true), ''), 'detach') = 'drop';
-	v_month regclass;
+	v_month regclass := (zcsync._oldest_month('{zcsync.leads}', v_months)).month;
 BEGIN
-	IF v_months = 0 THEN
-		RETURN false;
-	END IF;
-	SELECT m.month INTO v_month
-	FROM (
-		SELECT c.oid::regclass AS month, to_date(substring(c.relname FROM '_y([0-9]{4}m[0-9]{2})$'), 'YYYY"m"MM') AS begins
-		FROM pg_inherits AS i
-		JOIN pg_class AS c ON c.oid = i.inhrelid
-		WHERE i.inhparent = 'zcsync.leads'::regclass) AS m
-	WHERE m.begins + make_interval(months => v_months + 1) <= zcsync._now() AT TIME ZONE 'UTC'
-	ORDER BY m.begins
-	LIMIT 1;
 	IF v_month IS NULL THEN
 		RETURN false;
 	END IF;

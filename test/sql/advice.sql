@@ -66,7 +66,7 @@ SELECT * FROM zcsync.slow_queries;
 -- ---------------------------------------------------------------------
 -- Settings of the server: 60 s between two looks is what a server comes with
 -- ---------------------------------------------------------------------
-SELECT item, ok, current_value, advised_value, command FROM zcsync.maintenance_advice() WHERE item NOT IN ('pg_stat_statements', 'tables');
+SELECT item, ok, current_value, advised_value, command FROM zcsync.maintenance_advice() WHERE item NOT IN ('pg_stat_statements', 'tables', 'connections');
 -- what a change needs is what the server says
 SELECT a.item, a.needs = CASE s.context WHEN 'postmaster' THEN 'restart' ELSE 'reload' END AS as_the_server_says
 FROM zcsync.maintenance_advice() AS a JOIN pg_settings AS s ON s.name = a.item ORDER BY 1;
@@ -99,6 +99,26 @@ SELECT command FROM zcsync.maintenance_advice() WHERE item LIKE 'table%'
 \set ECHO all
 SELECT item, ok FROM zcsync.maintenance_advice() WHERE item LIKE 'table%';
 SELECT array_to_string(reloptions, ', ') AS options FROM pg_class WHERE oid = 'zcsync.tasks'::regclass;
+
+-- ---------------------------------------------------------------------
+-- Indexes that somebody dropped, connections, the cache, alerts
+-- ---------------------------------------------------------------------
+CREATE TEMPORARY VIEW expected AS SELECT e.name, pg_get_indexdef(to_regclass('zcsync.' || e.name)) AS definition FROM zcsync._expected_indexes() AS e;
+CREATE TEMPORARY TABLE as_made AS SELECT * FROM expected;
+SELECT count(*) AS there FROM as_made WHERE definition IS NOT NULL;
+DROP INDEX zcsync.idx_tickets_created_at;
+SELECT ok, current_value, advised_value, needs, command FROM zcsync.maintenance_advice() WHERE item = 'expected indexes';
+DO $$ BEGIN EXECUTE (SELECT string_agg(format('DROP INDEX IF EXISTS zcsync.%I', name), ';') FROM as_made); END $$;
+\set ECHO none
+SELECT command FROM zcsync.maintenance_advice() WHERE item = 'expected indexes'
+\gexec
+\set ECHO all
+SELECT ok, current_value FROM zcsync.maintenance_advice() WHERE item = 'expected indexes';
+SELECT * FROM expected EXCEPT SELECT * FROM as_made;
+SELECT ok, current_value ~ '^[0-9]+ of [0-9]+$' AS counted, command FROM zcsync.maintenance_advice() WHERE item = 'connections';
+SELECT zcsync.add_alert_target('regress', 'notify', '{"channel": "regress"}') > 0 AS added;
+SELECT item, ok, current_value, command FROM zcsync.maintenance_advice() WHERE item = 'alerts';
+SELECT zcsync.remove_alert_target('regress');
 
 -- ---------------------------------------------------------------------
 -- Indexes that something did not finish

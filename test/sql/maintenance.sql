@@ -141,6 +141,56 @@ UPDATE zcsync.installation SET maintained_at = NULL;
 SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'maintenance';
 UPDATE zcsync.installation SET maintained_at = zcsync._now();
 
+-- Months of history: kept for ever, or detached, and then archived
+SELECT old_partition(p, 14) FROM unnest('{changes,sync_records}'::text[]) p;
+SET zcsync.history_retention_months = 0;
+SELECT zcsync._retire_history() AS one_goes;
+RESET zcsync.history_retention_months;
+SET zcsync.history_retention_action = 'detach';
+CALL zcsync.maintain();
+RESET zcsync.history_retention_action;
+SELECT * FROM months;
+SELECT 'zcsync.changes' || to_char(month(14), '"_y"YYYY"m"MM') AS detached, 'zcsync.changes' || to_char(month(13), '"_y"YYYY"m"MM') AS attached,
+	'zcsync.changes' || to_char(month(0), '"_y"YYYY"m"MM') AS present, 'zcsync.leads' || to_char(month(20), '"_y"YYYY"m"MM') AS leads,
+	'zcsync.sync_records' || to_char(month(14), '"_y"YYYY"m"MM') AS records \gset
+SELECT c.relkind, c.relispartition FROM pg_class c WHERE c.oid IN (:'detached'::regclass, :'records'::regclass);
+CREATE SCHEMA regress_archive;
+CREATE TABLE regress_archive.changes (LIKE zcsync.changes);
+INSERT INTO :detached (account_id, kind, local_id, action, cause, role, created_at) SELECT 1, 'tasks', n, 'update', 'local', 'x', month(14) FROM generate_series(1, 3) n;
+INSERT INTO zcsync.changes (account_id, kind, local_id, action, cause, role, created_at) SELECT 1, 'tasks', n, 'update', 'local', 'x', month(13) + 1 FROM generate_series(4, 5) n;
+SELECT old_partition('leads', 20);
+-- what is refused: messages name months
+\set VERBOSITY sqlstate
+SELECT zcsync.archive_month(:'present', 'regress_archive.changes') AS not_over;
+SELECT zcsync.archive_month(:'leads', 'regress_archive.changes') AS leads_in_use;
+SELECT zcsync.archive_month('zcsync.changes', 'regress_archive.changes') AS no_month;
+SELECT zcsync.archive_month('zcsync.tickets', 'regress_archive.changes') AS no_month;
+SELECT zcsync.archive_month(NULL, NULL) AS nothing;
+SELECT zcsync.archive_month(:'detached', :'attached') AS a_table_of_zcsync;
+SELECT zcsync.archive_month(:'records', 'regress_archive.changes') AS other_columns;
+CREATE FUNCTION regress_archive.leave_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN new.local_id <> 2 THEN new END; END';
+CREATE TRIGGER leave_out BEFORE INSERT ON regress_archive.changes FOR EACH ROW EXECUTE FUNCTION regress_archive.leave_out();
+SELECT zcsync.archive_month(:'detached', 'regress_archive.changes') AS some_left_out;
+DROP TRIGGER leave_out ON regress_archive.changes;
+CREATE ROLE regress_zcsync_archivist;
+GRANT USAGE ON SCHEMA zcsync TO regress_zcsync_archivist;
+GRANT EXECUTE ON FUNCTION zcsync.archive_month, zcsync._check_archived_month, zcsync._archived_columns, zcsync._now, zcsync._refuse_standby TO regress_zcsync_archivist;
+SET ROLE regress_zcsync_archivist;
+SELECT zcsync.archive_month(:'detached', 'regress_archive.changes') AS not_the_owner;
+RESET ROLE;
+DROP OWNED BY regress_zcsync_archivist;
+DROP ROLE regress_zcsync_archivist;
+\set VERBOSITY default
+SELECT count(*) AS archived FROM regress_archive.changes;
+-- and what is done
+SELECT zcsync.archive_month(:'detached', 'regress_archive.changes') AS a_detached_month;
+SELECT zcsync.archive_month(:'attached', 'regress_archive.changes') AS one_that_was_attached;
+SELECT to_regclass(:'detached') AS first, to_regclass(:'attached') AS second, array_agg(local_id ORDER BY local_id) AS archived FROM regress_archive.changes;
+DROP TABLE :records, :leads;
+SET client_min_messages = error;
+DROP SCHEMA regress_archive CASCADE;
+SET client_min_messages = warning;
+
 -- a step that does not exist
 SELECT zcsync._maintain('nonsense');
 

@@ -28,6 +28,7 @@ my %own = (
 	'/etc/postgresql/15/main' => $node->data_dir,
 	"'apollo.csv'" => "'$directory/apollo.csv'",
 	"'file.csv'" => "'$directory/apollo.csv'",
+	"'changes_2025_02.csv'" => "'$directory/changes_2025_02.csv'",
 	"'tickets.csv'" => "'$directory/tickets.csv'");
 
 # Pages that are run, and where: in a copy of its own of the database
@@ -184,6 +185,8 @@ foreach my $entry (@pages)
 		value('postgres', "CREATE DATABASE $own TEMPLATE \"$kind\"");
 		# nobody else wrote to the vendors, so routes need not wait until all was read anew
 		value($own, 'SELECT zcsync.adopt_database(); UPDATE zcsync.streams SET reads_awaited = 0');
+		# months that are archived
+		value($own, q{SELECT zcsync._create_partition('changes', 'created_at', m) FROM unnest('{2025-01-01,2025-02-01}'::date[]) AS m}) if $page eq 'doc/operations.md';
 	}
 	foreach my $block (@blocks)
 	{
