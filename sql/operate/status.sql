@@ -38,6 +38,7 @@ BEGIN
 	PERFORM zcsync._create_metric_views();
 	PERFORM zcsync._create_level_views();
 	PERFORM zcsync._create_analytics_views();
+	PERFORM zcsync._describe_view_columns();
 END
 $$;
 COMMENT ON FUNCTION zcsync._create_views() IS

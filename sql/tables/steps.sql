@@ -59,6 +59,7 @@ BEGIN
 		PERFORM zcsync._step_1_service_levels();
 		PERFORM zcsync._step_1_work_numbers();
 		PERFORM zcsync._step_1_role_grants();
+		PERFORM zcsync._step_1_words();
 	END IF;
 END
 $$;

@@ -50,6 +50,9 @@ WHERE pronamespace = 'zcsync'::regnamespace AND coalesce(obj_description(oid, 'p
 SELECT relname AS relation_without_comment FROM pg_class
 WHERE relnamespace = 'zcsync'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND NOT relispartition
 	AND coalesce(obj_description(oid, 'pg_class'), obj_description(reltype, 'pg_type'), '') = '' ORDER BY 1;
+SELECT a.attrelid::regclass || '.' || a.attname AS column_without_comment FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+	AND coalesce(col_description(a.attrelid, a.attnum), '') = '' ORDER BY 1;
 SELECT t.oid::regtype AS type_without_comment FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.typnamespace = 'zcsync'::regnamespace AND t.typelem = 0 AND (t.typrelid = 0 OR c.relkind = 'c')
 	AND obj_description(t.oid, 'pg_type') IS NULL ORDER BY 1;

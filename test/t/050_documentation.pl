@@ -43,6 +43,15 @@ SQL
 cmp_ok(scalar @relations, '>', 25, 'there are tables');
 is(differences(\@relations, [ grep { !/\(/ } @described ]), '', 'doc/reference.md: tables and views');
 
+# Each column with its comment.  What is missing can be pasted from the message.
+my @words = split /\n/, $node->safe_psql('postgres', <<'SQL');
+SELECT format('| `%s.%s` | %s |', c.relname, a.attname, replace(col_description(c.oid, a.attnum), '|', '\|'))
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+SQL
+cmp_ok(scalar @words, '>', 500, 'there are columns');
+is(differences(\@words, [ $text{"$top/doc/columns.md"} =~ /^(\| `.*)$/mg ]), '', 'doc/columns.md: columns and their comments');
+
 # Settings and their defaults.  "1min" and "60s" are the same.
 my %setting = map { my ($name, @rest) = split /\|/, $_, -1; $name => \@rest } split /\n/, $node->safe_psql('postgres',
 	"SELECT name, unit, boot_val FROM pg_settings WHERE name LIKE 'zcsync.%' AND name <> 'zcsync.clock_offset'");
