@@ -139,6 +139,8 @@ value_open(const ZcsyncSecretRow *row, ZcsyncKeyHolder *holder, char **value)
 				 errmsg("cannot open credential \"%s\" of account " INT64_FORMAT ": %s",
 						row->name, row->account_id, why.message),
 				 errdetail("Nothing was sealed anew, and no key was made."),
+				 row->account_id < 0 ?
+				 errhint("Give its secrets again with zcsync.alter_alert_target().") :
 				 errhint("%s", why.hint)));
 	return *value != NULL;
 }

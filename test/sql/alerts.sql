@@ -242,6 +242,24 @@ SELECT zcsync._forget_incidents();
 SELECT count(*) > 0 AS open, count(*) FILTER (WHERE resolved_at IS NOT NULL) AS ended FROM zcsync.alert_incidents;
 RESET zcsync.clock_offset;
 
+-- a new key is made only if each secret can be opened; one that cannot is named with its target
+SET log_statement = none;
+SELECT zcsync.add_alert_target('hook', 'slack', secrets => '{"url": "https://hooks.slack.com/services/x"}') > 0 AS added;
+UPDATE zcsync.alert_secrets SET sealed = set_byte(sealed, length(sealed) - 1, get_byte(sealed, length(sealed) - 1) # 1);
+SELECT replace(message, 'zcsync.key', 'key') AS message FROM zcsync.alert_targets AS t CROSS JOIN LATERAL zcsync._alert_secret_status(t.target_id) WHERE t.name = 'hook';
+DO $$
+DECLARE
+	v_said text;
+	v_hint text;
+BEGIN
+	PERFORM zcsync.rotate_key();
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+	GET STACKED DIAGNOSTICS v_said = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+	RAISE WARNING '%', regexp_replace(v_said, 'target [0-9]+', 'target N') USING HINT = v_hint;
+END
+$$;
+DELETE FROM zcsync.alert_secrets;
+
 DROP VIEW told;
 DROP FUNCTION fail;
 DROP EXTENSION zcsync CASCADE;
