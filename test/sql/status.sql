@@ -79,7 +79,7 @@ FROM zcsync.stat_accounts ORDER BY account;
 SELECT account, source, reference, message, hint, times, job_id IS NOT NULL AS job FROM zcsync.errors ORDER BY account, source;
 SELECT object, lane, done, estimate, progress, round(calls_minute) AS calls_minute, eta, limited_by FROM zcsync.progress
 WHERE object ~ '^(behind|down|fine|history|starting)/' ORDER BY 1, 2;
-SELECT account, class, per_minute, tokens, concurrency, running, limited_by FROM zcsync.stat_budgets
+SELECT account, class, per_minute, tokens, concurrency, running, regexp_replace(limited_by, '[0-9]+ s', 'N s') AS limited_by FROM zcsync.stat_budgets
 WHERE account IN ('blocked', 'down', 'fine', 'paused', 'throttled') ORDER BY 1;
 SELECT queue, state, ready, due, running, held, retrying, ended_1m, failed_1m FROM zcsync.stat_queue WHERE queue = 'task-sync';
 SELECT role, database, state FROM zcsync.stat_workers WHERE role = 'run';
