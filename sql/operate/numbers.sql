@@ -311,6 +311,40 @@ COMMENT ON FUNCTION zcsync._downtime(bigint, timestamptz, timestamptz) IS
 -- Views
 -- ---------------------------------------------------------------------
 
+-- A function, since the planner takes these few rows for half a million, and a
+-- reader's settings would have the view compiled (jit), which takes a hundred times
+-- as long as to read it.
+CREATE FUNCTION zcsync._levels()
+RETURNS TABLE (account text, days integer, goal text, value numeric, target numeric, unit text, met boolean, counted bigint, meaning text,
+	taken_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT a.name, p.days, t.goal, v.value, coalesce(t.at_most, t.at_least), CASE WHEN t.figure LIKE '%ms' THEN 'ms' ELSE '%' END,
+		coalesce(v.value <= t.at_most, v.value >= t.at_least), v.done + v.failed, t.meaning, v.taken_at
+	FROM zcsync.accounts AS a
+	CROSS JOIN (VALUES (1), (7), (30)) AS p (days)
+	CROSS JOIN zcsync.slo_targets AS t
+	LEFT JOIN LATERAL (
+		SELECT CASE t.figure WHEN 'p50_ms' THEN l.p50_ms WHEN 'p95_ms' THEN l.p95_ms WHEN 'p99_ms' THEN l.p99_ms WHEN 'within_60_s' THEN l.within_60_s
+				WHEN 'error_rate' THEN round(100.0 * l.failed / nullif(l.done + l.failed, 0), 3) END AS value,
+			l.done, l.failed, l.taken_at
+		FROM zcsync.service_levels AS l
+		WHERE l.account_id = a.account_id AND l.days = p.days AND l.measure = t.measure
+		UNION ALL
+		SELECT x.available, NULL, NULL, zcsync._now() FROM zcsync.availability AS x
+		WHERE t.measure = 'availability' AND p.days = 30 AND x.account = a.name) AS v ON true
+	WHERE a.vendor <> 'local' AND NOT (t.measure = 'availability' AND p.days < 30)
+	ORDER BY a.name, p.days, t.goal;
+END
+$$;
+COMMENT ON FUNCTION zcsync._levels() IS
+'what was reached of each goal; for the view slo';
+
 CREATE FUNCTION zcsync._create_level_views() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -334,23 +368,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.availability.longest IS 'the cause of the longest outage';
 
 	CREATE OR REPLACE VIEW zcsync.slo AS
-	SELECT a.name AS account, p.days, t.goal, v.value, coalesce(t.at_most, t.at_least) AS target,
-		CASE WHEN t.figure LIKE '%ms' THEN 'ms' ELSE '%' END AS unit,
-		coalesce(v.value <= t.at_most, v.value >= t.at_least) AS met, v.done + v.failed AS counted, t.meaning, v.taken_at
-	FROM zcsync.accounts AS a
-	CROSS JOIN (VALUES (1), (7), (30)) AS p (days)
-	CROSS JOIN zcsync.slo_targets AS t
-	LEFT JOIN LATERAL (
-		SELECT CASE t.figure WHEN 'p50_ms' THEN l.p50_ms WHEN 'p95_ms' THEN l.p95_ms WHEN 'p99_ms' THEN l.p99_ms WHEN 'within_60_s' THEN l.within_60_s
-				WHEN 'error_rate' THEN round(100.0 * l.failed / nullif(l.done + l.failed, 0), 3) END AS value,
-			l.done, l.failed, l.taken_at
-		FROM zcsync.service_levels AS l
-		WHERE l.account_id = a.account_id AND l.days = p.days AND l.measure = t.measure
-		UNION ALL
-		SELECT x.available, NULL, NULL, zcsync._now() FROM zcsync.availability AS x
-		WHERE t.measure = 'availability' AND p.days = 30 AND x.account = a.name) AS v ON true
-	WHERE a.vendor <> 'local' AND NOT (t.measure = 'availability' AND p.days < 30)
-	ORDER BY a.name, p.days, t.goal;
+	SELECT l.account, l.days, l.goal, l.value, l.target, l.unit, l.met, l.counted, l.meaning, l.taken_at
+	FROM zcsync._levels() AS l;
 	COMMENT ON VIEW zcsync.slo IS
 	'per account and goal of slo_targets: what was reached in the last 1, 7 and 30 days; value is NULL where nothing was counted';
 	COMMENT ON COLUMN zcsync.slo.met IS 'NULL: nothing was counted';

@@ -76,7 +76,7 @@ BEGIN ATOMIC
 		|| zcsync._search_functions()
 		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_bar,_shorten,_allowances_now,_backlog,
 			_backfills_undone,_ended_lately,_held_of,_account_since,_installation_trouble,_running_imports,_worker_slots,_cache_statistics,
-			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_last_hour,_calls_counted,_samples,_operations_counted,
+			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_levels,_last_hour,_calls_counted,_samples,_operations_counted,
 			_failing_jobs,_unmapped_companies}'::text[] END;
 END;
 COMMENT ON FUNCTION zcsync._reader_functions(boolean) IS

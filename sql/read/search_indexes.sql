@@ -301,7 +301,9 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT array_agg(s.kind ORDER BY s.kind) INTO v_incomplete
-	FROM zcsync.search_indexes AS s WHERE EXISTS (SELECT FROM zcsync._search_statements(s.kind, true));
+	FROM zcsync.search_indexes AS s
+	WHERE EXISTS (		-- The index of a whole table is valid when those of all its months are.
+		SELECT FROM zcsync._wanted_search_indexes(s.kind) AS w WHERE zcsync._index_is_valid(format('idx_%s_%s', s.kind, w.suffix)) IS NOT TRUE);
 	SELECT string_agg(DISTINCT w::text, ', ') INTO v_writers FROM zcsync.search_indexes AS s CROSS JOIN LATERAL zcsync._search_writers(s.kind) AS w;
 	item := 'search';
 	ok := v_incomplete IS NULL AND v_writers IS NULL;

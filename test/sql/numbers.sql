@@ -117,6 +117,18 @@ UPDATE zcsync.installation SET clock_at = now();
 SELECT message, ended_at - began_at >= interval '15 minutes' AS lasted FROM zcsync.outages WHERE cause = 'worker' ORDER BY outage_id DESC LIMIT 1;
 
 -- all of it costs nothing to read: no view looks at records of jobs or changes
-SELECT viewname FROM pg_views WHERE schemaname = 'zcsync' AND viewname IN ('slo', 'availability') AND definition ~ 'sync_records|changes(?! )';
+SELECT viewname FROM pg_views WHERE schemaname = 'zcsync' AND viewname IN ('slo', 'availability') AND definition ~ 'sync_records|changes(?! )'
+UNION ALL SELECT proname FROM pg_proc WHERE oid = 'zcsync._levels'::regproc AND prosrc ~ 'sync_records|changes(?! )';
+-- and none seems to be so much work that a reader's settings have it compiled (jit), which takes far longer
+CREATE FUNCTION plan_cost(p_query text) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+	v_plan jsonb;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || p_query INTO v_plan;
+	RETURN (v_plan #>> '{0,Plan,Total Cost}')::numeric;
+END
+$$;
+SELECT viewname FROM pg_views WHERE schemaname = 'zcsync' AND plan_cost(format('SELECT * FROM zcsync.%I', viewname)) > 100000;
+DROP FUNCTION plan_cost;
 
 DROP EXTENSION zcsync CASCADE;
