@@ -5,7 +5,7 @@
 SET client_min_messages = warning;
 INSERT INTO zcsync.streams (account_id, kind, state) SELECT a.account_id, 'tickets', 'paused' FROM zcsync.accounts AS a WHERE a.vendor = 'zendesk';
 INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, state, run_at)
-SELECT zcsync.account('acme'), 'ticket-sync', 'fetch', 'tickets/' || i, 'tickets/' || i, 'ready', 'infinity' FROM generate_series(1, 100000) AS i;
+SELECT zcsync.account('acme'), 'ticket-sync', 'fetch', 'tickets/' || i, 'tickets/' || i, 'ready', now() + interval '1 day' FROM generate_series(1, 100000) AS i;
 INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, status, attempts, queued_at, duration_us, created_at)
 SELECT i, zcsync.account('acme'), 'ticket-sync', 'push', 'tickets', 'updated', 1, now() - i * interval '20 seconds', 200000, now() - i * interval '20 seconds'
 FROM generate_series(1, 100000) AS i;

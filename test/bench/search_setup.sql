@@ -22,7 +22,7 @@ GROUP BY s;
 ALTER TABLE sentences ADD PRIMARY KEY (n);
 
 INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, status, requester_id, assignee_id, tags, created_at, updated_at, sync_state)
-SELECT CASE WHEN id % 20 = 0 THEN (SELECT zcsync.account('beta')) ELSE (SELECT zcsync.account('acme')) END, id::text,
+SELECT CASE WHEN id % 20 = 13 THEN (SELECT zcsync.account('beta')) ELSE (SELECT zcsync.account('acme')) END, id::text,
 	split_part(s1.sentence, ' ', 1) || ' ' || split_part(s2.sentence, ' ', 2) || ' ' || id,
 	s1.sentence || ' ' || s2.sentence || ' ' || s3.sentence || ' ' || s4.sentence
 		|| CASE WHEN id % 10 = 3 THEN ' word100000' ELSE '' END || CASE WHEN id % 100 = 3 THEN ' word10000' ELSE '' END
