@@ -32,6 +32,10 @@ BEGIN
 	IF reference IS NULL OR priority IS NULL OR priority NOT BETWEEN 0 AND 100 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'enqueue needs a reference and a priority from 0 to 100';
+	ELSIF NOT isfinite(run_at) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for argument "run_at": %s', run_at),
+			HINT = 'It is the time at which the job is due; NULL means now.';
 	ELSIF v_hook IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('operation %s cannot be queued', coalesce(quote_literal(operation), 'NULL')),

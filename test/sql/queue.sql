@@ -273,6 +273,7 @@ SELECT zcsync.alter_queue('task-sync', backoff_base => '-1 s');
 SELECT zcsync.release_held('nope');
 SELECT zcsync.enqueue('task-sync', 'dance', 't/tasks');
 SELECT zcsync.enqueue('task-sync', 'pull', NULL);
+SELECT zcsync.enqueue('task-sync', 'pull', 't/tasks', run_at => 'infinity');
 SELECT zcsync.enqueue('task-sync', 'pull', 't/tasks');
 BEGIN;
 CALL zcsync.run();
