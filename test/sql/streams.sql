@@ -93,6 +93,14 @@ FROM (
 	FROM generate_series(1, 120) AS i, (VALUES (timestamptz '2026-01-01 00:00:12.3Z')) AS t (now)
 	GROUP BY 1) AS c;
 SELECT zcsync._next_turn(3, '2026-01-01 00:00:12.3Z', '1 second') - timestamptz '2026-01-01 00:00:12.3Z' AS next_second;
+-- so are those of accounts that were added together, when the first read has come
+SELECT count(zcsync.add_account('many' || i, 'zendesk', '{"subdomain": "many"}', '{"email": "a@example.com", "api_token": "t"}')) AS accounts FROM generate_series(1, 6) AS i;
+SELECT count(*) > 0 AS added FROM generate_series(1, 6) AS i CROSS JOIN LATERAL zcsync.add_stream('many' || i, 'tickets');
+UPDATE zcsync.accounts SET state = 'active' WHERE name LIKE 'many%';
+UPDATE zcsync.streams s SET next_pull_at = now() FROM zcsync.accounts a WHERE a.account_id = s.account_id AND a.name LIKE 'many%';
+SELECT zcsync._enqueue_due_pulls() >= 6 AS due;
+SELECT count(DISTINCT s.next_pull_at) AS moments FROM zcsync.streams s JOIN zcsync.accounts a USING (account_id) WHERE a.name LIKE 'many%' AND s.next_pull_at > now();
+SELECT FROM generate_series(1, 6) AS i CROSS JOIN LATERAL zcsync.remove_account('many' || i, force => true);
 -- a history that waits for calls has its share of them, however often live reads are due
 DELETE FROM zcsync.sync_queue;
 UPDATE zcsync.streams SET next_pull_at = now() + interval '1 day';
