@@ -168,7 +168,7 @@ DECLARE
 BEGIN
 	EXECUTE format($sql$
 		WITH e AS MATERIALIZED (
-			SELECT j.job_id, j.local_id, x.effect, x.effect ->> 'status' AS status, x.effect -> 'doc' AS doc, s.answers,
+			SELECT j.job_id, j.local_id, j.request, x.effect, x.effect ->> 'status' AS status, x.effect -> 'doc' AS doc, s.answers,
 				CASE WHEN x.effect ->> 'status' = 'found' THEN s.sent || jsonb_build_array(jsonb_build_object('sent', to_jsonb(t))) END AS mine
 			FROM unnest($1, $2, $3, $4) AS j (job_id, local_id, request, reply)
 			JOIN zcsync.%1$I AS t ON t.account_id = $5 AND t.local_id = j.local_id
@@ -181,8 +181,12 @@ BEGIN
 			WHERE j.local_id = ANY ($6)),
 		r AS (
 			SELECT r.remote_id, r.remote_version, r.vals, r.doc
-			FROM %3$s($5, $7, '{}', (SELECT jsonb_build_object($7, jsonb_agg(e.doc)) FROM e WHERE e.doc IS NOT NULL)) AS r
-			WHERE r.kind = $7)
+			FROM %3$s($5, $7, '{}', (SELECT jsonb_build_object($7, jsonb_agg(e.doc)) FROM e WHERE e.status <> 'found' AND e.doc IS NOT NULL)) AS r
+			WHERE r.kind = $7
+			UNION ALL	-- a look-up may show less than the whole record, as its request says
+			SELECT r.remote_id, r.remote_version, r.vals, r.doc
+			FROM e CROSS JOIN LATERAL %3$s($5, $7, e.request, jsonb_build_object($7, jsonb_build_array(e.doc))) AS r
+			WHERE e.status = 'found' AND e.doc IS NOT NULL AND r.kind = $7)
 		SELECT array_agg(e.job_id), array_agg(e.local_id),
 			array_agg(CASE WHEN e.mine IS NULL OR zcsync._same_identity(e.mine, r.vals) THEN e.status ELSE 'stranger' END),
 			array_agg(ROW(r.remote_id, r.remote_version, coalesce(

@@ -142,6 +142,20 @@ work();
 is(scalar(posts(requests())), 0, 'another form of the same is not sent');
 is(value(q{SELECT sync_state, tags, custom_fields -> '206', status FROM zcsync.tickets WHERE subject = 'A ticket'}), 'synced|{a,b}|36|1', 'and becomes the vendor\'s');
 
+# The reply to a create is lost.  A read brings the ticket, and then the look-up finds it
+# in a list, which does not show its tags.
+$simulator->post('faults', { vendor => 'halopsa', method => 'POST', path => '/Tickets', fault => 'reset_after', count => 1 });
+value(qq{INSERT INTO zcsync.tickets (account_id, subject, description, form_id, priority, requester_id, tags, custom_fields)
+	VALUES (zcsync.account('halo'), 'A lost ticket', 'broken', '3', '2', '$user', '{b,a,b}', '{"206": "Telephony"}')});
+run_worker($node, 'postgres', '5 s');
+value(q{UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, breaker_opened_at = NULL; SELECT zcsync.refresh('halo/tickets')});
+run_worker($node, 'postgres', '10 s');
+is(value(q{SELECT count(*) FROM zcsync.tickets WHERE subject = 'A lost ticket'}), 2, 'a read brings the ticket whose create is not answered');
+work();
+is(value(q{SELECT sync_state, tags FROM zcsync.tickets WHERE subject = 'A lost ticket'}), 'synced|{a,b}', 'it is found, and keeps its tags');
+is(join(',', map { $_->{text} } map { @{ $_->{tags} } } grep { $_->{summary} eq 'A lost ticket' } @{ $simulator->get('state/halopsa/tickets', limit => 100000)->{tickets} }), 'a,b', 'there, too');
+requests();
+
 # ---------------------------------------------------------------------
 # What cannot be sent
 # ---------------------------------------------------------------------
