@@ -68,6 +68,7 @@ OBJS = \
 	src/value_jsonb.o \
 	src/vendor_time.o \
 	src/wake.o \
+	src/webhook.o \
 	src/worker.o \
 	src/worker_start.o \
 	src/write_count.o \

@@ -47,7 +47,7 @@ zcsync_secret_load(ZcsyncAccount *account)
 	List	   *rows;
 
 	zcsync_secret_owner_begin(&scope);
-	rows = zcsync_secret_rows_of_account(account->account_id);
+	rows = zcsync_secret_rows_of_account(account->account_id, false);
 	if (rows == NIL)
 	{
 		failure.alert = ZCSYNC_ALERT_UNREADABLE;
@@ -236,7 +236,9 @@ rows_named(int64 account_id, const char *name)
 	ListCell   *lc;
 
 	zcsync_secret_owner_begin(&scope);
-	rows = zcsync_secret_rows_of_account(account_id);
+	rows = zcsync_secret_rows_of_account(account_id,
+										 strncmp(name, ZCSYNC_WEBHOOK_PREFIX,
+												 strlen(ZCSYNC_WEBHOOK_PREFIX)) == 0);
 	zcsync_secret_owner_end(&scope);
 
 	foreach(lc, rows)

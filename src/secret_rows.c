@@ -80,22 +80,28 @@ zcsync_secret_owner_end(const ZcsyncOwnerScope *scope)
 }
 
 /*
- * The rows of an account, as ZcsyncSecretRow, in the order of their names.
- * They live until the end of the (sub)transaction.
+ * The credentials of an account, or the secrets of its webhooks, as
+ * ZcsyncSecretRow, in the order of their names.  They live until the end of
+ * the (sub)transaction.
  */
 List *
-zcsync_secret_rows_of_account(int64 account_id)
+zcsync_secret_rows_of_account(int64 account_id, bool of_webhooks)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid			types[] = {INT8OID};
-	Datum		arg = Int64GetDatum(account_id);
+	Oid			types[] = {INT8OID, BOOLOID};
+	Datum		args[2];
+
+	args[0] = Int64GetDatum(account_id);
+	args[1] = BoolGetDatum(of_webhooks);
 
 	plan_keep(&plan,
 			  "SELECT name, sealed, reference, expires_at "
 			  "FROM zcsync.credentials "
 			  "WHERE account_id OPERATOR(pg_catalog.=) $1 "
-			  "ORDER BY name COLLATE pg_catalog.\"C\"", 1, types);
-	if (SPI_execute_plan(plan, &arg, NULL, false, 0) != SPI_OK_SELECT)
+			  "	AND pg_catalog.starts_with(name, '" ZCSYNC_WEBHOOK_PREFIX "') "
+			  "		OPERATOR(pg_catalog.=) $2 "
+			  "ORDER BY name COLLATE pg_catalog.\"C\"", 2, types);
+	if (SPI_execute_plan(plan, args, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read credentials");
 	return rows_copy();
 }

@@ -14,6 +14,14 @@
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
+/*
+ * What the names of secrets of webhooks begin with, and no credential's does.
+ * They prove who sends to us, and are no part of the login: an account works
+ * without them.  Where such a row has expires_at, another secret replaced it,
+ * and it is valid until then.
+ */
+#define ZCSYNC_WEBHOOK_PREFIX	"webhook/"
+
 /* The user and security context before we became the owner of the tables. */
 typedef struct ZcsyncOwnerScope
 {
@@ -37,7 +45,7 @@ extern void zcsync_secret_owner_begin(ZcsyncOwnerScope *scope);
 extern void zcsync_secret_owner_end(const ZcsyncOwnerScope *scope);
 
 /* lists of ZcsyncSecretRow, which live until the (sub)transaction ends */
-extern List *zcsync_secret_rows_of_account(int64 account_id);
+extern List *zcsync_secret_rows_of_account(int64 account_id, bool of_webhooks);
 extern List *zcsync_secret_rows_of_target(int64 target_id);
 extern List *zcsync_secret_rows_sealed(void);
 

@@ -87,6 +87,22 @@ $$;
 COMMENT ON FUNCTION zcsync._statements_are_logged() IS
 'does the server write the statements of this session into its log?';
 
+-- Warn the caller of a function that takes a secret if the server logs the statement.
+CREATE FUNCTION zcsync._warn_of_logged_secret(p_value text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF zcsync._statements_are_logged() AND NOT starts_with(p_value, 'file:') AND NOT starts_with(p_value, 'env:') THEN
+		RAISE WARNING USING MESSAGE = 'the server logs statements, and this one contains a secret',
+			HINT = 'Put the secret in a file of zcsync.credentials_directory and give "file:NAME" in its place; '
+				'then replace the secret that was logged.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._warn_of_logged_secret(text) IS
+'warns if the server writes this statement, which contains a secret, into its log';
+
 -- Replace all credentials of an account, fetched tokens included.  Those that are not
 -- given are deleted last: no new key is made as long as sealed values are there.  The
 -- caller has locked the account's row, or just inserted it.
@@ -98,16 +114,13 @@ DECLARE
 	v_fault record;
 BEGIN
 	PERFORM zcsync._check_credential_form(p_vendor, p_credentials);
-	IF zcsync._statements_are_logged() AND EXISTS (
-		SELECT FROM jsonb_each_text(p_credentials) AS e
-		WHERE e.key NOT IN ('client_id', 'email', 'scope') AND e.value !~ '^(file|env):') THEN
-		RAISE WARNING USING MESSAGE = 'the server logs statements, and this one contains a secret',
-			HINT = 'Put the secret in a file of zcsync.credentials_directory and give "file:NAME" in its place; '
-				'then replace the secret that was logged.';
-	END IF;
+	PERFORM zcsync._warn_of_logged_secret(e.value)
+	FROM jsonb_each_text(p_credentials) AS e
+	WHERE e.key NOT IN ('client_id', 'email', 'scope') AND e.value !~ '^(file|env):' LIMIT 1;
 
 	PERFORM zcsync._seal_credential(p_account, e.key, e.value) FROM jsonb_each_text(p_credentials) AS e;
-	DELETE FROM zcsync.credentials c WHERE c.account_id = p_account AND NOT p_credentials ? c.name;
+	DELETE FROM zcsync.credentials c
+	WHERE c.account_id = p_account AND NOT p_credentials ? c.name AND NOT starts_with(c.name, 'webhook/');
 	UPDATE zcsync.accounts a SET token_scope = NULL, credentials_end_at = NULL
 	WHERE a.account_id = p_account AND (a.token_scope IS NOT NULL OR a.credentials_end_at IS NOT NULL);
 	PERFORM zcsync._compare_scope(p_account);
@@ -256,7 +269,7 @@ BEGIN
 		s.ok, s.message, s.hint
 	FROM zcsync.credentials c
 	CROSS JOIN LATERAL zcsync._credential_status(c.account_id, c.name) s
-	WHERE c.account_id = p_account
+	WHERE c.account_id = p_account AND NOT starts_with(c.name, 'webhook/')	-- an account works without those
 	ORDER BY c.name COLLATE "C";
 	IF NOT FOUND THEN
 		RETURN QUERY
@@ -275,11 +288,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT a.name, c.name, c.form, c.ok, c.message, c.hint
 	FROM zcsync.accounts a
-	CROSS JOIN LATERAL zcsync._account_credentials(a.account_id) c
+	CROSS JOIN LATERAL (
+		SELECT * FROM zcsync._account_credentials(a.account_id)
+		UNION ALL
+		SELECT w.name, CASE WHEN w.sealed IS NOT NULL THEN 'sealed' ELSE split_part(w.reference, ':', 1) END, s.ok, s.message, s.hint
+		FROM zcsync.credentials w CROSS JOIN LATERAL zcsync._credential_status(w.account_id, w.name) s
+		WHERE w.account_id = a.account_id AND starts_with(w.name, 'webhook/')) c
 	ORDER BY a.name COLLATE "C", c.name COLLATE "C";
 $$;
 COMMENT ON FUNCTION zcsync.check_credentials() IS
-'the credentials of all accounts: how they are stored, and whether they can be opened';
+'the credentials of all accounts, and the secrets of their webhooks: how they are stored, and whether they can be opened';
 
 -- The fingerprint of a key that sealed a credential here and is no longer there.
 -- Access tokens do not count: they are fetched again.

@@ -8,7 +8,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'numbers', 'analytics', 'records', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
+	SELECT ARRAY['partitions', 'orphans', 'numbers', 'analytics', 'records', 'webhooks', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -34,6 +34,8 @@ BEGIN
 			RETURN false;
 		WHEN 'records' THEN
 			RETURN zcsync._trim_records(20000) = 20000;
+		WHEN 'webhooks' THEN
+			RETURN zcsync._trim_inbox(20000) = 20000;
 		WHEN 'errors' THEN
 			PERFORM zcsync._forget_letters(k), zcsync._forget_route_errors(k) FROM unnest(zcsync._kinds()) AS k;
 			RETURN false;

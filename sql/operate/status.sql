@@ -35,6 +35,7 @@ BEGIN
 	PERFORM zcsync._create_advice_views();
 	PERFORM zcsync._create_cache_view();
 	PERFORM zcsync._create_lag_views();
+	PERFORM zcsync._create_webhook_view();
 	PERFORM zcsync._create_metric_views();
 	PERFORM zcsync._create_level_views();
 	PERFORM zcsync._create_analytics_views();

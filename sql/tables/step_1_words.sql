@@ -293,6 +293,25 @@ END;
 COMMENT ON FUNCTION zcsync._own_words_3() IS
 'words for columns of single tables';
 
+-- What vendors report by webhooks.
+CREATE FUNCTION zcsync._own_words_4() RETURNS TABLE (relations text[], name text, words text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES
+		('{webhooks}'::text[], 'path', 'random: where the vendor sends to'), ('{webhooks}'::text[], 'replay_window', 'a delivery whose signed time is further away is refused'),
+		('{webhooks}'::text[], 'taken_at', 'when records that waited to be fetched together were last taken'), ('{webhooks}'::text[], 'taken', 'how many that were'),
+		('{inbox}'::text[], 'webhook', 'the vendor''s id of the webhook'), ('{inbox}'::text[], 'event', 'what happened, in the vendor''s words'),
+		('{inbox}'::text[], 'key', 'the vendor''s id of the delivery, or of the entries of its history'), ('{inbox}'::text[], 'body_hash', 'SHA-256 of the body'),
+		('{inbox}'::text[], 'kind', 'kind of the record; NULL: nothing is read'), ('{inbox}'::text[], 'remote_id', 'the vendor''s id of the record'),
+		('{inbox}'::text[], 'stream_id', 'stream of the record''s kind, when it came'), ('{inbox}'::text[], 'received_at', 'when it came'),
+		('{inbox}'::text[], 'waits', 'to be fetched together with others'), ('{refused_deliveries}'::text[], 'minute', 'the minute that begins then'),
+		('{refused_deliveries}'::text[], 'account_id', 'number of the account; 0: no account has that path'), ('{refused_deliveries}'::text[], 'source', 'the address that it came from'),
+		('{refused_deliveries}'::text[], 'reason', 'why the last one was refused'), ('{refused_deliveries}'::text[], 'count', 'how many were refused'),
+		('{refused_deliveries}'::text[], 'last_at', 'when the last one came');
+END;
+COMMENT ON FUNCTION zcsync._own_words_4() IS
+'words for columns of webhooks and of what they bring';
+
 -- At the end of step 1, so that no column of a user is described.
 CREATE FUNCTION zcsync._step_1_words() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -307,7 +326,8 @@ BEGIN
 		JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		LEFT JOIN (SELECT * FROM zcsync._own_words_1()
 			UNION ALL SELECT * FROM zcsync._own_words_2()
-			UNION ALL SELECT * FROM zcsync._own_words_3()) AS o ON c.relname = ANY (o.relations) AND o.name = a.attname
+			UNION ALL SELECT * FROM zcsync._own_words_3()
+			UNION ALL SELECT * FROM zcsync._own_words_4()) AS o ON c.relname = ANY (o.relations) AND o.name = a.attname
 		LEFT JOIN (SELECT * FROM zcsync._common_words_1() UNION ALL SELECT * FROM zcsync._common_words_2()) AS w ON w.name = a.attname
 		WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 	LOOP

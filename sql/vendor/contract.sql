@@ -128,6 +128,29 @@ COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, tex
 	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text) IS
 'a kind of records that a vendor has';
 
+-- How a delivery of a webhook proves that it comes from the vendor.
+CREATE TYPE zcsync.webhook_proof AS (
+	method		text,		-- hmac-sha256/base64, hmac-sha256/hex: given is a signature; secret, secret/base64: given is the secret
+							-- itself, or its base64; NULL: it carries no proof
+	signed		bytea,		-- what the signature was made over
+	given		text,		-- what the delivery carries
+	sent_at		timestamptz	-- when it was signed, if that is a part of what was signed
+);
+COMMENT ON TYPE zcsync.webhook_proof IS
+'how a delivery of a webhook proves that it comes from the vendor';
+
+-- A record that a delivery of a webhook reports, and what is to be done about it.
+CREATE TYPE zcsync.webhook_event AS (
+	webhook		text,		-- the vendor's id of the webhook
+	event		text,		-- what happened, in the vendor's words
+	key			text,		-- the vendor's id of the delivery, or of the entry of its history: a repeated one has the same
+	kind		text,		-- NULL: nothing is to be read
+	remote_id	text,
+	doing		text		-- fetch: the record; gone: look whether it is gone; read: what changed in the stream
+);
+COMMENT ON TYPE zcsync.webhook_event IS
+'a record that a delivery of a webhook reports, and what is to be done about it';
+
 CREATE TYPE zcsync.vendor AS (
 	name		text,		-- the value of accounts.vendor
 	title		text,		-- for people
@@ -168,7 +191,9 @@ CREATE TYPE zcsync.vendor AS (
 	place		regprocedure,
 	required	regprocedure,
 	closing		regprocedure,
-	person		regprocedure
+	person		regprocedure,
+	webhook_proof	regprocedure,	-- how a delivery of a webhook proves itself: headers, body, rest of the path
+	webhook_events	regprocedure	-- what it reports: account, headers, body as JSON
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -185,22 +210,23 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	compare_request regprocedure DEFAULT NULL, compare regprocedure DEFAULT NULL, fetch_request regprocedure DEFAULT NULL,
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
 	withhold regprocedure DEFAULT NULL, statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
-	required regprocedure DEFAULT NULL, closing regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL)
+	required regprocedure DEFAULT NULL, closing regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL,
+	webhook_proof regprocedure DEFAULT NULL, webhook_events regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and which vendors must have it: all that have a
 -- connector (always), those that write or compare a kind, those whose records belong to
--- companies, or none (optional).
+-- companies, those that have webhooks, or none (optional).
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -277,7 +303,8 @@ BEGIN ATOMIC
 		-- the user and the site of a record that belongs to a company (roles company,
 		-- user and site): account, company, e-mail address, and what to do if no user
 		-- has that address (none or general)
-		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)')
+		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)'),
+		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]')
 	) AS h (hook, needed, arguments, result);
 END;
 COMMENT ON FUNCTION zcsync._vendor_hooks() IS

@@ -40,7 +40,7 @@ my %own = (
 my @pages = (
 	[ 'README.md', 'tables' ], [ 'doc/install.md', 'mydb' ], [ 'doc/operations.md', 'full' ],
 	[ 'doc/zendesk.md', 'tables' ], [ 'doc/clickup.md', 'tables' ], [ 'doc/halopsa.md', 'tables' ],
-	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/search.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ], [ 'doc/report.md', 'full' ],
+	[ 'doc/leads.md', 'tables' ], [ 'doc/routes.md', 'full' ], [ 'doc/pages.md', 'routed' ], [ 'doc/search.md', 'routed' ], [ 'doc/queue.md', 'routed' ], [ 'doc/cache.md', 'routed' ], [ 'doc/alerts.md', 'full' ], [ 'doc/report.md', 'full' ], [ 'doc/webhooks.md', 'full' ],
 	[ 'doc/security.md', 'full' ], [ 'doc/moving-and-copying.md', 'routed' ], [ 'doc/ha.md', 'full' ], [ 'doc/removing.md', 'mydb' ]);
 
 # Run by other tests.
@@ -170,7 +170,7 @@ SQL
 }
 
 # Blocks that are no SQL, by how they begin.
-my $no_sql = qr/^(?:tickets at Zendesk|\s*\w+ +\| |\(0\.3|\{"success"|ready |┌|$)/;
+my $no_sql = qr/^(?:tickets at Zendesk|vendor ──|echo |door |limit_req_zone|\s*\w+ +\| |\(0\.3|\{"success"|ready |┌|$)/;
 
 foreach my $entry (@pages)
 {

@@ -65,7 +65,9 @@ BEGIN ATOMIC
 		push_effect => 'zcsync._clickup_push_effect(jsonb,jsonb,jsonb,text)',
 		statuses => 'zcsync._clickup_list_statuses(bigint,text,text)',
 		place => 'zcsync._clickup_place(bigint,text,text,boolean)',
-		required => 'zcsync._clickup_required(bigint,text,text)');
+		required => 'zcsync._clickup_required(bigint,text,text)',
+		webhook_proof => 'zcsync._clickup_webhook_proof(jsonb,bytea,text)',
+		webhook_events => 'zcsync._clickup_webhook_events(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'the descriptor of ClickUp';

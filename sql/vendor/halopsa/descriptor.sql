@@ -91,7 +91,9 @@ BEGIN ATOMIC
 		places => 'zcsync._halopsa_places(bigint,text)',
 		place => 'zcsync._halopsa_place(bigint,text,text,boolean)',
 		required => 'zcsync._halopsa_required(bigint,text,text)',
-		person => 'zcsync._halopsa_user(bigint,text,text,text)');
+		person => 'zcsync._halopsa_user(bigint,text,text,text)',
+		webhook_proof => 'zcsync._halopsa_webhook_proof(jsonb,bytea,text)',
+		webhook_events => 'zcsync._halopsa_webhook_events(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'the descriptor of HaloPSA';

@@ -94,7 +94,9 @@ BEGIN ATOMIC
 		withhold => 'zcsync._zendesk_withhold(jsonb,integer,jsonb)',
 		statuses => 'zcsync._zendesk_ticket_statuses(bigint,text,text)',
 		required => 'zcsync._zendesk_required(bigint,text,text)',
-		closing => 'zcsync._zendesk_closing(bigint,text,text)');
+		closing => 'zcsync._zendesk_closing(bigint,text,text)',
+		webhook_proof => 'zcsync._zendesk_webhook_proof(jsonb,bytea,text)',
+		webhook_events => 'zcsync._zendesk_webhook_events(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'the descriptor of Zendesk';

@@ -1,0 +1,34 @@
+-- ---------------------------------------------------------------------
+-- ClickUp: deliveries of webhooks.
+--
+-- ClickUp gives a webhook up that is answered with 401 or 410, and one that fails too
+-- often.  A change of a task comes as an event of its own and as taskUpdated; both have
+-- the task fetched, once.  The key is that of the history: an edit of a comment repeats
+-- the one of its posting, and differs in the body.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_webhook_proof(p_headers jsonb, p_body bytea, p_rest text) RETURNS zcsync.webhook_proof
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT ROW('hmac-sha256/hex', p_body, lower((p_headers ->> 'x-signature') COLLATE "C"), NULL)::zcsync.webhook_proof;
+END;
+COMMENT ON FUNCTION zcsync._clickup_webhook_proof(jsonb, bytea, text) IS
+'the signature of a delivery of ClickUp';
+
+-- A list that was changed may have other statuses and fields.
+CREATE FUNCTION zcsync._clickup_webhook_events(p_account bigint, p_headers jsonb, p_body jsonb) RETURNS zcsync.webhook_event[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT array_agg(ROW(p_body ->> 'webhook_id', e.name, h.key, k.kind, k.id, k.doing)::zcsync.webhook_event)
+	FROM (SELECT p_body ->> 'event') AS e (name)
+	CROSS JOIN (SELECT string_agg(i.item ->> 'id', ',' ORDER BY i.n)
+		FROM jsonb_array_elements(zcsync._json_list(p_body -> 'history_items')) WITH ORDINALITY AS i (item, n)) AS h (key)
+	CROSS JOIN LATERAL (
+		SELECT 'tasks', p_body ->> 'task_id', CASE e.name WHEN 'taskDeleted' THEN 'gone' ELSE 'fetch' END
+		WHERE e.name LIKE 'task%' AND p_body ->> 'task_id' ~ '^[A-Za-z0-9]{1,40}$'
+		UNION ALL
+		SELECT c.kind, NULL, 'read' FROM unnest('{statuses,fields}'::text[]) AS c (kind)
+		WHERE e.name LIKE 'list%' OR e.name LIKE 'folder%' OR e.name LIKE 'space%') AS k (kind, id, doing);
+END;
+COMMENT ON FUNCTION zcsync._clickup_webhook_events(bigint, jsonb, jsonb) IS
+'what a delivery of ClickUp reports';
