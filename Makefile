@@ -101,7 +101,7 @@ PG_CPPFLAGS = -DZCSYNC_VERSION='"$(EXTVERSION)"'
 ifdef ZCSYNC_TESTING
 PG_CPPFLAGS += -DZCSYNC_TESTING -DUSE_ASSERT_CHECKING
 endif
-EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc test/vendor/*.bc
+EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc test/vendor/*.bc src/door/zcsync-door
 
 PG_CONFIG ?= pg_config
 CURL_CONFIG ?= curl-config
@@ -109,7 +109,7 @@ CURL_FLOOR = 7.87.0
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.
-SCRIPTS_ONLY = bench demo deps help load test test-all-versions test-operations
+SCRIPTS_ONLY = bench demo deps door help install-door load test test-all-versions test-operations
 
 .PHONY: $(SCRIPTS_ONLY)
 
@@ -164,6 +164,24 @@ endif
 deps:
 	@test/prepare
 
+# the program that takes webhooks, by itself: what it needs (libevent, libpq) the
+# extension does not
+DOOR_CFLAGS = -O2 -g -std=gnu11 -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
+DOOR_LDFLAGS = -pie -Wl,-z,relro,-z,now
+DOOR_BINDIR = /usr/bin
+DOOR_UNITDIR = /usr/lib/systemd/system
+
+door: src/door/zcsync-door
+
+src/door/zcsync-door: $(wildcard src/door/*.c) src/door/door.h zcsync.control
+	$(CC) $(DOOR_CFLAGS) -DZCSYNC_VERSION='"$(EXTVERSION)"' -I$$($(or $(PG_CONFIG),pg_config) --includedir) \
+		-o $@ $(filter %.c,$^) $(DOOR_LDFLAGS) -levent_core -levent_extra -lpq
+
+install-door: door
+	install -D -m 755 src/door/zcsync-door $(DESTDIR)$(DOOR_BINDIR)/zcsync-door
+	install -D -m 644 src/door/zcsync-door.service $(DESTDIR)$(DOOR_UNITDIR)/zcsync-door.service
+
 # a server of its own, simulated vendors, two linked accounts
 demo:
 	@demo/demo.sh
@@ -190,6 +208,7 @@ load:
 help:
 	@echo 'make            build (needs PostgreSQL 15+ headers, libcurl $(CURL_FLOOR)+, OpenSSL, zlib)'
 	@echo 'make install    install into the server of $(PG_CONFIG)'
+	@echo 'make door       build zcsync-door, which takes webhooks (needs libevent, libpq); make install-door'
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
 	@echo 'make test       all tests on servers of their own; T=name or S=stage for some'

@@ -90,7 +90,7 @@ C
 10: longer than 92 columns
 FAULTS
 
-my @files = sort map { glob "$ROOT/$_" } qw(src/*.c src/*.h test/unit/*.c test/unit/*.h);
+my @files = sort map { glob "$ROOT/$_" } qw(src/*.c src/*.h src/door/*.c src/door/*.h test/unit/*.c test/unit/*.h);
 cmp_ok(scalar @files, '>', 50, 'there are C files');
 foreach my $path (@files)
 {

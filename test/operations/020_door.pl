@@ -1,0 +1,122 @@
+# zcsync-door behind nginx with TLS, in the configuration that doc/webhooks.md
+# shows: what a vendor sends over https arrives once, also while the database is
+# down for a moment, and a sender cannot say where he comes from.
+
+use strict;
+use warnings;
+use File::Basename qw(dirname);
+use HTTP::Tiny;
+use IPC::Run ();
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use lib dirname(__FILE__) . '/../perl';
+use Door;
+use Webhooks;
+use ZcsyncTest;
+
+use Simulator::Tls;
+
+my $top = dirname(__FILE__) . '/../..';
+my $limit = $PostgreSQL::Test::Utils::timeout_default;
+my $directory = PostgreSQL::Test::Utils::tempdir;
+my $nginx;
+
+END
+{
+	my $status = $?;
+	eval { $nginx->signal('QUIT'); $nginx->kill_kill(grace => 5) } if $nginx;
+	$? = $status;
+}
+
+Door::build();
+my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.allowed_hosts = 'acme.zendesk.com, acme.halopsa.com'\n");
+$node->start;
+setup_zcsync($node);
+
+sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; $_[0]") }
+
+value(<<'SQL');
+SELECT zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme"}', '{"email": "a@example.com", "api_token": "x"}');
+SELECT FROM zcsync.add_stream('acme', 'tickets');
+CREATE ROLE zcsync_door LOGIN;
+GRANT USAGE ON SCHEMA zcsync TO zcsync_door;
+GRANT EXECUTE ON FUNCTION zcsync.receive_webhook TO zcsync_door;
+SQL
+my $path = value(q{SELECT zcsync.set_webhook('acme', 'acme-secret')});
+mkdir "$directory/spool", 0700 or die "spool: $!";
+my $door = Door->start($node, spool => "$directory/spool");
+
+# The server block of the page, with names of this machine.
+my ($ca, $certificate, $key) = Simulator::Tls::make("$directory/tls");
+my ($shown) = slurp_file("$top/doc/webhooks.md") =~ /^(    limit_req_zone .*?^    \}\n)/ms;
+ok($shown, 'the page shows a configuration of nginx') or BAIL_OUT('no configuration');
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $door_port = $door->port;
+$shown =~ s/listen 443 ssl/listen 127.0.0.1:$port ssl/;
+$shown =~ s/127\.0\.0\.1:8471/127.0.0.1:$door_port/;
+$shown =~ s{/etc/ssl/certs/hooks\.pem}{$certificate};
+$shown =~ s{/etc/ssl/private/hooks\.key}{$key};
+$shown =~ s/rate=200r\/s/rate=100000r\/s/;		# that many never come from one address
+append_to_file("$directory/nginx.conf", <<"CONF");
+daemon off;
+pid $directory/nginx.pid;
+error_log $directory/error.log;
+events { worker_connections 200; }
+http {
+    client_body_temp_path $directory/body;
+    proxy_temp_path $directory/proxy;
+    fastcgi_temp_path $directory/fastcgi;
+    uwsgi_temp_path $directory/uwsgi;
+    scgi_temp_path $directory/scgi;
+$shown
+}
+CONF
+$nginx = IPC::Run::start([ 'nginx', '-e', "$directory/error.log", '-c', "$directory/nginx.conf" ], '<', \undef, '>', \my $out, '2>', \my $err);
+
+sub client { return HTTP::Tiny->new(timeout => 30, verify_SSL => 1, SSL_options => { SSL_ca_file => $ca }) }
+my $http = client();
+sub post { my ($headers, $body) = @_; return $http->post("https://localhost:$port/$path", { headers => $headers, content => $body })->{status} }
+
+my $deadline = time + $limit;
+my $status;
+sleep 0.2 while ($status = post(Webhooks::zendesk('acme-secret', 1, id => 'first'))) != 200 && time < $deadline;
+is($status, 200, 'a delivery over https') or diag($err, -e "$directory/error.log" ? slurp_file("$directory/error.log") : '');
+is(value('SELECT count(*) FROM zcsync.inbox'), 1, 'is in the inbox');
+my ($headers, $body) = Webhooks::zendesk('wrong', 1);
+is(post({ %$headers, 'X-Real-IP' => '203.0.113.9' }, $body), 403, 'a forged one is refused');
+is(value('SELECT source FROM zcsync.refused_deliveries'), '127.0.0.1', 'under the address that nginx saw');
+is(post({}, 'x' x 300_000), 413, 'a large one, too');
+
+# Many at once, by clients that keep their connections.
+my $began = time;
+my @children;
+for my $child (1 .. 4)
+{
+	my $pid = fork // die "fork: $!";
+	if (!$pid)
+	{
+		$http = client();
+		my $bad = grep { post(Webhooks::zendesk('acme-secret', 1000 + $_, id => "burst-$child-$_")) != 200 } 1 .. 250;
+		POSIX::_exit($bad ? 1 : 0);
+	}
+	push @children, $pid;
+}
+my $failed = grep { waitpid($_, 0); $? } @children;
+is($failed, 0, 'a thousand over https');
+note(sprintf '%.0f a second', 1000 / (time - $began));
+is(value('SELECT count(*) FROM zcsync.inbox'), 1001, 'each is there once');
+
+# The database goes and comes.
+$node->stop('fast');
+is(post(Webhooks::zendesk('acme-secret', 2)), 200, 'taken while the database is down');
+$node->start;
+$door->wait_for(qr/the spool is empty again/, 'and given to it when it is back');
+is(value('SELECT count(*) FROM zcsync.inbox WHERE remote_id = $$2$$'), 1, 'it is there');
+unlike(-e "$directory/error.log" ? slurp_file("$directory/error.log") : '', qr/acme-secret|zen:event/, 'no secret in the log of nginx');
+
+is($door->stop, 0, 'the door ends well');
+$node->stop;
+done_testing();
