@@ -2,7 +2,7 @@
  *
  * refusal.c
  *		Errors that zcsync's SQL raises are shown without a stack of
- *		functions.
+ *		functions, and a missing table of zcsync with what makes it.
  *
  * When a function refuses something, its message, detail and hint say why,
  * and name the next statement to run.  PL/pgSQL adds a CONTEXT with each
@@ -11,12 +11,17 @@
  * that call zcsync, in whatever language, and the line of a file in COPY still
  * appear.  Other errors keep all of their CONTEXT.
  *
+ * CREATE EXTENSION makes functions and no tables, so before setup() most of
+ * the functions fail because a table is missing.  Their error gets a hint.
+ *
  * IDENTIFICATION
  *		src/refusal.c
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "utils/memutils.h"
 
 #include "refusal.h"
 
@@ -30,7 +35,8 @@ static const char *const statements[] = {
 
 static emit_log_hook_type outer_log_hook = NULL;
 
-static void drop_our_context(ErrorData *error);
+static void edit_error(ErrorData *error);
+static bool lacks_our_table(const ErrorData *error);
 static bool is_ours(const char *context);
 static size_t statement_begins(const char *line);
 
@@ -41,22 +47,45 @@ void
 zcsync_refusal_init(void)
 {
 	outer_log_hook = emit_log_hook;
-	emit_log_hook = drop_our_context;
+	emit_log_hook = edit_error;
 }
 
 /*
  * emit_log_hook: what it removes appears neither in the log nor at the
- * client.
+ * client, and what it adds in both.
  */
 static void
-drop_our_context(ErrorData *error)
+edit_error(ErrorData *error)
 {
 	if (error->elevel == ERROR && error->context != NULL &&
 		error->funcname != NULL && strcmp(error->funcname, "exec_stmt_raise") == 0 &&
 		is_ours(error->context))
 		error->context = NULL;	/* freed with the error */
+	if (error->elevel == ERROR && error->hint == NULL && lacks_our_table(error))
+	{
+		if (error->context != NULL && is_ours(error->context))
+		{
+			error->context = NULL;
+			error->internalquery = NULL;
+			error->internalpos = 0;
+		}
+		error->hint = MemoryContextStrdup(error->assoc_context,
+										  "If this database is new to zcsync, run SELECT * FROM zcsync.setup(); it makes the tables.");
+	}
 	if (outer_log_hook)
 		outer_log_hook(error);
+}
+
+/*
+ * Does it say that a table of ours, or a type made with one, does not exist?
+ * The name is in the message, whatever its language.
+ */
+static bool
+lacks_our_table(const ErrorData *error)
+{
+	return (error->sqlerrcode == ERRCODE_UNDEFINED_TABLE ||
+			error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT) &&
+		error->message != NULL && strstr(error->message, "\"zcsync.") != NULL;
 }
 
 /*

@@ -52,6 +52,7 @@
 #include "utils/syscache.h"
 
 #include "activity.h"
+#include "compat.h"
 #include "settings.h"
 #include "shared.h"
 #include "xact.h"
@@ -294,7 +295,18 @@ xact_begin_call(ZcsyncXactMode mode)
 				 errmsg("extension \"zcsync\" was dropped"),
 				 errhint("CREATE EXTENSION zcsync; SELECT * FROM zcsync.setup();")));
 	role = mode == ZCSYNC_XACT_OWNER ? extension_owner() :
-		get_role_oid(zcsync_role, false);
+		get_role_oid(zcsync_role, true);
+	/* setup() makes the role, and lets it in */
+	if (!OidIsValid(role) ||
+		!zcsync_may_use_schema(get_namespace_oid("zcsync", false), role))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("zcsync is not set up in this database"),
+				 OidIsValid(role) ?
+				 errdetail("Role \"%s\" may not use schema \"zcsync\".",
+						   zcsync_role) :
+				 errdetail("Role \"%s\" does not exist.", zcsync_role),
+				 errhint("Run SELECT * FROM zcsync.setup();")));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	BeginInternalSubTransaction("zcsync");
 	GetUserIdAndSecContext(&call_user, &call_sec_context);

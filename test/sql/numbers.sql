@@ -128,7 +128,8 @@ BEGIN
 	RETURN (v_plan #>> '{0,Plan,Total Cost}')::numeric;
 END
 $$;
-SELECT viewname FROM pg_views WHERE schemaname = 'zcsync' AND plan_cost(format('SELECT * FROM zcsync.%I', viewname)) > 100000;
+WITH own AS MATERIALIZED (SELECT viewname FROM pg_views WHERE schemaname = 'zcsync')
+SELECT viewname FROM own WHERE plan_cost(format('SELECT * FROM zcsync.%I', viewname)) > 100000;
 DROP FUNCTION plan_cost;
 
 DROP EXTENSION zcsync CASCADE;

@@ -88,7 +88,7 @@ my %argument = (
 	intake => "(SELECT min(name) FROM zcsync.intakes)", lead => "'$lead'", keep => "'$lead'", other => "'$lead'", a => "'$lead'", b => "'$lead'",
 	stream => "'dev/tasks'", 'stream.reference' => "'dev/tasks'", reference => "'$task'", 'sync_ticket.reference' => "'acme/tickets/1'", refs => "'{$task}'",
 	queue => "'route'", operation => "'pull'", route => "'bugs'", field => "'status'", expression => "'1'", source_value => "'open'", target_value => "'closed'",
-	company => "'acme/companies/x'", client => "'dev/companies/x'", 'reference.account' => '1', role => "'zcsync_worker'", table_name => "'zcsync.tasks'", max_time => "'1 s'", leads => "'[]'", p_kind => "'tasks'",
+	company => "'acme/companies/x'", client => "'dev/companies/x'", 'reference.account' => '1', role => "'pg_monitor'", table_name => "'zcsync.tasks'", max_time => "'1 s'", leads => "'[]'", p_kind => "'tasks'",
 	'cached.name' => "'top_companies'", 'add_route.name' => "'other'", 'add_route.source' => "'acme/tickets'", 'add_route.target' => "'dev/tasks'", 'link_records.source' => "'$task'", 'link_records.target' => "'$task'",
 	confirm => 'true');
 my %named = (qr/_queue$/ => "'route'", qr/_route$|^plan$/ => "'bugs'", qr/account|credentials|discover|_held$/ => "'dev'");
@@ -132,6 +132,21 @@ cmp_ok($refusals, '>', 55, 'those that change something say it');
 cmp_ok($answers, '>', 25, 'those that only look, answer');
 my @views = split /\n/, value(q{SELECT c.oid::regclass FROM pg_class AS c WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'v'});
 is(join(' ', grep { ($standby->psql('postgres', "SELECT * FROM $_"))[0] != 0 } @views), '', 'so does each view, of ' . @views);
+
+# Before setup() there are no tables.
+my @unsaid;
+my $said = 0;
+foreach my $sql (map { calls(split /\|/, $_, -1) } grep { !/^.\|setup\|/ } @functions)
+{
+	my ($rc, $stdout, $stderr) = $primary->psql('bare', $sql, timeout => $PostgreSQL::Test::Utils::timeout_default);
+
+	if ($stderr =~ /HINT:  .*zcsync\.setup\(\)/) { $said++; }
+	# arguments are refused, whether or not there are tables
+	elsif ($stderr =~ /ERROR:  (?:pg_cron is not loaded by this server|there is no kind|NULL is not a month)/) { next; }
+	elsif ($rc != 0) { push @unsaid, "$sql: $stderr"; }
+}
+is(join("\n", @unsaid), '', 'before setup() each function that needs a table says what makes it');
+cmp_ok($said, '>', 80, 'as many as that');
 
 # ------------------------------------------------------------ a planned switchover
 
