@@ -43,6 +43,27 @@ END;
 COMMENT ON FUNCTION zcsync._view_words() IS
 'words for columns of views: of one view, or of all that have a column of this name';
 
+-- Of columns that tables have, too: what they are there.
+CREATE FUNCTION zcsync._shared_words() RETURNS TABLE (name text, words text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	VALUES
+		('account_id', 'number of the account'), ('calls', 'how many calls'), ('calls_total', 'calls ever made'),
+		('cause', 'why: vendor, blocked, paused or worker'), ('class', 'class of calls, or of the failure'), ('closed', 'leads that were closed'),
+		('concurrency', 'how many at a time'), ('created_at', 'when the row was made; of a record: when it was created at its vendor'), ('day', 'the day'),
+		('done', 'how many ended well'), ('failed', 'how many failed for good'), ('first_at', 'when it happened first'), ('goal', 'name of the goal'),
+		('kind', 'kind of the record, or of the thing'), ('last_call_at', 'when the last call was made'), ('last_error_at', 'when that was'),
+		('leads', 'how many leads'), ('local_id', 'number of the row, unique in all mirror tables; it never changes'),
+		('max_attempts', 'failures after which a job is a dead letter'), ('meaning', 'what it is'), ('opportunities', 'leads that became opportunities'),
+		('p50_ms', 'half of them took no longer, in milliseconds'), ('p95_ms', '95 % of them took no longer'), ('pause_reason', 'why it waits'),
+		('pid', 'number of the process'), ('queue', 'name of the queue'), ('role', 'role of the database; of a contact, what it is to the vendor'),
+		('source', 'the source that gave it'), ('started_at', 'when the process began'), ('state', 'state'),
+		('throttled', 'calls that the vendor refused for now'), ('throttled_total', 'calls that the vendor ever refused for now'), ('value', 'value'),
+		('vendor', 'name of the vendor');
+END;
+COMMENT ON FUNCTION zcsync._shared_words() IS
+'words for columns that views and tables have, and that mean the same in both';
+
 -- What a view or a table calls by the same name means the same, unless something else is
 -- said here.
 CREATE FUNCTION zcsync._describe_view_columns() RETURNS void
@@ -58,7 +79,7 @@ BEGIN
 		JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		LEFT JOIN zcsync._view_words() AS o ON o.relation = c.relname AND o.name = a.attname
 		LEFT JOIN zcsync._view_words() AS n ON n.relation IS NULL AND n.name = a.attname
-		LEFT JOIN (SELECT * FROM zcsync._common_words_1() UNION ALL SELECT * FROM zcsync._common_words_2()) AS w ON w.name = a.attname
+		LEFT JOIN zcsync._shared_words() AS w ON w.name = a.attname
 		WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'v' AND col_description(c.oid, a.attnum) IS NULL
 	LOOP
 		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', v.relation, v.attname, v.words);

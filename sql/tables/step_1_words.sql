@@ -1,339 +1,966 @@
 -- ---------------------------------------------------------------------
--- What the columns of the tables are, for \d+.  A word that means the same in all
--- tables is said once; a table that means something else by it says so.
+-- Step 1 of the tables: what their columns are, for \d+.
+--
+-- A column that somebody adds says it in the step that adds it.
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._common_words_1() RETURNS TABLE (name text, words text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	VALUES
-		('account_id', 'number of the account'), ('acknowledged_at', 'when somebody said that he works on it'), ('acknowledged_by', 'the role that said so'),
-		('active', 'false: not in use any more at the vendor'), ('alert_id', 'number of the alert'), ('archived', 'archived at the vendor: it is in no list of open tasks'),
-		('assignee_id', 'remote id of who works on it; empty: unassigned'), ('assignees', 'remote ids of those who work on it'), ('at_least', 'the goal: at least this'),
-		('attempts', 'attempts that were begun'), ('author_id', 'remote id of who wrote it'), ('author_name', 'who wrote it'),
-		('backfill', 'it is wanted whatever the age of the record'), ('backoff_base', 'wait after the first failure; doubled with each further one'),
-		('backoff_cap', 'the longest wait between two attempts'), ('began_at', 'when it began'), ('body', 'the text'), ('brand_id', 'remote id of the brand'),
-		('breaker_opened_at', 'when the vendor was first found out of order'), ('budget_class', 'class of calls whose limit it counts for'),
-		('bytes', 'size with indexes and TOAST'), ('calling_code', 'how numbers of this country begin'), ('calls', 'how many calls'), ('calls_done', 'calls of the history run'),
-		('calls_total', 'calls ever made'), ('cancelled_by', 'the role that took it back'),
-		('category', 'what the vendor counts it as: new, open, pending, hold, solved, closed, ...'), ('cause', 'why: vendor, blocked, paused or worker'),
-		('changed_at', 'when it was last changed'), ('channel', 'how it came in: email, web, phone, ...'), ('city', 'city'), ('claimed_at', 'when a process took it'),
-		('class', 'class of calls, or of the failure'), ('closed', 'leads that were closed'), ('closed_at', 'when it was closed'), ('color', 'colour, as the vendor has it'),
-		('company', 'name of the company'), ('company_id', 'remote id of the company'), ('compiled_at', 'when its SQL was last compiled'), ('concurrency', 'how many at a time'),
-		('conflict_id', 'number of the conflict'), ('contact_id', 'remote id of the contact'), ('count', 'how often it happened'),
-		('country', 'country, as ISO 3166 has it where it is known'), ('created_at', 'when the row was made; of a record: when it was created at its vendor'),
-		('created_by', 'the role that made it'), ('creator_id', 'remote id of who made it'), ('critical', 'from this value on it is critical'),
-		('custom_fields', 'field id to value; unset ones are left out'), ('custom_id', 'id of its own that people gave it, as DEV-12'),
-		('custom_status_id', 'remote id of a status of the vendor''s own'), ('database_oid', 'oid of this database'), ('day', 'the day'), ('decided_at', 'when a person decided'),
-		('decided_by', 'who decided'), ('dedupe_key', 'ready jobs with the same key are one'), ('default_assignee', 'who gets a record whose own assignee has no counterpart'),
-		('deleted_at', 'when it was seen that the record is gone; the row stays'), ('delivery_id', 'number of the message'),
-		('description', 'the text of the record; of a ticket its first comment, which may be internal'), ('died_at', 'when it failed for good'),
-		('direction', 'forward, both or back'), ('do_not_call', 'the person does not want to be called'), ('domain', 'domain of its addresses or web site'),
-		('done', 'how many ended well'), ('due_at', 'until when it is to be done'), ('email', 'e-mail address'),
-		('email_status', 'what a source says of the address: verified, guessed, ...'), ('employees', 'how many people the company has'), ('enabled_at', 'when it was asked for'),
-		('engagement', 'score: what the person did'), ('enqueued_by', 'the role that queued it first'), ('escalate_to', 'targets that are told when nobody acts'),
-		('escalated_at', 'when they were told'), ('external_id', 'the mark or the id of another system, as the vendor stores it'), ('failed', 'how many failed for good'),
-		('failing_since', 'since when it cannot be read'), ('field', 'column, or custom_fields/key'), ('figure', 'which number is compared'),
-		('first_at', 'when it happened first'), ('first_name', 'first name'), ('fit', 'score: how well the lead fits'), ('folder_id', 'remote id of the folder'),
-		('form_id', 'remote id of the form'), ('found_at', 'when it was found'), ('goal', 'name of the goal'), ('granted_at', 'when it was granted'),
-		('group_id', 'remote id of the group or team'), ('hint', 'what to run, or to do'), ('history_cursor', 'how far the history was read, as the vendor counts'),
-		('history_done_at', 'when the history was read to its end'), ('history_started_at', 'when the reading of the history began'), ('history_state', 'none, running or done'),
-		('hour', 'the hour that begins then'), ('hour_writes', 'records that it wrote to within the hour, for the write brake'), ('http_status', 'HTTP status of the last reply'),
-		('imported_at', 'when it was last imported'), ('incarnation', 'random number by which jobs name the process'), ('incident_id', 'number of the incident'),
-		('industry', 'industry of the company'), ('inserted_at', 'when it was inserted here: it decides in which month the row is'), ('intake_id', 'number of the intake'),
-		('is_default', 'what new records get'), ('is_private', 'shown to agents only; empty: not known, which counts as private'), ('is_prospect', 'not a customer yet'),
-		('job_id', 'number of the job'), ('keep_completed', 'how many records of jobs that ended well are kept, per account'),
-		('keep_failed', 'how many records of jobs that failed are kept, per account'), ('key', 'the mark'), ('kind', 'kind of the record, or of the thing'),
-		('last_at', 'when it happened last'), ('last_call_at', 'when the last call was made'), ('last_change_at', 'when a page last changed something'),
-		('last_error', 'what the last failure said'), ('last_error_at', 'when that was'), ('last_error_lane', 'which lane it was: live, history or compare'),
-		('last_hint', 'what can be done about it'), ('last_name', 'last name'), ('last_status', 'HTTP status of the last attempt'), ('lead_b', 'local_id of the other one'),
-		('leads', 'how many leads'), ('level', 'reader, operator or admin'), ('link_id', 'number of the pair'), ('linkedin_url', 'profile at LinkedIn'),
-		('list_id', 'remote id of the list'), ('local_id', 'number of the row, unique in all mirror tables; it never changes'),
-		('lookup_floor', 'of an unclear create: the latest remote id known before it was sent'), ('made_at', 'when the record was made'), ('mapped_by', 'the role that mapped it');
-END;
-COMMENT ON FUNCTION zcsync._common_words_1() IS
-'words for columns that mean the same in all tables: names from a to k';
-
-CREATE FUNCTION zcsync._common_words_2() RETURNS TABLE (name text, words text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	VALUES
-		('max_attempts', 'failures after which a job is a dead letter'), ('meaning', 'what it is'), ('measure', 'what is counted'), ('merge_id', 'number of the merge'),
-		('merged_at', 'when they were merged'), ('merged_into', 'local_id of the lead that this one is part of now'), ('message', 'what happened, for people'),
-		('min_engagement', 'engagement of at least so much'), ('min_fit', 'fit of at least so much'), ('min_quality', 'quality of at least so much'), ('mobile', 'mobile number'),
-		('name', 'name'), ('new', 'the new values'), ('newest_record_at', 'creation of the newest record mirrored'), ('next_pull_at', 'when it is read next'),
-		('notify', 'writes may have the vendor notify people'), ('oldest_record_at', 'creation of the oldest record mirrored'),
-		('on_leave', 'what becomes of the copy of a record that leaves the filter: keep, unlink or close'), ('opened', 'tickets opened'), ('opens', 'from when on people work'),
-		('operation', 'what is done: pull, fetch, push, route, apply, token, ...'), ('operator', 'how the value is compared'),
-		('opportunities', 'leads that became opportunities'), ('options', 'what can be chosen: [{"id", "name"}]'), ('organization_id', 'remote id of the company'),
-		('outage_id', 'number of the outage'), ('outcome', 'what a call ended with'), ('owner_id', 'remote id of who looks after it'),
-		('p50_ms', 'half of them took no longer, in milliseconds'), ('p95_ms', '95 % of them took no longer'), ('p99_ms', '99 % of them took no longer'),
-		('parent_id', 'remote id of what it is part of'), ('parent_kind', 'kind of what it is part of'), ('parts', '{field: {similarity, weight, part}}'),
-		('pause_reason', 'why it waits'), ('payload', 'what to do, in the form of its operation'), ('phone', 'phone number'), ('pid', 'number of the process'),
-		('points', 'points: of a rule what it gives, of a task its estimate'), ('position', 'place in the order'), ('postal_code', 'postal code'),
-		('priority', 'of a record how urgent it is; of a job: lower first'), ('probability', 'how likely it is to be won, in percent'),
-		('provenance', '{column: the source that its value is of}'), ('pull_interval', 'how often it is read'), ('quality', 'score: fit and engagement together'),
-		('queue', 'name of the queue'), ('queued_at', 'when it was queued'), ('reason', 'why'), ('record_key', 'jobs with the same key run one after the other'),
-		('records_estimate', 'records expected'), ('refilled_at', 'when the bucket was last filled'), ('region', 'region or state'),
-		('remote_id', 'the vendor''s id; empty until the record is created there'), ('remote_remaining', 'what the vendor last said was left'),
-		('remote_reset_at', 'when the vendor counts anew'), ('remote_version', 'what orders documents of a record'), ('requester_id', 'remote id of who asked'),
-		('required', 'it must have a value'), ('resolved', 'tickets resolved'), ('resolved_at', 'when it ended; empty: it is still so'),
-		('revenue', 'what the company takes in a year'), ('role', 'role of the database; of a contact, what it is to the vendor'), ('route_id', 'number of the route'),
-		('row_id', 'number of the row of a source'), ('rule', 'the rule that found it'), ('rule_id', 'number of the rule'), ('run_at', 'not before this time'),
-		('scope', 'which part of the account is read'), ('scope_id', 'where it belongs: a list, or a kind of record'), ('score', 'points'), ('seen_at', 'when it was last seen'),
-		('sent', 'what a push sent and the vendor may have carried out unseen'), ('sent_at', 'when it was sent'), ('settings', 'settings, as its kind has them'),
-		('severity', 'warning or critical'), ('share', 'part of the vendor''s limit that is used'), ('singleton', 'there is one row'), ('site_id', 'remote id of the site'),
-		('source', 'the source that gave it'), ('source_account', 'number of the account of the source'), ('source_account_id', 'number of the account of the company'),
-		('source_id', 'local_id of the record at the source; of a row of a source, its id there'), ('source_kind', 'kind of the source'),
-		('source_stream_id', 'stream that records come from'), ('space_id', 'remote id of the space'), ('stage', 'lead, prospect or opportunity'),
-		('stage_id', 'remote id of the stage'), ('start_at', 'when work on it is to begin'), ('started_at', 'when the process began'), ('state', 'state'),
-		('status', 'status of a record as its vendor has it; HTTP status of a failure'), ('status_id', 'remote id of the status'),
-		('status_type', 'what the vendor counts the status as: open, custom, done, closed'), ('stopped', 'zcsync.stop() was called'), ('stream_id', 'number of the stream'),
-		('street', 'street'), ('subject', 'subject'), ('submitter_id', 'remote id of who entered it'), ('summary', 'what it is about, in a line'),
-		('sync_state', 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)'), ('sync_xid', 'the transaction that wrote the row'),
-		('synced_at', 'when the row last equalled the vendor''s'), ('system_identifier', 'identifier of this server'), ('tables_version', 'version of the tables'),
-		('tags', 'tags'), ('taken_at', 'when it was taken'), ('target_account', 'number of the account of the target'),
-		('target_account_id', 'number of the account of the client'), ('target_id', 'number of the target'), ('target_kind', 'kind of the target'),
-		('target_stream_id', 'stream that records go to'), ('team', 'team, as it was then'), ('theirs', 'the vendor''s value'),
-		('throttled', 'calls that the vendor refused for now'), ('throttled_total', 'calls that the vendor ever refused for now'),
-		('time_estimate', 'how long it will take, in milliseconds'), ('time_zone', 'time zone'), ('timeline', 'timeline of the server'), ('title', 'title of the person'),
-		('to_do', 'what to run'), ('tokens', 'calls that may be made at once'), ('type', 'type'), ('type_id', 'remote id of the type'),
-		('unclear_since', 'when a create began whose effect is not known'), ('updated_at', 'when it was changed last; of a record: at its vendor'),
-		('url', 'address in the vendor''s pages'), ('value', 'value'), ('vendor', 'name of the vendor'), ('version', 'of a document that waits'),
-		('waits', '{class of duration: how many}'), ('website', 'web site'), ('window_s', 'length of the window in seconds'), ('writes', 'rows may be written here and are sent'),
-		('xid', 'the transaction that wrote it');
-END;
-COMMENT ON FUNCTION zcsync._common_words_2() IS
-'words for columns that mean the same in all tables: the other names';
-
-CREATE FUNCTION zcsync._own_words_1() RETURNS TABLE (relations text[], name text, words text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	VALUES
-		('{installation}'::text[], 'control_file', 'inode of global/pg_control; empty: not known'),
-		('{installation}'::text[], 'machine', 'made from the machine-id; empty: it has none'),
-		('{installation}'::text[], 'adopted_at', 'when it took over from another database: by adopt_database(), or after a failover'),
-		('{installation}'::text[], 'clock_at', 'the latest time that was seen, to the minute'),
-		('{installation}'::text[], 'maintained_at', 'when zcsync.maintain() last ran to its end'), ('{installation}'::text[], 'alerts_at', 'when alerts were last evaluated'),
-		('{installation}'::text[], 'numbers_at', 'when zcsync.maintain() last counted what was done'), ('{alerts}'::text[], 'code', 'what it is, as key_missing or write_brake'),
-		('{alerts}'::text[], 'object', 'account or route; empty: the whole installation'), ('{report_archive}'::text[], 'report', 'the view: slow_queries or table_bloat'),
-		('{report_archive}'::text[], 'place', 'the row''s place in the view'), ('{report_archive}'::text[], 'line', 'the row itself'),
-		('{accounts}'::text[], 'state_reason', 'why it is not active, for people'), ('{accounts}'::text[], 'state_hint', 'what to run'),
-		('{accounts}'::text[], 'blocked_by', 'while blocked: the code of the alert about it'), ('{accounts}'::text[], 'version', 'increased when settings or credentials change'),
-		('{accounts}'::text[], 'token_scope', 'what the vendor lets its access token do; NULL: it has none, or no scope'),
-		('{accounts}'::text[], 'credentials_end_at', 'when the credentials end; empty: not known'), ('{accounts}'::text[], 'breaker_failures', 'vendor failures in a row'),
-		('{accounts}'::text[], 'breaker_until', 'no call before this time; then one probe'),
-		('{credentials,alert_secrets}'::text[], 'sealed', 'the secret, sealed with AES-256-GCM'),
-		('{credentials,alert_secrets}'::text[], 'reference', 'where the secret is: file:NAME or env:NAME'),
-		('{credentials,alert_secrets}'::text[], 'key_fingerprint', 'fingerprint of the key that sealed it'), ('{credentials}'::text[], 'expires_at', 'when the token expires'),
-		('{account_budgets}'::text[], 'class', 'class of calls: api, export, write, ...'), ('{account_budgets}'::text[], 'calls', 'calls allowed in one window'),
-		('{account_budgets}'::text[], 'paused_until', 'no call before this time: the vendor asked to wait'),
-		('{account_budgets}'::text[], 'guessed_pauses', 'pauses in a row whose length the vendor did not name'),
-		('{account_budgets}'::text[], 'guessed_at', 'when the last of them began'),
-		('{account_budgets}'::text[], 'remote_limit', 'the limit that the vendor last named, for one window'),
-		('{account_budgets}'::text[], 'lowered_from', 'what calls was before it was lowered to a limit that the vendor named; NULL: it was not lowered'),
-		('{account_budgets}'::text[], 'lowered_at', 'when calls were last refused after that'), ('{streams}'::text[], 'policies', '{column: which side wins if both changed it}'),
-		('{streams}'::text[], 'since', 'from when on the history is read; empty: no history'),
-		('{streams}'::text[], 'live_cursor', 'how far changes were read, as the vendor counts; empty: nothing yet'),
-		('{streams}'::text[], 'compare_cursor', 'how far a comparison with the vendor is; empty: none is going on'),
-		('{streams}'::text[], 'compared_at', 'when the last complete comparison began'), ('{streams}'::text[], 'last_pull_at', 'when the live cursor was last up to date'),
-		('{streams}'::text[], 'read_began_at', 'when the live read that ended at last_pull_at began'),
-		('{streams}'::text[], 'reading_since', 'when the live read began of which some pages have arrived, but not the last'),
-		('{streams}'::text[], 'reads_awaited', 'complete live reads that are needed before routes may write there again'),
-		('{streams}'::text[], 'jobs_awaited', 'after these reads, the jobs up to this number must end, too: they store what was read; NULL: none'),
-		('{streams}'::text[], 'records_done', 'records that the history run has read'),
-		('{streams}'::text[], 'last_error', 'why the last read of a lane failed; NULL: it did not, or the lane was read since'),
-		('{streams}'::text[], 'last_error_class', 'vendor and throttled end by themselves, others need a person'),
-		('{lists}'::text[], 'path', 'its path: Space/Folder/List or Space/List'), ('{lists}'::text[], 'detail', 'names of statuses and fields'),
-		('{lists}'::text[], 'detailed_at', 'when detail was read; empty: not yet'), ('{alert_targets}'::text[], 'severity', 'it is told of this and worse'),
-		('{alert_rules}'::text[], 'measure', 'what is watched; see zcsync.alert_measures()'),
-		('{alert_rules}'::text[], 'warning', 'from this value on it is a warning; empty: it gives none'),
-		('{alert_rules}'::text[], 'lasts', 'for so long it must be so before it is told'),
-		('{alert_rules}'::text[], 'cool_down', 'what begins again sooner after its end is not told again'),
-		('{alert_rules}'::text[], 'silence_from', 'nothing is told from this time of day on'),
-		('{alert_rules}'::text[], 'silence_to', 'until this one; what still is so, is told then'),
-		('{alert_rules}'::text[], 'time_zone', 'time zone of silence_from and silence_to'),
-		('{alert_rules}'::text[], 'accounts', 'only these accounts; empty: all, and what is about none'),
-		('{alert_rules}'::text[], 'targets', 'only these targets are told; empty: all'),
-		('{alert_rules}'::text[], 'escalate_after', 'open and unacknowledged for so long: escalate_to is told, too'),
-		('{alert_incidents}'::text[], 'object', 'account, or what of the installation it is'),
-		('{alert_incidents}'::text[], 'account', 'account that it is about; empty: none, or all'), ('{alert_incidents}'::text[], 'severity', 'warning or critical, as it is now'),
-		('{alert_incidents}'::text[], 'value', 'the measure, as it was last'), ('{alert_incidents}'::text[], 'opened_at', 'it has lasted as long as its rule says; NULL: not yet'),
-		('{alert_incidents}'::text[], 'told', 'the worst severity that was told; NULL: none'), ('{alert_incidents}'::text[], 'told_at', 'when it was told first'),
-		('{alert_incidents}'::text[], 'all_clear_at', 'when its end was told'),
-		('{alert_deliveries}'::text[], 'event', 'alert, worse (it was told as a warning before), escalation or all clear'),
-		('{alert_deliveries}'::text[], 'next_at', 'it is tried again no sooner'), ('{alert_deliveries}'::text[], 'ticket_id', 'local number of the ticket that it became'),
-		('{leads,tickets,tasks,contacts,companies,comments,fields,statuses}'::text[], 'base', 'values last agreed with the vendor'),
-		('{leads,tickets,tasks,contacts,companies,comments,fields,statuses}'::text[], 'remote', 'the vendor''s last document');
-END;
-COMMENT ON FUNCTION zcsync._own_words_1() IS
-'words for columns of single tables';
-
-CREATE FUNCTION zcsync._own_words_2() RETURNS TABLE (relations text[], name text, words text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	VALUES
-		('{leads,tickets,tasks,contacts,companies,comments,fields,statuses}'::text[], 'sync_key', 'the mark that a create carries'),
-		('{leads,tickets,tasks,contacts,companies,comments,fields,statuses}'::text[], 'sync_cause', 'who wrote the row last: local, pull, push, route, ...'),
-		('{leads,tickets,tasks,contacts,companies,comments,fields,statuses}'::text[], 'sync_cause_id', 'the job, the route, ...'),
-		('{lead_identities}'::text[], 'kind', 'remote, email, or the name of a source'), ('{lead_identities}'::text[], 'local_id', 'local_id of the lead'),
-		('{lead_sources}'::text[], 'precedence', 'whose values win: those of the lower number'),
-		('{lead_sources}'::text[], 'groups', 'precedence of groups of fields that have a different one'),
-		('{lead_sources}'::text[], 'field_map', '{column: [the fields that may have its value, the best first]}'),
-		('{lead_sources}'::text[], 'id_field', 'the field with the source''s own id'), ('{lead_sources}'::text[], 'unwrap', 'objects in a document that contain the lead itself'),
-		('{intakes}'::text[], 'name', 'name of its table in schema zcsync_intake'), ('{intakes}'::text[], 'columns', '[{"column", "header", "fields"}]'),
-		('{intakes}'::text[], 'delimiter', 'between the columns of the file'), ('{intakes}'::text[], 'counts', 'of the last import: {result: rows}'),
-		('{lead_rows}'::text[], 'local_id', 'the lead of which it is a part'),
-		('{lead_rows}'::text[], 'row_key', 'its id at the source and its e-mail address; without an id, its values'),
-		('{lead_rows}'::text[], 'hash', 'hash of the values that came last'), ('{lead_rows}'::text[], 'email', 'e-mail address, normalised; empty: none, or no valid one'),
-		('{lead_rows}'::text[], 'vals', '{column of leads: value}'), ('{lead_rows}'::text[], 'at', 'when its values were true, as the source says; otherwise taken_at'),
-		('{lead_rows}'::text[], 'via', 'how it came to its lead: new, email, source id, similar, by hand'),
-		('{lead_rows}'::text[], 'look_again', 'others inserted leads at the same time that could not be seen'),
-		('{lead_duplicates}'::text[], 'lead_a', 'local_id of one of the two'), ('{lead_duplicates}'::text[], 'score', 'how alike they are; empty: they were not compared'),
-		('{lead_duplicates}'::text[], 'parts', '{field: {similarity, weight, part}}; the parts add up to score'),
-		('{lead_duplicates}'::text[], 'reason', 'why they were not merged'), ('{lead_merges}'::text[], 'kept_id', 'local_id of the lead that was kept'),
-		('{lead_merges}'::text[], 'merged_id', 'local_id of the other; empty: it never was a separate lead'),
-		('{lead_merges}'::text[], 'row_ids', 'the lead_rows that moved to the lead that was kept'),
-		('{lead_merges}'::text[], 'score', 'how alike they were; empty: merged for another reason'), ('{lead_merges}'::text[], 'undo', 'identities, links and pairs as they were'),
-		('{lead_merges}'::text[], 'undone_at', 'when it was undone by zcsync.split_lead()'),
-		('{lead_statuses}'::text[], 'closed', 'such leads are not worked on; see zcsync.rebuild_active_index()'),
-		('{lead_score_rules}'::text[], 'field', 'column of leads, or custom:NAME'),
-		('{lead_score_rules}'::text[], 'value', 'what the column is compared with; of one_of and contains several values, with | between them'),
-		('{lead_stage_rules}'::text[], 'status_ids', 'only these statuses; empty: any that is not closed'), ('{countries}'::text[], 'country', 'ISO 3166, two letters'),
-		('{countries}'::text[], 'trunk_prefix', 'dialled before a number within the country; empty: there is none'),
-		('{countries}'::text[], 'decimal_comma', 'numbers are written 1.234,5 and not 1,234.5'), ('{country_names}'::text[], 'name', 'a name of the country, in lower case'),
-		('{company_forms}'::text[], 'form', 'the word, in lower case, without dots'), ('{search_indexes}'::text[], 'language', 'text search configuration, with its schema'),
-		('{search_indexes}'::text[], 'fields', 'custom fields that are searched too'), ('{search_indexes}'::text[], 'typos', 'there is an index of trigrams, too'),
-		('{outages}'::text[], 'account_id', 'number of the account; empty: all accounts'), ('{outages}'::text[], 'ended_at', 'when it ended; empty: it goes on'),
-		('{hourly_numbers}'::text[], 'measure', 'sent, read or job'), ('{hourly_numbers}'::text[], 'kind', 'kind of the record; of a job its operation'),
-		('{daily_numbers,work_numbers}'::text[], 'day', 'the day, in UTC'), ('{slo_targets}'::text[], 'at_most', 'the goal: at most this'),
-		('{service_levels}'::text[], 'days', 'how many days the period has that ends now'),
-		('{service_levels}'::text[], 'measure', 'sent, read, job, or changes: the first two together'), ('{service_levels}'::text[], 'within_60_s', 'percent of done and failed'),
-		('{business_hours}'::text[], 'weekday', '1 is Monday, 7 Sunday'), ('{business_hours}'::text[], 'closes', 'until when people work; 24:00 is possible'),
-		('{work_numbers}'::text[], 'assignee', 'id at the vendor; '''': nobody'), ('{work_numbers}'::text[], 'resolutions', 'business time from creation, {class: how many}'),
-		('{work_numbers}'::text[], 'replies', 'business time from creation to the first public reply, {class: how many}'),
-		('{lead_numbers}'::text[], 'day', 'the day of creation, in UTC'), ('{lead_numbers}'::text[], 'prospects', 'leads that became prospects, or more'),
-		('{lead_numbers}'::text[], 'value', 'value of the opportunities'), ('{table_sizes}'::text[], 'table_name', 'the table; one by month as a whole'),
-		('{table_sizes}'::text[], 'row_count', 'rows, as ANALYZE estimates them'),
-		('{role_grants}'::text[], 'account_id', 'account that it reads, of several a row each; empty: all'),
-		('{queues}'::text[], 'concurrency', 'how many jobs of one account may run at a time'),
-		('{queues}'::text[], 'max_age', 'a job that is older fails for good at the next failure of the vendor or throttling'),
-		('{claimants}'::text[], 'role', 'worker, local or run'), ('{sync_queue}'::text[], 'budget_class', 'class of calls whose limit it counts for; empty: it sends nothing'),
-		('{sync_queue}'::text[], 'local_id', 'local_id of the mirror row, where there is one'), ('{sync_queue}'::text[], 'record_key', 'only one running job may have it'),
-		('{sync_queue}'::text[], 'payload', 'what to do, in the form of its operation; for a route, "edited" means: not only for a backfill'),
-		('{sync_queue}'::text[], 'priority', 'lower first; from 60 on it is history or a backfill'),
-		('{sync_queue}'::text[], 'failures', 'attempts that count towards max_attempts'),
-		('{sync_queue}'::text[], 'claimed_by', 'the process that runs it, see claimants.incarnation'),
-		('{sync_queue}'::text[], 'crashes', 'how often its worker ended while it ran'),
-		('{sync_queue}'::text[], 'call_id', 'while running: the job after which its call is named'),
-		('{sync_queue}'::text[], 'batch_max', 'at most so many jobs travel in a call with this one; NULL: as many as the vendor takes'),
-		('{sync_queue}'::text[], 'joins', 'how often an enqueue found this job waiting'), ('{sync_queue}'::text[], 'version', 'version of a document that waits');
-END;
-COMMENT ON FUNCTION zcsync._own_words_2() IS
-'words for columns of single tables';
-
-CREATE FUNCTION zcsync._own_words_3() RETURNS TABLE (relations text[], name text, words text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	VALUES
-		('{sync_queue}'::text[], 'backfill', 'of a route: it is wanted whatever the age of the record'),
-		('{sync_queue}'::text[], 'sent', 'of a push: what it sent and the vendor may have carried out unseen'),
-		('{sync_queue}'::text[], 'lookup_page', 'of an unclear create: the next page on which to look for it'),
-		('{sync_queue}'::text[], 'refused_at', 'of a push: when it was refused because a right seemed to be missing'),
-		('{sync_queue}'::text[], 'refused_alone', 'no other job travelled with it when it was refused'),
-		('{sync_queue}'::text[], 'to_hold', 'while running: it will be held when it goes back'),
-		('{sync_queue}'::text[], 'cancelled', 'what it would send is no longer wanted: ''wanted'' means that the row''s values are to be taken back, ''kept'' that the row is new and keeps them'),
-		('{sync_queue}'::text[], 'stale', 'of a pull: the read was given up, so its page is dropped'), ('{sync_queue}'::text[], 'last_class', 'outcome of the last attempt'),
-		('{sync_queue}'::text[], 'enqueued_xid', 'transaction of the last enqueue'), ('{sync_queue}'::text[], 'previous_xid', 'transaction of the enqueue before that'),
-		('{sync_queue}'::text[], 'enqueued_at', 'when it was last queued'),
-		('{sync_queue}'::text[], 'waits_since', 'of a push: since when it has been put off until its record is read'),
-		('{dead_letters}'::text[], 'reply', 'first part of the last reply'),
-		('{sync_records}'::text[], 'status', 'done, created, updated, found, merged, unchanged, cancelled, failed'),
-		('{sync_records}'::text[], 'class', 'class of the failure, where it failed'), ('{sync_records}'::text[], 'changed', 'rows that a page changed'),
-		('{sync_records}'::text[], 'duration_us', 'how long the last call took, in microseconds'),
-		('{changes}'::text[], 'action', 'insert, update, delete, or lost: both sides changed the column, and the value old lost to new'),
-		('{changes}'::text[], 'old', 'the old values, of changed columns only'), ('{changes}'::text[], 'cause', 'who wrote it: local, pull, push, route, ...'),
-		('{changes}'::text[], 'cause_id', 'the job, the route, ...'), ('{changes}'::text[], 'role', 'role of the database that wrote it'),
-		('{conflicts}'::text[], 'mine', 'the row''s value when the vendor''s value was last seen'),
-		('{conflicts}'::text[], 'resolved_at', 'when it was decided; empty: open, and the column is not sent'),
-		('{routes}'::text[], 'filter', 'SQL condition over the source row; empty: all'),
-		('{routes}'::text[], 'create_in', 'where records are created: list or ticket type by id, path or name, or an SQL expression'),
-		('{routes}'::text[], 'match_on', 'SQL condition over source s and target t that finds existing records'),
-		('{routes}'::text[], 'default_client', 'company of the target for records whose own company has none there; NULL: such records wait'),
-		('{routes}'::text[], 'unknown_user', 'none, or general: who stands for a requester whom the client does not know'),
-		('{routes}'::text[], 'starts_at', 'when it was first resumed, by the clock of this server; NULL: never'),
-		('{routes}'::text[], 'old_before', 'by the source''s clock: a record that changed before this was there before the route'),
-		('{routes}'::text[], 'new_from', 'a record that changed at this time or later is new to the route'),
-		('{routes}'::text[], 'old_rows', 'snapshot: rows of transactions that it sees were there before the route'),
-		('{routes}'::text[], 'backfill_records', 'number of records in the present backfill, or the last one'), ('{routes}'::text[], 'backfill_at', 'when the backfill began'),
-		('{routes}'::text[], 'follows', 'a backfill also takes records that the history of the source still brings'),
-		('{routes}'::text[], 'defined_by', 'role that owns the compiled functions'), ('{routes}'::text[], 'attempts', 'attempts to run its SQL since it last ran to its end'),
-		('{routes}'::text[], 'hour_started_at', 'when the hour of the write brake began'),
-		('{route_fields}'::text[], 'field', 'column of the row that is written, or custom:<field id>'),
-		('{route_fields}'::text[], 'expression', 'SQL over the row that is read, s'), ('{route_fields}'::text[], 'mapped', 'its values are translated by route_values'),
-		('{route_fields}'::text[], 'unmapped', 'values whose translation a person removed: none is suggested again'),
-		('{route_values}'::text[], 'source_value', 'the value as read'), ('{route_values}'::text[], 'target_value', 'the value as written; empty on purpose, where NULL'),
-		('{route_values}'::text[], 'target_id', 'remote id of the value (a status), which survives renaming'),
-		('{route_values}'::text[], 'suggested', 'zcsync suggested it, and may change it; false: a person set it'),
-		('{company_maps}'::text[], 'company', 'id of a company, an e-mail address, or @ and a domain'), ('{company_maps}'::text[], 'client_id', 'remote id of the client'),
-		('{links}'::text[], 'key', 'key of the pair, also outside of this database: the mark of a create'),
-		('{links}'::text[], 'route_id', 'the route that drives the pair; empty: none'),
-		('{links}'::text[], 'source_id', 'local_id of the record that is the source of that route'), ('{links}'::text[], 'target_id', 'local_id of the other record'),
-		('{links}'::text[], 'copy_id', 'the one of the two that a route made as a copy of the other; NULL: neither'),
-		('{links}'::text[], 'shared', 'a person linked this source to a target that already has one'),
-		('{links}'::text[], 'agreed', 'mapped value of each field when both sides last agreed'),
-		('{links}'::text[], 'agreed_back', 'mapped value of each field that comes back, when both sides last agreed'),
-		('{links}'::text[], 'dropped', 'fields whose map changed: the time since which edits count; as an array: apply_route() writes the field'),
-		('{route_errors}'::text[], 'field', 'field of the target; empty: the whole record; back: and a column of the source'),
-		('{route_errors}'::text[], 'code', '''unmapped_value'', ''mapping_error'', ''no_target'', ...'), ('{route_errors}'::text[], 'value', 'the value that could not be mapped'),
-		('{route_errors}'::text[], 'detail', 'what is known about a company that is not mapped'),
-		('{route_errors}'::text[], 'backfill', 'it happened in a backfill, so the record is wanted whatever its age'),
-		('{marks}'::text[], 'local_id', 'local_id of the row that has it'), ('{marks}'::text[], 'copied', 'a route made the row as a copy');
-END;
-COMMENT ON FUNCTION zcsync._own_words_3() IS
-'words for columns of single tables';
-
--- What vendors report by webhooks.
-CREATE FUNCTION zcsync._own_words_4() RETURNS TABLE (relations text[], name text, words text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	VALUES
-		('{webhooks}'::text[], 'path', 'random: where the vendor sends to'), ('{webhooks}'::text[], 'replay_window', 'a delivery whose signed time is further away is refused'),
-		('{webhooks}'::text[], 'taken_at', 'when records that waited to be fetched together were last taken'), ('{webhooks}'::text[], 'taken', 'how many that were'),
-		('{inbox}'::text[], 'webhook', 'the vendor''s id of the webhook'), ('{inbox}'::text[], 'event', 'what happened, in the vendor''s words'),
-		('{inbox}'::text[], 'key', 'the vendor''s id of the delivery, or of the entries of its history'), ('{inbox}'::text[], 'body_hash', 'SHA-256 of the body'),
-		('{inbox}'::text[], 'kind', 'kind of the record; NULL: nothing is read'), ('{inbox}'::text[], 'remote_id', 'the vendor''s id of the record'),
-		('{inbox}'::text[], 'stream_id', 'stream of the record''s kind, when it came'), ('{inbox}'::text[], 'received_at', 'when it came'),
-		('{inbox}'::text[], 'waits', 'to be fetched together with others'), ('{refused_deliveries}'::text[], 'minute', 'the minute that begins then'),
-		('{refused_deliveries}'::text[], 'account_id', 'number of the account; 0: no account has that path'), ('{refused_deliveries}'::text[], 'source', 'the address that it came from'),
-		('{refused_deliveries}'::text[], 'reason', 'why the last one was refused'), ('{refused_deliveries}'::text[], 'count', 'how many were refused'),
-		('{refused_deliveries}'::text[], 'last_at', 'when the last one came');
-END;
-COMMENT ON FUNCTION zcsync._own_words_4() IS
-'words for columns of webhooks and of what they bring';
-
--- At the end of step 1, so that no column of a user is described.
-CREATE FUNCTION zcsync._step_1_words() RETURNS void
+CREATE FUNCTION zcsync._step_1_words_1() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	v record;
 BEGIN
-	FOR v IN
-		SELECT c.oid::regclass AS relation, a.attname, coalesce(o.words, w.words) AS words
-		FROM pg_class AS c
-		JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-		LEFT JOIN (SELECT * FROM zcsync._own_words_1()
-			UNION ALL SELECT * FROM zcsync._own_words_2()
-			UNION ALL SELECT * FROM zcsync._own_words_3()
-			UNION ALL SELECT * FROM zcsync._own_words_4()) AS o ON c.relname = ANY (o.relations) AND o.name = a.attname
-		LEFT JOIN (SELECT * FROM zcsync._common_words_1() UNION ALL SELECT * FROM zcsync._common_words_2()) AS w ON w.name = a.attname
-		WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-	LOOP
-		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', v.relation, v.attname, v.words);
-	END LOOP;
+	COMMENT ON COLUMN zcsync.installation.singleton IS 'there is one row';
+	COMMENT ON COLUMN zcsync.installation.tables_version IS 'version of the tables';
+	COMMENT ON COLUMN zcsync.installation.system_identifier IS 'identifier of this server';
+	COMMENT ON COLUMN zcsync.installation.database_oid IS 'oid of this database';
+	COMMENT ON COLUMN zcsync.installation.timeline IS 'timeline of the server';
+	COMMENT ON COLUMN zcsync.installation.control_file IS 'inode of global/pg_control; empty: not known';
+	COMMENT ON COLUMN zcsync.installation.machine IS 'made from the machine-id; empty: it has none';
+	COMMENT ON COLUMN zcsync.installation.stopped IS 'zcsync.stop() was called';
+	COMMENT ON COLUMN zcsync.installation.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.installation.adopted_at IS 'when it took over from another database: by adopt_database(), or after a failover';
+	COMMENT ON COLUMN zcsync.installation.clock_at IS 'the latest time that was seen, to the minute';
+	COMMENT ON COLUMN zcsync.installation.maintained_at IS 'when zcsync.maintain() last ran to its end';
+	COMMENT ON COLUMN zcsync.installation.alerts_at IS 'when alerts were last evaluated';
+	COMMENT ON COLUMN zcsync.installation.numbers_at IS 'when zcsync.maintain() last counted what was done';
+	COMMENT ON COLUMN zcsync.alerts.alert_id IS 'number of the alert';
+	COMMENT ON COLUMN zcsync.alerts.code IS 'what it is, as key_missing or write_brake';
+	COMMENT ON COLUMN zcsync.alerts.object IS 'account or route; empty: the whole installation';
+	COMMENT ON COLUMN zcsync.alerts.severity IS 'warning or critical';
+	COMMENT ON COLUMN zcsync.alerts.message IS 'what happened, for people';
+	COMMENT ON COLUMN zcsync.alerts.hint IS 'what to run, or to do';
+	COMMENT ON COLUMN zcsync.alerts.count IS 'how often it happened';
+	COMMENT ON COLUMN zcsync.alerts.first_at IS 'when it happened first';
+	COMMENT ON COLUMN zcsync.alerts.last_at IS 'when it happened last';
+	COMMENT ON COLUMN zcsync.alerts.resolved_at IS 'when it ended; empty: it is still so';
+	COMMENT ON COLUMN zcsync.report_archive.report IS 'the view: slow_queries or table_bloat';
+	COMMENT ON COLUMN zcsync.report_archive.taken_at IS 'when it was taken';
+	COMMENT ON COLUMN zcsync.report_archive.place IS 'the row''s place in the view';
+	COMMENT ON COLUMN zcsync.report_archive.line IS 'the row itself';
+	COMMENT ON COLUMN zcsync.accounts.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.accounts.name IS 'name';
+	COMMENT ON COLUMN zcsync.accounts.vendor IS 'name of the vendor';
+	COMMENT ON COLUMN zcsync.accounts.settings IS 'settings, as its kind has them';
+	COMMENT ON COLUMN zcsync.accounts.state IS 'state';
+	COMMENT ON COLUMN zcsync.accounts.state_reason IS 'why it is not active, for people';
+	COMMENT ON COLUMN zcsync.accounts.state_hint IS 'what to run';
+	COMMENT ON COLUMN zcsync.accounts.blocked_by IS 'while blocked: the code of the alert about it';
+	COMMENT ON COLUMN zcsync.accounts.version IS 'increased when settings or credentials change';
+	COMMENT ON COLUMN zcsync.accounts.token_scope IS 'what the vendor lets its access token do; NULL: it has none, or no scope';
+	COMMENT ON COLUMN zcsync.accounts.credentials_end_at IS 'when the credentials end; empty: not known';
+	COMMENT ON COLUMN zcsync.accounts.breaker_failures IS 'vendor failures in a row';
+	COMMENT ON COLUMN zcsync.accounts.breaker_until IS 'no call before this time; then one probe';
+	COMMENT ON COLUMN zcsync.accounts.breaker_opened_at IS 'when the vendor was first found out of order';
+	COMMENT ON COLUMN zcsync.accounts.last_error IS 'what the last failure said';
+	COMMENT ON COLUMN zcsync.accounts.last_error_at IS 'when that was';
+	COMMENT ON COLUMN zcsync.accounts.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.credentials.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.credentials.name IS 'name';
+	COMMENT ON COLUMN zcsync.credentials.sealed IS 'the secret, sealed with AES-256-GCM';
+	COMMENT ON COLUMN zcsync.credentials.reference IS 'where the secret is: file:NAME or env:NAME';
+	COMMENT ON COLUMN zcsync.credentials.key_fingerprint IS 'fingerprint of the key that sealed it';
+	COMMENT ON COLUMN zcsync.credentials.expires_at IS 'when the token expires';
+	COMMENT ON COLUMN zcsync.credentials.updated_at IS 'when it was changed last; of a record: at its vendor';
 END
 $$;
-COMMENT ON FUNCTION zcsync._step_1_words() IS
-'step 1: comments of all columns';
+COMMENT ON FUNCTION zcsync._step_1_words_1() IS
+'step 1: comments of the columns of installation to credentials';
+
+CREATE FUNCTION zcsync._step_1_words_2() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.account_budgets.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.account_budgets.class IS 'class of calls: api, export, write, ...';
+	COMMENT ON COLUMN zcsync.account_budgets.calls IS 'calls allowed in one window';
+	COMMENT ON COLUMN zcsync.account_budgets.window_s IS 'length of the window in seconds';
+	COMMENT ON COLUMN zcsync.account_budgets.share IS 'part of the vendor''s limit that is used';
+	COMMENT ON COLUMN zcsync.account_budgets.concurrency IS 'how many at a time';
+	COMMENT ON COLUMN zcsync.account_budgets.tokens IS 'calls that may be made at once';
+	COMMENT ON COLUMN zcsync.account_budgets.refilled_at IS 'when the bucket was last filled';
+	COMMENT ON COLUMN zcsync.account_budgets.paused_until IS 'no call before this time: the vendor asked to wait';
+	COMMENT ON COLUMN zcsync.account_budgets.pause_reason IS 'why it waits';
+	COMMENT ON COLUMN zcsync.account_budgets.guessed_pauses IS 'pauses in a row whose length the vendor did not name';
+	COMMENT ON COLUMN zcsync.account_budgets.guessed_at IS 'when the last of them began';
+	COMMENT ON COLUMN zcsync.account_budgets.remote_limit IS 'the limit that the vendor last named, for one window';
+	COMMENT ON COLUMN zcsync.account_budgets.remote_remaining IS 'what the vendor last said was left';
+	COMMENT ON COLUMN zcsync.account_budgets.remote_reset_at IS 'when the vendor counts anew';
+	COMMENT ON COLUMN zcsync.account_budgets.lowered_from IS 'what calls was before it was lowered to a limit that the vendor named; NULL: it was not lowered';
+	COMMENT ON COLUMN zcsync.account_budgets.lowered_at IS 'when calls were last refused after that';
+	COMMENT ON COLUMN zcsync.account_budgets.calls_total IS 'calls ever made';
+	COMMENT ON COLUMN zcsync.account_budgets.throttled_total IS 'calls that the vendor ever refused for now';
+	COMMENT ON COLUMN zcsync.account_budgets.last_call_at IS 'when the last call was made';
+	COMMENT ON COLUMN zcsync.streams.stream_id IS 'number of the stream';
+	COMMENT ON COLUMN zcsync.streams.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.streams.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.streams.scope IS 'which part of the account is read';
+	COMMENT ON COLUMN zcsync.streams.writes IS 'rows may be written here and are sent';
+	COMMENT ON COLUMN zcsync.streams.policies IS '{column: which side wins if both changed it}';
+	COMMENT ON COLUMN zcsync.streams.state IS 'state';
+	COMMENT ON COLUMN zcsync.streams.pull_interval IS 'how often it is read';
+	COMMENT ON COLUMN zcsync.streams.since IS 'from when on the history is read; empty: no history';
+	COMMENT ON COLUMN zcsync.streams.live_cursor IS 'how far changes were read, as the vendor counts; empty: nothing yet';
+	COMMENT ON COLUMN zcsync.streams.history_cursor IS 'how far the history was read, as the vendor counts';
+	COMMENT ON COLUMN zcsync.streams.compare_cursor IS 'how far a comparison with the vendor is; empty: none is going on';
+	COMMENT ON COLUMN zcsync.streams.compared_at IS 'when the last complete comparison began';
+	COMMENT ON COLUMN zcsync.streams.history_state IS 'none, running or done';
+	COMMENT ON COLUMN zcsync.streams.next_pull_at IS 'when it is read next';
+	COMMENT ON COLUMN zcsync.streams.last_pull_at IS 'when the live cursor was last up to date';
+	COMMENT ON COLUMN zcsync.streams.read_began_at IS 'when the live read that ended at last_pull_at began';
+	COMMENT ON COLUMN zcsync.streams.reading_since IS 'when the live read began of which some pages have arrived, but not the last';
+	COMMENT ON COLUMN zcsync.streams.reads_awaited IS 'complete live reads that are needed before routes may write there again';
+	COMMENT ON COLUMN zcsync.streams.jobs_awaited IS 'after these reads, the jobs up to this number must end, too: they store what was read; NULL: none';
+	COMMENT ON COLUMN zcsync.streams.last_change_at IS 'when a page last changed something';
+	COMMENT ON COLUMN zcsync.streams.oldest_record_at IS 'creation of the oldest record mirrored';
+	COMMENT ON COLUMN zcsync.streams.newest_record_at IS 'creation of the newest record mirrored';
+	COMMENT ON COLUMN zcsync.streams.records_done IS 'records that the history run has read';
+	COMMENT ON COLUMN zcsync.streams.records_estimate IS 'records expected';
+	COMMENT ON COLUMN zcsync.streams.calls_done IS 'calls of the history run';
+	COMMENT ON COLUMN zcsync.streams.history_started_at IS 'when the reading of the history began';
+	COMMENT ON COLUMN zcsync.streams.history_done_at IS 'when the history was read to its end';
+	COMMENT ON COLUMN zcsync.streams.last_error IS 'why the last read of a lane failed; NULL: it did not, or the lane was read since';
+	COMMENT ON COLUMN zcsync.streams.last_error_at IS 'when that was';
+	COMMENT ON COLUMN zcsync.streams.last_error_class IS 'vendor and throttled end by themselves, others need a person';
+	COMMENT ON COLUMN zcsync.streams.last_error_lane IS 'which lane it was: live, history or compare';
+	COMMENT ON COLUMN zcsync.streams.failing_since IS 'since when it cannot be read';
+	COMMENT ON COLUMN zcsync.streams.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.lists.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.lists.list_id IS 'remote id of the list';
+	COMMENT ON COLUMN zcsync.lists.path IS 'its path: Space/Folder/List or Space/List';
+	COMMENT ON COLUMN zcsync.lists.detail IS 'names of statuses and fields';
+	COMMENT ON COLUMN zcsync.lists.seen_at IS 'when it was last seen';
+	COMMENT ON COLUMN zcsync.lists.detailed_at IS 'when detail was read; empty: not yet';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_2() IS
+'step 1: comments of the columns of account_budgets to lists';
+
+CREATE FUNCTION zcsync._step_1_words_3() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.tickets.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.tickets.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.tickets.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.tickets.subject IS 'subject';
+	COMMENT ON COLUMN zcsync.tickets.description IS 'the text of the record; of a ticket its first comment, which may be internal';
+	COMMENT ON COLUMN zcsync.tickets.status IS 'status of a record as its vendor has it; HTTP status of a failure';
+	COMMENT ON COLUMN zcsync.tickets.custom_status_id IS 'remote id of a status of the vendor''s own';
+	COMMENT ON COLUMN zcsync.tickets.priority IS 'of a record how urgent it is; of a job: lower first';
+	COMMENT ON COLUMN zcsync.tickets.type IS 'type';
+	COMMENT ON COLUMN zcsync.tickets.requester_id IS 'remote id of who asked';
+	COMMENT ON COLUMN zcsync.tickets.submitter_id IS 'remote id of who entered it';
+	COMMENT ON COLUMN zcsync.tickets.assignee_id IS 'remote id of who works on it; empty: unassigned';
+	COMMENT ON COLUMN zcsync.tickets.group_id IS 'remote id of the group or team';
+	COMMENT ON COLUMN zcsync.tickets.organization_id IS 'remote id of the company';
+	COMMENT ON COLUMN zcsync.tickets.site_id IS 'remote id of the site';
+	COMMENT ON COLUMN zcsync.tickets.brand_id IS 'remote id of the brand';
+	COMMENT ON COLUMN zcsync.tickets.form_id IS 'remote id of the form';
+	COMMENT ON COLUMN zcsync.tickets.tags IS 'tags';
+	COMMENT ON COLUMN zcsync.tickets.due_at IS 'until when it is to be done';
+	COMMENT ON COLUMN zcsync.tickets.external_id IS 'the mark or the id of another system, as the vendor stores it';
+	COMMENT ON COLUMN zcsync.tickets.channel IS 'how it came in: email, web, phone, ...';
+	COMMENT ON COLUMN zcsync.tickets.url IS 'address in the vendor''s pages';
+	COMMENT ON COLUMN zcsync.tickets.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.tickets.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.tickets.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.tickets.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.tickets.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.tickets.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.tickets.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.tickets.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.tickets.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.tickets.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.tickets.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.tickets.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.tickets.synced_at IS 'when the row last equalled the vendor''s';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_3() IS
+'step 1: comments of the columns of tickets';
+
+CREATE FUNCTION zcsync._step_1_words_4() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.tasks.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.tasks.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.tasks.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.tasks.name IS 'name';
+	COMMENT ON COLUMN zcsync.tasks.description IS 'the text of the record; of a ticket its first comment, which may be internal';
+	COMMENT ON COLUMN zcsync.tasks.status IS 'status of a record as its vendor has it; HTTP status of a failure';
+	COMMENT ON COLUMN zcsync.tasks.status_type IS 'what the vendor counts the status as: open, custom, done, closed';
+	COMMENT ON COLUMN zcsync.tasks.priority IS 'of a record how urgent it is; of a job: lower first';
+	COMMENT ON COLUMN zcsync.tasks.assignees IS 'remote ids of those who work on it';
+	COMMENT ON COLUMN zcsync.tasks.tags IS 'tags';
+	COMMENT ON COLUMN zcsync.tasks.due_at IS 'until when it is to be done';
+	COMMENT ON COLUMN zcsync.tasks.start_at IS 'when work on it is to begin';
+	COMMENT ON COLUMN zcsync.tasks.closed_at IS 'when it was closed';
+	COMMENT ON COLUMN zcsync.tasks.list_id IS 'remote id of the list';
+	COMMENT ON COLUMN zcsync.tasks.folder_id IS 'remote id of the folder';
+	COMMENT ON COLUMN zcsync.tasks.space_id IS 'remote id of the space';
+	COMMENT ON COLUMN zcsync.tasks.parent_id IS 'remote id of what it is part of';
+	COMMENT ON COLUMN zcsync.tasks.creator_id IS 'remote id of who made it';
+	COMMENT ON COLUMN zcsync.tasks.time_estimate IS 'how long it will take, in milliseconds';
+	COMMENT ON COLUMN zcsync.tasks.points IS 'points: of a rule what it gives, of a task its estimate';
+	COMMENT ON COLUMN zcsync.tasks.archived IS 'archived at the vendor: it is in no list of open tasks';
+	COMMENT ON COLUMN zcsync.tasks.custom_id IS 'id of its own that people gave it, as DEV-12';
+	COMMENT ON COLUMN zcsync.tasks.external_id IS 'the mark or the id of another system, as the vendor stores it';
+	COMMENT ON COLUMN zcsync.tasks.url IS 'address in the vendor''s pages';
+	COMMENT ON COLUMN zcsync.tasks.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.tasks.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.tasks.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.tasks.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.tasks.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.tasks.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.tasks.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.tasks.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.tasks.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.tasks.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.tasks.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.tasks.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.tasks.synced_at IS 'when the row last equalled the vendor''s';
+	COMMENT ON COLUMN zcsync.contacts.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.contacts.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.contacts.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.contacts.name IS 'name';
+	COMMENT ON COLUMN zcsync.contacts.email IS 'e-mail address';
+	COMMENT ON COLUMN zcsync.contacts.phone IS 'phone number';
+	COMMENT ON COLUMN zcsync.contacts.role IS 'role of the database; of a contact, what it is to the vendor';
+	COMMENT ON COLUMN zcsync.contacts.organization_id IS 'remote id of the company';
+	COMMENT ON COLUMN zcsync.contacts.site_id IS 'remote id of the site';
+	COMMENT ON COLUMN zcsync.contacts.external_id IS 'the mark or the id of another system, as the vendor stores it';
+	COMMENT ON COLUMN zcsync.contacts.active IS 'false: not in use any more at the vendor';
+	COMMENT ON COLUMN zcsync.contacts.time_zone IS 'time zone';
+	COMMENT ON COLUMN zcsync.contacts.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.contacts.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.contacts.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.contacts.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.contacts.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.contacts.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.contacts.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.contacts.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.contacts.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.contacts.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.contacts.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.contacts.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.contacts.synced_at IS 'when the row last equalled the vendor''s';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_4() IS
+'step 1: comments of the columns of tasks to contacts';
+
+CREATE FUNCTION zcsync._step_1_words_5() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.companies.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.companies.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.companies.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.companies.name IS 'name';
+	COMMENT ON COLUMN zcsync.companies.type IS 'type';
+	COMMENT ON COLUMN zcsync.companies.parent_id IS 'remote id of what it is part of';
+	COMMENT ON COLUMN zcsync.companies.domain IS 'domain of its addresses or web site';
+	COMMENT ON COLUMN zcsync.companies.website IS 'web site';
+	COMMENT ON COLUMN zcsync.companies.phone IS 'phone number';
+	COMMENT ON COLUMN zcsync.companies.external_id IS 'the mark or the id of another system, as the vendor stores it';
+	COMMENT ON COLUMN zcsync.companies.active IS 'false: not in use any more at the vendor';
+	COMMENT ON COLUMN zcsync.companies.is_prospect IS 'not a customer yet';
+	COMMENT ON COLUMN zcsync.companies.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.companies.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.companies.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.companies.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.companies.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.companies.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.companies.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.companies.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.companies.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.companies.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.companies.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.companies.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.companies.synced_at IS 'when the row last equalled the vendor''s';
+	COMMENT ON COLUMN zcsync.comments.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.comments.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.comments.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.comments.parent_id IS 'remote id of what it is part of';
+	COMMENT ON COLUMN zcsync.comments.parent_kind IS 'kind of what it is part of';
+	COMMENT ON COLUMN zcsync.comments.author_id IS 'remote id of who wrote it';
+	COMMENT ON COLUMN zcsync.comments.author_name IS 'who wrote it';
+	COMMENT ON COLUMN zcsync.comments.body IS 'the text';
+	COMMENT ON COLUMN zcsync.comments.is_private IS 'shown to agents only; empty: not known, which counts as private';
+	COMMENT ON COLUMN zcsync.comments.outcome IS 'what a call ended with';
+	COMMENT ON COLUMN zcsync.comments.channel IS 'how it came in: email, web, phone, ...';
+	COMMENT ON COLUMN zcsync.comments.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.comments.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.comments.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.comments.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.comments.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.comments.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.comments.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.comments.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.comments.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.comments.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.comments.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.comments.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.comments.synced_at IS 'when the row last equalled the vendor''s';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_5() IS
+'step 1: comments of the columns of companies to comments';
+
+CREATE FUNCTION zcsync._step_1_words_6() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.fields.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.fields.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.fields.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.fields.scope_id IS 'where it belongs: a list, or a kind of record';
+	COMMENT ON COLUMN zcsync.fields.name IS 'name';
+	COMMENT ON COLUMN zcsync.fields.type IS 'type';
+	COMMENT ON COLUMN zcsync.fields.options IS 'what can be chosen: [{"id", "name"}]';
+	COMMENT ON COLUMN zcsync.fields.required IS 'it must have a value';
+	COMMENT ON COLUMN zcsync.fields.active IS 'false: not in use any more at the vendor';
+	COMMENT ON COLUMN zcsync.fields.position IS 'place in the order';
+	COMMENT ON COLUMN zcsync.fields.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.fields.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.fields.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.fields.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.fields.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.fields.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.fields.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.fields.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.fields.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.fields.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.fields.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.fields.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.fields.synced_at IS 'when the row last equalled the vendor''s';
+	COMMENT ON COLUMN zcsync.statuses.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.statuses.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.statuses.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.statuses.scope_id IS 'where it belongs: a list, or a kind of record';
+	COMMENT ON COLUMN zcsync.statuses.status_id IS 'remote id of the status';
+	COMMENT ON COLUMN zcsync.statuses.name IS 'name';
+	COMMENT ON COLUMN zcsync.statuses.category IS 'what the vendor counts it as: new, open, pending, hold, solved, closed, ...';
+	COMMENT ON COLUMN zcsync.statuses.position IS 'place in the order';
+	COMMENT ON COLUMN zcsync.statuses.color IS 'colour, as the vendor has it';
+	COMMENT ON COLUMN zcsync.statuses.active IS 'false: not in use any more at the vendor';
+	COMMENT ON COLUMN zcsync.statuses.is_default IS 'what new records get';
+	COMMENT ON COLUMN zcsync.statuses.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.statuses.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.statuses.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.statuses.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.statuses.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.statuses.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.statuses.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.statuses.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.statuses.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.statuses.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.statuses.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.statuses.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.statuses.synced_at IS 'when the row last equalled the vendor''s';
+	COMMENT ON COLUMN zcsync.search_indexes.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.search_indexes.language IS 'text search configuration, with its schema';
+	COMMENT ON COLUMN zcsync.search_indexes.fields IS 'custom fields that are searched too';
+	COMMENT ON COLUMN zcsync.search_indexes.typos IS 'there is an index of trigrams, too';
+	COMMENT ON COLUMN zcsync.search_indexes.enabled_at IS 'when it was asked for';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_6() IS
+'step 1: comments of the columns of fields to search_indexes';
+
+CREATE FUNCTION zcsync._step_1_words_7() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.leads.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.leads.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.leads.remote_id IS 'the vendor''s id; empty until the record is created there';
+	COMMENT ON COLUMN zcsync.leads.summary IS 'what it is about, in a line';
+	COMMENT ON COLUMN zcsync.leads.description IS 'the text of the record; of a ticket its first comment, which may be internal';
+	COMMENT ON COLUMN zcsync.leads.first_name IS 'first name';
+	COMMENT ON COLUMN zcsync.leads.last_name IS 'last name';
+	COMMENT ON COLUMN zcsync.leads.company IS 'name of the company';
+	COMMENT ON COLUMN zcsync.leads.title IS 'title of the person';
+	COMMENT ON COLUMN zcsync.leads.email IS 'e-mail address';
+	COMMENT ON COLUMN zcsync.leads.email_status IS 'what a source says of the address: verified, guessed, ...';
+	COMMENT ON COLUMN zcsync.leads.phone IS 'phone number';
+	COMMENT ON COLUMN zcsync.leads.mobile IS 'mobile number';
+	COMMENT ON COLUMN zcsync.leads.website IS 'web site';
+	COMMENT ON COLUMN zcsync.leads.linkedin_url IS 'profile at LinkedIn';
+	COMMENT ON COLUMN zcsync.leads.street IS 'street';
+	COMMENT ON COLUMN zcsync.leads.city IS 'city';
+	COMMENT ON COLUMN zcsync.leads.region IS 'region or state';
+	COMMENT ON COLUMN zcsync.leads.postal_code IS 'postal code';
+	COMMENT ON COLUMN zcsync.leads.country IS 'country, as ISO 3166 has it where it is known';
+	COMMENT ON COLUMN zcsync.leads.industry IS 'industry of the company';
+	COMMENT ON COLUMN zcsync.leads.employees IS 'how many people the company has';
+	COMMENT ON COLUMN zcsync.leads.revenue IS 'what the company takes in a year';
+	COMMENT ON COLUMN zcsync.leads.do_not_call IS 'the person does not want to be called';
+	COMMENT ON COLUMN zcsync.leads.source IS 'the source that gave it';
+	COMMENT ON COLUMN zcsync.leads.status_id IS 'remote id of the status';
+	COMMENT ON COLUMN zcsync.leads.status IS 'status of a record as its vendor has it; HTTP status of a failure';
+	COMMENT ON COLUMN zcsync.leads.type_id IS 'remote id of the type';
+	COMMENT ON COLUMN zcsync.leads.company_id IS 'remote id of the company';
+	COMMENT ON COLUMN zcsync.leads.site_id IS 'remote id of the site';
+	COMMENT ON COLUMN zcsync.leads.contact_id IS 'remote id of the contact';
+	COMMENT ON COLUMN zcsync.leads.owner_id IS 'remote id of who looks after it';
+	COMMENT ON COLUMN zcsync.leads.team IS 'team, as it was then';
+	COMMENT ON COLUMN zcsync.leads.value IS 'value';
+	COMMENT ON COLUMN zcsync.leads.probability IS 'how likely it is to be won, in percent';
+	COMMENT ON COLUMN zcsync.leads.stage_id IS 'remote id of the stage';
+	COMMENT ON COLUMN zcsync.leads.closed_at IS 'when it was closed';
+	COMMENT ON COLUMN zcsync.leads.external_id IS 'the mark or the id of another system, as the vendor stores it';
+	COMMENT ON COLUMN zcsync.leads.url IS 'address in the vendor''s pages';
+	COMMENT ON COLUMN zcsync.leads.custom_fields IS 'field id to value; unset ones are left out';
+	COMMENT ON COLUMN zcsync.leads.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.leads.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.leads.deleted_at IS 'when it was seen that the record is gone; the row stays';
+	COMMENT ON COLUMN zcsync.leads.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.leads.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.leads.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.leads.sync_key IS 'the mark that a create carries';
+	COMMENT ON COLUMN zcsync.leads.sync_state IS 'synced, pending (to be sent), held (by the write brake), conflict or failed (a dead letter)';
+	COMMENT ON COLUMN zcsync.leads.sync_cause IS 'who wrote the row last: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.leads.sync_cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.leads.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.leads.synced_at IS 'when the row last equalled the vendor''s';
+	COMMENT ON COLUMN zcsync.leads.inserted_at IS 'when it was inserted here: it decides in which month the row is';
+	COMMENT ON COLUMN zcsync.leads.fit IS 'score: how well the lead fits';
+	COMMENT ON COLUMN zcsync.leads.engagement IS 'score: what the person did';
+	COMMENT ON COLUMN zcsync.leads.quality IS 'score: fit and engagement together';
+	COMMENT ON COLUMN zcsync.leads.stage IS 'lead, prospect or opportunity';
+	COMMENT ON COLUMN zcsync.leads.provenance IS '{column: the source that its value is of}';
+	COMMENT ON COLUMN zcsync.leads.merged_into IS 'local_id of the lead that this one is part of now';
+	COMMENT ON COLUMN zcsync.lead_identities.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.lead_identities.kind IS 'remote, email, or the name of a source';
+	COMMENT ON COLUMN zcsync.lead_identities.value IS 'value';
+	COMMENT ON COLUMN zcsync.lead_identities.local_id IS 'local_id of the lead';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_7() IS
+'step 1: comments of the columns of leads to lead_identities';
+
+CREATE FUNCTION zcsync._step_1_words_8() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.lead_sources.name IS 'name';
+	COMMENT ON COLUMN zcsync.lead_sources.precedence IS 'whose values win: those of the lower number';
+	COMMENT ON COLUMN zcsync.lead_sources.groups IS 'precedence of groups of fields that have a different one';
+	COMMENT ON COLUMN zcsync.lead_sources.field_map IS '{column: [the fields that may have its value, the best first]}';
+	COMMENT ON COLUMN zcsync.lead_sources.id_field IS 'the field with the source''s own id';
+	COMMENT ON COLUMN zcsync.lead_sources.unwrap IS 'objects in a document that contain the lead itself';
+	COMMENT ON COLUMN zcsync.lead_sources.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.intakes.intake_id IS 'number of the intake';
+	COMMENT ON COLUMN zcsync.intakes.name IS 'name of its table in schema zcsync_intake';
+	COMMENT ON COLUMN zcsync.intakes.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.intakes.source IS 'the source that gave it';
+	COMMENT ON COLUMN zcsync.intakes.columns IS '[{"column", "header", "fields"}]';
+	COMMENT ON COLUMN zcsync.intakes.delimiter IS 'between the columns of the file';
+	COMMENT ON COLUMN zcsync.intakes.created_by IS 'the role that made it';
+	COMMENT ON COLUMN zcsync.intakes.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.intakes.imported_at IS 'when it was last imported';
+	COMMENT ON COLUMN zcsync.intakes.counts IS 'of the last import: {result: rows}';
+	COMMENT ON COLUMN zcsync.lead_match_rules.name IS 'name';
+	COMMENT ON COLUMN zcsync.lead_match_rules.value IS 'value';
+	COMMENT ON COLUMN zcsync.lead_match_rules.meaning IS 'what it is';
+	COMMENT ON COLUMN zcsync.lead_rows.row_id IS 'number of the row of a source';
+	COMMENT ON COLUMN zcsync.lead_rows.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.lead_rows.local_id IS 'the lead of which it is a part';
+	COMMENT ON COLUMN zcsync.lead_rows.source IS 'the source that gave it';
+	COMMENT ON COLUMN zcsync.lead_rows.row_key IS 'its id at the source and its e-mail address; without an id, its values';
+	COMMENT ON COLUMN zcsync.lead_rows.hash IS 'hash of the values that came last';
+	COMMENT ON COLUMN zcsync.lead_rows.email IS 'e-mail address, normalised; empty: none, or no valid one';
+	COMMENT ON COLUMN zcsync.lead_rows.name IS 'name';
+	COMMENT ON COLUMN zcsync.lead_rows.company IS 'name of the company';
+	COMMENT ON COLUMN zcsync.lead_rows.domain IS 'domain of its addresses or web site';
+	COMMENT ON COLUMN zcsync.lead_rows.phone IS 'phone number';
+	COMMENT ON COLUMN zcsync.lead_rows.mobile IS 'mobile number';
+	COMMENT ON COLUMN zcsync.lead_rows.title IS 'title of the person';
+	COMMENT ON COLUMN zcsync.lead_rows.source_id IS 'local_id of the record at the source; of a row of a source, its id there';
+	COMMENT ON COLUMN zcsync.lead_rows.vals IS '{column of leads: value}';
+	COMMENT ON COLUMN zcsync.lead_rows.at IS 'when its values were true, as the source says; otherwise taken_at';
+	COMMENT ON COLUMN zcsync.lead_rows.taken_at IS 'when it was taken';
+	COMMENT ON COLUMN zcsync.lead_rows.via IS 'how it came to its lead: new, email, source id, similar, by hand';
+	COMMENT ON COLUMN zcsync.lead_rows.look_again IS 'others inserted leads at the same time that could not be seen';
+	COMMENT ON COLUMN zcsync.lead_duplicates.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.lead_duplicates.lead_a IS 'local_id of one of the two';
+	COMMENT ON COLUMN zcsync.lead_duplicates.lead_b IS 'local_id of the other one';
+	COMMENT ON COLUMN zcsync.lead_duplicates.score IS 'how alike they are; empty: they were not compared';
+	COMMENT ON COLUMN zcsync.lead_duplicates.parts IS '{field: {similarity, weight, part}}; the parts add up to score';
+	COMMENT ON COLUMN zcsync.lead_duplicates.reason IS 'why they were not merged';
+	COMMENT ON COLUMN zcsync.lead_duplicates.state IS 'state';
+	COMMENT ON COLUMN zcsync.lead_duplicates.found_at IS 'when it was found';
+	COMMENT ON COLUMN zcsync.lead_duplicates.decided_at IS 'when a person decided';
+	COMMENT ON COLUMN zcsync.lead_duplicates.decided_by IS 'who decided';
+	COMMENT ON COLUMN zcsync.lead_merges.merge_id IS 'number of the merge';
+	COMMENT ON COLUMN zcsync.lead_merges.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.lead_merges.kept_id IS 'local_id of the lead that was kept';
+	COMMENT ON COLUMN zcsync.lead_merges.merged_id IS 'local_id of the other; empty: it never was a separate lead';
+	COMMENT ON COLUMN zcsync.lead_merges.row_ids IS 'the lead_rows that moved to the lead that was kept';
+	COMMENT ON COLUMN zcsync.lead_merges.score IS 'how alike they were; empty: merged for another reason';
+	COMMENT ON COLUMN zcsync.lead_merges.parts IS '{field: {similarity, weight, part}}';
+	COMMENT ON COLUMN zcsync.lead_merges.reason IS 'why';
+	COMMENT ON COLUMN zcsync.lead_merges.undo IS 'identities, links and pairs as they were';
+	COMMENT ON COLUMN zcsync.lead_merges.role IS 'role of the database; of a contact, what it is to the vendor';
+	COMMENT ON COLUMN zcsync.lead_merges.merged_at IS 'when they were merged';
+	COMMENT ON COLUMN zcsync.lead_merges.undone_at IS 'when it was undone by zcsync.split_lead()';
+	COMMENT ON COLUMN zcsync.lead_statuses.status_id IS 'remote id of the status';
+	COMMENT ON COLUMN zcsync.lead_statuses.name IS 'name';
+	COMMENT ON COLUMN zcsync.lead_statuses.closed IS 'such leads are not worked on; see zcsync.rebuild_active_index()';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_8() IS
+'step 1: comments of the columns of lead_sources to lead_statuses';
+
+CREATE FUNCTION zcsync._step_1_words_9() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.lead_score_rules.rule_id IS 'number of the rule';
+	COMMENT ON COLUMN zcsync.lead_score_rules.score IS 'points';
+	COMMENT ON COLUMN zcsync.lead_score_rules.field IS 'column of leads, or custom:NAME';
+	COMMENT ON COLUMN zcsync.lead_score_rules.operator IS 'how the value is compared';
+	COMMENT ON COLUMN zcsync.lead_score_rules.value IS 'what the column is compared with; of one_of and contains several values, with | between them';
+	COMMENT ON COLUMN zcsync.lead_score_rules.points IS 'points: of a rule what it gives, of a task its estimate';
+	COMMENT ON COLUMN zcsync.lead_stage_rules.rule_id IS 'number of the rule';
+	COMMENT ON COLUMN zcsync.lead_stage_rules.stage IS 'lead, prospect or opportunity';
+	COMMENT ON COLUMN zcsync.lead_stage_rules.min_fit IS 'fit of at least so much';
+	COMMENT ON COLUMN zcsync.lead_stage_rules.min_engagement IS 'engagement of at least so much';
+	COMMENT ON COLUMN zcsync.lead_stage_rules.min_quality IS 'quality of at least so much';
+	COMMENT ON COLUMN zcsync.lead_stage_rules.status_ids IS 'only these statuses; empty: any that is not closed';
+	COMMENT ON COLUMN zcsync.countries.country IS 'ISO 3166, two letters';
+	COMMENT ON COLUMN zcsync.countries.calling_code IS 'how numbers of this country begin';
+	COMMENT ON COLUMN zcsync.countries.trunk_prefix IS 'dialled before a number within the country; empty: there is none';
+	COMMENT ON COLUMN zcsync.countries.decimal_comma IS 'numbers are written 1.234,5 and not 1,234.5';
+	COMMENT ON COLUMN zcsync.country_names.name IS 'a name of the country, in lower case';
+	COMMENT ON COLUMN zcsync.country_names.country IS 'country, as ISO 3166 has it where it is known';
+	COMMENT ON COLUMN zcsync.company_forms.form IS 'the word, in lower case, without dots';
+	COMMENT ON COLUMN zcsync.routes.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.routes.name IS 'name';
+	COMMENT ON COLUMN zcsync.routes.source_stream_id IS 'stream that records come from';
+	COMMENT ON COLUMN zcsync.routes.target_stream_id IS 'stream that records go to';
+	COMMENT ON COLUMN zcsync.routes.direction IS 'forward, both or back';
+	COMMENT ON COLUMN zcsync.routes.filter IS 'SQL condition over the source row; empty: all';
+	COMMENT ON COLUMN zcsync.routes.create_in IS 'where records are created: list or ticket type by id, path or name, or an SQL expression';
+	COMMENT ON COLUMN zcsync.routes.on_leave IS 'what becomes of the copy of a record that leaves the filter: keep, unlink or close';
+	COMMENT ON COLUMN zcsync.routes.match_on IS 'SQL condition over source s and target t that finds existing records';
+	COMMENT ON COLUMN zcsync.routes.default_assignee IS 'who gets a record whose own assignee has no counterpart';
+	COMMENT ON COLUMN zcsync.routes.default_client IS 'company of the target for records whose own company has none there; NULL: such records wait';
+	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'none, or general: who stands for a requester whom the client does not know';
+	COMMENT ON COLUMN zcsync.routes.notify IS 'writes may have the vendor notify people';
+	COMMENT ON COLUMN zcsync.routes.state IS 'state';
+	COMMENT ON COLUMN zcsync.routes.starts_at IS 'when it was first resumed, by the clock of this server; NULL: never';
+	COMMENT ON COLUMN zcsync.routes.old_before IS 'by the source''s clock: a record that changed before this was there before the route';
+	COMMENT ON COLUMN zcsync.routes.new_from IS 'a record that changed at this time or later is new to the route';
+	COMMENT ON COLUMN zcsync.routes.old_rows IS 'snapshot: rows of transactions that it sees were there before the route';
+	COMMENT ON COLUMN zcsync.routes.backfill_records IS 'number of records in the present backfill, or the last one';
+	COMMENT ON COLUMN zcsync.routes.backfill_at IS 'when the backfill began';
+	COMMENT ON COLUMN zcsync.routes.follows IS 'a backfill also takes records that the history of the source still brings';
+	COMMENT ON COLUMN zcsync.routes.defined_by IS 'role that owns the compiled functions';
+	COMMENT ON COLUMN zcsync.routes.compiled_at IS 'when its SQL was last compiled';
+	COMMENT ON COLUMN zcsync.routes.attempts IS 'attempts to run its SQL since it last ran to its end';
+	COMMENT ON COLUMN zcsync.routes.hour_started_at IS 'when the hour of the write brake began';
+	COMMENT ON COLUMN zcsync.routes.hour_writes IS 'records that it wrote to within the hour, for the write brake';
+	COMMENT ON COLUMN zcsync.routes.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.route_fields.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.route_fields.direction IS 'forward, both or back';
+	COMMENT ON COLUMN zcsync.route_fields.field IS 'column of the row that is written, or custom:<field id>';
+	COMMENT ON COLUMN zcsync.route_fields.expression IS 'SQL over the row that is read, s';
+	COMMENT ON COLUMN zcsync.route_fields.mapped IS 'its values are translated by route_values';
+	COMMENT ON COLUMN zcsync.route_fields.position IS 'place in the order';
+	COMMENT ON COLUMN zcsync.route_fields.unmapped IS 'values whose translation a person removed: none is suggested again';
+	COMMENT ON COLUMN zcsync.route_values.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.route_values.direction IS 'forward, both or back';
+	COMMENT ON COLUMN zcsync.route_values.field IS 'column, or custom_fields/key';
+	COMMENT ON COLUMN zcsync.route_values.source_value IS 'the value as read';
+	COMMENT ON COLUMN zcsync.route_values.target_value IS 'the value as written; empty on purpose, where NULL';
+	COMMENT ON COLUMN zcsync.route_values.target_id IS 'remote id of the value (a status), which survives renaming';
+	COMMENT ON COLUMN zcsync.route_values.suggested IS 'zcsync suggested it, and may change it; false: a person set it';
+	COMMENT ON COLUMN zcsync.route_values.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_9() IS
+'step 1: comments of the columns of lead_score_rules to route_values';
+
+CREATE FUNCTION zcsync._step_1_words_10() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.company_maps.source_account_id IS 'number of the account of the company';
+	COMMENT ON COLUMN zcsync.company_maps.company IS 'id of a company, an e-mail address, or @ and a domain';
+	COMMENT ON COLUMN zcsync.company_maps.target_account_id IS 'number of the account of the client';
+	COMMENT ON COLUMN zcsync.company_maps.client_id IS 'remote id of the client';
+	COMMENT ON COLUMN zcsync.company_maps.mapped_by IS 'the role that mapped it';
+	COMMENT ON COLUMN zcsync.company_maps.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.mail_providers.domain IS 'domain of its addresses or web site';
+	COMMENT ON COLUMN zcsync.links.link_id IS 'number of the pair';
+	COMMENT ON COLUMN zcsync.links.key IS 'key of the pair, also outside of this database: the mark of a create';
+	COMMENT ON COLUMN zcsync.links.route_id IS 'the route that drives the pair; empty: none';
+	COMMENT ON COLUMN zcsync.links.source_id IS 'local_id of the record that is the source of that route';
+	COMMENT ON COLUMN zcsync.links.target_id IS 'local_id of the other record';
+	COMMENT ON COLUMN zcsync.links.source_account IS 'number of the account of the source';
+	COMMENT ON COLUMN zcsync.links.source_kind IS 'kind of the source';
+	COMMENT ON COLUMN zcsync.links.target_account IS 'number of the account of the target';
+	COMMENT ON COLUMN zcsync.links.target_kind IS 'kind of the target';
+	COMMENT ON COLUMN zcsync.links.copy_id IS 'the one of the two that a route made as a copy of the other; NULL: neither';
+	COMMENT ON COLUMN zcsync.links.shared IS 'a person linked this source to a target that already has one';
+	COMMENT ON COLUMN zcsync.links.agreed IS 'mapped value of each field when both sides last agreed';
+	COMMENT ON COLUMN zcsync.links.agreed_back IS 'mapped value of each field that comes back, when both sides last agreed';
+	COMMENT ON COLUMN zcsync.links.dropped IS 'fields whose map changed: the time since which edits count; as an array: apply_route() writes the field';
+	COMMENT ON COLUMN zcsync.links.state IS 'state';
+	COMMENT ON COLUMN zcsync.links.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.links.changed_at IS 'when it was last changed';
+	COMMENT ON COLUMN zcsync.route_errors.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.route_errors.source_id IS 'local_id of the record at the source; of a row of a source, its id there';
+	COMMENT ON COLUMN zcsync.route_errors.field IS 'field of the target; empty: the whole record; back: and a column of the source';
+	COMMENT ON COLUMN zcsync.route_errors.code IS '''unmapped_value'', ''mapping_error'', ''no_target'', ...';
+	COMMENT ON COLUMN zcsync.route_errors.value IS 'the value that could not be mapped';
+	COMMENT ON COLUMN zcsync.route_errors.message IS 'what happened, for people';
+	COMMENT ON COLUMN zcsync.route_errors.hint IS 'what to run, or to do';
+	COMMENT ON COLUMN zcsync.route_errors.detail IS 'what is known about a company that is not mapped';
+	COMMENT ON COLUMN zcsync.route_errors.backfill IS 'it happened in a backfill, so the record is wanted whatever its age';
+	COMMENT ON COLUMN zcsync.route_errors.first_at IS 'when it happened first';
+	COMMENT ON COLUMN zcsync.route_errors.last_at IS 'when it happened last';
+	COMMENT ON COLUMN zcsync.route_errors.count IS 'how often it happened';
+	COMMENT ON COLUMN zcsync.marks.key IS 'the mark';
+	COMMENT ON COLUMN zcsync.marks.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.marks.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.marks.local_id IS 'local_id of the row that has it';
+	COMMENT ON COLUMN zcsync.marks.copied IS 'a route made the row as a copy';
+	COMMENT ON COLUMN zcsync.marks.made_at IS 'when the record was made';
+	COMMENT ON COLUMN zcsync.queues.name IS 'name';
+	COMMENT ON COLUMN zcsync.queues.concurrency IS 'how many jobs of one account may run at a time';
+	COMMENT ON COLUMN zcsync.queues.max_attempts IS 'failures after which a job is a dead letter';
+	COMMENT ON COLUMN zcsync.queues.backoff_base IS 'wait after the first failure; doubled with each further one';
+	COMMENT ON COLUMN zcsync.queues.backoff_cap IS 'the longest wait between two attempts';
+	COMMENT ON COLUMN zcsync.queues.max_age IS 'a job that is older fails for good at the next failure of the vendor or throttling';
+	COMMENT ON COLUMN zcsync.queues.keep_completed IS 'how many records of jobs that ended well are kept, per account';
+	COMMENT ON COLUMN zcsync.queues.keep_failed IS 'how many records of jobs that failed are kept, per account';
+	COMMENT ON COLUMN zcsync.queues.state IS 'state';
+	COMMENT ON COLUMN zcsync.queues.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.claimants.incarnation IS 'random number by which jobs name the process';
+	COMMENT ON COLUMN zcsync.claimants.pid IS 'number of the process';
+	COMMENT ON COLUMN zcsync.claimants.role IS 'worker, local or run';
+	COMMENT ON COLUMN zcsync.claimants.started_at IS 'when the process began';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_10() IS
+'step 1: comments of the columns of company_maps to claimants';
+
+CREATE FUNCTION zcsync._step_1_words_11() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.sync_queue.job_id IS 'number of the job';
+	COMMENT ON COLUMN zcsync.sync_queue.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.sync_queue.queue IS 'name of the queue';
+	COMMENT ON COLUMN zcsync.sync_queue.operation IS 'what is done: pull, fetch, push, route, apply, token, ...';
+	COMMENT ON COLUMN zcsync.sync_queue.budget_class IS 'class of calls whose limit it counts for; empty: it sends nothing';
+	COMMENT ON COLUMN zcsync.sync_queue.stream_id IS 'number of the stream';
+	COMMENT ON COLUMN zcsync.sync_queue.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.sync_queue.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.sync_queue.local_id IS 'local_id of the mirror row, where there is one';
+	COMMENT ON COLUMN zcsync.sync_queue.record_key IS 'only one running job may have it';
+	COMMENT ON COLUMN zcsync.sync_queue.dedupe_key IS 'ready jobs with the same key are one';
+	COMMENT ON COLUMN zcsync.sync_queue.payload IS 'what to do, in the form of its operation; for a route, "edited" means: not only for a backfill';
+	COMMENT ON COLUMN zcsync.sync_queue.priority IS 'lower first; from 60 on it is history or a backfill';
+	COMMENT ON COLUMN zcsync.sync_queue.state IS 'state';
+	COMMENT ON COLUMN zcsync.sync_queue.run_at IS 'not before this time';
+	COMMENT ON COLUMN zcsync.sync_queue.attempts IS 'attempts that were begun';
+	COMMENT ON COLUMN zcsync.sync_queue.failures IS 'attempts that count towards max_attempts';
+	COMMENT ON COLUMN zcsync.sync_queue.claimed_by IS 'the process that runs it, see claimants.incarnation';
+	COMMENT ON COLUMN zcsync.sync_queue.claimed_at IS 'when a process took it';
+	COMMENT ON COLUMN zcsync.sync_queue.crashes IS 'how often its worker ended while it ran';
+	COMMENT ON COLUMN zcsync.sync_queue.unclear_since IS 'when a create began whose effect is not known';
+	COMMENT ON COLUMN zcsync.sync_queue.call_id IS 'while running: the job after which its call is named';
+	COMMENT ON COLUMN zcsync.sync_queue.batch_max IS 'at most so many jobs travel in a call with this one; NULL: as many as the vendor takes';
+	COMMENT ON COLUMN zcsync.sync_queue.joins IS 'how often an enqueue found this job waiting';
+	COMMENT ON COLUMN zcsync.sync_queue.version IS 'version of a document that waits';
+	COMMENT ON COLUMN zcsync.sync_queue.backfill IS 'of a route: it is wanted whatever the age of the record';
+	COMMENT ON COLUMN zcsync.sync_queue.sent IS 'of a push: what it sent and the vendor may have carried out unseen';
+	COMMENT ON COLUMN zcsync.sync_queue.lookup_page IS 'of an unclear create: the next page on which to look for it';
+	COMMENT ON COLUMN zcsync.sync_queue.lookup_floor IS 'of an unclear create: the latest remote id known before it was sent';
+	COMMENT ON COLUMN zcsync.sync_queue.refused_at IS 'of a push: when it was refused because a right seemed to be missing';
+	COMMENT ON COLUMN zcsync.sync_queue.refused_alone IS 'no other job travelled with it when it was refused';
+	COMMENT ON COLUMN zcsync.sync_queue.to_hold IS 'while running: it will be held when it goes back';
+	COMMENT ON COLUMN zcsync.sync_queue.cancelled IS 'what it would send is no longer wanted: ''wanted'' means that the row''s values are to be taken back, ''kept'' that the row is new and keeps them';
+	COMMENT ON COLUMN zcsync.sync_queue.cancelled_by IS 'the role that took it back';
+	COMMENT ON COLUMN zcsync.sync_queue.stale IS 'of a pull: the read was given up, so its page is dropped';
+	COMMENT ON COLUMN zcsync.sync_queue.last_class IS 'outcome of the last attempt';
+	COMMENT ON COLUMN zcsync.sync_queue.last_status IS 'HTTP status of the last attempt';
+	COMMENT ON COLUMN zcsync.sync_queue.last_error IS 'what the last failure said';
+	COMMENT ON COLUMN zcsync.sync_queue.last_hint IS 'what can be done about it';
+	COMMENT ON COLUMN zcsync.sync_queue.enqueued_by IS 'the role that queued it first';
+	COMMENT ON COLUMN zcsync.sync_queue.enqueued_xid IS 'transaction of the last enqueue';
+	COMMENT ON COLUMN zcsync.sync_queue.previous_xid IS 'transaction of the enqueue before that';
+	COMMENT ON COLUMN zcsync.sync_queue.enqueued_at IS 'when it was last queued';
+	COMMENT ON COLUMN zcsync.sync_queue.waits_since IS 'of a push: since when it has been put off until its record is read';
+	COMMENT ON COLUMN zcsync.sync_queue.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_11() IS
+'step 1: comments of the columns of sync_queue';
+
+CREATE FUNCTION zcsync._step_1_words_12() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.dead_letters.job_id IS 'number of the job';
+	COMMENT ON COLUMN zcsync.dead_letters.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.dead_letters.queue IS 'name of the queue';
+	COMMENT ON COLUMN zcsync.dead_letters.operation IS 'what is done: pull, fetch, push, route, apply, token, ...';
+	COMMENT ON COLUMN zcsync.dead_letters.budget_class IS 'class of calls whose limit it counts for';
+	COMMENT ON COLUMN zcsync.dead_letters.stream_id IS 'number of the stream';
+	COMMENT ON COLUMN zcsync.dead_letters.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.dead_letters.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.dead_letters.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.dead_letters.record_key IS 'jobs with the same key run one after the other';
+	COMMENT ON COLUMN zcsync.dead_letters.dedupe_key IS 'ready jobs with the same key are one';
+	COMMENT ON COLUMN zcsync.dead_letters.payload IS 'what to do, in the form of its operation';
+	COMMENT ON COLUMN zcsync.dead_letters.version IS 'of a document that waits';
+	COMMENT ON COLUMN zcsync.dead_letters.backfill IS 'it is wanted whatever the age of the record';
+	COMMENT ON COLUMN zcsync.dead_letters.sent IS 'what a push sent and the vendor may have carried out unseen';
+	COMMENT ON COLUMN zcsync.dead_letters.lookup_floor IS 'of an unclear create: the latest remote id known before it was sent';
+	COMMENT ON COLUMN zcsync.dead_letters.priority IS 'of a record how urgent it is; of a job: lower first';
+	COMMENT ON COLUMN zcsync.dead_letters.attempts IS 'attempts that were begun';
+	COMMENT ON COLUMN zcsync.dead_letters.class IS 'class of calls, or of the failure';
+	COMMENT ON COLUMN zcsync.dead_letters.status IS 'status of a record as its vendor has it; HTTP status of a failure';
+	COMMENT ON COLUMN zcsync.dead_letters.message IS 'what happened, for people';
+	COMMENT ON COLUMN zcsync.dead_letters.hint IS 'what to run, or to do';
+	COMMENT ON COLUMN zcsync.dead_letters.reply IS 'first part of the last reply';
+	COMMENT ON COLUMN zcsync.dead_letters.unclear_since IS 'when a create began whose effect is not known';
+	COMMENT ON COLUMN zcsync.dead_letters.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.dead_letters.died_at IS 'when it failed for good';
+	COMMENT ON COLUMN zcsync.sync_records.job_id IS 'number of the job';
+	COMMENT ON COLUMN zcsync.sync_records.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.sync_records.queue IS 'name of the queue';
+	COMMENT ON COLUMN zcsync.sync_records.operation IS 'what is done: pull, fetch, push, route, apply, token, ...';
+	COMMENT ON COLUMN zcsync.sync_records.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.sync_records.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.sync_records.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.sync_records.status IS 'done, created, updated, found, merged, unchanged, cancelled, failed';
+	COMMENT ON COLUMN zcsync.sync_records.class IS 'class of the failure, where it failed';
+	COMMENT ON COLUMN zcsync.sync_records.http_status IS 'HTTP status of the last reply';
+	COMMENT ON COLUMN zcsync.sync_records.attempts IS 'attempts that were begun';
+	COMMENT ON COLUMN zcsync.sync_records.changed IS 'rows that a page changed';
+	COMMENT ON COLUMN zcsync.sync_records.message IS 'what happened, for people';
+	COMMENT ON COLUMN zcsync.sync_records.queued_at IS 'when it was queued';
+	COMMENT ON COLUMN zcsync.sync_records.duration_us IS 'how long the last call took, in microseconds';
+	COMMENT ON COLUMN zcsync.sync_records.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.changes.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.changes.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.changes.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.changes.action IS 'insert, update, delete, or lost: both sides changed the column, and the value old lost to new';
+	COMMENT ON COLUMN zcsync.changes.old IS 'the old values, of changed columns only';
+	COMMENT ON COLUMN zcsync.changes.new IS 'the new values';
+	COMMENT ON COLUMN zcsync.changes.cause IS 'who wrote it: local, pull, push, route, ...';
+	COMMENT ON COLUMN zcsync.changes.cause_id IS 'the job, the route, ...';
+	COMMENT ON COLUMN zcsync.changes.xid IS 'the transaction that wrote it';
+	COMMENT ON COLUMN zcsync.changes.role IS 'role of the database that wrote it';
+	COMMENT ON COLUMN zcsync.changes.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.conflicts.conflict_id IS 'number of the conflict';
+	COMMENT ON COLUMN zcsync.conflicts.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.conflicts.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.conflicts.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.conflicts.field IS 'column, or custom_fields/key';
+	COMMENT ON COLUMN zcsync.conflicts.mine IS 'the row''s value when the vendor''s value was last seen';
+	COMMENT ON COLUMN zcsync.conflicts.theirs IS 'the vendor''s value';
+	COMMENT ON COLUMN zcsync.conflicts.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.conflicts.changed_at IS 'when it was last changed';
+	COMMENT ON COLUMN zcsync.conflicts.resolved_at IS 'when it was decided; empty: open, and the column is not sent';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_12() IS
+'step 1: comments of the columns of dead_letters to conflicts';
+
+CREATE FUNCTION zcsync._step_1_words_13() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.webhooks.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.webhooks.path IS 'random: where the vendor sends to';
+	COMMENT ON COLUMN zcsync.webhooks.replay_window IS 'a delivery whose signed time is further away is refused';
+	COMMENT ON COLUMN zcsync.webhooks.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.webhooks.taken_at IS 'when records that waited to be fetched together were last taken';
+	COMMENT ON COLUMN zcsync.webhooks.taken IS 'how many that were';
+	COMMENT ON COLUMN zcsync.inbox.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.inbox.webhook IS 'the vendor''s id of the webhook';
+	COMMENT ON COLUMN zcsync.inbox.event IS 'what happened, in the vendor''s words';
+	COMMENT ON COLUMN zcsync.inbox.key IS 'the vendor''s id of the delivery, or of the entries of its history';
+	COMMENT ON COLUMN zcsync.inbox.body_hash IS 'SHA-256 of the body';
+	COMMENT ON COLUMN zcsync.inbox.kind IS 'kind of the record; NULL: nothing is read';
+	COMMENT ON COLUMN zcsync.inbox.remote_id IS 'the vendor''s id of the record';
+	COMMENT ON COLUMN zcsync.inbox.stream_id IS 'stream of the record''s kind, when it came';
+	COMMENT ON COLUMN zcsync.inbox.received_at IS 'when it came';
+	COMMENT ON COLUMN zcsync.inbox.waits IS 'to be fetched together with others';
+	COMMENT ON COLUMN zcsync.refused_deliveries.minute IS 'the minute that begins then';
+	COMMENT ON COLUMN zcsync.refused_deliveries.account_id IS 'number of the account; 0: no account has that path';
+	COMMENT ON COLUMN zcsync.refused_deliveries.source IS 'the address that it came from';
+	COMMENT ON COLUMN zcsync.refused_deliveries.reason IS 'why the last one was refused';
+	COMMENT ON COLUMN zcsync.refused_deliveries.count IS 'how many were refused';
+	COMMENT ON COLUMN zcsync.refused_deliveries.last_at IS 'when the last one came';
+	COMMENT ON COLUMN zcsync.alert_targets.target_id IS 'number of the target';
+	COMMENT ON COLUMN zcsync.alert_targets.name IS 'name';
+	COMMENT ON COLUMN zcsync.alert_targets.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.alert_targets.settings IS 'settings, as its kind has them';
+	COMMENT ON COLUMN zcsync.alert_targets.severity IS 'it is told of this and worse';
+	COMMENT ON COLUMN zcsync.alert_targets.state IS 'state';
+	COMMENT ON COLUMN zcsync.alert_targets.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.alert_secrets.target_id IS 'number of the target';
+	COMMENT ON COLUMN zcsync.alert_secrets.name IS 'name';
+	COMMENT ON COLUMN zcsync.alert_secrets.sealed IS 'the secret, sealed with AES-256-GCM';
+	COMMENT ON COLUMN zcsync.alert_secrets.reference IS 'where the secret is: file:NAME or env:NAME';
+	COMMENT ON COLUMN zcsync.alert_secrets.key_fingerprint IS 'fingerprint of the key that sealed it';
+	COMMENT ON COLUMN zcsync.alert_secrets.updated_at IS 'when it was changed last; of a record: at its vendor';
+	COMMENT ON COLUMN zcsync.alert_rules.name IS 'name';
+	COMMENT ON COLUMN zcsync.alert_rules.measure IS 'what is watched; see zcsync.alert_measures()';
+	COMMENT ON COLUMN zcsync.alert_rules.warning IS 'from this value on it is a warning; empty: it gives none';
+	COMMENT ON COLUMN zcsync.alert_rules.critical IS 'from this value on it is critical';
+	COMMENT ON COLUMN zcsync.alert_rules.lasts IS 'for so long it must be so before it is told';
+	COMMENT ON COLUMN zcsync.alert_rules.cool_down IS 'what begins again sooner after its end is not told again';
+	COMMENT ON COLUMN zcsync.alert_rules.silence_from IS 'nothing is told from this time of day on';
+	COMMENT ON COLUMN zcsync.alert_rules.silence_to IS 'until this one; what still is so, is told then';
+	COMMENT ON COLUMN zcsync.alert_rules.time_zone IS 'time zone of silence_from and silence_to';
+	COMMENT ON COLUMN zcsync.alert_rules.accounts IS 'only these accounts; empty: all, and what is about none';
+	COMMENT ON COLUMN zcsync.alert_rules.targets IS 'only these targets are told; empty: all';
+	COMMENT ON COLUMN zcsync.alert_rules.escalate_after IS 'open and unacknowledged for so long: escalate_to is told, too';
+	COMMENT ON COLUMN zcsync.alert_rules.escalate_to IS 'targets that are told when nobody acts';
+	COMMENT ON COLUMN zcsync.alert_rules.state IS 'state';
+	COMMENT ON COLUMN zcsync.alert_rules.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_13() IS
+'step 1: comments of the columns of webhooks to alert_rules';
+
+CREATE FUNCTION zcsync._step_1_words_14() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.alert_incidents.incident_id IS 'number of the incident';
+	COMMENT ON COLUMN zcsync.alert_incidents.rule IS 'the rule that found it';
+	COMMENT ON COLUMN zcsync.alert_incidents.object IS 'account, or what of the installation it is';
+	COMMENT ON COLUMN zcsync.alert_incidents.account IS 'account that it is about; empty: none, or all';
+	COMMENT ON COLUMN zcsync.alert_incidents.severity IS 'warning or critical, as it is now';
+	COMMENT ON COLUMN zcsync.alert_incidents.value IS 'the measure, as it was last';
+	COMMENT ON COLUMN zcsync.alert_incidents.summary IS 'what it is about, in a line';
+	COMMENT ON COLUMN zcsync.alert_incidents.to_do IS 'what to run';
+	COMMENT ON COLUMN zcsync.alert_incidents.began_at IS 'when it began';
+	COMMENT ON COLUMN zcsync.alert_incidents.opened_at IS 'it has lasted as long as its rule says; NULL: not yet';
+	COMMENT ON COLUMN zcsync.alert_incidents.told IS 'the worst severity that was told; NULL: none';
+	COMMENT ON COLUMN zcsync.alert_incidents.told_at IS 'when it was told first';
+	COMMENT ON COLUMN zcsync.alert_incidents.escalated_at IS 'when they were told';
+	COMMENT ON COLUMN zcsync.alert_incidents.acknowledged_at IS 'when somebody said that he works on it';
+	COMMENT ON COLUMN zcsync.alert_incidents.acknowledged_by IS 'the role that said so';
+	COMMENT ON COLUMN zcsync.alert_incidents.resolved_at IS 'when it ended; empty: it is still so';
+	COMMENT ON COLUMN zcsync.alert_incidents.all_clear_at IS 'when its end was told';
+	COMMENT ON COLUMN zcsync.alert_deliveries.delivery_id IS 'number of the message';
+	COMMENT ON COLUMN zcsync.alert_deliveries.incident_id IS 'number of the incident';
+	COMMENT ON COLUMN zcsync.alert_deliveries.target_id IS 'number of the target';
+	COMMENT ON COLUMN zcsync.alert_deliveries.event IS 'alert, worse (it was told as a warning before), escalation or all clear';
+	COMMENT ON COLUMN zcsync.alert_deliveries.state IS 'state';
+	COMMENT ON COLUMN zcsync.alert_deliveries.attempts IS 'attempts that were begun';
+	COMMENT ON COLUMN zcsync.alert_deliveries.next_at IS 'it is tried again no sooner';
+	COMMENT ON COLUMN zcsync.alert_deliveries.sent_at IS 'when it was sent';
+	COMMENT ON COLUMN zcsync.alert_deliveries.last_error IS 'what the last failure said';
+	COMMENT ON COLUMN zcsync.alert_deliveries.ticket_id IS 'local number of the ticket that it became';
+	COMMENT ON COLUMN zcsync.alert_deliveries.created_at IS 'when the row was made; of a record: when it was created at its vendor';
+	COMMENT ON COLUMN zcsync.outages.outage_id IS 'number of the outage';
+	COMMENT ON COLUMN zcsync.outages.account_id IS 'number of the account; empty: all accounts';
+	COMMENT ON COLUMN zcsync.outages.cause IS 'why: vendor, blocked, paused or worker';
+	COMMENT ON COLUMN zcsync.outages.began_at IS 'when it began';
+	COMMENT ON COLUMN zcsync.outages.ended_at IS 'when it ended; empty: it goes on';
+	COMMENT ON COLUMN zcsync.outages.message IS 'what happened, for people';
+	COMMENT ON COLUMN zcsync.hourly_numbers.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.hourly_numbers.hour IS 'the hour that begins then';
+	COMMENT ON COLUMN zcsync.hourly_numbers.measure IS 'sent, read or job';
+	COMMENT ON COLUMN zcsync.hourly_numbers.kind IS 'kind of the record; of a job its operation';
+	COMMENT ON COLUMN zcsync.hourly_numbers.done IS 'how many ended well';
+	COMMENT ON COLUMN zcsync.hourly_numbers.failed IS 'how many failed for good';
+	COMMENT ON COLUMN zcsync.hourly_numbers.waits IS '{class of duration: how many}';
+	COMMENT ON COLUMN zcsync.daily_numbers.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.daily_numbers.day IS 'the day, in UTC';
+	COMMENT ON COLUMN zcsync.daily_numbers.measure IS 'what is counted';
+	COMMENT ON COLUMN zcsync.daily_numbers.kind IS 'kind of the record, or of the thing';
+	COMMENT ON COLUMN zcsync.daily_numbers.done IS 'how many ended well';
+	COMMENT ON COLUMN zcsync.daily_numbers.failed IS 'how many failed for good';
+	COMMENT ON COLUMN zcsync.daily_numbers.waits IS '{class of duration: how many}';
+	COMMENT ON COLUMN zcsync.call_totals.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.call_totals.class IS 'class of calls, or of the failure';
+	COMMENT ON COLUMN zcsync.call_totals.calls IS 'how many calls';
+	COMMENT ON COLUMN zcsync.call_totals.throttled IS 'calls that the vendor refused for now';
+	COMMENT ON COLUMN zcsync.slo_targets.goal IS 'name of the goal';
+	COMMENT ON COLUMN zcsync.slo_targets.measure IS 'what is counted';
+	COMMENT ON COLUMN zcsync.slo_targets.figure IS 'which number is compared';
+	COMMENT ON COLUMN zcsync.slo_targets.at_most IS 'the goal: at most this';
+	COMMENT ON COLUMN zcsync.slo_targets.at_least IS 'the goal: at least this';
+	COMMENT ON COLUMN zcsync.slo_targets.meaning IS 'what it is';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_14() IS
+'step 1: comments of the columns of alert_incidents to slo_targets';
+
+CREATE FUNCTION zcsync._step_1_words_15() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	COMMENT ON COLUMN zcsync.service_levels.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.service_levels.days IS 'how many days the period has that ends now';
+	COMMENT ON COLUMN zcsync.service_levels.measure IS 'sent, read, job, or changes: the first two together';
+	COMMENT ON COLUMN zcsync.service_levels.done IS 'how many ended well';
+	COMMENT ON COLUMN zcsync.service_levels.failed IS 'how many failed for good';
+	COMMENT ON COLUMN zcsync.service_levels.p50_ms IS 'half of them took no longer, in milliseconds';
+	COMMENT ON COLUMN zcsync.service_levels.p95_ms IS '95 % of them took no longer';
+	COMMENT ON COLUMN zcsync.service_levels.p99_ms IS '99 % of them took no longer';
+	COMMENT ON COLUMN zcsync.service_levels.within_60_s IS 'percent of done and failed';
+	COMMENT ON COLUMN zcsync.service_levels.taken_at IS 'when it was taken';
+	COMMENT ON COLUMN zcsync.business_hours.weekday IS '1 is Monday, 7 Sunday';
+	COMMENT ON COLUMN zcsync.business_hours.opens IS 'from when on people work';
+	COMMENT ON COLUMN zcsync.business_hours.closes IS 'until when people work; 24:00 is possible';
+	COMMENT ON COLUMN zcsync.business_hours.time_zone IS 'time zone';
+	COMMENT ON COLUMN zcsync.holidays.day IS 'the day';
+	COMMENT ON COLUMN zcsync.holidays.name IS 'name';
+	COMMENT ON COLUMN zcsync.work_numbers.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.work_numbers.day IS 'the day, in UTC';
+	COMMENT ON COLUMN zcsync.work_numbers.assignee IS 'id at the vendor; '''': nobody';
+	COMMENT ON COLUMN zcsync.work_numbers.team IS 'team, as it was then';
+	COMMENT ON COLUMN zcsync.work_numbers.opened IS 'tickets opened';
+	COMMENT ON COLUMN zcsync.work_numbers.resolved IS 'tickets resolved';
+	COMMENT ON COLUMN zcsync.work_numbers.resolutions IS 'business time from creation, {class: how many}';
+	COMMENT ON COLUMN zcsync.work_numbers.replies IS 'business time from creation to the first public reply, {class: how many}';
+	COMMENT ON COLUMN zcsync.lead_numbers.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.lead_numbers.day IS 'the day of creation, in UTC';
+	COMMENT ON COLUMN zcsync.lead_numbers.source IS 'the source that gave it';
+	COMMENT ON COLUMN zcsync.lead_numbers.leads IS 'how many leads';
+	COMMENT ON COLUMN zcsync.lead_numbers.prospects IS 'leads that became prospects, or more';
+	COMMENT ON COLUMN zcsync.lead_numbers.opportunities IS 'leads that became opportunities';
+	COMMENT ON COLUMN zcsync.lead_numbers.closed IS 'leads that were closed';
+	COMMENT ON COLUMN zcsync.lead_numbers.value IS 'value of the opportunities';
+	COMMENT ON COLUMN zcsync.lead_numbers.taken_at IS 'when it was taken';
+	COMMENT ON COLUMN zcsync.table_sizes.day IS 'the day';
+	COMMENT ON COLUMN zcsync.table_sizes.table_name IS 'the table; one by month as a whole';
+	COMMENT ON COLUMN zcsync.table_sizes.row_count IS 'rows, as ANALYZE estimates them';
+	COMMENT ON COLUMN zcsync.table_sizes.bytes IS 'size with indexes and TOAST';
+	COMMENT ON COLUMN zcsync.role_grants.role IS 'role of the database; of a contact, what it is to the vendor';
+	COMMENT ON COLUMN zcsync.role_grants.level IS 'reader, operator or admin';
+	COMMENT ON COLUMN zcsync.role_grants.account_id IS 'account that it reads, of several a row each; empty: all';
+	COMMENT ON COLUMN zcsync.role_grants.granted_at IS 'when it was granted';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_words_15() IS
+'step 1: comments of the columns of service_levels to role_grants';

@@ -60,7 +60,21 @@ BEGIN
 		PERFORM zcsync._step_1_service_levels();
 		PERFORM zcsync._step_1_work_numbers();
 		PERFORM zcsync._step_1_role_grants();
-		PERFORM zcsync._step_1_words();
+		PERFORM zcsync._step_1_words_1();
+		PERFORM zcsync._step_1_words_2();
+		PERFORM zcsync._step_1_words_3();
+		PERFORM zcsync._step_1_words_4();
+		PERFORM zcsync._step_1_words_5();
+		PERFORM zcsync._step_1_words_6();
+		PERFORM zcsync._step_1_words_7();
+		PERFORM zcsync._step_1_words_8();
+		PERFORM zcsync._step_1_words_9();
+		PERFORM zcsync._step_1_words_10();
+		PERFORM zcsync._step_1_words_11();
+		PERFORM zcsync._step_1_words_12();
+		PERFORM zcsync._step_1_words_13();
+		PERFORM zcsync._step_1_words_14();
+		PERFORM zcsync._step_1_words_15();
 	END IF;
 END
 $$;
