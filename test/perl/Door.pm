@@ -54,7 +54,7 @@ sub start
 		$self->{run}->pump_nb;
 		sleep 0.02;
 	}
-	$self->{port} = $1;
+	($self->{port}) = $self->{out} =~ /listening on port (\d+)/;
 	return $self;
 }
 

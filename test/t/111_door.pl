@@ -13,7 +13,7 @@ use Webhooks;
 use ZcsyncTest;
 
 Door::build();
-my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.allowed_hosts = 'acme.zendesk.com, acme.halopsa.com'\n");
+my $node = new_node('main', conf => "log_statement = none\nzcsync.databases = ''\nzcsync.allowed_hosts = 'acme.zendesk.com, acme.halopsa.com'\n");
 $node->start;
 setup_zcsync($node);
 my $spool = PostgreSQL::Test::Utils::tempdir;
