@@ -78,13 +78,15 @@ edit_error(ErrorData *error)
 
 /*
  * Does it say that a table of ours, or a type made with one, does not exist?
- * The name is in the message, whatever its language.
+ * The name is in the message, whatever its language.  Settings have such names,
+ * too, and the same SQLSTATE as types.
  */
 static bool
 lacks_our_table(const ErrorData *error)
 {
 	return (error->sqlerrcode == ERRCODE_UNDEFINED_TABLE ||
-			error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT) &&
+			(error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT &&
+			 error->funcname != NULL && strcmp(error->funcname, "typenameType") == 0)) &&
 		error->message != NULL && strstr(error->message, "\"zcsync.") != NULL;
 }
 

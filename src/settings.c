@@ -293,16 +293,6 @@ zcsync_settings_define(void)
 							   GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
 
-	DefineCustomIntVariable("zcsync.mapping_timeout",
-							"Sets how long the mapping of a batch of a route "
-							"may take.",
-							NULL,
-							&zcsync_mapping_timeout,
-							5000, 10, 3600000,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
 	DefineCustomIntVariable("zcsync.lead_batch_max",
 							"Sets how many leads one call of "
 							"zcsync.sync_leads() may bring.",
@@ -333,6 +323,16 @@ zcsync_settings_define(void)
 							0, 0, 1200,
 							PGC_SUSET,
 							0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.mapping_timeout",
+							"Sets how long the mapping of a batch of a route "
+							"may take.",
+							NULL,
+							&zcsync_mapping_timeout,
+							5000, 10, 3600000,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.max_response_size",

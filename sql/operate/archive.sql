@@ -90,9 +90,16 @@ BEGIN
 	PERFORM zcsync._refuse_standby();
 	v_parent := zcsync._check_archived_month(archive_month.month);
 	v_columns := zcsync._archived_columns(archive_month.month, archive_month.archive);
+	-- rows that an older snapshot does not show would be dropped unseen
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_transaction_state',
+			MESSAGE = 'archive_month() must be called in a transaction of isolation level READ COMMITTED',
+			HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED; or outside of a transaction: SET default_transaction_isolation = ''read committed'';';
+	END IF;
 	IF v_parent IS NOT NULL THEN
 		EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', v_parent, archive_month.month);
 	END IF;
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', archive_month.month);	-- nobody adds a row meanwhile
 	EXECUTE format('INSERT INTO %s (%s) SELECT %2$s FROM %3$s', archive_month.archive, v_columns, archive_month.month);
 	GET DIAGNOSTICS v_written = ROW_COUNT;
 	EXECUTE format('SELECT count(*) FROM %s', archive_month.month) INTO v_rows;

@@ -147,6 +147,7 @@ foreach my $sql (map { calls(split /\|/, $_, -1) } grep { !/^.\|setup\|/ } @func
 }
 is(join("\n", @unsaid), '', 'before setup() each function that needs a table says what makes it');
 cmp_ok($said, '>', 80, 'as many as that');
+unlike(($primary->psql('bare', q{SELECT current_setting('zcsync.nonsense')}))[2], qr/setup/, 'a setting that does not exist is not made by it');
 
 # ------------------------------------------------------------ a planned switchover
 
