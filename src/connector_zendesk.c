@@ -39,6 +39,10 @@ static const ZcsyncOperation operations[] = {
 	{"token", "POST", "/oauth/tokens", NULL, false, "access_token"},
 	{"incremental", "GET", "/api/v2/incremental/{kind}/cursor",
 	"start_time cursor per_page include", false, "{kind}"},
+	{"ticket_events", "GET", "/api/v2/incremental/ticket_events",
+	"start_time include", false, "ticket_events"},
+	{"ticket_comments", "GET", "/api/v2/tickets/{ticket_id}/comments",
+	"include include_inline_images page[size] page[after]", false, "comments"},
 	{"show_many", "GET", "/api/v2/tickets/show_many", "ids include", false,
 	"tickets"},
 	{"count", "GET", "/api/v2/tickets/count", NULL, false, "count"},
@@ -61,6 +65,8 @@ static const ZcsyncOperation operations[] = {
  */
 static const char *const empty_export =
 "{\"%s\": [], \"end_of_stream\": true, \"after_cursor\": null}";
+static const char *const empty_events =
+"{\"ticket_events\": [], \"end_of_stream\": true, \"end_time\": null}";
 
 static bool zendesk_needs_token(const ZcsyncAccount *account);
 static bool zendesk_prepare(ZcsyncCall *call);
@@ -69,6 +75,7 @@ static char *base_url(const ZcsyncAccount *account);
 static bool add_authorization(ZcsyncCall *call);
 static bool prepare_token(ZcsyncCall *call);
 static bool is_write(const ZcsyncCall *call);
+static bool is_export(const ZcsyncCall *call);
 static void read_limits(ZcsyncCall *call);
 static void throttle(ZcsyncCall *call);
 static bool read_limit(ZcsyncCall *call, const char *name,
@@ -163,6 +170,9 @@ zendesk_interpret(ZcsyncCall *call)
 
 	body = zcsync_connector_error_body(call);
 	if (too_recent(call, body))
+		return;
+	if (call->outcome == ZCSYNC_OUTCOME_NOT_FOUND &&
+		zcsync_connector_missing(call))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		throttle(call);
@@ -279,6 +289,16 @@ is_write(const ZcsyncCall *call)
 }
 
 /*
+ * Is the call an export?  These have a limit of their own, too.
+ */
+static bool
+is_export(const ZcsyncCall *call)
+{
+	return strcmp(call->op, "incremental") == 0 ||
+		strcmp(call->op, "ticket_events") == 0;
+}
+
+/*
  * What the headers say about the limits: that of all calls in three headers,
  * those of exports and of changes of tickets in one each, as a list such as
  * "total=10; remaining=9; resets=2".
@@ -295,7 +315,7 @@ read_limits(ZcsyncCall *call)
 								  PG_INT32_MAX);
 	account.reset_s = (int) Min(zcsync_connector_header_number(call, "ratelimit-reset"),
 								ZCSYNC_RETRY_AFTER_MAX);
-	if (strcmp(call->op, "incremental") == 0)
+	if (is_export(call))
 	{
 		/*
 		 * the account's limit for all calls says nothing about the budget of
@@ -408,15 +428,16 @@ too_recent(ZcsyncCall *call, const Jsonb *body)
 {
 	char	   *said;
 
-	if (call->status != 422 || strcmp(call->op, "incremental") != 0)
+	if (call->status != 422 || !is_export(call))
 		return false;
 	said = error_text(body);
 	if (said == NULL || strstr(said, "Too recent start_time") == NULL)
 		return false;
 
 	call->outcome = ZCSYNC_OUTCOME_DONE;
-	call->body = psprintf(empty_export,
-						  zcsync_json_get_text(call->request, "kind"));
+	call->body = strcmp(call->op, "ticket_events") == 0 ?
+		pstrdup(empty_events) :
+		psprintf(empty_export, zcsync_json_get_text(call->request, "kind"));
 	call->body_len = strlen(call->body);
 	call->message = NULL;
 	return true;

@@ -19,7 +19,8 @@ BEGIN ATOMIC
 			value,probability,stage_id,closed_at,external_id,url}'
 		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,site_id,external_id,active,time_zone}'::text[]
 		WHEN 'companies' THEN '{name,type,parent_id,domain,website,phone,external_id,active,is_prospect}'::text[]
-		WHEN 'comments' THEN '{parent_id,parent_kind,author_id,author_name,body,is_private,outcome,channel}'::text[]
+		WHEN 'comments' THEN '{parent_id,parent_kind,reply_to,author_id,author_name,body,rich_body,is_private,is_redacted,
+			outcome,channel,edited_at}'::text[]
 		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]
 		WHEN 'statuses' THEN '{scope_id,status_id,name,category,position,color,active,is_default}'::text[]
 	END || '{custom_fields,created_at,updated_at}'::text[];

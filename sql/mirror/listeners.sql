@@ -19,19 +19,21 @@ CREATE TYPE zcsync.listener AS (
 	stream_removed regprocedure,
 	-- (account, local id) returns text[]: the fields of a row whose value wins over the vendor's where both
 	-- changed and no policy says who wins; custom_fields/key is a custom field.  See _outranking_fields()
-	outranking regprocedure
+	outranking regprocedure,
+	-- (account, kind) returns bigint[]: the local ids of all rows that have a counterpart; see comments.sql
+	linked regprocedure
 );
 COMMENT ON TYPE zcsync.listener IS
 'what a room wants to be told of mirror rows and streams';
 
 CREATE FUNCTION zcsync._describe_listener(p_name text, p_written regprocedure DEFAULT NULL, p_replaced regprocedure DEFAULT NULL,
-	p_stream_removed regprocedure DEFAULT NULL, p_outranking regprocedure DEFAULT NULL)
+	p_stream_removed regprocedure DEFAULT NULL, p_outranking regprocedure DEFAULT NULL, p_linked regprocedure DEFAULT NULL)
 RETURNS zcsync.listener
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(p_name, p_written, p_replaced, p_stream_removed, p_outranking)::zcsync.listener;
+	SELECT ROW(p_name, p_written, p_replaced, p_stream_removed, p_outranking, p_linked)::zcsync.listener;
 END;
-COMMENT ON FUNCTION zcsync._describe_listener(text, regprocedure, regprocedure, regprocedure, regprocedure) IS
+COMMENT ON FUNCTION zcsync._describe_listener(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'a listener by its parts';
 
 CREATE FUNCTION zcsync._listeners() RETURNS SETOF zcsync.listener
@@ -64,3 +66,9 @@ LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._ask_outranking(regprocedure, bigint, bigint) IS
 'calls the hook outranking of a listener';
+
+CREATE FUNCTION zcsync._ask_linked(p_hook regprocedure, p_account bigint, p_kind text) RETURNS bigint[]
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._ask_linked(regprocedure, bigint, text) IS
+'calls the hook linked of a listener';

@@ -420,7 +420,7 @@ BEGIN
 	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, cause_id, xid, role, created_at)
 	SELECT w.account_id, p_kind, w.local_id,
 		CASE WHEN p_old IS NULL THEN 'insert' WHEN w.new ->> 'deleted_at' IS NOT NULL THEN 'delete' ELSE 'update' END,
-		w.old - 'updated_at', w.new - 'updated_at', w.cause, w.cause_id, w.xid,
+		zcsync._history_values(p_kind, w.old - 'updated_at'), zcsync._history_values(p_kind, w.new - 'updated_at'), w.cause, w.cause_id, w.xid,
 		coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
 	FROM unnest(p_accounts, p_ids, p_old, p_new, p_origins) AS w (account_id, local_id, old, new, cause, cause_id, xid)
 	WHERE w.new - 'updated_at' <> '{}';

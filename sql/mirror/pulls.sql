@@ -132,7 +132,7 @@ DECLARE
 BEGIN
 	changed := 0;
 	records := 0;
-	SELECT s.account_id, s.kind, a.vendor INTO STRICT v_stream
+	SELECT s.account_id, s.kind, s.comments, s.comments_at, a.vendor INTO STRICT v_stream
 	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE s.stream_id = p_stream_id;
 	FOR v_rows IN EXECUTE format($sql$
@@ -145,6 +145,10 @@ BEGIN
 		USING v_stream.account_id, v_stream.kind, p_request, p_reply
 	LOOP
 		changed := changed + zcsync._take_page(p_stream_id, v_rows.kind, v_rows.documents, p_origin);
+		IF v_rows.kind = v_stream.kind AND v_stream.comments_at IS NOT NULL THEN
+			PERFORM zcsync._note_conversations(v_stream.account_id, v_stream.kind, v_stream.comments = 'all',
+				CASE zcsync._comments_of(p_stream_id) WHEN 'events' THEN interval '1 hour' ELSE interval '0' END, v_rows.documents);
+		END IF;
 		IF v_rows.kind = v_stream.kind THEN
 			records := v_rows.records;
 			oldest := v_rows.oldest;
@@ -207,6 +211,7 @@ BEGIN
 	SET live_cursor = CASE p_lane WHEN 'live' THEN coalesce(v_next.cursor, s.live_cursor) ELSE s.live_cursor END,
 		history_cursor = CASE p_lane WHEN 'history' THEN coalesce(v_next.cursor, s.history_cursor) ELSE s.history_cursor END,
 		compare_cursor = CASE p_lane WHEN 'compare' THEN v_next.cursor ELSE s.compare_cursor END,
+		comments_cursor = CASE p_lane WHEN 'comments' THEN coalesce(v_next.cursor, s.comments_cursor) ELSE s.comments_cursor END,
 		last_pull_at = CASE WHEN p_lane = 'live' AND NOT v_next.more THEN v_now ELSE s.last_pull_at END,
 		read_began_at = CASE WHEN p_lane = 'live' AND NOT v_next.more THEN v_stream.began_at ELSE s.read_began_at END,
 		reading_since = CASE WHEN p_lane <> 'live' THEN s.reading_since WHEN v_next.more THEN v_stream.began_at END,

@@ -120,6 +120,9 @@ BEGIN
 			ELSE format('%s of %s calls in %s s (%s)', floor(v_budget.calls * v_budget.share), v_budget.calls,
 				v_budget.window_s, v_budget.class) END),
 		('writes', CASE WHEN v_stream.writes THEN 'allowed' ELSE 'refused' END);
+	IF v_stream.comments <> 'linked' AND zcsync._comments_of(p_stream) IS NOT NULL THEN
+		RETURN QUERY VALUES ('comments', CASE v_stream.comments WHEN 'all' THEN 'of all records' ELSE 'not read' END);
+	END IF;
 	IF v_account.state <> 'active' THEN
 		RETURN QUERY VALUES ('waits for', format('account "%s" is %s: %s', v_account.name, v_account.state,
 			coalesce(v_account.state_reason, 'no reason given')));
@@ -167,7 +170,7 @@ COMMENT ON FUNCTION zcsync._refuse_local_stream(bigint) IS
 'raises an error if a stream is that of a local account';
 
 CREATE FUNCTION zcsync.add_stream(account text, kind text, since timestamptz DEFAULT NULL, scope jsonb DEFAULT '{}',
-	pull_interval interval DEFAULT NULL)
+	pull_interval interval DEFAULT NULL, comments text DEFAULT NULL)
 RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -192,7 +195,7 @@ BEGIN
 			HINT = 'Leave it out to mirror only what changes from now on.';
 	END IF;
 	PERFORM zcsync._check_interval(v_interval);
-	IF v_account.vendor = 'local' AND num_nonnulls(add_stream.since, add_stream.pull_interval) = 0 THEN
+	IF v_account.vendor = 'local' AND num_nonnulls(add_stream.since, add_stream.pull_interval, add_stream.comments) = 0 THEN
 		v_stream := zcsync._make_local_stream(v_account.account_id);
 		IF v_stream IS NOT NULL THEN
 			RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream);
@@ -201,7 +204,7 @@ BEGIN
 	ELSIF v_account.vendor = 'local' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'a stream of a local account is read from nowhere',
-			HINT = 'Leave "since" and "pull_interval" out.';
+			HINT = 'Leave "since", "pull_interval" and "comments" out.';
 	END IF;
 
 	INSERT INTO zcsync.streams AS s (account_id, kind, scope, pull_interval, since, history_state, history_started_at,
@@ -221,13 +224,14 @@ BEGIN
 		SET records_estimate = zcsync._count_remote(v_account.account_id, v_account.vendor, add_stream.kind)
 		WHERE s.stream_id = v_stream;
 	END IF;
+	PERFORM zcsync._set_comments(v_stream, add_stream.comments);
 	PERFORM zcsync._compare_scope(v_account.account_id);
 	PERFORM zcsync._wake();
 	RETURN QUERY SELECT * FROM zcsync._describe_stream(v_stream);
 END
 $$;
-COMMENT ON FUNCTION zcsync.add_stream(text, text, timestamptz, jsonb, interval) IS
-'mirrors a kind of an account: what changes from now on and, with since, what has changed since that time; says how many calls that takes';
+COMMENT ON FUNCTION zcsync.add_stream(text, text, timestamptz, jsonb, interval, text) IS
+'mirrors a kind of an account: what changes from now on and, with since, what has changed since that time, and the comments of none, linked or all of its records; says how many calls that takes';
 
 CREATE FUNCTION zcsync._check_interval(p_interval interval) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -245,7 +249,7 @@ COMMENT ON FUNCTION zcsync._check_interval(interval) IS
 'raises an error unless a stream can be read at this interval';
 
 CREATE FUNCTION zcsync.alter_stream(stream text, writes boolean DEFAULT NULL, scope jsonb DEFAULT NULL,
-	pull_interval interval DEFAULT NULL)
+	pull_interval interval DEFAULT NULL, comments text DEFAULT NULL)
 RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -276,6 +280,10 @@ BEGIN
 		PERFORM zcsync._restart_stream(v_stream.stream_id, alter_stream.scope);
 	END IF;
 
+	IF alter_stream.comments IS NOT NULL THEN
+		PERFORM zcsync._set_comments(v_stream.stream_id, alter_stream.comments);
+	END IF;
+
 	-- Pushes that were queued while writing was allowed are held, and not sent, once
 	-- writing is forbidden.
 	IF NOT alter_stream.writes AND v_stream.writes THEN
@@ -294,8 +302,8 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync.alter_stream(text, boolean, jsonb, interval) IS
-'changes a stream: whether its rows can be written, which part of the account it reads (a new part is read from the beginning), and how often';
+COMMENT ON FUNCTION zcsync.alter_stream(text, boolean, jsonb, interval, text) IS
+'changes a stream: whether its rows can be written, which part of the account it reads (a new part is read from the beginning), how often, and of which records the comments (none, linked, all)';
 
 -- Read a stream again from its beginning.  A page that is on its way belongs to the old
 -- cursor; its job is marked, so that it does not move the new one.
@@ -409,6 +417,7 @@ BEGIN
 		AND q.unclear_since IS NOT NULL;
 	DELETE FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running';
+	DELETE FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind;
 	DELETE FROM zcsync.streams s WHERE s.stream_id = v_stream.stream_id;
 END
 $$;

@@ -28,8 +28,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT array_agg(CASE
 			WHEN c IN ('tags', 'assignees') THEN 'text[]'
-			WHEN c IN ('custom_fields', 'options') THEN 'jsonb'
-			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'required', 'is_default', 'do_not_call') THEN 'boolean'
+			WHEN c IN ('custom_fields', 'options', 'rich_body') THEN 'jsonb'
+			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'required', 'is_default', 'do_not_call') THEN 'boolean'
 			WHEN c IN ('revenue', 'value', 'probability', 'points') THEN 'numeric'
 			WHEN c = 'time_estimate' THEN 'bigint'
 			WHEN c IN ('employees', 'position') OR (p_kind = 'tasks' AND c = 'priority') OR (p_kind = 'leads' AND c = 'status_id') THEN 'integer'
@@ -70,7 +70,7 @@ BEGIN
 	FOREACH v_kind IN ARRAY zcsync._kinds() LOOP
 		SELECT string_agg(quote_ident(c), ', ' ORDER BY n), string_agg(format('%I %s', c, t), ', ' ORDER BY n),
 			string_agg(c, ',' ORDER BY n),
-			string_agg(format(CASE WHEN c IN ('description', 'body') THEN 'CASE WHEN v_sent OR o.sync_state <> ''synced'' OR o.base IS NULL THEN o.%I END'
+			string_agg(format(CASE WHEN c IN ('description', 'body', 'rich_body') THEN 'CASE WHEN v_sent OR o.sync_state <> ''synced'' OR o.base IS NULL THEN o.%I END'
 				ELSE 'o.%I' END, c), ', ' ORDER BY n),
 			string_agg(format('m.%I', c), ', ' ORDER BY n),
 			string_agg(format('%1$I = CASE WHEN m.written & %2$s <> 0 THEN m.%1$I ELSE t.%1$I END', c, 1::bigint << (n - 1)::integer), ', ' ORDER BY n),
@@ -117,7 +117,7 @@ BEGIN
 		WHERE o.account_id = p_account AND (u.answered IS NOT NULL OR NOT v.older)),
 	lost AS (
 		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, cause_id, xid, role, created_at)
-		SELECT p_account, %2$L, m.local_id, 'lost', l.old, l.new, p_origin.cause, p_origin.id, p_origin.xid, session_user, v_now
+		SELECT p_account, %2$L, m.local_id, 'lost', zcsync._history_values(%2$L, l.old), zcsync._history_values(%2$L, l.new), p_origin.cause, p_origin.id, p_origin.xid, session_user, v_now
 		FROM m CROSS JOIN LATERAL zcsync._lost_values(m.disputes) AS l
 		WHERE m.disputes IS NOT NULL),
 	written AS (
@@ -482,6 +482,7 @@ DECLARE
 	v_account bigint;
 	v_stream bigint;
 	v_documents zcsync.document[];
+	v_apart zcsync.document[];
 	v_result record;
 BEGIN
 	SELECT s.account_id INTO STRICT v_account FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
@@ -502,8 +503,12 @@ BEGIN
 
 	v_result := zcsync._take(v_account, p_kind, v_documents, p_origin);
 	IF cardinality(v_result.waiting || v_result.failed) > 0 THEN
-		PERFORM zcsync._park(v_account, coalesce(v_stream, p_stream_id), p_kind,
-			ARRAY(SELECT v_documents[n] FROM unnest(v_result.waiting || v_result.failed) AS n));
+		v_apart := ARRAY(SELECT v_documents[n] FROM unnest(v_result.waiting || v_result.failed) AS n);
+		IF p_kind = 'comments' THEN
+			v_apart := zcsync._read_comments_again(v_account, v_apart[:cardinality(v_result.waiting)],
+				v_apart[cardinality(v_result.waiting) + 1:]);
+		END IF;
+		PERFORM zcsync._park(v_account, coalesce(v_stream, p_stream_id), p_kind, v_apart);
 	END IF;
 	PERFORM zcsync._note_read(v_account, p_kind, v_documents, v_result.waiting || v_result.failed);
 	RETURN v_result.changed;

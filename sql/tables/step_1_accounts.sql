@@ -169,6 +169,10 @@ BEGIN
 		history_cursor jsonb,
 		compare_cursor jsonb,			-- NULL: no comparison is going on; see mirror/comparison.sql
 		compared_at timestamptz,		-- when the last complete comparison began
+		comments text NOT NULL DEFAULT 'linked'	-- of which of its records the comments are mirrored; see mirror/comments.sql
+			CONSTRAINT streams_comments CHECK (comments IN ('none', 'linked', 'all')),
+		comments_cursor jsonb,			-- of the lane "comments"
+		comments_at timestamptz,		-- when comments are to be looked after next; NULL: never
 		history_state text NOT NULL DEFAULT 'none'
 			CONSTRAINT streams_history_state CHECK (history_state IN ('none', 'running', 'done')),
 		next_pull_at timestamptz NOT NULL DEFAULT now(),
@@ -194,6 +198,7 @@ BEGIN
 		CONSTRAINT streams_account_kind_key UNIQUE (account_id, kind)
 	);
 	CREATE INDEX idx_streams_next_pull ON zcsync.streams (next_pull_at) WHERE state = 'active';
+	CREATE INDEX idx_streams_comments ON zcsync.streams (comments_at) WHERE state = 'active' AND comments_at IS NOT NULL;
 	COMMENT ON TABLE zcsync.streams IS
 	'one kind of one account that is mirrored; cursors move in the transaction that stores the page';
 

@@ -193,8 +193,8 @@ BEGIN
 		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
 			CONSTRAINT comments_local_id_key UNIQUE,
 		remote_id text,
-		parent_id text, parent_kind text, author_id text, author_name text, body text, is_private boolean,
-		outcome text, channel text,
+		parent_id text, parent_kind text, reply_to text, author_id text, author_name text, body text, rich_body jsonb,
+		is_private boolean, is_redacted boolean, outcome text, channel text, edited_at timestamptz,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT comments_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -215,10 +215,68 @@ BEGIN
 	'mirror of the comments of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
 
 	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
+	COMMENT ON COLUMN zcsync.comments.account_id IS 'the account whose vendor has the comment';
+	COMMENT ON COLUMN zcsync.comments.local_id IS 'number of the row in this database';
+	COMMENT ON COLUMN zcsync.comments.remote_id IS 'its id at the vendor; NULL: not posted yet';
+	COMMENT ON COLUMN zcsync.comments.parent_id IS 'remote_id of the record that it belongs to';
+	COMMENT ON COLUMN zcsync.comments.parent_kind IS 'kind of that record: tickets, tasks or leads';
+	COMMENT ON COLUMN zcsync.comments.reply_to IS 'remote_id of the comment that it answers; NULL: none';
+	COMMENT ON COLUMN zcsync.comments.author_id IS 'the author''s id at the vendor; zcsync.contacts has more';
+	COMMENT ON COLUMN zcsync.comments.author_name IS 'the author''s name, where the vendor or zcsync.contacts tells it';
+	COMMENT ON COLUMN zcsync.comments.body IS 'the text without formatting';
+	COMMENT ON COLUMN zcsync.comments.rich_body IS 'the text with its formatting, as the vendor has it: HTML as a string, or a list of blocks';
+	COMMENT ON COLUMN zcsync.comments.is_private IS 'true: only agents see it; NULL: the vendor has no such difference';
+	COMMENT ON COLUMN zcsync.comments.is_redacted IS 'true: parts of it were removed at the vendor; NULL: not known';
+	COMMENT ON COLUMN zcsync.comments.outcome IS 'what an agent did with it, where the vendor tells: the outcome of an action';
+	COMMENT ON COLUMN zcsync.comments.channel IS 'the way it came: email, web, api, ...';
+	COMMENT ON COLUMN zcsync.comments.edited_at IS 'when it was edited last; NULL: never, or not known';
+	COMMENT ON COLUMN zcsync.comments.custom_fields IS 'custom fields of the vendor, by their ids';
+	COMMENT ON COLUMN zcsync.comments.created_at IS 'when it was written';
+	COMMENT ON COLUMN zcsync.comments.updated_at IS 'when it changed last';
+	COMMENT ON COLUMN zcsync.comments.deleted_at IS 'when it was seen to be gone at the vendor';
+	COMMENT ON COLUMN zcsync.comments.base IS 'the values on which this database and the vendor last agreed';
+	COMMENT ON COLUMN zcsync.comments.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.comments.remote_version IS 'version of that document: later ones are greater';
+	COMMENT ON COLUMN zcsync.comments.sync_key IS 'names the row in a create';
+	COMMENT ON COLUMN zcsync.comments.sync_state IS 'synced, pending, held, conflict or failed';
+	COMMENT ON COLUMN zcsync.comments.sync_cause IS 'who wrote the row last: local, pull, push, ...';
+	COMMENT ON COLUMN zcsync.comments.sync_cause_id IS 'the job or route that wrote it';
+	COMMENT ON COLUMN zcsync.comments.sync_xid IS 'the transaction that wrote it';
+	COMMENT ON COLUMN zcsync.comments.synced_at IS 'when a document last changed it';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_comments() IS
 'tables of step 1: comments';
+
+CREATE FUNCTION zcsync._step_1_conversations() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- Which records' comments are mirrored, and how far they are read.
+	CREATE TABLE zcsync.conversations (
+		account_id bigint NOT NULL
+			CONSTRAINT conversations_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		kind text NOT NULL,
+		remote_id text NOT NULL,
+		version text,
+		due_at timestamptz,
+		read_at timestamptz,
+		CONSTRAINT conversations_pkey PRIMARY KEY (account_id, kind, remote_id)
+	) WITH (fillfactor = 80);
+	CREATE INDEX idx_conversations_due ON zcsync.conversations (account_id, kind, due_at) WHERE due_at IS NOT NULL;
+	COMMENT ON TABLE zcsync.conversations IS
+	'the records whose comments are mirrored, and how far these are read; see mirror/comments.sql';
+	COMMENT ON COLUMN zcsync.conversations.account_id IS 'the account of the record';
+	COMMENT ON COLUMN zcsync.conversations.kind IS 'kind of the record: tickets, tasks or leads';
+	COMMENT ON COLUMN zcsync.conversations.remote_id IS 'remote_id of the record';
+	COMMENT ON COLUMN zcsync.conversations.version IS 'version of the record that was seen last, where a changed record means that its comments are read again';
+	COMMENT ON COLUMN zcsync.conversations.due_at IS 'since when its comments are to be read; NULL: they are read';
+	COMMENT ON COLUMN zcsync.conversations.read_at IS 'when they were last read as a whole; NULL: never';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_conversations() IS
+'tables of step 1: which records have their comments mirrored';
 
 CREATE FUNCTION zcsync._step_1_fields() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

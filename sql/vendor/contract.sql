@@ -107,7 +107,10 @@ CREATE TYPE zcsync.vendor_kind AS (
 	defaults	zcsync.vendor_default[],
 	filter		text,		-- over a row: which records a new route from here takes; NULL: all
 	compared	boolean,	-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare
-	alias		text		-- a second column by which people name a record, also in references; NULL: none
+	alias		text,		-- a second column by which people name a record, also in references; NULL: none
+	comments	text		-- how comments of its records are read (hooks comments_request and comments_next): "changed":
+							-- those of a record, when the record has changed; "events": those of a record once, and from
+							-- then on by the lane "comments" of the stream; NULL: not at all
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -118,14 +121,14 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
 	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL, compared boolean DEFAULT false,
-	alias text DEFAULT NULL)
+	alias text DEFAULT NULL, comments text DEFAULT NULL)
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23;
 END;
 COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
-	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text) IS
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text, text) IS
 'a kind of records that a vendor has';
 
 -- How a delivery of a webhook proves that it comes from the vendor.
@@ -193,7 +196,9 @@ CREATE TYPE zcsync.vendor AS (
 	closing		regprocedure,
 	person		regprocedure,
 	webhook_proof	regprocedure,	-- how a delivery of a webhook proves itself: headers, body, rest of the path
-	webhook_events	regprocedure	-- what it reports: account, headers, body as JSON
+	webhook_events	regprocedure,	-- what it reports: account, headers, body as JSON
+	comments_request	regprocedure,
+	comments_next	regprocedure
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -211,22 +216,24 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	rows regprocedure DEFAULT NULL, push_requests regprocedure DEFAULT NULL, push_effect regprocedure DEFAULT NULL,
 	withhold regprocedure DEFAULT NULL, statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
 	required regprocedure DEFAULT NULL, closing regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL,
-	webhook_proof regprocedure DEFAULT NULL, webhook_events regprocedure DEFAULT NULL)
+	webhook_proof regprocedure DEFAULT NULL, webhook_events regprocedure DEFAULT NULL,
+	comments_request regprocedure DEFAULT NULL, comments_next regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
+	regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and which vendors must have it: all that have a
 -- connector (always), those that write or compare a kind, those whose records belong to
--- companies, those that have webhooks, or none (optional).
+-- companies or have comments, those that have webhooks, or none (optional).
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -304,7 +311,10 @@ BEGIN ATOMIC
 		-- user and site): account, company, e-mail address, and what to do if no user
 		-- has that address (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)'),
-		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]')
+		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]'),
+		-- a page of a record's comments: stream, {id, page, whole}; what follows it: stream, request, reply (doc/new-vendor.md)
+		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'),
+		('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb')
 	) AS h (hook, needed, arguments, result);
 END;
 COMMENT ON FUNCTION zcsync._vendor_hooks() IS

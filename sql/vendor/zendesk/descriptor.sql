@@ -44,7 +44,7 @@ BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('zendesk', 'Zendesk', 'zendesk',
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
-				pull_class => 'export', count_request => '{"op": "count"}',
+				pull_class => 'export', count_request => '{"op": "count"}', comments => 'events',
 				-- the description of a ticket whose comments are all private
 				public_text => $sql$CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END$sql$,
 				usual => ARRAY[
@@ -96,7 +96,9 @@ BEGIN ATOMIC
 		required => 'zcsync._zendesk_required(bigint,text,text)',
 		closing => 'zcsync._zendesk_closing(bigint,text,text)',
 		webhook_proof => 'zcsync._zendesk_webhook_proof(jsonb,bytea,text)',
-		webhook_events => 'zcsync._zendesk_webhook_events(bigint,jsonb,jsonb)');
+		webhook_events => 'zcsync._zendesk_webhook_events(bigint,jsonb,jsonb)',
+		comments_request => 'zcsync._zendesk_comments_request(bigint,jsonb)',
+		comments_next => 'zcsync._zendesk_comments_next(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'the descriptor of Zendesk';

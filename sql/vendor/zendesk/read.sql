@@ -46,7 +46,9 @@ DECLARE
 	v_start timestamptz;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
-	IF v_stream.kind IN ('fields', 'statuses') THEN
+	IF p_lane = 'comments' THEN
+		RETURN zcsync._zendesk_events_request(p_stream_id);
+	ELSIF v_stream.kind IN ('fields', 'statuses') THEN
 		RETURN jsonb_build_object('op', CASE v_stream.kind WHEN 'fields' THEN 'ticket_fields' ELSE 'custom_statuses' END)
 			|| coalesce(CASE p_lane WHEN 'live' THEN v_stream.live_cursor END, '{}');
 	END IF;
@@ -125,7 +127,7 @@ COMMENT ON FUNCTION zcsync._zendesk_next_page(jsonb, jsonb) IS
 -- restarted.
 CREATE FUNCTION zcsync._zendesk_next(p_stream_id bigint, p_lane text, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (cursor jsonb, more boolean, run_after interval)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -134,7 +136,10 @@ DECLARE
 	v_moved boolean;
 	v_time bigint;
 BEGIN
-	IF p_request ->> 'op' <> 'incremental' THEN
+	IF p_request ->> 'op' = 'ticket_events' THEN
+		RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._zendesk_next_events(p_stream_id, p_request, p_reply) AS n;
+		RETURN;
+	ELSIF p_request ->> 'op' <> 'incremental' THEN
 		cursor := coalesce(zcsync._zendesk_next_page(p_request, p_reply), '{}');
 		more := cursor <> '{}';
 		RETURN NEXT;
@@ -181,7 +186,15 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 BEGIN
-	IF p_kind = 'fields' OR p_request ->> 'learn' = 'fields' THEN
+	IF p_request ->> 'op' = 'ticket_events' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_event_comments(p_account, zcsync._json_list(p_reply -> 'ticket_events'));
+		RETURN;
+	ELSIF p_request ->> 'op' = 'ticket_comments' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(zcsync._json_list(p_reply -> 'users'));
+		RETURN QUERY SELECT * FROM zcsync._zendesk_comments(p_account, p_request ->> 'ticket_id', p_request ->> 'as_of',
+			zcsync._json_list(p_reply -> 'comments'), zcsync._json_list(p_reply -> 'users'));
+		RETURN;
+	ELSIF p_kind = 'fields' OR p_request ->> 'learn' = 'fields' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_fields(zcsync._json_list(p_reply -> 'ticket_fields'));
 	ELSIF p_kind = 'tickets' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_tickets(p_account, zcsync._json_list(

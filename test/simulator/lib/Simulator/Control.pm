@@ -15,6 +15,7 @@ my %POST = (
 	edit => \&_edit,
 	edits => \&_edits,
 	touch => \&_touch,
+	edit_comment => \&_edit_comment,
 	resurface => \&_resurface,
 	delete => \&_delete,
 	restore => \&_restore,
@@ -167,6 +168,18 @@ sub _create ($app, $p)
 		created_at => $now,
 		updated_at => $now,
 		generated_timestamp => int $now);
+	$account->note_events($ticket, $agent, $account->ticket_comments($ticket)->[0]);
+	return { id => $ticket->{id} };
+}
+
+# A comment of a ticket is redacted ("redact": the words) or made private.
+sub _edit_comment ($app, $p)
+{
+	my ($account, $ticket) = _ticket($app, $p);
+
+	$account->edit_comment($ticket, $p->{comment}, $account->agent_ids->[1], map { $_ => $p->{$_} } grep { exists $p->{$_} } qw(redact private quiet))
+	  or die "no comment \"$p->{comment}\"\n";
+	$account->put($ticket);
 	return { id => $ticket->{id} };
 }
 

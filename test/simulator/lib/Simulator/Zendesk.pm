@@ -42,6 +42,7 @@ sub new ($class, @arguments)
 		'POST oauth/tokens' => 'oauth_token',
 		'GET api/v2/incremental/tickets/cursor' => 'export_tickets',
 		'GET api/v2/incremental/users/cursor' => 'export_users',
+		'GET api/v2/incremental/ticket_events' => 'export_ticket_events',
 		'GET api/v2/incremental/organizations' => 'export_organizations',
 		'GET api/v2/users/me' => 'me',
 		'GET api/v2/users/show_many' => 'users_show_many',
@@ -421,6 +422,40 @@ sub _side_load ($self, $q, $ids)
 	$loaded{groups} = $account->groups if $include{groups};
 	$loaded{organizations} = $account->organizations if $include{organizations};
 	return \%loaded;
+}
+
+# Ordered by time alone: a page ends with the last event of its last second.
+sub export_ticket_events ($self, $q)
+{
+	my $account = $q->{a};
+	my $start = $q->{params}->param('start_time');
+	my $now = int $self->clock->now;
+	my $limit = $self->int_parameter($q, 'per_page', 1000, 1000);
+	my $comments = ($q->{params}->param('include') // '') =~ /\bcomment_events\b/;
+
+	$self->need_admin($q);
+	$self->take($q, 'export');
+	$self->invalid_attribute('start_time', 'must be an integer') if ($start // '') !~ /^\d{1,12}\z/;
+	fail(422, { error => 'InvalidValue', description => 'Too recent start_time. Use a start_time older than 5 minutes' })
+	  if $start > $now - $self->start_time_age;
+	my @events = grep { $_->{timestamp} >= $start && $_->{timestamp} < $now - $account->holdback } @{ $account->ticket_events };
+	my $more = @events > $limit;
+	splice @events, $limit if $more;
+	my $end = @events ? $events[-1]{timestamp} : $start;
+	@events = map { _event($_, $comments) } @events;
+	return (
+		200,
+		{   ticket_events => \@events, count => scalar @events, end_time => 0 + $end, end_of_stream => $more ? false : true,
+			next_page => $account->url . "/api/v2/incremental/ticket_events.json?start_time=$end"
+		});
+}
+
+# Without the side-load, an event only tells that there is a comment.
+sub _event ($event, $comments)
+{
+	my @children = map { $comments || $_->{type} ne 'Comment' ? $_ : { id => $_->{id}, comment_present => true, comment_public => $_->{public} } } @{ $event->{child_events} };
+
+	return { %$event, child_events => \@children };
 }
 
 sub export_organizations ($self, $q)

@@ -20,6 +20,7 @@ has next_id => 360_000_000_000;    # of everything but tickets; beyond 2^31 as a
 has holdback => 60;    # seconds that the export runs behind
 has held => sub { [] };    # [visible at, ticket id, generated_timestamp] of late ones
 has job_delay => 0.2;    # seconds that a job takes
+has ticket_events => sub { [] };    # as the export of events shows them, by time
 has field_tags => 0;    # keep drop-down options among the tags
 
 my @STATUSES = qw(new open pending hold solved);
@@ -349,7 +350,39 @@ sub change ($self, $ticket, $changes, $author)
 	}
 	push @events, $self->_comment($ticket, $comment, $author) if $comment;
 	$self->stamp($ticket) if @events;
+	$self->note_events($ticket, $author, @events) if @events;
 	return \@events;
+}
+
+# An event of the export: what one update did to a ticket.
+sub note_events ($self, $ticket, $author, @children)
+{
+	push @{ $self->ticket_events }, {
+		id => 5_000_000_000_000 + @{ $self->ticket_events },
+		ticket_id => $ticket->{id},
+		timestamp => int $self->clock->now,
+		created_at => $self->clock->iso,
+		updater_id => $author,
+		via => 'Web service',
+		event_type => 'Audit',
+		child_events => [ map { +{ %$_, event_type => $_->{type}, via_reference_id => undef } } @children ],
+	};
+}
+
+# A comment is redacted or made private; without an event if "quiet".
+sub edit_comment ($self, $ticket, $id, $author, %how)
+{
+	my ($comment) = grep { $_->{id} == $id } @{ $self->comments->{ $ticket->{id} } // [] } or return;
+
+	if (defined $how{redact})
+	{
+		s/\Q$how{redact}\E/"\x{2587}" x length $how{redact}/ge for @$comment{qw(body html_body plain_body)};
+	}
+	$comment->{public} = false if $how{private};
+	$self->stamp($ticket);
+	$self->note_events($ticket, $author, { id => $self->new_id, comment_id => 0 + $id, type => $how{private} ? 'CommentPrivacyChange' : 'CommentRedactionEvent' })
+	  if !$how{quiet};
+	return $comment;
 }
 
 # With field_tags: the ticket's tags with the options of its drop-downs.

@@ -12,7 +12,7 @@ use Mojo::Util qw(b64_decode b64_encode);
 use Simulator::Vendor qw(fail is_bool is_int is_number is_string truthy);
 
 our @EXPORT = qw(ticket_routes ticket_count tickets ticket tickets_show_many ticket_create ticket_update
-  ticket_delete ticket_comments ticket_tags ticket_tags_change deleted_tickets ticket_restore
+  ticket_delete ticket_comments comment_make_private comment_redact ticket_tags ticket_tags_change deleted_tickets ticket_restore
   create_ticket update_ticket page_of ids_parameter);
 
 my $HOURS = 2 * 3600;    # life of an idempotency key
@@ -27,6 +27,7 @@ sub ticket_routes ($self)
 		'GET api/v2/tickets/count' => 'ticket_count',
 		'GET api/v2/tickets/show_many' => 'tickets_show_many',
 		'GET api/v2/tickets/:id/comments' => 'ticket_comments',
+		'PUT api/v2/tickets/:id/comments/:comment/make_private' => 'comment_make_private',
 		'GET api/v2/tickets/:id/tags' => 'ticket_tags',
 		'PUT api/v2/tickets/:id/tags' => 'ticket_tags_change',
 		'POST api/v2/tickets/:id/tags' => 'ticket_tags_change',
@@ -37,7 +38,8 @@ sub ticket_routes ($self)
 		'GET api/v2/tickets' => 'tickets',
 		'POST api/v2/tickets' => 'ticket_create',
 		'GET api/v2/deleted_tickets' => 'deleted_tickets',
-		'PUT api/v2/deleted_tickets/:id/restore' => 'ticket_restore');
+		'PUT api/v2/deleted_tickets/:id/restore' => 'ticket_restore',
+		'PUT api/v2/comment_redactions/:comment' => 'comment_redact');
 }
 
 # ----------------------------------------------------------------- reading
@@ -198,6 +200,30 @@ sub ticket_comments ($self, $q)
 	return (200, $reply);
 }
 
+# Nothing makes a comment public again.
+sub comment_make_private ($self, $q)
+{
+	my $ticket = _existing($self, $q, $q->{p}{id});
+
+	$q->{a}->edit_comment($ticket, $q->{p}{comment}, $q->{user}{id}, private => 1) or $self->not_found;
+	$q->{a}->put($ticket);
+	$self->wrote($q, 'make_private', $ticket->{id}, 200);
+	return (200, {});
+}
+
+# What stands in <redact> in the given HTML is replaced.
+sub comment_redact ($self, $q)
+{
+	my $body = $self->body($q);
+	my $ticket = _existing($self, $q, ref $body eq 'HASH' ? $body->{ticket_id} // '' : '');
+	my ($text) = ($body->{html_body} // '') =~ m{<redact>(.*?)</redact>}s;
+	my $comment = $q->{a}->edit_comment($ticket, $q->{p}{comment}, $q->{user}{id}, redact => $text // '') or $self->not_found;
+
+	$q->{a}->put($ticket);
+	$self->wrote($q, 'redact', $ticket->{id}, 200);
+	return (200, { comment => $comment });
+}
+
 sub ticket_tags ($self, $q)
 {
 	return (200, { tags => _existing($self, $q, $q->{p}{id})->{tags} });
@@ -350,6 +376,7 @@ sub create_ticket ($self, $q, $given, $operation)
 		$ticket->{custom_status_id} = $custom;
 		$account->put($ticket);
 	}
+	$account->note_events($ticket, $q->{user}{id}, $account->ticket_comments($ticket)->[0]);
 	$self->wrote($q, $operation eq 'job' ? 'create_many' : 'create', $ticket->{id}, 201,
 		texts => [ $ticket->{external_id}, $text, $ticket->{subject} ],
 		external_id => $ticket->{external_id});

@@ -1,0 +1,464 @@
+-- ---------------------------------------------------------------------
+-- Comments of mirrored records.
+--
+-- The option "comments" of a stream says of which of its records the comments are
+-- mirrored: of none, of those that have a counterpart (linked; listeners know which), or
+-- of all.  Each such record is a row of zcsync.conversations, which says whether its
+-- comments are to be read.  Vendors differ (member "comments" of their kinds):
+--
+--   changed   the comments of a record are read when the record has changed
+--   events    they are read once; a lane of the stream ("comments") then brings what is
+--             written from then on.  A record that has changed is read again after an
+--             hour, since the lane may not tell all that can be done to a comment
+--
+-- A job with operation "comments" reads those of one record, page by page.  There are
+-- never more such jobs than the budget can do in two minutes; what is new goes before
+-- the history, and the first reading of a record after it.
+--
+-- The text of a comment is in its row, and nowhere else: a comment that cannot be stored
+-- is not parked but read again, and history tells only how long a text was.
+-- ---------------------------------------------------------------------
+
+-- What history keeps of values: of the text of comments only its length.
+CREATE FUNCTION zcsync._history_values(p_kind text, p_values jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_kind = 'comments' AND p_values ?| '{body,rich_body}' THEN (
+			SELECT jsonb_object_agg(v.key, CASE WHEN v.key IN ('body', 'rich_body') AND v.value <> 'null'
+				THEN to_jsonb(format('(%s characters)', length(v.value #>> '{}'))) ELSE v.value END)
+			FROM jsonb_each(p_values) AS v)
+		ELSE p_values END;
+END;
+COMMENT ON FUNCTION zcsync._history_values(text, jsonb) IS
+'values of a row as history keeps them: of the text of comments only its length';
+
+-- ---------------------------------------------------------------------
+-- Which records
+-- ---------------------------------------------------------------------
+
+-- How comments of a stream's records are read; NULL: they are not.
+CREATE FUNCTION zcsync._comments_of(p_stream bigint) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT (zcsync._kind_of(a.vendor, s.kind)).comments
+	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = p_stream
+$$;
+COMMENT ON FUNCTION zcsync._comments_of(bigint) IS
+'how a vendor gives the comments of a stream''s records: changed or events; NULL: not at all';
+
+-- Bring conversations in step with the records that have a counterpart now.
+CREATE FUNCTION zcsync._follow_linked(p_account bigint, p_kind text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_ids bigint[] := ARRAY(
+		SELECT i FROM zcsync._listeners() AS l
+		CROSS JOIN LATERAL unnest(zcsync._ask_linked(l.linked, p_account, p_kind)) AS i
+		WHERE l.linked IS NOT NULL);
+BEGIN
+	EXECUTE format($sql$
+		WITH linked AS MATERIALIZED (
+			SELECT DISTINCT t.remote_id, t.remote_version FROM unnest($3) AS i (local_id)
+			JOIN zcsync.%I AS t ON t.account_id = $1 AND t.local_id = i.local_id
+			WHERE t.remote_id IS NOT NULL AND t.deleted_at IS NULL),
+		left_alone AS (
+			DELETE FROM zcsync.conversations AS c
+			WHERE c.account_id = $1 AND c.kind = $2 AND NOT EXISTS (SELECT FROM linked AS l WHERE l.remote_id = c.remote_id))
+		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
+		SELECT $1, $2, l.remote_id, l.remote_version, zcsync._now() FROM linked AS l
+		WHERE NOT EXISTS (SELECT FROM zcsync.conversations AS c
+			WHERE c.account_id = $1 AND c.kind = $2 AND c.remote_id = l.remote_id)
+		ON CONFLICT DO NOTHING$sql$, p_kind)
+		USING p_account, p_kind, v_ids;
+END
+$$;
+COMMENT ON FUNCTION zcsync._follow_linked(bigint, text) IS
+'makes conversations of the records that have a counterpart, and no others';
+
+CREATE FUNCTION zcsync._follow_all(p_account bigint, p_kind text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format($sql$
+		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
+		SELECT $1, $2, t.remote_id, t.remote_version, zcsync._now() FROM zcsync.%I AS t
+		WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
+		ON CONFLICT DO NOTHING$sql$, p_kind)
+		USING p_account, p_kind;
+END
+$$;
+COMMENT ON FUNCTION zcsync._follow_all(bigint, text) IS
+'makes conversations of all records of a kind';
+
+-- Documents of records came.  A record that changed since its comments were read has
+-- them read again; of all records, new ones are followed as well.
+CREATE FUNCTION zcsync._note_conversations(p_account bigint, p_kind text, p_follow_all boolean, p_delay interval,
+	p_documents zcsync.document[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off	-- by the key, whatever the statistics of the table say
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	UPDATE zcsync.conversations c SET version = d.version, due_at = coalesce(c.due_at, v_now + p_delay)
+	FROM unnest(p_documents) AS d
+	WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = d.remote_id AND c.version IS DISTINCT FROM d.version
+		AND d.version IS NOT NULL AND d.is_deleted IS NOT TRUE AND NOT zcsync._is_older(d.version, c.version);
+	IF p_follow_all THEN
+		DELETE FROM zcsync.conversations c USING unnest(p_documents) AS d
+		WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = d.remote_id AND d.is_deleted;
+		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
+		SELECT p_account, p_kind, d.remote_id, d.version, v_now FROM unnest(p_documents) AS d
+		WHERE d.is_deleted IS NOT TRUE AND NOT EXISTS (SELECT FROM zcsync.conversations c
+			WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = d.remote_id)
+		ORDER BY d.remote_id COLLATE "C"
+		ON CONFLICT DO NOTHING;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_conversations(bigint, text, boolean, interval, zcsync.document[]) IS
+'plans the reading of comments of records that changed';
+
+-- The option "comments" of a stream; p_comments NULL: it is as it was, or the default.
+CREATE FUNCTION zcsync._set_comments(p_stream bigint, p_comments text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_how text := zcsync._comments_of(p_stream);
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	v_stream.comments := coalesce(p_comments, v_stream.comments);
+	IF v_stream.comments NOT IN ('none', 'linked', 'all') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for "comments": "%s"', left(p_comments, 100)),
+			HINT = 'It is none, linked (of records that have a counterpart) or all.';
+	ELSIF v_how IS NULL AND p_comments <> 'none' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s of %s have no comments that can be read', v_stream.kind,
+				(SELECT (zcsync._vendor_of(a.vendor)).title FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id)),
+			HINT = 'Leave "comments" out.';
+	ELSIF v_how IS NULL THEN
+		RETURN;
+	END IF;
+	UPDATE zcsync.streams s
+	SET comments = v_stream.comments, comments_at = CASE WHEN v_stream.comments <> 'none' THEN zcsync._now() END,
+		comments_cursor = CASE WHEN v_stream.comments <> 'none' THEN s.comments_cursor END
+	WHERE s.stream_id = p_stream;
+	IF v_stream.comments = 'none' THEN
+		DELETE FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind;
+		DELETE FROM zcsync.sync_queue q
+		WHERE q.account_id = v_stream.account_id AND q.stream_id = p_stream AND q.state = 'ready'
+			AND (q.operation = 'comments' OR q.dedupe_key = format('pull/%s/comments', p_stream));
+	ELSIF v_stream.comments = 'all' THEN
+		PERFORM zcsync._follow_all(v_stream.account_id, v_stream.kind);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._set_comments(bigint, text) IS
+'sets of which records of a stream the comments are mirrored';
+
+-- ---------------------------------------------------------------------
+-- Jobs that are due
+-- ---------------------------------------------------------------------
+
+-- Jobs for the conversations that are due.  One whose job failed for good is left alone
+-- for an hour.
+CREATE FUNCTION zcsync._comment_jobs(p_stream bigint) RETURNS zcsync.new_job[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_stream zcsync.streams;
+	v_now timestamptz := zcsync._now();
+	v_room bigint;
+BEGIN
+	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	IF NOT EXISTS (SELECT FROM zcsync.conversations c
+			WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind AND c.due_at <= v_now) THEN
+		RETURN NULL;
+	END IF;
+	v_room := greatest(20, 2 * coalesce(zcsync._calls_a_minute(v_stream.account_id, 'api'), 0)) - (
+		SELECT count(*) FROM zcsync.sync_queue q
+		WHERE q.account_id = v_stream.account_id AND q.stream_id = p_stream AND q.operation = 'comments');
+	RETURN (
+		SELECT array_agg(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'comments', 'api', d.key, d.key,
+			jsonb_build_object('id', d.remote_id)
+				|| CASE WHEN d.read_at > v_now - interval '1 day' THEN '{}' ELSE '{"whole": true}'::jsonb END, CASE WHEN d.read_at IS NULL THEN 70 ELSE 56 END, p_stream => p_stream,
+			p_kind => 'comments'))
+		FROM (
+			SELECT c.remote_id, c.read_at, k.key
+			FROM zcsync.conversations c
+			CROSS JOIN LATERAL (SELECT format('comments/%s/%s', p_stream, c.remote_id)) AS k (key)
+			WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind AND c.due_at <= v_now
+				AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
+					WHERE q.account_id = v_stream.account_id AND q.record_key = k.key AND q.state = 'running')
+				AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
+					WHERE q.account_id = v_stream.account_id AND q.dedupe_key = k.key AND q.state IN ('ready', 'held'))
+				AND NOT EXISTS (SELECT FROM zcsync.dead_letters l
+					WHERE l.account_id = v_stream.account_id AND l.dedupe_key = k.key AND l.died_at > v_now - interval '1 hour')
+			ORDER BY c.read_at IS NULL, c.due_at, c.remote_id COLLATE "C"
+			LIMIT greatest(v_room, 0)) AS d);
+END
+$$;
+COMMENT ON FUNCTION zcsync._comment_jobs(bigint) IS
+'jobs that read the comments of records of a stream, as many as the budget can do soon';
+
+-- The job of the lane that brings new comments, unless it is on its way.
+CREATE FUNCTION zcsync._comment_lane_job(p_stream bigint) RETURNS zcsync.new_job
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._job(s.account_id, zcsync._kind_queue(s.kind), 'pull', zcsync._pull_class(s.stream_id), k.key, k.key,
+		'{"lane": "comments"}', 45, p_stream => s.stream_id, p_kind => s.kind)
+	FROM zcsync.streams s
+	CROSS JOIN LATERAL (SELECT format('pull/%s/comments', s.stream_id)) AS k (key)
+	WHERE s.stream_id = p_stream
+		AND EXISTS (SELECT FROM zcsync.conversations c WHERE c.account_id = s.account_id AND c.kind = s.kind)
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = s.account_id AND q.record_key = k.key AND q.state = 'running')
+		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = s.account_id AND q.dedupe_key = k.key AND q.state = 'ready')
+$$;
+COMMENT ON FUNCTION zcsync._comment_lane_job(bigint) IS
+'the job that reads new comments of a stream''s records; NULL: no record is followed, or it is on its way';
+
+-- A stream is looked after as often as it is read, but not more often than three times a
+-- minute.
+CREATE FUNCTION zcsync._enqueue_due_comments() RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_stream record;
+	v_lane zcsync.new_job;
+	v_jobs zcsync.new_job[] := '{}';
+BEGIN
+	FOR v_stream IN
+		SELECT s.stream_id, s.account_id, s.kind, s.comments, s.pull_interval
+		FROM zcsync.streams s
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.accounts a WHERE a.account_id = s.account_id OFFSET 0) a
+		WHERE s.state = 'active' AND s.comments_at <= v_now AND a.state = 'active'
+		ORDER BY s.comments_at
+		LIMIT 100
+		FOR NO KEY UPDATE OF s SKIP LOCKED
+	LOOP
+		UPDATE zcsync.streams s
+		SET comments_at = zcsync._next_turn(s.stream_id, v_now, greatest(s.pull_interval, interval '20 seconds'))
+		WHERE s.stream_id = v_stream.stream_id;
+		IF v_stream.comments = 'linked' THEN
+			PERFORM zcsync._follow_linked(v_stream.account_id, v_stream.kind);
+		END IF;
+		v_jobs := v_jobs || coalesce(zcsync._comment_jobs(v_stream.stream_id), '{}');
+		IF zcsync._comments_of(v_stream.stream_id) = 'events' THEN
+			v_lane := zcsync._comment_lane_job(v_stream.stream_id);
+			IF v_lane.account_id IS NOT NULL THEN
+				v_jobs := v_jobs || v_lane;
+			END IF;
+		END IF;
+	END LOOP;
+	IF v_jobs <> '{}' THEN
+		PERFORM zcsync._enqueue(v_jobs);
+	END IF;
+	RETURN cardinality(v_jobs);
+END
+$$;
+COMMENT ON FUNCTION zcsync._enqueue_due_comments() IS
+'queues the reading of comments that is due, and plans when to look again; returns how many jobs';
+
+CREATE FUNCTION zcsync._next_due_comments() RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN (
+		SELECT s.comments_at
+		FROM zcsync.streams s
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.accounts a WHERE a.account_id = s.account_id OFFSET 0) a
+		WHERE s.state = 'active' AND s.comments_at IS NOT NULL AND a.state = 'active'
+		ORDER BY s.comments_at
+		LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION zcsync._next_due_comments() IS
+'when comments of a stream are to be looked after next; NULL: there is none';
+
+CREATE FUNCTION zcsync._move_comments(p_step interval) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE zcsync.streams s SET comments_at = s.comments_at - p_step
+	WHERE s.stream_id IN (
+		SELECT w.stream_id FROM zcsync.streams w WHERE w.comments_at > zcsync._now() FOR NO KEY UPDATE SKIP LOCKED);
+END
+$$;
+COMMENT ON FUNCTION zcsync._move_comments(interval) IS
+'moves the times at which comments are looked after when the clock was set back';
+
+-- ---------------------------------------------------------------------
+-- The operation
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._prepare_comments(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_job record;
+	v_request jsonb;
+	v_prepared zcsync.prepared[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, q.stream_id, q.payload, s.comments IS DISTINCT FROM 'none' AND s.stream_id IS NOT NULL AS wanted
+		FROM zcsync.sync_queue q LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
+		WHERE q.job_id = ANY (p_ids)
+	LOOP
+		v_request := NULL;
+		IF v_job.wanted THEN
+			EXECUTE format('SELECT %s($1, $2)', v_vendor.comments_request::regproc)
+				INTO v_request USING v_job.stream_id, v_job.payload;
+		END IF;
+		v_prepared := v_prepared || ROW(v_job.job_id, v_request || '{"may_be_gone": true}')::zcsync.prepared;
+	END LOOP;
+	RETURN v_prepared;
+END
+$$;
+COMMENT ON FUNCTION zcsync._prepare_comments(bigint, bigint[]) IS
+'the requests for comments of records';
+
+-- A record's comments were read to the end.  If it changed, or a comment could not be
+-- stored, since the reading began, they are due again.
+CREATE FUNCTION zcsync._end_conversation(p_account bigint, p_kind text, p_remote_id text, p_key text, p_began timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_letters bigint[];
+	v_due timestamptz;
+BEGIN
+	UPDATE zcsync.conversations c SET read_at = p_began, due_at = CASE WHEN c.due_at > p_began THEN c.due_at END
+	WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = p_remote_id
+	RETURNING c.due_at INTO v_due;
+	IF v_due IS NULL THEN
+		PERFORM zcsync._resolve_alert(l.code, l.object) FROM zcsync.alerts l
+		WHERE l.code = 'comment_not_stored' AND l.object = zcsync.reference(p_account, p_kind, p_remote_id, NULL) AND l.resolved_at IS NULL;
+	END IF;
+	v_letters := ARRAY(SELECT d.job_id FROM zcsync.dead_letters d WHERE d.account_id = p_account AND d.dedupe_key = p_key);
+	IF v_letters <> '{}' THEN
+		PERFORM zcsync._close_letters(v_letters);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._end_conversation(bigint, text, text, text, timestamptz) IS
+'notes that the comments of a record were read';
+
+CREATE FUNCTION zcsync._finish_comments(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_job record;
+	v_changed integer;
+	v_next jsonb;
+	v_endings zcsync.ending[] := '{}';
+BEGIN
+	FOR v_job IN
+		SELECT q.job_id, s.stream_id, q.account_id, s.kind, q.payload, q.dedupe_key, o.request, o.reply, (zcsync._vendor_of(a.vendor)).comments_next,
+			coalesce((q.payload ->> 'began')::timestamptz, q.claimed_at) AS began
+		FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
+		JOIN zcsync.accounts a ON a.account_id = q.account_id
+		LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
+	LOOP
+		v_next := NULL;
+		v_changed := 0;
+		IF v_job.stream_id IS NOT NULL AND NOT v_job.reply ? 'zcsync_missing' THEN
+			EXECUTE format('SELECT %s($1, $2, $3)', v_job.comments_next::regproc)
+				INTO v_next USING v_job.stream_id, v_job.request, v_job.reply;
+			v_changed := (zcsync._apply_reply(v_job.stream_id, zcsync._origin_of('pull', v_job.job_id), v_job.request, v_job.reply)).changed;
+		END IF;
+		IF v_next IS NULL THEN
+			PERFORM zcsync._end_conversation(v_job.account_id, v_job.kind, v_job.payload ->> 'id', v_job.dedupe_key, v_job.began);
+		ELSE
+			UPDATE zcsync.sync_queue q SET payload = q.payload || jsonb_build_object('page', v_next, 'began', v_job.began)
+			WHERE q.job_id = v_job.job_id;
+		END IF;
+		v_endings := v_endings || ROW(v_job.job_id, CASE WHEN v_next IS NULL THEN 'ended' ELSE 'again' END, 'done', v_changed,
+			NULL, false)::zcsync.ending;
+	END LOOP;
+	RETURN v_endings;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_comments(zcsync.outcome[]) IS
+'stores comments of records that came, and goes on with their next page';
+
+CREATE FUNCTION zcsync._operation_comments() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('comments',
+		p_prepare => 'zcsync._prepare_comments(bigint, bigint[])'::regprocedure,
+		p_finish => 'zcsync._finish_comments(zcsync.outcome[])'::regprocedure,
+		p_enqueue_due => 'zcsync._enqueue_due_comments()'::regprocedure,
+		p_next_due => 'zcsync._next_due_comments()'::regprocedure,
+		p_clock_back => 'zcsync._move_comments(interval)'::regprocedure,
+		p_alone => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_comments() IS
+'operation comments: reads the comments of a record';
+
+-- ---------------------------------------------------------------------
+-- Comments that cannot be stored now
+-- ---------------------------------------------------------------------
+
+-- Returns the documents of comments whose record is followed no more; these are parked
+-- as others are.  The others are read again: soon where somebody holds the row, in ten
+-- minutes where the row cannot be stored, which an alert tells.
+CREATE FUNCTION zcsync._read_comments_again(p_account bigint, p_waiting zcsync.document[], p_failed zcsync.document[])
+RETURNS zcsync.document[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_left zcsync.document[];
+BEGIN
+	UPDATE zcsync.conversations c SET due_at = v_now + d.delay
+	FROM (
+		SELECT u.vals ->> 'parent_kind', u.vals ->> 'parent_id', max(u.delay)
+		FROM (SELECT w.vals, interval '1 second' FROM unnest(p_waiting) AS w
+			UNION ALL SELECT f.vals, interval '10 minutes' FROM unnest(p_failed) AS f) AS u (vals, delay)
+		GROUP BY 1, 2) AS d (kind, remote_id, delay)
+	WHERE c.account_id = p_account AND c.kind = d.kind AND c.remote_id = d.remote_id;
+	PERFORM zcsync._alert('comment_not_stored', r.name, 'warning', format('a comment of "%s" cannot be stored', r.name),
+		'Look for constraints and triggers of your own on zcsync.comments; its comments are read again every ten minutes.')
+	FROM (
+		SELECT DISTINCT zcsync.reference(p_account, f.vals ->> 'parent_kind', f.vals ->> 'parent_id', NULL)
+		FROM unnest(p_failed) AS f) AS r (name);
+	SELECT array_agg(ROW(u.*)::zcsync.document) INTO v_left
+	FROM unnest(p_waiting || p_failed) AS u
+	WHERE NOT EXISTS (SELECT FROM zcsync.conversations c
+		WHERE c.account_id = p_account AND c.kind = u.vals ->> 'parent_kind' AND c.remote_id = u.vals ->> 'parent_id');
+	RETURN v_left;
+END
+$$;
+COMMENT ON FUNCTION zcsync._read_comments_again(bigint, zcsync.document[], zcsync.document[]) IS
+'plans to read comments again that cannot be stored now; returns those that must be parked instead';

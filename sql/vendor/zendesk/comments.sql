@@ -1,0 +1,168 @@
+-- ---------------------------------------------------------------------
+-- Zendesk: comments of tickets.
+--
+-- They are read in two ways.  Those of one ticket are listed, oldest first; what is new
+-- in all tickets comes with the export of ticket events, which the lane "comments" of
+-- the stream of tickets reads.  A comment has the same values whichever way it came,
+-- but for the name of its author, which an event lacks; and its version is the time at
+-- which it was listed, or of its event: an event that is read again changes nothing that
+-- was listed since.
+--
+-- A comment cannot be edited.  Words in it may be redacted, and it may be made private;
+-- that is an event of its own.  Whether the export tells all of these is not certain, so
+-- tickets that changed are listed again (mirror/comments.sql).
+-- ---------------------------------------------------------------------
+
+-- What is listed now is as of now.
+CREATE FUNCTION zcsync._zendesk_comments_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object('op', 'ticket_comments', 'ticket_id', p_payload -> 'id', 'include', 'users',
+			'include_inline_images', true, 'page[size]', 100, 'as_of', floor(extract(epoch FROM zcsync._now()))::bigint)
+		|| coalesce(p_payload -> 'page', '{}')
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_comments_request(bigint, jsonb) IS
+'the request for a page of the comments of a ticket';
+
+CREATE FUNCTION zcsync._zendesk_comments_next(p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('page[after]', p_reply #> '{meta,after_cursor}')
+	WHERE p_reply #>> '{meta,has_more}' = 'true' AND p_reply #>> '{meta,after_cursor}' IS NOT NULL
+		AND p_reply #>> '{meta,after_cursor}' IS DISTINCT FROM p_request ->> 'page[after]';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_comments_next(bigint, jsonb, jsonb) IS
+'where the comments of a ticket go on; NULL: that was all';
+
+-- ---------------------------------------------------------------------
+-- The export of ticket events
+-- ---------------------------------------------------------------------
+
+-- It begins before the first listing of any ticket, so that no comment is between both.
+CREATE FUNCTION zcsync._zendesk_events_request(p_stream_id bigint) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object('op', 'ticket_events', 'include', 'comment_events', 'start_time', coalesce(
+		(s.comments_cursor ->> 'start_time')::bigint,
+		floor(extract(epoch FROM least(zcsync._now(), (SELECT min(c.read_at) FROM zcsync.conversations c
+			WHERE c.account_id = s.account_id AND c.kind = s.kind))))::bigint - 300))
+	FROM zcsync.streams s WHERE s.stream_id = p_stream_id
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_events_request(bigint) IS
+'the next request for ticket events with comments';
+
+-- The next page begins with the last second of this one, of which more may follow.  If
+-- a page is full of events of one second, it goes on with the next second.  At the end
+-- the last minute before the last event is read again each time, since events may show
+-- late.
+--
+-- A ticket in which words were redacted, or a comment made private, is listed again.
+CREATE FUNCTION zcsync._zendesk_next_events(p_stream_id bigint, p_request jsonb, p_reply jsonb,
+	OUT cursor jsonb, OUT more boolean)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_start bigint := (p_request ->> 'start_time')::bigint;
+	v_end bigint := CASE WHEN p_reply ->> 'end_time' ~ '^[0-9]{1,12}$' THEN (p_reply ->> 'end_time')::bigint END;
+BEGIN
+	UPDATE zcsync.conversations c SET due_at = zcsync._now()
+	FROM zcsync.streams s, (
+		SELECT DISTINCT e ->> 'ticket_id' FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'ticket_events')) AS e
+		WHERE zcsync._zendesk_changes_comment(e)) AS t (id)
+	WHERE s.stream_id = p_stream_id AND c.account_id = s.account_id AND c.kind = s.kind AND c.remote_id = t.id
+		-- if it was listed after that, the event is only read again
+		AND (c.read_at IS NULL OR c.read_at < to_timestamp(coalesce(v_end, v_start)) + interval '1 minute');
+	more := p_reply ->> 'end_of_stream' = 'false' AND zcsync._json_list(p_reply -> 'ticket_events') <> '[]';
+	cursor := jsonb_build_object('start_time', CASE WHEN more THEN greatest(v_end, v_start + (v_end <= v_start)::integer, v_start)
+		ELSE greatest(v_end - 60, v_start) END);
+	more := more AND cursor ->> 'start_time' IS DISTINCT FROM p_request ->> 'start_time';
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_next_events(bigint, jsonb, jsonb) IS
+'cursor of the lane of comments after a page of events, and whether more is waiting';
+
+CREATE FUNCTION zcsync._zendesk_changes_comment(p_event jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT EXISTS (
+		SELECT FROM jsonb_array_elements(zcsync._json_list(p_event -> 'child_events')) AS c
+		CROSS JOIN LATERAL (SELECT coalesce(c ->> 'event_type', c ->> 'type', '')) AS t (type)
+		WHERE strpos(t.type, 'Redaction') > 0 OR strpos(t.type, 'Privacy') > 0);
+END;
+COMMENT ON FUNCTION zcsync._zendesk_changes_comment(jsonb) IS
+'was a comment redacted or made private by this event?';
+
+-- ---------------------------------------------------------------------
+-- Documents as rows
+-- ---------------------------------------------------------------------
+
+-- Redacted characters are shown as a block (U+2587).
+CREATE FUNCTION zcsync._zendesk_comment(p_ticket text, p_doc jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object(
+		'parent_id', p_ticket,
+		'parent_kind', 'tickets',
+		'reply_to', NULL,
+		'author_id', left(p_doc ->> 'author_id', 500),
+		'body', p_doc ->> 'body',
+		'rich_body', p_doc -> 'html_body',
+		'is_private', CASE p_doc -> 'public' WHEN 'true' THEN false WHEN 'false' THEN true END,
+		'is_redacted', strpos(p_doc ->> 'body', chr(9607)) > 0,
+		'outcome', NULL,
+		'edited_at', NULL,
+		'custom_fields', '{}'::jsonb,
+		'created_at', zcsync._utc_text(p_doc ->> 'created_at'),
+		'updated_at', zcsync._utc_text(p_doc ->> 'created_at'))
+	|| CASE jsonb_typeof(p_doc -> 'via') WHEN 'object' THEN jsonb_build_object('channel', left(p_doc #>> '{via,channel}', 500)) ELSE '{}' END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_comment(text, jsonb) IS
+'the values of a comment document; the caller''s TimeZone must be UTC';
+
+-- The comments of a ticket as they were listed at a time, with the users beside them.
+CREATE FUNCTION zcsync._zendesk_comments(p_account bigint, p_ticket text, p_as_of text, p_list jsonb, p_users jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'comments', left(d ->> 'id', 500), p_as_of,
+		zcsync._zendesk_comment(p_ticket, d) || CASE WHEN n.name IS NULL THEN '{}' ELSE jsonb_build_object('author_name', n.name) END,
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT coalesce(
+		(SELECT u ->> 'name' FROM jsonb_array_elements(p_users) AS u WHERE u -> 'id' = d -> 'author_id' LIMIT 1),
+		(SELECT c.name FROM zcsync.contacts c WHERE c.account_id = p_account AND c.remote_id = d ->> 'author_id'))) AS n (name)
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_comments(bigint, text, text, jsonb, jsonb) IS
+'documents of comments of a ticket as rows; the caller''s TimeZone must be UTC';
+
+-- The new comments among ticket events: of the tickets whose comments are mirrored.
+CREATE FUNCTION zcsync._zendesk_event_comments(p_account bigint, p_events jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'comments', left(d ->> 'id', 500), extract(epoch FROM zcsync._utc_text(d ->> 'created_at')::timestamptz)::bigint::text,
+		zcsync._zendesk_comment(e ->> 'ticket_id', d) || CASE WHEN n.name IS NULL THEN '{}' ELSE jsonb_build_object('author_name', n.name) END,
+		d, false
+	FROM jsonb_array_elements(p_events) AS e
+	CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(e -> 'child_events')) AS d
+	LEFT JOIN LATERAL (SELECT c.name FROM zcsync.contacts c
+		WHERE c.account_id = p_account AND c.remote_id = d ->> 'author_id') AS n ON true
+	WHERE coalesce(d ->> 'event_type', d ->> 'type') IN ('Comment', 'VoiceComment') AND d ->> 'id' IS NOT NULL AND d ->> 'body' IS NOT NULL
+		AND zcsync._utc_text(d ->> 'created_at') IS NOT NULL
+		AND EXISTS (SELECT FROM zcsync.conversations c
+			WHERE c.account_id = p_account AND c.kind = 'tickets' AND c.remote_id = e ->> 'ticket_id');
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_event_comments(bigint, jsonb) IS
+'new comments among ticket events as rows; the caller''s TimeZone must be UTC';

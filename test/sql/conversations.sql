@@ -1,0 +1,174 @@
+-- Comments of mirrored records: which are read, when, and what becomes of them.
+-- The worker is stopped; replies are given by hand.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme"}') AS acme \gset
+SELECT zcsync.add_account('dev', 'clickup', '{"workspace_id": "1"}') AS dev \gset
+SELECT zcsync.add_account('house', 'local') AS house \gset
+
+-- the option of a stream
+SELECT * FROM zcsync.add_stream('acme', 'tickets', comments => 'some');
+SELECT * FROM zcsync.add_stream('acme', 'statuses', comments => 'all');
+SELECT * FROM zcsync.add_stream('house', 'leads', comments => 'none');
+SELECT count(*) FROM zcsync.add_stream('acme', 'tickets');
+SELECT count(*) FROM zcsync.add_stream('dev', 'tasks');
+SELECT count(*) FROM zcsync.add_stream('acme', 'statuses');
+SELECT kind, comments, comments_at IS NOT NULL AS looked_after FROM zcsync.streams WHERE account_id = :acme ORDER BY kind;
+SELECT stream_id AS tickets FROM zcsync.streams WHERE account_id = :acme AND kind = 'tickets' \gset
+
+-- Three tickets, of which one has a task.
+SELECT zcsync._take_page(:tickets, 'tickets', ARRAY(
+	SELECT ROW(i::text, '100', jsonb_build_object('subject', 'ticket ' || i, 'status', 'open'), NULL, false)::zcsync.document FROM generate_series(1, 3) AS i),
+	zcsync._origin_of('pull', 1));
+SELECT zcsync._take_page(zcsync.stream('dev/tasks'), 'tasks', ARRAY[ROW('t1', '1', '{"name": "task"}', NULL, false)::zcsync.document], zcsync._origin_of('pull', 1));
+SELECT zcsync._enqueue_due_comments() AS nothing_is_linked;
+SELECT zcsync.link_records('acme/tickets/1', 'dev/tasks/t1') IS NOT NULL AS linked;
+
+-- What is to be done, one stream at a time.
+CREATE FUNCTION due() RETURNS integer LANGUAGE sql AS $$
+	UPDATE zcsync.streams SET comments_at = zcsync._now() - interval '1 second' WHERE comments_at IS NOT NULL;
+	SELECT zcsync._enqueue_due_comments();
+$$;
+CREATE VIEW jobs AS
+	SELECT q.operation, split_part(q.dedupe_key, '/', 3) AS key, q.payload - 'began' AS payload, q.priority, q.budget_class
+	FROM zcsync.sync_queue q WHERE q.operation IN ('comments', 'pull') AND q.account_id = zcsync.account('acme') ORDER BY 1, 2;
+CREATE VIEW talks AS
+	SELECT c.kind, c.remote_id, c.version, c.due_at IS NOT NULL AS due, c.due_at > zcsync._now() AS later, c.read_at IS NOT NULL AS read
+	FROM zcsync.conversations c WHERE c.account_id = zcsync.account('acme') ORDER BY c.kind, c.remote_id;
+SELECT due() > 0 AS queued;
+SELECT * FROM jobs;
+SELECT * FROM talks;
+SELECT due() AS queued_once FROM (SELECT) AS x WHERE EXISTS (SELECT FROM jobs);
+
+-- Its comments: a page, and the last one.
+CREATE FUNCTION reply(reply jsonb, request jsonb DEFAULT '{}') RETURNS TABLE (how text, status text, changed integer) LANGUAGE sql AS $$
+	SELECT e.how, e.status, e.changed FROM zcsync.sync_queue q
+	CROSS JOIN LATERAL unnest(zcsync._finish_comments(ARRAY[ROW(q.job_id, 1, 'done', 200, NULL, NULL, NULL, false,
+		((zcsync._prepare_comments(q.account_id, ARRAY[q.job_id]))[1]).request || request, reply, 0)::zcsync.outcome])) AS e
+	WHERE q.operation = 'comments' AND q.account_id = zcsync.account('acme')
+$$;
+CREATE FUNCTION end_jobs() RETURNS void LANGUAGE sql AS $$ DELETE FROM zcsync.sync_queue WHERE operation = 'comments' $$;
+UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() WHERE operation = 'comments';
+SELECT p.request - 'as_of' AS request FROM zcsync.sync_queue q, unnest(zcsync._prepare_comments(q.account_id, ARRAY[q.job_id])) AS p WHERE q.operation = 'comments' AND q.account_id = :acme;
+SELECT * FROM reply('{"comments": [
+	{"id": 11, "type": "Comment", "author_id": 5, "body": "Hello", "html_body": "<p>Hello</p>", "public": true, "via": {"channel": "email"}, "created_at": "2026-01-01T00:00:01Z"},
+	{"id": 12, "type": "Comment", "author_id": 6, "body": "Our secret", "html_body": "<p>Our secret</p>", "public": false, "via": {"channel": "web"}, "created_at": "2026-01-01T00:00:02Z"},
+	{"no": "id"}],
+	"users": [{"id": 5, "name": "Ann", "updated_at": "2026-01-01T00:00:00Z"}], "meta": {"has_more": true, "after_cursor": "c1"}}', '{"as_of": 1770000000}');
+SELECT * FROM jobs;
+SELECT p.request - 'as_of' AS request FROM zcsync.sync_queue q, unnest(zcsync._prepare_comments(q.account_id, ARRAY[q.job_id])) AS p WHERE q.operation = 'comments' AND q.account_id = :acme;
+SELECT * FROM reply('{"comments": [
+	{"id": 13, "type": "Comment", "author_id": 5, "body": "card ▇▇▇▇", "html_body": "<p>card ▇▇▇▇</p>", "public": true, "created_at": "2026-01-01T00:00:03Z"}], "meta": {"has_more": false}}', '{"as_of": 1770000000}');
+SELECT end_jobs();
+SELECT remote_id, parent_kind, parent_id, author_id, author_name, body, rich_body, is_private, is_redacted, channel, created_at, edited_at, sync_state, remote_version
+FROM zcsync.comments ORDER BY remote_id;
+SELECT * FROM talks;
+SELECT due() AS nothing_is_due_but_the_lane;
+
+-- The lane: new comments of the ticket that is followed, and only of that; what was listed since is not changed by an older event.
+SELECT zcsync._zendesk_pull_request(:tickets, 'comments') ->> 'op' AS op,
+	extract(epoch FROM zcsync._now()) - (zcsync._zendesk_pull_request(:tickets, 'comments') ->> 'start_time')::numeric BETWEEN 300 AND 400 AS before_the_listing;
+CREATE FUNCTION lane(reply jsonb) RETURNS TABLE (changed integer, cursor jsonb, more boolean) LANGUAGE sql AS $$
+	SELECT (zcsync._apply_reply(zcsync.stream('acme/tickets'), zcsync._origin_of('pull', 2), '{"op": "ticket_events", "start_time": 1770000100}', reply)).changed, n.cursor, n.more
+	FROM zcsync._zendesk_next(zcsync.stream('acme/tickets'), 'comments', '{"op": "ticket_events", "start_time": 1770000100}', reply) AS n
+$$;
+SELECT * FROM lane('{"ticket_events": [
+	{"id": 1, "ticket_id": 1, "timestamp": 1770000200, "child_events": [
+		{"id": 14, "event_type": "Comment", "author_id": 5, "body": "new", "html_body": "<p>new</p>", "public": true, "via": {"channel": "web"}, "created_at": "2026-02-02T02:43:20Z"},
+		{"id": 15, "event_type": "Change", "status": "pending"}]},
+	{"id": 2, "ticket_id": 2, "timestamp": 1770000201, "child_events": [
+		{"id": 16, "event_type": "Comment", "author_id": 5, "body": "of another ticket", "public": true, "created_at": "2026-02-02T02:43:21Z"}]},
+	{"id": 3, "ticket_id": 1, "timestamp": 1770000202, "child_events": [
+		{"id": 13, "event_type": "Comment", "author_id": 5, "body": "card 4111", "html_body": "<p>card 4111</p>", "public": true, "created_at": "2026-01-01T00:00:03Z"},
+		{"id": 17, "comment_present": true}]}, "nonsense", {"id": 4, "child_events": {}}],
+	"end_time": 1770000202, "end_of_stream": true}');
+SELECT remote_id, author_name, body, is_private, channel FROM zcsync.comments WHERE remote_id > '12' ORDER BY remote_id;
+-- again: nothing changes
+SELECT * FROM lane('{"ticket_events": [{"id": 1, "ticket_id": 1, "timestamp": 1770000200, "child_events": [
+	{"id": 14, "event_type": "Comment", "author_id": 5, "body": "new", "html_body": "<p>new</p>", "public": true, "via": {"channel": "web"}, "created_at": "2026-02-02T02:43:20Z"}]}],
+	"end_time": 1770000200, "end_of_stream": true}');
+-- pages: full ones, one of a single second, the end without events, nonsense
+SELECT n, x.* FROM (VALUES
+	(1, '{"ticket_events": [{}], "end_time": 1770000300, "end_of_stream": false}'),
+	(2, '{"ticket_events": [{}], "end_time": 1770000100, "end_of_stream": false}'),
+	(3, '{"ticket_events": [], "end_time": 1770000100, "end_of_stream": true}'),
+	(4, '{"ticket_events": [], "end_time": null, "end_of_stream": true}'),
+	(5, '{"ticket_events": [], "end_time": 1770000300, "end_of_stream": false}'),
+	(6, '{"ticket_events": 5}')) AS v (n, reply),
+	zcsync._zendesk_next(:tickets, 'comments', '{"op": "ticket_events", "start_time": 1770000100}', reply::jsonb) AS x ORDER BY n;
+-- a comment was made private: the ticket is listed again, and before all that is read for the first time
+SELECT changed, more FROM lane(jsonb_build_object('end_of_stream', true, 'end_time', extract(epoch FROM zcsync._now())::bigint, 'ticket_events',
+	'[{"id": 5, "ticket_id": 1, "child_events": [{"id": 18, "event_type": "CommentPrivacyChange", "comment_id": 11}]}]'::jsonb));
+SELECT * FROM talks;
+SELECT due() > 0 AS queued;
+SELECT * FROM jobs;
+UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() + interval '1 second' WHERE operation = 'comments';
+SELECT * FROM reply('{"comments": [
+	{"id": 11, "type": "Comment", "author_id": 5, "body": "Hello", "html_body": "<p>Hello</p>", "public": false, "via": {"channel": "email"}, "created_at": "2026-01-01T00:00:01Z"}],
+	"users": [], "meta": {"has_more": false}}');
+SELECT end_jobs();
+SELECT remote_id, author_name, is_private, deleted_at FROM zcsync.comments WHERE remote_id IN ('11', '12') ORDER BY remote_id;
+
+-- A record that changes is listed again in an hour, in case the lane did not tell all.
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 3), '{"op": "incremental"}',
+	'{"tickets": [{"id": 1, "subject": "changed", "generated_timestamp": 101}, {"id": 2, "subject": "changed", "generated_timestamp": 101}]}');
+SELECT * FROM talks;
+
+-- A comment that somebody holds, or that cannot be stored, is not parked with its text.
+ALTER TABLE zcsync.comments ADD CONSTRAINT mine CHECK (body <> 'refused');
+SELECT changed FROM lane('{"ticket_events": [{"id": 9, "ticket_id": 1, "child_events": [
+	{"id": 19, "event_type": "Comment", "author_id": 5, "body": "refused", "public": false, "created_at": "2026-02-02T03:00:00Z"}]}], "end_time": 1770000200, "end_of_stream": true}');
+SELECT count(*) AS parked FROM zcsync.sync_queue WHERE operation = 'apply';
+SELECT code, object, message, hint FROM zcsync.alerts WHERE code = 'comment_not_stored';
+SELECT due_at BETWEEN zcsync._now() + interval '9 minutes' AND zcsync._now() + interval '11 minutes' AS in_ten_minutes FROM zcsync.conversations WHERE account_id = :acme;
+ALTER TABLE zcsync.comments DROP CONSTRAINT mine;
+UPDATE zcsync.conversations SET due_at = zcsync._now() - interval '1 minute';
+SELECT due() > 0 AS queued;
+UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() + interval '1 second' WHERE operation = 'comments';
+SELECT * FROM reply('{"comments": [{"id": 19, "author_id": 5, "body": "refused", "public": false, "created_at": "2026-02-02T03:00:00Z"}], "meta": {"has_more": false}}');
+SELECT end_jobs();
+SELECT count(*) AS open FROM zcsync.alerts WHERE code = 'comment_not_stored' AND resolved_at IS NULL;
+
+-- History tells that a text changed, and how long it was, but not the text.
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "ticket_comments", "ticket_id": "1", "as_of": 1890000000}',
+	'{"comments": [{"id": 12, "author_id": 6, "body": "Our other secret", "html_body": "<p>x</p>", "public": false, "via": {"channel": "web"}, "created_at": "2026-01-01T00:00:02Z"}]}');
+SELECT action, old, new FROM zcsync.changes WHERE kind = 'comments' AND action = 'update' ORDER BY created_at DESC, old::text DESC LIMIT 1;
+SELECT count(*) AS told FROM zcsync.changes WHERE kind = 'comments' AND concat(old, new) ~ 'secret|Hello|refused';
+
+-- The ticket is gone at the vendor; a job that failed for good is left alone for an hour.
+UPDATE zcsync.conversations SET due_at = zcsync._now() - interval '1 minute';
+SELECT due() > 0 AS queued;
+UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() + interval '1 second' WHERE operation = 'comments';
+SELECT * FROM reply('{"zcsync_missing": true}');
+SELECT end_jobs();
+SELECT * FROM talks;
+SELECT count(*) AS still_there FROM zcsync.comments WHERE deleted_at IS NULL;
+
+-- All tickets, none.
+SELECT * FROM zcsync.alter_stream('acme/tickets', comments => 'all') WHERE item = 'comments';
+SELECT * FROM talks;
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 5), '{"op": "incremental"}',
+	'{"tickets": [{"id": 4, "subject": "new", "generated_timestamp": 102}, {"id": 3, "status": "deleted", "generated_timestamp": 103}]}');
+SELECT remote_id FROM talks;
+SELECT due() > 0 AS queued;
+SELECT key, priority FROM jobs;
+SELECT * FROM zcsync.alter_stream('acme/tickets', comments => 'none') WHERE item = 'comments';
+SELECT count(*) FROM talks;
+SELECT count(*) FROM jobs;
+SELECT due();
+SELECT count(*) FROM zcsync.alter_stream('acme/tickets', comments => 'linked') WHERE item = 'comments';
+SELECT due() > 0 AS queued;
+SELECT remote_id FROM talks;
+-- a record that has no counterpart any more is not followed
+UPDATE zcsync.links SET state = 'unlinked';
+SELECT due() >= 0 AS done;
+SELECT count(*) FROM talks;
+
+DROP VIEW jobs, talks;
+DROP FUNCTION due, reply, end_jobs, lane;
+DROP EXTENSION zcsync CASCADE;

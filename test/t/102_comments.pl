@@ -1,0 +1,101 @@
+# Comments of tickets that have a counterpart are mirrored, with few calls, and their
+# text is in their rows only.
+
+use strict;
+use warnings;
+
+use JSON::PP ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+use ZcsyncFlow;
+use ZcsyncTest;
+
+my $flow = ZcsyncFlow->start('main', tickets => 60, tasks => 5);
+my ($node, $simulator) = ($flow->node, $flow->simulator);
+my $true = JSON::PP::true();
+
+sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; SET timezone = 'UTC'; $_[0]"); }
+
+# Requests of Zendesk whose path matches.
+sub calls
+{
+	my ($path) = @_;
+	return scalar grep { $_->{path} =~ $path } @{ $simulator->get('requests', vendor => 'zendesk', limit => 100000)->{requests} };
+}
+
+# Comments are looked after now, and read.
+sub look
+{
+	my ($what, $query) = @_;
+
+	value('UPDATE zcsync.streams SET comments_at = zcsync._now() WHERE comments_at IS NOT NULL');
+	return wait_until($node, 'postgres', $query, $what);
+}
+
+ok($flow->mirror, 'both sides are read');
+is(calls(qr{ticket_events|/comments}), 0, 'while no ticket has a counterpart, no comment is read');
+
+# notes in tickets that will have a task, and in others
+my @bugs = split /\n/, value(q{SELECT remote_id FROM zcsync.tickets WHERE tags @> '{bug}' AND status NOT IN ('closed', 'deleted') ORDER BY remote_id::bigint LIMIT 3});
+my ($other) = split /\n/, value(q{SELECT remote_id FROM zcsync.tickets WHERE NOT tags @> '{bug}' AND status NOT IN ('closed', 'deleted') ORDER BY remote_id::bigint LIMIT 1});
+cmp_ok(scalar @bugs, '>=', 2, 'tickets for the route');
+$simulator->post('touch', { account => 'acme', id => $bugs[0], text => "old note $_" }) for 1 .. 120;
+$simulator->post('touch', { account => 'acme', id => $other, text => 'note elsewhere' });
+
+$flow->route;
+$flow->backfill;
+$flow->settle('tickets become tasks');
+my $linked = value(q{SELECT count(DISTINCT source_id) FROM zcsync.links WHERE state = 'linked'});
+look('all conversations are read', "SELECT count(*) = $linked AND bool_and(read_at IS NOT NULL) FROM zcsync.conversations WHERE kind = 'tickets'");
+is(value("SELECT count(*) FROM zcsync.comments WHERE parent_id = '$bugs[0]'"), 121, 'a ticket with more comments than a page');
+is(value(q{SELECT count(*) FROM zcsync.comments c WHERE NOT EXISTS (SELECT FROM zcsync.conversations v WHERE v.remote_id = c.parent_id)}), 0, 'no comment of a ticket without a counterpart');
+is(value(q{SELECT count(*) FROM zcsync.comments WHERE author_name IS NULL OR body IS NULL OR rich_body IS NULL OR is_private IS NULL OR created_at IS NULL OR channel IS NULL}), 0, 'each has its author, text, visibility and time');
+is(value(q{SELECT count(*) FROM zcsync.comments c JOIN zcsync.tickets t ON t.remote_id = c.parent_id AND t.description = c.body}), $linked, 'the first comment of each is its description');
+my $listed = calls(qr{/comments$});
+cmp_ok($listed, '<=', $linked + 1 + 3, 'one call a ticket, and one more for the second page');
+
+# what is written from now on comes with the export of events
+$simulator->post('touch', { account => 'acme', id => $bugs[1], text => 'a note: hush-hush' });
+$simulator->post('touch', { account => 'acme', id => $bugs[1], text => 'for everybody', public => $true });
+$simulator->post('touch', { account => 'acme', id => $other, text => 'still elsewhere' });
+sleep 2;
+look('new comments come', q{SELECT count(*) = 2 FROM zcsync.comments WHERE body IN ('a note: hush-hush', 'for everybody')});
+is(value(q{SELECT string_agg(is_private::text, ' ' ORDER BY body) FROM zcsync.comments WHERE body IN ('a note: hush-hush', 'for everybody')}), 'true false', 'with their visibility');
+is(calls(qr{/comments$}), $listed, 'without listing a ticket');
+
+# made private, and redacted
+my $public = value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'for everybody'});
+my $secret = value(q{SELECT remote_id FROM zcsync.comments WHERE body LIKE '%hush-hush'});
+$simulator->post('edit_comment', { account => 'acme', id => $bugs[1], comment => $public, private => 1 });
+sleep 2;
+look('a comment made private', "SELECT is_private FROM zcsync.comments WHERE remote_id = '$public'");
+$simulator->post('edit_comment', { account => 'acme', id => $bugs[1], comment => $secret, redact => 'hush' });
+sleep 2;
+value('UPDATE zcsync.streams SET comments_at = zcsync._now() WHERE comments_at IS NOT NULL');
+look('a redacted comment', "SELECT is_redacted AND body !~ 'hush' FROM zcsync.comments WHERE remote_id = '$secret'");
+# the export does not tell all: then when the ticket, which changed, is listed again
+$simulator->post('edit_comment', { account => 'acme', id => $bugs[0], comment => value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'old note 120'}), redact => 'note', quiet => 1 });
+$flow->polls;
+wait_until($node, 'postgres', "SELECT due_at > zcsync._now() FROM zcsync.conversations WHERE remote_id = '$bugs[0]'", 'it is planned');
+value("UPDATE zcsync.conversations SET due_at = zcsync._now() WHERE remote_id = '$bugs[0]'");
+look('a redaction that the export did not tell', "SELECT bool_or(is_redacted) FROM zcsync.comments WHERE parent_id = '$bugs[0]'");
+
+# the text is in the rows of comments, and nowhere else
+for my $table (qw(changes sync_records dead_letters sync_queue alerts links route_errors conflicts conversations))
+{
+	is(value("SELECT count(*) FROM zcsync.$table AS t WHERE t::text ~ 'hush|for everybody|old note'"), 0, "no text in $table");
+}
+is(value(q{SELECT count(*) FROM zcsync.tasks AS t WHERE to_jsonb(t)::text ~ 'hush|old note'}), 0, 'no private text in a task');
+is(value('SELECT count(*) FROM zcsync.dead_letters'), 0, 'no job failed');
+
+# all, and none
+value(q{SELECT zcsync.alter_stream('acme/tickets', comments => 'all')});
+look('all tickets', q{SELECT count(*) = (SELECT count(*) FROM zcsync.tickets WHERE deleted_at IS NULL) AND bool_and(read_at IS NOT NULL) FROM zcsync.conversations WHERE kind = 'tickets'});
+is(value(q{SELECT count(*) FROM zcsync.comments WHERE body = 'still elsewhere'}), 1, 'comments of a ticket without a counterpart');
+value(q{SELECT zcsync.alter_stream('acme/tickets', comments => 'none')});
+is(value(q{SELECT count(*) FROM zcsync.conversations WHERE kind = 'tickets'}), 0, 'none is followed');
+my $before = calls(qr{ticket_events|/comments$});
+$flow->polls;
+cmp_ok(calls(qr{ticket_events|/comments$}), '<=', $before + 1, 'and nothing is read');
+
+done_testing();
