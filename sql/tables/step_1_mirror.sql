@@ -215,6 +215,7 @@ BEGIN
 	'mirror of the comments of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
 
 	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
+	CREATE INDEX idx_comments_replies ON zcsync.comments (account_id, reply_to) WHERE reply_to IS NOT NULL;
 	COMMENT ON COLUMN zcsync.comments.account_id IS 'the account whose vendor has the comment';
 	COMMENT ON COLUMN zcsync.comments.local_id IS 'number of the row in this database';
 	COMMENT ON COLUMN zcsync.comments.remote_id IS 'its id at the vendor; NULL: not posted yet';

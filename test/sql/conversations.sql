@@ -169,6 +169,46 @@ UPDATE zcsync.links SET state = 'unlinked';
 SELECT due() >= 0 AS done;
 SELECT count(*) FROM talks;
 
+-- ---------------------------------------------------------------------
+-- ClickUp: pages of 25, newest first, and replies
+-- ---------------------------------------------------------------------
+UPDATE zcsync.links SET state = 'linked';
+SELECT stream_id AS tasks FROM zcsync.streams WHERE kind = 'tasks' \gset
+CREATE FUNCTION page(first integer, last integer, replies jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_build_object('comments', jsonb_agg(jsonb_build_object('id', i::text, 'comment_text', 'text ' || i, 'comment', jsonb_build_array(jsonb_build_object('text', 'text ' || i)),
+		'user', '{"id": 183, "username": "Dana"}'::jsonb, 'date', (1770000000000 + i)::text, 'reply_count', coalesce(replies ->> i::text, '0')) ORDER BY i DESC))
+	FROM generate_series(first, last) AS i
+$$;
+SELECT zcsync._clickup_comments_request(:tasks, '{"id": "t1", "whole": true}');
+-- a full page, then the rest, then the replies to two comments, one after the other
+SELECT n, zcsync._clickup_comments_next(:tasks, request::jsonb, reply) AS next FROM (VALUES
+	(1, '{"op": "task_comments", "task_id": "t1", "whole": true}', page(6, 30, '{"30": 2}')),
+	(2, '{"op": "task_comments", "task_id": "t1", "whole": true, "start": "1770000000006", "start_id": "6", "threads": ["30"]}', page(1, 5, '{"5": "1"}')),
+	(3, '{"op": "comment_replies", "task_id": "t1", "comment_id": "30", "threads": ["30", "5"]}', page(31, 32)),
+	(4, '{"op": "comment_replies", "task_id": "t1", "comment_id": "5", "threads": ["5"]}', page(33, 33)),
+	-- the same page for ever, nonsense
+	(5, '{"op": "task_comments", "task_id": "t1", "whole": true, "start_id": "6"}', page(6, 30)),
+	(6, '{"op": "task_comments", "task_id": "t1"}', '{"comments": [5, {"id": null}, {"reply_count": "x"}]}'),
+	(7, '{"op": "task_comments", "task_id": "t1"}', '{}')) AS v (n, request, reply) ORDER BY n;
+SELECT sum((zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 6), request::jsonb, reply)).changed) AS changed FROM (VALUES
+	('{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 2}')),
+	('{"op": "comment_replies", "task_id": "t1", "comment_id": "30"}', page(31, 32))) AS v (request, reply);
+SELECT remote_id, parent_kind, parent_id, reply_to, author_id, author_name, body, rich_body, is_private, created_at FROM zcsync.comments
+WHERE account_id = :dev AND remote_id IN ('6', '31') ORDER BY remote_id;
+-- what is known is not asked for again: no older page, no replies but where their number differs
+SELECT zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 2}')) AS known,
+	zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 3, "7": 1}')) AS new_replies,
+	zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(10, 34)) -> 'start_id' AS older;
+SELECT (zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 7), '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 2}'))).changed AS nothing_changed;
+-- a task that changed has its comments read again, at once
+SELECT due() > 0 AS queued;
+UPDATE zcsync.conversations SET due_at = NULL, read_at = zcsync._now() WHERE account_id = :dev;
+SELECT changed FROM zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 8), '{"op": "team_tasks"}', '{"tasks": [{"id": "t1", "name": "task", "date_updated": "2"}, {"id": "t2", "name": "other", "date_updated": "2"}]}');
+SELECT remote_id, version, due_at <= zcsync._now() AS due FROM zcsync.conversations WHERE account_id = :dev;
+SELECT changed FROM zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 9), '{"op": "team_tasks"}', '{"tasks": [{"id": "t1", "name": "late", "date_updated": "1"}]}');
+SELECT remote_id, version FROM zcsync.conversations WHERE account_id = :dev;
+
+DROP FUNCTION page;
 DROP VIEW jobs, talks;
 DROP FUNCTION due, reply, end_jobs, lane;
 DROP EXTENSION zcsync CASCADE;

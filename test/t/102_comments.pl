@@ -80,6 +80,15 @@ wait_until($node, 'postgres', "SELECT due_at > zcsync._now() FROM zcsync.convers
 value("UPDATE zcsync.conversations SET due_at = zcsync._now() WHERE remote_id = '$bugs[0]'");
 look('a redaction that the export did not tell', "SELECT bool_or(is_redacted) FROM zcsync.comments WHERE parent_id = '$bugs[0]'");
 
+# the tasks of these tickets: comments and replies, when the task has changed
+my ($task) = split /\n/, value("SELECT t.remote_id FROM zcsync.links l JOIN zcsync.tickets s ON s.local_id = l.source_id JOIN zcsync.tasks t ON t.local_id = l.target_id WHERE s.remote_id = '$bugs[0]'");
+$simulator->post('touch', { workspace => 'dev', id => $task, text => "from a developer $_" }) for 1 .. 30;
+$flow->polls;
+look('comments of a task', q{SELECT count(*) = 30 FROM zcsync.comments WHERE body LIKE 'from a developer%'});
+$simulator->post('edit_comment', { workspace => 'dev', vendor => 'clickup', comment => value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'from a developer 30'}), reply => 'an answer' });
+$flow->polls;
+look('a reply', q{SELECT count(*) = 1 FROM zcsync.comments r JOIN zcsync.comments c ON c.remote_id = r.reply_to WHERE r.body = 'an answer' AND c.body = 'from a developer 30' AND r.author_name IS NOT NULL});
+
 # the text is in the rows of comments, and nowhere else
 for my $table (qw(changes sync_records dead_letters sync_queue alerts links route_errors conflicts conversations))
 {

@@ -26,7 +26,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('clickup', 'ClickUp', 'clickup',
 		kinds => ARRAY[
-			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'), compared => true, alias => 'custom_id',
+			zcsync._describe_kind('tasks', written => zcsync._clickup_pushable('tasks'), compared => true, comments => 'changed', alias => 'custom_id',
 				usual => ARRAY[
 					('priority', '1', 'urgent'), ('priority', '2', 'high'), ('priority', '3', 'normal'),
 					('priority', '4', 'low')]::zcsync.vendor_value[],
@@ -67,7 +67,9 @@ BEGIN ATOMIC
 		place => 'zcsync._clickup_place(bigint,text,text,boolean)',
 		required => 'zcsync._clickup_required(bigint,text,text)',
 		webhook_proof => 'zcsync._clickup_webhook_proof(jsonb,bytea,text)',
-		webhook_events => 'zcsync._clickup_webhook_events(bigint,jsonb,jsonb)');
+		webhook_events => 'zcsync._clickup_webhook_events(bigint,jsonb,jsonb)',
+		comments_request => 'zcsync._clickup_comments_request(bigint,jsonb)',
+		comments_next => 'zcsync._clickup_comments_next(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'the descriptor of ClickUp';

@@ -466,7 +466,10 @@ AS $$
 DECLARE
 	v_op text := p_request ->> 'op';
 BEGIN
-	IF v_op = 'list_fields' THEN
+	IF v_op IN ('task_comments', 'comment_replies') THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_comments(p_request ->> 'task_id', p_request ->> 'comment_id',
+			zcsync._json_list(p_reply -> 'comments'));
+	ELSIF v_op = 'list_fields' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
 	ELSIF p_kind = 'tasks' AND p_request ? 'compare' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._clickup_known_tasks(p_account, zcsync._json_list(p_reply -> 'tasks')));

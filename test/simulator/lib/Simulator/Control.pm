@@ -172,9 +172,21 @@ sub _create ($app, $p)
 	return { id => $ticket->{id} };
 }
 
-# A comment of a ticket is redacted ("redact": the words) or made private.
+# A comment of a ticket is redacted ("redact": the words) or made private; one of a task
+# is edited ("text"), answered ("reply") or removed ("remove").
 sub _edit_comment ($app, $p)
 {
+	if (_is_clickup($p))
+	{
+		my $workspace = _workspace($app, $p);
+		my ($task, $comment) = $workspace->the_comment($p->{comment}) or die "no comment \"$p->{comment}\"\n";
+		my $id = $comment->{id};
+		$comment->{text} = $p->{text} if defined $p->{text};
+		$id = $workspace->add_reply($id, $p->{reply}, $workspace->member_ids->[1])->{id} if defined $p->{reply};
+		$workspace->remove_comment($id) if $p->{remove};
+		$workspace->stamp($task) if !$p->{quiet};
+		return { id => "$id" };
+	}
 	my ($account, $ticket) = _ticket($app, $p);
 
 	$account->edit_comment($ticket, $p->{comment}, $account->agent_ids->[1], map { $_ => $p->{$_} } grep { exists $p->{$_} } qw(redact private quiet))

@@ -11,7 +11,7 @@ use Simulator::Order;
 use Simulator::Vendor qw(fail is_bool is_int is_number is_string truthy);
 
 our @EXPORT = qw(task_routes list_tasks team_tasks task task_create task_update task_move task_delete field_set field_clear
-  tag_add tag_remove comments comment_create);
+  tag_add tag_remove comments comment_create replies reply_create comment_update comment_delete);
 
 my $COMMENTS = 25;
 my $UUID = qr/\A[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/;
@@ -32,7 +32,11 @@ sub task_routes ($self)
 		'POST api/v2/task/:task_id/tag/:tag' => 'tag_add',
 		'DELETE api/v2/task/:task_id/tag/:tag' => 'tag_remove',
 		'GET api/v2/task/:task_id/comment' => 'comments',
-		'POST api/v2/task/:task_id/comment' => 'comment_create');
+		'POST api/v2/task/:task_id/comment' => 'comment_create',
+		'GET api/v2/comment/:comment_id/reply' => 'replies',
+		'POST api/v2/comment/:comment_id/reply' => 'reply_create',
+		'PUT api/v2/comment/:comment_id' => 'comment_update',
+		'DELETE api/v2/comment/:comment_id' => 'comment_delete');
 }
 
 # ---------------------------------------------------------------- listings
@@ -500,6 +504,60 @@ sub comment_create ($self, $q)
 	$workspace->stamp($task);
 	$self->wrote($q, 'comment', $task->{id}, 200, comment => "$comment->{id}");
 	return (200, { id => "$comment->{id}", hist_id => "h$comment->{id}", date => $comment->{date} });
+}
+
+# (workspace, task, comment) of a comment that this token sees.
+sub _comment ($self, $q)
+{
+	for my $team (sort keys %{ $q->{sees} })
+	{
+		my $workspace = $self->workspaces->{$team} // next;
+		my ($task, $comment) = $workspace->the_comment($q->{p}{comment_id});
+		return ($workspace, $task, $comment) if $comment && $task->{list}{shared};
+	}
+	return fail(404, { err => 'Comment not found', ECODE => 'ITEM_013' });
+}
+
+sub replies ($self, $q)
+{
+	my ($workspace, undef, $comment) = _comment($self, $q);
+
+	return (200, { comments => [ map { $workspace->show_comment($_) } @{ $comment->{replies} // [] } ] });
+}
+
+# The answer does not tell the id.
+sub reply_create ($self, $q)
+{
+	my ($workspace, $task, $comment) = _comment($self, $q);
+	my $body = _object($self, $q);
+
+	fail(400, { err => 'Comment text invalid', ECODE => 'INPUT_000' }) if !is_string($body->{comment_text}) || $body->{comment_text} eq '';
+	my $reply = $workspace->add_reply($comment->{id}, $body->{comment_text}, $q->{user});
+	$workspace->stamp($task);
+	$self->wrote($q, 'reply', $task->{id}, 200, comment => "$reply->{id}");
+	return (200, {});
+}
+
+sub comment_update ($self, $q)
+{
+	my ($workspace, $task, $comment) = _comment($self, $q);
+	my $body = _object($self, $q);
+
+	fail(400, { err => 'Comment text invalid', ECODE => 'INPUT_000' }) if exists $body->{comment_text} && !is_string($body->{comment_text});
+	$comment->{text} = $body->{comment_text} if exists $body->{comment_text};
+	$workspace->stamp($task);
+	$self->wrote($q, 'comment_update', $task->{id}, 200, comment => "$comment->{id}");
+	return (200, {});
+}
+
+sub comment_delete ($self, $q)
+{
+	my ($workspace, $task, $comment) = _comment($self, $q);
+
+	$workspace->remove_comment($comment->{id});
+	$workspace->stamp($task);
+	$self->wrote($q, 'comment_delete', $task->{id}, 200, comment => "$comment->{id}");
+	return (200, {});
 }
 
 1;

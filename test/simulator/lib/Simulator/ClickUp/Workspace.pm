@@ -204,7 +204,37 @@ sub add_comment ($self, $task, $text, $user)
 	};
 
 	push @{ $self->comments->{ $task->{id} } }, $comment;
+	$self->{comment_at}{ $comment->{id} } = [ $task, $comment ];
 	return $comment;
+}
+
+# (task, comment), also if the comment is a reply.
+sub the_comment ($self, $id)
+{
+	my $at = $self->{comment_at}{$id} or return;
+	return $self->tasks->{ $at->[0]{id} } ? @$at : ();
+}
+
+# A reply is not among the comments of its task.
+sub add_reply ($self, $id, $text, $user)
+{
+	my ($task, $comment) = $self->the_comment($id) or return;
+	my $reply = $self->add_comment($task, $text, $user);
+
+	pop @{ $self->comments->{ $task->{id} } };
+	push @{ $comment->{replies} }, $reply;
+	$reply->{answers} = $comment;
+	return $reply;
+}
+
+sub remove_comment ($self, $id)
+{
+	my ($task, $comment) = $self->the_comment($id) or return 0;
+	my $list = $comment->{answers} ? $comment->{answers}{replies} : $self->comments->{ $task->{id} };
+
+	@$list = grep { $_ != $comment } @$list;
+	delete $self->{comment_at}{$id};
+	return 1;
 }
 
 # --------------------------------------------------------- what clients see
@@ -394,7 +424,7 @@ sub show_comment ($self, $comment)
 		assigned_by => undef,
 		reactions => [],
 		date => "$comment->{date}",
-		reply_count => '0',
+		reply_count => scalar @{ $comment->{replies} // [] } . '',
 	};
 }
 

@@ -1,0 +1,99 @@
+-- ---------------------------------------------------------------------
+-- ClickUp: comments of tasks, and their replies.
+--
+-- The comments of a task come newest first, 25 a page; the replies to a comment are a
+-- list of their own.  Reading goes as far as the first page on which all is known, and
+-- reads the replies of those comments that have more or fewer than are known here; once
+-- a day, if the task has changed, it reads all.  ClickUp has no private comments, and
+-- does not tell when one was edited.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_comments_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object('op', 'task_comments', 'task_id', p_payload -> 'id')
+		|| CASE WHEN p_payload ? 'whole' THEN '{"whole": true}'::jsonb ELSE '{}' END
+		|| coalesce(p_payload -> 'page', '{}')
+$$;
+COMMENT ON FUNCTION zcsync._clickup_comments_request(bigint, jsonb) IS
+'the request for a page of the comments of a task, or for the replies to one of them';
+
+-- The comments of a page whose replies are to be read.
+CREATE FUNCTION zcsync._clickup_threads(p_account bigint, p_whole boolean, p_list jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_agg(d ->> 'id' ORDER BY n), '[]')
+	FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+	CROSS JOIN LATERAL (SELECT count(*) FROM zcsync.comments c
+		WHERE c.account_id = p_account AND c.reply_to = d ->> 'id' AND c.deleted_at IS NULL) AS k (known)
+	WHERE d ->> 'id' IS NOT NULL AND d ->> 'reply_count' ~ '^[0-9]{1,9}$'
+		AND (d ->> 'reply_count' <> k.known::text OR (p_whole AND d ->> 'reply_count' <> '0'))
+$$;
+COMMENT ON FUNCTION zcsync._clickup_threads(bigint, boolean, jsonb) IS
+'the comments of a list whose replies are to be read';
+
+-- First the pages of comments, then the replies, one comment after another:
+--
+--   start, start_id   the last comment of the page before
+--   threads           the comments whose replies are still to be read
+CREATE FUNCTION zcsync._clickup_comments_next(p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_account bigint := (SELECT s.account_id FROM zcsync.streams s WHERE s.stream_id = p_stream_id);
+	v_list jsonb := zcsync._json_list(p_reply -> 'comments');
+	v_last jsonb := v_list -> -1;
+	v_threads jsonb := coalesce(p_request -> 'threads', '[]');
+BEGIN
+	IF p_request ->> 'op' = 'comment_replies' THEN
+		v_threads := v_threads - 0;
+	ELSE
+		v_threads := v_threads || zcsync._clickup_threads(v_account, p_request ? 'whole', v_list);
+		IF jsonb_array_length(v_list) >= 25 AND v_last ->> 'id' IS NOT NULL AND v_last ->> 'date' IS NOT NULL
+			AND v_last ->> 'id' IS DISTINCT FROM p_request ->> 'start_id'
+			AND (p_request ? 'whole' OR EXISTS (
+				SELECT FROM jsonb_array_elements(v_list) AS d
+				WHERE NOT EXISTS (SELECT FROM zcsync.comments c WHERE c.account_id = v_account AND c.remote_id = d ->> 'id'))) THEN
+			RETURN jsonb_build_object('start', v_last -> 'date', 'start_id', v_last -> 'id', 'threads', v_threads);
+		END IF;
+	END IF;
+	RETURN CASE WHEN v_threads <> '[]' THEN jsonb_build_object('op', 'comment_replies', 'comment_id', v_threads -> 0, 'threads', v_threads) END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_comments_next(bigint, jsonb, jsonb) IS
+'where the comments of a task go on; NULL: that was all';
+
+CREATE FUNCTION zcsync._clickup_comments(p_task text, p_reply_to text, p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'comments', left(d ->> 'id', 500), NULL::text,
+		jsonb_build_object(
+			'parent_id', p_task,
+			'parent_kind', 'tasks',
+			'reply_to', p_reply_to,
+			'author_id', left(d #>> '{user,id}', 500),
+			'author_name', left(d #>> '{user,username}', 500),
+			'body', d ->> 'comment_text',
+			'rich_body', CASE jsonb_typeof(d -> 'comment') WHEN 'array' THEN d -> 'comment' END,
+			'is_private', NULL,
+			'is_redacted', NULL,
+			'outcome', NULL,
+			'channel', NULL,
+			'edited_at', NULL,
+			'custom_fields', '{}'::jsonb,
+			'created_at', zcsync._clickup_time(d ->> 'date'),
+			'updated_at', zcsync._clickup_time(d ->> 'date')),
+		d, false
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._clickup_comments(text, text, jsonb) IS
+'documents of comments of a task as rows; the caller''s TimeZone must be UTC';
