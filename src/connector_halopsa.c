@@ -41,7 +41,8 @@
 	"pageinate page_no page_size count order orderdesc domain type " \
 	"includeclosed includeactive includeinactive includeenabled " \
 	"includedisabled includevalues ticketidonly idonly lastupdatefromdate " \
-	"requesttype client_id ticket_id excludesys showall nocache"
+	"requesttype client_id ticket_id excludesys includehtmlnote showall " \
+	"nocache"
 
 /* newest records first, whatever their state */
 #define FIND_QUERY \

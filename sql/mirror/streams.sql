@@ -33,7 +33,12 @@ DECLARE
 	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
 	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k);
 BEGIN
-	IF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
+	IF p_kind = 'comments' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'comments have no stream of their own',
+			DETAIL = 'The stream of the records that they belong to reads them.',
+			HINT = 'SELECT * FROM zcsync.alter_stream(''account/tickets'', comments => ''all'');';
+	ELSIF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('%s has no records of kind %s', p_vendor, coalesce('"' || left(p_kind, 100) || '"', 'NULL')),
 			HINT = CASE WHEN v_kinds = '{}' THEN 'Accounts of this vendor have no streams.'

@@ -199,6 +199,9 @@ BEGIN
 	);
 	CREATE INDEX idx_streams_next_pull ON zcsync.streams (next_pull_at) WHERE state = 'active';
 	CREATE INDEX idx_streams_comments ON zcsync.streams (comments_at) WHERE state = 'active' AND comments_at IS NOT NULL;
+	COMMENT ON COLUMN zcsync.streams.comments IS 'of which of its records the comments are mirrored: none, linked or all';
+	COMMENT ON COLUMN zcsync.streams.comments_cursor IS 'how far new comments were read, as the vendor counts; empty: nothing yet';
+	COMMENT ON COLUMN zcsync.streams.comments_at IS 'when comments are to be looked after next; empty: never';
 	COMMENT ON TABLE zcsync.streams IS
 	'one kind of one account that is mirrored; cursors move in the transaction that stores the page';
 

@@ -216,34 +216,10 @@ BEGIN
 
 	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
 	CREATE INDEX idx_comments_replies ON zcsync.comments (account_id, reply_to) WHERE reply_to IS NOT NULL;
-	COMMENT ON COLUMN zcsync.comments.account_id IS 'the account whose vendor has the comment';
-	COMMENT ON COLUMN zcsync.comments.local_id IS 'number of the row in this database';
-	COMMENT ON COLUMN zcsync.comments.remote_id IS 'its id at the vendor; NULL: not posted yet';
-	COMMENT ON COLUMN zcsync.comments.parent_id IS 'remote_id of the record that it belongs to';
-	COMMENT ON COLUMN zcsync.comments.parent_kind IS 'kind of that record: tickets, tasks or leads';
 	COMMENT ON COLUMN zcsync.comments.reply_to IS 'remote_id of the comment that it answers; NULL: none';
-	COMMENT ON COLUMN zcsync.comments.author_id IS 'the author''s id at the vendor; zcsync.contacts has more';
-	COMMENT ON COLUMN zcsync.comments.author_name IS 'the author''s name, where the vendor or zcsync.contacts tells it';
-	COMMENT ON COLUMN zcsync.comments.body IS 'the text without formatting';
 	COMMENT ON COLUMN zcsync.comments.rich_body IS 'the text with its formatting, as the vendor has it: HTML as a string, or a list of blocks';
-	COMMENT ON COLUMN zcsync.comments.is_private IS 'true: only agents see it; NULL: the vendor has no such difference';
 	COMMENT ON COLUMN zcsync.comments.is_redacted IS 'true: parts of it were removed at the vendor; NULL: not known';
-	COMMENT ON COLUMN zcsync.comments.outcome IS 'what an agent did with it, where the vendor tells: the outcome of an action';
-	COMMENT ON COLUMN zcsync.comments.channel IS 'the way it came: email, web, api, ...';
 	COMMENT ON COLUMN zcsync.comments.edited_at IS 'when it was edited last; NULL: never, or not known';
-	COMMENT ON COLUMN zcsync.comments.custom_fields IS 'custom fields of the vendor, by their ids';
-	COMMENT ON COLUMN zcsync.comments.created_at IS 'when it was written';
-	COMMENT ON COLUMN zcsync.comments.updated_at IS 'when it changed last';
-	COMMENT ON COLUMN zcsync.comments.deleted_at IS 'when it was seen to be gone at the vendor';
-	COMMENT ON COLUMN zcsync.comments.base IS 'the values on which this database and the vendor last agreed';
-	COMMENT ON COLUMN zcsync.comments.remote IS 'the vendor''s last document';
-	COMMENT ON COLUMN zcsync.comments.remote_version IS 'version of that document: later ones are greater';
-	COMMENT ON COLUMN zcsync.comments.sync_key IS 'names the row in a create';
-	COMMENT ON COLUMN zcsync.comments.sync_state IS 'synced, pending, held, conflict or failed';
-	COMMENT ON COLUMN zcsync.comments.sync_cause IS 'who wrote the row last: local, pull, push, ...';
-	COMMENT ON COLUMN zcsync.comments.sync_cause_id IS 'the job or route that wrote it';
-	COMMENT ON COLUMN zcsync.comments.sync_xid IS 'the transaction that wrote it';
-	COMMENT ON COLUMN zcsync.comments.synced_at IS 'when a document last changed it';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_comments() IS

@@ -201,6 +201,7 @@ SELECT zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id":
 	zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(10, 34)) -> 'start_id' AS older;
 SELECT (zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 7), '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 2}'))).changed AS nothing_changed;
 -- a task that changed has its comments read again, at once
+SELECT end_jobs();
 SELECT due() > 0 AS queued;
 UPDATE zcsync.conversations SET due_at = NULL, read_at = zcsync._now() WHERE account_id = :dev;
 SELECT changed FROM zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 8), '{"op": "team_tasks"}', '{"tasks": [{"id": "t1", "name": "task", "date_updated": "2"}, {"id": "t2", "name": "other", "date_updated": "2"}]}');

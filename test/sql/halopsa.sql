@@ -43,10 +43,9 @@ SELECT zcsync._halopsa_record_url('{"base_url": "https://psa.example.com/api/"}'
 -- ---------------------------------------------------------------------
 INSERT INTO zcsync.streams (account_id, kind, since, created_at)
 SELECT :psa, k, CASE WHEN k NOT IN ('fields', 'statuses') THEN '2026-01-01 00:00+00'::timestamptz END, '2026-02-01 00:00+00'
-FROM unnest('{tickets,leads,comments,contacts,companies,fields,statuses}'::text[]) AS k;
+FROM unnest('{tickets,leads,contacts,companies,fields,statuses}'::text[]) AS k;
 SELECT stream_id AS tickets FROM zcsync.streams WHERE kind = 'tickets' \gset
 SELECT stream_id AS companies FROM zcsync.streams WHERE kind = 'companies' \gset
-SELECT stream_id AS comments FROM zcsync.streams WHERE kind = 'comments' \gset
 -- as a session of any user may have it
 SET timezone = 'Asia/Kolkata';
 SELECT kind, lane, zcsync._halopsa_pull_request(stream_id, lane) - 'began' AS request
@@ -55,7 +54,7 @@ WHERE lane = 'live' OR since IS NOT NULL ORDER BY stream_id, lane DESC;
 SELECT kind, i, zcsync._halopsa_fetch_request(stream_id, jsonb_build_object('ids', jsonb_build_array(i)))
 FROM zcsync.streams, unnest('{12,site-18}'::text[]) AS i
 WHERE kind IN ('tickets', 'leads', 'contacts', 'companies') AND (i = '12' OR kind = 'companies') ORDER BY kind, i;
-SELECT zcsync._halopsa_fetch_request(:comments, '{"ids": ["12-3"]}');
+SELECT zcsync._halopsa_comments_request(:tickets, '{"id": "12"}') AS request, zcsync._halopsa_comments_next(:tickets, '{}', '{}') AS next;
 
 -- n rows of a list from an id, changed a minute apart
 CREATE FUNCTION page(from_id integer, n integer, total integer, at timestamptz DEFAULT '2026-03-01 00:00+00') RETURNS jsonb LANGUAGE sql AS
@@ -117,10 +116,14 @@ SELECT * FROM poll(:tickets, 'history', page(1, 2, 2));
 SELECT zcsync._halopsa_pull_request(:tickets, 'history') IS NULL AS waits;
 DELETE FROM zcsync.sync_queue;
 SELECT * FROM poll(:tickets, 'history', page(1, 2, 2));
--- comments: tickets that were acted on since
-SELECT queued, more FROM poll(:comments, 'live', '{"record_count": 2, "tickets": [{"id": 1, "lastactiondate": "2026-03-01T00:00:00Z"}, {"id": 2, "lastactiondate": "2026-03-01T00:01:00Z"}]}');
-SELECT queued, more FROM poll(:comments, 'live', '{"record_count": 2, "tickets": [{"id": 1, "lastactiondate": "2026-03-01T00:00:00Z"}, {"id": 2, "lastactiondate": "2026-03-01T00:02:00Z"}]}');
-SELECT payload FROM zcsync.sync_queue WHERE stream_id = :comments ORDER BY dedupe_key;
+-- comments: of followed tickets that were acted on since, whether or not that moved the time of the last change
+UPDATE zcsync.streams SET comments_at = now() WHERE kind = 'tickets';
+INSERT INTO zcsync.conversations (account_id, kind, remote_id, version) SELECT :psa, 'tickets', i::text, '2026-03-01T00:00:00+00:00' FROM generate_series(1, 2) AS i;
+SELECT queued, more FROM poll(:tickets, 'live', '{"record_count": 3, "tickets": [{"id": 1, "last_update": "2026-03-01T00:00:00Z", "lastactiondate": "2026-02-01T00:00:00Z"},
+	{"id": 2, "last_update": "2026-03-01T00:00:00Z", "lastactiondate": "2026-03-01T00:01:00Z"}, {"id": 3, "last_update": "2026-03-01T00:00:00Z", "lastactiondate": "2026-03-01T00:01:00Z"}]}');
+SELECT remote_id, version, due_at IS NOT NULL AS due FROM zcsync.conversations ORDER BY remote_id;
+DELETE FROM zcsync.conversations;
+DELETE FROM zcsync.sync_queue;
 -- a scope that the list did not heed
 UPDATE zcsync.streams SET scope = '{"ticket_type_id": 36}' WHERE kind = 'tickets';
 SELECT zcsync._halopsa_pull_request(:tickets, 'live') ->> 'requesttype' AS type;
@@ -175,8 +178,8 @@ FROM (VALUES (1, 'tickets', '{"id": 5, "deleted": true, "summary": "x"}'), (2, '
 	(4, 'tickets', '{"zcsync_missing": true}'), (5, 'fields', '{"zcsync_missing": true}')) AS v (n, k, d),
 	zcsync._halopsa_rows(:psa, k, '{"op": "get"}', d::jsonb) AS r ORDER BY n;
 
-SELECT r.remote_id, r.remote_version, r.vals FROM zcsync._halopsa_rows(:psa, 'comments', '{"op": "list", "entity": "Actions", "ticket_id": "9950"}',
-	'{"ticket_id": 9950, "record_count": 1, "actions": [{"id": 3, "who": "Alex", "who_agentid": 3, "datetime": "2026-01-01T10:00:00.1234567", "last_updated": "0001-01-01T00:00:00", "note": "Called", "outcome": "Private Note", "hiddenfromuser": true, "emaildirection": ""}]}') AS r;
+SELECT r.remote_id, r.remote_version, r.vals FROM zcsync._halopsa_rows(:psa, 'tickets', '{"op": "list", "entity": "Actions", "ticket_id": "9950"}',
+	'{"ticket_id": 9950, "record_count": 1, "actions": [{"id": 3, "who": "Alex", "who_agentid": 3, "datetime": "2026-01-01T10:00:00.1234567", "last_updated": "0001-01-01T00:00:00", "note": "Called", "note_html": "<p>Called</p>", "outcome": "Private Note", "hiddenfromuser": true, "emaildirection": ""}]}') AS r;
 SELECT r.remote_id, r.remote_version, r.vals FROM zcsync._halopsa_rows(:psa, 'contacts', '{"op": "list", "entity": "Users"}', '{"record_count": 1, "users": [
 	{"id": 38, "name": "Some Body", "site_id": 18.0, "client_name": "Example", "emailaddress": "some.body@example.com", "phonenumber": "", "mobilenumber": "07", "title": "", "inactive": false, "datecreated": "2022-09-26T16:15:38.897", "ulastupdate": "2024-06-27T08:24:23.933"}]}') AS r;
 SELECT r.remote_id, r.remote_version, r.vals FROM zcsync._halopsa_rows(:psa, 'companies', '{"op": "list", "entity": "Client"}', '{"record_count": 1, "clients": [
@@ -187,8 +190,10 @@ SELECT r.remote_id, r.vals FROM zcsync._halopsa_rows(:psa, 'statuses', '{"op": "
 -- vals hold columns of the table and nothing else
 SELECT k.kind, ARRAY(SELECT c FROM unnest(zcsync._own_columns(k.kind)) AS c EXCEPT SELECT jsonb_object_keys(r.vals) ORDER BY 1) AS missing,
 	ARRAY(SELECT jsonb_object_keys(r.vals) EXCEPT SELECT c FROM unnest(zcsync._own_columns(k.kind)) AS c ORDER BY 1) AS unknown
-FROM (VALUES ('tickets', '{"id": 1}'), ('leads', '{"id": 1}'), ('contacts', '{"id": 1, "client_id": 1, "customfields": []}'), ('companies', '{"id": 1, "customfields": []}'), ('comments', '{"id": 1, "ticket_id": 2}'), ('statuses', '{"id": 1}')) AS k (kind, reply),
+FROM (VALUES ('tickets', '{"id": 1}'), ('leads', '{"id": 1}'), ('contacts', '{"id": 1, "client_id": 1, "customfields": []}'), ('companies', '{"id": 1, "customfields": []}'), ('statuses', '{"id": 1}')) AS k (kind, reply),
 	zcsync._halopsa_rows(:psa, k.kind, '{"op": "get"}', k.reply::jsonb) AS r;
+SELECT r.kind, r.vals ->> 'parent_kind' AS of, ARRAY(SELECT c FROM unnest(zcsync._own_columns('comments')) AS c EXCEPT SELECT jsonb_object_keys(r.vals) ORDER BY 1) AS missing
+FROM zcsync._halopsa_rows(:psa, 'leads', '{"op": "list", "entity": "Actions"}', '{"actions": [{"id": 1, "ticket_id": 2}]}') AS r;
 
 -- ---------------------------------------------------------------------
 -- Catalogues

@@ -64,6 +64,7 @@ BEGIN
 			(8, NULL, 'ticket types', '{"op": "list", "entity": "TicketType"}')) AS l (n, kind, what, request)
 		WHERE l.kind IS NULL
 			OR EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = l.kind)
+			OR (l.kind = 'comments' AND EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.comments_at IS NOT NULL))
 		ORDER BY l.n
 	LOOP
 		SELECT * INTO v_call FROM zcsync._call(p_account, v_list.request);

@@ -27,7 +27,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_vendor('halopsa', 'HaloPSA', 'halopsa',
 		kinds => ARRAY[
-			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'), compared => true,
+			zcsync._describe_kind('tickets', written => zcsync._halopsa_pushable('tickets'), compared => true, comments => 'changed',
 				count_request => zcsync._halopsa_estimate_request('tickets'),
 				assignee => $sql$coalesce(
 	(SELECT lower((o.agent ->> 'email') COLLATE "C") FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (agent)
@@ -45,12 +45,11 @@ BEGIN ATOMIC
 					('tickets', 'organization_id', false, 50, $sql$jsonb_build_object('id', organization_id, 'email',
 	(SELECT c.email FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.requester_id))$sql$),
 					('tickets', 'site_id', false, 70, 'NULL::text')]::zcsync.vendor_default[]),
-			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'), compared => true,
+			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'), compared => true, comments => 'changed',
 				count_request => zcsync._halopsa_estimate_request('leads'),
 				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
 				status_scope => 'leads', status_is_id => true,
 				roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'),
-			zcsync._describe_kind('comments'),
 			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts'), compared => true),
 			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies'), compared => true),
 			zcsync._describe_kind('fields'),
@@ -93,7 +92,9 @@ BEGIN ATOMIC
 		required => 'zcsync._halopsa_required(bigint,text,text)',
 		person => 'zcsync._halopsa_user(bigint,text,text,text)',
 		webhook_proof => 'zcsync._halopsa_webhook_proof(jsonb,bytea,text)',
-		webhook_events => 'zcsync._halopsa_webhook_events(bigint,jsonb,jsonb)');
+		webhook_events => 'zcsync._halopsa_webhook_events(bigint,jsonb,jsonb)',
+		comments_request => 'zcsync._halopsa_comments_request(bigint,jsonb)',
+		comments_next => 'zcsync._halopsa_comments_next(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'the descriptor of HaloPSA';

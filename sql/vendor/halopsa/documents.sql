@@ -170,13 +170,15 @@ BEGIN
 		RETURN;
 	END IF;
 	v_list := zcsync._halopsa_list(p_reply);
+	IF v_entity = 'actions' THEN
+		RETURN QUERY SELECT * FROM zcsync._halopsa_comments(p_kind, v_list, p_request ->> 'ticket_id');
+		RETURN;
+	END IF;
 	CASE coalesce(p_request ->> 'learn', p_kind)
 		WHEN 'tickets' THEN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_tickets(p_account, v_list, v_lean);
 		WHEN 'leads' THEN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_leads(p_account, v_list, v_lean);
-		WHEN 'comments' THEN
-			RETURN QUERY SELECT * FROM zcsync._halopsa_comments(v_list, p_request ->> 'ticket_id');
 		WHEN 'contacts' THEN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_contacts(v_list);
 		WHEN 'companies' THEN
@@ -338,7 +340,7 @@ COMMENT ON FUNCTION zcsync._halopsa_leads(bigint, jsonb, boolean) IS
 'opportunity documents as rows; the caller''s TimeZone must be UTC';
 
 -- Actions are numbered within their ticket.
-CREATE FUNCTION zcsync._halopsa_comments(p_list jsonb, p_ticket text)
+CREATE FUNCTION zcsync._halopsa_comments(p_kind text, p_list jsonb, p_ticket text)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -348,7 +350,7 @@ BEGIN
 	SELECT 'comments', i.ticket || '-' || i.id, zcsync._halopsa_version(d),
 		jsonb_build_object(
 			'parent_id', i.ticket,
-			'parent_kind', 'tickets',
+			'parent_kind', p_kind,
 			'reply_to', NULL,
 			'author_id', zcsync._halopsa_read_id(d -> 'who_agentid'),
 			'author_name', zcsync._halopsa_read_text(d ->> 'who'),
@@ -369,8 +371,8 @@ BEGIN
 	WHERE i.id IS NOT NULL AND i.ticket IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_comments(jsonb, text) IS
-'action documents of tickets as rows; the caller''s TimeZone must be UTC';
+COMMENT ON FUNCTION zcsync._halopsa_comments(text, jsonb, text) IS
+'documents of actions of a ticket or an opportunity as rows; the caller''s TimeZone must be UTC';
 
 CREATE FUNCTION zcsync._halopsa_contacts(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)

@@ -27,7 +27,6 @@
 --   max       the latest change seen in it
 --   unasked   the pass listed records that had not changed
 --   entity    of companies: Client, and then Site
---   seen      of comments: tickets and the time of their last action
 --   todo      of catalogues: the requests that are left
 --   listed    of history: all pages were read
 -- ---------------------------------------------------------------------
@@ -65,12 +64,11 @@ COMMENT ON FUNCTION zcsync._halopsa_scope_check(text, jsonb) IS
 -- Requests
 -- ---------------------------------------------------------------------
 
--- The entity by which the records of a kind are listed.  HaloPSA lists actions only for
--- a single ticket, so comments are found by their tickets.
+-- The entity by which the records of a kind are listed.
 CREATE FUNCTION zcsync._halopsa_entity(p_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tickets' THEN 'Tickets' WHEN 'comments' THEN 'Tickets' WHEN 'leads' THEN 'Opportunities'
+	SELECT CASE p_kind WHEN 'tickets' THEN 'Tickets' WHEN 'leads' THEN 'Opportunities'
 		WHEN 'contacts' THEN 'Users' WHEN 'companies' THEN 'Client' END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_entity(text) IS
@@ -160,8 +158,7 @@ BEGIN
 			THEN jsonb_build_object('requesttype', zcsync._halopsa_read_id(v_stream.scope -> 'ticket_type_id')) ELSE '{}' END
 		|| CASE WHEN v_stream.scope ? 'client_id'
 			THEN jsonb_build_object('client_id', zcsync._halopsa_read_id(v_stream.scope -> 'client_id')) ELSE '{}' END
-		|| CASE WHEN v_stream.kind = 'comments' OR (v_stream.kind IN ('tickets', 'leads')
-				AND v_stream.scope -> 'details' IS DISTINCT FROM 'false')
+		|| CASE WHEN v_stream.kind IN ('tickets', 'leads') AND v_stream.scope -> 'details' IS DISTINCT FROM 'false'
 			THEN '{"index": true, "per_page": 1}'::jsonb ELSE '{}' END;
 	RETURN v_request;
 END
@@ -169,14 +166,12 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_pull_request(bigint, text) IS
 'the next request of a lane of a stream; NULL while it has to wait for records that are read one by one';
 
--- A single record; for comments, all those of one ticket.
+-- A single record.
 CREATE FUNCTION zcsync._halopsa_fetch_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE s.kind
-		WHEN 'comments' THEN jsonb_build_object('op', 'list', 'entity', 'Actions', 'excludesys', true, 'count', 100000,
-			'ticket_id', split_part(i.id, '-', 1))
 		WHEN 'companies' THEN jsonb_build_object('op', 'get', 'includedetails', true,
 			'entity', CASE WHEN i.id LIKE 'site-%' THEN 'Site' ELSE 'Client' END, 'id', replace(i.id, 'site-', ''))
 		ELSE jsonb_build_object('op', 'get', 'includedetails', true, 'entity', zcsync._halopsa_entity(s.kind), 'id', i.id) END
@@ -257,7 +252,7 @@ BEGIN
 		RETURN;
 	END IF;
 	IF p_request ? 'index' THEN
-		cursor := cursor || zcsync._halopsa_index(p_stream_id, p_lane, v_list, cursor -> 'seen');
+		PERFORM zcsync._halopsa_index(p_stream_id, p_lane, v_list);
 	END IF;
 	IF zcsync._halopsa_check_filter(p_stream_id, v_list, (p_request ->> 'lastupdatefromdate')::timestamptz) THEN
 		cursor := cursor || '{"unasked": true}';
@@ -321,51 +316,44 @@ $$;
 COMMENT ON FUNCTION zcsync._halopsa_end_pass(bigint, text, jsonb, jsonb) IS
 'cursor of a lane after the last page of a pass, and whether more follows at once';
 
--- Queue the reading of those records of an index that differ from the mirror; for
--- comments, the reading of the tickets with new actions.  Returns what the cursor must
--- keep of the index.
-CREATE FUNCTION zcsync._halopsa_index(p_stream_id bigint, p_lane text, p_list jsonb, p_seen jsonb) RETURNS jsonb
+-- Queue the reading of those records of an index that differ from the mirror, and of the
+-- comments of those that were acted on.
+CREATE FUNCTION zcsync._halopsa_index(p_stream_id bigint, p_lane text, p_list jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream zcsync.streams;
 	v_ids text[];
-	v_acted jsonb;
 BEGIN
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
-	IF v_stream.kind = 'comments' THEN
-		SELECT array_agg(a.id) FILTER (WHERE p_seen ->> a.id IS DISTINCT FROM a.acted), jsonb_object_agg(a.id, a.acted)
-		INTO v_ids, v_acted
-		FROM (SELECT zcsync._halopsa_read_id(d -> 'id'), coalesce(zcsync._halopsa_read_time(d ->> 'lastactiondate'), zcsync._halopsa_version(d))
-			FROM jsonb_array_elements(p_list) AS d) AS a (id, acted)
-		WHERE a.id IS NOT NULL;
-		-- changes before the latest pass are no longer listed
-		v_acted := CASE WHEN p_lane = 'live' THEN (
-			SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(coalesce(p_seen, '{}') || coalesce(v_acted, '{}')) AS e
-			WHERE v_acted ? e.key OR e.value::timestamptz > zcsync._now() - interval '1 day') END;
-	ELSE
-		EXECUTE format($sql$
-			SELECT array_agg(d.id)
-			FROM (SELECT zcsync._halopsa_read_id(e -> 'id'), zcsync._halopsa_version(e), zcsync._halopsa_read_time(e ->> 'lastactiondate')
-				FROM jsonb_array_elements($1) AS e
-				WHERE ($3 ->> 'ticket_type_id' IS NULL OR NOT e ? 'tickettype_id'
-						OR zcsync._halopsa_read_id(e -> 'tickettype_id') = zcsync._halopsa_read_id($3 -> 'ticket_type_id'))
-					AND ($3 ->> 'client_id' IS NULL OR NOT e ? 'client_id'
-						OR zcsync._halopsa_read_id(e -> 'client_id') = zcsync._halopsa_read_id($3 -> 'client_id'))) AS d (id, version, acted)
-			LEFT JOIN zcsync.%I t ON t.account_id = $2 AND t.remote_id = d.id
-			WHERE t.local_id IS NULL OR t.deleted_at IS NOT NULL OR t.remote_version IS NULL OR CASE
-				WHEN d.version IS NULL THEN zcsync._halopsa_read_time(t.remote ->> 'lastactiondate') IS DISTINCT FROM d.acted
-				ELSE zcsync._is_older(t.remote_version, d.version) END$sql$, v_stream.kind)
-		INTO v_ids USING p_list, v_stream.account_id, v_stream.scope;
-	END IF;
+	EXECUTE format($sql$
+		SELECT array_agg(d.id)
+		FROM (SELECT zcsync._halopsa_read_id(e -> 'id'), zcsync._halopsa_version(e), zcsync._halopsa_read_time(e ->> 'lastactiondate')
+			FROM jsonb_array_elements($1) AS e
+			WHERE ($3 ->> 'ticket_type_id' IS NULL OR NOT e ? 'tickettype_id'
+					OR zcsync._halopsa_read_id(e -> 'tickettype_id') = zcsync._halopsa_read_id($3 -> 'ticket_type_id'))
+				AND ($3 ->> 'client_id' IS NULL OR NOT e ? 'client_id'
+					OR zcsync._halopsa_read_id(e -> 'client_id') = zcsync._halopsa_read_id($3 -> 'client_id'))) AS d (id, version, acted)
+		LEFT JOIN zcsync.%I t ON t.account_id = $2 AND t.remote_id = d.id
+		WHERE t.local_id IS NULL OR t.deleted_at IS NOT NULL OR t.remote_version IS NULL OR CASE
+			WHEN d.version IS NULL THEN zcsync._halopsa_read_time(t.remote ->> 'lastactiondate') IS DISTINCT FROM d.acted
+			ELSE zcsync._is_older(t.remote_version, d.version) END$sql$, v_stream.kind)
+	INTO v_ids USING p_list, v_stream.account_id, v_stream.scope;
 	PERFORM zcsync._halopsa_enqueue_fetches(p_stream_id, v_ids, CASE p_lane WHEN 'history' THEN 65 ELSE 55 END);
 	UPDATE zcsync.streams s SET records_done = s.records_done + jsonb_array_length(p_list)
 	WHERE s.stream_id = p_stream_id AND p_lane = 'history';
-	RETURN CASE WHEN v_acted IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('seen', v_acted) END;
+	-- an action may leave the time of the last change as it was
+	IF v_stream.comments_at IS NOT NULL THEN
+		PERFORM zcsync._note_conversations(v_stream.account_id, v_stream.kind, false, interval '0', ARRAY(
+			SELECT ROW(d.id, greatest(d.version, d.acted), '{}', NULL, false)::zcsync.document
+			FROM (SELECT zcsync._halopsa_read_id(e -> 'id'), zcsync._halopsa_version(e) COLLATE "C", zcsync._halopsa_read_time(e ->> 'lastactiondate') COLLATE "C"
+				FROM jsonb_array_elements(p_list) AS e) AS d (id, version, acted)
+			WHERE d.id IS NOT NULL));
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._halopsa_index(bigint, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION zcsync._halopsa_index(bigint, text, jsonb) IS
 'queues the reading of the records of a list that changed';
 
 -- HaloPSA ignores parameters that it does not know, and then lists everything.  Returns
