@@ -171,6 +171,38 @@ COMMENT ON FUNCTION zcsync._set_comments(bigint, text) IS
 -- Jobs that are due
 -- ---------------------------------------------------------------------
 
+-- The job that reads the comments of a record; all of them anew, if that was not done for
+-- a day.
+CREATE FUNCTION zcsync._comment_job(p_stream bigint, p_account bigint, p_kind text, p_remote_id text, p_read_at timestamptz, p_priority integer)
+RETURNS zcsync.new_job
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._job(p_account, zcsync._kind_queue(p_kind), 'comments', 'api', k.key, k.key,
+		jsonb_build_object('id', p_remote_id) || CASE WHEN p_read_at > zcsync._now() - interval '1 day' THEN '{}' ELSE '{"whole": true}'::jsonb END,
+		p_priority, p_stream => p_stream, p_kind => 'comments')
+	FROM (SELECT format('comments/%s/%s', p_stream, p_remote_id)) AS k (key)
+$$;
+COMMENT ON FUNCTION zcsync._comment_job(bigint, bigint, text, text, timestamptz, integer) IS
+'the job that reads the comments of a record';
+
+-- A vendor reports that somebody commented on these records: those whose comments are
+-- mirrored have them read at once.
+CREATE FUNCTION zcsync._read_conversations(p_stream bigint, p_ids text[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._enqueue(j.jobs)
+	FROM (
+		SELECT array_agg(zcsync._comment_job(s.stream_id, s.account_id, s.kind, c.remote_id, c.read_at, 30) ORDER BY c.remote_id COLLATE "C") AS jobs
+		FROM zcsync.streams AS s
+		JOIN zcsync.conversations AS c ON c.account_id = s.account_id AND c.kind = s.kind AND c.remote_id = ANY (p_ids)
+		WHERE s.stream_id = p_stream) AS j
+	WHERE j.jobs IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._read_conversations(bigint, text[]) IS
+'queues the reading of comments of records on which somebody commented';
+
 -- Jobs for the conversations that are due.  One whose job failed for good is left alone
 -- for an hour.
 CREATE FUNCTION zcsync._comment_jobs(p_stream bigint) RETURNS zcsync.new_job[]
@@ -192,12 +224,10 @@ BEGIN
 		SELECT count(*) FROM zcsync.sync_queue q
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = p_stream AND q.operation = 'comments');
 	RETURN (
-		SELECT array_agg(zcsync._job(v_stream.account_id, zcsync._kind_queue(v_stream.kind), 'comments', 'api', d.key, d.key,
-			jsonb_build_object('id', d.remote_id)
-				|| CASE WHEN d.read_at > v_now - interval '1 day' THEN '{}' ELSE '{"whole": true}'::jsonb END, CASE WHEN d.read_at IS NULL THEN 70 ELSE 56 END, p_stream => p_stream,
-			p_kind => 'comments'))
+		SELECT array_agg(zcsync._comment_job(p_stream, v_stream.account_id, v_stream.kind, d.remote_id, d.read_at,
+			CASE WHEN d.read_at IS NULL THEN 70 ELSE 56 END))
 		FROM (
-			SELECT c.remote_id, c.read_at, k.key
+			SELECT c.remote_id, c.read_at
 			FROM zcsync.conversations c
 			CROSS JOIN LATERAL (SELECT format('comments/%s/%s', p_stream, c.remote_id)) AS k (key)
 			WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind AND c.due_at <= v_now
@@ -327,7 +357,8 @@ DECLARE
 	v_prepared zcsync.prepared[] := '{}';
 BEGIN
 	FOR v_job IN
-		SELECT q.job_id, q.stream_id, q.payload, s.comments IS DISTINCT FROM 'none' AND s.stream_id IS NOT NULL AS wanted
+		SELECT q.job_id, q.stream_id, q.payload, EXISTS (SELECT FROM zcsync.conversations c
+			WHERE c.account_id = s.account_id AND c.kind = s.kind AND c.remote_id = q.payload ->> 'id') AS wanted
 		FROM zcsync.sync_queue q LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
 		WHERE q.job_id = ANY (p_ids)
 	LOOP

@@ -252,7 +252,7 @@ DECLARE
 BEGIN
 	SELECT s.kind, s.scope <> '{}' AS is_part INTO STRICT v_stream FROM zcsync.streams AS s WHERE s.stream_id = p_stream;
 	SELECT array_agg(e.remote_id) FILTER (WHERE e.doing = 'fetch') AS fetched, array_agg(e.remote_id) FILTER (WHERE e.doing = 'gone') AS gone,
-		bool_or(e.doing = 'read') AS is_read
+		array_agg(DISTINCT e.remote_id) FILTER (WHERE e.doing = 'comments') AS commented, bool_or(e.doing = 'read') AS is_read
 	INTO v_heard FROM unnest(p_events) AS e;
 	IF v_stream.is_part AND v_heard.fetched IS NOT NULL THEN
 		v_known := zcsync._mirrored(p_account, v_stream.kind, v_heard.fetched);
@@ -261,6 +261,9 @@ BEGIN
 	END IF;
 	IF v_heard.gone IS NOT NULL THEN
 		PERFORM zcsync._look_up(p_stream, zcsync._mirrored(p_account, v_stream.kind, v_heard.gone));
+	END IF;
+	IF v_heard.commented IS NOT NULL THEN
+		PERFORM zcsync._read_conversations(p_stream, v_heard.commented);
 	END IF;
 	IF v_heard.is_read THEN
 		PERFORM zcsync._read_soon(p_stream);
@@ -274,7 +277,7 @@ BEGIN
 	UPDATE zcsync.inbox AS i SET waits = true
 	FROM unnest(p_events) AS e
 	WHERE i.account_id = p_account AND i.webhook = e.webhook AND i.event = e.event AND i.key = e.key AND i.body_hash = p_hash
-		AND e.remote_id = ANY (v_heard.fetched);
+		AND e.doing = 'fetch' AND e.remote_id = ANY (v_heard.fetched);
 	IF zcsync._take_waiting(p_account, p_stream) = 0 THEN
 		PERFORM zcsync._wake();
 	END IF;

@@ -149,7 +149,8 @@ CREATE TYPE zcsync.webhook_event AS (
 	key			text,		-- the vendor's id of the delivery, or of the entry of its history: a repeated one has the same
 	kind		text,		-- NULL: nothing is to be read
 	remote_id	text,
-	doing		text		-- fetch: the record; gone: look whether it is gone; read: what changed in the stream
+	doing		text		-- fetch: the record; comments: those of the record, if they are mirrored; gone: look whether it is
+							-- gone; read: what changed in the stream
 );
 COMMENT ON TYPE zcsync.webhook_event IS
 'a record that a delivery of a webhook reports, and what is to be done about it';
@@ -239,8 +240,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT h.hook, h.needed, h.arguments::regtype[], h.result
 	FROM (VALUES
-		-- the address with which requests begin, from the settings; NULL while a
-		-- setting is missing
+		-- the address with which requests begin, from the settings; NULL while a setting is missing
 		('base_url', 'always', '{jsonb}', 'text'),
 		-- the budgets of an account, from its settings
 		('budgets', 'always', '{jsonb}', 'TABLE(class text, calls integer, window_s double precision, concurrency integer)'),
@@ -250,15 +250,13 @@ BEGIN ATOMIC
 		('discover', 'optional', '{bigint}', 'TABLE(kind text, id text, path text, detail jsonb)'),
 		-- the address of a record in the vendor's own pages: settings, kind, remote id
 		('record_url', 'optional', '{jsonb,text,text}', 'text'),
-		-- raises an error unless a stream of this kind can have this scope; without
-		-- this hook it cannot have one
+		-- raises an error unless a stream of this kind can have this scope; without this hook it cannot have one
 		('scope_check', 'optional', '{text,jsonb}', 'void'),
 		-- what the scope of an access token lacks of what the account's streams need:
 		-- account, the scope that was granted. A row with scope NULL says in purpose
 		-- what is wrong with the scope itself
 		('scope_lacks', 'optional', '{bigint,text}', 'TABLE(scope text, purpose text)'),
-		-- the next request of a lane (live or history) of a stream; NULL: nothing is to
-		-- be requested now
+		-- the next request of a lane (live or history) of a stream; NULL: nothing is to be requested now
 		('pull_request', 'always', '{bigint,text}', 'jsonb'),
 		-- the new cursor of a lane after a page: stream, lane, request, reply. In a cursor
 		-- of the history, "expected" is how many records it will have read at its end, as
@@ -268,8 +266,7 @@ BEGIN ATOMIC
 		-- NULL: the cursor is not to blame, or the lane was restarted already
 		('restart', 'optional', '{jsonb,integer,text}', 'jsonb'),
 		-- the next request of a comparison of a stream's rows with the vendor's lists:
-		-- stream, how far it is ({}: it begins); NULL: this stream cannot be compared
-		-- now
+		-- stream, how far it is ({}: it begins); NULL: this stream cannot be compared now
 		('compare_request', 'to compare', '{bigint,jsonb}', 'jsonb'),
 		-- what a reply to that request says: stream, how far it is, request, reply ->
 		-- how far it is then (NULL: at the end), the remote ids of rows that should be
@@ -300,8 +297,7 @@ BEGIN ATOMIC
 			'TABLE(value text, name text, "position" integer, meaning text, categories text[], is_known boolean, is_choice boolean)'),
 		-- the known places in which records of a kind can be created: account, kind
 		('places', 'optional', '{bigint,text}', 'TABLE(id text, name text)'),
-		-- the id of a place by id, path or name: account, kind, text, may the vendor be
-		-- asked? Raises undefined_object if there is none
+		-- the id of a place by id, path or name: account, kind, text, may the vendor be asked? Raises undefined_object if there is none
 		('place', 'optional', '{bigint,text,text,boolean}', 'text'),
 		-- the fields that must be set there, as fields of a route: account, kind, place
 		('required', 'optional', '{bigint,text,text}', 'TABLE(field text, name text)'),

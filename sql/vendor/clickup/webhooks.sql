@@ -4,7 +4,8 @@
 -- ClickUp gives a webhook up that is answered with 401 or 410, and one that fails too
 -- often.  A change of a task comes as an event of its own and as taskUpdated; both have
 -- the task fetched, once.  The key is that of the history: an edit of a comment repeats
--- the one of its posting, and differs in the body.
+-- the one of its posting, and differs in the body.  No event tells that a comment was
+-- deleted, and it is not certain that one changes when its task was updated last.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._clickup_webhook_proof(p_headers jsonb, p_body bytea, p_rest text) RETURNS zcsync.webhook_proof
@@ -26,6 +27,9 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (
 		SELECT 'tasks', p_body ->> 'task_id', CASE e.name WHEN 'taskDeleted' THEN 'gone' ELSE 'fetch' END
 		WHERE e.name LIKE 'task%' AND p_body ->> 'task_id' ~ '^[A-Za-z0-9]{1,40}$'
+		UNION ALL
+		SELECT 'tasks', p_body ->> 'task_id', 'comments'
+		WHERE e.name LIKE 'taskComment%' AND p_body ->> 'task_id' ~ '^[A-Za-z0-9]{1,40}$'
 		UNION ALL
 		SELECT c.kind, NULL, 'read' FROM unnest('{statuses,fields}'::text[]) AS c (kind)
 		WHERE e.name LIKE 'list%' OR e.name LIKE 'folder%' OR e.name LIKE 'space%') AS k (kind, id, doing);

@@ -33,17 +33,17 @@ AS $$
 	UNION ALL
 	SELECT u.kind, p_id, 'read' FROM unnest('{tickets,leads}'::text[]) AS u (kind) WHERE NOT EXISTS (SELECT FROM known)
 	UNION ALL
-	SELECT 'comments', p_id || '-0', 'fetch' WHERE p_has_action AND EXISTS (SELECT FROM known)
+	SELECT k.kind, p_id, 'comments' FROM known AS k WHERE p_has_action
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_ticket_events(bigint, text, boolean) IS
-'what an event about a ticket of HaloPSA has read; comments are fetched ticket by ticket';
+'what an event about a ticket of HaloPSA has read';
 
 CREATE FUNCTION zcsync._halopsa_webhook_events(p_account bigint, p_headers jsonb, p_body jsonb) RETURNS zcsync.webhook_event[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(ROW(e.event ->> 'webhook_id', e.event ->> 'event', coalesce(e.event ->> 'id', e.event ->> 'timestamp'),
-		t.kind, t.remote_id, t.doing)::zcsync.webhook_event ORDER BY e.n, t.kind)
+		t.kind, t.remote_id, t.doing)::zcsync.webhook_event ORDER BY e.n, t.kind, t.doing DESC)
 	FROM jsonb_array_elements(CASE WHEN jsonb_typeof(p_body) = 'array' THEN p_body
 			WHEN jsonb_typeof(p_body -> 'events') = 'array' THEN p_body -> 'events'
 			ELSE jsonb_build_array(p_body) END) WITH ORDINALITY AS e (event, n)
