@@ -87,7 +87,7 @@ is(value("SELECT count(*) FROM zcsync.tickets WHERE remote_id = '$tickets[-1]' A
 is(value(q{SELECT count(*), sum(count) FROM zcsync.refused_deliveries}) =~ s/\|/ /r =~ s/^[12] /1 /r, '1 50', 'forged ones are a row for each source and minute');
 $calls = fetches('zendesk', qr/show_many/) - $calls;
 note("calls: $calls");
-cmp_ok($calls, '<=', 12 + 4 * (time - $began), 'by few calls');
+cmp_ok($calls, '<=', 12 + 10 * (time - $began), 'by few calls');    # a slow sender's come a few at a time, and wait for 100 ms
 is(value('SELECT count(*) FROM zcsync.inbox WHERE waits'), 0, 'nothing waits any more');
 
 # ClickUp has a call for each task, however often it was reported.
