@@ -22,7 +22,8 @@ $simulator->post('faults', { fault => 'hang', vendor => 'clickup', count => 0 })
 $node->safe_psql('app', qq(SELECT zcsync.add_stream('dev', 'tasks', scope => '{"list_ids": ["$bugs"]}')));
 my $hanging = worker_sql("w.in_flight > 0");
 
-# Run something while a request hangs, and see that it is quick.
+# Run something while a request hangs, and see that it is quick: the request may take ten
+# minutes.
 sub quick
 {
 	my ($what, $code) = @_;
@@ -31,7 +32,7 @@ sub quick
 	wait_until($node, 'app', $hanging, "$what: a request hangs");
 	$start = time;
 	$code->();
-	return cmp_ok(time - $start, '<', 2, "$what: less than 2 s");
+	return cmp_ok(time - $start, '<', 20, "$what: quick");
 }
 
 quick('snapshot', sub {
