@@ -19,6 +19,8 @@
 -- - began: when it began
 -- - at: when its last page came
 -- - pass: how far it is, as the vendor's hook has it
+-- - expected: how many records it will list, by the rows of the mirror, for the view
+--   progress
 -- - gone: the remote ids of rows that were in no list so far
 -- - more: their number, if they are implausibly many; then their ids are not kept
 -- ---------------------------------------------------------------------
@@ -54,6 +56,25 @@ $$;
 COMMENT ON FUNCTION zcsync._comparison_request(bigint) IS
 'the next request of the comparison of a stream; NULL: it is not compared now';
 
+-- How many rows of a stream its vendor should list.
+CREATE FUNCTION zcsync._compared_rows(p_stream_id bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_stream record;
+	v_rows bigint;
+BEGIN
+	SELECT s.account_id, s.kind INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = p_stream_id;
+	EXECUTE format('SELECT count(*) FROM zcsync.%I t WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL',
+			v_stream.kind)
+		INTO v_rows USING v_stream.account_id;
+	RETURN v_rows;
+END
+$$;
+COMMENT ON FUNCTION zcsync._compared_rows(bigint) IS
+'how many rows of a stream its vendor should list';
+
 -- A page arrived.  Its records are stored already, where the vendor's hook for rows
 -- takes them.
 CREATE FUNCTION zcsync._next_comparison(p_job_id bigint, p_stream_id bigint, p_request jsonb, p_reply jsonb)
@@ -68,7 +89,8 @@ DECLARE
 	v_page record;
 BEGIN
 	IF NOT v_cursor ? 'began' THEN
-		SELECT jsonb_build_object('began', q.claimed_at, 'pass', '{}'::jsonb, 'gone', '[]'::jsonb) INTO v_cursor
+		SELECT jsonb_build_object('began', q.claimed_at, 'pass', '{}'::jsonb, 'gone', '[]'::jsonb,
+			'expected', zcsync._compared_rows(p_stream_id)) INTO v_cursor
 		FROM zcsync.sync_queue q WHERE q.job_id = p_job_id;
 	END IF;
 	EXECUTE format('SELECT c.pass, c.gone, c.lacking FROM %s($1, $2, $3, $4) AS c', v_hook::regproc)
@@ -119,20 +141,15 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_stream record;
-	v_rows bigint;
+	v_allowed integer := (SELECT (a.settings ->> 'reconcile_limit')::integer
+		FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id);
 BEGIN
-	SELECT s.account_id, s.kind, (a.settings ->> 'reconcile_limit')::integer AS allowed INTO STRICT v_stream
-	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id WHERE s.stream_id = p_stream_id;
-	IF v_stream.allowed IS NOT NULL THEN
-		RETURN p_gone > v_stream.allowed;
+	IF v_allowed IS NOT NULL THEN
+		RETURN p_gone > v_allowed;
 	ELSIF p_gone <= 20 THEN
 		RETURN false;
 	END IF;
-	EXECUTE format('SELECT count(*) FROM zcsync.%I t WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL',
-			v_stream.kind)
-		INTO v_rows USING v_stream.account_id;
-	RETURN p_gone > greatest(20, v_rows / 20);
+	RETURN p_gone > greatest(20, zcsync._compared_rows(p_stream_id) / 20);
 END
 $$;
 COMMENT ON FUNCTION zcsync._too_many_gone(bigint, bigint) IS

@@ -470,39 +470,51 @@ BEGIN
 		WHERE a.vendor <> 'local'
 		UNION ALL
 		SELECT a.name || '/' || s.kind, 'history', s.*, a.name,
-			s.records_done * 60 / nullif(extract(epoch FROM
-				coalesce(s.history_done_at, zcsync._now()) - s.history_started_at), 0)
+			s.records_done * 60 / nullif(extract(epoch FROM coalesce(s.history_done_at, zcsync._now()) - s.history_started_at), 0)
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 		WHERE s.history_state <> 'none'
+		UNION ALL
+		SELECT a.name || '/' || s.kind, 'compare', s.*, a.name, NULL
+		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+		WHERE s.compare_cursor IS NOT NULL OR (	-- not EXISTS, for which all jobs may be read
+			SELECT true FROM zcsync.sync_queue AS q
+			WHERE q.account_id = s.account_id AND q.state = 'ready' AND q.dedupe_key = 'pull/' || s.stream_id || '/compare' LIMIT 1)
+	), counts AS (
+		SELECT l.*, c.cursor IS NOT NULL AS is_compared, (c.cursor ->> 'began')::timestamptz AS compare_began_at,
+			CASE l.lane WHEN 'history' THEN l.records_done WHEN 'compare' THEN (c.cursor #>> '{pass,listed}')::bigint END AS done,
+			CASE l.lane WHEN 'history' THEN l.records_estimate WHEN 'compare' THEN (c.cursor ->> 'expected')::bigint END AS estimate
+		FROM lanes AS l
+		-- a comparison of which no page came for a day begins again
+		CROSS JOIN LATERAL (SELECT CASE WHEN l.lane = 'compare' AND (l.compare_cursor ->> 'at')::timestamptz > zcsync._now() - interval '1 day'
+			THEN l.compare_cursor END) AS c (cursor)
 	), backfills AS (
 		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, r.backfill_at, b.undone
 		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id)
 	)
-	SELECT l.object, l.lane,
-		CASE WHEN l.lane = 'history' THEN l.records_done END AS done,
-		CASE WHEN l.lane = 'history' THEN l.records_estimate END AS estimate,
+	SELECT l.object, l.lane, l.done, l.estimate,
 		CASE
 			WHEN l.lane = 'history' AND l.history_state = 'done' THEN zcsync._bar(1, 1)
+			WHEN l.lane = 'compare' AND NOT l.is_compared THEN 'starting'
 			-- an estimate may be too low: show 100 % only when it is done
-			WHEN l.lane = 'history' THEN zcsync._bar(least(l.records_done, 0.99 * l.records_estimate), l.records_estimate)
+			WHEN l.lane <> 'live' THEN zcsync._bar(least(l.done, 0.99 * l.estimate), l.estimate)
 			WHEN l.last_pull_at IS NULL THEN 'starting'
 			WHEN zcsync._now() - l.last_pull_at <= l.pull_interval + interval '1 minute' THEN 'in step'
 			ELSE zcsync._span(zcsync._now() - l.last_pull_at) || ' behind'
 		END AS progress,
 		round(CASE
 			WHEN l.lane = 'live' THEN 60 / extract(epoch FROM l.pull_interval)
-			WHEN l.history_state = 'running' THEN
-				l.calls_done * 60 / nullif(extract(epoch FROM zcsync._now() - l.history_started_at), 0)
+			WHEN l.lane = 'history' AND l.history_state = 'running' THEN l.calls_done * 60 / nullif(extract(epoch FROM zcsync._now() - l.history_started_at), 0)
 		END, 2) AS calls_minute,
-		CASE WHEN l.lane = 'history' AND l.history_state = 'running' THEN
-			zcsync._span(make_interval(secs => greatest(l.records_estimate - l.records_done, 0) * 60 / nullif(l.per_minute, 0)))
+		CASE
+			WHEN l.lane = 'history' AND l.history_state = 'running' THEN
+				zcsync._span(make_interval(secs => greatest(l.estimate - l.done, 0) * 60 / nullif(l.per_minute, 0)))
+			WHEN l.lane = 'compare' THEN
+				zcsync._span((zcsync._now() - l.compare_began_at) * (greatest(l.estimate - l.done, 0) / nullif(l.done, 0)::double precision))
 		END AS eta,
 		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest,
 		to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
-		CASE WHEN l.lane = 'live' OR l.history_state = 'running' THEN
-			CASE WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END
-		END AS limited_by
-	FROM lanes AS l
+		CASE WHEN l.lane = 'history' AND l.history_state <> 'running' THEN NULL WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END AS limited_by
+	FROM counts AS l
 	LEFT JOIN LATERAL (
 		SELECT q.budget_class FROM zcsync.sync_queue AS q
 		WHERE q.account_id = l.account_id AND q.state = 'ready' AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j ON true
@@ -522,11 +534,22 @@ BEGIN
 	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, zcsync._span(i.remaining), NULL, NULL, NULL
 	FROM zcsync._running_imports() AS i
 	ORDER BY 1, 2;
+	PERFORM zcsync._describe_progress_view();
+END
+$body$;
+COMMENT ON FUNCTION zcsync._create_progress_view() IS
+'creates or replaces the view progress';
+
+CREATE FUNCTION zcsync._describe_progress_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
 	COMMENT ON VIEW zcsync.progress IS
-	'how far each stream has read, live and history, each backfill of a route and each import of leads, and what holds it';
+	'how far each stream has read, live and history, how far its comparison with the vendor''s lists is, each backfill of a route and each import of leads, and what holds it';
 	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route or intake';
-	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; backfill of a route; import of an intake';
-	COMMENT ON COLUMN zcsync.progress.done IS 'records read, looked at or taken so far';
+	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; compare: the rows with all that the vendor lists, once a day; backfill of a route; import of an intake';
+	COMMENT ON COLUMN zcsync.progress.done IS 'records read, listed, looked at or taken so far';
 	COMMENT ON COLUMN zcsync.progress.progress IS 'how far it is, in words or as a bar';
 	COMMENT ON COLUMN zcsync.progress.eta IS 'in how much time it is done, if it goes on as so far';
 	COMMENT ON COLUMN zcsync.progress.newest IS 'creation of the newest record mirrored';
@@ -536,8 +559,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.progress.limited_by IS 'what it waits for: the account, the vendor, a pause, a budget; empty: nothing';
 END
 $body$;
-COMMENT ON FUNCTION zcsync._create_progress_view() IS
-'creates or replaces the view progress';
+COMMENT ON FUNCTION zcsync._describe_progress_view() IS
+'says what the columns of view progress are; part of zcsync._create_views()';
 
 -- One status at a time, in the order of the index, since the months may hold millions
 -- of rows.

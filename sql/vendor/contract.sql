@@ -270,7 +270,8 @@ BEGIN ATOMIC
 		('compare_request', 'to compare', '{bigint,jsonb}', 'jsonb'),
 		-- what a reply to that request says: stream, how far it is, request, reply ->
 		-- how far it is then (NULL: at the end), the remote ids of rows that should be
-		-- in the lists and are not, and ids in the lists whose records are to be read
+		-- in the lists and are not, and ids in the lists whose records are to be read.
+		-- In how far it is, "listed" is how many records the lists held so far
 		('compare', 'to compare', '{bigint,jsonb,jsonb,jsonb}', 'TABLE(pass jsonb, gone text[], lacking text[])'),
 		-- the request for records of a stream by their ids, {"ids": [...]}
 		('fetch_request', 'optional', '{bigint,jsonb}', 'jsonb'),

@@ -202,6 +202,17 @@ WHERE kind = 'tasks';
 SELECT zcsync._comparison(:tasks) -> 'pass' AS pass;
 UPDATE zcsync.streams SET compare_cursor = compare_cursor || jsonb_build_object('at', zcsync._now() - interval '25 hours') WHERE kind = 'tasks';
 SELECT zcsync._comparison(:tasks) AS anew;
+SELECT done, estimate, progress, eta FROM zcsync.progress WHERE lane = 'compare';
+-- the view progress shows it: 200 rows should be listed, and the first hundred took a minute
+BEGIN;
+UPDATE zcsync.streams SET compare_cursor = NULL, scope = '{}', history_state = 'none' WHERE kind = 'tasks';
+SELECT count(*) FROM zcsync.progress WHERE lane = 'compare';
+SELECT zcsync.compare('dev/tasks') AS job \gset
+SELECT done, estimate, progress, eta FROM zcsync.progress WHERE lane = 'compare';
+UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() - interval '1 minute' WHERE job_id = :job;
+SELECT page.again FROM zcsync._finish_pull(:job, :tasks, 'compare', zcsync._comparison_request(:tasks), created(1, 100, 1001, 1)) AS page;
+SELECT done, estimate, progress, eta ~ '^([67][0-9] s|1 min)$' AS expected FROM zcsync.progress WHERE lane = 'compare';
+ROLLBACK;
 -- what is missing is kept as long as it may be looked up: more is counted
 CREATE FUNCTION keep(at jsonb, from_id integer, to_id integer) RETURNS jsonb LANGUAGE sql AS
 $$ SELECT zcsync._keep_gone((SELECT stream_id FROM zcsync.streams WHERE kind = 'tasks'), at, ARRAY(SELECT 'm' || i FROM generate_series(from_id, to_id) i)) $$;

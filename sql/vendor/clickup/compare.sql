@@ -15,6 +15,7 @@
 --   after   tasks created after this, in ms, are asked for
 --   page    page among these
 --   seen    ids on the pages before
+--   listed  number of tasks so far
 -- ---------------------------------------------------------------------
 
 -- The lists of a comparison: first all tasks of the workspace that are not archived, in
@@ -107,6 +108,7 @@ DECLARE
 	v_ids text[];
 	v_last bigint;
 	v_onward boolean;
+	v_listed bigint := coalesce((p_pass ->> 'listed')::bigint, 0) + jsonb_array_length(zcsync._json_list(p_reply -> 'tasks'));
 BEGIN
 	SELECT coalesce(array_agg(x.id) FILTER (WHERE x.id IS NOT NULL), '{}') || ARRAY(SELECT jsonb_array_elements_text(coalesce(p_pass -> 'seen', '[]'))),
 		max(x.created), bool_and(x.created >= x.before IS NOT FALSE) AND max(x.created) - 1 > v_after
@@ -116,15 +118,16 @@ BEGIN
 		FROM (SELECT d ->> 'id', CASE WHEN d ->> 'date_created' ~ '^[0-9]{1,14}$' THEN (d ->> 'date_created')::bigint END, n
 			FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'tasks')) WITH ORDINALITY AS z (d, n)) AS y (id, created, n)) AS x;
 	IF v_full AND v_onward IS NOT TRUE THEN
-		pass := jsonb_build_object('todo', v_todo, 'after', v_after, 'page', (p_request ->> 'page')::integer + 1, 'seen', to_jsonb(v_ids));
+		pass := jsonb_build_object('todo', v_todo, 'after', v_after, 'page', (p_request ->> 'page')::integer + 1, 'seen', to_jsonb(v_ids),
+			'listed', v_listed);
 		RETURN NEXT;
 		RETURN;
 	END IF;
 	gone := zcsync._clickup_unlisted(p_stream_id, v_todo -> 0, v_after, CASE WHEN v_full THEN v_last END, v_ids);
 	IF v_full THEN
-		pass := jsonb_build_object('todo', v_todo, 'after', v_last - 1, 'page', 0);
+		pass := jsonb_build_object('todo', v_todo, 'after', v_last - 1, 'page', 0, 'listed', v_listed);
 	ELSIF jsonb_array_length(v_todo) > 1 THEN
-		pass := jsonb_build_object('todo', v_todo - 0);
+		pass := jsonb_build_object('todo', v_todo - 0, 'listed', v_listed);
 	END IF;
 	RETURN NEXT;
 END

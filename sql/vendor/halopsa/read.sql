@@ -439,8 +439,9 @@ COMMENT ON FUNCTION zcsync._halopsa_compare_ids(bigint, bigint[], text, bigint, 
 --
 --   page      page of ids; 0: all at once
 --   last      the last id of the page before
---   read      number of ids so far
+--   read      number of ids so far, of this entity
 --   entity    of companies: Client, and then Site
+--   listed    number of ids so far
 CREATE FUNCTION zcsync._halopsa_compare(p_stream_id bigint, p_pass jsonb, p_request jsonb, p_reply jsonb)
 RETURNS TABLE (pass jsonb, gone text[], lacking text[])
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -450,6 +451,7 @@ DECLARE
 	v_page integer := coalesce((p_pass ->> 'page')::integer, 0);
 	v_after bigint := coalesce((p_pass ->> 'last')::bigint, 0);
 	v_read bigint := coalesce((p_pass ->> 'read')::bigint, 0);
+	v_listed bigint := coalesce((p_pass ->> 'listed')::bigint, 0);
 	v_ids bigint[];
 	v_count bigint := CASE WHEN p_reply ->> 'record_count' ~ '^[0-9]{1,15}$' THEN (p_reply ->> 'record_count')::bigint END;
 	v_last boolean;
@@ -466,14 +468,15 @@ BEGIN
 	END IF;
 	-- a server may give fewer ids a page than it was asked for
 	v_read := v_read + cardinality(v_ids);
+	v_listed := v_listed + cardinality(v_ids);
 	v_last := v_page = 0 OR v_ids = '{}' OR coalesce(v_read >= v_count, false);
 	SELECT c.gone, c.lacking INTO gone, lacking
 	FROM zcsync._halopsa_compare_ids(p_stream_id, v_ids, CASE p_request ->> 'entity' WHEN 'Site' THEN 'site-' ELSE '' END,
 		v_after, CASE WHEN v_last THEN 9223372036854775807 ELSE v_ids[cardinality(v_ids)] END) AS c;
 	IF NOT v_last THEN
-		pass := p_pass || jsonb_build_object('page', v_page + 1, 'read', v_read, 'last', v_ids[cardinality(v_ids)]);
+		pass := p_pass || jsonb_build_object('page', v_page + 1, 'read', v_read, 'last', v_ids[cardinality(v_ids)], 'listed', v_listed);
 	ELSIF p_request ->> 'entity' = 'Client' THEN
-		pass := '{"entity": "Site"}';
+		pass := jsonb_build_object('entity', 'Site', 'listed', v_listed);
 	END IF;
 	RETURN NEXT;
 END
