@@ -35,6 +35,7 @@ OBJS = \
 	src/identity.o \
 	src/json.o \
 	src/key_rotation.o \
+	src/kept_query.o \
 	src/launcher.o \
 	src/local_attempt.o \
 	src/local_jobs.o \

@@ -235,57 +235,88 @@ INSERT INTO zcsync.leads (account_id, last_name, created_at, inserted_at)
 SELECT zcsync.account('crm'), 'Lead', '2026-02-01'::timestamptz + i / 100 * interval '1 hour', now() - i % 4 * interval '1 month' FROM generate_series(1, 20000) i;
 RESET session_replication_role;
 VACUUM ANALYZE zcsync.tickets, zcsync.tasks, zcsync.leads;
--- The scans of a plan, without those that found nothing to read, and the sorts of
--- more than a page; months have one name here.
-CREATE FUNCTION scans(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+-- The plan of the query of a page as the session keeps it.
+CREATE FUNCTION plan_of(query text, key text, local_id bigint, account_id bigint, rows integer, list jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
 	v_plan jsonb;
 BEGIN
-	EXECUTE 'EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ' || query INTO v_plan;
-	RETURN QUERY
-	SELECT DISTINCT concat_ws(' ', n ->> 'Node Type', regexp_replace(coalesce(n ->> 'Index Name', n ->> 'Relation Name'), '_(y\d+m\d+|default)', '_<month>'))
-	FROM jsonb_path_query(v_plan, 'strict $.**') AS n
-	WHERE (n ->> 'Node Type' ~ 'Scan' AND (n ? 'Index Name' OR n ->> 'Node Type' = 'Seq Scan') AND coalesce(n ->> 'Relation Name', '') <> 'accounts'
-			AND (n ->> 'Actual Rows')::numeric + coalesce((n ->> 'Rows Removed by Filter')::numeric, 0) > 0)
-		OR (n ->> 'Node Type' ~ 'Sort' AND (n #>> '{Plans,0,Actual Rows}')::numeric > 102)
-	ORDER BY 1;
+	EXECUTE 'PREPARE page (text, bigint, bigint, integer, jsonb) AS ' || query;
+	EXECUTE format('EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) EXECUTE page(%L, %L, %L, %L, %L)', key, local_id, account_id, rows, list) INTO v_plan;
+	DEALLOCATE page;
+	RETURN v_plan;
 END $$;
-CREATE FUNCTION pages_read(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION plan_of(query text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
 	v_plan jsonb;
 BEGIN
 	EXECUTE 'EXPLAIN (ANALYZE, TIMING OFF, BUFFERS, FORMAT JSON) ' || query INTO v_plan;
-	RETURN (v_plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (v_plan #>> '{0,Plan,Shared Read Blocks}')::bigint;
+	RETURN v_plan;
 END $$;
+-- Its scans, without those that found nothing to read, and the sorts of more than a
+-- page; months have one name here.
+CREATE FUNCTION scans(plan jsonb) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT DISTINCT concat_ws(' ', n ->> 'Node Type', regexp_replace(coalesce(n ->> 'Index Name', n ->> 'Relation Name'), '_(y\d+m\d+|default)', '_<month>'))
+	FROM jsonb_path_query(plan, 'strict $.**') AS n
+	WHERE (n ->> 'Node Type' ~ 'Scan' AND (n ? 'Index Name' OR n ->> 'Node Type' = 'Seq Scan') AND coalesce(n ->> 'Relation Name', '') <> 'accounts'
+			AND (n ->> 'Actual Rows')::numeric + coalesce((n ->> 'Rows Removed by Filter')::numeric, 0) > 0)
+		OR (n ->> 'Node Type' ~ 'Sort' AND (n #>> '{Plans,0,Actual Rows}')::numeric > 102)
+	ORDER BY 1;
+$$;
+CREATE FUNCTION pages_read(plan jsonb) RETURNS bigint LANGUAGE sql AS
+$$ SELECT (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint $$;
 CREATE FUNCTION cursor_at(kind text, sort_order text, account text, created_at timestamptz, local_id bigint) RETURNS text LANGUAGE sql AS
 $$ SELECT zcsync._encode_cursor(jsonb_build_array(kind, 'created_at', sort_order, account), to_jsonb(created_at), local_id) $$;
 -- first page, in the middle, near the ends, among NULL; the newest tickets are all
 -- of one account
 CREATE TABLE page_queries AS
-SELECT k.kind, a.account, o.sort_order, p.n, zcsync._page_query(k.kind, '{created_at}',
-	CASE WHEN p.n > 1 THEN cursor_at(k.kind, o.sort_order, a.account, p.at, 10000) END, 20, 'created_at', o.sort_order, a.account) AS query
+SELECT k.kind, a.account, o.sort_order, p.n, q.*
 FROM unnest('{tickets,tasks,leads}'::text[]) AS k (kind)
 CROSS JOIN unnest(CASE k.kind WHEN 'tickets' THEN '{NULL,acme,beta}'::text[] WHEN 'tasks' THEN '{NULL,dev}' ELSE '{NULL,crm}' END) AS a (account)
 CROSS JOIN unnest('{asc,desc}'::text[]) AS o (sort_order)
-CROSS JOIN (VALUES (1, NULL), (2, '2026-02-05'), (3, '2026-02-01 12:00'), (4, '2026-02-09'), (5, NULL::timestamptz)) AS p (n, at);
+CROSS JOIN (VALUES (1, NULL), (2, '2026-02-05'), (3, '2026-02-01 12:00'), (4, '2026-02-09'), (5, NULL::timestamptz)) AS p (n, at)
+CROSS JOIN LATERAL zcsync._page_query(k.kind, '{created_at}', CASE WHEN p.n > 1 THEN cursor_at(k.kind, o.sort_order, a.account, p.at, 10000) END, 20,
+	'created_at', o.sort_order, a.account) AS q;
 SET enable_sort = off;		-- as in the functions
 SET enable_incremental_sort = off;
 SET jit = off;
-SELECT DISTINCT q.kind, q.account IS NOT NULL AS of_account, scans(q.query) FROM page_queries q ORDER BY 1, 2, 3;
+SET plan_cache_mode = force_generic_plan;
+SELECT DISTINCT q.kind, q.account IS NOT NULL AS of_account, scans(plan_of(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)) FROM page_queries q ORDER BY 1, 2, 3;
 -- flat: none reads more than a few pages of table and index, here of each month
-SELECT kind, max(pages_read(query)) <= CASE kind WHEN 'leads' THEN 150 ELSE 60 END AS flat, count(*) FROM page_queries GROUP BY kind ORDER BY kind;
+SELECT kind, max(pages_read(plan_of(query, key, local_id, account_id, rows, list))) <= CASE kind WHEN 'leads' THEN 150 ELSE 60 END AS flat, count(*) FROM page_queries GROUP BY kind ORDER BY kind;
 -- whatever statistics say: these are of a time when there was nothing
 DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'zcsync'::regnamespace AND relname ~ '^(tickets|tasks|leads)');
-SELECT kind, max(pages_read(query)) <= CASE kind WHEN 'leads' THEN 150 ELSE 60 END AS flat FROM page_queries GROUP BY kind ORDER BY kind;
+SELECT kind, max(pages_read(plan_of(query, key, local_id, account_id, rows, list))) <= CASE kind WHEN 'leads' THEN 150 ELSE 60 END AS flat FROM page_queries GROUP BY kind ORDER BY kind;
 ANALYZE zcsync.tickets, zcsync.tasks, zcsync.leads;
 -- what the last page by OFFSET reads
-SELECT pages_read('SELECT created_at FROM zcsync.tickets WHERE deleted_at IS NULL ORDER BY created_at DESC, local_id DESC LIMIT 20 OFFSET 19000')
-	> 5 * (SELECT max(pages_read(query)) FROM page_queries WHERE kind = 'tickets') AS offset_is_not;
-SELECT scans(zcsync._page_query('tickets', '{created_at}', NULL, 20, 'local_id', 'asc', 'beta'));
-SELECT scans(zcsync._page_query('leads', '{created_at}', NULL, 20, 'local_id', 'desc', NULL));
+SELECT pages_read(plan_of('SELECT created_at FROM zcsync.tickets WHERE deleted_at IS NULL ORDER BY created_at DESC, local_id DESC LIMIT 20 OFFSET 19000'))
+	> 5 * (SELECT max(pages_read(plan_of(query, key, local_id, account_id, rows, list))) FROM page_queries WHERE kind = 'tickets') AS offset_is_not;
+SELECT scans(plan_of(query, key, local_id, account_id, rows, list)) FROM zcsync._page_query('tickets', '{created_at}', NULL, 20, 'local_id', 'asc', 'beta');
+SELECT scans(plan_of(query, key, local_id, account_id, rows, list)) FROM zcsync._page_query('leads', '{created_at}', NULL, 20, 'local_id', 'desc', NULL);
 RESET enable_sort;
 RESET enable_incremental_sort;
 RESET jit;
+RESET plan_cache_mode;
+
+-- A session keeps plans, as many as there is room for; what changes is seen, as in any other plan.
+SELECT sum(p.n) FROM generate_series(1, 70) AS i CROSS JOIN LATERAL zcsync._read_page('SELECT $4 + ' || i, NULL, NULL, NULL, 1, NULL) AS p (n integer);
+SELECT sum(p.n) FROM generate_series(1, 70) AS i CROSS JOIN LATERAL zcsync._read_page('SELECT $4 + ' || i, NULL, NULL, NULL, 2, NULL) AS p (n integer);
+CREATE FUNCTION quality_of_page() RETURNS TABLE (quality integer) LANGUAGE sql AS $$ SELECT quality FROM zcsync.leads_page(page_size => 1, sort_by => 'quality') $$;
+SELECT * FROM quality_of_page();
+BEGIN;
+SET LOCAL session_replication_role = replica;
+UPDATE zcsync.leads SET quality = 99 WHERE local_id = (SELECT max(local_id) FROM zcsync.leads);
+UPDATE zcsync.leads SET quality = 0 WHERE quality IS DISTINCT FROM 99;
+DROP INDEX zcsync.idx_leads_created_at;
+SELECT * FROM quality_of_page();
+SELECT count(*) FROM zcsync.leads_page();
+ROLLBACK;
+SELECT * FROM quality_of_page();
+-- the query must be one, and have the columns that are read
+SELECT * FROM zcsync._read_page(NULL, NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+SELECT * FROM zcsync._read_page('SELECT $1', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+SELECT * FROM zcsync._read_page('DELETE FROM zcsync.leads RETURNING 1', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+SELECT * FROM zcsync._read_page('SET jit = off', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+DROP FUNCTION quality_of_page;
 
 -- ---------------------------------------------------------------------
 -- Short lists
@@ -303,15 +334,15 @@ SELECT count(*) FROM zcsync.active_tickets_by_user('0', 0);
 SELECT count(*) FROM zcsync.active_tickets_by_user('0', NULL);
 SELECT count(*) FROM zcsync.active_tickets_by_user('0', account => 'nobody');
 -- twice, as the first one reads the catalog as well
-SELECT least(pages_read(q), pages_read(q)) < 150 AS by_index,
-	pages_read('SELECT subject FROM zcsync.tickets WHERE description IS NULL') > 300 AS not_as_the_table
+SELECT least(pages_read(plan_of(q)), pages_read(plan_of(q))) < 150 AS by_index,
+	pages_read(plan_of('SELECT subject FROM zcsync.tickets WHERE description IS NULL')) > 300 AS not_as_the_table
 FROM (VALUES ($$SELECT * FROM zcsync.active_tickets_by_user('0')$$)) AS v (q);
 
 SELECT count(*), bool_and(local_id = a.id) AS newest_first FROM zcsync.recent_leads() WITH ORDINALITY AS r
 JOIN LATERAL unnest((sorted('leads', 'created_at', 'desc', NULL))[1:100]) WITH ORDINALITY AS a (id, n) ON a.n = r.ordinality;
 SELECT count(*) FROM zcsync.recent_leads(7);
 SELECT count(*) FROM zcsync.recent_leads(-1);
-SELECT least(pages_read(q), pages_read(q)) < 150 AS by_index FROM (VALUES ('SELECT * FROM zcsync.recent_leads()')) AS v (q);
+SELECT least(pages_read(plan_of(q)), pages_read(plan_of(q))) < 150 AS by_index FROM (VALUES ('SELECT * FROM zcsync.recent_leads()')) AS v (q);
 
 INSERT INTO zcsync.leads (account_id, last_name, company, email) VALUES (zcsync.account('crm'), 'A', 'ACME Ltd', 'a@acme.example'),
 	(zcsync.account('crm'), 'B', 'Acme Ltd', 'b@acme.example'), (zcsync.account('crm'), 'C', 'Zeta', 'c@zeta.example');
@@ -330,9 +361,9 @@ SELECT count(*) FROM zcsync.tickets_report('2026-02-03', '2026-02-02');
 SELECT count(*) FROM zcsync.tickets_report(account => 'nobody');
 -- It is part of the statement around it: read in the order of the index, and
 -- only what is asked for.
-SELECT scans('SELECT reference, subject FROM zcsync.tickets_report() LIMIT 1000');
-SELECT scans($$SELECT * FROM zcsync.tickets_report('2026-02-02', '2026-02-03', 'acme') LIMIT 100$$);
-SELECT pages_read('SELECT reference FROM zcsync.tickets_report() LIMIT 100') < 60 AS begins_at_once;
+SELECT scans(plan_of('SELECT reference, subject FROM zcsync.tickets_report() LIMIT 1000'));
+SELECT scans(plan_of($$SELECT * FROM zcsync.tickets_report('2026-02-02', '2026-02-03', 'acme') LIMIT 100$$));
+SELECT pages_read(plan_of('SELECT reference FROM zcsync.tickets_report() LIMIT 100')) < 60 AS begins_at_once;
 COPY (SELECT reference, subject, created_at FROM zcsync.tickets_report('2026-02-02', '2026-02-03') LIMIT 3) TO STDOUT (FORMAT csv, HEADER);
 -- A thousand at a time, while rows are inserted before and behind.
 CREATE TABLE read (local_id bigint, n serial);
@@ -372,7 +403,7 @@ SELECT count(*) FROM zcsync.tickets_page();
 SELECT zcsync.tickets_page_json();
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION zcsync.tickets_page, zcsync.tickets_page_json, zcsync.tickets_report, zcsync.active_tickets_by_user, zcsync.account,
-	zcsync._page_query, zcsync._encode_cursor, zcsync._check_rows TO regress_zcsync_reader;
+	zcsync._page_query, zcsync._read_page, zcsync._encode_cursor, zcsync._check_rows TO regress_zcsync_reader;
 SET ROLE regress_zcsync_reader;
 SELECT count(*) FROM zcsync.tickets_page();
 SELECT count(*) FROM zcsync.tickets_report();
@@ -393,7 +424,7 @@ SELECT count(*) FROM zcsync.leads_page();
 RESET ROLE;
 
 DROP TABLE page_queries, read;
-DROP FUNCTION walk, walks, sorted, refused, forged, next_of, scans, pages_read, cursor_at, finite_of, time_of, text_of;
+DROP FUNCTION walk, walks, sorted, refused, forged, next_of, plan_of(text), plan_of(text, text, bigint, bigint, integer, jsonb), scans, pages_read, cursor_at, finite_of, time_of, text_of;
 DROP EXTENSION zcsync CASCADE;
 DROP OWNED BY regress_zcsync_reader;
 DROP ROLE regress_zcsync_reader;
