@@ -14,7 +14,7 @@ use ZcsyncTest;
 my $rows = $ENV{ZCSYNC_TEST_LEADS} // 4_000;
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my $simulator = start_simulator('--tickets', 0, '--tasks', 0, '--halopsa-tickets', 0, '--halopsa-leads', 0, '--halopsa-plan', 'none', '--keep-requests', 20000);
-my $node = new_node('main', conf => "log_statement = none\nzcsync.request_timeout = 10s\n");
+my $node = new_node('main', conf => "log_statement = none\nzcsync.request_timeout = 30s\n");
 
 $node->start;
 setup_zcsync($node, 'postgres');
