@@ -135,7 +135,7 @@ sub settle
 	# what is to come of a page is queued with the page
 	$self->polls;
 	return wait_until($self->{node}, 'postgres', <<'SQL', $what);
-SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'token', 'probe'))
+SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments', 'token', 'probe'))
 	AND NOT EXISTS (SELECT FROM zcsync.streams WHERE history_state = 'running')
 SQL
 }
@@ -322,7 +322,7 @@ SQL
 SELECT string_agg(concat_ws(' ', x.what, x.class, left(x.message, 200)), '; ')
 FROM (
 	SELECT 'dead letter: ' || operation, class, message FROM zcsync.dead_letters
-	UNION ALL SELECT state || ' ' || operation, last_class, last_error FROM zcsync.sync_queue WHERE operation <> 'pull' OR state = 'held'
+	UNION ALL SELECT state || ' ' || operation, last_class, last_error FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments') OR state = 'held'
 	UNION ALL SELECT 'route error: ' || field, code, message FROM zcsync.route_errors
 	UNION ALL SELECT 'row ' || local_id, sync_state, name FROM zcsync.tasks WHERE sync_state <> 'synced'
 	UNION ALL SELECT 'alert: ' || code, object, message FROM zcsync.alerts WHERE resolved_at IS NULL) AS x (what, class, message)
