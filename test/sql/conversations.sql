@@ -179,7 +179,7 @@ CREATE FUNCTION page(first integer, last integer, replies jsonb DEFAULT '{}') RE
 		'user', '{"id": 183, "username": "Dana"}'::jsonb, 'date', (1770000000000 + i)::text, 'reply_count', coalesce(replies ->> i::text, '0')) ORDER BY i DESC))
 	FROM generate_series(first, last) AS i
 $$;
-SELECT zcsync._clickup_comments_request(:tasks, '{"id": "t1", "whole": true}');
+SELECT zcsync._clickup_comments_request(:tasks, '{"id": "t1", "whole": true}') - 'as_of' AS request;
 -- a full page, then the rest, then the replies to two comments, one after the other
 SELECT n, zcsync._clickup_comments_next(:tasks, request::jsonb, reply) AS next FROM (VALUES
 	(1, '{"op": "task_comments", "task_id": "t1", "whole": true}', page(6, 30, '{"30": 2}')),
@@ -208,8 +208,44 @@ SELECT changed FROM zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 8), '{
 SELECT remote_id, version, due_at <= zcsync._now() AS due FROM zcsync.conversations WHERE account_id = :dev;
 SELECT changed FROM zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 9), '{"op": "team_tasks"}', '{"tasks": [{"id": "t1", "name": "late", "date_updated": "1"}]}');
 SELECT remote_id, version FROM zcsync.conversations WHERE account_id = :dev;
+-- Deleted comments: a page shows what is missing between its comments, not before and not behind them; the last page, also what is older.
+CREATE FUNCTION shown(request jsonb, reply jsonb) RETURNS text LANGUAGE sql AS $$
+	SELECT zcsync._apply_reply(zcsync.stream('dev/tasks'), zcsync._origin_of('pull', 10), jsonb_build_object('op', 'task_comments', 'task_id', 't1',
+		'as_of', extract(epoch FROM zcsync._now() + interval '1 minute')::bigint) || request, reply);
+	SELECT concat_ws('; ', string_agg(c.remote_id, ' ' ORDER BY c.remote_id::integer) FILTER (WHERE c.deleted_at IS NOT NULL)) FROM zcsync.comments c WHERE c.account_id = zcsync.account('dev')
+$$;
+CREATE FUNCTION without(reply jsonb, ids text[]) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_build_object('comments', (SELECT coalesce(jsonb_agg(d ORDER BY n), '[]') FROM jsonb_array_elements(reply -> 'comments') WITH ORDINALITY AS x (d, n) WHERE d ->> 'id' <> ALL (ids)))
+$$;
+SELECT shown('{}', page(6, 30, '{"30": 2}')) AS none;
+SELECT shown('{"as_of": 1}', without(page(6, 30), '{8}')) AS stored_since;
+SELECT shown('{}', without(page(5, 30, '{"30": 2}'), '{20}')) AS within_a_page;
+SELECT shown('{}', page(6, 30)) AS listed_again;
+SELECT shown('{"start": "1770000000012"}', page(6, 9)) AS behind_the_first_page;
+SELECT shown('{}', '{"comments": null}') AS no_list;
+SELECT shown('{"op": "comment_replies", "comment_id": "30"}', page(31, 31)) AS a_reply;
+SELECT shown('{}', without(page(6, 30), '{30}')) AS with_its_replies;
+SELECT shown('{}', '{"comments": []}') AS all_of_them;
+SELECT action, new ->> 'deleted_at' IS NOT NULL AS gone, count(*) FROM zcsync.changes WHERE account_id = :dev AND kind = 'comments' AND action = 'delete' GROUP BY 1, 2;
 
-DROP FUNCTION page;
+-- ---------------------------------------------------------------------
+-- HaloPSA: the actions of a ticket come all at once
+-- ---------------------------------------------------------------------
+SELECT zcsync.add_account('halo', 'halopsa', '{"host": "acme.halopsa.com"}', '{"client_id": "x", "client_secret": "y"}') AS halo \gset
+SELECT count(*) FROM zcsync.add_stream('halo', 'tickets', comments => 'all');
+CREATE FUNCTION listed(reply jsonb, request jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
+	SELECT zcsync._apply_reply(zcsync.stream('halo/tickets'), zcsync._origin_of('pull', 11), zcsync._halopsa_comments_request(zcsync.stream('halo/tickets'), '{"id": "18"}')
+		|| jsonb_build_object('as_of', extract(epoch FROM zcsync._now() + interval '1 minute')::bigint) || request, reply);
+	SELECT string_agg(c.remote_id || CASE WHEN c.deleted_at IS NOT NULL THEN ' gone' ELSE '' END, ', ' ORDER BY c.remote_id) FROM zcsync.comments c WHERE c.account_id = zcsync.account('halo')
+$$;
+SELECT zcsync._halopsa_comments_request(zcsync.stream('halo/tickets'), '{"id": "18"}') - 'as_of' AS request;
+SELECT listed('{"record_count": 3, "actions": [{"id": 1.0, "ticket_id": 18.0, "note": "a"}, {"id": 2, "ticket_id": 18, "note": "b"}, {"id": 3, "ticket_id": 18, "note": "c"}]}') AS three;
+SELECT listed('{"record_count": 3, "actions": [{"id": 1, "ticket_id": 18, "note": "a"}]}') AS cut_off;
+SELECT listed('{"record_count": 0, "actions": []}') AS hidden;
+SELECT listed('{"record_count": 2, "actions": [{"id": 1, "ticket_id": 18, "note": "a"}, {"id": 3, "ticket_id": 18, "note": "c"}]}', '{"as_of": 1}') AS stored_since;
+SELECT listed('{"record_count": 2, "actions": [{"id": 1, "ticket_id": 18, "note": "a"}, {"id": 3, "ticket_id": 18, "note": "c"}]}') AS gone;
+
+DROP FUNCTION page, shown, without, listed;
 DROP VIEW jobs, talks;
 DROP FUNCTION due, reply, end_jobs, lane;
 DROP EXTENSION zcsync CASCADE;

@@ -16,11 +16,11 @@ my $true = JSON::PP::true();
 
 sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; SET timezone = 'UTC'; $_[0]"); }
 
-# Requests of Zendesk whose path matches.
+# Requests whose path matches.
 sub calls
 {
-	my ($path) = @_;
-	return scalar grep { $_->{path} =~ $path } @{ $simulator->get('requests', vendor => 'zendesk', limit => 100000)->{requests} };
+	my ($path, $vendor) = @_;
+	return scalar grep { $_->{path} =~ $path } @{ $simulator->get('requests', vendor => $vendor // 'zendesk', limit => 100000)->{requests} };
 }
 
 # Comments are looked after now, and read.
@@ -85,9 +85,22 @@ my ($task) = split /\n/, value("SELECT t.remote_id FROM zcsync.links l JOIN zcsy
 $simulator->post('touch', { workspace => 'dev', id => $task, text => "from a developer $_" }) for 1 .. 30;
 $flow->polls;
 look('comments of a task', q{SELECT count(*) = 30 FROM zcsync.comments WHERE body LIKE 'from a developer%'});
+my $pages = calls(qr{/task/$task/comment$}, 'clickup');
+note("30 comments of a task, which had none before: $pages calls since it was linked");
+cmp_ok($pages, '<=', 6, 'a task costs a call, and one for each 25 new comments');
 $simulator->post('edit_comment', { workspace => 'dev', vendor => 'clickup', comment => value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'from a developer 30'}), reply => 'an answer' });
 $flow->polls;
 look('a reply', q{SELECT count(*) = 1 FROM zcsync.comments r JOIN zcsync.comments c ON c.remote_id = r.reply_to WHERE r.body = 'an answer' AND c.body = 'from a developer 30' AND r.author_name IS NOT NULL});
+note('a reply: ' . (calls(qr{/task/$task/comment$}, 'clickup') - $pages) . ' calls for the task, ' . calls(qr{/reply$}, 'clickup') . ' for the reply');
+cmp_ok(calls(qr{/reply$}, 'clickup'), '<=', 2, 'replies are read where their number differs');
+
+# deleted ones, when the task is read again
+my $gone = value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'from a developer 30'});
+$simulator->post('edit_comment', { workspace => 'dev', vendor => 'clickup', comment => $gone, remove => 1 });
+$simulator->post('touch', { workspace => 'dev', id => $task, text => 'from a developer 31' });
+$flow->polls;
+look('a deleted comment and the answer to it', "SELECT count(*) = 2 FROM zcsync.comments WHERE '$gone' IN (remote_id, reply_to) AND deleted_at IS NOT NULL");
+is(value(q{SELECT count(*) FROM zcsync.comments WHERE parent_kind = 'tasks' AND deleted_at IS NOT NULL}), 2, 'and no other');
 
 # the text is in the rows of comments, and nowhere else
 for my $table (qw(changes sync_records dead_letters sync_queue alerts links route_errors conflicts conversations))

@@ -6,13 +6,17 @@
 -- reads the replies of those comments that have more or fewer than are known here; once
 -- a day, if the task has changed, it reads all.  ClickUp has no private comments, and
 -- does not tell when one was edited.
+--
+-- Nor does it tell that a comment was deleted: a page shows that it is gone, if it lies
+-- between the comments of the page and is not among them.
 -- ---------------------------------------------------------------------
 
+-- as_of: rows that were stored since then say nothing about the reply.
 CREATE FUNCTION zcsync._clickup_comments_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT jsonb_build_object('op', 'task_comments', 'task_id', p_payload -> 'id')
+	SELECT jsonb_build_object('op', 'task_comments', 'task_id', p_payload -> 'id', 'as_of', floor(extract(epoch FROM zcsync._now()))::bigint)
 		|| CASE WHEN p_payload ? 'whole' THEN '{"whole": true}'::jsonb ELSE '{}' END
 		|| coalesce(p_payload -> 'page', '{}')
 $$;
@@ -97,3 +101,29 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_comments(text, text, jsonb) IS
 'documents of comments of a task as rows; the caller''s TimeZone must be UTC';
+
+-- The comments that should be on a page of a task's comments, or among the replies to
+-- one, and are not.  With a comment its replies are gone.
+CREATE FUNCTION zcsync._clickup_gone_comments(p_account bigint, p_request jsonb, p_list jsonb) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH page AS (
+		SELECT p_request ->> 'op' = 'comment_replies' AS is_thread,
+			zcsync._clickup_time(p_request ->> 'start')::timestamptz AS before,
+			CASE WHEN jsonb_array_length(p_list) >= 25 THEN zcsync._clickup_time(p_list -> -1 ->> 'date')::timestamptz END AS after),
+	gone AS (
+		SELECT c.remote_id
+		FROM page AS p JOIN zcsync.comments AS c ON c.account_id = p_account AND c.parent_id = p_request ->> 'task_id'
+		WHERE c.parent_kind = 'tasks' AND c.remote_id IS NOT NULL AND c.deleted_at IS NULL
+			AND c.synced_at < to_timestamp((p_request ->> 'as_of')::bigint)
+			AND CASE WHEN p.is_thread THEN c.reply_to = p_request ->> 'comment_id'
+				ELSE c.reply_to IS NULL AND (c.created_at < p.before) IS NOT FALSE AND (c.created_at > p.after) IS NOT FALSE END
+			AND NOT EXISTS (SELECT FROM jsonb_array_elements(p_list) AS d WHERE d ->> 'id' = c.remote_id))
+	SELECT g.remote_id FROM gone AS g
+	UNION ALL
+	SELECT r.remote_id FROM zcsync.comments AS r
+	WHERE r.account_id = p_account AND r.reply_to IN (SELECT g.remote_id FROM gone AS g) AND r.deleted_at IS NULL
+$$;
+COMMENT ON FUNCTION zcsync._clickup_gone_comments(bigint, jsonb, jsonb) IS
+'comments that a page of comments shows to be gone; the caller''s TimeZone must be UTC';

@@ -469,6 +469,9 @@ BEGIN
 	IF v_op IN ('task_comments', 'comment_replies') THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_comments(p_request ->> 'task_id', p_request ->> 'comment_id',
 			zcsync._json_list(p_reply -> 'comments'));
+		RETURN QUERY SELECT 'comments', g.id, NULL::text, '{}'::jsonb, NULL::jsonb, true
+			FROM zcsync._clickup_gone_comments(p_account, p_request, p_reply -> 'comments') AS g (id)
+			WHERE jsonb_typeof(p_reply -> 'comments') = 'array';
 	ELSIF v_op = 'list_fields' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
 	ELSIF p_kind = 'tasks' AND p_request ? 'compare' THEN

@@ -47,7 +47,18 @@ my $made = try(
 my $id = $made->{ticket}{id};
 try(zendesk => GET => "/api/v2/tickets/$id");
 try(zendesk => PUT => "/api/v2/tickets/$id", { ticket => { status => 'pending', comment => { body => 'note', public => false } } });
-try(zendesk => GET => "/api/v2/tickets/$id/comments");
+try(zendesk => PUT => "/api/v2/tickets/$id", { ticket => { comment => { body => 'said', public => true } } });
+my $page = try(zendesk => GET => "/api/v2/tickets/$id/comments?include=users&include_inline_images=true&page[size]=1");
+is scalar @{ $page->{comments} }, 1, 'a page of one comment';
+my @comments = @{ try(zendesk => GET => "/api/v2/tickets/$id/comments?include=users&include_inline_images=true&page[size]=100&page[after]=$page->{meta}{after_cursor}")->{comments} };
+try(zendesk => PUT => "/api/v2/tickets/$id/comments/$comments[1]{id}/make_private");
+try(zendesk => PUT => "/api/v2/comment_redactions/$comments[0]{id}", { ticket_id => $id, html_body => '<p><redact>note</redact></p>' });
+is_deeply [ map { [ $_->{public}, $_->{body} ] } @{ try(zendesk => GET => "/api/v2/tickets/$id/comments")->{comments} } ],
+  [ [ true, 'text' ], [ false, "\x{2587}" x 4 ], [ false, 'said' ] ], 'one redacted, one made private';
+$simulator->post('holdback', { seconds => -5 });
+my $events = try(zendesk => GET => '/api/v2/incremental/ticket_events?start_time=0&include=comment_events');
+is_deeply [ map { $_->{type} } grep { $_->{type} =~ /Comment/ } map { @{ $_->{child_events} } } grep { $_->{ticket_id} == $id } @{ $events->{ticket_events} } ],
+  [qw(Comment Comment Comment CommentPrivacyChange CommentRedactionEvent)], 'events of comments';
 my $job = try(zendesk => PUT => "/api/v2/tickets/update_many?ids=$id", { ticket => { priority => 'low' } });
 try(zendesk => GET => "/api/v2/job_statuses/$job->{job_status}{id}");
 try(zendesk => DELETE => "/api/v2/tickets/$id");
@@ -66,21 +77,31 @@ my ($text) = grep { $_->{type} eq 'text' } @{ $task->{custom_fields} };
 try(clickup => POST => "/api/v2/task/$task->{id}/field/$text->{id}", { value => 'x' });
 try(clickup => POST => "/api/v2/task/$task->{id}/tag/b");
 try(clickup => POST => "/api/v2/task/$task->{id}/comment", { comment_text => 'c', notify_all => false });
-try(clickup => GET => "/api/v2/task/$task->{id}/comment");
+my ($said) = @{ try(clickup => GET => "/api/v2/task/$task->{id}/comment")->{comments} };
+try(clickup => GET => "/api/v2/task/$task->{id}/comment?start=$said->{date}&start_id=$said->{id}");
+try(clickup => PUT => "/api/v2/comment/$said->{id}", { comment_text => 'd', assignee => 183, resolved => false });
+try(clickup => POST => "/api/v2/comment/$said->{id}/reply", { comment_text => 'r', notify_all => false });
+is try(clickup => GET => "/api/v2/comment/$said->{id}/reply")->{comments}[0]{comment_text}, 'r', 'a reply';
+try(clickup => DELETE => "/api/v2/comment/$said->{id}");
+is_deeply try(clickup => GET => "/api/v2/task/$task->{id}/comment")->{comments}, [], 'a deleted comment';
 try(clickup => DELETE => "/api/v2/task/$task->{id}/field/$text->{id}");
 try(clickup => DELETE => "/api/v2/task/$task->{id}");
 
 # HaloPSA
 try(halopsa => GET => "/api/$_") for qw(Tickets?pageinate=true&page_no=1&page_size=100&order=id&orderdesc=false&lastupdatefromdate=2020-01-01T00:00:00&includeclosed=true
   Opportunities?count=5 Tickets/1003?includedetails=true Opportunities/1007?includedetails=true Client?pageinate=true&page_no=1&page_size=10 Client/2 Site?client_id=2 Site/19 Users?site_id=19 Users/38
-  Actions?ticket_id=1003&excludesys=true Status?type=ticket Status/1 Priority TicketType TicketType/3?includedetails=true Team Agent?includedisabled=true Agent/3 FieldInfo?includevalues=true FieldInfo/206 Lookup?lookupid=1206);
+  Actions?ticket_id=1003&excludesys=true&includehtmlnote=true&count=100000 Status?type=ticket Status/1 Priority TicketType TicketType/3?includedetails=true Team Agent?includedisabled=true Agent/3 FieldInfo?includevalues=true FieldInfo/206 Lookup?lookupid=1206);
 my $halo = try(
 	halopsa => POST => '/api/Tickets',
 	[ { summary => 'S', details => 'text', tickettype_id => 1, client_id => 2, site_id => 19, status_id => 1, priority_id => 4, agent_id => 3, team => '2nd Line', category_1 => 'Hardware>Laptop',
 			tags => [ { text => 'a' } ], customfields => [ { id => 206, value => 34 } ], third_party_id_string => 'x', donotapplytemplateintheapi => true } ]);
 try(halopsa => POST => '/api/Tickets?returnall=true', [ { id => $halo->{id}, status_id => 9 }, { id => 1003, summary => 'T' } ]);
 try(halopsa => POST => '/api/Opportunities', [ { summary => 'L', tickettype_id => 40, oppcontactname => 'A B', oppcompanyname => 'C', oppemailaddress => 'a@c.example', oppjobtitle => 'CTO', opptel => '+1', oppcountry => 'UK', oppvalue => 0 } ]);
-try(halopsa => POST => '/api/Actions', [ { ticket_id => $halo->{id}, outcome_id => 7, note_html => '<p>x</p>', hiddenfromuser => true, sendemail => false } ]);
+my $action = try(halopsa => POST => '/api/Actions', [ { ticket_id => $halo->{id}, outcome_id => 7, note_html => '<p>x</p>', hiddenfromuser => true, sendemail => false } ])->{id};
+try(halopsa => POST => '/api/Actions', [ { id => $action, ticket_id => $halo->{id}, note_html => '<p>y</p>' } ]);
+is try(halopsa => GET => "/api/Actions/$action?ticket_id=$halo->{id}")->{note}, 'y', 'an edited action';
+try(halopsa => DELETE => "/api/Actions/$action?ticket_id=$halo->{id}");
+is_deeply try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions}, [], 'a deleted action';
 try(halopsa => POST => '/api/Client', [ { name => 'N', domain => 'n.example' } ]);
 try(halopsa => POST => '/api/Users', [ { name => 'A B', emailaddress => 'a@n.example', site_id => 19 } ]);
 try(halopsa => DELETE => "/api/Tickets/$halo->{id}?reason=double");

@@ -33,7 +33,7 @@ my $ROOT = File::Spec->rel2abs(dirname(__FILE__) . '/../../../..');
 my %UNDOCUMENTED_QUERY = (
 	zendesk => { map { $_ => 1 } qw(per_page page include exclude_deleted page[size] page[after] ids) },
 	clickup => { map { $_ => 1 } qw(start start_id) },
-	halopsa => { map { $_ => 1 } qw(returnall nocache tenant) });
+	halopsa => { map { $_ => 1 } qw(returnall nocache tenant ticket_id) });
 my %UNDOCUMENTED_BODY = (
 	zendesk => { map { $_ => 1 } qw(updated_stamp safe_update requester external_id additional_tags remove_tags id) },
 	clickup => {},
