@@ -48,8 +48,9 @@ $$;
 COMMENT ON FUNCTION zcsync._comments_of(bigint) IS
 'how a vendor gives the comments of a stream''s records: changed or events; NULL: not at all';
 
--- Bring conversations in step with the records that have a counterpart now.
-CREATE FUNCTION zcsync._follow_linked(p_account bigint, p_kind text) RETURNS void
+-- Make conversations of the records that got a counterpart after a time; without a time,
+-- bring conversations in step with all records that have one now.
+CREATE FUNCTION zcsync._follow_linked(p_account bigint, p_kind text, p_since timestamptz DEFAULT '-infinity') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -57,7 +58,7 @@ AS $$
 DECLARE
 	v_ids bigint[] := ARRAY(
 		SELECT i FROM zcsync._listeners() AS l
-		CROSS JOIN LATERAL unnest(zcsync._ask_linked(l.linked, p_account, p_kind)) AS i
+		CROSS JOIN LATERAL unnest(zcsync._ask_linked(l.linked, p_account, p_kind, p_since)) AS i
 		WHERE l.linked IS NOT NULL);
 BEGIN
 	EXECUTE format($sql$
@@ -67,17 +68,17 @@ BEGIN
 			WHERE t.remote_id IS NOT NULL AND t.deleted_at IS NULL),
 		left_alone AS (
 			DELETE FROM zcsync.conversations AS c
-			WHERE c.account_id = $1 AND c.kind = $2 AND NOT EXISTS (SELECT FROM linked AS l WHERE l.remote_id = c.remote_id))
+			WHERE $4 = '-infinity' AND c.account_id = $1 AND c.kind = $2 AND NOT EXISTS (SELECT FROM linked AS l WHERE l.remote_id = c.remote_id))
 		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
 		SELECT $1, $2, l.remote_id, l.remote_version, zcsync._now() FROM linked AS l
 		WHERE NOT EXISTS (SELECT FROM zcsync.conversations AS c
 			WHERE c.account_id = $1 AND c.kind = $2 AND c.remote_id = l.remote_id)
 		ON CONFLICT DO NOTHING$sql$, p_kind)
-		USING p_account, p_kind, v_ids;
+		USING p_account, p_kind, v_ids, p_since;
 END
 $$;
-COMMENT ON FUNCTION zcsync._follow_linked(bigint, text) IS
-'makes conversations of the records that have a counterpart, and no others';
+COMMENT ON FUNCTION zcsync._follow_linked(bigint, text, timestamptz) IS
+'makes conversations of the records that have a counterpart, and, without a time, of no others';
 
 CREATE FUNCTION zcsync._follow_all(p_account bigint, p_kind text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -108,6 +109,9 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
+	IF NOT p_follow_all AND NOT EXISTS (SELECT FROM zcsync.conversations c WHERE c.account_id = p_account AND c.kind = p_kind) THEN
+		RETURN;
+	END IF;
 	UPDATE zcsync.conversations c SET version = d.version, due_at = coalesce(c.due_at, v_now + p_delay)
 	FROM unnest(p_documents) AS d
 	WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = d.remote_id AND c.version IS DISTINCT FROM d.version
@@ -264,7 +268,8 @@ COMMENT ON FUNCTION zcsync._comment_lane_job(bigint) IS
 'the job that reads new comments of a stream''s records; NULL: no record is followed, or it is on its way';
 
 -- A stream is looked after as often as it is read, but not more often than three times a
--- minute.
+-- minute.  Each turn takes up the pairs that are new; the last turn of every ten minutes
+-- looks at all pairs, of which there may be many.
 CREATE FUNCTION zcsync._enqueue_due_comments() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -272,6 +277,7 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 	v_stream record;
+	v_next timestamptz;
 	v_lane zcsync.new_job;
 	v_jobs zcsync.new_job[] := '{}';
 BEGIN
@@ -286,9 +292,13 @@ BEGIN
 	LOOP
 		UPDATE zcsync.streams s
 		SET comments_at = zcsync._next_turn(s.stream_id, v_now, greatest(s.pull_interval, interval '20 seconds'))
-		WHERE s.stream_id = v_stream.stream_id;
+		WHERE s.stream_id = v_stream.stream_id
+		RETURNING s.comments_at INTO v_next;
 		IF v_stream.comments = 'linked' THEN
-			PERFORM zcsync._follow_linked(v_stream.account_id, v_stream.kind);
+			PERFORM zcsync._follow_linked(v_stream.account_id, v_stream.kind, CASE
+				WHEN date_bin('10 minutes', v_next, 'epoch') > v_now
+					OR NOT EXISTS (SELECT FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind)
+				THEN '-infinity' ELSE v_now - interval '20 minutes' END);
 		END IF;
 		v_jobs := v_jobs || coalesce(zcsync._comment_jobs(v_stream.stream_id), '{}');
 		IF zcsync._comments_of(v_stream.stream_id) = 'events' THEN

@@ -20,7 +20,8 @@ CREATE TYPE zcsync.listener AS (
 	-- (account, local id) returns text[]: the fields of a row whose value wins over the vendor's where both
 	-- changed and no policy says who wins; custom_fields/key is a custom field.  See _outranking_fields()
 	outranking regprocedure,
-	-- (account, kind) returns bigint[]: the local ids of all rows that have a counterpart; see comments.sql
+	-- (account, kind, since) returns bigint[]: the local ids of the rows that have a counterpart which they got
+	-- after that time; see comments.sql
 	linked regprocedure
 );
 COMMENT ON TYPE zcsync.listener IS
@@ -67,8 +68,8 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._ask_outranking(regprocedure, bigint, bigint) IS
 'calls the hook outranking of a listener';
 
-CREATE FUNCTION zcsync._ask_linked(p_hook regprocedure, p_account bigint, p_kind text) RETURNS bigint[]
+CREATE FUNCTION zcsync._ask_linked(p_hook regprocedure, p_account bigint, p_kind text, p_since timestamptz) RETURNS bigint[]
 LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
-COMMENT ON FUNCTION zcsync._ask_linked(regprocedure, bigint, text) IS
+COMMENT ON FUNCTION zcsync._ask_linked(regprocedure, bigint, text, timestamptz) IS
 'calls the hook linked of a listener';

@@ -203,19 +203,19 @@ COMMENT ON FUNCTION zcsync._refuse_routed_stream(bigint) IS
 'raises an error if a route reads or writes a stream';
 
 -- A pair whose route is gone, or which a route left, still belongs together.
-CREATE FUNCTION zcsync._linked_rows(p_account bigint, p_kind text) RETURNS bigint[]
+CREATE FUNCTION zcsync._linked_rows(p_account bigint, p_kind text, p_since timestamptz) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT ARRAY(
 		SELECT l.source_id FROM zcsync.links l
-		WHERE l.source_account = p_account AND l.source_kind = p_kind AND l.state IN ('linked', 'left')
+		WHERE l.source_account = p_account AND l.source_kind = p_kind AND l.state IN ('linked', 'left') AND l.created_at > p_since
 		UNION
 		SELECT l.target_id FROM zcsync.links l
-		WHERE l.target_account = p_account AND l.target_kind = p_kind AND l.state IN ('linked', 'left'))
+		WHERE l.target_account = p_account AND l.target_kind = p_kind AND l.state IN ('linked', 'left') AND l.created_at > p_since)
 $$;
-COMMENT ON FUNCTION zcsync._linked_rows(bigint, text) IS
-'the rows of a kind that have a counterpart';
+COMMENT ON FUNCTION zcsync._linked_rows(bigint, text, timestamptz) IS
+'the rows of a kind that have a counterpart since after a time';
 
 CREATE FUNCTION zcsync._route_listener() RETURNS zcsync.listener
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -225,7 +225,7 @@ BEGIN ATOMIC
 		p_replaced => 'zcsync._replace_in_pairs(bigint[], bigint[])'::regprocedure,
 		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure,
 		p_outranking => 'zcsync._routed_fields(bigint, bigint)'::regprocedure,
-		p_linked => 'zcsync._linked_rows(bigint, text)'::regprocedure);
+		p_linked => 'zcsync._linked_rows(bigint, text, timestamptz)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._route_listener() IS
 'what routes are told of mirror rows and streams';

@@ -166,7 +166,9 @@ SELECT due() > 0 AS queued;
 SELECT remote_id FROM talks;
 -- a record that has no counterpart any more is not followed
 UPDATE zcsync.links SET state = 'unlinked';
-SELECT due() >= 0 AS done;
+SELECT zcsync._follow_linked(:acme, 'tickets', zcsync._now() - interval '1 minute');
+SELECT remote_id AS only_new_pairs_were_looked_at FROM talks;
+SELECT zcsync._follow_linked(:acme, 'tickets'), zcsync._follow_linked(:dev, 'tasks');
 SELECT count(*) FROM talks;
 
 -- ---------------------------------------------------------------------

@@ -208,7 +208,7 @@ sub comment_make_private ($self, $q)
 	$q->{a}->edit_comment($ticket, $q->{p}{comment}, $q->{user}{id}, private => 1) or $self->not_found;
 	$q->{a}->put($ticket);
 	$self->wrote($q, 'make_private', $ticket->{id}, 200);
-	return (200, {});
+	return (200, \'""');
 }
 
 # What stands in <redact> in the given HTML is replaced.
