@@ -246,6 +246,12 @@ SELECT listed('{"record_count": 3, "actions": [{"id": 1, "ticket_id": 18, "note"
 SELECT listed('{"record_count": 0, "actions": []}') AS hidden;
 SELECT listed('{"record_count": 2, "actions": [{"id": 1, "ticket_id": 18, "note": "a"}, {"id": 3, "ticket_id": 18, "note": "c"}]}', '{"as_of": 1}') AS stored_since;
 SELECT listed('{"record_count": 2, "actions": [{"id": 1, "ticket_id": 18, "note": "a"}, {"id": 3, "ticket_id": 18, "note": "c"}]}') AS gone;
+-- one that cannot be marked is read again, and an alert tells it
+ALTER TABLE zcsync.comments ADD CONSTRAINT mine CHECK (remote_id <> '18-3' OR deleted_at IS NULL);
+INSERT INTO zcsync.conversations (account_id, kind, remote_id) VALUES (:halo, 'tickets', '18');
+SELECT listed('{"record_count": 1, "actions": [{"id": 1, "ticket_id": 18, "note": "a"}]}') AS refused;
+SELECT object, message FROM zcsync.alerts WHERE code = 'comment_not_stored' AND resolved_at IS NULL;
+SELECT due_at > zcsync._now() + interval '9 minutes' AS in_ten_minutes FROM zcsync.conversations WHERE account_id = :halo;
 
 DROP FUNCTION page, shown, without, listed;
 DROP VIEW jobs, talks;

@@ -469,7 +469,7 @@ BEGIN
 	IF v_op IN ('task_comments', 'comment_replies') THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_comments(p_request ->> 'task_id', p_request ->> 'comment_id',
 			zcsync._json_list(p_reply -> 'comments'));
-		RETURN QUERY SELECT 'comments', g.id, NULL::text, '{}'::jsonb, NULL::jsonb, true
+		RETURN QUERY SELECT 'comments', g.id, NULL::text, jsonb_build_object('parent_kind', 'tasks', 'parent_id', p_request -> 'task_id'), NULL::jsonb, true
 			FROM zcsync._clickup_gone_comments(p_account, p_request, p_reply -> 'comments') AS g (id)
 			WHERE jsonb_typeof(p_reply -> 'comments') = 'array';
 	ELSIF v_op = 'list_fields' THEN
