@@ -37,6 +37,10 @@ OBJS = \
 	src/key_rotation.o \
 	src/kept_query.o \
 	src/launcher.o \
+	src/lead_rule.o \
+	src/lead_score.o \
+	src/lead_trigger.o \
+	src/local_account.o \
 	src/local_attempt.o \
 	src/local_jobs.o \
 	src/local_worker.o \
@@ -52,6 +56,7 @@ OBJS = \
 	src/refusal.o \
 	src/registry.o \
 	src/retry.o \
+	src/row_columns.o \
 	src/run.o \
 	src/sandbox.o \
 	src/search.o \
@@ -62,6 +67,7 @@ OBJS = \
 	src/settings.o \
 	src/shared.o \
 	src/sqlstate.o \
+	src/stamp.o \
 	src/timeline.o \
 	src/token.o \
 	src/url.o \

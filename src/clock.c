@@ -32,12 +32,18 @@ zcsync_now(void)
 	return GetCurrentTimestamp() + clock_offset();
 }
 
+/* The time at which the transaction began. */
+TimestampTz
+zcsync_began_at(void)
+{
+	return GetCurrentTransactionStartTimestamp() + clock_offset();
+}
+
 /* zcsync._now(): the time at which the transaction began. */
 Datum
 zcsync_sql_now(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TIMESTAMPTZ(GetCurrentTransactionStartTimestamp() +
-						  clock_offset());
+	PG_RETURN_TIMESTAMPTZ(zcsync_began_at());
 }
 
 /* How far the clock is moved, in microseconds. */

@@ -14,5 +14,6 @@
 #include "datatype/timestamp.h"
 
 extern TimestampTz zcsync_now(void);
+extern TimestampTz zcsync_began_at(void);
 
 #endif							/* ZCSYNC_CLOCK_H */

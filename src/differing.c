@@ -30,18 +30,13 @@
 #include "utils/typcache.h"
 
 #include "compat.h"
+#include "row_columns.h"
 #include "value_jsonb.h"
 
 PG_FUNCTION_INFO_V1(zcsync_differing);
 PG_FUNCTION_INFO_V1(zcsync_differing_keys);
 PG_FUNCTION_INFO_V1(zcsync_changed_columns);
 
-static TupleDesc deform_record(HeapTupleHeader header, Datum **values,
-							   bool **nulls);
-static bool same_column(Form_pg_attribute column, Datum a, bool a_null,
-						Datum b, bool b_null);
-static void push_column(JsonbParseState **state, const text *name, Oid type,
-						Datum datum, bool isnull);
 static ArrayBuildState *add_differing(ArrayBuildState *keys, Jsonb *of,
 									  Jsonb *other, bool missing_only);
 
@@ -64,7 +59,7 @@ zcsync_differing(PG_FUNCTION_ARGS)
 	int			nnames;
 	JsonbParseState *state = NULL;
 
-	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(2), &values, &nulls);
+	desc = zcsync_record_deform(PG_GETARG_HEAPTUPLEHEADER(2), &values, &nulls);
 	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT,
 					  &name, NULL, &nnames);
 	if (nnames != desc->natts)
@@ -183,15 +178,16 @@ zcsync_changed_columns(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(caller);
 		fcinfo->flinfo->fn_extra = result;
 	}
-	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(0), &old_values, &old_nulls);
+	desc = zcsync_record_deform(PG_GETARG_HEAPTUPLEHEADER(0), &old_values, &old_nulls);
 	ReleaseTupleDesc(desc);
-	desc = deform_record(PG_GETARG_HEAPTUPLEHEADER(1), &new_values, &new_nulls);
+	desc = zcsync_record_deform(PG_GETARG_HEAPTUPLEHEADER(1), &new_values, &new_nulls);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
+		text	   *key;
 
-		if (same_column(column, old_values[i], old_nulls[i], new_values[i],
-						new_nulls[i]))
+		if (zcsync_column_same(column, old_values[i], old_nulls[i],
+							   new_values[i], new_nulls[i]))
 			continue;
 		if (name == NULL)
 		{
@@ -204,10 +200,13 @@ zcsync_changed_columns(PG_FUNCTION_ARGS)
 			pushJsonbValue(&old_state, WJB_BEGIN_OBJECT, NULL);
 			pushJsonbValue(&new_state, WJB_BEGIN_OBJECT, NULL);
 		}
-		push_column(&old_state, DatumGetTextPP(name[i]), column->atttypid,
-					old_values[i], old_nulls[i]);
-		push_column(&new_state, DatumGetTextPP(name[i]), column->atttypid,
-					new_values[i], new_nulls[i]);
+		key = DatumGetTextPP(name[i]);
+		zcsync_value_push_column(&old_state, VARDATA_ANY(key),
+								 VARSIZE_ANY_EXHDR(key), column->atttypid,
+								 old_values[i], old_nulls[i]);
+		zcsync_value_push_column(&new_state, VARDATA_ANY(key),
+								 VARSIZE_ANY_EXHDR(key), column->atttypid,
+								 new_values[i], new_nulls[i]);
 	}
 	ReleaseTupleDesc(desc);
 	if (name != NULL)
@@ -219,74 +218,4 @@ zcsync_changed_columns(PG_FUNCTION_ARGS)
 		nulls[0] = nulls[1] = false;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result, values, nulls)));
-}
-
-/*
- * The columns of a record.  The caller releases the descriptor.
- */
-static TupleDesc
-deform_record(HeapTupleHeader header, Datum **values, bool **nulls)
-{
-	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-											  HeapTupleHeaderGetTypMod(header));
-	HeapTupleData tuple = {0};
-
-	*values = palloc(desc->natts * sizeof(Datum));
-	*nulls = palloc(desc->natts * sizeof(bool));
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	tuple.t_data = header;
-	heap_deform_tuple(&tuple, desc, *values, *nulls);
-	return desc;
-}
-
-/*
- * Is the value of a column the same?  Mostly its stored bytes are the same:
- * then a long text need not even be uncompressed.
- */
-static bool
-same_column(Form_pg_attribute column, Datum a, bool a_null, Datum b,
-			bool b_null)
-{
-	ZcsyncValue before;
-	ZcsyncValue after;
-
-	if (a_null || b_null)
-		return a_null && b_null;
-	if (datumIsEqual(a, b, column->attbyval, column->attlen))
-		return true;
-	if (column->attbyval)
-		return false;
-	zcsync_value_of_column(a, false, column->atttypid, &before);
-	zcsync_value_of_column(b, false, column->atttypid, &after);
-	return zcsync_value_same(&before, &after, ZCSYNC_IDENTICAL);
-}
-
-/*
- * Push a member of an object: a column as to_jsonb() would make it, times in
- * UTC.
- */
-static void
-push_column(JsonbParseState **state, const text *name, Oid type, Datum datum,
-			bool isnull)
-{
-	ZcsyncValue value;
-
-	zcsync_value_push_key(state, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
-	if (!isnull && type == JSONBOID)
-	{
-		Jsonb	   *object = DatumGetJsonbP(datum);
-
-		if (!JB_ROOT_IS_SCALAR(object))
-		{
-			JsonbValue	json;
-
-			json.type = jbvBinary;
-			json.val.binary.data = &object->root;
-			json.val.binary.len = VARSIZE_ANY_EXHDR(object);
-			pushJsonbValue(state, WJB_VALUE, &json);
-			return;
-		}
-	}
-	zcsync_value_of_column(datum, isnull, type, &value);
-	zcsync_value_push(state, WJB_VALUE, &value);
 }

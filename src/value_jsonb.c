@@ -279,6 +279,36 @@ zcsync_value_push_key(JsonbParseState **state, const char *key, int keylen)
 	pushJsonbValue(state, WJB_KEY, &json);
 }
 
+/*
+ * Push a member of an object: a column as to_jsonb() would make it, times in
+ * UTC.
+ */
+void
+zcsync_value_push_column(JsonbParseState **state, const char *key, int keylen,
+						 Oid type, Datum datum, bool isnull)
+{
+	ZcsyncValue value;
+
+	zcsync_value_push_key(state, key, keylen);
+	if (!isnull && type == JSONBOID)
+	{
+		Jsonb	   *object = DatumGetJsonbP(datum);
+
+		if (!JB_ROOT_IS_SCALAR(object))
+		{
+			JsonbValue	json;
+
+			json.type = jbvBinary;
+			json.val.binary.data = &object->root;
+			json.val.binary.len = VARSIZE_ANY_EXHDR(object);
+			pushJsonbValue(state, WJB_VALUE, &json);
+			return;
+		}
+	}
+	zcsync_value_of_column(datum, isnull, type, &value);
+	zcsync_value_push(state, WJB_VALUE, &value);
+}
+
 static JsonbValue *
 push_scalar(JsonbParseState **state, JsonbIteratorToken token,
 			const ZcsyncValue *value)

@@ -29,6 +29,9 @@ extern JsonbValue *zcsync_value_push(JsonbParseState **state,
 									 const ZcsyncValue *value);
 extern void zcsync_value_push_key(JsonbParseState **state, const char *key,
 								  int keylen);
+extern void zcsync_value_push_column(JsonbParseState **state, const char *key,
+									 int keylen, Oid type, Datum datum,
+									 bool isnull);
 extern Datum zcsync_value_to_column(const ZcsyncValue *value, Oid type,
 									bool *isnull);
 

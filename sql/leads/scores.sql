@@ -8,34 +8,6 @@
 -- rules were changed, zcsync.rescore_leads() computes them for all leads.
 -- ---------------------------------------------------------------------
 
--- Words, not parts of words: "vp" is not in "mvp".  Punctuation counts as a space, in the
--- words as in the text: "co-founder" and "r&d" are found.
-CREATE FUNCTION zcsync._has_word(p_text text, p_words text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	v_text text := ' ' || translate(p_text, ',.;:/()-&', '         ') || ' ';
-	v_words text := translate(p_words, ',.;:/()-&', '         ');
-	v_word text;
-BEGIN
-	WHILE strpos(v_text, '  ') > 0 LOOP
-		v_text := replace(v_text, '  ', ' ');
-	END LOOP;
-	WHILE strpos(v_words, '  ') > 0 LOOP
-		v_words := replace(v_words, '  ', ' ');
-	END LOOP;
-	FOREACH v_word IN ARRAY string_to_array(v_words, '|') LOOP
-		IF strpos(v_text, ' ' || btrim(v_word) || ' ') > 0 THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END
-$$;
-COMMENT ON FUNCTION zcsync._has_word(text, text) IS
-'does a text have one of several words or phrases, with | between them?';
-
 -- The value that a rule tests: a column of a lead, or one of its custom fields.
 CREATE FUNCTION zcsync._rule_value(p_doc jsonb, p_field text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -45,25 +17,22 @@ END;
 COMMENT ON FUNCTION zcsync._rule_value(jsonb, text) IS
 'the value of a lead that a score rule looks at';
 
--- Does a condition hold?  Upper and lower case of texts count as the same.  This is
--- called for each rule of each lead, so it has no SET clause and no subquery, and the
--- planner inlines it.
-CREATE FUNCTION zcsync._rule_holds(p_value text, p_operator text, p_operand text) RETURNS boolean
+-- A custom field may hold any text.
+CREATE FUNCTION zcsync._is_newer(p_time text, p_than text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(CASE p_operator
-		WHEN 'is_filled' THEN p_value <> ''
-		WHEN 'is_empty' THEN coalesce(p_value, '') = ''
-		WHEN 'equals' THEN zcsync._fold(p_value) = zcsync._fold(p_operand)
-		WHEN 'not_equals' THEN zcsync._fold(p_value) <> zcsync._fold(p_operand)
-		WHEN 'one_of' THEN zcsync._fold(p_value) = ANY (string_to_array(zcsync._fold(p_operand), '|'))
-		WHEN 'contains' THEN p_value <> '' AND zcsync._has_word(zcsync._fold(p_value), zcsync._fold(p_operand))
-		WHEN 'at_least' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric >= p_operand::numeric END
-		WHEN 'at_most' THEN CASE WHEN p_value ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' THEN p_value::numeric <= p_operand::numeric END
-		WHEN 'newer_than' THEN	-- a custom field may hold any text
-			zcsync._utc_text(p_value || CASE WHEN length(p_value) = 16 THEN ':00' ELSE '' END)::timestamptz > zcsync._now() - p_operand::interval
-		END, false);
-END;
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT zcsync._utc_text(p_time || CASE WHEN length(p_time) = 16 THEN ':00' ELSE '' END)::timestamptz > zcsync._now() - p_than::interval
+$$;
+COMMENT ON FUNCTION zcsync._is_newer(text, text) IS
+'is a time in a text newer than so long ago? NULL: it is no time';
+
+-- Does a condition hold?  Upper and lower case of texts count as the same; src/lead_rule.c
+-- has the operators.
+CREATE FUNCTION zcsync._rule_holds(p_value text, p_operator text, p_operand text) RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_rule_holds';
 COMMENT ON FUNCTION zcsync._rule_holds(text, text, text) IS
 'does the condition of a score rule hold for a value?';
 
@@ -81,31 +50,10 @@ COMMENT ON FUNCTION zcsync._lead_points(jsonb[]) IS
 'the rules that hold for leads, and their points';
 
 -- Scores and stage of leads, which are given as objects of their columns: an object for
--- each, in their order.  To plan this takes longer than to score a lead, and a trigger
--- calls it row by row: so the plan is kept.
+-- each, in their order.
 CREATE FUNCTION zcsync._score_leads(p_docs jsonb[]) RETURNS jsonb[]
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-	RETURN (
-		SELECT array_agg(jsonb_build_object('fit', s.fit, 'engagement', s.engagement, 'quality', s.quality,
-			'stage', coalesce((
-				SELECT r.stage FROM zcsync.lead_stage_rules r
-				WHERE s.fit >= r.min_fit AND s.engagement >= r.min_engagement AND s.quality >= r.min_quality
-					AND CASE WHEN r.status_ids IS NOT NULL THEN d.status = ANY (r.status_ids)
-						ELSE NOT EXISTS (SELECT FROM zcsync.lead_statuses c WHERE c.closed AND c.status_id = d.status) END
-				ORDER BY r.stage = 'opportunity' DESC LIMIT 1), 'lead')) ORDER BY d.n)
-		FROM (SELECT u.doc, u.n, (u.doc ->> 'status_id')::integer AS status FROM unnest(p_docs) WITH ORDINALITY AS u (doc, n) OFFSET 0) AS d
-		CROSS JOIN LATERAL (
-			SELECT greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'fit'), 0)))::integer AS fit,
-				greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'engagement'), 0)))::integer AS engagement,
-				greatest(0, least(100, coalesce(sum(r.points) FILTER (WHERE r.score = 'quality'), 0)))::integer AS quality
-			FROM zcsync.lead_score_rules r
-			WHERE zcsync._rule_holds(zcsync._rule_value(d.doc, r.field), r.operator, r.value)) AS s);
-END
-$$;
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_score_leads';
 COMMENT ON FUNCTION zcsync._score_leads(jsonb[]) IS
 'scores and stage of leads, in their order';
 
@@ -226,61 +174,30 @@ COMMENT ON FUNCTION zcsync._lead_conditions() IS
 -- What people and routes write
 -- ---------------------------------------------------------------------
 
+-- The columns of a lead whose values have a source.
+CREATE FUNCTION zcsync._sourced_columns() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT array_remove(array_remove(array_remove(array_remove(zcsync._own_columns('leads'),
+		'custom_fields'), 'created_at'), 'updated_at'), 'source');
+END;
+COMMENT ON FUNCTION zcsync._sourced_columns() IS
+'the columns of a lead whose values have a source: a person, a route, a file';
+
 -- Score a row, and record who gave its values: a route, or, with any other writer, a
 -- person.  Texts too long for an index are cut, as those of sources are.
 CREATE FUNCTION zcsync._score_lead() RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-AS $$
-DECLARE
-	v_given jsonb;
-	v_old jsonb;
-	v_columns text[];
-	v_named text[] := array_remove(array_remove(array_remove(array_remove(zcsync._own_columns('leads'),
-		'custom_fields'), 'created_at'), 'updated_at'), 'source');		-- those whose values have a source
-	v_scores jsonb;
-	v_source text := CASE NEW.sync_cause WHEN 'local' THEN 'manual' ELSE NEW.sync_cause END;
-	v_entry jsonb := jsonb_build_object('source', v_source, 'at', zcsync._now());
-BEGIN
-	IF greatest(octet_length(NEW.email), octet_length(NEW.company), octet_length(NEW.source), octet_length(NEW.first_name),
-			octet_length(NEW.last_name)) > 500 THEN
-		NEW.email := left(NEW.email, 500);
-		NEW.company := left(NEW.company, 500);
-		NEW.source := left(NEW.source, 500);
-		NEW.first_name := left(NEW.first_name, 500);
-		NEW.last_name := left(NEW.last_name, 500);
-	END IF;
-	PERFORM FROM zcsync.accounts a WHERE a.account_id = NEW.account_id AND a.vendor = 'local';
-	IF NOT FOUND THEN
-		RETURN NEW;
-	END IF;
-	-- an empty value of a new lead says nothing
-	IF TG_OP = 'INSERT' THEN
-		v_given := jsonb_strip_nulls(to_jsonb(NEW));
-		v_columns := ARRAY(SELECT jsonb_object_keys(v_given));
-		NEW.status_id := coalesce(NEW.status_id, 1);
-		NEW.created_at := coalesce(NEW.created_at, zcsync._now());
-		NEW.updated_at := coalesce(NEW.updated_at, zcsync._now());
-		NEW.source := coalesce(NEW.source, v_source);
-	ELSE
-		v_given := to_jsonb(NEW);
-		v_old := to_jsonb(OLD);
-		v_columns := ARRAY(SELECT c FROM unnest(v_named) AS c WHERE v_given -> c IS DISTINCT FROM v_old -> c);
-	END IF;
-	NEW.provenance := coalesce(NEW.provenance, '{}') || coalesce((
-		SELECT jsonb_object_agg(c, v_entry) FROM unnest(v_columns) AS c WHERE c = ANY (v_named)), '{}');
-	v_scores := (zcsync._score_leads(ARRAY[v_given || jsonb_build_object('status_id', NEW.status_id, 'created_at', NEW.created_at,
-		'updated_at', NEW.updated_at, 'source', NEW.source)]))[1];
-	NEW.fit := v_scores -> 'fit';
-	NEW.engagement := v_scores -> 'engagement';
-	NEW.quality := v_scores -> 'quality';
-	NEW.stage := v_scores ->> 'stage';
-	RETURN NEW;
-END
-$$;
+AS 'MODULE_PATHNAME', 'zcsync_sql_score_lead';
 COMMENT ON FUNCTION zcsync._score_lead() IS
 'BEFORE trigger of leads: scores, stage and provenance of what people and routes write; cuts what no index can hold';
+
+CREATE FUNCTION zcsync._manual_values(p_lead record, p_provenance jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_manual_values';
+COMMENT ON FUNCTION zcsync._manual_values(record, jsonb) IS
+'the columns of a lead that people wrote, as an object with their values; NULL: there are none';
 
 -- What people write in a lead becomes a row like that of any source.  So it has its
 -- precedence when others bring values for the same columns, and is found when others
@@ -289,14 +206,15 @@ COMMENT ON FUNCTION zcsync._score_lead() IS
 CREATE FUNCTION zcsync._keep_manual_rows() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
 AS $$
+DECLARE
+	v_forms text := zcsync._company_forms();
 BEGIN
 	INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile, title,
 		vals, at, taken_at)
 	SELECT n.account_id, n.local_id, 'manual', 'lead:' || n.local_id, '',
 		CASE WHEN zcsync._reaches_somebody(n.email_status) THEN d.email END,
-		left(zcsync._name_key(n.first_name, n.last_name), 200), left(zcsync._company_key(n.company), 200),
+		left(zcsync._name_key(n.first_name, n.last_name), 200), left(zcsync._company_key(n.company, v_forms), 200),
 		coalesce(zcsync._domain_key(n.website), CASE WHEN NOT zcsync._is_mail_provider(d.domain) THEN d.domain END),
 		CASE WHEN n.provenance #>> '{phone,source}' = 'manual' AND n.do_not_call IS NOT TRUE
 			THEN zcsync._phone_key(n.phone, zcsync._country_code(n.country)) END,
@@ -306,12 +224,9 @@ BEGIN
 	FROM new_rows n
 	JOIN zcsync.accounts a ON a.account_id = n.account_id AND a.vendor = 'local'
 	CROSS JOIN LATERAL (	-- once for each lead
-		SELECT k.email, nullif(split_part(k.email, '@', 2), '') AS domain, k.doc
-		FROM (SELECT zcsync._email_key(n.email) AS email, to_jsonb(n) AS doc OFFSET 0) AS k OFFSET 0) AS d
-	CROSS JOIN LATERAL (
-		SELECT jsonb_object_agg(p.key, d.doc -> p.key)
-		FROM jsonb_each(n.provenance) AS p
-		WHERE p.value ->> 'source' = 'manual' AND NOT p.value ? 'row') AS v (vals)
+		SELECT k.email, nullif(split_part(k.email, '@', 2), '') AS domain
+		FROM (SELECT zcsync._email_key(n.email) AS email OFFSET 0) AS k OFFSET 0) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._manual_values(n, n.provenance) OFFSET 0) AS v (vals)
 	WHERE n.sync_cause = 'local' AND n.sync_xid = pg_current_xact_id() AND v.vals IS NOT NULL
 	ORDER BY n.local_id
 	ON CONFLICT (account_id, source, row_key) DO UPDATE

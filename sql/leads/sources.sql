@@ -392,14 +392,16 @@ COMMENT ON FUNCTION zcsync._national_phone(text, text) IS
 CREATE FUNCTION zcsync._international_phone(p_digits text, p_zero boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
+	v_codes text[] := ARRAY[left(p_digits, 1), left(p_digits, 2), left(p_digits, 3)];	-- made once, not for each country
 	v_code text;
 	v_trunk text;
 	v_rest text;
 BEGIN
 	SELECT c.calling_code, c.trunk_prefix INTO v_code, v_trunk
-	FROM zcsync.countries c WHERE c.calling_code IN (left(p_digits, 1), left(p_digits, 2), left(p_digits, 3))
+	FROM zcsync.countries c WHERE c.calling_code = ANY (v_codes)
 	ORDER BY length(c.calling_code) DESC, c.country LIMIT 1;
 	v_rest := substr(p_digits, length(v_code) + 1);
 	RETURN CASE
@@ -418,15 +420,18 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_text text := CASE WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
+	v_text text := CASE WHEN p_phone ~ '^[+]?[0-9]+$' THEN p_phone		-- most numbers have no more
+		WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
 	v_zero boolean := v_text ~ '[(][[:space:]]*0[[:space:]]*[)]';
-	v_america boolean := p_country IS NOT NULL AND EXISTS (SELECT FROM zcsync.countries c WHERE c.country = p_country AND c.calling_code = '1');
+	v_america boolean;
 	v_digits text;
 BEGIN
 	IF v_text IS NULL THEN
 		RETURN NULL;
 	END IF;
 	v_digits := regexp_replace(regexp_replace(v_text, '[(][[:space:]]*0[[:space:]]*[)]', ''), '[^0-9]', '', 'g');
+	v_america := v_text NOT LIKE '+%' AND p_country IS NOT NULL
+		AND EXISTS (SELECT FROM zcsync.countries c WHERE c.country = p_country AND c.calling_code = '1');
 	IF v_text LIKE '+%' THEN
 		v_digits := zcsync._international_phone(v_digits, v_zero);
 	ELSIF v_america AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
@@ -446,34 +451,52 @@ $$;
 COMMENT ON FUNCTION zcsync._phone_key(text, text) IS
 'a phone number in E.164 form; a number without a country counts as one of this country; NULL: it is no phone number';
 
--- Without the words at its end that are in zcsync.company_forms; a form has up to three
--- words.
-CREATE FUNCTION zcsync._company_key(p_company text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+-- The legal forms of companies in one text, each between two bars: to look into it takes
+-- less time than to ask the table for each company.
+CREATE FUNCTION zcsync._company_forms() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '|' || coalesce(string_agg(f.form, '|') || '|', '') FROM zcsync.company_forms f
+$$;
+COMMENT ON FUNCTION zcsync._company_forms() IS
+'the legal forms of companies, with | before and after each; for _company_key()';
+
+-- Without the words at its end that are legal forms; a form has up to three words.
+CREATE FUNCTION zcsync._company_key(p_company text, p_forms text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_whole text := replace(replace(replace(zcsync._fold(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and ');
 	v_words text[];
-	v_last text[];			-- the last three words
+	v_n integer;			-- how many of them are left
 	v_cut integer := 0;
 	v_short text;
 BEGIN
-	v_whole := btrim(regexp_replace(regexp_replace(v_whole, '[.''’`]', '', 'g'), E'[\\u0001-\\u002f\\u003a-\\u0060\\u007b-\\u00bf\\u2010-\\u2027\\u3000]+', ' ', 'g'));
+	v_whole := btrim(regexp_replace(translate(v_whole, '.''’`', ''), E'[\\u0001-\\u002f\\u003a-\\u0060\\u007b-\\u00bf\\u2010-\\u2027\\u3000]+', ' ', 'g'));
 	v_words := string_to_array(v_whole, ' ');
-	WHILE v_cut IS NOT NULL AND cardinality(v_words) > 0 LOOP
-		v_words := v_words[:cardinality(v_words) - v_cut];
-		v_last := v_words[cardinality(v_words) - 2:];
-		SELECT max(cardinality(string_to_array(f.form, ' '))) INTO v_cut
-		FROM zcsync.company_forms f
-		WHERE f.form IN (v_last[cardinality(v_last)], array_to_string(v_last[cardinality(v_last) - 1:], ' '), array_to_string(v_last, ' '));
-		IF v_cut IS NULL AND v_words[cardinality(v_words)] = 'and' THEN
-			v_cut := 1;
-		END IF;
+	v_n := cardinality(v_words);
+	WHILE v_cut IS NOT NULL AND v_n > 0 LOOP
+		v_n := v_n - v_cut;
+		v_cut := CASE
+			WHEN v_n > 2 AND strpos(p_forms, '|' || v_words[v_n - 2] || ' ' || v_words[v_n - 1] || ' ' || v_words[v_n] || '|') > 0 THEN 3
+			WHEN v_n > 1 AND strpos(p_forms, '|' || v_words[v_n - 1] || ' ' || v_words[v_n] || '|') > 0 THEN 2
+			WHEN strpos(p_forms, '|' || v_words[v_n] || '|') > 0 OR v_words[v_n] = 'and' THEN 1 END;
 	END LOOP;
-	v_short := array_to_string(v_words, ' ');
-	RETURN nullif(CASE WHEN v_short IN ('', 'the', 'and') THEN v_whole ELSE regexp_replace(v_short, '^the ', '') END, '');
+	v_short := array_to_string(v_words[:v_n], ' ');
+	RETURN nullif(CASE WHEN v_short IN ('', 'the', 'and') THEN v_whole WHEN starts_with(v_short, 'the ') THEN substr(v_short, 5)
+		ELSE v_short END, '');
 END
+$$;
+COMMENT ON FUNCTION zcsync._company_key(text, text) IS
+'a company''s name without its legal form, punctuation and upper case; for many companies, the forms are given';
+
+CREATE FUNCTION zcsync._company_key(p_company text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._company_key(p_company, zcsync._company_forms())
 $$;
 COMMENT ON FUNCTION zcsync._company_key(text) IS
 'a company''s name without its legal form, punctuation and upper case';

@@ -25,12 +25,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_other record;
+	v_new integer;
 BEGIN
 	INSERT INTO zcsync.lead_identities (account_id, kind, value, local_id)
 	SELECT u.account_id, u.kind, u.value, u.local_id
 	FROM unnest(p_accounts, p_kinds, p_values, p_ids) AS u (account_id, kind, value, local_id)
 	ORDER BY u.account_id, u.kind, u.value
 	ON CONFLICT (account_id, kind, value) DO NOTHING;
+	GET DIAGNOSTICS v_new = ROW_COUNT;
+	IF v_new = cardinality(p_ids) THEN
+		RETURN;
+	END IF;
 
 	SELECT i.kind, i.value, a.name AS account, i.local_id INTO v_other
 	FROM unnest(p_accounts, p_kinds, p_values, p_ids) AS u (account_id, kind, value, local_id)

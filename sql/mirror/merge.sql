@@ -60,6 +60,13 @@ AS 'MODULE_PATHNAME', 'zcsync_changed_columns';
 COMMENT ON FUNCTION zcsync._changed_columns(record, record, text[]) IS
 'the columns in which two states of a row differ, with their values before and after';
 
+-- The columns of a new row that have a value, an empty object being none.
+CREATE FUNCTION zcsync._given_columns(p_row record, p_names text[]) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_given_columns';
+COMMENT ON FUNCTION zcsync._given_columns(record, text[]) IS
+'those of the named columns of a row that have a value, as an object; NULL: none has one';
+
 CREATE FUNCTION zcsync._differing_keys(p_base jsonb, p_object jsonb) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_differing_keys';

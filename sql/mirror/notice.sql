@@ -122,26 +122,12 @@ $$;
 COMMENT ON FUNCTION zcsync._check_emptied(bigint, text, text[], bigint[], bigint[], jsonb[], zcsync.origin[]) IS
 'raises an error if written rows have a remote record and lose a value that the vendor cannot remove';
 
--- A local insert.  The keys are made here; those that the writer gave are ignored.
+-- A local insert.  The keys are made here; those that the writer gave are ignored.  A
+-- lead of an account without a vendor is in step.
 CREATE FUNCTION zcsync._stamp_insert() RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	NEW.sync_cause := 'local';
-	NEW.sync_cause_id := NULL;
-	NEW.sync_xid := pg_current_xact_id();
-	NEW.sync_state := 'pending';
-	NEW.sync_key := gen_random_uuid();
-	-- a value that no vendor has cannot be out of step
-	IF TG_ARGV[0] = 'leads' THEN
-		SELECT 'synced' INTO NEW.sync_state FROM zcsync.accounts a
-		WHERE a.account_id = NEW.account_id AND a.vendor = 'local';
-		NEW.sync_state := coalesce(NEW.sync_state, 'pending');
-	END IF;
-	RETURN NEW;
-END
-$$;
+AS 'MODULE_PATHNAME', 'zcsync_sql_stamp_insert';
 COMMENT ON FUNCTION zcsync._stamp_insert() IS
 'BEFORE INSERT trigger of mirror tables: marks a local row';
 
@@ -404,11 +390,13 @@ DECLARE
 BEGIN
 	-- Local and routed writes must be allowed, and are pushed.
 	FOR v_written IN
-		SELECT w.account_id, array_agg(DISTINCT k.name) FILTER (WHERE k.name IS NOT NULL) AS columns
-		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, cause, cause_id, xid)
-		LEFT JOIN LATERAL jsonb_object_keys(w.new) AS k (name) ON true
-		WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel')
-		GROUP BY w.account_id
+		SELECT k.account_id, array_agg(k.name) FILTER (WHERE k.name IS NOT NULL) AS columns
+		FROM (		-- DISTINCT in the aggregate would sort the names of all rows
+			SELECT DISTINCT w.account_id, k.name
+			FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, cause, cause_id, xid)
+			LEFT JOIN LATERAL jsonb_object_keys(w.new) AS k (name) ON true
+			WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel')) AS k
+		GROUP BY k.account_id
 	LOOP
 		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
 		IF p_old IS NOT NULL THEN
@@ -420,10 +408,11 @@ BEGIN
 	INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, cause_id, xid, role, created_at)
 	SELECT w.account_id, p_kind, w.local_id,
 		CASE WHEN p_old IS NULL THEN 'insert' WHEN w.new ->> 'deleted_at' IS NOT NULL THEN 'delete' ELSE 'update' END,
-		zcsync._history_values(p_kind, w.old - 'updated_at'), zcsync._history_values(p_kind, w.new - 'updated_at'), w.cause, w.cause_id, w.xid,
+		zcsync._history_values(p_kind, w.old - 'updated_at'), zcsync._history_values(p_kind, c.new), w.cause, w.cause_id, w.xid,
 		coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
 	FROM unnest(p_accounts, p_ids, p_old, p_new, p_origins) AS w (account_id, local_id, old, new, cause, cause_id, xid)
-	WHERE w.new - 'updated_at' <> '{}';
+	CROSS JOIN LATERAL (SELECT w.new - 'updated_at' AS new OFFSET 0) AS c
+	WHERE c.new <> '{}';
 
 	SELECT array_agg(w.account_id), array_agg(w.local_id), array_agg(ROW(w.cause, w.cause_id, w.xid)::zcsync.origin)
 	INTO v_accounts, v_ids, v_origins
@@ -448,13 +437,11 @@ SET jit = off
 SET timezone = 'UTC'
 AS $$
 DECLARE
+	v_columns text[] := zcsync._own_columns(TG_TABLE_NAME);
 	v_rows record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(n.local_id) AS ids,
-		array_agg(CASE WHEN n.sync_cause <> 'pull' THEN (
-			SELECT jsonb_object_agg(c.key, c.value)
-			FROM jsonb_each(to_jsonb(n)) AS c
-			WHERE c.key = ANY (zcsync._own_columns(TG_TABLE_NAME)) AND c.value NOT IN ('null', '{}')) END) AS new,
+		array_agg(CASE WHEN n.sync_cause <> 'pull' THEN zcsync._given_columns(n, v_columns) END) AS new,
 		array_agg(ROW(n.sync_cause, n.sync_cause_id, n.sync_xid)::zcsync.origin) AS origins, array_agg(n.sync_state) AS states, array_agg(n.updated_at) AS updated_at,
 		bool_or(n.sync_cause <> 'pull') AS made
 	INTO v_rows

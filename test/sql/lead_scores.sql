@@ -71,6 +71,32 @@ INSERT INTO zcsync.lead_score_rules (score, field, operator, value, points) VALU
 UPDATE zcsync.leads SET custom_fields = '{"renewed": "2026-99-99T soon"}' WHERE last_name = 'Fox';
 SELECT custom_fields ->> 'renewed' AS renewed FROM zcsync.leads WHERE last_name = 'Fox';
 
+-- an insert computes what an import computes, whatever the type of a column
+INSERT INTO zcsync.lead_score_rules (score, field, operator, value, points) VALUES ('quality', 'created_at', 'newer_than', '10 days', 7),
+	('quality', 'closed_at', 'is_filled', NULL, 3), ('quality', 'custom_fields', 'is_filled', NULL, 2), ('quality', 'custom:deep', 'contains', 'x', 2),
+	('quality', 'value', 'equals', '12.50', 4), ('engagement', 'city', 'one_of', 'zug|bern', 11);
+INSERT INTO zcsync.leads (account_id, last_name, value, closed_at, custom_fields, do_not_call, created_at, city, status_id)
+VALUES (zcsync.account('crm'), 'Ill', 12.50, '2026-01-01 00:00+02', '{"deep": {"a": "x"}, "budget": "11"}', true, now() - interval '1 day', 'ZUG', 4),
+	(zcsync.account('crm'), 'Jay', 12.5, NULL, '{}', false, now() - interval '11 days', 'Bern ', NULL);
+SELECT last_name, fit, engagement, quality, stage FROM zcsync.leads WHERE last_name IN ('Ill', 'Jay') ORDER BY 1;
+SELECT count(*) FILTER (WHERE zcsync._score_leads(ARRAY[to_jsonb(l)]) <> ARRAY[jsonb_build_object('fit', l.fit, 'engagement', l.engagement, 'quality', l.quality, 'stage', l.stage)])
+	AS otherwise, count(*) FROM zcsync.leads l WHERE last_name IN ('Ill', 'Jay');
+
+-- a statement reads rules, accounts and legal forms once, however many leads it writes
+CREATE VIEW scans AS SELECT relname, seq_scan + coalesce(idx_scan, 0) AS scans FROM pg_stat_xact_user_tables
+WHERE schemaname = 'zcsync' AND relname IN ('company_forms', 'lead_score_rules', 'lead_stage_rules');
+BEGIN;
+CREATE TEMP TABLE scans_before AS SELECT * FROM scans;
+INSERT INTO zcsync.leads (account_id, last_name, company, email) SELECT zcsync.account('crm'), 'L' || i, 'Firm ' || i || ' GmbH', i || '@many.example' FROM generate_series(1, 300) i;
+SELECT relname, s.scans - coalesce(b.scans, 0) AS scans FROM scans s LEFT JOIN scans_before b USING (relname) ORDER BY 1;
+SELECT count(*), min(quality), max(quality) FROM zcsync.leads WHERE email LIKE '%@many.example';
+-- and the next one those that were changed meanwhile, in the same transaction too
+INSERT INTO zcsync.lead_score_rules (score, field, operator, value, points) VALUES ('quality', 'last_name', 'equals', 'late', 33);
+INSERT INTO zcsync.leads (account_id, last_name) VALUES (zcsync.account('crm'), 'Late');
+SELECT quality FROM zcsync.leads WHERE last_name = 'Late';
+ROLLBACK;
+DROP VIEW scans;
+
 -- closed statuses and their index
 SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indexrelid = 'zcsync.idx_leads_active'::regclass;
 SELECT item, ok, hint FROM zcsync.selfcheck() WHERE item = 'idx_leads_active';

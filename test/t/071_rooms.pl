@@ -19,7 +19,8 @@ use Rooms;
 # which may use all of it.
 my %C_ROOM = (
 	'account.c' => 'account', 'alerts.c' => 'operate', 'run.c' => 'operate', 'queue.c' => 'queue', 'secret_rows.c' => 'account', 'token.c' => 'account',
-	'local_jobs.c' => 'queue', 'worker.c' => 'operate',
+	'lead_rule.c' => 'leads', 'lead_score.c' => 'leads', 'lead_trigger.c' => 'leads', 'local_account.c' => 'account', 'local_jobs.c' => 'queue',
+	'worker.c' => 'operate',
 );
 
 # ---------------------------------------------------------------------
