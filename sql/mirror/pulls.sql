@@ -79,7 +79,9 @@ BEGIN
 			WHEN 'compare' THEN d.is_compared
 			ELSE NOT EXISTS (
 				SELECT FROM (SELECT * FROM zcsync.streams h WHERE h.account_id = d.account_id OFFSET 0) h
-				JOIN zcsync.sync_queue q ON q.account_id = h.account_id AND q.dedupe_key = format('pull/%s/history', h.stream_id)
+				CROSS JOIN LATERAL (	-- "held" as well, so that only the index of keys can be used
+					SELECT * FROM zcsync.sync_queue x
+					WHERE x.account_id = h.account_id AND x.dedupe_key = format('pull/%s/history', h.stream_id) AND x.state IN ('ready', 'held') OFFSET 0) q
 				JOIN zcsync.queues qs ON qs.name = q.queue
 				WHERE h.state = 'active' AND h.history_state = 'running'
 					AND q.state = 'ready' AND q.budget_class = d.class AND qs.state = 'active'
@@ -89,7 +91,7 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = d.account_id AND q.record_key = k.key AND q.state = 'running')
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
-			WHERE q.account_id = d.account_id AND q.dedupe_key = k.key AND q.state = 'ready');
+			WHERE q.account_id = d.account_id AND q.dedupe_key = k.key AND q.state IN ('ready', 'held'));
 	IF v_jobs IS NOT NULL THEN
 		PERFORM zcsync._enqueue(v_jobs);
 	END IF;

@@ -244,7 +244,7 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 BEGIN
-	IF NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL) THEN
+	IF NOT EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready') THEN
 		RETURN;
 	END IF;
 	EXECUTE format($sql$

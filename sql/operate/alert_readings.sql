@@ -138,10 +138,8 @@ AS $$
 		UNION ALL
 		SELECT l.object, l.to_do FROM zcsync._locked_streams() AS l) AS u
 	CROSS JOIN LATERAL (
-		SELECT min(q.waits_since) FROM zcsync.sync_queue AS q
-		WHERE q.state = 'ready' AND q.waits_since IS NOT NULL AND q.stream_id = (
-			SELECT s.stream_id FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
-			WHERE a.name = split_part(u.object, '/', 1) AND s.kind = split_part(u.object, '/', 2))) AS w (since)
+		SELECT zcsync._edits_wait_since(s.stream_id) FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+		WHERE a.name = split_part(u.object, '/', 1) AND s.kind = split_part(u.object, '/', 2)) AS w (since)
 	WHERE w.since IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._unread_readings() IS

@@ -278,18 +278,19 @@ COMMENT ON FUNCTION zcsync._create_budget_view() IS
 CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text, OUT cancelled bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
 		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
 		(SELECT count(*) FROM (
 			SELECT FROM zcsync.links AS l
-			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 10000) AS l)
+			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 2000) AS l)
 	FROM (
 		SELECT * FROM zcsync.sync_queue AS q
-		WHERE q.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND q.state = 'held' LIMIT 10000) AS q
+		WHERE q.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND q.state = 'held' LIMIT 2000) AS q
 $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
-'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 10,000';
+'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 2,000';
 
 -- Since when an account is in a state; of many held jobs and errors of routes, a thousand
 -- are looked at.
@@ -357,7 +358,7 @@ BEGIN
 			SELECT 3, 1, 'down', a.last_error, 'nothing: it is tried again by itself'
 			WHERE a.breaker_failures IS NOT NULL
 			UNION ALL
-			SELECT 4, 1, 'held', format(CASE WHEN h.jobs > 0 THEN 'by the write brake: %s' ELSE 'new rows that were not sent: %2$s' END, h.jobs, h.kept),
+			SELECT 4, 1, 'held', format(CASE WHEN h.jobs > 0 THEN 'by the write brake: %s%3$s' ELSE 'new rows that were not sent: %2$s%3$s' END, h.jobs, h.kept, CASE WHEN h.jobs + h.kept >= 2000 THEN '+' END),
 				CASE WHEN h.jobs > 0 THEN format('SELECT zcsync.release_held(%L);', a.account) ELSE format('SELECT zcsync.discard(%L);', h.first) END
 			FROM zcsync._held_of(a.account) AS h
 			WHERE a.held > 0
@@ -427,7 +428,8 @@ COMMENT ON FUNCTION zcsync._describe_status_view() IS
 
 -- What backfills still have to look at or to send.  Up to 10,000 jobs are counted.  If
 -- there are more, the result is how many job numbers lie between the first and the last
--- of them, since numbers are given out in order.
+-- of them, since numbers are given out in order.  The conditions are written so that only
+-- one index can be used: with the primary key, all jobs would be read to find none.
 CREATE FUNCTION zcsync._backfills_undone() RETURNS TABLE (route_id bigint, undone bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -444,14 +446,19 @@ BEGIN
 	CROSS JOIN unnest('{route,push}'::text[]) AS o (operation)
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS jobs
-		FROM (SELECT q.job_id FROM zcsync.sync_queue AS q
-			WHERE q.route_id = r.route_id AND q.operation = o.operation AND q.priority >= 60 ORDER BY q.job_id LIMIT 10001) AS q) AS c
+		FROM (SELECT FROM zcsync.sync_queue AS q
+			WHERE ROW(q.route_id, q.operation) BETWEEN ROW(r.route_id, o.operation) AND ROW(r.route_id, o.operation)
+				AND q.route_id IS NOT NULL AND q.priority >= 60 LIMIT 10001) AS q) AS c
 	CROSS JOIN LATERAL (
 		SELECT q.job_id FROM zcsync.sync_queue AS q
-		WHERE q.route_id = r.route_id AND q.operation = o.operation AND q.priority >= 60 ORDER BY q.job_id LIMIT 1) AS f
+		WHERE ROW(q.route_id, q.operation) BETWEEN ROW(r.route_id, o.operation) AND ROW(r.route_id, o.operation)
+			AND q.route_id IS NOT NULL AND q.priority >= 60
+		ORDER BY q.route_id, q.operation, q.job_id LIMIT 1) AS f
 	CROSS JOIN LATERAL (
 		SELECT q.job_id FROM zcsync.sync_queue AS q
-		WHERE q.route_id = r.route_id AND q.operation = o.operation AND q.priority >= 60 ORDER BY q.job_id DESC LIMIT 1) AS l
+		WHERE ROW(q.route_id, q.operation) BETWEEN ROW(r.route_id, o.operation) AND ROW(r.route_id, o.operation)
+			AND q.route_id IS NOT NULL AND q.priority >= 60
+		ORDER BY q.route_id DESC, q.operation DESC, q.job_id DESC LIMIT 1) AS l
 	GROUP BY r.route_id;
 END
 $$;
@@ -478,7 +485,7 @@ BEGIN
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 		WHERE s.compare_cursor IS NOT NULL OR (	-- not EXISTS, for which all jobs may be read
 			SELECT true FROM zcsync.sync_queue AS q
-			WHERE q.account_id = s.account_id AND q.state = 'ready' AND q.dedupe_key = 'pull/' || s.stream_id || '/compare' LIMIT 1)
+			WHERE q.account_id = s.account_id AND q.state IN ('ready', 'held') AND q.dedupe_key = 'pull/' || s.stream_id || '/compare' LIMIT 1)
 	), counts AS (
 		SELECT l.*, c.cursor IS NOT NULL AS is_compared, (c.cursor ->> 'began')::timestamptz AS compare_began_at,
 			CASE l.lane WHEN 'history' THEN l.records_done WHEN 'compare' THEN (c.cursor #>> '{pass,listed}')::bigint END AS done,
@@ -515,9 +522,10 @@ BEGIN
 		to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
 		CASE WHEN l.lane = 'history' AND l.history_state <> 'running' THEN NULL WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END AS limited_by
 	FROM counts AS l
-	LEFT JOIN LATERAL (
-		SELECT q.budget_class FROM zcsync.sync_queue AS q
-		WHERE q.account_id = l.account_id AND q.state = 'ready' AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j ON true
+	LEFT JOIN LATERAL (	-- "held" as well, so that only the index of keys can be used and not that of all ready jobs
+		SELECT q.budget_class, q.state FROM zcsync.sync_queue AS q
+		WHERE q.account_id = l.account_id AND q.state IN ('ready', 'held') AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j
+		ON j.state = 'ready'
 	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = j.budget_class
 	UNION ALL
 	-- a record is done when the route has looked at it and its counterpart was sent

@@ -13,15 +13,34 @@ CREATE TYPE zcsync.trouble AS (
 COMMENT ON TYPE zcsync.trouble IS
 'a line of the view status that is not about an account';
 
--- How many edits wait for a read of their stream.
-CREATE FUNCTION zcsync._waiting_edits(p_stream bigint) RETURNS bigint
+-- How many edits wait for a read of their stream.  Views show it, so it is counted up to
+-- a limit only.
+CREATE FUNCTION zcsync._waiting_edits(p_stream bigint) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
-	SELECT count(*) FROM zcsync.sync_queue AS q WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready'
+	SELECT CASE WHEN count(*) > 10000 THEN '10000+' WHEN count(*) > 0 THEN count(*)::text END
+	FROM (
+		SELECT FROM zcsync.sync_queue AS q
+		WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready' LIMIT 10001) AS w
 $$;
 COMMENT ON FUNCTION zcsync._waiting_edits(bigint) IS
-'how many edits wait for a read of their stream';
+'how many edits wait for a read of their stream, counted up to 10,000; NULL: none';
+
+-- The first entry of an index, however many edits wait.
+CREATE FUNCTION zcsync._edits_wait_since(p_stream bigint) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_sort = off
+AS $$
+	SELECT q.waits_since FROM zcsync.sync_queue AS q
+	WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready'
+	ORDER BY q.stream_id, q.waits_since LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._edits_wait_since(bigint) IS
+'since when the edit has waited that has waited longest for a read of its stream; NULL: none waits';
 
 -- Who holds the row with this xmax: a session, or a prepared transaction, that has locked
 -- or changed it and is still open.  The workers are not meant: their transactions are
@@ -63,15 +82,13 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 2, a.name || '/' || s.kind, 'locked',
-		format('by %s, so it is not read', h.holder) || coalesce('; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), ''),
+		format('by %s, so it is not read', h.holder) || coalesce('; edits wait for that: ' || zcsync._waiting_edits(s.stream_id), ''),
 		h.to_do || ' -- commit it or end it', s.next_pull_at
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active' AND a.vendor <> 'local'
 	CROSS JOIN LATERAL zcsync._row_holder(s.xmax) AS h
 	WHERE s.state = 'active' AND s.xmax <> '0' AND h.holder IS NOT NULL
-		AND (s.next_pull_at < zcsync._now() - interval '1 minute' OR EXISTS (
-			SELECT FROM zcsync.sync_queue AS q
-			WHERE q.stream_id = s.stream_id AND q.state = 'ready' AND q.waits_since < zcsync._now() - interval '1 minute'))
+		AND least(s.next_pull_at, zcsync._edits_wait_since(s.stream_id)) < zcsync._now() - interval '1 minute'
 	ORDER BY a.name, s.kind
 $$;
 COMMENT ON FUNCTION zcsync._locked_streams() IS
@@ -89,13 +106,12 @@ AS $$
 		CASE WHEN e.last_error IS NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
 			WHEN s.last_error_class IN ('vendor', 'throttled') THEN 'nothing: it is read again by itself'
 			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END,
-		(SELECT min(q.waits_since) FROM zcsync.sync_queue AS q WHERE q.stream_id = s.stream_id AND q.waits_since IS NOT NULL AND q.state = 'ready')
+		w.since
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
 	CROSS JOIN LATERAL (SELECT CASE WHEN s.last_error_lane IS DISTINCT FROM 'history' THEN s.last_error END) AS e (last_error)
-	WHERE s.state = 'active' AND EXISTS (
-		SELECT FROM zcsync.sync_queue AS q
-		WHERE q.stream_id = s.stream_id AND q.state = 'ready' AND q.waits_since < zcsync._now() - interval '1 minute')
+	CROSS JOIN LATERAL (SELECT zcsync._edits_wait_since(s.stream_id) OFFSET 0) AS w (since)
+	WHERE s.state = 'active' AND w.since < zcsync._now() - interval '1 minute'
 		AND (s.xmax = '0' OR (zcsync._row_holder(s.xmax)).holder IS NULL)
 	ORDER BY a.name, s.kind
 $$;
@@ -135,7 +151,7 @@ AS $$
 	FROM zcsync.queues AS q WHERE q.state = 'paused'
 	UNION ALL
 	SELECT 3, a.name || '/' || s.kind, 'paused',
-		coalesce('not read; edits wait for that: ' || nullif(zcsync._waiting_edits(s.stream_id), 0), 'the stream is not read'), format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), NULL
+		coalesce('not read; edits wait for that: ' || zcsync._waiting_edits(s.stream_id), 'the stream is not read'), format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), NULL
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id) WHERE s.state = 'paused'
 	UNION ALL
 	SELECT 3, 'route ' || r.name, 'paused',

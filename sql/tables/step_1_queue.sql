@@ -123,7 +123,7 @@ BEGIN
 	CREATE INDEX sync_queue_apply ON zcsync.sync_queue (account_id, kind, dedupe_key) WHERE operation = 'apply' AND state = 'ready';
 	CREATE INDEX sync_queue_local_id ON zcsync.sync_queue (local_id) WHERE state <> 'running';
 	CREATE INDEX sync_queue_errors ON zcsync.sync_queue (account_id) WHERE last_error IS NOT NULL AND operation <> 'pull';
-	CREATE INDEX sync_queue_waiting ON zcsync.sync_queue (stream_id) WHERE waits_since IS NOT NULL;
+	CREATE INDEX sync_queue_waiting ON zcsync.sync_queue (stream_id, waits_since) WHERE waits_since IS NOT NULL AND state = 'ready';
 	CREATE INDEX sync_queue_fetch ON zcsync.sync_queue (stream_id) WHERE operation = 'fetch';
 	CREATE INDEX sync_queue_sent ON zcsync.sync_queue (local_id) WHERE sent IS NOT NULL;
 	CREATE INDEX sync_queue_backfill ON zcsync.sync_queue (route_id, operation, job_id) WHERE priority >= 60 AND route_id IS NOT NULL;

@@ -1,0 +1,83 @@
+-- ---------------------------------------------------------------------
+-- What people look at when much waits costs the same however much that is: status,
+-- progress and the views of the queue count up to a limit.  So it is not the time that is
+-- compared, but the number of buffers that each reads with many jobs and with twice as
+-- many, both of them beyond the limits.  The planner knows nothing of them.
+-- ---------------------------------------------------------------------
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+SELECT FROM zcsync.add_account('desk', 'zendesk', '{"subdomain": "desk"}', '{"email": "a@example.com", "api_token": "t"}');
+SELECT FROM zcsync.add_stream('desk', 'tickets');
+SELECT FROM zcsync.add_account('dev', 'clickup', '{"workspace_id": "9001"}', '{"token": "pk_1_x"}');
+SELECT FROM zcsync.add_stream('dev', 'tasks');
+SELECT FROM zcsync.alter_stream('dev/tasks', writes => true);
+SELECT FROM zcsync.add_route('r', source => 'desk/tickets', target => 'dev/tasks', create_in => '11');
+UPDATE zcsync.routes SET state = 'active', starts_at = now(), backfill_at = now() - interval '1 hour', backfill_records = 100000;
+UPDATE zcsync.accounts SET state = 'active', state_reason = NULL, state_hint = NULL;
+UPDATE zcsync.streams SET last_pull_at = now(), history_state = 'done';
+DELETE FROM zcsync.sync_queue;
+ALTER TABLE zcsync.sync_queue SET (autovacuum_enabled = off);
+
+-- So many edits that wait for a read, that are held, and of a backfill; fewer pushes that
+-- failed before, and route jobs, of which fewer are counted.
+CREATE PROCEDURE enqueue_many(first integer, n integer) LANGUAGE sql AS
+$$
+	INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, record_key, dedupe_key, priority, run_at, stream_id, kind,
+		local_id, route_id, state, waits_since, last_error, failures)
+	SELECT CASE k WHEN 'route' THEN zcsync.account('desk') ELSE zcsync.account('dev') END, CASE k WHEN 'route' THEN 'route' ELSE 'task-sync' END,
+		CASE k WHEN 'route' THEN 'route' ELSE 'push' END, CASE k WHEN 'route' THEN '' ELSE 'api' END, k || i, k || i,
+		CASE k WHEN 'backfill' THEN 70 ELSE 50 END, now() - interval '1 hour', CASE k WHEN 'waits' THEN zcsync.stream('dev/tasks') END,
+		'tasks', i, CASE WHEN k IN ('backfill', 'route') THEN (SELECT route_id FROM zcsync.routes) END, CASE k WHEN 'held' THEN 'held' ELSE 'ready' END,
+		CASE k WHEN 'waits' THEN now() - interval '10 minutes' END, CASE k WHEN 'failed' THEN 'x' END, CASE k WHEN 'failed' THEN 1 ELSE 0 END
+	FROM unnest('{waits,held,backfill,failed,route}'::text[]) AS k, generate_series(first, first + n - 1) AS i
+	WHERE k NOT IN ('failed', 'route') OR i % 4 = 0
+$$;
+-- the buffers that a statement reads, whether they are cached or not
+CREATE FUNCTION buffers(query text) RETURNS bigint LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT json) ' || query INTO v_plan;
+	RETURN (v_plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (v_plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
+END
+$$;
+CREATE TABLE costs (jobs integer, view text, buffers bigint);
+CREATE PROCEDURE note(n integer) LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_view text;
+BEGIN
+	FOREACH v_view IN ARRAY '{status,progress,stat_queue,stat_backlog,stat_accounts,stat_budgets,lag}'::text[] LOOP
+		PERFORM buffers('SELECT * FROM zcsync.' || v_view);		-- plans are made, and blocks get their hints
+		INSERT INTO costs VALUES (n, v_view, buffers('SELECT * FROM zcsync.' || v_view));
+	END LOOP;
+END
+$$;
+
+CALL enqueue_many(1, 11000);
+CALL note(11000);
+CALL enqueue_many(11001, 11000);
+CALL note(22000);
+SELECT a.view, b.buffers <= a.buffers * 1.25 + 100 AS bounded, CASE WHEN b.buffers > a.buffers * 1.25 + 100 THEN format('%s, then %s', a.buffers, b.buffers) END AS buffers
+FROM costs a JOIN costs b ON b.view = a.view AND a.jobs = 11000 AND b.jobs = 22000 ORDER BY 1;
+-- the numbers say that there is more
+SELECT account, state, waiting, why FROM zcsync.status WHERE account LIKE 'dev%' ORDER BY 1, 2;
+SELECT queue, more_jobs FROM zcsync.stat_queue WHERE ready > 0 ORDER BY 1;
+
+-- nor does what was known of the jobs before count, when none of them is held any more
+VACUUM ANALYZE zcsync.sync_queue;
+DELETE FROM zcsync.sync_queue WHERE state = 'held' OR waits_since IS NOT NULL;
+VACUUM (INDEX_CLEANUP on) zcsync.sync_queue;
+CALL note(0);
+SELECT a.view, b.buffers <= a.buffers + 700 AS bounded, CASE WHEN b.buffers > a.buffers + 700 THEN format('%s, then %s', a.buffers, b.buffers) END AS buffers
+FROM costs a JOIN costs b ON b.view = a.view AND a.jobs = 11000 AND b.jobs = 0 ORDER BY 1;
+
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
+DROP TABLE costs;
+DROP PROCEDURE enqueue_many(integer, integer), note(integer);
+DROP FUNCTION buffers(text);
