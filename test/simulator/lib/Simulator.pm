@@ -16,6 +16,7 @@ use Simulator::Control;
 use Simulator::Faults;
 use Simulator::Ledger;
 use Simulator::Limits;
+use Simulator::Webhooks;
 
 # The registration of the vendors.
 our @VENDORS = qw(Simulator::Zendesk Simulator::ClickUp Simulator::HaloPSA);
@@ -26,6 +27,7 @@ has clock => sub { Simulator::Clock->new };
 has faults => sub { Simulator::Faults->new };
 has limits => sub ($self) { Simulator::Limits->new(clock => $self->clock) };
 has ledger => sub ($self) { Simulator::Ledger->new(clock => $self->clock) };
+has webhooks => sub ($self) { Simulator::Webhooks->new(clock => $self->clock) };
 has options => sub { {} };
 has vendors => sub { {} };
 
@@ -46,6 +48,7 @@ sub startup ($self)
 			clock => $self->clock,
 			limits => $self->limits,
 			ledger => $self->ledger,
+			webhooks => $self->webhooks,
 			config => $options);
 		$self->vendors->{ $vendor->name } = $vendor;
 	}
@@ -63,6 +66,7 @@ sub restart ($self, $options = {})
 	$self->faults->drop;
 	$self->limits->reset;
 	$self->ledger->reset;
+	$self->webhooks->reset;
 	for my $name (sort keys %{ $self->vendors })
 	{
 		$self->limits->plan($name, $options{"${name}_plan"}) if $options{"${name}_plan"};

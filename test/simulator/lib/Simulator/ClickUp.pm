@@ -13,6 +13,7 @@ use Simulator::Vendor qw(fail);
 
 # This adds to the package's methods.
 use Simulator::ClickUp::Tasks;
+use Simulator::ClickUp::Webhooks;
 
 has [qw(workspaces tokens)] => sub { {} };
 has accept_gzip => 0;
@@ -44,6 +45,7 @@ sub new ($class, @arguments)
 		'GET api/v2/list/:list_id' => 'list',
 		'GET api/v2/list/:list_id/field' => 'list_fields',
 		'GET api/v2/list/:list_id/member' => 'list_members',
+		$self->webhook_routes,
 		$self->task_routes);
 }
 
@@ -83,6 +85,7 @@ sub seed ($self, $id, $name, $count, $seed)
 	$workspace->add_list($base + 103, 'Inbox', space => $operations, statuses => \@OPERATIONS);
 	$workspace->add_list($base + 104, 'Management', space => $operations, statuses => \@OPERATIONS, shared => 0);
 	$random->clickup($workspace, $count) if $count;
+	$workspace->announce(sub ($task, $events) { $self->task_changed($workspace, $task, $events) });
 	$self->workspaces->{$id} = $workspace;
 	return $workspace;
 }

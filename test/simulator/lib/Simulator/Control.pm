@@ -28,6 +28,8 @@ my %POST = (
 	catalogue => \&Simulator::HaloPSA::Control::catalogue,
 	clock => \&_clock,
 	faults => \&_add_fault,
+	webhook_trouble => sub ($app, $p) { $app->webhooks->set_trouble($p); return $app->webhooks->trouble },
+	edit_webhook => \&_edit_webhook,
 	expire_tokens => \&_expire_tokens,
 	limits => \&_limits,
 	holdback => \&_holdback,
@@ -37,6 +39,8 @@ my %GET = (
 	ledger => \&_ledger,
 	stats => \&_stats,
 	requests => \&_requests,
+	webhooks => \&_webhooks,
+	deliveries => \&_deliveries,
 	faults => sub ($app, $p) { return { faults => $app->faults->list } },
 	'state/tickets' => \&_state_tickets,
 	'state/tasks' => \&_state_tasks,
@@ -229,7 +233,7 @@ sub _edit_task ($app, $p, $fields)
 	}
 	die "cannot edit \"$_\"\n" for grep { !/^(?:name|description|priority|assignees|tags|due_date|start_date|time_estimate|points|archived|locations|custom_id)\z/ } keys %$fields;
 	@$task{ keys %$fields } = values %$fields;
-	$p->{quiet} ? delete $task->{json} : $workspace->stamp($task);
+	$p->{quiet} ? delete @$task{qw(json happened)} : $workspace->stamp($task);
 	return { id => $task->{id}, date_updated => "$task->{updated}" };
 }
 
@@ -549,6 +553,46 @@ sub _requests ($app, $p)
 
 	$filter{path} = qr/$filter{path}/ if defined $filter{path};
 	return { requests => $app->ledger->requests($p->{since} // 0, $p->{limit} // 100, %filter) };
+}
+
+# The webhooks that are registered, with their secrets.
+sub _webhooks ($app, $p)
+{
+	my %places = (
+		zendesk => [ values %{ $app->vendors->{zendesk}->accounts } ],
+		clickup => [ values %{ $app->vendors->{clickup}->workspaces } ],
+		halopsa => [ values %{ $app->vendors->{halopsa}->instances } ]);
+	my @found;
+
+	for my $vendor (sort keys %places)
+	{
+		next if defined $p->{vendor} && $p->{vendor} ne $vendor;
+		push @found, map { my $place = $_; map { +{ vendor => $vendor, account => $place->can('subdomain') ? $place->subdomain : $place->name, %{ $place->webhooks->{$_} } } } sort keys %{ $place->webhooks } } @{ $places{$vendor} };
+	}
+	return { webhooks => \@found };
+}
+
+# Somebody changes a webhook at the vendor, or removes it.
+sub _edit_webhook ($app, $p)
+{
+	my $id = $p->{id} // die "id is missing\n";
+
+	for my $place (map { values %$_ } $app->vendors->{zendesk}->accounts, $app->vendors->{clickup}->workspaces, $app->vendors->{halopsa}->instances)
+	{
+		my $hook = $place->webhooks->{$id} or next;
+		@$hook{ keys %{ $p->{fields} // {} } } = values %{ $p->{fields} // {} };
+		delete $place->webhooks->{$id} if $p->{remove};
+		return { id => $id };
+	}
+	die "no webhook \"$id\"\n";
+}
+
+# What was sent to webhooks; pending is how many are still to be answered.
+sub _deliveries ($app, $p)
+{
+	my %filter = map { $_ => $p->{$_} } grep { defined $p->{$_} } qw(vendor account webhook event object);
+
+	return { deliveries => $app->webhooks->deliveries($p->{since} // 0, $p->{limit} // 10000, %filter), pending => $app->webhooks->pending };
 }
 
 # Tickets in the order of ids, from the one after `after`; next is null at the

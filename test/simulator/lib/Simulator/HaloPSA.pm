@@ -18,6 +18,7 @@ use Simulator::Vendor qw(fail is_number is_string truthy);
 # These add to the package's methods.
 use Simulator::HaloPSA::Records;
 use Simulator::HaloPSA::Tickets;
+use Simulator::HaloPSA::Webhooks;
 
 has instances => sub { {} };
 has settings => sub { {} };
@@ -52,6 +53,7 @@ sub new ($class, @arguments)
 		'POST auth/token' => 'token',
 		'GET api/authinfo' => 'authinfo',
 		$self->record_routes,
+		$self->webhook_routes,
 		$self->ticket_routes);
 	return $self;
 }
@@ -75,6 +77,7 @@ sub seed ($self, $name, $tickets, $leads, $seed)
 	my $instance = Simulator::HaloPSA::Instance->new(name => $name, clock => $self->clock, old_build => $self->settings->{old_build}, marks => $self->settings->{marks});
 
 	Simulator::HaloPSA::Seed->new($seed * 17 + 5)->fill($instance, $tickets, $leads);
+	$instance->announce(sub ($ticket, $event, $action) { $self->record_changed($instance, $ticket, $event, $action) });
 	return $self->instances->{$name} = $instance;
 }
 

@@ -17,6 +17,7 @@ use Simulator::Zendesk::Account;
 # These add to this package's methods.
 use Simulator::Zendesk::Jobs;
 use Simulator::Zendesk::Tickets;
+use Simulator::Zendesk::Webhooks;
 
 has accounts => sub { {} };
 has start_time_age => 60;    # seconds that start_time must lie back
@@ -55,6 +56,7 @@ sub new ($class, @arguments)
 		'GET api/v2/ticket_fields' => 'ticket_fields',
 		'GET api/v2/custom_statuses' => 'custom_statuses',
 		$self->ticket_routes,
+		$self->webhook_routes,
 		$self->job_routes);
 }
 
@@ -76,6 +78,7 @@ sub seed ($self, $subdomain, $count, $seed, $nasty)
 
 	$account->found([ map { { name => $_->[0], email => $_->[1] =~ s/%s/$subdomain/r, role => $_->[2], verified => true } } @AGENTS ]);
 	Simulator::Seed->new($seed)->zendesk($account, $count, $nasty);
+	$account->announce(sub ($ticket, $changes) { $self->ticket_changed($account, $ticket, $changes) });
 	$self->accounts->{$subdomain} = $account;
 	return $account;
 }

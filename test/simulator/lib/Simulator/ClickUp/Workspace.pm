@@ -13,7 +13,8 @@ use Mojo::JSON qw(encode_json false true);
 use Simulator::Order;
 
 has [qw(id name clock)];
-has [qw(spaces folders lists members tasks by_number comments gone)] => sub { {} };
+has announce => undef;    # called with a task and what happened to it
+has [qw(spaces folders lists members tasks by_number comments gone webhooks)] => sub { {} };
 has [qw(member_ids)] => sub { [] };
 has [qw(created updated)] => sub { Simulator::Order->new };
 
@@ -118,6 +119,7 @@ sub insert ($self, %t)
 	$_->set($number, $task->{created}) for $list->{created}, $self->created;
 	$_->set($number, $task->{updated}) for $list->{updated}, $self->updated;
 	$list->{space}{tags}{$_} = 1 for @{ $task->{tags} };
+	$self->_announce($task, [ taskCreated => $self->_item('status') ], [ taskStatusUpdated => $self->_item(status => undef, $task->{status}{status}) ]);
 	return $task;
 }
 
@@ -131,12 +133,34 @@ sub stamp ($self, $task)
 	$task->{updated} = $now;
 	delete $task->{json};
 	$_->set($task->{number}, $now) for $task->{list}{updated}, $self->updated;
+	# an event of its own for what has one, and each of them as taskUpdated, too
+	my @happened = @{ delete $task->{happened} // [] };
+	$self->_announce($task, @happened, map { [ taskUpdated => $_ ] } @happened ? map { $_->[1] } @happened : $self->_item('content'));
+}
+
+# An entry of a task's history.
+sub _item ($self, $field, $before = undef, $after = undef, %more)
+{
+	return { id => '28' . sprintf('%017d', ++$self->{history}), field => $field, user => { id => $self->member_ids->[0] }, before => $before, after => $after, data => {}, %more };
+}
+
+# Remember what is happening to a task until it is stamped.
+sub _happens ($self, $task, $event, $item)
+{
+	push @{ $task->{happened} }, [ $event, $item ];
+}
+
+sub _announce ($self, $task, @events)
+{
+	$self->announce->($task, \@events) if $self->announce;
 }
 
 sub set_status ($self, $task, $status)
 {
 	my $type = $status->{type};
 
+	$self->_happens($task, taskStatusUpdated => $self->_item('status', { status => $task->{status}{status} }, { status => $status->{status} }))
+	  if $task->{status} != $status;
 	$task->{status} = $status;
 	$task->{closed} = $type eq 'closed' ? $task->{closed} // $self->clock->ms : undef;
 	$task->{done} = $type =~ /^(?:closed|done)$/ ? $task->{done} // $self->clock->ms : undef;
@@ -154,6 +178,7 @@ sub delete_task ($self, $task)
 	delete $self->{children}{ $task->{parent} }{ $task->{id} } if defined $task->{parent};
 	$_->remove($number) for @{ $task->{list} }{qw(created updated)}, $self->created, $self->updated;
 	$self->gone->{ $task->{id} } = $task;
+	$self->_announce($task, [ taskDeleted => undef ]);
 }
 
 sub restore_task ($self, $id)
@@ -184,6 +209,7 @@ sub move_task ($self, $task, $list, $status)
 	$list->{created}->set($task->{number}, $task->{created});
 	$task->{locations} = [ grep { $_ ne $list->{id} } @{ $task->{locations} // [] } ];
 	delete @{ $task->{fields} }{ grep { !$has{$_} } keys %{ $task->{fields} } };
+	$self->_happens($task, taskMoved => $self->_item('section_moved', undef, { id => $list->{id} }));
 	$self->set_status($task, $status);
 	$self->stamp($task);
 	$self->move_task($_, $list, $self->status_named($list, $_->{status}{status}) // $list->{statuses}[0]) for $self->subtasks($task);
@@ -205,6 +231,8 @@ sub add_comment ($self, $task, $text, $user)
 
 	push @{ $self->comments->{ $task->{id} } }, $comment;
 	$self->{comment_at}{ $comment->{id} } = [ $task, $comment ];
+	$self->_happens($task, taskCommentPosted => $self->_item('comment', undef, "$comment->{id}",
+		comment => { id => "$comment->{id}", parent => $task->{id}, comment => [ { text => $text } ], text_content => $text, user => $comment->{user} }));
 	return $comment;
 }
 

@@ -15,7 +15,8 @@ use Simulator::HaloPSA::Catalogue;
 use Time::Local qw(timegm);
 
 has [qw(name clock)];
-has [qw(tokens tickets clients sites users)] => sub { {} };
+has announce => undef;    # called with a ticket, what happened, and an action
+has [qw(tokens tickets clients sites users webhooks)] => sub { {} };
 has ids => sub { [] };
 has old_build => 0;
 has marks => 1;
@@ -140,6 +141,7 @@ sub insert ($self, %ticket)
 	$ticket->{changeseq} = ++$self->{changeseq};
 	$self->tickets->{$id} = $ticket;
 	push @{ $self->ids }, $id;
+	$self->_announce($ticket, 'New Ticket Logged');
 	return $ticket;
 }
 
@@ -152,6 +154,12 @@ sub stamp ($self, $ticket)
 	$now = $ticket->{updated} + 1e-5 if $now <= $ticket->{updated} && $ticket->{updated} - $now < 1;
 	@$ticket{qw(updated acted)} = ($now, $now);
 	$ticket->{changeseq} = ++$self->{changeseq};
+	$self->_announce($ticket, $ticket->{deleted} ? 'Ticket Deleted' : 'Ticket Updated', delete $ticket->{new_action});
+}
+
+sub _announce ($self, $ticket, $event, $action = undef)
+{
+	$self->announce->($ticket, $event, $action) if $self->announce;
 }
 
 # Set checked values; returns the names of those that really changed.
@@ -183,6 +191,7 @@ sub add_action ($self, $ticket, %action)
 	my $action = { time => $self->clock->now, outcome => 'Private Note', who => 'Alex Admin', note => '', %action, id => 1 + @{ $ticket->{actions} } };
 
 	push @{ $ticket->{actions} }, $action;
+	$ticket->{new_action} = $action;
 	$ticket->{acted} = $action->{time};
 	return $action;
 }

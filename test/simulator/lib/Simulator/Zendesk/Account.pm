@@ -12,7 +12,8 @@ use Mojo::Util qw(xml_escape);
 use Simulator::Order;
 
 has [qw(subdomain clock)];
-has [qw(tickets users comments emails external_ids tokens idempotency jobs deleted user_numbers)] => sub { {} };
+has announce => undef;    # called with a ticket and what changed in it
+has [qw(webhooks tickets users comments emails external_ids tokens idempotency jobs deleted user_numbers)] => sub { {} };
 has [qw(export by_id user_export)] => sub { Simulator::Order->new };
 has [qw(groups organizations custom_statuses fields agent_ids)] => sub { [] };
 has next_ticket_id => 1;
@@ -240,6 +241,8 @@ sub put ($self, $ticket, $late = 0)
 	{
 		$self->export->set($id, $ticket->{generated_timestamp});
 	}
+	my $changes = delete $self->{changes}{$id};
+	$self->announce->($ticket, $changes) if $changes && $self->announce;
 }
 
 # Take a ticket out altogether, as permanent deletion does.
@@ -247,6 +250,7 @@ sub forget ($self, $id)
 {
 	my $old = delete $self->{keys}{$id};
 
+	$self->announce->($self->ticket($id), [ { type => 'Forget' } ]) if $self->announce && defined $self->tickets->{$id};
 	delete $self->external_ids->{$old}{$id} if defined $old;
 	delete $self->deleted->{$id};
 	delete $self->tickets->{$id};
@@ -301,6 +305,7 @@ sub insert ($self, %t)
 		updated_at => $clock->iso($t{updated_at}),
 	};
 	$self->next_ticket_id($t{id} + 1) if $t{id} >= $self->next_ticket_id;
+	$self->{changes}{ $t{id} } = [ { type => 'Create' } ];
 	$self->put($ticket);
 	return $ticket;
 }
@@ -351,6 +356,7 @@ sub change ($self, $ticket, $changes, $author)
 	push @events, $self->_comment($ticket, $comment, $author) if $comment;
 	$self->stamp($ticket) if @events;
 	$self->note_events($ticket, $author, @events) if @events;
+	push @{ $self->{changes}{ $ticket->{id} } }, @events;
 	return \@events;
 }
 
