@@ -28,12 +28,12 @@ my $bugs = $flow->backfill;
 
 # What is unclear waits for the request's time-out and 30 s before it is looked
 # up: once all others are through, and again for what is lost then.
-my $waiting = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation <> 'pull'};
+my $waiting = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments')};
 my $unclear = 0;
 for my $round (1 .. 60)
 {
 	$flow->node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation <> 'pull' AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+		WHERE q.operation NOT IN ('pull', 'comments') AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
 	my $now_unclear = $flow->value('SELECT count(*) FROM zcsync.sync_queue WHERE unclear_since IS NOT NULL');
 	$unclear = $now_unclear if $now_unclear > $unclear;
 	last if $flow->value($waiting) == 0;
