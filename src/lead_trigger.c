@@ -39,8 +39,11 @@
 #include "row_columns.h"
 #include "value_jsonb.h"
 
-/* Longer texts do not fit into an index. */
-#define MAX_INDEXED_BYTES	500
+/*
+ * Texts of more bytes than this might not fit into an index, and are cut to as
+ * many characters.
+ */
+#define MAX_INDEXED	500
 
 PG_FUNCTION_INFO_V1(zcsync_sql_score_lead);
 
@@ -162,7 +165,9 @@ zcsync_sql_score_lead(PG_FUNCTION_ARGS)
 								DatumGetInt64(row.values[statement->column[ACCOUNT_ID]])))
 	{
 		given = given_columns(&row, old);
-		cause = TextDatumGetCString(row.values[statement->column[SYNC_CAUSE]]);
+		/* a trigger of the user's may have emptied it */
+		cause = row.nulls[statement->column[SYNC_CAUSE]] ? "local" :
+			TextDatumGetCString(row.values[statement->column[SYNC_CAUSE]]);
 		if (strcmp(cause, "local") == 0)
 			cause = "manual";
 		if (old == NULL)
@@ -248,14 +253,14 @@ cut_texts(LeadRow *row)
 		text	   *value;
 
 		if (row->nulls[column] ||
-			toast_raw_datum_size(row->values[column]) - VARHDRSZ <= MAX_INDEXED_BYTES)
+			toast_raw_datum_size(row->values[column]) - VARHDRSZ <= MAX_INDEXED)
 			continue;
 		value = DatumGetTextPP(row->values[column]);
 		set_column(row, i, PointerGetDatum(
 			cstring_to_text_with_len(VARDATA_ANY(value),
 									 pg_mbcharcliplen(VARDATA_ANY(value),
 													  VARSIZE_ANY_EXHDR(value),
-													  MAX_INDEXED_BYTES))));
+													  MAX_INDEXED))));
 	}
 }
 

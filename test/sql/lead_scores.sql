@@ -109,6 +109,15 @@ UPDATE zcsync.lead_statuses SET closed = false;
 SELECT zcsync.rebuild_active_index();
 SELECT item, ok FROM zcsync.selfcheck() WHERE item = 'idx_leads_active';
 
+-- A trigger of the user's may empty the cause: then a person wrote.
+CREATE FUNCTION empty_cause() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.sync_cause := NULL; RETURN NEW; END$$;
+CREATE TRIGGER zcsync_t BEFORE INSERT ON zcsync.leads FOR EACH ROW EXECUTE FUNCTION empty_cause();
+\set VERBOSITY sqlstate
+INSERT INTO zcsync.leads (account_id, email) VALUES (zcsync.account('crm'), 'nobody@example.com');
+\set VERBOSITY default
+DROP TRIGGER zcsync_t ON zcsync.leads;
+DROP FUNCTION empty_cause();
+
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP TABLE before;
