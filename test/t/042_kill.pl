@@ -115,10 +115,10 @@ $simulator->post('faults', { vendor => 'clickup', method => 'POST', path => '/ta
 
 # Everything is killed, from the first page on.
 $flow->accounts;
-$flow->value(q{SELECT zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '1 second')});
+$flow->value(q{SELECT zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '1 second', comments => 'none')});
 $flow->value(q{SELECT zcsync.add_stream('dev', 'statuses'); SELECT zcsync.alter_stream('dev/tasks', writes => true)});
 wait_until($node, 'postgres', q{SELECT count(*) = 2 FROM zcsync.streams WHERE history_state IN ('none', 'done') AND last_pull_at IS NOT NULL}, 'ClickUp is read');
-$flow->value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second')});
+$flow->value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second', comments => 'none')});
 
 # What is killed, and at which step of what is counted: so many from the work of
 # the agents on in each round.  Nothing is linked and written before there is a route.

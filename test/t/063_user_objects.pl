@@ -53,8 +53,8 @@ GRANT SELECT ON zcsync.tickets TO app_reader;
 SQL
 $flow->value(<<'SQL');
 SELECT zcsync.alter_queue('ticket-sync', backoff_base => '200 ms');
-SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second');
-SELECT zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '1 second');
+SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 second', comments => 'none');
+SELECT zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '1 second', comments => 'none');
 SELECT zcsync.add_stream('dev', 'statuses');
 SELECT zcsync.alter_stream('dev/tasks', writes => true);
 SQL

@@ -23,7 +23,7 @@ my ($node, $simulator) = ($flow->node, $flow->simulator);
 my $info = $simulator->get('info');
 my $bugs = $info->{clickup}{dev}{lists}{Bugs};
 
-ok($flow->mirror, 'both sides are read');
+ok($flow->mirror(comments => 'linked'), 'both sides are read');
 $flow->value(<<'SQL');
 SELECT count(*) FROM zcsync.check_account('acme');
 SELECT count(*) FROM zcsync.check_account('dev');

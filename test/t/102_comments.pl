@@ -32,7 +32,7 @@ sub look
 	return wait_until($node, 'postgres', $query, $what);
 }
 
-ok($flow->mirror, 'both sides are read');
+ok($flow->mirror(comments => 'linked'), 'both sides are read');
 is(calls(qr{ticket_events|/comments}), 0, 'while no ticket has a counterpart, no comment is read');
 
 # notes in tickets that will have a task, and in others
