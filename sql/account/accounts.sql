@@ -462,6 +462,8 @@ DECLARE
 	v_removed text;
 BEGIN
 	PERFORM zcsync._refuse_standby();
+	-- Streams first: the worker locks those that are due, and then refers to their account.
+	PERFORM FROM zcsync.streams s WHERE s.account_id = v_id ORDER BY s.stream_id FOR UPDATE;
 	-- From here on no other transaction may refer to it.
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);
