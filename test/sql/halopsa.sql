@@ -54,7 +54,7 @@ WHERE lane = 'live' OR since IS NOT NULL ORDER BY stream_id, lane DESC;
 SELECT kind, i, zcsync._halopsa_fetch_request(stream_id, jsonb_build_object('ids', jsonb_build_array(i)))
 FROM zcsync.streams, unnest('{12,site-18}'::text[]) AS i
 WHERE kind IN ('tickets', 'leads', 'contacts', 'companies') AND (i = '12' OR kind = 'companies') ORDER BY kind, i;
-SELECT zcsync._halopsa_comments_request(:tickets, '{"id": "12"}') AS request, zcsync._halopsa_comments_next(:tickets, '{}', '{}') AS next;
+SELECT zcsync._halopsa_comments_request(:tickets, '{"id": "12"}') - 'as_of' AS request, zcsync._halopsa_comments_next(:tickets, '{}', '{}') AS next;
 
 -- n rows of a list from an id, changed a minute apart
 CREATE FUNCTION page(from_id integer, n integer, total integer, at timestamptz DEFAULT '2026-03-01 00:00+00') RETURNS jsonb LANGUAGE sql AS
