@@ -462,8 +462,9 @@ DECLARE
 	v_removed text;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	-- Streams first: the worker locks those that are due, and then refers to their account.
-	PERFORM FROM zcsync.streams s WHERE s.account_id = v_id ORDER BY s.stream_id FOR UPDATE;
+	FOR v_part IN SELECT p.* FROM zcsync._account_parts() AS p WHERE p.removing IS NOT NULL ORDER BY p.place LOOP
+		PERFORM zcsync._tell_account_part(v_part.removing, v_id);
+	END LOOP;
 	-- From here on no other transaction may refer to it.
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);

@@ -15,19 +15,20 @@ CREATE TYPE zcsync.account_part AS (
 	added regprocedure,		-- (account) returns void: an account was added
 	altered regprocedure,	-- (account) returns void: the account's settings were changed
 	count regprocedure,		-- (account) returns bigint: how many there are; remove_account() refuses to delete them without force
-	remove regprocedure		-- (account) returns text: removes them and says how many; NULL where count has said it, or it need not be said
+	remove regprocedure,	-- (account) returns text: removes them and says how many; NULL where count has said it, or it need not be said
+	removing regprocedure	-- (account) returns void: the account is about to be removed; locks what others lock before they refer to it
 );
 COMMENT ON TYPE zcsync.account_part IS
 'something that belongs to an account: what is called when an account is added, altered or removed';
 
 CREATE FUNCTION zcsync._describe_account_part(p_name text, p_place integer, p_added regprocedure DEFAULT NULL,
-	p_altered regprocedure DEFAULT NULL, p_count regprocedure DEFAULT NULL, p_remove regprocedure DEFAULT NULL)
+	p_altered regprocedure DEFAULT NULL, p_count regprocedure DEFAULT NULL, p_remove regprocedure DEFAULT NULL, p_removing regprocedure DEFAULT NULL)
 RETURNS zcsync.account_part
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(p_name, p_place, p_added, p_altered, p_count, p_remove)::zcsync.account_part;
+	SELECT ROW(p_name, p_place, p_added, p_altered, p_count, p_remove, p_removing)::zcsync.account_part;
 END;
-COMMENT ON FUNCTION zcsync._describe_account_part(text, integer, regprocedure, regprocedure, regprocedure, regprocedure) IS
+COMMENT ON FUNCTION zcsync._describe_account_part(text, integer, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'something that belongs to an account, by its parts';
 
 CREATE FUNCTION zcsync._account_parts() RETURNS SETOF zcsync.account_part
@@ -40,7 +41,7 @@ CREATE FUNCTION zcsync._tell_account_part(p_hook regprocedure, p_account bigint)
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._tell_account_part(regprocedure, bigint) IS
-'calls the hook added or altered of something that belongs to an account';
+'calls the hook added, altered or removing of something that belongs to an account';
 
 CREATE FUNCTION zcsync._count_account_part(p_hook regprocedure, p_account bigint) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

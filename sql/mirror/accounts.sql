@@ -27,14 +27,25 @@ $$;
 COMMENT ON FUNCTION zcsync._count_account_streams(bigint) IS
 'how many streams an account has';
 
+-- The worker locks streams that are due, and then refers to their account.
+CREATE FUNCTION zcsync._lock_account_streams(p_account bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT FROM zcsync.streams s WHERE s.account_id = p_account ORDER BY s.stream_id FOR UPDATE
+$$;
+COMMENT ON FUNCTION zcsync._lock_account_streams(bigint) IS
+'locks the streams of an account that is about to be removed';
+
 CREATE FUNCTION zcsync._account_streams() RETURNS zcsync.account_part
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._describe_account_part('streams', 10, p_added => 'zcsync._add_local_stream(bigint)'::regprocedure,
-		p_count => 'zcsync._count_account_streams(bigint)'::regprocedure);
+		p_count => 'zcsync._count_account_streams(bigint)'::regprocedure,
+		p_removing => 'zcsync._lock_account_streams(bigint)'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._account_streams() IS
-'what is done about streams when an account is added; its foreign key removes them with it';
+'what is done about streams when an account is added or removed; its foreign key removes them with it';
 
 CREATE FUNCTION zcsync._remove_account_rows(p_account bigint) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
