@@ -7,7 +7,8 @@ package Webhooks;
 #	my ($headers, $body) = Webhooks::halopsa('secret', $ticket_id);
 #	my $sql = Webhooks::call('acme', $headers, $body);	# a call of receive_webhook()
 #
-# Each delivery has an id of its own unless it is given.
+# Each delivery has an id of its own unless it is given.  One that is sent again has the
+# same body, whenever that is: only the signature has another time.
 
 use strict;
 use warnings;
@@ -25,7 +26,7 @@ sub zendesk
 	my $id = $options{id} // sprintf 'invocation-%06d', ++$number;
 	my $time = strftime('%Y-%m-%dT%H:%M:%SZ', gmtime($options{time} // time));
 	my $body = $json->encode({ type => 'zen:event-type:ticket.' . ($options{event} // 'status_changed'), account_id => 1, id => "event-$id",
-		time => $time, zendesk_event_version => '2022-11-06', subject => "zen:ticket:$ticket", detail => { id => "$ticket", status => 'OPEN' },
+		time => '2026-11-28T10:00:00Z', zendesk_event_version => '2022-11-06', subject => "zen:ticket:$ticket", detail => { id => "$ticket", status => 'OPEN' },
 		event => { current => 'OPEN', previous => 'NEW' } });
 
 	return ({ 'X-Zendesk-Webhook-Id' => 'webhook-1', 'X-Zendesk-Webhook-Invocation-Id' => $id,
