@@ -13,10 +13,10 @@ SELECT zcsync.add_account('dev', 'clickup',
 	credentials => '{"token": "file:clickup_token"}');
 SELECT item, ok, message FROM zcsync.check_account('acme');
 SELECT kind, id, path FROM zcsync.discover('dev') WHERE kind = 'list';
-SELECT * FROM zcsync.add_stream('acme', 'tickets', since => '2020-01-01', pull_interval => '5 seconds');
+SELECT * FROM zcsync.add_stream('acme', 'tickets', since => '2020-01-01', pull_interval => '5 seconds', comments => 'none');
 \set ECHO none
 \o /dev/null
-SELECT zcsync.add_stream('dev', 'tasks', since => '2020-01-01', pull_interval => '5 seconds');
+SELECT zcsync.add_stream('dev', 'tasks', since => '2020-01-01', pull_interval => '5 seconds', comments => 'none');
 SELECT zcsync.add_stream('dev', 'statuses');
 SELECT zcsync.add_stream('dev', 'fields');
 SELECT zcsync.alter_stream('dev/tasks', writes => true);

@@ -75,7 +75,7 @@ FROM (VALUES
 	('tasks at ClickUp that the UPDATE changed', 1, (
 		SELECT count(*) FROM vendor_tasks
 		WHERE doc @> '{"tags": [{"name": "from-sql"}]}' AND (doc ->> 'points')::numeric = 3)),
-	('jobs left, errors', 0, (SELECT count(*) FROM zcsync.sync_queue WHERE operation <> 'pull') + (SELECT count(*) FROM zcsync.errors)),
+	('jobs left, errors', 0, (SELECT count(*) FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments')) + (SELECT count(*) FROM zcsync.errors)),
 	('calls that vendors refused as too many (429)', 0, (SELECT sum(refused) FROM vendor_calls))
 ) AS v (what, vendor, here);
 
