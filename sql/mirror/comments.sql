@@ -159,6 +159,8 @@ BEGIN
 		comments_cursor = CASE WHEN v_stream.comments <> 'none' THEN s.comments_cursor END
 	WHERE s.stream_id = p_stream;
 	IF v_stream.comments = 'none' THEN
+		-- nobody reads them any more, so nothing else would end this error
+		PERFORM zcsync._forget_pull_error(p_stream, 'comments');
 		DELETE FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind;
 		DELETE FROM zcsync.sync_queue q
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = p_stream AND q.state = 'ready'

@@ -157,7 +157,11 @@ SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 5), 
 SELECT remote_id FROM talks;
 SELECT due() > 0 AS queued;
 SELECT key, priority FROM jobs;
+UPDATE zcsync.streams SET last_error = 'no', last_error_at = now(), last_error_class = 'forbidden', last_error_lane = 'comments', failing_since = now()
+WHERE stream_id = zcsync.stream('acme/tickets');
 SELECT * FROM zcsync.alter_stream('acme/tickets', comments => 'none') WHERE item = 'comments';
+-- what nobody reads any more cannot fail
+SELECT last_error, failing_since FROM zcsync.streams WHERE stream_id = zcsync.stream('acme/tickets');
 SELECT count(*) FROM talks;
 SELECT count(*) FROM jobs;
 SELECT due();
