@@ -151,9 +151,14 @@ sub told_once
 	like($http->[1] // '', qr/^\[all clear\] zcsync postgres: .* \(over after /, "$what: it says so");
 	return;
 }
-sub stop_worker
+# Take the worker's role away and end the worker, in one transaction: a worker that still
+# saw the one before the other would begin to tell of it, and be ended amid that.
+sub stop_worker_by
 {
-	value("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'zcsync%worker'");
+	my ($sql) = @_;
+
+	value("BEGIN; $sql; DO \$\$ BEGIN PERFORM pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE backend_type LIKE 'zcsync%worker'; END \$\$; COMMIT");
+	wait_for_no_worker($node, 'postgres');
 	return;
 }
 sub quiet
@@ -193,10 +198,10 @@ told_once('the key is gone', sub {
 quiet();
 
 # without the worker: pg_cron's part
-told_once('the worker cannot start', sub { value('ALTER ROLE zcsync_worker NOLOGIN'); stop_worker(); wait_for_no_worker($node, 'postgres') },
+told_once('the worker cannot start', sub { stop_worker_by('ALTER ROLE zcsync_worker NOLOGIN') },
 	sub { value('ALTER ROLE zcsync_worker LOGIN'); wait_for_worker($node, 'postgres') }, qr/^\[critical\] zcsync postgres: .*no rights/, by_hand => 1);
 quiet();
-told_once('the role of the workers is gone', sub { value('DROP OWNED BY zcsync_worker; DROP ROLE zcsync_worker'); stop_worker(); wait_for_no_worker($node, 'postgres') },
+told_once('the role of the workers is gone', sub { stop_worker_by('DROP OWNED BY zcsync_worker; DROP ROLE zcsync_worker') },
 	sub { value('SELECT FROM zcsync.setup()'); wait_for_worker($node, 'postgres') }, qr/^\[critical\] zcsync postgres: .*no rights/, by_hand => 1);
 quiet();
 
