@@ -32,12 +32,12 @@ $app->routes->post('/:answer' => sub ($c) {
 my $daemon = Mojo::Server::Daemon->new(app => $app, listen => ['http://127.0.0.1'], silent => 1)->start;
 my $door = 'http://127.0.0.1:' . $daemon->ports->[0];
 
-# Receive until nothing is under way any more; returns what came.
+# Receive until nothing is under way any more; returns what came since the last time.
+# Some may have come already, while a request of ours waited for its answer.
 sub receive ()
 {
 	my $deadline = time + 60;
 
-	@received = ();
 	do
 	{
 		my $until = time + 0.1;
@@ -45,7 +45,8 @@ sub receive ()
 		Mojo::IOLoop->one_tick while time < $until;
 		Mojo::IOLoop->remove($timer);
 	} while (time < $deadline && $simulator->get('deliveries')->{pending});
-	return @received;
+	my @came = splice @received;
+	return @came;
 }
 
 my $number = 0;
