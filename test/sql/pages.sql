@@ -313,7 +313,9 @@ ROLLBACK;
 SELECT * FROM quality_of_page();
 -- the query must be one, and have the columns that are read
 SELECT * FROM zcsync._read_page(NULL, NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+\set VERBOSITY terse
 SELECT * FROM zcsync._read_page('SELECT $1', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+\set VERBOSITY default
 SELECT * FROM zcsync._read_page('DELETE FROM zcsync.leads RETURNING 1', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
 SELECT * FROM zcsync._read_page('SET jit = off', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
 DROP FUNCTION quality_of_page;

@@ -21,7 +21,7 @@ $node->start;
 setup_zcsync($node, 'postgres');
 add_simulated_accounts($node, 'postgres', $simulator);
 $node->safe_psql('postgres', <<SQL);
-SELECT zcsync.add_stream('dev', 'tasks', scope => '{"list_ids": ["$bugs"]}', pull_interval => '1 hour');
+SELECT zcsync.add_stream('dev', 'tasks', scope => '{"list_ids": ["$bugs"]}', pull_interval => '30 days');
 SELECT zcsync.alter_stream('dev/tasks', writes => true);
 SQL
 wait_until($node, 'postgres', 'SELECT last_pull_at IS NOT NULL FROM zcsync.streams', 'the stream is read');

@@ -45,8 +45,8 @@ value(sprintf q{SELECT zcsync.add_account('dev', 'clickup', '{"workspace_id": "9
 	$simulator->clickup);
 value(sprintf q{SELECT zcsync.add_account('psa', 'halopsa', '{"base_url": "%s", "budgets": {"api": {"calls": 1000000, "concurrency": 20}}}',
 	'{"client_id": "client-acme", "client_secret": "secret-acme"}')}, $simulator->halopsa);
-value(q{SELECT count(*) FROM zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '1 hour');
-	SELECT zcsync.add_stream('psa', kind, since => '2000-01-01', pull_interval => '1 hour') FROM unnest('{tickets,contacts}'::text[]) AS kind;
+value(q{SELECT count(*) FROM zcsync.add_stream('dev', 'tasks', since => '2000-01-01', pull_interval => '30 days');
+	SELECT zcsync.add_stream('psa', kind, since => '2000-01-01', pull_interval => '30 days') FROM unnest('{tickets,contacts}'::text[]) AS kind;
 	SELECT zcsync.alter_stream(s, writes => true) FROM unnest('{dev/tasks,psa/tickets}'::text[]) AS s;
 	SELECT zcsync.alter_queue(q, concurrency => 20) FROM unnest('{task-sync,ticket-sync}'::text[]) AS q});
 for (1 .. 10)
