@@ -22,11 +22,15 @@
 -- A cursor is a position and grants no right: a made-up cursor shows nothing that the
 -- pages after the first one would not show.  Its checksum is against accidents only.
 CREATE FUNCTION zcsync._encode_cursor(p_list jsonb, p_key jsonb, p_local_id bigint) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT translate(encode(substr(sha256(d.document), 1, 6) || d.document, 'base64'), E'+/=\n', '-_')
-	FROM (SELECT convert_to((p_list || jsonb_build_array(p_key, p_local_id))::text, 'UTF8')) AS d (document);
-END;
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_document bytea := convert_to((p_list || jsonb_build_array(p_key, p_local_id))::text, 'UTF8');
+BEGIN
+	RETURN translate(encode(substr(sha256(v_document), 1, 6) || v_document, 'base64'), '+/=' || chr(10), '-_');
+END
+$$;
 COMMENT ON FUNCTION zcsync._encode_cursor(jsonb, jsonb, bigint) IS
 'the cursor of a row, fit for a URL: the list it is in (kind, sort key, order, account), its key and its local_id';
 
@@ -125,23 +129,27 @@ COMMENT ON FUNCTION zcsync._sort_keys(text) IS
 -- serve in order.  With an equality, the planner could choose the index of all
 -- accounts, and would read a great many rows of other accounts if this one has few.
 CREATE FUNCTION zcsync._page_ranges(p_key text, p_type regtype, p_order text, p_account bigint, p_cursor boolean, p_at text) RETURNS text[]
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN NOT p_cursor THEN ARRAY[r.every]
-		WHEN p_at IS NULL AND p_order = 'desc' THEN
-			ARRAY[r.keyless || format(' AND t.local_id %s $2', o.behind), r.every || format(' AND t.%I IS NOT NULL', p_key)]
-		WHEN p_at IS NULL THEN ARRAY[r.keyless || format(' AND t.local_id %s $2', o.behind)]
-		WHEN p_order = 'desc' THEN ARRAY[r.keyed]
-		ELSE ARRAY[r.keyed, r.keyless] END
-	FROM (SELECT CASE p_order WHEN 'desc' THEN '<' ELSE '>' END, CASE p_order WHEN 'desc' THEN '>=' ELSE '<=' END) AS o (behind, within)
-	CROSS JOIN LATERAL (SELECT
-		CASE WHEN p_account IS NULL THEN 'true' ELSE 't.account_id BETWEEN $3 AND $3' END,
-		format('t.%I IS NULL', p_key) || CASE WHEN p_account IS NULL THEN '' ELSE ' AND t.account_id = $3' END,
-		CASE WHEN p_account IS NULL THEN format('(t.%I, t.local_id) %s ($1::%s, $2)', p_key, o.behind, p_type)
-			ELSE format('(t.account_id, t.%I, t.local_id) %s ($3, $1::%s, $2) AND t.account_id %s $3', p_key, o.behind, p_type, o.within)
-		END) AS r (every, keyless, keyed);
-END;
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT CASE
+			WHEN NOT p_cursor THEN ARRAY[r.every]
+			WHEN p_at IS NULL AND p_order = 'desc' THEN
+				ARRAY[r.keyless || format(' AND t.local_id %s $2', o.behind), r.every || format(' AND t.%I IS NOT NULL', p_key)]
+			WHEN p_at IS NULL THEN ARRAY[r.keyless || format(' AND t.local_id %s $2', o.behind)]
+			WHEN p_order = 'desc' THEN ARRAY[r.keyed]
+			ELSE ARRAY[r.keyed, r.keyless] END
+		FROM (SELECT CASE p_order WHEN 'desc' THEN '<' ELSE '>' END, CASE p_order WHEN 'desc' THEN '>=' ELSE '<=' END) AS o (behind, within)
+		CROSS JOIN LATERAL (SELECT
+			CASE WHEN p_account IS NULL THEN 'true' ELSE 't.account_id BETWEEN $3 AND $3' END,
+			format('t.%I IS NULL', p_key) || CASE WHEN p_account IS NULL THEN '' ELSE ' AND t.account_id = $3' END,
+			CASE WHEN p_account IS NULL THEN format('(t.%I, t.local_id) %s ($1::%s, $2)', p_key, o.behind, p_type)
+				ELSE format('(t.account_id, t.%I, t.local_id) %s ($3, $1::%s, $2) AND t.account_id %s $3', p_key, o.behind, p_type, o.within)
+			END) AS r (every, keyless, keyed));
+END
+$$;
 COMMENT ON FUNCTION zcsync._page_ranges(text, regtype, text, bigint, boolean, text) IS
 'which rows are behind a cursor, as one or two conditions with parameters';
 
@@ -325,11 +333,13 @@ COMMENT ON FUNCTION zcsync.leads_page_json(text, integer, text, text, text) IS
 
 CREATE FUNCTION zcsync.active_tickets_by_user(assignee_id text, max_rows integer DEFAULT 100, account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, created_at timestamptz)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
 	-- active tickets of this user first, by themselves: for so few rows the order of
 	-- all tickets is no help
+	RETURN QUERY
 	WITH mine AS MATERIALIZED (
 		SELECT t.account_id, t.local_id, t.remote_id, t.subject, t.status, t.priority, t.created_at
 		FROM zcsync.tickets AS t
@@ -339,7 +349,8 @@ AS $$
 	FROM mine AS t
 	LEFT JOIN zcsync.accounts AS a ON a.account_id = t.account_id
 	ORDER BY t.created_at DESC, t.local_id DESC
-	LIMIT zcsync._check_rows('max_rows', active_tickets_by_user.max_rows)
+	LIMIT zcsync._check_rows('max_rows', active_tickets_by_user.max_rows);
+END
 $$;
 COMMENT ON FUNCTION zcsync.active_tickets_by_user(text, integer, text) IS
 'open and pending tickets that are assigned to a user, by the user''s id at the vendor, the newest first';

@@ -2,8 +2,8 @@
 -- Search: the records that contain some words, the best first.
 --
 -- A record is ranked by parsing its text, which is most of the work of a search.
--- So no more than 300 records of each kind are ranked, the candidates: the newest
--- records that contain the words.  They are found in two steps.  Neither takes
+-- So no more than 300 records are ranked, the candidates: of each kind the newest
+-- records that contain the words.  Kinds share them, but each has at least 100.  They are found in two steps.  Neither takes
 -- longer when more records contain the words:
 --
 --   1. among the newest 20,000 records, by the index of words and that of time;
@@ -123,7 +123,8 @@ COMMENT ON FUNCTION zcsync._may_search_private() IS
 -- Candidates
 -- ---------------------------------------------------------------------
 
--- Where the newest 20,000 records begin; NULL: there are fewer.
+-- Where the newest 20,000 records begin; NULL: there are fewer.  Deleted ones count,
+-- since only the index of an account is without them: so no row need be read.
 CREATE FUNCTION zcsync._search_since(p_branch zcsync.search_branch, p_account bigint) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -132,12 +133,14 @@ SET enable_incremental_sort = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET jit = off
+SET enable_indexscan = on		-- the caller's are off
+SET enable_indexonlyscan = on
 AS $$
 DECLARE
 	v_since text;
 BEGIN
-	EXECUTE format('SELECT t.%1$I FROM zcsync.%2$I AS t WHERE t.deleted_at IS NULL%3$s ORDER BY %4$s OFFSET 20000 LIMIT 1', p_branch.newest, p_branch.kind,
-			coalesce(' AND t.account_id = ' || p_account, ''),
+	EXECUTE format('SELECT t.%1$I FROM zcsync.%2$I AS t%3$s ORDER BY %4$s OFFSET 20000 LIMIT 1', p_branch.newest, p_branch.kind,
+			coalesce(' WHERE t.deleted_at IS NULL AND t.account_id = ' || p_account, ''),
 			CASE p_branch.newest WHEN 'local_id' THEN 't.local_id DESC' ELSE format('t.%I DESC, t.local_id DESC', p_branch.newest) END)
 		INTO v_since;
 	RETURN v_since;
@@ -294,6 +297,8 @@ AS $$
 DECLARE
 	v_branch zcsync.search_branch;
 	v_ids bigint[];
+	v_found zcsync.search_branch[] := '{}';
+	v_found_ids text[] := '{}';		-- of each of them
 	v_queries text[] := '{}';
 BEGIN
 	FOREACH v_branch IN ARRAY p_branches LOOP
@@ -301,8 +306,13 @@ BEGIN
 		v_ids := CASE WHEN v_branch.is_indexed THEN zcsync._search_indexed(v_branch, p_account, 300)
 			ELSE zcsync._search_newest(v_branch, p_account, 300) END;
 		CONTINUE WHEN v_ids IS NULL;
-		v_queries := v_queries || zcsync._search_ranked(v_branch, v_ids,
-			CASE WHEN p_private THEN '{}' ELSE zcsync._private_texts(v_branch.kind, v_ids) END);
+		v_found := v_found || v_branch;
+		v_found_ids := v_found_ids || v_ids::text;
+	END LOOP;
+	FOR i IN 1 .. cardinality(v_found) LOOP
+		v_ids := (v_found_ids[i]::bigint[])[1 : greatest(100, 300 / cardinality(v_found))];
+		v_queries := v_queries || zcsync._search_ranked(v_found[i], v_ids,
+			CASE WHEN p_private THEN '{}' ELSE zcsync._private_texts(v_found[i].kind, v_ids) END);
 	END LOOP;
 	RETURN v_queries;
 END

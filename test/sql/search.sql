@@ -284,6 +284,9 @@ SELECT reference FROM zcsync.search_tickets('common', page_size => 2);
 SELECT count(*) FROM zcsync.search_tickets('rare', page_size => 100);
 SELECT reference FROM zcsync.search_tickets('copier');
 SELECT cardinality(walk('common', '{tickets}', 100)) AS as_many_as_are_ranked;
+-- which two kinds share, if both have the words
+SELECT cardinality(walk('common', '{tickets,leads}', 100)) AS of_both;
+SELECT cardinality(walk('common text', '{tickets,leads}', 100)) AS of_one_kind;
 
 -- ---------------------------------------------------------------------
 -- Rights: those of the caller
