@@ -330,7 +330,7 @@ DECLARE
 	v_id bigint := zcsync._lock_account(name);
 BEGIN
 	UPDATE zcsync.accounts a
-	SET state = 'paused', state_reason = coalesce(left(reason, 500), 'paused by ' || session_user),
+	SET state = 'paused', state_reason = coalesce(left(reason, 500) || format(' (by %s)', session_user), 'paused by ' || session_user),
 		state_hint = format('SELECT zcsync.resume_account(%L);', a.name)
 	WHERE a.account_id = v_id;
 END

@@ -341,7 +341,8 @@ DECLARE
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	PERFORM zcsync._refuse_local_stream(v_stream);
-	UPDATE zcsync.streams s SET state = 'paused' WHERE s.stream_id = v_stream;
+	UPDATE zcsync.streams s SET state = 'paused', paused_at = zcsync._now(), paused_by = session_user
+	WHERE s.stream_id = v_stream AND s.state <> 'paused';
 	DELETE FROM zcsync.sync_queue q USING zcsync.streams s
 	WHERE s.stream_id = v_stream AND q.account_id = s.account_id AND q.stream_id = v_stream
 		AND q.operation = 'pull' AND q.state = 'ready';
@@ -356,7 +357,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	UPDATE zcsync.streams s SET state = 'active', next_pull_at = zcsync._now()
+	UPDATE zcsync.streams s SET state = 'active', paused_at = NULL, paused_by = NULL, next_pull_at = zcsync._now()
 	WHERE s.stream_id = zcsync.stream(resume_stream.stream) AND s.state <> 'active';
 	PERFORM zcsync._wake();
 END

@@ -309,13 +309,15 @@ AS $$
 				SELECT e.first_at FROM zcsync.route_errors AS e
 				JOIN zcsync.routes AS r USING (route_id) JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
 				WHERE s.account_id = a.account_id LIMIT 1000) AS f))
+		WHEN 'starting' THEN (SELECT min(s.created_at) FROM zcsync.streams AS s WHERE s.account_id = a.account_id AND s.state = 'active' AND s.last_pull_at IS NULL)
+		WHEN 'no stream' THEN a.created_at
 		ELSE (SELECT o.began_at FROM zcsync.outages AS o WHERE o.account_id = a.account_id AND o.ended_at IS NULL)
 		END
 	FROM zcsync.accounts AS a
 	WHERE a.name = p_account
 $$;
 COMMENT ON FUNCTION zcsync._account_since(text, text) IS
-'since when an account is in a state of the view status: held, errors, or an outage; NULL: not known';
+'since when an account is in a state of the view status; NULL: not known';
 
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -336,7 +338,7 @@ BEGIN
 		FROM zcsync._installation_trouble() AS t
 		UNION ALL
 		SELECT v.severity, a.account, v.state,
-			CASE WHEN v.state IN ('blocked', 'paused', 'down', 'held', 'errors') THEN zcsync._account_since(a.account, v.state)
+			CASE WHEN v.state IN ('blocked', 'paused', 'down', 'held', 'errors', 'starting', 'no stream') THEN zcsync._account_since(a.account, v.state)
 				WHEN v.state IN ('throttled', 'behind') THEN least(zcsync._now() - a.lag, a.read_error_since) END,
 			a.lag, concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END), e.errors,
 			CASE WHEN a.next_try_at > zcsync._now() THEN zcsync._span(a.next_try_at - zcsync._now())

@@ -147,16 +147,18 @@ CREATE FUNCTION zcsync._paused() RETURNS SETOF zcsync.trouble
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 3, 'queue ' || q.name, 'paused', 'jobs of this queue wait', format('SELECT zcsync.resume_queue(%L);', q.name), NULL::timestamptz
+	SELECT 3, 'queue ' || q.name, 'paused', coalesce('by ' || q.paused_by || ': ', '') || 'its jobs wait',
+		format('SELECT zcsync.resume_queue(%L);', q.name), q.paused_at
 	FROM zcsync.queues AS q WHERE q.state = 'paused'
 	UNION ALL
 	SELECT 3, a.name || '/' || s.kind, 'paused',
-		coalesce('not read; edits wait for that: ' || zcsync._waiting_edits(s.stream_id), 'the stream is not read'), format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), NULL
+		coalesce('by ' || s.paused_by || ': ', '') || coalesce('edits wait: ' || zcsync._waiting_edits(s.stream_id), 'it is not read'),
+		format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), s.paused_at
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id) WHERE s.state = 'paused'
 	UNION ALL
 	SELECT 3, 'route ' || r.name, 'paused',
-		CASE WHEN r.starts_at IS NULL THEN 'the route was not started yet' ELSE 'the route does nothing' END,
-		format('SELECT zcsync.resume_route(%L);', r.name), NULL
+		CASE WHEN r.starts_at IS NULL THEN 'it was not started yet' ELSE coalesce('by ' || r.paused_by, 'by zcsync, see zcsync.alerts') END,
+		format('SELECT zcsync.resume_route(%L);', r.name), coalesce(r.paused_at, r.created_at)
 	FROM zcsync.routes AS r WHERE r.state = 'paused'
 $$;
 COMMENT ON FUNCTION zcsync._paused() IS
@@ -190,13 +192,14 @@ END;
 COMMENT ON FUNCTION zcsync._trouble_state(text) IS
 'the word that the view status has for a condition of zcsync.selfcheck() that does not hold; NULL: it does not show it';
 
--- Since when a condition does not hold, as far as that is known: what alerts found of it,
--- when maintain() last ended, or when a worker was last at work.
+-- Since when a condition does not hold, as far as that is known: when stop() was called,
+-- when maintain() last ended, what alerts found of it, or when a worker was last at work.
 CREATE FUNCTION zcsync._condition_since(p_item text, p_state text) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN p_item = 'maintenance' THEN n.maintained_at
+		WHEN p_item = 'installation' AND n.stopped THEN n.stopped_at
 		ELSE coalesce(
 			(SELECT min(i.began_at) FROM zcsync.alert_incidents AS i
 			WHERE i.resolved_at IS NULL AND i.object = (zcsync._alert_object(p_state)).object),

@@ -183,7 +183,8 @@ AS $$
 #variable_conflict use_variable
 BEGIN
 	PERFORM zcsync._check_queue(name);
-	UPDATE zcsync.queues q SET state = 'paused' WHERE q.name = pause_queue.name;
+	UPDATE zcsync.queues q SET state = 'paused', paused_at = zcsync._now(), paused_by = session_user
+	WHERE q.name = pause_queue.name AND q.state <> 'paused';
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_queue(text) IS
@@ -196,7 +197,7 @@ AS $$
 #variable_conflict use_variable
 BEGIN
 	PERFORM zcsync._check_queue(name);
-	UPDATE zcsync.queues q SET state = 'active' WHERE q.name = resume_queue.name;
+	UPDATE zcsync.queues q SET state = 'active', paused_at = NULL, paused_by = NULL WHERE q.name = resume_queue.name;
 	PERFORM zcsync._wake();
 END
 $$;

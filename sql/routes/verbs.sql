@@ -288,7 +288,8 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(name));
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	UPDATE zcsync.routes r SET state = 'paused' WHERE r.route_id = v_route.route_id;
+	UPDATE zcsync.routes r SET state = 'paused', paused_at = zcsync._now(), paused_by = session_user
+	WHERE r.route_id = v_route.route_id AND r.state <> 'paused';
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_route(text) IS
@@ -325,7 +326,7 @@ BEGIN
 		SET starts_at = zcsync._now(), old_before = v_start.old_before, new_from = v_start.new_from, old_rows = v_start.old_rows
 		WHERE r.route_id = v_route.route_id AND r.starts_at IS NULL;
 	END IF;
-	UPDATE zcsync.routes r SET state = 'active' WHERE r.route_id = v_route.route_id;
+	UPDATE zcsync.routes r SET state = 'active', paused_at = NULL, paused_by = NULL WHERE r.route_id = v_route.route_id;
 	PERFORM zcsync._resolve_alert('route_fault', name);
 	IF v_route.starts_at IS NOT NULL AND v_route.state = 'paused' THEN
 		PERFORM zcsync._catch_up_route(v_route.route_id);

@@ -308,7 +308,7 @@ BEGIN
 			MESSAGE = 'zcsync is not set up in this database',
 			HINT = 'Run SELECT * FROM zcsync.setup();';
 	END IF;
-	UPDATE zcsync.installation SET stopped = p_stopped;
+	UPDATE zcsync.installation SET stopped = p_stopped, stopped_at = CASE WHEN p_stopped THEN coalesce(stopped_at, now()) END;
 	PERFORM zcsync._wake_launcher();
 END
 $$;

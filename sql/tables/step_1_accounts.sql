@@ -19,6 +19,7 @@ BEGIN
 		control_file bigint,			-- inode of global/pg_control; NULL: not known
 		machine bigint,					-- made from the machine-id; NULL: it has none
 		stopped boolean NOT NULL DEFAULT false,
+		stopped_at timestamptz,			-- while it is stopped: since when
 		created_at timestamptz NOT NULL DEFAULT now(),
 		adopted_at timestamptz,			-- when it took over from another database: by adopt_database(), or after a failover
 		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to the minute
@@ -162,6 +163,8 @@ BEGIN
 			CONSTRAINT streams_policies_object CHECK (jsonb_typeof(policies) = 'object'),
 		state text NOT NULL DEFAULT 'active'
 			CONSTRAINT streams_state CHECK (state IN ('active', 'paused')),
+		paused_at timestamptz,			-- while it is paused: since when, and
+		paused_by text,					-- who paused it; NULL: zcsync
 		pull_interval interval NOT NULL DEFAULT '1 minute'
 			CONSTRAINT streams_pull_interval CHECK (pull_interval >= '1 second'),
 		since timestamptz,				-- history is read from here; NULL: none

@@ -21,6 +21,8 @@ BEGIN
 		keep_failed integer NOT NULL DEFAULT 50,
 		state text NOT NULL DEFAULT 'active'
 			CONSTRAINT queues_state CHECK (state IN ('active', 'paused')),
+		paused_at timestamptz,			-- while it is paused: since when, and
+		paused_by text,					-- who paused it; NULL: zcsync
 		created_at timestamptz NOT NULL DEFAULT now()
 	);
 	COMMENT ON TABLE zcsync.queues IS

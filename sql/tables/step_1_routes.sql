@@ -31,6 +31,8 @@ BEGIN
 		notify boolean NOT NULL DEFAULT false,
 		state text NOT NULL DEFAULT 'paused'
 			CONSTRAINT routes_state CHECK (state IN ('paused', 'active')),
+		paused_at timestamptz,			-- while it is paused: since when, and
+		paused_by text,					-- who paused it; NULL: zcsync
 		starts_at timestamptz,			-- when it was first resumed, by the clock of this server; NULL: never
 		old_before timestamptz,			-- by the source's clock: a record that changed before this was there before the route
 		new_from timestamptz,			-- a record that changed at this time or later is new to the route

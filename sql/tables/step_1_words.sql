@@ -17,6 +17,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.installation.control_file IS 'inode of global/pg_control; empty: not known';
 	COMMENT ON COLUMN zcsync.installation.machine IS 'made from the machine-id; empty: it has none';
 	COMMENT ON COLUMN zcsync.installation.stopped IS 'zcsync.stop() was called';
+	COMMENT ON COLUMN zcsync.installation.stopped_at IS 'when zcsync.stop() was called; empty: it is not stopped';
 	COMMENT ON COLUMN zcsync.installation.created_at IS 'when the row was made; of a record: when it was created at its vendor';
 	COMMENT ON COLUMN zcsync.installation.adopted_at IS 'when it took over from another database: by adopt_database(), or after a failover';
 	COMMENT ON COLUMN zcsync.installation.clock_at IS 'the latest time that was seen, to the minute';
@@ -98,6 +99,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.streams.writes IS 'rows may be written here and are sent';
 	COMMENT ON COLUMN zcsync.streams.policies IS '{column: which side wins if both changed it}';
 	COMMENT ON COLUMN zcsync.streams.state IS 'state';
+	COMMENT ON COLUMN zcsync.streams.paused_at IS 'since when it is paused; empty: it is not, or was never resumed';
+	COMMENT ON COLUMN zcsync.streams.paused_by IS 'who paused it; empty: zcsync itself';
 	COMMENT ON COLUMN zcsync.streams.pull_interval IS 'how often it is read';
 	COMMENT ON COLUMN zcsync.streams.since IS 'from when on the history is read; empty: no history';
 	COMMENT ON COLUMN zcsync.streams.live_cursor IS 'how far changes were read, as the vendor counts; empty: nothing yet';
@@ -559,6 +562,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'none, or general: who stands for a requester whom the client does not know';
 	COMMENT ON COLUMN zcsync.routes.notify IS 'writes may have the vendor notify people';
 	COMMENT ON COLUMN zcsync.routes.state IS 'state';
+	COMMENT ON COLUMN zcsync.routes.paused_at IS 'since when it is paused; empty: it is not, or was never resumed';
+	COMMENT ON COLUMN zcsync.routes.paused_by IS 'who paused it; empty: zcsync itself';
 	COMMENT ON COLUMN zcsync.routes.starts_at IS 'when it was first resumed, by the clock of this server; NULL: never';
 	COMMENT ON COLUMN zcsync.routes.old_before IS 'by the source''s clock: a record that changed before this was there before the route';
 	COMMENT ON COLUMN zcsync.routes.new_from IS 'a record that changed at this time or later is new to the route';
@@ -648,6 +653,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.queues.keep_completed IS 'how many records of jobs that ended well are kept, per account';
 	COMMENT ON COLUMN zcsync.queues.keep_failed IS 'how many records of jobs that failed are kept, per account';
 	COMMENT ON COLUMN zcsync.queues.state IS 'state';
+	COMMENT ON COLUMN zcsync.queues.paused_at IS 'since when it is paused; empty: it is not, or was never resumed';
+	COMMENT ON COLUMN zcsync.queues.paused_by IS 'who paused it; empty: zcsync itself';
 	COMMENT ON COLUMN zcsync.queues.created_at IS 'when the row was made; of a record: when it was created at its vendor';
 	COMMENT ON COLUMN zcsync.claimants.incarnation IS 'random number by which jobs name the process';
 	COMMENT ON COLUMN zcsync.claimants.pid IS 'number of the process';

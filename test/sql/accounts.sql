@@ -99,7 +99,7 @@ INSERT INTO zcsync.streams (account_id, kind) VALUES (zcsync.account('acme'), 't
 SELECT zcsync.alter_account('acme', '{"subdomain": "acme2"}');
 SELECT zcsync.pause_account('acme', 'renamed');
 SELECT zcsync.alter_account('acme', '{"subdomain": "acme2"}');
-SELECT name, state, state_reason, state_hint, settings ->> 'subdomain' AS subdomain FROM zcsync.accounts WHERE name = 'acme';
+SELECT name, state, replace(state_reason, session_user, 'me') AS state_reason, state_hint, settings ->> 'subdomain' AS subdomain FROM zcsync.accounts WHERE name = 'acme';
 
 -- resume needs credentials, where the vendor does
 SELECT zcsync.resume_account('acme');
@@ -107,14 +107,14 @@ SELECT zcsync.pause_account('leads');
 SELECT zcsync.pause_account('leads');
 SELECT zcsync.resume_account('leads');
 SELECT zcsync.resume_account('leads');
-SELECT name, state, state_reason FROM zcsync.accounts ORDER BY name;
+SELECT name, state, replace(state_reason, session_user, 'me') AS state_reason FROM zcsync.accounts ORDER BY name;
 
 -- blocking: once, with one alert; a paused account stays paused
 SELECT zcsync._block_account(zcsync.account('dev'), 'credentials_refused', 'token revoked', 'renew it');
 SELECT zcsync._block_account(zcsync.account('dev'), 'credentials_refused', 'token revoked', 'renew it');
 SELECT zcsync._block_account(zcsync.account('acme'), 'credentials_refused', 'token revoked', 'renew it');
 SELECT zcsync._block_account(0, 'credentials_refused', 'token revoked', 'renew it');
-SELECT name, state, state_reason, state_hint FROM zcsync.accounts ORDER BY name;
+SELECT name, state, replace(state_reason, session_user, 'me') AS state_reason, state_hint FROM zcsync.accounts ORDER BY name;
 SELECT code, object, severity, message, hint, count FROM zcsync.alerts WHERE resolved_at IS NULL ORDER BY code, object;
 
 -- live checks of what needs no request

@@ -88,15 +88,15 @@ SELECT state, state_reason, state_hint FROM zcsync.accounts WHERE name = 'dev';
 SELECT code, object, resolved_at IS NOT NULL AS resolved FROM zcsync.alerts;
 SELECT zcsync.pause_account('dev', 'holidays');
 SELECT zcsync.set_credentials('dev', '{"access_token": "pk_1"}');
-SELECT state, state_reason FROM zcsync.accounts WHERE name = 'dev';
+SELECT state, replace(state_reason, session_user, 'me') AS state_reason FROM zcsync.accounts WHERE name = 'dev';
 SELECT zcsync.resume_account('dev');
-SELECT state, state_reason FROM zcsync.accounts WHERE name = 'dev';
+SELECT state, replace(state_reason, session_user, 'me') AS state_reason FROM zcsync.accounts WHERE name = 'dev';
 
 -- forgetting
 SELECT zcsync.forget_credentials('dev');
 SELECT zcsync.forget_credentials('dev');
 SELECT zcsync.forget_credentials('leads');
-SELECT name, state, state_reason, state_hint FROM zcsync.accounts ORDER BY name;
+SELECT name, state, replace(state_reason, session_user, 'me') AS state_reason, state_hint FROM zcsync.accounts ORDER BY name;
 SELECT * FROM zcsync.check_credentials();
 
 -- a secret in a statement that is logged: a warning, whatever makes it so

@@ -203,7 +203,7 @@ UPDATE zcsync.sync_queue SET run_at = zcsync._now() WHERE operation = 'push';
 SELECT * FROM claim();
 SELECT min(run_at) > zcsync._now() + interval '100 seconds' AS later FROM zcsync.sync_queue WHERE operation = 'push';
 SELECT zcsync.pause_stream('dev/tasks');
-SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'dev/tasks';
+SELECT account, state, replace(why, session_user, 'me') AS why, to_do FROM zcsync.status WHERE account = 'dev/tasks';
 SELECT zcsync.resume_stream('dev/tasks');
 UPDATE zcsync.sync_queue SET run_at = zcsync._now() + interval '1 hour' WHERE operation = 'push';
 SELECT zcsync._enqueue_due_pulls();

@@ -74,6 +74,8 @@ SELECT route_id, task('unmapped'), f, 'unmapped_value', 'x', 'value "x" has no c
 FROM zcsync.routes, unnest('{priority,status}'::text[]) AS f;
 
 SELECT account, state, lag, waiting, errors, next IS NOT NULL AS has_next, why, to_do FROM zcsync.status;
+-- since when is known of all that is not as it should be, but of accounts that were made so
+SELECT account, state FROM zcsync.status WHERE state <> 'in step' AND since IS NULL ORDER BY 1;
 SELECT account, lag, ready, running, held, dead_letters, route_errors, reading_history AS history, backfill, started
 FROM zcsync.stat_accounts ORDER BY account;
 SELECT account, source, reference, message, hint, times, job_id IS NOT NULL AS job FROM zcsync.errors ORDER BY account, source;
@@ -84,16 +86,24 @@ WHERE account IN ('blocked', 'down', 'fine', 'paused', 'throttled') ORDER BY 1;
 SELECT queue, state, ready, due, running, held, retrying, ended_1m, failed_1m FROM zcsync.stat_queue WHERE queue = 'task-sync';
 SELECT role, database, state FROM zcsync.stat_workers WHERE role = 'run';
 
--- what is paused is a line of its own, whatever its account is in
+-- what is paused is a line of its own, whatever its account is in: since when, by whom
 SELECT zcsync.pause_queue('route');
 SELECT zcsync.pause_stream('behind/tasks');
-SELECT account, state, why, to_do FROM zcsync.status WHERE state = 'paused';
+SELECT account, state, since <= zcsync._now() AS since, replace(why, session_user, 'me') AS why, to_do FROM zcsync.status WHERE state = 'paused';
+UPDATE zcsync.queues SET paused_at = zcsync._now() - interval '1 hour' WHERE name = 'route';
+SELECT zcsync.pause_queue('route');
+SELECT since < zcsync._now() - interval '50 minutes' AS since_the_first_time FROM zcsync.status WHERE account = 'queue route';
 SELECT zcsync.resume_queue('route');
 SELECT zcsync.resume_stream('behind/tasks');
 UPDATE zcsync.routes SET starts_at = zcsync._now();
 SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'route r';
 UPDATE zcsync.routes SET state = 'active';
+SELECT zcsync.pause_route('r');
+SELECT account, state, replace(why, session_user, 'me') AS why, to_do FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.routes SET state = 'active';
 SELECT account, state, why, to_do FROM zcsync.status WHERE state = 'paused';
+SELECT name FROM zcsync.queues WHERE paused_at IS NOT NULL OR paused_by IS NOT NULL;
+SELECT kind FROM zcsync.streams WHERE paused_at IS NOT NULL OR paused_by IS NOT NULL;
 
 -- a history that fails is seen although the live lane is read, until it is over
 UPDATE zcsync.streams SET last_error = 'HTTP 400', last_error_class = 'rejected', last_error_lane = 'history',
