@@ -21,15 +21,16 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 
-#define MACHINE_COLUMNS	3		/* of zcsync._machine_load() */
+#define MACHINE_COLUMNS	4		/* of zcsync._machine_load() */
 
 PG_FUNCTION_INFO_V1(zcsync_machine_load);
 
 static bool cpu_percent(double *percent);
 static bool memory_percent(double *percent);
 static bool disk_percent(double *percent);
+static bool io_percent(double *percent);
 
-/* _machine_load(): CPU, memory and disk in percent. */
+/* _machine_load(): CPU, memory, disk and waiting for disks, in percent. */
 Datum
 zcsync_machine_load(PG_FUNCTION_ARGS)
 {
@@ -43,6 +44,7 @@ zcsync_machine_load(PG_FUNCTION_ARGS)
 	nulls[0] = !cpu_percent(&percent[0]);
 	nulls[1] = !memory_percent(&percent[1]);
 	nulls[2] = !disk_percent(&percent[2]);
+	nulls[3] = !io_percent(&percent[3]);
 	for (int i = 0; i < MACHINE_COLUMNS; i++)
 		values[i] = Float8GetDatum(percent[i]);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
@@ -100,4 +102,22 @@ disk_percent(double *percent)
 	used = (double) fs.f_blocks - fs.f_bfree;
 	*percent = 100 * used / (used + fs.f_bavail);
 	return true;
+}
+
+/*
+ * The share of the last five minutes in which a process waited for a disk.
+ * Kernels before 4.20, and those that were built or started without "psi", do
+ * not say.
+ */
+static bool
+io_percent(double *percent)
+{
+	FILE	   *file = AllocateFile("/proc/pressure/io", "r");
+	bool		known;
+
+	if (file == NULL)
+		return false;
+	known = fscanf(file, "some avg10=%*f avg60=%*f avg300=%lf", percent) == 1;
+	FreeFile(file);
+	return known;
 }

@@ -193,11 +193,12 @@ $$;
 COMMENT ON FUNCTION zcsync._rate_readings() IS
 'response time, share of errors and backlog of each account, for alert rules';
 
-CREATE FUNCTION zcsync._machine_load(OUT cpu double precision, OUT memory double precision, OUT disk double precision)
+CREATE FUNCTION zcsync._machine_load(OUT cpu double precision, OUT memory double precision, OUT disk double precision,
+	OUT io double precision)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_machine_load';
 COMMENT ON FUNCTION zcsync._machine_load() IS
-'CPU, memory and the file system of the data directory in percent; NULL: this system does not say';
+'CPU, memory, the file system of the data directory and waiting for disks in percent; NULL: this system does not say';
 
 CREATE FUNCTION zcsync._machine_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -208,7 +209,8 @@ AS $$
 	CROSS JOIN LATERAL (VALUES
 		('cpu', l.cpu, 'processors in use', 'SELECT * FROM zcsync.slow_queries;'),
 		('memory', l.memory, 'memory in use', NULL),
-		('disk', l.disk, 'the disk of the data directory is full', 'SELECT * FROM zcsync.table_bloat;')) AS m (measure, value, says, to_do)
+		('disk', l.disk, 'the disk of the data directory is full', 'SELECT * FROM zcsync.table_bloat;'),
+		('io', l.io, 'time in which processes wait for a disk', 'SELECT * FROM zcsync.slow_queries;')) AS m (measure, value, says, to_do)
 	UNION ALL
 	SELECT 'table size', 'table size', NULL, round(s.bytes / 1073741824.0, 1), format('tables of zcsync: %s', pg_size_pretty(s.bytes)), 'SELECT * FROM zcsync.table_bloat;'
 	FROM (

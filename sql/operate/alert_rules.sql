@@ -32,6 +32,7 @@ BEGIN ATOMIC
 		('cpu', 'installation', 'percent', 'processes of this machine that run or wait to, of its processors', 70, 90, '15 minutes'),
 		('memory', 'installation', 'percent', 'memory of this machine in use', 80, 95, '15 minutes'),
 		('disk', 'installation', 'percent', 'of the file system of the data directory', 85, 95, '5 minutes'),
+		('io', 'installation', 'percent', 'of the last 5 minutes in which a process of this machine waited for a disk', 80, 95, '15 minutes'),
 		('table size', 'installation', 'GB', 'all tables of zcsync with their indexes', NULL, NULL, '0');
 END;
 COMMENT ON FUNCTION zcsync.alert_measures() IS

@@ -16,7 +16,7 @@ SELECT count(*) FROM zcsync.alert_rules WHERE name = 'cpu';
 SELECT s.state, o.* FROM unnest('{no worker,no rights,failing,stopped,no key,no maintenance,no partition,read only}'::text[]) AS s (state)
 CROSS JOIN LATERAL zcsync._alert_object(s.state) AS o;
 -- the measures of the machine are there, or NULL
-SELECT cpu >= 0 AS cpu, memory BETWEEN 0 AND 100 AS memory, disk BETWEEN 0 AND 100 AS disk FROM zcsync._machine_load();
+SELECT cpu >= 0 AS cpu, memory BETWEEN 0 AND 100 AS memory, disk BETWEEN 0 AND 100 AS disk, coalesce(io BETWEEN 0 AND 100, true) AS io FROM zcsync._machine_load();
 
 -- ------------------------------------------------------------ what is refused
 \set VERBOSITY terse

@@ -8,6 +8,8 @@ CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
 SELECT zcsync.stop();
 SELECT zcsync.add_account('t', 'clickup', '{"workspace_id": "1"}') > 0 AS added;
+-- how the queues are set up, as the requirements have it
+SELECT name, concurrency, max_attempts, backoff_base, keep_completed, keep_failed FROM zcsync.queues ORDER BY name;
 
 -- claim as somebody, and end what was claimed in one way
 CREATE FUNCTION claim(inc bigint, n integer DEFAULT 100) RETURNS SETOF text LANGUAGE sql AS
@@ -306,6 +308,11 @@ $$ SELECT zcsync._describe_operation('greet', 'public.greet(bigint, bigint[])'::
 DELETE FROM zcsync.sync_queue;
 DELETE FROM zcsync.sync_records;
 UPDATE zcsync.account_budgets SET tokens = 50;
+-- jobs that ended are events: a trigger is told of them
+CREATE TABLE told (operation text, status text);
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN INSERT INTO public.told SELECT n.operation, n.status FROM new_rows AS n; RETURN NULL; END $$;
+CREATE TRIGGER tell AFTER INSERT ON zcsync.sync_records REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tell();
 SELECT zcsync.enqueue('task-sync', 'greet', 'Ann') > 0 AS queued;
 SELECT * FROM claim(1);
 SELECT * FROM finish(1, 'done');
@@ -318,6 +325,10 @@ SELECT zcsync.alter_queue('task-sync', max_attempts => 1);
 SELECT zcsync.enqueue('task-sync', 'greet', 'Cid') AS cid \gset
 SELECT * FROM claim(1);
 SELECT * FROM finish(1, 'rejected');
+SELECT * FROM told;
+DROP TRIGGER tell ON zcsync.sync_records;
+DROP TABLE told;
+DROP FUNCTION tell;
 SELECT zcsync.retry(:cid) > 0 AS again;
 SELECT zcsync.enqueue('task-sync', 'shout', 'Dan');
 CREATE OR REPLACE FUNCTION operation_greet() RETURNS zcsync.operation LANGUAGE sql AS

@@ -103,7 +103,7 @@ conf("zcsync.ca_file = '@{[ $sink->ca ]}'");
 
 value(q{SELECT zcsync.remove_alert_target(t) FROM unnest('{own,slack,teams,pager,mail}'::text[]) AS t});
 # what a test breaks is told at once
-value(q{UPDATE zcsync.alert_rules SET lasts = '0', cool_down = '0'; DELETE FROM zcsync.alert_rules WHERE measure IN ('cpu', 'memory', 'disk', 'response time', 'error rate', 'backlog')});
+value(q{UPDATE zcsync.alert_rules SET lasts = '0', cool_down = '0'; DELETE FROM zcsync.alert_rules WHERE measure IN ('cpu', 'memory', 'disk', 'io', 'response time', 'error rate', 'backlog')});
 value(q{CALL zcsync.maintain()});
 
 # The titles that came, by HTTP and by mail.
