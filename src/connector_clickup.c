@@ -71,6 +71,13 @@ static const ZcsyncOperation operations[] = {
 	{"add_tag", "POST", "/api/v2/task/{task_id}/tag/{tag}", NULL, false, NULL},
 	{"remove_tag", "DELETE", "/api/v2/task/{task_id}/tag/{tag}", NULL, false,
 	NULL},
+	{"webhooks", "GET", "/api/v2/team/{team_id}/webhook", NULL, false,
+	"webhooks"},
+	{"create_webhook", "POST", "/api/v2/team/{team_id}/webhook", NULL, true,
+	"webhook"},
+	{"update_webhook", "PUT", "/api/v2/webhook/{webhook_id}", NULL, true, NULL},
+	{"delete_webhook", "DELETE", "/api/v2/webhook/{webhook_id}", NULL, false,
+	NULL},
 	{NULL}
 };
 

@@ -56,6 +56,15 @@ static const ZcsyncOperation operations[] = {
 	{"update_ticket", "PUT", "/api/v2/tickets/{ticket_id}", NULL, true,
 	"ticket"},
 	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
+	{"webhooks", "GET", "/api/v2/webhooks", "page[size] page[after]", false,
+	"webhooks"},
+	{"create_webhook", "POST", "/api/v2/webhooks", NULL, true, "webhook"},
+	{"update_webhook", "PATCH", "/api/v2/webhooks/{webhook_id}", NULL, true,
+	NULL},
+	{"delete_webhook", "DELETE", "/api/v2/webhooks/{webhook_id}", NULL, false,
+	NULL},
+	{"webhook_secret", "GET", "/api/v2/webhooks/{webhook_id}/signing_secret",
+	NULL, false, "signing_secret"},
 	{NULL}
 };
 

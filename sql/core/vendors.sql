@@ -101,6 +101,7 @@ BEGIN
 			OR (h.needed = 'to compare' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.compared))
 			OR (h.needed = 'with webhooks' AND p_vendor.webhook_proof IS NOT NULL)
 			OR (h.needed = 'with comments' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.comments IS NOT NULL))
+			OR (h.needed = 'to declare webhooks' AND p_vendor.webhook_request IS NOT NULL)
 			OR (h.needed = 'with companies' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.roles @? '$.* ? (@ == "company")')))) AS n (needed)
 		WHERE zcsync._hook_fault(o.function, n.needed, h.arguments, h.result) IS NOT NULL
 		UNION ALL

@@ -33,7 +33,7 @@ COMMENT ON FUNCTION zcsync._live_gap(bigint, text) IS
 
 -- Queue the pulls that are due.  A lane that is still being read is left alone.  A
 -- stream whose last pull failed for a reason that does not end by itself is read a
--- tenth as often.
+-- tenth as often; one whose webhooks are heard more rarely, too (heard.sql).
 --
 -- Live lanes come before history, and comparisons after both, once a day.  But where
 -- live lanes are due more often than the budget allows calls, a waiting history gets
@@ -49,9 +49,12 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 	v_jobs zcsync.new_job[];
+	v_spared bigint[];
+	v_turns interval[];
 BEGIN
 	WITH due AS (
 		SELECT s.stream_id, s.account_id, s.kind, s.history_state, s.last_pull_at, zcsync._pull_class(s.stream_id) AS class,
+			zcsync._turn_interval(s.stream_id, s.pull_interval) AS turn,
 			-- a CASE, so that no descriptor is read before the day is over
 			CASE WHEN s.compare_cursor IS NOT NULL THEN true
 				WHEN s.history_state <> 'running' AND coalesce(s.compared_at, s.created_at) <= v_now - interval '1 day'
@@ -66,11 +69,12 @@ BEGIN
 		UPDATE zcsync.streams s
 		SET next_pull_at = CASE WHEN s.last_error_lane = 'live' AND s.last_error_class NOT IN ('vendor', 'throttled')
 			THEN v_now + greatest(s.pull_interval, least(10 * s.pull_interval, interval '1 hour'))
-			ELSE zcsync._next_turn(s.stream_id, v_now, s.pull_interval) END
-		FROM due WHERE s.stream_id = due.stream_id)
-	SELECT array_agg(zcsync._job(d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, k.key, k.key,
+			ELSE zcsync._next_turn(s.stream_id, v_now, due.turn) END
+		FROM due WHERE s.stream_id = due.stream_id
+		RETURNING s.stream_id, due.turn, due.turn > s.pull_interval AS is_spared)
+	SELECT (SELECT array_agg(m.stream_id) FROM moved AS m WHERE m.is_spared), (SELECT array_agg(m.turn) FROM moved AS m WHERE m.is_spared), array_agg(zcsync._job(d.account_id, zcsync._kind_queue(d.kind), 'pull', d.class, k.key, k.key,
 		jsonb_build_object('lane', l.lane), l.priority, p_stream => d.stream_id, p_kind => d.kind) ORDER BY d.stream_id, l.priority)
-	INTO v_jobs
+	INTO v_spared, v_turns, v_jobs
 	FROM due d
 	CROSS JOIN (VALUES ('live', 40), ('history', 60), ('compare', 80)) AS l (lane, priority)
 	CROSS JOIN LATERAL (SELECT format('pull/%s/%s', d.stream_id, l.lane)) AS k (key)
@@ -92,6 +96,9 @@ BEGIN
 			WHERE q.account_id = d.account_id AND q.record_key = k.key AND q.state = 'running')
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = d.account_id AND q.dedupe_key = k.key AND q.state IN ('ready', 'held'));
+	IF v_spared IS NOT NULL THEN
+		PERFORM zcsync._count_saved(v_spared, v_turns);
+	END IF;
 	IF v_jobs IS NOT NULL THEN
 		PERFORM zcsync._enqueue(v_jobs);
 	END IF;
@@ -202,6 +209,9 @@ BEGIN
 	END IF;
 
 	v_page := zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply);
+	IF p_lane = 'live' AND v_page.changed > 0 THEN
+		PERFORM zcsync._note_unheard(p_stream_id);
+	END IF;
 	IF p_lane = 'compare' THEN
 		SELECT n.* INTO v_next FROM zcsync._next_comparison(p_job_id, p_stream_id, p_request, p_reply) AS n;
 	ELSE

@@ -13,7 +13,7 @@
 --
 -- Where one call of the vendor can fetch many records, events wait for each other:
 -- zcsync.inbox.waits.  The first is taken at once; those that come within _patience()
--- are taken together.  webhooks.taken_at of the account says when that was last; its
+-- are taken together, or earlier if they fill a call.  webhooks.taken_at of the account says when that was last; its
 -- row is locked by whoever takes them, and others leave theirs to the next.
 -- ---------------------------------------------------------------------
 
@@ -76,6 +76,9 @@ BEGIN
 	INSERT INTO zcsync.refused_deliveries AS r (minute, account_id, source, reason, last_at)
 	VALUES (v_minute, p_account, v_source, p_reason, p_at)
 	ON CONFLICT ON CONSTRAINT refused_deliveries_pkey DO UPDATE SET count = r.count + 1, last_at = excluded.last_at, reason = excluded.reason;
+	IF p_account <> 0 THEN
+		PERFORM zcsync._shorten_turns(p_account);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._refuse_delivery(bigint, jsonb, timestamptz, text) IS
@@ -107,15 +110,34 @@ $$;
 COMMENT ON FUNCTION zcsync._fetch_records(bigint, text[]) IS
 'queues jobs that fetch records of a stream which a vendor says have changed';
 
--- For how long events wait for others after so many were taken together.  In a burst
--- longer, so that calls are full.
+-- For how long events wait for others after so many were taken together.  The more come,
+-- the longer, so that calls are full; what comes after a pause does not wait.
 CREATE FUNCTION zcsync._patience(p_taken integer) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_taken >= 20 THEN interval '250 milliseconds' ELSE interval '100 milliseconds' END;
+	SELECT CASE WHEN p_taken >= 20 THEN interval '2 seconds' WHEN p_taken >= 8 THEN interval '1 second' WHEN p_taken >= 3 THEN interval '400 milliseconds'
+		ELSE interval '100 milliseconds' END;
 END;
 COMMENT ON FUNCTION zcsync._patience(integer) IS
 'for how long records wait to be fetched together with others, after so many were';
+
+-- Do so many records of a stream wait that they fill a call?
+CREATE FUNCTION zcsync._fills_call(p_account bigint, p_stream bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_size integer := zcsync._fetch_size(p_stream);
+BEGIN
+	-- counted without looking for equal ones first, since that is done for each delivery
+	RETURN (SELECT count(*) FROM (SELECT FROM zcsync.inbox AS i WHERE i.account_id = p_account AND i.stream_id = p_stream AND i.waits LIMIT v_size) AS w) >= v_size
+		AND (SELECT count(DISTINCT i.remote_id) FROM zcsync.inbox AS i WHERE i.account_id = p_account AND i.stream_id = p_stream AND i.waits) >= v_size;
+END
+$$;
+COMMENT ON FUNCTION zcsync._fills_call(bigint, bigint) IS
+'do so many records of a stream wait to be fetched together that they fill a call?';
 
 -- Streams with records that wait to be fetched together.  While a fetch of the stream
 -- has not been sent yet, more of them can wait.
@@ -128,7 +150,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
 	RETURN QUERY
-	SELECT i.account_id, i.stream_id, w.taken_at + zcsync._patience(w.taken)
+	SELECT i.account_id, i.stream_id, CASE WHEN zcsync._fills_call(i.account_id, i.stream_id) THEN w.taken_at ELSE w.taken_at + zcsync._patience(w.taken) END
 	FROM (SELECT DISTINCT b.account_id, b.stream_id FROM zcsync.inbox AS b WHERE b.waits) AS i
 	JOIN zcsync.webhooks AS w ON w.account_id = i.account_id
 	JOIN zcsync.accounts AS a ON a.account_id = i.account_id AND a.state = 'active'
@@ -153,7 +175,8 @@ DECLARE
 	v_ids text[];
 BEGIN
 	PERFORM FROM zcsync.webhooks AS w
-	WHERE w.account_id = p_account AND w.taken_at + zcsync._patience(w.taken) NOT BETWEEN v_now AND v_now + interval '1 second'
+	WHERE w.account_id = p_account
+		AND (w.taken_at + zcsync._patience(w.taken) NOT BETWEEN v_now AND v_now + interval '3 seconds' OR zcsync._fills_call(p_account, p_stream))
 		AND NOT EXISTS (SELECT FROM zcsync.sync_queue AS q
 			WHERE q.stream_id = p_stream AND q.operation = 'fetch' AND q.state = 'ready' AND q.priority <= 30)
 	FOR NO KEY UPDATE SKIP LOCKED;
@@ -270,7 +293,9 @@ BEGIN
 	END IF;
 	IF v_heard.fetched IS NULL THEN
 		RETURN;
-	ELSIF zcsync._fetch_size(p_stream) = 1 THEN
+	END IF;
+	PERFORM zcsync._note_heard(p_stream);
+	IF zcsync._fetch_size(p_stream) = 1 THEN
 		PERFORM zcsync._fetch_records(p_stream, v_heard.fetched);
 		RETURN;
 	END IF;
@@ -487,8 +512,29 @@ $$;
 COMMENT ON FUNCTION zcsync._check_webhook_arguments(bigint, text, text, interval, interval) IS
 'raises an error unless these are arguments of zcsync.set_webhook()';
 
--- The former secret of the webhook stays valid for a while, since the vendor goes on
--- using it until it knows the new one, and for deliveries that are under way.
+-- Seal a secret of a webhook.  The former one stays valid for a while, since the vendor
+-- goes on using it until it knows the new one, and for deliveries that are under way.
+-- The account's row must be locked.
+CREATE FUNCTION zcsync._keep_secret(p_account bigint, p_webhook text, p_secret text, p_keep interval) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_prefix text := format('webhook/%s/', p_webhook);
+	v_last integer;
+BEGIN
+	DELETE FROM zcsync.credentials AS c
+	WHERE c.account_id = p_account AND starts_with(c.name, 'webhook/') AND c.expires_at <= zcsync._now();
+	SELECT max(substr(c.name, length(v_prefix) + 1)::integer) INTO v_last
+	FROM zcsync.credentials AS c WHERE c.account_id = p_account AND starts_with(c.name, v_prefix);
+	PERFORM zcsync._seal_credential(p_account, v_prefix || coalesce(v_last + 1, 1), p_secret);
+	UPDATE zcsync.credentials AS c SET expires_at = least(c.expires_at, zcsync._now() + p_keep)
+	WHERE c.account_id = p_account AND starts_with(c.name, v_prefix) AND c.name <> v_prefix || coalesce(v_last + 1, 1);
+END
+$$;
+COMMENT ON FUNCTION zcsync._keep_secret(bigint, text, text, interval) IS
+'seals a secret of a webhook; the former one stays valid for a while';
+
 CREATE FUNCTION zcsync.set_webhook(account text, secret text, webhook text DEFAULT 'default', keep interval DEFAULT '1 day',
 	replay_window interval DEFAULT NULL)
 RETURNS text
@@ -498,8 +544,6 @@ SET log_min_error_statement = panic
 AS $$
 DECLARE
 	v_account bigint := zcsync._lock_account(set_webhook.account);
-	v_prefix text := format('webhook/%s/', set_webhook.webhook);
-	v_last integer;
 	v_path text;
 BEGIN
 	PERFORM zcsync._check_webhook_arguments(v_account, set_webhook.secret, set_webhook.webhook, set_webhook.keep,
@@ -509,38 +553,55 @@ BEGIN
 	VALUES (v_account, replace(gen_random_uuid()::text, '-', ''), coalesce(set_webhook.replay_window, '15 minutes'), zcsync._now())
 	ON CONFLICT ON CONSTRAINT webhooks_pkey DO UPDATE SET replay_window = coalesce(set_webhook.replay_window, w.replay_window)
 	RETURNING w.path INTO v_path;
-	DELETE FROM zcsync.credentials AS c
-	WHERE c.account_id = v_account AND starts_with(c.name, 'webhook/') AND c.expires_at <= zcsync._now();
-	SELECT max(substr(c.name, length(v_prefix) + 1)::integer) INTO v_last
-	FROM zcsync.credentials AS c WHERE c.account_id = v_account AND starts_with(c.name, v_prefix);
-	PERFORM zcsync._seal_credential(v_account, v_prefix || coalesce(v_last + 1, 1), set_webhook.secret);
-	UPDATE zcsync.credentials AS c SET expires_at = least(c.expires_at, zcsync._now() + set_webhook.keep)
-	WHERE c.account_id = v_account AND starts_with(c.name, v_prefix) AND c.name <> v_prefix || coalesce(v_last + 1, 1);
+	PERFORM zcsync._keep_secret(v_account, set_webhook.webhook, set_webhook.secret, set_webhook.keep);
 	RETURN v_path;
 END
 $$;
 COMMENT ON FUNCTION zcsync.set_webhook(text, text, text, interval, interval) IS
 'lets a vendor report changes of an account, and gives a webhook its secret; the former one stays valid for a while; returns the path to which the vendor sends';
 
-CREATE FUNCTION zcsync.remove_webhook(account text, webhook text DEFAULT NULL) RETURNS integer
+CREATE FUNCTION zcsync._forget_webhook(p_account bigint, p_webhook text) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_count integer;
+BEGIN
+	DELETE FROM zcsync.credentials AS c
+	WHERE c.account_id = p_account AND starts_with(c.name, 'webhook/' || coalesce(p_webhook || '/', ''));
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	DELETE FROM zcsync.webhooks AS w
+	WHERE w.account_id = p_account AND (w.url IS NULL OR p_webhook IS NULL) AND NOT EXISTS (
+		SELECT FROM zcsync.credentials AS c WHERE c.account_id = p_account AND starts_with(c.name, 'webhook/'));
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_webhook(bigint, text) IS
+'forgets the secrets of a webhook, or of all of an account; with the last one its path; returns how many secrets';
+
+-- A webhook that was declared is removed at the vendor first: zcsync does that by a job,
+-- and forgets the secrets at its end, so that nothing is refused meanwhile.
+CREATE FUNCTION zcsync.remove_webhook(account text, webhook text DEFAULT NULL, at_vendor boolean DEFAULT true) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_account bigint := zcsync._lock_account(remove_webhook.account);
-	v_count integer;
 BEGIN
-	DELETE FROM zcsync.credentials AS c
-	WHERE c.account_id = v_account AND starts_with(c.name, 'webhook/' || coalesce(remove_webhook.webhook || '/', ''));
-	GET DIAGNOSTICS v_count = ROW_COUNT;
-	DELETE FROM zcsync.webhooks AS w
-	WHERE w.account_id = v_account AND NOT EXISTS (
-		SELECT FROM zcsync.credentials AS c WHERE c.account_id = v_account AND starts_with(c.name, 'webhook/'));
-	RETURN v_count;
+	IF remove_webhook.webhook IS NULL AND remove_webhook.at_vendor THEN
+		UPDATE zcsync.webhooks AS w SET is_removed = true WHERE w.account_id = v_account AND w.url IS NOT NULL;
+		IF FOUND THEN
+			PERFORM zcsync._check_webhooks_soon(v_account, '{"steps": 0}', 10);
+			RAISE NOTICE USING MESSAGE = 'the webhooks are being removed at the vendor; their secrets are forgotten then',
+				HINT = 'at_vendor => false forgets them now and leaves the vendor as it is.';
+			RETURN 0;
+		END IF;
+	END IF;
+	RETURN zcsync._forget_webhook(v_account, remove_webhook.webhook);
 END
 $$;
-COMMENT ON FUNCTION zcsync.remove_webhook(text, text) IS
-'forgets the secrets of a webhook, or of all of an account; with the last one its path, so that what is sent there is refused; returns how many secrets';
+COMMENT ON FUNCTION zcsync.remove_webhook(text, text, boolean) IS
+'removes the webhooks that zcsync declared for an account at its vendor; else forgets the secrets of a webhook, or of all of an account, with the last one its path, so that what is sent there is refused; returns how many secrets it forgot';
 
 -- Forget what is older than 30 days; part of maintain().
 CREATE FUNCTION zcsync._trim_inbox(p_max integer) RETURNS integer

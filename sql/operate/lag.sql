@@ -58,7 +58,7 @@ BEGIN
 		GROUP BY w.account_id, w.operation, w.kind, w.route_id)
 	SELECT a.name || '/' || s.kind, 'stream', CASE WHEN a.state = 'active' THEN s.state ELSE 'account ' || a.state END,
 		greatest(v_now - w.oldest_at, CASE WHEN s.state = 'active' AND a.vendor <> 'local'
-			THEN v_now - s.pull_interval - coalesce(s.last_pull_at, s.created_at) END, interval '0'),
+			THEN v_now - zcsync._turn_interval(s.stream_id, s.pull_interval) - coalesce(s.last_pull_at, s.created_at) END, interval '0'),
 		s.last_pull_at, coalesce(w.jobs, 0), coalesce(w.more, false), w.oldest_at, coalesce(w.backfill, 0)
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a USING (account_id)

@@ -18,11 +18,38 @@ BEGIN
 			CONSTRAINT webhooks_replay_window CHECK (replay_window BETWEEN '10 seconds' AND '7 days'),
 		created_at timestamptz NOT NULL DEFAULT now(),
 		taken_at timestamptz NOT NULL DEFAULT '1970-01-01 00:00:00+00',	-- when records that waited to be fetched together were last taken
-		taken integer NOT NULL DEFAULT 0		-- how many that were
+		taken integer NOT NULL DEFAULT 0,		-- how many that were
+		url text,						-- the door's address, where zcsync declares the webhook at the vendor; NULL: somebody does it by hand
+		events text[],					-- what it is to report; NULL: what the vendor's descriptor has
+		round integer NOT NULL DEFAULT 1,		-- ends its address; rises when another secret is wanted, which takes another webhook
+		keep interval NOT NULL DEFAULT '1 day',	-- for how long a replaced secret stays valid
+		is_removed boolean NOT NULL DEFAULT false,	-- is to be removed at the vendor
+		ids text[] NOT NULL DEFAULT '{}',		-- the vendor's ids of webhooks that were declared
+		health text,					-- as the vendor last had it: active, failing, or what it calls one that does not send
+		failures integer,				-- deliveries that failed in a row, as the vendor counts them
+		repairs integer NOT NULL DEFAULT 0,		-- calls that changed something at the vendor
+		checked_at timestamptz,			-- when the vendor last had it as wanted
+		next_check_at timestamptz,		-- when the vendor is asked again
+		error text,						-- why it cannot be declared
+		error_hint text,
+		failing_since timestamptz,
+		lost text,						-- how the vendor had it when it was repaired last
+		lost_at timestamptz,
+		CONSTRAINT webhooks_declared CHECK (url IS NOT NULL OR (next_check_at IS NULL AND NOT is_removed))
 	) WITH (fillfactor = 50);
+	CREATE INDEX idx_webhooks_check ON zcsync.webhooks (next_check_at) WHERE next_check_at IS NOT NULL;
 	COMMENT ON TABLE zcsync.webhooks IS
 	'accounts whose vendors may report changes, and the paths to which they send; their secrets are in zcsync.credentials';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_webhooks() IS
+'tables of step 1: webhooks';
 
+CREATE FUNCTION zcsync._step_1_inbox() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
 	-- A row for each record that a delivery named.  The key makes deliveries that come
 	-- twice known; no text of a delivery is kept.
 	CREATE TABLE zcsync.inbox (
@@ -44,6 +71,18 @@ BEGIN
 	COMMENT ON TABLE zcsync.inbox IS
 	'what vendors reported in the last 30 days: which event of which record, never its text';
 
+	-- Apart from streams: deliveries write it, and those must not stand in the way of reads.
+	CREATE TABLE zcsync.heard_streams (
+		stream_id bigint NOT NULL
+			CONSTRAINT heard_streams_pkey PRIMARY KEY
+			CONSTRAINT heard_streams_stream_fkey REFERENCES zcsync.streams ON DELETE CASCADE,
+		heard_at timestamptz NOT NULL,	-- when a webhook last reported a record of it, to ten seconds
+		missed_at timestamptz,			-- when a read last found changes of which nothing had been heard
+		reads_saved bigint NOT NULL DEFAULT 0
+	) WITH (fillfactor = 50);
+	COMMENT ON TABLE zcsync.heard_streams IS
+	'streams whose changes webhooks report: since when they are heard, and how many reads that saved';
+
 	CREATE TABLE zcsync.refused_deliveries (
 		minute timestamptz NOT NULL,
 		account_id bigint NOT NULL,		-- 0: no account has that path
@@ -58,5 +97,5 @@ BEGIN
 	'deliveries of webhooks that were refused in the last 30 days: a row for each account, source and minute';
 END
 $$;
-COMMENT ON FUNCTION zcsync._step_1_webhooks() IS
-'tables of step 1: webhooks and what they brought';
+COMMENT ON FUNCTION zcsync._step_1_inbox() IS
+'tables of step 1: what webhooks brought';

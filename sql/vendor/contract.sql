@@ -199,7 +199,13 @@ CREATE TYPE zcsync.vendor AS (
 	webhook_proof	regprocedure,	-- how a delivery of a webhook proves itself: headers, body, rest of the path
 	webhook_events	regprocedure,	-- what it reports: account, headers, body as JSON
 	comments_request	regprocedure,
-	comments_next	regprocedure
+	comments_next	regprocedure,
+	webhook_request	regprocedure,	-- a request about webhooks at the vendor: account, step (list, create, update, secret, delete), and {id, url, events}
+							-- or, to go on with a list, {after}.  NULL for the step secret: the vendor shows a secret only where it makes
+							-- a webhook.  Without this hook webhooks are set up by hand
+	webhook_reply	regprocedure,	-- the webhooks of the reply: step, reply.  health is active, failing (it still sends), or another word (it does
+							-- not); a row without id says in url after which place a list goes on
+	webhook_subscriptions	text[]	-- what webhooks that are declared report, if nobody says otherwise
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -218,29 +224,31 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	withhold regprocedure DEFAULT NULL, statuses regprocedure DEFAULT NULL, places regprocedure DEFAULT NULL, place regprocedure DEFAULT NULL,
 	required regprocedure DEFAULT NULL, closing regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL,
 	webhook_proof regprocedure DEFAULT NULL, webhook_events regprocedure DEFAULT NULL,
-	comments_request regprocedure DEFAULT NULL, comments_next regprocedure DEFAULT NULL)
+	comments_request regprocedure DEFAULT NULL, comments_next regprocedure DEFAULT NULL,
+	webhook_request regprocedure DEFAULT NULL, webhook_reply regprocedure DEFAULT NULL, webhook_subscriptions text[] DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, text[]) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and which vendors must have it: all that have a
 -- connector (always), those that write or compare a kind, those whose records belong to
--- companies or have comments, those that have webhooks, or none (optional).
+-- companies or have comments, those that have webhooks, those at which zcsync declares
+-- them, or none (optional).
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT h.hook, h.needed, h.arguments::regtype[], h.result
 	FROM (VALUES
-		-- the address with which requests begin, from the settings; NULL while a setting is missing
+		-- the address with which requests begin; NULL while a setting is missing
 		('base_url', 'always', '{jsonb}', 'text'),
 		-- the budgets of an account, from its settings
 		('budgets', 'always', '{jsonb}', 'TABLE(class text, calls integer, window_s double precision, concurrency integer)'),
@@ -310,8 +318,8 @@ BEGIN ATOMIC
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)'),
 		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]'),
 		-- a page of a record's comments: stream, {id, page, whole}; what follows it: stream, request, reply (doc/new-vendor.md)
-		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'),
-		('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb')
+		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'), ('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb'),
+		('webhook_request', 'optional', '{bigint,text,jsonb}', 'jsonb'), ('webhook_reply', 'to declare webhooks', '{text,jsonb}', 'TABLE(id text, url text, events text[], health text, failures integer, secret text)')
 	) AS h (hook, needed, arguments, result);
 END;
 COMMENT ON FUNCTION zcsync._vendor_hooks() IS

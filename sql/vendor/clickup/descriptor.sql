@@ -69,7 +69,12 @@ BEGIN ATOMIC
 		webhook_proof => 'zcsync._clickup_webhook_proof(jsonb,bytea,text)',
 		webhook_events => 'zcsync._clickup_webhook_events(bigint,jsonb,jsonb)',
 		comments_request => 'zcsync._clickup_comments_request(bigint,jsonb)',
-		comments_next => 'zcsync._clickup_comments_next(bigint,jsonb,jsonb)');
+		comments_next => 'zcsync._clickup_comments_next(bigint,jsonb,jsonb)',
+		webhook_request => 'zcsync._clickup_webhook_request(bigint,text,jsonb)',
+		webhook_reply => 'zcsync._clickup_webhook_reply(text,jsonb)',
+		webhook_subscriptions => '{taskCreated,taskUpdated,taskDeleted,taskStatusUpdated,taskPriorityUpdated,taskAssigneeUpdated,taskDueDateUpdated,taskTagUpdated,
+			taskMoved,taskCommentPosted,taskCommentUpdated,listCreated,listUpdated,listDeleted,folderCreated,folderUpdated,folderDeleted,
+			spaceCreated,spaceUpdated,spaceDeleted}');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'the descriptor of ClickUp';

@@ -36,3 +36,34 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._clickup_webhook_events(bigint, jsonb, jsonb) IS
 'what a delivery of ClickUp reports';
+
+CREATE FUNCTION zcsync._clickup_webhook_request(p_account bigint, p_step text, p_webhook jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE p_step
+		WHEN 'list' THEN jsonb_build_object('op', 'webhooks', 'team_id', a.settings -> 'workspace_id')
+		WHEN 'create' THEN jsonb_build_object('op', 'create_webhook', 'team_id', a.settings -> 'workspace_id',
+			'body', jsonb_build_object('endpoint', p_webhook -> 'url', 'events', p_webhook -> 'events'))
+		WHEN 'update' THEN jsonb_build_object('op', 'update_webhook', 'webhook_id', p_webhook -> 'id',
+			'body', jsonb_build_object('endpoint', p_webhook -> 'url', 'events', p_webhook -> 'events', 'status', 'active'))
+		WHEN 'delete' THEN jsonb_build_object('op', 'delete_webhook', 'webhook_id', p_webhook -> 'id') END
+	FROM zcsync.accounts AS a WHERE a.account_id = p_account
+$$;
+COMMENT ON FUNCTION zcsync._clickup_webhook_request(bigint, text, jsonb) IS
+'a request to ClickUp about webhooks';
+
+-- The documents show the secret in the reply to a creation, and it is taken where else
+-- it should stand.
+CREATE FUNCTION zcsync._clickup_webhook_reply(p_step text, p_reply jsonb)
+RETURNS TABLE (id text, url text, events text[], health text, failures integer, secret text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT h.hook ->> 'id', h.hook ->> 'endpoint', ARRAY(SELECT jsonb_array_elements_text(zcsync._json_list(h.hook -> 'events'))),
+		coalesce(h.hook #>> '{health,status}', 'active'), CASE WHEN h.hook #>> '{health,fail_count}' ~ '^[0-9]{1,9}$' THEN (h.hook #>> '{health,fail_count}')::integer END,
+		h.hook ->> 'secret'
+	FROM jsonb_array_elements(CASE p_step WHEN 'list' THEN zcsync._json_list(p_reply -> 'webhooks') ELSE jsonb_build_array(p_reply -> 'webhook') END) AS h (hook)
+	WHERE p_step IN ('list', 'create');
+END;
+COMMENT ON FUNCTION zcsync._clickup_webhook_reply(text, jsonb) IS
+'the webhooks of a reply of ClickUp';

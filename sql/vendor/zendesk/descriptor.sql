@@ -98,7 +98,13 @@ BEGIN ATOMIC
 		webhook_proof => 'zcsync._zendesk_webhook_proof(jsonb,bytea,text)',
 		webhook_events => 'zcsync._zendesk_webhook_events(bigint,jsonb,jsonb)',
 		comments_request => 'zcsync._zendesk_comments_request(bigint,jsonb)',
-		comments_next => 'zcsync._zendesk_comments_next(bigint,jsonb,jsonb)');
+		comments_next => 'zcsync._zendesk_comments_next(bigint,jsonb,jsonb)',
+		webhook_request => 'zcsync._zendesk_webhook_request(bigint,text,jsonb)',
+		webhook_reply => 'zcsync._zendesk_webhook_reply(text,jsonb)',
+		webhook_subscriptions => ARRAY(SELECT 'zen:event-type:ticket.' || e FROM unnest('{created,status_changed,custom_status_changed,subject_changed,
+			priority_changed,type_changed,tags_changed,agent_assignment_changed,group_assignment_changed,organization_changed,requester_changed,
+			external_id_changed,custom_field_changed,task_due_at_changed,comment_added,comment_made_private,comment_redacted,merged,soft_deleted,undeleted,
+			permanently_deleted}'::text[]) AS e));
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'the descriptor of Zendesk';

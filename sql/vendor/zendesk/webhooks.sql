@@ -42,3 +42,39 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._zendesk_webhook_events(bigint, jsonb, jsonb) IS
 'what a delivery of Zendesk reports';
+
+-- A webhook is made inactive, since what it sent before its secret is known here would
+-- be refused; the update makes it active.
+CREATE FUNCTION zcsync._zendesk_webhook_request(p_account bigint, p_step text, p_webhook jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_step
+		WHEN 'list' THEN jsonb_strip_nulls(jsonb_build_object('op', 'webhooks', 'page[size]', 100, 'page[after]', p_webhook -> 'after'))
+		WHEN 'create' THEN jsonb_build_object('op', 'create_webhook', 'body', jsonb_build_object('webhook', jsonb_build_object(
+			'name', 'zcsync', 'endpoint', p_webhook -> 'url', 'http_method', 'POST', 'request_format', 'json', 'status', 'inactive',
+			'subscriptions', p_webhook -> 'events')))
+		WHEN 'update' THEN jsonb_build_object('op', 'update_webhook', 'webhook_id', p_webhook -> 'id', 'body', jsonb_build_object('webhook',
+			jsonb_build_object('endpoint', p_webhook -> 'url', 'status', 'active', 'subscriptions', p_webhook -> 'events')))
+		WHEN 'secret' THEN jsonb_build_object('op', 'webhook_secret', 'webhook_id', p_webhook -> 'id')
+		WHEN 'delete' THEN jsonb_build_object('op', 'delete_webhook', 'webhook_id', p_webhook -> 'id') END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_webhook_request(bigint, text, jsonb) IS
+'a request to Zendesk about webhooks';
+
+CREATE FUNCTION zcsync._zendesk_webhook_reply(p_step text, p_reply jsonb)
+RETURNS TABLE (id text, url text, events text[], health text, failures integer, secret text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT h.hook ->> 'id', h.hook ->> 'endpoint', ARRAY(SELECT jsonb_array_elements_text(zcsync._json_list(h.hook -> 'subscriptions'))),
+		h.hook ->> 'status', 0, NULL::text
+	FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'webhooks')) AS h (hook)
+	UNION ALL
+	SELECT NULL, p_reply #>> '{meta,after_cursor}', NULL, NULL, NULL, NULL
+	WHERE p_reply #> '{meta,has_more}' = 'true' AND p_reply #>> '{meta,after_cursor}' <> ''
+	UNION ALL
+	SELECT p_reply #>> '{webhook,id}', NULL, NULL, NULL, NULL, NULL WHERE p_step = 'create'
+	UNION ALL
+	SELECT NULL, NULL, NULL, NULL, NULL, p_reply #>> '{signing_secret,secret}' WHERE p_step = 'secret';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_webhook_reply(text, jsonb) IS
+'the webhooks of a reply of Zendesk';

@@ -386,6 +386,7 @@ sub edit_comment ($self, $ticket, $id, $author, %how)
 	}
 	$comment->{public} = false if $how{private};
 	$self->stamp($ticket);
+	push @{ $self->{changes}{ $ticket->{id} } }, { type => $how{private} ? 'CommentPrivacyChange' : 'CommentRedactionEvent' } if !$how{quiet};
 	$self->note_events($ticket, $author, { id => $self->new_id, comment_id => 0 + $id, type => $how{private} ? 'CommentPrivacyChange' : 'CommentRedactionEvent' })
 	  if !$how{quiet};
 	return $comment;

@@ -123,6 +123,8 @@ sub ticket_changed ($self, $account, $ticket, $changes)
 		my ($old, $new) = @$change{qw(previous_value value)};
 		my $event = $change->{type} eq 'Comment' ? 'comment_added'
 		  : $change->{type} eq 'Create' ? 'created'
+		  : $change->{type} eq 'CommentPrivacyChange' ? 'comment_made_private'
+		  : $change->{type} eq 'CommentRedactionEvent' ? 'comment_redacted'
 		  : $change->{type} eq 'Forget' ? 'permanently_deleted'
 		  : $name eq 'status' && $new eq 'deleted' ? 'soft_deleted'
 		  : $name eq 'status' && $old eq 'deleted' ? 'undeleted'
