@@ -66,6 +66,7 @@ OBJS = \
 	src/secret_rows.o \
 	src/settings.o \
 	src/shared.o \
+	src/shown_secret.o \
 	src/sqlstate.o \
 	src/stamp.o \
 	src/timeline.o \

@@ -29,6 +29,7 @@
 #include "clock.h"
 #include "connector.h"
 #include "json.h"
+#include "shown_secret.h"
 
 /* Backoff where no queue sets it: for pauses after a 429. */
 #define CALL_BACKOFF_BASE_MS	5000
@@ -257,23 +258,29 @@ zcsync_call_leave(ZcsyncCall *member, const char *why)
 }
 
 /*
- * Clean the body of a reply.  A success whose body is not JSON gets class
- * 'broken', or 'vendor' if it is a web page; an error may have any body.
+ * Clean the body of a reply, and take out the secrets that it may show.  A
+ * success whose body is not JSON gets class 'broken', or 'vendor' if it is a
+ * web page; an error may have any body, which is quoted unless it may show a
+ * secret.
  */
 static void
 call_read_body(ZcsyncCall *call)
 {
 	ZcsyncHttpTransfer *transfer = call->transfer;
+	const char *shown = zcsync_shown_secret_member(call);
 	const char *why = NULL;
 
 	if (transfer->body_len == 0)
 		return;
 	call->body = zcsync_json_clean(transfer->body, transfer->body_len,
 								   &call->body_len, &why);
-	if (call->body != NULL)
+	if (call->body != NULL && shown != NULL)
+		zcsync_shown_secret_take(call, shown);
+	if (why == NULL)
 		return;
 
-	call->message = call_excerpt(transfer->body, transfer->body_len);
+	call->message = shown != NULL ? pstrdup("reply is not valid JSON") :
+		call_excerpt(transfer->body, transfer->body_len);
 	if (call->outcome == ZCSYNC_OUTCOME_DONE)
 	{
 		bool		page = strstr(transfer->content_type, "text/html") != NULL;

@@ -12,8 +12,9 @@
 -- in the next round; both send until the new one is known to work, then the former is
 -- deleted, and its secret stays valid for a while.
 --
--- A secret that a reply has is sealed in the transaction that takes the reply, and is in
--- no job, record, message or error.
+-- A secret that a reply shows never comes here: src/shown_secret.c takes it out of the
+-- reply, whose member has a number instead, and seals it under the name that is given
+-- to it here.
 -- ---------------------------------------------------------------------
 
 -- Is the secret of this webhook known?
@@ -74,7 +75,7 @@ BEGIN
 	END IF;
 	EXECUTE format('SELECT %s($1, $2, $3)', v_hook::regproc) INTO v_request USING p_webhook.account_id, p_step,
 		jsonb_build_object('id', p_id, 'after', p_after, 'url', p_webhook.address, 'events', p_webhook.events);
-	RETURN v_request || jsonb_build_object('step', p_step);
+	RETURN v_request || jsonb_build_object('step', p_step, 'shows', 'secret');
 END
 $$;
 COMMENT ON FUNCTION zcsync._webhook_request(zcsync.wanted_webhook, text, text, text) IS
@@ -148,21 +149,31 @@ $$;
 COMMENT ON FUNCTION zcsync._prepare_webhooks(bigint, bigint[]) IS
 'the requests of jobs that look after webhooks';
 
--- Seal a secret that the vendor showed, and note that the webhook is ours.
-CREATE FUNCTION zcsync._take_secret(p_account bigint, p_id text, p_secret text) RETURNS void
+CREATE FUNCTION zcsync._seal_shown_secret(p_account bigint, p_name text, p_number text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_seal_shown_secret';
+COMMENT ON FUNCTION zcsync._seal_shown_secret(bigint, text, text) IS
+'stores a secret that a reply showed, sealed under this name; false if the reply has no such number';
+
+-- Seal a secret that the vendor showed, by the number that the reply has in its place,
+-- and note that the webhook is ours.
+CREATE FUNCTION zcsync._take_secret(p_account bigint, p_id text, p_number text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF p_secret IS NULL OR length(p_secret) < 8 OR p_id IS NULL OR p_id !~ '^[A-Za-z0-9_-]{1,64}$' THEN
+	DELETE FROM zcsync.credentials AS c
+	WHERE c.account_id = p_account AND starts_with(c.name, 'webhook/') AND c.expires_at <= zcsync._now();
+	IF p_number IS NULL OR p_id IS NULL OR p_id !~ '^[A-Za-z0-9_-]{1,64}$'
+		OR NOT zcsync._seal_shown_secret(p_account, zcsync._next_secret_name(p_account, p_id), p_number)
+	THEN
 		RETURN;		-- it is asked for again, or the webhook is made anew
 	END IF;
-	PERFORM zcsync._keep_secret(p_account, p_id, p_secret, '0');
 	UPDATE zcsync.webhooks AS w SET ids = w.ids || p_id WHERE w.account_id = p_account AND p_id <> ALL (w.ids);
 END
 $$;
 COMMENT ON FUNCTION zcsync._take_secret(bigint, text, text) IS
-'seals the secret of a webhook that the vendor showed; a text that can be none is ignored';
+'seals the secret of a webhook that the vendor showed, by its number';
 
 -- What the reply to a step says.  seen: our webhooks of a list, without their secrets,
 -- which are sealed here; after: where the list goes on.
@@ -252,6 +263,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_steps integer := coalesce((p_payload ->> 'steps')::integer, 0);
+	v_pages integer := coalesce((p_payload ->> 'pages')::integer, 0);
 	v_read record;
 	v_next record;
 BEGIN
@@ -261,7 +273,12 @@ BEGIN
 	END IF;
 	v_read.seen := coalesce(p_payload -> 'seen', '[]') || v_read.seen;
 	IF v_read.after <> coalesce(p_payload ->> 'after', '') THEN
-		RETURN p_payload || jsonb_build_object('after', v_read.after, 'seen', v_read.seen);
+		IF v_pages < 100 THEN
+			RETURN p_payload || jsonb_build_object('after', v_read.after, 'seen', v_read.seen, 'pages', v_pages + 1);
+		END IF;
+		PERFORM zcsync._note_webhook_error(p_webhook.account_id, 'the vendor''s list of webhooks does not end',
+			'Remove webhooks there that nobody needs.');
+		RETURN NULL;
 	END IF;
 	p_webhook := zcsync._wanted_webhook(p_webhook.account_id);	-- with the ids just noted
 	v_next := zcsync._webhook_step(p_webhook, v_read.seen, p_payload ? 'again');
@@ -343,7 +360,7 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 BEGIN
-	UPDATE zcsync.sync_queue AS q SET payload = q.payload - '{step,id,after,seen}'::text[]
+	UPDATE zcsync.sync_queue AS q SET payload = q.payload - '{step,id,after,seen,pages}'::text[]
 	FROM unnest(p_outcomes) AS o WHERE q.job_id = o.job_id AND q.payload ?| '{step,after}';
 	PERFORM zcsync._note_webhook_error(q.account_id, o.message, o.hint)
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue AS q ON q.job_id = o.job_id

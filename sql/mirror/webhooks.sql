@@ -512,6 +512,19 @@ $$;
 COMMENT ON FUNCTION zcsync._check_webhook_arguments(bigint, text, text, interval, interval) IS
 'raises an error unless these are arguments of zcsync.set_webhook()';
 
+-- The name of the next secret of a webhook.
+CREATE FUNCTION zcsync._next_secret_name(p_account bigint, p_webhook text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p.prefix || coalesce(max(substr(c.name, length(p.prefix) + 1)::integer), 0) + 1
+	FROM (SELECT format('webhook/%s/', p_webhook)) AS p (prefix)
+	LEFT JOIN zcsync.credentials AS c ON c.account_id = p_account AND starts_with(c.name, p.prefix)
+	GROUP BY p.prefix
+$$;
+COMMENT ON FUNCTION zcsync._next_secret_name(bigint, text) IS
+'the name of the next secret of a webhook';
+
 -- Seal a secret of a webhook.  The former one stays valid for a while, since the vendor
 -- goes on using it until it knows the new one, and for deliveries that are under way.
 -- The account's row must be locked.
@@ -520,16 +533,14 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_prefix text := format('webhook/%s/', p_webhook);
-	v_last integer;
+	v_name text;
 BEGIN
 	DELETE FROM zcsync.credentials AS c
 	WHERE c.account_id = p_account AND starts_with(c.name, 'webhook/') AND c.expires_at <= zcsync._now();
-	SELECT max(substr(c.name, length(v_prefix) + 1)::integer) INTO v_last
-	FROM zcsync.credentials AS c WHERE c.account_id = p_account AND starts_with(c.name, v_prefix);
-	PERFORM zcsync._seal_credential(p_account, v_prefix || coalesce(v_last + 1, 1), p_secret);
+	v_name := zcsync._next_secret_name(p_account, p_webhook);
+	PERFORM zcsync._seal_credential(p_account, v_name, p_secret);
 	UPDATE zcsync.credentials AS c SET expires_at = least(c.expires_at, zcsync._now() + p_keep)
-	WHERE c.account_id = p_account AND starts_with(c.name, v_prefix) AND c.name <> v_prefix || coalesce(v_last + 1, 1);
+	WHERE c.account_id = p_account AND starts_with(c.name, format('webhook/%s/', p_webhook)) AND c.name <> v_name;
 END
 $$;
 COMMENT ON FUNCTION zcsync._keep_secret(bigint, text, text, interval) IS

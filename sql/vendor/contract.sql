@@ -204,7 +204,8 @@ CREATE TYPE zcsync.vendor AS (
 							-- or, to go on with a list, {after}.  NULL for the step secret: the vendor shows a secret only where it makes
 							-- a webhook.  Without this hook webhooks are set up by hand
 	webhook_reply	regprocedure,	-- the webhooks of the reply: step, reply.  health is active, failing (it still sends), or another word (it does
-							-- not); a row without id says in url after which place a list goes on
+							-- not); a row without id says in url after which place a list goes on.  In the reply, members named secret
+							-- have a number instead of the secret, which goes into the column secret (src/shown_secret.c)
 	webhook_subscriptions	text[]	-- what webhooks that are declared report, if nobody says otherwise
 );
 COMMENT ON TYPE zcsync.vendor IS

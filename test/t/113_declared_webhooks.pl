@@ -12,7 +12,9 @@ use ZcsyncFlow;
 use ZcsyncTest;
 
 Door::build();
-my $flow = ZcsyncFlow->start('main', tickets => 30, tasks => 20);
+# auto_explain can write the values that statements get into the log
+my $flow = ZcsyncFlow->start('main', tickets => 30, tasks => 20,
+	conf => "shared_preload_libraries = 'zcsync,auto_explain'\nauto_explain.log_nested_statements = on\nauto_explain.log_verbose = on\n");
 my ($node, $simulator) = ($flow->node, $flow->simulator);
 
 sub value { return $flow->value("SET client_min_messages = error; $_[0]") }
@@ -64,10 +66,13 @@ sub arrives
 # ---------------------------------------------------------------------
 # Declared
 # ---------------------------------------------------------------------
+my $explain = sub { $node->safe_psql('postgres', "ALTER SYSTEM SET auto_explain.log_min_duration = '$_[0]'; SELECT pg_reload_conf()") };
+$explain->(0);
 my $address = ensure('acme', ", '$url'");
 settled('acme', 'Zendesk has a webhook');
 is(ensure('dev', ", '$url'") =~ s{/[0-9a-f]{32}/1$}{}r, $url, 'the address is that of the door, a path and a number');
 settled('dev', 'ClickUp has one');
+$explain->(-1);
 my @zendesk = hooks('zendesk');
 my @clickup = hooks('clickup');
 is_deeply([ map { "$_->{status} $_->{endpoint}" } @zendesk ], ["active $address"], 'one at Zendesk, active');
@@ -158,11 +163,14 @@ my ($dump) = run_command([ 'pg_dump', '--dbname=' . $node->connstr('postgres') ]
 my $log = slurp_file($node->logfile);
 like($dump, qr/COPY zcsync\.sync_records/, 'a dump');
 is(scalar(grep { index($dump, $_) >= 0 } @secrets), 0, 'no secret is in it');
-is(scalar(grep { index($log, $_) >= 0 } @secrets), 0, 'nor in the log');
+like($log, qr/Query Text: .*_next_webhook_payload.*\n.*duration/s, 'what was done with the replies is in the log');
+is(scalar(grep { index($log, $_) >= 0 } @secrets), 0, 'but no secret is');
 
 # ---------------------------------------------------------------------
 # Removed
 # ---------------------------------------------------------------------
+my ($rc, undef, $refused) = $node->psql('postgres', q{SELECT zcsync.remove_account('acme')});
+like($refused, qr/webhooks at the vendor: 1.*HINT: .*SELECT zcsync\.remove_webhook\('acme'\);/s, 'an account is not removed before them');
 value(qq{SELECT zcsync.remove_webhook('$_')}) for qw(acme dev);
 wait_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.webhooks)}, 'removed');
 is(scalar(hooks('zendesk')) + scalar(hooks('clickup')), 0, 'at the vendors, too');
