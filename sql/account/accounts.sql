@@ -458,6 +458,7 @@ DECLARE
 	v_id bigint := zcsync.account(name);
 	v_used text;
 	v_counts text[];
+	v_first text;
 	v_part zcsync.account_part;
 	v_removed text;
 BEGIN
@@ -469,13 +470,14 @@ BEGIN
 	PERFORM FROM zcsync.accounts a WHERE a.account_id = v_id FOR UPDATE;
 	v_id := zcsync.account(name);
 
-	SELECT u.used, u.counts INTO v_used, v_counts FROM zcsync._account_use(v_id) AS u;
+	SELECT u.used, u.counts, u.first INTO v_used, v_counts, v_first FROM zcsync._account_use(v_id) AS u;
 	IF v_used IS NOT NULL AND force IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
 			MESSAGE = format('account "%s" still has %s', name, v_used),
 			DETAIL = zcsync._account_sentence(v_counts),
 			HINT = format('To remove them and all rows of this account: SELECT zcsync.remove_account(%L, force => true); '
-				'nothing is deleted at the vendor.', name);
+				'nothing is deleted at the vendor.', name)
+				|| coalesce(' First, to leave nothing of zcsync there: ' || replace(v_first, '%L', quote_literal(name)), '');
 	END IF;
 
 	FOR v_part IN SELECT p.* FROM zcsync._account_parts() AS p WHERE p.remove IS NOT NULL ORDER BY p.place LOOP

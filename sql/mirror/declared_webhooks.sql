@@ -493,3 +493,48 @@ END
 $$;
 COMMENT ON FUNCTION zcsync.ensure_webhooks(text, text, text[], boolean, interval) IS
 'declares the webhooks of an account at its vendor, repairs what differs there and looks after them from then on; with rotate another secret takes the place of the present one; returns the address to which the vendor sends';
+
+-- ---------------------------------------------------------------------
+-- When an account goes
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._count_declared_webhooks(p_account bigint) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT count(*) FROM zcsync.webhooks AS w WHERE w.account_id = p_account AND w.url IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._count_declared_webhooks(bigint) IS
+'has zcsync declared webhooks of an account at its vendor? 1 or 0';
+
+-- With its account zcsync forgets how to reach the vendor, so what it declared there
+-- stays; nobody could remove it later who does not know of it.
+CREATE FUNCTION zcsync._tell_left_webhooks(p_account bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_left record;
+BEGIN
+	SELECT rtrim(w.url, '/') || '/' || w.path AS address, array_to_string(w.ids, ', ') AS ids, (zcsync._vendor_of(a.vendor)).title INTO v_left
+	FROM zcsync.webhooks AS w JOIN zcsync.accounts AS a ON a.account_id = w.account_id
+	WHERE w.account_id = p_account AND w.url IS NOT NULL;
+	IF FOUND THEN
+		RAISE WARNING USING MESSAGE = format('webhooks of the account stay at %s', v_left.title),
+			DETAIL = format('They send to %s. Their ids: %s.', v_left.address, coalesce(nullif(v_left.ids, ''), 'not known')),
+			HINT = 'Remove them there by hand. What they send is refused from now on.';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._tell_left_webhooks(bigint) IS
+'warns of webhooks that stay at the vendor when their account is removed';
+
+CREATE FUNCTION zcsync._account_webhooks() RETURNS zcsync.account_part
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_account_part('webhooks at the vendor', 15, p_count => 'zcsync._count_declared_webhooks(bigint)'::regprocedure,
+		p_remove => 'zcsync._tell_left_webhooks(bigint)'::regprocedure, p_first => 'SELECT zcsync.remove_webhook(%L);');
+END;
+COMMENT ON FUNCTION zcsync._account_webhooks() IS
+'what is done about webhooks when an account is removed; its foreign key removes them with it';

@@ -114,6 +114,15 @@ UPDATE zcsync.sync_queue SET payload = '{"step": "create", "id": "a", "steps": 1
 SELECT zcsync._fail_webhooks(array_agg(ROW(job_id, 1, 'vendor', NULL, 'down', NULL, -1, true, '{}', NULL, 1)::zcsync.outcome)) FROM zcsync.sync_queue WHERE operation = 'webhooks';
 SELECT DISTINCT payload FROM zcsync.sync_queue WHERE operation = 'webhooks';
 SELECT count(*) FROM zcsync.webhooks WHERE error IS NOT NULL;
+-- a secret comes as a number, which nothing but the call of its reply has
+SELECT zcsync._seal_shown_secret(zcsync.account('dev'), 'webhook/a/9', '1');
+-- an account is not removed while a webhook would stay at the vendor
+SELECT zcsync.remove_account('dev');
+BEGIN;
+SET client_min_messages = notice;
+SELECT regexp_replace(zcsync.ensure_webhooks('dev'), '[0-9a-f]{32}', 'PATH') AS address;
+SELECT zcsync.remove_account('dev', force => true);
+ROLLBACK;
 SELECT zcsync.remove_webhook('dev', at_vendor => false), zcsync.remove_webhook('acme', at_vendor => false);
 SELECT count(*) FROM zcsync.webhooks;
 -- the job of one that is no more sends nothing

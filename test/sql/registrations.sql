@@ -66,7 +66,7 @@ GRANT CREATE ON SCHEMA public TO regress_zcsync_stranger;
 SET ROLE regress_zcsync_stranger;
 CREATE FUNCTION ear() RETURNS zcsync.listener LANGUAGE sql AS
 $$ SELECT ROW('ear', 'public.hear(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])'::regprocedure, NULL, NULL, NULL, NULL)::zcsync.listener $$;
-CREATE FUNCTION part() RETURNS zcsync.account_part LANGUAGE sql AS $$ SELECT ROW('part', 1, NULL, NULL, NULL, NULL, NULL)::zcsync.account_part $$;
+CREATE FUNCTION part() RETURNS zcsync.account_part LANGUAGE sql AS $$ SELECT ROW('part', 1, NULL, NULL, NULL, NULL, NULL, NULL)::zcsync.account_part $$;
 CREATE FUNCTION wants() RETURNS SETOF zcsync.condition LANGUAGE sql AS $$ VALUES (1, 'mine', false, 'never asked', NULL) $$;
 RESET ROLE;
 SELECT (SELECT count(*) FROM zcsync._listeners() WHERE name = 'ear') AS ears, (SELECT count(*) FROM zcsync._account_parts() WHERE name = 'part') AS parts,
