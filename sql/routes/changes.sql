@@ -167,7 +167,9 @@ COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 -- assignee, $8 what to do with records that leave, $9 the types of the target's
 -- columns, $10 the default client, $11 the requester if the client has no user with the
 -- address, $12 what the SQL of the route said, $13 what apply_route() would make of it,
--- $14 the rules of the target's kind, $15 its columns that only a new record can be given.
+-- $14 the rules of the target's kind, $15 its columns that only a new record can be given,
+-- $16 what match_on found.  Each place in which a long parameter is named costs some copies
+-- of it.
 -- Rows are looked up by local_id alone and one by one (LATERAL, OFFSET 0), so that the
 -- plan needs no statistics.
 
@@ -178,7 +180,7 @@ BEGIN ATOMIC
 	SELECT $sql$
 WITH src AS MATERIALIZED (
 	SELECT r.source_id, l.link_id, l.target_id, l.state AS link_state, coalesce(l.agreed, '{}') AS agreed,
-		l.dropped, $13 OR (l.dropped <> '{}' AND zcsync._is_applied(l.dropped)) AS applies,
+		l.dropped, $13 OR (coalesce(l.dropped, '{}') <> '{}' AND zcsync._is_applied(l.dropped)) AS applies,
 		r.deleted_at IS NULL AND v.passes IS TRUE AS passes, v.doc, v.place
 	FROM (SELECT i.id, v.* FROM unnest($3) AS i (id) LEFT JOIN unnest($12) AS v ON v.source_id = i.id OFFSET 0) AS v
 	CROSS JOIN LATERAL (
@@ -191,8 +193,8 @@ WITH src AS MATERIALIZED (
 		AND l.state IS DISTINCT FROM 'cancelled'
 ), matches AS MATERIALIZED (
 	SELECT m.source_id, m.target_id, m.verdict
-	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL), $12) AS m
-), docs AS MATERIALIZED (
+	FROM zcsync._route_matches($1, ARRAY(SELECT c.source_id FROM src AS c WHERE c.passes AND c.link_id IS NULL), $16) AS m
+), docs AS NOT MATERIALIZED (	-- with all that the SQL of the route said: not to be copied
 	SELECT c.source_id, c.link_id, c.link_state, c.agreed, c.dropped, c.applies, coalesce(c.target_id, m.target_id) AS target_id,
 		nullif(m.verdict, 'link') AS refused,
 		c.doc, CASE WHEN c.link_id IS NULL AND m.source_id IS NULL THEN c.place END AS container
@@ -267,12 +269,12 @@ BEGIN ATOMIC
 		LEFT JOIN requesters AS rq ON e.role = 'requester' AND rq.value1 = e.value1
 	) AS x
 	GROUP BY x.source_id, x.field
-), %11$s, news AS MATERIALIZED (
-	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, p.field, p.role, p.position, n.said, m.new,
-		CASE WHEN p.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') ELSE n.said END AS agreed_value,
+), %11$s, news AS MATERIALIZED (	-- a text that may be long is in a row only once
+	SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, p.field, p.role, p.position, n.said, m.merged,
+		CASE WHEN p.role IN ('status', 'requester') THEN coalesce(to_jsonb(r.value1), 'null') END AS told,
 		p.old, CASE WHEN p.link_id IS NULL OR d.step = 'agree' THEN 'agree'
-			WHEN d.step = 'wait' AND NOT zcsync._same_value(p.old, m.new) THEN 'wait'
-			ELSE zcsync._write_step($14, $15, p.field, p.status_there, p.old, m.new) END AS step,
+			WHEN d.step = 'wait' AND NOT zcsync._same_value(p.old, coalesce(m.merged, n.said)) THEN 'wait'
+			ELSE zcsync._write_step($14, $15, p.field, p.status_there, p.old, coalesce(m.merged, n.said)) END AS step,
 		r.unmapped, r.value1, p.of_party AND q.client_id IS NULL AS waits
 	FROM (	-- what joins copy is but the value of a field, and not the whole record
 		SELECT p.source_id, p.link_id, p.link_state, p.target_id, p.place_id, p.container, p.agreed, p.applies, p.dropped, p.status_there,
@@ -291,7 +293,7 @@ BEGIN ATOMIC
 		ELSE to_jsonb(jsonb_populate_record(NULL::zcsync.%2$I, jsonb_build_object(p.field, r.value2))) -> p.field
 		END, 'null') AS said) AS n
 	CROSS JOIN LATERAL (SELECT CASE WHEN p.agreed ? p.field AND (p.role IN ('status', 'requester')) IS NOT TRUE
-		THEN coalesce(zcsync._merge_value(n.said, p.agreed -> p.field, p.old), 'null') ELSE n.said END AS new) AS m
+		THEN coalesce(zcsync._merge_value(n.said, p.agreed -> p.field, p.old), 'null') END AS merged) AS m
 	CROSS JOIN LATERAL (SELECT CASE WHEN p.dropped ? p.field
 		THEN zcsync._dropped_step($1, p.dropped -> p.field, $13, p.source_id, p.expression, p.target_id, p.field) END AS step) AS d$sql$;
 END;
@@ -325,7 +327,7 @@ BEGIN ATOMIC
 		NULL::jsonb AS old, to_jsonb(p.place_id) AS new, NULL AS error_code, NULL AS message, NULL::jsonb AS agreed
 	FROM makeable AS m JOIN pairs AS p ON p.source_id = m.source_id WHERE m.error_code IS NULL AND %15$L IS NOT NULL
 	UNION ALL
-	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, n.new, NULL, NULL, n.agreed_value
+	SELECT 'create', NULL, n.source_id, NULL, n.field, n.position, NULL, coalesce(n.merged, n.said), NULL, NULL, coalesce(n.told, n.said)
 	FROM news AS n
 	WHERE n.unmapped IS NULL AND NOT n.waits
 		AND (n.source_id IN (SELECT m.source_id FROM makeable AS m WHERE m.error_code IS NULL)) IS TRUE	-- hashed, and not a join
@@ -346,12 +348,12 @@ BEGIN ATOMIC
 	WHERE p.target_id IS NOT NULL AND NOT p.target_gone AND (p.link_id IS NULL OR p.link_state = 'left')
 	UNION ALL
 	SELECT CASE WHEN n.step IN ('update', 'agree') THEN n.step ELSE 'error' END,
-		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, n.new,
-		CASE WHEN n.step NOT IN ('update', 'agree') THEN n.step END, zcsync._write_step_text(n.step, n.field, n.new), n.agreed_value
+		n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, coalesce(n.merged, n.said),
+		CASE WHEN n.step NOT IN ('update', 'agree') THEN n.step END, zcsync._write_step_text(n.step, n.field, coalesce(n.merged, n.said)), coalesce(n.told, n.said)
 	FROM news AS n
 	WHERE n.target_id IS NOT NULL AND n.unmapped IS NULL AND NOT n.waits AND n.step <> 'wait'
 		AND (n.link_id IS NULL OR NOT n.agreed ? n.field OR (n.applies AND zcsync._same_value(n.old, n.said))	-- see _undisputed()
-			OR NOT zcsync._same_value(n.agreed -> n.field, n.agreed_value))
+			OR NOT zcsync._same_value(n.agreed -> n.field, coalesce(n.told, n.said)))
 	UNION ALL
 	SELECT 'error', n.link_id, n.source_id, n.target_id, n.field, n.position, n.old, to_jsonb(n.unmapped), 'unmapped_value',
 		CASE WHEN n.value1 IS NULL OR n.role IS DISTINCT FROM 'status' THEN format('value "%%s" of field "%%s" has no counterpart', left(n.unmapped, 200), n.field)
@@ -433,7 +435,8 @@ BEGIN
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
 		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values, p_apply,
-		(zcsync._kind_of(v.target_vendor, v.target_kind)).rules, zcsync._create_only(v.target_vendor, v.target_kind);
+		(zcsync._kind_of(v.target_vendor, v.target_kind)).rules, zcsync._create_only(v.target_vendor, v.target_kind),
+		ARRAY(SELECT ROW(e.source_id, NULL, NULL, NULL, e.targets, NULL, NULL, NULL)::zcsync.route_evaluation FROM unnest(p_values) AS e WHERE e.targets <> '{}');
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;

@@ -41,27 +41,12 @@ $$;
 COMMENT ON FUNCTION zcsync._kept_route_records(bigint, bigint[]) IS
 'records that a route leaves alone because of what a person decided, or is to decide';
 
--- What the SQL of a route says of records, as it is asked by jobs: in sets of the size
--- of a batch, so that each has the time that a batch has.
-CREATE FUNCTION zcsync._evaluate_in_batches(p_route bigint, p_ids bigint[], p_backfill boolean,
-	OUT there zcsync.route_evaluation[], OUT back zcsync.route_evaluation[])
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 200 LOOP
-		there := there || zcsync._evaluate_sources(p_route, p_ids[i : i + 199], p_backfill);
-		back := back || zcsync._evaluate_targets(p_route, p_ids[i : i + 199]);
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION zcsync._evaluate_in_batches(bigint, bigint[], boolean) IS
-'what the SQL of a route says of records and of what comes back, in sets of the size of a batch';
-
 -- What a route would write and what would come back, decided as a job decides it, but
 -- for more records at a time: to plan the queries of a set takes as long as to
--- run them for some dozens of records.  A value that cannot be written is an error of
--- its record.
+-- run them for a hundred records.  A value that cannot be written is an error of its
+-- record: the set is halved, down to that record.  What would be agreed is left out.
+-- The SQL of the route is asked in sets of the size of a batch, so that each has the
+-- time that a batch has.
 CREATE FUNCTION zcsync._try_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_apply boolean DEFAULT false)
 RETURNS SETOF zcsync.route_change
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -69,33 +54,46 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_some bigint[];
-	v_said record;
+	v_there zcsync.route_evaluation[];
+	v_back zcsync.route_evaluation[];
 	v_kept zcsync.route_change[];
-	v_id bigint;
+	v_lows integer[];
+	v_highs integer[];
+	v_low integer;
+	v_high integer;
 BEGIN
 	FOR i IN 1 .. coalesce(cardinality(p_ids), 0) BY 1000 LOOP
 		v_kept := ARRAY(SELECT k FROM zcsync._kept_route_records(p_route, p_ids[i : i + 999]) AS k);
 		RETURN QUERY SELECT * FROM unnest(v_kept);
 		v_some := ARRAY(SELECT u FROM unnest(p_ids[i : i + 999]) AS u WHERE u NOT IN (SELECT k.source_id FROM unnest(v_kept) AS k));
-		v_said := zcsync._evaluate_in_batches(p_route, v_some, p_backfill);
-		BEGIN
-			RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, v_some, p_backfill, v_said.there, v_said.back, p_apply) d
-				CROSS JOIN LATERAL unnest(d.forward || d.back) AS c;
-			CONTINUE;
-		EXCEPTION WHEN OTHERS THEN
-			IF zcsync._is_servers_error(SQLSTATE) THEN
-				RAISE;
-			END IF;
-		END;
-		FOREACH v_id IN ARRAY v_some LOOP
+		v_there := '{}';
+		v_back := '{}';
+		FOR k IN 1 .. cardinality(v_some) BY 200 LOOP
+			v_there := v_there || zcsync._evaluate_sources(p_route, v_some[k : k + 199], p_backfill);
+			v_back := v_back || zcsync._evaluate_targets(p_route, v_some[k : k + 199]);
+		END LOOP;
+		v_lows := ARRAY[1];
+		v_highs := ARRAY[cardinality(v_some)];
+		WHILE cardinality(v_lows) > 0 LOOP
+			v_low := v_lows[1];
+			v_high := v_highs[1];
+			v_lows := v_lows[2:];
+			v_highs := v_highs[2:];
+			CONTINUE WHEN v_low > v_high;
 			BEGIN
-				RETURN QUERY SELECT c.* FROM zcsync._decide_route_changes(p_route, ARRAY[v_id], p_backfill,
-						ARRAY(SELECT e FROM unnest(v_said.there) e WHERE e.source_id = v_id),
-						ARRAY(SELECT e FROM unnest(v_said.back) e WHERE e.source_id = v_id), p_apply) d
+				RETURN QUERY SELECT c.op, c.link_id, c.source_id, c.target_id, c.field, c.old, c.new, c.error_code, c.message, NULL::jsonb
+					FROM zcsync._decide_route_changes(p_route, v_some[v_low : v_high], p_backfill, v_there, v_back, p_apply) d
 					CROSS JOIN LATERAL unnest(d.forward || d.back) AS c;
 			EXCEPTION WHEN OTHERS THEN
-				RETURN NEXT ROW('error', NULL, v_id, NULL, '', NULL, NULL, 'mapping_error',
-					format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+				IF zcsync._is_servers_error(SQLSTATE) THEN
+					RAISE;
+				ELSIF v_low < v_high THEN
+					v_lows := ARRAY[v_low, (v_low + v_high) / 2 + 1] || v_lows;
+					v_highs := ARRAY[(v_low + v_high) / 2, v_high] || v_highs;
+				ELSE
+					RETURN NEXT ROW('error', NULL, v_some[v_low], NULL, '', NULL, NULL, 'mapping_error',
+						format('%s (%s)', SQLERRM, SQLSTATE), NULL)::zcsync.route_change;
+				END IF;
 			END;
 		END LOOP;
 	END LOOP;
@@ -112,6 +110,7 @@ RETURNS TABLE (op text, source text, target text, field text, old text, new text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_mergejoin = off	-- it would sort all changes, long texts and all, once more for each side
+SET work_mem = '32MB'
 AS $$
 #variable_conflict use_column
 DECLARE

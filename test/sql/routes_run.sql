@@ -240,8 +240,8 @@ END
 $$;
 SELECT route_id AS id, source_stream_id AS source, target_stream_id AS target FROM zcsync.routes \gset
 SELECT array_agg(local_id) AS ids FROM (SELECT local_id FROM zcsync.tickets WHERE remote_id::integer BETWEEN 2000 AND 2199) s \gset
-SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(zcsync._route_query(:id, 'tickets', 'tasks'),
-	'$15', '''{}''::text[]'), '$14', 'NULL::zcsync.vendor_rules'), '$13', 'false'), '$12', 'NULL::zcsync.route_evaluation[]'), '$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::zcsync.route_start'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
+SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(zcsync._route_query(:id, 'tickets', 'tasks'),
+	'$16', 'NULL::zcsync.route_evaluation[]'), '$15', '''{}''::text[]'), '$14', 'NULL::zcsync.vendor_rules'), '$13', 'false'), '$12', 'NULL::zcsync.route_evaluation[]'), '$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', 'true'), '$5', 'NULL::zcsync.route_start'), '$6', '2'), '$7', 'NULL::text'), '$8', '''keep'''), '$9', '''{}''::jsonb')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(replace(replace(zcsync._route_match_query(:id, NULL, 'tickets', 'tasks'),
 	'$1', :'id'), '$2', '1'), '$3', quote_literal(:'ids') || '::bigint[]'), '$4', '2'), '$5', :'source'), '$6', :'target')) ORDER BY 1;
 SELECT DISTINCT scans(replace(replace(replace(replace(zcsync._route_origin_query('tickets', 'tasks'),
