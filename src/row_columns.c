@@ -29,6 +29,7 @@
 #include "row_columns.h"
 #include "value_jsonb.h"
 
+PG_FUNCTION_INFO_V1(zcsync_columns_of);
 PG_FUNCTION_INFO_V1(zcsync_given_columns);
 PG_FUNCTION_INFO_V1(zcsync_manual_values);
 
@@ -41,6 +42,17 @@ typedef struct NamedColumns
 	ArrayType  *names;
 } NamedColumns;
 
+/* Names that were found in objects, each once. */
+typedef struct FoundNames
+{
+	JsonbValue *name;			/* its bytes are those of the object */
+	int			n;
+	int			max;
+} FoundNames;
+
+static void find_names(FoundNames *found, Jsonb *object);
+static int	place_of_name(const FoundNames *found, const JsonbValue *name,
+						  int likely);
 static const bool *named_columns(FmgrInfo *function, HeapTupleHeader row,
 								 ArrayType *names, TupleDesc desc);
 static bool has_name(const char *name, Datum *names, int n);
@@ -116,6 +128,85 @@ zcsync_manual_values(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT,
 													   NULL)));
+}
+
+/*
+ * SQL: the names of the columns that objects have, each once; NULL: there is
+ * none.
+ *
+ *		_columns_of(objects jsonb[])
+ */
+Datum
+zcsync_columns_of(PG_FUNCTION_ARGS)
+{
+	ArrayIterator objects = array_create_iterator(PG_GETARG_ARRAYTYPE_P(0), 0, NULL);
+	FoundNames	found = {0};
+	Datum		object;
+	bool		isnull;
+	Datum	   *names;
+
+	while (array_iterate(objects, &object, &isnull))
+		if (!isnull)
+			find_names(&found, DatumGetJsonbP(object));
+	if (found.n == 0)
+		PG_RETURN_NULL();
+	names = palloc(found.n * sizeof(Datum));
+	for (int i = 0; i < found.n; i++)
+		names[i] = PointerGetDatum(cstring_to_text_with_len(found.name[i].val.string.val,
+															 found.name[i].val.string.len));
+	PG_RETURN_ARRAYTYPE_P(construct_array(names, found.n, TEXTOID, -1, false,
+										  TYPALIGN_INT));
+}
+
+/*
+ * Add those names of an object's members that were not found before.
+ */
+static void
+find_names(FoundNames *found, Jsonb *object)
+{
+	JsonbIterator *members = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	int			place = -1;
+
+	while ((token = JsonbIteratorNext(&members, &value, true)) != WJB_DONE)
+	{
+		if (token != WJB_KEY)
+			continue;
+		place = place_of_name(found, &value, place + 1);
+		if (place < found->n)
+			continue;
+		if (found->n == found->max)
+		{
+			found->max = found->max == 0 ? 64 : found->max * 2;
+			found->name = found->name == NULL ?
+				palloc(found->max * sizeof(JsonbValue)) :
+				repalloc(found->name, found->max * sizeof(JsonbValue));
+		}
+		found->name[found->n++] = value;
+	}
+}
+
+/*
+ * Where is this name among those that were found?  At their end: nowhere.
+ * Objects mostly have the same members in the same order, so the place after
+ * that of the name before is tried first.
+ */
+static int
+place_of_name(const FoundNames *found, const JsonbValue *name, int likely)
+{
+	int			length = name->val.string.len;
+
+	for (int i = -1; i < found->n; i++)
+	{
+		int			place = i < 0 ? likely : i;
+
+		if (place < found->n && found->name[place].val.string.len == length &&
+			memcmp(found->name[place].val.string.val, name->val.string.val,
+				   length) == 0)
+			return place;
+	}
+	return found->n;
 }
 
 /*

@@ -68,6 +68,16 @@ END;
 COMMENT ON FUNCTION zcsync._fold(text) IS
 'a name in lower case: the letters A to Z always the same way, other letters by the locale of the database';
 
+-- Characters that look alike become the same one.  A text that has a byte for each
+-- character has no others; to see that takes a tenth of the time.
+CREATE FUNCTION zcsync._compatible(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN octet_length(p_text) = length(p_text) THEN p_text ELSE normalize(p_text, NFKC) END;
+END;
+COMMENT ON FUNCTION zcsync._compatible(text) IS
+'a text in the normalisation form NFKC';
+
 -- ---------------------------------------------------------------------
 -- Alerts: one open row for each condition that needs a person.
 -- ---------------------------------------------------------------------

@@ -209,7 +209,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_forms text := zcsync._company_forms();
+	v_trunks jsonb;
 BEGIN
+	-- for a few rows it takes less time to look up each
+	IF (SELECT count(*) FROM (SELECT FROM new_rows LIMIT 20) AS n) = 20 THEN
+		v_trunks := zcsync._trunk_prefixes();
+	END IF;
 	INSERT INTO zcsync.lead_rows AS r (account_id, local_id, source, row_key, hash, email, name, company, domain, phone, mobile, title,
 		vals, at, taken_at)
 	SELECT n.account_id, n.local_id, 'manual', 'lead:' || n.local_id, '',
@@ -217,9 +222,9 @@ BEGIN
 		left(zcsync._name_key(n.first_name, n.last_name), 200), left(zcsync._company_key(n.company, v_forms), 200),
 		coalesce(zcsync._domain_key(n.website), CASE WHEN NOT zcsync._is_mail_provider(d.domain) THEN d.domain END),
 		CASE WHEN n.provenance #>> '{phone,source}' = 'manual' AND n.do_not_call IS NOT TRUE
-			THEN zcsync._phone_key(n.phone, zcsync._country_code(n.country)) END,
+			THEN zcsync._phone_key(n.phone, zcsync._country_code(n.country), v_trunks) END,
 		CASE WHEN n.provenance #>> '{mobile,source}' = 'manual' AND n.do_not_call IS NOT TRUE
-			THEN zcsync._phone_key(n.mobile, zcsync._country_code(n.country)) END,
+			THEN zcsync._phone_key(n.mobile, zcsync._country_code(n.country), v_trunks) END,
 		zcsync._fold(n.title), v.vals, zcsync._now(), zcsync._now()
 	FROM new_rows n
 	JOIN zcsync.accounts a ON a.account_id = n.account_id AND a.vendor = 'local'

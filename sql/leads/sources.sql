@@ -386,58 +386,83 @@ $$;
 COMMENT ON FUNCTION zcsync._national_phone(text, text) IS
 'a number as it is dialled within a country, with the country''s calling code added; NULL: it is no number, or the country is not known';
 
--- Digits that begin with a country's calling code, without the zero that is dialled
--- within that country only: +49 (0)30, +49030.  p_zero: a zero in brackets was removed;
--- in countries without such a prefix, like Italy, it is part of the number.
-CREATE FUNCTION zcsync._international_phone(p_digits text, p_zero boolean) RETURNS text
+-- What is dialled before a number within a country, for each calling code with which
+-- these digits may begin; without digits, for all calling codes.  Whoever has many
+-- numbers asks once.
+CREATE FUNCTION zcsync._trunk_prefixes(p_digits text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE
 	v_codes text[] := ARRAY[left(p_digits, 1), left(p_digits, 2), left(p_digits, 3)];	-- made once, not for each country
-	v_code text;
-	v_trunk text;
-	v_rest text;
 BEGIN
-	SELECT c.calling_code, c.trunk_prefix INTO v_code, v_trunk
-	FROM zcsync.countries c WHERE c.calling_code = ANY (v_codes)
-	ORDER BY length(c.calling_code) DESC, c.country LIMIT 1;
-	v_rest := substr(p_digits, length(v_code) + 1);
-	RETURN CASE
-		WHEN v_trunk LIKE '0%' AND starts_with(v_rest, v_trunk) THEN v_code || substr(v_rest, length(v_trunk) + 1)
-		WHEN v_trunk = '' AND p_zero THEN v_code || '0' || v_rest
-		ELSE p_digits END;
+	-- of several countries with one code, the first counts
+	IF p_digits IS NULL THEN
+		RETURN (
+			SELECT coalesce(jsonb_object_agg(c.calling_code, c.trunk_prefix), '{}')
+			FROM (SELECT DISTINCT ON (x.calling_code) x.calling_code, x.trunk_prefix FROM zcsync.countries x ORDER BY x.calling_code, x.country) AS c);
+	END IF;
+	RETURN (
+		SELECT coalesce(jsonb_object_agg(c.calling_code, c.trunk_prefix ORDER BY c.country DESC), '{}')
+		FROM zcsync.countries c WHERE c.calling_code = ANY (v_codes));
 END
 $$;
-COMMENT ON FUNCTION zcsync._international_phone(text, boolean) IS
+COMMENT ON FUNCTION zcsync._trunk_prefixes(text) IS
+'calling codes, each with what is dialled before a number within its country: those with which these digits may begin, or all';
+
+-- Digits that begin with a country's calling code, without the zero that is dialled
+-- within that country only: +49 (0)30, +49030.  p_zero: a zero in brackets was removed;
+-- in countries without such a prefix, like Italy, it is part of the number.
+CREATE FUNCTION zcsync._international_phone(p_digits text, p_zero boolean, p_trunks jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_code text := CASE WHEN p_trunks ? left(p_digits, 3) THEN left(p_digits, 3) WHEN p_trunks ? left(p_digits, 2) THEN left(p_digits, 2)
+		WHEN p_trunks ? left(p_digits, 1) THEN left(p_digits, 1) END;
+	v_trunk text := p_trunks ->> v_code;
+	v_rest text;
+BEGIN
+	IF v_trunk LIKE '0%' OR (v_trunk = '' AND p_zero) THEN
+		v_rest := substr(p_digits, length(v_code) + 1);
+		RETURN CASE
+			WHEN v_trunk = '' THEN v_code || '0' || v_rest
+			WHEN starts_with(v_rest, v_trunk) THEN v_code || substr(v_rest, length(v_trunk) + 1)
+			ELSE p_digits END;
+	END IF;
+	RETURN p_digits;
+END
+$$;
+COMMENT ON FUNCTION zcsync._international_phone(text, boolean, jsonb) IS
 'a number with a calling code, without the zero that does not belong after it';
 
 -- The first number in a text that may hold several, without its extension, in E.164
--- form; NULL: there is none, or its country is not known.
-CREATE FUNCTION zcsync._phone_key(p_phone text, p_country text) RETURNS text
+-- form; NULL: there is none, or its country is not known.  Whoever has many numbers
+-- gives what _trunk_prefixes() says.
+CREATE FUNCTION zcsync._phone_key(p_phone text, p_country text, p_trunks jsonb DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_text text := CASE WHEN p_phone ~ '^[+]?[0-9]+$' THEN p_phone		-- most numbers have no more
-		WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
-	v_zero boolean := v_text ~ '[(][[:space:]]*0[[:space:]]*[)]';
+	v_plain boolean := p_phone ~ '^[+]?[0-9]+$';		-- most numbers have no more
+	v_text text := CASE WHEN v_plain THEN p_phone WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
+	v_zero boolean := NOT v_plain AND v_text ~ '[(][[:space:]]*0[[:space:]]*[)]';
 	v_america boolean;
-	v_digits text;
+	v_digits text := CASE WHEN v_plain THEN ltrim(p_phone, '+')
+		ELSE regexp_replace(regexp_replace(v_text, '[(][[:space:]]*0[[:space:]]*[)]', ''), '[^0-9]', '', 'g') END;
 BEGIN
 	IF v_text IS NULL THEN
 		RETURN NULL;
 	END IF;
-	v_digits := regexp_replace(regexp_replace(v_text, '[(][[:space:]]*0[[:space:]]*[)]', ''), '[^0-9]', '', 'g');
 	v_america := v_text NOT LIKE '+%' AND p_country IS NOT NULL
 		AND EXISTS (SELECT FROM zcsync.countries c WHERE c.country = p_country AND c.calling_code = '1');
 	IF v_text LIKE '+%' THEN
-		v_digits := zcsync._international_phone(v_digits, v_zero);
+		v_digits := zcsync._international_phone(v_digits, v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(v_digits)));
 	ELSIF v_america AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
-		v_digits := zcsync._international_phone(substr(v_digits, 4), v_zero);
+		v_digits := zcsync._international_phone(substr(v_digits, 4), v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(substr(v_digits, 4))));
 	ELSIF NOT v_america AND v_digits LIKE '00%' AND length(v_digits) > 9 THEN
-		v_digits := zcsync._international_phone(substr(v_digits, 3), v_zero);
+		v_digits := zcsync._international_phone(substr(v_digits, 3), v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(substr(v_digits, 3))));
 	ELSE
 		v_digits := zcsync._national_phone(CASE WHEN v_zero THEN '0' ELSE '' END || v_digits, p_country);
 	END IF;
@@ -448,7 +473,7 @@ BEGIN
 	RETURN '+' || v_digits;
 END
 $$;
-COMMENT ON FUNCTION zcsync._phone_key(text, text) IS
+COMMENT ON FUNCTION zcsync._phone_key(text, text, jsonb) IS
 'a phone number in E.164 form; a number without a country counts as one of this country; NULL: it is no phone number';
 
 -- The legal forms of companies in one text, each between two bars: to look into it takes
@@ -468,7 +493,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_whole text := replace(replace(replace(zcsync._fold(normalize(p_company, NFKC)), 'a/s', 'as'), '&', ' and '), '+', ' and ');
+	v_whole text := replace(replace(replace(zcsync._fold(zcsync._compatible(p_company)), 'a/s', 'as'), '&', ' and '), '+', ' and ');
 	v_words text[];
 	v_n integer;			-- how many of them are left
 	v_cut integer := 0;
@@ -504,7 +529,7 @@ COMMENT ON FUNCTION zcsync._company_key(text) IS
 CREATE FUNCTION zcsync._name_key(p_first text, p_last text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT nullif(zcsync._fold(btrim(regexp_replace(normalize(concat_ws(' ', p_first, p_last), NFKC), '[[:space:].,"]+', ' ', 'g'))), '');
+	SELECT nullif(zcsync._fold(btrim(regexp_replace(zcsync._compatible(concat_ws(' ', p_first, p_last)), '[[:space:].,"]+', ' ', 'g'))), '');
 END;
 COMMENT ON FUNCTION zcsync._name_key(text, text) IS
 'a person''s name with single spaces, in lower case';

@@ -19,15 +19,22 @@
 -- is not parked but read again, and history tells only how long a text was.
 -- ---------------------------------------------------------------------
 
--- What history keeps of values: of the text of comments only its length.
+CREATE FUNCTION zcsync._comment_history(p_values jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_object_agg(v.key, CASE WHEN v.key IN ('body', 'rich_body') AND v.value <> 'null'
+		THEN to_jsonb(format('(%s characters)', length(v.value #>> '{}'))) ELSE v.value END)
+	FROM jsonb_each(p_values) AS v;
+END;
+COMMENT ON FUNCTION zcsync._comment_history(jsonb) IS
+'values of a comment as history keeps them: of its text only the length';
+
+-- What history keeps of values.  It has no query of its own, so that it becomes part of
+-- the query that calls it for each row.
 CREATE FUNCTION zcsync._history_values(p_kind text, p_values jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE WHEN p_kind = 'comments' AND p_values ?| '{body,rich_body}' THEN (
-			SELECT jsonb_object_agg(v.key, CASE WHEN v.key IN ('body', 'rich_body') AND v.value <> 'null'
-				THEN to_jsonb(format('(%s characters)', length(v.value #>> '{}'))) ELSE v.value END)
-			FROM jsonb_each(p_values) AS v)
-		ELSE p_values END;
+	SELECT CASE WHEN p_kind = 'comments' AND p_values ?| '{body,rich_body}' THEN zcsync._comment_history(p_values) ELSE p_values END;
 END;
 COMMENT ON FUNCTION zcsync._history_values(text, jsonb) IS
 'values of a row as history keeps them: of the text of comments only its length';

@@ -67,6 +67,12 @@ AS 'MODULE_PATHNAME', 'zcsync_given_columns';
 COMMENT ON FUNCTION zcsync._given_columns(record, text[]) IS
 'those of the named columns of a row that have a value, as an object; NULL: none has one';
 
+CREATE FUNCTION zcsync._columns_of(p_rows jsonb[]) RETURNS text[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_columns_of';
+COMMENT ON FUNCTION zcsync._columns_of(jsonb[]) IS
+'the names of the columns that these objects have, each once; NULL: none';
+
 CREATE FUNCTION zcsync._differing_keys(p_base jsonb, p_object jsonb) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_differing_keys';

@@ -390,13 +390,10 @@ DECLARE
 BEGIN
 	-- Local and routed writes must be allowed, and are pushed.
 	FOR v_written IN
-		SELECT k.account_id, array_agg(k.name) FILTER (WHERE k.name IS NOT NULL) AS columns
-		FROM (		-- DISTINCT in the aggregate would sort the names of all rows
-			SELECT DISTINCT w.account_id, k.name
-			FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, cause, cause_id, xid)
-			LEFT JOIN LATERAL jsonb_object_keys(w.new) AS k (name) ON true
-			WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel')) AS k
-		GROUP BY k.account_id
+		SELECT w.account_id, zcsync._columns_of(array_agg(w.new)) AS columns
+		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, cause, cause_id, xid)
+		WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel')
+		GROUP BY w.account_id
 	LOOP
 		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
 		IF p_old IS NOT NULL THEN
