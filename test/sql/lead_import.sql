@@ -75,6 +75,49 @@ ROLLBACK;
 SELECT count(*) FROM zcsync.progress;
 
 -- ---------------------------------------------------------------------
+-- Many rows: each is normalised once, and what is read grows with the rows of the file
+-- only, with a plan before and without, and whatever statistics say of the tables
+-- ---------------------------------------------------------------------
+CREATE FUNCTION made(n integer) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_intake text := (SELECT value FROM zcsync.create_intake('crm', 'csv', header => 'First name,Last name,E-mail,Company,Phone') WHERE item = 'intake');
+BEGIN
+	EXECUTE format('INSERT INTO zcsync_intake.%I (first_name, last_name, e_mail, company, phone) '
+		'SELECT ''Pat'' || i %% 50, md5(i::text), i || ''@bulk.example'', ''Firm '' || i %% 300, ''+44 20 '' || 70000000 + i FROM generate_series($1, $1 + 1199) AS i', v_intake) USING n;
+	RETURN v_intake;
+END
+$$;
+-- how often a row was normalised, and rows of tables that were read for each row of the file
+CREATE FUNCTION work_of(call text, intake text, OUT rows bigint, OUT normalised bigint, OUT reads text) LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_normalised bigint := coalesce((SELECT sum(calls) FROM pg_stat_xact_user_functions WHERE funcname = '_shape_lead'), 0);
+	v_reads bigint := (SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables WHERE relname LIKE 'lead%');
+BEGIN
+	EXECUTE format('SELECT count(*) FROM zcsync.%I($1)', call) USING intake;
+	EXECUTE format('SELECT count(*) FROM zcsync_intake.%I', intake) INTO rows;
+	normalised := (SELECT sum(calls) FROM pg_stat_xact_user_functions WHERE funcname = '_shape_lead') - v_normalised;
+	v_reads := (SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables WHERE relname LIKE 'lead%') - v_reads;
+	reads := CASE WHEN v_reads <= 150 * rows THEN 'few' ELSE format('%s for each row', v_reads / rows) END;
+END
+$$;
+SET track_functions = 'pl';
+SELECT made(1) AS one, made(1001) AS two, made(2001) AS three \gset
+SELECT * FROM work_of('import_leads', :'one');
+SELECT * FROM work_of('plan_import', :'two');
+-- what autovacuum may leave behind after a plan, which is undone
+UPDATE pg_class SET reltuples = 1, relpages = 1
+WHERE relnamespace = 'zcsync'::regnamespace AND relkind IN ('r', 'i') AND relname LIKE '%lead%';
+SELECT * FROM work_of('import_leads', :'two');
+SELECT * FROM work_of('plan_import', :'three');
+SELECT * FROM work_of('import_leads', :'three');
+SELECT * FROM work_of('import_leads', :'three');
+RESET track_functions;
+SELECT count(*) FROM zcsync.leads WHERE email LIKE '%@bulk.example';
+DROP FUNCTION made, work_of;
+
+-- ---------------------------------------------------------------------
 -- Who may
 -- ---------------------------------------------------------------------
 CREATE ROLE regress_zcsync_importer;
