@@ -277,18 +277,22 @@ COMMENT ON FUNCTION zcsync._create_budget_view() IS
 -- cancel_held() kept, the first of them by its reference; and copies that it prevents
 -- routes from making.
 CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text, OUT cancelled bigint)
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
+BEGIN
 	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
 		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
 		(SELECT count(*) FROM (
 			SELECT FROM zcsync.links AS l
 			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 2000) AS l)
+	INTO jobs, kept, first, cancelled
 	FROM (
-		SELECT * FROM zcsync.sync_queue AS q
-		WHERE q.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND q.state = 'held' LIMIT 2000) AS q
+		SELECT h.cancelled, h.kind, h.local_id FROM zcsync.sync_queue AS h
+		WHERE h.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND h.state = 'held' LIMIT 2000) AS q;
+END
 $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
 'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 2,000';
@@ -296,9 +300,12 @@ COMMENT ON FUNCTION zcsync._held_of(text) IS
 -- Since when an account is in a state; of many held jobs and errors of routes, a thousand
 -- are looked at.
 CREATE FUNCTION zcsync._account_since(p_account text, p_state text) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
+BEGIN
+	RETURN (
 	SELECT CASE p_state
 		WHEN 'held' THEN (
 			SELECT min(q.created_at)
@@ -315,7 +322,8 @@ AS $$
 		ELSE (SELECT o.began_at FROM zcsync.outages AS o WHERE o.account_id = a.account_id AND o.ended_at IS NULL)
 		END
 	FROM zcsync.accounts AS a
-	WHERE a.name = p_account
+	WHERE a.name = p_account);
+END
 $$;
 COMMENT ON FUNCTION zcsync._account_since(text, text) IS
 'since when an account is in a state of the view status; NULL: not known';

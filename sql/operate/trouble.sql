@@ -16,28 +16,35 @@ COMMENT ON TYPE zcsync.trouble IS
 -- How many edits wait for a read of their stream.  Views show it, so it is counted up to
 -- a limit only.
 CREATE FUNCTION zcsync._waiting_edits(p_stream bigint) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
-	SELECT CASE WHEN count(*) > 10000 THEN '10000+' WHEN count(*) > 0 THEN count(*)::text END
-	FROM (
-		SELECT FROM zcsync.sync_queue AS q
-		WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready' LIMIT 10001) AS w
+BEGIN
+	RETURN (
+		SELECT CASE WHEN count(*) > 10000 THEN '10000+' WHEN count(*) > 0 THEN count(*)::text END
+		FROM (
+			SELECT FROM zcsync.sync_queue AS q
+			WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready' LIMIT 10001) AS w);
+END
 $$;
 COMMENT ON FUNCTION zcsync._waiting_edits(bigint) IS
 'how many edits wait for a read of their stream, counted up to 10,000; NULL: none';
 
 -- The first entry of an index, however many edits wait.
 CREATE FUNCTION zcsync._edits_wait_since(p_stream bigint) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_sort = off
 AS $$
-	SELECT q.waits_since FROM zcsync.sync_queue AS q
-	WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready'
-	ORDER BY q.stream_id, q.waits_since LIMIT 1
+BEGIN
+	RETURN (
+		SELECT q.waits_since FROM zcsync.sync_queue AS q
+		WHERE q.stream_id = p_stream AND q.waits_since IS NOT NULL AND q.state = 'ready'
+		ORDER BY q.stream_id, q.waits_since LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION zcsync._edits_wait_since(bigint) IS
 'since when the edit has waited that has waited longest for a read of its stream; NULL: none waits';
