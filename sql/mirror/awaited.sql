@@ -22,15 +22,40 @@ $$;
 COMMENT ON FUNCTION zcsync._await_reads() IS
 'has routes wait until the streams to which they write have been read again';
 
+-- Must records of a stream still be stored that were read of it: rows that had to wait,
+-- and records that are read singly?  p_until, if given, is the last job that counts.
+-- Each part has an index that holds such jobs only, or those that run: of pushes there
+-- may be millions, and views ask this.
+CREATE FUNCTION zcsync._has_unstored(p_stream bigint, p_until bigint DEFAULT 9223372036854775807) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+DECLARE
+	v record;
+BEGIN
+	SELECT s.account_id, s.kind INTO v FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	RETURN EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = v.account_id AND q.kind = v.kind AND q.operation = 'apply' AND q.state = 'ready' AND q.job_id <= p_until)
+		OR EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.stream_id = p_stream AND q.operation = 'fetch' AND q.job_id <= p_until)
+		OR EXISTS (SELECT FROM zcsync.sync_queue q
+			WHERE q.account_id = v.account_id AND q.state = 'running' AND q.kind = v.kind AND q.operation = 'apply' AND q.job_id <= p_until);
+END
+$$;
+COMMENT ON FUNCTION zcsync._has_unstored(bigint, bigint) IS
+'must rows of a stream that had to wait, or records that are read singly, still be stored?';
+
 -- Must routes that write to this stream wait?
 CREATE FUNCTION zcsync._is_awaited(p_stream bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT EXISTS (SELECT FROM zcsync.streams s
-		WHERE s.stream_id = p_stream AND (s.reads_awaited > 0 OR EXISTS (
-			SELECT FROM zcsync.sync_queue q
-			WHERE q.job_id <= s.jobs_awaited AND q.account_id = s.account_id AND q.kind = s.kind AND q.operation IN ('apply', 'fetch'))))
+		WHERE s.stream_id = p_stream
+			AND (s.reads_awaited > 0 OR (s.jobs_awaited IS NOT NULL AND zcsync._has_unstored(s.stream_id, s.jobs_awaited))))
 $$;
 COMMENT ON FUNCTION zcsync._is_awaited(bigint) IS
 'must routes wait until what was read of a stream after a failover or restore is stored?';

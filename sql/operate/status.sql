@@ -187,8 +187,8 @@ BEGIN
 		FROM zcsync.sync_queue AS q
 		WHERE q.account_id = a.account_id AND q.state = 'running') AS running ON true
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS jobs
-		FROM (SELECT FROM zcsync.sync_queue AS q WHERE q.account_id = a.account_id AND q.state = 'held' LIMIT l.most) AS q) AS held ON true
+		SELECT count(*) AS jobs		-- l.most is at most 5,000; the planner must know, else it expects so much that it has the query compiled
+		FROM (SELECT FROM (SELECT FROM zcsync.sync_queue AS q WHERE q.account_id = a.account_id AND q.state = 'held' LIMIT 5000) AS q LIMIT l.most) AS q) AS held ON true
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS jobs FROM (SELECT FROM zcsync.dead_letters AS d WHERE d.account_id = a.account_id LIMIT l.most) AS d) AS dead ON true
 	LEFT JOIN LATERAL (
@@ -280,6 +280,7 @@ CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off		-- it would read the index to its end
 SET jit = off
 AS $$
 BEGIN
@@ -302,6 +303,7 @@ COMMENT ON FUNCTION zcsync._held_of(text) IS
 CREATE FUNCTION zcsync._account_since(p_account text, p_state text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
+SET enable_bitmapscan = off		-- it would read the index of held jobs to its end
 SET jit = off
 AS $$
 BEGIN

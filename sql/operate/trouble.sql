@@ -19,6 +19,7 @@ CREATE FUNCTION zcsync._waiting_edits(p_stream bigint) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off		-- it would read the index to its end
 SET jit = off
 AS $$
 BEGIN

@@ -61,9 +61,7 @@ CREATE FUNCTION zcsync._brings_history(p_stream bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT s.history_state = 'running' OR EXISTS (
-		SELECT FROM zcsync.sync_queue q
-		WHERE q.account_id = s.account_id AND q.stream_id = s.stream_id AND q.operation IN ('apply', 'fetch'))
+	SELECT s.history_state = 'running' OR zcsync._has_unstored(s.stream_id)
 	FROM zcsync.streams s WHERE s.stream_id = p_stream
 $$;
 COMMENT ON FUNCTION zcsync._brings_history(bigint) IS

@@ -65,6 +65,17 @@ CALL enqueue_many(11001, 11000);
 CALL note(22000);
 SELECT a.view, b.buffers <= a.buffers * 1.25 + 100 AS bounded, CASE WHEN b.buffers > a.buffers * 1.25 + 100 THEN format('%s, then %s', a.buffers, b.buffers) END AS buffers
 FROM costs a JOIN costs b ON b.view = a.view AND a.jobs = 11000 AND b.jobs = 22000 ORDER BY 1;
+-- after a failover, jobs that store what was read are found among all others
+UPDATE zcsync.streams SET jobs_awaited = (SELECT max(job_id) FROM zcsync.sync_queue);
+SELECT zcsync._is_awaited(zcsync.stream('dev/tasks')) AS awaited, zcsync._brings_history(zcsync.stream('dev/tasks')) AS history;
+SELECT buffers(format('SELECT zcsync.%s(%s)', f, zcsync.stream('dev/tasks'))) < 300 AS bounded FROM unnest('{_is_awaited,_brings_history}'::text[]) AS f;
+SELECT zcsync._enqueue(zcsync._job(zcsync.account('dev'), 'task-sync', 'apply', '', 'apply/tasks/x', 'apply/tasks/x', p_stream => zcsync.stream('dev/tasks'),
+	p_kind => 'tasks')) > 0 AS enqueued;
+SELECT zcsync._is_awaited(zcsync.stream('dev/tasks')) AS awaited, zcsync._brings_history(zcsync.stream('dev/tasks')) AS history;
+UPDATE zcsync.streams SET jobs_awaited = (SELECT max(job_id) FROM zcsync.sync_queue);
+SELECT zcsync._is_awaited(zcsync.stream('dev/tasks')) AS awaited;
+DELETE FROM zcsync.sync_queue WHERE operation = 'apply';
+UPDATE zcsync.streams SET jobs_awaited = NULL;
 -- the numbers say that there is more
 SELECT account, state, waiting, why FROM zcsync.status WHERE account LIKE 'dev%' ORDER BY 1, 2;
 SELECT queue, more_jobs FROM zcsync.stat_queue WHERE ready > 0 ORDER BY 1;
