@@ -433,7 +433,9 @@ COMMENT ON FUNCTION zcsync._judge_delivery(bigint, zcsync.webhook_proof, interva
 
 -- Whatever is wrong with a delivery is an answer and no error.  No answer is 401 or 410,
 -- at which vendors give a webhook up.
-CREATE FUNCTION zcsync.receive_webhook(account text, headers jsonb, body bytea, received_at timestamptz DEFAULT NULL)
+-- A door reports what it keeps in its file with the argument spool, in a call of its own
+-- without an account.  No sender can write that: it is no part of the request.
+CREATE FUNCTION zcsync.receive_webhook(account text, headers jsonb, body bytea, received_at timestamptz DEFAULT NULL, spool jsonb DEFAULT NULL)
 RETURNS TABLE (status integer, message text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -451,6 +453,9 @@ DECLARE
 BEGIN
 	IF current_setting('in_hot_standby') = 'on' THEN
 		RETURN QUERY SELECT 503, 'this server is a standby';
+		RETURN;
+	ELSIF receive_webhook.account IS NULL AND receive_webhook.spool IS NOT NULL THEN
+		RETURN QUERY SELECT r.* FROM zcsync._note_door(receive_webhook.spool) AS r;
 		RETURN;
 	ELSIF octet_length(v_body) > 262144 THEN
 		RETURN QUERY SELECT 413, 'a delivery has at most 262144 bytes';
@@ -475,8 +480,8 @@ BEGIN
 	RETURN QUERY SELECT 200, CASE WHEN v_new = 0 THEN 'known already' ELSE 'accepted' END;
 END
 $$;
-COMMENT ON FUNCTION zcsync.receive_webhook(text, jsonb, bytea, timestamptz) IS
-'takes what a vendor sent to a webhook: by the path of zcsync.set_webhook() or the name of the account, headers, body as it came; returns the HTTP status to answer';
+COMMENT ON FUNCTION zcsync.receive_webhook(text, jsonb, bytea, timestamptz, jsonb) IS
+'takes what a vendor sent to a webhook: by the path of zcsync.set_webhook() or the name of the account, headers, body as it came; or what a door says of its file; returns the HTTP status to answer';
 
 -- ---------------------------------------------------------------------
 -- What operators call

@@ -264,6 +264,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._unread_edits();
 	RETURN QUERY SELECT * FROM zcsync._uncompared();
 	RETURN QUERY SELECT * FROM zcsync._webhook_trouble();
+	RETURN QUERY SELECT * FROM zcsync._door_trouble();
 	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz;
 	END IF;

@@ -95,6 +95,16 @@ BEGIN
 	CREATE INDEX idx_refused_deliveries_account ON zcsync.refused_deliveries (account_id, minute);
 	COMMENT ON TABLE zcsync.refused_deliveries IS
 	'deliveries of webhooks that were refused in the last 30 days: a row for each account, source and minute';
+
+	CREATE TABLE zcsync.doors (
+		door text NOT NULL				-- its name
+			CONSTRAINT doors_pkey PRIMARY KEY,
+		heard_at timestamptz NOT NULL,	-- when it last reported
+		spooled_since timestamptz,		-- the first delivery in its file has waited since; NULL: none waits
+		spooled_bytes bigint NOT NULL DEFAULT 0
+	) WITH (fillfactor = 50);
+	COMMENT ON TABLE zcsync.doors IS
+	'programs that pass on what vendors send to webhooks, and what they keep in their files while this database does not take it';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_inbox() IS

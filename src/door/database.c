@@ -12,6 +12,10 @@
  * answered goes to the spool.  What of it the database had stored already is
  * known there when it comes again.
  *
+ * Once a minute, and when something of that changes, a report goes the same
+ * way: how much waits in the spool, and for how long.  So the database knows
+ * that this door is there, too.
+ *
  * What the server says about an error may quote what was sent, so only the
  * SQLSTATE is logged.
  *
@@ -38,7 +42,7 @@
 #define JSONB_OID		3802
 
 #define RECEIVE_SQL \
-	"SELECT status FROM zcsync.receive_webhook($1, $2, $3, $4)"
+	"SELECT status FROM zcsync.receive_webhook($1, $2, $3, $4, $5)"
 
 typedef enum DatabaseState
 {
@@ -49,7 +53,7 @@ typedef enum DatabaseState
 } DatabaseState;
 
 static struct event_base *events = NULL;
-static const char *connection_string = NULL;
+static const DoorOptions *options = NULL;
 static DatabaseState state = DATABASE_DOWN;
 static PGconn *conn = NULL;
 static struct event *read_event = NULL;
@@ -57,6 +61,7 @@ static struct event *write_event = NULL;
 static struct event *timer = NULL;	/* to connect again, or the end of
 									 * patience */
 static struct event *send_event = NULL; /* at the end of this round */
+static struct event *report_timer = NULL;
 static int	retry_ms = RETRY_MIN_MS;
 static bool told_down = false;
 
@@ -75,6 +80,8 @@ static void socket_ready(int fd, short what, void *arg);
 static void prepare(void);
 static void send_batch(int fd, short what, void *arg);
 static bool send_delivery(Delivery *delivery);
+static bool send_report(void);
+static void report_due(int fd, short what, void *arg);
 static void flush(void);
 static void read_results(void);
 static void take_result(PGresult *result);
@@ -86,14 +93,18 @@ static void give_up(const char *why);
 static void ignore_notice(void *arg, const char *message);
 
 void
-database_open(struct event_base *base, const char *conninfo)
+database_open(struct event_base *base, const DoorOptions *given)
 {
+	const struct timeval between_reports = {DOOR_REPORT_S, 0};
+
 	events = base;
-	connection_string = conninfo;
+	options = given;
 	timer = event_new(base, -1, 0, timer_fired, NULL);
 	send_event = event_new(base, -1, 0, send_batch, NULL);
-	if (timer == NULL || send_event == NULL)
+	report_timer = event_new(base, -1, EV_PERSIST, report_due, NULL);
+	if (timer == NULL || send_event == NULL || report_timer == NULL)
 		door_die("out of memory");
+	event_add(report_timer, &between_reports);
 	begin_connecting();
 }
 
@@ -118,6 +129,28 @@ database_take(Delivery *delivery)
 	event_active(send_event, EV_TIMEOUT, 0);
 }
 
+/* Tell the database of the spool, if it is up. */
+void
+database_report(void)
+{
+	Delivery   *report;
+
+	if (state != DATABASE_UP)
+		return;
+	report = delivery_make("", "", "", 0);
+	report->is_report = true;
+	database_take(report);
+}
+
+static void
+report_due(int fd, short what, void *arg)
+{
+	(void) fd;
+	(void) what;
+	(void) arg;
+	database_report();
+}
+
 /* The program ends: what was not answered goes to the spool. */
 void
 database_close(void)
@@ -125,6 +158,7 @@ database_close(void)
 	if (state != DATABASE_DOWN)
 		give_up(NULL);
 	event_del(timer);
+	event_del(report_timer);
 }
 
 static void
@@ -153,7 +187,7 @@ timer_fired(int fd, short what, void *arg)
 static void
 begin_connecting(void)
 {
-	conn = PQconnectStart(connection_string);
+	conn = PQconnectStart(options->conninfo);
 	if (conn == NULL)
 		door_die("out of memory");
 	state = DATABASE_CONNECTING;
@@ -227,13 +261,14 @@ socket_ready(int fd, short what, void *arg)
 static void
 prepare(void)
 {
-	static const Oid types[] = {TEXT_OID, JSONB_OID, BYTEA_OID, TIMESTAMPTZ_OID};
+	static const Oid types[] = {TEXT_OID, JSONB_OID, BYTEA_OID, TIMESTAMPTZ_OID,
+	JSONB_OID};
 
 	state = DATABASE_PREPARING;
 	batch_failed = false;
 	watch(true, false);
 	if (PQsetnonblocking(conn, 1) != 0 || PQenterPipelineMode(conn) != 1 ||
-		PQsendPrepare(conn, "receive", RECEIVE_SQL, 4, types) != 1 ||
+		PQsendPrepare(conn, "receive", RECEIVE_SQL, 5, types) != 1 ||
 		PQpipelineSync(conn) != 1)
 	{
 		give_up(PQerrorMessage(conn));
@@ -277,17 +312,36 @@ send_batch(int fd, short what, void *arg)
 static bool
 send_delivery(Delivery *delivery)
 {
-	const char *values[4];
-	int			lengths[4] = {0, 0, 0, 0};
-	int			formats[4] = {0, 0, 1, 0};
+	const char *values[5] = {0};
+	int			lengths[5] = {0};
+	int			formats[5] = {0, 0, 1, 0, 0};
 
+	if (delivery->is_report)
+		return send_report();
 	values[0] = delivery->path;
 	values[1] = delivery->headers;
 	values[2] = delivery->body;
 	values[3] = delivery->received_at;
 	lengths[2] = (int) delivery->body_size;
-	return PQsendQueryPrepared(conn, "receive", 4, values, lengths, formats,
+	return PQsendQueryPrepared(conn, "receive", 5, values, lengths, formats,
 							   0) == 1;
+}
+
+/* What the spool has now, which may be less than when the report was due. */
+static bool
+send_report(void)
+{
+	char		spool[200];
+	const char *values[5] = {NULL, NULL, NULL, NULL, spool};
+	double		age;
+	off_t		waiting_bytes = spool_waiting(&age);
+	char		age_text[40] = "null";
+
+	if (waiting_bytes > 0)
+		snprintf(age_text, sizeof(age_text), "%.0f", age);
+	snprintf(spool, sizeof(spool), "{\"door\": \"%s\", \"bytes\": %lld, \"age\": %s}",
+			 options->name, (long long) waiting_bytes, age_text);
+	return PQsendQueryPrepared(conn, "receive", 5, values, NULL, NULL, 0) == 1;
 }
 
 static void
@@ -372,6 +426,7 @@ batch_ended(void)
 		if (told_down)
 			door_log("the database is back");
 		told_down = false;
+		database_report();
 		spool_database_is_up();
 		return;
 	}
@@ -396,7 +451,8 @@ repeat_batch(void)
 	}
 	if (batch.length == 1)
 	{
-		door_log("a delivery could not be stored: SQLSTATE %s", batch_sqlstate);
+		door_log("%s could not be stored: SQLSTATE %s",
+				 delivery->is_report ? "a report" : "a delivery", batch_sqlstate);
 		delivery = list_take(&batch);
 		delivery->status = 500;
 		settle(delivery);
@@ -413,6 +469,11 @@ repeat_batch(void)
 static void
 settle(Delivery *delivery)
 {
+	if (delivery->is_report)
+	{
+		delivery_free(delivery);
+		return;
+	}
 	if (delivery->status == 0)
 		delivery->status = 500;
 	if (delivery->status == 200)
@@ -469,7 +530,9 @@ give_up(const char *why)
 	list_concat(&lost, &waiting);
 	while ((delivery = list_take(&lost)) != NULL)
 	{
-		if (delivery->spooled_to != 0)
+		if (delivery->is_report)
+			delivery_free(delivery);
+		else if (delivery->spooled_to != 0)
 			spool_done(delivery, false);
 		else
 			spool_keep(delivery);

@@ -41,6 +41,7 @@
 #define DEFAULT_SPOOL_MB	256
 #define STOP_STEP_MS		50
 #define STOP_STEPS			100
+#define NAME_CHARACTERS		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 static struct event_base *base = NULL;
 static struct event *stop_timer = NULL;
@@ -48,6 +49,8 @@ static int	stop_steps = 0;
 
 static void read_options(int argc, char **argv, DoorOptions *options);
 static void read_address(char *text, DoorOptions *options);
+static void take_name(const char *name, DoorOptions *options);
+static void name_by_machine(DoorOptions *options);
 static void protect(void);
 static void stop_asked(int number, short what, void *arg);
 static void stop_step(int fd, short what, void *arg);
@@ -59,16 +62,18 @@ static const char *const usage =
 "  --listen=ADDRESS:PORT where a proxy with TLS sends to (default 127.0.0.1:8471)\n"
 "  --spool=DIRECTORY     for what comes while the database is down; none: it is refused\n"
 "  --spool-max=MB        how much of it is kept (default 256)\n"
+"  --name=NAME           under which it reports to the database (default: that of this machine)\n"
 "  --help, --version\n";
 
 int
 main(int argc, char **argv)
 {
 	DoorOptions options = {"127.0.0.1", DEFAULT_PORT, "", NULL,
-	(off_t) DEFAULT_SPOOL_MB * 1024 * 1024};
+	(off_t) DEFAULT_SPOOL_MB * 1024 * 1024, ""};
 	struct event *terminated;
 	struct event *interrupted;
 
+	name_by_machine(&options);
 	read_options(argc, argv, &options);
 	protect();
 	base = event_base_new();
@@ -83,7 +88,7 @@ main(int argc, char **argv)
 	event_add(interrupted, NULL);
 
 	spool_open(base, options.spool, options.spool_max);
-	database_open(base, options.conninfo);
+	database_open(base, &options);
 	intake_open(base, &options);
 	event_base_dispatch(base);
 
@@ -100,6 +105,7 @@ read_options(int argc, char **argv, DoorOptions *options)
 		{"listen", required_argument, NULL, 'l'},
 		{"spool", required_argument, NULL, 's'},
 		{"spool-max", required_argument, NULL, 'm'},
+		{"name", required_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{NULL, 0, NULL, 0}
@@ -123,6 +129,9 @@ read_options(int argc, char **argv, DoorOptions *options)
 				options->spool_max = (off_t) atoi(optarg) * 1024 * 1024;
 				if (options->spool_max <= 0)
 					door_die("--spool-max must be a number of megabytes");
+				break;
+			case 'n':
+				take_name(optarg, options);
 				break;
 			case 'h':
 				fputs(usage, stdout);
@@ -163,6 +172,31 @@ read_address(char *text, DoorOptions *options)
 	}
 	options->address = text;
 	options->port = (int) port;
+}
+
+static void
+take_name(const char *name, DoorOptions *options)
+{
+	if (name[0] == '\0' || strlen(name) > DOOR_NAME_MAX ||
+		name[strspn(name, NAME_CHARACTERS)] != '\0')
+		door_die("--name must have at most %d letters, digits, \".\", \"_\" and \"-\"",
+				 DOOR_NAME_MAX);
+	snprintf(options->name, sizeof(options->name), "%s", name);
+}
+
+static void
+name_by_machine(DoorOptions *options)
+{
+	size_t		length;
+
+	if (gethostname(options->name, sizeof(options->name)) != 0 ||
+		options->name[0] == '\0')
+		snprintf(options->name, sizeof(options->name), "door");
+	options->name[DOOR_NAME_MAX] = '\0';	/* a longer one is cut */
+	for (length = strspn(options->name, NAME_CHARACTERS);
+		 options->name[length] != '\0';
+		 length += strspn(options->name + length, NAME_CHARACTERS))
+		options->name[length] = '_';
 }
 
 /*

@@ -22,11 +22,16 @@
 #define DOOR_ANSWER_MS		4000	/* the database's time for a batch */
 #define DOOR_BATCH_MAX		64	/* deliveries in a transaction */
 #define DOOR_WAITING_MAX	2000	/* deliveries in memory */
+#define DOOR_REPORT_S		60	/* between reports of the spool */
+#define DOOR_NAME_MAX		64	/* characters */
 
 struct event_base;
 struct evhttp_request;
 
-/* What a vendor sent, from its arrival until it is answered. */
+/*
+ * What a vendor sent, from its arrival until it is answered; or a report of the
+ * spool.
+ */
 typedef struct Delivery
 {
 	struct Delivery *next;		/* in a list */
@@ -40,6 +45,7 @@ typedef struct Delivery
 								 * not from there */
 	int			status;			/* that the database answered */
 	bool		alone;			/* its batch failed: it goes by itself */
+	bool		is_report;		/* of the spool: it has no content of its own */
 } Delivery;
 
 /* A list of deliveries in the order of their arrival. */
@@ -57,6 +63,7 @@ typedef struct DoorOptions
 	const char *conninfo;		/* of libpq */
 	const char *spool;			/* directory; NULL: no spool */
 	off_t		spool_max;		/* bytes */
+	char		name[DOOR_NAME_MAX + 1];	/* under which it reports */
 } DoorOptions;
 
 /* delivery.c */
@@ -74,10 +81,11 @@ extern int	intake_open_requests(void);
 extern void intake_answer(Delivery *delivery, int status);
 
 /* database.c */
-extern void database_open(struct event_base *base, const char *conninfo);
+extern void database_open(struct event_base *base, const DoorOptions *options);
 extern bool database_is_up(void);
 extern int	database_waiting(void);
 extern void database_take(Delivery *delivery);
+extern void database_report(void);
 extern void database_close(void);
 
 /* spool.c */
@@ -88,6 +96,7 @@ extern void spool_database_is_up(void);
 extern void spool_done(Delivery *delivery, bool stored);
 extern void spool_note_path(const char *path);
 extern void spool_sync(void);
+extern off_t spool_waiting(double *age);
 
 /* door.c */
 extern void door_log(const char *format,...)

@@ -34,6 +34,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "door.h"
@@ -66,6 +67,7 @@ static char **paths = NULL;
 static int	path_count = 0;
 static bool told_full = false;
 
+static double seconds_since(const char *time_text);
 static int	open_file(const char *directory, const char *name);
 static void load_paths(const char *directory);
 static off_t valid_size(void);
@@ -184,6 +186,37 @@ spool_sync(void)
 {
 	if (file >= 0)
 		sync_now(-1, 0, NULL);
+}
+
+/*
+ * How many bytes wait for the database, and for how many seconds the first
+ * delivery of them has.
+ */
+off_t
+spool_waiting(double *age)
+{
+	off_t		at = stored_to;
+	Delivery   *first = file_size > stored_to ? read_record(&at) : NULL;
+
+	*age = 0;
+	if (first == NULL)
+		return 0;
+	*age = seconds_since(first->received_at);
+	delivery_free(first);
+	return file_size - stored_to;
+}
+
+/* Of a time as delivery_make() writes it; its fraction does not count. */
+static double
+seconds_since(const char *time_text)
+{
+	struct tm	parts = {0};
+	double		seconds;
+
+	if (strptime(time_text, "%Y-%m-%d %H:%M:%S", &parts) == NULL)
+		return 0;
+	seconds = difftime(time(NULL), timegm(&parts));
+	return seconds > 0 ? seconds : 0;
 }
 
 static int
@@ -367,6 +400,7 @@ drain(int fd, short what, void *arg)
 			 (long long) file_size);
 	file_size = stored_to = 0;
 	told_full = false;
+	database_report();
 }
 
 /* The record at this place, or NULL; moves the place behind it. */

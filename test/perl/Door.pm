@@ -40,7 +40,7 @@ sub start
 	my ($class, $node, %options) = @_;
 	my $log = "$PostgreSQL::Test::Utils::tmp_check/door." . scalar(@started) . '.log';
 	my $self = bless { out => '', log => $log }, $class;
-	my @command = ("$top/src/door/zcsync-door", '--listen=127.0.0.1:0',
+	my @command = ("$top/src/door/zcsync-door", '--listen=127.0.0.1:0', '--name=test-door',
 		'--database=' . ($options{database} // sprintf 'host=%s port=%s dbname=postgres user=zcsync_door', $node->host, $node->port));
 
 	push @command, "--spool=$options{spool}" if $options{spool};

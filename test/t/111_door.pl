@@ -56,6 +56,8 @@ sub raw
 # ---------------------------------------------------------------------
 # The database is up
 # ---------------------------------------------------------------------
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM zcsync.doors WHERE door = 'test-door' AND spooled_since IS NULL AND spooled_bytes = 0},
+	'the door says that it is there, and that nothing waits');
 is(ticket(1), 200, 'a delivery is taken');
 is(value($inbox), 1, 'and is in the inbox before it is answered');
 is(ticket(2, id => 'same'), 200, 'another one');
@@ -151,6 +153,26 @@ cmp_ok(value(q{SELECT extract(epoch FROM now() - max(received_at)) FROM zcsync.i
 is(value(q{SELECT sum(count) >= 5 FROM zcsync.refused_deliveries WHERE last_at > now() - interval '1 hour'}), 't', 'what was forged is a row');
 is(-s "$spool/deliveries", 0, 'the spool is empty');
 is(ticket(24), 200, 'and it goes on as before');
+
+wait_until($node, 'postgres', q{SELECT spooled_since IS NULL AND spooled_bytes = 0 FROM zcsync.doors}, 'the door says so');
+
+# What the database cannot take now waits in the spool, and the database knows for how
+# long.
+value(q{CREATE TABLE sealed AS SELECT account_id, name, sealed FROM zcsync.credentials WHERE name LIKE 'webhook/%';
+	UPDATE zcsync.credentials SET sealed = substr(sealed, 1, 30) WHERE name LIKE 'webhook/%'});
+$node->stop('fast');
+is(ticket(40), 200, 'down again: kept');
+sleep 1.2;
+$node->start;
+wait_until($node, 'postgres', q{SELECT spooled_since < heard_at - interval '1 second' AND spooled_bytes > 100 FROM zcsync.doors},
+	'the door says since when a delivery waits');
+value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'zcsync_door'});
+wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.refused_deliveries WHERE reason LIKE '%cannot be checked%')}, 'it was given to the database');
+is(value(q{SELECT spooled_bytes > 100 FROM zcsync.doors}), 't', 'which cannot open the secret, so it waits on');
+value(q{UPDATE zcsync.credentials AS c SET sealed = s.sealed FROM sealed AS s WHERE s.account_id = c.account_id AND s.name = c.name});
+value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'zcsync_door'});
+wait_until($node, 'postgres', q{SELECT spooled_since IS NULL FROM zcsync.doors}, 'with the secret it is taken');
+is(value(q{SELECT count(*) FROM zcsync.inbox WHERE remote_id = '40'}), 1, 'once');
 
 # A database that hangs: kept as well.
 my $holder = $node->background_psql('postgres');
