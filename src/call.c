@@ -121,6 +121,7 @@ zcsync_call_complete(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 	call->transfer = transfer;
 	call->status = transfer->status;
 	call->duration_us = transfer->duration_us;
+	call->connect_us = transfer->connect_us;
 	call->message = pstrdup(transfer->error);
 
 	in.curl_code = transfer->result == ZCSYNC_HTTP_REFUSED ?

@@ -68,6 +68,7 @@ typedef struct ZcsyncCall
 	char	   *body;			/* clean JSON, or NULL when there is none */
 	Size		body_len;
 	int64		duration_us;
+	int64		connect_us;		/* 0: no connection was made for it */
 
 	/* kept by the engine */
 	bool		is_token;		/* the reply is that to the fetch of an

@@ -59,6 +59,8 @@ typedef struct ZcsyncHttpTransfer
 	Size		body_len;
 	const char *content_type;	/* "" if the reply names none */
 	int64		duration_us;	/* from start to end */
+	int64		connect_us;		/* of that for a new connection, without TLS;
+								 * 0: there was none */
 	bool		maybe_sent;		/* false: certainly no byte of the request
 								 * was sent */
 	bool		too_large;		/* body or headers exceeded their cap */

@@ -56,6 +56,7 @@ StaticAssertDecl(LIBCURL_VERSION_NUM >= 0x075700,
 	} while (0)
 
 static const char *check_target(const ZcsyncHttpRequest *request);
+static int64 connect_time(CURL *easy);
 static bool copy_body(HttpTransfer *transfer,
 					  const ZcsyncHttpRequest *request);
 static const char *gzip_body(HttpTransfer *transfer, const char *body,
@@ -119,6 +120,7 @@ zcsync_transfer_conclude(HttpTransfer *transfer, CURLcode code)
 	curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
 	pub->status = (int) status;
 	pub->duration_us = duration_us;
+	pub->connect_us = connect_time(transfer->easy);
 	pub->maybe_sent = transfer->sends > 0;
 	if (transfer->body != NULL)
 		pub->body = transfer->body;
@@ -133,6 +135,26 @@ zcsync_transfer_conclude(HttpTransfer *transfer, CURLcode code)
 	else if (transfer->error[0] == '\0')
 		strlcpy(transfer->error, curl_easy_strerror(code),
 				sizeof(transfer->error));
+}
+
+/*
+ * How long a new connection took, in microseconds: from sending the first
+ * packet to the answer of the host, or of the proxy.  That is one way there
+ * and back, so it tells how far the network is.  0: there was none.
+ */
+static int64
+connect_time(CURL *easy)
+{
+	long		connections = 0;
+	curl_off_t	resolved_us = 0;
+	curl_off_t	connected_us = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections);
+	curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
+	curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+	if (connections == 0 || connected_us == 0)
+		return 0;
+	return Max(connected_us - resolved_us, 1);
 }
 
 /*

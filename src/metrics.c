@@ -3,12 +3,12 @@
  * metrics.c
  *		Counters in shared memory of what the workers did.
  *
- * A series is a set of labels with a count and, for calls, a histogram of the
- * time that they took.  There is a fixed number of series for all databases
- * of the server, and they stay until it restarts, as readers of counters
- * expect.  When there is no more room, counts go into one series "other" of
- * the database and family, and when there is no room for that either, into
- * one of all databases.
+ * A series is a set of labels with a count and, for calls and connections, a
+ * histogram of the time that they took.  There is a fixed number of series for
+ * all databases of the server, and they stay until it restarts, as readers of
+ * counters expect.  When there is no more room, counts go into one series
+ * "other" of the database and family, and when there is no room for that
+ * either, into one of all databases.
  *
  * Counting takes no lock: the counts are atomic, and a process remembers
  * where each of its series is.  It takes the LWLock once for each series, to
@@ -69,10 +69,13 @@ typedef enum MetricFamily
 								 * the class of the outcome */
 	METRIC_OPERATIONS,			/* jobs that ended: name is the operation,
 								 * detail the status */
-	METRIC_SAVED				/* calls that were not needed: name says why */
+	METRIC_SAVED,				/* calls that were not needed: name says why */
+	METRIC_CONNECTIONS			/* new ones: name is "made" */
 } MetricFamily;
 
-static const char *const family_names[] = {"calls", "operations", "saved"};
+static const char *const family_names[] = {
+	"calls", "operations", "saved", "connections"
+};
 
 #define FAMILIES			((int) lengthof(family_names))
 
@@ -93,8 +96,8 @@ typedef struct MetricSeries
 {
 	MetricKey	key;
 	pg_atomic_uint64 count;
-	pg_atomic_uint64 sum_us;	/* calls: how long they took together */
-	pg_atomic_uint64 buckets[lengthof(bounds_us)];	/* calls: of those, how many
+	pg_atomic_uint64 sum_us;	/* how long they took together, if measured */
+	pg_atomic_uint64 buckets[lengthof(bounds_us)];	/* of those, how many
 													 * ended within a bound, but
 													 * not within the one before */
 } MetricSeries;
@@ -141,6 +144,7 @@ static int	place_of(const MetricKey *key);
 static int	find_or_add(const MetricKey *key);
 static int	find(const MetricKey *key);
 static int	add(const MetricKey *key, int limit);
+static void count_duration(const MetricKey *key, int64 duration_us);
 static void count_operation(int64 account_id, const char *operation,
 							const char *status, bool needed_no_call);
 static void watch_transactions(void);
@@ -280,15 +284,13 @@ add(const MetricKey *key, int limit)
 }
 
 /*
- * Count a call, and the calls that were saved because others travelled with
- * it.
+ * Count a call, the connection if one was made for it, and the calls that
+ * were saved because others travelled with it.
  */
 void
 zcsync_metrics_count_call(const ZcsyncCall *call)
 {
 	MetricKey	key;
-	MetricSeries *series;
-	int64		duration_us = Max(call->duration_us, 0);
 	int			jobs = list_length(call->members);
 
 	if (metrics == NULL || call->http.method == NULL)
@@ -299,7 +301,26 @@ zcsync_metrics_count_call(const ZcsyncCall *call)
 	strlcpy(key.method, call->http.method, sizeof(key.method));
 	strlcpy(key.vendor, call->account->connector->name, sizeof(key.vendor));
 	strlcpy(key.detail, zcsync_outcome_name(call->outcome), sizeof(key.detail));
-	series = &metrics->series[place_of(&key)];
+	count_duration(&key, Max(call->duration_us, 0));
+	if (call->connect_us > 0)
+	{
+		key = make_key(METRIC_CONNECTIONS, call->account->account_id, "made");
+		count_duration(&key, call->connect_us);
+	}
+	if (jobs > 1)
+	{
+		key = make_key(METRIC_SAVED, call->account->account_id, "batched");
+		pg_atomic_fetch_add_u64(&metrics->series[place_of(&key)].count,
+								jobs - 1);
+	}
+}
+
+/* Count one more of these labels, which took so long. */
+static void
+count_duration(const MetricKey *key, int64 duration_us)
+{
+	MetricSeries *series = &metrics->series[place_of(key)];
+
 	pg_atomic_fetch_add_u64(&series->count, 1);
 	pg_atomic_fetch_add_u64(&series->sum_us, duration_us);
 	for (int i = 0; i < BUCKETS; i++)
@@ -309,12 +330,6 @@ zcsync_metrics_count_call(const ZcsyncCall *call)
 			pg_atomic_fetch_add_u64(&series->buckets[i], 1);
 			break;
 		}
-	}
-	if (jobs > 1)
-	{
-		key = make_key(METRIC_SAVED, call->account->account_id, "batched");
-		series = &metrics->series[place_of(&key)];
-		pg_atomic_fetch_add_u64(&series->count, jobs - 1);
 	}
 }
 
@@ -531,7 +546,8 @@ series_values(MetricSeries *series, Datum *values, bool *nulls)
 	pg_read_barrier();
 	values[7] = Int64GetDatum((int64) pg_atomic_read_u64(&series->count));
 	values[8] = Float8GetDatum(pg_atomic_read_u64(&series->sum_us) / 1000000.0);
-	nulls[8] = nulls[9] = nulls[10] = !calls;
+	nulls[8] = nulls[9] = nulls[10] = !calls &&
+		key->family != METRIC_CONNECTIONS;
 }
 
 /* The bounds of the buckets, in seconds, as float8[]. */

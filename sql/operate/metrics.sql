@@ -29,6 +29,8 @@ BEGIN ATOMIC
 		(11, 'zcsync_call_seconds_total', 'counter', 'Time that calls of an account took together.'),
 		(12, 'zcsync_calls_saved_total', 'counter', 'Calls that were not needed, since jobs travelled together.'),
 		(13, 'zcsync_operations_total', 'counter', 'Jobs that ended, by account, operation and status.'),
+		(14, 'zcsync_connections_total', 'counter', 'Connections to vendors that were made; calls share them.'),
+		(15, 'zcsync_connect_seconds_total', 'counter', 'Time that making connections took together, without names and TLS.'),
 		(20, 'zcsync_account_active', 'gauge', 'Whether an account is neither paused nor blocked.'),
 		(21, 'zcsync_breaker_open', 'gauge', 'Whether the vendor of an account is taken to be down.'),
 		(22, 'zcsync_breaker_failures', 'gauge', 'Failures of the vendor in a row.'),
@@ -76,6 +78,25 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._calls_counted() IS
 'calls since the server started, by account, operation, status and outcome; for stat_calls and metrics()';
+
+-- Connections that were made for calls: how far away the network is that vendors are
+-- reached by, or their proxy.
+CREATE FUNCTION zcsync._connections_counted()
+RETURNS TABLE (account text, connections bigint, seconds double precision, le double precision[], buckets bigint[])
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT coalesce(a.name, CASE WHEN s.account_id IS NULL THEN 'other' ELSE 'removed' END), s.total, s.seconds, s.le, s.buckets
+	FROM zcsync._metric_series() AS s
+	LEFT JOIN zcsync.accounts AS a USING (account_id)
+	WHERE s.family = 'connections';
+END
+$$;
+COMMENT ON FUNCTION zcsync._connections_counted() IS
+'connections to vendors that were made since the server started, by account; for stat_connections and metrics()';
 
 -- The direction of an operation: push sends what changed here, pull reads, local does
 -- neither.
@@ -163,6 +184,11 @@ BEGIN
 	FROM calls AS c GROUP BY c.account, c.operation, c.outcome
 	UNION ALL
 	SELECT 'zcsync_call_seconds_total', ARRAY['account', c.account], '', sum(c.seconds) FROM calls AS c GROUP BY c.account
+	UNION ALL
+	SELECT v.name, ARRAY['account', n.account], '', sum(v.value)
+	FROM zcsync._connections_counted() AS n
+	CROSS JOIN LATERAL (VALUES ('zcsync_connections_total', n.connections::double precision), ('zcsync_connect_seconds_total', n.seconds)) AS v (name, value)
+	GROUP BY v.name, n.account
 	UNION ALL
 	SELECT 'zcsync_calls_saved_total', ARRAY['account', coalesce(a.name, 'removed'), 'reason', s.name], '', sum(s.total)
 	FROM zcsync._metric_series() AS s LEFT JOIN zcsync.accounts AS a USING (account_id)
@@ -366,6 +392,15 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_calls.le IS 'bounds of the buckets, in seconds';
 	COMMENT ON COLUMN zcsync.stat_calls.buckets IS 'for each bound, how many calls took no longer';
 
+	CREATE OR REPLACE VIEW zcsync.stat_connections AS
+	SELECT n.account, n.connections, n.seconds, n.le, n.buckets FROM zcsync._connections_counted() AS n ORDER BY n.account;
+	COMMENT ON VIEW zcsync.stat_connections IS 'connections to vendors that were made since the server started, and how long that took: the latency of the network';
+	COMMENT ON COLUMN zcsync.stat_connections.account IS 'other: what had no room in shared memory; removed: accounts that are gone';
+	COMMENT ON COLUMN zcsync.stat_connections.connections IS 'how many; calls share them, and they are kept';
+	COMMENT ON COLUMN zcsync.stat_connections.seconds IS 'how long making them took together: there and back once, without looking up names and without TLS';
+	COMMENT ON COLUMN zcsync.stat_connections.le IS 'bounds of the buckets, in seconds';
+	COMMENT ON COLUMN zcsync.stat_connections.buckets IS 'for each bound, how many took no longer';
+
 	CREATE OR REPLACE VIEW zcsync.stat_operations AS
 	SELECT o.account, o.operation, o.direction, o.status, o.jobs FROM zcsync._operations_counted() AS o
 	ORDER BY o.account, o.operation, o.status;
@@ -378,4 +413,4 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION zcsync._create_metric_views() IS
-'makes the views stat_metrics, stat_calls and stat_operations; part of zcsync._create_views()';
+'makes the views stat_metrics, stat_calls, stat_connections and stat_operations; part of zcsync._create_views()';

@@ -25,7 +25,7 @@ RETURNS TABLE (family text, account_id bigint, vendor text, name text, method te
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'zcsync_sql_metric_series';
 COMMENT ON FUNCTION zcsync._metric_series() IS
-'what was counted for this database since the server started: calls, operations and calls saved; a line "other" has what did not fit';
+'what was counted for this database since the server started: calls, operations, calls saved and connections; a line "other" has what did not fit';
 
 CREATE FUNCTION zcsync._reset_metrics() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

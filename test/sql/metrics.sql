@@ -74,6 +74,7 @@ SELECT (SELECT count(*) FROM regexp_split_to_table(zcsync.metrics(), E'\n') AS l
 SELECT metric, type, labels, value FROM zcsync.stat_metrics WHERE metric IN ('sync_operations_total', 'zcsync_dead_letters', 'zcsync_queue_due_jobs');
 SELECT account, operation, direction, status, jobs FROM zcsync.stat_operations;
 SELECT * FROM zcsync.stat_calls;
+SELECT * FROM zcsync.stat_connections;
 -- every name is explained, and in one block
 SELECT count(*) = count(DISTINCT l) AS once FROM regexp_split_to_table(zcsync.metrics(), E'\n') AS l WHERE l LIKE '# TYPE%';
 SELECT s.name FROM zcsync._account_samples() AS s EXCEPT SELECT k.name FROM zcsync._metrics_known() AS k;

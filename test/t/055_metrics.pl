@@ -29,6 +29,11 @@ is(jobs(q{name = 'route' AND detail = 'created'}), $bugs, 'and what the route di
 cmp_ok(jobs(q{name = 'pull' AND detail = 'done'}), '>', 0, 'and what was read');
 is(value(q{SELECT count(*) FROM zcsync._metric_series() WHERE family = 'calls' AND (total < buckets[9] OR seconds <= 0 OR buckets[1] > buckets[2])}), 0,
 	'the histograms are cumulative');
+is(value(q{SELECT string_agg(account, ' ' ORDER BY account) FROM zcsync.stat_connections WHERE connections > 0 AND seconds > 0 AND buckets[1] <= connections AND buckets[9] <= connections}),
+	'acme dev', 'connections are counted, and how long they took to make');
+is(value(q{SELECT bool_and(n.connections < (SELECT sum(c.calls) FROM zcsync.stat_calls AS c WHERE c.account = n.account)) FROM zcsync.stat_connections AS n}), 't',
+	'and calls share them');
+is(value(q{SELECT count(DISTINCT metric) FROM zcsync.stat_metrics WHERE metric IN ('zcsync_connections_total', 'zcsync_connect_seconds_total') AND value > 0}), 2, 'in the metrics, too');
 
 # Errors have their status and class.
 $simulator->post('faults', { vendor => 'zendesk', path => '/incremental/', fault => 'status', status => 503, count => 1 });
