@@ -155,6 +155,7 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_indexscan = off
 SET enable_indexonlyscan = off
+SET work_mem = '64MB'			-- else a bitmap of 100,000 records knows pages only, and all texts on them are parsed
 SET jit = off
 AS $$
 DECLARE
@@ -347,6 +348,7 @@ RETURNS TABLE (kind text, reference text, local_id bigint, title text, headline 
 	next_cursor text, has_more boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
+SET max_parallel_workers_per_gather = 0	-- they take longer to start than a search
 SET pg_trgm.word_similarity_threshold = 0.35	-- "pritner" resembles "printer" that much
 SET jit = off
 AS $$
