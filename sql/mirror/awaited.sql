@@ -22,8 +22,8 @@ $$;
 COMMENT ON FUNCTION zcsync._await_reads() IS
 'has routes wait until the streams to which they write have been read again';
 
--- Must records of a stream still be stored that were read of it: rows that had to wait,
--- and records that are read singly?  p_until, if given, is the last job that counts.
+-- Must records of a stream's account and kind still be stored: rows that had to wait, and
+-- records that are read singly?  p_until, if given, is the last job that counts.
 -- Each part has an index that holds such jobs only, or those that run: of pushes there
 -- may be millions, and views ask this.
 CREATE FUNCTION zcsync._has_unstored(p_stream bigint, p_until bigint DEFAULT 9223372036854775807) RETURNS boolean
@@ -39,14 +39,16 @@ BEGIN
 	SELECT s.account_id, s.kind INTO v FROM zcsync.streams s WHERE s.stream_id = p_stream;
 	RETURN EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = v.account_id AND q.kind = v.kind AND q.operation = 'apply' AND q.state = 'ready' AND q.job_id <= p_until)
-		OR EXISTS (SELECT FROM zcsync.sync_queue q
-			WHERE q.stream_id = p_stream AND q.operation = 'fetch' AND q.job_id <= p_until)
+		OR EXISTS (SELECT FROM zcsync.streams s
+			CROSS JOIN LATERAL (SELECT FROM zcsync.sync_queue q
+				WHERE q.stream_id = s.stream_id AND q.operation = 'fetch' AND q.job_id <= p_until LIMIT 1) AS f
+			WHERE s.account_id = v.account_id AND s.kind = v.kind)
 		OR EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = v.account_id AND q.state = 'running' AND q.kind = v.kind AND q.operation = 'apply' AND q.job_id <= p_until);
 END
 $$;
 COMMENT ON FUNCTION zcsync._has_unstored(bigint, bigint) IS
-'must rows of a stream that had to wait, or records that are read singly, still be stored?';
+'must rows of a stream''s account and kind that had to wait, or records that are read singly, still be stored?';
 
 -- Must routes that write to this stream wait?
 CREATE FUNCTION zcsync._is_awaited(p_stream bigint) RETURNS boolean

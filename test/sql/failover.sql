@@ -51,8 +51,8 @@ SELECT * FROM waits;
 UPDATE zcsync.installation SET adopted_at = adopted_at - interval '2 minutes';
 SELECT page('{}', false);
 SELECT * FROM waits;
-INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, kind, record_key, dedupe_key)
-SELECT account_id, 'ticket-sync', op, '', kind, op || name || kind, op || name || kind
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, kind, stream_id, record_key, dedupe_key)
+SELECT account_id, 'ticket-sync', op, '', kind, CASE op WHEN 'fetch' THEN zcsync.stream(name || '/tickets') END, op || name || kind, op || name || kind
 FROM zcsync.accounts, (VALUES ('apply', 'tickets'), ('fetch', 'tickets'), ('apply', 'contacts')) AS o (op, kind) WHERE vendor = 'zendesk';
 SELECT page('{73}', true);
 SELECT * FROM waits;
