@@ -840,10 +840,6 @@ BEGIN
 	COMMENT ON COLUMN zcsync.refused_deliveries.reason IS 'why the last one was refused';
 	COMMENT ON COLUMN zcsync.refused_deliveries.count IS 'how many were refused';
 	COMMENT ON COLUMN zcsync.refused_deliveries.last_at IS 'when the last one came';
-	COMMENT ON COLUMN zcsync.doors.door IS 'its name';
-	COMMENT ON COLUMN zcsync.doors.heard_at IS 'when it last reported, which it does once a minute';
-	COMMENT ON COLUMN zcsync.doors.spooled_since IS 'since when the first delivery in its file has waited; empty: none waits';
-	COMMENT ON COLUMN zcsync.doors.spooled_bytes IS 'bytes of the deliveries that wait in its file';
 	COMMENT ON COLUMN zcsync.alert_targets.target_id IS 'number of the target';
 	COMMENT ON COLUMN zcsync.alert_targets.name IS 'name';
 	COMMENT ON COLUMN zcsync.alert_targets.kind IS 'kind of the record, or of the thing';
@@ -882,6 +878,10 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	COMMENT ON COLUMN zcsync.doors.door IS 'its name';
+	COMMENT ON COLUMN zcsync.doors.heard_at IS 'when it last reported, which it does once a minute';
+	COMMENT ON COLUMN zcsync.doors.spooled_since IS 'since when the first delivery in its file has waited; empty: none waits';
+	COMMENT ON COLUMN zcsync.doors.spooled_bytes IS 'bytes of the deliveries that wait in its file';
 	COMMENT ON COLUMN zcsync.alert_incidents.incident_id IS 'number of the incident';
 	COMMENT ON COLUMN zcsync.alert_incidents.rule IS 'the rule that found it';
 	COMMENT ON COLUMN zcsync.alert_incidents.object IS 'account, or what of the installation it is';

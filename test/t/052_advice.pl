@@ -65,7 +65,8 @@ GRANT USAGE ON SCHEMA zcsync, "My Tools" TO analyst;
 GRANT SELECT ON zcsync.slow_queries TO analyst;
 GRANT EXECUTE ON FUNCTION zcsync._slow_queries TO analyst;
 SQL
-is($node->safe_psql('crm', 'SET ROLE analyst; SELECT count(*) > 5, count(*) FILTER (WHERE query <> \'<insufficient privilege>\') FROM zcsync.slow_queries'),
+# "SET ROLE analyst" itself counts as run by the analyst, and may have been slow.
+is($node->safe_psql('crm', 'SET ROLE analyst; SELECT count(*) > 5, count(*) FILTER (WHERE query <> \'<insufficient privilege>\' AND query !~ \'^SET ROLE\') FROM zcsync.slow_queries'),
 	't|0', 'the text of a statement is hidden from others');
 $node->safe_psql('crm', 'GRANT pg_read_all_stats TO analyst');
 is($node->safe_psql('crm', "SET ROLE analyst; SELECT count(*) > 5 FROM zcsync.slow_queries WHERE query ~ '^SELECT'"), 't', 'and shown who may read it');

@@ -64,7 +64,8 @@ cmp_ok(scalar @forged, '>', 20, 'one in twenty forged');
 is(scalar(grep { $_->{status}[-1] != 403 } @forged), 0, 'what was forged was refused');
 is(scalar(grep { !$_->{forged} && $_->{status}[-1] != 200 } @sent), 0, 'and nothing else');
 is(value('SELECT sum(count) FROM zcsync.refused_deliveries'), scalar @forged, 'with a row that counts it');
-is(value('SELECT count(*) FROM zcsync.inbox WHERE waits'), 0, 'nothing waits any more');
+# a read may have brought a record before what was asked for because of its event came
+wait_until($node, 'postgres', 'SELECT count(*) = 0 FROM zcsync.inbox WHERE waits', 'nothing waits any more');
 is(value('SELECT count(*) FROM zcsync.inbox'), 650, 'what came twice is there once');
 # a burst that a slow machine drags out is none
 cmp_ok($calls, '<=', 12 + ($took > 6 ? 2 * ($took - 6) : 0), 'at most twelve calls');
