@@ -39,6 +39,8 @@ static const ZcsyncOperation operations[] = {
 	{"token", "POST", "/oauth/tokens", NULL, false, "access_token"},
 	{"incremental", "GET", "/api/v2/incremental/{kind}/cursor",
 	"start_time cursor per_page include", false, "{kind}"},
+	{"organizations", "GET", "/api/v2/incremental/organizations",
+	"start_time per_page", false, "organizations"},
 	{"ticket_events", "GET", "/api/v2/incremental/ticket_events",
 	"start_time include", false, "ticket_events"},
 	{"ticket_comments", "GET", "/api/v2/tickets/{ticket_id}/comments",
@@ -50,6 +52,12 @@ static const ZcsyncOperation operations[] = {
 	"page[size] page[after]", false, "ticket_fields"},
 	{"custom_statuses", "GET", "/api/v2/custom_statuses",
 	"page[size] page[after]", false, "custom_statuses"},
+	{"groups", "GET", "/api/v2/groups", "page[size] page[after]", false,
+	"groups"},
+	{"brands", "GET", "/api/v2/brands", "page[size] page[after]", false,
+	"brands"},
+	{"ticket_forms", "GET", "/api/v2/ticket_forms", "page[size] page[after]",
+	false, "ticket_forms"},
 	{"find_ticket", "GET", "/api/v2/tickets", "external_id", false, "tickets"},
 	{"get_ticket", "GET", "/api/v2/tickets/{ticket_id}", NULL, false, "ticket"},
 	{"create_ticket", "POST", "/api/v2/tickets", NULL, true, "ticket"},
@@ -74,8 +82,8 @@ static const ZcsyncOperation operations[] = {
  */
 static const char *const empty_export =
 "{\"%s\": [], \"end_of_stream\": true, \"after_cursor\": null}";
-static const char *const empty_events =
-"{\"ticket_events\": [], \"end_of_stream\": true, \"end_time\": null}";
+static const char *const empty_by_time =
+"{\"%s\": [], \"end_of_stream\": true, \"end_time\": null}";
 
 static bool zendesk_needs_token(const ZcsyncAccount *account);
 static bool zendesk_prepare(ZcsyncCall *call);
@@ -92,6 +100,7 @@ static bool read_limit(ZcsyncCall *call, const char *name,
 static void set_limits(ZcsyncCall *call, const ZcsyncLimits *limits);
 static bool list_number(const char *value, const char *key, int *number);
 static bool too_recent(ZcsyncCall *call, const Jsonb *body);
+static bool lacks_feature(const ZcsyncCall *call);
 static void judge_create(ZcsyncCall *call, const Jsonb *body);
 static char *error_text(const Jsonb *body);
 static void append_details(StringInfo said, const Jsonb *details);
@@ -180,7 +189,7 @@ zendesk_interpret(ZcsyncCall *call)
 	body = zcsync_connector_error_body(call);
 	if (too_recent(call, body))
 		return;
-	if (call->outcome == ZCSYNC_OUTCOME_NOT_FOUND &&
+	if ((call->outcome == ZCSYNC_OUTCOME_NOT_FOUND || lacks_feature(call)) &&
 		zcsync_connector_missing(call))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
@@ -304,7 +313,8 @@ static bool
 is_export(const ZcsyncCall *call)
 {
 	return strcmp(call->op, "incremental") == 0 ||
-		strcmp(call->op, "ticket_events") == 0;
+		strcmp(call->op, "ticket_events") == 0 ||
+		strcmp(call->op, "organizations") == 0;
 }
 
 /*
@@ -444,12 +454,24 @@ too_recent(ZcsyncCall *call, const Jsonb *body)
 		return false;
 
 	call->outcome = ZCSYNC_OUTCOME_DONE;
-	call->body = strcmp(call->op, "ticket_events") == 0 ?
-		pstrdup(empty_events) :
-		psprintf(empty_export, zcsync_json_get_text(call->request, "kind"));
+	call->body = strcmp(call->op, "incremental") == 0 ?
+		psprintf(empty_export, zcsync_json_get_text(call->request, "kind")) :
+		psprintf(empty_by_time, call->op);
 	call->body_len = strlen(call->body);
 	call->message = NULL;
 	return true;
+}
+
+/*
+ * Does the plan, or the user of the credentials, lack what was asked for?
+ * Not all plans have brands and ticket forms.  A request that expects this
+ * has the member "may_be_refused".
+ */
+static bool
+lacks_feature(const ZcsyncCall *call)
+{
+	return call->status == 403 &&
+		zcsync_json_get_text(call->request, "may_be_refused") != NULL;
 }
 
 /*
@@ -584,7 +606,7 @@ error_hint(ZcsyncCall *call, const Jsonb *body)
 			if (is_write(call))
 				return psprintf("Writing needs the OAuth scope \"read write\": give it with SELECT zcsync.set_credentials('%s', '{..., \"scope\": \"read write\"}'); or else the user of the credentials lacks a right.",
 								name);
-			if (strcmp(call->op, "incremental") == 0)
+			if (is_export(call))
 				return "Exports need a user with the role of an administrator, and the OAuth scope \"read\".";
 			return "The user of the credentials lacks a right, the OAuth client a scope, or the plan this feature.";
 		default:

@@ -11,7 +11,8 @@ INSERT INTO zcsync.streams (account_id, kind, since, created_at) VALUES
 	(:acme, 'tickets', '2026-01-01 00:00+00', '2026-02-01 00:00+00'),
 	(:acme, 'contacts', NULL, '2026-02-01 00:00+00'),
 	(:acme, 'fields', NULL, '2026-02-01 00:00+00'),
-	(:acme, 'statuses', NULL, '2026-02-01 00:00+00');
+	(:acme, 'statuses', NULL, '2026-02-01 00:00+00'),
+	(:acme, 'companies', '2026-01-01 00:00+00', '2026-02-01 00:00+00');
 SELECT stream_id AS tickets FROM zcsync.streams WHERE kind = 'tickets' \gset
 -- as a session of any user may have it
 SET timezone = 'Asia/Kolkata';
@@ -34,7 +35,7 @@ SELECT g.granted, l.* FROM unnest('{read write,read,write,tickets:read users:rea
 LEFT JOIN LATERAL zcsync._zendesk_scope_lacks(:acme, g.granted) AS l ON true ORDER BY g.n, l.scope, l.purpose;
 
 -- addresses
-SELECT zcsync._zendesk_record_url('{"subdomain": "acme"}', k, '7') FROM unnest('{tickets,contacts,fields}'::text[]) AS k;
+SELECT zcsync._zendesk_record_url('{"subdomain": "acme"}', k, '7') FROM unnest('{tickets,contacts,companies,fields}'::text[]) AS k;
 SELECT zcsync._zendesk_record_url('{"base_url": "http://127.0.0.1:1/"}', 'tickets', '7');
 
 SELECT zcsync._zendesk_scope_check('tickets', '{}');
@@ -52,7 +53,7 @@ SELECT extract(epoch FROM zcsync._now()) - (zcsync._zendesk_pull_request(:ticket
 SELECT zcsync._zendesk_fetch_request(:tickets, '{"ids": ["35436", "7"]}');
 
 -- where it goes on
-SELECT n, lane, x.*
+SELECT n, lane, x.cursor - 'started' AS cursor, x.more, x.run_after
 FROM (VALUES
 	(1, '{"op": "incremental", "start_time": 5}', '{"tickets": [{}], "after_cursor": "a", "end_of_stream": false}'),
 	(2, '{"op": "incremental", "cursor": "a"}', '{"tickets": [], "after_cursor": "b", "end_of_stream": false}'),
@@ -78,6 +79,40 @@ SELECT n, x.cursor FROM (VALUES
 	(7, '{"op": "incremental", "kind": "tickets", "cursor": "b", "time": 5, "restarted": true}', '{"tickets": [], "after_cursor": "c"}')) AS v (n, request, reply),
 	zcsync._zendesk_next(1, 'live', request::jsonb, reply::jsonb) AS x
 ORDER BY n;
+-- organizations: a page ends with a time, from which the next one begins; one second may fill a page
+SELECT n, x.* FROM (VALUES
+	(1, '{"organizations": [{"id": 1}], "end_time": 900, "end_of_stream": false}'),
+	(2, '{"organizations": [{"id": 1}], "end_time": 500, "end_of_stream": false}'),
+	(3, '{"organizations": [{"id": 1}], "end_time": 400, "end_of_stream": false}'),
+	(4, '{"organizations": [{"id": 1}], "end_time": 900, "end_of_stream": true}'),
+	(5, '{"organizations": [{"id": 1}], "end_time": 600, "end_of_stream": true}'),
+	(6, '{"organizations": [], "end_time": null, "end_of_stream": true}'),
+	(7, '{"organizations": [], "end_time": 900, "end_of_stream": false}'),
+	(8, '{"organizations": [{"id": 1}], "end_of_stream": false}'),
+	(9, '{"organizations": "x", "end_time": "soon"}')) AS v (n, reply),
+	zcsync._zendesk_next(1, 'live', '{"op": "organizations", "start_time": 500}', reply::jsonb) AS x
+ORDER BY n;
+-- no word about the end: a full page is not the last
+SELECT x.* FROM generate_series(999, 1000) AS n, zcsync._zendesk_next(1, 'history', '{"op": "organizations", "start_time": 500}',
+	jsonb_build_object('end_time', 900, 'organizations', (SELECT jsonb_agg(jsonb_build_object('id', i)) FROM generate_series(1, n) AS i))) AS x;
+-- the catalogue: fields, then groups, brands and forms, in pages; what there is of these is one row when the last page is here
+CREATE TEMP TABLE walk (n, reply) AS VALUES
+	(1, '{"ticket_fields": [], "meta": {"has_more": true, "after_cursor": "f"}}'::jsonb), (2, '{"ticket_fields": []}'),
+	(3, '{"groups": [{"id": 1, "name": "Support", "default": true, "deleted": false}, {"id": 2, "name": "Gone", "deleted": true}, {"name": "x"}], "meta": {"has_more": true, "after_cursor": "g"}}'),
+	(4, '{"groups": [{"id": 3, "name": "Billing"}], "meta": {"has_more": false, "after_cursor": "h"}}'),
+	(5, '{"brands": [{"id": 4, "name": "Acme", "subdomain": "acme", "active": false, "is_deleted": false}, {"id": 5, "name": "Old", "is_deleted": true}]}'),
+	(6, '{"zcsync_missing": true}'), (7, '{"custom_statuses": []}');
+WITH RECURSIVE w AS (
+	SELECT 1 AS n, '{"op": "ticket_fields"}'::jsonb AS request
+	UNION ALL
+	SELECT w.n + 1, '{"op": "ticket_fields"}' || nullif(x.cursor, '{}') || '{"started": 5}'
+	FROM w JOIN walk ON walk.n = w.n CROSS JOIN LATERAL zcsync._zendesk_next(1, 'live', w.request, walk.reply) AS x WHERE x.more)
+SELECT w.n, w.request, r.remote_id, r.vals - '{custom_fields,created_at,updated_at,position}'::text[] AS vals
+FROM w JOIN walk ON walk.n = w.n LEFT JOIN LATERAL zcsync._zendesk_rows(1, 'fields', w.request, walk.reply) AS r ON true ORDER BY w.n;
+UPDATE zcsync.streams SET live_cursor = jsonb_build_object('op', 'brands', 'started', extract(epoch FROM zcsync._now() - n * interval '1 minute')::bigint)
+FROM (VALUES ('fields', 59), ('statuses', 61)) AS v (k, n) WHERE k = kind;
+SELECT kind, zcsync._zendesk_pull_request(stream_id, 'live') - 'started' AS request FROM zcsync.streams WHERE live_cursor ? 'started' ORDER BY kind;
+SELECT x.* FROM zcsync._zendesk_next(1, 'live', '{"op": "custom_statuses"}', '{"custom_statuses": []}') AS x;
 -- a cursor that is refused: from the last time, less what exports lag behind, once
 SELECT n, zcsync._zendesk_restart(request::jsonb, status, 'Invalid cursor') AS restart FROM (VALUES
 	(1, '{"op": "incremental", "cursor": "a", "time": 1000}', 400), (2, '{"op": "incremental", "cursor": "a", "time": 1000}', 422),
@@ -134,7 +169,7 @@ FROM zcsync._zendesk_rows(:acme, 'tickets', '{}', (SELECT jsonb_build_object('ti
 SELECT k.kind, ARRAY(SELECT unnest(zcsync._own_columns(k.kind)) EXCEPT SELECT jsonb_object_keys(r.vals)) AS missing,
 	ARRAY(SELECT jsonb_object_keys(r.vals) EXCEPT SELECT unnest(zcsync._own_columns(k.kind))) AS unknown
 FROM (VALUES ('tickets', '{"tickets": [{"id": 1}]}'), ('contacts', '{"users": [{"id": 1}]}'),
-	('fields', '{"ticket_fields": [{"id": 1}]}'), ('statuses', '{"custom_statuses": [{"id": 1}]}')) AS k (kind, reply),
+	('companies', '{"organizations": [{"id": 1}]}'), ('fields', '{"ticket_fields": [{"id": 1}]}'), ('statuses', '{"custom_statuses": [{"id": 1}]}')) AS k (kind, reply),
 	zcsync._zendesk_rows(:acme, k.kind, '{}', k.reply::jsonb) AS r;
 
 -- the catalogue
@@ -146,6 +181,12 @@ SELECT r.remote_id, jsonb_strip_nulls(r.vals) FROM zcsync._zendesk_rows(:acme, '
 	{"id": 1, "status_category": "pending", "agent_label": "Waiting", "default": false, "active": true}]}') AS r;
 SELECT r.vals ->> 'status_id' AS status_id, r.vals ->> 'category' AS category, r.vals ->> 'name' AS name
 FROM zcsync._zendesk_rows(:acme, 'statuses', '{}', '{"custom_statuses": []}') AS r;
+-- organizations
+SELECT r.remote_id, r.remote_version, r.is_deleted, jsonb_strip_nulls(r.vals) FROM zcsync._zendesk_rows(:acme, 'companies', '{"op": "organizations"}', '{"organizations": [
+	{"id": 509974, "name": "Northwind", "external_id": "crm-7", "domain_names": ["Northwind.example", "nw.example"], "tags": ["vip"], "group_id": 5, "details": "d",
+		"organization_fields": {"tier": "gold", "since": null}, "created_at": "2020-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"},
+	{"id": 2, "name": "Gone", "domain_names": null, "deleted_at": "2026-01-01T00:00:00Z"}, {"id": 3, "name": 7, "domain_names": [1, null, {"a": 1}], "organization_fields": []},
+	{"id": null}, null, "x", []]}') AS r;
 -- deleted users
 SELECT r.remote_id, r.is_deleted FROM zcsync._zendesk_rows(:acme, 'contacts', '{}', '{"users": [{"id": 1, "active": false}, {"id": 2, "active": "false"}, {"id": 3}]}') AS r;
 

@@ -99,10 +99,10 @@ is($simulator->get('ledger', vendor => 'zendesk')->{writes} ? scalar @{ $simulat
 	0, 'nothing was written');
 
 my $found = value(q{SELECT kind || ' ' || count(*) FROM zcsync.discover('acme') GROUP BY kind ORDER BY kind});
-is($found, "field 17\nstatus 8", 'discover() finds fields and statuses');
+is($found, "brand 1\nfield 17\nform 1\ngroup 3\nstatus 8", 'discover() finds fields, statuses, groups, brands and forms');
 is(value(q{SELECT detail ->> 'category' FROM zcsync.discover('acme') WHERE path = 'Escalated'}), 'open', 'with details');
 is(value(q{SELECT count(*) FROM zcsync.statuses WHERE name = 'Escalated' AND category = 'open' AND sync_state = 'synced'}), 1, 'and keeps them');
-is(value(q{SELECT count(*) || ' ' || count(DISTINCT remote_id) FROM zcsync.fields}), '17 17', 'once');
+is(value(q{SELECT count(*) || ' ' || count(DISTINCT remote_id) FROM zcsync.fields}), '20 20', 'once');
 is(value(q{SELECT count(*) FROM zcsync.sync_queue}), 0, 'without queueing anything');
 
 # -------------------------------------------------------------- ClickUp

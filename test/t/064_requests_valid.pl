@@ -28,7 +28,7 @@ $flow->value(<<'SQL');
 SELECT count(*) FROM zcsync.check_account('acme');
 SELECT count(*) FROM zcsync.check_account('dev');
 SELECT count(*) FROM zcsync.discover('dev');
-SELECT zcsync.add_stream('acme', kind) FROM unnest('{contacts,fields,statuses}'::text[]) AS kind;
+SELECT zcsync.add_stream('acme', kind) FROM unnest('{contacts,companies,fields,statuses}'::text[]) AS kind;
 SELECT zcsync.add_stream('dev', kind) FROM unnest('{contacts,fields}'::text[]) AS kind;
 SQL
 wait_until($node, 'postgres', 'SELECT bool_and(last_pull_at IS NOT NULL) FROM zcsync.streams', 'all kinds are read');

@@ -28,7 +28,7 @@ BEGIN
 	-- refused for that reason, and not because a right is missing.
 	FOR v_stream IN
 		SELECT k.kind, s.writes
-		FROM (VALUES ('tickets'), ('contacts'), ('fields'), ('statuses')) AS k (kind)
+		FROM (VALUES ('tickets'), ('contacts'), ('companies'), ('fields'), ('statuses')) AS k (kind)
 		LEFT JOIN zcsync.streams s ON s.account_id = p_account AND s.kind = k.kind
 		WHERE s.kind IS NOT NULL OR k.kind = 'tickets'
 	LOOP
@@ -40,7 +40,8 @@ BEGIN
 				SELECT * INTO v_call FROM zcsync._call(p_account, '{"op": "custom_statuses"}');
 				v_done := format('%s statuses', jsonb_array_length(v_call.reply -> 'custom_statuses'));
 			ELSE
-				SELECT * INTO v_call FROM zcsync._call(p_account, jsonb_build_object('op', 'incremental',
+				SELECT * INTO v_call FROM zcsync._call(p_account, jsonb_build_object(
+					'op', CASE v_stream.kind WHEN 'companies' THEN 'organizations' ELSE 'incremental' END,
 					'kind', CASE v_stream.kind WHEN 'contacts' THEN 'users' ELSE v_stream.kind END,
 					'start_time', extract(epoch FROM zcsync._now())::bigint - 300, 'per_page', 1));
 				IF v_call.status = 422 THEN
@@ -109,7 +110,7 @@ AS $$
 	JOIN zcsync.accounts a ON a.account_id = s.account_id
 	CROSS JOIN LATERAL (VALUES ('read', true), ('write', s.writes)) AS n (way, needed)
 	WHERE s.account_id = p_account AND n.needed
-		AND NOT EXISTS (SELECT FROM granted g WHERE g.scope IN (n.way, CASE s.kind WHEN 'contacts' THEN 'users:' ELSE 'tickets:' END || n.way))
+		AND NOT EXISTS (SELECT FROM granted g WHERE g.scope IN (n.way, CASE s.kind WHEN 'contacts' THEN 'users:' WHEN 'companies' THEN 'organizations:' ELSE 'tickets:' END || n.way))
 	GROUP BY n.way
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_scope_lacks(bigint, text) IS
@@ -130,8 +131,11 @@ BEGIN
 		RETURN QUERY
 		SELECT 'field', d ->> 'id', d ->> 'title', jsonb_build_object('type', d -> 'type', 'active', d -> 'active',
 			'required', d -> 'required', 'options', d -> 'custom_field_options')
-		FROM jsonb_array_elements(v_reply -> 'ticket_fields') AS d;
-		v_request := '{"op": "ticket_fields"}' || zcsync._zendesk_next_page(v_request, v_reply);
+		FROM jsonb_array_elements(zcsync._json_list(v_reply -> 'ticket_fields')) AS d;
+		RETURN QUERY
+		SELECT CASE v_request ->> 'op' WHEN 'groups' THEN 'group' WHEN 'brands' THEN 'brand' ELSE 'form' END, o ->> 'id', o ->> 'name', o - '{id,name}'::text[]
+		FROM jsonb_array_elements(zcsync._zendesk_options(v_request - 'seen', v_reply)) AS o WHERE v_request ->> 'op' <> 'ticket_fields';
+		v_request := '{"op": "ticket_fields"}' || nullif(zcsync._zendesk_next_catalogue(v_request, v_reply), '{}');
 	END LOOP;
 
 	v_reply := zcsync._ask(p_account, '{"op": "custom_statuses"}');
@@ -143,4 +147,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_discover(bigint) IS
-'discover() for Zendesk: ticket fields and custom statuses';
+'discover() for Zendesk: ticket fields, groups, brands, ticket forms and custom statuses';

@@ -53,10 +53,8 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_events_request(bigint) IS
 'the next request for ticket events with comments';
 
--- The next page begins with the last second of this one, of which more may follow.  If
--- a page is full of events of one second, it goes on with the next second.  At the end
--- the last minute before the last event is read again each time, since events may show
--- late.
+-- At the end the last minute before the last event is read again each time, since events
+-- may show late; see _zendesk_next_time().
 --
 -- A ticket in which words were redacted, or a comment made private, is listed again.
 CREATE FUNCTION zcsync._zendesk_next_events(p_stream_id bigint, p_request jsonb, p_reply jsonb,
@@ -75,10 +73,8 @@ BEGIN
 	WHERE s.stream_id = p_stream_id AND c.account_id = s.account_id AND c.kind = s.kind AND c.remote_id = t.id
 		-- if it was listed after that, the event is only read again
 		AND (c.read_at IS NULL OR c.read_at < to_timestamp(coalesce(v_end, v_start)) + interval '1 minute');
-	more := p_reply ->> 'end_of_stream' = 'false' AND zcsync._json_list(p_reply -> 'ticket_events') <> '[]';
-	cursor := jsonb_build_object('start_time', CASE WHEN more THEN greatest(v_end, v_start + (v_end <= v_start)::integer, v_start)
-		ELSE greatest(v_end - 60, v_start) END);
-	more := more AND cursor ->> 'start_time' IS DISTINCT FROM p_request ->> 'start_time';
+	SELECT n.cursor, n.more INTO cursor, more
+	FROM zcsync._zendesk_next_time(p_request, p_reply, zcsync._json_list(p_reply -> 'ticket_events'), 60) AS n;
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_next_events(bigint, jsonb, jsonb) IS

@@ -58,6 +58,7 @@ BEGIN ATOMIC
 				roles => '{"assignee_id": "member", "requester_id": "requester"}',
 				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
 			zcsync._describe_kind('contacts', pull_class => 'export'),
+			zcsync._describe_kind('companies', pull_class => 'export'),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
 		settings => ARRAY[

@@ -8,11 +8,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce('https://' || (p_settings ->> 'subdomain') || '.zendesk.com',
 			rtrim(p_settings ->> 'base_url', '/'))
-		|| CASE p_kind WHEN 'tickets' THEN '/agent/tickets/' WHEN 'contacts' THEN '/agent/users/' END
+		|| CASE p_kind WHEN 'tickets' THEN '/agent/tickets/' WHEN 'contacts' THEN '/agent/users/'
+			WHEN 'companies' THEN '/agent/organizations/' END
 		|| p_remote_id;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_record_url(jsonb, text, text) IS
-'address of a ticket or user in Zendesk''s own pages; NULL for other kinds';
+'address of a ticket, user or organization in Zendesk''s own pages; NULL for other kinds';
 
 CREATE FUNCTION zcsync._zendesk_scope_check(p_kind text, p_scope jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -50,7 +51,8 @@ BEGIN
 		RETURN zcsync._zendesk_events_request(p_stream_id);
 	ELSIF v_stream.kind IN ('fields', 'statuses') THEN
 		RETURN jsonb_build_object('op', CASE v_stream.kind WHEN 'fields' THEN 'ticket_fields' ELSE 'custom_statuses' END)
-			|| coalesce(CASE p_lane WHEN 'live' THEN v_stream.live_cursor END, '{}');
+			-- a walk that got stuck begins again
+			|| CASE WHEN (v_stream.live_cursor ->> 'started')::bigint > extract(epoch FROM zcsync._now()) - 3600 THEN v_stream.live_cursor ELSE '{}' END;
 	END IF;
 
 	IF p_lane = 'history' THEN
@@ -61,6 +63,10 @@ BEGIN
 		v_start := v_stream.created_at - interval '300 seconds';
 	END IF;
 	v_start := least(v_start, zcsync._now() - interval '300 seconds');
+	IF v_stream.kind = 'companies' THEN
+		RETURN jsonb_build_object('op', 'organizations', 'per_page', 1000,
+			'start_time', coalesce((v_cursor ->> 'start_time')::bigint, greatest(floor(extract(epoch FROM v_start)), 0)::bigint));
+	END IF;
 
 	RETURN jsonb_build_object('op', 'incremental', 'per_page', 1000,
 			'kind', CASE v_stream.kind WHEN 'contacts' THEN 'users' ELSE v_stream.kind END)
@@ -120,6 +126,62 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_next_page(jsonb, jsonb) IS
 'where the next page of a catalogue begins, as members of its request; NULL: this is the last';
 
+-- The cursor of an export by time after a page.  A page ends with a time, from which the
+-- next one begins, so what was shown last comes again.  If a page is full of records of
+-- one second, its end is its beginning, and the lane goes on with the next second.  At
+-- the end the last minutes are read again each time, since records may show late.
+CREATE FUNCTION zcsync._zendesk_next_time(p_request jsonb, p_reply jsonb, p_list jsonb, p_again bigint, OUT cursor jsonb, OUT more boolean)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('start_time', CASE WHEN g.goes_on THEN greatest(t.end_time, t.start_time + (t.end_time <= t.start_time)::integer, t.start_time)
+			ELSE greatest(t.end_time - p_again, t.start_time) END),
+		g.goes_on AND t.end_time IS NOT NULL
+	FROM (SELECT (p_request ->> 'start_time')::bigint,
+		CASE WHEN p_reply ->> 'end_time' ~ '^[0-9]{1,12}$' THEN (p_reply ->> 'end_time')::bigint END) AS t (start_time, end_time)
+	CROSS JOIN LATERAL (SELECT p_list <> '[]' AND coalesce(p_reply ->> 'end_of_stream' = 'false', jsonb_array_length(p_list) >= 1000)) AS g (goes_on);
+END;
+COMMENT ON FUNCTION zcsync._zendesk_next_time(jsonb, jsonb, jsonb, bigint) IS
+'cursor of a lane after a page of an export by time, and whether more is waiting';
+
+-- Groups, brands or ticket forms as options: those of the pages before, and of this one.
+CREATE FUNCTION zcsync._zendesk_options(p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._json_list(p_request -> 'seen') || coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+			'id', d ->> 'id', 'name', left(d ->> 'name', 500),
+			'active', CASE WHEN d -> 'active' = 'false' THEN false END,
+			'default', CASE WHEN d -> 'default' = 'true' THEN true END,
+			'subdomain', d ->> 'subdomain',
+			'fields', CASE WHEN jsonb_typeof(d -> 'ticket_field_ids') = 'array' THEN d -> 'ticket_field_ids' END)) ORDER BY n), '[]')
+	FROM jsonb_array_elements(zcsync._json_list(p_reply -> (p_request ->> 'op'))) WITH ORDINALITY AS x (d, n)
+	WHERE d ->> 'id' IS NOT NULL AND d -> 'deleted' IS DISTINCT FROM 'true' AND d -> 'is_deleted' IS DISTINCT FROM 'true'
+		AND d ->> 'deleted_at' IS NULL;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_options(jsonb, jsonb) IS
+'the options of the row for groups, brands or ticket forms, as far as they were read';
+
+-- The stream of fields reads the ticket fields, and then groups, brands and ticket
+-- forms, each of which becomes one row with options.  What the pages so far had is kept
+-- in the cursor ("seen"), so that the row is written once, when all is known.  Not all
+-- plans have brands and forms.  A walk through the catalogue that gets stuck begins
+-- again after an hour ("started").
+CREATE FUNCTION zcsync._zendesk_next_catalogue(p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(
+		zcsync._zendesk_next_page(p_request, p_reply) || CASE WHEN p_request ->> 'op' NOT IN ('groups', 'brands', 'ticket_forms') THEN '{}'
+			ELSE jsonb_build_object('op', p_request -> 'op', 'may_be_gone', true, 'may_be_refused', true,
+				'seen', zcsync._zendesk_options(p_request, p_reply)) END,
+		CASE p_request ->> 'op'
+			WHEN 'ticket_fields' THEN '{"op": "groups", "page[size]": 100, "may_be_gone": true, "may_be_refused": true}'
+			WHEN 'groups' THEN '{"op": "brands", "page[size]": 100, "may_be_gone": true, "may_be_refused": true}'
+			WHEN 'brands' THEN '{"op": "ticket_forms", "page[size]": 100, "may_be_gone": true, "may_be_refused": true}'
+		END::jsonb,
+		'{}');
+END;
+COMMENT ON FUNCTION zcsync._zendesk_next_catalogue(jsonb, jsonb) IS
+'cursor of a stream of fields or statuses after a reply; {} at the end';
+
 -- The cursor of a lane after a page.  A page without a cursor, which an empty export
 -- may send, or with the cursor that was sent, leads nowhere: the lane keeps its place.
 -- Only end_of_stream ends the history.  Beside the cursor, the lane keeps the time up
@@ -139,9 +201,16 @@ BEGIN
 	IF p_request ->> 'op' = 'ticket_events' THEN
 		RETURN QUERY SELECT n.*, NULL::interval FROM zcsync._zendesk_next_events(p_stream_id, p_request, p_reply) AS n;
 		RETURN;
+	ELSIF p_request ->> 'op' = 'organizations' THEN
+		RETURN QUERY SELECT n.*, NULL::interval
+			FROM zcsync._zendesk_next_time(p_request, p_reply, zcsync._json_list(p_reply -> 'organizations'), 300) AS n;
+		RETURN;
 	ELSIF p_request ->> 'op' <> 'incremental' THEN
-		cursor := coalesce(zcsync._zendesk_next_page(p_request, p_reply), '{}');
+		cursor := zcsync._zendesk_next_catalogue(p_request, p_reply);
 		more := cursor <> '{}';
+		IF more THEN
+			cursor := cursor || jsonb_build_object('started', coalesce(p_request -> 'started', to_jsonb(floor(extract(epoch FROM zcsync._now()))::bigint)));
+		END IF;
 		RETURN NEXT;
 		RETURN;
 	END IF;
@@ -193,6 +262,12 @@ BEGIN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(zcsync._json_list(p_reply -> 'users'));
 		RETURN QUERY SELECT * FROM zcsync._zendesk_comments(p_account, p_request ->> 'ticket_id', p_request ->> 'as_of',
 			zcsync._json_list(p_reply -> 'comments'), zcsync._json_list(p_reply -> 'users'));
+		RETURN;
+	ELSIF p_request ->> 'op' IN ('groups', 'brands', 'ticket_forms') THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_catalogue(p_request, p_reply);
+		RETURN;
+	ELSIF p_kind = 'companies' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_companies(p_account, zcsync._json_list(p_reply -> 'organizations'));
 		RETURN;
 	ELSIF p_kind = 'fields' OR p_request ->> 'learn' = 'fields' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_fields(zcsync._json_list(p_reply -> 'ticket_fields'));
@@ -289,6 +364,55 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_contacts(jsonb) IS
 'user documents as rows; the caller''s TimeZone must be UTC';
+
+-- The domains of an organization are one text, as with other vendors.  If a document
+-- says when the organization was deleted, it is.
+CREATE FUNCTION zcsync._zendesk_companies(p_account bigint, p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'companies', left(d ->> 'id', 500),
+		extract(epoch FROM (zcsync._utc_text(d ->> 'updated_at'))::timestamptz)::bigint::text,
+		jsonb_build_object(
+			'name', left(d ->> 'name', 500),
+			'type', 'organization',
+			'parent_id', NULL,
+			'domain', left((SELECT string_agg(lower(e COLLATE "C"), ', ' ORDER BY n)
+				FROM jsonb_array_elements_text(zcsync._json_list(d -> 'domain_names')) WITH ORDINALITY AS x (e, n)), 500),
+			'website', NULL,
+			'phone', NULL,
+			'external_id', left(d ->> 'external_id', 500),
+			'active', true,
+			'is_prospect', NULL,
+			'custom_fields', CASE WHEN jsonb_typeof(d -> 'organization_fields') = 'object'
+				THEN jsonb_strip_nulls(d -> 'organization_fields') ELSE '{}' END,
+			'created_at', zcsync._utc_text(d ->> 'created_at'),
+			'updated_at', zcsync._utc_text(d ->> 'updated_at')),
+		d, zcsync._utc_text(d ->> 'deleted_at') IS NOT NULL
+	FROM jsonb_array_elements(p_list) AS d
+	WHERE d ->> 'id' IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_companies(bigint, jsonb) IS
+'organization documents as rows; the caller''s TimeZone must be UTC';
+
+-- One row, once the last page is here; none where the account has no such thing.
+CREATE FUNCTION zcsync._zendesk_catalogue(p_request jsonb, p_reply jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'fields', n.id, NULL::text,
+		jsonb_build_object('scope_id', 'system', 'name', n.name, 'type', 'select', 'options', zcsync._zendesk_options(p_request, p_reply),
+			'required', false, 'active', true, 'position', NULL, 'custom_fields', '{}'::jsonb, 'created_at', NULL, 'updated_at', NULL),
+		NULL::jsonb, false
+	FROM (VALUES ('groups', 'group', 'Group'), ('brands', 'brand', 'Brand'), ('ticket_forms', 'form', 'Ticket form')) AS n (op, id, name)
+	WHERE n.op = p_request ->> 'op' AND NOT p_reply ? 'zcsync_missing' AND zcsync._zendesk_next_page(p_request, p_reply) IS NULL;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_catalogue(jsonb, jsonb) IS
+'the row for groups, brands or ticket forms, with all of them as options';
 
 CREATE FUNCTION zcsync._zendesk_fields(p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)

@@ -153,7 +153,7 @@ BEGIN
 						left(m.mine #>> '{}', 100), coalesce(f.name, k.key), coalesce(f.type, 'unknown'))
 			END AS problem
 		FROM (SELECT jsonb_object_keys(p_row || p_base)) AS k (key)
-		LEFT JOIN zcsync.fields f ON f.account_id = p_account AND f.remote_id = k.key AND f.deleted_at IS NULL
+		LEFT JOIN zcsync.fields f ON f.account_id = p_account AND f.remote_id = k.key AND f.scope_id IS NULL AND f.deleted_at IS NULL
 			AND f.type <> ALL ('{subject,description,status,custom_status,tickettype,priority,group,assignee}')
 		CROSS JOIN LATERAL (
 			SELECT coalesce(p_row -> k.key, 'null'), coalesce(p_base -> k.key, 'null') OFFSET 0) AS m (mine, base)

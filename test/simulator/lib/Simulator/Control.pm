@@ -25,7 +25,7 @@ my %POST = (
 	add_field => \&_add_field,
 	rename_status => \&_rename_status,
 	remove_status => \&_remove_status,
-	catalogue => \&Simulator::HaloPSA::Control::catalogue,
+	catalogue => \&_catalogue,
 	clock => \&_clock,
 	faults => \&_add_fault,
 	webhook_trouble => sub ($app, $p) { $app->webhooks->set_trouble($p); return $app->webhooks->trouble },
@@ -395,6 +395,16 @@ sub _remove_status ($app, $p)
 	return $workspace->show_list($list);
 }
 
+# What an administrator sets up.
+sub _catalogue ($app, $p)
+{
+	return Simulator::HaloPSA::Control::catalogue($app, $p) if ($p->{vendor} // 'halopsa') eq 'halopsa';
+	my $name = $p->{catalogue} // '';
+
+	die "no catalogue \"$name\"\n" if $name !~ /^(?:groups|brands|ticket_forms|organizations)\z/;
+	return _account($app, $p)->edit_catalogue($name, $p->{id}, $p->{remove} ? undef : $p->{fields} // {}) // {};
+}
+
 # --------------------------------------------------- the simulator's own state
 
 sub _reset ($app, $p)
@@ -496,6 +506,7 @@ sub _settings ($app, $p)
 			$_->{required} = $required{ $_->{title} } ? Mojo::JSON::true : Mojo::JSON::false for map { @{ $_->custom_fields } } @accounts;
 		}
 		elsif ($name eq 'paged_fields') { $zendesk->config->{paged_fields} = $value }
+		elsif ($name eq 'no_forms') { $zendesk->config->{no_forms} = $value }
 		elsif ($name eq 'short_export_header') { $zendesk->config->{short_export_header} = $value }
 		elsif ($name eq 'clickup_gzip') { $clickup->accept_gzip($value ? 1 : 0) }
 		elsif ($name eq 'clickup_page_size') { $clickup->page_size($value) }

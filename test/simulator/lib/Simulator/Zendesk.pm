@@ -50,7 +50,7 @@ sub new ($class, @arguments)
 		'GET api/v2/users/:id' => 'user',
 		'GET api/v2/users' => 'users',
 		'POST api/v2/users/create_or_update' => 'user_create_or_update',
-		'GET api/v2/groups' => 'groups',
+		(map { ("GET api/v2/$_" => $_) } qw(groups brands ticket_forms)),
 		'GET api/v2/organizations' => 'organizations',
 		'GET api/v2/organizations/:id' => 'organization',
 		'GET api/v2/ticket_fields' => 'ticket_fields',
@@ -145,7 +145,7 @@ sub _check_scope ($self, $q)
 	my $known = 1;
 	my $allowed = 0;
 
-	$resource = 'tickets' if $resource =~ /^(?:ticket_fields|custom_statuses|deleted_tickets|job_statuses)$/;
+	$resource = 'tickets' if $resource =~ /^(?:ticket_fields|custom_statuses|deleted_tickets|job_statuses|ticket_forms|brands|groups)$/;
 	for my $scope (@$scopes)
 	{
 		my ($of, $what) = $scope =~ /:/ ? split(/:/, $scope, 2) : (undef, $scope);
@@ -465,12 +465,25 @@ sub export_organizations ($self, $q)
 {
 	$self->need_admin($q);
 	$self->take($q, 'export');
-	my $list = $q->{a}->organizations;
-	my $end = int($self->clock->now) - 60;
+	my ($account, $start) = ($q->{a}, $q->{params}->param('start_time') // '');
+	my $now = int $self->clock->now;
+	my $limit = $self->int_parameter($q, 'per_page', 1000, 1000);
+
+	$self->invalid_attribute('start_time', 'must be an integer') if $start !~ /^\d{1,12}\z/;
+	fail(422, { error => 'InvalidValue', description => 'Too recent start_time. Use a start_time older than 5 minutes' })
+	  if $start > $now - $self->start_time_age;
+	my $after = $start > 0 ? Simulator::Order->key($start - 1, 999_999_999_999_999) : '';
+	my $keys = $account->organization_export->ascending($after, Simulator::Order->key($now - $account->holdback, 0), $limit + 1, 0, undef);
+	my $more = @$keys > $limit;
+	pop @$keys if $more;
+	# a page ends with the second of its last record, of which more may follow
+	my $end = @$keys ? (Simulator::Order->split_key($keys->[-1]))[0] : $start;
+	my %organization = map { $_->{id} => $_ } @{ $account->organizations };
+	my $list = [ map { $organization{ (Simulator::Order->split_key($_))[1] } } @$keys ];
 
 	return (
 		200,
-		{   organizations => $list, count => scalar @$list, end_time => $end, end_of_stream => true,
+		{   organizations => $list, count => scalar @$list, end_time => 0 + $end, end_of_stream => $more ? false : true,
 			next_page => $q->{a}->url . "/api/v2/incremental/organizations.json?start_time=$end"
 		});
 }
@@ -532,16 +545,25 @@ sub user_create_or_update ($self, $q)
 	return ($status, { user => $user });
 }
 
-sub groups ($self, $q)
+sub groups ($self, $q) { return $self->_list($q, 'groups', $q->{a}->groups) }
+
+sub brands ($self, $q) { return $self->_list($q, 'brands', $q->{a}->all_brands) }
+
+# Not all plans have forms.
+sub ticket_forms ($self, $q)
 {
-	return (200, { groups => $q->{a}->groups, count => scalar @{ $q->{a}->groups }, next_page => undef, previous_page => undef });
+	$self->forbidden if $self->config->{no_forms};
+	return $self->_list($q, 'ticket_forms', $q->{a}->all_ticket_forms);
 }
 
-sub organizations ($self, $q)
-{
-	my $list = $q->{a}->organizations;
+sub organizations ($self, $q) { return $self->_list($q, 'organizations', $q->{a}->organizations) }
 
-	return (200, { organizations => $list, count => scalar @$list, next_page => undef, previous_page => undef });
+# A list in pages, by its ids.
+sub _list ($self, $q, $what, $list)
+{
+	my %by_id = map { $_->{id} => $_ } @$list;
+
+	return (200, $self->page_of($q, $what, [ sort { $a <=> $b } keys %by_id ], sub ($id) { $by_id{$id} }));
 }
 
 sub organization ($self, $q)

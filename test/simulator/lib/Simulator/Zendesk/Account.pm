@@ -15,7 +15,8 @@ has [qw(subdomain clock)];
 has announce => undef;    # called with a ticket and what changed in it
 has [qw(webhooks tickets users comments emails external_ids tokens idempotency jobs deleted user_numbers)] => sub { {} };
 has [qw(export by_id user_export)] => sub { Simulator::Order->new };
-has [qw(groups organizations custom_statuses fields agent_ids)] => sub { [] };
+has [qw(groups organizations custom_statuses fields agent_ids brands ticket_forms)] => sub { [] };
+has organization_export => sub { Simulator::Order->new };
 has next_ticket_id => 1;
 has next_id => 360_000_000_000;    # of everything but tickets; beyond 2^31 as at Zendesk
 has holdback => 60;    # seconds that the export runs behind
@@ -58,8 +59,9 @@ sub found ($self, $agents)
 		map { { id => $self->new_id, name => $_, deleted => false, is_public => true, default => false, @stamps } }
 		  'Support', 'Billing', 'Engineering' ]);
 	$self->organizations([
-		map { { id => $self->new_id, name => $_, external_id => undef, domain_names => [], tags => [], @stamps } }
+		map { { id => $self->new_id, name => $_, external_id => undef, domain_names => [], tags => [], organization_fields => {}, @stamps } }
 		  'Northwind Traders', 'Contoso', 'Fabrikam', 'Globex Customers' ]);
+	$self->organization_export->set($_->{id}, int $now) for @{ $self->organizations };
 	for my $agent (@$agents)
 	{
 		my $user = $self->add_user(%$agent, time => $now);
@@ -313,6 +315,51 @@ sub insert ($self, %t)
 sub form_id ($self) { return $self->{form_id} //= $self->new_id }
 
 sub brand_id ($self) { return $self->{brand_id} //= $self->new_id }
+
+# The brand and the form of all tickets, and those that were added.
+sub all_brands ($self)
+{
+	my $name = $self->subdomain;
+
+	return [
+		{ id => $self->brand_id, name => ucfirst $name, subdomain => $name, brand_url => $self->url, active => true, default => true,
+			has_help_center => true, help_center_state => 'enabled', host_mapping => undef, logo => undef, signature_template => '',
+			ticket_form_ids => [ $self->form_id ], is_deleted => false },
+		@{ $self->brands } ];
+}
+
+sub all_ticket_forms ($self)
+{
+	return [
+		{ id => $self->form_id, name => 'Default Ticket Form', display_name => 'Default Ticket Form', active => true, default => true,
+			end_user_visible => true, in_all_brands => true, restricted_brand_ids => [], position => 1,
+			ticket_field_ids => [ map { $_->{id} } @{ $self->fields } ] },
+		@{ $self->ticket_forms } ];
+}
+
+# An administrator makes, changes or removes (fields undefined) a group, brand,
+# form or organization.
+sub edit_catalogue ($self, $name, $id, $fields)
+{
+	my $stamp = $self->clock->iso;
+	my ($entry) = grep { $_->{id} == ($id // 0) } @{ $self->$name };
+
+	if (!$fields)
+	{
+		$self->$name([ grep { $_ != ($entry // 0) } @{ $self->$name } ]);
+		$self->organization_export->remove($id) if $name eq 'organizations';
+		return $entry;
+	}
+	if (!$entry)
+	{
+		$entry = { id => $id // $self->new_id, created_at => $stamp,
+			$name eq 'organizations' ? (external_id => undef, domain_names => [], tags => [], organization_fields => {}) : () };
+		push @{ $self->$name }, $entry;
+	}
+	@$entry{ keys %$fields, 'updated_at' } = (values %$fields, $stamp);
+	$self->organization_export->set($entry->{id}, int $self->clock->now) if $name eq 'organizations';
+	return $entry;
+}
 
 # Apply changed properties, already checked, to a ticket; returns the audit
 # events.  Nothing changed means no new updated_at, as at Zendesk.
