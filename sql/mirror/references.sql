@@ -131,7 +131,29 @@ $$;
 COMMENT ON FUNCTION zcsync.reference(text, bigint) IS
 'the reference of a mirror row, or NULL if there is none';
 
--- The same for many rows of a kind; a row that does not exist has no reference.
+-- The last part of a reference, for lists that may name hundreds of thousands of records
+-- of which the account is at hand: a statement for each kind, whose plan the session keeps.
+CREATE FUNCTION zcsync._record_id(p_kind text, p_local bigint) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CASE p_kind
+		WHEN 'tickets' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.tickets AS r WHERE r.local_id = p_local);
+		WHEN 'tasks' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.tasks AS r WHERE r.local_id = p_local);
+		WHEN 'leads' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.leads AS r WHERE r.local_id = p_local);
+		WHEN 'comments' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.comments AS r WHERE r.local_id = p_local);
+		WHEN 'contacts' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.contacts AS r WHERE r.local_id = p_local);
+		WHEN 'companies' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.companies AS r WHERE r.local_id = p_local);
+		WHEN 'fields' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.fields AS r WHERE r.local_id = p_local);
+		WHEN 'statuses' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.statuses AS r WHERE r.local_id = p_local);
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION zcsync._record_id(text, bigint) IS
+'the id of a mirror row as its reference has it, or NULL if there is no such row';
+
+-- The references of many rows of a kind; a row that does not exist has no reference.
 CREATE FUNCTION zcsync._references(p_kind text, p_ids bigint[]) RETURNS TABLE (local_id bigint, reference text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -700,16 +700,18 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
+	-- The columns of all parts are of the same types, else each part would be made whole
+	-- also for those who count its rows, or ask for one account.
 	CREATE OR REPLACE VIEW zcsync.errors AS
 	SELECT a.name AS account, 'dead letter' AS source,
-		coalesce(CASE WHEN d.local_id IS NOT NULL THEN zcsync.reference(d.kind, d.local_id) END,
+		coalesce(CASE WHEN d.local_id IS NOT NULL THEN a.name || '/' || d.kind || '/' || zcsync._record_id(d.kind, d.local_id) END,
 			CASE d.operation WHEN 'apply' THEN a.name || substr(d.record_key, 6) ELSE d.record_key END) AS reference,
 		concat_ws(' ', d.status, d.class || ':', d.message) AS message,
 		coalesce(d.hint, format('SELECT zcsync.retry(%s);', d.job_id)) AS hint,
 		d.attempts::bigint AS times, d.died_at AS last_at, d.job_id
 	FROM zcsync.dead_letters AS d JOIN zcsync.accounts AS a USING (account_id)
 	UNION ALL
-	SELECT a.name, 'route ' || r.name, zcsync.reference(s.kind, e.source_id),
+	SELECT a.name, 'route ' || r.name, a.name || '/' || s.kind || '/' || zcsync._record_id(s.kind, e.source_id),
 		e.message, e.hint, e.times, e.last_at, NULL
 	FROM (
 		-- one row for each record, with all its fields
@@ -725,17 +727,17 @@ BEGIN
 	UNION ALL
 	SELECT a.name, 'stream', a.name || '/' || s.kind, s.last_error,
 		CASE WHEN s.last_error_class IN ('vendor', 'throttled') THEN 'nothing: it is read again by itself'
-			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END, 1, s.last_error_at, NULL
+			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END, 1::bigint, s.last_error_at, NULL
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
 	WHERE s.last_error_at IS NOT NULL AND (s.last_error_lane IS DISTINCT FROM 'history' OR s.history_state = 'running') AND s.state = 'active'
 	UNION ALL
-	SELECT a.name, 'retrying', coalesce(CASE WHEN q.local_id IS NOT NULL THEN zcsync.reference(q.kind, q.local_id) END,
+	SELECT a.name, 'retrying', coalesce(CASE WHEN q.local_id IS NOT NULL THEN a.name || '/' || q.kind || '/' || zcsync._record_id(q.kind, q.local_id) END,
 			CASE q.operation WHEN 'apply' THEN a.name || substr(q.record_key, 6) ELSE q.record_key END),
-		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts, q.run_at, q.job_id
+		concat_ws(' ', q.last_status, q.last_class || ':', q.last_error), q.last_hint, q.attempts::bigint, q.run_at, q.job_id
 	FROM zcsync.accounts AS a CROSS JOIN LATERAL zcsync._failing_jobs(a.account_id) AS q
 	UNION ALL
 	SELECT a.name, 'account', a.name, coalesce(a.state_reason, a.last_error), a.state_hint,
-		greatest(a.breaker_failures, 1), a.last_error_at, NULL
+		greatest(a.breaker_failures, 1)::bigint, a.last_error_at, NULL
 	FROM zcsync.accounts AS a
 	WHERE a.state = 'blocked' OR a.breaker_failures >= 3;
 	COMMENT ON VIEW zcsync.errors IS

@@ -211,6 +211,26 @@ FROM generate_series(1, 20000) AS i;
 ANALYZE zcsync.sync_queue;
 SELECT count(*) FROM zcsync.errors WHERE source = 'retrying' AND account = 'fine';
 
+-- Of many errors no more is made than is asked for: nothing but a row shows what its
+-- record is called.
+INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, kind, local_id, record_key, dedupe_key, payload, priority, attempts, class, message,
+	created_at)
+SELECT 1000000 + i, zcsync.account('fine'), 'task-sync', 'push', 'api', 'tasks', i, 'many/' || i, 'many/' || i, '{}', 50, 3, 'rejected', 'no', now() FROM generate_series(1, 300) AS i;
+SET track_functions = 'all';
+BEGIN;
+CREATE FUNCTION named() RETURNS bigint LANGUAGE sql AS
+$$ SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_xact_user_functions WHERE schemaname = 'zcsync' AND funcname IN ('_record_id', 'reference') $$;
+SELECT count(*) >= 320 AS many, named() FROM zcsync.errors WHERE account = 'fine';
+SELECT FROM (SELECT * FROM zcsync.errors LIMIT 50) AS e HAVING count(reference) = 50;
+SELECT named() <= 50 AS few;
+SELECT count(*) FROM zcsync.errors WHERE account = 'history';
+SELECT named() <= 50 AS few;
+ROLLBACK;
+RESET track_functions;
+DELETE FROM zcsync.dead_letters WHERE job_id > 1000000;
+-- records of each kind have an id
+SELECT k FROM unnest(zcsync._kinds()) AS k WHERE zcsync._record_id(k, 0) IS NOT NULL;
+
 -- Nor are all of them counted: what is shown comes from some thousands, whatever waits.
 CREATE FUNCTION reads(query text) RETURNS numeric LANGUAGE plpgsql AS
 $$
