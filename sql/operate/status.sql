@@ -166,7 +166,7 @@ BEGIN
 			(array_agg(st.kind || ': ' || st.last_error ORDER BY st.failing_since) FILTER (WHERE f.failing AND f.by_itself))[1] AS read_error,
 			min(st.failing_since) FILTER (WHERE f.failing AND f.by_itself) AS read_error_since,
 			count(*) FILTER (WHERE st.history_state = 'running') AS reading_history,
-			max(zcsync._now() - greatest(st.pull_interval, CASE WHEN h.stream_id IS NOT NULL THEN least(5 * st.pull_interval, interval '10 minutes') END) - coalesce(st.last_pull_at, st.created_at)) AS pull_lag,
+			max(zcsync._now() - zcsync._turn_interval(st.stream_id, st.pull_interval) - coalesce(st.last_pull_at, st.created_at)) AS pull_lag,
 			bool_and(st.last_pull_at IS NOT NULL) AS started,
 			min(st.next_pull_at) AS next_pull_at
 		FROM (SELECT * FROM zcsync.streams AS st WHERE st.account_id = a.account_id AND a.vendor <> 'local' OFFSET 0) AS st
@@ -175,7 +175,6 @@ BEGIN
 		CROSS JOIN LATERAL (
 			SELECT st.last_error_at IS NOT NULL AND (st.last_error_lane IS DISTINCT FROM 'history' OR st.history_state = 'running') AS failing,
 				coalesce(st.last_error_class IN ('vendor', 'throttled'), false) AS by_itself) AS f
-		LEFT JOIN zcsync.heard_streams AS h ON h.stream_id = st.stream_id AND h.heard_at > zcsync._now() - interval '6 hours' AND (h.missed_at < h.heard_at) IS NOT FALSE	-- read more rarely: mirror/heard.sql
 		WHERE st.state = 'active') AS s ON true
 	LEFT JOIN (
 		SELECT b.account, sum(b.jobs)::bigint AS jobs, (sum(b.jobs) FILTER (WHERE b.later))::bigint AS later,
@@ -518,7 +517,7 @@ BEGIN
 			-- an estimate may be too low: show 100 % only when it is done
 			WHEN l.lane <> 'live' THEN zcsync._bar(least(l.done, 0.99 * l.estimate), l.estimate)
 			WHEN l.last_pull_at IS NULL THEN 'starting'
-			WHEN zcsync._now() - l.last_pull_at <= greatest(l.pull_interval, CASE WHEN h.stream_id IS NOT NULL THEN least(5 * l.pull_interval, interval '10 minutes') END) + interval '1 minute' THEN 'in step'
+			WHEN zcsync._now() - l.last_pull_at <= zcsync._turn_interval(l.stream_id, l.pull_interval) + interval '1 minute' THEN 'in step'
 			ELSE zcsync._span(zcsync._now() - l.last_pull_at) || ' behind'
 		END AS progress,
 		round(CASE
@@ -534,7 +533,7 @@ BEGIN
 		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest,
 		to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
 		CASE WHEN l.lane = 'history' AND l.history_state <> 'running' THEN NULL WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END AS limited_by
-	FROM counts AS l LEFT JOIN zcsync.heard_streams AS h ON h.stream_id = l.stream_id AND h.heard_at > zcsync._now() - interval '6 hours' AND (h.missed_at < h.heard_at) IS NOT FALSE	-- as in stat_accounts
+	FROM counts AS l
 	LEFT JOIN LATERAL (	-- "held" as well, so that only the index of keys can be used and not that of all ready jobs
 		SELECT q.budget_class, q.state FROM zcsync.sync_queue AS q
 		WHERE q.account_id = l.account_id AND q.state IN ('ready', 'held') AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j

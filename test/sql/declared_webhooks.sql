@@ -109,6 +109,20 @@ UPDATE zcsync.webhooks SET health = 'active', failures = 0, error = NULL, lost_a
 SELECT * FROM said;
 UPDATE zcsync.webhooks SET lost_at = now() - interval '2 hours', checked_at = now() - interval '4 hours' WHERE account_id = zcsync.account('dev');
 SELECT * FROM said WHERE account LIKE 'dev%';
+-- while a webhook is heard, a read comes later and is late later; with a doubt, at once
+BEGIN;
+UPDATE zcsync.accounts SET state = 'active';
+UPDATE zcsync.webhooks SET events = NULL, lost_at = NULL, checked_at = now();
+INSERT INTO zcsync.streams (account_id, kind, pull_interval, last_pull_at, history_state)
+SELECT account_id, CASE name WHEN 'acme' THEN 'tickets' ELSE 'tasks' END, '1 min', now() - interval '4 min 30 s', 'done' FROM zcsync.accounts WHERE name IN ('acme', 'dev');
+INSERT INTO zcsync.heard_streams (stream_id, heard_at) SELECT stream_id, now() FROM zcsync.streams;
+CREATE VIEW late AS
+SELECT a.account, date_trunc('minute', a.lag) AS lag, p.progress, date_trunc('minute', make_interval(secs => l.seconds::double precision)) AS in_lag
+FROM zcsync.stat_accounts AS a JOIN zcsync.progress AS p ON p.object LIKE a.account || '/%' AND p.lane = 'live' JOIN zcsync.lag AS l USING (object) ORDER BY a.account;
+SELECT * FROM late;
+UPDATE zcsync.webhooks SET health = 'failing' WHERE account_id = zcsync.account('dev');
+SELECT * FROM late;
+ROLLBACK;
 -- nothing of a failed step is believed: the vendor is asked again
 UPDATE zcsync.sync_queue SET payload = '{"step": "create", "id": "a", "steps": 1, "again": true}' WHERE operation = 'webhooks';
 SELECT zcsync._fail_webhooks(array_agg(ROW(job_id, 1, 'vendor', NULL, 'down', NULL, -1, true, '{}', NULL, 1)::zcsync.outcome)) FROM zcsync.sync_queue WHERE operation = 'webhooks';
