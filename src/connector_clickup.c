@@ -36,6 +36,7 @@
 
 static const ZcsyncOperation operations[] = {
 	{"team", "GET", "/api/v2/team", NULL, false, "teams"},
+	{"user", "GET", "/api/v2/user", NULL, false, "user"},
 	{"spaces", "GET", "/api/v2/team/{team_id}/space", "archived", false,
 	"spaces"},
 	{"folders", "GET", "/api/v2/space/{space_id}/folder", "archived", false,
@@ -64,6 +65,11 @@ static const ZcsyncOperation operations[] = {
 	"start start_id", false, "comments"},
 	{"comment_replies", "GET", "/api/v2/comment/{comment_id}/reply", NULL,
 	false, "comments"},
+	{"post_comment", "POST", "/api/v2/task/{task_id}/comment", NULL, true,
+	"id"},
+	{"post_reply", "POST", "/api/v2/comment/{comment_id}/reply", NULL, true,
+	NULL},
+	{"update_comment", "PUT", "/api/v2/comment/{comment_id}", NULL, true, NULL},
 	{"set_field", "POST", "/api/v2/task/{task_id}/field/{field_id}", NULL,
 	true, NULL},
 	{"clear_field", "DELETE", "/api/v2/task/{task_id}/field/{field_id}", NULL,

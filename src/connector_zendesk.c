@@ -63,6 +63,11 @@ static const ZcsyncOperation operations[] = {
 	{"create_ticket", "POST", "/api/v2/tickets", NULL, true, "ticket"},
 	{"update_ticket", "PUT", "/api/v2/tickets/{ticket_id}", NULL, true,
 	"ticket"},
+	{"post_comment", "PUT", "/api/v2/tickets/{ticket_id}", NULL, true,
+	"ticket"},
+	{"make_private", "PUT",
+		"/api/v2/tickets/{ticket_id}/comments/{comment_id}/make_private", NULL,
+	false, NULL},
 	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
 	{"webhooks", "GET", "/api/v2/webhooks", "page[size] page[after]", false,
 	"webhooks"},
@@ -303,7 +308,9 @@ static bool
 is_write(const ZcsyncCall *call)
 {
 	return strcmp(call->op, "create_ticket") == 0 ||
-		strcmp(call->op, "update_ticket") == 0;
+		strcmp(call->op, "update_ticket") == 0 ||
+		strcmp(call->op, "post_comment") == 0 ||
+		strcmp(call->op, "make_private") == 0;
 }
 
 /*

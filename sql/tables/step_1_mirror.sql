@@ -215,6 +215,7 @@ BEGIN
 	'mirror of the comments of all accounts: columns as the vendor has them, base: values last agreed with the vendor, remote: its last document';
 
 	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
+	CREATE INDEX idx_comments_unsent ON zcsync.comments (account_id, parent_id, local_id) WHERE remote_id IS NULL;
 	CREATE INDEX idx_comments_replies ON zcsync.comments (account_id, reply_to) WHERE reply_to IS NOT NULL;
 	COMMENT ON COLUMN zcsync.comments.reply_to IS 'remote_id of the comment that it answers; NULL: none';
 	COMMENT ON COLUMN zcsync.comments.rich_body IS 'the text with its formatting, as the vendor has it: HTML as a string, or a list of blocks';

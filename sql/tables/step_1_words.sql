@@ -47,6 +47,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.accounts.state_hint IS 'what to run';
 	COMMENT ON COLUMN zcsync.accounts.blocked_by IS 'while blocked: the code of the alert about it';
 	COMMENT ON COLUMN zcsync.accounts.version IS 'increased when settings or credentials change';
+	COMMENT ON COLUMN zcsync.accounts.login_id IS 'as whom it writes, as author_id of comments has it; NULL: not asked yet, empty: the vendor does not tell';
 	COMMENT ON COLUMN zcsync.accounts.token_scope IS 'what the vendor lets its access token do; NULL: it has none, or no scope';
 	COMMENT ON COLUMN zcsync.accounts.credentials_end_at IS 'when the credentials end; empty: not known';
 	COMMENT ON COLUMN zcsync.accounts.breaker_failures IS 'vendor failures in a row';

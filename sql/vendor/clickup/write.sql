@@ -11,7 +11,7 @@ CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind WHEN 'tasks' THEN '{name,description,status,priority,assignees,tags,due_at,start_at,
-		time_estimate,points,archived,list_id,parent_id,custom_fields}' ELSE '{}' END::text[];
+		time_estimate,points,archived,list_id,parent_id,custom_fields}' WHEN 'comments' THEN '{parent_kind,parent_id,reply_to,body,rich_body,is_private}' ELSE '{}' END::text[];
 END;
 COMMENT ON FUNCTION zcsync._clickup_pushable(text) IS
 'columns of a kind that can be changed at ClickUp';

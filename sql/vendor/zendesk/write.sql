@@ -18,6 +18,7 @@ BEGIN ATOMIC
 	SELECT CASE p_kind
 		WHEN 'tickets' THEN '{subject,description,status,priority,type,requester_id,assignee_id,group_id,organization_id,
 			tags,due_at,custom_fields}'
+		WHEN 'comments' THEN '{parent_kind,parent_id,author_id,body,rich_body,is_private}'
 		ELSE '{}' END::text[];
 END;
 COMMENT ON FUNCTION zcsync._zendesk_pushable(text) IS
