@@ -52,7 +52,7 @@ COMMENT ON FUNCTION zcsync._comment_parent(bigint, text, text) IS
 
 -- Why a comment cannot be written, whatever the vendor: its row, and its record as above.
 CREATE FUNCTION zcsync._comment_fault(p_row jsonb, p_parent jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
@@ -214,14 +214,13 @@ COMMENT ON FUNCTION zcsync._note_login(bigint, jsonb) IS
 
 -- The request that posts or changes a comment, or why it cannot be sent, or NULL.  What
 -- is sent, and what was agreed on before, goes with it, as with all pushes.
-CREATE FUNCTION zcsync._post_request(p_vendor zcsync.vendor, p_row jsonb, p_login text, p_notify boolean) RETURNS jsonb
+CREATE FUNCTION zcsync._post_request(p_vendor zcsync.vendor, p_row jsonb, p_login text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE
 	v_new boolean := p_row ->> 'remote_id' IS NULL;
-	v_row jsonb := p_row || jsonb_build_object('notify', coalesce(p_notify, false));
 	v_base jsonb := CASE WHEN v_new THEN '{}' ELSE coalesce(nullif(p_row -> 'base', 'null'), '{}') END;
 	v_parent jsonb := zcsync._comment_parent((p_row ->> 'account_id')::bigint, p_row ->> 'parent_kind', p_row ->> 'parent_id');
 	v_fault jsonb := zcsync._comment_fault(p_row, v_parent);
@@ -229,7 +228,7 @@ DECLARE
 	v_sent jsonb;
 BEGIN
 	IF v_fault IS NULL THEN
-		EXECUTE format('SELECT %s($1, $2, $3)', p_vendor.comment_fault::regproc) INTO v_fault USING v_row, v_base, v_parent;
+		EXECUTE format('SELECT %s($1, $2, $3)', p_vendor.comment_fault::regproc) INTO v_fault USING p_row, v_base, v_parent;
 	END IF;
 	IF v_fault IS NULL AND v_new AND p_login = '' THEN
 		v_fault := jsonb_build_object('message', format('%s does not say as whom this account writes', p_vendor.title),
@@ -238,19 +237,19 @@ BEGIN
 	IF v_fault IS NOT NULL THEN
 		RETURN jsonb_build_object('refuse', 'cannot be sent: ' || (v_fault ->> 'message'), 'hint', v_fault -> 'hint');
 	END IF;
-	EXECUTE format('SELECT %s($1, $2)', p_vendor.comment_request::regproc) INTO v_request USING v_row, v_base;
+	EXECUTE format('SELECT %s($1, $2)', p_vendor.comment_request::regproc) INTO v_request USING p_row, v_base;
 	IF v_request IS NULL THEN
 		RETURN NULL;
 	END IF;
-	SELECT jsonb_object_agg(c, v_row -> c) INTO v_sent
+	SELECT jsonb_object_agg(c, p_row -> c) INTO v_sent
 	FROM unnest(zcsync._pushable(p_vendor.name, 'comments')) AS c
-	WHERE v_row -> c <> coalesce(v_base -> c, 'null');
+	WHERE p_row -> c <> coalesce(v_base -> c, 'null');
 	RETURN v_request || jsonb_build_object('author', p_login, 'sent', v_sent)
 		|| CASE WHEN v_new THEN jsonb_build_object('create', true, 'remember', p_login)
 			ELSE jsonb_build_object('base', (SELECT jsonb_object_agg(k, v_base -> k) FROM jsonb_object_keys(v_sent) AS k)) END;
 END
 $$;
-COMMENT ON FUNCTION zcsync._post_request(zcsync.vendor, jsonb, text, boolean) IS
+COMMENT ON FUNCTION zcsync._post_request(zcsync.vendor, jsonb, text) IS
 'the request that makes a comment at its vendor what its row is, or why it cannot be sent; NULL: there is nothing to send';
 
 -- The requests of pushes of comments of an account.  Those that must wait are left out.
@@ -274,11 +273,10 @@ BEGIN
 	SELECT * INTO STRICT v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
 	v_vendor := zcsync._vendor_of(v_account.vendor);
 	FOR v_job IN
-		SELECT q.job_id, q.local_id, q.stream_id, q.payload, q.unclear_since, q.lookup_floor, n.notify,
-			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, to_jsonb(c) AS row
+		SELECT q.job_id, q.local_id, q.stream_id, q.payload, q.unclear_since, q.lookup_floor,
+			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.deleted_at IS NULL
-		LEFT JOIN zcsync.routes n ON n.route_id = q.route_id
 		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting)
 		ORDER BY q.local_id
 	LOOP
@@ -301,7 +299,7 @@ BEGIN
 			v_request := v_request || jsonb_build_object('look', true, 'class', 'api', 'may_be_gone', true,
 				'authors', jsonb_build_array(v_job.row -> 'author_id', v_job.lookup_floor, v_account.login_id), 'since', v_job.unclear_since - interval '5 minutes');
 		ELSE
-			v_request := zcsync._post_request(v_vendor, v_job.row, v_account.login_id, v_job.notify);
+			v_request := zcsync._post_request(v_vendor, v_job.row, v_account.login_id);
 			IF v_request IS NULL THEN
 				v_equal := v_equal || v_job.local_id;
 			END IF;
@@ -408,7 +406,7 @@ BEGIN
 	WHERE q.job_id = p_job.job_id;
 	IF status = 'buried' THEN
 		PERFORM zcsync._bury(p_job.job_id, 'broken', NULL, format('%s accepted this comment, and does not show it', p_vendor.title),
-			format('If it is not there: SELECT zcsync.discard(%s); and insert it again.', p_job.job_id), NULL);
+			format('Look for it there. If it was not shown yet: SELECT zcsync.retry(%s);', p_job.job_id), NULL);
 	END IF;
 END
 $$;

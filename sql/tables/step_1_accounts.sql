@@ -88,8 +88,7 @@ BEGIN
 		breaker_failures integer NOT NULL DEFAULT 0,	-- vendor failures in a row
 		breaker_until timestamptz,		-- no call before this time; then one probe
 		breaker_opened_at timestamptz,
-		last_error text,
-		last_error_at timestamptz,
+		last_error text, last_error_at timestamptz,
 		created_at timestamptz NOT NULL DEFAULT now()
 	);
 	COMMENT ON TABLE zcsync.accounts IS

@@ -208,10 +208,11 @@ CREATE TYPE zcsync.vendor AS (
 							-- have a number instead of the secret, which goes into the column secret (src/shown_secret.c)
 	webhook_subscriptions	text[],	-- what webhooks that are declared report, if nobody says otherwise
 	login_request	jsonb,	-- a request that tells as whom an account writes; needed to write comments
-	login		regprocedure,	-- who that is, as author_id of comments has it
-	comment_fault	regprocedure,
-	comment_request	regprocedure,
-	comment_reply	regprocedure
+	login		regprocedure,	-- who its reply says that is, as author_id of comments has it; NULL: it does not say
+	comment_fault	regprocedure,	-- why a comment cannot be written: row, base ({}: it is new), values agreed on of its record -> {message, hint}; NULL: it can
+	comment_request	regprocedure,	-- what posts a comment, or makes it what its row is: row (with the route that wrote it in route_id), base; NULL: there is
+							-- nothing to send
+	comment_reply	regprocedure	-- the comment that the reply shows: account, request with "author" and "sent", reply; no row: it shows none
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -326,19 +327,9 @@ BEGIN ATOMIC
 		-- has that address (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)'),
 		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]'),
-		-- a page of a record's comments: stream, {id, page, whole}; what follows it: stream, request, reply (doc/new-vendor.md)
+		-- comments: a page of those of a record, and what follows it; then those that are written here (doc/new-vendor.md)
 		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'), ('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb'),
-		-- who the reply to login_request says that an account writes as; NULL: it does not say
-		('login', 'to comment', '{jsonb}', 'text'),
-		-- why a comment cannot be written: row, base ({}: it is new), values agreed on of
-		-- its record -> {message, hint}; NULL: it can
-		('comment_fault', 'to comment', '{jsonb,jsonb,jsonb}', 'jsonb'),
-		-- the request that posts a comment, or makes it what its row is: row with "notify"
-		-- (shall people be told?), base ({}: it is new); NULL: there is nothing to send
-		('comment_request', 'to comment', '{jsonb,jsonb}', 'jsonb'),
-		-- the comment that the reply shows: account, request with "author", reply; no row:
-		-- it shows none
-		('comment_reply', 'to comment', '{bigint,jsonb,jsonb}', 'TABLE(remote_id text, remote_version text, vals jsonb, doc jsonb)'),
+		('comment_fault', 'to comment', '{jsonb,jsonb,jsonb}', 'jsonb'), ('comment_request', 'to comment', '{jsonb,jsonb}', 'jsonb'), ('login', 'to comment', '{jsonb}', 'text'), ('comment_reply', 'to comment', '{bigint,jsonb,jsonb}', 'TABLE(remote_id text, remote_version text, vals jsonb, doc jsonb)'),
 		('webhook_request', 'optional', '{bigint,text,jsonb}', 'jsonb'), ('webhook_reply', 'to declare webhooks', '{text,jsonb}', 'TABLE(id text, url text, events text[], health text, failures integer, secret text)')
 	) AS h (hook, needed, arguments, result);
 END;

@@ -167,5 +167,6 @@ SELECT hint FROM zcsync.dead_letters;
 SELECT remote_id, sync_state FROM shown WHERE body = 'hidden answer';
 
 DROP VIEW pushes, shown;
+DROP FUNCTION pull, post, claim, reply, due;
 DROP TABLE calls;
 DROP EXTENSION zcsync CASCADE;

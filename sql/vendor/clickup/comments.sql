@@ -147,7 +147,8 @@ BEGIN ATOMIC
 		WHEN p_row -> 'is_private' = 'true' THEN
 			'{"message": "ClickUp has no private comments", "hint": "Everybody who sees the task sees its comments. Leave is_private out, if that may be."}'::jsonb
 		WHEN coalesce(jsonb_typeof(p_row -> 'rich_body'), 'null') NOT IN ('null', 'array') THEN
-			'{"code": "invalid_parameter_value", "message": "rich_body is not a list of blocks", "hint": "Set it to a JSON array, as in [{\"text\": \"important\", \"attributes\": {\"bold\": true}}]."}'
+			jsonb_build_object('code', 'invalid_parameter_value', 'message', 'rich_body is not a list of blocks',
+				'hint', 'Set it to a JSON array, as in [{"text": "important", "attributes": {"bold": true}}].')
 	END;
 END;
 COMMENT ON FUNCTION zcsync._clickup_comment_fault(jsonb, jsonb, jsonb) IS
@@ -155,20 +156,22 @@ COMMENT ON FUNCTION zcsync._clickup_comment_fault(jsonb, jsonb, jsonb) IS
 
 -- A change must say to whom the comment is assigned and whether it is resolved: as it is.
 CREATE FUNCTION zcsync._clickup_comment_request(p_row jsonb, p_base jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
 	SELECT CASE
 		WHEN p_base = '{}' AND p_row ->> 'reply_to' IS NOT NULL THEN jsonb_build_object('op', 'post_reply', 'comment_id', p_row -> 'reply_to')
 		WHEN p_base = '{}' THEN jsonb_build_object('op', 'post_comment', 'task_id', p_row -> 'parent_id')
 		ELSE jsonb_build_object('op', 'update_comment', 'comment_id', p_row -> 'remote_id') END
-		|| jsonb_build_object('parent_id', p_row -> 'parent_id', 'body', t.text || CASE WHEN p_base = '{}' THEN jsonb_build_object('notify_all', p_row -> 'notify')
+		|| jsonb_build_object('parent_id', p_row -> 'parent_id', 'body', t.text || CASE WHEN p_base = '{}' THEN jsonb_build_object('notify_all',
+				coalesce((SELECT n.notify FROM zcsync.routes AS n WHERE n.route_id = (p_row ->> 'route_id')::bigint), false))
 			ELSE jsonb_build_object('assignee', p_row #> '{remote,assignee,id}', 'resolved', coalesce(p_row #> '{remote,resolved}' = 'true', false)) END)
 	FROM (SELECT CASE WHEN p_row ->> 'rich_body' IS NOT NULL AND p_row -> 'rich_body' <> coalesce(p_base -> 'rich_body', 'null')
 			THEN jsonb_build_object('comment', p_row -> 'rich_body')
 		WHEN p_row ->> 'body' IS NOT NULL AND p_row -> 'body' <> coalesce(p_base -> 'body', 'null')
 			THEN jsonb_build_object('comment_text', p_row -> 'body') END) AS t (text)
-	WHERE t.text IS NOT NULL;
-END;
+	WHERE t.text IS NOT NULL
+$$;
 COMMENT ON FUNCTION zcsync._clickup_comment_request(jsonb, jsonb) IS
 'the request that posts a comment at ClickUp, or changes its text; NULL: there is nothing to send';
 

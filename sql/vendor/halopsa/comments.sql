@@ -77,12 +77,13 @@ COMMENT ON FUNCTION zcsync._halopsa_note(text) IS
 'plain text as HTML';
 
 CREATE FUNCTION zcsync._halopsa_comment_request(p_row jsonb, p_base jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
 	SELECT jsonb_build_object('op', 'post', 'entity', 'Actions', 'kind', p_row -> 'parent_kind', 'ticket_id', p_row -> 'parent_id',
 		'item', i.item || jsonb_build_object('ticket_id', zcsync._halopsa_id(p_row ->> 'parent_id'),
-			'sendemail', p_row -> 'notify' = 'true' AND p_row -> 'is_private' = 'false', 'sendsms', false, 'send_survey', false, 'dont_do_rules', false,
-			'_prevent_outgoing', p_row -> 'notify' <> 'true')
+			'sendemail', t.told AND p_row -> 'is_private' = 'false', 'sendsms', false, 'send_survey', false, 'dont_do_rules', false,
+			'_prevent_outgoing', NOT t.told)
 			|| CASE WHEN p_base = '{}' THEN jsonb_build_object('outcome', coalesce(nullif(btrim(p_row ->> 'outcome'), ''),
 					CASE p_row -> 'is_private' WHEN 'true' THEN 'Private Note' ELSE 'Public Note' END))
 				ELSE jsonb_build_object('id', zcsync._halopsa_id(split_part(p_row ->> 'remote_id', '-', 2))) END)
@@ -93,8 +94,9 @@ BEGIN ATOMIC
 				THEN jsonb_build_object('note_html', zcsync._halopsa_note(p_row ->> 'body')) ELSE '{}' END
 			|| CASE WHEN p_row -> 'is_private' <> coalesce(p_base -> 'is_private', 'null')
 				THEN jsonb_build_object('hiddenfromuser', p_row -> 'is_private') ELSE '{}' END) AS i (item)
-	WHERE i.item <> '{}';
-END;
+	CROSS JOIN LATERAL (SELECT coalesce((SELECT n.notify FROM zcsync.routes AS n WHERE n.route_id = (p_row ->> 'route_id')::bigint), false)) AS t (told)
+	WHERE i.item <> '{}'
+$$;
 COMMENT ON FUNCTION zcsync._halopsa_comment_request(jsonb, jsonb) IS
 'the request that makes an action, or changes its text and who sees it; NULL: there is nothing to send';
 
