@@ -36,6 +36,7 @@
 
 static const ZcsyncOperation operations[] = {
 	{"team", "GET", "/api/v2/team", NULL, false, "teams"},
+	{"user", "GET", "/api/v2/user", NULL, false, "user"},
 	{"spaces", "GET", "/api/v2/team/{team_id}/space", "archived", false,
 	"spaces"},
 	{"folders", "GET", "/api/v2/space/{space_id}/folder", "archived", false,
@@ -44,8 +45,6 @@ static const ZcsyncOperation operations[] = {
 	"lists"},
 	{"folder_lists", "GET", "/api/v2/folder/{folder_id}/list", "archived",
 	false, "lists"},
-	{"custom_items", "GET", "/api/v2/team/{team_id}/custom_item", NULL, false,
-	"custom_items"},
 	{"list", "GET", "/api/v2/list/{list_id}", NULL, false, "id"},
 	{"list_fields", "GET", "/api/v2/list/{list_id}/field", NULL, false,
 	"fields"},
@@ -66,6 +65,11 @@ static const ZcsyncOperation operations[] = {
 	"start start_id", false, "comments"},
 	{"comment_replies", "GET", "/api/v2/comment/{comment_id}/reply", NULL,
 	false, "comments"},
+	{"post_comment", "POST", "/api/v2/task/{task_id}/comment", NULL, true,
+	"id"},
+	{"post_reply", "POST", "/api/v2/comment/{comment_id}/reply", NULL, true,
+	NULL},
+	{"update_comment", "PUT", "/api/v2/comment/{comment_id}", NULL, true, NULL},
 	{"set_field", "POST", "/api/v2/task/{task_id}/field/{field_id}", NULL,
 	true, NULL},
 	{"clear_field", "DELETE", "/api/v2/task/{task_id}/field/{field_id}", NULL,
@@ -242,7 +246,7 @@ clickup_interpret(ZcsyncCall *call)
 	else
 		judge_unknown(call, code, &hint);
 
-	if (missing(call, code) || zcsync_connector_lacking(call))
+	if (missing(call, code))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		zcsync_connector_throttle(call, THROTTLE_S);

@@ -185,9 +185,8 @@ halopsa_interpret(ZcsyncCall *call)
 		return;
 	}
 
-	if (zcsync_connector_lacking(call) ||
-		(call->status == 404 && strcmp(call->op, "get") == 0 &&
-		 zcsync_connector_missing(call)))
+	if (call->status == 404 && strcmp(call->op, "get") == 0 &&
+		zcsync_connector_missing(call))
 		return;
 	said = error_text(zcsync_connector_error_body(call));
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)

@@ -63,6 +63,11 @@ static const ZcsyncOperation operations[] = {
 	{"create_ticket", "POST", "/api/v2/tickets", NULL, true, "ticket"},
 	{"update_ticket", "PUT", "/api/v2/tickets/{ticket_id}", NULL, true,
 	"ticket"},
+	{"post_comment", "PUT", "/api/v2/tickets/{ticket_id}", NULL, true,
+	"ticket"},
+	{"make_private", "PUT",
+		"/api/v2/tickets/{ticket_id}/comments/{comment_id}/make_private", NULL,
+	false, NULL},
 	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
 	{"webhooks", "GET", "/api/v2/webhooks", "page[size] page[after]", false,
 	"webhooks"},
@@ -100,6 +105,7 @@ static bool read_limit(ZcsyncCall *call, const char *name,
 static void set_limits(ZcsyncCall *call, const ZcsyncLimits *limits);
 static bool list_number(const char *value, const char *key, int *number);
 static bool too_recent(ZcsyncCall *call, const Jsonb *body);
+static bool lacks_feature(const ZcsyncCall *call);
 static void judge_create(ZcsyncCall *call, const Jsonb *body);
 static char *error_text(const Jsonb *body);
 static void append_details(StringInfo said, const Jsonb *details);
@@ -188,9 +194,8 @@ zendesk_interpret(ZcsyncCall *call)
 	body = zcsync_connector_error_body(call);
 	if (too_recent(call, body))
 		return;
-	if (zcsync_connector_lacking(call) ||
-		(call->outcome == ZCSYNC_OUTCOME_NOT_FOUND &&
-		 zcsync_connector_missing(call)))
+	if ((call->outcome == ZCSYNC_OUTCOME_NOT_FOUND || lacks_feature(call)) &&
+		zcsync_connector_missing(call))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		throttle(call);
@@ -303,7 +308,9 @@ static bool
 is_write(const ZcsyncCall *call)
 {
 	return strcmp(call->op, "create_ticket") == 0 ||
-		strcmp(call->op, "update_ticket") == 0;
+		strcmp(call->op, "update_ticket") == 0 ||
+		strcmp(call->op, "post_comment") == 0 ||
+		strcmp(call->op, "make_private") == 0;
 }
 
 /*
@@ -460,6 +467,18 @@ too_recent(ZcsyncCall *call, const Jsonb *body)
 	call->body_len = strlen(call->body);
 	call->message = NULL;
 	return true;
+}
+
+/*
+ * Does the plan, or the user of the credentials, lack what was asked for?
+ * Not all plans have brands and ticket forms.  A request that expects this
+ * has the member "may_be_refused".
+ */
+static bool
+lacks_feature(const ZcsyncCall *call)
+{
+	return call->status == 403 &&
+		zcsync_json_get_text(call->request, "may_be_refused") != NULL;
 }
 
 /*

@@ -121,8 +121,8 @@ BEGIN
 	PERFORM zcsync._seal_credential(p_account, e.key, e.value) FROM jsonb_each_text(p_credentials) AS e;
 	DELETE FROM zcsync.credentials c
 	WHERE c.account_id = p_account AND NOT p_credentials ? c.name AND NOT starts_with(c.name, 'webhook/');
-	UPDATE zcsync.accounts a SET token_scope = NULL, credentials_end_at = NULL
-	WHERE a.account_id = p_account AND (a.token_scope IS NOT NULL OR a.credentials_end_at IS NOT NULL);
+	UPDATE zcsync.accounts a SET token_scope = NULL, login_id = NULL, credentials_end_at = NULL
+	WHERE a.account_id = p_account AND (a.token_scope IS NOT NULL OR a.login_id IS NOT NULL OR a.credentials_end_at IS NOT NULL);
 	PERFORM zcsync._compare_scope(p_account);
 	PERFORM zcsync._activate_account(p_account);
 

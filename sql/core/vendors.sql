@@ -98,6 +98,7 @@ BEGIN
 		FROM zcsync._vendor_hooks() h JOIN zcsync._hooks_of(p_vendor) o ON o.hook = h.hook
 		CROSS JOIN LATERAL (SELECT p_vendor.connector IS NOT NULL AND (h.needed = 'always'
 			OR (h.needed = 'to write' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.written <> '{}'))
+			OR (h.needed = 'to comment' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.kind = 'comments' AND k.written <> '{}'))
 			OR (h.needed = 'to compare' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.compared))
 			OR (h.needed = 'with webhooks' AND p_vendor.webhook_proof IS NOT NULL)
 			OR (h.needed = 'with comments' AND EXISTS (SELECT FROM unnest(p_vendor.kinds) k WHERE k.comments IS NOT NULL))

@@ -184,6 +184,15 @@ COMMENT ON FUNCTION zcsync._set_comments(bigint, text) IS
 -- Jobs that are due
 -- ---------------------------------------------------------------------
 
+-- What reads or posts comments of a record, one at a time.
+CREATE FUNCTION zcsync._conversation_key(p_stream bigint, p_remote_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT concat('comments/', p_stream::text, '/', p_remote_id);
+END;
+COMMENT ON FUNCTION zcsync._conversation_key(bigint, text) IS
+'the key of jobs that read or post comments of a record, of which one runs at a time';
+
 -- The job that reads the comments of a record; all of them anew, if that was not done for
 -- a day.
 CREATE FUNCTION zcsync._comment_job(p_stream bigint, p_account bigint, p_kind text, p_remote_id text, p_read_at timestamptz, p_priority integer)
@@ -194,7 +203,7 @@ AS $$
 	SELECT zcsync._job(p_account, zcsync._kind_queue(p_kind), 'comments', 'api', k.key, k.key,
 		jsonb_build_object('id', p_remote_id) || CASE WHEN p_read_at > zcsync._now() - interval '1 day' THEN '{}' ELSE '{"whole": true}'::jsonb END,
 		p_priority, p_stream => p_stream, p_kind => 'comments')
-	FROM (SELECT format('comments/%s/%s', p_stream, p_remote_id)) AS k (key)
+	FROM (SELECT zcsync._conversation_key(p_stream, p_remote_id)) AS k (key)
 $$;
 COMMENT ON FUNCTION zcsync._comment_job(bigint, bigint, text, text, timestamptz, integer) IS
 'the job that reads the comments of a record';
@@ -242,7 +251,7 @@ BEGIN
 		FROM (
 			SELECT c.remote_id, c.read_at
 			FROM zcsync.conversations c
-			CROSS JOIN LATERAL (SELECT format('comments/%s/%s', p_stream, c.remote_id)) AS k (key)
+			CROSS JOIN LATERAL (SELECT zcsync._conversation_key(p_stream, c.remote_id)) AS k (key)
 			WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind AND c.due_at <= v_now
 				AND NOT EXISTS (SELECT FROM zcsync.sync_queue q
 					WHERE q.account_id = v_stream.account_id AND q.record_key = k.key AND q.state = 'running')

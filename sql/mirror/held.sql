@@ -113,9 +113,9 @@ BEGIN
 			RETURNING t.*
 		), noted AS (
 			INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, cause, xid, role, created_at)
-			SELECT g.account_id, %1$L, g.local_id, 'delete', (
+			SELECT g.account_id, %1$L, g.local_id, 'delete', zcsync._history_values(%1$L, (
 					SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(to_jsonb(g)) AS c
-					WHERE c.key = ANY (zcsync._own_columns(%1$L)) AND c.value NOT IN ('null', '{}')),
+					WHERE c.key = ANY (zcsync._own_columns(%1$L)) AND c.value NOT IN ('null', '{}'))),
 				'cancel', pg_current_xact_id(), coalesce(nullif(current_setting('role'), 'none'), session_user), zcsync._now()
 			FROM gone AS g)
 		SELECT coalesce(array_agg(g.local_id), '{}') FROM gone AS g$sql$, p_kind)

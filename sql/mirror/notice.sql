@@ -14,18 +14,20 @@
 -- ---------------------------------------------------------------------
 
 -- Raise an error that says why, if these columns of a kind cannot be written here.
-CREATE FUNCTION zcsync._check_write(p_account bigint, p_kind text, p_columns text[]) RETURNS void
+-- p_stream is the kind whose stream says whether writing is allowed, if it is another one.
+CREATE FUNCTION zcsync._check_write(p_account bigint, p_kind text, p_columns text[], p_stream text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_account zcsync.accounts;
+	v_stream text := coalesce(p_stream, p_kind);
 	v_writes boolean;
 	v_pushable text[];
 	v_column text;
 BEGIN
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
-	SELECT s.writes INTO v_writes FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind;
+	SELECT s.writes INTO v_writes FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = v_stream;
 	IF v_account.vendor = 'local' AND p_kind = 'leads' THEN
 		RETURN;
 	END IF;
@@ -37,12 +39,12 @@ BEGIN
 			HINT = 'Columns that you add to the table yourself can be written.';
 	ELSIF v_writes IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('account "%s" has no stream of %s', v_account.name, p_kind),
-			HINT = format('SELECT * FROM zcsync.add_stream(%L, %L);', v_account.name, p_kind);
+			MESSAGE = format('account "%s" has no stream of %s', v_account.name, v_stream),
+			HINT = format('SELECT * FROM zcsync.add_stream(%L, %L);', v_account.name, v_stream);
 	ELSIF NOT v_writes THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('stream "%s/%s" is read-only', v_account.name, p_kind),
-			HINT = format('SELECT * FROM zcsync.alter_stream(''%s/%s'', writes => true);', v_account.name, p_kind);
+			MESSAGE = format('stream "%s/%s" is read-only', v_account.name, v_stream),
+			HINT = format('SELECT * FROM zcsync.alter_stream(''%s/%s'', writes => true);', v_account.name, v_stream);
 	END IF;
 	SELECT c INTO v_column FROM unnest(p_columns) AS c WHERE c <> ALL (v_pushable) ORDER BY c LIMIT 1;
 	IF FOUND THEN
@@ -53,7 +55,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[]) IS
+COMMENT ON FUNCTION zcsync._check_write(bigint, text, text[], text) IS
 'raises an error unless these columns of a kind can be written for this account';
 
 -- A column that a vendor accepts in a new record only cannot be changed once the record
@@ -314,16 +316,20 @@ DECLARE
 	v_counted bigint[];
 	v_written bigint;
 BEGIN
-	SELECT array_agg(zcsync._job(w.account_id, b.queue, 'push', b.class, format('%s/%s', p_kind, w.local_id),
-		format('push/%s/%s', p_kind, w.local_id), p_priority => CASE w.cause WHEN 'backfill' THEN 70 ELSE 50 END,
-		p_stream => b.stream_id, p_kind => p_kind, p_local_id => w.local_id,
-		p_route => CASE WHEN w.cause IN ('route', 'backfill') THEN w.cause_id END) ORDER BY w.local_id)
-	INTO v_jobs
-	FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid)
-	JOIN (
-		SELECT s.account_id, s.stream_id, zcsync._push_class(s.account_id) AS class, zcsync._kind_queue(p_kind) AS queue
-		FROM zcsync.streams s WHERE s.account_id = ANY (p_accounts) AND s.kind = p_kind
-		OFFSET 0) AS b ON b.account_id = w.account_id;
+	IF p_kind = 'comments' THEN
+		v_jobs := zcsync._comment_pushes(p_accounts, p_ids, p_origins);
+	ELSE
+		SELECT array_agg(zcsync._job(w.account_id, b.queue, 'push', b.class, format('%s/%s', p_kind, w.local_id),
+			format('push/%s/%s', p_kind, w.local_id), p_priority => CASE w.cause WHEN 'backfill' THEN 70 ELSE 50 END,
+			p_stream => b.stream_id, p_kind => p_kind, p_local_id => w.local_id,
+			p_route => CASE WHEN w.cause IN ('route', 'backfill') THEN w.cause_id END) ORDER BY w.local_id)
+		INTO v_jobs
+		FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid)
+		JOIN (
+			SELECT s.account_id, s.stream_id, zcsync._push_class(s.account_id) AS class, zcsync._kind_queue(p_kind) AS queue
+			FROM zcsync.streams s WHERE s.account_id = ANY (p_accounts) AND s.kind = p_kind
+			OFFSET 0) AS b ON b.account_id = w.account_id;
+	END IF;
 	IF v_jobs IS NULL THEN
 		RETURN;
 	END IF;
@@ -390,12 +396,16 @@ DECLARE
 BEGIN
 	-- Local and routed writes must be allowed, and are pushed.
 	FOR v_written IN
-		SELECT w.account_id, zcsync._columns_of(array_agg(w.new)) AS columns
-		FROM unnest(p_accounts, p_new, p_origins) AS w (account_id, new, cause, cause_id, xid)
+		SELECT w.account_id, array_agg(w.local_id) AS ids, zcsync._columns_of(array_agg(w.new)) AS columns
+		FROM unnest(p_accounts, p_ids, p_new, p_origins) AS w (account_id, local_id, new, cause, cause_id, xid)
 		WHERE w.cause NOT IN ('pull', 'push', 'state', 'cancel')
 		GROUP BY w.account_id
 	LOOP
-		PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
+		IF p_kind = 'comments' THEN
+			PERFORM zcsync._check_comments(v_written.account_id, v_written.ids, v_written.columns);
+		ELSE
+			PERFORM zcsync._check_write(v_written.account_id, p_kind, v_written.columns);
+		END IF;
 		IF p_old IS NOT NULL THEN
 			PERFORM zcsync._check_create_only(v_written.account_id, p_kind, v_written.columns, p_accounts, p_ids, p_new, p_origins);
 			PERFORM zcsync._check_emptied(v_written.account_id, p_kind, v_written.columns, p_accounts, p_ids, p_new, p_origins);

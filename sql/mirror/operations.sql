@@ -295,7 +295,7 @@ COMMENT ON FUNCTION zcsync._refuse_deleted(zcsync.prepared[]) IS
 'requests of pushes; those of edited rows whose records were deleted are refused';
 
 -- The vendor's SQL makes the requests of all pushes at once.  Pushes that must wait for
--- a read are left out.
+-- a read are left out.  Comments have a way of their own (posting.sql).
 CREATE FUNCTION zcsync._prepare_pushes(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -304,14 +304,20 @@ SET jit = off
 AS $$
 DECLARE
 	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
-	v_ids bigint[] := CASE WHEN v_vendor.conditional THEN p_ids ELSE zcsync._pushes_read(p_account, p_ids) END;
+	v_posts bigint[] := ARRAY(SELECT q.job_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_ids) AND q.kind = 'comments');
+	v_ids bigint[] := CASE WHEN v_posts = '{}' THEN p_ids ELSE ARRAY(SELECT unnest(p_ids) EXCEPT SELECT unnest(v_posts)) END;
 	v_prepared zcsync.prepared[];
 BEGIN
-	IF v_ids = '{}' THEN
-		RETURN NULL;
+	IF NOT v_vendor.conditional AND v_ids <> '{}' THEN
+		v_ids := zcsync._pushes_read(p_account, v_ids);
 	END IF;
-	EXECUTE format('SELECT array_agg(ROW(job_id, request)::zcsync.prepared) FROM %s($1)', v_vendor.push_requests::regproc)
-		INTO v_prepared USING v_ids;
+	IF v_ids <> '{}' THEN
+		EXECUTE format('SELECT array_agg(ROW(job_id, request)::zcsync.prepared) FROM %s($1)', v_vendor.push_requests::regproc)
+			INTO v_prepared USING v_ids;
+	END IF;
+	IF v_posts <> '{}' THEN
+		v_prepared := v_prepared || zcsync._prepare_posts(p_account, v_posts);
+	END IF;
 	IF EXISTS (SELECT FROM unnest(v_prepared) AS p WHERE p.request IS NULL) THEN
 		v_prepared := zcsync._refuse_deleted(v_prepared);
 	END IF;
@@ -322,7 +328,7 @@ COMMENT ON FUNCTION zcsync._prepare_pushes(bigint, bigint[]) IS
 'the requests of pushes';
 
 -- Store what pushes had to know before they can send anything, like a page, and note in
--- their jobs that it is known.
+-- their jobs that it is known.  What they have sent already still counts.
 CREATE FUNCTION zcsync._finish_learning(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -332,17 +338,19 @@ DECLARE
 	v_endings zcsync.ending[] := '{}';
 BEGIN
 	FOR v_job IN
-		SELECT q.job_id, s.stream_id, o.request, o.reply
+		SELECT q.job_id, q.account_id, q.sent IS NOT NULL AS sent, s.stream_id, o.request, o.reply
 		FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
 		LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
 	LOOP
-		IF v_job.stream_id IS NOT NULL THEN
+		IF starts_with(v_job.request ->> 'learn', 'login') THEN
+			PERFORM zcsync._note_login(v_job.account_id, v_job.reply);
+		ELSIF v_job.stream_id IS NOT NULL THEN
 			PERFORM zcsync._apply_reply(v_job.stream_id, zcsync._origin_of('pull', v_job.job_id), v_job.request, v_job.reply);
 		END IF;
 		UPDATE zcsync.sync_queue q
 		SET payload = jsonb_set(q.payload, '{learned}', coalesce(q.payload -> 'learned', '{}') || jsonb_build_object(v_job.request ->> 'learn', true))
 		WHERE q.job_id = v_job.job_id;
-		v_endings := v_endings || ROW(v_job.job_id, 'again', 'learned', NULL, NULL, false)::zcsync.ending;
+		v_endings := v_endings || ROW(v_job.job_id, CASE WHEN v_job.sent THEN 'repeat' ELSE 'again' END, 'learned', NULL, NULL, false)::zcsync.ending;
 	END LOOP;
 	RETURN v_endings;
 END
@@ -372,17 +380,22 @@ BEGIN
 	SELECT array_agg(o.job_id), array_agg(o.request), array_agg(o.reply) INTO v_ids, v_requests, v_replies
 	FROM unnest(p_outcomes) AS o;
 	SELECT array_agg(ROW(f.job_id, CASE WHEN f.status = 'locked' THEN 'locked' WHEN NOT f.again THEN 'ended'
-			WHEN f.status IN ('more', 'absent') THEN 'repeat' ELSE 'again' END, f.status, NULL, NULL, f.status = 'merged')::zcsync.ending)
+			WHEN f.status IN ('more', 'absent', 'posted', 'unseen') THEN 'repeat' ELSE 'again' END, f.status, NULL,
+			CASE f.status WHEN 'unseen' THEN interval '20 seconds' END, f.status = 'merged')::zcsync.ending)
 	INTO v_endings
 	FROM zcsync._finish_pushes(v_ids, v_requests, v_replies) AS f;
 	-- Creates that were unclear are settled now.
 	IF EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL) THEN
-		v_ids := ARRAY(SELECT e.job_id FROM unnest(v_endings) AS e WHERE e.status NOT IN ('more', 'locked'));
+		v_ids := ARRAY(SELECT e.job_id FROM unnest(v_endings) AS e WHERE e.status NOT IN ('more', 'locked', 'posted', 'unseen'));
 		UPDATE zcsync.sync_queue q SET unclear_since = NULL WHERE q.job_id = ANY (v_ids) AND q.unclear_since IS NOT NULL;
 		PERFORM zcsync._settle_unclear(array_agg(q.local_id)) FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_ids);
 		PERFORM zcsync._close_letters_of('push', ARRAY(
 			SELECT q.local_id FROM unnest(v_endings) AS e JOIN zcsync.sync_queue q ON q.job_id = e.job_id WHERE e.how = 'ended'));
 	END IF;
+	PERFORM zcsync._release_posts(array_agg(q.local_id))
+	FROM unnest(v_endings) AS e JOIN zcsync.sync_queue q ON q.job_id = e.job_id
+	WHERE q.kind = 'comments' AND e.how = 'ended'
+	HAVING count(*) > 0;
 	RETURN v_endings;
 END
 $$;
@@ -396,17 +409,21 @@ AS $$
 DECLARE
 	v_stream zcsync.streams;
 	v_record record;
+	v_jobs zcsync.new_job[];
 BEGIN
 	SELECT * INTO STRICT v_record FROM zcsync.record(p_reference);
+	IF v_record.kind = 'comments' THEN
+		v_jobs := zcsync._comment_pushes(ARRAY[v_record.account_id], ARRAY[v_record.local_id], ARRAY[zcsync._origin_of('local')]);
+	END IF;
 	SELECT * INTO v_stream FROM zcsync.streams s
-	WHERE s.account_id = v_record.account_id AND s.kind = v_record.kind;
+	WHERE s.account_id = v_record.account_id AND (s.kind = v_record.kind OR s.stream_id = v_jobs[1].stream_id);
 	IF v_stream.writes IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('the stream of "%s" is read-only', p_reference),
 			HINT = 'Allow writes with zcsync.alter_stream(''account/kind'', writes => true).';
 	END IF;
 	RETURN zcsync._job(v_record.account_id, p_queue, 'push', zcsync._push_class(v_record.account_id),
-		format('%s/%s', v_record.kind, v_record.local_id), format('push/%s/%s', v_record.kind, v_record.local_id),
+		coalesce(v_jobs[1].record_key, format('%s/%s', v_record.kind, v_record.local_id)), format('push/%s/%s', v_record.kind, v_record.local_id),
 		'{}', p_priority, p_run_at, v_stream.stream_id, NULL, v_record.kind, v_record.local_id);
 END
 $$;

@@ -66,6 +66,7 @@ DECLARE
 	v_doubles record;
 	v_ids bigint[];
 	v_merged zcsync.merged_document[];
+	v_idle text[] := '{more,absent,stranger,posted,unseen,buried}';	-- these touch no row
 BEGIN
 	v_locked := zcsync._lock_rows(p_account, p_kind, p_ids, true);
 	IF cardinality(v_locked) < cardinality(p_ids) THEN
@@ -77,10 +78,14 @@ BEGIN
 			USING p_jobs, p_ids, v_locked, p_account;
 	END IF;
 
-	SELECT w.* INTO v_work
-	FROM zcsync._push_effects(p_account, p_kind, p_vendor, p_jobs, p_ids, p_requests, p_replies, v_locked) AS w;
+	IF p_kind = 'comments' THEN
+		SELECT w.* INTO v_work FROM zcsync._post_effects(p_account, p_vendor, p_jobs, p_ids, p_requests, p_replies, v_locked) AS w;
+	ELSE
+		SELECT w.* INTO v_work
+		FROM zcsync._push_effects(p_account, p_kind, p_vendor, p_jobs, p_ids, p_requests, p_replies, v_locked) AS w;
+	END IF;
 	-- A look-up that found nothing touches no row.
-	IF v_work.statuses && '{more,absent,found}' THEN
+	IF v_work.statuses && '{more,absent,found,posted,unseen}' THEN
 		RETURN QUERY SELECT * FROM zcsync._look_on(v_work.jobs, v_work.statuses);
 	END IF;
 	IF 'stranger' = ANY (v_work.statuses) THEN
@@ -91,13 +96,13 @@ BEGIN
 		SELECT CASE WHEN e.status <> 'stranger' THEN (v_work.documents[e.n]).remote_id END
 		FROM unnest(v_work.statuses) WITH ORDINALITY AS e (status, n) ORDER BY e.n));
 	v_ids := v_work.ids;
-	IF v_work.statuses && '{more,absent,stranger}' OR v_doubles.waiting <> '{}' THEN
+	IF v_work.statuses && v_idle OR v_doubles.waiting <> '{}' THEN
 		RETURN QUERY SELECT e.job_id, true, 'locked'::text FROM unnest(v_work.jobs, v_work.ids) AS e (job_id, local_id)
 		WHERE e.local_id = ANY (v_doubles.waiting);
 		SELECT array_agg(v_work.ids[n]), array_agg(v_work.documents[n]), array_agg(v_work.answered[n])
 		INTO v_ids, v_work.documents, v_work.answered
 		FROM unnest(v_work.ids, v_work.statuses) WITH ORDINALITY AS e (local_id, status, n)
-		WHERE e.status NOT IN ('more', 'absent', 'stranger') AND e.local_id <> ALL (v_doubles.waiting);
+		WHERE e.status <> ALL (v_idle) AND e.local_id <> ALL (v_doubles.waiting);
 	END IF;
 	IF v_ids IS NULL THEN
 		RETURN;
@@ -114,7 +119,7 @@ BEGIN
 	SELECT DISTINCT ON (e.job_id) e.job_id, m.differs, e.status
 	FROM unnest(v_work.jobs, v_work.ids, v_work.statuses) AS e (job_id, local_id, status)
 	JOIN unnest(v_merged) WITH ORDINALITY AS m (local_id, stored, differs, disputes, n) ON m.local_id = e.local_id
-	WHERE e.status NOT IN ('more', 'absent', 'stranger')
+	WHERE e.status <> ALL (v_idle)
 	ORDER BY e.job_id, m.n;
 END
 $$;
@@ -144,10 +149,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.sync_queue q
 	SET lookup_page = CASE WHEN e.status = 'more' THEN coalesce(q.lookup_page, 0) + 1 END,
-		sent = CASE e.status WHEN 'absent' THEN NULL WHEN 'found' THEN zcsync._add_common_sent(q.sent) ELSE q.sent END
+		sent = CASE e.status WHEN 'absent' THEN NULL WHEN 'found' THEN zcsync._add_common_sent(q.sent) ELSE q.sent END,
+		lookup_floor = CASE WHEN e.status <> 'absent' THEN q.lookup_floor END
 	FROM unnest(p_jobs, p_statuses) AS e (job_id, status)
 	WHERE q.job_id = e.job_id AND e.status IN ('more', 'absent', 'found');
-	SELECT e.job_id, true, e.status FROM unnest(p_jobs, p_statuses) AS e (job_id, status) WHERE e.status IN ('more', 'absent');
+	SELECT e.job_id, true, e.status FROM unnest(p_jobs, p_statuses) AS e (job_id, status) WHERE e.status IN ('more', 'absent', 'posted', 'unseen');
 $$;
 COMMENT ON FUNCTION zcsync._look_on(bigint[], text[]) IS
 'notes where look-ups go on; returns those that have not found their record';
@@ -305,6 +311,9 @@ BEGIN
 			INTO v_differs USING p_local_id;
 		IF NOT v_differs THEN
 			PERFORM zcsync._close_letters_of('push', ARRAY[p_local_id]);
+		END IF;
+		IF p_kind = 'comments' THEN
+			PERFORM zcsync._release_posts(ARRAY[p_local_id]);
 		END IF;
 	END IF;
 END

@@ -31,7 +31,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
-	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k);
+	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.kind <> 'comments');
 BEGIN
 	IF p_kind = 'comments' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

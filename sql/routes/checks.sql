@@ -117,6 +117,7 @@ DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(plan.name));
 	v record;
 	v_ids bigint[] := source_ids;
+	v_step integer := 1000;		-- records at a time: memory that is used again costs less
 BEGIN
 	IF max_records IS NULL OR max_records NOT BETWEEN 1 AND 100000 OR cardinality(source_ids) > 100000 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -129,21 +130,27 @@ BEGIN
 	IF v_ids IS NULL THEN
 		v_ids := zcsync._route_sample(v_route.route_id, max_records);
 	END IF;
-	RETURN QUERY
-	WITH changes AS MATERIALIZED (
-		SELECT c.*
-		FROM zcsync._try_route_changes(v_route.route_id, v_ids, false, apply IS TRUE) WITH ORDINALITY
-			AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
-		WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null')))
-	SELECT c.op, s.reference,
-		CASE WHEN c.target_id IS NOT NULL THEN t.reference
-			WHEN c.op = 'create' THEN format('%s/%s (new)', v.target_name, v.target_kind) END,
-		nullif(c.field, ''), c.old #>> '{}',
-		CASE WHEN c.op = 'error' THEN c.error_code || ': ' || c.message ELSE c.new #>> '{}' END
-	FROM changes AS c
-	LEFT JOIN zcsync._references(v.source_kind, ARRAY(SELECT DISTINCT d.source_id FROM changes AS d)) AS s ON s.local_id = c.source_id
-	LEFT JOIN zcsync._references(v.target_kind, ARRAY(SELECT DISTINCT d.target_id FROM changes AS d)) AS t ON t.local_id = c.target_id
-	ORDER BY coalesce(c.field LIKE 'back:%', false), c.n;
+	-- what comes back is shown last
+	IF EXISTS (SELECT FROM zcsync.route_fields AS b WHERE b.route_id = v_route.route_id AND b.direction = 'back') THEN
+		v_step := 100000;
+	END IF;
+	FOR i IN 1 .. coalesce(cardinality(v_ids), 0) BY v_step LOOP
+		RETURN QUERY
+		WITH changes AS MATERIALIZED (
+			SELECT c.*
+			FROM zcsync._try_route_changes(v_route.route_id, v_ids[i : i + v_step - 1], false, apply IS TRUE) WITH ORDINALITY
+				AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+			WHERE c.op <> 'agree' AND NOT (c.op = 'create' AND zcsync._same_value(c.new, 'null')))
+		SELECT c.op, s.reference,
+			CASE WHEN c.target_id IS NOT NULL THEN t.reference
+				WHEN c.op = 'create' THEN format('%s/%s (new)', v.target_name, v.target_kind) END,
+			nullif(c.field, ''), c.old #>> '{}',
+			CASE WHEN c.op = 'error' THEN c.error_code || ': ' || c.message ELSE c.new #>> '{}' END
+		FROM changes AS c
+		LEFT JOIN zcsync._references(v.source_kind, ARRAY(SELECT DISTINCT d.source_id FROM changes AS d)) AS s ON s.local_id = c.source_id
+		LEFT JOIN zcsync._references(v.target_kind, ARRAY(SELECT DISTINCT d.target_id FROM changes AS d)) AS t ON t.local_id = c.target_id
+		ORDER BY coalesce(c.field LIKE 'back:%', false), c.n;
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer, boolean) IS

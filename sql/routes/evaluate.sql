@@ -108,6 +108,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	IF p_ids IS NULL THEN
+		RETURN;
+	END IF;
 	RETURN QUERY EXECUTE format($sql$
 		SELECT a.ids[e.n], (e.value).passes, (e.value).doc, (e.value).place, (e.value).targets, e.error,
 			e.value IS NULL AND e.error IS NULL, a.seen[e.n]

@@ -82,13 +82,13 @@ BEGIN
 		state_hint text,				-- what to run
 		blocked_by text,				-- while blocked: the code of the alert about it
 		version bigint NOT NULL DEFAULT 1,	-- increased when settings or credentials change
+		login_id text,					-- as whom it writes, as author_id of comments has it; NULL: not asked yet, '': the vendor does not tell
 		token_scope text,				-- what the vendor lets its access token do; NULL: it has none, or no scope
 		credentials_end_at timestamptz,	-- when somebody must give others; NULL: not known
 		breaker_failures integer NOT NULL DEFAULT 0,	-- vendor failures in a row
 		breaker_until timestamptz,		-- no call before this time; then one probe
 		breaker_opened_at timestamptz,
-		last_error text,
-		last_error_at timestamptz,
+		last_error text, last_error_at timestamptz,
 		created_at timestamptz NOT NULL DEFAULT now()
 	);
 	COMMENT ON TABLE zcsync.accounts IS

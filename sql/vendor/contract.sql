@@ -206,7 +206,13 @@ CREATE TYPE zcsync.vendor AS (
 	webhook_reply	regprocedure,	-- the webhooks of the reply: step, reply.  health is active, failing (it still sends), or another word (it does
 							-- not); a row without id says in url after which place a list goes on.  In the reply, members named secret
 							-- have a number instead of the secret, which goes into the column secret (src/shown_secret.c)
-	webhook_subscriptions	text[]	-- what webhooks that are declared report, if nobody says otherwise
+	webhook_subscriptions	text[],	-- what webhooks that are declared report, if nobody says otherwise
+	login_request	jsonb,	-- a request that tells as whom an account writes; needed to write comments
+	login		regprocedure,	-- who its reply says that is, as author_id of comments has it; NULL: it does not say
+	comment_fault	regprocedure,	-- why a comment cannot be written: row, base ({}: it is new), values agreed on of its record -> {message, hint}; NULL: it can
+	comment_request	regprocedure,	-- what posts a comment, or makes it what its row is: row (with the route that wrote it in route_id), base; NULL: there is
+							-- nothing to send
+	comment_reply	regprocedure	-- the comment that the reply shows: account, request with "author" and "sent", reply; no row: it shows none
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -226,24 +232,27 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	required regprocedure DEFAULT NULL, closing regprocedure DEFAULT NULL, person regprocedure DEFAULT NULL,
 	webhook_proof regprocedure DEFAULT NULL, webhook_events regprocedure DEFAULT NULL,
 	comments_request regprocedure DEFAULT NULL, comments_next regprocedure DEFAULT NULL,
-	webhook_request regprocedure DEFAULT NULL, webhook_reply regprocedure DEFAULT NULL, webhook_subscriptions text[] DEFAULT NULL)
+	webhook_request regprocedure DEFAULT NULL, webhook_reply regprocedure DEFAULT NULL, webhook_subscriptions text[] DEFAULT NULL,
+	login_request jsonb DEFAULT NULL, login regprocedure DEFAULT NULL, comment_fault regprocedure DEFAULT NULL,
+	comment_request regprocedure DEFAULT NULL, comment_reply regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45;
+		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45,
+		$46, $47, $48, $49, $50;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, regprocedure, regprocedure, text[]) IS
+	regprocedure, regprocedure, regprocedure, regprocedure, text[], jsonb, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and which vendors must have it: all that have a
 -- connector (always), those that write or compare a kind, those whose records belong to
--- companies or have comments, those that have webhooks, those at which zcsync declares
--- them, or none (optional).
+-- companies or have comments, those that take comments, those that have webhooks, those
+-- at which zcsync declares them, or none (optional).
 CREATE FUNCTION zcsync._vendor_hooks() RETURNS TABLE (hook text, needed text, arguments regtype[], result text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -318,8 +327,9 @@ BEGIN ATOMIC
 		-- has that address (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)'),
 		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]'),
-		-- a page of a record's comments: stream, {id, page, whole}; what follows it: stream, request, reply (doc/new-vendor.md)
+		-- comments: a page of those of a record, and what follows it; then those that are written here (doc/new-vendor.md)
 		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'), ('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb'),
+		('comment_fault', 'to comment', '{jsonb,jsonb,jsonb}', 'jsonb'), ('comment_request', 'to comment', '{jsonb,jsonb}', 'jsonb'), ('login', 'to comment', '{jsonb}', 'text'), ('comment_reply', 'to comment', '{bigint,jsonb,jsonb}', 'TABLE(remote_id text, remote_version text, vals jsonb, doc jsonb)'),
 		('webhook_request', 'optional', '{bigint,text,jsonb}', 'jsonb'), ('webhook_reply', 'to declare webhooks', '{text,jsonb}', 'TABLE(id text, url text, events text[], health text, failures integer, secret text)')
 	) AS h (hook, needed, arguments, result);
 END;

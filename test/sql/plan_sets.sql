@@ -15,18 +15,22 @@ SELECT FROM zcsync.alter_stream('dev/tasks', writes => true);
 SELECT FROM zcsync.add_route('r', source => 'desk/tickets', target => 'dev/tasks', create_in => '11');
 SELECT zcsync._take_page(zcsync.stream('desk/tickets'), 'tickets', ARRAY(
 	SELECT ROW(i::text, NULL, jsonb_build_object('subject', 'Ticket ' || i, 'priority', 'high'), '{}', false)::zcsync.document
-	FROM generate_series(1, 600) AS i), zcsync._origin_of('pull', 1));
+	FROM generate_series(1, 1100) AS i), zcsync._origin_of('pull', 1));
 
--- what plan() calls for 600 records
+-- what plan() calls for 1,100 records; the thousand that were stored last come first
 SET track_functions = 'all';
 BEGIN;
-SELECT op, field, count(*) FROM zcsync.plan('r') GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT op, field, count(*), count(DISTINCT source) AS records FROM zcsync.plan('r', max_records => 5000) GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT f.funcname, f.calls FROM pg_stat_xact_user_functions AS f
 WHERE f.schemaname = 'zcsync' AND f.funcname IN ('_decide_route_changes', '_route_changes') ORDER BY 1;
-SELECT (SELECT f.calls FROM pg_stat_xact_user_functions AS f WHERE f.funcname = 'record_url' AND f.schemaname = 'zcsync') >= 600 AS asked_often,
+SELECT (SELECT f.calls FROM pg_stat_xact_user_functions AS f WHERE f.funcname = 'record_url' AND f.schemaname = 'zcsync') >= 1100 AS asked_often,
 	(SELECT f.calls FROM pg_stat_xact_user_functions AS f WHERE f.funcname = '_record_url_of' AND f.schemaname = 'zcsync') < 20 AS read_rarely;
 COMMIT;
 RESET track_functions;
+SELECT count(DISTINCT t.local_id) AS records, min(t.local_id) = (SELECT x.local_id FROM zcsync.tickets AS x ORDER BY x.local_id OFFSET 100 LIMIT 1) AS newest
+FROM zcsync.plan('r', max_records => 5000) WITH ORDINALITY AS p (op, source, target, field, old, new, n)
+JOIN zcsync.tickets AS t ON 'desk/tickets/' || t.remote_id = p.source WHERE p.n <= 4000;
+SELECT count(*) FROM zcsync.plan('r', source_ids => (SELECT ARRAY[min(t.local_id), min(t.local_id), max(t.local_id)] FROM zcsync.tickets AS t)) WHERE field = 'name';
 
 -- several accounts in one statement, one that is not there, one without addresses
 SELECT a.name, zcsync.record_url(a.account_id, 'tickets', i::text) AS url

@@ -11,13 +11,16 @@
 -- between the comments of the page and is not among them.
 -- ---------------------------------------------------------------------
 
--- as_of: rows that were stored since then say nothing about the reply.
+-- as_of: rows that were stored since then say nothing about the reply.  A payload with
+-- reply_to is about the replies to that comment alone.
 CREATE FUNCTION zcsync._clickup_comments_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT jsonb_build_object('op', 'task_comments', 'task_id', p_payload -> 'id', 'as_of', floor(extract(epoch FROM zcsync._now()))::bigint)
 		|| CASE WHEN p_payload ? 'whole' THEN '{"whole": true}'::jsonb ELSE '{}' END
+		|| CASE WHEN p_payload ? 'reply_to' THEN jsonb_build_object('op', 'comment_replies', 'comment_id', p_payload -> 'reply_to',
+			'threads', jsonb_build_array(p_payload -> 'reply_to')) ELSE '{}' END
 		|| coalesce(p_payload -> 'page', '{}')
 $$;
 COMMENT ON FUNCTION zcsync._clickup_comments_request(bigint, jsonb) IS
@@ -127,3 +130,69 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._clickup_gone_comments(bigint, jsonb, jsonb) IS
 'comments that a page of comments shows to be gone; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Comments that are written here
+--
+-- Everybody who sees the task sees its comments.  Text goes as it is, blocks as they
+-- are; ClickUp does not take both.  It tells assignees and watchers of a comment whatever
+-- is asked for; notify_all says whether the author is told as well.  The reply to a post
+-- shows its id and time only; that to a post in a thread shows nothing.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_comment_fault(p_row jsonb, p_base jsonb, p_parent jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_row -> 'is_private' = 'true' THEN
+			'{"message": "ClickUp has no private comments", "hint": "Everybody who sees the task sees its comments. Leave is_private out, if that may be."}'::jsonb
+		WHEN coalesce(jsonb_typeof(p_row -> 'rich_body'), 'null') NOT IN ('null', 'array') THEN
+			jsonb_build_object('code', 'invalid_parameter_value', 'message', 'rich_body is not a list of blocks',
+				'hint', 'Set it to a JSON array, as in [{"text": "important", "attributes": {"bold": true}}].')
+	END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_comment_fault(jsonb, jsonb, jsonb) IS
+'why a comment cannot be written at ClickUp; NULL: it can';
+
+-- A change must say to whom the comment is assigned and whether it is resolved: as it is.
+CREATE FUNCTION zcsync._clickup_comment_request(p_row jsonb, p_base jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN p_base = '{}' AND p_row ->> 'reply_to' IS NOT NULL THEN jsonb_build_object('op', 'post_reply', 'comment_id', p_row -> 'reply_to')
+		WHEN p_base = '{}' THEN jsonb_build_object('op', 'post_comment', 'task_id', p_row -> 'parent_id')
+		ELSE jsonb_build_object('op', 'update_comment', 'comment_id', p_row -> 'remote_id') END
+		|| jsonb_build_object('parent_id', p_row -> 'parent_id', 'body', t.text || CASE WHEN p_base = '{}' THEN jsonb_build_object('notify_all',
+				coalesce((SELECT n.notify FROM zcsync.routes AS n WHERE n.route_id = (p_row ->> 'route_id')::bigint), false))
+			ELSE jsonb_build_object('assignee', p_row #> '{remote,assignee,id}', 'resolved', coalesce(p_row #> '{remote,resolved}' = 'true', false)) END)
+	FROM (SELECT CASE WHEN p_row ->> 'rich_body' IS NOT NULL AND p_row -> 'rich_body' <> coalesce(p_base -> 'rich_body', 'null')
+			THEN jsonb_build_object('comment', p_row -> 'rich_body')
+		WHEN p_row ->> 'body' IS NOT NULL AND p_row -> 'body' <> coalesce(p_base -> 'body', 'null')
+			THEN jsonb_build_object('comment_text', p_row -> 'body') END) AS t (text)
+	WHERE t.text IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._clickup_comment_request(jsonb, jsonb) IS
+'the request that posts a comment at ClickUp, or changes its text; NULL: there is nothing to send';
+
+CREATE FUNCTION zcsync._clickup_comment_reply(p_account bigint, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (remote_id text, remote_version text, vals jsonb, doc jsonb)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT left(p_reply ->> 'id', 500), NULL, jsonb_build_object('author_id', p_request -> 'author', 'author_name', (
+			SELECT c.name FROM zcsync.contacts c WHERE c.account_id = p_account AND c.remote_id = p_request ->> 'author'),
+		'created_at', zcsync._clickup_time(p_reply ->> 'date'), 'updated_at', zcsync._clickup_time(p_reply ->> 'date')), p_reply
+	WHERE p_request ->> 'op' = 'post_comment' AND p_reply ->> 'id' IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._clickup_comment_reply(bigint, jsonb, jsonb) IS
+'the comment that the reply to a post shows: its id and time, and its author, who is ourselves';
+
+CREATE FUNCTION zcsync._clickup_login(p_reply jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p_reply #>> '{user,id}';
+END;
+COMMENT ON FUNCTION zcsync._clickup_login(jsonb) IS
+'the user as whom an account writes';

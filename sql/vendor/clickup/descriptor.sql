@@ -34,6 +34,7 @@ BEGIN ATOMIC
 				rules => ROW(NULL, NULL, NULL, '{name,status,archived,list_id,parent_id}', NULL)::zcsync.vendor_rules,
 				name_field => 'name', place_field => 'list_id', place => 'list', setting => 'create_in',
 				roles => '{"status": "status", "assignees": "member"}'),
+			zcsync._describe_kind('comments', written => zcsync._clickup_pushable('comments'), create_only => '{parent_kind,parent_id,reply_to,is_private}'),
 			zcsync._describe_kind('contacts'),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],
@@ -74,7 +75,12 @@ BEGIN ATOMIC
 		webhook_reply => 'zcsync._clickup_webhook_reply(text,jsonb)',
 		webhook_subscriptions => '{taskCreated,taskUpdated,taskDeleted,taskStatusUpdated,taskPriorityUpdated,taskAssigneeUpdated,taskDueDateUpdated,taskTagUpdated,
 			taskMoved,taskCommentPosted,taskCommentUpdated,listCreated,listUpdated,listDeleted,folderCreated,folderUpdated,folderDeleted,
-			spaceCreated,spaceUpdated,spaceDeleted}');
+			spaceCreated,spaceUpdated,spaceDeleted}',
+		login_request => '{"op": "user"}',
+		login => 'zcsync._clickup_login(jsonb)',
+		comment_fault => 'zcsync._clickup_comment_fault(jsonb,jsonb,jsonb)',
+		comment_request => 'zcsync._clickup_comment_request(jsonb,jsonb)',
+		comment_reply => 'zcsync._clickup_comment_reply(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'the descriptor of ClickUp';

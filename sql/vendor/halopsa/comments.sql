@@ -42,3 +42,83 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION zcsync._halopsa_comments_next(bigint, jsonb, jsonb) IS
 'where the actions of a ticket go on: nowhere, since they come all at once';
+
+-- ---------------------------------------------------------------------
+-- Comments that are written here
+--
+-- An action must have an outcome: that of the row, or the name that HaloPSA itself has
+-- for a note.  What HaloPSA does by default with the flags of a request is not certain,
+-- so each is sent: zcsync asks for no mail, text message or survey unless the route says
+-- that people are to be notified.  The rules of the instance apply as they do to the
+-- action of an agent.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._halopsa_comment_fault(p_row jsonb, p_base jsonb, p_parent jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_row ->> 'is_private' IS NULL THEN
+			'{"code": "not_null_violation", "message": "a comment must say whether it is private", "hint": "Set is_private: false for an action that the user sees, true for a note that agents see."}'::jsonb
+		WHEN coalesce(jsonb_typeof(p_row -> 'rich_body'), 'null') NOT IN ('null', 'string') THEN
+			'{"code": "invalid_parameter_value", "message": "rich_body is not a text of HTML", "hint": "Set it to HTML as a JSON string: to_jsonb(text)."}'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._halopsa_comment_fault(jsonb, jsonb, jsonb) IS
+'why a comment cannot be written at HaloPSA; NULL: it can';
+
+-- Plain text as HTML.
+CREATE FUNCTION zcsync._halopsa_note(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT '<p>' || replace(replace(replace(replace(replace(replace(p_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'),
+		E'\r\n', E'\n'), E'\n', '<br>') || '</p>';
+END;
+COMMENT ON FUNCTION zcsync._halopsa_note(text) IS
+'plain text as HTML';
+
+CREATE FUNCTION zcsync._halopsa_comment_request(p_row jsonb, p_base jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object('op', 'post', 'entity', 'Actions', 'kind', p_row -> 'parent_kind', 'ticket_id', p_row -> 'parent_id',
+		'item', i.item || jsonb_build_object('ticket_id', zcsync._halopsa_id(p_row ->> 'parent_id'),
+			'sendemail', t.told AND p_row -> 'is_private' = 'false', 'sendsms', false, 'send_survey', false, 'dont_do_rules', false,
+			'_prevent_outgoing', NOT t.told)
+			|| CASE WHEN p_base = '{}' THEN jsonb_build_object('outcome', coalesce(nullif(btrim(p_row ->> 'outcome'), ''),
+					CASE p_row -> 'is_private' WHEN 'true' THEN 'Private Note' ELSE 'Public Note' END))
+				ELSE jsonb_build_object('id', zcsync._halopsa_id(split_part(p_row ->> 'remote_id', '-', 2))) END)
+	FROM (
+		SELECT CASE WHEN p_row ->> 'rich_body' IS NOT NULL AND p_row -> 'rich_body' <> coalesce(p_base -> 'rich_body', 'null')
+				THEN jsonb_build_object('note_html', p_row -> 'rich_body')
+			WHEN p_row ->> 'body' IS NOT NULL AND p_row -> 'body' <> coalesce(p_base -> 'body', 'null')
+				THEN jsonb_build_object('note_html', zcsync._halopsa_note(p_row ->> 'body')) ELSE '{}' END
+			|| CASE WHEN p_row -> 'is_private' <> coalesce(p_base -> 'is_private', 'null')
+				THEN jsonb_build_object('hiddenfromuser', p_row -> 'is_private') ELSE '{}' END) AS i (item)
+	CROSS JOIN LATERAL (SELECT coalesce((SELECT n.notify FROM zcsync.routes AS n WHERE n.route_id = (p_row ->> 'route_id')::bigint), false)) AS t (told)
+	WHERE i.item <> '{}'
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_comment_request(jsonb, jsonb) IS
+'the request that makes an action, or changes its text and who sees it; NULL: there is nothing to send';
+
+CREATE FUNCTION zcsync._halopsa_comment_reply(p_account bigint, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (remote_id text, remote_version text, vals jsonb, doc jsonb)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT c.remote_id, c.remote_version, c.vals, c.doc
+	FROM zcsync._halopsa_comments(p_request ->> 'kind', zcsync._halopsa_list(p_reply), p_request ->> 'ticket_id') AS c
+	WHERE c.vals ->> 'body' IS NOT NULL AND c.vals ->> 'parent_id' = p_request ->> 'ticket_id'
+		AND (NOT p_request -> 'item' ? 'id' OR c.remote_id = concat_ws('-', p_request ->> 'ticket_id', p_request #>> '{item,id}'))
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_comment_reply(bigint, jsonb, jsonb) IS
+'the action that the reply to its making or its change shows';
+
+CREATE FUNCTION zcsync._halopsa_login(p_reply jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._halopsa_read_id(p_reply -> 'id');
+END;
+COMMENT ON FUNCTION zcsync._halopsa_login(jsonb) IS
+'the agent as whom an account writes';

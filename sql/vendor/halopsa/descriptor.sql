@@ -50,6 +50,7 @@ BEGIN ATOMIC
 				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
 				status_scope => 'leads', status_is_id => true,
 				roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'),
+			zcsync._describe_kind('comments', written => zcsync._halopsa_pushable('comments'), create_only => '{parent_kind,parent_id,outcome}'),
 			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts'), compared => true),
 			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies'), compared => true),
 			zcsync._describe_kind('fields'),
@@ -94,7 +95,12 @@ BEGIN ATOMIC
 		webhook_proof => 'zcsync._halopsa_webhook_proof(jsonb,bytea,text)',
 		webhook_events => 'zcsync._halopsa_webhook_events(bigint,jsonb,jsonb)',
 		comments_request => 'zcsync._halopsa_comments_request(bigint,jsonb)',
-		comments_next => 'zcsync._halopsa_comments_next(bigint,jsonb,jsonb)');
+		comments_next => 'zcsync._halopsa_comments_next(bigint,jsonb,jsonb)',
+		login_request => '{"op": "get", "entity": "Agent", "id": "me"}',
+		login => 'zcsync._halopsa_login(jsonb)',
+		comment_fault => 'zcsync._halopsa_comment_fault(jsonb,jsonb,jsonb)',
+		comment_request => 'zcsync._halopsa_comment_request(jsonb,jsonb)',
+		comment_reply => 'zcsync._halopsa_comment_reply(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'the descriptor of HaloPSA';

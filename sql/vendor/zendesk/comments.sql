@@ -162,3 +162,74 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_event_comments(bigint, jsonb) IS
 'new comments among ticket events as rows; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Comments that are written here
+--
+-- A comment is posted by an update of its ticket, whose reply shows it as an event of the
+-- audit.  Whether it is public is always said, since otherwise it would be what the
+-- first comment of the ticket is.  A public one is what an agent's public reply is: the
+-- triggers of the account decide who gets mail.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._zendesk_comment_fault(p_row jsonb, p_base jsonb, p_parent jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_row ->> 'is_private' IS NULL THEN
+			'{"code": "not_null_violation", "message": "a comment must say whether it is private", "hint": "Set is_private: false for a reply that the requester sees, true for a note that agents see."}'::jsonb
+		WHEN p_base = '{}' AND p_parent ->> 'status' = 'closed' THEN
+			'{"message": "a closed ticket takes no comments", "hint": "Make a new ticket for what is left to do."}'
+		WHEN coalesce(jsonb_typeof(p_row -> 'rich_body'), 'null') NOT IN ('null', 'string') THEN
+			'{"code": "invalid_parameter_value", "message": "rich_body is not a text of HTML", "hint": "Set it to HTML as a JSON string: to_jsonb(text)."}'
+		WHEN p_base = '{}' AND p_row ->> 'author_id' IS NOT NULL AND zcsync._zendesk_id(p_row ->> 'author_id') IS NULL THEN
+			'{"code": "invalid_parameter_value", "message": "author_id is not an id", "hint": "It is a whole number; zcsync.contacts shows those of people."}'
+		WHEN p_base <> '{}' AND (p_row -> 'body' <> p_base -> 'body' OR p_row -> 'rich_body' <> p_base -> 'rich_body' OR p_row -> 'author_id' <> p_base -> 'author_id') THEN
+			'{"message": "the text and the author of a comment cannot be changed at Zendesk", "hint": "Insert another comment."}'
+		WHEN p_base -> 'is_private' = 'true' AND p_row -> 'is_private' = 'false' THEN
+			'{"message": "a private comment cannot be made public at Zendesk", "hint": "Insert its text again as a public comment."}'
+	END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_comment_fault(jsonb, jsonb, jsonb) IS
+'why a comment cannot be written at Zendesk; NULL: it can';
+
+CREATE FUNCTION zcsync._zendesk_comment_request(p_row jsonb, p_base jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN p_base = '{}' THEN jsonb_build_object('op', 'post_comment', 'ticket_id', p_row -> 'parent_id',
+			'body', jsonb_build_object('ticket', jsonb_build_object('comment', jsonb_strip_nulls(jsonb_build_object(
+				'body', CASE WHEN p_row ->> 'rich_body' IS NULL THEN p_row -> 'body' END, 'html_body', p_row -> 'rich_body',
+				'public', p_row -> 'is_private' = 'false', 'author_id', zcsync._zendesk_id(p_row ->> 'author_id'))))))
+		WHEN p_row -> 'is_private' = 'true' AND p_base -> 'is_private' <> 'true' THEN
+			jsonb_build_object('op', 'make_private', 'ticket_id', p_row -> 'parent_id', 'comment_id', p_row -> 'remote_id')
+	END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_comment_request(jsonb, jsonb) IS
+'the request that posts a comment at Zendesk, or makes it private; NULL: there is nothing to send';
+
+CREATE FUNCTION zcsync._zendesk_comment_reply(p_account bigint, p_request jsonb, p_reply jsonb)
+RETURNS TABLE (remote_id text, remote_version text, vals jsonb, doc jsonb)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT c.remote_id, c.remote_version, c.vals, c.doc
+	FROM (
+		SELECT e || jsonb_build_object('created_at', p_reply #> '{audit,created_at}', 'via', p_reply #> '{audit,via}') AS doc
+		FROM jsonb_array_elements(zcsync._json_list(p_reply #> '{audit,events}')) WITH ORDINALITY AS x (e, n)
+		WHERE e ->> 'type' = 'Comment' ORDER BY n LIMIT 1) AS d
+	CROSS JOIN LATERAL zcsync._zendesk_comments(p_account, p_request ->> 'ticket_id',
+		extract(epoch FROM zcsync._utc_text(d.doc ->> 'created_at')::timestamptz)::bigint::text, jsonb_build_array(d.doc), '[]') AS c
+	WHERE p_request ->> 'op' = 'post_comment' AND d.doc ->> 'created_at' IS NOT NULL AND d.doc ->> 'body' IS NOT NULL
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_comment_reply(bigint, jsonb, jsonb) IS
+'the comment that the reply to a post shows, as an event of the ticket''s audit';
+
+CREATE FUNCTION zcsync._zendesk_login(p_reply jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p_reply #>> '{user,id}';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_login(jsonb) IS
+'the user as whom an account writes';

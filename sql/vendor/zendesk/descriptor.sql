@@ -57,6 +57,9 @@ BEGIN ATOMIC
 				name_field => 'subject', status_scope => 'tickets',
 				roles => '{"assignee_id": "member", "requester_id": "requester"}',
 				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
+			-- of a comment, only that it is public can be changed
+			zcsync._describe_kind('comments', written => zcsync._zendesk_pushable('comments'),
+				create_only => '{parent_kind,parent_id,author_id,body,rich_body}'),
 			zcsync._describe_kind('contacts', pull_class => 'export'),
 			zcsync._describe_kind('companies', pull_class => 'export'),
 			zcsync._describe_kind('fields'),
@@ -105,7 +108,12 @@ BEGIN ATOMIC
 		webhook_subscriptions => ARRAY(SELECT 'zen:event-type:ticket.' || e FROM unnest('{created,status_changed,custom_status_changed,subject_changed,
 			priority_changed,type_changed,tags_changed,agent_assignment_changed,group_assignment_changed,organization_changed,requester_changed,
 			external_id_changed,custom_field_changed,task_due_at_changed,comment_added,comment_made_private,comment_redacted,merged,soft_deleted,undeleted,
-			permanently_deleted}'::text[]) AS e));
+			permanently_deleted}'::text[]) AS e),
+		login_request => '{"op": "users_me"}',
+		login => 'zcsync._zendesk_login(jsonb)',
+		comment_fault => 'zcsync._zendesk_comment_fault(jsonb,jsonb,jsonb)',
+		comment_request => 'zcsync._zendesk_comment_request(jsonb,jsonb)',
+		comment_reply => 'zcsync._zendesk_comment_reply(bigint,jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'the descriptor of Zendesk';

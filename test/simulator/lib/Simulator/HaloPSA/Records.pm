@@ -12,6 +12,9 @@ use Simulator::Vendor qw(is_string truthy);
 our @EXPORT = qw(record_routes clients client client_post client_delete sites site site_post site_delete users user user_post user_delete statuses status priorities
   ticket_types ticket_type teams agents agent field_infos field_info lookups outcomes);
 
+# The agent as whom applications log in.
+my $API_AGENT = 3;
+
 my %ENTITY = (Client => 'Client', Site => 'Site', User => 'Users');
 
 sub record_routes ($self)
@@ -299,9 +302,12 @@ sub agents ($self, $q)
 	return (200, [ map { _agent($q->{i}, $_) } grep { $disabled || !$_->{isdisabled} } @{ $q->{i}->agents } ]);
 }
 
+# "me" is the agent as whom an application logs in.
 sub agent ($self, $q)
 {
-	return (200, _agent($q->{i}, $q->{i}->in(agents => $q->{p}{id}) // $self->missing('Agent')));
+	my $id = $q->{p}{id} eq 'me' ? $API_AGENT : $q->{p}{id};
+
+	return (200, _agent($q->{i}, $q->{i}->in(agents => $id) // $self->missing('Agent')));
 }
 
 sub _field ($field, $values)
