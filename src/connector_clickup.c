@@ -45,6 +45,8 @@ static const ZcsyncOperation operations[] = {
 	"lists"},
 	{"folder_lists", "GET", "/api/v2/folder/{folder_id}/list", "archived",
 	false, "lists"},
+	{"custom_items", "GET", "/api/v2/team/{team_id}/custom_item", NULL, false,
+	"custom_items"},
 	{"list", "GET", "/api/v2/list/{list_id}", NULL, false, "id"},
 	{"list_fields", "GET", "/api/v2/list/{list_id}/field", NULL, false,
 	"fields"},
@@ -246,7 +248,7 @@ clickup_interpret(ZcsyncCall *call)
 	else
 		judge_unknown(call, code, &hint);
 
-	if (missing(call, code))
+	if (missing(call, code) || zcsync_connector_lacking(call))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		zcsync_connector_throttle(call, THROTTLE_S);

@@ -36,6 +36,7 @@
 /* Lifetime of an access token whose reply names none, in seconds. */
 #define TOKEN_LIFETIME_S	1800
 
+static bool answer_missing(ZcsyncCall *call);
 static bool expand_path(ZcsyncCall *call, StringInfo url, const char *path);
 static void append_query(ZcsyncCall *call, StringInfo url, const char *query);
 static void append_list(StringInfo url, bool *first, const char *key,
@@ -265,10 +266,32 @@ zcsync_connector_header_number(ZcsyncCall *call, const char *name)
 bool
 zcsync_connector_missing(ZcsyncCall *call)
 {
+	return zcsync_json_get_text(call->request, "may_be_gone") != NULL &&
+		answer_missing(call);
+}
+
+/*
+ * The vendor refuses what was asked for: not all plans and logins have it.
+ * If the request expects that (member "may_be_refused"), this is an answer,
+ * too, so that what is read after it does not wait for it.
+ */
+bool
+zcsync_connector_lacking(ZcsyncCall *call)
+{
+	return zcsync_json_get_text(call->request, "may_be_refused") != NULL &&
+		(call->outcome == ZCSYNC_OUTCOME_REJECTED ||
+		 call->outcome == ZCSYNC_OUTCOME_NOT_FOUND) &&
+		answer_missing(call);
+}
+
+/*
+ * Make the reply one that says that there is nothing.
+ */
+static bool
+answer_missing(ZcsyncCall *call)
+{
 	const char *type = zcsync_http_header(call->transfer, "Content-Type");
 
-	if (zcsync_json_get_text(call->request, "may_be_gone") == NULL)
-		return false;
 	if (type != NULL && strstr(type, "text/html") != NULL)
 		return false;
 	call->outcome = ZCSYNC_OUTCOME_DONE;

@@ -49,6 +49,7 @@ extern void zcsync_connector_explain(ZcsyncCall *call, const char *message,
 extern int64 zcsync_connector_header_number(ZcsyncCall *call,
 											const char *name);
 extern bool zcsync_connector_missing(ZcsyncCall *call);
+extern bool zcsync_connector_lacking(ZcsyncCall *call);
 extern void zcsync_connector_throttle(ZcsyncCall *call, int default_s);
 
 #endif							/* ZCSYNC_CONNECTOR_COMMON_H */

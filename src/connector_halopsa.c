@@ -185,8 +185,9 @@ halopsa_interpret(ZcsyncCall *call)
 		return;
 	}
 
-	if (call->status == 404 && strcmp(call->op, "get") == 0 &&
-		zcsync_connector_missing(call))
+	if (zcsync_connector_lacking(call) ||
+		(call->status == 404 && strcmp(call->op, "get") == 0 &&
+		 zcsync_connector_missing(call)))
 		return;
 	said = error_text(zcsync_connector_error_body(call));
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)

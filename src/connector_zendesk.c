@@ -105,7 +105,6 @@ static bool read_limit(ZcsyncCall *call, const char *name,
 static void set_limits(ZcsyncCall *call, const ZcsyncLimits *limits);
 static bool list_number(const char *value, const char *key, int *number);
 static bool too_recent(ZcsyncCall *call, const Jsonb *body);
-static bool lacks_feature(const ZcsyncCall *call);
 static void judge_create(ZcsyncCall *call, const Jsonb *body);
 static char *error_text(const Jsonb *body);
 static void append_details(StringInfo said, const Jsonb *details);
@@ -194,8 +193,9 @@ zendesk_interpret(ZcsyncCall *call)
 	body = zcsync_connector_error_body(call);
 	if (too_recent(call, body))
 		return;
-	if ((call->outcome == ZCSYNC_OUTCOME_NOT_FOUND || lacks_feature(call)) &&
-		zcsync_connector_missing(call))
+	if (zcsync_connector_lacking(call) ||
+		(call->outcome == ZCSYNC_OUTCOME_NOT_FOUND &&
+		 zcsync_connector_missing(call)))
 		return;
 	if (call->outcome == ZCSYNC_OUTCOME_THROTTLED)
 		throttle(call);
@@ -467,18 +467,6 @@ too_recent(ZcsyncCall *call, const Jsonb *body)
 	call->body_len = strlen(call->body);
 	call->message = NULL;
 	return true;
-}
-
-/*
- * Does the plan, or the user of the credentials, lack what was asked for?
- * Not all plans have brands and ticket forms.  A request that expects this
- * has the member "may_be_refused".
- */
-static bool
-lacks_feature(const ZcsyncCall *call)
-{
-	return call->status == 403 &&
-		zcsync_json_get_text(call->request, "may_be_refused") != NULL;
 }
 
 /*

@@ -27,7 +27,7 @@ CREATE FUNCTION zcsync._own_types(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT array_agg(CASE
-			WHEN c IN ('tags', 'assignees') THEN 'text[]'
+			WHEN c IN ('tags', 'assignees', 'watchers', 'follower_ids', 'email_cc_ids') THEN 'text[]'
 			WHEN c IN ('custom_fields', 'options', 'rich_body') THEN 'jsonb'
 			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'required', 'is_default', 'do_not_call') THEN 'boolean'
 			WHEN c IN ('revenue', 'value', 'probability', 'points') THEN 'numeric'

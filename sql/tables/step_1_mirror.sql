@@ -20,8 +20,8 @@ BEGIN
 		remote_id text,
 		subject text, description text, status text, custom_status_id text, priority text, type text,
 		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text,
-		site_id text, brand_id text, form_id text, tags text[], due_at timestamptz, external_id text,
-		channel text, url text,
+		site_id text, brand_id text, form_id text, problem_id text, follower_ids text[], email_cc_ids text[],
+		satisfaction text, tags text[], due_at timestamptz, external_id text, channel text, url text,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT tickets_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -64,8 +64,8 @@ BEGIN
 		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
 			CONSTRAINT tasks_local_id_key UNIQUE,
 		remote_id text,
-		name text, description text, status text, status_type text, priority integer, assignees text[],
-		tags text[], due_at timestamptz, start_at timestamptz, closed_at timestamptz, list_id text,
+		name text, description text, status text, status_type text, priority integer, type_id text,
+		assignees text[], watchers text[], tags text[], due_at timestamptz, start_at timestamptz, closed_at timestamptz, list_id text,
 		folder_id text, space_id text, parent_id text, creator_id text, time_estimate bigint, points numeric,
 		archived boolean, custom_id text, external_id text, url text,
 		custom_fields jsonb NOT NULL DEFAULT '{}'

@@ -162,6 +162,10 @@ BEGIN
 	COMMENT ON COLUMN zcsync.tickets.site_id IS 'remote id of the site';
 	COMMENT ON COLUMN zcsync.tickets.brand_id IS 'remote id of the brand';
 	COMMENT ON COLUMN zcsync.tickets.form_id IS 'remote id of the form';
+	COMMENT ON COLUMN zcsync.tickets.problem_id IS 'remote id of the ticket whose problem it is an incident of';
+	COMMENT ON COLUMN zcsync.tickets.follower_ids IS 'remote ids of the agents who follow it';
+	COMMENT ON COLUMN zcsync.tickets.email_cc_ids IS 'remote ids of the people who get copies of its mails';
+	COMMENT ON COLUMN zcsync.tickets.satisfaction IS 'how the requester rated it: offered, good, bad, ...';
 	COMMENT ON COLUMN zcsync.tickets.tags IS 'tags';
 	COMMENT ON COLUMN zcsync.tickets.due_at IS 'until when it is to be done';
 	COMMENT ON COLUMN zcsync.tickets.external_id IS 'the mark or the id of another system, as the vendor stores it';
@@ -198,7 +202,9 @@ BEGIN
 	COMMENT ON COLUMN zcsync.tasks.status IS 'status of a record as its vendor has it; HTTP status of a failure';
 	COMMENT ON COLUMN zcsync.tasks.status_type IS 'what the vendor counts the status as: open, custom, done, closed';
 	COMMENT ON COLUMN zcsync.tasks.priority IS 'of a record how urgent it is; of a job: lower first';
+	COMMENT ON COLUMN zcsync.tasks.type_id IS 'remote id of its type; empty: a plain task';
 	COMMENT ON COLUMN zcsync.tasks.assignees IS 'remote ids of those who work on it';
+	COMMENT ON COLUMN zcsync.tasks.watchers IS 'remote ids of who watches it';
 	COMMENT ON COLUMN zcsync.tasks.tags IS 'tags';
 	COMMENT ON COLUMN zcsync.tasks.due_at IS 'until when it is to be done';
 	COMMENT ON COLUMN zcsync.tasks.start_at IS 'when work on it is to begin';

@@ -283,6 +283,16 @@ SELECT request ->> 'op' AS op, more FROM walk(:statuses, '{"spaces": []}');
 UPDATE zcsync.streams SET scope = '{"list_ids": ["11", "12"]}' WHERE kind = 'tasks';
 SELECT * FROM walk(:fields, '{"fields": []}');
 SELECT * FROM walk(:fields, '{"fields": []}');
+SELECT * FROM walk(:fields, '{"custom_items": []}');
+SELECT r.remote_id, r.vals - '{custom_fields,created_at,updated_at,position,required}'::text[] AS vals FROM unnest(ARRAY[
+	'{"custom_items": [{"id": 1, "name": "Milestone"}, {"id": "1300-900e", "name": 7}, {"name": "x"}, null]}', '{"custom_items": []}', '{"zcsync_missing": true}', '[]']::jsonb[]) AS x (reply),
+	zcsync._clickup_rows(:dev, 'fields', '{"op": "custom_items"}', x.reply) AS r;
+-- types and watchers of tasks
+SELECT r.vals ->> 'type_id' AS type_id, r.vals -> 'watchers' AS watchers FROM zcsync._clickup_rows(:dev, 'tasks', '{}', '{"tasks": [
+	{"id": "a", "custom_item_id": 1300, "watchers": [{"id": 184}, {"id": 183}]}, {"id": "b", "custom_item_id": 0}, {"id": "c", "custom_item_id": null, "watchers": "x"}]}') AS r;
+SELECT zcsync._clickup_update_body(r, '{"name": "x", "type_id": "1", "watchers": ["183"]}', NULL) AS body
+FROM unnest(ARRAY['{"type_id": "1300", "watchers": ["184", "183"]}', '{"type_id": null, "watchers": []}', '{"type_id": "1", "watchers": ["183"]}', '{"name": "y"}']::jsonb[]) AS r;
+SELECT zcsync._clickup_create_body(r, NULL) -> 'custom_item_id' AS type FROM unnest(ARRAY['{"name": "x"}', '{"name": "x", "type_id": null}', '{"name": "x", "type_id": "1300"}', '{"name": "x", "type_id": "bug"}']::jsonb[]) AS r;
 UPDATE zcsync.streams SET scope = '{"list_ids": [13]}' WHERE kind = 'fields';
 SELECT * FROM walk(:fields, '{"fields": []}');
 -- stuck for more than an hour: begins anew

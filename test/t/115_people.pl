@@ -69,8 +69,59 @@ is(value(q{SELECT string_agg(concat_ws(' ', remote_id, jsonb_array_length(option
 	'brand 1,form 1,group 122', 'a group less, and forms');
 is(value(q{SELECT count(*) FROM zcsync.tickets t WHERE NOT EXISTS (SELECT FROM zcsync.fields f, jsonb_array_elements(f.options) AS o WHERE f.remote_id = 'form' AND o ->> 'id' = t.form_id)}),
 	0, 'the form of each ticket is known');
+
+# followers, copies and the problem of a ticket, both ways
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}');
+	SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01');
+	SELECT zcsync.alter_stream('acme/tickets', writes => true)});
+work();
+my ($ticket, $problem, $agent, $other) = split /\|/, value(q{SELECT concat_ws('|', (array_agg(remote_id ORDER BY remote_id))[1], (array_agg(remote_id ORDER BY remote_id))[2],
+	min(assignee_id), max(assignee_id)) FROM zcsync.tickets WHERE status IN ('open', 'pending') AND assignee_id IS NOT NULL});
+sub people { return value("SELECT concat_ws('|', follower_ids, email_cc_ids, problem_id, sync_state) FROM zcsync.tickets WHERE remote_id = '$ticket'"); }
+sub at_zendesk { my ($t) = grep { $_->{id} eq $ticket } @{ $simulator->get('state/tickets', account => 'acme', limit => 1000)->{tickets} }; return join '|', (map { join ',', @$_ } @{$t}{qw(follower_ids email_cc_ids)}), $t->{problem_id} // ''; }
+is(people(), '{}|{}|synced', 'nobody follows a ticket');
+value("UPDATE zcsync.tickets SET follower_ids = '{$agent}', email_cc_ids = '{$other}', type = 'incident', problem_id = '$problem' WHERE remote_id = '$ticket'");
+work();
+is(at_zendesk(), "$agent|$other|$problem", 'who follows it is sent');
+is(people(), "{$agent}|{$other}|$problem|synced", 'and agreed');
+$simulator->post('edit', { account => 'acme', id => $ticket, fields => { follower_ids => [ 0 + $agent, 0 + $other ], problem_id => undef, satisfaction_rating => { score => 'good' } } });
+value("UPDATE zcsync.tickets SET follower_ids = '{}' WHERE remote_id = '$ticket'");
+work() for 1, 2;
+is(at_zendesk(), "$other|$other|", 'who was added there stays, who was removed here goes');
+is(people(), "{$other}|{$other}|synced", 'on both sides');
+is(value("SELECT satisfaction FROM zcsync.tickets WHERE remote_id = '$ticket'"), 'good', 'and the rating came');
+$simulator->post('delete', { account => 'acme', id => $problem });
+work();
+is(value("SELECT deleted_at IS NOT NULL, status FROM zcsync.tickets WHERE remote_id = '$problem'"), 't|deleted', 'a deleted ticket');
+$simulator->post('edit', { account => 'acme', id => $problem, fields => { status => 'open' } });
+work();
+is(value("SELECT deleted_at IS NOT NULL, status FROM zcsync.tickets WHERE remote_id = '$problem'"), 'f|open', 'is restored');
+
 my $before = calls(qr{/organizations}, 'zendesk');
 work();
 is(calls(qr{/organizations}, 'zendesk'), $before + 1, 'one call while nothing changes');
+
+# ---------------------------------------------------------------------
+# ClickUp
+# ---------------------------------------------------------------------
+value(sprintf q{SELECT zcsync.add_account('dev', 'clickup', settings => '{"workspace_id": "9001001", "plan": "enterprise", "base_url": "%s"}', credentials => '{"token": "pk_183_DEV"}');
+SELECT zcsync.add_stream('dev', kind, since => CASE kind WHEN 'tasks' THEN '2000-01-01'::timestamptz END) FROM unnest('{tasks,fields,contacts}'::text[]) AS kind;
+SELECT zcsync.alter_stream('dev/tasks', writes => true)}, $simulator->clickup);
+work();
+is(value(q{SELECT string_agg(concat_ws(' ', o ->> 'id', o ->> 'name'), ',' ORDER BY n) FROM zcsync.fields f, jsonb_array_elements(f.options) WITH ORDINALITY AS x (o, n)
+	WHERE f.account_id = zcsync.account('dev') AND f.scope_id = 'system'}), '1 Milestone,1300 Bug', 'types of tasks');
+is(value(q{SELECT count(*) > 0 FROM zcsync.fields WHERE account_id = zcsync.account('dev') AND scope_id <> 'system'}), 't', 'and the fields of lists');
+my $bugs = $simulator->get('info')->{clickup}{dev}{lists}{Bugs};
+my $task = value(qq{INSERT INTO zcsync.tasks (account_id, list_id, name, type_id, watchers) VALUES (zcsync.account('dev'), '$bugs', 'Watched', '1300', '{184}') RETURNING local_id});
+work();
+sub task { return value("SELECT concat_ws('|', type_id, watchers, sync_state) FROM zcsync.tasks WHERE local_id = $task"); }
+is(task(), '1300|{184}|synced', 'a task of a type, and who watches it');
+my $remote = value("SELECT remote_id FROM zcsync.tasks WHERE local_id = $task");
+$simulator->post('edit', { workspace => 'dev', id => $remote, fields => { watchers => [ 183, 184, 185 ], checklists => [ { id => 'c', name => 'Before', items => [ { id => 'i', name => 'Back up', resolved => undef } ] } ] } });
+value("UPDATE zcsync.tasks SET watchers = '{}', type_id = NULL WHERE local_id = $task");
+work() for 1, 2;
+is(task(), '{183,185}|synced', 'watchers of both sides, and a plain task');
+is(value("SELECT remote #>> '{checklists,0,items,0,name}' FROM zcsync.tasks WHERE local_id = $task"), 'Back up', 'checklists are read');
+is(value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'without errors');
 
 done_testing();

@@ -66,7 +66,7 @@ AS $$
 			'subject', d ->> 'title', 'description', d ->> 'text', 'status', d ->> 'state', 'priority', d ->> 'level',
 			'external_id', d ->> 'mark', 'tags', '[]'::jsonb, 'custom_fields', '{}'::jsonb,
 			'custom_status_id', NULL, 'type', NULL, 'requester_id', NULL, 'submitter_id', NULL, 'assignee_id', NULL, 'group_id', NULL,
-			'organization_id', NULL, 'site_id', NULL, 'brand_id', NULL, 'form_id', NULL, 'due_at', NULL, 'channel', NULL,
+			'organization_id', NULL, 'site_id', NULL, 'brand_id', NULL, 'form_id', NULL, 'problem_id', NULL, 'follower_ids', NULL, 'email_cc_ids', NULL, 'satisfaction', NULL, 'due_at', NULL, 'channel', NULL,
 			'url', zcsync.record_url($1, 'tickets', d ->> 'id'),
 			'created_at', zcsync._utc_text(d ->> 'opened'), 'updated_at', zcsync._utc_text(d ->> 'changed')),
 		d, false

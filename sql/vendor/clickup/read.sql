@@ -176,6 +176,12 @@ BEGIN
 		SELECT jsonb_agg(zcsync._clickup_list_request(v_stream.kind, e #>> '{}') ORDER BY n)
 		INTO v_todo FROM jsonb_array_elements(v_lists) WITH ORDINALITY AS x (e, n);
 	END IF;
+	-- the types of tasks belong to the workspace; not all plans have any
+	IF v_stream.kind = 'fields' THEN
+		v_todo := v_todo || coalesce((
+			SELECT jsonb_build_array(jsonb_build_object('op', 'custom_items', 'team_id', a.settings -> 'workspace_id', 'may_be_refused', true))
+			FROM zcsync.accounts a WHERE a.account_id = v_stream.account_id AND a.settings ? 'workspace_id'), '[]');
+	END IF;
 	RETURN jsonb_build_object('todo', v_todo, 'started', v_now);
 END
 $$;
@@ -472,6 +478,8 @@ BEGIN
 		RETURN QUERY SELECT 'comments', g.id, NULL::text, jsonb_build_object('parent_kind', 'tasks', 'parent_id', p_request -> 'task_id'), NULL::jsonb, true
 			FROM zcsync._clickup_gone_comments(p_account, p_request, p_reply -> 'comments') AS g (id)
 			WHERE jsonb_typeof(p_reply -> 'comments') = 'array';
+	ELSIF v_op = 'custom_items' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_types(p_reply -> 'custom_items');
 	ELSIF v_op = 'list_fields' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_fields(p_request ->> 'list_id', zcsync._json_list(p_reply -> 'fields'));
 	ELSIF p_kind = 'tasks' AND p_request ? 'compare' THEN
@@ -593,6 +601,8 @@ BEGIN
 			'status_type', d -> 'status' ->> 'type',
 			'priority', zcsync._json_integer(CASE jsonb_typeof(d -> 'priority')
 				WHEN 'object' THEN d -> 'priority' -> 'id' ELSE d -> 'priority' END),
+			'type_id', nullif(left(d ->> 'custom_item_id', 500), '0'),
+			'watchers', zcsync._member_list(d -> 'watchers', 'id'),
 			'assignees', (SELECT coalesce(jsonb_agg(DISTINCT e.id), '[]')
 				FROM (SELECT CASE WHEN jsonb_typeof(e) = 'object' THEN e ->> 'id' ELSE e #>> '{}' END
 					FROM jsonb_array_elements(zcsync._json_list(d -> 'assignees')) AS e) AS e (id)
@@ -657,6 +667,22 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_fields(text, jsonb) IS
 'custom field documents of a list as rows; the caller''s TimeZone must be UTC';
+
+-- The types of tasks are one row, with all of them as options.
+CREATE FUNCTION zcsync._clickup_types(p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT 'fields', 'type', NULL::text,
+		jsonb_build_object('scope_id', 'system', 'name', 'Task type', 'type', 'select', 'options', (
+				SELECT coalesce(jsonb_agg(jsonb_build_object('id', d ->> 'id', 'name', left(d ->> 'name', 500)) ORDER BY n), '[]')
+				FROM jsonb_array_elements(zcsync._json_list(p_list)) WITH ORDINALITY AS x (d, n) WHERE d ->> 'id' IS NOT NULL),
+			'required', false, 'active', true, 'position', NULL, 'custom_fields', '{}'::jsonb, 'created_at', NULL, 'updated_at', NULL),
+		NULL::jsonb, false
+	WHERE jsonb_typeof(p_list) = 'array';
+END;
+COMMENT ON FUNCTION zcsync._clickup_types(jsonb) IS
+'the row for the types of tasks of a workspace';
 
 CREATE FUNCTION zcsync._clickup_statuses(p_list_id text, p_list jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)

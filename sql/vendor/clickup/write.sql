@@ -10,7 +10,7 @@
 CREATE FUNCTION zcsync._clickup_pushable(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tasks' THEN '{name,description,status,priority,assignees,tags,due_at,start_at,
+	SELECT CASE p_kind WHEN 'tasks' THEN '{name,description,status,priority,type_id,assignees,watchers,tags,due_at,start_at,
 		time_estimate,points,archived,list_id,parent_id,custom_fields}' WHEN 'comments' THEN '{parent_kind,parent_id,reply_to,body,rich_body,is_private}' ELSE '{}' END::text[];
 END;
 COMMENT ON FUNCTION zcsync._clickup_pushable(text) IS
@@ -27,8 +27,8 @@ SET timezone = 'UTC'
 AS $$
 #variable_conflict use_column
 DECLARE
-	v_columns text[] := '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived,
-		list_id,parent_id,tags,custom_fields}';
+	v_columns text[] := '{name,description,status,priority,type_id,assignees,watchers,due_at,start_at,time_estimate,points,
+		archived,list_id,parent_id,tags,custom_fields}';
 	v_jobs bigint[];
 	v_requests jsonb[];
 	v_equal bigint[];
@@ -45,7 +45,7 @@ BEGIN
 	FROM (
 		SELECT j.job_id, j.local_id, j.notify, j.learned, CASE
 			WHEN j.local_id IS NULL OR j.changed IS NULL THEN NULL
-			WHEN j.remote_id IS NOT NULL AND j.field IS NOT NULL AND NOT j.changed ?| v_columns[1:12]
+			WHEN j.remote_id IS NOT NULL AND j.field IS NOT NULL AND NOT j.changed ?| v_columns[1:14]
 				AND f.remote_id IS NOT NULL
 			THEN zcsync._clickup_field_request(j.remote_id, j.list_id, j.field, f.name, j.custom_fields -> j.field,
 				j.base #> ARRAY['custom_fields', j.field], f.type, f.options)
@@ -58,7 +58,7 @@ BEGIN
 			SELECT q.job_id, t.local_id, n.notify, q.payload -> 'learned' AS learned, q.unclear_since, q.lookup_page AS page,
 				t.account_id, t.remote_id, t.sync_key, t.list_id, t.parent_id, t.custom_fields, b.base, t.remote,
 				CASE WHEN t.deleted_at IS NULL THEN zcsync._differing(CASE WHEN t.remote_id IS NOT NULL THEN b.base END,
-					v_columns, ROW(t.name, t.description, t.status, t.priority, t.assignees, t.due_at, t.start_at,
+					v_columns, ROW(t.name, t.description, t.status, t.priority, t.type_id, t.assignees, t.watchers, t.due_at, t.start_at,
 						t.time_estimate, t.points, t.archived, t.list_id, t.parent_id, t.tags, t.custom_fields)) END AS changed,
 				(zcsync._differing_keys(b.base -> 'custom_fields', t.custom_fields))[1] AS field
 			FROM zcsync.sync_queue q
@@ -97,9 +97,9 @@ BEGIN
 		RETURN;
 	END IF;
 	UPDATE zcsync.tasks t
-	SET (name, description, status, priority, assignees, tags, due_at, start_at, time_estimate, points, archived,
+	SET (name, description, status, priority, type_id, assignees, watchers, tags, due_at, start_at, time_estimate, points, archived,
 			list_id, parent_id, custom_fields, sync_state, sync_cause, sync_cause_id, sync_xid) =
-		(SELECT b.name, b.description, b.status, b.priority, b.assignees, b.tags, b.due_at, b.start_at, b.time_estimate,
+		(SELECT b.name, b.description, b.status, b.priority, b.type_id, b.assignees, b.watchers, b.tags, b.due_at, b.start_at, b.time_estimate,
 			b.points, b.archived, b.list_id, b.parent_id, coalesce(b.custom_fields, '{}'),
 			'synced', 'push', NULL::bigint, pg_current_xact_id()
 		FROM jsonb_populate_record(NULL::zcsync.tasks, t.base) AS b)
@@ -135,7 +135,8 @@ BEGIN
 		v_new := zcsync._clickup_new_fields(p_row);
 		RETURN coalesce(CASE WHEN p_row ->> 'list_id' IS NOT NULL THEN v_new.refused END, jsonb_build_object('op', 'create_task', 'create', true, 'list_id', p_row -> 'list_id',
 			'body', zcsync._clickup_create_body(p_row, v_new.fields),
-			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c)));
+			-- watchers are added to a task that is there
+			'sent', (SELECT jsonb_object_agg(c, p_row -> c) FROM unnest(zcsync._clickup_pushable('tasks')) AS c WHERE c <> 'watchers')));
 	END IF;
 
 	-- Statuses, fields and parents belong to the list.
@@ -143,7 +144,7 @@ BEGIN
 		RETURN zcsync._clickup_move_request(p_row, v_base, p_remote);
 	END IF;
 	v_body := '{}';
-	IF p_row ?| '{name,description,status,priority,assignees,due_at,start_at,time_estimate,points,archived,parent_id}' THEN
+	IF p_row ?| '{name,description,status,priority,type_id,assignees,watchers,due_at,start_at,time_estimate,points,archived,parent_id}' THEN
 		v_body := zcsync._clickup_update_body(p_row, v_base, p_remote);
 	END IF;
 	IF v_body <> '{}' THEN
@@ -213,7 +214,7 @@ COMMENT ON FUNCTION zcsync._clickup_move_request(jsonb, jsonb, jsonb) IS
 CREATE FUNCTION zcsync._clickup_member(p_column text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE p_column WHEN 'due_at' THEN 'due_date' WHEN 'start_at' THEN 'start_date' WHEN 'parent_id' THEN 'parent' ELSE p_column END;
+	SELECT CASE p_column WHEN 'due_at' THEN 'due_date' WHEN 'start_at' THEN 'start_date' WHEN 'parent_id' THEN 'parent' WHEN 'type_id' THEN 'custom_item_id' ELSE p_column END;
 END;
 COMMENT ON FUNCTION zcsync._clickup_member(text) IS
 'the member of a request for a task that stands for a column';
@@ -229,6 +230,8 @@ AS $$
 				zcsync._clickup_member(p_column), zcsync._clickup_ms((p_value #>> '{}')::timestamptz))
 			|| CASE WHEN p_value <> 'null' THEN jsonb_build_object(zcsync._clickup_member(p_column) || '_time', true)
 				ELSE '{}' END
+		WHEN p_column = 'type_id' THEN jsonb_build_object('custom_item_id',
+			CASE WHEN p_value #>> '{}' ~ '^[0-9]{1,9}$' THEN to_jsonb((p_value #>> '{}')::integer) ELSE p_value END)
 		ELSE jsonb_build_object(p_column, p_value)
 	END
 $$;
@@ -277,7 +280,7 @@ BEGIN
 			'description', zcsync._clickup_marked(p_row ->> 'description', p_row ->> 'sync_key'),
 			'assignees', zcsync._clickup_ids((zcsync._list_changes(NULL, p_row -> 'assignees')).added),
 			'tags', to_jsonb((zcsync._list_changes(NULL, p_row -> 'tags')).added),
-			'custom_item_id', 0, 'notify_all', false, 'check_required_custom_fields', false)
+			'custom_item_id', coalesce(nullif(zcsync._clickup_body_value('type_id', p_row -> 'type_id') -> 'custom_item_id', 'null'), '0'), 'notify_all', false, 'check_required_custom_fields', false)
 		|| CASE WHEN p_row ->> 'parent_id' IS NOT NULL THEN jsonb_build_object('parent', p_row -> 'parent_id') ELSE '{}' END
 		|| CASE WHEN p_row ->> 'archived' = 'true' THEN '{"archived": true}'::jsonb ELSE '{}' END
 		|| CASE WHEN p_fields IS NOT NULL THEN jsonb_build_object('custom_fields', p_fields) ELSE '{}' END;
@@ -294,11 +297,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_body jsonb;
-	v_people record;
 	v_text text := p_row ->> 'description';
 BEGIN
 	SELECT coalesce(jsonb_object_agg(m.key, m.value), '{}') INTO v_body
-	FROM unnest('{name,priority,due_at,start_at,time_estimate,points}'::text[]) AS c (name)
+	FROM unnest('{name,priority,type_id,due_at,start_at,time_estimate,points}'::text[]) AS c (name)
 	CROSS JOIN LATERAL jsonb_each(zcsync._clickup_body_value(c.name, p_row -> c.name)) AS m
 	WHERE p_row -> c.name <> coalesce(p_base -> c.name, 'null');
 
@@ -320,11 +322,11 @@ BEGIN
 		END IF;
 		v_body := v_body || jsonb_build_object('description', coalesce(nullif(v_text, ''), ' '));
 	END IF;
-	v_people := zcsync._list_changes(p_base -> 'assignees', coalesce(p_row -> 'assignees', p_base -> 'assignees'));
-	IF cardinality(v_people.added || v_people.removed) > 0 THEN
-		v_body := v_body || jsonb_build_object('assignees', jsonb_build_object(
-			'add', zcsync._clickup_ids(v_people.added), 'rem', zcsync._clickup_ids(v_people.removed)));
-	END IF;
+	SELECT v_body || coalesce(jsonb_object_agg(c.name, jsonb_build_object('add', zcsync._clickup_ids(l.added), 'rem', zcsync._clickup_ids(l.removed))), '{}')
+	INTO v_body
+	FROM unnest('{assignees,watchers}'::text[]) AS c (name)
+	CROSS JOIN LATERAL zcsync._list_changes(p_base -> c.name, coalesce(p_row -> c.name, p_base -> c.name)) AS l
+	WHERE cardinality(l.added || l.removed) > 0;
 	RETURN v_body;
 END
 $$;

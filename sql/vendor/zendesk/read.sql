@@ -170,12 +170,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(
 		zcsync._zendesk_next_page(p_request, p_reply) || CASE WHEN p_request ->> 'op' NOT IN ('groups', 'brands', 'ticket_forms') THEN '{}'
-			ELSE jsonb_build_object('op', p_request -> 'op', 'may_be_gone', true, 'may_be_refused', true,
+			ELSE jsonb_build_object('op', p_request -> 'op', 'may_be_refused', true,
 				'seen', zcsync._zendesk_options(p_request, p_reply)) END,
 		CASE p_request ->> 'op'
-			WHEN 'ticket_fields' THEN '{"op": "groups", "page[size]": 100, "may_be_gone": true, "may_be_refused": true}'
-			WHEN 'groups' THEN '{"op": "brands", "page[size]": 100, "may_be_gone": true, "may_be_refused": true}'
-			WHEN 'brands' THEN '{"op": "ticket_forms", "page[size]": 100, "may_be_gone": true, "may_be_refused": true}'
+			WHEN 'ticket_fields' THEN '{"op": "groups", "page[size]": 100, "may_be_refused": true}'
+			WHEN 'groups' THEN '{"op": "brands", "page[size]": 100, "may_be_refused": true}'
+			WHEN 'brands' THEN '{"op": "ticket_forms", "page[size]": 100, "may_be_refused": true}'
 		END::jsonb,
 		'{}');
 END;
@@ -314,6 +314,10 @@ BEGIN
 			'site_id', NULL,
 			'brand_id', d ->> 'brand_id',
 			'form_id', d ->> 'ticket_form_id',
+			'problem_id', d ->> 'problem_id',
+			'follower_ids', zcsync._member_list(d -> 'follower_ids', 'id'),
+			'email_cc_ids', zcsync._member_list(d -> 'email_cc_ids', 'id'),
+			'satisfaction', left(d #>> '{satisfaction_rating,score}', 500),
 			'tags', (SELECT coalesce(jsonb_agg(e ORDER BY e COLLATE "C"), '[]') FROM jsonb_array_elements_text(zcsync._json_list(d -> 'tags')) AS e
 				WHERE e IS NOT NULL),
 			'due_at', zcsync._utc_text(d ->> 'due_at'),

@@ -17,7 +17,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind
 		WHEN 'tickets' THEN '{subject,description,status,priority,type,requester_id,assignee_id,group_id,organization_id,
-			tags,due_at,custom_fields}'
+			problem_id,follower_ids,email_cc_ids,tags,due_at,custom_fields}'
 		WHEN 'comments' THEN '{parent_kind,parent_id,author_id,body,rich_body,is_private}'
 		ELSE '{}' END::text[];
 END;
@@ -204,6 +204,23 @@ COMMENT ON FUNCTION zcsync._zendesk_requester(bigint, text, boolean) IS
 -- Requests
 -- ---------------------------------------------------------------------
 
+-- Who is to follow a ticket, or get copies of its mails, and who is not any more: a
+-- request names those who are added or removed.
+CREATE FUNCTION zcsync._zendesk_followers(p_row jsonb, p_base jsonb) RETURNS TABLE (name text, member text, changes jsonb, wrong text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT c.name, c.member,
+		(SELECT jsonb_agg(jsonb_build_object('user_id', zcsync._zendesk_id(u.id), 'action', u.action) ORDER BY u.action, u.id)
+		FROM (SELECT unnest(l.added) AS id, 'put' AS action UNION ALL SELECT unnest(l.removed), 'delete') AS u),
+		(SELECT format('"%s" is not a valid id in %s', left(min(u.id), 100), c.name) FROM unnest(l.added) AS u (id)
+		WHERE zcsync._zendesk_id(u.id) IS NULL HAVING count(*) > 0)
+	FROM (VALUES ('follower_ids', 'followers'), ('email_cc_ids', 'email_ccs')) AS c (name, member)
+	CROSS JOIN LATERAL zcsync._list_changes(p_base -> c.name, p_row -> c.name) AS l
+	WHERE cardinality(l.added || l.removed) > 0;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_followers(jsonb, jsonb) IS
+'members of a request that add and remove followers and copies of a ticket, and what cannot be sent';
+
 -- The members of a ticket in which a row differs from its base, the values of the
 -- columns that they stand for, and what cannot be sent and why.
 CREATE FUNCTION zcsync._zendesk_item(p_row jsonb, p_base jsonb,
@@ -233,7 +250,7 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT p_row -> c.name, coalesce(p_base -> c.name, 'null') OFFSET 0) AS x (mine, base)
 		CROSS JOIN LATERAL (
 			SELECT zcsync._zendesk_value(f.form, x.mine), zcsync._zendesk_value(f.form, x.base) OFFSET 0) AS r (value, base)
-		WHERE x.mine <> x.base AND c.name NOT IN ('description', 'requester_id', 'custom_fields')
+		WHERE x.mine <> x.base AND c.name NOT IN ('description', 'requester_id', 'follower_ids', 'email_cc_ids', 'custom_fields')
 			AND (f.form <> 'status' OR x.mine NOT IN ('null', '""'))) AS v
 	WHERE (v.value = v.base) IS NOT TRUE;
 
@@ -248,6 +265,11 @@ BEGIN
 				ELSE 'It takes an id, which is a whole number, or for a new ticket an e-mail address.' END;
 		END IF;
 	END IF;
+	SELECT item || coalesce(jsonb_object_agg(f.member, f.changes), '{}'), sent || coalesce(jsonb_object_agg(f.name, p_row -> f.name), '{}'),
+		concat_ws('; ', problem, string_agg(f.wrong, '; ' ORDER BY f.name))
+	INTO item, sent, problem
+	FROM zcsync._zendesk_followers(p_row, p_base) AS f;
+	problem := nullif(problem, '');
 	IF coalesce(item -> 'due_at', 'null') <> 'null' AND lower((p_row ->> 'type') COLLATE "C") IS DISTINCT FROM 'task' THEN
 		problem := concat_ws('; ', problem, 'only a ticket of type "task" has a due_at');
 		hint := coalesce(hint, 'Set type to ''task'', or due_at to NULL.');
@@ -403,7 +425,8 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id,
 				'sync_key', t.sync_key, 'subject', t.subject, 'description', t.description, 'status', t.status,
 				'priority', t.priority, 'type', t.type, 'requester_id', t.requester_id, 'assignee_id', t.assignee_id,
-				'group_id', t.group_id, 'organization_id', t.organization_id, 'tags', t.tags, 'due_at', t.due_at,
+				'group_id', t.group_id, 'organization_id', t.organization_id, 'problem_id', t.problem_id,
+				'follower_ids', t.follower_ids, 'email_cc_ids', t.email_cc_ids, 'tags', t.tags, 'due_at', t.due_at,
 				'custom_fields', t.custom_fields) OFFSET 0) AS w (row)
 		WHERE q.job_id = ANY (p_job_ids)
 		OFFSET 0) AS r;
@@ -430,10 +453,10 @@ BEGIN
 		ORDER BY t.account_id, t.local_id
 		FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE zcsync.tickets t
-	SET (subject, description, status, priority, type, requester_id, assignee_id, group_id, organization_id, tags, due_at,
-			custom_fields, sync_state, sync_cause, sync_cause_id, sync_xid) =
+	SET (subject, description, status, priority, type, requester_id, assignee_id, group_id, organization_id, problem_id,
+			follower_ids, email_cc_ids, tags, due_at, custom_fields, sync_state, sync_cause, sync_cause_id, sync_xid) =
 		(SELECT b.subject, b.description, b.status, b.priority, b.type, b.requester_id, b.assignee_id, b.group_id,
-			b.organization_id, b.tags, b.due_at, coalesce(b.custom_fields, '{}'), 'synced', 'push', NULL::bigint, pg_current_xact_id()
+			b.organization_id, b.problem_id, b.follower_ids, b.email_cc_ids, b.tags, b.due_at, coalesce(b.custom_fields, '{}'), 'synced', 'push', NULL::bigint, pg_current_xact_id()
 		FROM jsonb_populate_record(NULL::zcsync.tickets, t.base) AS b)
 	FROM locked l
 	WHERE t.account_id = l.account_id AND t.local_id = l.local_id

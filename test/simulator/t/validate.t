@@ -50,6 +50,9 @@ my $id = $made->{ticket}{id};
 try(zendesk => GET => "/api/v2/tickets/$id");
 try(zendesk => PUT => "/api/v2/tickets/$id", { ticket => { status => 'pending', comment => { body => 'note', public => false } } });
 try(zendesk => PUT => "/api/v2/tickets/$id", { ticket => { comment => { body => 'said', public => true } } });
+my $agent = try(zendesk => GET => '/api/v2/users/me')->{user}{id};
+is_deeply(try(zendesk => PUT => "/api/v2/tickets/$id",
+	{ ticket => { type => 'incident', problem_id => 1, followers => [ { user_id => $agent, action => 'put' } ], email_ccs => [ { user_id => $agent, action => 'put' } ] } })->{ticket}{follower_ids}, [$agent], 'followers');
 my $page = try(zendesk => GET => "/api/v2/tickets/$id/comments?include=users&include_inline_images=true&page[size]=1");
 is scalar @{ $page->{comments} }, 1, 'a page of one comment';
 my @comments = @{ try(zendesk => GET => "/api/v2/tickets/$id/comments?include=users&include_inline_images=true&page[size]=100&page[after]=$page->{meta}{after_cursor}")->{comments} };

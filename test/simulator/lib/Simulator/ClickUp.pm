@@ -35,6 +35,7 @@ sub new ($class, @arguments)
 		'POST api/v2/oauth/token' => 'oauth_token',
 		'GET api/v2/user' => 'user',
 		'GET api/v2/team' => 'teams',
+		'GET api/v2/team/:team_id/custom_item' => 'custom_items',
 		'GET api/v2/team/:team_id/space' => 'spaces',
 		'GET api/v2/space/:space_id' => 'space',
 		'GET api/v2/space/:space_id/folder' => 'folders',
@@ -268,6 +269,11 @@ sub teams ($self, $q)
 					{   id => $workspace->id, name => $workspace->name, color => '#40bc86', avatar => undef,
 						members => [ map { { user => { %{ $workspace->members->{$_} }, role => 3 } } } @{ $workspace->member_ids } ] }
 				} @seen ] });
+}
+
+sub custom_items ($self, $q)
+{
+	return (200, { custom_items => $self->the_workspace($q)->custom_items });
 }
 
 sub spaces ($self, $q)

@@ -231,7 +231,7 @@ sub _edit_task ($app, $p, $fields)
 			defined $pair->{value} ? ($task->{fields}{ $pair->{id} } = $pair->{value}) : delete $task->{fields}{ $pair->{id} };
 		}
 	}
-	die "cannot edit \"$_\"\n" for grep { !/^(?:name|description|priority|assignees|tags|due_date|start_date|time_estimate|points|archived|locations|custom_id)\z/ } keys %$fields;
+	die "cannot edit \"$_\"\n" for grep { !/^(?:name|description|priority|assignees|tags|due_date|start_date|time_estimate|points|archived|locations|custom_id|custom_item_id|watchers|checklists)\z/ } keys %$fields;
 	@$task{ keys %$fields } = values %$fields;
 	$p->{quiet} ? delete @$task{qw(json happened)} : $workspace->stamp($task);
 	return { id => $task->{id}, date_updated => "$task->{updated}" };

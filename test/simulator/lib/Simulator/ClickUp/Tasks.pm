@@ -223,6 +223,14 @@ sub task_update ($self, $q)
 		delete $assigned{$_} for @{ _members($workspace, $body->{assignees}{rem} // []) };
 		$changes->{assignees} = [ sort { $a <=> $b } map { 0 + $_ } keys %assigned ];
 	}
+	if (defined $body->{watchers})
+	{
+		_invalid('Watchers') if ref $body->{watchers} ne 'HASH';
+		my %watching = map { $_ => 1 } @{ $task->{watchers} // [ $task->{creator} ] };
+		$watching{$_} = 1 for @{ _members($workspace, $body->{watchers}{add} // []) };
+		delete $watching{$_} for @{ _members($workspace, $body->{watchers}{rem} // []) };
+		$changes->{watchers} = [ sort { $a <=> $b } map { 0 + $_ } keys %watching ];
+	}
 	if (my $parent = delete $changes->{parent})
 	{
 		$workspace->set_parent($task, $parent);
@@ -325,6 +333,7 @@ sub _check ($self, $workspace, $list, $body, $creating)
 		my $value = $body->{$name};
 		$value = 0 + $value if is_string($value) && $value =~ /^\d{1,15}\z/;
 		_invalid($name) if defined $value && !is_number($value);
+		_invalid('Custom item') if $name eq 'custom_item_id' && $value && !grep { $_->{id} == $value } @{ $workspace->custom_items };
 		$changes{$name} = $value;
 	}
 	for my $name (grep { exists $body->{$_} } qw(archived due_date_time start_date_time notify_all check_required_custom_fields))

@@ -16,6 +16,7 @@ has [qw(id name clock)];
 has announce => undef;    # called with a task and what happened to it
 has [qw(spaces folders lists members tasks by_number comments gone webhooks)] => sub { {} };
 has [qw(member_ids)] => sub { [] };
+has custom_items => sub { [ { id => 1, name => 'Milestone', name_plural => 'Milestones', description => undef }, { id => 1300, name => 'Bug', name_plural => 'Bugs', description => undef } ] };
 has [qw(created updated)] => sub { Simulator::Order->new };
 
 my %PRIORITIES = (
@@ -308,8 +309,8 @@ sub show ($self, $task, %with)
 		creator => $self->members->{ $task->{creator} },
 		assignees => [ map { $self->members->{$_} // () } @{ $task->{assignees} } ],
 		group_assignees => [],
-		watchers => [ $self->members->{ $task->{creator} } ],
-		checklists => [],
+		watchers => [ map { $self->members->{$_} // () } @{ $task->{watchers} // [ $task->{creator} ] } ],
+		checklists => $task->{checklists} // [],
 		tags => [ map { { name => $_, tag_fg => '#ffffff', tag_bg => '#4f46e5', creator => $task->{creator} } } @{ $task->{tags} } ],
 		parent => $task->{parent},
 		top_level_parent => $task->{parent},

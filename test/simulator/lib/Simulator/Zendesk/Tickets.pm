@@ -479,7 +479,26 @@ sub _check ($self, $q, $given, $ticket)
 	$changes{custom_fields} = _check_fields($self, $account, $given->{custom_fields}) if defined $given->{custom_fields};
 	$changes{comment} = _check_comment($self, $account, $given->{comment}) if defined $given->{comment};
 	$changes{requester_id} = _requester($self, $q, $given->{requester}) if defined $given->{requester};
+	for my $who ([ followers => 'follower_ids' ], [ email_ccs => 'email_cc_ids' ])
+	{
+		$changes{ $who->[1] } = _people($self, $account, $who->[0], $given->{ $who->[0] }, ($ticket // {})->{ $who->[1] } // []) if defined $given->{ $who->[0] };
+	}
 	return \%changes;
+}
+
+# Followers, who are agents, and copies: [{user_id, action}] changes a set.
+sub _people ($self, $account, $name, $given, $old)
+{
+	my %agents = map { $_ => 1 } @{ $account->agent_ids };
+	my %ids = map { $_ => 1 } @$old;
+
+	for my $one (@$given)
+	{
+		$self->invalid_attribute($name, 'must be a list of users') if ref $one ne 'HASH' || !is_int($one->{user_id}) || !$account->users->{ $one->{user_id} };
+		$self->record_invalid($name => [ "\u$name: is invalid", 'InvalidValue' ]) if $name eq 'followers' && !$agents{ $one->{user_id} };
+		($one->{action} // 'put') eq 'delete' ? delete $ids{ $one->{user_id} } : ($ids{ $one->{user_id} } = 1);
+	}
+	return [ map { 0 + $_ } sort { $a <=> $b } keys %ids ];
 }
 
 sub _check_enum ($self, $changes, $name, $allowed, $nullable)
