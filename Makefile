@@ -56,6 +56,14 @@ OBJS = \
 	src/refusal.o \
 	src/registry.o \
 	src/retry.o \
+	src/rich_attributes.o \
+	src/rich_blocks.o \
+	src/rich_html.o \
+	src/rich_link.o \
+	src/rich_markdown.o \
+	src/rich_output.o \
+	src/rich_quotes.o \
+	src/rich_text.o \
 	src/row_columns.o \
 	src/run.o \
 	src/sandbox.o \
@@ -114,6 +122,7 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql src/*.bc test/vendor/*.bc src/door/zcsync-
 PG_CONFIG ?= pg_config
 CURL_CONFIG ?= curl-config
 CURL_FLOOR = 7.87.0
+XML2_CONFIG ?= xml2-config
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.
@@ -123,7 +132,7 @@ SCRIPTS_ONLY = bench demo deps door help install-door load test test-all-version
 
 ifneq (,$(filter-out $(SCRIPTS_ONLY),$(or $(MAKECMDGOALS),all)))
 
-INSTALL_HINT = run "make deps" (Debian 12), or install the PostgreSQL server headers (postgresql-server-dev-NN) and the development files of libcurl, OpenSSL and zlib
+INSTALL_HINT = run "make deps" (Debian 12), or install the PostgreSQL server headers (postgresql-server-dev-NN) and the development files of libcurl, OpenSSL, zlib, libxml2 and cmark
 
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq (,$(PGXS))
@@ -146,8 +155,12 @@ ifneq (ok,$(shell printf '%s\n' $(CURL_FLOOR) $(CURL_VERSION) | sort -CV && echo
 $(error zcsync needs libcurl $(CURL_FLOOR) or newer; "$(CURL_CONFIG)" is of version $(CURL_VERSION))
 endif
 
-SHLIB_LINK = $(shell $(CURL_CONFIG) --libs) -lcrypto -lz
-PG_CPPFLAGS += $(shell $(CURL_CONFIG) --cflags)
+ifeq (,$(shell $(XML2_CONFIG) --version 2>/dev/null))
+$(error "$(XML2_CONFIG)" not found; $(INSTALL_HINT))
+endif
+
+SHLIB_LINK = $(shell $(CURL_CONFIG) --libs) $(shell $(XML2_CONFIG) --libs) -lcmark -lcrypto -lz
+PG_CPPFLAGS += $(shell $(CURL_CONFIG) --cflags) $(shell $(XML2_CONFIG) --cflags)
 
 # Bitcode for JIT inlining is optional: without the server's clang, go without.
 ifeq (,$(wildcard $(shell sed -n 's/^CLANG = *//p' $(dir $(PGXS))../Makefile.global)))
@@ -156,8 +169,8 @@ endif
 
 include $(PGXS)
 
-ifneq (ok,$(shell printf '\043include <%s>\n' curl/curl.h openssl/evp.h zlib.h | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo ok))
-$(error the headers of libcurl, OpenSSL or zlib are missing; $(INSTALL_HINT))
+ifneq (ok,$(shell printf '\043include <%s>\n' curl/curl.h openssl/evp.h zlib.h libxml/HTMLparser.h cmark.h | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo ok))
+$(error the headers of libcurl, OpenSSL, zlib, libxml2 or cmark are missing; $(INSTALL_HINT))
 endif
 
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
@@ -214,7 +227,7 @@ load:
 	@test/bench/load/run
 
 help:
-	@echo 'make            build (needs PostgreSQL 15+ headers, libcurl $(CURL_FLOOR)+, OpenSSL, zlib)'
+	@echo 'make            build (needs PostgreSQL 15+ headers, libcurl $(CURL_FLOOR)+, OpenSSL, zlib, libxml2, cmark)'
 	@echo 'make install    install into the server of $(PG_CONFIG)'
 	@echo 'make door       build zcsync-door, which takes webhooks (needs libevent, libpq); make install-door'
 	@echo 'make deps       install what building and testing need (Debian 12)'
