@@ -42,7 +42,7 @@
 	"includeclosed includeactive includeinactive includeenabled " \
 	"includedisabled includevalues ticketidonly idonly lastupdatefromdate " \
 	"requesttype client_id ticket_id excludesys includehtmlnote showall " \
-	"nocache"
+	"showhidden nocache"
 
 /* newest records first, whatever their state */
 #define FIND_QUERY \

@@ -220,6 +220,7 @@ SELECT * FROM walk('[{"id": 206, "name": "CFService", "label": "Service", "type"
 SELECT * FROM walk('[{"id": "aeb80996-724c", "priorityid": 4, "name": "Low"}, {"id": "aeb80996-724d", "priorityid": 1, "name": "Critical"}, {"id": "other sla", "priorityid": 4, "name": "Low"}]');
 SELECT * FROM walk('[{"id": 26, "name": "1st Line Support"}]');
 SELECT * FROM walk('[{"id": 3, "name": "Alex Admin", "email": "alex@example.com", "team": "1st Line Support", "isdisabled": false}, {"id": 8, "name": "Otto Old", "isdisabled": true}]');
+SELECT * FROM walk('[{"id": 4, "outcome": "Public Note", "buttonname": "Note"}, {"id": 7.0, "outcome": "Private Note", "hidefromuser": true}, {"id": 9, "buttonname": "Resolve"}, {"id": 0}, null]');
 SELECT * FROM walk('[{"id": 36, "name": "Incident", "use": "tickets"}, {"id": 40, "name": "Lead", "use": "opportunity"}]');
 SELECT * FROM walk('{"id": 36, "name": "Incident", "use": "tickets", "fields": [{"fieldname": "summary", "technew": 2}, {"fieldname": "details", "technew": 1}, {"fieldinfo": {"name": "CFService", "mandatory": true}}]}');
 -- one that is gone meanwhile is left out

@@ -38,7 +38,7 @@ value(sprintf q{SELECT zcsync.add_account('psa', 'halopsa',
 is(value(q{SELECT string_agg(item || ' ' || ok, ', ' ORDER BY item) FROM zcsync.check_account('psa')}),
 	'connection true, credentials true, login true, read ticket types true, read tickets true, scope true, settings true', 'an account that works');
 my $found = value(q{SELECT string_agg(kind || ' ' || n, ', ' ORDER BY kind) FROM (SELECT kind, count(*) AS n FROM zcsync.discover('psa') GROUP BY kind) AS x});
-is($found, 'agent 7, custom field 16, opportunity status 7, priority 4, team 4, ticket status 8, ticket type 6', 'what there is');
+is($found, 'agent 7, custom field 16, opportunity status 7, outcome 6, priority 4, team 4, ticket status 8, ticket type 6', 'what there is');
 is(value(q{SELECT id || ' ' || detail::text FROM zcsync.discover('psa') WHERE kind = 'ticket type' AND path = 'Change'}),
 	'21 {"use": "ticket", "required": ["CFimpact", "category_1", "details", "summary"]}', 'with the fields that a ticket type requires');
 value(q{SELECT zcsync.set_credentials('psa', '{"client_id": "client-acme", "client_secret": "wrong"}')});

@@ -111,7 +111,7 @@ AS $$
 	ORDER BY n
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_seen_options(bigint, text) IS
-'the ticket types, teams, priorities or agents of an account as rows of discover()';
+'the ticket types, teams, priorities, agents or outcomes of an account as rows of discover()';
 
 CREATE FUNCTION zcsync._halopsa_discover(p_account bigint)
 RETURNS TABLE (kind text, id text, path text, detail jsonb)
@@ -137,7 +137,7 @@ BEGIN
 		PERFORM zcsync._keep_seen(p_account, 'halopsa', 'fields', v_request, v_reply);
 	END LOOP;
 
-	RETURN QUERY SELECT o.* FROM unnest('{tickettype,team,priority,agent}'::text[]) WITH ORDINALITY AS f (field, n)
+	RETURN QUERY SELECT o.* FROM unnest('{tickettype,team,priority,agent,outcome}'::text[]) WITH ORDINALITY AS f (field, n)
 	CROSS JOIN LATERAL zcsync._halopsa_seen_options(p_account, f.field) AS o;
 	RETURN QUERY
 	SELECT CASE s.scope_id WHEN 'leads' THEN 'opportunity status' ELSE 'ticket status' END, s.status_id, s.name, '{}'::jsonb
@@ -148,4 +148,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_discover(bigint) IS
-'discover() for HaloPSA: ticket types, teams, priorities, agents, statuses and custom fields';
+'discover() for HaloPSA: ticket types, teams, priorities, agents, outcomes, statuses and custom fields';

@@ -506,13 +506,13 @@ BEGIN
 	END IF;
 	RETURN QUERY
 	SELECT 'fields', p_entity, NULL::text, zcsync._halopsa_field('system',
-			CASE p_entity WHEN 'priority' THEN 'Priority' WHEN 'tickettype' THEN 'Ticket type' WHEN 'team' THEN 'Team' ELSE 'Agent' END,
+			CASE p_entity WHEN 'priority' THEN 'Priority' WHEN 'tickettype' THEN 'Ticket type' WHEN 'team' THEN 'Team' WHEN 'outcome' THEN 'Outcome' ELSE 'Agent' END,
 			'select', zcsync._halopsa_options(p_account, p_list, p_entity), 'false', NULL), NULL::jsonb, false
-	WHERE p_entity IN ('priority', 'tickettype', 'team', 'agent');
+	WHERE p_entity IN ('priority', 'tickettype', 'team', 'agent', 'outcome');
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_fields(bigint, jsonb, text) IS
-'custom fields as rows, or the priorities, ticket types, teams or agents as the options of one';
+'custom fields as rows, or the priorities, ticket types, teams, agents or outcomes as the options of one';
 
 CREATE FUNCTION zcsync._halopsa_field(p_scope text, p_name text, p_type text, p_options jsonb, p_required jsonb, p_position integer)
 RETURNS jsonb
@@ -551,7 +551,8 @@ DECLARE
 BEGIN
 	SELECT coalesce(jsonb_agg(o.option ORDER BY o.n), '[]') INTO v_options
 	FROM (
-		SELECT DISTINCT ON (i.id) x.n, jsonb_strip_nulls(jsonb_build_object('id', i.id, 'name', d ->> 'name',
+		SELECT DISTINCT ON (i.id) x.n, jsonb_strip_nulls(jsonb_build_object('id', i.id, 'name', coalesce(d ->> 'name', CASE WHEN p_entity = 'outcome' THEN coalesce(d ->> 'outcome', d ->> 'buttonname') END),
+			'hidden', CASE WHEN p_entity = 'outcome' AND d ->> 'hidefromuser' IN ('true', '1') THEN true END,
 			'use', CASE WHEN p_entity = 'tickettype' THEN CASE WHEN d ->> 'use' LIKE 'ticket%' THEN 'ticket' ELSE d ->> 'use' END END,
 			'required', CASE WHEN p_entity = 'tickettype' THEN zcsync._halopsa_mandatory(d) END,
 			'email', CASE WHEN p_entity = 'agent' THEN zcsync._halopsa_read_text(d ->> 'email') END,
@@ -582,4 +583,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_options(bigint, jsonb, text) IS
-'priorities, ticket types, teams or agents as options; required fields of ticket types stay as they are known';
+'priorities, ticket types, teams, agents or outcomes as options; required fields of ticket types stay as they are known';

@@ -518,6 +518,7 @@ BEGIN ATOMIC
 			{"op": "list", "entity": "Priority"},
 			{"op": "list", "entity": "Team", "showall": true},
 			{"op": "list", "entity": "Agent", "includeenabled": true, "includedisabled": true},
+			{"op": "list", "entity": "Outcome", "showhidden": true, "may_be_refused": true},
 			{"op": "list", "entity": "TicketType", "showall": true}]' END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_catalogue(text) IS

@@ -49,7 +49,7 @@ my %UNDOCUMENTED_OPERATION = (
 
 # Where the documents contradict what the vendors really send.
 my %CONTRADICTED = (
-	zendesk => qr/^reply\.tickets\[\d+\]\.status: "deleted" is not/,
+	zendesk => qr/^reply\.(?:tickets\[\d+\]\.status: "deleted" is not|audit\.events\[\d+\]\.(?:previous_)?value is an array)/,
 	clickup => qr/^reply\.(?:folders is an array|(?:\w+\[\d+\]\.)*task_count is an integer|(?:tasks\[\d+\]\.)?(?:(?:assignees|watchers|tags)\[\d+\]|priority) is an object)/,
 	# Members that replies have and the schema of requests, by which they are
 	# checked, has not.
@@ -60,7 +60,7 @@ my %CONTRADICTED = (
 my %LISTS = (
 	Tickets => [ 'Faults', 'tickets' ], Opportunities => [ 'Faults', 'tickets' ], Client => [ 'Area', 'clients' ], Site => [ 'Site', 'sites' ],
 	Users => [ 'Users', 'users' ], Actions => [ 'Actions', 'actions' ], Status => ['TStatus'], Priority => ['Policy'], TicketType => ['RequestType'], Team => ['SectionDetail'],
-	Agent => ['Uname'], FieldInfo => ['FieldInfo'], Lookup => ['Lookup']);
+	Agent => ['Uname'], FieldInfo => ['FieldInfo'], Lookup => ['Lookup'], Outcome => ['TOutcome']);
 
 # The documents that were found; undef if there is none.
 sub load ($class)

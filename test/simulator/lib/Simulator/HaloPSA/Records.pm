@@ -345,7 +345,7 @@ sub lookups ($self, $q)
 
 sub outcomes ($self, $q)
 {
-	return (200, [ map { { id => $_->{id}, outcome => $_->{outcome}, buttonname => $_->{outcome}, defaulthidefromenduser => $_->{hidden} ? true : false } } @{ $q->{i}->outcomes } ]);
+	return (200, [ map { { id => $_->{id}, outcome => $_->{outcome}, buttonname => $_->{outcome}, hidefromuser => $_->{hidden} ? true : false } } @{ $q->{i}->outcomes } ]);
 }
 
 1;
