@@ -274,7 +274,8 @@ BEGIN
 	v_vendor := zcsync._vendor_of(v_account.vendor);
 	FOR v_job IN
 		SELECT q.job_id, q.local_id, q.stream_id, q.payload, q.unclear_since, q.lookup_floor,
-			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
+			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, q.unclear_since IS NOT NULL OR q.payload ? 'posted' AS look,
+			 to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.deleted_at IS NULL
 		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting)
@@ -283,8 +284,7 @@ BEGIN
 		v_request := NULL;
 		IF NOT v_job.found THEN
 			NULL;	-- gone, or deleted at the vendor
-		ELSIF v_job.new AND (v_account.login_id IS NULL
-				OR ((v_job.unclear_since IS NOT NULL OR v_job.payload ? 'posted') AND NOT coalesce(v_job.payload -> 'learned' ? 'login again', false))) THEN
+		ELSIF v_job.new AND (v_account.login_id IS NULL OR (v_job.look AND NOT coalesce(v_job.payload -> 'learned' ? 'login again', false))) THEN
 			-- one call for all
 			IF v_asks THEN
 				v_waiting := v_waiting || v_job.job_id;
@@ -292,8 +292,8 @@ BEGIN
 			END IF;
 			v_asks := true;
 			v_request := v_vendor.login_request || jsonb_build_object('class', 'api', 'learn',
-				CASE WHEN v_account.login_id IS NULL THEN 'login' ELSE 'login again' END);
-		ELSIF v_job.new AND (v_job.unclear_since IS NOT NULL OR v_job.payload ? 'posted') THEN
+				CASE WHEN v_job.look THEN 'login again' ELSE 'login' END);
+		ELSIF v_job.new AND v_job.look THEN
 			EXECUTE format('SELECT %s($1, $2)', v_vendor.comments_request::regproc) INTO v_request
 				USING v_job.stream_id, jsonb_strip_nulls(jsonb_build_object('id', v_job.row -> 'parent_id', 'reply_to', v_job.row -> 'reply_to', 'page', v_job.payload -> 'page'));
 			v_request := v_request || jsonb_build_object('look', true, 'class', 'api', 'may_be_gone', true,
@@ -380,6 +380,34 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._posted_comment(bigint, zcsync.vendor, text, jsonb, jsonb, jsonb, jsonb) IS
 'the comment of a page that a post made whose reply was lost';
+
+-- Which of these documents that have no row may be of comments that this database has
+-- just posted, or whose posts are unclear: they are new, and of a record with such a
+-- post.  They wait, so that nobody takes for news what was written here.  After a quarter
+-- of an hour they wait no more; then the post's row takes the place of theirs when it is
+-- looked up.
+CREATE FUNCTION zcsync._maybe_posted(p_account bigint, p_documents zcsync.document[], p_positions integer[]) RETURNS integer[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT n FROM unnest(p_positions) AS n
+		CROSS JOIN LATERAL (SELECT p_documents[n].vals ->> 'parent_kind', p_documents[n].vals ->> 'parent_id',
+			(p_documents[n].vals ->> 'created_at')::timestamptz) AS d (parent_kind, parent_id, created_at)
+		WHERE EXISTS (
+			SELECT FROM zcsync.comments c
+			CROSS JOIN LATERAL (SELECT q.unclear_since FROM zcsync.sync_queue q
+				WHERE q.local_id = c.local_id AND q.sent IS NOT NULL AND q.account_id = p_account AND q.operation = 'push'
+					AND q.unclear_since > zcsync._now() - interval '15 minutes' LIMIT 1) AS q
+			WHERE c.account_id = p_account AND c.parent_id = d.parent_id AND c.parent_kind = d.parent_kind AND c.remote_id IS NULL
+				AND (d.created_at >= q.unclear_since - interval '1 minute') IS NOT FALSE));
+END
+$$;
+COMMENT ON FUNCTION zcsync._maybe_posted(bigint, zcsync.document[], integer[]) IS
+'which of these new comments may be those that this database is posting';
 
 -- What the reply to a look-up means: found, more (with the page to go on with), absent,
 -- or, if the vendor accepted the post, unseen; after some time that waits for a person.

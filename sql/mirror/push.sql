@@ -313,6 +313,8 @@ BEGIN
 			PERFORM zcsync._close_letters_of('push', ARRAY[p_local_id]);
 		END IF;
 		IF p_kind = 'comments' THEN
+			-- what the vendor says of a comment may quote it
+			UPDATE zcsync.dead_letters d SET reply = NULL WHERE d.local_id = p_local_id AND d.operation = 'push' AND d.reply IS NOT NULL;
 			PERFORM zcsync._release_posts(ARRAY[p_local_id]);
 		END IF;
 	END IF;

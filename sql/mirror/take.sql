@@ -386,7 +386,12 @@ BEGIN
 	IF v_known.without_row IS NOT NULL THEN
 		-- A record that was deleted and never seen here is not stored.
 		v_new := ARRAY(SELECT n FROM unnest(v_known.without_row) AS n WHERE (p_documents[n].is_deleted AND p_documents[n].vals = '{}') IS NOT TRUE);
-		v_since := zcsync._creating_since(p_account, p_kind);
+		IF p_kind = 'comments' THEN
+			waiting := waiting || zcsync._maybe_posted(p_account, p_documents, v_new);
+			v_new := ARRAY(SELECT unnest(v_new) EXCEPT SELECT unnest(waiting));
+		ELSE
+			v_since := zcsync._creating_since(p_account, p_kind);
+		END IF;
 		IF v_since IS NOT NULL THEN
 			waiting := waiting || ARRAY(SELECT n FROM unnest(v_new) AS n
 				WHERE coalesce((p_documents[n].vals ->> 'created_at')::timestamptz >= v_since, true));

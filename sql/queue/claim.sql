@@ -446,13 +446,14 @@ BEGIN
 		WHERE q.job_id = ANY (p_ids) AND q.unclear_since IS NULL);
 	WITH u AS MATERIALIZED (
 		SELECT d.local_id, min(d.unclear_since) AS since, zcsync._sent_before((array_agg(d.sent ORDER BY d.died_at DESC))[1]) AS sent,
+			(array_agg(d.lookup_floor ORDER BY d.died_at DESC))[1] AS lookup_floor,
 			max(d.died_at) + zcsync._request_timeout() + interval '30 seconds' AS not_before
 		FROM zcsync.dead_letters d
 		WHERE d.local_id = ANY (v_records) AND d.unclear_since IS NOT NULL
 		GROUP BY d.local_id),
 	marked AS (
 		UPDATE zcsync.sync_queue q
-		SET unclear_since = u.since, sent = coalesce(q.sent, u.sent), run_at = greatest(q.run_at, u.not_before)
+		SET unclear_since = u.since, sent = coalesce(q.sent, u.sent), lookup_floor = coalesce(q.lookup_floor, u.lookup_floor), run_at = greatest(q.run_at, u.not_before)
 		FROM u
 		WHERE q.job_id = ANY (p_ids) AND q.local_id = u.local_id AND q.unclear_since IS NULL
 		RETURNING q.job_id, q.run_at)

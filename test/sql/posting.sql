@@ -166,6 +166,124 @@ SELECT reply(:dev, '{"comments": []}');
 SELECT hint FROM zcsync.dead_letters;
 SELECT remote_id, sync_state FROM shown WHERE body = 'hidden answer';
 
+
+-- ---------------------------------------------------------------------
+-- Order, failures, lost replies
+-- ---------------------------------------------------------------------
+CREATE FUNCTION now_text(after interval DEFAULT '0') RETURNS text LANGUAGE sql AS $$ SELECT to_char(zcsync._now() + after, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') $$;
+CREATE FUNCTION comment(id bigint, body text, created_at text DEFAULT now_text(), author bigint DEFAULT 900) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_build_object('id', id, 'type', 'Comment', 'author_id', author, 'body', body, 'html_body', '<div>' || body || '</div>', 'public', false, 'via', '{"channel": "api"}'::jsonb, 'created_at', created_at)
+$$;
+CREATE FUNCTION posted(id bigint, body text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_build_object('ticket', '{"id": 2}'::jsonb, 'audit', jsonb_build_object('created_at', now_text(), 'via', '{"channel": "api"}'::jsonb, 'events', jsonb_build_array(comment(id, body))))
+$$;
+CREATE FUNCTION listed(VARIADIC comments jsonb[]) RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('comments', to_jsonb(comments), 'meta', '{"has_more": false}'::jsonb) $$;
+INSERT INTO zcsync.conversations (account_id, kind, remote_id) VALUES (:acme, 'tickets', '2');
+SELECT post(:acme, 'tickets', '2', 'same', true) < post(:acme, 'tickets', '2', 'same', true) AS two, post(:acme, 'tickets', '2', 'last', true) > 0 AS three;
+SELECT request #> '{body,ticket,comment}' AS comment FROM claim(:acme) AS request;
+-- the vendor is down: the others wait for this one, however long that takes
+SELECT reply(:acme, NULL, 'vendor', 503);
+SELECT count(*) FROM claim(:acme);
+SELECT due();
+SELECT request #> '{body,ticket,comment}' AS comment FROM claim(:acme) AS request;
+SELECT reply(:acme, posted(21, 'same'));
+-- the second one's reply is lost: it is looked up, half a minute after the time-out at the earliest
+SELECT request #> '{body,ticket,comment}' AS comment FROM claim(:acme) AS request;
+SELECT reply(:acme, NULL, 'vendor', NULL, true);
+SELECT q.run_at > zcsync._now() + interval '55 seconds' AS in_a_minute FROM zcsync.sync_queue q WHERE q.unclear_since IS NOT NULL;
+-- meanwhile a page brings it, and the comment of somebody else: neither is taken for news yet
+SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'comments', ARRAY(SELECT ROW(r.remote_id, r.remote_version, r.vals, r.doc, false)::zcsync.document
+	FROM zcsync._zendesk_comments(:acme, '2', '1', jsonb_build_array(comment(22, 'same'), comment(23, 'from a customer', now_text(), 5), comment(24, 'an old one', '2026-01-01T00:00:00Z', 5)), '[]') AS r),
+	zcsync._origin_of('pull', 2)) AS stored;
+SELECT remote_id, body FROM zcsync.comments WHERE parent_id = '2' ORDER BY remote_id;
+SELECT due_at IS NOT NULL AS read_again FROM zcsync.conversations WHERE remote_id = '2';
+SELECT due();
+SELECT request ->> 'learn' AS learn FROM claim(:acme) AS request;
+SELECT reply(:acme, '{"user": {"id": 900}}');
+SELECT request ->> 'op' AS op FROM claim(:acme) AS request;
+SELECT reply(:acme, listed(comment(20, 'same', now_text(), 5), comment(21, 'same'), comment(22, 'same')));
+SELECT c.remote_id, c.body, c.sync_state, m.key IS NOT NULL AS written_here FROM zcsync.comments c LEFT JOIN zcsync.marks m ON m.key = c.sync_key WHERE c.parent_id = '2' ORDER BY c.local_id;
+SELECT status, count(*) FROM zcsync.sync_records WHERE operation = 'push' GROUP BY status ORDER BY status;
+-- the third one's reply is lost, too, but it was not posted: then it is posted again, as another login by now
+SELECT request #> '{body,ticket,comment}' AS comment FROM claim(:acme) AS request;
+SELECT reply(:acme, NULL, 'vendor', NULL, true);
+UPDATE zcsync.accounts SET login_id = NULL WHERE name = 'acme';		-- as set_credentials() does
+SELECT due();
+SELECT request ->> 'learn' AS learn FROM claim(:acme) AS request;
+SELECT reply(:acme, '{"user": {"id": 901}}');
+SELECT request -> 'authors' AS authors FROM claim(:acme) AS request;
+SELECT reply(:acme, listed(comment(21, 'same'), comment(22, 'same'), comment(25, 'last', now_text('-1 day'))));
+SELECT request #> '{body,ticket,comment}' AS comment, request -> 'remember' AS remember FROM claim(:acme) AS request;
+SELECT reply(:acme, posted(26, 'last'));
+-- a page brought it as a row of its own before its create was finished: there is one row in the end
+SELECT post(:acme, 'tickets', '2', 'twice?', true) > 0 AS posted;
+SELECT count(*) FROM claim(:acme);
+SELECT pull('acme/tickets', 'comments', '{27}', '{"parent_kind": "tickets", "parent_id": "2", "author_id": "901", "body": "twice?", "created_at": "2026-01-01T00:00:00+00:00"}') AS stored;
+SELECT reply(:acme, posted(27, 'twice?'));
+SELECT count(*), max(remote_id) FROM zcsync.comments WHERE body = 'twice?';
+-- refused: a dead letter, which keeps neither the text nor what the vendor said; those behind it go on
+SELECT post(:acme, 'tickets', '2', 'my secret text', true) < post(:acme, 'tickets', '2', 'behind it', true) AS two;
+SELECT count(*) FROM claim(:acme);
+UPDATE zcsync.queues SET max_attempts = 1 WHERE name = 'ticket-sync';
+SELECT reply(:acme, '{"error": "RecordInvalid", "description": "my secret text"}', 'rejected', 422);
+SELECT d.class, d.status, d.reply, d.sent, d.payload - 'learned' AS payload, e.reference ~ '^acme/comments/#' AS told, c.sync_state FROM zcsync.dead_letters d JOIN zcsync.errors e USING (job_id) JOIN zcsync.comments c USING (local_id);
+-- a ticket that was closed meanwhile
+SELECT pull('acme/tickets', 'tickets', '{2}', '{"subject": "ticket", "status": "closed"}');
+SELECT request FROM claim(:acme) AS request;
+UPDATE zcsync.comments SET body = 'my other secret' WHERE body = 'my secret text';
+
+-- ---------------------------------------------------------------------
+-- Edits
+-- ---------------------------------------------------------------------
+UPDATE zcsync.comments SET is_private = true WHERE remote_id = '12';
+UPDATE zcsync.comments SET body = 'corrected', remote = remote || '{"assignee": {"id": 184}, "resolved": true}' WHERE remote_id = '458';
+UPDATE zcsync.comments SET rich_body = '[{"text": "richer"}]' WHERE remote_id = 'c9';
+UPDATE zcsync.comments SET body = 'a & b' WHERE remote_id = '18-2';
+UPDATE zcsync.comments SET is_private = false WHERE remote_id = '18-1';
+DELETE FROM zcsync.sync_queue WHERE account_id = :acme AND local_id NOT IN (SELECT local_id FROM zcsync.comments WHERE remote_id = '12');
+SELECT claim(:acme) - 'author' AS request;
+SELECT reply(:acme, NULL);
+SELECT claim(:dev) - 'author' AS request;
+SELECT reply(:dev, '{}');
+SELECT claim(:dev) - 'author' AS request;
+SELECT reply(:dev, '{}');
+SELECT claim(:halo) - 'author' AS request;
+SELECT reply(:halo, '{"id": 2, "ticket_id": 18, "who_agentid": 3, "note": "a & b", "note_html": "<p>a &amp; b</p>", "hiddenfromuser": false, "datetime": "2026-05-05T05:05:05.5"}', 'done', 201);
+SELECT claim(:halo) - 'author' AS request;
+SELECT reply(:halo, '[{"id": 1, "ticket_id": 18, "who_agentid": 3, "note": "Hello", "note_html": "<p>Hello</p>", "hiddenfromuser": false, "datetime": "2026-01-01T00:00:00"}]', 'done', 201);
+SELECT remote_id, body, rich_body, is_private, sync_state FROM shown WHERE remote_id IN ('12', '458', 'c9', '18-1', '18-2') ORDER BY remote_id;
+
+-- ---------------------------------------------------------------------
+-- The write brake, privileges, and where the text is
+-- ---------------------------------------------------------------------
+BEGIN;
+SET LOCAL zcsync.bulk_write_limit = 2;
+SELECT count(post(:dev, 'tasks', 't2', 'one of many ' || i)) FROM generate_series(1, 3) AS i;
+COMMIT;
+SELECT state, count(*) FROM pushes WHERE account = 'dev' GROUP BY state;
+SELECT count(*) FROM claim(:dev);
+SELECT zcsync.cancel_held('dev');
+SELECT count(*) FROM zcsync.comments WHERE body ~ 'one of many';
+CREATE ROLE regress_zcsync_poster;
+GRANT USAGE ON SCHEMA zcsync TO regress_zcsync_poster;
+GRANT SELECT, INSERT, UPDATE ON zcsync.comments TO regress_zcsync_poster;
+GRANT USAGE ON SEQUENCE zcsync.local_id_seq TO regress_zcsync_poster;
+SET ROLE regress_zcsync_poster;
+INSERT INTO zcsync.comments (account_id, parent_kind, parent_id, body, remote_id) VALUES (:dev, 'tasks', 't2', 'a text', 'mine');
+INSERT INTO zcsync.comments (account_id, parent_kind, parent_id, body) VALUES (:dev, 'tasks', 't2', 'a text') RETURNING sync_state, remote_id;
+RESET ROLE;
+SELECT state, body FROM pushes WHERE account = 'dev';
+DROP OWNED BY regress_zcsync_poster;
+DROP ROLE regress_zcsync_poster;
+SELECT t.name, t.rows FROM (
+	SELECT 'changes' AS name, count(*) AS rows FROM zcsync.changes AS x WHERE x::text ~ 'secret|one of many|same|corrected'
+	UNION ALL SELECT 'sync_records', count(*) FROM zcsync.sync_records AS x WHERE x::text ~ 'secret|one of many|same|corrected'
+	UNION ALL SELECT 'dead_letters', count(*) FROM zcsync.dead_letters AS x WHERE x::text ~ 'secret|one of many|same|corrected'
+	UNION ALL SELECT 'alerts', count(*) FROM zcsync.alerts AS x WHERE x::text ~ 'secret|one of many|same|corrected'
+	UNION ALL SELECT 'sync_queue', count(*) FROM zcsync.sync_queue AS x WHERE x::text ~ 'secret|one of many|same|corrected') AS t ORDER BY 1;
+SELECT action, old ->> 'body' AS old, new ->> 'body' AS new FROM zcsync.changes WHERE kind = 'comments' AND cause = 'local' AND action = 'update' AND new ? 'body' ORDER BY created_at LIMIT 1;
+
+DROP FUNCTION comment, posted, listed, now_text;
 DROP VIEW pushes, shown;
 DROP FUNCTION pull, post, claim, reply, due;
 DROP TABLE calls;

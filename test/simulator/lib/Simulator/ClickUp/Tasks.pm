@@ -503,13 +503,25 @@ sub comments ($self, $q)
 	return (200, { comments => [ map { $workspace->show_comment($_) } @comments ] });
 }
 
+# The text of a request, and its blocks: either is given.
+sub _comment_text ($body)
+{
+	my $blocks = $body->{comment};
+
+	fail(400, { err => 'Comment text invalid', ECODE => 'INPUT_000' })
+	  if defined $blocks ? ref $blocks ne 'ARRAY' || exists $body->{comment_text} || grep({ ref ne 'HASH' || !is_string($_->{text}) } @$blocks)
+	  : !is_string($body->{comment_text}) || $body->{comment_text} eq '';
+	return $blocks ? (join('', map { $_->{text} } @$blocks), $blocks) : ($body->{comment_text});
+}
+
 sub comment_create ($self, $q)
 {
 	my ($workspace, $task) = $self->the_task($q);
 	my $body = _object($self, $q);
+	my ($text, $blocks) = _comment_text($body);
 
-	fail(400, { err => 'Comment text invalid', ECODE => 'INPUT_000' }) if !is_string($body->{comment_text}) || $body->{comment_text} eq '';
-	my $comment = $workspace->add_comment($task, $body->{comment_text}, $q->{user});
+	my $comment = $workspace->add_comment($task, $text, $q->{user});
+	$comment->{blocks} = $blocks;
 	$workspace->stamp($task);
 	$self->wrote($q, 'comment', $task->{id}, 200, comment => "$comment->{id}");
 	return (200, { id => "$comment->{id}", hist_id => "h$comment->{id}", date => $comment->{date} });
@@ -538,10 +550,10 @@ sub replies ($self, $q)
 sub reply_create ($self, $q)
 {
 	my ($workspace, $task, $comment) = _comment($self, $q);
-	my $body = _object($self, $q);
+	my ($text, $blocks) = _comment_text(_object($self, $q));
 
-	fail(400, { err => 'Comment text invalid', ECODE => 'INPUT_000' }) if !is_string($body->{comment_text}) || $body->{comment_text} eq '';
-	my $reply = $workspace->add_reply($comment->{id}, $body->{comment_text}, $q->{user});
+	my $reply = $workspace->add_reply($comment->{id}, $text, $q->{user});
+	$reply->{blocks} = $blocks;
 	$workspace->stamp($task);
 	$self->wrote($q, 'reply', $task->{id}, 200, comment => "$reply->{id}");
 	return (200, {});
@@ -552,8 +564,9 @@ sub comment_update ($self, $q)
 	my ($workspace, $task, $comment) = _comment($self, $q);
 	my $body = _object($self, $q);
 
-	fail(400, { err => 'Comment text invalid', ECODE => 'INPUT_000' }) if exists $body->{comment_text} && !is_string($body->{comment_text});
-	$comment->{text} = $body->{comment_text} if exists $body->{comment_text};
+	fail(400, { err => 'Assignee and resolved are required', ECODE => 'INPUT_001' }) if grep { !exists $body->{$_} } qw(assignee resolved);
+	@$comment{qw(text blocks)} = _comment_text($body);
+	@$comment{qw(assignee resolved)} = @$body{qw(assignee resolved)};
 	$workspace->stamp($task);
 	$self->wrote($q, 'comment_update', $task->{id}, 200, comment => "$comment->{id}");
 	return (200, {});

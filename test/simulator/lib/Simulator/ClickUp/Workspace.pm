@@ -445,11 +445,11 @@ sub show_comment ($self, $comment)
 {
 	return {
 		id => "$comment->{id}",
-		comment => [ { text => $comment->{text} } ],
+		comment => $comment->{blocks} // [ { text => $comment->{text} } ],
 		comment_text => $comment->{text},
 		user => $comment->{user},
-		resolved => false,
-		assignee => undef,
+		resolved => $comment->{resolved} ? true : false,
+		assignee => defined $comment->{assignee} ? $self->members->{ $comment->{assignee} } : undef,
 		assigned_by => undef,
 		reactions => [],
 		date => "$comment->{date}",

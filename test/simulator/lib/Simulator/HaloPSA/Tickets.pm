@@ -432,7 +432,8 @@ sub _prepare_action ($self, $q, $instance, $element)
 		@$action{ keys %values } = values %values if $old;
 		$instance->change($ticket, { status_id => $status }, 'API') if $status;
 		$instance->stamp($ticket);
-		$self->wrote($q, $old ? 'update' : 'create', "$ticket->{id}-$action->{id}", 201, entity => 'Actions', ticket => "$ticket->{id}", texts => [ $action->{note} ]);
+		$self->wrote($q, $old ? 'update' : 'create', "$ticket->{id}-$action->{id}", 201, entity => 'Actions', ticket => "$ticket->{id}", texts => [ $action->{note} ],
+			flags => { map { $_ => $element->{$_} } grep { exists $element->{$_} } qw(hiddenfromuser sendemail sendsms send_survey dont_do_rules _prevent_outgoing) });
 		return sub { $instance->show_action($ticket, $action, 1) };
 	};
 }
