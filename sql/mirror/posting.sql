@@ -275,7 +275,7 @@ BEGIN
 	FOR v_job IN
 		SELECT q.job_id, q.local_id, q.stream_id, q.payload, q.unclear_since, q.lookup_floor,
 			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, q.unclear_since IS NOT NULL OR q.payload ? 'posted' AS look,
-			 to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
+			to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.deleted_at IS NULL
 		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting)
