@@ -8,8 +8,8 @@
 --   stream   comments have none; that of their record says whether writing is allowed
 --   order    the comments of a record are posted in the order of their local ids: a post
 --            waits while an earlier one of the same record is in the queue, also for its
---            next attempt.  One that failed for good waits for a person and holds up
---            nothing.  Posting and reading of one record's comments exclude each other
+--            next attempt or held.  One that failed for good, or was cancelled, waits for a
+--            person and holds up nothing.  Posting and reading of one record's comments exclude each other
 --   reading  an edit does not wait for a read: only a comment's author edits it
 --   mark     a comment has no place for one.  A post whose reply was lost is looked up
 --            among the comments of its record: written by this account's own login,
@@ -160,7 +160,7 @@ BEGIN
 		WHERE q.job_id = ANY (p_jobs) AND EXISTS (
 			SELECT FROM zcsync.comments e
 			CROSS JOIN LATERAL (SELECT FROM zcsync.sync_queue w
-				WHERE w.local_id = e.local_id AND w.state <> 'running' AND w.operation = 'push' AND w.account_id = c.account_id LIMIT 1) AS w
+				WHERE w.local_id = e.local_id AND w.state <> 'running' AND w.operation = 'push' AND w.cancelled IS NULL AND w.account_id = c.account_id LIMIT 1) AS w
 			WHERE e.account_id = c.account_id AND e.parent_id = c.parent_id AND e.parent_kind = c.parent_kind
 				AND e.remote_id IS NULL AND e.local_id < c.local_id));
 END

@@ -525,11 +525,12 @@ DECLARE
 BEGIN
 	EXECUTE format('SELECT t.remote_id FROM zcsync.%I AS t WHERE t.account_id = $1 AND t.local_id = $2 FOR UPDATE', p_kind)
 		INTO v_remote_id USING p_account, p_local_id;
-	IF v_remote_id IS NOT NULL OR NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind)
-		OR cardinality(zcsync._pushable(v_vendor, p_kind)) = 0 THEN
+	IF v_remote_id IS NOT NULL OR cardinality(zcsync._pushable(v_vendor, p_kind)) = 0
+		-- comments have no stream of their own
+		OR (p_kind <> 'comments' AND NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('record "%s" is no new record that waits to be sent', p_reference),
-			HINT = CASE WHEN v_remote_id IS NOT NULL THEN format('%s has it; delete it there.', v_vendor) END;
+			HINT = CASE WHEN v_remote_id IS NOT NULL THEN format('%s has it; delete it there.', v_vendor) ELSE '' END;
 	ELSIF EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state = 'running') THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',

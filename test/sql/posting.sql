@@ -262,8 +262,14 @@ SELECT count(post(:dev, 'tasks', 't2', 'one of many ' || i)) FROM generate_serie
 COMMIT;
 SELECT state, count(*) FROM pushes WHERE account = 'dev' GROUP BY state;
 SELECT count(*) FROM claim(:dev);
+-- those that were cancelled hold up nothing
 SELECT zcsync.cancel_held('dev');
+SELECT post(:dev, 'tasks', 't2', 'not one of these') > 0 AS posted;
+SELECT request -> 'body' AS body FROM claim(:dev) AS request;
+SELECT reply(:dev, '{"id": "460", "date": 1568036964079}');
+SELECT count(zcsync.discard(zcsync.reference('comments', local_id))) FROM zcsync.comments WHERE body ~ 'one of many';
 SELECT count(*) FROM zcsync.comments WHERE body ~ 'one of many';
+SELECT old FROM zcsync.changes WHERE kind = 'comments' AND action = 'delete' LIMIT 1;
 CREATE ROLE regress_zcsync_poster;
 GRANT USAGE ON SCHEMA zcsync TO regress_zcsync_poster;
 GRANT SELECT, INSERT, UPDATE ON zcsync.comments TO regress_zcsync_poster;

@@ -4,11 +4,14 @@
 use strict;
 use warnings;
 
+use Encode qw(encode);
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use ZcsyncFlow;
 use ZcsyncTest;
+
+use Simulator::OpenAPI;
 
 my $flow = ZcsyncFlow->start('main', tickets => 12, tasks => 6, simulator => [ '--halopsa-tickets', 6, '--halopsa-plan', 'none' ],
 	conf => "zcsync.request_timeout = 5s\nrestart_after_crash = on");
@@ -123,6 +126,20 @@ is(value(q{SELECT concat_ws(' ', d.class, d.status, c.sync_state, d.reply, d.sen
 for my $table (qw(changes sync_records dead_letters sync_queue alerts conflicts conversations))
 {
 	is(value("SELECT count(*) FROM zcsync.$table AS t WHERE t::text ~ 'No\\. [1-6]|Again|hush-|for you|bold answer'"), 0, "no text in $table");
+}
+# each request is one that the vendors' documents allow; ClickUp's knows no blocks, and no
+# comment that is assigned to nobody
+my $documents = Simulator::OpenAPI->load;
+SKIP: {
+	skip("the vendors' documents are not here", 1) if !$documents;
+	my %wrong;
+	for my $request (grep { $_->{status} && $_->{method} ne 'GET' } $flow->requests)
+	{
+		my ($vendor, $body) = ($request->{vendor}, $request->{body} // '');
+		next if $vendor eq 'clickup' && $body =~ /"comment": ?\[|"assignee": ?null/;
+		$wrong{"$vendor: $_"}++ for $documents->check_request($vendor, $request->{method}, $request->{path}, $request->{query}, encode('UTF-8', $body));
+	}
+	is(join("\n", sort keys %wrong), '', 'all requests are valid');
 }
 is(log_lines($node, 'No\. [1-6]|hush-hush|zcsync could not'), 0, 'and none in the log');
 
