@@ -169,6 +169,15 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_standby() IS
 'raises an error if this server is a standby, where nothing may be changed';
 
+CREATE FUNCTION zcsync._caller() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)
+$$;
+COMMENT ON FUNCTION zcsync._caller() IS
+'the role that called a function which runs as the owner of zcsync';
+
 -- Errors that are not the fault of the row that met them: the server, the session
 -- or another transaction was the cause.  Code that halves a set to find a bad row
 -- raises these again, and the whole set is tried later.

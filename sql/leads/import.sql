@@ -136,15 +136,6 @@ COMMENT ON FUNCTION zcsync._intake_columns(text, text, text) IS
 -- What operators call
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION zcsync._caller() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)
-$$;
-COMMENT ON FUNCTION zcsync._caller() IS
-'the role that called a function which runs as the owner of zcsync';
-
 CREATE FUNCTION zcsync.create_intake(account text, source text, header text) RETURNS TABLE (item text, value text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

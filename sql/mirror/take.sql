@@ -29,7 +29,7 @@ BEGIN ATOMIC
 	SELECT array_agg(CASE
 			WHEN c IN ('tags', 'assignees', 'watchers', 'follower_ids', 'email_cc_ids') THEN 'text[]'
 			WHEN c IN ('custom_fields', 'options', 'rich_body') THEN 'jsonb'
-			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'required', 'is_default', 'do_not_call') THEN 'boolean'
+			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'opens_privately', 'required', 'is_default', 'do_not_call') THEN 'boolean'
 			WHEN c IN ('revenue', 'value', 'probability', 'points') THEN 'numeric'
 			WHEN c = 'time_estimate' THEN 'bigint'
 			WHEN c IN ('employees', 'position') OR (p_kind = 'tasks' AND c = 'priority') OR (p_kind = 'leads' AND c = 'status_id') THEN 'integer'

@@ -216,6 +216,25 @@ $$;
 COMMENT ON FUNCTION zcsync.acknowledge_alert(bigint) IS
 'says that somebody works on an incident, so that it is not escalated';
 
+-- For alerts that tell of something that happened once, so that nothing can end them but
+-- a person who has looked at it.
+CREATE FUNCTION zcsync.close_alert(code text, object text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	IF NOT EXISTS (SELECT FROM zcsync.alerts AS a WHERE a.code = close_alert.code AND a.object = close_alert.object AND a.resolved_at IS NULL) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('there is no open alert %s of %s', coalesce('"' || close_alert.code || '"', 'NULL'), coalesce('"' || close_alert.object || '"', 'NULL')),
+			HINT = 'SELECT code, object FROM zcsync.alerts WHERE resolved_at IS NULL; lists them.';
+	END IF;
+	PERFORM zcsync._resolve_alert(close_alert.code, close_alert.object);
+END
+$$;
+COMMENT ON FUNCTION zcsync.close_alert(text, text) IS
+'closes an alert about something that a person has looked at; what goes on opens it again';
+
 -- Forget what ended long ago.
 CREATE FUNCTION zcsync._forget_incidents() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -86,7 +86,7 @@ CREATE FUNCTION zcsync._operator_relations() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT '{tickets,tasks,leads,comments,conversations,contacts,companies,fields,statuses,accounts,account_budgets,streams,lists,installation,alerts,
-		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_errors,links,marks,
+		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_comments,comment_copies,route_errors,links,marks,
 		company_maps,intakes,lead_sources,lead_identities,lead_rows,lead_duplicates,lead_merges,lead_match_rules,lead_statuses,
 		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents,alert_targets,alert_deliveries,
 		webhooks,inbox,heard_streams,refused_deliveries,doors,stat_webhooks}'::text[];
@@ -108,7 +108,7 @@ BEGIN ATOMIC
 		sync_lead,sync_leads,sync_leads_json,merge_leads,keep_apart,split_lead,explain_lead,rescore_leads,rebuild_active_index,
 		cache_clear,cache_delete,cache_invalidate,_refuse_standby,search_tickets,set_credentials_end,
 		add_alert_target,alter_alert_target,remove_alert_target,pause_alert_target,resume_alert_target,test_alert,
-		add_alert_rule,alter_alert_rule,remove_alert_rule,pause_alert_rule,resume_alert_rule,alert_measures,acknowledge_alert,
+		add_alert_rule,alter_alert_rule,remove_alert_rule,pause_alert_rule,resume_alert_rule,alert_measures,acknowledge_alert,close_alert,
 		evaluate_alerts,schedule_alerts,unschedule_alerts,_alerts_job}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._operator_functions() IS

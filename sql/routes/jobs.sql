@@ -66,6 +66,8 @@ AS $$
 		WHEN 'taken' THEN 'What match_on finds for it belongs to another record: look at zcsync.links, or change match_on.'
 		WHEN 'unknown_user' THEN 'It is tried again with the next change, when somebody has that address.'
 		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'
+		WHEN 'comment_stale' THEN 'Look at the comments on both sides, and add what is missing; SELECT * FROM zcsync.comment_copies WHERE state = ''stale'' lists them.'
+		WHEN 'comment_failed' THEN format('It is tried again in ten minutes; SELECT * FROM zcsync.check_route(%L) may say more.', p_route)
 		WHEN 'no_closing_status' THEN 'Mirror the statuses of the target: add_stream(''<account>'', ''statuses'').'
 		ELSE format('Mend the expression with zcsync.map_field(%L, ...) or zcsync.alter_route(%1$L, ...), then zcsync.retry(<job id>).', p_route)
 	END
@@ -89,7 +91,7 @@ DECLARE
 	v_name text := (SELECT r.name FROM zcsync.routes r WHERE r.route_id = p_route);
 BEGIN
 	DELETE FROM zcsync.route_errors e
-	WHERE e.route_id = p_route AND e.source_id = ANY (p_ids)
+	WHERE e.route_id = p_route AND e.source_id = ANY (p_ids) AND e.field NOT IN ('comments', 'back:comments')	-- see conversations.sql
 		AND NOT EXISTS (SELECT FROM unnest(p_changes) c
 			WHERE c.op = 'error' AND c.source_id = e.source_id AND c.field = e.field);
 	INSERT INTO zcsync.route_errors AS e (route_id, source_id, field, code, value, message, hint, detail, backfill, first_at, last_at)
@@ -250,6 +252,8 @@ BEGIN
 		FROM zcsync._update_targets(v.target_kind, v_origin, v_changes) u;
 	END IF;
 	PERFORM zcsync._link_pairs(p_route, v_linked, ARRAY(SELECT c.target_id FROM unnest(v_changes) c WHERE c.op = 'link'))
+	WHERE v_linked <> '{}';
+	PERFORM zcsync._queue_conversations(p_route, ARRAY(SELECT l.link_id FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = ANY (v_linked)))
 	WHERE v_linked <> '{}';
 	PERFORM zcsync._agree_forward(p_route, p_ids, v_changes);
 

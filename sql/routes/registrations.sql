@@ -115,6 +115,7 @@ BEGIN
 	IF p_old IS NOT NULL THEN
 		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins, v_starting);
 	END IF;
+	PERFORM zcsync._converse(p_kind, p_ids, p_old, p_origins);
 	IF p_kind IN ('companies', 'contacts') THEN
 		PERFORM zcsync._queue_known_companies(p_kind, p_accounts, p_ids, p_old);
 	END IF;
@@ -144,6 +145,10 @@ BEGIN
 					= (CASE WHEN l.source_id = w.gone THEN l.target_account ELSE l.source_account END,
 						CASE WHEN l.source_id = w.gone THEN l.target_kind ELSE l.source_kind END)));
 	DELETE FROM zcsync.links AS l WHERE l.source_id = ANY (p_gone) OR l.target_id = ANY (p_gone);
+	UPDATE zcsync.comment_copies AS k SET original_id = w.kept
+	FROM unnest(p_gone, p_kept) AS w (gone, kept)
+	WHERE k.original_id = w.gone
+		AND NOT EXISTS (SELECT FROM zcsync.comment_copies AS o WHERE o.original_id = w.kept AND o.link_id = k.link_id);
 END
 $$;
 COMMENT ON FUNCTION zcsync._replace_in_pairs(bigint[], bigint[]) IS

@@ -262,7 +262,7 @@ BEGIN
 			MESSAGE = format('%s writes of route "%s" are held', v_held, name),
 			HINT = format('Decide about them first: SELECT zcsync.release_held(%L); or SELECT zcsync.cancel_held(%L);', name, name);
 	END IF;
-	DELETE FROM zcsync.sync_queue q WHERE q.route_id = v_route.route_id AND q.operation = 'route' AND q.state = 'ready';
+	DELETE FROM zcsync.sync_queue q WHERE q.route_id = v_route.route_id AND q.operation IN ('route', 'conversation') AND q.state = 'ready';
 	DELETE FROM zcsync.dead_letters d WHERE d.route_id = v_route.route_id AND d.operation = 'route';
 	DELETE FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'cancelled';
 	DELETE FROM zcsync.routes r WHERE r.route_id = v_route.route_id;	-- its pairs stay, without a driver
@@ -290,6 +290,7 @@ BEGIN
 	PERFORM zcsync._refuse_standby();
 	UPDATE zcsync.routes r SET state = 'paused', paused_at = zcsync._now(), paused_by = session_user
 	WHERE r.route_id = v_route.route_id AND r.state <> 'paused';
+	PERFORM zcsync._hold_copies(v_route.route_id);
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_route(text) IS
@@ -331,6 +332,8 @@ BEGIN
 	IF v_route.starts_at IS NOT NULL AND v_route.state = 'paused' THEN
 		PERFORM zcsync._catch_up_route(v_route.route_id);
 	END IF;
+	PERFORM zcsync._queue_conversations(v_route.route_id);
+	PERFORM zcsync._release_copies(v_route.route_id);
 	PERFORM zcsync._wake();
 	RETURN format('route "%s" is active%s', name,
 		CASE WHEN v_route.starts_at IS NULL THEN
@@ -927,7 +930,7 @@ BEGIN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
 			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'explain_route', 'backfill_route', 'apply_route',
-			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'record_url', 'stream', 'release_held', 'cancel_held',
+			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'set_route_comments', 'plan_comments', 'record_url', 'stream', 'release_held', 'cancel_held',
 			-- what the functions above call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',

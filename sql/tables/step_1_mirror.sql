@@ -21,7 +21,7 @@ BEGIN
 		subject text, description text, status text, custom_status_id text, priority text, type text,
 		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text,
 		site_id text, brand_id text, form_id text, problem_id text, follower_ids text[], email_cc_ids text[],
-		satisfaction text, tags text[], due_at timestamptz, external_id text, channel text, url text,
+		satisfaction text, tags text[], due_at timestamptz, external_id text, channel text, url text, opens_privately boolean,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT tickets_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,

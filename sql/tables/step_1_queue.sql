@@ -131,6 +131,8 @@ BEGIN
 	CREATE INDEX sync_queue_backfill ON zcsync.sync_queue (route_id, operation, job_id) WHERE priority >= 60 AND route_id IS NOT NULL;
 	CREATE INDEX sync_queue_route ON zcsync.sync_queue (route_id, priority, run_at, job_id)
 		WHERE state = 'ready' AND operation = 'route';
+	CREATE INDEX sync_queue_conversation ON zcsync.sync_queue (route_id, run_at, job_id)
+		WHERE state = 'ready' AND operation = 'conversation';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_sync_queue_indexes() IS

@@ -202,6 +202,81 @@ $$;
 COMMENT ON FUNCTION zcsync._step_1_links() IS
 'tables of step 1: links, and what routes could not map';
 
+CREATE FUNCTION zcsync._step_1_route_comments() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.route_comments (
+		route_id bigint NOT NULL
+			CONSTRAINT route_comments_pkey PRIMARY KEY
+			CONSTRAINT route_comments_route_fkey REFERENCES zcsync.routes ON DELETE CASCADE,
+		comments text NOT NULL DEFAULT 'none'	-- which comments of the source go to the target
+			CONSTRAINT route_comments_forward CHECK (comments IN ('none', 'public', 'all')),
+		comments_back text NOT NULL DEFAULT 'none'	-- which comments of the target come back
+			CONSTRAINT route_comments_back CHECK (comments_back IN ('none', 'public', 'all')),
+		marker text						-- only those that begin with this word; NULL: any
+			CONSTRAINT route_comments_marker CHECK (marker ~ '^[^[:space:]]{1,50}$'),
+		marker_back text
+			CONSTRAINT route_comments_marker_back CHECK (marker_back ~ '^[^[:space:]]{1,50}$'),
+		target_is_internal boolean NOT NULL DEFAULT false,	-- only agents read the target, though its vendor has no private comments
+		public_back boolean NOT NULL DEFAULT false,	-- public comments that come back are public
+		relay boolean NOT NULL DEFAULT false,	-- copies that other routes made are carried on
+		old boolean NOT NULL DEFAULT false,	-- comments from before since as well; only where agents alone read them
+		hold interval NOT NULL DEFAULT '0'	-- how long a copy that is not private waits
+			CONSTRAINT route_comments_hold CHECK (hold >= '0' AND hold <= '1 day'),
+		since timestamptz NOT NULL		-- a comment that was written before is old
+	);
+	COMMENT ON TABLE zcsync.route_comments IS
+	'which comments a route carries, and how; a route without a row carries none; see zcsync.set_route_comments()';
+
+	CREATE TABLE zcsync.comment_copies (
+		copy_id bigint NOT NULL			-- local ids of comments
+			CONSTRAINT comment_copies_pkey PRIMARY KEY
+			CONSTRAINT comment_copies_copy_fkey REFERENCES zcsync.comments (local_id) ON DELETE CASCADE,
+		original_id bigint NOT NULL,
+		route_id bigint					-- the route that made it; NULL: it is gone
+			CONSTRAINT comment_copies_route_fkey REFERENCES zcsync.routes ON DELETE SET NULL,
+		link_id bigint					-- the pair; NULL: it is gone
+			CONSTRAINT comment_copies_link_fkey REFERENCES zcsync.links ON DELETE SET NULL,
+		was_public boolean NOT NULL,	-- others than agents could read it
+		digest text NOT NULL,			-- of the original's text as it was copied
+		state text NOT NULL DEFAULT 'copied'
+			CONSTRAINT comment_copies_state CHECK (state IN ('copied', 'stale', 'withdrawn')),
+		created_at timestamptz NOT NULL DEFAULT now(),
+		changed_at timestamptz,
+		CONSTRAINT comment_copies_original_key UNIQUE (original_id, link_id)
+	);
+	CREATE INDEX idx_comment_copies_route ON zcsync.comment_copies (route_id);
+	CREATE INDEX idx_comment_copies_link ON zcsync.comment_copies (link_id);
+	COMMENT ON TABLE zcsync.comment_copies IS
+	'the comments that routes made as copies of others; a copy is known by its row here, never by its text';
+
+	COMMENT ON COLUMN zcsync.route_comments.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.route_comments.comments IS 'which comments of the source go to the target: none, public or all';
+	COMMENT ON COLUMN zcsync.route_comments.comments_back IS 'which comments of the target come back: none, public or all';
+	COMMENT ON COLUMN zcsync.route_comments.marker IS 'only comments of the source that begin with this word go; empty: any';
+	COMMENT ON COLUMN zcsync.route_comments.marker_back IS 'only comments of the target that begin with this word come back; empty: any';
+	COMMENT ON COLUMN zcsync.route_comments.target_is_internal IS 'only agents read the target, although its vendor has no private comments';
+	COMMENT ON COLUMN zcsync.route_comments.public_back IS 'public comments that come back are public';
+	COMMENT ON COLUMN zcsync.route_comments.relay IS 'copies that other routes made are carried on';
+	COMMENT ON COLUMN zcsync.route_comments.old IS 'comments from before that time are carried as well, where agents alone read them';
+	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
+	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old';
+	COMMENT ON COLUMN zcsync.comment_copies.copy_id IS 'local_id of the copy';
+	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of';
+	COMMENT ON COLUMN zcsync.comment_copies.route_id IS 'the route that made it; empty: it is gone';
+	COMMENT ON COLUMN zcsync.comment_copies.link_id IS 'the pair of records; empty: it is gone';
+	COMMENT ON COLUMN zcsync.comment_copies.was_public IS 'others than agents could read the copy';
+	COMMENT ON COLUMN zcsync.comment_copies.digest IS 'of the text of the original as it was copied';
+	COMMENT ON COLUMN zcsync.comment_copies.state IS 'copied, stale (the original was edited, and the copy cannot be) or withdrawn';
+	COMMENT ON COLUMN zcsync.comment_copies.created_at IS 'when the copy was made here';
+	COMMENT ON COLUMN zcsync.comment_copies.changed_at IS 'when it was last changed';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_route_comments() IS
+'tables of step 1: comments that routes carry';
+
 CREATE FUNCTION zcsync._step_1_marks() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

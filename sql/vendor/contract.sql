@@ -108,9 +108,12 @@ CREATE TYPE zcsync.vendor_kind AS (
 	filter		text,		-- over a row: which records a new route from here takes; NULL: all
 	compared	boolean,	-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare
 	alias		text,		-- a second column by which people name a record, also in references; NULL: none
-	comments	text		-- how comments of its records are read (hooks comments_request and comments_next): "changed":
+	comments	text,		-- how comments of its records are read (hooks comments_request and comments_next): "changed":
 							-- those of a record, when the record has changed; "events": those of a record once, and from
 							-- then on by the lane "comments" of the stream; NULL: not at all
+	text_form	text,		-- of the kind comments: what rich_body is, html (a string) or blocks (a list)
+	has_private	boolean,	-- of the kind comments: some are shown to agents only
+	opening		boolean		-- of the kind comments: the first one of a record is its description
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -121,14 +124,14 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 	name_field text DEFAULT NULL, place_field text DEFAULT NULL, place text DEFAULT NULL, setting text DEFAULT NULL,
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
 	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL, compared boolean DEFAULT false,
-	alias text DEFAULT NULL, comments text DEFAULT NULL)
+	alias text DEFAULT NULL, comments text DEFAULT NULL, text_form text DEFAULT NULL, has_private boolean DEFAULT false, opening boolean DEFAULT false)
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26;
 END;
 COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
-	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text, text) IS
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text, text, text, boolean, boolean) IS
 'a kind of records that a vendor has';
 
 -- How a delivery of a webhook proves that it comes from the vendor.

@@ -257,7 +257,31 @@ SELECT listed('{"record_count": 1, "actions": [{"id": 1, "ticket_id": 18, "note"
 SELECT object, message FROM zcsync.alerts WHERE code = 'comment_not_stored' AND resolved_at IS NULL;
 SELECT due_at > zcsync._now() + interval '9 minutes' AS in_ten_minutes FROM zcsync.conversations WHERE account_id = :halo;
 
+-- A ticket that began with a private comment: its description is private, also once
+-- somebody has answered publicly.
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "incremental"}',
+	'{"tickets": [{"id": 7, "subject": "internal", "description": "secret", "is_public": false, "generated_timestamp": 200},
+		{"id": 8, "subject": "not known", "description": "hello", "is_public": true, "generated_timestamp": 200}]}');
+SELECT remote_id, opens_privately FROM zcsync.tickets WHERE remote_id IN ('7', '8') ORDER BY remote_id;
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "incremental"}',
+	'{"tickets": [{"id": 7, "subject": "internal", "description": "secret", "is_public": true, "generated_timestamp": 201}]}');
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "ticket_comments", "ticket_id": "8", "as_of": 1770000000}',
+	'{"comments": [{"id": 81, "type": "Comment", "author_id": 5, "body": "hello", "public": false, "created_at": "2026-01-01T00:00:01Z"},
+		{"id": 82, "type": "Comment", "author_id": 5, "body": "Public", "public": true, "created_at": "2026-01-01T00:00:02Z"}], "meta": {"has_more": false}}');
+-- a later page says nothing of the first comment, nor do those of a ticket that is not mirrored
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "ticket_comments", "ticket_id": "8", "as_of": 1770000000, "page[after]": "x"}',
+	'{"comments": [{"id": 83, "type": "Comment", "author_id": 5, "body": "Public, too", "public": true, "created_at": "2026-01-01T00:00:03Z"}], "meta": {"has_more": false}}');
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "ticket_comments", "ticket_id": "9999", "as_of": 1770000000}',
+	'{"comments": [{"id": 84, "type": "Comment", "author_id": 5, "body": "x", "public": false, "created_at": "2026-01-01T00:00:01Z"}], "meta": {"has_more": false}}');
+SELECT remote_id, subject, remote ->> 'is_public' AS is_public, opens_privately, zcsync._private_texts('tickets', ARRAY[local_id]) <> '{}' AS hidden
+FROM zcsync.tickets WHERE remote_id IN ('7', '8', '9999') ORDER BY remote_id;
+UPDATE zcsync.streams SET writes = true WHERE account_id = :dev;
+SELECT zcsync.add_route('secrets', 'acme/tickets', 'dev/tasks', create_in => '901') IS NOT NULL AS made;
+SELECT field, new FROM zcsync.plan('secrets', ARRAY(SELECT local_id FROM zcsync.tickets WHERE remote_id IN ('7', '8'))) WHERE new LIKE '%secret%' OR new LIKE '%hello%';
+
 DROP FUNCTION page, shown, without, listed;
 DROP VIEW jobs, talks;
 DROP FUNCTION due, reply, end_jobs, lane;
+SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
+DROP SCHEMA zcsync_routes CASCADE;

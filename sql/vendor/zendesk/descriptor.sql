@@ -45,8 +45,8 @@ BEGIN ATOMIC
 		kinds => ARRAY[
 			zcsync._describe_kind('tickets', written => zcsync._zendesk_pushable('tickets'), create_only => '{description}',
 				pull_class => 'export', count_request => '{"op": "count"}', comments => 'events',
-				-- the description of a ticket whose comments are all private
-				public_text => $sql$CASE WHEN s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END$sql$,
+				-- the description of a ticket whose first comment, or all of them, are private
+				public_text => $sql$CASE WHEN s.opens_privately IS NOT TRUE AND s.remote ->> 'is_public' IS DISTINCT FROM 'false' THEN nullif(btrim(description), '') END$sql$,
 				usual => ARRAY[
 					('status', 'new', 'new'), ('status', 'open', 'open'), ('status', 'pending', 'pending'), ('status', 'hold', 'hold'),
 					('status', 'solved', 'solved'), ('status', 'solved', 'closed'),
@@ -59,7 +59,7 @@ BEGIN ATOMIC
 				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
 			-- of a comment, only that it is public can be changed
 			zcsync._describe_kind('comments', written => zcsync._zendesk_pushable('comments'),
-				create_only => '{parent_kind,parent_id,author_id,body,rich_body}'),
+				create_only => '{parent_kind,parent_id,author_id,body,rich_body}', text_form => 'html', has_private => true, opening => true),
 			zcsync._describe_kind('contacts', pull_class => 'export'),
 			zcsync._describe_kind('companies', pull_class => 'export'),
 			zcsync._describe_kind('fields'),

@@ -262,6 +262,12 @@ BEGIN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(zcsync._json_list(p_reply -> 'users'));
 		RETURN QUERY SELECT * FROM zcsync._zendesk_comments(p_account, p_request ->> 'ticket_id', p_request ->> 'as_of',
 			zcsync._json_list(p_reply -> 'comments'), zcsync._json_list(p_reply -> 'users'));
+		-- the first page begins with the description
+		RETURN QUERY
+		SELECT 'tickets', t.remote_id, NULL::text, '{"opens_privately": true}'::jsonb, NULL::jsonb, NULL::boolean
+		FROM zcsync.tickets t
+		WHERE t.account_id = p_account AND t.remote_id = p_request ->> 'ticket_id' AND NOT p_request ? 'page[after]'
+			AND p_reply #> '{comments,0,public}' = 'false';
 		RETURN;
 	ELSIF p_request ->> 'op' IN ('groups', 'brands', 'ticket_forms') THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_catalogue(p_request, p_reply);
@@ -328,7 +334,9 @@ BEGIN
 				FROM jsonb_array_elements(zcsync._json_list(d -> 'custom_fields')) AS f
 				WHERE f ->> 'id' IS NOT NULL),
 			'created_at', zcsync._utc_text(d ->> 'created_at'),
-			'updated_at', zcsync._utc_text(d ->> 'updated_at')),
+			'updated_at', zcsync._utc_text(d ->> 'updated_at'))
+		-- whether a public ticket began with a private comment, its comments alone tell
+		|| CASE d ->> 'is_public' WHEN 'false' THEN '{"opens_privately": true}'::jsonb ELSE '{}' END,
 		d, coalesce(d ->> 'status' = 'deleted', false)
 	FROM jsonb_array_elements(p_list) AS d
 	WHERE d ->> 'id' IS NOT NULL;

@@ -1,0 +1,188 @@
+-- ---------------------------------------------------------------------
+-- Routes: what people say about the comments that a route carries, and what they ask.
+-- ---------------------------------------------------------------------
+
+-- Raise an error unless a route can carry comments as its row says.
+CREATE FUNCTION zcsync._check_carried_comments(p_route bigint) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+BEGIN
+	FOR v IN
+		SELECT w.*, f.name AS from_name, fs.kind AS from_kind, t.name AS to_name, ts.kind AS to_kind, ts.writes,
+			zcsync._kind_of(f.vendor, 'comments') AS from_comments, zcsync._kind_of(t.vendor, 'comments') AS to_comments,
+			(zcsync._vendor_of(f.vendor)).title AS from_title, (zcsync._vendor_of(t.vendor)).title AS to_title
+		FROM zcsync.route_comments c JOIN zcsync.routes r ON r.route_id = c.route_id
+		CROSS JOIN LATERAL (VALUES
+			(c.comments, 'comments', r.source_stream_id, r.target_stream_id, c.target_is_internal),
+			(c.comments_back, 'comments_back', r.target_stream_id, r.source_stream_id, false)) AS w (rule, option, from_stream, to_stream, internal)
+		JOIN zcsync.streams fs ON fs.stream_id = w.from_stream JOIN zcsync.accounts f ON f.account_id = fs.account_id
+		JOIN zcsync.streams ts ON ts.stream_id = w.to_stream JOIN zcsync.accounts t ON t.account_id = ts.account_id
+		WHERE c.route_id = p_route AND w.rule <> 'none'
+	LOOP
+		IF zcsync._comments_of(v.from_stream) IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+				MESSAGE = format('%s of account "%s" have no comments that can be read', v.from_kind, v.from_name);
+		ELSIF coalesce(cardinality((v.to_comments).written), 0) = 0 OR zcsync._comments_of(v.to_stream) IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+				MESSAGE = format('%s of account "%s" have no comments that can be written', v.to_kind, v.to_name);
+		ELSIF NOT v.writes THEN
+			RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+				MESSAGE = format('stream "%s/%s" is read-only', v.to_name, v.to_kind),
+				HINT = format('SELECT zcsync.alter_stream(''%s/%s'', writes => true);', v.to_name, v.to_kind);
+		ELSIF v.rule = 'all' AND (v.from_comments).has_private AND NOT (v.to_comments).has_private AND NOT v.internal THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('private comments of "%s" cannot go to "%s"', v.from_name, v.to_name),
+				DETAIL = format('%s has no private comments: whoever sees the record would read them.', v.to_title),
+				HINT = CASE v.option WHEN 'comments' THEN 'Give comments => ''public'', or say that only agents read the target: target_is_internal => true.'
+					ELSE 'Give comments_back => ''public''.' END;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_carried_comments(bigint) IS
+'raises an error unless a route can carry comments as its row says';
+
+-- What is NULL stays as it is; '' removes a marker.  Comments that were written before
+-- this is first called are old.
+CREATE FUNCTION zcsync.set_route_comments(route text, comments text DEFAULT NULL, comments_back text DEFAULT NULL,
+	marker text DEFAULT NULL, marker_back text DEFAULT NULL, target_is_internal boolean DEFAULT NULL, public_back boolean DEFAULT NULL,
+	relay boolean DEFAULT NULL, old boolean DEFAULT NULL, hold interval DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(route));
+	v_row zcsync.route_comments;
+	v_rule text;
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	IF NOT has_table_privilege(zcsync._caller(), 'zcsync.comments', 'SELECT') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = 'permission denied for table comments',
+			DETAIL = 'Whoever says which comments a route carries must be allowed to read them.',
+			HINT = format('GRANT SELECT ON zcsync.comments TO %I;', zcsync._caller());
+	END IF;
+	FOREACH v_rule IN ARRAY ARRAY[comments, comments_back] LOOP
+		IF v_rule NOT IN ('none', 'public', 'all') THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('invalid value for comments: "%s"', left(v_rule, 100)),
+				HINT = 'It is none, public or all.';
+		END IF;
+	END LOOP;
+	FOREACH v_rule IN ARRAY ARRAY[marker, marker_back] LOOP
+		IF v_rule !~ '^[^[:space:]]{0,50}$' THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('invalid marker "%s"', left(v_rule, 100)),
+				HINT = 'It is one word, such as /dev.';
+		END IF;
+	END LOOP;
+	IF hold NOT BETWEEN interval '0' AND interval '1 day' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for hold: %s', hold),
+			HINT = 'It is between 0 and a day.';
+	END IF;
+	INSERT INTO zcsync.route_comments AS c (route_id, since) VALUES (v_route.route_id, date_trunc('second', zcsync._now() - interval '1 minute'))
+	ON CONFLICT (route_id) DO NOTHING;
+	UPDATE zcsync.route_comments AS c
+	SET comments = coalesce(set_route_comments.comments, c.comments), comments_back = coalesce(set_route_comments.comments_back, c.comments_back),
+		marker = nullif(coalesce(set_route_comments.marker, c.marker), ''), marker_back = nullif(coalesce(set_route_comments.marker_back, c.marker_back), ''),
+		target_is_internal = coalesce(set_route_comments.target_is_internal, c.target_is_internal),
+		public_back = coalesce(set_route_comments.public_back, c.public_back), relay = coalesce(set_route_comments.relay, c.relay),
+		old = coalesce(set_route_comments.old, c.old), hold = coalesce(set_route_comments.hold, c.hold)
+	WHERE c.route_id = v_route.route_id
+	RETURNING c.* INTO v_row;
+	PERFORM zcsync._check_carried_comments(v_route.route_id);
+	PERFORM zcsync._queue_conversations(v_route.route_id);
+	RETURN format('route "%s" carries %s comments to the target, and %s back; SELECT * FROM zcsync.plan_comments(%L) shows the next ones',
+		v_route.name, v_row.comments, v_row.comments_back, v_route.name);
+END
+$$;
+COMMENT ON FUNCTION zcsync.set_route_comments(text, text, text, text, text, boolean, boolean, boolean, boolean, interval) IS
+'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait';
+
+-- The steps that the route would take now, for the pairs that were made last.
+CREATE FUNCTION zcsync.plan_comments(route text, max_pairs integer DEFAULT 100)
+RETURNS TABLE (op text, original text, record text, is_private boolean, text text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(plan_comments.route));
+BEGIN
+	IF NOT has_table_privilege(zcsync._caller(), 'zcsync.comments', 'SELECT') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = 'permission denied for table comments',
+			HINT = format('GRANT SELECT ON zcsync.comments TO %I;', zcsync._caller());
+	ELSIF max_pairs IS NULL OR max_pairs NOT BETWEEN 1 AND 10000 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'a plan of comments takes 1 to 10000 pairs';
+	END IF;
+	RETURN QUERY
+	SELECT t.op, zcsync.reference(s.from_account, 'comments', c.remote_id, c.local_id), zcsync.reference(s.to_account, s.to_kind, s.to_record, NULL),
+		t.is_private, CASE WHEN t.op IN ('create', 'wait', 'update') THEN (zcsync._copy_of(s, zcsync._original(c.local_id))).body END
+	FROM zcsync._comment_sides(v_route.route_id, ARRAY(
+		SELECT l.link_id FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'linked' ORDER BY l.link_id DESC LIMIT max_pairs)) AS s
+	CROSS JOIN LATERAL zcsync._comment_steps_of(s) WITH ORDINALITY AS t (op, link_id, back, original_id, copy_id, is_private, digest, wait_until, is_old, n)
+	JOIN zcsync.comments AS c ON c.account_id = s.from_account AND c.local_id = t.original_id
+	ORDER BY s.link_id DESC, s.back, t.n;
+END
+$$;
+COMMENT ON FUNCTION zcsync.plan_comments(text, integer) IS
+'the comments that a route would carry now, change or withdraw, as they would arrive; writes nothing';
+
+-- Are the comments read that the route is to carry?
+CREATE FUNCTION zcsync._check_route_comments(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'comments' || CASE WHEN w.back THEN ' back' ELSE '' END, s.comments <> 'none' AND x.writes,
+		CASE WHEN s.comments = 'none' THEN format('comments of %s/%s are not read', a.name, s.kind)
+			WHEN NOT x.writes THEN format('stream %s/%s is read-only', b.name, x.kind)
+			ELSE format('%s comments of %s/%s are carried', w.rule, a.name, s.kind) END,
+		CASE WHEN s.comments = 'none' THEN format('SELECT zcsync.alter_stream(%L, comments => ''linked'');', a.name || '/' || s.kind)
+			WHEN NOT x.writes THEN format('SELECT zcsync.alter_stream(%L, writes => true);', b.name || '/' || x.kind) END
+	FROM zcsync.route_comments AS c
+	CROSS JOIN LATERAL (VALUES
+		(false, c.comments, p_def ->> 'source_stream_id', p_def ->> 'target_stream_id'),
+		(true, c.comments_back, p_def ->> 'target_stream_id', p_def ->> 'source_stream_id')) AS w (back, rule, from_stream, to_stream)
+	JOIN zcsync.streams AS s ON s.stream_id = w.from_stream::bigint JOIN zcsync.accounts AS a ON a.account_id = s.account_id
+	JOIN zcsync.streams AS x ON x.stream_id = w.to_stream::bigint JOIN zcsync.accounts AS b ON b.account_id = x.account_id
+	WHERE c.route_id = (p_def ->> 'route_id')::bigint AND w.rule <> 'none'
+	ORDER BY w.back
+$$;
+COMMENT ON FUNCTION zcsync._check_route_comments(jsonb) IS
+'the rows of check_route() about comments';
+
+-- ---------------------------------------------------------------------
+-- Pause and resume
+-- ---------------------------------------------------------------------
+
+-- What a paused route has written and not sent yet is held, so that the conversation
+-- stops at once.
+CREATE FUNCTION zcsync._hold_copies(p_route bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.sync_queue q SET state = 'held', last_class = 'paused', last_error = 'the route that made this comment is paused'
+	WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'ready'
+		AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.route_id = p_route)
+$$;
+COMMENT ON FUNCTION zcsync._hold_copies(bigint) IS
+'holds the comments of a route that are not sent yet';
+
+CREATE FUNCTION zcsync._release_copies(p_route bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.sync_queue q
+	SET state = 'ready', last_class = NULL, last_error = NULL,
+		run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
+	WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'held' AND q.last_class = 'paused' AND q.cancelled IS NULL
+		AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.route_id = p_route)
+$$;
+COMMENT ON FUNCTION zcsync._release_copies(bigint) IS
+'releases the comments of a route that were held while it was paused';

@@ -1,0 +1,224 @@
+-- Routes that carry comments: which go, as what, and what becomes of the copies.
+-- The worker is stopped; jobs are run and replies are given by hand.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+CREATE EXTENSION zcsync;
+SELECT FROM zcsync.setup();
+SELECT zcsync.stop();
+INSERT INTO zcsync.accounts (name, vendor, settings, login_id) VALUES ('acme', 'zendesk', '{"subdomain": "acme"}', '900'),
+	('dev', 'clickup', '{"workspace_id": "1"}', '901'), ('psa', 'halopsa', '{"host": "psa.halopsa.com"}', '902');
+INSERT INTO zcsync.streams (account_id, kind, last_pull_at, writes, history_state)
+SELECT a.account_id, s.kind, now(), true, 'done'
+FROM (VALUES ('acme', 'tickets'), ('dev', 'tasks'), ('psa', 'tickets')) AS s (name, kind) JOIN zcsync.accounts a ON a.name = s.name;
+INSERT INTO zcsync.contacts (account_id, remote_id, name, email, role, sync_cause, sync_xid)
+SELECT zcsync.account(c.account), c.id, c.name, c.email, c.role, 'pull', '0'
+FROM (VALUES ('acme', '5', 'Ann', 'ann@customer.example', 'end-user'), ('acme', '6', 'Alex', 'alex@desk.example', 'agent'),
+	('psa', '7', 'Alex', 'alex@desk.example', NULL)) AS c (account, id, name, email, role);
+INSERT INTO zcsync.statuses (account_id, remote_id, scope_id, status_id, name, category, position, active, sync_cause, sync_xid)
+SELECT zcsync.account('dev'), '901:' || s.id, '901', s.id, s.name, s.category, s.position, true, 'pull', '0'
+FROM (VALUES ('p1', 'to do', 'open', 0), ('p4', 'complete', 'closed', 3)) AS s (id, name, category, position);
+
+-- what a vendor shows, and what is done about it
+CREATE FUNCTION record(account text, kind text, id text, doc jsonb) RETURNS void LANGUAGE sql AS $$
+	SELECT zcsync._take(zcsync.account(account), kind, ARRAY[ROW(id, '1', doc || '{"created_at": "2026-01-01T00:00:00Z"}', NULL, false)::zcsync.document], zcsync._origin_of('pull', 1));
+$$;
+CREATE FUNCTION said(account text, kind text, record text, id text, body text, private boolean DEFAULT NULL, author text DEFAULT NULL, ago interval DEFAULT '0',
+	more jsonb DEFAULT '{}') RETURNS void LANGUAGE sql AS $$
+	SELECT zcsync._take(zcsync.account(account), 'comments', ARRAY[ROW(id, extract(epoch FROM clock_timestamp())::text, jsonb_build_object('parent_kind', kind, 'parent_id', record, 'body', body,
+		'is_private', private, 'author_id', author, 'author_name', (SELECT c.name FROM zcsync.contacts c WHERE c.account_id = zcsync.account(account) AND c.remote_id = author),
+		'created_at', now() - ago) || more, NULL, false)::zcsync.document], zcsync._origin_of('pull', 2));
+$$;
+CREATE FUNCTION carry() RETURNS bigint LANGUAGE sql AS $$
+	UPDATE zcsync.sync_queue SET run_at = now() WHERE operation = 'conversation' AND run_at < now() + interval '1 second';
+	SELECT zcsync._run_conversation_jobs();
+$$;
+CREATE VIEW copies AS
+	SELECT a.name AS account, c.parent_id AS record, replace(regexp_replace(c.body, '20\d\d-\d\d-\d\d \d\d:\d\d UTC', '(time)'), E'\n', ' / ') AS body, c.is_private AS private, c.author_id AS author, k.state, k.was_public
+	FROM zcsync.comment_copies k JOIN zcsync.comments c ON c.local_id = k.copy_id JOIN zcsync.accounts a USING (account_id) ORDER BY c.local_id;
+-- the copies arrive, in their order
+CREATE FUNCTION arrive() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	v_count bigint;
+BEGIN
+	UPDATE zcsync.comments c SET remote_id = 'c' || c.local_id, created_at = now(), base = '{}', sync_state = 'synced', sync_cause = 'push', sync_xid = pg_current_xact_id()
+	WHERE c.remote_id IS NULL;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	DELETE FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
+	RETURN v_count;
+END
+$$;
+SELECT record('acme', 'tickets', '1', '{"subject": "Printer", "status": "open"}'), record('dev', 'tasks', 't1', '{"name": "Printer", "status": "to do", "list_id": "901"}');
+
+-- Who may say it, and what.
+SELECT left(zcsync.add_route('bugs', 'acme/tickets', 'dev/tasks', create_in => '901'), 40);
+SELECT zcsync.set_route_comments('nosuch', comments => 'all');
+SELECT zcsync.set_route_comments('bugs', comments => 'some');
+SELECT zcsync.set_route_comments('bugs', comments => 'public', marker => 'two words');
+SELECT zcsync.set_route_comments('bugs', comments => 'public', hold => '2 days');
+SELECT zcsync.set_route_comments('bugs', comments => 'all');
+SELECT zcsync.set_route_comments('bugs', comments => 'public', comments_back => 'all');
+UPDATE zcsync.streams SET writes = false WHERE account_id = zcsync.account('acme');
+SELECT zcsync.set_route_comments('bugs', comments_back => 'all');
+UPDATE zcsync.streams SET writes = true WHERE account_id = zcsync.account('acme');
+CREATE ROLE regress_author;
+SELECT zcsync.allow_routes('regress_author');
+SET ROLE regress_author;
+SELECT zcsync.set_route_comments('bugs', comments => 'public');
+SELECT zcsync.plan_comments('bugs');
+RESET ROLE;
+SELECT comments, comments_back, hold FROM zcsync.route_comments;
+SELECT item, ok, message, hint FROM zcsync.check_route('bugs') WHERE item LIKE 'comments%';
+UPDATE zcsync.streams SET comments = 'none' WHERE account_id = zcsync.account('acme');
+SELECT item, ok, message, hint FROM zcsync.check_route('bugs') WHERE item LIKE 'comments%';
+UPDATE zcsync.streams SET comments = 'linked' WHERE account_id = zcsync.account('acme');
+
+-- A pair.  The description, private comments and old ones stay.
+SELECT zcsync.link_records('acme/tickets/1', 'dev/tasks/t1') IS NOT NULL AS linked;
+UPDATE zcsync.routes SET state = 'active', starts_at = now();
+UPDATE zcsync.links SET route_id = (SELECT route_id FROM zcsync.routes);
+SELECT said('acme', 'tickets', '1', '10', 'It does not print', false, '5', ago => now() - '2026-01-01 00:00:01Z');
+SELECT said('acme', 'tickets', '1', '11', 'It is old', false, '5', ago => '1 day');
+SELECT said('acme', 'tickets', '1', '12', 'Still broken', false, '5', ago => '20 seconds', more => '{"rich_body": "<p>Still <b>broken</b></p><script>alert(1)</script>"}');
+SELECT said('acme', 'tickets', '1', '13', 'He never pays', true, '6', ago => '15 seconds');
+SELECT said('acme', 'tickets', '1', '14', 'Who can read this?', NULL, '6', ago => '14 seconds');
+SELECT said('acme', 'tickets', '1', '15', '  ', false, '6', ago => '13 seconds');
+SELECT op, original, record, is_private, replace(regexp_replace(text, '20\d\d-\d\d-\d\d \d\d:\d\d UTC', '(time)'), E'\n', ' / ') AS text FROM zcsync.plan_comments('bugs');
+SELECT count(*) AS nothing_is_written FROM zcsync.comment_copies;
+SELECT zcsync._has_local_jobs();
+SELECT carry();
+SELECT * FROM copies;
+SELECT jsonb_path_query_array(c.rich_body, '$[1 to last]') AS blocks FROM zcsync.comments c JOIN zcsync.comment_copies k ON k.copy_id = c.local_id;
+SELECT operation, kind, route_id IS NOT NULL AS of_route, state FROM zcsync.sync_queue WHERE kind = 'comments';
+-- it is on its way: nothing comes back from there meanwhile, then it does, as internal
+SELECT said('dev', 'tasks', 't1', 'x1', 'On it', author => '77');
+SELECT carry();
+SELECT count(*) FROM copies;
+SELECT arrive();
+SELECT carry();
+SELECT * FROM copies;
+-- the copy is no original
+SELECT arrive();
+SELECT carry();
+SELECT count(*) FROM copies;
+
+-- Edited, redacted, made private, deleted.
+SELECT said('acme', 'tickets', '1', '12', 'Still broken, twice', false, '5', more => '{"rich_body": "<p>Still broken, twice</p>"}');
+SELECT carry();
+SELECT * FROM copies;
+SELECT arrive();
+SELECT said('acme', 'tickets', '1', '12', 'Still broken, twice', true, '5', more => '{"rich_body": "<p>Still broken, twice</p>"}');
+SELECT carry();
+SELECT * FROM copies;
+SELECT code, object, regexp_replace(message, 'since .* UTC', 'since (time)') AS message, hint FROM zcsync.alerts WHERE code = 'comment_was_public' AND resolved_at IS NULL;
+SELECT zcsync.close_alert('comment_was_public', 'dev/tasks/t1');
+SELECT zcsync.close_alert('comment_was_public', 'dev/tasks/t1');
+SELECT arrive();
+-- at Zendesk the text of a comment cannot be changed: a person is told
+SELECT said('dev', 'tasks', 't1', 'x1', 'On it now', author => '77');
+SELECT carry();
+SELECT field, code, message, hint FROM zcsync.route_errors;
+SELECT zcsync._take(zcsync.account('dev'), 'comments', ARRAY[ROW('x1', '999', '{}', NULL, true)::zcsync.document], zcsync._origin_of('pull', 2)) IS NOT NULL AS deleted;
+SELECT carry();
+SELECT field, code, message, hint FROM zcsync.route_errors;
+SELECT * FROM copies WHERE account = 'acme';
+
+-- A marker, and time for second thoughts.
+SELECT arrive();
+SELECT left(zcsync.set_route_comments('bugs', marker => '/dev', marker_back => '', hold => '60 s'), 60);
+SELECT said('acme', 'tickets', '1', '20', 'No marker', false, '6');
+SELECT said('acme', 'tickets', '1', '21', '/devices are no marker', false, '6');
+SELECT said('acme', 'tickets', '1', '22', E' /dev\nplease look', false, '6');
+SELECT carry();
+SELECT op, original FROM zcsync.plan_comments('bugs');
+SELECT run_at > now() + interval '50 seconds' AS later FROM zcsync.sync_queue WHERE operation = 'conversation';
+SELECT said('acme', 'tickets', '1', '22', E' /dev\nplease look', true, '6');
+SELECT carry();
+SELECT count(*) AS none_was_public FROM copies WHERE body LIKE '%please look%';
+SELECT said('acme', 'tickets', '1', '23', '/dev  and this', false, '6', ago => '50 seconds');
+SELECT said('acme', 'tickets', '1', '23', '/dev  and this', false, '6', ago => '61 seconds');
+UPDATE zcsync.route_comments SET since = now() - interval '1 hour';
+SELECT carry();
+SELECT * FROM copies WHERE body LIKE '%and this%';
+SELECT arrive();
+SELECT left(zcsync.set_route_comments('bugs', marker => '', hold => '0'), 60);
+
+-- The target is internal: private comments go, and old ones if that is wanted; not what
+-- this account wrote before.
+SELECT left(zcsync.set_route_comments('bugs', comments => 'all', target_is_internal => true), 60);
+SELECT said('acme', 'tickets', '1', '9', 'Old, and our own', true, '900', ago => '2 days');
+SELECT carry();
+SELECT * FROM copies WHERE body LIKE '%never pays%' OR body LIKE '%old%';
+SELECT left(zcsync.set_route_comments('bugs', old => true), 60);
+SELECT carry();
+SELECT * FROM copies WHERE body ILIKE '%old%';
+SELECT arrive();
+
+-- Between two vendors that have private comments; the author is known there.
+SELECT record('psa', 'tickets', '500', '{"subject": "Printer", "status": "1"}'), record('acme', 'tickets', '2', '{"subject": "Printer", "status": "open"}');
+SELECT left(zcsync.add_route('psa', 'psa/tickets', 'acme/tickets'), 40);
+SELECT left(zcsync.set_route_comments('psa', comments => 'all', comments_back => 'all'), 60);
+SELECT zcsync.link_records('psa/tickets/500', 'acme/tickets/2') IS NOT NULL AS linked;
+UPDATE zcsync.routes SET state = 'active', starts_at = now() WHERE name = 'psa';
+UPDATE zcsync.links SET route_id = (SELECT route_id FROM zcsync.routes WHERE name = 'psa') WHERE route_id IS NULL;
+SELECT said('psa', 'tickets', '500', '500-1', 'Public there', false, '7'), said('psa', 'tickets', '500', '500-2', 'Private there', true, '7');
+SELECT said('acme', 'tickets', '2', '30', 'Public here', false, '5');
+SELECT carry();
+SELECT * FROM copies WHERE record IN ('2', '500');
+SELECT arrive();
+SELECT carry();
+SELECT * FROM copies WHERE record = '500';
+SELECT arrive();
+SELECT left(zcsync.set_route_comments('psa', public_back => true), 60);
+SELECT said('acme', 'tickets', '2', '31', 'Public here, too', false, '5'), said('acme', 'tickets', '2', '32', 'Private here', true, '6');
+SELECT carry();
+SELECT * FROM copies WHERE record = '500';
+SELECT arrive();
+SELECT carry();
+-- copied public, then made private: so is the copy
+SELECT said('acme', 'tickets', '2', '31', 'Public here, too', true, '5');
+SELECT carry();
+SELECT * FROM copies WHERE record = '500' AND body LIKE '%too%';
+SELECT arrive();
+
+-- What came over one route leaves by another only if that relays.
+SELECT said('psa', 'tickets', '500', '500-9', 'Through two routes', false, '7');
+SELECT record('dev', 'tasks', 't2', '{"name": "Printer 2", "status": "to do", "list_id": "901"}');
+SELECT zcsync.link_records('acme/tickets/2', 'dev/tasks/t2') IS NOT NULL AS linked;
+UPDATE zcsync.links SET route_id = (SELECT route_id FROM zcsync.routes WHERE name = 'bugs') WHERE route_id IS NULL;
+SELECT carry();
+SELECT arrive();
+SELECT carry();
+SELECT count(*) AS none FROM copies WHERE record = 't2' AND body LIKE '%Through two%';
+SELECT left(zcsync.set_route_comments('bugs', relay => true), 60);
+SELECT carry();
+SELECT count(*) AS one FROM copies WHERE record = 't2' AND body LIKE '%Through two%';
+SELECT arrive();
+SELECT carry();
+SELECT count(*) AS one FROM copies WHERE body LIKE '%Through two%' AND record = 't2';
+
+-- A paused route stops at once, and goes on.
+SELECT said('acme', 'tickets', '1', '40', 'Before the pause', false, '6');
+SELECT carry();
+SELECT zcsync.pause_route('bugs');
+SELECT q.state, q.last_error FROM zcsync.sync_queue q WHERE q.kind = 'comments' AND q.operation = 'push';
+SELECT said('acme', 'tickets', '1', '41', 'During the pause', false, '6');
+SELECT carry();
+SELECT zcsync._release_copies(route_id) FROM zcsync.routes WHERE name = 'bugs';
+SELECT q.state, q.last_error FROM zcsync.sync_queue q WHERE q.kind = 'comments' AND q.operation = 'push';
+UPDATE zcsync.routes SET state = 'active';
+SELECT carry();
+SELECT count(*) AS both FROM copies WHERE body LIKE '%the pause%';
+
+-- An account goes: no copy of it is left.
+SELECT zcsync.remove_route('bugs', force => true);
+SELECT count(*) FROM zcsync.route_comments;
+SELECT count(*) AS of_no_route FROM zcsync.comment_copies WHERE route_id IS NULL;
+DROP OWNED BY regress_author;
+DROP ROLE regress_author;
+DROP VIEW copies;
+DROP FUNCTION record, said, carry, arrive;
+SET client_min_messages = error;
+DROP EXTENSION zcsync CASCADE;
+DROP SCHEMA zcsync_routes CASCADE;
