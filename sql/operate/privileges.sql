@@ -72,9 +72,8 @@ BEGIN
 	END IF;
 	SELECT string_agg(f.name, ', ' ORDER BY f.name) INTO v_lacks
 	FROM unnest(zcsync._worker_functions()) AS f (name)
-	WHERE NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname = f.name)
-		OR EXISTS (SELECT FROM pg_proc AS p
-			WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname = f.name AND NOT has_function_privilege(v_role, p.oid, 'EXECUTE'));
+	WHERE (SELECT bool_and(has_function_privilege(v_role, p.oid, 'EXECUTE'))
+		FROM pg_proc AS p WHERE p.proname = f.name AND p.pronamespace = 'zcsync'::regnamespace) IS NOT TRUE;
 	item := 'grants';
 	ok := v_lacks IS NULL;
 	message := CASE WHEN ok THEN 'workers may do what they need'

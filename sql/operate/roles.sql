@@ -74,8 +74,8 @@ BEGIN ATOMIC
 	SELECT '{account,tickets_page,tickets_page_json,tasks_page,leads_page,leads_page_json,active_tickets_by_user,recent_leads,
 			top_companies,tickets_report,_page_query,_read_page,_page_rows,_encode_cursor,_check_rows,_fold,history,record,_may_read_field,_now,_span,sparkline,search_leads}'::text[]
 		|| zcsync._search_functions()
-		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_record_id,_turn_interval,_bar,_shorten,_allowances_now,_backlog,
-			_backfills_undone,_ended_lately,_held_of,_account_since,_installation_trouble,_running_imports,_worker_slots,_cache_statistics,
+		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_record_id,_shorten,_allowances_now,_backlog,
+			_account_numbers,_account_states,_progress_lines,_queue_numbers,_installation_trouble,_worker_slots,_cache_statistics,
 			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_levels,_last_hour,_calls_counted,_connections_counted,_samples,_operations_counted,
 			_failing_jobs,_unmapped_companies}'::text[] END;
 END;

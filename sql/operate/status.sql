@@ -131,23 +131,32 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_backlog_view() IS
 'makes view stat_backlog; part of zcsync._create_views()';
 
-CREATE FUNCTION zcsync._create_account_view() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- What the views show is made by functions, since to plan a large view takes longer than
+-- to read it: a session keeps the plans of functions, and their texts are read faster
+-- than the trees of views.  Their settings keep the planner from reading the whole
+-- queue, and from compiling (jit), whatever it knows of it.
+
+-- Each partial index is read once for an account (LATERAL).  l is the number up to which
+-- jobs are counted.
+CREATE FUNCTION zcsync._account_numbers()
+RETURNS TABLE (account text, vendor text, state text, streams bigint, ready bigint, running bigint, held bigint, dead_letters bigint,
+	route_errors bigint, streams_failing bigint, reading_history bigint, backfill bigint, lag interval, started boolean, next_try_at timestamptz,
+	breaker_failures integer, breaker_until timestamptz, paused_until timestamptz, pause_reason text, calls bigint, throttled bigint,
+	last_call_at timestamptz, last_error text, last_error_at timestamptz, state_reason text, state_hint text, read_error text,
+	read_error_since timestamptz, more_jobs boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $body$
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
 BEGIN
-	-- LATERAL and not GROUP BY: each partial index is read once per account, and a
-	-- condition on the account reaches the scans.  l is the number up to which jobs are
-	-- counted.
-	CREATE OR REPLACE VIEW zcsync.stat_accounts AS
+	RETURN QUERY
 	SELECT a.name AS account, a.vendor, a.state,
-		coalesce(s.streams, 0) AS streams,
-		coalesce(ready.jobs, 0) AS ready, running.jobs AS running, held.jobs AS held,
-		dead.jobs AS dead_letters,
-		coalesce(e.records, 0) AS route_errors,
-		coalesce(s.failing, 0) AS streams_failing,
-		coalesce(s.reading_history, 0) AS reading_history,
-		coalesce(ready.later, 0) AS backfill,
+		coalesce(s.streams, 0) AS streams, coalesce(ready.jobs, 0) AS ready, running.jobs AS running, held.jobs AS held,
+		dead.jobs AS dead_letters, coalesce(e.records, 0) AS route_errors, coalesce(s.failing, 0) AS streams_failing,
+		coalesce(s.reading_history, 0) AS reading_history, coalesce(ready.later, 0) AS backfill,
 		greatest(date_trunc('second', greatest(s.pull_lag, zcsync._now() - least(ready.oldest_at, running.oldest_at))), interval '0') AS lag,
 		s.started,
 		CASE WHEN a.state = 'active' THEN
@@ -179,15 +188,14 @@ BEGIN
 	LEFT JOIN (
 		SELECT b.account, sum(b.jobs)::bigint AS jobs, (sum(b.jobs) FILTER (WHERE b.later))::bigint AS later,
 			min(b.next_run_at) AS run_at, min(b.oldest_at) FILTER (WHERE NOT b.later) AS oldest_at, bool_or(b.more) AS more
-		FROM zcsync.stat_backlog AS b
+		FROM zcsync._backlog() AS b
 		GROUP BY b.account) AS ready ON ready.account = a.name
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS jobs, min(q.created_at) FILTER (WHERE q.priority < 60) AS oldest_at
 		FROM zcsync.sync_queue AS q
 		WHERE q.account_id = a.account_id AND q.state = 'running') AS running ON true
 	LEFT JOIN LATERAL (
-		SELECT count(*) AS jobs		-- l.most is at most 5,000; the planner must know, else it expects so much that it has the query compiled
-		FROM (SELECT FROM (SELECT FROM zcsync.sync_queue AS q WHERE q.account_id = a.account_id AND q.state = 'held' LIMIT 5000) AS q LIMIT l.most) AS q) AS held ON true
+		SELECT count(*) AS jobs FROM (SELECT FROM zcsync.sync_queue AS q WHERE q.account_id = a.account_id AND q.state = 'held' LIMIT l.most) AS q) AS held ON true
 	LEFT JOIN LATERAL (
 		SELECT count(*) AS jobs FROM (SELECT FROM zcsync.dead_letters AS d WHERE d.account_id = a.account_id LIMIT l.most) AS d) AS dead ON true
 	LEFT JOIN LATERAL (
@@ -196,8 +204,8 @@ BEGIN
 		FROM zcsync.account_budgets AS x WHERE x.account_id = a.account_id) AS b ON true
 	LEFT JOIN (
 		SELECT w.account_id, max(w.paused_until) AS paused_until, min(w.class || ': ' || w.pause_reason) AS pause_reason
-		FROM zcsync._allowances_now() AS w
-		WHERE w.paused_until IS NOT NULL
+		FROM zcsync._allowances_now() AS w	-- hardly ever is any paused
+		WHERE w.paused_until IS NOT NULL AND EXISTS (SELECT FROM zcsync.account_budgets AS x WHERE x.paused_until > zcsync._now())
 		GROUP BY w.account_id) AS p ON p.account_id = a.account_id
 	LEFT JOIN (
 		SELECT st.account_id, sum(re.records)::bigint AS records
@@ -207,6 +215,22 @@ BEGIN
 			SELECT count(DISTINCT e.source_id) AS records
 			FROM (SELECT e.source_id FROM zcsync.route_errors AS e WHERE e.route_id = r.route_id ORDER BY e.source_id LIMIT 10000) AS e) AS re
 		GROUP BY st.account_id) AS e ON e.account_id = a.account_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._account_numbers() IS
+'numbers of each account; the view stat_accounts';
+
+CREATE FUNCTION zcsync._create_account_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.stat_accounts AS
+	SELECT x.account, x.vendor, x.state, x.streams, x.ready, x.running, x.held, x.dead_letters, x.route_errors, x.streams_failing,
+		x.reading_history, x.backfill, x.lag, x.started, x.next_try_at, x.breaker_failures, x.breaker_until, x.paused_until, x.pause_reason,
+		x.calls, x.throttled, x.last_call_at, x.last_error, x.last_error_at, x.state_reason, x.state_hint, x.read_error, x.read_error_since,
+		x.more_jobs
+	FROM zcsync._account_numbers() AS x;
 	PERFORM zcsync._describe_account_view();
 END
 $body$;
@@ -329,6 +353,75 @@ $$;
 COMMENT ON FUNCTION zcsync._account_since(text, text) IS
 'since when an account is in a state of the view status; NULL: not known';
 
+-- The state of each account: the first that holds.  A subtransaction catches errors, so
+-- this runs in no parallel worker.
+CREATE FUNCTION zcsync._account_states()
+RETURNS TABLE (severity integer, account text, state text, since timestamptz, age interval, waiting text, errors bigint, next text, why text, to_do text)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	a record;
+	v_held record;
+BEGIN
+	FOR a IN SELECT n.* FROM zcsync._account_numbers() AS n LOOP
+		account := a.account;
+		age := a.lag;
+		waiting := concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END);
+		errors := a.dead_letters + a.route_errors + a.streams_failing;
+		next := CASE WHEN a.next_try_at > v_now THEN zcsync._span(a.next_try_at - v_now) WHEN a.next_try_at IS NOT NULL THEN 'now' END;
+		IF a.state = 'blocked' THEN
+			SELECT 1, 'blocked', a.state_reason, coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account))
+			INTO severity, state, why, to_do;
+		ELSIF a.state = 'paused' THEN
+			SELECT 3, 'paused', coalesce(a.state_reason, 'by an operator'), format('SELECT zcsync.resume_account(%L);', a.account)
+			INTO severity, state, why, to_do;
+		ELSIF a.breaker_failures IS NOT NULL THEN
+			SELECT 1, 'down', a.last_error, 'nothing: it is tried again by itself' INTO severity, state, why, to_do;
+		ELSIF a.held > 0 THEN
+			SELECT * INTO v_held FROM zcsync._held_of(a.account);
+			SELECT 1, 'held', format(CASE WHEN v_held.jobs > 0 THEN 'by the write brake: %s%3$s' ELSE 'new rows that were not sent: %2$s%3$s' END,
+					v_held.jobs, v_held.kept, CASE WHEN v_held.jobs + v_held.kept >= 2000 THEN '+' END),
+				CASE WHEN v_held.jobs > 0 THEN format('SELECT zcsync.release_held(%L);', a.account) ELSE format('SELECT zcsync.discard(%L);', v_held.first) END
+			INTO severity, state, why, to_do;
+		ELSIF errors > 0 THEN
+			SELECT 2, 'errors', format('waiting for a person: %s', errors), format('SELECT * FROM zcsync.errors WHERE account = %L;', a.account)
+			INTO severity, state, why, to_do;
+		ELSIF a.paused_until IS NOT NULL AND (a.lag > interval '1 minute' OR a.read_error_since < v_now - interval '1 minute') THEN
+			SELECT 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself' INTO severity, state, why, to_do;
+		ELSIF a.started AND a.lag > interval '1 minute' OR a.read_error_since < v_now - interval '1 minute' THEN
+			SELECT 2, 'behind', coalesce('could not read ' || a.read_error, format('jobs waiting: %s%s', a.ready + a.running, CASE WHEN a.more_jobs THEN '+' END)),
+				format(CASE WHEN a.read_error IS NULL THEN 'SELECT * FROM zcsync.stat_budgets WHERE account = %L;'
+					ELSE 'SELECT * FROM zcsync.errors WHERE account = %L;' END, a.account)
+			INTO severity, state, why, to_do;
+		ELSIF NOT a.started THEN
+			SELECT 3, 'starting', 'the first page of a stream has not come yet', 'SELECT * FROM zcsync.progress;' INTO severity, state, why, to_do;
+		ELSIF a.streams = 0 AND a.vendor <> 'local' THEN
+			SELECT 3, 'no stream', 'nothing is mirrored', format('SELECT * FROM zcsync.add_stream(%L, …);', a.account) INTO severity, state, why, to_do;
+		ELSE
+			SELECT 4, 'in step', NULL, NULL INTO severity, state, why, to_do;
+			IF a.reading_history > 0 OR a.backfill > 0 THEN
+				why := CASE WHEN a.reading_history > 0 THEN 'reads history' ELSE format('jobs of history or backfill: %s', a.backfill) END;
+				to_do := 'SELECT * FROM zcsync.progress;';
+			ELSIF EXISTS (SELECT FROM zcsync.links AS l WHERE l.state = 'cancelled') THEN	-- hardly ever is anything cancelled
+				SELECT format('copies that were cancelled: %s', h.cancelled), format('SELECT zcsync.release_held(%L, cancelled => true);', a.account)
+				INTO why, to_do FROM zcsync._held_of(a.account) AS h WHERE h.cancelled > 0;
+			END IF;
+		END IF;
+		since := CASE WHEN state IN ('blocked', 'paused', 'down', 'held', 'errors', 'starting', 'no stream') THEN zcsync._account_since(a.account, state)
+			WHEN state IN ('throttled', 'behind') THEN least(v_now - a.lag, a.read_error_since) END;
+		RETURN NEXT;
+	END LOOP;
+EXCEPTION WHEN OTHERS THEN	-- what is wrong with the installation is still shown
+	RETURN QUERY SELECT 0, '(all)', 'unknown', NULL::timestamptz, NULL::interval, NULL, NULL::bigint, NULL,
+		format('accounts cannot be shown: %s', SQLERRM), 'SELECT * FROM zcsync.setup();';
+END
+$$;
+COMMENT ON FUNCTION zcsync._account_states() IS
+'the first state that holds of each account, and what to run then; lines of the view status';
+
 CREATE FUNCTION zcsync._create_status_view() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -347,64 +440,8 @@ BEGIN
 			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do
 		FROM zcsync._installation_trouble() AS t
 		UNION ALL
-		SELECT v.severity, a.account, v.state,
-			CASE WHEN v.state IN ('blocked', 'paused', 'down', 'held', 'errors', 'starting', 'no stream') THEN zcsync._account_since(a.account, v.state)
-				WHEN v.state IN ('throttled', 'behind') THEN least(zcsync._now() - a.lag, a.read_error_since) END,
-			a.lag, concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END), e.errors,
-			CASE WHEN a.next_try_at > zcsync._now() THEN zcsync._span(a.next_try_at - zcsync._now())
-				WHEN a.next_try_at IS NOT NULL THEN 'now' END,
-			v.why, v.to_do
-		FROM zcsync.stat_accounts AS a
-		CROSS JOIN LATERAL (
-			SELECT a.dead_letters + a.route_errors + a.streams_failing AS errors) AS e
-		CROSS JOIN LATERAL (
-			-- the first state that applies
-			SELECT 1 AS rank, 1 AS severity, 'blocked' AS state, a.state_reason AS why,
-				coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account)) AS to_do
-			WHERE a.state = 'blocked'
-			UNION ALL
-			SELECT 2, 3, 'paused', coalesce(a.state_reason, 'by an operator'),
-				format('SELECT zcsync.resume_account(%L);', a.account)
-			WHERE a.state = 'paused'
-			UNION ALL
-			SELECT 3, 1, 'down', a.last_error, 'nothing: it is tried again by itself'
-			WHERE a.breaker_failures IS NOT NULL
-			UNION ALL
-			SELECT 4, 1, 'held', format(CASE WHEN h.jobs > 0 THEN 'by the write brake: %s%3$s' ELSE 'new rows that were not sent: %2$s%3$s' END, h.jobs, h.kept, CASE WHEN h.jobs + h.kept >= 2000 THEN '+' END),
-				CASE WHEN h.jobs > 0 THEN format('SELECT zcsync.release_held(%L);', a.account) ELSE format('SELECT zcsync.discard(%L);', h.first) END
-			FROM zcsync._held_of(a.account) AS h
-			WHERE a.held > 0
-			UNION ALL
-			SELECT 5, 2, 'errors', format('waiting for a person: %s', e.errors),
-				format('SELECT * FROM zcsync.errors WHERE account = %L;', a.account)
-			WHERE e.errors > 0
-			UNION ALL
-			SELECT 6, 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself'
-			WHERE a.paused_until IS NOT NULL AND (a.lag > interval '1 minute' OR a.read_error_since < zcsync._now() - interval '1 minute')
-			UNION ALL
-			SELECT 7, 2, 'behind', coalesce('could not read ' || a.read_error, format('jobs waiting: %s%s', a.ready + a.running, CASE WHEN a.more_jobs THEN '+' END)),
-				format(CASE WHEN a.read_error IS NULL THEN 'SELECT * FROM zcsync.stat_budgets WHERE account = %L;'
-					ELSE 'SELECT * FROM zcsync.errors WHERE account = %L;' END, a.account)
-			WHERE a.started AND a.lag > interval '1 minute' OR a.read_error_since < zcsync._now() - interval '1 minute'
-			UNION ALL
-			SELECT 8, 3, 'starting', 'the first page of a stream has not come yet', 'SELECT * FROM zcsync.progress;'
-			WHERE NOT a.started
-			UNION ALL
-			SELECT 9, 3, 'no stream', 'nothing is mirrored', format('SELECT * FROM zcsync.add_stream(%L, …);', a.account)
-			WHERE a.streams = 0 AND a.vendor <> 'local'
-			UNION ALL
-			SELECT 10, 4, 'in step',
-				CASE WHEN a.reading_history > 0 THEN 'reads history' WHEN a.backfill > 0 THEN format('jobs of history or backfill: %s', a.backfill)
-					WHEN h.cancelled > 0 THEN format('copies that were cancelled: %s', h.cancelled) END,
-				CASE WHEN a.reading_history > 0 OR a.backfill > 0 THEN 'SELECT * FROM zcsync.progress;'
-					WHEN h.cancelled > 0 THEN format('SELECT zcsync.release_held(%L, cancelled => true);', a.account) END
-			FROM (SELECT) AS o
-			LEFT JOIN LATERAL (	-- hardly ever is anything cancelled
-				SELECT c.cancelled FROM zcsync._held_of(a.account) AS c
-				WHERE EXISTS (SELECT FROM zcsync.links AS l WHERE l.state = 'cancelled')) AS h ON true
-			ORDER BY 1
-			LIMIT 1) AS v
-	) AS x
+		SELECT a.severity, a.account, a.state, a.since, a.age, a.waiting, a.errors, a.next, a.why, a.to_do
+		FROM zcsync._account_states() AS a) AS x
 	ORDER BY x.severity, x.age DESC NULLS LAST, x.account;
 	PERFORM zcsync._describe_status_view();
 END
@@ -477,12 +514,17 @@ $$;
 COMMENT ON FUNCTION zcsync._backfills_undone() IS
 'how many jobs backfills of routes still have, counted up to 10,000 and estimated above; for views';
 
-CREATE FUNCTION zcsync._create_progress_view() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION zcsync._progress_lines()
+RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $body$
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
 BEGIN
-	CREATE OR REPLACE VIEW zcsync.progress AS
+	RETURN QUERY
 	WITH lanes AS (
 		SELECT a.name || '/' || s.kind AS object, 'live' AS lane, s.*, a.name AS account, NULL::double precision AS per_minute
 		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
@@ -530,8 +572,7 @@ BEGIN
 			WHEN l.lane = 'compare' THEN
 				zcsync._span((zcsync._now() - l.compare_began_at) * (greatest(l.estimate - l.done, 0) / nullif(l.done, 0)::double precision))
 		END AS eta,
-		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest,
-		to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
+		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest, to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
 		CASE WHEN l.lane = 'history' AND l.history_state <> 'running' THEN NULL WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END AS limited_by
 	FROM counts AS l
 	LEFT JOIN LATERAL (	-- "held" as well, so that only the index of keys can be used and not that of all ready jobs
@@ -542,11 +583,8 @@ BEGIN
 	UNION ALL
 	-- a record is done when the route has looked at it and its counterpart was sent
 	SELECT b.name, 'backfill', greatest(b.whole - b.undone, 0), greatest(b.whole, b.undone),
-		zcsync._bar(b.whole - b.undone, b.whole),
-		NULL, zcsync._span((zcsync._now() - b.backfill_at) * b.undone / nullif(greatest(b.whole - b.undone, 0), 0)), NULL, NULL, x.limited_by
-	FROM backfills AS b
-	JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id
-	JOIN zcsync.accounts AS a USING (account_id)
+		zcsync._bar(b.whole - b.undone, b.whole), NULL, zcsync._span((zcsync._now() - b.backfill_at) * b.undone / nullif(greatest(b.whole - b.undone, 0), 0)), NULL, NULL, x.limited_by
+	FROM backfills AS b JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id JOIN zcsync.accounts AS a USING (account_id)
 	LEFT JOIN LATERAL (	-- see _push_class()
 		SELECT y.limited_by FROM zcsync.stat_budgets AS y
 		WHERE y.account = a.name AND y.class IN ('api', 'write') ORDER BY y.class = 'write' DESC LIMIT 1) AS x ON true
@@ -554,6 +592,19 @@ BEGIN
 	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, zcsync._span(i.remaining), NULL, NULL, NULL
 	FROM zcsync._running_imports() AS i
 	ORDER BY 1, 2;
+END
+$$;
+COMMENT ON FUNCTION zcsync._progress_lines() IS
+'the lines of the view progress';
+
+CREATE FUNCTION zcsync._create_progress_view() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.progress AS
+	SELECT x.object, x.lane, x.done, x.estimate, x.progress, x.calls_minute, x.eta, x.oldest, x.newest, x.limited_by
+	FROM zcsync._progress_lines() AS x;
 	PERFORM zcsync._describe_progress_view();
 END
 $body$;
@@ -610,12 +661,17 @@ $$;
 COMMENT ON FUNCTION zcsync._ended_lately() IS
 'jobs that ended in the last minute, by queue; for views';
 
-CREATE FUNCTION zcsync._create_work_views() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION zcsync._queue_numbers()
+RETURNS TABLE (queue text, state text, ready bigint, due bigint, running bigint, held integer, retrying bigint, oldest interval, ended_1m bigint,
+	failed_1m bigint, concurrency integer, max_attempts integer, more_jobs boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $body$
+SET enable_seqscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
 BEGIN
-	CREATE OR REPLACE VIEW zcsync.stat_queue AS
+	RETURN QUERY
 	SELECT u.name AS queue, u.state,
 		coalesce(q.ready, 0) AS ready, coalesce(q.due, 0) AS due, coalesce(r.running, 0) AS running,
 		coalesce(d.held, 0) AS held, coalesce(q.retrying, 0) AS retrying,
@@ -626,7 +682,7 @@ BEGIN
 	LEFT JOIN (
 		SELECT b.queue, sum(b.jobs)::bigint AS ready, sum(b.due)::bigint AS due, sum(b.retrying)::bigint AS retrying,
 			min(b.oldest_at) AS oldest_at, bool_or(b.more) AS more
-		FROM zcsync.stat_backlog AS b
+		FROM zcsync._backlog() AS b
 		GROUP BY b.queue) AS q ON q.queue = u.name
 	LEFT JOIN (
 		SELECT j.queue, count(*) AS running, min(j.created_at) AS oldest_at
@@ -639,6 +695,20 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT cardinality(array_positions(x.queues, u.name)) AS held, x.more) AS d
 	LEFT JOIN zcsync._ended_lately() AS h ON h.queue = u.name
 	ORDER BY u.name;
+END
+$$;
+COMMENT ON FUNCTION zcsync._queue_numbers() IS
+'numbers of each queue; the view stat_queue';
+
+CREATE FUNCTION zcsync._create_work_views() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+	CREATE OR REPLACE VIEW zcsync.stat_queue AS
+	SELECT x.queue, x.state, x.ready, x.due, x.running, x.held, x.retrying, x.oldest, x.ended_1m, x.failed_1m, x.concurrency, x.max_attempts,
+		x.more_jobs
+	FROM zcsync._queue_numbers() AS x;
 	COMMENT ON VIEW zcsync.stat_queue IS 'the live jobs by queue, and what ended in the last minute';
 	COMMENT ON COLUMN zcsync.stat_queue.due IS 'ready jobs whose time has come, part of ready';
 	COMMENT ON COLUMN zcsync.stat_queue.retrying IS 'ready jobs that failed before, part of ready';

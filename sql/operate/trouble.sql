@@ -237,6 +237,32 @@ $$;
 COMMENT ON FUNCTION zcsync._failed_conditions() IS
 'conditions of zcsync.selfcheck() that stop data or maintenance, as lines of the view status';
 
+-- Whether there may be trouble of each sort: one look at each table, so that a session
+-- that asks for the first time plans only what has something to say.
+CREATE FUNCTION zcsync._look_for_trouble(OUT alerts boolean, OUT targets boolean, OUT paused boolean, OUT awaited boolean, OUT locked boolean,
+	OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT accounts boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+BEGIN
+	SELECT EXISTS (SELECT FROM zcsync.alerts AS x WHERE x.resolved_at IS NULL), EXISTS (SELECT FROM zcsync.alert_targets AS x WHERE x.state = 'active'),
+		s.paused OR EXISTS (SELECT FROM zcsync.routes AS x WHERE x.state = 'paused') OR EXISTS (SELECT FROM zcsync.queues AS x WHERE x.state = 'paused'),
+		s.awaited, s.locked, s.unread, s.uncompared, EXISTS (SELECT FROM zcsync.webhooks), EXISTS (SELECT FROM zcsync.doors),
+		EXISTS (SELECT FROM zcsync.accounts)
+	INTO alerts, targets, paused, awaited, locked, unread, uncompared, webhooks, doors, accounts
+	FROM (
+		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
+			bool_or(x.xmax <> '0') AS locked, bool_or(zcsync._edits_wait_since(x.stream_id) < v_now - interval '1 minute') AS unread,
+			bool_or(greatest(coalesce(x.compared_at, x.created_at), x.history_done_at) < v_now - interval '3 days') AS uncompared
+		FROM zcsync.streams AS x) AS s;
+END
+$$;
+COMMENT ON FUNCTION zcsync._look_for_trouble() IS
+'which sorts of trouble there may be; the view status looks for these only';
+
 -- What stops this whole database from being in step, the worst first, and what is
 -- paused.
 CREATE FUNCTION zcsync._installation_trouble() RETURNS SETOF zcsync.trouble
@@ -245,27 +271,45 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_alerts record;
+	v_there record;
 BEGIN
 	IF pg_is_in_recovery() THEN
 		RETURN QUERY SELECT 0, '(all)', 'standby', 'nothing of zcsync runs on this server', 'SELECT * FROM zcsync.status; -- on the primary', NULL::timestamptz;
 	END IF;
 	RETURN QUERY SELECT * FROM zcsync._failed_conditions();
-	SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message, min(a.first_at) AS since
-	INTO v_alerts
-	FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
-	IF v_alerts.open > 0 THEN
+	SELECT * INTO v_there FROM zcsync._look_for_trouble();
+	IF v_there.alerts THEN
+		SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message, min(a.first_at) AS since
+		INTO v_alerts
+		FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
 		RETURN QUERY SELECT 0, '(all)', 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
 			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;', v_alerts.since;
 	END IF;
-	RETURN QUERY SELECT * FROM zcsync._alert_trouble();
-	RETURN QUERY SELECT * FROM zcsync._paused();
-	RETURN QUERY SELECT * FROM zcsync._awaited();
-	RETURN QUERY SELECT * FROM zcsync._locked_streams();
-	RETURN QUERY SELECT * FROM zcsync._unread_edits();
-	RETURN QUERY SELECT * FROM zcsync._uncompared();
-	RETURN QUERY SELECT * FROM zcsync._webhook_trouble();
-	RETURN QUERY SELECT * FROM zcsync._door_trouble();
-	IF NOT EXISTS (SELECT FROM zcsync.accounts) THEN
+	IF v_there.targets THEN
+		RETURN QUERY SELECT * FROM zcsync._alert_trouble();
+	END IF;
+	IF v_there.paused THEN
+		RETURN QUERY SELECT * FROM zcsync._paused();
+	END IF;
+	IF v_there.awaited THEN
+		RETURN QUERY SELECT * FROM zcsync._awaited();
+	END IF;
+	IF v_there.locked THEN
+		RETURN QUERY SELECT * FROM zcsync._locked_streams();
+	END IF;
+	IF v_there.unread THEN
+		RETURN QUERY SELECT * FROM zcsync._unread_edits();
+	END IF;
+	IF v_there.uncompared THEN
+		RETURN QUERY SELECT * FROM zcsync._uncompared();
+	END IF;
+	IF v_there.webhooks THEN
+		RETURN QUERY SELECT * FROM zcsync._webhook_trouble();
+	END IF;
+	IF v_there.doors THEN
+		RETURN QUERY SELECT * FROM zcsync._door_trouble();
+	END IF;
+	IF NOT v_there.accounts THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz;
 	END IF;
 END

@@ -11,11 +11,14 @@
 CREATE FUNCTION zcsync._webhook_states()
 RETURNS TABLE (account text, state text, path text, secrets bigint, last_at timestamptz, last_hour bigint, waiting bigint, refused bigint,
 	reason text, door text, health text, checked_at timestamptz, spared bigint, reads_saved bigint, since timestamptz, to_do text)
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT a.name, t.state, w.path, s.secrets, i.last_at, h.events, h.waiting, coalesce(r.count, 0),
 		CASE t.state WHEN 'undeclared' THEN w.error WHEN 'unchecked' THEN 'the vendor was not asked about it for hours'
 			WHEN 'failing' THEN format('the vendor says that %s deliveries in a row failed', coalesce(w.failures, 1))
@@ -59,7 +62,8 @@ AS $$
 			THEN 'silent'
 		WHEN i.last_at IS NULL THEN 'new'
 		ELSE 'works' END) AS t (state)
-	ORDER BY a.name COLLATE "C"
+	ORDER BY a.name COLLATE "C";
+END
 $$;
 COMMENT ON FUNCTION zcsync._webhook_states() IS
 'the state of each account''s webhooks; for views';

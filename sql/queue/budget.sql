@@ -100,7 +100,8 @@ COMMENT ON TYPE zcsync._allowance IS
 -- use no more than is left in that one, and wait when it makes calls wait.
 --
 -- This function has no SET clause, so that the planner makes it part of the query that
--- calls it; therefore it names the schema of each operator.
+-- calls it; therefore it names the schema of each operator.  OFFSET 0 has each value
+-- computed once, and not at each place that uses it.
 CREATE FUNCTION zcsync._allowances(p_account bigint, p_at timestamptz, p_running text[]) RETURNS SETOF zcsync._allowance
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 4
 AS $$
@@ -128,11 +129,11 @@ AS $$
 		CROSS JOIN LATERAL (SELECT greatest(b.paused_until, o.paused_until)) p (until)
 		CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(pg_catalog.array_positions(p_running, b.class))) r (running)
 		CROSS JOIN LATERAL (SELECT zcsync._calls_at(p_at, b.calls, b.lowered_from, b.lowered_at),
-			zcsync._calls_at(p_at, o.calls, o.lowered_from, o.lowered_at)) c (own, others)
+			zcsync._calls_at(p_at, o.calls, o.lowered_from, o.lowered_at) OFFSET 0) c (own, others)
 		CROSS JOIN LATERAL (SELECT zcsync._tokens_at(p_at, b.tokens, b.refilled_at, c.own, b.share, b.window_s),
-			zcsync._bucket_rate(c.own, b.share, b.window_s)) own (tokens, rate)
+			zcsync._bucket_rate(c.own, b.share, b.window_s) OFFSET 0) own (tokens, rate)
 		CROSS JOIN LATERAL (SELECT zcsync._tokens_at(p_at, o.tokens, o.refilled_at, c.others, o.share, o.window_s),
-			zcsync._bucket_rate(c.others, o.share, o.window_s)) others (tokens, rate)
+			zcsync._bucket_rate(c.others, o.share, o.window_s) OFFSET 0) others (tokens, rate)
 		WHERE a.account_id OPERATOR(pg_catalog.=) p_account) f
 $$;
 COMMENT ON FUNCTION zcsync._allowances(bigint, timestamptz, text[]) IS

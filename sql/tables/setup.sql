@@ -21,9 +21,11 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT p.oid::regproc
-	FROM pg_proc AS p
+	FROM pg_depend AS d		-- which has an index by type, and pg_proc has none
+	JOIN pg_proc AS p ON p.oid = d.objid
 	JOIN pg_namespace AS n ON n.oid = p.pronamespace
-	WHERE p.prorettype = p_type AND p.proretset AND p.pronargs = 0 AND n.nspname = 'zcsync' AND p.proowner = n.nspowner
+	WHERE d.refclassid = 'pg_type'::regclass AND d.refobjid = p_type AND d.classid = 'pg_proc'::regclass AND d.deptype = 'n'
+		AND p.prorettype = p_type AND p.proretset AND p.pronargs = 0 AND n.nspname = 'zcsync' AND p.proowner = n.nspowner
 	ORDER BY p.proname
 $$;
 COMMENT ON FUNCTION zcsync._registrations(regtype) IS

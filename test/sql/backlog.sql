@@ -82,6 +82,13 @@ SELECT queue, more_jobs FROM zcsync.stat_queue WHERE ready > 0 ORDER BY 1;
 
 -- nor does what was known of the jobs before count, when none of them is held any more
 VACUUM ANALYZE zcsync.sync_queue;
+-- nor is a query compiled (jit) because of that; a new session has planned nothing yet
+\c -
+SET client_min_messages = warning;
+SET jit_above_cost = 1000;
+SELECT sum(c.n) > 0 AS read FROM (SELECT count(v.*) AS n FROM zcsync.status AS v UNION ALL SELECT count(v.*) FROM zcsync.progress AS v
+	UNION ALL SELECT count(v.*) FROM zcsync.stat_queue AS v UNION ALL SELECT count(v.*) FROM zcsync.stat_accounts AS v UNION ALL SELECT count(v.*) FROM zcsync.stat_backlog AS v) AS c;
+SELECT pg_read_file('/proc/self/maps', 0, 10000000) ~ 'llvmjit' AS compiled;
 DELETE FROM zcsync.sync_queue WHERE state = 'held' OR waits_since IS NOT NULL;
 VACUUM (INDEX_CLEANUP on) zcsync.sync_queue;
 CALL note(0);

@@ -70,7 +70,7 @@ WHERE has_function_privilege('zcsync_worker', oid, 'EXECUTE') AND proname <> ALL
 -- right to change anything.
 GRANT SELECT ON zcsync.status, zcsync.progress, zcsync.errors, zcsync.stat_accounts, zcsync.stat_budgets,
 	zcsync.stat_queue, zcsync.stat_workers TO regress_zcsync_nobody;
-GRANT EXECUTE ON FUNCTION zcsync._now, zcsync._span, zcsync._bar, zcsync._shorten, zcsync._allowances_now, zcsync._backlog, zcsync._backfills_undone, zcsync._ended_lately, zcsync._failing_jobs, zcsync._record_id, zcsync._turn_interval, zcsync._held_of, zcsync._account_since, zcsync._installation_trouble, zcsync._running_imports,
+GRANT EXECUTE ON FUNCTION zcsync._now, zcsync._span, zcsync._shorten, zcsync._allowances_now, zcsync._backlog, zcsync._failing_jobs, zcsync._record_id, zcsync._account_numbers, zcsync._account_states, zcsync._progress_lines, zcsync._queue_numbers, zcsync._installation_trouble,
 	zcsync._worker_slots TO regress_zcsync_nobody;
 INSERT INTO zcsync.accounts (name, vendor) VALUES ('acme', 'local');
 SET ROLE regress_zcsync_nobody;

@@ -188,12 +188,17 @@ SELECT * FROM trouble;
 ALTER TABLE zcsync.credentials RENAME opened TO sealed;
 DROP VIEW trouble;
 
+-- nor does what cannot be read of accounts hide what is wrong with the installation
+ALTER TABLE zcsync.sync_queue RENAME run_at TO ran_at;
+SELECT account, state, why, who FROM zcsync.status WHERE account = '(all)' ORDER BY 1, 2;
+ALTER TABLE zcsync.sync_queue RENAME ran_at TO run_at;
+
 -- Each account is counted through indexes: the queue is not read whole.
-SET enable_seqscan = off;
-CREATE FUNCTION plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS
-$$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || query; END $$;
-SELECT count(*) AS whole_scans_of_the_queue FROM plan('SELECT * FROM zcsync.status') AS p WHERE p ~ 'Seq Scan on sync_queue';
-RESET enable_seqscan;
+BEGIN;
+SELECT sum(c.n) > 0 AS read FROM (SELECT count(v.*) AS n FROM zcsync.status AS v UNION ALL SELECT count(v.*) FROM zcsync.progress AS v
+	UNION ALL SELECT count(v.*) FROM zcsync.stat_accounts AS v) AS c;
+SELECT seq_scan AS whole_scans_of_the_queue FROM pg_stat_xact_user_tables WHERE relid = 'zcsync.sync_queue'::regclass;
+COMMIT;
 
 -- a job without a record can fail, too
 INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, state, attempts, last_class, last_status, last_error)
@@ -258,5 +263,5 @@ SELECT object, done, estimate, progress, eta FROM zcsync.progress WHERE lane = '
 DELETE FROM zcsync.sync_queue WHERE operation = 'route';
 SELECT count(*) FROM zcsync.progress WHERE lane = 'backfill';
 
-DROP FUNCTION plan, reads, task;
+DROP FUNCTION reads, task;
 DROP EXTENSION zcsync CASCADE;
