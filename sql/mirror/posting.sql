@@ -80,6 +80,8 @@ COMMENT ON FUNCTION zcsync._comment_fault(jsonb, jsonb) IS
 CREATE FUNCTION zcsync._check_comments(p_account bigint, p_ids bigint[], p_columns text[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- whatever the statistics of the tables say
+SET jit = off
 SET timezone = 'UTC'
 AS $$
 DECLARE
@@ -93,7 +95,8 @@ BEGIN
 	v_vendor := zcsync._vendor_of(v_account.vendor);
 	v_kinds := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.comments IS NOT NULL);
 	FOR v_kind IN
-		SELECT DISTINCT coalesce(c.parent_kind, '') FROM unnest(p_ids) AS i (id) JOIN zcsync.comments c ON c.account_id = p_account AND c.local_id = i.id
+		SELECT DISTINCT coalesce(c.parent_kind, '') FROM unnest(p_ids) AS i (id)
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = i.id OFFSET 0) AS c
 	LOOP
 		IF v_kind = '' THEN
 			RAISE EXCEPTION USING ERRCODE = 'not_null_violation', MESSAGE = 'a comment must say of which kind its record is',
@@ -107,8 +110,8 @@ BEGIN
 		EXECUTE format($sql$
 			SELECT f.fault
 			FROM unnest($2) AS i (id)
-			JOIN zcsync.comments AS c ON c.account_id = $1 AND c.local_id = i.id AND c.parent_kind = $3
-			LEFT JOIN zcsync.%1$I AS p ON p.account_id = $1 AND p.remote_id = c.parent_id AND p.deleted_at IS NULL
+			CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = i.id AND k.parent_kind = $3 OFFSET 0) AS c
+			LEFT JOIN LATERAL (SELECT * FROM zcsync.%1$I AS r WHERE r.account_id = $1 AND r.remote_id = c.parent_id AND r.deleted_at IS NULL OFFSET 0) AS p ON true
 			CROSS JOIN LATERAL (SELECT to_jsonb(c), CASE WHEN p.local_id IS NOT NULL THEN coalesce(p.base, '{}') END OFFSET 0) AS x (row, parent)
 			CROSS JOIN LATERAL (SELECT coalesce(zcsync._comment_fault(x.row, x.parent),
 				%2$s(x.row, CASE WHEN c.remote_id IS NULL THEN '{}' ELSE coalesce(c.base, '{}') END, x.parent)) OFFSET 0) AS f (fault)
@@ -138,7 +141,7 @@ AS $$
 		p_priority => CASE w.cause WHEN 'backfill' THEN 70 ELSE 50 END, p_stream => s.stream_id, p_kind => 'comments', p_local_id => w.local_id,
 		p_route => CASE WHEN w.cause IN ('route', 'backfill') THEN w.cause_id END) ORDER BY w.local_id)
 	FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid)
-	JOIN zcsync.comments AS c ON c.account_id = w.account_id AND c.local_id = w.local_id
+	CROSS JOIN LATERAL (SELECT k.parent_kind, k.parent_id FROM zcsync.comments AS k WHERE k.local_id = w.local_id OFFSET 0) AS c
 	JOIN zcsync.streams AS s ON s.account_id = w.account_id AND s.kind = c.parent_kind
 $$;
 COMMENT ON FUNCTION zcsync._comment_pushes(bigint[], bigint[], zcsync.origin[]) IS
@@ -156,7 +159,7 @@ BEGIN
 	RETURN ARRAY(
 		SELECT q.job_id
 		FROM zcsync.sync_queue q
-		JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.remote_id IS NULL
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = q.local_id AND k.remote_id IS NULL OFFSET 0) AS c
 		WHERE q.job_id = ANY (p_jobs) AND EXISTS (
 			SELECT FROM zcsync.comments e
 			CROSS JOIN LATERAL (SELECT FROM zcsync.sync_queue w
@@ -168,7 +171,8 @@ $$;
 COMMENT ON FUNCTION zcsync._posts_behind(bigint[]) IS
 'which of these jobs must wait, since an earlier comment of the same record is to be posted first';
 
--- These comments were posted, or failed for good: those behind them are due.
+-- These comments were posted, or failed for good: those behind them are due, if they wait
+-- for nothing else.
 CREATE FUNCTION zcsync._release_posts(p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -183,7 +187,7 @@ BEGIN
 		JOIN zcsync.comments l ON l.account_id = c.account_id AND l.parent_id = c.parent_id AND l.parent_kind = c.parent_kind
 			AND l.remote_id IS NULL AND l.local_id > c.local_id
 		JOIN zcsync.sync_queue w ON w.local_id = l.local_id AND w.account_id = l.account_id
-		WHERE c.local_id = ANY (p_ids) AND w.waits_since IS NOT NULL AND w.state = 'ready' AND w.run_at > zcsync._now()
+		WHERE c.local_id = ANY (p_ids) AND w.state = 'ready' AND w.run_at > zcsync._now() AND w.last_class IS NULL
 		FOR NO KEY UPDATE OF w SKIP LOCKED);
 END
 $$;
@@ -277,7 +281,7 @@ BEGIN
 			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, q.unclear_since IS NOT NULL OR q.payload ? 'posted' AS look,
 			to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
 		FROM zcsync.sync_queue q
-		LEFT JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.deleted_at IS NULL
+		LEFT JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = q.local_id AND k.deleted_at IS NULL OFFSET 0) AS c ON true
 		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting)
 		ORDER BY q.local_id
 	LOOP
@@ -307,7 +311,9 @@ BEGIN
 		v_prepared := v_prepared || ROW(v_job.job_id, v_request)::zcsync.prepared;
 	END LOOP;
 	IF v_waiting <> '{}' THEN
-		PERFORM zcsync._put_off(v_waiting, interval '1 second');
+		UPDATE zcsync.sync_queue q
+		SET run_at = zcsync._now() + least(greatest(zcsync._now() - q.enqueued_at, interval '1 second'), interval '5 minutes')
+		WHERE q.job_id = ANY (v_waiting);
 	END IF;
 	-- what differs in form only becomes what was agreed on
 	IF v_equal <> '{}' THEN
@@ -486,8 +492,8 @@ BEGIN
 	FOR v_post IN
 		SELECT j.job_id, j.local_id, j.request, coalesce(j.reply, '{}') AS reply, q.stream_id, q.payload, q.sent, to_jsonb(c) AS row
 		FROM unnest(p_jobs, p_ids, p_requests, p_replies) AS j (job_id, local_id, request, reply)
-		JOIN zcsync.comments c ON c.account_id = p_account AND c.local_id = j.local_id
-		JOIN zcsync.sync_queue q ON q.job_id = j.job_id
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = j.local_id OFFSET 0) AS c
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.sync_queue AS k WHERE k.job_id = j.job_id OFFSET 0) AS q
 		WHERE j.local_id = ANY (p_locked)
 	LOOP
 		IF v_post.request ? 'look' THEN
