@@ -299,7 +299,8 @@ BEGIN
 				CASE WHEN v_job.look THEN 'login again' ELSE 'login' END);
 		ELSIF v_job.new AND v_job.look THEN
 			EXECUTE format('SELECT %s($1, $2)', v_vendor.comments_request::regproc) INTO v_request
-				USING v_job.stream_id, jsonb_strip_nulls(jsonb_build_object('id', v_job.row -> 'parent_id', 'reply_to', v_job.row -> 'reply_to', 'page', v_job.payload -> 'page'));
+				USING v_job.stream_id, jsonb_strip_nulls(jsonb_build_object('id', v_job.row -> 'parent_id', 'reply_to', v_job.row -> 'reply_to',
+					'page', v_job.payload -> 'page', 'since', v_job.unclear_since - interval '5 minutes'));
 			v_request := v_request || jsonb_build_object('look', true, 'class', 'api', 'may_be_gone', true,
 				'authors', jsonb_build_array(v_job.row -> 'author_id', v_job.lookup_floor, v_account.login_id), 'since', v_job.unclear_since - interval '5 minutes');
 		ELSE

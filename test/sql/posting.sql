@@ -232,6 +232,13 @@ SELECT pull('acme/tickets', 'tickets', '{2}', '{"subject": "ticket", "status": "
 SELECT request FROM claim(:acme) AS request;
 UPDATE zcsync.comments SET body = 'my other secret' WHERE body = 'my secret text';
 
+-- how far a look-up goes: as far as the time in question, newest first
+SELECT n, zcsync._clickup_comments_next(zcsync.stream('dev/tasks'), '{"op": "task_comments", "task_id": "t1", "look": true, "since": "2026-02-02T02:40:00.010Z"}',
+		jsonb_build_object('comments', jsonb_agg(jsonb_build_object('id', i::text, 'date', (1770000000000 + i)::text, 'reply_count', '3') ORDER BY i DESC))) AS next
+FROM (VALUES (1, 20, 44), (2, 1, 25), (3, 40, 44)) AS v (n, first, last) CROSS JOIN LATERAL generate_series(first, last) AS i GROUP BY n ORDER BY n;
+SELECT zcsync._zendesk_comments_next(1, '{"since": "2026-01-02T00:00:00Z"}', jsonb_build_object('comments', jsonb_build_array(comment(1, 'x', at)), 'meta', '{"has_more": true, "after_cursor": "c"}'::jsonb)) AS next
+FROM unnest('{2026-01-03T00:00:00Z,2026-01-01T00:00:00Z}'::text[]) AS at;
+
 -- ---------------------------------------------------------------------
 -- Edits
 -- ---------------------------------------------------------------------
