@@ -416,8 +416,31 @@ $$;
 COMMENT ON FUNCTION zcsync._maybe_posted(bigint, zcsync.document[], integer[]) IS
 'which of these new comments may be those that this database is posting';
 
--- What the reply to a look-up means: found, more (with the page to go on with), absent,
--- or, if the vendor accepted the post, unseen; after some time that waits for a person.
+-- Does the reply to a look-up show no comment at all, though some are known here?  That is
+-- what a login gets that may not see them, and proves nothing.
+CREATE FUNCTION zcsync._shows_nothing(p_account bigint, p_vendor zcsync.vendor, p_row jsonb, p_request jsonb, p_reply jsonb) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_any boolean;
+BEGIN
+	IF p_reply ? 'zcsync_missing' OR NOT EXISTS (SELECT FROM zcsync.comments c
+		WHERE c.account_id = p_account AND c.parent_id = p_row ->> 'parent_id' AND c.parent_kind = p_row ->> 'parent_kind'
+			AND c.reply_to IS NOT DISTINCT FROM p_row ->> 'reply_to' AND c.remote_id IS NOT NULL AND c.deleted_at IS NULL) THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('SELECT EXISTS (SELECT FROM %s($1, $2, $3, $4) AS r WHERE r.kind = ''comments'' AND r.is_deleted IS NOT TRUE)', p_vendor.rows::regproc)
+		INTO v_any USING p_account, p_row ->> 'parent_kind', p_request, p_reply;
+	RETURN NOT v_any;
+END
+$$;
+COMMENT ON FUNCTION zcsync._shows_nothing(bigint, zcsync.vendor, jsonb, jsonb, jsonb) IS
+'does the reply to a look-up show no comment, though some of the record are known here?';
+
+-- What the reply to a look-up means: found, more (with the page to go on with), absent;
+-- or unseen, if the vendor accepted the post or shows nothing: then the post is looked up
+-- again, and after some time waits for a person, but is not sent again.
 CREATE FUNCTION zcsync._look_for_post(p_account bigint, p_vendor zcsync.vendor, p_job record,
 	p_request jsonb, p_reply jsonb, OUT status text, OUT document zcsync.document)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -425,7 +448,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_next jsonb;
-	v_times integer := (p_job.payload ->> 'posted')::integer;
+	v_times integer := (p_job.payload ->> 'posted')::integer;	-- looked up since it was accepted
 BEGIN
 	document := zcsync._posted_comment(p_account, p_vendor, p_job.row ->> 'parent_kind', p_job.row, p_job.sent, p_request, p_reply);
 	IF document.remote_id IS NOT NULL THEN
@@ -434,13 +457,17 @@ BEGIN
 	END IF;
 	document := NULL;
 	EXECUTE format('SELECT %s($1, $2, $3)', p_vendor.comments_next::regproc) INTO v_next USING p_job.stream_id, p_request, p_reply;
+	IF v_next IS NULL AND v_times IS NULL AND NOT p_job.payload ? 'page'
+		AND zcsync._shows_nothing(p_account, p_vendor, p_job.row, p_request, p_reply) THEN
+		v_times := 0;
+	END IF;
 	status := CASE WHEN v_next IS NOT NULL THEN 'more' WHEN v_times IS NULL THEN 'absent' WHEN v_times < 5 THEN 'unseen' ELSE 'buried' END;
 	UPDATE zcsync.sync_queue q
 	SET payload = CASE status WHEN 'more' THEN q.payload || jsonb_build_object('page', v_next)
 		WHEN 'unseen' THEN q.payload - 'page' || jsonb_build_object('posted', v_times + 1) ELSE q.payload - 'page' END
 	WHERE q.job_id = p_job.job_id;
 	IF status = 'buried' THEN
-		PERFORM zcsync._bury(p_job.job_id, 'broken', NULL, format('%s accepted this comment, and does not show it', p_vendor.title),
+		PERFORM zcsync._bury(p_job.job_id, 'broken', NULL, format('%s may have this comment, and does not show it', p_vendor.title),
 			format('Look for it there. If it was not shown yet: SELECT zcsync.retry(%s);', p_job.job_id), NULL);
 	END IF;
 END
