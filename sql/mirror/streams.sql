@@ -31,12 +31,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
-	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.kind <> 'comments');
+	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.kind NOT IN ('comments', 'attachments'));
 BEGIN
-	IF p_kind = 'comments' THEN
+	IF p_kind IN ('comments', 'attachments') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'comments have no stream of their own',
-			DETAIL = 'The stream of the records that they belong to reads them.',
+			MESSAGE = format('%s have no stream of their own', p_kind),
+			DETAIL = CASE p_kind WHEN 'comments' THEN 'The stream of the records that they belong to reads them.'
+				ELSE 'They are read with the comments of the records that they belong to.' END,
 			HINT = 'SELECT * FROM zcsync.alter_stream(''account/tickets'', comments => ''all'');';
 	ELSIF (p_kind = ANY (v_kinds)) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

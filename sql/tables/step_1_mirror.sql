@@ -226,6 +226,70 @@ $$;
 COMMENT ON FUNCTION zcsync._step_1_comments() IS
 'tables of step 1: comments';
 
+CREATE FUNCTION zcsync._step_1_attachments() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.attachments (
+		account_id bigint NOT NULL
+			CONSTRAINT attachments_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT attachments_local_id_key UNIQUE,
+		remote_id text,
+		parent_id text, parent_kind text, comment_id text, author_id text, name text, media_type text, size bigint, is_inline boolean,
+		scan_result text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT attachments_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT attachments_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
+		synced_at timestamptz,
+		CONSTRAINT attachments_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT attachments_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.attachments IS
+	'the files of mirrored records and of their comments: what they are, not what is in them; read only';
+
+	CREATE INDEX idx_attachments_parent ON zcsync.attachments (account_id, parent_id);
+	CREATE INDEX idx_attachments_comment ON zcsync.attachments (account_id, comment_id) WHERE comment_id IS NOT NULL;
+	COMMENT ON COLUMN zcsync.attachments.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.attachments.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.attachments.remote_id IS 'the vendor''s id';
+	COMMENT ON COLUMN zcsync.attachments.parent_id IS 'remote id of the record that it is attached to';
+	COMMENT ON COLUMN zcsync.attachments.parent_kind IS 'kind of that record: tickets, tasks or leads';
+	COMMENT ON COLUMN zcsync.attachments.comment_id IS 'remote_id of the comment that it came with; NULL: it hangs on the record itself, or the vendor does not tell';
+	COMMENT ON COLUMN zcsync.attachments.author_id IS 'remote id of who attached it';
+	COMMENT ON COLUMN zcsync.attachments.name IS 'name of the file';
+	COMMENT ON COLUMN zcsync.attachments.media_type IS 'type of the content, as image/png';
+	COMMENT ON COLUMN zcsync.attachments.size IS 'bytes';
+	COMMENT ON COLUMN zcsync.attachments.is_inline IS 'true: an image that is shown within the text';
+	COMMENT ON COLUMN zcsync.attachments.scan_result IS 'what the vendor''s search for malware found: clean, infected, failed (it could not be searched) or waiting; NULL: the vendor does not tell';
+	COMMENT ON COLUMN zcsync.attachments.custom_fields IS 'always empty';
+	COMMENT ON COLUMN zcsync.attachments.created_at IS 'when the file was attached';
+	COMMENT ON COLUMN zcsync.attachments.updated_at IS 'when it was changed last at its vendor';
+	COMMENT ON COLUMN zcsync.attachments.deleted_at IS 'when it was seen that the file is gone; the row stays';
+	COMMENT ON COLUMN zcsync.attachments.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.attachments.remote IS 'the vendor''s last document, with the address of the content, which may open without a login';
+	COMMENT ON COLUMN zcsync.attachments.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.attachments.sync_key IS 'not used';
+	COMMENT ON COLUMN zcsync.attachments.sync_state IS 'always synced';
+	COMMENT ON COLUMN zcsync.attachments.sync_cause IS 'who wrote the row last: pull';
+	COMMENT ON COLUMN zcsync.attachments.sync_cause_id IS 'the job';
+	COMMENT ON COLUMN zcsync.attachments.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.attachments.synced_at IS 'when the row last equalled the vendor''s';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_attachments() IS
+'tables of step 1: attachments';
+
 CREATE FUNCTION zcsync._step_1_conversations() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -262,3 +262,7 @@ WHERE zcsync._convert_comment(f, c, 'text') = '""' AND zcsync._convert_comment(f
 -- bytes of all kinds
 SELECT count(zcsync._convert_comment(f, to_jsonb(c), 'html')) FROM generate_series(1, 200) AS n, unnest('{html,markdown,text}'::text[]) AS f,
 	LATERAL (SELECT string_agg(chr(1 + abs(hashint4(n * 97 + m)) % CASE WHEN m % 3 = 0 THEN 127 WHEN m % 3 = 1 THEN 55000 ELSE 200 END), '') FROM generate_series(1, 60) AS m) AS x (c);
+
+DROP TABLE samples, big, shards;
+DROP FUNCTION html, plain, show, show_text, broken_laws, random_text, random_blocks;
+DROP EXTENSION zcsync;

@@ -63,6 +63,14 @@ look('new comments come', q{SELECT count(*) = 2 FROM zcsync.comments WHERE body 
 is(value(q{SELECT string_agg(is_private::text, ' ' ORDER BY body) FROM zcsync.comments WHERE body IN ('a note: hush-hush', 'for everybody')}), 'true false', 'with their visibility');
 is(calls(qr{/comments$}), $listed, 'without listing a ticket');
 
+# with files, whose address is in the vendor's document only
+$simulator->post('touch', { account => 'acme', id => $bugs[1], text => 'see the log', files => [ { file_name => 'a.log', size => 3000000000 }, { file_name => 'b.png', content_type => 'image/png' } ] });
+sleep 2;
+look('files of a comment', q{SELECT count(*) = 2 FROM zcsync.attachments});
+is(value(q{SELECT string_agg(concat_ws(' ', a.name, a.media_type, a.size, a.scan_result, a.is_inline), ', ' ORDER BY a.name) FROM zcsync.attachments a JOIN zcsync.comments c ON c.remote_id = a.comment_id AND c.parent_id = a.parent_id WHERE c.body = 'see the log'}),
+	'a.log text/plain 3000000000 clean f, b.png image/png 12 clean f', 'are rows beside it');
+is(value(q{SELECT count(*) FROM zcsync.changes AS c WHERE c::text ~ 'content_url|/attachments/'}), 0, 'and history has no address of them');
+
 # made private, and redacted
 my $public = value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'for everybody'});
 my $secret = value(q{SELECT remote_id FROM zcsync.comments WHERE body LIKE '%hush-hush'});
@@ -93,6 +101,12 @@ $flow->polls;
 look('a reply', q{SELECT count(*) = 1 FROM zcsync.comments r JOIN zcsync.comments c ON c.remote_id = r.reply_to WHERE r.body = 'an answer' AND c.body = 'from a developer 30' AND r.author_name IS NOT NULL});
 note('a reply: ' . (calls(qr{/task/$task/comment$}, 'clickup') - $pages) . ' calls for the task, ' . calls(qr{/reply$}, 'clickup') . ' for the reply');
 cmp_ok(calls(qr{/reply$}, 'clickup'), '<=', 2, 'replies are read where their number differs');
+
+# files of the task, when all is read
+value("UPDATE zcsync.conversations SET read_at = read_at - interval '2 days' WHERE remote_id = '$task'");
+$simulator->post('touch', { workspace => 'dev', id => $task, text => 'a file', files => [ { id => 'f1.txt', title => 'f.txt' } ] });
+$flow->polls;
+look('a file of a task', q{SELECT count(*) = 1 FROM zcsync.attachments WHERE parent_kind = 'tasks' AND name = 'f.txt' AND comment_id IS NULL});
 
 # deleted ones, when the task is read again
 my $gone = value(q{SELECT remote_id FROM zcsync.comments WHERE body = 'from a developer 30'});

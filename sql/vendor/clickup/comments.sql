@@ -41,14 +41,14 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_threads(bigint, boolean, jsonb) IS
 'the comments of a list whose replies are to be read';
 
--- First the pages of comments, then the replies, one comment after another:
+-- First the pages of comments, then the replies, one comment after another, and where all
+-- is read, the task with its files:
 --
 --   start, start_id   the last comment of the page before
 --   threads           the comments whose replies are still to be read
 CREATE FUNCTION zcsync._clickup_comments_next(p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
 AS $$
 DECLARE
 	v_account bigint := (SELECT s.account_id FROM zcsync.streams s WHERE s.stream_id = p_stream_id);
@@ -56,11 +56,8 @@ DECLARE
 	v_last jsonb := v_list -> -1;
 	v_threads jsonb := coalesce(p_request -> 'threads', '[]');
 BEGIN
-	-- a look-up of what was posted since a time
-	IF p_request ? 'look' THEN
-		RETURN (SELECT jsonb_build_object('start', v_last -> 'date', 'start_id', v_last -> 'id')
-			WHERE p_request ->> 'op' <> 'comment_replies' AND jsonb_array_length(v_list) >= 25 AND v_last ->> 'id' IS DISTINCT FROM p_request ->> 'start_id'
-				AND zcsync._clickup_time(v_last ->> 'date')::timestamptz >= (p_request ->> 'since')::timestamptz);
+	IF p_request ->> 'op' = 'get_task' THEN
+		RETURN NULL;
 	ELSIF p_request ->> 'op' = 'comment_replies' THEN
 		v_threads := v_threads - 0;
 	ELSE
@@ -73,7 +70,8 @@ BEGIN
 			RETURN jsonb_build_object('start', v_last -> 'date', 'start_id', v_last -> 'id', 'threads', v_threads);
 		END IF;
 	END IF;
-	RETURN CASE WHEN v_threads <> '[]' THEN jsonb_build_object('op', 'comment_replies', 'comment_id', v_threads -> 0, 'threads', v_threads) END;
+	RETURN CASE WHEN v_threads <> '[]' THEN jsonb_build_object('op', 'comment_replies', 'comment_id', v_threads -> 0, 'threads', v_threads)
+		WHEN p_request ? 'whole' AND NOT p_request ? 'look' THEN '{"op": "get_task"}' END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_comments_next(bigint, jsonb, jsonb) IS

@@ -36,6 +36,7 @@ BEGIN ATOMIC
 				roles => '{"status": "status", "assignees": "member"}'),
 			zcsync._describe_kind('comments', written => zcsync._clickup_pushable('comments'), create_only => '{parent_kind,parent_id,reply_to,is_private}',
 				text_form => 'blocks'),
+			zcsync._describe_kind('attachments'),
 			zcsync._describe_kind('contacts'),
 			zcsync._describe_kind('fields'),
 			zcsync._describe_kind('statuses')],

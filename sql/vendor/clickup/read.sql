@@ -478,6 +478,10 @@ BEGIN
 		RETURN QUERY SELECT 'comments', g.id, NULL::text, jsonb_build_object('parent_kind', 'tasks', 'parent_id', p_request -> 'task_id'), NULL::jsonb, true
 			FROM zcsync._clickup_gone_comments(p_account, p_request, p_reply -> 'comments') AS g (id)
 			WHERE jsonb_typeof(p_reply -> 'comments') = 'array';
+		RETURN QUERY SELECT * FROM zcsync._clickup_comment_files(p_request ->> 'task_id', zcsync._json_list(p_reply -> 'comments'));
+		RETURN QUERY SELECT 'attachments', a.id, NULL::text, jsonb_build_object('parent_kind', 'tasks', 'parent_id', p_request -> 'task_id'), NULL::jsonb, true
+			FROM zcsync._attachments_of(p_account, ARRAY(SELECT zcsync._clickup_gone_comments(p_account, p_request, p_reply -> 'comments'))) AS a (id)
+			WHERE jsonb_typeof(p_reply -> 'comments') = 'array';
 	ELSIF v_op = 'custom_items' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_types(p_reply -> 'custom_items');
 	ELSIF v_op = 'list_fields' THEN
@@ -487,6 +491,9 @@ BEGIN
 	ELSIF p_kind = 'tasks' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_tasks(zcsync._json_list(
 			CASE WHEN p_reply ? 'tasks' THEN p_reply -> 'tasks' ELSE jsonb_build_array(p_reply) END));
+		IF v_op = 'get_task' THEN
+			RETURN QUERY SELECT * FROM zcsync._clickup_task_files(p_account, p_request ->> 'as_of', p_reply);
+		END IF;
 	ELSIF p_kind = 'contacts' AND v_op = 'team' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_members(p_account, zcsync._json_list(p_reply -> 'teams'));
 	ELSIF p_kind = 'statuses' AND v_op = 'list' THEN

@@ -14,11 +14,12 @@ CREATE FUNCTION zcsync._halopsa_comments_request(p_stream_id bigint, p_payload j
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT jsonb_build_object('op', 'list', 'entity', 'Actions', 'excludesys', true, 'includehtmlnote', true, 'count', 100000,
-		'ticket_id', p_payload -> 'id', 'as_of', floor(extract(epoch FROM zcsync._now()))::bigint)
+	SELECT CASE WHEN p_payload ? 'page' THEN p_payload -> 'page'
+			ELSE '{"entity": "Actions", "excludesys": true, "includehtmlnote": true, "count": 100000}' END
+		|| jsonb_build_object('op', 'list', 'ticket_id', p_payload -> 'id', 'as_of', floor(extract(epoch FROM zcsync._now()))::bigint)
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_comments_request(bigint, jsonb) IS
-'the request for the actions of a ticket or an opportunity';
+'the request for the actions of a ticket or an opportunity, or for its files';
 
 CREATE FUNCTION zcsync._halopsa_gone_comments(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb, p_list jsonb) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -38,10 +39,12 @@ COMMENT ON FUNCTION zcsync._halopsa_gone_comments(bigint, text, jsonb, jsonb, js
 CREATE FUNCTION zcsync._halopsa_comments_next(p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT NULL::jsonb;
+	SELECT '{"entity": "Attachment"}'::jsonb
+	WHERE p_request ->> 'entity' = 'Actions' AND NOT p_request ? 'look' AND EXISTS (SELECT FROM jsonb_array_elements(zcsync._halopsa_list(p_reply)) AS d
+		WHERE d ->> 'attachment_count' IS DISTINCT FROM '0');
 END;
 COMMENT ON FUNCTION zcsync._halopsa_comments_next(bigint, jsonb, jsonb) IS
-'where the actions of a ticket go on: nowhere, since they come all at once';
+'what follows the actions of a ticket, which come all at once: its files, unless there are none';
 
 -- ---------------------------------------------------------------------
 -- Comments that are written here

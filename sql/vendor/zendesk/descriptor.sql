@@ -60,6 +60,7 @@ BEGIN ATOMIC
 			-- of a comment, only that it is public can be changed
 			zcsync._describe_kind('comments', written => zcsync._zendesk_pushable('comments'),
 				create_only => '{parent_kind,parent_id,author_id,body,rich_body}', text_form => 'html', has_private => true, opening => true),
+			zcsync._describe_kind('attachments'),
 			zcsync._describe_kind('contacts', pull_class => 'export'),
 			zcsync._describe_kind('companies', pull_class => 'export'),
 			zcsync._describe_kind('fields'),

@@ -257,11 +257,14 @@ AS $$
 BEGIN
 	IF p_request ->> 'op' = 'ticket_events' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_event_comments(p_account, zcsync._json_list(p_reply -> 'ticket_events'));
+		RETURN QUERY SELECT * FROM zcsync._zendesk_event_files(p_account, zcsync._json_list(p_reply -> 'ticket_events'));
 		RETURN;
 	ELSIF p_request ->> 'op' = 'ticket_comments' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(zcsync._json_list(p_reply -> 'users'));
 		RETURN QUERY SELECT * FROM zcsync._zendesk_comments(p_account, p_request ->> 'ticket_id', p_request ->> 'as_of',
 			zcsync._json_list(p_reply -> 'comments'), zcsync._json_list(p_reply -> 'users'));
+		RETURN QUERY SELECT * FROM zcsync._zendesk_files(p_account, p_request ->> 'ticket_id', p_request ->> 'as_of',
+			zcsync._json_list(p_reply -> 'comments'));
 		-- the first page begins with the description
 		RETURN QUERY
 		SELECT 'tickets', t.remote_id, NULL::text, '{"opens_privately": true}'::jsonb, NULL::jsonb, NULL::boolean

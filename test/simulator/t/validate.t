@@ -66,6 +66,8 @@ is_deeply [ map { $_->{type} } grep { $_->{type} =~ /Comment/ } map { @{ $_->{ch
   [qw(Comment Comment Comment CommentPrivacyChange CommentRedactionEvent)], 'events of comments';
 my $job = try(zendesk => PUT => "/api/v2/tickets/update_many?ids=$id", { ticket => { priority => 'low' } });
 try(zendesk => GET => "/api/v2/job_statuses/$job->{job_status}{id}");
+$simulator->post('touch', { account => 'acme', id => $id, text => 'see', files => [ { file_name => 'a.png', content_type => 'image/png', inline => true } ] });
+is try(zendesk => GET => "/api/v2/tickets/$id/comments?include_inline_images=true")->{comments}[-1]{attachments}[0]{file_name}, 'a.png', 'a file of a comment';
 try(zendesk => DELETE => "/api/v2/tickets/$id");
 
 # ClickUp
@@ -89,6 +91,8 @@ try(clickup => POST => "/api/v2/comment/$said->{id}/reply", { comment_text => 'r
 is try(clickup => GET => "/api/v2/comment/$said->{id}/reply")->{comments}[0]{comment_text}, 'r', 'a reply';
 try(clickup => DELETE => "/api/v2/comment/$said->{id}");
 is_deeply try(clickup => GET => "/api/v2/task/$task->{id}/comment")->{comments}, [], 'a deleted comment';
+$simulator->post('touch', { workspace => 'dev', id => $task->{id}, text => 'see', files => [ { id => 'f.txt', title => 'a.txt' } ] });
+is try(clickup => GET => "/api/v2/task/$task->{id}")->{attachments}[0]{title}, 'a.txt', 'a file of a task';
 try(clickup => DELETE => "/api/v2/task/$task->{id}/field/$text->{id}");
 try(clickup => DELETE => "/api/v2/task/$task->{id}");
 
@@ -107,6 +111,9 @@ try(halopsa => POST => '/api/Actions', [ { id => $action, ticket_id => $halo->{i
 is try(halopsa => GET => "/api/Actions/$action?ticket_id=$halo->{id}")->{note}, 'y', 'an edited action';
 try(halopsa => DELETE => "/api/Actions/$action?ticket_id=$halo->{id}");
 is_deeply try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions}, [], 'a deleted action';
+$simulator->post('touch', { vendor => 'halopsa', account => 'acme', id => $halo->{id}, text => 'see', files => [ { id => 70, filename => 'a.txt' } ] });
+is try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions}[0]{attachment_count}, 1, 'an action with a file';
+is try(halopsa => GET => "/api/Attachment?ticket_id=$halo->{id}")->{attachments}[0]{filename}, 'a.txt', 'which is listed';
 try(halopsa => POST => '/api/Client', [ { name => 'N', domain => 'n.example' } ]);
 try(halopsa => POST => '/api/Users', [ { name => 'A B', emailaddress => 'a@n.example', site_id => 19 } ]);
 try(halopsa => DELETE => "/api/Tickets/$halo->{id}?reason=double");

@@ -245,14 +245,15 @@ sub _edits ($app, $p)
 	return { results => [ map { _edit($app, $_) } @$edits ] };
 }
 
-# A change of something that is not mirrored: a comment.
+# A change of something that is not mapped: a comment, and files.
 sub _touch ($app, $p)
 {
 	my $text = $p->{text} // 'An agent was here.';
 
 	return Simulator::HaloPSA::Control::touch($app, $p) if _is_halopsa($p);
+	push @{ (_task($app, $p))[1]{files} }, @{ $p->{files} } if _is_clickup($p) && $p->{files};
 	return _edit_task($app, $p, { comment => $text }) if _is_clickup($p);
-	return _edit($app, { %$p, fields => { comment => { body => $text, public => $p->{public} // Mojo::JSON->false } } });
+	return _edit($app, { %$p, fields => { comment => { body => $text, public => $p->{public} // Mojo::JSON->false, files => $p->{files} } } });
 }
 
 # Tickets come back in the export with their old updated_at.

@@ -59,8 +59,8 @@ my %CONTRADICTED = (
 # elements, and the key of the array where the list is not bare.
 my %LISTS = (
 	Tickets => [ 'Faults', 'tickets' ], Opportunities => [ 'Faults', 'tickets' ], Client => [ 'Area', 'clients' ], Site => [ 'Site', 'sites' ],
-	Users => [ 'Users', 'users' ], Actions => [ 'Actions', 'actions' ], Status => ['TStatus'], Priority => ['Policy'], TicketType => ['RequestType'], Team => ['SectionDetail'],
-	Agent => ['Uname'], FieldInfo => ['FieldInfo'], Lookup => ['Lookup'], Outcome => ['TOutcome']);
+	Users => [ 'Users', 'users' ], Actions => [ 'Actions', 'actions' ], Attachment => [ 'Attachment', 'attachments' ], Status => ['TStatus'], Priority => ['Policy'],
+	TicketType => ['RequestType'], Team => ['SectionDetail'], Agent => ['Uname'], FieldInfo => ['FieldInfo'], Lookup => ['Lookup'], Outcome => ['TOutcome']);
 
 # The documents that were found; undef if there is none.
 sub load ($class)

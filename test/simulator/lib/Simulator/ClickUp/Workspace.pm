@@ -334,8 +334,21 @@ sub show ($self, $task, %with)
 		project => $folder,
 		folder => $folder,
 		space => { id => $list->{space}{id} },
-		$with{attachments} ? (attachments => []) : (),
+		$with{attachments} ? (attachments => [ map { $self->_show_file($task, $_) } @{ $task->{files} // [] } ]) : (),
 		$with{subtasks} ? (subtasks => [ map { $self->show($_) } $self->subtasks($task) ]) : (),
+	};
+}
+
+# A file of a task: id, title, size, mimetype.
+sub _show_file ($self, $task, $file)
+{
+	my $url = "https://t1.p.clickup-attachments.com/t1/$file->{id}/$file->{title}";
+
+	return {
+		id => $file->{id}, date => 0 + $task->{updated}, title => $file->{title}, type => 1, source => 1, version => 0, extension => $file->{title} =~ s/.*\.//r,
+		thumbnail_small => '', thumbnail_medium => '', thumbnail_large => '', is_folder => false, mimetype => $file->{mimetype} // 'text/plain', hidden => false,
+		parent_id => $task->{id}, size => 0 + ($file->{size} // 12), total_comments => 0, resolved_comments => 0, user => $self->members->{ $task->{creator} },
+		deleted => false, orientation => '', url => $url, url_w_query => "$url?view=open", url_w_host => $url,
 	};
 }
 

@@ -102,7 +102,7 @@ sub edit ($app, $p)
 # A change of something that is not mirrored with the ticket: a note.
 sub touch ($app, $p)
 {
-	return edit($app, { %$p, fields => { comment => $p->{text} // 'An agent was here.' } });
+	return edit($app, { %$p, fields => { comment => { note => $p->{text} // 'An agent was here.', hidden => 1, files => $p->{files} } } });
 }
 
 # As an agent does; permanent leaves nothing behind.

@@ -449,7 +449,17 @@ sub show_action ($self, $ticket, $action, $html = 0)
 		who_agentid => $action->{agent_id} // 3, datetime => $self->date($action->{time}), last_updated => $self->date($action->{time}), note => $action->{note},
 		$html ? (note_html => $action->{note_html} // '<p>' . xml_escape($action->{note}) . '</p>') : (),
 		hiddenfromuser => _bool($action->{hidden}), important => false, actioncompletiondate => $EPOCH, actionarrivaldate => $EPOCH, timetaken => decimal(0), emaildirection => '',
-		attachment_count => 0, customfields => [], action_systemid => $action->{system} ? 12 : 0, _canupdate => true,
+		attachment_count => scalar @{ $action->{files} // [] }, customfields => [], action_systemid => $action->{system} ? 12 : 0, _canupdate => true,
+	};
+}
+
+# A file of an action: id, filename, filesize, content_type.
+sub show_file ($self, $ticket, $action, $file)
+{
+	return {
+		id => $file->{id}, ticket_id => $ticket->{id}, action_id => $action->{id}, unique_id => $ticket->{id}, type => 0, filename => $file->{filename},
+		filesize => $file->{filesize} // 12, content_type => $file->{content_type} // 'text/plain', datecreated => $self->date($action->{time}), agent_id => $action->{agent_id} // 3,
+		note => '', desc => '', isimage => false, showforusers => true,
 	};
 }
 

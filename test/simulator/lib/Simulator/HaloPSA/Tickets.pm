@@ -11,7 +11,7 @@ use Mojo::JSON qw(false true);
 use Simulator::HaloPSA::Instance;
 use Simulator::Vendor qw(is_bool is_number is_string truthy);
 
-our @EXPORT = qw(ticket_routes tickets opportunities ticket ticket_post opportunity_post ticket_delete actions action action_post action_delete);
+our @EXPORT = qw(ticket_routes tickets opportunities ticket ticket_post opportunity_post ticket_delete actions action action_post action_delete attachments);
 
 my $PAGE = 100;
 
@@ -42,7 +42,8 @@ sub ticket_routes ($self)
 		'GET api/actions' => 'actions',
 		'POST api/actions' => 'action_post',
 		'GET api/actions/:id' => 'action',
-		'DELETE api/actions/:id' => 'action_delete');
+		'DELETE api/actions/:id' => 'action_delete',
+		'GET api/attachment' => 'attachments');
 }
 
 # ------------------------------------------------------------------ listings
@@ -380,6 +381,18 @@ sub actions ($self, $q)
 	splice @found, $count if $count =~ /^[1-9]\d{0,8}\z/ && $count < @found;
 	@found = () if $q->{empty_page};
 	return (200, \$instance->json({ ticket_id => 0 + (defined $id && $id =~ /^\d+\z/ ? $id : 0), record_count => $total, actions => [ map { $instance->show_action(@$_, $html) } @found ] }));
+}
+
+# The files of one ticket, or of one of its actions.
+sub attachments ($self, $q)
+{
+	my ($instance, $params) = @$q{qw(i params)};
+	my $ticket = $instance->ticket($params->param('ticket_id') // '');
+	my $number = $params->param('action_id');
+	my @found = map { my $action = $_; map { $instance->show_file($ticket, $action, $_) } @{ $action->{files} // [] } }
+	  grep { !$_->{gone} && (!$number || $_->{id} == $number) } $ticket ? @{ $ticket->{actions} } : ();
+
+	return (200, \$instance->json({ ticket_id => $ticket ? $ticket->{id} : 0, record_count => scalar @found, attachments => \@found }));
 }
 
 # (ticket, action); the query says which ticket.

@@ -472,7 +472,7 @@ sub _comment ($self, $ticket, $comment, $author)
 		html_body => $comment->{html_body} // _html($body),
 		plain_body => $body,
 		public => defined $comment->{public} && !$comment->{public} ? false : true,
-		attachments => [],
+		attachments => [ map { $self->_attachment($_) } @{ $comment->{files} // [] } ],
 		audit_id => $self->new_id,
 		via => { channel => 'api', source => { from => {}, to => {}, rel => undef } },
 		metadata => { system => {}, custom => {} },
@@ -480,6 +480,28 @@ sub _comment ($self, $ticket, $comment, $author)
 	};
 	push @{ $self->comments->{ $ticket->{id} } }, $new;
 	return $new;
+}
+
+# A file that hangs on a comment.
+sub _attachment ($self, $file)
+{
+	my $id = $self->new_id;
+	my $url = "https://acme.zendesk.com/attachments/token/t$id/?name=$file->{file_name}";
+
+	return {
+		id => $id,
+		url => "https://acme.zendesk.com/api/v2/attachments/$id.json",
+		content_url => $url,
+		mapped_content_url => $url,
+		content_type => 'text/plain',
+		size => 12,
+		inline => false,
+		deleted => false,
+		malware_access_override => false,
+		malware_scan_result => 'malware_not_found',
+		thumbnails => [],
+		%$file,
+	};
 }
 
 sub _html ($text)
