@@ -144,6 +144,59 @@ $$;
 COMMENT ON FUNCTION zcsync.discover(text) IS
 'reads what an account has from its vendor and keeps it: lists with their paths, statuses, custom fields';
 
+-- ---------------------------------------------------------------------
+-- What is not mirrored, and only a look at the vendor tells
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync.remote_history(reference text)
+RETURNS TABLE (at timestamptz, who_id text, who text, field text, old text, new text, channel text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_record record;
+	v_vendor zcsync.vendor;
+	v_id text;
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	SELECT * INTO STRICT v_record FROM zcsync.record(remote_history.reference);
+	v_vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = v_record.account_id);
+	EXECUTE format('SELECT t.remote_id FROM zcsync.%I AS t WHERE t.account_id = $1 AND t.local_id = $2', v_record.kind)
+		INTO v_id USING v_record.account_id, v_record.local_id;
+	IF v_vendor.remote_history IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('%s has no history that could be read', v_vendor.title),
+			HINT = format('What was seen here: SELECT * FROM zcsync.history(%L);', remote_history.reference);
+	ELSIF v_id IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('record "%s" does not exist at its vendor yet', remote_history.reference);
+	END IF;
+	RETURN QUERY EXECUTE format('SELECT * FROM %s($1, $2, $3)', v_vendor.remote_history::regproc) USING v_record.account_id, v_record.kind, v_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync.remote_history(text) IS
+'asks the vendor who changed what in a record, a row per changed field, oldest first; of a comment only that there is one, and whether it is private';
+
+CREATE FUNCTION zcsync.suspended_tickets(account text)
+RETURNS TABLE (id text, created_at timestamptz, author text, subject text, cause text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_id bigint := zcsync.account(suspended_tickets.account);
+	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = v_id);
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	IF v_vendor.suspended IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('accounts of %s have no suspended tickets', v_vendor.title);
+	END IF;
+	RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_vendor.suspended::regproc) USING v_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync.suspended_tickets(text) IS
+'asks the vendor for messages that it holds back as suspected spam, at most a thousand; they are no tickets yet, and are not mirrored';
+
 -- Make one call and return its reply.
 CREATE FUNCTION zcsync._ask(p_account bigint, p_request jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

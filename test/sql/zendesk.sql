@@ -182,6 +182,14 @@ SELECT r.remote_id, jsonb_strip_nulls(r.vals) FROM zcsync._zendesk_rows(:acme, '
 	{"id": 1, "status_category": "pending", "agent_label": "Waiting", "default": false, "active": true}]}') AS r;
 SELECT r.vals ->> 'status_id' AS status_id, r.vals ->> 'category' AS category, r.vals ->> 'name' AS name
 FROM zcsync._zendesk_rows(:acme, 'statuses', '{}', '{"custom_statuses": []}') AS r;
+-- audits: who changed what, without the text of comments
+SELECT at AT TIME ZONE 'UTC' AS at, who_id, who, field, old, new, channel FROM zcsync._zendesk_audits(:acme, '{"users": [{"id": 7, "name": "Robin"}], "audits": [
+	{"id": 1, "author_id": 7, "created_at": "2026-01-01T10:00:00Z", "via": {"channel": "web"}, "events": [{"type": "Create", "field_name": "status", "value": "new"}, {"type": "Comment", "public": false, "body": "hush-hush"},
+		{"type": "Notification", "body": "mail"}]},
+	{"id": 2, "author_id": -1, "created_at": "2026-01-01T11:00:00Z", "via": {"channel": "rule"}, "events": [{"type": "Change", "field_name": "status", "value": "open", "previous_value": "new"},
+		{"type": "Change", "field_name": "27642", "value": ["a"], "previous_value": null}, {"type": "Comment", "public": true, "body": "hush-hush"}]},
+	{"id": 3, "author_id": 8, "created_at": "2026-01-01T12:00:00Z", "events": [{"type": "CommentRedactionEvent"}, {"type": "CommentPrivacyChange"}, null, 7]},
+	null, {"events": "x"}, {}]}');
 -- organizations
 SELECT r.remote_id, r.remote_version, r.is_deleted, jsonb_strip_nulls(r.vals) FROM zcsync._zendesk_rows(:acme, 'companies', '{"op": "organizations"}', '{"organizations": [
 	{"id": 509974, "name": "Northwind", "external_id": "crm-7", "domain_names": ["Northwind.example", "nw.example"], "tags": ["vip"], "group_id": 5, "details": "d",

@@ -97,6 +97,12 @@ $simulator->post('edit', { account => 'acme', id => $problem, fields => { status
 work();
 is(value("SELECT deleted_at IS NOT NULL, status FROM zcsync.tickets WHERE remote_id = '$problem'"), 'f|open', 'is restored');
 
+like(value("SELECT string_agg(concat_ws(' ', who, field, old, new), ',' ORDER BY at) FROM zcsync.remote_history('acme/tickets/$ticket') WHERE field = 'problem_id'"),
+	qr/^Priya Admin problem_id $problem,Robin Agent problem_id $problem\z/, 'who linked a problem, and who took it away');
+$simulator->post('catalogue', { vendor => 'zendesk', catalogue => 'suspended_tickets', fields => { subject => 'You have won', cause => 'Detected as spam', author => { id => undef, name => 'W', email => 'w@spam.example' } } });
+is(value(q{SELECT concat_ws('|', author, subject, cause) FROM zcsync.suspended_tickets('acme')}), 'w@spam.example|You have won|Detected as spam', 'a suspended ticket');
+is(value(q{SELECT count(*) FROM zcsync.tickets WHERE subject = 'You have won'}), 0, 'is no ticket');
+
 my $before = calls(qr{/organizations}, 'zendesk');
 work();
 is(calls(qr{/organizations}, 'zendesk'), $before + 1, 'one call while nothing changes');
@@ -123,5 +129,6 @@ work() for 1, 2;
 is(task(), '{183,185}|synced', 'watchers of both sides, and a plain task');
 is(value("SELECT remote #>> '{checklists,0,items,0,name}' FROM zcsync.tasks WHERE local_id = $task"), 'Back up', 'checklists are read');
 is(value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'without errors');
+like(($node->psql('postgres', "SELECT * FROM zcsync.remote_history('dev/tasks/$remote')"))[2], qr/ClickUp has no history that could be read.*zcsync\.history/s, 'ClickUp does not tell who did what');
 
 done_testing();

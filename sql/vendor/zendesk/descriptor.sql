@@ -102,6 +102,8 @@ BEGIN ATOMIC
 		closing => 'zcsync._zendesk_closing(bigint,text,text)',
 		webhook_proof => 'zcsync._zendesk_webhook_proof(jsonb,bytea,text)',
 		webhook_events => 'zcsync._zendesk_webhook_events(bigint,jsonb,jsonb)',
+		remote_history => 'zcsync._zendesk_history(bigint,text,text)',
+		suspended => 'zcsync._zendesk_suspended(bigint)',
 		comments_request => 'zcsync._zendesk_comments_request(bigint,jsonb)',
 		comments_next => 'zcsync._zendesk_comments_next(bigint,jsonb,jsonb)',
 		webhook_request => 'zcsync._zendesk_webhook_request(bigint,text,jsonb)',

@@ -402,7 +402,7 @@ sub _catalogue ($app, $p)
 	return Simulator::HaloPSA::Control::catalogue($app, $p) if ($p->{vendor} // 'halopsa') eq 'halopsa';
 	my $name = $p->{catalogue} // '';
 
-	die "no catalogue \"$name\"\n" if $name !~ /^(?:groups|brands|ticket_forms|organizations)\z/;
+	die "no catalogue \"$name\"\n" if $name !~ /^(?:groups|brands|ticket_forms|organizations|suspended_tickets)\z/;
 	return _account($app, $p)->edit_catalogue($name, $p->{id}, $p->{remove} ? undef : $p->{fields} // {}) // {};
 }
 

@@ -50,7 +50,8 @@ sub new ($class, @arguments)
 		'GET api/v2/users/:id' => 'user',
 		'GET api/v2/users' => 'users',
 		'POST api/v2/users/create_or_update' => 'user_create_or_update',
-		(map { ("GET api/v2/$_" => $_) } qw(groups brands ticket_forms)),
+		(map { ("GET api/v2/$_" => $_) } qw(groups brands ticket_forms suspended_tickets)),
+		'GET api/v2/tickets/:id/audits' => 'ticket_audits',
 		'GET api/v2/organizations' => 'organizations',
 		'GET api/v2/organizations/:id' => 'organization',
 		'GET api/v2/ticket_fields' => 'ticket_fields',
@@ -145,7 +146,7 @@ sub _check_scope ($self, $q)
 	my $known = 1;
 	my $allowed = 0;
 
-	$resource = 'tickets' if $resource =~ /^(?:ticket_fields|custom_statuses|deleted_tickets|job_statuses|ticket_forms|brands|groups)$/;
+	$resource = 'tickets' if $resource =~ /^(?:ticket_fields|custom_statuses|deleted_tickets|job_statuses|ticket_forms|brands|groups|suspended_tickets)$/;
 	for my $scope (@$scopes)
 	{
 		my ($of, $what) = $scope =~ /:/ ? split(/:/, $scope, 2) : (undef, $scope);
@@ -554,6 +555,24 @@ sub ticket_forms ($self, $q)
 {
 	$self->forbidden if $self->config->{no_forms};
 	return $self->_list($q, 'ticket_forms', $q->{a}->all_ticket_forms);
+}
+
+sub suspended_tickets ($self, $q) { return $self->_list($q, 'suspended_tickets', $q->{a}->suspended_tickets) }
+
+# What was done to a ticket since it was seeded.
+sub ticket_audits ($self, $q)
+{
+	my $account = $q->{a};
+
+	$self->not_found if !defined $account->tickets->{ $q->{p}{id} };
+	my %audits = map { $_->{id} => {
+		id => $_->{id}, ticket_id => $_->{ticket_id}, created_at => $_->{created_at}, author_id => $_->{updater_id}, metadata => {},
+		via => { channel => 'api' }, events => [ map { my %event = %$_; delete @event{qw(event_type via_reference_id)}; \%event } @{ $_->{child_events} } ] } }
+	  grep { $_->{ticket_id} == $q->{p}{id} } @{ $account->ticket_events };
+	my %users = map { $_->{author_id} => $account->users->{ $_->{author_id} } } values %audits;
+
+	return (200, { %{ $self->page_of($q, 'audits', [ sort { $a <=> $b } keys %audits ], sub ($id) { $audits{$id} }) },
+		($q->{params}->param('include') // '') =~ /\busers\b/ ? (users => [ grep { defined } values %users ]) : () });
 }
 
 sub organizations ($self, $q) { return $self->_list($q, 'organizations', $q->{a}->organizations) }

@@ -15,7 +15,7 @@ has [qw(subdomain clock)];
 has announce => undef;    # called with a ticket and what changed in it
 has [qw(webhooks tickets users comments emails external_ids tokens idempotency jobs deleted user_numbers)] => sub { {} };
 has [qw(export by_id user_export)] => sub { Simulator::Order->new };
-has [qw(groups organizations custom_statuses fields agent_ids brands ticket_forms)] => sub { [] };
+has [qw(groups organizations custom_statuses fields agent_ids brands ticket_forms suspended_tickets)] => sub { [] };
 has organization_export => sub { Simulator::Order->new };
 has next_ticket_id => 1;
 has next_id => 360_000_000_000;    # of everything but tickets; beyond 2^31 as at Zendesk
