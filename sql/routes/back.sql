@@ -190,7 +190,7 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	forward := ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values, p_apply) c);
+	forward := zcsync._share_targets(p_route, ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values, p_apply) c));
 	back := ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, p_back, p_apply) c);
 	IF forward <> '{}' AND back <> '{}' THEN
 		back := zcsync._undisputed(p_route, forward, back);

@@ -264,7 +264,7 @@ BEGIN
 			FROM unnest(v_back) c WHERE c.op = 'update')) u;
 	END IF;
 	PERFORM zcsync._agree_back(p_route, v_back);
-	v_again := zcsync._agree_written(p_route, v_updated || v_linked, v_written, p_back, p_limit);
+	v_again := zcsync._agree_written(p_route, v_updated || v_linked || zcsync._siblings(p_route, v_updated), v_written, p_back, p_limit);
 
 	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes || ARRAY(SELECT c FROM unnest(v_back) c WHERE c.op = 'error'), p_backfill);
 	v_targets := v_targets || CASE WHEN v.source_is_remote THEN v_written END;

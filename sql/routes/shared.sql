@@ -1,0 +1,85 @@
+-- ---------------------------------------------------------------------
+-- Routes: several sources of one target, which only a person brings about, by
+-- link_records().
+--
+-- The target has its fields from the first source.  Of the others it has their comments
+-- (conversations.sql), and their status counts in one way: the target is closed once all
+-- of its sources are, and opened again when one of them is.  What a route does not write
+-- because of that, it remembers as agreed all the same: agreed ->> 'status' of each pair
+-- is what its source wants.  What somebody changes in the target comes back to all sources;
+-- what one of them brought about there does not.
+-- ---------------------------------------------------------------------
+
+-- Does this status, given as the name or the id that rows hold, close records of a kind?
+CREATE FUNCTION zcsync._closes(p_account bigint, p_kind text, p_status text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p_status IN (((v.k).rules).closing_status, ((v.k).rules).final_status)
+		OR EXISTS (SELECT FROM unnest((v.k).usual) AS u WHERE u.field = 'status' AND u.meaning IN ('solved', 'closed') AND u.value = p_status)
+		OR EXISTS (SELECT FROM zcsync.statuses st
+			WHERE st.account_id = p_account AND st.deleted_at IS NULL AND (st.status_id = p_status OR zcsync._fold(st.name) = zcsync._fold(p_status))
+				AND (st.category IN ('closed', 'done') OR ((v.k).status_is_id AND zcsync._fold(st.name) = 'closed')))
+	FROM (SELECT zcsync._kind_of(a.vendor, p_kind) AS k FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS v
+$$;
+COMMENT ON FUNCTION zcsync._closes(bigint, text, text) IS
+'does a record with this status count as closed at its vendor?';
+
+CREATE FUNCTION zcsync._share_targets(p_route bigint, p_changes zcsync.route_change[]) RETURNS zcsync.route_change[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM unnest(p_changes) AS c JOIN zcsync.links l ON l.target_id = c.target_id
+			WHERE c.op = 'update' AND l.route_id = p_route AND l.shared AND l.state = 'linked') THEN
+		RETURN p_changes;
+	END IF;
+	RETURN ARRAY(
+		WITH changes AS MATERIALIZED (
+			SELECT c.*, l.shared FROM unnest(p_changes) WITH ORDINALITY
+				AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
+			LEFT JOIN zcsync.links AS l ON l.route_id = p_route AND l.source_id = c.source_id AND l.target_id = c.target_id AND l.state = 'linked'
+		), wanted AS MATERIALIZED (	-- is the record to be closed, as far as the other sources of the target say?
+			SELECT l.target_id, l.source_id, coalesce(zcsync._closes(l.target_account, l.target_kind, coalesce(
+				(SELECT c.new #>> '{}' FROM changes AS c WHERE c.source_id = l.source_id AND c.field = 'status' AND c.op = 'update' LIMIT 1),
+				l.agreed ->> 'status')), false) AS closed, l.target_account, l.target_kind
+			FROM zcsync.links AS l
+			WHERE l.route_id = p_route AND l.state = 'linked' AND l.target_id IN (SELECT c.target_id FROM changes AS c WHERE c.op = 'update')
+		), judged AS (
+			SELECT c.*, c.op <> 'update' OR CASE
+				WHEN c.field <> 'status' THEN NOT c.shared
+				WHEN w.closed THEN w.all_closed
+				ELSE NOT c.shared OR coalesce(zcsync._closes(w.target_account, w.target_kind, c.old #>> '{}'), false) END AS stays
+			FROM changes AS c
+			LEFT JOIN (SELECT x.*, bool_and(x.closed) OVER (PARTITION BY x.target_id) AS all_closed FROM wanted AS x) AS w
+				ON w.target_id = c.target_id AND w.source_id = c.source_id
+		), chosen AS (	-- of several that would write the same field of one target, one does
+			SELECT j.*, row_number() OVER (PARTITION BY j.target_id, j.field, j.op = 'update' AND j.stays ORDER BY j.shared, j.n) AS place FROM judged AS j)
+		SELECT ROW(CASE WHEN h.op = 'update' AND NOT (h.stays AND h.place = 1) THEN 'agree' ELSE h.op END, h.link_id, h.source_id, h.target_id, h.field,
+			h.old, h.new, h.error_code, h.message, h.agreed)::zcsync.route_change
+		FROM chosen AS h ORDER BY h.n);
+END
+$$;
+COMMENT ON FUNCTION zcsync._share_targets(bigint, zcsync.route_change[]) IS
+'the changes of a route, without those that another source of the same target forbids';
+
+-- The other sources of the targets that these source records have written.
+CREATE FUNCTION zcsync._siblings(p_route bigint, p_ids bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT DISTINCT o.source_id
+		FROM zcsync.links l
+		CROSS JOIN LATERAL (SELECT k.source_id FROM zcsync.links k
+			WHERE k.target_id = l.target_id AND k.route_id = p_route AND k.state = 'linked' AND (k.shared OR l.shared) OFFSET 0) AS o
+		WHERE l.route_id = p_route AND l.source_id = ANY (p_ids) AND l.state = 'linked' AND o.source_id <> ALL (p_ids));
+END
+$$;
+COMMENT ON FUNCTION zcsync._siblings(bigint, bigint[]) IS
+'the other sources of the targets of these source records';
