@@ -126,7 +126,7 @@ compact_style(const char **atts)
 
 	if (style == NULL)
 		return NULL;
-	compact = palloc(MAX_STYLE + 1);
+	compact = palloc(Min(strlen(style), MAX_STYLE) + 1);
 	for (int i = 0; style[i] != '\0' && len < MAX_STYLE; i++)
 		if (!isspace((unsigned char) style[i]))
 			compact[len++] = pg_ascii_tolower((unsigned char) style[i]);

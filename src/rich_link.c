@@ -26,7 +26,8 @@ static bool starts_with(const char *chars, int len, const char *start);
 char *
 zcsync_rich_safe_link(const char *url, int len)
 {
-	StringInfoData safe;
+	char	   *safe;
+	char	   *end;
 	int			scheme = 0;
 
 	while (len > 0 && (unsigned char) *url <= ' ')
@@ -42,17 +43,19 @@ zcsync_rich_safe_link(const char *url, int len)
 	if (scheme == 0 || len <= scheme || len > MAX_LINK)
 		return NULL;
 
-	initStringInfo(&safe);
+	/* no StringInfo, which would take a kilobyte for each link of a text */
+	safe = end = palloc(3 * len + 1);
 	for (int i = 0; i < len; i++)
 	{
 		if ((unsigned char) url[i] < ' ' || url[i] == 0x7f)
 			return NULL;
 		if (strchr(" \"<>\\^`{|}", url[i]) != NULL)
-			appendStringInfo(&safe, "%%%02X", (unsigned char) url[i]);
+			end += sprintf(end, "%%%02X", (unsigned char) url[i]);
 		else
-			appendStringInfoChar(&safe, url[i]);
+			*end++ = url[i];
 	}
-	return safe.data;
+	*end = '\0';
+	return safe;
 }
 
 /*
