@@ -73,6 +73,8 @@ static const ZcsyncOperation operations[] = {
 	{"make_private", "PUT",
 		"/api/v2/tickets/{ticket_id}/comments/{comment_id}/make_private", NULL,
 	false, NULL},
+	{"create_user", "POST", "/api/v2/users/create_or_update", NULL, true,
+	"user"},
 	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
 	{"webhooks", "GET", "/api/v2/webhooks", "page[size] page[after]", false,
 	"webhooks"},
@@ -603,7 +605,7 @@ error_hint(ZcsyncCall *call, const Jsonb *body)
 				return "A closed ticket cannot be changed; make a new one for what is left to do.";
 			if (call->status != 403)
 				return NULL;
-			if (is_write(call))
+			if (is_write(call) || strcmp(call->op, "create_user") == 0)
 				return psprintf("Writing needs the OAuth scope \"read write\": give it with SELECT zcsync.set_credentials('%s', '{..., \"scope\": \"read write\"}'); or else the user of the credentials lacks a right.",
 								name);
 			if (is_export(call))

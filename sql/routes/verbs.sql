@@ -105,10 +105,13 @@ BEGIN
 	ELSIF p_route ->> 'default_client' IS NOT NULL AND NOT v_target.roles @? '$.* ? (@ == "company")' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('%s of %s have no client', v_target.kind, v_target.vendor);
-	ELSIF coalesce(p_route ->> 'unknown_user', '') NOT IN ('none', 'general') THEN
+	ELSIF coalesce(p_route ->> 'unknown_user', '') NOT IN ('none', 'general', 'create') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid value for unknown_user: %s', coalesce('"' || (p_route ->> 'unknown_user') || '"', 'NULL')),
-			HINT = 'Use ''none'' or ''general''.';
+			HINT = 'Use ''none'', ''general'' or ''create''.';
+	ELSIF p_route ->> 'unknown_user' = 'create' AND NOT v_target.roles @? '$.* ? (@ == "requester")' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = format('no people can be made for %s of %s', v_target.kind, v_target.vendor);
 	ELSIF p_route ->> 'notify' IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'notify must be true or false';

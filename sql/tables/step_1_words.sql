@@ -567,7 +567,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.routes.match_on IS 'SQL condition over source s and target t that finds existing records';
 	COMMENT ON COLUMN zcsync.routes.default_assignee IS 'who gets a record whose own assignee has no counterpart';
 	COMMENT ON COLUMN zcsync.routes.default_client IS 'company of the target for records whose own company has none there; NULL: such records wait';
-	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'none, or general: who stands for a requester whom the client does not know';
+	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'none, general: who stands for a requester whom the client does not know, or create: such a requester is made before the record';
 	COMMENT ON COLUMN zcsync.routes.notify IS 'writes may have the vendor notify people';
 	COMMENT ON COLUMN zcsync.routes.state IS 'state';
 	COMMENT ON COLUMN zcsync.routes.paused_at IS 'since when it is paused; empty: it is not, or was never resumed';

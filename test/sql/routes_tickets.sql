@@ -245,6 +245,15 @@ SELECT field, code, message, hint FROM errors WHERE code = 'unknown_user';
 SELECT changed('acme', 'known', $$status = 'solved', priority = 'low'$$), changed('acme', 'no user there', $$priority = 'high'$$);
 SELECT * FROM work();
 SELECT * FROM pairs;
+-- who is unknown there is made first, if the route says so: with the name that the source has, and without a mail
+SELECT zcsync.add_route('down', 'acme/tickets', 'psa/tickets', ticket_type => 'Incident', unknown_user => 'create');
+SELECT e AS email, zcsync._zendesk_new_requester(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), e) AS request FROM unnest('{nia@acme.example}'::text[]) AS e;
+SELECT zcsync.alter_route('up', unknown_user => 'create');
+SELECT e AS email, r.request - 'class' AS request
+FROM unnest('{nia@acme.example,ANN@acme.example,new.person@x.example,502,x@,NULL}'::text[]) AS e,
+	zcsync._zendesk_new_requester(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), e) AS r (request);
+SELECT r.kind, r.remote_id, r.vals ->> 'email' AS email FROM zcsync._zendesk_rows(zcsync.account('acme'), 'tickets', '{"op": "create_user", "learn": "requester"}', '{"user": {"id": 77, "email": "nia@acme.example"}}') AS r;
+SELECT zcsync.alter_route('up', unknown_user => 'none');
 -- closed by Zendesk: what leaves is left, what changes says so
 SELECT zcsync.alter_route('up', filter => $$priority IS DISTINCT FROM '4'$$, on_leave => 'close');
 SELECT changed('acme', 'known', $$status = 'closed'$$);

@@ -129,6 +129,17 @@ work() for 1, 2;
 is(task(), '{183,185}|synced', 'watchers of both sides, and a plain task');
 is(value("SELECT remote #>> '{checklists,0,items,0,name}' FROM zcsync.tasks WHERE local_id = $task"), 'Back up', 'checklists are read');
 is(value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'without errors');
+
+# A route makes a requester who is new, before the ticket.
+value(q{SELECT zcsync.add_route('up', 'dev/tasks', 'acme/tickets', filter => $$name = 'For support'$$, unknown_user => 'create');
+	SELECT zcsync.map_field('up', f, e) FROM (VALUES ('subject', 'name'), ('description', 'name'), ('requester_id', $$'new.person@example.com'$$)) AS m (f, e);
+	SELECT zcsync.resume_route('up')});
+value(qq{INSERT INTO zcsync.tasks (account_id, list_id, name) VALUES (zcsync.account('dev'), '$bugs', 'For support')});
+work() for 1, 2;
+is(value(q{SELECT concat_ws('|', c.name, c.email, t.sync_state) FROM zcsync.tickets t JOIN zcsync.contacts c ON c.account_id = t.account_id AND c.remote_id = t.requester_id WHERE t.subject = 'For support'}),
+	'new.person|new.person@example.com|synced', 'the requester of a new ticket was made');
+is(calls(qr{/users/create_or_update}, 'zendesk'), 1, 'once');
+
 like(($node->psql('postgres', "SELECT * FROM zcsync.remote_history('dev/tasks/$remote')"))[2], qr/ClickUp has no history that could be read.*zcsync\.history/s, 'ClickUp does not tell who did what');
 
 done_testing();

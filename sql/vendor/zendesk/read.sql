@@ -272,6 +272,9 @@ BEGIN
 		WHERE t.account_id = p_account AND t.remote_id = p_request ->> 'ticket_id' AND NOT p_request ? 'page[after]'
 			AND p_reply #> '{comments,0,public}' = 'false';
 		RETURN;
+	ELSIF p_request ->> 'op' = 'create_user' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(jsonb_build_array(p_reply -> 'user'));
+		RETURN;
 	ELSIF p_request ->> 'op' IN ('groups', 'brands', 'ticket_forms') THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_catalogue(p_request, p_reply);
 		RETURN;

@@ -392,6 +392,26 @@ END;
 COMMENT ON FUNCTION zcsync._zendesk_withhold(jsonb, integer, jsonb) IS
 'the status, if Zendesk refuses a request because the ticket cannot be solved yet; NULL: it refuses the whole request';
 
+-- Where a route says so, a requester whom the account does not know is made before the
+-- ticket, with the name that the source has, and without a mail that greets them.
+-- Zendesk finds an existing user by the address.  NULL: the ticket can be sent now.
+CREATE FUNCTION zcsync._zendesk_new_requester(p_account bigint, p_route bigint, p_email text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_build_object('op', 'create_user', 'class', 'api', 'learn', 'requester', 'body', jsonb_build_object('user', jsonb_build_object(
+		'email', p_email, 'skip_verify_email', true, 'name', coalesce((
+			SELECT nullif(btrim(c.name), '') FROM zcsync.streams s JOIN zcsync.contacts c ON c.account_id = s.account_id
+			WHERE s.stream_id = r.source_stream_id AND lower(c.email COLLATE "C") = lower(p_email COLLATE "C") AND c.deleted_at IS NULL
+			ORDER BY c.local_id LIMIT 1), split_part(p_email, '@', 1)))))
+	FROM zcsync.routes r
+	WHERE r.route_id = p_route AND r.unknown_user = 'create' AND p_email ~ '^[^@[:space:]]+@[^@[:space:]]+$'
+		AND NOT EXISTS (SELECT FROM zcsync.contacts c
+			WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_email COLLATE "C") AND c.deleted_at IS NULL)
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_new_requester(bigint, bigint, text) IS
+'the request that makes the requester of a new ticket, if the route wants that and nobody has the address; else NULL';
+
 -- The requests of push jobs; NULL for a row that equals its base or is gone.  A row
 -- that equals it is put in step: values that differ in form only, or that cannot be
 -- changed at Zendesk, become those of base.
@@ -411,7 +431,10 @@ BEGIN
 	SELECT array_agg(r.job_id), array_agg(r.request), array_agg(r.local_id) FILTER (WHERE r.request IS NULL AND r.found)
 	INTO v_jobs, v_requests, v_equal
 	FROM (
-		SELECT q.job_id, q.local_id, t.local_id IS NOT NULL AS found, CASE
+		SELECT q.job_id, q.local_id, t.local_id IS NOT NULL AS found, coalesce(CASE
+			WHEN t.local_id IS NOT NULL AND t.remote_id IS NULL AND q.route_id IS NOT NULL AND q.sent IS NULL AND q.unclear_since IS NULL
+					AND q.payload #> '{learned,requester}' IS NULL
+				THEN zcsync._zendesk_new_requester(t.account_id, q.route_id, t.requester_id) END, CASE
 			WHEN t.local_id IS NOT NULL AND q.sent IS NULL AND q.unclear_since IS NULL
 					AND zcsync._lacks_fields(t.account_id, t.custom_fields, t.base -> 'custom_fields', q.payload)
 				THEN '{"op": "ticket_fields", "class": "api", "learn": "fields"}'
@@ -419,7 +442,7 @@ BEGIN
 			THEN zcsync._zendesk_push_request(w.row,
 				CASE WHEN t.sync_state = 'conflict' THEN zcsync._push_base('tickets', t.account_id, t.local_id, t.base) ELSE t.base END,
 				q.unclear_since, coalesce(q.last_class = 'conflict', false), q.sent IS NOT NULL, zcsync._withheld(q.payload, w.row))
-			END AS request
+			END) AS request
 		FROM zcsync.sync_queue q
 		LEFT JOIN zcsync.tickets t ON t.account_id = q.account_id AND t.local_id = q.local_id AND t.deleted_at IS NULL
 		CROSS JOIN LATERAL (SELECT jsonb_build_object('account_id', t.account_id, 'remote_id', t.remote_id,
