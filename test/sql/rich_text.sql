@@ -41,7 +41,7 @@ PERFORM html('images', '<p>See <img src="https://acme.example/attachments/token/
 	<img alt="" src="https://cdn.example.com/line.gif"></p>');
 PERFORM html('mentions', '<p><a class="user_mention" href="https://acme.example/agent/users/1">@Ann Example</a> and <span class="mention" data-id="5"> Bob</span>
 	and <a id="OWAAM12" href="mailto:c@example.com">@Cleo</a> look</p>');
-PERFORM html('unicode', '<p>Gr&uuml;&szlig;e &#128512; &#x202E;gnp.exe zero&#x200B;width soft&shy;hyphen &#0;&#xD800;&#x110000; 日本語</p>');
+PERFORM html('unicode', '<p>Gr&uuml;&szlig;e &#128512; &#x202E;gnp.exe zero&#x200B;width soft&shy;hyphen 日本語</p>');
 END $do$;
 SELECT E'\n' || id || E'\n' || (SELECT string_agg(t, E'\n') FROM show(id) AS t) FROM samples ORDER BY ctid;
 
@@ -142,14 +142,19 @@ PERFORM html('attack: urls', '<a href="javascript:alert(1)">1</a><a href=" JaVa&
 PERFORM html('attack: hidden', 'a<span style="display: NONE">1</span><div hidden>2</div><p style="visibility:hidden">3</p><span style="font-size:0px">4</span><span style="mso-hide:all">5</span><span style="font-size:0.9em">b</span><div style="max-height:0;overflow:hidden">6</div><span style="opacity:0;color:#333">7</span>');
 PERFORM html('attack: trackers', 'a<img src="https://t.example/open.gif?u=1" width="1" height="1"><img src="https://t.example/o.gif" style="display:none"><img src="https://t.example/p.gif" height=0>b');
 PERFORM html('attack: forms', '<form action="https://evil.example"><label>Password</label><input name=p value=secret><textarea>t</textarea><select><option>o</option></select><button>Go</button></form>');
-PERFORM html('attack: entities', '<!DOCTYPE html [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;"><!ENTITY x SYSTEM "file:///etc/passwd">]><p>&b;&x;&lt;script&gt;alert(1)&lt;/script&gt;</p>');
-PERFORM html('attack: comment', 'a<!-- <b>x</b> --><!--[if mso]>hidden<![endif]-->b<![CDATA[c]]>d<?php e ?>f');
+PERFORM html('attack: entities', '<p>&b;&x;&lt;script&gt;alert(1)&lt;/script&gt;</p>');
+PERFORM html('attack: comment', 'a<!-- <b>x</b> --><!--[if mso]>hidden<![endif]-->b<?php e ?>f');
 PERFORM html('attack: broken', '<b><p>a</b>b</p><ul><p>c<li>d</ul></li></div></body>e<i>f<a href="https://x.example">g<table><tr>h<td>i');
 PERFORM html('attack: unclosed', 'text <a href="https://x.example/ <b>bold</b> more');
 PERFORM plain('attack: markup in text', E'<script>alert("1")</script> & \'quotes\' <a href="javascript:x">\n  indented   blanks ');
 END $do$;
 INSERT INTO samples VALUES ('attack: blocks', 'blocks', '[{"text": "<img src=x onerror=alert(1)>", "attributes": {"link": "javascript:alert(1)"}}, {"text": "\"x", "attributes": {"link": {"url": "https://x.example/\"><b>"}}}]');
 SELECT E'\n' || id || E'\n' || (SELECT string_agg(t, E'\n') FROM show(id) AS t WHERE t NOT LIKE 'blocks: %') FROM samples WHERE id LIKE 'attack%' ORDER BY ctid;
+
+-- Where versions of libxml2 differ in what remains of nonsense.
+SELECT replace(zcsync._convert_comment('html', '"<p>a&#0;&#xD800;&#x110000;b</p>"', 'text') #>> '{}', U&'\FFFD', '') AS characters_that_are_none,
+	zcsync._convert_comment('html', to_jsonb('<!DOCTYPE html [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;"><!ENTITY x SYSTEM "file:///etc/passwd">]><p>&b;&x;'::text), 'text') #>> '{}' LIKE '%&b;&x;' AS not_expanded,
+	zcsync._convert_comment('html', '"a<![CDATA[c]]>b"', 'html') #>> '{}' ~ '^<p>a(&lt;!\[CDATA\[c\]\]&gt;)?b</p>$' AS no_cdata;
 
 -- Much of it: depth, attributes, links, entities; the size of what comes out is bounded, too.
 CREATE TABLE big (id text, content text);
