@@ -80,6 +80,8 @@ COMMENT ON FUNCTION zcsync._comment_fault(jsonb, jsonb) IS
 CREATE FUNCTION zcsync._check_comments(p_account bigint, p_ids bigint[], p_columns text[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- whatever the statistics of the tables say
+SET jit = off
 SET timezone = 'UTC'
 AS $$
 DECLARE
@@ -93,7 +95,8 @@ BEGIN
 	v_vendor := zcsync._vendor_of(v_account.vendor);
 	v_kinds := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.comments IS NOT NULL);
 	FOR v_kind IN
-		SELECT DISTINCT coalesce(c.parent_kind, '') FROM unnest(p_ids) AS i (id) JOIN zcsync.comments c ON c.account_id = p_account AND c.local_id = i.id
+		SELECT DISTINCT coalesce(c.parent_kind, '') FROM unnest(p_ids) AS i (id)
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = i.id OFFSET 0) AS c
 	LOOP
 		IF v_kind = '' THEN
 			RAISE EXCEPTION USING ERRCODE = 'not_null_violation', MESSAGE = 'a comment must say of which kind its record is',
@@ -107,8 +110,8 @@ BEGIN
 		EXECUTE format($sql$
 			SELECT f.fault
 			FROM unnest($2) AS i (id)
-			JOIN zcsync.comments AS c ON c.account_id = $1 AND c.local_id = i.id AND c.parent_kind = $3
-			LEFT JOIN zcsync.%1$I AS p ON p.account_id = $1 AND p.remote_id = c.parent_id AND p.deleted_at IS NULL
+			CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = i.id AND k.parent_kind = $3 OFFSET 0) AS c
+			LEFT JOIN LATERAL (SELECT * FROM zcsync.%1$I AS r WHERE r.account_id = $1 AND r.remote_id = c.parent_id AND r.deleted_at IS NULL OFFSET 0) AS p ON true
 			CROSS JOIN LATERAL (SELECT to_jsonb(c), CASE WHEN p.local_id IS NOT NULL THEN coalesce(p.base, '{}') END OFFSET 0) AS x (row, parent)
 			CROSS JOIN LATERAL (SELECT coalesce(zcsync._comment_fault(x.row, x.parent),
 				%2$s(x.row, CASE WHEN c.remote_id IS NULL THEN '{}' ELSE coalesce(c.base, '{}') END, x.parent)) OFFSET 0) AS f (fault)
@@ -138,7 +141,7 @@ AS $$
 		p_priority => CASE w.cause WHEN 'backfill' THEN 70 ELSE 50 END, p_stream => s.stream_id, p_kind => 'comments', p_local_id => w.local_id,
 		p_route => CASE WHEN w.cause IN ('route', 'backfill') THEN w.cause_id END) ORDER BY w.local_id)
 	FROM unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid)
-	JOIN zcsync.comments AS c ON c.account_id = w.account_id AND c.local_id = w.local_id
+	CROSS JOIN LATERAL (SELECT k.parent_kind, k.parent_id FROM zcsync.comments AS k WHERE k.local_id = w.local_id OFFSET 0) AS c
 	JOIN zcsync.streams AS s ON s.account_id = w.account_id AND s.kind = c.parent_kind
 $$;
 COMMENT ON FUNCTION zcsync._comment_pushes(bigint[], bigint[], zcsync.origin[]) IS
@@ -156,7 +159,7 @@ BEGIN
 	RETURN ARRAY(
 		SELECT q.job_id
 		FROM zcsync.sync_queue q
-		JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.remote_id IS NULL
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = q.local_id AND k.remote_id IS NULL OFFSET 0) AS c
 		WHERE q.job_id = ANY (p_jobs) AND EXISTS (
 			SELECT FROM zcsync.comments e
 			CROSS JOIN LATERAL (SELECT FROM zcsync.sync_queue w
@@ -168,7 +171,8 @@ $$;
 COMMENT ON FUNCTION zcsync._posts_behind(bigint[]) IS
 'which of these jobs must wait, since an earlier comment of the same record is to be posted first';
 
--- These comments were posted, or failed for good: those behind them are due.
+-- These comments were posted, or failed for good: those behind them are due, if they wait
+-- for nothing else.
 CREATE FUNCTION zcsync._release_posts(p_ids bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -183,7 +187,7 @@ BEGIN
 		JOIN zcsync.comments l ON l.account_id = c.account_id AND l.parent_id = c.parent_id AND l.parent_kind = c.parent_kind
 			AND l.remote_id IS NULL AND l.local_id > c.local_id
 		JOIN zcsync.sync_queue w ON w.local_id = l.local_id AND w.account_id = l.account_id
-		WHERE c.local_id = ANY (p_ids) AND w.waits_since IS NOT NULL AND w.state = 'ready' AND w.run_at > zcsync._now()
+		WHERE c.local_id = ANY (p_ids) AND w.state = 'ready' AND w.run_at > zcsync._now() AND w.last_class IS NULL
 		FOR NO KEY UPDATE OF w SKIP LOCKED);
 END
 $$;
@@ -277,7 +281,7 @@ BEGIN
 			c.local_id IS NOT NULL AS found, c.remote_id IS NULL AS new, q.unclear_since IS NOT NULL OR q.payload ? 'posted' AS look,
 			to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
 		FROM zcsync.sync_queue q
-		LEFT JOIN zcsync.comments c ON c.account_id = q.account_id AND c.local_id = q.local_id AND c.deleted_at IS NULL
+		LEFT JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = q.local_id AND k.deleted_at IS NULL OFFSET 0) AS c ON true
 		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting)
 		ORDER BY q.local_id
 	LOOP
@@ -295,7 +299,8 @@ BEGIN
 				CASE WHEN v_job.look THEN 'login again' ELSE 'login' END);
 		ELSIF v_job.new AND v_job.look THEN
 			EXECUTE format('SELECT %s($1, $2)', v_vendor.comments_request::regproc) INTO v_request
-				USING v_job.stream_id, jsonb_strip_nulls(jsonb_build_object('id', v_job.row -> 'parent_id', 'reply_to', v_job.row -> 'reply_to', 'page', v_job.payload -> 'page'));
+				USING v_job.stream_id, jsonb_strip_nulls(jsonb_build_object('id', v_job.row -> 'parent_id', 'reply_to', v_job.row -> 'reply_to',
+					'page', v_job.payload -> 'page', 'since', v_job.unclear_since - interval '5 minutes'));
 			v_request := v_request || jsonb_build_object('look', true, 'class', 'api', 'may_be_gone', true,
 				'authors', jsonb_build_array(v_job.row -> 'author_id', v_job.lookup_floor, v_account.login_id), 'since', v_job.unclear_since - interval '5 minutes');
 		ELSE
@@ -307,7 +312,9 @@ BEGIN
 		v_prepared := v_prepared || ROW(v_job.job_id, v_request)::zcsync.prepared;
 	END LOOP;
 	IF v_waiting <> '{}' THEN
-		PERFORM zcsync._put_off(v_waiting, interval '1 second');
+		UPDATE zcsync.sync_queue q
+		SET run_at = zcsync._now() + least(greatest(zcsync._now() - q.enqueued_at, interval '1 second'), interval '5 minutes')
+		WHERE q.job_id = ANY (v_waiting);
 	END IF;
 	-- what differs in form only becomes what was agreed on
 	IF v_equal <> '{}' THEN
@@ -409,8 +416,31 @@ $$;
 COMMENT ON FUNCTION zcsync._maybe_posted(bigint, zcsync.document[], integer[]) IS
 'which of these new comments may be those that this database is posting';
 
--- What the reply to a look-up means: found, more (with the page to go on with), absent,
--- or, if the vendor accepted the post, unseen; after some time that waits for a person.
+-- Does the reply to a look-up show no comment at all, though some are known here?  That is
+-- what a login gets that may not see them, and proves nothing.
+CREATE FUNCTION zcsync._shows_nothing(p_account bigint, p_vendor zcsync.vendor, p_row jsonb, p_request jsonb, p_reply jsonb) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_any boolean;
+BEGIN
+	IF p_reply ? 'zcsync_missing' OR NOT EXISTS (SELECT FROM zcsync.comments c
+		WHERE c.account_id = p_account AND c.parent_id = p_row ->> 'parent_id' AND c.parent_kind = p_row ->> 'parent_kind'
+			AND c.reply_to IS NOT DISTINCT FROM p_row ->> 'reply_to' AND c.remote_id IS NOT NULL AND c.deleted_at IS NULL) THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('SELECT EXISTS (SELECT FROM %s($1, $2, $3, $4) AS r WHERE r.kind = ''comments'' AND r.is_deleted IS NOT TRUE)', p_vendor.rows::regproc)
+		INTO v_any USING p_account, p_row ->> 'parent_kind', p_request, p_reply;
+	RETURN NOT v_any;
+END
+$$;
+COMMENT ON FUNCTION zcsync._shows_nothing(bigint, zcsync.vendor, jsonb, jsonb, jsonb) IS
+'does the reply to a look-up show no comment, though some of the record are known here?';
+
+-- What the reply to a look-up means: found, more (with the page to go on with), absent;
+-- or unseen, if the vendor accepted the post or shows nothing: then the post is looked up
+-- again, and after some time waits for a person, but is not sent again.
 CREATE FUNCTION zcsync._look_for_post(p_account bigint, p_vendor zcsync.vendor, p_job record,
 	p_request jsonb, p_reply jsonb, OUT status text, OUT document zcsync.document)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -418,7 +448,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_next jsonb;
-	v_times integer := (p_job.payload ->> 'posted')::integer;
+	v_times integer := (p_job.payload ->> 'posted')::integer;	-- looked up since it was accepted
 BEGIN
 	document := zcsync._posted_comment(p_account, p_vendor, p_job.row ->> 'parent_kind', p_job.row, p_job.sent, p_request, p_reply);
 	IF document.remote_id IS NOT NULL THEN
@@ -427,13 +457,17 @@ BEGIN
 	END IF;
 	document := NULL;
 	EXECUTE format('SELECT %s($1, $2, $3)', p_vendor.comments_next::regproc) INTO v_next USING p_job.stream_id, p_request, p_reply;
+	IF v_next IS NULL AND v_times IS NULL AND NOT p_job.payload ? 'page'
+		AND zcsync._shows_nothing(p_account, p_vendor, p_job.row, p_request, p_reply) THEN
+		v_times := 0;
+	END IF;
 	status := CASE WHEN v_next IS NOT NULL THEN 'more' WHEN v_times IS NULL THEN 'absent' WHEN v_times < 5 THEN 'unseen' ELSE 'buried' END;
 	UPDATE zcsync.sync_queue q
 	SET payload = CASE status WHEN 'more' THEN q.payload || jsonb_build_object('page', v_next)
 		WHEN 'unseen' THEN q.payload - 'page' || jsonb_build_object('posted', v_times + 1) ELSE q.payload - 'page' END
 	WHERE q.job_id = p_job.job_id;
 	IF status = 'buried' THEN
-		PERFORM zcsync._bury(p_job.job_id, 'broken', NULL, format('%s accepted this comment, and does not show it', p_vendor.title),
+		PERFORM zcsync._bury(p_job.job_id, 'broken', NULL, format('%s may have this comment, and does not show it', p_vendor.title),
 			format('Look for it there. If it was not shown yet: SELECT zcsync.retry(%s);', p_job.job_id), NULL);
 	END IF;
 END
@@ -486,8 +520,8 @@ BEGIN
 	FOR v_post IN
 		SELECT j.job_id, j.local_id, j.request, coalesce(j.reply, '{}') AS reply, q.stream_id, q.payload, q.sent, to_jsonb(c) AS row
 		FROM unnest(p_jobs, p_ids, p_requests, p_replies) AS j (job_id, local_id, request, reply)
-		JOIN zcsync.comments c ON c.account_id = p_account AND c.local_id = j.local_id
-		JOIN zcsync.sync_queue q ON q.job_id = j.job_id
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = j.local_id OFFSET 0) AS c
+		CROSS JOIN LATERAL (SELECT * FROM zcsync.sync_queue AS k WHERE k.job_id = j.job_id OFFSET 0) AS q
 		WHERE j.local_id = ANY (p_locked)
 	LOOP
 		IF v_post.request ? 'look' THEN

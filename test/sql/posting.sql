@@ -232,6 +232,33 @@ SELECT pull('acme/tickets', 'tickets', '{2}', '{"subject": "ticket", "status": "
 SELECT request FROM claim(:acme) AS request;
 UPDATE zcsync.comments SET body = 'my other secret' WHERE body = 'my secret text';
 
+-- an empty list, though comments are known, proves nothing: it is not posted again
+SELECT post(:halo, 'tickets', '18', 'hidden', true) > 0 AS posted;
+SELECT count(*) FROM claim(:halo);
+SELECT reply(:halo, NULL, 'vendor', 500, true);
+SELECT due();
+SELECT request ->> 'learn' AS learn FROM claim(:halo) AS request;
+SELECT reply(:halo, '{"id": 3}');
+SELECT request ->> 'entity' AS entity FROM claim(:halo) AS request;
+SELECT reply(:halo, '{"record_count": 0, "actions": []}');
+SELECT due();
+SELECT request ->> 'entity' AS entity FROM claim(:halo) AS request;
+SELECT reply(:halo, jsonb_build_object('record_count', 2, 'actions', jsonb_build_array('{"id": 1, "ticket_id": 18, "note": "Hello", "who_agentid": 3, "datetime": "2026-01-01T00:00:00"}'::jsonb,
+	jsonb_build_object('id', 3, 'ticket_id', 18, 'note', E'hidden\r\n', 'note_html', '<p>hidden</p>', 'who_agentid', 3, 'hiddenfromuser', true, 'datetime', now_text()))));
+SELECT remote_id, body, sync_state FROM shown WHERE remote_id = '18-3';
+-- a push that a person asks for
+SELECT zcsync.enqueue('ticket-sync', 'push', 'halo/comments/18-3') > 0 AS queued;
+SELECT split_part(record_key, '/', 3) AS record, kind FROM zcsync.sync_queue WHERE account_id = :halo AND operation = 'push';
+SELECT count(*) AS nothing_to_send FROM claim(:halo);
+SELECT count(*) FROM zcsync.sync_queue WHERE account_id = :halo AND operation = 'push';
+
+-- how far a look-up goes: as far as the time in question, newest first
+SELECT n, zcsync._clickup_comments_next(zcsync.stream('dev/tasks'), '{"op": "task_comments", "task_id": "t1", "look": true, "since": "2026-02-02T02:40:00.010Z"}',
+		jsonb_build_object('comments', jsonb_agg(jsonb_build_object('id', i::text, 'date', (1770000000000 + i)::text, 'reply_count', '3') ORDER BY i DESC))) AS next
+FROM (VALUES (1, 20, 44), (2, 1, 25), (3, 40, 44)) AS v (n, first, last) CROSS JOIN LATERAL generate_series(first, last) AS i GROUP BY n ORDER BY n;
+SELECT zcsync._zendesk_comments_next(1, '{"since": "2026-01-02T00:00:00Z"}', jsonb_build_object('comments', jsonb_build_array(comment(1, 'x', at)), 'meta', '{"has_more": true, "after_cursor": "c"}'::jsonb)) AS next
+FROM unnest('{2026-01-03T00:00:00Z,2026-01-01T00:00:00Z}'::text[]) AS at;
+
 -- ---------------------------------------------------------------------
 -- Edits
 -- ---------------------------------------------------------------------

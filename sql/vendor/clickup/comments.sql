@@ -49,6 +49,7 @@ COMMENT ON FUNCTION zcsync._clickup_threads(bigint, boolean, jsonb) IS
 CREATE FUNCTION zcsync._clickup_comments_next(p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
 AS $$
 DECLARE
 	v_account bigint := (SELECT s.account_id FROM zcsync.streams s WHERE s.stream_id = p_stream_id);
@@ -56,7 +57,12 @@ DECLARE
 	v_last jsonb := v_list -> -1;
 	v_threads jsonb := coalesce(p_request -> 'threads', '[]');
 BEGIN
-	IF p_request ->> 'op' = 'get_task' THEN
+	-- a look-up of what was posted since a time
+	IF p_request ? 'look' THEN
+		RETURN (SELECT jsonb_build_object('start', v_last -> 'date', 'start_id', v_last -> 'id')
+			WHERE p_request ->> 'op' <> 'comment_replies' AND jsonb_array_length(v_list) >= 25 AND v_last ->> 'id' IS DISTINCT FROM p_request ->> 'start_id'
+				AND zcsync._clickup_time(v_last ->> 'date')::timestamptz >= (p_request ->> 'since')::timestamptz);
+	ELSIF p_request ->> 'op' = 'get_task' THEN
 		RETURN NULL;
 	ELSIF p_request ->> 'op' = 'comment_replies' THEN
 		v_threads := v_threads - 0;

@@ -13,24 +13,27 @@
 -- tickets that changed are listed again (mirror/comments.sql).
 -- ---------------------------------------------------------------------
 
--- What is listed now is as of now.
+-- What is listed now is as of now.  A look-up of what was posted since a time begins with
+-- the newest comments.
 CREATE FUNCTION zcsync._zendesk_comments_request(p_stream_id bigint, p_payload jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT jsonb_build_object('op', 'ticket_comments', 'ticket_id', p_payload -> 'id', 'include', 'users',
 			'include_inline_images', true, 'page[size]', 100, 'as_of', floor(extract(epoch FROM zcsync._now()))::bigint)
+		|| CASE WHEN p_payload ? 'since' THEN '{"sort": "-created_at"}'::jsonb ELSE '{}' END
 		|| coalesce(p_payload -> 'page', '{}')
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_comments_request(bigint, jsonb) IS
 'the request for a page of the comments of a ticket';
 
 CREATE FUNCTION zcsync._zendesk_comments_next(p_stream_id bigint, p_request jsonb, p_reply jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT jsonb_build_object('page[after]', p_reply #> '{meta,after_cursor}')
 	WHERE p_reply #>> '{meta,has_more}' = 'true' AND p_reply #>> '{meta,after_cursor}' IS NOT NULL
-		AND p_reply #>> '{meta,after_cursor}' IS DISTINCT FROM p_request ->> 'page[after]';
+		AND p_reply #>> '{meta,after_cursor}' IS DISTINCT FROM p_request ->> 'page[after]'
+		AND (zcsync._utc_text(p_reply #>> '{comments,-1,created_at}')::timestamptz < (p_request ->> 'since')::timestamptz) IS NOT TRUE;
 END;
 COMMENT ON FUNCTION zcsync._zendesk_comments_next(bigint, jsonb, jsonb) IS
 'where the comments of a ticket go on; NULL: that was all';
