@@ -265,11 +265,11 @@ BEGIN
 			zcsync._json_list(p_reply -> 'comments'), zcsync._json_list(p_reply -> 'users'));
 		RETURN QUERY SELECT * FROM zcsync._zendesk_files(p_account, p_request ->> 'ticket_id', p_request ->> 'as_of',
 			zcsync._json_list(p_reply -> 'comments'));
-		-- the first page begins with the description
+		-- the first page of a list in order begins with the description
 		RETURN QUERY
 		SELECT 'tickets', t.remote_id, NULL::text, '{"opens_privately": true}'::jsonb, NULL::jsonb, NULL::boolean
 		FROM zcsync.tickets t
-		WHERE t.account_id = p_account AND t.remote_id = p_request ->> 'ticket_id' AND NOT p_request ? 'page[after]'
+		WHERE t.account_id = p_account AND t.remote_id = p_request ->> 'ticket_id' AND NOT p_request ?| '{page[after],sort}'
 			AND p_reply #> '{comments,0,public}' = 'false';
 		RETURN;
 	ELSIF p_request ->> 'op' = 'create_user' THEN
