@@ -371,7 +371,7 @@ BEGIN
 		age := a.lag;
 		waiting := concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END);
 		errors := a.dead_letters + a.route_errors + a.streams_failing;
-		next := CASE WHEN a.next_try_at > v_now THEN zcsync._span(a.next_try_at - v_now) WHEN a.next_try_at IS NOT NULL THEN 'now' END;
+		next := CASE WHEN NOT isfinite(a.next_try_at) THEN NULL WHEN a.next_try_at > v_now THEN zcsync._span(a.next_try_at - v_now) WHEN a.next_try_at IS NOT NULL THEN 'now' END;
 		IF a.state = 'blocked' THEN
 			SELECT 1, 'blocked', a.state_reason, coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account))
 			INTO severity, state, why, to_do;
