@@ -667,6 +667,8 @@ RETURNS TABLE (queue text, state text, ready bigint, due bigint, running bigint,
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off		-- it would read the index of held jobs to its end
+SET enable_sort = off
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -691,7 +693,7 @@ BEGIN
 		GROUP BY j.queue) AS r ON r.queue = u.name
 	CROSS JOIN (
 		SELECT array_agg(j.queue) AS queues, count(*) >= 10000 AS more
-		FROM (SELECT j.queue FROM zcsync.sync_queue AS j WHERE j.state = 'held' LIMIT 10000) AS j) AS x
+		FROM (SELECT j.queue FROM zcsync.sync_queue AS j WHERE j.state = 'held' ORDER BY j.account_id, j.route_id LIMIT 10000) AS j) AS x
 	CROSS JOIN LATERAL (SELECT cardinality(array_positions(x.queues, u.name)) AS held, x.more) AS d
 	LEFT JOIN zcsync._ended_lately() AS h ON h.queue = u.name
 	ORDER BY u.name;
