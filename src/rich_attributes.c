@@ -33,7 +33,7 @@ zcsync_rich_is_tracker(const char **atts)
 		const char *size = zcsync_rich_attribute(atts, sides[i]);
 
 		if (size != NULL && isdigit((unsigned char) *size) &&
-			strchr(size, '%') == NULL && atoi(size) < MAX_TRACKER)
+			strchr(size, '%') == NULL && strtol(size, NULL, 10) < MAX_TRACKER)
 			return true;
 	}
 	return false;

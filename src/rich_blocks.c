@@ -25,6 +25,7 @@
 #include "json.h"
 #include "rich_text.h"
 
+#define MAX_WORD		20		/* bytes */
 #define MAX_TEXT		(1024 * 1024)	/* bytes; later blocks are not read */
 #define MAX_ROWS		1000
 #define MAX_COLUMNS		50
@@ -62,7 +63,7 @@ zcsync_rich_from_blocks(ZcsyncRich *rich, JsonbContainer *blocks)
 
 	token = JsonbIteratorNext(&iterator, &value, false);
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) == WJB_ELEM &&
-		   rich->text.len < MAX_TEXT)
+		   rich->text.len + rich->nlines < MAX_TEXT)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (value.type == jbvBinary && JsonContainerIsObject(value.val.binary.data))
@@ -116,6 +117,7 @@ add_text(ZcsyncRich *rich, Object block, bool in_cell)
 	{
 		int			len = strcspn(chars, "\n");
 
+		CHECK_FOR_INTERRUPTS();
 		zcsync_rich_add(rich, chars, len);
 		chars += len;
 		if (*chars == '\n')
@@ -293,10 +295,13 @@ add_table(ZcsyncRich *rich, Object table)
 	{
 		for (int column = 1; column <= columns; column++)
 		{
+			char		key[32];
+
 			CHECK_FOR_INTERRUPTS();
 			if (column > 1)
 				zcsync_rich_add_flowing(rich, " | ", 3);
-			add_cell(rich, object_of(cells, psprintf("%d:%d", row, column)));
+			snprintf(key, sizeof(key), "%d:%d", row, column);
+			add_cell(rich, object_of(cells, key));
 		}
 		zcsync_rich_end_line(rich);
 	}
@@ -319,7 +324,7 @@ add_cell(ZcsyncRich *rich, Object cell)
 	{
 		JsonbValue *block = getIthJsonbValueFromContainer(blocks, i);
 
-		if (rich->text.len < MAX_TEXT && block->type == jbvBinary &&
+		if (rich->text.len + rich->nlines < MAX_TEXT && block->type == jbvBinary &&
 			JsonContainerIsObject(block->val.binary.data) &&
 			object_of(block->val.binary.data, "table-embed") == NULL)
 			add_block(rich, block->val.binary.data, true);
@@ -393,13 +398,20 @@ is_true(Object object, const char *key)
 	return value.type != jbvBool || value.val.boolean;
 }
 
-/* A word that may stand in an object of the same name. */
+/*
+ * A word that may stand in an object of the same name; it is asked for with each
+ * line, so nothing long is copied.
+ */
 static char *
 word_of(Object object, const char *key)
 {
 	Object		within = object_of(object, key);
+	JsonbValue	value;
 
-	return text_of(within == NULL ? object : within, key);
+	if (member(within == NULL ? object : within, key, &value) == NULL ||
+		value.type != jbvString || value.val.string.len > MAX_WORD)
+		return NULL;
+	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
 /* A member that is a text; NULL if it is none. */

@@ -36,7 +36,7 @@
 #include "rich_text.h"
 
 #define MAX_DEPTH		400		/* elements within elements */
-#define MAX_SEPARATORS	500		/* blanks and quotation marks within a tag */
+#define MAX_ATTRIBUTES	500		/* of an element */
 
 #if LIBXML_VERSION >= 21200
 typedef const xmlError *ErrorOfXml;
@@ -151,6 +151,11 @@ static void add_image(Reader *reader, const char **atts);
 static bool is_quote(Reader *reader, const char *name, const char **atts);
 static Effect effect_of(const char *name);
 static bool too_many_attributes(const char *html, int len);
+static bool is_name_start(char c);
+static const char *after_name(const char *c, const char *end);
+static const char *after_space(const char *c, const char *end);
+static const char *after_value(const char *c, const char *end);
+static bool is_long_tag(const char *c, const char *end, int64 *steps);
 static void add_without_tags(ZcsyncRich *rich, const char *html, int len);
 
 /*
@@ -219,6 +224,11 @@ read_html(ZcsyncRich *rich, const char *html, int len, bool keep_quotes,
 						   HTML_PARSE_RECOVER | HTML_PARSE_NOERROR |
 						   HTML_PARSE_NOWARNING | HTML_PARSE_NONET |
 						   HTML_PARSE_IGNORE_ENC);
+		if (reader.error == NULL && reader.parser->errNo == XML_ERR_NO_MEMORY)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory"),
+					 errdetail("Could not read a text in HTML.")));
 	}
 	PG_FINALLY();
 	{
@@ -615,25 +625,100 @@ effect_of(const char *name)
 
 /*
  * Does a tag have so many attributes that comparing each with all before it
- * would take long?
+ * would take long?  Every "<" may begin one, also in a comment or a script; where
+ * looking at them all would take long itself, the answer is yes.
  */
 static bool
 too_many_attributes(const char *html, int len)
 {
-	int			separators = MAX_SEPARATORS + 1;
+	int64		steps = 16 * (int64) len + 10000;
 
-	for (int i = 0; i < len; i++)
+	for (int i = 0; i + 1 < len; i++)
 	{
-		if (html[i] == '<' && i + 1 < len && isalpha((unsigned char) html[i + 1]))
-			separators = 0;
-		else if (html[i] == '>')
-			separators = MAX_SEPARATORS + 1;
-		else if (separators <= MAX_SEPARATORS &&
-				 strchr(" \t\r\n\f\"'", html[i]) != NULL &&
-				 ++separators > MAX_SEPARATORS)
+		if (html[i] == '<' && is_name_start(html[i + 1]) &&
+			is_long_tag(html + i + 1, html + len, &steps))
 			return true;
 	}
 	return false;
+}
+
+/* May a name of the parser begin so? */
+static bool
+is_name_start(char c)
+{
+	return isalpha((unsigned char) c) || c == '_' || c == ':' || c == '.';
+}
+
+/* The end of a name that begins here, as the parser reads it. */
+static const char *
+after_name(const char *c, const char *end)
+{
+	while (c < end && (is_name_start(*c) || isdigit((unsigned char) *c) || *c == '-'))
+		c++;
+	return c;
+}
+
+static const char *
+after_space(const char *c, const char *end)
+{
+	while (c < end && (*c == ' ' || *c == '\t' || *c == '\r' || *c == '\n'))
+		c++;
+	return c;
+}
+
+/*
+ * Has the tag whose name begins here too many attributes?  As the parser reads
+ * them: a value is quoted only after a name and "=".
+ */
+static bool
+is_long_tag(const char *c, const char *end, int64 *steps)
+{
+	const char *begin = c;
+	int			count = 0;
+
+	c = after_space(after_name(c, end), end);
+	while (c < end && *c != '>')
+	{
+		const char *name = c;
+
+		if (++count > MAX_ATTRIBUTES || *steps < 0)
+			return true;
+		if (is_name_start(*c))
+			c = after_name(c, end);
+		count += (c - name) / 100;	/* the parser cuts names there */
+		if (c > name)
+		{
+			c = after_space(c, end);
+			if (c < end && *c == '=')
+			{
+				c = after_space(c + 1, end);
+				if (c < end && (*c == '"' || *c == '\''))
+				{
+					c = memchr(c + 1, *c, end - c - 1);
+					if (c == NULL)
+						c = end - 1;	/* the value is the rest */
+					c++;
+				}
+				else
+					c = after_value(c, end);
+			}
+		}
+		else
+			c = after_value(c + 1, end);
+		c = after_space(c, end);
+		*steps -= c - begin;
+		begin = c;
+	}
+	return *steps < 0;
+}
+
+/* The end of what is neither a name nor quoted. */
+static const char *
+after_value(const char *c, const char *end)
+{
+	while (c < end && *c != '>' && after_space(c, end) == c)
+		c++;
+	return c;
 }
 
 /*

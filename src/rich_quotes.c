@@ -117,7 +117,21 @@ zcsync_rich_drop_quotes(ZcsyncRich *rich)
 				 (is_reply_marker(chars) && i > rich->body))
 			rich->nlines = i;
 		else if (is_reply_marker(chars))
-			remove_lines(rich, i--, 1);
+		{
+			int			n = 1;
+
+			while (i + n < rich->nlines && !is_quoted(rich, i + n))
+			{
+				char	   *next = line_text(rich, i + n);
+				bool		marks = is_reply_marker(next);
+
+				pfree(next);
+				if (!marks)
+					break;
+				n++;
+			}
+			remove_lines(rich, i--, n);
+		}
 		else if (lines > 0 && drop_attributed(rich, i, lines))
 			i--;
 		pfree(chars);

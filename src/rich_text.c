@@ -258,13 +258,16 @@ static void
 tidy(ZcsyncRich *rich)
 {
 	int			kept = rich->body;
+	int			next = 0;		/* the first line after i that is not empty */
 
 	for (int i = rich->body; i < rich->nlines; i++)
 	{
 		ZcsyncRichLine *line = &rich->lines[i];
 		const ZcsyncRichLine *before = kept > 0 ? &rich->lines[kept - 1] : NULL;
-		int			next = i + 1;
 
+		CHECK_FOR_INTERRUPTS();
+		if (next <= i)
+			next = i + 1;
 		while (line->len == 0 && next < rich->nlines &&
 			   rich->lines[next].len == 0)
 			next++;
@@ -621,7 +624,9 @@ same_utf8(const char *chars, int len)
 	if (c == 0x00a0 || c == 0x2028 || c == 0x2029)
 		return ' ';
 	if ((c >= 0x80 && c < 0xa0) || c == 0x00ad || c == 0x200b ||
-		c == 0x202d || c == 0x202e || c == 0x2060 || c == 0xfeff)
+		c == 0x061c || c == 0x200e || c == 0x200f ||
+		(c >= 0x202a && c <= 0x202e) || c == 0x2060 ||
+		(c >= 0x2066 && c <= 0x2069) || c == 0xfeff)
 		return 0;
 	return 1;
 }

@@ -134,6 +134,7 @@ static bool in_sandbox = false;
 static emit_log_hook_type outer_log_hook = NULL;
 
 PG_FUNCTION_INFO_V1(zcsync_sql_evaluate);
+PG_FUNCTION_INFO_V1(zcsync_sql_refuse_restricted);
 
 static void check_function(Evaluation *eval);
 static void evaluate_range(Evaluation *eval, int first, int last);
@@ -160,6 +161,20 @@ static HeldLocks held_locks(void);
 static HeldLocks guard_locks(void);
 static void restore_locks(const HeldLocks *before);
 static int	release_session_lock(HeldLock *lock);
+
+/*
+ * SQL: _refuse_restricted(); raises an error where somebody else's SQL runs, such
+ * as that of a route or of an index: the session's user did not ask for it.
+ */
+Datum
+zcsync_sql_refuse_restricted(PG_FUNCTION_ARGS)
+{
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot tell who calls a function within a security-restricted operation")));
+	PG_RETURN_VOID();
+}
 
 /*
  * SQL: _evaluate(function, owner, rows, place, timeout in ms); "place" is passed on

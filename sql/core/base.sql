@@ -169,14 +169,36 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_standby() IS
 'raises an error if this server is a standby, where nothing may be changed';
 
+CREATE FUNCTION zcsync._refuse_restricted() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_refuse_restricted';
+COMMENT ON FUNCTION zcsync._refuse_restricted() IS
+'raises an error within SQL of somebody else, such as that of a route or of an index';
+
+-- Whoever may define a route or an index could otherwise ask in the name of the session.
 CREATE FUNCTION zcsync._caller() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)
+BEGIN
+	PERFORM zcsync._refuse_restricted();
+	RETURN coalesce(nullif(current_setting('role'), 'none'), session_user);
+END
 $$;
 COMMENT ON FUNCTION zcsync._caller() IS
 'the role that called a function which runs as the owner of zcsync';
+
+-- May a role see all rows of this table of ours, so that it may be told what an owner's
+-- function reads there?
+CREATE FUNCTION zcsync._sees_all_rows(p_role name, p_table text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT has_table_privilege(p_role, c.oid, 'SELECT') AND NOT c.relrowsecurity
+	FROM pg_class AS c WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relname = p_table
+$$;
+COMMENT ON FUNCTION zcsync._sees_all_rows(name, text) IS
+'may a role see all rows of a table? false where row security is on';
 
 -- Errors that are not the fault of the row that met them: the server, the session
 -- or another transaction was the cause.  Code that halves a set to find a bad row

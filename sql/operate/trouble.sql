@@ -168,9 +168,16 @@ AS $$
 		CASE WHEN r.starts_at IS NULL THEN 'it was not started yet' ELSE coalesce('by ' || r.paused_by, 'by zcsync, see zcsync.alerts') END,
 		format('SELECT zcsync.resume_route(%L);', r.name), coalesce(r.paused_at, r.created_at)
 	FROM zcsync.routes AS r WHERE r.state = 'paused'
+	UNION ALL
+	SELECT 3, 'route ' || r.name, 'no comments', format('comments of %s/%s are not read', a.name, s.kind),
+		format('SELECT zcsync.alter_stream(%L, comments => ''linked'');', a.name || '/' || s.kind), NULL
+	FROM zcsync.route_comments AS c JOIN zcsync.routes AS r ON r.route_id = c.route_id AND r.state = 'active'
+	JOIN zcsync.streams AS s ON (s.stream_id = r.source_stream_id AND c.comments <> 'none') OR (s.stream_id = r.target_stream_id AND c.comments_back <> 'none')
+	JOIN zcsync.accounts AS a ON a.account_id = s.account_id
+	WHERE s.comments = 'none'
 $$;
 COMMENT ON FUNCTION zcsync._paused() IS
-'queues, streams and routes that are paused, as lines of the view status';
+'queues, streams and routes that are paused, and routes whose comments are not read, as lines of the view status';
 
 -- The word for a condition of selfcheck() that does not hold, if that stops data or
 -- maintenance; NULL: it is only advice.
@@ -249,12 +256,13 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
 	SELECT EXISTS (SELECT FROM zcsync.alerts AS x WHERE x.resolved_at IS NULL), EXISTS (SELECT FROM zcsync.alert_targets AS x WHERE x.state = 'active'),
-		s.paused OR EXISTS (SELECT FROM zcsync.routes AS x WHERE x.state = 'paused') OR EXISTS (SELECT FROM zcsync.queues AS x WHERE x.state = 'paused'),
+		s.paused OR EXISTS (SELECT FROM zcsync.routes AS x WHERE x.state = 'paused') OR EXISTS (SELECT FROM zcsync.queues AS x WHERE x.state = 'paused')
+			OR (s.silent AND EXISTS (SELECT FROM zcsync.route_comments)),
 		s.awaited, s.locked, s.unread, s.uncompared, EXISTS (SELECT FROM zcsync.webhooks), EXISTS (SELECT FROM zcsync.doors),
 		EXISTS (SELECT FROM zcsync.accounts)
 	INTO alerts, targets, paused, awaited, locked, unread, uncompared, webhooks, doors, accounts
 	FROM (
-		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
+		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.comments = 'none') AS silent, bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
 			bool_or(x.xmax <> '0') AS locked, bool_or(zcsync._edits_wait_since(x.stream_id) < v_now - interval '1 minute') AS unread,
 			bool_or(greatest(coalesce(x.compared_at, x.created_at), x.history_done_at) < v_now - interval '3 days') AS uncompared
 		FROM zcsync.streams AS x) AS s;

@@ -37,18 +37,6 @@ $$;
 COMMENT ON FUNCTION zcsync._make_document(text, bigint) IS
 'makes a document of zcsync.cached(), with the rights of the caller';
 
--- May a role see all rows of this table of ours, so that it may get a document which
--- another role made of them?
-CREATE FUNCTION zcsync._sees_all_rows(p_role name, p_table text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT has_table_privilege(p_role, c.oid, 'SELECT') AND NOT c.relrowsecurity
-	FROM pg_class AS c WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relname = p_table
-$$;
-COMMENT ON FUNCTION zcsync._sees_all_rows(name, text) IS
-'may a role see all rows of a table? false where row security is on';
-
 -- Return a document from the cache; if the cache does not have it, or if it is to be
 -- made again, make and store it.  Runs as the owner, so it checks the rights of the
 -- caller.

@@ -2,6 +2,24 @@
 -- Routes: what people say about the comments that a route carries, and what they ask.
 -- ---------------------------------------------------------------------
 
+-- Raise an error unless the caller may read all comments: whoever says which comments a
+-- route carries, or where to, could otherwise have them sent to himself.
+CREATE FUNCTION zcsync._check_reads_comments() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF zcsync._sees_all_rows(zcsync._caller(), 'comments') IS NOT TRUE THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = 'permission denied for table comments',
+			DETAIL = 'Whoever says which comments a route carries must be allowed to read all of them.',
+			HINT = format('GRANT SELECT ON zcsync.comments TO %I;', zcsync._caller());
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_reads_comments() IS
+'raises an error unless the caller may read all comments';
+
 -- Raise an error unless a route can carry comments as its row says.
 CREATE FUNCTION zcsync._check_carried_comments(p_route bigint) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -60,12 +78,10 @@ DECLARE
 	v_rule text;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	IF NOT has_table_privilege(zcsync._caller(), 'zcsync.comments', 'SELECT') THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = 'permission denied for table comments',
-			DETAIL = 'Whoever says which comments a route carries must be allowed to read them.',
-			HINT = format('GRANT SELECT ON zcsync.comments TO %I;', zcsync._caller());
-	END IF;
+	PERFORM zcsync._check_reads_comments();
+	-- what is not sent yet is judged again by the new rule
+	PERFORM FROM zcsync.routes r WHERE r.route_id = v_route.route_id FOR NO KEY UPDATE;
+	PERFORM zcsync._hold_copies(v_route.route_id);
 	FOREACH v_rule IN ARRAY ARRAY[comments, comments_back] LOOP
 		IF v_rule NOT IN ('none', 'public', 'all') THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -113,11 +129,8 @@ AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(plan_comments.route));
 BEGIN
-	IF NOT has_table_privilege(zcsync._caller(), 'zcsync.comments', 'SELECT') THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = 'permission denied for table comments',
-			HINT = format('GRANT SELECT ON zcsync.comments TO %I;', zcsync._caller());
-	ELSIF max_pairs IS NULL OR max_pairs NOT BETWEEN 1 AND 10000 THEN
+	PERFORM zcsync._check_reads_comments();
+	IF max_pairs IS NULL OR max_pairs NOT BETWEEN 1 AND 10000 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'a plan of comments takes 1 to 10000 pairs';
 	END IF;
@@ -168,13 +181,14 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.sync_queue q SET state = 'held', last_class = 'paused', last_error = 'the route that made this comment is paused'
-	WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'ready'
+	WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'ready' AND q.cancelled IS NULL
 		AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.route_id = p_route)
 $$;
 COMMENT ON FUNCTION zcsync._hold_copies(bigint) IS
 'holds the comments of a route that are not sent yet';
 
-CREATE FUNCTION zcsync._release_copies(p_route bigint) RETURNS void
+-- Only after the originals were looked at again: one of them may be private by now.
+CREATE FUNCTION zcsync._release_copies(p_route bigint, p_link bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -182,7 +196,7 @@ AS $$
 	SET state = 'ready', last_class = NULL, last_error = NULL,
 		run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
 	WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'held' AND q.last_class = 'paused' AND q.cancelled IS NULL
-		AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.route_id = p_route)
+		AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.link_id = p_link AND k.route_id = p_route)
 $$;
-COMMENT ON FUNCTION zcsync._release_copies(bigint) IS
-'releases the comments of a route that were held while it was paused';
+COMMENT ON FUNCTION zcsync._release_copies(bigint, bigint) IS
+'releases the comments of a pair that were held while its route was paused';

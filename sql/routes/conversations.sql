@@ -50,6 +50,7 @@ CREATE TYPE zcsync.comment_side AS (
 	to_authors boolean,			-- a comment there can name another author than this account
 	to_form text,				-- html or blocks
 	public boolean,				-- comments that are public may be public at the other side
+	wanted boolean,				-- comments are carried this way; false: those that were are only withdrawn
 	relay boolean,
 	old boolean,
 	hold interval,
@@ -86,7 +87,7 @@ BEGIN
 			(w.to_comments).has_private, NOT (w.to_comments).has_private AND (w.back OR NOT $10),
 			ARRAY(SELECT unnest((w.to_comments).written) EXCEPT SELECT unnest((w.to_comments).create_only)),
 			'author_id' = ANY ((w.to_comments).written), (w.to_comments).text_form,
-			w.public, $11, $12, $13, $14
+			w.public, w.rule <> 'none' AND l.state = 'linked', $11, $12, $13, $14
 		FROM zcsync.links AS l
 		CROSS JOIN LATERAL (SELECT m.remote_id, m.created_at, m.deleted_at FROM zcsync.%I AS m WHERE m.local_id = l.source_id OFFSET 0) AS s
 		CROSS JOIN LATERAL (SELECT m.remote_id, m.created_at, m.deleted_at FROM zcsync.%I AS m WHERE m.local_id = l.target_id OFFSET 0) AS t
@@ -94,7 +95,8 @@ BEGIN
 			(false, $3, $4, l.source_account, l.source_kind, $5, l.target_account, l.target_kind, $6, true),
 			(true, $7, $8, l.target_account, l.target_kind, $6, l.source_account, l.source_kind, $5, $9)) AS w (back, rule, marker,
 				from_account, from_kind, from_comments, to_account, to_kind, to_comments, public)
-		WHERE l.link_id = ANY ($1) AND l.route_id = $2 AND l.state = 'linked' AND w.rule <> 'none'
+		WHERE l.link_id = ANY ($1) AND l.route_id = $2 AND l.state <> 'cancelled'
+				AND ((w.rule <> 'none' AND l.state = 'linked') OR EXISTS (SELECT FROM zcsync.comment_copies AS k WHERE k.link_id = l.link_id))
 			AND s.remote_id IS NOT NULL AND t.remote_id IS NOT NULL AND s.deleted_at IS NULL AND t.deleted_at IS NULL$sql$,
 		v.source_kind, v.target_kind)
 	USING p_links, p_route, v.comments, v.marker, v.source_comments, v.target_comments, v.comments_back, v.marker_back, v.public_back,
@@ -206,8 +208,9 @@ BEGIN
 	FROM zcsync.comments c
 	WHERE c.account_id = p_side.from_account AND c.parent_id = p_side.from_record AND c.parent_kind = p_side.from_kind
 		AND c.remote_id IS NOT NULL AND c.local_id IS DISTINCT FROM v_opening
-		AND NOT EXISTS (SELECT FROM zcsync.comment_copies k
-			WHERE k.copy_id = c.local_id AND (NOT p_side.relay OR zcsync._began_in(c.local_id, p_side.to_account, p_side.to_kind, p_side.to_record)));
+		AND (EXISTS (SELECT FROM zcsync.comment_copies o WHERE o.original_id = c.local_id AND o.link_id = p_side.link_id)
+			OR NOT EXISTS (SELECT FROM zcsync.comment_copies k
+			WHERE k.copy_id = c.local_id AND (NOT p_side.relay OR zcsync._began_in(c.local_id, p_side.to_account, p_side.to_kind, p_side.to_record))));
 END
 $$;
 COMMENT ON FUNCTION zcsync._originals_of(zcsync.comment_side) IS
@@ -234,7 +237,8 @@ AS $$
 BEGIN
 	RETURN EXISTS (SELECT FROM zcsync.comments c
 		WHERE c.account_id = p_account AND c.parent_id = p_record AND c.parent_kind = p_kind
-			AND c.remote_id IS NULL AND c.deleted_at IS NULL AND c.sync_state = 'pending');
+			AND c.remote_id IS NULL AND c.deleted_at IS NULL AND (c.sync_state = 'pending'
+				OR EXISTS (SELECT FROM zcsync.dead_letters d WHERE d.local_id = c.local_id AND d.unclear_since IS NOT NULL)));
 END
 $$;
 COMMENT ON FUNCTION zcsync._is_posting(bigint, text, text) IS
@@ -248,28 +252,38 @@ AS $$
 	SELECT s.op, p_side.link_id, p_side.back, c.local_id, k.copy_id, d.is_private, d.digest,
 		CASE s.op WHEN 'wait' THEN c.created_at + p_side.hold END, d.is_old
 	FROM zcsync._originals_of(p_side) AS c
-	LEFT JOIN zcsync.comment_copies AS k ON k.original_id = c.local_id AND k.link_id = p_side.link_id
+	-- also if the pair was made anew since
+	LEFT JOIN LATERAL (
+		SELECT o.*, t.is_private AS is_hidden FROM zcsync.comment_copies AS o LEFT JOIN zcsync.comments AS t ON t.local_id = o.copy_id
+		WHERE o.original_id = c.local_id AND (o.link_id = p_side.link_id
+			OR (t.account_id = p_side.to_account AND t.parent_kind = p_side.to_kind AND t.parent_id = p_side.to_record))
+		ORDER BY o.copy_id LIMIT 1) AS k ON true
 	CROSS JOIN LATERAL (SELECT
-		p_side.from_has_private AND c.is_private IS DISTINCT FROM false AS is_secret,
-		c.created_at < p_side.since AS is_old,
+		(p_side.from_has_private AND c.is_private IS DISTINCT FROM false)
+			-- a copy for agents alone, at a vendor that has no private comments
+			OR (NOT p_side.from_has_private AND EXISTS (SELECT FROM zcsync.comment_copies AS o WHERE o.copy_id = c.local_id AND NOT o.was_public)) AS is_secret,
+		(c.created_at >= p_side.since) IS NOT TRUE AS is_old,	-- also where its time is not known
 		c.deleted_at IS NOT NULL AS is_gone,
 		zcsync._comment_digest(c.body, c.rich_body) AS digest) AS x
 	CROSS JOIN LATERAL (SELECT x.*,
-		CASE WHEN p_side.to_has_private THEN x.is_secret OR x.is_old OR NOT p_side.from_has_private OR NOT p_side.public END AS is_private,
-		NOT x.is_gone AND btrim(coalesce(c.body, '')) <> '' AND (p_side.rule = 'all' OR NOT x.is_secret)
-			AND NOT (p_side.to_is_open AND (x.is_secret OR x.is_old)) AND (NOT x.is_old OR (p_side.old AND c.author_id IS DISTINCT FROM nullif(p_side.from_login, '')))
+		CASE WHEN p_side.to_has_private THEN x.is_secret OR x.is_old OR NOT p_side.public OR NOT (p_side.from_has_private OR p_side.back) END AS is_private,
+		p_side.wanted AND NOT x.is_gone AND btrim(coalesce(c.body, '')) <> '' AND (p_side.rule = 'all' OR NOT x.is_secret)
+			AND NOT (p_side.to_is_open AND (x.is_secret OR x.is_old)) AND (NOT x.is_old OR (p_side.old AND p_side.from_login <> '' AND c.author_id IS DISTINCT FROM p_side.from_login))
 			AND zcsync._has_marker(c.body, p_side.marker) AS is_wanted) AS d
 	CROSS JOIN LATERAL (SELECT CASE
-		WHEN k.copy_id IS NULL AND NOT d.is_wanted THEN NULL
+		WHEN k.copy_id IS NULL AND d.is_wanted IS NOT TRUE THEN NULL
 		WHEN k.copy_id IS NULL AND d.is_private IS NOT TRUE AND (p_side.to_has_private OR p_side.to_is_open)
 			AND c.created_at + p_side.hold > zcsync._now() THEN 'wait'
 		WHEN k.copy_id IS NULL THEN 'create'
 		WHEN k.state = 'withdrawn' THEN NULL
-		-- seen by others than the original is, or gone
-		WHEN d.is_gone OR (x.is_secret AND (k.was_public OR NOT d.is_wanted)) THEN 'withdraw'
-		WHEN k.digest = d.digest THEN NULL
+		-- others than agents see the copy, or the original is gone
+		WHEN d.is_gone OR (x.is_secret AND (k.was_public OR p_side.to_is_open))
+				OR (k.digest <> d.digest AND (c.is_redacted OR NOT zcsync._has_marker(c.body, p_side.marker))) THEN
+			CASE WHEN 'body' = ANY (p_side.to_changes) AND k.digest <> d.digest AND c.is_redacted AND NOT d.is_gone THEN 'update'
+				WHEN 'body' = ANY (p_side.to_changes) OR ('is_private' = ANY (p_side.to_changes) AND k.is_hidden IS NOT TRUE) THEN 'withdraw'
+				WHEN k.state <> 'stale' THEN 'stale' END
+		WHEN NOT p_side.wanted OR k.digest = d.digest THEN NULL
 		WHEN 'body' = ANY (p_side.to_changes) THEN 'update'
-		WHEN c.is_redacted THEN 'withdraw'
 		WHEN k.state <> 'stale' THEN 'stale' END) AS s (op)
 	WHERE s.op IS NOT NULL
 	ORDER BY c.created_at, length(c.remote_id), c.remote_id COLLATE "C"
@@ -291,20 +305,23 @@ AS $$
 		|| coalesce(', ' || to_char(p_comment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC', '')
 	FROM (SELECT) AS x
 	LEFT JOIN zcsync.contacts AS c ON c.account_id = p_comment.account_id AND c.remote_id = p_comment.author_id
+		AND (zcsync._members_are(p_comment.account_id)).field IS NULL	-- else contacts and authors are numbered apart
 	LEFT JOIN zcsync.comments AS r ON r.account_id = p_comment.account_id AND r.remote_id = p_comment.reply_to
 $$;
 COMMENT ON FUNCTION zcsync._comment_heading(zcsync.original) IS
 'who wrote a comment, and when';
 
--- The e-mail address of a person, from the contacts or the catalogue of members.
+-- The e-mail address of a member: from the catalogue of members, or from the contacts who
+-- are members.  What anybody can write into a mail says nothing about who he is.
 CREATE FUNCTION zcsync._email_of(p_account bigint, p_person text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(
-		(SELECT c.email FROM zcsync.contacts c WHERE c.account_id = p_account AND c.remote_id = p_person AND c.deleted_at IS NULL),
+		(SELECT c.email FROM zcsync.contacts c WHERE m.field IS NULL AND c.account_id = p_account AND c.remote_id = p_person AND c.deleted_at IS NULL
+			AND (m.roles IS NULL OR c.role = ANY (m.roles)) AND strpos(c.email, '@') > 0),
 		(SELECT o.member ->> 'email' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) AS o (member)
-		WHERE f.account_id = p_account AND f.remote_id = m.field AND f.deleted_at IS NULL AND o.member ->> 'id' = p_person LIMIT 1))
+		WHERE f.account_id = p_account AND f.remote_id = m.field AND f.deleted_at IS NULL AND o.member ->> 'id' = p_person AND strpos(o.member ->> 'email', '@') > 0 LIMIT 1))
 	FROM zcsync._members_are(p_account) AS m
 $$;
 COMMENT ON FUNCTION zcsync._email_of(bigint, text) IS
@@ -312,7 +329,8 @@ COMMENT ON FUNCTION zcsync._email_of(bigint, text) IS
 
 -- The values of a copy.  Where the vendor lets a comment name its author, and somebody
 -- there has the author's e-mail address, he is the author; elsewhere the text begins with
--- the author's name.  A marker is cut off, and with it the formatting.
+-- the author's name.  A marker is cut off, and with it the formatting.  Placeholders are
+-- broken: a vendor could put other texts of the record in their place.
 CREATE FUNCTION zcsync._copy_of(p_side zcsync.comment_side, p_comment zcsync.original, OUT body text, OUT rich_body jsonb, OUT author_id text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -330,6 +348,7 @@ BEGIN
 	END IF;
 	v_options := jsonb_build_object('max_length', 20000, 'link', zcsync.record_url(p_side.from_account, p_side.from_kind, p_side.from_record),
 		'prefix', CASE WHEN author_id IS NULL THEN zcsync._comment_heading(p_comment) END);
+	v_content := replace(replace(v_content::text, '{{', '{ {'), '{%', '{ %')::jsonb;
 	rich_body := zcsync._convert_comment(v_form, v_content, p_side.to_form, v_options);
 	body := zcsync._convert_comment(v_form, v_content, 'text', v_options) #>> '{}';
 END
@@ -367,6 +386,7 @@ BEGIN
 		INSERT INTO zcsync.comment_copies (copy_id, original_id, route_id, link_id, was_public, digest)
 		VALUES (v_id, v_step.original_id, p_route, p_side.link_id, v_step.is_private IS NOT TRUE AND (p_side.to_has_private OR p_side.to_is_open), v_step.digest);
 		v_ids := v_ids || v_id;
+		EXIT WHEN cardinality(v_ids) >= 50;		-- the rest is for another transaction
 	END LOOP;
 	RETURN v_ids;
 END
@@ -385,15 +405,16 @@ DECLARE
 	v_comment zcsync.original;
 	v_copy record;
 BEGIN
+	SELECT NULL::text AS body, NULL::jsonb AS rich_body INTO v_copy;	-- where nothing of the text changes
 	v_comment := zcsync._original(p_step.original_id);
 	IF p_step.op = 'update' THEN
 		v_copy := zcsync._copy_of(p_side, v_comment);
-	ELSIF 'body' = ANY (p_side.to_changes) AND (NOT v_hides OR v_comment.deleted_at IS NOT NULL) THEN
+	ELSIF 'body' = ANY (p_side.to_changes) AND (NOT v_hides OR v_comment.deleted_at IS NOT NULL OR v_comment.is_redacted) THEN
 		SELECT 'This comment was withdrawn.' AS body, zcsync._convert_comment('text', '"This comment was withdrawn."', p_side.to_form, '{}') AS rich_body INTO v_copy;
 	END IF;
 	UPDATE zcsync.comments AS c
-	SET body = CASE WHEN v_copy IS NULL THEN c.body ELSE v_copy.body END,
-		rich_body = CASE WHEN v_copy IS NULL THEN c.rich_body ELSE v_copy.rich_body END,
+	SET body = coalesce(v_copy.body, c.body),
+		rich_body = CASE WHEN v_copy.body IS NULL THEN c.rich_body ELSE v_copy.rich_body END,
 		is_private = CASE WHEN v_hides THEN true ELSE c.is_private END,
 		sync_cause = v_origin.cause, sync_cause_id = v_origin.id, sync_xid = v_origin.xid
 	WHERE c.account_id = p_side.to_account AND c.local_id = p_step.copy_id AND c.deleted_at IS NULL;
@@ -416,14 +437,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._enqueue(j.jobs, true)
 	FROM (
-		SELECT array_agg(zcsync._job(s.account_id, 'route', 'conversation', '', k.key, k.key, '{}', p_stream => s.stream_id,
-			p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY l.link_id) AS jobs
-		FROM zcsync.routes AS r
-		JOIN zcsync.route_comments AS c ON c.route_id = r.route_id
-		JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
-		JOIN zcsync.links AS l ON l.route_id = r.route_id AND l.state = 'linked' AND (p_links IS NULL OR l.link_id = ANY (p_links))
-		CROSS JOIN LATERAL (SELECT format('conversation/%s/%s', r.route_id, l.source_id)) AS k (key)
-		WHERE r.route_id = p_route AND (c.comments <> 'none' OR c.comments_back <> 'none')) AS j
+		SELECT array_agg(x.job ORDER BY x.link_id) AS jobs
+		FROM (
+			SELECT l.link_id, row_number() OVER (ORDER BY l.link_id) AS n, zcsync._job(s.account_id, 'route', 'conversation', '', k.key, k.key, '{}',
+				p_stream => s.stream_id, p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) AS job
+			FROM zcsync.routes AS r
+			JOIN zcsync.route_comments AS c ON c.route_id = r.route_id
+			JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
+			JOIN zcsync.links AS l ON l.route_id = r.route_id AND l.state <> 'cancelled' AND (p_links IS NULL OR l.link_id = ANY (p_links))
+			CROSS JOIN LATERAL (SELECT format('conversation/%s/%s', r.route_id, l.source_id)) AS k (key)
+			WHERE r.route_id = p_route AND (((c.comments <> 'none' OR c.comments_back <> 'none') AND l.state = 'linked')
+				OR EXISTS (SELECT FROM zcsync.comment_copies AS o WHERE o.link_id = l.link_id))) AS x
+		GROUP BY (x.n - 1) / 5000) AS j
 	WHERE j.jobs IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._queue_conversations(bigint, bigint[]) IS
@@ -445,11 +470,11 @@ BEGIN
 		RETURN;
 	END IF;
 	IF p_kind = 'comments' THEN
-		-- what a route wrote has no remote id yet, or is known to it
+		-- what a route makes has no remote id yet; what it changes may have copies of its own
 		FOR v IN
 			SELECT c.account_id, c.parent_kind AS kind, array_agg(DISTINCT c.parent_id) AS records
 			FROM unnest(p_ids, p_origins) AS w (local_id, cause, cause_id, xid) JOIN zcsync.comments c ON c.local_id = w.local_id
-			WHERE w.cause NOT IN ('route', 'backfill', 'state') AND c.parent_kind = ANY (zcsync._kinds())
+			WHERE (w.cause NOT IN ('route', 'backfill', 'state') OR p_old IS NOT NULL) AND c.parent_kind = ANY (zcsync._kinds())
 			GROUP BY c.account_id, c.parent_kind
 		LOOP
 			EXECUTE format('SELECT $1 || array_agg(m.local_id) FROM zcsync.%I AS m WHERE m.account_id = $2 AND m.remote_id = ANY ($3)', v.kind)
@@ -472,7 +497,7 @@ $$;
 COMMENT ON FUNCTION zcsync._converse(text, bigint[], jsonb[], zcsync.origin[]) IS
 'queues the pairs to which comments were written';
 
--- What a person has to know of the comments of a pair: '' if there is nothing.
+-- What a person has to know of the comments of a pair; without a code it is over.
 CREATE FUNCTION zcsync._note_conversation(p_route bigint, p_source bigint, p_back boolean, p_code text, p_message text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -502,17 +527,29 @@ AS $$
 DECLARE
 	v_steps zcsync.comment_step[];
 	v_step zcsync.comment_step;
+	v_locked bigint[];
 	v_stale bigint;
 BEGIN
 	written := '{}';
-	IF zcsync._is_posting(p_side.from_account, p_side.from_kind, p_side.from_record) THEN
-		RETURN;		-- the reply wakes this job
-	END IF;
 	v_steps := ARRAY(SELECT s FROM zcsync._comment_steps_of(p_side) AS s);
-	SELECT min(s.wait_until) INTO wait_until FROM unnest(v_steps) AS s WHERE s.op = 'wait';
-	written := zcsync._make_copies(p_route, p_side, v_steps);
+	IF NOT EXISTS (SELECT FROM unnest(v_steps) AS s WHERE s.op IN ('create', 'wait')) THEN
+		NULL;
+	ELSIF zcsync._is_posting(p_side.from_account, p_side.from_kind, p_side.from_record) THEN
+		-- one of these may be a comment of ours; the reply wakes this job earlier
+		wait_until := zcsync._now() + interval '1 minute';
+	ELSE
+		written := zcsync._make_copies(p_route, p_side, v_steps);
+		wait_until := CASE WHEN cardinality(written) >= 50 THEN zcsync._now()
+			ELSE (SELECT min(s.wait_until) FROM unnest(v_steps) AS s WHERE s.op = 'wait') END;
+	END IF;
+	v_locked := zcsync._lock_rows(p_side.to_account, 'comments',
+		ARRAY(SELECT s.copy_id FROM unnest(v_steps) AS s WHERE s.op IN ('update', 'withdraw')), false);
 	FOREACH v_step IN ARRAY v_steps LOOP
-		IF v_step.op IN ('update', 'withdraw') THEN
+		IF v_step.op IN ('update', 'withdraw') AND v_step.copy_id <> ALL (v_locked)
+			AND EXISTS (SELECT FROM zcsync.comments c WHERE c.local_id = v_step.copy_id) THEN
+			wait_until := least(wait_until, zcsync._now() + interval '1 second');	-- somebody has it
+			CONTINUE;
+		ELSIF v_step.op IN ('update', 'withdraw') THEN
 			PERFORM zcsync._change_copy(p_route, p_side, v_step);
 			written := written || v_step.copy_id;
 		ELSIF v_step.op = 'stale' THEN
@@ -525,7 +562,7 @@ BEGIN
 	SELECT count(*) INTO v_stale FROM zcsync.comment_copies k JOIN zcsync.comments c ON c.local_id = k.copy_id
 	WHERE k.link_id = p_side.link_id AND k.state = 'stale' AND c.account_id = p_side.to_account;
 	PERFORM zcsync._note_conversation(p_route, p_side.source_id, p_side.back, CASE WHEN v_stale > 0 THEN 'comment_stale' END,
-		format('comments that were edited after they had been copied, where the copies cannot be changed: %s', v_stale));
+		format('comments that were edited, redacted or deleted after they had been copied, where the copies cannot be changed: %s', v_stale));
 END
 $$;
 COMMENT ON FUNCTION zcsync._carry_comments(bigint, zcsync.comment_side) IS
@@ -542,10 +579,10 @@ DECLARE
 	v_record text := zcsync.reference(p_side.to_account, p_side.to_kind, p_side.to_record, NULL);
 BEGIN
 	SELECT c.* INTO v_copy FROM zcsync.comments c WHERE c.local_id = p_copy;
-	IF v_copy.remote_id IS NOT NULL THEN
+	IF v_copy.remote_id IS NOT NULL OR EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.local_id = p_copy AND q.sent IS NOT NULL) THEN
 		PERFORM zcsync._alert('comment_was_public', v_record, 'warning',
 			format('a comment of %s was withdrawn after others could read it since %s; it may have been read, or mailed', v_record,
-				to_char(v_copy.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'),
+				to_char(coalesce(v_copy.created_at, (SELECT k.created_at FROM zcsync.comment_copies k WHERE k.copy_id = p_copy)) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'),
 			format('Look at the record, then: SELECT zcsync.close_alert(%L, %L);', 'comment_was_public', v_record));
 	END IF;
 END
@@ -566,19 +603,20 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT j.job_id, r.route_id, (SELECT l.link_id FROM zcsync.links l WHERE l.route_id = r.route_id AND l.source_id = j.local_id AND l.state = 'linked')
+	SELECT j.job_id, r.route_id, (SELECT l.link_id FROM zcsync.links l WHERE l.route_id = r.route_id AND l.source_id = j.local_id AND l.state <> 'cancelled' ORDER BY l.state <> 'linked', l.link_id DESC LIMIT 1)
 	FROM zcsync.route_comments c
 	JOIN zcsync.routes r ON r.route_id = c.route_id
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	CROSS JOIN LATERAL (
-		SELECT q.job_id, q.local_id FROM zcsync.sync_queue q
+		SELECT q.job_id, q.local_id, q.run_at FROM zcsync.sync_queue q
 		WHERE q.route_id = r.route_id AND q.operation = 'conversation' AND q.state = 'ready' AND q.run_at <= zcsync._now()
 		ORDER BY q.run_at, q.job_id LIMIT p_max) AS j
-	WHERE r.state = 'active' AND (c.comments = 'none' OR t.writes) AND (c.comments_back = 'none' OR s.writes)
+	WHERE r.state = 'active'
 		AND EXISTS (SELECT FROM zcsync.queues qs WHERE qs.name = 'route' AND qs.state = 'active')
 		AND ((t.reads_awaited = 0 AND t.jobs_awaited IS NULL) OR NOT zcsync._is_awaited(t.stream_id))
 		AND ((s.reads_awaited = 0 AND s.jobs_awaited IS NULL) OR NOT zcsync._is_awaited(s.stream_id))
+	ORDER BY j.run_at, j.job_id
 	LIMIT p_max;
 END
 $$;
@@ -606,6 +644,7 @@ DECLARE
 	v_carried record;
 	v_wait timestamptz;
 	v_written bigint[] := '{}';
+	v_failed boolean := false;
 BEGIN
 	FOR v_side IN SELECT * FROM zcsync._comment_sides(p_route, ARRAY[p_link]) LOOP
 		BEGIN
@@ -616,6 +655,7 @@ BEGIN
 			IF zcsync._is_servers_error(SQLSTATE) THEN
 				RAISE;
 			END IF;
+			v_failed := true;
 			PERFORM zcsync._note_conversation(p_route, v_side.source_id, v_side.back, 'comment_failed', SQLERRM);
 			v_wait := least(v_wait, zcsync._now() + interval '10 minutes');
 		END;
@@ -626,6 +666,9 @@ BEGIN
 		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status, attempts, queued_at, created_at)
 		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, 'updated', q.attempts + 1, q.created_at, zcsync._now()
 		FROM zcsync.sync_queue q WHERE q.job_id = p_job;
+	END IF;
+	IF NOT v_failed THEN
+		PERFORM zcsync._release_copies(p_route, p_link);
 	END IF;
 	RETURN v_wait;
 END
@@ -645,7 +688,7 @@ DECLARE
 	v_wait timestamptz;
 	v_done integer := 0;
 BEGIN
-	FOR v_job IN SELECT d.* FROM zcsync._due_conversations(least(p_max, 30)) AS d ORDER BY d.route_id, d.job_id LOOP
+	FOR v_job IN SELECT d.* FROM zcsync._due_conversations(least(p_max, 15)) AS d ORDER BY d.route_id, d.job_id LOOP
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_job.route_id % 2147483647)::integer);
 		PERFORM FROM zcsync.routes r WHERE r.route_id = v_job.route_id AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;

@@ -663,6 +663,7 @@ DECLARE
 BEGIN
 	UPDATE zcsync.routes r SET state = 'paused', paused_at = zcsync._now(), paused_by = NULL, attempts = 0
 	WHERE r.route_id = p_route RETURNING r.name INTO v_name;
+	PERFORM zcsync._hold_copies(p_route);
 	PERFORM zcsync._alert('route_fault', v_name, 'critical', format('route "%s" was paused: %s', v_name, p_why), format(p_hint, v_name));
 END
 $$;

@@ -266,6 +266,7 @@ AS $$
 DECLARE
 	v_route text;
 BEGIN
+	DELETE FROM zcsync.comment_copies k USING zcsync.comments c WHERE c.local_id = k.copy_id AND c.account_id = p_account;
 	FOREACH v_route IN ARRAY ARRAY(SELECT r FROM zcsync._routes_of_account(p_account) AS r) LOOP
 		PERFORM zcsync.remove_route(v_route, force => true);
 	END LOOP;

@@ -38,7 +38,9 @@ BEGIN
 	END IF;
 	RETURN ARRAY(
 		WITH changes AS MATERIALIZED (
-			SELECT c.*, l.shared FROM unnest(p_changes) WITH ORDINALITY
+			SELECT c.*, EXISTS (SELECT FROM zcsync.links AS o WHERE o.target_id = l.target_id AND o.route_id = p_route AND o.state = 'linked'
+				AND (o.shared, o.link_id) < (l.shared, l.link_id)) AS shared
+			FROM unnest(p_changes) WITH ORDINALITY
 				AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
 			LEFT JOIN zcsync.links AS l ON l.route_id = p_route AND l.source_id = c.source_id AND l.target_id = c.target_id AND l.state = 'linked'
 		), wanted AS MATERIALIZED (	-- is the record to be closed, as far as the other sources of the target say?

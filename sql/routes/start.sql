@@ -157,7 +157,9 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.routes SET old_before = greatest(old_before, starts_at - interval '5 minutes'), old_rows = NULL
-	WHERE old_rows IS NOT NULL
+	WHERE old_rows IS NOT NULL;
+	-- what was said since the copy was made, another database may have carried already
+	UPDATE zcsync.route_comments SET since = greatest(since, zcsync._now())
 $$;
 COMMENT ON FUNCTION zcsync._forget_old_rows() IS
 'makes the clock alone decide what is new to routes, in a copy of the database that was adopted';

@@ -336,7 +336,6 @@ BEGIN
 		PERFORM zcsync._catch_up_route(v_route.route_id);
 	END IF;
 	PERFORM zcsync._queue_conversations(v_route.route_id);
-	PERFORM zcsync._release_copies(v_route.route_id);
 	PERFORM zcsync._wake();
 	RETURN format('route "%s" is active%s', name,
 		CASE WHEN v_route.starts_at IS NULL THEN

@@ -231,9 +231,8 @@ BEGIN
 	'which comments a route carries, and how; a route without a row carries none; see zcsync.set_route_comments()';
 
 	CREATE TABLE zcsync.comment_copies (
-		copy_id bigint NOT NULL			-- local ids of comments
-			CONSTRAINT comment_copies_pkey PRIMARY KEY
-			CONSTRAINT comment_copies_copy_fkey REFERENCES zcsync.comments (local_id) ON DELETE CASCADE,
+		copy_id bigint NOT NULL			-- local ids of comments; a copy that was discarded is not made again
+			CONSTRAINT comment_copies_pkey PRIMARY KEY,
 		original_id bigint NOT NULL,
 		route_id bigint					-- the route that made it; NULL: it is gone
 			CONSTRAINT comment_copies_route_fkey REFERENCES zcsync.routes ON DELETE SET NULL,
