@@ -516,7 +516,7 @@ COMMENT ON FUNCTION zcsync._backfills_undone() IS
 
 CREATE FUNCTION zcsync._progress_lines()
 RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off
