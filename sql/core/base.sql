@@ -170,14 +170,14 @@ COMMENT ON FUNCTION zcsync._refuse_standby() IS
 'raises an error if this server is a standby, where nothing may be changed';
 
 CREATE FUNCTION zcsync._refuse_restricted() RETURNS void
-LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_refuse_restricted';
 COMMENT ON FUNCTION zcsync._refuse_restricted() IS
 'raises an error within SQL of somebody else, such as that of a route or of an index';
 
 -- Whoever may define a route or an index could otherwise ask in the name of the session.
 CREATE FUNCTION zcsync._caller() RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
