@@ -326,6 +326,7 @@ COMMENT ON FUNCTION zcsync._held_of(text) IS
 CREATE FUNCTION zcsync._account_since(p_account text, p_state text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 SET enable_bitmapscan = off		-- it would read the index of held jobs to its end
 SET jit = off
 AS $$
