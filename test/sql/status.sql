@@ -194,10 +194,11 @@ SELECT account, state, why, who FROM zcsync.status WHERE account = '(all)' ORDER
 ALTER TABLE zcsync.sync_queue RENAME ran_at TO run_at;
 
 -- Each account is counted through indexes: the queue is not read whole.
-BEGIN;
+BEGIN;	-- what this session did before may be counted still
+SELECT seq_scan AS before FROM pg_stat_xact_user_tables WHERE relid = 'zcsync.sync_queue'::regclass \gset
 SELECT sum(c.n) > 0 AS read FROM (SELECT count(v.*) AS n FROM zcsync.status AS v UNION ALL SELECT count(v.*) FROM zcsync.progress AS v
 	UNION ALL SELECT count(v.*) FROM zcsync.stat_accounts AS v) AS c;
-SELECT seq_scan AS whole_scans_of_the_queue FROM pg_stat_xact_user_tables WHERE relid = 'zcsync.sync_queue'::regclass;
+SELECT seq_scan - :before AS whole_scans_of_the_queue FROM pg_stat_xact_user_tables WHERE relid = 'zcsync.sync_queue'::regclass;
 COMMIT;
 
 -- a job without a record can fail, too
