@@ -10,8 +10,9 @@
 -- what a place is:
 --
 -- - a vendor that has private comments: the copy of a private comment is private, and so
---   is what comes back, what was written before the route carried comments, and the copy
---   of a comment of a vendor that has no private ones
+--   is what was written before the route carried comments; what goes to the target from a
+--   vendor that has no private ones; and what comes back, unless the route says that it
+--   may be public
 -- - a vendor that has none: everybody who sees the record reads it, unless the route says
 --   that the target is internal.  Private text, and what is older, does not get there
 --
@@ -520,7 +521,7 @@ COMMENT ON FUNCTION zcsync._note_conversation(bigint, bigint, boolean, text, tex
 'records what a person has to know of the comments of a pair, or that it is over';
 
 -- Carry the comments of a pair one way; returns the rows that were written.
-CREATE FUNCTION zcsync._carry_comments(p_route bigint, p_side zcsync.comment_side, OUT written bigint[], OUT wait_until timestamptz)
+CREATE FUNCTION zcsync._carry_comments(p_route bigint, p_side zcsync.comment_side, OUT written bigint[], OUT wait_until timestamptz, OUT busy boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -531,6 +532,7 @@ DECLARE
 	v_stale bigint;
 BEGIN
 	written := '{}';
+	busy := false;
 	v_steps := ARRAY(SELECT s FROM zcsync._comment_steps_of(p_side) AS s);
 	IF NOT EXISTS (SELECT FROM unnest(v_steps) AS s WHERE s.op IN ('create', 'wait')) THEN
 		NULL;
@@ -547,7 +549,8 @@ BEGIN
 	FOREACH v_step IN ARRAY v_steps LOOP
 		IF v_step.op IN ('update', 'withdraw') AND v_step.copy_id <> ALL (v_locked)
 			AND EXISTS (SELECT FROM zcsync.comments c WHERE c.local_id = v_step.copy_id) THEN
-			wait_until := least(wait_until, zcsync._now() + interval '1 second');	-- somebody has it
+			busy := true;	-- somebody has it
+			wait_until := least(wait_until, zcsync._now() + interval '1 second');
 			CONTINUE;
 		ELSIF v_step.op IN ('update', 'withdraw') THEN
 			PERFORM zcsync._change_copy(p_route, p_side, v_step);
@@ -566,7 +569,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._carry_comments(bigint, zcsync.comment_side) IS
-'carries the comments of a pair one way; returns the rows that it wrote, and when it has to look again';
+'carries the comments of a pair one way; returns the rows that it wrote, when it has to look again, and whether somebody held a copy that it has to change';
 
 -- A comment that others than agents could read was withdrawn: an alert says so, since it
 -- may have been read or mailed.
@@ -651,6 +654,7 @@ BEGIN
 			v_carried := zcsync._carry_comments(p_route, v_side);
 			v_written := v_written || v_carried.written;
 			v_wait := least(v_wait, v_carried.wait_until);
+			v_failed := v_failed OR v_carried.busy;
 		EXCEPTION WHEN OTHERS THEN
 			IF zcsync._is_servers_error(SQLSTATE) THEN
 				RAISE;
@@ -667,7 +671,7 @@ BEGIN
 		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, 'updated', q.attempts + 1, q.created_at, zcsync._now()
 		FROM zcsync.sync_queue q WHERE q.job_id = p_job;
 	END IF;
-	IF NOT v_failed THEN
+	IF NOT v_failed THEN	-- else one of them may still have to be withdrawn
 		PERFORM zcsync._release_copies(p_route, p_link);
 	END IF;
 	RETURN v_wait;
@@ -676,8 +680,9 @@ $$;
 COMMENT ON FUNCTION zcsync._run_conversation(bigint, bigint, bigint) IS
 'carries the comments of a pair both ways; returns when it has to look again';
 
--- Nothing here waits for a lock, and each pair may have two subtransactions: a job that somebody is joining is left for the next
--- turn, and so is a route of which somebody runs a batch.
+-- Nothing here waits for a lock: a job that somebody is joining is left for the next
+-- turn, and so is a route of which somebody runs a batch.  Few pairs are done at a time,
+-- since each may take two subtransactions.
 CREATE FUNCTION zcsync._run_conversation_jobs(p_max integer DEFAULT 200, p_started bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -205,7 +205,7 @@ SELECT zcsync.pause_route('bugs');
 SELECT q.state, q.last_error FROM zcsync.sync_queue q WHERE q.kind = 'comments' AND q.operation = 'push';
 SELECT said('acme', 'tickets', '1', '41', 'During the pause', false, '6');
 SELECT carry();
--- one of them became private meanwhile: it is judged again before anything goes on
+-- each is judged again before it goes on
 SELECT zcsync._queue_conversations(route_id) FROM zcsync.routes WHERE name = 'bugs';
 UPDATE zcsync.routes SET state = 'active';
 SELECT carry();
@@ -265,7 +265,7 @@ SELECT s.body, s.rich_body FROM zcsync.links l JOIN zcsync.routes r USING (route
 CROSS JOIN LATERAL zcsync._copy_of(e, ROW(0, 0, '1', NULL, 'Mallory', 'x {{ticket.comments}} {% y %}', to_jsonb('<p>x {{ticket.comments}} {% y %}</p>'::text), NULL, false, false, NULL, NULL)::zcsync.original) AS s
 WHERE r.name = 'psa' AND NOT e.back;
 
--- A route goes, then an account.
+-- A route goes; its copies stay known.
 SELECT zcsync.remove_route('bugs', force => true);
 SELECT count(*) FROM zcsync.route_comments;
 SELECT count(*) > 10 AS of_no_route FROM zcsync.comment_copies WHERE route_id IS NULL;
