@@ -260,6 +260,12 @@ CREATE INDEX ON asked (asks(x));
 DROP TABLE asked;
 DROP FUNCTION asks;
 
+-- A route whose comments nobody reads any more is shown.
+UPDATE zcsync.streams SET comments = 'none' WHERE account_id = zcsync.account('dev');
+SELECT account, state, why, to_do FROM zcsync.status WHERE state = 'no comments' ORDER BY account;
+UPDATE zcsync.streams SET comments = 'linked' WHERE account_id = zcsync.account('dev');
+SELECT count(*) AS none FROM zcsync.status WHERE state = 'no comments';
+
 -- Placeholders are text.
 SELECT s.body, s.rich_body FROM zcsync.links l JOIN zcsync.routes r USING (route_id) CROSS JOIN LATERAL zcsync._comment_sides(r.route_id, ARRAY[l.link_id]) AS e
 CROSS JOIN LATERAL zcsync._copy_of(e, ROW(0, 0, '1', NULL, 'Mallory', 'x {{ticket.comments}} {% y %}', to_jsonb('<p>x {{ticket.comments}} {% y %}</p>'::text), NULL, false, false, NULL, NULL)::zcsync.original) AS s
