@@ -11,6 +11,11 @@
 --             written from then on.  A record that has changed is read again after an
 --             hour, since the lane may not tell all that can be done to a comment
 --
+-- Comments do not always come in their order: a new one may have to wait (take.sql) while
+-- the lane brings the next, a vendor's pages may begin with the newest, and the lane may be
+-- earlier than the first reading.  conversations.partial_at says so until the record is
+-- read to its end.
+--
 -- A job with operation "comments" reads those of one record, page by page.  There are
 -- never more such jobs than the budget can do in two minutes; what is new goes before
 -- the history, and the first reading of a record after it.
@@ -76,8 +81,8 @@ BEGIN
 		left_alone AS (
 			DELETE FROM zcsync.conversations AS c
 			WHERE $4 = '-infinity' AND c.account_id = $1 AND c.kind = $2 AND NOT EXISTS (SELECT FROM linked AS l WHERE l.remote_id = c.remote_id))
-		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
-		SELECT $1, $2, l.remote_id, l.remote_version, zcsync._now() FROM linked AS l
+		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at, partial_at)
+		SELECT $1, $2, l.remote_id, l.remote_version, zcsync._now(), zcsync._now() FROM linked AS l
 		WHERE NOT EXISTS (SELECT FROM zcsync.conversations AS c
 			WHERE c.account_id = $1 AND c.kind = $2 AND c.remote_id = l.remote_id)
 		ON CONFLICT DO NOTHING$sql$, p_kind)
@@ -93,8 +98,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	EXECUTE format($sql$
-		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
-		SELECT $1, $2, t.remote_id, t.remote_version, zcsync._now() FROM zcsync.%I AS t
+		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at, partial_at)
+		SELECT $1, $2, t.remote_id, t.remote_version, zcsync._now(), zcsync._now() FROM zcsync.%I AS t
 		WHERE t.account_id = $1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
 		ON CONFLICT DO NOTHING$sql$, p_kind)
 		USING p_account, p_kind;
@@ -126,8 +131,8 @@ BEGIN
 	IF p_follow_all THEN
 		DELETE FROM zcsync.conversations c USING unnest(p_documents) AS d
 		WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = d.remote_id AND d.is_deleted;
-		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at)
-		SELECT p_account, p_kind, d.remote_id, d.version, v_now FROM unnest(p_documents) AS d
+		INSERT INTO zcsync.conversations (account_id, kind, remote_id, version, due_at, partial_at)
+		SELECT p_account, p_kind, d.remote_id, d.version, v_now, v_now FROM unnest(p_documents) AS d
 		WHERE d.is_deleted IS NOT TRUE AND NOT EXISTS (SELECT FROM zcsync.conversations c
 			WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = d.remote_id)
 		ORDER BY d.remote_id COLLATE "C"
@@ -413,7 +418,9 @@ DECLARE
 	v_letters bigint[];
 	v_due timestamptz;
 BEGIN
-	UPDATE zcsync.conversations c SET read_at = p_began, due_at = CASE WHEN c.due_at > p_began THEN c.due_at END
+	UPDATE zcsync.conversations c
+	SET read_at = p_began, due_at = CASE WHEN c.due_at > p_began THEN c.due_at END,
+		partial_at = CASE WHEN c.partial_at > p_began THEN c.partial_at END
 	WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = p_remote_id
 	RETURNING c.due_at INTO v_due;
 	IF v_due IS NULL THEN
@@ -460,6 +467,8 @@ BEGIN
 		ELSE
 			UPDATE zcsync.sync_queue q SET payload = q.payload || jsonb_build_object('page', v_next, 'began', v_job.began)
 			WHERE q.job_id = v_job.job_id;
+			UPDATE zcsync.conversations c SET partial_at = v_job.began
+			WHERE c.account_id = v_job.account_id AND c.kind = v_job.kind AND c.remote_id = v_job.payload ->> 'id' AND c.partial_at IS NULL;
 		END IF;
 		v_endings := v_endings || ROW(v_job.job_id, CASE WHEN v_next IS NULL THEN 'ended' ELSE 'again' END, 'done', v_changed,
 			NULL, false)::zcsync.ending;
@@ -500,12 +509,14 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	v_left zcsync.document[];
 BEGIN
-	UPDATE zcsync.conversations c SET due_at = v_now + d.delay
+	UPDATE zcsync.conversations c
+	SET due_at = v_now + d.delay, partial_at = CASE WHEN d.is_partial THEN v_now ELSE c.partial_at END
 	FROM (
-		SELECT u.vals ->> 'parent_kind', u.vals ->> 'parent_id', max(u.delay)
-		FROM (SELECT w.vals, interval '1 second' FROM unnest(p_waiting) AS w
-			UNION ALL SELECT f.vals, interval '10 minutes' FROM unnest(p_failed) AS f) AS u (vals, delay)
-		GROUP BY 1, 2) AS d (kind, remote_id, delay)
+		SELECT u.vals ->> 'parent_kind', u.vals ->> 'parent_id', max(u.delay), bool_or(u.is_new)
+		FROM (SELECT w.vals, interval '1 second', NOT EXISTS (
+				SELECT FROM zcsync.comments k WHERE k.account_id = p_account AND k.remote_id = w.remote_id) FROM unnest(p_waiting) AS w
+			UNION ALL SELECT f.vals, interval '10 minutes', false FROM unnest(p_failed) AS f) AS u (vals, delay, is_new)
+		GROUP BY 1, 2) AS d (kind, remote_id, delay, is_partial)
 	WHERE c.account_id = p_account AND c.kind = d.kind AND c.remote_id = d.remote_id;
 	PERFORM zcsync._alert('comment_not_stored', r.name, 'warning', format('a comment of "%s" cannot be stored', r.name),
 		'Look for constraints and triggers of your own on zcsync.comments; its comments are read again every ten minutes.')

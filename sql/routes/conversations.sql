@@ -25,7 +25,8 @@
 --
 -- A job is one pair; it writes rows of zcsync.comments, which are then sent as any other
 -- row is.  While a comment of ours is on its way to a record, or it is not known whether
--- it arrived, none of that record are carried on: one of them may be that comment.
+-- it arrived, none of that record are carried on: one of them may be that comment.  Nor are
+-- they while some may be here without those before them: copies keep the order.
 -- ---------------------------------------------------------------------
 
 -- The two ends of pairs, once for each way in which the route carries comments.
@@ -244,6 +245,18 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._is_posting(bigint, text, text) IS
 'is a comment of ours on its way to a record?';
+
+-- May comments of a record be here without those before them?  After an hour nobody waits
+-- for these any more.
+CREATE FUNCTION zcsync._is_partial(p_account bigint, p_kind text, p_record text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync.conversations c
+		WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = p_record AND c.partial_at > zcsync._now() - interval '1 hour')
+$$;
+COMMENT ON FUNCTION zcsync._is_partial(bigint, text, text) IS
+'may comments of a record be here without those that were written before?';
 
 -- The steps for one way of a pair, in the order in which the comments were written.
 CREATE FUNCTION zcsync._comment_steps_of(p_side zcsync.comment_side) RETURNS SETOF zcsync.comment_step
@@ -539,6 +552,8 @@ BEGIN
 	ELSIF zcsync._is_posting(p_side.from_account, p_side.from_kind, p_side.from_record) THEN
 		-- one of these may be a comment of ours; the reply wakes this job earlier
 		wait_until := zcsync._now() + interval '1 minute';
+	ELSIF zcsync._is_partial(p_side.from_account, p_side.from_kind, p_side.from_record) THEN
+		wait_until := zcsync._now() + interval '5 seconds';
 	ELSE
 		written := zcsync._make_copies(p_route, p_side, v_steps);
 		wait_until := CASE WHEN cardinality(written) >= 50 THEN zcsync._now()

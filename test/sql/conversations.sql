@@ -38,7 +38,7 @@ CREATE VIEW jobs AS
 	SELECT q.operation, split_part(q.dedupe_key, '/', 3) AS key, q.payload - 'began' AS payload, q.priority, q.budget_class
 	FROM zcsync.sync_queue q WHERE q.operation IN ('comments', 'pull') AND q.account_id = zcsync.account('acme') ORDER BY 1, 2;
 CREATE VIEW talks AS
-	SELECT c.kind, c.remote_id, c.version, c.due_at IS NOT NULL AS due, c.due_at > zcsync._now() AS later, c.read_at IS NOT NULL AS read
+	SELECT c.kind, c.remote_id, c.version, c.due_at IS NOT NULL AS due, c.due_at > zcsync._now() AS later, c.read_at IS NOT NULL AS read, c.partial_at IS NOT NULL AS partial
 	FROM zcsync.conversations c WHERE c.account_id = zcsync.account('acme') ORDER BY c.kind, c.remote_id;
 SELECT due() > 0 AS queued;
 SELECT * FROM jobs;
@@ -54,6 +54,8 @@ CREATE FUNCTION reply(reply jsonb, request jsonb DEFAULT '{}') RETURNS TABLE (ho
 $$;
 CREATE FUNCTION end_jobs() RETURNS void LANGUAGE sql AS $$ DELETE FROM zcsync.sync_queue WHERE operation = 'comments' $$;
 UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() WHERE operation = 'comments';
+SELECT partial FROM talks;
+UPDATE zcsync.conversations SET partial_at = NULL;		-- as if it was no first reading
 SELECT p.request - 'as_of' AS request FROM zcsync.sync_queue q, unnest(zcsync._prepare_comments(q.account_id, ARRAY[q.job_id])) AS p WHERE q.operation = 'comments' AND q.account_id = :acme;
 SELECT * FROM reply('{"comments": [
 	{"id": 11, "type": "Comment", "author_id": 5, "body": "Hello", "html_body": "<p>Hello</p>", "public": true, "via": {"channel": "email"}, "created_at": "2026-01-01T00:00:01Z"},
@@ -61,6 +63,7 @@ SELECT * FROM reply('{"comments": [
 	{"no": "id"}],
 	"users": [{"id": 5, "name": "Ann", "updated_at": "2026-01-01T00:00:00Z"}], "meta": {"has_more": true, "after_cursor": "c1"}}', '{"as_of": 1770000000}');
 SELECT * FROM jobs;
+SELECT partial FROM talks;
 SELECT p.request - 'as_of' AS request FROM zcsync.sync_queue q, unnest(zcsync._prepare_comments(q.account_id, ARRAY[q.job_id])) AS p WHERE q.operation = 'comments' AND q.account_id = :acme;
 SELECT * FROM reply('{"comments": [
 	{"id": 13, "type": "Comment", "author_id": 5, "body": "card ▇▇▇▇", "html_body": "<p>card ▇▇▇▇</p>", "public": true, "created_at": "2026-01-01T00:00:03Z"}], "meta": {"has_more": false}}', '{"as_of": 1770000000}');

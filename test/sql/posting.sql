@@ -196,7 +196,7 @@ SELECT zcsync._take_page(zcsync.stream('acme/tickets'), 'comments', ARRAY(SELECT
 	FROM zcsync._zendesk_comments(:acme, '2', '1', jsonb_build_array(comment(22, 'same'), comment(23, 'from a customer', now_text(), 5), comment(24, 'an old one', '2026-01-01T00:00:00Z', 5)), '[]') AS r),
 	zcsync._origin_of('pull', 2)) AS stored;
 SELECT remote_id, body FROM zcsync.comments WHERE parent_id = '2' ORDER BY remote_id;
-SELECT due_at IS NOT NULL AS read_again FROM zcsync.conversations WHERE remote_id = '2';
+SELECT due_at IS NOT NULL AS read_again, partial_at IS NOT NULL AS partial FROM zcsync.conversations WHERE remote_id = '2';
 SELECT due();
 SELECT request ->> 'learn' AS learn FROM claim(:acme) AS request;
 SELECT reply(:acme, '{"user": {"id": 900}}');

@@ -144,6 +144,22 @@ SELECT * FROM copies WHERE body LIKE '%and this%';
 SELECT arrive();
 SELECT left(zcsync.set_route_comments('bugs', marker => '', hold => '0'), 60);
 
+-- A comment that came before an earlier one waits for it, so that the copies keep the order.
+INSERT INTO zcsync.conversations (account_id, kind, remote_id, partial_at) VALUES (zcsync.account('acme'), 'tickets', '1', now());
+SELECT said('acme', 'tickets', '1', '25', 'The second', false, '6');
+SELECT carry();
+SELECT count(*) AS none FROM copies WHERE body LIKE '%The second%';
+SELECT said('acme', 'tickets', '1', '24', 'The first', false, '6', ago => '1 second');
+SELECT zcsync._end_conversation(zcsync.account('acme'), 'tickets', '1', '', now());
+SELECT carry();
+SELECT body FROM copies WHERE body ~ 'The (first|second)';
+UPDATE zcsync.conversations SET partial_at = now() - interval '61 minutes';
+SELECT said('acme', 'tickets', '1', '26', 'Nothing came for an hour', false, '6');
+SELECT carry();
+SELECT body FROM copies WHERE body LIKE '%for an hour%';
+DELETE FROM zcsync.conversations;
+SELECT arrive();
+
 -- The target is internal: private comments go, and old ones if that is wanted; not what
 -- this account wrote before.
 SELECT left(zcsync.set_route_comments('bugs', comments => 'all', target_is_internal => true), 60);
