@@ -171,7 +171,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.tickets.external_id IS 'the mark or the id of another system, as the vendor stores it';
 	COMMENT ON COLUMN zcsync.tickets.channel IS 'how it came in: email, web, phone, ...';
 	COMMENT ON COLUMN zcsync.tickets.url IS 'address in the vendor''s pages';
-	COMMENT ON COLUMN zcsync.tickets.opens_privately IS 'its description, the first comment, was shown to agents only; empty: not known to be so';
+	COMMENT ON COLUMN zcsync.tickets.opens_privately IS 'its description, the first comment, was shown to agents only, or may have been: of a ticket made by an agent the comments must be read first; empty: not known to be so';
 	COMMENT ON COLUMN zcsync.tickets.custom_fields IS 'field id to value; unset ones are left out';
 	COMMENT ON COLUMN zcsync.tickets.created_at IS 'when the row was made; of a record: when it was created at its vendor';
 	COMMENT ON COLUMN zcsync.tickets.updated_at IS 'when it was changed last; of a record: at its vendor';

@@ -264,7 +264,7 @@ SELECT due_at > zcsync._now() + interval '9 minutes' AS in_ten_minutes FROM zcsy
 -- somebody has answered publicly.
 SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "incremental"}',
 	'{"tickets": [{"id": 7, "subject": "internal", "description": "secret", "is_public": false, "generated_timestamp": 200},
-		{"id": 8, "subject": "not known", "description": "hello", "is_public": true, "generated_timestamp": 200}]}');
+		{"id": 8, "subject": "not known", "description": "hello", "is_public": true, "submitter_id": 5, "requester_id": 5, "generated_timestamp": 200}]}');
 SELECT remote_id, opens_privately FROM zcsync.tickets WHERE remote_id IN ('7', '8') ORDER BY remote_id;
 SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "incremental"}',
 	'{"tickets": [{"id": 7, "subject": "internal", "description": "secret", "is_public": true, "generated_timestamp": 201}]}');
@@ -281,6 +281,22 @@ FROM zcsync.tickets WHERE remote_id IN ('7', '8', '9999') ORDER BY remote_id;
 UPDATE zcsync.streams SET writes = true WHERE account_id = :dev;
 SELECT zcsync.add_route('secrets', 'acme/tickets', 'dev/tasks', create_in => '901') IS NOT NULL AS made;
 SELECT field, new FROM zcsync.plan('secrets', ARRAY(SELECT local_id FROM zcsync.tickets WHERE remote_id IN ('7', '8'))) WHERE new LIKE '%secret%' OR new LIKE '%hello%';
+
+-- Not known of a ticket that was made by an agent and has public comments by now; of one by an end user it is.
+SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), '{"op": "incremental"}',
+	'{"tickets": [{"id": 30, "description": "by an agent", "is_public": true, "submitter_id": 70, "requester_id": 71, "generated_timestamp": 300},
+		{"id": 31, "description": "by a customer", "is_public": true, "submitter_id": 71, "requester_id": 71, "generated_timestamp": 300},
+		{"id": 32, "description": "by nobody known", "is_public": true, "submitter_id": 79, "requester_id": 71, "generated_timestamp": 300},
+		{"id": 33, "description": "by an agent for himself", "is_public": true, "submitter_id": 70, "requester_id": 70, "generated_timestamp": 300}],
+	"users": [{"id": 70, "name": "Alex", "role": "agent"}, {"id": 71, "name": "Ann", "role": "end-user"}]}');
+SELECT remote_id, opens_privately, zcsync._private_texts('tickets', ARRAY[local_id]) <> '{}' AS hidden FROM zcsync.tickets WHERE remote_id IN ('30', '31', '32', '33') ORDER BY remote_id;
+-- its comments tell; later documents, and later readings, do not change what they told
+SELECT (zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), request, reply)).changed FROM (VALUES
+	('{"op": "ticket_comments", "ticket_id": "30", "as_of": 1770000000}'::jsonb, '{"comments": [{"id": 301, "type": "Comment", "author_id": 70, "body": "by an agent", "public": true, "created_at": "2026-01-01T00:00:01Z"}], "meta": {"has_more": false}}'::jsonb),
+	('{"op": "ticket_comments", "ticket_id": "33", "as_of": 1770000000}', '{"comments": [{"id": 331, "type": "Comment", "author_id": 70, "body": "by an agent for himself", "public": false, "created_at": "2026-01-01T00:00:01Z"}], "meta": {"has_more": false}}'),
+	('{"op": "incremental"}', '{"tickets": [{"id": 30, "description": "by an agent", "is_public": true, "submitter_id": 70, "requester_id": 71, "generated_timestamp": 301}], "users": [{"id": 70, "name": "Alex", "role": "agent"}]}')) AS v (request, reply);
+SELECT remote_id, opens_privately FROM zcsync.tickets WHERE remote_id IN ('30', '31', '32', '33') ORDER BY remote_id;
+SELECT s.remote_id, p.field FROM zcsync.plan('secrets', ARRAY(SELECT local_id FROM zcsync.tickets WHERE remote_id IN ('30', '31', '32', '33'))) AS p JOIN zcsync.tickets s ON p.new LIKE '%' || s.description || '%' ORDER BY 1, 2;
 
 DROP FUNCTION page, shown, without, listed;
 DROP VIEW jobs, talks;

@@ -267,10 +267,11 @@ BEGIN
 			zcsync._json_list(p_reply -> 'comments'));
 		-- the first page of a list in order begins with the description
 		RETURN QUERY
-		SELECT 'tickets', t.remote_id, NULL::text, '{"opens_privately": true}'::jsonb, NULL::jsonb, NULL::boolean
+		SELECT 'tickets', t.remote_id, NULL::text, jsonb_build_object('opens_privately', f.is_private), NULL::jsonb, NULL::boolean
 		FROM zcsync.tickets t
+		CROSS JOIN LATERAL (SELECT CASE p_reply #> '{comments,0,public}' WHEN 'false' THEN true WHEN 'true' THEN false END) AS f (is_private)
 		WHERE t.account_id = p_account AND t.remote_id = p_request ->> 'ticket_id' AND NOT p_request ?| '{page[after],sort}'
-			AND p_reply #> '{comments,0,public}' = 'false';
+			AND f.is_private <> coalesce(t.opens_privately, false);
 		RETURN;
 	ELSIF p_request ->> 'op' = 'create_user' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(jsonb_build_array(p_reply -> 'user'));
@@ -285,7 +286,7 @@ BEGIN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_fields(zcsync._json_list(p_reply -> 'ticket_fields'));
 	ELSIF p_kind = 'tickets' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_tickets(p_account, zcsync._json_list(
-			CASE WHEN p_reply ? 'ticket' THEN jsonb_build_array(p_reply -> 'ticket') ELSE p_reply -> 'tickets' END));
+			CASE WHEN p_reply ? 'ticket' THEN jsonb_build_array(p_reply -> 'ticket') ELSE p_reply -> 'tickets' END), zcsync._json_list(p_reply -> 'users'));
 	ELSIF p_kind = 'statuses' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_statuses(zcsync._json_list(p_reply -> 'custom_statuses'));
 	END IF;
@@ -297,13 +298,38 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_rows(bigint, text, jsonb, jsonb) IS
 'rows of a reply of Zendesk, with the users beside tickets as contacts';
 
-CREATE FUNCTION zcsync._zendesk_tickets(p_account bigint, p_list jsonb)
+-- Which of these tickets, of which one comment at least is public, may have begun with a
+-- private one: those that are new here and were not made by an end user.  Their comments
+-- tell, once they are read.
+CREATE FUNCTION zcsync._zendesk_maybe_private(p_account bigint, p_list jsonb, p_users jsonb) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- whatever the statistics of the tables say
+SET jit = off
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT d ->> 'id' FROM jsonb_array_elements(p_list) AS d
+		LEFT JOIN (SELECT DISTINCT ON (e ->> 'id') e ->> 'id' AS id, e ->> 'role' AS role FROM jsonb_array_elements(p_users) AS e) AS u ON u.id = d ->> 'submitter_id'
+		LEFT JOIN LATERAL (SELECT c.role FROM zcsync.contacts AS c
+			WHERE u.role IS NULL AND c.account_id = p_account AND c.remote_id = d ->> 'submitter_id' OFFSET 0) AS c ON true
+		LEFT JOIN LATERAL (SELECT true AS known FROM zcsync.tickets AS t
+			WHERE t.account_id = p_account AND t.remote_id = d ->> 'id' OFFSET 0) AS t ON true
+		WHERE d ->> 'is_public' = 'true' AND t.known IS NULL
+			AND coalesce(u.role, c.role, CASE WHEN d ->> 'submitter_id' = d ->> 'requester_id' THEN 'end-user' END) IS DISTINCT FROM 'end-user');
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_maybe_private(bigint, jsonb, jsonb) IS
+'which of these tickets may have begun with a private comment though others are public';
+
+CREATE FUNCTION zcsync._zendesk_tickets(p_account bigint, p_list jsonb, p_users jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_settings jsonb;
+	v_maybe text[] := zcsync._zendesk_maybe_private(p_account, p_list, p_users);
 BEGIN
 	SELECT a.settings INTO v_settings FROM zcsync.accounts a WHERE a.account_id = p_account;
 	RETURN QUERY
@@ -341,15 +367,14 @@ BEGIN
 				WHERE f ->> 'id' IS NOT NULL),
 			'created_at', zcsync._utc_text(d ->> 'created_at'),
 			'updated_at', zcsync._utc_text(d ->> 'updated_at'))
-		-- whether a public ticket began with a private comment, its comments alone tell
-		|| CASE d ->> 'is_public' WHEN 'false' THEN '{"opens_privately": true}'::jsonb ELSE '{}' END,
+		|| CASE WHEN d ->> 'is_public' = 'false' OR d ->> 'id' = ANY (v_maybe) THEN '{"opens_privately": true}'::jsonb ELSE '{}' END,
 		d, coalesce(d ->> 'status' = 'deleted', false)
 	FROM jsonb_array_elements(p_list) AS d
 	WHERE d ->> 'id' IS NOT NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._zendesk_tickets(bigint, jsonb) IS
-'ticket documents as rows; the caller''s TimeZone must be UTC';
+COMMENT ON FUNCTION zcsync._zendesk_tickets(bigint, jsonb, jsonb) IS
+'ticket documents as rows, with the users that came beside them; the caller''s TimeZone must be UTC';
 
 -- A user whose "active" is false was deleted.
 CREATE FUNCTION zcsync._zendesk_contacts(p_list jsonb)
