@@ -83,7 +83,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._lead_batch(jsonb) IS
-'the leads of a batch; an error if it is none, or longer than zcsync.lead_batch_max';
+'the leads of a batch; an error if it is not an array, or longer than zcsync.lead_batch_max';
 
 CREATE FUNCTION zcsync.sync_leads(source text, leads jsonb, account text DEFAULT NULL)
 RETURNS TABLE (index integer, ok boolean, lead text, result text, error text)

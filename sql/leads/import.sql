@@ -459,7 +459,7 @@ BEGIN
 		$query$, v_intake);
 	RETURN QUERY
 	SELECT k.name, coalesce(c.leads, 0), concat_ws(': ', 'row ' || c.first, c.error)
-	FROM unnest('{created,merged,flagged,unchanged,rejected,skipped,placeholder,decimal comma,encoding,left out}'::text[]) WITH ORDINALITY AS k (name, n)
+	FROM unnest('{created,merged,flagged,unchanged,rejected,skipped,placeholder,decimal comma,decimal point,encoding,left out}'::text[]) WITH ORDINALITY AS k (name, n)
 	LEFT JOIN jsonb_to_recordset(v_plan) AS c (result text, leads bigint, first bigint, error text) ON c.result = k.name
 	WHERE k.n <= 6 OR c.leads > 0
 	ORDER BY k.n;

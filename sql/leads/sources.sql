@@ -181,7 +181,8 @@ COMMENT ON FUNCTION zcsync._unwrap_lead(jsonb, text[]) IS
 'a document without the objects that are wrapped around the lead';
 
 -- Texts that programs write for a missing value.  There are people called Null, Nan or
--- None, but nobody writes such a name in capitals only, or in small letters only.
+-- None; a name is written with one capital, so NULL and null are placeholders and Null is
+-- a name.
 CREATE FUNCTION zcsync._is_placeholder(p_value text, p_target text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -656,7 +657,7 @@ COMMENT ON FUNCTION zcsync._shape_phones(jsonb, text) IS
 'the phones of a lead, as they are stored and as keys that identify it';
 
 -- Numbers and times; a text that cannot be read as one becomes a note.
-CREATE FUNCTION zcsync._shape_numbers(p_fields jsonb, p_comma boolean, OUT vals jsonb, OUT notes text[], OUT comma text)
+CREATE FUNCTION zcsync._shape_numbers(p_fields jsonb, p_comma boolean, OUT vals jsonb, OUT notes text[], OUT comma text, OUT point text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -682,6 +683,8 @@ BEGIN
 				WHEN v_number BETWEEN 0 AND 2147483647 AND v_number = round(v_number) THEN round(v_number) END);
 			IF v_value IS NOT NULL AND (v_field.value ~ ',[0-9]{1,2}([^0-9,.]|$)' OR (p_comma AND v_field.value ~ '[.,]')) THEN
 				comma := format('%s "%s" is %s', v_field.key, left(v_field.value, 100), v_value);
+			ELSIF v_field.key NOT IN ('employees', 'status_id') AND v_field.value ~ '(^|[^0-9.,])[1-9][0-9]{0,2}[.][0-9]{3}([^0-9.,]|$)' THEN
+				point := format('%s "%s" is %s', v_field.key, left(v_field.value, 100), v_value);	-- it may have been 1,200
 			END IF;
 		END IF;
 		IF v_value IS NULL THEN
@@ -693,7 +696,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._shape_numbers(jsonb, boolean) IS
-'the numbers and times of a lead, notes about texts that are none, and an example of a number that was read with a decimal comma';
+'the numbers and times of a lead, notes about texts that are neither, and examples of numbers that were read with a decimal comma, or with a decimal point that may separate thousands';
 
 -- First and last name; taken from the whole name if both are missing.
 CREATE FUNCTION zcsync._shape_name(p_fields jsonb, OUT first_name text, OUT last_name text)
@@ -736,6 +739,7 @@ DECLARE
 	v_mail text := zcsync._mail_address(p_fields ->> 'email');
 	v_status text := lower(left(p_fields ->> 'email_status', 500) COLLATE "C");
 	v_email text := zcsync._email_key(v_mail);
+	v_address text := v_mail;	-- as it is stored
 	v_website text := zcsync._domain_key(p_fields ->> 'website');
 	v_values jsonb;
 	v_keys jsonb;
@@ -747,7 +751,8 @@ BEGIN
 	-- the text that an export has in place of an address that must be paid for
 	IF v_mail LIKE E'email\\_not\\_unlocked@%' THEN
 		v_email := NULL;
-	ELSIF v_email IS NULL AND p_fields ? 'email' THEN
+		v_address := NULL;
+	ELSIF v_mail IS NULL AND p_fields ? 'email' THEN
 		v_notes := format('e-mail "%s" cannot be read', left(p_fields ->> 'email', 100)) || v_notes;
 	END IF;
 
@@ -759,7 +764,7 @@ BEGIN
 	FROM jsonb_each_text(p_fields) AS e;
 	v_values := jsonb_strip_nulls(v_values || v_phones.vals || v_numbers.vals
 		|| jsonb_build_object('first_name', v_name.first_name, 'last_name', v_name.last_name,
-			'email', CASE WHEN v_email IS NOT NULL THEN v_mail END, 'email_status', v_status));
+			'email', v_address, 'email_status', v_status));
 	v_keys := jsonb_strip_nulls(v_phones.keys || jsonb_build_object(
 		'email', zcsync._lead_email_key(v_mail, v_status),
 		'name', zcsync._name_key(v_name.first_name, v_name.last_name),
@@ -770,10 +775,13 @@ BEGIN
 		v_keys := v_keys - 'email';
 	END IF;
 	v_marks := jsonb_strip_nulls(jsonb_build_object('placeholder', p_fields -> 'placeholder', 'encoding', p_fields -> 'encoding',
-		'decimal comma', v_numbers.comma, 'left out', v_notes[1]));
+		'decimal comma', v_numbers.comma, 'decimal point', v_numbers.point, 'left out', v_notes[1]));
+	IF v_email IS NULL AND v_address IS NOT NULL THEN
+		v_notes := format('e-mail "%s" identifies nobody', left(v_address, 100)) || v_notes;
+	END IF;
 
 	RETURN jsonb_build_object('values', v_values, 'keys', v_keys,
-		'error', CASE WHEN NOT v_values ? 'email' AND zcsync._phone_key(coalesce(v_values ->> 'phone', v_values ->> 'mobile'), NULL) IS NULL
+		'error', CASE WHEN v_email IS NULL AND zcsync._phone_key(coalesce(v_values ->> 'phone', v_values ->> 'mobile'), NULL) IS NULL
 				AND NOT v_keys ?& '{name,company}'::text[]
 			THEN concat_ws('; ', VARIADIC v_notes || 'a lead needs an e-mail address, a phone number, or a name and a company'::text) END)
 		|| CASE WHEN v_notes <> '{}' THEN jsonb_build_object('notes', to_jsonb(v_notes)) ELSE '{}' END

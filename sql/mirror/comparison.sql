@@ -172,7 +172,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._still_gone(bigint, timestamptz, text[]) IS
-'of these remote ids, in the order of their rows, those of records that were not seen since the comparison began';
+'which of these remote ids belong to records that were not seen since the comparison began, in the order of their rows';
 
 -- The ids are in the cursor, which is written with each page: so they are kept only as
 -- long as they may be looked up in the end.  Up to 5000 are kept in any case: they may

@@ -508,7 +508,7 @@ COMMENT ON FUNCTION zcsync._count_declared_webhooks(bigint) IS
 'has zcsync declared webhooks of an account at its vendor? 1 or 0';
 
 -- With its account zcsync forgets how to reach the vendor, so what it declared there
--- stays; nobody could remove it later who does not know of it.
+-- stays: the user is told what, since zcsync cannot remove it later.
 CREATE FUNCTION zcsync._tell_left_webhooks(p_account bigint) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

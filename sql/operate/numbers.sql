@@ -373,7 +373,7 @@ BEGIN
 	COMMENT ON VIEW zcsync.slo IS
 	'per account and goal of slo_targets: what was reached in the last 1, 7 and 30 days; value is NULL where nothing was counted';
 	COMMENT ON COLUMN zcsync.slo.met IS 'NULL: nothing was counted';
-	COMMENT ON COLUMN zcsync.slo.counted IS 'jobs or changes that ended, those that failed among them';
+	COMMENT ON COLUMN zcsync.slo.counted IS 'number of jobs or changes that ended, failed ones included';
 	COMMENT ON COLUMN zcsync.slo.taken_at IS 'when zcsync.maintain() counted them';
 END
 $body$;

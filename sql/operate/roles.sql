@@ -193,7 +193,8 @@ BEGIN
 	EXECUTE (SELECT format('GRANT SELECT, INSERT, UPDATE ON %s TO %I', string_agg(format('zcsync.%I', k), ', '), p_role)
 		FROM unnest(zcsync._kinds()) AS k);
 	EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zcsync.lead_sources, zcsync.lead_match_rules, zcsync.lead_statuses, '
-		'zcsync.lead_score_rules, zcsync.lead_stage_rules, zcsync.slo_targets, zcsync.business_hours, zcsync.holidays TO %I', p_role);
+		'zcsync.lead_score_rules, zcsync.lead_stage_rules, zcsync.countries, zcsync.country_names, zcsync.company_forms, zcsync.mail_providers, '
+		'zcsync.slo_targets, zcsync.business_hours, zcsync.holidays TO %I', p_role);
 	EXECUTE format('GRANT USAGE ON SEQUENCE zcsync.local_id_seq TO %I', p_role);
 END
 $$;

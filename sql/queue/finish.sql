@@ -598,9 +598,9 @@ COMMENT ON FUNCTION zcsync._auth_failed(bigint, boolean, text, text) IS
 
 -- Take over what a reply of the vendor says of a budget.
 --
--- If the vendor names a limit below ours (for p_limit_window_s, or else for a window of
--- the budget), when it refuses a call or together with what is left, calls is lowered
--- to that limit.  It stays lowered until the vendor names another limit, until a day
+-- A reply may name a lower limit than ours (for p_limit_window_s, or else for a window of
+-- the budget), in a refusal or next to the calls left.  Then calls is lowered to it, and
+-- stays lowered until the vendor names another limit, until a day
 -- has passed without it, or until the account's settings are changed.  Limits that the
 -- settings themselves name are not lowered.  If the vendor asks to wait without saying
 -- how long, each refusal after such a pause doubles the next pause, up to five minutes.

@@ -381,7 +381,7 @@ LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('back: %s "%s"', CASE u.field WHEN 'status_id' THEN 'status' ELSE u.field END, coalesce(t.name, u.there)), false,
-		format('stands for %s of the source, one of which must be named to come back',
+		format('several values of the source become this one (%s); say which of them it becomes on the way back',
 			(SELECT string_agg(format('"%s"', coalesce(s.name, h.value)), ', ' ORDER BY s.position, length(h.value), h.value)
 			FROM unnest(u.heres) AS h (value)
 			LEFT JOIN zcsync._route_statuses((p_def ->> 'source_account')::bigint, p_def ->> 'source_kind', NULL) AS s
@@ -422,7 +422,7 @@ BEGIN
 		END;
 	END LOOP;
 	RETURN QUERY
-	SELECT format('map of "%s"', u.field), true, format('"%s" is mapped, and no record can have it by what is known', u.source_value),
+	SELECT format('map of "%s"', u.field), true, format('"%s" is mapped, but it is not among the values that are known', u.source_value),
 		format('SELECT zcsync.unmap_value(%L, %L, %L%s);', p_def ->> 'name', u.field, u.source_value, CASE u.direction WHEN 'back' THEN ', back => true' ELSE '' END)
 	FROM (SELECT r.*, ARRAY(SELECT c.value FROM zcsync._read_choices(p_def, r.field, r.direction = 'back') AS c) AS choices
 		FROM zcsync.route_values r WHERE r.route_id = (p_def ->> 'route_id')::bigint AND r.field IN ('status', 'status_id', 'priority') AND NOT r.suggested) AS u
@@ -603,13 +603,13 @@ LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('closing needs "%s"', r.name), false,
-		format('nothing is mapped to it, and %s gives no record without it the status "%s"', p_def #>> '{target,title}', r.status),
+		format('nothing is mapped to it, and %s refuses the status "%s" for a record without it', p_def #>> '{target,title}', r.status),
 		format('SELECT zcsync.map_field(%L, %L, ''<expression>'');', p_def ->> 'name', r.field)
 	FROM zcsync._route_closing(p_def, 'forward', p_places) AS r
 	WHERE NOT p_def -> 'fields' ? r.field
 	UNION ALL
 	SELECT format('back: closing needs "%s"', r.name), true,
-		format('%s that lack it keep their status: %s gives no record without it the status "%s"', p_def ->> 'source_kind',
+		format('%s that lack it keep their status: %s refuses the status "%s" for a record without it', p_def ->> 'source_kind',
 			(zcsync._vendor_of(p_def ->> 'source_vendor')).title, r.status),
 		'SELECT * FROM zcsync.errors WHERE message LIKE ''%status:%'';'
 	FROM zcsync._route_closing(p_def, 'back', '{""}') AS r
@@ -640,7 +640,7 @@ BEGIN
 	WHERE p_def -> 'fields' ? 'assignees'
 		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (p_def ->> 'target_account')::bigint);
 	RETURN QUERY
-	SELECT 'requesters', true, format('no contact of %s is known, so the tickets are asked by our own user', p_def ->> 'source_name'),
+	SELECT 'requesters', true, format('no contact of %s is known, so our own user becomes the requester of the tickets', p_def ->> 'source_name'),
 		format('SELECT * FROM zcsync.add_stream(%L, ''contacts'', since => ''2000-01-01'');', p_def ->> 'source_name')
 	WHERE p_def #>> '{target,roles,requester_id}' = 'requester' AND p_def -> 'fields' ? 'requester_id'
 		AND NOT EXISTS (SELECT FROM zcsync.contacts c WHERE c.account_id = (p_def ->> 'source_account')::bigint);

@@ -201,7 +201,7 @@ BEGIN
 			DETAIL = 'What that call sends reaches the vendor. They are taken back as soon as it has ended.';
 	END IF;
 	IF v_left.unclear > 0 THEN
-		RAISE NOTICE USING MESSAGE = format('of %s new records it is not known whether the vendor has created them', v_left.unclear),
+		RAISE NOTICE USING MESSAGE = format('it is not known whether the vendor has created %s of the new records', v_left.unclear),
 			DETAIL = 'They are looked up first. What is found stays as it is there; the others are taken back.';
 	END IF;
 	IF v_left.kept > 0 THEN

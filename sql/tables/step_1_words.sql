@@ -863,12 +863,12 @@ BEGIN
 	COMMENT ON COLUMN zcsync.alert_secrets.updated_at IS 'when it was changed last; of a record: at its vendor';
 	COMMENT ON COLUMN zcsync.alert_rules.name IS 'name';
 	COMMENT ON COLUMN zcsync.alert_rules.measure IS 'what is watched; see zcsync.alert_measures()';
-	COMMENT ON COLUMN zcsync.alert_rules.warning IS 'from this value on it is a warning; empty: it gives none';
+	COMMENT ON COLUMN zcsync.alert_rules.warning IS 'from this value on it is a warning; empty: there is no warning';
 	COMMENT ON COLUMN zcsync.alert_rules.critical IS 'from this value on it is critical';
-	COMMENT ON COLUMN zcsync.alert_rules.lasts IS 'for so long it must be so before it is told';
+	COMMENT ON COLUMN zcsync.alert_rules.lasts IS 'how long the value must stay beyond the threshold before the alert is sent';
 	COMMENT ON COLUMN zcsync.alert_rules.cool_down IS 'what begins again sooner after its end is not told again';
 	COMMENT ON COLUMN zcsync.alert_rules.silence_from IS 'nothing is told from this time of day on';
-	COMMENT ON COLUMN zcsync.alert_rules.silence_to IS 'until this one; what still is so, is told then';
+	COMMENT ON COLUMN zcsync.alert_rules.silence_to IS 'end of the silence; alerts that are still open are sent then';
 	COMMENT ON COLUMN zcsync.alert_rules.time_zone IS 'time zone of silence_from and silence_to';
 	COMMENT ON COLUMN zcsync.alert_rules.accounts IS 'only these accounts; empty: all, and what is about none';
 	COMMENT ON COLUMN zcsync.alert_rules.targets IS 'only these targets are told; empty: all';

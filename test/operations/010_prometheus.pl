@@ -105,7 +105,7 @@ sub numbers { return grep { $_->{value}[1] !~ /NaN/ } @{ (ask('query', query => 
 my $began = time;
 my $round = 0;
 $flow->backfill;
-while (time < $began + 20)
+while (time < $began + 60)
 {
 	$round++;
 	$simulator->post('edits', [ map { { account => 'acme', id => $_, fields => { subject => "Round $round of $_" } } } map { 5 * $_ } 1 .. 10 ]);

@@ -28,6 +28,7 @@ SELECT result FROM zcsync.sync_lead('csv', '{"email": "&lt;ann@MÜNCHEN.de&gt;",
 SELECT email, city FROM zcsync.leads WHERE email LIKE 'ann%';
 SELECT ok, result, error FROM zcsync.sync_leads('csv', '[{"email": "ann lee@acme.com"}, {"email": "+one@gmail.com"}]');
 SELECT zcsync._normalise_lead('csv', '{"email": "ann lee@acme.com", "phone": "030 123456"}', 'DE');
+SELECT zcsync._normalise_lead('csv', '{"email": "+one@gmail.com", "phone": "030 123456"}', 'DE');
 
 -- ---------------------------------------------------------------------
 -- Phone numbers
@@ -35,7 +36,7 @@ SELECT zcsync._normalise_lead('csv', '{"email": "ann lee@acme.com", "phone": "03
 SELECT left(p, 30) AS given, zcsync._phone_key(p, 'DE') AS germany, zcsync._phone_key(p, 'US') AS america, zcsync._phone_key(p, 'IT') AS italy
 FROM unnest(ARRAY['+49 (0)30 123456', '+49 ( 0 ) 30 123456', '+49030123456', '+49-030-123456', '0049 (0) 30 123456', '(+49) 30 123456', '++49 30 123456', '+(49) 30 123456', '(0)30 123456',
 	'+39 06 1234567', '+39 (0)6 1234567', '+36 06 1 2345678', '493012345.0', '4.930123456E+10', '4,930123456e+10', '+4.930123456E+10', '4.93012E+10', '4.42E+11', '4930123456789', '0301234567.00',
-	'030 123456 Durchwahl 12', '030 123456 DW 12', '030 123456-DW 12', '030 123456 App. 12', '030 123456 (ext. 12)', '030 123456;ext=12', '030 123456,,12', '030 123456 #12', '030 123456p12', '030 123456 int. 12',
+	'030 123456 Durchwahl 12', '030 123456 DW 12', '030 123456-DW 12', '030 123456 App. 12', '030 123456 (ext. 12)', '030 123456;ext=12', '030 123456,,12', '030 123456 #12', '030 123456p12', '030 123456 int. 12', '030 123456 Nebenstelle 12', '030 123456 Nst. 12', '030 123456 Apparat 12', '030 123456 Klappe 12', '030 123456 Kl. 12', '030 123456 poste 12', '030 123456 anexo 12', '030 123456 interno 12', '030 123456 toestel 12', '030 123456 tst. 12', '030 123456w12',
 	'Tel.: 030 123456', 'T: +49 30 123456', 'Phone +49 30 123456', 'mobil: 0170 1234567', '030 123456 oder 030 123457', '030 123456, +49 30 123457', E'030\u00a0123456', E'\u202a+49 30 123456\u202c', '０３０ １２３４５６',
 	'+1 415 555 2671 ext 5', '1 (415) 555-2671', '14155552671.0', 'call me', '030', repeat('1', 300), '12.5', '1e5']) AS p;
 UPDATE zcsync.countries SET trunk_prefix = '' WHERE country = 'DE';
@@ -87,9 +88,15 @@ SELECT first_name, last_name, email, employees, revenue, city FROM zcsync.leads 
 SELECT counts FROM zcsync.intakes WHERE name = :'intake';
 -- what a file says of its numbers counts more than the country does
 SELECT value AS intake FROM zcsync.create_intake('crm', 'csv', header => 'Email,Revenue') WHERE item = 'intake' \gset
-INSERT INTO zcsync_intake.:intake (email, revenue) VALUES ('r1@x.de', '1,234'), ('r2@x.de', '12.50'), ('r3@x.de', '1,234.5');
+INSERT INTO zcsync_intake.:intake (email, revenue) VALUES ('r1@x.de', '1,234'), ('r2@x.de', '12.50'), ('r3@x.de', '1,234.5'), ('r4@x.de', '1.200');
+SELECT result, leads, example FROM zcsync.plan_import(:'intake') WHERE result LIKE 'decimal%';
 SELECT file_row, result FROM zcsync.import_leads(:'intake');
 SELECT email, revenue FROM zcsync.leads WHERE email LIKE 'r_@x.de' ORDER BY 1;
+-- a file whose lines are in two encodings, read in the one that is not UTF-8
+SELECT value AS intake FROM zcsync.create_intake('crm', 'csv', header => 'Email,Company') WHERE item = 'intake' \gset
+COPY zcsync_intake.:intake (email, company) FROM PROGRAM E'printf "e1@x.de,M\\\\374ller AG\\\\ne2@x.de,M\\\\303\\\\274ller AG\\\\n"' (FORMAT csv, ENCODING 'WIN1252');
+SELECT result, count(*) FROM zcsync.import_leads(:'intake') GROUP BY 1;
+SELECT email, company FROM zcsync.leads WHERE email LIKE 'e_@x.de' ORDER BY 1;
 
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

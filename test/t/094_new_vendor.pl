@@ -13,6 +13,7 @@ use HTTP::Tiny;
 use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use DocumentedSql;
 use ZcsyncTest;
 
 my $root = dirname($FindBin::Bin, 1) =~ s{/test$}{}r;
@@ -118,6 +119,15 @@ SQL
 	$becomes->(q{SELECT t.status || ' ' || t.sync_state FROM zcsync.tickets t WHERE t.account_id = zcsync.account('left') AND t.remote_id = '2'}, 'finished synced', 'a status comes back');
 	is(shows(desk_record($simulator, 'left', 2)), 'Printer 2|finished|p2', "$name: and goes to the vendor");
 	$becomes->(q{SELECT t.status FROM zcsync.tasks t WHERE t.name = 'Printer 2'}, 'complete', 'and over the other route to the task');
+
+	# The descriptor that the manual shows, with hooks like these.
+	my @shown = map { $_->{sql} } grep { $_->{sql} ne '' } blocks(slurp_file("$root/doc/new-vendor.md"));
+	is(scalar @shown, 1, "$name: the manual has one block of SQL");
+	$value->('CREATE SCHEMA acme; ' . $value->(q{SELECT string_agg(regexp_replace(pg_get_functiondef(p.oid), '\mdesk\.', 'acme.', 'g'), ';' ORDER BY p.oid) FROM pg_proc p
+		WHERE p.pronamespace = 'desk'::regnamespace AND p.proname <> 'descriptor'}));
+	$value->($shown[0]);
+	is($value->(q{SELECT title FROM zcsync._vendor_of('acme')}), 'Acme', "$name: it is a vendor");
+	$value->('DROP SCHEMA acme CASCADE');
 
 	# Its functions are what it is; without them its accounts stand still.
 	($rc, $out, $err) = $node->psql('postgres', 'DROP FUNCTION desk.rows(bigint, text, jsonb, jsonb)');
