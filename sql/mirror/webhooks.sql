@@ -261,6 +261,36 @@ $$;
 COMMENT ON FUNCTION zcsync._read_soon(bigint) IS
 'queues a read of what changed in a stream';
 
+-- History of what no read has shown: values that a record had between two reads and that
+-- somebody overwrote, perhaps a push of ours.  A value counts as shown if the row, what was
+-- agreed on, or the history of the last week has it.
+CREATE FUNCTION zcsync._note_past(p_account bigint, p_kind text, p_events zcsync.webhook_event[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM unnest(p_events) AS e WHERE e.past IS NOT NULL) THEN
+		RETURN;
+	END IF;
+	EXECUTE format($sql$
+		INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause, xid, role, created_at)
+		SELECT $1, $2, t.local_id, 'lost', jsonb_object_agg(c.key, c.value -> 0), jsonb_object_agg(c.key, c.value -> 1), 'pull', pg_current_xact_id(), session_user, $4
+		FROM (SELECT DISTINCT e.remote_id, e.past FROM unnest($3) AS e WHERE e.doing = 'fetch' AND e.past IS NOT NULL) AS e
+		CROSS JOIN LATERAL (SELECT k.local_id, to_jsonb(k) AS row, k.base FROM zcsync.%I AS k
+			WHERE k.account_id = $1 AND k.remote_id = e.remote_id AND k.deleted_at IS NULL OFFSET 0) AS t
+		CROSS JOIN LATERAL jsonb_each(e.past) AS c (key, value)
+		WHERE t.row -> c.key IS DISTINCT FROM c.value -> 0 AND t.base -> c.key IS DISTINCT FROM c.value -> 0
+			AND NOT EXISTS (SELECT FROM zcsync.changes AS h WHERE h.local_id = t.local_id AND h.created_at > $4 - interval '7 days'
+				AND (h.old -> c.key = c.value -> 0 OR h.new -> c.key = c.value -> 0))
+		GROUP BY t.local_id, e.past$sql$, p_kind)
+		USING p_account, p_kind, p_events, zcsync._now();
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_past(bigint, text, zcsync.webhook_event[]) IS
+'adds to history values that records had between two reads, as events tell them';
+
 -- Queue what new events of a stream say is to be read.  A stream that has a scope reads
 -- a part of the account; an event does not say whether its record belongs to that part.
 -- So what has no row yet is left to the stream's own read.
@@ -294,6 +324,7 @@ BEGIN
 	IF v_heard.fetched IS NULL THEN
 		RETURN;
 	END IF;
+	PERFORM zcsync._note_past(p_account, v_stream.kind, p_events);
 	PERFORM zcsync._note_heard(p_stream);
 	IF zcsync._fetch_size(p_stream) = 1 THEN
 		PERFORM zcsync._fetch_records(p_stream, v_heard.fetched);
@@ -319,9 +350,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(array_agg(ROW(left(coalesce(e.webhook, ''), 100), left(coalesce(e.event, ''), 100),
 			CASE WHEN length(e.key) > 100 THEN md5(e.key) ELSE coalesce(e.key, '') END || CASE WHEN e.n > 1 THEN '#' || e.n ELSE '' END,
-			e.kind, left(e.remote_id, 100), e.doing)::zcsync.webhook_event ORDER BY e.n),
-		ARRAY[ROW('', '', '', NULL, NULL, NULL)::zcsync.webhook_event])
-	FROM unnest(p_events) WITH ORDINALITY AS e (webhook, event, key, kind, remote_id, doing, n) WHERE e.n <= 1000;
+			e.kind, left(e.remote_id, 100), e.doing, e.past)::zcsync.webhook_event ORDER BY e.n),
+		ARRAY[ROW('', '', '', NULL, NULL, NULL, NULL)::zcsync.webhook_event])
+	FROM unnest(p_events) WITH ORDINALITY AS e (webhook, event, key, kind, remote_id, doing, past, n) WHERE e.n <= 1000;
 END;
 COMMENT ON FUNCTION zcsync._tidy_events(zcsync.webhook_event[]) IS
 'events of a delivery as they are stored';

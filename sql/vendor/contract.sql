@@ -152,8 +152,9 @@ CREATE TYPE zcsync.webhook_event AS (
 	key			text,		-- the vendor's id of the delivery, or of the entry of its history: a repeated one has the same
 	kind		text,		-- NULL: nothing is to be read
 	remote_id	text,
-	doing		text		-- fetch: the record; comments: those of the record, if they are mirrored; gone: look whether it is
+	doing		text,		-- fetch: the record; comments: those of the record, if they are mirrored; gone: look whether it is
 							-- gone; read: what changed in the stream
+	past		jsonb		-- values that columns had before, and after, if it says so: {"status": ["to do", "in progress"]}
 );
 COMMENT ON TYPE zcsync.webhook_event IS
 'a record that a delivery of a webhook reports, and what is to be done about it';

@@ -168,6 +168,19 @@ SELECT clickup('{"event": "taskDeleted", "task_id": "a4", "webhook_id": "w"}');
 SELECT clickup('{"event": "listUpdated", "list_id": "1", "webhook_id": "w"}');
 SELECT clickup('{"event": "goalCreated", "goal_id": "1", "webhook_id": "w"}') AS nothing_to_read;
 SELECT clickup('{"event": "taskUpdated", "task_id": "../1", "webhook_id": "w"}') AS odd_id;
+-- what a field was before: history, if nobody here has seen it
+INSERT INTO zcsync.tasks (account_id, remote_id, list_id, name, status, priority, base, sync_cause, sync_cause_id)
+VALUES (zcsync.account('dev'), 'a5', '1', 'Printer', 'to do', 2, '{"status": "open", "priority": 2}', 'pull', -1);
+CREATE FUNCTION item(id text, field text, before jsonb, after jsonb) RETURNS text LANGUAGE sql AS $$
+	SELECT clickup(jsonb_build_object('event', 'taskUpdated', 'task_id', 'a5', 'webhook_id', 'w', 'history_items',
+		jsonb_build_array(jsonb_build_object('id', id, 'field', field, 'before', before, 'after', after)))::text)::text
+$$;
+SELECT item('p1', 'status', '{"status": "to do"}', '{"status": "in review"}') AS the_row_has_it, item('p2', 'status', '{"status": "open"}', '{"status": "to do"}') AS was_agreed_on,
+	item('p3', 'status', '{"status": "in review"}', '{"status": "complete"}') AS nobody_saw_it, item('p4', 'status', '{"status": "in review"}', '{"status": "closed"}') AS once,
+	item('p5', 'priority', '{"id": "1", "priority": "urgent"}', NULL) AS priority, item('p6', 'name', '"Fax"', '"Printer"') AS name,
+	item('p7', 'priority', NULL, '{"id": "1"}') AS there_was_none, item('p8', 'status', '"odd"', '[]') AS odd, item('p9', 'custom_field', '"x"', '"y"') AS not_known;
+SELECT action, old, new, cause FROM zcsync.changes WHERE action = 'lost' ORDER BY created_at, old::text;
+DROP FUNCTION item;
 SELECT * FROM jobs;
 DELETE FROM zcsync.sync_queue;
 -- a stream with a scope reads only what belongs to it

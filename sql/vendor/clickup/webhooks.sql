@@ -17,10 +17,26 @@ COMMENT ON FUNCTION zcsync._clickup_webhook_proof(jsonb, bytea, text) IS
 'the signature of a delivery of ClickUp';
 
 -- A list that was changed may have other statuses and fields.
+-- What entries of a task's history say of the columns whose form in them is known.
+CREATE FUNCTION zcsync._clickup_past(p_items jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_object_agg(v.name, jsonb_build_array(v.before, v.after) ORDER BY i.n DESC)		-- of several, the first one
+	FROM jsonb_array_elements(zcsync._json_list(p_items)) WITH ORDINALITY AS i (item, n)
+	CROSS JOIN LATERAL (SELECT i.item ->> 'field', i.item -> 'before', i.item -> 'after') AS f (name, before, after)
+	CROSS JOIN LATERAL (SELECT f.name,
+		CASE f.name WHEN 'status' THEN f.before -> 'status' WHEN 'priority' THEN to_jsonb(zcsync._json_integer(f.before -> 'id')) WHEN 'name' THEN f.before END,
+		CASE f.name WHEN 'status' THEN f.after -> 'status' WHEN 'priority' THEN to_jsonb(zcsync._json_integer(f.after -> 'id')) WHEN 'name' THEN f.after END) AS v (name, before, after)
+	WHERE jsonb_typeof(v.before) = CASE f.name WHEN 'priority' THEN 'number' ELSE 'string' END;
+END;
+COMMENT ON FUNCTION zcsync._clickup_past(jsonb) IS
+'what columns of a task were before, and after, by entries of its history';
+
 CREATE FUNCTION zcsync._clickup_webhook_events(p_account bigint, p_headers jsonb, p_body jsonb) RETURNS zcsync.webhook_event[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT array_agg(ROW(p_body ->> 'webhook_id', e.name, h.key, k.kind, k.id, k.doing)::zcsync.webhook_event)
+	SELECT array_agg(ROW(p_body ->> 'webhook_id', e.name, h.key, k.kind, k.id, k.doing,
+		CASE k.doing WHEN 'fetch' THEN zcsync._clickup_past(p_body -> 'history_items') END)::zcsync.webhook_event)
 	FROM (SELECT p_body ->> 'event') AS e (name)
 	CROSS JOIN (SELECT string_agg(i.item ->> 'id', ',' ORDER BY i.n)
 		FROM jsonb_array_elements(zcsync._json_list(p_body -> 'history_items')) WITH ORDINALITY AS i (item, n)) AS h (key)

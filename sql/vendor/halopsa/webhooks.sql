@@ -43,7 +43,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(ROW(e.event ->> 'webhook_id', e.event ->> 'event', coalesce(e.event ->> 'id', e.event ->> 'timestamp'),
-		t.kind, t.remote_id, t.doing)::zcsync.webhook_event ORDER BY e.n, t.kind, t.doing DESC)
+		t.kind, t.remote_id, t.doing, NULL)::zcsync.webhook_event ORDER BY e.n, t.kind, t.doing DESC)
 	FROM jsonb_array_elements(CASE WHEN jsonb_typeof(p_body) = 'array' THEN p_body
 			WHEN jsonb_typeof(p_body -> 'events') = 'array' THEN p_body -> 'events'
 			ELSE jsonb_build_array(p_body) END) WITH ORDINALITY AS e (event, n)

@@ -26,7 +26,7 @@ CREATE FUNCTION zcsync._zendesk_webhook_events(p_account bigint, p_headers jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT array_agg(ROW(p_headers ->> 'x-zendesk-webhook-id', coalesce(e.type, 'trigger'),
-		coalesce(p_headers ->> 'x-zendesk-webhook-invocation-id', p_body ->> 'id'), e.kind, i.id, d.doing)::zcsync.webhook_event ORDER BY d.n)
+		coalesce(p_headers ->> 'x-zendesk-webhook-invocation-id', p_body ->> 'id'), e.kind, i.id, d.doing, NULL)::zcsync.webhook_event ORDER BY d.n)
 	FROM (SELECT CASE WHEN p_body ->> 'type' LIKE 'zen:event-type:%' THEN split_part(p_body ->> 'type', '.', 2) END,
 			CASE split_part(split_part(p_body ->> 'type', ':', 3), '.', 1)
 				WHEN 'user' THEN 'contacts'
