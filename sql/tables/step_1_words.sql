@@ -778,7 +778,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.changes.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.changes.kind IS 'kind of the record, or of the thing';
 	COMMENT ON COLUMN zcsync.changes.local_id IS 'number of the row, unique in all mirror tables; it never changes';
-	COMMENT ON COLUMN zcsync.changes.action IS 'insert, update, delete, or lost: both sides changed the column, and the value old lost to new';
+	COMMENT ON COLUMN zcsync.changes.action IS 'insert, update, delete, or lost: both sides changed the column, or nobody here had read it, and the value old lost to new';
 	COMMENT ON COLUMN zcsync.changes.old IS 'the old values, of changed columns only';
 	COMMENT ON COLUMN zcsync.changes.new IS 'the new values';
 	COMMENT ON COLUMN zcsync.changes.cause IS 'who wrote it: local, pull, push, route, ...';
