@@ -11,7 +11,7 @@ BEGIN ATOMIC
 	SELECT CASE p_kind
 		WHEN 'tickets' THEN '{subject,description,status,custom_status_id,priority,type,requester_id,submitter_id,
 			assignee_id,group_id,organization_id,site_id,brand_id,form_id,problem_id,follower_ids,email_cc_ids,satisfaction,
-			tags,due_at,external_id,channel,url,opens_privately}'::text[]
+			tags,due_at,external_id,channel,url,opens_privately,merged_into_id,made_from_id}'::text[]
 		WHEN 'tasks' THEN '{name,description,status,status_type,priority,type_id,assignees,watchers,tags,due_at,start_at,closed_at,
 			list_id,folder_id,space_id,parent_id,creator_id,time_estimate,points,archived,custom_id,external_id,url}'::text[]
 		WHEN 'leads' THEN '{summary,description,first_name,last_name,company,title,email,email_status,phone,mobile,

@@ -190,8 +190,10 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	forward := zcsync._share_targets(p_route, ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values, p_apply) c));
-	back := ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, p_back, p_apply) c);
+	forward := zcsync._share_targets(p_route, zcsync._merge_sources(p_route, p_ids,
+		ARRAY(SELECT c FROM zcsync._route_changes(p_route, p_ids, p_backfill, p_values, p_apply) c)));
+	back := ARRAY(SELECT c FROM zcsync._route_back_changes(p_route, p_ids, p_back, p_apply) c
+		WHERE c.source_id NOT IN (SELECT f.source_id FROM unnest(forward) AS f WHERE f.op IN ('merge', 'move', 'wait')));
 	IF forward <> '{}' AND back <> '{}' THEN
 		back := zcsync._undisputed(p_route, forward, back);
 	END IF;

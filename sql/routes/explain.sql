@@ -322,6 +322,7 @@ DECLARE
 	v_target text := zcsync.reference(v_ends.target_kind, p.target_id);
 	v record;
 	v_original text;
+	v_winner bigint := (SELECT w.winner_id FROM zcsync._winners(v_ends.source_kind, ARRAY[p.source_id]) AS w);
 BEGIN
 	SELECT zcsync.reference(v_ends.target_kind, k.other_id) AS other, r.name, r.state INTO v
 	FROM zcsync._pairs_with(ARRAY[p.source_id], v_ends.target_account, v_ends.target_kind) AS k
@@ -331,6 +332,10 @@ BEGIN
 	FROM zcsync._originals_in(ARRAY[p.source_id], v_ends.target_account, v_ends.target_kind) AS o;
 	RETURN CASE
 		WHEN p.link_state = 'cancelled' THEN zcsync._reason('pair', NULL, 'was taken back: see "cancelled"')
+		WHEN v_winner IS NOT NULL THEN zcsync._reason('pair', false, format('it was merged into %s', zcsync.reference(v_ends.source_kind, v_winner))
+				|| CASE WHEN p.link_id IS NOT NULL THEN format(', and its pair with %s ends with the next run of the route', v_target) ELSE '' END,
+			format('SELECT * FROM zcsync.explain_route(%L, %L);', (SELECT o.name FROM zcsync.routes o WHERE o.route_id = p.route_id),
+				zcsync.reference(v_ends.source_kind, v_winner)))
 		WHEN p.link_state = 'left' AND (p.evaluation).passes IS NOT TRUE THEN zcsync._reason('pair', NULL,
 			format('%s is its counterpart, and is left as it is while the record is out of the route', v_target))
 		WHEN p.link_id IS NOT NULL THEN zcsync._reason('pair', true, format('%s is its counterpart', v_target))

@@ -234,6 +234,7 @@ DECLARE
 	v_updated bigint[] := '{}';
 	v_linked bigint[];
 	v_written bigint[] := '{}';
+	v_merged bigint[];
 	v_targets bigint[];
 	v_again bigint[];
 BEGIN
@@ -264,17 +265,20 @@ BEGIN
 			FROM unnest(v_back) c WHERE c.op = 'update')) u;
 	END IF;
 	PERFORM zcsync._agree_back(p_route, v_back);
-	v_again := zcsync._agree_written(p_route, v_updated || v_linked || zcsync._siblings(p_route, v_updated), v_written, p_back, p_limit);
+	v_again := zcsync._agree_written(p_route, v_updated || v_linked || zcsync._siblings(p_route, v_updated), v_written, p_back, p_limit)
+		|| ARRAY(SELECT c.source_id FROM unnest(v_changes) c WHERE c.op = 'wait'
+			UNION ALL SELECT c.agreed::bigint FROM unnest(v_changes) c WHERE c.op = 'move' AND c.agreed::bigint = ANY (p_ids));	-- its pair is new
+	v_merged := ARRAY(SELECT c.source_id FROM unnest(v_changes) c WHERE c.op IN ('merge', 'move', 'note'));
 
 	PERFORM zcsync._note_route_errors(p_route, p_ids, v_changes || ARRAY(SELECT c FROM unnest(v_back) c WHERE c.op = 'error'), p_backfill);
-	v_targets := v_targets || CASE WHEN v.source_is_remote THEN v_written END;
+	v_targets := v_targets || CASE WHEN v.source_is_remote THEN v_written END || zcsync._write_merges(p_route, v_changes, v_origin);
 	IF v_targets <> '{}' AND p_edited THEN
 		PERFORM zcsync._brake_route(p_route, v_targets);
 	END IF;
 
 	RETURN QUERY
 	SELECT u.id, 'created' FROM unnest(v_created) AS u (id)
-	UNION ALL SELECT DISTINCT u.id, 'updated' FROM unnest(v_updated || v_written) AS u (id)
+	UNION ALL SELECT DISTINCT u.id, 'updated' FROM unnest(v_updated || v_written || v_merged) AS u (id)
 	UNION ALL SELECT u.id, 'found' FROM unnest(v_linked) AS u (id)
 	UNION ALL SELECT u.id, 'again' FROM unnest(v_again) AS u (id);
 END

@@ -2,6 +2,30 @@
 -- Pairs that a person makes.
 -- ---------------------------------------------------------------------
 
+-- A person ended a pair of a route: if that was the last open source of its target, the
+-- target is closed.
+CREATE FUNCTION zcsync._close_abandoned(p_link bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v record;
+	v_changes zcsync.route_change[];
+BEGIN
+	SELECT l.* INTO v FROM zcsync.links l
+	JOIN zcsync.routes r ON r.route_id = l.route_id AND r.state = 'active'
+	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.writes
+	WHERE l.link_id = p_link;
+	IF FOUND THEN
+		v_changes := zcsync._close_left(v.route_id, ARRAY[
+			ROW('leave', v.link_id, v.source_id, v.target_id, NULL, NULL, NULL, NULL, NULL, NULL)::zcsync.route_change]);
+		PERFORM FROM zcsync._update_targets(v.target_kind, zcsync._origin_of('route', v.route_id), v_changes) WHERE v_changes <> '{}';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._close_abandoned(bigint) IS
+'closes the target of a pair that a person ended, if its other sources are closed';
+
 -- If a route between the two streams is active, it takes the pair over at once,
 -- otherwise the pair waits for one.  With this function a target may get several
 -- sources, which only a person may decide.
@@ -36,11 +60,12 @@ BEGIN
 			HINT = format('To end that pair: SELECT zcsync.link_records(%L, %L, replace => true);', source, target);
 	END IF;
 	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now() WHERE l.link_id = v_other.link_id;
+	PERFORM zcsync._close_abandoned(v_other.link_id);
 
 	v_shared := EXISTS (
 		SELECT FROM zcsync._pairs_with(ARRAY[v_target.local_id], v_source.account_id, v_source.kind) AS p
 		WHERE p.state <> 'unlinked' AND p.other_id <> v_source.local_id);
-	UPDATE zcsync.links l SET state = 'linked', shared = v_shared, agreed = '{}', agreed_back = '{}', dropped = '{}', changed_at = zcsync._now()
+	UPDATE zcsync.links l SET state = 'linked', shared = v_shared, moved_to = NULL, agreed = '{}', agreed_back = '{}', dropped = '{}', changed_at = zcsync._now()
 	WHERE l.state = 'unlinked' AND l.link_id IN (
 		SELECT p.link_id FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p
 		WHERE p.other_id = v_target.local_id);

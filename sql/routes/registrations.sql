@@ -116,6 +116,7 @@ BEGIN
 		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins, v_starting);
 	END IF;
 	PERFORM zcsync._converse(p_kind, p_ids, p_old, p_origins);
+	PERFORM zcsync._queue_merged(p_kind, p_accounts, p_ids, p_old);
 	IF p_kind IN ('companies', 'contacts') THEN
 		PERFORM zcsync._queue_known_companies(p_kind, p_accounts, p_ids, p_old);
 	END IF;

@@ -4,7 +4,8 @@
 --
 -- The target has its fields from the first source.  Of the others it has their comments
 -- (conversations.sql), and their status counts in one way: the target is closed once all
--- of its sources are, and opened again when one of them is.  What a route does not write
+-- of its sources are, and opened again when one of them is.  A source that leaves, or is
+-- merged into another (merged.sql), counts no more.  What a route does not write
 -- because of that, it remembers as agreed all the same: agreed ->> 'status' of each pair
 -- is what its source wants.  What somebody changes in the target comes back to all sources;
 -- what one of them brought about there does not.
@@ -25,6 +26,51 @@ $$;
 COMMENT ON FUNCTION zcsync._closes(bigint, text, text) IS
 'does a record with this status count as closed at its vendor?';
 
+-- The last open source of a target leaves, and the others are closed: the target is
+-- closed, with the status that the first of these wants.
+CREATE FUNCTION zcsync._close_left(p_route bigint, p_changes zcsync.route_change[]) RETURNS zcsync.route_change[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v record;
+	v_target record;
+	v_status text;
+	v_new zcsync.route_change[] := '{}';
+BEGIN
+	FOR v IN
+		SELECT c.target_id, min(c.link_id) AS link_id, min(c.source_id) AS source_id, r.account_id, r.kind, r.wanted, x.place_field
+		FROM unnest(p_changes) AS c
+		CROSS JOIN LATERAL (
+			SELECT l.target_account AS account_id, l.target_kind AS kind, (array_agg(w.status ORDER BY l.shared, l.link_id))[1] AS wanted
+			FROM zcsync.links AS l
+			CROSS JOIN LATERAL (SELECT coalesce((SELECT u.new #>> '{}' FROM unnest(p_changes) AS u
+				WHERE u.source_id = l.source_id AND u.field = 'status' AND u.op = 'update' LIMIT 1), l.agreed ->> 'status') AS status) AS w
+			WHERE l.target_id = c.target_id AND l.route_id = p_route AND l.state = 'linked'
+				AND l.link_id NOT IN (SELECT g.link_id FROM unnest(p_changes) AS g WHERE g.op IN ('leave', 'merge'))
+			GROUP BY l.target_account, l.target_kind
+			HAVING bool_and(coalesce(zcsync._closes(l.target_account, l.target_kind, w.status), false)) OFFSET 0) AS r
+		JOIN zcsync.accounts AS a ON a.account_id = r.account_id
+		JOIN zcsync._route_targets() AS x ON x.vendor = a.vendor AND x.kind = r.kind
+		WHERE c.op IN ('leave', 'merge')
+			AND NOT EXISTS (SELECT FROM unnest(p_changes) AS u WHERE u.target_id = c.target_id AND u.field = 'status' AND u.op = 'update')
+		GROUP BY c.target_id, r.account_id, r.kind, r.wanted, x.place_field
+	LOOP
+		EXECUTE format('SELECT t.status, %s AS place FROM zcsync.%I AS t WHERE t.local_id = $1 AND t.deleted_at IS NULL',
+			CASE WHEN v.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', v.place_field) END, v.kind) INTO v_target USING v.target_id;
+		CONTINUE WHEN v_target IS NULL OR zcsync._closes(v.account_id, v.kind, v_target.status);
+		v_status := zcsync._merged_status(p_route, v.account_id, v.kind, v_target.place, v.wanted, NULL, NULL);
+		v_new := v_new || ROW('update', v.link_id, v.source_id, v.target_id, 'status', to_jsonb(v_target.status), to_jsonb(v_status),
+			NULL, NULL, to_jsonb(v_status))::zcsync.route_change;
+	END LOOP;
+	RETURN v_new;
+END
+$$;
+COMMENT ON FUNCTION zcsync._close_left(bigint, zcsync.route_change[]) IS
+'closes targets whose last open source leaves';
+
 CREATE FUNCTION zcsync._share_targets(p_route bigint, p_changes zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -33,22 +79,24 @@ SET jit = off
 AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM unnest(p_changes) AS c JOIN zcsync.links l ON l.target_id = c.target_id
-			WHERE c.op = 'update' AND l.route_id = p_route AND l.shared AND l.state = 'linked') THEN
+			WHERE c.op IN ('update', 'leave', 'merge') AND l.route_id = p_route AND l.shared AND l.state IN ('linked', 'left')) THEN
 		RETURN p_changes;
 	END IF;
+	p_changes := p_changes || zcsync._close_left(p_route, p_changes);
 	RETURN ARRAY(
 		WITH changes AS MATERIALIZED (
 			SELECT c.*, EXISTS (SELECT FROM zcsync.links AS o WHERE o.target_id = l.target_id AND o.route_id = p_route AND o.state = 'linked'
 				AND (o.shared, o.link_id) < (l.shared, l.link_id)) AS shared
 			FROM unnest(p_changes) WITH ORDINALITY
 				AS c (op, link_id, source_id, target_id, field, old, new, error_code, message, agreed, n)
-			LEFT JOIN zcsync.links AS l ON l.route_id = p_route AND l.source_id = c.source_id AND l.target_id = c.target_id AND l.state = 'linked'
+			LEFT JOIN zcsync.links AS l ON l.route_id = p_route AND l.source_id = c.source_id AND l.target_id = c.target_id AND l.state IN ('linked', 'left')
 		), wanted AS MATERIALIZED (	-- is the record to be closed, as far as the other sources of the target say?
 			SELECT l.target_id, l.source_id, coalesce(zcsync._closes(l.target_account, l.target_kind, coalesce(
 				(SELECT c.new #>> '{}' FROM changes AS c WHERE c.source_id = l.source_id AND c.field = 'status' AND c.op = 'update' LIMIT 1),
-				l.agreed ->> 'status')), false) AS closed, l.target_account, l.target_kind
+				l.agreed ->> 'status')), false) OR x.leaves AS closed, l.target_account, l.target_kind
 			FROM zcsync.links AS l
-			WHERE l.route_id = p_route AND l.state = 'linked' AND l.target_id IN (SELECT c.target_id FROM changes AS c WHERE c.op = 'update')
+			CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM changes AS c WHERE c.link_id = l.link_id AND c.op IN ('leave', 'merge')) AS leaves) AS x
+			WHERE l.route_id = p_route AND (l.state = 'linked' OR (l.state = 'left' AND x.leaves)) AND l.target_id IN (SELECT c.target_id FROM changes AS c WHERE c.op = 'update')
 		), judged AS (
 			SELECT c.*, c.op <> 'update' OR CASE
 				WHEN c.field <> 'status' THEN NOT c.shared

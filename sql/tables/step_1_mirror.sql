@@ -22,6 +22,7 @@ BEGIN
 		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text,
 		site_id text, brand_id text, form_id text, problem_id text, follower_ids text[], email_cc_ids text[],
 		satisfaction text, tags text[], due_at timestamptz, external_id text, channel text, url text, opens_privately boolean,
+		merged_into_id text, made_from_id text,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT tickets_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -44,6 +45,7 @@ BEGIN
 	CREATE INDEX idx_tickets_assignee_status ON zcsync.tickets (assignee_id, status) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
 	CREATE INDEX idx_tickets_account_created ON zcsync.tickets (account_id, created_at, local_id) WHERE deleted_at IS NULL;
+	CREATE INDEX idx_tickets_merged ON zcsync.tickets (account_id, merged_into_id) WHERE merged_into_id IS NOT NULL;
 	-- Only tickets that were made from here can be copies, so the index has only those.
 	CREATE INDEX idx_tickets_copies ON zcsync.tickets USING gin (zcsync._index_links(description))
 		WITH (fastupdate = off)

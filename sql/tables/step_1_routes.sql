@@ -151,6 +151,9 @@ BEGIN
 		copy_id bigint					-- the one of the two that a route made as a copy of the other; NULL: neither
 			CONSTRAINT links_copy CHECK (copy_id IN (source_id, target_id)),
 		shared boolean NOT NULL DEFAULT false,	-- a person linked this source to a target that already has one
+		moved_to bigint					-- the pair has ended, since its source was merged into the source of that pair
+			CONSTRAINT links_moved_to_fkey REFERENCES zcsync.links ON DELETE SET NULL,
+		made_from_told boolean NOT NULL DEFAULT false,	-- a comment of the target says what its source was made from
 		agreed jsonb NOT NULL DEFAULT '{}',	-- mapped value of each field when both sides last agreed
 		agreed_back jsonb NOT NULL DEFAULT '{}',	-- the same for the fields that come back
 		dropped jsonb NOT NULL DEFAULT '{}',	-- fields whose map changed: the time since which edits count; as an array: apply_route() writes the field
@@ -174,6 +177,7 @@ BEGIN
 		WHERE state <> 'unlinked' AND NOT (shared AND ROW(source_account, source_kind COLLATE "C") < ROW(target_account, target_kind COLLATE "C"));
 	CREATE INDEX idx_links_route ON zcsync.links (route_id, source_id);
 	CREATE INDEX idx_links_target ON zcsync.links (target_id);
+	CREATE INDEX idx_links_moved_to ON zcsync.links (moved_to) WHERE moved_to IS NOT NULL;
 	CREATE INDEX idx_links_cancelled ON zcsync.links (target_account) WHERE state = 'cancelled';
 	COMMENT ON TABLE zcsync.links IS
 	'the pairs of mirror rows that belong together, the route that drives each, and the values both sides last agreed on; a pair outlives its route';
@@ -233,7 +237,7 @@ BEGIN
 	CREATE TABLE zcsync.comment_copies (
 		copy_id bigint NOT NULL			-- local ids of comments; a copy that was discarded is not made again
 			CONSTRAINT comment_copies_pkey PRIMARY KEY,
-		original_id bigint NOT NULL,
+		original_id bigint,				-- NULL: a route wrote it itself, about the record
 		route_id bigint					-- the route that made it; NULL: it is gone
 			CONSTRAINT comment_copies_route_fkey REFERENCES zcsync.routes ON DELETE SET NULL,
 		link_id bigint					-- the pair; NULL: it is gone
@@ -249,7 +253,7 @@ BEGIN
 	CREATE INDEX idx_comment_copies_route ON zcsync.comment_copies (route_id);
 	CREATE INDEX idx_comment_copies_link ON zcsync.comment_copies (link_id);
 	COMMENT ON TABLE zcsync.comment_copies IS
-	'the comments that routes made as copies of others; a copy is known by its row here, never by its text';
+	'the comments that routes made as copies of others, and those that they wrote about merged and split records; such a comment is known by its row here, never by its text';
 
 	COMMENT ON COLUMN zcsync.route_comments.route_id IS 'number of the route';
 	COMMENT ON COLUMN zcsync.route_comments.comments IS 'which comments of the source go to the target: none, public or all';
@@ -263,7 +267,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
 	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old';
 	COMMENT ON COLUMN zcsync.comment_copies.copy_id IS 'local_id of the copy';
-	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of';
+	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of; empty: a route wrote it itself, about the record';
 	COMMENT ON COLUMN zcsync.comment_copies.route_id IS 'the route that made it; empty: it is gone';
 	COMMENT ON COLUMN zcsync.comment_copies.link_id IS 'the pair of records; empty: it is gone';
 	COMMENT ON COLUMN zcsync.comment_copies.was_public IS 'others than agents could read the copy';

@@ -172,6 +172,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.tickets.channel IS 'how it came in: email, web, phone, ...';
 	COMMENT ON COLUMN zcsync.tickets.url IS 'address in the vendor''s pages';
 	COMMENT ON COLUMN zcsync.tickets.opens_privately IS 'its description, the first comment, was shown to agents only, or may have been: of a ticket made by an agent the comments must be read first; empty: not known to be so';
+	COMMENT ON COLUMN zcsync.tickets.merged_into_id IS 'remote id of the ticket into which it was merged';
+	COMMENT ON COLUMN zcsync.tickets.made_from_id IS 'remote id of the ticket from which it was made: it is a follow-up of it, or was split from it';
 	COMMENT ON COLUMN zcsync.tickets.custom_fields IS 'field id to value; unset ones are left out';
 	COMMENT ON COLUMN zcsync.tickets.created_at IS 'when the row was made; of a record: when it was created at its vendor';
 	COMMENT ON COLUMN zcsync.tickets.updated_at IS 'when it was changed last; of a record: at its vendor';
@@ -629,6 +631,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.links.copy_id IS 'the one of the two that a route made as a copy of the other; NULL: neither';
 	COMMENT ON COLUMN zcsync.links.shared IS 'a person linked this source to a target that already has one';
 	COMMENT ON COLUMN zcsync.links.agreed IS 'mapped value of each field when both sides last agreed';
+	COMMENT ON COLUMN zcsync.links.moved_to IS 'the pair has ended, because its source was merged into the source of this pair';
+	COMMENT ON COLUMN zcsync.links.made_from_told IS 'a comment of the target says from which ticket its source was made';
 	COMMENT ON COLUMN zcsync.links.agreed_back IS 'mapped value of each field that comes back, when both sides last agreed';
 	COMMENT ON COLUMN zcsync.links.dropped IS 'fields whose map changed: the time since which edits count; as an array: apply_route() writes the field';
 	COMMENT ON COLUMN zcsync.links.state IS 'state';

@@ -137,4 +137,24 @@ is(value(q{SELECT count(*) FROM zcsync.comments WHERE body LIKE '%while it is pa
 value(q{SELECT zcsync.resume_route('bugs')});
 wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.comments WHERE body LIKE '%while it is paused' AND parent_kind = 'tickets' AND remote_id IS NOT NULL)}, 'until it is resumed');
 
+# A ticket is merged into another one: its task says so once, and is closed.
+my ($loser, $winner) = grep { $tickets{ $_->[0] }{status} !~ /solved/ } @pairs[ 1 .. $#pairs ];
+$simulator->post('merge', { account => 'acme', id => $loser->[0], into => $winner->[0] });
+my $merged = "SELECT count(*) FROM zcsync.links l JOIN zcsync.links w ON w.link_id = l.moved_to JOIN zcsync.tickets s ON s.local_id = l.source_id
+	JOIN zcsync.tickets k ON k.local_id = w.source_id WHERE s.remote_id = '$loser->[0]' AND k.remote_id = '$winner->[0]' AND l.state = 'unlinked'";
+for my $round (1 .. 20)
+{
+	look();
+	$flow->polls;
+	last if value($merged) && value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'route', 'conversation')}) == 0;
+	$flow->advance(33);
+}
+is(value($merged), 1, 'the pair of a merged ticket has ended');
+%tasks = map { $_->{id} => $_ } @{ $simulator->get('state/tasks', workspace => 'dev', comments => 1)->{tasks} };
+is(scalar(grep { $_->{comment_text} =~ /^Ticket #$loser->[0] \S+ was merged into ticket #$winner->[0] / } @{ $tasks{ $loser->[1] }{comments} }), 1, 'its task says once into which');
+is($tasks{ $loser->[1] }{status}{type}, 'closed', 'and is closed');
+isnt($tasks{ $winner->[1] }{status}{type}, 'closed', 'that of the winner is not');
+%tickets = map { $_->{id} => $_ } @{ $simulator->get('state/tickets', account => 'acme', comments => 1)->{tickets} };
+is(scalar(grep { $_->{body} =~ /was merged into ticket/ } map { @{ $_->{comments} } } values %tickets), 0, 'no ticket gets what the route says to tasks');
+
 done_testing();

@@ -228,7 +228,7 @@ BEGIN ATOMIC
 				('company', 'oppcompanyname'), ('title', 'oppjobtitle'), ('email', 'oppemailaddress'), ('phone', 'opptel'),
 				('street', 'oppaddr1'), ('city', 'oppaddr2'), ('region', 'oppaddr3'), ('postal_code', 'opppostcode'),
 				('country', 'oppcountry'), ('value', 'oppvalue'), ('probability', 'oppconversionprobability'),
-				('stage_id', 'pipeline_stage_id'), ('created_at', 'dateoccurred'), ('due_at', 'fixbydate')) AS m (column_name, member)
+				('stage_id', 'pipeline_stage_id'), ('created_at', 'dateoccurred'), ('due_at', 'fixbydate'), ('merged_into_id', 'merged_into_id')) AS m (column_name, member)
 			WHERE NOT p_doc ? m.member);
 END;
 COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
@@ -275,6 +275,7 @@ BEGIN
 		'external_id', zcsync._halopsa_read_text(d ->> 'third_party_id_string'),
 		'channel', NULL,
 		'url', zcsync._halopsa_record_url(v_settings, 'tickets', i.id),
+		'merged_into_id', zcsync._halopsa_read_id(d -> 'merged_into_id'),
 		'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
 		'created_at', coalesce(zcsync._halopsa_read_time(d ->> 'dateoccurred'), zcsync._halopsa_read_time(d ->> 'datecreated')),
 		'updated_at', zcsync._halopsa_version(d))) AS v (vals)

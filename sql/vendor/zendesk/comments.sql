@@ -167,6 +167,77 @@ COMMENT ON FUNCTION zcsync._zendesk_event_comments(bigint, jsonb) IS
 'new comments among ticket events as rows; the caller''s TimeZone must be UTC';
 
 -- ---------------------------------------------------------------------
+-- Merged tickets
+--
+-- The ticket that was merged into another one, the loser, is closed and has a tag.  Which
+-- the winner is, no ticket says, but the comments that a merge leaves: their via names
+-- another ticket.  That of the winner names the loser; that of the loser may name the
+-- winner, which is not certain.  So the tags decide: of two tickets, one of which has the
+-- tag, that one is the loser; if both have it, since the winner was merged on, the one
+-- that changed earlier.  As long as neither has it, the ticket that a comment names is
+-- taken for the loser, and may be at both; it counts as merged once it is closed
+-- (routes/merged.sql), and a later comment, or the next listing, puts it right.
+-- ---------------------------------------------------------------------
+
+-- The tickets that an event or a comment names as merged with its own.  An export may
+-- show via as a word, with the number apart.
+CREATE FUNCTION zcsync._zendesk_merged_with(p_event jsonb) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT DISTINCT substring(i.id FROM '^[1-9][0-9]{0,18}$')
+	FROM (
+		SELECT p_event #>> '{via,source,from,ticket_id}' WHERE p_event #>> '{via,source,rel}' = 'merge'
+		UNION ALL
+		SELECT jsonb_array_elements_text(zcsync._json_list(p_event #> '{via,source,from,ticket_ids}')) WHERE p_event #>> '{via,source,rel}' = 'merge'
+		UNION ALL
+		SELECT p_event ->> 'via_reference_id' WHERE lower(p_event ->> 'via' COLLATE "C") IN ('merge', 'ticket merge', 'merged ticket')) AS i (id)
+	WHERE i.id ~ '^[1-9][0-9]{0,18}$';
+END;
+COMMENT ON FUNCTION zcsync._zendesk_merged_with(jsonb) IS
+'the tickets that a comment names as merged with its own';
+
+-- What events say of merges, as rows of tickets that are here, one for each.
+CREATE FUNCTION zcsync._zendesk_merges(p_account bigint, p_events jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF strpos(p_events::text, 'erge') = 0 THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	WITH named AS MATERIALIZED (
+		SELECT DISTINCT e ->> 'ticket_id' AS at, m.id AS other
+		FROM jsonb_array_elements(p_events) AS e
+		CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(e -> 'child_events') || jsonb_build_array(e - 'child_events')) AS d
+		CROSS JOIN LATERAL zcsync._zendesk_merged_with(d) AS m (id)
+		WHERE m.id <> e ->> 'ticket_id'
+	), judged AS MATERIALIZED (
+		SELECT n.at, n.other, t.local_id IS NOT NULL AS at_here, o.local_id IS NOT NULL AS other_here, j.at_loses, j.certain,
+			t.merged_into_id AS at_into, o.merged_into_id AS other_into
+		FROM named AS n
+		LEFT JOIN zcsync.tickets AS t ON t.account_id = p_account AND t.remote_id = n.at
+		LEFT JOIN zcsync.tickets AS o ON o.account_id = p_account AND o.remote_id = n.other
+		CROSS JOIN LATERAL (SELECT coalesce(t.tags @> '{closed_by_merge}', false), coalesce(o.tags @> '{closed_by_merge}', false)) AS g (at_tagged, other_tagged)
+		CROSS JOIN LATERAL (SELECT g.at_tagged AND o.local_id IS NOT NULL AND (NOT g.other_tagged OR coalesce(t.updated_at < o.updated_at, false)),
+			g.at_tagged OR g.other_tagged) AS j (at_loses, certain)
+	), rows AS (
+		SELECT CASE WHEN j.at_loses THEN j.at ELSE j.other END AS id, CASE WHEN j.at_loses THEN j.other ELSE j.at END AS winner
+		FROM judged AS j WHERE CASE WHEN j.at_loses THEN j.at_here ELSE j.other_here END
+		UNION ALL
+		SELECT CASE WHEN j.at_loses THEN j.other ELSE j.at END, NULL
+		FROM judged AS j
+		WHERE j.certain AND CASE WHEN j.at_loses THEN j.other_into = j.at ELSE j.at_into = j.other END)
+	SELECT 'tickets', r.id, NULL::text, jsonb_build_object('merged_into_id', (array_agg(r.winner ORDER BY length(r.winner) DESC, r.winner DESC)
+		FILTER (WHERE r.winner IS NOT NULL))[1]), NULL::jsonb, NULL::boolean
+	FROM rows AS r GROUP BY r.id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_merges(bigint, jsonb) IS
+'what events and comments say of merged tickets, as rows of these';
+
+-- ---------------------------------------------------------------------
 -- Comments that are written here
 --
 -- A comment is posted by an update of its ticket, whose reply shows it as an event of the

@@ -21,7 +21,8 @@ COMMENT ON FUNCTION zcsync._zendesk_webhook_proof(jsonb, bytea, text) IS
 
 -- A deleted ticket is not in the list by ids, but in the export.  Users and
 -- organisations cannot be fetched by their ids.  The names of all events that concern
--- comments have that word: comment_added, comment_redacted, comment_made_private.
+-- comments have that word: comment_added, comment_redacted, comment_made_private.  A
+-- merge leaves a comment that says of what.
 CREATE FUNCTION zcsync._zendesk_webhook_events(p_account bigint, p_headers jsonb, p_body jsonb) RETURNS zcsync.webhook_event[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -38,7 +39,7 @@ BEGIN ATOMIC
 		SELECT 1, CASE WHEN e.kind = 'tickets' AND i.id IS NOT NULL AND e.type IS DISTINCT FROM 'soft_deleted' AND e.type IS DISTINCT FROM 'permanently_deleted'
 			THEN 'fetch' ELSE 'read' END
 		UNION ALL
-		SELECT 2, 'comments' WHERE e.kind = 'tickets' AND i.id IS NOT NULL AND strpos(e.type, 'comment') > 0) AS d (n, doing);
+		SELECT 2, 'comments' WHERE e.kind = 'tickets' AND i.id IS NOT NULL AND (strpos(e.type, 'comment') > 0 OR e.type = 'merged')) AS d (n, doing);
 END;
 COMMENT ON FUNCTION zcsync._zendesk_webhook_events(bigint, jsonb, jsonb) IS
 'what a delivery of Zendesk reports';

@@ -98,6 +98,25 @@ $t->get_ok("$base/tickets/$new_id/tags" => $auth)->json_is('/tags', ['three']);
 $t->post_ok("$base/tickets/create_many" => $auth => json => { tickets => [ { comment => { body => 'a' } }, { subject => 'bad' } ] });
 $done = $job->();
 ok $done->{results}[0]{id} && $done->{results}[1]{error} eq 'TicketCreateError', 'created and refused';
+
+# merges and follow-ups
+my ($loser, $winner) = map { $post->({ subject => $_, comment => { body => $_ }, tags => ['kept'] })->status_is(201)->tx->res->json('/ticket/id') } qw(loser winner);
+$t->post_ok("$base/tickets/$winner/merge" => $auth => json => { ids => [ $loser, $closed ], source_comment => 'Closing in favour of the other', source_comment_is_public => true });
+$done = $job->();
+is_deeply [ map { [ $_->{id}, $_->{success} ? 1 : 0 ] } @{ $done->{results} } ], [ [ $loser, 1 ], [ $closed, 0 ] ], 'a closed ticket cannot be merged';
+$t->get_ok("$base/tickets/$loser" => $auth)->json_is('/ticket/status', 'closed')->json_is('/ticket/tags', [qw(closed_by_merge kept)]);
+$t->get_ok("$base/tickets/$loser/comments" => $auth)->json_is('/comments/1/body', 'Closing in favour of the other')->json_is('/comments/1/public', true)
+  ->json_is('/comments/1/via/source/rel', 'merge')->json_is('/comments/1/via/source/from/ticket_id', $winner);
+$t->get_ok("$base/tickets/$winner/comments" => $auth)->json_is('/comments/1/public', false)->json_is('/comments/1/via/source/from/ticket_id', $loser);
+$t->get_ok("$base/tickets/$winner" => $auth)->json_is('/ticket/status', 'new')->json_is('/ticket/tags', ['kept']);
+$t->post_ok("$base/tickets/99999/merge" => $auth => json => { ids => [$winner] })->status_is(404);
+$t->post_ok("$base/tickets/$winner/merge" => $auth => json => {})->status_is(400);
+$simulator->post('merge', { account => 'acme', id => $post->({ comment => { body => 'x' } })->tx->res->json('/ticket/id'), into => $winner });
+$post->({ subject => 'Again', comment => { body => 'still' }, via_followup_source_id => $loser })->status_is(201)->json_is('/ticket/via/source/rel', 'follow_up')
+  ->json_is('/ticket/via/source/from/ticket_id', $loser)->json_is('/ticket/tags', [qw(closed_by_merge kept)]);
+$t->get_ok("$base/tickets/$loser" => $auth)->json_is('/ticket/followup_ids/0', $loser + 3);
+$post->({ comment => { body => 'open' }, via_followup_source_id => $winner })->status_is(201)->json_is('/ticket/via/source/rel', undef, 'only a closed ticket has follow-ups');
+
 $simulator->post('settings', { job_delay => 30 });
 $t->put_ok("$base/tickets/update_many?ids=$new_id" => $auth => json => { ticket => { priority => 'low' } }) for 1 .. 30;
 $t->put_ok("$base/tickets/update_many?ids=$new_id" => $auth => json => { ticket => { priority => 'low' } })->status_is(429);

@@ -55,6 +55,8 @@ is_deeply(try(zendesk => PUT => "/api/v2/tickets/$id",
 	{ ticket => { type => 'incident', problem_id => 1, followers => [ { user_id => $agent, action => 'put' } ], email_ccs => [ { user_id => $agent, action => 'put' } ] } })->{ticket}{follower_ids}, [$agent], 'followers');
 my $page = try(zendesk => GET => "/api/v2/tickets/$id/comments?include=users&include_inline_images=true&page[size]=1");
 is scalar @{ $page->{comments} }, 1, 'a page of one comment';
+my ($loser, $winner) = map { $_->{id} } grep { $_->{status} eq 'open' } @{ $simulator->get('state/tickets')->{tickets} };
+try(zendesk => POST => "/api/v2/tickets/$winner/merge", { ids => [$loser], target_comment => 'Combined', source_comment => 'Closed' });
 try(zendesk => POST => '/api/v2/users/create_or_update', { user => { name => 'New', email => 'new@example.com', skip_verify_email => true } });
 is try(zendesk => GET => "/api/v2/tickets/$id/audits?include=users&page[size]=100")->{audits}[-1]{author_id}, $agent, 'who did what';
 $simulator->post('catalogue', { vendor => 'zendesk', catalogue => 'suspended_tickets', fields => { subject => 'Win', cause => 'Detected as spam', author => { id => undef, name => 'W', email => 'w@spam.example' } } });

@@ -16,6 +16,7 @@ my %POST = (
 	edits => \&_edits,
 	touch => \&_touch,
 	edit_comment => \&_edit_comment,
+	merge => \&_merge,
 	resurface => \&_resurface,
 	delete => \&_delete,
 	restore => \&_restore,
@@ -178,6 +179,15 @@ sub _create ($app, $p)
 
 # A comment of a ticket is redacted ("redact": the words) or made private; one of a task
 # is edited ("text"), answered ("reply") or removed ("remove").
+# An agent merges a ticket into another one.
+sub _merge ($app, $p)
+{
+	my $account = $app->vendors->{zendesk}->accounts->{ $p->{account} // 'acme' } // die "no such account\n";
+
+	$account->merge($p->{id}, $p->{into}, $account->agent_ids->[1]) or die "these tickets cannot be merged\n";
+	return {};
+}
+
 sub _edit_comment ($app, $p)
 {
 	if (_is_clickup($p))

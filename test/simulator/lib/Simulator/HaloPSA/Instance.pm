@@ -250,7 +250,7 @@ sub row ($self, $ticket)
 	return {
 		(map { $_ => $t->{$_} // '' } qw(summary details team category_1 category_2 category_3 category_4 oppcontactname oppcompanyname oppemailaddress
 			  oppjobtitle opptel oppaddr1 oppaddr2 oppaddr3 oppaddr4 opppostcode oppcountry oppreason opphear oppcompetitors opptimezonename userdef1 userdef2 emailcclist)),
-		(map { $_ => $t->{$_} // 0 } qw(impact urgency oppclosurecategory third_party_id parent_id oppattemptsmade)),
+		(map { $_ => $t->{$_} // 0 } qw(impact urgency oppclosurecategory third_party_id parent_id oppattemptsmade merged_into_id)),
 		(map { $_ => decimal($t->{$_} // 0) } qw(oppvalue oppvalue_monthly oppvalue_annual oppvalue_oneoff oppconversionprobability estimatedays cost slaholdtime)),
 		(map { $_ => $t->{$_} // $NEVER } qw(targetdate deadlinedate startdate followupdate)),
 		id => $t->{id},
@@ -339,7 +339,6 @@ sub full ($self, $ticket)
 		top_level_id => 1,
 		site_sla_id => 1,
 		isnew => false,
-		merged_into_id => 0,
 		contract_id => -1,
 		chargerate => -1,
 		auditstatus => -1,

@@ -407,6 +407,26 @@ sub change ($self, $ticket, $changes, $author)
 	return \@events;
 }
 
+# A ticket is merged into another one; returns false if that cannot be.
+sub merge ($self, $id, $into, $author, $how = {})
+{
+	my ($loser, $winner) = map { $self->ticket($_) } $id, $into;
+
+	return if !$loser || !$winner || $id == $into || grep { $_->{status} =~ /^(?:closed|deleted)\z/ } $loser, $winner;
+	for my $one ([ $winner, $loser, 'target', "Request #$id was closed and merged into this request." ],
+		[ $loser, $winner, 'source', "This request was closed and merged into request #$into." ])
+	{
+		my ($ticket, $other, $side, $text) = @$one;
+		my $comment = { body => $how->{"${side}_comment"} // $text, public => $how->{"${side}_comment_is_public"} ? true : false,
+			via => { channel => 'system', source => { from => { ticket_id => $other->{id}, subject => $other->{subject} }, to => {}, rel => 'merge' } } };
+		my %tags = map { $_ => 1 } @{ $ticket->{tags} };
+		$self->change($ticket, { comment => $comment, $side eq 'source' ? (status => 'closed', tags => [ sort keys %{ { %tags, closed_by_merge => 1 } } ]) : () }, $author);
+		push @{ $self->{changes}{ $ticket->{id} } }, { type => 'TicketMerge' } if $side eq 'source';
+		$self->put($ticket);
+	}
+	return 1;
+}
+
 # An event of the export: what one update did to a ticket.
 sub note_events ($self, $ticket, $author, @children)
 {
@@ -474,7 +494,7 @@ sub _comment ($self, $ticket, $comment, $author)
 		public => defined $comment->{public} && !$comment->{public} ? false : true,
 		attachments => [ map { $self->_attachment($_) } @{ $comment->{files} // [] } ],
 		audit_id => $self->new_id,
-		via => { channel => 'api', source => { from => {}, to => {}, rel => undef } },
+		via => $comment->{via} // { channel => 'api', source => { from => {}, to => {}, rel => undef } },
 		metadata => { system => {}, custom => {} },
 		created_at => $self->clock->iso,
 	};

@@ -1,7 +1,7 @@
 package Simulator::Zendesk::Jobs;
 
-# Zendesk's asynchronous jobs: create_many and update_many answer at once with
-# a job, do the work a moment later, and report each row's fate, which may be
+# Zendesk's asynchronous jobs: create_many, update_many and merges answer at once
+# with a job, do the work a moment later, and report each row's fate, which may be
 # failure in a job that "completed".
 #
 # The subs become methods of Simulator::Zendesk.
@@ -11,7 +11,7 @@ use Exporter qw(import);
 use Mojo::IOLoop;
 use Simulator::Vendor qw(fail);
 
-our @EXPORT = qw(job_routes create_many update_many job_status job_statuses);
+our @EXPORT = qw(job_routes create_many update_many merge_tickets job_status job_statuses);
 
 my $BATCH = 100;
 
@@ -20,6 +20,7 @@ sub job_routes ($self)
 	return (
 		'POST api/v2/tickets/create_many' => 'create_many',
 		'PUT api/v2/tickets/update_many' => 'update_many',
+		'POST api/v2/tickets/:id/merge' => 'merge_tickets',
 		'GET api/v2/job_statuses/show_many' => 'job_statuses',
 		'GET api/v2/job_statuses/:id' => 'job_status');
 }
@@ -62,6 +63,28 @@ sub update_many ($self, $q)
 
 	return _start($self, $q, 'Bulk Update Ticket', 'TicketUpdateError',
 		[ map { { id => 0 + $_, action => 'update', success => Mojo::JSON->false } } @ids ], \@work);
+}
+
+# Tickets are merged into another one: each gets a comment, a tag, and is closed.  The
+# comments name the other ticket in their via; both are private unless asked otherwise.
+sub merge_tickets ($self, $q)
+{
+	my $account = $q->{a};
+	my $body = $self->body($q);
+	my $winner = $q->{p}{id};
+
+	$self->invalid_attribute('ids', 'must be a list of tickets') if ref $body ne 'HASH' || ref $body->{ids} ne 'ARRAY' || !@{ $body->{ids} };
+	$account->ticket($winner) // $self->not_found;
+	my @ids = @{ $body->{ids} };
+	my @work = map {
+		my $id = $_;
+		sub {
+			fail(422, { error => 'RecordInvalid', description => "Ticket $id cannot be merged" }) if !$account->merge($id, $winner, $q->{user}{id}, $body);
+			$self->wrote($q, 'merge', $id, 200, changed => 1);
+			return { id => 0 + $id, action => 'update', status => 'Updated', success => Mojo::JSON->true };
+		}
+	} @ids;
+	return _start($self, $q, 'Bulk Ticket Merge', 'TicketMergeError', [ map { { id => 0 + $_, action => 'update', success => Mojo::JSON->false } } @ids ], \@work);
 }
 
 sub job_status ($self, $q)

@@ -356,12 +356,18 @@ sub create_ticket ($self, $q, $given, $operation)
 	my $values = { map { $_->{id} => $_->{value} } @{ delete $changes->{custom_fields} // [] } };
 	my $custom = delete $changes->{custom_status_id};
 	$status = $account->custom_status($custom)->{status_category} if defined $custom;
+	# only a closed ticket has follow-ups
+	my $source = defined $given->{via_followup_source_id} ? $account->ticket($given->{via_followup_source_id}) : undef;
+	$source = undef if $source && $source->{status} ne 'closed';
 	my $ticket = $account->insert(
 		submitter_id => $q->{user}{id},
 		subject => undef,
 		organization_id => $account->users->{$requester}{organization_id},
 		is_public => exists $comment->{public} && !$comment->{public} ? false : true,
-		via => { channel => 'api', source => { from => {}, to => {}, rel => undef } },
+		via => { channel => 'api', source => { to => {}, $source
+			? (from => { ticket_id => $source->{id}, subject => $source->{subject}, channel => $source->{via}{channel} }, rel => 'follow_up')
+			: (from => {}, rel => undef) } },
+		$source ? (tags => $source->{tags}) : (),
 		%$changes,
 		id => 0 + $account->next_ticket_id,
 		requester_id => $requester,
@@ -375,6 +381,11 @@ sub create_ticket ($self, $q, $given, $operation)
 	{
 		$ticket->{custom_status_id} = $custom;
 		$account->put($ticket);
+	}
+	if ($source)
+	{
+		push @{ $source->{followup_ids} }, $ticket->{id};
+		$account->put($source);
 	}
 	$account->note_events($ticket, $q->{user}{id}, $account->ticket_comments($ticket)->[0]);
 	$self->wrote($q, $operation eq 'job' ? 'create_many' : 'create', $ticket->{id}, 201,

@@ -126,6 +126,7 @@ sub ticket_changed ($self, $account, $ticket, $changes)
 		  : $change->{type} eq 'CommentPrivacyChange' ? 'comment_made_private'
 		  : $change->{type} eq 'CommentRedactionEvent' ? 'comment_redacted'
 		  : $change->{type} eq 'Forget' ? 'permanently_deleted'
+		  : $change->{type} eq 'TicketMerge' ? 'merged'
 		  : $name eq 'status' && $new eq 'deleted' ? 'soft_deleted'
 		  : $name eq 'status' && $old eq 'deleted' ? 'undeleted'
 		  : $CHANGED{$name} // next;
