@@ -65,6 +65,7 @@ static const ZcsyncOperation operations[] = {
 	true, "data"},
 	{"task_comments", "GET", "/api/v2/task/{task_id}/comment",
 	"start start_id", false, "comments"},
+	{"task_time", "GET", "/api/v2/task/{task_id}/time", NULL, false, "data"},
 	{"comment_replies", "GET", "/api/v2/comment/{comment_id}/reply", NULL,
 	false, "comments"},
 	{"post_comment", "POST", "/api/v2/task/{task_id}/comment", NULL, true,

@@ -23,6 +23,7 @@ BEGIN ATOMIC
 		WHEN 'comments' THEN '{parent_id,parent_kind,reply_to,author_id,author_name,body,rich_body,is_private,is_redacted,
 			outcome,channel,edited_at}'::text[]
 		WHEN 'attachments' THEN '{parent_id,parent_kind,comment_id,author_id,name,media_type,size,is_inline,scan_result}'::text[]
+		WHEN 'time_entries' THEN '{parent_id,parent_kind,comment_id,author_id,author_name,started_at,seconds,nonbillable_seconds,is_billable}'::text[]
 		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]
 		WHEN 'statuses' THEN '{scope_id,status_id,name,category,position,color,active,is_default}'::text[]
 	END || '{custom_fields,created_at,updated_at}'::text[];
@@ -33,7 +34,7 @@ COMMENT ON FUNCTION zcsync._own_columns(text) IS
 CREATE FUNCTION zcsync._kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT '{tickets,tasks,leads,comments,attachments,contacts,companies,fields,statuses}'::text[];
+	SELECT '{tickets,tasks,leads,comments,attachments,time_entries,contacts,companies,fields,statuses}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._kinds() IS
 'the kinds that have a mirror table';
@@ -43,6 +44,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
 		WHEN 'leads' THEN 'lead-sync' WHEN 'comments' THEN 'ticket-sync' WHEN 'attachments' THEN 'ticket-sync'
+		WHEN 'time_entries' THEN 'ticket-sync'
 		WHEN 'contacts' THEN 'contact-sync' WHEN 'companies' THEN 'contact-sync' ELSE 'catalogue-sync' END;
 END;
 COMMENT ON FUNCTION zcsync._kind_queue(text) IS

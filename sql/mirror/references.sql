@@ -144,6 +144,7 @@ BEGIN
 		WHEN 'leads' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.leads AS r WHERE r.local_id = p_local);
 		WHEN 'comments' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.comments AS r WHERE r.local_id = p_local);
 		WHEN 'attachments' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.attachments AS r WHERE r.local_id = p_local);
+		WHEN 'time_entries' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.time_entries AS r WHERE r.local_id = p_local);
 		WHEN 'contacts' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.contacts AS r WHERE r.local_id = p_local);
 		WHEN 'companies' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.companies AS r WHERE r.local_id = p_local);
 		WHEN 'fields' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.fields AS r WHERE r.local_id = p_local);

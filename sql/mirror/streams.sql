@@ -31,9 +31,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_vendor zcsync.vendor := zcsync._vendor_of(p_vendor);
-	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.kind NOT IN ('comments', 'attachments'));
+	v_kinds text[] := ARRAY(SELECT k.kind FROM unnest(v_vendor.kinds) AS k WHERE k.kind NOT IN ('comments', 'attachments', 'time_entries'));
 BEGIN
-	IF p_kind IN ('comments', 'attachments') THEN
+	IF p_kind IN ('comments', 'attachments', 'time_entries') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('%s have no stream of their own', p_kind),
 			DETAIL = CASE p_kind WHEN 'comments' THEN 'The stream of the records that they belong to reads them.'

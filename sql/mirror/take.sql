@@ -29,9 +29,9 @@ BEGIN ATOMIC
 	SELECT array_agg(CASE
 			WHEN c IN ('tags', 'assignees', 'watchers', 'follower_ids', 'email_cc_ids') THEN 'text[]'
 			WHEN c IN ('custom_fields', 'options', 'rich_body') THEN 'jsonb'
-			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'opens_privately', 'is_inline', 'required', 'is_default', 'do_not_call') THEN 'boolean'
+			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'opens_privately', 'is_inline', 'is_billable', 'required', 'is_default', 'do_not_call') THEN 'boolean'
 			WHEN c IN ('revenue', 'value', 'probability', 'points') THEN 'numeric'
-			WHEN c IN ('time_estimate', 'size') THEN 'bigint'
+			WHEN c IN ('time_estimate', 'size', 'seconds', 'nonbillable_seconds') THEN 'bigint'
 			WHEN c IN ('employees', 'position') OR (p_kind = 'tasks' AND c = 'priority') OR (p_kind = 'leads' AND c = 'status_id') THEN 'integer'
 			WHEN right(c, 3) = '_at' THEN 'timestamptz'
 			ELSE 'text' END ORDER BY n)
@@ -242,6 +242,7 @@ BEGIN
 		WHEN 'leads' THEN RETURN zcsync._merge_leads(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'comments' THEN RETURN zcsync._merge_comments(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'attachments' THEN RETURN zcsync._merge_attachments(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
+		WHEN 'time_entries' THEN RETURN zcsync._merge_time_entries(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'contacts' THEN RETURN zcsync._merge_contacts(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'companies' THEN RETURN zcsync._merge_companies(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'fields' THEN RETURN zcsync._merge_fields(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
@@ -266,6 +267,7 @@ BEGIN
 		WHEN 'leads' THEN v_known := zcsync._find_leads(p_account, p_documents);
 		WHEN 'comments' THEN v_known := zcsync._find_comments(p_account, p_documents);
 		WHEN 'attachments' THEN v_known := zcsync._find_attachments(p_account, p_documents);
+		WHEN 'time_entries' THEN v_known := zcsync._find_time_entries(p_account, p_documents);
 		WHEN 'contacts' THEN v_known := zcsync._find_contacts(p_account, p_documents);
 		WHEN 'companies' THEN v_known := zcsync._find_companies(p_account, p_documents);
 		WHEN 'fields' THEN v_known := zcsync._find_fields(p_account, p_documents);
@@ -291,6 +293,7 @@ BEGIN
 		WHEN 'leads' THEN RETURN zcsync._insert_leads(p_account, p_documents, p_positions, p_origin);
 		WHEN 'comments' THEN RETURN zcsync._insert_comments(p_account, p_documents, p_positions, p_origin);
 		WHEN 'attachments' THEN RETURN zcsync._insert_attachments(p_account, p_documents, p_positions, p_origin);
+		WHEN 'time_entries' THEN RETURN zcsync._insert_time_entries(p_account, p_documents, p_positions, p_origin);
 		WHEN 'contacts' THEN RETURN zcsync._insert_contacts(p_account, p_documents, p_positions, p_origin);
 		WHEN 'companies' THEN RETURN zcsync._insert_companies(p_account, p_documents, p_positions, p_origin);
 		WHEN 'fields' THEN RETURN zcsync._insert_fields(p_account, p_documents, p_positions, p_origin);

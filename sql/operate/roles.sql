@@ -21,15 +21,15 @@
 -- ---------------------------------------------------------------------
 
 -- A reader gets neither what may be private text (the description of a ticket is
--- its first comment, which may be internal; comments and names of files) nor documents of vendors,
--- which have all of it.
+-- its first comment, which may be internal; comments and names of files) nor who worked
+-- for how long, nor documents of vendors, which have all of it.
 CREATE FUNCTION zcsync._reader_columns(p_kind text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT array_agg(c ORDER BY c)
 	FROM unnest(zcsync._own_columns(p_kind) || '{account_id,local_id,remote_id,deleted_at,sync_state,synced_at}'::text[]
 		|| CASE WHEN p_kind = 'leads' THEN '{inserted_at,fit,engagement,quality,stage,merged_into}'::text[] ELSE '{}' END) AS c
-	WHERE p_kind NOT IN ('comments', 'attachments') AND NOT (p_kind = 'tickets' AND c = 'description');
+	WHERE p_kind NOT IN ('comments', 'attachments', 'time_entries') AND NOT (p_kind = 'tickets' AND c = 'description');
 END;
 COMMENT ON FUNCTION zcsync._reader_columns(text) IS
 'the columns of a kind that a reader may read; NULL: none';
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION zcsync._reader_functions(boolean) IS
 CREATE FUNCTION zcsync._operator_relations() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT '{tickets,tasks,leads,comments,attachments,conversations,contacts,companies,fields,statuses,accounts,account_budgets,streams,lists,installation,alerts,
+	SELECT '{tickets,tasks,leads,comments,attachments,time_entries,conversations,contacts,companies,fields,statuses,accounts,account_budgets,streams,lists,installation,alerts,
 		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_comments,comment_copies,route_errors,links,marks,
 		company_maps,intakes,lead_sources,lead_identities,lead_rows,lead_duplicates,lead_merges,lead_match_rules,lead_statuses,
 		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents,alert_targets,alert_deliveries,

@@ -292,6 +292,70 @@ $$;
 COMMENT ON FUNCTION zcsync._step_1_attachments() IS
 'tables of step 1: attachments';
 
+CREATE FUNCTION zcsync._step_1_time_entries() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.time_entries (
+		account_id bigint NOT NULL
+			CONSTRAINT time_entries_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT time_entries_local_id_key UNIQUE,
+		remote_id text,
+		parent_id text, parent_kind text, comment_id text, author_id text, author_name text, started_at timestamptz, seconds bigint,
+		nonbillable_seconds bigint, is_billable boolean,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT time_entries_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT time_entries_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
+		synced_at timestamptz,
+		CONSTRAINT time_entries_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT time_entries_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.time_entries IS
+	'the time that people spent on mirrored records, as the vendor has it; read only';
+
+	CREATE INDEX idx_time_entries_parent ON zcsync.time_entries (account_id, parent_id);
+	CREATE INDEX idx_time_entries_started_at ON zcsync.time_entries (started_at);
+	COMMENT ON COLUMN zcsync.time_entries.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.time_entries.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.time_entries.remote_id IS 'the vendor''s id; of HaloPSA, that of the action';
+	COMMENT ON COLUMN zcsync.time_entries.parent_id IS 'remote id of the record that the time was spent on';
+	COMMENT ON COLUMN zcsync.time_entries.parent_kind IS 'kind of that record: tickets, tasks or leads';
+	COMMENT ON COLUMN zcsync.time_entries.comment_id IS 'remote_id of the comment that the time came with, which says what was done; NULL: it came with none';
+	COMMENT ON COLUMN zcsync.time_entries.author_id IS 'remote id of who spent it';
+	COMMENT ON COLUMN zcsync.time_entries.author_name IS 'name of who spent it';
+	COMMENT ON COLUMN zcsync.time_entries.started_at IS 'when the work began; where the vendor does not know that, when it was noted';
+	COMMENT ON COLUMN zcsync.time_entries.seconds IS 'how long it took';
+	COMMENT ON COLUMN zcsync.time_entries.nonbillable_seconds IS 'how much of it the vendor tells apart as not billable; NULL: it does not tell any apart';
+	COMMENT ON COLUMN zcsync.time_entries.is_billable IS 'may it be billed, as the vendor says; NULL: it does not say';
+	COMMENT ON COLUMN zcsync.time_entries.custom_fields IS 'always empty';
+	COMMENT ON COLUMN zcsync.time_entries.created_at IS 'when the time was noted';
+	COMMENT ON COLUMN zcsync.time_entries.updated_at IS 'when it was changed last at its vendor';
+	COMMENT ON COLUMN zcsync.time_entries.deleted_at IS 'when it was seen that the entry is gone; the row stays';
+	COMMENT ON COLUMN zcsync.time_entries.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.time_entries.remote IS 'what the vendor''s last document says about time, without texts';
+	COMMENT ON COLUMN zcsync.time_entries.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.time_entries.sync_key IS 'not used';
+	COMMENT ON COLUMN zcsync.time_entries.sync_state IS 'always synced';
+	COMMENT ON COLUMN zcsync.time_entries.sync_cause IS 'who wrote the row last: pull';
+	COMMENT ON COLUMN zcsync.time_entries.sync_cause_id IS 'the job';
+	COMMENT ON COLUMN zcsync.time_entries.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.time_entries.synced_at IS 'when the row last equalled the vendor''s';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_time_entries() IS
+'tables of step 1: time_entries';
+
 CREATE FUNCTION zcsync._step_1_conversations() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -33,6 +33,7 @@ BEGIN
 		PERFORM zcsync._step_1_companies();
 		PERFORM zcsync._step_1_comments();
 		PERFORM zcsync._step_1_attachments();
+		PERFORM zcsync._step_1_time_entries();
 		PERFORM zcsync._step_1_conversations();
 		PERFORM zcsync._step_1_fields();
 		PERFORM zcsync._step_1_statuses();

@@ -15,7 +15,7 @@ SELECT zcsync.add_account('one', 'zendesk', '{"subdomain": "one"}') > 0 AS one, 
 CREATE FUNCTION documents(kind text, first integer, last integer, version integer) RETURNS zcsync.document[] LANGUAGE sql AS
 $$
 	SELECT array_agg(ROW(i, version, jsonb_build_object(
-		CASE kind WHEN 'tickets' THEN 'subject' WHEN 'leads' THEN 'summary' WHEN 'comments' THEN 'body' ELSE 'name' END, 'v' || version,
+		CASE kind WHEN 'tickets' THEN 'subject' WHEN 'leads' THEN 'summary' WHEN 'comments' THEN 'body' WHEN 'time_entries' THEN 'author_name' ELSE 'name' END, 'v' || version,
 		'custom_fields', '{}'::jsonb), '{}', false)::zcsync.document)
 	FROM generate_series(first, last) AS i
 $$;
@@ -49,7 +49,7 @@ BEGIN
 		EXECUTE format('ALTER TABLE zcsync.%I DISABLE TRIGGER USER', v_kind);
 		EXECUTE format('INSERT INTO zcsync.%I (account_id, remote_id, remote_version, %s, base, remote, sync_state, sync_cause)'
 			' SELECT zcsync.account(''two''), d.remote_id, d.version, %L, d.vals, d.doc, ''synced'', ''pull'' FROM unnest(documents(%L, 1, %s, 1)) AS d',
-			v_kind, CASE v_kind WHEN 'tickets' THEN 'subject' WHEN 'leads' THEN 'summary' WHEN 'comments' THEN 'body' ELSE 'name' END, 'v1', v_kind, n);
+			v_kind, CASE v_kind WHEN 'tickets' THEN 'subject' WHEN 'leads' THEN 'summary' WHEN 'comments' THEN 'body' WHEN 'time_entries' THEN 'author_name' ELSE 'name' END, 'v1', v_kind, n);
 		EXECUTE format('ALTER TABLE zcsync.%I ENABLE TRIGGER USER', v_kind);
 	END LOOP;
 END

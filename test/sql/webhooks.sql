@@ -161,6 +161,7 @@ SELECT clickup('{"event": "taskUpdated", "task_id": "a1", "webhook_id": "w", "hi
 SELECT clickup('{"event": "taskStatusUpdated", "task_id": "a1", "webhook_id": "w", "history_items": [{"id": "h1", "date": "1642734631523"}]}') AS again;
 SELECT clickup('{"event": "taskCommentUpdated", "task_id": "a1", "webhook_id": "w", "history_items": [{"id": "h2", "comment": {"text_content": "a"}}]}');
 SELECT clickup('{"event": "taskCommentUpdated", "task_id": "a1", "webhook_id": "w", "history_items": [{"id": "h2", "comment": {"text_content": "b"}}]}') AS other_body;
+SELECT clickup('{"event": "taskTimeTrackedUpdated", "task_id": "a1", "webhook_id": "w", "history_items": [{"id": "h4"}]}') AS time_spent;
 SELECT clickup('{"event": "taskCreated", "task_id": "a2", "webhook_id": "w"}');
 SELECT clickup('{"event": "taskDeleted", "task_id": "a3", "webhook_id": "w"}') AS not_here;
 INSERT INTO zcsync.tasks (account_id, remote_id, list_id, name, sync_cause, sync_cause_id) VALUES (zcsync.account('dev'), 'a4', '1', 'x', 'pull', -1);

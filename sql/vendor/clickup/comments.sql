@@ -41,8 +41,8 @@ $$;
 COMMENT ON FUNCTION zcsync._clickup_threads(bigint, boolean, jsonb) IS
 'the comments of a list whose replies are to be read';
 
--- First the pages of comments, then the replies, one comment after another, and where all
--- is read, the task with its files:
+-- First the pages of comments, then the replies, one comment after another, where all is
+-- read the task with its files, and the task's time:
 --
 --   start, start_id   the last comment of the page before
 --   threads           the comments whose replies are still to be read
@@ -62,8 +62,10 @@ BEGIN
 		RETURN (SELECT jsonb_build_object('start', v_last -> 'date', 'start_id', v_last -> 'id')
 			WHERE p_request ->> 'op' <> 'comment_replies' AND jsonb_array_length(v_list) >= 25 AND v_last ->> 'id' IS DISTINCT FROM p_request ->> 'start_id'
 				AND zcsync._clickup_time(v_last ->> 'date')::timestamptz >= (p_request ->> 'since')::timestamptz);
-	ELSIF p_request ->> 'op' = 'get_task' THEN
+	ELSIF p_request ->> 'op' = 'task_time' THEN
 		RETURN NULL;
+	ELSIF p_request ->> 'op' = 'get_task' THEN
+		RETURN zcsync._clickup_time_page(v_account, p_request ->> 'task_id', p_reply);
 	ELSIF p_request ->> 'op' = 'comment_replies' THEN
 		v_threads := v_threads - 0;
 	ELSE
@@ -77,7 +79,7 @@ BEGIN
 		END IF;
 	END IF;
 	RETURN CASE WHEN v_threads <> '[]' THEN jsonb_build_object('op', 'comment_replies', 'comment_id', v_threads -> 0, 'threads', v_threads)
-		WHEN p_request ? 'whole' AND NOT p_request ? 'look' THEN '{"op": "get_task"}' END;
+		WHEN p_request ? 'whole' THEN '{"op": "get_task"}' ELSE zcsync._clickup_time_page(v_account, p_request ->> 'task_id', NULL) END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_comments_next(bigint, jsonb, jsonb) IS

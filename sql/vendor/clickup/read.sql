@@ -482,6 +482,9 @@ BEGIN
 		RETURN QUERY SELECT 'attachments', a.id, NULL::text, jsonb_build_object('parent_kind', 'tasks', 'parent_id', p_request -> 'task_id'), NULL::jsonb, true
 			FROM zcsync._attachments_of(p_account, ARRAY(SELECT zcsync._clickup_gone_comments(p_account, p_request, p_reply -> 'comments'))) AS a (id)
 			WHERE jsonb_typeof(p_reply -> 'comments') = 'array';
+	ELSIF v_op = 'task_time' THEN
+		RETURN QUERY SELECT * FROM zcsync._clickup_times(p_account, p_request, p_reply -> 'data')
+			WHERE jsonb_typeof(p_reply -> 'data') = 'array';
 	ELSIF v_op = 'custom_items' THEN
 		RETURN QUERY SELECT * FROM zcsync._clickup_types(p_reply -> 'custom_items');
 	ELSIF v_op = 'list_fields' THEN

@@ -16,7 +16,6 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_webhook_proof(jsonb, bytea, text) IS
 'the signature of a delivery of ClickUp';
 
--- A list that was changed may have other statuses and fields.
 -- What entries of a task's history say of the columns whose form in them is known.
 CREATE FUNCTION zcsync._clickup_past(p_items jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -32,6 +31,8 @@ END;
 COMMENT ON FUNCTION zcsync._clickup_past(jsonb) IS
 'what columns of a task were before, and after, by entries of its history';
 
+-- The time of a task is read with its comments.  A list that was changed may have other
+-- statuses and fields.
 CREATE FUNCTION zcsync._clickup_webhook_events(p_account bigint, p_headers jsonb, p_body jsonb) RETURNS zcsync.webhook_event[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -45,7 +46,7 @@ BEGIN ATOMIC
 		WHERE e.name LIKE 'task%' AND p_body ->> 'task_id' ~ '^[A-Za-z0-9]{1,40}$'
 		UNION ALL
 		SELECT 'tasks', p_body ->> 'task_id', 'comments'
-		WHERE e.name LIKE 'taskComment%' AND p_body ->> 'task_id' ~ '^[A-Za-z0-9]{1,40}$'
+		WHERE (e.name LIKE 'taskComment%' OR e.name = 'taskTimeTrackedUpdated') AND p_body ->> 'task_id' ~ '^[A-Za-z0-9]{1,40}$'
 		UNION ALL
 		SELECT c.kind, NULL, 'read' FROM unnest('{statuses,fields}'::text[]) AS c (kind)
 		WHERE e.name LIKE 'list%' OR e.name LIKE 'folder%' OR e.name LIKE 'space%') AS k (kind, id, doing);

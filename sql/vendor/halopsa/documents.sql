@@ -176,6 +176,7 @@ BEGIN
 			FROM zcsync._halopsa_gone_comments(p_account, p_kind, p_request, p_reply, v_list) AS g (id);
 		RETURN QUERY SELECT 'attachments', a.id, NULL::text, jsonb_build_object('parent_kind', p_kind, 'parent_id', p_request -> 'ticket_id'), NULL::jsonb, true
 			FROM zcsync._attachments_of(p_account, ARRAY(SELECT zcsync._halopsa_gone_comments(p_account, p_kind, p_request, p_reply, v_list))) AS a (id);
+		RETURN QUERY SELECT * FROM zcsync._halopsa_times(p_account, p_kind, p_request, p_reply, v_list);
 		RETURN;
 	ELSIF v_entity = 'attachment' THEN
 		RETURN QUERY SELECT * FROM zcsync._halopsa_files(p_account, p_kind, p_request, p_reply, v_list);

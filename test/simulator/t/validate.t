@@ -97,8 +97,9 @@ try(clickup => POST => "/api/v2/comment/$said->{id}/reply", { comment_text => 'r
 is try(clickup => GET => "/api/v2/comment/$said->{id}/reply")->{comments}[0]{comment_text}, 'r', 'a reply';
 try(clickup => DELETE => "/api/v2/comment/$said->{id}");
 is_deeply try(clickup => GET => "/api/v2/task/$task->{id}/comment")->{comments}, [], 'a deleted comment';
-$simulator->post('touch', { workspace => 'dev', id => $task->{id}, text => 'see', files => [ { id => 'f.txt', title => 'a.txt' } ] });
+$simulator->post('touch', { workspace => 'dev', id => $task->{id}, text => 'see', files => [ { id => 'f.txt', title => 'a.txt' } ], time => [ { id => 5, user => 183, time => 60000 } ] });
 is try(clickup => GET => "/api/v2/task/$task->{id}")->{attachments}[0]{title}, 'a.txt', 'a file of a task';
+is try(clickup => GET => "/api/v2/task/$task->{id}/time")->{data}[0]{intervals}[0]{time}, '60000', 'and its time';
 try(clickup => DELETE => "/api/v2/task/$task->{id}/field/$text->{id}");
 try(clickup => DELETE => "/api/v2/task/$task->{id}");
 
@@ -117,7 +118,7 @@ try(halopsa => POST => '/api/Actions', [ { id => $action, ticket_id => $halo->{i
 is try(halopsa => GET => "/api/Actions/$action?ticket_id=$halo->{id}")->{note}, 'y', 'an edited action';
 try(halopsa => DELETE => "/api/Actions/$action?ticket_id=$halo->{id}");
 is_deeply try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions}, [], 'a deleted action';
-$simulator->post('touch', { vendor => 'halopsa', account => 'acme', id => $halo->{id}, text => 'see', files => [ { id => 70, filename => 'a.txt' } ] });
+$simulator->post('touch', { vendor => 'halopsa', account => 'acme', id => $halo->{id}, text => 'see', files => [ { id => 70, filename => 'a.txt' } ], hours => 0.25 });
 is try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions}[0]{attachment_count}, 1, 'an action with a file';
 is try(halopsa => GET => "/api/Attachment?ticket_id=$halo->{id}")->{attachments}[0]{filename}, 'a.txt', 'which is listed';
 try(halopsa => POST => '/api/Client', [ { name => 'N', domain => 'n.example' } ]);

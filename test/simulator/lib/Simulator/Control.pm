@@ -255,13 +255,15 @@ sub _edits ($app, $p)
 	return { results => [ map { _edit($app, $_) } @$edits ] };
 }
 
-# A change of something that is not mapped: a comment, and files.
+# A change of something that is not mapped: a comment, with files, and time: of an action
+# its hours, of a task all its intervals, each with its user.
 sub _touch ($app, $p)
 {
 	my $text = $p->{text} // 'An agent was here.';
 
 	return Simulator::HaloPSA::Control::touch($app, $p) if _is_halopsa($p);
 	push @{ (_task($app, $p))[1]{files} }, @{ $p->{files} } if _is_clickup($p) && $p->{files};
+	(_task($app, $p))[1]{time} = $p->{time} if _is_clickup($p) && $p->{time};
 	return _edit_task($app, $p, { comment => $text }) if _is_clickup($p);
 	return _edit($app, { %$p, fields => { comment => { body => $text, public => $p->{public} // Mojo::JSON->false, files => $p->{files} } } });
 }

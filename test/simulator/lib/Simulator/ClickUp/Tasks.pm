@@ -11,7 +11,7 @@ use Simulator::Order;
 use Simulator::Vendor qw(fail is_bool is_int is_number is_string truthy);
 
 our @EXPORT = qw(task_routes list_tasks team_tasks task task_create task_update task_move task_delete field_set field_clear
-  tag_add tag_remove comments comment_create replies reply_create comment_update comment_delete);
+  tag_add tag_remove comments tracked_time comment_create replies reply_create comment_update comment_delete);
 
 my $COMMENTS = 25;
 my $UUID = qr/\A[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/;
@@ -32,6 +32,7 @@ sub task_routes ($self)
 		'POST api/v2/task/:task_id/tag/:tag' => 'tag_add',
 		'DELETE api/v2/task/:task_id/tag/:tag' => 'tag_remove',
 		'GET api/v2/task/:task_id/comment' => 'comments',
+		'GET api/v2/task/:task_id/time' => 'tracked_time',
 		'POST api/v2/task/:task_id/comment' => 'comment_create',
 		'GET api/v2/comment/:comment_id/reply' => 'replies',
 		'POST api/v2/comment/:comment_id/reply' => 'reply_create',
@@ -501,6 +502,13 @@ sub comments ($self, $q)
 	}
 	splice @comments, $COMMENTS if @comments > $COMMENTS;
 	return (200, { comments => [ map { $workspace->show_comment($_) } @comments ] });
+}
+
+sub tracked_time ($self, $q)
+{
+	my ($workspace, $task) = $self->the_task($q);
+
+	return (200, { data => $workspace->show_time($task) });
 }
 
 # The text of a request, and its blocks: either is given.

@@ -9,6 +9,7 @@ package Simulator::ClickUp::Workspace;
 # listings.
 
 use Mojo::Base -base, -signatures;
+use List::Util qw(sum0);
 use Mojo::JSON qw(encode_json false true);
 use Simulator::Order;
 
@@ -321,7 +322,7 @@ sub show ($self, $task, %with)
 		start_date => _string($task->{start_date}),
 		points => $task->{points},
 		time_estimate => $task->{time_estimate},
-		time_spent => 0,
+		time_spent => sum0(map { $_->{time} } @{ $task->{time} // [] }),
 		custom_fields => [ map { $self->_show_field($_, $task->{fields}{ $_->{id} }) } @{ $list->{fields} } ],
 		dependencies => [],
 		linked_tasks => [],
@@ -350,6 +351,22 @@ sub _show_file ($self, $task, $file)
 		parent_id => $task->{id}, size => 0 + ($file->{size} // 12), total_comments => 0, resolved_comments => 0, user => $self->members->{ $task->{creator} },
 		deleted => false, orientation => '', url => $url, url_w_query => "$url?view=open", url_w_host => $url,
 	};
+}
+
+# The time of a task, by user.
+sub show_time ($self, $task)
+{
+	my %by_user;
+
+	push @{ $by_user{ $_->{user} } }, $_ for @{ $task->{time} // [] };
+	return [
+		map {
+			my $user = $_;
+			{
+				user => $self->members->{$user}, time => sum0(map { $_->{time} } @{ $by_user{$user} }),
+				intervals => [ map { { id => "$_->{id}", start => _string($_->{start}), end => _string($_->{end}), time => "$_->{time}", source => 'clickup', date_added => _string($_->{start} // $task->{updated}) } } @{ $by_user{$user} } ]
+			}
+		} sort keys %by_user ];
 }
 
 sub _folder_of ($self, $list)

@@ -102,7 +102,7 @@ sub edit ($app, $p)
 # A change of something that is not mirrored with the ticket: a note.
 sub touch ($app, $p)
 {
-	return edit($app, { %$p, fields => { comment => { note => $p->{text} // 'An agent was here.', hidden => 1, files => $p->{files} } } });
+	return edit($app, { %$p, fields => { comment => { note => $p->{text} // 'An agent was here.', hidden => 1, map { $_ => $p->{$_} } grep { defined $p->{$_} } qw(files hours free_hours began outcome) } } });
 }
 
 # As an agent does; permanent leaves nothing behind.

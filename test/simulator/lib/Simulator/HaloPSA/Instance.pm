@@ -447,7 +447,8 @@ sub show_action ($self, $ticket, $action, $html = 0)
 		ticket_id => $ticket->{id}, id => $action->{id}, outcome => $action->{outcome}, outcome_id => $action->{outcome_id} // 0, who => $action->{who}, who_type => 1,
 		who_agentid => $action->{agent_id} // 3, datetime => $self->date($action->{time}), last_updated => $self->date($action->{time}), note => $action->{note},
 		$html ? (note_html => $action->{note_html} // '<p>' . xml_escape($action->{note}) . '</p>') : (),
-		hiddenfromuser => _bool($action->{hidden}), important => false, actioncompletiondate => $EPOCH, actionarrivaldate => $EPOCH, timetaken => decimal(0), emaildirection => '',
+		hiddenfromuser => _bool($action->{hidden}), important => false, actioncompletiondate => $EPOCH, actionarrivaldate => $action->{began} // $EPOCH, timetaken => $action->{hours} ? 0 + $action->{hours} : decimal(0),
+		nonbilltime => 0 + ($action->{free_hours} // 0), actisbillable => $action->{hours} ? true : false, emaildirection => '',
 		attachment_count => scalar @{ $action->{files} // [] }, customfields => [], action_systemid => $action->{system} ? 12 : 0, _canupdate => true,
 	};
 }
