@@ -328,7 +328,7 @@ BEGIN
 	CREATE INDEX idx_time_entries_started_at ON zcsync.time_entries (started_at);
 	COMMENT ON COLUMN zcsync.time_entries.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.time_entries.local_id IS 'number of the row, unique in all mirror tables; it never changes';
-	COMMENT ON COLUMN zcsync.time_entries.remote_id IS 'the vendor''s id; of HaloPSA, that of the action';
+	COMMENT ON COLUMN zcsync.time_entries.remote_id IS 'the vendor''s id, which is that of the comment where the time came with one';
 	COMMENT ON COLUMN zcsync.time_entries.parent_id IS 'remote id of the record that the time was spent on';
 	COMMENT ON COLUMN zcsync.time_entries.parent_kind IS 'kind of that record: tickets, tasks or leads';
 	COMMENT ON COLUMN zcsync.time_entries.comment_id IS 'remote_id of the comment that the time came with, which says what was done; NULL: it came with none';

@@ -305,7 +305,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.comments.author_name IS 'who wrote it';
 	COMMENT ON COLUMN zcsync.comments.body IS 'the text';
 	COMMENT ON COLUMN zcsync.comments.is_private IS 'shown to agents only; empty: not known, which counts as private';
-	COMMENT ON COLUMN zcsync.comments.outcome IS 'what a call ended with';
+	COMMENT ON COLUMN zcsync.comments.outcome IS 'what came of it, where comments have outcomes at their vendor: its name';
 	COMMENT ON COLUMN zcsync.comments.channel IS 'how it came in: email, web, phone, ...';
 	COMMENT ON COLUMN zcsync.comments.custom_fields IS 'field id to value; unset ones are left out';
 	COMMENT ON COLUMN zcsync.comments.created_at IS 'when the row was made; of a record: when it was created at its vendor';

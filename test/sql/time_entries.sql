@@ -53,6 +53,30 @@ SELECT count(*) FROM take('psa/tickets', '{"op": "list", "entity": "Actions", "t
 	{"id": 3, "ticket_id": 9950, "note": "free", "who_agentid": 4, "datetime": "2026-01-01T10:02:00", "timetaken": 0, "nonbilltime": 0, "attachment_count": 0}]}');
 SELECT id, started_at, seconds, nonbillable, gone FROM spent;
 
+-- Actions with an outcome that is excluded, by name or by id, do not become comments, unless they have a row; their time counts.
+SELECT FROM zcsync.alter_account('psa', '{"excluded_outcomes": "Emailed"}');
+SELECT FROM zcsync.alter_account('psa', '{"excluded_outcomes": [{"id": 7}]}');
+SELECT FROM zcsync.alter_account('psa', '{"excluded_outcomes": ["email update", 42, "Renamed (1)"]}');
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, options, sync_cause, sync_cause_id)
+VALUES (:psa, 'outcome', 'system', 'Outcome', '[{"id": "50", "name": "Renamed (1)"}, {"id": "51", "name": "Told"}]', 'pull', -1);
+SELECT count(*) FROM take('psa/tickets', '{"op": "list", "entity": "Actions", "ticket_id": "9950"}', '{"record_count": 7, "actions": [
+	{"id": 1, "ticket_id": 9950, "note": "secret", "outcome": "Email Update", "datetime": "2026-01-01T10:00:00Z", "last_updated": "2026-01-01T12:00:00Z", "timetaken": 2, "attachment_count": 0},
+	{"id": 11, "ticket_id": 9950, "note": "by name", "outcome": " Email Update ", "datetime": "2026-01-02T10:00:00Z", "timetaken": 1, "attachment_count": 0},
+	{"id": 12, "ticket_id": 9950, "note": "by id", "outcome": "x", "outcome_id": 42.0, "datetime": "2026-01-02T10:00:01Z", "attachment_count": 0},
+	{"id": 13, "ticket_id": 9950, "note": "by the catalogue", "outcome": "The old name", "outcome_id": 50, "datetime": "2026-01-02T10:00:02Z", "attachment_count": 0},
+	{"id": 14, "ticket_id": 9950, "note": "told", "outcome": "Told", "outcome_id": 51, "datetime": "2026-01-02T10:00:03Z", "attachment_count": 0},
+	{"id": 15, "ticket_id": 9950, "note": "of none", "datetime": "2026-01-02T10:00:04Z", "attachment_count": 0},
+	{"id": 16, "ticket_id": 9950, "note": "of none either", "outcome": null, "outcome_id": 0, "datetime": "2026-01-02T10:00:05Z", "attachment_count": 0}]}');
+SELECT remote_id, body, outcome, deleted_at IS NOT NULL AS gone FROM zcsync.comments WHERE account_id = :psa ORDER BY split_part(remote_id, '-', 2)::integer;
+SELECT id, seconds FROM spent WHERE id IN ('9950-1', '9950-11');
+-- what was posted here is looked for among all actions
+SELECT count(*) FROM zcsync._halopsa_rows(:psa, 'tickets', '{"op": "list", "entity": "Actions", "ticket_id": "9950", "look": true, "as_of": 0}', '{"actions": [{"id": 17, "note": "x", "outcome_id": 42}]}') AS r WHERE r.kind = 'comments';
+-- without the setting the next read brings them
+SELECT FROM zcsync.alter_account('psa', '{"excluded_outcomes": []}');
+SELECT count(*) FROM take('psa/tickets', '{"op": "list", "entity": "Actions", "ticket_id": "9950"}', '{"record_count": 7, "actions": [
+	{"id": 12, "ticket_id": 9950, "note": "by id", "outcome": "x", "outcome_id": 42.0, "datetime": "2026-01-02T10:00:01Z", "attachment_count": 0}]}');
+SELECT count(*) FROM zcsync.comments WHERE body = 'by id';
+
 -- ClickUp: a task is asked for its time if some was spent on it.
 SELECT next FROM take('dev/tasks', '{"op": "task_comments", "task_id": "t1"}', '{"comments": []}');
 SELECT next FROM take('dev/tasks', '{"op": "task_comments", "task_id": "t1", "whole": true}', '{"comments": []}');

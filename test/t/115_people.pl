@@ -128,6 +128,19 @@ value("UPDATE zcsync.tasks SET watchers = '{}', type_id = NULL WHERE local_id = 
 work() for 1, 2;
 is(task(), '{183,185}|synced', 'watchers of both sides, and a plain task');
 is(value("SELECT remote #>> '{checklists,0,items,0,name}' FROM zcsync.tasks WHERE local_id = $task"), 'Back up', 'checklists are read');
+
+# the time that was tracked on it, with its comments
+value(q{SELECT zcsync.alter_stream('dev/tasks', comments => 'all')});
+work();
+is(calls(qr{/time$}, 'clickup'), 0, 'no task was worked on, and none is asked for its time');
+$simulator->post('touch', { workspace => 'dev', id => $remote, time => [ { id => 1, user => 183, time => 90000, start => 1770000000000, end => 1770000090000 }, { id => 2, user => 184, time => 60000 } ] });
+sub tracked { value('UPDATE zcsync.streams SET comments_at = now() WHERE comments_at IS NOT NULL'); work(); return value(q{SELECT string_agg(concat_ws(' ', author_name, seconds, deleted_at IS NOT NULL), ',' ORDER BY remote_id) FROM zcsync.time_entries}); }
+work();
+is(tracked(), 'Dana Dev 90 f,Max Code 60 f', 'the time of a task');
+is(calls(qr{/time$}, 'clickup'), 1, 'with a call');
+$simulator->post('touch', { workspace => 'dev', id => $remote, time => [ { id => 2, user => 184, time => 30000 } ] });
+work();
+is(tracked(), 'Dana Dev 90 t,Max Code 30 f', 'and its changes');
 is(value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'without errors');
 
 # A route makes a requester who is new, before the ticket.

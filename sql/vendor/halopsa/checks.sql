@@ -74,6 +74,13 @@ BEGIN
 		RETURN QUERY SELECT 'write ' || v_stream.kind, NULL::boolean, 'cannot be told without writing',
 			'Make sure that the scope has "edit:tickets" (or "all"), and that the application''s agent may change these records.';
 	END LOOP;
+	RETURN QUERY SELECT 'excluded outcomes', false, format('HaloPSA has no outcome %s', string_agg(format('"%s"', e), ', ' ORDER BY e COLLATE "C")),
+		'Correct the setting "excluded_outcomes" with zcsync.alter_account(); zcsync.discover() has the outcomes.'
+	FROM jsonb_array_elements_text(zcsync._json_list(v_settings -> 'excluded_outcomes')) AS e
+	WHERE EXISTS (SELECT FROM zcsync._halopsa_seen_options(p_account, 'outcome'))
+		AND NOT EXISTS (SELECT FROM zcsync._halopsa_seen_options(p_account, 'outcome') AS o
+			WHERE lower(btrim(e) COLLATE "C") IN (o.id, lower(btrim(o.path) COLLATE "C")))
+	HAVING count(*) > 0;
 END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_check_account(bigint) IS

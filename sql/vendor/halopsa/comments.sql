@@ -2,7 +2,8 @@
 -- HaloPSA: actions of tickets and opportunities are their comments.
 --
 -- HaloPSA lists all actions of one ticket at once, and has no list of those of all
--- tickets.  What the system itself noted is left out.  An action is numbered within its
+-- tickets.  What the system itself noted is left out, and what has an outcome that the
+-- account excludes.  An action is numbered within its
 -- ticket, so its remote id is the two numbers: 9950-3.
 --
 -- An action that is not in the list any more was deleted.  An empty list shows nothing:
@@ -20,6 +21,51 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_comments_request(bigint, jsonb) IS
 'the request for the actions of a ticket or an opportunity, or for its files';
+
+-- The outcomes that the setting excluded_outcomes names: their ids, and the names that
+-- were given.
+CREATE FUNCTION zcsync._halopsa_excluded_outcomes(p_account bigint) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH given AS (
+		SELECT lower(btrim(e) COLLATE "C") AS name
+		FROM zcsync.accounts AS a CROSS JOIN jsonb_array_elements_text(zcsync._json_list(a.settings -> 'excluded_outcomes')) AS e
+		WHERE a.account_id = p_account)
+	SELECT array_agg(u.name)
+	FROM (
+		SELECT g.name FROM given AS g
+		UNION ALL
+		SELECT o ->> 'id' FROM zcsync.fields AS f CROSS JOIN jsonb_array_elements(zcsync._json_list(f.options)) AS o
+		WHERE f.account_id = p_account AND f.remote_id = 'outcome'
+			AND EXISTS (SELECT FROM given AS g WHERE g.name = lower(btrim(o ->> 'name') COLLATE "C"))) AS u (name)
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_excluded_outcomes(bigint) IS
+'ids and names of outcomes whose actions are not mirrored; NULL: there are none';
+
+-- The actions of a list that become comments.  One that has a row keeps it, whatever its
+-- outcome: it was written here, or mirrored before its outcome was excluded.
+CREATE FUNCTION zcsync._halopsa_told_actions(p_account bigint, p_ticket text, p_list jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_excluded text[] := zcsync._halopsa_excluded_outcomes(p_account);
+BEGIN
+	IF v_excluded IS NULL THEN
+		RETURN p_list;
+	END IF;
+	RETURN (
+		SELECT coalesce(jsonb_agg(d ORDER BY n), '[]')
+		FROM jsonb_array_elements(p_list) WITH ORDINALITY AS x (d, n)
+		WHERE (zcsync._halopsa_read_id(d -> 'outcome_id') = ANY (v_excluded)
+				OR lower(btrim(d ->> 'outcome') COLLATE "C") = ANY (v_excluded)) IS NOT TRUE
+			OR EXISTS (SELECT FROM zcsync.comments AS c
+				WHERE c.account_id = p_account AND c.remote_id = concat(p_ticket, '-', zcsync._halopsa_read_id(d -> 'id'))));
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_told_actions(bigint, text, jsonb) IS
+'a list of actions without those that are new and have an outcome that is excluded';
 
 CREATE FUNCTION zcsync._halopsa_gone_comments(p_account bigint, p_kind text, p_request jsonb, p_reply jsonb, p_list jsonb) RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -171,7 +171,9 @@ BEGIN
 	END IF;
 	v_list := zcsync._halopsa_list(p_reply);
 	IF v_entity = 'actions' THEN
-		RETURN QUERY SELECT * FROM zcsync._halopsa_comments(p_kind, v_list, p_request ->> 'ticket_id');
+		RETURN QUERY SELECT * FROM zcsync._halopsa_comments(p_kind,
+			CASE WHEN p_request ? 'look' THEN v_list ELSE zcsync._halopsa_told_actions(p_account, p_request ->> 'ticket_id', v_list) END,
+			p_request ->> 'ticket_id');
 		RETURN QUERY SELECT 'comments', g.id, NULL::text, jsonb_build_object('parent_kind', p_kind, 'parent_id', p_request -> 'ticket_id'), NULL::jsonb, true
 			FROM zcsync._halopsa_gone_comments(p_account, p_kind, p_request, p_reply, v_list) AS g (id);
 		RETURN QUERY SELECT 'attachments', a.id, NULL::text, jsonb_build_object('parent_kind', p_kind, 'parent_id', p_request -> 'ticket_id'), NULL::jsonb, true
