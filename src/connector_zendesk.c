@@ -48,6 +48,8 @@ static const ZcsyncOperation operations[] = {
 	"comments"},
 	{"ticket_audits", "GET", "/api/v2/tickets/{ticket_id}/audits",
 	"include page[size] page[after]", false, "audits"},
+	{"deleted_tickets", "GET", "/api/v2/deleted_tickets",
+	"sort_by sort_order page per_page", false, "deleted_tickets"},
 	{"suspended_tickets", "GET", "/api/v2/suspended_tickets",
 	"page[size] page[after]", false, "suspended_tickets"},
 	{"show_many", "GET", "/api/v2/tickets/show_many", "ids include", false,

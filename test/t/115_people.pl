@@ -93,6 +93,7 @@ is(value("SELECT satisfaction FROM zcsync.tickets WHERE remote_id = '$ticket'"),
 $simulator->post('delete', { account => 'acme', id => $problem });
 work();
 is(value("SELECT deleted_at IS NOT NULL, status FROM zcsync.tickets WHERE remote_id = '$problem'"), 't|deleted', 'a deleted ticket');
+like(value("SELECT string_agg(concat_ws(' ', who, field, old, new), ',') FROM zcsync.remote_history('acme/tickets/$problem')"), qr/^\w+ \w+ status (?:open|pending) deleted\z/, 'and who deleted it');
 $simulator->post('edit', { account => 'acme', id => $problem, fields => { status => 'open' } });
 work();
 is(value("SELECT deleted_at IS NOT NULL, status FROM zcsync.tickets WHERE remote_id = '$problem'"), 'f|open', 'is restored');
@@ -136,11 +137,11 @@ is(calls(qr{/time$}, 'clickup'), 0, 'no task was worked on, and none is asked fo
 $simulator->post('touch', { workspace => 'dev', id => $remote, time => [ { id => 1, user => 183, time => 90000, start => 1770000000000, end => 1770000090000 }, { id => 2, user => 184, time => 60000 } ] });
 sub tracked { value('UPDATE zcsync.streams SET comments_at = now() WHERE comments_at IS NOT NULL'); work(); return value(q{SELECT string_agg(concat_ws(' ', author_name, seconds, deleted_at IS NOT NULL), ',' ORDER BY remote_id) FROM zcsync.time_entries}); }
 work();
-is(tracked(), 'Dana Dev 90 f,Max Code 60 f', 'the time of a task');
+is(tracked(), 'Dana Developer 90 f,Erik Engineer 60 f', 'the time of a task');
 is(calls(qr{/time$}, 'clickup'), 1, 'with a call');
 $simulator->post('touch', { workspace => 'dev', id => $remote, time => [ { id => 2, user => 184, time => 30000 } ] });
 work();
-is(tracked(), 'Dana Dev 90 t,Max Code 30 f', 'and its changes');
+is(tracked(), 'Dana Developer 90 t,Erik Engineer 30 f', 'and its changes');
 is(value(q{SELECT coalesce(string_agg(message, '; '), '') FROM zcsync.errors}), '', 'without errors');
 
 # A route makes a requester who is new, before the ticket.

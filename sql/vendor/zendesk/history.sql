@@ -1,5 +1,6 @@
 -- ---------------------------------------------------------------------
--- Zendesk: what only a look there tells: the audits of a ticket, and suspended tickets.
+-- Zendesk: what only a look there tells: the audits of a ticket, who deleted it, and
+-- suspended tickets.
 -- ---------------------------------------------------------------------
 
 -- What the audits of a page say, a row per changed field.  Of a comment they only tell
@@ -28,7 +29,31 @@ $$;
 COMMENT ON FUNCTION zcsync._zendesk_audits(bigint, jsonb) IS
 'who changed what, by a page of the audits of a ticket';
 
--- A hundred audits a call, and at most fifty calls.
+-- Who deleted a ticket, by the list of deleted tickets.  It goes back thirty days, and
+-- takes ten calls a minute; the latest come first.
+CREATE FUNCTION zcsync._zendesk_deletion(p_account bigint, p_remote_id text)
+RETURNS TABLE (at timestamptz, who_id text, who text, field text, old text, new text, channel text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_reply jsonb;
+BEGIN
+	FOR v_page IN 1 .. 5 LOOP
+		v_reply := zcsync._ask(p_account, jsonb_build_object('op', 'deleted_tickets', 'sort_by', 'deleted_at', 'sort_order', 'desc', 'per_page', 100, 'page', v_page));
+		RETURN QUERY
+		SELECT zcsync._utc_text(d ->> 'deleted_at')::timestamptz, d #>> '{actor,id}', d #>> '{actor,name}', 'status', d ->> 'previous_state', 'deleted', NULL::text
+		FROM jsonb_array_elements(zcsync._json_list(v_reply -> 'deleted_tickets')) AS d
+		WHERE d ->> 'id' = p_remote_id;
+		EXIT WHEN FOUND OR v_reply ->> 'next_page' IS NULL;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zcsync._zendesk_deletion(bigint, text) IS
+'who deleted a ticket, as a row of its history; none if Zendesk does not list it';
+
+-- A hundred audits a call, and at most fifty calls.  A deleted ticket has no audits that
+-- could be read.
 CREATE FUNCTION zcsync._zendesk_history(p_account bigint, p_kind text, p_remote_id text)
 RETURNS TABLE (at timestamptz, who_id text, who text, field text, old text, new text, channel text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -40,6 +65,12 @@ DECLARE
 BEGIN
 	IF p_kind <> 'tickets' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = format('Zendesk keeps no history of %s that could be read', p_kind);
+	END IF;
+	IF EXISTS (SELECT FROM zcsync.tickets AS t WHERE t.account_id = p_account AND t.remote_id = p_remote_id AND t.deleted_at IS NOT NULL) THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_deletion(p_account, p_remote_id);
+		IF FOUND THEN
+			RETURN;
+		END IF;
 	END IF;
 	FOR v_calls IN 1 .. 50 LOOP
 		v_reply := zcsync._ask(p_account, v_request);

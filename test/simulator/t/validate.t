@@ -40,7 +40,7 @@ sub try ($vendor, $method, $path, $body = undef)
 try(zendesk => GET => '/api/v2/incremental/tickets/cursor?start_time=0&per_page=500&include=users');
 try(zendesk => GET => '/api/v2/incremental/users/cursor?start_time=0');
 try(zendesk => GET => $_) for qw(/api/v2/tickets/count /api/v2/tickets /api/v2/tickets/show_many?ids=1 /api/v2/ticket_fields
-  /api/v2/custom_statuses /api/v2/users/me /api/v2/groups /api/v2/deleted_tickets /api/v2/groups?page[size]=2
+  /api/v2/custom_statuses /api/v2/users/me /api/v2/groups /api/v2/deleted_tickets /api/v2/deleted_tickets?sort_by=deleted_at&sort_order=desc&per_page=100&page=1 /api/v2/groups?page[size]=2
   /api/v2/brands?page[size]=100 /api/v2/ticket_forms?page[size]=100 /api/v2/organizations?page[size]=100
   /api/v2/incremental/organizations?start_time=0&per_page=1000);
 my $made = try(

@@ -564,7 +564,7 @@ sub ticket_audits ($self, $q)
 {
 	my $account = $q->{a};
 
-	$self->not_found if !defined $account->tickets->{ $q->{p}{id} };
+	$self->not_found if !defined $account->tickets->{ $q->{p}{id} } || $account->deleted->{ $q->{p}{id} };
 	my %audits = map { $_->{id} => {
 		id => $_->{id}, ticket_id => $_->{ticket_id}, created_at => $_->{created_at}, author_id => $_->{updater_id}, metadata => {},
 		via => { channel => 'api' }, events => [ map { my %event = %$_; delete @event{qw(event_type via_reference_id)}; \%event } @{ $_->{child_events} } ] } }

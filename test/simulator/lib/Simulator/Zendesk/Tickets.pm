@@ -234,7 +234,9 @@ sub deleted_tickets ($self, $q)
 	my $account = $q->{a};
 
 	$self->take($q, 'deleted_tickets');
-	my @ids = sort { $a <=> $b } keys %{ $account->deleted };
+	my ($by, $order) = map { $q->{params}->param($_) // '' } qw(sort_by sort_order);
+	my @ids = sort { $by eq 'deleted_at' && $account->ticket($a)->{updated_at} cmp $account->ticket($b)->{updated_at} || $a <=> $b } keys %{ $account->deleted };
+	@ids = reverse @ids if $order eq 'desc';
 	return (
 		200,
 		$self->page_of($q, 'deleted_tickets', \@ids, sub ($id) {
