@@ -89,7 +89,7 @@ BEGIN ATOMIC
 		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_comments,comment_copies,route_errors,links,marks,
 		company_maps,intakes,lead_sources,lead_identities,lead_rows,lead_duplicates,lead_merges,lead_match_rules,lead_statuses,
 		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents,alert_targets,alert_deliveries,
-		webhooks,inbox,heard_streams,refused_deliveries,doors,stat_webhooks}'::text[];
+		webhooks,inbox,heard_streams,refused_deliveries,doors,stat_webhooks,suspended_counts}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._operator_relations() IS
 'tables that an operator may read whole, besides what a reader may';
@@ -103,7 +103,7 @@ BEGIN ATOMIC
 	SELECT '{setup,start,adopt_database,create_partitions,create_lead_partitions,maintain,_maintain,_maintenance_steps,run,
 		schedule_maintenance,unschedule_maintenance,_schedule_job,_unschedule_job,_maintenance_job,_job_name,_cron_database,_cron_is_here,
 		add_account,alter_account,pause_account,resume_account,set_credentials,forget_credentials,check_credentials,check_account,discover,rotate_key,set_webhook,ensure_webhooks,remove_webhook,remove_door,
-		add_stream,alter_stream,pause_stream,resume_stream,refresh,compare,sync_ticket,sync_tickets,sync_task,sync_tasks,remote_history,suspended_tickets,
+		add_stream,alter_stream,pause_stream,resume_stream,refresh,compare,sync_ticket,sync_tickets,sync_task,sync_tasks,remote_history,suspended_tickets,watch_suspended,
 		enqueue,retry,cancel,pause_queue,resume_queue,alter_queue,discard,take_remote,link_records,adopt_marks,
 		sync_lead,sync_leads,sync_leads_json,merge_leads,keep_apart,split_lead,explain_lead,rescore_leads,rebuild_active_index,
 		cache_clear,cache_delete,cache_invalidate,_refuse_standby,search_tickets,set_credentials_end,

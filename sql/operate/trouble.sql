@@ -149,6 +149,20 @@ $$;
 COMMENT ON FUNCTION zcsync._uncompared() IS
 'streams that were not compared with their vendor for three days, as lines of the view status';
 
+-- Messages that vendors hold back as suspected spam, where somebody wants them counted.
+CREATE FUNCTION zcsync._suspended_trouble() RETURNS SETOF zcsync.trouble
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 3, a.name || ' suspended', CASE WHEN c.error IS NULL THEN 'suspended' ELSE 'not counted' END,
+		coalesce(c.error, format('%s wait in the suspended queue', c.waiting)), format('SELECT * FROM zcsync.suspended_tickets(%L);', a.name), c.since
+	FROM zcsync.suspended_counts AS c JOIN zcsync.accounts AS a ON a.account_id = c.account_id AND a.state = 'active'
+	WHERE c.waiting <> '0' OR c.error IS NOT NULL
+	ORDER BY a.name
+$$;
+COMMENT ON FUNCTION zcsync._suspended_trouble() IS
+'messages that are held back as suspected spam, as lines of the view status';
+
 -- What is paused: by an operator, or by zcsync after the SQL of a route ended its
 -- process twice.  Accounts have lines of their own.
 CREATE FUNCTION zcsync._paused() RETURNS SETOF zcsync.trouble
@@ -247,7 +261,7 @@ COMMENT ON FUNCTION zcsync._failed_conditions() IS
 -- Whether there may be trouble of each sort: one look at each table, so that a session
 -- that asks for the first time plans only what has something to say.
 CREATE FUNCTION zcsync._look_for_trouble(OUT alerts boolean, OUT targets boolean, OUT paused boolean, OUT awaited boolean, OUT locked boolean,
-	OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT accounts boolean)
+	OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT suspended boolean, OUT accounts boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -259,8 +273,8 @@ BEGIN
 		s.paused OR EXISTS (SELECT FROM zcsync.routes AS x WHERE x.state = 'paused') OR EXISTS (SELECT FROM zcsync.queues AS x WHERE x.state = 'paused')
 			OR (s.silent AND EXISTS (SELECT FROM zcsync.route_comments)),
 		s.awaited, s.locked, s.unread, s.uncompared, EXISTS (SELECT FROM zcsync.webhooks), EXISTS (SELECT FROM zcsync.doors),
-		EXISTS (SELECT FROM zcsync.accounts)
-	INTO alerts, targets, paused, awaited, locked, unread, uncompared, webhooks, doors, accounts
+		EXISTS (SELECT FROM zcsync.suspended_counts), EXISTS (SELECT FROM zcsync.accounts)
+	INTO alerts, targets, paused, awaited, locked, unread, uncompared, webhooks, doors, suspended, accounts
 	FROM (
 		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.comments = 'none') AS silent, bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
 			bool_or(x.xmax <> '0') AS locked, bool_or(zcsync._edits_wait_since(x.stream_id) < v_now - interval '1 minute') AS unread,
@@ -316,6 +330,9 @@ BEGIN
 	END IF;
 	IF v_there.doors THEN
 		RETURN QUERY SELECT * FROM zcsync._door_trouble();
+	END IF;
+	IF v_there.suspended THEN
+		RETURN QUERY SELECT * FROM zcsync._suspended_trouble();
 	END IF;
 	IF NOT v_there.accounts THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz;

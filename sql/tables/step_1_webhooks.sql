@@ -109,3 +109,31 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_inbox() IS
 'tables of step 1: what webhooks brought';
+
+CREATE FUNCTION zcsync._step_1_suspended() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.suspended_counts (
+		account_id bigint NOT NULL
+			CONSTRAINT suspended_counts_pkey PRIMARY KEY
+			CONSTRAINT suspended_counts_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
+		waiting text,
+		since timestamptz,
+		counted_at timestamptz,
+		next_check_at timestamptz NOT NULL,
+		error text
+	) WITH (fillfactor = 50);
+	COMMENT ON TABLE zcsync.suspended_counts IS
+	'accounts whose vendors are asked each hour how many messages they hold back as suspected spam, and what they said; zcsync.watch_suspended() writes it';
+	COMMENT ON COLUMN zcsync.suspended_counts.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.suspended_counts.waiting IS 'how many there are; with a + there are more than were counted; NULL: not counted yet';
+	COMMENT ON COLUMN zcsync.suspended_counts.since IS 'since when there are some, or none, or since when it is not known';
+	COMMENT ON COLUMN zcsync.suspended_counts.counted_at IS 'when they were counted last';
+	COMMENT ON COLUMN zcsync.suspended_counts.next_check_at IS 'when they are counted next';
+	COMMENT ON COLUMN zcsync.suspended_counts.error IS 'why they could not be counted last; NULL: they were';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_suspended() IS
+'tables of step 1: suspended_counts';

@@ -58,6 +58,7 @@ BEGIN
 		PERFORM zcsync._step_1_records();
 		PERFORM zcsync._step_1_webhooks();
 		PERFORM zcsync._step_1_inbox();
+		PERFORM zcsync._step_1_suspended();
 		PERFORM zcsync._step_1_alert_targets();
 		PERFORM zcsync._step_1_alert_rules();
 		PERFORM zcsync._step_1_alert_incidents();

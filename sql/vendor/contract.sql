@@ -218,7 +218,9 @@ CREATE TYPE zcsync.vendor AS (
 							-- nothing to send
 	comment_reply	regprocedure,	-- the comment that the reply shows: account, request with "author" and "sent", reply; no row: it shows none
 	remote_history	regprocedure,	-- asks now who changed what in a record: account, kind, remote id
-	suspended	regprocedure	-- asks now for what the vendor holds back as spam: account
+	suspended	regprocedure,	-- asks now for what the vendor holds back as spam: account
+	suspended_request	jsonb,	-- a request whose reply shows how many such messages there are
+	suspended_count	regprocedure	-- how many the reply shows, as in 7, or 100+ where there are more than it shows
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -241,20 +243,21 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	webhook_request regprocedure DEFAULT NULL, webhook_reply regprocedure DEFAULT NULL, webhook_subscriptions text[] DEFAULT NULL,
 	login_request jsonb DEFAULT NULL, login regprocedure DEFAULT NULL, comment_fault regprocedure DEFAULT NULL,
 	comment_request regprocedure DEFAULT NULL, comment_reply regprocedure DEFAULT NULL,
-	remote_history regprocedure DEFAULT NULL, suspended regprocedure DEFAULT NULL)
+	remote_history regprocedure DEFAULT NULL, suspended regprocedure DEFAULT NULL, suspended_request jsonb DEFAULT NULL,
+	suspended_count regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
 		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45,
-		$46, $47, $48, $49, $50, $51, $52;
+		$46, $47, $48, $49, $50, $51, $52, $53, $54;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, text[], jsonb, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure) IS
+	regprocedure, regprocedure, jsonb, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and which vendors must have it: all that have a
@@ -338,7 +341,7 @@ BEGIN ATOMIC
 		-- comments: a page of those of a record, and what follows it; then those that are written here (doc/new-vendor.md)
 		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'), ('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb'),
 		('comment_fault', 'to comment', '{jsonb,jsonb,jsonb}', 'jsonb'), ('comment_request', 'to comment', '{jsonb,jsonb}', 'jsonb'), ('login', 'to comment', '{jsonb}', 'text'), ('comment_reply', 'to comment', '{bigint,jsonb,jsonb}', 'TABLE(remote_id text, remote_version text, vals jsonb, doc jsonb)'),
-		('remote_history', 'optional', '{bigint,text,text}', 'TABLE(at timestamp with time zone, who_id text, who text, field text, old text, new text, channel text)'), ('suspended', 'optional', '{bigint}', 'TABLE(id text, created_at timestamp with time zone, author text, subject text, cause text)'), ('webhook_request', 'optional', '{bigint,text,jsonb}', 'jsonb'), ('webhook_reply', 'to declare webhooks', '{text,jsonb}', 'TABLE(id text, url text, events text[], health text, failures integer, secret text)')
+		('remote_history', 'optional', '{bigint,text,text}', 'TABLE(at timestamp with time zone, who_id text, who text, field text, old text, new text, channel text)'), ('suspended', 'optional', '{bigint}', 'TABLE(id text, created_at timestamp with time zone, author text, subject text, cause text)'), ('suspended_count', 'optional', '{jsonb}', 'text'), ('webhook_request', 'optional', '{bigint,text,jsonb}', 'jsonb'), ('webhook_reply', 'to declare webhooks', '{text,jsonb}', 'TABLE(id text, url text, events text[], health text, failures integer, secret text)')
 	) AS h (hook, needed, arguments, result);
 END;
 COMMENT ON FUNCTION zcsync._vendor_hooks() IS

@@ -103,6 +103,10 @@ like(value("SELECT string_agg(concat_ws(' ', who, field, old, new), ',' ORDER BY
 $simulator->post('catalogue', { vendor => 'zendesk', catalogue => 'suspended_tickets', fields => { subject => 'You have won', cause => 'Detected as spam', author => { id => undef, name => 'W', email => 'w@spam.example' } } });
 is(value(q{SELECT concat_ws('|', author, subject, cause) FROM zcsync.suspended_tickets('acme')}), 'w@spam.example|You have won|Detected as spam', 'a suspended ticket');
 is(value(q{SELECT count(*) FROM zcsync.tickets WHERE subject = 'You have won'}), 0, 'is no ticket');
+value(q{SELECT zcsync.watch_suspended('acme')});
+work();
+is(value(q{SELECT concat_ws('|', account, state, why, to_do) FROM zcsync.status WHERE account = 'acme suspended'}),
+	q{acme suspended|suspended|1 wait in the suspended queue|SELECT * FROM zcsync.suspended_tickets('acme');}, 'counted for status');
 
 my $before = calls(qr{/organizations}, 'zendesk');
 work();

@@ -107,3 +107,12 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_suspended(bigint) IS
 'the suspended tickets of an account, at most a thousand';
+
+-- The documents promise no count beside the list.
+CREATE FUNCTION zcsync._zendesk_suspended_count(p_reply jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT concat(jsonb_array_length(zcsync._json_list(p_reply -> 'suspended_tickets')), CASE WHEN p_reply #>> '{meta,has_more}' = 'true' THEN '+' END);
+END;
+COMMENT ON FUNCTION zcsync._zendesk_suspended_count(jsonb) IS
+'how many suspended tickets a page shows, with a + if there are more';
