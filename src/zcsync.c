@@ -6,7 +6,8 @@
  * In shared_preload_libraries, this requests shared memory and registers the
  * launcher.  Loaded by a session, it defines only the settings: then all of
  * the SQL works, nothing runs in the background, and CALL zcsync.run() does
- * the work by hand.
+ * the work by hand.  PL/pgSQL is preloaded along, since nearly every call needs
+ * it and a session takes some milliseconds to load it.
  *
  * IDENTIFICATION
  *		src/zcsync.c
@@ -65,6 +66,8 @@ _PG_init(void)
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+
+	load_file("$libdir/plpgsql", false);
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;

@@ -299,38 +299,23 @@ $$;
 COMMENT ON FUNCTION zcsync.check_credentials() IS
 'the credentials of all accounts, and the secrets of their webhooks: how they are stored, and whether they can be opened';
 
--- The fingerprint of a key that sealed a credential here and is no longer there.
--- Access tokens do not count: they are fetched again.
-CREATE FUNCTION zcsync._lacking_key() RETURNS text
+-- Of the keys that sealed something here, one that the key file lacks, and one that
+-- zcsync.rotate_key() has replaced.  Tokens that end by themselves do not count: they are
+-- fetched anew.
+CREATE FUNCTION zcsync._sealing_keys(OUT lacking text, OUT former text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT min(n.key_fingerprint)
+	SELECT min(n.key_fingerprint) FILTER (WHERE k.fingerprint IS DISTINCT FROM n.key_fingerprint),
+		min(n.key_fingerprint) FILTER (WHERE k.former AND k.fingerprint = n.key_fingerprint)
 	FROM (
 		SELECT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL
 		UNION
 		SELECT s.key_fingerprint FROM zcsync.alert_secrets s WHERE s.sealed IS NOT NULL) AS n
 	CROSS JOIN LATERAL zcsync._key_status(n.key_fingerprint) AS k
-	WHERE k.fingerprint IS DISTINCT FROM n.key_fingerprint
 $$;
-COMMENT ON FUNCTION zcsync._lacking_key() IS
-'the fingerprint of a key that sealed something here and is in no key file; NULL: there is none';
-
--- The fingerprint of a key that sealed something here and was replaced since.
-CREATE FUNCTION zcsync._former_key() RETURNS text
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT min(n.key_fingerprint)
-	FROM (
-		SELECT c.key_fingerprint FROM zcsync.credentials c WHERE c.sealed IS NOT NULL AND c.expires_at IS NULL
-		UNION
-		SELECT s.key_fingerprint FROM zcsync.alert_secrets s WHERE s.sealed IS NOT NULL) AS n
-	CROSS JOIN LATERAL zcsync._key_status(n.key_fingerprint) AS k
-	WHERE k.former AND k.fingerprint = n.key_fingerprint
-$$;
-COMMENT ON FUNCTION zcsync._former_key() IS
-'the fingerprint of a key that sealed something here and was replaced by zcsync.rotate_key(); NULL: there is none';
+COMMENT ON FUNCTION zcsync._sealing_keys() IS
+'of the keys that sealed something here, one that is lacking, and one that was replaced by zcsync.rotate_key(); NULL: there is none';
 
 -- Resolve the alert of a missing key when each sealed value has its key.
 CREATE FUNCTION zcsync._resolve_key_alert() RETURNS void
@@ -339,7 +324,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM FROM zcsync.alerts al WHERE al.code = 'key_missing' AND al.resolved_at IS NULL;
-	IF FOUND AND zcsync._lacking_key() IS NULL THEN
+	IF FOUND AND (zcsync._sealing_keys()).lacking IS NULL THEN
 		PERFORM zcsync._resolve_alert('key_missing', '');
 	END IF;
 END
@@ -396,8 +381,7 @@ DECLARE
 BEGIN
 	item := 'key';
 	IF to_regclass('zcsync.credentials') IS NOT NULL THEN
-		v_lacking := zcsync._lacking_key();
-		v_former := zcsync._former_key();
+		SELECT * INTO v_lacking, v_former FROM zcsync._sealing_keys();
 	END IF;
 	SELECT * INTO v_key FROM zcsync._key_status(v_lacking);
 	ok := v_lacking IS NULL AND v_key.state IN ('ok', 'missing');
@@ -460,7 +444,15 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 40, c.* FROM zcsync._check_key() AS c
-	UNION ALL SELECT 41, c.* FROM zcsync._check_references() AS c
 $$;
 COMMENT ON FUNCTION zcsync._account_conditions() IS
-'what zcsync.selfcheck() asks of credentials';
+'what zcsync.selfcheck() asks of the key of credentials';
+
+CREATE FUNCTION zcsync._account_remarks() RETURNS SETOF zcsync.remark
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 41, c.* FROM zcsync._check_references() AS c
+$$;
+COMMENT ON FUNCTION zcsync._account_remarks() IS
+'what zcsync.selfcheck() says of credentials that are kept elsewhere';

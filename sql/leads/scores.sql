@@ -161,13 +161,13 @@ $$;
 COMMENT ON FUNCTION zcsync._check_leads() IS
 'the part of zcsync.selfcheck() about leads';
 
-CREATE FUNCTION zcsync._lead_conditions() RETURNS SETOF zcsync.condition
+CREATE FUNCTION zcsync._lead_remarks() RETURNS SETOF zcsync.remark
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 60, c.* FROM zcsync._check_leads() AS c
 $$;
-COMMENT ON FUNCTION zcsync._lead_conditions() IS
+COMMENT ON FUNCTION zcsync._lead_remarks() IS
 'the conditions of leads that zcsync.selfcheck() shows';
 
 -- ---------------------------------------------------------------------

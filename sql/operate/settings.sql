@@ -62,12 +62,14 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	-- workers are no superusers, so only the other connections count
-	IF v_limit >= 0 AND (v_limit = 0
-			OR (SELECT count(*) FROM pg_stat_activity AS s WHERE s.datname = current_database() AND s.backend_type = 'client backend') > v_limit) THEN
-		message := format('the connection limit of this database is %s: no worker can be started while more are connected', v_limit);
-		hint := format('ALTER DATABASE %I CONNECTION LIMIT -1;', current_database());
-		RETURN NEXT;
-	ELSIF message IS NULL THEN
+	IF v_limit >= 0 THEN
+		IF v_limit = 0 OR (SELECT count(*) FROM pg_stat_activity AS s WHERE s.datname = current_database() AND s.backend_type = 'client backend') > v_limit THEN
+			message := format('the connection limit of this database is %s: no worker can be started while more are connected', v_limit);
+			hint := format('ALTER DATABASE %I CONNECTION LIMIT -1;', current_database());
+			RETURN NEXT;
+		END IF;
+	END IF;
+	IF message IS NULL THEN
 		ok := true;
 		message := 'no setting of the server stops zcsync';
 		RETURN NEXT;

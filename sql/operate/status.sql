@@ -136,6 +136,50 @@ COMMENT ON FUNCTION zcsync._create_backlog_view() IS
 -- than the trees of views.  Their settings keep the planner from reading the whole
 -- queue, and from compiling (jit), whatever it knows of it.
 
+-- Hardly ever is any class of calls paused, and in most databases no route has errors:
+-- then nothing more is planned.
+CREATE FUNCTION zcsync._account_pauses() RETURNS TABLE (account_id bigint, paused_until timestamptz, pause_reason text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	IF EXISTS (SELECT FROM zcsync.account_budgets AS x WHERE x.paused_until > zcsync._now()) THEN
+		RETURN QUERY
+		SELECT w.account_id, max(w.paused_until), min(w.class || ': ' || w.pause_reason)
+		FROM zcsync._allowances_now() AS w
+		WHERE w.paused_until IS NOT NULL
+		GROUP BY w.account_id;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._account_pauses() IS
+'accounts of which a class of calls is paused, until when and why; for views';
+
+CREATE FUNCTION zcsync._account_route_errors() RETURNS TABLE (account_id bigint, records bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	IF EXISTS (SELECT FROM zcsync.route_errors) THEN
+		RETURN QUERY
+		SELECT st.account_id, sum(re.records)::bigint
+		FROM zcsync.routes AS r
+		JOIN zcsync.streams AS st ON st.stream_id = r.source_stream_id
+		CROSS JOIN LATERAL (
+			SELECT count(DISTINCT e.source_id) AS records
+			FROM (SELECT e.source_id FROM zcsync.route_errors AS e WHERE e.route_id = r.route_id ORDER BY e.source_id LIMIT 10000) AS e) AS re
+		GROUP BY st.account_id;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._account_route_errors() IS
+'how many records routes could not map fully, by account, counted up to 10,000 a route; for views';
+
 -- Each partial index is read once for an account (LATERAL).  l is the number up to which
 -- jobs are counted.
 CREATE FUNCTION zcsync._account_numbers()
@@ -202,19 +246,8 @@ BEGIN
 		SELECT sum(x.calls_total)::bigint AS calls, sum(x.throttled_total)::bigint AS throttled,
 			max(x.last_call_at) AS last_call_at
 		FROM zcsync.account_budgets AS x WHERE x.account_id = a.account_id) AS b ON true
-	LEFT JOIN (
-		SELECT w.account_id, max(w.paused_until) AS paused_until, min(w.class || ': ' || w.pause_reason) AS pause_reason
-		FROM zcsync._allowances_now() AS w	-- hardly ever is any paused
-		WHERE w.paused_until IS NOT NULL AND EXISTS (SELECT FROM zcsync.account_budgets AS x WHERE x.paused_until > zcsync._now())
-		GROUP BY w.account_id) AS p ON p.account_id = a.account_id
-	LEFT JOIN (
-		SELECT st.account_id, sum(re.records)::bigint AS records
-		FROM zcsync.routes AS r
-		JOIN zcsync.streams AS st ON st.stream_id = r.source_stream_id
-		CROSS JOIN LATERAL (
-			SELECT count(DISTINCT e.source_id) AS records
-			FROM (SELECT e.source_id FROM zcsync.route_errors AS e WHERE e.route_id = r.route_id ORDER BY e.source_id LIMIT 10000) AS e) AS re
-		GROUP BY st.account_id) AS e ON e.account_id = a.account_id;
+	LEFT JOIN zcsync._account_pauses() AS p ON p.account_id = a.account_id
+	LEFT JOIN zcsync._account_route_errors() AS e ON e.account_id = a.account_id;
 END
 $$;
 COMMENT ON FUNCTION zcsync._account_numbers() IS

@@ -249,11 +249,11 @@ AS $$
 	FROM (
 		SELECT zcsync._trouble_state(c.item) AS state, c.*, bool_or(NOT c.ok AND c.item IN ('installation', 'role')) OVER () AS may_not,
 			bool_or(NOT c.ok AND c.item = 'launcher') OVER () AS unlaunched
-		FROM zcsync.selfcheck() WITH ORDINALITY AS c (item, ok, message, hint, place)) AS f
+		FROM zcsync._conditions('zcsync.condition') WITH ORDINALITY AS c (place, item, ok, message, hint, n)) AS f
 	WHERE NOT f.ok AND f.state IS NOT NULL
 		AND NOT (f.may_not AND f.item IN ('preload', 'launcher', 'worker', 'local worker', 'work', 'grants'))
 		AND NOT (f.unlaunched AND f.item IN ('worker', 'local worker', 'work'))
-	ORDER BY f.item <> 'installation', f.place
+	ORDER BY f.item <> 'installation', f.n
 $$;
 COMMENT ON FUNCTION zcsync._failed_conditions() IS
 'conditions of zcsync.selfcheck() that stop data or maintenance, as lines of the view status';
@@ -277,9 +277,10 @@ BEGIN
 	INTO alerts, targets, paused, awaited, locked, unread, uncompared, webhooks, doors, suspended, accounts
 	FROM (
 		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.comments = 'none') AS silent, bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
-			bool_or(x.xmax <> '0') AS locked, bool_or(zcsync._edits_wait_since(x.stream_id) < v_now - interval '1 minute') AS unread,
+			bool_or(x.xmax <> '0' AND least(x.next_pull_at, w.since) < v_now - interval '1 minute') AS locked,
+			bool_or(w.since < v_now - interval '1 minute') AS unread,
 			bool_or(greatest(coalesce(x.compared_at, x.created_at), x.history_done_at) < v_now - interval '3 days') AS uncompared
-		FROM zcsync.streams AS x) AS s;
+		FROM zcsync.streams AS x CROSS JOIN LATERAL (SELECT zcsync._edits_wait_since(x.stream_id) OFFSET 0) AS w (since)) AS s;
 END
 $$;
 COMMENT ON FUNCTION zcsync._look_for_trouble() IS

@@ -320,11 +320,11 @@ $$;
 COMMENT ON FUNCTION zcsync._check_search() IS
 'the part of zcsync.selfcheck() about search indexes';
 
-CREATE FUNCTION zcsync._search_conditions() RETURNS SETOF zcsync.condition
+CREATE FUNCTION zcsync._search_remarks() RETURNS SETOF zcsync.remark
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 62, c.* FROM zcsync._check_search() AS c
 $$;
-COMMENT ON FUNCTION zcsync._search_conditions() IS
+COMMENT ON FUNCTION zcsync._search_remarks() IS
 'what zcsync.selfcheck() asks of search indexes';

@@ -355,7 +355,18 @@ CREATE TYPE zcsync.condition AS (
 COMMENT ON TYPE zcsync.condition IS
 'a condition that zcsync needs: whether it holds, and where selfcheck() shows it';
 
-CREATE FUNCTION zcsync.selfcheck() RETURNS TABLE (item text, ok boolean, message text, hint text)
+-- A condition without which data is still in step: of the same shape, and registered in
+-- the same way.
+CREATE TYPE zcsync.remark AS (
+	place integer,
+	item text,
+	ok boolean,
+	message text,
+	hint text);
+COMMENT ON TYPE zcsync.remark IS
+'a condition that selfcheck() shows and without which data is still in step: the view status does not ask for it';
+
+CREATE FUNCTION zcsync._conditions(p_type regtype) RETURNS SETOF zcsync.condition
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -364,21 +375,32 @@ DECLARE
 	v_said zcsync.condition[];
 	v_conditions zcsync.condition[];
 BEGIN
-	FOR v_says IN SELECT r FROM zcsync._registrations('zcsync.condition') AS r LOOP
+	FOR v_says IN SELECT r FROM zcsync._registrations(p_type) AS r LOOP
 		-- if one of them cannot be asked, the others are still shown
 		BEGIN
-			EXECUTE format('SELECT array_agg(c) FROM %s() AS c', v_says) INTO v_said;
+			EXECUTE format('SELECT array_agg(ROW(c.*)::zcsync.condition) FROM %s() AS c', v_says) INTO v_said;
 		EXCEPTION WHEN OTHERS THEN
 			v_said := ARRAY[ROW(99, 'check', false, format('%s() failed: %s', v_says, SQLERRM), 'SELECT * FROM zcsync.setup();')::zcsync.condition];
 		END;
 		v_conditions := v_conditions || v_said;
 	END LOOP;
 	-- the contents of the database can be changed on the primary only
-	RETURN QUERY SELECT c.item, c.ok, c.message,
+	RETURN QUERY SELECT c.place, c.item, c.ok, c.message,
 		c.hint || CASE WHEN pg_is_in_recovery() AND split_part(c.hint, ' ', 1) IN ('ALTER', 'CALL', 'CREATE', 'DROP', 'GRANT', 'SELECT')
 			AND NOT starts_with(c.hint, 'ALTER SYSTEM') THEN ' -- on the primary' ELSE '' END
 	FROM unnest(v_conditions) WITH ORDINALITY AS c (place, item, ok, message, hint, n) ORDER BY c.place, c.n;
 END
+$$;
+COMMENT ON FUNCTION zcsync._conditions(regtype) IS
+'the conditions that are registered by this type: zcsync.condition or zcsync.remark';
+
+CREATE FUNCTION zcsync.selfcheck() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.item, c.ok, c.message, c.hint
+	FROM unnest('{zcsync.condition,zcsync.remark}'::regtype[]) AS t (type) CROSS JOIN LATERAL zcsync._conditions(t.type) WITH ORDINALITY AS c
+	ORDER BY c.place, c.ordinality
 $$;
 COMMENT ON FUNCTION zcsync.selfcheck() IS
 'one row for each condition that zcsync needs: whether it holds, and if not the SQL to paste';
@@ -677,7 +699,15 @@ AS $$
 	UNION ALL SELECT 31, c.* FROM zcsync._check_worker() AS c WHERE zcsync._preloaded() AND NOT pg_is_in_recovery()
 	UNION ALL SELECT 32, c.* FROM zcsync._check_local_worker() AS c WHERE zcsync._preloaded() AND NOT pg_is_in_recovery()
 	UNION ALL SELECT 27, c.* FROM zcsync._check_partitions() AS c
-	UNION ALL SELECT 50, c.* FROM zcsync._check_cron() AS c
 $$;
 COMMENT ON FUNCTION zcsync._installation_conditions() IS
 'the conditions of the server, this database and the processes that zcsync.selfcheck() shows';
+
+CREATE FUNCTION zcsync._installation_remarks() RETURNS SETOF zcsync.remark
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 50, c.* FROM zcsync._check_cron() AS c
+$$;
+COMMENT ON FUNCTION zcsync._installation_remarks() IS
+'what zcsync.selfcheck() says of programs that zcsync may use';

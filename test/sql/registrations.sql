@@ -79,6 +79,11 @@ DROP ROLE regress_zcsync_stranger;
 CREATE FUNCTION zcsync._my_conditions() RETURNS SETOF zcsync.condition LANGUAGE sql AS $$ VALUES (1, 'mine', false, 'is asked first', 'SELECT 1;') $$;
 SELECT * FROM zcsync.selfcheck() LIMIT 1;
 DROP FUNCTION zcsync._my_conditions();
+-- and shows remarks, which status does not ask for
+CREATE FUNCTION zcsync._my_remarks() RETURNS SETOF zcsync.remark LANGUAGE sql AS $$ VALUES (0, 'clock', false, 'is a remark', NULL) $$;
+SELECT item, ok, message FROM zcsync.selfcheck() LIMIT 1;
+SELECT count(*) FROM zcsync.status WHERE why = 'is a remark';
+DROP FUNCTION zcsync._my_remarks();
 
 DROP FUNCTION hear, keep;
 DROP TABLE heard;

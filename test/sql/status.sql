@@ -3,6 +3,8 @@
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+-- a new session need not load PL/pgSQL
+SELECT count(*) AS loaded FROM pg_settings WHERE name = 'plpgsql.variable_conflict';
 CREATE EXTENSION zcsync;
 SELECT FROM zcsync.setup();
 SELECT zcsync.stop();
