@@ -3,12 +3,19 @@
 --
 -- A record is ranked by parsing its text, which is most of the work of a search.
 -- So no more than 300 records are ranked, the candidates: of each kind the newest
--- records that contain the words.  Kinds share them, but each has at least 100.  They are found in two steps.  Neither takes
--- longer when more records contain the words:
+-- records that contain the words.  Kinds share them, but each has at least 100.  They
+-- are found in steps, of which none takes much longer when more records contain the
+-- words:
 --
---   1. among the newest 20,000 records, by the index of words and that of time;
---   2. if these have too few, among the first 10,000 records that the index of
+--   1. among the newest 4,000 records, by the index of words and that of time, which
+--      suffices for a word that many records have;
+--   2. if these have too few, among as many of the newest as will have enough, going by
+--      the first step: 20,000 to 100,000;
+--   3. if these have too few, among the first 10,000 records that the index of
 --      words gives.
+--
+-- Words that are too rare for step 2 are looked for by step 3 at once.  Only if that was
+-- cut short, the newest 20,000 are looked at as well, and count if they have enough.
 --
 -- The words must be looked up in the index and never compared row by row, so all
 -- plans but a bitmap of indexes are switched off.  Where a kind has no complete
@@ -123,9 +130,9 @@ COMMENT ON FUNCTION zcsync._may_search_private() IS
 -- Candidates
 -- ---------------------------------------------------------------------
 
--- Where the newest 20,000 records begin; NULL: there are fewer.  Deleted ones count,
+-- Where so many of the newest records begin; NULL: there are fewer.  Deleted ones count,
 -- since only the index of an account is without them: so no row need be read.
-CREATE FUNCTION zcsync._search_since(p_branch zcsync.search_branch, p_account bigint) RETURNS text
+CREATE FUNCTION zcsync._search_since(p_branch zcsync.search_branch, p_account bigint, p_records integer) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
@@ -139,15 +146,15 @@ AS $$
 DECLARE
 	v_since text;
 BEGIN
-	EXECUTE format('SELECT t.%1$I FROM zcsync.%2$I AS t%3$s ORDER BY %4$s OFFSET 20000 LIMIT 1', p_branch.newest, p_branch.kind,
+	EXECUTE format('SELECT t.%1$I FROM zcsync.%2$I AS t%3$s ORDER BY %4$s OFFSET %5$s LIMIT 1', p_branch.newest, p_branch.kind,
 			coalesce(' WHERE t.deleted_at IS NULL AND t.account_id = ' || p_account, ''),
-			CASE p_branch.newest WHEN 'local_id' THEN 't.local_id DESC' ELSE format('t.%I DESC, t.local_id DESC', p_branch.newest) END)
+			CASE p_branch.newest WHEN 'local_id' THEN 't.local_id DESC' ELSE format('t.%I DESC, t.local_id DESC', p_branch.newest) END, p_records)
 		INTO v_since;
 	RETURN v_since;
 END
 $$;
-COMMENT ON FUNCTION zcsync._search_since(zcsync.search_branch, bigint) IS
-'the key of the 20,000th newest record of a kind, or of one account; NULL if there are fewer';
+COMMENT ON FUNCTION zcsync._search_since(zcsync.search_branch, bigint, integer) IS
+'the key of the record that comes after so many newer ones of a kind, or of one account; NULL if there are no more';
 
 CREATE FUNCTION zcsync._search_indexed(p_branch zcsync.search_branch, p_account bigint, p_rows integer) RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -159,18 +166,30 @@ SET work_mem = '64MB'			-- else a bitmap of 100,000 records knows pages only, an
 SET jit = off
 AS $$
 DECLARE
-	v_since text := zcsync._search_since(p_branch, p_account);
 	v_matching text := format('SELECT t.local_id, t.%I AS newest FROM zcsync.%I AS t WHERE %s%s AND %s OPERATOR(zcsync.@@) $1', p_branch.newest,
 		p_branch.kind, p_branch.condition, coalesce(' AND t.account_id = ' || p_account, ''), p_branch.words);
-	v_newest text := 'SELECT array_agg(c.local_id) FROM (SELECT m.local_id FROM (%s) AS m ORDER BY m.newest DESC, m.local_id DESC LIMIT $2) AS c';
+	v_among integer[] := '{4000}';		-- among how many of the newest; 0: among all, but the first 10,000 that match
+	v_since text;
+	v_needed integer;
+	v_found record;
 	v_ids bigint[];
 BEGIN
-	EXECUTE format(v_newest, v_matching
-			|| CASE WHEN v_since IS NULL THEN '' ELSE format(' AND (t.%1$I >= %2$L OR t.%1$I IS NULL)', p_branch.newest, v_since) END)
-		INTO v_ids USING p_branch.query, p_rows;
-	IF v_since IS NOT NULL AND coalesce(cardinality(v_ids), 0) < p_rows THEN
-		EXECUTE format(v_newest, v_matching || ' LIMIT 10000') INTO v_ids USING p_branch.query, p_rows;
-	END IF;
+	FOR i IN 1 .. 3 LOOP
+		v_since := CASE WHEN v_among[i] > 0 THEN zcsync._search_since(p_branch, p_account, v_among[i]) END;
+		EXECUTE format('SELECT array_agg(c.local_id) AS ids, coalesce(max(c.matching), 0) AS matching FROM ('
+				'SELECT m.local_id, count(*) OVER () AS matching FROM (%s) AS m ORDER BY m.newest DESC, m.local_id DESC LIMIT $2) AS c',
+				v_matching || CASE WHEN v_among[i] = 0 THEN ' LIMIT 10000' WHEN v_since IS NULL THEN ''
+					ELSE format(' AND (t.%1$I >= %2$L OR t.%1$I IS NULL)', p_branch.newest, v_since) END)
+			INTO v_found USING p_branch.query, p_rows;
+		IF i < 3 OR v_among[i] = 0 OR v_found.matching >= p_rows THEN
+			v_ids := v_found.ids;
+		END IF;
+		EXIT WHEN CASE WHEN v_among[i] > 0 THEN v_since IS NULL OR v_found.matching >= p_rows ELSE v_found.matching < 10000 END;
+		IF i = 1 THEN	-- twice as many as will do if the words are as frequent there
+			v_needed := 2 * p_rows * v_among[1] / greatest(v_found.matching, 1);
+			v_among := v_among || CASE WHEN v_needed <= 100000 THEN ARRAY[greatest(v_needed, 20000), 0] ELSE '{0,20000}' END;
+		END IF;
+	END LOOP;
 	RETURN v_ids;
 END
 $$;

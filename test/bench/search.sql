@@ -2,8 +2,8 @@
 -- the first three not counted.  Where other programs keep the machine busy, the CPU
 -- time says more.
 SET client_min_messages = warning;
-SELECT DISTINCT kind, action
-FROM zcsync.enable_search('{tickets,leads}' || CASE WHEN EXISTS (SELECT FROM zcsync.comments) THEN '{comments}'::text[] END, 'english', typos => false);
+SELECT '{tickets,leads}' || CASE WHEN EXISTS (SELECT FROM zcsync.comments) THEN '{comments}'::text[] END AS kinds \gset
+SELECT DISTINCT kind, action FROM zcsync.enable_search(:'kinds', 'english', typos => false);
 CREATE FUNCTION pg_temp.cpu_ms() RETURNS double precision LANGUAGE sql AS
 $$ SELECT split_part(pg_read_file('/proc/self/schedstat', 0, 100), ' ', 1)::double precision / 1000000 $$;
 CREATE TEMP TABLE runs (query text, kinds text[], account text, ms double precision, cpu_ms double precision);

@@ -244,7 +244,8 @@ SELECT count(*) FROM pg_class WHERE relnamespace = 'zcsync'::regnamespace AND re
 SET session_replication_role = replica;
 ALTER TABLE zcsync.tickets SET (fillfactor = 20);		-- many pages
 INSERT INTO zcsync.tickets (account_id, remote_id, subject, description, created_at)
-SELECT zcsync.account(CASE WHEN i % 100 = 0 THEN 'beta' ELSE 'acme' END), 'p' || i, 'Subject ' || i, 'common ' || CASE WHEN i % 1000 = 0 THEN 'rare' ELSE 'text' END,
+SELECT zcsync.account(CASE WHEN i % 100 = 0 THEN 'beta' ELSE 'acme' END), 'p' || i, 'Subject ' || i, 'common ' || CASE WHEN i % 1000 = 0 THEN 'rare' ELSE 'text' END || CASE WHEN i % 33 = 0 THEN ' medium' ELSE '' END
+	|| CASE WHEN i <= 15000 THEN ' former' ELSE '' END,
 	'2026-03-01'::timestamptz + i * interval '1 second'
 FROM generate_series(1, 21000) AS i;
 INSERT INTO zcsync.leads (account_id, last_name, inserted_at, created_at)
@@ -257,11 +258,14 @@ CREATE FUNCTION plans(p_query text, p_kind text, p_account text) RETURNS SETOF t
 DECLARE
 	v_branch zcsync.search_branch := (SELECT b FROM zcsync._search_branches(ARRAY[p_kind], p_query, false) AS b);
 	v_account bigint := CASE WHEN p_account IS NOT NULL THEN zcsync.account(p_account) END;
-	v_since text := zcsync._search_since(v_branch, v_account);
 	v_line text;
 	v_range text;
 BEGIN
-	FOREACH v_range IN ARRAY CASE WHEN v_since IS NULL THEN '{""}' ELSE ARRAY[format(' AND (t.created_at >= %L OR t.created_at IS NULL)', v_since), ' LIMIT 10000'] END LOOP
+	FOR v_range IN
+		SELECT coalesce(' AND (t.created_at >= ' || quote_literal(zcsync._search_since(v_branch, v_account, r)) || ' OR t.created_at IS NULL)', '')
+		FROM unnest('{4000,20000}'::integer[]) AS r
+		UNION ALL SELECT ' LIMIT 10000'
+	LOOP
 		PERFORM set_config('enable_' || s, 'off', true) FROM unnest('{seqscan,indexscan,indexonlyscan}'::text[]) AS s;
 		FOR v_line IN EXECUTE format('EXPLAIN (costs off) SELECT t.local_id, t.created_at FROM zcsync.%I AS t WHERE %s%s AND %s OPERATOR(zcsync.@@) %L%s',
 			p_kind, v_branch.condition, coalesce(' AND t.account_id = ' || v_account, ''), v_branch.words, v_branch.query, v_range)
@@ -290,6 +294,12 @@ SELECT p.calls BETWEEN 300 AND 1500 AS few FROM pg_stat_xact_user_functions AS p
 COMMIT;
 RESET work_mem;
 RESET track_functions;
+-- whichever step finds them, the candidates are the newest that have the word
+SELECT w.word, cardinality(i.ids), i.ids = ARRAY(SELECT t.local_id FROM zcsync.tickets AS t
+	WHERE t.description ~ ('\m' || w.word || '\M') AND t.deleted_at IS NULL ORDER BY t.created_at DESC, t.local_id DESC LIMIT 300) AS newest
+FROM unnest('{common,medium,former,rare}'::text[]) AS w (word)
+CROSS JOIN LATERAL zcsync._search_branches('{tickets}', w.word, false) AS b
+CROSS JOIN LATERAL (SELECT zcsync._search_indexed(b, NULL, 300)) AS i (ids);
 -- what is newest comes first among equals, and what is rare is found however old it is
 SELECT reference FROM zcsync.search_tickets('common', page_size => 2);
 SELECT count(*) FROM zcsync.search_tickets('rare', page_size => 100);
