@@ -256,6 +256,35 @@ $$;
 COMMENT ON FUNCTION zcsync._post_request(zcsync.vendor, jsonb, text) IS
 'the request that makes a comment at its vendor what its row is, or why it cannot be sent; NULL: there is nothing to send';
 
+-- Hold those of these jobs whose comments must not be sent now, as listeners say: a call
+-- that was under way when that began may have failed since.  Returns them.  What may have
+-- been posted is looked up all the same.
+CREATE FUNCTION zcsync._hold_paused(p_jobs bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_ids bigint[] := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (p_jobs) AND q.cancelled IS NULL AND q.unclear_since IS NULL AND NOT q.payload ? 'posted');
+	v_held bigint[];
+BEGIN
+	v_ids := ARRAY(SELECT i FROM zcsync._listeners() AS l CROSS JOIN LATERAL unnest(zcsync._ask_paused(l.paused, v_ids)) AS i WHERE l.paused IS NOT NULL);
+	IF v_ids = '{}' THEN
+		RETURN '{}';
+	END IF;
+	WITH held AS (
+		UPDATE zcsync.sync_queue q SET state = 'held', last_class = 'paused', last_error = 'what made this comment is paused'
+		WHERE q.job_id = ANY (p_jobs) AND q.local_id = ANY (v_ids) AND q.state = 'ready'
+		RETURNING q.job_id)
+	SELECT coalesce(array_agg(h.job_id), '{}') INTO v_held FROM held AS h;
+	RETURN v_held;
+END
+$$;
+COMMENT ON FUNCTION zcsync._hold_paused(bigint[]) IS
+'holds pushes of comments that must not be sent now; returns them';
+
 -- The requests of pushes of comments of an account.  Those that must wait are left out.
 CREATE FUNCTION zcsync._prepare_posts(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -272,6 +301,7 @@ DECLARE
 	v_job record;
 	v_request jsonb;
 	v_equal bigint[] := '{}';
+	v_held bigint[] := zcsync._hold_paused(p_ids);
 	v_prepared zcsync.prepared[] := '{}';
 BEGIN
 	SELECT * INTO STRICT v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
@@ -282,7 +312,7 @@ BEGIN
 			to_jsonb(c) || jsonb_build_object('route_id', q.route_id) AS row
 		FROM zcsync.sync_queue q
 		LEFT JOIN LATERAL (SELECT * FROM zcsync.comments AS k WHERE k.local_id = q.local_id AND k.deleted_at IS NULL OFFSET 0) AS c ON true
-		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting)
+		WHERE q.job_id = ANY (p_ids) AND q.job_id <> ALL (v_waiting || v_held)
 		ORDER BY q.local_id
 	LOOP
 		v_request := NULL;

@@ -187,6 +187,17 @@ $$;
 COMMENT ON FUNCTION zcsync._hold_copies(bigint) IS
 'holds the comments of a route that are not sent yet';
 
+-- Those of these comments that a paused route made.
+CREATE FUNCTION zcsync._paused_copies(p_ids bigint[]) RETURNS bigint[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ARRAY(SELECT k.copy_id FROM zcsync.comment_copies k JOIN zcsync.routes r ON r.route_id = k.route_id AND r.state = 'paused'
+		WHERE k.copy_id = ANY (p_ids))
+$$;
+COMMENT ON FUNCTION zcsync._paused_copies(bigint[]) IS
+'those of these comments that a paused route made';
+
 -- Only after the originals were looked at again: one of them may be private by now.
 CREATE FUNCTION zcsync._release_copies(p_route bigint, p_link bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

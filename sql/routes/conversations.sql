@@ -683,7 +683,7 @@ BEGIN
 		PERFORM zcsync._brake_route(p_route, ARRAY(
 			SELECT c.local_id FROM zcsync.comments c WHERE c.local_id = ANY (v_written) AND c.sync_cause = 'route' ORDER BY c.local_id));
 		INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, kind, local_id, route_id, status, attempts, queued_at, created_at)
-		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, 'updated', q.attempts + 1, q.created_at, zcsync._now()
+		SELECT q.job_id, q.account_id, q.queue, q.operation, q.kind, q.local_id, q.route_id, 'updated', greatest(q.attempts, 1), q.created_at, zcsync._now()
 		FROM zcsync.sync_queue q WHERE q.job_id = p_job;
 	END IF;
 	IF NOT v_failed THEN	-- else one of them may still have to be withdrawn
@@ -694,6 +694,61 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._run_conversation(bigint, bigint, bigint) IS
 'carries the comments of a pair both ways; returns when it has to look again';
+
+-- Count the attempt to carry comments, before it is made and in a transaction of its own:
+-- a text might end the process that converts it, and then nothing can be written any
+-- more.  A pair whose last attempt did not end is tried again alone; if that ends the
+-- process, too, its route is paused.  Returns the job that may run, or 0 for none; NULL:
+-- all that are due may run.
+CREATE FUNCTION zcsync._begin_conversations() RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	v record;
+	v_jobs bigint[] := '{}';
+BEGIN
+	FOR v IN
+		SELECT q.job_id, q.route_id, q.kind, q.local_id, q.attempts FROM zcsync.sync_queue q
+		WHERE q.job_id = ANY (ARRAY(SELECT d.job_id FROM zcsync._due_conversations(15) d)) AND q.state = 'ready'
+		ORDER BY q.job_id FOR UPDATE SKIP LOCKED
+	LOOP
+		IF v.attempts >= 2 THEN
+			UPDATE zcsync.sync_queue q SET attempts = 0 WHERE q.job_id = v.job_id;
+			PERFORM zcsync._pause_faulty_route(v.route_id, format('a comment of %s or of its counterpart ended the process that carried it, twice',
+				zcsync.reference(v.kind, v.local_id)), 'Delete that comment at its vendor, or end the pair, then: SELECT zcsync.resume_route(%L);');
+			RETURN 0;	-- none: the others are counted next time
+		ELSIF v.attempts = 1 THEN
+			UPDATE zcsync.sync_queue q SET attempts = 2 WHERE q.job_id = v.job_id;
+			RETURN v.job_id;
+		ELSE
+			v_jobs := v_jobs || v.job_id;
+		END IF;
+	END LOOP;
+	UPDATE zcsync.sync_queue q SET attempts = 1 WHERE q.job_id = ANY (v_jobs);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._begin_conversations() IS
+'counts the attempt to carry comments of pairs; returns the job that must run alone';
+
+-- The jobs that were begun did not end, but not because of a comment: the attempt no
+-- longer counts.
+CREATE FUNCTION zcsync._stop_conversations(p_alone bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+	UPDATE zcsync.sync_queue q SET attempts = q.attempts - 1
+	FROM (SELECT k.job_id FROM zcsync.sync_queue k
+		WHERE k.job_id = ANY (ARRAY(SELECT d.job_id FROM zcsync._due_conversations(15) d)) AND k.attempts > 0
+			AND CASE WHEN p_alone IS NULL THEN k.attempts = 1 ELSE k.job_id = p_alone END
+		FOR UPDATE SKIP LOCKED) AS o
+	WHERE q.job_id = o.job_id
+$$;
+COMMENT ON FUNCTION zcsync._stop_conversations(bigint) IS
+'takes back the attempt to carry comments that somebody else interrupted';
 
 -- Nothing here waits for a lock: a job that somebody is joining is left for the next
 -- turn, and so is a route of which somebody runs a batch.  Few pairs are done at a time,
@@ -706,9 +761,12 @@ AS $$
 DECLARE
 	v_job record;
 	v_wait timestamptz;
+	v_begun bigint[] := '{}';
 	v_done integer := 0;
 BEGIN
-	FOR v_job IN SELECT d.* FROM zcsync._due_conversations(least(p_max, 15)) AS d ORDER BY d.route_id, d.job_id LOOP
+	FOR v_job IN SELECT d.* FROM zcsync._due_conversations(least(p_max, 15)) AS d WHERE p_started IS NULL OR d.job_id = p_started
+		ORDER BY d.route_id, d.job_id LOOP
+		v_begun := v_begun || v_job.job_id;
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_job.route_id % 2147483647)::integer);
 		PERFORM FROM zcsync.routes r WHERE r.route_id = v_job.route_id AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
@@ -718,10 +776,13 @@ BEGIN
 		IF v_wait IS NULL THEN
 			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
 		ELSE
-			UPDATE zcsync.sync_queue q SET run_at = greatest(v_wait, zcsync._now() + interval '100 ms') WHERE q.job_id = v_job.job_id;
+			UPDATE zcsync.sync_queue q SET attempts = 0, run_at = greatest(v_wait, zcsync._now() + interval '100 ms') WHERE q.job_id = v_job.job_id;
 		END IF;
 		v_done := v_done + 1;
 	END LOOP;
+	UPDATE zcsync.sync_queue q SET attempts = 0		-- those that somebody had locked
+	FROM (SELECT k.job_id FROM zcsync.sync_queue k WHERE k.job_id = ANY (v_begun) AND k.attempts > 0 FOR UPDATE SKIP LOCKED) AS o
+	WHERE q.job_id = o.job_id;
 	RETURN v_done;
 END
 $$;
@@ -731,7 +792,8 @@ COMMENT ON FUNCTION zcsync._run_conversation_jobs(integer, bigint) IS
 CREATE FUNCTION zcsync._operation_conversation() RETURNS zcsync.operation
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT zcsync._describe_operation('conversation', p_run => 'zcsync._run_conversation_jobs(integer, bigint)'::regprocedure,
+	SELECT zcsync._describe_operation('conversation', p_start => 'zcsync._begin_conversations()'::regprocedure,
+		p_stopped => 'zcsync._stop_conversations(bigint)'::regprocedure, p_run => 'zcsync._run_conversation_jobs(integer, bigint)'::regprocedure,
 		p_has_due => 'zcsync._has_due_conversations()'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._operation_conversation() IS

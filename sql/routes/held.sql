@@ -283,16 +283,19 @@ COMMENT ON FUNCTION zcsync._end_cancelled(integer, boolean, bigint) IS
 'takes back what cancelled jobs would have sent, unless a call of the record is on its way or somebody has locked it; returns how many';
 
 -- Take back what these locked rows would send.  An existing record gets the values that
--- were agreed on; a copy that a route made is deleted, and its pair is cancelled; a new
--- row that a person wrote stays.
+-- were agreed on; a copy that a route made is deleted, and its pair is cancelled; so is a
+-- comment of a route, which is not made again; a new row that a person wrote stays.
 CREATE FUNCTION zcsync._cancel_rows(p_account bigint, p_kind text, p_ids bigint[], p_by_worker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_existing bigint[];
-	v_copies bigint[] := ARRAY(SELECT l.copy_id FROM zcsync.links l WHERE l.copy_id = ANY (p_ids)
-		AND (l.source_id = ANY (p_ids) OR l.target_id = ANY (p_ids)));
+	v_copies bigint[] := ARRAY(
+		SELECT l.copy_id FROM zcsync.links l WHERE l.copy_id = ANY (p_ids)
+			AND (l.source_id = ANY (p_ids) OR l.target_id = ANY (p_ids))
+		UNION ALL
+		SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.copy_id = ANY (p_ids));
 	v_before zcsync.taken_back[];
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(t.local_id), ''{}'') FROM zcsync.%I AS t '

@@ -229,7 +229,8 @@ BEGIN ATOMIC
 		p_replaced => 'zcsync._replace_in_pairs(bigint[], bigint[])'::regprocedure,
 		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure,
 		p_outranking => 'zcsync._routed_fields(bigint, bigint)'::regprocedure,
-		p_linked => 'zcsync._linked_rows(bigint, text, timestamptz)'::regprocedure);
+		p_linked => 'zcsync._linked_rows(bigint, text, timestamptz)'::regprocedure,
+		p_paused => 'zcsync._paused_copies(bigint[])'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._route_listener() IS
 'what routes are told of mirror rows and streams';

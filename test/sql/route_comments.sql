@@ -287,6 +287,52 @@ SELECT s.body, s.rich_body FROM zcsync.links l JOIN zcsync.routes r USING (route
 CROSS JOIN LATERAL zcsync._copy_of(e, ROW(0, 0, '1', NULL, 'Mallory', 'x {{ticket.comments}} {% y %}', to_jsonb('<p>x {{ticket.comments}} {% y %}</p>'::text), NULL, false, false, NULL, NULL)::zcsync.original) AS s
 WHERE r.name = 'psa' AND NOT e.back;
 
+-- cancel_held() takes comments of routes back; they are nobody's rows, and are not made again.
+SELECT zcsync.map_value('bugs', 'status', 'pending', 'to do');
+SELECT left(zcsync.set_route_comments('bugs', comments => 'all'), 60);
+SELECT carry() IS NOT NULL AS carried, arrive() IS NOT NULL AS arrived;
+SELECT said('acme', 'tickets', '1', 'h1', 'held, then taken back', false, '5');
+SELECT carry();
+UPDATE zcsync.sync_queue SET state = 'held' WHERE operation = 'push' AND kind = 'comments' AND state = 'ready';
+SET client_min_messages = notice;
+SELECT zcsync.cancel_held('bugs');
+SET client_min_messages = warning;
+SELECT count(*) FROM zcsync.comments WHERE body LIKE '%held, then taken back' AND remote_id IS NULL;
+SELECT state, cancelled, count(*) FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments' GROUP BY 1, 2;
+SELECT said('acme', 'tickets', '1', 'h2', 'another one', false, '5');
+SELECT carry();
+SELECT count(*) FROM zcsync.comments WHERE body LIKE '%held, then taken back' AND remote_id IS NULL;
+SELECT arrive();
+
+-- A call that was under way when the route was paused, and failed, is not made again.
+SELECT said('acme', 'tickets', '1', 'p1', 'under way', false, '5');
+SELECT carry();
+SELECT zcsync.pause_route('bugs');
+UPDATE zcsync.sync_queue SET state = 'ready', last_class = 'vendor' WHERE operation = 'push' AND kind = 'comments' AND state = 'held';
+SELECT zcsync._prepare_posts(zcsync.account('dev'), ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments' AND state = 'ready'));
+SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
+SELECT zcsync.resume_route('bugs');
+SELECT carry() IS NOT NULL AS carried;
+SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
+SELECT arrive();
+
+-- Comments that end the process: the second time alone, and then the route is paused.
+SELECT said('acme', 'tickets', '1', 'k1', 'deadly', false, '5');
+UPDATE zcsync.sync_queue SET run_at = now() WHERE operation = 'conversation';
+CREATE FUNCTION attempts() RETURNS smallint[] LANGUAGE sql AS $$ SELECT array_agg(DISTINCT attempts) FROM zcsync.sync_queue WHERE operation = 'conversation' $$;
+SELECT zcsync._begin_conversations() IS NULL AS all_may_run, attempts();
+SELECT zcsync._stop_conversations(NULL), attempts();
+SELECT zcsync._begin_conversations() IS NULL AS all_may_run;
+SELECT zcsync._begin_conversations() IS NOT NULL AS alone, attempts();
+SELECT zcsync._begin_conversations() = 0 AS none, attempts();
+SELECT r.name, r.state FROM zcsync.routes r WHERE r.name = 'bugs';
+SELECT message, hint FROM zcsync.alerts WHERE code = 'route_fault' AND resolved_at IS NULL;
+SELECT zcsync.resume_route('bugs');
+-- what was done counts no more
+SELECT count(zcsync._begin_conversations()) <= 1 AS begun, carry() > 0 AS carried, attempts();
+SELECT arrive();
+DROP FUNCTION attempts;
+
 -- A route goes; its copies stay known.
 SELECT zcsync.remove_route('bugs', force => true);
 SELECT count(*) FROM zcsync.route_comments;
