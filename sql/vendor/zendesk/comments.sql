@@ -201,6 +201,8 @@ CREATE FUNCTION zcsync._zendesk_merges(p_account bigint, p_events jsonb)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- a word like emergency is no reason to read all tickets
+SET jit = off
 AS $$
 BEGIN
 	IF strpos(p_events::text, 'erge') = 0 THEN
