@@ -217,7 +217,7 @@ CREATE FUNCTION zcsync._alert_trouble() RETURNS SETOF zcsync.trouble
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 1, 'target ' || t.name, 'no alerts', coalesce(s.message, d.last_error), format('SELECT * FROM zcsync.test_alert(%L);', t.name), d.created_at
+	SELECT 1, 'target ' || t.name, 'no alerts', coalesce(s.message, d.last_error), format('SELECT * FROM zcsync.test_alert(%L);', t.name), d.created_at, NULL::text[]
 	FROM zcsync.alert_targets AS t
 	CROSS JOIN LATERAL zcsync._alert_secret_status(t.target_id) AS s
 	LEFT JOIN LATERAL (

@@ -8,17 +8,17 @@
 -- What the active rules find in readings. severity NULL: nothing is wrong; severity and
 -- value NULL: that is not known.
 CREATE FUNCTION zcsync._alert_findings(p_readings zcsync.alert_reading[])
-RETURNS TABLE (rule text, object text, account text, severity text, value numeric, says text, to_do text, lasts interval)
+RETURNS TABLE (rule text, object text, accounts text[], severity text, value numeric, says text, to_do text, lasts interval)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT DISTINCT ON (r.name, x.object) r.name, x.object, x.account,
+	SELECT DISTINCT ON (r.name, x.object) r.name, x.object, x.accounts,
 		CASE WHEN zcsync._reaches(x.value, r.critical, r.warning > r.critical) THEN 'critical'
 			WHEN zcsync._reaches(x.value, r.warning, r.warning > r.critical) THEN 'warning' END,
 		x.value, x.says, x.to_do, r.lasts
 	FROM zcsync.alert_rules AS r
 	JOIN unnest(p_readings) AS x ON x.measure = r.measure
-	WHERE r.state = 'active' AND (r.accounts IS NULL OR x.account = ANY (r.accounts))
+	WHERE r.state = 'active' AND (r.accounts IS NULL OR x.accounts && r.accounts)
 	ORDER BY r.name, x.object, x.value DESC NULLS FIRST
 $$;
 COMMENT ON FUNCTION zcsync._alert_findings(zcsync.alert_reading[]) IS
@@ -41,8 +41,8 @@ AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
-	INSERT INTO zcsync.alert_incidents AS i (rule, object, account, severity, value, summary, to_do, began_at)
-	SELECT f.rule, f.object, f.account, f.severity, f.value, f.says, f.to_do, v_now
+	INSERT INTO zcsync.alert_incidents AS i (rule, object, accounts, severity, value, summary, to_do, began_at)
+	SELECT f.rule, f.object, f.accounts, f.severity, f.value, f.says, f.to_do, v_now
 	FROM zcsync._alert_findings(p_readings) AS f
 	WHERE f.severity IS NOT NULL
 	ON CONFLICT (rule, object) WHERE resolved_at IS NULL DO UPDATE
@@ -78,7 +78,7 @@ END;
 COMMENT ON FUNCTION zcsync._is_silent(time, time, text, timestamptz) IS
 'are these the silence hours of an alert rule?';
 
--- Queue a message to each target that an incident concerns.  No ticket is made in the
+-- Queue a message to each target that an incident concerns.  No ticket is made in an
 -- account that has the trouble, and no message tells a target that it cannot be reached
 -- itself.
 CREATE FUNCTION zcsync._tell(p_incident bigint, p_event text, p_targets text[]) RETURNS void
@@ -94,7 +94,7 @@ AS $$
 	CROSS JOIN zcsync.alert_targets AS t
 	WHERE i.incident_id = p_incident AND t.state = 'active' AND (p_targets IS NULL OR t.name = ANY (p_targets))
 		AND (t.severity = 'warning' OR i.severity = 'critical')
-		AND NOT (t.kind = 'ticket' AND i.account IS NOT DISTINCT FROM t.settings ->> 'account')
+		AND (t.kind = 'ticket' AND t.settings ->> 'account' = ANY (i.accounts)) IS NOT TRUE
 		AND i.object <> format('target %s no alerts', t.name)
 	ORDER BY t.target_id
 $$;
@@ -118,6 +118,21 @@ $$;
 COMMENT ON FUNCTION zcsync._tell_end(bigint) IS
 'queues the all-clear of an incident for the alert targets that know of it';
 
+-- Jobs that fail are told of once, by the rule for errors, which ends when somebody has
+-- settled them.  That more of them fail than before, or which share, is another message
+-- only if it is worse than what the same targets were told.
+CREATE FUNCTION zcsync._is_told_as_error(p_incident zcsync.alert_incidents, p_rule zcsync.alert_rules) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p_rule.measure IN ('growing errors', 'error rate') AND EXISTS (
+		SELECT FROM zcsync.alert_incidents AS e JOIN zcsync.alert_rules AS r ON r.name = e.rule AND r.measure = 'errors'
+		WHERE e.object = p_incident.object AND e.resolved_at IS NULL AND (e.told = 'critical' OR e.told = p_incident.severity)
+			AND r.targets IS NOT DISTINCT FROM p_rule.targets)
+$$;
+COMMENT ON FUNCTION zcsync._is_told_as_error(zcsync.alert_incidents, zcsync.alert_rules) IS
+'was it told already, by a rule for errors, that jobs of this account fail?';
+
 -- Queue the messages that are due now.  In its silence hours a rule sends nothing;
 -- incidents that are still open afterwards are reported then.  One that begins again
 -- soon after it ended is reported when the cool-down is over.
@@ -133,13 +148,14 @@ BEGIN
 	FOR v_incident IN
 		SELECT i.* FROM zcsync.alert_incidents AS i
 		WHERE i.opened_at IS NOT NULL AND (i.resolved_at IS NULL OR i.told IS NOT NULL AND i.all_clear_at IS NULL)
-		ORDER BY i.severity, i.incident_id
+		ORDER BY i.severity, i.rule <> 'errors', i.incident_id
 	LOOP
 		SELECT r.* INTO v_rule FROM zcsync.alert_rules AS r WHERE r.name = v_incident.rule;
 		CONTINUE WHEN zcsync._is_silent(v_rule.silence_from, v_rule.silence_to, v_rule.time_zone, v_now);
 		IF v_incident.resolved_at IS NOT NULL THEN
 			PERFORM zcsync._tell_end(v_incident.incident_id);
 		ELSIF v_incident.told IS NULL AND NOT zcsync._is_cooling_down(v_incident.rule, v_incident.object, v_rule.cool_down)
+			AND NOT zcsync._is_told_as_error(v_incident, v_rule)
 			OR v_incident.told = 'warning' AND v_incident.severity = 'critical' THEN
 			PERFORM zcsync._tell(v_incident.incident_id, CASE WHEN v_incident.told IS NULL THEN 'alert' ELSE 'worse' END, v_rule.targets);
 			UPDATE zcsync.alert_incidents AS i SET told = i.severity, told_at = coalesce(i.told_at, v_now)

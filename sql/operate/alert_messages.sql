@@ -22,11 +22,11 @@ AS $$
 		'title', format('[%s] zcsync %s: %s%s', CASE WHEN p_event IN ('all clear', 'test') THEN p_event ELSE x.severity END, current_database(), x.summary,
 			CASE p_event WHEN 'all clear' THEN format(' (over after %s)', zcsync._span(x.resolved_at - x.began_at))
 				WHEN 'escalation' THEN format(' (nobody has acknowledged it for %s)', zcsync._span(zcsync._now() - x.told_at)) END),
-		'summary', x.summary, 'rule', x.rule, 'object', x.object, 'account', x.account, 'value', x.value,
+		'summary', x.summary, 'rule', x.rule, 'object', x.object, 'account', array_to_string(x.accounts, ', '), 'value', x.value,
 		'since', to_char(x.began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 		'to_do', x.to_do, 'incident', x.incident_id, 'key', zcsync._incident_key(x.incident_id),
 		'database', current_database(), 'server', coalesce(nullif(current_setting('cluster_name'), ''), 'postgresql'))
-	FROM jsonb_to_record(p_incident) AS x (incident_id bigint, rule text, object text, account text, severity text, value numeric, summary text, to_do text,
+	FROM jsonb_to_record(p_incident) AS x (incident_id bigint, rule text, object text, accounts text[], severity text, value numeric, summary text, to_do text,
 		began_at timestamptz, told_at timestamptz, resolved_at timestamptz)
 $$;
 COMMENT ON FUNCTION zcsync._alert_facts(jsonb, text) IS

@@ -10,7 +10,7 @@
 CREATE TYPE zcsync.alert_reading AS (
 	measure text,
 	object text,				-- what of it: an account, a state; with measure it names an incident
-	account text,				-- that it is about; NULL: none
+	accounts text[],			-- that it is about; NULL: none, or all
 	value numeric,				-- NULL: not known now, so open incidents stay open
 	says text,
 	to_do text);				-- a statement, where there is one
@@ -29,6 +29,18 @@ END;
 COMMENT ON FUNCTION zcsync._alert_object(text) IS
 'the incident that a state of the installation belongs to, and whether that state stops data';
 
+-- The accounts of a row of zcsync.alerts: those of its route, or the one that its object
+-- begins with.
+CREATE FUNCTION zcsync._alert_accounts(p_code text, p_object text) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN p_code = 'route_fault' THEN zcsync._route_accounts(p_object)
+		ELSE (SELECT ARRAY[a.name] FROM zcsync.accounts AS a WHERE a.name = split_part(p_object, '/', 1)) END
+$$;
+COMMENT ON FUNCTION zcsync._alert_accounts(text, text) IS
+'the accounts that a row of zcsync.alerts is about; NULL: none, or all';
+
 -- Rows of zcsync.alerts that another measure reports already: a missing key and failing
 -- maintenance (selfcheck() has them), blocked accounts and held writes (the view status
 -- has them).
@@ -40,7 +52,31 @@ END;
 COMMENT ON FUNCTION zcsync._is_told_otherwise(text) IS
 'does another measure than "alert" report this code of zcsync.alerts?';
 
--- The whole installation: what the view status says of it.
+-- Does something stop the work for all accounts? Then their lags are not known.  A
+-- missing worker stops nothing where sessions do the work with zcsync.run().
+CREATE FUNCTION zcsync._is_stopped() RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync._failed_conditions() AS c WHERE (zcsync._alert_object(c.state)).stops)
+		AND NOT EXISTS (SELECT FROM zcsync.account_budgets AS b WHERE b.last_call_at > zcsync._now() - interval '3 minutes')
+$$;
+COMMENT ON FUNCTION zcsync._is_stopped() IS
+'does something of the installation stop the work for all accounts?';
+
+-- The cause of what is late in these accounts has an alert of its own: all work is
+-- stopped, or the vendor of one of them is out of order.
+CREATE FUNCTION zcsync._has_known_cause(p_stopped boolean, p_accounts text[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p_stopped OR EXISTS (SELECT FROM zcsync.accounts AS a WHERE a.name = ANY (p_accounts) AND a.state = 'active' AND a.breaker_failures >= 3)
+$$;
+COMMENT ON FUNCTION zcsync._has_known_cause(boolean, text[]) IS
+'is all work stopped, or one of these accounts down, so that what is late there is no incident of its own?';
+
+-- The whole installation: what the view status says of it.  What it says of an account
+-- that is down is not known, except that somebody paused something.
 CREATE FUNCTION zcsync._installation_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -57,11 +93,13 @@ AS $$
 	GROUP BY o.object
 	UNION ALL
 	SELECT CASE l.state WHEN 'paused' THEN 'paused' ELSE 'installation' END, l.object || ' ' || l.state,
-		(SELECT a.name FROM zcsync.accounts AS a WHERE a.name = split_part(l.object, '/', 1)), 1, format('%s: %s', l.object, l.state), l.to_do
+		l.accounts, CASE WHEN l.state = 'paused' OR l.accounts IS NULL OR NOT zcsync._has_known_cause(i.stopped, l.accounts) THEN 1 END,
+		format('%s: %s', l.object, l.state), l.to_do
 	FROM lines AS l
+	CROSS JOIN (SELECT zcsync._is_stopped() OFFSET 0) AS i (stopped)
 	WHERE l.object <> '(all)' AND l.state <> 'unread'
 	UNION ALL
-	SELECT 'alert', concat_ws(' ', a.code, nullif(a.object, '')), (SELECT x.name FROM zcsync.accounts AS x WHERE x.name = split_part(a.object, '/', 1)),
+	SELECT 'alert', concat_ws(' ', a.code, nullif(a.object, '')), zcsync._alert_accounts(a.code, a.object),
 		CASE a.severity WHEN 'critical' THEN 2 ELSE 1 END, format('alert %s', concat_ws(' of ', a.code, nullif(a.object, ''))),
 		format('SELECT message, hint FROM zcsync.alerts WHERE alert_id = %s;', a.alert_id)
 	FROM zcsync.alerts AS a
@@ -69,18 +107,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._installation_readings() IS
 'what the view status says of the whole installation, and open alerts, for alert rules';
-
--- Does something stop the work for all accounts? Then their lags are not known.  A
--- missing worker stops nothing where sessions do the work with zcsync.run().
-CREATE FUNCTION zcsync._is_stopped() RETURNS boolean
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT EXISTS (SELECT FROM zcsync._failed_conditions() AS c WHERE (zcsync._alert_object(c.state)).stops)
-		AND NOT EXISTS (SELECT FROM zcsync.account_budgets AS b WHERE b.last_call_at > zcsync._now() - interval '3 minutes')
-$$;
-COMMENT ON FUNCTION zcsync._is_stopped() IS
-'does something of the installation stop the work for all accounts?';
 
 -- Whole minutes, not below zero.
 CREATE FUNCTION zcsync._minutes(p_span interval) RETURNS numeric
@@ -97,7 +123,7 @@ CREATE FUNCTION zcsync._account_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT m.measure, s.account, s.account, m.value, format('account %s: %s', s.account, m.says), m.to_do
+	SELECT m.measure, s.account, ARRAY[s.account], m.value, format('account %s: %s', s.account, m.says), m.to_do
 	FROM (SELECT zcsync._is_stopped() OFFSET 0) AS i (stopped)
 	CROSS JOIN zcsync.stat_accounts AS s
 	JOIN zcsync.accounts AS a ON a.name = s.account
@@ -131,15 +157,16 @@ CREATE FUNCTION zcsync._unread_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 'unread', u.object, split_part(u.object, '/', 1), zcsync._minutes(zcsync._now() - w.since),
+	SELECT 'unread', u.object, u.accounts, CASE WHEN NOT zcsync._has_known_cause(i.stopped, u.accounts) THEN zcsync._minutes(zcsync._now() - w.since) END,
 		format('%s: edits wait for a read', u.object), u.to_do
 	FROM (
-		SELECT e.object, e.to_do FROM zcsync._unread_edits() AS e
+		SELECT e.object, e.to_do, e.accounts FROM zcsync._unread_edits() AS e
 		UNION ALL
-		SELECT l.object, l.to_do FROM zcsync._locked_streams() AS l) AS u
+		SELECT l.object, l.to_do, l.accounts FROM zcsync._locked_streams() AS l) AS u
+	CROSS JOIN (SELECT zcsync._is_stopped() OFFSET 0) AS i (stopped)
 	CROSS JOIN LATERAL (
 		SELECT zcsync._edits_wait_since(s.stream_id) FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
-		WHERE a.name = split_part(u.object, '/', 1) AND s.kind = split_part(u.object, '/', 2)) AS w (since)
+		WHERE a.name = ANY (u.accounts) AND s.kind = split_part(u.object, '/', 2)) AS w (since)
 	WHERE w.since IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._unread_readings() IS
@@ -176,17 +203,20 @@ $$;
 COMMENT ON FUNCTION zcsync._ended_in_five_minutes() IS
 'jobs that ended in the last five minutes, by account, and how long their calls took; for alert rules';
 
+-- While an account is down, or all work is stopped, jobs wait for that, so the backlog is
+-- not known.
 CREATE FUNCTION zcsync._rate_readings() RETURNS SETOF zcsync.alert_reading
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT m.measure, s.account, s.account, m.value, format('account %s: %s', s.account, m.says), format('SELECT * FROM zcsync.%s WHERE account = %L;', m.look_at, s.account)
-	FROM zcsync.stat_accounts AS s
+	SELECT m.measure, s.account, ARRAY[s.account], m.value, format('account %s: %s', s.account, m.says), format('SELECT * FROM zcsync.%s WHERE account = %L;', m.look_at, s.account)
+	FROM (SELECT zcsync._is_stopped() OFFSET 0) AS i (stopped)
+	CROSS JOIN zcsync.stat_accounts AS s
 	JOIN zcsync.accounts AS a ON a.name = s.account AND a.state = 'active'
 	LEFT JOIN zcsync._ended_in_five_minutes() AS e ON e.account_id = a.account_id
 	CROSS JOIN LATERAL (SELECT round((5.0 * (s.ready - s.backfill) / greatest(e.ended, 1))::numeric), round(e.p95::numeric, 2), round(100.0 * e.failed / e.ended, 1)) AS v (eta, seconds, percent)
 	CROSS JOIN LATERAL (VALUES
-		('backlog', CASE WHEN s.ready - s.backfill <= 100 THEN 0 ELSE v.eta END, format('fresh jobs that wait: %s', s.ready - s.backfill), 'stat_budgets'),
+		('backlog', CASE WHEN i.stopped OR s.breaker_failures IS NOT NULL THEN NULL WHEN s.ready - s.backfill <= 100 THEN 0 ELSE v.eta END, format('fresh jobs that wait: %s', s.ready - s.backfill), 'stat_budgets'),
 		('response time', coalesce(v.seconds, 0), format('calls take %s s', v.seconds), 'stat_budgets'),
 		('error rate', CASE WHEN e.ended >= 20 THEN v.percent ELSE 0 END, format('%s %% of its jobs failed', v.percent), 'errors')) AS m (measure, value, says, look_at)
 $$;

@@ -22,7 +22,7 @@ BEGIN ATOMIC
 		('down', 'account', 'minutes', 'the vendor is out of order', 5, NULL, '0'),
 		('held', 'account', 'jobs', 'writes that wait for zcsync.release_held() or zcsync.cancel_held()', 1, NULL, '1 minute'),
 		('errors', 'account', 'records', 'what waits for a person in zcsync.errors', 1, 100, '5 minutes'),
-		('growing errors', 'account', 'jobs an hour', 'jobs that became dead letters in the last hour', 20, 200, '0'),
+		('growing errors', 'account', 'jobs an hour', 'jobs that became dead letters in the last hour', 20, 200, '5 minutes'),
 		('lag', 'account', 'minutes', 'for how long the oldest thing that is due has waited', 5, 30, '5 minutes'),
 		('silence', 'account', 'minutes', 'since when no call of the account has ended', NULL, NULL, '0'),
 		('backlog', 'account', 'minutes', 'how long the fresh jobs that wait will take at the rate of the last 5 minutes', 60, 360, '10 minutes'),

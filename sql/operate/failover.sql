@@ -56,7 +56,8 @@ AS $$
 	SELECT 3, 'route ' || r.name, 'waiting', format('since the failover or restore %s was not yet read to its end and stored', k.name),
 		CASE WHEN a.state <> 'active' THEN format('SELECT zcsync.resume_account(%L);', a.name)
 			WHEN s.state <> 'active' THEN format('SELECT zcsync.resume_stream(%L);', k.name)
-			ELSE format('SELECT zcsync.refresh(%L);', k.name) END, (SELECT i.adopted_at FROM zcsync.installation AS i)
+			ELSE format('SELECT zcsync.refresh(%L);', k.name) END, (SELECT i.adopted_at FROM zcsync.installation AS i),
+		zcsync._route_accounts(r.name)
 	FROM zcsync.routes AS r JOIN zcsync.streams AS s ON s.stream_id = r.target_stream_id
 	JOIN zcsync.accounts AS a USING (account_id) CROSS JOIN LATERAL (SELECT a.name || '/' || s.kind) AS k (name)
 	WHERE r.state = 'active' AND zcsync._is_awaited(s.stream_id)

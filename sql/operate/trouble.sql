@@ -9,9 +9,24 @@ CREATE TYPE zcsync.trouble AS (
 	state text,					-- in a word or two
 	why text,
 	to_do text,					-- a statement, where there is one
-	since timestamptz);			-- NULL: not known
+	since timestamptz,			-- NULL: not known
+	accounts text[]);			-- that it is about; NULL: none, or all
 COMMENT ON TYPE zcsync.trouble IS
 'a line of the view status that is not about an account';
+
+-- The accounts of a route: those of its two streams.
+CREATE FUNCTION zcsync._route_accounts(p_name text) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg(DISTINCT a.name ORDER BY a.name)
+	FROM zcsync.routes AS r
+	JOIN zcsync.streams AS s ON s.stream_id IN (r.source_stream_id, r.target_stream_id)
+	JOIN zcsync.accounts AS a ON a.account_id = s.account_id
+	WHERE r.name = p_name
+$$;
+COMMENT ON FUNCTION zcsync._route_accounts(text) IS
+'the names of the accounts that a route reads and writes; NULL: there is no such route';
 
 -- How many edits wait for a read of their stream.  Views show it, so it is counted up to
 -- a limit only.
@@ -91,7 +106,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 2, a.name || '/' || s.kind, 'locked',
 		format('by %s, so it is not read', h.holder) || coalesce('; edits wait for that: ' || zcsync._waiting_edits(s.stream_id), ''),
-		h.to_do || ' -- commit it or end it', s.next_pull_at
+		h.to_do || ' -- commit it or end it', s.next_pull_at, ARRAY[a.name]
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active' AND a.vendor <> 'local'
 	CROSS JOIN LATERAL zcsync._row_holder(s.xmax) AS h
@@ -114,7 +129,7 @@ AS $$
 		CASE WHEN e.last_error IS NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
 			WHEN s.last_error_class IN ('vendor', 'throttled') THEN 'nothing: it is read again by itself'
 			ELSE format('SELECT * FROM zcsync.check_account(%L);', a.name) END,
-		w.since
+		w.since, ARRAY[a.name]
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
 	CROSS JOIN LATERAL (SELECT CASE WHEN s.last_error_lane IS DISTINCT FROM 'history' THEN s.last_error END) AS e (last_error)
@@ -138,7 +153,7 @@ AS $$
 		CASE WHEN s.last_error_lane = 'compare' THEN format('SELECT * FROM zcsync.check_account(%L);', a.name)
 			WHEN s.compare_cursor IS NOT NULL THEN format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', a.name)
 			ELSE format('SELECT zcsync.compare(%L);', a.name || '/' || s.kind) END,
-		coalesce(s.compared_at, s.created_at)
+		coalesce(s.compared_at, s.created_at), ARRAY[a.name]
 	FROM zcsync.streams AS s
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id AND a.state = 'active'
 	WHERE s.state = 'active' AND s.history_state <> 'running'
@@ -170,21 +185,21 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 3, 'queue ' || q.name, 'paused', coalesce('by ' || q.paused_by || ': ', '') || 'its jobs wait',
-		format('SELECT zcsync.resume_queue(%L);', q.name), q.paused_at
+		format('SELECT zcsync.resume_queue(%L);', q.name), q.paused_at, NULL::text[]
 	FROM zcsync.queues AS q WHERE q.state = 'paused'
 	UNION ALL
 	SELECT 3, a.name || '/' || s.kind, 'paused',
 		coalesce('by ' || s.paused_by || ': ', '') || coalesce('edits wait: ' || zcsync._waiting_edits(s.stream_id), 'it is not read'),
-		format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), s.paused_at
+		format('SELECT zcsync.resume_stream(%L);', a.name || '/' || s.kind), s.paused_at, ARRAY[a.name]
 	FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id) WHERE s.state = 'paused'
 	UNION ALL
 	SELECT 3, 'route ' || r.name, 'paused',
 		CASE WHEN r.starts_at IS NULL THEN 'it was not started yet' ELSE coalesce('by ' || r.paused_by, 'by zcsync, see zcsync.alerts') END,
-		format('SELECT zcsync.resume_route(%L);', r.name), coalesce(r.paused_at, r.created_at)
+		format('SELECT zcsync.resume_route(%L);', r.name), coalesce(r.paused_at, r.created_at), zcsync._route_accounts(r.name)
 	FROM zcsync.routes AS r WHERE r.state = 'paused'
 	UNION ALL
 	SELECT 3, 'route ' || r.name, 'no comments', format('comments of %s/%s are not read', a.name, s.kind),
-		format('SELECT zcsync.alter_stream(%L, comments => ''linked'');', a.name || '/' || s.kind), NULL
+		format('SELECT zcsync.alter_stream(%L, comments => ''linked'');', a.name || '/' || s.kind), NULL, zcsync._route_accounts(r.name)
 	FROM zcsync.route_comments AS c JOIN zcsync.routes AS r ON r.route_id = c.route_id AND r.state = 'active'
 	JOIN zcsync.streams AS s ON (s.stream_id = r.source_stream_id AND c.comments <> 'none') OR (s.stream_id = r.target_stream_id AND c.comments_back <> 'none')
 	JOIN zcsync.accounts AS a ON a.account_id = s.account_id
@@ -245,7 +260,7 @@ CREATE FUNCTION zcsync._failed_conditions() RETURNS SETOF zcsync.trouble
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 0, '(all)', f.state, f.message, f.hint, zcsync._condition_since(f.item, f.state)
+	SELECT 0, '(all)', f.state, f.message, f.hint, zcsync._condition_since(f.item, f.state), NULL::text[]
 	FROM (
 		SELECT zcsync._trouble_state(c.item) AS state, c.*, bool_or(NOT c.ok AND c.item IN ('installation', 'role')) OVER () AS may_not,
 			bool_or(NOT c.ok AND c.item = 'launcher') OVER () AS unlaunched
@@ -297,7 +312,7 @@ DECLARE
 	v_there record;
 BEGIN
 	IF pg_is_in_recovery() THEN
-		RETURN QUERY SELECT 0, '(all)', 'standby', 'nothing of zcsync runs on this server', 'SELECT * FROM zcsync.status; -- on the primary', NULL::timestamptz;
+		RETURN QUERY SELECT 0, '(all)', 'standby', 'nothing of zcsync runs on this server', 'SELECT * FROM zcsync.status; -- on the primary', NULL::timestamptz, NULL::text[];
 	END IF;
 	RETURN QUERY SELECT * FROM zcsync._failed_conditions();
 	SELECT * INTO v_there FROM zcsync._look_for_trouble();
@@ -306,7 +321,7 @@ BEGIN
 		INTO v_alerts
 		FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
 		RETURN QUERY SELECT 0, '(all)', 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
-			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;', v_alerts.since;
+			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;', v_alerts.since, NULL::text[];
 	END IF;
 	IF v_there.targets THEN
 		RETURN QUERY SELECT * FROM zcsync._alert_trouble();
@@ -336,7 +351,7 @@ BEGIN
 		RETURN QUERY SELECT * FROM zcsync._suspended_trouble();
 	END IF;
 	IF NOT v_there.accounts THEN
-		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz;
+		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz, NULL::text[];
 	END IF;
 END
 $$;

@@ -107,7 +107,7 @@ AS $$
 			WHEN 'silent' THEN 'changes, and no delivery for a day'
 			WHEN 'repaired' THEN s.reason || '; it was repaired: does the door answer?'
 			ELSE s.reason END,
-		coalesce(s.to_do, format('SELECT * FROM zcsync.stat_webhooks WHERE account = %L;', s.account)), s.since
+		coalesce(s.to_do, format('SELECT * FROM zcsync.stat_webhooks WHERE account = %L;', s.account)), s.since, ARRAY[s.account]
 	FROM zcsync._webhook_states() AS s WHERE s.state IN ('undeclared', 'unchecked', 'refused', 'failing', 'silent', 'repaired')
 $$;
 COMMENT ON FUNCTION zcsync._webhook_trouble() IS

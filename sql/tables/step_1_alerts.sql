@@ -92,7 +92,7 @@ BEGIN
 			CONSTRAINT alert_incidents_pkey PRIMARY KEY,
 		rule text NOT NULL,
 		object text NOT NULL,			-- account, or what of the installation it is
-		account text,					-- that it is about; NULL: none, or all
+		accounts text[],				-- that it is about; NULL: none, or all
 		severity text NOT NULL			-- as it is now
 			CONSTRAINT alert_incidents_severity CHECK (severity IN ('warning', 'critical')),
 		value numeric,					-- of the measure, as it was last

@@ -897,7 +897,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.alert_incidents.incident_id IS 'number of the incident';
 	COMMENT ON COLUMN zcsync.alert_incidents.rule IS 'the rule that found it';
 	COMMENT ON COLUMN zcsync.alert_incidents.object IS 'account, or what of the installation it is';
-	COMMENT ON COLUMN zcsync.alert_incidents.account IS 'account that it is about; empty: none, or all';
+	COMMENT ON COLUMN zcsync.alert_incidents.accounts IS 'accounts that it is about; empty: none, or all';
 	COMMENT ON COLUMN zcsync.alert_incidents.severity IS 'warning or critical, as it is now';
 	COMMENT ON COLUMN zcsync.alert_incidents.value IS 'the measure, as it was last';
 	COMMENT ON COLUMN zcsync.alert_incidents.summary IS 'what it is about, in a line';
