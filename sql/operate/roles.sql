@@ -46,7 +46,7 @@ BEGIN ATOMIC
 	SELECT v, NULL
 	FROM unnest('{status,progress,errors,stat_accounts,stat_backlog,stat_budgets,stat_cache,stat_queue,stat_workers,
 		unmapped_companies,slow_queries,table_bloat,alerts,queues,availability,slo,outages,slo_targets,hourly_numbers,daily_numbers,service_levels,
-		sync_daily,stat_agents,lead_funnel,activity,lag,stat_calls,stat_connections,stat_metrics,stat_operations,work_numbers,lead_numbers,table_sizes,business_hours,holidays}'::text[]) AS v
+		sync_daily,stat_agents,lead_funnel,activity,lag,stat_webhooks,refused_deliveries,doors,stat_calls,stat_connections,stat_metrics,stat_operations,work_numbers,lead_numbers,table_sizes,business_hours,holidays}'::text[]) AS v
 	WHERE NOT p_limited
 	UNION ALL
 	SELECT 'streams', '{stream_id,account_id,kind,writes,state,pull_interval,history_state,last_pull_at,last_change_at,
@@ -77,7 +77,7 @@ BEGIN ATOMIC
 		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_record_id,_shorten,_allowances_now,_backlog,
 			_account_numbers,_account_states,_progress_lines,_queue_numbers,_installation_trouble,_worker_slots,_cache_statistics,
 			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_levels,_last_hour,_calls_counted,_connections_counted,_samples,_operations_counted,
-			_failing_jobs,_unmapped_companies}'::text[] END;
+			_failing_jobs,_unmapped_companies,_webhook_states}'::text[] END;
 END;
 COMMENT ON FUNCTION zcsync._reader_functions(boolean) IS
 'what a reader may call: directly, or because a view or function calls it with the rights of the reader';
@@ -89,7 +89,7 @@ BEGIN ATOMIC
 		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_comments,comment_copies,route_errors,links,marks,
 		company_maps,intakes,lead_sources,lead_identities,lead_rows,lead_duplicates,lead_merges,lead_match_rules,lead_statuses,
 		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents,alert_targets,alert_deliveries,
-		webhooks,inbox,heard_streams,refused_deliveries,doors,stat_webhooks,suspended_counts}'::text[];
+		webhooks,inbox,heard_streams,suspended_counts}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._operator_relations() IS
 'tables that an operator may read whole, besides what a reader may';

@@ -464,8 +464,10 @@ BEGIN
 	CREATE OR REPLACE VIEW zcsync.status AS
 	SELECT x.account, x.state, date_trunc('second', x.since) AS since, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
 		zcsync._shorten(x.why, 38) AS why,
-		-- statements that only a superuser may run do not begin so, nor does what is done outside of the database
+		-- statements that only a superuser may run do not begin so, nor does what is done outside of the database;
+		-- jobs of pg_cron are their owners', and only a superuser may change those of others
 		CASE WHEN x.state IN ('in step', 'starting') OR starts_with(x.to_do, 'nothing') THEN 'nobody'
+			WHEN starts_with(x.to_do, 'SELECT cron.') OR starts_with(x.to_do, 'SELECT * FROM cron.') THEN 'superuser'
 			WHEN x.to_do IS NULL OR starts_with(x.to_do, 'SELECT ') OR starts_with(x.to_do, 'CALL ') THEN 'operator'
 			ELSE 'superuser' END AS who,
 		x.to_do

@@ -170,7 +170,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 3, a.name || ' suspended', CASE WHEN c.error IS NULL THEN 'suspended' ELSE 'not counted' END,
-		coalesce(c.error, format('%s wait in the suspended queue', c.waiting)), format('SELECT * FROM zcsync.suspended_tickets(%L);', a.name), c.since
+		coalesce(c.error, format('%s wait in the suspended queue', c.waiting)), format('SELECT * FROM zcsync.suspended_tickets(%L);', a.name), c.since, ARRAY[a.name]
 	FROM zcsync.suspended_counts AS c JOIN zcsync.accounts AS a ON a.account_id = c.account_id AND a.state = 'active'
 	WHERE c.waiting <> '0' OR c.error IS NOT NULL
 	ORDER BY a.name

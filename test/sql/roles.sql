@@ -86,6 +86,44 @@ SELECT * FROM lacks('regress_zcsync_reader');
 SELECT * FROM lacks('regress_zcsync_operator');
 SELECT * FROM lacks('regress_zcsync_admin');
 
+-- What status tells people to run: tables and views that readers may not read, and
+-- functions that operators may not call; there are none.
+CREATE VIEW advisers AS SELECT p.proname, p.prosrc FROM pg_proc p
+WHERE p.pronamespace = 'zcsync'::regnamespace AND (p.prorettype = 'zcsync.trouble'::regtype OR p.proname ~ '^(_check_.*|_account_states|_webhook_states|_row_holder|_database_trouble|_maintenance_job_trouble)$');
+SELECT DISTINCT p.proname, m.m[1] AS not_for_readers FROM advisers p, regexp_matches(p.prosrc, '''SELECT \* FROM zcsync\.([a-z][a-z_]*)\M(?!\()', 'g') AS m (m)
+WHERE NOT has_table_privilege('regress_zcsync_reader', 'zcsync.' || m.m[1], 'SELECT') ORDER BY 1, 2;
+SELECT DISTINCT a.proname, m.m[1] AS not_for_operators
+FROM advisers a, regexp_matches(a.prosrc, '''(?:SELECT (?:\* FROM )?|CALL )zcsync\.([a-z][a-z_]*)\(', 'g') AS m (m), pg_proc p
+WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname = m.m[1] AND NOT has_function_privilege('regress_zcsync_operator', p.oid, 'EXECUTE') ORDER BY 1, 2;
+SELECT count(DISTINCT m.m[1]) > 8 AS tables, count(DISTINCT m.m[2]) > 12 AS functions
+FROM advisers a, regexp_matches(a.prosrc, '''(?:SELECT (?:\* FROM )?|CALL )zcsync\.(?:([a-z][a-z_]*)\M(?!\()|([a-z][a-z_]*)\()', 'g') AS m (m);
+DROP VIEW advisers;
+
+-- Who may run what status says, and runs it: the reader what looks at something.
+INSERT INTO zcsync.webhooks (account_id, path, created_at) SELECT account_id, repeat(name, 8), zcsync._now() - interval '3 days' FROM zcsync.accounts WHERE vendor = 'zendesk';
+UPDATE zcsync.streams SET last_change_at = zcsync._now() - interval '1 hour', last_pull_at = zcsync._now() - interval '1 hour';
+INSERT INTO zcsync.refused_deliveries (minute, account_id, source, reason, last_at) VALUES (zcsync._now(), zcsync.account('beta'), '192.0.2.1', 'no signature', zcsync._now());
+INSERT INTO zcsync.doors (door, heard_at, spooled_since, spooled_bytes) VALUES ('web1', zcsync._now(), zcsync._now() - interval '1 hour', 100), ('web2', zcsync._now() - interval '1 hour', NULL, 0);
+INSERT INTO zcsync.alerts (code, message) VALUES ('regress', 'something');
+INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority, attempts, class, message, created_at)
+SELECT 4710, zcsync.account('acme'), 'ticket-sync', 'push', 'api', 'y', 'y', '{}', 50, 3, 'rejected', 'no', now();
+INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens) SELECT account_id, 'api', 100, 60, 45 FROM zcsync.accounts WHERE vendor = 'zendesk';
+CREATE VIEW looks AS SELECT format('SELECT %L AS said, count(x::text) >= 0 AS works FROM (%s) AS x', s.to_do, split_part(s.to_do, ';', 1)) AS look
+FROM zcsync.status AS s WHERE s.to_do LIKE 'SELECT * FROM %' AND split_part(s.to_do, ';', 1) !~ '[(]' ORDER BY 1;
+SELECT string_agg(look, '; ' ORDER BY look) || ';' AS looks FROM looks \gset
+SET ROLE regress_zcsync_reader;
+:looks
+RESET ROLE;
+DELETE FROM zcsync.alerts WHERE code = 'regress';
+DELETE FROM zcsync.dead_letters WHERE job_id = 4710;
+SET ROLE regress_zcsync_operator;
+SELECT to_do FROM zcsync.status WHERE who = 'operator' AND to_do ~ '^SELECT zcsync[.](remove_door|start)' ORDER BY 1 \gexec
+RESET ROLE;
+SELECT zcsync.stop();
+TRUNCATE zcsync.doors, zcsync.refused_deliveries, zcsync.webhooks, zcsync.account_budgets;
+UPDATE zcsync.streams SET last_change_at = NULL, last_pull_at = NULL;
+DROP VIEW looks;
+
 -- The reader reads what it may, with nothing that is private in it.
 SET ROLE regress_zcsync_reader;
 SELECT account, state FROM zcsync.status WHERE account <> '(all)' ORDER BY 1;

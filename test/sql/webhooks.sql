@@ -263,6 +263,13 @@ SELECT count(*) FROM zcsync.refused_deliveries;
 UPDATE zcsync.inbox SET received_at = now() - interval '25 hours' WHERE account_id = zcsync.account('acme');
 UPDATE zcsync.streams SET last_change_at = now() - interval '1 hour';
 SELECT account, state, why, to_do FROM zcsync.status WHERE account LIKE '%webhook';
+-- that is told: it is about the account
+SELECT clickup('{"webhook_id": "x", "event": "taskUpdated", "task_id": "t9"}', secret => 'wrong');
+INSERT INTO zcsync.account_budgets AS b (account_id, class, calls, window_s, tokens, last_call_at)	-- a session works instead of the worker
+SELECT account_id, 'api', 100, 60, 45, zcsync._now() FROM zcsync.accounts WHERE name IN ('acme', 'dev')
+ON CONFLICT ON CONSTRAINT account_budgets_pkey DO UPDATE SET last_call_at = excluded.last_call_at;
+SELECT x.measure, x.object, x.accounts, x.value, x.says, x.to_do FROM unnest(zcsync._all_alert_readings()) AS x WHERE x.object LIKE '%webhook%' ORDER BY x.object;
+SELECT f.rule, f.object, f.accounts, f.severity FROM zcsync._alert_findings(zcsync._all_alert_readings()) AS f WHERE f.object LIKE '%webhook%' ORDER BY f.object;
 SELECT zcsync.remove_webhook('halo', 'basic'), zcsync.remove_webhook('halo'), zcsync.remove_webhook('halo');
 SELECT halo('{}', '{}', 'halo/halo-secret');
 SELECT account FROM zcsync.stat_webhooks;
