@@ -82,7 +82,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH lines AS MATERIALIZED (SELECT t.* FROM zcsync._installation_trouble() AS t)
-	SELECT 'installation', o.object, NULL, max(CASE WHEN o.stops THEN 2 ELSE 1 END)::numeric,
+	SELECT 'installation', o.object, NULL::text[], max(CASE WHEN o.stops THEN 2 ELSE 1 END)::numeric,
 		format('%s', string_agg(DISTINCT t.state, ', ')), (array_agg(t.to_do ORDER BY o.stops DESC))[1]
 	FROM (
 		SELECT l.state, l.to_do FROM lines AS l WHERE l.object = '(all)' AND l.state NOT IN ('alert', 'no account', 'standby')
@@ -234,7 +234,7 @@ CREATE FUNCTION zcsync._machine_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT m.measure, m.measure, NULL, round(m.value::numeric), format('%s: %s %%', m.says, round(m.value::numeric)), m.to_do
+	SELECT m.measure, m.measure, NULL::text[], round(m.value::numeric), format('%s: %s %%', m.says, round(m.value::numeric)), m.to_do
 	FROM zcsync._machine_load() AS l
 	CROSS JOIN LATERAL (VALUES
 		('cpu', l.cpu, 'processors in use', 'SELECT * FROM zcsync.slow_queries;'),
@@ -242,7 +242,7 @@ AS $$
 		('disk', l.disk, 'the disk of the data directory is full', 'SELECT * FROM zcsync.table_bloat;'),
 		('io', l.io, 'time in which processes wait for a disk', 'SELECT * FROM zcsync.slow_queries;')) AS m (measure, value, says, to_do)
 	UNION ALL
-	SELECT 'table size', 'table size', NULL, round(s.bytes / 1073741824.0, 1), format('tables of zcsync: %s', pg_size_pretty(s.bytes)), 'SELECT * FROM zcsync.table_bloat;'
+	SELECT 'table size', 'table size', NULL::text[], round(s.bytes / 1073741824.0, 1), format('tables of zcsync: %s', pg_size_pretty(s.bytes)), 'SELECT * FROM zcsync.table_bloat;'
 	FROM (
 		SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class AS c
 		WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'r'
