@@ -95,7 +95,7 @@ WHERE NOT has_table_privilege('regress_zcsync_reader', 'zcsync.' || m.m[1], 'SEL
 SELECT DISTINCT a.proname, m.m[1] AS not_for_operators
 FROM advisers a, regexp_matches(a.prosrc, '''(?:SELECT (?:\* FROM )?|CALL )zcsync\.([a-z][a-z_]*)\(', 'g') AS m (m), pg_proc p
 WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname = m.m[1] AND NOT has_function_privilege('regress_zcsync_operator', p.oid, 'EXECUTE') ORDER BY 1, 2;
-SELECT count(DISTINCT m.m[1]) > 8 AS tables, count(DISTINCT m.m[2]) > 12 AS functions
+SELECT count(DISTINCT m.m[1]) > 5 AS tables, count(DISTINCT m.m[2]) > 12 AS functions
 FROM advisers a, regexp_matches(a.prosrc, '''(?:SELECT (?:\* FROM )?|CALL )zcsync\.(?:([a-z][a-z_]*)\M(?!\()|([a-z][a-z_]*)\()', 'g') AS m (m);
 DROP VIEW advisers;
 
@@ -107,7 +107,6 @@ INSERT INTO zcsync.doors (door, heard_at, spooled_since, spooled_bytes) VALUES (
 INSERT INTO zcsync.alerts (code, message) VALUES ('regress', 'something');
 INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority, attempts, class, message, created_at)
 SELECT 4710, zcsync.account('acme'), 'ticket-sync', 'push', 'api', 'y', 'y', '{}', 50, 3, 'rejected', 'no', now();
-INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens) SELECT account_id, 'api', 100, 60, 45 FROM zcsync.accounts WHERE vendor = 'zendesk';
 CREATE VIEW looks AS SELECT format('SELECT %L AS said, count(x::text) >= 0 AS works FROM (%s) AS x', s.to_do, split_part(s.to_do, ';', 1)) AS look
 FROM zcsync.status AS s WHERE s.to_do LIKE 'SELECT * FROM %' AND split_part(s.to_do, ';', 1) !~ '[(]' ORDER BY 1;
 SELECT string_agg(look, '; ' ORDER BY look) || ';' AS looks FROM looks \gset
@@ -120,7 +119,7 @@ SET ROLE regress_zcsync_operator;
 SELECT to_do FROM zcsync.status WHERE who = 'operator' AND to_do ~ '^SELECT zcsync[.](remove_door|start)' ORDER BY 1 \gexec
 RESET ROLE;
 SELECT zcsync.stop();
-TRUNCATE zcsync.doors, zcsync.refused_deliveries, zcsync.webhooks, zcsync.account_budgets;
+TRUNCATE zcsync.doors, zcsync.refused_deliveries, zcsync.webhooks;
 UPDATE zcsync.streams SET last_change_at = NULL, last_pull_at = NULL;
 DROP VIEW looks;
 
