@@ -50,8 +50,8 @@ FROM zcsync.tasks WHERE remote_id = '9hx';
 UPDATE zcsync.accounts SET state = 'blocked', state_reason = 'the vendor refuses the credentials', state_hint = 'SELECT zcsync.set_credentials(''psa'', …);' WHERE name = 'psa';
 UPDATE zcsync.outages SET began_at = zcsync._now() - interval '2 hours' WHERE account_id = zcsync.account('psa');
 -- somebody knows that
-INSERT INTO zcsync.alert_incidents (rule, object, account, severity, summary, began_at, told, told_at, acknowledged_at, acknowledged_by)
-VALUES ('blocked', 'psa', 'psa', 'critical', 'account psa: is blocked', zcsync._now() - interval '2 hours', 'critical', zcsync._now() - interval '2 hours', zcsync._now(), 'night_shift');
+INSERT INTO zcsync.alert_incidents (rule, object, accounts, severity, summary, began_at, told, told_at, acknowledged_at, acknowledged_by)
+VALUES ('blocked', 'psa', '{psa}', 'critical', 'account psa: is blocked', zcsync._now() - interval '2 hours', 'critical', zcsync._now() - interval '2 hours', zcsync._now(), 'night_shift');
 CREATE ROLE night_shift LOGIN;
 SELECT zcsync.grant_operator('night_shift');
 SQL
