@@ -47,11 +47,13 @@
 
 #define MAX_LINK_BYTES	(1024 * 1024)	/* of the URLs of all runs */
 #define MAX_PREFIX		500		/* bytes */
+#define MAX_SUFFIX		(16 * 1024)	/* bytes */
 #define TAB				4		/* blanks */
 #define MAX_WORD		100		/* bytes; a longer one may be cut */
 
 static const char ending[] = "...";
 static const char ending_link[] = "... (whole comment: ";
+static const char suffix_link[] = "Open: ";
 
 typedef struct Options
 {
@@ -59,6 +61,7 @@ typedef struct Options
 	bool		keep_quotes;
 	char	   *link;			/* to the whole chars, or NULL */
 	char	   *prefix;			/* or NULL */
+	char	   *suffix;			/* or NULL */
 } Options;
 
 PG_FUNCTION_INFO_V1(zcsync_sql_convert_comment);
@@ -73,6 +76,9 @@ static void add_prefix(ZcsyncRich *rich, const char *prefix);
 static void forget_body(ZcsyncRich *rich);
 static void tidy(ZcsyncRich *rich);
 static void cut(ZcsyncRich *rich, const Options *options);
+static void add_suffix(ZcsyncRich *rich, const Options *options);
+static void leave_body(ZcsyncRich *rich);
+static void add_link(ZcsyncRich *rich, const char *link);
 static int	line_length(const ZcsyncRich *rich, const ZcsyncRichLine *line);
 static int	cut_line(const char *chars, int len, int room, bool first);
 static Datum write_form(const ZcsyncRich *rich, const char *form);
@@ -121,6 +127,8 @@ zcsync_sql_convert_comment(PG_FUNCTION_ARGS)
 	tidy(&rich);
 	cut(&rich, &options);
 	tidy(&rich);
+	if (options.suffix != NULL)
+		add_suffix(&rich, &options);
 	result = DatumGetJsonbP(write_form(&rich, to));
 
 	MemoryContextSwitchTo(caller);
@@ -151,6 +159,7 @@ read_options(Jsonb *json, Options *options)
 	if (chars != NULL)
 		options->link = zcsync_rich_safe_link(chars, strlen(chars));
 	options->prefix = zcsync_json_get_text(json, "prefix");
+	options->suffix = zcsync_json_get_text(json, "suffix");
 }
 
 /*
@@ -335,22 +344,54 @@ cut(ZcsyncRich *rich, const Options *options)
 		break;
 	}
 
-	rich->kind = ZCSYNC_RICH_PLAIN;
-	rich->indent = rich->quote = rich->marks = 0;
-	rich->link = NULL;
-	rich->more = rich->gap = false;
+	leave_body(rich);
 	if (options->link == NULL)
 		zcsync_rich_add(rich, ending, strlen(ending));
 	else
 	{
 		zcsync_rich_add(rich, ending_link, strlen(ending_link));
-		rich->link_bytes = 0;
-		rich->link = options->link;
-		zcsync_rich_add(rich, options->link, strlen(options->link));
-		rich->link = NULL;
+		add_link(rich, options->link);
 		zcsync_rich_add(rich, ")", 1);
 	}
 	zcsync_rich_end_line(rich);
+}
+
+/*
+ * The caller's lines below the text, whatever its length, and the link.
+ */
+static void
+add_suffix(ZcsyncRich *rich, const Options *options)
+{
+	leave_body(rich);
+	rich->gap = rich->nlines > 0;
+	zcsync_rich_add_lines(rich, options->suffix,
+						  pg_mbcliplen(options->suffix, strlen(options->suffix),
+									   MAX_SUFFIX));
+	zcsync_rich_end_line(rich);
+	if (options->link == NULL)
+		return;
+	zcsync_rich_add(rich, suffix_link, strlen(suffix_link));
+	add_link(rich, options->link);
+	zcsync_rich_end_line(rich);
+}
+
+/* What is added from now on stands below the text. */
+static void
+leave_body(ZcsyncRich *rich)
+{
+	rich->kind = ZCSYNC_RICH_PLAIN;
+	rich->indent = rich->quote = rich->marks = 0;
+	rich->link = NULL;
+	rich->more = rich->gap = false;
+}
+
+static void
+add_link(ZcsyncRich *rich, const char *link)
+{
+	rich->link_bytes = 0;
+	rich->link = link;
+	zcsync_rich_add(rich, link, strlen(link));
+	rich->link = NULL;
 }
 
 /* The characters of a line with its end, and with the empty line before it. */

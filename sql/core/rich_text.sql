@@ -16,6 +16,7 @@
 --   keep_quotes   true: keep quoted mail and signatures; a text that is nothing else is
 --                 kept anyway
 --   prefix        a line of plain text to stand above, bold
+--   suffix        lines of plain text to stand below, and below them the link
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._convert_comment(p_from text, p_content jsonb, p_to text, p_options jsonb DEFAULT '{}') RETURNS jsonb

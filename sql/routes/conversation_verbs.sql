@@ -67,7 +67,7 @@ COMMENT ON FUNCTION zcsync._check_carried_comments(bigint) IS
 -- this is first called are old.
 CREATE FUNCTION zcsync.set_route_comments(route text, comments text DEFAULT NULL, comments_back text DEFAULT NULL,
 	marker text DEFAULT NULL, marker_back text DEFAULT NULL, target_is_internal boolean DEFAULT NULL, public_back boolean DEFAULT NULL,
-	relay boolean DEFAULT NULL, old boolean DEFAULT NULL, hold interval DEFAULT NULL) RETURNS text
+	relay boolean DEFAULT NULL, old boolean DEFAULT NULL, hold interval DEFAULT NULL, attachments text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -101,6 +101,11 @@ BEGIN
 			MESSAGE = format('invalid value for hold: %s', hold),
 			HINT = 'It is between 0 and a day.';
 	END IF;
+	IF attachments NOT IN ('none', 'link') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for attachments: "%s"', left(attachments, 100)),
+			HINT = 'It is none or link.';
+	END IF;
 	INSERT INTO zcsync.route_comments AS c (route_id, since) VALUES (v_route.route_id, date_trunc('second', zcsync._now() - interval '1 minute'))
 	ON CONFLICT (route_id) DO NOTHING;
 	UPDATE zcsync.route_comments AS c
@@ -108,7 +113,8 @@ BEGIN
 		marker = nullif(coalesce(set_route_comments.marker, c.marker), ''), marker_back = nullif(coalesce(set_route_comments.marker_back, c.marker_back), ''),
 		target_is_internal = coalesce(set_route_comments.target_is_internal, c.target_is_internal),
 		public_back = coalesce(set_route_comments.public_back, c.public_back), relay = coalesce(set_route_comments.relay, c.relay),
-		old = coalesce(set_route_comments.old, c.old), hold = coalesce(set_route_comments.hold, c.hold)
+		old = coalesce(set_route_comments.old, c.old), hold = coalesce(set_route_comments.hold, c.hold),
+		attachments = coalesce(set_route_comments.attachments, c.attachments)
 	WHERE c.route_id = v_route.route_id
 	RETURNING c.* INTO v_row;
 	PERFORM zcsync._check_carried_comments(v_route.route_id);
@@ -117,14 +123,15 @@ BEGIN
 		v_route.name, v_row.comments, v_row.comments_back, v_route.name);
 END
 $$;
-COMMENT ON FUNCTION zcsync.set_route_comments(text, text, text, text, text, boolean, boolean, boolean, boolean, interval) IS
-'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait';
+COMMENT ON FUNCTION zcsync.set_route_comments(text, text, text, text, text, boolean, boolean, boolean, boolean, interval, text) IS
+'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait; whether copies name the files of comments';
 
 -- The steps that the route would take now, for the pairs that were made last.
 CREATE FUNCTION zcsync.plan_comments(route text, max_pairs integer DEFAULT 100)
-RETURNS TABLE (op text, original text, record text, is_private boolean, text text)
+RETURNS TABLE (op text, original text, record text, is_private boolean, text text, files text[])
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(plan_comments.route));
@@ -136,11 +143,15 @@ BEGIN
 	END IF;
 	RETURN QUERY
 	SELECT t.op, zcsync.reference(s.from_account, 'comments', c.remote_id, c.local_id), zcsync.reference(s.to_account, s.to_kind, s.to_record, NULL),
-		t.is_private, CASE WHEN t.op IN ('create', 'wait', 'update') THEN (zcsync._copy_of(s, zcsync._original(c.local_id))).body END
+		t.is_private, CASE WHEN t.op IN ('create', 'wait', 'update') THEN (zcsync._copy_of(s, zcsync._original(c.local_id))).body END,
+		CASE WHEN t.op IN ('create', 'wait', 'update') AND s.attachments <> 'none' THEN
+			ARRAY(SELECT zcsync._file_title(f.name, f.size) FROM zcsync._files_of(c.account_id, c.remote_id) AS f) ELSE '{}' END
 	FROM zcsync._comment_sides(v_route.route_id, ARRAY(
 		SELECT l.link_id FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'linked' ORDER BY l.link_id DESC LIMIT max_pairs)) AS s
-	CROSS JOIN LATERAL zcsync._comment_steps_of(s) WITH ORDINALITY AS t (op, link_id, back, original_id, copy_id, is_private, digest, wait_until, is_old, n)
-	JOIN zcsync.comments AS c ON c.account_id = s.from_account AND c.local_id = t.original_id
+	CROSS JOIN LATERAL (SELECT x.* FROM zcsync._comment_steps_of(s)
+		WITH ORDINALITY AS x (op, link_id, back, original_id, copy_id, is_private, digest, wait_until, is_old, n) OFFSET 0) AS t
+	CROSS JOIN LATERAL (SELECT k.* FROM zcsync.comments AS k WHERE k.account_id = s.from_account AND k.local_id = t.original_id OFFSET 0) AS c
+	WHERE t.op <> 'late'
 	ORDER BY s.link_id DESC, s.back, t.n;
 END
 $$;

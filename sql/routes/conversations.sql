@@ -56,7 +56,8 @@ CREATE TYPE zcsync.comment_side AS (
 	relay boolean,
 	old boolean,
 	hold interval,
-	since timestamptz
+	since timestamptz,
+	attachments text			-- what becomes of the files of comments: none or link
 );
 COMMENT ON TYPE zcsync.comment_side IS
 'a pair of records, and how comments of one go to the other';
@@ -89,7 +90,7 @@ BEGIN
 			(w.to_comments).has_private, NOT (w.to_comments).has_private AND (w.back OR NOT $10),
 			ARRAY(SELECT unnest((w.to_comments).written) EXCEPT SELECT unnest((w.to_comments).create_only)),
 			'author_id' = ANY ((w.to_comments).written), (w.to_comments).text_form,
-			w.public, w.rule <> 'none' AND l.state = 'linked', $11, $12, $13, $14
+			w.public, w.rule <> 'none' AND l.state = 'linked', $11, $12, $13, $14, $15
 		FROM zcsync.links AS l
 		CROSS JOIN LATERAL (SELECT m.remote_id, m.created_at, m.deleted_at FROM zcsync.%I AS m WHERE m.local_id = l.source_id OFFSET 0) AS s
 		CROSS JOIN LATERAL (SELECT m.remote_id, m.created_at, m.deleted_at FROM zcsync.%I AS m WHERE m.local_id = l.target_id OFFSET 0) AS t
@@ -102,7 +103,7 @@ BEGIN
 			AND s.remote_id IS NOT NULL AND t.remote_id IS NOT NULL AND s.deleted_at IS NULL AND t.deleted_at IS NULL$sql$,
 		v.source_kind, v.target_kind)
 	USING p_links, p_route, v.comments, v.marker, v.source_comments, v.target_comments, v.comments_back, v.marker_back, v.public_back,
-		v.target_is_internal, v.relay, v.old, v.hold, v.since;
+		v.target_is_internal, v.relay, v.old, v.hold, v.since, v.attachments;
 END
 $$;
 COMMENT ON FUNCTION zcsync._comment_sides(bigint, bigint[]) IS
@@ -122,7 +123,7 @@ COMMENT ON FUNCTION zcsync._comment_kind(bigint) IS
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.comment_step AS (
-	op text,				-- create, update, withdraw; wait: create it, but not before the time; stale: the copy cannot be changed
+	op text,				-- create, update, withdraw; wait: create it, but not before the time; stale: the copy cannot be changed; late: nor can it name new files
 	link_id bigint,
 	back boolean,
 	original_id bigint,		-- local ids
@@ -262,7 +263,10 @@ COMMENT ON FUNCTION zcsync._is_partial(bigint, text, text) IS
 CREATE FUNCTION zcsync._comment_steps_of(p_side zcsync.comment_side) RETURNS SETOF zcsync.comment_step
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
+	WITH files AS MATERIALIZED (SELECT f.local_id, f.comment_id FROM zcsync._files_in(p_side.from_account, p_side.from_kind, p_side.from_record) AS f)
 	SELECT s.op, p_side.link_id, p_side.back, c.local_id, k.copy_id, d.is_private, d.digest,
 		CASE s.op WHEN 'wait' THEN c.created_at + p_side.hold END, d.is_old
 	FROM zcsync._originals_of(p_side) AS c
@@ -278,10 +282,15 @@ AS $$
 			OR (NOT p_side.from_has_private AND EXISTS (SELECT FROM zcsync.comment_copies AS o WHERE o.copy_id = c.local_id AND NOT o.was_public)) AS is_secret,
 		(c.created_at >= p_side.since) IS NOT TRUE AS is_old,	-- also where its time is not known
 		c.deleted_at IS NOT NULL AS is_gone,
-		zcsync._comment_digest(c.body, c.rich_body) AS digest) AS x
+		zcsync._comment_digest(c.body, c.rich_body) AS digest,
+		EXISTS (SELECT FROM files AS f WHERE f.comment_id = c.remote_id) AS has_files,
+		EXISTS (SELECT FROM files AS f WHERE f.comment_id = c.remote_id
+			AND NOT EXISTS (SELECT FROM zcsync.attachment_copies AS o WHERE o.copy_id = k.copy_id AND o.attachment_id = f.local_id)) AS has_new_files) AS x
 	CROSS JOIN LATERAL (SELECT x.*,
 		CASE WHEN p_side.to_has_private THEN x.is_secret OR x.is_old OR NOT p_side.public OR NOT (p_side.from_has_private OR p_side.back) END AS is_private,
-		p_side.wanted AND NOT x.is_gone AND btrim(coalesce(c.body, '')) <> '' AND (p_side.rule = 'all' OR NOT x.is_secret)
+		p_side.wanted AND NOT x.is_gone
+			AND (btrim(coalesce(c.body, '')) <> '' OR (p_side.attachments <> 'none' AND x.has_files))
+			AND (p_side.rule = 'all' OR NOT x.is_secret)
 			AND NOT (p_side.to_is_open AND (x.is_secret OR x.is_old)) AND (NOT x.is_old OR (p_side.old AND p_side.from_login <> '' AND c.author_id IS DISTINCT FROM p_side.from_login))
 			AND zcsync._has_marker(c.body, p_side.marker) AS is_wanted) AS d
 	CROSS JOIN LATERAL (SELECT CASE
@@ -296,8 +305,9 @@ AS $$
 			CASE WHEN 'body' = ANY (p_side.to_changes) AND k.digest <> d.digest AND c.is_redacted AND NOT d.is_gone THEN 'update'
 				WHEN 'body' = ANY (p_side.to_changes) OR ('is_private' = ANY (p_side.to_changes) AND k.is_hidden IS NOT TRUE) THEN 'withdraw'
 				WHEN k.state <> 'stale' THEN 'stale' END
-		WHEN NOT p_side.wanted OR k.digest = d.digest THEN NULL
+		WHEN NOT p_side.wanted OR (k.digest = d.digest AND NOT x.has_new_files) THEN NULL
 		WHEN 'body' = ANY (p_side.to_changes) THEN 'update'
+		WHEN k.digest = d.digest THEN 'late'
 		WHEN k.state <> 'stale' THEN 'stale' END) AS s (op)
 	WHERE s.op IS NOT NULL
 	ORDER BY c.created_at, length(c.remote_id), c.remote_id COLLATE "C"
@@ -341,10 +351,19 @@ $$;
 COMMENT ON FUNCTION zcsync._email_of(bigint, text) IS
 'the e-mail address of somebody at a vendor; NULL: not known';
 
+-- Placeholders are broken: a vendor could put other texts of the record in their place.
+CREATE FUNCTION zcsync._without_placeholders(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT replace(replace(p_text, '{{', '{ {'), '{%', '{ %');
+END;
+COMMENT ON FUNCTION zcsync._without_placeholders(text) IS
+'a text in which no vendor finds a placeholder';
+
 -- The values of a copy.  Where the vendor lets a comment name its author, and somebody
 -- there has the author's e-mail address, he is the author; elsewhere the text begins with
--- the author's name.  A marker is cut off, and with it the formatting.  Placeholders are
--- broken: a vendor could put other texts of the record in their place.
+-- the author's name.  A marker is cut off, and with it the formatting.  The files of the
+-- comment are named below it.
 CREATE FUNCTION zcsync._copy_of(p_side zcsync.comment_side, p_comment zcsync.original, OUT body text, OUT rich_body jsonb, OUT author_id text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -361,8 +380,9 @@ BEGIN
 		author_id := zcsync._member_id(p_side.to_account, zcsync._email_of(p_side.from_account, p_comment.author_id));
 	END IF;
 	v_options := jsonb_build_object('max_length', 20000, 'link', zcsync.record_url(p_side.from_account, p_side.from_kind, p_side.from_record),
-		'prefix', CASE WHEN author_id IS NULL THEN zcsync._comment_heading(p_comment) END);
-	v_content := replace(replace(v_content::text, '{{', '{ {'), '{%', '{ %')::jsonb;
+		'prefix', CASE WHEN author_id IS NULL THEN zcsync._comment_heading(p_comment) END,
+		'suffix', CASE WHEN p_side.attachments <> 'none' THEN zcsync._without_placeholders(zcsync._file_lines(p_comment.account_id, p_comment.remote_id)) END);
+	v_content := zcsync._without_placeholders(v_content::text)::jsonb;
 	rich_body := zcsync._convert_comment(v_form, v_content, p_side.to_form, v_options);
 	body := zcsync._convert_comment(v_form, v_content, 'text', v_options) #>> '{}';
 END
@@ -399,6 +419,8 @@ BEGIN
 		RETURNING local_id INTO v_id;
 		INSERT INTO zcsync.comment_copies (copy_id, original_id, route_id, link_id, was_public, digest)
 		VALUES (v_id, v_step.original_id, p_route, p_side.link_id, v_step.is_private IS NOT TRUE AND (p_side.to_has_private OR p_side.to_is_open), v_step.digest);
+		PERFORM zcsync._note_files(v_id, v_comment.account_id, v_comment.remote_id,
+			CASE p_side.attachments WHEN 'none' THEN 'the route carries no files' END);
 		v_ids := v_ids || v_id;
 		EXIT WHEN cardinality(v_ids) >= 50;		-- the rest is for another transaction
 	END LOOP;
@@ -432,6 +454,12 @@ BEGIN
 		is_private = CASE WHEN v_hides THEN true ELSE c.is_private END,
 		sync_cause = v_origin.cause, sync_cause_id = v_origin.id, sync_xid = v_origin.xid
 	WHERE c.account_id = p_side.to_account AND c.local_id = p_step.copy_id AND c.deleted_at IS NULL;
+	IF p_step.op = 'withdraw' THEN
+		PERFORM zcsync._withdraw_files(p_step.copy_id);
+	ELSE
+		PERFORM zcsync._note_files(p_step.copy_id, v_comment.account_id, v_comment.remote_id,
+			CASE p_side.attachments WHEN 'none' THEN 'the route carries no files' END);
+	END IF;
 	UPDATE zcsync.comment_copies k
 	SET digest = p_step.digest, state = CASE p_step.op WHEN 'withdraw' THEN 'withdrawn' ELSE 'copied' END, changed_at = zcsync._now()
 	WHERE k.copy_id = p_step.copy_id;
@@ -468,8 +496,8 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_conversations(bigint, bigint[]) IS
 'queues the comments of pairs of a route, or of all its pairs';
 
--- Comments were written, or records got their remote ids: queue the pairs of these
--- records.
+-- Comments were written, or their files were seen, or records got their remote ids: queue
+-- the pairs of these records.
 CREATE FUNCTION zcsync._converse(p_kind text, p_ids bigint[], p_old jsonb[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -483,13 +511,13 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM zcsync.route_comments) THEN
 		RETURN;
 	END IF;
-	IF p_kind = 'comments' THEN
+	IF p_kind IN ('comments', 'attachments') THEN
 		-- what a route makes has no remote id yet; what it changes may have copies of its own
-		FOR v IN
+		FOR v IN EXECUTE format($sql$
 			SELECT c.account_id, c.parent_kind AS kind, array_agg(DISTINCT c.parent_id) AS records
-			FROM unnest(p_ids, p_origins) AS w (local_id, cause, cause_id, xid) JOIN zcsync.comments c ON c.local_id = w.local_id
-			WHERE (w.cause NOT IN ('route', 'backfill', 'state') OR p_old IS NOT NULL) AND c.parent_kind = ANY (zcsync._kinds())
-			GROUP BY c.account_id, c.parent_kind
+			FROM unnest($1, $2) AS w (local_id, cause, cause_id, xid) JOIN zcsync.%I AS c ON c.local_id = w.local_id
+			WHERE (w.cause NOT IN ('route', 'backfill', 'state') OR $3) AND c.parent_kind = ANY (zcsync._kinds())
+			GROUP BY c.account_id, c.parent_kind$sql$, p_kind) USING p_ids, p_origins, p_old IS NOT NULL
 		LOOP
 			EXECUTE format('SELECT $1 || array_agg(m.local_id) FROM zcsync.%I AS m WHERE m.account_id = $2 AND m.remote_id = ANY ($3)', v.kind)
 				INTO v_ids USING v_ids, v.account_id, v.records;
@@ -509,7 +537,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._converse(text, bigint[], jsonb[], zcsync.origin[]) IS
-'queues the pairs to which comments were written';
+'queues the pairs to which comments were written, or of whose comments files were seen';
 
 -- What a person has to know of the comments of a pair; without a code it is over.
 CREATE FUNCTION zcsync._note_conversation(p_route bigint, p_source bigint, p_back boolean, p_code text, p_message text) RETURNS void
@@ -554,6 +582,8 @@ BEGIN
 		wait_until := zcsync._now() + interval '1 minute';
 	ELSIF zcsync._is_partial(p_side.from_account, p_side.from_kind, p_side.from_record) THEN
 		wait_until := zcsync._now() + interval '5 seconds';
+	ELSIF p_side.attachments <> 'none' AND zcsync._is_reading(p_side.from_account, p_side.from_kind, p_side.from_record) THEN
+		wait_until := zcsync._now() + interval '2 seconds';
 	ELSE
 		written := zcsync._make_copies(p_route, p_side, v_steps);
 		wait_until := CASE WHEN cardinality(written) >= 50 THEN zcsync._now()
@@ -572,6 +602,9 @@ BEGIN
 			written := written || v_step.copy_id;
 		ELSIF v_step.op = 'stale' THEN
 			UPDATE zcsync.comment_copies k SET state = 'stale', changed_at = zcsync._now() WHERE k.copy_id = v_step.copy_id;
+		ELSIF v_step.op = 'late' THEN
+			PERFORM zcsync._note_files(v_step.copy_id, o.account_id, o.remote_id, 'it was added after its comment had been copied')
+			FROM zcsync._original(v_step.original_id) AS o;
 		END IF;
 		IF v_step.op = 'withdraw' AND EXISTS (SELECT FROM zcsync.comment_copies k WHERE k.copy_id = v_step.copy_id AND k.was_public) THEN
 			PERFORM zcsync._report_withdrawn(p_side, v_step.copy_id);

@@ -229,6 +229,8 @@ BEGIN
 		old boolean NOT NULL DEFAULT false,	-- comments from before since as well; only where agents alone read them
 		hold interval NOT NULL DEFAULT '0'	-- how long a copy that is not private waits
 			CONSTRAINT route_comments_hold CHECK (hold >= '0' AND hold <= '1 day'),
+		attachments text NOT NULL DEFAULT 'link'	-- what becomes of the files of a comment
+			CONSTRAINT route_comments_attachments CHECK (attachments IN ('none', 'link')),
 		since timestamptz NOT NULL		-- a comment that was written before is old
 	);
 	COMMENT ON TABLE zcsync.route_comments IS
@@ -265,6 +267,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.route_comments.relay IS 'copies that other routes made are carried on';
 	COMMENT ON COLUMN zcsync.route_comments.old IS 'comments from before that time are carried as well, where agents alone read them';
 	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
+	COMMENT ON COLUMN zcsync.route_comments.attachments IS 'what becomes of the files of comments: none or link (named in the copy, with a link to the record)';
 	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old';
 	COMMENT ON COLUMN zcsync.comment_copies.copy_id IS 'local_id of the copy';
 	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of; empty: a route wrote it itself, about the record';
@@ -279,6 +282,35 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_route_comments() IS
 'tables of step 1: comments that routes carry';
+
+CREATE FUNCTION zcsync._step_1_attachment_copies() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.attachment_copies (
+		copy_id bigint NOT NULL
+			CONSTRAINT attachment_copies_copy_fkey REFERENCES zcsync.comment_copies ON DELETE CASCADE,
+		attachment_id bigint NOT NULL,
+		state text NOT NULL
+			CONSTRAINT attachment_copies_state CHECK (state IN ('linked', 'skipped')),
+		reason text						-- why it was skipped
+			CONSTRAINT attachment_copies_reason CHECK ((state = 'skipped') = (reason IS NOT NULL)),
+		changed_at timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT attachment_copies_pkey PRIMARY KEY (copy_id, attachment_id)
+	);
+	CREATE INDEX idx_attachment_copies_attachment ON zcsync.attachment_copies (attachment_id);
+	COMMENT ON TABLE zcsync.attachment_copies IS
+	'what became of the files of comments that routes copied: a row for each file and copy, which goes with the row of the copy';
+	COMMENT ON COLUMN zcsync.attachment_copies.copy_id IS 'local_id of the copy of the comment';
+	COMMENT ON COLUMN zcsync.attachment_copies.attachment_id IS 'local_id of the file of the original';
+	COMMENT ON COLUMN zcsync.attachment_copies.state IS 'linked (the copy names it, with a link to the record) or skipped';
+	COMMENT ON COLUMN zcsync.attachment_copies.reason IS 'why it was skipped';
+	COMMENT ON COLUMN zcsync.attachment_copies.changed_at IS 'when it came into this state';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_attachment_copies() IS
+'tables of step 1: files of comments that routes carry';
 
 CREATE FUNCTION zcsync._step_1_marks() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

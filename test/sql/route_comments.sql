@@ -333,6 +333,72 @@ SELECT count(zcsync._begin_conversations()) <= 1 AS begun, carry() > 0 AS carrie
 SELECT arrive();
 DROP FUNCTION attempts;
 
+-- Files: a line for each at the end of the copy, and a link to the record; a row for each.
+CREATE FUNCTION file(account text, record text, comment text, id text, name text, size bigint, more jsonb DEFAULT '{}') RETURNS void LANGUAGE sql AS $$
+	SELECT zcsync._take(zcsync.account(account), 'attachments', ARRAY[ROW(id, extract(epoch FROM clock_timestamp())::text, jsonb_build_object('parent_kind',
+		CASE account WHEN 'dev' THEN 'tasks' ELSE 'tickets' END, 'parent_id', record, 'comment_id', comment, 'name', name, 'size', size, 'created_at', now()) || more,
+		jsonb_build_object('content_url', 'https://files.example/secret-' || id), false)::zcsync.document], zcsync._origin_of('pull', 2));
+$$;
+CREATE VIEW files AS
+	SELECT c.parent_id AS record, a.name, k.state, k.reason FROM zcsync.attachment_copies k JOIN zcsync.comments c ON c.local_id = k.copy_id
+	JOIN zcsync.attachments a ON a.local_id = k.attachment_id ORDER BY c.local_id, a.local_id;
+UPDATE zcsync.routes SET state = 'active';
+DELETE FROM zcsync.sync_queue WHERE operation = 'conversation';
+SELECT zcsync.set_route_comments('bugs', attachments => 'copies');
+SELECT left(zcsync.set_route_comments('bugs', comments => 'public', comments_back => 'all', target_is_internal => false), 60);
+SELECT left(zcsync.set_route_comments('guests', comments => 'none'), 60);
+SELECT attachments FROM zcsync.route_comments ORDER BY route_id;
+UPDATE zcsync.accounts SET settings = settings || '{"subdomain": "acme"}' WHERE name = 'acme';
+SELECT file('acme', '1', '60', 'f1', E'a\nb{{x}}.log', 12345), file('acme', '1', '60', 'f2', 'bad.exe', NULL, '{"scan_result": "infected", "is_inline": true}'),
+	file('acme', '1', NULL, 'f3', 'of-the-record.txt', 1), file('acme', '1', '61', 'f4', 'private.txt', 1);
+SELECT said('acme', 'tickets', '1', '60', 'See the log', false, '6', more => '{"rich_body": "<p>See the log <img src=\"https://files.example/secret-f2\" alt=\"bad.exe\"></p>"}'),
+	said('acme', 'tickets', '1', '61', 'Not for you', true, '6');
+SELECT op, original, replace(regexp_replace(text, '20\d\d-\d\d-\d\d \d\d:\d\d UTC', '(time)'), E'\n', ' / ') AS text, files FROM zcsync.plan_comments('bugs') WHERE op = 'create';
+SELECT carry();
+SELECT body FROM copies WHERE body LIKE '%See the log%';
+SELECT jsonb_path_query_array(c.rich_body, '$[last - 5 to last]') AS blocks FROM zcsync.comments c JOIN zcsync.comment_copies k ON k.copy_id = c.local_id WHERE c.body LIKE '%See the log%';
+SELECT * FROM files;
+SELECT count(*) AS addresses_of_files FROM zcsync.comments c JOIN zcsync.comment_copies k ON k.copy_id = c.local_id WHERE concat(c.body, c.rich_body) LIKE '%secret-f%';
+SELECT arrive() > 0 AS arrived;
+SELECT carry();
+-- one that is seen later is named, where the text of the copy can be changed
+SELECT file('acme', '1', '60', 'f5', 'later.txt', 5);
+SELECT count(*) AS queued FROM zcsync.sync_queue WHERE operation = 'conversation' AND state = 'ready';
+SELECT carry();
+SELECT body LIKE '%File: later.txt (5 bytes)%' AS named FROM copies WHERE body LIKE '%See the log%';
+SELECT arrive();
+SELECT carry() AS nothing_more;
+-- back, without a text, to a vendor where it cannot
+SELECT said('dev', 'tasks', 't1', 'x60', '', author => '77', more => '{"rich_body": [{"type": "image", "image": {"name": "shot.png", "url": "https://files.example/secret-f6"}}]}');
+SELECT file('dev', 't1', 'x60', 'f6', 'shot.png', 2048, '{"is_inline": true}');
+SELECT carry();
+SELECT body, private FROM copies WHERE body LIKE '%shot.png%';
+SELECT arrive();
+SELECT file('dev', 't1', 'x60', 'f7', 'late.png', 1);
+SELECT carry();
+SELECT * FROM files WHERE record = '1';
+SELECT count(*) AS steps FROM zcsync.plan_comments('bugs');
+-- a page is still to be read: the comment waits for it
+SELECT e.is_first AS queued FROM zcsync._conversation_key(zcsync.stream('acme/tickets'), '1') AS k
+CROSS JOIN LATERAL zcsync._enqueue(ARRAY[zcsync._job(zcsync.account('acme'), 'ticket-sync', 'comments', 'api', k, k, '{"id": "1", "page": {"after": "x"}}', 50,
+	p_stream => zcsync.stream('acme/tickets'), p_kind => 'comments')]) AS e;
+SELECT said('acme', 'tickets', '1', '62', 'Files will follow', false, '6');
+SELECT carry();
+SELECT count(*) AS waits FROM copies WHERE body LIKE '%will follow%';
+DELETE FROM zcsync.sync_queue WHERE operation = 'comments';
+SELECT zcsync.set_route_comments('bugs', attachments => 'none') IS NOT NULL AS said;
+SELECT file('acme', '1', '62', 'f8', 'hushed.txt', 1);
+SELECT carry();
+SELECT body LIKE '%hushed%' AS named FROM copies WHERE body LIKE '%will follow%';
+-- withdrawn, with the names
+SELECT arrive();
+SELECT said('acme', 'tickets', '1', '60', 'See the log', true, '6');
+SELECT carry();
+SELECT * FROM files;
+SELECT count(*) AS names_left FROM zcsync.comments c JOIN zcsync.comment_copies k ON k.copy_id = c.local_id WHERE concat(c.body, c.rich_body) LIKE '%later.txt%';
+DROP VIEW files;
+DROP FUNCTION file;
+
 -- A route goes; its copies stay known.
 SELECT zcsync.remove_route('bugs', force => true);
 SELECT count(*) FROM zcsync.route_comments;
