@@ -9,11 +9,11 @@ SELECT item, ok, message FROM zcsync.check_account('psa');
 \set ECHO none
 \o /dev/null
 SELECT zcsync.add_stream('psa', kind) FROM unnest('{fields,statuses}'::text[]) AS kind;
-SELECT zcsync.add_stream('psa', 'leads', since => '2020-01-01', pull_interval => '15 seconds');
+SELECT zcsync.add_stream('psa', 'leads', since => '2020-01-01', pull_interval => '15 seconds', comments => 'none');
 SELECT zcsync.alter_stream('psa/leads', writes => true);
 \o
 \set ECHO queries
-SELECT item, left(value, 100) AS value FROM zcsync.create_intake('crm', 'apollo', header => :'apollo');
+SELECT item, left(string_agg(value, ', '), 300) AS value FROM zcsync.create_intake('crm', 'apollo', header => :'apollo') GROUP BY 1;
 \set ECHO none
 \o /dev/null
 SELECT zcsync.create_intake('crm', 'zoominfo', header => :'zoominfo');

@@ -45,7 +45,7 @@ make_directory()
 	rm -rf "$DIR"
 	mkdir -m 700 "$DIR"
 	[ -z "$SERVER_USER" ] || chown "$SERVER_USER" "$DIR"
-	as_server mkdir "$DIR/build" "$DIR/run" "$DIR/logs" "$DIR/state"
+	as_server mkdir "$DIR/build" "$DIR/run" "$DIR/logs" "$DIR/state" "$DIR/spool"
 	as_server touch "$DIR/.zcsync-demo"
 }
 
@@ -80,6 +80,39 @@ start_simulator()
 		sleep 0.1
 	done
 	fail "the simulator does not start" simulator
+}
+
+# start_door: zcsync-door, which takes what the vendors report; sets DOOR_URL.
+start_door()
+{
+	local i port
+
+	as_server sh -c "
+		cd '$DIR'
+		setsid '$DIR/build/src/door/zcsync-door' --listen=127.0.0.1:0 --name=demo --spool='$DIR/spool' \
+			--database='host=$DIR/run dbname=demo user=zcsync_door' >'$DIR/logs/door.log' 2>&1 </dev/null &
+		echo \$! >'$DIR/run/door.pid'"
+	for ((i = 0; i < 300; i++)); do
+		port=$(sed -n 's/^.*listening on port \([0-9]*\).*/\1/p' "$DIR/logs/door.log")
+		DOOR_URL=http://127.0.0.1:$port
+		[ -z "$port" ] || return 0
+		kill -0 "$(cat "$DIR/run/door.pid")" 2>/dev/null || fail "the door ended" door
+		sleep 0.1
+	done
+	fail "the door does not start" door
+}
+
+# end_process NAME COMMAND: what was started with its number in run/NAME.pid.
+end_process()
+{
+	local pid
+
+	[ -f "$DIR/run/$1.pid" ] || return 0
+	pid=$(cat "$DIR/run/$1.pid")
+	# the number may belong to another process by now
+	if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "$2"; then
+		kill "$pid"
+	fi
 }
 
 # vendor METHOD PATH [BODY]: what the simulator's control interface answers.
@@ -148,4 +181,11 @@ wait_for()
 		fi
 		sleep 1
 	done
+}
+
+# wait_seconds SECONDS BEGAN QUERY: until the query gives a row; prints how many seconds
+# have passed since BEGAN, a time of "date +%s.%N".
+wait_seconds()
+{
+	sql -At -c "SELECT seconds_until(\$q\$$3\$q\$, $2, $1)"
 }

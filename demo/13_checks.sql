@@ -75,6 +75,13 @@ FROM (VALUES
 	('tasks at ClickUp that the UPDATE changed', 1, (
 		SELECT count(*) FROM vendor_tasks
 		WHERE doc @> '{"tags": [{"name": "from-sql"}]}' AND (doc ->> 'points')::numeric = 3)),
+	('public comments of the ticket that are in the task', 1, (
+		SELECT count(*) FROM vendor_tasks, jsonb_array_elements(doc -> 'comments') AS c WHERE c ->> 'comment_text' LIKE '%It fails since%')),
+	('answers in the task that are internal comments of the ticket', 1, (
+		SELECT count(*) FROM vendor_tickets, jsonb_array_elements(doc -> 'comments') AS c
+		WHERE c ->> 'body' LIKE '%Reproduced;%' AND NOT (c ->> 'public')::boolean)),
+	('internal notes of the ticket that ClickUp has anywhere', 0, (
+		SELECT count(*) FROM vendor_tasks WHERE doc::text LIKE '%The customer is about%')),
 	('jobs left, errors', 0, (SELECT count(*) FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments')) + (SELECT count(*) FROM zcsync.errors)),
 	('calls that vendors refused as too many (429)', 0, (SELECT sum(refused) FROM vendor_calls))
 ) AS v (what, vendor, here);
