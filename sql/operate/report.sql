@@ -285,6 +285,22 @@ $$;
 COMMENT ON FUNCTION zcsync._report_work(bigint[], date, date) IS
 'the part of the report about tickets and leads';
 
+-- By the account of the originals, as the view has it; weeks begin on Monday.
+CREATE FUNCTION zcsync._report_comments(p_accounts bigint[], p_from date, p_to date) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT '<section><h2>Comments that routes carried</h2>' || zcsync._html_table('{week of,public,internal,private crossed}', jsonb_agg(jsonb_build_array(w.week,
+		zcsync._count_text(w.public), zcsync._count_text(w.internal), zcsync._count_text(w.private_crossed)) ORDER BY w.week DESC), '{2,3,4}', '{}', 'None.')
+		|| '<p class="dim">Public: others than agents could read the copy. Private crossed: those of them whose original is private now.</p></section>'
+	FROM (
+		SELECT date_trunc('week', d.day)::date AS week, sum(d.public) AS public, sum(d.internal) AS internal, sum(d.private_crossed) AS private_crossed
+		FROM zcsync.comments_daily AS d JOIN zcsync.accounts AS a ON a.name = d.account
+		WHERE a.account_id = ANY (p_accounts) AND d.day BETWEEN p_from AND p_to GROUP BY 1) AS w
+$$;
+COMMENT ON FUNCTION zcsync._report_comments(bigint[], date, date) IS
+'the part of the report about comments that routes carried, a line a week';
+
 -- ---------------------------------------------------------------------
 -- The page
 -- ---------------------------------------------------------------------
@@ -314,7 +330,8 @@ BEGIN
 			(SELECT coalesce(to_char(i.numbers_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), 'never: CALL zcsync.maintain();') FROM zcsync.installation AS i)),
 		'<section><h2>Accounts now</h2>', zcsync._report_accounts(v_accounts, v_from, v_to), '</section>',
 		zcsync._report_plots(v_accounts, v_from, v_to), zcsync._report_failures(v_accounts, v_from, v_to), zcsync._report_calls(v_accounts, v_from, v_to),
-		zcsync._report_outages(v_accounts, v_from, v_to), zcsync._report_work(v_accounts, v_from, v_to), '</body></html>');
+		zcsync._report_outages(v_accounts, v_from, v_to), zcsync._report_work(v_accounts, v_from, v_to),
+		zcsync._report_comments(v_accounts, v_from, v_to), '</body></html>');
 END
 $$;
 COMMENT ON FUNCTION zcsync.report_html(text, date, date) IS

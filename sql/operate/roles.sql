@@ -46,7 +46,7 @@ BEGIN ATOMIC
 	SELECT v, NULL
 	FROM unnest('{status,progress,errors,stat_accounts,stat_backlog,stat_budgets,stat_cache,stat_queue,stat_workers,
 		unmapped_companies,slow_queries,table_bloat,alerts,queues,availability,slo,outages,slo_targets,hourly_numbers,daily_numbers,service_levels,
-		sync_daily,stat_agents,lead_funnel,activity,lag,stat_webhooks,refused_deliveries,doors,stat_calls,stat_connections,stat_metrics,stat_operations,work_numbers,lead_numbers,table_sizes,business_hours,holidays}'::text[]) AS v
+		sync_daily,stat_agents,lead_funnel,comments_daily,activity,lag,stat_webhooks,refused_deliveries,doors,stat_calls,stat_connections,stat_metrics,stat_operations,work_numbers,lead_numbers,table_sizes,business_hours,holidays}'::text[]) AS v
 	WHERE NOT p_limited
 	UNION ALL
 	SELECT 'streams', '{stream_id,account_id,kind,writes,state,pull_interval,history_state,last_pull_at,last_change_at,
@@ -76,7 +76,7 @@ BEGIN ATOMIC
 		|| zcsync._search_functions()
 		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_record_id,_shorten,_allowances_now,_backlog,
 			_account_numbers,_account_states,_progress_lines,_queue_numbers,_installation_trouble,_worker_slots,_cache_statistics,
-			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_levels,_last_hour,_calls_counted,_connections_counted,_samples,_operations_counted,
+			_company_candidates,_slow_queries,_downtime,_percentile,_add_waits,analytics_sync,_comments_carried,calculate_capacity,business_time,report_html,metrics,_activity,_lags,_levels,_last_hour,_calls_counted,_connections_counted,_samples,_operations_counted,
 			_failing_jobs,_unmapped_companies,_webhook_states}'::text[] END;
 END;
 COMMENT ON FUNCTION zcsync._reader_functions(boolean) IS

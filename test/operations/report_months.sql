@@ -29,3 +29,15 @@ INSERT INTO zcsync.lead_numbers (account_id, day, source, leads, prospects, oppo
 SELECT zcsync.account('crm'), (now() AT TIME ZONE 'UTC')::date - 3, s, 1000, 200, 30, 10, 5000, now()
 FROM unnest(ARRAY['apollo', '</td></table><script>document.title = "taken"</script>', '"><svg onload=alert(1)>', $$' onmouseover='alert(1)$$, E'line\u0001\nbreak &amp; a very long source that has no space in it at all ' || repeat('x', 120)]) AS s;
 UPDATE zcsync.installation SET numbers_at = now();
+-- comments of acme that routes copied to dev: 1,000 public ones, one that was made
+-- private since, one of which nobody knows, an internal one, one that did not arrive; and
+-- an answer
+INSERT INTO zcsync.comments (account_id, local_id, remote_id, parent_kind, parent_id, body, is_private, sync_cause, sync_xid)
+SELECT zcsync.account(CASE WHEN n % 2 = 1 THEN 'acme' ELSE 'dev' END), 900000 + n, CASE WHEN n <> 2008 THEN n END, CASE WHEN n % 2 = 1 THEN 'tickets' ELSE 'tasks' END, '1', 'text of a customer',
+	CASE WHEN n IN (2001, 2005) THEN true WHEN n % 2 = 1 AND n <> 2003 THEN false END, 'pull', '0'
+FROM generate_series(1, 2008) AS n;
+INSERT INTO zcsync.comment_copies (copy_id, original_id, was_public, digest, created_at)
+SELECT 900000 + n + 1, 900000 + n, n <> 2005, 'x', now() FROM generate_series(1, 2007, 2) AS n;
+INSERT INTO zcsync.comments (account_id, local_id, remote_id, parent_kind, parent_id, body, is_private, sync_cause, sync_xid)
+VALUES (zcsync.account('dev'), 902010, '2010', 'tasks', '1', 'text of a customer', NULL, 'pull', '0'), (zcsync.account('acme'), 902011, '2011', 'tickets', '1', 'text of a customer', true, 'pull', '0');
+INSERT INTO zcsync.comment_copies (copy_id, original_id, was_public, digest, created_at) VALUES (902011, 902010, false, 'x', now());

@@ -267,6 +267,19 @@ SELECT said('acme', 'tickets', '1', '53', 'For everybody', true, '6');
 SELECT carry();
 SELECT account, body, state FROM copies WHERE body LIKE '%For everybody%' OR body LIKE '%withdrawn%' ORDER BY 1, 2, 3;
 
+-- What was carried is counted by the originals as they are now.
+SELECT account, copied_to, private_crossed FROM zcsync.comments_daily ORDER BY 1, 2;
+SELECT sum(d.public) = (SELECT count(*) FROM zcsync.comment_copies k JOIN zcsync.comments c ON c.local_id = k.copy_id WHERE k.was_public AND c.remote_id IS NOT NULL) AS public,
+	sum(d.internal) > 0 AS internal FROM zcsync.comments_daily d;
+BEGIN;
+DO $$ BEGIN
+	PERFORM said('acme', 'tickets', '1', c.remote_id, c.body, false, c.author_id)
+	FROM zcsync.comments c WHERE c.account_id = zcsync.account('acme') AND c.is_private IS DISTINCT FROM false
+		AND c.local_id IN (SELECT k.original_id FROM zcsync.comment_copies k WHERE k.was_public);
+END $$;
+SELECT account, copied_to, private_crossed FROM zcsync.comments_daily ORDER BY 1, 2;
+ROLLBACK;
+
 -- Nobody asks in the name of another role from SQL that others run.
 SELECT zcsync._caller() = current_user AS caller;
 CREATE FUNCTION asks(x integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM zcsync._caller(); RETURN x; END $$;

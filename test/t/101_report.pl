@@ -28,7 +28,7 @@ sub rows
 # Nothing yet.
 my $empty = page(value('SELECT zcsync.report_html()'));
 is($empty->at('h1')->text, 'No change was sent or read; nothing waits for a person', 'a report of nothing');
-is($empty->find('.none')->size, 9, 'each part says that there is nothing');
+is($empty->find('.none')->size, 10, 'each part says that there is nothing');
 is($empty->find('svg')->size, 0, 'and there are no plots');
 
 value(slurp_file(dirname(__FILE__) . '/../operations/report_months.sql'));
@@ -61,6 +61,12 @@ is(value($waits[0][6]) =~ tr/\n// + 1, 5, 'what to run runs, for each of them') 
 my ($leads) = grep { $_->[1] eq 'apollo' } rows($page{crm}, 'Leads');
 is(join(' ', @$leads[ 2 .. 6 ]), '1,000 200 30 10 3.0 %', 'leads are those of lead_numbers');
 is(value(q{SELECT leads || ' ' || opportunities || ' ' || conversion FROM zcsync.lead_funnel WHERE source = 'apollo'}), '1000 30 3.0', 'and of lead_funnel');
+my ($carried) = rows($page{acme}, 'Comments that routes carried');
+is(join(' ', @$carried[ 1 .. 3 ]), '1,002 1 2', 'comments that routes carried: public, internal, private ones that crossed');
+is(value(q{SELECT concat_ws(' ', date_trunc('week', day)::date, sum(public), sum(internal), sum(private_crossed)) FROM zcsync.comments_daily WHERE account = 'acme' GROUP BY day}),
+	join(' ', map { s/,//r } @$carried), 'as comments_daily has it');
+is(join(' ', map { @$_[ 1 .. 3 ] } rows($page{dev}, 'Comments that routes carried')), '0 1 0', 'by the account of the originals');
+is(scalar(rows(page(value("SELECT zcsync.report_html('acme', current_date - 60, current_date - 40)")), 'Comments that routes carried')), 0, 'and of these days only');
 is(scalar(rows($page{dev}, 'Outages')), 2, 'outages of the account and of all');
 is($page{acme}->find('svg')->size, 2, 'two plots');
 is($page{acme}->find('rect.b1')->size, 30, 'of thirty days');
