@@ -11,7 +11,7 @@ use Webhooks;
 use ZcsyncFlow;
 use ZcsyncTest;
 
-my $flow = ZcsyncFlow->start('main', tickets => 320, tasks => 60, conf => "zcsync.poll_interval = 5s\n");
+my $flow = ZcsyncFlow->start('main', tickets => 320, tasks => 60, simulator => [ '--halopsa-plan', 'none' ], conf => "zcsync.poll_interval = 5s\n");
 my ($node, $simulator) = ($flow->node, $flow->simulator);
 
 sub value { return $flow->value($_[0]) }
@@ -97,11 +97,47 @@ value(join '', 'BEGIN;', (map { my $n = $_; map { Webhooks::call('dev', Webhooks
 wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM zcsync.sync_queue WHERE operation = 'fetch'}, 'tasks are read');
 is(fetches('clickup', qr{^GET \S*/task/\w+(?:\?|$)}) - $calls, 10, 'once each');
 
+# A burst about HaloPSA, which has a call for each ticket, too: some come twice, in any
+# order, and some are forged.
+value(sprintf q{SELECT zcsync.add_account('psa', 'halopsa', '{"base_url": "%s", "tenant": "acme", "budgets": {"api": {"calls": 100000, "window_s": 1}, "token": {"calls": 1000}}}',
+	'{"client_id": "client-acme", "client_secret": "secret-acme"}')}, $simulator->halopsa);
+value(q{SELECT FROM zcsync.add_stream('psa', 'tickets', since => '2020-01-01', pull_interval => '1 day')});
+value(q{SELECT zcsync.set_webhook('psa', 'psa-secret') IS NOT NULL});
+wait_until($node, 'postgres', q{SELECT history_state = 'done' AND last_pull_at IS NOT NULL FROM zcsync.streams WHERE account_id = zcsync.account('psa')}, 'HaloPSA is read');
+my @halo = split /\n/, value(q{SELECT remote_id FROM zcsync.tickets WHERE account_id = zcsync.account('psa') ORDER BY local_id LIMIT 11});
+$simulator->post('edits', [ map { { vendor => 'halopsa', account => 'acme', id => $_, fields => { summary => "Burst $_" } } } @halo ]);
+@deliveries = map { [ Webhooks::halopsa('psa-secret', $halo[ $_ % 10 ]) ] } 1 .. 50;
+push @deliveries, @deliveries[ 0 .. 14 ], map { [ Webhooks::halopsa('a wrong secret', $halo[10]) ] } 1 .. 3;
+$calls = fetches('halopsa', qr{^GET \S*/Tickets/\d+}i);
+$answers = value(join '', 'BEGIN;', (map { Webhooks::call('psa', @$_) } shuffle @deliveries), 'COMMIT;');
+is(scalar(grep { $_ eq '200' } split /\n/, $answers), 65, 'those of HaloPSA are taken');
+is(scalar(grep { $_ eq '403' } split /\n/, $answers), 3, 'and the forged ones are refused');
+wait_until($node, 'postgres', q{SELECT count(*) = 10 FROM zcsync.tickets WHERE account_id = zcsync.account('psa') AND subject = 'Burst ' || remote_id}, 'tickets of HaloPSA are read');
+wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM zcsync.sync_queue WHERE operation = 'fetch'}, 'and nothing is left to read');
+is(fetches('halopsa', qr{^GET \S*/Tickets/\d+}i) - $calls, 10, 'once each');
+is(value(q{SELECT sum(count) FROM zcsync.refused_deliveries WHERE account_id = zcsync.account('psa')}), 3, 'with a row that counts the forged ones');
+
+# A comment of ClickUp costs its task and its comments one call each, however often it is
+# reported.
+value(q{SELECT FROM zcsync.alter_stream('dev/tasks', comments => 'all')});
+my @talk = @tasks[ 21 .. 25 ];
+my $talk = join ', ', map { "'$_'" } @talk;
+value('UPDATE zcsync.streams SET comments_at = zcsync._now() WHERE comments_at IS NOT NULL');
+wait_until($node, 'postgres', "SELECT count(*) = 5 AND bool_and(read_at IS NOT NULL) FROM zcsync.conversations WHERE remote_id IN ($talk)", 'comments are read');
+wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM zcsync.sync_queue WHERE operation IN ('comments', 'fetch')}, 'of all tasks');
+$simulator->post('touch', { workspace => 'dev', id => $_, text => "Said in $_" }) foreach @talk;
+my ($records, $comments) = (fetches('clickup', qr{^GET \S*/task/\w+(?:\?|$)}), fetches('clickup', qr{^GET \S*/task/\w+/comment}));
+value(join '', 'BEGIN;', (map { my $task = $_; map { Webhooks::call('dev', Webhooks::clickup('dev-secret', $task, event => 'taskCommentPosted')) } 1 .. 4 } @talk), 'COMMIT;');
+wait_until($node, 'postgres', q{SELECT count(*) = 5 FROM zcsync.comments WHERE body = 'Said in ' || parent_id}, 'reported comments are read');
+wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM zcsync.sync_queue WHERE operation IN ('comments', 'fetch')}, 'and nothing is left to read');
+is(fetches('clickup', qr{^GET \S*/task/\w+/comment}) - $comments, 5, 'one call for the comments of each task');
+cmp_ok(fetches('clickup', qr{^GET \S*/task/\w+(?:\?|$)}) - $records, '<=', 5, 'and one at most for the task');
+
 # ---------------------------------------------------------------------
 # Nothing leaks
 # ---------------------------------------------------------------------
 my $log = slurp_file($node->logfile);
-unlike($log, qr/acme-secret|dev-secret|zen:event-type/, 'neither a secret nor a body is in the log');
+unlike($log, qr/acme-secret|dev-secret|psa-secret|zen:event-type/, 'neither a secret nor a body is in the log');
 
 $node->stop;
 done_testing();
