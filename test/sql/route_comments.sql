@@ -132,7 +132,7 @@ SELECT said('acme', 'tickets', '1', '21', '/devices are no marker', false, '6');
 SELECT said('acme', 'tickets', '1', '22', E' /dev\nplease look', false, '6');
 SELECT carry();
 SELECT op, original FROM zcsync.plan_comments('bugs');
-SELECT run_at > now() + interval '50 seconds' AS later FROM zcsync.sync_queue WHERE operation = 'conversation';
+SELECT q.run_at = c.created_at + interval '60 seconds' AS later FROM zcsync.sync_queue q, zcsync.comments c WHERE q.operation = 'conversation' AND c.remote_id = '22';
 SELECT said('acme', 'tickets', '1', '22', E' /dev\nplease look', true, '6');
 SELECT carry();
 SELECT count(*) AS none_was_public FROM copies WHERE body LIKE '%please look%';

@@ -64,7 +64,18 @@ is($node->safe_psql('postgres', q{SELECT zcsync.schedule_cache_warming('* * * * 
 $node->safe_psql('postgres', $node->safe_psql('crm', q{SELECT zcsync.schedule_cache_warming('* * * * *')}));
 is($node->safe_psql($_, $warm), '-1', "the cache of $_ is cold") for qw(postgres crm);
 
+# alerts, where the worker does not evaluate them: one comes, that it does not
+$node->safe_psql('postgres', q{SELECT zcsync.stop(); SELECT zcsync.add_alert_target('ops', 'notify', '{"channel": "ops"}');
+	UPDATE zcsync.alert_rules SET lasts = '0', cool_down = '0', state = CASE measure WHEN 'installation' THEN 'active' ELSE 'paused' END});
+wait_for_no_worker($node, 'postgres');
+$node->safe_psql('postgres', q{UPDATE zcsync.installation SET alerts_at = now() - interval '3 minutes'});
+is($node->safe_psql('postgres', 'SELECT zcsync.schedule_alerts()'), 'pg_cron runs the job "zcsync alerts of postgres" at * * * * *', 'scheduled: alerts');
+
 wait_until($node, $_, $forgotten, "pg_cron maintains $_") for qw(postgres crm);
+wait_until($node, 'postgres', q{SELECT status = 'succeeded' FROM cron.job_run_details WHERE command LIKE '%evaluate_alerts%' ORDER BY runid LIMIT 1}, 'pg_cron evaluates alerts');
+my $told = q{SELECT concat_ws(' ', i.severity, i.summary, d.event, d.state) FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_incidents AS i USING (incident_id)};
+is($node->safe_psql('postgres', "$told WHERE i.object = 'work'"), 'critical stopped alert sent', 'one alert was sent, about the worker');
+$node->safe_psql('postgres', 'SELECT zcsync.unschedule_alerts()');
 wait_until($node, $_, "SELECT zcsync.cache_get('zcsync:top_companies') IS NOT NULL", "pg_cron warms the cache of $_") for qw(postgres crm);
 is($node->safe_psql('postgres', 'SELECT zcsync.unschedule_cache_warming()'), 'removed the job "zcsync cache warming of postgres"', 'unscheduled: warming');
 $node->safe_psql('postgres', $node->safe_psql('crm', 'SELECT zcsync.unschedule_cache_warming()'));
@@ -110,14 +121,25 @@ $node->safe_psql('postgres', 'UPDATE zcsync.installation SET maintained_at = NUL
 is($node->safe_psql('postgres', $trouble), 'pg_cron has no job for maintenance|SELECT zcsync.schedule_maintenance();', 'no job');
 is($node->safe_psql('crm', $trouble), '', 'where pg_cron is elsewhere, a run that ended lately is enough');
 $node->safe_psql('postgres', 'SELECT zcsync.schedule_maintenance(); UPDATE cron.job SET active = false');
+is($node->safe_psql('postgres', q{SELECT who FROM zcsync.status WHERE state = 'no maintenance'}), 'superuser', 'which a superuser must mend');
 my ($why, $to_do) = split /\|/, $node->safe_psql('postgres', $trouble);
 like($why, qr/^job \d+ of pg_cron is not active$/, 'a job that is not active');
 $node->safe_psql('postgres', $to_do);
 is($node->safe_psql('postgres', $trouble), '', 'to run what it says mends that');
-$node->safe_psql('postgres', q{INSERT INTO cron.job_run_details (jobid, runid, status, return_message, end_time)
-	SELECT jobid, 1000000, 'failed', 'connection failed', now() FROM cron.job WHERE jobname ~ 'maintenance of postgres'});
-like($node->safe_psql('postgres', $trouble), qr/^job \d+ of pg_cron failed: connection.*CALL zcsync\.maintain/, 'a run that failed');
-is($node->psql('postgres', 'CALL zcsync.maintain()'), 0, 'to run what it says');
+# a publication of some rows, by a column that is not in the key, lets PostgreSQL refuse to
+# delete from the table
+$node->safe_psql('postgres', q{CREATE PUBLICATION narrow FOR TABLE zcsync.report_archive WHERE (line IS NOT NULL)});
+$node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance('* * * * *')});
+wait_until($node, 'postgres', q{SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'failed' AND command LIKE '%zcsync.maintain%'}, 'maintenance fails in pg_cron');
+$node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance()});
+like($node->safe_psql('postgres', $trouble), qr/^job \d+ of pg_cron failed: .*CALL zcsync\.maintain/, 'a run that failed');
+$node->safe_psql('postgres', 'CALL zcsync.evaluate_alerts()');
+is($node->safe_psql('postgres', "$told WHERE i.object = 'no maintenance' AND i.resolved_at IS NULL"), 'warning no maintenance alert sent', 'and an alert');
+$node->safe_psql('postgres', 'SELECT zcsync.start()');
+(undef, undef, $stderr) = $node->psql('postgres', 'CALL zcsync.maintain()');
+like($stderr, qr/ERROR:  steps of maintenance failed: reports\n/, 'to run what it says shows why');
+$node->safe_psql('postgres', 'DROP PUBLICATION narrow');
+is($node->psql('postgres', 'CALL zcsync.maintain()'), 0, 'and when that is mended');
 is($node->safe_psql('postgres', $trouble), '', 'mends that, too');
 $node->safe_psql('postgres', 'SELECT zcsync.unschedule_maintenance()');
 
