@@ -78,7 +78,7 @@ COMMENT ON FUNCTION zcsync._ask_linked(regprocedure, bigint, text, timestamptz) 
 'calls the hook linked of a listener';
 
 CREATE FUNCTION zcsync._ask_paused(p_hook regprocedure, p_ids bigint[]) RETURNS bigint[]
-LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._ask_paused(regprocedure, bigint[]) IS
 'calls the hook paused of a listener';

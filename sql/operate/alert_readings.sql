@@ -97,7 +97,7 @@ AS $$
 		format('%s: %s', l.object, l.state), l.to_do
 	FROM lines AS l
 	CROSS JOIN (SELECT zcsync._is_stopped() OFFSET 0) AS i (stopped)
-	WHERE l.object <> '(all)' AND l.state <> 'unread'
+	WHERE l.object <> '(all)' AND l.state NOT IN ('unread', 'suspended')		-- spam is no incident
 	UNION ALL
 	SELECT 'alert', concat_ws(' ', a.code, nullif(a.object, '')), zcsync._alert_accounts(a.code, a.object),
 		CASE a.severity WHEN 'critical' THEN 2 ELSE 1 END, format('alert %s', concat_ws(' of ', a.code, nullif(a.object, ''))),

@@ -181,24 +181,25 @@ COMMENT ON FUNCTION zcsync._take_analytics() IS
 -- A copy counts once it is at its vendor.  What is private is judged as the originals are
 -- today: their word where their vendor has private comments, where not known private;
 -- else what they are copies of.
-CREATE FUNCTION zcsync._comments_carried()
+CREATE FUNCTION zcsync._comments_carried(p_from date, p_to date)
 RETURNS TABLE (day date, account text, copied_to text, public bigint, internal bigint, private_crossed bigint)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT (k.created_at AT TIME ZONE 'UTC')::date, f.name, t.name, count(*) FILTER (WHERE k.was_public), count(*) FILTER (WHERE NOT k.was_public),
-		count(*) FILTER (WHERE k.was_public AND CASE WHEN (zcsync._kind_of(f.vendor, 'comments')).has_private THEN o.is_private IS DISTINCT FROM false
+		count(*) FILTER (WHERE k.was_public AND CASE WHEN f.has_private THEN o.is_private IS DISTINCT FROM false
 			ELSE EXISTS (SELECT FROM zcsync.comment_copies AS e WHERE e.copy_id = o.local_id AND NOT e.was_public) END)
 	FROM zcsync.comment_copies AS k
 	JOIN zcsync.comments AS c ON c.local_id = k.copy_id
 	JOIN zcsync.comments AS o ON o.local_id = k.original_id
-	JOIN zcsync.accounts AS f ON f.account_id = o.account_id
+	JOIN (SELECT a.account_id, a.name, (zcsync._kind_of(a.vendor, 'comments')).has_private FROM zcsync.accounts AS a OFFSET 0) AS f ON f.account_id = o.account_id
 	JOIN zcsync.accounts AS t ON t.account_id = c.account_id
 	WHERE c.remote_id IS NOT NULL
+		AND k.created_at >= p_from::timestamp AT TIME ZONE 'UTC' AND k.created_at < (p_to + 1)::timestamp AT TIME ZONE 'UTC'
 	GROUP BY 1, 2, 3
 $$;
-COMMENT ON FUNCTION zcsync._comments_carried() IS
-'how many comments routes carried, by day; what the view comments_daily shows';
+COMMENT ON FUNCTION zcsync._comments_carried(date, date) IS
+'how many comments routes carried, by day, from one day to another; what the view comments_daily shows';
 
 CREATE FUNCTION zcsync._create_analytics_views() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -239,7 +240,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.lead_funnel.conversion IS 'opportunities in percent of leads';
 
 	CREATE OR REPLACE VIEW zcsync.comments_daily AS
-	SELECT n.day, n.account, n.copied_to, n.public, n.internal, n.private_crossed FROM zcsync._comments_carried() AS n;
+	SELECT n.day, n.account, n.copied_to, n.public, n.internal, n.private_crossed FROM zcsync._comments_carried('-infinity', 'infinity') AS n;
 	COMMENT ON VIEW zcsync.comments_daily IS
 	'each day: comments that routes copied, for all who read the record or for agents only; days are those of UTC';
 	COMMENT ON COLUMN zcsync.comments_daily.day IS 'the day on which they were copied';

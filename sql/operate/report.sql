@@ -295,8 +295,8 @@ AS $$
 		|| '<p class="dim">Public: others than agents could read the copy. Private crossed: those of them whose original is private now.</p></section>'
 	FROM (
 		SELECT date_trunc('week', d.day)::date AS week, sum(d.public) AS public, sum(d.internal) AS internal, sum(d.private_crossed) AS private_crossed
-		FROM zcsync.comments_daily AS d JOIN zcsync.accounts AS a ON a.name = d.account
-		WHERE a.account_id = ANY (p_accounts) AND d.day BETWEEN p_from AND p_to GROUP BY 1) AS w
+		FROM zcsync._comments_carried(p_from, p_to) AS d JOIN zcsync.accounts AS a ON a.name = d.account
+		WHERE a.account_id = ANY (p_accounts) GROUP BY 1) AS w
 $$;
 COMMENT ON FUNCTION zcsync._report_comments(bigint[], date, date) IS
 'the part of the report about comments that routes carried, a line a week';

@@ -213,7 +213,7 @@ BEGIN
 		AND c.remote_id IS NOT NULL AND c.local_id IS DISTINCT FROM v_opening
 		AND (EXISTS (SELECT FROM zcsync.comment_copies o WHERE o.original_id = c.local_id AND o.link_id = p_side.link_id)
 			OR NOT EXISTS (SELECT FROM zcsync.comment_copies k
-			WHERE k.copy_id = c.local_id AND (NOT p_side.relay OR zcsync._began_in(c.local_id, p_side.to_account, p_side.to_kind, p_side.to_record))));
+			WHERE k.copy_id = c.local_id AND (k.original_id IS NULL OR NOT p_side.relay OR zcsync._began_in(c.local_id, p_side.to_account, p_side.to_kind, p_side.to_record))));
 END
 $$;
 COMMENT ON FUNCTION zcsync._originals_of(zcsync.comment_side) IS
@@ -266,10 +266,12 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $$
-	WITH files AS MATERIALIZED (SELECT f.local_id, f.comment_id FROM zcsync._files_in(p_side.from_account, p_side.from_kind, p_side.from_record) AS f)
+	WITH files AS MATERIALIZED (
+		SELECT f.comment_id, array_agg(f.local_id) AS ids FROM zcsync._files_in(p_side.from_account, p_side.from_kind, p_side.from_record) AS f GROUP BY f.comment_id)
 	SELECT s.op, p_side.link_id, p_side.back, c.local_id, k.copy_id, d.is_private, d.digest,
 		CASE s.op WHEN 'wait' THEN c.created_at + p_side.hold END, d.is_old
 	FROM zcsync._originals_of(p_side) AS c
+	LEFT JOIN files AS f ON f.comment_id = c.remote_id
 	-- also if the pair was made anew since
 	LEFT JOIN LATERAL (
 		SELECT o.*, t.is_private AS is_hidden FROM zcsync.comment_copies AS o LEFT JOIN zcsync.comments AS t ON t.local_id = o.copy_id
@@ -283,9 +285,9 @@ AS $$
 		(c.created_at >= p_side.since) IS NOT TRUE AS is_old,	-- also where its time is not known
 		c.deleted_at IS NOT NULL AS is_gone,
 		zcsync._comment_digest(c.body, c.rich_body) AS digest,
-		EXISTS (SELECT FROM files AS f WHERE f.comment_id = c.remote_id) AS has_files,
-		EXISTS (SELECT FROM files AS f WHERE f.comment_id = c.remote_id
-			AND NOT EXISTS (SELECT FROM zcsync.attachment_copies AS o WHERE o.copy_id = k.copy_id AND o.attachment_id = f.local_id)) AS has_new_files) AS x
+		f.ids IS NOT NULL AS has_files,
+		EXISTS (SELECT FROM unnest(f.ids) AS i (id)
+			WHERE NOT EXISTS (SELECT FROM zcsync.attachment_copies AS o WHERE o.copy_id = k.copy_id AND o.attachment_id = i.id)) AS has_new_files) AS x
 	CROSS JOIN LATERAL (SELECT x.*,
 		CASE WHEN p_side.to_has_private THEN x.is_secret OR x.is_old OR NOT p_side.public OR NOT (p_side.from_has_private OR p_side.back) END AS is_private,
 		p_side.wanted AND NOT x.is_gone
@@ -373,7 +375,7 @@ DECLARE
 		WHEN 'array' THEN 'blocks' ELSE 'text' END END;
 	v_content jsonb := CASE WHEN p_side.marker IS NOT NULL
 		THEN to_jsonb(ltrim(substr(ltrim(p_comment.body, E' \t\r\n'), length(p_side.marker) + 1), E' \t\r\n'))
-		WHEN v_form = 'text' THEN to_jsonb(p_comment.body) ELSE p_comment.rich_body END;
+		WHEN v_form = 'text' THEN to_jsonb(coalesce(p_comment.body, '')) ELSE p_comment.rich_body END;
 	v_options jsonb;
 BEGIN
 	IF p_side.to_authors THEN
@@ -747,6 +749,8 @@ BEGIN
 		WHERE q.job_id = ANY (ARRAY(SELECT d.job_id FROM zcsync._due_conversations(15) d)) AND q.state = 'ready'
 		ORDER BY q.job_id FOR UPDATE SKIP LOCKED
 	LOOP
+		-- while somebody runs the route, a second attempt is not counted
+		CONTINUE WHEN v.attempts > 0 AND NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v.route_id % 2147483647)::integer);
 		IF v.attempts >= 2 THEN
 			UPDATE zcsync.sync_queue q SET attempts = 0 WHERE q.job_id = v.job_id;
 			PERFORM zcsync._pause_faulty_route(v.route_id, format('a comment of %s or of its counterpart ended the process that carried it, twice',

@@ -108,7 +108,8 @@ CREATE TYPE zcsync.merged_pair AS (
 	target_status text,
 	target_place text,
 	other_id bigint,		-- the counterpart that the winner has, or gets from another loser
-	moves boolean			-- the target becomes the winner's
+	moves boolean,			-- the target becomes the winner's
+	other_lives boolean		-- the winner's counterpart is there: else the target stays open
 );
 COMMENT ON TYPE zcsync.merged_pair IS
 'the pair of a record that was merged into another';
@@ -138,14 +139,17 @@ BEGIN
 		SELECT m.source_id, m.winner_id, l.link_id, l.target_id, s.remote_id, w.remote_id, s.status, l.agreed ->> 'status',
 			coalesce(t.deleted_at IS NULL AND t.local_id IS NOT NULL, false), coalesce(t.deleted_at IS NULL AND t.remote_id IS NULL AND t.local_id IS NOT NULL, false),
 			t.status, %3$s, coalesce(o.other_id, first_value(l.target_id) OVER heirs),
-			o.other_id IS NULL AND row_number() OVER heirs = 1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL
+			o.other_id IS NULL AND row_number() OVER heirs = 1 AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL,
+			coalesce(o.lives, true)
 		FROM unnest($2, $3) AS m (source_id, winner_id)
 		CROSS JOIN LATERAL (SELECT k.* FROM zcsync.%1$I AS k WHERE k.local_id = m.source_id OFFSET 0) AS s
 		CROSS JOIN LATERAL (SELECT k.* FROM zcsync.%1$I AS k WHERE k.local_id = m.winner_id OFFSET 0) AS w
 		LEFT JOIN LATERAL (SELECT k.* FROM zcsync.links AS k
 			WHERE k.route_id = $1 AND k.source_id = m.source_id AND k.state IN ('linked', 'left') OFFSET 0) AS l ON true
 		LEFT JOIN LATERAL (SELECT k.* FROM zcsync.%2$I AS k WHERE k.local_id = l.target_id OFFSET 0) AS t ON true
-		LEFT JOIN LATERAL (SELECT p.other_id FROM zcsync._pairs_with(ARRAY[m.winner_id], $4, %2$L) AS p
+		LEFT JOIN LATERAL (SELECT p.other_id, p.state <> 'cancelled'
+				AND EXISTS (SELECT FROM zcsync.%2$I AS x WHERE x.local_id = p.other_id AND x.deleted_at IS NULL) AS lives
+			FROM zcsync._pairs_with(ARRAY[m.winner_id], $4, %2$L) AS p
 			WHERE p.state <> 'unlinked' ORDER BY p.link_id LIMIT 1) AS o ON true
 		WINDOW heirs AS (PARTITION BY m.winner_id
 			ORDER BY (t.remote_id IS NOT NULL AND t.deleted_at IS NULL) DESC, l.state <> 'linked', l.shared, l.link_id)
@@ -167,7 +171,6 @@ DECLARE
 	v record;
 	v_text text;
 	v_status text;
-	v_step text;
 BEGIN
 	IF p_pair.link_id IS NULL OR p_pair.is_waiting THEN
 		RETURN;
@@ -187,18 +190,13 @@ BEGIN
 	END IF;
 	RETURN NEXT ROW(CASE WHEN p_pair.moves THEN 'move' ELSE 'merge' END, p_pair.link_id, p_pair.source_id, p_pair.target_id,
 		NULL, NULL, to_jsonb(v_text), NULL, NULL, to_jsonb(p_pair.winner_id))::zcsync.route_change;
-	IF NOT p_pair.has_target OR p_pair.moves OR p_pair.other_id = p_pair.target_id OR zcsync._closes(v.target_account, v.target_kind, p_pair.target_status) THEN
+	IF NOT p_pair.has_target OR p_pair.moves OR NOT p_pair.other_lives OR p_pair.other_id = p_pair.target_id OR zcsync._closes(v.target_account, v.target_kind, p_pair.target_status) THEN
 		RETURN;
 	END IF;
 	v_status := zcsync._merged_status(p_route, v.target_account, v.target_kind, p_pair.target_place, (
 			SELECT c.new #>> '{}' FROM unnest(p_changes) AS c WHERE c.source_id = p_pair.source_id AND c.field = 'status' AND c.op = 'update' LIMIT 1),
 		p_pair.agreed_status, p_pair.source_status);
-	v_step := CASE WHEN v_status IS NULL THEN 'no_closing_status' ELSE zcsync._write_step((zcsync._kind_of(v.target_vendor, v.target_kind)).rules,
-		zcsync._create_only(v.target_vendor, v.target_kind), 'status', p_pair.target_status, to_jsonb(p_pair.target_status), to_jsonb(v_status)) END;
-	RETURN NEXT ROW(CASE WHEN v_step IN ('update', 'agree') THEN v_step ELSE 'error' END, p_pair.link_id, p_pair.source_id, p_pair.target_id,
-		'status', to_jsonb(p_pair.target_status), to_jsonb(v_status), CASE WHEN v_step NOT IN ('update', 'agree') THEN v_step END,
-		CASE v_step WHEN 'no_closing_status' THEN format('no closing status is known for %s', zcsync.reference(v.target_kind, p_pair.target_id))
-			ELSE zcsync._write_step_text(v_step, 'status', to_jsonb(v_status)) END, to_jsonb(v_status))::zcsync.route_change;
+	RETURN NEXT zcsync._closing_change(p_pair.link_id, p_pair.source_id, v.target_vendor, v.target_kind, p_pair.target_id, p_pair.target_status, v_status);
 END
 $$;
 COMMENT ON FUNCTION zcsync._merge_steps(bigint, zcsync.merged_pair, zcsync.route_change[]) IS
@@ -321,6 +319,11 @@ BEGIN
 		SET route_id = excluded.route_id, shared = excluded.shared, agreed = excluded.agreed, agreed_back = excluded.agreed_back,
 			dropped = '{}', moved_to = NULL, state = 'linked', changed_at = zcsync._now()
 		RETURNING l.link_id INTO v_new;
+		-- what came back from the target to the loser is not said again to the winner
+		UPDATE zcsync.comment_copies AS k SET link_id = v_new
+		FROM zcsync.comments AS o
+		WHERE k.link_id = v_old.link_id AND o.local_id = k.original_id AND o.account_id = v_old.target_account AND o.parent_kind = v_old.target_kind
+			AND NOT EXISTS (SELECT FROM zcsync.comment_copies AS x WHERE x.original_id = k.original_id AND x.link_id = v_new);
 	ELSE
 		SELECT p.link_id INTO v_new FROM zcsync._pairs_with(ARRAY[v_winner], v_old.target_account, v_old.target_kind) AS p
 		WHERE p.state <> 'unlinked' ORDER BY p.link_id LIMIT 1;

@@ -206,17 +206,21 @@ $$;
 COMMENT ON FUNCTION zcsync._refuse_routed_stream(bigint) IS
 'raises an error if a route reads or writes a stream';
 
--- A pair whose route is gone, or which a route left, still belongs together.
+-- A pair whose route is gone, or which a route left, still belongs together.  Of one that
+-- has ended the comments are still read if there are copies of them, which may have to be
+-- withdrawn.
 CREATE FUNCTION zcsync._linked_rows(p_account bigint, p_kind text, p_since timestamptz) RETURNS bigint[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT ARRAY(
 		SELECT l.source_id FROM zcsync.links l
-		WHERE l.source_account = p_account AND l.source_kind = p_kind AND l.state IN ('linked', 'left') AND l.created_at > p_since
+		WHERE l.source_account = p_account AND l.source_kind = p_kind AND l.created_at > p_since
+			AND (l.state IN ('linked', 'left') OR EXISTS (SELECT FROM zcsync.comment_copies k WHERE k.link_id = l.link_id))
 		UNION
 		SELECT l.target_id FROM zcsync.links l
-		WHERE l.target_account = p_account AND l.target_kind = p_kind AND l.state IN ('linked', 'left') AND l.created_at > p_since)
+		WHERE l.target_account = p_account AND l.target_kind = p_kind AND l.created_at > p_since
+			AND (l.state IN ('linked', 'left') OR EXISTS (SELECT FROM zcsync.comment_copies k WHERE k.link_id = l.link_id)))
 $$;
 COMMENT ON FUNCTION zcsync._linked_rows(bigint, text, timestamptz) IS
 'the rows of a kind that have a counterpart since after a time';

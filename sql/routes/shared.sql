@@ -28,6 +28,23 @@ COMMENT ON FUNCTION zcsync._closes(bigint, text, text) IS
 
 -- The last open source of a target leaves, and the others are closed: the target is
 -- closed, with the status that the first of these wants.
+-- The change that closes a target: an error if no status is known that does, or if its
+-- vendor does not take it.
+CREATE FUNCTION zcsync._closing_change(p_link bigint, p_source bigint, p_vendor text, p_kind text, p_target bigint, p_old text, p_new text)
+RETURNS zcsync.route_change
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT ROW(CASE WHEN w.step IN ('update', 'agree') THEN w.step ELSE 'error' END, p_link, p_source, p_target, 'status', to_jsonb(p_old), to_jsonb(p_new),
+		CASE WHEN w.step NOT IN ('update', 'agree') THEN w.step END,
+		CASE w.step WHEN 'no_closing_status' THEN format('no closing status is known for %s', zcsync.reference(p_kind, p_target))
+			ELSE zcsync._write_step_text(w.step, 'status', to_jsonb(p_new)) END, to_jsonb(p_new))::zcsync.route_change
+	FROM (SELECT CASE WHEN p_new IS NULL THEN 'no_closing_status' ELSE zcsync._write_step((zcsync._kind_of(p_vendor, p_kind)).rules,
+		zcsync._create_only(p_vendor, p_kind), 'status', p_old, to_jsonb(p_old), to_jsonb(p_new)) END) AS w (step)
+$$;
+COMMENT ON FUNCTION zcsync._closing_change(bigint, bigint, text, text, bigint, text, text) IS
+'the change that closes a target, or why it cannot be closed';
+
 CREATE FUNCTION zcsync._close_left(p_route bigint, p_changes zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -41,7 +58,7 @@ DECLARE
 	v_new zcsync.route_change[] := '{}';
 BEGIN
 	FOR v IN
-		SELECT c.target_id, min(c.link_id) AS link_id, min(c.source_id) AS source_id, r.account_id, r.kind, r.wanted, x.place_field
+		SELECT c.target_id, min(c.link_id) AS link_id, min(c.source_id) AS source_id, r.account_id, r.kind, r.wanted, x.place_field, a.vendor
 		FROM unnest(p_changes) AS c
 		CROSS JOIN LATERAL (
 			SELECT l.target_account AS account_id, l.target_kind AS kind, (array_agg(w.status ORDER BY l.shared, l.link_id))[1] AS wanted
@@ -56,14 +73,13 @@ BEGIN
 		JOIN zcsync._route_targets() AS x ON x.vendor = a.vendor AND x.kind = r.kind
 		WHERE c.op IN ('leave', 'merge')
 			AND NOT EXISTS (SELECT FROM unnest(p_changes) AS u WHERE u.target_id = c.target_id AND u.field = 'status' AND u.op = 'update')
-		GROUP BY c.target_id, r.account_id, r.kind, r.wanted, x.place_field
+		GROUP BY c.target_id, r.account_id, r.kind, r.wanted, x.place_field, a.vendor
 	LOOP
 		EXECUTE format('SELECT t.status, %s AS place FROM zcsync.%I AS t WHERE t.local_id = $1 AND t.deleted_at IS NULL',
 			CASE WHEN v.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', v.place_field) END, v.kind) INTO v_target USING v.target_id;
 		CONTINUE WHEN v_target IS NULL OR zcsync._closes(v.account_id, v.kind, v_target.status);
 		v_status := zcsync._merged_status(p_route, v.account_id, v.kind, v_target.place, v.wanted, NULL, NULL);
-		v_new := v_new || ROW('update', v.link_id, v.source_id, v.target_id, 'status', to_jsonb(v_target.status), to_jsonb(v_status),
-			NULL, NULL, to_jsonb(v_status))::zcsync.route_change;
+		v_new := v_new || zcsync._closing_change(v.link_id, v.source_id, v.vendor, v.kind, v.target_id, v_target.status, v_status);
 	END LOOP;
 	RETURN v_new;
 END

@@ -254,6 +254,8 @@ BEGIN
 	);
 	CREATE INDEX idx_comment_copies_route ON zcsync.comment_copies (route_id);
 	CREATE INDEX idx_comment_copies_link ON zcsync.comment_copies (link_id);
+	-- Rows come in the order of their time, so this costs next to nothing.
+	CREATE INDEX idx_comment_copies_created_at ON zcsync.comment_copies USING brin (created_at) WITH (pages_per_range = 32);
 	COMMENT ON TABLE zcsync.comment_copies IS
 	'the comments that routes made as copies of others, and those that they wrote about merged and split records; such a comment is known by its row here, never by its text';
 

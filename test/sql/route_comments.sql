@@ -391,6 +391,20 @@ SELECT file('dev', 't1', 'x60', 'f7', 'late.png', 1);
 SELECT carry();
 SELECT * FROM files WHERE record = '1';
 SELECT count(*) AS steps FROM zcsync.plan_comments('bugs');
+-- a comment that has no text at all; and one that a route wrote itself, which no route carries, not even by relay
+SELECT said('dev', 'tasks', 't1', 'x61', NULL, author => '77'), file('dev', 't1', 'x61', 'f8', 'only.txt', 3);
+SELECT carry();
+SELECT body FROM copies WHERE body LIKE '%only.txt%';
+SELECT count(*) AS errors FROM zcsync.route_errors WHERE code = 'comment_failed';
+SELECT arrive();
+SELECT said('dev', 'tasks', 't1', 'n1', 'Made from ticket #51', author => '77');
+INSERT INTO zcsync.comment_copies (copy_id, was_public, digest) SELECT c.local_id, false, '' FROM zcsync.comments c WHERE c.remote_id = 'n1';
+UPDATE zcsync.route_comments SET relay = true;
+SELECT count(*) FILTER (WHERE o.remote_id = 'x61') AS a_comment, count(*) FILTER (WHERE o.remote_id = 'n1') AS a_note
+FROM zcsync.routes r CROSS JOIN LATERAL zcsync._comment_sides(r.route_id, ARRAY(SELECT l.link_id FROM zcsync.links l WHERE l.route_id = r.route_id)) AS s
+CROSS JOIN LATERAL zcsync._originals_of(s) AS o WHERE r.name = 'bugs';
+UPDATE zcsync.route_comments SET relay = false;
+SELECT carry();
 -- a page is still to be read: the comment waits for it
 SELECT e.is_first AS queued FROM zcsync._conversation_key(zcsync.stream('acme/tickets'), '1') AS k
 CROSS JOIN LATERAL zcsync._enqueue(ARRAY[zcsync._job(zcsync.account('acme'), 'ticket-sync', 'comments', 'api', k, k, '{"id": "1", "page": {"after": "x"}}', 50,

@@ -290,8 +290,44 @@ FROM zcsync._zendesk_rows(zcsync.account('desk'), 'tickets', '{"op": "incrementa
 	{"id": 1, "via": {"channel": "web", "source": {"rel": "follow_up", "from": {"ticket_id": 35436, "subject": "x"}}}}, {"id": 2, "via": {"channel": "web", "source": {"rel": null, "from": {}}}},
 	{"id": 3, "via": {"channel": "system", "source": {"rel": "merge", "from": {"ticket_id": 9}}}}, {"id": 4}]}') AS r;
 
+-- What came back from the task to the loser is not said again to the winner; the loser's
+-- comments are still read, since copies of them may have to be withdrawn.
+SELECT left(zcsync.set_route_comments('bugs', comments => 'public', comments_back => 'all', public_back => true), 40);
+SELECT ticket(113), ticket(114, '{}');
+CALL work();
+SELECT is_now('dev', 'comments', 'r1', jsonb_build_object('parent_kind', 'tasks', 'parent_id', t.remote_id, 'body', 'a reply', 'created_at', now())) FROM zcsync.tasks t WHERE t.name = 'ticket 113';
+SELECT is_now('acme', 'comments', 'q1', jsonb_build_object('parent_kind', 'tickets', 'parent_id', '113', 'body', 'a question', 'is_private', false, 'author_id', '5', 'created_at', now()));
+CREATE PROCEDURE carry() LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 4 LOOP
+		UPDATE zcsync.sync_queue SET run_at = now() - interval '1 second' WHERE operation = 'conversation';
+		COMMIT;
+		PERFORM zcsync._run_conversation_jobs(), sent();
+		COMMIT;
+	END LOOP;
+END
+$$;
+CALL carry();
+SELECT merged(113, 114);
+CALL work();
+SELECT is_now('acme', 'tickets', '114', '{"tags": ["bug"], "status": "open"}');
+CALL work();
+CALL carry();
+SELECT record, regexp_replace(body, '^.*\n', '') AS body FROM notes WHERE body LIKE '%a reply%' OR body LIKE '%a question%' ORDER BY 1, 2;
+SELECT zcsync.reference('tickets', i) AS still_read FROM unnest(zcsync._linked_rows(zcsync.account('acme'), 'tickets', '-infinity')) AS i WHERE zcsync.reference('tickets', i) ~ '/(113|114)$' ORDER BY 1;
+DELETE FROM zcsync.route_comments;
+DELETE FROM zcsync.sync_queue WHERE operation = 'conversation';
+-- The winner's task is gone: that of the loser stays open.
+SELECT ticket(115), ticket(116);
+CALL work();
+SELECT is_now('dev', 'tasks', t.remote_id, '{}', true) FROM zcsync.tasks t WHERE t.name = 'ticket 116';
+SELECT merged(115, 116);
+CALL work();
+SELECT source, state, moved_to, status FROM pairs WHERE source IN ('acme/tickets/115', 'acme/tickets/116');
+SELECT c.op, c.error_code, regexp_replace(c.message, 'dev/tasks/.*', '(task)') AS message FROM zcsync.tasks t CROSS JOIN LATERAL zcsync._closing_change(1, 1, 'clickup', 'tasks', t.local_id, 'to do', NULL) AS c WHERE t.name = 'ticket 115';
+
 DROP VIEW pairs, notes, said;
-DROP PROCEDURE work, says;
+DROP PROCEDURE work, says, carry;
 DROP FUNCTION is_now, ticket, merged, run, sent, shared;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

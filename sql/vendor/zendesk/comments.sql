@@ -219,8 +219,8 @@ BEGIN
 		SELECT n.at, n.other, t.local_id IS NOT NULL AS at_here, o.local_id IS NOT NULL AS other_here, j.at_loses, j.certain,
 			t.merged_into_id AS at_into, o.merged_into_id AS other_into
 		FROM named AS n
-		LEFT JOIN zcsync.tickets AS t ON t.account_id = p_account AND t.remote_id = n.at
-		LEFT JOIN zcsync.tickets AS o ON o.account_id = p_account AND o.remote_id = n.other
+		LEFT JOIN LATERAL (SELECT k.* FROM zcsync.tickets AS k WHERE k.account_id = p_account AND k.remote_id = n.at OFFSET 0) AS t ON true
+		LEFT JOIN LATERAL (SELECT k.* FROM zcsync.tickets AS k WHERE k.account_id = p_account AND k.remote_id = n.other OFFSET 0) AS o ON true
 		CROSS JOIN LATERAL (SELECT coalesce(t.tags @> '{closed_by_merge}', false), coalesce(o.tags @> '{closed_by_merge}', false)) AS g (at_tagged, other_tagged)
 		CROSS JOIN LATERAL (SELECT g.at_tagged AND o.local_id IS NOT NULL AND (NOT g.other_tagged OR coalesce(t.updated_at < o.updated_at, false)),
 			g.at_tagged OR g.other_tagged) AS j (at_loses, certain)
