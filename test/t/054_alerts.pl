@@ -1,6 +1,7 @@
 # Alerts reach people: messages arrive at a real HTTPS receiver and at a real mail relay
-# with TLS, one alert and one all-clear for each trouble; hosts that are not allowed,
-# redirects and relays without TLS get nothing; secrets show up nowhere.
+# with TLS, one alert and one all-clear for each trouble, and tickets at simulated vendors;
+# hosts that are not allowed, redirects and relays without TLS get nothing; secrets show up
+# nowhere.
 
 use strict;
 use warnings;
@@ -149,6 +150,7 @@ sub told_once
 	is(scalar @$http, 2, "$what: one all-clear by HTTP") or diag(explain($http));
 	is(scalar @$smtp, 2, "$what: one all-clear by mail") or diag(explain($smtp));
 	like($http->[1] // '', qr/^\[all clear\] zcsync postgres: .* \(over after /, "$what: it says so");
+	is_deeply($smtp, $http, "$what: the mails say the same");
 	return;
 }
 # Take the worker's role away and end the worker, in one transaction: a worker that still
@@ -171,11 +173,6 @@ sub quiet
 quiet();
 told_once('a right of the worker is revoked', sub { value('REVOKE EXECUTE ON FUNCTION zcsync._claim_jobs FROM zcsync_worker') },
 	sub { value('SELECT FROM zcsync.setup()') }, qr/^\[critical\] zcsync postgres: (?:no rights|failing)/);
-quiet();
-told_once('a job of pg_cron fails', sub {
-		value(q{INSERT INTO cron.job_run_details (jobid, runid, status, return_message, start_time, end_time)
-			SELECT jobid, 1000000, 'failed', 'a text', now(), now() + interval '1 minute' FROM cron.job WHERE jobname LIKE 'zcsync maintenance%'}) },
-	sub { value('DELETE FROM cron.job_run_details') }, qr/^\[warning\] zcsync postgres: no maintenance$/);
 quiet();
 # A publication of all tables blocks nothing, since each table has a key or the replica
 # identity FULL.  One that publishes some rows of a table, by a column that is not part of
@@ -213,6 +210,16 @@ value(q{SELECT cron.alter_job(jobid, schedule => '0 0 30 2 *') FROM cron.job});
 $sink->forget;
 value('SELECT zcsync.stop()');
 wait_for_no_worker($node, 'postgres');
+# what doc/operations.md tells another machine to run each minute, as the role that it names
+my ($ask) = slurp_file("$FindBin::Bin/../../doc/operations.md") =~ /^    (psql .* \|\| echo '[^']*') \| mail /m;
+my $reachable = $node->connstr('postgres') . ' user=monitor';
+ok($ask =~ s/-d '[^']*'/-d "$reachable"/, 'the line is in the documentation');
+value('CREATE ROLE monitor LOGIN; GRANT USAGE ON SCHEMA zcsync TO monitor; GRANT SELECT ON zcsync.installation TO monitor');
+sub ask_from_outside { return join '', run_command([ 'sh', '-c', $ask ]); }
+is(ask_from_outside(), '', 'from outside: all is well');
+value("UPDATE zcsync.installation SET alerts_at = now() - interval '6 minutes'");
+is(ask_from_outside(), 'zcsync is silent', 'and zcsync is silent');
+value('UPDATE zcsync.installation SET alerts_at = zcsync._now()');
 value($command);
 is(scalar(() = $sink->requests), 0, 'the worker has evaluated lately: nothing is done');
 value("UPDATE zcsync.installation SET alerts_at = zcsync._now() - interval '3 minutes'");
@@ -227,10 +234,48 @@ wait_for_titles(2);
 # ---------------------------------------------------------------------
 
 value(q{UPDATE zcsync.alert_rules SET lasts = '5 minutes' WHERE measure IN ('lag', 'errors')});
-my $simulator = start_simulator('--tickets', 5);
+my $simulator = start_simulator('--tickets', 5, '--halopsa-tickets', 3);
+$simulator->post('settings', { lenient_solve => 1 });
+$simulator->post('holdback', { seconds => -2 });
 add_simulated_accounts($node, 'postgres', $simulator);
+value(q{SELECT zcsync.set_credentials('acme', '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')});
 value(q{SELECT FROM zcsync.add_stream('acme', 'tickets', since => '2020-01-01')});
 wait_until($node, 'postgres', q{SELECT count(*) = 5 FROM zcsync.tickets}, 'tickets came');
+
+# tickets as alerts: made once at each vendor, and closed by the all-clear
+value(sprintf q{SELECT zcsync.add_account('halo', 'halopsa', settings => '{"base_url": "%s"}', credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}')}, $simulator->halopsa);
+value(q{SELECT zcsync.add_stream('halo', 'tickets', since => '2000-01-01'); SELECT zcsync.alter_stream(a || '/tickets', writes => true) FROM unnest('{acme,halo}'::text[]) AS a});
+wait_until($node, 'postgres', q{SELECT count(*) = 3 FROM zcsync.tickets WHERE account_id = zcsync.account('halo')}, 'tickets of HaloPSA came');
+my $requester = value(q{SELECT requester_id FROM zcsync.tickets WHERE account_id = zcsync.account('halo') AND requester_id IS NOT NULL ORDER BY local_id LIMIT 1});
+value(q{SELECT zcsync.add_alert_target('desk-acme', 'ticket', '{"account": "acme", "values": {"priority": "high"}, "closed": {"status": "solved"}}')});
+value(sprintf q{SELECT zcsync.add_alert_target('desk-halo', 'ticket', '{"account": "halo", "values": {"form_id": "1", "requester_id": "%s"}, "closed": {"status": "9"}}')}, $requester);
+value(q{UPDATE zcsync.alert_rules SET state = 'paused'; SELECT zcsync.add_alert_rule('desk', 'paused', 1, targets => '{desk-acme,desk-halo}', cool_down => '0')});
+# { vendor => number of tickets that alerts made there, and the status of the last }
+sub desks
+{
+	my %tickets = (zendesk => $simulator->get('state/tickets', account => 'acme', limit => 1000)->{tickets},
+		halopsa => $simulator->get('state/halopsa/tickets', limit => 1000)->{tickets});
+	my %desks;
+
+	foreach my $vendor (keys %tickets)
+	{
+		my @made = grep { ($_->{subject} // $_->{summary}) eq '[warning] zcsync postgres: queue contact-sync: paused' } @{ $tickets{$vendor} };
+		$desks{$vendor} = join ' ', scalar @made, map { $_->{status} // $_->{status_id} } @made;
+	}
+	return \%desks;
+}
+my $in_step = q{SELECT count(*) = 2 FROM zcsync.tickets WHERE subject LIKE '[warning]%' AND sync_state = 'synced' AND remote_id IS NOT NULL};
+value(q{SELECT zcsync.pause_queue('contact-sync')});
+value('CALL zcsync.evaluate_alerts()') foreach 1 .. 2;
+wait_until($node, 'postgres', $in_step, 'tickets were sent');
+is_deeply({ map { $_ => (split / /, desks()->{$_})[0] } qw(zendesk halopsa) }, { zendesk => 1, halopsa => 1 }, 'an alert is one ticket at each vendor');
+value(q{SELECT zcsync.resume_queue('contact-sync')});
+value('CALL zcsync.evaluate_alerts()') foreach 1 .. 2;
+wait_until($node, 'postgres', "$in_step AND status IN ('solved', '9')", 'they were closed');
+is_deeply(desks(), { zendesk => '1 solved', halopsa => '1 9' }, 'there, too');
+value(q{SELECT zcsync.remove_alert_rule('desk'), zcsync.remove_alert_target('desk-acme'), zcsync.remove_alert_target('desk-halo');
+	SELECT zcsync.remove_account('halo', force => true); UPDATE zcsync.alert_rules SET state = 'active'; SELECT zcsync.alter_stream('acme/tickets', writes => false)});
+
 # from here on the clock is moved, which a worker and pg_cron would not see
 conf("zcsync.databases = ''");
 wait_for_no_worker($node, 'postgres');
@@ -254,7 +299,7 @@ for my $minutes (365, 370, 371)
 }
 ($http, $smtp) = titles();
 is(join(' ', map { /^\[([\w ]+)\]/ } @$http), 'warning all clear', 'and one all-clear') or diag(explain($http));
-is(scalar @$smtp, 2, 'likewise by mail');
+is_deeply($smtp, $http, 'likewise by mail');
 
 # ---------------------------------------------------------------------
 # A target that is down
@@ -279,12 +324,40 @@ $sink->forget;
 value(q{SET zcsync.clock_offset = 37100; CALL zcsync.evaluate_alerts()});
 is(join(' ', map { /^\[(\w+)\]/ } @{ (titles())[0] }), 'warning', 'and is told what it missed');
 is(value(q{SELECT count(*) FROM zcsync.status WHERE state = 'no alerts'}), 0, 'nothing is wrong with it');
+
+# ---------------------------------------------------------------------
+# A service that pages, and a session that listens
+# ---------------------------------------------------------------------
+
+add_target('pager', 'pagerduty', qq({"url": "$base/v2/enqueue"}), '{"routing_key": "routing-secret"}');
+add_target('listener', 'notify', '{"channel": "Ops"}');
+$sink->forget;
+value(q{SELECT zcsync.pause_queue('contact-sync')});
+my $heard = value(q{LISTEN "Ops"; SET zcsync.clock_offset = 37200; CALL zcsync.evaluate_alerts(); SELECT 'end'});
+my ($payload) = $heard =~ /^Asynchronous notification "Ops" with payload "(\{.*\})" received/m;
+my %facts = %{ decode_json($payload // '{}') };
+is($facts{title}, '[warning] zcsync postgres: queue contact-sync: paused', 'a session that listens is told');
+is("$facts{event} $facts{to_do}", q{alert SELECT zcsync.resume_queue('contact-sync');}, 'all that there is to know');
+value(q{SELECT zcsync.resume_queue('contact-sync')});
+value(q{SET zcsync.clock_offset = 37300; CALL zcsync.evaluate_alerts()});
+my @events = map { decode_json($_->{body}) } grep { $_->{path} eq '/v2/enqueue' } $sink->requests;
+is(join(' ', map { $_->{event_action} } @events), 'trigger resolve', 'the service is told of the beginning and of the end');
+is("$events[0]{dedup_key} $events[1]{dedup_key}", "$facts{key} $facts{key}", 'of the same incident');
+value(q{SELECT zcsync.remove_alert_target(t) FROM unnest('{pager,listener}'::text[]) AS t});
+
 # one that never answers holds up nobody for more than ten seconds
 my $began = time;
 my $silent = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
 add_target('silent', 'json', sprintf('{"url": "https://127.0.0.1:%d/"}', $silent->sockport));
 cmp_ok(time - $began, '<', 60, 'a target that never answers');
 like(test_alert('silent'), qr/^f: /, 'is an error');
+value(q{SELECT zcsync.pause_queue('contact-sync')});
+$sink->forget;
+$began = time;
+value(q{SET zcsync.clock_offset = 37400; CALL zcsync.evaluate_alerts()});
+cmp_ok(time - $began, '<', 15, 'and ends an evaluation after ten seconds');
+is(value(q{SELECT string_agg(concat_ws(' ', t.name, d.event, d.state), ', ' ORDER BY t.name) FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_targets AS t USING (target_id)
+	WHERE d.incident_id = (SELECT max(incident_id) FROM zcsync.alert_incidents)}), 'hook alert sent, silent alert waiting', 'in which others were told');
 
 # ---------------------------------------------------------------------
 # Secrets
