@@ -62,7 +62,7 @@ COMMENT ON FUNCTION zcsync._winners(text, bigint[]) IS
 
 -- How a comment names a record: the words for its kind, its number and its address.
 CREATE FUNCTION zcsync._named(p_kind text, p_account bigint, p_remote_id text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('%s #%s', rtrim(p_kind, 's'), p_remote_id) || coalesce(format(' (%s)', zcsync.record_url(p_account, p_kind, p_remote_id)), '')
@@ -421,7 +421,7 @@ COMMENT ON FUNCTION zcsync._queue_merged(text, bigint[], bigint[], jsonb[]) IS
 'queues records that waited for the record into which they were merged, or for their counterpart';
 
 -- Pairs whose source was merged into a record that is not here.
-CREATE FUNCTION zcsync._check_route_merged(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+CREATE FUNCTION zcsync._unread_winners(p_def jsonb, OUT pairs bigint, OUT winner text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -429,16 +429,25 @@ BEGIN
 	IF 'merged_into_id' <> ALL (zcsync._own_columns(p_def ->> 'source_kind')) THEN
 		RETURN;
 	END IF;
-	RETURN QUERY EXECUTE format($sql$
-		SELECT 'merged', true, format('%%s pairs have a source that was merged into a record that is not here', count(*)),
-			format('SELECT zcsync.sync_ticket(%%L);', p.source || min(m.merged_into_id))
+	EXECUTE format($sql$
+		SELECT count(*), p.source || min(m.merged_into_id)
 		FROM (SELECT a.account_id, a.name || '/%1$s/' AS source, s.stream_id FROM zcsync.streams AS s JOIN zcsync.accounts AS a ON a.account_id = s.account_id
 			WHERE s.stream_id = ($1 ->> 'source_stream_id')::bigint) AS p
 		JOIN zcsync.%1$I AS m ON m.account_id = p.account_id AND m.merged_into_id IS NOT NULL
 		WHERE EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = ($1 ->> 'route_id')::bigint AND l.source_id = m.local_id AND l.state IN ('linked', 'left'))
 			AND NOT EXISTS (SELECT FROM zcsync.%1$I AS w WHERE w.account_id = m.account_id AND w.remote_id = m.merged_into_id)
-		GROUP BY p.source$sql$, p_def ->> 'source_kind') USING p_def;
+		GROUP BY p.source$sql$, p_def ->> 'source_kind') INTO pairs, winner USING p_def;
 END
+$$;
+COMMENT ON FUNCTION zcsync._unread_winners(jsonb) IS
+'how many pairs of a route have a source that was merged into a record that is not here, and one such record';
+
+CREATE FUNCTION zcsync._check_route_merged(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'merged', true, format('%s pairs have a source that was merged into a record that is not here', u.pairs), format('SELECT zcsync.sync_ticket(%L);', u.winner)
+	FROM zcsync._unread_winners(p_def) AS u WHERE u.pairs > 0
 $$;
 COMMENT ON FUNCTION zcsync._check_route_merged(jsonb) IS
 'the row of check_route() about sources that were merged into records that are not here';

@@ -274,6 +274,8 @@ sub _nasty ($self, $account, $now)
 		[ "Lone surrogate " . $account->surrogate . " in the subject", 'Broken emoji ' . $account->surrogate . '.' ],
 		[ 'Ten thousand characters of tags', 'See the tags.', [ map { sprintf 'tag_%04d_x', $_ } 1 .. 910 ] ],);
 
+	my ($customer) = sort { $a <=> $b } grep { $account->users->{$_}{role} eq 'end-user' } keys %{ $account->users };
+
 	for my $nasty (@nasty)
 	{
 		$account->insert(
@@ -285,7 +287,7 @@ sub _nasty ($self, $account, $now)
 			description => $nasty->[1],
 			status => 'open',
 			requester_id => $account->agent_ids->[0],
-			submitter_id => $account->agent_ids->[0],
+			submitter_id => 0 + ($customer // $account->agent_ids->[0]),
 			tags => $nasty->[2] // ['nasty'],
 			values => {});
 	}
