@@ -176,7 +176,14 @@ AS $$
 	JOIN zcsync.streams AS s ON s.stream_id = w.from_stream::bigint JOIN zcsync.accounts AS a ON a.account_id = s.account_id
 	JOIN zcsync.streams AS x ON x.stream_id = w.to_stream::bigint JOIN zcsync.accounts AS b ON b.account_id = x.account_id
 	WHERE c.route_id = (p_def ->> 'route_id')::bigint AND w.rule <> 'none'
-	ORDER BY w.back
+	UNION ALL
+	-- whether a text is public may only be known by its comments
+	SELECT 'description', true, format('comments of %s/%s are not read: a text that may be private stays away from the target', a.name, s.kind),
+		format('SELECT zcsync.alter_stream(%L, comments => ''linked'');', a.name || '/' || s.kind)
+	FROM zcsync.streams AS s JOIN zcsync.accounts AS a ON a.account_id = s.account_id
+	WHERE s.stream_id = (p_def ->> 'source_stream_id')::bigint AND s.comments = 'none' AND p_def -> 'fields' ? 'description'
+		AND (zcsync._kind_of(a.vendor, s.kind)).public_text IS NOT NULL
+	ORDER BY 1
 $$;
 COMMENT ON FUNCTION zcsync._check_route_comments(jsonb) IS
 'the rows of check_route() about comments';

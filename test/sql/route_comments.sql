@@ -71,7 +71,7 @@ RESET ROLE;
 SELECT comments, comments_back, hold FROM zcsync.route_comments;
 SELECT item, ok, message, hint FROM zcsync.check_route('bugs') WHERE item LIKE 'comments%';
 UPDATE zcsync.streams SET comments = 'none' WHERE account_id = zcsync.account('acme');
-SELECT item, ok, message, hint FROM zcsync.check_route('bugs') WHERE item LIKE 'comments%';
+SELECT item, ok, message, hint FROM zcsync.check_route('bugs') WHERE item LIKE 'comments%' OR item = 'description';
 UPDATE zcsync.streams SET comments = 'linked' WHERE account_id = zcsync.account('acme');
 
 -- A pair.  The description, private comments and old ones stay.
