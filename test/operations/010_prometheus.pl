@@ -68,6 +68,7 @@ $node->safe_psql('postgres', join "\n", 'CREATE ROLE monitor LOGIN;', @grants);
 my $text = $node->safe_psql('postgres', 'SELECT zcsync.metrics()', extra_params => [ '-U', 'monitor' ]);
 promtool('metrics() is as promtool wants it', "$text\n", 'metrics');
 promtool('the alert rules, too', '', 'rules', "$top/doc/monitoring/alerts.yml");
+promtool('and the configuration, with the rules it names', '', 'config', "$top/doc/monitoring/prometheus.yml");
 unlike($text, qr/client-acme|secret-acme|pk_183/, 'no credential is in it');
 
 my ($exporter_port, $prometheus_port) = map { PostgreSQL::Test::Cluster::get_free_port() } 1 .. 2;

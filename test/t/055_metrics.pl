@@ -41,11 +41,20 @@ waits(q{SELECT sum(total) >= 1 FROM zcsync._metric_series() WHERE family = 'call
 
 # What a worker does is seen while it does it.
 $simulator->post('faults', { vendor => 'zendesk', path => '/incremental/', fault => 'hang', count => 1 });
-waits(q{SELECT EXISTS (SELECT FROM zcsync._activity() WHERE role = 'worker' AND part = 'in flight' AND what = 'incremental')}, 'a call in flight is shown');
-waits(q{SELECT EXISTS (SELECT FROM zcsync._activity() WHERE role = 'worker' AND part = 'now' AND what = 'wait for replies')}, 'and that the worker waits for it');
-waits(q{SELECT EXISTS (SELECT FROM zcsync._activity() WHERE role = 'worker' AND part = 'ended' AND what = 'incremental' AND outcome = 'vendor' AND seconds > 1)}, 'then what became of it');
+my $worker = worker_pid($node, 'postgres');
+waits(qq{SELECT EXISTS (SELECT FROM zcsync.activity AS x JOIN zcsync.sync_queue AS q USING (job_id) JOIN zcsync.streams AS s USING (stream_id)
+	WHERE x.worker = 'worker' AND x.pid = $worker AND x.part = 'in flight' AND x.account = 'acme' AND x.what = 'incremental' AND x.jobs = 1
+		AND coalesce(x.outcome, '') = '' AND x.ms IS NULL AND q.operation = 'pull' AND q.state = 'running' AND s.kind = 'tickets')},
+	'a call in flight is shown: whose, of which job, and no outcome yet');
+waits(qq{SELECT EXISTS (SELECT FROM zcsync.activity WHERE worker = 'worker' AND pid = $worker AND part = 'now' AND what = 'wait for replies' AND jobs >= 1)}, 'and that the worker waits for it');
+waits(qq{SELECT EXISTS (SELECT FROM zcsync.activity WHERE worker = 'worker' AND pid = $worker AND part = 'ended' AND account = 'acme' AND what = 'incremental' AND jobs = 1 AND job_id > 0 AND outcome = 'vendor' AND ms > 1000)},
+	'then what became of it');
+my $ended = value(qq{SELECT max(at) FROM zcsync._activity() WHERE pid = $worker AND part = 'ended' AND outcome = 'vendor'});
 cmp_ok(calls(q{name = 'incremental' AND status = 0}), '>=', 1, 'a call without a reply has no status');
-cmp_ok(value(q{SELECT count(*) FROM zcsync._activity() WHERE role = 'worker' AND part = 'ended'}), '<=', 10, 'of the last ten');
+is(value(qq{SELECT count(*) FROM zcsync._activity() WHERE pid = $worker AND part = 'ended'}), 10, 'the last ten are shown: many more have ended');
+is(value(qq{SELECT string_agg(x.place::text, ' ' ORDER BY x.at DESC, x.place) = string_agg(x.place::text, ' ' ORDER BY x.place)
+	FROM zcsync._activity() WITH ORDINALITY AS x (pid, role, part, at, what, account_id, job_id, jobs, outcome, seconds, place) WHERE x.pid = $worker AND x.part = 'ended'}), 't', 'the newest first');
+waits(qq{SELECT count(*) = 10 AND min(at) > '$ended' FROM zcsync._activity() WHERE pid = $worker AND part = 'ended'}, 'ten later, that one is not among them, and they are ten still');
 is(value(q{SELECT bool_and(own_bytes > 1000000 AND own_bytes <= resident_bytes AND cpu_seconds >= 0) FROM zcsync._process_usage()}), 't', 'memory and time of the processes are known');
 is(value(q{SELECT string_agg(DISTINCT role, ', ' ORDER BY role) FROM zcsync._process_usage() WHERE role <> 'local'}), 'launcher, worker', 'of the launcher, too');
 

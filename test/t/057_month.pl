@@ -133,12 +133,15 @@ is(scalar(split /\n/, slurp_file("$files/leads.csv")), 2, 'to a file: a line for
 # pg_cron, on that day
 # ---------------------------------------------------------------------
 
-$node->append_conf('postgresql.conf', "zcsync.clock_offset = @{[ $now + 86400 ]}\nzcsync.lead_retention_action = 'drop'");
+$node->append_conf('postgresql.conf', "zcsync.clock_offset = @{[ $now + 86400 ]}\nzcsync.lead_retention_months = 2\nzcsync.lead_retention_action = 'drop'");
 $node->restart;
 value(q{SELECT zcsync.schedule_maintenance('* * * * *')});
 wait_until($node, 'postgres', q{SELECT maintained_at > zcsync._now() - interval '10 minutes' FROM zcsync.installation}, 'pg_cron maintains on the next day');
 wait_until($node, 'postgres', q{SELECT status = 'succeeded' FROM cron.job_run_details WHERE runid < 1000 AND jobid = (SELECT jobid FROM cron.job WHERE jobname ~ 'maintenance') ORDER BY runid DESC LIMIT 1},
 	'and its run is noted as good');
+is(join(' ', map { fate(month('leads', $_)) } -2 .. 2), 'detached gone attached attached attached', 'leads past two months are dropped; months that were detached before stay, as do the others');
+is(value(q{SELECT string_agg(email, ' ' ORDER BY email) FROM zcsync.leads}), 'lead0@example.com new@example.com', 'with their leads');
+is(value(q{SELECT string_agg(DISTINCT value, ' ' ORDER BY value) FROM zcsync.lead_identities WHERE value ~ '@'}), 'lead0@example.com new@example.com', 'and what identifies those');
 is(value(q{SELECT count(*) FROM zcsync.selfcheck() WHERE item IN ('partitions', 'maintenance', 'job') AND NOT ok}), '0', 'nothing is wrong');
 is(value(q{SELECT count(*) FROM zcsync.alerts WHERE resolved_at IS NULL}), '0', 'and no alert is open');
 

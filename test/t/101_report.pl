@@ -52,11 +52,13 @@ is(value(q{SELECT dead_letters + route_errors + streams_failing FROM zcsync.stat
 my %account = map { $_->[0] => $_ } rows($page{all}, 'Accounts now');
 is(join(' ', sort keys %account), 'acme crm dev quiet', 'all accounts are there');
 is("$account{$_}[1] $account{$_}[6]", value("SELECT state || ' ' || to_do FROM zcsync.status WHERE account = '$_'"), "$_: state and what to run are those of status") for qw(acme dev quiet);
+is("$account{$_}[3] $account{$_}[4]", value("SELECT to_char(sum(l.counted), 'FM999,990') || ' ' || min(l.value) || ' %' FROM zcsync.slo AS l WHERE l.account = '$_' AND l.days = 30 AND l.goal = 'within 60 s'"), "$_: changes and their share are those of slo") for qw(acme dev);
 is("$account{$_}[5]", value("SELECT available || ' %' FROM zcsync.availability WHERE account = '$_'"), "$_: availability is that of the view") for qw(acme dev quiet);
 my @jobs = rows($page{dev}, 'Which jobs failed most');
 is(join(' ', map { $_ =~ s/,//gr } @{ $jobs[0] }[ 1 .. 3 ]), value(q{SELECT kind || ' ' || sum(failed) || ' ' || sum(done + failed) FROM zcsync.sync_daily WHERE account = 'dev' AND measure = 'job' GROUP BY kind ORDER BY sum(failed) DESC LIMIT 1}), 'failed jobs are those of sync_daily');
 my @waits = rows($page{dev}, 'What waits for a person');
 is($waits[0][3] + $waits[1][3], 7, 'what waits is told by cause');
+is(join(' ', map { "$_->[3]" } sort { $b->[3] <=> $a->[3] } @waits), value(q{SELECT string_agg(n::text, ' ' ORDER BY n DESC) FROM (SELECT count(*) AS n FROM zcsync.errors WHERE account = 'dev' GROUP BY split_part(message, ':', 1)) AS x}), 'what waits is that of errors');
 is(value($waits[0][6]) =~ tr/\n// + 1, 5, 'what to run runs, for each of them') if ok($waits[0][6] =~ /^SELECT zcsync\.retry/, 'with what to run');
 my ($leads) = grep { $_->[1] eq 'apollo' } rows($page{crm}, 'Leads');
 is(join(' ', @$leads[ 2 .. 6 ]), '1,000 200 30 10 3.0 %', 'leads are those of lead_numbers');
@@ -67,6 +69,22 @@ is(value(q{SELECT concat_ws(' ', date_trunc('week', day)::date, sum(public), sum
 	join(' ', map { s/,//r } @$carried), 'as comments_daily has it');
 is(join(' ', map { @$_[ 1 .. 3 ] } rows($page{dev}, 'Comments that routes carried')), '0 1 0', 'by the account of the originals');
 is(scalar(rows(page(value("SELECT zcsync.report_html('acme', current_date - 60, current_date - 40)")), 'Comments that routes carried')), 0, 'and of these days only');
+my %allowed = map { $_ => value("SELECT round(100.0 * sum(d.done) / (30 * c.allowed), 2) || ' %' FROM zcsync.sync_daily AS d CROSS JOIN (SELECT substring(unit FROM '[0-9]+')::numeric AS allowed FROM zcsync.calculate_capacity() WHERE item = 'calls of $_, class api') AS c WHERE d.account = '$_' AND d.measure = 'calls' GROUP BY c.allowed") } qw(acme dev);
+is(join('|', map { join ' ', @$_ } rows($page{$_}, "Calls of the vendors' APIs")),
+	value("SELECT concat_ws(' ', account, kind, to_char(sum(done), 'FM999,999,990'), '$allowed{$_}', to_char(sum(failed), 'FM999,990'), '–') FROM zcsync.sync_daily WHERE account = '$_' AND measure = 'calls' GROUP BY account, kind"),
+	"$_: calls, their share of what is allowed, and throttled ones are those of sync_daily and calculate_capacity()") for qw(acme dev);
+is(join('|', map { join ' ', @$_ } rows($page{acme}, 'Conversations')),
+	value(q{SELECT concat_ws(' ', account, opened, resolved, zcsync._span(make_interval(secs => (3600 * first_reply_hours)::float8)), zcsync._span(make_interval(secs => (3600 * resolution_hours)::float8))) FROM zcsync.stat_agents WHERE account = 'acme'}),
+	'tickets opened and resolved, first replies and resolutions are those of stat_agents');
+is(join('|', map { join ' ', @$_ } rows($page{dev}, 'Outages')),
+	value(q{SELECT string_agg(concat_ws(' ', coalesce(a.name, '(all)'), o.cause, to_char(o.began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), zcsync._span(o.ended_at - o.began_at)), '|' ORDER BY o.began_at)
+		FROM zcsync.outages AS o LEFT JOIN zcsync.accounts AS a USING (account_id)}), 'outages are those noted');
+# the plots: what is sent by dev, a point and a bar for each day of sync_daily
+my $days = q{FROM (SELECT day, done, failed, p50_ms, p95_ms, max(p95_ms) OVER () AS slowest, max(done + failed) OVER () AS most FROM zcsync.sync_daily WHERE account = 'dev' AND measure = 'sent') AS d};
+is($page{dev}->find("circle.d$_->[0]")->map(attr => 'cy')->join(' '), value("SELECT string_agg(round(132 - 120 * $_->[1] / slowest, 1)::text, ' ' ORDER BY day) $days"), "$_->[1] by day is that of sync_daily") for [ 1 => 'p50_ms' ], [ 2 => 'p95_ms' ];
+is($page{dev}->find("rect.b$_->[0]")->map(attr => 'height')->join(' '), value("SELECT string_agg(round(120 * $_->[1]::numeric / most, 1)::text, ' ' ORDER BY day) $days"), "what is $_->[1] by day is that of sync_daily") for [ 1 => 'done' ], [ 2 => 'failed' ];
+is($page{dev}->find('svg text.e')->map('text')->grep(qr/\d/)->grep(sub { !/^0$|^20\d\d-/ })->join(' '),
+	value("SELECT concat_ws(' ', zcsync._ms_text(max(slowest)), zcsync._ms_text(max(slowest) / 2), max(most), max(most) / 2) $days"), 'and the scales say how much that is');
 is(scalar(rows($page{dev}, 'Outages')), 2, 'outages of the account and of all');
 is($page{acme}->find('svg')->size, 2, 'two plots');
 is($page{acme}->find('rect.b1')->size, 30, 'of thirty days');
