@@ -211,7 +211,7 @@ demo:
 test:
 	@T='$(T)' S='$(S)' test/run-tests
 
-# what needs more programs: Prometheus and its exporter, a browser, PgBouncer
+# what needs more programs: Prometheus and its exporter, a browser, PgBouncer, Node.js
 test-operations:
 	@T='$(T)' S=operations test/run-tests
 
@@ -233,7 +233,7 @@ help:
 	@echo 'make deps       install what building and testing need (Debian 12)'
 	@echo 'make demo       see it work on a server of its own against simulated vendors'
 	@echo 'make test       all tests on servers of their own; T=name or S=stage for some'
-	@echo 'make test-operations  monitoring, with the real Prometheus; the report in a browser; a short load'
+	@echo 'make test-operations  monitoring, with the real Prometheus; the report in a browser; a short load; clients of the vendors, from npm, on the simulator'
 	@echo 'make test-all-versions  make test with PostgreSQL 17 and 18, in chroots (root)'
 	@echo 'make bench      measure it'
 	@echo 'make load       load it with users, arrivals and a thousand clients of PgBouncer'

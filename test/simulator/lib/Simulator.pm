@@ -89,8 +89,10 @@ sub _route ($self, $next, $c)
 		path => $path,
 		query => $url->query->to_string,
 		params => $url->query,
+		base => $url->base,
 		headers => $c->req->headers,
 		body => $c->req->body,
+		uploads => $c->req->content->is_multipart ? $c->req->uploads : [],
 	};
 	$vendor->locate($q);
 	$q->{handler} = $vendor->find_route($q);

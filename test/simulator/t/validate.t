@@ -24,14 +24,15 @@ my %auth = (
 	clickup => { Authorization => 'pk_183_DEV' },
 	halopsa => { Authorization => "Bearer $token" });
 
-# Make a request and check it and its reply; returns the reply.
+# Make a request and check it and its reply; returns the reply.  A body that is
+# no structure is that of a file.
 sub try ($vendor, $method, $path, $body = undef)
 {
-	my $tx = $ua->build_tx($method => "$base{$vendor}$path" => $auth{$vendor} => defined $body ? (json => $body) : ());
+	my $tx = $ua->build_tx($method => "$base{$vendor}$path" => $auth{$vendor} => !defined $body ? () : ref $body ? (json => $body) : $body);
 	my $res = $ua->start($tx)->res;
 	my ($bare, $query) = split /\?/, $path, 2;
 
-	is_deeply [ $documents->check_request($vendor, $method, $bare, $query, defined $body ? encode_json($body) : undef) ], [], "request $method $bare";
+	is_deeply [ $documents->check_request($vendor, $method, $bare, $query, ref $body ? encode_json($body) : undef) ], [], "request $method $bare";
 	is_deeply [ $documents->check_reply($vendor, $method, $bare, $res->code, $res->body) ], [], "reply $method $bare";
 	return $res->json;
 }
@@ -42,7 +43,8 @@ try(zendesk => GET => '/api/v2/incremental/users/cursor?start_time=0');
 try(zendesk => GET => $_) for qw(/api/v2/tickets/count /api/v2/tickets /api/v2/tickets/show_many?ids=1 /api/v2/ticket_fields
   /api/v2/custom_statuses /api/v2/users/me /api/v2/groups /api/v2/deleted_tickets /api/v2/deleted_tickets?sort_by=deleted_at&sort_order=desc&per_page=100&page=1 /api/v2/groups?page[size]=2
   /api/v2/brands?page[size]=100 /api/v2/ticket_forms?page[size]=100 /api/v2/organizations?page[size]=100
-  /api/v2/incremental/organizations?start_time=0&per_page=1000);
+  /api/v2/incremental/organizations?start_time=0&per_page=1000 /api/v2/search?query=type:ticket+status:open /api/v2/search/count?query=printer
+  /api/v2/search/export?query=printer&filter[type]=ticket&page[size]=10);
 my $made = try(
 	zendesk => POST => '/api/v2/tickets',
 	{ ticket => { subject => 'S', comment => { body => 'text', public => true }, priority => 'normal', tags => ['a'], external_id => 'x', custom_fields => [ { id => 360000000030, value => 'product_api' } ] } });
@@ -70,6 +72,17 @@ $simulator->post('holdback', { seconds => -5 });
 my $events = try(zendesk => GET => '/api/v2/incremental/ticket_events?start_time=0&include=comment_events');
 is_deeply [ map { $_->{type} } grep { $_->{type} =~ /Comment/ } map { @{ $_->{child_events} } } grep { $_->{ticket_id} == $id } @{ $events->{ticket_events} } ],
   [qw(Comment Comment Comment CommentPrivacyChange CommentRedactionEvent)], 'events of comments';
+my $organization = try(zendesk => POST => '/api/v2/organizations/create_or_update', { organization => { name => 'Hooli', external_id => 'h-1' } })->{organization};
+is try(zendesk => POST => '/api/v2/organizations/create_or_update', { organization => { name => 'Hooli XYZ', external_id => 'h-1' } })->{organization}{id}, $organization->{id}, 'found by its external id';
+is try(zendesk => GET => "/api/v2/organizations/show_many?ids=$organization->{id}")->{organizations}[0]{name}, 'Hooli XYZ', 'an organization, renamed';
+my $field = try(zendesk => GET => '/api/v2/ticket_fields')->{ticket_fields}[-1];
+is try(zendesk => GET => "/api/v2/ticket_fields/$field->{id}")->{ticket_field}{title}, $field->{title}, 'one field';
+my $upload = try(zendesk => POST => '/api/v2/uploads?filename=a.txt', 'a small file')->{upload};
+is try(zendesk => GET => "/api/v2/attachments/$upload->{attachment}{id}")->{attachment}{size}, 12, 'an uploaded file';
+my $with_file = { ticket => { comment => { body => 'see', public => false, uploads => [ $upload->{token} ] } } };
+try(zendesk => PUT => "/api/v2/tickets/$id", $with_file);
+is try(zendesk => GET => "/api/v2/tickets/$id/comments")->{comments}[-1]{attachments}[0]{id}, $upload->{attachment}{id}, 'that is in a comment now';
+is $ua->put("$base{zendesk}/api/v2/tickets/$id", $auth{zendesk}, json => $with_file)->res->code, 422, 'and whose token has ended';
 my $job = try(zendesk => PUT => "/api/v2/tickets/update_many?ids=$id", { ticket => { priority => 'low' } });
 try(zendesk => GET => "/api/v2/job_statuses/$job->{job_status}{id}");
 $simulator->post('touch', { account => 'acme', id => $id, text => 'see', files => [ { file_name => 'a.png', content_type => 'image/png', inline => true } ] });
@@ -100,6 +113,10 @@ is_deeply try(clickup => GET => "/api/v2/task/$task->{id}/comment")->{comments},
 $simulator->post('touch', { workspace => 'dev', id => $task->{id}, text => 'see', files => [ { id => 'f.txt', title => 'a.txt' } ], time => [ { id => 5, user => 183, time => 60000 } ] });
 is try(clickup => GET => "/api/v2/task/$task->{id}")->{attachments}[0]{title}, 'a.txt', 'a file of a task';
 is try(clickup => GET => "/api/v2/task/$task->{id}/time")->{data}[0]{intervals}[0]{time}, '60000', 'and its time';
+my $file = $ua->post("$base{clickup}/api/v2/task/$task->{id}/attachment", $auth{clickup}, form => { attachment => { content => 'a small file', filename => 'b.txt' } })->res->json;
+is_deeply [ $documents->check_reply(clickup => POST => "/api/v2/task/$task->{id}/attachment", 200, $file) ], [], 'an uploaded file';
+is_deeply [ map { [ @$_{qw(id title size)} ] } (try(clickup => GET => "/api/v2/task/$task->{id}")->{attachments}[-1]) ], [ [ $file->{id}, 'b.txt', 12 ] ], 'that the task has';
+try(clickup => GET => "/api/v2/list/$list/member");
 try(clickup => DELETE => "/api/v2/task/$task->{id}/field/$text->{id}");
 try(clickup => DELETE => "/api/v2/task/$task->{id}");
 

@@ -353,7 +353,9 @@ sub list_members ($self, $q)
 {
 	my ($workspace) = $self->the_list($q);
 
-	return (200, { members => [ map { $workspace->members->{$_} } @{ $workspace->member_ids } ] });
+	my %profile = map { $_ => undef } qw(display_profile verified_ambassador verified_consultant top_tier_user viewed_verified_ambassador viewed_verified_consultant viewed_top_tier_user);
+
+	return (200, { members => [ map { { %{ $workspace->members->{$_} }, profileInfo => \%profile } } @{ $workspace->member_ids } ] });
 }
 
 1;

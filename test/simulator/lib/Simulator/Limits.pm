@@ -52,6 +52,7 @@ my %ZENDESK = (
 	ticket_fields => [ 100, 60 ],
 	deleted_tickets => [ 10, 60 ],
 	deep_tickets => [ 50, 60 ],
+	search_export => [ 100, 60 ],
 	jobs => [ 30, 0 ],);
 my %HIGH_VOLUME = (
 	export => [ 30, 60 ],

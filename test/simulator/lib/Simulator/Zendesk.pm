@@ -1,7 +1,8 @@
 package Simulator::Zendesk;
 
 # The Zendesk Support API: accounts, authentication, limits, exports, users
-# and the small lists.  Tickets are in Simulator::Zendesk::Tickets, jobs in
+# and the small lists.  Tickets are in Simulator::Zendesk::Tickets, files in
+# Simulator::Zendesk::Files, search in Simulator::Zendesk::Search, jobs in
 # Simulator::Zendesk::Jobs, the data in Simulator::Zendesk::Account.
 #
 # The base address of an account is /zendesk/SUBDOMAIN.
@@ -15,7 +16,9 @@ use Simulator::Vendor qw(fail is_int is_string truthy);
 use Simulator::Zendesk::Account;
 
 # These add to this package's methods.
+use Simulator::Zendesk::Files;
 use Simulator::Zendesk::Jobs;
+use Simulator::Zendesk::Search;
 use Simulator::Zendesk::Tickets;
 use Simulator::Zendesk::Webhooks;
 
@@ -53,10 +56,15 @@ sub new ($class, @arguments)
 		(map { ("GET api/v2/$_" => $_) } qw(groups brands ticket_forms suspended_tickets)),
 		'GET api/v2/tickets/:id/audits' => 'ticket_audits',
 		'GET api/v2/organizations' => 'organizations',
+		'GET api/v2/organizations/show_many' => 'organizations_show_many',
 		'GET api/v2/organizations/:id' => 'organization',
+		'POST api/v2/organizations/create_or_update' => 'organization_create_or_update',
 		'GET api/v2/ticket_fields' => 'ticket_fields',
+		'GET api/v2/ticket_fields/:id' => 'ticket_field',
 		'GET api/v2/custom_statuses' => 'custom_statuses',
 		$self->ticket_routes,
+		$self->file_routes,
+		$self->search_routes,
 		$self->webhook_routes,
 		$self->job_routes);
 }
@@ -93,6 +101,12 @@ sub locate ($self, $q)
 
 	$q->{account} = $subdomain;
 	$q->{relative} = ($rest // '') =~ s/\.json\z//r;
+}
+
+# The address that was called, which links in replies name.
+sub address ($self, $q)
+{
+	return $q->{base}->scheme . '://' . $q->{base}->host_port . "/zendesk/$q->{account}";
 }
 
 sub dispatch ($self, $q)
@@ -391,7 +405,7 @@ sub _export_page ($self, $q, $order, $what, $accept)
 		ids => [ map { (Simulator::Order->split_key($_))[1] } @$keys ],
 		envelope => {
 			after_cursor => $next,
-			after_url => defined $next ? $q->{a}->url . "/api/v2/incremental/$what/cursor?cursor=$next" : undef,
+			after_url => defined $next ? $self->address($q) . "/api/v2/incremental/$what/cursor?cursor=$next" : undef,
 			before_cursor => undef,
 			before_url => undef,
 			end_of_stream => $more || $q->{empty_page} ? false : true,
@@ -450,7 +464,7 @@ sub export_ticket_events ($self, $q)
 	return (
 		200,
 		{   ticket_events => \@events, count => scalar @events, end_time => 0 + $end, end_of_stream => $more ? false : true,
-			next_page => $account->url . "/api/v2/incremental/ticket_events.json?start_time=$end"
+			next_page => $self->address($q) . "/api/v2/incremental/ticket_events.json?start_time=$end"
 		});
 }
 
@@ -485,7 +499,7 @@ sub export_organizations ($self, $q)
 	return (
 		200,
 		{   organizations => $list, count => scalar @$list, end_time => 0 + $end, end_of_stream => $more ? false : true,
-			next_page => $q->{a}->url . "/api/v2/incremental/organizations.json?start_time=$end"
+			next_page => $self->address($q) . "/api/v2/incremental/organizations.json?start_time=$end"
 		});
 }
 
@@ -592,11 +606,51 @@ sub organization ($self, $q)
 	return (200, { organization => $found // $self->not_found });
 }
 
+sub organizations_show_many ($self, $q)
+{
+	my %wanted = map { $_ => 1 } $self->ids_parameter($q);
+	my @found = grep { $wanted{ $_->{id} } } @{ $q->{a}->organizations };
+
+	return (200, { organizations => \@found, count => scalar @found, next_page => undef, previous_page => undef });
+}
+
+# Found by id or external_id; a name belongs to one organization only.
+sub organization_create_or_update ($self, $q)
+{
+	my $body = $self->body($q);
+	my $account = $q->{a};
+	my $given = ref $body eq 'HASH' ? $body->{organization} : undef;
+
+	fail(400, { error => { title => 'Invalid attribute', message => 'Parameter organization is required' } }) if ref $given ne 'HASH';
+	for my $name (grep { defined $given->{$_} } qw(name external_id notes details))
+	{
+		$self->invalid_attribute($name, 'must be a string') if !is_string($given->{$name});
+	}
+	my ($found) = grep { defined $given->{id} ? $_->{id} eq $given->{id} : defined $given->{external_id} && ($_->{external_id} // '') eq $given->{external_id} } @{ $account->organizations };
+	my $name = $given->{name} // ($found // {})->{name} // '';
+	$self->record_invalid(name => [ 'Name: cannot be blank', 'BlankValue' ]) if $name eq '';
+	$self->record_invalid(name => [ "Name: $name has already been taken", 'DuplicateValue' ])
+	  if grep { lc $_->{name} eq lc $name && $_ != ($found // 0) } @{ $account->organizations };
+	my $status = $found ? 200 : 201;
+	$found = $account->edit_catalogue('organizations', $found ? $found->{id} : undef,
+		{ map { $_ => $given->{$_} } grep { exists $given->{$_} } qw(name external_id notes details domain_names tags organization_fields) });
+	$self->wrote($q, 'organization', $found->{id}, $status);
+	return ($status, { organization => $found });
+}
+
 sub ticket_fields ($self, $q)
 {
 	$self->take($q, 'ticket_fields');
 	return $self->_paged_fields($q) if $self->config->{paged_fields};
 	return (200, { ticket_fields => $q->{a}->fields, count => scalar @{ $q->{a}->fields }, next_page => undef, previous_page => undef });
+}
+
+sub ticket_field ($self, $q)
+{
+	my ($found) = grep { $_->{id} eq $q->{p}{id} } @{ $q->{a}->fields };
+
+	$self->take($q, 'ticket_fields');
+	return (200, { ticket_field => $found // $self->not_found });
 }
 
 # Pages whose links name another host, as a proxy's might: nobody may follow

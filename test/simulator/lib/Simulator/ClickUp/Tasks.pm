@@ -11,7 +11,7 @@ use Simulator::Order;
 use Simulator::Vendor qw(fail is_bool is_int is_number is_string truthy);
 
 our @EXPORT = qw(task_routes list_tasks team_tasks task task_create task_update task_move task_delete field_set field_clear
-  tag_add tag_remove comments tracked_time comment_create replies reply_create comment_update comment_delete);
+  tag_add tag_remove comments tracked_time attachment_create comment_create replies reply_create comment_update comment_delete);
 
 my $COMMENTS = 25;
 my $UUID = qr/\A[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/;
@@ -32,6 +32,7 @@ sub task_routes ($self)
 		'POST api/v2/task/:task_id/tag/:tag' => 'tag_add',
 		'DELETE api/v2/task/:task_id/tag/:tag' => 'tag_remove',
 		'GET api/v2/task/:task_id/comment' => 'comments',
+		'POST api/v2/task/:task_id/attachment' => 'attachment_create',
 		'GET api/v2/task/:task_id/time' => 'tracked_time',
 		'POST api/v2/task/:task_id/comment' => 'comment_create',
 		'GET api/v2/comment/:comment_id/reply' => 'replies',
@@ -509,6 +510,24 @@ sub tracked_time ($self, $q)
 	my ($workspace, $task) = $self->the_task($q);
 
 	return (200, { data => $workspace->show_time($task) });
+}
+
+# The file of a form's field "attachment".
+sub attachment_create ($self, $q)
+{
+	my ($workspace, $task) = $self->the_task($q);
+	my ($given) = grep { $_->name =~ /^attachment(?:\[\d*\])?\z/ } @{ $q->{uploads} };
+
+	fail(400, { err => 'File not found', ECODE => 'UPLOAD_002' }) if !$given;
+	my $title = $given->filename;
+	my $extension = $title =~ /\.([^.]+)\z/ ? $1 : '';
+	my $file = {
+		id => sprintf('%08x-8b1c-4571-951b-%012x.%s', $workspace->id, ++$workspace->{files_made}, $extension), title => $title, size => $given->size,
+		mimetype => $given->headers->content_type // 'application/octet-stream' };
+	push @{ $task->{files} }, $file;
+	$self->wrote($q, 'attachment', $task->{id}, 200, file => $file->{id});
+	my $shown = $workspace->show_file($task, $file);
+	return (200, { (map { $_ => $shown->{$_} } qw(id title extension thumbnail_small thumbnail_large url)), version => '0', date => $self->clock->ms });
 }
 
 # The text of a request, and its blocks: either is given.

@@ -335,13 +335,13 @@ sub show ($self, $task, %with)
 		project => $folder,
 		folder => $folder,
 		space => { id => $list->{space}{id} },
-		$with{attachments} ? (attachments => [ map { $self->_show_file($task, $_) } @{ $task->{files} // [] } ]) : (),
+		$with{attachments} ? (attachments => [ map { $self->show_file($task, $_) } @{ $task->{files} // [] } ]) : (),
 		$with{subtasks} ? (subtasks => [ map { $self->show($_) } $self->subtasks($task) ]) : (),
 	};
 }
 
 # A file of a task: id, title, size, mimetype.
-sub _show_file ($self, $task, $file)
+sub show_file ($self, $task, $file)
 {
 	my $url = "https://t1.p.clickup-attachments.com/t1/$file->{id}/$file->{title}";
 

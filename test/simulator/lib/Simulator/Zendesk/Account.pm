@@ -13,7 +13,7 @@ use Simulator::Order;
 
 has [qw(subdomain clock)];
 has announce => undef;    # called with a ticket and what changed in it
-has [qw(webhooks tickets users comments emails external_ids tokens idempotency jobs deleted user_numbers)] => sub { {} };
+has [qw(webhooks tickets users comments emails external_ids tokens idempotency jobs deleted user_numbers uploads attachments)] => sub { {} };
 has [qw(export by_id user_export)] => sub { Simulator::Order->new };
 has [qw(groups organizations custom_statuses fields agent_ids brands ticket_forms suspended_tickets)] => sub { [] };
 has organization_export => sub { Simulator::Order->new };
@@ -492,7 +492,7 @@ sub _comment ($self, $ticket, $comment, $author)
 		html_body => $comment->{html_body} // _html($body),
 		plain_body => $body,
 		public => defined $comment->{public} && !$comment->{public} ? false : true,
-		attachments => [ map { $self->_attachment($_) } @{ $comment->{files} // [] } ],
+		attachments => [ map { $_->{url} ? $_ : $self->attachment($_) } @{ $comment->{files} // [] } ],
 		audit_id => $self->new_id,
 		via => $comment->{via} // { channel => 'api', source => { from => {}, to => {}, rel => undef } },
 		metadata => { system => {}, custom => {} },
@@ -502,15 +502,15 @@ sub _comment ($self, $ticket, $comment, $author)
 	return $new;
 }
 
-# A file that hangs on a comment.
-sub _attachment ($self, $file)
+# A file that hangs on a comment, or will.
+sub attachment ($self, $file)
 {
 	my $id = $self->new_id;
-	my $url = "https://acme.zendesk.com/attachments/token/t$id/?name=$file->{file_name}";
+	my $url = $self->url . "/attachments/token/t$id/?name=$file->{file_name}";
 
-	return {
+	return $self->attachments->{$id} = {
 		id => $id,
-		url => "https://acme.zendesk.com/api/v2/attachments/$id.json",
+		url => $self->url . "/api/v2/attachments/$id.json",
 		content_url => $url,
 		mapped_content_url => $url,
 		content_type => 'text/plain',

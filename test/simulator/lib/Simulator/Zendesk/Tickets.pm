@@ -83,7 +83,7 @@ sub tickets ($self, $q)
 	my @ids = map { (Simulator::Order->split_key($_))[1] } @$keys;
 	my $more = @ids > $page->{size};
 	pop @ids if $more;
-	my $rest = encode_json(_envelope($q, 'tickets', $page, $order->size, $more, $ids[0], $ids[-1]));
+	my $rest = encode_json(_envelope($self, $q, $page, $order->size, $more, $ids[0], $ids[-1]));
 
 	return (200, \('{"tickets":[' . join(',', map { $account->ticket_json($_) } @ids) . '],' . substr $rest, 1));
 }
@@ -97,7 +97,7 @@ sub page_of ($self, $q, $what, $ids, $show)
 	my $more = @rest > $page->{size};
 	my @shown = splice @rest, 0, $page->{size};
 
-	return { $what => [ map { $show->($_) } @shown ], %{ _envelope($q, $what, $page, scalar @$ids, $more, $shown[0], $shown[-1]) } };
+	return { $what => [ map { $show->($_) } @shown ], %{ _envelope($self, $q, $page, scalar @$ids, $more, $shown[0], $shown[-1]) } };
 }
 
 # What the paging parameters say: size, and number and skip, or after.
@@ -130,9 +130,10 @@ sub _paging ($self, $q, $total)
 	return { size => $size, number => $number, skip => ($number - 1) * $size };
 }
 
-sub _envelope ($q, $what, $page, $total, $more, $first, $last)
+# What stands around a page; its links repeat the request, at another place.
+sub _envelope ($self, $q, $page, $total, $more, $first, $last)
 {
-	my $url = $q->{a}->url . "/api/v2/$what.json";
+	my $link = sub (%place) { return $self->address($q) . "/$q->{relative}.json?" . $q->{params}->clone->merge(%place)->to_string };
 
 	if ($page->{cursor})
 	{
@@ -140,16 +141,16 @@ sub _envelope ($q, $what, $page, $total, $more, $first, $last)
 		return {
 			meta => { has_more => $more ? true : false, after_cursor => $after, before_cursor => $before },
 			links => {
-				next => $more ? "$url?page%5Bafter%5D=$after&page%5Bsize%5D=$page->{size}" : undef,
-				prev => defined $before && defined $page->{after} ? "$url?page%5Bbefore%5D=$before&page%5Bsize%5D=$page->{size}" : undef,
+				next => $more ? $link->('page[after]' => $after) : undef,
+				prev => defined $before && defined $page->{after} ? $link->('page[after]' => undef, 'page[before]' => $before) : undef,
 			},
 		};
 	}
 	my ($next, $previous) = ($page->{number} + 1, $page->{number} - 1);
 	return {
 		count => $total,
-		next_page => $more ? "$url?page=$next&per_page=$page->{size}" : undef,
-		previous_page => $previous > 0 ? "$url?page=$previous&per_page=$page->{size}" : undef,
+		next_page => $more ? $link->(page => $next) : undef,
+		previous_page => $previous > 0 ? $link->(page => $previous) : undef,
 	};
 }
 
@@ -191,7 +192,7 @@ sub ticket_comments ($self, $q)
 	splice @ids, 0, $page->{skip};
 	my $more = @ids > $page->{size};
 	my @shown = splice @ids, 0, $page->{size};
-	my $reply = { comments => [ @by_id{@shown} ], %{ _envelope($q, "tickets/$q->{p}{id}/comments", $page, $total, $more, $shown[0], $shown[-1]) } };
+	my $reply = { comments => [ @by_id{@shown} ], %{ _envelope($self, $q, $page, $total, $more, $shown[0], $shown[-1]) } };
 	if (($q->{params}->param('include') // '') =~ /\busers\b/)
 	{
 		my %authors = map { $_->{author_id} => 1 } @{ $reply->{comments} };
@@ -561,7 +562,7 @@ sub _check_comment ($self, $account, $comment)
 	$self->record_invalid(base => [ 'Comment: author is invalid', 'InvalidValue' ])
 	  if defined $comment->{author_id} && !$account->users->{ $comment->{author_id} };
 	$self->record_invalid(comment => [ 'Comment: cannot be blank', 'BlankValue' ]) if ($comment->{body} // '') eq '' && ($comment->{html_body} // '') eq '';
-	return $comment;
+	return { %$comment, files => $self->uploaded($account, $comment->{uploads}) };
 }
 
 # The user that requester {name, email} means; made if new.

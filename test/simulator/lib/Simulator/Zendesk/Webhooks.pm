@@ -27,6 +27,7 @@ sub webhook_routes ($self)
 		'POST api/v2/webhooks' => 'webhook_create',
 		'GET api/v2/webhooks/:id' => 'webhook',
 		'PATCH api/v2/webhooks/:id' => 'webhook_update',
+		'PUT api/v2/webhooks/:id' => 'webhook_update',
 		'DELETE api/v2/webhooks/:id' => 'webhook_delete',
 		'GET api/v2/webhooks/:id/signing_secret' => 'signing_secret');
 }
@@ -87,10 +88,12 @@ sub webhook_create ($self, $q)
 	return (201, { webhook => _show($hook) });
 }
 
+# PATCH changes what is given, PUT replaces the whole.
 sub webhook_update ($self, $q)
 {
 	my $old = _the_webhook($self, $q);
-	my $hook = _given($self, $q, $old);
+	my %kept = map { $_ => $old->{$_} } qw(id created_at created_by updated_by secret);
+	my $hook = _given($self, $q, $q->{method} eq 'PUT' ? \%kept : $old);
 
 	$hook->{updated_at} = $self->clock->iso;
 	$q->{a}->webhooks->{ $hook->{id} } = $hook;
