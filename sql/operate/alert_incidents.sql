@@ -118,20 +118,22 @@ $$;
 COMMENT ON FUNCTION zcsync._tell_end(bigint) IS
 'queues the all-clear of an incident for the alert targets that know of it';
 
--- Jobs that fail are told of once, by the rule for errors, which ends when somebody has
--- settled them.  That more of them fail than before, or which share, is another message
--- only if it is worse than what the same targets were told.
-CREATE FUNCTION zcsync._is_told_as_error(p_measure text, p_object text, p_severity text, p_targets text[]) RETURNS boolean
+-- The rule that tells of the same cause first.  Jobs that fail are told of by the rule for
+-- errors, which ends when somebody has settled them; a vendor that does not answer makes
+-- its account late.  Another message follows only if it is worse than what the same
+-- targets were told.
+CREATE FUNCTION zcsync._is_told_as_cause(p_measure text, p_object text, p_severity text, p_targets text[]) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT p_measure IN ('growing errors', 'error rate') AND EXISTS (
-		SELECT FROM zcsync.alert_incidents AS e JOIN zcsync.alert_rules AS r ON r.name = e.rule AND r.measure = 'errors'
-		WHERE e.object = p_object AND e.resolved_at IS NULL AND (e.told = 'critical' OR e.told = p_severity)
+	SELECT EXISTS (
+		SELECT FROM zcsync.alert_incidents AS e JOIN zcsync.alert_rules AS r ON r.name = e.rule
+		WHERE r.measure = CASE WHEN p_measure IN ('growing errors', 'error rate') THEN 'errors' WHEN p_measure = 'silence' THEN 'lag' END
+			AND e.object = p_object AND e.resolved_at IS NULL AND (e.told = 'critical' OR e.told = p_severity)
 			AND r.targets IS NOT DISTINCT FROM p_targets)
 $$;
-COMMENT ON FUNCTION zcsync._is_told_as_error(text, text, text, text[]) IS
-'was it told already, by a rule for errors, that jobs of this account fail? for the measures that watch how many do';
+COMMENT ON FUNCTION zcsync._is_told_as_cause(text, text, text, text[]) IS
+'was the cause told already, by a rule for errors that jobs of this account fail, or by a rule for lag that it is late?';
 
 -- Queue the messages that are due now.  In its silence hours a rule sends nothing;
 -- incidents that are still open afterwards are reported then.  One that begins again
@@ -148,14 +150,14 @@ BEGIN
 	FOR v_incident IN
 		SELECT i.* FROM zcsync.alert_incidents AS i LEFT JOIN zcsync.alert_rules AS r ON r.name = i.rule
 		WHERE i.opened_at IS NOT NULL AND (i.resolved_at IS NULL OR i.told IS NOT NULL AND i.all_clear_at IS NULL)
-		ORDER BY i.severity, r.measure IS DISTINCT FROM 'errors', i.incident_id
+		ORDER BY i.severity, r.measure IN ('errors', 'lag') IS NOT TRUE, i.incident_id
 	LOOP
 		SELECT r.* INTO v_rule FROM zcsync.alert_rules AS r WHERE r.name = v_incident.rule;
 		CONTINUE WHEN zcsync._is_silent(v_rule.silence_from, v_rule.silence_to, v_rule.time_zone, v_now);
 		IF v_incident.resolved_at IS NOT NULL THEN
 			PERFORM zcsync._tell_end(v_incident.incident_id);
 		ELSIF v_incident.told IS NULL AND NOT zcsync._is_cooling_down(v_incident.rule, v_incident.object, v_rule.cool_down)
-			AND NOT zcsync._is_told_as_error(v_rule.measure, v_incident.object, v_incident.severity, v_rule.targets)
+			AND NOT zcsync._is_told_as_cause(v_rule.measure, v_incident.object, v_incident.severity, v_rule.targets)
 			OR v_incident.told = 'warning' AND v_incident.severity = 'critical' THEN
 			PERFORM zcsync._tell(v_incident.incident_id, CASE WHEN v_incident.told IS NULL THEN 'alert' ELSE 'worse' END, v_rule.targets);
 			UPDATE zcsync.alert_incidents AS i SET told = i.severity, told_at = coalesce(i.told_at, v_now)

@@ -117,6 +117,20 @@ END;
 COMMENT ON FUNCTION zcsync._minutes(interval) IS
 'a span in whole minutes';
 
+-- When a vendor answered last, and when the next answer was due: the stream that is read
+-- most often is read again then.  While reads of a stream fail, others of the account may
+-- succeed.
+CREATE FUNCTION zcsync._last_answer(p_account bigint, p_last_call_at timestamptz, p_failing_since timestamptz,
+	OUT answered_at timestamptz, OUT answer_due timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT least(p_last_call_at, p_failing_since), least(p_last_call_at, p_failing_since) + min(zcsync._turn_interval(s.stream_id, s.pull_interval))
+	FROM zcsync.streams AS s WHERE s.account_id = p_account AND s.state = 'active'
+$$;
+COMMENT ON FUNCTION zcsync._last_answer(bigint, timestamptz, timestamptz) IS
+'when a vendor answered last, and when the next answer of it was due; answer_due is NULL where no stream is read';
+
 -- The readings of each account.  What keeps an account from working has a measure of
 -- its own, so its lag must not raise a second alert.
 CREATE FUNCTION zcsync._account_readings() RETURNS SETOF zcsync.alert_reading
@@ -128,6 +142,7 @@ AS $$
 	CROSS JOIN zcsync.stat_accounts AS s
 	JOIN zcsync.accounts AS a ON a.name = s.account
 	CROSS JOIN LATERAL (SELECT a.state <> 'active' OR s.breaker_failures IS NOT NULL, zcsync._now()) AS n (idle, now)
+	CROSS JOIN LATERAL zcsync._last_answer(a.account_id, coalesce(s.last_call_at, a.created_at), s.read_error_since) AS q
 	CROSS JOIN LATERAL (VALUES
 		('blocked', CASE WHEN a.state = 'blocked' AND a.blocked_by IS DISTINCT FROM 'key_missing' THEN 1 ELSE 0 END::numeric,
 			'is blocked', format('SELECT * FROM zcsync.check_account(%L);', s.account)),
@@ -142,8 +157,8 @@ AS $$
 			'more jobs fail than before', format('SELECT * FROM zcsync.errors WHERE account = %L;', s.account)),
 		('lag', CASE WHEN i.stopped OR s.breaker_failures IS NOT NULL THEN NULL WHEN n.idle OR NOT coalesce(s.started, false) THEN 0 ELSE zcsync._minutes(s.lag) END,
 			format('%s behind', zcsync._span(s.lag)), format('SELECT * FROM zcsync.stat_budgets WHERE account = %L;', s.account)),
-		('silence', CASE WHEN i.stopped OR s.breaker_failures IS NOT NULL THEN NULL WHEN n.idle OR s.streams = 0 THEN 0 ELSE zcsync._minutes(n.now - coalesce(s.last_call_at, a.created_at)) END,
-			format('no call for %s', zcsync._span(n.now - coalesce(s.last_call_at, a.created_at))), format('SELECT * FROM zcsync.check_account(%L);', s.account)),
+		('silence', CASE WHEN i.stopped OR s.breaker_failures IS NOT NULL THEN NULL WHEN n.idle THEN 0 ELSE coalesce(zcsync._minutes(n.now - q.answer_due), 0) END,
+			format('no answer for %s', zcsync._span(n.now - q.answered_at)), format('SELECT * FROM zcsync.check_account(%L);', s.account)),
 		('credentials end', floor(extract(epoch FROM a.credentials_end_at - n.now) / 86400),
 			format('its credentials end on %s', to_char(a.credentials_end_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')),
 			format('SELECT zcsync.set_credentials(%L, …);', s.account))) AS m (measure, value, says, to_do)

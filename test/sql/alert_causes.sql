@@ -58,7 +58,6 @@ SELECT zcsync.resume_stream('dev/tasks'), zcsync.resume_queue('task-sync');
 -- ------------------------------------------------------------ each measure just below its thresholds and at them
 DELETE FROM zcsync.alert_rules;
 SELECT zcsync._default_alert_rules();
-SELECT zcsync.add_alert_rule('silence', 'silence', 30, 60);
 SELECT zcsync.remove_alert_rule(r) FROM unnest('{cpu,memory,disk,io}'::text[]) AS r;
 CREATE FUNCTION make_account(p_name text, OUT account bigint, OUT stream bigint) LANGUAGE plpgsql AS $$
 BEGIN
@@ -90,9 +89,17 @@ FROM (VALUES ('below', 9, 107), ('at-60', 9, 108), ('below-360', 2, 143), ('at-3
 SELECT fail(m.account, v.lately), fail(m.account, v.before, '61 minutes')
 FROM (VALUES ('below', 0, 0), ('at-1', 0, 1), ('below-100', 19, 80), ('at-100', 20, 80), ('below-200', 199, 0), ('at-200', 200, 0)) AS v (name, lately, before) CROSS JOIN LATERAL make_account('errors-' || v.name) AS m;
 SELECT let_wait((make_account('lag-' || v.name)).account, 1, p_span => v.lag) FROM (VALUES ('below', interval '4.5 min'), ('at-5', '5.5 min'), ('below-30', '29.5 min'), ('at-30', '30.5 min')) AS v (name, lag);
-SELECT make_account('silence-' || v) IS NOT NULL AS made FROM unnest('{below,at-30,at-60}'::text[]) AS v;
+-- a stream is read each minute, or each two hours; an answer that nothing is new is one;
+-- a read may fail while other calls succeed; where no stream is read, nothing is silent
+SELECT count(make_account('silence-' || v)) AS made FROM unnest('{below,at-15,below-60,at-60,quiet,seldom,seldom-15,failing-below,failing-15,paused}'::text[]) AS v;
 UPDATE zcsync.account_budgets AS b SET last_call_at = zcsync._now() - v.silent
-FROM (VALUES ('below', interval '29.5 min'), ('at-30', '30.5 min'), ('at-60', '60.5 min')) AS v (name, silent) WHERE b.account_id = zcsync.account('silence-' || v.name);
+FROM (VALUES ('below', interval '15.5 min'), ('at-15', '16.5 min'), ('below-60', '60.5 min'), ('at-60', '61.5 min'), ('seldom', '134.5 min'), ('seldom-15', '135.5 min'),
+	('paused', '1 day')) AS v (name, silent) WHERE b.account_id = zcsync.account('silence-' || v.name);
+UPDATE zcsync.streams SET last_change_at = zcsync._now() - interval '10 days' WHERE account_id = zcsync.account('silence-quiet');
+UPDATE zcsync.streams SET pull_interval = '2 hours' WHERE account_id IN (zcsync.account('silence-seldom'), zcsync.account('silence-seldom-15'));
+UPDATE zcsync.streams AS s SET last_error = 'HTTP 503', last_error_at = zcsync._now(), last_error_class = 'vendor', last_error_lane = 'live', failing_since = zcsync._now() - v.fails
+FROM (VALUES ('below', interval '15.5 min'), ('15', '16.5 min')) AS v (name, fails) WHERE s.account_id = zcsync.account('silence-failing-' || v.name);
+UPDATE zcsync.streams SET state = 'paused' WHERE account_id = zcsync.account('silence-paused');
 SELECT let_wait((make_account('held-' || v.jobs)).account, v.jobs, p_state => 'held') FROM (VALUES (0), (1)) AS v (jobs);
 SELECT make_account(v) IS NOT NULL AS made FROM unnest('{blocked-yes,blocked-by-key,down-below,down-at-5,ends-below,ends-at-14,ends-at-3}'::text[]) AS v;
 UPDATE zcsync.accounts AS a SET state = 'blocked', blocked_by = v.code
@@ -123,14 +130,19 @@ SELECT zcsync._default_alert_rules();
 SELECT zcsync.remove_alert_rule(r) FROM unnest('{cpu,memory,disk,io}'::text[]) AS r;
 CREATE VIEW told AS
 SELECT d.event, i.rule, i.object, i.severity FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_incidents AS i USING (incident_id) ORDER BY d.delivery_id;
+INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens, last_call_at)
+SELECT a.account_id, 'api', 100, 60, 45, zcsync._now() FROM zcsync.accounts AS a;
 -- Look at it so many minutes later.  Streams of accounts that are not down are read, and
--- the worker calls, unless it is missing.
+-- the worker calls, unless it is missing, or does not hear of an account.
 CREATE FUNCTION look(VARIADIC p_minutes integer[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	FOR i IN 1 .. cardinality(p_minutes) LOOP
 		PERFORM set_config('zcsync.clock_offset', (60 * p_minutes[i])::text, false);
 		IF current_setting('regress.no_worker', true) IS DISTINCT FROM 'on' THEN
-			UPDATE zcsync.streams AS s SET last_pull_at = zcsync._now() FROM zcsync.accounts AS a WHERE a.account_id = s.account_id AND a.breaker_failures = 0;
+			UPDATE zcsync.streams AS s SET last_pull_at = zcsync._now() FROM zcsync.accounts AS a
+			WHERE a.account_id = s.account_id AND a.breaker_failures = 0 AND a.name IS DISTINCT FROM current_setting('regress.silent', true);
+			UPDATE zcsync.account_budgets AS b SET last_call_at = zcsync._now() FROM zcsync.accounts AS a
+			WHERE a.account_id = b.account_id AND a.breaker_failures = 0 AND a.name IS DISTINCT FROM current_setting('regress.silent', true);
 		END IF;
 		PERFORM zcsync._decide_alerts('0');
 	END LOOP;
@@ -197,6 +209,30 @@ TRUNCATE zcsync.alert_incidents, zcsync.alert_deliveries, zcsync.sync_records;
 SELECT zcsync.pause_alert_rule('errors');
 SELECT fail(zcsync.account('dev'), 20);
 SELECT look(941, 942, 943, 944, 945, 946, 947);
+SELECT * FROM told;
+
+DELETE FROM zcsync.dead_letters;
+SELECT zcsync.resume_alert_rule('errors');
+SELECT look(VARIADIC ARRAY(SELECT generate_series(950, 960)));
+TRUNCATE zcsync.alert_incidents, zcsync.alert_deliveries;
+
+-- a vendor that answers no read for two hours, without being out of order: it is late, and
+-- that is told
+SET regress.silent = 'dev';
+SELECT look(VARIADIC ARRAY(SELECT generate_series(961, 1080)));
+SELECT * FROM told;
+SET regress.silent = '';
+SELECT look(1081, 1082, 1083);
+SELECT * FROM told;
+TRUNCATE zcsync.alert_incidents, zcsync.alert_deliveries;
+-- one whose first answer never came is not late, so that it is silent is told; it becomes
+-- worse
+UPDATE zcsync.streams SET last_pull_at = NULL WHERE account_id = zcsync.account('dev');
+SET regress.silent = 'dev';
+SELECT look(VARIADIC ARRAY(SELECT generate_series(1084, 1204)));
+SELECT * FROM told;
+SET regress.silent = '';
+SELECT look(1205, 1206, 1207);
 SELECT * FROM told;
 
 RESET zcsync.clock_offset;
