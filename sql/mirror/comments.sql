@@ -168,7 +168,7 @@ BEGIN
 	END IF;
 	UPDATE zcsync.streams s
 	SET comments = v_stream.comments, comments_at = CASE WHEN v_stream.comments <> 'none' THEN zcsync._now() END,
-		comments_cursor = CASE WHEN v_stream.comments <> 'none' THEN s.comments_cursor END
+		comments_cursor = CASE WHEN v_stream.comments <> 'none' THEN s.comments_cursor END, comments_counted = NULL
 	WHERE s.stream_id = p_stream;
 	IF v_stream.comments = 'none' THEN
 		-- nobody reads them any more, so nothing else would end this error
@@ -290,6 +290,50 @@ $$;
 COMMENT ON FUNCTION zcsync._comment_lane_job(bigint) IS
 'the job that reads new comments of a stream''s records; NULL: no record is followed, or it is on its way';
 
+-- Count how far the first reading of comments is, for the view progress.  Who has but few
+-- to read needs no count.  Many are counted once in ten minutes (p_next: the next turn),
+-- since all of them are read for that.
+CREATE FUNCTION zcsync._count_conversations(p_stream bigint, p_next timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_now timestamptz := zcsync._now();
+	v_last jsonb;
+	v record;
+BEGIN
+	SELECT s.account_id, s.kind, s.comments_counted INTO STRICT v FROM zcsync.streams s WHERE s.stream_id = p_stream;
+	v_last := v.comments_counted;
+	IF (SELECT count(*) FROM (SELECT c.read_at FROM zcsync.conversations c
+			WHERE c.account_id = v.account_id AND c.kind = v.kind AND c.due_at IS NOT NULL
+			ORDER BY c.due_at LIMIT 2000) AS u WHERE u.read_at IS NULL) <= 50 THEN
+		UPDATE zcsync.streams s SET comments_counted = NULL WHERE s.stream_id = p_stream AND v_last IS NOT NULL;
+	ELSIF v_last IS NULL OR (v_last ->> 'all')::bigint < 20000 OR date_bin('10 minutes', p_next, 'epoch') > v_now THEN
+		UPDATE zcsync.streams s
+		SET comments_counted = jsonb_build_object('began', coalesce(v_last -> 'began', to_jsonb(v_now)), 'before', coalesce((v_last ->> 'before')::bigint, n.done),
+			'read', greatest(n.done - coalesce((v_last ->> 'before')::bigint, n.done), 0), 'unread', n.unread, 'all', n.done + n.unread, 'at', v_now)
+		FROM (
+			SELECT count(*) FILTER (WHERE c.read_at IS NOT NULL) AS done, count(*) FILTER (WHERE c.read_at IS NULL) AS unread
+			FROM zcsync.conversations c WHERE c.account_id = v.account_id AND c.kind = v.kind) AS n
+		WHERE s.stream_id = p_stream;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._count_conversations(bigint, timestamptz) IS
+'counts the records of a stream whose comments were read, and those that were not yet';
+
+CREATE FUNCTION zcsync._comments_left(p_counted jsonb) RETURNS interval
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN c.read > 0 THEN greatest((c.at - c.began) * (c.unread / c.read::double precision) - (zcsync._now() - c.at), '0') END
+	FROM jsonb_to_record(p_counted) AS c (began timestamptz, at timestamptz, read bigint, unread bigint)
+$$;
+COMMENT ON FUNCTION zcsync._comments_left(jsonb) IS
+'in how much time comments are read, if it goes on as so far; NULL: none was read yet';
+
 -- A stream is looked after as often as it is read, but not more often than three times a
 -- minute.  Each turn takes up the pairs that are new; the last turn of every ten minutes
 -- looks at all pairs, of which there may be many.
@@ -323,6 +367,7 @@ BEGIN
 					OR NOT EXISTS (SELECT FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind)
 				THEN '-infinity' ELSE v_now - interval '20 minutes' END);
 		END IF;
+		PERFORM zcsync._count_conversations(v_stream.stream_id, v_next);
 		v_jobs := v_jobs || coalesce(zcsync._comment_jobs(v_stream.stream_id), '{}');
 		IF zcsync._comments_of(v_stream.stream_id) = 'events' THEN
 			v_lane := zcsync._comment_lane_job(v_stream.stream_id);

@@ -8,7 +8,7 @@
 CREATE FUNCTION zcsync._maintenance_steps() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ARRAY['partitions', 'orphans', 'numbers', 'analytics', 'records', 'webhooks', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
+	SELECT ARRAY['begin', 'partitions', 'orphans', 'numbers', 'analytics', 'records', 'webhooks', 'alerts', 'errors', 'pairs', 'statistics', 'reports', 'runs', 'months', 'leads', 'end'];
 END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
@@ -20,6 +20,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	CASE p_step
+		WHEN 'begin' THEN
+			UPDATE zcsync.installation SET maintain_began_at = zcsync._now();
+			RETURN false;
 		WHEN 'partitions' THEN
 			PERFORM zcsync.create_partitions();
 			RETURN false;
@@ -59,7 +62,7 @@ BEGIN
 			PERFORM zcsync._forget_incidents();
 			RETURN false;
 		WHEN 'end' THEN
-			UPDATE zcsync.installation SET maintained_at = zcsync._now();
+			UPDATE zcsync.installation AS i SET maintained_at = zcsync._now(), maintain_took = zcsync._now() - i.maintain_began_at;
 			RETURN false;
 	END CASE;
 END
@@ -72,6 +75,7 @@ COMMENT ON FUNCTION zcsync._maintenance_step(text) IS
 --
 -- The lock ensures that only one maintain() runs at a time.  It belongs to the
 -- transaction, so that a session that is cancelled between two steps does not keep it.
+-- Another one, for which nobody waits, shows the step to the view progress.
 CREATE FUNCTION zcsync._maintain(p_step text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -91,6 +95,7 @@ BEGIN
 			MESSAGE = 'another session runs zcsync.maintain()',
 			HINT = 'Let it end; nothing has to be repeated.';
 	END IF;
+	PERFORM pg_advisory_xact_lock_shared('zcsync.installation'::regclass::oid::integer, 8500 + array_position(zcsync._maintenance_steps(), p_step));
 	BEGIN
 		IF zcsync._maintenance_step(p_step) THEN
 			RETURN true;
@@ -106,6 +111,28 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._maintain(text) IS
 'does one step of zcsync.maintain(); true: there may be more of it, NULL: it failed';
+
+-- The step that is going on, and how long the rest takes if it takes as long as it took
+-- last time.
+CREATE FUNCTION zcsync._running_maintenance() RETURNS TABLE (step text, done bigint, steps bigint, remaining interval)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT s.steps[n.place], n.place - 1, cardinality(s.steps)::bigint,
+		CASE WHEN i.maintain_took > zcsync._now() - i.maintain_began_at THEN i.maintain_took - (zcsync._now() - i.maintain_began_at) END
+	FROM pg_locks AS l
+	CROSS JOIN zcsync._maintenance_steps() AS s (steps)
+	CROSS JOIN LATERAL (SELECT l.objid::bigint - 8500) AS n (place)
+	CROSS JOIN zcsync.installation AS i
+	WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = 'zcsync.installation'::regclass::oid
+		AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+		AND n.place BETWEEN 1 AND cardinality(s.steps);
+END
+$$;
+COMMENT ON FUNCTION zcsync._running_maintenance() IS
+'the step of zcsync.maintain() that is going on, for the view progress';
 
 -- Delete up to p_max records of jobs that are older than a day and not among
 -- the newest keep_completed, or keep_failed, of their queue and account.

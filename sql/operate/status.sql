@@ -550,13 +550,10 @@ $$;
 COMMENT ON FUNCTION zcsync._backfills_undone() IS
 'how many jobs backfills of routes still have, counted up to 10,000 and estimated above; for views';
 
-CREATE FUNCTION zcsync._progress_lines()
+CREATE FUNCTION zcsync._stream_progress()
 RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -576,17 +573,20 @@ BEGIN
 		WHERE s.compare_cursor IS NOT NULL OR (	-- not EXISTS, for which all jobs may be read
 			SELECT true FROM zcsync.sync_queue AS q
 			WHERE q.account_id = s.account_id AND q.state IN ('ready', 'held') AND q.dedupe_key = 'pull/' || s.stream_id || '/compare' LIMIT 1)
+		UNION ALL
+		SELECT a.name || '/' || s.kind, 'comments', s.*, a.name, NULL
+		FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id)
+		WHERE s.comments_counted IS NOT NULL
 	), counts AS (
 		SELECT l.*, c.cursor IS NOT NULL AS is_compared, (c.cursor ->> 'began')::timestamptz AS compare_began_at,
-			CASE l.lane WHEN 'history' THEN l.records_done WHEN 'compare' THEN (c.cursor #>> '{pass,listed}')::bigint END AS done,
-			CASE l.lane WHEN 'history' THEN l.records_estimate WHEN 'compare' THEN (c.cursor ->> 'expected')::bigint END AS estimate
+			CASE l.lane WHEN 'history' THEN l.records_done WHEN 'compare' THEN (c.cursor #>> '{pass,listed}')::bigint
+				WHEN 'comments' THEN (l.comments_counted ->> 'read')::bigint END AS done,
+			CASE l.lane WHEN 'history' THEN l.records_estimate WHEN 'compare' THEN (c.cursor ->> 'expected')::bigint
+				WHEN 'comments' THEN (l.comments_counted ->> 'read')::bigint + (l.comments_counted ->> 'unread')::bigint END AS estimate
 		FROM lanes AS l
 		-- a comparison of which no page came for a day begins again
 		CROSS JOIN LATERAL (SELECT CASE WHEN l.lane = 'compare' AND (l.compare_cursor ->> 'at')::timestamptz > zcsync._now() - interval '1 day'
 			THEN l.compare_cursor END) AS c (cursor)
-	), backfills AS (
-		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, r.backfill_at, b.undone
-		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id)
 	)
 	SELECT l.object, l.lane, l.done, l.estimate,
 		CASE
@@ -607,6 +607,7 @@ BEGIN
 				zcsync._span(make_interval(secs => greatest(l.estimate - l.done, 0) * 60 / nullif(l.per_minute, 0)))
 			WHEN l.lane = 'compare' THEN
 				zcsync._span((zcsync._now() - l.compare_began_at) * (greatest(l.estimate - l.done, 0) / nullif(l.done, 0)::double precision))
+			WHEN l.lane = 'comments' THEN zcsync._span(zcsync._comments_left(l.comments_counted))
 		END AS eta,
 		to_char(l.oldest_record_at, 'YYYY-MM-DD HH24:MI') AS oldest, to_char(l.newest_record_at, 'YYYY-MM-DD HH24:MI') AS newest,
 		CASE WHEN l.lane = 'history' AND l.history_state <> 'running' THEN NULL WHEN l.state = 'paused' THEN 'stream paused' ELSE b.limited_by END AS limited_by
@@ -615,7 +616,53 @@ BEGIN
 		SELECT q.budget_class, q.state FROM zcsync.sync_queue AS q
 		WHERE q.account_id = l.account_id AND q.state IN ('ready', 'held') AND q.dedupe_key = 'pull/' || l.stream_id || '/' || l.lane OFFSET 0) AS j
 		ON j.state = 'ready'
-	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = j.budget_class
+	LEFT JOIN zcsync.stat_budgets AS b ON b.account = l.account AND b.class = CASE l.lane WHEN 'comments' THEN 'api' ELSE j.budget_class END;
+END
+$$;
+COMMENT ON FUNCTION zcsync._stream_progress() IS
+'the lines of the view progress about streams';
+
+-- Indexes of tables of zcsync that are being made, as PostgreSQL tells: of the blocks and
+-- rows of a step, whose names are PostgreSQL's.
+CREATE FUNCTION zcsync._index_progress()
+RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT coalesce(nullif(p.index_relid, 0), p.relid)::regclass::text, 'index', w.done, w.whole, concat_ws(' ', zcsync._bar(w.done, w.whole), p.phase), NULL::numeric,
+		CASE WHEN p.phase LIKE 'building index%' THEN
+			zcsync._span((clock_timestamp() - a.query_start) * ((w.whole - w.done) / nullif(w.done, 0)::double precision)) END, NULL::text, NULL::text,
+		CASE WHEN p.lockers_done < p.lockers_total THEN format('transactions of others: %s', p.lockers_total - p.lockers_done) END
+	FROM pg_stat_progress_create_index AS p
+	JOIN pg_class AS c ON c.oid = p.relid
+	LEFT JOIN pg_stat_activity AS a ON a.pid = p.pid
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN p.blocks_total > 0 THEN least(p.blocks_done, p.blocks_total) WHEN p.tuples_total > 0 THEN least(p.tuples_done, p.tuples_total) END AS done,
+			CASE WHEN p.blocks_total > 0 THEN p.blocks_total WHEN p.tuples_total > 0 THEN p.tuples_total END AS whole) AS w
+	WHERE p.datname = current_database() AND c.relnamespace = 'zcsync'::regnamespace;
+END
+$$;
+COMMENT ON FUNCTION zcsync._index_progress() IS
+'the lines of the view progress about indexes that are being made';
+
+CREATE FUNCTION zcsync._progress_lines()
+RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH backfills AS (
+		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, r.backfill_at, b.undone
+		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id)
+	)
+	SELECT * FROM zcsync._stream_progress()
 	UNION ALL
 	-- a record is done when the route has looked at it and its counterpart was sent
 	SELECT b.name, 'backfill', greatest(b.whole - b.undone, 0), greatest(b.whole, b.undone),
@@ -627,6 +674,11 @@ BEGIN
 	UNION ALL
 	SELECT i.name, 'import', i.done, i.estimate, zcsync._bar(i.done, i.estimate), NULL, zcsync._span(i.remaining), NULL, NULL, NULL
 	FROM zcsync._running_imports() AS i
+	UNION ALL
+	SELECT * FROM zcsync._index_progress()
+	UNION ALL
+	SELECT 'zcsync.maintain()', 'maintenance', m.done, m.steps, concat_ws(' ', zcsync._bar(m.done, m.steps), m.step), NULL, zcsync._span(m.remaining), NULL, NULL, NULL
+	FROM zcsync._running_maintenance() AS m
 	ORDER BY 1, 2;
 END
 $$;
@@ -653,10 +705,10 @@ SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
 	COMMENT ON VIEW zcsync.progress IS
-	'how far each stream has read, live and history, how far its comparison with the vendor''s lists is, each backfill of a route and each import of leads, and what holds it';
-	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route or intake';
-	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; compare: the rows with all that the vendor lists, once a day; backfill of a route; import of an intake';
-	COMMENT ON COLUMN zcsync.progress.done IS 'records read, listed, looked at or taken so far';
+	'how far each stream has read, live and history, how far its comparison with the vendor''s lists is and the first reading of comments, each backfill of a route, each import of leads, each index that is being made, and maintenance, and what holds it';
+	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route, intake, or index (or its table)';
+	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; compare: the rows with all that the vendor lists, once a day; comments: the first reading of comments; backfill of a route; import of an intake; index; maintenance';
+	COMMENT ON COLUMN zcsync.progress.done IS 'records read, listed, looked at or taken so far; comments: records whose comments were read; index: blocks or rows of the present step; maintenance: steps';
 	COMMENT ON COLUMN zcsync.progress.progress IS 'how far it is, in words or as a bar';
 	COMMENT ON COLUMN zcsync.progress.eta IS 'in how much time it is done, if it goes on as so far';
 	COMMENT ON COLUMN zcsync.progress.newest IS 'creation of the newest record mirrored';

@@ -24,6 +24,8 @@ BEGIN
 		adopted_at timestamptz,			-- when it took over from another database: by adopt_database(), or after a failover
 		clock_at timestamptz NOT NULL DEFAULT now(),	-- the latest time that was seen, to the minute
 		maintained_at timestamptz,		-- when maintain() last ran to its end
+		maintain_began_at timestamptz,	-- when it last began, and
+		maintain_took interval,			-- how long it took when it last ran to its end
 		alerts_at timestamptz,			-- when alerts were last evaluated
 		numbers_at timestamptz			-- when maintain() last counted; see operate/numbers.sql
 	);
@@ -176,6 +178,7 @@ BEGIN
 			CONSTRAINT streams_comments CHECK (comments IN ('none', 'linked', 'all')),
 		comments_cursor jsonb,			-- of the lane "comments"
 		comments_at timestamptz,		-- when comments are to be looked after next; NULL: never
+		comments_counted jsonb,			-- while comments are read for the first time: see mirror/comments.sql
 		history_state text NOT NULL DEFAULT 'none'
 			CONSTRAINT streams_history_state CHECK (history_state IN ('none', 'running', 'done')),
 		next_pull_at timestamptz NOT NULL DEFAULT now(),
@@ -205,6 +208,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.streams.comments IS 'of which of its records the comments are mirrored: none, linked or all';
 	COMMENT ON COLUMN zcsync.streams.comments_cursor IS 'how far new comments were read, as the vendor counts; empty: nothing yet';
 	COMMENT ON COLUMN zcsync.streams.comments_at IS 'when comments are to be looked after next; empty: never';
+	COMMENT ON COLUMN zcsync.streams.comments_counted IS 'how far the first reading of comments is: records that were read and not, when that began, and when it was counted; empty: hardly any is unread';
 	COMMENT ON TABLE zcsync.streams IS
 	'one kind of one account that is mirrored; cursors move in the transaction that stores the page';
 

@@ -22,6 +22,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.installation.adopted_at IS 'when it took over from another database: by adopt_database(), or after a failover';
 	COMMENT ON COLUMN zcsync.installation.clock_at IS 'the latest time that was seen, to the minute';
 	COMMENT ON COLUMN zcsync.installation.maintained_at IS 'when zcsync.maintain() last ran to its end';
+	COMMENT ON COLUMN zcsync.installation.maintain_began_at IS 'when zcsync.maintain() last began';
+	COMMENT ON COLUMN zcsync.installation.maintain_took IS 'how long zcsync.maintain() took when it last ran to its end';
 	COMMENT ON COLUMN zcsync.installation.alerts_at IS 'when alerts were last evaluated';
 	COMMENT ON COLUMN zcsync.installation.numbers_at IS 'when zcsync.maintain() last counted what was done';
 	COMMENT ON COLUMN zcsync.alerts.alert_id IS 'number of the alert';

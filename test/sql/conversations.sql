@@ -298,6 +298,43 @@ SELECT (zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), request, rep
 SELECT remote_id, opens_privately FROM zcsync.tickets WHERE remote_id IN ('30', '31', '32', '33') ORDER BY remote_id;
 SELECT s.remote_id, p.field FROM zcsync.plan('secrets', ARRAY(SELECT local_id FROM zcsync.tickets WHERE remote_id IN ('30', '31', '32', '33'))) AS p JOIN zcsync.tickets s ON p.new LIKE '%' || s.description || '%' ORDER BY 1, 2;
 
+-- How far the first reading is: 400, and those of the tickets that are there, are to be
+-- read, after 100 that were read before.
+DELETE FROM zcsync.conversations;
+INSERT INTO zcsync.conversations (account_id, kind, remote_id, due_at, read_at)
+SELECT :acme, 'tickets', 'c' || i, CASE WHEN i > 100 THEN zcsync._now() END, CASE WHEN i <= 100 THEN zcsync._now() END FROM generate_series(1, 500) AS i;
+CREATE FUNCTION far(p_seconds integer) RETURNS TABLE (done bigint, estimate bigint, progress text, eta text, limited_by text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('zcsync.clock_offset', p_seconds::text, false);
+	UPDATE zcsync.streams SET comments_at = zcsync._now() - interval '1 second' WHERE kind = 'tickets' AND comments_at IS NOT NULL;
+	PERFORM zcsync._enqueue_due_comments();
+	RETURN QUERY SELECT x.done, x.estimate, x.progress, regexp_replace(x.eta, '^(29|3[0-3]) min$', 'half an hour'), x.limited_by FROM zcsync.progress AS x WHERE x.object = 'acme/tickets' AND x.lane = 'comments';
+END
+$$;
+SELECT zcsync.alter_stream('acme/tickets', comments => 'all');
+SELECT * FROM far(0);
+-- a quarter of an hour later a third of them is read; one has changed and is read again,
+-- and new ones came
+UPDATE zcsync.conversations SET due_at = NULL, read_at = zcsync._now() WHERE remote_id IN (SELECT 'c' || i FROM generate_series(101, 250) AS i);
+UPDATE zcsync.conversations SET due_at = zcsync._now() WHERE remote_id = 'c1';
+INSERT INTO zcsync.conversations (account_id, kind, remote_id, due_at) SELECT :acme, 'tickets', 'd' || i, zcsync._now() FROM generate_series(1, 50) AS i;
+SELECT * FROM far(900);
+-- many are counted by the last turn of each ten minutes
+INSERT INTO zcsync.conversations (account_id, kind, remote_id, due_at) SELECT :acme, 'tickets', 'e' || i, zcsync._now() FROM generate_series(1, 20000) AS i;
+SELECT count(*) FROM far(1220);
+SELECT comments_counted ->> 'all' AS of FROM zcsync.streams WHERE stream_id = :tickets;
+DELETE FROM zcsync.conversations WHERE remote_id LIKE 'e%';
+SELECT zcsync._count_conversations(:tickets, zcsync._now());
+SELECT comments_counted ->> 'all' AS still_of FROM zcsync.streams WHERE stream_id = :tickets;
+SELECT zcsync._count_conversations(:tickets, zcsync._now() + interval '11 minutes');
+SELECT comments_counted ->> 'all' AS of FROM zcsync.streams WHERE stream_id = :tickets;
+-- few are left: no line of their own
+UPDATE zcsync.conversations SET due_at = NULL, read_at = zcsync._now() WHERE remote_id NOT IN (SELECT 'c' || i FROM generate_series(300, 340) AS i);
+SELECT count(*) FROM far(1841);
+SELECT comments_counted FROM zcsync.streams WHERE stream_id = :tickets;
+RESET zcsync.clock_offset;
+DROP FUNCTION far;
+
 DROP FUNCTION page, shown, without, listed;
 DROP VIEW jobs, talks;
 DROP FUNCTION due, reply, end_jobs, lane;

@@ -110,10 +110,19 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM cron.job'), '0', 'unschedu
 my $session = $node->background_psql('crm');
 $session->query_safe('BEGIN');
 $session->query_safe(q{SELECT zcsync._maintain('alerts')});
+my $steps = $node->safe_psql('crm', 'SELECT cardinality(zcsync._maintenance_steps())');
+my $place = $node->safe_psql('crm', q{SELECT array_position(zcsync._maintenance_steps(), 'alerts')});
+like($node->safe_psql('crm', q{SELECT object, done, estimate, progress FROM zcsync.progress WHERE lane = 'maintenance'}),
+	qr/^zcsync\.maintain\(\)\|@{[ $place - 1 ]}\|$steps\|\[#+\.+\] +\d+ % alerts$/, 'its step can be watched');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.progress WHERE lane = 'maintenance'}), '0', 'in its own database');
+is($node->safe_psql('crm', q{UPDATE zcsync.installation SET maintain_began_at = now() - interval '2 minutes', maintain_took = interval '10 minutes 30 seconds';
+	SELECT eta FROM zcsync.progress WHERE lane = 'maintenance'}), '8 min', 'if it takes as long as it took before, it ends so soon');
 (undef, undef, $stderr) = $node->psql('crm', 'CALL zcsync.maintain()');
 like($stderr, qr/ERROR:  another session runs zcsync\.maintain\(\)/, 'two at a time are refused');
 $session->quit;
 is($node->psql('crm', 'CALL zcsync.maintain()'), 0, 'the lock is gone with its session');
+is($node->safe_psql('crm', q{SELECT maintain_took BETWEEN '0' AND '10 minutes' AND maintained_at - maintain_began_at = maintain_took FROM zcsync.installation}), 't', 'how long it took is kept');
+is($node->safe_psql('crm', q{SELECT count(*) FROM zcsync.progress WHERE lane = 'maintenance'}), '0', 'and nothing is left to be watched');
 
 # What keeps pg_cron from maintaining is in status, with what to run.
 my $trouble = q{SELECT why || '|' || to_do FROM zcsync.status WHERE state = 'no maintenance'};
@@ -129,9 +138,36 @@ is($node->safe_psql('postgres', $trouble), '', 'to run what it says mends that')
 # a publication of some rows, by a column that is not in the key, lets PostgreSQL refuse to
 # delete from the table
 $node->safe_psql('postgres', q{CREATE PUBLICATION narrow FOR TABLE zcsync.report_archive WHERE (line IS NOT NULL)});
+# In the same minute pg_cron makes a search index, while somebody writes to the table: the
+# index of one month of leads, after that of the whole table.
+$node->safe_psql('postgres', q{SELECT zcsync.add_account('crm', 'local');
+	INSERT INTO zcsync.leads (account_id, email, company) SELECT zcsync.account('crm'), n || '@example.com', CASE n WHEN 7 THEN 'Zymurgy Ltd' ELSE 'Company ' || n END FROM generate_series(1, 3000) AS n});
+my $search = q{SELECT string_agg(email, ' ') FROM zcsync.search('zymurgy') AS s JOIN zcsync.leads USING (local_id)};
+is($node->safe_psql('postgres', $search), '', 'without an index only the newest records are searched');
+my $month = $node->safe_psql('postgres', q{SELECT tableoid::regclass FROM zcsync.leads LIMIT 1}) =~ s/^zcsync\.//r;
+my @statements = split /\n/, $node->safe_psql('postgres', q{SELECT statement FROM zcsync.enable_search('{leads}', 'english', concurrently => true)});
+my ($by_cron) = grep { /^CREATE INDEX CONCURRENTLY ${month}_search ON zcsync\.$month / } @statements;
+ok($by_cron && @statements > 5, 'enable_search() gives statements for each month');
+$node->safe_psql('postgres', $statements[0]);
+$session = $node->background_psql('postgres');
+$session->query_safe('BEGIN');
+$session->query_safe(q{UPDATE zcsync.leads SET title = 'x' WHERE email = '1@example.com'});
+$node->safe_psql('postgres', qq{SELECT cron.schedule('search', '* * * * *', \$\$$by_cron\$\$)});
 $node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance('* * * * *')});
 wait_until($node, 'postgres', q{SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'failed' AND command LIKE '%zcsync.maintain%'}, 'maintenance fails in pg_cron');
 $node->safe_psql('postgres', q{SELECT zcsync.schedule_maintenance()});
+wait_until($node, 'postgres', qq{SELECT EXISTS (SELECT FROM zcsync.progress WHERE lane = 'index' AND object = 'zcsync.${month}_search' AND progress ~ 'waiting for writers' AND limited_by = 'transactions of others: 1')},
+	'pg_cron makes an index: for whom it waits can be watched');
+$session->quit;
+wait_until($node, 'postgres', q{SELECT status = 'succeeded' FROM cron.job_run_details WHERE command LIKE 'CREATE INDEX CONCURRENTLY%' ORDER BY runid LIMIT 1}, 'and it is made');
+$node->safe_psql('postgres', q{SELECT cron.unschedule('search')});
+is($node->safe_psql('postgres', qq{SELECT indisvalid FROM pg_index WHERE indexrelid = 'zcsync.${month}_search'::regclass}), 't', 'valid');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.progress WHERE lane = 'index'}), '0', 'nothing is left to be watched');
+is($node->safe_psql('postgres', q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'search'}), 'f', 'the other months are missing');
+$node->safe_psql('postgres', $_) for split /\n/, $node->safe_psql('postgres', q{SELECT statement FROM zcsync.enable_search('{leads}', concurrently => true)});
+is($node->safe_psql('postgres', q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'search'}), 't', 'until their statements ran, too, and it is attached');
+is($node->safe_psql('postgres', $search), '7@example.com', 'the old record is found by the index');
+cmp_ok($node->safe_psql('postgres', qq{SELECT pg_stat_force_next_flush(); SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '${month}_search'}) =~ s/\n//gr, '>', 0, 'which pg_cron has made');
 like($node->safe_psql('postgres', $trouble), qr/^job \d+ of pg_cron failed: .*CALL zcsync\.maintain/, 'a run that failed');
 $node->safe_psql('postgres', 'CALL zcsync.evaluate_alerts()');
 is($node->safe_psql('postgres', "$told WHERE i.object = 'no maintenance' AND i.resolved_at IS NULL"), 'warning no maintenance alert sent', 'and an alert');
