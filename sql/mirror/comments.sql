@@ -435,9 +435,9 @@ DECLARE
 	v_prepared zcsync.prepared[] := '{}';
 BEGIN
 	FOR v_job IN
-		SELECT q.job_id, q.stream_id, q.payload, EXISTS (SELECT FROM zcsync.conversations c
-			WHERE c.account_id = s.account_id AND c.kind = s.kind AND c.remote_id = q.payload ->> 'id') AS wanted
+		SELECT q.job_id, q.stream_id, q.payload, c.remote_id IS NOT NULL AS wanted, c.version
 		FROM zcsync.sync_queue q LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
+		LEFT JOIN zcsync.conversations c ON c.account_id = s.account_id AND c.kind = s.kind AND c.remote_id = q.payload ->> 'id'
 		WHERE q.job_id = ANY (p_ids)
 	LOOP
 		v_request := NULL;
@@ -445,7 +445,7 @@ BEGIN
 			EXECUTE format('SELECT %s($1, $2)', v_vendor.comments_request::regproc)
 				INTO v_request USING v_job.stream_id, v_job.payload;
 		END IF;
-		v_prepared := v_prepared || ROW(v_job.job_id, v_request || '{"may_be_gone": true}')::zcsync.prepared;
+		v_prepared := v_prepared || ROW(v_job.job_id, v_request || jsonb_build_object('may_be_gone', true, 'record_version', v_job.version))::zcsync.prepared;
 	END LOOP;
 	RETURN v_prepared;
 END
@@ -454,8 +454,10 @@ COMMENT ON FUNCTION zcsync._prepare_comments(bigint, bigint[]) IS
 'the requests for comments of records';
 
 -- A record's comments were read to the end.  If it changed, or a comment could not be
--- stored, since the reading began, they are due again.
-CREATE FUNCTION zcsync._end_conversation(p_account bigint, p_kind text, p_remote_id text, p_key text, p_began timestamptz) RETURNS void
+-- stored, since the reading began, they are due again: p_version is that which the record
+-- had then, p_newest the time of the newest comment after the first page.
+CREATE FUNCTION zcsync._end_conversation(p_account bigint, p_kind text, p_remote_id text, p_key text, p_began timestamptz,
+	p_version text, p_newest timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -464,7 +466,9 @@ DECLARE
 	v_due timestamptz;
 BEGIN
 	UPDATE zcsync.conversations c
-	SET read_at = p_began, due_at = CASE WHEN c.due_at > p_began THEN c.due_at END,
+	SET read_at = p_began, due_at = CASE WHEN c.due_at > p_began THEN c.due_at WHEN c.version IS DISTINCT FROM p_version THEN zcsync._now() END,
+		-- one that could not be stored is to be found again
+		read_to = CASE WHEN c.due_at > p_began THEN c.read_to ELSE greatest(c.read_to, p_newest) END,
 		partial_at = CASE WHEN c.partial_at > p_began THEN c.partial_at END
 	WHERE c.account_id = p_account AND c.kind = p_kind AND c.remote_id = p_remote_id
 	RETURNING c.due_at INTO v_due;
@@ -478,7 +482,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._end_conversation(bigint, text, text, text, timestamptz) IS
+COMMENT ON FUNCTION zcsync._end_conversation(bigint, text, text, text, timestamptz, text, timestamptz) IS
 'notes that the comments of a record were read';
 
 CREATE FUNCTION zcsync._finish_comments(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
@@ -507,10 +511,16 @@ BEGIN
 				INTO v_next USING v_job.stream_id, v_job.request, v_job.reply;
 			v_changed := (zcsync._apply_reply(v_job.stream_id, zcsync._origin_of('pull', v_job.job_id), v_job.request, v_job.reply)).changed;
 		END IF;
+		IF NOT v_job.payload ? 'began' THEN
+			v_job.payload := v_job.payload || jsonb_build_object('began', v_job.began, 'version', v_job.request -> 'record_version', 'newest', (
+				SELECT max(c.created_at) FROM zcsync.comments c
+				WHERE c.account_id = v_job.account_id AND c.parent_id = v_job.payload ->> 'id' AND c.parent_kind = v_job.kind AND c.remote_id IS NOT NULL));
+		END IF;
 		IF v_next IS NULL THEN
-			PERFORM zcsync._end_conversation(v_job.account_id, v_job.kind, v_job.payload ->> 'id', v_job.dedupe_key, v_job.began);
+			PERFORM zcsync._end_conversation(v_job.account_id, v_job.kind, v_job.payload ->> 'id', v_job.dedupe_key, v_job.began,
+				v_job.payload ->> 'version', (v_job.payload ->> 'newest')::timestamptz);
 		ELSE
-			UPDATE zcsync.sync_queue q SET payload = q.payload || jsonb_build_object('page', v_next, 'began', v_job.began)
+			UPDATE zcsync.sync_queue q SET payload = v_job.payload || jsonb_build_object('page', v_next)
 			WHERE q.job_id = v_job.job_id;
 			UPDATE zcsync.conversations c SET partial_at = v_job.began
 			WHERE c.account_id = v_job.account_id AND c.kind = v_job.kind AND c.remote_id = v_job.payload ->> 'id' AND c.partial_at IS NULL;

@@ -370,6 +370,7 @@ BEGIN
 		version text,
 		due_at timestamptz,
 		read_at timestamptz,
+		read_to timestamptz,
 		partial_at timestamptz,
 		CONSTRAINT conversations_pkey PRIMARY KEY (account_id, kind, remote_id)
 	) WITH (fillfactor = 80);
@@ -382,6 +383,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.conversations.version IS 'version of the record that was seen last, where a changed record means that its comments are read again';
 	COMMENT ON COLUMN zcsync.conversations.due_at IS 'since when its comments are to be read; NULL: they are read';
 	COMMENT ON COLUMN zcsync.conversations.read_at IS 'when they were last read as a whole; NULL: never';
+	COMMENT ON COLUMN zcsync.conversations.read_to IS 'time, by the clock of the vendor, of the newest comment that was there then: older ones were read; NULL: none';
 	COMMENT ON COLUMN zcsync.conversations.partial_at IS 'when comments of it may have come without those before them: routes wait until they are read, for an hour at most; NULL: none did';
 END
 $$;

@@ -35,7 +35,7 @@ CREATE FUNCTION due() RETURNS integer LANGUAGE sql AS $$
 	SELECT zcsync._enqueue_due_comments();
 $$;
 CREATE VIEW jobs AS
-	SELECT q.operation, split_part(q.dedupe_key, '/', 3) AS key, q.payload - 'began' AS payload, q.priority, q.budget_class
+	SELECT q.operation, split_part(q.dedupe_key, '/', 3) AS key, q.payload - '{began,version}'::text[] AS payload, q.priority, q.budget_class
 	FROM zcsync.sync_queue q WHERE q.operation IN ('comments', 'pull') AND q.account_id = zcsync.account('acme') ORDER BY 1, 2;
 CREATE VIEW talks AS
 	SELECT c.kind, c.remote_id, c.version, c.due_at IS NOT NULL AS due, c.due_at > zcsync._now() AS later, c.read_at IS NOT NULL AS read, c.partial_at IS NOT NULL AS partial
@@ -71,6 +71,7 @@ SELECT end_jobs();
 SELECT remote_id, parent_kind, parent_id, author_id, author_name, body, rich_body, is_private, is_redacted, channel, created_at, edited_at, sync_state, remote_version
 FROM zcsync.comments ORDER BY remote_id;
 SELECT * FROM talks;
+SELECT read_to AS newest_after_the_first_page FROM zcsync.conversations WHERE account_id = :acme;
 SELECT due() AS nothing_is_due_but_the_lane;
 
 -- The lane: new comments of the ticket that is followed, and only of that; what was listed since is not changed by an older event.
@@ -129,6 +130,9 @@ SELECT changed FROM lane('{"ticket_events": [{"id": 9, "ticket_id": 1, "child_ev
 SELECT count(*) AS parked FROM zcsync.sync_queue WHERE operation = 'apply';
 SELECT code, object, message, hint FROM zcsync.alerts WHERE code = 'comment_not_stored';
 SELECT due_at BETWEEN zcsync._now() + interval '9 minutes' AND zcsync._now() + interval '11 minutes' AS in_ten_minutes FROM zcsync.conversations WHERE account_id = :acme;
+-- a reading that ends meanwhile does not count what is not here as read
+SELECT zcsync._end_conversation(:acme, 'tickets', '1', '', zcsync._now(), '101', '2026-03-01');
+SELECT read_to, due_at > zcsync._now() AS still_due FROM zcsync.conversations WHERE account_id = :acme;
 ALTER TABLE zcsync.comments DROP CONSTRAINT mine;
 UPDATE zcsync.conversations SET due_at = zcsync._now() - interval '1 minute';
 SELECT due() > 0 AS queued;
@@ -142,6 +146,15 @@ SELECT changed FROM zcsync._apply_reply(:tickets, zcsync._origin_of('pull', 4), 
 	'{"comments": [{"id": 12, "author_id": 6, "body": "Our other secret", "html_body": "<p>x</p>", "public": false, "via": {"channel": "web"}, "created_at": "2026-01-01T00:00:02Z"}]}');
 SELECT action, old, new FROM zcsync.changes WHERE kind = 'comments' AND action = 'update' ORDER BY created_at DESC, old::text DESC LIMIT 1;
 SELECT count(*) AS told FROM zcsync.changes WHERE kind = 'comments' AND concat(old, new) ~ 'secret|Hello|refused';
+
+-- A record that changed while its comments were read has them read once more.
+SELECT due_at IS NULL AS was_read FROM zcsync.conversations WHERE account_id = :acme;
+UPDATE zcsync.conversations SET due_at = zcsync._now() - interval '1 minute';
+SELECT due() > 0 AS queued;
+UPDATE zcsync.sync_queue SET claimed_at = zcsync._now() + interval '1 second' WHERE operation = 'comments';
+SELECT how FROM reply('{"comments": [{"id": 19, "author_id": 5, "body": "refused", "public": false, "created_at": "2026-02-02T03:00:00Z"}], "meta": {"has_more": false}}', '{"record_version": "100"}');
+SELECT end_jobs();
+SELECT due_at <= clock_timestamp() AS read_again FROM zcsync.conversations WHERE account_id = :acme;
 
 -- The ticket is gone at the vendor; a job that failed for good is left alone for an hour.
 UPDATE zcsync.conversations SET due_at = zcsync._now() - interval '1 minute';
@@ -204,10 +217,13 @@ SELECT sum((zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 6), request::j
 	('{"op": "comment_replies", "task_id": "t1", "comment_id": "30"}', page(31, 32))) AS v (request, reply);
 SELECT remote_id, parent_kind, parent_id, reply_to, author_id, author_name, body, rich_body, is_private, created_at FROM zcsync.comments
 WHERE account_id = :dev AND remote_id IN ('6', '31') ORDER BY remote_id;
--- what is known is not asked for again: no older page, no replies but where their number differs
+-- what was there when it was read is not asked for again: no older page, no replies but
+-- where their number differs; that a page is known does not tell that what is older is
+INSERT INTO zcsync.conversations (account_id, kind, remote_id, due_at, read_to) VALUES (:dev, 'tasks', 't1', zcsync._now(), to_timestamp(1770000000.030));
 SELECT zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 2}')) AS known,
 	zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 3, "7": 1}')) AS new_replies,
-	zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(10, 34)) -> 'start_id' AS older;
+	zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(10, 34)) AS back_to_it, zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t1"}', page(30, 54)) -> 'start_id' AS older;
+SELECT zcsync._clickup_comments_next(:tasks, '{"op": "task_comments", "task_id": "t2"}', page(6, 30)) -> 'start_id' AS never_read;
 SELECT (zcsync._apply_reply(:tasks, zcsync._origin_of('pull', 7), '{"op": "task_comments", "task_id": "t1"}', page(6, 30, '{"30": 2}'))).changed AS nothing_changed;
 -- a task that changed has its comments read again, at once
 SELECT end_jobs();

@@ -150,7 +150,7 @@ SELECT said('acme', 'tickets', '1', '25', 'The second', false, '6');
 SELECT carry();
 SELECT count(*) AS none FROM copies WHERE body LIKE '%The second%';
 SELECT said('acme', 'tickets', '1', '24', 'The first', false, '6', ago => '1 second');
-SELECT zcsync._end_conversation(zcsync.account('acme'), 'tickets', '1', '', now());
+SELECT zcsync._end_conversation(zcsync.account('acme'), 'tickets', '1', '', now(), NULL, NULL);
 SELECT carry();
 SELECT body FROM copies WHERE body ~ 'The (first|second)';
 UPDATE zcsync.conversations SET partial_at = now() - interval '61 minutes';

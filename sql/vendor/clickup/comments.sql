@@ -2,9 +2,10 @@
 -- ClickUp: comments of tasks, and their replies.
 --
 -- The comments of a task come newest first, 25 a page; the replies to a comment are a
--- list of their own.  Reading goes as far as the first page on which all is known, and
--- reads the replies of those comments that have more or fewer than are known here; once
--- a day, if the task has changed, it reads all.  ClickUp has no private comments, and
+-- list of their own.  Reading goes back to what was there when it was last read to the
+-- end (that all of a page is known says nothing: we may have posted it), and reads the
+-- replies of those comments that have more or fewer than are known here; once a day, if
+-- the task has changed, it reads all.  ClickUp has no private comments, and
 -- does not tell when one was edited.
 --
 -- Nor does it tell that a comment was deleted: a page shows that it is gone, if it lies
@@ -72,9 +73,9 @@ BEGIN
 		v_threads := v_threads || zcsync._clickup_threads(v_account, p_request ? 'whole', v_list);
 		IF jsonb_array_length(v_list) >= 25 AND v_last ->> 'id' IS NOT NULL AND v_last ->> 'date' IS NOT NULL
 			AND v_last ->> 'id' IS DISTINCT FROM p_request ->> 'start_id'
-			AND (p_request ? 'whole' OR EXISTS (
-				SELECT FROM jsonb_array_elements(v_list) AS d
-				WHERE NOT EXISTS (SELECT FROM zcsync.comments c WHERE c.account_id = v_account AND c.remote_id = d ->> 'id'))) THEN
+			AND (p_request ? 'whole' OR (zcsync._clickup_time(v_last ->> 'date')::timestamptz < (
+				SELECT c.read_to FROM zcsync.conversations c
+				WHERE c.account_id = v_account AND c.kind = 'tasks' AND c.remote_id = p_request ->> 'task_id')) IS NOT TRUE) THEN
 			RETURN jsonb_build_object('start', v_last -> 'date', 'start_id', v_last -> 'id', 'threads', v_threads);
 		END IF;
 	END IF;
