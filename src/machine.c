@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -22,12 +23,14 @@
 #include "storage/fd.h"
 
 #define MACHINE_COLUMNS	4		/* of zcsync._machine_load() */
+#define TABLESPACES_MAX	100
 
 PG_FUNCTION_INFO_V1(zcsync_machine_load);
 
 static bool cpu_percent(double *percent);
 static bool memory_percent(double *percent);
 static bool disk_percent(double *percent);
+static bool file_system_percent(const char *path, double *percent);
 static bool io_percent(double *percent);
 
 /* _machine_load(): CPU, memory, disk and waiting for disks, in percent. */
@@ -90,17 +93,47 @@ memory_percent(double *percent)
 	return true;
 }
 
-/* Of the file system of the data directory, as df counts. */
+/*
+ * Of the fullest of the file systems of the data directory, its WAL and the
+ * tablespaces.  A server has few of those; of many, the first are looked at.
+ */
 static bool
 disk_percent(double *percent)
+{
+	DIR		   *dir;
+	struct dirent *entry;
+	bool		known = file_system_percent(DataDir, percent);
+	int			left = TABLESPACES_MAX;
+
+	if (file_system_percent("pg_wal", percent))
+		known = true;
+	dir = AllocateDir("pg_tblspc");
+	while ((entry = ReadDirExtended(dir, "pg_tblspc", LOG)) != NULL &&
+		   left-- > 0)
+	{
+		char		path[MAXPGPATH];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "pg_tblspc/%s", entry->d_name);
+		if (file_system_percent(path, percent))
+			known = true;
+	}
+	FreeDir(dir);
+	return known;
+}
+
+/* As df counts; only if it is more than *percent. */
+static bool
+file_system_percent(const char *path, double *percent)
 {
 	struct statvfs fs;
 	double		used;
 
-	if (statvfs(DataDir, &fs) != 0 || fs.f_blocks == 0)
+	if (statvfs(path, &fs) != 0 || fs.f_blocks == 0)
 		return false;
 	used = (double) fs.f_blocks - fs.f_bfree;
-	*percent = 100 * used / (used + fs.f_bavail);
+	*percent = Max(*percent, 100 * used / (used + fs.f_bavail));
 	return true;
 }
 

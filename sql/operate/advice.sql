@@ -125,11 +125,14 @@ BEGIN
 	RETURN QUERY SELECT * FROM zcsync._advise_tables();
 	RETURN QUERY SELECT * FROM zcsync._advise_indexes();
 	RETURN QUERY SELECT * FROM zcsync._advise_expected_indexes();
+	RETURN QUERY SELECT * FROM zcsync._advise_compression();
 	RETURN QUERY SELECT * FROM zcsync._advise_use();
+	RETURN QUERY SELECT * FROM zcsync._advise_machine();
+	RETURN QUERY SELECT * FROM zcsync._advise_alerts();
 END
 $$;
 COMMENT ON FUNCTION zcsync.maintenance_advice() IS
-'compares settings of the server and of the tables, indexes, connections, the cache and alerts with what keeps them fast and watched; a row each, with the command to paste and whether it needs a reload or a restart; changes nothing';
+'compares settings of the server and of the tables, indexes, compression, connections, the cache, memory, disks and alerts with what keeps them fast and watched; a row each, with the command to paste and whether it needs a reload or a restart; changes nothing';
 
 -- A value better than the advised one is fine.  Whether a setting needs a restart
 -- depends on the release of PostgreSQL; pg_settings shows it.
@@ -281,8 +284,34 @@ $$;
 COMMENT ON FUNCTION zcsync._advise_expected_indexes() IS
 'the part of zcsync.maintenance_advice() about indexes of readers that are missing';
 
--- What zcsync is used with: connections, the cache, and whether anybody would hear of an
--- alert.
+-- setup() has lz4 compress the documents of records, where the server was built with it.  Who
+-- changed that, or made the tables on a server without it, has slower pages.
+CREATE FUNCTION zcsync._advise_compression()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'compression', NOT l.can OR c.commands IS NULL,
+		CASE WHEN NOT l.can THEN 'this server was built without lz4' WHEN c.commands IS NULL THEN 'lz4' ELSE 'not lz4: ' || c.names END,
+		'lz4', 'nothing', CASE WHEN l.can THEN c.commands END,
+		'documents of records, with their large texts, are stored in a third less time; what is stored already stays as it is'
+	FROM (SELECT EXISTS (SELECT FROM pg_settings AS s WHERE s.name = 'default_toast_compression' AND 'lz4' = ANY (s.enumvals)) AS can) AS l
+	CROSS JOIN (
+		SELECT string_agg(t.relation::text, ', ' ORDER BY t.relation::text) AS names,
+			string_agg(format('ALTER TABLE %s %s;', t.relation, t.changes), ' ' ORDER BY t.relation::text) AS commands
+		FROM (
+			SELECT a.attrelid::regclass AS relation, string_agg(format('ALTER %I SET COMPRESSION lz4', a.attname), ', ' ORDER BY a.attname) AS changes
+			FROM unnest(zcsync._kinds()) AS k
+			CROSS JOIN LATERAL (
+				SELECT to_regclass(format('zcsync.%I', k)) UNION ALL SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = to_regclass(format('zcsync.%I', k))) AS p (relid)
+			JOIN pg_attribute AS a ON a.attrelid = p.relid AND a.attname IN ('base', 'remote')
+			WHERE CASE a.attcompression WHEN 'l' THEN false WHEN 'p' THEN true ELSE current_setting('default_toast_compression') <> 'lz4' END
+			GROUP BY a.attrelid) AS t) AS c
+$$;
+COMMENT ON FUNCTION zcsync._advise_compression() IS
+'the part of zcsync.maintenance_advice() about how documents of records are compressed';
+
+-- What zcsync is used with: connections and the cache.
 CREATE FUNCTION zcsync._advise_use()
 RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
@@ -305,13 +334,57 @@ BEGIN
 		'less than a tenth', 'restart',
 		CASE WHEN NOT v.ok THEN format('ALTER SYSTEM SET zcsync.cache_size = %L; -- or zcsync.cache_max_entries; then restart the server', 2 * v.max_bytes / 1024 || 'kB') END,
 		'a value that had to go is made anew by the next who asks';
-	IF to_regclass('zcsync.alert_targets') IS NOT NULL THEN
-		RETURN QUERY
-		SELECT 'alerts', t.targets > 0, format('active targets: %s', t.targets), 'one or more', 'nothing',
-			CASE WHEN t.targets = 0 THEN 'SELECT zcsync.add_alert_target(…); -- see doc/alerts.md' END, 'without a target nobody is told'
-		FROM (SELECT count(*) AS targets FROM zcsync.alert_targets AS a WHERE a.state = 'active') AS t;
-	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._advise_use() IS
 'the part of zcsync.maintenance_advice() about connections, the cache and alerts';
+
+-- What a worker keeps is bounded (doc/architecture.md), so one that has a gigabyte of its own
+-- has lost some of it.
+CREATE FUNCTION zcsync._advise_machine()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'memory of workers', coalesce(m.bytes < 1073741824, true),
+		CASE WHEN m.bytes IS NULL THEN 'no worker, or not known' ELSE pg_size_pretty(m.bytes) END, 'less than 1 GB each', 'nothing',
+		CASE WHEN m.bytes >= 1073741824 THEN format('SELECT pg_log_backend_memory_contexts(%s); -- tells the log what it is; pg_terminate_backend(%1$s) has it begin anew', m.pid) END,
+		'more than a worker ever needs: something in it leaks'
+	FROM (SELECT) AS o
+	LEFT JOIN (SELECT u.pid, u.own_bytes AS bytes FROM zcsync._process_usage() AS u WHERE u.own_bytes IS NOT NULL ORDER BY u.own_bytes DESC LIMIT 1) AS m ON true
+	UNION ALL
+	SELECT 'disks', coalesce(l.disk < 85, true), coalesce(round(l.disk::numeric) || ' %', 'not known'), 'less than 85 %', 'nothing',
+		CASE WHEN l.disk >= 85 THEN 'SELECT * FROM zcsync.table_bloat; -- and see zcsync.history_retention_months, zcsync.lead_retention_months' END,
+		'of the data directory, its WAL and the tablespaces, the fullest: a server without room stops'
+	FROM zcsync._machine_load() AS l
+$$;
+COMMENT ON FUNCTION zcsync._advise_machine() IS
+'the part of zcsync.maintenance_advice() about memory of the workers and disks';
+
+-- Would anybody hear of what must not wait?
+CREATE FUNCTION zcsync._advise_alerts()
+RETURNS TABLE (item text, ok boolean, current_value text, advised_value text, needs text, command text, reason text)
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF to_regclass('zcsync.alert_targets') IS NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	SELECT 'alerts', t.targets > 0, format('active targets: %s', t.targets), 'one or more', 'nothing',
+		CASE WHEN t.targets = 0 THEN 'SELECT zcsync.add_alert_target(…); -- see doc/alerts.md' END, 'without a target nobody is told'
+	FROM (SELECT count(*) AS targets FROM zcsync.alert_targets AS a WHERE a.state = 'active') AS t
+	UNION ALL
+	SELECT 'alert rules', r.names IS NULL, coalesce('not watched: ' || r.names, 'what must not wait is watched'), 'active rules for these measures', 'nothing', r.commands,
+		'what stops data, or waits for a person, must not go unnoticed'
+	FROM (
+		SELECT string_agg(m.measure, ', ' ORDER BY m.measure) AS names, string_agg(CASE WHEN p.name IS NOT NULL THEN format('SELECT zcsync.resume_alert_rule(%L);', p.name)
+			ELSE format('SELECT zcsync.add_alert_rule(%L, %1$L, %s, %s, %L);', m.measure, coalesce(m.warning::text, 'NULL'), coalesce(m.critical::text, 'NULL'), m.lasts) END, ' ' ORDER BY m.measure) AS commands
+		FROM zcsync.alert_measures() AS m
+		LEFT JOIN LATERAL (SELECT min(a.name) AS name, bool_or(a.state = 'active') AS active FROM zcsync.alert_rules AS a WHERE a.measure = m.measure) AS p ON true
+		WHERE m.measure IN ('installation', 'alert', 'blocked', 'down', 'held', 'errors', 'lag', 'disk') AND p.active IS NOT TRUE) AS r;
+END
+$$;
+COMMENT ON FUNCTION zcsync._advise_alerts() IS
+'the part of zcsync.maintenance_advice() about rules and targets of alerts';

@@ -243,7 +243,7 @@ CREATE FUNCTION zcsync._machine_load(OUT cpu double precision, OUT memory double
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'zcsync_machine_load';
 COMMENT ON FUNCTION zcsync._machine_load() IS
-'CPU, memory, the file system of the data directory and waiting for disks in percent; NULL: this system does not say';
+'CPU, memory, the fullest file system of the data directory, its WAL and the tablespaces, and waiting for disks in percent; NULL: this system does not say';
 
 CREATE FUNCTION zcsync._machine_readings() RETURNS SETOF zcsync.alert_reading
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -254,7 +254,7 @@ AS $$
 	CROSS JOIN LATERAL (VALUES
 		('cpu', l.cpu, 'processors in use', 'SELECT * FROM zcsync.slow_queries;'),
 		('memory', l.memory, 'memory in use', NULL),
-		('disk', l.disk, 'the disk of the data directory is full', 'SELECT * FROM zcsync.table_bloat;'),
+		('disk', l.disk, 'the fullest disk of the server', 'SELECT * FROM zcsync.table_bloat;'),
 		('io', l.io, 'time in which processes wait for a disk', 'SELECT * FROM zcsync.slow_queries;')) AS m (measure, value, says, to_do)
 	UNION ALL
 	SELECT 'table size', 'table size', NULL::text[], round(s.bytes / 1073741824.0, 1), format('tables of zcsync: %s', pg_size_pretty(s.bytes)), 'SELECT * FROM zcsync.table_bloat;'

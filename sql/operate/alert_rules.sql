@@ -31,7 +31,7 @@ BEGIN ATOMIC
 		('credentials end', 'account', 'days', 'until the credentials end, where zcsync.set_credentials_end() said when', 14, 3, '0'),
 		('cpu', 'installation', 'percent', 'processes of this machine that run or wait to, of its processors', 70, 90, '15 minutes'),
 		('memory', 'installation', 'percent', 'memory of this machine in use', 80, 95, '15 minutes'),
-		('disk', 'installation', 'percent', 'of the file system of the data directory', 85, 95, '5 minutes'),
+		('disk', 'installation', 'percent', 'of the fullest file system of the data directory, its WAL and the tablespaces', 85, 95, '5 minutes'),
 		('io', 'installation', 'percent', 'of the last 5 minutes in which a process of this machine waited for a disk', 80, 95, '15 minutes'),
 		('table size', 'installation', 'GB', 'all tables of zcsync with their indexes', NULL, NULL, '0');
 END;

@@ -66,7 +66,7 @@ SELECT * FROM zcsync.slow_queries;
 -- ---------------------------------------------------------------------
 -- Settings of the server: 60 s between two looks is what a server comes with
 -- ---------------------------------------------------------------------
-SELECT item, ok, current_value, advised_value, command FROM zcsync.maintenance_advice() WHERE item NOT IN ('pg_stat_statements', 'tables', 'connections');
+SELECT item, ok, current_value, advised_value, command FROM zcsync.maintenance_advice() WHERE item NOT IN ('pg_stat_statements', 'tables', 'connections', 'disks', 'memory of workers');
 -- what a change needs is what the server says
 SELECT a.item, a.needs = CASE s.context WHEN 'postmaster' THEN 'restart' ELSE 'reload' END AS as_the_server_says
 FROM zcsync.maintenance_advice() AS a JOIN pg_settings AS s ON s.name = a.item ORDER BY 1;
@@ -117,8 +117,45 @@ SELECT ok, current_value FROM zcsync.maintenance_advice() WHERE item = 'expected
 SELECT * FROM expected EXCEPT SELECT * FROM as_made;
 SELECT ok, current_value ~ '^[0-9]+ of [0-9]+$' AS counted, command FROM zcsync.maintenance_advice() WHERE item = 'connections';
 SELECT zcsync.add_alert_target('regress', 'notify', '{"channel": "regress"}') > 0 AS added;
-SELECT item, ok, current_value, command FROM zcsync.maintenance_advice() WHERE item = 'alerts';
+SELECT item, ok, current_value, command FROM zcsync.maintenance_advice() WHERE item LIKE 'alert%' ORDER BY 1;
 SELECT zcsync.remove_alert_target('regress');
+-- rules for what must not wait: one is removed, one is paused, one that may be missing is, too
+SELECT zcsync.remove_alert_rule('lag'), zcsync.remove_alert_rule('cpu'), zcsync.pause_alert_rule('blocked');
+SELECT ok, current_value, command FROM zcsync.maintenance_advice() WHERE item = 'alert rules';
+\set ECHO none
+SELECT regexp_split_to_table(command, '(?<=;) ') FROM zcsync.maintenance_advice() WHERE item = 'alert rules'
+\gexec
+\set ECHO all
+SELECT ok, current_value, command FROM zcsync.maintenance_advice() WHERE item = 'alert rules';
+SELECT name, measure, warning, critical, lasts, state FROM zcsync.alert_rules WHERE name IN ('lag', 'blocked') ORDER BY 1;
+-- documents are compressed by lz4, those of each month, too
+SELECT count(*) > 0 AS there FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals);
+ALTER TABLE zcsync.tickets ALTER remote SET COMPRESSION pglz;
+ALTER TABLE zcsync.leads_default ALTER base SET COMPRESSION default, ALTER remote SET COMPRESSION default;
+SELECT ok, current_value, advised_value, needs, command FROM zcsync.maintenance_advice() WHERE item = 'compression';
+SET default_toast_compression = 'lz4';
+SELECT current_value FROM zcsync.maintenance_advice() WHERE item = 'compression';
+RESET default_toast_compression;
+\set ECHO none
+SELECT command FROM zcsync.maintenance_advice() WHERE item = 'compression'
+\gexec
+\set ECHO all
+SELECT ok, current_value, command FROM zcsync.maintenance_advice() WHERE item = 'compression';
+-- disks and memory of workers, at their bounds; and where nobody tells
+SELECT item, ok, current_value ~ '^([0-9]+ (%|kB|MB)|no worker, or not known)$' AS told FROM zcsync.maintenance_advice() WHERE item IN ('disks', 'memory of workers');
+BEGIN;
+CREATE OR REPLACE FUNCTION zcsync._machine_load(OUT cpu double precision, OUT memory double precision, OUT disk double precision, OUT io double precision)
+LANGUAGE sql AS $$ SELECT NULL::double precision, NULL::double precision, current_setting('regress.disk', true)::double precision, NULL::double precision $$;
+CREATE OR REPLACE FUNCTION zcsync._process_usage() RETURNS TABLE (pid integer, role text, resident_bytes bigint, own_bytes bigint, cpu_seconds double precision)
+LANGUAGE sql AS $$ SELECT 7, 'worker', NULL::bigint, current_setting('regress.bytes', true)::bigint, NULL::double precision UNION ALL SELECT 8, 'local', NULL, 1000, NULL $$;
+SELECT item, ok, current_value FROM zcsync.maintenance_advice() WHERE item = 'disks';
+SET LOCAL regress.disk = '84.4';
+SET LOCAL regress.bytes = '1073741823';
+SELECT item, ok, current_value, command FROM zcsync.maintenance_advice() WHERE item IN ('disks', 'memory of workers');
+SET LOCAL regress.disk = '85';
+SET LOCAL regress.bytes = '1073741824';
+SELECT item, ok, current_value, advised_value, command FROM zcsync.maintenance_advice() WHERE item IN ('disks', 'memory of workers');
+ROLLBACK;
 
 -- ---------------------------------------------------------------------
 -- Indexes that something did not finish

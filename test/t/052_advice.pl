@@ -8,6 +8,7 @@ use warnings;
 use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use File::Temp ();
 use Test::More;
 use lib dirname(__FILE__) . '/../perl';
 use ZcsyncTest;
@@ -110,6 +111,17 @@ wait_until($node, 'postgres', "SELECT NOT array_agg(pg_relation_filenode(i.index
 is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT command, '; ') FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'running', 'starting', 'connecting', 'sending')"),
 	'', 'no run failed');
 $node->safe_psql('postgres', 'SELECT cron.unschedule(jobid) FROM cron.job');
+
+# ---------------------------------------------------------------------
+# The fullest disk is looked at, be it that of a tablespace
+# ---------------------------------------------------------------------
+my $elsewhere = File::Temp::tempdir('zcsync-tablespace-XXXXXX', DIR => -w '/dev/shm' && $node->data_dir !~ m{^/dev/shm} ? '/dev/shm' : '/tmp', CLEANUP => 1);
+$node->safe_psql('postgres', "CREATE TABLESPACE elsewhere LOCATION '$elsewhere'");
+my ($fullest) = sort { $b <=> $a } map { /(\d+)% / ? $1 : () } split /\n/, `df -P '$elsewhere' '@{[ $node->data_dir ]}'`;
+my $told = $node->safe_psql('postgres', 'SELECT disk FROM zcsync._machine_load()');
+cmp_ok(abs($told - $fullest), '<=', 2, "the fullest disk: $fullest % say df, $told % zcsync");
+like((split /\|/, $advised->('disks'))[1], qr/^\d+ %$/, 'and the advice');
+$node->safe_psql('postgres', 'DROP TABLESPACE elsewhere');
 
 # ---------------------------------------------------------------------
 # Advice is taken by pasting it
