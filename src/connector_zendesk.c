@@ -336,12 +336,13 @@ is_export(const ZcsyncCall *call)
 /*
  * What the headers say about the limits: that of all calls in three headers,
  * those of exports and of changes of tickets in one each, as a list such as
- * "total=10; remaining=9; resets=2".
+ * "total=10; remaining=9; resets=2".  Exports count among all calls, too.
  */
 static void
 read_limits(ZcsyncCall *call)
 {
-	ZcsyncLimits account = {is_write(call) ? "api" : NULL, -1, -1, -1};
+	bool		export = is_export(call);
+	ZcsyncLimits account = {export || is_write(call) ? "api" : NULL, -1, -1, -1};
 	ZcsyncLimits own = {call->budget_class, -1, -1, -1};
 
 	account.limit = (int) Min(zcsync_connector_header_number(call, "X-Rate-Limit"),
@@ -350,15 +351,13 @@ read_limits(ZcsyncCall *call)
 								  PG_INT32_MAX);
 	account.reset_s = (int) Min(zcsync_connector_header_number(call, "ratelimit-reset"),
 								ZCSYNC_RETRY_AFTER_MAX);
-	if (is_export(call))
+	if (export)
 	{
-		/*
-		 * the account's limit for all calls says nothing about the budget of
-		 * exports
-		 */
 		if (!read_limit(call, "zendesk-ratelimit-incremental-exports-cursor", &own))
 			(void) read_limit(call, "zendesk-ratelimit-incremental-exports", &own);
 		set_limits(call, &own);
+		if (account.limit >= 0 || account.remaining >= 0)
+			call->other_limits = account;
 		return;
 	}
 	set_limits(call, &account);

@@ -349,6 +349,9 @@ is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream =>
 is(value(q{SELECT calls || coalesce(' ' || lowered_from, '') FROM zcsync.account_budgets WHERE account_id = zcsync.account('zendesk') AND class = 'export'}), '10', 'a higher one is named');
 is(budget('zendesk', 'tickets', 'export', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type, 'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 699),
 	'- - - -', 'the limit of the account is not that of exports');
+like(budget('zendesk', 'tickets', 'api', 200, { tickets => [], end_of_stream => JSON::PP::true, after_cursor => 'a' }, %json_type,
+	'X-Rate-Limit' => 700, 'X-Rate-Limit-Remaining' => 650, 'zendesk-ratelimit-incremental-exports' => 'total=10; remaining=7; resets=20'),
+	qr/^700 650 /, 'but that of all calls, which it counts among');
 like(budget('zendesk', 'tickets', 'export', 429, 'Number of allowed', 'Content-Type' => 'text/plain', 'Retry-After' => 40), qr/paused 4[05] s$/, 'Retry-After pauses exports');
 like(budget('zendesk', 'tickets', 'export', 429, 'Number of allowed', 'Content-Type' => 'text/plain'), qr/paused 30 s$/, 'without it they pause, too');
 like(budget('zendesk', 'tickets', 'export', 429, 'x', 'Content-Type' => 'text/plain', 'zendesk-ratelimit-incremental-exports-cursor' => 'total=10; remaining=0; resets=55'), qr/paused 55 s$/,

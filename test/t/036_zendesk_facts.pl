@@ -10,6 +10,7 @@ use Test::More;
 use ZcsyncTest;
 
 my $simulator = start_simulator('--tickets', 40, '--tasks', 0, '--zendesk-plan', 'sandbox');
+my $essential = start_simulator('--tickets', 20, '--tasks', 0, '--zendesk-plan', 'essential');
 my $node = new_node('main', conf => "zcsync.databases = ''\njit = off\n");
 $node->start;
 setup_zcsync($node, 'postgres');
@@ -27,6 +28,55 @@ sub work
 	}
 }
 
+my $waiting = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push'};
+
+# Move the time of zcsync and of the vendors on, and work, in one session.
+my $offset = 0;
+my %at;
+my $session;
+sub advance
+{
+	my ($seconds, $first) = @_;
+
+	note_times();
+	$offset += $seconds;
+	$_->post('clock', { offset_seconds => $offset }) foreach $simulator, $essential;
+	if (!$session)
+	{
+		$session = $node->background_psql('postgres', on_error_stop => 0);
+		$session->set_query_timer_restart;
+	}
+	return $session->query_safe("SET client_min_messages = error; SET zcsync.clock_offset = $offset; " . ($first // '') . " CALL zcsync.run('2 s'); $waiting;");
+}
+
+# When each request came, by that time: those that are new came after the last move.
+sub requests { my ($of, %filter) = @_; return @{ $of->get('requests', vendor => 'zendesk', limit => 100000, %filter)->{requests} }; }
+sub note_times
+{
+	foreach my $of ($simulator, $essential)
+	{
+		$at{$of}{ $_->{seq} } //= $_->{time} + $offset foreach requests($of);
+	}
+	return;
+}
+
+# The most of these requests in any minute.
+sub most
+{
+	my ($of, @requests) = @_;
+	note_times();
+	my @times = sort { $a <=> $b } map { $at{$of}{ $_->{seq} } } @requests;
+	my ($most, $first) = (0, 0);
+
+	for my $last (0 .. $#times)
+	{
+		$first++ while $times[$last] - $times[$first] >= 60;
+		$most = $last - $first + 1 if $last - $first + 1 > $most;
+	}
+	return $most;
+}
+sub refused { return scalar grep { $_->{status} == 429 } requests($_[0]); }
+
 value(sprintf q{SELECT zcsync.add_account('acme', 'zendesk', settings => '{"subdomain": "acme", "base_url": "%s", "plan": "enterprise"}',
 	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')}, $simulator->zendesk);
 value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01');
@@ -37,12 +87,105 @@ is(value(q{SELECT count(*) FROM zcsync.tickets}), 40, 'tickets are here');
 # ---------------------------------------------------------------------
 # Limits
 # ---------------------------------------------------------------------
-my $budget = q{SELECT concat_ws(' ', b.calls, b.lowered_from, b.remote_limit, b.remote_remaining) FROM zcsync.account_budgets b WHERE b.class =};
+my $budget = q{SELECT concat_ws(' ', b.calls, b.lowered_from, b.remote_limit, b.remote_remaining) FROM zcsync.account_budgets b JOIN zcsync.accounts a USING (account_id) WHERE a.name = 'acme' AND b.class =};
 is(value("$budget 'write'"), '100', 'changes of tickets: as many as usual');
 value(q{UPDATE zcsync.tickets SET priority = 'urgent' WHERE remote_id IN (SELECT t.remote_id FROM zcsync.tickets t WHERE t.status = 'open' AND t.priority <> 'urgent' ORDER BY t.local_id LIMIT 3)});
 work();
 like(value("$budget 'write'"), qr/^20 100 20 1\d$/, 'a sandbox allows fewer, as its replies say');
 like(value("$budget 'api'"), qr/^700 700 \d+$/, 'which is not the limit of all calls');
+
+# Once that is known, it is kept to, however many wait.
+advance(120);
+my ($last) = sort { $b <=> $a } map { $_->{seq} } requests($simulator);
+my $changed = value(q{WITH u AS (UPDATE zcsync.tickets t SET type = CASE t.type WHEN 'task' THEN 'question' ELSE 'task' END
+	WHERE t.status <> 'closed' AND t.deleted_at IS NULL RETURNING 1) SELECT count(*) FROM u});
+cmp_ok($changed, '>', 20, 'more tickets are changed than a minute allows');
+for (1 .. 40)
+{
+	last if advance(10) == 0;
+}
+my @puts = grep { $_->{method} eq 'PUT' } requests($simulator, since => $last);
+is(value($waiting) . ' ' . @puts, "0 $changed", 'all are sent, each in a call');
+cmp_ok(most($simulator, @puts), '<=', 20, 'never more than 20 in a minute');
+cmp_ok(most($simulator, @puts), '>', 10, 'and not many fewer');
+is(refused($simulator), 0, 'none is refused');
+
+# Exports: the plan allows 10 a minute, the headers fewer, under either name.
+my $export = "$budget 'export'";
+like(value($export), qr/^10 10 \d$/, 'exports: as many as the plan allows');
+my $lists = sub { return grep { $_->{path} =~ /incremental/ } requests($simulator, since => $last); };
+foreach my $short (0, 1)
+{
+	my $name = $short ? 'the short header' : 'the documented header';
+	my $allowed = 5 - $short;
+
+	$simulator->post('settings', { short_export_header => $short });
+	$simulator->post('limits', { vendor => 'zendesk', class => 'export', calls => $allowed });
+	advance(120, q{SELECT FROM zcsync.refresh('acme/tickets');});
+	like(value($export), qr/^$allowed 10 $allowed \d$/, "$name is read");
+	($last) = sort { $b <=> $a } map { $_->{seq} } requests($simulator);
+	advance(6, q{SELECT FROM zcsync.refresh('acme/tickets');}) for 1 .. 20;
+	my $calls = () = $lists->();
+	cmp_ok($calls, '>', $allowed, "$name: it is read more often than a minute allows: $calls calls");
+	cmp_ok(most($simulator, $lists->()), '<=', $allowed, 'never more often than that in a minute');
+	is(refused($simulator), 0, 'and no call is refused');
+}
+$simulator->post('limits', { vendor => 'zendesk', class => 'export', calls => 10 });
+$simulator->post('settings', { short_export_header => 0 });
+advance(120, q{SELECT FROM zcsync.refresh('acme/tickets');});
+like(value($export), qr/^10 10 \d$/, 'a higher limit counts as soon as it is named');
+
+# ---------------------------------------------------------------------
+# The plan Essential: 10 calls a minute, exports among them
+# ---------------------------------------------------------------------
+# as the settings say, and when they say nothing of the plan
+value(q{SELECT zcsync.pause_stream('acme/tickets')});
+foreach my $plan ('"plan": "essential", ', '')
+{
+	my $told = $plan ne '' ? 'told of the plan' : 'not told of the plan';
+
+	($last) = sort { $b <=> $a } 0, map { $_->{seq} } requests($essential);
+	value(sprintf q{SELECT zcsync.add_account('small', 'zendesk', settings => '{"subdomain": "small", %s"base_url": "%s"}',
+		credentials => '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')}, $plan, $essential->zendesk);
+	value(q{SELECT zcsync.add_stream('small', 'tickets', since => '2000-01-01');
+		SELECT zcsync.alter_stream('small/tickets', writes => true)});
+	my $of = q{FROM zcsync.tickets t WHERE t.account_id = zcsync.account('small') AND t.deleted_at IS NULL};
+	for (1 .. 30)
+	{
+		advance(20);
+		last if value("SELECT count(*) $of") > 15;
+	}
+	cmp_ok(value("SELECT count(*) $of"), '>', 15, "$told: the tickets are read");
+	value(q{UPDATE zcsync.tickets SET type = CASE type WHEN 'task' THEN 'question' ELSE 'task' END
+		WHERE account_id = zcsync.account('small') AND status <> 'closed' AND deleted_at IS NULL});
+	my $pushes = value($waiting);
+	cmp_ok($pushes, '>', 10, 'many changes');
+	for (1 .. 60)
+	{
+		last if advance(15, q{SELECT FROM zcsync.refresh('small/tickets');}) == 0;
+	}
+	is(value(q{SELECT string_agg(concat_ws(' ', b.class, b.calls, b.lowered_from, b.remote_limit), ', ' ORDER BY b.class) FROM zcsync.account_budgets b
+		WHERE b.account_id = zcsync.account('small') AND b.class IN ('api', 'export')}), $plan ne '' ? 'api 7 10, export 3 10' : 'api 10 200 10, export 10 10', 'what is known of its limits');
+	my @calls = grep { $_->{path} !~ /oauth/ } requests($essential, since => $last);
+	cmp_ok(scalar(@calls), '>', 20, 'many calls are made');
+	if ($plan ne '')
+	{
+		cmp_ok(most($essential, @calls), '<=', 10, 'never more than 10 a minute');
+		is(refused($essential), 0, 'and none is refused');
+	}
+	else
+	{
+		cmp_ok(refused($essential), '<=', 3, 'hardly any is refused');
+	}
+	is(value($waiting), 0, 'all changes are sent');
+	is(value(q{SELECT count(*) FROM zcsync.dead_letters}), 0, 'and none is lost');
+	value(q{SELECT zcsync.remove_account('small', force => true)});
+}
+$session->quit;
+$node->append_conf('postgresql.conf', "zcsync.clock_offset = $offset");
+$node->reload;
+$node->poll_query_until('postgres', "SELECT current_setting('zcsync.clock_offset') = '$offset'") or die 'the clock does not move';
+value(q{SELECT zcsync.resume_stream('acme/tickets')});
 
 # ---------------------------------------------------------------------
 # Solving without an assignee, or with a required field empty
