@@ -53,6 +53,56 @@ control('restore', id => $ids[10]);
 compare();
 is(gone(), $ids[170], 'what comes back is back');
 
+# ------------------------------------------------------------ within the budget
+
+# Five calls an hour, of which the account uses four fifths: a comparison makes its
+# calls, look-ups included, when there is one for it, and none more.
+# One session works through it, by a clock of its own.
+my $offset = 0;
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->set_query_timer_restart;
+sub hours_on
+{
+	$offset += 3600 * $_[0];
+	$simulator->post('clock', { offset_seconds => $offset });
+	$session->query_safe("SET zcsync.clock_offset = $offset; CALL zcsync.run('10 s');");
+	return;
+}
+my $budget = q{FROM zcsync.account_budgets b JOIN zcsync.accounts a USING (account_id) WHERE a.name = 'dev' AND b.class = 'api'};
+my $spent = "SELECT b.calls_total $budget";
+$before = last_request();
+compare();
+my $needed = requests(since => $before) + 1;
+control('delete', id => $ids[15]);
+value(q{SELECT zcsync.alter_account('dev', '{"budget_share": 0.8, "budgets": {"api": {"calls": 5, "window_s": 3600}}}')});
+is(value("SELECT calls || ' ' || share || ' ' || tokens $budget"), '5 0.8 1', 'an account that may make four calls an hour');
+my ($calls, @at) = value($spent);
+$before = last_request();
+value(q{SELECT zcsync.compare('dev/tasks')});
+hours_on(0);
+is(scalar(requests(since => $before)), 1, 'begins a comparison with one');
+like(value(q{SELECT limited_by FROM zcsync.stat_budgets WHERE account = 'dev' AND class = 'api'}), qr{^budget api: }, 'and has to wait for the next');
+is(value(q{SELECT compare_cursor IS NOT NULL FROM zcsync.streams}), 't', 'the comparison goes on from there');
+push @at, 0;
+for (1 .. 60)
+{
+	last if $session->query_safe(q{SELECT compare_cursor IS NULL AND NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation IN ('pull', 'fetch')) FROM zcsync.streams;}) eq 't';
+	my $last = last_request();
+	hours_on(1 / 6);
+	push @at, map { $offset } requests(since => $last);
+}
+is(gone(), join(',', sort @ids[ 15, 170 ]), 'it comes to its end, and to what was deleted');
+is(scalar(@at), $needed, "after as many calls as it always needs: $needed");
+is(value($spent) - $calls, scalar(@at), 'each of which was taken from the budget');
+is(scalar(grep { my $from = $_; grep({ $_ >= $from && $_ < $from + 3600 } @at) > 4 } @at), 0, 'never more than four in an hour');
+is(scalar(grep { $_->{status} == 429 } requests(since => $before)), 0, 'none is refused');
+$session->quit;
+$simulator->post('clock', { offset_seconds => 0 });
+value(q{SELECT zcsync.alter_account('dev', '{"budget_share": 0.9, "budgets": {"api": {"calls": 100000, "window_s": 1}}}')});
+control('restore', id => $ids[15]);
+compare();
+is(gone(), $ids[170], 'with a larger budget it takes no time');
+
 # ------------------------------------------------------------ archived
 
 # Whether or not that moves date_updated.
