@@ -136,6 +136,34 @@ INSERT INTO zcsync.links (source_id, source_account, source_kind, target_id, tar
 SELECT t.local_id, t.account_id, 'tasks', 900001, zcsync.account('halo'), 'tickets', 900001 FROM zcsync.tasks t WHERE t.name = 's14'
 UNION ALL SELECT 900001, zcsync.account('halo'), 'tickets', s.local_id, s.account_id, 'tickets', s.local_id FROM zcsync.tickets s WHERE s.remote_id = '32';
 SELECT rule, message FROM because('r', 'acme/tickets/32');
+-- check_route() tries pairs, too, however many newer records without a counterpart there are
+INSERT INTO zcsync.accounts (name, vendor, settings) VALUES ('old', 'zendesk', '{"subdomain": "old"}');
+INSERT INTO zcsync.streams (account_id, kind, writes, last_pull_at) VALUES (zcsync.account('old'), 'tickets', true, now());
+INSERT INTO zcsync.contacts (account_id, remote_id, name, email, sync_cause, sync_xid)
+VALUES (zcsync.account('old'), '11', 'Lena', 'lena@workspace.example', 'pull', '0'), (zcsync.account('old'), '12', 'Guy', 'guy@example.com', 'pull', '0');
+CREATE FUNCTION old_tickets(first integer, last integer, subject text, assignee text DEFAULT '11') RETURNS void LANGUAGE sql AS
+$$
+	INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, assignee_id, created_at, updated_at, sync_cause, sync_xid, sync_state)
+	SELECT zcsync.account('old'), i, subject, 'open', assignee, now() - '2 days'::interval, clock_timestamp() + interval '1 second', 'pull', pg_current_xact_id(), 'synced'
+	FROM generate_series(first, last) AS i
+$$;
+SELECT FROM zcsync.add_route('pairs', 'old/tickets', 'dev/tasks', create_in => '901');
+SELECT zcsync.unmap_field('pairs', f) FROM unnest('{description,due_at,priority,status}'::text[]) AS f;
+SELECT zcsync.resume_route('pairs') LIKE '%is active%' AS active;
+SELECT old_tickets(1, 1, 'zero'), old_tickets(2, 3, 'far'), old_tickets(4, 6, 'his', '12');
+SELECT run();
+SELECT count(*) AS linked FROM zcsync.links l JOIN zcsync.routes r USING (route_id) WHERE r.name = 'pairs' AND l.state = 'linked';
+SELECT zcsync.pause_route('pairs');
+SELECT old_tickets(1001, 1150, 'as it should be');
+SELECT count(*) AS newer FROM zcsync.tickets t WHERE t.account_id = zcsync.account('old') AND t.local_id > (SELECT max(l.source_id) FROM zcsync.links l WHERE l.source_account = t.account_id);
+SELECT zcsync.alter_route('pairs', create_in => $$CASE WHEN subject = 'far' THEN 'Nowhere/At all' ELSE '901' END$$, default_assignee => '77');
+SELECT zcsync.map_field('pairs', 'time_estimate', $$CASE WHEN subject = 'zero' THEN 1 / (length(subject) - 4) END$$);
+SELECT item, ok, message FROM zcsync.check_route('pairs') WHERE item IN ('mapping', 'create_in', 'default assignee') OR item LIKE 'values%';
+-- without the pairs there is nothing wrong but the default assignee, whom nobody would get
+DELETE FROM zcsync.links l USING zcsync.routes r WHERE l.route_id = r.route_id AND r.name = 'pairs';
+SELECT item, ok, message FROM zcsync.check_route('pairs') WHERE item IN ('mapping', 'create_in', 'default assignee') OR item LIKE 'values%';
+SELECT zcsync.remove_route('pairs');
+
 -- a paused route, one whose function is gone, a stream that is read-only
 SELECT zcsync.pause_route('r');
 SELECT rule, message, hint FROM because('r', 'acme/tickets/23') WHERE rule = 'route';
@@ -150,7 +178,7 @@ SELECT count(*) FROM zcsync.explain_route('r', 'acme/tickets/23');
 SELECT zcsync._route_subject(1, 1, true);
 RESET ROLE;
 
-DROP FUNCTION ticket, run, because, why;
+DROP FUNCTION ticket, old_tickets, run, because, why;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP SCHEMA zcsync_routes CASCADE;
