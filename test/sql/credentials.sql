@@ -21,6 +21,7 @@ SELECT zcsync.set_credentials('acme', '{}');
 SELECT zcsync.set_credentials('acme', '{"token": "x"}');
 SELECT zcsync.set_credentials('acme', '{"client_id": "x"}');
 SELECT zcsync.set_credentials('acme', '{"client_id": "x", "client_secret": "y", "email": "z"}');
+SELECT zcsync.set_credentials('acme', '{"client_id": "x", "client_secret": "y", "refresh_token": "z"}');
 SELECT zcsync.set_credentials('acme', '{"client_id": "x", "client_secret": 5}');
 SELECT zcsync.set_credentials('acme', '{"client_id": "x", "client_secret": null}');
 SELECT zcsync.set_credentials('dev', '{"token": "x", "access_token": "y"}');
