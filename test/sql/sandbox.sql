@@ -142,8 +142,8 @@ SELECT attempt('BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN N
 SET statement_timeout = '100ms';
 SELECT attempt('PERFORM pg_sleep(60);');
 RESET statement_timeout;
--- nothing ends what comes after it: this takes longer than the 300 ms that each had
-SELECT pg_sleep(0.4);
+-- nothing ends what comes after it, though it computes for longer than the 300 ms that each had
+DO $$ DECLARE v_end timestamptz := clock_timestamp() + interval '400 ms'; BEGIN WHILE clock_timestamp() < v_end LOOP NULL; END LOOP; END $$;
 -- messages go nowhere
 SET client_min_messages = notice;
 SELECT attempt($$RAISE NOTICE 'seen'; SET client_min_messages = notice; RAISE NOTICE 'seen'; RAISE WARNING 'seen'; RAISE LOG 'seen';$$);

@@ -47,7 +47,7 @@ $flow->mirror;
 $flow->value(q{UPDATE zcsync.streams SET pull_interval = '1 day', next_pull_at = now() + interval '1 day'});
 wait_until($node, 'postgres', 'SELECT count(*) = 0 FROM zcsync.sync_queue', 'there is nothing to do any more');
 cmp_ok(connections(), '>', 0, 'connections stay open');
-sleep 4;
+wait_for_rounds(worker_pid($node, 'postgres'), 8);
 cmp_ok(connections(), '>', 0, 'for the next call');
 $node->append_conf('postgresql.conf', 'zcsync.http_idle_timeout = 1s');
 $node->reload;
