@@ -3,6 +3,7 @@ package DocumentedSql;
 # The SQL that a page of the documentation shows, in its order.
 #
 #	for my $block (blocks($text)) { ... $block->{line}, $block->{sql}, $block->{errors} ... }
+#	for my $statement (statements($text)) { ... $statement->{line}, $statement->{sql} ... }
 #
 # A block is fenced, or indented by four columns or more.  It is one of
 #
@@ -12,12 +13,15 @@ package DocumentedSql;
 #	neither	drawings, tables, formulas, commands of a shell
 #
 # A statement that the page shows to fail is expected to fail with that error.
+#
+# Statements are those that tables have between backticks and that begin with
+# SELECT or CALL.
 
 use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT = qw(blocks);
+our @EXPORT = qw(blocks statements);
 
 my $PROMPT = qr/^(?:\w*=[>#]|(?:\w*-[>#])) ?/;
 my $SHELL = qr/^(?:\$ |#|make\b|apt-get |install |psql )/;
@@ -44,6 +48,21 @@ sub blocks
 		shift @lines while @lines && $lines[0] =~ /^\s*$/;
 		my $is_sql = $block->{language} eq 'sql' || @lines && $lines[0] =~ /$SQL/;
 		push @found, { line => $block->{line}, error => '', sql => $is_sql ? join("\n", _without_output(@lines), '') : '', text => join "\n", @lines };
+	}
+	return @found;
+}
+
+# Each statement of a table as {line, sql}, without the semicolon at its end.
+sub statements
+{
+	my ($text) = @_;
+	my (@found, $number);
+
+	foreach my $line (split /\n/, $text)
+	{
+		$number++;
+		next if $line !~ /^\|/;
+		push @found, { line => $number, sql => $1 =~ s/;\s*$//r } while $line =~ /`((?:SELECT|CALL) [^`]+)`/g;
 	}
 	return @found;
 }

@@ -1,6 +1,7 @@
 # Each piece of SQL in README.md and doc/ runs as it stands, in the order of its
 # page: at servers of the simulated vendors, in place of names and numbers that
-# are the reader's own.
+# are the reader's own.  The statements in its tables follow, each by itself and
+# taken back.
 
 use strict;
 use warnings;
@@ -218,6 +219,33 @@ foreach my $entry (@pages)
 		work($database) if $block->{sql} =~ /\b(?:add|adopt|apply|backfill|import|release|resume|retry|run|start|sync)_?|\b(?:INSERT|UPDATE)\b/;
 	}
 	cmp_ok($ran, '>', 0, "$page has SQL ($ran)");
+	# what the tables of operations speak of, and no block makes
+	value($own, q{SELECT FROM zcsync.add_alert_target('ops', 'notify', settings => '{"channel": "ops"}');
+		SELECT FROM zcsync.add_route('bugs', source => 'acme/tickets', target => 'dev/tasks', create_in => 'Engineering/Product/Bugs')})
+	  if $page eq 'doc/operations.md';
+	run_statements($page, $own);
+}
+
+# Statements in tables: functions and columns are there, with arguments of these
+# types, and each is run.  Those of pg_cron are only prepared, in its own database,
+# and so is what ends a session; CALL can be neither prepared nor taken back.
+sub run_statements
+{
+	my ($page, $own) = @_;
+	my $text = slurp_file("$top/$page");
+
+	foreach my $statement (statements($text))
+	{
+		my $of_cron = $statement->{sql} =~ /\bcron\./;
+		my $prepared = $of_cron || $statement->{sql} =~ /pg_terminate_backend/;
+		my $database = $of_cron ? 'mydb' : $own;
+		my $sql = localised($statement->{sql}, found_here($own));
+		my $run = $sql =~ /^CALL/ ? $sql : "BEGIN; PREPARE s AS $sql;" . ($prepared ? '' : ' EXECUTE s;') . ' ROLLBACK';
+		my ($rc, undef, $stderr) = $node->psql($database, $run, on_error_die => 0, extra_params => [ '-v', 'ON_ERROR_STOP=1' ]);
+
+		is($rc, 0, "$page:$statement->{line}: $statement->{sql}") or diag($stderr);
+	}
+	return;
 }
 
 # Every page with SQL is run, here or elsewhere.
