@@ -126,7 +126,7 @@ XML2_CONFIG ?= xml2-config
 
 # These run scripts and must work before anything is installed, so they do
 # not look at the build environment.
-SCRIPTS_ONLY = bench demo deps door help install-door load test test-all-versions test-operations
+SCRIPTS_ONLY = bench bench-flow demo deps door help install-door load test test-all-versions test-operations
 
 .PHONY: $(SCRIPTS_ONLY)
 
@@ -222,6 +222,11 @@ test-all-versions:
 bench:
 	@test/bench/run
 
+# webhooks a second, how long a change takes from vendor to vendor, calls of a
+# large installation; make bench-flow T=door runs one
+bench-flow:
+	@T='$(T)' S=bench test/run-tests
+
 # users, arrivals and poolers, as the requirements ask for
 load:
 	@test/bench/load/run
@@ -236,5 +241,6 @@ help:
 	@echo 'make test-operations  monitoring, with the real Prometheus; the report in a browser; a short load; clients of the vendors, from npm, on the simulator'
 	@echo 'make test-all-versions  make test with PostgreSQL 17 and 18, in chroots (root)'
 	@echo 'make bench      measure it'
+	@echo 'make bench-flow measure it with simulated vendors: webhooks, the way from vendor to vendor, calls; T=name for one'
 	@echo 'make load       load it with users, arrivals and a thousand clients of PgBouncer'
 	@echo 'make installcheck  the tests against an installed, preloaded server'

@@ -6,7 +6,6 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 use HTTP::Tiny;
-use IPC::Run ();
 use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -14,22 +13,12 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use lib dirname(__FILE__) . '/../perl';
 use Door;
+use Nginx;
 use Webhooks;
 use ZcsyncTest;
 
-use Simulator::Tls;
-
-my $top = dirname(__FILE__) . '/../..';
 my $limit = $PostgreSQL::Test::Utils::timeout_default;
 my $directory = PostgreSQL::Test::Utils::tempdir;
-my $nginx;
-
-END
-{
-	my $status = $?;
-	eval { $nginx->signal('QUIT'); $nginx->kill_kill(grace => 5) } if $nginx;
-	$? = $status;
-}
 
 Door::build();
 my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.allowed_hosts = 'acme.zendesk.com, acme.halopsa.com'\n");
@@ -49,41 +38,16 @@ my $path = value(q{SELECT zcsync.set_webhook('acme', 'acme-secret')});
 mkdir "$directory/spool", 0700 or die "spool: $!";
 my $door = Door->start($node, spool => "$directory/spool");
 
-# The server block of the page, with names of this machine.
-my ($ca, $certificate, $key) = Simulator::Tls::make("$directory/tls");
-my ($shown) = slurp_file("$top/doc/webhooks.md") =~ /^(    limit_req_zone .*?^    \}\n)/ms;
-ok($shown, 'the page shows a configuration of nginx') or BAIL_OUT('no configuration');
-my $port = PostgreSQL::Test::Cluster::get_free_port();
-my $door_port = $door->port;
-$shown =~ s/listen 443 ssl/listen 127.0.0.1:$port ssl/;
-$shown =~ s/127\.0\.0\.1:8471/127.0.0.1:$door_port/;
-$shown =~ s{/etc/ssl/certs/hooks\.pem}{$certificate};
-$shown =~ s{/etc/ssl/private/hooks\.key}{$key};
-$shown =~ s/rate=200r\/s/rate=100000r\/s/;		# that many never come from one address
-append_to_file("$directory/nginx.conf", <<"CONF");
-daemon off;
-pid $directory/nginx.pid;
-error_log $directory/error.log;
-events { worker_connections 200; }
-http {
-    client_body_temp_path $directory/body;
-    proxy_temp_path $directory/proxy;
-    fastcgi_temp_path $directory/fastcgi;
-    uwsgi_temp_path $directory/uwsgi;
-    scgi_temp_path $directory/scgi;
-$shown
-}
-CONF
-$nginx = IPC::Run::start([ 'nginx', '-e', "$directory/error.log", '-c', "$directory/nginx.conf" ], '<', \undef, '>', \my $out, '2>', \my $err);
+my $nginx = Nginx->start($directory, $door->port);
 
-sub client { return HTTP::Tiny->new(timeout => 30, verify_SSL => 1, SSL_options => { SSL_ca_file => $ca }) }
+sub client { return HTTP::Tiny->new(timeout => 30, verify_SSL => 1, SSL_options => { SSL_ca_file => $nginx->ca }) }
 my $http = client();
-sub post { my ($headers, $body) = @_; return $http->post("https://localhost:$port/$path", { headers => $headers, content => $body })->{status} }
+sub post { my ($headers, $body) = @_; return $http->post($nginx->url . "/$path", { headers => $headers, content => $body })->{status} }
 
 my $deadline = time + $limit;
 my $status;
 sleep 0.2 while ($status = post(Webhooks::zendesk('acme-secret', 1, id => 'first'))) != 200 && time < $deadline;
-is($status, 200, 'a delivery over https') or diag($err, -e "$directory/error.log" ? slurp_file("$directory/error.log") : '');
+is($status, 200, 'a delivery over https') or diag($nginx->log);
 is(value('SELECT count(*) FROM zcsync.inbox'), 1, 'is in the inbox');
 my ($headers, $body) = Webhooks::zendesk('wrong', 1);
 is(post({ %$headers, 'X-Real-IP' => '203.0.113.9' }, $body), 403, 'a forged one is refused');
@@ -115,7 +79,7 @@ is(post(Webhooks::zendesk('acme-secret', 2)), 200, 'taken while the database is 
 $node->start;
 $door->wait_for(qr/the spool is empty again/, 'and given to it when it is back');
 is(value('SELECT count(*) FROM zcsync.inbox WHERE remote_id = $$2$$'), 1, 'it is there');
-unlike(-e "$directory/error.log" ? slurp_file("$directory/error.log") : '', qr/acme-secret|zen:event/, 'no secret in the log of nginx');
+unlike($nginx->log, qr/acme-secret|zen:event/, 'no secret in the log of nginx');
 
 is($door->stop, 0, 'the door ends well');
 $node->stop;
