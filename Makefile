@@ -29,6 +29,8 @@ OBJS = \
 	src/engine_alerts.o \
 	src/engine_finish.o \
 	src/engine_state.o \
+	src/file_body.o \
+	src/file_transfer.o \
 	src/http.o \
 	src/http_deadline.o \
 	src/http_transfer.o \
@@ -50,6 +52,7 @@ OBJS = \
 	src/merge_row.o \
 	src/merge_value.o \
 	src/metrics.o \
+	src/private_address.o \
 	src/queue.o \
 	src/record_url.o \
 	src/reference.o \

@@ -71,6 +71,7 @@ typedef struct ZcsyncCall
 	int64		connect_us;		/* 0: no connection was made for it */
 
 	/* kept by the engine */
+	int			hops;			/* addresses to which a download was sent on */
 	bool		is_token;		/* the reply is that to the fetch of an
 								 * access token */
 	char	   *token_scope;	/* what the token may do, as the reply says;

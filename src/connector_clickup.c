@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "connector.h"
 #include "connector_common.h"
+#include "file_transfer.h"
 #include "json.h"
 
 /* Pause after a 429 that does not say how long to wait, in seconds. */
@@ -84,6 +85,7 @@ static const ZcsyncOperation operations[] = {
 	"webhooks"},
 	{"create_webhook", "POST", "/api/v2/team/{team_id}/webhook", NULL, true,
 	"webhook"},
+	{"upload", "POST", "/api/v2/task/{task_id}/attachment", NULL, false, "id"},
 	{"update_webhook", "PUT", "/api/v2/webhook/{webhook_id}", NULL, true, NULL},
 	{"delete_webhook", "DELETE", "/api/v2/webhook/{webhook_id}", NULL, false,
 	NULL},
@@ -184,8 +186,19 @@ clickup_prepare(ZcsyncCall *call)
 	const char *token = zcsync_account_credential(call->account, "token");
 	const char *access_token = zcsync_account_credential(call->account,
 														 "access_token");
-	char	   *url = zcsync_connector_base_url(call->account);
+	const char *url = zcsync_connector_base_url(call->account);
 
+	if (url == NULL)
+		url = "https://api.clickup.com";
+	if (strcmp(call->op, "download") == 0)
+	{
+		bool		is_own_host;
+
+		/* the address of a file opens without our credentials */
+		return zcsync_file_prepare_download(call,
+											zcsync_json_get_text(call->request, "url"),
+											url, &is_own_host);
+	}
 	if (operation == NULL)
 		return zcsync_call_refuse(call,
 								  psprintf("ClickUp has no operation \"%s\"",
@@ -193,14 +206,20 @@ clickup_prepare(ZcsyncCall *call)
 	if (token == NULL && access_token == NULL)
 		return zcsync_call_refuse(call, "account has no usable credentials",
 								  "Set token with zcsync.set_credentials().");
-	if (!zcsync_operation_prepare(call,
-								  url != NULL ? url : "https://api.clickup.com",
-								  operation))
+	if (!zcsync_operation_prepare(call, url, operation))
 		return false;
 
 	zcsync_connector_add_header(call, "Accept", "application/json");
-	/* ClickUp's own documentation requires it even without a body */
-	zcsync_connector_add_header(call, "Content-Type", "application/json");
+	if (strcmp(call->op, "upload") == 0)
+	{
+		if (!zcsync_file_prepare_upload(call, ZCSYNC_FILE_MULTIPART))
+			return false;
+	}
+	else
+	{
+		/* ClickUp's own documentation requires it even without a body */
+		zcsync_connector_add_header(call, "Content-Type", "application/json");
+	}
 	zcsync_connector_add_header(call, "Authorization",
 								token != NULL ? token :
 								psprintf("Bearer %s", access_token));

@@ -27,6 +27,7 @@
 
 #include "connector.h"
 #include "connector_common.h"
+#include "file_transfer.h"
 #include "json.h"
 #include "url.h"
 
@@ -56,6 +57,8 @@ static const ZcsyncOperation operations[] = {
 	{"find", "GET", "/{entity}?" FIND_QUERY "&page_no={page}", NULL, false,
 	NULL},
 	{"post", "POST", "/{entity}?returnall=true", NULL, false, NULL},
+	{"download", "GET", "/Attachment/{id}", NULL, false, NULL},
+	{"upload", "POST", "/Attachment", NULL, false, NULL},
 	{NULL}
 };
 
@@ -151,9 +154,21 @@ halopsa_prepare(ZcsyncCall *call)
 	if (!zcsync_operation_prepare(call, url, operation))
 		return false;
 
-	zcsync_connector_add_header(call, "Accept", "application/json");
+	if (strcmp(call->op, "download") == 0)
+	{
+		bool		is_own_host;
+
+		if (!zcsync_file_prepare_download(call, call->http.url, url,
+										  &is_own_host))
+			return false;
+	}
+	else
+		zcsync_connector_add_header(call, "Accept", "application/json");
 	if (is_token)
 		return prepare_token(call);
+	if (strcmp(call->op, "upload") == 0 &&
+		!zcsync_file_prepare_upload(call, ZCSYNC_FILE_JSON))
+		return false;
 	if (strcmp(call->op, "post") == 0 && !prepare_items(call))
 		return false;
 

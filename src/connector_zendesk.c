@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "connector.h"
 #include "connector_common.h"
+#include "file_transfer.h"
 #include "json.h"
 
 
@@ -77,6 +78,9 @@ static const ZcsyncOperation operations[] = {
 	false, NULL},
 	{"create_user", "POST", "/api/v2/users/create_or_update", NULL, true,
 	"user"},
+	{"attachment", "GET", "/api/v2/attachments/{attachment_id}", NULL, false,
+	"attachment"},
+	{"upload", "POST", "/api/v2/uploads", "filename", false, "upload"},
 	{"users_me", "GET", "/api/v2/users/me", NULL, false, "user"},
 	{"webhooks", "GET", "/api/v2/webhooks", "page[size] page[after]", false,
 	"webhooks"},
@@ -149,6 +153,15 @@ zendesk_prepare(ZcsyncCall *call)
 															 call->op);
 	char	   *url = base_url(call->account);
 
+	if (strcmp(call->op, "download") == 0)
+	{
+		bool		is_own_host;
+
+		return zcsync_file_prepare_download(call,
+											zcsync_json_get_text(call->request, "url"),
+											url, &is_own_host) &&
+			(!is_own_host || add_authorization(call));
+	}
 	if (operation == NULL)
 		return zcsync_call_refuse(call,
 								  psprintf("Zendesk has no operation \"%s\"",
@@ -166,6 +179,9 @@ zendesk_prepare(ZcsyncCall *call)
 		return prepare_token(call);
 	if (call->http.body != NULL)
 		zcsync_connector_add_header(call, "Content-Type", "application/json");
+	if (strcmp(operation->name, "upload") == 0 &&
+		!zcsync_file_prepare_upload(call, ZCSYNC_FILE_PLAIN))
+		return false;
 	if (strcmp(operation->name, "create_ticket") == 0)
 	{
 		char	   *key = zcsync_json_get_text(call->request, "idempotency_key");

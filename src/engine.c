@@ -47,6 +47,7 @@
 #include "engine_alerts.h"
 #include "engine_finish.h"
 #include "engine_state.h"
+#include "file_transfer.h"
 #include "http.h"
 #include "local_attempt.h"
 #include "local_jobs.h"
@@ -516,7 +517,13 @@ engine_collect(ZcsyncEngine *engine)
 			continue;
 		}
 		call = zcsync_http_transfer_owner(transfer);
+		if (zcsync_file_follow(call, transfer))
+		{
+			zcsync_http_start(engine->http, &call->http, call);
+			continue;
+		}
 		zcsync_call_complete(call, transfer);
+		zcsync_file_conclude(call);
 		zcsync_metrics_count_call(call);
 		zcsync_activity_call_ends(call);
 		engine_over(engine, call);

@@ -14,6 +14,7 @@
 #include "nodes/pg_list.h"
 
 typedef struct ZcsyncHttp ZcsyncHttp;
+typedef struct ZcsyncFile ZcsyncFile;
 
 /* How a transfer ended.  All three are final. */
 typedef enum ZcsyncHttpResult
@@ -34,6 +35,12 @@ typedef struct ZcsyncHttpRequest
 	bool		gzip_allowed;	/* may the body be sent compressed? */
 	int			timeout_ms;		/* whole transfer; 0: zcsync.request_timeout */
 	bool		is_alert;		/* hosts of zcsync.alert_hosts, TLS always */
+
+	/* a file, see file_transfer.h; NULL: none */
+	ZcsyncFile *download;		/* takes the body of a reply with status 200 */
+	ZcsyncFile *upload;			/* makes the body of the request */
+	bool		is_content;		/* hosts of zcsync.attachment_hosts, with
+								 * public addresses */
 
 	/* a mail by SMTP instead; "body" is the message with its headers */
 	const char *mail_from;		/* NULL: it is HTTP */

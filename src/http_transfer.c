@@ -34,7 +34,9 @@
 
 #include "utils/memutils.h"
 
+#include "file_transfer.h"
 #include "http_transfer.h"
+#include "private_address.h"
 #include "settings.h"
 #include "url.h"
 
@@ -70,6 +72,9 @@ static const char *set_method(HttpTransfer *transfer, const char *method);
 static const char *set_limits(CURL *easy);
 static const char *set_security(CURL *easy,
 								const ZcsyncHttpRequest *request);
+static const char *set_files(HttpTransfer *transfer,
+							 const ZcsyncHttpRequest *request);
+static size_t read_file(char *data, size_t size, size_t count, void *userp);
 static size_t read_mail(char *data, size_t size, size_t count, void *userp);
 static CURLcode correct_code(HttpTransfer *transfer, CURLcode code);
 static size_t append_body(char *data, size_t size, size_t count, void *userp);
@@ -93,6 +98,13 @@ zcsync_transfer_prepare(HttpTransfer *transfer,
 	if (why != NULL)
 		return why;
 
+	transfer->is_content = request->is_content;
+	transfer->download = request->download;
+	transfer->upload = request->upload;
+	if (transfer->download != NULL)
+		zcsync_file_pin(transfer->download);
+	if (transfer->upload != NULL)
+		zcsync_file_pin(transfer->upload);
 	gzipped = copy_body(transfer, request);
 	if (!build_headers(transfer, request->headers, gzipped) ||
 		(transfer->easy = curl_easy_init()) == NULL)
@@ -168,6 +180,10 @@ zcsync_transfer_dispose(HttpTransfer *transfer)
 	curl_slist_free_all(transfer->headers);
 	curl_slist_free_all(transfer->mail_to);
 	free(transfer->body);
+	if (transfer->download != NULL)
+		zcsync_file_unpin(transfer->download);
+	if (transfer->upload != NULL)
+		zcsync_file_unpin(transfer->upload);
 }
 
 /*
@@ -211,6 +227,10 @@ check_target(const ZcsyncHttpRequest *request)
 	char	   *host = zcsync_url_host(request->url);
 	char	   *scheme = zcsync_url_scheme(request->url);
 	bool		is_mail = request->mail_from != NULL;
+	const char *setting = request->is_alert ? "alert_hosts" :
+		request->is_content ? "attachment_hosts" : "allowed_hosts";
+	const char *hosts = request->is_alert ? zcsync_alert_hosts :
+		request->is_content ? zcsync_attachment_hosts : zcsync_allowed_hosts;
 
 	if (host == NULL || scheme == NULL)
 		return "URL is not valid, or names a user";
@@ -220,10 +240,8 @@ check_target(const ZcsyncHttpRequest *request)
 		!(strcmp(scheme, "http") == 0 && zcsync_allow_insecure_http &&
 		  !request->is_alert))
 		return "URL scheme is not \"https\"";
-	if (!zcsync_url_host_allowed(host, request->is_alert ?
-								 zcsync_alert_hosts : zcsync_allowed_hosts))
-		return psprintf("host \"%s\" is not in \"zcsync.%s\"", host,
-						request->is_alert ? "alert_hosts" : "allowed_hosts");
+	if (!zcsync_url_host_allowed(host, hosts))
+		return psprintf("host \"%s\" is not in \"zcsync.%s\"", host, setting);
 	return NULL;
 }
 
@@ -303,7 +321,7 @@ build_headers(HttpTransfer *transfer, List *headers, bool gzipped)
 	List	   *all = list_copy(headers);
 	ListCell   *lc;
 
-	if (transfer->request_body != NULL)
+	if (transfer->request_body != NULL || transfer->upload != NULL)
 		all = lappend(all, unconstify(char *, no_expect));
 	if (gzipped)
 		all = lappend(all, "Content-Encoding: gzip");
@@ -363,6 +381,8 @@ set_options(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 	if (failed == NULL)
 		failed = set_limits(easy);
 	if (failed == NULL)
+		failed = set_files(transfer, request);
+	if (failed == NULL)
 		failed = set_security(easy, request);
 	return failed;
 }
@@ -397,6 +417,33 @@ set_mail(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
 	EASY_SET(easy, CURLOPT_UPLOAD, 1L);
 	EASY_SET(easy, CURLOPT_READFUNCTION, read_mail);
 	EASY_SET(easy, CURLOPT_READDATA, transfer);
+	return NULL;
+}
+
+/*
+ * Set what is different for a file.  Its content is taken as it comes: a
+ * compressed file must not be unpacked.
+ */
+static const char *
+set_files(HttpTransfer *transfer, const ZcsyncHttpRequest *request)
+{
+	CURL	   *easy = transfer->easy;
+
+	if (transfer->download != NULL)
+	{
+		EASY_SET(easy, CURLOPT_ACCEPT_ENCODING, NULL);
+		EASY_SET(easy, CURLOPT_MAXFILESIZE_LARGE,
+				 (curl_off_t) zcsync_file_limit(transfer->download));
+	}
+	if (transfer->upload != NULL)
+	{
+		EASY_SET(easy, CURLOPT_POST, 1L);
+		EASY_SET(easy, CURLOPT_POSTFIELDS, NULL);
+		EASY_SET(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t) zcsync_file_upload_size(transfer->upload));
+		EASY_SET(easy, CURLOPT_READFUNCTION, read_file);
+		EASY_SET(easy, CURLOPT_READDATA, transfer);
+	}
 	return NULL;
 }
 
@@ -499,10 +546,30 @@ correct_code(HttpTransfer *transfer, CURLcode code)
 		 pub->body_len == 0 && !transfer->out_of_memory))
 		headers = true;
 
+	if (transfer->private_address)
+	{
+		strlcpy(transfer->error,
+				"the host has a private address",
+				sizeof(transfer->error));
+		return CURLE_COULDNT_CONNECT;
+	}
+	if (transfer->file_failed)
+	{
+		strlcpy(transfer->error, "a temporary file cannot be written or read",
+				sizeof(transfer->error));
+		return CURLE_WRITE_ERROR;
+	}
 	if (headers || pub->too_large || code == CURLE_FILESIZE_EXCEEDED)
 	{
 		pub->too_large = true;
-		if (headers)
+		if (transfer->download != NULL && !headers)
+		{
+			zcsync_file_note_too_large(transfer->download);
+			snprintf(transfer->error, sizeof(transfer->error),
+					 "the file is larger than " INT64_FORMAT " kB",
+					 zcsync_file_limit(transfer->download) / 1024);
+		}
+		else if (headers)
 			strlcpy(transfer->error, "headers of the reply are too large",
 					sizeof(transfer->error));
 		else
@@ -531,6 +598,20 @@ append_body(char *data, size_t size, size_t count, void *userp)
 	Size		len = size * count;
 	Size		limit = (Size) zcsync_max_response_size * 1024;
 	Size		need;
+	long		status = 0;
+
+	if (transfer->download != NULL &&
+		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
+						  &status) == CURLE_OK && status == 200)
+	{
+		if (zcsync_file_write(transfer->download, data, len))
+			return len;
+		if (zcsync_file_is_full(transfer->download, len))
+			transfer->pub.too_large = true;
+		else
+			transfer->file_failed = true;
+		return 0;
+	}
 
 	if (len > limit || transfer->pub.body_len > limit - len)
 	{
@@ -576,6 +657,26 @@ read_mail(char *data, size_t size, size_t count, void *userp)
 }
 
 /*
+ * libcurl's callback: the next piece of a body that has a file.
+ */
+static size_t
+read_file(char *data, size_t size, size_t count, void *userp)
+{
+	HttpTransfer *transfer = userp;
+	ssize_t		len = zcsync_file_read_body(transfer->upload,
+											transfer->body_read, data,
+											size * count);
+
+	if (len < 0)
+	{
+		transfer->file_failed = true;
+		return CURL_READFUNC_ABORT;
+	}
+	transfer->body_read += len;
+	return len;
+}
+
+/*
  * libcurl's callback: a line of the reply's headers.
  */
 static size_t
@@ -607,7 +708,15 @@ before_request(void *userp, char *remote_ip, char *local_ip,
 {
 	HttpTransfer *transfer = userp;
 
-	if (transfer->sends > 0 && transfer->is_write)
+	if (transfer->is_content && !zcsync_allow_insecure_http &&
+		!zcsync_address_is_public(remote_ip))
+	{
+		transfer->private_address = true;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	if (transfer->sends > 0 &&
+		(transfer->is_write || (transfer->download != NULL &&
+								zcsync_file_has_begun(transfer->download))))
 	{
 		transfer->repeat_refused = true;
 		return CURL_PREREQFUNC_ABORT;

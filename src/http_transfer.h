@@ -49,7 +49,12 @@ typedef struct HttpTransfer
 	CURL	   *easy;			/* NULL: not prepared */
 	struct curl_slist *headers;
 	struct curl_slist *mail_to;
-	Size		body_read;		/* of a mail: sent so far */
+	Size		body_read;		/* of a mail or a file: sent so far */
+	ZcsyncFile *download;		/* pinned; NULL: none */
+	ZcsyncFile *upload;			/* likewise */
+	bool		is_content;		/* as the request said */
+	bool		file_failed;	/* a file could not be written or read */
+	bool		private_address;	/* of a host that must have a public one */
 	const char *request_body;	/* palloc'ed; libcurl does not copy it */
 	Size		request_body_len;
 	bool		is_write;		/* neither GET nor HEAD */

@@ -31,6 +31,9 @@ PG_FUNCTION_INFO_V1(zcsync_sql_names_database);
 char	   *zcsync_alert_hosts = NULL;
 bool		zcsync_allow_insecure_http = false;
 char	   *zcsync_allowed_hosts = NULL;
+char	   *zcsync_attachment_hosts = NULL;
+int			zcsync_attachment_max_size = 25 * 1024;
+static char *zcsync_attachment_refused_types = NULL;	/* only SQL reads it */
 int			zcsync_bulk_write_limit = 200;
 char	   *zcsync_ca_file = NULL;
 int			zcsync_cache_max_entries = 1000;
@@ -113,6 +116,38 @@ zcsync_settings_define(void)
 							   PGC_SIGHUP,
 							   GUC_LIST_INPUT,
 							   check_allowed_hosts, NULL, NULL);
+
+	DefineCustomStringVariable("zcsync.attachment_hosts",
+							   "Lists the hosts from which files may be "
+							   "fetched, besides the vendor's own.",
+							   "Comma-separated host names; \"*.domain\" "
+							   "stands for all hosts below that domain.",
+							   &zcsync_attachment_hosts,
+							   "*.zendesk.com, *.zdusercontent.com, "
+							   "*.clickup-attachments.com",
+							   PGC_SIGHUP,
+							   GUC_LIST_INPUT,
+							   check_allowed_hosts, NULL, NULL);
+
+	DefineCustomIntVariable("zcsync.attachment_max_size",
+							"Sets how large a file may be that a route copies.",
+							"Larger ones are only named.",
+							&zcsync_attachment_max_size,
+							25 * 1024, 1, 1024 * 1024,
+							PGC_SIGHUP,
+							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("zcsync.attachment_refused_types",
+							   "Lists the types of files that no route copies.",
+							   "Comma-separated: what names of files end with, "
+							   "or types as application/x-msdownload.",
+							   &zcsync_attachment_refused_types,
+							   "bat, cmd, com, cpl, exe, hta, jar, js, jse, lnk, "
+							   "msi, msp, pif, ps1, reg, scr, vbe, vbs, wsf, wsh",
+							   PGC_SIGHUP,
+							   GUC_LIST_INPUT,
+							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("zcsync.bulk_write_limit",
 							"Sets how many remote records one transaction, "
@@ -460,7 +495,7 @@ zcsync_sql_names_database(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(zcsync_settings_names_database(NameStr(*PG_GETARG_NAME(0))));
 }
 
-/* zcsync.allowed_hosts and alert_hosts: host names and "*.domain". */
+/* The lists of hosts: host names and "*.domain". */
 static bool
 check_allowed_hosts(char **newval, void **extra, GucSource source)
 {

@@ -21,6 +21,8 @@ typedef enum
 extern char *zcsync_alert_hosts;
 extern bool zcsync_allow_insecure_http;
 extern char *zcsync_allowed_hosts;		/* comma list: host or *.suffix */
+extern char *zcsync_attachment_hosts;	/* likewise */
+extern int	zcsync_attachment_max_size;	/* kB */
 extern int	zcsync_bulk_write_limit;
 extern char *zcsync_ca_file;			/* empty: the system's */
 extern int	zcsync_cache_max_entries;

@@ -24,20 +24,23 @@ CREATE TYPE zcsync.listener AS (
 	-- after that time; see comments.sql
 	linked regprocedure,
 	-- (local ids of comments) returns bigint[]: those of them that must not be sent now; see posting.sql
-	paused regprocedure
+	paused regprocedure,
+	-- (local ids of new comments) returns jsonb: by local id, {"wait": true} for those that must wait for files, and what
+	-- goes with the others: {"uploads": [...]}; see posting.sql
+	files regprocedure
 );
 COMMENT ON TYPE zcsync.listener IS
 'what a room wants to be told of mirror rows and streams';
 
 CREATE FUNCTION zcsync._describe_listener(p_name text, p_written regprocedure DEFAULT NULL, p_replaced regprocedure DEFAULT NULL,
 	p_stream_removed regprocedure DEFAULT NULL, p_outranking regprocedure DEFAULT NULL, p_linked regprocedure DEFAULT NULL,
-	p_paused regprocedure DEFAULT NULL)
+	p_paused regprocedure DEFAULT NULL, p_files regprocedure DEFAULT NULL)
 RETURNS zcsync.listener
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT ROW(p_name, p_written, p_replaced, p_stream_removed, p_outranking, p_linked, p_paused)::zcsync.listener;
+	SELECT ROW(p_name, p_written, p_replaced, p_stream_removed, p_outranking, p_linked, p_paused, p_files)::zcsync.listener;
 END;
-COMMENT ON FUNCTION zcsync._describe_listener(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
+COMMENT ON FUNCTION zcsync._describe_listener(text, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'a listener by its parts';
 
 CREATE FUNCTION zcsync._listeners() RETURNS SETOF zcsync.listener
@@ -82,3 +85,9 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
 COMMENT ON FUNCTION zcsync._ask_paused(regprocedure, bigint[]) IS
 'calls the hook paused of a listener';
+
+CREATE FUNCTION zcsync._ask_files(p_hook regprocedure, p_ids bigint[]) RETURNS jsonb
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'zcsync_sql_call_hook';
+COMMENT ON FUNCTION zcsync._ask_files(regprocedure, bigint[]) IS
+'calls the hook files of a listener';

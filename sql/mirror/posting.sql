@@ -285,6 +285,32 @@ $$;
 COMMENT ON FUNCTION zcsync._hold_paused(bigint[]) IS
 'holds pushes of comments that must not be sent now; returns them';
 
+-- What goes with the comments of these jobs that are to be posted, as listeners say: see
+-- listeners.sql.
+CREATE FUNCTION zcsync._files_with(p_jobs bigint[]) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_ids bigint[] := ARRAY(SELECT q.local_id FROM zcsync.sync_queue q
+		CROSS JOIN LATERAL (SELECT FROM zcsync.comments AS k WHERE k.local_id = q.local_id AND k.remote_id IS NULL OFFSET 0) AS c
+		WHERE q.job_id = ANY (p_jobs) AND q.unclear_since IS NULL AND NOT q.payload ? 'posted');
+	v_files jsonb := '{}';
+	v_hook regprocedure;
+BEGIN
+	IF v_ids <> '{}' THEN
+		FOR v_hook IN SELECT l.files FROM zcsync._listeners() AS l WHERE l.files IS NOT NULL LOOP
+			v_files := v_files || coalesce(zcsync._ask_files(v_hook, v_ids), '{}');
+		END LOOP;
+	END IF;
+	RETURN v_files;
+END
+$$;
+COMMENT ON FUNCTION zcsync._files_with(bigint[]) IS
+'what goes with the comments of these jobs, by their local ids, and which of them must wait';
+
 -- The requests of pushes of comments of an account.  Those that must wait are left out.
 CREATE FUNCTION zcsync._prepare_posts(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -302,6 +328,7 @@ DECLARE
 	v_request jsonb;
 	v_equal bigint[] := '{}';
 	v_held bigint[] := zcsync._hold_paused(p_ids);
+	v_files jsonb := zcsync._files_with(ARRAY(SELECT unnest(p_ids) EXCEPT SELECT unnest(v_waiting || v_held)));
 	v_prepared zcsync.prepared[] := '{}';
 BEGIN
 	SELECT * INTO STRICT v_account FROM zcsync.accounts a WHERE a.account_id = p_account;
@@ -333,8 +360,11 @@ BEGIN
 					'page', v_job.payload -> 'page', 'since', v_job.unclear_since - interval '5 minutes'));
 			v_request := v_request || jsonb_build_object('look', true, 'class', 'api', 'may_be_gone', true,
 				'authors', jsonb_build_array(v_job.row -> 'author_id', v_job.lookup_floor, v_account.login_id), 'since', v_job.unclear_since - interval '5 minutes');
+		ELSIF v_job.new AND v_files -> v_job.local_id::text ? 'wait' THEN
+			v_waiting := v_waiting || v_job.job_id;
+			CONTINUE;
 		ELSE
-			v_request := zcsync._post_request(v_vendor, v_job.row, v_account.login_id);
+			v_request := zcsync._post_request(v_vendor, v_job.row || coalesce(v_files -> v_job.local_id::text, '{}'), v_account.login_id);
 			IF v_request IS NULL THEN
 				v_equal := v_equal || v_job.local_id;
 			END IF;

@@ -31,7 +31,8 @@ BEGIN
 	FOR v IN
 		SELECT w.*, f.name AS from_name, fs.kind AS from_kind, t.name AS to_name, ts.kind AS to_kind, ts.writes,
 			zcsync._kind_of(f.vendor, 'comments') AS from_comments, zcsync._kind_of(t.vendor, 'comments') AS to_comments,
-			(zcsync._vendor_of(f.vendor)).title AS from_title, (zcsync._vendor_of(t.vendor)).title AS to_title
+			(zcsync._vendor_of(f.vendor)).title AS from_title, (zcsync._vendor_of(t.vendor)).title AS to_title,
+			c.attachments, (zcsync._vendor_of(f.vendor)).file_request AS from_files, (zcsync._vendor_of(t.vendor)).file_upload AS to_files
 		FROM zcsync.route_comments c JOIN zcsync.routes r ON r.route_id = c.route_id
 		CROSS JOIN LATERAL (VALUES
 			(c.comments, 'comments', r.source_stream_id, r.target_stream_id, c.target_is_internal),
@@ -56,6 +57,10 @@ BEGIN
 				DETAIL = format('%s has no private comments: whoever sees the record would read them.', v.to_title),
 				HINT = CASE v.option WHEN 'comments' THEN 'Give comments => ''public'', or say that only agents read the target: target_is_internal => true.'
 					ELSE 'Give comments_back => ''public''.' END;
+		ELSIF v.attachments = 'copy' AND (v.from_files IS NULL OR v.to_files IS NULL) THEN
+			RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+				MESSAGE = format('files of "%s" cannot be copied to "%s"', v.from_name, v.to_name),
+				HINT = 'Give attachments => ''link''.';
 		END IF;
 	END LOOP;
 END
@@ -101,10 +106,10 @@ BEGIN
 			MESSAGE = format('invalid value for hold: %s', hold),
 			HINT = 'It is between 0 and a day.';
 	END IF;
-	IF attachments NOT IN ('none', 'link') THEN
+	IF attachments NOT IN ('none', 'link', 'copy') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid value for attachments: "%s"', left(attachments, 100)),
-			HINT = 'It is none or link.';
+			HINT = 'It is none, link or copy.';
 	END IF;
 	INSERT INTO zcsync.route_comments AS c (route_id, since) VALUES (v_route.route_id, date_trunc('second', zcsync._now() - interval '1 minute'))
 	ON CONFLICT (route_id) DO NOTHING;
@@ -124,7 +129,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.set_route_comments(text, text, text, text, text, boolean, boolean, boolean, boolean, interval, text) IS
-'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait; whether copies name the files of comments';
+'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait; whether copies name the files of comments, or get copies of them';
 
 -- The steps that the route would take now, for the pairs that were made last.
 CREATE FUNCTION zcsync.plan_comments(route text, max_pairs integer DEFAULT 100)
@@ -143,7 +148,7 @@ BEGIN
 	END IF;
 	RETURN QUERY
 	SELECT t.op, zcsync.reference(s.from_account, 'comments', c.remote_id, c.local_id), zcsync.reference(s.to_account, s.to_kind, s.to_record, NULL),
-		t.is_private, CASE WHEN t.op IN ('create', 'wait', 'update') THEN (zcsync._copy_of(s, zcsync._original(c.local_id))).body END,
+		t.is_private, CASE WHEN t.op IN ('create', 'wait', 'update') THEN (zcsync._copy_of(s, zcsync._original(c.local_id), t.copy_id)).body END,
 		CASE WHEN t.op IN ('create', 'wait', 'update') AND s.attachments <> 'none' THEN
 			ARRAY(SELECT zcsync._file_title(f.name, f.size) FROM zcsync._files_of(c.account_id, c.remote_id) AS f) ELSE '{}' END
 	FROM zcsync._comment_sides(v_route.route_id, ARRAY(
@@ -176,6 +181,10 @@ AS $$
 	JOIN zcsync.streams AS s ON s.stream_id = w.from_stream::bigint JOIN zcsync.accounts AS a ON a.account_id = s.account_id
 	JOIN zcsync.streams AS x ON x.stream_id = w.to_stream::bigint JOIN zcsync.accounts AS b ON b.account_id = x.account_id
 	WHERE c.route_id = (p_def ->> 'route_id')::bigint AND w.rule <> 'none'
+	UNION ALL
+	SELECT 'files', true, format('files of comments up to %s are copied; copies of comments name the others', current_setting('zcsync.attachment_max_size')),
+		'SELECT * FROM zcsync.errors; shows those that could not be copied.'
+	FROM zcsync.route_comments AS c WHERE c.route_id = (p_def ->> 'route_id')::bigint AND c.attachments = 'copy'
 	UNION ALL
 	-- whether a text is public may only be known by its comments
 	SELECT 'description', true, format('comments of %s/%s are not read: a text that may be private stays away from the target', a.name, s.kind),

@@ -57,7 +57,7 @@ CREATE TYPE zcsync.comment_side AS (
 	old boolean,
 	hold interval,
 	since timestamptz,
-	attachments text			-- what becomes of the files of comments: none or link
+	attachments text			-- what becomes of the files of comments: none, link or copy
 );
 COMMENT ON TYPE zcsync.comment_side IS
 'a pair of records, and how comments of one go to the other';
@@ -274,7 +274,7 @@ AS $$
 	LEFT JOIN files AS f ON f.comment_id = c.remote_id
 	-- also if the pair was made anew since
 	LEFT JOIN LATERAL (
-		SELECT o.*, t.is_private AS is_hidden FROM zcsync.comment_copies AS o LEFT JOIN zcsync.comments AS t ON t.local_id = o.copy_id
+		SELECT o.*, t.is_private AS is_hidden, t.local_id IS NOT NULL AND t.remote_id IS NULL AS is_new FROM zcsync.comment_copies AS o LEFT JOIN zcsync.comments AS t ON t.local_id = o.copy_id
 		WHERE o.original_id = c.local_id AND (o.link_id = p_side.link_id
 			OR (t.account_id = p_side.to_account AND t.parent_kind = p_side.to_kind AND t.parent_id = p_side.to_record))
 		ORDER BY o.copy_id LIMIT 1) AS k ON true
@@ -286,8 +286,10 @@ AS $$
 		c.deleted_at IS NOT NULL AS is_gone,
 		zcsync._comment_digest(c.body, c.rich_body) AS digest,
 		f.ids IS NOT NULL AS has_files,
-		EXISTS (SELECT FROM unnest(f.ids) AS i (id)
-			WHERE NOT EXISTS (SELECT FROM zcsync.attachment_copies AS o WHERE o.copy_id = k.copy_id AND o.attachment_id = i.id)) AS has_new_files) AS x
+		EXISTS (SELECT FROM unnest(f.ids) AS i (id)		-- or that could not be copied
+			WHERE NOT EXISTS (SELECT FROM zcsync.attachment_copies AS o WHERE o.copy_id = k.copy_id AND o.attachment_id = i.id AND o.state <> 'refused')) AS has_new_files,
+		'body' = ANY (p_side.to_changes) OR (k.is_new AND k.digest = zcsync._comment_digest(c.body, c.rich_body) AND NOT EXISTS (SELECT FROM zcsync.sync_queue AS q
+			WHERE q.account_id = p_side.to_account AND q.local_id = k.copy_id AND (q.state = 'running' OR q.sent IS NOT NULL OR q.unclear_since IS NOT NULL))) AS is_open) AS x
 	CROSS JOIN LATERAL (SELECT x.*,
 		CASE WHEN p_side.to_has_private THEN x.is_secret OR x.is_old OR NOT p_side.public OR NOT (p_side.from_has_private OR p_side.back) END AS is_private,
 		p_side.wanted AND NOT x.is_gone
@@ -308,7 +310,7 @@ AS $$
 				WHEN 'body' = ANY (p_side.to_changes) OR ('is_private' = ANY (p_side.to_changes) AND k.is_hidden IS NOT TRUE) THEN 'withdraw'
 				WHEN k.state <> 'stale' THEN 'stale' END
 		WHEN NOT p_side.wanted OR (k.digest = d.digest AND NOT x.has_new_files) THEN NULL
-		WHEN 'body' = ANY (p_side.to_changes) THEN 'update'
+		WHEN x.is_open THEN 'update'
 		WHEN k.digest = d.digest THEN 'late'
 		WHEN k.state <> 'stale' THEN 'stale' END) AS s (op)
 	WHERE s.op IS NOT NULL
@@ -366,7 +368,8 @@ COMMENT ON FUNCTION zcsync._without_placeholders(text) IS
 -- there has the author's e-mail address, he is the author; elsewhere the text begins with
 -- the author's name.  A marker is cut off, and with it the formatting.  The files of the
 -- comment are named below it.
-CREATE FUNCTION zcsync._copy_of(p_side zcsync.comment_side, p_comment zcsync.original, OUT body text, OUT rich_body jsonb, OUT author_id text)
+CREATE FUNCTION zcsync._copy_of(p_side zcsync.comment_side, p_comment zcsync.original, p_copy bigint DEFAULT NULL,
+	OUT body text, OUT rich_body jsonb, OUT author_id text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -376,20 +379,24 @@ DECLARE
 	v_content jsonb := CASE WHEN p_side.marker IS NOT NULL
 		THEN to_jsonb(ltrim(substr(ltrim(p_comment.body, E' \t\r\n'), length(p_side.marker) + 1), E' \t\r\n'))
 		WHEN v_form = 'text' THEN to_jsonb(coalesce(p_comment.body, '')) ELSE p_comment.rich_body END;
+	v_files text := zcsync._without_placeholders(zcsync._file_lines(p_comment.account_id, p_comment.remote_id, p_side.attachments, p_copy));
 	v_options jsonb;
 BEGIN
+	IF p_side.attachments = 'none' THEN
+		v_files := NULL;
+	END IF;
 	IF p_side.to_authors THEN
 		author_id := zcsync._member_id(p_side.to_account, zcsync._email_of(p_side.from_account, p_comment.author_id));
 	END IF;
 	v_options := jsonb_build_object('max_length', 20000, 'link', zcsync.record_url(p_side.from_account, p_side.from_kind, p_side.from_record),
-		'prefix', CASE WHEN author_id IS NULL THEN zcsync._comment_heading(p_comment) END,
-		'suffix', CASE WHEN p_side.attachments <> 'none' THEN zcsync._without_placeholders(zcsync._file_lines(p_comment.account_id, p_comment.remote_id)) END);
+		'prefix', CASE WHEN author_id IS NULL OR (v_files IS NULL AND btrim(coalesce(p_comment.body, '')) = '') THEN zcsync._comment_heading(p_comment) END,
+		'suffix', v_files);
 	v_content := zcsync._without_placeholders(v_content::text)::jsonb;
 	rich_body := zcsync._convert_comment(v_form, v_content, p_side.to_form, v_options);
 	body := zcsync._convert_comment(v_form, v_content, 'text', v_options) #>> '{}';
 END
 $$;
-COMMENT ON FUNCTION zcsync._copy_of(zcsync.comment_side, zcsync.original) IS
+COMMENT ON FUNCTION zcsync._copy_of(zcsync.comment_side, zcsync.original, bigint) IS
 'the text and the author that the copy of a comment has';
 
 -- ---------------------------------------------------------------------
@@ -421,8 +428,7 @@ BEGIN
 		RETURNING local_id INTO v_id;
 		INSERT INTO zcsync.comment_copies (copy_id, original_id, route_id, link_id, was_public, digest)
 		VALUES (v_id, v_step.original_id, p_route, p_side.link_id, v_step.is_private IS NOT TRUE AND (p_side.to_has_private OR p_side.to_is_open), v_step.digest);
-		PERFORM zcsync._note_files(v_id, v_comment.account_id, v_comment.remote_id,
-			CASE p_side.attachments WHEN 'none' THEN 'the route carries no files' END);
+		PERFORM zcsync._note_files(v_id, v_comment.account_id, v_comment.remote_id, p_side.attachments);
 		v_ids := v_ids || v_id;
 		EXIT WHEN cardinality(v_ids) >= 50;		-- the rest is for another transaction
 	END LOOP;
@@ -446,7 +452,7 @@ BEGIN
 	SELECT NULL::text AS body, NULL::jsonb AS rich_body INTO v_copy;	-- where nothing of the text changes
 	v_comment := zcsync._original(p_step.original_id);
 	IF p_step.op = 'update' THEN
-		v_copy := zcsync._copy_of(p_side, v_comment);
+		v_copy := zcsync._copy_of(p_side, v_comment, p_step.copy_id);
 	ELSIF 'body' = ANY (p_side.to_changes) AND (NOT v_hides OR v_comment.deleted_at IS NOT NULL OR v_comment.is_redacted) THEN
 		SELECT 'This comment was withdrawn.' AS body, zcsync._convert_comment('text', '"This comment was withdrawn."', p_side.to_form, '{}') AS rich_body INTO v_copy;
 	END IF;
@@ -459,8 +465,7 @@ BEGIN
 	IF p_step.op = 'withdraw' THEN
 		PERFORM zcsync._withdraw_files(p_step.copy_id);
 	ELSE
-		PERFORM zcsync._note_files(p_step.copy_id, v_comment.account_id, v_comment.remote_id,
-			CASE p_side.attachments WHEN 'none' THEN 'the route carries no files' END);
+		PERFORM zcsync._note_files(p_step.copy_id, v_comment.account_id, v_comment.remote_id, p_side.attachments);
 	END IF;
 	UPDATE zcsync.comment_copies k
 	SET digest = p_step.digest, state = CASE p_step.op WHEN 'withdraw' THEN 'withdrawn' ELSE 'copied' END, changed_at = zcsync._now()
@@ -542,12 +547,12 @@ COMMENT ON FUNCTION zcsync._converse(text, bigint[], jsonb[], zcsync.origin[]) I
 'queues the pairs to which comments were written, or of whose comments files were seen';
 
 -- What a person has to know of the comments of a pair; without a code it is over.
-CREATE FUNCTION zcsync._note_conversation(p_route bigint, p_source bigint, p_back boolean, p_code text, p_message text) RETURNS void
+CREATE FUNCTION zcsync._note_conversation(p_route bigint, p_source bigint, p_back boolean, p_code text, p_message text, p_of text DEFAULT 'comments') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_field text := CASE WHEN p_back THEN 'back:comments' ELSE 'comments' END;
+	v_field text := CASE WHEN p_back THEN 'back:' ELSE '' END || p_of;
 BEGIN
 	IF p_code IS NULL THEN
 		DELETE FROM zcsync.route_errors e WHERE e.route_id = p_route AND e.source_id = p_source AND e.field = v_field;
@@ -560,7 +565,7 @@ BEGIN
 	SET code = excluded.code, message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, count = e.count + 1;
 END
 $$;
-COMMENT ON FUNCTION zcsync._note_conversation(bigint, bigint, boolean, text, text) IS
+COMMENT ON FUNCTION zcsync._note_conversation(bigint, bigint, boolean, text, text, text) IS
 'records what a person has to know of the comments of a pair, or that it is over';
 
 -- Carry the comments of a pair one way; returns the rows that were written.
@@ -576,6 +581,7 @@ DECLARE
 BEGIN
 	written := '{}';
 	busy := false;
+	PERFORM zcsync._give_up_files(p_side);
 	v_steps := ARRAY(SELECT s FROM zcsync._comment_steps_of(p_side) AS s);
 	IF NOT EXISTS (SELECT FROM unnest(v_steps) AS s WHERE s.op IN ('create', 'wait')) THEN
 		NULL;
@@ -605,13 +611,15 @@ BEGIN
 		ELSIF v_step.op = 'stale' THEN
 			UPDATE zcsync.comment_copies k SET state = 'stale', changed_at = zcsync._now() WHERE k.copy_id = v_step.copy_id;
 		ELSIF v_step.op = 'late' THEN
-			PERFORM zcsync._note_files(v_step.copy_id, o.account_id, o.remote_id, 'it was added after its comment had been copied')
+			PERFORM zcsync._note_files(v_step.copy_id, o.account_id, o.remote_id, p_side.attachments, 'it was added after its comment had been copied')
 			FROM zcsync._original(v_step.original_id) AS o;
 		END IF;
 		IF v_step.op = 'withdraw' AND EXISTS (SELECT FROM zcsync.comment_copies k WHERE k.copy_id = v_step.copy_id AND k.was_public) THEN
 			PERFORM zcsync._report_withdrawn(p_side, v_step.copy_id);
 		END IF;
 	END LOOP;
+	wait_until := least(wait_until, zcsync._copy_files(p_side));
+	PERFORM zcsync._report_files(p_route, p_side);
 	SELECT count(*) INTO v_stale FROM zcsync.comment_copies k JOIN zcsync.comments c ON c.local_id = k.copy_id
 	WHERE k.link_id = p_side.link_id AND k.state = 'stale' AND c.account_id = p_side.to_account;
 	PERFORM zcsync._note_conversation(p_route, p_side.source_id, p_side.back, CASE WHEN v_stale > 0 THEN 'comment_stale' END,

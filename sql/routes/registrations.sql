@@ -234,7 +234,8 @@ BEGIN ATOMIC
 		p_stream_removed => 'zcsync._refuse_routed_stream(bigint)'::regprocedure,
 		p_outranking => 'zcsync._routed_fields(bigint, bigint)'::regprocedure,
 		p_linked => 'zcsync._linked_rows(bigint, text, timestamptz)'::regprocedure,
-		p_paused => 'zcsync._paused_copies(bigint[])'::regprocedure);
+		p_paused => 'zcsync._paused_copies(bigint[])'::regprocedure,
+		p_files => 'zcsync._files_for_posts(bigint[])'::regprocedure);
 END;
 COMMENT ON FUNCTION zcsync._route_listener() IS
 'what routes are told of mirror rows and streams';

@@ -230,7 +230,7 @@ BEGIN
 		hold interval NOT NULL DEFAULT '0'	-- how long a copy that is not private waits
 			CONSTRAINT route_comments_hold CHECK (hold >= '0' AND hold <= '1 day'),
 		attachments text NOT NULL DEFAULT 'link'	-- what becomes of the files of a comment
-			CONSTRAINT route_comments_attachments CHECK (attachments IN ('none', 'link')),
+			CONSTRAINT route_comments_attachments CHECK (attachments IN ('none', 'link', 'copy')),
 		since timestamptz NOT NULL		-- a comment that was written before is old
 	);
 	COMMENT ON TABLE zcsync.route_comments IS
@@ -269,7 +269,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.route_comments.relay IS 'copies that other routes made are carried on';
 	COMMENT ON COLUMN zcsync.route_comments.old IS 'comments from before that time are carried as well, where agents alone read them';
 	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
-	COMMENT ON COLUMN zcsync.route_comments.attachments IS 'what becomes of the files of comments: none or link (named in the copy, with a link to the record)';
+	COMMENT ON COLUMN zcsync.route_comments.attachments IS 'what becomes of the files of comments: none, link (named in the copy, with a link to the record) or copy';
 	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old';
 	COMMENT ON COLUMN zcsync.comment_copies.copy_id IS 'local_id of the copy';
 	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of; empty: a route wrote it itself, about the record';
@@ -295,19 +295,32 @@ BEGIN
 			CONSTRAINT attachment_copies_copy_fkey REFERENCES zcsync.comment_copies ON DELETE CASCADE,
 		attachment_id bigint NOT NULL,
 		state text NOT NULL
-			CONSTRAINT attachment_copies_state CHECK (state IN ('linked', 'skipped')),
-		reason text						-- why it was skipped
-			CONSTRAINT attachment_copies_reason CHECK ((state = 'skipped') = (reason IS NOT NULL)),
+			CONSTRAINT attachment_copies_state CHECK (state IN ('waiting', 'uploaded', 'copied', 'refused', 'linked', 'skipped')),
+		reason text						-- why it was not copied
+			CONSTRAINT attachment_copies_reason CHECK (state NOT IN ('refused', 'skipped') OR reason IS NOT NULL),
+		checksum text,
+		remote_id text,					-- of the copy of the file
+		token text,						-- by which a comment takes the file that was uploaded
+		tries integer NOT NULL DEFAULT 0,	-- that came to nothing
+		started_at timestamptz,
+		sent_at timestamptz,			-- the upload whose outcome is not known
 		changed_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT attachment_copies_pkey PRIMARY KEY (copy_id, attachment_id)
 	);
 	CREATE INDEX idx_attachment_copies_attachment ON zcsync.attachment_copies (attachment_id);
+	CREATE INDEX idx_attachment_copies_remote_id ON zcsync.attachment_copies (remote_id) WHERE remote_id IS NOT NULL;
 	COMMENT ON TABLE zcsync.attachment_copies IS
 	'what became of the files of comments that routes copied: a row for each file and copy, which goes with the row of the copy';
 	COMMENT ON COLUMN zcsync.attachment_copies.copy_id IS 'local_id of the copy of the comment';
 	COMMENT ON COLUMN zcsync.attachment_copies.attachment_id IS 'local_id of the file of the original';
-	COMMENT ON COLUMN zcsync.attachment_copies.state IS 'linked (the copy names it, with a link to the record) or skipped';
-	COMMENT ON COLUMN zcsync.attachment_copies.reason IS 'why it was skipped';
+	COMMENT ON COLUMN zcsync.attachment_copies.state IS 'waiting (it will be copied), uploaded (it goes with the comment when that is posted), copied, refused (it cannot be copied, and the copy will name it), linked (the copy names it, with a link to the record) or skipped';
+	COMMENT ON COLUMN zcsync.attachment_copies.reason IS 'why it was not copied, or skipped';
+	COMMENT ON COLUMN zcsync.attachment_copies.checksum IS 'SHA-256 of the content that was copied, in hexadecimal digits';
+	COMMENT ON COLUMN zcsync.attachment_copies.remote_id IS 'the target vendor''s id of the copy of the file';
+	COMMENT ON COLUMN zcsync.attachment_copies.token IS 'by which the comment takes the file that was uploaded; empty once it is posted';
+	COMMENT ON COLUMN zcsync.attachment_copies.tries IS 'uploads that came to nothing';
+	COMMENT ON COLUMN zcsync.attachment_copies.started_at IS 'when copying began';
+	COMMENT ON COLUMN zcsync.attachment_copies.sent_at IS 'when the upload was sent whose outcome is not known';
 	COMMENT ON COLUMN zcsync.attachment_copies.changed_at IS 'when it came into this state';
 END
 $$;

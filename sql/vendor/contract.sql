@@ -220,7 +220,15 @@ CREATE TYPE zcsync.vendor AS (
 	remote_history	regprocedure,	-- asks now who changed what in a record: account, kind, remote id
 	suspended	regprocedure,	-- asks now for what the vendor holds back as spam: account
 	suspended_request	jsonb,	-- a request whose reply shows how many such messages there are
-	suspended_count	regprocedure	-- how many the reply shows, as in 7, or 100+ where there are more than it shows
+	suspended_count	regprocedure,	-- how many the reply shows, as in 7, or 100+ where there are more than it shows
+	files_first	boolean,		-- files are uploaded before the comment is posted, whose row then has their tokens in "uploads"; if false, they are sent after it
+	file_request	regprocedure,	-- what brings the content of a file, or asks first whether malware was found in it: account, row (with "scanned" and
+									-- "url" as the reply to that had them); NULL: it has no address
+	file_upload	regprocedure,	-- what sends a file: account, row of the comment, row of the file.  The file itself is src/file_transfer.c's
+	file_reply	regprocedure,	-- what a reply to one of both says: request, reply -> {id, token}, or {scan_result, url}
+	file_look	regprocedure,	-- what lists the files that are there, to see whether an upload arrived: account, row of the comment; without
+								-- this hook one that may have arrived is sent again
+	file_found	regprocedure	-- the files of that list: request, reply
 );
 COMMENT ON TYPE zcsync.vendor IS
 'what a vendor provides; each function that returns it registers a vendor';
@@ -244,20 +252,21 @@ CREATE FUNCTION zcsync._describe_vendor(name text, title text, connector text, k
 	login_request jsonb DEFAULT NULL, login regprocedure DEFAULT NULL, comment_fault regprocedure DEFAULT NULL,
 	comment_request regprocedure DEFAULT NULL, comment_reply regprocedure DEFAULT NULL,
 	remote_history regprocedure DEFAULT NULL, suspended regprocedure DEFAULT NULL, suspended_request jsonb DEFAULT NULL,
-	suspended_count regprocedure DEFAULT NULL)
+	suspended_count regprocedure DEFAULT NULL, files_first boolean DEFAULT false, file_request regprocedure DEFAULT NULL,
+	file_upload regprocedure DEFAULT NULL, file_reply regprocedure DEFAULT NULL, file_look regprocedure DEFAULT NULL, file_found regprocedure DEFAULT NULL)
 RETURNS zcsync.vendor
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
 		$24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45,
-		$46, $47, $48, $49, $50, $51, $52, $53, $54;
+		$46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60;
 END;
 COMMENT ON FUNCTION zcsync._describe_vendor(text, text, text, zcsync.vendor_kind[], zcsync.vendor_setting[], zcsync.vendor_credentials[],
 	integer, integer, boolean, boolean, boolean, jsonb, text[], text, text[], regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure,
 	regprocedure, regprocedure, regprocedure, regprocedure, text[], jsonb, regprocedure, regprocedure, regprocedure, regprocedure,
-	regprocedure, regprocedure, jsonb, regprocedure) IS
+	regprocedure, regprocedure, jsonb, regprocedure, boolean, regprocedure, regprocedure, regprocedure, regprocedure, regprocedure) IS
 'the descriptor of a vendor';
 
 -- What each hook takes and returns, and which vendors must have it: all that have a
@@ -337,7 +346,7 @@ BEGIN ATOMIC
 		-- user and site): account, company, e-mail address, and what to do if no user
 		-- has that address (none or general)
 		('person', 'with companies', '{bigint,text,text,text}', 'TABLE(user_id text, site_id text)'),
-		('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]'),
+		('file_request', 'optional', '{bigint,jsonb}', 'jsonb'), ('file_upload', 'optional', '{bigint,jsonb,jsonb}', 'jsonb'), ('file_reply', 'optional', '{jsonb,jsonb}', 'jsonb'), ('file_look', 'optional', '{bigint,jsonb}', 'jsonb'), ('file_found', 'optional', '{jsonb,jsonb}', 'TABLE(id text, name text, size bigint, made_at timestamp with time zone)'), ('webhook_proof', 'optional', '{jsonb,bytea,text}', 'zcsync.webhook_proof'), ('webhook_events', 'with webhooks', '{bigint,jsonb,jsonb}', 'zcsync.webhook_event[]'),
 		-- comments: a page of those of a record, and what follows it; then those that are written here (doc/new-vendor.md)
 		('comments_request', 'with comments', '{bigint,jsonb}', 'jsonb'), ('comments_next', 'with comments', '{bigint,jsonb,jsonb}', 'jsonb'),
 		('comment_fault', 'to comment', '{jsonb,jsonb,jsonb}', 'jsonb'), ('comment_request', 'to comment', '{jsonb,jsonb}', 'jsonb'), ('login', 'to comment', '{jsonb}', 'text'), ('comment_reply', 'to comment', '{bigint,jsonb,jsonb}', 'TABLE(remote_id text, remote_version text, vals jsonb, doc jsonb)'),

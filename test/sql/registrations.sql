@@ -65,7 +65,7 @@ GRANT USAGE ON SCHEMA zcsync TO regress_zcsync_stranger;
 GRANT CREATE ON SCHEMA public TO regress_zcsync_stranger;
 SET ROLE regress_zcsync_stranger;
 CREATE FUNCTION ear() RETURNS zcsync.listener LANGUAGE sql AS
-$$ SELECT ROW('ear', 'public.hear(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])'::regprocedure, NULL, NULL, NULL, NULL, NULL)::zcsync.listener $$;
+$$ SELECT ROW('ear', 'public.hear(text, bigint[], bigint[], jsonb[], zcsync.origin[], timestamptz[])'::regprocedure, NULL, NULL, NULL, NULL, NULL, NULL)::zcsync.listener $$;
 CREATE FUNCTION part() RETURNS zcsync.account_part LANGUAGE sql AS $$ SELECT ROW('part', 1, NULL, NULL, NULL, NULL, NULL, NULL)::zcsync.account_part $$;
 CREATE FUNCTION wants() RETURNS SETOF zcsync.condition LANGUAGE sql AS $$ VALUES (1, 'mine', false, 'never asked', NULL) $$;
 RESET ROLE;

@@ -61,6 +61,7 @@ int
 main(void)
 {
 	test_conceal();
+	test_file_body();
 	test_json();
 	test_merge();
 	test_merge_laws();

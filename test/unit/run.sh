@@ -18,7 +18,7 @@ ${CC:-cc} -g -O1 -std=gnu99 -Wall -Wextra -Werror -Wno-unused-parameter \
 	-ffunction-sections -fdata-sections -Wl,--gc-sections ${CFLAGS:-} \
 	-I"$("$pg_config" --includedir-server)" -I"$src" \
 	$("${CURL_CONFIG:-curl-config}" --cflags) -o "$build/unit" \
-	"$here"/*.c "$src/conceal.c" "$src/json.c" "$src/merge.c" "$src/retry.c" "$src/url.c" "$src/value.c" \
+	"$here"/*.c "$src/conceal.c" "$src/file_body.c" "$src/json.c" "$src/merge.c" "$src/retry.c" "$src/url.c" "$src/value.c" \
 	-L"$("$pg_config" --pkglibdir)" -L"$("$pg_config" --libdir)" \
 	-lpgcommon -lpgport $("${CURL_CONFIG:-curl-config}" --libs) -lm
 

@@ -16,6 +16,7 @@ extern void is_int(int64 got, int64 expected, const char *name);
 extern void is_text(const char *got, const char *expected, const char *name);
 
 extern void test_conceal(void);
+extern void test_file_body(void);
 extern void test_json(void);
 extern void test_merge(void);
 extern void test_merge_laws(void);

@@ -73,3 +73,51 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_task_files(bigint, text, jsonb) IS
 'files of a task as rows; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Files that are copied.  By its API a comment takes none: they hang on the task.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._clickup_file_request(p_account bigint, p_file jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'download', 'url', p_file #> '{remote,url}') WHERE p_file #>> '{remote,url}' IS NOT NULL;
+END;
+COMMENT ON FUNCTION zcsync._clickup_file_request(bigint, jsonb) IS
+'the request for the content of a file';
+
+CREATE FUNCTION zcsync._clickup_file_upload(p_account bigint, p_comment jsonb, p_file jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'upload', 'task_id', p_comment -> 'parent_id');
+END;
+COMMENT ON FUNCTION zcsync._clickup_file_upload(bigint, jsonb, jsonb) IS
+'the request that attaches a file to the task of a comment';
+
+CREATE FUNCTION zcsync._clickup_file_reply(p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('id', p_reply -> 'id');
+END;
+COMMENT ON FUNCTION zcsync._clickup_file_reply(jsonb, jsonb) IS
+'the id of an attached file';
+
+CREATE FUNCTION zcsync._clickup_file_look(p_account bigint, p_comment jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'get_task', 'task_id', p_comment -> 'parent_id');
+END;
+COMMENT ON FUNCTION zcsync._clickup_file_look(bigint, jsonb) IS
+'the request for the files of the task of a comment';
+
+CREATE FUNCTION zcsync._clickup_file_found(p_request jsonb, p_reply jsonb) RETURNS TABLE (id text, name text, size bigint, made_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT f ->> 'id', coalesce(nullif(f ->> 'title', ''), f ->> 'name'), (zcsync._file_size(f -> 'size') #>> '{}')::bigint, zcsync._clickup_time(f ->> 'date')::timestamptz
+	FROM jsonb_array_elements(zcsync._json_list(p_reply -> 'attachments')) AS f
+	WHERE f -> 'deleted' IS DISTINCT FROM 'true'
+$$;
+COMMENT ON FUNCTION zcsync._clickup_file_found(jsonb, jsonb) IS
+'the files of a task';

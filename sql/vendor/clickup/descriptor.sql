@@ -82,7 +82,7 @@ BEGIN ATOMIC
 		login => 'zcsync._clickup_login(jsonb)',
 		comment_fault => 'zcsync._clickup_comment_fault(jsonb,jsonb,jsonb)',
 		comment_request => 'zcsync._clickup_comment_request(jsonb,jsonb)',
-		comment_reply => 'zcsync._clickup_comment_reply(bigint,jsonb,jsonb)');
+		comment_reply => 'zcsync._clickup_comment_reply(bigint,jsonb,jsonb)', file_request => 'zcsync._clickup_file_request(bigint,jsonb)', file_upload => 'zcsync._clickup_file_upload(bigint,jsonb,jsonb)', file_reply => 'zcsync._clickup_file_reply(jsonb,jsonb)', file_look => 'zcsync._clickup_file_look(bigint,jsonb)', file_found => 'zcsync._clickup_file_found(jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_clickup() IS
 'the descriptor of ClickUp';

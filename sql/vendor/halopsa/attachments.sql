@@ -45,3 +45,55 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_files(bigint, text, jsonb, jsonb, jsonb) IS
 'files of a ticket or an opportunity as rows; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Files that are copied.  They are sent with the action that is the copy of their comment,
+-- and are shown to the user only if that is.
+-- ---------------------------------------------------------------------
+
+-- The reply may be the content, or name its address.
+CREATE FUNCTION zcsync._halopsa_file_request(p_account bigint, p_file jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'download', 'id', p_file -> 'remote_id', 'may_link', true);
+END;
+COMMENT ON FUNCTION zcsync._halopsa_file_request(bigint, jsonb) IS
+'the request for the content of a file';
+
+CREATE FUNCTION zcsync._halopsa_file_upload(p_account bigint, p_comment jsonb, p_file jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'upload', 'item', jsonb_build_object('filename', p_file -> 'name', 'ticket_id', zcsync._halopsa_id(p_comment ->> 'parent_id'),
+		'action_id', zcsync._halopsa_id(split_part(p_comment ->> 'remote_id', '-', 2)), 'showforusers', coalesce(p_comment -> 'is_private' = 'false', false)));
+END;
+COMMENT ON FUNCTION zcsync._halopsa_file_upload(bigint, jsonb, jsonb) IS
+'the request that attaches a file to an action';
+
+CREATE FUNCTION zcsync._halopsa_file_reply(p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('id', zcsync._halopsa_read_id(CASE jsonb_typeof(p_reply) WHEN 'array' THEN p_reply -> 0 ELSE p_reply END -> 'id'));
+END;
+COMMENT ON FUNCTION zcsync._halopsa_file_reply(jsonb, jsonb) IS
+'the id of an attached file';
+
+CREATE FUNCTION zcsync._halopsa_file_look(p_account bigint, p_comment jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'list', 'entity', 'Attachment', 'ticket_id', p_comment -> 'parent_id', 'action_id', split_part(p_comment ->> 'remote_id', '-', 2));
+END;
+COMMENT ON FUNCTION zcsync._halopsa_file_look(bigint, jsonb) IS
+'the request for the files of the ticket of an action';
+
+CREATE FUNCTION zcsync._halopsa_file_found(p_request jsonb, p_reply jsonb) RETURNS TABLE (id text, name text, size bigint, made_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+	SELECT zcsync._halopsa_read_id(f -> 'id'), zcsync._halopsa_read_text(f ->> 'filename'),
+		zcsync._halopsa_read_id(f -> 'filesize')::bigint, zcsync._halopsa_read_time(f ->> 'datecreated')::timestamptz
+	FROM jsonb_array_elements(zcsync._halopsa_list(p_reply)) AS f
+	WHERE zcsync._halopsa_read_id(f -> 'action_id') = p_request ->> 'action_id'
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_file_found(jsonb, jsonb) IS
+'the files of an action';

@@ -100,7 +100,7 @@ BEGIN ATOMIC
 		login => 'zcsync._halopsa_login(jsonb)',
 		comment_fault => 'zcsync._halopsa_comment_fault(jsonb,jsonb,jsonb)',
 		comment_request => 'zcsync._halopsa_comment_request(jsonb,jsonb)',
-		comment_reply => 'zcsync._halopsa_comment_reply(bigint,jsonb,jsonb)');
+		comment_reply => 'zcsync._halopsa_comment_reply(bigint,jsonb,jsonb)', file_request => 'zcsync._halopsa_file_request(bigint,jsonb)', file_upload => 'zcsync._halopsa_file_upload(bigint,jsonb,jsonb)', file_reply => 'zcsync._halopsa_file_reply(jsonb,jsonb)', file_look => 'zcsync._halopsa_file_look(bigint,jsonb)', file_found => 'zcsync._halopsa_file_found(jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_halopsa() IS
 'the descriptor of HaloPSA';

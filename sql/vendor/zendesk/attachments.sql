@@ -70,3 +70,40 @@ AS $$
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_event_files(bigint, jsonb) IS
 'files of new comments among ticket events as rows; the caller''s TimeZone must be UTC';
+
+-- ---------------------------------------------------------------------
+-- Files that are copied.  A file that is not known to be clean is asked for first: lists
+-- may be older than the search for malware.  An upload gives a token, which the comment
+-- takes within an hour.
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION zcsync._zendesk_file_request(p_account bigint, p_file jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_file -> 'scanned' = 'true' OR p_file ->> 'scan_result' = 'clean'
+		THEN jsonb_build_object('op', 'download', 'url', u.url)
+		ELSE jsonb_build_object('op', 'attachment', 'attachment_id', p_file -> 'remote_id') END
+	FROM (SELECT coalesce(p_file ->> 'url', p_file #>> '{remote,content_url}')) AS u (url)
+	WHERE u.url IS NOT NULL OR p_file ->> 'scanned' IS NULL;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_file_request(bigint, jsonb) IS
+'the request for the content of a file, or for what is known of it';
+
+CREATE FUNCTION zcsync._zendesk_file_upload(p_account bigint, p_comment jsonb, p_file jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('op', 'upload', 'filename', p_file -> 'name');
+END;
+COMMENT ON FUNCTION zcsync._zendesk_file_upload(bigint, jsonb, jsonb) IS
+'the request that uploads a file';
+
+CREATE FUNCTION zcsync._zendesk_file_reply(p_request jsonb, p_reply jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE p_request ->> 'op' WHEN 'upload' THEN jsonb_build_object('id', p_reply #> '{upload,attachment,id}', 'token', p_reply #> '{upload,token}')
+		ELSE jsonb_build_object('url', p_reply #> '{attachment,content_url}',
+			'scan_result', CASE p_reply #>> '{attachment,malware_scan_result}' WHEN 'malware_found' THEN 'infected' WHEN 'malware_not_found' THEN 'clean'
+				WHEN 'failed_to_scan' THEN 'failed' ELSE 'waiting' END) END;
+END;
+COMMENT ON FUNCTION zcsync._zendesk_file_reply(jsonb, jsonb) IS
+'what Zendesk says of an uploaded file, or of one whose content is to be fetched';

@@ -276,7 +276,7 @@ BEGIN ATOMIC
 		WHEN p_base = '{}' THEN jsonb_build_object('op', 'post_comment', 'ticket_id', p_row -> 'parent_id',
 			'body', jsonb_build_object('ticket', jsonb_build_object('comment', jsonb_strip_nulls(jsonb_build_object(
 				'body', CASE WHEN p_row ->> 'rich_body' IS NULL THEN p_row -> 'body' END, 'html_body', p_row -> 'rich_body',
-				'public', p_row -> 'is_private' = 'false', 'author_id', zcsync._zendesk_id(p_row ->> 'author_id'))))))
+				'public', p_row -> 'is_private' = 'false', 'author_id', zcsync._zendesk_id(p_row ->> 'author_id'), 'uploads', p_row -> 'uploads')))))
 		WHEN p_row -> 'is_private' = 'true' AND p_base -> 'is_private' <> 'true' THEN
 			jsonb_build_object('op', 'make_private', 'ticket_id', p_row -> 'parent_id', 'comment_id', p_row -> 'remote_id')
 	END;

@@ -116,7 +116,7 @@ BEGIN ATOMIC
 		login => 'zcsync._zendesk_login(jsonb)',
 		comment_fault => 'zcsync._zendesk_comment_fault(jsonb,jsonb,jsonb)',
 		comment_request => 'zcsync._zendesk_comment_request(jsonb,jsonb)',
-		comment_reply => 'zcsync._zendesk_comment_reply(bigint,jsonb,jsonb)');
+		comment_reply => 'zcsync._zendesk_comment_reply(bigint,jsonb,jsonb)', files_first => true, file_request => 'zcsync._zendesk_file_request(bigint,jsonb)', file_upload => 'zcsync._zendesk_file_upload(bigint,jsonb,jsonb)', file_reply => 'zcsync._zendesk_file_reply(jsonb,jsonb)');
 END;
 COMMENT ON FUNCTION zcsync._vendor_zendesk() IS
 'the descriptor of Zendesk';

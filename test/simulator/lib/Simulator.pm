@@ -14,6 +14,7 @@ use POSIX ();
 use Simulator::Clock;
 use Simulator::Control;
 use Simulator::Faults;
+use Simulator::Files;
 use Simulator::Ledger;
 use Simulator::Limits;
 use Simulator::Webhooks;
@@ -29,6 +30,7 @@ has limits => sub ($self) { Simulator::Limits->new(clock => $self->clock) };
 has ledger => sub ($self) { Simulator::Ledger->new(clock => $self->clock) };
 has webhooks => sub ($self) { Simulator::Webhooks->new(clock => $self->clock) };
 has options => sub { {} };
+has files => sub ($self) { Simulator::Files->new(clock => $self->clock, limits => $self->limits, ledger => $self->ledger, webhooks => $self->webhooks) };
 has vendors => sub { {} };
 
 sub startup ($self)
@@ -49,9 +51,11 @@ sub startup ($self)
 			limits => $self->limits,
 			ledger => $self->ledger,
 			webhooks => $self->webhooks,
+			files => $self->files,
 			config => $options);
 		$self->vendors->{ $vendor->name } = $vendor;
 	}
+	$self->vendors->{content} = $self->files;
 	$self->restart;
 	Simulator::Control->register($self);
 	$self->hook(around_dispatch => sub ($next, $c) { $self->_route($next, $c) });
@@ -80,6 +84,7 @@ sub _route ($self, $next, $c)
 	my $url = $c->req->url;
 	my $path = $url->path->to_string;
 
+	$self->files->origin(($c->req->is_secure ? 'https' : 'http') . '://' . ($c->req->headers->host // 'localhost'));
 	return $next->() if $path !~ m{^/+([a-z]+)(?:/(.*))?\z}s;
 	my $vendor = $self->vendors->{$1} or return $next->();
 	my $q = {

@@ -37,6 +37,25 @@ sub try ($vendor, $method, $path, $body = undef)
 	return $res->json;
 }
 
+# Upload what is no document: as the body, or as a form.
+sub upload ($vendor, $path, $headers, @body)
+{
+	my $res = $ua->start($ua->build_tx(POST => "$base{$vendor}$path" => { %{ $auth{$vendor} }, %$headers } => @body))->res;
+	my ($bare, $query) = split /\?/, $path, 2;
+
+	is_deeply [ $documents->check_request($vendor, 'POST', $bare, $query, undef) ], [], "request POST $bare";
+	is_deeply [ $documents->check_reply($vendor, 'POST', $bare, $res->code, $res->body) ], [], "reply POST $bare";
+	return $res->json;
+}
+
+# Where the content of a file is, the reply to a request for it, and one without credentials.
+sub content ($vendor, $url)
+{
+	my $res = $ua->max_redirects(0)->get($url => $auth{$vendor})->res;
+
+	return $res->is_redirect ? $ua->get($res->headers->location)->res->body : $res->body;
+}
+
 # Zendesk
 try(zendesk => GET => '/api/v2/incremental/tickets/cursor?start_time=0&per_page=500&include=users');
 try(zendesk => GET => '/api/v2/incremental/users/cursor?start_time=0');
@@ -87,6 +106,11 @@ my $job = try(zendesk => PUT => "/api/v2/tickets/update_many?ids=$id", { ticket 
 try(zendesk => GET => "/api/v2/job_statuses/$job->{job_status}{id}");
 $simulator->post('touch', { account => 'acme', id => $id, text => 'see', files => [ { file_name => 'a.png', content_type => 'image/png', inline => true } ] });
 is try(zendesk => GET => "/api/v2/tickets/$id/comments?include_inline_images=true")->{comments}[-1]{attachments}[0]{file_name}, 'a.png', 'a file of a comment';
+my $mine = upload(zendesk => '/api/v2/uploads?filename=b.txt', { 'Content-Type' => 'text/plain' }, 'some text')->{upload};
+try(zendesk => PUT => "/api/v2/tickets/$id", { ticket => { comment => { body => 'with it', uploads => [ $mine->{token} ] } } });
+my $shown = try(zendesk => GET => "/api/v2/attachments/$mine->{attachment}{id}")->{attachment};
+is content(zendesk => $shown->{content_url}), 'some text', 'its content, elsewhere';
+is $ua->put("$base{zendesk}/api/v2/tickets/$id" => $auth{zendesk} => json => { ticket => { comment => { body => 'again', uploads => [ $mine->{token} ] } } })->res->code, 422, 'a token is good once';
 try(zendesk => DELETE => "/api/v2/tickets/$id");
 
 # ClickUp
@@ -112,6 +136,10 @@ try(clickup => DELETE => "/api/v2/comment/$said->{id}");
 is_deeply try(clickup => GET => "/api/v2/task/$task->{id}/comment")->{comments}, [], 'a deleted comment';
 $simulator->post('touch', { workspace => 'dev', id => $task->{id}, text => 'see', files => [ { id => 'f.txt', title => 'a.txt' } ], time => [ { id => 5, user => 183, time => 60000 } ] });
 is try(clickup => GET => "/api/v2/task/$task->{id}")->{attachments}[0]{title}, 'a.txt', 'a file of a task';
+upload(clickup => "/api/v2/task/$task->{id}/attachment", {}, form => { attachment => { content => 'some text', filename => "b\x{e9}.txt", 'Content-Type' => 'text/plain' } });
+my $attached = try(clickup => GET => "/api/v2/task/$task->{id}")->{attachments}[1];
+is $attached->{title}, "b\x{e9}.txt", 'and one that was sent';
+is $ua->get($attached->{url})->res->body, 'some text', 'its content';
 is try(clickup => GET => "/api/v2/task/$task->{id}/time")->{data}[0]{intervals}[0]{time}, '60000', 'and its time';
 my $file = $ua->post("$base{clickup}/api/v2/task/$task->{id}/attachment", $auth{clickup}, form => { attachment => { content => 'a small file', filename => 'b.txt' } })->res->json;
 is_deeply [ $documents->check_reply(clickup => POST => "/api/v2/task/$task->{id}/attachment", 200, $file) ], [], 'an uploaded file';
@@ -138,6 +166,9 @@ is_deeply try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=t
 $simulator->post('touch', { vendor => 'halopsa', account => 'acme', id => $halo->{id}, text => 'see', files => [ { id => 70, filename => 'a.txt' } ], hours => 0.25 });
 is try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions}[0]{attachment_count}, 1, 'an action with a file';
 is try(halopsa => GET => "/api/Attachment?ticket_id=$halo->{id}")->{attachments}[0]{filename}, 'a.txt', 'which is listed';
+my ($act) = @{ try(halopsa => GET => "/api/Actions?ticket_id=$halo->{id}&excludesys=true")->{actions} };
+my $sent = try(halopsa => POST => '/api/Attachment', [ { filename => 'b.txt', ticket_id => $halo->{id}, action_id => $act->{id}, showforusers => false, data_base64 => b64_encode('some text', '') } ])->{id};
+is $ua->get("$base{halopsa}/api/Attachment/$sent" => $auth{halopsa})->res->body, 'some text', 'the content of a file that was sent';
 try(halopsa => POST => '/api/Client', [ { name => 'N', domain => 'n.example' } ]);
 try(halopsa => POST => '/api/Users', [ { name => 'A B', emailaddress => 'a@n.example', site_id => 19 } ]);
 try(halopsa => DELETE => "/api/Tickets/$halo->{id}?reason=double");

@@ -72,7 +72,7 @@ sub reset ($self, $options)
 sub seed ($self, $id, $name, $count, $seed)
 {
 	my $random = Simulator::Seed->new($seed * 31 + $id);
-	my $workspace = Simulator::ClickUp::Workspace->new(id => "$id", name => $name, clock => $self->clock);
+	my $workspace = Simulator::ClickUp::Workspace->new(id => "$id", name => $name, clock => $self->clock, files => $self->files);
 	my $base = ($id % 1000) * 1000 + 90_100_000_000;
 
 	$workspace->add_member(@$_) for [ 183, 'Dana Developer', 'dana@workspace.example' ], [ 184, 'Erik Engineer', 'erik@workspace.example' ],

@@ -32,6 +32,7 @@ my %POST = (
 	webhook_trouble => sub ($app, $p) { $app->webhooks->set_trouble($p); return $app->webhooks->trouble },
 	edit_webhook => \&_edit_webhook,
 	expire_tokens => \&_expire_tokens,
+	expire_uploads => sub ($app, $p) { $app->vendors->{zendesk}->expire_uploads($p->{account} // 'acme'); return {} },
 	limits => \&_limits,
 	holdback => \&_holdback,
 	settings => \&_settings);
@@ -43,6 +44,7 @@ my %GET = (
 	webhooks => \&_webhooks,
 	deliveries => \&_deliveries,
 	faults => sub ($app, $p) { return { faults => $app->faults->list } },
+	'state/files' => sub ($app, $p) { return { files => $app->files->received } },
 	'state/tickets' => \&_state_tickets,
 	'state/tasks' => \&_state_tasks,
 	map {
@@ -264,10 +266,24 @@ sub _touch ($app, $p)
 	my $text = $p->{text} // 'An agent was here.';
 
 	return Simulator::HaloPSA::Control::touch($app, $p) if _is_halopsa($p);
-	push @{ (_task($app, $p))[1]{files} }, @{ $p->{files} } if _is_clickup($p) && $p->{files};
+	return _touch_with_files($app, $p, $text) if _is_clickup($p) && $p->{files} && $p->{in_comment};
+	push @{ (_task($app, $p))[1]{files} }, map { $app->files->keep($_->{id}, $_) } @{ $p->{files} } if _is_clickup($p) && $p->{files};
 	(_task($app, $p))[1]{time} = $p->{time} if _is_clickup($p) && $p->{time};
 	return _edit_task($app, $p, { comment => $text }) if _is_clickup($p);
 	return _edit($app, { %$p, fields => { comment => { body => $text, public => $p->{public} // Mojo::JSON->false, files => $p->{files} } } });
+}
+
+# A comment of a task, with the files among its blocks.
+sub _touch_with_files ($app, $p, $text)
+{
+	my ($workspace, $task) = _task($app, $p);
+	my @files = map { $app->files->keep($_->{id}, $_) } @{ $p->{files} };
+
+	push @{ $task->{files} }, @files;
+	my $comment = $workspace->add_comment($task, $text, $workspace->member_ids->[1]);
+	$comment->{blocks} = [ { text => $text }, map { { type => 'attachment', text => $_->{title}, attachment => $workspace->show_file($task, $_) } } @files ];
+	$workspace->stamp($task);
+	return { id => $task->{id}, comment => "$comment->{id}" };
 }
 
 # Tickets come back in the export with their old updated_at.

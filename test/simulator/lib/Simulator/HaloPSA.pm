@@ -74,7 +74,7 @@ sub reset ($self, $options)
 # Make an instance, or make it anew.
 sub seed ($self, $name, $tickets, $leads, $seed)
 {
-	my $instance = Simulator::HaloPSA::Instance->new(name => $name, clock => $self->clock, old_build => $self->settings->{old_build}, marks => $self->settings->{marks});
+	my $instance = Simulator::HaloPSA::Instance->new(name => $name, clock => $self->clock, files => $self->files, old_build => $self->settings->{old_build}, marks => $self->settings->{marks});
 
 	Simulator::HaloPSA::Seed->new($seed * 17 + 5)->fill($instance, $tickets, $leads);
 	$instance->announce(sub ($ticket, $event, $action) { $self->record_changed($instance, $ticket, $event, $action) });

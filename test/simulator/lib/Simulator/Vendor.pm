@@ -18,7 +18,7 @@ use Mojo::Util qw(gunzip url_unescape);
 
 our @EXPORT_OK = qw(fail is_bool is_int is_number is_string truthy);
 
-has [qw(clock limits ledger webhooks config)];
+has [qw(clock limits ledger webhooks files config)];
 
 # Give up with a reply: fail(status, body, headers).
 sub fail (@reply)

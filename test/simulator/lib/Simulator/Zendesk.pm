@@ -83,7 +83,7 @@ sub reset ($self, $options)
 # Make an account, or make it anew, with $count tickets.
 sub seed ($self, $subdomain, $count, $seed, $nasty)
 {
-	my $account = Simulator::Zendesk::Account->new(subdomain => $subdomain, clock => $self->clock);
+	my $account = Simulator::Zendesk::Account->new(subdomain => $subdomain, clock => $self->clock, files => $self->files);
 
 	$account->found([ map { { name => $_->[0], email => $_->[1] =~ s/%s/$subdomain/r, role => $_->[2], verified => true } } @AGENTS ]);
 	Simulator::Seed->new($seed)->zendesk($account, $count, $nasty);

@@ -7,6 +7,7 @@ package Simulator::ClickUp::Tasks;
 use Mojo::Base -strict, -signatures;
 use Exporter qw(import);
 use Mojo::JSON qw(false true);
+use Mojo::Util qw(decode);
 use Simulator::Order;
 use Simulator::Vendor qw(fail is_bool is_int is_number is_string truthy);
 
@@ -519,11 +520,12 @@ sub attachment_create ($self, $q)
 	my ($given) = grep { $_->name =~ /^attachment(?:\[\d*\])?\z/ } @{ $q->{uploads} };
 
 	fail(400, { err => 'File not found', ECODE => 'UPLOAD_002' }) if !$given;
-	my $title = $given->filename;
+	my $title = decode('UTF-8', $given->filename) // $given->filename;
 	my $extension = $title =~ /\.([^.]+)\z/ ? $1 : '';
 	my $file = {
 		id => sprintf('%08x-8b1c-4571-951b-%012x.%s', $workspace->id, ++$workspace->{files_made}, $extension), title => $title, size => $given->size,
-		mimetype => $given->headers->content_type // 'application/octet-stream' };
+		mimetype => $given->headers->content_type // 'application/octet-stream', date => 0 + $self->clock->ms };
+	$self->files->receive($file->{id}, $given->slurp, vendor => 'clickup', name => $title, type => $file->{mimetype}, parent => $task->{id});
 	push @{ $task->{files} }, $file;
 	$self->wrote($q, 'attachment', $task->{id}, 200, file => $file->{id});
 	my $shown = $workspace->show_file($task, $file);

@@ -14,6 +14,7 @@ use Mojo::JSON qw(encode_json false true);
 use Simulator::Order;
 
 has [qw(id name clock)];
+has files => undef;    # the content of files, see Simulator::Files
 has announce => undef;    # called with a task and what happened to it
 has [qw(spaces folders lists members tasks by_number comments gone webhooks)] => sub { {} };
 has [qw(member_ids)] => sub { [] };
@@ -343,10 +344,10 @@ sub show ($self, $task, %with)
 # A file of a task: id, title, size, mimetype.
 sub show_file ($self, $task, $file)
 {
-	my $url = "https://t1.p.clickup-attachments.com/t1/$file->{id}/$file->{title}";
+	my $url = $self->files->address($file->{id}, $file->{title}) // "https://t1.p.clickup-attachments.com/t1/$file->{id}/$file->{title}";
 
 	return {
-		id => $file->{id}, date => 0 + $task->{updated}, title => $file->{title}, type => 1, source => 1, version => 0, extension => $file->{title} =~ s/.*\.//r,
+		id => $file->{id}, date => $file->{date} // 0 + $task->{updated}, title => $file->{title}, type => 1, source => 1, version => 0, extension => $file->{title} =~ s/.*\.//r,
 		thumbnail_small => '', thumbnail_medium => '', thumbnail_large => '', is_folder => false, mimetype => $file->{mimetype} // 'text/plain', hidden => false,
 		parent_id => $task->{id}, size => 0 + ($file->{size} // 12), total_comments => 0, resolved_comments => 0, user => $self->members->{ $task->{creator} },
 		deleted => false, orientation => '', url => $url, url_w_query => "$url?view=open", url_w_host => $url,

@@ -102,7 +102,8 @@ sub edit ($app, $p)
 # A change of something that is not mirrored with the ticket: a note.
 sub touch ($app, $p)
 {
-	return edit($app, { %$p, fields => { comment => { note => $p->{text} // 'An agent was here.', hidden => 1, map { $_ => $p->{$_} } grep { defined $p->{$_} } qw(files hours free_hours began outcome) } } });
+	$p->{files} = [ map { $app->files->keep($_->{id}, { %$_, defined $_->{bytes} ? (filesize => $_->{bytes}) : defined $_->{content} ? (filesize => length $_->{content}) : () }) } @{ $p->{files} } ] if $p->{files};
+	return edit($app, { %$p, fields => { comment => { note => $p->{text} // 'An agent was here.', hidden => $p->{public} ? 0 : 1, map { $_ => $p->{$_} } grep { defined $p->{$_} } qw(files hours free_hours began outcome) } } });
 }
 
 # As an agent does; permanent leaves nothing behind.

@@ -15,6 +15,7 @@ use Simulator::HaloPSA::Catalogue;
 use Time::Local qw(timegm);
 
 has [qw(name clock)];
+has files => undef;    # the content of files, see Simulator::Files
 has announce => undef;    # called with a ticket, what happened, and an action
 has [qw(tokens tickets clients sites users webhooks)] => sub { {} };
 has ids => sub { [] };
@@ -459,7 +460,7 @@ sub show_file ($self, $ticket, $action, $file)
 	return {
 		id => $file->{id}, ticket_id => $ticket->{id}, action_id => $action->{id}, unique_id => $ticket->{id}, type => 0, filename => $file->{filename},
 		filesize => $file->{filesize} // 12, content_type => $file->{content_type} // 'text/plain', datecreated => $self->date($action->{time}), agent_id => $action->{agent_id} // 3,
-		note => '', desc => '', isimage => false, showforusers => true,
+		note => '', desc => '', isimage => false, showforusers => _bool($file->{showforusers} // 1),
 	};
 }
 

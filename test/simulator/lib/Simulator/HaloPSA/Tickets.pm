@@ -8,10 +8,11 @@ package Simulator::HaloPSA::Tickets;
 use Mojo::Base -strict, -signatures;
 use Exporter qw(import);
 use Mojo::JSON qw(false true);
+use Mojo::Util qw(b64_decode);
 use Simulator::HaloPSA::Instance;
 use Simulator::Vendor qw(is_bool is_number is_string truthy);
 
-our @EXPORT = qw(ticket_routes tickets opportunities ticket ticket_post opportunity_post ticket_delete actions action action_post action_delete attachments);
+our @EXPORT = qw(ticket_routes tickets opportunities ticket ticket_post opportunity_post ticket_delete actions action action_post action_delete attachments attachment attachment_post);
 
 my $PAGE = 100;
 
@@ -43,7 +44,9 @@ sub ticket_routes ($self)
 		'POST api/actions' => 'action_post',
 		'GET api/actions/:id' => 'action',
 		'DELETE api/actions/:id' => 'action_delete',
-		'GET api/attachment' => 'attachments');
+		'GET api/attachment' => 'attachments',
+		'GET api/attachment/:id' => 'attachment',
+		'POST api/attachment' => 'attachment_post');
 }
 
 # ------------------------------------------------------------------ listings
@@ -393,6 +396,36 @@ sub attachments ($self, $q)
 	  grep { !$_->{gone} && (!$number || $_->{id} == $number) } $ticket ? @{ $ticket->{actions} } : ();
 
 	return (200, \$instance->json({ ticket_id => $ticket ? $ticket->{id} : 0, record_count => scalar @found, attachments => \@found }));
+}
+
+# The content of a file, or where it is.
+sub attachment ($self, $q)
+{
+	my $file = $self->files->stored->{ $q->{p}{id} };
+	my $content = $self->files->content($q->{p}{id}) // $self->error(404, 'Attachment not found', 'message');
+
+	return (200, { link => $self->files->address($q->{p}{id}, 'file') }) if $file->{link};
+	return (200, $content, { 'Content-Type' => 'application/octet-stream' });
+}
+
+# A file of an action, in base64.
+sub attachment_post ($self, $q)
+{
+	my $instance = $q->{i};
+	my $given = $self->body($q);
+	my ($element) = ref $given eq 'ARRAY' && @$given == 1 ? @$given : $self->error(400, 'An array of one attachment is expected', 'text');
+	my $ticket = $instance->ticket($self->integer(ticket_id => $element->{ticket_id}) // 0) // $self->missing('Ticket');
+	my $number = $self->integer(action_id => $element->{action_id}) // 0;
+	my ($action) = grep { $_->{id} == $number && !$_->{gone} } @{ $ticket->{actions} };
+	my $content = b64_decode($element->{data_base64} // $self->error(400, 'No data', 'Message'));
+
+	$self->missing('Action') if !$action;
+	my $id = 9_000 + @{ $self->files->received };
+	$self->files->receive($id, $content, vendor => 'halopsa', name => $element->{filename}, parent => "$ticket->{id}", action => $number, shown => truthy($element->{showforusers}));
+	push @{ $action->{files} }, { id => $id, filename => $element->{filename}, filesize => length $content, showforusers => truthy($element->{showforusers}) };
+	$instance->stamp($ticket);
+	$self->wrote($q, 'create', "$id", 201, entity => 'Attachment', ticket => "$ticket->{id}");
+	return (201, \$instance->json($instance->show_file($ticket, $action, $action->{files}[-1])));
 }
 
 # (ticket, action); the query says which ticket.

@@ -8,7 +8,7 @@ package Simulator::Zendesk::Account;
 
 use Mojo::Base -base, -signatures;
 use Mojo::JSON qw(decode_json encode_json false true);
-use Mojo::Util qw(xml_escape);
+use Mojo::Util qw(url_escape xml_escape);
 use Simulator::Order;
 
 has [qw(subdomain clock)];
@@ -23,6 +23,7 @@ has holdback => 60;    # seconds that the export runs behind
 has held => sub { [] };    # [visible at, ticket id, generated_timestamp] of late ones
 has job_delay => 0.2;    # seconds that a job takes
 has ticket_events => sub { [] };    # as the export of events shows them, by time
+has files => undef;    # the content of files, see Simulator::Files
 has field_tags => 0;    # keep drop-down options among the tags
 
 my @STATUSES = qw(new open pending hold solved);
@@ -508,6 +509,8 @@ sub attachment ($self, $file)
 	my $id = $self->new_id;
 	my $url = $self->url . "/attachments/token/t$id/?name=$file->{file_name}";
 
+	$file = $self->files->keep($id, $file);
+	$url = $self->files->origin . '/zendesk/' . $self->subdomain . "/attachments/token/$id/" . url_escape($file->{file_name}) if $self->files->stored->{$id};
 	return $self->attachments->{$id} = {
 		id => $id,
 		url => $self->url . "/api/v2/attachments/$id.json",

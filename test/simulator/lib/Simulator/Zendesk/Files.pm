@@ -8,7 +8,7 @@ use Mojo::Base -strict, -signatures;
 use Exporter qw(import);
 use Simulator::Vendor qw(fail);
 
-our @EXPORT = qw(file_routes upload upload_delete uploaded attachment);
+our @EXPORT = qw(file_routes upload upload_delete uploaded attachment attachment_content expire_uploads);
 
 my $MINUTES = 60;    # life of an upload's token
 
@@ -17,6 +17,7 @@ sub file_routes ($self)
 	return (
 		'POST api/v2/uploads' => 'upload',
 		'DELETE api/v2/uploads/:token' => 'upload_delete',
+		'GET attachments/token/:id/:name' => 'attachment_content',
 		'GET api/v2/attachments/:id' => 'attachment');
 }
 
@@ -30,7 +31,8 @@ sub upload ($self, $q)
 	$self->record_invalid(attachment => [ 'Attachment: cannot be blank', 'BlankValue' ]) if $q->{body} eq '';
 	my $upload = $token eq '' ? { files => [] } : _the_upload($self, $account, $token);
 	my $type = $q->{headers}->content_type // '';
-	my $file = $account->attachment({ file_name => $name, content_type => $type =~ s/;.*//r || 'application/binary', size => length $q->{body} });
+	my $file = $account->attachment({ file_name => $name, content_type => $type =~ s/;.*//r || 'application/binary', size => length $q->{body}, content => $q->{body} });
+	$self->files->receive($file->{id}, $q->{body}, vendor => 'zendesk', name => $name, type => $type);
 	push @{ $upload->{files} }, $file;
 	$token = join '', map { sprintf '%04x', int rand 65536 } 1 .. 8 if $token eq '';
 	$upload->{expires} = $self->clock->now + $MINUTES * 60;
@@ -66,7 +68,24 @@ sub uploaded ($self, $account, $tokens)
 
 sub attachment ($self, $q)
 {
-	return (200, { attachment => $q->{a}->attachments->{ $q->{p}{id} } // $self->not_found });
+	my $file = $q->{a}->attachments->{ $q->{p}{id} } // $self->not_found;
+	my $own = $self->files->stored->{ $q->{p}{id} };
+
+	return (200, { attachment => { %$file, $own && $own->{scanned} ? (malware_scan_result => $own->{scanned}) : () } });
+}
+
+# The content is elsewhere, at an address that opens without credentials.
+sub attachment_content ($self, $q)
+{
+	my $url = $self->files->address(@{ $q->{p} }{qw(id name)}) // $self->not_found;
+
+	return (302, '<html><body>You are being redirected.</body></html>', { Location => $url, 'Content-Type' => 'text/html; charset=utf-8' });
+}
+
+# No upload of the account is good any more.
+sub expire_uploads ($self, $subdomain)
+{
+	$_->{expires} = 0 for values %{ $self->accounts->{$subdomain}->uploads };
 }
 
 1;
