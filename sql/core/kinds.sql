@@ -21,7 +21,7 @@ BEGIN ATOMIC
 		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,site_id,external_id,active,time_zone}'::text[]
 		WHEN 'companies' THEN '{name,type,parent_id,domain,website,phone,external_id,active,is_prospect}'::text[]
 		WHEN 'comments' THEN '{parent_id,parent_kind,reply_to,author_id,author_name,body,rich_body,is_private,is_redacted,
-			outcome,channel,edited_at}'::text[]
+			outcome,seconds,channel,edited_at}'::text[]
 		WHEN 'attachments' THEN '{parent_id,parent_kind,comment_id,author_id,name,media_type,size,is_inline,scan_result}'::text[]
 		WHEN 'time_entries' THEN '{parent_id,parent_kind,comment_id,author_id,author_name,started_at,seconds,nonbillable_seconds,is_billable}'::text[]
 		WHEN 'fields' THEN '{scope_id,name,type,options,required,active,position}'::text[]

@@ -700,6 +700,7 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_required(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_closing(v_def, v_places) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_comments(v_def) c;
+	RETURN QUERY SELECT c.* FROM zcsync._check_route_time((v_def ->> 'route_id')::bigint) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_merged(v_def) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_people(v_def, v_values) c;

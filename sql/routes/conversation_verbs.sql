@@ -2,23 +2,24 @@
 -- Routes: what people say about the comments that a route carries, and what they ask.
 -- ---------------------------------------------------------------------
 
--- Raise an error unless the caller may read all comments: whoever says which comments a
--- route carries, or where to, could otherwise have them sent to himself.
-CREATE FUNCTION zcsync._check_reads_comments() RETURNS void
+-- Raise an error unless the caller may read all comments, or all time entries: whoever
+-- says which of them a route carries, or where to, could otherwise have them sent to
+-- himself.
+CREATE FUNCTION zcsync._check_reads(p_table text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF zcsync._sees_all_rows(zcsync._caller(), 'comments') IS NOT TRUE THEN
+	IF zcsync._sees_all_rows(zcsync._caller(), p_table) IS NOT TRUE THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = 'permission denied for table comments',
-			DETAIL = 'Whoever says which comments a route carries must be allowed to read all of them.',
-			HINT = format('GRANT SELECT ON zcsync.comments TO %I;', zcsync._caller());
+			MESSAGE = format('permission denied for table %s', p_table),
+			DETAIL = format('Whoever says which %s a route carries must be allowed to read all of them.', replace(p_table, '_', ' ')),
+			HINT = format('GRANT SELECT ON zcsync.%I TO %I;', p_table, zcsync._caller());
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._check_reads_comments() IS
-'raises an error unless the caller may read all comments';
+COMMENT ON FUNCTION zcsync._check_reads(text) IS
+'raises an error unless the caller may read all comments, or all time entries';
 
 -- Raise an error unless a route can carry comments as its row says.
 CREATE FUNCTION zcsync._check_carried_comments(p_route bigint) RETURNS void
@@ -83,7 +84,7 @@ DECLARE
 	v_rule text;
 BEGIN
 	PERFORM zcsync._refuse_standby();
-	PERFORM zcsync._check_reads_comments();
+	PERFORM zcsync._check_reads('comments');
 	-- what is not sent yet is judged again by the new rule
 	PERFORM FROM zcsync.routes r WHERE r.route_id = v_route.route_id FOR NO KEY UPDATE;
 	PERFORM zcsync._hold_copies(v_route.route_id);
@@ -112,7 +113,7 @@ BEGIN
 			HINT = 'It is none, link or copy.';
 	END IF;
 	INSERT INTO zcsync.route_comments AS c (route_id, since) VALUES (v_route.route_id, date_trunc('second', zcsync._now() - interval '1 minute'))
-	ON CONFLICT (route_id) DO NOTHING;
+	ON CONFLICT (route_id) DO UPDATE SET since = excluded.since WHERE c.since = 'infinity';	-- it carried time only
 	UPDATE zcsync.route_comments AS c
 	SET comments = coalesce(set_route_comments.comments, c.comments), comments_back = coalesce(set_route_comments.comments_back, c.comments_back),
 		marker = nullif(coalesce(set_route_comments.marker, c.marker), ''), marker_back = nullif(coalesce(set_route_comments.marker_back, c.marker_back), ''),
@@ -141,7 +142,7 @@ AS $$
 DECLARE
 	v_route zcsync.routes := jsonb_populate_record(NULL::zcsync.routes, zcsync._route(plan_comments.route));
 BEGIN
-	PERFORM zcsync._check_reads_comments();
+	PERFORM zcsync._check_reads('comments');
 	IF max_pairs IS NULL OR max_pairs NOT BETWEEN 1 AND 10000 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'a plan of comments takes 1 to 10000 pairs';
@@ -158,10 +159,11 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT k.* FROM zcsync.comments AS k WHERE k.account_id = s.from_account AND k.local_id = t.original_id OFFSET 0) AS c
 	WHERE t.op <> 'late'
 	ORDER BY s.link_id DESC, s.back, t.n;
+	RETURN QUERY SELECT * FROM zcsync._plan_time(v_route.route_id, max_pairs);
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan_comments(text, integer) IS
-'the comments that a route would carry now, change or withdraw, as they would arrive; writes nothing';
+'the comments that a route would carry now, change or withdraw, as they would arrive, and the time that it would note; writes nothing';
 
 -- Are the comments read that the route is to carry?
 CREATE FUNCTION zcsync._check_route_comments(p_def jsonb) RETURNS TABLE (item text, ok boolean, message text, hint text)

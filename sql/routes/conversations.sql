@@ -89,7 +89,7 @@ BEGIN
 			w.to_account, w.to_kind, CASE WHEN w.back THEN s.remote_id ELSE t.remote_id END,
 			(w.to_comments).has_private, NOT (w.to_comments).has_private AND (w.back OR NOT $10),
 			ARRAY(SELECT unnest((w.to_comments).written) EXCEPT SELECT unnest((w.to_comments).create_only)),
-			'author_id' = ANY ((w.to_comments).written), (w.to_comments).text_form,
+			(w.to_comments).names_author, (w.to_comments).text_form,
 			w.public, w.rule <> 'none' AND l.state = 'linked', $11, $12, $13, $14, $15
 		FROM zcsync.links AS l
 		CROSS JOIN LATERAL (SELECT m.remote_id, m.created_at, m.deleted_at FROM zcsync.%I AS m WHERE m.local_id = l.source_id OFFSET 0) AS s
@@ -495,7 +495,7 @@ AS $$
 			JOIN zcsync.streams AS s ON s.stream_id = r.source_stream_id
 			JOIN zcsync.links AS l ON l.route_id = r.route_id AND l.state <> 'cancelled' AND (p_links IS NULL OR l.link_id = ANY (p_links))
 			CROSS JOIN LATERAL (SELECT format('conversation/%s/%s', r.route_id, l.source_id)) AS k (key)
-			WHERE r.route_id = p_route AND (((c.comments <> 'none' OR c.comments_back <> 'none') AND l.state = 'linked')
+			WHERE r.route_id = p_route AND (((c.comments <> 'none' OR c.comments_back <> 'none' OR c.time_outcome IS NOT NULL) AND l.state = 'linked')
 				OR EXISTS (SELECT FROM zcsync.comment_copies AS o WHERE o.link_id = l.link_id))) AS x
 		GROUP BY (x.n - 1) / 5000) AS j
 	WHERE j.jobs IS NOT NULL
@@ -503,8 +503,8 @@ $$;
 COMMENT ON FUNCTION zcsync._queue_conversations(bigint, bigint[]) IS
 'queues the comments of pairs of a route, or of all its pairs';
 
--- Comments were written, or their files were seen, or records got their remote ids: queue
--- the pairs of these records.
+-- Comments were written, or their files or the time of their records were seen, or records
+-- got their remote ids: queue the pairs of these records.
 CREATE FUNCTION zcsync._converse(p_kind text, p_ids bigint[], p_old jsonb[], p_origins zcsync.origin[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -518,7 +518,8 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM zcsync.route_comments) THEN
 		RETURN;
 	END IF;
-	IF p_kind IN ('comments', 'attachments') THEN
+	IF p_kind IN ('comments', 'attachments')
+		OR (p_kind = 'time_entries' AND EXISTS (SELECT FROM zcsync.route_comments c WHERE c.time_outcome IS NOT NULL)) THEN
 		-- what a route makes has no remote id yet; what it changes may have copies of its own
 		FOR v IN EXECUTE format($sql$
 			SELECT c.account_id, c.parent_kind AS kind, array_agg(DISTINCT c.parent_id) AS records
@@ -544,7 +545,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._converse(text, bigint[], jsonb[], zcsync.origin[]) IS
-'queues the pairs to which comments were written, or of whose comments files were seen';
+'queues the pairs to which comments were written, or of which files or time were seen';
 
 -- What a person has to know of the comments of a pair; without a code it is over.
 CREATE FUNCTION zcsync._note_conversation(p_route bigint, p_source bigint, p_back boolean, p_code text, p_message text, p_of text DEFAULT 'comments') RETURNS void
@@ -722,6 +723,20 @@ BEGIN
 			v_wait := least(v_wait, zcsync._now() + interval '10 minutes');
 		END;
 	END LOOP;
+	BEGIN
+		v_carried := zcsync._carry_time(p_route, p_link);
+		v_written := v_written || v_carried.written;
+		v_wait := least(v_wait, v_carried.wait_until);
+		v_failed := v_failed OR v_carried.busy;
+		PERFORM zcsync._note_conversation(p_route, l.source_id, false, NULL, NULL, 'time') FROM zcsync.links l WHERE l.link_id = p_link;
+	EXCEPTION WHEN OTHERS THEN
+		IF zcsync._is_servers_error(SQLSTATE) THEN
+			RAISE;
+		END IF;
+		v_failed := true;
+		PERFORM zcsync._note_conversation(p_route, l.source_id, false, 'comment_failed', SQLERRM, 'time') FROM zcsync.links l WHERE l.link_id = p_link;
+		v_wait := least(v_wait, zcsync._now() + interval '10 minutes');
+	END;
 	IF v_written <> '{}' THEN
 		PERFORM zcsync._brake_route(p_route, ARRAY(
 			SELECT c.local_id FROM zcsync.comments c WHERE c.local_id = ANY (v_written) AND c.sync_cause = 'route' ORDER BY c.local_id));
@@ -736,7 +751,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._run_conversation(bigint, bigint, bigint) IS
-'carries the comments of a pair both ways; returns when it has to look again';
+'carries the comments of a pair both ways, and its time; returns when it has to look again';
 
 -- Count the attempt to carry comments, before it is made and in a transaction of its own:
 -- a text might end the process that converts it, and then nothing can be written any

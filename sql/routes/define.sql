@@ -496,9 +496,10 @@ DECLARE
 BEGIN
 	PERFORM zcsync._check_route_definition(v_def);
 	-- where its comments go
-	PERFORM zcsync._check_reads_comments() FROM zcsync.route_comments c
-	WHERE c.route_id = p_route AND (c.comments <> 'none' OR c.comments_back <> 'none')
-		AND p_change -> 'route' ?| '{create_in,filter,match_on}';
+	PERFORM zcsync._check_reads(w.name)
+	FROM zcsync.route_comments c
+	CROSS JOIN LATERAL (VALUES ('comments', c.comments <> 'none' OR c.comments_back <> 'none'), ('time_entries', c.time_outcome IS NOT NULL)) AS w (name, is_carried)
+	WHERE c.route_id = p_route AND w.is_carried AND p_change -> 'route' ?| '{create_in,filter,match_on}';
 	SELECT pg_get_userbyid(p.proowner) INTO v_owner
 	FROM pg_proc p
 	WHERE p.oid = to_regprocedure(format('zcsync_routes.%I(zcsync.%I[], boolean)', 'forward_' || p_route, v_def ->> 'source_kind'));

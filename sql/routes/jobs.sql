@@ -92,7 +92,7 @@ DECLARE
 	v_name text := (SELECT r.name FROM zcsync.routes r WHERE r.route_id = p_route);
 BEGIN
 	DELETE FROM zcsync.route_errors e
-	WHERE e.route_id = p_route AND e.source_id = ANY (p_ids) AND e.field NOT IN ('comments', 'back:comments')	-- see conversations.sql
+	WHERE e.route_id = p_route AND e.source_id = ANY (p_ids) AND e.field NOT IN ('comments', 'back:comments', 'files', 'back:files', 'time')	-- see conversations.sql
 		AND NOT EXISTS (SELECT FROM unnest(p_changes) c
 			WHERE c.op = 'error' AND c.source_id = e.source_id AND c.field = e.field);
 	INSERT INTO zcsync.route_errors AS e (route_id, source_id, field, code, value, message, hint, detail, backfill, first_at, last_at)

@@ -73,7 +73,7 @@ BEGIN
 	SELECT v_source.local_id, v_target.local_id, v_source.account_id, v_source.kind, v_target.account_id, v_target.kind, v_shared, zcsync._now()
 	WHERE NOT EXISTS (
 		SELECT FROM zcsync._pairs_with(ARRAY[v_source.local_id], v_target.account_id, v_target.kind) AS p WHERE p.other_id = v_target.local_id);
-	PERFORM zcsync._queue_route_records(r.route_id, ARRAY[v_source.local_id])
+	PERFORM zcsync._queue_route_records(r.route_id, ARRAY[v_source.local_id], true)	-- also if the record is older than the route
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id AND s.account_id = v_source.account_id AND s.kind = v_source.kind
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id AND t.account_id = v_target.account_id AND t.kind = v_target.kind

@@ -765,7 +765,7 @@ COMMENT ON FUNCTION zcsync._translation(jsonb, text, boolean, text) IS
 'the translation of a value as route_values holds it; an error when the field cannot have it';
 
 -- Queue source records of a route again; returns how many.
-CREATE FUNCTION zcsync._queue_route_records(p_route bigint, p_ids bigint[]) RETURNS bigint
+CREATE FUNCTION zcsync._queue_route_records(p_route bigint, p_ids bigint[], p_backfill boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -779,7 +779,7 @@ BEGIN
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	CROSS JOIN (SELECT DISTINCT unnest(p_ids)) AS i (id)
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i.id)) AS k (key)
-	CROSS JOIN LATERAL (SELECT coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
+	CROSS JOIN LATERAL (SELECT p_backfill OR coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
 		WHERE x.route_id = p_route AND x.source_id = i.id) AS e
 	WHERE r.route_id = p_route;
 	IF v_jobs IS NOT NULL THEN
@@ -788,7 +788,7 @@ BEGIN
 	RETURN coalesce(cardinality(v_jobs), 0);
 END
 $$;
-COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[]) IS
+COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[], boolean) IS
 'has a route go through these source records again; returns how many';
 
 -- The same for all records whose pairs the route drives.
@@ -932,7 +932,7 @@ BEGIN
 		SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname IN (
 			'add_route', 'alter_route', 'remove_route', 'pause_route', 'resume_route', 'check_route', 'plan', 'explain_route', 'backfill_route', 'apply_route',
-			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'set_route_comments', 'plan_comments', 'record_url', 'stream', 'release_held', 'cancel_held',
+			'map_field', 'unmap_field', 'map_value', 'unmap_value', 'set_route_comments', 'set_route_time', 'plan_comments', 'record_url', 'stream', 'release_held', 'cancel_held',
 			-- what the functions above call with the rights of their caller
 			'_route', '_route_definition', '_route_default_fields', '_begin_route', '_check_route_settings', '_check_route_field',
 			'_change_route', '_compile_route', '_check_expression', '_route_expressions', '_route_code', '_route_digest',

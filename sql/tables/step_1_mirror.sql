@@ -196,7 +196,7 @@ BEGIN
 			CONSTRAINT comments_local_id_key UNIQUE,
 		remote_id text,
 		parent_id text, parent_kind text, reply_to text, author_id text, author_name text, body text, rich_body jsonb,
-		is_private boolean, is_redacted boolean, outcome text, channel text, edited_at timestamptz,
+		is_private boolean, is_redacted boolean, outcome text, seconds bigint, channel text, edited_at timestamptz,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT comments_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -222,6 +222,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.comments.reply_to IS 'remote_id of the comment that it answers; NULL: none';
 	COMMENT ON COLUMN zcsync.comments.rich_body IS 'the text with its formatting, as the vendor has it: HTML as a string, or a list of blocks';
 	COMMENT ON COLUMN zcsync.comments.is_redacted IS 'true: parts of it were removed at the vendor; NULL: not known';
+	COMMENT ON COLUMN zcsync.comments.seconds IS 'time that the vendor notes with the comment; NULL: none, or it notes none';
 	COMMENT ON COLUMN zcsync.comments.edited_at IS 'when it was edited last; NULL: never, or not known';
 END
 $$;

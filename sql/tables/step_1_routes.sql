@@ -231,10 +231,14 @@ BEGIN
 			CONSTRAINT route_comments_hold CHECK (hold >= '0' AND hold <= '1 day'),
 		attachments text NOT NULL DEFAULT 'link'	-- what becomes of the files of a comment
 			CONSTRAINT route_comments_attachments CHECK (attachments IN ('none', 'link', 'copy')),
-		since timestamptz NOT NULL		-- a comment that was written before is old
+		since timestamptz NOT NULL,		-- a comment that was written before is old
+		time_outcome text,				-- with which outcome time is noted; NULL: it is not
+		time_agent text,				-- as whom, where the person is no member there; NULL: as the account
+		time_since timestamptz			-- a time entry that was made before is not noted
+			CONSTRAINT route_comments_time CHECK ((time_outcome IS NULL) = (time_since IS NULL))
 	);
 	COMMENT ON TABLE zcsync.route_comments IS
-	'which comments a route carries, and how; a route without a row carries none; see zcsync.set_route_comments()';
+	'which comments a route carries, and how, and whether it notes time; a route without a row does neither; see zcsync.set_route_comments() and set_route_time()';
 
 	CREATE TABLE zcsync.comment_copies (
 		copy_id bigint NOT NULL			-- local ids of comments; a copy that was discarded is not made again
@@ -270,7 +274,10 @@ BEGIN
 	COMMENT ON COLUMN zcsync.route_comments.old IS 'comments from before that time are carried as well, where agents alone read them';
 	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
 	COMMENT ON COLUMN zcsync.route_comments.attachments IS 'what becomes of the files of comments: none, link (named in the copy, with a link to the record) or copy';
-	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old';
+	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old; infinity: the route carries none yet';
+	COMMENT ON COLUMN zcsync.route_comments.time_outcome IS 'outcome of the comments with which time is noted; empty: it is not noted';
+	COMMENT ON COLUMN zcsync.route_comments.time_agent IS 'remote id of the agent as whom it is noted where the person who spent it is not known there; empty: as the account';
+	COMMENT ON COLUMN zcsync.route_comments.time_since IS 'time entries that were made before this are not noted';
 	COMMENT ON COLUMN zcsync.comment_copies.copy_id IS 'local_id of the copy';
 	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of; empty: a route wrote it itself, about the record';
 	COMMENT ON COLUMN zcsync.comment_copies.route_id IS 'the route that made it; empty: it is gone';
@@ -326,6 +333,36 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_attachment_copies() IS
 'tables of step 1: files of comments that routes carry';
+
+CREATE FUNCTION zcsync._step_1_time_copies() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.time_copies (
+		entry_id bigint NOT NULL,
+		account_id bigint NOT NULL
+			CONSTRAINT time_copies_account_fkey REFERENCES zcsync.accounts,
+		copy_id bigint NOT NULL
+			CONSTRAINT time_copies_copy_id_key UNIQUE
+			CONSTRAINT time_copies_copy_fkey REFERENCES zcsync.comment_copies ON DELETE CASCADE,
+		seconds bigint NOT NULL,
+		created_at timestamptz NOT NULL DEFAULT now(),
+		changed_at timestamptz,
+		CONSTRAINT time_copies_pkey PRIMARY KEY (entry_id, account_id)
+	);
+	COMMENT ON TABLE zcsync.time_copies IS
+	'the time entries that routes noted at other accounts, each once; a row goes with that of the comment that notes it';
+	COMMENT ON COLUMN zcsync.time_copies.entry_id IS 'local_id of the time entry';
+	COMMENT ON COLUMN zcsync.time_copies.account_id IS 'number of the account at which it is noted';
+	COMMENT ON COLUMN zcsync.time_copies.copy_id IS 'local_id of the comment that notes it';
+	COMMENT ON COLUMN zcsync.time_copies.seconds IS 'the time that was noted last; 0: it was taken back';
+	COMMENT ON COLUMN zcsync.time_copies.created_at IS 'when it was noted here';
+	COMMENT ON COLUMN zcsync.time_copies.changed_at IS 'when the time was last changed';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_time_copies() IS
+'tables of step 1: time that routes note';
 
 CREATE FUNCTION zcsync._step_1_marks() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -51,6 +51,7 @@ BEGIN
 		PERFORM zcsync._step_1_links();
 		PERFORM zcsync._step_1_route_comments();
 		PERFORM zcsync._step_1_attachment_copies();
+		PERFORM zcsync._step_1_time_copies();
 		PERFORM zcsync._step_1_marks();
 		PERFORM zcsync._step_1_queues();
 		PERFORM zcsync._step_1_sync_queue();

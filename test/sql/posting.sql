@@ -52,7 +52,7 @@ SELECT post(:acme, 'tickets', '1', 'a text', true, NULL, '11');		-- no threads
 SELECT post(:halo, 'tickets', '18', 'a text', true, NULL, '18-1');
 SELECT post(:dev, 'tasks', 't2', 'a text', NULL, NULL, 'c1');		-- a comment of another task
 SELECT post(:dev, 'tasks', 't1', 'a text', NULL, NULL, NULL, '183');
-SELECT post(:halo, 'tickets', '18', 'a text', true, NULL, NULL, '3');
+SELECT post(:halo, 'tickets', '18', 'a text', true, NULL, NULL, 'Ann');
 SELECT post(:acme, 'tickets', '1', 'a text', true, NULL, NULL, 'Ann');
 -- edits
 UPDATE zcsync.comments SET body = 'other text' WHERE remote_id = '11';

@@ -73,6 +73,13 @@ SELECT is_now('dev', 'tasks', 't1', '{"status": "complete"}');
 SELECT * FROM work();
 SELECT remote_id, status FROM zcsync.tickets ORDER BY 1;
 
+-- a pair of a record that is older than the route is driven as well, and writes nothing by that
+SELECT zcsync._take(zcsync.account(v.account), v.kind, ARRAY[ROW(v.id, '1', v.doc || '{"updated_at": "2026-01-01T00:00:00Z"}', NULL, false)::zcsync.document], zcsync._origin_of('pull', 1))
+FROM (VALUES ('acme', 'tickets', '9', '{"subject": "old", "status": "open"}'::jsonb), ('dev', 'tasks', 't9', '{"name": "the old task", "status": "to do", "list_id": "901"}')) AS v (account, kind, id, doc);
+SELECT zcsync.link_records('acme/tickets/9', 'dev/tasks/t9');
+SELECT * FROM work();
+SELECT zcsync.reference('tickets', source_id) AS ticket, route_id IS NOT NULL AS is_driven FROM zcsync.links ORDER BY link_id DESC LIMIT 1;
+
 DROP FUNCTION is_now, work;
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;

@@ -127,6 +127,36 @@ for my $table (qw(changes sync_records dead_letters sync_queue alerts conflicts 
 {
 	is(value("SELECT count(*) FROM zcsync.$table AS t WHERE t::text ~ 'No\\. [1-6]|Again|hush-|for you|bold answer'"), 0, "no text in $table");
 }
+
+# The time of a task is noted at its ticket: once, also if a reply is lost, and as it is corrected.
+value(qq{SELECT zcsync.add_route('time', 'psa/tickets', 'dev/tasks', create_in => (SELECT list_id FROM zcsync.tasks WHERE remote_id = '$record{dev}'), filter => 'remote_id = ''$record{psa}''');
+	SELECT zcsync.set_route_time('time', 'Private Note', agent => '4');
+	SELECT zcsync.link_records('psa/tickets/$record{psa}', 'dev/tasks/$record{dev}');
+	SELECT zcsync.resume_route('time');
+	SELECT zcsync.backfill_route('time', confirm => true)});
+sub hours { return join ' ', map { "$_->{timetaken}/$_->{who_agentid}" } grep { $_->{note} =~ /^Time of / } psa(); }
+sub hours_are
+{
+	my ($expected, $name) = @_;
+	for (1 .. 25)
+	{
+		last if hours() eq $expected && value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'conversation')}) == 0;
+		$flow->advance(3);
+		sleep 1;
+	}
+	is(hours(), $expected, $name)
+	  or diag(value(q{SELECT 'entries ' || count(*) || coalesce(max(created_at)::text, '') FROM zcsync.time_entries WHERE account_id = zcsync.account('dev')
+		UNION ALL SELECT concat_ws(' ', 'link', l.state, l.route_id, l.source_id, l.target_id) FROM zcsync.links AS l UNION ALL SELECT concat_ws(' ', 'route', name, state) FROM zcsync.routes
+		UNION ALL SELECT 'job ' || to_jsonb(q)::text FROM zcsync.sync_queue AS q UNION ALL SELECT 'error ' || e.message FROM zcsync.route_errors AS e
+		UNION ALL SELECT concat_ws(' ', 'noted', k.seconds, c.sync_state, c.remote_id, c.parent_id) FROM zcsync.time_copies AS k JOIN zcsync.comments AS c ON c.local_id = k.copy_id UNION ALL SELECT concat_ws(' ', 'time', time_since) FROM zcsync.route_comments}));
+}
+$simulator->post('faults', [ { %{ $post{psa} }, fault => 'reset_after', count => 1 } ]);
+$simulator->post('touch', { workspace => 'dev', id => $record{dev}, time => [ { id => 1, user => 183, time => 5400000 }, { id => 2, user => 184, time => 1200000 } ] });
+hours_are('1.5/4 0.3333/4', 'time is noted once');
+$simulator->post('touch', { workspace => 'dev', id => $record{dev}, time => [ { id => 2, user => 184, time => 3600000 } ] });
+hours_are('0/4 1/4', 'and what became of it');
+is(value(q{SELECT count(*) FROM zcsync.comments WHERE parent_kind = 'tasks' AND body ~ '^Time of '}), 0, 'nothing comes back');
+
 # each request is one that the vendors' documents allow; ClickUp's knows no blocks, and no
 # comment that is assigned to nobody
 my $documents = Simulator::OpenAPI->load;

@@ -106,6 +106,7 @@ BEGIN
 			'is_redacted', NULL,
 			'outcome', NULL,
 			'channel', NULL,
+			'seconds', NULL,
 			'edited_at', NULL,
 			'custom_fields', '{}'::jsonb,
 			'created_at', zcsync._clickup_time(d ->> 'date'),

@@ -96,22 +96,45 @@ COMMENT ON FUNCTION zcsync._halopsa_comments_next(bigint, jsonb, jsonb) IS
 -- Comments that are written here
 --
 -- An action must have an outcome: that of the row, or the name that HaloPSA itself has
--- for a note.  What HaloPSA does by default with the flags of a request is not certain,
+-- for a note.  It may take time (timetaken), and be that of another agent than ours
+-- (who_agentid); whether HaloPSA takes that one is not certain, the reply shows it.  What HaloPSA does by default with the flags of a request is not certain,
 -- so each is sent: zcsync asks for no mail, text message or survey unless the route says
 -- that people are to be notified.  The rules of the instance apply as they do to the
 -- action of an agent.
 -- ---------------------------------------------------------------------
 
+-- The names of the outcomes that are mirrored, if this is none of them.
+CREATE FUNCTION zcsync._halopsa_unknown_outcome(p_account bigint, p_name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT left(string_agg(o ->> 'name', ', ' ORDER BY o ->> 'name'), 1000)
+	FROM zcsync.fields AS f CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) AS o
+	WHERE f.account_id = p_account AND f.remote_id = 'outcome' AND f.deleted_at IS NULL
+	HAVING NOT bool_or(lower(btrim(o ->> 'name') COLLATE "C") = lower(btrim(p_name) COLLATE "C"))
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_unknown_outcome(bigint, text) IS
+'the outcomes that there are, if this is none of them; NULL: it is, or they are not mirrored';
+
 CREATE FUNCTION zcsync._halopsa_comment_fault(p_row jsonb, p_base jsonb, p_parent jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
 	SELECT CASE
 		WHEN p_row ->> 'is_private' IS NULL THEN
 			'{"code": "not_null_violation", "message": "a comment must say whether it is private", "hint": "Set is_private: false for an action that the user sees, true for a note that agents see."}'::jsonb
 		WHEN coalesce(jsonb_typeof(p_row -> 'rich_body'), 'null') NOT IN ('null', 'string') THEN
 			'{"code": "invalid_parameter_value", "message": "rich_body is not a text of HTML", "hint": "Set it to HTML as a JSON string: to_jsonb(text)."}'
-	END;
-END;
+		WHEN (p_row ->> 'seconds')::bigint NOT BETWEEN 0 AND 8640000 THEN
+			'{"code": "invalid_parameter_value", "message": "a comment can take between 0 seconds and 100 days", "hint": "Set seconds to the time that the action took, or to NULL."}'
+		WHEN p_base = '{}' AND p_row ->> 'author_id' !~ '^[1-9][0-9]{0,17}$' THEN
+			'{"code": "invalid_parameter_value", "message": "author_id is not the id of an agent", "hint": "It is a whole number; the options of field agent in zcsync.fields show those of agents."}'
+		WHEN p_base = '{}' AND btrim(p_row ->> 'outcome') <> '' AND o.others IS NOT NULL THEN
+			jsonb_build_object('code', 'undefined_object', 'message', format('outcome "%s" is not known', left(p_row ->> 'outcome', 100)),
+				'hint', format('It is one of: %s.', o.others))
+	END
+	FROM (SELECT CASE WHEN p_base = '{}' THEN zcsync._halopsa_unknown_outcome((p_row ->> 'account_id')::bigint, p_row ->> 'outcome') END) AS o (others)
+$$;
 COMMENT ON FUNCTION zcsync._halopsa_comment_fault(jsonb, jsonb, jsonb) IS
 'why a comment cannot be written at HaloPSA; NULL: it can';
 
@@ -135,6 +158,7 @@ AS $$
 			'_prevent_outgoing', NOT t.told)
 			|| CASE WHEN p_base = '{}' THEN jsonb_build_object('outcome', coalesce(nullif(btrim(p_row ->> 'outcome'), ''),
 					CASE p_row -> 'is_private' WHEN 'true' THEN 'Private Note' ELSE 'Public Note' END))
+					|| CASE WHEN p_row ->> 'author_id' IS NULL THEN '{}' ELSE jsonb_build_object('who_agentid', zcsync._halopsa_id(p_row ->> 'author_id')) END
 				ELSE jsonb_build_object('id', zcsync._halopsa_id(split_part(p_row ->> 'remote_id', '-', 2))) END)
 	FROM (
 		SELECT CASE WHEN p_row ->> 'rich_body' IS NOT NULL AND p_row -> 'rich_body' <> coalesce(p_base -> 'rich_body', 'null')
@@ -142,7 +166,9 @@ AS $$
 			WHEN p_row ->> 'body' IS NOT NULL AND p_row -> 'body' <> coalesce(p_base -> 'body', 'null')
 				THEN jsonb_build_object('note_html', zcsync._halopsa_note(p_row ->> 'body')) ELSE '{}' END
 			|| CASE WHEN p_row -> 'is_private' <> coalesce(p_base -> 'is_private', 'null')
-				THEN jsonb_build_object('hiddenfromuser', p_row -> 'is_private') ELSE '{}' END) AS i (item)
+				THEN jsonb_build_object('hiddenfromuser', p_row -> 'is_private') ELSE '{}' END
+			|| CASE WHEN p_row -> 'seconds' <> coalesce(p_base -> 'seconds', 'null')
+				THEN jsonb_build_object('timetaken', trim_scale(round(coalesce((p_row ->> 'seconds')::numeric, 0) / 3600, 4))) ELSE '{}' END) AS i (item)
 	CROSS JOIN LATERAL (SELECT coalesce((SELECT n.notify FROM zcsync.routes AS n WHERE n.route_id = (p_row ->> 'route_id')::bigint), false)) AS t (told)
 	WHERE i.item <> '{}'
 $$;

@@ -374,6 +374,7 @@ BEGIN
 			'is_private', CASE WHEN jsonb_typeof(d -> 'hiddenfromuser') = 'boolean' THEN d -> 'hiddenfromuser' END,
 			'is_redacted', NULL,
 			'outcome', zcsync._halopsa_read_text(d ->> 'outcome'),
+			'seconds', nullif(zcsync._halopsa_seconds(d -> 'timetaken'), 0),
 			'edited_at', NULL,
 			'channel', CASE WHEN d ->> 'emaildirection' IN ('I', 'O') THEN 'email' END,
 			'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),

@@ -23,7 +23,7 @@ BEGIN ATOMIC
 		WHEN 'leads' THEN '{summary,description,first_name,last_name,company,title,email,phone,street,city,region,
 			postal_code,country,status,type_id,company_id,site_id,contact_id,owner_id,team,value,probability,stage_id,
 			custom_fields}'
-		WHEN 'comments' THEN '{parent_kind,parent_id,body,rich_body,is_private,outcome}'
+		WHEN 'comments' THEN '{parent_kind,parent_id,body,rich_body,is_private,outcome,author_id,seconds}'
 		ELSE '{}' END::text[];
 END;
 COMMENT ON FUNCTION zcsync._halopsa_pushable(text) IS

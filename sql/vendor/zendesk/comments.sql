@@ -112,6 +112,7 @@ BEGIN ATOMIC
 		'is_private', CASE p_doc -> 'public' WHEN 'true' THEN false WHEN 'false' THEN true END,
 		'is_redacted', strpos(p_doc ->> 'body', chr(9607)) > 0,
 		'outcome', NULL,
+		'seconds', NULL,
 		'edited_at', NULL,
 		'custom_fields', '{}'::jsonb,
 		'created_at', zcsync._utc_text(p_doc ->> 'created_at'),

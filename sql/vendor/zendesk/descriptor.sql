@@ -59,7 +59,7 @@ BEGIN ATOMIC
 				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
 			-- of a comment, only that it is public can be changed
 			zcsync._describe_kind('comments', written => zcsync._zendesk_pushable('comments'),
-				create_only => '{parent_kind,parent_id,author_id,body,rich_body}', text_form => 'html', has_private => true, opening => true),
+				create_only => '{parent_kind,parent_id,author_id,body,rich_body}', text_form => 'html', has_private => true, opening => true, names_author => true),
 			zcsync._describe_kind('attachments'),
 			zcsync._describe_kind('contacts', pull_class => 'export'),
 			zcsync._describe_kind('companies', pull_class => 'export'),

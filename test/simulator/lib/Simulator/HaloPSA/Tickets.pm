@@ -473,6 +473,11 @@ sub _prepare_action ($self, $q, $instance, $element)
 	$self->error(400, 'Invalid Status', 'result_code') if $status && !$instance->in(statuses => $status);
 	my %values = ($element->{note_html} // '') ne '' ? (note_html => "$element->{note_html}", note => _plain($element->{note_html})) : exists $element->{note} ? (note => "$element->{note}") : ();
 	$values{hidden} = truthy($element->{hiddenfromuser}) if exists $element->{hiddenfromuser};
+	$values{hours} = $element->{timetaken} if exists $element->{timetaken};
+	if (my $agent = $self->integer(who_agentid => $element->{who_agentid})) {
+		$values{agent_id} = $agent;
+		$values{who} = ($instance->in(agents => $agent) // $self->error(400, 'Invalid Agent', 'class_name'))->{name};
+	}
 	return sub {
 		my $action = $old // $instance->add_action($ticket, outcome => $name, outcome_id => $id // 0, who => 'API', hidden => $outcome && $outcome->{hidden} ? 1 : 0, %values);
 		@$action{ keys %values } = values %values if $old;
