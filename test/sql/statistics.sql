@@ -51,9 +51,16 @@ END
 $$;
 CREATE VIEW fills AS
 SELECT k AS kind, format('CALL fill(%L, %s)', k, CASE k WHEN 'contacts' THEN 20000 ELSE 3000 END) AS call FROM unnest(zcsync._kinds()) AS k;
-SELECT format('ALTER TABLE %s SET (autovacuum_enabled = off)', c.oid::regclass)
-FROM pg_class AS c WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'r' AND c.relname ~ format('^(%s)(_y|_default|$)', array_to_string(zcsync._kinds(), '|'))
-\gexec
+DO $$
+DECLARE
+	v_table regclass;
+BEGIN
+	FOR v_table IN SELECT c.oid FROM pg_class AS c WHERE c.relnamespace = 'zcsync'::regnamespace AND c.relkind = 'r'
+			AND c.relname ~ format('^(%s)(_y|_default|$)', array_to_string(zcsync._kinds(), '|')) LOOP
+		EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', v_table);
+	END LOOP;
+END
+$$;
 
 -- of tables that were never analyzed, in a session that found them full
 SELECT call FROM fills
