@@ -71,7 +71,11 @@ SELECT count(*) AS contacts, (SELECT c.reltuples FROM pg_class AS c WHERE c.oid 
 SELECT k AS kind, p.* FROM unnest(zcsync._kinds()) AS k, page_reads(k, 2) AS p ORDER BY k;
 
 -- of tables that were analyzed while they were empty, by plans of that time
-SELECT format('SET session_replication_role = replica; DELETE FROM zcsync.%I; RESET session_replication_role; VACUUM ANALYZE zcsync.%1$I', kind) FROM fills
+SET session_replication_role = replica;
+SELECT format('DELETE FROM zcsync.%I', kind) FROM fills
+\gexec
+RESET session_replication_role;
+SELECT format('VACUUM ANALYZE zcsync.%I', kind) FROM fills
 \gexec
 \c -
 SET client_min_messages = warning;
