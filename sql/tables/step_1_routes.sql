@@ -240,6 +240,31 @@ BEGIN
 	COMMENT ON TABLE zcsync.route_comments IS
 	'which comments a route carries, and how, and whether it notes time; a route without a row does neither; see zcsync.set_route_comments() and set_route_time()';
 
+	COMMENT ON COLUMN zcsync.route_comments.route_id IS 'number of the route';
+	COMMENT ON COLUMN zcsync.route_comments.comments IS 'which comments of the source go to the target: none, public or all';
+	COMMENT ON COLUMN zcsync.route_comments.comments_back IS 'which comments of the target come back: none, public or all';
+	COMMENT ON COLUMN zcsync.route_comments.marker IS 'only comments of the source that begin with this word go; empty: any';
+	COMMENT ON COLUMN zcsync.route_comments.marker_back IS 'only comments of the target that begin with this word come back; empty: any';
+	COMMENT ON COLUMN zcsync.route_comments.target_is_internal IS 'only agents read the target, although its vendor has no private comments';
+	COMMENT ON COLUMN zcsync.route_comments.public_back IS 'public comments that come back are public';
+	COMMENT ON COLUMN zcsync.route_comments.relay IS 'copies that other routes made are carried on';
+	COMMENT ON COLUMN zcsync.route_comments.old IS 'comments from before that time are carried as well, where agents alone read them';
+	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
+	COMMENT ON COLUMN zcsync.route_comments.attachments IS 'what becomes of the files of comments: none, link (named in the copy, with a link to the record) or copy';
+	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old; infinity: the route carries none yet';
+	COMMENT ON COLUMN zcsync.route_comments.time_outcome IS 'outcome of the comments with which time is noted; empty: it is not noted';
+	COMMENT ON COLUMN zcsync.route_comments.time_agent IS 'remote id of the agent as whom it is noted where the person who spent it is not known there; empty: as the account';
+	COMMENT ON COLUMN zcsync.route_comments.time_since IS 'time entries that were made before this are not noted';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_route_comments() IS
+'tables of step 1: comments that routes carry';
+
+CREATE FUNCTION zcsync._step_1_comment_copies() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
 	CREATE TABLE zcsync.comment_copies (
 		copy_id bigint NOT NULL			-- local ids of comments; a copy that was discarded is not made again
 			CONSTRAINT comment_copies_pkey PRIMARY KEY,
@@ -262,22 +287,6 @@ BEGIN
 	CREATE INDEX idx_comment_copies_created_at ON zcsync.comment_copies USING brin (created_at) WITH (pages_per_range = 32);
 	COMMENT ON TABLE zcsync.comment_copies IS
 	'the comments that routes made as copies of others, and those that they wrote about merged and split records; such a comment is known by its row here, never by its text';
-
-	COMMENT ON COLUMN zcsync.route_comments.route_id IS 'number of the route';
-	COMMENT ON COLUMN zcsync.route_comments.comments IS 'which comments of the source go to the target: none, public or all';
-	COMMENT ON COLUMN zcsync.route_comments.comments_back IS 'which comments of the target come back: none, public or all';
-	COMMENT ON COLUMN zcsync.route_comments.marker IS 'only comments of the source that begin with this word go; empty: any';
-	COMMENT ON COLUMN zcsync.route_comments.marker_back IS 'only comments of the target that begin with this word come back; empty: any';
-	COMMENT ON COLUMN zcsync.route_comments.target_is_internal IS 'only agents read the target, although its vendor has no private comments';
-	COMMENT ON COLUMN zcsync.route_comments.public_back IS 'public comments that come back are public';
-	COMMENT ON COLUMN zcsync.route_comments.relay IS 'copies that other routes made are carried on';
-	COMMENT ON COLUMN zcsync.route_comments.old IS 'comments from before that time are carried as well, where agents alone read them';
-	COMMENT ON COLUMN zcsync.route_comments.hold IS 'how long a copy that others than agents read waits for second thoughts';
-	COMMENT ON COLUMN zcsync.route_comments.attachments IS 'what becomes of the files of comments: none, link (named in the copy, with a link to the record) or copy';
-	COMMENT ON COLUMN zcsync.route_comments.since IS 'a comment that was written before this is old; infinity: the route carries none yet';
-	COMMENT ON COLUMN zcsync.route_comments.time_outcome IS 'outcome of the comments with which time is noted; empty: it is not noted';
-	COMMENT ON COLUMN zcsync.route_comments.time_agent IS 'remote id of the agent as whom it is noted where the person who spent it is not known there; empty: as the account';
-	COMMENT ON COLUMN zcsync.route_comments.time_since IS 'time entries that were made before this are not noted';
 	COMMENT ON COLUMN zcsync.comment_copies.copy_id IS 'local_id of the copy';
 	COMMENT ON COLUMN zcsync.comment_copies.original_id IS 'local_id of the comment that it is a copy of; empty: a route wrote it itself, about the record';
 	COMMENT ON COLUMN zcsync.comment_copies.route_id IS 'the route that made it; empty: it is gone';
@@ -289,8 +298,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.comment_copies.changed_at IS 'when it was last changed';
 END
 $$;
-COMMENT ON FUNCTION zcsync._step_1_route_comments() IS
-'tables of step 1: comments that routes carry';
+COMMENT ON FUNCTION zcsync._step_1_comment_copies() IS
+'tables of step 1: copies of comments';
 
 CREATE FUNCTION zcsync._step_1_attachment_copies() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -50,6 +50,7 @@ BEGIN
 		PERFORM zcsync._step_1_route_maps();
 		PERFORM zcsync._step_1_links();
 		PERFORM zcsync._step_1_route_comments();
+		PERFORM zcsync._step_1_comment_copies();
 		PERFORM zcsync._step_1_attachment_copies();
 		PERFORM zcsync._step_1_time_copies();
 		PERFORM zcsync._step_1_marks();
