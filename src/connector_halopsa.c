@@ -143,6 +143,7 @@ halopsa_prepare(ZcsyncCall *call)
 	bool		is_token = strcmp(call->op, "token") == 0;
 	char	   *url = is_token ? auth_url(call->account) : api_url(call->account);
 	const char *token;
+	bool		is_own_host;
 
 	if (operation == NULL)
 		return zcsync_call_refuse(call,
@@ -154,15 +155,7 @@ halopsa_prepare(ZcsyncCall *call)
 	if (!zcsync_operation_prepare(call, url, operation))
 		return false;
 
-	if (strcmp(call->op, "download") == 0)
-	{
-		bool		is_own_host;
-
-		if (!zcsync_file_prepare_download(call, call->http.url, url,
-										  &is_own_host))
-			return false;
-	}
-	else
+	if (strcmp(call->op, "download") != 0)
 		zcsync_connector_add_header(call, "Accept", "application/json");
 	if (is_token)
 		return prepare_token(call);
@@ -178,6 +171,9 @@ halopsa_prepare(ZcsyncCall *call)
 								  "Set client_id and client_secret with zcsync.set_credentials().");
 	zcsync_connector_add_header(call, "Authorization",
 								psprintf("Bearer %s", token));
+	if (strcmp(call->op, "download") == 0)
+		return zcsync_file_prepare_download(call, call->http.url, url,
+											&is_own_host);
 	return true;
 }
 

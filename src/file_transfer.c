@@ -83,6 +83,7 @@ static ZcsyncFile *open_file(const char *name, int64 limit);
 static bool make_room(void);
 static void drop_file(ZcsyncFile *file);
 static void drop_old_files(void);
+static void drop_unused(const char *name);
 static void start_over(ZcsyncFile *file);
 static char *hash_text(ZcsyncFile *file);
 static void conclude_download(ZcsyncCall *call, ZcsyncFile *file);
@@ -93,7 +94,8 @@ static char *multipart_head(const char *boundary, const char *name,
 							const char *type);
 static const char *media_type(ZcsyncCall *call);
 static bool read_content(void *source, int64 position, char *data, Size len);
-static char *next_address(ZcsyncCall *call, ZcsyncHttpTransfer *transfer);
+static char *next_address(ZcsyncCall *call, ZcsyncHttpTransfer *transfer,
+						  bool *named);
 static char *named_address(ZcsyncFile *file);
 static char *absolute_url(const char *base, const char *location);
 static bool same_host(const char *one, const char *other);
@@ -111,6 +113,7 @@ zcsync_file_prepare_download(ZcsyncCall *call, const char *url,
 
 	if (url == NULL || name == NULL)
 		return zcsync_call_refuse(call, "the file has no address", NULL);
+	drop_unused(name);
 	if (!make_room())
 		return answer(call, "{\"zcsync_no_room\": true}");
 	call->http.method = "GET";
@@ -275,18 +278,21 @@ zcsync_file_follow(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 	ZcsyncFile *file = call->http.download;
 	MemoryContext old;
 	char	   *url;
+	bool		named;
 
-	if (file == NULL || transfer->result != ZCSYNC_HTTP_OK)
+	if (file == NULL || file->dropped ||
+		transfer->result != ZCSYNC_HTTP_OK)
 		return false;
 	file->is_page = strstr(transfer->content_type, "text/html") != NULL;
 	file->is_json = strstr(transfer->content_type, "json") != NULL;
 	if (call->hops >= HOPS_MAX)
 		return false;
 	old = MemoryContextSwitchTo(call->context);
-	url = next_address(call, transfer);
+	url = next_address(call, transfer, &named);
 	if (url != NULL)
 	{
-		if (!same_host(url, call->http.url))
+		/* a document may be the file itself, so anybody may have written it */
+		if (named || !same_host(url, call->http.url))
 		{
 			call->http.headers = NIL;
 			call->http.is_content = true;
@@ -303,20 +309,24 @@ zcsync_file_follow(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
 /*
  * Where a reply says that the content is, palloc'ed; NULL: it says nothing.
  * A request with "may_link" may be answered by a document that names the
- * address instead of the content.
+ * address instead of the content (*named).
  */
 static char *
-next_address(ZcsyncCall *call, ZcsyncHttpTransfer *transfer)
+next_address(ZcsyncCall *call, ZcsyncHttpTransfer *transfer, bool *named)
 {
 	ZcsyncFile *file = call->http.download;
 	const char *location = NULL;
 
+	*named = false;
 	if (transfer->status >= 300 && transfer->status <= 399)
 		location = zcsync_http_header(transfer, "Location");
 	else if (transfer->status == 200 && call->hops == 0 && file->is_json &&
 			 file->size <= LINK_MAX &&
 			 zcsync_json_get_text(call->request, "may_link") != NULL)
+	{
 		location = named_address(file);
+		*named = true;
+	}
 	return location == NULL ? NULL : absolute_url(call->http.url, location);
 }
 
@@ -344,6 +354,8 @@ zcsync_file_conclude(ZcsyncCall *call)
 	ZcsyncFile *file = call->http.download != NULL ? call->http.download :
 		call->http.upload;
 	MemoryContext old;
+	bool		ended;
+	bool		waits;
 
 	if (file == NULL)
 		return;
@@ -360,9 +372,10 @@ zcsync_file_conclude(ZcsyncCall *call)
 		call->outcome == ZCSYNC_OUTCOME_CONFIG)
 		refuse_file(call);
 
-	/* what was sent, or never will be, need not wait any more */
-	if (named == file && call->outcome == ZCSYNC_OUTCOME_DONE &&
-		(call->http.upload != NULL || call->status != 200))
+	/* what came as a whole waits, also if it could not be sent yet */
+	ended = call->outcome == ZCSYNC_OUTCOME_DONE;
+	waits = call->http.upload != NULL ? !ended : ended && call->status == 200;
+	if (named == file && !waits)
 		drop_file(file);
 	MemoryContextSwitchTo(old);
 }
@@ -675,6 +688,16 @@ drop_old_files(void)
 			TimestampDifferenceExceeds(file->used_at, now, FILE_WAIT_MS))
 			drop_file(file);
 	}
+}
+
+/* An earlier file of this name, unless a transfer has it. */
+static void
+drop_unused(const char *name)
+{
+	ZcsyncFile *file = find_file(name);
+
+	if (file != NULL && file->pins == 0)
+		drop_file(file);
 }
 
 /* May there be one more file? */

@@ -118,15 +118,17 @@ COMMENT ON FUNCTION zcsync._minutes(interval) IS
 'a span in whole minutes';
 
 -- When a vendor answered last, and when the next answer was due: the stream that is read
--- most often is read again then.  While reads of a stream fail, others of the account may
--- succeed.
+-- most often is read again then.  While all reads fail, calls that are made are no answers.
 CREATE FUNCTION zcsync._last_answer(p_account bigint, p_last_call_at timestamptz, p_failing_since timestamptz,
 	OUT answered_at timestamptz, OUT answer_due timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT least(p_last_call_at, p_failing_since), least(p_last_call_at, p_failing_since) + min(zcsync._turn_interval(s.stream_id, s.pull_interval))
-	FROM zcsync.streams AS s WHERE s.account_id = p_account AND s.state = 'active'
+	SELECT w.at, w.at + w.turn
+	FROM (
+		SELECT least(p_last_call_at, CASE WHEN bool_and(s.last_error_at IS NOT NULL) THEN p_failing_since END) AS at,
+			min(zcsync._turn_interval(s.stream_id, s.pull_interval)) AS turn
+		FROM zcsync.streams AS s WHERE s.account_id = p_account AND s.state = 'active') AS w
 $$;
 COMMENT ON FUNCTION zcsync._last_answer(bigint, timestamptz, timestamptz) IS
 'when a vendor answered last, and when the next answer of it was due; answer_due is NULL where no stream is read';

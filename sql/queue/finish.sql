@@ -78,9 +78,10 @@ BEGIN
 		FROM unnest(v_endings) AS e WHERE e.how IN ('again', 'repeat')
 		UNION ALL
 		SELECT f.job_id, f.run_at FROM zcsync._fail_jobs(v_failed) AS f) AS b;
+	-- what is known without a call, or by another host than the vendor's API, shows nothing
 	PERFORM zcsync._breaker(p_account, v_failed_calls,
 		EXISTS (SELECT FROM unnest(p_outcomes) AS o
-			WHERE o.class = 'done' OR (o.status IS NOT NULL AND o.class NOT IN ('vendor', 'config', 'put_back'))),
+			WHERE (o.class = 'done' AND (o.reply ?| '{zcsync_no_room,zcsync_no_file,zcsync_file,zcsync_refused}') IS NOT TRUE) OR (o.status IS NOT NULL AND o.class NOT IN ('vendor', 'config', 'put_back'))),
 		(SELECT o.message FROM unnest(v_failed) AS o WHERE o.class = 'vendor' LIMIT 1));
 	IF v_back IS NOT NULL THEN
 		RETURN QUERY SELECT b, 'put_back'::text FROM zcsync._put_back(v_back, v_back_at) AS b;

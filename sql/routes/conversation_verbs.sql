@@ -159,7 +159,9 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT k.* FROM zcsync.comments AS k WHERE k.account_id = s.from_account AND k.local_id = t.original_id OFFSET 0) AS c
 	WHERE t.op <> 'late'
 	ORDER BY s.link_id DESC, s.back, t.n;
-	RETURN QUERY SELECT * FROM zcsync._plan_time(v_route.route_id, max_pairs);
+	IF zcsync._sees_all_rows(zcsync._caller(), 'time_entries') THEN
+		RETURN QUERY SELECT * FROM zcsync._plan_time(v_route.route_id, max_pairs);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan_comments(text, integer) IS

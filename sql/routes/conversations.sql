@@ -519,7 +519,7 @@ BEGIN
 		RETURN;
 	END IF;
 	IF p_kind IN ('comments', 'attachments')
-		OR (p_kind = 'time_entries' AND EXISTS (SELECT FROM zcsync.route_comments c WHERE c.time_outcome IS NOT NULL)) THEN
+		OR (p_kind = 'time_entries' AND (EXISTS (SELECT FROM zcsync.route_comments c WHERE c.time_outcome IS NOT NULL) OR EXISTS (SELECT FROM zcsync.time_copies))) THEN
 		-- what a route makes has no remote id yet; what it changes may have copies of its own
 		FOR v IN EXECUTE format($sql$
 			SELECT c.account_id, c.parent_kind AS kind, array_agg(DISTINCT c.parent_id) AS records
@@ -530,6 +530,10 @@ BEGIN
 			EXECUTE format('SELECT $1 || array_agg(m.local_id) FROM zcsync.%I AS m WHERE m.account_id = $2 AND m.remote_id = ANY ($3)', v.kind)
 				INTO v_ids USING v_ids, v.account_id, v.records;
 		END LOOP;
+		PERFORM zcsync._queue_conversations(k.route_id, array_agg(k.link_id))	-- where time was noted before it moved to another record
+		FROM zcsync.time_copies t JOIN zcsync.comment_copies k ON k.copy_id = t.copy_id
+		WHERE p_kind = 'time_entries' AND t.entry_id = ANY (p_ids) AND k.route_id IS NOT NULL AND k.link_id IS NOT NULL
+		GROUP BY k.route_id;
 	ELSIF p_old IS NOT NULL THEN
 		SELECT coalesce(array_agg(w.local_id), '{}') INTO v_ids FROM unnest(p_ids, p_old) AS w (local_id, old) WHERE w.old ? 'remote_id';
 	END IF;
@@ -727,13 +731,11 @@ BEGIN
 		v_carried := zcsync._carry_time(p_route, p_link);
 		v_written := v_written || v_carried.written;
 		v_wait := least(v_wait, v_carried.wait_until);
-		v_failed := v_failed OR v_carried.busy;
 		PERFORM zcsync._note_conversation(p_route, l.source_id, false, NULL, NULL, 'time') FROM zcsync.links l WHERE l.link_id = p_link;
 	EXCEPTION WHEN OTHERS THEN
 		IF zcsync._is_servers_error(SQLSTATE) THEN
 			RAISE;
 		END IF;
-		v_failed := true;
 		PERFORM zcsync._note_conversation(p_route, l.source_id, false, 'comment_failed', SQLERRM, 'time') FROM zcsync.links l WHERE l.link_id = p_link;
 		v_wait := least(v_wait, zcsync._now() + interval '10 minutes');
 	END;

@@ -181,9 +181,11 @@ BEGIN
 		RETURN NOT EXISTS (SELECT FROM zcsync.attachment_copies k WHERE k.copy_id = p_copy AND k.attachment_id = p_file);
 	END IF;
 	UPDATE zcsync.attachment_copies k
-	SET state = p_state, reason = left(p_reason, 1000), remote_id = coalesce(p_remote_id, k.remote_id), token = p_token,
-		sent_at = NULL, changed_at = zcsync._now()
-	WHERE k.copy_id = p_copy AND k.attachment_id = p_file AND k.state = 'waiting';
+	SET state = p_state, reason = left(CASE WHEN k.state = 'waiting' THEN p_reason ELSE k.reason || ', while it was sent' END, 1000),
+		remote_id = coalesce(p_remote_id, k.remote_id), token = p_token,
+		sent_at = NULL, changed_at = zcsync._now(), moving_since = CASE WHEN p_state = 'waiting' THEN k.moving_since END
+	WHERE k.copy_id = p_copy AND k.attachment_id = p_file
+		AND (k.state = 'waiting' OR (p_state = 'copied' AND k.state = 'skipped'));	-- it arrived all the same
 	IF p_state = 'waiting' OR NOT FOUND THEN
 		RETURN true;
 	END IF;
@@ -264,7 +266,7 @@ CREATE TYPE zcsync.file_copy AS (
 	sent_at timestamptz,
 	fault text,				-- why it is not copied
 	is_over boolean,		-- there is nothing left to do
-	file jsonb,				-- its row, with what its vendor said of it since
+	file jsonb,				-- its row, with the name that is sent and what its vendor said of it since
 	comment jsonb			-- the row of the copy
 );
 COMMENT ON TYPE zcsync.file_copy IS
@@ -283,8 +285,9 @@ BEGIN
 		CASE WHEN k.reason IS NOT NULL THEN k.reason WHEN a.deleted_at IS NOT NULL THEN 'it was deleted at its vendor'
 			ELSE zcsync._file_fault(a.name, a.media_type, a.size, CASE WHEN q.payload ? 'scanned' THEN 'clean' ELSE a.scan_result END) END,
 		k.state IS DISTINCT FROM 'waiting' OR m.state = 'withdrawn' OR m.state IS NULL OR t.deleted_at IS NOT NULL OR t.local_id IS NULL
-			OR o.deleted_at IS NOT NULL OR o.is_redacted IS TRUE OR o.local_id IS NULL OR a.local_id IS NULL OR r.state IS DISTINCT FROM 'active',
-		to_jsonb(a) || (q.payload - '{copy,file}'::text[]), to_jsonb(t)
+			OR o.deleted_at IS NOT NULL OR o.is_redacted IS TRUE OR (m.was_public AND o.is_private IS TRUE) OR o.local_id IS NULL OR a.local_id IS NULL OR r.state IS DISTINCT FROM 'active',
+		to_jsonb(a) || (q.payload - '{copy,file}'::text[])
+			|| jsonb_build_object('name', coalesce(nullif(btrim(regexp_replace(a.name, '[[:cntrl:]"\\]+', ' ', 'g')), ''), 'file')), to_jsonb(t)
 	FROM zcsync.sync_queue q
 	LEFT JOIN zcsync.attachment_copies k ON k.copy_id = (q.payload ->> 'copy')::bigint AND k.attachment_id = (q.payload ->> 'file')::bigint
 	LEFT JOIN zcsync.comment_copies m ON m.copy_id = k.copy_id
@@ -297,6 +300,35 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._file_copies(bigint[]) IS
 'the files that these jobs copy';
+
+-- May the content of a file be fetched now?  The process that runs the jobs holds 16 files;
+-- fewer are on their way, and half of them to one account, which may be paused.  What is
+-- not sent on within ten minutes is lost, and counts no more.
+CREATE FUNCTION zcsync._begin_moving(p_copy bigint, p_file bigint, p_to bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_all bigint;
+	v_same bigint;
+BEGIN
+	SELECT count(*), count(*) FILTER (WHERE c.account_id = p_to) INTO v_all, v_same
+	FROM zcsync.attachment_copies k
+	CROSS JOIN LATERAL (SELECT x.account_id FROM zcsync.comments AS x WHERE x.local_id = k.copy_id OFFSET 0) AS c
+	WHERE k.moving_since > zcsync._now() - interval '10 minutes' AND (k.copy_id, k.attachment_id) <> (p_copy, p_file);
+	IF v_all >= 12 OR v_same >= 6 THEN
+		RETURN false;
+	END IF;
+	UPDATE zcsync.attachment_copies k SET moving_since = zcsync._now()
+	WHERE (k.copy_id, k.attachment_id) IN (SELECT o.copy_id, o.attachment_id FROM zcsync.attachment_copies o
+		WHERE o.copy_id = p_copy AND o.attachment_id = p_file FOR NO KEY UPDATE SKIP LOCKED);
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION zcsync._begin_moving(bigint, bigint, bigint) IS
+'counts a file among those whose content is on its way; false: there are enough of them';
 
 -- What cannot be copied is refused; returns the request without it then.
 CREATE FUNCTION zcsync._prepare_downloads(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
@@ -321,6 +353,11 @@ BEGIN
 		END IF;
 		IF NOT v_file.is_over AND v_file.fault IS NOT NULL AND NOT zcsync._settle_file(v_file.copy_id, v_file.file_id, 'refused', v_file.fault) THEN
 			CONTINUE;	-- somebody has its row: the job stays
+		ELSIF v_request ->> 'op' = 'download' AND NOT zcsync._begin_moving(v_file.copy_id, v_file.file_id, (v_file.comment ->> 'account_id')::bigint) THEN
+			UPDATE zcsync.sync_queue q
+			SET run_at = zcsync._now() + least(greatest(zcsync._now() - q.enqueued_at, interval '1 second'), interval '1 minute')
+			WHERE q.job_id = v_file.job_id;
+			CONTINUE;
 		END IF;
 		v_prepared := v_prepared || ROW(v_file.job_id, v_request || jsonb_build_object('file', format('%s/%s', v_file.copy_id, v_file.file_id)))::zcsync.prepared;
 	END LOOP;
@@ -338,7 +375,7 @@ SET enable_seqscan = off
 SET jit = off
 AS $$
 DECLARE
-	v_since timestamptz := (SELECT q.created_at FROM zcsync.sync_queue q WHERE q.job_id = p_file.job_id);
+	v_since timestamptz := (SELECT least(q.created_at, (p_file.file ->> 'created_at')::timestamptz) FROM zcsync.sync_queue q WHERE q.job_id = p_file.job_id);
 	v_fault text := CASE p_said ->> 'scan_result' WHEN 'infected' THEN 'malware was found in it' WHEN 'failed' THEN 'it could not be searched for malware'
 		WHEN 'waiting' THEN CASE WHEN v_since < zcsync._now() - interval '50 minutes' THEN 'it was not searched for malware yet' END END;
 BEGIN
@@ -346,7 +383,7 @@ BEGIN
 		RETURN ROW(p_file.job_id, CASE WHEN zcsync._settle_file(p_file.copy_id, p_file.file_id, 'refused', v_fault) THEN 'ended' ELSE 'locked' END,
 			'refused', NULL, NULL, false)::zcsync.ending;
 	ELSIF p_said ->> 'scan_result' = 'waiting' THEN
-		RETURN ROW(p_file.job_id, 'again', 'waits', NULL, interval '1 minute', false)::zcsync.ending;
+		RETURN ROW(p_file.job_id, 'again', 'waits', NULL, greatest(zcsync._now() - v_since, interval '1 minute'), false)::zcsync.ending;
 	END IF;
 	UPDATE zcsync.sync_queue q SET payload = q.payload || jsonb_build_object('scanned', true, 'url', p_said -> 'url') WHERE q.job_id = p_file.job_id;
 	RETURN ROW(p_file.job_id, 'again', 'scanned', NULL, NULL, false)::zcsync.ending;
@@ -444,7 +481,7 @@ BEGIN
 				WHERE o.copy_id = v_file.copy_id AND o.attachment_id = v_file.file_id FOR NO KEY UPDATE SKIP LOCKED);
 			CONTINUE WHEN NOT FOUND;
 			EXECUTE format('SELECT %s($1, $2, $3)', v_vendor.file_upload::regproc) INTO v_request USING p_account, v_file.comment, v_file.file;
-			v_request := v_request || jsonb_build_object('file', format('%s/%s', v_file.copy_id, v_file.file_id), 'name', coalesce(v_file.file ->> 'name', 'file'),
+			v_request := v_request || jsonb_build_object('file', format('%s/%s', v_file.copy_id, v_file.file_id), 'name', v_file.file -> 'name',
 				'media_type', v_file.file -> 'media_type');
 		END IF;
 		v_prepared := v_prepared || ROW(v_file.job_id, v_request)::zcsync.prepared;
@@ -531,7 +568,7 @@ BEGIN
 			v_done := zcsync._settle_file(v_file.copy_id, v_file.file_id, CASE WHEN v_tries >= 4 THEN 'refused' ELSE 'waiting' END,
 				CASE WHEN v_tries >= 4 THEN 'it was fetched five times, and lost before it was sent on' END);
 			IF v_done AND v_tries < 4 THEN
-				UPDATE zcsync.attachment_copies k SET tries = k.tries + 1 WHERE k.copy_id = v_file.copy_id AND k.attachment_id = v_file.file_id;
+				UPDATE zcsync.attachment_copies k SET tries = k.tries + 1, moving_since = NULL WHERE k.copy_id = v_file.copy_id AND k.attachment_id = v_file.file_id;
 				PERFORM zcsync._enqueue(ARRAY[zcsync._file_job((v_file.file ->> 'account_id')::bigint, 'download', v_file.copy_id, v_file.file_id)])
 				WHERE NOT v_file.is_over;
 			END IF;
@@ -564,11 +601,14 @@ BEGIN
 	WHERE o.class IN ('rejected', 'not_found', 'conflict', 'config')
 		OR (o.class NOT IN ('put_back', 'halved', 'vendor', 'throttled') AND q.failures + 1 >= s.max_attempts)
 		OR (o.class NOT IN ('put_back', 'halved') AND q.created_at < zcsync._now() - interval '1 hour');
-	UPDATE zcsync.attachment_copies k SET sent_at = NULL
+	-- a download that failed leaves no file
+	UPDATE zcsync.attachment_copies k
+	SET sent_at = CASE WHEN q.operation = 'download' THEN k.sent_at END, moving_since = CASE WHEN q.operation = 'upload' THEN k.moving_since END
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-	WHERE NOT o.unclear AND o.class <> 'put_back' AND q.operation = 'upload'
+	WHERE NOT o.unclear AND (o.class <> 'put_back' OR q.operation = 'download')
 		AND (k.copy_id, k.attachment_id) IN (SELECT l.copy_id, l.attachment_id FROM zcsync.attachment_copies l
-			WHERE l.copy_id = (q.payload ->> 'copy')::bigint AND l.attachment_id = (q.payload ->> 'file')::bigint AND l.sent_at IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED);
+			WHERE l.copy_id = (q.payload ->> 'copy')::bigint AND l.attachment_id = (q.payload ->> 'file')::bigint
+				AND (l.sent_at IS NOT NULL OR l.moving_since IS NOT NULL) FOR NO KEY UPDATE SKIP LOCKED);
 END
 $$;
 COMMENT ON FUNCTION zcsync._fail_files(zcsync.outcome[]) IS

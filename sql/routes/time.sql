@@ -9,8 +9,9 @@
 -- - it is asked for, and begins with what is noted from then on
 -- - an entry is noted once at an account, whatever becomes of its pair (time_copies); of
 --   several records that share a counterpart the first has its time
--- - what becomes of the entry later is written to the comment: another time, or none if
---   the entry is gone
+-- - what becomes of the entry later is written to the comment, also when the pair has ended:
+--   another time, or none if the entry is gone.  One that is moved to another record is
+--   taken away, and noted for that one
 --
 -- Such a comment is known by a row of comment_copies without an original, so no route
 -- carries it anywhere.  The jobs are those of conversations.sql.
@@ -66,9 +67,10 @@ COMMENT ON FUNCTION zcsync._stream_name(bigint) IS
 
 -- What is to be done about the time of a pair.
 CREATE TYPE zcsync.time_step AS (
-	op text,				-- note, or change
+	op text,				-- note; change; or move: note it here, and take it away where it was noted before
 	entry_id bigint,		-- local ids
-	copy_id bigint,
+	copy_id bigint,			-- of a change or a move: the comment that has it
+	record_id text,			-- remote id of the record on which the time was spent
 	seconds bigint,			-- 0: none any more
 	author_id text,			-- a member there
 	body text,
@@ -77,8 +79,34 @@ CREATE TYPE zcsync.time_step AS (
 COMMENT ON TYPE zcsync.time_step IS
 'what a route has to do about a time entry';
 
--- p_way: of the route; the pair may have ended since.
-CREATE FUNCTION zcsync._time_steps(p_route bigint, p_link bigint, p_way zcsync.time_way) RETURNS SETOF zcsync.time_step
+-- What became of the entries that the route has noted for a source record, by this pair
+-- of it or by one that ended: of one that is gone, or was moved to another record, nothing
+-- is left.
+CREATE FUNCTION zcsync._time_changes(p_route bigint, p_link bigint, p_way zcsync.time_way) RETURNS SETOF zcsync.time_step
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 'change', k.entry_id, k.copy_id, k.record_id, w.seconds, NULL::text, NULL::text, NULL::text
+	FROM (SELECT x.source_id FROM zcsync.links AS x WHERE x.link_id = p_link OFFSET 0) AS l
+	CROSS JOIN LATERAL (SELECT x.link_id FROM zcsync.links AS x WHERE x.route_id = p_route AND x.source_id = l.source_id AND x.state <> 'cancelled' OFFSET 0) AS a
+	CROSS JOIN LATERAL (SELECT x.copy_id FROM zcsync.comment_copies AS x WHERE x.link_id = a.link_id AND x.original_id IS NULL OFFSET 0) AS c
+	CROSS JOIN LATERAL (SELECT x.* FROM zcsync.time_copies AS x WHERE x.copy_id = c.copy_id AND x.account_id = (p_way).to_account OFFSET 0) AS k
+	CROSS JOIN LATERAL (SELECT x.* FROM zcsync.time_entries AS x WHERE x.local_id = k.entry_id OFFSET 0) AS e
+	CROSS JOIN LATERAL (SELECT CASE WHEN e.deleted_at IS NULL AND e.parent_id = k.record_id THEN coalesce(e.seconds, 0) ELSE 0 END) AS w (seconds)
+	WHERE w.seconds <> k.seconds
+	ORDER BY k.entry_id;
+END
+$$;
+COMMENT ON FUNCTION zcsync._time_changes(bigint, bigint, zcsync.time_way) IS
+'what a route has to do about the time that it noted for the source record of a pair';
+
+-- Entries of one end of a pair that are not noted yet, or for another record.  What a
+-- route noted itself is no time that was spent.
+CREATE FUNCTION zcsync._time_notes(p_route bigint, p_link bigint, p_way zcsync.time_way) RETURNS SETOF zcsync.time_step
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -86,7 +114,7 @@ SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE format($sql$
-		SELECT CASE WHEN k.copy_id IS NULL THEN 'note' ELSE 'change' END, e.local_id, k.copy_id, w.seconds,
+		SELECT CASE WHEN k.copy_id IS NULL THEN 'note' ELSE 'move' END, e.local_id, k.copy_id, f.remote_id, e.seconds,
 			coalesce(zcsync._member_id($6, zcsync._email_of($4, e.author_id)), c.time_agent),
 			format('Time of %%s%%s, for %%s', coalesce(zcsync._without_placeholders(left(nullif(btrim(e.author_name), ''), 200)), 'somebody'),
 				to_char(e.started_at AT TIME ZONE 'UTC', ', YYYY-MM-DD HH24:MI "UTC"'), zcsync._named(%1$L, $4, f.remote_id)),
@@ -97,72 +125,95 @@ BEGIN
 			WHERE m.local_id = CASE WHEN $3 THEN l.target_id ELSE l.source_id END AND m.remote_id IS NOT NULL AND m.deleted_at IS NULL OFFSET 0) AS f
 		CROSS JOIN LATERAL (SELECT FROM zcsync.%2$I AS m
 			WHERE m.local_id = CASE WHEN $3 THEN l.source_id ELSE l.target_id END AND m.remote_id IS NOT NULL AND m.deleted_at IS NULL OFFSET 0) AS t
-		CROSS JOIN LATERAL (SELECT t.* FROM zcsync.time_entries AS t WHERE t.account_id = $4 AND t.parent_id = f.remote_id AND t.parent_kind = %1$L OFFSET 0) AS e
-		CROSS JOIN LATERAL (SELECT CASE WHEN e.deleted_at IS NULL THEN coalesce(e.seconds, 0) ELSE 0 END AS seconds) AS w
-		LEFT JOIN LATERAL (SELECT o.copy_id, o.seconds FROM zcsync.time_copies AS o WHERE o.entry_id = e.local_id AND o.account_id = $6 OFFSET 0) AS k ON true
+		CROSS JOIN LATERAL (SELECT t.* FROM zcsync.time_entries AS t
+			WHERE t.account_id = $4 AND t.parent_id = f.remote_id AND t.parent_kind = %1$L AND t.deleted_at IS NULL AND t.seconds > 0 OFFSET 0) AS e
+		LEFT JOIN LATERAL (SELECT o.copy_id, o.record_id FROM zcsync.time_copies AS o WHERE o.entry_id = e.local_id AND o.account_id = $6 OFFSET 0) AS k ON true
 		WHERE l.link_id = $2 AND l.route_id = $1 AND l.state = 'linked'
-			AND CASE WHEN k.copy_id IS NULL THEN w.seconds > 0 AND e.created_at >= c.time_since ELSE w.seconds <> k.seconds END
+			AND CASE WHEN k.copy_id IS NULL THEN e.created_at >= c.time_since ELSE k.record_id <> f.remote_id END
+			AND NOT EXISTS (SELECT FROM zcsync.comments AS n JOIN zcsync.time_copies AS o ON o.copy_id = n.local_id
+				WHERE n.account_id = e.account_id AND n.remote_id = e.comment_id)
 			AND NOT EXISTS (SELECT FROM zcsync.links AS o
 				WHERE $3 AND o.target_id = l.target_id AND o.route_id = l.route_id AND o.state = 'linked' AND (o.shared, o.link_id) < (l.shared, l.link_id))
 		ORDER BY e.created_at, e.local_id$sql$, (p_way).from_kind, (p_way).to_kind)
 	USING p_route, p_link, (p_way).back, (p_way).from_account, (p_way).from_kind, (p_way).to_account;
 END
 $$;
-COMMENT ON FUNCTION zcsync._time_steps(bigint, bigint, zcsync.time_way) IS
-'what a route has to do about the time of a pair';
+COMMENT ON FUNCTION zcsync._time_notes(bigint, bigint, zcsync.time_way) IS
+'the time of one end of a pair that a route has to note at the other';
+
+-- Another time for a comment that notes some.  False: somebody has its row.
+CREATE FUNCTION zcsync._change_time(p_account bigint, p_copy bigint, p_seconds bigint, p_origin zcsync.origin) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF zcsync._lock_rows(p_account, 'comments', ARRAY[p_copy], false) IS DISTINCT FROM ARRAY[p_copy]
+		AND EXISTS (SELECT FROM zcsync.comments c WHERE c.local_id = p_copy) THEN
+		RETURN false;
+	END IF;
+	UPDATE zcsync.comments c
+	SET seconds = nullif(p_seconds, 0), sync_cause = p_origin.cause, sync_cause_id = p_origin.id, sync_xid = p_origin.xid
+	WHERE c.account_id = p_account AND c.local_id = p_copy AND c.deleted_at IS NULL AND coalesce(c.seconds, 0) <> p_seconds;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION zcsync._change_time(bigint, bigint, bigint, zcsync.origin) IS
+'writes another time to a comment; false: somebody has its row';
 
 -- Note the time of a pair; returns the rows that were written, and when to look again.
-CREATE FUNCTION zcsync._carry_time(p_route bigint, p_link bigint, OUT written bigint[], OUT wait_until timestamptz, OUT busy boolean)
+-- While a comment of ours is on its way to the end where the time was spent, nothing is
+-- noted: the time there may be what we noted.
+CREATE FUNCTION zcsync._carry_time(p_route bigint, p_link bigint, OUT written bigint[], OUT wait_until timestamptz)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_way zcsync.time_way := zcsync._time_way(p_route);
 	v_origin zcsync.origin := zcsync._origin_of('route', p_route);
-	v_steps zcsync.time_step[];
+	v_steps zcsync.time_step[] := ARRAY(SELECT s FROM zcsync._time_changes(p_route, p_link, v_way) AS s LIMIT 50);
 	v_step zcsync.time_step;
-	v_locked bigint[];
 	v_record text;
 	v_id bigint;
 BEGIN
 	written := '{}';
-	busy := false;
-	v_steps := ARRAY(SELECT s FROM zcsync._time_steps(p_route, p_link, v_way) AS s LIMIT 50);
+	IF cardinality(v_steps) < 50 THEN
+		v_steps := v_steps || ARRAY(SELECT s FROM zcsync._time_notes(p_route, p_link, v_way) AS s LIMIT 50 - cardinality(v_steps));
+	END IF;
 	IF v_steps = '{}' THEN
 		RETURN;
 	END IF;
 	EXECUTE format('SELECT m.remote_id FROM zcsync.links AS l JOIN zcsync.%I AS m ON m.local_id = CASE WHEN $2 THEN l.source_id ELSE l.target_id END WHERE l.link_id = $1',
 		v_way.to_kind) INTO v_record USING p_link, v_way.back;
-	v_locked := zcsync._lock_rows(v_way.to_account, 'comments', ARRAY(SELECT s.copy_id FROM unnest(v_steps) AS s WHERE s.op = 'change'), false);
 	FOREACH v_step IN ARRAY v_steps LOOP
-		IF v_step.op = 'note' THEN
+		IF v_step.op <> 'change' AND zcsync._is_posting(v_way.from_account, v_way.from_kind, v_step.record_id) THEN
+			wait_until := least(wait_until, zcsync._now() + interval '1 minute');
+			CONTINUE;
+		ELSIF v_step.op <> 'note' AND NOT zcsync._change_time(v_way.to_account, v_step.copy_id, CASE v_step.op WHEN 'change' THEN v_step.seconds ELSE 0 END, v_origin) THEN
+			wait_until := least(wait_until, zcsync._now() + interval '1 second');
+			CONTINUE;
+		END IF;
+		v_id := v_step.copy_id;
+		IF v_step.op <> 'change' THEN
+			written := written || v_step.copy_id;
 			INSERT INTO zcsync.comments (account_id, parent_kind, parent_id, body, is_private, outcome, author_id, seconds, sync_cause, sync_cause_id, sync_xid)
 			VALUES (v_way.to_account, v_way.to_kind, v_record, v_step.body, true, v_step.outcome, v_step.author_id, v_step.seconds,
 				v_origin.cause, v_origin.id, v_origin.xid)
 			RETURNING local_id INTO v_id;
 			INSERT INTO zcsync.comment_copies (copy_id, route_id, link_id, was_public, digest) VALUES (v_id, p_route, p_link, false, '');
-			INSERT INTO zcsync.time_copies (entry_id, account_id, copy_id, seconds) VALUES (v_step.entry_id, v_way.to_account, v_id, v_step.seconds);
-		ELSIF v_step.copy_id <> ALL (v_locked) AND EXISTS (SELECT FROM zcsync.comments c WHERE c.local_id = v_step.copy_id) THEN
-			busy := true;	-- somebody has it
-			wait_until := zcsync._now() + interval '1 second';
-			CONTINUE;
-		ELSE
-			v_id := v_step.copy_id;
-			UPDATE zcsync.comments c
-			SET seconds = nullif(v_step.seconds, 0), sync_cause = v_origin.cause, sync_cause_id = v_origin.id, sync_xid = v_origin.xid
-			WHERE c.account_id = v_way.to_account AND c.local_id = v_id AND c.deleted_at IS NULL;
-			UPDATE zcsync.time_copies k SET seconds = v_step.seconds, changed_at = zcsync._now()
-			WHERE k.entry_id = v_step.entry_id AND k.account_id = v_way.to_account;
 		END IF;
+		INSERT INTO zcsync.time_copies AS k (entry_id, account_id, copy_id, record_id, seconds) VALUES (v_step.entry_id, v_way.to_account, v_id, v_step.record_id, v_step.seconds)
+		ON CONFLICT (entry_id, account_id) DO UPDATE
+		SET copy_id = excluded.copy_id, record_id = excluded.record_id, seconds = excluded.seconds, changed_at = zcsync._now();
 		written := written || v_id;
 	END LOOP;
+	written := array_remove(written, NULL);
 	IF cardinality(v_steps) = 50 THEN	-- the rest is for another transaction
-		wait_until := zcsync._now();
+		wait_until := least(wait_until, zcsync._now());
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION zcsync._carry_time(bigint, bigint) IS
-'notes the time that was spent on one end of a pair at the other; returns the rows that it wrote, when it has to look again, and whether somebody held one that it has to change';
+'notes the time that was spent on one end of a pair at the other; returns the rows that it wrote, and when it has to look again';
 
 -- The rows of plan_comments() about time.
 CREATE FUNCTION zcsync._plan_time(p_route bigint, p_max integer)
@@ -170,12 +221,12 @@ RETURNS TABLE (op text, original text, record text, is_private boolean, text tex
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE s.op WHEN 'note' THEN 'create' ELSE 'update' END, zcsync.reference((w.way).from_account, 'time_entries', e.remote_id, e.local_id),
+	SELECT CASE s.op WHEN 'change' THEN 'update' ELSE 'create' END, zcsync.reference((w.way).from_account, 'time_entries', e.remote_id, e.local_id),
 		zcsync.reference((w.way).to_kind, CASE WHEN (w.way).back THEN l.source_id ELSE l.target_id END),
-		true, format('%s: %s', s.body, s.seconds * interval '1 second'), '{}'::text[]
+		true, format('%s: %s', coalesce(s.body, 'time'), s.seconds * interval '1 second'), '{}'::text[]
 	FROM (SELECT zcsync._time_way(p_route) AS way) AS w
 	CROSS JOIN LATERAL (SELECT k.* FROM zcsync.links k WHERE k.route_id = p_route AND k.state = 'linked' ORDER BY k.link_id DESC LIMIT p_max) AS l
-	CROSS JOIN LATERAL zcsync._time_steps(p_route, l.link_id, w.way) AS s
+	CROSS JOIN LATERAL (SELECT * FROM zcsync._time_changes(p_route, l.link_id, w.way) UNION ALL SELECT * FROM zcsync._time_notes(p_route, l.link_id, w.way)) AS s
 	JOIN zcsync.time_entries e ON e.local_id = s.entry_id
 	WHERE (w.way).back IS NOT NULL
 	ORDER BY l.link_id DESC, e.created_at, e.local_id
@@ -198,9 +249,10 @@ BEGIN
 	SELECT * INTO v_from FROM zcsync.accounts a WHERE a.account_id = v_way.from_account;
 	SELECT * INTO v_to FROM zcsync.accounts a WHERE a.account_id = v_way.to_account;
 	v_vendor := zcsync._vendor_of(v_to.vendor);
-	IF v_way.back IS NULL OR zcsync._comments_of(v_way.to_stream) IS NULL THEN
+	IF v_way.back IS NULL OR zcsync._comments_of(v_way.to_stream) IS NULL OR v_from.account_id = v_to.account_id THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('neither "%s" nor "%s" notes time with comments', v_from.name, v_to.name);
+			MESSAGE = CASE WHEN v_from.account_id = v_to.account_id THEN format('time of account "%s" cannot be noted at the same account', v_from.name)
+				ELSE format('neither "%s" nor "%s" notes time with comments', v_from.name, v_to.name) END;
 	ELSIF (zcsync._kind_of(v_from.vendor, 'time_entries')).kind IS NULL OR zcsync._comments_of(v_way.from_stream) IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('%s of account "%s" have no time entries', v_way.from_kind, v_from.name);

@@ -319,11 +319,13 @@ BEGIN
 		token text,						-- by which a comment takes the file that was uploaded
 		tries integer NOT NULL DEFAULT 0,	-- that came to nothing
 		started_at timestamptz,
+		moving_since timestamptz,		-- NULL: the server holds no file of it
 		sent_at timestamptz,			-- the upload whose outcome is not known
 		changed_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT attachment_copies_pkey PRIMARY KEY (copy_id, attachment_id)
 	);
 	CREATE INDEX idx_attachment_copies_attachment ON zcsync.attachment_copies (attachment_id);
+	CREATE INDEX idx_attachment_copies_moving ON zcsync.attachment_copies (moving_since) WHERE moving_since IS NOT NULL;
 	CREATE INDEX idx_attachment_copies_remote_id ON zcsync.attachment_copies (remote_id) WHERE remote_id IS NOT NULL;
 	COMMENT ON TABLE zcsync.attachment_copies IS
 	'what became of the files of comments that routes copied: a row for each file and copy, which goes with the row of the copy';
@@ -336,6 +338,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.attachment_copies.token IS 'by which the comment takes the file that was uploaded; empty once it is posted';
 	COMMENT ON COLUMN zcsync.attachment_copies.tries IS 'uploads that came to nothing';
 	COMMENT ON COLUMN zcsync.attachment_copies.started_at IS 'when copying began';
+	COMMENT ON COLUMN zcsync.attachment_copies.moving_since IS 'when its content was fetched, which then waits in a temporary file; empty: it does not';
 	COMMENT ON COLUMN zcsync.attachment_copies.sent_at IS 'when the upload was sent whose outcome is not known';
 	COMMENT ON COLUMN zcsync.attachment_copies.changed_at IS 'when it came into this state';
 END
@@ -351,20 +354,23 @@ BEGIN
 	CREATE TABLE zcsync.time_copies (
 		entry_id bigint NOT NULL,
 		account_id bigint NOT NULL
-			CONSTRAINT time_copies_account_fkey REFERENCES zcsync.accounts,
+			CONSTRAINT time_copies_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
 		copy_id bigint NOT NULL
 			CONSTRAINT time_copies_copy_id_key UNIQUE
 			CONSTRAINT time_copies_copy_fkey REFERENCES zcsync.comment_copies ON DELETE CASCADE,
+		record_id text NOT NULL,
 		seconds bigint NOT NULL,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		changed_at timestamptz,
 		CONSTRAINT time_copies_pkey PRIMARY KEY (entry_id, account_id)
 	);
+	CREATE INDEX idx_time_copies_account ON zcsync.time_copies (account_id);
 	COMMENT ON TABLE zcsync.time_copies IS
 	'the time entries that routes noted at other accounts, each once; a row goes with that of the comment that notes it';
 	COMMENT ON COLUMN zcsync.time_copies.entry_id IS 'local_id of the time entry';
 	COMMENT ON COLUMN zcsync.time_copies.account_id IS 'number of the account at which it is noted';
 	COMMENT ON COLUMN zcsync.time_copies.copy_id IS 'local_id of the comment that notes it';
+	COMMENT ON COLUMN zcsync.time_copies.record_id IS 'remote id of the record on which the time was spent, as it was noted';
 	COMMENT ON COLUMN zcsync.time_copies.seconds IS 'the time that was noted last; 0: it was taken back';
 	COMMENT ON COLUMN zcsync.time_copies.created_at IS 'when it was noted here';
 	COMMENT ON COLUMN zcsync.time_copies.changed_at IS 'when the time was last changed';

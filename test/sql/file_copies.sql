@@ -193,6 +193,24 @@ SELECT carry();
 SELECT count(*) AS requests FROM asks('download', 'acme');
 SELECT name, state, reason FROM files WHERE name = 'secret.txt';
 SELECT arrive() IS NOT NULL AS arrived;
+-- the original is private by now, and nobody has withdrawn the copy yet
+SELECT file('acme', '1', '14', 'h2', 'hush.txt', 12, '{"scan_result": "clean"}'), said('acme', '1', '14', 'Psst');
+SELECT carry(), arrive(), carry();
+SELECT said('acme', '1', '14', 'Psst', '{"is_private": true}');
+SELECT count(*) AS requests FROM asks('download', 'acme');
+SELECT carry(), arrive() IS NOT NULL;
+-- it was withdrawn while the file was sent: the row says that it is there
+SELECT file('acme', '1', '15', 'h3', 'fast.txt', 12, '{"scan_result": "clean"}'), said('acme', '1', '15', 'Quickly');
+SELECT carry(), arrive(), carry();
+SELECT how FROM hears('download', 'acme', '{"zcsync_file": {"size": 12, "checksum": "c0ffee", "page": false}}');
+CREATE TABLE sent AS SELECT * FROM asks('upload', 'dev');
+SELECT said('acme', '1', '15', 'Quickly', '{"is_private": true}');
+SELECT carry(), arrive() IS NOT NULL;
+SELECT name, state, reason FROM files WHERE name = 'fast.txt';
+SELECT (zcsync._endings_of('upload', ARRAY[ROW(s.job, 1, 'done', 200, NULL, NULL, -1, false, s.request, '{"id": "x9"}', 1)::zcsync.outcome]))[1].how FROM sent AS s;
+SELECT name, state, reason, remote_id FROM files WHERE name = 'fast.txt';
+DROP TABLE sent;
+DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
 
 -- ---------------------------------------------------------------------
 -- To a vendor where files come first
@@ -260,6 +278,19 @@ SELECT arrive(), carry();
 SELECT * FROM files WHERE name = 'good.png';
 SELECT checksum FROM zcsync.attachment_copies WHERE remote_id = '80';
 SELECT body FROM copies WHERE body NOT LIKE '% / %';
+-- names without what a form cannot have; of many files a few are on their way to one account at a time
+UPDATE zcsync.attachment_copies SET moving_since = NULL;
+SELECT file('acme', '1', '16', 'm' || n, format(E'a "\t%s\\.txt', n), 12, '{"scan_result": "clean"}') FROM generate_series(1, 8) AS n;
+SELECT said('acme', '1', '16', 'Many');
+SELECT carry(), arrive(), carry();
+SELECT count(*) AS begun FROM asks('download', 'acme');
+SELECT how, count(*) FROM hears('download', 'acme', '{"zcsync_file": {"size": 12, "checksum": "c0ffee", "page": false}}') GROUP BY 1;
+SELECT operation, count(*) FROM zcsync.sync_queue WHERE kind = 'attachments' GROUP BY 1 ORDER BY 1;
+SELECT request ->> 'name' AS name FROM asks('upload', 'dev') ORDER BY 1 LIMIT 1;
+UPDATE zcsync.attachment_copies SET sent_at = NULL;
+SELECT how, count(*) FROM hears('upload', 'dev', '{"id": "y"}') GROUP BY 1;
+SELECT count(*) AS begun FROM asks('download', 'acme');
+DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
 -- a paused route fetches nothing
 SELECT file('acme', '1', '13', 'k1', 'later.txt', 12, '{"scan_result": "clean"}'), said('acme', '1', '13', 'Stop');
 SELECT carry(), arrive(), carry();

@@ -121,8 +121,32 @@ SELECT spent('dev', 'tasks', 't1', '321', 60);
 SELECT carry();
 SELECT record, seconds FROM noted WHERE seconds = 60;
 
--- An error is the pair's, and ends with it.
+-- An entry that is moved to another task goes to that task's ticket; if that has none, it is taken away.
+SELECT record('psa', 'tickets', '52', '{"subject": "Mouse", "status": "1"}'), record('dev', 'tasks', 't2', '{"name": "Mouse", "status": "to do", "list_id": "901"}'),
+	record('dev', 'tasks', 't3', '{"name": "Alone", "status": "to do", "list_id": "901"}');
+SELECT zcsync.link_records('psa/tickets/52', 'dev/tasks/t2') IS NOT NULL AS linked;
+UPDATE zcsync.links SET route_id = (SELECT route_id FROM zcsync.routes WHERE name = 'work');
+DELETE FROM zcsync.sync_queue WHERE operation = 'route';
 SELECT sent('51-1');
+SELECT spent('dev', 'tasks', 't2', '321', 60);
+SELECT carry();
+SELECT record, sent, seconds FROM noted WHERE known = 60;
+SELECT parent_id, seconds FROM zcsync.comments WHERE remote_id = '51-1';
+SELECT sent('52-1');
+SELECT spent('dev', 'tasks', 't3', '321', 60);
+SELECT carry();
+SELECT record, seconds, known FROM noted WHERE record = 'tickets/52';
+-- a pair that has ended still has its corrections
+UPDATE zcsync.links SET state = 'left' WHERE source_id = (SELECT local_id FROM zcsync.tickets WHERE remote_id = '50');
+SELECT spent('dev', 'tasks', 't1', '318', 7200);
+SELECT carry();
+SELECT record, seconds, known FROM noted WHERE record = 'tickets/50' AND known > 0;
+-- time that a route noted is no time that was spent
+SELECT zcsync._take(zcsync.account('psa'), 'time_entries', ARRAY[ROW('52-1', NULL, jsonb_build_object('parent_kind', 'tickets', 'parent_id', '52', 'comment_id', '52-1', 'seconds', 60, 'created_at', now()), NULL, false)::zcsync.document], zcsync._origin_of('pull', 3));
+SELECT count(*) FROM zcsync._time_notes((SELECT route_id FROM zcsync.routes WHERE name = 'work'), (SELECT link_id FROM zcsync.links WHERE source_id = (SELECT local_id FROM zcsync.tickets WHERE remote_id = '52')),
+	ROW(false, zcsync.stream('psa/tickets'), zcsync.account('psa'), 'tickets', zcsync.stream('dev/tasks'), zcsync.account('dev'), 'tasks')::zcsync.time_way);
+
+-- An error is the pair's, and ends with it.
 UPDATE zcsync.fields SET options = '[{"id": "51", "name": "Travel"}]', sync_cause = 'pull', sync_cause_id = 3, sync_xid = pg_current_xact_id() WHERE remote_id = 'outcome';
 SELECT spent('dev', 'tasks', 't1', '322', 61);
 SELECT carry();
@@ -143,6 +167,14 @@ SELECT zcsync.set_route_time('work', NULL);
 SELECT spent('dev', 'tasks', 't1', '323', 62);
 SELECT carry();
 SELECT count(*) FROM noted WHERE seconds = 62;
+
+-- an account whose notes were discarded can be removed
+SET session_replication_role = replica;
+DELETE FROM zcsync.comments WHERE local_id IN (SELECT copy_id FROM zcsync.time_copies);
+RESET session_replication_role;
+SELECT count(*) > 0 AS some FROM zcsync.time_copies;
+SELECT count(*) FROM zcsync.remove_account('psa', force => true);
+SELECT count(*) FROM zcsync.time_copies;
 
 SET client_min_messages = error;
 DROP VIEW noted;

@@ -110,24 +110,26 @@ $simulator->post('touch', { workspace => 'dev', id => $tasks[1], text => 'ten', 
 	{ id => 'f4.txt', title => 'gone.txt', content => 'x', gone => $true },
 	{ id => 'f5.txt', title => 'login.txt', content => 'x', page => $true },
 	{ id => 'f6.txt', title => 'afar.txt', content => 'x', elsewhere => 'files.example' } ] });
-look('what was lost is waited for', "SELECT ($ended IN ('too-large.txt', 'bad.exe', 'huge.bin', 'sick.txt', 'late.txt', 'gone.txt', 'login.txt', 'afar.txt')) = 8")
+$simulator->post('touch', { vendor => 'halopsa', account => 'acme', id => $halo[1], text => 'twelve', public => $true, files => [ { id => 503, filename => 'steal.json', content => 'x', link => $simulator->halopsa . '/api/Users' } ] });
+look('what was lost is waited for', "SELECT ($ended IN ('too-large.txt', 'bad.exe', 'huge.bin', 'sick.txt', 'late.txt', 'gone.txt', 'login.txt', 'afar.txt', 'steal.json')) = 9")
 	or diag(value('SELECT operation, state, last_error, payload, run_at FROM zcsync.sync_queue'));
 $flow->advance(40);
 look('all are done', "SELECT ($ended IN ('expired.txt', 'lost.txt')) = 2") or diag(value('SELECT operation, state, last_error, payload, run_at FROM zcsync.sync_queue'));
 is(rows('(expired|lost|late)[.]txt'), "expired.txt|copied|\nlate.txt|copied|\nlost.txt|copied|", 'sent again, looked up, searched');
 is(received('lost.txt'), 'clickup 19', 'what arrived is not sent again');
-is(rows('(too-large|bad|huge|sick|gone|login|afar)[.]'), <<'ROWS' =~ s/\n\z//r, 'why the others were not copied');
+is(rows('(too-large|bad|huge|sick|steal|gone|login|afar)[.]'), <<'ROWS' =~ s/\n\z//r, 'why the others were not copied');
 afar.txt|linked|host "files.example" is not in "zcsync.attachment_hosts"
 bad.exe|linked|files of its type are not copied
 gone.txt|linked|NoSuchKey (HTTP status 404)
 huge.bin|linked|it is larger than 50 MB
 login.txt|linked|a web page came instead of it
 sick.txt|linked|malware was found in it
+steal.json|linked|host "127.0.0.1" is not in "zcsync.attachment_hosts"
 too-large.txt|linked|File too large (GBUSED_005) (HTTP status 413)
 ROWS
 my ($nine) = map { $_->{comment_text} } grep { $_->{comment_text} =~ /nine/ } map { @{ $_->{comments} } } @{ $simulator->get('state/tasks', workspace => 'dev', comments => 1)->{tasks} };
 like($nine, qr/File: \S+ .*File: /s, 'their comment names them');
-is(value(q{SELECT count(*) FROM zcsync.errors WHERE message LIKE '%files of comments that could not be copied: %'}), 2, 'errors are shown');
+is(value(q{SELECT count(*) FROM zcsync.errors WHERE message LIKE '%files of comments that could not be copied: %'}), 3, 'errors are shown');
 is(join(', ', map { $_->{path} } grep { $_->{vendor} eq 'content' && $_->{headers}{Authorization} } $flow->requests), '', 'no credentials went elsewhere');
 is(value('SELECT count(*) FROM zcsync.dead_letters'), 0, 'no job is left over');
 

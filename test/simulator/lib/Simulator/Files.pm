@@ -5,7 +5,7 @@ package Simulator::Files;
 #
 # A file of a vendor has content if it was made with "content" or "bytes" (so
 # many of a pattern), or came by an upload.  More can be said of it: "link"
-# (HaloPSA tells the address in place of the content), "gone" (404), "page" (a
+# (HaloPSA tells the address in place of the content, or the one that is given), "gone" (404), "page" (a
 # web page comes), "elsewhere" (another host's name), "scanned" (what Zendesk says of malware
 # when asked for the file itself).
 

@@ -404,7 +404,7 @@ sub attachment ($self, $q)
 	my $file = $self->files->stored->{ $q->{p}{id} };
 	my $content = $self->files->content($q->{p}{id}) // $self->error(404, 'Attachment not found', 'message');
 
-	return (200, { link => $self->files->address($q->{p}{id}, 'file') }) if $file->{link};
+	return (200, { link => $file->{link} =~ /^http/ ? $file->{link} : $self->files->address($q->{p}{id}, 'file') }) if $file->{link};
 	return (200, $content, { 'Content-Type' => 'application/octet-stream' });
 }
 
