@@ -212,6 +212,47 @@ $$;
 COMMENT ON FUNCTION zcsync._note_login(bigint, jsonb) IS
 'stores as whom an account writes';
 
+-- Have an account asked as whom it writes, although nothing is to be posted there.
+CREATE FUNCTION zcsync._ask_login(p_account bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._enqueue(ARRAY[zcsync._job(p_account, zcsync._kind_queue('comments'), 'login', 'api', 'login', 'login')])
+$$;
+COMMENT ON FUNCTION zcsync._ask_login(bigint) IS
+'queues the question as whom an account writes';
+
+CREATE FUNCTION zcsync._prepare_logins(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg(ROW(i, (zcsync._vendor_of(a.vendor)).login_request || '{"class": "api"}')::zcsync.prepared)
+	FROM zcsync.accounts a CROSS JOIN unnest(p_ids) AS i WHERE a.account_id = p_account
+$$;
+COMMENT ON FUNCTION zcsync._prepare_logins(bigint, bigint[]) IS
+'the requests that ask as whom an account writes';
+
+CREATE FUNCTION zcsync._finish_logins(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM zcsync._note_login(q.account_id, o.reply) FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id;
+	RETURN ARRAY(SELECT ROW(o.job_id, 'ended', 'done', NULL, NULL, false)::zcsync.ending FROM unnest(p_outcomes) AS o);
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_logins(zcsync.outcome[]) IS
+'stores as whom accounts write';
+
+CREATE FUNCTION zcsync._operation_login() RETURNS zcsync.operation
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT zcsync._describe_operation('login', p_prepare => 'zcsync._prepare_logins(bigint, bigint[])'::regprocedure,
+		p_finish => 'zcsync._finish_logins(zcsync.outcome[])'::regprocedure, p_recurs => true);
+END;
+COMMENT ON FUNCTION zcsync._operation_login() IS
+'operation login: asks as whom an account writes';
+
 -- ---------------------------------------------------------------------
 -- Requests
 -- ---------------------------------------------------------------------

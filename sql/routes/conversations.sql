@@ -624,6 +624,11 @@ BEGIN
 		END IF;
 	END LOOP;
 	wait_until := least(wait_until, zcsync._copy_files(p_side));
+	-- old comments wait until those of this account itself can be told from others
+	IF p_side.old AND p_side.wanted AND p_side.from_login IS NULL THEN
+		PERFORM zcsync._ask_login(p_side.from_account);
+		wait_until := least(wait_until, zcsync._now() + interval '1 minute');
+	END IF;
 	PERFORM zcsync._report_files(p_route, p_side);
 	SELECT count(*) INTO v_stale FROM zcsync.comment_copies k JOIN zcsync.comments c ON c.local_id = k.copy_id
 	WHERE k.link_id = p_side.link_id AND k.state = 'stale' AND c.account_id = p_side.to_account;

@@ -167,6 +167,15 @@ SELECT said('acme', 'tickets', '1', '9', 'Old, and our own', true, '900', ago =>
 SELECT carry();
 SELECT * FROM copies WHERE body LIKE '%never pays%' OR body LIKE '%old%';
 SELECT left(zcsync.set_route_comments('bugs', old => true), 60);
+-- ... once it is known as whom the account writes: it is asked
+UPDATE zcsync.accounts SET login_id = NULL WHERE name = 'acme';
+SELECT carry();
+SELECT carry();
+SELECT j.operation, r.request FROM zcsync.sync_queue j CROSS JOIN LATERAL unnest(zcsync._prepare_logins(j.account_id, ARRAY[j.job_id])) AS r WHERE j.operation = 'login';
+SELECT (zcsync._finish_logins(ARRAY[ROW(job_id, 1, 'done', 200, NULL, NULL, -1, false, NULL, '{"user": {"id": 900}}', 1)::zcsync.outcome]))[1].how FROM zcsync.sync_queue WHERE operation = 'login';
+DELETE FROM zcsync.sync_queue WHERE operation = 'login';
+SELECT login_id FROM zcsync.accounts WHERE name = 'acme';
+UPDATE zcsync.sync_queue SET run_at = now() WHERE operation = 'conversation';
 SELECT carry();
 SELECT * FROM copies WHERE body ILIKE '%old%';
 SELECT arrive();
