@@ -287,7 +287,7 @@ BEGIN
 		k.state IS DISTINCT FROM 'waiting' OR m.state = 'withdrawn' OR m.state IS NULL OR t.deleted_at IS NOT NULL OR t.local_id IS NULL
 			OR o.deleted_at IS NOT NULL OR o.is_redacted IS TRUE OR (m.was_public AND o.is_private IS TRUE) OR o.local_id IS NULL OR a.local_id IS NULL OR r.state IS DISTINCT FROM 'active',
 		to_jsonb(a) || (q.payload - '{copy,file}'::text[])
-			|| jsonb_build_object('name', coalesce(nullif(btrim(regexp_replace(a.name, '[[:cntrl:]"\\]+', ' ', 'g')), ''), 'file')), to_jsonb(t)
+			|| jsonb_build_object('name', coalesce(nullif(btrim(regexp_replace(a.name, E'[[:cntrl:]"\\\\]+', ' ', 'g')), ''), 'file')), to_jsonb(t)
 	FROM zcsync.sync_queue q
 	LEFT JOIN zcsync.attachment_copies k ON k.copy_id = (q.payload ->> 'copy')::bigint AND k.attachment_id = (q.payload ->> 'file')::bigint
 	LEFT JOIN zcsync.comment_copies m ON m.copy_id = k.copy_id
