@@ -159,10 +159,12 @@ wait_until($node, 'postgres', q{SELECT spooled_since IS NULL AND spooled_bytes =
 value(q{CREATE TABLE sealed AS SELECT account_id, name, sealed FROM zcsync.credentials WHERE name LIKE 'webhook/%';
 	UPDATE zcsync.credentials SET sealed = substr(sealed, 1, 30) WHERE name LIKE 'webhook/%'});
 $node->stop('fast');
+my $kept_at = time;
 is(ticket(40), 200, 'down again: kept');
 $up_at = time;
 $node->start;
-wait_until($node, 'postgres', "SELECT spooled_since < to_timestamp($up_at) AND heard_at > to_timestamp($up_at) AND spooled_bytes > 100 FROM zcsync.doors",
+# it counts whole seconds
+wait_until($node, 'postgres', "SELECT spooled_since BETWEEN to_timestamp($kept_at - 2) AND to_timestamp($up_at + 2) AND heard_at > to_timestamp($up_at) AND spooled_bytes > 100 FROM zcsync.doors",
 	'the door says since when a delivery waits');
 value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'zcsync_door'});
 wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM zcsync.refused_deliveries WHERE reason LIKE '%cannot be checked%')}, 'it was given to the database');
