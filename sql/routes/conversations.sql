@@ -733,10 +733,12 @@ BEGIN
 		END;
 	END LOOP;
 	BEGIN
-		v_carried := zcsync._carry_time(p_route, p_link);
-		v_written := v_written || v_carried.written;
-		v_wait := least(v_wait, v_carried.wait_until);
-		PERFORM zcsync._note_conversation(p_route, l.source_id, false, NULL, NULL, 'time') FROM zcsync.links l WHERE l.link_id = p_link;
+		IF zcsync._has_noted_time(p_route) THEN
+			v_carried := zcsync._carry_time(p_route, p_link);
+			v_written := v_written || v_carried.written;
+			v_wait := least(v_wait, v_carried.wait_until);
+			PERFORM zcsync._note_conversation(p_route, l.source_id, false, NULL, NULL, 'time') FROM zcsync.links l WHERE l.link_id = p_link;
+		END IF;
 	EXCEPTION WHEN OTHERS THEN
 		IF zcsync._is_servers_error(SQLSTATE) THEN
 			RAISE;
@@ -819,7 +821,7 @@ COMMENT ON FUNCTION zcsync._stop_conversations(bigint) IS
 
 -- Nothing here waits for a lock: a job that somebody is joining is left for the next
 -- turn, and so is a route of which somebody runs a batch.  Few pairs are done at a time,
--- since each may take two subtransactions.
+-- since each may take three subtransactions.
 CREATE FUNCTION zcsync._run_conversation_jobs(p_max integer DEFAULT 200, p_started bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

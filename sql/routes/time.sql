@@ -27,6 +27,17 @@ $$;
 COMMENT ON FUNCTION zcsync._notes_time(bigint) IS
 'does the vendor of an account note time with comments?';
 
+-- Does a route note time, or has any route noted some, which may have to be corrected?
+CREATE FUNCTION zcsync._has_noted_time(p_route bigint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync.route_comments c WHERE c.route_id = p_route AND c.time_outcome IS NOT NULL)
+		OR EXISTS (SELECT FROM zcsync.time_copies)
+$$;
+COMMENT ON FUNCTION zcsync._has_noted_time(bigint) IS
+'may a route have time to note or to correct?';
+
 -- The two ends of a route, as time goes from one to the other.
 CREATE TYPE zcsync.time_way AS (
 	back boolean,			-- from the target of the route to its source; NULL: neither end notes time
@@ -290,6 +301,7 @@ BEGIN
 	PERFORM FROM zcsync.routes r WHERE r.route_id = v_route.route_id FOR NO KEY UPDATE;
 	IF v_outcome IS NULL THEN
 		UPDATE zcsync.route_comments c SET time_outcome = NULL, time_agent = NULL, time_since = NULL WHERE c.route_id = v_route.route_id;
+		DELETE FROM zcsync.route_errors e WHERE e.route_id = v_route.route_id AND e.field = 'time';
 		RETURN format('route "%s" notes no time', v_route.name);
 	END IF;
 	IF v_way.back IS NOT NULL AND agent IS NOT NULL THEN

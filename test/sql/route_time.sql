@@ -152,7 +152,11 @@ SELECT spent('dev', 'tasks', 't1', '322', 61);
 SELECT carry();
 SELECT field, code, message FROM zcsync.route_errors;
 SELECT item, ok, message, hint FROM zcsync.check_route('work') WHERE item = 'time';
+-- ... or when time is not noted any more
+SELECT zcsync.set_route_time('work', NULL);
+SELECT count(*) FROM zcsync.route_errors WHERE field = 'time';
 SELECT zcsync.set_route_time('work', 'Travel');
+UPDATE zcsync.route_comments SET time_since = now() - interval '1 hour';
 SELECT carry();
 SELECT seconds, outcome, author FROM noted WHERE seconds = 61;
 SELECT count(*) FROM zcsync.route_errors;
