@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
@@ -68,10 +69,10 @@ prepare(Connection *c, long number)
 
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
 	snprintf(c->body, sizeof(c->body),
-			 "{\"type\":\"zen:event-type:ticket.status_changed\",\"account_id\":1,\"id\":\"event-%ld-%ld\",\"time\":\"%s\","
+			 "{\"type\":\"zen:event-type:ticket.status_changed\",\"account_id\":1,\"id\":\"event-%ld-%ld-%ld\",\"time\":\"%s\","
 			 "\"zendesk_event_version\":\"2022-11-06\",\"subject\":\"zen:ticket:%ld\",\"detail\":{\"id\":\"%ld\",\"status\":\"OPEN\"},"
 			 "\"event\":{\"current\":\"OPEN\",\"previous\":\"NEW\"}}",
-			 (long) t, number, when, 1 + number % RECORDS, 1 + number % RECORDS);
+			 (long) getpid(), (long) t, number, when, 1 + number % RECORDS, 1 + number % RECORDS);
 	snprintf(text, sizeof(text), "%s%s", when, c->body);
 	HMAC(EVP_sha256(), secret, strlen(secret), (unsigned char *) text, strlen(text), digest, &digest_length);
 	EVP_EncodeBlock(base64, digest, digest_length);

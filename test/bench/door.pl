@@ -30,14 +30,7 @@ setup_zcsync($node);
 
 sub value { return $node->safe_psql('postgres', "SET client_min_messages = error; $_[0]") }
 
-value(<<'SQL');
-SELECT zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme"}', '{"email": "a@example.com", "api_token": "x"}');
-SELECT FROM zcsync.add_stream('acme', 'tickets');
-CREATE ROLE zcsync_door LOGIN;
-GRANT USAGE ON SCHEMA zcsync TO zcsync_door;
-GRANT EXECUTE ON FUNCTION zcsync.receive_webhook TO zcsync_door;
-SQL
-my $path = value(q{SELECT zcsync.set_webhook('acme', 'acme-secret')});
+my $path = Door::open_webhook($node);
 mkdir "$directory/spool", 0700 or die "spool: $!";
 my $door = Door->start($node, spool => "$directory/spool");
 my $nginx = Nginx->start($directory, $door->port);

@@ -3,6 +3,7 @@ package Door;
 # A zcsync-door of a test, built from src/door, which ends with the test.
 #
 #	Door::build();
+#	my $path = Door::open_webhook($node);
 #	my $door = Door->start($node, spool => $directory);
 #	my $status = $door->post($path, $headers, $body);
 #	$door->stop;
@@ -32,6 +33,24 @@ sub build
 
 	is($?, 0, 'zcsync-door is built') or BAIL_OUT($said);
 	return;
+}
+
+# An account of Zendesk, and the role of the door; returns the path of the account's webhook,
+# whose secret is "acme-secret".
+sub open_webhook
+{
+	my ($node) = @_;
+
+	my @said = split /\n/, $node->safe_psql('postgres', <<'SQL');
+SET client_min_messages = error;
+SELECT FROM zcsync.add_account('acme', 'zendesk', '{"subdomain": "acme"}', '{"email": "a@example.com", "api_token": "x"}');
+SELECT FROM zcsync.add_stream('acme', 'tickets');
+CREATE ROLE zcsync_door LOGIN;
+GRANT USAGE ON SCHEMA zcsync TO zcsync_door;
+GRANT EXECUTE ON FUNCTION zcsync.receive_webhook TO zcsync_door;
+SELECT zcsync.set_webhook('acme', 'acme-secret');
+SQL
+	return $said[-1];
 }
 
 # Options: spool, spool_max (MB), database, program
