@@ -329,8 +329,9 @@ $body$;
 COMMENT ON FUNCTION zcsync._create_budget_view() IS
 'makes view stat_budgets; part of zcsync._create_views()';
 
--- What is held of an account: pushes that wait for a decision; new rows that
--- cancel_held() kept, the first of them by its reference; and copies that it prevents
+-- What is held of an account: pushes that wait for a decision, and not for their paused
+-- route, which has a line of its own; new rows that cancel_held() kept, the first of them by
+-- its reference; and copies that it prevents
 -- routes from making.
 CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text, OUT cancelled bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
@@ -340,14 +341,16 @@ SET enable_bitmapscan = off		-- it would read the index to its end
 SET jit = off
 AS $$
 BEGIN
-	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
+	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept' AND NOT q.rests), count(*) FILTER (WHERE q.cancelled = 'kept'),
 		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
 		(SELECT count(*) FROM (
 			SELECT FROM zcsync.links AS l
 			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 2000) AS l)
 	INTO jobs, kept, first, cancelled
 	FROM (
-		SELECT h.cancelled, h.kind, h.local_id FROM zcsync.sync_queue AS h
+		SELECT h.cancelled, h.kind, h.local_id, h.last_class IS NOT DISTINCT FROM 'paused' AND EXISTS (
+			SELECT FROM zcsync.comment_copies AS k JOIN zcsync.routes AS r ON r.route_id = k.route_id WHERE k.copy_id = h.local_id AND r.state = 'paused') AS rests
+		FROM zcsync.sync_queue AS h
 		WHERE h.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND h.state = 'held' LIMIT 2000) AS q;
 END
 $$;
@@ -399,12 +402,18 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	a record;
 	v_held record;
+	v_asks bigint;		-- what is held and waits for a decision
 BEGIN
 	FOR a IN SELECT n.* FROM zcsync._account_numbers() AS n LOOP
 		account := a.account;
 		age := a.lag;
 		waiting := concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END);
 		errors := a.dead_letters + a.route_errors + a.streams_failing;
+		v_asks := 0;
+		IF a.held > 0 THEN
+			SELECT * INTO v_held FROM zcsync._held_of(a.account);
+			v_asks := v_held.jobs + v_held.kept;
+		END IF;
 		next := CASE WHEN NOT isfinite(a.next_try_at) THEN NULL WHEN a.next_try_at > v_now THEN zcsync._span(a.next_try_at - v_now) WHEN a.next_try_at IS NOT NULL THEN 'now' END;
 		IF a.state = 'blocked' THEN
 			SELECT 1, 'blocked', a.state_reason, coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account))
@@ -414,10 +423,9 @@ BEGIN
 			INTO severity, state, why, to_do;
 		ELSIF a.breaker_failures IS NOT NULL THEN
 			SELECT 1, 'down', a.last_error, 'nothing: it is tried again by itself' INTO severity, state, why, to_do;
-		ELSIF a.held > 0 THEN
-			SELECT * INTO v_held FROM zcsync._held_of(a.account);
+		ELSIF v_asks > 0 THEN
 			SELECT 1, 'held', format(CASE WHEN v_held.jobs > 0 THEN 'by the write brake: %s%3$s' ELSE 'new rows that were not sent: %2$s%3$s' END,
-					v_held.jobs, v_held.kept, CASE WHEN v_held.jobs + v_held.kept >= 2000 THEN '+' END),
+					v_held.jobs, v_held.kept, CASE WHEN v_asks >= 2000 THEN '+' END),
 				CASE WHEN v_held.jobs > 0 THEN format('SELECT zcsync.release_held(%L);', a.account) ELSE format('SELECT zcsync.discard(%L);', v_held.first) END
 			INTO severity, state, why, to_do;
 		ELSIF errors > 0 THEN

@@ -110,6 +110,9 @@ DECLARE
 	v_count bigint;
 BEGIN
 	PERFORM zcsync._refuse_standby();
+	-- the comments of a paused route go when it is resumed
+	v_ids := zcsync._paused_copies(ARRAY(SELECT q.local_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.last_class = 'paused'));
+	v_jobs := ARRAY(SELECT q.job_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND (q.local_id = ANY (v_ids)) IS NOT TRUE);
 	IF release_held.cancelled THEN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.cancelled = 'kept';

@@ -333,6 +333,10 @@ SELECT zcsync.pause_route('bugs');
 UPDATE zcsync.sync_queue SET state = 'ready', last_class = 'vendor' WHERE operation = 'push' AND kind = 'comments' AND state = 'held';
 SELECT zcsync._prepare_posts(zcsync.account('dev'), ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments' AND state = 'ready'));
 SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
+-- It waits for its route, of which status tells, and not for release_held().
+SELECT account, state, why, to_do FROM zcsync.status WHERE account IN ('dev', 'route bugs');
+SELECT zcsync.release_held('dev');
+SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
 SELECT zcsync.resume_route('bugs');
 SELECT carry() IS NOT NULL AS carried;
 SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
