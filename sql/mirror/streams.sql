@@ -501,14 +501,18 @@ $$;
 COMMENT ON FUNCTION zcsync._resolve_fetch(text, text) IS
 'stream and remote id of a reference, or an error as text';
 
--- How many records one call for single records may name.
+-- How many records one call for single records may name.  Asked for each delivery of a
+-- webhook, so in a language that keeps plans.
 CREATE FUNCTION zcsync._fetch_size(p_stream bigint) RETURNS integer
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT (zcsync._vendor_of(a.vendor)).fetch_batch
-	FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
-	WHERE s.stream_id = p_stream
+BEGIN
+	RETURN (
+		SELECT (zcsync._vendor_of(a.vendor)).fetch_batch
+		FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE s.stream_id = p_stream);
+END
 $$;
 COMMENT ON FUNCTION zcsync._fetch_size(bigint) IS
 'how many records one request of the vendor may fetch';

@@ -291,10 +291,11 @@ $$;
 COMMENT ON FUNCTION zcsync._note_past(bigint, text, zcsync.webhook_event[]) IS
 'adds to history values that records had between two reads, as events tell them';
 
--- Queue what new events of a stream say is to be read.  A stream that has a scope reads
--- a part of the account; an event does not say whether its record belongs to that part.
--- So what has no row yet is left to the stream's own read.
-CREATE FUNCTION zcsync._hear_events(p_account bigint, p_stream bigint, p_events zcsync.webhook_event[], p_hash bytea) RETURNS void
+-- Queue what new events of a stream say is to be read.  With p_waits their records wait in
+-- the inbox to be fetched together with others.  A stream that has a scope reads a part of
+-- the account; an event does not say whether its record belongs to that part.  So what has
+-- no row yet is left to the stream's own read.
+CREATE FUNCTION zcsync._hear_events(p_account bigint, p_stream bigint, p_events zcsync.webhook_event[], p_waits boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -326,20 +327,14 @@ BEGIN
 	END IF;
 	PERFORM zcsync._note_past(p_account, v_stream.kind, p_events);
 	PERFORM zcsync._note_heard(p_stream);
-	IF zcsync._fetch_size(p_stream) = 1 THEN
+	IF NOT p_waits THEN
 		PERFORM zcsync._fetch_records(p_stream, v_heard.fetched);
-		RETURN;
-	END IF;
-	UPDATE zcsync.inbox AS i SET waits = true
-	FROM unnest(p_events) AS e
-	WHERE i.account_id = p_account AND i.webhook = e.webhook AND i.event = e.event AND i.key = e.key AND i.body_hash = p_hash
-		AND e.doing = 'fetch' AND e.remote_id = ANY (v_heard.fetched);
-	IF zcsync._take_waiting(p_account, p_stream) = 0 THEN
+	ELSIF zcsync._take_waiting(p_account, p_stream) = 0 THEN
 		PERFORM zcsync._wake();
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._hear_events(bigint, bigint, zcsync.webhook_event[], bytea) IS
+COMMENT ON FUNCTION zcsync._hear_events(bigint, bigint, zcsync.webhook_event[], boolean) IS
 'queues what new events of a stream say is to be read';
 
 -- What a hook says about a delivery, in the form in which it is stored: short texts,
@@ -370,18 +365,20 @@ BEGIN
 	FOR v_set IN
 		WITH new AS (
 			INSERT INTO zcsync.inbox AS i (account_id, webhook, event, key, body_hash, kind, remote_id, stream_id, received_at, waits)
-			SELECT p_account, e.webhook, e.event, e.key, p_hash, e.kind, e.remote_id, s.stream_id, p_at, false
+			SELECT p_account, e.webhook, e.event, e.key, p_hash, e.kind, e.remote_id, s.stream_id, p_at,
+				CASE WHEN s.stream_id IS NULL OR e.doing IS DISTINCT FROM 'fetch' OR zcsync._fetch_size(s.stream_id) = 1 THEN false
+					ELSE s.scope = '{}' OR zcsync._mirrored(p_account, e.kind, ARRAY[e.remote_id]) <> '{}' END
 			FROM unnest(p_events) AS e
 			LEFT JOIN zcsync.streams AS s ON s.account_id = p_account AND s.kind = e.kind AND s.state = 'active'
 			ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING
-			RETURNING i.webhook, i.event, i.key, i.stream_id)
-		SELECT n.stream_id, array_agg(e) AS events
+			RETURNING i.webhook, i.event, i.key, i.stream_id, i.waits)
+		SELECT n.stream_id, array_agg(e) AS events, bool_or(n.waits) AS waits
 		FROM new AS n JOIN unnest(p_events) AS e ON e.webhook = n.webhook AND e.event = n.event AND e.key = n.key
 		GROUP BY n.stream_id
 	LOOP
 		v_new := v_new + cardinality(v_set.events);
 		IF v_set.stream_id IS NOT NULL THEN
-			PERFORM zcsync._hear_events(p_account, v_set.stream_id, v_set.events, p_hash);
+			PERFORM zcsync._hear_events(p_account, v_set.stream_id, v_set.events, v_set.waits);
 		END IF;
 	END LOOP;
 	RETURN v_new;

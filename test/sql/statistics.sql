@@ -86,6 +86,31 @@ SELECT call FROM fills
 SELECT count(*) AS contacts, (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'zcsync.contacts'::regclass) AS known FROM zcsync.contacts;
 SELECT k AS kind, p.* FROM unnest(zcsync._kinds()) AS k, page_reads(k, 2) AS p ORDER BY k;
 
+-- A delivery of a webhook reads no more of a full inbox than of an empty one, by plans that
+-- were made while it was empty, and by those of a session that found it full.
+ALTER TABLE zcsync.inbox SET (autovacuum_enabled = off);
+SELECT FROM zcsync.add_stream('one', 'tickets');
+CREATE FUNCTION deliver(n integer) RETURNS bigint LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_before bigint := reads('inbox');
+BEGIN
+	PERFORM zcsync._store_events(zcsync.account('one'), ARRAY[ROW('w', 'e', 'k' || n, 'tickets', n::text, 'fetch', NULL)::zcsync.webhook_event],
+		sha256(n::text::bytea), now());
+	RETURN reads('inbox') - v_before;
+END
+$$;
+-- the fetch that the first one queues is not sent, so the others wait
+SELECT max(deliver(i)) < 10 AS bounded FROM generate_series(1, 10) AS i;
+INSERT INTO zcsync.inbox (account_id, webhook, event, key, body_hash, kind, remote_id, stream_id, received_at, waits)
+SELECT zcsync.account('one'), 'w', 'e', 'k' || i, sha256(i::text::bytea), 'tickets', i::text, zcsync.stream('one/tickets'), now(), false FROM generate_series(100, 20000) AS i;
+SELECT deliver(20001) < 10 AS bounded;
+\c -
+SET client_min_messages = warning;
+SELECT deliver(20002) < 10 AS bounded;
+SELECT count(*) FILTER (WHERE waits) AS waits, count(*) FROM zcsync.inbox;
+DROP FUNCTION deliver(integer);
+
 DROP VIEW fills;
 DROP FUNCTION page_reads, reads, take, documents;
 DROP PROCEDURE fill;
