@@ -128,6 +128,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_account bigint := zcsync._lead_account(sync_lead.account);
+	v_prefix text := (SELECT a.name || '/leads/#' FROM zcsync.accounts a WHERE a.account_id = v_account);
 	v_row record;
 BEGIN
 	SELECT * INTO v_row FROM zcsync._sync_leads(v_account, sync_lead.source, ARRAY[sync_lead.data], false);
@@ -136,7 +137,7 @@ BEGIN
 			MESSAGE = format('cannot take this lead: %s', v_row.error),
 			HINT = format('zcsync.lead_sources shows the names that source "%s" has for its fields.', sync_lead.source);
 	END IF;
-	lead := zcsync.reference('leads', v_row.lead_id);
+	lead := v_prefix || v_row.lead_id;
 	result := v_row.result;
 END
 $$;

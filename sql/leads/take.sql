@@ -408,6 +408,8 @@ BEGIN
 	FOR v_try IN 1 .. 5 LOOP
 		v_plan := zcsync._plan_joins(p_account, p_rows);
 		v_leads := zcsync._existing_leads(p_account, v_plan.nodes || zcsync._leads_of_rows(p_rows));
+		v_stale := false;
+		EXIT WHEN v_leads = '{}';		-- all are about to be made, and nobody else knows them
 		v_busy := zcsync._lock_joined(p_account, v_leads, p_wait);
 		IF v_busy IS NOT NULL THEN
 			RETURN v_busy;

@@ -195,6 +195,9 @@ BEGIN
 		(SELECT string_agg(format('i.%I', c), ', ') FROM unnest(v_columns) AS c))
 		USING p_account, p_origin, v_ids, v_docs, v_now, zcsync._score_leads(v_docs);
 	GET DIAGNOSTICS v_new = ROW_COUNT;
+	IF v_existing = '{}' THEN
+		RETURN v_new;
+	END IF;
 
 	SELECT array_agg(l.local_id), array_agg(l.inserted_at), array_agg(d.doc || p.patch || jsonb_build_object('provenance', p.provenance)
 		|| CASE WHEN d.doc || p.patch = d.doc THEN '{}' ELSE jsonb_build_object('updated_at', v_now) END)
