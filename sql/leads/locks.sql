@@ -17,22 +17,28 @@ COMMENT ON FUNCTION zcsync._attempt(text, "any") IS
 'runs a query that says whether what it did is to be kept, and returns its result';
 
 -- Which of these numbers belong to existing leads?  The others belong to leads that are
--- about to be made.
-CREATE FUNCTION zcsync._existing_leads(p_account bigint, p_leads bigint[]) RETURNS bigint[]
+-- about to be made.  p_fresh are numbers that the caller has just drawn: no lead has them
+-- yet, and where all are such, no month of leads need be opened.
+CREATE FUNCTION zcsync._existing_leads(p_account bigint, p_leads bigint[], p_fresh bigint[] DEFAULT '{}') RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
+DECLARE
+	v_leads bigint[] := ARRAY(SELECT unnest(p_leads) EXCEPT SELECT unnest(p_fresh) ORDER BY 1);
 BEGIN
+	IF v_leads = '{}' THEN
+		RETURN v_leads;
+	END IF;
 	RETURN ARRAY(
 		SELECT l.local_id
-		FROM (SELECT DISTINCT unnest(p_leads) ORDER BY 1) AS u (id)
+		FROM unnest(v_leads) AS u (id)
 		CROSS JOIN LATERAL (
 			SELECT t.local_id FROM zcsync.leads t
 			WHERE ROW(t.account_id, t.local_id) BETWEEN ROW(p_account, u.id) AND ROW(p_account, u.id) OFFSET 0) AS l);
 END
 $$;
-COMMENT ON FUNCTION zcsync._existing_leads(bigint, bigint[]) IS
+COMMENT ON FUNCTION zcsync._existing_leads(bigint, bigint[], bigint[]) IS
 'those of these numbers that belong to leads of an account, in their order';
 
 -- Lock leads one after the other, in their order, and wait for each.

@@ -220,7 +220,8 @@ COMMENT ON FUNCTION zcsync._are_apart(jsonb, bigint[], integer[], integer, integ
 -- first.  Two leads are not joined if both have an e-mail address, if both have a
 -- counterpart in the same stream, if somebody keeps them apart, or if one has no e-mail
 -- address and resembles several that have one.  Pairs that are not joined are flagged.
-CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[],
+-- p_fresh: see _existing_leads().
+CREATE FUNCTION zcsync._plan_joins(p_account bigint, p_rows bigint[], p_fresh bigint[],
 	OUT nodes bigint[], OUT roots bigint[], OUT vias jsonb[], OUT flags jsonb[], OUT facts jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -247,7 +248,7 @@ BEGIN
 	-- Existing leads come first, the oldest first: they are kept.
 	nodes := ARRAY(
 		SELECT (e ->> 'lead_a')::bigint FROM unnest(v_edges) AS e UNION SELECT (e ->> 'lead_b')::bigint FROM unnest(v_edges) AS e);
-	v_existing := zcsync._existing_leads(p_account, nodes);
+	v_existing := zcsync._existing_leads(p_account, nodes, p_fresh);
 	nodes := v_existing || ARRAY(SELECT unnest(nodes) EXCEPT SELECT unnest(v_existing) ORDER BY 1);
 	facts := zcsync._lead_facts(p_account, nodes);
 	SELECT array_agg(f.mail ORDER BY f.n), array_agg(f.linked ORDER BY f.n) INTO v_mail, v_linked
@@ -295,7 +296,7 @@ BEGIN
 	roots := ARRAY(SELECT nodes[zcsync._root_of(v_parent, g)] FROM generate_series(1, cardinality(nodes)) AS g ORDER BY g);
 END
 $$;
-COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[]) IS
+COMMENT ON FUNCTION zcsync._plan_joins(bigint, bigint[], bigint[]) IS
 'which leads become one because of these rows (nodes, and the node that each becomes part of), which are flagged, and the facts that this is based on';
 
 -- No two leads have the same number, in whatever account.
@@ -392,8 +393,8 @@ COMMENT ON FUNCTION zcsync._move_lead_rows(bigint[], bigint[], jsonb[]) IS
 -- Join the leads of these rows with those that are the same.  Others may merge the same
 -- leads meanwhile, or bring an e-mail address for one: if that is seen after the leads
 -- were locked, the plan is made again.  Without p_wait this may end before it is done,
--- and return the leads that somebody else has locked.
-CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin zcsync.origin, p_wait boolean) RETURNS bigint[]
+-- and return the leads that somebody else has locked.  p_fresh: see _existing_leads().
+CREATE FUNCTION zcsync._join_leads(p_account bigint, p_rows bigint[], p_origin zcsync.origin, p_wait boolean, p_fresh bigint[] DEFAULT '{}') RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -406,8 +407,8 @@ DECLARE
 	v_node record;
 BEGIN
 	FOR v_try IN 1 .. 5 LOOP
-		v_plan := zcsync._plan_joins(p_account, p_rows);
-		v_leads := zcsync._existing_leads(p_account, v_plan.nodes || zcsync._leads_of_rows(p_rows));
+		v_plan := zcsync._plan_joins(p_account, p_rows, p_fresh);
+		v_leads := zcsync._existing_leads(p_account, v_plan.nodes || zcsync._leads_of_rows(p_rows), p_fresh);
 		v_stale := false;
 		EXIT WHEN v_leads = '{}';		-- all are about to be made, and nobody else knows them
 		v_busy := zcsync._lock_joined(p_account, v_leads, p_wait);
@@ -461,7 +462,7 @@ BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], zcsync.origin, boolean) IS
+COMMENT ON FUNCTION zcsync._join_leads(bigint, bigint[], zcsync.origin, boolean, bigint[]) IS
 'merges and flags the leads of these rows; NULL: done, else the leads that somebody else has locked';
 
 -- A new one each time, since a write that leaves the origin unchanged counts as local.
@@ -541,13 +542,13 @@ BEGIN
 		WHERE v_known[g] IS NULL
 		ORDER BY v_rows[g].row_key, g DESC), v_look_again);
 	IF v_ids IS NOT NULL THEN
-		v_busy := zcsync._join_leads(p_account, v_ids, v_origin, p_wait);
+		v_busy := zcsync._join_leads(p_account, v_ids, v_origin, p_wait, v_fresh);
 		IF v_busy IS NOT NULL THEN
 			keep := false;
 			result := jsonb_build_object('busy', v_busy);
 			RETURN;
 		END IF;
-		PERFORM zcsync._write_leads(p_account, zcsync._leads_of_rows(v_ids), v_origin);
+		PERFORM zcsync._write_leads(p_account, zcsync._leads_of_rows(v_ids), v_origin, v_fresh);
 	END IF;
 
 	keep := true;

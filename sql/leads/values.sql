@@ -166,8 +166,9 @@ COMMENT ON FUNCTION zcsync._lead_patch(jsonb, jsonb, jsonb) IS
 
 -- Write leads by the values of their rows: new ones are inserted; in others the columns
 -- are written whose value comes from another row than before.  If nothing changes,
--- nothing is written.  Returns how many leads were written.
-CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin zcsync.origin) RETURNS integer
+-- nothing is written.  Returns how many leads were written.  p_fresh: see
+-- _existing_leads().
+CREATE FUNCTION zcsync._write_leads(p_account bigint, p_leads bigint[], p_origin zcsync.origin, p_fresh bigint[] DEFAULT '{}') RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -177,7 +178,7 @@ AS $$
 DECLARE
 	v_columns text[] := zcsync._own_columns('leads') || '{fit,engagement,quality,stage,provenance}'::text[];
 	v_now timestamptz := zcsync._now();
-	v_existing bigint[] := zcsync._existing_leads(p_account, p_leads);
+	v_existing bigint[] := zcsync._existing_leads(p_account, p_leads, p_fresh);
 	v_ids bigint[];
 	v_at timestamptz[];
 	v_docs jsonb[];
@@ -225,7 +226,7 @@ BEGIN
 	RETURN v_new + v_changed;
 END
 $$;
-COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], zcsync.origin) IS
+COMMENT ON FUNCTION zcsync._write_leads(bigint, bigint[], zcsync.origin, bigint[]) IS
 'inserts or updates leads by the values of their rows; returns how many it wrote';
 
 -- Give leads, named by their numbers and months, the values that their documents have

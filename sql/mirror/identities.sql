@@ -100,6 +100,10 @@ BEGIN
 	IF v_rows.ids IS NOT NULL THEN
 		PERFORM zcsync._identify_leads(v_rows.accounts, v_rows.kinds, v_rows.values, v_rows.ids);
 	END IF;
+	-- What we write has numbers of the sequence: the months of leads need not be opened.
+	IF NOT EXISTS (SELECT FROM new_rows n WHERE n.sync_cause = 'local') THEN
+		RETURN NULL;
+	END IF;
 	-- The table cannot have a unique key of local_id alone, so it is checked here.
 	PERFORM FROM new_rows n
 	CROSS JOIN LATERAL (

@@ -80,6 +80,23 @@ SELECT DISTINCT found ->> 'results' AS results FROM looked_at;
 SELECT filled, how, (found ->> 'blocks')::integer < 2 * (SELECT (e.found ->> 'blocks')::integer FROM looked_at e WHERE e.filled = 'empty') AS few_blocks
 FROM looked_at ORDER BY 1, 2;
 
+-- A lead that is new, or known already, opens the month into which it goes and no other:
+-- there are as many as years of leads have made, each with all its indexes.
+\c -
+SET client_min_messages = warning;
+BEGIN;
+SELECT result FROM zcsync.sync_lead('apollo', '{"first_name": "Ada", "last_name": "Byron", "email": "ada@engines.example", "company": "Engines"}', 'crm');
+SELECT count(*) AS months FROM (SELECT DISTINCT l.relation FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation
+	WHERE i.inhparent = 'zcsync.leads'::regclass AND l.pid = pg_backend_pid()) AS m;
+COMMIT;
+\c -
+SET client_min_messages = warning;
+BEGIN;
+SELECT result FROM zcsync.sync_lead('apollo', '{"first_name": "Ada", "last_name": "Byron", "email": "ada@engines.example", "company": "Engines"}', 'crm');
+SELECT count(*) AS months FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation
+WHERE i.inhparent = 'zcsync.leads'::regclass AND l.pid = pg_backend_pid();
+COMMIT;
+
 SET client_min_messages = error;
 DROP EXTENSION zcsync CASCADE;
 DROP TABLE looked_at;
