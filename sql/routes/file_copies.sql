@@ -23,6 +23,9 @@
 -- the download again, five times at most.  An upload whose reply was lost is looked up
 -- where it would be seen twice (file_look), by name, size and time.
 --
+-- The rows of the files themselves say the rest: checksum, what was in a file when it was
+-- fetched, and source_id, of which file another one is the copy.
+--
 -- The worker that runs these jobs waits for nobody: a row that somebody has locked is left
 -- for the next turn.
 -- ---------------------------------------------------------------------
@@ -105,6 +108,29 @@ $$;
 COMMENT ON FUNCTION zcsync._give_up_files(zcsync.comment_side) IS
 'refuses files for which comments of one way of a pair have waited long enough';
 
+-- The target vendor tells of the copies of files when it is read the next time, or has told
+-- of them before the upload ended: their rows say then what they are copies of.
+CREATE FUNCTION zcsync._name_sources(p_copies bigint[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+	UPDATE zcsync.attachments a SET source_id = f.attachment_id, checksum = f.checksum
+	FROM (
+		SELECT x.local_id, k.attachment_id, o.checksum
+		FROM zcsync.attachment_copies k
+		CROSS JOIN LATERAL (SELECT c.account_id FROM zcsync.comments AS c WHERE c.local_id = k.copy_id OFFSET 0) AS t
+		CROSS JOIN LATERAL (SELECT s.checksum FROM zcsync.attachments AS s WHERE s.local_id = k.attachment_id OFFSET 0) AS o
+		CROSS JOIN LATERAL (
+			SELECT s.local_id FROM zcsync.attachments AS s WHERE s.account_id = t.account_id AND s.remote_id = k.remote_id AND s.source_id IS NULL
+			FOR NO KEY UPDATE SKIP LOCKED) AS x
+		WHERE k.copy_id = ANY (p_copies) AND k.remote_id IS NOT NULL) AS f
+	WHERE a.local_id = f.local_id
+$$;
+COMMENT ON FUNCTION zcsync._name_sources(bigint[]) IS
+'has the files of copies of comments say of which files they are copies';
+
 -- What is to be done about the files of copies that one way of a pair made: those that
 -- went with their comment are copied; those that follow it are fetched.  Returns when to
 -- look again.
@@ -131,6 +157,7 @@ BEGIN
 	ELSIF v_posted <> '{}' THEN
 		PERFORM zcsync._fetch_files(v_posted);
 	END IF;
+	PERFORM zcsync._name_sources(ARRAY(SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.link_id = p_side.link_id));
 	RETURN (
 		SELECT min(coalesce(o.started_at, zcsync._now())) + interval '1 hour'
 		FROM zcsync.comment_copies k JOIN zcsync.attachment_copies o ON o.copy_id = k.copy_id
@@ -189,6 +216,7 @@ BEGIN
 	IF p_state = 'waiting' OR NOT FOUND THEN
 		RETURN true;
 	END IF;
+	PERFORM zcsync._name_sources(ARRAY[p_copy]) WHERE p_remote_id IS NOT NULL;
 	-- the copy may be posted now, or has to name the file
 	UPDATE zcsync.sync_queue q SET run_at = zcsync._now()
 	WHERE q.job_id IN (SELECT w.job_id FROM zcsync.sync_queue w
@@ -423,10 +451,10 @@ BEGIN
 		IF v_fault IS NOT NULL THEN
 			v_done := zcsync._settle_file(v_file.copy_id, v_file.file_id, 'refused', v_fault);
 		ELSE
-			v_done := zcsync._settle_file(v_file.copy_id, v_file.file_id, 'waiting', NULL);
+			PERFORM FROM zcsync.attachments a WHERE a.local_id = v_file.file_id FOR NO KEY UPDATE SKIP LOCKED;
+			v_done := (FOUND OR v_file.is_over) AND zcsync._settle_file(v_file.copy_id, v_file.file_id, 'waiting', NULL);
 			IF v_done AND NOT v_file.is_over THEN
-				UPDATE zcsync.attachment_copies k SET checksum = v.reply #>> '{zcsync_file,checksum}'
-				WHERE k.copy_id = v_file.copy_id AND k.attachment_id = v_file.file_id;
+				UPDATE zcsync.attachments a SET checksum = v.reply #>> '{zcsync_file,checksum}' WHERE a.local_id = v_file.file_id;
 				PERFORM zcsync._enqueue(ARRAY[zcsync._file_job((v_file.comment ->> 'account_id')::bigint, 'upload', v_file.copy_id, v_file.file_id)]);
 			END IF;
 		END IF;

@@ -242,6 +242,8 @@ BEGIN
 		remote_id text,
 		parent_id text, parent_kind text, comment_id text, author_id text, name text, media_type text, size bigint, is_inline boolean,
 		scan_result text,
+		checksum text,					-- of the content, once the worker has read it
+		source_id bigint,				-- the file that a route copied
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT attachments_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -275,6 +277,8 @@ BEGIN
 	COMMENT ON COLUMN zcsync.attachments.size IS 'bytes';
 	COMMENT ON COLUMN zcsync.attachments.is_inline IS 'true: an image that is shown within the text';
 	COMMENT ON COLUMN zcsync.attachments.scan_result IS 'what the vendor''s search for malware found: clean, infected, failed (it could not be searched) or waiting; NULL: the vendor does not tell';
+	COMMENT ON COLUMN zcsync.attachments.checksum IS 'SHA-256 of the content, in hexadecimal digits; NULL: no route copied the file, so nobody read it here';
+	COMMENT ON COLUMN zcsync.attachments.source_id IS 'local_id of the file of which a route made this copy; NULL: the file was attached at its vendor';
 	COMMENT ON COLUMN zcsync.attachments.custom_fields IS 'always empty';
 	COMMENT ON COLUMN zcsync.attachments.created_at IS 'when the file was attached';
 	COMMENT ON COLUMN zcsync.attachments.updated_at IS 'when it was changed last at its vendor';

@@ -314,7 +314,6 @@ BEGIN
 			CONSTRAINT attachment_copies_state CHECK (state IN ('waiting', 'uploaded', 'copied', 'refused', 'linked', 'skipped')),
 		reason text						-- why it was not copied
 			CONSTRAINT attachment_copies_reason CHECK (state NOT IN ('refused', 'skipped') OR reason IS NOT NULL),
-		checksum text,
 		remote_id text,					-- of the copy of the file
 		token text,						-- by which a comment takes the file that was uploaded
 		tries integer NOT NULL DEFAULT 0,	-- that came to nothing
@@ -333,7 +332,6 @@ BEGIN
 	COMMENT ON COLUMN zcsync.attachment_copies.attachment_id IS 'local_id of the file of the original';
 	COMMENT ON COLUMN zcsync.attachment_copies.state IS 'waiting (it will be copied), uploaded (it goes with the comment when that is posted), copied, refused (it cannot be copied, and the copy will name it), linked (the copy names it, with a link to the record) or skipped';
 	COMMENT ON COLUMN zcsync.attachment_copies.reason IS 'why it was not copied, or skipped';
-	COMMENT ON COLUMN zcsync.attachment_copies.checksum IS 'SHA-256 of the content that was copied, in hexadecimal digits';
 	COMMENT ON COLUMN zcsync.attachment_copies.remote_id IS 'the target vendor''s id of the copy of the file';
 	COMMENT ON COLUMN zcsync.attachment_copies.token IS 'by which the comment takes the file that was uploaded; empty once it is posted';
 	COMMENT ON COLUMN zcsync.attachment_copies.tries IS 'uploads that came to nothing';

@@ -276,7 +276,11 @@ SELECT how FROM hears('upload', 'acme', '{"upload": {"token": "tok4", "attachmen
 SELECT request #> '{body,ticket,comment,uploads}' AS uploads FROM asks('push', 'acme');
 SELECT arrive(), carry();
 SELECT * FROM files WHERE name = 'good.png';
-SELECT checksum FROM zcsync.attachment_copies WHERE remote_id = '80';
+-- the row of a file says what was in it, and that of its copy of which file it is the copy
+SELECT file('acme', '1', (SELECT c.remote_id FROM zcsync.comments c JOIN zcsync.attachment_copies k ON k.copy_id = c.local_id WHERE k.remote_id = '80'), '80', 'good.png', 20);
+SELECT carry();
+SELECT f.remote_id, f.name, f.checksum, o.remote_id AS source, f.sync_state, f.sync_cause FROM zcsync.attachments f LEFT JOIN zcsync.attachments o ON o.local_id = f.source_id
+WHERE f.remote_id IN ('d3', '80', 'x1', 'f2') ORDER BY f.local_id;
 SELECT body FROM copies WHERE body NOT LIKE '% / %';
 -- names without what a form cannot have; of many files a few are on their way to one account at a time
 UPDATE zcsync.attachment_copies SET moving_since = NULL;
