@@ -104,7 +104,7 @@ BEGIN ATOMIC
 		schedule_maintenance,unschedule_maintenance,_schedule_job,_unschedule_job,_maintenance_job,_job_name,_cron_database,_cron_is_here,
 		add_account,alter_account,pause_account,resume_account,set_credentials,forget_credentials,check_credentials,check_account,discover,rotate_key,set_webhook,ensure_webhooks,remove_webhook,remove_door,
 		add_stream,alter_stream,pause_stream,resume_stream,refresh,compare,sync_ticket,sync_tickets,sync_task,sync_tasks,remote_history,suspended_tickets,watch_suspended,
-		enqueue,retry,cancel,pause_queue,resume_queue,alter_queue,discard,take_remote,link_records,adopt_marks,
+		enqueue,retry,retry_file,cancel,pause_queue,resume_queue,alter_queue,discard,take_remote,link_records,adopt_marks,
 		sync_lead,sync_leads,sync_leads_json,merge_leads,keep_apart,split_lead,explain_lead,rescore_leads,rebuild_active_index,
 		cache_clear,cache_delete,cache_invalidate,_refuse_standby,search_tickets,set_credentials_end,
 		add_alert_target,alter_alert_target,remove_alert_target,pause_alert_target,resume_alert_target,test_alert,

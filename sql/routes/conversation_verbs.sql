@@ -132,6 +132,70 @@ $$;
 COMMENT ON FUNCTION zcsync.set_route_comments(text, text, text, text, text, boolean, boolean, boolean, boolean, interval, text) IS
 'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait; whether copies name the files of comments, or get copies of them';
 
+-- The copies of a file that were not made, locked, and why one is not tried again; NULL: it is.
+CREATE FUNCTION zcsync._failed_files(p_file bigint, p_route text)
+RETURNS TABLE (copy_id bigint, route_id bigint, link_id bigint, title text, fault text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+	SELECT k.copy_id, m.route_id, m.link_id, zcsync._file_title(a.name, a.size), CASE
+		WHEN m.state = 'withdrawn' OR t.deleted_at IS NOT NULL THEN 'the copy of its comment was withdrawn, or deleted'
+		WHEN a.deleted_at IS NOT NULL THEN 'it was deleted at its vendor'
+		WHEN r.route_id IS NULL OR m.link_id IS NULL THEN 'no route drives the pair of its record any more'
+		WHEN c.attachments IS DISTINCT FROM 'copy' THEN format('route "%s" does not copy files', r.name)
+		WHEN t.remote_id IS NOT NULL AND (zcsync._vendor_of(w.vendor)).files_first THEN 'its comment was posted without it, and takes no more files there'
+		ELSE zcsync._file_fault(a.name, a.media_type, a.size, a.scan_result) END
+	FROM zcsync.attachment_copies k
+	JOIN zcsync.attachments a ON a.local_id = k.attachment_id
+	JOIN zcsync.comment_copies m ON m.copy_id = k.copy_id
+	JOIN zcsync.comments t ON t.local_id = k.copy_id
+	JOIN zcsync.accounts w ON w.account_id = t.account_id
+	LEFT JOIN zcsync.routes r ON r.route_id = m.route_id
+	LEFT JOIN zcsync.route_comments c ON c.route_id = m.route_id
+	WHERE k.attachment_id = p_file AND k.state IN ('refused', 'linked', 'skipped') AND k.reason IS NOT NULL AND (p_route IS NULL OR r.name = p_route)
+	ORDER BY k.copy_id
+	FOR NO KEY UPDATE OF k
+$$;
+COMMENT ON FUNCTION zcsync._failed_files(bigint, text) IS
+'the copies of a file that were not made, and why one of them is not tried again';
+
+-- What keeps a file from being copied may be over: a setting was raised, or the vendor has
+-- searched it.  It is judged and fetched as if its comment had just been posted.
+CREATE FUNCTION zcsync.retry_file(attachment_id bigint, route text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	v record;
+	v_file bigint := attachment_id;
+	v_count bigint := 0;
+BEGIN
+	PERFORM zcsync._refuse_standby();
+	PERFORM zcsync._route(route) WHERE route IS NOT NULL;
+	FOR v IN SELECT * FROM zcsync._failed_files(v_file, route) LOOP
+		IF v.fault IS NOT NULL THEN
+			RAISE NOTICE USING MESSAGE = format('file %s is not tried again: %s', v.title, v.fault);
+			CONTINUE;
+		END IF;
+		UPDATE zcsync.attachment_copies k SET state = 'waiting', reason = NULL, tries = 0, started_at = NULL, changed_at = zcsync._now()
+		WHERE k.copy_id = v.copy_id AND k.attachment_id = v_file;
+		PERFORM zcsync._queue_conversations(v.route_id, ARRAY[v.link_id]);
+		v_count := v_count + 1;
+	END LOOP;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('no copy of file %s failed', coalesce(v_file::text, 'NULL')),
+			HINT = 'SELECT attachment_id, state, reason FROM zcsync.attachment_copies WHERE reason IS NOT NULL;';
+	END IF;
+	RETURN v_count;
+END
+$$;
+COMMENT ON FUNCTION zcsync.retry_file(bigint, text) IS
+'has a file that a route could not copy tried again, for all its copies or those of one route; returns how many are; a notice says why another one is not';
+
 -- The steps that the route would take now, for the pairs that were made last.
 CREATE FUNCTION zcsync.plan_comments(route text, max_pairs integer DEFAULT 100)
 RETURNS TABLE (op text, original text, record text, is_private boolean, text text, files text[])

@@ -66,7 +66,7 @@ AS $$
 		WHEN 'taken' THEN 'What match_on finds for it belongs to another record: look at zcsync.links, or change match_on.'
 		WHEN 'unknown_user' THEN 'It is tried again with the next change, when somebody has that address.'
 		WHEN 'target_deleted' THEN 'Restore the record at its vendor; zcsync does not create it again by itself.'
-		WHEN 'file_not_copied' THEN 'The copies of the comments name these files; SELECT * FROM zcsync.attachment_copies WHERE reason IS NOT NULL lists them.'
+		WHEN 'file_not_copied' THEN 'The copies of the comments name these files; SELECT * FROM zcsync.attachment_copies WHERE reason IS NOT NULL lists them, and zcsync.retry_file(attachment_id) has one tried again.'
 		WHEN 'comment_stale' THEN 'Look at the comments on both sides, and add what is missing; SELECT * FROM zcsync.comment_copies WHERE state = ''stale'' lists them.'
 		WHEN 'comment_failed' THEN format('It is tried again in ten minutes; SELECT * FROM zcsync.check_route(%L) may say more.', p_route)
 		WHEN 'no_closing_status' THEN 'Mirror the statuses of the target: add_stream(''<account>'', ''statuses'').'

@@ -331,7 +331,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.attachment_copies.copy_id IS 'local_id of the copy of the comment';
 	COMMENT ON COLUMN zcsync.attachment_copies.attachment_id IS 'local_id of the file of the original';
 	COMMENT ON COLUMN zcsync.attachment_copies.state IS 'waiting (it will be copied), uploaded (it goes with the comment when that is posted), copied, refused (it cannot be copied, and the copy will name it), linked (the copy names it, with a link to the record) or skipped';
-	COMMENT ON COLUMN zcsync.attachment_copies.reason IS 'why it was not copied, or skipped';
+	COMMENT ON COLUMN zcsync.attachment_copies.reason IS 'why it was not copied, or skipped; zcsync.retry_file(attachment_id) has it tried again';
 	COMMENT ON COLUMN zcsync.attachment_copies.remote_id IS 'the target vendor''s id of the copy of the file';
 	COMMENT ON COLUMN zcsync.attachment_copies.token IS 'by which the comment takes the file that was uploaded; empty once it is posted';
 	COMMENT ON COLUMN zcsync.attachment_copies.tries IS 'uploads that came to nothing';

@@ -295,6 +295,23 @@ UPDATE zcsync.attachment_copies SET sent_at = NULL;
 SELECT how, count(*) FROM hears('upload', 'dev', '{"id": "y"}') GROUP BY 1;
 SELECT count(*) AS begun FROM asks('download', 'acme');
 DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
+-- tried again when the cause is over: what cannot be is said, the rest goes on as if it were new
+SET client_min_messages = notice;
+SELECT a.name, zcsync.retry_file(a.local_id) FROM zcsync.attachments a WHERE a.name IN ('film.mov', 'Setup.EXE', 'never.png', 'new.txt') ORDER BY a.name;
+SELECT zcsync.retry_file(-1);
+SELECT zcsync.retry_file(a.local_id, 'bugs') FROM zcsync.attachments a WHERE a.remote_id = 'd3';
+SELECT zcsync.retry_file(a.local_id, 'no such route') FROM zcsync.attachments a WHERE a.remote_id = 'f3';
+SET client_min_messages = warning;
+SELECT carry();
+SELECT * FROM files WHERE name = 'new.txt';
+SELECT count(*) FROM zcsync.route_errors WHERE message LIKE '%new.txt%';
+SELECT reply_for('attachment', '{"attachment": {"malware_scan_result": "malware_not_found", "content_url": "https://acme.zendesk.com/fresh"}}');
+SELECT how FROM hears('download', 'acme', '{"zcsync_file": {"size": 12, "checksum": "cafe", "page": false}}');
+SELECT how FROM hears('upload', 'dev', '{"id": "x9"}');
+SELECT carry();
+SELECT * FROM files WHERE name = 'new.txt';
+SELECT body FROM copies WHERE body LIKE '%See the files%';
+DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
 -- a paused route fetches nothing
 SELECT file('acme', '1', '13', 'k1', 'later.txt', 12, '{"scan_result": "clean"}'), said('acme', '1', '13', 'Stop');
 SELECT carry(), arrive(), carry();
