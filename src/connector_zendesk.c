@@ -78,6 +78,8 @@ static const ZcsyncOperation operations[] = {
 	false, NULL},
 	{"create_user", "POST", "/api/v2/users/create_or_update", NULL, true,
 	"user"},
+	{"create_organization", "POST", "/api/v2/organizations/create_or_update",
+	NULL, true, "organization"},
 	{"attachment", "GET", "/api/v2/attachments/{attachment_id}", NULL, false,
 	"attachment"},
 	{"upload", "POST", "/api/v2/uploads", "filename", false, "upload"},
@@ -620,9 +622,14 @@ error_hint(ZcsyncCall *call, const Jsonb *body)
 		case ZCSYNC_OUTCOME_REJECTED:
 			if (closed(body))
 				return "A closed ticket cannot be changed; make a new one for what is left to do.";
+			if (call->status == 422 &&
+				strcmp(call->op, "create_organization") == 0)
+				return psprintf("An organization of that name may have been made just now: SELECT zcsync.refresh('%s/companies'), then zcsync.retry() with this job.",
+								name);
 			if (call->status != 403)
 				return NULL;
-			if (is_write(call) || strcmp(call->op, "create_user") == 0)
+			if (is_write(call) || strcmp(call->op, "create_user") == 0 ||
+				strcmp(call->op, "create_organization") == 0)
 				return psprintf("Writing needs the OAuth scope \"read write\": give it with SELECT zcsync.set_credentials('%s', '{..., \"scope\": \"read write\"}'); or else the user of the credentials lacks a right.",
 								name);
 			if (is_export(call))

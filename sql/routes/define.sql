@@ -282,7 +282,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT jsonb_build_object(
 		'settings', (SELECT jsonb_object_agg(k.name, p_def ->> k.name)
-			FROM unnest('{name,source_stream_id,target_stream_id,direction,on_leave,default_assignee,default_client,unknown_user,notify}'::text[]) AS k (name)),
+			FROM unnest('{name,source_stream_id,target_stream_id,direction,on_leave,default_assignee,default_client,unknown_user,unknown_organization,notify}'::text[]) AS k (name)),
 		'fields', (SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value ->> 'mapped', f.value ->> 'position')) FROM jsonb_each(p_def -> 'fields') AS f),
 		'back', (SELECT jsonb_object_agg(f.key, jsonb_build_array(f.value ->> 'mapped', f.value ->> 'position')) FROM jsonb_each(p_def -> 'back') AS f))::text;
 END;
@@ -514,15 +514,15 @@ BEGIN
 	PERFORM zcsync._drop_agreed(p_route, zcsync._changed_fields(p_route, v_def));
 	v_def := v_def || jsonb_build_object('defined_by', v_owner, 'compiled_at', zcsync._now());
 	INSERT INTO zcsync.routes AS r (route_id, name, source_stream_id, target_stream_id, direction, filter, create_in,
-		on_leave, match_on, default_assignee, default_client, unknown_user, notify, defined_by, compiled_at, created_at)
+		on_leave, match_on, default_assignee, default_client, unknown_user, unknown_organization, notify, defined_by, compiled_at, created_at)
 	SELECT d.route_id, d.name, d.source_stream_id, d.target_stream_id, d.direction, d.filter, d.create_in,
-		d.on_leave, d.match_on, d.default_assignee, d.default_client, d.unknown_user, d.notify, d.defined_by, d.compiled_at,
+		d.on_leave, d.match_on, d.default_assignee, d.default_client, d.unknown_user, d.unknown_organization, d.notify, d.defined_by, d.compiled_at,
 		coalesce(d.created_at, d.compiled_at)
 	FROM jsonb_populate_record(NULL::zcsync.routes, v_def) d
 	ON CONFLICT (route_id) DO UPDATE
 	SET direction = excluded.direction, filter = excluded.filter, create_in = excluded.create_in, on_leave = excluded.on_leave,
 		match_on = excluded.match_on, default_assignee = excluded.default_assignee, default_client = excluded.default_client,
-		unknown_user = excluded.unknown_user, notify = excluded.notify,
+		unknown_user = excluded.unknown_user, unknown_organization = excluded.unknown_organization, notify = excluded.notify,
 		defined_by = excluded.defined_by, compiled_at = excluded.compiled_at;
 
 	DELETE FROM zcsync.route_fields f

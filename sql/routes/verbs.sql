@@ -117,10 +117,59 @@ BEGIN
 			MESSAGE = 'notify must be true or false';
 	END IF;
 	PERFORM zcsync._named_client(v_target.account_id, p_route ->> 'default_client') WHERE p_route ->> 'default_client' IS NOT NULL;
+	PERFORM zcsync._check_unknown_organization(p_route, v_target.roles @? '$.* ? (@ == "organization")');
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
 'raises an error when a setting of a route is not valid';
+
+-- An organization is made for a company of the source, once, and nobody who is there
+-- already changes into it: so the companies of both sides must be known, and the people
+-- of the target.
+CREATE FUNCTION zcsync._check_unknown_organization(p_route jsonb, p_has_organizations boolean) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_source record;
+	v_unread record;
+BEGIN
+	IF coalesce(p_route ->> 'unknown_organization', '') NOT IN ('none', 'create') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('invalid value for unknown_organization: %s', coalesce('"' || (p_route ->> 'unknown_organization') || '"', 'NULL')),
+			HINT = 'Use ''none'' or ''create''.';
+	ELSIF p_route ->> 'unknown_organization' = 'none' THEN
+		RETURN;
+	END IF;
+	SELECT a.name, s.kind INTO v_source FROM zcsync.streams s JOIN zcsync.accounts a ON a.account_id = s.account_id
+	WHERE s.stream_id = (p_route ->> 'source_stream_id')::bigint;
+	IF p_has_organizations IS NOT TRUE OR v_source.kind <> 'tickets' THEN
+		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+			MESSAGE = 'no organizations can be made by this route',
+			DETAIL = CASE WHEN p_has_organizations IS NOT TRUE THEN 'Its target takes no organization with a requester.'
+				ELSE format('%s of account "%s" belong to no company.', v_source.kind, v_source.name) END;
+	ELSIF p_route ->> 'unknown_user' <> 'create' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'organizations are made with the requesters that belong to them',
+			HINT = 'Give unknown_user => ''create'', too.';
+	END IF;
+	SELECT a.name, k.kind, EXISTS (SELECT FROM zcsync.streams c WHERE c.account_id = a.account_id AND c.kind = k.kind) AS is_here INTO v_unread
+	FROM (VALUES (p_route ->> 'source_stream_id', 'companies'), (p_route ->> 'target_stream_id', 'companies'),
+		(p_route ->> 'target_stream_id', 'contacts')) AS k (stream_id, kind)
+	JOIN zcsync.streams r ON r.stream_id = k.stream_id::bigint JOIN zcsync.accounts a ON a.account_id = r.account_id
+	WHERE NOT EXISTS (SELECT FROM zcsync.streams c WHERE c.account_id = a.account_id AND c.kind = k.kind AND c.history_state = 'done')
+	ORDER BY a.name, k.kind LIMIT 1;
+	IF FOUND AND NOT EXISTS (SELECT FROM zcsync.routes r WHERE r.route_id = (p_route ->> 'route_id')::bigint AND r.unknown_organization = 'create') THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('not all %s of account "%s" are known', v_unread.kind, v_unread.name),
+			DETAIL = 'What is there must not be made again, nor changed.',
+			HINT = CASE WHEN v_unread.is_here THEN 'Wait until the history of that stream is read; zcsync.progress shows how far it is.'
+				ELSE format('SELECT * FROM zcsync.add_stream(%L, %L, since => ''2000-01-01'');', v_unread.name, v_unread.kind) END;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION zcsync._check_unknown_organization(jsonb, boolean) IS
+'raises an error unless a route can make organizations, if it is to make them';
 
 -- The place of new records is given as create_in or as ticket_type, by the name that
 -- people use at the target.
@@ -146,7 +195,7 @@ COMMENT ON FUNCTION zcsync._place_setting(text, text) IS
 CREATE FUNCTION zcsync.add_route(name text, source text, target text, direction text DEFAULT 'forward',
 	filter text DEFAULT NULL, create_in text DEFAULT NULL, match_on text DEFAULT NULL, on_leave text DEFAULT 'keep',
 	default_assignee text DEFAULT NULL, notify boolean DEFAULT false, ticket_type text DEFAULT NULL,
-	default_client text DEFAULT NULL, unknown_user text DEFAULT 'none') RETURNS text
+	default_client text DEFAULT NULL, unknown_user text DEFAULT 'none', unknown_organization text DEFAULT 'none') RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -162,7 +211,7 @@ BEGIN
 		'direction', direction, 'filter', nullif(btrim(filter), ''), 'create_in', zcsync._place_setting(create_in, ticket_type),
 		'match_on', nullif(btrim(match_on), ''), 'on_leave', on_leave,
 		'default_assignee', nullif(btrim(default_assignee), ''), 'default_client', nullif(btrim(default_client), ''),
-		'unknown_user', unknown_user, 'notify', notify);
+		'unknown_user', unknown_user, 'unknown_organization', unknown_organization, 'notify', notify);
 	v_id := zcsync._begin_route(v_route);
 	v_def := zcsync._route_definition(v_id, jsonb_build_object('route', v_route));
 	IF filter IS NULL THEN
@@ -176,7 +225,7 @@ BEGIN
 		name, name, name);
 END
 $$;
-COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, text, text, boolean, text, text, text) IS
+COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, text, text, boolean, text, text, text, text) IS
 'makes a route between two streams, paused; filter, create_in, ticket_type and match_on are SQL over the source row and run with the rights of the caller';
 
 -- NULL leaves a setting as it is; '' removes filter, match_on, default_assignee and
@@ -184,7 +233,7 @@ COMMENT ON FUNCTION zcsync.add_route(text, text, text, text, text, text, text, t
 CREATE FUNCTION zcsync.alter_route(name text, filter text DEFAULT NULL, create_in text DEFAULT NULL,
 	match_on text DEFAULT NULL, on_leave text DEFAULT NULL, default_assignee text DEFAULT NULL,
 	notify boolean DEFAULT NULL, ticket_type text DEFAULT NULL, default_client text DEFAULT NULL,
-	unknown_user text DEFAULT NULL, direction text DEFAULT NULL) RETURNS void
+	unknown_user text DEFAULT NULL, direction text DEFAULT NULL, unknown_organization text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -197,7 +246,7 @@ BEGIN
 	PERFORM zcsync._refuse_standby();
 	v_change := jsonb_strip_nulls(jsonb_build_object('filter', filter, 'create_in', zcsync._place_setting(create_in, ticket_type),
 		'match_on', match_on, 'on_leave', on_leave, 'default_assignee', default_assignee, 'notify', notify,
-		'default_client', default_client, 'unknown_user', unknown_user, 'direction', direction));
+		'default_client', default_client, 'unknown_user', unknown_user, 'unknown_organization', unknown_organization, 'direction', direction));
 	SELECT jsonb_object_agg(c.key, CASE WHEN btrim(c.value #>> '{}') <> '' THEN c.value ELSE 'null' END)
 	INTO v_change FROM jsonb_each(v_change) c;
 	IF v_change IS NULL THEN
@@ -218,7 +267,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text, text) IS
+COMMENT ON FUNCTION zcsync.alter_route(text, text, text, text, text, text, boolean, text, text, text, text, text) IS
 'changes settings of a route; settings that are not given stay, an empty text removes filter, match_on, default_assignee or default_client';
 
 -- How the fields that come back change when a route gets another direction: with

@@ -28,6 +28,8 @@ BEGIN
 		default_client text,			-- company of the target for records whose own company has none there; NULL: such records wait
 		unknown_user text NOT NULL DEFAULT 'none'	-- the requester if the client has no user with that e-mail address
 			CONSTRAINT routes_unknown_user CHECK (unknown_user IN ('none', 'general', 'create')),
+		unknown_organization text NOT NULL DEFAULT 'none'	-- to which a requester belongs who is made
+			CONSTRAINT routes_unknown_organization CHECK (unknown_organization IN ('none', 'create')),
 		notify boolean NOT NULL DEFAULT false,
 		state text NOT NULL DEFAULT 'paused'
 			CONSTRAINT routes_state CHECK (state IN ('paused', 'active')),

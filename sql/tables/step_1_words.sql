@@ -572,6 +572,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.routes.default_assignee IS 'who gets a record whose own assignee has no counterpart';
 	COMMENT ON COLUMN zcsync.routes.default_client IS 'company of the target for records whose own company has none there; NULL: such records wait';
 	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'none, general: who stands for a requester whom the client does not know, or create: such a requester is made before the record';
+	COMMENT ON COLUMN zcsync.routes.unknown_organization IS 'none, or create: a requester who is made belongs to the organization of the source''s company, which is made if there is none';
 	COMMENT ON COLUMN zcsync.routes.notify IS 'writes may have the vendor notify people';
 	COMMENT ON COLUMN zcsync.routes.state IS 'state';
 	COMMENT ON COLUMN zcsync.routes.paused_at IS 'since when it is paused; empty: it is not, or was never resumed';

@@ -103,7 +103,9 @@ CREATE TYPE zcsync.vendor_kind AS (
 	roles		jsonb,		-- {column: how a value of a route becomes one}:
 							-- status (of the catalogue), member (found by e-mail
 							-- address), requester (found by e-mail address, which is
-							-- kept if no person has it), company, user, site
+							-- kept if no person has it), company, user, site,
+							-- organization (an id; a requester who is made can
+							-- have it made, see routes.unknown_organization)
 	defaults	zcsync.vendor_default[],
 	filter		text,		-- over a row: which records a new route from here takes; NULL: all
 	compared	boolean,	-- its rows are compared with the vendor's lists once a day: hooks compare_request and compare

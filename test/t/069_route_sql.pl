@@ -171,7 +171,7 @@ is(value(q{SELECT count(*) FROM zcsync.route_fields WHERE field = ANY ('{remote_
 like(as('mallory', qq{SELECT zcsync._save_value($id, 'remote_id', 'a', 'b', false)}), qr/does not copy a field "remote_id"/, 'nor is the value of such a field');
 like(as('mallory', qq{SELECT zcsync._change_route($id, jsonb_build_object('route', jsonb_build_object('target_stream_id', (SELECT source_stream_id FROM zcsync.routes))))}), qr/permission denied/, 'the routes are not hers to read');
 like(as('mallory', qq{SELECT zcsync._change_route($id, jsonb_build_object('route', '{"target_stream_id": $other}'::jsonb))}), qr/name and streams of route "hers" cannot be changed/, 'streams stay');
-like(as('mallory', qq{SELECT zcsync._change_route(4711, '{"route": {"name": "Own Name", "source_stream_id": 1, "target_stream_id": 2, "direction": "forward", "on_leave": "keep", "unknown_user": "none", "notify": false, "create_in": "901"}}')}),
+like(as('mallory', qq{SELECT zcsync._change_route(4711, '{"route": {"name": "Own Name", "source_stream_id": 1, "target_stream_id": 2, "direction": "forward", "on_leave": "keep", "unknown_user": "none", "unknown_organization": "none", "notify": false, "create_in": "901"}}')}),
 	qr/invalid route name "Own Name"/, 'a route cannot be made past the checks');
 # another role with the same right cannot have its settings stored for this route
 value(q{CREATE ROLE eve LOGIN; SELECT zcsync.allow_routes('eve')});

@@ -158,6 +158,26 @@ is(value(q{SELECT concat_ws('|', c.name, c.email, t.sync_state) FROM zcsync.tick
 	'new.person|new.person@example.com|synced', 'the requester of a new ticket was made');
 is(calls(qr{/users/create_or_update}, 'zendesk'), 1, 'once');
 
+# Before them comes their organization, if the route says so, once: although the reply is lost
+$simulator->post('create', { vendor => 'halopsa', kind => 'client', fields => { id => 91, name => 'Hooli' } });
+$simulator->post('create', { vendor => 'halopsa', kind => 'site', fields => { id => 92, name => 'Main', client_id => 91 } });
+$simulator->post('create', { vendor => 'halopsa', kind => 'user', fields => { id => 90 + $_, name => "Gavin $_", emailaddress => "gavin$_\@hooli.example", site_id => 92 } }) for 3, 4;
+value(sprintf q{SELECT zcsync.add_account('psa', 'halopsa', '{"base_url": "%s"}', '{"client_id": "client-acme", "client_secret": "secret-acme"}');
+	SELECT zcsync.add_stream('psa', kind, since => '2000-01-01') FROM unnest('{tickets,companies,contacts}'::text[]) AS kind;
+	SELECT zcsync.add_stream('psa', kind) FROM unnest('{fields,statuses}'::text[]) AS kind}, $simulator->halopsa);
+work();
+value(q{SELECT zcsync.add_route('desk', 'psa/tickets', 'acme/tickets', filter => $$subject LIKE 'Hooli %'$$, unknown_user => 'create', unknown_organization => 'create');
+	SELECT zcsync.resume_route('desk')});
+$simulator->post('faults', { vendor => 'zendesk', fault => 'reset_after', method => 'POST', path => '/organizations/create_or_update' });
+$simulator->post('clock', { advance_seconds => 2 });
+$simulator->post('create', { vendor => 'halopsa', fields => { summary => "Hooli $_", client_id => 91, site_id => 92, user_id => 90 + $_ } }) for 3, 4;
+work() for 1, 2;
+is(value(q{SELECT string_agg(concat_ws('|', t.subject, c.name, o.name, t.organization_id = o.remote_id, t.sync_state), ',' ORDER BY t.subject) FROM zcsync.tickets t
+	JOIN zcsync.contacts c ON c.account_id = t.account_id AND c.remote_id = t.requester_id LEFT JOIN zcsync.companies o ON o.account_id = t.account_id AND o.remote_id = c.organization_id
+	WHERE t.account_id = zcsync.account('acme') AND t.subject LIKE 'Hooli %'}), 'Hooli 3|Gavin 3|Hooli|t|synced,Hooli 4|Gavin 4|Hooli|t|synced', 'who is new belongs to the organization of their company')
+	or diag(value('SELECT source, message FROM zcsync.errors'));
+is(value(q{SELECT count(*) FROM zcsync.companies WHERE account_id = zcsync.account('acme') AND name = 'Hooli'}), 1, 'which is there once');
+
 like(($node->psql('postgres', "SELECT * FROM zcsync.remote_history('dev/tasks/$remote')"))[2], qr/ClickUp has no history that could be read.*zcsync\.history/s, 'ClickUp does not tell who did what');
 
 done_testing();

@@ -55,7 +55,7 @@ BEGIN ATOMIC
 				fixed_values => '{status,priority}',
 				rules => ROW('new', 'closed', 'solved', '{status,requester_id}', '{requester_id}')::zcsync.vendor_rules,
 				name_field => 'subject', status_scope => 'tickets',
-				roles => '{"assignee_id": "member", "requester_id": "requester"}',
+				roles => '{"assignee_id": "member", "requester_id": "requester", "organization_id": "organization"}',
 				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
 			-- of a comment, only that it is public can be changed
 			zcsync._describe_kind('comments', written => zcsync._zendesk_pushable('comments'),

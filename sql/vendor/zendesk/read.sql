@@ -285,6 +285,9 @@ BEGIN
 	ELSIF p_request ->> 'op' = 'create_user' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(jsonb_build_array(p_reply -> 'user'));
 		RETURN;
+	ELSIF p_request ->> 'op' = 'create_organization' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_companies(p_account, jsonb_build_array(p_reply -> 'organization'));
+		RETURN;
 	ELSIF p_request ->> 'op' IN ('groups', 'brands', 'ticket_forms') THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_catalogue(p_request, p_reply);
 		RETURN;
