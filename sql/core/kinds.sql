@@ -11,7 +11,7 @@ BEGIN ATOMIC
 	SELECT CASE p_kind
 		WHEN 'tickets' THEN '{subject,description,status,custom_status_id,priority,type,requester_id,submitter_id,
 			assignee_id,group_id,organization_id,site_id,brand_id,form_id,problem_id,follower_ids,email_cc_ids,satisfaction,
-			tags,due_at,external_id,channel,url,opens_privately,merged_into_id,made_from_id}'::text[]
+			tags,due_at,external_id,channel,url,opens_privately,merged_into_id,made_from_id,parent_id}'::text[]
 		WHEN 'tasks' THEN '{name,description,status,status_type,priority,type_id,assignees,watchers,tags,due_at,start_at,closed_at,
 			list_id,folder_id,space_id,parent_id,creator_id,time_estimate,points,archived,custom_id,external_id,url}'::text[]
 		WHEN 'leads' THEN '{summary,description,first_name,last_name,company,title,email,email_status,phone,mobile,
@@ -20,6 +20,8 @@ BEGIN ATOMIC
 			value,probability,stage_id,closed_at,external_id,url}'
 		WHEN 'contacts' THEN '{name,email,phone,role,organization_id,site_id,external_id,active,time_zone}'::text[]
 		WHEN 'companies' THEN '{name,type,parent_id,domain,website,phone,external_id,active,is_prospect}'::text[]
+		WHEN 'projects' THEN '{name,status,type_id,organization_id,site_id,requester_id,assignee_id,team,parent_id,
+			start_at,due_at,closed_at,budget_hours,spent_hours,external_id,url}'::text[]
 		WHEN 'comments' THEN '{parent_id,parent_kind,reply_to,author_id,author_name,body,rich_body,is_private,is_redacted,
 			outcome,seconds,channel,edited_at}'::text[]
 		WHEN 'attachments' THEN '{parent_id,parent_kind,comment_id,author_id,name,media_type,size,is_inline,scan_result}'::text[]
@@ -34,7 +36,7 @@ COMMENT ON FUNCTION zcsync._own_columns(text) IS
 CREATE FUNCTION zcsync._kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT '{tickets,tasks,leads,comments,attachments,time_entries,contacts,companies,fields,statuses}'::text[];
+	SELECT '{tickets,tasks,leads,comments,attachments,time_entries,contacts,companies,projects,fields,statuses}'::text[];
 END;
 COMMENT ON FUNCTION zcsync._kinds() IS
 'the kinds that have a mirror table';
@@ -44,7 +46,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE p_kind WHEN 'tickets' THEN 'ticket-sync' WHEN 'tasks' THEN 'task-sync'
 		WHEN 'leads' THEN 'lead-sync' WHEN 'comments' THEN 'ticket-sync' WHEN 'attachments' THEN 'ticket-sync'
-		WHEN 'time_entries' THEN 'ticket-sync'
+		WHEN 'time_entries' THEN 'ticket-sync' WHEN 'projects' THEN 'ticket-sync'
 		WHEN 'contacts' THEN 'contact-sync' WHEN 'companies' THEN 'contact-sync' ELSE 'catalogue-sync' END;
 END;
 COMMENT ON FUNCTION zcsync._kind_queue(text) IS

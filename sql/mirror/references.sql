@@ -147,6 +147,7 @@ BEGIN
 		WHEN 'time_entries' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.time_entries AS r WHERE r.local_id = p_local);
 		WHEN 'contacts' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.contacts AS r WHERE r.local_id = p_local);
 		WHEN 'companies' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.companies AS r WHERE r.local_id = p_local);
+		WHEN 'projects' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.projects AS r WHERE r.local_id = p_local);
 		WHEN 'fields' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.fields AS r WHERE r.local_id = p_local);
 		WHEN 'statuses' THEN RETURN (SELECT coalesce(r.remote_id, '#' || r.local_id) FROM zcsync.statuses AS r WHERE r.local_id = p_local);
 	END CASE;

@@ -30,7 +30,7 @@ BEGIN ATOMIC
 			WHEN c IN ('tags', 'assignees', 'watchers', 'follower_ids', 'email_cc_ids') THEN 'text[]'
 			WHEN c IN ('custom_fields', 'options', 'rich_body') THEN 'jsonb'
 			WHEN c IN ('archived', 'active', 'is_prospect', 'is_private', 'is_redacted', 'opens_privately', 'is_inline', 'is_billable', 'required', 'is_default', 'do_not_call') THEN 'boolean'
-			WHEN c IN ('revenue', 'value', 'probability', 'points') THEN 'numeric'
+			WHEN c IN ('revenue', 'value', 'probability', 'points', 'budget_hours', 'spent_hours') THEN 'numeric'
 			WHEN c IN ('time_estimate', 'size', 'seconds', 'nonbillable_seconds') THEN 'bigint'
 			WHEN c IN ('employees', 'position') OR (p_kind = 'tasks' AND c = 'priority') OR (p_kind = 'leads' AND c = 'status_id') THEN 'integer'
 			WHEN right(c, 3) = '_at' THEN 'timestamptz'
@@ -245,6 +245,7 @@ BEGIN
 		WHEN 'time_entries' THEN RETURN zcsync._merge_time_entries(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'contacts' THEN RETURN zcsync._merge_contacts(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'companies' THEN RETURN zcsync._merge_companies(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
+		WHEN 'projects' THEN RETURN zcsync._merge_projects(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'fields' THEN RETURN zcsync._merge_fields(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 		WHEN 'statuses' THEN RETURN zcsync._merge_statuses(p_account, p_ids, p_documents, p_answered, v_pushable, v_policies, p_origin);
 	END CASE;
@@ -270,6 +271,7 @@ BEGIN
 		WHEN 'time_entries' THEN v_known := zcsync._find_time_entries(p_account, p_documents);
 		WHEN 'contacts' THEN v_known := zcsync._find_contacts(p_account, p_documents);
 		WHEN 'companies' THEN v_known := zcsync._find_companies(p_account, p_documents);
+		WHEN 'projects' THEN v_known := zcsync._find_projects(p_account, p_documents);
 		WHEN 'fields' THEN v_known := zcsync._find_fields(p_account, p_documents);
 		WHEN 'statuses' THEN v_known := zcsync._find_statuses(p_account, p_documents);
 	END CASE;
@@ -296,6 +298,7 @@ BEGIN
 		WHEN 'time_entries' THEN RETURN zcsync._insert_time_entries(p_account, p_documents, p_positions, p_origin);
 		WHEN 'contacts' THEN RETURN zcsync._insert_contacts(p_account, p_documents, p_positions, p_origin);
 		WHEN 'companies' THEN RETURN zcsync._insert_companies(p_account, p_documents, p_positions, p_origin);
+		WHEN 'projects' THEN RETURN zcsync._insert_projects(p_account, p_documents, p_positions, p_origin);
 		WHEN 'fields' THEN RETURN zcsync._insert_fields(p_account, p_documents, p_positions, p_origin);
 		WHEN 'statuses' THEN RETURN zcsync._insert_statuses(p_account, p_documents, p_positions, p_origin);
 	END CASE;

@@ -11,7 +11,7 @@ BEGIN ATOMIC
 	SELECT t.name, o.name, o.value
 	FROM (VALUES
 		('sync_queue', 0.02), ('account_budgets', 0.02), ('streams', 0.02),
-		('tickets', 0.05), ('tasks', 0.05), ('leads', 0.05), ('contacts', 0.05), ('companies', 0.05),
+		('tickets', 0.05), ('tasks', 0.05), ('leads', 0.05), ('contacts', 0.05), ('companies', 0.05), ('projects', 0.05),
 		('comments', 0.05), ('attachments', 0.05), ('time_entries', 0.05), ('conversations', 0.05), ('links', 0.05)) AS t (name, share)
 	CROSS JOIN LATERAL (VALUES
 		('autovacuum_vacuum_threshold', 50), ('autovacuum_vacuum_scale_factor', t.share),

@@ -22,7 +22,7 @@ BEGIN
 		requester_id text, submitter_id text, assignee_id text, group_id text, organization_id text,
 		site_id text, brand_id text, form_id text, problem_id text, follower_ids text[], email_cc_ids text[],
 		satisfaction text, tags text[], due_at timestamptz, external_id text, channel text, url text, opens_privately boolean,
-		merged_into_id text, made_from_id text,
+		merged_into_id text, made_from_id text, parent_id text,
 		custom_fields jsonb NOT NULL DEFAULT '{}'
 			CONSTRAINT tickets_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
 		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
@@ -46,6 +46,7 @@ BEGIN
 	CREATE INDEX idx_tickets_created_at ON zcsync.tickets (created_at DESC, local_id DESC);
 	CREATE INDEX idx_tickets_account_created ON zcsync.tickets (account_id, created_at, local_id) WHERE deleted_at IS NULL;
 	CREATE INDEX idx_tickets_merged ON zcsync.tickets (account_id, merged_into_id) WHERE merged_into_id IS NOT NULL;
+	CREATE INDEX idx_tickets_parent ON zcsync.tickets (account_id, parent_id) WHERE parent_id IS NOT NULL;
 	-- Only tickets that were made from here can be copies, so the index has only those.
 	CREATE INDEX idx_tickets_copies ON zcsync.tickets USING gin (zcsync._index_links(description))
 		WITH (fastupdate = off)
@@ -183,6 +184,76 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_companies() IS
 'tables of step 1: companies';
+
+CREATE FUNCTION zcsync._step_1_projects() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CREATE TABLE zcsync.projects (
+		account_id bigint NOT NULL
+			CONSTRAINT projects_account_fkey REFERENCES zcsync.accounts,
+		local_id bigint NOT NULL DEFAULT nextval('zcsync.local_id_seq')
+			CONSTRAINT projects_local_id_key UNIQUE,
+		remote_id text,
+		name text, status text, type_id text, organization_id text, site_id text, requester_id text, assignee_id text, team text, parent_id text,
+		start_at timestamptz, due_at timestamptz, closed_at timestamptz, budget_hours numeric, spent_hours numeric, external_id text, url text,
+		custom_fields jsonb NOT NULL DEFAULT '{}'
+			CONSTRAINT projects_custom_fields CHECK (jsonb_typeof(custom_fields) = 'object'),
+		created_at timestamptz, updated_at timestamptz, deleted_at timestamptz,
+		base jsonb,						-- values last agreed with the vendor
+		remote jsonb,					-- its last document
+		remote_version text,
+		sync_key uuid NOT NULL DEFAULT gen_random_uuid(),
+		sync_state text NOT NULL DEFAULT 'pending'
+			CONSTRAINT projects_sync_state CHECK (sync_state IN ('synced', 'pending', 'held', 'conflict', 'failed')),
+		sync_cause text,				-- who wrote the row last, see mirror/origin.sql
+		sync_cause_id bigint,			-- the job, the route, ...
+		sync_xid xid8,
+		synced_at timestamptz,
+		CONSTRAINT projects_pkey PRIMARY KEY (account_id, local_id),
+		CONSTRAINT projects_remote_id_key UNIQUE (account_id, remote_id)
+	) WITH (fillfactor = 80);
+	COMMENT ON TABLE zcsync.projects IS
+	'the projects of accounts whose vendor keeps them apart from tickets; read only';
+
+	CREATE INDEX idx_projects_organization ON zcsync.projects (account_id, organization_id);
+	COMMENT ON COLUMN zcsync.projects.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.projects.local_id IS 'number of the row, unique in all mirror tables; it never changes';
+	COMMENT ON COLUMN zcsync.projects.remote_id IS 'the vendor''s id; a project and a ticket have ids of the same numbers';
+	COMMENT ON COLUMN zcsync.projects.name IS 'what it is about';
+	COMMENT ON COLUMN zcsync.projects.status IS 'id of its status';
+	COMMENT ON COLUMN zcsync.projects.type_id IS 'id of its ticket type';
+	COMMENT ON COLUMN zcsync.projects.organization_id IS 'remote id of the client';
+	COMMENT ON COLUMN zcsync.projects.site_id IS 'number of the client''s site';
+	COMMENT ON COLUMN zcsync.projects.requester_id IS 'remote id of the client''s user who asked for it';
+	COMMENT ON COLUMN zcsync.projects.assignee_id IS 'id of the agent who leads it';
+	COMMENT ON COLUMN zcsync.projects.team IS 'name of the team';
+	COMMENT ON COLUMN zcsync.projects.parent_id IS 'remote id of the project that it is a part of; NULL: of none';
+	COMMENT ON COLUMN zcsync.projects.start_at IS 'when it begins';
+	COMMENT ON COLUMN zcsync.projects.due_at IS 'when it shall end';
+	COMMENT ON COLUMN zcsync.projects.closed_at IS 'when it was closed; NULL: it is open';
+	COMMENT ON COLUMN zcsync.projects.budget_hours IS 'hours that it may take; 0: none are planned';
+	COMMENT ON COLUMN zcsync.projects.spent_hours IS 'hours that were noted so far';
+	COMMENT ON COLUMN zcsync.projects.external_id IS 'the id that another system gave it';
+	COMMENT ON COLUMN zcsync.projects.url IS 'address of the project for people';
+	COMMENT ON COLUMN zcsync.projects.custom_fields IS 'values by the ids of custom fields';
+	COMMENT ON COLUMN zcsync.projects.created_at IS 'when it was made';
+	COMMENT ON COLUMN zcsync.projects.updated_at IS 'when it was changed last at its vendor';
+	COMMENT ON COLUMN zcsync.projects.deleted_at IS 'when it was seen that it is gone; the row stays';
+	COMMENT ON COLUMN zcsync.projects.base IS 'values last agreed with the vendor';
+	COMMENT ON COLUMN zcsync.projects.remote IS 'the vendor''s last document';
+	COMMENT ON COLUMN zcsync.projects.remote_version IS 'what orders documents of a record';
+	COMMENT ON COLUMN zcsync.projects.sync_key IS 'not used';
+	COMMENT ON COLUMN zcsync.projects.sync_state IS 'always synced';
+	COMMENT ON COLUMN zcsync.projects.sync_cause IS 'who wrote the row last: pull';
+	COMMENT ON COLUMN zcsync.projects.sync_cause_id IS 'the job';
+	COMMENT ON COLUMN zcsync.projects.sync_xid IS 'the transaction that wrote the row';
+	COMMENT ON COLUMN zcsync.projects.synced_at IS 'when the row last equalled the vendor''s';
+END
+$$;
+COMMENT ON FUNCTION zcsync._step_1_projects() IS
+'tables of step 1: projects';
 
 CREATE FUNCTION zcsync._step_1_comments() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

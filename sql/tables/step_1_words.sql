@@ -176,6 +176,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.tickets.opens_privately IS 'its description, the first comment, was shown to agents only, or may have been: of a ticket made by an agent the comments must be read first; empty: not known to be so';
 	COMMENT ON COLUMN zcsync.tickets.merged_into_id IS 'remote id of the ticket into which it was merged';
 	COMMENT ON COLUMN zcsync.tickets.made_from_id IS 'remote id of the ticket from which it was made: it is a follow-up of it, or was split from it';
+	COMMENT ON COLUMN zcsync.tickets.parent_id IS 'remote id of the project or ticket that it is a part of';
 	COMMENT ON COLUMN zcsync.tickets.custom_fields IS 'field id to value; unset ones are left out';
 	COMMENT ON COLUMN zcsync.tickets.created_at IS 'when the row was made; of a record: when it was created at its vendor';
 	COMMENT ON COLUMN zcsync.tickets.updated_at IS 'when it was changed last; of a record: at its vendor';

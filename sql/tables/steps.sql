@@ -31,6 +31,7 @@ BEGIN
 		PERFORM zcsync._step_1_tasks();
 		PERFORM zcsync._step_1_contacts();
 		PERFORM zcsync._step_1_companies();
+		PERFORM zcsync._step_1_projects();
 		PERFORM zcsync._step_1_comments();
 		PERFORM zcsync._step_1_attachments();
 		PERFORM zcsync._step_1_time_entries();

@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use ZcsyncTest;
 
-my $simulator = start_simulator('--tickets', 30, '--tasks', 0, '--zendesk-plan', 'none');
+my $simulator = start_simulator('--tickets', 30, '--tasks', 0, '--zendesk-plan', 'none', '--halopsa-plan', 'none', '--halopsa-tickets', 2, '--halopsa-leads', 0);
 my $node = new_node('main', conf => "zcsync.databases = ''\njit = off\n");
 $node->start;
 setup_zcsync($node, 'postgres');
@@ -159,24 +159,40 @@ is(value(q{SELECT concat_ws('|', c.name, c.email, t.sync_state) FROM zcsync.tick
 is(calls(qr{/users/create_or_update}, 'zendesk'), 1, 'once');
 
 # Before them comes their organization, if the route says so, once: although the reply is lost
-$simulator->post('create', { vendor => 'halopsa', kind => 'client', fields => { id => 91, name => 'Hooli' } });
-$simulator->post('create', { vendor => 'halopsa', kind => 'site', fields => { id => 92, name => 'Main', client_id => 91 } });
-$simulator->post('create', { vendor => 'halopsa', kind => 'user', fields => { id => 90 + $_, name => "Gavin $_", emailaddress => "gavin$_\@hooli.example", site_id => 92 } }) for 3, 4;
-value(sprintf q{SELECT zcsync.add_account('psa', 'halopsa', '{"base_url": "%s"}', '{"client_id": "client-acme", "client_secret": "secret-acme"}');
-	SELECT zcsync.add_stream('psa', kind, since => '2000-01-01') FROM unnest('{tickets,companies,contacts}'::text[]) AS kind;
+sub at_halopsa { my ($kind, %fields) = @_; return $simulator->post('create', { vendor => 'halopsa', kind => $kind, fields => \%fields })->{id}; }
+my $client = at_halopsa('client', name => 'Hooli', site => '');
+my $site = at_halopsa('site', name => 'Main', client_id => $client);
+my %user = map { $_ => at_halopsa('user', name => "Gavin $_", emailaddress => "gavin$_\@hooli.example", site_id => $site) } 3, 4;
+my $project = at_halopsa('ticket', summary => 'New office', tickettype_id => 50, client_id => $client, site_id => $site, projecttimebudget => 120);
+my $over = at_halopsa('ticket', summary => 'Old office', tickettype_id => 50, status_id => 9);
+value(sprintf q{SELECT zcsync.add_account('psa', 'halopsa', '{"base_url": "%s", "budgets": {"api": {"calls": 100000, "concurrency": 10}, "token": {"calls": 1000}}}', '{"client_id": "client-acme", "client_secret": "secret-acme"}');
+	SELECT zcsync.add_stream('psa', kind, since => '2000-01-01') FROM unnest('{tickets,projects,companies,contacts}'::text[]) AS kind;
+	SELECT zcsync.add_stream('acme', 'contacts', since => '2000-01-01');
 	SELECT zcsync.add_stream('psa', kind) FROM unnest('{fields,statuses}'::text[]) AS kind}, $simulator->halopsa);
-work();
+work() for 1, 2;
 value(q{SELECT zcsync.add_route('desk', 'psa/tickets', 'acme/tickets', filter => $$subject LIKE 'Hooli %'$$, unknown_user => 'create', unknown_organization => 'create');
 	SELECT zcsync.resume_route('desk')});
 $simulator->post('faults', { vendor => 'zendesk', fault => 'reset_after', method => 'POST', path => '/organizations/create_or_update' });
 $simulator->post('clock', { advance_seconds => 2 });
-$simulator->post('create', { vendor => 'halopsa', fields => { summary => "Hooli $_", client_id => 91, site_id => 92, user_id => 90 + $_ } }) for 3, 4;
+at_halopsa('ticket', summary => "Hooli $_", client_id => $client, site_id => $site, user_id => $user{$_}, parent_id => $project) for 3, 4;
 work() for 1, 2;
 is(value(q{SELECT string_agg(concat_ws('|', t.subject, c.name, o.name, t.organization_id = o.remote_id, t.sync_state), ',' ORDER BY t.subject) FROM zcsync.tickets t
 	JOIN zcsync.contacts c ON c.account_id = t.account_id AND c.remote_id = t.requester_id LEFT JOIN zcsync.companies o ON o.account_id = t.account_id AND o.remote_id = c.organization_id
 	WHERE t.account_id = zcsync.account('acme') AND t.subject LIKE 'Hooli %'}), 'Hooli 3|Gavin 3|Hooli|t|synced,Hooli 4|Gavin 4|Hooli|t|synced', 'who is new belongs to the organization of their company')
 	or diag(value('SELECT source, message FROM zcsync.errors'));
 is(value(q{SELECT count(*) FROM zcsync.companies WHERE account_id = zcsync.account('acme') AND name = 'Hooli'}), 1, 'which is there once');
+
+# Projects are read apart from tickets, which name them.
+my $projects = q{SELECT string_agg(concat_ws('|', p.name, p.budget_hours, p.closed_at IS NOT NULL, p.deleted_at IS NOT NULL, c.name,
+	(SELECT count(*) FROM zcsync.tickets t WHERE t.account_id = p.account_id AND t.parent_id = p.remote_id)), ',' ORDER BY p.name)
+	FROM zcsync.projects p LEFT JOIN zcsync.companies c ON c.account_id = p.account_id AND c.remote_id = p.organization_id AND c.name = 'Hooli'};
+is(value($projects), 'New office|120.0|f|f|Hooli|2,Old office|0.0|t|f|0', 'projects, and their tickets');
+is(value(q{SELECT count(*) FROM zcsync.tickets WHERE subject LIKE '% office'}), 0, 'which they are not');
+$simulator->post('edit', { vendor => 'halopsa', id => $project, fields => { status_id => 9, projecttimeactual => 7.5 } });
+$simulator->post('delete', { vendor => 'halopsa', id => $over, permanent => 1 });
+value(q{SELECT zcsync.compare('psa/projects')});
+work() for 1, 2;
+is(value($projects), 'New office|120.0|t|f|Hooli|2,Old office|0.0|t|t|0', 'what changes, and what is gone');
 
 like(($node->psql('postgres', "SELECT * FROM zcsync.remote_history('dev/tasks/$remote')"))[2], qr/ClickUp has no history that could be read.*zcsync\.history/s, 'ClickUp does not tell who did what');
 

@@ -55,13 +55,14 @@ BEGIN
 		SELECT l.kind, l.what, l.request
 		FROM (VALUES
 			(1, 'leads', 'opportunities', zcsync._halopsa_estimate_request('leads')),
-			(2, 'companies', 'clients', zcsync._halopsa_estimate_request('companies')),
-			(3, 'companies', 'sites', zcsync._halopsa_list_request('Site') || '{"page_no": 1, "page_size": 1}'),
-			(4, 'contacts', 'users', zcsync._halopsa_estimate_request('contacts')),
-			(5, 'comments', 'actions', '{"op": "list", "entity": "Actions", "count": 1}'),
-			(6, 'fields', 'custom fields', '{"op": "list", "entity": "FieldInfo"}'),
-			(7, 'statuses', 'statuses', '{"op": "list", "entity": "Status", "type": "ticket"}'),
-			(8, NULL, 'ticket types', '{"op": "list", "entity": "TicketType"}')) AS l (n, kind, what, request)
+			(2, 'projects', 'projects', zcsync._halopsa_estimate_request('projects')),
+			(3, 'companies', 'clients', zcsync._halopsa_estimate_request('companies')),
+			(4, 'companies', 'sites', zcsync._halopsa_list_request('Site') || '{"page_no": 1, "page_size": 1}'),
+			(5, 'contacts', 'users', zcsync._halopsa_estimate_request('contacts')),
+			(6, 'comments', 'actions', '{"op": "list", "entity": "Actions", "count": 1}'),
+			(7, 'fields', 'custom fields', '{"op": "list", "entity": "FieldInfo"}'),
+			(8, 'statuses', 'statuses', '{"op": "list", "entity": "Status", "type": "ticket"}'),
+			(9, NULL, 'ticket types', '{"op": "list", "entity": "TicketType"}')) AS l (n, kind, what, request)
 		WHERE l.kind IS NULL
 			OR EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = l.kind)
 			OR (l.kind = 'comments' AND EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.comments_at IS NOT NULL))

@@ -49,7 +49,7 @@ BEGIN ATOMIC
 				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
 				status_scope => 'leads', status_is_id => true, roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'),
 			zcsync._describe_kind('comments', written => zcsync._halopsa_pushable('comments'), create_only => '{parent_kind,parent_id,outcome,author_id}', text_form => 'html', has_private => true),
-			zcsync._describe_kind('attachments'), zcsync._describe_kind('time_entries'),
+			zcsync._describe_kind('attachments'), zcsync._describe_kind('time_entries'), zcsync._describe_kind('projects', count_request => zcsync._halopsa_estimate_request('projects'), compared => true),
 			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts'), compared => true),
 			zcsync._describe_kind('companies', count_request => zcsync._halopsa_estimate_request('companies'), compared => true),
 			zcsync._describe_kind('fields'), zcsync._describe_kind('statuses')],

@@ -64,7 +64,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce('https://' || (p_settings ->> 'host'), regexp_replace(p_settings ->> 'base_url', '/+(?:api/*)?$', ''))
 		|| CASE
-			WHEN p_kind IN ('tickets', 'leads') THEN '/ticket?id=' || p_remote_id
+			WHEN p_kind IN ('tickets', 'leads', 'projects') THEN '/ticket?id=' || p_remote_id
 			WHEN p_kind = 'contacts' THEN '/customers?userid=' || p_remote_id
 			WHEN p_kind = 'companies' AND p_remote_id LIKE 'site-%' THEN '/customers?siteid=' || substr(p_remote_id, 6)
 			WHEN p_kind = 'companies' THEN '/customers?clientid=' || p_remote_id
@@ -189,6 +189,8 @@ BEGIN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_tickets(p_account, v_list, v_lean);
 		WHEN 'leads' THEN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_leads(p_account, v_list, v_lean);
+		WHEN 'projects' THEN
+			RETURN QUERY SELECT * FROM zcsync._halopsa_projects(p_account, v_list);
 		WHEN 'contacts' THEN
 			RETURN QUERY SELECT * FROM zcsync._halopsa_contacts(v_list);
 		WHEN 'companies' THEN
@@ -231,14 +233,14 @@ BEGIN ATOMIC
 				('company', 'oppcompanyname'), ('title', 'oppjobtitle'), ('email', 'oppemailaddress'), ('phone', 'opptel'),
 				('street', 'oppaddr1'), ('city', 'oppaddr2'), ('region', 'oppaddr3'), ('postal_code', 'opppostcode'),
 				('country', 'oppcountry'), ('value', 'oppvalue'), ('probability', 'oppconversionprobability'),
-				('stage_id', 'pipeline_stage_id'), ('created_at', 'dateoccurred'), ('due_at', 'fixbydate'), ('merged_into_id', 'merged_into_id')) AS m (column_name, member)
+				('stage_id', 'pipeline_stage_id'), ('created_at', 'dateoccurred'), ('due_at', 'fixbydate'), ('merged_into_id', 'merged_into_id'), ('parent_id', 'parent_id')) AS m (column_name, member)
 			WHERE NOT p_doc ? m.member);
 END;
 COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
 'the values of a ticket that a row of a list contains';
 
--- An opportunity is a ticket, too, and a ticket may become one: then the row of the
--- ticket is marked as gone.
+-- Opportunities and projects are tickets, too, and a ticket may become one: then the row
+-- of the ticket is marked as gone, of a project only where projects are mirrored apart.
 CREATE FUNCTION zcsync._halopsa_tickets(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -246,14 +248,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_settings jsonb := (SELECT a.settings FROM zcsync.accounts a WHERE a.account_id = p_account);
+	v_apart boolean := EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = 'projects');
 BEGIN
 	RETURN QUERY
 	SELECT 'tickets', i.id, zcsync._halopsa_version(d),
-		CASE WHEN p_lean THEN zcsync._halopsa_lean(v.vals, d) WHEN g.gone AND d -> 'is_opportunity' = 'true' THEN '{}' ELSE v.vals END,
-		d, g.gone
+		CASE WHEN p_lean THEN zcsync._halopsa_lean(v.vals, d) WHEN g.other THEN '{}' ELSE v.vals END,
+		d, g.gone OR g.other
 	FROM jsonb_array_elements(p_list) AS d
 	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
-	CROSS JOIN LATERAL (SELECT coalesce(d -> 'deleted' = 'true', false) OR coalesce(d -> 'is_opportunity' = 'true', false)) AS g (gone)
+	CROSS JOIN LATERAL (SELECT coalesce(d -> 'deleted' = 'true', false),
+		coalesce(d -> 'is_opportunity' = 'true', false) OR coalesce(v_apart AND d -> 'is_project' = 'true', false)) AS g (gone, other)
 	CROSS JOIN LATERAL (SELECT jsonb_build_object(
 		'subject', zcsync._halopsa_read_text(d ->> 'summary'),
 		'description', zcsync._halopsa_read_text(d ->> 'details'),
@@ -279,6 +283,7 @@ BEGIN
 		'channel', NULL,
 		'url', zcsync._halopsa_record_url(v_settings, 'tickets', i.id),
 		'merged_into_id', zcsync._halopsa_read_id(d -> 'merged_into_id'),
+		'parent_id', zcsync._halopsa_read_id(d -> 'parent_id'),
 		'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
 		'created_at', coalesce(zcsync._halopsa_read_time(d ->> 'dateoccurred'), zcsync._halopsa_read_time(d ->> 'datecreated')),
 		'updated_at', zcsync._halopsa_version(d))) AS v (vals)
@@ -287,6 +292,46 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_tickets(bigint, jsonb, boolean) IS
 'ticket documents as rows; the caller''s TimeZone must be UTC';
+
+CREATE FUNCTION zcsync._halopsa_projects(p_account bigint, p_list jsonb)
+RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_settings jsonb := (SELECT a.settings FROM zcsync.accounts a WHERE a.account_id = p_account);
+BEGIN
+	RETURN QUERY
+	SELECT 'projects', i.id, zcsync._halopsa_version(d), CASE WHEN d -> 'is_project' = 'false' THEN '{}' ELSE v.vals END, d,
+		coalesce(d -> 'deleted' = 'true', false) OR coalesce(d -> 'is_project' = 'false', false)
+	FROM jsonb_array_elements(p_list) AS d
+	CROSS JOIN LATERAL (SELECT zcsync._halopsa_read_id(d -> 'id')) AS i (id)
+	CROSS JOIN LATERAL (SELECT jsonb_build_object(
+		'name', zcsync._halopsa_read_text(d ->> 'summary'),
+		'status', zcsync._halopsa_read_id(d -> 'status_id'),
+		'type_id', zcsync._halopsa_read_id(d -> 'tickettype_id'),
+		'organization_id', zcsync._halopsa_read_id(d -> 'client_id'),
+		'site_id', zcsync._halopsa_read_id(d -> 'site_id'),
+		'requester_id', zcsync._halopsa_read_id(d -> 'user_id'),
+		'assignee_id', zcsync._halopsa_read_id(d -> 'agent_id'),
+		'team', zcsync._halopsa_read_text(d ->> 'team'),
+		'parent_id', zcsync._halopsa_read_id(d -> 'parent_id'),
+		'start_at', coalesce(zcsync._halopsa_read_time(d ->> 'startdate'), zcsync._halopsa_read_time(d ->> 'projectearlieststart')),
+		'due_at', coalesce(zcsync._halopsa_read_time(d ->> 'targetdate'), zcsync._halopsa_read_time(d ->> 'deadlinedate'),
+			zcsync._halopsa_read_time(d ->> 'projectlatestend')),
+		'closed_at', zcsync._halopsa_read_time(d ->> 'dateclosed'),
+		'budget_hours', zcsync._json_number(d -> 'projecttimebudget'),
+		'spent_hours', zcsync._json_number(d -> 'projecttimeactual'),
+		'external_id', zcsync._halopsa_read_text(d ->> 'third_party_id_string'),
+		'url', zcsync._halopsa_record_url(v_settings, 'projects', i.id),
+		'custom_fields', zcsync._halopsa_read_fields(d -> 'customfields'),
+		'created_at', coalesce(zcsync._halopsa_read_time(d ->> 'dateoccurred'), zcsync._halopsa_read_time(d ->> 'datecreated')),
+		'updated_at', zcsync._halopsa_version(d))) AS v (vals)
+	WHERE i.id IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_projects(bigint, jsonb) IS
+'documents of projects as rows; the caller''s TimeZone must be UTC';
 
 -- The parts of a name: all but the last word, and the last word.
 CREATE FUNCTION zcsync._halopsa_name(p_name text, OUT first_name text, OUT last_name text)

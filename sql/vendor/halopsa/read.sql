@@ -6,7 +6,7 @@
 -- yet.  The next pass begins five minutes before the latest change that this one saw,
 -- or before its own beginning if that is earlier.
 --
--- Lists of tickets and opportunities are lean: tags and most custom fields are missing.
+-- Lists of tickets, opportunities and projects are lean: tags and most custom fields are missing.
 -- So they serve as an index only.  Each record whose time of change differs from that
 -- of its mirror row is read by a job of its own ("fetch"), after the changes that wait
 -- to be sent, and before the history.  A record that cannot be read does not delay the
@@ -68,7 +68,7 @@ COMMENT ON FUNCTION zcsync._halopsa_scope_check(text, jsonb) IS
 CREATE FUNCTION zcsync._halopsa_entity(p_kind text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT CASE p_kind WHEN 'tickets' THEN 'Tickets' WHEN 'leads' THEN 'Opportunities'
+	SELECT CASE p_kind WHEN 'tickets' THEN 'Tickets' WHEN 'leads' THEN 'Opportunities' WHEN 'projects' THEN 'Projects'
 		WHEN 'contacts' THEN 'Users' WHEN 'companies' THEN 'Client' END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_entity(text) IS
@@ -84,6 +84,7 @@ BEGIN ATOMIC
 		|| CASE p_entity
 			WHEN 'Tickets' THEN '{"domain": "reqs", "includeclosed": true}'::jsonb
 			WHEN 'Opportunities' THEN '{"domain": "opps", "includeclosed": true}'
+			WHEN 'Projects' THEN '{"domain": "prjs", "includeclosed": true}'
 			ELSE '{"includeactive": true, "includeinactive": true}' END;
 END;
 COMMENT ON FUNCTION zcsync._halopsa_list_request(text) IS
@@ -94,7 +95,7 @@ CREATE FUNCTION zcsync._halopsa_estimate_request(p_kind text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT zcsync._halopsa_list_request(zcsync._halopsa_entity(p_kind)) || '{"page_no": 1, "page_size": 1}'
-	WHERE p_kind IN ('tickets', 'leads', 'contacts', 'companies');
+	WHERE p_kind IN ('tickets', 'leads', 'projects', 'contacts', 'companies');
 END;
 COMMENT ON FUNCTION zcsync._halopsa_estimate_request(text) IS
 'a request whose reply has the number of records at record_count, or NULL if there is none for this kind';
@@ -158,7 +159,7 @@ BEGIN
 			THEN jsonb_build_object('requesttype', zcsync._halopsa_read_id(v_stream.scope -> 'ticket_type_id')) ELSE '{}' END
 		|| CASE WHEN v_stream.scope ? 'client_id'
 			THEN jsonb_build_object('client_id', zcsync._halopsa_read_id(v_stream.scope -> 'client_id')) ELSE '{}' END
-		|| CASE WHEN v_stream.kind IN ('tickets', 'leads') AND v_stream.scope -> 'details' IS DISTINCT FROM 'false'
+		|| CASE WHEN v_stream.kind IN ('tickets', 'leads', 'projects') AND v_stream.scope -> 'details' IS DISTINCT FROM 'false'
 			THEN '{"index": true, "per_page": 1}'::jsonb ELSE '{}' END;
 	RETURN v_request;
 END
@@ -394,7 +395,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT zcsync._halopsa_list_request(coalesce(p_pass ->> 'entity', zcsync._halopsa_entity(s.kind)))
-		|| CASE WHEN s.kind IN ('tickets', 'leads') THEN '{"ticketidonly": true}'::jsonb ELSE '{"idonly": true}' END
+		|| CASE WHEN s.kind IN ('tickets', 'leads', 'projects') THEN '{"ticketidonly": true}'::jsonb ELSE '{"idonly": true}' END
 		|| '{"ids": true}'
 		|| CASE coalesce(p_pass ->> 'page', '0') WHEN '0' THEN '{"pageinate": false, "count": 10000000}'::jsonb
 			ELSE jsonb_build_object('page_no', p_pass -> 'page') END

@@ -6,8 +6,8 @@
 -- makes no difference: each is compared with the secret, for Basic "user:password".
 --
 -- A delivery may hold several events.  An event names a ticket, and does not say whether
--- that is a ticket or an opportunity: the row says it, and where there is none, both
--- streams are read.
+-- that is a ticket, an opportunity or a project: the row says it, and where there is none,
+-- the streams of all of them are read.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._halopsa_webhook_proof(p_headers jsonb, p_body bytea, p_rest text) RETURNS zcsync.webhook_proof
@@ -20,6 +20,16 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_webhook_proof(jsonb, bytea, text) IS
 'the secret that a delivery of HaloPSA carries';
 
+CREATE FUNCTION zcsync._halopsa_ticket_kinds(p_account bigint) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'tickets' UNION ALL SELECT 'leads'
+	UNION ALL SELECT s.kind FROM zcsync.streams AS s WHERE s.account_id = p_account AND s.kind = 'projects'
+$$;
+COMMENT ON FUNCTION zcsync._halopsa_ticket_kinds(bigint) IS
+'the kinds of an account that a ticket may be of';
+
 -- The ticket that an event names, as an event for each stream that has to read.
 CREATE FUNCTION zcsync._halopsa_ticket_events(p_account bigint, p_id text, p_has_action boolean) RETURNS TABLE (kind text, remote_id text, doing text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -28,12 +38,14 @@ AS $$
 	WITH known AS (
 		SELECT 'tickets' AS kind FROM zcsync.tickets AS t WHERE t.account_id = p_account AND t.remote_id = p_id
 		UNION ALL
-		SELECT 'leads' FROM zcsync.leads AS l WHERE l.account_id = p_account AND l.remote_id = p_id)
+		SELECT 'leads' FROM zcsync.leads AS l WHERE l.account_id = p_account AND l.remote_id = p_id
+		UNION ALL
+		SELECT 'projects' FROM zcsync.projects AS p WHERE p.account_id = p_account AND p.remote_id = p_id)
 	SELECT k.kind, p_id, 'fetch' FROM known AS k
 	UNION ALL
-	SELECT u.kind, p_id, 'read' FROM unnest('{tickets,leads}'::text[]) AS u (kind) WHERE NOT EXISTS (SELECT FROM known)
+	SELECT u.kind, p_id, 'read' FROM zcsync._halopsa_ticket_kinds(p_account) AS u (kind) WHERE NOT EXISTS (SELECT FROM known)
 	UNION ALL
-	SELECT k.kind, p_id, 'comments' FROM known AS k WHERE p_has_action
+	SELECT k.kind, p_id, 'comments' FROM known AS k WHERE p_has_action AND k.kind <> 'projects'
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_ticket_events(bigint, text, boolean) IS
 'what an event about a ticket of HaloPSA has read';
@@ -52,7 +64,7 @@ AS $$
 	CROSS JOIN LATERAL (
 		SELECT * FROM zcsync._halopsa_ticket_events(p_account, i.id, e.event ? 'action' OR e.event ? 'actions') WHERE i.id IS NOT NULL
 		UNION ALL
-		SELECT u.kind, NULL, 'read' FROM unnest('{tickets,leads}'::text[]) AS u (kind) WHERE i.id IS NULL) AS t
+		SELECT u.kind, NULL, 'read' FROM zcsync._halopsa_ticket_kinds(p_account) AS u (kind) WHERE i.id IS NULL) AS t
 	WHERE e.n <= 200
 $$;
 COMMENT ON FUNCTION zcsync._halopsa_webhook_events(bigint, jsonb, jsonb) IS

@@ -149,7 +149,8 @@ try(clickup => DELETE => "/api/v2/task/$task->{id}/field/$text->{id}");
 try(clickup => DELETE => "/api/v2/task/$task->{id}");
 
 # HaloPSA
-try(halopsa => GET => "/api/$_") for qw(Tickets?pageinate=true&page_no=1&page_size=100&order=id&orderdesc=false&lastupdatefromdate=2020-01-01T00:00:00&includeclosed=true
+try(halopsa => GET => "/api/$_") for qw(Projects?pageinate=true&page_no=1&page_size=100&order=id&orderdesc=false&lastupdatefromdate=2020-01-01T00:00:00&includeclosed=true&domain=prjs
+  Tickets?pageinate=true&page_no=1&page_size=100&order=id&orderdesc=false&lastupdatefromdate=2020-01-01T00:00:00&includeclosed=true
   Opportunities?count=5 Tickets/1003?includedetails=true Opportunities/1007?includedetails=true Client?pageinate=true&page_no=1&page_size=10 Client/2 Site?client_id=2 Site/19 Users?site_id=19 Users/38
   Actions?ticket_id=1003&excludesys=true&includehtmlnote=true&count=100000 Status?type=ticket Status/1 Priority TicketType TicketType/3?includedetails=true Team Agent?includedisabled=true Agent/3 FieldInfo?includevalues=true FieldInfo/206 Lookup?lookupid=1206 Outcome?showhidden=true);
 my $halo = try(

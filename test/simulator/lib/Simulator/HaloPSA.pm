@@ -40,7 +40,7 @@ my %SETTINGS = (
 );
 my $DEFAULT_PAGE = 50;
 my %RIGHTS = (
-	(map { $_ => 'tickets' } qw(tickets opportunities actions)),
+	(map { $_ => 'tickets' } qw(tickets opportunities projects actions)),
 	(map { $_ => 'customers' } qw(client site users)));
 
 sub name ($self) { return 'halopsa' }

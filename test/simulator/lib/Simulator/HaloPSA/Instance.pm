@@ -296,6 +296,7 @@ sub row ($self, $ticket)
 		opptype => $t->{opptype} // ' ',
 		source => $t->{source} // 3,
 		quantity => 1,
+		$type->{use} eq 'project' ? (map { $_ => decimal($t->{$_} // 0) } qw(projecttimebudget projecttimeactual projectmoneybudget)) : (),
 		$self->marks ? (third_party_id_string => $t->{third_party_id_string} // '') : (),
 		customfields => $self->show_fields($t, $type, 1),
 	};

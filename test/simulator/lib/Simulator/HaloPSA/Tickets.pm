@@ -12,7 +12,7 @@ use Mojo::Util qw(b64_decode);
 use Simulator::HaloPSA::Instance;
 use Simulator::Vendor qw(is_bool is_number is_string truthy);
 
-our @EXPORT = qw(ticket_routes tickets opportunities ticket ticket_post opportunity_post ticket_delete actions action action_post action_delete attachments attachment attachment_post);
+our @EXPORT = qw(ticket_routes tickets opportunities projects ticket ticket_post opportunity_post ticket_delete actions action action_post action_delete attachments attachment attachment_post);
 
 my $PAGE = 100;
 
@@ -37,6 +37,8 @@ sub ticket_routes ($self)
 	return (
 		'GET api/tickets' => 'tickets',
 		'GET api/opportunities' => 'opportunities',
+		'GET api/projects' => 'projects',
+		'GET api/projects/:id' => 'ticket',
 		'POST api/tickets' => 'ticket_post',
 		'POST api/opportunities' => 'opportunity_post',
 		(map { ("GET api/$_/:id" => 'ticket', "DELETE api/$_/:id" => 'ticket_delete') } qw(tickets opportunities)),
@@ -61,6 +63,11 @@ sub tickets ($self, $q)
 sub opportunities ($self, $q)
 {
 	return _listing($self, $q, 'opportunity');
+}
+
+sub projects ($self, $q)
+{
+	return _listing($self, $q, 'project');
 }
 
 sub _listing ($self, $q, $use)
