@@ -86,6 +86,7 @@ OBJS = \
 	src/value.o \
 	src/value_jsonb.o \
 	src/vendor_time.o \
+	src/verb.o \
 	src/wake.o \
 	src/webhook.o \
 	src/worker.o \

@@ -39,6 +39,7 @@
 #include "engine.h"
 #include "settings.h"
 #include "token.h"
+#include "verb.h"
 
 /* How long run() still tries to record outcomes after its time is over. */
 #define RUN_GRACE_MS	2000
@@ -259,6 +260,7 @@ zcsync_call(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	SPI_finish();
+	zcsync_verb_did(1);
 	result = call_result(fcinfo, account, call);
 	zcsync_call_free(call);
 	zcsync_account_release(account);

@@ -30,6 +30,7 @@
 #include "refusal.h"
 #include "settings.h"
 #include "shared.h"
+#include "verb.h"
 
 ZCSYNC_MODULE_MAGIC;
 
@@ -45,7 +46,8 @@ static const struct
 	{"zcsync", zcsync_shared_size, zcsync_shared_init},
 	{"zcsync_cache", zcsync_cache_shared_size, zcsync_cache_shared_init},
 	{"zcsync_metrics", zcsync_metrics_shared_size, zcsync_metrics_shared_init},
-	{"zcsync_activity", zcsync_activity_shared_size, zcsync_activity_shared_init}
+	{"zcsync_activity", zcsync_activity_shared_size, zcsync_activity_shared_init},
+	{"zcsync_verbs", zcsync_verb_shared_size, zcsync_verb_shared_init}
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;

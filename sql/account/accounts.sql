@@ -480,13 +480,16 @@ BEGIN
 				|| coalesce(' First, to leave nothing of zcsync there: ' || replace(v_first, '%L', quote_literal(name)), '');
 	END IF;
 
+	PERFORM zcsync._verb_begins(format('zcsync.remove_account(%L)', name));
 	FOR v_part IN SELECT p.* FROM zcsync._account_parts() AS p WHERE p.remove IS NOT NULL ORDER BY p.place LOOP
+		PERFORM zcsync._verb_step(v_part.name, NULL);
 		v_removed := zcsync._remove_account_part(v_part.remove, v_id);
 		IF v_removed IS NOT NULL THEN
 			v_counts := v_counts || format('%s: %s', v_part.name, v_removed);
 		END IF;
 	END LOOP;
 	DELETE FROM zcsync.accounts a WHERE a.account_id = v_id;
+	PERFORM zcsync._verb_ends();
 	UPDATE zcsync.alerts al SET resolved_at = zcsync._now()
 	WHERE al.object = remove_account.name AND al.code LIKE E'credentials\\_%' AND al.resolved_at IS NULL;
 	PERFORM zcsync._resolve_key_alert();

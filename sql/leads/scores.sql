@@ -74,6 +74,9 @@ DECLARE
 	v_count bigint;
 BEGIN
 	PERFORM zcsync._refuse_standby();
+	PERFORM zcsync._verb_begins('zcsync.rescore_leads()', (SELECT count(*)
+		FROM zcsync.leads AS l JOIN zcsync.accounts AS a ON a.account_id = l.account_id AND a.vendor = 'local'
+		WHERE (v_account IS NULL OR l.account_id = v_account) AND l.merged_into IS NULL));
 	LOOP
 		SELECT array_agg(l.local_id), array_agg(l.doc), max(l.local_id) INTO v_ids, v_docs, v_last
 		FROM (
@@ -92,7 +95,9 @@ BEGIN
 			'stage', l.stage) <> s.scores;
 		GET DIAGNOSTICS v_count = ROW_COUNT;
 		v_written := v_written + v_count;
+		PERFORM zcsync._verb_did(cardinality(v_ids));
 	END LOOP;
+	PERFORM zcsync._verb_ends();
 	RETURN v_written;
 END
 $$;

@@ -58,7 +58,9 @@ DECLARE
 BEGIN
 	PERFORM zcsync._allow_delete();
 	FOR v_kind IN SELECT k FROM unnest(zcsync._kinds()) AS k ORDER BY k COLLATE "C" LOOP
-		EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1', v_kind) USING p_account;
+		EXECUTE format('SELECT count(*) FROM zcsync.%I WHERE account_id = $1', v_kind) INTO v_count USING p_account;
+		PERFORM zcsync._verb_step(v_kind, v_count);
+		EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1 AND zcsync._verb_did()', v_kind) USING p_account;
 		GET DIAGNOSTICS v_count = ROW_COUNT;
 		IF v_count > 0 THEN
 			v_rows := v_rows || format('%s %s', v_count, v_kind);

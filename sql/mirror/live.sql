@@ -45,6 +45,7 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY SELECT 'credentials', true, 'can be opened', NULL::text;
+	PERFORM zcsync._verb_begins(format('zcsync.check_account(%L)', name));
 	IF v_vendor.check_account IS NULL THEN
 		SELECT * INTO v_call FROM zcsync._call(v_id, v_vendor.probe_request);
 		RETURN QUERY SELECT * FROM zcsync._check_login(v_call.class, v_call.status, v_call.message, v_call.hint,
@@ -52,6 +53,7 @@ BEGIN
 	ELSE
 		RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_vendor.check_account::regproc) USING v_id;
 	END IF;
+	PERFORM zcsync._verb_ends();
 	RETURN QUERY SELECT * FROM zcsync._check_scope(v_id);
 END
 $$;
@@ -138,7 +140,9 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('accounts of %s have nothing to discover', v_vendor.title);
 	END IF;
+	PERFORM zcsync._verb_begins(format('zcsync.discover(%L)', name));
 	RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_vendor.discover::regproc) USING v_id;
+	PERFORM zcsync._verb_ends();
 END
 $$;
 COMMENT ON FUNCTION zcsync.discover(text) IS
@@ -171,7 +175,9 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('record "%s" does not exist at its vendor yet', remote_history.reference);
 	END IF;
+	PERFORM zcsync._verb_begins(format('zcsync.remote_history(%L)', remote_history.reference));
 	RETURN QUERY EXECUTE format('SELECT * FROM %s($1, $2, $3)', v_vendor.remote_history::regproc) USING v_record.account_id, v_record.kind, v_id;
+	PERFORM zcsync._verb_ends();
 END
 $$;
 COMMENT ON FUNCTION zcsync.remote_history(text) IS
@@ -191,7 +197,9 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('accounts of %s have no suspended tickets', v_vendor.title);
 	END IF;
+	PERFORM zcsync._verb_begins(format('zcsync.suspended_tickets(%L)', suspended_tickets.account));
 	RETURN QUERY EXECUTE format('SELECT * FROM %s($1)', v_vendor.suspended::regproc) USING v_id;
+	PERFORM zcsync._verb_ends();
 END
 $$;
 COMMENT ON FUNCTION zcsync.suspended_tickets(text) IS

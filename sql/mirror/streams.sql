@@ -416,6 +416,7 @@ DECLARE
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
+	PERFORM zcsync._verb_begins(format('zcsync.remove_stream(%L)', remove_stream.stream));
 	PERFORM zcsync._tell_stream_removed(l.stream_removed, v_stream.stream_id) FROM zcsync._listeners() AS l;
 	PERFORM zcsync._take_back_stream(v_stream.account_id, v_stream.kind, remove_stream.stream);
 	-- cancel() keeps what is not known of a create
@@ -423,9 +424,10 @@ BEGIN
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
 		AND q.unclear_since IS NOT NULL;
 	DELETE FROM zcsync.sync_queue q
-	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running';
+	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running' AND zcsync._verb_did();
 	DELETE FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind;
 	DELETE FROM zcsync.streams s WHERE s.stream_id = v_stream.stream_id;
+	PERFORM zcsync._verb_ends();
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_stream(text) IS

@@ -100,8 +100,11 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', v_parent, archive_month.month);
 	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', archive_month.month);	-- nobody adds a row meanwhile
-	EXECUTE format('INSERT INTO %s (%s) SELECT %2$s FROM %3$s', archive_month.archive, v_columns, archive_month.month);
+	EXECUTE format('SELECT count(*) FROM %s', archive_month.month) INTO v_rows;
+	PERFORM zcsync._verb_begins(format('zcsync.archive_month(%L)', archive_month.month), v_rows);
+	EXECUTE format('INSERT INTO %s (%s) SELECT %2$s FROM %3$s WHERE zcsync._verb_did()', archive_month.archive, v_columns, archive_month.month);
 	GET DIAGNOSTICS v_written = ROW_COUNT;
+	-- a trigger of the archive may have added some
 	EXECUTE format('SELECT count(*) FROM %s', archive_month.month) INTO v_rows;
 	IF v_written <> v_rows THEN
 		RAISE EXCEPTION USING ERRCODE = 'triggered_data_change_violation',
@@ -109,6 +112,7 @@ BEGIN
 			HINT = 'A trigger or a rule of it leaves some out.';
 	END IF;
 	EXECUTE format('DROP TABLE %s', archive_month.month);
+	PERFORM zcsync._verb_ends();
 	RETURN v_rows;
 END
 $$;

@@ -685,6 +685,10 @@ BEGIN
 	UNION ALL
 	SELECT * FROM zcsync._index_progress()
 	UNION ALL
+	SELECT * FROM zcsync._server_progress()
+	UNION ALL
+	SELECT * FROM zcsync._verb_progress()
+	UNION ALL
 	SELECT 'zcsync.maintain()', 'maintenance', m.done, m.steps, concat_ws(' ', zcsync._bar(m.done, m.steps), m.step), NULL, zcsync._span(m.remaining), NULL, NULL, NULL
 	FROM zcsync._running_maintenance() AS m
 	ORDER BY 1, 2;
@@ -713,10 +717,10 @@ SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
 	COMMENT ON VIEW zcsync.progress IS
-	'how far each stream has read, live and history, how far its comparison with the vendor''s lists is and the first reading of comments, each backfill of a route, each import of leads, each index that is being made, and maintenance, and what holds it';
-	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, or the name of a route, intake, or index (or its table)';
-	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; compare: the rows with all that the vendor lists, once a day; comments: the first reading of comments; backfill of a route; import of an intake; index; maintenance';
-	COMMENT ON COLUMN zcsync.progress.done IS 'records read, listed, looked at or taken so far; comments: records whose comments were read; index: blocks or rows of the present step; maintenance: steps';
+	'how far each stream has read, live and history, how far its comparison with the vendor''s lists is and the first reading of comments, each backfill of a route, each import of leads, what else takes long (indexes, VACUUM, COPY, verbs, maintenance), and what holds it';
+	COMMENT ON COLUMN zcsync.progress.object IS 'account/kind of a stream, the name of a route, intake, table or index, or a call of a function';
+	COMMENT ON COLUMN zcsync.progress.lane IS 'live: what changes from now on; history: what was there before; compare: the rows with all that the vendor lists, once a day; comments: the first reading of comments; backfill of a route; import of an intake, or its plan; index; vacuum; copy; verb: a function that somebody called; maintenance';
+	COMMENT ON COLUMN zcsync.progress.done IS 'records read, listed, looked at or taken so far; comments: records whose comments were read; index, vacuum: blocks or rows of the present step; copy: rows; verb: records of the present step, or calls to a vendor; maintenance: steps';
 	COMMENT ON COLUMN zcsync.progress.progress IS 'how far it is, in words or as a bar';
 	COMMENT ON COLUMN zcsync.progress.eta IS 'in how much time it is done, if it goes on as so far';
 	COMMENT ON COLUMN zcsync.progress.newest IS 'creation of the newest record mirrored';

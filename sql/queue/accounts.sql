@@ -61,7 +61,8 @@ AS $$
 DECLARE
 	v_jobs bigint;
 BEGIN
-	DELETE FROM zcsync.sync_queue q WHERE q.account_id = p_account;
+	PERFORM zcsync._verb_step('jobs', (SELECT count(*) FROM zcsync.sync_queue q WHERE q.account_id = p_account));
+	DELETE FROM zcsync.sync_queue q WHERE q.account_id = p_account AND zcsync._verb_did();
 	GET DIAGNOSTICS v_jobs = ROW_COUNT;
 	RETURN v_jobs;
 END

@@ -57,7 +57,9 @@ BEGIN
 	v_key := 'zcsync:' || p_name || CASE WHEN v_document.of_account THEN ':' || p_account ELSE '' END;
 	document := zcsync.cache_get(v_key);
 	IF p_anew OR document IS NULL THEN
+		PERFORM zcsync._verb_begins(format('zcsync.cached(%L)', p_name));
 		document := zcsync._make_document(p_name, p_account);
+		PERFORM zcsync._verb_ends();
 		stored := zcsync.cache_set(v_key, document, v_document.ttl);
 	END IF;
 END

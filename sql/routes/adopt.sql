@@ -107,6 +107,7 @@ BEGIN
 	IF confirm THEN
 		PERFORM zcsync._refuse_standby();
 	END IF;
+	PERFORM zcsync._verb_begins(format('zcsync.adopt_marks(%L)', adopt_marks.account));
 	FOR v IN
 		SELECT p.*, zcsync.reference(p.kind, p.local_id) AS record,
 			CASE WHEN p.other_id IS NOT NULL THEN zcsync.reference(p.other_kind, p.other_id) END AS counterpart
@@ -127,6 +128,7 @@ BEGIN
 		counterpart := v.counterpart;
 		message := v.problem;
 		RETURN NEXT;
+		PERFORM zcsync._verb_did();
 	END LOOP;
 	-- Routes that met these records before may go on with them now.
 	FOR v_route IN
@@ -135,6 +137,7 @@ BEGIN
 	LOOP
 		PERFORM zcsync._queue_route_records(v_route.route_id, v_route.ids);
 	END LOOP;
+	PERFORM zcsync._verb_ends();
 END
 $$;
 COMMENT ON FUNCTION zcsync.adopt_marks(text, boolean) IS

@@ -96,6 +96,7 @@ BEGIN
 				END IF;
 			END;
 		END LOOP;
+		PERFORM zcsync._verb_did(cardinality(p_ids[i : i + 999]));
 	END LOOP;
 END
 $$;
@@ -130,6 +131,7 @@ BEGIN
 	IF v_ids IS NULL THEN
 		v_ids := zcsync._route_sample(v_route.route_id, max_records);
 	END IF;
+	PERFORM zcsync._verb_begins(format('zcsync.plan(%L)', v_route.name), cardinality(v_ids));
 	-- what comes back is shown last
 	IF EXISTS (SELECT FROM zcsync.route_fields AS b WHERE b.route_id = v_route.route_id AND b.direction = 'back') THEN
 		v_step := 100000;
@@ -151,6 +153,7 @@ BEGIN
 		LEFT JOIN zcsync._references(v.target_kind, ARRAY(SELECT DISTINCT d.target_id FROM changes AS d)) AS t ON t.local_id = c.target_id
 		ORDER BY coalesce(c.field LIKE 'back:%', false), c.n;
 	END LOOP;
+	PERFORM zcsync._verb_ends();
 END
 $$;
 COMMENT ON FUNCTION zcsync.plan(text, bigint[], integer, boolean) IS
@@ -753,6 +756,8 @@ AS $$
 DECLARE
 	v record;
 	v_functions record;
+	v_unlinked text;
+	v_count bigint;
 	v_ids bigint[];
 	v_last bigint := 0;
 	v_values zcsync.route_evaluation[];
@@ -762,16 +767,19 @@ BEGIN
 	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id JOIN zcsync.accounts a ON a.account_id = s.account_id
 	WHERE r.route_id = p_route;
 	SELECT f.* INTO v_functions FROM zcsync._runnable_route(p_route) f;
+	v_unlinked := format($sql$
+		FROM zcsync.%I AS s
+		WHERE s.account_id = $1 AND s.local_id > $2 AND s.deleted_at IS NULL%s
+			AND ($4 IS NULL OR zcsync._is_news(ROW(NULL, NULL, $4), NULL, s.sync_xid))
+			AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked')$sql$,
+		v.kind, CASE WHEN v.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END);
+	IF p_since IS NULL THEN	-- else they are few
+		EXECUTE 'SELECT count(*)' || v_unlinked INTO v_count USING v.account_id, v_last, p_route, p_since;
+		PERFORM zcsync._verb_step('looking at records', v_count);
+	END IF;
 	LOOP
-		EXECUTE format($sql$
-			SELECT array_agg(x.local_id) FROM (
-				SELECT s.local_id FROM zcsync.%I AS s
-				WHERE s.account_id = $1 AND s.local_id > $2 AND s.deleted_at IS NULL%s
-					AND ($4 IS NULL OR zcsync._is_news(ROW(NULL, NULL, $4), NULL, s.sync_xid))
-					AND NOT EXISTS (SELECT FROM zcsync.links AS l WHERE l.route_id = $3 AND l.source_id = s.local_id AND l.state <> 'unlinked')
-				ORDER BY s.local_id LIMIT 1000) AS x$sql$,
-			v.kind, CASE WHEN v.vendor <> 'local' THEN ' AND s.remote_id IS NOT NULL' ELSE '' END)
-		INTO v_ids USING v.account_id, v_last, p_route, p_since;
+		EXECUTE format('SELECT array_agg(x.local_id) FROM (SELECT s.local_id %s ORDER BY s.local_id LIMIT 1000) AS x', v_unlinked)
+			INTO v_ids USING v.account_id, v_last, p_route, p_since;
 		EXIT WHEN v_ids IS NULL;
 		v_values := ARRAY(
 			SELECT e FROM zcsync._evaluate_rows(v_functions.forward, v_functions.owner, v.kind, v_ids, NULL, zcsync._mapping_timeout()) e);
@@ -783,6 +791,7 @@ BEGIN
 		END IF;
 		RETURN QUERY SELECT e.source_id FROM unnest(v_values) e WHERE e.passes;
 		v_last := v_ids[cardinality(v_ids)];
+		PERFORM zcsync._verb_did(cardinality(v_ids));
 	END LOOP;
 END
 $$;
@@ -841,7 +850,9 @@ DECLARE
 BEGIN
 	IF confirm THEN
 		PERFORM zcsync._refuse_standby();
+		PERFORM zcsync._verb_begins(format('zcsync.backfill_route(%L)', v_route.name));
 		RETURN QUERY SELECT 'queued', zcsync._begin_backfill(v_route.route_id)::text;
+		PERFORM zcsync._verb_ends();
 		RETURN QUERY SELECT 'follows', v_reading || '; what it brings is queued as it comes' WHERE v_reading IS NOT NULL;
 		RETURN QUERY VALUES
 			('progress', format('SELECT * FROM zcsync.progress WHERE object = %L;', v_route.name)),
@@ -850,7 +861,9 @@ BEGIN
 		RETURN;
 	END IF;
 
+	PERFORM zcsync._verb_begins(format('zcsync.backfill_route(%L)', v_route.name));
 	v_count := (SELECT count(*) FROM zcsync._route_unlinked(v_route.route_id));
+	PERFORM zcsync._verb_ends();
 	SELECT count(*) INTO v_linked FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked';
 	SELECT e.* INTO v_effort FROM zcsync.streams t CROSS JOIN LATERAL zcsync._write_effort(t.account_id, v_count) AS e
 	WHERE t.stream_id = v_route.target_stream_id;
@@ -898,14 +911,18 @@ DECLARE
 		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' ORDER BY l.link_id DESC);
 	v_max CONSTANT integer := 10000;	-- pairs that are tried for the estimate
 	v_part text := CASE WHEN cardinality(v_ids) > v_max THEN format(', of the newest %s pairs', v_max) ELSE '' END;
+	v_queued bigint;
 	v record;
 BEGIN
+	PERFORM zcsync._verb_begins(format('zcsync.apply_route(%L)', v_route.name), CASE WHEN confirm THEN NULL ELSE cardinality(v_ids[:v_max]) END);
 	IF confirm THEN
 		PERFORM zcsync._refuse_standby();
 		UPDATE zcsync.links l SET dropped = zcsync._to_be_applied(l.dropped)
 		WHERE l.route_id = v_route.route_id AND l.state <> 'unlinked' AND l.dropped <> '{}';
+		v_queued := zcsync._queue_route_records(v_route.route_id, v_ids);
+		PERFORM zcsync._verb_ends();
 		RETURN QUERY VALUES
-			('queued', zcsync._queue_route_records(v_route.route_id, v_ids)::text),
+			('queued', v_queued::text),
 			('state', CASE v_route.state WHEN 'active' THEN 'active' ELSE
 				format('paused; it begins with SELECT zcsync.resume_route(%L);', v_route.name) END);
 		RETURN;
@@ -922,6 +939,7 @@ BEGIN
 	LOOP
 		RETURN QUERY SELECT e.* FROM zcsync._apply_effort(v.account_id, v.fields, v.records, v.is_back, v_part) AS e;
 	END LOOP;
+	PERFORM zcsync._verb_ends();
 	RETURN QUERY VALUES
 		('write brake', format('more than %s writes in an hour are held', current_setting('zcsync.bulk_write_limit'))),
 		('to look', format('SELECT * FROM zcsync.plan(%L, apply => true) WHERE op = ''update'';', v_route.name)),

@@ -348,6 +348,7 @@ BEGIN
 	SET client_id = excluded.client_id, mapped_by = excluded.mapped_by, created_at = excluded.created_at;
 
 	-- The records that waited for it are queued.
+	PERFORM zcsync._verb_begins('zcsync.map_company()');
 	FOR v_route IN
 		SELECT r.route_id, array_agg(e.source_id) AS ids
 		FROM zcsync.routes r
@@ -359,6 +360,7 @@ BEGIN
 	LOOP
 		v_count := v_count + zcsync._queue_route_records(v_route.route_id, v_route.ids);
 	END LOOP;
+	PERFORM zcsync._verb_ends();
 	RETURN v_count;
 END
 $$;

@@ -113,6 +113,7 @@ BEGIN
 	-- the comments of a paused route go when it is resumed
 	v_ids := zcsync._paused_copies(ARRAY(SELECT q.local_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.last_class = 'paused'));
 	v_jobs := ARRAY(SELECT q.job_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND (q.local_id = ANY (v_ids)) IS NOT TRUE);
+	PERFORM zcsync._verb_begins('zcsync.release_held()', cardinality(v_jobs));
 	IF release_held.cancelled THEN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.cancelled = 'kept';
@@ -121,7 +122,7 @@ BEGIN
 		UPDATE zcsync.sync_queue q
 		SET state = 'ready', cancelled = NULL,
 			run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
-		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled)
+		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled) AND zcsync._verb_did()
 		RETURNING q.local_id)
 	SELECT coalesce(array_agg(r.local_id), '{}') INTO v_ids FROM released r;
 	PERFORM zcsync._wake_routes(v_ids);
@@ -131,6 +132,7 @@ BEGIN
 	END IF;
 	PERFORM zcsync._resolve_brake(release_held.name);
 	PERFORM zcsync._wake();
+	PERFORM zcsync._verb_ends();
 	RETURN v_count;
 END
 $$;
@@ -173,6 +175,7 @@ AS $$
 DECLARE
 	v_jobs bigint[] := ARRAY(SELECT zcsync._held_jobs(cancel_held.name));
 	v_count bigint;
+	v_ended integer;
 	v_left record;
 BEGIN
 	PERFORM zcsync._refuse_standby();
@@ -182,17 +185,21 @@ BEGIN
 		ORDER BY q.account_id, q.dedupe_key COLLATE "C"		-- in the order of _enqueue()
 		FOR UPDATE) AS l;
 	v_count := coalesce(cardinality(v_jobs), 0);
+	PERFORM zcsync._verb_begins('zcsync.cancel_held()', v_count);
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.operation <> 'push';
 	UPDATE zcsync.sync_queue q
 	SET cancelled = 'wanted', cancelled_by = session_user,
 		-- these are to be looked up
 		state = CASE WHEN q.unclear_since IS NULL THEN 'held' ELSE 'ready' END
 	WHERE q.job_id = ANY (v_jobs) AND q.operation = 'push';
-	WHILE zcsync._end_cancelled() > 0 LOOP
-		NULL;
+	LOOP
+		v_ended := zcsync._end_cancelled();
+		EXIT WHEN v_ended = 0;
+		PERFORM zcsync._verb_did(v_ended);
 	END LOOP;
 	PERFORM zcsync._resolve_brake(cancel_held.name);
 	PERFORM zcsync._wake();
+	PERFORM zcsync._verb_ends();
 
 	SELECT count(*) FILTER (WHERE q.cancelled = 'wanted' AND q.state = 'ready') AS unclear,
 		count(*) FILTER (WHERE q.cancelled = 'wanted' AND q.state = 'held') AS busy,

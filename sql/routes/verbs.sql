@@ -382,7 +382,9 @@ BEGIN
 	UPDATE zcsync.routes r SET state = 'active', paused_at = NULL, paused_by = NULL WHERE r.route_id = v_route.route_id;
 	PERFORM zcsync._resolve_alert('route_fault', name);
 	IF v_route.starts_at IS NOT NULL AND v_route.state = 'paused' THEN
+		PERFORM zcsync._verb_begins(format('zcsync.resume_route(%L)', name));
 		PERFORM zcsync._catch_up_route(v_route.route_id);
+		PERFORM zcsync._verb_ends();
 	END IF;
 	PERFORM zcsync._queue_conversations(v_route.route_id);
 	PERFORM zcsync._wake();
@@ -416,6 +418,7 @@ BEGIN
 	FROM (SELECT EXISTS (
 		SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.operation IN ('route', 'push') AND q.priority >= 60)) AS b (goes_on)
 	WHERE r.route_id = p_route AND p_priority >= 60 AND cardinality(p_ids) > 0;
+	PERFORM zcsync._verb_step('queueing', coalesce(cardinality(p_ids), 0));
 	FOR v_first IN 1 .. coalesce(cardinality(p_ids), 0) BY 10000 LOOP
 		PERFORM zcsync._enqueue(ARRAY(
 			SELECT zcsync._job(v_source.account_id, 'route', 'route', '', k.key, k.key,
@@ -424,6 +427,7 @@ BEGIN
 			FROM unnest(p_ids[v_first:v_first + 9999]) AS i
 			CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i)) AS k (key)
 			ORDER BY i));
+		PERFORM zcsync._verb_did(cardinality(p_ids[v_first:v_first + 9999]));
 	END LOOP;
 END
 $$;
@@ -822,7 +826,7 @@ DECLARE
 	v_jobs zcsync.new_job[];
 BEGIN
 	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
-		p_route => p_route, p_kind => s.kind, p_local_id => i.id, p_backfill => e.backfill) ORDER BY i.id)
+		p_route => p_route, p_kind => s.kind, p_local_id => i.id, p_backfill => e.backfill) ORDER BY k.key COLLATE "C")
 	INTO v_jobs
 	FROM zcsync.routes r
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
@@ -831,9 +835,11 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT p_backfill OR coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
 		WHERE x.route_id = p_route AND x.source_id = i.id) AS e
 	WHERE r.route_id = p_route;
-	IF v_jobs IS NOT NULL THEN
-		PERFORM zcsync._enqueue(v_jobs);
-	END IF;
+	PERFORM zcsync._verb_step('queueing', coalesce(cardinality(v_jobs), 0));
+	FOR v_first IN 1 .. coalesce(cardinality(v_jobs), 0) BY 10000 LOOP	-- in the order of _enqueue()
+		PERFORM zcsync._enqueue(v_jobs[v_first:v_first + 9999]);
+		PERFORM zcsync._verb_did(cardinality(v_jobs[v_first:v_first + 9999]));
+	END LOOP;
 	RETURN coalesce(cardinality(v_jobs), 0);
 END
 $$;
@@ -888,6 +894,7 @@ DECLARE
 	v_value text;
 	v_direction text := CASE WHEN p_back THEN 'back' ELSE 'forward' END;
 	v_is_person boolean := NOT p_back AND coalesce(v_def #>> ARRAY['target', 'roles', p_field] IN ('member', 'requester'), false);
+	v_count bigint;
 BEGIN
 	PERFORM zcsync._check_route_field(p_route, p_field, p_back);
 	PERFORM zcsync._check_translation(v_def, p_field, p_back, p_source_value, p_target_value);
@@ -908,7 +915,10 @@ BEGIN
 	UPDATE zcsync.route_fields f SET unmapped = array_remove(f.unmapped, v_value)
 	WHERE f.route_id = p_route AND f.direction = v_direction AND f.field = p_field AND v_value = ANY (f.unmapped);
 	PERFORM zcsync._suggest_back_values(v_def) FROM zcsync._mirrored_fields(v_def) AS m WHERE NOT p_back AND m.forward = p_field;
-	RETURN zcsync._queue_waiting(p_route, CASE WHEN p_back THEN 'back:' ELSE '' END || p_field, v_value);
+	PERFORM zcsync._verb_begins('zcsync.map_value()');
+	v_count := zcsync._queue_waiting(p_route, CASE WHEN p_back THEN 'back:' ELSE '' END || p_field, v_value);
+	PERFORM zcsync._verb_ends();
+	RETURN v_count;
 END
 $$;
 COMMENT ON FUNCTION zcsync._save_value(bigint, text, text, text, boolean) IS

@@ -49,7 +49,8 @@ BEGIN
 		INTO v_moves USING p_from, p_to;
 	IF v_moves THEN
 		EXECUTE format('CREATE TEMPORARY TABLE zcsync_moved (LIKE zcsync.%I) ON COMMIT DROP', p_table || '_default');
-		EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 RETURNING *) '
+		PERFORM zcsync._verb_step(format('moving rows to %s', p_name), NULL);
+		EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 AND zcsync._verb_did() RETURNING *) '
 				'INSERT INTO pg_temp.zcsync_moved SELECT * FROM moved', p_table || '_default', p_key)
 			USING p_from, p_to;
 	END IF;
@@ -107,6 +108,7 @@ BEGIN
 	IF NOT pg_try_advisory_xact_lock('zcsync.changes'::regclass::oid::integer, 45) THEN
 		RETURN 0;
 	END IF;
+	PERFORM zcsync._verb_begins('zcsync.create_partitions()');
 	IF to_regclass(format('zcsync.%I', p_table || '_default')) IS NULL THEN
 		EXECUTE format('CREATE TABLE zcsync.%I PARTITION OF zcsync.%I DEFAULT', p_table || '_default', p_table);
 		PERFORM zcsync._inherit_identity(format('zcsync.%I', p_table || '_default')::regclass, format('zcsync.%I', p_table)::regclass);
@@ -132,6 +134,7 @@ BEGIN
 			RAISE LOG USING ERRCODE = SQLSTATE, MESSAGE = v_failed, DETAIL = 'Rows go to its default partition until then.';
 		END;
 	END LOOP;
+	PERFORM zcsync._verb_ends();
 	IF v_failed IS NULL THEN
 		PERFORM zcsync._resolve_alert('partitions', p_table);
 	ELSE
