@@ -117,8 +117,22 @@ VALUES (zcsync.account('acme'), 'tickets', false, zcsync._now()), (zcsync.accoun
 INSERT INTO zcsync.lists (account_id, list_id, path, seen_at) VALUES (zcsync.account('dev'), '901', 'Space/Bugs', zcsync._now());
 INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, created_at, updated_at, sync_cause, sync_xid)
 SELECT zcsync.account('acme'), i::text, 'Ticket ' || i, 'open', zcsync._now(), zcsync._now(), 'pull', '1' FROM generate_series(1, 1500) AS i;
-SELECT zcsync.add_route('bugs', source => 'acme/tickets', target => 'dev/tasks', create_in => '901');
+CREATE FUNCTION peek(p_subject text) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+BEGIN
+	IF p_subject = current_setting('my.last', true) THEN
+		RAISE EXCEPTION '%', (SELECT concat_ws(' | ', p.object, p.done || ' of ' || p.estimate, p.progress) FROM zcsync.progress AS p WHERE p.lane = 'verb');
+	END IF;
+	RETURN true;
+END
+$$;
+SELECT zcsync.add_route('bugs', source => 'acme/tickets', target => 'dev/tasks', filter => 'public.peek(subject)', create_in => '901');
 CREATE TRIGGER look BEFORE INSERT ON zcsync.sync_queue FOR EACH STATEMENT EXECUTE FUNCTION look('verb');
+-- the newest records come first in a plan, the oldest in a backfill
+SET my.last = 'Ticket 1';
+SELECT new FROM zcsync.plan('bugs', max_records => 1500) WHERE op = 'error' AND new LIKE '%zcsync.plan%';
+SET my.last = 'Ticket 1500';
+SELECT * FROM zcsync.backfill_route('bugs');
+RESET my.last;
 BEGIN;
 SELECT count(*) > 1500 AS planned FROM zcsync.plan('bugs', max_records => 1500);
 SELECT * FROM verbs;
@@ -143,10 +157,10 @@ CREATE TRIGGER look BEFORE INSERT ON zcsync_intake.:value FOR EACH ROW EXECUTE F
 COPY zcsync_intake.:value (email, company) FROM STDIN (FORMAT csv, HEADER);
 Email,Company
 a@example.com,A
-b@example.com,B
 \.
-SELECT object = 'zcsync_intake.' || :'value' AS intake, done, estimate FROM seen ORDER BY n;
+SELECT object = 'zcsync_intake.' || :'value' AS intake, done, estimate FROM seen;
+SELECT zcsync.drop_intake(:'value');
 SELECT count(*) FROM zcsync.progress WHERE lane IN ('verb', 'copy', 'vacuum');
 DROP EXTENSION zcsync CASCADE;
 DROP TABLE seen, archive;
-DROP FUNCTION look, told, refuse;
+DROP FUNCTION look, told, refuse, peek;
