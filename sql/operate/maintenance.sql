@@ -579,6 +579,25 @@ COMMENT ON FUNCTION zcsync._check_maintenance() IS
 
 -- The other jobs of zcsync for this database, where pg_cron is in it: each whose last
 -- run failed, or which is not active.
+-- Since when the first of these jobs has failed each time.
+CREATE FUNCTION zcsync._job_failed_at() RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+		RETURN NULL;
+	END IF;
+	RETURN (
+		SELECT min(coalesce(d.start_time, d.end_time)) FROM cron.job AS j JOIN cron.job_run_details AS d USING (jobid)
+		WHERE j.jobname LIKE 'zcsync %' AND j.database = current_database() AND j.jobname <> (SELECT m.name FROM zcsync._maintenance_job() AS m)
+			AND d.status = 'failed' AND NOT EXISTS (
+				SELECT FROM cron.job_run_details AS l WHERE l.jobid = d.jobid AND l.status = 'succeeded' AND l.runid > d.runid));
+END
+$$;
+COMMENT ON FUNCTION zcsync._job_failed_at() IS
+'since when a job of pg_cron for zcsync fails, other than that of maintenance; NULL: none does';
+
 CREATE FUNCTION zcsync._check_jobs() RETURNS TABLE (item text, ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

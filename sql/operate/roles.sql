@@ -120,7 +120,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT array_agg(DISTINCT p.proname::text) || '{_check_table_job,_table_job,_check_archived_month,_archived_columns,_index_links,_cached_document,_cached_documents,_caller,_make_document,
-			_sees_all_rows,_warming_job,_may_search_private}'::text[]
+			_sees_all_rows,_verb_begins,_verb_did,_verb_ends,_warming_job,_may_search_private}'::text[]
 	FROM pg_proc AS p
 	WHERE p.pronamespace = 'zcsync'::regnamespace AND left(p.proname, 1) <> '_'
 $$;

@@ -471,12 +471,15 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.status AS
 	SELECT x.account, x.state, date_trunc('second', x.since) AS since, zcsync._span(x.age) AS lag, x.waiting, x.errors, x.next,
-		zcsync._shorten(x.why, 38) AS why,
+		-- of the path of a file its name is enough here
+		zcsync._shorten(regexp_replace(x.why, '"/[^"]*/', '"…/'), 38) AS why,
 		-- statements that only a superuser may run do not begin so, nor does what is done outside of the database;
 		-- jobs of pg_cron are their owners', and only a superuser may change those of others
 		CASE WHEN x.state IN ('in step', 'starting') OR starts_with(x.to_do, 'nothing') THEN 'nobody'
 			WHEN starts_with(x.to_do, 'SELECT cron.') OR starts_with(x.to_do, 'SELECT * FROM cron.') THEN 'superuser'
 			WHEN x.to_do IS NULL OR starts_with(x.to_do, 'SELECT ') OR starts_with(x.to_do, 'CALL ') THEN 'operator'
+			-- what the vendor refuses; a file that is missing is on the server
+			WHEN x.to_do ~ 'zcsync\.set_credentials\(' AND x.to_do !~ ' file' THEN 'operator'
 			ELSE 'superuser' END AS who,
 		x.to_do
 	FROM (
@@ -915,7 +918,7 @@ BEGIN
 	'everything that went wrong and is not solved yet, a row per record with its reference';
 	COMMENT ON COLUMN zcsync.errors.account IS 'account of the record; zcsync.status has a row for it';
 	COMMENT ON COLUMN zcsync.errors.message IS 'what the vendor or the route said';
-	COMMENT ON COLUMN zcsync.errors.hint IS 'what to run';
+	COMMENT ON COLUMN zcsync.errors.hint IS 'what to run, or what to mend before zcsync.retry(job_id)';
 	COMMENT ON COLUMN zcsync.errors.times IS 'how often it was tried, or happened';
 	COMMENT ON COLUMN zcsync.errors.last_at IS 'when it happened last; retrying: when it is tried next';
 	COMMENT ON COLUMN zcsync.errors.source IS

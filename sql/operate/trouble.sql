@@ -237,16 +237,19 @@ COMMENT ON FUNCTION zcsync._trouble_state(text) IS
 'the word that the view status has for a condition of zcsync.selfcheck() that does not hold; NULL: it does not show it';
 
 -- Since when a condition does not hold, as far as that is known: when stop() was called,
--- when maintain() last ended, what alerts found of it, or when a worker was last at work.
+-- when maintain() last ended, which run of a job failed, when the key was missed, what
+-- alerts found of it, or when a worker was last at work.
 CREATE FUNCTION zcsync._condition_since(p_item text, p_state text) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN p_item = 'maintenance' THEN n.maintained_at
+		WHEN p_item = 'job' THEN zcsync._job_failed_at()
 		WHEN p_item = 'installation' AND n.stopped THEN n.stopped_at
 		ELSE coalesce(
 			(SELECT min(i.began_at) FROM zcsync.alert_incidents AS i
 			WHERE i.resolved_at IS NULL AND i.object = (zcsync._alert_object(p_state)).object),
+			(SELECT min(a.first_at) FROM zcsync.alerts AS a WHERE p_item = 'key' AND a.code = 'key_missing' AND a.resolved_at IS NULL),
 			CASE WHEN (zcsync._alert_object(p_state)).object = 'work' AND n.clock_at < zcsync._now() - interval '2 minutes' THEN n.clock_at END) END
 	FROM zcsync.installation AS n
 $$;
@@ -319,9 +322,12 @@ BEGIN
 	IF v_there.alerts THEN
 		SELECT count(*) AS open, (array_agg(a.message ORDER BY a.severity, a.last_at DESC))[1] AS message, min(a.first_at) AS since
 		INTO v_alerts
-		FROM zcsync.alerts AS a WHERE a.resolved_at IS NULL;
+		FROM zcsync.alerts AS a
+		WHERE a.resolved_at IS NULL AND NOT EXISTS (	-- a blocked account has a line of its own
+			SELECT FROM zcsync.accounts AS b WHERE b.state = 'blocked' AND b.blocked_by = a.code AND a.object IN ('', b.name));
 		RETURN QUERY SELECT 0, '(all)', 'alert', format('%s open: %s', v_alerts.open, v_alerts.message),
-			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;', v_alerts.since, NULL::text[];
+			'SELECT * FROM zcsync.alerts WHERE resolved_at IS NULL;', v_alerts.since, NULL::text[]
+		WHERE v_alerts.open > 0;
 	END IF;
 	IF v_there.targets THEN
 		RETURN QUERY SELECT * FROM zcsync._alert_trouble();

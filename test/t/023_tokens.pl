@@ -71,6 +71,7 @@ rename $key_file, "$key_file.away" or die;
 pull();
 is(value($state) . ', alerts: ' . value($alerts), 'blocked, alerts: key_missing ', 'a worker that finds no key blocks the account');
 ok(!-e $key_file, 'and makes none');
+is(value(q{SELECT state, since IS NOT NULL, why, who FROM zcsync.status WHERE state IN ('no key', 'alert')}), 'no key|t|key file "…/zcsync.key" is missing|superuser', 'status says since when, and once');
 rename "$key_file.away", $key_file or die;
 value(q{SELECT zcsync.resume_account('acme')});
 pull();

@@ -188,6 +188,7 @@ $node->safe_psql('postgres', q{INSERT INTO cron.job_run_details (jobid, runid, s
 	FROM cron.job, (VALUES (1, interval '31 days'), (2, interval '29 days')) AS v (n, age) WHERE jobname ~ 'vacuum|other'});
 like($node->safe_psql('postgres', $trouble), qr/^a job of pg_cron failed: zcsync v.*\|SELECT \* FROM cron\.job_run_details/,
 	'a run of another job that failed');
+is($node->safe_psql('postgres', q{SELECT date_trunc('day', now() - since) FROM zcsync.status WHERE state = 'no maintenance'}), '31 days', 'and since when it fails each time');
 is($node->safe_psql('crm', $trouble), '', 'which is not that of another database');
 is($node->psql('postgres', 'CALL zcsync.maintain()'), 0, 'maintained');
 is($node->safe_psql('postgres', q{SELECT j.jobname, count(*) FROM cron.job_run_details AS d JOIN cron.job AS j USING (jobid)

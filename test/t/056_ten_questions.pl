@@ -47,7 +47,8 @@ INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_cl
 SELECT 4711, account_id, 'task-sync', 'push', 'api', 'tasks', local_id, 'k', 'k', '{}', 50, 3, 'rejected', 400, 'Status does not exist', zcsync._now(), zcsync._now() - interval '5 hours'
 FROM zcsync.tasks WHERE remote_id = '9hx';
 -- psa: HaloPSA refuses the credentials
-UPDATE zcsync.accounts SET state = 'blocked', state_reason = 'the vendor refuses the credentials', state_hint = 'SELECT zcsync.set_credentials(''psa'', …);' WHERE name = 'psa';
+SELECT zcsync._block_account(zcsync.account('psa'), 'credentials_refused', 'the vendor refuses the credentials',
+	'Check the credentials at HaloPSA and set them with SELECT zcsync.set_credentials(''psa'', ...).');
 UPDATE zcsync.outages SET began_at = zcsync._now() - interval '2 hours' WHERE account_id = zcsync.account('psa');
 -- somebody knows that
 INSERT INTO zcsync.alert_incidents (rule, object, accounts, severity, summary, began_at, told, told_at, acknowledged_at, acknowledged_by)
@@ -92,11 +93,11 @@ is(field(3, 'dev', 1), '400 rejected: Status does not exist', '3: the record');
 is(field(3, 'psa', 1), 'the vendor refuses the credentials', '3: the credentials');
 is(field(4, '(all)', 1), 'ALTER ROLE zcsync_worker LOGIN;', '4: what to run');
 is(field(4, 'dev', 1), "SELECT * FROM zcsync.errors WHERE account = 'dev';", '4: what to look at');
-like(field(4, 'psa', 1), qr/^SELECT zcsync\.set_credentials/, '4: what to give');
+like(field(4, 'psa', 1), qr/SELECT zcsync\.set_credentials/, '4: what to give');
 ok(!exists $answer{4}{acme}, '4: nothing, where a vendor is out of order');
 is(join(' ', map { field(5, $_, 2) } qw((all) acme dev psa)), 'superuser nobody operator operator', '5: who must act');
-is(join(' ', map { field(6, $_, 1) } qw(acme psa)), 'vendor blocked', '6: it is the vendor, or the credentials');
-is(field(7, 'dev/tasks/9hx', 2), 'SELECT zcsync.retry(4711);', '7: what is not sent any more, and how it is again');
+is(join(' ', map { field(6, $_, 1) } qw((all) acme psa)), 'no rights vendor blocked', '6: it is this server, the vendor, or the credentials');
+is(join(' ', map { field(7, 'dev/tasks/9hx', $_) } 2, 3), 'SELECT zcsync.retry(4711); 4711', '7: what is not sent any more, and how it is again');
 like(field(8, 'dev/tasks', 4), qr/^(?:live|history)$/, '8: what');
 like(field(8, 'dev/tasks', 5), qr/in step|%/, '8: how far it is');
 ok((grep { /25 %\|3\d min/ } split /\n/, $node->safe_psql('postgres', $line{8})), '8: and when it is done');
