@@ -479,7 +479,7 @@ BEGIN
 			WHEN starts_with(x.to_do, 'SELECT cron.') OR starts_with(x.to_do, 'SELECT * FROM cron.') THEN 'superuser'
 			WHEN x.to_do IS NULL OR starts_with(x.to_do, 'SELECT ') OR starts_with(x.to_do, 'CALL ') THEN 'operator'
 			-- what the vendor refuses; a file that is missing is on the server
-			WHEN x.to_do ~ 'zcsync\.set_credentials\(' AND x.to_do !~ ' file' THEN 'operator'
+			WHEN strpos(x.to_do, 'zcsync.set_credentials(') > 0 AND strpos(x.to_do, ' file') = 0 THEN 'operator'
 			ELSE 'superuser' END AS who,
 		x.to_do
 	FROM (

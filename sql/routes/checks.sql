@@ -265,11 +265,11 @@ AS $$
 				'is an expression; no record to try it on') END,
 		CASE WHEN f.failed > 0 THEN zcsync._route_error_hint(p_def ->> 'name', 'no_target', '', NULL) END
 	FROM (
-		SELECT count(*) AS tried, count(*) FILTER (WHERE i.id IS NULL) AS failed, min(e.place) FILTER (WHERE i.id IS NULL) AS example
-		FROM unnest(p_values) AS e
+		SELECT coalesce(sum(d.records), 0) AS tried, coalesce(sum(d.records) FILTER (WHERE i.id IS NULL), 0) AS failed,
+			min(d.place) FILTER (WHERE i.id IS NULL) AS example
+		FROM (SELECT e.place, count(*) AS records FROM unnest(p_values) AS e WHERE e.passes GROUP BY e.place) AS d
 		CROSS JOIN LATERAL (SELECT CASE WHEN p_def ->> 'place' IS NOT NULL THEN p_def ->> 'place'
-			ELSE zcsync._route_place((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', e.place, false) END) AS i (id)
-		WHERE e.passes) AS f
+			ELSE zcsync._route_place((p_def ->> 'target_account')::bigint, p_def ->> 'target_kind', d.place, false) END) AS i (id)) AS f
 	WHERE p_def #>> '{target,setting}' IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._check_route_place(jsonb, zcsync.route_evaluation[], text[]) IS

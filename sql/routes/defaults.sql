@@ -343,35 +343,37 @@ COMMENT ON FUNCTION zcsync._suggest_back_values(jsonb) IS
 CREATE FUNCTION zcsync._suggest_task_values(p_def jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off	-- the statuses of each list are counted once, however many the planner expects
 AS $$
 BEGIN
 	IF NOT coalesce((p_def -> 'fields' -> 'status' ->> 'mapped')::boolean, false) THEN
 		RETURN;
 	END IF;
+	WITH choices AS MATERIALIZED (
+		SELECT st.status_id, st.name, zcsync._fold(st.name) AS folded, st.category, st.position, st.scope_id, st.local_id
+		FROM zcsync.statuses st
+		WHERE st.account_id = (p_def ->> 'target_account')::bigint
+			AND (p_def ->> 'place' IS NULL OR st.scope_id = p_def ->> 'place')
+			AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+	), counts AS MATERIALIZED (
+		SELECT c.scope_id, count(DISTINCT c.folded) AS customs, count(DISTINCT c.folded) FILTER (WHERE c.folded LIKE '%progress%') AS progresses
+		FROM choices AS c WHERE c.category = 'custom'
+		GROUP BY c.scope_id
+	)
 	INSERT INTO zcsync.route_values (route_id, field, source_value, target_value, target_id, suggested, created_at)
 	SELECT (p_def ->> 'route_id')::bigint, 'status', c.source, c.name, c.status_id, true, zcsync._now()
 	FROM (
 		SELECT DISTINCT ON (w.value) w.value AS source, t.name, t.status_id,
-			t.category = 'custom' AND zcsync._fold(t.name) <> zcsync._fold(w.name) AND t.customs > 1
-				AND NOT (t.progress AND t.progresses = 1) AS ambiguous
-		FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'tickets', NULL) AS w
-		JOIN (
-			SELECT st.*, zcsync._fold(st.name) LIKE '%progress%' AS progress,
-				(SELECT count(DISTINCT zcsync._fold(o.name)) FROM zcsync.statuses o
-				WHERE o.account_id = st.account_id AND o.scope_id = st.scope_id AND o.category = 'custom'
-					AND o.deleted_at IS NULL AND o.active IS NOT FALSE) AS customs,
-				(SELECT count(DISTINCT zcsync._fold(o.name)) FROM zcsync.statuses o
-				WHERE o.account_id = st.account_id AND o.scope_id = st.scope_id AND o.category = 'custom'
-					AND o.deleted_at IS NULL AND o.active IS NOT FALSE AND zcsync._fold(o.name) LIKE '%progress%') AS progresses
-			FROM zcsync.statuses st
-			WHERE st.account_id = (p_def ->> 'target_account')::bigint
-				AND (p_def ->> 'place' IS NULL OR st.scope_id = p_def ->> 'place')
-				AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-		) AS t ON zcsync._fold(t.name) = zcsync._fold(w.name) OR t.category = ANY (w.categories)
-		ORDER BY w.value, zcsync._fold(t.name) = zcsync._fold(w.name) DESC, array_position(w.categories, t.category),
-			t.category = 'custom' AND t.progress DESC, t.position, t.scope_id, t.local_id
+			t.category = 'custom' AND t.folded <> w.folded AND n.customs > 1
+				AND NOT (t.folded LIKE '%progress%' AND n.progresses = 1) AS ambiguous
+		FROM (SELECT x.*, zcsync._fold(x.name) AS folded
+			FROM zcsync._route_statuses((p_def ->> 'source_account')::bigint, 'tickets', NULL) AS x) AS w
+		JOIN choices AS t ON t.folded = w.folded OR t.category = ANY (w.categories)
+		LEFT JOIN counts AS n ON n.scope_id = t.scope_id
+		ORDER BY w.value, t.folded = w.folded DESC, array_position(w.categories, t.category),
+			t.category = 'custom' AND t.folded LIKE '%progress%' DESC, t.position, t.scope_id, t.local_id
 	) AS c
-	WHERE NOT c.ambiguous AND NOT zcsync._is_unmapped(p_def, 'fields', 'status', c.source)
+	WHERE c.ambiguous IS NOT TRUE AND NOT zcsync._is_unmapped(p_def, 'fields', 'status', c.source)
 	ON CONFLICT DO NOTHING;
 END
 $$;
