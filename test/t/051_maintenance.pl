@@ -163,6 +163,12 @@ wait_until($node, 'postgres', q{SELECT status = 'succeeded' FROM cron.job_run_de
 $node->safe_psql('postgres', q{SELECT cron.unschedule('search')});
 is($node->safe_psql('postgres', qq{SELECT indisvalid FROM pg_index WHERE indexrelid = 'zcsync.${month}_search'::regclass}), 't', 'valid');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.progress WHERE lane = 'index'}), '0', 'nothing is left to be watched');
+# a VACUUM that takes its time
+$session = $node->background_psql('postgres', on_error_stop => 0);
+$session->query_until(qr/begins/, "SET vacuum_cost_limit = 1; SET vacuum_cost_delay = 100;\n\\echo begins\nVACUUM (DISABLE_PAGE_SKIPPING) zcsync.$month;\n");
+wait_until($node, 'postgres', qq{SELECT EXISTS (SELECT FROM zcsync.progress WHERE lane = 'vacuum' AND object = 'zcsync.$month' AND estimate > 0)}, 'a VACUUM can be watched');
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()});
+$session->quit;
 is($node->safe_psql('postgres', q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'search'}), 'f', 'the other months are missing');
 $node->safe_psql('postgres', $_) for split /\n/, $node->safe_psql('postgres', q{SELECT statement FROM zcsync.enable_search('{leads}', concurrently => true)});
 is($node->safe_psql('postgres', q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'search'}), 't', 'until their statements ran, too, and it is attached');
