@@ -610,7 +610,7 @@ BEGIN
 	SELECT 'job', j.active AND r.status IS DISTINCT FROM 'failed',
 		CASE WHEN NOT j.active THEN format('a job of pg_cron is not active: %s', j.jobname)
 			WHEN r.status IS NULL THEN format('a job of pg_cron has not run yet: %s', j.jobname)
-			WHEN r.status = 'failed' THEN format('a job of pg_cron failed: %s: %s', j.jobname, left(r.return_message, 300))
+			WHEN r.status = 'failed' THEN format('a job of pg_cron failed: %s: %s', j.jobname, left(split_part(r.return_message, chr(10), 1), 300))
 			ELSE format('a job of pg_cron ended well: %s', j.jobname) END,
 		CASE WHEN NOT j.active THEN format('SELECT cron.alter_job(%s, active => true);', j.jobid)
 			WHEN r.status = 'failed' THEN format('SELECT * FROM cron.job_run_details WHERE jobid = %1$s ORDER BY runid DESC LIMIT 5; -- or SELECT cron.unschedule(%1$s);', j.jobid) END

@@ -103,6 +103,7 @@ like(field(8, 'dev/tasks', 5), qr/in step|%/, '8: how far it is');
 ok((grep { /25 %\|3\d min/ } split /\n/, $node->safe_psql('postgres', $line{8})), '8: and when it is done');
 ok((grep { /status\|.*gone\|local/ } split /\n/, value($line{9} =~ s{acme/tickets/35436}{dev/tasks/9hx}r)), '9: who changed what');
 is(field(10, 'account psa: is blocked', 3), 'night_shift', '10: who knows it');
+ok(exists $answer{10}{'nobody: there is no alert target'}, '10: and that nobody was told');
 
 # What they are told to run, mends it.
 value(field(4, '(all)', 1));
