@@ -291,11 +291,11 @@ $$;
 COMMENT ON FUNCTION zcsync._note_past(bigint, text, zcsync.webhook_event[]) IS
 'adds to history values that records had between two reads, as events tell them';
 
--- Queue what new events of a stream say is to be read.  With p_waits their records wait in
--- the inbox to be fetched together with others.  A stream that has a scope reads a part of
--- the account; an event does not say whether its record belongs to that part.  So what has
--- no row yet is left to the stream's own read.
-CREATE FUNCTION zcsync._hear_events(p_account bigint, p_stream bigint, p_events zcsync.webhook_event[], p_waits boolean) RETURNS void
+-- Queue what new events of a stream say is to be read.  The records p_waiting wait in the
+-- inbox to be fetched together with others; NULL: none do.  A stream that has a scope reads
+-- a part of the account; an event does not say whether its record belongs to that part.  So
+-- what has no row yet is left to the stream's own read.
+CREATE FUNCTION zcsync._hear_events(p_account bigint, p_stream bigint, p_events zcsync.webhook_event[], p_waiting text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -309,7 +309,7 @@ BEGIN
 		array_agg(DISTINCT e.remote_id) FILTER (WHERE e.doing = 'comments') AS commented, bool_or(e.doing = 'read') AS is_read
 	INTO v_heard FROM unnest(p_events) AS e;
 	IF v_stream.is_part AND v_heard.fetched IS NOT NULL THEN
-		v_known := zcsync._mirrored(p_account, v_stream.kind, v_heard.fetched);
+		v_known := coalesce(p_waiting, zcsync._mirrored(p_account, v_stream.kind, v_heard.fetched));
 		v_heard.is_read := v_heard.is_read OR NOT v_heard.fetched <@ v_known;
 		v_heard.fetched := nullif(v_known, '{}');
 	END IF;
@@ -327,14 +327,14 @@ BEGIN
 	END IF;
 	PERFORM zcsync._note_past(p_account, v_stream.kind, p_events);
 	PERFORM zcsync._note_heard(p_stream);
-	IF NOT p_waits THEN
+	IF p_waiting IS NULL THEN
 		PERFORM zcsync._fetch_records(p_stream, v_heard.fetched);
 	ELSIF zcsync._take_waiting(p_account, p_stream) = 0 THEN
 		PERFORM zcsync._wake();
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._hear_events(bigint, bigint, zcsync.webhook_event[], boolean) IS
+COMMENT ON FUNCTION zcsync._hear_events(bigint, bigint, zcsync.webhook_event[], text[]) IS
 'queues what new events of a stream say is to be read';
 
 -- What a hook says about a delivery, in the form in which it is stored: short texts,
@@ -371,14 +371,14 @@ BEGIN
 			FROM unnest(p_events) AS e
 			LEFT JOIN zcsync.streams AS s ON s.account_id = p_account AND s.kind = e.kind AND s.state = 'active'
 			ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING
-			RETURNING i.webhook, i.event, i.key, i.stream_id, i.waits)
-		SELECT n.stream_id, array_agg(e) AS events, bool_or(n.waits) AS waits
+			RETURNING i.webhook, i.event, i.key, i.stream_id, i.remote_id, i.waits)
+		SELECT n.stream_id, array_agg(e) AS events, array_agg(n.remote_id) FILTER (WHERE n.waits) AS waiting
 		FROM new AS n JOIN unnest(p_events) AS e ON e.webhook = n.webhook AND e.event = n.event AND e.key = n.key
 		GROUP BY n.stream_id
 	LOOP
 		v_new := v_new + cardinality(v_set.events);
 		IF v_set.stream_id IS NOT NULL THEN
-			PERFORM zcsync._hear_events(p_account, v_set.stream_id, v_set.events, v_set.waits);
+			PERFORM zcsync._hear_events(p_account, v_set.stream_id, v_set.events, v_set.waiting);
 		END IF;
 	END LOOP;
 	RETURN v_new;

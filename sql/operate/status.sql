@@ -341,17 +341,18 @@ SET enable_bitmapscan = off		-- it would read the index to its end
 SET jit = off
 AS $$
 BEGIN
-	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept' AND NOT q.rests), count(*) FILTER (WHERE q.cancelled = 'kept'),
+	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
 		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
 		(SELECT count(*) FROM (
 			SELECT FROM zcsync.links AS l
 			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 2000) AS l)
 	INTO jobs, kept, first, cancelled
 	FROM (
-		SELECT h.cancelled, h.kind, h.local_id, h.last_class IS NOT DISTINCT FROM 'paused' AND EXISTS (
-			SELECT FROM zcsync.comment_copies AS k JOIN zcsync.routes AS r ON r.route_id = k.route_id WHERE k.copy_id = h.local_id AND r.state = 'paused') AS rests
-		FROM zcsync.sync_queue AS h
-		WHERE h.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND h.state = 'held' LIMIT 2000) AS q;
+		SELECT h.cancelled, h.kind, h.local_id FROM zcsync.sync_queue AS h
+		WHERE h.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND h.state = 'held'
+			AND (h.last_class IS DISTINCT FROM 'paused' OR NOT EXISTS (
+				SELECT FROM zcsync.comment_copies AS k JOIN zcsync.routes AS r ON r.route_id = k.route_id WHERE k.copy_id = h.local_id AND r.state = 'paused'))
+		LIMIT 2000) AS q;
 END
 $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
@@ -371,7 +372,10 @@ BEGIN
 	SELECT CASE p_state
 		WHEN 'held' THEN (
 			SELECT min(q.created_at)
-			FROM (SELECT h.created_at FROM zcsync.sync_queue AS h WHERE h.account_id = a.account_id AND h.state = 'held' LIMIT 1000) AS q)
+			FROM (SELECT h.created_at FROM zcsync.sync_queue AS h WHERE h.account_id = a.account_id AND h.state = 'held'
+					AND (h.last_class IS DISTINCT FROM 'paused' OR NOT EXISTS (
+						SELECT FROM zcsync.comment_copies AS k JOIN zcsync.routes AS r ON r.route_id = k.route_id WHERE k.copy_id = h.local_id AND r.state = 'paused'))
+				LIMIT 1000) AS q)
 		WHEN 'errors' THEN least(
 			(SELECT min(d.died_at) FROM zcsync.dead_letters AS d WHERE d.account_id = a.account_id),
 			(SELECT min(s.failing_since) FROM zcsync.streams AS s WHERE s.account_id = a.account_id AND s.state = 'active'),

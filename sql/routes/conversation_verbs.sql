@@ -282,17 +282,19 @@ $$;
 COMMENT ON FUNCTION zcsync._hold_copies(bigint) IS
 'holds the comments of a route that are not sent yet';
 
--- Those of these comments that a paused route made.  Its row is locked, so that it is not
--- resumed before these are held and would be released.
+-- Those of these comments that a paused route made.  Its row is locked if nobody else has
+-- it, so that it is not resumed before these are held and would be released.
 CREATE FUNCTION zcsync._paused_copies(p_ids bigint[]) RETURNS bigint[]
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH paused AS MATERIALIZED (
+	WITH locked AS MATERIALIZED (
 		SELECT r.route_id FROM zcsync.routes r
 		WHERE r.state = 'paused' AND r.route_id IN (SELECT k.route_id FROM zcsync.comment_copies k WHERE k.copy_id = ANY (p_ids))
 		FOR SHARE SKIP LOCKED)
-	SELECT ARRAY(SELECT k.copy_id FROM zcsync.comment_copies k JOIN paused p ON p.route_id = k.route_id WHERE k.copy_id = ANY (p_ids))
+	SELECT ARRAY(
+		SELECT k.copy_id FROM zcsync.comment_copies k JOIN zcsync.routes r ON r.route_id = k.route_id
+		WHERE k.copy_id = ANY (p_ids) AND r.state = 'paused' AND (SELECT count(*) FROM locked) >= 0)
 $$;
 COMMENT ON FUNCTION zcsync._paused_copies(bigint[]) IS
 'those of these comments that a paused route made';

@@ -106,13 +106,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_jobs bigint[] := ARRAY(SELECT zcsync._held_jobs(release_held.name));
+	v_route record;
 	v_ids bigint[];
 	v_count bigint;
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	-- the comments of a paused route go when it is resumed
-	v_ids := zcsync._paused_copies(ARRAY(SELECT q.local_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.last_class = 'paused'));
-	v_jobs := ARRAY(SELECT q.job_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND (q.local_id = ANY (v_ids)) IS NOT TRUE);
+	FOR v_route IN
+		SELECT r.name, count(*) AS comments, array_agg(q.job_id) AS jobs
+		FROM zcsync.sync_queue q JOIN zcsync.comment_copies k ON k.copy_id = q.local_id JOIN zcsync.routes r ON r.route_id = k.route_id
+		WHERE q.job_id = ANY (v_jobs) AND q.last_class = 'paused' AND r.state = 'paused'
+		GROUP BY r.name ORDER BY r.name
+	LOOP
+		v_jobs := ARRAY(SELECT unnest(v_jobs) EXCEPT SELECT unnest(v_route.jobs));
+		RAISE NOTICE USING MESSAGE = format('comments that wait for route "%s", which is paused: %s', v_route.name, v_route.comments),
+			HINT = format('SELECT zcsync.resume_route(%L);', v_route.name);
+	END LOOP;
 	PERFORM zcsync._verb_begins('zcsync.release_held()', cardinality(v_jobs));
 	IF release_held.cancelled THEN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
@@ -137,7 +146,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.release_held(text, boolean) IS
-'sends writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; returns how many';
+'sends writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; not comments of a paused route, which go when it is resumed; returns how many';
 
 -- Routes create the copies that a person had prevented.
 CREATE FUNCTION zcsync._release_pairs(p_name text) RETURNS bigint

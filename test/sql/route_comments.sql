@@ -335,7 +335,10 @@ SELECT zcsync._prepare_posts(zcsync.account('dev'), ARRAY(SELECT job_id FROM zcs
 SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
 -- It waits for its route, of which status tells, and not for release_held().
 SELECT account, state, why, to_do FROM zcsync.status WHERE account IN ('dev', 'route bugs');
+SELECT x.value FROM unnest(zcsync._all_alert_readings()) AS x WHERE x.measure = 'held' AND x.object = 'dev';
+SET client_min_messages = notice;
 SELECT zcsync.release_held('dev');
+SET client_min_messages = warning;
 SELECT state, last_class, last_error FROM zcsync.sync_queue WHERE operation = 'push' AND kind = 'comments';
 SELECT zcsync.resume_route('bugs');
 SELECT carry() IS NOT NULL AS carried;

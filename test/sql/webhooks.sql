@@ -190,6 +190,16 @@ SELECT clickup('{"event": "taskUpdated", "task_id": "a4", "webhook_id": "w", "hi
 SELECT clickup('{"event": "taskCreated", "task_id": "a5", "webhook_id": "w", "history_items": [{"id": "h4"}]}');
 SELECT * FROM jobs;
 DELETE FROM zcsync.sync_queue;
+-- and so it is where one call fetches many: what has a row is fetched, for the rest the stream is read
+UPDATE zcsync.streams SET scope = '{"a part": true}' WHERE stream_id = zcsync.stream('acme/tickets');
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, sync_cause, sync_cause_id) VALUES (zcsync.account('acme'), '77', 'x', 'pull', -1);
+SELECT zcsync._store_events(zcsync.account('acme'), ARRAY[ROW('w1', 'e', 's1', 'tickets', '77', 'fetch', NULL), ROW('w1', 'e', 's2', 'tickets', '78', 'fetch', NULL)]::zcsync.webhook_event[],
+	sha256('part'), now());
+SELECT remote_id, waits FROM zcsync.inbox WHERE body_hash = sha256('part') ORDER BY remote_id;
+SELECT * FROM jobs;
+DELETE FROM zcsync.inbox WHERE body_hash = sha256('part');
+UPDATE zcsync.streams SET scope = '{}' WHERE stream_id = zcsync.stream('acme/tickets');
+DELETE FROM zcsync.sync_queue;
 -- one that is paused reads nothing
 SELECT zcsync.pause_stream('dev/tasks');
 SELECT clickup('{"event": "taskUpdated", "task_id": "a4", "webhook_id": "w", "history_items": [{"id": "h5"}]}');
