@@ -6,12 +6,12 @@
 -- yet.  The next pass begins five minutes before the latest change that this one saw,
 -- or before its own beginning if that is earlier.
 --
--- Lists of tickets, opportunities and projects are lean: tags and most custom fields are missing.
--- So they serve as an index only.  Each record whose time of change differs from that
--- of its mirror row is read by a job of its own ("fetch"), after the changes that wait
--- to be sent, and before the history.  A record that cannot be read does not delay the
--- others.  With "details": false in the scope, the rows of lists are stored as they
--- are.
+-- Lists of tickets, opportunities and projects are lean: tags and most custom fields
+-- are missing.  So they serve as an index only.  Each record whose time of change
+-- differs from that of its mirror row is read by a job of its own ("fetch"), after the
+-- changes that wait to be sent, and before the history.  A record that cannot be read
+-- does not delay the others.  With "details": false in the scope, the rows of lists
+-- are stored as they are.
 --
 -- No list of changes shows deleted records: all ids are compared once a day, see
 -- mirror/comparison.sql.
