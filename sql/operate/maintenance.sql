@@ -577,28 +577,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_maintenance() IS
 'the part of zcsync.selfcheck() about zcsync.maintain() and its job';
 
--- The other jobs of zcsync for this database, where pg_cron is in it: each whose last
--- run failed, or which is not active.
--- Since when the first of these jobs has failed each time.
-CREATE FUNCTION zcsync._job_failed_at() RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
-		RETURN NULL;
-	END IF;
-	RETURN (
-		SELECT min(coalesce(d.start_time, d.end_time)) FROM cron.job AS j JOIN cron.job_run_details AS d USING (jobid)
-		WHERE j.jobname LIKE 'zcsync %' AND j.database = current_database() AND j.jobname <> (SELECT m.name FROM zcsync._maintenance_job() AS m)
-			AND d.status = 'failed' AND NOT EXISTS (
-				SELECT FROM cron.job_run_details AS l WHERE l.jobid = d.jobid AND l.status = 'succeeded' AND l.runid > d.runid));
-END
-$$;
-COMMENT ON FUNCTION zcsync._job_failed_at() IS
-'since when a job of pg_cron for zcsync fails, other than that of maintenance; NULL: none does';
-
-CREATE FUNCTION zcsync._check_jobs() RETURNS TABLE (item text, ok boolean, message text, hint text)
+-- The other jobs of zcsync for this database, where pg_cron is in it.
+CREATE FUNCTION zcsync._other_jobs() RETURNS TABLE (jobid bigint, active boolean, failed boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -607,7 +587,7 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT 'job', j.active AND r.status IS DISTINCT FROM 'failed',
+	SELECT j.jobid, j.active, r.status IS NOT DISTINCT FROM 'failed',
 		CASE WHEN NOT j.active THEN format('a job of pg_cron is not active: %s', j.jobname)
 			WHEN r.status IS NULL THEN format('a job of pg_cron has not run yet: %s', j.jobname)
 			WHEN r.status = 'failed' THEN format('a job of pg_cron failed: %s: %s', j.jobname, left(split_part(r.return_message, chr(10), 1), 300))
@@ -622,8 +602,39 @@ BEGIN
 	ORDER BY j.jobname;
 END
 $$;
+COMMENT ON FUNCTION zcsync._other_jobs() IS
+'jobs of pg_cron for this database beside the one that calls zcsync.maintain(), whether the last run failed, and what to run then';
+
+-- Each whose last run failed, or which is not active.
+CREATE FUNCTION zcsync._check_jobs() RETURNS TABLE (item text, ok boolean, message text, hint text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'job', j.active AND NOT j.failed, j.message, j.hint FROM zcsync._other_jobs() AS j
+$$;
 COMMENT ON FUNCTION zcsync._check_jobs() IS
 'the part of zcsync.selfcheck() about jobs of pg_cron beside the one that calls zcsync.maintain()';
+
+-- Since when the job of which selfcheck() says this has failed each time.  Runs have an
+-- index only by their number, so the last one that succeeded is looked for once.
+CREATE FUNCTION zcsync._job_failed_at(p_message text) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_job bigint := (SELECT min(j.jobid) FROM zcsync._other_jobs() AS j WHERE j.active AND j.failed AND j.message = p_message);
+BEGIN
+	IF v_job IS NULL THEN
+		RETURN NULL;
+	END IF;
+	RETURN (
+		SELECT min(coalesce(d.start_time, d.end_time)) FROM cron.job_run_details AS d
+		WHERE d.jobid = v_job AND d.status = 'failed'
+			AND d.runid > coalesce((SELECT max(l.runid) FROM cron.job_run_details AS l WHERE l.jobid = v_job AND l.status = 'succeeded'), 0));
+END
+$$;
+COMMENT ON FUNCTION zcsync._job_failed_at(text) IS
+'since when the job of which zcsync.selfcheck() says this fails; NULL: it does not fail';
 
 CREATE FUNCTION zcsync.schedule_maintenance(schedule text DEFAULT '7 * * * *') RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

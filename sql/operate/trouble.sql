@@ -239,12 +239,12 @@ COMMENT ON FUNCTION zcsync._trouble_state(text) IS
 -- Since when a condition does not hold, as far as that is known: when stop() was called,
 -- when maintain() last ended, which run of a job failed, when the key was missed, what
 -- alerts found of it, or when a worker was last at work.
-CREATE FUNCTION zcsync._condition_since(p_item text, p_state text) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+CREATE FUNCTION zcsync._condition_since(p_item text, p_state text, p_message text) RETURNS timestamptz
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN p_item = 'maintenance' THEN n.maintained_at
-		WHEN p_item = 'job' THEN zcsync._job_failed_at()
+		WHEN p_item = 'job' THEN zcsync._job_failed_at(p_message)
 		WHEN p_item = 'installation' AND n.stopped THEN n.stopped_at
 		ELSE coalesce(
 			(SELECT min(i.began_at) FROM zcsync.alert_incidents AS i
@@ -253,7 +253,7 @@ AS $$
 			CASE WHEN (zcsync._alert_object(p_state)).object = 'work' AND n.clock_at < zcsync._now() - interval '2 minutes' THEN n.clock_at END) END
 	FROM zcsync.installation AS n
 $$;
-COMMENT ON FUNCTION zcsync._condition_since(text, text) IS
+COMMENT ON FUNCTION zcsync._condition_since(text, text, text) IS
 'since when a condition of zcsync.selfcheck() does not hold; NULL: not known';
 
 -- The conditions of selfcheck() that do not hold and stop data or maintenance.  If
@@ -263,7 +263,7 @@ CREATE FUNCTION zcsync._failed_conditions() RETURNS SETOF zcsync.trouble
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 0, '(all)', f.state, f.message, f.hint, zcsync._condition_since(f.item, f.state), NULL::text[]
+	SELECT 0, '(all)', f.state, f.message, f.hint, zcsync._condition_since(f.item, f.state, f.message), NULL::text[]
 	FROM (
 		SELECT zcsync._trouble_state(c.item) AS state, c.*, bool_or(NOT c.ok AND c.item IN ('installation', 'role')) OVER () AS may_not,
 			bool_or(NOT c.ok AND c.item = 'launcher') OVER () AS unlaunched

@@ -194,7 +194,15 @@ $node->safe_psql('postgres', q{INSERT INTO cron.job_run_details (jobid, runid, s
 	FROM cron.job, (VALUES (1, interval '31 days'), (2, interval '29 days')) AS v (n, age) WHERE jobname ~ 'vacuum|other'});
 like($node->safe_psql('postgres', $trouble), qr/^a job of pg_cron failed: zcsync v.*\|SELECT \* FROM cron\.job_run_details/,
 	'a run of another job that failed');
-is($node->safe_psql('postgres', q{SELECT date_trunc('day', now() - since) FROM zcsync.status WHERE state = 'no maintenance'}), '31 days', 'and since when it fails each time');
+# another one fails since yesterday: it succeeded before, and failed before that
+$node->safe_psql('postgres', q{SELECT zcsync.schedule_reindex('zcsync.tickets', '0 0 1 1 *');
+	INSERT INTO cron.job_run_details (jobid, runid, status, return_message, end_time)
+	SELECT jobid, 3000000 + n, status, 'connection failed', now() - age FROM cron.job,
+		(VALUES (1, 'failed', interval '9 days'), (2, 'succeeded', interval '3 days'), (3, 'failed', interval '1 day'), (4, 'failed', interval '1 hour')) AS v (n, status, age)
+	WHERE jobname ~ 'reindex'});
+is($node->safe_psql('postgres', q{SELECT string_agg((extract(epoch FROM now() - s.since) / 86400)::int || substring(s.why from 'zcsync .'), ' ' ORDER BY s.since)
+	FROM zcsync.status AS s WHERE s.state = 'no maintenance'}), '31zcsync v 1zcsync r', 'and since when each of them fails each time');
+$node->safe_psql('postgres', q{SELECT zcsync.unschedule_reindex('zcsync.tickets'); DELETE FROM cron.job_run_details WHERE runid > 3000000});
 is($node->safe_psql('crm', $trouble), '', 'which is not that of another database');
 is($node->psql('postgres', 'CALL zcsync.maintain()'), 0, 'maintained');
 is($node->safe_psql('postgres', q{SELECT j.jobname, count(*) FROM cron.job_run_details AS d JOIN cron.job AS j USING (jobid)
