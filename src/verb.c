@@ -13,10 +13,17 @@
  * itself writes it.  The LWLock of this file protects everything else, and is
  * held while a few fields are copied.
  *
- * The place is free again when the verb ends, and when the transaction or the
- * subtransaction ends in which it began.  A verb that is called by another one
- * takes the place of that one.  When all places are taken, and where the
- * library was not preloaded, a verb is not shown.
+ * The place is free again when the verb ends, and when the transaction ends or
+ * the subtransaction fails in which it began.
+ *
+ * A verb may call another one, as a trigger does: the outer one stays what is
+ * shown, and what an inner one says of its steps and records is left out, since
+ * those are none of the outer one's.  Each has the level of the transaction in
+ * which it began, so that an inner one that fails, its error being caught, is
+ * over without the outer one.
+ *
+ * When all places are taken, and where the library was not preloaded, a verb is
+ * not shown.
  *
  * IDENTIFICATION
  *		src/verb.c
@@ -29,10 +36,12 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
@@ -66,8 +75,11 @@ static Verbs *verbs = NULL;
 /* NULL: this process runs no verb that is shown. */
 static Verb *mine = NULL;
 
-/* The nesting level of the transaction in which that verb began. */
-static int	my_level = 0;
+/*
+ * The nesting level of the transaction in which that verb began, and of each
+ * that it has called and that is not over.  Lives as long as the transaction.
+ */
+static List *levels = NIL;
 
 PG_FUNCTION_INFO_V1(zcsync_sql_verb_begins);
 PG_FUNCTION_INFO_V1(zcsync_sql_verb_step);
@@ -76,7 +88,9 @@ PG_FUNCTION_INFO_V1(zcsync_sql_verb_ends);
 PG_FUNCTION_INFO_V1(zcsync_sql_running_verbs);
 
 static void watch_transactions(void);
+static void note_level(void);
 static void take_place(void);
+static void drop_levels(int left);
 static void leave_place(void);
 static void set_step(const char *step, int64 records);
 static void transaction_ended(XactEvent event, void *arg);
@@ -118,16 +132,19 @@ zcsync_sql_verb_begins(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	watch_transactions();
+	note_level();
+	if (mine != NULL)
+		PG_RETURN_VOID();
 	LWLockAcquire(verbs->lock, LW_EXCLUSIVE);
-	if (mine == NULL)
-		take_place();
+	take_place();
 	if (mine != NULL)
 	{
 		strlcpy(mine->name, name, sizeof(mine->name));
 		set_step("", records);
-		my_level = GetCurrentTransactionNestLevel();
 	}
 	LWLockRelease(verbs->lock);
+	if (mine == NULL)
+		levels = NIL;
 	PG_RETURN_VOID();
 }
 
@@ -140,7 +157,7 @@ zcsync_sql_verb_step(PG_FUNCTION_ARGS)
 {
 	char	   *step;
 
-	if (mine == NULL)
+	if (list_length(levels) != 1)
 		PG_RETURN_VOID();
 	step = PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	LWLockAcquire(verbs->lock, LW_EXCLUSIVE);
@@ -164,14 +181,14 @@ zcsync_sql_verb_did(PG_FUNCTION_ARGS)
 Datum
 zcsync_sql_verb_ends(PG_FUNCTION_ARGS)
 {
-	leave_place();
+	drop_levels(list_length(levels) - 1);
 	PG_RETURN_VOID();
 }
 
 void
 zcsync_verb_did(int64 records)
 {
-	if (mine != NULL)
+	if (list_length(levels) == 1)
 		pg_atomic_write_u64(&mine->done,
 							pg_atomic_read_u64(&mine->done) + records);
 }
@@ -191,10 +208,34 @@ take_place(void)
 	}
 }
 
+/* Another verb begins, in the transaction as it is nested now. */
+static void
+note_level(void)
+{
+	MemoryContext former = MemoryContextSwitchTo(TopTransactionContext);
+
+	levels = lappend_int(levels, GetCurrentTransactionNestLevel());
+	MemoryContextSwitchTo(former);
+}
+
+/*
+ * The verbs after these are over; if none is left, so is what is shown.  Must
+ * not throw or allocate.
+ */
+static void
+drop_levels(int left)
+{
+	if (left > 0)
+		levels = list_truncate(levels, left);
+	else
+		leave_place();
+}
+
 /* Leave the place.  Must not throw or allocate. */
 static void
 leave_place(void)
 {
+	levels = NIL;
 	if (mine == NULL)
 		return;
 	LWLockAcquire(verbs->lock, LW_EXCLUSIVE);
@@ -234,14 +275,31 @@ transaction_ended(XactEvent event, void *arg)
 		leave_place();
 }
 
-/* A verb that has failed is over, even if its error is caught. */
+/*
+ * A verb that has failed is over, even if its error is caught.  One that began
+ * in a subtransaction that succeeds is one of the parent.
+ */
 static void
 subtransaction_ended(SubXactEvent event, SubTransactionId mine_id,
 					 SubTransactionId parent_id, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB &&
-		GetCurrentTransactionNestLevel() <= my_level)
-		leave_place();
+	int			level = GetCurrentTransactionNestLevel();
+	int			left = list_length(levels);
+
+	if (levels == NIL)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (left > 0 && list_nth_int(levels, left - 1) >= level)
+			left--;
+		if (left < list_length(levels))
+			drop_levels(left);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		while (left > 0 && list_nth_int(levels, left - 1) >= level)
+			lfirst_int(list_nth_cell(levels, --left)) = level - 1;
+	}
 }
 
 /*

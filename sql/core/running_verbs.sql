@@ -2,7 +2,7 @@
 -- How far verbs are that may take long, for the view progress.  A verb says when it
 -- begins and ends, and how many records it has done; it need not say the latter when it
 -- fails.  What it calls does not know which verb it is, and has an effect only if there
--- is one.
+-- is one.  Of a verb that another one calls, nothing is shown.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._verb_begins(p_verb text, p_records bigint DEFAULT NULL) RETURNS void

@@ -30,7 +30,34 @@ SAVEPOINT inside;
 SELECT zcsync._verb_did();
 ROLLBACK TO inside;
 SELECT * FROM verbs;
--- another one takes its place
+-- nor does another one that it calls, which is not shown, whether it ends or fails
+SELECT zcsync._verb_begins('zcsync.inner()', 2), zcsync._verb_did(), zcsync._verb_step('step of inner', 3);
+SELECT * FROM verbs;
+SELECT zcsync._verb_ends(), zcsync._verb_did();
+SELECT * FROM verbs;
+DO $$
+BEGIN
+	PERFORM zcsync._verb_begins('zcsync.inner()'), zcsync._verb_begins('zcsync.innermost()');
+	RAISE EXCEPTION 'it fails';
+EXCEPTION WHEN OTHERS THEN
+	PERFORM zcsync._verb_did();
+END
+$$;
+SELECT * FROM verbs;
+-- one that is not over when the subtransaction ends in which it began is one of the parent
+SAVEPOINT outside;
+SAVEPOINT inside;
+SELECT zcsync._verb_begins('zcsync.inner()');
+RELEASE inside;
+SAVEPOINT inside;
+ROLLBACK TO inside;
+SELECT zcsync._verb_did(), zcsync._verb_ends(), zcsync._verb_did();
+SELECT * FROM verbs;
+SELECT zcsync._verb_begins('zcsync.inner()');
+ROLLBACK TO outside;
+SELECT zcsync._verb_ends();
+SELECT * FROM verbs;
+-- a long name
 SELECT zcsync._verb_begins(repeat('é', 100));
 SELECT object = repeat('é', 63) AS cut, done, estimate, progress FROM verbs;
 SELECT zcsync._verb_ends();

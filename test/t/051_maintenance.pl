@@ -169,6 +169,9 @@ $session->query_until(qr/begins/, "SET vacuum_cost_limit = 1; SET vacuum_cost_de
 wait_until($node, 'postgres', qq{SELECT EXISTS (SELECT FROM zcsync.progress WHERE lane = 'vacuum' AND object = 'zcsync.$month' AND estimate > 0)}, 'a VACUUM can be watched');
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()});
 $session->quit;
+# a function whose session is ended
+$node->psql('postgres', q{BEGIN; SELECT zcsync._verb_begins('zcsync.ended()'), zcsync._verb_begins('zcsync.inner()'), pg_terminate_backend(pg_backend_pid())});
+wait_until($node, 'postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.progress WHERE lane = 'verb')}, 'a function whose session is ended is over');
 is($node->safe_psql('postgres', q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'search'}), 'f', 'the other months are missing');
 $node->safe_psql('postgres', $_) for split /\n/, $node->safe_psql('postgres', q{SELECT statement FROM zcsync.enable_search('{leads}', concurrently => true)});
 is($node->safe_psql('postgres', q{SELECT ok FROM zcsync.selfcheck() WHERE item = 'search'}), 't', 'until their statements ran, too, and it is attached');
