@@ -167,8 +167,8 @@ zcsync_sql_verb_step(PG_FUNCTION_ARGS)
 }
 
 /*
- * zcsync._verb_did(records): so many more are done.  Always true, so that a
- * condition can count the rows of a statement.
+ * zcsync._verb_did(records): so many more are done.  Always true, so that it
+ * can be the only condition of a query.
  */
 Datum
 zcsync_sql_verb_did(PG_FUNCTION_ARGS)

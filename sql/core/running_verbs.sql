@@ -21,7 +21,7 @@ CREATE FUNCTION zcsync._verb_did(p_records bigint DEFAULT 1) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'zcsync_sql_verb_did';
 COMMENT ON FUNCTION zcsync._verb_did(bigint) IS
-'shows others that the verb of this session, if there is one, did so many more records; always true, so that a condition can count the rows of a statement';
+'shows others that the verb of this session, if there is one, did so many more records; always true; for the RETURNING of a statement, or as the only condition of a query, which else may count rows that other conditions refuse';
 
 CREATE FUNCTION zcsync._verb_ends() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

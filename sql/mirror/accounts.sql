@@ -60,8 +60,8 @@ BEGIN
 	FOR v_kind IN SELECT k FROM unnest(zcsync._kinds()) AS k ORDER BY k COLLATE "C" LOOP
 		EXECUTE format('SELECT count(*) FROM zcsync.%I WHERE account_id = $1', v_kind) INTO v_count USING p_account;
 		PERFORM zcsync._verb_step(v_kind, v_count);
-		EXECUTE format('DELETE FROM zcsync.%I WHERE account_id = $1 AND zcsync._verb_did()', v_kind) USING p_account;
-		GET DIAGNOSTICS v_count = ROW_COUNT;
+		EXECUTE format('WITH gone AS (DELETE FROM zcsync.%I WHERE account_id = $1 RETURNING zcsync._verb_did()) SELECT count(*) FROM gone', v_kind)
+			INTO v_count USING p_account;
 		IF v_count > 0 THEN
 			v_rows := v_rows || format('%s %s', v_count, v_kind);
 		END IF;

@@ -413,6 +413,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_stream zcsync.streams;
+	v_jobs bigint;
 BEGIN
 	PERFORM zcsync._refuse_standby();
 	SELECT * INTO STRICT v_stream FROM zcsync.streams s WHERE s.stream_id = zcsync.stream(remove_stream.stream) FOR UPDATE;
@@ -423,8 +424,11 @@ BEGIN
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
 		AND q.unclear_since IS NOT NULL;
-	DELETE FROM zcsync.sync_queue q
-	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running' AND zcsync._verb_did();
+	WITH gone AS (
+		DELETE FROM zcsync.sync_queue q
+		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
+		RETURNING zcsync._verb_did())
+	SELECT count(*) INTO v_jobs FROM gone;
 	DELETE FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind;
 	DELETE FROM zcsync.streams s WHERE s.stream_id = v_stream.stream_id;
 	PERFORM zcsync._verb_ends();

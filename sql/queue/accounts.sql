@@ -62,8 +62,8 @@ DECLARE
 	v_jobs bigint;
 BEGIN
 	PERFORM zcsync._verb_step('jobs', (SELECT count(*) FROM zcsync.sync_queue q WHERE q.account_id = p_account));
-	DELETE FROM zcsync.sync_queue q WHERE q.account_id = p_account AND zcsync._verb_did();
-	GET DIAGNOSTICS v_jobs = ROW_COUNT;
+	WITH gone AS (DELETE FROM zcsync.sync_queue q WHERE q.account_id = p_account RETURNING zcsync._verb_did())
+	SELECT count(*) INTO v_jobs FROM gone;
 	RETURN v_jobs;
 END
 $$;

@@ -131,8 +131,8 @@ BEGIN
 		UPDATE zcsync.sync_queue q
 		SET state = 'ready', cancelled = NULL,
 			run_at = CASE WHEN q.unclear_since IS NULL THEN zcsync._now() ELSE greatest(q.run_at, zcsync._now()) END
-		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled) AND zcsync._verb_did()
-		RETURNING q.local_id)
+		WHERE q.job_id = ANY (v_jobs) AND q.state = 'held' AND (q.cancelled IS NULL OR release_held.cancelled)
+		RETURNING q.local_id, zcsync._verb_did())
 	SELECT coalesce(array_agg(r.local_id), '{}') INTO v_ids FROM released r;
 	PERFORM zcsync._wake_routes(v_ids);
 	v_count := cardinality(v_ids);

@@ -50,8 +50,8 @@ BEGIN
 	IF v_moves THEN
 		EXECUTE format('CREATE TEMPORARY TABLE zcsync_moved (LIKE zcsync.%I) ON COMMIT DROP', p_table || '_default');
 		PERFORM zcsync._verb_step(format('moving rows to %s', p_name), NULL);
-		EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 AND zcsync._verb_did() RETURNING *) '
-				'INSERT INTO pg_temp.zcsync_moved SELECT * FROM moved', p_table || '_default', p_key)
+		EXECUTE format('WITH moved AS (DELETE FROM zcsync.%I WHERE %I >= $1 AND %2$I < $2 RETURNING *) '
+				'INSERT INTO pg_temp.zcsync_moved SELECT * FROM moved WHERE zcsync._verb_did()', p_table || '_default', p_key)
 			USING p_from, p_to;
 	END IF;
 	EXECUTE format('ALTER TABLE zcsync.%I ATTACH PARTITION zcsync.%I FOR VALUES FROM (%L) TO (%L)',
