@@ -817,30 +817,31 @@ $$;
 COMMENT ON FUNCTION zcsync._translation(jsonb, text, boolean, text) IS
 'the translation of a value as route_values holds it; an error when the field cannot have it';
 
--- Queue source records of a route again; returns how many.
+-- Queue source records of a route again, 10,000 at a time, since there may be millions;
+-- returns how many.
 CREATE FUNCTION zcsync._queue_route_records(p_route bigint, p_ids bigint[], p_backfill boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_jobs zcsync.new_job[];
+	v_ids bigint[] := ARRAY(SELECT i.id FROM (SELECT DISTINCT unnest(p_ids)) AS i (id) ORDER BY i.id::text COLLATE "C");
 BEGIN
-	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
-		p_route => p_route, p_kind => s.kind, p_local_id => i.id, p_backfill => e.backfill) ORDER BY k.key COLLATE "C")
-	INTO v_jobs
-	FROM zcsync.routes r
-	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	CROSS JOIN (SELECT DISTINCT unnest(p_ids)) AS i (id)
-	CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i.id)) AS k (key)
-	CROSS JOIN LATERAL (SELECT p_backfill OR coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
-		WHERE x.route_id = p_route AND x.source_id = i.id) AS e
-	WHERE r.route_id = p_route;
-	PERFORM zcsync._verb_step('queueing', coalesce(cardinality(v_jobs), 0));
-	FOR v_first IN 1 .. coalesce(cardinality(v_jobs), 0) BY 10000 LOOP	-- in the order of _enqueue()
-		PERFORM zcsync._enqueue(v_jobs[v_first:v_first + 9999]);
-		PERFORM zcsync._verb_did(cardinality(v_jobs[v_first:v_first + 9999]));
+	PERFORM zcsync._verb_step('queueing', cardinality(v_ids));
+	FOR v_first IN 1 .. cardinality(v_ids) BY 10000 LOOP	-- in the order of _enqueue(), that of the keys
+		PERFORM zcsync._enqueue(ARRAY(
+			SELECT zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, p_stream => s.stream_id,
+				p_route => p_route, p_kind => s.kind, p_local_id => i.id, p_backfill => e.backfill)
+			FROM zcsync.routes r
+			JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+			CROSS JOIN unnest(v_ids[v_first:v_first + 9999]) WITH ORDINALITY AS i (id, place)
+			CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i.id)) AS k (key)
+			CROSS JOIN LATERAL (SELECT p_backfill OR coalesce(bool_or(x.backfill), false) AS backfill FROM zcsync.route_errors x
+				WHERE x.route_id = p_route AND x.source_id = i.id) AS e
+			WHERE r.route_id = p_route
+			ORDER BY i.place));
+		PERFORM zcsync._verb_did(cardinality(v_ids[v_first:v_first + 9999]));
 	END LOOP;
-	RETURN coalesce(cardinality(v_jobs), 0);
+	RETURN cardinality(v_ids);
 END
 $$;
 COMMENT ON FUNCTION zcsync._queue_route_records(bigint, bigint[], boolean) IS
