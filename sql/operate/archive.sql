@@ -100,8 +100,9 @@ BEGIN
 		EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', v_parent, archive_month.month);
 	END IF;
 	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', archive_month.month);	-- nobody adds a row meanwhile
-	EXECUTE format('SELECT count(*) FROM %s', archive_month.month) INTO v_rows;
-	PERFORM zcsync._verb_begins(format('zcsync.archive_month(%L)', archive_month.month), v_rows);
+	-- about how many rows; to count them would take long, with all of them locked
+	PERFORM zcsync._verb_begins(format('zcsync.archive_month(%L)', archive_month.month),
+		(SELECT nullif(c.reltuples, -1)::bigint FROM pg_class AS c WHERE c.oid = archive_month.month));
 	EXECUTE format('INSERT INTO %s (%s) SELECT %2$s FROM %3$s WHERE zcsync._verb_did()', archive_month.archive, v_columns, archive_month.month);
 	GET DIAGNOSTICS v_written = ROW_COUNT;
 	-- a trigger of the archive may have added some
