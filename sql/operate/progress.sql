@@ -13,7 +13,7 @@ BEGIN
 	SELECT v.verb, 'verb', v.done, v.records,
 		-- the records may be counted before a trigger or a constraint takes its time
 		coalesce(nullif(concat_ws(' ', zcsync._bar(least(v.done, 0.99 * v.records), v.records), v.step), ''), 'running'), NULL::numeric,
-		zcsync._span((zcsync._now() - v.began_at) * (greatest(v.records - v.done, 0) / nullif(v.done, 0)::double precision)), NULL::text, NULL::text,
+		zcsync._span((zcsync._now() - v.began_at) * ((v.records - least(v.done, v.records)) / nullif(v.done, 0)::double precision)), NULL::text, NULL::text,
 		CASE WHEN a.wait_event_type = 'Lock' THEN 'a lock of another session' END
 	FROM zcsync._running_verbs() AS v
 	LEFT JOIN pg_stat_activity AS a USING (pid);
@@ -22,8 +22,9 @@ $$;
 COMMENT ON FUNCTION zcsync._verb_progress() IS
 'the lines of the view progress about verbs that run';
 
--- VACUUM and COPY of tables of zcsync, and COPY of a query that names zcsync.  What
--- autovacuum does is left out: nobody waits for it.
+-- VACUUM and COPY of tables of zcsync, and COPY of a query that names zcsync, if the
+-- reader may see that session in pg_stat_activity.  What autovacuum does is left out:
+-- nobody waits for it.
 CREATE FUNCTION zcsync._server_progress()
 RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -46,7 +47,8 @@ BEGIN
 	LEFT JOIN pg_class AS c ON c.oid = p.relid
 	LEFT JOIN pg_stat_activity AS a ON a.pid = p.pid
 	WHERE p.datname = current_database()
-		AND (c.relnamespace IN ('zcsync'::regnamespace, to_regnamespace('zcsync_intake')) OR p.relid = 0 AND a.query ~ 'zcsync[.]');
+		AND (c.relnamespace IN ('zcsync'::regnamespace, to_regnamespace('zcsync_intake'))
+			OR p.relid = 0 AND a.query ~ 'zcsync[.]' AND (pg_has_role(session_user, a.usesysid, 'USAGE') OR pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')));
 END
 $$;
 COMMENT ON FUNCTION zcsync._server_progress() IS

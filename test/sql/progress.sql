@@ -100,6 +100,7 @@ $$;
 CREATE TABLE zcsync.sync_records_y2020m01 PARTITION OF zcsync.sync_records FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-02-01 00:00+00');
 INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, status, attempts, queued_at, created_at)
 SELECT i, zcsync.account('crm'), 'route', 'route', 'done', 1, '2020-01-15', '2020-01-15' FROM generate_series(1, 3) AS i;
+ANALYZE zcsync.sync_records_y2020m01;
 CREATE TABLE archive (LIKE zcsync.sync_records);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the archive is full'; END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON archive FOR EACH ROW EXECUTE FUNCTION refuse();
@@ -173,11 +174,32 @@ SELECT zcsync.release_held('bugs'), zcsync.cancel_held('bugs');
 SELECT * FROM verbs;
 COMMIT;
 SELECT * FROM told();
+-- however the jobs are found, only those that are released are counted
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, state, priority, run_at)
+SELECT zcsync.account(a), 'task-sync', 'push', a || i, a || i, 'held', 50, zcsync._now() FROM (VALUES ('acme', 3), ('dev', 4)) AS v (a, n), generate_series(1, n) AS i;
+CREATE TRIGGER look_after AFTER UPDATE ON zcsync.sync_queue FOR EACH STATEMENT EXECUTE FUNCTION look('verb');
+BEGIN;
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_bitmapscan = off;
+SELECT zcsync.release_held('dev');
+COMMIT;
+SELECT DISTINCT * FROM told();
+DROP TRIGGER look_after ON zcsync.sync_queue;
 
 -- ---------------------------------------------------------------------
 -- COPY
 -- ---------------------------------------------------------------------
 COPY (SELECT p.object ~ '^COPY of process [0-9]+$', p.done, p.estimate, p.progress, p.eta FROM zcsync.progress AS p WHERE p.lane = 'copy') TO STDOUT;
+-- a reader sees it only if he may see the session
+CREATE ROLE regress_zcsync_reader;
+SELECT zcsync.grant_reader('regress_zcsync_reader');
+SET SESSION AUTHORIZATION regress_zcsync_reader;
+COPY (SELECT count(*) FROM zcsync.progress AS p WHERE p.lane = 'copy') TO STDOUT;
+RESET SESSION AUTHORIZATION;
+GRANT pg_read_all_stats TO regress_zcsync_reader;
+SET SESSION AUTHORIZATION regress_zcsync_reader;
+COPY (SELECT count(*) FROM zcsync.progress AS p WHERE p.lane = 'copy') TO STDOUT;
+RESET SESSION AUTHORIZATION;
 SELECT zcsync.add_account('crm', 'local') > 0 AS added;
 SELECT value FROM zcsync.create_intake('crm', 'csv', header => 'Email,Company') WHERE item = 'intake' \gset
 CREATE TRIGGER look BEFORE INSERT ON zcsync_intake.:value FOR EACH ROW EXECUTE FUNCTION look('copy');
@@ -191,3 +213,4 @@ SELECT count(*) FROM zcsync.progress WHERE lane IN ('verb', 'copy', 'vacuum');
 DROP EXTENSION zcsync CASCADE;
 DROP TABLE seen, archive;
 DROP FUNCTION look, told, refuse, peek;
+DROP ROLE regress_zcsync_reader;
