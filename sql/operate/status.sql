@@ -482,8 +482,10 @@ BEGIN
 		CASE WHEN x.state IN ('in step', 'starting') OR starts_with(x.to_do, 'nothing') THEN 'nobody'
 			WHEN starts_with(x.to_do, 'SELECT cron.') OR starts_with(x.to_do, 'SELECT * FROM cron.') THEN 'superuser'
 			WHEN x.to_do IS NULL OR starts_with(x.to_do, 'SELECT ') OR starts_with(x.to_do, 'CALL ') THEN 'operator'
-			-- what the vendor refuses; a file that is missing is on the server
-			WHEN strpos(x.to_do, 'zcsync.set_credentials(') > 0 AND strpos(x.to_do, ' file') = 0 THEN 'operator'
+			-- an operator may give new credentials; the key, and what credentials refer to, is on the server
+			WHEN x.state = 'blocked' AND NOT EXISTS (
+				SELECT FROM zcsync.accounts AS b WHERE b.name = x.account AND (b.blocked_by = 'key_missing' OR b.blocked_by = 'credentials_unreadable'
+					AND EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.account_id = b.account_id AND c.reference IS NOT NULL))) THEN 'operator'
 			ELSE 'superuser' END AS who,
 		x.to_do
 	FROM (

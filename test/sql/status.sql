@@ -78,6 +78,19 @@ FROM zcsync.routes, unnest('{priority,status}'::text[]) AS f;
 SELECT account, state, lag, waiting, errors, next IS NOT NULL AS has_next, why, to_do FROM zcsync.status;
 -- since when is known of all that is not as it should be, but of accounts that were made so
 SELECT account, state FROM zcsync.status WHERE state <> 'in step' AND since IS NULL ORDER BY 1;
+-- who must act for a blocked account does not depend on words: new credentials are an operator's; the key, and what credentials refer to, is on the server
+BEGIN;
+CREATE FUNCTION who_acts(code text, hint text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE zcsync.accounts SET blocked_by = code, state_hint = hint WHERE name = 'blocked';
+	RETURN (SELECT who FROM zcsync.status WHERE account = 'blocked');
+END
+$$;
+SELECT who_acts('credentials_refused', 'Make a new file at the vendor, and zcsync.set_credentials() with it.') AS refused,
+	who_acts('credentials_unreadable', 'Give them as a file or with zcsync.set_credentials().') AS unreadable, who_acts('key_missing', 'Run zcsync.set_credentials() again.') AS no_key;
+INSERT INTO zcsync.credentials (account_id, name, reference) VALUES (zcsync.account('blocked'), 'token', 'env:ZCSYNC_TOKEN');
+SELECT who_acts('credentials_unreadable', 'Set it, or run zcsync.set_credentials().') AS reference_unreadable;
+ROLLBACK;
 SELECT account, lag, ready, running, held, dead_letters, route_errors, reading_history AS history, backfill, started
 FROM zcsync.stat_accounts ORDER BY account;
 SELECT account, source, reference, message, hint, times, job_id IS NOT NULL AS job FROM zcsync.errors ORDER BY account, source;
