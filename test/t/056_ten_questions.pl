@@ -110,6 +110,12 @@ value(field(4, '(all)', 1));
 wait_for_worker($node, 'postgres');
 is(value(q{SELECT count(*) FROM zcsync.status WHERE state = 'no rights'}), 0, 'to run it mends it');
 
+# An alert may be about a vendor, so it does not make this server the cause.
+value(q{SELECT zcsync._alert('records_missing', 'psa', 'warning', 'the list of ids lacks many records', 'SELECT * FROM zcsync.check_account(''psa'');')});
+is(value(q{SELECT state FROM zcsync.status WHERE account = '(all)'}), 'alert', 'an alert about a vendor is a row of (all)');
+unlike(value($line{6}), qr/^\(all\)/m, '6: which is no answer');
+like(value($line{3}), qr/^records_missing\|the list of ids lacks many records$/m, '3: but why');
+
 # ---------------------------------------------------------------------
 # With the manual closed
 # ---------------------------------------------------------------------
