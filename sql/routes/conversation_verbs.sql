@@ -132,7 +132,8 @@ $$;
 COMMENT ON FUNCTION zcsync.set_route_comments(text, text, text, text, text, boolean, boolean, boolean, boolean, interval, text) IS
 'says which comments a route carries, each way: none, public or all; only those that begin with a marker; whether public comments may come back as public; whether copies are carried on; whether old ones are carried; how long public copies wait; whether copies name the files of comments, or get copies of them';
 
--- The copies of a file that were not made, locked, and why one is not tried again; NULL: it is.
+-- The copies of a file that were not made, locked, and why one is not tried again; NULL: it
+-- is.  What _file_copies() takes for the end of a job is a reason here, too.
 CREATE FUNCTION zcsync._failed_files(p_file bigint, p_route text)
 RETURNS TABLE (copy_id bigint, route_id bigint, link_id bigint, title text, fault text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -143,7 +144,11 @@ AS $$
 	SELECT k.copy_id, m.route_id, m.link_id, zcsync._file_title(a.name, a.size), CASE
 		WHEN m.state = 'withdrawn' OR t.deleted_at IS NOT NULL THEN 'the copy of its comment was withdrawn, or deleted'
 		WHEN a.deleted_at IS NOT NULL THEN 'it was deleted at its vendor'
+		WHEN o.local_id IS NULL OR o.deleted_at IS NOT NULL THEN 'the comment that has it was deleted'
+		WHEN o.is_redacted IS TRUE THEN 'the comment that has it was redacted'
+		WHEN m.was_public AND o.is_private IS TRUE THEN 'the comment that has it was made private'
 		WHEN r.route_id IS NULL OR m.link_id IS NULL THEN 'no route drives the pair of its record any more'
+		WHEN r.state <> 'active' THEN format('route "%s" is paused', r.name)
 		WHEN c.attachments IS DISTINCT FROM 'copy' THEN format('route "%s" does not copy files', r.name)
 		WHEN t.remote_id IS NOT NULL AND (zcsync._vendor_of(w.vendor)).files_first THEN 'its comment was posted without it, and takes no more files there'
 		ELSE zcsync._file_fault(a.name, a.media_type, a.size, a.scan_result) END
@@ -152,6 +157,7 @@ AS $$
 	JOIN zcsync.comment_copies m ON m.copy_id = k.copy_id
 	JOIN zcsync.comments t ON t.local_id = k.copy_id
 	JOIN zcsync.accounts w ON w.account_id = t.account_id
+	LEFT JOIN zcsync.comments o ON o.local_id = m.original_id
 	LEFT JOIN zcsync.routes r ON r.route_id = m.route_id
 	LEFT JOIN zcsync.route_comments c ON c.route_id = m.route_id
 	WHERE k.attachment_id = p_file AND k.state IN ('refused', 'linked', 'skipped') AND k.reason IS NOT NULL AND (p_route IS NULL OR r.name = p_route)
@@ -185,9 +191,11 @@ BEGIN
 		PERFORM zcsync._queue_conversations(v.route_id, ARRAY[v.link_id]);
 		v_count := v_count + 1;
 	END LOOP;
-	IF NOT FOUND THEN
+	IF NOT FOUND AND EXISTS (SELECT FROM zcsync.attachment_copies k WHERE k.attachment_id = v_file) THEN
+		RAISE NOTICE USING MESSAGE = format('no copy of file %s is to be tried again', v_file);
+	ELSIF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('no copy of file %s failed', coalesce(v_file::text, 'NULL')),
+			MESSAGE = format('file %s has no copies', coalesce(v_file::text, 'NULL')),
 			HINT = 'SELECT attachment_id, state, reason FROM zcsync.attachment_copies WHERE reason IS NOT NULL;';
 	END IF;
 	RETURN v_count;

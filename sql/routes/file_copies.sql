@@ -194,9 +194,11 @@ $$;
 COMMENT ON FUNCTION zcsync._report_files(bigint, zcsync.comment_side) IS
 'records which files one way of a pair could not copy';
 
--- A file has come into another state.  False: somebody has its row.
+-- A file has come into another state.  p_known: so is what became of its upload; an upload
+-- that may have arrived is looked up also if the file is tried again much later
+-- (retry_file()).  False: somebody has its row.
 CREATE FUNCTION zcsync._settle_file(p_copy bigint, p_file bigint, p_state text, p_reason text,
-	p_remote_id text DEFAULT NULL, p_token text DEFAULT NULL) RETURNS boolean
+	p_remote_id text DEFAULT NULL, p_token text DEFAULT NULL, p_known boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -210,7 +212,7 @@ BEGIN
 	UPDATE zcsync.attachment_copies k
 	SET state = p_state, reason = left(CASE WHEN k.state = 'waiting' THEN p_reason ELSE k.reason || ', while it was sent' END, 1000),
 		remote_id = coalesce(p_remote_id, k.remote_id), token = p_token,
-		sent_at = NULL, changed_at = zcsync._now(), moving_since = CASE WHEN p_state = 'waiting' THEN k.moving_since END
+		sent_at = CASE WHEN NOT p_known THEN k.sent_at END, changed_at = zcsync._now(), moving_since = CASE WHEN p_state = 'waiting' THEN k.moving_since END
 	WHERE k.copy_id = p_copy AND k.attachment_id = p_file
 		AND (k.state = 'waiting' OR (p_state = 'copied' AND k.state = 'skipped'));	-- it arrived all the same
 	IF p_state = 'waiting' OR NOT FOUND THEN
@@ -228,7 +230,7 @@ BEGIN
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION zcsync._settle_file(bigint, bigint, text, text, text, text) IS
+COMMENT ON FUNCTION zcsync._settle_file(bigint, bigint, text, text, text, text, boolean) IS
 'notes what became of a file that is copied; false: somebody has its row';
 
 -- ---------------------------------------------------------------------
@@ -594,7 +596,7 @@ BEGIN
 		IF v.reply ? 'zcsync_no_file' THEN
 			SELECT k.tries INTO v_tries FROM zcsync.attachment_copies k WHERE k.copy_id = v_file.copy_id AND k.attachment_id = v_file.file_id;
 			v_done := zcsync._settle_file(v_file.copy_id, v_file.file_id, CASE WHEN v_tries >= 4 THEN 'refused' ELSE 'waiting' END,
-				CASE WHEN v_tries >= 4 THEN 'it was fetched five times, and lost before it was sent on' END);
+				CASE WHEN v_tries >= 4 THEN 'it was fetched five times, and lost before it was sent on' END, p_known => true);
 			IF v_done AND v_tries < 4 THEN
 				UPDATE zcsync.attachment_copies k SET tries = k.tries + 1, moving_since = NULL WHERE k.copy_id = v_file.copy_id AND k.attachment_id = v_file.file_id;
 				PERFORM zcsync._enqueue(ARRAY[zcsync._file_job((v_file.file ->> 'account_id')::bigint, 'download', v_file.copy_id, v_file.file_id)])
@@ -604,7 +606,7 @@ BEGIN
 			CONTINUE;
 		END IF;
 		v_read := zcsync._read_upload(v.account_id, v_file, v.request, v.reply);
-		v_done := zcsync._settle_file(v_file.copy_id, v_file.file_id, coalesce(v_read.state, 'waiting'), v_read.reason, v_read.remote_id, v_read.token);
+		v_done := zcsync._settle_file(v_file.copy_id, v_file.file_id, coalesce(v_read.state, 'waiting'), v_read.reason, v_read.remote_id, v_read.token, true);
 		v_endings := v_endings || ROW(v.job_id, CASE WHEN NOT v_done THEN 'locked' WHEN v_read.state IS NULL THEN 'repeat' ELSE 'ended' END,
 			coalesce(v_read.state, 'absent'), NULL, NULL, false)::zcsync.ending;
 	END LOOP;
@@ -629,11 +631,11 @@ BEGIN
 	WHERE o.class IN ('rejected', 'not_found', 'conflict', 'config')
 		OR (o.class NOT IN ('put_back', 'halved', 'vendor', 'throttled') AND q.failures + 1 >= s.max_attempts)
 		OR (o.class NOT IN ('put_back', 'halved') AND q.created_at < zcsync._now() - interval '1 hour');
-	-- a download that failed leaves no file
+	-- a download that failed leaves no file; a look-up that failed says nothing of the upload
 	UPDATE zcsync.attachment_copies k
 	SET sent_at = CASE WHEN q.operation = 'download' THEN k.sent_at END, moving_since = CASE WHEN q.operation = 'upload' THEN k.moving_since END
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id
-	WHERE NOT o.unclear AND (o.class <> 'put_back' OR q.operation = 'download')
+	WHERE NOT o.unclear AND (o.class <> 'put_back' OR q.operation = 'download') AND coalesce(NOT o.request ? 'look', true)
 		AND (k.copy_id, k.attachment_id) IN (SELECT l.copy_id, l.attachment_id FROM zcsync.attachment_copies l
 			WHERE l.copy_id = (q.payload ->> 'copy')::bigint AND l.attachment_id = (q.payload ->> 'file')::bigint
 				AND (l.sent_at IS NOT NULL OR l.moving_since IS NOT NULL) FOR NO KEY UPDATE SKIP LOCKED);

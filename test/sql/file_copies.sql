@@ -312,6 +312,56 @@ SELECT carry();
 SELECT * FROM files WHERE name = 'new.txt';
 SELECT body FROM copies WHERE body LIKE '%See the files%';
 DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
+-- the reply to an upload is lost, and the vendor fails for an hour: it is looked up when the file is tried again
+SELECT file('acme', '1', '17', 'r1', 'lost.txt', 12, '{"scan_result": "clean"}'), file('acme', '1', '17', 'r2', 'never sent.txt', 12, '{"scan_result": "clean"}'), said('acme', '1', '17', 'Lost');
+SELECT carry(), arrive(), carry();
+SELECT how FROM hears('download', 'acme', '{"zcsync_file": {"size": 12, "checksum": "cafe", "page": false}}');
+SELECT fails('upload', 'dev', 'vendor', NULL, 'time-out');
+UPDATE zcsync.attachment_copies SET sent_at = now() - interval '31 seconds' WHERE sent_at IS NOT NULL;
+SELECT a.name, k.sent_at IS NOT NULL AS unknown FROM zcsync.attachment_copies k JOIN zcsync.attachments a ON a.local_id = k.attachment_id WHERE a.remote_id LIKE 'r_' ORDER BY 1;
+DO $$
+DECLARE
+	v record;
+BEGIN
+	UPDATE zcsync.sync_queue SET created_at = now() - interval '61 minutes' WHERE operation = 'upload';
+	FOR v IN SELECT * FROM asks('upload', 'dev') LOOP
+		RAISE WARNING '%', v.request -> 'look';
+		PERFORM zcsync._fail_files(ARRAY[ROW(v.job, 1, 'vendor', 503, 'down', NULL, -1, false, v.request, NULL, 1)::zcsync.outcome]);
+	END LOOP;
+END
+$$;
+DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
+SELECT carry(), arrive() IS NOT NULL;
+SELECT a.name, k.state, k.reason, k.sent_at IS NOT NULL AS unknown, zcsync.retry_file(a.local_id) AS tried FROM zcsync.attachment_copies k JOIN zcsync.attachments a ON a.local_id = k.attachment_id WHERE a.remote_id LIKE 'r_' ORDER BY 1;
+SELECT carry();
+SELECT how FROM hears('download', 'acme', '{"zcsync_file": {"size": 12, "checksum": "cafe", "page": false}}');
+SELECT request ->> 'op' AS op, request -> 'look' AS look FROM asks('upload', 'dev');
+SELECT * FROM hears('upload', 'dev', jsonb_build_object('attachments', jsonb_build_array(
+	jsonb_build_object('id', 'x17', 'title', 'lost.txt', 'size', 12, 'date', (extract(epoch FROM now()) * 1000)::bigint::text))));
+SELECT name, state, remote_id FROM files WHERE name IN ('lost.txt', 'never sent.txt');
+DELETE FROM zcsync.sync_queue WHERE kind = 'attachments';
+-- what is not tried again: its comment was redacted, made private or deleted; and nothing while the route is paused
+SET client_min_messages = notice;
+SELECT zcsync.retry_file(a.local_id) FROM zcsync.attachments a WHERE a.remote_id = 'r1';
+SET client_min_messages = warning;
+SELECT file('acme', '1', '18', 's1', 'mine.mov', 999999999, '{"scan_result": "clean"}'), said('acme', '1', '18', 'Mine');
+SELECT carry(), arrive() IS NOT NULL;
+CREATE FUNCTION tried_while(change text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	v bigint;
+BEGIN
+	EXECUTE 'UPDATE zcsync.comments SET ' || change || $q$, sync_cause = 'pull', sync_cause_id = -1, sync_xid = pg_current_xact_id() WHERE remote_id = '18'$q$;
+	v := zcsync.retry_file((SELECT local_id FROM zcsync.attachments WHERE remote_id = 's1'));
+	RETURN v;
+END
+$$;
+SET client_min_messages = notice;
+BEGIN; SELECT tried_while('is_redacted = true'); ROLLBACK;
+BEGIN; SELECT tried_while('is_private = true'); ROLLBACK;
+BEGIN; SELECT tried_while('deleted_at = now()'); ROLLBACK;
+BEGIN; UPDATE zcsync.routes SET state = 'paused'; SELECT zcsync.retry_file(local_id) FROM zcsync.attachments WHERE remote_id = 's1'; ROLLBACK;
+SET client_min_messages = warning;
+DROP FUNCTION tried_while;
 -- a paused route fetches nothing
 SELECT file('acme', '1', '13', 'k1', 'later.txt', 12, '{"scan_result": "clean"}'), said('acme', '1', '13', 'Stop');
 SELECT carry(), arrive(), carry();
