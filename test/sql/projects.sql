@@ -49,6 +49,13 @@ SELECT remote_id, name, deleted_at IS NOT NULL AS gone FROM zcsync.projects ORDE
 -- an event says only that it is a ticket
 SELECT * FROM zcsync._halopsa_ticket_events(:psa, '1071', true) AS e;
 SELECT * FROM zcsync._halopsa_ticket_events(:psa, '3001', true) AS e;
+SELECT * FROM zcsync._halopsa_ticket_events(:psa, '1072', true) AS e;	-- of the project there is a row, but it is gone
+-- while the stream is paused, a project among the tickets is a ticket again
+BEGIN;
+UPDATE zcsync.streams SET state = 'paused' WHERE kind = 'projects';
+SELECT take('psa/tickets', '{"id": 1073, "summary": "Paused", "is_project": true, "last_update": "2026-01-05T00:00:00Z"}');
+SELECT deleted_at IS NOT NULL AS gone FROM zcsync.tickets WHERE remote_id = '1073';
+ROLLBACK;
 -- what is known of it is found, and nobody writes it here
 SELECT zcsync.reference(:psa, 'projects', '1071', NULL), (zcsync.record('psa/projects/1071')).local_id IS NOT NULL AS found, zcsync.record_url(:psa, 'projects', '1071');
 UPDATE zcsync.projects SET name = 'x' WHERE remote_id = '1071';

@@ -240,7 +240,7 @@ COMMENT ON FUNCTION zcsync._halopsa_lean(jsonb, jsonb) IS
 'the values of a ticket that a row of a list contains';
 
 -- Opportunities and projects are tickets, too, and a ticket may become one: then the row
--- of the ticket is marked as gone, of a project only where projects are mirrored apart.
+-- of the ticket is marked as gone, of a project only while projects are mirrored apart.
 CREATE FUNCTION zcsync._halopsa_tickets(p_account bigint, p_list jsonb, p_lean boolean)
 RETURNS TABLE (kind text, remote_id text, remote_version text, vals jsonb, doc jsonb, is_deleted boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -248,7 +248,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_settings jsonb := (SELECT a.settings FROM zcsync.accounts a WHERE a.account_id = p_account);
-	v_apart boolean := EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = 'projects');
+	v_apart boolean := EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = 'projects' AND s.state = 'active');
 BEGIN
 	RETURN QUERY
 	SELECT 'tickets', i.id, zcsync._halopsa_version(d),

@@ -6,8 +6,8 @@
 -- makes no difference: each is compared with the secret, for Basic "user:password".
 --
 -- A delivery may hold several events.  An event names a ticket, and does not say whether
--- that is a ticket, an opportunity or a project: the row says it, and where there is none,
--- the streams of all of them are read.
+-- that is a ticket, an opportunity or a project: the row says it, and where there is none that
+-- is not deleted, the streams of all of them are read.
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION zcsync._halopsa_webhook_proof(p_headers jsonb, p_body bytea, p_rest text) RETURNS zcsync.webhook_proof
@@ -36,11 +36,11 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH known AS (
-		SELECT 'tickets' AS kind FROM zcsync.tickets AS t WHERE t.account_id = p_account AND t.remote_id = p_id
+		SELECT 'tickets' AS kind FROM zcsync.tickets AS t WHERE t.account_id = p_account AND t.remote_id = p_id AND t.deleted_at IS NULL
 		UNION ALL
-		SELECT 'leads' FROM zcsync.leads AS l WHERE l.account_id = p_account AND l.remote_id = p_id
+		SELECT 'leads' FROM zcsync.leads AS l WHERE l.account_id = p_account AND l.remote_id = p_id AND l.deleted_at IS NULL
 		UNION ALL
-		SELECT 'projects' FROM zcsync.projects AS p WHERE p.account_id = p_account AND p.remote_id = p_id)
+		SELECT 'projects' FROM zcsync.projects AS p WHERE p.account_id = p_account AND p.remote_id = p_id AND p.deleted_at IS NULL)
 	SELECT k.kind, p_id, 'fetch' FROM known AS k
 	UNION ALL
 	SELECT u.kind, p_id, 'read' FROM zcsync._halopsa_ticket_kinds(p_account) AS u (kind) WHERE NOT EXISTS (SELECT FROM known)
