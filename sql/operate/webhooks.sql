@@ -41,7 +41,7 @@ BEGIN
 		WHERE b.account_id = w.account_id AND b.received_at > zcsync._now() - interval '1 hour') AS h
 	CROSS JOIN LATERAL (
 		SELECT max(t.last_change_at) AS changed_at FROM zcsync.streams AS t
-		WHERE t.account_id = w.account_id AND t.state = 'active' AND t.kind IN ('tickets', 'tasks', 'leads')) AS c
+		WHERE t.account_id = w.account_id AND t.state = 'active' AND t.kind IN ('tickets', 'tasks', 'leads', 'projects')) AS c
 	CROSS JOIN LATERAL (
 		SELECT sum(f.count)::bigint AS count, max(f.last_at) AS last_at, (array_agg(f.reason ORDER BY f.last_at DESC))[1] AS reason
 		FROM zcsync.refused_deliveries AS f
