@@ -76,6 +76,7 @@ static const ZcsyncOperation operations[] = {
 	{"make_private", "PUT",
 		"/api/v2/tickets/{ticket_id}/comments/{comment_id}/make_private", NULL,
 	false, NULL},
+	{"find_user", "GET", "/api/v2/users/search", "query", false, "users"},
 	{"create_user", "POST", "/api/v2/users/create_or_update", NULL, true,
 	"user"},
 	{"create_organization", "POST", "/api/v2/organizations/create_or_update",
@@ -624,7 +625,7 @@ error_hint(ZcsyncCall *call, const Jsonb *body)
 				return "A closed ticket cannot be changed; make a new one for what is left to do.";
 			if (call->status == 422 &&
 				strcmp(call->op, "create_organization") == 0)
-				return psprintf("An organization of that name may have been made just now: SELECT zcsync.refresh('%s/companies'), then zcsync.retry() with this job.",
+				return psprintf("An organization of that name may have been made just now: SELECT * FROM zcsync.refresh('%s/companies'); and then have this job tried again with zcsync.retry().",
 								name);
 			if (call->status != 403)
 				return NULL;

@@ -328,7 +328,8 @@ COMMENT ON FUNCTION zcsync._prepare_pushes(bigint, bigint[]) IS
 'the requests of pushes';
 
 -- Store what pushes had to know before they can send anything, like a page, and note in
--- their jobs that it is known.  What they have sent already still counts.
+-- their jobs that it is known, or the id of what was made.  What they have sent already
+-- still counts.
 CREATE FUNCTION zcsync._finish_learning(p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -348,7 +349,8 @@ BEGIN
 			PERFORM zcsync._apply_reply(v_job.stream_id, zcsync._origin_of('pull', v_job.job_id), v_job.request, v_job.reply);
 		END IF;
 		UPDATE zcsync.sync_queue q
-		SET payload = jsonb_set(q.payload, '{learned}', coalesce(q.payload -> 'learned', '{}') || jsonb_build_object(v_job.request ->> 'learn', true))
+		SET payload = jsonb_set(q.payload, '{learned}', coalesce(q.payload -> 'learned', '{}') || jsonb_build_object(v_job.request ->> 'learn',
+			coalesce(v_job.reply #> ARRAY[v_job.request ->> 'learn', 'id'], 'true')))
 		WHERE q.job_id = v_job.job_id;
 		v_endings := v_endings || ROW(v_job.job_id, CASE WHEN v_job.sent THEN 'repeat' ELSE 'again' END, 'learned', NULL, NULL, false)::zcsync.ending;
 	END LOOP;

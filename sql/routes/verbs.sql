@@ -123,8 +123,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_route_settings(jsonb) IS
 'raises an error when a setting of a route is not valid';
 
--- An organization is made for a company of the source, once, and nobody who is there
--- already changes into it: so the companies of both sides must be known, and the people
+-- An organization is made for a company of the source, once, and nobody whom the mirror
+-- or the vendor's search knows changes into it: so the companies of both sides must be known, and the people
 -- of the target.
 CREATE FUNCTION zcsync._check_unknown_organization(p_route jsonb, p_has_organizations boolean) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER

@@ -247,28 +247,32 @@ SELECT * FROM work();
 SELECT * FROM pairs;
 -- who is unknown there is made first, if the route says so: with the name that the source has, and without a mail
 SELECT zcsync.add_route('down', 'acme/tickets', 'psa/tickets', ticket_type => 'Incident', unknown_user => 'create');
-SELECT e AS email, zcsync._zendesk_new_requester(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), NULL, e, false) AS request FROM unnest('{nia@acme.example}'::text[]) AS e;
+SELECT e AS email, zcsync._zendesk_new_requester(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), NULL, e, NULL) AS request FROM unnest('{nia@acme.example}'::text[]) AS e;
 SELECT zcsync.alter_route('up', unknown_organization => 'maybe');
 SELECT zcsync.alter_route('up', unknown_organization => 'create');
 SELECT zcsync.add_route('down', 'acme/tickets', 'psa/tickets', ticket_type => 'Incident', unknown_organization => 'create');
 SELECT zcsync.alter_route('up', unknown_user => 'create');
 SELECT e AS email, r.request - 'class' AS request
-FROM unnest('{nia@acme.example,ANN@acme.example,new.person@x.example,502,x@,NULL}'::text[]) AS e,
-	zcsync._zendesk_new_requester(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), NULL, e, false) AS r (request);
+FROM unnest('{nia@acme.example,ANN@acme.example,new.person@x.example,502,x@,x\"@y,NULL}'::text[]) AS e, (VALUES (NULL::jsonb), ('{"address": true}'), ('{"address": true, "requester": true}')) AS k (l),
+	zcsync._zendesk_new_requester(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), NULL, e, l) AS r (request);
 SELECT r.kind, r.remote_id, r.vals ->> 'email' AS email FROM zcsync._zendesk_rows(zcsync.account('acme'), 'tickets', '{"op": "create_user", "learn": "requester"}', '{"user": {"id": 77, "email": "nia@acme.example"}}') AS r;
+-- who is there, and not in the mirror, is found and not changed
+SELECT r.kind, r.remote_id, r.vals ->> 'email' AS email FROM zcsync._zendesk_rows(zcsync.account('acme'), 'tickets', '{"op": "find_user", "learn": "address"}', '{"users": [{"id": 77, "email": "nia@acme.example"}]}') AS r;
 -- and before them the organization of the source's company, if it says that, too: once, found by its key or its name
 SELECT zcsync.alter_route('up', unknown_organization => 'create');
 INSERT INTO zcsync.streams (account_id, kind, history_state) VALUES (zcsync.account('acme'), 'companies', 'done'), (zcsync.account('acme'), 'contacts', 'running'), (zcsync.account('psa'), 'companies', 'done');
 SELECT zcsync.alter_route('up', unknown_organization => 'create');
 UPDATE zcsync.streams SET history_state = 'done';
 SELECT zcsync.alter_route('up', unknown_organization => 'create');
-CREATE FUNCTION asked(made boolean DEFAULT false) RETURNS SETOF text LANGUAGE sql AS $$
+CREATE FUNCTION asked(more jsonb DEFAULT '{}') RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT replace((r.request - 'class')::text, c.sync_key::text, 'KEY') FROM zcsync.routes o JOIN zcsync.links l ON l.route_id = o.route_id JOIN zcsync.tickets t ON t.local_id = l.source_id AND t.subject = 'known'
-	CROSS JOIN LATERAL zcsync._zendesk_new_requester(zcsync.account('acme'), o.route_id, l.target_id, 'nia@acme.example', made) AS r (request) JOIN zcsync.companies c ON c.account_id = zcsync.account('psa')
+	CROSS JOIN LATERAL zcsync._zendesk_new_requester(zcsync.account('acme'), o.route_id, l.target_id, 'nia@acme.example', more || '{"address": true}') AS r (request) JOIN zcsync.companies c ON c.account_id = zcsync.account('psa')
 	WHERE o.name = 'up'
 $$;
 SELECT * FROM asked();
-SELECT asked(true);
+SELECT asked('{"organization": true}');
+SELECT asked('{"organization": 88}');
+SELECT count(*) FILTER (WHERE id IS NOT NULL OR name IS NOT NULL) AS of_none FROM zcsync._zendesk_organization(zcsync.account('acme'), (SELECT route_id FROM zcsync.routes WHERE name = 'up'), NULL);
 SELECT r.kind, r.remote_id, r.vals ->> 'type' AS type, r.vals ->> 'external_id' AS external_id FROM zcsync._zendesk_rows(zcsync.account('acme'), 'tickets',
 	'{"op": "create_organization", "learn": "organization"}', '{"organization": {"id": 88, "name": "Acme Works", "external_id": "zcsync-1", "updated_at": "2026-01-01T00:00:00Z"}}') AS r;
 INSERT INTO zcsync.companies (account_id, remote_id, name, type, external_id, sync_cause, sync_xid)
@@ -280,6 +284,11 @@ SELECT * FROM asked();
 UPDATE zcsync.tickets SET organization_id = NULL, sync_cause = 'pull', sync_cause_id = -1, sync_xid = pg_current_xact_id() WHERE account_id = zcsync.account('psa') AND subject = 'known';
 SELECT * FROM asked();
 UPDATE zcsync.tickets SET organization_id = '12', sync_cause = 'pull', sync_cause_id = -2, sync_xid = pg_current_xact_id() WHERE account_id = zcsync.account('psa') AND subject = 'known';
+SELECT * FROM asked();
+-- a company that takes all strangers is nobody's organization; and a pair that has ended says nothing
+BEGIN; UPDATE zcsync.companies SET name = 'Unknown', sync_cause = 'pull', sync_cause_id = -1, sync_xid = pg_current_xact_id() WHERE account_id = zcsync.account('psa'); SELECT * FROM asked(); ROLLBACK;
+BEGIN; UPDATE zcsync.routes SET default_client = '12', target_stream_id = source_stream_id WHERE name = 'up'; SELECT * FROM asked(); ROLLBACK;
+BEGIN; UPDATE zcsync.links SET state = 'unlinked' WHERE route_id = (SELECT route_id FROM zcsync.routes WHERE name = 'up'); SELECT * FROM asked(); ROLLBACK;
 DROP FUNCTION asked;
 SELECT zcsync.alter_route('up', unknown_user => 'none');
 SELECT zcsync.alter_route('up', unknown_user => 'none', unknown_organization => 'none');

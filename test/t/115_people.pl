@@ -157,6 +157,7 @@ work() for 1, 2;
 is(value(q{SELECT concat_ws('|', c.name, c.email, t.sync_state) FROM zcsync.tickets t JOIN zcsync.contacts c ON c.account_id = t.account_id AND c.remote_id = t.requester_id WHERE t.subject = 'For support'}),
 	'new.person|new.person@example.com|synced', 'the requester of a new ticket was made');
 is(calls(qr{/users/create_or_update}, 'zendesk'), 1, 'once');
+is(calls(qr{/users/search}, 'zendesk'), 1, 'after the address was looked up');
 
 # Before them comes their organization, if the route says so, once: although the reply is lost
 sub at_halopsa { my ($kind, %fields) = @_; return $simulator->post('create', { vendor => 'halopsa', kind => $kind, fields => \%fields })->{id}; }
@@ -181,6 +182,16 @@ is(value(q{SELECT string_agg(concat_ws('|', t.subject, c.name, o.name, t.organiz
 	WHERE t.account_id = zcsync.account('acme') AND t.subject LIKE 'Hooli %'}), 'Hooli 3|Gavin 3|Hooli|t|synced,Hooli 4|Gavin 4|Hooli|t|synced', 'who is new belongs to the organization of their company')
 	or diag(value('SELECT source, message FROM zcsync.errors'));
 is(value(q{SELECT count(*) FROM zcsync.companies WHERE account_id = zcsync.account('acme') AND name = 'Hooli'}), 1, 'which is there once');
+
+# who is at Zendesk already, and not in the mirror, is found, and keeps name and organization
+my $made = calls(qr{/users/create_or_update}, 'zendesk');
+value(q{SET session_replication_role = replica; DELETE FROM zcsync.contacts WHERE account_id = zcsync.account('acme') AND email = 'gavin3@hooli.example'});
+$simulator->post('clock', { advance_seconds => 2 });
+$simulator->post('create', { vendor => 'halopsa', fields => { summary => 'Hooli 5', client_id => 91, site_id => 92, user_id => 93 } });
+work() for 1, 2;
+is(calls(qr{/users/create_or_update}, 'zendesk'), $made, 'who is there is not written');
+is(value(q{SELECT concat_ws('|', c.name, t.sync_state) FROM zcsync.tickets t JOIN zcsync.contacts c ON c.account_id = t.account_id AND c.remote_id = t.requester_id
+	WHERE t.account_id = zcsync.account('acme') AND t.subject = 'Hooli 5'}), 'Gavin 3|synced', 'but has the ticket');
 
 # Projects are read apart from tickets, which name them.
 my $projects = q{SELECT string_agg(concat_ws('|', p.name, p.budget_hours, p.closed_at IS NOT NULL, p.deleted_at IS NOT NULL, c.name,

@@ -282,6 +282,9 @@ BEGIN
 		CROSS JOIN LATERAL jsonb_each(t.vals) AS e
 		GROUP BY t.id;
 		RETURN;
+	ELSIF p_request ->> 'op' = 'find_user' THEN
+		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(zcsync._json_list(p_reply -> 'users'));
+		RETURN;
 	ELSIF p_request ->> 'op' = 'create_user' THEN
 		RETURN QUERY SELECT * FROM zcsync._zendesk_contacts(jsonb_build_array(p_reply -> 'user'));
 		RETURN;

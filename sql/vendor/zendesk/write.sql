@@ -394,54 +394,85 @@ COMMENT ON FUNCTION zcsync._zendesk_withhold(jsonb, integer, jsonb) IS
 
 -- The organization that stands for the company of the record of which a ticket is the
 -- copy.  Zendesk finds one by its external id only, and refuses a name that another one
--- has: so it is looked for by both here.  id NULL: there is none yet.
-CREATE FUNCTION zcsync._zendesk_organization(p_account bigint, p_route bigint, p_ticket bigint)
-RETURNS TABLE (id text, name text, external_id text)
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+-- has: so it is looked for by both here.  id NULL: there is none yet.  A company that
+-- takes the records of all strangers stands for nobody: one that a route has as its
+-- default_client, or that is named like that.
+CREATE FUNCTION zcsync._zendesk_organization(p_account bigint, p_route bigint, p_ticket bigint, OUT id text, OUT name text, OUT external_id text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
 AS $$
-	SELECT (
-		SELECT o.remote_id FROM zcsync.companies o
-		WHERE o.account_id = p_account AND o.type = 'organization' AND o.deleted_at IS NULL
-			AND (o.external_id = c.key OR zcsync._fold(o.name) = zcsync._fold(c.name))
-		ORDER BY o.external_id = c.key DESC NULLS LAST, o.local_id LIMIT 1), c.name, c.key
+#variable_conflict use_column
+BEGIN
+	SELECT btrim(c.name), 'zcsync-' || c.sync_key INTO name, external_id
 	FROM zcsync.links l
 	CROSS JOIN LATERAL (SELECT t.account_id, t.organization_id FROM zcsync.tickets AS t WHERE t.local_id = l.source_id OFFSET 0) AS s
-	CROSS JOIN LATERAL (
-		SELECT btrim(k.name), 'zcsync-' || k.sync_key FROM zcsync.companies AS k
-		WHERE k.account_id = s.account_id AND k.remote_id = s.organization_id AND k.deleted_at IS NULL AND btrim(k.name) <> '' OFFSET 0) AS c (name, key)
-	WHERE l.route_id = p_route AND l.target_id = p_ticket AND l.source_kind = 'tickets'
-	ORDER BY l.link_id LIMIT 1
+	CROSS JOIN LATERAL (SELECT k.* FROM zcsync.companies AS k
+		WHERE k.account_id = s.account_id AND k.remote_id = s.organization_id AND k.deleted_at IS NULL OFFSET 0) AS c
+	WHERE l.route_id = p_route AND l.target_id = p_ticket AND l.source_kind = 'tickets' AND l.state = 'linked'
+		AND btrim(c.name) <> '' AND zcsync._fold(btrim(c.name)) <> ALL ('{unknown,general client}')
+		AND NOT EXISTS (SELECT FROM zcsync.routes r JOIN zcsync.streams x ON x.stream_id = r.target_stream_id
+			WHERE x.account_id = c.account_id AND (r.default_client = c.remote_id OR zcsync._fold(r.default_client) = zcsync._fold(c.name)))
+	ORDER BY l.link_id LIMIT 1;
+	IF name IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT o.remote_id INTO id FROM zcsync.companies o
+	WHERE o.account_id = p_account AND o.external_id = _zendesk_organization.external_id AND o.type = 'organization' AND o.deleted_at IS NULL
+	ORDER BY o.local_id LIMIT 1;
+	IF id IS NULL THEN
+		SELECT o.remote_id INTO id FROM zcsync.companies o
+		WHERE o.account_id = p_account AND o.type = 'organization' AND o.deleted_at IS NULL AND zcsync._fold(o.name) = zcsync._fold(_zendesk_organization.name)
+		ORDER BY o.local_id LIMIT 1;
+	END IF;
+END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_organization(bigint, bigint, bigint) IS
-'the organization that stands for the company of the record of which a ticket is the copy; no row: that record has no company';
+'the organization that stands for the company of the record of which a ticket is the copy; no name: that record has no company, or one that stands for nobody';
 
 -- Where a route says so, a requester whom the account does not know is made before the
 -- ticket, with the name that the source has, and without a mail that greets them; and
--- before them their organization, to which the ticket belongs then, too.  Zendesk finds
--- an existing user by the address, and an organization by its external id, so both can
--- be sent again.  p_made: the organization was sent.  NULL: the ticket can be sent now.
-CREATE FUNCTION zcsync._zendesk_new_requester(p_account bigint, p_route bigint, p_ticket bigint, p_email text, p_made boolean) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+-- before them their organization, to which the ticket belongs then, too.  Zendesk would
+-- give the name and organization also to a user who is there, whom the mirror may not
+-- have yet: so the address is looked up there first.  What was sent and got no reply can
+-- be sent again: Zendesk finds a user by the address, and an organization by its external
+-- id.  p_learned: what was looked up and made.  NULL: the ticket can be sent now.
+CREATE FUNCTION zcsync._zendesk_new_requester(p_account bigint, p_route bigint, p_ticket bigint, p_email text, p_learned jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN o.id IS NULL AND o.name IS NOT NULL AND NOT p_made THEN
-		jsonb_build_object('op', 'create_organization', 'class', 'api', 'learn', 'organization', 'body',
-			jsonb_build_object('organization', jsonb_build_object('name', o.name, 'external_id', o.external_id)))
-	ELSE jsonb_build_object('op', 'create_user', 'class', 'api', 'learn', 'requester', 'body', jsonb_build_object('user', jsonb_build_object(
-		'email', p_email, 'skip_verify_email', true, 'name', coalesce((
-			SELECT nullif(btrim(c.name), '') FROM zcsync.streams s JOIN zcsync.contacts c ON c.account_id = s.account_id
-			WHERE s.stream_id = r.source_stream_id AND lower(c.email COLLATE "C") = lower(p_email COLLATE "C") AND c.deleted_at IS NULL
-			ORDER BY c.local_id LIMIT 1), split_part(p_email, '@', 1)))
-		|| CASE WHEN o.id IS NOT NULL THEN jsonb_build_object('organization_id', zcsync._zendesk_id(o.id)) ELSE '{}' END)) END
-	FROM zcsync.routes r
-	LEFT JOIN LATERAL zcsync._zendesk_organization(p_account, CASE r.unknown_organization WHEN 'create' THEN r.route_id END, p_ticket) AS o ON true
-	WHERE r.route_id = p_route AND r.unknown_user = 'create' AND p_email ~ '^[^@[:space:]]+@[^@[:space:]]+$'
-		AND NOT EXISTS (SELECT FROM zcsync.contacts c
-			WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_email COLLATE "C") AND c.deleted_at IS NULL)
+DECLARE
+	v_route zcsync.routes;
+	v_organization record;
+	v_id jsonb;
+	v_name text;
+BEGIN
+	SELECT * INTO v_route FROM zcsync.routes r WHERE r.route_id = p_route AND r.unknown_user = 'create';
+	IF NOT FOUND OR coalesce(p_email !~ '^[^@"[:space:]]+@[^@"[:space:]]+$', true) OR p_learned ? 'requester' OR EXISTS (
+		SELECT FROM zcsync.contacts c WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_email COLLATE "C") AND c.deleted_at IS NULL) THEN
+		RETURN NULL;
+	ELSIF (p_learned ? 'address') IS NOT TRUE THEN
+		RETURN jsonb_build_object('op', 'find_user', 'class', 'api', 'learn', 'address', 'query', format('email:"%s"', p_email));
+	END IF;
+	IF v_route.unknown_organization = 'create' THEN
+		SELECT * INTO v_organization FROM zcsync._zendesk_organization(p_account, p_route, p_ticket);
+		v_id := coalesce(zcsync._zendesk_id(v_organization.id), zcsync._zendesk_id(p_learned ->> 'organization'));
+		IF v_id IS NULL AND v_organization.name IS NOT NULL AND NOT p_learned ? 'organization' THEN
+			RETURN jsonb_build_object('op', 'create_organization', 'class', 'api', 'learn', 'organization', 'body',
+				jsonb_build_object('organization', jsonb_build_object('name', v_organization.name, 'external_id', v_organization.external_id)));
+		END IF;
+	END IF;
+	v_name := (SELECT nullif(btrim(c.name), '') FROM zcsync.streams s JOIN zcsync.contacts c ON c.account_id = s.account_id
+		WHERE s.stream_id = v_route.source_stream_id AND lower(c.email COLLATE "C") = lower(p_email COLLATE "C") AND c.deleted_at IS NULL
+		ORDER BY c.local_id LIMIT 1);
+	RETURN jsonb_build_object('op', 'create_user', 'class', 'api', 'learn', 'requester', 'body', jsonb_build_object('user',
+		jsonb_build_object('email', p_email, 'skip_verify_email', true, 'name', coalesce(v_name, split_part(p_email, '@', 1)))
+			|| CASE WHEN v_id IS NOT NULL THEN jsonb_build_object('organization_id', v_id) ELSE '{}' END));
+END
 $$;
-COMMENT ON FUNCTION zcsync._zendesk_new_requester(bigint, bigint, bigint, text, boolean) IS
-'the request that makes the requester of a new ticket, or first their organization, if the route wants that and nobody has the address; else NULL';
+COMMENT ON FUNCTION zcsync._zendesk_new_requester(bigint, bigint, bigint, text, jsonb) IS
+'the request that looks up or makes the requester of a new ticket, or first their organization, if the route wants that and nobody has the address; else NULL';
 
 -- The requests of push jobs; NULL for a row that equals its base or is gone.  A row
 -- that equals it is put in step: values that differ in form only, or that cannot be
@@ -464,8 +495,7 @@ BEGIN
 	FROM (
 		SELECT q.job_id, q.local_id, t.local_id IS NOT NULL AS found, coalesce(CASE
 			WHEN t.local_id IS NOT NULL AND t.remote_id IS NULL AND q.route_id IS NOT NULL AND q.sent IS NULL AND q.unclear_since IS NULL
-					AND q.payload #> '{learned,requester}' IS NULL
-				THEN zcsync._zendesk_new_requester(t.account_id, q.route_id, t.local_id, t.requester_id, q.payload #> '{learned,organization}' IS NOT NULL) END, CASE
+				THEN zcsync._zendesk_new_requester(t.account_id, q.route_id, t.local_id, t.requester_id, q.payload -> 'learned') END, CASE
 			WHEN t.local_id IS NOT NULL AND q.sent IS NULL AND q.unclear_since IS NULL
 					AND zcsync._lacks_fields(t.account_id, t.custom_fields, t.base -> 'custom_fields', q.payload)
 				THEN '{"op": "ticket_fields", "class": "api", "learn": "fields"}'

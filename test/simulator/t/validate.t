@@ -79,6 +79,7 @@ is scalar @{ $page->{comments} }, 1, 'a page of one comment';
 my ($loser, $winner) = map { $_->{id} } grep { $_->{status} eq 'open' } @{ $simulator->get('state/tickets')->{tickets} };
 try(zendesk => POST => "/api/v2/tickets/$winner/merge", { ids => [$loser], target_comment => 'Combined', source_comment => 'Closed' });
 try(zendesk => POST => '/api/v2/users/create_or_update', { user => { name => 'New', email => 'new@example.com', skip_verify_email => true } });
+is try(zendesk => GET => '/api/v2/users/search?query=email%3A%22New%40example.com%22')->{users}[0]{name}, 'New', 'found by the address';
 is try(zendesk => GET => "/api/v2/tickets/$id/audits?include=users&page[size]=100")->{audits}[-1]{author_id}, $agent, 'who did what';
 $simulator->post('catalogue', { vendor => 'zendesk', catalogue => 'suspended_tickets', fields => { subject => 'Win', cause => 'Detected as spam', author => { id => undef, name => 'W', email => 'w@spam.example' } } });
 is scalar @{ try(zendesk => GET => '/api/v2/suspended_tickets?page[size]=100')->{suspended_tickets} }, 1, 'a suspended ticket';

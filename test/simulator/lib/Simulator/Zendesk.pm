@@ -50,6 +50,7 @@ sub new ($class, @arguments)
 		'GET api/v2/incremental/organizations' => 'export_organizations',
 		'GET api/v2/users/me' => 'me',
 		'GET api/v2/users/show_many' => 'users_show_many',
+		'GET api/v2/users/search' => 'users_search',
 		'GET api/v2/users/:id' => 'user',
 		'GET api/v2/users' => 'users',
 		'POST api/v2/users/create_or_update' => 'user_create_or_update',
@@ -536,6 +537,15 @@ sub users_show_many ($self, $q)
 	my @ids = $self->ids_parameter($q);
 
 	return (200, { users => [ grep { defined } map { $q->{a}->users->{$_} } @ids ], count => scalar @ids, next_page => undef, previous_page => undef });
+}
+
+# GET /users/search: by the address only.
+sub users_search ($self, $q)
+{
+	my ($email) = ($q->{params}->param('query') // '') =~ /\Aemail:"?([^"\s]+)"?\z/;
+	my $user = defined $email ? $q->{a}->find_user($email) : undef;
+
+	return (200, { users => [ $user // () ], count => $user ? 1 : 0, next_page => undef, previous_page => undef });
 }
 
 sub user_create_or_update ($self, $q)
