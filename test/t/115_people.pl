@@ -187,7 +187,7 @@ is(value(q{SELECT count(*) FROM zcsync.companies WHERE account_id = zcsync.accou
 my $made = calls(qr{/users/create_or_update}, 'zendesk');
 value(q{SET session_replication_role = replica; DELETE FROM zcsync.contacts WHERE account_id = zcsync.account('acme') AND email = 'gavin3@hooli.example'});
 $simulator->post('clock', { advance_seconds => 2 });
-$simulator->post('create', { vendor => 'halopsa', fields => { summary => 'Hooli 5', client_id => 91, site_id => 92, user_id => 93 } });
+at_halopsa('ticket', summary => 'Hooli 5', client_id => $client, site_id => $site, user_id => $user{3});
 work() for 1, 2;
 is(calls(qr{/users/create_or_update}, 'zendesk'), $made, 'who is there is not written');
 is(value(q{SELECT concat_ws('|', c.name, t.sync_state) FROM zcsync.tickets t JOIN zcsync.contacts c ON c.account_id = t.account_id AND c.remote_id = t.requester_id
