@@ -7,6 +7,7 @@ CREATE FUNCTION zcsync._verb_progress()
 RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY
@@ -29,6 +30,7 @@ CREATE FUNCTION zcsync._server_progress()
 RETURNS TABLE (object text, lane text, done bigint, estimate bigint, progress text, calls_minute numeric, eta text, oldest text, newest text, limited_by text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY

@@ -41,7 +41,7 @@ $simulator->post('settings', { no_forms => 1 });
 $simulator->post('catalogue', { vendor => 'zendesk', catalogue => 'groups', fields => { name => "Group $_", default => undef, deleted => undef } }) for 1 .. 120;
 value(sprintf q{SELECT zcsync.add_account('acme', 'zendesk', settings => '{"subdomain": "acme", "base_url": "%s", "plan": "enterprise", "high_volume": true}',
 	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}');
-SELECT zcsync.add_stream('acme', kind, since => CASE kind WHEN 'companies' THEN '2000-01-01'::timestamptz END) FROM unnest('{companies,fields}'::text[]) AS kind},
+SELECT zcsync.add_stream('acme', kind, since => CASE kind WHEN 'companies' THEN '2000-01-01'::timestamptz END, pull_interval => '1 hour') FROM unnest('{companies,fields}'::text[]) AS kind},
 	$simulator->zendesk);
 work();
 is(value(q{SELECT string_agg(name, ',' ORDER BY name) FROM zcsync.companies WHERE type = 'organization'}), 'Contoso,Fabrikam,Globex Customers,Northwind Traders', 'organizations are companies');
