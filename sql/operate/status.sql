@@ -397,7 +397,7 @@ COMMENT ON FUNCTION zcsync._account_since(text, text) IS
 -- The state of each account: the first that holds.  A subtransaction catches errors, so
 -- this runs in no parallel worker.
 CREATE FUNCTION zcsync._account_states()
-RETURNS TABLE (severity integer, account text, state text, since timestamptz, age interval, waiting text, errors bigint, next text, why text, to_do text)
+RETURNS TABLE (severity integer, account text, state text, since timestamptz, age interval, waiting text, errors bigint, next text, why text, to_do text, on_server boolean)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -413,6 +413,7 @@ BEGIN
 		age := a.lag;
 		waiting := concat(a.ready + a.running + a.held, CASE WHEN a.more_jobs THEN '+' END);
 		errors := a.dead_letters + a.route_errors + a.streams_failing;
+		on_server := NULL;
 		v_asks := 0;
 		IF a.held > 0 THEN
 			SELECT * INTO v_held FROM zcsync._held_of(a.account);
@@ -422,6 +423,10 @@ BEGIN
 		IF a.state = 'blocked' THEN
 			SELECT 1, 'blocked', a.state_reason, coalesce(a.state_hint, format('SELECT * FROM zcsync.check_account(%L);', a.account))
 			INTO severity, state, why, to_do;
+			-- an operator may give new credentials; the key, and what credentials refer to, is on the server
+			on_server := EXISTS (
+				SELECT FROM zcsync.accounts AS b WHERE b.name = a.account AND (b.blocked_by = 'key_missing' OR b.blocked_by = 'credentials_unreadable'
+					AND EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.account_id = b.account_id AND c.reference IS NOT NULL)));
 		ELSIF a.state = 'paused' THEN
 			SELECT 3, 'paused', coalesce(a.state_reason, 'by an operator'), format('SELECT zcsync.resume_account(%L);', a.account)
 			INTO severity, state, why, to_do;
@@ -462,7 +467,7 @@ BEGIN
 	END LOOP;
 EXCEPTION WHEN OTHERS THEN	-- what is wrong with the installation is still shown
 	RETURN QUERY SELECT 0, '(all)', 'unknown', NULL::timestamptz, NULL::interval, NULL, NULL::bigint, NULL,
-		format('accounts cannot be shown: %s', SQLERRM), 'SELECT * FROM zcsync.setup();';
+		format('accounts cannot be shown: %s', SQLERRM), 'SELECT * FROM zcsync.setup();', NULL::boolean;
 END
 $$;
 COMMENT ON FUNCTION zcsync._account_states() IS
@@ -482,18 +487,15 @@ BEGIN
 		CASE WHEN x.state IN ('in step', 'starting') OR starts_with(x.to_do, 'nothing') THEN 'nobody'
 			WHEN starts_with(x.to_do, 'SELECT cron.') OR starts_with(x.to_do, 'SELECT * FROM cron.') THEN 'superuser'
 			WHEN x.to_do IS NULL OR starts_with(x.to_do, 'SELECT ') OR starts_with(x.to_do, 'CALL ') THEN 'operator'
-			-- an operator may give new credentials; the key, and what credentials refer to, is on the server
-			WHEN x.state = 'blocked' AND NOT EXISTS (
-				SELECT FROM zcsync.accounts AS b WHERE b.name = x.account AND (b.blocked_by = 'key_missing' OR b.blocked_by = 'credentials_unreadable'
-					AND EXISTS (SELECT FROM zcsync.credentials AS c WHERE c.account_id = b.account_id AND c.reference IS NOT NULL))) THEN 'operator'
+			WHEN NOT x.on_server THEN 'operator'
 			ELSE 'superuser' END AS who,
 		x.to_do
 	FROM (
 		SELECT t.severity, t.object AS account, t.state, t.since, NULL::interval AS age, NULL::text AS waiting,
-			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do
+			NULL::bigint AS errors, NULL::text AS next, t.why, t.to_do, NULL::boolean AS on_server
 		FROM zcsync._installation_trouble() AS t
 		UNION ALL
-		SELECT a.severity, a.account, a.state, a.since, a.age, a.waiting, a.errors, a.next, a.why, a.to_do
+		SELECT a.severity, a.account, a.state, a.since, a.age, a.waiting, a.errors, a.next, a.why, a.to_do, a.on_server
 		FROM zcsync._account_states() AS a) AS x
 	ORDER BY x.severity, x.age DESC NULLS LAST, x.account;
 	PERFORM zcsync._describe_status_view();

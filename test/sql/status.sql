@@ -91,7 +91,7 @@ SELECT who_acts('credentials_refused', 'Make a new file at the vendor, and zcsyn
 INSERT INTO zcsync.credentials (account_id, name, reference) VALUES (zcsync.account('blocked'), 'token', 'env:ZCSYNC_TOKEN');
 SELECT who_acts('credentials_unreadable', 'Set it, or run zcsync.set_credentials().') AS reference_unreadable;
 ROLLBACK;
-SELECT account, lag, ready, running, held, dead_letters, route_errors, reading_history AS history, backfill, started
+SELECT account, date_trunc('minute', lag) AS lag, ready, running, held, dead_letters, route_errors, reading_history AS history, backfill, started
 FROM zcsync.stat_accounts ORDER BY account;
 SELECT account, source, reference, message, hint, times, job_id IS NOT NULL AS job FROM zcsync.errors ORDER BY account, source;
 SELECT object, lane, done, estimate, progress, round(calls_minute) AS calls_minute, eta, limited_by FROM zcsync.progress
