@@ -36,7 +36,7 @@ sub quick
 }
 
 quick('snapshot', sub {
-	is($node->safe_psql('postgres', "SELECT backend_xmin IS NULL AND backend_xid IS NULL AND state = 'idle' FROM pg_stat_activity WHERE backend_type = 'zcsync worker'"),
+	is($node->safe_psql('postgres', "SELECT backend_xmin IS NULL AND backend_xid IS NULL AND state = 'idle' FROM pg_stat_activity WHERE backend_type = 'zcsync worker' AND datname = 'app'"),
 		't', 'the worker holds no snapshot');
 	is($node->safe_psql('app', "SELECT count(*) FROM pg_locks WHERE pid = " . worker_pid($node, 'app') . " AND locktype = 'relation'"), '0', 'and locks no table');
 });

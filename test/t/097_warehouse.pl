@@ -59,7 +59,7 @@ my @blocks = map { s/^    //gmr } $manual =~ /\n\n((?:    .*\n)+)/g;
 is(scalar @blocks, 3, 'the manual has three blocks of statements');
 value($blocks[0]);
 my $ddl = value($blocks[1]);
-is(scalar(() = $ddl =~ /CREATE TABLE/g), 7, 'the tables of the warehouse');
+is(scalar(() = $ddl =~ /CREATE TABLE/g), 8, 'the tables of the warehouse');
 $warehouse->safe_psql('postgres', "CREATE SCHEMA zcsync;\n$ddl");
 my $connection = $node->connstr('postgres') =~ s{'}{''}gr;
 $warehouse->safe_psql('postgres', $blocks[2] =~ s/CONNECTION '[^']*'/CONNECTION '$connection'/r);
