@@ -382,15 +382,20 @@ compare_names(const ListCell *a, const ListCell *b)
 	int			order = strcmp(first->name, second->name);
 
 	if (order == 0 && first != second)
+	{
+		char	   *one = get_func_name(first->function);
+		char	   *other = get_func_name(second->function);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("%s \"%s\" has two descriptors",
 						get_rel_name(get_typ_typrelid(get_func_rettype(first->function))),
 						first->name),
 				 errdetail("They are %s() and %s().",
-						   get_func_name(first->function),
-						   get_func_name(second->function)),
+						   strcmp(one, other) < 0 ? one : other,
+						   strcmp(one, other) < 0 ? other : one),
 				 errhint("Drop one of these functions.")));
+	}
 	return order;
 }
 
