@@ -83,6 +83,10 @@ sql -f demo/9_lead_route.sql
 wait_for 180 "SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push')" \
 	"SELECT rpad(object, 16) || progress || '  ' || done || ' of ' || estimate FROM zcsync.progress WHERE lane = 'backfill' AND object LIKE 'leads%'"
 
+step 'The comments of all tickets that are tasks are read, behind all else'
+wait_for 300 "SELECT count(*) FROM zcsync.conversations WHERE read_at IS NULL" \
+	"SELECT rpad(object, 14) || progress FROM zcsync.progress WHERE lane = 'comments' ORDER BY object"
+
 step 'Webhooks: from now on vendors say at once what changes'
 start_door
 sql -v door="$DOOR_URL" -f demo/10_webhooks.sql
