@@ -117,7 +117,9 @@ for my $round (1 .. 60)
 	resume();
 	look();
 	$flow->polls;
-	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
+	# or until a kill that has only now been noticed pauses the route
+	$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM zcsync.alerts WHERE code = 'route_fault' AND resolved_at IS NULL) OR NOT EXISTS (
+		SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
 		WHERE q.operation <> 'pull' AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
 	last if value($arrived) >= $expected && value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'conversation')}) == 0;
 	$flow->advance(33);
