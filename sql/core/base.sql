@@ -56,6 +56,15 @@ AS 'MODULE_PATHNAME', 'zcsync_sql_worker_slots';
 COMMENT ON FUNCTION zcsync._worker_slots() IS
 'the launcher (its database is null), and for each database that it knows to use zcsync the worker and the local worker, if it has one; empty without preloading';
 
+-- In place of EXECUTE where a query is made at run time, asked often, and takes longer
+-- to plan than to run.  The plan knows neither how long an array is nor how many rows
+-- another table has, so such queries look rows up one by one (LATERAL, OFFSET 0).
+CREATE FUNCTION zcsync._read_kept(query text, VARIADIC args "any") RETURNS SETOF record
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 20
+AS 'MODULE_PATHNAME', 'zcsync_sql_read_kept';
+COMMENT ON FUNCTION zcsync._read_kept(text, "any") IS
+'the rows of a query that only reads, with its parameters, read with the rights of the caller; the session keeps its plan';
+
 -- Lower case of names.  lower() alone depends on the locale: in a Turkish database INFO
 -- does not become info, and with the collation "C" ÉTÉ does not become été.  Values
 -- that must have the same form in every database (an e-mail address, a code, a header)

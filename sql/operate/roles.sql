@@ -72,7 +72,7 @@ CREATE FUNCTION zcsync._reader_functions(p_limited boolean) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT '{account,tickets_page,tickets_page_json,tasks_page,leads_page,leads_page_json,active_tickets_by_user,recent_leads,
-			top_companies,tickets_report,_page_query,_read_page,_page_rows,_encode_cursor,_check_rows,_fold,history,record,_may_read_field,_now,_span,sparkline,search_leads}'::text[]
+			top_companies,tickets_report,_page_query,_read_kept,_page_rows,_encode_cursor,_check_rows,_fold,history,record,_may_read_field,_now,_span,sparkline,search_leads}'::text[]
 		|| zcsync._search_functions()
 		|| CASE WHEN p_limited THEN '{}' ELSE '{selfcheck,maintenance_advice,reference,_record_id,_shorten,_allowances_now,_backlog,
 			_account_numbers,_account_states,_progress_lines,_queue_numbers,_installation_trouble,_worker_slots,_cache_statistics,

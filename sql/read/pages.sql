@@ -209,12 +209,6 @@ $$;
 COMMENT ON FUNCTION zcsync._page_query(text, text[], text, integer, text, text, text) IS
 'the query of a page (reference, local_id, these columns, next_cursor, has_more) and its parameters; an error if there is no such page';
 
-CREATE FUNCTION zcsync._read_page(query text, key text, local_id bigint, account_id bigint, rows integer, list jsonb) RETURNS SETOF record
-LANGUAGE C STABLE PARALLEL UNSAFE ROWS 20
-AS 'MODULE_PATHNAME', 'zcsync_sql_read_page';
-COMMENT ON FUNCTION zcsync._read_page(text, text, bigint, bigint, integer, jsonb) IS
-'the rows of a query of zcsync._page_query(), read with the rights of the caller; the session keeps its plan';
-
 CREATE FUNCTION zcsync.tickets_page(cursor text DEFAULT NULL, page_size integer DEFAULT 20, sort_by text DEFAULT 'created_at',
 	sort_order text DEFAULT 'desc', account text DEFAULT NULL)
 RETURNS TABLE (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
@@ -231,7 +225,7 @@ BEGIN
 	SELECT p.*
 	FROM zcsync._page_query('tickets', '{subject,status,priority,type,requester_id,assignee_id,group_id,organization_id,tags,due_at,url,created_at,updated_at}',
 		tickets_page.cursor, tickets_page.page_size, tickets_page.sort_by, tickets_page.sort_order, tickets_page.account) AS q
-	CROSS JOIN LATERAL zcsync._read_page(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)
+	CROSS JOIN LATERAL zcsync._read_kept(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)
 		AS p (reference text, local_id bigint, subject text, status text, priority text, type text, requester_id text, assignee_id text,
 			group_id text, organization_id text, tags text[], due_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
 			next_cursor text, has_more boolean);
@@ -274,7 +268,7 @@ BEGIN
 	SELECT p.*
 	FROM zcsync._page_query('tasks', '{name,status,status_type,priority,assignees,tags,list_id,parent_id,due_at,closed_at,url,created_at,updated_at}',
 		tasks_page.cursor, tasks_page.page_size, tasks_page.sort_by, tasks_page.sort_order, tasks_page.account) AS q
-	CROSS JOIN LATERAL zcsync._read_page(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)
+	CROSS JOIN LATERAL zcsync._read_kept(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)
 		AS p (reference text, local_id bigint, name text, status text, status_type text, priority integer, assignees text[], tags text[], list_id text,
 			parent_id text, due_at timestamptz, closed_at timestamptz, url text, created_at timestamptz, updated_at timestamptz,
 			next_cursor text, has_more boolean);
@@ -299,7 +293,7 @@ BEGIN
 	SELECT p.*
 	FROM zcsync._page_query('leads', '{first_name,last_name,company,title,email,phone,source,stage,quality,status_id,status,owner_id,value,created_at,updated_at}',
 		leads_page.cursor, leads_page.page_size, leads_page.sort_by, leads_page.sort_order, leads_page.account) AS q
-	CROSS JOIN LATERAL zcsync._read_page(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)
+	CROSS JOIN LATERAL zcsync._read_kept(q.query, q.key, q.local_id, q.account_id, q.rows, q.list)
 		AS p (reference text, local_id bigint, first_name text, last_name text, company text, title text, email text, phone text, source text,
 			stage text, quality integer, status_id integer, status text, owner_id text, value numeric, created_at timestamptz, updated_at timestamptz,
 			next_cursor text, has_more boolean);

@@ -17,19 +17,22 @@
 -- route said, $7 what apply_route() would make of it.  An empty status means that there
 -- is none yet.
 CREATE FUNCTION zcsync._route_back_query(p_route bigint, p_source_kind text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format($sql$
+BEGIN
+	RETURN format($sql$
 WITH pairs AS MATERIALIZED (
 	SELECT l.link_id, l.source_id, l.target_id, l.agreed_back, v.doc,
 		l.dropped,
 		jsonb_build_object(%2$s) AS current, s.status AS status_here
 	FROM unnest($6) AS v
-	JOIN zcsync.links AS l ON l.source_id = v.source_id
+	CROSS JOIN LATERAL (
+		SELECT k.* FROM zcsync.links AS k
+		WHERE k.route_id = $1 AND k.source_id = v.source_id AND k.state <> 'unlinked' OFFSET 0) AS l
 	CROSS JOIN LATERAL (
 		SELECT m.* FROM zcsync.%1$I AS m WHERE m.local_id = l.source_id AND m.deleted_at IS NULL OFFSET 0) AS s
-	WHERE l.route_id = $1 AND l.source_id = ANY ($2) AND l.state <> 'unlinked' AND v.error IS NULL AND NOT v.late
+	WHERE v.source_id IN (SELECT unnest($2)) AND v.error IS NULL AND NOT v.late
 ), fields AS MATERIALIZED (
 	SELECT b.field, 'back:' || b.field AS key, b.expression, b.mapped, $3 ->> b.field AS type, $4 ->> b.field AS role FROM zcsync.route_fields AS b
 	WHERE b.route_id = $1 AND b.direction = 'back'
@@ -59,7 +62,8 @@ WHERE p.doc -> f.field IS DISTINCT FROM p.agreed_back -> f.field
 ORDER BY p.source_id, f.field$sql$,
 		p_source_kind,
 		coalesce((SELECT string_agg(format('%L, s.%I', f.field, f.field), ', ' ORDER BY f.field)
-			FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back'), ''))
+			FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'back'), ''));
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_back_query(bigint, text) IS
 'the query that tells what comes back to the source of a route';
@@ -72,6 +76,8 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
+SET enable_nestloop = off	-- rows are looked up one by one, but what was found is joined by hashing
+SET enable_mergejoin = off
 AS $$
 DECLARE
 	v record;
@@ -85,7 +91,7 @@ BEGIN
 	IF coalesce(cardinality(p_values), 0) = 0 THEN
 		RETURN;
 	END IF;
-	RETURN QUERY EXECUTE format($sql$
+	RETURN QUERY SELECT c.* FROM zcsync._read_kept(format($sql$
 		SELECT CASE x.step WHEN 'update' THEN 'update' WHEN 'agree' THEN 'agree' ELSE 'error' END,
 			NULL::bigint, b.source_id, b.target_id, 'back:' || b.field, b.old, CASE WHEN b.unmapped THEN b.value ELSE b.new END,
 			CASE WHEN x.step NOT IN ('update', 'agree') THEN x.step END,
@@ -98,10 +104,10 @@ BEGIN
 			WHEN b.unmapped THEN 'unmapped_value'
 			ELSE zcsync._write_step($8, '{}', b.field, b.status_here, b.old, b.new) END AS step) AS x
 		WHERE x.step <> 'wait'$sql$,
-		zcsync._route_back_query(p_route, v.source_kind))
-	USING p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
+		zcsync._route_back_query(p_route, v.source_kind)), p_route, p_ids, (SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_source_fields(v.source_stream_id) f),
 		(SELECT t.roles FROM zcsync._route_targets() t WHERE t.vendor = v.source_vendor AND t.kind = v.source_kind), v.source_account, p_values, p_apply,
-		(zcsync._kind_of(v.source_vendor, v.source_kind)).rules;
+		(zcsync._kind_of(v.source_vendor, v.source_kind)).rules)
+		AS c (op text, link_id bigint, source_id bigint, target_id bigint, field text, old jsonb, new jsonb, error_code text, message text, agreed jsonb);
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;

@@ -48,15 +48,18 @@ COMMENT ON FUNCTION zcsync._resolve_status(bigint, text, text, text, boolean) IS
 -- The status that closes a record of this kind and scope: the vendor's own, or the one
 -- in the catalogue.
 CREATE FUNCTION zcsync._closing_status(p_account bigint, p_kind text, p_scope text, p_is_id boolean DEFAULT false) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(((zcsync._kind_of(a.vendor, p_kind)).rules).closing_status, (
-		SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
-		WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
-			AND CASE WHEN p_is_id THEN zcsync._fold(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
-		ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1))
-	FROM zcsync.accounts a WHERE a.account_id = p_account
+BEGIN
+	RETURN (
+		SELECT coalesce(((zcsync._kind_of(a.vendor, p_kind)).rules).closing_status, (
+			SELECT CASE WHEN p_is_id THEN st.status_id ELSE st.name END FROM zcsync.statuses st
+			WHERE st.account_id = p_account AND st.scope_id = p_scope AND st.deleted_at IS NULL AND st.active IS NOT FALSE
+				AND CASE WHEN p_is_id THEN zcsync._fold(st.name) = 'closed' ELSE st.category IN ('closed', 'done') END
+			ORDER BY st.category = 'closed' DESC, st.position, st.local_id LIMIT 1))
+		FROM zcsync.accounts a WHERE a.account_id = p_account);
+END
 $$;
 COMMENT ON FUNCTION zcsync._closing_status(bigint, text, text, boolean) IS
 'the status that closes a record of a list or a kind; NULL when none is known';
@@ -64,22 +67,25 @@ COMMENT ON FUNCTION zcsync._closing_status(bigint, text, text, boolean) IS
 -- The id of a member of an account, given as id or e-mail address: a member of a
 -- catalogue of its own, or a contact, of which only some may be members.
 CREATE FUNCTION zcsync._member_id(p_account bigint, p_member text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN p_member ~ '^[0-9]+$' THEN p_member
-		WHEN v.members_field IS NOT NULL THEN (
-			SELECT o.member ->> 'id' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (member)
-			WHERE f.account_id = p_account AND f.remote_id = v.members_field AND f.deleted_at IS NULL
-				AND lower((o.member ->> 'email') COLLATE "C") = lower(p_member COLLATE "C") AND o.member -> 'disabled' IS DISTINCT FROM 'true'
-			LIMIT 1)
-		ELSE (SELECT c.remote_id FROM zcsync.contacts c
-			WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_member COLLATE "C") AND c.deleted_at IS NULL
-				AND (v.member_roles IS NULL OR c.role = ANY (v.member_roles))
-			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
-	END
-	FROM (SELECT (x.v).members_field, (x.v).member_roles
-		FROM (SELECT zcsync._vendor_of(a.vendor) AS v FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS x OFFSET 0) AS v
+BEGIN
+	RETURN (
+		SELECT CASE WHEN p_member ~ '^[0-9]+$' THEN p_member
+			WHEN v.members_field IS NOT NULL THEN (
+				SELECT o.member ->> 'id' FROM zcsync.fields f CROSS JOIN LATERAL jsonb_array_elements(f.options) AS o (member)
+				WHERE f.account_id = p_account AND f.remote_id = v.members_field AND f.deleted_at IS NULL
+					AND lower((o.member ->> 'email') COLLATE "C") = lower(p_member COLLATE "C") AND o.member -> 'disabled' IS DISTINCT FROM 'true'
+				LIMIT 1)
+			ELSE (SELECT c.remote_id FROM zcsync.contacts c
+				WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(p_member COLLATE "C") AND c.deleted_at IS NULL
+					AND (v.member_roles IS NULL OR c.role = ANY (v.member_roles))
+				ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1)
+		END
+		FROM (SELECT (x.v).members_field, (x.v).member_roles
+			FROM (SELECT zcsync._vendor_of(a.vendor) AS v FROM zcsync.accounts a WHERE a.account_id = p_account OFFSET 0) AS x OFFSET 0) AS v);
+END
 $$;
 COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
 'id of a member of an account by id or e-mail address; NULL when there is none';
@@ -87,14 +93,17 @@ COMMENT ON FUNCTION zcsync._member_id(bigint, text) IS
 -- The requester, given as id or e-mail address: the user who has the address, else
 -- the address itself.
 CREATE FUNCTION zcsync._requester(p_account bigint, p_requester text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(
-		(SELECT c.remote_id FROM zcsync.contacts c
-		WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(btrim(p_requester) COLLATE "C") AND c.deleted_at IS NULL
-		ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1),
-		CASE WHEN p_requester ~ '^[0-9]{1,20}$|^[^@[:space:]]+@[^@[:space:]]+$' THEN p_requester END)
+BEGIN
+	RETURN (
+		SELECT coalesce(
+			(SELECT c.remote_id FROM zcsync.contacts c
+			WHERE c.account_id = p_account AND lower(c.email COLLATE "C") = lower(btrim(p_requester) COLLATE "C") AND c.deleted_at IS NULL
+			ORDER BY c.active IS NOT FALSE DESC, c.local_id LIMIT 1),
+			CASE WHEN p_requester ~ '^[0-9]{1,20}$|^[^@[:space:]]+@[^@[:space:]]+$' THEN p_requester END));
+END
 $$;
 COMMENT ON FUNCTION zcsync._requester(bigint, text) IS
 'the user of an account with this e-mail address, or the address itself if no user has it; NULL if it is no address';
@@ -134,29 +143,32 @@ COMMENT ON FUNCTION zcsync._write_step_text(text, text, jsonb) IS
 -- The part of the query that finds client, user and site of each record, if the route
 -- copies the company; see companies.sql.
 CREATE FUNCTION zcsync._route_parties_query(p_route bigint, p_roles jsonb, p_person regproc) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format($sql$clients AS MATERIALIZED (
-	SELECT d.company, c.client_id, c.key
-	FROM (SELECT DISTINCT p.doc -> %1$L AS company FROM pairs AS p WHERE NOT p.target_gone) AS d
-	CROSS JOIN LATERAL zcsync._route_client($2, $6, d.company, $10) AS c
-), parties AS MATERIALIZED (
-	SELECT p.source_id, c.company, c.key, c.client_id, u.user_id, coalesce(p.doc ->> %3$L, u.site_id) AS site_id
-	FROM pairs AS p
-	JOIN clients AS c ON c.company IS NOT DISTINCT FROM p.doc -> %1$L
-	CROSS JOIN LATERAL %4$s($6, c.client_id, p.doc ->> %2$L, $11) AS u
-	WHERE NOT p.target_gone
-)$sql$, max(x.key) FILTER (WHERE x.value = 'company'), max(x.key) FILTER (WHERE x.value = 'user'),
-			max(x.key) FILTER (WHERE x.value = 'site'), p_person)
-	FROM jsonb_each_text(p_roles) AS x
-	WHERE EXISTS (SELECT FROM zcsync.route_fields f JOIN jsonb_each_text(p_roles) c ON c.key = f.field AND c.value = 'company'
-		WHERE f.route_id = p_route AND f.direction = 'forward')
-	HAVING count(*) > 0
-	UNION ALL
-	SELECT 'parties AS (SELECT NULL::bigint AS source_id, NULL::jsonb AS company, NULL::text AS key, NULL::text AS client_id,'
-		' NULL::text AS user_id, NULL::text AS site_id WHERE false)'
-	LIMIT 1
+BEGIN
+	RETURN (
+		SELECT format($sql$clients AS MATERIALIZED (
+		SELECT d.company, c.client_id, c.key
+		FROM (SELECT DISTINCT p.doc -> %1$L AS company FROM pairs AS p WHERE NOT p.target_gone) AS d
+		CROSS JOIN LATERAL zcsync._route_client($2, $6, d.company, $10) AS c
+	), parties AS MATERIALIZED (
+		SELECT p.source_id, c.company, c.key, c.client_id, u.user_id, coalesce(p.doc ->> %3$L, u.site_id) AS site_id
+		FROM pairs AS p
+		JOIN clients AS c ON c.company IS NOT DISTINCT FROM p.doc -> %1$L
+		CROSS JOIN LATERAL %4$s($6, c.client_id, p.doc ->> %2$L, $11) AS u
+		WHERE NOT p.target_gone
+	)$sql$, max(x.key) FILTER (WHERE x.value = 'company'), max(x.key) FILTER (WHERE x.value = 'user'),
+				max(x.key) FILTER (WHERE x.value = 'site'), p_person)
+		FROM jsonb_each_text(p_roles) AS x
+		WHERE EXISTS (SELECT FROM zcsync.route_fields f JOIN jsonb_each_text(p_roles) c ON c.key = f.field AND c.value = 'company'
+			WHERE f.route_id = p_route AND f.direction = 'forward')
+		HAVING count(*) > 0
+		UNION ALL
+		SELECT 'parties AS (SELECT NULL::bigint AS source_id, NULL::jsonb AS company, NULL::text AS key, NULL::text AS client_id,'
+			' NULL::text AS user_id, NULL::text AS site_id WHERE false)'
+		LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_parties_query(bigint, jsonb, regproc) IS
 'the part of the query of a route that finds client, user and site';
@@ -385,25 +397,28 @@ COMMENT ON FUNCTION zcsync._route_query_changes() IS
 'part of the query of a route: changes and errors; for format()';
 
 CREATE FUNCTION zcsync._route_query(p_route bigint, p_source_kind text, p_target_kind text) RETURNS text
-LANGUAGE sql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format(zcsync._route_query_pairs() || zcsync._route_query_values() || zcsync._route_query_changes(),
-		p_source_kind, p_target_kind,
-		coalesce((SELECT string_agg(format('%L, t.%I', c.field, c.field), ', ' ORDER BY c.field)
-			FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
-				FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
-		x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
-		zcsync._route_changed_at(sa.vendor), CASE WHEN x.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', x.place_field) END, x.roles, x.status_scope, x.status_is_id,
-		zcsync._route_parties_query(p_route, x.roles, (zcsync._vendor_of(ta.vendor)).person), x.setting, x.place,
-		CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field)
-	FROM zcsync.routes r
-	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	JOIN zcsync.accounts sa ON sa.account_id = s.account_id
-	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
-	JOIN zcsync.accounts ta ON ta.account_id = t.account_id
-	JOIN zcsync._route_targets() x ON x.vendor = ta.vendor AND x.kind = t.kind
-	WHERE r.route_id = p_route
+BEGIN
+	RETURN (
+		SELECT format(zcsync._route_query_pairs() || zcsync._route_query_values() || zcsync._route_query_changes(),
+			p_source_kind, p_target_kind,
+			coalesce((SELECT string_agg(format('%L, t.%I', c.field, c.field), ', ' ORDER BY c.field)
+				FROM (SELECT DISTINCT CASE WHEN f.field LIKE 'custom:%' THEN 'custom_fields' ELSE f.field END AS field
+					FROM zcsync.route_fields f WHERE f.route_id = p_route AND f.direction = 'forward') AS c), ''),
+			x.name_field, CASE WHEN sa.vendor = 'local' THEN 'true' ELSE 's.remote_id IS NOT NULL' END,
+			zcsync._route_changed_at(sa.vendor), CASE WHEN x.place_field IS NULL THEN 'NULL::text' ELSE format('t.%I', x.place_field) END, x.roles, x.status_scope, x.status_is_id,
+			zcsync._route_parties_query(p_route, x.roles, (zcsync._vendor_of(ta.vendor)).person), x.setting, x.place,
+			CASE WHEN x.status_scope IS NOT NULL THEN format('%s/%s', ta.name, t.kind) END, x.place_field)
+		FROM zcsync.routes r
+		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+		JOIN zcsync.accounts sa ON sa.account_id = s.account_id
+		JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
+		JOIN zcsync.accounts ta ON ta.account_id = t.account_id
+		JOIN zcsync._route_targets() x ON x.vendor = ta.vendor AND x.kind = t.kind
+		WHERE r.route_id = p_route);
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_query(bigint, text, text) IS
 'the query of a route; see zcsync._route_changes()';
@@ -418,6 +433,8 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET jit = off
 SET enable_seqscan = off	-- rows are looked up one by one, also while their tables are empty
+SET enable_nestloop = off	-- but what was found is joined by hashing
+SET enable_mergejoin = off
 SET work_mem = '32MB'	-- plan() asks for a thousand records at a time
 AS $$
 DECLARE
@@ -430,13 +447,14 @@ BEGIN
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	JOIN zcsync.accounts ta ON ta.account_id = t.account_id
 	WHERE r.route_id = p_route;
-	RETURN QUERY EXECUTE zcsync._route_query(p_route, v.source_kind, v.target_kind)
-	USING p_route, v.source_account, p_ids, p_backfill, zcsync._route_start(p_route), v.target_account,
+	RETURN QUERY SELECT c.* FROM zcsync._read_kept(zcsync._route_query(p_route, v.source_kind, v.target_kind),
+		p_route, v.source_account, p_ids, p_backfill, zcsync._route_start(p_route), v.target_account,
 		zcsync._member_id(v.target_account, v.default_assignee), v.on_leave,
 		(SELECT jsonb_object_agg(f.field, f.type) FROM zcsync._route_target_fields(v.target_stream_id) f),
 		zcsync._find_client(v.target_account, v.default_client), v.unknown_user, p_values, p_apply,
 		(zcsync._kind_of(v.target_vendor, v.target_kind)).rules, zcsync._create_only(v.target_vendor, v.target_kind),
-		ARRAY(SELECT ROW(e.source_id, NULL, NULL, NULL, e.targets, NULL, NULL, NULL)::zcsync.route_evaluation FROM unnest(p_values) AS e WHERE e.targets <> '{}');
+		ARRAY(SELECT ROW(e.source_id, NULL, NULL, NULL, e.targets, NULL, NULL, NULL)::zcsync.route_evaluation FROM unnest(p_values) AS e WHERE e.targets <> '{}'))
+		AS c (op text, link_id bigint, source_id bigint, target_id bigint, field text, old jsonb, new jsonb, error_code text, message text, agreed jsonb);
 	RETURN QUERY SELECT c.* FROM zcsync._failed_evaluations(p_values) c WHERE c.source_id = ANY (p_ids);
 END
 $$;

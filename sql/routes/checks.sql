@@ -28,15 +28,18 @@ COMMENT ON FUNCTION zcsync._route_sample(bigint, integer) IS
 -- or because one is still open.  op is held if they or their counterparts have a held
 -- push, cancelled if cancel_held() prevented a copy.
 CREATE FUNCTION zcsync._kept_route_records(p_route bigint, p_ids bigint[]) RETURNS SETOF zcsync.route_change
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT ROW(k.op, NULL, k.id, NULL, NULL, NULL, to_jsonb(CASE k.op WHEN 'held' THEN 'waits until a held write is released or cancelled'
-		ELSE 'cancel_held() took its copy back; release_held(..., cancelled => true) has it made again' END), NULL, NULL, NULL)::zcsync.route_change
+BEGIN
+	RETURN QUERY
+	SELECT k.op, NULL::bigint, k.id, NULL::bigint, NULL, NULL::jsonb, to_jsonb(CASE k.op WHEN 'held' THEN 'waits until a held write is released or cancelled'
+		ELSE 'cancel_held() took its copy back; release_held(..., cancelled => true) has it made again' END), NULL, NULL, NULL::jsonb
 	FROM (SELECT i, CASE WHEN i = ANY (h.ids) THEN 'held'
 			WHEN EXISTS (SELECT FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = i AND l.state = 'cancelled') THEN 'cancelled' END
 		FROM (SELECT zcsync._held_sources(p_route, p_ids) OFFSET 0) AS h (ids) CROSS JOIN LATERAL unnest(p_ids) AS i) AS k (id, op)
-	WHERE k.op IS NOT NULL ORDER BY k.id
+	WHERE k.op IS NOT NULL ORDER BY k.id;
+END
 $$;
 COMMENT ON FUNCTION zcsync._kept_route_records(bigint, bigint[]) IS
 'records that a route leaves alone because of what a person decided, or is to decide';

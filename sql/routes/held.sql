@@ -15,15 +15,17 @@
 -- Which of these source records of a route it does not read now, because they or their
 -- counterparts have a held push.
 CREATE FUNCTION zcsync._held_sources(p_route bigint, p_ids bigint[]) RETURNS bigint[]
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT ARRAY(
+BEGIN
+	RETURN ARRAY(
 		SELECT e.source_id
 		FROM (SELECT i, i FROM unnest(p_ids) AS i
 			UNION ALL SELECT l.source_id, l.target_id FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = ANY (p_ids)) AS e (source_id, row_id)
 		WHERE EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.local_id = e.row_id AND q.operation = 'push' AND q.state = 'held')
-		GROUP BY e.source_id)
+		GROUP BY e.source_id);
+END
 $$;
 COMMENT ON FUNCTION zcsync._held_sources(bigint, bigint[]) IS
 'those of these source records that a route does not read, because they or their counterparts have a held push';

@@ -15,9 +15,11 @@
 -- All pairs of these records with records of a stream, including those that have ended.
 CREATE FUNCTION zcsync._pairs_with(p_ids bigint[], p_account bigint, p_kind text)
 RETURNS TABLE (id bigint, other_id bigint, link_id bigint, route_id bigint, state text, copy_id bigint)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+	RETURN QUERY
 	SELECT i.id, l.other_id, l.link_id, l.route_id, l.state, l.copy_id
 	FROM unnest(p_ids) AS i (id)
 	CROSS JOIN LATERAL (
@@ -26,7 +28,8 @@ AS $$
 		UNION ALL
 		SELECT k.source_id, k.link_id, k.route_id, k.state, k.copy_id FROM zcsync.links AS k
 		WHERE k.target_id = i.id AND k.source_account = p_account AND k.source_kind = p_kind
-		OFFSET 0) AS l
+		OFFSET 0) AS l;
+END
 $$;
 COMMENT ON FUNCTION zcsync._pairs_with(bigint[], bigint, text) IS
 'pairs of records with records of one account and kind, including those that have ended';
@@ -34,9 +37,11 @@ COMMENT ON FUNCTION zcsync._pairs_with(bigint[], bigint, text) IS
 -- The originals of these records, and the originals of those: one row for each such
 -- record of this account and kind.
 CREATE FUNCTION zcsync._originals_in(p_ids bigint[], p_account bigint, p_kind text) RETURNS TABLE (id bigint, original_id bigint)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+	RETURN QUERY
 	WITH RECURSIVE chain AS (
 		SELECT i.id, i.id AS at, NULL::bigint AS account_id, NULL::text AS kind FROM unnest(p_ids) AS i (id)
 		UNION
@@ -49,7 +54,8 @@ AS $$
 			SELECT k.target_id, k.target_account, k.target_kind FROM zcsync.links AS k
 			WHERE k.source_id = c.at AND k.copy_id = c.at
 			OFFSET 0) AS l)
-	SELECT c.id, c.at FROM chain AS c WHERE c.account_id = p_account AND c.kind = p_kind
+	SELECT c.id, c.at FROM chain AS c WHERE c.account_id = p_account AND c.kind = p_kind;
+END
 $$;
 COMMENT ON FUNCTION zcsync._originals_in(bigint[], bigint, text) IS
 'records of one account and kind that these are copies of, or copies of copies';
@@ -62,9 +68,11 @@ COMMENT ON FUNCTION zcsync._originals_in(bigint[], bigint, text) IS
 --
 -- Records that have no counterpart yet are not in the result.
 CREATE FUNCTION zcsync._route_standing(p_route bigint, p_ids bigint[]) RETURNS TABLE (source_id bigint, target_id bigint, verdict text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+	RETURN QUERY
 	WITH ends AS MATERIALIZED (
 		SELECT s.account_id AS source_account, s.kind AS source_kind, t.account_id AS target_account, t.kind AS target_kind
 		FROM zcsync.routes r
@@ -99,7 +107,8 @@ AS $$
 	SELECT DISTINCT o.id, NULL::bigint, 'skip'
 	FROM ends AS e
 	CROSS JOIN LATERAL zcsync._originals_in(
-		ARRAY(SELECT i FROM unnest(p_ids) AS i EXCEPT SELECT k.id FROM known AS k), e.target_account, e.target_kind) AS o
+		ARRAY(SELECT i FROM unnest(p_ids) AS i EXCEPT SELECT k.id FROM known AS k), e.target_account, e.target_kind) AS o;
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_standing(bigint, bigint[]) IS
 'what is known of source records that a route does not drive: their counterpart, or why the route leaves them alone';

@@ -298,8 +298,8 @@ RESET jit;
 RESET plan_cache_mode;
 
 -- A session keeps plans, as many as there is room for; what changes is seen, as in any other plan.
-SELECT sum(p.n) FROM generate_series(1, 70) AS i CROSS JOIN LATERAL zcsync._read_page('SELECT $4 + ' || i, NULL, NULL, NULL, 1, NULL) AS p (n integer);
-SELECT sum(p.n) FROM generate_series(1, 70) AS i CROSS JOIN LATERAL zcsync._read_page('SELECT $4 + ' || i, NULL, NULL, NULL, 2, NULL) AS p (n integer);
+SELECT sum(p.n) FROM generate_series(1, 70) AS i CROSS JOIN LATERAL zcsync._read_kept('SELECT $1 + ' || i, 1) AS p (n integer);
+SELECT sum(p.n) FROM generate_series(1, 70) AS i CROSS JOIN LATERAL zcsync._read_kept('SELECT $1 + ' || i, 2) AS p (n integer);
 CREATE FUNCTION quality_of_page() RETURNS TABLE (quality integer) LANGUAGE sql AS $$ SELECT quality FROM zcsync.leads_page(page_size => 1, sort_by => 'quality') $$;
 SELECT * FROM quality_of_page();
 BEGIN;
@@ -311,13 +311,16 @@ SELECT * FROM quality_of_page();
 SELECT count(*) FROM zcsync.leads_page();
 ROLLBACK;
 SELECT * FROM quality_of_page();
+-- a query with arguments of other types is another one
+SELECT p.t FROM (VALUES (1), (2)) AS v (i) CROSS JOIN LATERAL zcsync._read_kept('SELECT pg_typeof($1)::text', i) AS p (t text)
+UNION ALL SELECT p.t FROM zcsync._read_kept('SELECT pg_typeof($1)::text', 'a') AS p (t text);
 -- the query must be one, and have the columns that are read
-SELECT * FROM zcsync._read_page(NULL, NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+SELECT * FROM zcsync._read_kept(NULL, 1) AS p (n integer);
 \set VERBOSITY terse
-SELECT * FROM zcsync._read_page('SELECT $1', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+SELECT * FROM zcsync._read_kept('SELECT $1', NULL) AS p (n integer);
 \set VERBOSITY default
-SELECT * FROM zcsync._read_page('DELETE FROM zcsync.leads RETURNING 1', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
-SELECT * FROM zcsync._read_page('SET jit = off', NULL, NULL, NULL, NULL, NULL) AS p (n integer);
+SELECT * FROM zcsync._read_kept('DELETE FROM zcsync.leads RETURNING 1', 1) AS p (n integer);
+SELECT * FROM zcsync._read_kept('SET jit = off', 1) AS p (n integer);
 DROP FUNCTION quality_of_page;
 
 -- ---------------------------------------------------------------------
@@ -405,7 +408,7 @@ SELECT count(*) FROM zcsync.tickets_page();
 SELECT zcsync.tickets_page_json();
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION zcsync.tickets_page, zcsync.tickets_page_json, zcsync.tickets_report, zcsync.active_tickets_by_user, zcsync.account,
-	zcsync._page_query, zcsync._read_page, zcsync._encode_cursor, zcsync._check_rows TO regress_zcsync_reader;
+	zcsync._page_query, zcsync._read_kept, zcsync._encode_cursor, zcsync._check_rows TO regress_zcsync_reader;
 SET ROLE regress_zcsync_reader;
 SELECT count(*) FROM zcsync.tickets_page();
 SELECT count(*) FROM zcsync.tickets_report();
