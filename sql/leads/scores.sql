@@ -213,6 +213,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	v_accounts bigint[] := ARRAY(SELECT a.account_id FROM zcsync.accounts a WHERE a.vendor = 'local');
 	v_forms text := zcsync._company_forms();
 	v_trunks jsonb;
 BEGIN
@@ -232,12 +233,11 @@ BEGIN
 			THEN zcsync._phone_key(n.mobile, zcsync._country_code(n.country), v_trunks) END,
 		zcsync._fold(n.title), v.vals, zcsync._now(), zcsync._now()
 	FROM new_rows n
-	JOIN zcsync.accounts a ON a.account_id = n.account_id AND a.vendor = 'local'
 	CROSS JOIN LATERAL (	-- once for each lead
 		SELECT k.email, nullif(split_part(k.email, '@', 2), '') AS domain
 		FROM (SELECT zcsync._email_key(n.email) AS email OFFSET 0) AS k OFFSET 0) AS d
 	CROSS JOIN LATERAL (SELECT zcsync._manual_values(n, n.provenance) OFFSET 0) AS v (vals)
-	WHERE n.sync_cause = 'local' AND n.sync_xid = pg_current_xact_id() AND v.vals IS NOT NULL
+	WHERE n.account_id = ANY (v_accounts) AND n.sync_cause = 'local' AND n.sync_xid = pg_current_xact_id() AND v.vals IS NOT NULL
 	ORDER BY n.local_id
 	ON CONFLICT (account_id, source, row_key) DO UPDATE
 		SET email = excluded.email, name = excluded.name, company = excluded.company, domain = excluded.domain, phone = excluded.phone,

@@ -446,26 +446,33 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_plain boolean := p_phone ~ '^[+]?[0-9]+$';		-- most numbers have no more
-	v_text text := CASE WHEN v_plain THEN p_phone WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
-	v_zero boolean := NOT v_plain AND v_text ~ '[(][[:space:]]*0[[:space:]]*[)]';
+	v_plain boolean;
+	v_text text;
+	v_zero boolean;
 	v_america boolean;
-	v_digits text := CASE WHEN v_plain THEN ltrim(p_phone, '+')
-		ELSE regexp_replace(regexp_replace(v_text, '[(][[:space:]]*0[[:space:]]*[)]', ''), '[^0-9]', '', 'g') END;
+	v_digits text;
 BEGIN
-	IF v_text IS NULL THEN
-		RETURN NULL;
-	END IF;
-	v_america := v_text NOT LIKE '+%' AND p_country IS NOT NULL
-		AND EXISTS (SELECT FROM zcsync.countries c WHERE c.country = p_country AND c.calling_code = '1');
-	IF v_text LIKE '+%' THEN
-		v_digits := zcsync._international_phone(v_digits, v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(v_digits)));
-	ELSIF v_america AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
-		v_digits := zcsync._international_phone(substr(v_digits, 4), v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(substr(v_digits, 4))));
-	ELSIF NOT v_america AND v_digits LIKE '00%' AND length(v_digits) > 9 THEN
-		v_digits := zcsync._international_phone(substr(v_digits, 3), v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(substr(v_digits, 3))));
+	IF p_phone ~ '^[+][0-9]+$' THEN		-- most numbers
+		v_digits := zcsync._international_phone(substr(p_phone, 2), false, coalesce(p_trunks, zcsync._trunk_prefixes(substr(p_phone, 2))));
 	ELSE
-		v_digits := zcsync._national_phone(CASE WHEN v_zero THEN '0' ELSE '' END || v_digits, p_country);
+		v_plain := p_phone ~ '^[0-9]+$';
+		v_text := CASE WHEN v_plain THEN p_phone WHEN p_phone ~ E'[0-9\\uff10-\\uff19]' THEN zcsync._phone_text(p_phone) END;
+		v_zero := NOT v_plain AND v_text ~ '[(][[:space:]]*0[[:space:]]*[)]';
+		v_digits := CASE WHEN v_plain THEN p_phone
+			ELSE regexp_replace(regexp_replace(v_text, '[(][[:space:]]*0[[:space:]]*[)]', ''), '[^0-9]', '', 'g') END;
+		v_america := v_text NOT LIKE '+%' AND p_country IS NOT NULL
+			AND EXISTS (SELECT FROM zcsync.countries c WHERE c.country = p_country AND c.calling_code = '1');
+		IF v_text IS NULL THEN
+			RETURN NULL;
+		ELSIF v_text LIKE '+%' THEN
+			v_digits := zcsync._international_phone(v_digits, v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(v_digits)));
+		ELSIF v_america AND v_digits LIKE '011%' AND length(v_digits) > 11 THEN
+			v_digits := zcsync._international_phone(substr(v_digits, 4), v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(substr(v_digits, 4))));
+		ELSIF NOT v_america AND v_digits LIKE '00%' AND length(v_digits) > 9 THEN
+			v_digits := zcsync._international_phone(substr(v_digits, 3), v_zero, coalesce(p_trunks, zcsync._trunk_prefixes(substr(v_digits, 3))));
+		ELSE
+			v_digits := zcsync._national_phone(CASE WHEN v_zero THEN '0' ELSE '' END || v_digits, p_country);
+		END IF;
 	END IF;
 	-- all countries of North America have the same form of number
 	IF length(v_digits) NOT BETWEEN 8 AND 15 OR v_digits LIKE '0%' OR (v_digits LIKE '1%' AND v_digits !~ '^1[2-9][0-9]{9}$') THEN

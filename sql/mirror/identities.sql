@@ -87,6 +87,7 @@ SET jit = off
 AS $$
 DECLARE
 	v_rows record;
+	v_new record;
 BEGIN
 	SELECT array_agg(n.account_id) AS accounts, array_agg(k.kind) AS kinds, array_agg(k.value) AS values,
 		array_agg(n.local_id) AS ids
@@ -100,11 +101,16 @@ BEGIN
 	IF v_rows.ids IS NOT NULL THEN
 		PERFORM zcsync._identify_leads(v_rows.accounts, v_rows.kinds, v_rows.values, v_rows.ids);
 	END IF;
-	-- What we write has numbers of the sequence: the months of leads need not be opened.
-	IF NOT EXISTS (SELECT FROM new_rows n WHERE n.sync_cause = 'local') THEN
+	-- The table cannot have a unique key of local_id alone, so it is checked here, but for
+	-- what we write, which has numbers of the sequence: the months of leads need not be
+	-- opened for it.  Numbers of the sequence lie close together: if no other lead has
+	-- one between the first and the last of them, none is looked up.
+	SELECT count(*) AS leads, count(DISTINCT n.local_id) AS ids, min(n.local_id) AS first, max(n.local_id) AS last INTO v_new
+	FROM new_rows n WHERE n.sync_cause = 'local';
+	IF v_new.leads = 0 OR (v_new.ids = v_new.leads AND v_new.last::numeric - v_new.first < 2 * v_new.leads
+			AND v_new.leads = (SELECT count(*) FROM zcsync.leads t WHERE t.local_id BETWEEN v_new.first AND v_new.last)) THEN
 		RETURN NULL;
 	END IF;
-	-- The table cannot have a unique key of local_id alone, so it is checked here.
 	PERFORM FROM new_rows n
 	CROSS JOIN LATERAL (
 		SELECT FROM zcsync.leads t WHERE t.local_id = n.local_id OFFSET 0) AS l
