@@ -289,11 +289,14 @@ COMMENT ON FUNCTION zcsync._refuse_truncate() IS
 -- The budget that pushes of an account spend: "writes", where the vendor has a separate
 -- limit for them.
 CREATE FUNCTION zcsync._push_class(p_account bigint) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN EXISTS (SELECT FROM zcsync.account_budgets b WHERE b.account_id = p_account AND b.class = 'write')
-		THEN 'write' ELSE 'api' END
+BEGIN
+	RETURN (
+		SELECT CASE WHEN EXISTS (SELECT FROM zcsync.account_budgets b WHERE b.account_id = p_account AND b.class = 'write')
+			THEN 'write' ELSE 'api' END);
+END
 $$;
 COMMENT ON FUNCTION zcsync._push_class(bigint) IS
 'the budget class of an account''s pushes';

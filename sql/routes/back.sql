@@ -116,9 +116,11 @@ COMMENT ON FUNCTION zcsync._route_back_changes(bigint, bigint[], zcsync.route_ev
 
 -- Remember values that came back, or went forward, as agreed.
 CREATE FUNCTION zcsync._agree_back(p_route bigint, p_changes zcsync.route_change[]) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
+BEGIN
 	UPDATE zcsync.links l
 	SET agreed_back = l.agreed_back || n.agreed, dropped = l.dropped - n.fields, changed_at = zcsync._now()
 	FROM (
@@ -126,7 +128,8 @@ AS $$
 		FROM unnest(p_changes) c WHERE c.op IN ('update', 'agree')
 		GROUP BY c.source_id) AS n
 	WHERE l.route_id = p_route AND l.source_id = n.source_id AND l.state <> 'unlinked'
-		AND (l.agreed_back <> l.agreed_back || n.agreed OR l.dropped ?| n.fields)
+		AND (l.agreed_back <> l.agreed_back || n.agreed OR l.dropped ?| n.fields);
+END
 $$;
 COMMENT ON FUNCTION zcsync._agree_back(bigint, zcsync.route_change[]) IS
 'remembers the values that came back in the links of a route';

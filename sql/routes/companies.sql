@@ -54,14 +54,17 @@ COMMENT ON FUNCTION zcsync._domain_owners(bigint, text) IS
 
 -- The id of the client that has this id, or this name if no other one has it.
 CREATE FUNCTION zcsync._find_client(p_account bigint, p_client text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN count(*) = 1 OR bool_or(c.remote_id = p_client) THEN
-		coalesce(min(c.remote_id) FILTER (WHERE c.remote_id = p_client), min(c.remote_id)) END
-	FROM zcsync.companies c
-	WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
-		AND (c.remote_id = p_client OR zcsync._fold(c.name) = zcsync._fold(p_client))
+BEGIN
+	RETURN (
+		SELECT CASE WHEN count(*) = 1 OR bool_or(c.remote_id = p_client) THEN
+			coalesce(min(c.remote_id) FILTER (WHERE c.remote_id = p_client), min(c.remote_id)) END
+		FROM zcsync.companies c
+		WHERE c.account_id = p_account AND c.type = 'client' AND c.deleted_at IS NULL
+			AND (c.remote_id = p_client OR zcsync._fold(c.name) = zcsync._fold(p_client)));
+END
 $$;
 COMMENT ON FUNCTION zcsync._find_client(bigint, text) IS
 'id of the client that has this id, or this name if no other one has it; NULL if there is none';

@@ -155,9 +155,11 @@ COMMENT ON FUNCTION zcsync._brake_route(bigint, bigint[]) IS
 -- Remember in the links which values were written or were the same already, and which
 -- records left the route or returned to it.
 CREATE FUNCTION zcsync._agree_forward(p_route bigint, p_ids bigint[], p_changes zcsync.route_change[]) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
+BEGIN
 	UPDATE zcsync.links l
 	SET agreed = l.agreed || n.agreed, dropped = l.dropped - ARRAY(SELECT jsonb_object_keys(n.agreed)), changed_at = zcsync._now(),
 		state = CASE WHEN n.leaves AND r.on_leave = 'unlink' THEN 'unlinked' WHEN n.leaves THEN 'left'
@@ -169,7 +171,8 @@ AS $$
 		GROUP BY c.source_id
 	) AS n
 	WHERE r.route_id = p_route AND l.route_id = p_route AND l.source_id = n.source_id AND l.source_id = ANY (p_ids)
-		AND l.state <> 'unlinked'
+		AND l.state <> 'unlinked';
+END
 $$;
 COMMENT ON FUNCTION zcsync._agree_forward(bigint, bigint[], zcsync.route_change[]) IS
 'remembers in the links of a route what its source and target agree on';

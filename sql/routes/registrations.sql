@@ -7,34 +7,31 @@
 -- Mirror rows
 -- ---------------------------------------------------------------------
 
--- Queue the routes that take something back from these rows, for the records that are
--- paired with them.  A route is not queued for what it wrote itself.
-CREATE FUNCTION zcsync._queue_back(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins zcsync.origin[], p_starting bigint[]) RETURNS void
+-- Jobs of the routes that take something back from these rows, for the records that are
+-- paired with them.  A route has none for what it wrote itself.
+CREATE FUNCTION zcsync._back_jobs(p_kind text, p_accounts bigint[], p_ids bigint[], p_origins zcsync.origin[], p_starting bigint[]) RETURNS zcsync.new_job[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan	-- pairs are looked up one by one, however many rows were written
+SET enable_seqscan = off
 AS $$
-DECLARE
-	v_jobs zcsync.new_job[];
 BEGIN
-	SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, '{"edited": true}', p_stream => s.stream_id,
-		p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
-	INTO v_jobs
-	FROM zcsync.streams t
-	JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND (r.state = 'active' OR t.stream_id = ANY (p_starting))
-		AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
-	JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid) ON w.account_id = t.account_id
-		AND (w.cause IN ('route', 'backfill') AND w.cause_id = r.route_id) IS NOT TRUE
-	JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
-	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
-	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
-	WHERE t.kind = p_kind;
-	IF v_jobs IS NOT NULL THEN
-		PERFORM zcsync._enqueue(v_jobs);
-	END IF;
+	RETURN (
+		SELECT array_agg(zcsync._job(s.account_id, 'route', 'route', '', k.key, k.key, '{"edited": true}', p_stream => s.stream_id,
+			p_route => r.route_id, p_kind => s.kind, p_local_id => l.source_id) ORDER BY r.route_id, l.source_id)
+		FROM zcsync.streams t
+		JOIN zcsync.routes r ON r.target_stream_id = t.stream_id AND (r.state = 'active' OR t.stream_id = ANY (p_starting))
+			AND EXISTS (SELECT FROM zcsync.route_fields f WHERE f.route_id = r.route_id AND f.direction = 'back')
+		JOIN unnest(p_accounts, p_ids, p_origins) AS w (account_id, local_id, cause, cause_id, xid) ON w.account_id = t.account_id
+			AND (w.cause IN ('route', 'backfill') AND w.cause_id = r.route_id) IS NOT TRUE
+		JOIN zcsync.links l ON l.route_id = r.route_id AND l.target_id = w.local_id AND l.state <> 'unlinked'
+		JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
+		CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, l.source_id)) AS k (key)
+		WHERE t.kind = p_kind);
 END
 $$;
-COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], zcsync.origin[], bigint[]) IS
-'queues routes that take something back from these rows';
+COMMENT ON FUNCTION zcsync._back_jobs(text, bigint[], bigint[], zcsync.origin[], bigint[]) IS
+'jobs of the pairs whose targets were written, for routes that bring something back';
 
 -- A transaction that writes rows, and a function that starts a route on them at the
 -- same time, do not see each other.  So there is a lock for each stream: writers share
@@ -42,16 +39,19 @@ COMMENT ON FUNCTION zcsync._queue_back(text, bigint[], bigint[], zcsync.origin[]
 -- the writers.  No writer waits for the function: writers learn on which streams a
 -- route is just being started.
 CREATE FUNCTION zcsync._starting_on(p_kind text, p_accounts bigint[]) RETURNS bigint[]
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(array_agg(s.stream_id), '{}')
-	FROM (
-		SELECT t.stream_id FROM zcsync.streams t
-		WHERE t.kind = p_kind AND t.account_id = ANY (p_accounts)
-			AND EXISTS (SELECT FROM zcsync.routes r WHERE t.stream_id IN (r.source_stream_id, r.target_stream_id))
-		OFFSET 0) AS s
-	WHERE NOT pg_try_advisory_xact_lock_shared('zcsync.streams'::regclass::oid::integer, (s.stream_id % 2147483647)::integer)
+BEGIN
+	RETURN (
+		SELECT coalesce(array_agg(s.stream_id), '{}')
+		FROM (
+			SELECT t.stream_id FROM zcsync.streams t
+			WHERE t.kind = p_kind AND t.account_id = ANY (p_accounts)
+				AND EXISTS (SELECT FROM zcsync.routes r WHERE t.stream_id IN (r.source_stream_id, r.target_stream_id))
+			OFFSET 0) AS s
+		WHERE NOT pg_try_advisory_xact_lock_shared('zcsync.streams'::regclass::oid::integer, (s.stream_id % 2147483647)::integer));
+END
 $$;
 COMMENT ON FUNCTION zcsync._starting_on(text, bigint[]) IS
 'takes the lock that writers of rows share; returns the streams on which a route is just being started';
@@ -113,7 +113,10 @@ BEGIN
 		PERFORM zcsync._enqueue(v_jobs);
 	END IF;
 	IF p_old IS NOT NULL THEN
-		PERFORM zcsync._queue_back(p_kind, p_accounts, p_ids, p_origins, v_starting);
+		v_jobs := zcsync._back_jobs(p_kind, p_accounts, p_ids, p_origins, v_starting);
+		IF v_jobs IS NOT NULL THEN
+			PERFORM zcsync._enqueue(v_jobs);
+		END IF;
 	END IF;
 	PERFORM zcsync._converse(p_kind, p_ids, p_old, p_origins);
 	PERFORM zcsync._queue_merged(p_kind, p_accounts, p_ids, p_old);

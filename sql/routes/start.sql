@@ -44,10 +44,13 @@ COMMENT ON FUNCTION zcsync._route_changed_at(text) IS
 'the SQL expression that tells when a record of a source last changed';
 
 CREATE FUNCTION zcsync._route_start(p_route bigint) RETURNS zcsync.route_start
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT ROW(r.old_before, r.new_from, r.old_rows)::zcsync.route_start FROM zcsync.routes r WHERE r.route_id = p_route
+BEGIN
+	RETURN (
+		SELECT ROW(r.old_before, r.new_from, r.old_rows)::zcsync.route_start FROM zcsync.routes r WHERE r.route_id = p_route);
+END
 $$;
 COMMENT ON FUNCTION zcsync._route_start(bigint) IS
 'where a route began; a row of NULLs if it never ran';
