@@ -410,6 +410,9 @@ BEGIN
 				INTO v_ids USING v_targets, v_ids;
 		END LOOP;
 	END IF;
+	IF v_ids = '{}' THEN
+		RETURN;
+	END IF;
 	PERFORM zcsync._queue_route_records(l.route_id, array_agg(l.source_id))
 	FROM unnest(v_ids) AS i (id)
 	CROSS JOIN LATERAL (SELECT k.route_id, k.source_id FROM zcsync.links AS k WHERE k.source_id = i.id AND k.state IN ('linked', 'left') OFFSET 0) AS l
