@@ -135,7 +135,8 @@ BEGIN
 		END LOOP;
 		PERFORM zcsync._alert('other_installation', v_other.name, 'critical',
 			format('another installation of zcsync writes to account "%s": it made %s; creates of this one are held', v_other.name, v_other.reference),
-			format('Run SELECT zcsync.stop(); in the other one, and here SELECT zcsync.release_held(%L);', v_other.name));
+			format('1. In the other one: SELECT zcsync.stop(); 2. Here: SELECT * FROM zcsync.adopt_marks(%1$L, confirm => true); '
+				|| '3. Delete at the vendor what is there twice. 4. SELECT zcsync.release_held(%1$L);', v_other.name));
 	END LOOP;
 END
 $$;

@@ -144,7 +144,9 @@ AS $$
 	CROSS JOIN zcsync.stat_accounts AS s
 	JOIN zcsync.accounts AS a ON a.name = s.account
 	CROSS JOIN LATERAL (SELECT a.state <> 'active' OR s.breaker_failures IS NOT NULL, zcsync._now()) AS n (idle, now)
-	CROSS JOIN LATERAL (SELECT CASE WHEN s.held = 0 THEN 0 ELSE (SELECT w.jobs + w.kept FROM zcsync._held_of(s.account) AS w) END) AS h (writes)
+	CROSS JOIN LATERAL (
+		SELECT coalesce(sum(w.jobs + w.kept), 0), min(zcsync._look_at_held(s.account, CASE WHEN w.jobs > 0 THEN w.reason END))
+		FROM zcsync._held_of(s.account) AS w WHERE s.held > 0) AS h (writes, to_do)
 	CROSS JOIN LATERAL zcsync._last_answer(a.account_id, coalesce(s.last_call_at, a.created_at), s.read_error_since) AS q
 	CROSS JOIN LATERAL (VALUES
 		('blocked', CASE WHEN a.state = 'blocked' AND a.blocked_by IS DISTINCT FROM 'key_missing' THEN 1 ELSE 0 END::numeric,
@@ -152,7 +154,7 @@ AS $$
 		('down', CASE WHEN i.stopped THEN NULL WHEN a.state <> 'active' OR s.breaker_failures IS NULL THEN 0 ELSE zcsync._minutes(n.now - a.breaker_opened_at) END,
 			format('the vendor has been out of order for %s', zcsync._span(n.now - a.breaker_opened_at)),
 			format('SELECT * FROM zcsync.status WHERE account = %L;', s.account)),
-		('held', h.writes, format('held writes: %s', h.writes), format('SELECT zcsync.release_held(%L);', s.account)),
+		('held', h.writes, format('held writes: %s', h.writes), h.to_do),
 		('errors', s.dead_letters + s.route_errors + s.streams_failing,
 			format('waiting for a person: %s', s.dead_letters + s.route_errors + s.streams_failing),
 			format('SELECT * FROM zcsync.errors WHERE account = %L;', s.account)),

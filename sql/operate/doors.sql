@@ -10,7 +10,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 2, 'door ' || d.door, 'silent',
 		CASE WHEN d.spooled_bytes > 0 THEN 'ended, or shut out; it kept ' || pg_size_pretty(d.spooled_bytes) ELSE 'ended, or shut out of the database' END,
-		format('SELECT zcsync.remove_door(%L); -- if it is no more', d.door), d.heard_at, NULL::text[]
+		format('systemctl status zcsync-door -- on machine %s; if the door is no longer used: SELECT zcsync.remove_door(%L);', d.door, d.door), d.heard_at, NULL::text[]
 	FROM zcsync.doors AS d WHERE d.heard_at < zcsync._now() - interval '5 minutes'
 	UNION ALL
 	SELECT 2, 'door ' || d.door, 'spooled',

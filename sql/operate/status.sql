@@ -330,33 +330,59 @@ COMMENT ON FUNCTION zcsync._create_budget_view() IS
 'makes view stat_budgets; part of zcsync._create_views()';
 
 -- What is held of an account: pushes that wait for a decision, and not for their paused
--- route, which has a line of its own; new rows that cancel_held() kept, the first of them by
--- its reference; and copies that it prevents
--- routes from making.
-CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT first text, OUT cancelled bigint)
+-- route, which has a line of its own, with the reason; new rows that cancel_held() kept;
+-- and copies that it prevents routes from making.  A refused push says itself why it is
+-- held.  Of the others the open alerts say it: without one, or with several, the reason is
+-- not known (alter_stream(writes => false) raises none).
+CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT reason text, OUT cancelled bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_bitmapscan = off		-- it would read the index to its end
 SET jit = off
 AS $$
+DECLARE
+	v_account bigint := (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account);
+	v_alerts text[] := ARRAY(
+		SELECT DISTINCT l.code FROM zcsync.alerts AS l
+		WHERE l.resolved_at IS NULL AND (l.code = 'other_installation' AND l.object = p_account
+			OR l.code = 'write_brake' AND (l.object = p_account OR EXISTS (
+				SELECT FROM zcsync.routes AS r JOIN zcsync.streams AS s ON s.stream_id IN (r.source_stream_id, r.target_stream_id)
+				WHERE r.name = l.object AND s.account_id = v_account))));
+	v_known text := CASE v_alerts WHEN '{write_brake}' THEN 'by the write brake' WHEN '{other_installation}' THEN 'another installation writes'
+		ELSE 'changes are held' END;
 BEGIN
 	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
-		min(format('%s/%s/#%s', p_account, q.kind, q.local_id)) FILTER (WHERE q.cancelled = 'kept'),
+		CASE WHEN bool_and(q.refused) THEN 'a right is missing' WHEN bool_or(q.refused) THEN 'changes are held' ELSE v_known END,
 		(SELECT count(*) FROM (
 			SELECT FROM zcsync.links AS l
-			WHERE l.target_account = (SELECT t.account_id FROM zcsync.accounts AS t WHERE t.name = p_account) AND l.state = 'cancelled' LIMIT 2000) AS l)
-	INTO jobs, kept, first, cancelled
+			WHERE l.target_account = v_account AND l.state = 'cancelled' LIMIT 2000) AS l)
+	INTO jobs, kept, reason, cancelled
 	FROM (
-		SELECT h.cancelled, h.kind, h.local_id FROM zcsync.sync_queue AS h
-		WHERE h.account_id = (SELECT a.account_id FROM zcsync.accounts AS a WHERE a.name = p_account) AND h.state = 'held'
+		SELECT h.cancelled, CASE WHEN h.cancelled IS NULL THEN h.refused_at IS NOT NULL END AS refused FROM zcsync.sync_queue AS h
+		WHERE h.account_id = v_account AND h.state = 'held'
 			AND (h.last_class IS DISTINCT FROM 'paused' OR NOT EXISTS (
 				SELECT FROM zcsync.comment_copies AS k JOIN zcsync.routes AS r ON r.route_id = k.route_id WHERE k.copy_id = h.local_id AND r.state = 'paused'))
 		LIMIT 2000) AS q;
 END
 $$;
 COMMENT ON FUNCTION zcsync._held_of(text) IS
-'what is held of an account: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 2,000';
+'what is held of an account, and why: pushes, new rows that are not to be sent, and copies that are not to be made; counted up to 2,000';
+
+-- What to run about what is held of an account, by the reason of _held_of(), NULL for new
+-- rows that were not sent: a look at it comes before a decision.
+CREATE FUNCTION zcsync._look_at_held(p_account text, p_reason text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE p_reason
+		WHEN 'a right is missing' THEN format('SELECT * FROM zcsync.check_account(%L); -- give the right at the vendor, then SELECT zcsync.release_held(%1$L);', p_account)
+		WHEN 'another installation writes' THEN format('SELECT message, hint FROM zcsync.alerts WHERE code = ''other_installation'' AND object = %L AND resolved_at IS NULL;', p_account)
+		ELSE format('SELECT zcsync.reference(kind, local_id), * FROM zcsync.sync_queue WHERE state = ''held'' AND account_id = zcsync.account(%L); -- then %s', p_account,
+			CASE WHEN p_reason IS NULL THEN 'discard(reference) or release_held(account, cancelled => true)' ELSE 'release_held(account) or cancel_held(account)' END) END
+$$;
+COMMENT ON FUNCTION zcsync._look_at_held(text, text) IS
+'the statement that shows what is held of an account, for to_do';
 
 -- Since when an account is in a state; of many held jobs and errors of routes, a thousand
 -- are looked at.
@@ -433,9 +459,9 @@ BEGIN
 		ELSIF a.breaker_failures IS NOT NULL THEN
 			SELECT 1, 'down', a.last_error, 'nothing: it is tried again by itself' INTO severity, state, why, to_do;
 		ELSIF v_asks > 0 THEN
-			SELECT 1, 'held', format(CASE WHEN v_held.jobs > 0 THEN 'by the write brake: %s%3$s' ELSE 'new rows that were not sent: %2$s%3$s' END,
-					v_held.jobs, v_held.kept, CASE WHEN v_asks >= 2000 THEN '+' END),
-				CASE WHEN v_held.jobs > 0 THEN format('SELECT zcsync.release_held(%L);', a.account) ELSE format('SELECT zcsync.discard(%L);', v_held.first) END
+			SELECT 1, 'held', format('%s: %s%s', CASE WHEN v_held.jobs > 0 THEN v_held.reason ELSE 'new rows that were not sent' END,
+					coalesce(nullif(v_held.jobs, 0), v_held.kept), CASE WHEN v_asks >= 2000 THEN '+' END),
+				zcsync._look_at_held(a.account, CASE WHEN v_held.jobs > 0 THEN v_held.reason END)
 			INTO severity, state, why, to_do;
 		ELSIF errors > 0 THEN
 			SELECT 2, 'errors', format('waiting for a person: %s', errors), format('SELECT * FROM zcsync.errors WHERE account = %L;', a.account)

@@ -25,7 +25,7 @@ BEGIN
 			WHEN 'repaired' THEN w.lost ELSE r.reason END,
 		w.url, w.health, w.checked_at, p.spared, p.reads_saved,
 		CASE t.state WHEN 'undeclared' THEN w.failing_since WHEN 'unchecked' THEN w.checked_at WHEN 'repaired' THEN w.lost_at ELSE i.last_at END,
-		CASE t.state WHEN 'undeclared' THEN concat_ws(' ', w.error_hint, format('SELECT zcsync.ensure_webhooks(%L);', a.name))
+		CASE t.state WHEN 'undeclared' THEN format('SELECT zcsync.ensure_webhooks(%L);', a.name) || coalesce(' -- first: ' || w.error_hint, '')
 			WHEN 'unchecked' THEN format('SELECT zcsync.ensure_webhooks(%L);', a.name)
 			WHEN 'refused' THEN CASE WHEN w.url IS NOT NULL AND r.reason LIKE '%secret%' THEN format('SELECT zcsync.ensure_webhooks(%L, rotate => true);', a.name)
 				WHEN r.reason LIKE '%secret%' THEN format('SELECT zcsync.set_webhook(%L, secret => ''…'');', a.name) END

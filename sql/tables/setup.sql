@@ -672,7 +672,7 @@ BEGIN
 		message := 'pg_cron is in this database';
 		hint := NULL;
 	ELSIF v_cron_database IS NULL THEN
-		message := 'optional: pg_cron is not preloaded; without it, call zcsync.maintain() once a day';
+		message := 'optional: pg_cron is not preloaded; without it, call zcsync.maintain() every hour';
 		hint := CASE WHEN EXISTS (SELECT FROM pg_available_extensions AS a WHERE a.name = 'pg_cron')
 			THEN zcsync._preload_hint('pg_cron')
 			ELSE 'Install the package postgresql-NN-cron.' END;

@@ -99,7 +99,7 @@ SELECT zcsync.resume_account('dev');
 SELECT zcsync._enqueue_webhook_checks();
 SELECT zcsync._next_webhook_check() > now() + interval '50 minutes' AS in_an_hour;
 SELECT a.name, q.payload, q.priority FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id) WHERE q.operation = 'webhooks' ORDER BY a.name;
-CREATE VIEW said AS SELECT account, state, why, to_do FROM zcsync.status WHERE account LIKE '%webhook' ORDER BY account;
+CREATE VIEW said AS SELECT account, state, why, who, to_do FROM zcsync.status WHERE account LIKE '%webhook' ORDER BY account;
 SELECT * FROM said;
 UPDATE zcsync.webhooks SET checked_at = now(), health = 'active', ids = '{a}';
 SELECT zcsync._note_webhook_error(zcsync.account('acme'), 'Forbidden', 'Give the user the right.');

@@ -31,7 +31,7 @@ SELECT report('{"door": "web2", "bytes": 0, "age": null}');
 SELECT account, state FROM zcsync.status WHERE account LIKE 'door%';
 -- and so is a door that reports no more, until somebody says that it is gone
 UPDATE zcsync.doors SET heard_at = heard_at - interval '6 minutes', spooled_bytes = CASE door WHEN 'web2' THEN 2048 ELSE 0 END;
-SELECT account, state, since < now() - interval '5 minutes' AS since, why, to_do FROM zcsync.status WHERE account LIKE 'door%' ORDER BY 1;
+SELECT account, state, since < now() - interval '5 minutes' AS since, why, who, to_do FROM zcsync.status WHERE account LIKE 'door%' ORDER BY 1;
 SELECT measure, object, value FROM zcsync._installation_readings() WHERE object LIKE 'door%' ORDER BY object;
 SELECT report('{"door": "web1", "bytes": 0}');
 SELECT zcsync.remove_door('web2');

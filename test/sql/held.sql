@@ -165,7 +165,7 @@ SELECT name, sync_state FROM zcsync.tasks WHERE remote_id IS NULL ORDER BY local
 SELECT * FROM jobs;
 SELECT * FROM alerts;
 SELECT zcsync.cancel_held(), zcsync.release_held();
-SELECT state, why, regexp_replace(to_do, '#[0-9]+', '#N') AS to_do FROM zcsync.status WHERE account = 'dev';
+SELECT state, why, to_do FROM zcsync.status WHERE account = 'dev';
 SELECT * FROM jobs;
 SELECT zcsync.reference('tasks', min(local_id)) AS first, zcsync.reference('tasks', max(local_id)) AS last FROM zcsync.tasks WHERE remote_id IS NULL \gset
 SELECT zcsync.discard(:'first');

@@ -89,7 +89,7 @@ SELECT * FROM lacks('regress_zcsync_admin');
 -- What status tells people to run: tables and views that readers may not read, and
 -- functions that operators may not call; there are none.
 CREATE VIEW advisers AS SELECT p.proname, p.prosrc FROM pg_proc p
-WHERE p.pronamespace = 'zcsync'::regnamespace AND (p.prorettype = 'zcsync.trouble'::regtype OR p.proname ~ '^(_check_.*|_account_states|_webhook_states|_row_holder|_database_trouble|_maintenance_job_trouble)$');
+WHERE p.pronamespace = 'zcsync'::regnamespace AND (p.prorettype = 'zcsync.trouble'::regtype OR p.proname ~ '^(_check_.*|_account_states|_webhook_states|_row_holder|_database_trouble|_maintenance_job_trouble|_look_at_held)$');
 SELECT DISTINCT p.proname, m.m[1] AS not_for_readers FROM advisers p, regexp_matches(p.prosrc, '''SELECT \* FROM zcsync\.([a-z][a-z_]*)\M(?!\()', 'g') AS m (m)
 WHERE NOT has_table_privilege('regress_zcsync_reader', 'zcsync.' || m.m[1], 'SELECT') ORDER BY 1, 2;
 SELECT DISTINCT a.proname, m.m[1] AS not_for_operators
@@ -116,7 +116,8 @@ RESET ROLE;
 DELETE FROM zcsync.alerts WHERE code = 'regress';
 DELETE FROM zcsync.dead_letters WHERE job_id = 4710;
 SET ROLE regress_zcsync_operator;
-SELECT to_do FROM zcsync.status WHERE who = 'operator' AND to_do ~ '^SELECT zcsync[.](remove_door|start)' ORDER BY 1 \gexec
+SELECT to_do FROM zcsync.status WHERE who = 'operator' AND to_do ~ '^SELECT zcsync[.]start' ORDER BY 1 \gexec
+SELECT zcsync.remove_door('web2');
 RESET ROLE;
 SELECT zcsync.stop();
 TRUNCATE zcsync.doors, zcsync.refused_deliveries, zcsync.webhooks;

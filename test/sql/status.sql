@@ -101,6 +101,26 @@ WHERE account IN ('blocked', 'down', 'fine', 'paused', 'throttled') ORDER BY 1;
 SELECT queue, state, ready, due, running, held, retrying, ended_1m, failed_1m FROM zcsync.stat_queue WHERE queue = 'task-sync';
 SELECT role, database, state FROM zcsync.stat_workers WHERE role = 'run';
 
+-- why something is held: as the open alerts say, and the refused pushes; and what is to be looked at first
+CREATE VIEW held AS SELECT why, who, to_do FROM zcsync.status WHERE account = 'held';
+BEGIN;
+SELECT zcsync._alert('write_brake', 'held', 'warning', 'too many', NULL), zcsync._alert('write_brake', 'fine', 'warning', 'too many', NULL);
+SELECT * FROM held;
+SELECT zcsync._alert('other_installation', 'held', 'critical', 'another one', NULL);
+SELECT * FROM held;
+SELECT zcsync._resolve_alert('write_brake', 'held');
+SELECT * FROM held;
+SELECT count(*) FROM zcsync.sync_queue WHERE state = 'held' AND account_id = zcsync.account('held');
+UPDATE zcsync.sync_queue SET refused_at = zcsync._now() WHERE state = 'held' AND account_id = zcsync.account('held');
+SELECT * FROM held;
+SELECT value, to_do FROM zcsync._account_readings() WHERE measure = 'held' AND object = 'held';
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, record_key, dedupe_key, state) VALUES (zcsync.account('held'), 'task-sync', 'push', 'held 2', 'held 2', 'held');
+SELECT * FROM held;
+ROLLBACK;
+SELECT split_part(to_do, ';', 1) AS look FROM held \gset
+SELECT kind, state FROM (:look) AS x;
+DROP VIEW held;
+
 -- what is paused is a line of its own, whatever its account is in: since when, by whom
 SELECT zcsync.pause_queue('route');
 SELECT zcsync.pause_stream('behind/tasks');
