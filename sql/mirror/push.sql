@@ -6,7 +6,7 @@
 -- makes values of the document.  Without a document, agreed has the values that both
 -- sides have now; with one, it has the custom fields that the document does not show.
 --
--- A reply is a document like others, and goes through the one door (take.sql), together
+-- A reply is a document like others, and goes through the one entrance (take.sql), together
 -- with what was sent for the row (sync_queue.sent).  A value that is still as it was
 -- sent takes the form that the vendor gave it.  A value that was edited since then
 -- stays, to be sent again.  A column that was not sent is merged like one of a page.

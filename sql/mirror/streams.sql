@@ -1,9 +1,10 @@
 -- ---------------------------------------------------------------------
 -- Streams: one kind of one account that is mirrored.
 --
--- A stream is read in two lanes, each with a cursor of its own: live, from
--- when the stream was made, and history, from "since" on.  A page and the
--- cursor that follows it are stored in one transaction.
+-- A stream is read in lanes, each with a cursor of its own: live, from when the
+-- stream was made; history, from "since" on; and for some kinds compare
+-- (comparison.sql) and comments (comments.sql).  A page and the cursor that follows
+-- it are stored in one transaction.
 -- ---------------------------------------------------------------------
 
 -- ---------------------------------------------------------------------

@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------
--- The door: all that a vendor says of a record comes in here, as a document: a row of a
+-- The entrance: all that a vendor says of a record comes in here, as a document: a row of a
 -- page, a fetched record, the reply to a push, what a look-up found, a row that had to
 -- wait.
 --

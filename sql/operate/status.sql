@@ -538,7 +538,7 @@ BEGIN
 	COMMENT ON VIEW zcsync.status IS
 	'one screen: what is wrong with the installation, then each account, worst first, and what is paused; since when, why, who must act, and what to run: to_do';
 	COMMENT ON COLUMN zcsync.status.account IS
-	'name of the account; (all): the whole installation, shown only when something is wrong with it; or a stream, route or queue that is paused, or a stream that is locked or whose edits wait for a read';
+	'name of the account; (all): the whole installation, shown only when something is wrong with it; or a stream, route, queue, webhook, door, alert target or the suspended mail of an account, while something is wrong with it or it is paused';
 	COMMENT ON COLUMN zcsync.status.state IS
 	'of an account: in step, or the first that holds of: blocked, paused, down (the vendor), held, errors, throttled, behind, starting, no stream; doc/operations.md has all of them';
 	COMMENT ON COLUMN zcsync.status.since IS 'since when it is so, as far as that is known';
