@@ -182,8 +182,8 @@ $$;
 COMMENT ON FUNCTION zcsync._check_settings(text, jsonb) IS
 'checks the settings of an account and returns them as they are stored';
 
--- Check the setting "budgets", in which an operator gives limits that he knows better
--- than the vendor's plan.
+-- Check the setting "budgets", in which an operator gives limits that are closer to the
+-- truth than the vendor's plan.
 CREATE FUNCTION zcsync._check_budgets(p_vendor text, p_budgets jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

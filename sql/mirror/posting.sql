@@ -70,7 +70,7 @@ AS $$
 					AND r.parent_kind = p_row ->> 'parent_kind' AND r.parent_id = p_row ->> 'parent_id' AND r.reply_to IS NULL AND r.deleted_at IS NULL) THEN
 			jsonb_build_object('code', 'undefined_object',
 				'message', format('comment "%s" of this record is not in the mirror', left(p_row ->> 'reply_to', 100)),
-				'hint', 'reply_to is the remote_id of a comment of the same record that is no reply itself.')
+				'hint', 'reply_to must be the remote_id of a top-level comment of the same record.')
 	END
 $$;
 COMMENT ON FUNCTION zcsync._comment_fault(jsonb, jsonb) IS

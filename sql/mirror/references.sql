@@ -181,8 +181,8 @@ $$;
 COMMENT ON FUNCTION zcsync.reference(bigint, text, text, bigint) IS
 'the reference of a mirror row whose columns are at hand; faster, as the row is not looked up';
 
--- May the caller read this column of this row, by his SELECT privileges and by the
--- policies of row security?  Without a column: by SELECT on the whole table.
+-- May the caller read this column of this row, by SELECT privileges and by the policies
+-- of row security?  Without a column: by SELECT on the whole table.
 CREATE FUNCTION zcsync._may_read_field(p_kind text, p_local_id bigint, p_field text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -74,8 +74,8 @@ COMMENT ON FUNCTION zcsync._archived_columns(regclass, regclass) IS
 'the columns of a month, for an archive that has them all';
 
 -- With the rights of the caller, whose table the archive is: its triggers must get no
--- more rights than he has.  All of it is one transaction, so the rows are in one place or
--- in the other.
+-- more rights than the caller has.  All of it is one transaction, so the rows are in one
+-- place or in the other.
 CREATE FUNCTION zcsync.archive_month(month regclass, archive regclass) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

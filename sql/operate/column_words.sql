@@ -30,7 +30,7 @@ BEGIN ATOMIC
 		(NULL, 'streams', 'how many streams it has'), (NULL, 'success_rate', 'done, in percent of all that ended'),
 		(NULL, 'team_id', 'remote id of the team'), (NULL, 'total_ms', 'time of all calls, in milliseconds'),
 		(NULL, 'updated', 'rows updated'),
-		('record_changes', 'action', 'insert, update, delete, or lost: both sides changed the field, or nobody here had read it, and the value old lost to new'),
+		('record_changes', 'action', 'insert, update, delete; lost: old was overwritten by new, because both sides changed the field or because no read had seen old'),
 		('record_changes', 'cause_id', 'the job, the route, ... that wrote it'), ('record_changes', 'field_name', 'the field that changed'),
 		('record_changes', 'new', 'the new value'), ('record_changes', 'old', 'the old value'),
 		('slo', 'days', 'length of the period that ends now'), ('slo', 'target', 'what is to be reached'), ('slo', 'unit', 'ms or %'),

@@ -53,7 +53,7 @@ CREATE FUNCTION zcsync._awaited() RETURNS SETOF zcsync.trouble
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 3, 'route ' || r.name, 'waiting', format('since the failover or restore %s was not yet read to its end and stored', k.name),
+	SELECT 3, 'route ' || r.name, 'waiting', format('%s has not been read completely since the failover or restore', k.name),
 		CASE WHEN a.state <> 'active' THEN format('SELECT zcsync.resume_account(%L);', a.name)
 			WHEN s.state <> 'active' THEN format('SELECT zcsync.resume_stream(%L);', k.name)
 			ELSE format('SELECT zcsync.refresh(%L);', k.name) END, (SELECT i.adopted_at FROM zcsync.installation AS i),

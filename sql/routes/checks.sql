@@ -34,7 +34,7 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT k.op, NULL::bigint, k.id, NULL::bigint, NULL, NULL::jsonb, to_jsonb(CASE k.op WHEN 'held' THEN 'waits until a held write is released or cancelled'
-		ELSE 'cancel_held() took its copy back; release_held(..., cancelled => true) has it made again' END), NULL, NULL, NULL::jsonb
+		ELSE 'cancel_held() cancelled its copy; release_held(..., cancelled => true) lets the route create it again' END), NULL, NULL, NULL::jsonb
 	FROM (SELECT i, CASE WHEN i = ANY (h.ids) THEN 'held'
 			WHEN EXISTS (SELECT FROM zcsync.links l WHERE l.route_id = p_route AND l.source_id = i AND l.state = 'cancelled') THEN 'cancelled' END
 		FROM (SELECT zcsync._held_sources(p_route, p_ids) OFFSET 0) AS h (ids) CROSS JOIN LATERAL unnest(p_ids) AS i) AS k (id, op)
@@ -633,8 +633,8 @@ BEGIN
 	IF p_def ->> 'default_assignee' IS NOT NULL THEN
 		RETURN QUERY
 		SELECT 'default assignee', m.id IS NOT NULL,
-			format(CASE WHEN m.id IS NULL THEN '%s is no member of the target that zcsync knows; %s of %s records would get nobody'
-				ELSE '%s is member %s, whom %s of %s records would get' END,
+			format(CASE WHEN m.id IS NULL THEN '%s is not a known member of the target; %s of %s records would have no assignee'
+				ELSE '%s is member %s, who would be the assignee of %s of %s records' END,
 				VARIADIC array_remove(ARRAY[p_def ->> 'default_assignee', m.id, c.n::text, c.tried::text], NULL)),
 			CASE WHEN m.id IS NULL THEN format('SELECT zcsync.alter_route(%L, default_assignee => ''<member id>'');', p_def ->> 'name') END
 		FROM (SELECT zcsync._known_member((p_def ->> 'target_account')::bigint, p_def ->> 'default_assignee') AS id) AS m
@@ -711,7 +711,7 @@ BEGIN
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_marks(v_route.name, v_changes) c;
 	RETURN QUERY SELECT c.* FROM zcsync._check_route_people(v_def, v_values) c;
 	RETURN QUERY
-	SELECT 'cancelled', true, format('%s records get no copy, since cancel_held() took it back', count(*)),
+	SELECT 'cancelled', true, format('%s records get no copy, since cancel_held() cancelled it', count(*)),
 		format('SELECT zcsync.release_held(%L, cancelled => true);', v_route.name)
 	FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'cancelled' HAVING count(*) > 0;
 	RETURN QUERY SELECT 'write brake', true,

@@ -340,7 +340,7 @@ COMMENT ON FUNCTION zcsync._comment_heading(zcsync.original) IS
 'who wrote a comment, and when';
 
 -- The e-mail address of a member: from the catalogue of members, or from the contacts who
--- are members.  What anybody can write into a mail says nothing about who he is.
+-- are members.  The sender of a mail proves nothing: anybody can write any address there.
 CREATE FUNCTION zcsync._email_of(p_account bigint, p_person text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -364,9 +364,9 @@ END;
 COMMENT ON FUNCTION zcsync._without_placeholders(text) IS
 'a text in which no vendor finds a placeholder';
 
--- The values of a copy.  Where the vendor lets a comment name its author, and somebody
--- there has the author's e-mail address, he is the author; elsewhere the text begins with
--- the author's name.  A marker is cut off, and with it the formatting.  The files of the
+-- The values of a copy.  Where the vendor lets a comment name its author, and a person
+-- there has the author's e-mail address, that person is the author; elsewhere the text
+-- begins with the author's name.  A marker is cut off, and with it the formatting.  The files of the
 -- comment are named below it.
 CREATE FUNCTION zcsync._copy_of(p_side zcsync.comment_side, p_comment zcsync.original, p_copy bigint DEFAULT NULL,
 	OUT body text, OUT rich_body jsonb, OUT author_id text)

@@ -134,7 +134,7 @@ AS $$
 		WHEN p.doc ->> 'deleted_at' IS NOT NULL THEN zcsync._reason('record', false, format('%s was deleted at its vendor, which was seen at %s',
 			p.reference, p.doc ->> 'deleted_at'), format('SELECT * FROM zcsync.history(%L);', p.reference))
 		WHEN p.doc ->> 'remote_id' IS NULL AND e.source_vendor <> 'local' THEN zcsync._reason('record', false,
-			format('%s is not at its vendor yet, and until then it is no source', p.reference),
+			format('%s does not exist at its vendor yet; it is routed once it does', p.reference),
 			format('SELECT * FROM zcsync.errors WHERE reference = %L;', p.reference))
 		ELSE zcsync._reason('record', true, format('%s is in the mirror, with local_id %s', p.reference, p.source_id)) END
 	FROM zcsync._route_ends(p.route_id) AS e
@@ -187,7 +187,7 @@ BEGIN
 			v_ends.source_kind, zcsync._route_changed_at(v_ends.source_vendor))
 		INTO v_at, v_is_news USING p.source_id, zcsync._route_start(p.route_id);
 	RETURN CASE
-		WHEN p.link_id IS NOT NULL THEN zcsync._reason('start', NULL, 'is not asked of a pair')
+		WHEN p.link_id IS NOT NULL THEN zcsync._reason('start', NULL, 'not checked for a pair')
 		WHEN v_route.starts_at IS NULL THEN zcsync._reason('start', NULL, 'the route never ran; what is here when it first does is left alone until it changes')
 		WHEN v_is_news THEN zcsync._reason('start', true, format('came, or changed, after the route began at %s', v_route.starts_at))
 		WHEN EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.route_id = p.route_id AND q.operation = 'route' AND q.local_id = p.source_id AND q.backfill)
@@ -223,7 +223,7 @@ LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
-		WHEN (p.evaluation).source_id IS NULL THEN zcsync._reason('filter', NULL, 'is not asked')
+		WHEN (p.evaluation).source_id IS NULL THEN zcsync._reason('filter', NULL, 'not checked')
 		WHEN (p.evaluation).error IS NOT NULL OR (p.evaluation).late THEN zcsync._reason('filter', NULL, 'cannot be told: see "values"')
 		WHEN r.filter IS NULL THEN zcsync._reason('filter', true, 'the route has none')
 		ELSE zcsync._reason('filter', (p.evaluation).passes,
@@ -250,12 +250,12 @@ BEGIN
 		FROM zcsync._pairs_with((p.evaluation).targets, v_ends.source_account, v_ends.source_kind) AS k WHERE k.state <> 'unlinked';
 	END IF;
 	RETURN CASE
-		WHEN p.link_id IS NOT NULL THEN zcsync._reason('match', NULL, 'is not asked of a pair')
-		WHEN (p.evaluation).passes IS NOT TRUE THEN zcsync._reason('match', NULL, 'is not asked')
+		WHEN p.link_id IS NOT NULL THEN zcsync._reason('match', NULL, 'not checked for a pair')
+		WHEN (p.evaluation).passes IS NOT TRUE THEN zcsync._reason('match', NULL, 'not checked')
 		WHEN p.verdict = 'link' THEN zcsync._reason('match', true, format('%s belongs to it, and becomes its counterpart', zcsync.reference(v_ends.target_kind, p.found_id)))
 		WHEN p.verdict = 'taken' THEN zcsync._reason('match', false, zcsync._refusal_text('taken') || coalesce(': ' || v_owner, ''),
 			format('SELECT zcsync.alter_route(%L, match_on => %L);', v_name, '<another condition>'))
-		WHEN p.verdict IS NOT NULL THEN zcsync._reason('match', NULL, 'is not asked: see below')
+		WHEN p.verdict IS NOT NULL THEN zcsync._reason('match', NULL, 'not checked: see below')
 		ELSE zcsync._reason('match', true, format('nothing of %s belongs to it yet, so one is created', v_ends.target)) END;
 END
 $$;
@@ -267,7 +267,7 @@ CREATE FUNCTION zcsync._explain_kept(p zcsync.route_subject, p_op text) RETURNS 
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN k.op IS NULL THEN zcsync._reason(p_op, true, CASE p_op WHEN 'held' THEN 'no write of it is held' ELSE 'nobody took its copy back' END)
+	SELECT CASE WHEN k.op IS NULL THEN zcsync._reason(p_op, true, CASE p_op WHEN 'held' THEN 'no write of it is held' ELSE 'its copy was not cancelled' END)
 		ELSE zcsync._reason(p_op, false, k.new #>> '{}', CASE p_op
 			WHEN 'held' THEN format('SELECT zcsync.release_held(%L); or SELECT zcsync.cancel_held(%L);', h.name, h.name)
 			ELSE format('SELECT zcsync.release_held(%L, cancelled => true);', r.name) END) END

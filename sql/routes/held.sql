@@ -553,7 +553,7 @@ BEGIN
 		-- comments have no stream of their own
 		OR (p_kind <> 'comments' AND NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.account_id = p_account AND s.kind = p_kind)) THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('record "%s" is no new record that waits to be sent', p_reference),
+			MESSAGE = format('record "%s" is not a new record that waits to be sent', p_reference),
 			HINT = CASE WHEN v_remote_id IS NOT NULL THEN format('%s has it; delete it there.', v_vendor) ELSE '' END;
 	ELSIF EXISTS (SELECT FROM zcsync.sync_queue q
 			WHERE q.account_id = p_account AND q.local_id = p_local_id AND q.operation = 'push' AND q.state = 'running') THEN

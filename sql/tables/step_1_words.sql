@@ -572,7 +572,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.routes.match_on IS 'SQL condition over source s and target t that finds existing records';
 	COMMENT ON COLUMN zcsync.routes.default_assignee IS 'who gets a record whose own assignee has no counterpart';
 	COMMENT ON COLUMN zcsync.routes.default_client IS 'company of the target for records whose own company has none there; NULL: such records wait';
-	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'none, general: who stands for a requester whom the client does not know, or create: such a requester is made before the record';
+	COMMENT ON COLUMN zcsync.routes.unknown_user IS 'what to do about a requester that the target does not know: none (leave empty), general (the client''s General User), create (create the person first)';
 	COMMENT ON COLUMN zcsync.routes.unknown_organization IS 'none, or create: a requester who is made belongs to the organization of the source''s company, which is made if there is none';
 	COMMENT ON COLUMN zcsync.routes.notify IS 'writes may have the vendor notify people';
 	COMMENT ON COLUMN zcsync.routes.state IS 'state';
@@ -719,7 +719,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.sync_queue.refused_alone IS 'no other job travelled with it when it was refused';
 	COMMENT ON COLUMN zcsync.sync_queue.to_hold IS 'while running: it will be held when it goes back';
 	COMMENT ON COLUMN zcsync.sync_queue.cancelled IS 'what it would send is no longer wanted: ''wanted'' means that the row''s values are to be taken back, ''kept'' that the row is new and keeps them';
-	COMMENT ON COLUMN zcsync.sync_queue.cancelled_by IS 'the role that took it back';
+	COMMENT ON COLUMN zcsync.sync_queue.cancelled_by IS 'the role that cancelled it';
 	COMMENT ON COLUMN zcsync.sync_queue.stale IS 'of a pull: the read was given up, so its page is dropped';
 	COMMENT ON COLUMN zcsync.sync_queue.last_class IS 'outcome of the last attempt';
 	COMMENT ON COLUMN zcsync.sync_queue.last_status IS 'HTTP status of the last attempt';
@@ -786,7 +786,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.changes.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.changes.kind IS 'kind of the record, or of the thing';
 	COMMENT ON COLUMN zcsync.changes.local_id IS 'local_id of the mirror row that it is about';
-	COMMENT ON COLUMN zcsync.changes.action IS 'insert, update, delete, or lost: both sides changed the column, or nobody here had read it, and the value old lost to new';
+	COMMENT ON COLUMN zcsync.changes.action IS 'insert, update, delete; lost: old was overwritten by new, because both sides changed the column or because no read had seen old';
 	COMMENT ON COLUMN zcsync.changes.old IS 'the old values, of changed columns only';
 	COMMENT ON COLUMN zcsync.changes.new IS 'the new values';
 	COMMENT ON COLUMN zcsync.changes.cause IS 'who wrote it: local, pull, push, route, ...';
@@ -816,7 +816,7 @@ AS $$
 BEGIN
 	COMMENT ON COLUMN zcsync.webhooks.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.webhooks.path IS 'random: where the vendor sends to';
-	COMMENT ON COLUMN zcsync.webhooks.replay_window IS 'a delivery whose signed time is further away is refused';
+	COMMENT ON COLUMN zcsync.webhooks.replay_window IS 'a delivery is refused if its signed time is further than this from the time it arrived';
 	COMMENT ON COLUMN zcsync.webhooks.created_at IS 'when the row was made';
 	COMMENT ON COLUMN zcsync.webhooks.taken_at IS 'when records that waited to be fetched together were last taken';
 	COMMENT ON COLUMN zcsync.webhooks.taken IS 'how many that were';
@@ -911,7 +911,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.alert_incidents.told IS 'the worst severity that was told; NULL: none';
 	COMMENT ON COLUMN zcsync.alert_incidents.told_at IS 'when it was told first';
 	COMMENT ON COLUMN zcsync.alert_incidents.escalated_at IS 'when they were told';
-	COMMENT ON COLUMN zcsync.alert_incidents.acknowledged_at IS 'when somebody said that he works on it';
+	COMMENT ON COLUMN zcsync.alert_incidents.acknowledged_at IS 'when somebody said that they work on it';
 	COMMENT ON COLUMN zcsync.alert_incidents.acknowledged_by IS 'the role that said so';
 	COMMENT ON COLUMN zcsync.alert_incidents.resolved_at IS 'when it ended; empty: it is still so';
 	COMMENT ON COLUMN zcsync.alert_incidents.all_clear_at IS 'when its end was told';

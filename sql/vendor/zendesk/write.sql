@@ -394,9 +394,9 @@ COMMENT ON FUNCTION zcsync._zendesk_withhold(jsonb, integer, jsonb) IS
 
 -- The organization that stands for the company of the record of which a ticket is the
 -- copy.  Zendesk finds one by its external id only, and refuses a name that another one
--- has: so it is looked for by both here.  id NULL: there is none yet.  A company that
--- takes the records of all strangers stands for nobody: one that a route has as its
--- default_client, or that is named like that.
+-- has: so it is looked for by both here.  id NULL: there is none yet.  A catch-all
+-- company, which a route has as its default_client or which is named like one, has no
+-- organization.
 CREATE FUNCTION zcsync._zendesk_organization(p_account bigint, p_route bigint, p_ticket bigint, OUT id text, OUT name text, OUT external_id text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -429,7 +429,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._zendesk_organization(bigint, bigint, bigint) IS
-'the organization that stands for the company of the record of which a ticket is the copy; no name: that record has no company, or one that stands for nobody';
+'the organization that stands for the company of the record of which a ticket is the copy; no name: that record has no company, or a catch-all company';
 
 -- Where a route says so, a requester whom the account does not know is made before the
 -- ticket, with the name that the source has, and without a mail that greets them; and
