@@ -181,7 +181,7 @@ SKIP:
 {
 	my ($directory) = grep { -d } map { "$_/halopsa/fixtures" }
 	  defined $ENV{ZCSYNC_VENDOR_DOCS} ? $ENV{ZCSYNC_VENDOR_DOCS} : glob('../vendor ../*/vendor');
-	skip 'replies of HaloPSA are not here', 1 if !defined $directory;
+	skip "the vendors' documents are not here", 1 if !defined $directory;
 
 	$node->safe_psql('postgres', qq{SET client_min_messages = error;
 		SELECT zcsync.add_account('halopsa', 'halopsa', '{"base_url": "$url"}', '{"client_id": "c", "client_secret": "s"}');

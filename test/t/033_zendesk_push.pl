@@ -343,7 +343,7 @@ is(duplicates(), 0, 'nothing twice');
 SKIP:
 {
 	my $documents = Simulator::OpenAPI->load;
-	skip "the vendor's document is not here", 2 if !$documents || !$documents->documents->{zendesk};
+	skip "the vendors' documents are not here", 2 if !$documents || !$documents->documents->{zendesk};
 	my @all = grep { $_->{status} && $_->{path} =~ m{/api/v2/tickets} } @{ $simulator->get('requests', vendor => 'zendesk', limit => 1000000)->{requests} };
 	my %wrong;
 

@@ -301,7 +301,7 @@ SKIP:
 {
 	my $documents = Simulator::OpenAPI->load;
 
-	skip "the vendor's description is not here", 2 if !$documents || !$documents->documents->{halopsa};
+	skip "the vendors' documents are not here", 2 if !$documents || !$documents->documents->{halopsa};
 	my %wrong;
 	my @all = grep { $_->{path} =~ m{/(?:Tickets|Opportunities)\b} } @{ $simulator->get('requests', vendor => 'halopsa', limit => 1000000)->{requests} };
 

@@ -12,7 +12,7 @@ use Simulator::Process;
 use Test::More;
 
 my $documents = Simulator::OpenAPI->load
-  or plan skip_all => 'the vendors\' OpenAPI documents are not here; ZCSYNC_VENDOR_DOCS may say where they are';
+  or plan skip_all => "the vendors' documents are not here";
 
 my $simulator = Simulator::Process->start('--tickets', 200, '--tasks', 30, '--zendesk-plan', 'none', '--clickup-plan', 'none', '--halopsa-plan', 'none', '--halopsa-tickets', 60, '--halopsa-leads', 10);
 my $ua = Mojo::UserAgent->new;
