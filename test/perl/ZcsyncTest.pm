@@ -24,8 +24,8 @@ use lib dirname(__FILE__) . '/../simulator/lib';
 use Simulator::Process;
 
 our @EXPORT = qw(new_node start_with_config zcsync_conf setup_zcsync start_simulator
-  add_simulated_accounts wait_until wait_for_worker wait_for_no_worker
-  worker_pid local_pid slot worker_sql run_worker run_worker_in_session log_lines wait_for_rounds cpu_seconds);
+  add_simulated_accounts wait_until wait_for wait_for_worker wait_for_no_worker
+  nothing_due kill_process worker_pid local_pid slot worker_sql run_worker run_worker_in_session log_lines wait_for_rounds cpu_seconds);
 
 # With ZCSYNC_TEST_TIMES=1 a test tells what it waits for: each assertion that
 # came more than a second after the one before it.
@@ -139,6 +139,20 @@ sub wait_until
 	return 0;
 }
 
+# The same for a function.
+sub wait_for
+{
+	my ($true, $what) = @_;
+	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
+	my $is_true;    # in scalar context: how many a grep finds
+
+	while (!($is_true = $true->()) && time < $deadline)
+	{
+		sleep 0.1;
+	}
+	return ok($is_true, $what);
+}
+
 # Like poll_query_until(), which starts a psql and a server process ten times a
 # second: that takes more of a small machine than what is waited for.  What is not so
 # at once is asked for in one session, which is cheap and can be done more often.
@@ -183,6 +197,35 @@ sub ask_session
 	return (0, $stdout, $stderr);
 }
 
+# Wait until no job of some kind is due or runs: those that are left are held, or wait
+# for their time.  The kind is a condition on a row q of zcsync.sync_queue.  With a
+# second condition, also until that is true.
+sub nothing_due
+{
+	my ($node, $database, $kind, $or) = @_;
+
+	return if becomes_true($node, $database, sprintf <<'SQL', $or // 'false', $kind);
+SELECT %s OR NOT EXISTS (
+	SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
+	WHERE (%s) AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))
+SQL
+	show_state($node, $database);
+	die 'jobs are due and do not end';
+}
+
+# kill -9 of a process of the server, which ends all its others then, and wait until
+# it has new ones.
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $checkpointer = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
+
+	kill('KILL', $pid) or die "no process $pid: $!";
+	becomes_true($node, 'postgres', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND pid <> $checkpointer)")
+	  or die 'the server does not come back';
+	return;
+}
+
 # What a failed wait leaves to find out: jobs, accounts, slots.
 sub show_state
 {
@@ -193,7 +236,8 @@ sub show_state
 		'SELECT name, state, state_reason, breaker_failures, breaker_until - zcsync._now() AS breaker, last_error FROM zcsync.accounts',
 		'SELECT * FROM zcsync._worker_slots()')
 	{
-		my ($rc, $stdout, $stderr) = $node->psql($database, $query, extra_params => ['-P', 'format=aligned', '-P', 'tuples_only=off']);
+		# what is waited for may be a lock that these need, too
+		my ($rc, $stdout, $stderr) = $node->psql($database, "SET statement_timeout = '10s'; $query", extra_params => ['-P', 'format=aligned', '-P', 'tuples_only=off']);
 		diag($query, "\n", $rc == 0 ? $stdout : $stderr);
 	}
 }

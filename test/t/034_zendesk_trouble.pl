@@ -56,8 +56,7 @@ for my $round (1 .. 12)
 my $waiting = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments')};
 for my $round (1 .. 60)
 {
-	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation NOT IN ('pull', 'comments') AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+	nothing_due($node, 'postgres', q{q.operation NOT IN ('pull', 'comments')});
 	last if $flow->value($waiting) == 0;
 	$flow->advance(33);
 	$simulator->no_faults if $round == 20;

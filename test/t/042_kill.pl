@@ -176,8 +176,7 @@ $flow->backfill;
 my $left = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation NOT IN ('pull', 'comments')};
 for my $round (1 .. 40)
 {
-	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation NOT IN ('pull', 'comments') AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+	nothing_due($node, 'postgres', q{q.operation NOT IN ('pull', 'comments')});
 	last if $flow->value($left) == 0;
 	# creates whose effect is not known wait for their look-up
 	$flow->advance(41);

@@ -32,8 +32,7 @@ my $waiting = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation NOT IN ('
 my $unclear = 0;
 for my $round (1 .. 60)
 {
-	$flow->node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation NOT IN ('pull', 'comments') AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+	nothing_due($flow->node, 'postgres', q{q.operation NOT IN ('pull', 'comments')});
 	my $now_unclear = $flow->value('SELECT count(*) FROM zcsync.sync_queue WHERE unclear_since IS NOT NULL');
 	$unclear = $now_unclear if $now_unclear > $unclear;
 	last if $flow->value($waiting) == 0;

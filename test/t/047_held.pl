@@ -65,9 +65,8 @@ is($flow->value('SELECT count(*) FROM zcsync.tasks WHERE remote_id IS NULL'), 3,
 for (1 .. 6)
 {
 	$flow->advance(65);
-	last if $node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation = 'push' AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))})
-	  && $flow->value(q{SELECT count(*) FROM zcsync.sync_queue WHERE cancelled = 'wanted'}) == 0;
+	nothing_due($node, 'postgres', q{q.operation = 'push'});
+	last if $flow->value(q{SELECT count(*) FROM zcsync.sync_queue WHERE cancelled = 'wanted'}) == 0;
 }
 waits(q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE cancelled = 'wanted')}, 'all are looked up');
 is($flow->value(q{SELECT string_agg(concat_ws(' ', name, sync_state, remote_id IS NOT NULL), '; ' ORDER BY name COLLATE "C") FROM zcsync.tasks WHERE name IN ('arrived', 'of a person', 'of a route')}),

@@ -72,8 +72,7 @@ until (grep { $_->{path} =~ m{/auth/token} } requests(since => $before)) { die '
 waits(q{SELECT EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'fetch' AND state = 'running' AND attempts = 2)}, 'the call is made again');
 isnt(value($sealed), $first, 'after its token was sealed and committed');
 $simulator->no_faults;
-kill 'KILL', worker_pid($node, 'postgres');
-$node->poll_query_until('postgres', 'SELECT true');
+kill_process($node, worker_pid($node, 'postgres'));
 wait_for_worker($node, 'postgres', 'a new worker');
 waits($idle, 'goes on');
 is(tokens_asked(), 3, 'with the token of the old one');

@@ -102,8 +102,7 @@ is($queued, $people, 'the backfill is all of them');
 my $waiting = q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'route')};
 for my $round (1 .. 60)
 {
-	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation IN ('push', 'route') AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+	nothing_due($node, 'postgres', q{q.operation IN ('push', 'route')});
 	last if value($waiting) == 0;
 	advance(41);
 }

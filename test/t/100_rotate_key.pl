@@ -80,9 +80,8 @@ is_deeply([ sort glob "$key_file*" ], [ $key_file, "$key_file.$first" ], 'or fil
 	isnt($third, $second, 'the key file has another key before the commit');
 	is(value($opened), '2 of 2', 'and what is committed opens with the former');
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
-	kill 'KILL', $pid;
+	kill_process($node, $pid);
 	eval { $session->quit };
-	$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not come back';
 	is(value($sealed_by), $second, 'killed before the commit: all is sealed as before');
 	is(value($opened), '2 of 2', 'and opens');
 	is(value($opened, 'other'), '1 of 1', 'in the other database, too');

@@ -65,15 +65,13 @@ sub hanging { return scalar grep { $_->{fault} eq 'hang' && $_->{applied} } @{ $
 for (1 .. 60)
 {
 	$rounds++;
-	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation = 'push' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))
-		OR EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'running' AND claimed_at < zcsync._now() - interval '1 second')}) or last;
+	nothing_due($node, 'postgres', q{q.operation = 'push'},
+		q{EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'push' AND state = 'running' AND claimed_at < zcsync._now() - interval '1 second')});
 	if (hanging() > $killed)
 	{
-		my $worker = value(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'zcsync worker'});
 		$killed = hanging();
-		kill 9, $worker if $worker;
-		$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'zcsync worker')}) or last;
+		kill_process($node, worker_pid($node, 'postgres'));
+		wait_for_worker($node, 'postgres', 'another worker runs');
 	}
 	last if value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'push'}) == 0;
 	$flow->advance(33);

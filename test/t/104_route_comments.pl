@@ -100,9 +100,8 @@ for my $n (1 .. $count)
 					EXIT WHEN EXISTS (SELECT FROM zcsync.sync_queue WHERE operation = 'conversation' AND attempts >= $attempts);
 					PERFORM pg_sleep(0.01);
 				END LOOP; END \$\$});
-			my ($pid) = split /\n/, value(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'zcsync worker'});
-			kill 9, $pid if $pid;
-			wait_until($node, 'postgres', 'SELECT true', 'the server is back after a kill');
+			wait_for_worker($node, 'postgres', 'a worker to be killed');
+			kill_process($node, worker_pid($node, 'postgres'));
 		}
 		resume();
 	}
@@ -118,9 +117,7 @@ for my $round (1 .. 60)
 	look();
 	$flow->polls;
 	# or until a kill that has only now been noticed pauses the route
-	$node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM zcsync.alerts WHERE code = 'route_fault' AND resolved_at IS NULL) OR NOT EXISTS (
-		SELECT FROM zcsync.sync_queue AS q JOIN zcsync.accounts AS a USING (account_id)
-		WHERE q.operation <> 'pull' AND q.state <> 'held' AND (q.state = 'running' OR greatest(q.run_at, a.breaker_until) <= zcsync._now()))}) or last;
+	nothing_due($node, 'postgres', q{q.operation <> 'pull'}, q{EXISTS (SELECT FROM zcsync.alerts WHERE code = 'route_fault' AND resolved_at IS NULL)});
 	last if value($arrived) >= $expected && value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'conversation')}) == 0;
 	$flow->advance(33);
 }
