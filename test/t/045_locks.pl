@@ -6,7 +6,6 @@ use warnings;
 
 use PostgreSQL::Test::BackgroundPsql;
 use Test::More;
-use Time::HiRes qw(usleep);
 use ZcsyncFlow;
 use ZcsyncTest;
 
@@ -62,13 +61,9 @@ $user = user();
 my $local = $user->query_safe(q{SELECT local_id FROM zcsync.tasks WHERE remote_id IS NULL AND name = 'New' FOR UPDATE});
 like($local, qr/^\d+$/, 'its row is there to be edited');
 $user->query_safe("UPDATE zcsync.tasks SET name = 'Edited while it is made' WHERE local_id = $local");
-for (1 .. 60)
-{
-	last if $flow->writes($last)->{create};
-	sleep 1;
-}
+wait_for(sub { $flow->writes($last)->{create} }, 'ClickUp makes it');
 $flow->polls(2);
-is($flow->writes($last)->{create}, 1, 'ClickUp has it');
+is($flow->writes($last)->{create}, 1, 'once');
 is($flow->value("SELECT state FROM zcsync.sync_queue WHERE local_id = $local"), 'running', 'its job waits for the holder');
 edit($bugs[2], 'Fourth');
 waits(named($bugs[2], 'Fourth'), 'others go on');
@@ -93,11 +88,8 @@ $flow->polls(2);
 edit($bugs[4], 'Fifth 4');
 waits(named($bugs[4], 'Fifth 4'), 'others go on');
 # ClickUp hangs up after four seconds, and nothing shows here that it did: the worker sees it in its next round
-for (1 .. 600)
-{
-	last if grep { $_->{method} eq 'PUT' && $_->{path} =~ m{/task/$bug->[1]$} && defined $_->{status} } $flow->requests(vendor => 'clickup', since => $requests);
-	usleep 100_000;
-}
+wait_for(sub { grep { $_->{method} eq 'PUT' && $_->{path} =~ m{/task/$bug->[1]$} && defined $_->{status} } $flow->requests(vendor => 'clickup', since => $requests) },
+	'the update ends without a reply');
 wait_for_rounds(worker_pid($node, 'postgres'), 3);
 is($flow->value("SELECT count(*) FROM zcsync.sync_queue WHERE local_id = $bug->[2]"), 1, 'the job is still there');
 commit($user);
@@ -131,20 +123,27 @@ waits("SELECT sync_state = 'synced' FROM zcsync.tasks WHERE name = 'Beside'", 'a
 commit($user);
 waits(named($bugs[4], 'Overtaken'), 'then that ticket follows');
 
-# Somebody holds the whole queue, or the tables.
+# Somebody holds all jobs that wait to be sent, of which there is one, or the tables.
+$flow->value(q{SELECT zcsync.pause_queue('task-sync')});
+$flow->value("UPDATE zcsync.tasks SET name = 'Seventh' WHERE remote_id = '$bugs[5][1]'");
 $user = user();
-$user->query_safe('SELECT FROM zcsync.sync_queue FOR UPDATE');
-edit($bugs[5], 'Seventh');
+is($user->query_safe(q{SELECT local_id FROM zcsync.sync_queue WHERE operation = 'push' FOR UPDATE}), $bugs[5][2], 'a job is held');
+$flow->value(q{SELECT zcsync.resume_queue('task-sync')});
+edit($bugs[4], 'Seventh 4');
+waits(named($bugs[4], 'Seventh 4'), 'later ones of its queue go on');
+is($flow->value("SELECT state || ' ' || attempts FROM zcsync.sync_queue WHERE local_id = $bugs[5][2] AND operation = 'push'"), 'ready 0', 'it waits');
+isnt(at_clickup($bugs[5]), 'Seventh', 'and is not sent');
 commit($user);
-waits(named($bugs[5], 'Seventh'), 'jobs that were held go on');
+waits(named($bugs[5], 'Seventh'), 'then it is');
 for my $mode ('SHARE', 'ACCESS EXCLUSIVE')
 {
 	$user = user();
 	$user->query_safe("LOCK TABLE zcsync.tasks, zcsync.tickets, zcsync.sync_queue IN $mode MODE");
 	edit($bugs[5], "Held in $mode mode");
-	$node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)");
+	waits("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation IN ('zcsync.tasks'::regclass, 'zcsync.tickets'::regclass, 'zcsync.sync_queue'::regclass))",
+		"a worker waits for tables held in $mode mode");
 	commit($user);
-	waits(named($bugs[5], "Held in $mode mode"), "tables held in $mode mode");
+	waits(named($bugs[5], "Held in $mode mode"), "then it goes on");
 }
 
 $bug = $flow->value("SELECT count(*) FROM zcsync.links");
