@@ -105,11 +105,13 @@ sub work
 	foreach my $database (@databases)
 	{
 		$node->safe_psql($database, q{SELECT zcsync.refresh(s) FROM pg_catalog.unnest('{acme/tickets,dev/tasks,halo/tickets,halo/leads}'::pg_catalog.text[]) AS s}) if $_[0];
-		for (1 .. 150)
+		my $rounds = 150;
+		while (1)
 		{
 			run_worker($node, $database, '20 s');
 			last if $node->safe_psql($database, q{SELECT pg_catalog.concat((SELECT pg_catalog.count(*) FROM zcsync.sync_queue WHERE state OPERATOR(pg_catalog.<>) 'held'),
 				(SELECT pg_catalog.count(*) FROM zcsync.streams WHERE history_state OPERATOR(pg_catalog.=) 'running' OR last_pull_at IS NULL AND NOT account_id OPERATOR(pg_catalog.=) zcsync.account('crm')))}) eq '00';
+			die "$database does not come to rest" if --$rounds == 0;
 			usleep(200_000);
 		}
 	}
