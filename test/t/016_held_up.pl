@@ -24,28 +24,32 @@ $node->safe_psql('postgres', qq(
 	SELECT zcsync.add_stream('dev', 'tasks', scope => '{"list_ids": ["$bugs"]}', pull_interval => '1 h');));
 wait_until($node, 'postgres', "SELECT bool_and(history_state IN ('none', 'done') AND last_pull_at IS NOT NULL) FROM zcsync.streams", 'both streams are read');
 
-# The edit arrives at once and holds the worker for eight seconds; ClickUp
-# answers after three, which is in time.
+# An edit that arrives while ClickUp is asked holds the worker for eight seconds;
+# ClickUp answers after three, which is in time.
 $node->safe_psql('postgres', q{
-	CREATE TABLE held_up (running bigint);
+	CREATE TABLE held_up (job_id bigint);
 	CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 		BEGIN
-			IF NEW.subject = 'slow' THEN
-				INSERT INTO public.held_up SELECT count(*) FROM zcsync.sync_queue
-				WHERE state = 'running' AND account_id = zcsync.account('dev');
+			INSERT INTO public.held_up SELECT q.job_id FROM zcsync.sync_queue q
+			WHERE NEW.subject LIKE 'slow%' AND q.state = 'running' AND q.account_id = zcsync.account('dev') AND q.claimed_at > zcsync._now() - interval '2 s';
+			IF FOUND THEN
 				PERFORM pg_sleep(8);
 			END IF;
 			RETURN NULL;
 		END$$;
 	CREATE TRIGGER hold_up AFTER INSERT OR UPDATE ON zcsync.tickets FOR EACH ROW EXECUTE FUNCTION hold_up();});
-my $seen = $simulator->get('stats')->{requests};
+my ($seen, $held) = (0, 0);
 $simulator->post('faults', { vendor => 'clickup', fault => 'delay', delay_ms => 3000, count => 0 });
-$simulator->post('edit', { account => 'acme', id => 3, fields => { subject => 'slow' } });
-my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
-$node->safe_psql('postgres', q{SELECT zcsync.refresh('acme/tickets'), zcsync.refresh('dev/tasks')});
-wait_until($node, 'postgres', "SELECT count(*) = 2 AND EXISTS (SELECT FROM held_up) FROM zcsync.streams WHERE last_pull_at > '$before'",
-	'both are read again');
-is($node->safe_psql('postgres', q{SELECT running FROM held_up}), '1', 'the worker was held up while a request was on the wire');
+for (my $try = 1; $try <= 20 && !$held; $try++)
+{
+	$seen = $simulator->get('stats')->{requests};
+	$simulator->post('edit', { account => 'acme', id => 3, fields => { subject => "slow $try" } });
+	my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
+	$node->safe_psql('postgres', q{SELECT zcsync.refresh('dev/tasks'), zcsync.refresh('acme/tickets')});
+	wait_until($node, 'postgres', "SELECT count(*) = 2 FROM zcsync.streams WHERE last_pull_at > '$before'", 'both are read again');
+	$held = $node->safe_psql('postgres', 'SELECT count(*) FROM held_up');
+}
+is($held, 1, 'the worker was held up while a request was on the wire');
 is($node->safe_psql('postgres', q{SELECT breaker_failures || ' ' || coalesce(last_error, 'no error') FROM zcsync.accounts WHERE name = 'dev'}),
 	'0 no error', 'the reply that had come in time counts');
 is(scalar @{ $simulator->get('requests', vendor => 'clickup', since => $seen, path => '/team/')->{requests} }, 1, 'and was asked for once');
