@@ -57,7 +57,7 @@ SELECT zcsync.add_account('crm', 'local', settings => '{"country": "US"}');
 SELECT zcsync.add_account('halo', 'halopsa', settings => '{"base_url": "%s", "budgets": {"api": {"calls": 100000, "concurrency": 5}}}',
 	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme"}');
 SELECT zcsync.add_stream('halo', kind) FROM unnest('{fields,statuses,contacts,companies}'::text[]) AS kind;
-SELECT zcsync.add_stream('halo', 'leads', since => '2000-01-01', pull_interval => '5 seconds');
+SELECT zcsync.add_stream('halo', 'leads', since => '2000-01-01', pull_interval => '5 seconds', comments => 'none');
 SELECT zcsync.alter_stream('halo/leads', writes => true);
 SQL
 wait_until($node, 'postgres', "SELECT bool_and(history_state IN ('none', 'done') AND last_pull_at IS NOT NULL) FROM zcsync.streams AS s JOIN zcsync.accounts AS a USING (account_id) WHERE a.vendor = 'halopsa'", 'the streams are read');
