@@ -232,7 +232,8 @@ sub show_state
 	my ($node, $database) = @_;
 
 	for my $query (
-		'SELECT job_id, operation, state, run_at - zcsync._now() AS due, attempts, failures, claimed_by, last_class, last_error FROM zcsync.sync_queue',
+		'SELECT job_id, operation, state, run_at - zcsync._now() AS due, attempts, failures, claimed_by, last_class, last_error FROM zcsync.sync_queue
+			ORDER BY state <> \'running\', run_at LIMIT 50',
 		'SELECT name, state, state_reason, breaker_failures, breaker_until - zcsync._now() AS breaker, last_error FROM zcsync.accounts',
 		'SELECT * FROM zcsync._worker_slots()')
 	{
