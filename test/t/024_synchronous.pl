@@ -44,8 +44,7 @@ wait_until($node, 'postgres', q{SELECT remote_id IS NOT NULL FROM zcsync.tasks W
 is($node->safe_psql('postgres', 'SELECT DISTINCT setting FROM seen'), 'off', 'what comes of it need not be durable');
 $simulator->post('faults', { vendor => 'clickup', fault => 'reset_after', method => 'POST', path => '/task$' });
 add_task('unclear');
-my $sends = 2 * $PostgreSQL::Test::Utils::timeout_default;
-while (creates() < 2 && $sends-- > 0) { select undef, undef, undef, 0.1; }
+wait_for(sub { creates() == 2 }, 'a second is sent');
 $node->stop('immediate');
 $node->start;
 is($node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.tasks WHERE name IN ('stored', 'unclear')}), 2, 'both rows are there after a crash');
@@ -99,9 +98,7 @@ wait_until($node, 'postgres', q{SELECT count(*) = 0 FROM zcsync.sync_queue WHERE
 claim_alone('died');
 my $pid = worker_pid($node, 'postgres');
 $node->kill9;
-my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default;
-while (kill(0, $pid) && $tries-- > 0) { select undef, undef, undef, 0.1; }
-ok(!kill(0, $pid), 'the worker ends with the server');
+wait_for(sub { !kill 0, $pid }, 'the worker ends with the server');
 is(creates(), $made + 1, 'and has sent nothing that the standby does not know');
 
 $standby->start;

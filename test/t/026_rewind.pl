@@ -59,10 +59,10 @@ sub kill_server
 	$node->kill9;
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		last if !grep { kill 0, $_ } @pids;
+		return if !grep { kill 0, $_ } @pids;
 		sleep 0.1;
 	}
-	return;
+	die 'processes of the server that was killed do not end';
 }
 
 # Make a server that was killed a standby of the one that took over.  What is in

@@ -45,6 +45,19 @@ sub ask
 	BAIL_OUT('the server does not come back');
 }
 
+# Wait until a function returns true, or end the test.
+sub soon
+{
+	my ($true, $what) = @_;
+
+	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return if $true->();
+		usleep 10_000;
+	}
+	die $what;
+}
+
 sub processes { return split /\n/, ask("SELECT pid FROM pg_stat_activity WHERE backend_type = '$_[0]' AND pid <> pg_backend_pid()"); }
 
 # Process, parent and state of each process: Z is one that ended and was not waited for.
@@ -80,11 +93,7 @@ my %find = (
 			my %family = map { ($_->{pid} => 1) } grep { $_->{pid} == $pid || $_->{parent} == $pid } all_processes();
 			kill 9, $pid;
 			# its children notice; the next server waits for the last of them
-			for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
-			{
-				last if !grep { $family{ $_->{pid} } && $_->{state} ne 'Z' } all_processes();
-				usleep 10_000;
-			}
+			soon(sub { !grep { $family{ $_->{pid} } && $_->{state} ne 'Z' } all_processes() }, 'processes of the server that was killed do not end');
 			$node->{_pid} = undef;
 			# until somebody waits for the dead process, its lock files look as if it lived
 			unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock';
@@ -142,12 +151,7 @@ for my $next (@plan)
 		$killed{$kind}++;
 		push @log, "$kind at $steps $what" . ($seen == $at ? '' : ' (' . ($seen - $at + $steps) . ')');
 		# all other processes are restarted, which takes a moment to begin
-		for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
-		{
-			my ($now) = processes('checkpointer');
-			last if defined $now && $now != $checkpointer;
-			usleep 10_000;
-		}
+		soon(sub { my ($now) = processes('checkpointer'); return defined $now && $now != $checkpointer }, 'the server has no new processes');
 	}
 	if ($round == 1)
 	{
