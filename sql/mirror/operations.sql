@@ -296,6 +296,10 @@ COMMENT ON FUNCTION zcsync._refuse_deleted(zcsync.prepared[]) IS
 
 -- The vendor's SQL makes the requests of all pushes at once.  Pushes that must wait for
 -- a read are left out.  Comments have a way of their own (posting.sql).
+--
+-- A push of a stream that is read-only is held, whoever made it ready: a release_held()
+-- that began before the alter_stream() ended, or resume_route().  What a cancelled create
+-- did is still looked up.
 CREATE FUNCTION zcsync._prepare_pushes(p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -304,10 +308,21 @@ SET jit = off
 AS $$
 DECLARE
 	v_vendor zcsync.vendor := (SELECT zcsync._vendor_of(a.vendor) FROM zcsync.accounts a WHERE a.account_id = p_account);
-	v_posts bigint[] := ARRAY(SELECT q.job_id FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_ids) AND q.kind = 'comments');
-	v_ids bigint[] := CASE WHEN v_posts = '{}' THEN p_ids ELSE ARRAY(SELECT unnest(p_ids) EXCEPT SELECT unnest(v_posts)) END;
+	v_ids bigint[];
+	v_posts bigint[];
+	v_read_only bigint[];
 	v_prepared zcsync.prepared[];
 BEGIN
+	SELECT coalesce(array_agg(j.job_id) FILTER (WHERE NOT j.is_post AND NOT j.read_only), '{}'),
+		coalesce(array_agg(j.job_id) FILTER (WHERE j.is_post AND NOT j.read_only), '{}'), array_agg(j.job_id) FILTER (WHERE j.read_only)
+	INTO v_ids, v_posts, v_read_only
+	FROM (
+		SELECT q.job_id, q.kind = 'comments' AS is_post, s.writes IS FALSE AND q.cancelled IS NULL AS read_only
+		FROM zcsync.sync_queue q LEFT JOIN zcsync.streams s ON s.stream_id = q.stream_id
+		WHERE q.job_id = ANY (p_ids)) AS j;
+	IF v_read_only IS NOT NULL THEN
+		UPDATE zcsync.sync_queue q SET state = 'held' WHERE q.job_id = ANY (v_read_only);
+	END IF;
 	IF NOT v_vendor.conditional AND v_ids <> '{}' THEN
 		v_ids := zcsync._pushes_read(p_account, v_ids);
 	END IF;

@@ -286,7 +286,8 @@ COMMENT ON FUNCTION zcsync._release_remote_ids(bigint, text, bigint[], text[]) I
 'removes rows that a page made of records just created here; ours take their place';
 
 -- The push of a row has changed its state without reaching the vendor: it is held, has
--- failed for good, or is tried again.  A row that somebody has locked is left alone:
+-- failed for good, or is tried again, which is an error where the stream is read-only by
+-- now.  A row that somebody has locked is left alone:
 -- its writer will queue a push again.  A row that is in step by now, or gone, has
 -- nothing left to send: then the dead letter is closed.
 CREATE FUNCTION zcsync._push_failed(p_kind text, p_local_id bigint, p_state text) RETURNS void
@@ -295,10 +296,21 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_differs boolean;
+	v_stream text;
 BEGIN
 	IF p_kind IS NULL OR p_kind <> ALL (zcsync._kinds()) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('kind "%s" has no mirror table', p_kind);
+	END IF;
+	IF p_state = 'pending' THEN
+		SELECT a.name || '/' || s.kind INTO v_stream
+		FROM zcsync.sync_queue q JOIN zcsync.streams s ON s.stream_id = q.stream_id JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE q.local_id = p_local_id AND q.operation = 'push' AND q.kind = p_kind AND NOT s.writes;
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+				MESSAGE = format('stream "%s" is read-only', v_stream),
+				HINT = format('SELECT * FROM zcsync.alter_stream(%L, writes => true);', v_stream);
+		END IF;
 	END IF;
 	EXECUTE format($sql$
 		UPDATE zcsync.%1$I AS t SET sync_state = $2, sync_cause = 'state', sync_cause_id = NULL, sync_xid = pg_current_xact_id()

@@ -119,7 +119,10 @@ DECLARE
 	v_job bigint;
 BEGIN
 	FOR v_job IN
-		SELECT d.job_id FROM zcsync.dead_letters d WHERE d.local_id = ANY (p_ids) AND d.payload ? 'withheld' FOR UPDATE SKIP LOCKED
+		SELECT d.job_id FROM zcsync.dead_letters d
+		WHERE d.local_id = ANY (p_ids) AND d.payload ? 'withheld'
+			AND NOT EXISTS (SELECT FROM zcsync.streams s WHERE s.stream_id = d.stream_id AND NOT s.writes)
+		FOR UPDATE SKIP LOCKED
 	LOOP
 		PERFORM zcsync.retry(v_job);
 	END LOOP;

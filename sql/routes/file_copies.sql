@@ -498,6 +498,11 @@ BEGIN
 			IF NOT v_file.is_over AND NOT zcsync._settle_file(v_file.copy_id, v_file.file_id, 'refused', v_file.fault) THEN
 				CONTINUE;
 			END IF;
+		ELSIF EXISTS (SELECT FROM zcsync.streams s
+				WHERE s.account_id = p_account AND s.kind = v_file.comment ->> 'parent_kind' AND NOT s.writes) THEN
+			-- the route waits for that, too
+			UPDATE zcsync.sync_queue q SET run_at = zcsync._now() + interval '5 minutes' WHERE q.job_id = v_file.job_id;
+			CONTINUE;
 		ELSIF v_file.sent_at IS NOT NULL AND v_vendor.file_look IS NOT NULL THEN
 			IF v_file.sent_at > zcsync._now() - interval '30 seconds' THEN
 				UPDATE zcsync.sync_queue q SET run_at = v_file.sent_at + interval '30 seconds' WHERE q.job_id = v_file.job_id;

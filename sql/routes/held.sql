@@ -102,6 +102,32 @@ $$;
 COMMENT ON FUNCTION zcsync._resolve_idle_brake(bigint, bigint) IS
 'closes the alerts of the write brake for an account and a route of which nothing is held any more';
 
+-- Those of these held jobs that may be sent: not the pushes of streams that are read-only.
+-- Says of which streams pushes are left.
+CREATE FUNCTION zcsync._held_writable(p_jobs bigint[], p_cancelled boolean) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_jobs bigint[] := p_jobs;
+	v_stream record;
+BEGIN
+	FOR v_stream IN
+		SELECT a.name || '/' || s.kind AS name, count(*) AS pushes, array_agg(q.job_id) AS jobs
+		FROM zcsync.sync_queue q JOIN zcsync.streams s ON s.stream_id = q.stream_id JOIN zcsync.accounts a ON a.account_id = s.account_id
+		WHERE q.job_id = ANY (p_jobs) AND q.operation = 'push' AND NOT s.writes AND (q.cancelled IS NULL OR p_cancelled)
+		GROUP BY a.name, s.kind ORDER BY a.name, s.kind
+	LOOP
+		v_jobs := ARRAY(SELECT unnest(v_jobs) EXCEPT SELECT unnest(v_stream.jobs));
+		RAISE NOTICE USING MESSAGE = format('writes that stay held because stream "%s" is read-only: %s', v_stream.name, v_stream.pushes),
+			HINT = format('To send them: SELECT * FROM zcsync.alter_stream(%L, writes => true); and then zcsync.release_held() again.', v_stream.name);
+	END LOOP;
+	RETURN v_jobs;
+END
+$$;
+COMMENT ON FUNCTION zcsync._held_writable(bigint[], boolean) IS
+'those of these held jobs that may be sent; says which streams are read-only';
+
 CREATE FUNCTION zcsync.release_held(name text DEFAULT NULL, cancelled boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -124,6 +150,7 @@ BEGIN
 		RAISE NOTICE USING MESSAGE = format('comments that wait for route "%s", which is paused: %s', v_route.name, v_route.comments),
 			HINT = format('SELECT zcsync.resume_route(%L);', v_route.name);
 	END LOOP;
+	v_jobs := zcsync._held_writable(v_jobs, release_held.cancelled);
 	PERFORM zcsync._verb_begins('zcsync.release_held()', cardinality(v_jobs));
 	IF release_held.cancelled THEN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
@@ -148,7 +175,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.release_held(text, boolean) IS
-'sends writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; not comments of a paused route, which go when it is resumed; returns how many';
+'sends writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; not those of a stream that is read-only, nor comments of a paused route, which go when it is resumed; returns how many';
 
 -- Routes create the copies that a person had prevented.
 CREATE FUNCTION zcsync._release_pairs(p_name text) RETURNS bigint

@@ -138,6 +138,11 @@ SELECT reply_for('download', '{"zcsync_file": {"size": 12, "checksum": "c0ffee",
 SELECT reply_for('attachment', '{"attachment": {"malware_scan_result": "not_scanned"}}');
 SELECT reply_for('attachment', '{"attachment": {"malware_scan_result": "malware_not_found", "content_url": "https://acme.zendesk.com/fresh"}}');
 SELECT request - 'file' AS request FROM asks('download', 'acme');
+-- nothing is sent to a stream that is read-only by now
+UPDATE zcsync.streams SET writes = false WHERE stream_id = zcsync.stream('dev/tasks');
+SELECT count(*) AS sent FROM asks('upload', 'dev');
+SELECT count(*) AS later FROM zcsync.sync_queue WHERE operation = 'upload' AND state = 'ready' AND run_at > now() + interval '4 minutes';
+UPDATE zcsync.streams SET writes = true WHERE stream_id = zcsync.stream('dev/tasks');
 -- the upload does not find its file: it is fetched again
 SELECT request - 'file' AS request FROM asks('upload', 'dev');
 UPDATE zcsync.attachment_copies SET sent_at = NULL;

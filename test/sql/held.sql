@@ -152,6 +152,41 @@ SELECT field, resolved_at IS NULL AS open FROM zcsync.conflicts;
 SELECT count(*) FROM zcsync.alter_stream('dev/tasks', writes => true);
 
 -- ---------------------------------------------------------------------
+-- Nothing is sent to a stream that is read-only by now
+-- ---------------------------------------------------------------------
+SELECT pull('acme/tickets', '[{"remote_id": "1", "subject": "s"}]');
+UPDATE zcsync.tickets SET subject = 'edited';
+UPDATE zcsync.sync_queue SET state = 'held';
+UPDATE zcsync.tasks SET name = 'edited' WHERE remote_id IN ('a', 'b');
+SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => false) WHERE item = 'held writes';
+-- the others are released
+SET client_min_messages = notice;
+SELECT zcsync.release_held();
+SELECT * FROM jobs;
+SELECT zcsync.release_held('dev');
+SET client_min_messages = warning;
+-- whoever made them ready
+BEGIN;
+UPDATE zcsync.sync_queue SET state = 'ready';
+UPDATE zcsync.streams SET read_began_at = now(), last_pull_at = now();
+SELECT count(*) AS sent FROM unnest(zcsync._prepare_pushes(zcsync.account('dev'), ARRAY(SELECT job_id FROM zcsync.sync_queue WHERE kind = 'tasks')));
+SELECT * FROM jobs;
+ROLLBACK;
+-- a dead letter stays one, also where the vendor has changed the record
+SELECT zcsync._bury(job_id, 'rejected', 422, 'no', NULL, NULL) FROM zcsync.sync_queue WHERE kind = 'tasks' ORDER BY job_id LIMIT 1;
+SELECT zcsync.retry(job_id) FROM zcsync.dead_letters;
+UPDATE zcsync.dead_letters SET payload = '{"withheld": {}}';
+SELECT zcsync._retry_withheld(ARRAY(SELECT local_id FROM zcsync.dead_letters));
+SELECT zcsync.reference(kind, local_id) AS record FROM zcsync.dead_letters;
+SELECT count(*) FROM zcsync.alter_stream('dev/tasks', writes => true);
+SELECT zcsync.release_held(), zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
+SELECT * FROM jobs;
+UPDATE zcsync.sync_queue SET state = 'held';
+SELECT zcsync.cancel_held();
+SELECT remote_id, name, sync_state FROM zcsync.tasks WHERE remote_id IN ('a', 'b') ORDER BY remote_id;
+SELECT count(*) FROM zcsync.sync_queue;
+
+-- ---------------------------------------------------------------------
 -- New rows of people stay, unsent, until they are discarded or released
 -- ---------------------------------------------------------------------
 SET client_min_messages = notice;
