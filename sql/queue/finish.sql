@@ -137,6 +137,7 @@ BEGIN
 	IF cardinality(v_ended) < cardinality(p_endings) THEN
 		UPDATE zcsync.sync_queue q
 		SET failures = CASE WHEN e.keep_failures THEN q.failures ELSE 0 END,
+			failing_for = CASE WHEN e.keep_failures THEN q.failing_for ELSE '0' END,
 			last_class = NULL, last_status = NULL, last_error = NULL, last_hint = NULL, sent = NULL
 		FROM unnest(p_endings) AS e
 		WHERE q.job_id = e.job_id AND e.how = 'again'
@@ -148,8 +149,8 @@ COMMENT ON FUNCTION zcsync._record_endings(zcsync.ending[], zcsync.outcome[]) IS
 'ends jobs whose calls ended well, with their records; those that go on forget earlier failures';
 
 -- What becomes of jobs whose call failed: which go back to the queue, and when.
--- - vendor, throttled: spend no attempt; such a job ends by the queue's max_age.  A 500
---   may be caused by one record of those that travelled together, so they travel in
+-- - vendor, throttled: spend no attempt; such a job ends when it has failed for longer
+--   than the queue's max_age, whatever the time that it waited for its turn.  A 500 may be caused by one record of those that travelled together, so they travel in
 --   half as large a call the next time.
 -- - auth: counts as an attempt.  It starts a probe.  If that is refused, too, the secret
 --   is wrong and the account is blocked; if not, the account may not see this one record.
@@ -224,7 +225,7 @@ BEGIN
 		IF v_job.no_right AND zcsync._hold_refused(v_job.job_id, v_ours, true, v_job.message, v_job.hint) THEN
 			RETURN QUERY SELECT v_job.job_id, v_now;
 		ELSIF v_failures >= v_job.max_attempts
-				OR (v_failures = v_job.failures AND v_now - v_job.created_at > v_job.max_age) THEN
+				OR (v_failures = v_job.failures AND v_job.failing_for > v_job.max_age) THEN
 			PERFORM zcsync._give_up_job(v_job);
 		ELSE
 			RETURN QUERY SELECT v_job.job_id, zcsync._repeat_job(v_job, v_failures);
@@ -269,15 +270,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_run_at timestamptz := zcsync._now() + greatest(p_job.delay_ms, 0) * interval '1 ms';
+	v_now timestamptz := zcsync._now();
+	v_run_at timestamptz := v_now + greatest(p_job.delay_ms, 0) * interval '1 ms';
 BEGIN
-	UPDATE zcsync.sync_queue q
-	SET failures = p_failures, last_class = p_job.class, last_status = p_job.http_status,
-		last_error = p_job.message, last_hint = p_job.hint,
-		sent = CASE WHEN p_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END,
-		unclear_since = CASE WHEN p_job.unclear THEN q.unclear_since END,
-		batch_max = CASE WHEN p_job.broke_down AND p_job.together > 1 THEN p_job.together / 2 ELSE q.batch_max END
-	WHERE q.job_id = p_job.job_id;
 	IF p_job.delay_ms < 0 THEN
 		-- While the vendor is down, the breaker lets a probe through now and then, the
 		-- next one after at most 5 minutes; a job must be due by then to be the probe.
@@ -289,6 +284,13 @@ BEGIN
 	IF p_job.unclear AND p_job.unclear_since IS NOT NULL THEN
 		v_run_at := greatest(v_run_at, p_job.claimed_at + zcsync._request_timeout() + interval '30 seconds');
 	END IF;
+	UPDATE zcsync.sync_queue q
+	SET failures = p_failures, failing_for = q.failing_for + (v_run_at - v_now), last_class = p_job.class, last_status = p_job.http_status,
+		last_error = p_job.message, last_hint = p_job.hint,
+		sent = CASE WHEN p_job.maybe_applied THEN q.sent ELSE zcsync._sent_without(q.sent, q.attempts) END,
+		unclear_since = CASE WHEN p_job.unclear THEN q.unclear_since END,
+		batch_max = CASE WHEN p_job.broke_down AND p_job.together > 1 THEN p_job.together / 2 ELSE q.batch_max END
+	WHERE q.job_id = p_job.job_id;
 	RETURN v_run_at;
 END
 $$;
@@ -514,6 +516,7 @@ BEGIN
 					WHEN t.cancelled = 'wanted' AND v_job.unclear_since IS NOT NULL THEN 'ready'	-- to be looked up
 					ELSE t.state END,
 				attempts = t.attempts + v_job.attempts, failures = greatest(t.failures, v_job.failures),
+				failing_for = greatest(t.failing_for, v_job.failing_for),
 				crashes = greatest(t.crashes, v_job.crashes),
 				unclear_since = coalesce(v_job.unclear_since, t.unclear_since),
 				batch_max = least(t.batch_max, v_job.batch_max),

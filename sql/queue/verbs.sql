@@ -72,7 +72,7 @@ BEGIN
 		PERFORM zcsync._call_shelve((zcsync._operation_of(v_dead.operation)).shelve, v_dead.kind, v_dead.local_id, 'pending');
 		RETURN v_job;
 	END IF;
-	UPDATE zcsync.sync_queue q SET run_at = zcsync._now(), failures = 0
+	UPDATE zcsync.sync_queue q SET run_at = zcsync._now(), failures = 0, failing_for = '0'
 	WHERE q.job_id = v_job AND q.state = 'ready' AND q.unclear_since IS NULL;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',

@@ -635,7 +635,7 @@ BEGIN
 	FROM unnest(p_outcomes) AS o JOIN zcsync.sync_queue q ON q.job_id = o.job_id JOIN zcsync.queues s ON s.name = q.queue
 	WHERE o.class IN ('rejected', 'not_found', 'conflict', 'config')
 		OR (o.class NOT IN ('put_back', 'halved', 'vendor', 'throttled') AND q.failures + 1 >= s.max_attempts)
-		OR (o.class NOT IN ('put_back', 'halved') AND q.created_at < zcsync._now() - interval '1 hour');
+		OR (o.class NOT IN ('put_back', 'halved') AND q.failing_for > interval '1 hour');
 	-- a download that failed leaves no file; a look-up that failed says nothing of the upload
 	UPDATE zcsync.attachment_copies k
 	SET sent_at = CASE WHEN q.operation = 'download' THEN k.sent_at END, moving_since = CASE WHEN q.operation = 'upload' THEN k.moving_since END

@@ -16,7 +16,7 @@ BEGIN
 			CONSTRAINT queues_max_attempts CHECK (max_attempts BETWEEN 1 AND 1000),
 		backoff_base interval NOT NULL DEFAULT '2 seconds',
 		backoff_cap interval NOT NULL DEFAULT '10 minutes',
-		max_age interval NOT NULL DEFAULT '3 days',	-- a job that is older fails for good at the next failure of the vendor or throttling
+		max_age interval NOT NULL DEFAULT '3 days',	-- a job that has failed for longer fails for good at the next failure of the vendor or throttling
 		keep_completed integer NOT NULL DEFAULT 100,
 		keep_failed integer NOT NULL DEFAULT 50,
 		state text NOT NULL DEFAULT 'active'
@@ -70,6 +70,7 @@ BEGIN
 		run_at timestamptz NOT NULL DEFAULT now(),
 		attempts integer NOT NULL DEFAULT 0,		-- attempts that were begun
 		failures integer NOT NULL DEFAULT 0,		-- attempts that count towards max_attempts
+		failing_for interval NOT NULL DEFAULT '0',	-- for how long it was to wait for its next attempts since it began to fail; what counts towards max_age
 		claimed_by bigint,				-- claimants.incarnation
 		claimed_at timestamptz,
 		crashes integer NOT NULL DEFAULT 0,			-- how often its worker ended while it ran

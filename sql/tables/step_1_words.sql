@@ -665,7 +665,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.queues.max_attempts IS 'failures after which a job is a dead letter';
 	COMMENT ON COLUMN zcsync.queues.backoff_base IS 'wait after the first failure; doubled with each further one';
 	COMMENT ON COLUMN zcsync.queues.backoff_cap IS 'the longest wait between two attempts';
-	COMMENT ON COLUMN zcsync.queues.max_age IS 'a job that is older fails for good at the next failure of the vendor or throttling';
+	COMMENT ON COLUMN zcsync.queues.max_age IS 'a job that has failed for longer fails for good at the next failure of the vendor or throttling';
 	COMMENT ON COLUMN zcsync.queues.keep_completed IS 'how many records of jobs that ended well are kept, per account';
 	COMMENT ON COLUMN zcsync.queues.keep_failed IS 'how many records of jobs that failed are kept, per account';
 	COMMENT ON COLUMN zcsync.queues.state IS 'state';
@@ -703,6 +703,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.sync_queue.run_at IS 'not before this time';
 	COMMENT ON COLUMN zcsync.sync_queue.attempts IS 'attempts that were begun';
 	COMMENT ON COLUMN zcsync.sync_queue.failures IS 'attempts that count towards max_attempts';
+	COMMENT ON COLUMN zcsync.sync_queue.failing_for IS 'for how long it was to wait for its next attempts since it began to fail, which counts towards max_age; that it is due does not count';
 	COMMENT ON COLUMN zcsync.sync_queue.claimed_by IS 'the process that runs it, see claimants.incarnation';
 	COMMENT ON COLUMN zcsync.sync_queue.claimed_at IS 'when a process took it';
 	COMMENT ON COLUMN zcsync.sync_queue.crashes IS 'how often its worker ended while it ran';

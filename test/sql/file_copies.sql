@@ -328,7 +328,7 @@ DO $$
 DECLARE
 	v record;
 BEGIN
-	UPDATE zcsync.sync_queue SET created_at = now() - interval '61 minutes' WHERE operation = 'upload';
+	UPDATE zcsync.sync_queue SET failing_for = '61 minutes' WHERE operation = 'upload';
 	FOR v IN SELECT * FROM asks('upload', 'dev') LOOP
 		RAISE WARNING '%', v.request -> 'look';
 		PERFORM zcsync._fail_files(ARRAY[ROW(v.job, 1, 'vendor', 503, 'down', NULL, -1, false, v.request, NULL, 1)::zcsync.outcome]);

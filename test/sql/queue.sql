@@ -180,9 +180,29 @@ UPDATE zcsync.accounts SET breaker_until = now() - interval '11 seconds';
 SELECT count(*) FROM claim(1);
 SELECT * FROM finish(1, 'done');
 SELECT breaker_failures, breaker_opened_at FROM zcsync.accounts;
--- but not for ever
+-- but not for ever: what counts is for how long it has failed, and not how long it has waited for its turn
 SELECT job('r1', 'old');
-UPDATE zcsync.sync_queue SET created_at = now() - interval '4 days';
+UPDATE zcsync.sync_queue SET created_at = now() - interval '4 days', run_at = now() - interval '4 days';
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'throttled', 429, 3600000);
+SELECT dedupe_key, failing_for FROM zcsync.sync_queue;
+UPDATE zcsync.account_budgets SET paused_until = NULL, tokens = calls;
+UPDATE zcsync.sync_queue SET run_at = now() - interval '4 days';
+SELECT * FROM claim(1);
+SELECT * FROM finish(1, 'vendor', 503, 60000);
+SELECT dedupe_key, failing_for FROM zcsync.sync_queue;
+-- what goes on, or is tried again by hand, begins anew
+BEGIN;
+SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.sync_queue;
+SELECT failing_for FROM zcsync.sync_queue;
+ROLLBACK;
+BEGIN;
+UPDATE zcsync.sync_queue SET run_at = now();
+SELECT * FROM claim(1);
+SELECT zcsync._record_endings(ARRAY[ROW(job_id, 'again', 'done', NULL, NULL, false)::zcsync.ending], '{}') FROM zcsync.sync_queue;
+SELECT failing_for FROM zcsync.sync_queue;
+ROLLBACK;
+UPDATE zcsync.sync_queue SET run_at = now(), failing_for = '73 hours';
 SELECT * FROM claim(1);
 SELECT * FROM finish(1, 'vendor', 503);
 SELECT dedupe_key, class FROM zcsync.dead_letters;
