@@ -66,8 +66,10 @@ BEGIN
 		SET unclear_since = least(q.unclear_since, v_dead.unclear_since),
 			run_at = greatest(q.run_at, v_dead.died_at + zcsync._request_timeout() + interval '30 seconds')
 		WHERE q.job_id = v_job AND v_dead.unclear_since IS NOT NULL;
+		-- A push that waited already was sent later than the dead letter, if it was sent.
 		UPDATE zcsync.sync_queue q
-		SET sent = zcsync._sent_before(v_dead.sent), lookup_floor = v_dead.lookup_floor
+		SET sent = coalesce(zcsync._sent_before(v_dead.sent) || q.sent, zcsync._sent_before(v_dead.sent), q.sent),
+			lookup_floor = coalesce(v_dead.lookup_floor, q.lookup_floor)
 		WHERE q.job_id = v_job AND (v_dead.sent IS NOT NULL OR v_dead.lookup_floor IS NOT NULL);
 		PERFORM zcsync._call_shelve((zcsync._operation_of(v_dead.operation)).shelve, v_dead.kind, v_dead.local_id, 'pending');
 		RETURN v_job;

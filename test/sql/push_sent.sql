@@ -108,8 +108,17 @@ SELECT send();
 -- what a dead letter sent is known to the job that takes over
 SELECT zcsync.alter_queue('task-sync', max_attempts => 1);
 SELECT ends('broken', true, '{"op": "update_task"}');
+BEGIN;
 SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
 SELECT sent FROM zcsync.sync_queue;
+ROLLBACK;
+-- also to one that waits already, which keeps what it sent itself
+UPDATE zcsync.tasks SET priority = 4 WHERE name = 'Made';
+SELECT send() -> 'body' AS body;
+SELECT ends('vendor', true, '{"op": "update_task"}');
+UPDATE zcsync.sync_queue SET lookup_floor = 'floor';
+SELECT zcsync.retry(job_id) > 0 AS retried FROM zcsync.dead_letters;
+SELECT e -> 'attempt' AS attempt, e -> 'sent' AS sent, q.lookup_floor FROM zcsync.sync_queue q CROSS JOIN jsonb_array_elements(q.sent) AS e;
 
 -- which of two creates a look-up found is not known: what both sent is agreed on,
 -- and said once, however often the outcome is tried
