@@ -9,6 +9,8 @@
 --   BEFORE ROW       zcsync_stamp_*   origin and state of a local write
 --   AFTER STATEMENT  zcsync_guard_*   columns that only the owner may write;
 --                                     runs as the writer, hence not as owner
+--   BEFORE ROW       zcsync_guard_state   the same for sync_state of a row of
+--                                     which nothing else changes
 --   AFTER STATEMENT  zcsync_notice_*  history, pushes, listeners, set-based
 --   BEFORE STATEMENT zcsync_refuse_*  DELETE and TRUNCATE
 -- ---------------------------------------------------------------------
@@ -217,26 +219,30 @@ SET jit = off
 AS $$
 BEGIN
 	IF (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = TG_RELID) THEN
-		RETURN NULL;
+		RETURN NEW;
 	END IF;
-	PERFORM FROM new_rows n
-	LEFT JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
-	WHERE o.local_id IS NULL
-		OR ROW(o.remote_id, o.base, o.remote, o.remote_version, o.deleted_at, o.sync_key, o.synced_at)
-			IS DISTINCT FROM ROW(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.sync_key, n.synced_at)
-		OR (ROW(o.sync_cause, o.sync_cause_id, o.sync_xid, o.sync_state)
-				IS DISTINCT FROM ROW(n.sync_cause, n.sync_cause_id, n.sync_xid, n.sync_state)
-			AND ROW(n.sync_cause, n.sync_cause_id, n.sync_xid) IS DISTINCT FROM ROW('local'::text, NULL::bigint, pg_current_xact_id()));
-	IF FOUND THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = format('cannot update columns of table "%s" that zcsync sets itself', TG_TABLE_NAME),
-			DETAIL = 'These are account_id, local_id, remote_id, base, remote, remote_version, deleted_at, synced_at and sync_...';
+	IF TG_LEVEL = 'STATEMENT' THEN
+		PERFORM FROM new_rows n
+		LEFT JOIN old_rows o ON o.account_id = n.account_id AND o.local_id = n.local_id
+		WHERE o.local_id IS NULL
+			OR ROW(o.remote_id, o.base, o.remote, o.remote_version, o.deleted_at, o.sync_key, o.synced_at)
+				IS DISTINCT FROM ROW(n.remote_id, n.base, n.remote, n.remote_version, n.deleted_at, n.sync_key, n.synced_at)
+			-- the stamp of a local write sets these
+			OR (ROW(o.sync_cause, o.sync_cause_id, o.sync_xid, o.sync_state)
+					IS DISTINCT FROM ROW(n.sync_cause, n.sync_cause_id, n.sync_xid, n.sync_state)
+				AND ROW(n.sync_cause, n.sync_cause_id, n.sync_xid) IS DISTINCT FROM ROW('local'::text, NULL::bigint, pg_current_xact_id()));
+		IF NOT FOUND THEN
+			RETURN NULL;
+		END IF;
 	END IF;
-	RETURN NULL;
+	RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+		MESSAGE = format('cannot update columns of table "%s" that zcsync sets itself', coalesce(TG_ARGV[0], TG_TABLE_NAME)),
+		DETAIL = 'These are account_id, local_id, remote_id, base, remote, remote_version, deleted_at, synced_at and sync_...',
+		HINT = 'Leave them as they are; zcsync sets them when a record is read or sent.';
 END
 $$;
 COMMENT ON FUNCTION zcsync._guard_update() IS
-'AFTER UPDATE trigger of mirror tables: refuses changes of columns that only their owner may write';
+'triggers AFTER and BEFORE UPDATE of mirror tables: refuse changes of columns that only their owner may write';
 
 -- Allow DELETE on mirror tables for the rest of this transaction, to their
 -- owner: zcsync.remove_account() and the like.
@@ -563,6 +569,10 @@ BEGIN
 						OR (NEW.sync_cause = 'local' AND NEW.sync_xid = pg_current_xact_id()))
 					AND ROW(%3$s) IS DISTINCT FROM ROW(%4$s))
 				EXECUTE FUNCTION zcsync._stamp_update(%5$L);
+			CREATE OR REPLACE TRIGGER zcsync_guard_state BEFORE UPDATE ON %1$s
+				FOR EACH ROW WHEN (NEW.sync_state IS DISTINCT FROM OLD.sync_state AND NEW.sync_cause = 'local'
+					AND ROW(%3$s) IS NOT DISTINCT FROM ROW(%4$s))
+				EXECUTE FUNCTION zcsync._guard_update(%5$L);
 			CREATE OR REPLACE TRIGGER zcsync_guard_insert AFTER INSERT ON %1$s
 				REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
 				EXECUTE FUNCTION zcsync._guard_insert();
@@ -610,7 +620,7 @@ BEGIN
 	END IF;
 	SELECT string_agg(format('%s of %s', t.name, k.kind), ', ' ORDER BY k.kind, t.name) INTO v_missing
 	FROM unnest(zcsync._kinds()) AS k (kind)
-	CROSS JOIN unnest('{zcsync_guard_insert,zcsync_guard_update,zcsync_notice_insert,zcsync_notice_update,zcsync_refuse_delete,'
+	CROSS JOIN unnest('{zcsync_guard_insert,zcsync_guard_state,zcsync_guard_update,zcsync_notice_insert,zcsync_notice_update,zcsync_refuse_delete,'
 		'zcsync_refuse_truncate,zcsync_stamp_insert,zcsync_stamp_update}'::text[]) AS t (name)
 	WHERE NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = to_regclass(format('zcsync.%I', k.kind)) AND g.tgname = t.name);
 	SELECT string_agg(format('%s of %s', g.tgname, c.relname), ', ' ORDER BY c.relname, g.tgname) INTO v_disabled

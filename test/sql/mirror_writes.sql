@@ -78,6 +78,15 @@ INSERT INTO zcsync.tasks (account_id, name, sync_key, sync_state, sync_cause, sy
 VALUES (2, 'said', '00000000-0000-0000-0000-000000000000', 'pending', 'local', pg_current_xact_id())
 RETURNING name, sync_state, sync_key = '00000000-0000-0000-0000-000000000000' AS own_key;
 ROLLBACK TO said;
+-- nor afterwards, in a row of its own
+UPDATE zcsync.tasks SET sync_state = 'synced' WHERE remote_id = 'a';
+ROLLBACK TO said;
+UPDATE zcsync.tasks SET sync_state = 'failed', sync_cause = 'local', sync_cause_id = NULL, sync_xid = pg_current_xact_id() WHERE remote_id = 'b';
+ROLLBACK TO said;
+INSERT INTO zcsync.tasks AS t (account_id, local_id, name) SELECT account_id, local_id, 'upsert' FROM zcsync.tasks WHERE remote_id = 'a'
+ON CONFLICT (account_id, local_id) DO UPDATE SET sync_state = 'synced';
+ROLLBACK TO said;
+UPDATE zcsync.tasks SET name = name, sync_state = 'pending' WHERE remote_id = 'a' RETURNING name, sync_state;
 RESET ROLE;
 SELECT * FROM jobs;
 SELECT action, new, cause, role FROM zcsync.changes ORDER BY local_id;
