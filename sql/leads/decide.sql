@@ -34,12 +34,14 @@ BEGIN
 				HINT = format('SELECT * FROM zcsync.split_lead(%L);', zcsync.reference('leads', v_lead.merged_into));
 		ELSIF v_lead.elsewhere THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-				MESSAGE = 'the leads are of different accounts';
+				MESSAGE = 'the leads are of different accounts',
+				HINT = 'Name leads of one account: a lead belongs to its account, and is merged within it.';
 		END IF;
 	END LOOP;
 	IF cardinality(ids) > 1 AND ids[1] = ids[2] THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'that is one lead, not two';
+			MESSAGE = 'that is one lead, not two',
+			HINT = 'Name two leads; SELECT * FROM zcsync.lead_duplicates; has pairs that may be one.';
 	END IF;
 END
 $$;

@@ -55,7 +55,8 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM zcsync.routes r WHERE r.name = p_name)
 		AND NOT EXISTS (SELECT FROM zcsync.accounts a WHERE a.name = p_name) THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('there is no route or account "%s"', p_name);
+			MESSAGE = format('there is no route or account "%s"', p_name),
+			HINT = 'SELECT name FROM zcsync.routes; and SELECT name FROM zcsync.accounts; have their names. Without an argument, it is all that is held.';
 	END IF;
 	RETURN QUERY
 	SELECT q.job_id FROM zcsync.sync_queue q

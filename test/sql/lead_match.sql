@@ -186,6 +186,9 @@ SELECT result, lead FROM take('zoominfo', '{"id": "10", "firstName": "Ed", "last
 -- ---------------------------------------------------------------------
 
 SELECT * FROM zcsync.merge_leads(ref(1), ref(1));
+SELECT zcsync.add_account('other', 'local', '{"country": "DE"}') IS NOT NULL AS added;
+INSERT INTO zcsync.leads (account_id, email) VALUES (zcsync.account('other'), 'x@y.de');
+SELECT * FROM zcsync.merge_leads(ref(1), (SELECT zcsync.reference('leads', local_id) FROM zcsync.leads WHERE email = 'x@y.de'));
 SELECT * FROM zcsync.merge_leads(NULL, ref(1));
 SELECT * FROM zcsync.merge_leads('crm/leads/#0', ref(1));
 SELECT * FROM zcsync.split_lead('');
