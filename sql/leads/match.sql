@@ -110,9 +110,10 @@ AS $$
 				UNION ALL
 				SELECT y.row_id, y.local_id, y.company
 				FROM (
-					SELECT x.row_id, x.local_id, x.company, x.account_id, x.name FROM zcsync.lead_rows x
-					WHERE x.name OPERATOR(%s.%%) o.name LIMIT 1000) AS y
-				WHERE y.account_id = $1 AND y.name <> o.name$sql$,
+					-- + 0, so that no index but that of trigrams fits; all conditions are
+					-- inside, so that other rows take none of these places
+					SELECT x.row_id, x.local_id, x.company FROM zcsync.lead_rows x
+					WHERE x.name OPERATOR(%s.%%) o.name AND x.account_id + 0 = $1 AND x.name <> o.name LIMIT 1000) AS y$sql$,
 			t.schema) END)
 	FROM (SELECT zcsync._trigram_schema()) AS t (schema)
 $$;

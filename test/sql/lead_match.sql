@@ -228,6 +228,18 @@ SELECT t.result, count(*) FROM generate_series(1, 3) AS g CROSS JOIN LATERAL tak
 	SELECT jsonb_build_object('name', 'John Smith', 'email', format('john%s@firm%1$s.com', n), 'company', 'Firm ' || n, 'phone', '+49 30 81000000')
 	FROM generate_series(g * 1000, g * 1000 + 999) AS n)) AS t GROUP BY 1;
 RESET statement_timeout;
+-- and they hide no similar name, neither in this account nor in another one
+CREATE FUNCTION alike(account text) RETURNS TABLE (n integer, result text, via text) LANGUAGE sql AS $$
+	SELECT v.n, t.result, t.detail ->> 'via'
+	FROM (VALUES (1, 'John Smithe'), (2, 'John Smith')) AS v (n, name)
+	CROSS JOIN LATERAL zcsync._take_leads(zcsync.account(account), 'csv', zcsync._normalise_leads('csv', ARRAY[jsonb_build_object(
+		'name', v.name, 'company', 'Single', 'email', replace(v.name, ' ', '.') || '@single.com')], 'DE')) AS t ORDER BY 1
+$$;
+SELECT * FROM alike('crm');
+SELECT zcsync.add_account('b', 'local', '{"country": "DE"}') IS NOT NULL AS added;
+SELECT * FROM alike('b');
+DROP FUNCTION alike;
+SELECT zcsync.remove_account('b', force => true) IS NOT NULL AS removed;
 -- within one company they are still compared
 SELECT result FROM take('csv', '{"name": "John Smith", "company": "Firm 2999"}', '{"name": "John Smith", "company": "Firm 2999", "website": "firm2999.com"}');
 SELECT count(*) FROM pairs;
