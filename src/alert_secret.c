@@ -27,9 +27,12 @@
 #include "secret_open.h"
 #include "secret_rows.h"
 
+#define ALERT_FILE_PREFIX	"alert_"
+
 PG_FUNCTION_INFO_V1(zcsync_seal_alert_secret);
 PG_FUNCTION_INFO_V1(zcsync_alert_secret_status);
 
+static void check_file(const char *name, const char *reference);
 static void value_store(int64 target_id, const char *name, const char *value);
 
 /*
@@ -74,6 +77,7 @@ zcsync_seal_alert_secret(PG_FUNCTION_ARGS)
 		ZcsyncOwnerScope scope;
 
 		zcsync_reference_check(name, value);
+		check_file(name, value);
 		zcsync_secret_owner_begin(&scope);
 		zcsync_secret_row_store_target(target_id, name, NULL, value, NULL);
 		zcsync_secret_owner_end(&scope);
@@ -114,6 +118,30 @@ zcsync_alert_secret_status(PG_FUNCTION_ARGS)
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));
+}
+
+/*
+ * Throw if this is a file of the credentials directory that is not meant for
+ * alerts.  Who may add a target chooses where its secrets are sent, among the
+ * hosts of zcsync.alert_hosts, and some of those show what is sent to them.  So
+ * the files of accounts are not for targets; the name tells them apart.
+ */
+static void
+check_file(const char *name, const char *reference)
+{
+	if (strncmp(reference, "file:", 5) != 0 ||
+		is_absolute_path(reference + 5) ||
+		strncmp(reference + 5, ALERT_FILE_PREFIX,
+				strlen(ALERT_FILE_PREFIX)) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("file \"%s\" cannot be secret \"%s\" of an alert target",
+					reference + 5, name),
+			 errdetail("Only files whose names begin with \"%s\" are for alert targets.",
+					   ALERT_FILE_PREFIX),
+			 errhint("Put the secret in a file \"%s%s\" of zcsync.credentials_directory.",
+					 ALERT_FILE_PREFIX, reference + 5)));
 }
 
 /*

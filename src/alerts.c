@@ -73,7 +73,8 @@ static ZcsyncDelivery *delivery_create(MemoryContext parent, int64 delivery_id,
 									   int64 target_id);
 static void delivery_fill(ZcsyncDelivery *delivery, const Datum *values,
 						  const bool *nulls);
-static char *with_secrets(const char *in, List *secrets, bool in_json);
+static void put_secrets(ZcsyncDelivery *delivery, List *secrets);
+static char *around(const char *before, const char *secret, const char *after);
 static List *texts(Datum array);
 static void evaluate_check(FunctionCallInfo fcinfo);
 static void evaluate_send(Evaluation *run);
@@ -231,8 +232,9 @@ delivery_create(MemoryContext parent, int64 delivery_id, int64 target_id)
 }
 
 /*
- * Make the request of what SQL says of it: url, headers, body, mail_from,
- * mail_to, mail_user.  Leaves the message's context as the current one.
+ * Make the request of what SQL says of it: url (NULL: it is a secret), headers,
+ * body, mail_from, mail_to, mail_user.  Leaves the message's context as the
+ * current one.
  */
 static void
 delivery_fill(ZcsyncDelivery *delivery, const Datum *values, const bool *nulls)
@@ -249,69 +251,75 @@ delivery_fill(ZcsyncDelivery *delivery, const Datum *values, const bool *nulls)
 	http->is_alert = true;
 	http->method = "POST";
 	http->timeout_ms = ALERT_TIMEOUT_MS;
-	http->url = with_secrets(TextDatumGetCString(values[0]), secrets, false);
-	foreach(lc, nulls[1] ? NIL : texts(values[1]))
-		http->headers = lappend(http->headers,
-								with_secrets(lfirst(lc), secrets, false));
-	http->body = with_secrets(TextDatumGetCString(values[2]), secrets,
-							  nulls[3]);
-	http->body_len = strlen(http->body);
+	http->url = nulls[0] ? NULL : TextDatumGetCString(values[0]);
+	http->headers = nulls[1] ? NIL : texts(values[1]);
+	http->body = TextDatumGetCString(values[2]);
 	if (!nulls[3])
 	{
 		http->mail_from = TextDatumGetCString(values[3]);
 		http->mail_to = texts(values[4]);
 	}
 	if (!nulls[5])
-	{
 		http->user = TextDatumGetCString(values[5]);
-		http->password = with_secrets("{{password}}", secrets, false);
-	}
+	put_secrets(delivery, secrets);
+	http->body_len = strlen(http->body);
+	if (http->url == NULL && delivery->error == NULL)
+		delivery->error = "the target has no address";
 	foreach(lc, secrets)
 		zcsync_secret_wipe(((ZcsyncCredential *) lfirst(lc))->value);
 }
 
 /*
- * A text with each {{name}} replaced by the secret of that name; in JSON it is
- * part of a string there.
+ * Put each secret where one of its name belongs, and nowhere else: who may
+ * write the text of a message, or names that it shows, may not read secrets.
  */
-static char *
-with_secrets(const char *in, List *secrets, bool in_json)
+static void
+put_secrets(ZcsyncDelivery *delivery, List *secrets)
 {
-	StringInfoData result;
+	ZcsyncHttpRequest *http = &delivery->http;
 	ListCell   *lc;
 
-	initStringInfo(&result);
-	while (*in != '\0')
+	foreach(lc, secrets)
 	{
-		bool		found = false;
+		ZcsyncCredential *secret = lfirst(lc);
 
-		foreach(lc, in[0] == '{' && in[1] == '{' ? secrets : NIL)
+		if (strcmp(secret->name, "url") == 0)
+			http->url = around("", secret->value, "");
+		else if (strcmp(secret->name, "token") == 0)
+			http->headers = lappend(http->headers,
+									around("Authorization: Bearer ",
+										   secret->value, ""));
+		else if (strcmp(secret->name, "password") == 0)
+			http->password = around("", secret->value, "");
+		else if (strcmp(secret->name, "routing_key") == 0)
 		{
-			ZcsyncCredential *secret = lfirst(lc);
-			Size		len = strlen(secret->name);
+			/* the first member of the body, which is a JSON object */
+			StringInfoData quoted;
+			char	   *member;
 
-			if (strncmp(in + 2, secret->name, len) != 0 ||
-				strncmp(in + 2 + len, "}}", 2) != 0)
-				continue;
-			if (in_json)
-			{
-				StringInfoData quoted;
-
-				initStringInfo(&quoted);
-				escape_json(&quoted, secret->value);
-				appendBinaryStringInfo(&result, quoted.data + 1, quoted.len - 2);
-				zcsync_secret_wipe(quoted.data);
-			}
-			else
-				appendStringInfoString(&result, secret->value);
-			in += 2 + len + 2;
-			found = true;
-			break;
+			initStringInfo(&quoted);
+			enlargeStringInfo(&quoted, 6 * strlen(secret->value) + 2);
+			escape_json(&quoted, secret->value);
+			member = around("{\"routing_key\": ", quoted.data, ", ");
+			http->body = around("", member, http->body + 1);
+			zcsync_secret_wipe(quoted.data);
+			zcsync_secret_wipe(member);
 		}
-		if (!found)
-			appendStringInfoChar(&result, *in++);
 	}
-	return result.data;
+}
+
+/*
+ * These three after one another, allocated once, so that no part of a secret
+ * is left in memory that was freed.
+ */
+static char *
+around(const char *before, const char *secret, const char *after)
+{
+	Size		size = strlen(before) + strlen(secret) + strlen(after) + 1;
+	char	   *result = palloc(size);
+
+	snprintf(result, size, "%s%s%s", before, secret, after);
+	return result;
 }
 
 /* The elements of a text[], none of which is NULL, as a list of char *. */

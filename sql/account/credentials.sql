@@ -54,6 +54,11 @@ BEGIN
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('credential "%s" must be a JSON string', left(v_key, 80));
+	ELSIF p_credentials ->> 'scope' ~ '^(file|env):' THEN
+		-- a scope is shown to people, so a file that is named as one would be, too
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'credential "scope" cannot be a reference',
+			HINT = 'A scope is no secret: give it as it is.';
 	END IF;
 	SELECT coalesce(array_agg(k ORDER BY k), '{}') INTO v_keys FROM jsonb_object_keys(p_credentials) AS k;
 	PERFORM FROM unnest(v_forms) f

@@ -1,6 +1,6 @@
 -- ---------------------------------------------------------------------
--- Messages about incidents, in the form that each kind of target takes.  Where a
--- secret belongs they have {{name}}; src/alerts.c puts the secret there when it sends.
+-- Messages about incidents, in the form that each kind of target takes.  They have no
+-- secret: src/alerts.c puts each where one of its name belongs when it sends.
 -- ---------------------------------------------------------------------
 
 -- A name for an incident that no incident of another database has.
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION zcsync._teams_body(jsonb) IS
 CREATE FUNCTION zcsync._pagerduty_body(p_facts jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT jsonb_strip_nulls(jsonb_build_object('routing_key', '{{routing_key}}', 'dedup_key', p_facts ->> 'key',
+	SELECT jsonb_strip_nulls(jsonb_build_object('dedup_key', p_facts ->> 'key',
 		'event_action', CASE p_facts ->> 'event' WHEN 'all clear' THEN 'resolve' ELSE 'trigger' END,
 		'payload', CASE WHEN p_facts ->> 'event' <> 'all clear' THEN jsonb_build_object('summary', left(p_facts ->> 'title', 1024),
 			'source', (p_facts ->> 'server') || '/' || (p_facts ->> 'database'),
@@ -95,7 +95,7 @@ BEGIN ATOMIC
 			'custom_details', p_facts) END));
 END;
 COMMENT ON FUNCTION zcsync._pagerduty_body(jsonb) IS
-'an event for the Events API v2 of PagerDuty';
+'an event for the Events API v2 of PagerDuty, without its routing key';
 
 -- An e-mail with its headers.  The subject is plain ASCII; the text is sent as base64,
 -- so that no line of it is too long or has a meaning in the mail protocol.
@@ -119,28 +119,26 @@ $$;
 COMMENT ON FUNCTION zcsync._mail_message(jsonb, text, text[], timestamptz) IS
 'an e-mail about an incident, with its headers';
 
--- A request that src/alerts.c sends.
+-- A request that src/alerts.c sends.  Secrets go with it by their names: url is the
+-- address, token a header, routing_key a member of the body, password the login of a mail
+-- relay.
 CREATE TYPE zcsync.alert_request AS (
-	url text,
+	url text,					-- NULL: it is a secret
 	headers text[],
 	body text,
 	mail_from text,				-- NULL: it is no mail
 	mail_to text[],
 	mail_user text);
 COMMENT ON TYPE zcsync.alert_request IS
-'a message to an alert target as it is sent, with {{name}} where a secret belongs';
+'a message to an alert target as it is sent, without its secrets';
 
 CREATE FUNCTION zcsync._alert_request(p_target bigint, p_facts jsonb) RETURNS zcsync.alert_request
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT ROW(
-		CASE WHEN t.settings ? 'url' THEN t.settings ->> 'url'
-			WHEN t.kind = 'pagerduty' THEN 'https://events.pagerduty.com/v2/enqueue' ELSE '{{url}}' END,
-		CASE WHEN t.kind = 'email' THEN '{}'
-			ELSE 'Content-Type: application/json'::text || CASE
-				WHEN t.kind = 'json' AND EXISTS (SELECT FROM zcsync.alert_secrets AS s WHERE s.target_id = t.target_id AND s.name = 'token')
-				THEN '{"Authorization: Bearer {{token}}"}' ELSE '{}' END::text[] END,
+		coalesce(t.settings ->> 'url', CASE WHEN t.kind = 'pagerduty' THEN 'https://events.pagerduty.com/v2/enqueue' END),
+		CASE WHEN t.kind <> 'email' THEN '{"Content-Type: application/json"}'::text[] END,
 		CASE t.kind
 			WHEN 'slack' THEN zcsync._slack_body(p_facts)::text
 			WHEN 'teams' THEN zcsync._teams_body(p_facts)::text

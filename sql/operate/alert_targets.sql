@@ -123,6 +123,11 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'invalid e-mail address of an alert target',
 			HINT = '"from" is an address, "to" one or an array of them, without names and brackets.';
+	ELSIF p_kind = 'pagerduty' AND (p_settings ->> 'url') !~ '^https://events([.][a-z0-9-]+)?[.]pagerduty[.]com/' THEN
+		-- its secret is in the body, which others show to whoever has a place there
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'the address of an alert target of kind "pagerduty" must be one of PagerDuty',
+			HINT = 'For example "https://events.eu.pagerduty.com/v2/enqueue".';
 	ELSIF p_kind = 'notify' AND (coalesce(p_settings ->> 'channel', '') = '' OR octet_length(p_settings ->> 'channel') > 63) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'channel must have 1 to 63 bytes';
 	ELSIF p_kind = 'ticket' THEN
@@ -205,7 +210,8 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_alert_target(text) IS
 'locks the alert target of this name and returns its number; an error if there is none';
 
--- Settings and secrets are replaced as a whole; NULL leaves them as they are.
+-- Settings and secrets are replaced as a whole; NULL leaves them as they are.  Secrets
+-- that are kept are not sent to another address: whoever names that must know them.
 CREATE FUNCTION zcsync.alter_alert_target(name text, settings jsonb DEFAULT NULL, secrets jsonb DEFAULT NULL, severity text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -215,12 +221,20 @@ AS $$
 DECLARE
 	v_id bigint := zcsync._lock_alert_target(name);
 	v_target zcsync.alert_targets;
+	v_former_url text;
 BEGIN
 	SELECT t.* INTO v_target FROM zcsync.alert_targets AS t WHERE t.target_id = v_id;
+	v_former_url := v_target.settings ->> 'url';
 	v_target.settings := coalesce(settings, v_target.settings);
 	PERFORM zcsync._check_alert_settings(v_target.kind, v_target.settings);
 	PERFORM zcsync._check_alert_secrets(v_target.kind, v_target.settings, coalesce(secrets,
 		(SELECT jsonb_object_agg(s.name, '') FROM zcsync.alert_secrets AS s WHERE s.target_id = v_target.target_id), '{}'));
+	IF secrets IS NULL AND v_target.settings ->> 'url' IS DISTINCT FROM v_former_url
+		AND EXISTS (SELECT FROM zcsync.alert_secrets AS s WHERE s.target_id = v_id) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('the secrets of alert target "%s" were not given for this address', name),
+			HINT = format('Give them again: SELECT zcsync.alter_alert_target(%L, settings => …, secrets => …);', name);
+	END IF;
 	UPDATE zcsync.alert_targets AS t SET settings = v_target.settings, severity = coalesce(alter_alert_target.severity, t.severity)
 	WHERE t.target_id = v_target.target_id;
 	IF secrets IS NOT NULL THEN

@@ -242,8 +242,32 @@ SELECT zcsync._forget_incidents();
 SELECT count(*) > 0 AS open, count(*) FILTER (WHERE resolved_at IS NOT NULL) AS ended FROM zcsync.alert_incidents;
 RESET zcsync.clock_offset;
 
--- a new key is made only if each secret can be opened; one that cannot is named with its target
+-- ------------------------------------------------------------ secrets go where their kind has them, and nowhere else
 SET log_statement = none;
+SELECT zcsync.add_alert_target('own', 'json', '{"url": "https://hooks.slack.com/x?{{token}}", "template": {"text": "{title} {{token}} {{url}}"}}', '{"token": "tok"}') > 0 AS added;
+SELECT zcsync.add_alert_target('slack', 'slack', secrets => '{"url": "https://hooks.slack.com/services/x"}') > 0 AS added;
+SELECT zcsync.add_alert_target('pager', 'pagerduty', secrets => '{"routing_key": "file:alert_pager"}') > 0 AS added;
+SELECT zcsync.add_alert_target('mail', 'email', '{"url": "smtps://events.pagerduty.com", "from": "a@example.com", "to": "{{password}}@example.com", "user": "{{password}}"}', '{"password": "p"}') > 0 AS added;
+SELECT t.name, r.url, r.headers, left(r.body, 40) AS body, r.mail_to, r.mail_user FROM zcsync.alert_targets AS t
+CROSS JOIN LATERAL zcsync._alert_request(t.target_id, '{"title": "T {{token}}", "event": "test", "key": "k"}') AS r WHERE t.kind NOT IN ('notify', 'ticket') ORDER BY t.target_id;
+-- who names another address gives the secrets for it
+SELECT zcsync.alter_alert_target('own', settings => '{"url": "https://hooks.slack.com/y", "template": {"text": "{title}"}}');
+SELECT zcsync.alter_alert_target('own', settings => '{}');
+SELECT zcsync.alter_alert_target('mail', settings => '{"url": "smtps://hooks.slack.com", "from": "a@example.com", "to": "b@example.com", "user": "u"}');
+SELECT zcsync.alter_alert_target('pager', settings => '{"url": "https://events.eu.pagerduty.com/v2/enqueue"}');
+SELECT zcsync.alter_alert_target('pager', settings => '{"url": "https://events.eu.pagerduty.com/v2/enqueue"}', secrets => '{"routing_key": "file:alert_pager"}');
+SELECT zcsync.alter_alert_target('own', settings => '{"url": "https://hooks.slack.com/x?{{token}}", "template": {"text": "{title}"}}', severity => 'critical');
+SELECT zcsync.alter_alert_target('own', settings => '{"url": "https://hooks.slack.com/y"}', secrets => '{"token": "other"}');
+SELECT name, settings, severity FROM zcsync.alert_targets WHERE name IN ('own', 'pager') ORDER BY 1;
+-- a routing key goes to PagerDuty only, a file of an account to no target, whoever asks
+SELECT zcsync.add_alert_target('x', 'pagerduty', '{"url": "https://hooks.slack.com/triggers/x"}', '{"routing_key": "file:alert_pager"}');
+SELECT zcsync.add_alert_target('x', 'pagerduty', '{"url": "https://events.pagerduty.com.example.com/"}', '{"routing_key": "file:alert_pager"}');
+SELECT zcsync.add_alert_target('x', 'json', '{"url": "https://hooks.slack.com/x"}', '{"token": "file:clickup_token"}');
+SELECT zcsync.alter_alert_target('pager', secrets => '{"routing_key": "file:clickup_token"}');
+SELECT zcsync.add_alert_target('x', 'json', '{"url": "https://hooks.slack.com/x"}', '{"token": "file:sub/alert_token"}');
+SELECT zcsync.remove_alert_target(name) FROM unnest('{own,slack,pager,mail}'::text[]) AS name;
+
+-- a new key is made only if each secret can be opened; one that cannot is named with its target
 SELECT zcsync.add_alert_target('hook', 'slack', secrets => '{"url": "https://hooks.slack.com/services/x"}') > 0 AS added;
 UPDATE zcsync.alert_secrets SET sealed = set_byte(sealed, length(sealed) - 1, get_byte(sealed, length(sealed) - 1) # 1);
 SELECT replace(message, 'zcsync.key', 'key') AS message FROM zcsync.alert_targets AS t CROSS JOIN LATERAL zcsync._alert_secret_status(t.target_id) WHERE t.name = 'hook';

@@ -40,6 +40,7 @@ SELECT zcsync.set_credentials('dev', '{"token": "file:../secret"}');
 SELECT zcsync.set_credentials('dev', '{"token": "file:.hidden"}');
 SELECT zcsync.set_credentials('dev', '{"token": "file:sub/secret"}');
 SELECT zcsync.set_credentials('dev', '{"token": "file:a\nb"}');
+SELECT zcsync.set_credentials('acme', '{"client_id": "x", "client_secret": "y", "scope": "file:clickup_token"}');
 SELECT zcsync.set_credentials('dev', '{"token": "env:"}');
 SELECT zcsync.set_credentials('dev', '{"token": "env:A=B"}');
 SELECT zcsync.set_credentials('dev', jsonb_build_object('token', 'file:' || repeat('x', 2000)));

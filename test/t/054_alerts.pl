@@ -31,7 +31,7 @@ $node->start;
 sub value { return $node->safe_psql('postgres', $_[0]); }
 sub conf { $node->append_conf('postgresql.conf', $_[0]); $node->reload; return; }
 
-append_to_file("$files/hook", $sink->https . "/hook-secret\n");
+append_to_file("$files/alert_hook", $sink->https . "/hook-secret\n");
 value('CREATE EXTENSION pg_cron');
 setup_zcsync($node, 'postgres');
 wait_for_worker($node, 'postgres');
@@ -58,26 +58,35 @@ sub add_target
 }
 
 my $base = $sink->https;
-is(add_target('hook', 'json', '{}', '{"url": "file:hook"}'), 't: the target took the message', 'JSON, whose address is a secret in a file');
-is(add_target('own', 'json', qq({"url": "$base/own", "template": {"text": "{title}", "n": ["{to_do}"]}}), '{"token": "tok-secret"}'), 't: the target took the message', 'JSON with a template and a token');
+is(add_target('hook', 'json', '{}', '{"url": "file:alert_hook"}'), 't: the target took the message', 'JSON, whose address is a secret in a file');
+is(add_target('own', 'json', qq({"url": "$base/own", "template": {"text": "{title}", "n": ["{to_do}", "{{token}}"]}}), '{"token": "tok-secret"}'), 't: the target took the message', 'JSON with a template and a token');
 is(add_target('slack', 'slack', '{}', qq({"url": "$base/slack-secret"})), 't: the target took the message', 'Slack');
 is(add_target('teams', 'teams', '{}', qq({"url": "$base/teams-secret"})), 't: the target took the message', 'Teams');
-is(add_target('pager', 'pagerduty', qq({"url": "$base/v2/enqueue"}), '{"routing_key": "routing-secret"}'), 't: the target took the message', 'PagerDuty');
+# One of PagerDuty.  The address, which must be its own, is then made that of the receiver.
+sub add_pager
+{
+	value(q{SET log_statement = none; SELECT zcsync.add_alert_target('pager', 'pagerduty', secrets => '{"routing_key": "routing-secret"}')});
+	value(qq{UPDATE zcsync.alert_targets SET settings = '{"url": "$base/v2/enqueue"}' WHERE name = 'pager'});
+	return;
+}
+add_pager();
+is(test_alert('pager'), 't: the target took the message', 'PagerDuty');
 my @requests = $sink->requests;
 is(join(' ', map { $_->{path} } @requests), '/hook-secret /own /slack-secret /teams-secret /v2/enqueue', 'each at its address');
 like(decode_json($requests[0]{body})->{title}, qr/^\[test\] zcsync postgres: a test of target hook, nothing is wrong$/, 'JSON: the facts');
-is_deeply(decode_json($requests[1]{body}), { text => '[test] zcsync postgres: a test of target own, nothing is wrong', n => ['nothing'] }, 'JSON: the template');
+is_deeply(decode_json($requests[1]{body}), { text => '[test] zcsync postgres: a test of target own, nothing is wrong', n => [ 'nothing', '{{token}}' ] }, 'JSON: the template, with no secret in it');
 like($requests[1]{headers}, qr/^Authorization: Bearer tok-secret\r$/m, 'the token is a header');
 is(decode_json($requests[4]{body})->{routing_key}, 'routing-secret', 'the routing key is in the body');
 is(decode_json($requests[4]{body})->{event_action}, 'trigger', 'PagerDuty: an event');
 
-my $mail = '"from": "zcsync@example.com", "to": ["ops@example.com", "boss@example.com"]';
+my $mail = '"from": "{{password}}@example.com", "to": ["ops@example.com", "boss@example.com"]';
 is(add_target('mail', 'email', sprintf('{"url": "%s", "user": "relay-user", %s}', $sink->smtps, $mail), '{"password": "mail-secret"}'),
 	't: the target took the message', 'mail with TLS from the start and a login');
 is(add_target('mail2', 'email', sprintf('{"url": "%s", %s}', $sink->smtp, $mail)), 't: the target took the message', 'mail with STARTTLS');
 my @mails = $sink->mails;
 is(scalar @mails, 2, 'two mails came');
-is("$mails[0]{user} $mails[0]{password} $mails[0]{from} @{$mails[0]{to}}", 'relay-user mail-secret zcsync@example.com ops@example.com boss@example.com', 'with login, sender and recipients');
+is("$mails[0]{user} $mails[0]{password} $mails[0]{from} @{$mails[0]{to}}", 'relay-user mail-secret {{password}}@example.com ops@example.com boss@example.com', 'with login, sender and recipients');
+like($mails[0]{message}, qr/^From: \{\{password\}\}\@example\.com\r$/m, 'and no secret in what it says');
 ok($mails[1]{secure}, 'after STARTTLS');
 like($mails[1]{message}, qr/^Subject: \[test\] zcsync postgres: a test of target mail2, nothing is wrong\r$/m, 'with a subject');
 like(decode_base64((split /\r\n\r\n/, $mails[1]{message}, 2)[1]), qr/^run:    nothing\r$/m, 'and a text');
@@ -342,7 +351,7 @@ is(value(q{SELECT count(*) FROM zcsync.status WHERE state = 'no alerts'}), 0, 'n
 # A service that pages, and a session that listens
 # ---------------------------------------------------------------------
 
-add_target('pager', 'pagerduty', qq({"url": "$base/v2/enqueue"}), '{"routing_key": "routing-secret"}');
+add_pager();
 add_target('listener', 'notify', '{"channel": "Ops"}');
 $sink->forget;
 value(q{SELECT zcsync.pause_queue('contact-sync')});
