@@ -156,6 +156,10 @@ zcsync_engine_reset(ZcsyncEngine *engine)
 
 	if (engine->http != NULL)
 		zcsync_http_abort_all(engine->http);
+	/* what points into engine->work goes before it */
+	zcsync_engine_alerts_forget(engine);
+	engine->calls = NIL;
+	engine->taken = NIL;
 	foreach(cell, engine->entries)
 	{
 		EngineAccount *entry = lfirst(cell);

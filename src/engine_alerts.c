@@ -45,19 +45,19 @@ zcsync_engine_alerts(ZcsyncEngine *engine, TimestampTz now)
 	if (engine->deliveries != NIL &&
 		zcsync_engine_step(engine, &engine->record_alerts, step_record,
 						   "zcsync: record alerts"))
-	{
-		foreach(lc, engine->deliveries)
-			zcsync_alerts_free(lfirst(lc));
-		list_free(engine->deliveries);
-		engine->deliveries = NIL;
-	}
+		zcsync_engine_alerts_forget(engine);
 	if (engine->draining || now < engine->alerts.not_before)
 		return;
 
 	engine->taken = NIL;
 	if (!zcsync_engine_step(engine, &engine->alerts, step_decide,
 							"zcsync: evaluate alerts"))
+	{
+		/* taken, but not committed: they are still waiting */
+		foreach(lc, engine->taken)
+			zcsync_alerts_free(lfirst(lc));
 		return;
+	}
 	engine->alerts.not_before = TimestampTzPlusMilliseconds(now,
 															ALERTS_INTERVAL_MS);
 	foreach(lc, engine->taken)
@@ -65,6 +65,21 @@ zcsync_engine_alerts(ZcsyncEngine *engine, TimestampTz now)
 		if (!zcsync_alerts_start(engine->http, lfirst(lc)))
 			engine_keep(engine, lfirst(lc));
 	}
+}
+
+/*
+ * Free the messages that are over.  Those that were not recorded remain marked
+ * as being sent, and are taken again when their next attempt is due.
+ */
+void
+zcsync_engine_alerts_forget(ZcsyncEngine *engine)
+{
+	ListCell   *lc;
+
+	foreach(lc, engine->deliveries)
+		zcsync_alerts_free(lfirst(lc));
+	list_free(engine->deliveries);
+	engine->deliveries = NIL;
 }
 
 /* A message was sent, or could not be. */
@@ -89,7 +104,7 @@ engine_keep(ZcsyncEngine *engine, ZcsyncDelivery *delivery)
 
 /*
  * In a transaction: evaluate the rules and take messages.  If this fails, the
- * messages go back with the transaction, and their memory with engine->work.
+ * messages go back with the transaction.
  */
 static void
 step_decide(ZcsyncEngine *engine)

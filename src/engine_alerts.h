@@ -14,6 +14,7 @@
 #include "engine_state.h"
 
 extern void zcsync_engine_alerts(ZcsyncEngine *engine, TimestampTz now);
+extern void zcsync_engine_alerts_forget(ZcsyncEngine *engine);
 extern void zcsync_engine_alert_over(ZcsyncEngine *engine,
 									 ZcsyncHttpTransfer *transfer);
 

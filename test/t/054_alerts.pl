@@ -251,6 +251,23 @@ like((titles())[0][0], qr/^\[critical\] zcsync postgres: stopped$/, 'that says s
 quiet();
 wait_for_titles(2);
 
+# What was sent, and could not be recorded before an error made the worker forget it, is
+# sent again by the same worker.
+my $offset = -s $node->logfile;
+value('REVOKE EXECUTE ON FUNCTION zcsync._record_delivery FROM zcsync_worker');
+$node->wait_for_log(qr/zcsync could not record what became of alerts: permission denied/, $offset);
+my $worker = worker_pid($node, 'postgres');
+my $unrecorded = value(q{SELECT string_agg(delivery_id::text, ',') FROM zcsync.alert_deliveries WHERE state = 'sending'});
+$offset = -s $node->logfile;
+value("SELECT pg_cancel_backend($worker)");
+$node->wait_for_log(qr/canceling statement due to user request/, $offset);
+value('SELECT FROM zcsync.setup()');
+value("UPDATE zcsync.alert_deliveries SET next_at = zcsync._now() WHERE delivery_id IN ($unrecorded)");
+wait_until($node, 'postgres', "SELECT bool_and(state = 'sent' AND attempts = 2) FROM zcsync.alert_deliveries WHERE delivery_id IN ($unrecorded)", 'an unrecorded message is sent again');
+is(worker_pid($node, 'postgres'), $worker, 'by the worker, which lives on');
+quiet();
+wait_for_looks(1);
+
 # ---------------------------------------------------------------------
 # An outage of six hours
 # ---------------------------------------------------------------------
