@@ -22,12 +22,16 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "storage/pmsignal.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "local_attempt.h"
@@ -36,6 +40,7 @@
 #include "settings.h"
 
 static void take_back(int code, Datum arg);
+static bool lock_routes(void);
 
 /* From now on an attempt that is interrupted is taken back. */
 void
@@ -52,6 +57,10 @@ zcsync_local_attempt_guard(void)
  * The process ends.  Transactions still work at this point, as they do for
  * dropping temporary tables at the end of a session; an error would only end
  * the process sooner.
+ *
+ * But nothing ends a wait any more: no signal, no time-out.  So this waits
+ * for nobody: not for a standby, since a note that is lost in a failover only
+ * counts one attempt too many; and not for the lock on a table.
  */
 static void
 take_back(int code, Datum arg)
@@ -63,7 +72,9 @@ take_back(int code, Datum arg)
 	AbortOutOfAnyTransaction();
 	StartTransactionCommand();
 	XactReadOnly = false;		/* a session in CALL run() may have set it */
-	if (OidIsValid(get_extension_oid("zcsync", true)))
+	SetConfigOption("synchronous_commit", "local", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	if (OidIsValid(get_extension_oid("zcsync", true)) && lock_routes())
 	{
 		SetUserIdAndSecContext(get_role_oid(zcsync_role, false),
 							   SECURITY_LOCAL_USERID_CHANGE);
@@ -74,4 +85,18 @@ take_back(int code, Datum arg)
 		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();
+}
+
+/*
+ * Lock the table that has the note, as an UPDATE of it does, unless somebody
+ * holds a lock that conflicts.
+ */
+static bool
+lock_routes(void)
+{
+	Oid			routes = get_relname_relid("routes",
+										   get_namespace_oid("zcsync", false));
+
+	return OidIsValid(routes) &&
+		ConditionalLockRelationOid(routes, RowExclusiveLock);
 }

@@ -5,12 +5,13 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use Test::More;
 use Time::HiRes qw(time);
 use ZcsyncFlow;
 use ZcsyncTest;
 
-my $flow = ZcsyncFlow->start('main', tickets => 20, tasks => 5, conf => "zcsync.mapping_timeout = 1min\nzcsync.request_timeout = 5s");
+my $flow = ZcsyncFlow->start('main', tickets => 20, tasks => 5, conf => "zcsync.mapping_timeout = 1min\nzcsync.request_timeout = 5s\nmax_prepared_transactions = 1\nwal_level = replica\nmax_wal_senders = 1");
 my ($node, $simulator) = ($flow->node, $flow->simulator);
 
 my $quiet = $node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.stat_workers WHERE role = 'local worker'});
@@ -123,6 +124,37 @@ foreach my $n (1 .. 3)
 }
 forget_slow();
 work_again('three times');
+
+# A process that is ended waits for nothing more: neither for somebody who has locked the
+# table of routes, nor for a standby.
+sub end_local
+{
+	my ($what) = @_;
+
+	return quick("pg_terminate_backend() while $what", sub {
+		my $pid = local_pid($node, 'postgres');
+		$flow->value("SELECT pg_terminate_backend($pid)");
+		wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", "$what: it ends");
+	});
+}
+be_slow('locked');
+$flow->value(q{BEGIN; LOCK TABLE zcsync.routes IN SHARE MODE; PREPARE TRANSACTION 'locked'});
+end_local('the table of routes is locked');
+$flow->value(q{COMMIT PREPARED 'locked'});
+forget_slow();
+work_again('the table was locked');
+be_slow('no standby');
+$node->append_conf('postgresql.conf', q{synchronous_standby_names = 'nobody'});
+$node->reload;
+my $commit = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CREATE TABLE public.waits ()' ]);
+wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' AND wait_event = 'SyncRep')}, 'commits wait for a standby');
+end_local('a standby is away');
+is($flow->value(q{SELECT attempts FROM zcsync.routes}), 0, 'and the attempt does not count');
+$node->append_conf('postgresql.conf', q{synchronous_standby_names = ''});
+$node->reload;
+IPC::Run::finish($commit);
+forget_slow();
+work_again('the standby was away');
 
 be_slow('terminated worker');
 quick('pg_terminate_backend() of the worker', sub {
