@@ -169,7 +169,7 @@ BEGIN
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
 			MESSAGE = format('stream "%s" belongs to a local account', v_name),
-			DETAIL = 'It is read from nowhere, and its rows can always be written.';
+			DETAIL = 'It is not read, and its rows can always be written.';
 	END IF;
 END
 $$;
@@ -210,7 +210,7 @@ BEGIN
 		END IF;
 	ELSIF v_account.vendor = 'local' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'a stream of a local account is read from nowhere',
+			MESSAGE = 'a stream of a local account is not read',
 			HINT = 'Leave "since", "pull_interval" and "comments" out.';
 	END IF;
 

@@ -27,7 +27,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.watch_suspended(text, boolean) IS
-'has messages that the vendor holds back as suspected spam counted each hour, for the view status; with false no more';
+'counts each hour, for the view status, the messages that the vendor holds back as suspected spam; with false no longer';
 
 CREATE FUNCTION zcsync._enqueue_suspended() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

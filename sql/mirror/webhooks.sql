@@ -645,7 +645,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_webhook(text, text, boolean) IS
-'removes the webhooks that zcsync declared for an account at its vendor; else forgets the secrets of a webhook, or of all of an account, with the last one its path, so that what is sent there is refused; returns how many secrets it forgot';
+'removes the webhooks that zcsync declared for an account at its vendor; of others it forgets the secrets, of one webhook or of all of the account, and with the last secret the path, so that deliveries are refused; returns how many secrets it forgot';
 
 -- Forget what is older than 30 days; part of maintain().
 CREATE FUNCTION zcsync._trim_inbox(p_max integer) RETURNS integer

@@ -274,7 +274,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'expected indexes', m.names IS NULL, coalesce('missing: ' || m.names, 'all are there'), 'all are there', 'nothing', m.command,
-		'readers of tickets, leads and records of jobs go by them'
+		'queries for tickets, leads and records of jobs use them'
 	FROM (
 		SELECT string_agg(e.name, ', ' ORDER BY e.name) AS names, string_agg(format('CREATE INDEX %I ON %s;', e.name, e.definition), ' ' ORDER BY e.name) AS command
 		FROM zcsync._expected_indexes() AS e
@@ -324,16 +324,16 @@ BEGIN
 	SELECT 'connections', c.used < 0.8 * c.most, format('%s of %s', c.used, c.most), 'less than 80 %', 'nothing',
 		CASE WHEN c.used >= 0.8 * c.most THEN
 			'SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC; -- let programs share connections by a pooler, as PgBouncer' END,
-		'who finds no connection free is refused; idle ones cost memory'
+		'a program that finds no free connection is refused; idle connections cost memory'
 	FROM (SELECT count(*) AS used, current_setting('max_connections')::integer AS most
 		FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS c;
 	SELECT s.max_bytes, s.puts, s.evictions, coalesce(s.evictions * 10 <= greatest(s.puts, 1000), true) AS ok INTO v
 	FROM (SELECT) AS o LEFT JOIN zcsync._cache_statistics() AS s ON true;
 	RETURN QUERY
-	SELECT 'cache', v.ok, CASE WHEN coalesce(v.max_bytes, 0) = 0 THEN 'off' ELSE format('%s of %s values had to go', v.evictions, v.puts) END,
+	SELECT 'cache', v.ok, CASE WHEN coalesce(v.max_bytes, 0) = 0 THEN 'off' ELSE format('%s of %s values were removed for lack of room', v.evictions, v.puts) END,
 		'less than a tenth', 'restart',
 		CASE WHEN NOT v.ok THEN format('ALTER SYSTEM SET zcsync.cache_size = %L; -- or zcsync.cache_max_entries; then restart the server', 2 * v.max_bytes / 1024 || 'kB') END,
-		'a value that had to go is made anew by the next who asks';
+		'a value that was removed is made anew by the next session that asks for it';
 END
 $$;
 COMMENT ON FUNCTION zcsync._advise_use() IS

@@ -24,7 +24,7 @@ BEGIN ATOMIC
 		('errors', 'account', 'records', 'what waits for a person in zcsync.errors', 1, 100, '5 minutes'),
 		('growing errors', 'account', 'jobs an hour', 'jobs that became dead letters in the last hour', 20, 200, '5 minutes'),
 		('lag', 'account', 'minutes', 'for how long the oldest thing that is due has waited', 5, 30, '5 minutes'),
-		('silence', 'account', 'minutes', 'for how long the vendor has answered no call, or no read of a stream, beyond the time between two reads; an answer that nothing is new is one', 15, 60, '5 minutes'),
+		('silence', 'account', 'minutes', 'for how long the vendor has answered no call, or no read of a stream, beyond the time between two reads; "nothing new" is an answer, too', 15, 60, '5 minutes'),
 		('backlog', 'account', 'minutes', 'how long the fresh jobs that wait will take at the rate of the last 5 minutes', 60, 360, '10 minutes'),
 		('response time', 'account', 'seconds', 'of calls in the last 5 minutes: 95 of 100 were faster', 1, 5, '5 minutes'),
 		('error rate', 'account', 'percent', 'jobs of the last 5 minutes that failed for good, where 20 or more ended', 1, 5, '5 minutes'),

@@ -20,13 +20,13 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
 			MESSAGE = format('%s is not a month of zcsync', coalesce('"' || p_month::text || '"', 'NULL')),
-			HINT = 'Months are called as zcsync.changes_y2026m01; zcsync.table_bloat has them.';
+			HINT = 'Months have names such as zcsync.changes_y2026m01; the view zcsync.table_bloat lists them.';
 	ELSIF NOT pg_has_role(v.relowner, 'USAGE') THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of table "%s"', p_month),
 			HINT = format('SET ROLE %I;', pg_get_userbyid(v.relowner));
 	ELSIF v.begins + interval '1 month' > zcsync._now() AT TIME ZONE 'UTC' THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('the month of "%s" has not ended', p_month), HINT = 'Archive it when it has.';
+			MESSAGE = format('the month of "%s" has not ended', p_month), HINT = 'Archive it when it has ended.';
 	END IF;
 	parent := (SELECT i.inhparent FROM pg_inherits AS i WHERE i.inhrelid = p_month);
 	IF parent = 'zcsync.leads'::regclass THEN
@@ -110,7 +110,7 @@ BEGIN
 	IF v_written <> v_rows THEN
 		RAISE EXCEPTION USING ERRCODE = 'triggered_data_change_violation',
 			MESSAGE = format('archive "%s" took %s of %s rows', archive_month.archive, v_written, v_rows),
-			HINT = 'A trigger or a rule of it leaves some out.';
+			HINT = 'A trigger or a rule of that table leaves some out.';
 	END IF;
 	EXECUTE format('DROP TABLE %s', archive_month.month);
 	PERFORM zcsync._verb_ends();

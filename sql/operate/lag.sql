@@ -139,7 +139,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.lag.state IS 'active or paused; or the state of the account, where that keeps the stream from being read';
 	COMMENT ON COLUMN zcsync.lag.lag IS
 	'for how long the oldest thing that is due has waited: of a stream a read or an edit that was not sent, of a route a record';
-	COMMENT ON COLUMN zcsync.lag.read IS 'since when the stream was last read';
+	COMMENT ON COLUMN zcsync.lag.read IS 'how long ago the stream was last read';
 	COMMENT ON COLUMN zcsync.lag.waiting IS 'fresh jobs that wait; with a + there are more than were counted';
 	COMMENT ON COLUMN zcsync.lag.oldest IS 'for how long the oldest of these has waited';
 	COMMENT ON COLUMN zcsync.lag.backfill IS 'jobs of history and backfills that wait; they do not count as lag';

@@ -352,7 +352,7 @@ BEGIN
 	IF v_now.level < p_level OR p_account IS NOT NULL AND NOT v_now.limited THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_grant_operation',
 			MESSAGE = format('role "%s" is %s of all accounts already', p_role, v_now.level),
-			DETAIL = 'What it is given now would be less than that.',
+			DETAIL = 'What you grant it now would be less.',
 			HINT = zcsync._how_to_revoke(p_role, v_now.level);
 	END IF;
 END

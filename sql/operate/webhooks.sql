@@ -83,14 +83,14 @@ BEGIN
 	'new: nothing came yet; works; refused: the last ones were; silent: there were changes, and nothing came for a day; of those that zcsync declares: declaring; undeclared: it cannot; unchecked: the vendor was not asked for hours; failing: the vendor says that deliveries fail; repaired: in the last hour it was gone or given up at the vendor; removing';
 	COMMENT ON COLUMN zcsync.stat_webhooks.path IS 'where the vendor sends to, after the address of the door';
 	COMMENT ON COLUMN zcsync.stat_webhooks.secrets IS 'how many are valid; after set_webhook() the former one is, for a while';
-	COMMENT ON COLUMN zcsync.stat_webhooks.last IS 'since when nothing has come from the vendor';
+	COMMENT ON COLUMN zcsync.stat_webhooks.last IS 'how long ago the last delivery came';
 	COMMENT ON COLUMN zcsync.stat_webhooks.last_hour IS 'records that were reported in the last hour';
 	COMMENT ON COLUMN zcsync.stat_webhooks.waiting IS 'those of them that wait to be fetched together';
 	COMMENT ON COLUMN zcsync.stat_webhooks.refused IS 'deliveries that were refused in the last hour';
-	COMMENT ON COLUMN zcsync.stat_webhooks.reason IS 'why the last of them was; or why the state is what it is';
+	COMMENT ON COLUMN zcsync.stat_webhooks.reason IS 'why the last of them was refused; or the reason for the state';
 	COMMENT ON COLUMN zcsync.stat_webhooks.door IS 'address of the door, where zcsync declares the webhook at the vendor';
-	COMMENT ON COLUMN zcsync.stat_webhooks.health IS 'as the vendor last had it: active, or failing';
-	COMMENT ON COLUMN zcsync.stat_webhooks.checked IS 'since when the vendor was not asked about it';
+	COMMENT ON COLUMN zcsync.stat_webhooks.health IS 'what the vendor last said of it: active, or failing';
+	COMMENT ON COLUMN zcsync.stat_webhooks.checked IS 'how long ago the vendor was last asked about it';
 	COMMENT ON COLUMN zcsync.stat_webhooks.spared IS 'streams that are read more rarely now, since webhooks report what changes';
 	COMMENT ON COLUMN zcsync.stat_webhooks.reads_saved IS 'reads of streams that were left out for that reason';
 END

@@ -516,7 +516,7 @@ AS $$
 			WHEN s.state <> 'active' THEN format('stream %s/%s is paused', a.name, s.kind)
 			WHEN e.is_written AND NOT s.writes THEN format('stream %s/%s is read-only%s', a.name, s.kind,
 				CASE WHEN e.is_target THEN '' ELSE ', and the route writes back to it' END)
-			WHEN waits.matching THEN format('%s/%s is not read yet; records that exist there could not be found', a.name, s.kind)
+			WHEN waits.matching THEN format('%s/%s has not been read yet; records that exist there would not be found', a.name, s.kind)
 			ELSE format('%s/%s is active%s%s', a.name, s.kind, CASE WHEN e.is_written THEN ' and writable' ELSE '' END,
 				CASE WHEN s.history_state = 'running' THEN '; its history is still being read' ELSE '' END)
 		END,

@@ -158,7 +158,7 @@ CREATE FUNCTION zcsync._unmapped_company_text(p_key text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT CASE WHEN p_key IS NULL THEN 'the record has no company and no e-mail address'
-		ELSE format('company "%s" is no client of the target that zcsync knows', left(p_key, 200)) END;
+		ELSE format('no client of the target is known for company "%s"', left(p_key, 200)) END;
 END;
 COMMENT ON FUNCTION zcsync._unmapped_company_text(text) IS
 'what is wrong with a record whose company is not mapped';

@@ -202,7 +202,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.retry_file(bigint, text) IS
-'has a file that a route could not copy tried again, for all its copies or those of one route; returns how many are; a notice says why another one is not';
+'tries again to copy a file that a route could not copy, for all its copies or those of one route; returns how many are tried; notices say why others are not';
 
 -- The steps that the route would take now, for the pairs that were made last.
 CREATE FUNCTION zcsync.plan_comments(route text, max_pairs integer DEFAULT 100)

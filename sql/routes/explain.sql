@@ -188,7 +188,7 @@ BEGIN
 		INTO v_at, v_is_news USING p.source_id, zcsync._route_start(p.route_id);
 	RETURN CASE
 		WHEN p.link_id IS NOT NULL THEN zcsync._reason('start', NULL, 'not checked for a pair')
-		WHEN v_route.starts_at IS NULL THEN zcsync._reason('start', NULL, 'the route never ran; what is here when it first does is left alone until it changes')
+		WHEN v_route.starts_at IS NULL THEN zcsync._reason('start', NULL, 'the route never ran; records that are here when it first runs are left alone until they change')
 		WHEN v_is_news THEN zcsync._reason('start', true, format('came, or changed, after the route began at %s', v_route.starts_at))
 		WHEN EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.route_id = p.route_id AND q.operation = 'route' AND q.local_id = p.source_id AND q.backfill)
 			OR EXISTS (SELECT FROM zcsync.route_errors e WHERE e.route_id = p.route_id AND e.source_id = p.source_id AND e.backfill) THEN
@@ -224,7 +224,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
 		WHEN (p.evaluation).source_id IS NULL THEN zcsync._reason('filter', NULL, 'not checked')
-		WHEN (p.evaluation).error IS NOT NULL OR (p.evaluation).late THEN zcsync._reason('filter', NULL, 'cannot be told: see "values"')
+		WHEN (p.evaluation).error IS NOT NULL OR (p.evaluation).late THEN zcsync._reason('filter', NULL, 'not known: see "values"')
 		WHEN r.filter IS NULL THEN zcsync._reason('filter', true, 'the route has none')
 		ELSE zcsync._reason('filter', (p.evaluation).passes,
 			format('is %s', CASE WHEN (p.evaluation).passes THEN 'true' ELSE 'false' END) || coalesce(': ' || zcsync._values_read(r.filter, p.doc), ''),
@@ -256,7 +256,7 @@ BEGIN
 		WHEN p.verdict = 'taken' THEN zcsync._reason('match', false, zcsync._refusal_text('taken') || coalesce(': ' || v_owner, ''),
 			format('SELECT zcsync.alter_route(%L, match_on => %L);', v_name, '<another condition>'))
 		WHEN p.verdict IS NOT NULL THEN zcsync._reason('match', NULL, 'not checked: see below')
-		ELSE zcsync._reason('match', true, format('nothing of %s belongs to it yet, so one is created', v_ends.target)) END;
+		ELSE zcsync._reason('match', true, format('no record of %s belongs to it yet, so one is created', v_ends.target)) END;
 END
 $$;
 COMMENT ON FUNCTION zcsync._explain_match(zcsync.route_subject) IS
@@ -331,7 +331,7 @@ BEGIN
 	SELECT string_agg(zcsync.reference(v_ends.target_kind, o.original_id), ', ') INTO v_original
 	FROM zcsync._originals_in(ARRAY[p.source_id], v_ends.target_account, v_ends.target_kind) AS o;
 	RETURN CASE
-		WHEN p.link_state = 'cancelled' THEN zcsync._reason('pair', NULL, 'was taken back: see "cancelled"')
+		WHEN p.link_state = 'cancelled' THEN zcsync._reason('pair', NULL, 'was cancelled: see "cancelled"')
 		WHEN v_winner IS NOT NULL THEN zcsync._reason('pair', false, format('it was merged into %s', zcsync.reference(v_ends.source_kind, v_winner))
 				|| CASE WHEN p.link_id IS NOT NULL THEN format(', and its pair with %s ends with the next run of the route', v_target) ELSE '' END,
 			format('SELECT * FROM zcsync.explain_route(%L, %L);', (SELECT o.name FROM zcsync.routes o WHERE o.route_id = p.route_id),
@@ -358,7 +358,7 @@ CREATE FUNCTION zcsync._explain_stranger(p zcsync.route_subject) RETURNS zcsync.
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN d.message IS NULL THEN zcsync._reason('stranger', true, 'nobody else has the mark of its copy')
+	SELECT CASE WHEN d.message IS NULL THEN zcsync._reason('stranger', true, 'no other record has the mark of its copy')
 		ELSE zcsync._reason('stranger', false, d.message, d.hint) END
 	FROM (VALUES (1)) AS one
 	LEFT JOIN LATERAL (
@@ -376,9 +376,9 @@ AS $$
 	SELECT CASE
 		WHEN p.verdict IN ('copy', 'marked_twice', 'made_elsewhere', 'other_installation') THEN
 			zcsync._reason('marks', false, zcsync._refusal_text(p.verdict), zcsync._route_error_hint(r.name, p.verdict, '', NULL))
-		WHEN m.standing = 'making' THEN zcsync._reason('marks', false, 'it is just being made here, and its row has no remote_id yet',
+		WHEN m.standing = 'making' THEN zcsync._reason('marks', false, 'it is being created, and its row has no remote_id yet',
 			format('SELECT * FROM zcsync.explain_route(%L, %L);  -- later', r.name, p.reference))
-		ELSE zcsync._reason('marks', true, CASE WHEN m.standing = 'own' THEN 'it was made here' ELSE 'it has no mark that another one has' END) END
+		ELSE zcsync._reason('marks', true, CASE WHEN m.standing = 'own' THEN 'it was made here' ELSE 'it shares its mark with no other record' END) END
 	FROM zcsync.routes r
 	CROSS JOIN LATERAL zcsync._route_ends(r.route_id) AS e
 	LEFT JOIN zcsync._marked(e.source_kind, ARRAY[p.source_id]) AS m ON true
@@ -401,7 +401,7 @@ AS $$
 		WHEN d.job_id IS NOT NULL THEN zcsync._reason('waiting', false, format('job %s was given up at %s: %s', d.job_id, d.died_at, d.message),
 			format('SELECT zcsync.retry(%s);', d.job_id))
 		WHEN p.link_id IS NOT NULL OR NOT p_passes THEN zcsync._reason('waiting', NULL, 'nothing waits')
-		ELSE zcsync._reason('waiting', false, 'nothing has it queued: the route looks at a record when it changes',
+		ELSE zcsync._reason('waiting', false, 'it is not queued: the route looks at a record when it changes',
 			format('SELECT * FROM zcsync.backfill_route(%L);', r.name)) END
 	FROM zcsync.routes r
 	LEFT JOIN LATERAL (

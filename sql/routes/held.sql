@@ -630,7 +630,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.take_remote(text, text) IS
-'gives a record, or one field of it, the last known value of its vendor, and forgets what was changed here: nothing of that is sent any more, and open decisions about it are settled; custom_fields/key is one custom field; returns the fields that changed';
+'gives a record, or one field of it, the last known value of its vendor, and drops what was changed here, which is then not sent; open decisions about it are settled; custom_fields/key is one custom field; returns the fields that changed';
 
 -- Lock the row and its waiting push, and raise an error unless the changes here can be
 -- taken back: the vendor has the record, and no call of it is on its way.
@@ -645,7 +645,7 @@ DECLARE
 BEGIN
 	IF v_written = '{}' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('record "%s" has no other values than those here', p_reference),
+			MESSAGE = format('record "%s" has no values at a vendor', p_reference),
 			DETAIL = format('%s of account "%s" are not sent to a vendor.', initcap(p_kind COLLATE "C"), split_part(p_reference, '/', 1));
 	ELSIF p_field IS NOT NULL AND p_field <> ALL (v_written)
 		AND NOT ('custom_fields' = ANY (v_written) AND p_field LIKE 'custom_fields/_%') THEN

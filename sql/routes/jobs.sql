@@ -59,7 +59,7 @@ AS $$
 		WHEN 'no_target' THEN format('SELECT zcsync.alter_route(%L, %s => %L);', p_route, p.setting, '<' || p.place || ' or expression>')
 		WHEN 'empty_name' THEN format('SELECT zcsync.map_field(%L, %L, %L);', p_route, p.name_field, '<expression that is never empty>')
 		WHEN 'closed' THEN 'A closed ticket is final at its vendor; make a follow-up of it there.'
-		WHEN 'copy' THEN 'Two records have the same original: look at zcsync.links, and delete the one that is too many.'
+		WHEN 'copy' THEN 'Two records have the same original: look at zcsync.links, and delete one of them.'
 		WHEN 'marked_twice' THEN 'Somebody duplicated a record: take the mark from one of the two, or delete it.'
 		WHEN 'made_elsewhere' THEN format('SELECT * FROM zcsync.adopt_marks(%L);', p.source)
 		WHEN 'other_installation' THEN format('SELECT * FROM zcsync.adopt_marks(%L);', p.target)

@@ -46,7 +46,7 @@ BEGIN
 	IF v_source.account_id = v_target.account_id AND v_source.kind = v_target.kind THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('"%s" and "%s" are records of one stream', source, target),
-			HINT = 'A pair has a record in each of two streams; leads are made one with zcsync.merge_leads().';
+			HINT = 'A pair has a record in each of two streams. zcsync.merge_leads() makes one lead of two.';
 	END IF;
 	-- a record that a person prevented from being created is no counterpart
 	UPDATE zcsync.links l SET state = 'unlinked', changed_at = zcsync._now()

@@ -94,7 +94,7 @@ BEGIN
 	-- A new row from a page can wait: it is parked, and tried again.  For other rows
 	-- the route is assumed to be active, which may queue a job too many.
 	IF v_starting <> '{}' AND p_old IS NULL AND (p_origins[1]).cause = 'pull' THEN
-		RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'a route is just being started on these rows';
+		RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'a route that reads or writes these rows is being started';
 	END IF;
 	-- A route leaves a record alone that is older than itself.  The vendor's times show
 	-- that for most records; the route checks the others more closely.

@@ -111,7 +111,7 @@ BEGIN
 			HINT = 'Use ''none'', ''general'' or ''create''.';
 	ELSIF p_route ->> 'unknown_user' = 'create' AND NOT v_target.roles @? '$.* ? (@ == "requester")' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = format('no people can be made for %s of %s', v_target.kind, v_target.vendor);
+			MESSAGE = format('people cannot be created for %s of %s', v_target.kind, v_target.vendor);
 	ELSIF p_route ->> 'notify' IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'notify must be true or false';
@@ -145,12 +145,12 @@ BEGIN
 	WHERE s.stream_id = (p_route ->> 'source_stream_id')::bigint;
 	IF p_has_organizations IS NOT TRUE OR v_source.kind <> 'tickets' THEN
 		RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-			MESSAGE = 'no organizations can be made by this route',
+			MESSAGE = 'this route cannot create organizations',
 			DETAIL = CASE WHEN p_has_organizations IS NOT TRUE THEN 'Its target takes no organization with a requester.'
 				ELSE format('%s of account "%s" belong to no company.', v_source.kind, v_source.name) END;
 	ELSIF p_route ->> 'unknown_user' <> 'create' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = 'organizations are made with the requesters that belong to them',
+			MESSAGE = 'organizations are created together with the requesters that belong to them',
 			HINT = 'Give unknown_user => ''create'', too.';
 	END IF;
 	SELECT a.name, k.kind, EXISTS (SELECT FROM zcsync.streams c WHERE c.account_id = a.account_id AND c.kind = k.kind) AS is_here INTO v_unread
@@ -162,7 +162,7 @@ BEGIN
 	IF FOUND AND NOT EXISTS (SELECT FROM zcsync.routes r WHERE r.route_id = (p_route ->> 'route_id')::bigint AND r.unknown_organization = 'create') THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('not all %s of account "%s" are known', v_unread.kind, v_unread.name),
-			DETAIL = 'What is there must not be made again, nor changed.',
+			DETAIL = 'Those that exist there must not be created again, or changed.',
 			HINT = CASE WHEN v_unread.is_here THEN 'Wait until the history of that stream is read; zcsync.progress shows how far it is.'
 				ELSE format('SELECT * FROM zcsync.add_stream(%L, %L, since => ''2000-01-01'');', v_unread.name, v_unread.kind) END;
 	END IF;
@@ -392,7 +392,7 @@ BEGIN
 		CASE WHEN v_route.starts_at IS NULL THEN
 			format(' for changes from now on; SELECT * FROM zcsync.backfill_route(%L) shows what went before%s', name,
 				CASE WHEN NOT v_route.follows AND zcsync._brings_history(v_route.source_stream_id)
-					THEN ', of which the source is still being read: if you confirm it, it follows' ELSE '' END)
+					THEN '; the history of the source is still being read, and a backfill that you confirm follows it' ELSE '' END)
 		ELSE '' END);
 END
 $$;

@@ -89,7 +89,7 @@ FROM (VALUES ('below', 9, 107), ('at-60', 9, 108), ('below-360', 2, 143), ('at-3
 SELECT fail(m.account, v.lately), fail(m.account, v.before, '61 minutes')
 FROM (VALUES ('below', 0, 0), ('at-1', 0, 1), ('below-100', 19, 80), ('at-100', 20, 80), ('below-200', 199, 0), ('at-200', 200, 0)) AS v (name, lately, before) CROSS JOIN LATERAL make_account('errors-' || v.name) AS m;
 SELECT let_wait((make_account('lag-' || v.name)).account, 1, p_span => v.lag) FROM (VALUES ('below', interval '4.5 min'), ('at-5', '5.5 min'), ('below-30', '29.5 min'), ('at-30', '30.5 min')) AS v (name, lag);
--- a stream is read each minute, or each two hours; an answer that nothing is new is one;
+-- a stream is read each minute, or each two hours; "nothing new" is an answer, too;
 -- a read may fail while other calls succeed; where no stream is read, nothing is silent
 SELECT count(make_account('silence-' || v)) AS made FROM unnest('{below,at-15,below-60,at-60,quiet,seldom,seldom-15,failing-below,failing-15,paused}'::text[]) AS v;
 UPDATE zcsync.account_budgets AS b SET last_call_at = zcsync._now() - v.silent
