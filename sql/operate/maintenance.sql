@@ -13,70 +13,63 @@ END;
 COMMENT ON FUNCTION zcsync._maintenance_steps() IS
 'the steps of zcsync.maintain() in their order';
 
--- Do a step, or a part of it: true if there may be more of it to do.
-CREATE FUNCTION zcsync._maintenance_step(p_step text) RETURNS boolean
+-- Do a step, or a part of it.  more says that there may be more of it to do; then state is
+-- what the next part must know, which is NULL for the first one.
+CREATE FUNCTION zcsync._maintenance_step(p_step text, INOUT state jsonb, OUT more boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	more := false;
 	CASE p_step
 		WHEN 'begin' THEN
 			UPDATE zcsync.installation SET maintain_began_at = zcsync._now();
-			RETURN false;
 		WHEN 'partitions' THEN
 			PERFORM zcsync.create_partitions();
-			RETURN false;
 		WHEN 'orphans' THEN
 			PERFORM zcsync._recover_jobs(0);
-			RETURN false;
 		WHEN 'numbers' THEN
 			PERFORM zcsync._take_numbers();
-			RETURN false;
 		WHEN 'analytics' THEN
 			PERFORM zcsync._take_analytics();
-			RETURN false;
 		WHEN 'records' THEN
-			RETURN zcsync._trim_records(20000) = 20000;
+			state := coalesce(state, zcsync._record_limits());
+			more := zcsync._trim_records(state, 100000) = 100000;
 		WHEN 'webhooks' THEN
-			RETURN zcsync._trim_inbox(20000) = 20000;
+			more := zcsync._trim_inbox(20000) = 20000;
 		WHEN 'errors' THEN
 			PERFORM zcsync._forget_letters(k), zcsync._forget_route_errors(k) FROM unnest(zcsync._kinds()) AS k;
-			RETURN false;
 		WHEN 'months' THEN
-			RETURN zcsync._retire_history();
+			more := zcsync._retire_history();
 		WHEN 'leads' THEN
-			RETURN zcsync._retire_leads();
+			SELECT r.state, r.more INTO state, more FROM zcsync._retire_leads(state, 20000) AS r;
 		WHEN 'pairs' THEN
-			RETURN zcsync._look_again(500);
+			more := zcsync._look_again(500);
 		WHEN 'statistics' THEN
 			PERFORM zcsync._analyze_by_month();
-			RETURN false;
 		WHEN 'reports' THEN
 			PERFORM zcsync._archive_reports();
-			RETURN false;
 		WHEN 'runs' THEN
-			RETURN zcsync._trim_runs(20000) = 20000;
+			more := zcsync._trim_runs(20000) = 20000;
 		WHEN 'alerts' THEN
 			DELETE FROM zcsync.alerts AS a
 			WHERE a.resolved_at < zcsync._now() - interval '90 days';
 			PERFORM zcsync._forget_incidents();
-			RETURN false;
 		WHEN 'end' THEN
 			UPDATE zcsync.installation AS i SET maintained_at = zcsync._now(), maintain_took = zcsync._now() - i.maintain_began_at;
-			RETURN false;
 	END CASE;
 END
 $$;
-COMMENT ON FUNCTION zcsync._maintenance_step(text) IS
-'does a piece of one step of zcsync.maintain(); true: there may be more of it';
+COMMENT ON FUNCTION zcsync._maintenance_step(text, jsonb) IS
+'does a piece of one step of zcsync.maintain(); more: there may be more of it, for which it needs state';
 
--- Do one step, or a part of it: true if there may be more of it to do, NULL if it
--- failed.  Until it succeeds, an alert says so.
+-- Do one step, or a part of it, as _maintenance_step() does; more is NULL if it failed.
+-- Until it succeeds, an alert says so.
 --
 -- The lock ensures that only one maintain() runs at a time.  It belongs to the
 -- transaction, so that a session that is cancelled between two steps does not keep it.
 -- Another one, for which nobody waits, shows the step to the view progress.
-CREATE FUNCTION zcsync._maintain(p_step text) RETURNS boolean
+CREATE FUNCTION zcsync._maintain(p_step text, INOUT state jsonb DEFAULT NULL, OUT more boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -97,20 +90,20 @@ BEGIN
 	END IF;
 	PERFORM pg_advisory_xact_lock_shared('zcsync.installation'::regclass::oid::integer, 8500 + array_position(zcsync._maintenance_steps(), p_step));
 	BEGIN
-		IF zcsync._maintenance_step(p_step) THEN
-			RETURN true;
-		END IF;
+		SELECT s.state, s.more INTO state, more FROM zcsync._maintenance_step(p_step, state) AS s;
 	EXCEPTION WHEN OTHERS THEN
 		PERFORM zcsync._alert('maintenance', p_step, 'warning',
 			format('step "%s" of zcsync.maintain() failed: %s', p_step, SQLERRM), 'CALL zcsync.maintain(); -- when the cause is removed');
-		RETURN NULL;
+		more := NULL;
+		RETURN;
 	END;
-	PERFORM zcsync._resolve_alert('maintenance', p_step);
-	RETURN false;
+	IF NOT more THEN
+		PERFORM zcsync._resolve_alert('maintenance', p_step);
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._maintain(text) IS
-'does one step of zcsync.maintain(); true: there may be more of it, NULL: it failed';
+COMMENT ON FUNCTION zcsync._maintain(text, jsonb) IS
+'does one step of zcsync.maintain(); more: there may be more of it, NULL: it failed';
 
 -- The step that is going on, and how long the rest takes if it takes as long as it took
 -- last time.
@@ -134,9 +127,32 @@ $$;
 COMMENT ON FUNCTION zcsync._running_maintenance() IS
 'the step of zcsync.maintain() that is going on, for the view progress';
 
--- Delete up to p_max records of jobs that are older than a day and not among
--- the newest keep_completed, or keep_failed, of their queue and account.
-CREATE FUNCTION zcsync._trim_records(p_max integer) RETURNS integer
+-- Which records of jobs no queue keeps: of each account and queue, of those that failed
+-- and of the others, the newest one that is older than a day and not among the newest
+-- keep_failed, or keep_completed.  It and those before it can go.  This sorts all records,
+-- which have no index for it, so that it is done once, and not for each part of them.
+CREATE FUNCTION zcsync._record_limits() RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_agg(to_jsonb(l)), '[]')
+	FROM (
+		SELECT DISTINCT ON (r.account_id, r.queue, r.failed) r.account_id, r.queue, r.failed, r.created_at, r.job_id
+		FROM (
+			SELECT x.account_id, x.queue, x.status = 'failed' AS failed, x.created_at, x.job_id,
+				row_number() OVER (PARTITION BY x.account_id, x.queue, x.status = 'failed'
+					ORDER BY x.created_at DESC, x.job_id DESC) AS place
+			FROM zcsync.sync_records AS x) AS r
+		JOIN zcsync.queues AS q ON q.name = r.queue
+		WHERE r.created_at < least(zcsync._now() - interval '1 day', (SELECT i.numbers_at FROM zcsync.installation AS i))
+			AND r.place > CASE WHEN r.failed THEN q.keep_failed ELSE q.keep_completed END
+		ORDER BY r.account_id, r.queue, r.failed, r.place) AS l
+$$;
+COMMENT ON FUNCTION zcsync._record_limits() IS
+'the newest records of jobs that no queue keeps, by account, queue and whether they failed';
+
+-- Delete up to p_max of these records and of those before them.
+CREATE FUNCTION zcsync._trim_records(p_limits jsonb, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -146,22 +162,18 @@ BEGIN
 	DELETE FROM zcsync.sync_records AS d
 	USING (
 		SELECT r.tableoid, r.ctid
-		FROM (
-			SELECT x.tableoid, x.ctid, x.queue, x.created_at, x.status = 'failed' AS failed,
-				row_number() OVER (PARTITION BY x.account_id, x.queue, x.status = 'failed'
-					ORDER BY x.created_at DESC, x.job_id DESC) AS place
-			FROM zcsync.sync_records AS x) AS r
-		JOIN zcsync.queues AS q ON q.name = r.queue
-		WHERE r.created_at < least(zcsync._now() - interval '1 day', (SELECT i.numbers_at FROM zcsync.installation AS i))
-			AND r.place > CASE WHEN r.failed THEN q.keep_failed ELSE q.keep_completed END
+		FROM zcsync.sync_records AS r
+		JOIN jsonb_to_recordset(p_limits) AS l (account_id bigint, queue text, failed boolean, created_at timestamptz, job_id bigint)
+			ON l.account_id = r.account_id AND l.queue = r.queue AND l.failed = (r.status = 'failed')
+		WHERE ROW(r.created_at, r.job_id) <= ROW(l.created_at, l.job_id)
 		LIMIT p_max) AS old
 	WHERE d.tableoid = old.tableoid AND d.ctid = old.ctid;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	RETURN v_count;
 END
 $$;
-COMMENT ON FUNCTION zcsync._trim_records(integer) IS
-'deletes records of jobs beyond what their queues keep; returns how many, at most p_max';
+COMMENT ON FUNCTION zcsync._trim_records(jsonb, integer) IS
+'deletes records of jobs that no queue keeps, as _record_limits() has them; returns how many, at most p_max';
 
 -- Dead letters of a kind about which nobody has to do anything any more are closed as
 -- soon as their records are in step (queue/letters.sql).  Those that this missed are closed
@@ -291,33 +303,52 @@ COMMENT ON FUNCTION zcsync._forget_leads(bigint[]) IS
 -- Detach or drop the oldest month of leads that is past its retention, which ended
 -- zcsync.lead_retention_months ago.  All else that is known about its leads is deleted,
 -- so that a lead which comes again is a new one.
-CREATE FUNCTION zcsync._retire_leads() RETURNS boolean
+--
+-- Nobody can use any lead while a month is detached, so all else is deleted before, p_max
+-- leads at a time: state has the month, the last lead, and the last row of a source that
+-- there was at the beginning.  A lead that got rows since then, because somebody edited
+-- it, is forgotten when its month goes.
+CREATE FUNCTION zcsync._retire_leads(INOUT state jsonb, p_max integer, OUT more boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- whatever the statistics of the month say
 AS $$
 DECLARE
 	v_months integer := coalesce(nullif(current_setting('zcsync.lead_retention_months', true), ''), '0')::integer;
 	v_drop boolean := coalesce(nullif(current_setting('zcsync.lead_retention_action', true), ''), 'detach') = 'drop';
 	v_month regclass := (zcsync._oldest_month('{zcsync.leads}', v_months)).month;
+	v_ids bigint[];
 BEGIN
-	IF v_month IS NULL THEN
-		RETURN false;
+	more := v_month IS NOT NULL;
+	IF NOT more THEN
+		RETURN;
+	END IF;
+	IF state ->> 'month' IS DISTINCT FROM v_month::text THEN
+		state := jsonb_build_object('month', v_month, 'lead', 0, 'row', (SELECT coalesce(max(r.row_id), 0) FROM zcsync.lead_rows AS r));
+	END IF;
+	EXECUTE format('SELECT array_agg(l.local_id) FROM (SELECT m.local_id FROM %s AS m WHERE m.local_id > $1 ORDER BY m.local_id LIMIT $2) AS l', v_month)
+		INTO v_ids USING (state -> 'lead')::bigint, p_max;
+	IF v_ids IS NOT NULL THEN
+		PERFORM zcsync._forget_leads(v_ids);
+		state := jsonb_set(state, '{lead}', to_jsonb(v_ids[cardinality(v_ids)]));
+		RETURN;
 	END IF;
 	-- Better wait for the next time than block everybody behind a long reader.
 	PERFORM set_config('lock_timeout', '5s', true);
 	EXECUTE format('ALTER TABLE zcsync.leads DETACH PARTITION %s', v_month);
-	EXECUTE format('SELECT zcsync._forget_leads(array_agg(l.local_id)) FROM %s AS l', v_month);
+	EXECUTE format('SELECT zcsync._forget_leads(ARRAY(SELECT r.local_id FROM zcsync.lead_rows AS r WHERE r.row_id > $1 '
+			'AND EXISTS (SELECT FROM %s AS m WHERE m.local_id = r.local_id)))', v_month)
+		USING (state -> 'row')::bigint;
 	IF v_drop THEN
 		EXECUTE format('DROP TABLE %s', v_month);
 	ELSE
 		-- its account may be removed
 		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS leads_account_fkey', v_month);
 	END IF;
-	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION zcsync._retire_leads() IS
-'detaches or drops the oldest month of leads that is past its retention; false: there is none';
+COMMENT ON FUNCTION zcsync._retire_leads(jsonb, integer) IS
+'forgets some leads of the oldest month that is past its retention, and detaches or drops it when that is done; more: false, if there is none';
 
 -- Autovacuum analyses months, but never the partitioned table, whose statistics are
 -- used to plan queries over several months.  A table that is being vacuumed or
@@ -382,12 +413,14 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
 	v_step text;
+	v_state jsonb;
 	v_more boolean;
 	v_failed text[] := '{}';
 BEGIN
 	FOREACH v_step IN ARRAY zcsync._maintenance_steps() LOOP
+		v_state := NULL;
 		LOOP
-			v_more := zcsync._maintain(v_step);
+			SELECT m.state, m.more INTO v_state, v_more FROM zcsync._maintain(v_step, v_state) AS m;
 			COMMIT;
 			EXIT WHEN NOT coalesce(v_more, false);
 		END LOOP;

@@ -198,7 +198,7 @@ SELECT pg_stat_force_next_flush();
 SELECT zcsync._analyze_by_month() > 0 AS analysed;
 SELECT count(*) > 0 AS known FROM pg_stats WHERE schemaname = 'zcsync' AND tablename = 'leads' AND inherited;
 SELECT zcsync._analyze_by_month() AS again;
-SELECT zcsync._maintain('statistics') AS more;
+SELECT more FROM zcsync._maintain('statistics');
 
 -- ---------------------------------------------------------------------
 -- and keeps both views once a week, for 13 months
@@ -207,7 +207,7 @@ INSERT INTO zcsync.report_archive (report, taken_at, place, line)
 SELECT 'table_bloat', zcsync._now() - t::interval, 1, '{}' FROM unnest('{14 months,12 months,6 days}'::text[]) AS t;
 SELECT zcsync._archive_reports() AS of_this_week;
 UPDATE zcsync.report_archive SET taken_at = zcsync._now() - interval '8 days' WHERE taken_at > zcsync._now() - interval '1 month';
-SELECT zcsync._maintain('reports') AS more;
+SELECT more FROM zcsync._maintain('reports');
 SELECT zcsync._archive_reports() AS again;
 SELECT report, count(DISTINCT taken_at) FROM zcsync.report_archive GROUP BY 1;
 SELECT a.line ->> 'relname' AS relname, (a.line ->> 'live')::integer AS live FROM zcsync.report_archive AS a

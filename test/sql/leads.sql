@@ -123,8 +123,29 @@ SELECT count(*) FROM zcsync.lead_identities WHERE kind = 'remote';
 -- ---------------------------------------------------------------------
 INSERT INTO zcsync.leads (account_id, email, inserted_at) SELECT zcsync.account('crm'), 'old' || n || '@example.com', now() - n * interval '1 month' FROM generate_series(2, 4) AS n;
 SELECT zcsync.create_lead_partitions();
-SELECT zcsync._retire_leads() AS nothing_is_retired;
+SELECT more FROM zcsync._retire_leads(NULL, 2);
 SET zcsync.lead_retention_months = 3;
+SELECT state, more FROM zcsync._retire_leads(NULL, 10) \gset
+SELECT more FROM zcsync._retire_leads(:'state', 10);
+-- what is known of its leads goes before the month does, some at a time; until then nothing of this is in anybody's way
+BEGIN;
+INSERT INTO zcsync.leads (account_id, email, inserted_at) SELECT zcsync.account('crm'), 'older' || n || '@example.com', now() - interval '4 months' FROM generate_series(1, 3) AS n;
+SELECT local_id AS edited FROM zcsync.leads WHERE email = 'older1@example.com' \gset
+CREATE VIEW known AS SELECT count(*) FILTER (WHERE value LIKE 'old%') AS identities, (SELECT count(*) FROM zcsync.leads WHERE email LIKE 'old%') AS leads,
+	(SELECT count(*) FROM pg_locks WHERE relation = 'zcsync.leads'::regclass AND mode = 'AccessExclusiveLock') AS locks FROM zcsync.lead_identities;
+SELECT * FROM known;
+SELECT state, more FROM zcsync._retire_leads(NULL, 1) \gset
+SELECT state, more FROM zcsync._retire_leads(:'state', 1) \gset
+SELECT :'more' AS more, known.* FROM known;
+-- somebody edits a lead that is forgotten already, and one that is not
+UPDATE zcsync.leads SET email = 'old-new' || local_id || '@example.com' WHERE email LIKE 'older%' OR email = 'old4@example.com';
+SELECT * FROM known;
+SELECT state, more FROM zcsync._retire_leads(:'state', 2) \gset
+SELECT :'more' AS more, known.* FROM known;
+SELECT state, more FROM zcsync._retire_leads(:'state', 2) \gset
+SELECT :'more' AS more, identities, leads, locks > 0 AS locked FROM known;
+SELECT count(*) AS rows FROM zcsync.lead_rows WHERE local_id = :edited;
+ROLLBACK;
 CALL zcsync.maintain();
 SELECT email FROM zcsync.leads WHERE email LIKE 'old%' ORDER BY 1;
 SELECT value FROM zcsync.lead_identities WHERE value LIKE 'old%' ORDER BY 1;

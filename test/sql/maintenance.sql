@@ -63,7 +63,9 @@ CALL zcsync.maintain();
 -- trimming goes on in pieces
 INSERT INTO zcsync.sync_records (job_id, account_id, queue, operation, status, attempts, queued_at, created_at)
 SELECT i, zcsync.account('a'), 'route', 'route', 'done', 1, zcsync._now(), zcsync._now() - interval '2 days' FROM generate_series(1, 10) i;
-SELECT zcsync._trim_records(4), zcsync._trim_records(4), zcsync._trim_records(4), zcsync._trim_records(4);
+SELECT zcsync._record_limits() AS limits \gset
+SELECT zcsync._trim_records(:'limits', 4), zcsync._trim_records(:'limits', 4), zcsync._trim_records(:'limits', 4), zcsync._trim_records(:'limits', 4);
+SELECT zcsync._record_limits();
 
 -- ---------------------------------------------------------------------
 -- Dead letters: those go that are settled, and no other
@@ -110,13 +112,13 @@ SELECT letter('goes: fetched since, or deleted', 'fetch', 'read deleted');
 SELECT letter('stays: one of them not fetched since', 'fetch', 'read unread');
 SELECT letter('stays: one of them not there', 'fetch', 'read gone');
 SELECT letter('stays: something else', 'token', '');
-SELECT zcsync._maintain('errors') AS more;
+SELECT more FROM zcsync._maintain('errors');
 SELECT message FROM zcsync.dead_letters ORDER BY 1;
 SELECT message FROM zcsync.route_errors ORDER BY 1;
 -- what became of them is not silent
 SELECT operation, status, kind, message FROM zcsync.sync_records WHERE message LIKE 'a dead letter%' ORDER BY message;
 -- and again: nothing
-SELECT zcsync._maintain('errors') AS more;
+SELECT more FROM zcsync._maintain('errors');
 SELECT count(*) FROM zcsync.sync_records WHERE message LIKE 'a dead letter%';
 DROP FUNCTION letter;
 

@@ -84,9 +84,9 @@ ROLLBACK;
 UPDATE zcsync.queues SET keep_completed = 0, keep_failed = 0;
 UPDATE zcsync.sync_records SET created_at = created_at - interval '3 days';
 UPDATE zcsync.installation SET numbers_at = now() - interval '4 days';
-SELECT zcsync._trim_records(1000);
+SELECT zcsync._trim_records(zcsync._record_limits(), 1000);
 UPDATE zcsync.installation SET numbers_at = now();
-SELECT zcsync._trim_records(1000) > 100 AS trimmed;
+SELECT zcsync._trim_records(zcsync._record_limits(), 1000) > 100 AS trimmed;
 
 -- ---------------------------------------------------------------------
 -- Outages
