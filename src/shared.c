@@ -62,8 +62,8 @@ static void end_local(ZcsyncSlot *slot);
 static ZcsyncSlot *find_slot(Oid database);
 static void slot_values(const ZcsyncSlot *slot, Datum *values, bool *nulls);
 static void local_values(const ZcsyncSlot *slot, Datum *values, bool *nulls);
-static void process_values(const ZcsyncProcess *process, Datum *values,
-						   bool *nulls);
+static void process_values(const ZcsyncProcess *process, Oid database,
+						   Datum *values, bool *nulls);
 static void launcher_values(const ZcsyncShared *shared, Datum *values,
 							bool *nulls);
 static void set_text(Datum *values, bool *nulls, int column, const char *value);
@@ -167,10 +167,12 @@ static void
 detach_worker(int code)
 {
 	ZcsyncSlot *slot = my_slot;
-	Latch	   *launcher_latch = NULL;
+	Latch	   *launcher_latch = NULL;	/* NULL: there is no launcher now */
+	bool		ours;
 
 	LWLockAcquire(zcsync_shared->lock, LW_EXCLUSIVE);
-	if (slot->worker.pid == MyProcPid && slot->generation == my_generation)
+	ours = slot->worker.pid == MyProcPid && slot->generation == my_generation;
+	if (ours)
 	{
 		/* a worker that ends normally without a verdict found no extension */
 		if (code == 0 && slot->verdict == ZCSYNC_VERDICT_NONE)
@@ -184,10 +186,10 @@ detach_worker(int code)
 	}
 	LWLockRelease(zcsync_shared->lock);
 
-	if (launcher_latch == NULL)
-		return;
-	end_local(slot);
-	SetLatch(launcher_latch);
+	if (ours)
+		end_local(slot);
+	if (launcher_latch != NULL)
+		SetLatch(launcher_latch);
 }
 
 /*
@@ -507,8 +509,7 @@ zcsync_sql_worker_slots(PG_FUNCTION_ARGS)
 static void
 slot_values(const ZcsyncSlot *slot, Datum *values, bool *nulls)
 {
-	process_values(&slot->worker, values, nulls);
-	values[0] = ObjectIdGetDatum(slot->database);
+	process_values(&slot->worker, slot->database, values, nulls);
 	values[2] = CStringGetTextDatum(slot_state_name(slot->state));
 	set_text(values, nulls, 3, slot->reason);
 	set_text(values, nulls, 4, slot->hint);
@@ -522,8 +523,7 @@ local_values(const ZcsyncSlot *slot, Datum *values, bool *nulls)
 {
 	bool		refused = slot->local_state == ZCSYNC_LOCAL_REFUSED;
 
-	process_values(&slot->local, values, nulls);
-	values[0] = ObjectIdGetDatum(slot->database);
+	process_values(&slot->local, slot->database, values, nulls);
 	values[2] = CStringGetTextDatum(local_state_name(slot->local_state));
 	set_text(values, nulls, 3, refused ?
 			 "no background worker slot is free; routes and requests take turns" : "");
@@ -533,16 +533,23 @@ local_values(const ZcsyncSlot *slot, Datum *values, bool *nulls)
 	values[10] = CStringGetTextDatum("local worker");
 }
 
-/* The fields that both processes of a slot have. */
+/*
+ * The fields that both processes of a slot have.  An error is a message about
+ * the records of its database, and is shown in that database only.
+ */
 static void
-process_values(const ZcsyncProcess *process, Datum *values, bool *nulls)
+process_values(const ZcsyncProcess *process, Oid database, Datum *values,
+			   bool *nulls)
 {
 	memset(nulls, 0, sizeof(bool) * WORKER_SLOT_COLUMNS);
+	values[0] = ObjectIdGetDatum(database);
 	values[1] = Int32GetDatum(process->pid);
 	nulls[1] = process->pid == 0;
 	set_time(values, nulls, 5, process->started_at);
-	set_text(values, nulls, 6, process->last_error);
-	set_time(values, nulls, 7, process->last_error_at);
+	set_text(values, nulls, 6,
+			 database == MyDatabaseId ? process->last_error : "");
+	set_time(values, nulls, 7,
+			 database == MyDatabaseId ? process->last_error_at : 0);
 	values[9] = Int32GetDatum(process->restarts);
 	values[11] = BoolGetDatum(process->failing);
 }

@@ -90,6 +90,12 @@ wait_for_no_worker($node, 'b', 'DROP EXTENSION ends the worker');
 setup_zcsync($node, 'b');
 wait_for_worker($node, 'b', 'it comes back with the extension');
 
+# What goes wrong in one database is not shown in another one.
+my $error_of_b = q{SELECT w.last_error IS NOT NULL AND w.last_error_at IS NOT NULL FROM zcsync._worker_slots() AS w JOIN pg_database AS d ON d.oid = w.database AND d.datname = 'b' AND w.role = 'worker'};
+$node->safe_psql('b', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'zcsync worker' AND datname = 'b'});
+wait_until($node, 'b', $error_of_b, 'an error of a worker is shown in its database');
+is($node->safe_psql('a', $error_of_b), 'f', 'and not in another one');
+
 # A database that is in use: FORCE, or stop() first.
 $node->safe_psql('postgres', 'CREATE DATABASE d');
 setup_zcsync($node, 'd');

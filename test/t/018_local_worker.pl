@@ -166,6 +166,17 @@ forget_slow();
 wait_for_worker($node, 'postgres');
 work_again('the worker was terminated');
 
+be_slow('no launcher');
+quick('pg_terminate_backend() of the worker while there is no launcher', sub {
+	my @pids = (worker_pid($node, 'postgres'), local_pid($node, 'postgres'));
+	$flow->value(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'zcsync launcher'});
+	$flow->value("SELECT pg_terminate_backend($pids[0])");
+	wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid IN ($pids[0], $pids[1]))", 'its local worker ends with it');
+});
+forget_slow();
+wait_for_worker($node, 'postgres');
+work_again('the launcher was away');
+
 # Without a slot for it the worker does both, and says so.
 $node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_parallel_workers = 0");
 $node->restart;
