@@ -523,7 +523,7 @@ engine_collect(ZcsyncEngine *engine)
 		call = zcsync_http_transfer_owner(transfer);
 		if (zcsync_file_follow(call, transfer))
 		{
-			zcsync_http_start(engine->http, &call->http, call);
+			zcsync_http_follow(engine->http, &call->http, call);
 			continue;
 		}
 		zcsync_call_complete(call, transfer);

@@ -85,6 +85,9 @@ struct ZcsyncHttp
 	dlist_head	done;
 };
 
+static ZcsyncHttpTransfer *begin_transfer(ZcsyncHttp *http,
+										  const ZcsyncHttpRequest *request,
+										  void *owner);
 static void reserve_fds(ZcsyncHttp *http, int max_in_flight);
 static void set_limit(ZcsyncHttp *http, int max_in_flight);
 static void engine_deleted(void *arg);
@@ -223,13 +226,30 @@ ZcsyncHttpTransfer *
 zcsync_http_start(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 				  void *owner)
 {
+	if (zcsync_http_free_slots(http) <= 0)
+		elog(ERROR, "no free slot for an HTTP transfer");
+	return begin_transfer(http, request, owner);
+}
+
+/*
+ * Start a transfer that follows one which has just ended, as after a redirect.
+ * It takes the place of that one, even where the limit was lowered meanwhile
+ * and no slot is free.
+ */
+ZcsyncHttpTransfer *
+zcsync_http_follow(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
+				   void *owner)
+{
+	return begin_transfer(http, request, owner);
+}
+
+static ZcsyncHttpTransfer *
+begin_transfer(ZcsyncHttp *http, const ZcsyncHttpRequest *request, void *owner)
+{
 	MemoryContext context;
 	MemoryContext old_context;
 	HttpTransfer *transfer;
 	const char *why;
-
-	if (zcsync_http_free_slots(http) <= 0)
-		elog(ERROR, "no free slot for an HTTP transfer");
 
 	context = AllocSetContextCreate(http->context, "zcsync http transfer",
 									ALLOCSET_DEFAULT_SIZES);

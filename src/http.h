@@ -84,6 +84,9 @@ extern const char *zcsync_http_refusal(const ZcsyncHttpRequest *request);
 extern ZcsyncHttpTransfer *zcsync_http_start(ZcsyncHttp *http,
 											 const ZcsyncHttpRequest *request,
 											 void *owner);
+extern ZcsyncHttpTransfer *zcsync_http_follow(ZcsyncHttp *http,
+											  const ZcsyncHttpRequest *request,
+											  void *owner);
 extern void zcsync_http_wait(ZcsyncHttp *http, long timeout_ms,
 							 uint32 wait_event_info);
 extern ZcsyncHttpTransfer *zcsync_http_next_done(ZcsyncHttp *http);
