@@ -422,7 +422,6 @@ batch_ended(void)
 			return;
 		}
 		state = DATABASE_UP;
-		retry_ms = RETRY_MIN_MS;
 		if (told_down)
 			door_log("the database is back");
 		told_down = false;
@@ -433,8 +432,11 @@ batch_ended(void)
 	if (batch_failed)
 		repeat_batch();
 	else
+	{
+		retry_ms = RETRY_MIN_MS;
 		while ((delivery = list_take(&batch)) != NULL)
 			settle(delivery);
+	}
 	event_active(send_event, EV_TIMEOUT, 0);
 }
 
@@ -488,15 +490,24 @@ settle(Delivery *delivery)
 }
 
 /*
- * Is it the server that cannot work now?  Lack of resources, operators who
- * intervene, trouble of the system, a server that became a standby.
+ * Is it the server that cannot work now, and not this delivery that it cannot
+ * take?  A lost connection, a server that became a standby, deadlocks, lack of
+ * resources, operators who intervene, trouble of the system; locks that others
+ * hold, and rights that this role does not have until somebody grants them.
  */
 static bool
 is_outage(const char *sqlstate)
 {
-	return strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "57", 2) == 0 ||
-		strncmp(sqlstate, "58", 2) == 0 || strncmp(sqlstate, "08", 2) == 0 ||
-		strncmp(sqlstate, "25", 2) == 0;
+	static const char *const outages[] = {
+		"08", "25", "40", "53", "57", "58", "55P03", "42501"
+	};
+
+	for (size_t i = 0; i < sizeof(outages) / sizeof(outages[0]); i++)
+	{
+		if (strncmp(sqlstate, outages[i], strlen(outages[i])) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -6,9 +6,13 @@
  *
  * The file "deliveries" is a list of records that only grows, until all of
  * them are stored; then it is emptied.  Records that arrive together are
- * written together and synced once, and nobody is answered before.  After a
- * crash a record that is cut off at the end is dropped: it was not answered.
- * Records may be given to the database twice, which knows them then.
+ * written together and synced once, and nobody is answered before.  Records
+ * may be given to the database twice, which knows them then.
+ *
+ * After a crash a record may be cut off at the end, which was not answered;
+ * a fault of the disk may damage one that was, and nobody can tell where the
+ * next one begins.  Nothing of either is thrown away: it is copied from there
+ * to a file of its own, "deliveries.bad.TIME".
  *
  * While the database is down nobody can say whether a path is that of an
  * account.  So that strangers do not fill the file, only what comes to a path
@@ -52,6 +56,7 @@ typedef struct RecordHeader
 	uint32_t	sum;			/* of what follows */
 } RecordHeader;
 
+static const char *spool_directory = NULL;
 static int	file = -1;			/* -1: there is no spool */
 static FILE *paths_file = NULL;
 static off_t file_max = 0;
@@ -71,6 +76,7 @@ static double seconds_since(const char *time_text);
 static int	open_file(const char *directory, const char *name);
 static void load_paths(const char *directory);
 static off_t valid_size(void);
+static bool put_aside(off_t from);
 static bool may_keep(const char *path);
 static int	find_path(const char *path, char *name);
 static uint32_t checksum(const char *bytes, size_t size);
@@ -84,14 +90,22 @@ static Delivery *record_delivery(const char *bytes, size_t size);
 void
 spool_open(struct event_base *base, const char *directory, off_t max)
 {
+	off_t		valid;
+
 	if (directory == NULL)
 		return;
+	spool_directory = directory;
 	file = open_file(directory, "deliveries");
+	if (file < 0)
+		door_die("could not open the spool \"%s\": %s", directory,
+				 strerror(errno));
 	if (flock(file, LOCK_EX | LOCK_NB) != 0)
 		door_die("another zcsync-door uses the spool \"%s\"", directory);
 	file_max = max;
-	file_size = valid_size();
-	if (ftruncate(file, file_size) != 0 || fsync(file) != 0)
+	valid = valid_size();
+	if (valid < file_size && !put_aside(valid))
+		door_die("the spool \"%s\" cannot be used", directory);
+	if (fsync(file) != 0)
 		door_die("could not write to the spool: %s", strerror(errno));
 	unwritten = evbuffer_new();
 	sync_event = event_new(base, -1, 0, sync_now, NULL);
@@ -219,28 +233,26 @@ seconds_since(const char *time_text)
 	return seconds > 0 ? seconds : 0;
 }
 
+/* A file of the spool, made if it is not there; -1: errno says why not. */
 static int
 open_file(const char *directory, const char *name)
 {
 	char		path[4096];
-	int			fd;
 
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		door_die("could not open \"%s\": %s", path, strerror(errno));
-	return fd;
+	return open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 static void
 load_paths(const char *directory)
 {
 	char		line[NAME_MAX_CHARS + 2];
+	int			fd = open_file(directory, "paths");
 
 	paths = door_alloc(PATHS_MAX * sizeof(char *));
-	paths_file = fdopen(open_file(directory, "paths"), "a+");
+	paths_file = fd < 0 ? NULL : fdopen(fd, "a+");
 	if (paths_file == NULL)
-		door_die("out of memory");
+		door_die("could not open \"%s/paths\": %s", directory, strerror(errno));
 	rewind(paths_file);
 	while (path_count < PATHS_MAX && fgets(line, sizeof(line), paths_file))
 	{
@@ -251,7 +263,7 @@ load_paths(const char *directory)
 	fseek(paths_file, 0, SEEK_END);
 }
 
-/* Where the last whole record ends. */
+/* Where the last record ends before the first one that cannot be read. */
 static off_t
 valid_size(void)
 {
@@ -262,6 +274,45 @@ valid_size(void)
 	while ((delivery = read_record(&at)) != NULL)
 		delivery_free(delivery);
 	return at;
+}
+
+/*
+ * From here on there are no records that can be read: move what is there to a
+ * file of its own, for a person to look at.  False: nothing was changed.
+ */
+static bool
+put_aside(off_t from)
+{
+	char		name[64];
+	char		bytes[65536];
+	off_t		at = from;
+	ssize_t		got = 0;
+	int			copy;
+	bool		copied;
+
+	snprintf(name, sizeof(name), "deliveries.bad.%lld", (long long) time(NULL));
+	copy = open_file(spool_directory, name);
+	while (copy >= 0 && at < file_size &&
+		   (got = pread(file, bytes, sizeof(bytes), at)) > 0 &&
+		   write(copy, bytes, got) == got)
+		at += got;
+	copied = copy >= 0 && at >= file_size && fsync(copy) == 0;
+	explicit_bzero(bytes, sizeof(bytes));
+	if (!copied || ftruncate(file, from) != 0)
+	{
+		door_log("could not move damaged deliveries to \"%s\": %s", name,
+				 strerror(errno));
+		copied = false;
+	}
+	else
+	{
+		door_log("%lld bytes of the spool are no whole deliveries: they are in \"%s\" now",
+				 (long long) (file_size - from), name);
+		file_size = from;
+	}
+	if (copy >= 0)
+		close(copy);
+	return copied;
 }
 
 static bool
@@ -373,6 +424,7 @@ sync_now(int fd, short what, void *arg)
 static void
 drain(int fd, short what, void *arg)
 {
+	static const struct timeval later = {RETRY_S, 0};
 	off_t		at = stored_to;
 	Delivery   *delivery;
 
@@ -391,6 +443,11 @@ drain(int fd, short what, void *arg)
 	}
 	if (being_stored > 0)
 		return;
+	if (at < file_size && !put_aside(at))
+	{
+		event_add(drain_timer, &later);
+		return;
+	}
 	if (ftruncate(file, 0) != 0 || fsync(file) != 0)
 	{
 		door_log("could not empty the spool: %s", strerror(errno));

@@ -142,6 +142,7 @@ open my $spoiled, '>>', "$spool/deliveries" or die "spool: $!";
 print $spoiled 'a record that was cut off';
 close $spoiled;
 $door = Door->start($node, spool => $spool, spool_max => 1);
+$door->wait_for(qr/23 bytes of the spool are no whole deliveries/, 'what was cut off is put aside');
 is(ticket(23), 200, 'a door that was killed goes on');
 my $up_at = time;
 $node->start;
@@ -173,6 +174,36 @@ value(q{UPDATE zcsync.credentials AS c SET sealed = s.sealed FROM sealed AS s WH
 value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'zcsync_door'});
 wait_until($node, 'postgres', q{SELECT spooled_since IS NULL FROM zcsync.doors}, 'with the secret it is taken');
 is(value(q{SELECT count(*) FROM zcsync.inbox WHERE remote_id = '40'}), 1, 'once');
+
+# A right that the door lacks for a while, or a deadlock, is no fault of a delivery.
+value('REVOKE EXECUTE ON FUNCTION zcsync.receive_webhook FROM zcsync_door');
+is(ticket(41), 200, 'a right is missing: kept');
+$door->wait_for(qr/it cannot store anything/, 'the database took it not');
+value('GRANT EXECUTE ON FUNCTION zcsync.receive_webhook TO zcsync_door');
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM zcsync.inbox WHERE remote_id = '41'}, 'with the right it is taken');
+value(q{CREATE FUNCTION public.unlucky() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END$$;
+	CREATE TRIGGER unlucky BEFORE INSERT ON zcsync.inbox FOR EACH ROW EXECUTE FUNCTION public.unlucky()});
+is(ticket(42), 200, 'a deadlock: kept');
+value('DROP FUNCTION public.unlucky CASCADE');
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM zcsync.inbox WHERE remote_id = '42'}, 'and taken later');
+
+# What cannot be read in the middle of the spool is put aside, with what is behind it.
+$node->stop('fast');
+is(ticket($_), 200, 'kept') foreach 43, 44, 45;
+my @begins;
+my $contents = slurp_file("$spool/deliveries");
+push @begins, $-[0] while $contents =~ /1SCZ/g;
+is(scalar @begins, 3, 'there are three records');
+open my $damaged, '+<', "$spool/deliveries" or die "spool: $!";
+seek $damaged, $begins[1] + 20, 0;
+print $damaged '#';
+close $damaged;
+$node->start;
+$door->wait_for(qr/deliveries: they are in.*deliveries: they are in/s, 'a record that was damaged is put aside');
+wait_until($node, 'postgres', q{SELECT count(*) = 1 FROM zcsync.inbox WHERE remote_id IN ('43', '44', '45')}, 'what is before it is taken');
+my ($aside) = sort { -s $b <=> -s $a } glob "$spool/deliveries.bad.*";
+is(-s $aside, length($contents) - $begins[1], 'and nothing of it is lost');
+is((stat $aside)[2] & 07777, 0600, 'in a file that nobody else reads');
 
 # A database that hangs: kept as well.
 my $holder = $node->background_psql('postgres');
