@@ -41,6 +41,8 @@
 #include "token.h"
 #include "verb.h"
 
+#define RUN_MAX_DAYS	30
+
 /* How long run() still tries to record outcomes after its time is over. */
 #define RUN_GRACE_MS	2000
 
@@ -90,12 +92,15 @@ zcsync_run(PG_FUNCTION_ARGS)
 				 errmsg("arguments of zcsync.run() cannot be null")));
 	max_time = PG_GETARG_INTERVAL_P(0);
 	until_idle = PG_GETARG_BOOL(1);
-	if (max_time->month != 0 || max_time->day < 0 || max_time->day > 30 ||
-		max_time->time < 0 || (max_time->day == 0 && max_time->time == 0))
+	if (max_time->month != 0 || max_time->day < 0 || max_time->time < 0 ||
+		(max_time->day == 0 && max_time->time == 0) ||
+		max_time->day > RUN_MAX_DAYS ||
+		max_time->time > (RUN_MAX_DAYS - max_time->day) * USECS_PER_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid time for zcsync.run()"),
-				 errdetail("The time must be positive and at most 30 days.")));
+				 errdetail("The time must be positive and at most %d days.",
+						   RUN_MAX_DAYS)));
 	deadline = GetCurrentTimestamp() + max_time->time +
 		max_time->day * USECS_PER_DAY;
 

@@ -302,6 +302,10 @@ CALL zcsync.run();
 ROLLBACK;
 CALL zcsync.run(NULL);
 CALL zcsync.run('-1 s');
+CALL zcsync.run('1000 hours');
+CALL zcsync.run('30 days 1 s');
+CALL zcsync.run('2000000000 days');
+CALL zcsync.run('100 years');
 CALL zcsync.run('1 s');
 
 -- the claim reads by index, however many jobs wait
