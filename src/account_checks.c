@@ -71,7 +71,8 @@ zcsync_key_status(PG_FUNCTION_ARGS)
 		char	   *digits = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 		/* a text that is no fingerprint matches no key */
-		any = strlen(digits) != 2 * ZCSYNC_FINGERPRINT_SIZE;
+		any = strlen(digits) != 2 * ZCSYNC_FINGERPRINT_SIZE ||
+			strspn(digits, "0123456789abcdefABCDEF") != strlen(digits);
 		if (!any)
 			hex_decode(digits, 2 * ZCSYNC_FINGERPRINT_SIZE, (char *) wanted);
 	}

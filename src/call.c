@@ -41,6 +41,7 @@
 static void call_read_body(ZcsyncCall *call);
 static bool call_is_write(const ZcsyncCall *call);
 static char *call_excerpt(const char *body, Size len);
+static const char *copy_class(ZcsyncCall *call, const char *class);
 
 /*
  * Make a call in a context of its own under "parent".  "request" is copied.
@@ -235,8 +236,9 @@ zcsync_call_split(ZcsyncCall *carrier)
 	first->reset_s = carrier->reset_s;
 	first->pause_ms = carrier->pause_ms;
 	first->pause_guessed = carrier->pause_guessed;
-	first->limits_class = carrier->limits_class;
+	first->limits_class = copy_class(first, carrier->limits_class);
 	first->other_limits = carrier->other_limits;
+	first->other_limits.class = copy_class(first, carrier->other_limits.class);
 
 	if (carrier->outcome == ZCSYNC_OUTCOME_DONE)
 	{
@@ -245,6 +247,13 @@ zcsync_call_split(ZcsyncCall *carrier)
 		carrier->account->connector->split(carrier);
 		MemoryContextSwitchTo(old);
 	}
+}
+
+/* The name of a class of calls in the context of a call; NULL stays NULL. */
+static const char *
+copy_class(ZcsyncCall *call, const char *class)
+{
+	return class != NULL ? MemoryContextStrdup(call->context, class) : NULL;
 }
 
 /*
@@ -277,6 +286,8 @@ call_read_body(ZcsyncCall *call)
 								   &call->body_len, &why);
 	if (call->body != NULL && shown != NULL)
 		zcsync_shown_secret_take(call, shown);
+	if (shown != NULL)
+		explicit_bzero(transfer->body, transfer->body_len);
 	if (why == NULL)
 		return;
 

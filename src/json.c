@@ -162,12 +162,14 @@ zcsync_json_clean(const char *in, Size len, Size *outlen, const char **why)
 Jsonb *
 zcsync_json_parse(const char *in, Size len, const char **why)
 {
-	char	   *clean = zcsync_json_clean(in, len, NULL, why);
+	Size		size;
+	char	   *clean = zcsync_json_clean(in, len, &size, why);
 	Datum		json;
 
 	if (clean == NULL)
 		return NULL;
 	json = DirectFunctionCall1(jsonb_in, CStringGetDatum(clean));
+	explicit_bzero(clean, size);	/* there may be a secret in it */
 	pfree(clean);
 	return DatumGetJsonbP(json);
 }

@@ -11,7 +11,9 @@
  * which means something to this process only, until the call ends.  With the
  * number, SQL has the secret sealed: _seal_shown_secret().
  *
- * A secret lives in the call's context, and is overwritten when that goes.
+ * A secret lives in the call's context, and is overwritten when that goes.  So
+ * are the reply as it came and the copies of it that we make; what libcurl and
+ * the parser of jsonb leave in memory that they freed is not.
  *
  * IDENTIFICATION
  *		src/shown_secret.c

@@ -55,6 +55,7 @@ SELECT name, length(sealed), get_byte(sealed, 0) AS version, reference, expires_
 	position('hunter2'::bytea IN sealed) AS found
 FROM zcsync.credentials WHERE account_id = zcsync.account('acme') ORDER BY name;
 SELECT state, key_fingerprint = fingerprint AS same FROM zcsync._key_status(), zcsync.credentials LIMIT 1;
+SELECT f, k.state, k.fingerprint IS NOT NULL AS some_key FROM unnest('{zzzzzzzzzzzzzzzz,short}'::text[]) AS f CROSS JOIN LATERAL zcsync._key_status(f) AS k;
 CREATE TEMP TABLE before AS SELECT * FROM zcsync.credentials;
 SELECT zcsync.set_credentials('acme', '{"client_id": "an id", "client_secret": "hunter2", "scope": "read write"}');
 SELECT count(*) FROM zcsync.credentials c JOIN before b USING (account_id, name, sealed) WHERE account_id = zcsync.account('acme');
