@@ -243,6 +243,7 @@ zcsync_http_follow(ZcsyncHttp *http, const ZcsyncHttpRequest *request,
 	return begin_transfer(http, request, owner);
 }
 
+/* Start a transfer, whether or not a slot is free. */
 static ZcsyncHttpTransfer *
 begin_transfer(ZcsyncHttp *http, const ZcsyncHttpRequest *request, void *owner)
 {
