@@ -131,11 +131,9 @@ sub end_local
 {
 	my ($what) = @_;
 
-	return quick("pg_terminate_backend() while $what", sub {
-		my $pid = local_pid($node, 'postgres');
-		$flow->value("SELECT pg_terminate_backend($pid)");
-		wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", "$what: it ends");
-	});
+	my $pid = local_pid($node, 'postgres');
+	$flow->value("SELECT pg_terminate_backend($pid)");
+	return wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", "$what: it ends");
 }
 be_slow('locked');
 $flow->value(q{BEGIN; LOCK TABLE zcsync.routes IN SHARE MODE; PREPARE TRANSACTION 'locked'});
@@ -167,12 +165,15 @@ wait_for_worker($node, 'postgres');
 work_again('the worker was terminated');
 
 be_slow('no launcher');
-quick('pg_terminate_backend() of the worker while there is no launcher', sub {
+{
 	my @pids = (worker_pid($node, 'postgres'), local_pid($node, 'postgres'));
-	$flow->value(q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'zcsync launcher'});
-	$flow->value("SELECT pg_terminate_backend($pids[0])");
-	wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid IN ($pids[0], $pids[1]))", 'its local worker ends with it');
-});
+	my $end = q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = '%s'};
+	my $start = time;
+
+	$flow->value(sprintf("$end; $end", 'zcsync launcher', 'zcsync worker'));
+	wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid IN ($pids[0], $pids[1]))", 'a worker ends while there is no launcher, and its local worker with it');
+	cmp_ok(time - $start, '<', 25, 'before the filter does');
+}
 forget_slow();
 wait_for_worker($node, 'postgres');
 work_again('the launcher was away');
