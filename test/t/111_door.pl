@@ -142,7 +142,7 @@ open my $spoiled, '>>', "$spool/deliveries" or die "spool: $!";
 print $spoiled 'a record that was cut off';
 close $spoiled;
 $door = Door->start($node, spool => $spool, spool_max => 1);
-$door->wait_for(qr/23 bytes of the spool are no whole deliveries/, 'what was cut off is put aside');
+$door->wait_for(qr/25 bytes of the spool are no whole deliveries/, 'what was cut off is put aside');
 is(ticket(23), 200, 'a door that was killed goes on');
 my $up_at = time;
 $node->start;
