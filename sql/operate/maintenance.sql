@@ -166,6 +166,8 @@ BEGIN
 		JOIN jsonb_to_recordset(p_limits) AS l (account_id bigint, queue text, failed boolean, created_at timestamptz, job_id bigint)
 			ON l.account_id = r.account_id AND l.queue = r.queue AND l.failed = (r.status = 'failed')
 		WHERE ROW(r.created_at, r.job_id) <= ROW(l.created_at, l.job_id)
+			-- whatever limits the caller of _maintain() gives
+			AND r.created_at < least(zcsync._now() - interval '1 day', (SELECT i.numbers_at FROM zcsync.installation AS i))
 		LIMIT p_max) AS old
 	WHERE d.tableoid = old.tableoid AND d.ctid = old.ctid;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
