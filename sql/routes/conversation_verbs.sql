@@ -3,8 +3,8 @@
 -- ---------------------------------------------------------------------
 
 -- Raise an error unless the caller may read all comments, or all time entries: whoever
--- says which of them a route carries, or where to, could otherwise have them sent to
--- himself.
+-- says which of them a route carries, or where to, could otherwise have texts sent
+-- that they may not read.
 CREATE FUNCTION zcsync._check_reads(p_table text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 # zcsync-door behind nginx with TLS, in the configuration that doc/webhooks.md
 # shows: what a vendor sends over https arrives once, also while the database is
-# down for a moment, and a sender cannot say where he comes from.
+# down for a moment, and a sender cannot lie about where they come from.
 
 use strict;
 use warnings;

@@ -371,7 +371,7 @@ UPDATE zcsync.tasks SET name = 'mine' WHERE remote_id = 'p';
 SELECT pull('dev/tasks', '[{"remote_id": "p", "name": "theirs", "status": "done"}]');
 SELECT zcsync.take_remote('dev/tasks/p');
 SELECT * FROM taken WHERE remote_id = 'p';
--- where a person was to decide, he has
+-- where a person was to decide, that is done
 UPDATE zcsync.streams SET policies = '{"name": "manual", "status": "manual"}' WHERE kind = 'tasks';
 UPDATE zcsync.tasks SET name = 'mine', status = 'mine', tags = '{z}' WHERE remote_id = 'p';
 SELECT pull('dev/tasks', '[{"remote_id": "p", "name": "theirs again", "status": "blocked"}]');

@@ -190,7 +190,7 @@ DROP TRIGGER look_after ON zcsync.sync_queue;
 -- COPY
 -- ---------------------------------------------------------------------
 COPY (SELECT p.object ~ '^COPY of process [0-9]+$', p.done, p.estimate, p.progress, p.eta FROM zcsync.progress AS p WHERE p.lane = 'copy') TO STDOUT;
--- a reader sees it only if he may see the session
+-- readers see it only if they may see the session
 CREATE ROLE regress_zcsync_reader;
 SELECT zcsync.grant_reader('regress_zcsync_reader');
 SET SESSION AUTHORIZATION regress_zcsync_reader;

@@ -67,7 +67,7 @@ SELECT string_agg(p.proname, ' ' ORDER BY p.proname) AS not_for_operators FROM p
 WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname ~ '^(grant_|revoke_|allow_|remove_(account|stream)|drop_|stop$)' AND NOT has_function_privilege('regress_zcsync_operator', p.oid, 'EXECUTE');
 SELECT string_agg(p.proname, ' ' ORDER BY p.proname) AS not_for_admins FROM pg_proc p
 WHERE p.pronamespace = 'zcsync'::regnamespace AND p.proname !~ '^_' AND NOT has_function_privilege('regress_zcsync_admin', p.oid, 'EXECUTE');
--- what is called with the rights of the caller can be called by him: the names in
+-- what is called with the rights of the caller can be called by the caller: the names in
 -- the texts of functions that are not SECURITY DEFINER, and of what these call
 CREATE FUNCTION lacks(p_role text) RETURNS SETOF text LANGUAGE sql AS $$
 	WITH RECURSIVE used AS (

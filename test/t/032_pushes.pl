@@ -143,7 +143,7 @@ value(q{UPDATE zcsync.tasks SET status = 'to do' WHERE name = 'No such status'})
 work();
 is(row('No such status', 'sync_state'), 'synced', 'a change of the row tries anew');
 
-# Somebody holds the row when the reply comes: nobody waits for him, nothing is
+# Somebody holds the row when the reply comes: nobody waits for them, nothing is
 # lost, nothing is sent twice.
 my $holder = $node->background_psql('postgres');
 my $worker = $node->background_psql('postgres');

@@ -353,7 +353,7 @@ SKIP:
 	is(join(' ', sort keys %seen), 'GET POST PUT', 'of all kinds');
 }
 
-# Somebody holds the row when the reply comes: nobody waits for him, nothing is
+# Somebody holds the row when the reply comes: nobody waits for them, nothing is
 # sent twice.
 my $holder = $node->background_psql('postgres');
 my $worker = $node->background_psql('postgres');

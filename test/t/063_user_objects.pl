@@ -161,7 +161,7 @@ is($flow->writes->{create}, 24, 'and created once');
 
 is(log_lines($node, 'PANIC|terminated by signal'), 0, 'no process crashed');
 # What zcsync refuses is said without the functions between; those of the user
-# are his to see.
+# are for the user to see.
 $flow->value(q{CREATE FUNCTION app.ask() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN zcsync.account('nobody'); END $$});
 my ($refusal) = ($node->psql('postgres', q{SELECT zcsync.pause_account('nobody')}))[2];
 like($refusal, qr/ERROR:  .*"nobody".*\nHINT:/, 'a refusal has its hint');

@@ -86,7 +86,7 @@ for (1 .. 10)
 	last if value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation = 'fetch'}) == 0;
 	value(q{UPDATE zcsync.sync_queue SET run_at = now()});
 }
-is(value(qq{SELECT class || ' ' || message FROM zcsync.dead_letters WHERE operation = 'fetch'}), 'not_found Ticket not found', 'a record that is not found when somebody asks for it: he is told');
+is(value(qq{SELECT class || ' ' || message FROM zcsync.dead_letters WHERE operation = 'fetch'}), 'not_found Ticket not found', 'a record that is not found when somebody asks for it: they are told');
 is(gone('tickets'), join(',', sort @ids[ 10, 20 ]), 'and its row stays');
 $simulator->no_faults;
 

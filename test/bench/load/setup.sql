@@ -1,6 +1,6 @@
 -- What the load tests need, in an empty database with zcsync set up: psql -v
 -- tickets=20000 -v leads=10000 -f test/bench/load/setup.sql.  Role "reader" is
--- the one who reads through the pooler; he may search as well.
+-- the one who reads through the pooler, and may search as well.
 \ir ../search_setup.sql
 SELECT count(*) AS indexes FROM zcsync.enable_search('{tickets,leads}', 'english', typos => false) \gset
 
