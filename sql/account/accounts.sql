@@ -336,7 +336,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_account(text, text) IS
-'stops sending for an account until zcsync.resume_account(); its jobs stay queued';
+'stops all calls for an account, reading as well, until zcsync.resume_account(); its jobs stay queued';
 
 CREATE FUNCTION zcsync.resume_account(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

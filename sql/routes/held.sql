@@ -176,7 +176,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.release_held(text, boolean) IS
-'sends writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; not those of a stream that is read-only, nor comments of a paused route, which go when it is resumed; returns how many';
+'sends held writes, whatever holds them: those of a route, of an account, or all; with cancelled also creates that cancel_held() prevented; not those of a stream that is read-only, nor comments of a paused route, which go when it is resumed; returns how many';
 
 -- Routes create the copies that a person had prevented.
 CREATE FUNCTION zcsync._release_pairs(p_name text) RETURNS bigint
@@ -263,7 +263,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.cancel_held(text) IS
-'takes back writes that were held by the write brake, because a right is missing, or because of another installation: those of a route, of an account, or all; returns how many jobs';
+'takes back held writes, whatever holds them: those of a route, of an account, or all; returns how many jobs';
 
 -- ---------------------------------------------------------------------
 -- Taking back
