@@ -66,7 +66,7 @@ run_worker($node, 'postgres', '60 s');
 for (1 .. 10)
 {
 	last if value(q{SELECT count(*) FROM zcsync.streams WHERE history_state = 'running'}) == 0;
-	$node->poll_query_until('postgres', q{SELECT bool_and(next_pull_at <= now()) FROM zcsync.streams WHERE history_state = 'running'});
+	$node->poll_query_until('postgres', q{SELECT bool_and(next_pull_at <= now()) FROM zcsync.streams WHERE history_state = 'running'}) or die 'no history is due';
 	run_worker($node, 'postgres', '60 s');
 }
 # from now on they are read when asked for
@@ -117,9 +117,9 @@ sub read_comments
 	{
 		value(q{UPDATE zcsync.streams SET comments_at = now() WHERE comments_at IS NOT NULL});
 		run_worker($node, 'postgres', '60 s');
-		last if value(q{SELECT count(*) FROM zcsync.conversations WHERE due_at IS NOT NULL}) == 0;
+		return if value(q{SELECT count(*) FROM zcsync.conversations WHERE due_at IS NOT NULL}) == 0;
 	}
-	return;
+	die 'comments are not read';
 }
 read_comments();
 cmp_ok(value('SELECT count(*) FROM zcsync.comments WHERE body IS NOT NULL AND rich_body IS NOT NULL AND author_name IS NOT NULL'), '>', 50, 'comments');

@@ -31,7 +31,7 @@ value(qq{SELECT count(*) FROM zcsync.add_stream('psa', '$_', since => '2000-01-0
 for (1 .. 10)
 {
 	last if value(q{SELECT count(*) FROM zcsync.streams WHERE history_state = 'running'}) == 0;
-	$node->poll_query_until('postgres', q{SELECT bool_and(next_pull_at <= now()) FROM zcsync.streams WHERE history_state = 'running'});
+	$node->poll_query_until('postgres', q{SELECT bool_and(next_pull_at <= now()) FROM zcsync.streams WHERE history_state = 'running'}) or die 'no history is due';
 	run_once();
 }
 is(value(q{SELECT string_agg(kind || ' ' || history_state, ', ' ORDER BY kind) FROM zcsync.streams}),

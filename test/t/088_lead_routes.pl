@@ -37,10 +37,10 @@ sub work
 	for (1 .. 20)
 	{
 		run_worker($node, 'postgres', '30 s');
-		last if value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push', 'fetch') AND state <> 'held'}) == 0
+		return if value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('route', 'push', 'fetch') AND state <> 'held'}) == 0
 		  && value(q{SELECT count(*) FROM zcsync.streams WHERE history_state = 'running'}) == 0;
 	}
-	return;
+	die 'the work does not end';
 }
 
 value(sprintf <<'SQL', $simulator->halopsa);
