@@ -202,7 +202,7 @@ BEGIN
 		dead.jobs AS dead_letters, coalesce(e.records, 0) AS route_errors, coalesce(s.failing, 0) AS streams_failing,
 		coalesce(s.reading_history, 0) AS reading_history, coalesce(ready.later, 0) AS backfill,
 		greatest(date_trunc('second', greatest(s.pull_lag, zcsync._now() - least(ready.oldest_at, running.oldest_at))), interval '0') AS lag,
-		s.started,
+		coalesce(s.started, CASE a.vendor WHEN 'local' THEN true END) AS started,	-- nothing of it is to be read
 		CASE WHEN a.state = 'active' THEN
 			greatest(least(s.next_pull_at, ready.run_at), a.breaker_until, p.paused_until) END AS next_try_at,
 		CASE WHEN a.breaker_failures >= 3 THEN a.breaker_failures END AS breaker_failures,
@@ -280,7 +280,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.stat_accounts.backfill IS 'ready jobs of history and backfills, part of ready';
 	COMMENT ON COLUMN zcsync.stat_accounts.lag IS
 	'for how long the oldest thing that is due has waited: a pull or a fresh change; history and backfills do not count';
-	COMMENT ON COLUMN zcsync.stat_accounts.started IS 'each active stream was up to date at least once';
+	COMMENT ON COLUMN zcsync.stat_accounts.started IS 'each active stream was up to date at least once; a local account has nothing to read';
 	COMMENT ON COLUMN zcsync.stat_accounts.next_try_at IS 'the earliest time at which something is sent or read next';
 	COMMENT ON COLUMN zcsync.stat_accounts.breaker_failures IS
 	'failures of the vendor in a row; NULL while the breaker is closed';
@@ -470,7 +470,9 @@ BEGIN
 			SELECT 2, 'throttled', a.pause_reason, 'nothing: it goes on by itself' INTO severity, state, why, to_do;
 		ELSIF a.started AND a.lag > interval '1 minute' OR a.read_error_since < v_now - interval '1 minute' THEN
 			SELECT 2, 'behind', coalesce('could not read ' || a.read_error, format('jobs waiting: %s%s', a.ready + a.running, CASE WHEN a.more_jobs THEN '+' END)),
-				format(CASE WHEN a.read_error IS NULL THEN 'SELECT * FROM zcsync.stat_budgets WHERE account = %L;'
+				-- what waits in a local account are records that routes have to look at
+				format(CASE WHEN a.vendor = 'local' THEN 'SELECT * FROM zcsync.lag WHERE what = ''route'';'
+					WHEN a.read_error IS NULL THEN 'SELECT * FROM zcsync.stat_budgets WHERE account = %L;'
 					ELSE 'SELECT * FROM zcsync.errors WHERE account = %L;' END, a.account)
 			INTO severity, state, why, to_do;
 		ELSIF NOT a.started THEN

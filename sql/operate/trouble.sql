@@ -208,6 +208,24 @@ $$;
 COMMENT ON FUNCTION zcsync._paused() IS
 'queues, streams and routes that are paused, and routes whose comments are not read, as lines of the view status';
 
+-- Active routes that stand still because a stream that they write is read-only: see
+-- _due_routes().
+CREATE FUNCTION zcsync._read_only_routes() RETURNS SETOF zcsync.trouble
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT DISTINCT ON (r.name) 3, 'route ' || r.name, 'read only', format('%s/%s is read-only', a.name, s.kind),
+		format('SELECT zcsync.alter_stream(%L, writes => true);', a.name || '/' || s.kind), NULL::timestamptz, zcsync._route_accounts(r.name)
+	FROM zcsync.routes AS r
+	JOIN zcsync.streams AS s ON s.stream_id IN (r.source_stream_id, r.target_stream_id) AND NOT s.writes
+	JOIN zcsync.accounts AS a ON a.account_id = s.account_id
+	WHERE r.state = 'active' AND (s.stream_id = r.target_stream_id
+		OR (a.vendor <> 'local' AND EXISTS (SELECT FROM zcsync.route_fields AS f WHERE f.route_id = r.route_id AND f.direction = 'back')))
+	ORDER BY r.name, s.stream_id = r.target_stream_id DESC
+$$;
+COMMENT ON FUNCTION zcsync._read_only_routes() IS
+'active routes that stand still because a stream that they write is read-only, as lines of the view status';
+
 -- The word for a condition of selfcheck() that does not hold, if that stops data or
 -- maintenance; NULL: it is only advice.
 CREATE FUNCTION zcsync._trouble_state(p_item text) RETURNS text
@@ -278,8 +296,8 @@ COMMENT ON FUNCTION zcsync._failed_conditions() IS
 
 -- Whether there may be trouble of each sort: one look at each table, so that a session
 -- that asks for the first time plans only what has something to say.
-CREATE FUNCTION zcsync._look_for_trouble(OUT alerts boolean, OUT targets boolean, OUT paused boolean, OUT awaited boolean, OUT locked boolean,
-	OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT suspended boolean, OUT accounts boolean)
+CREATE FUNCTION zcsync._look_for_trouble(OUT alerts boolean, OUT targets boolean, OUT paused boolean, OUT read_only boolean, OUT awaited boolean,
+	OUT locked boolean, OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT suspended boolean, OUT accounts boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -290,11 +308,15 @@ BEGIN
 	SELECT EXISTS (SELECT FROM zcsync.alerts AS x WHERE x.resolved_at IS NULL), EXISTS (SELECT FROM zcsync.alert_targets AS x WHERE x.state = 'active'),
 		s.paused OR EXISTS (SELECT FROM zcsync.routes AS x WHERE x.state = 'paused') OR EXISTS (SELECT FROM zcsync.queues AS x WHERE x.state = 'paused')
 			OR (s.silent AND EXISTS (SELECT FROM zcsync.route_comments)),
+		EXISTS (
+			SELECT FROM zcsync.routes AS x WHERE x.state = 'active' AND (x.target_stream_id = ANY (s.read_only) OR (x.source_stream_id = ANY (s.read_only)
+				AND EXISTS (SELECT FROM zcsync.route_fields AS f WHERE f.route_id = x.route_id AND f.direction = 'back')))),
 		s.awaited, s.locked, s.unread, s.uncompared, EXISTS (SELECT FROM zcsync.webhooks), EXISTS (SELECT FROM zcsync.doors),
 		EXISTS (SELECT FROM zcsync.suspended_counts), EXISTS (SELECT FROM zcsync.accounts)
-	INTO alerts, targets, paused, awaited, locked, unread, uncompared, webhooks, doors, suspended, accounts
+	INTO alerts, targets, paused, read_only, awaited, locked, unread, uncompared, webhooks, doors, suspended, accounts
 	FROM (
-		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.comments = 'none') AS silent, bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
+		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.comments = 'none') AS silent, array_agg(x.stream_id) FILTER (WHERE NOT x.writes) AS read_only,
+			bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
 			bool_or(x.xmax <> '0' AND least(x.next_pull_at, w.since) < v_now - interval '1 minute') AS locked,
 			bool_or(w.since < v_now - interval '1 minute') AS unread,
 			bool_or(greatest(coalesce(x.compared_at, x.created_at), x.history_done_at) < v_now - interval '3 days') AS uncompared
@@ -334,6 +356,9 @@ BEGIN
 	END IF;
 	IF v_there.paused THEN
 		RETURN QUERY SELECT * FROM zcsync._paused();
+	END IF;
+	IF v_there.read_only THEN
+		RETURN QUERY SELECT * FROM zcsync._read_only_routes();
 	END IF;
 	IF v_there.awaited THEN
 		RETURN QUERY SELECT * FROM zcsync._awaited();

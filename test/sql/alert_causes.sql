@@ -52,7 +52,20 @@ SELECT i.object, zcsync._alert_facts(to_jsonb(i), 'alert') ->> 'account' AS acco
 WHERE i.rule IN ('installation', 'alert') ORDER BY 1;
 SELECT zcsync.remove_alert_target('desk');
 TRUNCATE zcsync.alert_incidents, zcsync.alert_deliveries, zcsync.webhooks, zcsync.alerts;
+-- A route whose target is read-only stands still, and what waits in a local account is late.
+SELECT zcsync.add_account('crm', 'local') > 0 AS added;
+UPDATE zcsync.routes SET state = 'active', source_stream_id = (SELECT s.stream_id FROM zcsync.streams AS s WHERE s.account_id = zcsync.account('crm') AND s.kind = 'leads');
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, record_key, dedupe_key, route_id, created_at)
+SELECT zcsync.account('crm'), 'route', 'route', '', 'l', 'l', route_id, zcsync._now() - interval '11 minutes' FROM zcsync.routes;
+SELECT measure, object, accounts, value, says, to_do FROM unnest(zcsync._all_alert_readings()) AS x
+WHERE (measure = 'lag' AND object = 'crm') OR object LIKE 'route bugs %' ORDER BY 1;
+UPDATE zcsync.streams SET writes = false WHERE account_id = zcsync.account('dev');
+SELECT measure, object, accounts, value, says, to_do FROM unnest(zcsync._all_alert_readings()) AS x
+WHERE (measure = 'lag' AND object = 'crm') OR object LIKE 'route bugs %' ORDER BY 1;
+UPDATE zcsync.streams SET writes = true WHERE account_id = zcsync.account('dev');
+DELETE FROM zcsync.sync_queue WHERE record_key = 'l';
 DELETE FROM zcsync.routes;
+SELECT FROM zcsync.remove_account('crm', force => true);
 SELECT zcsync.resume_stream('dev/tasks'), zcsync.resume_queue('task-sync');
 
 -- ------------------------------------------------------------ each measure just below its thresholds and at them

@@ -140,6 +140,31 @@ SELECT account, state, why, to_do FROM zcsync.status WHERE state = 'paused';
 SELECT name FROM zcsync.queues WHERE paused_at IS NOT NULL OR paused_by IS NOT NULL;
 SELECT kind FROM zcsync.streams WHERE paused_at IS NOT NULL OR paused_by IS NOT NULL;
 
+-- An active route whose target is read-only stands still, and says so; so does one that
+-- writes back to a source which is.
+UPDATE zcsync.streams SET writes = true;
+SELECT account, state FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.streams SET writes = false WHERE account_id = zcsync.account('fine');
+SELECT account, state, why, who, to_do FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.streams SET writes = false;
+SELECT account, state, why FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.streams SET writes = account_id = zcsync.account('fine');
+SELECT account, state FROM zcsync.status WHERE account = 'route r';
+INSERT INTO zcsync.route_fields (route_id, direction, field, expression) SELECT route_id, 'back', 'name', 't.name' FROM zcsync.routes;
+SELECT account, state, why, to_do FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.routes SET state = 'paused';
+SELECT account, state FROM zcsync.status WHERE account = 'route r';
+DELETE FROM zcsync.route_fields;
+UPDATE zcsync.routes SET state = 'active';
+UPDATE zcsync.streams SET writes = true;
+-- Of a local account nothing is read, but its records wait for routes.
+SELECT started FROM zcsync.stat_accounts WHERE account = 'leads';
+INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, record_key, dedupe_key, route_id, created_at, run_at)
+SELECT zcsync.account('leads'), 'route', 'route', '', 'l', 'l', route_id, zcsync._now() - interval '10 minutes', zcsync._now() - interval '10 minutes' FROM zcsync.routes;
+SELECT state, lag, why, to_do FROM zcsync.status WHERE account = 'leads';
+DELETE FROM zcsync.sync_queue WHERE record_key = 'l';
+SELECT state FROM zcsync.status WHERE account = 'leads';
+
 -- a history that fails is seen although the live lane is read, until it is over
 UPDATE zcsync.streams SET last_error = 'HTTP 400', last_error_class = 'rejected', last_error_lane = 'history',
 	last_error_at = zcsync._now(), failing_since = zcsync._now() WHERE account_id = zcsync.account('history');
