@@ -294,6 +294,9 @@ BEGIN
 	-- Pushes that were queued while writing was allowed are held, and not sent, once
 	-- writing is forbidden.
 	IF NOT alter_stream.writes AND v_stream.writes THEN
+		PERFORM zcsync._lock_jobs(ARRAY(
+			SELECT q.job_id FROM zcsync.sync_queue q
+			WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.operation = 'push' AND q.state = 'ready'));
 		UPDATE zcsync.sync_queue q SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running'
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id
 			AND q.operation = 'push' AND q.state IN ('ready', 'running');
@@ -425,6 +428,9 @@ BEGIN
 	PERFORM zcsync.cancel(q.job_id) FROM zcsync.sync_queue q
 	WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'
 		AND q.unclear_since IS NOT NULL;
+	PERFORM zcsync._lock_jobs(ARRAY(
+		SELECT q.job_id FROM zcsync.sync_queue q
+		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'));
 	WITH gone AS (
 		DELETE FROM zcsync.sync_queue q
 		WHERE q.account_id = v_stream.account_id AND q.stream_id = v_stream.stream_id AND q.state <> 'running'

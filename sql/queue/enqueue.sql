@@ -101,3 +101,20 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._enqueue(zcsync.new_job) IS
 'queues a job in this transaction, or joins it with a waiting job of the same key, which becomes due as early; returns the number of the job';
+
+-- Lock jobs that wait before many of them are changed or removed in one transaction: in
+-- the order of _enqueue(), so that this transaction and one that joins some of them
+-- cannot wait for each other.
+CREATE FUNCTION zcsync._lock_jobs(p_jobs bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+	PERFORM FROM zcsync.sync_queue q WHERE q.job_id = ANY (p_jobs)
+	ORDER BY q.account_id, q.dedupe_key COLLATE "C"
+	FOR UPDATE;
+END
+$$;
+COMMENT ON FUNCTION zcsync._lock_jobs(bigint[]) IS
+'locks jobs in the order in which they are queued';

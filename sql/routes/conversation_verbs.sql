@@ -283,6 +283,10 @@ CREATE FUNCTION zcsync._hold_copies(p_route bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+	SELECT zcsync._lock_jobs(ARRAY(
+		SELECT q.job_id FROM zcsync.sync_queue q
+		WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'ready' AND q.cancelled IS NULL
+			AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.route_id = p_route)));
 	UPDATE zcsync.sync_queue q SET state = 'held', last_class = 'paused', last_error = 'the route that made this comment is paused'
 	WHERE q.operation = 'push' AND q.kind = 'comments' AND q.state = 'ready' AND q.cancelled IS NULL
 		AND q.local_id IN (SELECT k.copy_id FROM zcsync.comment_copies k WHERE k.route_id = p_route)

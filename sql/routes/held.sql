@@ -157,6 +157,7 @@ BEGIN
 		PERFORM zcsync._push_failed(q.kind, q.local_id, 'pending') FROM zcsync.sync_queue q
 		WHERE q.job_id = ANY (v_jobs) AND q.cancelled = 'kept';
 	END IF;
+	PERFORM zcsync._lock_jobs(v_jobs);
 	WITH released AS (
 		UPDATE zcsync.sync_queue q
 		SET state = 'ready', cancelled = NULL,
