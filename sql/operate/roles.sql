@@ -86,7 +86,7 @@ CREATE FUNCTION zcsync._operator_relations() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT '{tickets,tasks,leads,comments,attachments,time_entries,conversations,contacts,companies,projects,fields,statuses,accounts,account_budgets,streams,lists,installation,alerts,
-		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_fields,route_values,route_comments,comment_copies,attachment_copies,time_copies,route_errors,links,marks,
+		queues,claimants,sync_queue,dead_letters,sync_records,changes,conflicts,routes,route_attempts,route_backfills,route_fields,route_values,route_comments,comment_copies,attachment_copies,time_copies,route_errors,links,marks,
 		company_maps,intakes,lead_sources,lead_identities,lead_rows,lead_duplicates,lead_merges,lead_match_rules,lead_statuses,
 		lead_score_rules,lead_stage_rules,role_grants,alert_rules,alert_incidents,alert_targets,alert_deliveries,
 		webhooks,inbox,heard_streams,suspended_counts}'::text[];

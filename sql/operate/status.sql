@@ -706,14 +706,14 @@ AS $$
 BEGIN
 	RETURN QUERY
 	WITH backfills AS (
-		SELECT r.route_id, r.name, r.target_stream_id, r.backfill_records AS whole, r.backfill_at, b.undone
-		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id)
+		SELECT r.route_id, r.name, r.target_stream_id, coalesce(f.records, 0) AS whole, f.began_at, b.undone
+		FROM zcsync._backfills_undone() AS b JOIN zcsync.routes AS r USING (route_id) LEFT JOIN zcsync.route_backfills AS f USING (route_id)
 	)
 	SELECT * FROM zcsync._stream_progress()
 	UNION ALL
 	-- a record is done when the route has looked at it and its counterpart was sent
 	SELECT b.name, 'backfill', greatest(b.whole - b.undone, 0), greatest(b.whole, b.undone),
-		zcsync._bar(b.whole - b.undone, b.whole), NULL, zcsync._span((zcsync._now() - b.backfill_at) * b.undone / nullif(greatest(b.whole - b.undone, 0), 0)), NULL, NULL, x.limited_by
+		zcsync._bar(b.whole - b.undone, b.whole), NULL, zcsync._span((zcsync._now() - b.began_at) * b.undone / nullif(greatest(b.whole - b.undone, 0), 0)), NULL, NULL, x.limited_by
 	FROM backfills AS b JOIN zcsync.streams AS s ON s.stream_id = b.target_stream_id JOIN zcsync.accounts AS a USING (account_id)
 	LEFT JOIN LATERAL (	-- see _push_class()
 		SELECT y.limited_by FROM zcsync.stat_budgets AS y

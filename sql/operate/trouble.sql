@@ -117,6 +117,43 @@ $$;
 COMMENT ON FUNCTION zcsync._locked_streams() IS
 'streams that are not read because an open transaction has locked them, as lines of the view status';
 
+-- Since when a route has had a job that is due: the most urgent one, and one of comments.
+CREATE FUNCTION zcsync._route_due_since(p_route bigint) RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_sort = off
+AS $$
+BEGIN
+	RETURN least(
+		(SELECT q.run_at FROM zcsync.sync_queue AS q
+		WHERE q.route_id = p_route AND q.operation = 'route' AND q.state = 'ready'
+		ORDER BY q.route_id, q.priority, q.run_at, q.job_id LIMIT 1),
+		(SELECT q.run_at FROM zcsync.sync_queue AS q
+		WHERE q.route_id = p_route AND q.operation = 'conversation' AND q.state = 'ready'
+		ORDER BY q.route_id, q.run_at, q.job_id LIMIT 1));
+END
+$$;
+COMMENT ON FUNCTION zcsync._route_due_since(bigint) IS
+'when the next job of a route is due or became due; NULL: it has none';
+
+-- Active routes of which a job has been due for more than a minute, and that do not run
+-- because somebody has locked them in a transaction that is still open.
+CREATE FUNCTION zcsync._locked_routes() RETURNS SETOF zcsync.trouble
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 2, 'route ' || r.name, 'locked', format('by %s, so it does not run', h.holder), h.to_do || ' -- commit it or end it',
+		w.since, zcsync._route_accounts(r.name)
+	FROM zcsync.routes AS r
+	CROSS JOIN LATERAL (SELECT zcsync._route_due_since(r.route_id) OFFSET 0) AS w (since)
+	CROSS JOIN LATERAL zcsync._row_holder(r.xmax) AS h
+	WHERE r.state = 'active' AND r.xmax <> '0' AND h.holder IS NOT NULL AND w.since < zcsync._now() - interval '1 minute'
+	ORDER BY r.name
+$$;
+COMMENT ON FUNCTION zcsync._locked_routes() IS
+'routes that do not run because an open transaction has locked them, as lines of the view status';
+
 -- Edits that have waited for a read for more than a minute: for which read, why it does
 -- not end, and what to run.  Streams that are paused or locked, and accounts that are
 -- not active, have lines of their own.
@@ -297,7 +334,7 @@ COMMENT ON FUNCTION zcsync._failed_conditions() IS
 -- Whether there may be trouble of each sort: one look at each table, so that a session
 -- that asks for the first time plans only what has something to say.
 CREATE FUNCTION zcsync._look_for_trouble(OUT alerts boolean, OUT targets boolean, OUT paused boolean, OUT read_only boolean, OUT awaited boolean,
-	OUT locked boolean, OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT suspended boolean, OUT accounts boolean)
+	OUT locked boolean, OUT locked_routes boolean, OUT unread boolean, OUT uncompared boolean, OUT webhooks boolean, OUT doors boolean, OUT suspended boolean, OUT accounts boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -311,9 +348,11 @@ BEGIN
 		EXISTS (
 			SELECT FROM zcsync.routes AS x WHERE x.state = 'active' AND (x.target_stream_id = ANY (s.read_only) OR (x.source_stream_id = ANY (s.read_only)
 				AND EXISTS (SELECT FROM zcsync.route_fields AS f WHERE f.route_id = x.route_id AND f.direction = 'back')))),
-		s.awaited, s.locked, s.unread, s.uncompared, EXISTS (SELECT FROM zcsync.webhooks), EXISTS (SELECT FROM zcsync.doors),
+		s.awaited, s.locked, EXISTS (
+			SELECT FROM zcsync.routes AS x WHERE x.state = 'active' AND x.xmax <> '0' AND zcsync._route_due_since(x.route_id) < v_now - interval '1 minute'),
+		s.unread, s.uncompared, EXISTS (SELECT FROM zcsync.webhooks), EXISTS (SELECT FROM zcsync.doors),
 		EXISTS (SELECT FROM zcsync.suspended_counts), EXISTS (SELECT FROM zcsync.accounts)
-	INTO alerts, targets, paused, read_only, awaited, locked, unread, uncompared, webhooks, doors, suspended, accounts
+	INTO alerts, targets, paused, read_only, awaited, locked, locked_routes, unread, uncompared, webhooks, doors, suspended, accounts
 	FROM (
 		SELECT bool_or(x.state = 'paused') AS paused, bool_or(x.comments = 'none') AS silent, array_agg(x.stream_id) FILTER (WHERE NOT x.writes) AS read_only,
 			bool_or(x.reads_awaited > 0 OR x.jobs_awaited IS NOT NULL) AS awaited,
@@ -327,7 +366,7 @@ COMMENT ON FUNCTION zcsync._look_for_trouble() IS
 'which sorts of trouble there may be; the view status looks for these only';
 
 -- What stops this whole database from being in step, the worst first, and what is
--- paused.
+-- paused.  Where that cannot be read, the conditions are shown still.
 CREATE FUNCTION zcsync._installation_trouble() RETURNS SETOF zcsync.trouble
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -366,6 +405,9 @@ BEGIN
 	IF v_there.locked THEN
 		RETURN QUERY SELECT * FROM zcsync._locked_streams();
 	END IF;
+	IF v_there.locked_routes THEN
+		RETURN QUERY SELECT * FROM zcsync._locked_routes();
+	END IF;
 	IF v_there.unread THEN
 		RETURN QUERY SELECT * FROM zcsync._unread_edits();
 	END IF;
@@ -384,6 +426,8 @@ BEGIN
 	IF NOT v_there.accounts THEN
 		RETURN QUERY SELECT 0, '(all)', 'no account', 'nothing is mirrored yet', 'SELECT zcsync.add_account(…);', NULL::timestamptz, NULL::text[];
 	END IF;
+EXCEPTION WHEN OTHERS THEN	-- what is wrong with the installation is still shown
+	RETURN QUERY SELECT 0, '(all)', 'unknown', format('the installation cannot be shown: %s', SQLERRM), 'SELECT * FROM zcsync.setup();', NULL::timestamptz, NULL::text[];
 END
 $$;
 COMMENT ON FUNCTION zcsync._installation_trouble() IS

@@ -829,7 +829,8 @@ DECLARE
 BEGIN
 	IF zcsync._history_to_come(p_route) IS NOT NULL THEN
 		PERFORM zcsync._await_writers(p_route);
-		UPDATE zcsync.routes r SET follows = true WHERE r.route_id = p_route;
+		INSERT INTO zcsync.route_backfills (route_id, began_at, follows) VALUES (p_route, zcsync._now(), true)
+		ON CONFLICT (route_id) DO UPDATE SET follows = true;
 		v_ids := ARRAY(SELECT unnest(v_ids) UNION SELECT u.id FROM zcsync._route_unlinked(p_route, v_seen) AS u (id) ORDER BY 1);
 	END IF;
 	PERFORM zcsync._enqueue_source(p_route, v_ids, 70, true);

@@ -709,6 +709,7 @@ COMMENT ON FUNCTION zcsync._has_due_conversations() IS
 CREATE FUNCTION zcsync._run_conversation(p_job bigint, p_route bigint, p_link bigint) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
 AS $$
 DECLARE
 	v_side zcsync.comment_side;
@@ -784,9 +785,9 @@ BEGIN
 		-- while somebody runs the route, a second attempt is not counted
 		CONTINUE WHEN v.attempts > 0 AND NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v.route_id % 2147483647)::integer);
 		IF v.attempts >= 2 THEN
-			UPDATE zcsync.sync_queue q SET attempts = 0 WHERE q.job_id = v.job_id;
-			PERFORM zcsync._pause_faulty_route(v.route_id, format('a comment of %s or of its counterpart ended the process that carried it, twice',
+			CONTINUE WHEN NOT zcsync._pause_faulty_route(v.route_id, format('a comment of %s or of its counterpart ended the process that carried it, twice',
 				zcsync.reference(v.kind, v.local_id)), 'Delete that comment at its vendor, or end the pair, then: SELECT zcsync.resume_route(%L);');
+			UPDATE zcsync.sync_queue q SET attempts = 0 WHERE q.job_id = v.job_id;
 			RETURN 0;	-- none: the others are counted next time
 		ELSIF v.attempts = 1 THEN
 			UPDATE zcsync.sync_queue q SET attempts = 2 WHERE q.job_id = v.job_id;
@@ -820,8 +821,8 @@ COMMENT ON FUNCTION zcsync._stop_conversations(bigint) IS
 'takes back the attempt to carry comments that somebody else interrupted';
 
 -- Nothing here waits for a lock: a job that somebody is joining is left for the next
--- turn, and so is a route of which somebody runs a batch.  Few pairs are done at a time,
--- since each may take three subtransactions.
+-- turn, and so are a route of which somebody runs a batch and a pair of which something
+-- is locked.  Few pairs are done at a time, since each may take four subtransactions.
 CREATE FUNCTION zcsync._run_conversation_jobs(p_max integer DEFAULT 200, p_started bigint DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -833,15 +834,24 @@ DECLARE
 	v_begun bigint[] := '{}';
 	v_done integer := 0;
 BEGIN
-	FOR v_job IN SELECT d.* FROM zcsync._due_conversations(least(p_max, 15)) AS d WHERE p_started IS NULL OR d.job_id = p_started
-		ORDER BY d.route_id, d.job_id LOOP
+	FOR v_job IN
+		SELECT d.* FROM zcsync._due_conversations(least(p_max, 15)) AS d
+		WHERE CASE WHEN p_started IS NOT NULL THEN d.job_id = p_started
+			-- the route of others is to be paused
+			ELSE (SELECT q.attempts < 2 FROM zcsync.sync_queue q WHERE q.job_id = d.job_id) END
+		ORDER BY d.route_id, d.job_id
+	LOOP
 		v_begun := v_begun || v_job.job_id;
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_job.route_id % 2147483647)::integer);
 		PERFORM FROM zcsync.routes r WHERE r.route_id = v_job.route_id AND r.state = 'active' FOR NO KEY UPDATE SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
 		PERFORM FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id AND q.state = 'ready' FOR UPDATE SKIP LOCKED;
 		CONTINUE WHEN NOT FOUND;
-		v_wait := zcsync._run_conversation(v_job.job_id, v_job.route_id, v_job.link_id);
+		BEGIN
+			v_wait := zcsync._run_conversation(v_job.job_id, v_job.route_id, v_job.link_id);
+		EXCEPTION WHEN lock_not_available THEN
+			v_wait := zcsync._now() + interval '1 second';	-- somebody writes one of the copies, for example
+		END;
 		IF v_wait IS NULL THEN
 			DELETE FROM zcsync.sync_queue q WHERE q.job_id = v_job.job_id;
 		ELSE

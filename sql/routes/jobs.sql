@@ -3,8 +3,10 @@
 --
 -- A job is one source record.  It needs no HTTP: a batch of at most 200 jobs of one
 -- route is claimed, written and ended in one transaction.  Nothing here waits for a
--- lock: if somebody has locked a record of either side, its job goes back for a second,
--- and the other records are written.
+-- lock, but for some milliseconds where it cannot be asked for (lock_timeout): if
+-- somebody has locked a record of either side, its push or its job, the job goes back for
+-- a second, and the other records are written; while somebody has locked a route, the
+-- others run.
 -- ---------------------------------------------------------------------
 
 -- Write changed fields of target records; returns the pairs.
@@ -292,10 +294,11 @@ COMMENT ON FUNCTION zcsync._write_route_changes(bigint, bigint[], boolean, boole
 
 -- The same, but one bad record does not affect the others: on an error the set is
 -- halved, down to that record.  Records that are left over when the limit on
--- subtransactions is reached are tried again.
+-- subtransactions is reached are tried again.  So are, after a second, those for which
+-- something is locked, as the push of a target that somebody writes: they are busy.
 CREATE FUNCTION zcsync._isolate_route_changes(p_route bigint, p_ids bigint[], p_backfill boolean, p_edited boolean,
 	p_values zcsync.route_evaluation[], p_back zcsync.route_evaluation[], p_limit interval,
-	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[])
+	OUT written bigint[], OUT statuses text[], OUT failed bigint[], OUT messages text[], OUT left_over bigint[], OUT busy bigint[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -305,9 +308,11 @@ DECLARE
 	v_first integer;
 	v_last integer;
 	v_count integer := 0;
+	v_waits integer := 0;
 	v_written record;
 BEGIN
 	left_over := '{}';
+	busy := '{}';
 	WHILE cardinality(v_from) > 0 LOOP
 		v_first := v_from[1];
 		v_last := v_to[1];
@@ -325,7 +330,10 @@ BEGIN
 			written := written || v_written.ids;
 			statuses := statuses || v_written.statuses;
 		EXCEPTION WHEN OTHERS THEN
-			IF zcsync._is_servers_error(SQLSTATE) THEN
+			v_waits := v_waits + (SQLSTATE = '55P03')::integer;
+			IF SQLSTATE = '55P03' AND (v_first = v_last OR v_waits >= 20) THEN
+				busy := busy || p_ids[v_first:v_last];
+			ELSIF SQLSTATE <> '55P03' AND zcsync._is_servers_error(SQLSTATE) THEN
 				RAISE;
 			ELSIF v_first = v_last THEN
 				failed := failed || p_ids[v_first];
@@ -483,9 +491,11 @@ BEGIN
 	IF v_result.failed IS NOT NULL THEN
 		PERFORM zcsync._fail_route_jobs(p_route, v_result.failed, v_result.messages);
 	END IF;
+	UPDATE zcsync.sync_queue q SET run_at = zcsync._now() + interval '1 second'
+	WHERE q.job_id = ANY (p_jobs) AND q.local_id = ANY (v_result.busy);
 	v_done := ARRAY(
 		SELECT i FROM unnest(p_ids) i
-		WHERE i <> ALL (coalesce(v_result.failed, '{}')) AND i <> ALL (v_result.left_over)
+		WHERE i <> ALL (coalesce(v_result.failed, '{}')) AND i <> ALL (v_result.left_over || v_result.busy)
 			AND i NOT IN (SELECT w.id FROM unnest(v_result.written, v_result.statuses) AS w (id, status) WHERE w.status = 'again'));
 	PERFORM zcsync._close_letters_of('route', v_done, p_route);
 	RETURN v_done;
@@ -553,6 +563,7 @@ COMMENT ON FUNCTION zcsync._stale_evaluations(bigint, zcsync.route_evaluation[],
 CREATE FUNCTION zcsync._run_route_batch(p_route bigint, p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
 AS $$
 DECLARE
 	v_began timestamptz := clock_timestamp();
@@ -614,7 +625,8 @@ BEGIN
 	LOOP
 		v_done := v_done || zcsync._write_route_batch(p_route, v_jobs, v_set.backfill, v_set.edited, v_set.ids, v_values, v_back, v_limit);
 	END LOOP;
-	PERFORM zcsync._fail_route_jobs(p_route, v_stale.failed, v_stale.messages) WHERE v_stale.failed && v_locked;
+	PERFORM zcsync._fail_route_jobs(p_route, array_agg(f.id), array_agg(f.message))
+	FROM unnest(v_stale.failed, v_stale.messages) AS f (id, message) WHERE f.id = ANY (v_locked) HAVING count(*) > 0;
 	DELETE FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_jobs) AND q.local_id = ANY (v_done);
 	UPDATE zcsync.sync_queue q
 	SET run_at = zcsync._now() + CASE WHEN q.local_id = ANY (v_held) THEN interval '5 minutes' ELSE interval '1 second' END
@@ -629,7 +641,7 @@ COMMENT ON FUNCTION zcsync._run_route_batch(bigint, integer) IS
 -- failover, and in a copy that was adopted, a route waits until the stream to which it
 -- writes has been read again and all of that is stored: then the route finds what the
 -- other database created.
-CREATE FUNCTION zcsync._due_routes() RETURNS TABLE (route_id bigint, name text, attempts smallint)
+CREATE FUNCTION zcsync._due_routes() RETURNS TABLE (route_id bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE		-- its plan is kept, since it is called very often
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -641,7 +653,7 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT r.route_id, r.name, r.attempts
+	SELECT r.route_id
 	FROM zcsync.routes r
 	JOIN zcsync.streams t ON t.stream_id = r.target_stream_id
 	JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
@@ -661,22 +673,28 @@ $$;
 COMMENT ON FUNCTION zcsync._due_routes() IS
 'active routes with jobs that are due, the most urgent first';
 
--- Pause a route, and say why.
-CREATE FUNCTION zcsync._pause_faulty_route(p_route bigint, p_why text, p_hint text) RETURNS void
+-- Pause a route, and say why.  Returns false if somebody has locked it, or one of its
+-- comments that wait: then it is tried again.
+CREATE FUNCTION zcsync._pause_faulty_route(p_route bigint, p_why text, p_hint text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
 AS $$
 DECLARE
 	v_name text;
 BEGIN
-	UPDATE zcsync.routes r SET state = 'paused', paused_at = zcsync._now(), paused_by = NULL, attempts = 0
+	UPDATE zcsync.routes r SET state = 'paused', paused_at = zcsync._now(), paused_by = NULL
 	WHERE r.route_id = p_route RETURNING r.name INTO v_name;
 	PERFORM zcsync._hold_copies(p_route);
 	PERFORM zcsync._alert('route_fault', v_name, 'critical', format('route "%s" was paused: %s', v_name, p_why), format(p_hint, v_name));
+	UPDATE zcsync.route_attempts a SET attempts = 0 WHERE a.route_id = p_route;
+	RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+	RETURN false;
 END
 $$;
 COMMENT ON FUNCTION zcsync._pause_faulty_route(bigint, text, text) IS
-'pauses a route whose SQL must not run, with an alert';
+'pauses a route whose SQL must not run, with an alert; false: somebody has locked it';
 
 -- Count the attempt to run the SQL of routes, before it is made and in a transaction of
 -- its own: SQL that cannot be stopped ends the process that runs it, and then nothing
@@ -689,27 +707,31 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_ids bigint[];
-	v record;
+	v_route bigint;
+	v_attempts integer;
 BEGIN
-	FOR v IN
-		SELECT d.route_id, d.attempts FROM zcsync._due_routes() d
+	FOR v_route IN
+		SELECT d.route_id FROM zcsync._due_routes() d
 		UNION	-- _end_cancelled() runs the SQL of these, too
-		SELECT r.route_id, r.attempts FROM zcsync.routes r
+		SELECT r.route_id FROM zcsync.routes r
 		WHERE r.state = 'active' AND EXISTS (SELECT FROM zcsync.sync_queue q WHERE q.cancelled = 'wanted' AND q.state = 'held')
 	LOOP
-		-- somebody is running it
-		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v.route_id % 2147483647)::integer);
-		IF v.attempts >= 2 THEN
-			PERFORM zcsync._pause_faulty_route(v.route_id, 'its SQL ended the process that ran it, twice',
+		-- somebody is running it, or removes it
+		CONTINUE WHEN NOT pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (v_route % 2147483647)::integer);
+		v_attempts := (SELECT a.attempts FROM zcsync.route_attempts a WHERE a.route_id = v_route);
+		IF v_attempts >= 2 THEN
+			PERFORM zcsync._pause_faulty_route(v_route, 'its SQL ended the process that ran it, twice',
 				'Mend its SQL, then: SELECT zcsync.resume_route(%L);');
-		ELSIF v.attempts = 1 THEN
-			UPDATE zcsync.routes r SET attempts = 2 WHERE r.route_id = v.route_id;
-			RETURN v.route_id;
+		ELSIF v_attempts = 1 THEN
+			UPDATE zcsync.route_attempts a SET attempts = 2 WHERE a.route_id = v_route;
+			RETURN v_route;
 		ELSE
-			v_ids := v_ids || v.route_id;
+			v_ids := v_ids || v_route;
 		END IF;
 	END LOOP;
-	UPDATE zcsync.routes r SET attempts = 1 WHERE r.route_id = ANY (v_ids);
+	INSERT INTO zcsync.route_attempts AS a (route_id, attempts)
+	SELECT i, 1 FROM unnest(v_ids) AS i
+	ON CONFLICT (route_id) DO UPDATE SET attempts = 1;
 	RETURN NULL;
 END
 $$;
@@ -723,13 +745,13 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	UPDATE zcsync.routes r SET attempts = r.attempts - 1
-	FROM (SELECT k.route_id FROM zcsync.routes k
+	UPDATE zcsync.route_attempts a SET attempts = a.attempts - 1
+	FROM (SELECT k.route_id FROM zcsync.route_attempts k
 		WHERE k.attempts > 0 AND CASE WHEN p_alone IS NULL THEN k.attempts = 1 ELSE k.route_id = p_alone END
-		FOR NO KEY UPDATE SKIP LOCKED) AS o
-	WHERE r.route_id = o.route_id
+		FOR UPDATE SKIP LOCKED) AS o
+	WHERE a.route_id = o.route_id
 		-- somebody is running it
-		AND pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (r.route_id % 2147483647)::integer);
+		AND pg_try_advisory_xact_lock('zcsync.routes'::regclass::oid::integer, (a.route_id % 2147483647)::integer);
 END
 $$;
 COMMENT ON FUNCTION zcsync._stop_route_jobs(bigint) IS
@@ -750,9 +772,18 @@ DECLARE
 	v_left integer := least(p_max, 200, greatest(1, current_setting('zcsync.bulk_write_limit')::integer));
 	v_done integer := 0;
 BEGIN
-	PERFORM zcsync._end_cancelled(p_by_worker => true, p_only => p_only);
-	PERFORM zcsync._end_following();
-	FOR v_route IN SELECT d.route_id FROM zcsync._due_routes() d WHERE p_only IS NULL OR d.route_id = p_only LOOP
+	BEGIN
+		PERFORM zcsync._end_cancelled(p_by_worker => true, p_only => p_only);
+		PERFORM zcsync._end_following();
+	EXCEPTION WHEN lock_not_available THEN
+		NULL;	-- somebody has locked a pair of records, for example: the next time
+	END;
+	FOR v_route IN
+		SELECT d.route_id FROM zcsync._due_routes() d
+		WHERE CASE WHEN p_only IS NOT NULL THEN d.route_id = p_only
+			-- these are to be paused
+			ELSE NOT EXISTS (SELECT FROM zcsync.route_attempts a WHERE a.route_id = d.route_id AND a.attempts >= 2) END
+	LOOP
 		EXIT WHEN v_left <= 0;
 		-- Only one batch of a route runs at a time; the statements after the lock have
 		-- younger snapshots.
@@ -762,11 +793,19 @@ BEGIN
 			PERFORM zcsync._pause_faulty_route(v_route.route_id, v_fault, 'SELECT * FROM zcsync.check_route(%L);');
 			CONTINUE;
 		END IF;
-		v_batch := zcsync._run_route_batch(v_route.route_id, v_left);
+		BEGIN
+			v_batch := zcsync._run_route_batch(v_route.route_id, v_left);
+		EXCEPTION WHEN lock_not_available THEN
+			CONTINUE;	-- what somebody has locked is no row of this batch: an alert, for example
+		END;
 		v_left := v_left - v_batch;
 		v_done := v_done + v_batch;
 	END LOOP;
-	UPDATE zcsync.routes r SET attempts = 0 WHERE r.attempts > 0 AND (p_only IS NULL OR r.route_id = p_only);
+	UPDATE zcsync.route_attempts a SET attempts = 0
+	FROM (SELECT k.route_id FROM zcsync.route_attempts k
+		WHERE k.attempts > 0 AND CASE WHEN p_only IS NULL THEN k.attempts = 1 ELSE k.route_id = p_only END
+		FOR UPDATE SKIP LOCKED) AS o
+	WHERE a.route_id = o.route_id;
 	RETURN v_done;
 END
 $$;

@@ -72,11 +72,11 @@ CREATE FUNCTION zcsync._end_following() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	UPDATE zcsync.routes r SET follows = false
-	WHERE r.route_id IN (
-		SELECT f.route_id FROM zcsync.routes f
-		WHERE f.follows AND NOT zcsync._brings_history(f.source_stream_id)
-		FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE zcsync.route_backfills b SET follows = false
+	WHERE b.route_id IN (
+		SELECT f.route_id FROM zcsync.route_backfills f JOIN zcsync.routes r ON r.route_id = f.route_id
+		WHERE f.follows AND NOT zcsync._brings_history(r.source_stream_id)
+		FOR NO KEY UPDATE OF f SKIP LOCKED)
 $$;
 COMMENT ON FUNCTION zcsync._end_following() IS
 'ends the following of histories that are read';
@@ -108,7 +108,8 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT format('route/%s/%s', r.route_id, w.local_id)) AS k (key)
 	CROSS JOIN LATERAL (SELECT (r.state = 'active' OR s.stream_id = ANY (v_starting))
 		AND (p_old IS NOT NULL OR w.cause <> 'pull' OR (w.updated_at < r.old_before) IS NOT TRUE)) AS x (is_new)
-	WHERE x.is_new OR (r.follows AND p_old IS NULL AND zcsync._brings_history(s.stream_id));
+	WHERE x.is_new OR (p_old IS NULL AND EXISTS (SELECT FROM zcsync.route_backfills b WHERE b.route_id = r.route_id AND b.follows)
+		AND zcsync._brings_history(s.stream_id));
 	IF v_jobs IS NOT NULL THEN
 		PERFORM zcsync._enqueue(v_jobs);
 	END IF;

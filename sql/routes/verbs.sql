@@ -314,6 +314,9 @@ BEGIN
 			MESSAGE = format('%s writes of route "%s" are held', v_held, name),
 			HINT = format('Decide about them first: SELECT zcsync.release_held(%L); or SELECT zcsync.cancel_held(%L);', name, name);
 	END IF;
+	PERFORM zcsync._lock_jobs(ARRAY(
+		SELECT q.job_id FROM zcsync.sync_queue q
+		WHERE q.route_id = v_route.route_id AND q.operation IN ('route', 'conversation') AND q.state = 'ready'));
 	DELETE FROM zcsync.sync_queue q WHERE q.route_id = v_route.route_id AND q.operation IN ('route', 'conversation') AND q.state = 'ready';
 	DELETE FROM zcsync.dead_letters d WHERE d.route_id = v_route.route_id AND d.operation = 'route';
 	DELETE FROM zcsync.links l WHERE l.route_id = v_route.route_id AND l.state = 'cancelled';
@@ -391,7 +394,7 @@ BEGIN
 	RETURN format('route "%s" is active%s', name,
 		CASE WHEN v_route.starts_at IS NULL THEN
 			format(' for changes from now on; SELECT * FROM zcsync.backfill_route(%L) shows what went before%s', name,
-				CASE WHEN NOT v_route.follows AND zcsync._brings_history(v_route.source_stream_id)
+				CASE WHEN NOT EXISTS (SELECT FROM zcsync.route_backfills b WHERE b.route_id = v_route.route_id AND b.follows) AND zcsync._brings_history(v_route.source_stream_id)
 					THEN '; the history of the source is still being read, and a backfill that you confirm follows it' ELSE '' END)
 		ELSE '' END);
 END
@@ -408,26 +411,29 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_source record;
+	v_ids bigint[] := ARRAY(SELECT i FROM unnest(p_ids) AS i ORDER BY i::text COLLATE "C");
+	v_goes_on boolean := EXISTS (
+		SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.operation IN ('route', 'push') AND q.priority >= 60);
 BEGIN
 	SELECT s.account_id, s.stream_id, s.kind INTO v_source
 	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id
 	WHERE r.route_id = p_route;
-	UPDATE zcsync.routes r
-	SET backfill_records = cardinality(p_ids) + CASE WHEN b.goes_on THEN r.backfill_records ELSE 0 END,
-		backfill_at = CASE WHEN b.goes_on THEN r.backfill_at ELSE zcsync._now() END
-	FROM (SELECT EXISTS (
-		SELECT FROM zcsync.sync_queue q WHERE q.route_id = p_route AND q.operation IN ('route', 'push') AND q.priority >= 60)) AS b (goes_on)
-	WHERE r.route_id = p_route AND p_priority >= 60 AND cardinality(p_ids) > 0;
-	PERFORM zcsync._verb_step('queueing', coalesce(cardinality(p_ids), 0));
-	FOR v_first IN 1 .. coalesce(cardinality(p_ids), 0) BY 10000 LOOP
+	IF p_priority >= 60 AND v_ids <> '{}' THEN
+		INSERT INTO zcsync.route_backfills AS b (route_id, records, began_at) VALUES (p_route, cardinality(v_ids), zcsync._now())
+		ON CONFLICT (route_id) DO UPDATE
+		SET records = excluded.records + CASE WHEN v_goes_on THEN b.records ELSE 0 END,
+			began_at = CASE WHEN v_goes_on THEN b.began_at ELSE excluded.began_at END;
+	END IF;
+	PERFORM zcsync._verb_step('queueing', cardinality(v_ids));
+	FOR v_first IN 1 .. cardinality(v_ids) BY 10000 LOOP	-- in the order of _enqueue(), that of the keys
 		PERFORM zcsync._enqueue(ARRAY(
 			SELECT zcsync._job(v_source.account_id, 'route', 'route', '', k.key, k.key,
 				CASE WHEN p_backfill THEN '{}' ELSE '{"edited": true}'::jsonb END, p_priority => p_priority,
 				p_stream => v_source.stream_id, p_route => p_route, p_kind => v_source.kind, p_local_id => i, p_backfill => p_backfill)
-			FROM unnest(p_ids[v_first:v_first + 9999]) AS i
+			FROM unnest(v_ids[v_first:v_first + 9999]) AS i
 			CROSS JOIN LATERAL (SELECT format('route/%s/%s', p_route, i)) AS k (key)
 			ORDER BY i));
-		PERFORM zcsync._verb_did(cardinality(p_ids[v_first:v_first + 9999]));
+		PERFORM zcsync._verb_did(cardinality(v_ids[v_first:v_first + 9999]));
 	END LOOP;
 END
 $$;

@@ -39,18 +39,36 @@ BEGIN
 		old_before timestamptz,			-- by the source's clock: a record that changed before this was there before the route
 		new_from timestamptz,			-- a record that changed at this time or later is new to the route
 		old_rows pg_snapshot,			-- between the two, rows of transactions that this snapshot sees were there before
-		backfill_records bigint NOT NULL DEFAULT 0,	-- number of records in the present backfill, or the last one
-		backfill_at timestamptz,		-- when it began
-		follows boolean NOT NULL DEFAULT false,	-- a backfill also takes records that the history of the source still brings
 		defined_by text NOT NULL,		-- role that owns the compiled functions
 		compiled_at timestamptz,
-		attempts smallint NOT NULL DEFAULT 0,	-- attempts to run its SQL since it last ran to its end
 		hour_started_at timestamptz,	-- for the write brake
 		hour_writes integer NOT NULL DEFAULT 0,
 		created_at timestamptz NOT NULL DEFAULT now()
 	);
 	COMMENT ON TABLE zcsync.routes IS
 	'a rule that keeps records of one stream in step with records of another; made paused';
+
+	-- Apart from routes, so that a route goes on while its records are queued.
+	CREATE TABLE zcsync.route_backfills (
+		route_id bigint NOT NULL
+			CONSTRAINT route_backfills_pkey PRIMARY KEY
+			CONSTRAINT route_backfills_route_fkey REFERENCES zcsync.routes ON DELETE CASCADE,
+		records bigint NOT NULL DEFAULT 0,
+		began_at timestamptz NOT NULL,
+		follows boolean NOT NULL DEFAULT false	-- it also takes records that the history of the source still brings
+	);
+	COMMENT ON TABLE zcsync.route_backfills IS
+	'the present backfill of a route, or its last one';
+
+	-- Apart from routes, whose rows people lock.
+	CREATE TABLE zcsync.route_attempts (
+		route_id bigint NOT NULL
+			CONSTRAINT route_attempts_pkey PRIMARY KEY
+			CONSTRAINT route_attempts_route_fkey REFERENCES zcsync.routes ON DELETE CASCADE,
+		attempts smallint NOT NULL		-- since it last ran to its end
+	);
+	COMMENT ON TABLE zcsync.route_attempts IS
+	'how often workers began to run the SQL of a route since it last ran to its end';
 END
 $$;
 COMMENT ON FUNCTION zcsync._step_1_routes() IS

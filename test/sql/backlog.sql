@@ -15,7 +15,8 @@ SELECT FROM zcsync.add_account('dev', 'clickup', '{"workspace_id": "9001"}', '{"
 SELECT FROM zcsync.add_stream('dev', 'tasks');
 SELECT FROM zcsync.alter_stream('dev/tasks', writes => true);
 SELECT FROM zcsync.add_route('r', source => 'desk/tickets', target => 'dev/tasks', create_in => '11');
-UPDATE zcsync.routes SET state = 'active', starts_at = now(), backfill_at = now() - interval '1 hour', backfill_records = 100000;
+UPDATE zcsync.routes SET state = 'active', starts_at = now();
+INSERT INTO zcsync.route_backfills (route_id, records, began_at) SELECT route_id, 100000, now() - interval '1 hour' FROM zcsync.routes;
 UPDATE zcsync.accounts SET state = 'active', state_reason = NULL, state_hint = NULL;
 UPDATE zcsync.streams SET last_pull_at = now(), history_state = 'done';
 DELETE FROM zcsync.sync_queue;

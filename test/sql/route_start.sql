@@ -122,11 +122,11 @@ SELECT s.account_id, 'ticket-sync', 'apply', '', s.stream_id, s.kind, 'apply/tic
 UPDATE zcsync.streams SET history_state = 'done' WHERE account_id = zcsync.account('beta');
 SELECT arrives('beta', 'read and parked', '70 days');
 SELECT * FROM routed('follow');
-SELECT follows FROM zcsync.routes;
+SELECT follows FROM zcsync.route_backfills;
 -- then it is over
 DELETE FROM zcsync.sync_queue WHERE operation = 'apply';
 SELECT zcsync._run_route_jobs();
-SELECT follows FROM zcsync.routes;
+SELECT follows FROM zcsync.route_backfills;
 SELECT arrives('beta', 'fetched', '60 days');
 SELECT * FROM routed('follow');
 SELECT item FROM zcsync.backfill_route('follow', confirm => true);

@@ -162,6 +162,17 @@ SELECT started FROM zcsync.stat_accounts WHERE account = 'leads';
 INSERT INTO zcsync.sync_queue (account_id, queue, operation, budget_class, record_key, dedupe_key, route_id, created_at, run_at)
 SELECT zcsync.account('leads'), 'route', 'route', '', 'l', 'l', route_id, zcsync._now() - interval '10 minutes', zcsync._now() - interval '10 minutes' FROM zcsync.routes;
 SELECT state, lag, why, to_do FROM zcsync.status WHERE account = 'leads';
+-- A transaction that stays open holds the route: said as it is, and by whom.
+BEGIN;
+SELECT zcsync.pause_route('r');
+PREPARE TRANSACTION 'regress_held_route';
+SELECT account, state, since < zcsync._now() AS since, why, to_do FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.sync_queue SET run_at = zcsync._now() WHERE record_key = 'l';
+SELECT account, state FROM zcsync.status WHERE account = 'route r';
+UPDATE zcsync.sync_queue SET operation = 'conversation', run_at = zcsync._now() - interval '2 minutes' WHERE record_key = 'l';
+SELECT object, state, accounts FROM zcsync._locked_routes();
+ROLLBACK PREPARED 'regress_held_route';
+SELECT account, state FROM zcsync.status WHERE account = 'route r';
 DELETE FROM zcsync.sync_queue WHERE record_key = 'l';
 SELECT state FROM zcsync.status WHERE account = 'leads';
 
@@ -250,7 +261,7 @@ DROP VIEW trouble;
 
 -- nor does what cannot be read of accounts hide what is wrong with the installation
 ALTER TABLE zcsync.sync_queue RENAME run_at TO ran_at;
-SELECT account, state, why, who FROM zcsync.status WHERE account = '(all)' ORDER BY 1, 2;
+SELECT account, state, why, who FROM zcsync.status WHERE account = '(all)' ORDER BY 1, 2, 3;
 ALTER TABLE zcsync.sync_queue RENAME ran_at TO run_at;
 
 -- Each account is counted through indexes: the queue is not read whole.
@@ -314,7 +325,7 @@ SELECT ready BETWEEN 1000 AND 9999 AS counted, more_jobs FROM zcsync.stat_accoun
 SELECT ready BETWEEN 1000 AND 9999 AS counted, more_jobs FROM zcsync.stat_queue WHERE queue = 'task-sync';
 SELECT queue, later, jobs > 1000 AS many, more FROM zcsync.stat_backlog WHERE account = 'fine' ORDER BY 1, 2;
 -- a backfill: few that are left are counted, of many their numbers tell how many they are
-UPDATE zcsync.routes SET backfill_records = 16000, backfill_at = zcsync._now() - interval '30 hours';
+INSERT INTO zcsync.route_backfills (route_id, records, began_at) SELECT route_id, 16000, zcsync._now() - interval '30 hours' FROM zcsync.routes;
 UPDATE zcsync.sync_queue SET route_id = (SELECT route_id FROM zcsync.routes), operation = 'route', budget_class = '', priority = 70
 WHERE job_id IN (SELECT job_id FROM zcsync.sync_queue WHERE operation = 'fetch' ORDER BY job_id LIMIT 12001);
 SELECT object, done, estimate, progress, eta FROM zcsync.progress WHERE lane = 'backfill';

@@ -210,7 +210,7 @@ as('mallory', q{SELECT zcsync.alter_route('hers', filter => 'true')});
 value(q{UPDATE zcsync.accounts SET state = 'active'});
 as('mallory', q{SELECT zcsync.resume_route('hers')});
 wait_until($node, 'postgres', q{SELECT count(*) >= 3 FROM zcsync.links}, 'a route that was mended goes on');
-wait_until($node, 'postgres', 'SELECT attempts = 0 FROM zcsync.routes', 'and starts counting anew');
+wait_until($node, 'postgres', 'SELECT attempts = 0 FROM zcsync.route_attempts', 'and starts counting anew');
 
 # an error of route SQL is that route's, whatever it says it is
 value('SELECT zcsync.stop()');
