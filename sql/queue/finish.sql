@@ -1,19 +1,34 @@
 -- ---------------------------------------------------------------------
 -- The queue: what becomes of a job whose call is over, or whose worker is gone.
 --
--- Nothing here waits for a transaction of somebody else, and a twin in the queue is
--- never an error: these functions return what they could not do now, and the caller
--- does it later.
+-- Nothing here waits for a transaction of somebody else, but for some milliseconds where
+-- a lock cannot be asked for (lock_timeout), and a twin in the queue is never an error:
+-- these functions return what they could not do now, and the caller does it later.
 -- ---------------------------------------------------------------------
 
 -- Record the outcomes of one account's calls that are ready together.
 --
--- A job that this claimant no longer owns is left alone: somebody else has it.  Never
--- waits for a lock.  Returns the jobs that could not be finished now: 'finish' means
--- that the caller must try again with the same outcome; 'put_back' means that
--- everything is stored except that the job could not go back to the queue (it is passed
--- with class 'put_back' the next time).
+-- A job that this claimant no longer owns is left alone: somebody else has it.  Returns
+-- the jobs that could not be finished now: 'finish' means that the caller must try again
+-- with the same outcome; 'put_back' means that everything is stored except that the job
+-- could not go back to the queue (it is passed with class 'put_back' the next time).
 CREATE FUNCTION zcsync._finish_jobs(p_claimant bigint, p_account bigint, p_outcomes zcsync.outcome[])
+RETURNS TABLE (job_id bigint, how text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
+AS $$
+BEGIN
+	RETURN QUERY SELECT f.job_id, f.how FROM zcsync._record_outcomes(p_claimant, p_account, p_outcomes) AS f;
+EXCEPTION WHEN lock_not_available THEN
+	-- what somebody has locked is no job of these: an alert, for example
+	RETURN QUERY SELECT o.job_id, 'finish'::text FROM unnest(p_outcomes) AS o;
+END
+$$;
+COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, zcsync.outcome[]) IS
+'records the outcomes of calls; returns the jobs that must be finished again later, since somebody holds a lock';
+
+CREATE FUNCTION zcsync._record_outcomes(p_claimant bigint, p_account bigint, p_outcomes zcsync.outcome[])
 RETURNS TABLE (job_id bigint, how text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -88,8 +103,8 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION zcsync._finish_jobs(bigint, bigint, zcsync.outcome[]) IS
-'records the outcomes of calls; returns the jobs that must be finished again later, since somebody holds a lock';
+COMMENT ON FUNCTION zcsync._record_outcomes(bigint, bigint, zcsync.outcome[]) IS
+'does what _finish_jobs() says, or fails because of a lock';
 
 -- What becomes of jobs of one operation whose calls succeeded; the operation decides.
 CREATE FUNCTION zcsync._endings_of(p_operation text, p_outcomes zcsync.outcome[]) RETURNS zcsync.ending[]
@@ -359,6 +374,7 @@ DECLARE
 	v_account zcsync.accounts;
 	v_object text;
 	v_known boolean;
+	v_together bigint[];
 BEGIN
 	SELECT * INTO v_job FROM zcsync.sync_queue q WHERE q.job_id = p_job;
 	SELECT * INTO v_account FROM zcsync.accounts a WHERE a.account_id = v_job.account_id;
@@ -386,12 +402,16 @@ BEGIN
 			format('%s refuses to write %s of account "%s": %s', v_account.vendor, v_job.kind, v_account.name, p_message),
 			concat_ws(' ', p_hint, format('Then send what is held: SELECT zcsync.release_held(%L);', v_account.name)));
 	END IF;
+	v_together := ARRAY(
+		SELECT q.job_id FROM zcsync.sync_queue q
+		WHERE q.account_id = v_job.account_id AND q.operation = v_job.operation AND q.kind = v_job.kind
+			AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_at = v_job.refused_at
+		FOR UPDATE SKIP LOCKED);	-- one that somebody has locked is held when it is refused again
 	-- jobs that run go back first, which may fold them into a twin
 	UPDATE zcsync.sync_queue q
 	SET state = CASE q.state WHEN 'running' THEN 'running' ELSE 'held' END, to_hold = q.state = 'running', batch_max = NULL,
 		last_class = 'rejected', last_error = coalesce(q.last_error, p_message), last_hint = coalesce(q.last_hint, p_hint)
-	WHERE q.job_id = p_job OR (q.account_id = v_job.account_id AND q.operation = v_job.operation AND q.kind = v_job.kind
-		AND (q.state = 'ready' OR q.job_id = ANY (p_ours)) AND q.refused_at = v_job.refused_at);
+	WHERE q.job_id = ANY (p_job || v_together);
 	RETURN true;
 END
 $$;
@@ -546,7 +566,8 @@ COMMENT ON FUNCTION zcsync._put_back(bigint[], timestamptz[]) IS
 'puts running jobs back to ready or folds them into their twins; returns those that are blocked by somebody''s lock';
 
 -- Count the calls in a row that failed by the vendor's fault; three of them open the
--- account's breaker.  p_answered: the vendor answered other calls meanwhile.
+-- account's breaker.  p_answered: the vendor answered other calls meanwhile.  While
+-- somebody has locked the account nothing is counted: the next calls show the same.
 CREATE FUNCTION zcsync._breaker(p_account bigint, p_failed integer, p_answered boolean, p_message text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -555,12 +576,17 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 	v_failures integer;
 BEGIN
-	IF p_answered THEN
+	SELECT a.breaker_failures INTO v_failures FROM zcsync.accounts a
+	WHERE a.account_id = p_account AND CASE WHEN p_answered THEN a.breaker_failures > 0 ELSE p_failed > 0 END
+	FOR NO KEY UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN;
+	ELSIF p_answered THEN
 		UPDATE zcsync.accounts a
 		SET breaker_failures = 0, breaker_until = CASE WHEN a.breaker_opened_at IS NOT NULL THEN v_now END
-		WHERE a.account_id = p_account AND a.breaker_failures > 0;
-	ELSIF p_failed > 0 THEN
-		SELECT a.breaker_failures + p_failed INTO v_failures FROM zcsync.accounts a WHERE a.account_id = p_account;
+		WHERE a.account_id = p_account;
+	ELSE
+		v_failures := v_failures + p_failed;
 		UPDATE zcsync.accounts a
 		SET breaker_failures = v_failures,
 			breaker_opened_at = CASE WHEN v_failures >= 3 THEN coalesce(a.breaker_opened_at, v_now) END,
@@ -589,9 +615,7 @@ BEGIN
 	IF p_authenticates THEN
 		PERFORM zcsync._block_account(p_account, 'credentials_refused', coalesce(p_message, 'the vendor refused the credentials'),
 			p_hint);
-		-- Jobs that failed for this reason are not at fault themselves.
-		UPDATE zcsync.sync_queue SET failures = 0
-		WHERE account_id = p_account AND state = 'ready' AND last_class = 'auth';
+		PERFORM zcsync._forget_refusals();
 	ELSE
 		PERFORM zcsync._enqueue(zcsync._job(p_account, 'account', 'probe', 'api', 'probe', 'probe', '{}', 1));
 	END IF;
@@ -599,6 +623,30 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._auth_failed(bigint, boolean, text, text) IS
 'after a refusal of rights: sends a probe for the account, or blocks it if that was the probe';
+
+-- Jobs that failed because the credentials of their account are refused are not at fault
+-- themselves.  Those that somebody has locked are left: _recover_jobs() calls this every
+-- few seconds.  A pull comes again by itself, however often it failed.
+CREATE FUNCTION zcsync._forget_refusals() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	UPDATE zcsync.sync_queue q SET failures = 0
+	WHERE q.job_id IN (
+		SELECT r.job_id FROM zcsync.accounts a
+		CROSS JOIN LATERAL (
+			SELECT k.job_id FROM zcsync.sync_queue k
+			WHERE k.account_id = a.account_id AND k.last_error IS NOT NULL AND k.operation <> 'pull'
+				AND k.state = 'ready' AND k.last_class = 'auth' AND k.failures > 0
+			FOR NO KEY UPDATE SKIP LOCKED) AS r
+		WHERE a.state = 'blocked' AND a.blocked_by = 'credentials_refused');
+END
+$$;
+COMMENT ON FUNCTION zcsync._forget_refusals() IS
+'forgets the failures of jobs whose accounts are blocked because their credentials are refused';
 
 -- Take over what a reply of the vendor says of a budget.
 --
@@ -612,6 +660,7 @@ CREATE FUNCTION zcsync._note_limits(p_account bigint, p_class text, p_limit inte
 	p_reset_s integer, p_pause_ms bigint, p_guessed boolean DEFAULT false, p_limit_window_s integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'		-- somebody who alters the account may have its budgets: then it is noted later
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
@@ -670,6 +719,7 @@ DECLARE
 	v_now timestamptz := zcsync._now();
 BEGIN
 	PERFORM zcsync._note_clock();
+	PERFORM zcsync._forget_refusals();
 	SELECT array_agg(c.claimed_by) INTO v_dead
 	FROM (SELECT DISTINCT q.claimed_by FROM zcsync.sync_queue q WHERE q.state = 'running') c
 	WHERE c.claimed_by <> p_self AND NOT zcsync._claimant_alive(c.claimed_by);
