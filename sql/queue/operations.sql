@@ -51,9 +51,9 @@ COMMENT ON TYPE zcsync.ending IS
 CREATE TYPE zcsync.operation AS (
 	name text,
 	prepare regprocedure,	-- (account, job ids) returns prepared[]; without it the payload is the request
-	finish regprocedure,	-- (outcomes) returns ending[]: for the outcomes of class done
+	finish regprocedure,	-- (outcomes) returns ending[]: for the outcomes of class done; without it these jobs have ended
 	fail regprocedure,		-- (outcomes) returns void: for those of any other class
-	shelve regprocedure,	-- (kind, local_id, state) returns void: a job was held, failed for good, or is pending again; an error refuses the last
+	shelve regprocedure,	-- (kind, local id, state) returns void: a job of this row became a dead letter (failed), was taken out of the queue (held), or is queued again (pending), which an error refuses
 	start regprocedure,		-- () returns bigint: called before run, in a transaction of its own that is committed first; notes what is about to be run
 	run regprocedure,		-- (maximum, result of start) returns integer: does jobs that need no call; returns how many ended
 	has_due regprocedure,	-- () returns boolean: is there something that run would do now?  Called very often

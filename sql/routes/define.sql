@@ -10,7 +10,6 @@
 --		match_<id>(source rows)			existing records, only with match_on
 --		back_<id>(target rows)			fields of the source, only if some come back
 --
--- Each gives a zcsync.route_value for each row, and is called by
 -- Each returns a zcsync.route_value for each row, and only zcsync._evaluate() calls it.
 --
 -- The functions are made by the role that defines the route, and run with its rights.

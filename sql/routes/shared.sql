@@ -26,8 +26,6 @@ $$;
 COMMENT ON FUNCTION zcsync._closes(bigint, text, text) IS
 'does a record with this status count as closed at its vendor?';
 
--- The last open source of a target leaves, and the others are closed: the target is
--- closed, with the status that the first of these wants.
 -- The change that closes a target: an error if no status is known that does, or if its
 -- vendor does not take it.
 CREATE FUNCTION zcsync._closing_change(p_link bigint, p_source bigint, p_vendor text, p_kind text, p_target bigint, p_old text, p_new text)
@@ -45,6 +43,8 @@ $$;
 COMMENT ON FUNCTION zcsync._closing_change(bigint, bigint, text, text, bigint, text, text) IS
 'the change that closes a target, or why it cannot be closed';
 
+-- The last open source of a target leaves, and the others are closed: the target is
+-- closed, with the status that the first of these wants.
 CREATE FUNCTION zcsync._close_left(p_route bigint, p_changes zcsync.route_change[]) RETURNS zcsync.route_change[]
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
