@@ -40,7 +40,7 @@
 #include "settings.h"
 
 static void take_back(int code, Datum arg);
-static bool lock_routes(void);
+static bool lock_notes(void);
 
 /* From now on an attempt that is interrupted is taken back. */
 void
@@ -74,7 +74,7 @@ take_back(int code, Datum arg)
 	XactReadOnly = false;		/* a session in CALL run() may have set it */
 	SetConfigOption("synchronous_commit", "local", PGC_USERSET,
 					PGC_S_OVERRIDE);
-	if (OidIsValid(get_extension_oid("zcsync", true)) && lock_routes())
+	if (OidIsValid(get_extension_oid("zcsync", true)) && lock_notes())
 	{
 		SetUserIdAndSecContext(get_role_oid(zcsync_role, false),
 							   SECURITY_LOCAL_USERID_CHANGE);
@@ -92,11 +92,11 @@ take_back(int code, Datum arg)
  * holds a lock that conflicts.
  */
 static bool
-lock_routes(void)
+lock_notes(void)
 {
-	Oid			routes = get_relname_relid("routes",
-										   get_namespace_oid("zcsync", false));
+	Oid			notes = get_relname_relid("route_attempts",
+										  get_namespace_oid("zcsync", false));
 
-	return OidIsValid(routes) &&
-		ConditionalLockRelationOid(routes, RowExclusiveLock);
+	return OidIsValid(notes) &&
+		ConditionalLockRelationOid(notes, RowExclusiveLock);
 }

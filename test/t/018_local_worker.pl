@@ -126,7 +126,7 @@ forget_slow();
 work_again('three times');
 
 # A process that is ended waits for nothing more: neither for somebody who has locked the
-# table of routes, nor for a standby.
+# table of attempts, nor for a standby.
 sub end_local
 {
 	my ($what) = @_;
@@ -136,8 +136,8 @@ sub end_local
 	return wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", "$what: it ends");
 }
 be_slow('locked');
-$flow->value(q{BEGIN; LOCK TABLE zcsync.routes IN SHARE MODE; PREPARE TRANSACTION 'locked'});
-end_local('the table of routes is locked');
+$flow->value(q{BEGIN; LOCK TABLE zcsync.route_attempts IN SHARE MODE; PREPARE TRANSACTION 'locked'});
+end_local('the table of attempts is locked');
 $flow->value(q{COMMIT PREPARED 'locked'});
 forget_slow();
 work_again('the table was locked');
@@ -147,7 +147,7 @@ $node->reload;
 my $commit = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CREATE TABLE public.waits ()' ]);
 wait_until($node, 'postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' AND wait_event = 'SyncRep')}, 'commits wait for a standby');
 end_local('a standby is away');
-is($flow->value(q{SELECT attempts FROM zcsync.routes}), 0, 'and the attempt does not count');
+is($flow->value(q{SELECT attempts FROM zcsync.route_attempts}), 0, 'and the attempt does not count');
 $node->append_conf('postgresql.conf', q{synchronous_standby_names = ''});
 $node->reload;
 IPC::Run::finish($commit);
