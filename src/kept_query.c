@@ -137,9 +137,12 @@ kept_query(const char *query, int nargs, const Oid *types)
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep the plan of a query");
 	place = free_place();
-	*place = (KeptQuery) {
-		.query = copy, .nargs = nargs, .types = copied, .plan = plan, .used = calls
-	};
+	place->query = copy;
+	place->nargs = nargs;
+	place->types = copied;
+	place->plan = plan;
+	place->used = calls;
+	place->running = 0;
 	return place;
 }
 
