@@ -11,7 +11,7 @@ use Time::HiRes qw(time);
 use ZcsyncFlow;
 use ZcsyncTest;
 
-my $flow = ZcsyncFlow->start('main', tickets => 20, tasks => 5, conf => "zcsync.mapping_timeout = 1min\nzcsync.request_timeout = 5s\nmax_prepared_transactions = 1\nwal_level = replica\nmax_wal_senders = 1");
+my $flow = ZcsyncFlow->start('main', tickets => 20, tasks => 5, conf => "zcsync.mapping_timeout = 10min\nzcsync.request_timeout = 5s\nmax_prepared_transactions = 1\nwal_level = replica\nmax_wal_senders = 1");
 my ($node, $simulator) = ($flow->node, $flow->simulator);
 
 my $quiet = $node->safe_psql('postgres', q{SELECT count(*) FROM zcsync.stat_workers WHERE role = 'local worker'});
