@@ -332,8 +332,8 @@ COMMENT ON FUNCTION zcsync._create_budget_view() IS
 -- What is held of an account: pushes that wait for a decision, and not for their paused
 -- route, which has a line of its own, with the reason; new rows that cancel_held() kept;
 -- and copies that it prevents routes from making.  A refused push says itself why it is
--- held.  Of the others the open alerts say it: without one, or with several, the reason is
--- not known (alter_stream(writes => false) raises none).
+-- held, and one of a read-only stream its stream.  Of the others the open alerts say it:
+-- without one, or with several, the reason is not known.
 CREATE FUNCTION zcsync._held_of(p_account text, OUT jobs bigint, OUT kept bigint, OUT reason text, OUT cancelled bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER	-- its plan is kept
 SET search_path = pg_catalog, pg_temp
@@ -353,13 +353,16 @@ DECLARE
 		ELSE 'changes are held' END;
 BEGIN
 	SELECT count(*) FILTER (WHERE q.cancelled IS DISTINCT FROM 'kept'), count(*) FILTER (WHERE q.cancelled = 'kept'),
-		CASE WHEN bool_and(q.refused) THEN 'a right is missing' WHEN bool_or(q.refused) THEN 'changes are held' ELSE v_known END,
+		CASE WHEN bool_and(q.read_only) THEN 'the stream is read-only' WHEN bool_and(q.refused) THEN 'a right is missing'
+			WHEN bool_or(q.refused OR q.read_only) THEN 'changes are held' ELSE v_known END,
 		(SELECT count(*) FROM (
 			SELECT FROM zcsync.links AS l
 			WHERE l.target_account = v_account AND l.state = 'cancelled' LIMIT 2000) AS l)
 	INTO jobs, kept, reason, cancelled
 	FROM (
-		SELECT h.cancelled, CASE WHEN h.cancelled IS NULL THEN h.refused_at IS NOT NULL END AS refused FROM zcsync.sync_queue AS h
+		SELECT h.cancelled, CASE WHEN h.cancelled IS NULL THEN h.refused_at IS NOT NULL END AS refused,
+			CASE WHEN h.cancelled IS NULL THEN EXISTS (SELECT FROM zcsync.streams AS s WHERE s.stream_id = h.stream_id AND NOT s.writes) END AS read_only
+		FROM zcsync.sync_queue AS h
 		WHERE h.account_id = v_account AND h.state = 'held'
 			AND (h.last_class IS DISTINCT FROM 'paused' OR NOT EXISTS (
 				SELECT FROM zcsync.comment_copies AS k JOIN zcsync.routes AS r ON r.route_id = k.route_id WHERE k.copy_id = h.local_id AND r.state = 'paused'))
@@ -376,6 +379,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE p_reason
+		WHEN 'the stream is read-only' THEN format('SELECT zcsync.reference(kind, local_id), * FROM zcsync.sync_queue WHERE state = ''held'' AND account_id = zcsync.account(%L); '
+			|| '-- then cancel_held(account), or alter_stream(stream, writes => true) and release_held(account)', p_account)
 		WHEN 'a right is missing' THEN format('SELECT * FROM zcsync.check_account(%L); -- give the right at the vendor, then SELECT zcsync.release_held(%1$L);', p_account)
 		WHEN 'another installation writes' THEN format('SELECT message, hint FROM zcsync.alerts WHERE code = ''other_installation'' AND object = %L AND resolved_at IS NULL;', p_account)
 		ELSE format('SELECT zcsync.reference(kind, local_id), * FROM zcsync.sync_queue WHERE state = ''held'' AND account_id = zcsync.account(%L); -- then %s', p_account,

@@ -165,8 +165,9 @@ COMMENT ON FUNCTION zcsync._record_endings(zcsync.ending[], zcsync.outcome[]) IS
 
 -- What becomes of jobs whose call failed: which go back to the queue, and when.
 -- - vendor, throttled: spend no attempt; such a job ends when it has failed for longer
---   than the queue's max_age, whatever the time that it waited for its turn.  A 500 may be caused by one record of those that travelled together, so they travel in
---   half as large a call the next time.
+--   than the queue's max_age, whatever the time that it waited for its turn.  A 500 may
+--   be caused by one record of those that travelled together, so they travel in half as
+--   large a call the next time.
 -- - auth: counts as an attempt.  It starts a probe.  If that is refused, too, the secret
 --   is wrong and the account is blocked; if not, the account may not see this one record.
 -- - halved: was refused in a call together with others, of which one may be to blame.

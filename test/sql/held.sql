@@ -159,6 +159,7 @@ UPDATE zcsync.tickets SET subject = 'edited';
 UPDATE zcsync.sync_queue SET state = 'held';
 UPDATE zcsync.tasks SET name = 'edited' WHERE remote_id IN ('a', 'b');
 SELECT item, value FROM zcsync.alter_stream('dev/tasks', writes => false) WHERE item = 'held writes';
+SELECT state, why, who, to_do FROM zcsync.status WHERE account = 'dev';
 -- the others are released
 SET client_min_messages = notice;
 SELECT zcsync.release_held();
