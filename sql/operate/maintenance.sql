@@ -416,17 +416,18 @@ AS $$
 DECLARE
 	v_step text;
 	v_state jsonb;
-	v_more boolean;
+	v_done record;
 	v_failed text[] := '{}';
 BEGIN
 	FOREACH v_step IN ARRAY zcsync._maintenance_steps() LOOP
 		v_state := NULL;
 		LOOP
-			SELECT m.state, m.more INTO v_state, v_more FROM zcsync._maintain(v_step, v_state) AS m;
+			v_done := zcsync._maintain(v_step, v_state);
 			COMMIT;
-			EXIT WHEN NOT coalesce(v_more, false);
+			EXIT WHEN NOT coalesce(v_done.more, false);
+			v_state := v_done.state;
 		END LOOP;
-		IF v_more IS NULL THEN
+		IF v_done.more IS NULL THEN
 			v_failed := v_failed OPERATOR(pg_catalog.||) v_step;
 		END IF;
 	END LOOP;
