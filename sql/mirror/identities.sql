@@ -84,6 +84,7 @@ CREATE FUNCTION zcsync._identify_insert() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET plan_cache_mode = force_generic_plan	-- numbers differ each time, and to plan for all months takes longer than to look
 AS $$
 DECLARE
 	v_rows record;
@@ -103,12 +104,16 @@ BEGIN
 	END IF;
 	-- The table cannot have a unique key of local_id alone, so it is checked here, but for
 	-- what we write, which has numbers of the sequence: the months of leads need not be
-	-- opened for it.  Numbers of the sequence lie close together: if no other lead has
-	-- one between the first and the last of them, none is looked up.
+	-- opened for it.
 	SELECT count(*) AS leads, count(DISTINCT n.local_id) AS ids, min(n.local_id) AS first, max(n.local_id) AS last INTO v_new
 	FROM new_rows n WHERE n.sync_cause = 'local';
-	IF v_new.leads = 0 OR (v_new.ids = v_new.leads AND v_new.last::numeric - v_new.first < 2 * v_new.leads
-			AND v_new.leads = (SELECT count(*) FROM zcsync.leads t WHERE t.local_id BETWEEN v_new.first AND v_new.last)) THEN
+	IF v_new.leads = 0 THEN
+		RETURN NULL;
+	END IF;
+	-- Numbers of the sequence lie close together: if no other lead has one between the
+	-- first and the last of them, none is looked up.
+	IF v_new.ids = v_new.leads AND v_new.last::numeric - v_new.first < 2 * v_new.leads
+		AND v_new.leads = (SELECT count(*) FROM zcsync.leads t WHERE t.local_id BETWEEN v_new.first AND v_new.last) THEN
 		RETURN NULL;
 	END IF;
 	PERFORM FROM new_rows n
