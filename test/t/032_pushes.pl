@@ -10,7 +10,7 @@ use Test::More;
 use ZcsyncTest;
 
 my $simulator = start_simulator('--tickets', 0, '--tasks', 12, '--clickup-plan', 'enterprise');
-my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.request_timeout = 3s\njit = off\n");
+my $node = new_node('main', conf => "zcsync.databases = ''\njit = off\n");
 $node->start;
 setup_zcsync($node, 'postgres');
 add_simulated_accounts($node, 'postgres', $simulator);

@@ -15,7 +15,7 @@ use ZcsyncTest;
 use Simulator::OpenAPI;
 
 my $simulator = start_simulator('--tickets', 30, '--tasks', 0, '--zendesk-plan', 'none');
-my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.request_timeout = 3s\njit = off\n");
+my $node = new_node('main', conf => "zcsync.databases = ''\njit = off\n");
 $node->start;
 setup_zcsync($node, 'postgres');
 $simulator->post('settings', { lenient_solve => 1 });	# not what this is about
@@ -64,7 +64,7 @@ sub edit { my ($id, %fields) = @_; later(); $simulator->post('edit', { account =
 
 value(sprintf q{SELECT zcsync.add_account('acme', 'zendesk', settings => '{"subdomain": "acme", "base_url": "%s", "plan": "enterprise"}',
 	credentials => '{"client_id": "client-acme", "client_secret": "secret-acme", "scope": "read write"}')}, $simulator->zendesk);
-value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01');
+value(q{SELECT zcsync.add_stream('acme', 'tickets', since => '2000-01-01', pull_interval => '1 hour');
 	SELECT zcsync.add_stream('acme', kind) FROM unnest('{fields,statuses}'::text[]) kind;
 	SELECT zcsync.alter_stream('acme/tickets', writes => true)});
 work();

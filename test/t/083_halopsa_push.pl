@@ -14,7 +14,7 @@ use ZcsyncTest;
 use Simulator::OpenAPI;
 
 my $simulator = start_simulator('--tickets', 0, '--tasks', 0, '--halopsa-tickets', 12, '--halopsa-leads', 8, '--halopsa-plan', 'none', '--keep-requests', 20000);
-my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.request_timeout = 3s\nzcsync.bulk_write_limit = 100000\njit = off\n");
+my $node = new_node('main', conf => "zcsync.databases = ''\nzcsync.bulk_write_limit = 100000\njit = off\n");
 $node->start;
 setup_zcsync($node, 'postgres');
 

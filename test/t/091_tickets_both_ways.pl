@@ -12,7 +12,7 @@ use ZcsyncTest;
 
 my $simulator = start_simulator('--tickets', 60, '--tasks', 0, '--zendesk-plan', 'none', '--halopsa-tickets', 0, '--halopsa-leads', 0, '--halopsa-plan', 'none',
 	'--keep-requests', 20000);
-my $node = new_node('main', conf => "zcsync.databases = ''\nlog_statement = none\nzcsync.bulk_write_limit = 100000\nzcsync.request_timeout = 3s\njit = off\n");
+my $node = new_node('main', conf => "zcsync.databases = ''\nlog_statement = none\nzcsync.bulk_write_limit = 100000\njit = off\n");
 
 $simulator->post('holdback', { seconds => -2 });
 $node->start;
@@ -181,7 +181,7 @@ is(value("SELECT concat_ws(' ', z.doc ->> 'status', z.doc ->> 'priority', h.doc 
 
 # Both sides edit one field while a vendor is down, so that what the route wrote still waits when
 # the vendor's page comes: the source wins, and what lost is in the history.
-sub down { my ($vendor) = @_; $simulator->post('faults', { vendor => $vendor, fault => 'status', status => 503, count => 0 }); return; }
+sub down { my ($vendor, %what) = @_; $simulator->post('faults', { vendor => $vendor, fault => 'status', status => 503, count => 0, %what }); return; }
 sub reads { my ($stream) = @_; value(qq{UPDATE zcsync.accounts SET breaker_until = NULL, breaker_failures = 0, breaker_opened_at = NULL;
 	UPDATE zcsync.sync_queue SET run_at = now() + interval '1 hour' WHERE operation = 'push' AND state = 'ready'; SELECT zcsync.refresh('$stream'); CALL zcsync.run('20 s')}); return; }
 sub agreed { my ($what) = @_; work(); work(1); load(); is(value("SELECT concat_ws(' ', z.doc ->> 'status', h.doc ->> 'status_id') FROM z, h WHERE z.id = '$z' AND h.id = '$h'"), 'pending 3', $what); return; }
@@ -194,9 +194,11 @@ edits([ 'z', $z, { status => 'pending' } ], [ 'h', $h, { status_id => 28 } ]);
 reads('acme/tickets');
 is(value("SELECT concat_ws(' ', status, sync_state) FROM zcsync.tickets WHERE account_id = zcsync.account('psa') AND remote_id = '$h'"), '3 pending', 'the target is down, and the value of the source waits');
 $simulator->no_faults;
+down('halopsa', method => 'POST', path => '/api/Tickets');
 reads('psa/tickets');
 is(value("SELECT concat_ws(' ', status, sync_state) FROM zcsync.tickets WHERE account_id = zcsync.account('psa') AND remote_id = '$h'"), '3 pending', 'the page of the target does not take its place');
 is(lost("psa/tickets/$h", 'status'), '28 3 pull', 'and the value of the target is in the history');
+$simulator->no_faults;
 agreed('the source wins when the target was down');
 is(writes(), '0 1', 'by one write');
 both_open();
