@@ -61,6 +61,7 @@
 #define PARTITION_INTERVAL_MS	(3600 * 1000)	/* and for missing months */
 #define BUSY_SCAN_INTERVAL_MS	20	/* look for jobs while others are in flight */
 #define GIVE_BACK_BYTES			(8 * 1024 * 1024)	/* of replies */
+#define GIVE_BACK_AFTER			20000	/* ms after the last large reply */
 
 static const char *engine_role_name(ZcsyncEngine *engine);
 static void step_register(ZcsyncEngine *engine);
@@ -69,7 +70,7 @@ static void step_partitions(ZcsyncEngine *engine);
 static void step_due(ZcsyncEngine *engine);
 static void engine_upkeep(ZcsyncEngine *engine, TimestampTz now);
 static void engine_scan(ZcsyncEngine *engine, TimestampTz now);
-static void engine_give_back(ZcsyncEngine *engine);
+static void engine_give_back(ZcsyncEngine *engine, TimestampTz now);
 static bool engine_local(ZcsyncEngine *engine);
 static void step_begin_local(ZcsyncEngine *engine);
 static void step_local(ZcsyncEngine *engine);
@@ -325,18 +326,22 @@ engine_scan(ZcsyncEngine *engine, TimestampTz now)
 	if (engine->role != ZCSYNC_ROLE_LOCAL && engine->due_at > now)
 		engine->scan_at = Min(engine->scan_at, engine->due_at);
 	if (engine->idle)
-		engine_give_back(engine);
+		engine_give_back(engine, now);
 }
 
 /*
  * A page takes ten times its size in memory while it is stored.  All of it is
  * freed then, but the C library keeps it for the next page.  After many
- * pages, give it back to the system.
+ * pages, give it back to the system: when nothing is on its way, or, where
+ * something always is, when no large reply came for a while.
  */
 static void
-engine_give_back(ZcsyncEngine *engine)
+engine_give_back(ZcsyncEngine *engine, TimestampTz now)
 {
-	if (engine->read_bytes < GIVE_BACK_BYTES || !zcsync_engine_drained(engine))
+	if (engine->read_bytes < GIVE_BACK_BYTES)
+		return;
+	if (!zcsync_engine_drained(engine) &&
+		!TimestampDifferenceExceeds(engine->page_at, now, GIVE_BACK_AFTER))
 		return;
 	engine->read_bytes = 0;
 #ifdef __GLIBC__

@@ -32,6 +32,7 @@
 #define LOCKED_RETRY_MAX_MS		1000
 #define FINISH_MAX_CALLS		1000	/* outcomes in one transaction */
 #define FINISH_MAX_BYTES		(8 * 1024 * 1024)	/* replies, likewise */
+#define LARGE_REPLY_BYTES		(64 * 1024)
 
 static bool engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry,
 								List *calls);
@@ -151,7 +152,13 @@ engine_finish_calls(ZcsyncEngine *engine, EngineAccount *entry, List *calls)
 		step_finish(engine);
 		zcsync_xact_commit(engine->mode);
 		foreach(lc, calls)
-			engine->read_bytes += ((ZcsyncCall *) lfirst(lc))->body_len;
+		{
+			Size		length = ((ZcsyncCall *) lfirst(lc))->body_len;
+
+			engine->read_bytes += length;
+			if (length >= LARGE_REPLY_BYTES)
+				engine->page_at = GetCurrentTimestamp();
+		}
 		entry->finish.backoff_ms = 0;
 		ok = true;
 	}

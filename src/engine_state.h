@@ -60,6 +60,7 @@ struct ZcsyncEngine
 								 * around */
 	bool		draining;		/* take nothing new */
 	Size		read_bytes;		/* replies stored since memory was given back */
+	TimestampTz page_at;		/* when the last large reply was stored */
 	bool		idle;			/* the last scan found nothing to do */
 	bool		due_jobs;		/* but there are jobs that wait for a budget */
 	bool		more_local;		/* local jobs are left for this engine to

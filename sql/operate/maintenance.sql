@@ -382,8 +382,9 @@ COMMENT ON FUNCTION zcsync._analyze_by_month() IS
 'analyses the tables by month that were not for a week; returns how many';
 
 -- pg_cron keeps a row for each run of a job for ever.  Delete up to p_max runs of our
--- jobs that ended more than 30 days ago, if pg_cron is in this database.  Its tables may
--- be missing, so they are named only in statements that run if it is.
+-- jobs, also of those that are scheduled no more, which ended, or were cut off, more than
+-- 30 days ago, if pg_cron is in this database.  Its tables may be missing, so they are
+-- named only in statements that run if it is.
 CREATE FUNCTION zcsync._trim_runs(p_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -395,8 +396,10 @@ BEGIN
 		DELETE FROM cron.job_run_details AS d
 		USING (
 			SELECT r.runid FROM cron.job_run_details AS r
-			WHERE r.end_time < zcsync._now() - interval '30 days'
-				AND EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid AND j.jobname LIKE 'zcsync %')
+			WHERE coalesce(r.end_time, r.start_time) < zcsync._now() - interval '30 days'
+				AND CASE WHEN EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid)
+					THEN EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid AND j.jobname LIKE 'zcsync %')
+					ELSE strpos(r.command, 'zcsync.') > 0 END
 			LIMIT p_max) AS old
 		WHERE d.runid = old.runid;
 		GET DIAGNOSTICS v_count = ROW_COUNT;

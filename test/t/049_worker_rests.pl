@@ -1,5 +1,6 @@
 # What a worker leaves alone: it asks for streams that are due only when the next of them
-# is, and not with each edit; and after a heavy round it gives its memory back.
+# is, and not with each edit; and after a heavy round it gives its memory back, also while
+# another vendor keeps it waiting.
 
 use strict;
 use warnings;
@@ -14,7 +15,7 @@ plan skip_all => 'there is no /proc to look into' if !-d "/proc/$$/fd";
 
 my $TICKETS = 6000;
 my $simulator = start_simulator('--tickets', $TICKETS, '--zendesk-plan', 'none');
-my $node = new_node('main', conf => "log_statement = none\ntrack_functions = all\nzcsync.poll_interval = '1 min'\n");
+my $node = new_node('main', conf => "log_statement = none\ntrack_functions = all\nzcsync.poll_interval = '1 min'\nzcsync.request_timeout = 10min\n");
 
 $node->start;
 setup_zcsync($node, 'postgres');
@@ -31,6 +32,14 @@ sub memory { return (slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+) kB/m)
 # Memory
 # ---------------------------------------------------------------------
 
+# a vendor that never replies
+$simulator->post('faults', { fault => 'hang', vendor => 'clickup', count => 0 });
+value(sprintf <<'SQL', $simulator->clickup);
+SELECT zcsync.add_account('dev', 'clickup', settings => '{"workspace_id": "9001", "plan": "business", "base_url": "%s"}', credentials => '{"token": "pk_1_DEV"}');
+SELECT zcsync.add_stream('dev', 'tasks', pull_interval => '30 days');
+SQL
+wait_until($node, 'postgres', q{SELECT in_flight = 1 FROM zcsync._worker_slots() WHERE role = 'worker'}, 'a request hangs');
+
 my $before = memory();
 my $wide = '{"calls": 1000000, "concurrency": 30}';
 
@@ -44,7 +53,9 @@ SQL
 my $peak = 0;
 my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 
-while (value(q{SELECT bool_and(history_state = 'done' AND last_pull_at IS NOT NULL) FROM zcsync.streams}) ne 't')
+my $acme = q{account_id = zcsync.account('acme')};
+
+while (value(qq{SELECT bool_and(history_state = 'done' AND last_pull_at IS NOT NULL) FROM zcsync.streams WHERE $acme}) ne 't')
 {
 	die 'the history was not read' if time > $deadline;
 	foreach (1 .. 20)
@@ -65,7 +76,8 @@ while ($after - $before > 0.5 * ($peak - $before) && time < $deadline)
 	sleep 0.1;
 	$after = memory();
 }
-cmp_ok($after - $before, '<=', 0.5 * ($peak - $before), "of $peak kB at most, the idle worker keeps $after");
+cmp_ok($after - $before, '<=', 0.5 * ($peak - $before), "of $peak kB at most, the worker keeps $after");
+is(value(q{SELECT in_flight FROM zcsync._worker_slots() WHERE role = 'worker'}), 1, 'while the request hangs');
 
 # ---------------------------------------------------------------------
 # Streams that are due
@@ -75,7 +87,7 @@ sub asked { return value(q{SELECT sum(calls) FROM pg_stat_user_functions WHERE f
 
 # The read that follows the history is over, and the next one is days away, when it is this
 # stream's turn.
-wait_until($node, 'postgres', q{SELECT bool_and(next_pull_at > now() + interval '2 minutes') AND NOT EXISTS (SELECT FROM zcsync.sync_queue) FROM zcsync.streams},
+wait_until($node, 'postgres', qq{SELECT bool_and(next_pull_at > now() + interval '2 minutes') AND NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE $acme) FROM zcsync.streams WHERE $acme},
 	'nothing is due');
 my $asked = asked();
 my $EDITS = 20;
@@ -83,13 +95,13 @@ my $EDITS = 20;
 foreach my $n (1 .. $EDITS)
 {
 	value("UPDATE zcsync.tickets SET subject = 'edit $n' WHERE local_id = (SELECT min(local_id) FROM zcsync.tickets)");
-	wait_until($node, 'postgres', 'SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue)', "edit $n was sent");
+	wait_until($node, 'postgres', qq{SELECT NOT EXISTS (SELECT FROM zcsync.sync_queue WHERE $acme)}, "edit $n was sent");
 }
 is(value(q{SELECT count(*) FROM zcsync.sync_records WHERE operation = 'push'}), $EDITS, 'each edit was sent by itself');
 cmp_ok(asked() - $asked, '<=', 4, 'with edits, the worker hardly ever asked for streams that are due');
 
 # but as soon as one is due, it is read
 value(q{SELECT zcsync.refresh('acme/tickets')});
-wait_until($node, 'postgres', q{SELECT bool_and(last_pull_at > now() - interval '1 minute' AND next_pull_at > now() + interval '2 minutes') FROM zcsync.streams}, 'the stream was read');
+wait_until($node, 'postgres', q{SELECT bool_and(last_pull_at > now() - interval '1 minute' AND next_pull_at > now() + interval '2 minutes') FROM zcsync.streams WHERE account_id = zcsync.account('acme')}, 'the stream was read');
 $node->stop;
 done_testing();
