@@ -16,17 +16,17 @@
  * dropped unless
  *
  * - this session asked for the key before, and its generation did not move
- *   since.  That holds for every value read after asking, wherever it went
- *   meanwhile.
+ *   since.  This is enough for every value that was read after the question,
+ *   even if it was kept in a variable or a table meanwhile.
  *
- * - and all snapshots of this transaction see what moved the generation, for
- *   the value may come from one that is older than the asking: that of the
- *   statement that asks and puts, of a query that calls a function for its
- *   rows, or of a whole transaction.  This holds if the generation did not
- *   move since this session's last transaction ended, except in REPEATABLE
- *   READ, where a snapshot can be imported.  It also holds if all transaction
- *   ids given out when the generation moved have ended for the oldest
- *   snapshot in use.
+ * - and all snapshots of this transaction see what moved the generation.  For
+ *   the value may have been read with a snapshot that is older than the
+ *   question: that of the statement that both asks and puts, of a query that
+ *   calls a function for its rows, or of a whole transaction.  All of them see
+ *   it if the generation did not move since this session's last transaction
+ *   ended, except in REPEATABLE READ, where a snapshot can be imported; or if
+ *   all transaction ids given out when the generation moved have ended for
+ *   the oldest snapshot in use.
  *
  * - and the transaction has written nothing, as the value might come from its
  *   own writes.

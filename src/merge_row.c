@@ -12,11 +12,11 @@
  * Arguments of _merge_row():
  *
  *	base		what was last agreed on; NULL: nothing ever was
- *	theirs		what the document says; a column that is not there it does not
- *				cover
+ *	theirs		what the document says; it says nothing of a column that is
+ *				missing in it
  *	sent		pushes that base may not know yet, the oldest first:
- *				[{"sent": {...}, "base": {...}}, ...]; where base is not told,
- *				it is taken to be what it is now
+ *				[{"sent": {...}, "base": {...}}, ...]; without "base" the
+ *				present base is used
  *	answered	is the document the reply to the last of them?
  *	pushable	columns of which the vendor can be told; NULL: all
  *	policies	{column: policy}; see merge.h for those that are not there

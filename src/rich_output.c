@@ -4,8 +4,8 @@
  *		Write the lines of a text as HTML, as blocks or as plain text.
  *
  * The HTML has p, br, strong, em, code, pre, ul, ol, li, blockquote, and a
- * with href.  Read again, it gives the lines that it was written from, but for
- * what the order of its elements does not tell.
+ * with href.  Read again, it gives the lines that it was written from, except for
+ * nesting that the order of its elements does not show.
  *
  * A list of blocks is a list of runs of characters; the run that ends a line
  * has what holds for the line:

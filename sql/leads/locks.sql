@@ -18,7 +18,7 @@ COMMENT ON FUNCTION zcsync._attempt(text, "any") IS
 
 -- Which of these numbers belong to existing leads?  The others belong to leads that are
 -- about to be made.  p_fresh are numbers that the caller has just drawn: no lead has them
--- yet, and where all are such, no month of leads need be opened.
+-- yet, and if all numbers are of this kind, no month of leads is read.
 CREATE FUNCTION zcsync._existing_leads(p_account bigint, p_leads bigint[], p_fresh bigint[] DEFAULT '{}') RETURNS bigint[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -290,9 +290,9 @@ $$;
 COMMENT ON FUNCTION zcsync._comment_lane_job(bigint) IS
 'the job that reads new comments of a stream''s records; NULL: no record is followed, or it is on its way';
 
--- Count how far the first reading of comments is, for the view progress.  Who has but few
--- to read needs no count.  Many are counted once in ten minutes (p_next: the next turn),
--- since all of them are read for that.
+-- Count how far the first reading of comments is, for the view progress.  A stream that
+-- has few left to read is not counted.  Many are counted once in ten minutes (p_next: the
+-- next turn), since all of them are read for that.
 CREATE FUNCTION zcsync._count_conversations(p_stream bigint, p_next timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

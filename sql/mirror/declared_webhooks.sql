@@ -7,10 +7,10 @@
 -- depends on the reply to a change: one that was lost shows in the next list.  Once an
 -- hour the job comes by itself; then it is usually one call.
 --
--- Which webhooks at the vendor are ours shows in their address: it has the account's
--- path, which is random, and after it the round.  Another secret takes another webhook,
--- in the next round; both send until the new one is known to work, then the former is
--- deleted, and its secret stays valid for a while.
+-- Which webhooks at the vendor are ours shows in their address: it ends with the account's
+-- path, which is random, and a number.  For a new secret a second webhook is made, with the
+-- next number; both send until the new one is known to work, then the old one is deleted,
+-- and its secret stays valid for a while.
 --
 -- A secret that a reply shows never comes here: src/shown_secret.c takes it out of the
 -- reply, whose member has a number instead, and seals it under the name that is given

@@ -337,9 +337,10 @@ $$;
 COMMENT ON FUNCTION zcsync._give_up_job(record) IS
 'makes a dead letter of a job that failed for good, as _fail_jobs() has it, or records only the failure if it recurs';
 
--- A push that travelled alone was refused because a right is missing.  Where the
--- vendor's pushes never travel together, and its refusal says that the login lacks a
--- scope, the first such push starts what _hold_refused() looks for, and others join it.
+-- A push that was sent alone was refused because a right is missing.  Where the vendor's
+-- pushes are never sent together, and its refusal says that the login lacks a scope, note
+-- the time of the first such refusal in each of them: by it _hold_refused() recognises
+-- those that belong together.
 CREATE FUNCTION zcsync._note_refused(p_job bigint, p_ours bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

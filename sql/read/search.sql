@@ -100,8 +100,7 @@ AS $$
 		CASE WHEN s.typos AND b.suffix = 'search' AND zcsync._index_is_valid(format('idx_%s_search_typos', k.kind)) THEN k.a END
 	FROM zcsync._search_kinds() AS k
 	LEFT JOIN zcsync.search_indexes AS s ON s.kind = k.kind
-	LEFT JOIN LATERAL (SELECT s.language FROM pg_ts_config AS c JOIN pg_namespace AS n ON n.oid = c.cfgnamespace
-		WHERE format('%I.%I', n.nspname, c.cfgname) = s.language) AS t ON true	-- it may have been dropped or renamed
+	CROSS JOIN LATERAL (SELECT zcsync._text_search(s.language)) AS t (language)
 	CROSS JOIN LATERAL (SELECT coalesce(t.language, 'pg_catalog.simple'), coalesce(s.fields, '{}')) AS l (language, fields)
 	CROSS JOIN LATERAL (VALUES ('search', k.public, true), ('search_private', format('(%s) IS NOT TRUE', k.public), p_private AND k.public IS NOT NULL))
 		AS b (suffix, condition, wanted)

@@ -182,6 +182,17 @@ $$;
 COMMENT ON FUNCTION zcsync._search_writers(text) IS
 'roles that may write rows of a kind and may not execute the function that its search index calls for each';
 
+-- The name of a text search configuration, as search_indexes has it; NULL if it was
+-- dropped or renamed since.
+CREATE FUNCTION zcsync._text_search(p_language text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p_language FROM pg_ts_config AS c JOIN pg_namespace AS n ON n.oid = c.cfgnamespace WHERE format('%I.%I', n.nspname, c.cfgname) = p_language
+$$;
+COMMENT ON FUNCTION zcsync._text_search(text) IS
+'the name of a text search configuration, if it exists';
+
 -- Remember how a kind is to be indexed, so that its indexes can be made anew.
 CREATE FUNCTION zcsync._note_search(p_kind text, p_language regconfig, p_fields text[], p_typos boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -295,6 +306,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_incomplete text[];
+	v_lost text[];
 	v_writers text;
 BEGIN
 	IF to_regclass('zcsync.search_indexes') IS NULL OR NOT EXISTS (SELECT FROM zcsync.search_indexes) THEN
@@ -304,15 +316,18 @@ BEGIN
 	FROM zcsync.search_indexes AS s
 	WHERE EXISTS (		-- The index of a whole table is valid when those of all its months are.
 		SELECT FROM zcsync._wanted_search_indexes(s.kind) AS w WHERE zcsync._index_is_valid(format('idx_%s_%s', s.kind, w.suffix)) IS NOT TRUE);
+	SELECT array_agg(s.kind ORDER BY s.kind) INTO v_lost FROM zcsync.search_indexes AS s WHERE zcsync._text_search(s.language) IS NULL;
 	SELECT string_agg(DISTINCT w::text, ', ') INTO v_writers FROM zcsync.search_indexes AS s CROSS JOIN LATERAL zcsync._search_writers(s.kind) AS w;
 	item := 'search';
-	ok := v_incomplete IS NULL AND v_writers IS NULL;
+	ok := v_incomplete IS NULL AND v_lost IS NULL AND v_writers IS NULL;
 	message := CASE
 		WHEN v_writers IS NOT NULL THEN format('%s cannot write rows: a search index calls a function that they may not execute', v_writers)
+		WHEN v_lost IS NOT NULL THEN format('the text search configuration of the search index of %s was renamed or dropped', array_to_string(v_lost, ', '))
 		WHEN v_incomplete IS NOT NULL THEN format('a search index of %s is missing or invalid', array_to_string(v_incomplete, ', '))
 		ELSE 'the search indexes are complete' END;
 	hint := CASE
 		WHEN v_writers IS NOT NULL THEN format('GRANT EXECUTE ON FUNCTION zcsync._index_search TO %s;', v_writers)
+		WHEN v_lost IS NOT NULL THEN format('SELECT * FROM zcsync.disable_search(%1$L); SELECT * FROM zcsync.enable_search(%1$L, ''<language>'');', v_lost)
 		WHEN v_incomplete IS NOT NULL THEN format(E'SELECT statement FROM zcsync.enable_search(%L, concurrently => true) \\gexec', v_incomplete) END;
 	RETURN NEXT;
 END

@@ -25,8 +25,9 @@
 --
 -- A job is one pair; it writes rows of zcsync.comments, which are then sent as any other
 -- row is.  While a comment of ours is on its way to a record, or it is not known whether
--- it arrived, none of that record are carried on: one of them may be that comment.  Nor are
--- they while some may be here without those before them: copies keep the order.
+-- it arrived, none of that record are carried on: one of them may be that comment.  They also
+-- wait while earlier comments of the record may not have been read yet, so that copies
+-- stay in order.
 -- ---------------------------------------------------------------------
 
 -- The two ends of pairs, once for each way in which the route carries comments.

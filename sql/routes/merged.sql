@@ -9,10 +9,11 @@
 --   move    the winner has none: it gets the loser's, which then has the winner's fields;
 --           a comment says so
 --
--- Either way links.moved_to of the pair that ended names that of the winner.  So it is
--- done once, whatever is read again: a loser without a pair is left alone.  Of a chain of
--- merges the last winner counts, however far it has been read.  While the winner, or the
--- loser's counterpart, is not there yet, the pair stays, and is looked at again when it is.
+-- Either way links.moved_to of the pair that ended names that of the winner.  A merge that
+-- is read again changes nothing, since its loser has no pair any more.  If the winner was
+-- itself merged into another record, the last record of the chain counts, as far as it is
+-- known here.  While the winner, or the loser's counterpart, is not there yet, the pair
+-- stays, and is looked at again when it is.
 --
 -- Where records have a final status, a loser counts as one only when it has it.  What a
 -- vendor tells of a merge may name both as each other's winner; the one that is closed is

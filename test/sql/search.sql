@@ -362,6 +362,21 @@ SELECT kind, action FROM zcsync.enable_search('{tickets}');
 SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'search';
 SELECT has_function_privilege('regress_zcsync_writer', 'zcsync._index_search(regconfig, text, text, text, text)', 'EXECUTE');
 
+-- The text search configuration of an index was renamed, or dropped: search does without.
+SELECT action FROM zcsync.disable_search('{tickets}');
+CREATE TEXT SEARCH CONFIGURATION public.ours (COPY = pg_catalog.english);
+SELECT action FROM zcsync.enable_search('{tickets}', 'public.ours', typos => false);
+SELECT count(*) FROM zcsync.search('common', '{tickets}', page_size => 100);
+ALTER TEXT SEARCH CONFIGURATION public.ours RENAME TO yours;
+SET client_min_messages = notice;
+SELECT count(*) FROM zcsync.search('common', '{tickets}', page_size => 100);
+SELECT ok, message, hint FROM zcsync.selfcheck() WHERE item = 'search';
+ALTER TEXT SEARCH CONFIGURATION public.yours RENAME TO ours;
+SELECT count(*) FROM zcsync.search('common', '{tickets}', page_size => 100);
+DROP TEXT SEARCH CONFIGURATION public.ours CASCADE;
+SELECT count(*) FROM zcsync.search('common', '{tickets}', page_size => 100);
+SET client_min_messages = warning;
+
 DROP VIEW found;
 DROP FUNCTION walk, plans, plan_faults;
 DROP EXTENSION zcsync CASCADE;

@@ -63,6 +63,11 @@ SELECT zcsync.create_partitions();
 INSERT INTO zcsync.alerts (code, message, resolved_at) VALUES ('long ago', 'x', now() - interval '70 days'), ('lately', 'x', now() - interval '1 day');
 INSERT INTO cron.job_run_details (jobid, runid, status, return_message, end_time)
 SELECT jobid, 1000, 'succeeded', 'CALL', now() - interval '5 days' FROM cron.job WHERE jobname ~ 'maintenance';
+-- of jobs that are scheduled no more, one of them cut off; and of a job of somebody else
+INSERT INTO cron.job_run_details (jobid, runid, command, status, start_time, end_time) VALUES
+(100000, 1001, 'VACUUM (ANALYZE) zcsync.leads', 'succeeded', now() - interval '5 days', now() - interval '5 days'),
+(100001, 1002, 'CALL zcsync.maintain()', 'running', now() - interval '5 days', NULL),
+(100002, 1003, 'VACUUM other.leads', 'succeeded', now() - interval '5 days', now() - interval '5 days');
 SQL
 my ($old, $young, $history, $records) = (month('leads', -4), month('leads', -3), month('changes', -13), month('sync_records', -13));
 is(join(' ', map { fate($_) } $old, $young, $history, $records), 'attached attached attached attached', 'at first all months are there');
@@ -114,7 +119,7 @@ my ($reports, $first) = split /\|/, value(q{SELECT count(DISTINCT taken_at), cou
 cmp_ok($reports, '>=', int($days / 8), "a report was kept each week ($reports)");
 cmp_ok($reports, '<=', int($days / 7) + 1, 'and no more often');
 like(value("SELECT count(DISTINCT day) - $days FROM zcsync.table_sizes"), qr/^[01]$/, 'the sizes of tables each day');
-is(value(q{SELECT count(*) FROM cron.job_run_details WHERE runid = 1000}), '0', 'runs of pg_cron that ended 30 days ago are forgotten');
+is(value(q{SELECT string_agg(command, ', ') FROM cron.job_run_details WHERE runid BETWEEN 1000 AND 1003}), 'VACUUM other.leads', 'runs of pg_cron that ended 30 days ago are forgotten, and none of others');
 is(value(q{SELECT string_agg(jobname, ', ' ORDER BY jobname) FROM cron.job}),
 	'zcsync maintenance of postgres, zcsync reindex of zcsync.sync_queue in postgres, zcsync vacuum of zcsync.leads in postgres', 'its jobs are not');
 
