@@ -108,8 +108,9 @@ mends('a template', shows('a template', 'no worker', '^this database is a templa
 for (1 .. 3)
 {
 	wait_for_worker($node, 'postgres');
-	value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'zcsync worker'});
-	wait_for_no_worker($node, 'postgres') if $_ < 3;
+	my $pid = worker_pid($node, 'postgres');
+	value("SELECT pg_terminate_backend($pid)");
+	wait_until($node, 'postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", 'a worker ends');
 }
 shows('a worker that ends again and again', 'no worker', 'ended');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
