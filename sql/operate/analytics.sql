@@ -10,7 +10,8 @@
 -- ---------------------------------------------------------------------
 
 -- For more than two years business hours are not looked up day by day: the result is
--- the whole time between the two.
+-- the whole time between the two.  Days are timestamps without time zone, to which those
+-- of the business hours give theirs; none is further from UTC than a day.
 CREATE FUNCTION zcsync.business_time(since timestamptz, until timestamptz) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -21,8 +22,9 @@ AS $$
 		ELSE coalesce(sum(greatest(least(h.closes_at, business_time.until) - greatest(h.opens_at, business_time.since), '0')), '0') END
 	FROM (
 		SELECT (d.day + b.opens) AT TIME ZONE b.time_zone AS opens_at, (d.day + b.closes) AT TIME ZONE b.time_zone AS closes_at
-		FROM generate_series(CASE WHEN isfinite(business_time.since) AND isfinite(business_time.until) THEN business_time.since::date - 1 END,
-			least(business_time.until, business_time.since + interval '2 years')::date + 1, interval '1 day') AS d (day)
+		FROM generate_series(
+			CASE WHEN isfinite(business_time.since) AND isfinite(business_time.until) THEN date_trunc('day', business_time.since AT TIME ZONE 'UTC') - interval '1 day' END,
+			least(business_time.until, business_time.since + interval '2 years') AT TIME ZONE 'UTC' + interval '1 day', interval '1 day') AS d (day)
 		JOIN zcsync.business_hours AS b ON b.weekday = extract(isodow FROM d.day)
 		WHERE NOT EXISTS (SELECT FROM zcsync.holidays AS f WHERE f.day = d.day::date)) AS h
 	WHERE business_time.since < business_time.until
@@ -147,8 +149,9 @@ AS $$
 	INSERT INTO zcsync.table_sizes (day, table_name, row_count, bytes)
 	SELECT (zcsync._now() AT TIME ZONE 'UTC')::date, p.relname, sum(greatest(c.reltuples, 0)), sum(pg_total_relation_size(c.oid))
 	FROM pg_class AS p
-	CROSS JOIN LATERAL pg_partition_tree(p.oid) AS t
-	JOIN pg_class AS c ON c.oid = coalesce(t.relid, p.oid)
+	LEFT JOIN LATERAL pg_partition_tree(p.oid) AS t ON true
+	-- of a table by month, ANALYZE estimates the rows of the whole as well
+	JOIN pg_class AS c ON c.oid = coalesce(t.relid, p.oid) AND c.relkind = 'r'
 	WHERE p.relnamespace = 'zcsync'::regnamespace AND p.relkind IN ('r', 'p') AND NOT p.relispartition
 	GROUP BY p.relname
 	ON CONFLICT ON CONSTRAINT table_sizes_pkey DO UPDATE SET row_count = excluded.row_count, bytes = excluded.bytes

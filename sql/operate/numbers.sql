@@ -177,7 +177,7 @@ BEGIN
 	SELECT date_trunc('hour', coalesce(i.numbers_at, v_now - interval '35 days') - interval '5 minutes', 'UTC') INTO v_since
 	FROM zcsync.installation AS i;
 	v_day := (v_since AT TIME ZONE 'UTC')::date;
-	DELETE FROM zcsync.hourly_numbers AS h WHERE h.hour >= v_since OR h.hour < v_now - interval '35 days';
+	DELETE FROM zcsync.hourly_numbers AS h WHERE h.hour >= v_since;
 	PERFORM zcsync._take_job_numbers(v_since);
 	PERFORM zcsync._take_read_numbers(s.kind, v_since)
 	FROM (SELECT DISTINCT x.kind FROM zcsync.streams AS x JOIN zcsync.accounts AS a USING (account_id) WHERE a.vendor <> 'local') AS s;
@@ -189,6 +189,8 @@ BEGIN
 	FROM zcsync.hourly_numbers AS h
 	WHERE h.hour >= v_day::timestamp AT TIME ZONE 'UTC'
 	GROUP BY 1, 2, 3, 4;
+	-- not before, since the first day needs all of its hours, however long ago it was
+	DELETE FROM zcsync.hourly_numbers AS h WHERE h.hour < v_now - interval '35 days';
 	PERFORM zcsync._take_call_numbers();
 	PERFORM zcsync._take_service_levels();
 	DELETE FROM zcsync.outages AS o WHERE o.ended_at < v_now - interval '13 months';
@@ -288,24 +290,41 @@ $$;
 COMMENT ON FUNCTION zcsync._create_outage_triggers() IS
 'makes the triggers that note outages; part of setup()';
 
+-- Outages that lasted beyond a time, and the one that _note_gap() will note as soon as a
+-- worker runs again.
+CREATE FUNCTION zcsync._outages_since(p_since timestamptz)
+RETURNS TABLE (account_id bigint, cause text, began_at timestamptz, ended_at timestamptz, message text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.account_id, o.cause, o.began_at, o.ended_at, o.message
+	FROM zcsync.outages AS o WHERE coalesce(o.ended_at, 'infinity') > p_since
+	UNION ALL
+	SELECT NULL, 'worker', i.clock_at + interval '1 minute', NULL, CASE WHEN i.stopped THEN 'zcsync.stop() was called' ELSE 'no worker runs' END
+	FROM zcsync.installation AS i WHERE i.clock_at < zcsync._now() - interval '5 minutes'
+$$;
+COMMENT ON FUNCTION zcsync._outages_since(timestamptz) IS
+'outages that ended after a time, or go on';
+
 -- For how long an account was not available between two times; outages that overlap
 -- count once.  A pause by an operator is no outage.
-CREATE FUNCTION zcsync._downtime(p_account bigint, p_from timestamptz, p_to timestamptz, OUT downtime interval, OUT outages bigint)
+CREATE FUNCTION zcsync._downtime(p_account bigint, p_from timestamptz, p_to timestamptz, OUT downtime interval, OUT outages bigint, OUT longest text)
 LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(sum(greatest(w.ended - greatest(w.began, w.known), '0')), '0'), count(*)
+	SELECT coalesce(sum(greatest(w.ended - greatest(w.began, w.known), '0')), '0'), count(*),
+		(array_agg(w.cause || coalesce(': ' || w.message, '') ORDER BY w.ended - w.began DESC, w.began))[1]
 	FROM (
 		-- known: when the latest of the earlier ones ended
-		SELECT t.began, t.ended, max(t.ended) OVER (ORDER BY t.began, t.ended ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known
+		SELECT t.*, max(t.ended) OVER (ORDER BY t.began, t.ended ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known
 		FROM (
-			SELECT greatest(o.began_at, p_from) AS began, least(coalesce(o.ended_at, p_to), p_to) AS ended
-			FROM zcsync.outages AS o
-			WHERE (o.account_id = p_account OR o.account_id IS NULL) AND o.cause <> 'paused' AND o.began_at < p_to AND coalesce(o.ended_at, p_to) > p_from) AS t
+			SELECT greatest(o.began_at, p_from) AS began, least(coalesce(o.ended_at, p_to), p_to) AS ended, o.cause, o.message
+			FROM zcsync._outages_since(p_from) AS o
+			WHERE (o.account_id = p_account OR o.account_id IS NULL) AND o.cause <> 'paused' AND o.began_at < p_to) AS t
 		WHERE t.began < t.ended) AS w
 $$;
 COMMENT ON FUNCTION zcsync._downtime(bigint, timestamptz, timestamptz) IS
-'how long an account was not available, and how often';
+'how long an account was not available, how often, and the cause of the longest outage';
 
 -- ---------------------------------------------------------------------
 -- Views
@@ -352,10 +371,7 @@ AS $body$
 BEGIN
 	CREATE OR REPLACE VIEW zcsync.availability AS
 	SELECT a.name AS account, p.since, round((100 * (1 - extract(epoch FROM d.downtime) / nullif(extract(epoch FROM zcsync._now() - p.since), 0)))::numeric, 3) AS available,
-		date_trunc('second', d.downtime) AS downtime, d.outages,
-		(SELECT o.cause || coalesce(': ' || o.message, '') FROM zcsync.outages AS o
-		WHERE (o.account_id = a.account_id OR o.account_id IS NULL) AND o.cause <> 'paused' AND coalesce(o.ended_at, zcsync._now()) > p.since
-		ORDER BY coalesce(o.ended_at, zcsync._now()) - greatest(o.began_at, p.since) DESC LIMIT 1) AS longest
+		date_trunc('second', d.downtime) AS downtime, d.outages, d.longest
 	FROM zcsync.accounts AS a
 	CROSS JOIN LATERAL (SELECT greatest(a.created_at, zcsync._now() - interval '30 days') AS since) AS p
 	CROSS JOIN LATERAL zcsync._downtime(a.account_id, p.since, zcsync._now()) AS d

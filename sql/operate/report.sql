@@ -203,8 +203,9 @@ AS $$
 			ORDER BY f.n DESC, f.name COLLATE "C", f.what)
 		FROM (
 			SELECT a.name, concat_ws(' ', d.operation, d.kind) AS what, concat_ws(' ', d.class, d.status) AS why, count(*) AS n, min(d.died_at) AS since,
-				zcsync.reference(min(d.kind), min(d.local_id)) AS example,
-				format('SELECT zcsync.retry(job_id) FROM zcsync.dead_letters WHERE account_id = %s AND class = %L;', d.account_id, d.class) AS to_do
+				CASE WHEN d.kind IS NOT NULL THEN zcsync.reference(d.kind, min(d.local_id)) END AS example,
+				format('SELECT zcsync.retry(job_id) FROM zcsync.dead_letters WHERE account_id = %s AND operation = %L AND kind IS NOT DISTINCT FROM %L AND class = %L AND status IS NOT DISTINCT FROM %L;',
+					d.account_id, d.operation, d.kind, d.class, d.status) AS to_do
 			FROM zcsync.dead_letters AS d JOIN zcsync.accounts AS a USING (account_id)
 			WHERE d.account_id = ANY (p_accounts)
 			GROUP BY a.name, d.account_id, d.operation, d.kind, d.class, d.status
@@ -226,20 +227,22 @@ $$;
 COMMENT ON FUNCTION zcsync._report_failures(bigint[], date, date) IS
 'the part of the report about what failed, with what to run';
 
--- Calls made, also in percent of what the account may send in that time.  Calls that
--- were saved are counted since the server started.
+-- Calls made, also in percent of what the account may send in that time: on the days of it
+-- that have come, today as a whole, since the account was added.  Calls that were saved
+-- are counted since the server started.
 CREATE FUNCTION zcsync._report_calls(p_accounts bigint[], p_from date, p_to date) RETURNS text
 LANGUAGE sql VOLATILE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT '<section><h2>Calls of the vendors'' APIs</h2>' || zcsync._html_table('{account,class,calls,of those allowed,throttled,saved since the server started}',
 		jsonb_agg(jsonb_build_array(a.name, d.kind, zcsync._count_text(d.calls),
-			coalesce(round(100.0 * d.calls / nullif(b.calls * b.share * 86400 / b.window_s * (p_to - p_from + 1), 0)::numeric, 2) || ' %', '–'),
+			coalesce(round(100.0 * d.calls / nullif(b.calls * b.share * 86400 / b.window_s * t.days, 0)::numeric, 2) || ' %', '–'),
 			zcsync._count_text(d.throttled), zcsync._count_text(m.saved)) ORDER BY a.name COLLATE "C", d.kind), '{3,4,5,6}', '{}', 'None were made.') || '</section>'
 	FROM (
 		SELECT x.account_id, x.kind, sum(x.done) AS calls, sum(x.failed) AS throttled FROM zcsync.daily_numbers AS x
 		WHERE x.account_id = ANY (p_accounts) AND x.day BETWEEN p_from AND p_to AND x.measure = 'calls' GROUP BY 1, 2) AS d
 	JOIN zcsync.accounts AS a USING (account_id)
+	CROSS JOIN LATERAL (SELECT greatest(least(p_to, (zcsync._now() AT TIME ZONE 'UTC')::date) - greatest(p_from, (a.created_at AT TIME ZONE 'UTC')::date) + 1, 1) AS days) AS t
 	LEFT JOIN zcsync.account_budgets AS b ON b.account_id = d.account_id AND b.class = d.kind
 	LEFT JOIN (SELECT x.account_id, sum(x.total) AS saved FROM zcsync._metric_series() AS x WHERE x.family = 'saved' GROUP BY 1) AS m ON m.account_id = d.account_id
 $$;
@@ -254,9 +257,8 @@ AS $$
 		jsonb_agg(jsonb_build_array(coalesce(o.name, '(all)'), o.cause, to_char(o.began_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
 			zcsync._span(coalesce(o.ended_at, zcsync._now()) - o.began_at) || CASE WHEN o.ended_at IS NULL THEN ', goes on' ELSE '' END) ORDER BY o.began_at), '{}', '{}', 'None.') || '</section>'
 	FROM (
-		SELECT a.name, o.* FROM zcsync.outages AS o LEFT JOIN zcsync.accounts AS a USING (account_id)
-		WHERE (o.account_id = ANY (p_accounts) OR o.account_id IS NULL)
-			AND o.began_at < (p_to + 1)::timestamp AT TIME ZONE 'UTC' AND coalesce(o.ended_at, 'infinity') >= p_from::timestamp AT TIME ZONE 'UTC'
+		SELECT a.name, o.* FROM zcsync._outages_since(p_from::timestamp AT TIME ZONE 'UTC') AS o LEFT JOIN zcsync.accounts AS a USING (account_id)
+		WHERE (o.account_id = ANY (p_accounts) OR o.account_id IS NULL) AND o.began_at < (p_to + 1)::timestamp AT TIME ZONE 'UTC'
 		ORDER BY o.began_at DESC LIMIT 50) AS o
 $$;
 COMMENT ON FUNCTION zcsync._report_outages(bigint[], date, date) IS

@@ -18,6 +18,18 @@ INSERT INTO zcsync.holidays VALUES ('2026-11-24', 'a holiday');
 UPDATE zcsync.business_hours SET time_zone = 'America/New_York';
 INSERT INTO zcsync.business_hours (weekday, opens, closes, time_zone) VALUES (6, '22:00', '24:00', 'America/New_York');
 SELECT zcsync.business_time('2026-11-23 00:00+00', '2026-11-30 00:00+00') AS four_days_and_a_night, zcsync.business_time('2026-11-23 13:00+00', '2026-11-23 15:00+00') AS in_new_york;
+-- wherever the session is; also in summer, and where it is Monday while it is still Sunday here
+CREATE FUNCTION hours(time_zone text, since timestamptz) RETURNS interval LANGUAGE sql
+BEGIN ATOMIC
+	UPDATE zcsync.business_hours SET time_zone = hours.time_zone;
+	SELECT zcsync.business_time(since, since + interval '2 hours');
+END;
+SET timezone = 'Europe/Berlin';
+SELECT hours('America/New_York', '2026-11-23 13:00+00') AS winter, hours('America/New_York', '2026-07-06 12:00+00') AS summer, hours('Pacific/Auckland', '2026-11-22 19:00+00') AS monday_there, hours('Pacific/Auckland', '2026-11-27 03:00+00') AS friday_there,
+	hours('Europe/Berlin', '2026-11-23 07:00+00') AS here;
+SET timezone = 'Pacific/Kiritimati';
+SELECT hours('America/New_York', '2026-11-23 13:00+00') AS winter, hours('Etc/GMT+12', '2026-11-28 04:00+00') AS friday_there, hours('Etc/GMT+12', '2026-11-29 04:00+00') AS saturday_there;
+SET timezone = 'UTC';
 DELETE FROM zcsync.business_hours;
 SELECT zcsync.business_time('2026-11-23 00:00+00', '2026-11-30 00:00+00') AS around_the_clock;
 SELECT zcsync.business_time('-infinity', '2026-11-30 00:00+00');
@@ -75,8 +87,13 @@ SELECT day, account, measure, kind, done, failed, success_rate, p50_ms FROM zcsy
 SELECT * FROM zcsync.calculate_capacity(5000, 0.15, 12);
 SELECT * FROM zcsync.calculate_capacity(1000, 0, 12);
 -- 1000 rows and a megabyte a day; calls double until the limit is in sight
-DELETE FROM zcsync.table_sizes;
 DELETE FROM zcsync.daily_numbers;
+-- all tables are measured; those by month as a whole, each row once
+ANALYZE zcsync.tickets, zcsync.leads;
+SELECT zcsync._take_sizes();
+SELECT table_name, row_count, bytes > 0 AS bytes FROM zcsync.table_sizes WHERE table_name IN ('tickets', 'leads') ORDER BY 1;
+SELECT item, now, unit FROM zcsync.calculate_capacity() WHERE item IN ('table tickets', 'table leads') AND unit = 'rows' ORDER BY 1;
+DELETE FROM zcsync.table_sizes;
 INSERT INTO zcsync.table_sizes (day, table_name, row_count, bytes)
 SELECT (now() AT TIME ZONE 'UTC')::date - 10 + n, 'tickets', 5000 + 1000 * n, 8000000 + 1000000 * n FROM generate_series(0, 10) AS n;
 UPDATE zcsync.account_budgets SET calls = 100, share = 1, window_s = 86400 WHERE class = 'api';

@@ -80,6 +80,18 @@ SELECT zcsync._take_numbers();
 SELECT a.name, measure, kind, done, failed, waits FROM zcsync.hourly_numbers JOIN zcsync.accounts a USING (account_id) WHERE a.name = 'dev' AND done = 0 ORDER BY 1, 2, 3;
 ROLLBACK;
 
+-- maintain() did not run for long: what was counted before stays
+BEGIN;
+DELETE FROM zcsync.hourly_numbers;
+DELETE FROM zcsync.daily_numbers;
+UPDATE zcsync.installation SET numbers_at = date_trunc('day', now()) - interval '36 days' + interval '12 hours 30 minutes';
+INSERT INTO zcsync.hourly_numbers (account_id, hour, measure, kind, done, failed, waits)
+SELECT zcsync.account('acme'), date_trunc('day', now()) - interval '36 days' + h * interval '1 hour', 'read', 'tickets', 10, 0, '{"5": 10}' FROM generate_series(0, 11) AS h;
+SELECT zcsync._take_numbers();
+SELECT (now() AT TIME ZONE 'UTC')::date - day AS days_ago, sum(done) AS done FROM zcsync.daily_numbers WHERE measure = 'read' GROUP BY 1 ORDER BY 1 DESC LIMIT 1;
+SELECT min(hour) >= now() - interval '35 days' AS trimmed FROM zcsync.hourly_numbers;
+ROLLBACK;
+
 -- what is not counted yet is not trimmed
 UPDATE zcsync.queues SET keep_completed = 0, keep_failed = 0;
 UPDATE zcsync.sync_records SET created_at = created_at - interval '3 days';
@@ -115,6 +127,22 @@ UPDATE zcsync.installation SET clock_at = now() - interval '16 minutes';
 SELECT count(*) FROM zcsync.outages WHERE cause = 'worker';
 UPDATE zcsync.installation SET clock_at = now();
 SELECT message, ended_at - began_at >= interval '15 minutes' AS lasted FROM zcsync.outages WHERE cause = 'worker' ORDER BY outage_id DESC LIMIT 1;
+
+-- and no worker runs now: it counts as soon as it is longer than five minutes, and once only
+BEGIN;
+DELETE FROM zcsync.outages;
+UPDATE zcsync.installation SET clock_at = now();
+UPDATE zcsync.installation SET clock_at = now() - interval '4 minutes', stopped = false;
+SELECT account, available, outages, longest FROM zcsync.availability;
+UPDATE zcsync.installation SET clock_at = now() - interval '72 minutes' - interval '1 minute';
+SELECT account, available, downtime, outages, longest FROM zcsync.availability;
+UPDATE zcsync.installation SET stopped = true;
+SELECT account, longest FROM zcsync.availability;
+SELECT account, value, met FROM zcsync.slo WHERE goal = 'availability';
+SELECT zcsync.report_html('acme') ~ '<td>\(all\)</td><td>worker</td><td>[-0-9: ]*</td><td>72 min, goes on</td>' AS reported;
+UPDATE zcsync.installation SET clock_at = now();
+SELECT account, available, downtime, outages, longest FROM zcsync.availability;
+ROLLBACK;
 
 -- all of it costs nothing to read: no view looks at records of jobs or changes
 SELECT viewname FROM pg_views WHERE schemaname = 'zcsync' AND viewname IN ('slo', 'availability') AND definition ~ 'sync_records|changes(?! )'

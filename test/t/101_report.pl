@@ -56,6 +56,14 @@ is("$account{$_}[3] $account{$_}[4]", value("SELECT to_char(sum(l.counted), 'FM9
 is("$account{$_}[5]", value("SELECT available || ' %' FROM zcsync.availability WHERE account = '$_'"), "$_: availability is that of the view") for qw(acme dev quiet);
 my @jobs = rows($page{dev}, 'Which jobs failed most');
 is(join(' ', map { $_ =~ s/,//gr } @{ $jobs[0] }[ 1 .. 3 ]), value(q{SELECT kind || ' ' || sum(failed) || ' ' || sum(done + failed) FROM zcsync.sync_daily WHERE account = 'dev' AND measure = 'job' GROUP BY kind ORDER BY sum(failed) DESC LIMIT 1}), 'failed jobs are those of sync_daily');
+# the statement of a line is about the letters of that line only
+value("UPDATE zcsync.dead_letters SET status = 409 WHERE job_id = 1; UPDATE zcsync.dead_letters SET status = NULL WHERE job_id = 2; UPDATE zcsync.dead_letters SET operation = 'upload', kind = NULL WHERE job_id = 3");
+for my $line (rows(page(value("SELECT zcsync.report_html('dev')")), 'What waits for a person'))
+{
+	(my $letters = $line->[6]) =~ s/zcsync\.retry\(job_id\)/count(*)/;
+	is(value($letters), $line->[3], "$line->[1], $line->[2]: as many are tried again as wait");
+}
+value("UPDATE zcsync.dead_letters SET status = 422, operation = 'push', kind = 'tasks'");
 my @waits = rows($page{dev}, 'What waits for a person');
 is($waits[0][3] + $waits[1][3], 7, 'what waits is told by cause');
 is(join(' ', map { "$_->[3]" } sort { $b->[3] <=> $a->[3] } @waits), value(q{SELECT string_agg(n::text, ' ' ORDER BY n DESC) FROM (SELECT count(*) AS n FROM zcsync.errors WHERE account = 'dev' GROUP BY split_part(message, ':', 1)) AS x}), 'what waits is that of errors');
@@ -73,6 +81,12 @@ my %allowed = map { $_ => value("SELECT round(100.0 * sum(d.done) / (30 * c.allo
 is(join('|', map { join ' ', @$_ } rows($page{$_}, "Calls of the vendors' APIs")),
 	value("SELECT concat_ws(' ', account, kind, to_char(sum(done), 'FM999,999,990'), '$allowed{$_}', to_char(sum(failed), 'FM999,990'), '–') FROM zcsync.sync_daily WHERE account = '$_' AND measure = 'calls' GROUP BY account, kind"),
 	"$_: calls, their share of what is allowed, and throttled ones are those of sync_daily and calculate_capacity()") for qw(acme dev);
+# days to come allow nothing, nor do days before the account was there
+sub share { return (rows(page(value("SELECT zcsync.report_html('acme', $_[0], $_[1])")), "Calls of the vendors' APIs"))[0][3] }
+my $share = share('current_date - 4', 'current_date');
+is(share('current_date - 4', 'current_date + 20'), $share, 'a report of days to come: the share of calls is that until today');
+value("UPDATE zcsync.accounts SET created_at = date_trunc('day', now(), 'UTC') - interval '4 days' + interval '1 hour' WHERE name = 'acme'; DELETE FROM zcsync.daily_numbers WHERE account_id = zcsync.account('acme') AND measure = 'calls' AND day < (now() AT TIME ZONE 'UTC')::date - 4");
+is(share('current_date - 20', 'current_date'), $share, 'and of days before the account was added: that since then');
 is(join('|', map { join ' ', @$_ } rows($page{acme}, 'Conversations')),
 	value(q{SELECT concat_ws(' ', account, opened, resolved, zcsync._span(make_interval(secs => (3600 * first_reply_hours)::float8)), zcsync._span(make_interval(secs => (3600 * resolution_hours)::float8))) FROM zcsync.stat_agents WHERE account = 'acme'}),
 	'tickets opened and resolved, first replies and resolutions are those of stat_agents');
