@@ -352,6 +352,33 @@ $$;
 COMMENT ON FUNCTION zcsync._lock_rows(bigint, text, bigint[], boolean) IS
 'locks rows of a kind without waiting, and returns those it could lock';
 
+-- Note when records came that were made at the vendor since their stream was added.
+-- History has no row that tells it, and the row itself tells only when it was last
+-- written.  p_written has the remote ids of the rows that were inserted.
+CREATE FUNCTION zcsync._note_arrivals(p_account bigint, p_kind text, p_documents zcsync.document[], p_written text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+	v_since timestamptz := (SELECT s.created_at FROM zcsync.streams AS s WHERE s.account_id = p_account AND s.kind = p_kind);
+BEGIN
+	IF v_since IS NULL OR p_written IS NULL THEN
+		RETURN;
+	END IF;
+	INSERT INTO zcsync.arrivals (account_id, kind, came_at, created_at)
+	SELECT p_account, p_kind, zcsync._now(), array_agg(d.created_at)
+	FROM (
+		SELECT u.remote_id, (u.vals ->> 'created_at')::timestamptz AS created_at FROM unnest(p_documents) AS u
+		WHERE (u.vals ->> 'created_at')::timestamptz > v_since
+		OFFSET 0) AS d
+	WHERE d.remote_id = ANY (p_written)
+	HAVING count(*) > 0;
+END
+$$;
+COMMENT ON FUNCTION zcsync._note_arrivals(bigint, text, zcsync.document[], text[]) IS
+'notes when new records came, for numbers';
+
 -- Take documents of distinct records; on an error none of them.  Never waits for a
 -- lock: waiting returns the positions of documents whose row somebody has locked, or
 -- which cannot be told from a record that is being created.
@@ -407,6 +434,7 @@ BEGIN
 			v_new := ARRAY(SELECT unnest(v_new) EXCEPT SELECT unnest(waiting));
 		END IF;
 		v_written := zcsync._insert_documents(p_account, p_kind, p_documents, v_new, p_origin);
+		PERFORM zcsync._note_arrivals(p_account, p_kind, p_documents, v_written);
 		changed := changed + coalesce(cardinality(v_written), 0);
 		-- Somebody else stored the same record just now.
 		IF coalesce(cardinality(v_written), 0) < cardinality(v_new) THEN

@@ -7,9 +7,10 @@
 -- measures are
 --
 --	sent	changes made here: from the first edit to the vendor's reply
---	read	changes made at the vendor: from its updated_at to the row here.
---		Of a row that changed more than once in an hour, the last is
---		measured; of records that were there before the stream, none
+--	read	changes made at the vendor: from its updated_at, of a new record its
+--		created_at, to the row here.  Of a row that changed more than once
+--		in an hour, the last change is measured.  Nothing that happened
+--		before the stream was added counts
 --	job	jobs by operation: how long their last call took
 --	calls, throttled	(by day only) what account_budgets counted
 --
@@ -107,7 +108,7 @@ COMMENT ON FUNCTION zcsync._take_job_numbers(timestamptz) IS
 'the numbers of jobs that ended since, by hour';
 
 -- Count the changes of a kind that were read since then and whose row did not change
--- afterwards.
+-- afterwards, and the new records.
 CREATE FUNCTION zcsync._take_read_numbers(p_kind text, p_since timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -117,17 +118,21 @@ BEGIN
 		INSERT INTO zcsync.hourly_numbers (account_id, hour, measure, kind, done, failed, waits)
 		SELECT x.account_id, x.hour, 'read', %1$L, sum(x.n), 0, jsonb_object_agg(x.class, x.n)
 		FROM (
-			SELECT c.account_id, date_trunc('hour', c.created_at, 'UTC') AS hour,
-				zcsync._wait_class(extract(epoch FROM c.created_at - t.updated_at) * 1000) AS class, count(*) AS n
+			SELECT r.account_id, date_trunc('hour', r.here, 'UTC') AS hour, zcsync._wait_class(extract(epoch FROM r.here - r.there) * 1000) AS class, count(*) AS n
 			FROM (
-				SELECT DISTINCT ON (c.local_id) c.account_id, c.local_id, c.created_at, c.action, c.cause
-				FROM zcsync.changes AS c
-				WHERE c.created_at >= $1 AND c.kind = %1$L
-				ORDER BY c.local_id, c.created_at DESC) AS c
-			JOIN zcsync.%1$I AS t ON t.account_id = c.account_id AND t.local_id = c.local_id
-			JOIN zcsync.streams AS s ON s.account_id = c.account_id AND s.kind = %1$L
-			WHERE c.cause = 'pull' AND t.updated_at <= c.created_at + interval '2 seconds' AND t.updated_at > s.created_at
-				AND (c.action = 'update' OR c.action = 'insert' AND t.created_at > s.created_at)
+				SELECT c.account_id, c.created_at AS here, t.updated_at AS there
+				FROM (
+					SELECT DISTINCT ON (c.local_id) c.account_id, c.local_id, c.created_at, c.action, c.cause
+					FROM zcsync.changes AS c
+					WHERE c.created_at >= $1 AND c.kind = %1$L
+					ORDER BY c.local_id, c.created_at DESC) AS c
+				JOIN zcsync.%1$I AS t ON t.account_id = c.account_id AND t.local_id = c.local_id
+				JOIN zcsync.streams AS s ON s.account_id = c.account_id AND s.kind = %1$L
+				WHERE c.cause = 'pull' AND c.action = 'update' AND t.updated_at <= c.created_at + interval '2 seconds' AND t.updated_at > s.created_at
+				UNION ALL
+				SELECT a.account_id, a.came_at, n.created_at
+				FROM zcsync.arrivals AS a CROSS JOIN LATERAL unnest(a.created_at) AS n (created_at)
+				WHERE a.came_at >= $1 AND a.kind = %1$L) AS r
 			GROUP BY 1, 2, 3) AS x
 		GROUP BY 1, 2$sql$, p_kind)
 		USING p_since;
@@ -181,6 +186,7 @@ BEGIN
 	PERFORM zcsync._take_job_numbers(v_since);
 	PERFORM zcsync._take_read_numbers(s.kind, v_since)
 	FROM (SELECT DISTINCT x.kind FROM zcsync.streams AS x JOIN zcsync.accounts AS a USING (account_id) WHERE a.vendor <> 'local') AS s;
+	DELETE FROM zcsync.arrivals AS n WHERE n.came_at < v_since;
 
 	DELETE FROM zcsync.daily_numbers AS d
 	WHERE d.day >= v_day AND d.measure IN ('sent', 'read', 'job') OR d.day < (v_now - interval '13 months')::date;

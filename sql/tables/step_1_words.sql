@@ -949,6 +949,11 @@ BEGIN
 	COMMENT ON COLUMN zcsync.daily_numbers.done IS 'how many ended well';
 	COMMENT ON COLUMN zcsync.daily_numbers.failed IS 'how many failed for good';
 	COMMENT ON COLUMN zcsync.daily_numbers.waits IS '{class of duration: how many}';
+	COMMENT ON COLUMN zcsync.arrivals.arrival_id IS 'number of the row';
+	COMMENT ON COLUMN zcsync.arrivals.account_id IS 'number of the account';
+	COMMENT ON COLUMN zcsync.arrivals.kind IS 'kind of the records';
+	COMMENT ON COLUMN zcsync.arrivals.came_at IS 'when they came';
+	COMMENT ON COLUMN zcsync.arrivals.created_at IS 'when the vendor made them, one for each record';
 	COMMENT ON COLUMN zcsync.call_totals.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.call_totals.class IS 'class of calls';
 	COMMENT ON COLUMN zcsync.call_totals.calls IS 'how many calls';

@@ -24,7 +24,7 @@ our %TABLES_OF = (
 	core => 'installation alerts',
 	account => 'accounts credentials alert_secrets',
 	queue => 'account_budgets queues sync_queue claimants dead_letters sync_records job_id_seq',
-	mirror => 'streams lists changes conflicts marks tickets tasks contacts companies projects comments attachments time_entries conversations fields statuses leads'
+	mirror => 'streams lists changes arrivals conflicts marks tickets tasks contacts companies projects comments attachments time_entries conversations fields statuses leads'
 	  . ' lead_identities local_id_seq webhooks inbox heard_streams refused_deliveries doors suspended_counts',
 	routes => 'routes route_backfills route_attempts route_fields route_values links route_comments comment_copies attachment_copies time_copies route_errors company_maps mail_providers',
 	leads => 'lead_sources lead_statuses lead_score_rules lead_stage_rules lead_match_rules lead_rows'

@@ -42,10 +42,10 @@ SELECT zcsync.account('dev'), n, n, 'task', CASE WHEN n = 3 THEN now() - interva
 	CASE WHEN n = 2 THEN now() ELSE date_trunc('hour', now()) - interval '2 hours' END, 'synced'
 FROM generate_series(1, 5) AS n;
 COMMIT;
--- 1: read 4 s after; 2: changed again since, at a time that is not read yet; 3: history; 4: by a person; 5: read twice
+-- 1: read 4 s after; 2: changed again since, at a time that is not read yet; 3: deleted; 4: by a person; 5: read twice
 INSERT INTO zcsync.changes (account_id, kind, local_id, action, new, cause, role, created_at)
 SELECT zcsync.account('dev'), 'tasks', x.id, x.action, '{"name": "x"}', x.cause, 'x', date_trunc('hour', now()) - interval '2 hours' + x.after
-FROM (VALUES (1, 'update', 'pull', interval '4 seconds'), (2, 'update', 'pull', '5 seconds'), (3, 'insert', 'pull', '5 seconds'),
+FROM (VALUES (1, 'update', 'pull', interval '4 seconds'), (2, 'update', 'pull', '5 seconds'), (3, 'delete', 'pull', '5 seconds'),
 	(4, 'update', 'local', '5 seconds'), (5, 'update', 'pull', '1 second'), (5, 'update', 'pull', '2 minutes')) AS x (id, action, cause, after);
 UPDATE zcsync.account_budgets SET calls_total = 70, throttled_total = 2 WHERE account_id = zcsync.account('acme') AND class = 'api';
 INSERT INTO zcsync.account_budgets (account_id, class, calls, window_s, tokens, calls_total, throttled_total)
@@ -78,6 +78,33 @@ VALUES (1000, zcsync.account('dev'), 'ticket-sync', 'push', 'tasks', 'failed', 1
 UPDATE zcsync.installation SET numbers_at = now() - interval '3 hours';
 SELECT zcsync._take_numbers();
 SELECT a.name, measure, kind, done, failed, waits FROM zcsync.hourly_numbers JOIN zcsync.accounts a USING (account_id) WHERE a.name = 'dev' AND done = 0 ORDER BY 1, 2, 3;
+ROLLBACK;
+
+-- New records are no row of changes when they come; they count nevertheless, unless they were there before the stream.
+BEGIN;
+SELECT count(*) > 0 AS added FROM zcsync.add_stream('acme', 'tickets');
+UPDATE zcsync.streams SET created_at = now() - interval '1 day' WHERE stream_id = zcsync.stream('acme/tickets');
+SELECT to_char((now() - interval '8 seconds') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS just_now, to_char((now() - interval '40 minutes') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS before,
+	to_char((now() - interval '6 seconds') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS then \gset
+CREATE FUNCTION page(job bigint, tickets jsonb) RETURNS integer LANGUAGE sql AS $$
+	SELECT (zcsync._apply_reply(zcsync.stream('acme/tickets'), zcsync._origin_of('pull', job), '{"op": "incremental"}', jsonb_build_object('tickets', tickets))).changed
+$$;
+CREATE VIEW read AS SELECT kind, sum(done) AS done, zcsync._add_waits(array_agg(waits)) AS waits FROM zcsync.hourly_numbers WHERE account_id = zcsync.account('acme') AND measure = 'read' GROUP BY 1;
+SELECT page(1, jsonb_agg(jsonb_build_object('id', n, 'subject', 'new', 'generated_timestamp', 100, 'updated_at', :'just_now',
+	'created_at', CASE WHEN n <= 3 THEN :'just_now' WHEN n <= 5 THEN :'before' ELSE '2026-01-01T00:00:00Z' END))) FROM generate_series(1, 8) AS n;
+SELECT zcsync._take_numbers();
+SELECT * FROM read;
+-- one of them changes, and comes again: a change more, and no arrival
+SELECT page(2, jsonb_build_array(jsonb_build_object('id', 1, 'subject', 'changed', 'generated_timestamp', 101, 'created_at', :'just_now', 'updated_at', :'then')));
+SELECT zcsync._take_numbers();
+SELECT * FROM read;
+SELECT count(*) AS pages FROM zcsync.arrivals;
+SELECT measure, done FROM zcsync.service_levels WHERE account_id = zcsync.account('acme') AND measure = 'read' AND days = 1;
+-- kept until they are counted for good
+UPDATE zcsync.installation SET numbers_at = now() + interval '2 hours';
+SELECT zcsync._take_numbers();
+SELECT * FROM read;
+SELECT count(*) AS pages FROM zcsync.arrivals;
 ROLLBACK;
 
 -- maintain() did not run for long: what was counted before stays
