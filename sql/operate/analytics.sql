@@ -73,21 +73,25 @@ COMMENT ON FUNCTION zcsync._resolved_since(timestamptz) IS
 'tickets that were resolved since, and after how much business time';
 
 -- Tickets that got their first public reply since then, from anybody but the requester.
+-- It is looked for where there is a comment of that time: history has no rows for
+-- comments that were read.
 CREATE FUNCTION zcsync._replied_since(p_since timestamptz)
 RETURNS TABLE (account_id bigint, day date, assignee text, team text, took interval)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off	-- comments by their time, whatever statistics say
 AS $$
 	SELECT t.account_id, (r.at AT TIME ZONE 'UTC')::date, coalesce(t.assignee_id, ''), coalesce(t.group_id, ''), zcsync.business_time(t.created_at, r.at)
 	FROM (
-		SELECT DISTINCT c.account_id, c.parent_id
-		FROM zcsync.changes AS x
-		JOIN zcsync.comments AS c ON c.account_id = x.account_id AND c.local_id = x.local_id
-		WHERE x.created_at >= p_since AND x.kind = 'comments' AND x.action = 'insert') AS n
-	JOIN zcsync.tickets AS t ON t.account_id = n.account_id AND t.remote_id = n.parent_id
+		SELECT DISTINCT c.account_id, c.parent_id FROM zcsync.comments AS c
+		WHERE c.created_at >= p_since AND c.parent_kind = 'tickets' AND c.is_private IS NOT TRUE AND c.deleted_at IS NULL) AS n
+	CROSS JOIN LATERAL (	-- in the order of the index on remote ids, which no other index has
+		SELECT x.account_id, x.remote_id, x.requester_id, x.assignee_id, x.group_id, x.created_at FROM zcsync.tickets AS x
+		WHERE x.account_id = n.account_id AND x.remote_id BETWEEN n.parent_id AND n.parent_id
+		ORDER BY x.remote_id LIMIT 1) AS t
 	CROSS JOIN LATERAL (
 		SELECT min(c.created_at) AS at FROM zcsync.comments AS c
-		WHERE c.account_id = t.account_id AND c.parent_id = t.remote_id AND c.is_private IS NOT TRUE AND c.deleted_at IS NULL
+		WHERE c.account_id = t.account_id AND c.parent_id = t.remote_id AND c.parent_kind = 'tickets' AND c.is_private IS NOT TRUE AND c.deleted_at IS NULL
 			AND c.author_id IS DISTINCT FROM t.requester_id AND c.created_at > t.created_at) AS r
 	WHERE r.at >= p_since
 $$;
@@ -159,17 +163,34 @@ $$;
 COMMENT ON FUNCTION zcsync._take_sizes() IS
 'keeps how large the tables are today';
 
--- Yesterday is counted again, for what arrived late.
+CREATE FUNCTION zcsync._history_begins() RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT h.begins
+	FROM zcsync.installation AS i
+	CROSS JOIN (
+		SELECT min(to_date(substring(c.relname FROM '_y([0-9]{4}m[0-9]{2})$'), 'YYYY"m"MM')) AS begins
+		FROM pg_inherits AS p JOIN pg_class AS c ON c.oid = p.inhrelid WHERE p.inhparent = 'zcsync.changes'::regclass) AS h
+	WHERE h.begins > i.created_at AT TIME ZONE 'UTC'
+$$;
+COMMENT ON FUNCTION zcsync._history_begins() IS
+'the first day of the months of history that are still here; NULL: all are';
+
+-- Yesterday is counted again, and once a day the last 35 days, for what came late.  By
+-- the sizes of tables, which are taken last, one can tell that today was counted before.
 CREATE FUNCTION zcsync._take_analytics() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-	v_last date := (SELECT max(w.day) FROM zcsync.work_numbers AS w);
 	v_today date := (zcsync._now() AT TIME ZONE 'UTC')::date;
+	v_first date := v_today - 35;
+	v_last date := coalesce((SELECT max(w.day) FROM zcsync.work_numbers AS w), v_first);
+	v_again boolean := EXISTS (SELECT FROM zcsync.table_sizes AS s WHERE s.table_name = 'work_numbers' AND s.day = v_today);
 BEGIN
-	PERFORM zcsync._take_work_numbers(greatest(least(coalesce(v_last, v_today - 34), v_today) - 1, v_today - 35));
+	PERFORM zcsync._take_work_numbers(greatest(CASE WHEN v_again THEN least(v_last, v_today) - 1 END, v_first, zcsync._history_begins()));
 	PERFORM zcsync._take_lead_numbers();
 	PERFORM zcsync._take_sizes();
 END

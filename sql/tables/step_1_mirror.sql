@@ -289,6 +289,8 @@ BEGIN
 
 	CREATE INDEX idx_comments_parent ON zcsync.comments (account_id, parent_id);
 	CREATE INDEX idx_comments_unsent ON zcsync.comments (account_id, parent_id, local_id) WHERE remote_id IS NULL;
+	-- most come in the order of their time, so this costs next to nothing
+	CREATE INDEX idx_comments_created_at ON zcsync.comments USING brin (created_at) WITH (pages_per_range = 32);
 	CREATE INDEX idx_comments_replies ON zcsync.comments (account_id, reply_to) WHERE reply_to IS NOT NULL;
 	COMMENT ON COLUMN zcsync.comments.reply_to IS 'remote_id of the comment that it answers; NULL: none';
 	COMMENT ON COLUMN zcsync.comments.rich_body IS 'the text with its formatting, as the vendor has it: HTML as a string, or a list of blocks';

@@ -168,7 +168,7 @@ BEGIN
 	);
 	CREATE INDEX idx_work_numbers_day ON zcsync.work_numbers (day);
 	COMMENT ON TABLE zcsync.work_numbers IS
-	'tickets opened, resolved and replied to each day, by agent and team as they were then; kept for 13 months, written by zcsync.maintain()';
+	'tickets opened, resolved and replied to each day, by agent and team as they were when that was last counted; kept for 13 months, written by zcsync.maintain()';
 
 	CREATE TABLE zcsync.lead_numbers (
 		account_id bigint NOT NULL

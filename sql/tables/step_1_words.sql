@@ -993,7 +993,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.work_numbers.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.work_numbers.day IS 'the day, in UTC';
 	COMMENT ON COLUMN zcsync.work_numbers.assignee IS 'id at the vendor; '''': nobody';
-	COMMENT ON COLUMN zcsync.work_numbers.team IS 'team, as it was then';
+	COMMENT ON COLUMN zcsync.work_numbers.team IS 'team, as it was when that was counted';
 	COMMENT ON COLUMN zcsync.work_numbers.opened IS 'tickets opened';
 	COMMENT ON COLUMN zcsync.work_numbers.resolved IS 'tickets resolved';
 	COMMENT ON COLUMN zcsync.work_numbers.resolutions IS 'business time from creation, {class: how many}';

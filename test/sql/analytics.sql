@@ -51,16 +51,20 @@ INSERT INTO zcsync.changes (account_id, kind, local_id, action, old, new, cause,
 SELECT zcsync.account('acme'), 'tickets', x.id, 'update', jsonb_build_object('status', x.old), jsonb_build_object('status', x.new), 'pull', 'x', date_trunc('hour', now()) - interval '10 hours' + x.after
 FROM (VALUES (1, 'open', 'solved', interval '1 hour'), (1, 'solved', 'open', '2 hours'), (1, 'open', 'solved', '4 hours'), (2, 'new', '99', '4 hours'),
 	(3, 'open', 'solved', '1 hour'), (3, 'solved', 'open', '2 hours'), (4, 'solved', 'closed', '3 hours')) AS x (id, old, new, after);
--- the first public comment that is not of the requester
-INSERT INTO zcsync.comments (account_id, local_id, remote_id, parent_id, author_id, body, is_private, created_at)
-SELECT zcsync.account('acme'), 100 + n, n, '1', CASE WHEN n = 1 THEN '8' ELSE '7' END, 'x', n = 2, date_trunc('hour', now()) - interval '10 hours' + n * interval '30 minutes'
-FROM generate_series(1, 4) AS n;
-INSERT INTO zcsync.changes (account_id, kind, local_id, action, new, cause, role, created_at)
-SELECT zcsync.account('acme'), 'comments', 100 + n, 'insert', '{}', 'pull', 'x', date_trunc('hour', now()) FROM generate_series(1, 4) AS n;
 INSERT INTO zcsync.leads (account_id, last_name, source, stage, value, status_id, created_at)
 SELECT zcsync.account('crm'), 'L', CASE WHEN n <= 6 THEN 'apollo' END, CASE WHEN n = 1 THEN 'opportunity' WHEN n <= 3 THEN 'prospect' ELSE 'lead' END, 100, CASE WHEN n = 6 THEN 5 END, now()
 FROM generate_series(1, 8) AS n;
 COMMIT;
+-- the first public comment that is not of the requester, as a vendor tells it
+SELECT count(*) > 0 AS added FROM zcsync.add_stream('acme', 'tickets', comments => 'all');
+CREATE FUNCTION at(hours numeric) RETURNS text LANGUAGE sql AS $$
+	SELECT to_char((date_trunc('hour', now()) - interval '10 hours' + hours * interval '1 hour') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+$$;
+CREATE FUNCTION talk(ticket text, comments jsonb) RETURNS integer LANGUAGE sql AS $$
+	SELECT (zcsync._apply_reply(zcsync.stream('acme/tickets'), zcsync._origin_of('pull', 1), jsonb_build_object('op', 'ticket_comments', 'ticket_id', ticket, 'as_of', 1), jsonb_build_object('comments', comments))).changed
+$$;
+SELECT talk('1', jsonb_agg(jsonb_build_object('id', 100 + n, 'author_id', CASE WHEN n = 1 THEN 8 ELSE 7 END, 'body', 'x', 'public', n <> 2, 'created_at', at(n / 2.0)))) FROM generate_series(1, 4) AS n;
+SELECT count(*) FROM zcsync.changes WHERE kind = 'comments';
 CALL zcsync.maintain();
 SELECT account, agent_id, agent, team_id, opened, resolved, first_reply_hours BETWEEN 1.2 AND 1.7 AS first_reply, resolution_hours BETWEEN 2 AND 4 AS resolution FROM zcsync.stat_agents ORDER BY agent_id;
 SELECT account, source, sum(leads) AS leads, sum(prospects) AS prospects, sum(opportunities) AS opportunities, sum(closed) AS closed, max(conversion) AS conversion, sum(value) AS value
@@ -68,6 +72,43 @@ FROM zcsync.lead_funnel GROUP BY 1, 2 ORDER BY 2;
 -- counted again, nothing twice
 CALL zcsync.maintain();
 SELECT sum(opened) AS opened, sum(resolved) AS resolved FROM zcsync.work_numbers;
+-- What comes days late, as after an outage, is counted the next day: a ticket, and its first reply.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO zcsync.tickets (account_id, local_id, remote_id, subject, status, assignee_id, group_id, requester_id, created_at)
+VALUES (zcsync.account('acme'), 5, '5', 't', 'open', '9', '3', '8', date_trunc('hour', now()) - interval '6 days');
+COMMIT;
+SELECT talk('5', jsonb_build_array(jsonb_build_object('id', 200, 'author_id', 7, 'body', 'x', 'public', true, 'created_at', at(10 - 5 * 24))));
+DELETE FROM zcsync.table_sizes;
+CALL zcsync.maintain();
+SELECT agent_id, opened, first_reply_hours BETWEEN 16 AND 24 AS first_reply FROM zcsync.stat_agents WHERE agent_id = '9';
+SELECT sum(opened) AS opened FROM zcsync.work_numbers;
+-- History that is not here any more is not counted again, since nothing would be found.
+BEGIN;
+UPDATE zcsync.installation SET created_at = created_at - interval '1 year';
+DELETE FROM zcsync.table_sizes;
+INSERT INTO zcsync.work_numbers (account_id, day, assignee, team, opened, resolved, resolutions, replies)
+SELECT zcsync.account('acme'), begins - 1, '9', '', 3, 3, '{}', '{}' FROM zcsync._history_begins() AS begins;
+SELECT zcsync._take_analytics();
+SELECT sum(resolved) AS resolved FROM zcsync.work_numbers WHERE assignee = '9' AND team = '';
+ROLLBACK;
+-- Comments are found by the time at which they were written, however many there are.
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO zcsync.comments (account_id, remote_id, parent_id, parent_kind, author_id, body, created_at)
+SELECT zcsync.account('acme'), 'old ' || n, 'old', 'tickets', '7', repeat('x', 300), now() - interval '1 year' + n * interval '1 minute' FROM generate_series(1, 10000) AS n;
+SELECT brin_summarize_new_values('zcsync.idx_comments_created_at') > 0 AS summarized;
+SELECT count(*) FROM zcsync._replied_since(now() - interval '1 day');
+CREATE FUNCTION buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	v_plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT json) ' || query INTO v_plan;
+	RETURN (v_plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (v_plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
+END
+$$;
+SELECT pg_relation_size('zcsync.comments') / 8192 > 400 AS large, buffers($$SELECT * FROM zcsync._replied_since(now() - interval '1 day')$$) < 200 AS few_are_read;
+ROLLBACK;
 
 -- ---------------------------------------------------------------------
 -- What was synchronised
@@ -88,6 +129,7 @@ SELECT * FROM zcsync.calculate_capacity(5000, 0.15, 12);
 SELECT * FROM zcsync.calculate_capacity(1000, 0, 12);
 -- 1000 rows and a megabyte a day; calls double until the limit is in sight
 DELETE FROM zcsync.daily_numbers;
+DELETE FROM zcsync.table_sizes;
 -- all tables are measured; those by month as a whole, each row once
 ANALYZE zcsync.tickets, zcsync.leads;
 SELECT zcsync._take_sizes();
