@@ -206,28 +206,34 @@ $$;
 COMMENT ON FUNCTION zcsync._take_numbers() IS
 'counts what was done since the last time, by hour and by day; a step of zcsync.maintain()';
 
--- The last day by the hour, longer periods by whole days.
+-- The last day by the hour, longer periods by whole days.  Of the operations, that which
+-- failed most often.
 CREATE FUNCTION zcsync._take_service_levels() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	DELETE FROM zcsync.service_levels;
 	INSERT INTO zcsync.service_levels (account_id, days, measure, done, failed, p50_ms, p95_ms, p99_ms, within_60_s, taken_at)
-	SELECT s.account_id, s.days, s.measure, s.done, s.failed, zcsync._percentile(s.waits, 0.5), zcsync._percentile(s.waits, 0.95),
-		zcsync._percentile(s.waits, 0.99), round(100.0 * zcsync._within(s.waits, 60000) / nullif(s.timed + s.failed, 0), 2), zcsync._now()
+	SELECT DISTINCT ON (s.account_id, s.days, s.measure) s.account_id, s.days, s.measure, s.done, s.failed, zcsync._percentile(s.waits, 0.5),
+		zcsync._percentile(s.waits, 0.95), zcsync._percentile(s.waits, 0.99),
+		round(100.0 * zcsync._within(s.waits, 60000) / nullif(s.timed + s.failed, 0), 2), zcsync._now()
 	FROM (
-		SELECT n.account_id, n.days, m.measure, sum(n.done) AS done, sum(n.failed) AS failed, zcsync._add_waits(array_agg(n.waits)) AS waits,
+		SELECT n.account_id, n.days, m.measure, m.operation, sum(n.done) AS done, sum(n.failed) AS failed, zcsync._add_waits(array_agg(n.waits)) AS waits,
 			sum((SELECT coalesce(sum(e.value::bigint), 0) FROM jsonb_each_text(n.waits) AS e)) AS timed
 		FROM (
-			SELECT h.account_id, 1 AS days, h.measure, h.done, h.failed, h.waits
+			SELECT h.account_id, 1 AS days, h.measure, h.kind, h.done, h.failed, h.waits
 			FROM zcsync.hourly_numbers AS h WHERE h.hour > zcsync._now() - interval '1 day'
 			UNION ALL
-			SELECT d.account_id, p.days, d.measure, d.done, d.failed, d.waits
+			SELECT d.account_id, p.days, d.measure, d.kind, d.done, d.failed, d.waits
 			FROM (VALUES (7), (30)) AS p (days)
 			JOIN zcsync.daily_numbers AS d ON d.day > (zcsync._now() AT TIME ZONE 'UTC')::date - p.days) AS n
-		CROSS JOIN LATERAL (SELECT n.measure UNION ALL SELECT 'changes' WHERE n.measure IN ('sent', 'read')) AS m (measure)
+		CROSS JOIN LATERAL (
+			SELECT n.measure, NULL UNION ALL
+			SELECT 'changes', NULL WHERE n.measure IN ('sent', 'read') UNION ALL
+			SELECT 'operation', n.kind WHERE n.measure = 'job') AS m (measure, operation)
 		WHERE n.measure IN ('sent', 'read', 'job')
-		GROUP BY n.account_id, n.days, m.measure) AS s
+		GROUP BY n.account_id, n.days, m.measure, m.operation) AS s
+	ORDER BY s.account_id, s.days, s.measure, s.failed / nullif(s.done + s.failed, 0) DESC NULLS LAST, s.operation
 $$;
 COMMENT ON FUNCTION zcsync._take_service_levels() IS
 'what was reached in the last 1, 7 and 30 days';

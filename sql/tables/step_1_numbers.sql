@@ -90,7 +90,7 @@ BEGIN
 		goal text NOT NULL
 			CONSTRAINT slo_targets_pkey PRIMARY KEY,
 		measure text NOT NULL
-			CONSTRAINT slo_targets_measure CHECK (measure IN ('sent', 'read', 'job', 'changes', 'availability')),
+			CONSTRAINT slo_targets_measure CHECK (measure IN ('sent', 'read', 'job', 'operation', 'changes', 'availability')),
 		figure text NOT NULL
 			CONSTRAINT slo_targets_figure CHECK (figure IN ('p50_ms', 'p95_ms', 'p99_ms', 'error_rate', 'within_60_s', 'available')),
 		at_most numeric,				-- one of the two
@@ -105,6 +105,7 @@ BEGIN
 		('call p95', 'job', 'p95_ms', 1000, NULL, '95 % of all calls take no longer'),
 		('call p99', 'job', 'p99_ms', 5000, NULL, '99 % of all calls take no longer'),
 		('error rate', 'job', 'error_rate', 0.1, NULL, 'percent of jobs that fail for good'),
+		('error rate by operation', 'operation', 'error_rate', 1, NULL, 'percent of jobs that fail for good, of the operation of which most do'),
 		('sent p95', 'sent', 'p95_ms', 60000, NULL, 'from an edit here to the vendor''s reply'),
 		('read p95', 'read', 'p95_ms', 60000, NULL, 'from a change at the vendor to its row here'),
 		('within 60 s', 'changes', 'within_60_s', NULL, 99, 'percent of all changes, sent and read, that arrive within 60 s'),
@@ -114,7 +115,7 @@ BEGIN
 		account_id bigint NOT NULL
 			CONSTRAINT service_levels_account_fkey REFERENCES zcsync.accounts ON DELETE CASCADE,
 		days integer NOT NULL,			-- of the period that ends now
-		measure text NOT NULL,			-- sent, read, job, and changes: the first two together
+		measure text NOT NULL,			-- sent, read, job; changes: the first two together; operation: the one that fails most often
 		done bigint NOT NULL,
 		failed bigint NOT NULL,
 		p50_ms numeric, p95_ms numeric, p99_ms numeric,

@@ -976,7 +976,7 @@ AS $$
 BEGIN
 	COMMENT ON COLUMN zcsync.service_levels.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.service_levels.days IS 'how many days the period has that ends now';
-	COMMENT ON COLUMN zcsync.service_levels.measure IS 'sent, read, job, or changes: the first two together';
+	COMMENT ON COLUMN zcsync.service_levels.measure IS 'sent, read, job; changes: the first two together; operation: jobs of the operation that fails most often';
 	COMMENT ON COLUMN zcsync.service_levels.done IS 'how many ended well';
 	COMMENT ON COLUMN zcsync.service_levels.failed IS 'how many failed for good';
 	COMMENT ON COLUMN zcsync.service_levels.p50_ms IS 'half of them took no longer, in milliseconds';

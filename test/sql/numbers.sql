@@ -119,6 +119,16 @@ SELECT (now() AT TIME ZONE 'UTC')::date - day AS days_ago, sum(done) AS done FRO
 SELECT min(hour) >= now() - interval '35 days' AS trimmed FROM zcsync.hourly_numbers;
 ROLLBACK;
 
+-- one operation fails more often than jobs do on the whole
+BEGIN;
+DELETE FROM zcsync.daily_numbers;
+INSERT INTO zcsync.daily_numbers (account_id, day, measure, kind, done, failed, waits) VALUES
+	(zcsync.account('dev'), (now() AT TIME ZONE 'UTC')::date, 'job', 'pull', 99999, 1, '{}'), (zcsync.account('dev'), (now() AT TIME ZONE 'UTC')::date, 'job', 'push', 97, 3, '{}'),
+	(zcsync.account('dev'), (now() AT TIME ZONE 'UTC')::date, 'job', 'route', 200, 4, '{}');
+SELECT zcsync._take_service_levels();
+SELECT goal, value, target, met, counted FROM zcsync.slo WHERE account = 'dev' AND days = 7 AND goal LIKE 'error rate%' ORDER BY goal;
+ROLLBACK;
+
 -- what is not counted yet is not trimmed
 UPDATE zcsync.queues SET keep_completed = 0, keep_failed = 0;
 UPDATE zcsync.sync_records SET created_at = created_at - interval '3 days';
