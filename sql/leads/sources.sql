@@ -270,7 +270,11 @@ BEGIN
 			FROM found f
 			JOIN map m ON m.key = f.key
 			CROSS JOIN LATERAL (
-				SELECT CASE WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n\u00a0') END OFFSET 0) AS t (value)
+				SELECT CASE
+					-- a number is exact: with a zero before it, 1.234 is not taken for thousands
+					WHEN jsonb_typeof(f.value) = 'number' AND m.target IN ('employees', 'revenue', 'revenue_thousands', 'value', 'probability', 'status_id')
+						THEN regexp_replace(trim_scale(f.value::numeric)::text, '^(-?)([1-9][0-9]{0,2}[.][0-9]{3})$', E'\\10\\2')
+					WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n\u00a0') END OFFSET 0) AS t (value)
 			WHERE t.value <> ''),
 		picked AS (
 			SELECT p.n, p.target, v.value, v.value <> p.value AS is_mended

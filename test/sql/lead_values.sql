@@ -55,6 +55,10 @@ SELECT zcsync._country_code('Nowhere'), zcsync._company_key('Acme AG of Nowhere'
 SELECT n AS given, zcsync._number_of(n, false) AS point, zcsync._number_of(n, true) AS comma, zcsync._number_of(n, false, true) AS whole
 FROM unnest(ARRAY['1234', '1,234', '1.234', '1.200', '12,5', '12.5', '1.234,56', '1,234.56', '1.234.567', '1,234,567.8', '12,34,567', '€ 1,5 Mio', '1,5 Mio. €', '1.5M', 'EUR 2,5 Mrd', '300 TEUR', '3.5k', 'ca. 50', '~50', '51-200',
 	'1.001 - 5.000', '5000+', '50 bis 100', '10 Mitarbeiter', '0,125', '0.125', '1''234.50', '1 234,56', '1.5E+6', '-5', '12,', '1,2,3', '1.2.3,4', '.5', '12%', '100 USD', 'many', 'NaN', '', '１２']) AS n;
+-- a number of a document says what it is, whatever the country
+SELECT n AS given, (zcsync._normalise_lead('manual', jsonb_build_object('email', 'n@x.de', 'revenue', n, 'probability', n, 'employees', n), 'DE') -> 'values') - 'email' AS taken
+FROM unnest('{12.345,12.500,-12.345,1234.567,1.5e6,1e-3,1200.000,1.200,0}'::jsonb[]) AS n;
+SELECT zcsync._normalise_lead('zoominfo', '{"email": "n@x.de", "company": {"employeeCount": "1.200"}, "Revenue (in 000s)": 1.234, "contactAccuracyScore": 12.345}', 'DE') -> 'values' AS taken;
 SELECT t AS given, zcsync._time_of(t) FROM unnest(ARRAY['2026-01-31', '1/31/2026 2:59 PM', '31.1.2026', '31.01.2026 14:30', '31/1/2026', 'infinity', '-infinity', '2026-01-01 infinity', '2026-01-01 BC', '0001-01-01', '9999-12-31', '1900-01-00', 'now', 'today', 'epoch', '45321']) AS t;
 \set VERBOSITY terse
 INSERT INTO zcsync.leads (account_id, last_name, created_at) VALUES (zcsync.account('crm'), 'Ever', 'infinity');
