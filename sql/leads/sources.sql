@@ -192,35 +192,62 @@ END;
 COMMENT ON FUNCTION zcsync._is_placeholder(text, text) IS
 'does this text mean that there is no value?';
 
--- A text in UTF-8 that was read as Windows-1252 or Latin-1 on its way ("MÃ¼ller"),
--- restored.
+-- Does this text make sense where it was decoded from p_bytes, after p_before?  Several
+-- characters together do: correct text does not have two capitals with accents, each
+-- with a sign after it.  One alone may have been such a capital with a sign.  So it
+-- must be a character of European names or punctuation, no small letter after capitals
+-- (NESTLÉ®), and its sign none that may follow a word (BLÅ®), unless all else decodes,
+-- too.  No text has letters of phonetic alphabets and the like (CAFÉ”).
+CREATE FUNCTION zcsync._is_mended(p_decoded text, p_bytes text, p_before text, p_whole boolean, p_runs integer) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT p_decoded !~ E'[\\u0080-\\u009f\\u0180-\\u0217\\u021c-\\u02ff\\u0305\\u0309\\u030d-\\u0326\\u0329-\\u036f\\u0500-\\u058f\\u0700-\\u08ff]'
+		AND (length(p_decoded) > 1 OR (
+			(p_decoded ~ E'[\\u00a0-\\u017f\\u0218-\\u021b\\u0300-\\u0328\\u2000-\\u27bf\\ufeff\\U00010000-\\U0010ffff]'
+				OR (p_whole AND p_decoded ~ E'[\\u1e00-\\u1eff]'))
+			AND p_decoded !~ '[ĔĕĨĩĬĭĲĳĸĿŀŉŎŏſ]'
+			AND NOT (p_before ~ '[A-Z]{2}$' AND p_decoded ~ '[ß-öø-ÿāăąćĉċčďđēėęěĝğġģĥħīįıĵķĺļľłńņňŋőœŕŗřśŝşšţťŧūŭůűųŵŷźżžșț]')
+			AND NOT (p_before ~ '[A-Z]$'
+				AND p_bytes ~ E'[\\u0085\\u0091-\\u0097\\u0099\\u009b\\u00a0\\u00a9-\\u00ab\\u00ae\\u00b2\\u00b3\\u00b7\\u00b9-\\u00bb]$'
+				AND NOT (p_whole AND (p_runs > 1 OR p_bytes LIKE 'Ã%')))));
+END;
+COMMENT ON FUNCTION zcsync._is_mended(text, text, text, boolean, integer) IS
+'was a text in UTF-8 read in another encoding, rather than correct as it was?';
+
+-- A text in UTF-8 that was read as Windows-1252 or Latin-1 on its way ("MÃ¼ller"), and
+-- one in Windows-1252 that was read as Latin-1, restored.
 CREATE FUNCTION zcsync._mend_encoding(p_value text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	v_mended text := p_value;
-	v_part text;
-	v_encoding name;
+	-- what Windows-1252 has where Latin-1 has control characters
+	v_signs text := '€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ';
+	v_controls text := E'\u0080\u0082\u0083\u0084\u0085\u0086\u0087\u0088\u0089\u008a\u008b\u008c\u008e\u0091\u0092\u0093\u0094\u0095\u0096\u0097\u0098\u0099\u009a\u009b\u009c\u009e\u009f';
+	v_bytes text := translate(p_value, v_signs, v_controls);	-- a character each
+	-- characters in UTF-8, one after the other
+	v_run text := E'(?:[\\u00c2-\\u00df][\\u0080-\\u00bf]|\\u00e0[\\u00a0-\\u00bf][\\u0080-\\u00bf]|\\u00ed[\\u0080-\\u009f][\\u0080-\\u00bf]'
+		'|[\\u00e1-\\u00ec\\u00ee\\u00ef][\\u0080-\\u00bf]{2}|\\u00f0[\\u0090-\\u00bf][\\u0080-\\u00bf]{2})+';
+	v_between text[];
+	v_runs text[];
+	v_whole boolean;
 BEGIN
-	IF p_value !~ E'[\\u00c2-\\u00f4][\\u0080-\\u00bf\\u0152\\u0153\\u0160\\u0161\\u0178\\u017d\\u017e\\u0192\\u02c6\\u02dc\\u2013-\\u203a\\u20ac\\u2122]' THEN
+	IF v_bytes !~ E'[\\u0080-\\u00bf]' THEN
 		RETURN p_value;
 	END IF;
-	FOR v_part IN SELECT DISTINCT m.match[1] FROM regexp_matches(p_value, E'[\\u00c2-\\u00f4][\\u0080-\\u00bf\\u0152\\u0153\\u0160\\u0161\\u0178\\u017d\\u017e\\u0192\\u02c6\\u02dc\\u2013-\\u203a\\u20ac\\u2122]+', 'g') AS m (match) LOOP
-		FOREACH v_encoding IN ARRAY '{WIN1252,LATIN1}'::name[] LOOP
-			BEGIN
-				v_mended := replace(v_mended, v_part, convert_from(convert_to(v_part, v_encoding), 'UTF8'));
-				EXIT;
-			EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
-				NULL;
-			END;
-		END LOOP;
-	END LOOP;
-	RETURN v_mended;
+	v_between := regexp_split_to_array(v_bytes, v_run);
+	v_runs := ARRAY(SELECT m[1] FROM regexp_matches(v_bytes, '(' || v_run || ')', 'g') AS m);
+	v_whole := array_to_string(v_between, '') !~ E'[^\\u0001-\\u007f]';
+	RETURN (
+		SELECT string_agg(translate(b.before, v_controls, v_signs)
+			|| CASE WHEN zcsync._is_mended(d.text, b.run, b.before, v_whole, cardinality(v_runs)) THEN d.text
+				ELSE translate(coalesce(b.run, ''), v_controls, v_signs) END, '' ORDER BY b.n)
+		FROM unnest(v_between, v_runs) WITH ORDINALITY AS b (before, run, n)
+		CROSS JOIN LATERAL (SELECT convert_from(convert_to(b.run, 'LATIN1'), 'UTF8')) AS d (text));
 END
 $$;
 COMMENT ON FUNCTION zcsync._mend_encoding(text) IS
-'a text whose UTF-8 was read in another encoding, restored; other texts unchanged';
+'a text that was read in another encoding than its own, restored; other texts unchanged';
 
 -- The values that a source's field map finds in documents: an object {target: text} for
 -- each, in their order.  Placeholders are left out, and texts of a wrong encoding are
@@ -266,7 +293,7 @@ BEGIN
 				WHERE a.n <= 5) AS i
 			WHERE f.depth < 5 AND jsonb_typeof(f.value) IN ('object', 'array')),
 		mapped AS MATERIALIZED (
-			SELECT f.n, m.target, m.n AS place, f.depth, t.value, zcsync._is_placeholder(t.value, m.target) AS is_placeholder
+			SELECT f.n, m.target, m.n AS place, f.depth, t.value, zcsync._is_placeholder(btrim(t.value, E' \u00a0'), m.target) AS is_placeholder
 			FROM found f
 			JOIN map m ON m.key = f.key
 			CROSS JOIN LATERAL (
@@ -274,10 +301,10 @@ BEGIN
 					-- a number is exact: with a zero before it, 1.234 is not taken for thousands
 					WHEN jsonb_typeof(f.value) = 'number' AND m.target IN ('employees', 'revenue', 'revenue_thousands', 'value', 'probability', 'status_id')
 						THEN regexp_replace(trim_scale(f.value::numeric)::text, '^(-?)([1-9][0-9]{0,2}[.][0-9]{3})$', E'\\10\\2')
-					WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n\u00a0') END OFFSET 0) AS t (value)
-			WHERE t.value <> ''),
+					WHEN jsonb_typeof(f.value) IN ('string', 'number', 'boolean') THEN btrim(f.value #>> '{}', E' \t\r\n') END OFFSET 0) AS t (value)
+			WHERE btrim(t.value, E' \u00a0') <> ''),
 		picked AS (
-			SELECT p.n, p.target, v.value, v.value <> p.value AS is_mended
+			SELECT p.n, p.target, btrim(v.value, E' \t\r\n\u00a0') AS value, v.value <> p.value AS is_mended
 			FROM (
 				SELECT DISTINCT ON (m.n, m.target) m.n, m.target, m.value
 				FROM mapped m

@@ -71,6 +71,15 @@ UPDATE zcsync.leads SET closed_at = '-infinity' WHERE email LIKE 'ann%';
 SELECT v AS given, zcsync._is_placeholder(v, 'company') AS company, zcsync._is_placeholder(v, 'last_name') AS name
 FROM unnest(ARRAY['NULL', 'null', '(null)', 'nan', 'NaN', 'None', 'none', '-', '--', '...', '?', 'n/a', '#N/A', 'n.a.', 'k.A.', '#REF!', E'\\N', 'undefined', 'Null', 'Nan', 'NA', 'Nonesuch', '0', 'x']) AS v;
 SELECT v AS given, zcsync._mend_encoding(v) FROM unnest(ARRAY['MÃ¼ller', 'CafÃ© â€“ Bar', E'\u00c3\u0081rp\u00c3\u00a1d', 'Müller', 'São Paulo', 'Ã', 'naïve Ã¼ber Müller', 'â‚¬ 5']) AS v;
+-- correct texts stay, are restored if their UTF-8 was read as Latin-1, and if their Windows-1252 was
+SELECT t AS correct, nullif(zcsync._mend_encoding(t), t) AS changed, nullif(zcsync._mend_encoding(convert_from(convert_to(t, 'UTF8'), 'LATIN1')), t) AS utf8
+FROM unnest(ARRAY['Müller', 'MÜLLER', 'Società', 'PERÒ', 'GIÙ', 'MALMÖ', 'VÄXJÖ', 'São Paulo', 'MANHÃ', 'Łódź', 'Čapek', 'KNÍŽKA', 'BLÍŽÍ SE', 'ŠKODA', 'ŞTİ.', 'İstanbul', 'Việt Nam', 'Nguyễn',
+	'Москва', 'Αθήνα', '東京', 'שלום', E'u\u0308ber', 'Zoë', 'Ærø', 'Straße', '“Ann”', 'O’Neill – Bar', '5 €', '3 × 4', 'café', 'Café®', '«Café»', 'voilà…', 'Nestlé®', '„Łódź”', '🙂 Ann', 'Ann™', 'ĮMONĖ',
+	'NESTLÉ®', 'CAFÉ”', 'CAFÉ–BAR', 'CAFÉ©', 'CAFÉª', 'CAFÉ«', '“CAFÉ”', 'CAFFÈ™', 'HYVÄ®', 'HYVÄ™', '”HYVÄ”', 'JYVÄSKYLÄ–HELSINKI', 'BLÅ®', '»BLÅ«', 'LUNEDÌ…', 'LUNEDÌ”', 'ESPAÑ®', 'MENÚ»', 'MENÚ®', 'PÃO®', 'IRMÃ®', 'RIO Ó®']) AS t;
+SELECT t AS correct, nullif(zcsync._mend_encoding(convert_from(convert_to(t, 'WIN1252'), 'LATIN1')), t) AS win1252
+FROM unnest(ARRAY['Müller', '5 €', 'O’Neill – Bar', 'Škoda', 'CAFÉ”', 'HYVÄ™', '“JYVÄ”', 'Œuvre', 'KNÍŽKA']) AS t;
+-- a no-break space at the end is half of a letter, or nothing
+SELECT zcsync._normalise_lead('csv', jsonb_build_object('email', 'a@x.de', 'city', E'Citt\u00c3\u00a0', 'company', E'Acme\u00a0', 'phone', E'-\u00a0')) AS mended;
 SELECT zcsync._normalise_lead('csv', '{"First Name": "NULL", "Last Name": "Null", "Email": "a@x.de", "Phone": "-", "Company": "MÃ¼ller AG", "Employees": "1.200", "Revenue": "1,5 Mio", "Created": "infinity"}', 'DE');
 
 -- a file of Europe, with a line for spreadsheets before its headers
@@ -98,7 +107,7 @@ SELECT file_row, result FROM zcsync.import_leads(:'intake');
 SELECT email, revenue FROM zcsync.leads WHERE email LIKE 'r_@x.de' ORDER BY 1;
 -- a file whose lines are in two encodings, read in the one that is not UTF-8
 SELECT value AS intake FROM zcsync.create_intake('crm', 'csv', header => 'Email,Company') WHERE item = 'intake' \gset
-COPY zcsync_intake.:intake (email, company) FROM PROGRAM E'printf "e1@x.de,M\\\\374ller AG\\\\ne2@x.de,M\\\\303\\\\274ller AG\\\\n"' (FORMAT csv, ENCODING 'WIN1252');
+COPY zcsync_intake.:intake (email, company) FROM PROGRAM E'printf "e1@x.de,M\\\\374ller AG\\\\ne2@x.de,M\\\\303\\\\274ller AG\\\\n"' (FORMAT csv, ENCODING 'LATIN1');
 SELECT result, count(*) FROM zcsync.import_leads(:'intake') GROUP BY 1;
 SELECT email, company FROM zcsync.leads WHERE email LIKE 'e_@x.de' ORDER BY 1;
 

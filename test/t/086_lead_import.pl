@@ -105,5 +105,21 @@ $first->query_safe('SELECT 1');
 $first->quit;
 is(value(q{SELECT count(*), count(DISTINCT email) FROM zcsync.leads WHERE email LIKE '%@both.com'}), '3000|3000', 'and make each lead once');
 
+# ---------------------------------------------------------------------
+# A file as people make it: lines in Windows-1252 and in UTF-8, line ends of
+# Windows, empty lines
+# ---------------------------------------------------------------------
+append_to_file("$files/by hand.csv", join "\r\n", 'Name,Email,Company', "Ann Lee,ann\@hand.com,\xe2\x80\x9c\xc5\x81ukasz\xe2\x80\x9d \xc3\x81g \xc4\x8d", '',
+	"Bob Ray,bob\@hand.com,5 \x80 f\xfcr \x93M\xfcller\x94", '  ', 'Cy Orr,cy@hand.com,"Orr', '', 'Ltd"', '', '');
+my ($name, $fill) = split /\n/, value(q{SELECT value FROM zcsync.create_intake('crm', 'csv', header => 'Name,Email,Company') WHERE item IN ('intake', 'fill')});
+my ($program) = slurp_file(dirname(__FILE__) . '/../../doc/leads.md') =~ /(FROM PROGRAM '.*?')/;
+$fill =~ s/FROM 'file\.csv'/$program/;
+$fill =~ s/file\.csv/$files\/by hand.csv/;
+value("\\encoding LATIN1\n$fill");
+value("SELECT FROM zcsync.import_leads('$name')");
+is(value(q{SELECT string_agg(email || ' ' || regexp_replace(company, '[[:space:]]+', ' ', 'g'), ', ' ORDER BY email) FROM zcsync.leads WHERE email LIKE '%@hand.com'}),
+	"ann\@hand.com \xe2\x80\x9c\xc5\x81ukasz\xe2\x80\x9d \xc3\x81g \xc4\x8d, bob\@hand.com 5 \xe2\x82\xac f\xc3\xbcr \xe2\x80\x9cM\xc3\xbcller\xe2\x80\x9d, cy\@hand.com Orr Ltd",
+	'each text as it was meant, whatever its encoding, and no line is missing');
+
 $node->stop;
 done_testing();
