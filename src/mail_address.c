@@ -50,12 +50,11 @@ static const struct
 	char		character;
 }			entities[] = {
 	{"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''},
-	{"&#39;", '\''}, {"&#34;", '"'}, {"&#60;", '<'}, {"&#62;", '>'},
-	{"&#64;", '@'}, {"&#x40;", '@'}, {"&commat;", '@'}, {"&#46;", '.'},
-	{"&period;", '.'}, {"&nbsp;", ' '}, {"&#160;", ' '}, {"&amp;", '&'}
+	{"&commat;", '@'}, {"&period;", '.'}, {"&nbsp;", ' '}, {"&amp;", '&'}
 };
 
 static int	plain_text(const char *in, int len, pg_wchar *out);
+static int	entity_at(const char *in, int len, pg_wchar *character);
 static pg_wchar plain_character(pg_wchar c);
 static int	find_address(pg_wchar *words, int len, int *start);
 static bool only_more_addresses(const pg_wchar *words, int len);
@@ -128,32 +127,67 @@ plain_text(const char *in, int len, pg_wchar *out)
 
 	while (i < len)
 	{
-		pg_wchar	c = 0;
-		int			size = pg_utf_mblen((const unsigned char *) in + i);
+		pg_wchar	c;
+		int			size = entity_at(in + i, len - i, &c);
 
-		if (i + size > len)
-			break;
-		if (in[i] == '&')
+		if (size == 0)
 		{
-			for (int e = 0; e < lengthof(entities) && c == 0; e++)
-			{
-				int			entity_len = strlen(entities[e].entity);
-
-				if (entity_len <= len - i &&
-					pg_strncasecmp(in + i, entities[e].entity, entity_len) == 0)
-				{
-					c = entities[e].character;
-					size = entity_len;
-				}
-			}
+			size = pg_utf_mblen((const unsigned char *) in + i);
+			if (i + size > len)
+				break;
+			c = utf8_to_unicode((const unsigned char *) in + i);
 		}
-		if (c == 0)
-			c = plain_character(utf8_to_unicode((const unsigned char *) in + i));
+		c = plain_character(c);
 		if (c != 0)
 			out[count++] = c;
 		i += size;
 	}
 	return count;
+}
+
+/*
+ * The HTML entity with which a text begins, by its name or its number in
+ * decimal or hexadecimal digits.  Returns its length; 0: it begins with none.
+ */
+static int
+entity_at(const char *in, int len, pg_wchar *character)
+{
+	bool		hexadecimal = len > 2 && (in[2] == 'x' || in[2] == 'X');
+	int			first = hexadecimal ? 3 : 2;
+	pg_wchar	c = 0;
+
+	if (in[0] != '&')
+		return 0;
+	for (int e = 0; e < lengthof(entities); e++)
+	{
+		int			size = strlen(entities[e].entity);
+
+		if (size <= len && pg_strncasecmp(in, entities[e].entity, size) == 0)
+		{
+			*character = entities[e].character;
+			return size;
+		}
+	}
+	if (len < 2 || in[1] != '#')
+		return 0;
+	for (int i = first; i < len; i++)
+	{
+		int			digit = in[i] >= '0' && in[i] <= '9' ? in[i] - '0' :
+			in[i] >= 'a' && in[i] <= 'f' ? in[i] - 'a' + 10 :
+			in[i] >= 'A' && in[i] <= 'F' ? in[i] - 'A' + 10 : 16;
+
+		if (in[i] == ';' && i > first && c > 0 && (c < 0xD800 || c > 0xDFFF))
+		{
+			*character = c;
+			return i + 1;
+		}
+		if (digit >= (hexadecimal ? 16 : 10))
+			return 0;
+		c = c * (hexadecimal ? 16 : 10) + digit;
+		if (c > 0x10FFFF)
+			return 0;
+	}
+	return 0;
 }
 
 /* A character as the plain one that looks the same; 0: it is invisible. */
@@ -208,13 +242,16 @@ find_address(pg_wchar *words, int len, int *start)
 	static const char after[] = " \"'`<>()[]{},;:.";
 	int			begin = 0;
 	int			end = len;
+	int			bracket = -1;
 
+	/* one that is not closed may stand within an address */
 	for (int i = 0; i < len; i++)
 	{
 		if (words[i] == '<')
-			begin = i + 1;
-		else if (words[i] == '>' && begin > 0)
+			bracket = i;
+		else if (words[i] == '>' && bracket >= 0)
 		{
+			begin = bracket + 1;
 			end = len = i;
 			break;
 		}
@@ -291,8 +328,7 @@ is_separator(pg_wchar c)
 
 /*
  * Fold the part before the @ in place.  Returns its length, or 0 if it is not
- * valid.  Whether upper and lower case of letters beyond ASCII are the same
- * is up to the provider, so they are kept.
+ * valid.
  */
 static int
 normal_local(pg_wchar *local, int len)
@@ -303,8 +339,7 @@ normal_local(pg_wchar *local, int len)
 	{
 		if (local[i] < 128 && strchr(" <>()[],;:\"\\@", local[i]))
 			return 0;
-		if (local[i] < 128)
-			local[i] = fold(local[i]);
+		local[i] = fold(local[i]);
 	}
 	return len;
 }
