@@ -201,21 +201,24 @@ COMMENT ON FUNCTION zcsync._explain_start(zcsync.route_subject) IS
 'did a record come, or change, after a route began?';
 
 -- The columns that an expression over a row names, with their values; of the custom
--- fields, those that it names.
-CREATE FUNCTION zcsync._values_read(p_expression text, p_doc jsonb) RETURNS text
+-- fields, those that it names, or all.  Documents of vendors have private text, too:
+-- p_documents says whether they may be shown.
+CREATE FUNCTION zcsync._values_read(p_expression text, p_doc jsonb, p_documents boolean) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT string_agg(c.name || ' = ' || CASE WHEN c.value IS NULL OR c.value = 'null' THEN 'NULL' ELSE left(c.value #>> '{}', 200) END, ', ' ORDER BY c.name)
-	FROM (SELECT lower(regexp_replace(p_expression, $re$'([^']|'')*'$re$, '''''', 'g') COLLATE "C")) AS e (bare)
+	SELECT string_agg(c.name || ' = ' || CASE WHEN c.hidden THEN 'not shown, since you may not read it'
+			WHEN c.value IS NULL OR c.value = 'null' THEN 'NULL' ELSE left(c.value #>> '{}', 200) END, ', ' ORDER BY c.name)
+	FROM (SELECT lower(regexp_replace(regexp_replace(p_expression, $re$custom_fields[[:space:]]*->>?[[:space:]]*'[^']+'$re$, '', 'g'),
+		$re$'([^']|'')*'$re$, '''''', 'g') COLLATE "C")) AS e (bare)
 	CROSS JOIN LATERAL (
-		SELECT d.key, d.value FROM jsonb_each(p_doc) AS d
-		WHERE d.key NOT IN ('custom_fields', 'base', 'remote') AND e.bare ~ ('(^|[^a-z0-9_])' || d.key || '($|[^a-z0-9_(])')
+		SELECT d.key, d.value, NOT p_documents AND d.key IN ('base', 'remote') FROM jsonb_each(p_doc) AS d
+		WHERE e.bare ~ ('(^|[^a-z0-9_])' || d.key || '($|[^a-z0-9_(])')
 		UNION ALL
-		SELECT format('custom_fields ->> %L', k.name), p_doc -> 'custom_fields' -> k.name
-		FROM (SELECT DISTINCT m[1] AS name FROM regexp_matches(p_expression, $re$custom_fields[[:space:]]*->>?[[:space:]]*'([^']+)'$re$, 'g') AS m) AS k) AS c (name, value)
+		SELECT format('custom_fields ->> %L', k.name), p_doc -> 'custom_fields' -> k.name, false
+		FROM (SELECT DISTINCT m[1] AS name FROM regexp_matches(p_expression, $re$custom_fields[[:space:]]*->>?[[:space:]]*'([^']+)'$re$, 'g') AS m) AS k) AS c (name, value, hidden)
 $$;
-COMMENT ON FUNCTION zcsync._values_read(text, jsonb) IS
+COMMENT ON FUNCTION zcsync._values_read(text, jsonb, boolean) IS
 'the columns that an expression names, and what a row holds in them; NULL: it names none';
 
 CREATE FUNCTION zcsync._explain_filter(p zcsync.route_subject) RETURNS zcsync.route_reason
@@ -227,9 +230,10 @@ AS $$
 		WHEN (p.evaluation).error IS NOT NULL OR (p.evaluation).late THEN zcsync._reason('filter', NULL, 'not known: see "values"')
 		WHEN r.filter IS NULL THEN zcsync._reason('filter', true, 'the route has none')
 		ELSE zcsync._reason('filter', (p.evaluation).passes,
-			format('is %s', CASE WHEN (p.evaluation).passes THEN 'true' ELSE 'false' END) || coalesce(': ' || zcsync._values_read(r.filter, p.doc), ''),
+			format('is %s', CASE WHEN (p.evaluation).passes THEN 'true' ELSE 'false' END) || coalesce(': ' || zcsync._values_read(r.filter, p.doc,
+				has_column_privilege(zcsync._caller(), 'zcsync.' || s.kind, 'remote', 'SELECT')), ''),
 			format('SELECT zcsync.alter_route(%L, filter => %L);', r.name, '<another condition>')) END
-	FROM zcsync.routes r WHERE r.route_id = p.route_id
+	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id WHERE r.route_id = p.route_id
 $$;
 COMMENT ON FUNCTION zcsync._explain_filter(zcsync.route_subject) IS
 'does a record pass the filter of a route, and with which values?';
