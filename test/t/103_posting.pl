@@ -116,9 +116,9 @@ $simulator->post('faults', { %{ $post{dev} }, fault => 'status', status => 400, 
 value(qq{INSERT INTO zcsync.comments (account_id, parent_kind, parent_id, body) VALUES (zcsync.account('dev'), 'tasks', '$record{dev}', 'hush-hush')});
 for (1 .. 10)
 {
+	nothing_due($node, 'postgres', q{q.operation = 'push'});
 	last if value(q{SELECT count(*) FROM zcsync.dead_letters}) > 0;
 	$flow->advance(33);
-	sleep 1;
 }
 is(value(q{SELECT concat_ws(' ', d.class, d.status, c.sync_state, d.reply, d.sent) FROM zcsync.dead_letters AS d JOIN zcsync.comments AS c USING (local_id)}), 'rejected 400 failed', 'a refused comment is a dead letter without its text');
 for my $table (qw(changes sync_records dead_letters sync_queue alerts conflicts conversations))
@@ -136,14 +136,14 @@ sub hours { return join ' ', map { "$_->{timetaken}/$_->{who_agentid}" } grep { 
 sub hours_are
 {
 	my ($expected, $name) = @_;
-	for (1 .. 25)
-	{
-		last if hours() eq $expected && value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'conversation')}) == 0;
-		$flow->advance(3);
-		sleep 1;
-	}
-	is(hours(), $expected, $name)
-	  or diag(value(q{SELECT 'entries ' || count(*) || coalesce(max(created_at)::text, '') FROM zcsync.time_entries WHERE account_id = zcsync.account('dev')
+	wait_for(
+		sub {
+			return 1 if hours() eq $expected && value(q{SELECT count(*) FROM zcsync.sync_queue WHERE operation IN ('push', 'conversation')}) == 0;
+			$flow->advance(3);
+			return 0;
+		},
+		"$name: $expected")
+	  or diag(hours(), value(q{SELECT 'entries ' || count(*) || coalesce(max(created_at)::text, '') FROM zcsync.time_entries WHERE account_id = zcsync.account('dev')
 		UNION ALL SELECT concat_ws(' ', 'link', l.state, l.route_id, l.source_id, l.target_id) FROM zcsync.links AS l UNION ALL SELECT concat_ws(' ', 'route', name, state) FROM zcsync.routes
 		UNION ALL SELECT 'job ' || to_jsonb(q)::text FROM zcsync.sync_queue AS q UNION ALL SELECT 'error ' || e.message FROM zcsync.route_errors AS e
 		UNION ALL SELECT concat_ws(' ', 'noted', k.seconds, c.sync_state, c.remote_id, c.parent_id) FROM zcsync.time_copies AS k JOIN zcsync.comments AS c ON c.local_id = k.copy_id UNION ALL SELECT concat_ws(' ', 'time', time_since) FROM zcsync.route_comments}));
