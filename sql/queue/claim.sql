@@ -484,6 +484,34 @@ $$;
 COMMENT ON FUNCTION zcsync._settle_unclear(bigint[]) IS
 'forgets that earlier pushes of these records ended unclear';
 
+-- The requests of writes.  If an error shows that one cannot be made, because of a value
+-- that its vendor's SQL does not expect, it becomes a dead letter, and the others are
+-- sent.
+CREATE FUNCTION zcsync._prepare_writes(p_prepare regprocedure, p_account bigint, p_ids bigint[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	v_half integer := cardinality(p_ids) / 2;
+BEGIN
+	BEGIN
+		RETURN zcsync._call_prepare(p_prepare, p_account, p_ids);
+	EXCEPTION WHEN OTHERS THEN
+		IF zcsync._is_servers_error(SQLSTATE) THEN
+			RAISE;
+		ELSIF v_half = 0 THEN
+			PERFORM zcsync._bury(p_ids[1], 'rejected', NULL, 'the request could not be made: ' || SQLERRM,
+				'Give its row another value, or take the vendor''s again with zcsync.take_remote().', NULL);
+			RETURN '{}';
+		END IF;
+	END;
+	RETURN zcsync._prepare_writes(p_prepare, p_account, p_ids[:v_half])
+		|| zcsync._prepare_writes(p_prepare, p_account, p_ids[v_half + 1:]);
+END
+$$;
+COMMENT ON FUNCTION zcsync._prepare_writes(regprocedure, bigint, bigint[]) IS
+'what to send for each of these writes; one for which that cannot be said becomes a dead letter';
+
 -- The requests of jobs that are about to be claimed, made by their operations; NULL
 -- where nothing is left to send.  Writes that must wait are left out, see
 -- _inherit_unclear().
@@ -515,7 +543,8 @@ BEGIN
 			v_prepared := v_prepared || ARRAY(
 				SELECT ROW(q.job_id, q.payload)::zcsync.prepared FROM zcsync.sync_queue q WHERE q.job_id = ANY (v_set.ids));
 		ELSE
-			v_prepared := v_prepared || zcsync._call_prepare(v_set.prepare, p_account, v_set.ids);
+			v_prepared := v_prepared || CASE WHEN v_set.writes THEN zcsync._prepare_writes(v_set.prepare, p_account, v_set.ids)
+				ELSE zcsync._call_prepare(v_set.prepare, p_account, v_set.ids) END;
 		END IF;
 	END LOOP;
 	SELECT array_agg(p.job_id), array_agg(p.request) INTO ids, requests FROM unnest(v_prepared) AS p;

@@ -161,6 +161,12 @@ UPDATE zcsync.sync_queue SET payload = '{"learned": {"11": true}}' WHERE job_id 
 SELECT shown(:id);
 UPDATE zcsync.tasks SET custom_fields = base -> 'custom_fields' WHERE local_id = :id;
 SELECT request(:id), same(:id);
+-- nor do times and numbers that ClickUp cannot hold, in a task or in a new one
+SELECT changes, r -> 'refuse' AS refuse, r -> 'hint' AS hint, r -> 'body' AS body
+FROM unnest(ARRAY['{"due_at": "infinity"}', '{"due_at": "-infinity", "name": "x"}', '{"start_at": "5138-01-01T00:00:00+00:00"}', '{"start_at": "0044-03-15T00:00:00+00:00 BC"}',
+	'{"points": "NaN"}', '{"points": "-Infinity", "due_at": "infinity"}', '{"points": 0, "due_at": null, "start_at": "5137-12-31T23:59:59.999+00:00"}']::jsonb[]) AS changes
+CROSS JOIN (VALUES ('t1'), (NULL)) AS v (remote_id)
+CROSS JOIN LATERAL zcsync._clickup_push_request(jsonb_build_object('remote_id', remote_id, 'sync_key', 'KEY', 'list_id', '11') || changes, '{"list_id": "11", "due_at": "2026-12-24T18:00:00+00:00"}', NULL, NULL, NULL) AS q (r);
 
 -- what differs in form only is settled without a request
 UPDATE zcsync.tasks SET tags = '{ZCSYNC,"a b"}', assignees = '{185,183}', status = 'IN REVIEW' WHERE local_id = :id;
@@ -409,6 +415,35 @@ SELECT claim();
 -- back to what the vendor has, here
 UPDATE zcsync.tasks SET name = base ->> 'name', custom_fields = base -> 'custom_fields' WHERE local_id = :id;
 SELECT sync_state, (SELECT count(*) FROM zcsync.conflicts c WHERE c.resolved_at IS NULL) AS open FROM zcsync.tasks WHERE local_id = :id;
+
+-- ---------------------------------------------------------------------
+-- One row does not keep the others of its account from being sent
+-- ---------------------------------------------------------------------
+DELETE FROM zcsync.sync_queue;
+DELETE FROM zcsync.dead_letters;
+UPDATE zcsync.accounts SET state = 'active', state_reason = NULL, state_hint = NULL, breaker_failures = 0, breaker_until = NULL, breaker_opened_at = NULL;
+UPDATE zcsync.account_budgets SET tokens = 100;
+UPDATE zcsync.streams SET read_began_at = zcsync._now(), last_pull_at = zcsync._now();
+INSERT INTO zcsync.tasks (account_id, remote_id, name, list_id, base, sync_state, sync_cause, sync_cause_id, sync_xid)
+SELECT :dev, 'many' || i, 'Many', '11', '{"name": "Many", "list_id": "11", "points": null, "due_at": null, "tags": []}', 'synced', 'pull', 1, '1' FROM generate_series(1, 6) AS i;
+SELECT zcsync.alter_queue('task-sync', concurrency => 20);
+-- a time that ClickUp cannot hold
+UPDATE zcsync.tasks SET due_at = 'infinity' WHERE remote_id = 'many2';
+UPDATE zcsync.tasks SET points = 3 WHERE name = 'Many' AND remote_id <> 'many2';
+SELECT request ->> 'op' AS op, request ->> 'task_id' AS task, request ->> 'refuse' AS refuse FROM zcsync._claim_jobs(1, :dev, 20) ORDER BY 2, 3;
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.tasks SET due_at = NULL, points = 4 WHERE name = 'Many';
+-- and one at which the making of the request fails, whatever the reason
+CREATE OR REPLACE FUNCTION zcsync._clickup_tag_request(p_row jsonb, p_base jsonb) RETURNS jsonb LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION USING ERRCODE = CASE p_row -> 'tags' ->> 0 WHEN 'server' THEN 'disk_full' ELSE 'data_exception' END, MESSAGE = 'this tag is odd'; END $$;
+UPDATE zcsync.tasks SET points = NULL, tags = '{odd}' WHERE remote_id IN ('many2', 'many5');
+SELECT operation, request ->> 'op' AS op, request ->> 'task_id' AS task FROM zcsync._claim_jobs(1, :dev, 20) WHERE job_id IS NOT NULL ORDER BY 3;
+SELECT t.remote_id, t.sync_state, d.class, d.message, d.hint FROM zcsync.dead_letters d JOIN zcsync.tasks t ON t.local_id = d.local_id ORDER BY 1;
+-- an error of the server is nobody's
+DELETE FROM zcsync.sync_queue;
+UPDATE zcsync.tasks SET tags = '{server}' WHERE remote_id = 'many2';
+SELECT FROM zcsync._claim_jobs(1, :dev, 20);
+SELECT count(*) AS waiting FROM zcsync.sync_queue WHERE state = 'ready';
 
 DROP VIEW unclear, hole;
 DROP FUNCTION job, request, shown, reply, finish, same, steps, others, claim, outcome, later, attempt, seen;

@@ -122,6 +122,7 @@ SET timezone = 'UTC'
 AS $$
 DECLARE
 	v_base jsonb := coalesce(p_base, '{}');
+	v_refused jsonb;
 	v_body jsonb;
 	v_field text;
 	v_type record;
@@ -131,6 +132,10 @@ BEGIN
 		RETURN jsonb_build_object('op', 'find_task', 'list_id', p_row -> 'list_id', 'page', coalesce(p_page, 0),
 			'date_created_gt', zcsync._clickup_ms(p_unclear - interval '5 minutes'),
 			'include_closed', true, 'subtasks', true, 'order_by', 'created', 'reverse', true);
+	END IF;
+	v_refused := zcsync._clickup_refused_values(p_row);
+	IF v_refused IS NOT NULL THEN
+		RETURN v_refused;
 	ELSIF p_row ->> 'remote_id' IS NULL THEN
 		v_new := zcsync._clickup_new_fields(p_row);
 		RETURN coalesce(CASE WHEN p_row ->> 'list_id' IS NOT NULL THEN v_new.refused END, jsonb_build_object('op', 'create_task', 'create', true, 'list_id', p_row -> 'list_id',
@@ -172,6 +177,25 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._clickup_push_request(jsonb, jsonb, jsonb, timestamptz, integer) IS
 'the next request that brings a task closer to its row, or NULL';
+
+-- Why a task cannot have these values: ClickUp's times are milliseconds since 1970, read
+-- with up to 14 digits, and its numbers are numbers.
+CREATE FUNCTION zcsync._clickup_refused_values(p_row jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_build_object('refuse', 'cannot be sent to ClickUp: '
+			|| string_agg(format('"%s" is not a valid %s', left(v.value, 100), v.name), '; ' ORDER BY v.name),
+		'hint', string_agg(DISTINCT v.hint, ' '))
+	FROM (
+		SELECT c.name, p_row ->> c.name AS value, 'A time must be between the years 1 and 5137.' AS hint
+		FROM unnest('{due_at,start_at}'::text[]) AS c (name)
+		WHERE p_row ->> c.name !~ '^[0-9]{4}-.*[+]00:00$' OR p_row ->> c.name >= '5138'
+		UNION ALL
+		SELECT 'points', p_row ->> 'points', 'Points are a number.' WHERE jsonb_typeof(p_row -> 'points') NOT IN ('number', 'null')) AS v
+	HAVING count(*) > 0;
+END;
+COMMENT ON FUNCTION zcsync._clickup_refused_values(jsonb) IS
+'a refusal of times and numbers that ClickUp cannot hold; NULL: there are none';
 
 -- A task moves to another list with a status of that list: with the status of its row,
 -- if the list has it.  If the statuses of the list are not known, ClickUp decides.
