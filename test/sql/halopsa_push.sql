@@ -83,5 +83,21 @@ SELECT zcsync._halopsa_push_effect(request, reply, '{"custom_fields": {"1": 1, "
 	('{"op": "find"}', '{"tickets": [], "more": true}'),
 	('{"op": "find"}', '{"tickets": [], "more": false}')) AS e (request, reply);
 
+-- ---------------------------------------------------------------------
+-- What HaloPSA cannot empty is not emptied here
+-- ---------------------------------------------------------------------
+INSERT INTO zcsync.streams (account_id, kind, writes) VALUES (-1, 'tickets', true), (-1, 'leads', true);
+INSERT INTO zcsync.tickets (account_id, remote_id, subject, status, priority, form_id, base, sync_state, sync_cause, sync_xid)
+VALUES (-1, '12', 'x', '1', '4', '1', '{"subject": "x", "status": "1", "priority": "4", "form_id": "1"}', 'synced', 'pull', pg_current_xact_id());
+INSERT INTO zcsync.leads (account_id, remote_id, summary, status, type_id, base, sync_state, sync_cause, sync_xid)
+VALUES (-1, '13', 'x', '1', '40', '{"summary": "x", "status": "1", "type_id": "40"}', 'synced', 'pull', pg_current_xact_id());
+UPDATE zcsync.tickets SET priority = NULL WHERE remote_id = '12';
+UPDATE zcsync.tickets SET status = NULL WHERE remote_id = '12';
+UPDATE zcsync.tickets SET form_id = NULL, subject = 'y' WHERE remote_id = '12';
+UPDATE zcsync.leads SET status = NULL WHERE remote_id = '13';
+UPDATE zcsync.leads SET type_id = NULL WHERE remote_id = '13';
+SELECT subject, status, priority, form_id, sync_state FROM zcsync.tickets;
+SELECT status, type_id, sync_state FROM zcsync.leads;
+
 DROP FUNCTION request;
 DROP EXTENSION zcsync CASCADE;

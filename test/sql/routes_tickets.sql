@@ -165,6 +165,17 @@ SELECT changed('acme', 'three', $$status = 'hold'$$);
 SELECT changed('psa', 'three', $$status = '18'$$);
 SELECT * FROM work();
 SELECT * FROM pairs;
+-- HaloPSA cannot empty a priority: it keeps the one it has, which does not come back
+SELECT changed('acme', 'three', $$priority = NULL$$);
+SELECT * FROM work();
+SELECT subject, source_priority, target_priority FROM pairs WHERE subject = 'three';
+SELECT changed('acme', 'three', $$priority = 'urgent'$$);
+SELECT * FROM work();
+SELECT changed('psa', 'three', $$priority = NULL$$);
+SELECT * FROM work();
+SELECT subject, source_priority, target_priority FROM pairs WHERE subject = 'three';
+SELECT changed('psa', 'three', $$priority = '3'$$);
+SELECT * FROM work();
 -- new does not come back; what is not mapped says so
 SELECT changed('psa', 'three', $$status = '1'$$);
 SELECT * FROM work();
