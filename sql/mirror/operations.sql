@@ -329,6 +329,9 @@ BEGIN
 	IF v_ids <> '{}' THEN
 		EXECUTE format('SELECT array_agg(ROW(job_id, request)::zcsync.prepared) FROM %s($1)', v_vendor.push_requests::regproc)
 			INTO v_prepared USING v_ids;
+		IF NOT v_vendor.conditional THEN
+			v_prepared := zcsync._refuse_unread(p_account, v_prepared);
+		END IF;
 	END IF;
 	IF v_posts <> '{}' THEN
 		v_prepared := v_prepared || zcsync._prepare_posts(p_account, v_posts);

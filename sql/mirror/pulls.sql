@@ -285,8 +285,8 @@ BEGIN
 			FROM zcsync.sync_queue q CROSS JOIN LATERAL jsonb_array_elements_text(q.payload -> 'ids') AS i (id)
 			WHERE q.job_id = p_job_id GROUP BY q.kind);
 	END IF;
-	PERFORM zcsync._release_pushes_of(p_stream_id, ARRAY(
-		SELECT jsonb_array_elements_text(q.payload -> 'ids') FROM zcsync.sync_queue q WHERE q.job_id = p_job_id));
+	PERFORM zcsync._release_pushes_of(p_stream_id, ARRAY(SELECT jsonb_array_elements_text(q.payload -> 'ids')), q.claimed_at)
+	FROM zcsync.sync_queue q WHERE q.job_id = p_job_id;
 	RETURN (zcsync._apply_reply(p_stream_id, zcsync._origin_of('pull', p_job_id), p_request, p_reply)).changed;
 END
 $$;

@@ -42,7 +42,60 @@ END;
 COMMENT ON FUNCTION zcsync._is_read(timestamptz, timestamptz, timestamptz, timestamptz) IS
 'did a read begin late enough for an edit that is to be sent, and end a short time ago?';
 
+-- The edit for which a read must be recent enough: the last one, but a row that is edited
+-- all the time must be sent, too.
+CREATE FUNCTION zcsync._edited_at(p_enqueued_at timestamptz, p_created_at timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT least(p_enqueued_at, p_created_at + interval '30 seconds');
+END;
+COMMENT ON FUNCTION zcsync._edited_at(timestamptz, timestamptz) IS
+'when a row that is to be sent was last edited, but no later than half a minute after the first edit that waits';
+
+-- The dead letter of a record that could not be read singly, or not be stored; NULL:
+-- there is none.
+CREATE FUNCTION zcsync._unread_letter(p_account bigint, p_stream bigint, p_kind text, p_remote_id text) RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+BEGIN
+	RETURN (SELECT d.job_id FROM zcsync.dead_letters d
+		WHERE d.account_id = p_account AND d.operation IN ('apply', 'fetch')
+			AND d.dedupe_key = ANY (ARRAY[zcsync._fetch_key(p_stream, p_remote_id), format('apply/%s/%s', p_kind, p_remote_id)])
+		ORDER BY d.died_at DESC, d.job_id DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION zcsync._unread_letter(bigint, bigint, text, text) IS
+'the dead letter of a record that could not be read singly or stored; NULL: there is none';
+
+-- Read records singly for their pushes.  Where somebody is queueing that read in a
+-- transaction that stays open, the push looks again later.
+CREATE FUNCTION zcsync._read_singly(p_account bigint, p_stream bigint, p_kind text, p_ids text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
+AS $$
+BEGIN
+	PERFORM zcsync._enqueue(ARRAY(
+		SELECT zcsync._job(p_account, zcsync._kind_queue(p_kind), 'fetch', 'api', k.key, k.key,
+			jsonb_build_object('ids', jsonb_build_array(i.id)), 40, p_stream => p_stream, p_kind => p_kind)
+		FROM (SELECT DISTINCT unnest(p_ids)) AS i (id)
+		CROSS JOIN LATERAL (SELECT zcsync._fetch_key(p_stream, i.id)) AS k (key)));
+EXCEPTION WHEN lock_not_available THEN
+	NULL;
+END
+$$;
+COMMENT ON FUNCTION zcsync._read_singly(bigint, bigint, text, text[]) IS
+'queues jobs that read single records for their pushes';
+
 -- Which of these pushes of an account may be sent now.  The others wait.
+--
+-- The live read of a stream does not show all records, or not all of a record: the
+-- vendor says which ("listed" of its kind).  Before a push of such a record the record is
+-- read singly; the push notes when ("read").  If that fails for good, the push is
+-- refused (_refuse_unread()).
 CREATE FUNCTION zcsync._pushes_read(p_account bigint, p_ids bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -52,40 +105,51 @@ SET jit = off
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
+	v_vendor text := (SELECT a.vendor FROM zcsync.accounts a WHERE a.account_id = p_account);
 	v_set record;
+	v_listed text;
 	v_waiting bigint[];		-- of the set: those that wait for the stream
 	v_first integer;		-- the most urgent priority of these
 	v_held_up bigint[];		-- and those that wait for their record
+	v_alone text[];			-- records that are to be read singly
 	v_all bigint[] := '{}';
 BEGIN
 	-- Nearly always all streams were read, and nothing waits to be stored.
 	FOR v_set IN
 		SELECT j.stream_id, j.kind, array_agg(j.job_id) AS ids,
-			coalesce(array_agg(j.job_id) FILTER (WHERE NOT j.is_read), '{}') AS unread
+			coalesce(array_agg(j.job_id) FILTER (WHERE NOT j.is_read), '{}') AS unread,
+			EXISTS (SELECT FROM zcsync.sync_queue n WHERE n.stream_id = j.stream_id AND n.operation = 'fetch')
+				OR EXISTS (SELECT FROM zcsync.sync_queue n
+					WHERE n.account_id = p_account AND n.kind = j.kind AND n.operation = 'apply' AND n.state = 'ready') AS has_news
 		FROM (
 			SELECT q.job_id, q.stream_id, q.kind,
-				-- a row that is edited all the time must be sent, too
-				zcsync._is_read(s.read_began_at, s.last_pull_at, least(q.enqueued_at, q.created_at + interval '30 seconds'), v_now) AS is_read
+				zcsync._is_read(s.read_began_at, s.last_pull_at, zcsync._edited_at(q.enqueued_at, q.created_at), v_now) AS is_read
 			FROM zcsync.sync_queue q JOIN zcsync.streams s ON s.stream_id = q.stream_id
 			WHERE q.job_id = ANY (p_ids)) AS j
 		GROUP BY j.stream_id, j.kind
-		HAVING NOT bool_and(j.is_read)
-			OR EXISTS (SELECT FROM zcsync.sync_queue n WHERE n.stream_id = j.stream_id AND n.operation = 'fetch')
-			OR EXISTS (SELECT FROM zcsync.sync_queue n
-				WHERE n.account_id = p_account AND n.kind = j.kind AND n.operation = 'apply' AND n.state = 'ready')
 	LOOP
+		v_listed := (zcsync._kind_of(v_vendor, v_set.kind)).listed;
+		CONTINUE WHEN v_set.unread = '{}' AND NOT v_set.has_news AND v_listed IS NULL;
 		EXECUTE format($sql$
-			SELECT array_agg(j.job_id) FILTER (WHERE j.job_id = ANY ($3)), min(j.priority) FILTER (WHERE j.job_id = ANY ($3)),
-				array_agg(j.job_id) FILTER (WHERE j.job_id <> ALL ($3) AND zcsync._has_news($1, $4, %1$L, j.remote_id))
+			SELECT array_agg(j.job_id) FILTER (WHERE j.unread), min(j.priority) FILTER (WHERE j.unread),
+				array_agg(j.job_id) FILTER (WHERE j.alone OR j.has_news), array_agg(j.remote_id) FILTER (WHERE j.alone AND NOT j.has_news)
 			FROM (
-				SELECT q.job_id, q.priority, t.remote_id
+				SELECT q.job_id, q.priority, t.remote_id, u.unread, NOT u.unread AND $5 AND zcsync._has_news($1, $4, %1$L, t.remote_id) AS has_news,
+					CASE WHEN NOT u.unread AND NOT (%2$s) AND NOT zcsync._is_read(r.at, r.at, zcsync._edited_at(q.enqueued_at, q.created_at), $6)
+						THEN zcsync._unread_letter($1, $4, %1$L, t.remote_id) IS NULL ELSE false END AS alone
 				FROM zcsync.sync_queue q
+				JOIN zcsync.streams s ON s.stream_id = q.stream_id
 				JOIN zcsync.%1$I t ON t.account_id = q.account_id AND t.local_id = q.local_id
+				CROSS JOIN LATERAL (SELECT q.job_id = ANY ($3)) AS u (unread)
+				CROSS JOIN LATERAL (SELECT (q.payload ->> 'read')::timestamptz) AS r (at)
 				WHERE q.job_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL AND t.sync_state <> 'synced'
-				OFFSET 0) AS j$sql$, v_set.kind)
-			INTO v_waiting, v_first, v_held_up USING p_account, v_set.ids, v_set.unread, v_set.stream_id;
+				OFFSET 0) AS j$sql$, v_set.kind, coalesce(v_listed, 'true'))
+			INTO v_waiting, v_first, v_held_up, v_alone USING p_account, v_set.ids, v_set.unread, v_set.stream_id, v_set.has_news, v_now;
 		IF v_waiting IS NOT NULL AND NOT zcsync._await_read(v_set.stream_id, v_first) THEN
 			PERFORM zcsync._put_off(v_waiting, interval '10 seconds');
+		END IF;
+		IF v_alone IS NOT NULL THEN
+			PERFORM zcsync._read_singly(p_account, v_set.stream_id, v_set.kind, v_alone);
 		END IF;
 		IF v_held_up IS NOT NULL THEN
 			PERFORM zcsync._hurry_fetches(v_set.stream_id, v_set.kind, v_held_up);
@@ -98,6 +162,36 @@ END
 $$;
 COMMENT ON FUNCTION zcsync._pushes_read(bigint, bigint[]) IS
 'which pushes may be sent, since their records were read a short time ago; has the others wait';
+
+-- Pushes of records that could not be read singly, or not be stored, are refused: what
+-- was changed at the vendor is not known.
+CREATE FUNCTION zcsync._refuse_unread(p_account bigint, p_prepared zcsync.prepared[]) RETURNS zcsync.prepared[]
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+	v_prepared zcsync.prepared[] := p_prepared;
+	v_kind text;
+BEGIN
+	-- nearly always there are no such letters
+	FOR v_kind IN SELECT DISTINCT d.kind FROM zcsync.dead_letters d WHERE d.account_id = p_account AND d.operation IN ('apply', 'fetch') AND d.kind IS NOT NULL LOOP
+		EXECUTE format($sql$
+			SELECT array_agg(ROW(p.job_id, CASE WHEN d.job_id IS NULL THEN p.request ELSE jsonb_build_object(
+				'refuse', 'its record could not be read, and nothing is sent over what may have changed there: ' || d.message,
+				'hint', format('When this is mended: SELECT zcsync.retry(%%s); and then: SELECT zcsync.retry(%%s);', d.job_id, p.job_id)) END)::zcsync.prepared)
+			FROM unnest($2) AS p
+			JOIN zcsync.sync_queue q ON q.job_id = p.job_id
+			LEFT JOIN zcsync.%1$I AS t ON q.kind = %1$L AND t.account_id = q.account_id AND t.local_id = q.local_id AND t.remote_id IS NOT NULL
+			LEFT JOIN zcsync.dead_letters d ON p.request IS NOT NULL AND d.job_id = zcsync._unread_letter($1, q.stream_id, %1$L, t.remote_id)$sql$, v_kind)
+			INTO v_prepared USING p_account, v_prepared;
+	END LOOP;
+	RETURN v_prepared;
+END
+$$;
+COMMENT ON FUNCTION zcsync._refuse_unread(bigint, zcsync.prepared[]) IS
+'requests of pushes; those of records that could not be read or stored are refused';
 
 -- Is a document of a record still to be stored, or the record to be read singly?
 CREATE FUNCTION zcsync._has_news(p_account bigint, p_stream bigint, p_kind text, p_remote_id text) RETURNS boolean
@@ -236,8 +330,10 @@ $$;
 COMMENT ON FUNCTION zcsync._release_pushes(bigint) IS
 'makes pushes due that waited for a read of their stream';
 
--- Single records were read: the same for their pushes.
-CREATE FUNCTION zcsync._release_pushes_of(p_stream bigint, p_remote_ids text[]) RETURNS void
+-- Single records were read by requests that began at p_began: the pushes that waited for
+-- them note that and are due.  They go before reads that others wait for, since a read is
+-- good for a minute.
+CREATE FUNCTION zcsync._release_pushes_of(p_stream bigint, p_remote_ids text[], p_began timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -248,16 +344,16 @@ BEGIN
 		RETURN;
 	END IF;
 	EXECUTE format($sql$
-		UPDATE zcsync.sync_queue q SET run_at = zcsync._now()
+		UPDATE zcsync.sync_queue q
+		SET run_at = least(q.run_at, zcsync._now()), priority = least(q.priority, 39), payload = q.payload || jsonb_build_object('read', $3)
 		WHERE q.job_id IN (
 			SELECT w.job_id
 			FROM zcsync.sync_queue w
 			JOIN zcsync.%I t ON t.account_id = w.account_id AND t.local_id = w.local_id
-			WHERE w.stream_id = $1 AND w.waits_since IS NOT NULL AND w.state = 'ready' AND w.run_at > zcsync._now()
-				AND t.remote_id = ANY ($2)
+			WHERE w.stream_id = $1 AND w.waits_since IS NOT NULL AND w.state = 'ready' AND t.remote_id = ANY ($2)
 			FOR NO KEY UPDATE OF w SKIP LOCKED)$sql$, (SELECT s.kind FROM zcsync.streams s WHERE s.stream_id = p_stream))
-		USING p_stream, p_remote_ids;
+		USING p_stream, p_remote_ids, p_began;
 END
 $$;
-COMMENT ON FUNCTION zcsync._release_pushes_of(bigint, text[]) IS
-'makes pushes due that waited for single records';
+COMMENT ON FUNCTION zcsync._release_pushes_of(bigint, text[], timestamptz) IS
+'makes pushes due that waited for single records, and notes in them when these were read';

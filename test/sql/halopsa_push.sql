@@ -99,5 +99,25 @@ UPDATE zcsync.leads SET type_id = NULL WHERE remote_id = '13';
 SELECT subject, status, priority, form_id, sync_state FROM zcsync.tickets;
 SELECT status, type_id, sync_state FROM zcsync.leads;
 
+-- ---------------------------------------------------------------------
+-- What the live list of a stream does not show is read singly before a push
+-- ---------------------------------------------------------------------
+CREATE FUNCTION listed(kind text, scope jsonb, base jsonb, vals jsonb DEFAULT '{}') RETURNS boolean LANGUAGE plpgsql AS
+$$
+DECLARE
+	v_listed boolean;
+BEGIN
+	EXECUTE format('SELECT %s FROM jsonb_populate_record(NULL::zcsync.%I, $1) AS t, (SELECT $2 AS scope) AS s', (zcsync._kind_of('halopsa', kind)).listed, kind)
+		INTO v_listed USING jsonb_build_object('base', base, 'custom_fields', '{}'::jsonb) || base || vals, scope;
+	RETURN v_listed;
+END
+$$;
+SELECT kind, scope, base, vals, listed(kind, scope, base, vals) FROM (VALUES
+	('tickets', '{}'::jsonb, '{"form_id": "1"}'::jsonb, '{"tags": ["a"]}'::jsonb),
+	('tickets', '{"ticket_type_id": 1, "client_id": "12"}', '{"form_id": "1", "organization_id": "12"}', '{"form_id": "2"}'), ('tickets', '{"ticket_type_id": "1"}', '{"form_id": "2"}', '{}'), ('tickets', '{"client_id": 12}', '{"organization_id": null}', '{}'),
+	('tickets', '{"details": false}', '{"tags": ["a"], "custom_fields": {"1": 2}}', '{"subject": "x"}'), ('tickets', '{"details": false}', '{"tags": ["a"]}', '{"tags": []}'), ('tickets', '{"details": false}', '{"tags": null}', '{"custom_fields": {"1": 2}}'),
+	('leads', '{"ticket_type_id": 40, "details": false}', '{"type_id": "40"}', '{"summary": "x"}'), ('leads', '{"ticket_type_id": 41}', '{"type_id": "40"}', '{}'), ('leads', '{"client_id": 1}', '{"company_id": "2"}', '{}'), ('leads', '{"details": false}', '{}', '{"custom_fields": {"1": 2}}')) AS v (kind, scope, base, vals);
+DROP FUNCTION listed;
+
 DROP FUNCTION request;
 DROP EXTENSION zcsync CASCADE;

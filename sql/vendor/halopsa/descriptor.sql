@@ -22,6 +22,20 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_budgets(jsonb) IS
 'budgets of an account: all calls, requests for tokens; the setting budgets has others';
 
+-- Would the live list of a stream show what a push of a row may overwrite?  A record can
+-- leave the stream's scope, and lists lack tags and custom fields: then a record is read
+-- singly, unless the stream is to do without ("details").
+CREATE FUNCTION zcsync._halopsa_listed(p_type text, p_client text, p_tags text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT format($sql$coalesce(t.base ->> %L = s.scope ->> 'ticket_type_id', NOT s.scope ? 'ticket_type_id')
+	AND coalesce(t.base ->> %L = s.scope ->> 'client_id', NOT s.scope ? 'client_id')
+	AND (s.scope -> 'details' IS DISTINCT FROM 'false' OR (%s AND t.custom_fields = coalesce(nullif(t.base -> 'custom_fields', 'null'), '{}')))$sql$,
+		p_type, p_client, p_tags);
+END;
+COMMENT ON FUNCTION zcsync._halopsa_listed(text, text, text) IS
+'the condition under which the live list shows what a push of a row may overwrite';
+
 CREATE FUNCTION zcsync._vendor_halopsa() RETURNS zcsync.vendor
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -44,12 +58,14 @@ BEGIN ATOMIC
 				defaults => ARRAY[
 					('tickets', 'organization_id', false, 50, $sql$jsonb_build_object('id', organization_id, 'email',
 	(SELECT c.email FROM zcsync.contacts AS c WHERE c.account_id = s.account_id AND c.remote_id = s.requester_id))$sql$),
-					('tickets', 'site_id', false, 70, 'NULL::text')]::zcsync.vendor_default[]),
+					('tickets', 'site_id', false, 70, 'NULL::text')]::zcsync.vendor_default[],
+				listed => zcsync._halopsa_listed('form_id', 'organization_id', 'to_jsonb(t.tags) IS NOT DISTINCT FROM t.base -> ''tags''')),
 			zcsync._describe_kind('leads', written => zcsync._halopsa_pushable('leads'), compared => true, comments => 'changed',
 				count_request => zcsync._halopsa_estimate_request('leads'),
 				rules => ROW(NULL, NULL, NULL, '{status,type_id}', NULL)::zcsync.vendor_rules,
 				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
-				status_scope => 'leads', status_is_id => true, roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}'),
+				status_scope => 'leads', status_is_id => true, roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}',
+				listed => zcsync._halopsa_listed('type_id', 'company_id', 'true')),
 			zcsync._describe_kind('comments', written => zcsync._halopsa_pushable('comments'), create_only => '{parent_kind,parent_id,outcome,author_id}', text_form => 'html', has_private => true),
 			zcsync._describe_kind('attachments'), zcsync._describe_kind('time_entries'), zcsync._describe_kind('projects', count_request => zcsync._halopsa_estimate_request('projects'), compared => true),
 			zcsync._describe_kind('contacts', count_request => zcsync._halopsa_estimate_request('contacts'), compared => true),
