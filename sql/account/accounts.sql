@@ -490,8 +490,7 @@ BEGIN
 	END LOOP;
 	DELETE FROM zcsync.accounts a WHERE a.account_id = v_id;
 	PERFORM zcsync._verb_ends();
-	UPDATE zcsync.alerts al SET resolved_at = zcsync._now()
-	WHERE al.object = remove_account.name AND al.code LIKE E'credentials\\_%' AND al.resolved_at IS NULL;
+	PERFORM zcsync._resolve_alerts_of(remove_account.name);
 	PERFORM zcsync._resolve_key_alert();
 	RAISE NOTICE USING MESSAGE = format('removed account "%s"', name),
 		DETAIL = zcsync._account_sentence(v_counts) || ' What was done for it stays in sync_records and changes.';

@@ -122,6 +122,19 @@ $$;
 COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
 'closes the open alert of this code and object, if there is one';
 
+-- An account or a stream is removed, so nothing can end the alerts about it and its parts
+-- any more.  Those of routes and of tables have other names, which may be the same.
+CREATE FUNCTION zcsync._resolve_alerts_of(p_object text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.alerts AS a SET resolved_at = zcsync._now()
+	WHERE a.resolved_at IS NULL AND (a.object = p_object OR starts_with(a.object, p_object || '/'))
+		AND a.code NOT IN ('route_fault', 'partitions', 'maintenance')
+$$;
+COMMENT ON FUNCTION zcsync._resolve_alerts_of(text) IS
+'closes the open alerts about an account or a stream and what belongs to it';
+
 -- ---------------------------------------------------------------------
 -- May zcsync work in this database?
 -- ---------------------------------------------------------------------

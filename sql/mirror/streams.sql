@@ -438,6 +438,7 @@ BEGIN
 	SELECT count(*) INTO v_jobs FROM gone;
 	DELETE FROM zcsync.conversations c WHERE c.account_id = v_stream.account_id AND c.kind = v_stream.kind;
 	DELETE FROM zcsync.streams s WHERE s.stream_id = v_stream.stream_id;
+	PERFORM zcsync._resolve_alerts_of(a.name || '/' || v_stream.kind) FROM zcsync.accounts AS a WHERE a.account_id = v_stream.account_id;
 	PERFORM zcsync._verb_ends();
 END
 $$;

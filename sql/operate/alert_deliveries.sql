@@ -3,11 +3,13 @@
 --
 -- First a message is marked as being sent, and that is committed; then it is sent;
 -- then its result is committed.  If the process ends in between, the message is sent
--- again.  A message that fails is tried five times in half an hour.
+-- again.  A message that fails is tried five times in half an hour.  In the silence hours
+-- of its rule it waits.
 -- ---------------------------------------------------------------------
 
 -- Take messages that are to be sent over the network.  Messages about one incident go
--- to a target in their order, so that an all-clear cannot overtake its alert.
+-- to a target in their order, so that an all-clear cannot overtake its alert.  Those about
+-- critical incidents come first.
 CREATE FUNCTION zcsync._take_deliveries(p_max integer)
 RETURNS TABLE (delivery_id bigint, target_id bigint, url text, headers text[], body text, mail_from text, mail_to text[], mail_user text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -18,11 +20,12 @@ BEGIN
 	RETURN QUERY
 	WITH due AS MATERIALIZED (
 		SELECT d.delivery_id
-		FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_targets AS t USING (target_id)
+		FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_targets AS t USING (target_id) JOIN zcsync.alert_incidents AS i USING (incident_id)
 		WHERE d.state IN ('waiting', 'sending') AND d.next_at <= zcsync._now() AND t.state = 'active' AND t.kind NOT IN ('notify', 'ticket')
+			AND NOT zcsync._is_rule_silent(i.rule)
 			AND NOT EXISTS (SELECT FROM zcsync.alert_deliveries AS b
 				WHERE b.incident_id = d.incident_id AND b.target_id = d.target_id AND b.delivery_id < d.delivery_id AND b.state IN ('waiting', 'sending'))
-		ORDER BY d.delivery_id LIMIT p_max
+		ORDER BY i.severity <> 'critical', d.delivery_id LIMIT p_max
 		FOR UPDATE OF d SKIP LOCKED
 	), taken AS (
 		UPDATE zcsync.alert_deliveries AS d
@@ -126,7 +129,8 @@ BEGIN
 		SELECT d.delivery_id, d.target_id, d.incident_id, zcsync._alert_facts(to_jsonb(i), d.event) AS facts
 		FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_targets AS t USING (target_id) JOIN zcsync.alert_incidents AS i USING (incident_id)
 		WHERE d.state = 'waiting' AND d.next_at <= zcsync._now() AND t.state = 'active' AND t.kind IN ('notify', 'ticket')
-		ORDER BY d.delivery_id
+			AND NOT zcsync._is_rule_silent(i.rule)
+		ORDER BY i.severity <> 'critical', d.delivery_id
 	LOOP
 		v_error := NULL;
 		v_ticket := NULL;
@@ -166,19 +170,30 @@ COMMENT ON FUNCTION zcsync._send_alert(bigint, text, text[], text, text, text[],
 'sends one message to an alert target, in this session; returns the error, NULL: it was taken';
 
 -- A target can be reached again: send it what it missed about incidents that are still
--- open.
+-- open, and that others are over.  What was tried may have reached it, so that is still
+-- counted as tried.
 CREATE FUNCTION zcsync._try_deliveries_again(p_target bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 	UPDATE zcsync.alert_deliveries AS d
-	SET state = CASE WHEN i.resolved_at IS NULL OR d.event = 'all clear' AND d.state = 'waiting' THEN 'waiting' ELSE 'cancelled' END,
-		attempts = 0, last_error = NULL, next_at = zcsync._now()
+	SET state = CASE WHEN i.resolved_at IS NULL OR d.event = 'all clear' THEN 'waiting' ELSE 'cancelled' END,
+		attempts = least(d.attempts, 1), last_error = NULL, next_at = zcsync._now()
 	FROM zcsync.alert_incidents AS i
 	WHERE i.incident_id = d.incident_id AND d.target_id = p_target AND d.state IN ('waiting', 'failed') AND d.last_error IS NOT NULL
 $$;
 COMMENT ON FUNCTION zcsync._try_deliveries_again(bigint) IS
 'queues again the messages that an alert target did not take, where they still matter';
+
+CREATE FUNCTION zcsync._send_alert_facts(p_target bigint, p_facts jsonb) RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT zcsync._send_alert(p_target, q.url, q.headers, q.body, q.mail_from, q.mail_to, q.mail_user)
+	FROM zcsync._alert_request(p_target, p_facts) AS q
+$$;
+COMMENT ON FUNCTION zcsync._send_alert_facts(bigint, jsonb) IS
+'sends one message with these facts, in this session; returns the error, NULL: it was taken';
 
 CREATE FUNCTION zcsync.test_alert(target text) RETURNS TABLE (ok boolean, message text, hint text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -188,15 +203,17 @@ DECLARE
 	v_id bigint := zcsync._lock_alert_target(target);
 	v_kind text := (SELECT t.kind FROM zcsync.alert_targets AS t WHERE t.target_id = v_id);
 	v_facts jsonb := zcsync._alert_facts(jsonb_build_object('rule', 'test', 'object', 'test', 'severity', 'warning',
-		'summary', format('a test of target %s, nothing is wrong', target), 'to_do', 'nothing', 'began_at', zcsync._now()), 'test');
-	v_request zcsync.alert_request;
+		'summary', format('a test of target %s, nothing is wrong', target), 'to_do', 'nothing', 'began_at', zcsync._now()), 'test')
+		|| jsonb_build_object('key', zcsync._incident_key(NULL) || '-' || gen_random_uuid());	-- no test is taken for another one
 	v_error text;
 BEGIN
 	IF v_kind IN ('notify', 'ticket') THEN
 		PERFORM zcsync._deliver_one_here(v_id, NULL, v_facts);
 	ELSE
-		v_request := zcsync._alert_request(v_id, v_facts);
-		v_error := zcsync._send_alert(v_id, v_request.url, v_request.headers, v_request.body, v_request.mail_from, v_request.mail_to, v_request.mail_user);
+		v_error := zcsync._send_alert_facts(v_id, v_facts);
+		IF v_error IS NULL AND v_kind = 'pagerduty' THEN	-- it opened an incident there
+			v_error := zcsync._send_alert_facts(v_id, v_facts || '{"event": "all clear"}');
+		END IF;
 	END IF;
 	ok := v_error IS NULL;
 	message := CASE WHEN NOT ok THEN v_error WHEN v_kind = 'notify' THEN 'listeners are notified when this transaction commits'

@@ -6,31 +6,33 @@
 -- ---------------------------------------------------------------------
 
 -- What the active rules find in readings. severity NULL: nothing is wrong; severity and
--- value NULL: that is not known.
+-- value NULL: that is not known.  Where not all measures are known, an incident that no
+-- reading is about is still as it was.
 CREATE FUNCTION zcsync._alert_findings(p_readings zcsync.alert_reading[])
-RETURNS TABLE (rule text, object text, accounts text[], severity text, value numeric, says text, to_do text, lasts interval)
+RETURNS TABLE (rule text, object text, accounts text[], severity text, value numeric, says text, to_do text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT DISTINCT ON (r.name, x.object) r.name, x.object, x.accounts,
-		CASE WHEN zcsync._reaches(x.value, r.critical, r.warning > r.critical) THEN 'critical'
-			WHEN zcsync._reaches(x.value, r.warning, r.warning > r.critical) THEN 'warning' END,
-		x.value, x.says, x.to_do, r.lasts
-	FROM zcsync.alert_rules AS r
-	JOIN unnest(p_readings) AS x ON x.measure = r.measure
-	WHERE r.state = 'active' AND (r.accounts IS NULL OR x.accounts && r.accounts)
-	ORDER BY r.name, x.object, x.value DESC NULLS FIRST
+	WITH found AS MATERIALIZED (
+		SELECT DISTINCT ON (r.name, x.object) r.name AS rule, x.object, x.accounts,
+			CASE WHEN zcsync._reaches(x.value, r.critical, m.less_is_worse) THEN 'critical'
+				WHEN zcsync._reaches(x.value, r.warning, m.less_is_worse) THEN 'warning' END AS severity,
+			x.value, x.says, x.to_do
+		FROM zcsync.alert_rules AS r
+		JOIN zcsync.alert_measures() AS m ON m.measure = r.measure
+		JOIN unnest(p_readings) AS x ON x.measure = r.measure
+		WHERE r.state = 'active' AND (r.accounts IS NULL OR x.accounts && r.accounts)
+		ORDER BY r.name, x.object, CASE WHEN m.less_is_worse THEN - x.value ELSE x.value END DESC NULLS FIRST
+	)
+	SELECT f.* FROM found AS f
+	UNION ALL
+	SELECT i.rule, i.object, i.accounts, i.severity, i.value, i.summary, i.to_do
+	FROM zcsync.alert_incidents AS i JOIN zcsync.alert_rules AS r ON r.name = i.rule AND r.state = 'active'
+	WHERE i.resolved_at IS NULL AND EXISTS (SELECT FROM unnest(p_readings) AS x WHERE x.measure IS NULL)
+		AND NOT EXISTS (SELECT FROM found AS f WHERE f.rule = i.rule AND f.object = i.object)
 $$;
 COMMENT ON FUNCTION zcsync._alert_findings(zcsync.alert_reading[]) IS
 'what the active alert rules find in readings';
-
-CREATE FUNCTION zcsync._reaches(p_value numeric, p_threshold numeric, p_less_is_worse boolean) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT CASE WHEN p_less_is_worse THEN p_value <= p_threshold ELSE p_value >= p_threshold END;
-END;
-COMMENT ON FUNCTION zcsync._reaches(numeric, numeric, boolean) IS
-'does a value reach a threshold?';
 
 -- Write what was found: incidents that begin, go on or end.  One that ends before it
 -- has lasted long enough is deleted.
@@ -47,7 +49,7 @@ BEGIN
 	WHERE f.severity IS NOT NULL
 	ON CONFLICT (rule, object) WHERE resolved_at IS NULL DO UPDATE
 		SET severity = excluded.severity, value = excluded.value, summary = excluded.summary, to_do = excluded.to_do
-		WHERE (i.severity, i.summary) IS DISTINCT FROM (excluded.severity, excluded.summary);
+		WHERE (i.severity, i.value, i.summary, i.to_do) IS DISTINCT FROM (excluded.severity, excluded.value, excluded.summary, excluded.to_do);
 
 	UPDATE zcsync.alert_incidents AS i SET resolved_at = v_now
 	WHERE i.resolved_at IS NULL AND NOT EXISTS (
@@ -80,29 +82,33 @@ COMMENT ON FUNCTION zcsync._is_silent(time, time, text, timestamptz) IS
 
 -- Queue a message to each target that an incident concerns.  No ticket is made in an
 -- account that has the trouble, and no message tells a target that it cannot be reached
--- itself.
-CREATE FUNCTION zcsync._tell(p_incident bigint, p_event text, p_targets text[]) RETURNS void
+-- itself.  Nobody acts, so an escalation goes to its targets whatever their severity.
+-- Returns how many messages there are.
+CREATE FUNCTION zcsync._tell(p_incident bigint, p_event text, p_targets text[]) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-	INSERT INTO zcsync.alert_deliveries (incident_id, target_id, event, next_at, created_at)
-	SELECT i.incident_id, t.target_id,
-		CASE WHEN p_event = 'worse' AND NOT EXISTS (SELECT FROM zcsync.alert_deliveries AS d
-			WHERE d.incident_id = i.incident_id AND d.target_id = t.target_id) THEN 'alert' ELSE p_event END,
-		zcsync._now(), zcsync._now()
-	FROM zcsync.alert_incidents AS i
-	CROSS JOIN zcsync.alert_targets AS t
-	WHERE i.incident_id = p_incident AND t.state = 'active' AND (p_targets IS NULL OR t.name = ANY (p_targets))
-		AND (t.severity = 'warning' OR i.severity = 'critical')
-		AND (t.kind = 'ticket' AND t.settings ->> 'account' = ANY (i.accounts)) IS NOT TRUE
-		AND i.object <> format('target %s no alerts', t.name)
-	ORDER BY t.target_id
+	WITH queued AS (
+		INSERT INTO zcsync.alert_deliveries (incident_id, target_id, event, next_at, created_at)
+		SELECT i.incident_id, t.target_id,
+			CASE WHEN p_event = 'worse' AND NOT EXISTS (SELECT FROM zcsync.alert_deliveries AS d
+				WHERE d.incident_id = i.incident_id AND d.target_id = t.target_id) THEN 'alert' ELSE p_event END,
+			zcsync._now(), zcsync._now()
+		FROM zcsync.alert_incidents AS i
+		CROSS JOIN zcsync.alert_targets AS t
+		WHERE i.incident_id = p_incident AND t.state = 'active' AND (p_targets IS NULL OR t.name = ANY (p_targets))
+			AND (t.severity = 'warning' OR i.severity = 'critical' OR p_event = 'escalation')
+			AND (t.kind = 'ticket' AND t.settings ->> 'account' = ANY (i.accounts)) IS NOT TRUE
+			AND i.object <> format('target %s no alerts', t.name)
+		ORDER BY t.target_id
+		RETURNING delivery_id)
+	SELECT count(*) FROM queued
 $$;
 COMMENT ON FUNCTION zcsync._tell(bigint, text, text[]) IS
-'queues messages about an incident for these alert targets, or for all';
+'queues messages about an incident for these alert targets, or for all; returns how many';
 
--- The all-clear goes to the targets that got the alert.  Messages that were not tried
--- yet are cancelled.
+-- The all-clear goes to the targets that may have got the alert: one whose answer was
+-- lost did.  Messages that wait are cancelled.
 CREATE FUNCTION zcsync._tell_end(p_incident bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -110,7 +116,7 @@ AS $$
 	INSERT INTO zcsync.alert_deliveries (incident_id, target_id, event, next_at, created_at)
 	SELECT DISTINCT d.incident_id, d.target_id, 'all clear', zcsync._now(), zcsync._now()
 	FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_targets AS t USING (target_id)
-	WHERE d.incident_id = p_incident AND d.state IN ('sent', 'sending') AND t.state = 'active';
+	WHERE d.incident_id = p_incident AND (d.state = 'sent' OR d.attempts > 0 AND t.kind NOT IN ('notify', 'ticket'));
 	UPDATE zcsync.alert_deliveries AS d SET state = 'cancelled'
 	WHERE d.incident_id = p_incident AND d.state = 'waiting' AND d.event <> 'all clear';
 	UPDATE zcsync.alert_incidents AS i SET all_clear_at = zcsync._now() WHERE i.incident_id = p_incident;
@@ -135,6 +141,16 @@ $$;
 COMMENT ON FUNCTION zcsync._is_told_as_cause(text, text, text, text[]) IS
 'was the cause told already, by a rule for errors that jobs of this account fail, or by a rule for lag that it is late?';
 
+CREATE FUNCTION zcsync._is_rule_silent(p_rule text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM zcsync.alert_rules AS r
+		WHERE r.name = p_rule AND zcsync._is_silent(r.silence_from, r.silence_to, r.time_zone, zcsync._now()))
+$$;
+COMMENT ON FUNCTION zcsync._is_rule_silent(text) IS
+'are these the silence hours of this alert rule?';
+
 -- Queue the messages that are due now.  In its silence hours a rule sends nothing;
 -- incidents that are still open afterwards are reported then.  One that begins again
 -- soon after it ended is reported when the cool-down is over.
@@ -153,18 +169,20 @@ BEGIN
 		ORDER BY i.severity, r.measure IN ('errors', 'lag') IS NOT TRUE, i.incident_id
 	LOOP
 		SELECT r.* INTO v_rule FROM zcsync.alert_rules AS r WHERE r.name = v_incident.rule;
-		CONTINUE WHEN zcsync._is_silent(v_rule.silence_from, v_rule.silence_to, v_rule.time_zone, v_now);
+		CONTINUE WHEN zcsync._is_rule_silent(v_incident.rule);
 		IF v_incident.resolved_at IS NOT NULL THEN
 			PERFORM zcsync._tell_end(v_incident.incident_id);
 		ELSIF v_incident.told IS NULL AND NOT zcsync._is_cooling_down(v_incident.rule, v_incident.object, v_rule.cool_down)
 			AND NOT zcsync._is_told_as_cause(v_rule.measure, v_incident.object, v_incident.severity, v_rule.targets)
 			OR v_incident.told = 'warning' AND v_incident.severity = 'critical' THEN
-			PERFORM zcsync._tell(v_incident.incident_id, CASE WHEN v_incident.told IS NULL THEN 'alert' ELSE 'worse' END, v_rule.targets);
+			PERFORM zcsync._tell(v_incident.incident_id, CASE WHEN v_incident.told IS NULL THEN 'alert' ELSE 'worse' END,
+				CASE WHEN v_incident.escalated_at IS NULL OR v_rule.targets IS NULL THEN v_rule.targets ELSE v_rule.targets || v_rule.escalate_to END);
 			UPDATE zcsync.alert_incidents AS i SET told = i.severity, told_at = coalesce(i.told_at, v_now)
 			WHERE i.incident_id = v_incident.incident_id;
 		ELSIF v_incident.told_at <= v_now - v_rule.escalate_after AND v_incident.escalated_at IS NULL AND v_incident.acknowledged_at IS NULL THEN
-			PERFORM zcsync._tell(v_incident.incident_id, 'escalation', v_rule.escalate_to);
-			UPDATE zcsync.alert_incidents AS i SET escalated_at = v_now WHERE i.incident_id = v_incident.incident_id;
+			IF zcsync._tell(v_incident.incident_id, 'escalation', v_rule.escalate_to) > 0 THEN
+				UPDATE zcsync.alert_incidents AS i SET escalated_at = v_now WHERE i.incident_id = v_incident.incident_id;
+			END IF;
 		END IF;
 	END LOOP;
 END
@@ -186,6 +204,22 @@ COMMENT ON FUNCTION zcsync._is_cooling_down(text, text, interval) IS
 -- The evaluation
 -- ---------------------------------------------------------------------
 
+-- When the clock of the server was set back, the times of incidents and messages would lie
+-- in the future, so that nothing is told until then.
+CREATE FUNCTION zcsync._move_alerts(p_step interval) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	UPDATE zcsync.alert_incidents AS i
+	SET began_at = i.began_at - p_step, opened_at = i.opened_at - p_step, told_at = i.told_at - p_step, escalated_at = i.escalated_at - p_step,
+		acknowledged_at = i.acknowledged_at - p_step, resolved_at = i.resolved_at - p_step, all_clear_at = i.all_clear_at - p_step
+	WHERE i.resolved_at IS NULL OR i.resolved_at > zcsync._now();
+	UPDATE zcsync.alert_deliveries AS d SET next_at = d.next_at - p_step
+	WHERE d.state IN ('waiting', 'sending') AND d.next_at > zcsync._now();
+$$;
+COMMENT ON FUNCTION zcsync._move_alerts(interval) IS
+'moves the times of incidents and of their messages when the clock was set back';
+
 -- Evaluate the rules: find incidents, queue messages, and deliver those that need no
 -- network.  Only one process does this at a time, and only if there is an active alert
 -- target.  p_silent_for: only if no process has done so for that long.
@@ -195,15 +229,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_now timestamptz := zcsync._now();
+	v_at timestamptz;
 BEGIN
 	IF to_regclass('zcsync.alert_targets') IS NULL OR NOT EXISTS (SELECT FROM zcsync.alert_targets AS t WHERE t.state = 'active')
 		OR zcsync._copied() IS NOT NULL
 		OR NOT pg_try_advisory_xact_lock('zcsync.alert_rules'::regclass::oid::integer, 86) THEN
 		RETURN false;
 	END IF;
-	-- the clock may have been set back
-	PERFORM FROM zcsync.installation AS i WHERE i.alerts_at > v_now - p_silent_for AND i.alerts_at <= v_now;
-	IF FOUND THEN
+	SELECT i.alerts_at INTO v_at FROM zcsync.installation AS i;
+	IF v_at > v_now + interval '10 seconds' THEN	-- less may be that another transaction began later
+		PERFORM zcsync._move_alerts(v_at - v_now);
+	ELSIF v_at > v_now - p_silent_for AND v_at <= v_now THEN
 		RETURN false;
 	END IF;
 	UPDATE zcsync.installation SET alerts_at = v_now;

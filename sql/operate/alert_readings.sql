@@ -8,7 +8,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.alert_reading AS (
-	measure text,
+	measure text,				-- NULL: not all measures are known now
 	object text,				-- what of it: an account, a state; with measure it names an incident
 	accounts text[],			-- that it is about; NULL: none, or all
 	value numeric,				-- NULL: not known now, so open incidents stay open
@@ -43,11 +43,11 @@ COMMENT ON FUNCTION zcsync._alert_accounts(text, text) IS
 
 -- Rows of zcsync.alerts that another measure reports already: a missing key and failing
 -- maintenance (selfcheck() has them), blocked accounts and held writes (the view status
--- has them).
+-- has them).  That another installation writes must be known before writes are held.
 CREATE FUNCTION zcsync._is_told_otherwise(p_code text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT p_code IN ('key_missing', 'maintenance', 'write_brake', 'write_refused', 'other_installation') OR starts_with(p_code, 'credentials_');
+	SELECT p_code IN ('key_missing', 'maintenance', 'write_brake', 'write_refused') OR starts_with(p_code, 'credentials_');
 END;
 COMMENT ON FUNCTION zcsync._is_told_otherwise(text) IS
 'does another measure than "alert" report this code of zcsync.alerts?';
@@ -104,6 +104,8 @@ AS $$
 		format('SELECT message, hint FROM zcsync.alerts WHERE alert_id = %s;', a.alert_id)
 	FROM zcsync.alerts AS a
 	WHERE a.resolved_at IS NULL AND NOT zcsync._is_told_otherwise(a.code)
+	UNION ALL
+	SELECT NULL, l.state, NULL, NULL, l.why, l.to_do FROM lines AS l WHERE l.object = '(all)' AND l.state = 'unknown'
 $$;
 COMMENT ON FUNCTION zcsync._installation_readings() IS
 'what the view status says of the whole installation, and open alerts, for alert rules';
@@ -272,8 +274,8 @@ $$;
 COMMENT ON FUNCTION zcsync._machine_readings() IS
 'load of this machine and size of the tables, for alert rules';
 
--- All readings.  If one of the functions fails, the others still count, and the failure
--- is a reading itself.
+-- All readings.  If one of the functions fails, the others still count, the failure is a
+-- reading itself, and another one says that not all measures are known.
 CREATE FUNCTION zcsync._all_alert_readings() RETURNS zcsync.alert_reading[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -287,7 +289,8 @@ BEGIN
 		BEGIN
 			EXECUTE format('SELECT array_agg(c) FROM %s() AS c', v_says) INTO v_said;
 		EXCEPTION WHEN OTHERS THEN
-			v_said := ARRAY[ROW('installation', 'work', NULL, 2, format('%s() failed', v_says), format('SELECT * FROM %s();', v_says))::zcsync.alert_reading];
+			SELECT array_agg(ROW(m.measure, 'work', NULL, 2, format('%s() failed', v_says), format('SELECT * FROM %s();', v_says))::zcsync.alert_reading)
+			INTO v_said FROM unnest('{installation,NULL}'::text[]) AS m (measure);
 		END;
 		v_all := v_all || v_said;
 	END LOOP;

@@ -8,32 +8,33 @@
 
 -- All measures, with the thresholds of the rules that setup() makes for them; without a
 -- threshold it makes no rule.  Those for response time, errors, CPU and memory are
--- usual ones.  A warning above the critical value means that less is worse.
+-- usual ones.
 CREATE FUNCTION zcsync.alert_measures()
-RETURNS TABLE (measure text, about text, unit text, meaning text, warning numeric, critical numeric, lasts interval)
+RETURNS TABLE (measure text, about text, unit text, meaning text, warning numeric, critical numeric, lasts interval,
+	less_is_worse boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	VALUES
-		('installation', 'installation', '1 or 2', 'what zcsync.status shows of the whole installation: 2 stops data, 1 does not', 1::numeric, 2::numeric, interval '1 minute'),
-		('alert', 'both', '1 or 2', 'an open row of zcsync.alerts: 2 is critical, 1 a warning', 1, 2, '0'),
-		('unread', 'account', 'minutes', 'for how long edits of a stream have waited for a read', 15, 60, '0'),
-		('paused', 'both', '1', 'a queue, stream or route is paused', NULL, NULL, '0'),
-		('blocked', 'account', '1', 'the account is blocked until somebody does something', NULL, 1, '0'),
-		('down', 'account', 'minutes', 'the vendor is out of order', 5, NULL, '0'),
-		('held', 'account', 'jobs', 'writes that wait for zcsync.release_held() or zcsync.cancel_held()', 1, NULL, '1 minute'),
-		('errors', 'account', 'records', 'what waits for a person in zcsync.errors', 1, 100, '5 minutes'),
-		('growing errors', 'account', 'jobs an hour', 'jobs that became dead letters in the last hour', 20, 200, '5 minutes'),
-		('lag', 'account', 'minutes', 'for how long the oldest thing that is due has waited', 5, 30, '5 minutes'),
-		('silence', 'account', 'minutes', 'for how long the vendor has answered no call, or no read of a stream, beyond the time between two reads; "nothing new" is an answer, too', 15, 60, '5 minutes'),
-		('backlog', 'account', 'minutes', 'how long the fresh jobs that wait will take at the rate of the last 5 minutes', 60, 360, '10 minutes'),
-		('response time', 'account', 'seconds', 'of calls in the last 5 minutes: 95 of 100 were faster', 1, 5, '5 minutes'),
-		('error rate', 'account', 'percent', 'jobs of the last 5 minutes that failed for good, where 20 or more ended', 1, 5, '5 minutes'),
-		('credentials end', 'account', 'days', 'until the credentials end, where zcsync.set_credentials_end() said when', 14, 3, '0'),
-		('cpu', 'installation', 'percent', 'processes of this machine that run or wait to, of its processors', 70, 90, '15 minutes'),
-		('memory', 'installation', 'percent', 'memory of this machine in use', 80, 95, '15 minutes'),
-		('disk', 'installation', 'percent', 'of the fullest file system of the data directory, its WAL and the tablespaces', 85, 95, '5 minutes'),
-		('io', 'installation', 'percent', 'of the last 5 minutes in which a process of this machine waited for a disk', 80, 95, '15 minutes'),
-		('table size', 'installation', 'GB', 'all tables of zcsync with their indexes', NULL, NULL, '0');
+		('installation', 'installation', '1 or 2', 'what zcsync.status shows of the whole installation: 2 stops data, 1 does not', 1::numeric, 2::numeric, interval '1 minute', false),
+		('alert', 'both', '1 or 2', 'an open row of zcsync.alerts: 2 is critical, 1 a warning', 1, 2, '0', false),
+		('unread', 'account', 'minutes', 'for how long edits of a stream have waited for a read', 15, 60, '0', false),
+		('paused', 'both', '1', 'a queue, stream or route is paused', NULL, NULL, '0', false),
+		('blocked', 'account', '1', 'the account is blocked until somebody does something', NULL, 1, '0', false),
+		('down', 'account', 'minutes', 'the vendor is out of order', 5, NULL, '0', false),
+		('held', 'account', 'jobs', 'writes that wait for zcsync.release_held() or zcsync.cancel_held()', 1, NULL, '1 minute', false),
+		('errors', 'account', 'records', 'what waits for a person in zcsync.errors', 1, 100, '5 minutes', false),
+		('growing errors', 'account', 'jobs an hour', 'jobs that became dead letters in the last hour', 20, 200, '5 minutes', false),
+		('lag', 'account', 'minutes', 'for how long the oldest thing that is due has waited', 5, 30, '5 minutes', false),
+		('silence', 'account', 'minutes', 'for how long the vendor has answered no call, or no read of a stream, beyond the time between two reads; "nothing new" is an answer, too', 15, 60, '5 minutes', false),
+		('backlog', 'account', 'minutes', 'how long the fresh jobs that wait will take at the rate of the last 5 minutes', 60, 360, '10 minutes', false),
+		('response time', 'account', 'seconds', 'of calls in the last 5 minutes: 95 of 100 were faster', 1, 5, '5 minutes', false),
+		('error rate', 'account', 'percent', 'jobs of the last 5 minutes that failed for good, where 20 or more ended', 1, 5, '5 minutes', false),
+		('credentials end', 'account', 'days', 'until the credentials end, where zcsync.set_credentials_end() said when', 14, 3, '0', true),
+		('cpu', 'installation', 'percent', 'processes of this machine that run or wait to, of its processors', 70, 90, '15 minutes', false),
+		('memory', 'installation', 'percent', 'memory of this machine in use', 80, 95, '15 minutes', false),
+		('disk', 'installation', 'percent', 'of the fullest file system of the data directory, its WAL and the tablespaces', 85, 95, '5 minutes', false),
+		('io', 'installation', 'percent', 'of the last 5 minutes in which a process of this machine waited for a disk', 80, 95, '15 minutes', false),
+		('table size', 'installation', 'GB', 'all tables of zcsync with their indexes', NULL, NULL, '0', false);
 END;
 COMMENT ON FUNCTION zcsync.alert_measures() IS
 'what an alert rule can watch, in which unit, and the thresholds of the rules that setup() makes; without a threshold it makes no rule';
@@ -55,6 +56,14 @@ COMMENT ON FUNCTION zcsync._default_alert_rules() IS
 -- Verbs
 -- ---------------------------------------------------------------------
 
+CREATE FUNCTION zcsync._reaches(p_value numeric, p_threshold numeric, p_less_is_worse boolean) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN p_less_is_worse THEN p_value <= p_threshold ELSE p_value >= p_threshold END;
+END;
+COMMENT ON FUNCTION zcsync._reaches(numeric, numeric, boolean) IS
+'does a value reach a threshold?';
+
 -- Raise an error unless the values of a rule make sense together.
 CREATE FUNCTION zcsync._check_alert_rule(p_name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -62,13 +71,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	v_rule zcsync.alert_rules;
+	v_less_is_worse boolean;
 	v_missing text;
 BEGIN
 	SELECT r.* INTO v_rule FROM zcsync.alert_rules AS r WHERE r.name = p_name;
-	IF NOT EXISTS (SELECT FROM zcsync.alert_measures() AS m WHERE m.measure = v_rule.measure) THEN
+	SELECT m.less_is_worse INTO v_less_is_worse FROM zcsync.alert_measures() AS m WHERE m.measure = v_rule.measure;
+	IF NOT FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('there is no measure %s', coalesce(quote_literal(v_rule.measure), 'NULL')),
 			HINT = 'SELECT measure, unit, meaning FROM zcsync.alert_measures(); lists them.';
+	ELSIF NOT zcsync._reaches(v_rule.critical, v_rule.warning, v_less_is_worse) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('the warning of a rule for %L must come before its critical value', v_rule.measure),
+			DETAIL = format('Of this measure, %s is worse.', CASE WHEN v_less_is_worse THEN 'less' ELSE 'more' END);
 	END IF;
 	SELECT x.name INTO v_missing FROM unnest(v_rule.targets || v_rule.escalate_to) AS x (name)
 	WHERE NOT EXISTS (SELECT FROM zcsync.alert_targets AS t WHERE t.name = x.name);
@@ -91,7 +106,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync._check_alert_rule(text) IS
-'raises an error unless measure, targets, accounts and time zone of an alert rule exist';
+'raises an error unless measure, targets, accounts and time zone of an alert rule exist, and its warning comes before it is critical';
 
 CREATE FUNCTION zcsync.add_alert_rule(name text, measure text, warning numeric DEFAULT NULL, critical numeric DEFAULT NULL,
 	lasts interval DEFAULT '0', cool_down interval DEFAULT '15 minutes', accounts text[] DEFAULT NULL, targets text[] DEFAULT NULL,

@@ -276,7 +276,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_alert_target(text) IS
-'sends a target nothing until zcsync.resume_alert_target(); what happens meanwhile is not sent later';
+'sends a target nothing until zcsync.resume_alert_target(); of what happens meanwhile it is sent later only the end of what it knows of';
 
 CREATE FUNCTION zcsync.resume_alert_target(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -328,7 +328,7 @@ BEGIN
 	LOOP
 		EXECUTE format('DROP FUNCTION %s', v_function);
 	END LOOP;
-	PERFORM zcsync._resolve_alert('write_brake', name);
+	PERFORM zcsync._resolve_alert(c, name) FROM unnest('{write_brake,write_refused,route_fault}'::text[]) AS c;
 END
 $$;
 COMMENT ON FUNCTION zcsync.remove_route(text, boolean) IS

@@ -72,12 +72,16 @@ sub add_pager
 add_pager();
 is(test_alert('pager'), 't: the target took the message', 'PagerDuty');
 my @requests = $sink->requests;
-is(join(' ', map { $_->{path} } @requests), '/hook-secret /own /slack-secret /teams-secret /v2/enqueue', 'each at its address');
+is(join(' ', map { $_->{path} } @requests), '/hook-secret /own /slack-secret /teams-secret /v2/enqueue /v2/enqueue', 'each at its address');
 like(decode_json($requests[0]{body})->{title}, qr/^\[test\] zcsync postgres: a test of target hook, nothing is wrong$/, 'JSON: the facts');
 is_deeply(decode_json($requests[1]{body}), { text => '[test] zcsync postgres: a test of target own, nothing is wrong', n => [ 'nothing', '{{token}}' ] }, 'JSON: the template, with no secret in it');
 like($requests[1]{headers}, qr/^Authorization: Bearer tok-secret\r$/m, 'the token is a header');
 is(decode_json($requests[4]{body})->{routing_key}, 'routing-secret', 'the routing key is in the body');
-is(decode_json($requests[4]{body})->{event_action}, 'trigger', 'PagerDuty: an event');
+test_alert('pager');
+my @tests = map { decode_json($_->{body}) } grep { $_->{path} eq '/v2/enqueue' } $sink->requests;
+is(join(' ', map { $_->{event_action} } @tests), 'trigger resolve trigger resolve', 'PagerDuty: a test opens an incident and resolves it');
+is($tests[0]{dedup_key}, $tests[1]{dedup_key}, 'the same one');
+isnt($tests[0]{dedup_key}, $tests[2]{dedup_key}, 'and another test another one');
 
 my $mail = '"from": "{{password}}@example.com", "to": ["ops@example.com", "boss@example.com"]';
 is(add_target('mail', 'email', sprintf('{"url": "%s", "user": "relay-user", %s}', $sink->smtps, $mail), '{"password": "mail-secret"}'),
@@ -85,6 +89,8 @@ is(add_target('mail', 'email', sprintf('{"url": "%s", "user": "relay-user", %s}'
 is(add_target('mail2', 'email', sprintf('{"url": "%s", %s}', $sink->smtp, $mail)), 't: the target took the message', 'mail with STARTTLS');
 my @mails = $sink->mails;
 is(scalar @mails, 2, 'two mails came');
+my ($first, $second) = map { $_->{message} =~ /^Message-ID: (\S+)\r$/m } @mails;
+isnt($first, $second, 'of which each has its own number');
 is("$mails[0]{user} $mails[0]{password} $mails[0]{from} @{$mails[0]{to}}", 'relay-user mail-secret {{password}}@example.com ops@example.com boss@example.com', 'with login, sender and recipients');
 like($mails[0]{message}, qr/^From: \{\{password\}\}\@example\.com\r$/m, 'and no secret in what it says');
 ok($mails[1]{secure}, 'after STARTTLS');
@@ -241,6 +247,8 @@ sub ask_from_outside { return join '', run_command([ 'sh', '-c', $ask ]); }
 is(ask_from_outside(), '', 'from outside: all is well');
 value("UPDATE zcsync.installation SET alerts_at = now() - interval '6 minutes'");
 is(ask_from_outside(), 'zcsync is silent', 'and zcsync is silent');
+value("UPDATE zcsync.installation SET alerts_at = now() + interval '1 hour'");
+is(ask_from_outside(), 'zcsync is silent', 'nor is all well while the clock is behind what it was');
 value('UPDATE zcsync.installation SET alerts_at = zcsync._now()');
 value($command);
 is(scalar(() = $sink->requests), 0, 'the worker has evaluated lately: nothing is done');
@@ -250,6 +258,17 @@ is(scalar(() = $sink->requests), 1, 'it is silent: one alert');
 like((titles())[0][0], qr/^\[critical\] zcsync postgres: stopped$/, 'that says so');
 quiet();
 wait_for_titles(2);
+
+# A job of pg_cron fails, as its runs show.
+sub add_run
+{
+	my ($number, $status) = @_;
+
+	return value("INSERT INTO cron.job_run_details (jobid, runid, status, return_message, start_time, end_time)
+		SELECT jobid, 2000000 + $number, '$status', 'connection failed', now(), now() FROM cron.job WHERE jobname LIKE 'zcsync alerts%'");
+}
+told_once('a job of pg_cron fails', sub { add_run(1, 'failed') }, sub { add_run(2, 'succeeded') }, qr/^\[warning\] zcsync postgres: no maintenance$/);
+quiet();
 
 # What was sent, and could not be recorded before an error made the worker forget it, is
 # sent again by the same worker.
