@@ -258,7 +258,7 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	engine_collect(engine);
 	finished = zcsync_engine_finish(engine);
 	if (engine->role != ZCSYNC_ROLE_LOCAL)
-		engine_upkeep(engine, now);
+		engine_upkeep(engine, zcsync_now());
 
 	/*
 	 * Look for work when something ended, when it is time, and whenever we
@@ -277,6 +277,8 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	}
 	zcsync_slot_set_in_flight(zcsync_engine_in_flight(engine));
 	next = Min(engine->scan_at, zcsync_engine_next_finish(engine));
+	if (engine->more_alerts && !engine->draining)
+		next = Min(next, engine->alerts.not_before);
 	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 0);
 }
 
@@ -284,11 +286,13 @@ zcsync_engine_round(ZcsyncEngine *engine)
 static void
 engine_upkeep(ZcsyncEngine *engine, TimestampTz now)
 {
-	if (now >= engine->recover.not_before &&
+	if (zcsync_engine_is_due(engine->recover.not_before, RECOVER_INTERVAL_MS,
+							 now) &&
 		zcsync_engine_step(engine, &engine->recover, step_recover, "zcsync: recover jobs"))
 		engine->recover.not_before =
 			TimestampTzPlusMilliseconds(now, RECOVER_INTERVAL_MS);
-	if (now >= engine->partitions.not_before &&
+	if (zcsync_engine_is_due(engine->partitions.not_before,
+							 PARTITION_INTERVAL_MS, now) &&
 		zcsync_engine_step(engine, &engine->partitions, step_partitions,
 					"zcsync: create partitions"))
 		engine->partitions.not_before =

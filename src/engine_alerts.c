@@ -4,9 +4,10 @@
  *		Alerts, evaluated and sent by an engine.
  *
  * Once a minute an engine evaluates the alert rules (alerts.c) and takes the
- * messages that are due, in one transaction.  It sends them beside its other
- * transfers, so a target that does not answer delays nothing.  Messages that an
- * engine forgets when it is reset are sent again, as after a crash.
+ * messages that are due, in one transaction; if there are many, it takes more
+ * of them each second.  It sends them beside its other transfers, so a target
+ * that does not answer delays nothing.  Messages that an engine forgets when
+ * it is reset are sent again, as after a crash.
  *
  * IDENTIFICATION
  *		src/engine_alerts.c
@@ -28,6 +29,7 @@
 #define ALERTS_APART_MS		50000	/* not sooner than another process did */
 #endif
 #define ALERTS_AT_ONCE		10
+#define ALERTS_MORE_MS		1000
 
 static void step_decide(ZcsyncEngine *engine);
 static void step_record(ZcsyncEngine *engine);
@@ -46,7 +48,8 @@ zcsync_engine_alerts(ZcsyncEngine *engine, TimestampTz now)
 		zcsync_engine_step(engine, &engine->record_alerts, step_record,
 						   "zcsync: record alerts"))
 		zcsync_engine_alerts_forget(engine);
-	if (engine->draining || now < engine->alerts.not_before)
+	if (engine->draining ||
+		!zcsync_engine_is_due(engine->alerts.not_before, ALERTS_INTERVAL_MS, now))
 		return;
 
 	engine->taken = NIL;
@@ -58,8 +61,9 @@ zcsync_engine_alerts(ZcsyncEngine *engine, TimestampTz now)
 			zcsync_alerts_free(lfirst(lc));
 		return;
 	}
-	engine->alerts.not_before = TimestampTzPlusMilliseconds(now,
-															ALERTS_INTERVAL_MS);
+	engine->alerts.not_before =
+		TimestampTzPlusMilliseconds(now, engine->more_alerts ? ALERTS_MORE_MS :
+									ALERTS_INTERVAL_MS);
 	foreach(lc, engine->taken)
 	{
 		if (!zcsync_alerts_start(engine->http, lfirst(lc)))
@@ -103,8 +107,8 @@ engine_keep(ZcsyncEngine *engine, ZcsyncDelivery *delivery)
 }
 
 /*
- * In a transaction: evaluate the rules and take messages.  If this fails, the
- * messages go back with the transaction.
+ * In a transaction: evaluate the rules, or go on with the messages that are
+ * left, and take messages.  If this fails, they go back with the transaction.
  */
 static void
 step_decide(ZcsyncEngine *engine)
@@ -113,9 +117,13 @@ step_decide(ZcsyncEngine *engine)
 	MemoryContext old;
 	List	   *taken;
 
-	if (!zcsync_alerts_decide(ALERTS_APART_MS) || max <= 0)
+	if (!zcsync_alerts_decide(ALERTS_APART_MS) && !engine->more_alerts)
+		return;
+	engine->more_alerts = true;
+	if (max <= 0)
 		return;
 	taken = zcsync_alerts_take(engine->work, max);
+	engine->more_alerts = list_length(taken) == max;
 	old = MemoryContextSwitchTo(engine->round);
 	engine->taken = list_copy(taken);
 	MemoryContextSwitchTo(old);

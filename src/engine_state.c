@@ -31,7 +31,9 @@ zcsync_engine_step(ZcsyncEngine *engine, EngineStep *step, EngineStepBody body,
 {
 	volatile bool ok = false;
 
-	if (step->backoff_ms > 0 && GetCurrentTimestamp() < step->not_before)
+	if (step->backoff_ms > 0 &&
+		!zcsync_engine_is_due(step->not_before, step->backoff_ms,
+							  GetCurrentTimestamp()))
 		return false;
 
 	PG_TRY();

@@ -85,6 +85,7 @@ struct ZcsyncEngine
 	int64		current_version;
 	List	   *calls;
 	List	   *taken;			/* messages to alert targets */
+	bool		more_alerts;	/* there may be more of them */
 	bool		asked_due;		/* this scan has queued the reads of due streams */
 	bool		more_jobs;		/* jobs ended in the claim; there may be more */
 	long		next_ms;
@@ -98,6 +99,17 @@ typedef void (*EngineStepBody) (ZcsyncEngine *engine);
  */
 extern bool zcsync_engine_step(ZcsyncEngine *engine, EngineStep *step,
 							   EngineStepBody body, const char *activity);
+
+/*
+ * Is it time to do what is done every "interval_ms"?  A time further ahead
+ * was noted before the clock was set back.
+ */
+static inline bool
+zcsync_engine_is_due(TimestampTz not_before, long interval_ms, TimestampTz now)
+{
+	return now >= not_before ||
+		not_before > TimestampTzPlusMilliseconds(now, interval_ms);
+}
 
 /*
  * What the engine knows of an account; a new entry, if it knows nothing yet.

@@ -270,6 +270,26 @@ sub add_run
 told_once('a job of pg_cron fails', sub { add_run(1, 'failed') }, sub { add_run(2, 'succeeded') }, qr/^\[warning\] zcsync postgres: no maintenance$/);
 quiet();
 
+# Many messages are sent after one look at the rules.
+my $decide = value(q{SELECT pg_get_functiondef('zcsync._decide_alerts(interval)'::regprocedure)});
+$sink->forget;
+value(q{CREATE OR REPLACE FUNCTION zcsync._decide_alerts(p_silent_for interval) RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS $$ SELECT count(*) = 25 FROM zcsync.alert_deliveries WHERE state = 'waiting' $$;
+	WITH many AS (INSERT INTO zcsync.alert_incidents (rule, object, severity, summary, began_at, resolved_at, all_clear_at)
+		SELECT 'many', g::text, 'warning', 'many', now(), now(), now() FROM generate_series(1, 25) AS g RETURNING incident_id)
+	INSERT INTO zcsync.alert_deliveries (incident_id, target_id, event, next_at, created_at)
+	SELECT m.incident_id, t.target_id, 'alert', now(), now() FROM many AS m, zcsync.alert_targets AS t WHERE t.name = 'hook'});
+wait_until($node, 'postgres', q{SELECT count(*) = 25 FROM zcsync.alert_deliveries AS d JOIN zcsync.alert_incidents AS i USING (incident_id) WHERE i.rule = 'many' AND d.state = 'sent'}, 'all messages are sent');
+is(scalar(() = $sink->requests), 25, 'each once');
+value("$decide; DELETE FROM zcsync.alert_incidents WHERE rule = 'many'");
+
+# The clock of the server is set back by two hours.
+conf('zcsync.clock_offset = 7200');
+$node->poll_query_until('postgres', q{SELECT alerts_at > now() + interval '1 hour' FROM zcsync.installation}) or die 'alerts are not evaluated';
+conf('zcsync.clock_offset = 0');
+wait_until($node, 'postgres', q{SELECT alerts_at < now() + interval '1 minute' FROM zcsync.installation}, 'alerts are evaluated after the clock was set back');
+quiet();
+
 # What was sent, and could not be recorded before an error made the worker forget it, is
 # sent again by the same worker.
 my $offset = -s $node->logfile;
