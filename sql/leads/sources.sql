@@ -224,7 +224,7 @@ DECLARE
 	-- what Windows-1252 has where Latin-1 has control characters
 	v_signs text := '€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ';
 	v_controls text := E'\u0080\u0082\u0083\u0084\u0085\u0086\u0087\u0088\u0089\u008a\u008b\u008c\u008e\u0091\u0092\u0093\u0094\u0095\u0096\u0097\u0098\u0099\u009a\u009b\u009c\u009e\u009f';
-	v_bytes text := translate(p_value, v_signs, v_controls);	-- a character each
+	v_bytes text;				-- a character each
 	-- characters in UTF-8, one after the other
 	v_run text := E'(?:[\\u00c2-\\u00df][\\u0080-\\u00bf]|\\u00e0[\\u00a0-\\u00bf][\\u0080-\\u00bf]|\\u00ed[\\u0080-\\u009f][\\u0080-\\u00bf]'
 		'|[\\u00e1-\\u00ec\\u00ee\\u00ef][\\u0080-\\u00bf]{2}|\\u00f0[\\u0090-\\u00bf][\\u0080-\\u00bf]{2})+';
@@ -232,6 +232,10 @@ DECLARE
 	v_runs text[];
 	v_whole boolean;
 BEGIN
+	IF octet_length(p_value) = length(p_value) THEN
+		RETURN p_value;			-- ASCII, as nearly all
+	END IF;
+	v_bytes := translate(p_value, v_signs, v_controls);
 	IF v_bytes !~ E'[\\u0080-\\u00bf]' THEN
 		RETURN p_value;
 	END IF;

@@ -327,7 +327,7 @@ BEGIN
 		ELSE 'the search indexes are complete' END;
 	hint := CASE
 		WHEN v_writers IS NOT NULL THEN format('GRANT EXECUTE ON FUNCTION zcsync._index_search TO %s;', v_writers)
-		WHEN v_lost IS NOT NULL THEN format('SELECT * FROM zcsync.disable_search(%1$L); SELECT * FROM zcsync.enable_search(%1$L, ''<language>'');', v_lost)
+		WHEN v_lost IS NOT NULL THEN format('SELECT action FROM zcsync.disable_search(%1$L); SELECT action FROM zcsync.enable_search(%1$L, ''<language>'');', v_lost)
 		WHEN v_incomplete IS NOT NULL THEN format(E'SELECT statement FROM zcsync.enable_search(%L, concurrently => true) \\gexec', v_incomplete) END;
 	RETURN NEXT;
 END
