@@ -85,8 +85,24 @@ $$;
 COMMENT ON FUNCTION zcsync._chosen(text, text, text[], text[]) IS
 'the choice that a person names by its value or name; an error when there is none, or several';
 
--- The same for a custom field or a priority of one end of a route, with the choices in
--- its catalogue.
+-- The values that a column can have: the options of the field of the catalogue that its
+-- vendor names ("choices" of the kind).  Rows hold value.
+CREATE FUNCTION zcsync._column_choices(p_account bigint, p_kind text, p_column text) RETURNS TABLE (value text, name text, "position" integer)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.option ->> (c.choice ->> 1), min(o.option ->> 'name'), min(o.n)::integer
+	FROM zcsync.accounts a
+	CROSS JOIN LATERAL (SELECT (zcsync._kind_of(a.vendor, p_kind)).choices -> p_column OFFSET 0) AS c (choice)
+	JOIN zcsync.fields f ON f.account_id = a.account_id AND c.choice ->> 0 IN (f.remote_id, f.type) AND f.deleted_at IS NULL
+	CROSS JOIN LATERAL jsonb_array_elements(zcsync._json_list(f.options)) WITH ORDINALITY AS o (option, n)
+	WHERE a.account_id = p_account AND o.option ->> (c.choice ->> 1) IS NOT NULL
+	GROUP BY 1
+$$;
+COMMENT ON FUNCTION zcsync._column_choices(bigint, text, text) IS
+'the options of the field from which a column takes its values, as rows hold them and as people call them';
+
+-- The same for a field of one end of a route, with the choices in its catalogue.
 CREATE FUNCTION zcsync._catalogued_value(p_def jsonb, p_field text, p_end text, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -101,12 +117,14 @@ BEGIN
 	FROM (
 		SELECT * FROM zcsync._custom_choices(v_account, p_field) WHERE p_field LIKE 'custom:%'
 		UNION ALL
-		SELECT * FROM zcsync._route_choices(v_account, p_def ->> (p_end || '_kind'), p_field) WHERE p_field = 'priority') AS c;
+		SELECT * FROM zcsync._route_choices(v_account, p_def ->> (p_end || '_kind'), p_field) WHERE p_field = 'priority'
+		UNION ALL
+		SELECT * FROM zcsync._column_choices(v_account, p_def ->> (p_end || '_kind'), p_field)) AS c;
 	RETURN zcsync._chosen(format('field "%s" of %s/%s', p_field, p_def ->> (p_end || '_name'), p_def ->> (p_end || '_kind')), p_value, v_values, v_names);
 END
 $$;
 COMMENT ON FUNCTION zcsync._catalogued_value(jsonb, text, text, text) IS
-'the value of a custom field or priority that a person names; an error when the catalogue has none, or several';
+'the value of a field that a person names; an error when the catalogue has none, or several';
 
 -- Where the members of an account are known from: the catalogue of its vendor, in this
 -- field, or else the contacts with one of these roles.

@@ -807,7 +807,7 @@ BEGIN
 	ELSIF v_role = 'requester' AND p_value IS NOT NULL AND zcsync._requester(v_account, p_value) IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('"%s" is neither the id of a user nor an e-mail address', left(p_value, 100));
-	ELSIF p_field LIKE 'custom:%' OR (p_field = 'priority' AND v_type = 'text') THEN
+	ELSIF p_field LIKE 'custom:%' OR (p_field = 'priority' AND v_type = 'text') OR v_kind.choices ? p_field THEN
 		value := zcsync._catalogued_value(p_def, p_field, v_end, p_value);
 	ELSIF v_type NOT IN ('text', 'text[]') THEN
 		BEGIN

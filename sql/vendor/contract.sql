@@ -117,8 +117,10 @@ CREATE TYPE zcsync.vendor_kind AS (
 	has_private	boolean,	-- of the kind comments: some are shown to agents only
 	opening		boolean,	-- of the kind comments: the first one of a record is its description
 	names_author	boolean,	-- of the kind comments: one is shown as of the author that it was sent with
-	listed		text		-- over a row t of its stream s: would the live read show what a push of it may overwrite? If not, the record is
+	listed		text,		-- over a row t of its stream s: would the live read show what a push of it may overwrite? If not, the record is
 							-- read singly before (mirror/read_first.sql); NULL: it always would
+	choices		jsonb		-- {column: [field, member]}: columns whose values are options of a field of the catalogue, which has this
+							-- remote_id or type; rows hold that member of an option
 );
 COMMENT ON TYPE zcsync.vendor_kind IS
 'a kind of records that a vendor has';
@@ -130,14 +132,14 @@ CREATE FUNCTION zcsync._describe_kind(kind text, written text[] DEFAULT '{}', cr
 	status_scope text DEFAULT NULL, status_is_id boolean DEFAULT false, needs_company boolean DEFAULT false,
 	roles jsonb DEFAULT '{}', defaults zcsync.vendor_default[] DEFAULT '{}', filter text DEFAULT NULL, compared boolean DEFAULT false,
 	alias text DEFAULT NULL, comments text DEFAULT NULL, text_form text DEFAULT NULL, has_private boolean DEFAULT false, opening boolean DEFAULT false,
-	names_author boolean DEFAULT false, listed text DEFAULT NULL)
+	names_author boolean DEFAULT false, listed text DEFAULT NULL, choices jsonb DEFAULT '{}')
 RETURNS zcsync.vendor_kind
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28;
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29;
 END;
 COMMENT ON FUNCTION zcsync._describe_kind(text, text[], text[], text, jsonb, text, text, zcsync.vendor_value[], text[], zcsync.vendor_rules,
-	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text, text, text, boolean, boolean, boolean, text) IS
+	text, text, text, text, text, boolean, boolean, jsonb, zcsync.vendor_default[], text, boolean, text, text, text, boolean, boolean, boolean, text, jsonb) IS
 'a kind of records that a vendor has';
 
 -- How a delivery of a webhook proves that it comes from the vendor.

@@ -226,6 +226,34 @@ SELECT direction, field, source_value, target_value, target_id FROM zcsync.route
 WHERE field IN ('custom:206', 'assignee_id') OR source_value IN ('huge', 'hold', '32') ORDER BY 1, 2, 3;
 SELECT zcsync.remove_route('h');
 
+-- teams, groups and types: of each vendor, by id or name, as its rows hold them
+INSERT INTO zcsync.streams (account_id, kind, writes, last_pull_at) SELECT account_id, 'leads', true, now() FROM zcsync.accounts WHERE name = 'halo';
+INSERT INTO zcsync.fields (account_id, remote_id, scope_id, name, type, options, active, sync_cause, sync_xid)
+SELECT a.account_id, f.id, f.scope, f.name, f.type, f.options::jsonb, true, 'pull', '0'
+FROM (VALUES
+	('acme', 'group', 'system', 'Group', 'select', '[{"id": "360", "name": "Support"}, {"id": "361", "name": "Sales"}]'), ('acme', '37', NULL, 'Group', 'group', NULL),
+	('acme', '38', NULL, 'Type', 'tickettype', '[{"name": "Question", "value": "question"}, {"name": "Task", "value": "task"}]'),
+	('dev', 'type', 'system', 'Task type', 'select', '[{"id": "1", "name": "Milestone"}, {"id": "1300", "name": "Bug"}]'),
+	('halo', 'team', 'system', 'Team', 'select', '[{"id": "4", "name": "1st Line"}, {"id": "5", "name": "2nd Line"}]')) AS f (account, id, scope, name, type, options)
+JOIN zcsync.accounts a ON a.name = f.account;
+SELECT FROM zcsync.add_route('z', 'halo/tickets', 'acme/tickets');
+SELECT FROM zcsync.add_route('c', 'acme/tickets', 'dev/tasks', create_in => '901');
+SELECT FROM zcsync.add_route('t', 'acme/tickets', 'halo/tickets', ticket_type => 'Incident');
+UPDATE zcsync.fields SET options = options || '[{"id": "40", "name": "Opportunity", "use": "opportunity"}]', sync_cause = 'pull', sync_xid = pg_current_xact_id() WHERE remote_id = 'tickettype';
+SELECT FROM zcsync.add_route('l', 'acme/tickets', 'halo/leads', ticket_type => '40');
+SELECT zcsync.map_field('z', 'group_id', 's.group_id'), zcsync.map_field('z', 'type', 's.form_id'), zcsync.map_field('c', 'type_id', 's.type'),
+	zcsync.map_field('t', 'group_id', 's.group_id'), zcsync.map_field('l', 'team', 's.group_id');
+SELECT zcsync.map_value('z', 'group_id', '1st Line', 'Suport');
+SELECT zcsync.map_value('z', 'type', '1', 'bug');
+SELECT zcsync.map_value('c', 'type_id', 'incident', 'Defect');
+SELECT zcsync.map_value('t', 'group_id', '360', '3rd Line');
+SELECT zcsync.map_value('l', 'team', '361', '4');
+SELECT zcsync.map_value('z', 'group_id', '1st Line', 'support'), zcsync.map_value('z', 'group_id', '2nd Line', '361'), zcsync.map_value('z', 'type', '1', 'Task'),
+	zcsync.map_value('c', 'type_id', 'incident', 'bug'), zcsync.map_value('c', 'type_id', 'task', NULL), zcsync.map_value('t', 'group_id', '360', '2ND line'), zcsync.map_value('l', 'team', '361', '1st Line');
+SELECT r.name, v.field, v.source_value, v.target_value, v.target_id FROM zcsync.route_values v JOIN zcsync.routes r USING (route_id)
+WHERE v.field IN ('group_id', 'type', 'type_id', 'team') ORDER BY 1, 2, 3;
+SELECT zcsync.remove_route(r) FROM unnest('{z,c,t,l}'::text[]) AS r;
+
 DROP VIEW way_back, sides;
 DROP FUNCTION run, there;
 SET client_min_messages = error;

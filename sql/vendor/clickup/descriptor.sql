@@ -33,7 +33,7 @@ BEGIN ATOMIC
 				fixed_values => '{priority}',
 				rules => ROW(NULL, NULL, NULL, '{name,status,archived,list_id,parent_id}', NULL)::zcsync.vendor_rules,
 				name_field => 'name', place_field => 'list_id', place => 'list', setting => 'create_in',
-				roles => '{"status": "status", "assignees": "member"}',
+				roles => '{"status": "status", "assignees": "member"}', choices => '{"type_id": ["type", "id"]}',
 				-- the live list lacks archived tasks, and those with another home come in turn
 				listed => $sql$t.base ->> 'archived' IS DISTINCT FROM 'true' AND (NOT s.scope ? 'list_ids'
 	OR EXISTS (SELECT FROM jsonb_array_elements_text(s.scope -> 'list_ids') AS l WHERE l = t.base ->> 'list_id'))$sql$),

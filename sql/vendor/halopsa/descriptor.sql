@@ -53,7 +53,7 @@ BEGIN ATOMIC
 					('priority', '1', 'urgent'), ('priority', '2', 'high'), ('priority', '3', 'normal'), ('priority', '4', 'low')]::zcsync.vendor_value[],
 				rules => ROW(NULL, NULL, NULL, '{status,priority,form_id}', NULL)::zcsync.vendor_rules,
 				name_field => 'subject', place_field => 'form_id', place => 'ticket type', setting => 'ticket_type',
-				status_scope => 'tickets', status_is_id => true, needs_company => true,
+				status_scope => 'tickets', status_is_id => true, needs_company => true, choices => '{"group_id": ["team", "name"]}',
 				roles => '{"status": "status", "assignee_id": "member", "organization_id": "company", "requester_id": "user", "site_id": "site"}',
 				defaults => ARRAY[
 					('tickets', 'organization_id', false, 50, $sql$jsonb_build_object('id', organization_id, 'email',
@@ -64,7 +64,7 @@ BEGIN ATOMIC
 				count_request => zcsync._halopsa_estimate_request('leads'),
 				rules => ROW(NULL, NULL, NULL, '{status,type_id}', NULL)::zcsync.vendor_rules,
 				name_field => 'summary', place_field => 'type_id', place => 'ticket type', setting => 'ticket_type',
-				status_scope => 'leads', status_is_id => true, roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}',
+				status_scope => 'leads', status_is_id => true, choices => '{"team": ["team", "name"]}', roles => '{"status": "status", "owner_id": "member", "company_id": "company", "contact_id": "user", "site_id": "site"}',
 				listed => zcsync._halopsa_listed('type_id', 'company_id', 'true')),
 			zcsync._describe_kind('comments', written => zcsync._halopsa_pushable('comments'), create_only => '{parent_kind,parent_id,outcome,author_id}', text_form => 'html', has_private => true),
 			zcsync._describe_kind('attachments'), zcsync._describe_kind('time_entries'), zcsync._describe_kind('projects', count_request => zcsync._halopsa_estimate_request('projects'), compared => true),

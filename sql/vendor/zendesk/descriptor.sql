@@ -54,7 +54,7 @@ BEGIN ATOMIC
 					('priority', 'low', 'low')]::zcsync.vendor_value[],
 				fixed_values => '{status,priority}',
 				rules => ROW('new', 'closed', 'solved', '{status,requester_id}', '{requester_id}')::zcsync.vendor_rules,
-				name_field => 'subject', status_scope => 'tickets',
+				name_field => 'subject', status_scope => 'tickets', choices => '{"type": ["tickettype", "value"], "group_id": ["group", "id"]}',
 				roles => '{"assignee_id": "member", "requester_id": "requester", "organization_id": "organization"}',
 				defaults => ARRAY[('tickets', 'assignee_id', true, 50, NULL)]::zcsync.vendor_default[]),
 			-- of a comment, only that it is public can be changed
