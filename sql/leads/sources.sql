@@ -227,7 +227,7 @@ DECLARE
 	v_bytes text;				-- a character each
 	-- characters in UTF-8, one after the other
 	v_run text := E'(?:[\\u00c2-\\u00df][\\u0080-\\u00bf]|\\u00e0[\\u00a0-\\u00bf][\\u0080-\\u00bf]|\\u00ed[\\u0080-\\u009f][\\u0080-\\u00bf]'
-		'|[\\u00e1-\\u00ec\\u00ee\\u00ef][\\u0080-\\u00bf]{2}|\\u00f0[\\u0090-\\u00bf][\\u0080-\\u00bf]{2})+';
+		|| E'|[\\u00e1-\\u00ec\\u00ee\\u00ef][\\u0080-\\u00bf]{2}|\\u00f0[\\u0090-\\u00bf][\\u0080-\\u00bf]{2})+';
 	v_between text[];
 	v_runs text[];
 	v_whole boolean;

@@ -231,7 +231,7 @@ AS $$
 		WHEN r.filter IS NULL THEN zcsync._reason('filter', true, 'the route has none')
 		ELSE zcsync._reason('filter', (p.evaluation).passes,
 			format('is %s', CASE WHEN (p.evaluation).passes THEN 'true' ELSE 'false' END) || coalesce(': ' || zcsync._values_read(r.filter, p.doc,
-				has_column_privilege(zcsync._caller(), 'zcsync.' || s.kind, 'remote', 'SELECT')), ''),
+				has_column_privilege(zcsync._caller(), format('zcsync.%I', s.kind), 'remote', 'SELECT')), ''),
 			format('SELECT zcsync.alter_route(%L, filter => %L);', r.name, '<another condition>')) END
 	FROM zcsync.routes r JOIN zcsync.streams s ON s.stream_id = r.source_stream_id WHERE r.route_id = p.route_id
 $$;
