@@ -3,6 +3,7 @@
 
 use strict;
 use warnings;
+use File::Basename qw(dirname);
 use FindBin;
 use lib "$FindBin::Bin/../perl";
 use PostgreSQL::Test::Utils;
@@ -166,6 +167,19 @@ $flow->value(q{CREATE FUNCTION app.ask() RETURNS bigint LANGUAGE plpgsql AS $$ B
 my ($refusal) = ($node->psql('postgres', q{SELECT zcsync.pause_account('nobody')}))[2];
 like($refusal, qr/ERROR:  .*"nobody".*\nHINT:/, 'a refusal has its hint');
 unlike($refusal, qr/CONTEXT:/, 'and no stack of functions');
+for my $sql (q{SELECT zcsync.sync_ticket('nobody/tickets/1')}, q{SELECT zcsync.grant_reader('nobody')}, q{SELECT zcsync.sync_task('nonsense')}, q{SELECT zcsync.add_account('bad', 'clickup', '{"workspace_id": "1", "base_url": "http://"}')},
+	q{SELECT * FROM zcsync.explain_lead('a/b')}, q{SELECT zcsync.set_credentials('dev', '{"token": "file:../x"}')})
+{
+	($refusal) = ($node->psql('postgres', $sql))[2];
+	like($refusal, qr/ERROR:/, "refused: $sql");
+	unlike($refusal, qr/CONTEXT:/, 'without a stack of functions');
+}
+my %listed = map { $_ => 1 } slurp_file(dirname(__FILE__) . '/../../src/refusal.c') =~ /sql_functions\[\] = \{(.*?)\}/s ? $1 =~ /"(\w+)"/g : ();
+is(join(' ', sort keys %listed), $flow->value(q{SELECT string_agg(DISTINCT p.proname, ' ' ORDER BY p.proname) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+	WHERE p.pronamespace = 'zcsync'::regnamespace AND l.lanname = 'sql' AND p.proname !~ '^_' AND (p.proconfig IS NOT NULL OR p.prosecdef OR p.proretset)}), 'all functions in SQL that are called are known');
+$flow->value(q{CREATE FUNCTION app.ask_sql() RETURNS bigint LANGUAGE sql SET search_path = '' AS $$ SELECT zcsync.sync_ticket('nobody/tickets/1') $$;
+	CREATE FUNCTION app._ask_sql() RETURNS bigint LANGUAGE sql SET search_path = '' AS $$ SELECT zcsync.sync_ticket('nobody/tickets/1') $$});
+like(($node->psql('postgres', "SELECT app.$_()"))[2], qr/CONTEXT:.*SQL function "$_"/s, 'but within functions of the user in SQL') for qw(ask_sql _ask_sql);
 ($refusal) = ($node->psql('postgres', 'SELECT app.ask()'))[2];
 like($refusal, qr/CONTEXT:.*PL\/pgSQL function app\.ask\(\)/s, 'but within functions of the user');
 $flow->value(q{CREATE TABLE app.asked (n integer, account bigint DEFAULT zcsync.account('nobody'))});
