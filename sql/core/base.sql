@@ -123,7 +123,7 @@ COMMENT ON FUNCTION zcsync._resolve_alert(text, text) IS
 'closes the open alert of this code and object, if there is one';
 
 -- An account or a stream is removed, so nothing can end the alerts about it and its parts
--- any more.  Those of routes and of tables have other names, which may be the same.
+-- any more.  Alerts about routes and tables stay: one of these may have the same name.
 CREATE FUNCTION zcsync._resolve_alerts_of(p_object text) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -82,8 +82,8 @@ COMMENT ON FUNCTION zcsync._is_silent(time, time, text, timestamptz) IS
 
 -- Queue a message to each target that an incident concerns.  No ticket is made in an
 -- account that has the trouble, and no message tells a target that it cannot be reached
--- itself.  Nobody acts, so an escalation goes to its targets whatever their severity.
--- Returns how many messages there are.
+-- itself.  An escalation goes to its targets whatever their severity, since nobody
+-- acts.  Returns how many messages were queued.
 CREATE FUNCTION zcsync._tell(p_incident bigint, p_event text, p_targets text[]) RETURNS bigint
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -107,8 +107,9 @@ $$;
 COMMENT ON FUNCTION zcsync._tell(bigint, text, text[]) IS
 'queues messages about an incident for these alert targets, or for all; returns how many';
 
--- The all-clear goes to the targets that may have got the alert: one whose answer was
--- lost did.  Messages that wait are cancelled.
+-- The all-clear goes to each target that may have got the alert: if it was tried, only
+-- the answer may have been lost.  A paused target gets it later.  Messages that wait are
+-- cancelled.
 CREATE FUNCTION zcsync._tell_end(p_incident bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
