@@ -278,7 +278,8 @@ zcsync_engine_round(ZcsyncEngine *engine)
 	zcsync_slot_set_in_flight(zcsync_engine_in_flight(engine));
 	next = Min(engine->scan_at, zcsync_engine_next_finish(engine));
 	if (engine->more_alerts && !engine->draining)
-		next = Min(next, engine->alerts.not_before);
+		next = Min(next, GetCurrentTimestamp() +
+				   (engine->alerts.not_before - zcsync_now()));
 	return Max(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), 0);
 }
 

@@ -206,8 +206,8 @@ BEGIN ATOMIC
 			(p_decoded ~ E'[\\u00a0-\\u017f\\u0218-\\u021b\\u0300-\\u0328\\u2000-\\u27bf\\ufeff\\U00010000-\\U0010ffff]'
 				OR (p_whole AND p_decoded ~ E'[\\u1e00-\\u1eff]'))
 			AND p_decoded !~ '[ĔĕĨĩĬĭĲĳĸĿŀŉŎŏſ]'
-			AND NOT (p_before ~ '[A-Z]{2}$' AND p_decoded ~ '[ß-öø-ÿāăąćĉċčďđēėęěĝğġģĥħīįıĵķĺļľłńņňŋőœŕŗřśŝşšţťŧūŭůűųŵŷźżžșț]')
-			AND NOT (p_before ~ '[A-Z]$'
+			AND NOT (p_before ~ '[A-ZÀ-ÖØ-Þ]{2}$' AND p_decoded ~ '[ß-öø-ÿāăąćĉċčďđēėęěĝğġģĥħīįıĵķĺļľłńņňŋőœŕŗřśŝşšţťŧūŭůűųŵŷźżžșț]')
+			AND NOT (p_before ~ '[A-ZÀ-ÖØ-Þ]$'
 				AND p_bytes ~ E'[\\u0085\\u0091-\\u0097\\u0099\\u009b\\u00a0\\u00a9-\\u00ab\\u00ae\\u00b2\\u00b3\\u00b7\\u00b9-\\u00bb]$'
 				AND NOT (p_whole AND (p_runs > 1 OR p_bytes LIKE 'Ã%')))));
 END;

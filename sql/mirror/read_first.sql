@@ -52,9 +52,9 @@ END;
 COMMENT ON FUNCTION zcsync._edited_at(timestamptz, timestamptz) IS
 'when a row that is to be sent was last edited, but no later than half a minute after the first edit that waits';
 
--- The dead letter of a record that could not be read singly, or not be stored; NULL:
--- there is none.
-CREATE FUNCTION zcsync._unread_letter(p_account bigint, p_stream bigint, p_kind text, p_remote_id text) RETURNS bigint
+-- The dead letter of a record that could not be stored, or not be read singly since then;
+-- NULL: there is none.
+CREATE FUNCTION zcsync._unread_letter(p_account bigint, p_stream bigint, p_kind text, p_remote_id text, p_since timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -64,15 +64,18 @@ BEGIN
 	RETURN (SELECT d.job_id FROM zcsync.dead_letters d
 		WHERE d.account_id = p_account AND d.operation IN ('apply', 'fetch')
 			AND d.dedupe_key = ANY (ARRAY[zcsync._fetch_key(p_stream, p_remote_id), format('apply/%s/%s', p_kind, p_remote_id)])
+			AND (d.operation = 'apply' OR d.died_at >= p_since)
 		ORDER BY d.died_at DESC, d.job_id DESC LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION zcsync._unread_letter(bigint, bigint, text, text) IS
-'the dead letter of a record that could not be read singly or stored; NULL: there is none';
+COMMENT ON FUNCTION zcsync._unread_letter(bigint, bigint, text, text, timestamptz) IS
+'the dead letter of a record that could not be stored, or read singly since then; NULL: there is none';
 
--- Read records singly for their pushes.  Where somebody is queueing that read in a
+-- Read records singly for their pushes, before others; for those of a backfill behind
+-- all that are read already, since these pushes are sent first (_release_pushes_of()).
+-- p_priorities are those of the pushes.  Where somebody is queueing that read in a
 -- transaction that stays open, the push looks again later.
-CREATE FUNCTION zcsync._read_singly(p_account bigint, p_stream bigint, p_kind text, p_ids text[]) RETURNS void
+CREATE FUNCTION zcsync._read_singly(p_account bigint, p_stream bigint, p_kind text, p_ids text[], p_priorities smallint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
@@ -80,14 +83,15 @@ AS $$
 BEGIN
 	PERFORM zcsync._enqueue(ARRAY(
 		SELECT zcsync._job(p_account, zcsync._kind_queue(p_kind), 'fetch', 'api', k.key, k.key,
-			jsonb_build_object('ids', jsonb_build_array(i.id)), 40, p_stream => p_stream, p_kind => p_kind)
-		FROM (SELECT DISTINCT unnest(p_ids)) AS i (id)
+			jsonb_build_object('ids', jsonb_build_array(i.id)), CASE WHEN i.priority >= 60 THEN i.priority + 1 ELSE 40 END,
+			p_stream => p_stream, p_kind => p_kind)
+		FROM (SELECT u.id, min(u.priority) FROM unnest(p_ids, p_priorities) AS u (id, priority) GROUP BY u.id) AS i (id, priority)
 		CROSS JOIN LATERAL (SELECT zcsync._fetch_key(p_stream, i.id)) AS k (key)));
 EXCEPTION WHEN lock_not_available THEN
 	NULL;
 END
 $$;
-COMMENT ON FUNCTION zcsync._read_singly(bigint, bigint, text, text[]) IS
+COMMENT ON FUNCTION zcsync._read_singly(bigint, bigint, text, text[], smallint[]) IS
 'queues jobs that read single records for their pushes';
 
 -- Which of these pushes of an account may be sent now.  The others wait.
@@ -112,6 +116,7 @@ DECLARE
 	v_first integer;		-- the most urgent priority of these
 	v_held_up bigint[];		-- and those that wait for their record
 	v_alone text[];			-- records that are to be read singly
+	v_urgency smallint[];	-- and the priorities of their pushes
 	v_all bigint[] := '{}';
 BEGIN
 	-- Nearly always all streams were read, and nothing waits to be stored.
@@ -130,26 +135,27 @@ BEGIN
 	LOOP
 		v_listed := (zcsync._kind_of(v_vendor, v_set.kind)).listed;
 		CONTINUE WHEN v_set.unread = '{}' AND NOT v_set.has_news AND v_listed IS NULL;
-		EXECUTE format($sql$
+		SELECT r.* INTO v_waiting, v_first, v_held_up, v_alone, v_urgency FROM zcsync._read_kept(format($sql$
 			SELECT array_agg(j.job_id) FILTER (WHERE j.unread), min(j.priority) FILTER (WHERE j.unread),
-				array_agg(j.job_id) FILTER (WHERE j.alone OR j.has_news), array_agg(j.remote_id) FILTER (WHERE j.alone AND NOT j.has_news)
+				array_agg(j.job_id) FILTER (WHERE j.alone OR j.has_news), array_agg(j.remote_id) FILTER (WHERE j.alone AND NOT j.has_news),
+				array_agg(j.priority) FILTER (WHERE j.alone AND NOT j.has_news)
 			FROM (
 				SELECT q.job_id, q.priority, t.remote_id, u.unread, NOT u.unread AND $5 AND zcsync._has_news($1, $4, %1$L, t.remote_id) AS has_news,
-					CASE WHEN NOT u.unread AND NOT (%2$s) AND NOT zcsync._is_read(r.at, r.at, zcsync._edited_at(q.enqueued_at, q.created_at), $6)
-						THEN zcsync._unread_letter($1, $4, %1$L, t.remote_id) IS NULL ELSE false END AS alone
+					CASE WHEN NOT u.unread AND NOT (%2$s) AND NOT zcsync._is_read(r.began_at, r.ended_at, zcsync._edited_at(q.enqueued_at, q.created_at), $6)
+						THEN zcsync._unread_letter($1, $4, %1$L, t.remote_id, q.created_at) IS NULL ELSE false END AS alone
 				FROM zcsync.sync_queue q
 				JOIN zcsync.streams s ON s.stream_id = q.stream_id
 				JOIN zcsync.%1$I t ON t.account_id = q.account_id AND t.local_id = q.local_id
 				CROSS JOIN LATERAL (SELECT q.job_id = ANY ($3)) AS u (unread)
-				CROSS JOIN LATERAL (SELECT (q.payload ->> 'read')::timestamptz) AS r (at)
+				CROSS JOIN LATERAL (SELECT (q.payload #>> '{read,0}')::timestamptz, (q.payload #>> '{read,1}')::timestamptz) AS r (began_at, ended_at)
 				WHERE q.job_id = ANY ($2) AND t.remote_id IS NOT NULL AND t.deleted_at IS NULL AND t.sync_state <> 'synced'
-				OFFSET 0) AS j$sql$, v_set.kind, coalesce(v_listed, 'true'))
-			INTO v_waiting, v_first, v_held_up, v_alone USING p_account, v_set.ids, v_set.unread, v_set.stream_id, v_set.has_news, v_now;
+				OFFSET 0) AS j$sql$, v_set.kind, coalesce(v_listed, 'true')),
+			p_account, v_set.ids, v_set.unread, v_set.stream_id, v_set.has_news, v_now) AS r (waiting bigint[], first smallint, held_up bigint[], alone text[], urgency smallint[]);
 		IF v_waiting IS NOT NULL AND NOT zcsync._await_read(v_set.stream_id, v_first) THEN
 			PERFORM zcsync._put_off(v_waiting, interval '10 seconds');
 		END IF;
 		IF v_alone IS NOT NULL THEN
-			PERFORM zcsync._read_singly(p_account, v_set.stream_id, v_set.kind, v_alone);
+			PERFORM zcsync._read_singly(p_account, v_set.stream_id, v_set.kind, v_alone, v_urgency);
 		END IF;
 		IF v_held_up IS NOT NULL THEN
 			PERFORM zcsync._hurry_fetches(v_set.stream_id, v_set.kind, v_held_up);
@@ -166,7 +172,7 @@ COMMENT ON FUNCTION zcsync._pushes_read(bigint, bigint[]) IS
 -- Pushes of records that could not be read singly, or not be stored, are refused: what
 -- was changed at the vendor is not known.
 CREATE FUNCTION zcsync._refuse_unread(p_account bigint, p_prepared zcsync.prepared[]) RETURNS zcsync.prepared[]
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
@@ -184,7 +190,7 @@ BEGIN
 			FROM unnest($2) AS p
 			JOIN zcsync.sync_queue q ON q.job_id = p.job_id
 			LEFT JOIN zcsync.%1$I AS t ON q.kind = %1$L AND t.account_id = q.account_id AND t.local_id = q.local_id AND t.remote_id IS NOT NULL
-			LEFT JOIN zcsync.dead_letters d ON p.request IS NOT NULL AND d.job_id = zcsync._unread_letter($1, q.stream_id, %1$L, t.remote_id)$sql$, v_kind)
+			LEFT JOIN zcsync.dead_letters d ON p.request IS NOT NULL AND d.job_id = zcsync._unread_letter($1, q.stream_id, %1$L, t.remote_id, q.created_at)$sql$, v_kind)
 			INTO v_prepared USING p_account, v_prepared;
 	END LOOP;
 	RETURN v_prepared;
@@ -272,7 +278,7 @@ $$;
 COMMENT ON FUNCTION zcsync._await_read(bigint, integer) IS
 'has a stream read for pushes that wait, before them; true if the read is on its way and will not take long';
 
--- Read records for which pushes wait before others.
+-- Read records for which pushes wait before others, unless these are of a backfill.
 CREATE FUNCTION zcsync._hurry_fetches(p_stream bigint, p_kind text, p_jobs bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -287,7 +293,7 @@ BEGIN
 			FROM zcsync.sync_queue q
 			JOIN zcsync.%I t ON t.account_id = q.account_id AND t.local_id = q.local_id
 			JOIN zcsync.sync_queue w ON w.account_id = q.account_id AND w.dedupe_key = zcsync._fetch_key($1, t.remote_id)
-			WHERE q.job_id = ANY ($2) AND w.state = 'ready' AND w.priority > 40
+			WHERE q.job_id = ANY ($2) AND q.priority < 60 AND w.state = 'ready' AND w.priority > 40
 			FOR NO KEY UPDATE OF w SKIP LOCKED)$sql$, p_kind)
 		USING p_stream, p_jobs;
 END
@@ -345,7 +351,8 @@ BEGIN
 	END IF;
 	EXECUTE format($sql$
 		UPDATE zcsync.sync_queue q
-		SET run_at = least(q.run_at, zcsync._now()), priority = least(q.priority, 39), payload = q.payload || jsonb_build_object('read', $3)
+		SET run_at = least(q.run_at, zcsync._now()), priority = CASE WHEN q.priority >= 60 THEN q.priority ELSE least(q.priority, 39) END,
+			payload = q.payload || jsonb_build_object('read', jsonb_build_array($3, zcsync._now()))
 		WHERE q.job_id IN (
 			SELECT w.job_id
 			FROM zcsync.sync_queue w

@@ -354,7 +354,9 @@ COMMENT ON FUNCTION zcsync._lock_rows(bigint, text, bigint[], boolean) IS
 
 -- Note when records came that were made at the vendor since their stream was added.
 -- History has no row that tells it, and the row itself tells only when it was last
--- written.  p_written has the remote ids of the rows that were inserted.
+-- written.  A record that was changed before it came, as one that moved into the scope of
+-- its stream, counts from that change.  p_written has the remote ids of the rows that were
+-- inserted.
 CREATE FUNCTION zcsync._note_arrivals(p_account bigint, p_kind text, p_documents zcsync.document[], p_written text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -369,7 +371,7 @@ BEGIN
 	INSERT INTO zcsync.arrivals (account_id, kind, came_at, created_at)
 	SELECT p_account, p_kind, zcsync._now(), array_agg(d.created_at)
 	FROM (
-		SELECT u.remote_id, (u.vals ->> 'created_at')::timestamptz AS created_at FROM unnest(p_documents) AS u
+		SELECT u.remote_id, greatest((u.vals ->> 'created_at')::timestamptz, (u.vals ->> 'updated_at')::timestamptz) AS created_at FROM unnest(p_documents) AS u
 		WHERE (u.vals ->> 'created_at')::timestamptz > v_since
 		OFFSET 0) AS d
 	WHERE d.remote_id = ANY (p_written)

@@ -6,8 +6,8 @@
 -- ---------------------------------------------------------------------
 
 -- What the active rules find in readings. severity NULL: nothing is wrong; severity and
--- value NULL: that is not known.  Where not all measures are known, an incident that no
--- reading is about is still as it was.
+-- value NULL: that is not known.  Where not all measures are known, an incident that is
+-- open stays as it is if no reading is of its measure, and any of the installation.
 CREATE FUNCTION zcsync._alert_findings(p_readings zcsync.alert_reading[])
 RETURNS TABLE (rule text, object text, accounts text[], severity text, value numeric, says text, to_do text)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -26,10 +26,12 @@ AS $$
 	)
 	SELECT f.* FROM found AS f
 	UNION ALL
-	SELECT i.rule, i.object, i.accounts, i.severity, i.value, i.summary, i.to_do
+	SELECT i.rule, i.object, i.accounts, NULL, NULL, i.summary, i.to_do
 	FROM zcsync.alert_incidents AS i JOIN zcsync.alert_rules AS r ON r.name = i.rule AND r.state = 'active'
-	WHERE i.resolved_at IS NULL AND EXISTS (SELECT FROM unnest(p_readings) AS x WHERE x.measure IS NULL)
-		AND NOT EXISTS (SELECT FROM found AS f WHERE f.rule = i.rule AND f.object = i.object)
+	WHERE i.resolved_at IS NULL AND NOT EXISTS (SELECT FROM found AS f WHERE f.rule = i.rule AND f.object = i.object)
+		AND EXISTS (SELECT FROM unnest(p_readings) AS x
+			WHERE x.measure IS NULL AND (r.measure = 'installation' OR x.object = 'work' AND NOT EXISTS (
+				SELECT FROM unnest(p_readings) AS y WHERE y.measure = r.measure)))
 $$;
 COMMENT ON FUNCTION zcsync._alert_findings(zcsync.alert_reading[]) IS
 'what the active alert rules find in readings';

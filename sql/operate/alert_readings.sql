@@ -8,7 +8,7 @@
 -- ---------------------------------------------------------------------
 
 CREATE TYPE zcsync.alert_reading AS (
-	measure text,				-- NULL: not all measures are known now
+	measure text,				-- NULL: not all measures are known now (object "work"), or not all of the installation
 	object text,				-- what of it: an account, a state; with measure it names an incident
 	accounts text[],			-- that it is about; NULL: none, or all
 	value numeric,				-- NULL: not known now, so open incidents stay open
@@ -105,7 +105,9 @@ AS $$
 	FROM zcsync.alerts AS a
 	WHERE a.resolved_at IS NULL AND NOT zcsync._is_told_otherwise(a.code)
 	UNION ALL
-	SELECT NULL, l.state, NULL, NULL, l.why, l.to_do FROM lines AS l WHERE l.object = '(all)' AND l.state = 'unknown'
+	-- one condition could not be checked, or there are no lines at all
+	SELECT NULL, CASE WHEN starts_with(l.why, 'the installation cannot be shown') THEN 'work' ELSE l.state END, NULL, NULL, l.why, l.to_do
+	FROM lines AS l WHERE l.object = '(all)' AND l.state = 'unknown'
 $$;
 COMMENT ON FUNCTION zcsync._installation_readings() IS
 'what the view status says of the whole installation, and open alerts, for alert rules';

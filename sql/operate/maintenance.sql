@@ -399,7 +399,7 @@ BEGIN
 			WHERE coalesce(r.end_time, r.start_time) < zcsync._now() - interval '30 days'
 				AND CASE WHEN EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid)
 					THEN EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid AND j.jobname LIKE 'zcsync %')
-					ELSE strpos(r.command, 'zcsync.') > 0 END
+					ELSE strpos(r.command, ' zcsync.') > 0 END
 			LIMIT p_max) AS old
 		WHERE d.runid = old.runid;
 		GET DIAGNOSTICS v_count = ROW_COUNT;

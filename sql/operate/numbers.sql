@@ -179,7 +179,8 @@ DECLARE
 	v_since timestamptz;
 	v_day date;
 BEGIN
-	SELECT date_trunc('hour', coalesce(i.numbers_at, v_now - interval '35 days') - interval '5 minutes', 'UTC') INTO v_since
+	-- the clock may have been set back
+	SELECT date_trunc('hour', coalesce(CASE WHEN i.numbers_at > v_now THEN v_now ELSE i.numbers_at END, v_now - interval '35 days') - interval '5 minutes', 'UTC') INTO v_since
 	FROM zcsync.installation AS i;
 	v_day := (v_since AT TIME ZONE 'UTC')::date;
 	DELETE FROM zcsync.hourly_numbers AS h WHERE h.hour >= v_since;

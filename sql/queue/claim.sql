@@ -497,7 +497,7 @@ BEGIN
 	BEGIN
 		RETURN zcsync._call_prepare(p_prepare, p_account, p_ids);
 	EXCEPTION WHEN OTHERS THEN
-		IF zcsync._is_servers_error(SQLSTATE) THEN
+		IF left(SQLSTATE, 2) NOT IN ('22', '23', 'P0') THEN		-- no value can cause that
 			RAISE;
 		ELSIF v_half = 0 THEN
 			PERFORM zcsync._bury(p_ids[1], 'rejected', NULL, 'the request could not be made: ' || SQLERRM,

@@ -953,7 +953,7 @@ BEGIN
 	COMMENT ON COLUMN zcsync.arrivals.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.arrivals.kind IS 'kind of the records';
 	COMMENT ON COLUMN zcsync.arrivals.came_at IS 'when they came';
-	COMMENT ON COLUMN zcsync.arrivals.created_at IS 'when the vendor made them, one for each record';
+	COMMENT ON COLUMN zcsync.arrivals.created_at IS 'when the vendor made them, or changed them before they came; one for each record';
 	COMMENT ON COLUMN zcsync.call_totals.account_id IS 'number of the account';
 	COMMENT ON COLUMN zcsync.call_totals.class IS 'class of calls';
 	COMMENT ON COLUMN zcsync.call_totals.calls IS 'how many calls';

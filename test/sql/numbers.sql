@@ -90,7 +90,7 @@ CREATE FUNCTION page(job bigint, tickets jsonb) RETURNS integer LANGUAGE sql AS 
 	SELECT (zcsync._apply_reply(zcsync.stream('acme/tickets'), zcsync._origin_of('pull', job), '{"op": "incremental"}', jsonb_build_object('tickets', tickets))).changed
 $$;
 CREATE VIEW read AS SELECT kind, sum(done) AS done, zcsync._add_waits(array_agg(waits)) AS waits FROM zcsync.hourly_numbers WHERE account_id = zcsync.account('acme') AND measure = 'read' GROUP BY 1;
-SELECT page(1, jsonb_agg(jsonb_build_object('id', n, 'subject', 'new', 'generated_timestamp', 100, 'updated_at', :'just_now',
+SELECT page(1, jsonb_agg(jsonb_build_object('id', n, 'subject', 'new', 'generated_timestamp', 100, 'updated_at', CASE WHEN n = 4 THEN :'before' ELSE :'just_now' END,
 	'created_at', CASE WHEN n <= 3 THEN :'just_now' WHEN n <= 5 THEN :'before' ELSE '2026-01-01T00:00:00Z' END))) FROM generate_series(1, 8) AS n;
 SELECT zcsync._take_numbers();
 SELECT * FROM read;
@@ -101,7 +101,8 @@ SELECT * FROM read;
 SELECT count(*) AS pages FROM zcsync.arrivals;
 SELECT measure, done FROM zcsync.service_levels WHERE account_id = zcsync.account('acme') AND measure = 'read' AND days = 1;
 -- kept until they are counted for good
-UPDATE zcsync.installation SET numbers_at = now() + interval '2 hours';
+SET LOCAL zcsync.clock_offset = 7200;
+UPDATE zcsync.installation SET numbers_at = zcsync._now();
 SELECT zcsync._take_numbers();
 SELECT * FROM read;
 SELECT count(*) AS pages FROM zcsync.arrivals;

@@ -435,13 +435,15 @@ DELETE FROM zcsync.sync_queue;
 UPDATE zcsync.tasks SET due_at = NULL, points = 4 WHERE name = 'Many';
 -- and one at which the making of the request fails, whatever the reason
 CREATE OR REPLACE FUNCTION zcsync._clickup_tag_request(p_row jsonb, p_base jsonb) RETURNS jsonb LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION USING ERRCODE = CASE p_row -> 'tags' ->> 0 WHEN 'server' THEN 'disk_full' ELSE 'data_exception' END, MESSAGE = 'this tag is odd'; END $$;
+$$ BEGIN RAISE EXCEPTION USING ERRCODE = CASE p_row -> 'tags' ->> 0 WHEN 'server' THEN 'disk_full' WHEN 'upgrade' THEN 'undefined_function' ELSE 'data_exception' END, MESSAGE = 'this tag is odd'; END $$;
 UPDATE zcsync.tasks SET points = NULL, tags = '{odd}' WHERE remote_id IN ('many2', 'many5');
 SELECT operation, request ->> 'op' AS op, request ->> 'task_id' AS task FROM zcsync._claim_jobs(1, :dev, 20) WHERE job_id IS NOT NULL ORDER BY 3;
 SELECT t.remote_id, t.sync_state, d.class, d.message, d.hint FROM zcsync.dead_letters d JOIN zcsync.tasks t ON t.local_id = d.local_id ORDER BY 1;
--- an error of the server is nobody's
+-- an error of the server is nobody's, nor is one of functions that do not fit together
 DELETE FROM zcsync.sync_queue;
 UPDATE zcsync.tasks SET tags = '{server}' WHERE remote_id = 'many2';
+SELECT FROM zcsync._claim_jobs(1, :dev, 20);
+UPDATE zcsync.tasks SET tags = '{upgrade}' WHERE remote_id = 'many2';
 SELECT FROM zcsync._claim_jobs(1, :dev, 20);
 SELECT count(*) AS waiting FROM zcsync.sync_queue WHERE state = 'ready';
 

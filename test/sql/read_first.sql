@@ -211,7 +211,7 @@ UPDATE zcsync.tasks SET points = 21, tags = '{new}' WHERE remote_id = 't1';
 SELECT * FROM claim();
 SELECT * FROM answer('fetch', theirs(1));
 SELECT * FROM claim();
-UPDATE zcsync.sync_queue SET payload = payload || jsonb_build_object('read', zcsync._now() - interval '3 seconds') WHERE operation = 'push';
+UPDATE zcsync.sync_queue SET payload = payload || jsonb_build_object('read', jsonb_build_array(zcsync._now() - interval '3 seconds', zcsync._now())) WHERE operation = 'push';
 SELECT * FROM answer('push');
 SELECT * FROM claim();
 SELECT * FROM answer('push');
@@ -244,6 +244,18 @@ SELECT * FROM claim();
 SELECT * FROM answer('fetch', theirs(1));
 SELECT count(*) AS letters FROM zcsync.dead_letters;
 UPDATE zcsync.sync_queue SET run_at = zcsync._now();
+SELECT * FROM claim();
+SELECT * FROM answer('push');
+-- an old letter does not keep it from being read, and a backfill reads behind its pushes
+INSERT INTO zcsync.dead_letters (job_id, account_id, queue, operation, budget_class, record_key, dedupe_key, payload, priority, attempts, class, message, created_at, died_at)
+SELECT nextval('zcsync.job_id_seq'), :dev, 'task-sync', 'fetch', 'api', k, k, '{}', 40, 3, 'rejected', 'no', zcsync._now() - interval '1 day', zcsync._now() - interval '1 day'
+FROM zcsync._fetch_key(:tasks, 't1') AS k;
+UPDATE zcsync.tasks SET points = 24 WHERE remote_id = 't1';
+UPDATE zcsync.sync_queue SET priority = 70 WHERE operation = 'push';
+SELECT * FROM claim();
+SELECT operation, priority FROM zcsync.sync_queue ORDER BY 1;
+SELECT * FROM answer('fetch', theirs(1));
+SELECT operation, priority FROM zcsync.sync_queue;
 SELECT * FROM claim();
 SELECT * FROM answer('push');
 -- the same of one that could not be stored, though the live read shows it

@@ -22,9 +22,9 @@ END;
 COMMENT ON FUNCTION zcsync._halopsa_budgets(jsonb) IS
 'budgets of an account: all calls, requests for tokens; the setting budgets has others';
 
--- Would the live list of a stream show what a push of a row may overwrite?  A record can
--- leave the stream's scope, and lists lack tags and custom fields: then a record is read
--- singly, unless the stream is to do without ("details").
+-- Would the live list of a stream show what a push of a row may overwrite?  It lacks
+-- records that are known to be outside of the stream's scope, and lists lack tags and custom
+-- fields: without "details" these are not read singly as soon as they change.
 CREATE FUNCTION zcsync._halopsa_listed(p_type text, p_client text, p_tags text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
