@@ -120,6 +120,7 @@ cmp_ok($reports, '>=', int($days / 8), "a report was kept each week ($reports)")
 cmp_ok($reports, '<=', int($days / 7) + 1, 'and no more often');
 like(value("SELECT count(DISTINCT day) - $days FROM zcsync.table_sizes"), qr/^[01]$/, 'the sizes of tables each day');
 is(value(q{SELECT string_agg(command, ', ') FROM cron.job_run_details WHERE runid BETWEEN 1000 AND 1003}), 'VACUUM other.leads', 'runs of pg_cron that ended 30 days ago are forgotten, and none of others');
+value('DELETE FROM cron.job_run_details WHERE runid = 1003');	# pg_cron counts on from the last one
 is(value(q{SELECT string_agg(jobname, ', ' ORDER BY jobname) FROM cron.job}),
 	'zcsync maintenance of postgres, zcsync reindex of zcsync.sync_queue in postgres, zcsync vacuum of zcsync.leads in postgres', 'its jobs are not');
 
