@@ -397,6 +397,7 @@ BEGIN
 		USING (
 			SELECT r.runid FROM cron.job_run_details AS r
 			WHERE coalesce(r.end_time, r.start_time) < zcsync._now() - interval '30 days'
+				AND (r.end_time IS NOT NULL OR NOT EXISTS (SELECT FROM pg_stat_activity AS p WHERE p.pid = r.job_pid))
 				AND CASE WHEN EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid)
 					THEN EXISTS (SELECT FROM cron.job AS j WHERE j.jobid = r.jobid AND j.jobname LIKE 'zcsync %')
 					ELSE strpos(r.command, ' zcsync.') > 0 END
