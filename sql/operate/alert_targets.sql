@@ -276,7 +276,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zcsync.pause_alert_target(text) IS
-'sends a target nothing until zcsync.resume_alert_target(); of what happens meanwhile it is sent later only the end of what it knows of';
+'sends a target nothing until zcsync.resume_alert_target(); afterwards it gets the all-clears that it missed, and nothing else of that time';
 
 CREATE FUNCTION zcsync.resume_alert_target(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

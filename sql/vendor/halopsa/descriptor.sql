@@ -23,8 +23,8 @@ COMMENT ON FUNCTION zcsync._halopsa_budgets(jsonb) IS
 'budgets of an account: all calls, requests for tokens; the setting budgets has others';
 
 -- Would the live list of a stream show what a push of a row may overwrite?  It lacks
--- records that are known to be outside of the stream's scope, and lists lack tags and custom
--- fields: without "details" these are not read singly as soon as they change.
+-- records that are known to be outside of the stream's scope, and tags and custom fields,
+-- unless "details" has each changed record read singly.
 CREATE FUNCTION zcsync._halopsa_listed(p_type text, p_client text, p_tags text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
